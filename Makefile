@@ -1,0 +1,54 @@
+# Owns the commands that people type: each target is the whole way from a fresh clone to what it names. What is there
+# already is neither downloaded nor built again.
+
+STUDY ?=
+
+# One build, here, against libtorch/: the program finds its libraries relative to target/release/, and a variable left
+# over from another project would make cargo use another libtorch or compile the C++ part anew.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+unexport CARGO_BUILD_TARGET LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_USE_PYTORCH
+unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help report build test lint libtorch clean tools lint-tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
+	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
+
+build: tools libtorch ## build target/release/mnist-report
+	cargo build --release --locked
+
+test: tools libtorch ## run the tests
+	cargo test --release --locked
+
+lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
+	cargo fmt --check
+	cargo clippy --release --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
+
+libtorch: ## install PyTorch's C++ library into libtorch/ (CUDA=1 or CUDA=0: with or without the GPU libraries)
+	@scripts/libtorch.sh
+
+clean: tools ## remove what cargo built (libtorch/ stays)
+	cargo clean
+
+tools:
+	@have=$$(cargo --version 2>/dev/null | cut -d' ' -f2); \
+	need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+	if [ -z "$$have" ]; then \
+	    echo "error: cargo is missing; install Rust $$need or newer with rustup" >&2; exit 1; \
+	elif [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" != "$$need" ]; then \
+	    echo "error: Rust $$have is too old, $$need or newer is needed: rustup update stable" >&2; exit 1; \
+	fi
+	@cxx=$${CXX:-c++}; command -v "$${cxx%% *}" >/dev/null || { \
+	    echo "error: no C++ compiler ($$cxx); install one (Debian, Ubuntu: apt-get install g++)" >&2; exit 1; }
+
+lint-tools:
+	@cargo fmt --version >/dev/null 2>&1 || { \
+	    echo "error: rustfmt is missing; install it: rustup component add rustfmt" >&2; exit 1; }
+	@cargo clippy --version >/dev/null 2>&1 || { \
+	    echo "error: clippy is missing; install it: rustup component add clippy" >&2; exit 1; }

@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# Owns libtorch/: installs PyTorch's C++ library there from the pinned PyPI wheels beside this script, only the parts
+# that the program needs. A second run returns at once. CUDA=1 adds the CUDA libraries, CUDA=0 leaves them out; with
+# neither, they come where the machine has an NVIDIA GPU. An install with CUDA also serves as one without.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+root=$(dirname "$here")
+dest=$root/libtorch
+part=$root/libtorch.part # beside libtorch/, so that the last step is a rename
+cpu_pins=$here/libtorch-cpu.txt
+cuda_pins=$here/libtorch-cuda.txt
+layout=1 # raise it when the files under libtorch/ change while the pins do not
+child=
+
+say() { printf 'libtorch: %s\n' "$*"; }
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+has_gpu() {
+    command -v nvidia-smi >/dev/null || return 1
+    local list # nvidia-smi can hang where a driver is broken
+    list=$(if command -v timeout >/dev/null; then timeout 30 nvidia-smi -L; else nvidia-smi -L; fi 2>/dev/null) || return 1
+    [[ $list == GPU* ]]
+}
+
+# One line per set of parts that is installed.
+stamp_line() { printf '%s layout%s %s' "$1" "$layout" "$(sha256sum <"$2" | cut -d' ' -f1)"; }
+stamp_lines() {
+    printf '%s\n' "$cpu_stamp"
+    if [[ $kind == cuda ]]; then printf '%s\n' "$cuda_stamp"; fi
+}
+installed() {
+    [[ -f $dest/torch/lib/libtorch_cpu.so && -f $dest/stamp ]] || return 1
+    local line
+    while read -r line; do
+        grep -qxF "$line" "$dest/stamp" || return 1
+    done < <(stamp_lines)
+}
+
+# A failed run leaves its log and nothing else; a whole one leaves nothing.
+clean_up() {
+    trap '' INT TERM HUP
+    if [[ -n $child ]]; then
+        kill "$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+    fi
+    rm -rf "$part/wheels" "$part/tmp" "$part/new" "$part/old" "$part/unpack.py"
+    if [[ ! -s $part/log ]]; then rm -rf "$part"; fi
+}
+
+# In the background, so that a signal ends this script at once and not only after the download.
+run() {
+    "$@" >>"$part/log" 2>&1 &
+    child=$!
+    local rc=0
+    wait "$child" || rc=$?
+    child=
+    return "$rc"
+}
+
+explain_download() {
+    local log=$part/log name=${part##*/}/log last
+    last=$(grep -E '^ *(ERROR|[A-Za-z]*Error)\b' "$log" | tail -n 1 | cut -c 1-300) || true
+    if grep -q 'DO NOT MATCH THE HASHES' "$log"; then
+        fail "a downloaded wheel does not have the SHA-256 pinned in scripts/, so nothing was installed; try again, and if it fails again, the package index or a proxy serves another file (see $name)"
+    elif grep -q 'No space left on device' "$log"; then
+        fail "the disk is full: free $need MiB in $root and try again"
+    elif grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|Read timed out|Connection broken|Connection aborted|ConnectionReset|IncompleteRead|ProxyError|SSLError' "$log"; then
+        fail "pip cannot reach its package index: check the network and pip's proxy settings, then try again (see $name)"
+    fi
+    fail "pip could not download the wheels: ${last:-no reason given} (see $name)"
+}
+
+# --- what is wanted, and is it there? ---
+
+if [[ $(uname -s) != Linux || $(uname -m) != x86_64 ]]; then
+    fail "libtorch is installed for Linux on x86-64 only, and this is $(uname -s) on $(uname -m)"
+fi
+case ${CUDA-} in
+    1) kind=cuda ;;
+    0) kind=cpu ;;
+    '') if has_gpu; then kind=cuda; else kind=cpu; fi ;;
+    *) fail "CUDA is '$CUDA': set it to 1 (with the CUDA libraries) or 0 (without), or unset it" ;;
+esac
+cpu_stamp=$(stamp_line cpu "$cpu_pins")
+cuda_stamp=$(stamp_line cuda "$cuda_pins")
+if installed; then exit 0; fi
+
+# One install at a time. The lock is on the folder itself: no lock file to ignore or to leave behind.
+if command -v flock >/dev/null; then
+    exec 9<"$root"
+    if ! flock -n 9; then
+        say "waiting for another install to end"
+        flock 9 || true # a file system without locks: go on without
+        if installed; then exit 0; fi
+    fi
+fi
+
+# --- what it takes ---
+
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || glibc=none
+if [[ $(printf '%s\n' 2.28 "${glibc#glibc }" | sort -V | head -n 1) != 2.28 || $glibc == none ]]; then
+    fail "libtorch needs glibc 2.28 or newer, and this machine has $glibc"
+fi
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null ||
+    fail "python3 3.8 or newer is missing; install it (Debian, Ubuntu: apt-get install python3 python3-pip)"
+pip=$(python3 -m pip --version 2>/dev/null) ||
+    fail "python3 has no pip; install it (Debian, Ubuntu: apt-get install python3-pip)"
+pip=$(cut -d' ' -f2 <<<"$pip")
+if [[ $(printf '%s\n' 20.3 "$pip" | sort -V | head -n 1) != 20.3 ]]; then
+    fail "pip $pip is too old, 20.3 or newer is needed: python3 -m pip install --upgrade pip"
+fi
+
+# Measured: MiB on the disk at the worst moment, when pip holds every wheel twice, and what is downloaded.
+if [[ $kind == cuda ]]; then need=5500 size="2.4 GB"; else need=1200 size="0.5 GB"; fi
+rm -rf "$part" # of a run that was killed
+free=$(($(df -Pk "$root" | awk 'NR == 2 { print $4 }') / 1024))
+if [[ $free -lt $need ]]; then
+    fail "too little disk space in $root: $free MiB are free and $need MiB are needed while unpacking"
+fi
+
+trap clean_up EXIT
+trap 'rm -f "$part/log"; exit 130' INT
+trap 'rm -f "$part/log"; exit 143' TERM HUP
+mkdir "$part" "$part/wheels" "$part/tmp" 2>/dev/null || fail "cannot write in $root"
+
+# --- download ---
+
+version=$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' "$cpu_pins")
+say "downloading the $kind parts of PyTorch $version, once ($size)"
+# The wheels are named by tag, so that any Python can fetch them. Temporary files stay on the disk that was measured,
+# and no cache: it would hold all of it a second time.
+pins=(-r "$cpu_pins")
+if [[ $kind == cuda ]]; then pins+=(-r "$cuda_pins"); fi
+platforms=()
+for tag in manylinux_2_28 manylinux_2_27 manylinux_2_25 manylinux_2_18 manylinux_2_17 manylinux2014 manylinux2010; do
+    platforms+=(--platform "${tag}_x86_64")
+done
+TMPDIR=$part/tmp PIP_REQUIRE_VIRTUALENV=0 run python3 -m pip download --require-hashes --no-deps \
+    --only-binary=:all: "${platforms[@]}" --implementation cp --python-version 3.11 --abi cp311 \
+    --no-cache-dir --disable-pip-version-check --no-input --no-color --progress-bar off \
+    --dest "$part/wheels" "${pins[@]}" || explain_download
+rm -rf "$part/tmp"
+
+# --- unpack ---
+
+# The wheels' own layout: the libraries find one another through RPATHs relative to it.
+cat >"$part/unpack.py" <<'PY'
+import fnmatch, os, sys, zipfile
+
+kind, wheels, dest = sys.argv[1:]
+wanted = ["torch/include/*", "torch/lib/libgomp.so.1"]
+if kind == "cuda":
+    wanted += ["torch/lib/*.so", "nvidia/*/lib/*.so*"]
+else:
+    wanted += ["torch/lib/libtorch_cpu.so", "torch/lib/libc10.so"]
+    wanted += ["nvidia/cu13/lib/libcupti.so.13", "nvidia/cu13/lib/libcudart.so.13"]
+# libtorch.so is an empty library that pulls in CUDA, and only Python's libtorch_python.so needs it.
+unwanted = ["torch/lib/libtorch.so", "torch/lib/libtorch_python.so"]
+missing = set(wanted)
+for name in sorted(os.listdir(wheels)):
+    path = os.path.join(wheels, name)
+    with zipfile.ZipFile(path) as wheel:
+        for member in wheel.namelist():
+            hits = [w for w in wanted if fnmatch.fnmatchcase(member, w)]
+            if hits and member not in unwanted and not member.endswith("/"):
+                wheel.extract(member, dest)
+                missing.difference_update(hits)
+    os.remove(path)  # room for the next one
+if missing:
+    sys.exit("not in the wheels: " + ", ".join(sorted(missing)))
+PY
+say "unpacking"
+run python3 -I "$part/unpack.py" "$kind" "$part/wheels" "$part/new" || {
+    if grep -q 'No space left on device' "$part/log"; then
+        fail "the disk is full: free $need MiB in $root and try again"
+    fi
+    fail "cannot unpack the wheels: $(tail -n 1 "$part/log" | cut -c 1-300) (see ${part##*/}/log)"
+}
+
+# cargo links against cpu/, which shows it the CPU libraries alone even where the CUDA ones are installed: the program
+# loads those at run time, so that one build serves both. -ltorch is the CPU library under the name that tch asks for.
+(
+    cd "$part/new"
+    ln -s libtorch_cpu.so torch/lib/libtorch.so
+    mkdir -p cpu/lib
+    ln -s ../torch/include cpu/include
+    for lib in libtorch_cpu.so libtorch.so libc10.so; do ln -s "../../torch/lib/$lib" "cpu/lib/$lib"; done
+    stamp_lines >stamp
+)
+
+# --- into place ---
+
+trap '' INT TERM HUP # two renames that belong together
+if [[ -e $dest || -L $dest ]]; then mv "$dest" "$part/old"; fi
+mv "$part/new" "$dest"
+rm -rf "$part"
+say "ready ($kind, $(du -sh "$dest" | cut -f1))"

@@ -1,0 +1,148 @@
+//! manifest.json: inputs with their hashes, the digests, the environment class, the list of files.
+//!
+//! Owns what counts as an input and what each digest covers.
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::MANIFEST;
+use crate::claims;
+use crate::dataset::Mnist;
+use crate::digest::sha256_hex;
+use crate::engine::{Engine, Environment};
+use crate::report::{InputFile, Templates};
+use crate::results::Results;
+use crate::study::Study;
+
+const SCHEMA: u32 = 1;
+
+/// The SHA-256 over the program's source, templates and lock file, taken when it was built.
+pub const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
+
+/// What a bundle was made from and by, and what its numbers are comparable with.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub schema: u32,
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    pub program: Program,
+    pub environment: Environment,
+    pub inputs: Vec<InputFile>,
+    pub digests: Digests,
+    /// Every file that SHA256SUMS covers.
+    pub files: Vec<String>,
+}
+
+/// The program that built the bundle.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    pub name: String,
+    pub version: String,
+    pub source_sha256: String,
+    pub templates_sha256: String,
+}
+
+/// SHA-256 over three kinds of content.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Digests {
+    /// Data, study, templates, program, libtorch.
+    pub inputs: String,
+    /// What any machine computes identically.
+    pub exact: String,
+    /// The results of training.
+    pub measured: String,
+}
+
+impl Manifest {
+    pub(super) fn new(
+        study: &Study,
+        results: &Results,
+        inputs: Vec<InputFile>,
+        digests: Digests,
+        date: Option<&str>,
+        mut files: Vec<String>,
+    ) -> Self {
+        let templates = inputs.iter().find(|i| i.name == TEMPLATES).map(|i| i.sha256.clone()).unwrap_or_default();
+        files.push(MANIFEST.to_owned());
+        files.sort();
+        Self {
+            schema: SCHEMA,
+            title: study.title.clone(),
+            date: date.map(str::to_owned),
+            program: Program {
+                name: env!("CARGO_PKG_NAME").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                source_sha256: SOURCE_SHA256.to_owned(),
+                templates_sha256: templates,
+            },
+            environment: results.environment.clone(),
+            inputs,
+            digests,
+            files,
+        }
+    }
+
+    /// The bytes of manifest.json.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings and numbers");
+        text.push('\n');
+        text
+    }
+
+    /// Reads manifest.json.
+    ///
+    /// # Errors
+    /// Not JSON, or another schema.
+    pub fn from_json(text: &str) -> Result<Self> {
+        let manifest: Self = serde_json::from_str(text).context("does not follow the schema")?;
+        ensure!(manifest.schema == SCHEMA, "schema {} is not {SCHEMA}", manifest.schema);
+        Ok(manifest)
+    }
+}
+
+const TEMPLATES: &str = "templates";
+
+/// The inputs of a build, in the order in which reports list them.
+pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
+    let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
+    let mut inputs = vec![input("study.yaml", sha256_hex(study_yaml))];
+    inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
+    inputs.push(input(TEMPLATES, templates.digest()));
+    inputs.push(input("program source and lock file", SOURCE_SHA256.to_owned()));
+    let libtorch = format!("libtorch {}", Engine::libtorch_version());
+    let version = sha256_hex(libtorch.as_bytes());
+    inputs.push(input(&libtorch, version));
+    inputs
+}
+
+/// The digest over a list of inputs.
+pub fn inputs_digest(inputs: &[InputFile]) -> String {
+    let list: String = inputs.iter().map(|i| format!("{}  {}\n", i.sha256, i.name)).collect();
+    sha256_hex(list.as_bytes())
+}
+
+/// The digest of what any machine computes identically: model facts, plans, subsets, and the verdicts on
+/// claims that need no training.
+pub fn exact_digest(study: &Study, results: &Results) -> String {
+    let mut untrained = results.clone();
+    untrained.runs.clear();
+    let verdicts: Vec<_> = claims::judge(study, &untrained)
+        .into_iter()
+        .filter(|j| j.verdict != claims::Verdict::NotMeasured)
+        .map(|j| (j.claim.id.clone(), j.verdict == claims::Verdict::Matches, j.measured))
+        .collect();
+    let runs: Vec<_> = results
+        .runs
+        .iter()
+        .map(|(name, run)| {
+            let subsets: Vec<_> = run.seeds.iter().map(|s| (s.seed, &s.subset_sha256)).collect();
+            (name, &run.plan, subsets)
+        })
+        .collect();
+    let exact = serde_json::to_string(&(&results.data, &results.models, runs, verdicts)).expect("finite numbers");
+    sha256_hex(exact.as_bytes())
+}

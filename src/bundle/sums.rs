@@ -1,0 +1,93 @@
+//! SHA256SUMS: the list that `sha256sum -c` checks, and the Report ID that is its hash.
+//!
+//! Owns the one form of the file: sorted by path, two spaces, a newline after each. Any other form is refused,
+//! so that no byte of it can change unseen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Result, ensure};
+
+use super::Files;
+use crate::digest::sha256_hex;
+
+/// Hashes by path.
+#[derive(Debug, PartialEq)]
+pub struct Sums(pub BTreeMap<String, String>);
+
+impl Sums {
+    /// The sums of some files.
+    pub fn of(files: &Files) -> Self {
+        Self(files.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect())
+    }
+
+    /// Reads SHA256SUMS.
+    ///
+    /// # Errors
+    /// Any form but the one that this program writes, and paths that lead out of the folder.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut sums = BTreeMap::new();
+        for (i, line) in text.lines().enumerate() {
+            let entry = line.split_once("  ").filter(|(hash, path)| is_sha256(hash) && is_inside(path));
+            let Some((hash, path)) = entry else { anyhow::bail!("line {} is not `hash  path`", i + 1) };
+            ensure!(sums.insert(path.to_owned(), hash.to_owned()).is_none(), "{path} is listed twice");
+        }
+        let sums = Self(sums);
+        ensure!(!sums.0.is_empty() && sums.to_string() == text, "is not in the form that mnist-report writes");
+        Ok(sums)
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.iter().try_for_each(|(path, hash)| writeln!(f, "{hash}  {path}"))
+    }
+}
+
+/// The Report ID: the SHA-256 of SHA256SUMS.
+pub fn report_id(sums: &[u8]) -> String {
+    sha256_hex(sums)
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+/// A relative path of plain names: nothing above the folder, nothing that two systems read differently.
+pub fn is_inside(path: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    path.len() <= 255 && path.split('/').all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_form_is_read() {
+        let files: Files = [("a.txt".to_owned(), b"x".to_vec()), ("d/b".to_owned(), b"y".to_vec())].into();
+        let text = Sums::of(&files).to_string();
+        assert_eq!(Sums::parse(&text).unwrap(), Sums::of(&files));
+        let lines: Vec<&str> = text.lines().collect();
+        for bad in [
+            text.trim_end().to_owned(),
+            format!("{text}\n"),
+            text.to_uppercase(),
+            text.replace("  ", " "),
+            text.replace("  ", " *"),
+            text.replace("a.txt", "../a.txt"),
+            text.replace("a.txt", "/a.txt"),
+            text.replace('\n', "\r\n"),
+            format!("{}\n{}\n", lines[1], lines[0]),
+            format!("{}\n{}\n", lines[0], lines[0]),
+            String::new(),
+        ] {
+            assert!(Sums::parse(&bad).is_err(), "{bad}");
+        }
+    }
+}

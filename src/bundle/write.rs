@@ -1,0 +1,96 @@
+//! Writing to disk: a folder or file comes whole or not at all.
+//!
+//! Owns temporary names and renames.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Files, MANIFEST, RUN_LOG, SUMS};
+
+/// Writes a bundle beside its place and renames it into it; what was there goes only then.
+///
+/// # Errors
+/// A place that holds something that is not a bundle, or a disk that cannot be written.
+pub fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<()> {
+    check_place(dir)?;
+    let dir = absolute(dir)?;
+    let parent = dir.parent().context("a bundle cannot be the root folder")?;
+    fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+    let partial = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempdir_in(parent)
+        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    for (path, bytes) in files.iter().map(|(p, b)| (p.as_str(), b.as_slice())).chain(run_log.map(|b| (RUN_LOG, b))) {
+        let target = partial.path().join(path);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        fs::write(&target, bytes).with_context(|| format!("cannot write {}", target.display()))?;
+    }
+    set_mode(partial.path(), 0o755)?;
+    let old = dir.exists().then(|| parent.join(format!(".old-{}", std::process::id())));
+    if let Some(old) = &old {
+        fs::rename(&dir, old).with_context(|| format!("cannot move {} aside", dir.display()))?;
+    }
+    let moved = fs::rename(partial.path(), &dir).with_context(|| format!("cannot create {}", dir.display()));
+    match (&moved, &old) {
+        (Ok(()), Some(old)) => {
+            let _ = partial.keep();
+            fs::remove_dir_all(old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+        (Ok(()), None) => {
+            let _ = partial.keep();
+        }
+        // The new bundle did not come into its place: put the old one back.
+        (Err(_), Some(old)) => fs::rename(old, &dir)?,
+        (Err(_), None) => {}
+    }
+    moved
+}
+
+/// Refuses to replace what no build made.
+///
+/// # Errors
+/// A file, or a folder with anything in it but a bundle.
+pub fn check_place(dir: &Path) -> Result<()> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    ensure!(dir.is_dir(), "{} is a file; --out names the bundle's folder", dir.display());
+    let empty = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?.next().is_none();
+    ensure!(
+        empty || dir.join(MANIFEST).is_file() || dir.join(SUMS).is_file(),
+        "{} holds something that is not a bundle; move it or name another folder with --out",
+        dir.display()
+    );
+    Ok(())
+}
+
+/// Writes a file beside its place and renames it into it.
+///
+/// # Errors
+/// A disk that cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = || format!("cannot write {}", path.display());
+    fs::create_dir_all(folder).with_context(failed)?;
+    let mut temp = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    temp.write_all(bytes).with_context(failed)?;
+    set_mode(temp.path(), 0o644)?;
+    temp.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+fn absolute(dir: &Path) -> Result<PathBuf> {
+    std::path::absolute(dir).with_context(|| format!("cannot resolve {}", dir.display()))
+}
+
+/// Temporary files and folders are made for their owner alone; a bundle is to be read by others.
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set the mode of {}", path.display()))
+}

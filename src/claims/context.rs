@@ -1,0 +1,199 @@
+//! What expressions and sentences of a study can speak of: `models`, `runs`, `values`, and filters.
+//!
+//! Owns names and shapes of these values; docs/study.md lists them for students.
+
+use std::collections::BTreeMap;
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde::Serialize;
+
+use crate::numbers;
+use crate::results::{LayerFacts, ModelFacts, Results, RunResult};
+use crate::study::Study;
+
+#[derive(Serialize)]
+struct Facts<'a> {
+    models: BTreeMap<&'a str, ModelContext<'a>>,
+    runs: BTreeMap<&'a str, RunContext>,
+    values: &'a serde_json::Value,
+    data: &'a crate::results::Data,
+}
+
+#[derive(Serialize)]
+struct ModelContext<'a> {
+    parameters: u64,
+    buffers: u64,
+    mult_adds: u64,
+    params_mb: f64,
+    total_mb: f64,
+    layers: BTreeMap<&'a str, &'a LayerFacts>,
+}
+
+#[derive(Serialize)]
+struct RunContext {
+    accuracy: f64,
+    loss: f64,
+    notes_loss: f64,
+    correct: usize,
+    per_class: Vec<f64>,
+    confusion: Vec<Vec<usize>>,
+    predicted: Vec<usize>,
+    epochs: Vec<EpochContext>,
+    first: EpochContext,
+    last: EpochContext,
+    seeds: Vec<SeedContext>,
+    images: usize,
+    test_images: usize,
+}
+
+#[derive(Clone, Serialize)]
+struct EpochContext {
+    epoch: usize,
+    train_loss: f64,
+    train_eval_loss: Option<f64>,
+    train_eval_accuracy: Option<f64>,
+    test_loss: f64,
+    test_accuracy: f64,
+}
+
+#[derive(Serialize)]
+struct SeedContext {
+    seed: u64,
+    accuracy: f64,
+    correct: usize,
+    loss: f64,
+}
+
+/// The values of a study's results.
+pub fn facts(study: &Study, results: &Results) -> Value {
+    Value::from(Serde(Facts {
+        models: results.models.iter().map(|(name, m)| (name.as_str(), model(m))).collect(),
+        runs: results.runs.iter().map(|(name, r)| (name.as_str(), run(r))).collect(),
+        values: &study.values,
+        data: &results.data,
+    }))
+}
+
+fn model(m: &ModelFacts) -> ModelContext<'_> {
+    ModelContext {
+        parameters: m.parameters,
+        buffers: m.buffers,
+        mult_adds: m.mult_adds,
+        params_mb: m.sizes.torchsummary.params,
+        total_mb: m.sizes.torchsummary.total,
+        layers: m.layers.iter().map(|l| (l.name.as_str(), l)).collect(),
+    }
+}
+
+fn run(r: &RunResult) -> RunContext {
+    let seed = &r.seeds[0];
+    let epochs: Vec<EpochContext> = seed
+        .epochs
+        .iter()
+        .map(|e| EpochContext {
+            epoch: e.epoch,
+            train_loss: e.train_loss,
+            train_eval_loss: e.train_eval.map(|t| t.loss),
+            train_eval_accuracy: e.train_eval.map(|t| t.accuracy()),
+            test_loss: e.test.loss,
+            test_accuracy: e.test.accuracy(),
+        })
+        .collect();
+    RunContext {
+        accuracy: r.accuracy(),
+        loss: r.test_loss(),
+        notes_loss: r.mean(|s| s.notes_loss),
+        correct: seed.correct(),
+        per_class: seed.per_class().to_vec(),
+        confusion: seed.confusion.iter().map(|row| row.to_vec()).collect(),
+        predicted: seed.predicted().to_vec(),
+        first: epochs[0].clone(),
+        last: epochs[epochs.len() - 1].clone(),
+        epochs,
+        seeds: r
+            .seeds
+            .iter()
+            .map(|s| SeedContext { seed: s.seed, accuracy: s.accuracy(), correct: s.correct(), loss: s.test_loss })
+            .collect(),
+        images: r.plan.image_count,
+        test_images: seed.confusion.iter().flatten().sum(),
+    }
+}
+
+/// What a number that was not measured prints as.
+const ABSENT: &str = "(not measured)";
+
+/// For sentences, which print `ABSENT` where they touch what was not measured.
+pub fn sentence_environment() -> Environment<'static> {
+    let mut env = environment();
+    env.set_undefined_behavior(UndefinedBehavior::Chainable);
+    env
+}
+
+/// minijinja with the filters that studies use. An expression that touches what was not measured is an
+/// error, and so no verdict: `undefined < 0.2` would be one.
+pub fn environment() -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.add_filter("fixed", |x: Value, decimals: usize| number_text(&x, |x| numbers::fixed(x, decimals)));
+    env.add_filter("percent", |x: Value, decimals: usize| number_text(&x, |x| numbers::percent(x, decimals)));
+    env.add_filter("points", |x: Value, decimals: usize| number_text(&x, |x| numbers::points(x, decimals)));
+    env.add_filter("count", |x: Value| number_text(&x, |x| numbers::count(x as u64)));
+    env.add_filter("round_to", |x: Value, decimals: usize| -> Result<Value, Error> { round_to(&x, decimals) });
+    env.add_filter("diagonal", |m: Value| -> Result<Vec<f64>, Error> {
+        let m = matrix(&m)?;
+        m.iter().enumerate().map(|(i, row)| row.get(i).copied().ok_or_else(|| invalid("not a square matrix"))).collect()
+    });
+    env.add_filter("row_sums", |m: Value| -> Result<Vec<f64>, Error> {
+        Ok(matrix(&m)?.iter().map(|row| row.iter().sum()).collect())
+    });
+    env.add_filter("recall", |m: Value| -> Result<Vec<f64>, Error> {
+        let m = matrix(&m)?;
+        let share = |(i, row): (usize, &Vec<f64>)| {
+            row.get(i).map(|d| d / row.iter().sum::<f64>()).ok_or_else(|| invalid("not a square matrix"))
+        };
+        m.iter().enumerate().map(share).collect()
+    });
+    env.add_filter("maximum", |list: Value| -> Result<f64, Error> {
+        let list = number_list(&list)?;
+        list.into_iter().reduce(f64::max).ok_or_else(|| invalid("an empty list has no maximum"))
+    });
+    env.add_filter("argmax", |list: Value| -> Result<usize, Error> {
+        let list = number_list(&list)?;
+        let best = (0..list.len()).reduce(|best, i| if list[i] > list[best] { i } else { best });
+        best.ok_or_else(|| invalid("an empty list has no maximum"))
+    });
+    env
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+fn number_text(x: &Value, form: impl Fn(f64) -> String) -> String {
+    f64::try_from(x.clone()).map_or_else(|_| ABSENT.to_owned(), form)
+}
+
+fn number_list(list: &Value) -> Result<Vec<f64>, Error> {
+    if list.is_undefined() {
+        return Err(invalid("not measured"));
+    }
+    list.try_iter()?.map(|v| f64::try_from(v).map_err(|_| invalid("a list of numbers is needed"))).collect()
+}
+
+fn matrix(m: &Value) -> Result<Vec<Vec<f64>>, Error> {
+    if m.is_undefined() {
+        return Err(invalid("not measured"));
+    }
+    m.try_iter()?.map(|row| number_list(&row)).collect()
+}
+
+/// Rounds a number, or each number of a list.
+fn round_to(x: &Value, decimals: usize) -> Result<Value, Error> {
+    let round = |x: f64| numbers::fixed(x, decimals).parse::<f64>().expect("a printed number reads back");
+    match f64::try_from(x.clone()) {
+        Ok(x) => Ok(Value::from(round(x))),
+        Err(_) => Ok(Value::from(number_list(x)?.into_iter().map(round).collect::<Vec<f64>>())),
+    }
+}

@@ -1,0 +1,106 @@
+//! Claims held against the results, and conclusions drawn from them.
+//!
+//! Owns verdicts; computes nothing that is not in the study's own expressions. Expressions and sentences
+//! are minijinja's, over the context that `context` builds.
+
+mod compare;
+mod context;
+
+use minijinja::{Environment, Value};
+
+pub use compare::Verdict;
+
+use crate::results::Results;
+use crate::study::{Claim, Source, Study, StudyError};
+
+/// A claim with its verdict.
+pub struct Judged<'a> {
+    pub claim: &'a Claim,
+    pub verdict: Verdict,
+    /// The measured value as printed beside the claim's; empty where nothing was measured.
+    pub measured: String,
+}
+
+/// What the results say to a conclusion's question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    Supported,
+    Refuted,
+    Undecided,
+}
+
+/// A conclusion with its sentence.
+pub struct Concluded {
+    pub id: String,
+    pub question: String,
+    pub finding: Finding,
+    pub sentence: String,
+}
+
+/// Checks that every expression and sentence of a study can be read.
+///
+/// # Errors
+/// The first that cannot, at its line.
+pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
+    let env = context::environment();
+    let expression = |key: String, text: &str| match env.compile_expression(text) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(source.error(key, format!("`{text}` is no expression: {e}"))),
+    };
+    for (i, claim) in source.study.claims.iter().enumerate() {
+        expression(format!("claims[{i}].measured"), &claim.measured)?;
+        compare::check(claim).map_err(|message| source.error(format!("claims[{i}].printed"), message))?;
+    }
+    for (i, c) in source.study.conclusions.iter().enumerate() {
+        expression(format!("conclusions[{i}].supported_if"), &c.supported_if)?;
+        expression(format!("conclusions[{i}].refuted_if"), &c.refuted_if)?;
+        for (part, text) in [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)] {
+            env.template_from_str(text)
+                .map_err(|e| source.error(format!("conclusions[{i}].{part}"), format!("is no sentence: {e}")))?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds every claim against the results.
+pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
+    let (env, facts) = (context::environment(), context::facts(study, results));
+    study
+        .claims
+        .iter()
+        .map(|claim| {
+            let value = evaluate(&env, &claim.measured, &facts);
+            let (verdict, measured) = compare::compare(claim, value.as_ref());
+            Judged { claim, verdict, measured }
+        })
+        .collect()
+}
+
+/// Draws every conclusion.
+pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
+    let (env, facts) = (context::environment(), context::facts(study, results));
+    let sentences = context::sentence_environment();
+    let holds = |expression: &str| evaluate(&env, expression, &facts).map(|v| v.is_true());
+    study
+        .conclusions
+        .iter()
+        .map(|c| {
+            // Both at once, or one that cannot be evaluated, decides nothing.
+            let (finding, sentence) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
+                (Some(true), Some(false)) => (Finding::Supported, &c.supported),
+                (Some(false), Some(true)) => (Finding::Refuted, &c.refuted),
+                _ => (Finding::Undecided, &c.undecided),
+            };
+            let sentence =
+                sentences.render_str(sentence, &facts).unwrap_or_else(|e| format!("(cannot be stated: {e})"));
+            let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
+            Concluded { id: c.id.clone(), question: c.question.clone(), finding, sentence }
+        })
+        .collect()
+}
+
+/// An expression's value; none where it rests on something that was not measured.
+fn evaluate(env: &Environment, expression: &str, facts: &Value) -> Option<Value> {
+    let value = env.compile_expression(expression).ok()?.eval(facts).ok()?;
+    (!value.is_undefined() && !value.is_none()).then_some(value)
+}

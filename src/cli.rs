@@ -1,0 +1,97 @@
+//! The command line as typed.
+//!
+//! Owns names, defaults and help of commands and options; what they do is `commands`'.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::engine::DeviceChoice;
+use crate::verify::Rung;
+
+/// Turns one YAML study of a small neural network into a report that proves itself.
+#[derive(Parser)]
+#[command(name = "mnist-report", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Train a study's networks, measure, render and hash: study -> report bundle
+    Build(Build),
+    /// Parameters, shapes and sizes of a study's models: no data, no training
+    Summary(Summary),
+    /// Show what holds of a bundle, rung by rung
+    Verify(Verify),
+    /// Make report, figures and sums anew from a bundle's results.json, without training
+    Render(Render),
+    /// Show which MNIST files are there, and whether they are MNIST
+    Data(Data),
+    /// Print the completion script of a shell
+    Completions(Completions),
+}
+
+#[derive(clap::Args)]
+pub struct Build {
+    /// The study [default: reports/coursework.yaml where there is a GPU, else reports/quick.yaml]
+    pub study: Option<PathBuf>,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
+    /// The bundle's folder [default: the study's path without .yaml]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Train every run, also those that an earlier build left
+    #[arg(long)]
+    pub fresh: bool,
+    /// Print nothing but the Report ID and errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Summary {
+    /// The study [default: reports/coursework.yaml]
+    pub study: Option<PathBuf>,
+    /// Only this model
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Verify {
+    /// A bundle's folder
+    pub path: PathBuf,
+    /// The last rung to climb
+    #[arg(long, value_name = "RUNG", default_value = "metrics")]
+    pub upto: Rung,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Render {
+    /// A bundle's folder
+    pub dir: PathBuf,
+    /// A folder with templates to use in place of the built-in ones of the same name
+    #[arg(long, value_name = "DIR")]
+    pub templates: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Data {
+    /// The folder to look at [default: data/mnist]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}

@@ -1,0 +1,179 @@
+//! `mnist-report build`: a study's whole way to a bundle.
+//!
+//! Owns the order of the steps, what is said before and while they run, and run-log.json.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use chrono::{SecondsFormat, Utc};
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::kept::Kept;
+use super::progress::{Bar, Timing};
+use crate::bundle::{self, Files};
+use crate::cli::Build;
+use crate::dataset::{Mnist, write_labels};
+use crate::engine::{DeviceChoice, Engine};
+use crate::model::CLASSES;
+use crate::numbers::{count, duration, fixed, percent};
+use crate::paths;
+use crate::report::Templates;
+use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
+use crate::runs::{Prepared, check_models};
+use crate::study::{Plan, Source};
+
+/// How much faster than a plain matrix product a training step's multiply-adds go, measured for the
+/// coursework's networks: on two CPU cores, and on a GPU where small batches wait for launches.
+const CPU_FACTOR: f64 = 1.3;
+const GPU_FACTOR: f64 = 0.1;
+
+const FULL: &str = "reports/coursework.yaml";
+const QUICK: &str = "reports/quick.yaml";
+
+/// run-log.json: what is true of this build alone.
+#[derive(Serialize)]
+struct RunLog {
+    started: String,
+    finished: String,
+    seconds: f64,
+    host: String,
+    cpu: String,
+    cpu_count: usize,
+    study: PathBuf,
+    out: PathBuf,
+    runs: Vec<Timing>,
+}
+
+pub fn run(options: &Build) -> Result<u8> {
+    let (started, clock) = (Utc::now(), Instant::now());
+    let say = |text: &str| {
+        if !options.quiet {
+            eprintln!("{text}");
+        }
+    };
+    let gpu = matches!(options.device, DeviceChoice::Cuda(_))
+        || (options.device == DeviceChoice::Auto && Engine::gpu_in_sight());
+    let file = match &options.study {
+        Some(file) => file.clone(),
+        None => paths::of_repository(if gpu { FULL } else { QUICK }),
+    };
+    let out = options.out.clone().unwrap_or_else(|| file.with_extension(""));
+    let (source, plan) = super::load_study(&file)?;
+    let date = super::report_date(&source.study)?;
+    bundle::check_place(&out)?;
+    anyhow::ensure!(out != file, "{} has no .yaml to leave off: name the bundle's folder with --out", file.display());
+    let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
+    let engine = Engine::start(options.device, &plan.compute)?;
+    let facts = model_facts(&plan);
+    check_models(&engine, &plan, &facts)?;
+    announce(options, &file, &out, &engine, &plan, &say);
+
+    let mut kept = Kept::beside(&out);
+    let (runs, mut files, timings) = train(options, &source, &plan, &engine, &data, &mut kept, &say)?;
+    let mut test_classes = [0; CLASSES];
+    data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
+    let results = Results {
+        schema: SCHEMA,
+        environment: engine.environment.clone(),
+        data: Data { train_images: data.train.len(), test_images: data.test.len(), test_classes },
+        models: facts,
+        runs,
+    };
+    files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
+    files.insert(bundle::STUDY.to_owned(), source.yaml.clone().into_bytes());
+    let files = bundle::complete(files, &source.study, &results, date.as_deref(), &Templates::built_in())?;
+    let log = RunLog {
+        started: started.to_rfc3339_opts(SecondsFormat::Secs, true),
+        finished: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        seconds: clock.elapsed().as_secs_f64(),
+        host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        cpu: Engine::cpu_model(),
+        cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
+        study: file,
+        out: out.clone(),
+        runs: timings,
+    };
+    bundle::replace_folder(&out, &files, Some((serde_json::to_string_pretty(&log)? + "\n").as_bytes()))?;
+    kept.tidy();
+    say(&format!("built in {}: {}", duration(log.seconds), out.join("report.html").display()));
+    super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
+    Ok(0)
+}
+
+/// Says what will be done, why this study, and about how long it takes on this device.
+fn announce(options: &Build, file: &Path, out: &Path, engine: &Engine, plan: &Plan, say: &dyn Fn(&str)) {
+    if options.quiet {
+        return;
+    }
+    let rate = engine.matmul_rate() * if engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+    let about = |plan: &Plan| duration(plan.mult_adds() / rate);
+    let (models, runs) = (plan.models.len(), plan.runs.values().map(|r| r.seeds.len()).sum::<usize>());
+    say(&format!("{} -> {}", file.display(), out.display()));
+    say(&format!("{models} models, {runs} trainings on {}; about {}", engine.environment, about(plan)));
+    if options.study.is_none() {
+        let full = paths::of_repository(FULL);
+        let why = if engine.is_gpu() { "a GPU is here" } else { "no GPU is here" };
+        match super::load_study(&full) {
+            Ok((_, plan)) if !engine.is_gpu() => say(&format!(
+                "this study since {why}; the full one, {}, would take about {} here",
+                full.display(),
+                about(&plan)
+            )),
+            _ => say(&format!("this study since {why}")),
+        }
+    }
+}
+
+type Trained = (IndexMap<String, RunResult>, Files, Vec<Timing>);
+
+fn train(
+    options: &Build,
+    source: &Source,
+    plan: &Plan,
+    engine: &Engine,
+    data: &Mnist,
+    kept: &mut Kept,
+    say: &dyn Fn(&str),
+) -> Result<Trained> {
+    let prepared = Prepared::new(engine, data, &plan.input);
+    let (mut runs, mut files, mut timings) = (IndexMap::new(), Files::new(), Vec::new());
+    let facts = model_facts(plan);
+    for (name, run) in &plan.runs {
+        let mut seeds = Vec::with_capacity(run.seeds.len());
+        for &seed in &run.seeds {
+            let stem = stem(name, seed, run.seeds.len());
+            let spec = &source.study.models[&run.model];
+            let key = Kept::key(engine, &plan.input, spec, &facts[&run.model], run, seed);
+            let mut bar = Bar::new(&stem, seed, (run.epochs * run.steps_per_epoch()) as u64, options.quiet);
+            let (outcome, how) = match kept.find(&key).filter(|_| !options.fresh) {
+                Some(outcome) => {
+                    bar.timing.kept = true;
+                    (outcome, "kept from an earlier build (--fresh trains anew)".to_owned())
+                }
+                None => {
+                    let outcome = prepared.run(&plan.models[&run.model], run, seed, &mut bar)?;
+                    kept.keep(&key, &outcome);
+                    (outcome, String::new())
+                }
+            };
+            let timing = bar.finish();
+            let how = if how.is_empty() { duration(timing.seconds) } else { how };
+            let result = &outcome.result;
+            say(&format!(
+                "{stem}: {} of {} test images right ({}), loss {}; {how}",
+                count(result.correct() as u64),
+                count(data.test.len() as u64),
+                percent(result.accuracy(), 2),
+                fixed(result.test_loss, 4)
+            ));
+            files.insert(format!("predictions/{stem}.idx1-ubyte"), write_labels(&outcome.predictions));
+            files.insert(format!("weights/{stem}.safetensors"), outcome.weights);
+            timings.push(timing);
+            seeds.push(outcome.result);
+        }
+        runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds });
+    }
+    Ok((runs, files, timings))
+}

@@ -1,0 +1,91 @@
+//! Finished runs of earlier builds: an interrupted build goes on with the run that it was at, and a changed
+//! sentence needs no new training.
+//!
+//! Owns their folder and their keys. A key covers everything that a run's outcome depends on, so that a kept
+//! outcome is the one that training would give again.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bundle::{SOURCE_SHA256, write_file};
+use crate::dataset::{read_labels, write_labels};
+use crate::digest::sha256_hex;
+use crate::engine::Engine;
+use crate::results::{ModelFacts, SeedResult};
+use crate::runs::SeedOutcome;
+use crate::study::{Input, ModelSpec, RunPlan};
+
+/// The folder of kept runs beside a bundle.
+pub struct Kept {
+    folder: PathBuf,
+    used: HashSet<String>,
+}
+
+impl Kept {
+    /// The kept runs of the bundle at `dir`.
+    pub fn beside(dir: &Path) -> Self {
+        let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        Self { folder: dir.with_file_name(format!(".{name}.runs")), used: HashSet::new() }
+    }
+
+    /// What a seed's outcome depends on, as a key: program, data (canonical, so not named), environment,
+    /// input, model and plan.
+    pub fn key(
+        engine: &Engine,
+        input: &Input,
+        model: &ModelSpec,
+        facts: &ModelFacts,
+        run: &RunPlan,
+        seed: u64,
+    ) -> String {
+        let mut alone = run.clone();
+        alone.seeds = vec![seed];
+        // The model's name says nothing about the outcome.
+        alone.model = String::new();
+        let parts = (SOURCE_SHA256, &engine.environment, input, &model.layers, &facts.layers, alone);
+        sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
+    }
+
+    /// A kept outcome; none where there is none, or where it is not whole.
+    pub fn find(&mut self, key: &str) -> Option<SeedOutcome> {
+        self.used.insert(key.to_owned());
+        let read = |ending: &str| fs::read(self.path(key, ending)).ok();
+        let result: SeedResult = serde_json::from_slice(&read("json")?).ok()?;
+        let weights = read("safetensors")?;
+        let predictions = read_labels(&read("idx1-ubyte")?).ok()?;
+        let whole = sha256_hex(&weights) == result.weights_sha256;
+        whole.then_some(SeedOutcome { result, predictions, weights })
+    }
+
+    /// Keeps an outcome. Failing to is no failure of the build.
+    pub fn keep(&mut self, key: &str, outcome: &SeedOutcome) {
+        self.used.insert(key.to_owned());
+        let json = serde_json::to_vec(&outcome.result).unwrap_or_default();
+        // The result comes last: without it the others are not looked at.
+        for (ending, bytes) in [
+            ("safetensors", outcome.weights.clone()),
+            ("idx1-ubyte", write_labels(&outcome.predictions)),
+            ("json", json),
+        ] {
+            if write_file(&self.path(key, ending), &bytes).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Removes what this build did not use: outcomes of plans that are no more.
+    pub fn tidy(&self) {
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let key = name.split('.').next().unwrap_or_default();
+            if !self.used.contains(key) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn path(&self, key: &str, ending: &str) -> PathBuf {
+        self.folder.join(format!("{key}.{ending}"))
+    }
+}

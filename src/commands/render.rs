@@ -1,0 +1,39 @@
+//! `mnist-report render`: a bundle's report, figures, manifest and sums anew, from its results.json.
+
+use anyhow::{Context, Result};
+
+use crate::bundle::{self, Manifest};
+use crate::claims;
+use crate::cli::Render;
+use crate::report::Templates;
+use crate::results::Results;
+use crate::study::Source;
+use crate::verify::Opened;
+
+pub fn run(options: &Render) -> Result<u8> {
+    let Opened { mut files, .. } = Opened::read(&options.dir)?;
+    let text = |name: &str| -> Result<String> {
+        let bytes = files.get(name).with_context(|| format!("{} has no {name}", options.dir.display()))?;
+        String::from_utf8(bytes.clone()).with_context(|| format!("{name} is not text"))
+    };
+    let study_file = options.dir.join(bundle::STUDY);
+    let source = Source::from_text(&study_file, &text(bundle::STUDY)?)?;
+    claims::check_syntax(&source)?;
+    let results_file = options.dir.join(bundle::RESULTS);
+    let results = Results::from_json(&text(bundle::RESULTS)?).with_context(|| results_file.display().to_string())?;
+    let templates = match &options.templates {
+        Some(folder) => Templates::from_folder(folder)?,
+        None => Templates::built_in(),
+    };
+    let date = match source.study.date.is_some() || std::env::var_os("SOURCE_DATE_EPOCH").is_some() {
+        true => super::report_date(&source.study)?,
+        // Without a new date the old one stays.
+        false => text(bundle::MANIFEST).ok().and_then(|t| Manifest::from_json(&t).ok()).and_then(|m| m.date),
+    };
+    let run_log = files.remove(bundle::RUN_LOG);
+    files.retain(|path, _| bundle::is_primary(path));
+    let files = bundle::complete(files, &source.study, &results, date.as_deref(), &templates)?;
+    bundle::replace_folder(&options.dir, &files, run_log.as_deref())?;
+    super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
+    Ok(0)
+}

@@ -1,0 +1,65 @@
+//! `mnist-report summary`: what follows from the layers alone, at once.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use indexmap::IndexMap;
+
+use crate::cli::Summary;
+use crate::numbers::{count, fixed, shape};
+use crate::paths;
+use crate::results::{ModelFacts, model_facts};
+
+pub fn run(options: &Summary) -> Result<u8> {
+    let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));
+    let (_, plan) = super::load_study(&file)?;
+    let mut facts = model_facts(&plan);
+    if let Some(name) = &options.model {
+        if !facts.contains_key(name) {
+            let known: Vec<_> = facts.keys().map(String::as_str).collect();
+            bail!("{}: no model `{name}`; it has {}", file.display(), known.join(", "));
+        }
+        facts.retain(|other, _| other == name);
+    }
+    let text = match options.json {
+        true => serde_json::to_string_pretty(&facts)? + "\n",
+        false => text(&facts),
+    };
+    super::print(&text)?;
+    Ok(0)
+}
+
+fn text(facts: &IndexMap<String, ModelFacts>) -> String {
+    let mut text = String::new();
+    for (name, m) in facts {
+        let _ = writeln!(text, "{name}");
+        let rows: Vec<[String; 4]> = m
+            .layers
+            .iter()
+            .map(|l| {
+                let formula = if l.formula.is_empty() { String::new() } else { format!("{} =", l.formula) };
+                [format!("{} ({})", l.name, l.kind), shape(&l.output_shape), formula, count(l.parameters)]
+            })
+            .collect();
+        let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0);
+        let (a, b, c, d) = (width(0), width(1), width(2), width(3));
+        for [layer, output, formula, parameters] in &rows {
+            let _ = writeln!(text, "  {layer:<a$}  {output:<b$}  {formula:>c$} {parameters:>d$}");
+        }
+        let (s, i) = (m.sizes.torchsummary, m.sizes.torchinfo);
+        let _ = writeln!(text, "  trainable parameters {}; in buffers {}", count(m.parameters), count(m.buffers));
+        let _ = writeln!(text, "  mult-adds of one image {} (torchinfo)", count(m.mult_adds));
+        for (convention, s) in [("torchsummary, MB of 2^20 bytes", s), ("torchinfo, MB of 10^6 bytes", i)] {
+            let _ = writeln!(
+                text,
+                "  size ({convention}): parameters {}, forward and backward {}, total {}",
+                fixed(s.params, 2),
+                fixed(s.forward_backward, 2),
+                fixed(s.total, 2)
+            );
+        }
+        text.push('\n');
+    }
+    text
+}

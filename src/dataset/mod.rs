@@ -1,0 +1,20 @@
+//! MNIST on disk: finding the four files, proving that they are MNIST, and choosing images.
+//!
+//! Owns bytes and indices; turning pixels into the network's input is `engine`'s.
+
+mod idx;
+mod mnist;
+mod subset;
+
+pub use idx::{read_labels, write_labels};
+pub use mnist::{FileState, Images, Mnist, MnistFile, find};
+pub use subset::choose;
+
+/// Images of the training set.
+pub const TRAIN_IMAGES: usize = 60_000;
+/// Images of the test set.
+pub const TEST_IMAGES: usize = 10_000;
+/// Training images of the rarest class, 5.
+pub const SMALLEST_CLASS: usize = 5_421;
+/// Pixels of an image, 28 x 28.
+pub const PIXELS: usize = 28 * 28;

@@ -1,0 +1,13 @@
+//! SHA-256 in the form that bundles write it: lower-case hex.
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 of some bytes, 64 hex digits.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    to_hex(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hex.
+pub fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

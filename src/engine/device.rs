@@ -1,0 +1,247 @@
+//! Starting libtorch on a device, so that what it computes there can be had again.
+//!
+//! Owns the pins (instruction set, threads, deterministic algorithms), the search for CUDA and the
+//! environment class; trains nothing.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use super::ffi;
+use crate::study::{Compute, CpuClass};
+
+/// `--device`, as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU if there is one, else the CPU.
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => other
+                .strip_prefix("cuda:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(|| format!("`{other}`: one of auto, cpu, cuda, cuda:N")),
+        }
+    }
+}
+
+/// Where results are comparable bit for bit: nothing in here is a time, a path or a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `portable`, `native` or `cuda`.
+    pub class: String,
+    pub libtorch: String,
+    pub precision: String,
+    /// CPU threads of one operator; absent on a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// The CPU model, where the class depends on it (`native`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cuda: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cudnn: Option<String>,
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "libtorch {}, {}", self.libtorch, self.precision)?;
+        match (self.class.as_str(), &self.gpu, &self.cpu) {
+            ("cuda", Some(gpu), _) => {
+                write!(f, ", {gpu}")?;
+                if let (Some(cuda), Some(cudnn)) = (&self.cuda, &self.cudnn) {
+                    write!(f, ", CUDA {cuda}, cuDNN {cudnn}")?;
+                }
+            }
+            ("native", _, Some(cpu)) => write!(f, ", {cpu}")?,
+            _ => write!(f, ", any x86-64 CPU with AVX2")?,
+        }
+        match self.threads {
+            Some(threads) => write!(f, ", {threads} threads"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A started libtorch: proof that the pins are set.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(super) device: Device,
+    pub environment: Environment,
+}
+
+/// The settings that libtorch was started with; they cannot change within a process.
+static STARTED: OnceLock<CpuClass> = OnceLock::new();
+
+impl Engine {
+    /// Starts libtorch for a study's arithmetic. The first call in a process decides the CPU class.
+    ///
+    /// # Errors
+    /// No such device, a CPU without AVX2 for the portable class, or a second CPU class in one process.
+    pub fn start(choice: DeviceChoice, compute: &Compute) -> Result<Self> {
+        if *STARTED.get_or_init(|| pin(compute.class)) != compute.class {
+            bail!("one process computes for one CPU class; start the program again for the other");
+        }
+        if std::env::var_os("OMP_THREAD_LIMIT").is_some() || std::env::var_os("OMP_DYNAMIC").is_some() {
+            bail!("OMP_THREAD_LIMIT or OMP_DYNAMIC is set, which changes results: unset it and start again");
+        }
+        let gpu = match choice {
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Auto if !gpu_in_sight() => None,
+            DeviceChoice::Auto => cuda(0).ok(),
+            DeviceChoice::Cuda(n) => Some(cuda(n).map_err(|why| {
+                anyhow::anyhow!("no GPU {n} for --device cuda: {why}; use --device cpu, or `make libtorch CUDA=1`")
+            })?),
+        };
+        if !ffi::configure(compute.threads, compute.tf32) {
+            bail!("libtorch would not use {} threads", compute.threads);
+        }
+        let device = gpu.map_or(Device::Cpu, Device::Cuda);
+        let environment = environment(gpu, compute);
+        if gpu.is_none() && compute.class == CpuClass::Portable {
+            check_portable()?;
+        }
+        Ok(Self { device, environment })
+    }
+
+    /// Whether training happens on a GPU.
+    pub fn is_gpu(&self) -> bool {
+        self.device.is_cuda()
+    }
+
+    /// The version of libtorch that the program was built for.
+    pub fn libtorch_version() -> String {
+        ffi::torch_version()
+    }
+
+    /// The CPU's model, from the system.
+    pub fn cpu_model() -> String {
+        cpu_model()
+    }
+
+    /// Whether this machine seems to have a GPU; asks the system, not libtorch, so it costs nothing.
+    pub fn gpu_in_sight() -> bool {
+        gpu_in_sight()
+    }
+
+    /// Multiply-adds a second of a matrix product here: the yardstick for how long a study takes.
+    pub fn matmul_rate(&self) -> f64 {
+        let n = 1024;
+        let a = tch::Tensor::ones([n, n], (tch::Kind::Float, self.device));
+        let run = |times: i32| {
+            let start = std::time::Instant::now();
+            let mut sum = a.matmul(&a);
+            (1..times).for_each(|_| sum = a.matmul(&a));
+            let _ = sum.double_value(&[0, 0]);
+            start.elapsed().as_secs_f64() / f64::from(times)
+        };
+        run(1);
+        (n * n * n) as f64 / run(if self.is_gpu() { 50 } else { 4 })
+    }
+}
+
+fn pin(class: CpuClass) -> CpuClass {
+    if class == CpuClass::Portable {
+        ffi::set_env("ATEN_CPU_CAPABILITY", "avx2");
+        ffi::set_env("ONEDNN_MAX_CPU_ISA", "AVX2");
+        ffi::set_env("MKL_CBWR", "COMPATIBLE");
+    }
+    // cuBLAS repeats itself only with a workspace of fixed size.
+    ffi::set_env("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
+    ffi::keep_freed_memory();
+    class
+}
+
+fn check_portable() -> Result<()> {
+    let has_avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+    if !has_avx2 {
+        bail!(
+            "this CPU has no AVX2: set `compute: {{class: native}}` in the study; its results will be comparable on this CPU model only"
+        );
+    }
+    let used = ffi::cpu_capability();
+    if used != "AVX2" {
+        bail!("libtorch uses {used} kernels where the portable class needs AVX2: unset ATEN_CPU_CAPABILITY");
+    }
+    Ok(())
+}
+
+fn gpu_in_sight() -> bool {
+    ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version"].iter().any(|p| Path::new(p).exists())
+}
+
+fn cuda(n: usize) -> Result<usize> {
+    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+    if let Err(why) = LOADED.get_or_init(ffi::load_cuda) {
+        bail!("{why}");
+    }
+    match tch::Cuda::device_count() {
+        0 => bail!("libtorch finds no GPU"),
+        count if n as i64 >= count => bail!("this machine has {count}, numbered from 0"),
+        _ => Ok(n),
+    }
+}
+
+fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
+    let class = match (gpu, compute.class) {
+        (Some(_), _) => "cuda",
+        (None, CpuClass::Portable) => "portable",
+        (None, CpuClass::Native) => "native",
+    };
+    let precision = if gpu.is_some() && compute.tf32 { "tf32" } else { "float32" };
+    let (cuda, cudnn) = (ffi::cuda_version(), if gpu.is_some() { ffi::cudnn_version() } else { 0 });
+    Environment {
+        class: class.to_owned(),
+        libtorch: ffi::torch_version(),
+        precision: precision.to_owned(),
+        threads: gpu.is_none().then_some(compute.threads),
+        cpu: (class == "native").then(cpu_model),
+        gpu: gpu.map(ffi::gpu_name),
+        cuda: gpu.map(|_| format!("{}.{}", cuda / 1000, cuda % 1000 / 10)),
+        cudnn: gpu.map(|_| format!("{}.{}.{}", cudnn / 10_000, cudnn % 10_000 / 100, cudnn % 100)),
+    }
+}
+
+/// The CPU's model, from the system.
+fn cpu_model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        info.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map_or("", |(_, v)| v.trim())
+    };
+    let (family, model, stepping) = (field("cpu family"), field("model\t"), field("stepping"));
+    format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_as_typed() {
+        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        for bad in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
+            assert!(bad.parse::<DeviceChoice>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Everything that touches libtorch: devices, the network with its weights, training, evaluation.
+//!
+//! The only home of `tch` and of `unsafe`. What leaves this module is plain data (`f32`, `u8`, names);
+//! what is measured with it is `results`' to compute.
+
+mod device;
+mod ffi;
+mod network;
+mod optimizer;
+mod schedule;
+mod train;
+
+pub use device::{DeviceChoice, Engine, Environment};
+pub use network::{NamedTensor, Network, Trace};
+pub use optimizer::UpdateRule;
+pub use schedule::learning_rate;
+pub use train::{Observer, Outcome, Split, Trainer, evaluate, train};

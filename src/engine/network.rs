@@ -1,0 +1,256 @@
+//! The live network: a model's layers with their weights, and the forward pass.
+//!
+//! Owns weights and buffers; their names, shapes and first values come from the model's one list of layers.
+
+use tch::{Device, Kind, Tensor};
+
+use super::Engine;
+use crate::model::{Init, Model, TensorSpec};
+use crate::rng::{Purpose, Stream};
+use crate::study::{Input, LayerKind};
+
+/// A tensor that has left the device: PyTorch's name, shape, values in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedTensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// What a live network gave for one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    pub layer: String,
+    /// With the batch as first dimension.
+    pub input: Vec<usize>,
+    pub output: Vec<usize>,
+}
+
+/// A network on a device.
+pub struct Network {
+    device: Device,
+    layers: Vec<LiveLayer>,
+    /// All trainable parameters in PyTorch's order; layers refer to them by index.
+    pub(super) parameters: Vec<Tensor>,
+    pub(super) buffers: Vec<Tensor>,
+    parameter_specs: Vec<TensorSpec>,
+    buffer_specs: Vec<TensorSpec>,
+}
+
+struct LiveLayer {
+    name: String,
+    kind: LayerKind,
+    /// Where the layer's tensors start in `parameters` and `buffers`, and how many parameters it has.
+    parameter: usize,
+    parameter_count: usize,
+    buffer: usize,
+}
+
+/// How a forward pass treats dropout and batch norm.
+pub(super) enum Mode<'a> {
+    Evaluate,
+    /// Batch statistics, and a mask for each dropout layer from its name, probability and values.
+    Train {
+        mask: &'a mut dyn FnMut(&str, f64, usize) -> Option<Vec<f32>>,
+    },
+}
+
+impl Network {
+    /// A network with its first weights, drawn from the seed's streams (PyTorch's default initialisation).
+    pub fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
+        let first_values = |spec: &TensorSpec| {
+            let n = spec.numel() as usize;
+            match spec.init {
+                Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
+                Init::Ones => vec![1.0; n],
+                Init::Zeros => vec![0.0; n],
+            }
+        };
+        let on_device = |spec: &TensorSpec| {
+            let shape: Vec<i64> = spec.shape.iter().map(|&d| d as i64).collect();
+            Tensor::from_slice(&first_values(spec)).reshape(shape).to_device(engine.device)
+        };
+        let (mut layers, mut parameter, mut buffer) = (Vec::new(), 0, 0);
+        for layer in &model.layers {
+            let parameter_count = layer.parameters.len();
+            layers.push(LiveLayer {
+                name: layer.name.clone(),
+                kind: layer.kind.clone(),
+                parameter,
+                parameter_count,
+                buffer,
+            });
+            parameter += parameter_count;
+            buffer += layer.buffers.len();
+        }
+        Self {
+            device: engine.device,
+            layers,
+            parameters: model.parameters().map(|s| on_device(s).set_requires_grad(true)).collect(),
+            buffers: model.buffers().map(on_device).collect(),
+            parameter_specs: model.parameters().cloned().collect(),
+            buffer_specs: model.buffers().cloned().collect(),
+        }
+    }
+
+    /// Weights and buffers, by PyTorch's names.
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
+        specs.zip(self.parameters.iter().chain(&self.buffers)).map(|(spec, tensor)| download(spec, tensor)).collect()
+    }
+
+    /// The gradients of the last backward pass, by the parameters' names.
+    pub fn gradients(&self) -> Vec<NamedTensor> {
+        self.parameter_specs.iter().zip(&self.parameters).map(|(spec, tensor)| download(spec, &tensor.grad())).collect()
+    }
+
+    /// Replaces weights and buffers.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing, too many or of another shape.
+    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+        let own = self.parameter_specs.len() + self.buffer_specs.len();
+        let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
+        for (spec, target) in specs.zip(self.parameters.iter_mut().chain(&mut self.buffers)) {
+            let Some(given) = tensors.iter().find(|t| t.name == spec.name) else {
+                return Err(format!("{} is missing", spec.name));
+            };
+            if given.shape != spec.shape {
+                return Err(format!("{} has shape {:?}, the model's is {:?}", spec.name, given.shape, spec.shape));
+            }
+            let values = Tensor::from_slice(&given.values).reshape(target.size()).to_device(self.device);
+            tch::no_grad(|| target.copy_(&values));
+        }
+        match tensors.len() == own {
+            true => Ok(()),
+            false => Err(format!("{} tensors where the model has {own}", tensors.len())),
+        }
+    }
+
+    /// Logits `[batch, 10]` of images `[batch, channels, height, width]`.
+    pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Tensor {
+        let mut x = images.shallow_clone();
+        let mut layers = self.layers.iter().peekable();
+        while let Some(layer) = layers.next() {
+            let pool_next = layers.peek().filter(|next| matches!(next.kind, LayerKind::MaxPool2d(_)));
+            x = match (&layer.kind, pool_next) {
+                // relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and touches
+                // the square of the window times fewer values.
+                (LayerKind::Relu(_), Some(pool)) => {
+                    let pooled = self.apply(pool, &x, mode);
+                    layers.next();
+                    self.apply(layer, &pooled, mode)
+                }
+                _ => self.apply(layer, &x, mode),
+            };
+        }
+        x
+    }
+
+    /// Logits of images given as plain values, in evaluation mode, or in training mode with the masks given.
+    pub fn logits(&self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
+        let x = self.upload(images, input);
+        let logits = match masks {
+            None => tch::no_grad(|| self.forward(&x, &mut Mode::Evaluate)),
+            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks) }),
+        };
+        values(&logits)
+    }
+
+    /// Mean cross-entropy of a batch in training mode with the masks given, and its gradients (`gradients`).
+    pub fn loss_and_backward(
+        &mut self,
+        images: &[f32],
+        input: [usize; 3],
+        labels: &[u8],
+        masks: &[(String, Vec<f32>)],
+    ) -> f32 {
+        let x = self.upload(images, input);
+        let targets = Tensor::from_slice(labels).to_kind(Kind::Int64).to_device(self.device);
+        let logits = self.forward(&x, &mut Mode::Train { mask: &mut given(masks) });
+        let loss = logits.cross_entropy_for_logits(&targets);
+        self.parameters.iter_mut().for_each(Tensor::zero_grad);
+        loss.backward();
+        loss.double_value(&[]) as f32
+    }
+
+    fn upload(&self, images: &[f32], [c, h, w]: [usize; 3]) -> Tensor {
+        Tensor::from_slice(images).reshape([-1, c as i64, h as i64, w as i64]).to_device(self.device)
+    }
+
+    /// Runs a batch of zeros through the network, layer by layer, and notes the shapes that come.
+    pub fn trace(&self, batch: usize, input: [usize; 3]) -> Vec<Trace> {
+        let dims = |t: &Tensor| t.size().iter().map(|&d| d as usize).collect::<Vec<_>>();
+        let mut x = self.upload(&vec![0.0; batch * input.iter().product::<usize>()], input);
+        let mut traces = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let y = tch::no_grad(|| self.apply(layer, &x, &mut Mode::Evaluate));
+            traces.push(Trace { layer: layer.name.clone(), input: dims(&x), output: dims(&y) });
+            x = y;
+        }
+        traces
+    }
+
+    fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
+        let parameter = |i: usize| &self.parameters[layer.parameter + i];
+        let bias = || (layer.parameter_count > 1).then(|| parameter(1));
+        let pair = |n: usize| [n as i64, n as i64];
+        match &layer.kind {
+            LayerKind::Conv2d(c) => {
+                x.conv2d(parameter(0), bias(), pair(c.stride), pair(c.padding), [1, 1], c.groups as i64)
+            }
+            LayerKind::BatchNorm2d(c) => {
+                let training = matches!(mode, Mode::Train { .. });
+                let (mean, variance) = (&self.buffers[layer.buffer], &self.buffers[layer.buffer + 1]);
+                let (weight, bias) = (Some(parameter(0)), Some(parameter(1)));
+                x.batch_norm(weight, bias, Some(mean), Some(variance), training, c.momentum, c.eps, true)
+            }
+            LayerKind::LayerNorm(c) => {
+                let shape = parameter(0).size();
+                x.layer_norm(shape, Some(parameter(0)), Some(parameter(1)), c.eps, true)
+            }
+            LayerKind::Relu(_) => x.relu(),
+            // tch's leaky_relu takes no slope.
+            LayerKind::LeakyRelu(c) => x.clamp_min(0.0) + x.clamp_max(0.0) * c.negative_slope,
+            LayerKind::Gelu(_) => x.gelu("none"),
+            LayerKind::MaxPool2d(p) => {
+                x.max_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), [1, 1], false)
+            }
+            LayerKind::AvgPool2d(p) => {
+                x.avg_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), false, true, None::<i64>)
+            }
+            // A mean and not adaptive pooling, whose backward pass on CUDA does not repeat itself.
+            LayerKind::GlobalAvgPool(_) => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
+            LayerKind::Dropout(c) => match mode {
+                Mode::Evaluate => x.shallow_clone(),
+                Mode::Train { mask } => match mask(&layer.name, c.p, x.numel()) {
+                    None => x.shallow_clone(),
+                    Some(mask) => x * Tensor::from_slice(&mask).reshape(x.size()).to_device(self.device),
+                },
+            },
+            LayerKind::Flatten(_) => x.flatten(1, -1),
+            LayerKind::Linear(_) => x.linear(parameter(0), bias()),
+        }
+    }
+}
+
+fn given(masks: &[(String, Vec<f32>)]) -> impl FnMut(&str, f64, usize) -> Option<Vec<f32>> {
+    |name, _, _| masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| mask.clone())
+}
+
+fn download(spec: &TensorSpec, tensor: &Tensor) -> NamedTensor {
+    NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values: values(tensor) }
+}
+
+/// A tensor's values in row-major order, whatever its memory format.
+pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
+    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view([-1]);
+    Vec::try_from(&flat).expect("a flat float tensor on the CPU becomes a vector")
+}
+
+/// Pixels `[n, 784]` (bytes) as the network's input `[n, 1, 28, 28]`: ToTensor, then Normalize.
+pub(super) fn normalise(pixels: &Tensor, input: &Input) -> Tensor {
+    let [c, h, w] = input.shape.map(|d| d as i64);
+    let unit = pixels.to_kind(Kind::Float) / 255.0;
+    ((unit - input.mean) / input.std).reshape([-1, c, h, w])
+}

@@ -1,0 +1,194 @@
+//! Training and evaluation: a function of state (weights, buffers, optimizer, step) and plan.
+//!
+//! Owns the loop; what it measures is handed out as losses and logits, to be judged elsewhere.
+
+use anyhow::{Result, bail};
+use tch::{Kind, Tensor};
+
+use super::network::{Mode, NamedTensor, Network, normalise, values};
+use super::{Engine, UpdateRule, learning_rate};
+use crate::dataset::{Images, PIXELS};
+use crate::model::{CLASSES, Model};
+use crate::rng::{Purpose, Stream};
+use crate::study::{Input, Order, RunPlan};
+
+/// Images in one batch of an evaluation: fixed, since a matrix product's bits may depend on its size.
+const EVALUATION_BATCH: usize = 250;
+
+/// Images on the engine's device, as bytes.
+pub struct Split {
+    pixels: Tensor,
+    labels: Tensor,
+    len: usize,
+}
+
+impl Split {
+    /// Sends the chosen images (indices into `images`) to the device.
+    pub fn new(engine: &Engine, images: &Images, chosen: &[u32]) -> Self {
+        let mut pixels: Vec<u8> = Vec::with_capacity(chosen.len() * PIXELS);
+        chosen.iter().for_each(|i| pixels.extend(images.image(*i as usize)));
+        let labels: Vec<u8> = chosen.iter().map(|i| images.labels[*i as usize]).collect();
+        Self {
+            pixels: Tensor::from_slice(&pixels).reshape([-1, PIXELS as i64]).to_device(engine.device),
+            labels: Tensor::from_slice(&labels).to_kind(Kind::Int64).to_device(engine.device),
+            len: chosen.len(),
+        }
+    }
+
+    /// How many images.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Watches training; the engine prints nothing itself.
+pub trait Observer {
+    /// After each batch: epochs and steps count from 1.
+    fn step(&mut self, _epoch: usize, _step: usize, _steps: usize) {}
+    /// After each epoch's training: its mean training loss. Then the weights can be evaluated.
+    /// Returns whether training goes on.
+    ///
+    /// # Errors
+    /// Whatever stops the run.
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool>;
+}
+
+/// What a run leaves.
+pub struct Outcome {
+    pub network: Network,
+    /// First weights, before any step.
+    pub initial: Vec<NamedTensor>,
+}
+
+/// A run under way: everything that the next step depends on.
+pub struct Trainer<'a> {
+    plan: &'a RunPlan,
+    input: &'a Input,
+    split: &'a Split,
+    seed: u64,
+    pub network: Network,
+    rule: UpdateRule,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run before its first step. `split` holds the run's images in the order of `dataset::choose`.
+    pub fn new(
+        engine: &Engine,
+        model: &Model,
+        plan: &'a RunPlan,
+        input: &'a Input,
+        split: &'a Split,
+        seed: u64,
+    ) -> Self {
+        let network = Network::new(engine, model, seed);
+        let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
+        Self { plan, input, split, seed, network, rule }
+    }
+
+    /// The positions (in the split) of an epoch's images, epochs counting from 1.
+    pub fn order(&self, epoch: usize) -> Vec<i64> {
+        let mut order: Vec<i64> = (0..self.split.len as i64).collect();
+        if self.plan.order == Order::Shuffled {
+            Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
+        }
+        order
+    }
+
+    /// One batch: epoch and step count from 1. Gives its mean loss, still on the device.
+    pub fn step(&mut self, epoch: usize, step: usize, order: &[i64]) -> Tensor {
+        let size = self.plan.batch_size;
+        let batch = &order[(step - 1) * size..(step * size).min(order.len())];
+        let index = Tensor::from_slice(batch).to_device(self.split.pixels.device());
+        let x = normalise(&self.split.pixels.index_select(0, &index), self.input);
+        let targets = self.split.labels.index_select(0, &index);
+        let (seed, dropout) = (self.seed, self.plan.dropout);
+        let mut mask = |layer: &str, p: f64, n: usize| {
+            let purpose = Purpose::Dropout { layer, epoch, step };
+            (dropout && p > 0.0).then(|| Stream::new(seed, purpose).dropout_mask(n, p))
+        };
+        let logits = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
+        let loss = logits.cross_entropy_for_logits(&targets);
+        self.network.parameters.iter_mut().for_each(Tensor::zero_grad);
+        loss.backward();
+        let lr = learning_rate(
+            &self.plan.schedule,
+            self.plan.optimizer.lr(),
+            epoch - 1,
+            step - 1,
+            self.plan.epochs,
+            self.plan.steps_per_epoch(),
+        );
+        self.rule.step(&mut self.network.parameters, lr);
+        loss.detach()
+    }
+
+    /// All batches of an epoch; gives the mean loss over its images.
+    ///
+    /// # Errors
+    /// A loss that is no number: training diverged.
+    pub fn epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<f64> {
+        let (order, steps) = (self.order(epoch), self.plan.steps_per_epoch());
+        let mut losses = Vec::with_capacity(steps);
+        for step in 1..=steps {
+            losses.push(self.step(epoch, step, &order));
+            observer.step(epoch, step, steps);
+        }
+        // Read once an epoch, so that a GPU never waits for the host in between.
+        let losses = values(&Tensor::stack(&losses, 0));
+        if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
+            bail!(
+                "training loss of `{}` (seed {}) became {} in epoch {epoch}, step {}: lower its learning rate",
+                self.plan.name,
+                self.seed,
+                losses[at],
+                at + 1
+            );
+        }
+        let size = |step: usize| (order.len() - step * self.plan.batch_size).min(self.plan.batch_size);
+        let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
+        Ok(sum / order.len() as f64)
+    }
+}
+
+/// Trains one seed of a run to its end.
+///
+/// # Errors
+/// Training that diverged, or what the observer stopped it for.
+pub fn train(
+    engine: &Engine,
+    model: &Model,
+    plan: &RunPlan,
+    input: &Input,
+    split: &Split,
+    seed: u64,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    let mut trainer = Trainer::new(engine, model, plan, input, split, seed);
+    let initial = trainer.network.tensors();
+    for epoch in 1..=plan.epochs {
+        let loss = trainer.epoch(epoch, observer)?;
+        if !observer.epoch(epoch, loss, &trainer.network)? {
+            break;
+        }
+    }
+    Ok(Outcome { network: trainer.network, initial })
+}
+
+/// Logits of every image of a split, in its order: ten a row.
+pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {
+    let mut logits = Vec::with_capacity(split.len * CLASSES);
+    tch::no_grad(|| {
+        for start in (0..split.len).step_by(EVALUATION_BATCH) {
+            let size = EVALUATION_BATCH.min(split.len - start);
+            let pixels = split.pixels.narrow(0, start as i64, size as i64);
+            let x = normalise(&pixels, input);
+            logits.extend(values(&network.forward(&x, &mut Mode::Evaluate)));
+        }
+    });
+    logits
+}

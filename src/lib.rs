@@ -1,0 +1,21 @@
+//! mnist-report: one YAML study of a small neural network becomes a report that proves itself.
+//!
+//! Data flows one way: `study` -> plan -> `engine` runs -> `results` -> `claims` -> `report` -> `bundle`;
+//! `verify` reads bundles. `engine` alone touches libtorch.
+
+pub mod bundle;
+pub mod claims;
+pub mod cli;
+pub mod commands;
+pub mod dataset;
+pub mod digest;
+pub mod engine;
+pub mod model;
+pub mod numbers;
+pub mod paths;
+pub mod report;
+pub mod results;
+pub mod rng;
+pub mod runs;
+pub mod study;
+pub mod verify;

@@ -1,0 +1,164 @@
+//! One list of layers per network: the single source of parameter counts, shapes, sizes, cost and of
+//! the network that is trained.
+//!
+//! Owns what follows from the layers by arithmetic alone; holds no weights and knows no libtorch.
+
+mod layer;
+mod size;
+
+use std::collections::HashSet;
+
+pub use layer::{Init, Layer, TensorSpec};
+pub use size::{Megabytes, Sizes};
+
+use crate::study::{LayerKind, ModelSpec};
+
+/// A network with every shape resolved.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub name: String,
+    pub title: String,
+    /// Channels, height, width.
+    pub input: [usize; 3],
+    pub layers: Vec<Layer>,
+}
+
+/// Ten digits: what the last layer must give.
+pub const CLASSES: usize = 10;
+
+/// A layer that does not fit: its index in the study's list, the key at fault, and why.
+#[derive(Debug)]
+pub struct ModelError {
+    pub layer: Option<usize>,
+    pub message: String,
+}
+
+impl Model {
+    /// Resolves names and shapes, layer after layer.
+    ///
+    /// # Errors
+    /// The first layer whose input does not fit it, a repeated name, or an output that is not ten classes.
+    pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3]) -> Result<Self, ModelError> {
+        let mut names = HashSet::new();
+        let taken: HashSet<&str> = spec.layers.iter().filter_map(LayerKind::name).collect();
+        let mut counts = std::collections::HashMap::<&str, usize>::new();
+        let mut layers: Vec<Layer> = Vec::with_capacity(spec.layers.len());
+        for (i, kind) in spec.layers.iter().enumerate() {
+            let err = |message: String| ModelError { layer: Some(i), message };
+            let name = match kind.name() {
+                Some(own) => own.to_owned(),
+                None => loop {
+                    let count = counts.entry(kind.prefix()).or_default();
+                    *count += 1;
+                    let name = format!("{}{count}", kind.prefix());
+                    if !taken.contains(name.as_str()) {
+                        break name;
+                    }
+                },
+            };
+            if !is_identifier(&name) {
+                return Err(err(format!("layer name `{name}`: letters, digits and `_` only, not first a digit")));
+            }
+            if !names.insert(name.clone()) {
+                return Err(err(format!("layer name `{name}` is used twice")));
+            }
+            let shape = layers.last().map_or(input.to_vec(), |l| l.output.clone());
+            layers.push(Layer::resolve(name, kind.clone(), shape).map_err(err)?);
+        }
+        let Some(last) = layers.last() else {
+            return Err(ModelError { layer: None, message: "has no layers".into() });
+        };
+        if last.output != [CLASSES] {
+            return Err(ModelError {
+                layer: Some(layers.len() - 1),
+                message: format!(
+                    "the last layer gives {:?} values an image; {CLASSES} are needed, one a class",
+                    last.output
+                ),
+            });
+        }
+        let title = spec.title.clone().unwrap_or_else(|| name.to_owned());
+        Ok(Self { name: name.to_owned(), title, input, layers })
+    }
+
+    /// Trainable parameters, in PyTorch's order.
+    pub fn parameters(&self) -> impl Iterator<Item = &TensorSpec> {
+        self.layers.iter().flat_map(|l| &l.parameters)
+    }
+
+    /// Buffers (running statistics), in PyTorch's order.
+    pub fn buffers(&self) -> impl Iterator<Item = &TensorSpec> {
+        self.layers.iter().flat_map(|l| &l.buffers)
+    }
+
+    /// The number of trainable parameters, as PyTorch counts them.
+    pub fn parameter_count(&self) -> u64 {
+        self.parameters().map(TensorSpec::numel).sum()
+    }
+
+    /// The number of values in buffers; Keras would count them, PyTorch does not.
+    pub fn buffer_count(&self) -> u64 {
+        self.buffers().map(TensorSpec::numel).sum()
+    }
+
+    /// Multiply-adds of one image's forward pass, by torchinfo's convention.
+    pub fn mult_adds(&self) -> u64 {
+        self.layers.iter().map(|l| l.mult_adds).sum()
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
+        && name.len() <= 64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(yaml: &str) -> Result<Model, ModelError> {
+        Model::resolve("m", &serde_yaml::from_str(yaml).unwrap(), [1, 28, 28])
+    }
+
+    fn refused(yaml: &str) -> String {
+        model(yaml).err().expect("refused").message
+    }
+
+    #[test]
+    fn a_kernel_larger_than_its_input_is_refused() {
+        let message = refused("layers: [{conv2d: {out_channels: 4, kernel_size: 29}}]");
+        assert!(message.contains("kernel_size 29") && message.contains("28"), "{message}");
+    }
+
+    #[test]
+    fn linear_before_flatten_is_refused() {
+        assert!(refused("layers: [{linear: {out_features: 10}}]").contains("flatten"));
+    }
+
+    #[test]
+    fn an_output_that_is_not_ten_classes_is_refused() {
+        assert!(refused("layers: [flatten, {linear: {out_features: 9}}]").contains("10 are needed"));
+        assert!(refused("layers: []").contains("no layers"));
+    }
+
+    #[test]
+    fn a_repeated_name_is_refused_and_automatic_names_avoid_given_ones() {
+        assert!(refused("layers: [{relu: {name: a}}, {relu: {name: a}}]").contains("twice"));
+        let m = model("layers: [relu, {gelu: {name: relu2}}, relu, flatten, {linear: {out_features: 10}}]").unwrap();
+        let names: Vec<_> = m.layers.iter().map(|l| l.name.as_str()).collect();
+        assert_eq!(names, ["relu1", "relu2", "relu3", "flatten1", "fc1"]);
+    }
+
+    #[test]
+    fn groups_must_divide_channels() {
+        let message = refused("layers: [{conv2d: {out_channels: 4, kernel_size: 3, groups: 2}}]");
+        assert!(message.contains("groups 2"), "{message}");
+    }
+
+    #[test]
+    fn sizes_beyond_reason_are_refused_before_arithmetic_overflows() {
+        let message = refused("layers: [flatten, {linear: {out_features: 18446744073709551615}}]");
+        assert!(message.contains("at most"), "{message}");
+    }
+}

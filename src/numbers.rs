@@ -1,0 +1,74 @@
+//! How numbers are printed, everywhere: tables, figures, sentences, claims.
+//!
+//! Owns the forms; which form a value takes is its user's choice.
+
+/// A fixed number of decimals: `0.0473`.
+pub fn fixed(x: f64, decimals: usize) -> String {
+    let text = format!("{x:.decimals$}");
+    // No "-0.00": a sign without a value says nothing.
+    match text.strip_prefix('-') {
+        Some(rest) if rest.bytes().all(|b| b == b'0' || b == b'.') => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// A share as a percentage: 0.9703 becomes `97.03 %`.
+pub fn percent(x: f64, decimals: usize) -> String {
+    format!("{} %", points(x, decimals))
+}
+
+/// A share or a difference of shares in percentage points, without the sign: 0.0123 becomes `1.23`.
+pub fn points(x: f64, decimals: usize) -> String {
+    fixed(x * 100.0, decimals)
+}
+
+/// A count with thousands separated: 1200074 becomes `1,200,074`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A shape as PyTorch prints it: `[128, 64, 26, 26]`.
+pub fn shape(dims: &[usize]) -> String {
+    format!("{dims:?}")
+}
+
+/// A number as short as it can be read back: `0.01`, `3`.
+pub fn plain(x: f64) -> String {
+    format!("{x}")
+}
+
+/// A span of time for people: `40 s`, `6 min`, `1 h 20 min`.
+pub fn duration(seconds: f64) -> String {
+    match seconds.max(0.0).round() as u64 {
+        s if s < 90 => format!("{s} s"),
+        s if s < 90 * 60 => format!("{} min", (s + 30) / 60),
+        s => format!("{} h {} min", (s + 30) / 3600, (s + 30) % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        assert_eq!(fixed(-0.0004, 3), "0.000");
+        assert_eq!(fixed(-0.0006, 3), "-0.001");
+        assert_eq!(percent(0.97034, 2), "97.03 %");
+        assert_eq!(points(-0.0123, 1), "-1.2");
+        assert_eq!((count(0), count(999), count(1_200_074)), ("0".into(), "999".into(), "1,200,074".into()));
+        assert_eq!(shape(&[128, 64]), "[128, 64]");
+        assert_eq!(
+            (duration(89.4), duration(330.0), duration(7200.0)),
+            ("89 s".into(), "6 min".into(), "2 h 0 min".into())
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! The templates: built into the program, or a folder's in their place.
+//!
+//! Owns where they come from and how text is escaped in each.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+
+/// The built-in files of templates/, by name.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("report.md.j2", include_str!("../../templates/report.md.j2")),
+    ("report.html.j2", include_str!("../../templates/report.html.j2")),
+    ("macros.html.j2", include_str!("../../templates/macros.html.j2")),
+    ("style.css", include_str!("../../templates/style.css")),
+];
+
+/// A set of templates, name and text.
+pub struct Templates(Vec<(String, String)>);
+
+impl Templates {
+    /// Those built into the program.
+    pub fn built_in() -> Self {
+        Self(BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+
+    /// The built-in ones, each replaced by the file of its name in a folder, where it has one.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        anyhow::ensure!(folder.is_dir(), "{} is not a folder of templates", folder.display());
+        let mut templates = Self::built_in();
+        for (name, text) in &mut templates.0 {
+            let path = folder.join(&name);
+            if path.exists() {
+                *text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            }
+        }
+        Ok(templates)
+    }
+
+    /// The SHA-256 over all of them.
+    pub fn digest(&self) -> String {
+        let list: String =
+            self.0.iter().map(|(n, t)| format!("{}  {n}\n", crate::digest::sha256_hex(t.as_bytes()))).collect();
+        crate::digest::sha256_hex(list.as_bytes())
+    }
+
+    pub(super) fn environment(&self) -> Result<Environment<'_>> {
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        let syntax =
+            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
+        env.set_syntax(syntax);
+        env.set_auto_escape_callback(|name| match name.ends_with(".html.j2") {
+            true => AutoEscape::Html,
+            false => AutoEscape::None,
+        });
+        env.add_filter("md", markdown_escape);
+        for (name, text) in &self.0 {
+            env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e:#}"))?;
+        }
+        Ok(env)
+    }
+}
+
+/// Text that Markdown shows as it stands, in a paragraph or a table's cell.
+fn markdown_escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' => escaped.extend(['\\', c]),
+            '&' => escaped.push_str("&amp;"),
+            '\n' => escaped.push(' '),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markdown_cannot_be_broken_by_text() {
+        assert_eq!(markdown_escape("a|b *c* [d](e)\n<f>"), r"a\|b \*c\* \[d\](e) \<f\>");
+    }
+}

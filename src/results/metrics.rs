@@ -1,0 +1,91 @@
+//! From logits and labels to losses, predictions and confusion matrices.
+//!
+//! Owns the arithmetic, in f64 with `libm`, so that every machine gets the same bits from the same logits.
+
+use crate::model::CLASSES;
+
+/// Images evaluated: predicted classes and the cross-entropy of each, in order.
+pub struct Evaluation {
+    pub predictions: Vec<u8>,
+    pub losses: Vec<f64>,
+}
+
+impl Evaluation {
+    /// Judges logits (ten a row) by the labels.
+    pub fn of(logits: &[f32], labels: &[u8]) -> Self {
+        assert_eq!(logits.len(), labels.len() * CLASSES, "ten logits an image");
+        let losses = logits.chunks_exact(CLASSES).zip(labels).map(|(row, label)| cross_entropy(row, *label));
+        Self { predictions: predicted_classes(logits), losses: losses.collect() }
+    }
+
+    /// Mean cross-entropy.
+    pub fn loss(&self) -> f64 {
+        self.losses.iter().sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// The notes' figure: the sum of the batches' means over the number of images.
+    pub fn notes_loss(&self, batch: usize) -> f64 {
+        let means = self.losses.chunks(batch).map(|b| b.iter().sum::<f64>() / b.len() as f64);
+        means.sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// Images predicted right.
+    pub fn correct(&self, labels: &[u8]) -> usize {
+        self.predictions.iter().zip(labels).filter(|(p, l)| p == l).count()
+    }
+}
+
+/// The class of the largest logit of each row; the first of equals, as `argmax` has it.
+pub fn predicted_classes(logits: &[f32]) -> Vec<u8> {
+    let largest = |row: &[f32]| (1..CLASSES).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as u8;
+    logits.chunks_exact(CLASSES).map(largest).collect()
+}
+
+/// Counts of (true class, predicted class).
+///
+/// # Panics
+/// On a class above 9; callers check what they read.
+pub fn confusion(predictions: &[u8], labels: &[u8]) -> [[usize; CLASSES]; CLASSES] {
+    let mut matrix = [[0; CLASSES]; CLASSES];
+    predictions.iter().zip(labels).for_each(|(p, l)| matrix[usize::from(*l)][usize::from(*p)] += 1);
+    matrix
+}
+
+fn cross_entropy(logits: &[f32], label: u8) -> f64 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|l| libm::exp(f64::from(*l) - f64::from(max))).sum();
+    libm::log(sum) + f64::from(max) - f64::from(logits[usize::from(label)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_of_known_logits() {
+        let uniform = [0f32; CLASSES];
+        assert!((cross_entropy(&uniform, 3) - 10f64.ln()).abs() < 1e-12);
+        let mut sure = uniform;
+        sure[3] = 80.0;
+        assert!(cross_entropy(&sure, 3) < 1e-30);
+        assert!((cross_entropy(&sure, 4) - 80.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_notes_loss_is_the_mean_loss_over_the_batch_when_batches_are_full() {
+        let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0] };
+        assert_eq!(e.loss(), 3.0);
+        assert_eq!(e.notes_loss(2), 1.5);
+        // A smaller last batch counts as much as a full one: the notes' convention, not a mean.
+        assert_eq!(e.notes_loss(3), (2.0 + 6.0) / 4.0);
+    }
+
+    #[test]
+    fn ties_go_to_the_first_class_and_confusion_counts_pairs() {
+        let mut logits = vec![1f32; CLASSES];
+        logits.extend((0..10).map(|c| c as f32));
+        assert_eq!(predicted_classes(&logits), [0, 9]);
+        let matrix = confusion(&[0, 9, 9], &[0, 9, 2]);
+        assert_eq!((matrix[0][0], matrix[9][9], matrix[2][9]), (1, 1, 1));
+    }
+}

@@ -1,0 +1,132 @@
+//! The study's random streams: every draw is keyed by what it is for, so any of them can be made alone.
+//!
+//! Owns keys, uniform numbers, permutations and masks. A device's own generator is never used: a CPU and
+//! a GPU walk the same path, and a step can be replayed without those before it.
+//!
+//! A stream is ChaCha8 under the key SHA-256("mnist-report stream 1" and the purpose, seed and counters).
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use sha2::{Digest, Sha256};
+
+/// What a stream is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose<'a> {
+    /// The first values of a tensor, by its name.
+    Init { tensor: &'a str },
+    /// Which training images.
+    Subset,
+    /// The order of the images in an epoch.
+    Order { epoch: usize },
+    /// A dropout layer's mask at a step.
+    Dropout { layer: &'a str, epoch: usize, step: usize },
+}
+
+/// A stream of random numbers, the same on every machine.
+pub struct Stream(ChaCha8Rng);
+
+impl Stream {
+    /// The stream of a run's seed for one purpose.
+    pub fn new(seed: u64, purpose: Purpose) -> Self {
+        let label = match purpose {
+            Purpose::Init { tensor } => format!("init {tensor}"),
+            Purpose::Subset => "subset".to_owned(),
+            Purpose::Order { epoch } => format!("order {epoch}"),
+            Purpose::Dropout { layer, epoch, step } => format!("dropout {layer} {epoch} {step}"),
+        };
+        Self::keyed(format!("mnist-report stream 1\nseed {seed}\n{label}\n").as_bytes())
+    }
+
+    /// The stream under any key.
+    pub fn keyed(key: &[u8]) -> Self {
+        Self(ChaCha8Rng::from_seed(Sha256::digest(key).into()))
+    }
+
+    /// An integer below `n`, without bias (Lemire 2019, "Fast random integer generation in an interval").
+    pub fn below(&mut self, n: u32) -> u32 {
+        assert!(n > 0, "an empty range has no numbers");
+        let mut product = u64::from(self.0.next_u32()) * u64::from(n);
+        if (product as u32) < n {
+            let threshold = n.wrapping_neg() % n;
+            while (product as u32) < threshold {
+                product = u64::from(self.0.next_u32()) * u64::from(n);
+            }
+        }
+        (product >> 32) as u32
+    }
+
+    /// Shuffles in place (Fisher-Yates). Written out here since a library's shuffle may draw otherwise
+    /// in its next version, and results would silently change.
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i as u32 + 1) as usize);
+        }
+    }
+
+    /// `n` values uniform in [-bound, bound), 24 random bits each, computed in f64 and rounded once.
+    pub fn uniform(&mut self, n: usize, bound: f64) -> Vec<f32> {
+        (0..n)
+            .map(|_| {
+                let unit = f64::from(self.0.next_u32() >> 8) / f64::from(1u32 << 24);
+                (bound * (2.0 * unit - 1.0)) as f32
+            })
+            .collect()
+    }
+
+    /// A dropout mask of `n` values: 0 with probability `p`, else 1 / (1 - p).
+    pub fn dropout_mask(&mut self, n: usize, p: f64) -> Vec<f32> {
+        let keep = (1.0 / (1.0 - p)) as f32;
+        let drop_below = (p * 4_294_967_296.0) as u32;
+        let mut bytes = vec![0u8; 4 * n];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+            .chunks_exact(4)
+            .map(|b| if u32::from_le_bytes([b[0], b[1], b[2], b[3]]) < drop_below { 0.0 } else { keep })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_fixed_for_ever() {
+        // These values are the contract: a change of them changes every Report ID.
+        let mut s = Stream::new(1, Purpose::Order { epoch: 1 });
+        let mut items: Vec<u32> = (0..10).collect();
+        s.shuffle(&mut items);
+        let first = Stream::new(1, Purpose::Init { tensor: "conv1.weight" }).uniform(2, 1.0);
+        assert_eq!((items.as_slice(), first.as_slice()), ([0u32; 10].as_slice(), [0f32; 2].as_slice()));
+    }
+
+    #[test]
+    fn purposes_and_seeds_part_the_streams() {
+        let draw = |seed, purpose| Stream::new(seed, purpose).uniform(4, 1.0);
+        let base = draw(1, Purpose::Dropout { layer: "d", epoch: 1, step: 2 });
+        assert_eq!(base, draw(1, Purpose::Dropout { layer: "d", epoch: 1, step: 2 }));
+        assert_ne!(base, draw(2, Purpose::Dropout { layer: "d", epoch: 1, step: 2 }));
+        assert_ne!(base, draw(1, Purpose::Dropout { layer: "d", epoch: 2, step: 1 }));
+        assert_ne!(base, draw(1, Purpose::Subset));
+    }
+
+    #[test]
+    fn masks_drop_the_stated_share_and_keep_the_mean() {
+        let mask = Stream::keyed(b"mask").dropout_mask(200_000, 0.25);
+        let dropped = mask.iter().filter(|v| **v == 0.0).count() as f64 / 200_000.0;
+        assert!((dropped - 0.25).abs() < 0.005, "{dropped}");
+        assert!(mask.iter().all(|v| *v == 0.0 || *v == (4.0f64 / 3.0) as f32));
+        assert!(Stream::keyed(b"none").dropout_mask(1000, 0.0).iter().all(|v| *v == 1.0));
+    }
+
+    #[test]
+    fn uniform_fills_its_bounds_and_below_has_no_bias() {
+        let values = Stream::keyed(b"u").uniform(100_000, 0.5);
+        let (lo, hi) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        assert!(lo >= -0.5 && hi < 0.5 && lo < -0.4999 && hi > 0.4999, "{lo} {hi}");
+        let mut s = Stream::keyed(b"b");
+        let mut counts = [0u32; 6];
+        (0..60_000).for_each(|_| counts[s.below(6) as usize] += 1);
+        assert!(counts.iter().all(|c| (9_600..10_400).contains(c)), "{counts:?}");
+    }
+}

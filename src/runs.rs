@@ -1,0 +1,194 @@
+//! Runs: a plan's seeds trained, evaluated and measured.
+//!
+//! Owns the step from the engine's losses and logits to typed results; prints nothing.
+
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::dataset::{self, Mnist};
+use crate::digest::sha256_hex;
+use crate::engine::{self, Engine, NamedTensor, Network, Observer, Split, learning_rate};
+use crate::model::Model;
+use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion};
+use crate::study::{Input, Plan, RunPlan};
+
+/// One seed's outcome: what the results hold, and what the bundle keeps beside them.
+#[derive(Clone)]
+pub struct SeedOutcome {
+    pub result: SeedResult,
+    /// The class predicted for each test image.
+    pub predictions: Vec<u8>,
+    /// Final weights and buffers, as a safetensors file.
+    pub weights: Vec<u8>,
+}
+
+/// Watches a run; the caller prints.
+pub trait Progress {
+    /// A batch was trained; epochs and steps count from 1.
+    fn step(&mut self, epoch: usize, step: usize, steps: usize);
+    /// An epoch was trained and evaluated.
+    fn epoch(&mut self, result: &EpochResult);
+}
+
+/// The data on the device, as every run needs them.
+pub struct Prepared<'a> {
+    pub engine: &'a Engine,
+    pub data: &'a Mnist,
+    pub input: &'a Input,
+    test: Split,
+}
+
+impl<'a> Prepared<'a> {
+    /// Sends the test set to the device.
+    pub fn new(engine: &'a Engine, data: &'a Mnist, input: &'a Input) -> Self {
+        let all: Vec<u32> = (0..data.test.len() as u32).collect();
+        Self { engine, data, input, test: Split::new(engine, &data.test, &all) }
+    }
+
+    /// Evaluates a network on the test set.
+    pub fn test(&self, network: &Network) -> Evaluation {
+        Evaluation::of(&engine::evaluate(network, &self.test, self.input), &self.data.test.labels)
+    }
+
+    /// Trains one seed of a run and measures it.
+    ///
+    /// # Errors
+    /// Training that diverged.
+    pub fn run(&self, model: &Model, run: &RunPlan, seed: u64, progress: &mut dyn Progress) -> Result<SeedOutcome> {
+        let chosen = dataset::choose(&self.data.train.labels, &run.images, run.order, seed);
+        let train_labels: Vec<u8> = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
+        let split = Split::new(self.engine, &self.data.train, &chosen);
+        let mut watch =
+            Watch { prepared: self, run, split: &split, train_labels, progress, epochs: vec![], last: None };
+        let outcome = engine::train(self.engine, model, run, self.input, &split, seed, &mut watch)?;
+        let Watch { epochs, last, .. } = watch;
+        let last = last.context("a run has at least one epoch")?;
+        let weights = to_safetensors(&outcome.network.tensors())?;
+        let result = SeedResult {
+            seed,
+            subset_sha256: subset_sha256(&chosen),
+            initial_weights_sha256: sha256_hex(&to_safetensors(&outcome.initial)?),
+            weights_sha256: sha256_hex(&weights),
+            epochs,
+            confusion: confusion(&last.predictions, &self.data.test.labels),
+            test_loss: last.loss(),
+            notes_loss: last.notes_loss(run.batch_size),
+        };
+        Ok(SeedOutcome { result, predictions: last.predictions, weights })
+    }
+}
+
+/// The SHA-256 of a choice of images: their indices as little-endian u32.
+pub fn subset_sha256(chosen: &[u32]) -> String {
+    sha256_hex(&chosen.iter().flat_map(|i| i.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+struct Watch<'a, 'b> {
+    prepared: &'a Prepared<'a>,
+    run: &'a RunPlan,
+    split: &'a Split,
+    train_labels: Vec<u8>,
+    progress: &'b mut dyn Progress,
+    epochs: Vec<EpochResult>,
+    last: Option<Evaluation>,
+}
+
+impl Observer for Watch<'_, '_> {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+        self.progress.step(epoch, step, steps);
+    }
+
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool> {
+        let run = self.run;
+        let train_eval = run.evaluate_train.then(|| {
+            let logits = engine::evaluate(network, self.split, self.prepared.input);
+            evaluated(&Evaluation::of(&logits, &self.train_labels), &self.train_labels)
+        });
+        let test = self.prepared.test(network);
+        let steps = run.steps_per_epoch();
+        let result = EpochResult {
+            epoch,
+            lr: learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps),
+            train_loss,
+            train_eval,
+            test: evaluated(&test, &self.prepared.data.test.labels),
+        };
+        ensure!(
+            result.test.loss.is_finite(),
+            "test loss of `{}` became {} after epoch {epoch}: lower its learning rate",
+            run.name,
+            result.test.loss
+        );
+        self.progress.epoch(&result);
+        self.epochs.push(result);
+        self.last = Some(test);
+        Ok(run.stop_below_train_loss.is_none_or(|limit| train_loss >= limit))
+    }
+}
+
+fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {
+    Evaluated { images: labels.len(), correct: e.correct(labels), loss: e.loss() }
+}
+
+/// Holds the shapes that a live network gives against the ones that the layers' arithmetic says.
+///
+/// # Errors
+/// Names the layer and both shapes: a fault of this program.
+pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Result<()> {
+    let traces = network.trace(facts.batch, model.input);
+    ensure!(traces.len() == facts.layers.len(), "the live `{}` has {} layers", model.name, traces.len());
+    for (live, stated) in traces.iter().zip(&facts.layers) {
+        ensure!(
+            live.layer == stated.name && live.input == stated.input_shape && live.output == stated.output_shape,
+            "the live `{}` turns {:?} into {:?} in {}, the arithmetic says {:?} into {:?}",
+            model.name,
+            live.input,
+            live.output,
+            live.layer,
+            stated.input_shape,
+            stated.output_shape
+        );
+    }
+    let live: u64 = network.tensors().iter().map(|t| t.values.len() as u64).sum();
+    let stated = facts.parameters + facts.buffers;
+    ensure!(live == stated, "the live `{}` holds {live} values, the arithmetic says {stated}", model.name);
+    Ok(())
+}
+
+/// Checks every model of a plan as a live network.
+///
+/// # Errors
+/// See `check_trace`.
+pub fn check_models(engine: &Engine, plan: &Plan, facts: &indexmap::IndexMap<String, ModelFacts>) -> Result<()> {
+    plan.models.values().try_for_each(|model| check_trace(&Network::new(engine, model, 0), model, &facts[&model.name]))
+}
+
+/// Tensors as a safetensors file: same tensors, same bytes.
+///
+/// # Errors
+/// None that tensors of this program can cause.
+pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(t, b)| Ok((t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), b)?)))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(safetensors::serialize(views, None)?)
+}
+
+/// The tensors of a safetensors file.
+///
+/// # Errors
+/// Not safetensors, or not float32.
+pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
+    let file = SafeTensors::deserialize(bytes).context("is not a safetensors file")?;
+    file.tensors()
+        .into_iter()
+        .map(|(name, view)| {
+            ensure!(view.dtype() == Dtype::F32, "{name} is {:?}; float32 is expected", view.dtype());
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
+        })
+        .collect()
+}

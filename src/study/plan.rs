@@ -1,0 +1,338 @@
+//! The resolved plan: what will be done, every part checked against the others before anything is trained.
+//!
+//! Owns the checks that need more than one value; says nothing of how training is done.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::source::{Source, StudyError};
+use super::spec::{Compute, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule};
+use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES};
+use crate::model::Model;
+
+/// Beyond this an epoch count is a slip of the finger.
+const MAX_EPOCHS: usize = 10_000;
+/// libtorch gains nothing from more, and thread pools of thousands fail.
+const MAX_THREADS: usize = 256;
+
+/// Models and runs of a study, resolved.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub input: Input,
+    pub compute: Compute,
+    pub models: IndexMap<String, Model>,
+    pub runs: IndexMap<String, RunPlan>,
+}
+
+/// One run as it will be done, for each of its seeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunPlan {
+    #[serde(skip)]
+    pub name: String,
+    #[serde(skip)]
+    pub title: String,
+    pub model: String,
+    pub images: Images,
+    pub order: Order,
+    /// Training images in an epoch.
+    pub image_count: usize,
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub optimizer: Optimizer,
+    pub schedule: Schedule,
+    pub dropout: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_below_train_loss: Option<f64>,
+    pub evaluate_train: bool,
+    pub seeds: Vec<u64>,
+}
+
+impl RunPlan {
+    /// Batches in an epoch; the last may be smaller.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.image_count.div_ceil(self.batch_size)
+    }
+}
+
+impl Plan {
+    /// Checks a study and resolves it.
+    ///
+    /// # Errors
+    /// The first part that does not fit, with file, line, key and the offending value.
+    pub fn resolve(source: &Source) -> Result<Self, StudyError> {
+        let study = &source.study;
+        if study.input.shape != [1, 28, 28] {
+            let message = format!("{:?}: MNIST images are [1, 28, 28]", study.input.shape);
+            return Err(source.error("input.shape", message));
+        }
+        if !study.input.mean.is_finite() {
+            return Err(source.error("input.mean", format!("{}: must be a number", study.input.mean)));
+        }
+        positive(source, "input.std", study.input.std)?;
+        if !(1..=MAX_THREADS).contains(&study.compute.threads) {
+            let message = format!("{}: must be from 1 to {MAX_THREADS}", study.compute.threads);
+            return Err(source.error("compute.threads", message));
+        }
+        if let Some(date) = &study.date
+            && (chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_err() || date.len() != 10)
+        {
+            return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
+        }
+        let models = models(source)?;
+        let runs = runs(source, &models)?;
+        check_texts(source, &runs)?;
+        Ok(Self { input: study.input.clone(), compute: study.compute.clone(), models, runs })
+    }
+
+    /// Multiply-adds of all training and evaluation: what the cost of a build grows with.
+    pub fn mult_adds(&self) -> f64 {
+        self.runs.values().map(|run| self.run_mult_adds(run) * run.seeds.len() as f64).sum()
+    }
+
+    /// Multiply-adds of one seed of a run: forward and backward (twice forward) over the training images,
+    /// forward over the test images, each epoch.
+    pub fn run_mult_adds(&self, run: &RunPlan) -> f64 {
+        let evaluated = crate::dataset::TEST_IMAGES + if run.evaluate_train { run.image_count } else { 0 };
+        let images = (3 * run.image_count + evaluated) * run.epochs;
+        images as f64 * self.models[&run.model].mult_adds() as f64
+    }
+}
+
+fn positive(source: &Source, key: &str, value: f64) -> Result<(), StudyError> {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(source.error(key, format!("{value}: must be above 0"))),
+    }
+}
+
+fn within(source: &Source, key: &str, value: f64, low: f64, high: f64) -> Result<(), StudyError> {
+    match (low..=high).contains(&value) {
+        true => Ok(()),
+        false => Err(source.error(key, format!("{value}: must be from {low} to {high}"))),
+    }
+}
+
+/// Names become file names and headings: letters, digits, `-` and `_`.
+fn check_name(source: &Source, key: &str, name: &str) -> Result<(), StudyError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match (1..=64).contains(&name.len()) && name.chars().all(fits) && !name.starts_with('-') {
+        true => Ok(()),
+        false => Err(source.error(key, format!("name `{name}`: 1 to 64 letters, digits, `-` or `_`, not first `-`"))),
+    }
+}
+
+fn models(source: &Source) -> Result<IndexMap<String, Model>, StudyError> {
+    if source.study.models.is_empty() {
+        return Err(source.error("models", "holds no model"));
+    }
+    let mut models = IndexMap::new();
+    for (name, spec) in &source.study.models {
+        let key = format!("models.{name}");
+        check_name(source, &key, name)?;
+        let model = Model::resolve(name, spec, source.study.input.shape).map_err(|e| match e.layer {
+            Some(i) => source.error(format!("{key}.layers[{i}]"), format!("{}: {}", spec.layers[i].key(), e.message)),
+            None => source.error(format!("{key}.layers"), e.message),
+        })?;
+        models.insert(name.clone(), model);
+    }
+    Ok(models)
+}
+
+fn runs(source: &Source, models: &IndexMap<String, Model>) -> Result<IndexMap<String, RunPlan>, StudyError> {
+    if source.study.runs.is_empty() {
+        return Err(source.error("runs", "holds no run"));
+    }
+    let mut runs = IndexMap::new();
+    for (name, spec) in &source.study.runs {
+        check_name(source, &format!("runs.{name}"), name)?;
+        runs.insert(name.clone(), run(source, name, spec, models)?);
+    }
+    Ok(runs)
+}
+
+fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Model>) -> Result<RunPlan, StudyError> {
+    let key = |part: &str| format!("runs.{name}.{part}");
+    let err = |part: &str, message: String| Err(source.error(key(part), message));
+    let Some(model) = models.get(&spec.model) else {
+        let known: Vec<_> = models.keys().map(String::as_str).collect();
+        return err("model", format!("`{}` is no model of this study; it has {}", spec.model, known.join(", ")));
+    };
+    let limit = |n: usize, most: usize, what: &str| match (1..=most).contains(&n) {
+        true => Ok(n),
+        false => Err(source.error(key("train.images"), format!("{n}: must be from 1 to {most} {what}"))),
+    };
+    let image_count = match spec.train.images {
+        Images::All(_) => TRAIN_IMAGES,
+        Images::First(n) | Images::Random(n) => limit(n, TRAIN_IMAGES, "images")?,
+        Images::PerClass(n) => limit(n, SMALLEST_CLASS, "images of each class")? * crate::model::CLASSES,
+    };
+    if !(1..=MAX_EPOCHS).contains(&spec.epochs) {
+        return err("epochs", format!("{}: must be from 1 to {MAX_EPOCHS}", spec.epochs));
+    }
+    if !(1..=TRAIN_IMAGES).contains(&spec.batch_size) {
+        return err("batch_size", format!("{}: must be from 1 to {TRAIN_IMAGES}", spec.batch_size));
+    }
+    let last_batch = (image_count - 1) % spec.batch_size + 1;
+    let single_values = model
+        .layers
+        .iter()
+        .find(|l| matches!(l.kind, LayerKind::BatchNorm2d(_)) && l.input[1] * l.input[2] * last_batch == 1);
+    if let Some(layer) = single_values {
+        let message = format!(
+            "{}: leaves a last batch of one image, and {} has one value a channel there: no variance",
+            spec.batch_size, layer.name
+        );
+        return err("batch_size", message);
+    }
+    if spec.seeds.is_empty() {
+        return err("seeds", "at least one seed is needed".into());
+    }
+    let mut seen = HashSet::new();
+    if let Some((i, seed)) = spec.seeds.iter().enumerate().find(|(_, s)| !seen.insert(**s)) {
+        return err(&format!("seeds[{i}]"), format!("seed {seed} is repeated"));
+    }
+    if let Some(loss) = spec.stop_below_train_loss {
+        positive(source, &key("stop_below_train_loss"), loss)?;
+    }
+    check_optimizer(source, &key("optimizer"), &spec.optimizer)?;
+    check_schedule(source, &key("schedule"), &spec.schedule)?;
+    Ok(RunPlan {
+        name: name.to_owned(),
+        title: spec.title.clone().unwrap_or_else(|| name.to_owned()),
+        model: spec.model.clone(),
+        images: spec.train.images.clone(),
+        order: spec.train.order,
+        image_count,
+        epochs: spec.epochs,
+        batch_size: spec.batch_size,
+        optimizer: spec.optimizer.clone(),
+        schedule: spec.schedule.clone(),
+        dropout: spec.dropout,
+        stop_below_train_loss: spec.stop_below_train_loss,
+        evaluate_train: spec.evaluate_train,
+        seeds: spec.seeds.clone(),
+    })
+}
+
+fn check_optimizer(source: &Source, key: &str, optimizer: &Optimizer) -> Result<(), StudyError> {
+    let key = |part: &str| format!("{key}.{}.{part}", optimizer.key());
+    positive(source, &key("lr"), optimizer.lr())?;
+    let betas = |betas: &[f64; 2]| {
+        betas.iter().enumerate().try_for_each(|(i, b)| match (0.0..1.0).contains(b) {
+            true => Ok(()),
+            false => Err(source.error(key(&format!("betas[{i}]")), format!("{b}: must be at least 0 and below 1"))),
+        })
+    };
+    let decay = |d: f64| within(source, &key("weight_decay"), d, 0.0, f64::MAX);
+    match optimizer {
+        Optimizer::Sgd(c) => {
+            within(source, &key("momentum"), c.momentum, 0.0, 1.0)?;
+            within(source, &key("dampening"), c.dampening, 0.0, 1.0)?;
+            if c.nesterov && (c.momentum == 0.0 || c.dampening != 0.0) {
+                return Err(source.error(key("nesterov"), "needs a momentum, and no dampening"));
+            }
+            decay(c.weight_decay)
+        }
+        Optimizer::Adam(c) => {
+            positive(source, &key("eps"), c.eps)?;
+            betas(&c.betas)?;
+            decay(c.weight_decay)
+        }
+        Optimizer::AdamW(c) => {
+            positive(source, &key("eps"), c.eps)?;
+            betas(&c.betas)?;
+            decay(c.weight_decay)
+        }
+        Optimizer::Adadelta(c) => {
+            positive(source, &key("eps"), c.eps)?;
+            within(source, &key("rho"), c.rho, 0.0, 1.0)?;
+            decay(c.weight_decay)
+        }
+    }
+}
+
+fn check_schedule(source: &Source, key: &str, schedule: &Schedule) -> Result<(), StudyError> {
+    let key = |part: &str| format!("{key}.{}.{part}", schedule.key());
+    match schedule {
+        Schedule::Constant(_) => Ok(()),
+        Schedule::Step(c) if c.step_size == 0 => Err(source.error(key("step_size"), "0: must be at least 1 epoch")),
+        Schedule::Step(c) => positive(source, &key("gamma"), c.gamma),
+        Schedule::Cosine(c) => within(source, &key("min_lr"), c.min_lr, 0.0, f64::MAX),
+        Schedule::OneCycle(c) => {
+            within(source, &key("pct_start"), c.pct_start, 0.0, 1.0)?;
+            positive(source, &key("div_factor"), c.div_factor)?;
+            positive(source, &key("final_div_factor"), c.final_div_factor)
+        }
+    }
+}
+
+fn check_texts(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), StudyError> {
+    for (i, section) in source.study.sections.iter().enumerate() {
+        for (j, run) in section.runs.iter().enumerate() {
+            if !runs.contains_key(run) {
+                let known: Vec<_> = runs.keys().map(String::as_str).collect();
+                let message = format!("`{run}` is no run of this study; it has {}", known.join(", "));
+                return Err(source.error(format!("sections[{i}].runs[{j}]"), message));
+            }
+        }
+    }
+    let mut ids = HashSet::new();
+    let claims = source.study.claims.iter().map(|c| &c.id).enumerate().map(|(i, id)| (format!("claims[{i}].id"), id));
+    let conclusions = source.study.conclusions.iter().map(|c| &c.id).enumerate();
+    for (key, id) in claims.chain(conclusions.map(|(i, id)| (format!("conclusions[{i}].id"), id))) {
+        if !ids.insert(id) {
+            return Err(source.error(key, format!("id `{id}` is used twice")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn refused(change: (&str, &str)) -> String {
+        let yaml = "\
+title: T
+models:
+  m:
+    layers:
+      - flatten
+      - linear: {out_features: 10}
+defaults: {epochs: 1, batch_size: 8, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}
+runs:
+  r:
+    model: m
+    train: {images: {first: 100}}
+sections:
+  - {title: S, runs: [r]}
+";
+        let good = Source::from_text(Path::new("s.yaml"), yaml).unwrap();
+        Plan::resolve(&good).expect("the unchanged study is good");
+        assert!(yaml.contains(change.0));
+        let source = Source::from_text(Path::new("s.yaml"), &yaml.replace(change.0, change.1)).unwrap();
+        Plan::resolve(&source).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn refusals_name_line_key_and_value() {
+        for (from, to, expected) in [
+            ("model: m", "model: n", "s.yaml:10: runs.r.model: `n` is no model of this study; it has m"),
+            ("seeds: [1]", "seeds: [1, 2, 1]", "s.yaml:7: runs.r.seeds[2]: seed 1 is repeated"),
+            ("first: 100", "first: 60001", "s.yaml:11: runs.r.train.images: 60001: must be from 1 to 60000 images"),
+            ("first: 100", "per_class: 5422", "5422: must be from 1 to 5421 images of each class"),
+            ("epochs: 1", "epochs: 0", "s.yaml:7: runs.r.epochs: 0: must be from 1"),
+            ("lr: 0.1", "lr: 0", "s.yaml:7: runs.r.optimizer.sgd.lr: 0: must be above 0"),
+            ("runs: [r]", "runs: [q]", "s.yaml:13: sections[0].runs[0]: `q` is no run"),
+            ("out_features: 10", "out_features: 7", "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7]"),
+            ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
+            ("title: T", "title: T\ncompute: {threads: 0}", "s.yaml:2: compute.threads: 0"),
+        ] {
+            let message = refused((from, to));
+            assert!(message.contains(expected), "{to}: {message}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Rung `exact`: what any machine computes identically, computed anew from the study: parameter counts, shapes,
+//! sizes, plans, subsets and the verdicts on claims that need no training.
+
+use super::{Outcome, Read, json_differences};
+use crate::bundle;
+use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES, choose};
+use crate::results::{PlanFacts, model_facts};
+use crate::runs::subset_sha256;
+use crate::study::{Images, Order};
+
+pub fn check(read: &Read) -> Outcome {
+    let (results, plan) = (&read.results, &read.plan);
+    let mut differences = json_differences("models", &results.models, &model_facts(plan));
+    if !results.models.keys().eq(plan.models.keys()) || !results.runs.keys().eq(plan.runs.keys()) {
+        differences.push("models or runs are not those of the study".into());
+    }
+    if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
+        differences.push("data: not MNIST's numbers of images".into());
+    }
+    let mut unchecked = 0;
+    for (name, run) in &results.runs {
+        let Some(planned) = plan.runs.get(name) else { continue };
+        differences.extend(json_differences(&format!("runs.{name}.plan"), &run.plan, &PlanFacts::of(planned)));
+        let seeds: Vec<u64> = run.seeds.iter().map(|s| s.seed).collect();
+        if seeds != planned.seeds {
+            differences.push(format!("runs.{name}: seeds {seeds:?}, the study has {:?}", planned.seeds));
+            continue;
+        }
+        for seed in &run.seeds {
+            let labels = match &read.data {
+                Ok(data) => data.train.labels.clone(),
+                // Only a choice by class looks at the labels.
+                Err(_) if planned.order != Order::ByClass && !matches!(planned.images, Images::PerClass(_)) => {
+                    vec![0; TRAIN_IMAGES]
+                }
+                Err(_) => {
+                    unchecked += 1;
+                    continue;
+                }
+            };
+            let chosen = choose(&labels, &planned.images, planned.order, seed.seed);
+            if subset_sha256(&chosen) != seed.subset_sha256 {
+                differences.push(format!("runs.{name}: seed {} draws other training images", seed.seed));
+            }
+        }
+    }
+    let digests = &read.manifest.digests;
+    if bundle::exact_digest(&read.source.study, results) != digests.exact {
+        differences.push("the exact digest, or a verdict on a claim, is not what these results give".into());
+    }
+    if results.measured_digest() != digests.measured {
+        differences.push("the measured digest is not that of results.json".into());
+    }
+    if differences.is_empty() && unchecked > 0 {
+        return Outcome::NotChecked(format!("{unchecked} choices of images need the data: restore data/mnist"));
+    }
+    Outcome::of(
+        differences,
+        format!(
+            "counts, shapes, sizes, plans and subsets of {} models and {} runs",
+            plan.models.len(),
+            plan.runs.len()
+        ),
+    )
+}

@@ -1,0 +1,60 @@
+//! Rung `metrics`: accuracies and confusion matrices follow from predictions/ and the test labels.
+
+use super::{Outcome, Read};
+use crate::dataset::read_labels;
+use crate::digest::sha256_hex;
+use crate::model::CLASSES;
+use crate::results::{confusion, stem};
+
+pub fn check(read: &Read) -> Outcome {
+    let labels = match &read.data {
+        Ok(data) => &data.test.labels,
+        Err(e) => return Outcome::NotChecked(format!("needs the data: {e:#}")),
+    };
+    let mut differences = Vec::new();
+    let mut checked = 0;
+    for (name, run) in &read.results.runs {
+        for seed in &run.seeds {
+            let stem = stem(name, seed.seed, run.seeds.len());
+            let path = format!("predictions/{stem}.idx1-ubyte");
+            let predictions = match read.opened.files.get(&path).map(|bytes| read_labels(bytes)) {
+                None => {
+                    differences.push(format!("{path} is missing"));
+                    continue;
+                }
+                Some(Err(e)) => {
+                    differences.push(format!("{path} {e:#}"));
+                    continue;
+                }
+                Some(Ok(predictions)) => predictions,
+            };
+            if predictions.len() != labels.len() || predictions.iter().any(|p| usize::from(*p) >= CLASSES) {
+                differences.push(format!("{path} is not {} classes from 0 to 9", labels.len()));
+                continue;
+            }
+            checked += 1;
+            let found = confusion(&predictions, labels);
+            if found != seed.confusion {
+                let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
+                differences.push(format!(
+                    "{stem}: results.json says {} correct, its predictions give {correct}",
+                    seed.correct()
+                ));
+            }
+            let last = &seed.epochs[seed.epochs.len() - 1].test;
+            if (last.correct, last.images) != (seed.correct(), labels.len()) || last.loss != seed.test_loss {
+                differences.push(format!("{stem}: its last epoch is not its result"));
+            }
+            let weights = read.opened.files.get(&format!("weights/{stem}.safetensors"));
+            if weights.is_none_or(|w| sha256_hex(w) != seed.weights_sha256) {
+                differences.push(format!("weights/{stem}.safetensors is not the one of results.json"));
+            }
+        }
+    }
+    let mut classes = [0; CLASSES];
+    labels.iter().for_each(|l| classes[usize::from(*l)] += 1);
+    if classes != read.results.data.test_classes {
+        differences.push("data.test_classes are not those of the test set".into());
+    }
+    Outcome::of(differences, format!("predictions of {checked} trained networks give results.json's figures"))
+}

@@ -1,0 +1,225 @@
+//! Verification: a bundle read, and what holds of it, rung by rung.
+//!
+//! Owns the ladder, its order and its verdict; each rung has a file of its own. "Passed", "failed" and "not
+//! checked" are different words: a rung that was not checked never counts as passed.
+
+mod exact;
+mod files;
+mod inputs;
+mod metrics;
+mod open;
+mod render;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+pub use open::Opened;
+
+use crate::bundle::{self, Manifest};
+use crate::dataset::Mnist;
+use crate::paths;
+use crate::results::Results;
+use crate::study::{Plan, Source};
+
+/// The rungs, cheapest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Rung {
+    /// Every file is as SHA256SUMS says.
+    Files,
+    /// The data are MNIST, the study is the one named.
+    Inputs,
+    /// Counts, shapes, sizes and the claims on them, computed anew.
+    Exact,
+    /// Report and figures, rendered anew.
+    Render,
+    /// Accuracies and confusion matrices, from the predictions.
+    Metrics,
+}
+
+impl Rung {
+    /// All, in order.
+    pub const ALL: [Self; 5] = [Self::Files, Self::Inputs, Self::Exact, Self::Render, Self::Metrics];
+
+    /// The word that people type.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Inputs => "inputs",
+            Self::Exact => "exact",
+            Self::Render => "render",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// What a rung came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Passed,
+    Failed,
+    NotChecked,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotChecked => "not checked",
+        })
+    }
+}
+
+/// One rung's outcome: what holds, or every difference found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    pub rung: Rung,
+    pub status: Status,
+    pub details: Vec<String>,
+}
+
+/// A bundle's verification.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    pub path: PathBuf,
+    /// Absent where there is no SHA256SUMS.
+    pub report_id: Option<String>,
+    pub steps: Vec<Step>,
+}
+
+impl Verification {
+    /// 0: every rung asked for passed; 1: one failed; 2: none failed, but one could not be checked.
+    pub fn exit_code(&self, upto: Rung) -> u8 {
+        let asked = || self.steps.iter().filter(|s| s.rung <= upto);
+        if asked().any(|s| s.status == Status::Failed) {
+            1
+        } else if asked().any(|s| s.status == Status::NotChecked) {
+            2
+        } else {
+            0
+        }
+    }
+}
+
+/// What a rung says: `Ok` with what holds, or why it was not checked, or the differences.
+enum Outcome {
+    Passed(Vec<String>),
+    Failed(Vec<String>),
+    NotChecked(String),
+}
+
+impl Outcome {
+    /// Passed with a statement where no difference was found.
+    fn of(differences: Vec<String>, holds: impl Into<String>) -> Self {
+        match differences.is_empty() {
+            true => Self::Passed(vec![holds.into()]),
+            false => Self::Failed(differences),
+        }
+    }
+}
+
+/// A bundle whose files are sound, read into types.
+struct Read<'a> {
+    opened: &'a Opened,
+    manifest: Manifest,
+    results: Results,
+    source: Source,
+    plan: Plan,
+    /// The data on this machine, or why there are none.
+    data: Result<Mnist>,
+}
+
+impl<'a> Read<'a> {
+    fn new(opened: &'a Opened) -> Result<Self> {
+        let text = |name: &str| -> Result<&str> {
+            let bytes = opened.files.get(name).with_context(|| format!("{name} is missing"))?;
+            std::str::from_utf8(bytes).with_context(|| format!("{name} is not text"))
+        };
+        let manifest = Manifest::from_json(text(bundle::MANIFEST)?).context(bundle::MANIFEST)?;
+        let results = Results::from_json(text(bundle::RESULTS)?).context(bundle::RESULTS)?;
+        let source = Source::from_text(Path::new(bundle::STUDY), text(bundle::STUDY)?)?;
+        let plan = Plan::resolve(&source)?;
+        let data = Mnist::load(&paths::data_dir(Path::new(""), source.study.data.as_deref()))
+            .or_else(|_| Mnist::load(&paths::of_repository("data/mnist")));
+        Ok(Self { opened, manifest, results, source, plan, data })
+    }
+}
+
+/// Climbs the ladder up to a rung.
+///
+/// # Errors
+/// A path that is no bundle, or cannot be read: nothing was checked.
+pub fn verify(path: &Path, upto: Rung) -> Result<Verification> {
+    let opened = Opened::read(path)?;
+    let mut steps = vec![step(Rung::Files, files::check(&opened))];
+    let sound = steps[0].status == Status::Passed;
+    let read = if sound { Some(Read::new(&opened)) } else { None };
+    for rung in Rung::ALL.into_iter().skip(1) {
+        let outcome = match &read {
+            _ if rung > upto => Outcome::NotChecked(format!("beyond --upto {}", upto.name())),
+            None => Outcome::NotChecked("`files` failed".into()),
+            // Sound hashes over content that cannot be read: made by hand, or by another program.
+            Some(Err(e)) if rung == Rung::Inputs => Outcome::Failed(vec![format!("{e:#}")]),
+            Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
+            Some(Ok(read)) => match rung {
+                Rung::Files => unreachable!("checked above"),
+                Rung::Inputs => inputs::check(read),
+                Rung::Exact => exact::check(read),
+                Rung::Render => render::check(read),
+                Rung::Metrics => metrics::check(read),
+            },
+        };
+        steps.push(step(rung, outcome));
+    }
+    let report_id = opened.files.get(bundle::SUMS).map(|sums| bundle::report_id(sums));
+    Ok(Verification { path: path.to_owned(), report_id, steps })
+}
+
+fn step(rung: Rung, outcome: Outcome) -> Step {
+    let (status, details) = match outcome {
+        Outcome::Passed(details) => (Status::Passed, details),
+        Outcome::Failed(details) => (Status::Failed, details),
+        Outcome::NotChecked(why) => (Status::NotChecked, vec![why]),
+    };
+    Step { rung, status, details }
+}
+
+/// Names the keys under which two JSON values differ, `models.slim.parameters`, at most a few.
+fn json_differences<T: Serialize>(what: &str, stated: &T, found: &T) -> Vec<String> {
+    const MOST: usize = 5;
+    let value = |t: &T| serde_json::to_value(t).unwrap_or_default();
+    let mut differences = Vec::new();
+    compare_json(what.to_owned(), &value(stated), &value(found), &mut differences);
+    let more = differences.len().saturating_sub(MOST);
+    differences.truncate(MOST);
+    if more > 0 {
+        differences.push(format!("{what}: {more} more differences"));
+    }
+    differences
+}
+
+fn compare_json(path: String, a: &serde_json::Value, b: &serde_json::Value, out: &mut Vec<String>) {
+    use serde_json::Value::{Array, Object};
+    match (a, b) {
+        (Object(a), Object(b)) => {
+            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            let null = serde_json::Value::Null;
+            for key in keys {
+                let of = |m: &serde_json::Map<_, _>| m.get(key).cloned().unwrap_or(null.clone());
+                compare_json(format!("{path}.{key}"), &of(a), &of(b), out);
+            }
+        }
+        (Array(a), Array(b)) if a.len() == b.len() => {
+            for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                compare_json(format!("{path}[{i}]"), a, b, out);
+            }
+        }
+        _ if a != b => out.push(format!("{path}: the bundle says {a}, computed anew {b}")),
+        _ => {}
+    }
+}

@@ -1,0 +1,38 @@
+//! Rung `render`: report, figures, manifest and sums, made anew from results.json, have the same bytes.
+
+use super::{Outcome, Read};
+use crate::bundle::{self, MANIFEST, SOURCE_SHA256, SUMS};
+use crate::report::Templates;
+
+pub fn check(read: &Read) -> Outcome {
+    let templates = Templates::built_in();
+    let program = &read.manifest.program;
+    if program.source_sha256 != SOURCE_SHA256 {
+        let version = &program.version;
+        return Outcome::NotChecked(format!(
+            "needs the program that built it: mnist-report {version} with source {}",
+            program.source_sha256
+        ));
+    }
+    if program.templates_sha256 != templates.digest() {
+        return Outcome::NotChecked("rendered with other templates than the built-in ones".into());
+    }
+    let mut primary = read.opened.files.clone();
+    primary.retain(|path, _| bundle::is_primary(path));
+    let date = read.manifest.date.as_deref();
+    let anew = match bundle::complete(primary, &read.source.study, &read.results, date, &templates) {
+        Ok(anew) => anew,
+        Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {e:#}")]),
+    };
+    let mut differences: Vec<String> = anew
+        .iter()
+        .filter(|(path, bytes)| read.opened.files.get(*path) != Some(*bytes))
+        // These two differ with any other file.
+        .filter(|(path, _)| *path != SUMS && *path != MANIFEST)
+        .map(|(path, _)| format!("{path} is not what results.json renders to"))
+        .collect();
+    if differences.is_empty() && read.opened.files.get(MANIFEST) != anew.get(MANIFEST) {
+        differences.push(format!("{MANIFEST} is not what results.json and the study give"));
+    }
+    Outcome::of(differences, "report, figures and manifest have the same bytes")
+}
