@@ -67,9 +67,12 @@ pub struct Summary {
 pub struct Verify {
     /// A bundle's folder
     pub path: PathBuf,
-    /// The last rung to climb
-    #[arg(long, value_name = "RUNG", default_value = "metrics")]
-    pub upto: Rung,
+    /// The last rung to climb [default: replay where the bundle carries evidence, else weights]
+    #[arg(long, value_name = "RUNG")]
+    pub upto: Option<Rung>,
+    /// auto, cpu, cuda or cuda:N, for the rungs that compute
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
     /// One JSON document
     #[arg(long)]
     pub json: bool,

@@ -5,9 +5,11 @@
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::bundle::SOURCE_SHA256;
 use crate::dataset::{self, Mnist};
 use crate::digest::sha256_hex;
-use crate::engine::{self, Engine, NamedTensor, Network, Observer, Split, learning_rate};
+use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, learning_rate};
+use crate::evidence::Recorder;
 use crate::model::Model;
 use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion};
 use crate::study::{Input, Plan, RunPlan};
@@ -20,6 +22,8 @@ pub struct SeedOutcome {
     pub predictions: Vec<u8>,
     /// Final weights and buffers, as a safetensors file.
     pub weights: Vec<u8>,
+    /// Kept segments of the training, as a safetensors file (`evidence`).
+    pub evidence: Vec<u8>,
 }
 
 /// Watches a run; the caller prints.
@@ -58,24 +62,47 @@ impl<'a> Prepared<'a> {
         let chosen = dataset::choose(&self.data.train.labels, &run.images, run.order, seed);
         let train_labels: Vec<u8> = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
         let split = Split::new(self.engine, &self.data.train, &chosen);
+        let mut trainer = Trainer::new(self.engine, model, run, self.input, &split, seed);
+        let initial = to_safetensors(&trainer.network.tensors())?;
+        let recorder = Recorder::new(run)?;
         let mut watch =
-            Watch { prepared: self, run, split: &split, train_labels, progress, epochs: vec![], last: None };
-        let outcome = engine::train(self.engine, model, run, self.input, &split, seed, &mut watch)?;
-        let Watch { epochs, last, .. } = watch;
+            Watch { prepared: self, run, split: &split, train_labels, progress, recorder, epochs: vec![], last: None };
+        trainer.run(&mut watch)?;
+        let Watch { epochs, last, recorder, .. } = watch;
         let last = last.context("a run has at least one epoch")?;
-        let weights = to_safetensors(&outcome.network.tensors())?;
+        let digest = inputs_digest(SOURCE_SHA256, &self.engine.environment, self.input, model, run, seed);
+        let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
+        let weights = to_safetensors(&trainer.network.tensors())?;
         let result = SeedResult {
             seed,
             subset_sha256: subset_sha256(&chosen),
-            initial_weights_sha256: sha256_hex(&to_safetensors(&outcome.initial)?),
+            initial_weights_sha256: sha256_hex(&initial),
             weights_sha256: sha256_hex(&weights),
             epochs,
             confusion: confusion(&last.predictions, &self.data.test.labels),
             test_loss: last.loss(),
             notes_loss: last.notes_loss(run.batch_size),
+            chain,
         };
-        Ok(SeedOutcome { result, predictions: last.predictions, weights })
+        Ok(SeedOutcome { result, predictions: last.predictions, weights, evidence })
     }
+}
+
+/// The digest of everything that one seed's outcome depends on: program, environment, data, input, layers, plan.
+pub fn inputs_digest(
+    source_sha256: &str,
+    environment: &Environment,
+    input: &Input,
+    model: &Model,
+    run: &RunPlan,
+    seed: u64,
+) -> String {
+    let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
+    let data: Vec<_> = Mnist::hashes().collect();
+    // Neither the model's name nor the run's other seeds say anything about the outcome.
+    let plan = RunPlan { model: String::new(), seeds: vec![seed], ..run.clone() };
+    let parts = (source_sha256, environment, data, input, layers, plan);
+    sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
 }
 
 /// The SHA-256 of a choice of images: their indices as little-endian u32.
@@ -89,13 +116,18 @@ struct Watch<'a, 'b> {
     split: &'a Split,
     train_labels: Vec<u8>,
     progress: &'b mut dyn Progress,
+    recorder: Recorder<'a>,
     epochs: Vec<EpochResult>,
     last: Option<Evaluation>,
 }
 
 impl Observer for Watch<'_, '_> {
-    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
-        self.progress.step(epoch, step, steps);
+    fn step(&mut self, trainer: &Trainer) -> Result<()> {
+        let steps = self.run.steps_per_epoch();
+        if let Some(before) = trainer.done().checked_sub(1) {
+            self.progress.step(before / steps + 1, before % steps + 1, steps);
+        }
+        self.recorder.step(trainer)
     }
 
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool> {

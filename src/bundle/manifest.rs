@@ -13,6 +13,7 @@ use crate::engine::{Engine, Environment};
 use crate::report::{InputFile, Templates};
 use crate::results::Results;
 use crate::study::Study;
+use crate::tolerances::{TOLERANCES, Tolerances};
 
 const SCHEMA: u32 = 1;
 
@@ -31,6 +32,8 @@ pub struct Manifest {
     pub environment: Environment,
     pub inputs: Vec<InputFile>,
     pub digests: Digests,
+    /// How far a verification in another environment class may be off.
+    pub tolerances: Tolerances,
     /// Every file that SHA256SUMS covers.
     pub files: Vec<String>,
 }
@@ -82,6 +85,7 @@ impl Manifest {
             environment: results.environment.clone(),
             inputs,
             digests,
+            tolerances: TOLERANCES,
             files,
         }
     }

@@ -28,13 +28,14 @@ pub const RUN_LOG: &str = "run-log.json";
 /// A bundle's files by path, in SHA256SUMS's order.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// Whether a file is one that others are made from: results, study, predictions, weights.
+/// Whether a file is one that others are made from: results, study, predictions, weights, evidence.
 pub fn is_primary(path: &str) -> bool {
-    path == RESULTS || path == STUDY || path.starts_with("predictions/") || path.starts_with("weights/")
+    let folders = ["predictions/", "weights/", "evidence/"];
+    path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))
 }
 
 /// Renders and hashes: adds report, figures, manifest and sums to a bundle's primary files (results, study,
-/// predictions, weights).
+/// predictions, weights, evidence).
 ///
 /// # Errors
 /// A report that cannot be rendered.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::kept::Kept;
 use super::progress::{Bar, Timing};
-use crate::bundle::{self, Files};
+use crate::bundle::{self, Files, SOURCE_SHA256};
 use crate::cli::Build;
 use crate::dataset::{Mnist, write_labels};
 use crate::engine::{DeviceChoice, Engine};
@@ -21,8 +21,8 @@ use crate::numbers::{count, duration, fixed, percent};
 use crate::paths;
 use crate::report::Templates;
 use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
-use crate::runs::{Prepared, check_models};
-use crate::study::{Plan, Source};
+use crate::runs::{Prepared, check_models, inputs_digest};
+use crate::study::Plan;
 
 /// How much faster than a plain matrix product a training step's multiply-adds go, measured for the
 /// coursework's networks: on two CPU cores, and on a GPU where small batches wait for launches.
@@ -71,7 +71,7 @@ pub fn run(options: &Build) -> Result<u8> {
     announce(options, &file, &out, &engine, &plan, &say);
 
     let mut kept = Kept::beside(&out);
-    let (runs, mut files, timings) = train(options, &source, &plan, &engine, &data, &mut kept, &say)?;
+    let (runs, mut files, timings) = train(options, &plan, &engine, &data, &mut kept, &say)?;
     let mut test_classes = [0; CLASSES];
     data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
     let results = Results {
@@ -130,7 +130,6 @@ type Trained = (IndexMap<String, RunResult>, Files, Vec<Timing>);
 
 fn train(
     options: &Build,
-    source: &Source,
     plan: &Plan,
     engine: &Engine,
     data: &Mnist,
@@ -139,13 +138,12 @@ fn train(
 ) -> Result<Trained> {
     let prepared = Prepared::new(engine, data, &plan.input);
     let (mut runs, mut files, mut timings) = (IndexMap::new(), Files::new(), Vec::new());
-    let facts = model_facts(plan);
     for (name, run) in &plan.runs {
         let mut seeds = Vec::with_capacity(run.seeds.len());
         for &seed in &run.seeds {
             let stem = stem(name, seed, run.seeds.len());
-            let spec = &source.study.models[&run.model];
-            let key = Kept::key(engine, &plan.input, spec, &facts[&run.model], run, seed);
+            let model = &plan.models[&run.model];
+            let key = inputs_digest(SOURCE_SHA256, &engine.environment, &plan.input, model, run, seed);
             let mut bar = Bar::new(&stem, seed, (run.epochs * run.steps_per_epoch()) as u64, options.quiet);
             let (outcome, how) = match kept.find(&key).filter(|_| !options.fresh) {
                 Some(outcome) => {
@@ -153,7 +151,7 @@ fn train(
                     (outcome, "kept from an earlier build (--fresh trains anew)".to_owned())
                 }
                 None => {
-                    let outcome = prepared.run(&plan.models[&run.model], run, seed, &mut bar)?;
+                    let outcome = prepared.run(model, run, seed, &mut bar)?;
                     kept.keep(&key, &outcome);
                     (outcome, String::new())
                 }
@@ -170,6 +168,7 @@ fn train(
             ));
             files.insert(format!("predictions/{stem}.idx1-ubyte"), write_labels(&outcome.predictions));
             files.insert(format!("weights/{stem}.safetensors"), outcome.weights);
+            files.insert(format!("evidence/{stem}.safetensors"), outcome.evidence);
             timings.push(timing);
             seeds.push(outcome.result);
         }

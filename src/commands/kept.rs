@@ -1,20 +1,18 @@
 //! Finished runs of earlier builds: an interrupted build goes on with the run that it was at, and a changed
 //! sentence needs no new training.
 //!
-//! Owns their folder and their keys. A key covers everything that a run's outcome depends on, so that a kept
+//! Owns their folder. Their keys, `runs::inputs_digest`, cover everything that an outcome depends on, so that a kept
 //! outcome is the one that training would give again.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::{SOURCE_SHA256, write_file};
+use crate::bundle::write_file;
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
-use crate::engine::Engine;
-use crate::results::{ModelFacts, SeedResult};
+use crate::results::SeedResult;
 use crate::runs::SeedOutcome;
-use crate::study::{Input, ModelSpec, RunPlan};
 
 /// The folder of kept runs beside a bundle.
 pub struct Kept {
@@ -29,24 +27,6 @@ impl Kept {
         Self { folder: dir.with_file_name(format!(".{name}.runs")), used: HashSet::new() }
     }
 
-    /// What a seed's outcome depends on, as a key: program, data (canonical, so not named), environment,
-    /// input, model and plan.
-    pub fn key(
-        engine: &Engine,
-        input: &Input,
-        model: &ModelSpec,
-        facts: &ModelFacts,
-        run: &RunPlan,
-        seed: u64,
-    ) -> String {
-        let mut alone = run.clone();
-        alone.seeds = vec![seed];
-        // The model's name says nothing about the outcome.
-        alone.model = String::new();
-        let parts = (SOURCE_SHA256, &engine.environment, input, &model.layers, &facts.layers, alone);
-        sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
-    }
-
     /// A kept outcome; none where there is none, or where it is not whole.
     pub fn find(&mut self, key: &str) -> Option<SeedOutcome> {
         self.used.insert(key.to_owned());
@@ -54,8 +34,9 @@ impl Kept {
         let result: SeedResult = serde_json::from_slice(&read("json")?).ok()?;
         let weights = read("safetensors")?;
         let predictions = read_labels(&read("idx1-ubyte")?).ok()?;
+        let evidence = read("evidence")?;
         let whole = sha256_hex(&weights) == result.weights_sha256;
-        whole.then_some(SeedOutcome { result, predictions, weights })
+        whole.then_some(SeedOutcome { result, predictions, weights, evidence })
     }
 
     /// Keeps an outcome. Failing to is no failure of the build.
@@ -66,6 +47,7 @@ impl Kept {
         for (ending, bytes) in [
             ("safetensors", outcome.weights.clone()),
             ("idx1-ubyte", write_labels(&outcome.predictions)),
+            ("evidence", outcome.evidence.clone()),
             ("json", json),
         ] {
             if write_file(&self.path(key, ending), &bytes).is_err() {

@@ -8,13 +8,13 @@ use crate::cli::Verify;
 use crate::verify::{Verification, verify};
 
 pub fn run(options: &Verify) -> Result<u8> {
-    let verification = verify(&options.path, options.upto)?;
+    let verification = verify(&options.path, options.upto, options.device)?;
     let text = match options.json {
         true => serde_json::to_string_pretty(&verification)? + "\n",
         false => text(&verification),
     };
     super::print(&text)?;
-    Ok(verification.exit_code(options.upto))
+    Ok(verification.exit_code())
 }
 
 fn text(verification: &Verification) -> String {

@@ -133,6 +133,11 @@ impl Engine {
         ffi::torch_version()
     }
 
+    /// Whether this CPU can be of the portable class.
+    pub fn has_portable_cpu() -> bool {
+        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+    }
+
     /// The CPU's model, from the system.
     pub fn cpu_model() -> String {
         cpu_model()
@@ -172,8 +177,7 @@ fn pin(class: CpuClass) -> CpuClass {
 }
 
 fn check_portable() -> Result<()> {
-    let has_avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
-    if !has_avx2 {
+    if !Engine::has_portable_cpu() {
         bail!(
             "this CPU has no AVX2: set `compute: {{class: native}}` in the study; its results will be comparable on this CPU model only"
         );

@@ -14,4 +14,4 @@ pub use device::{DeviceChoice, Engine, Environment};
 pub use network::{NamedTensor, Network, Trace};
 pub use optimizer::UpdateRule;
 pub use schedule::learning_rate;
-pub use train::{Observer, Outcome, Split, Trainer, evaluate, train};
+pub use train::{Observer, Split, Trainer, evaluate};

@@ -112,19 +112,34 @@ impl Network {
         let own = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         for (spec, target) in specs.zip(self.parameters.iter_mut().chain(&mut self.buffers)) {
-            let Some(given) = tensors.iter().find(|t| t.name == spec.name) else {
-                return Err(format!("{} is missing", spec.name));
-            };
-            if given.shape != spec.shape {
-                return Err(format!("{} has shape {:?}, the model's is {:?}", spec.name, given.shape, spec.shape));
-            }
-            let values = Tensor::from_slice(&given.values).reshape(target.size()).to_device(self.device);
-            tch::no_grad(|| target.copy_(&values));
+            upload(&spec.name, target, tensors)?;
         }
         match tensors.len() == own {
             true => Ok(()),
             false => Err(format!("{} tensors where the model has {own}", tensors.len())),
         }
+    }
+
+    /// Tensors that an optimizer keeps, one a parameter, under the parameters' names behind a prefix.
+    pub(super) fn named_like_parameters(&self, prefix: &str, tensors: &[Tensor]) -> Vec<NamedTensor> {
+        let name = |spec: &TensorSpec| TensorSpec { name: format!("{prefix}{}", spec.name), ..spec.clone() };
+        self.parameter_specs.iter().zip(tensors).map(|(spec, tensor)| download(&name(spec), tensor)).collect()
+    }
+
+    /// Sets such tensors; gives their number.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub(super) fn load_like_parameters(
+        &self,
+        prefix: &str,
+        targets: &mut [Tensor],
+        given: &[NamedTensor],
+    ) -> Result<usize, String> {
+        for (spec, target) in self.parameter_specs.iter().zip(targets.iter_mut()) {
+            upload(&format!("{prefix}{}", spec.name), target, given)?;
+        }
+        Ok(targets.len())
     }
 
     /// Logits `[batch, 10]` of images `[batch, channels, height, width]`.
@@ -236,6 +251,18 @@ impl Network {
 
 fn given(masks: &[(String, Vec<f32>)]) -> impl FnMut(&str, f64, usize) -> Option<Vec<f32>> {
     |name, _, _| masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| mask.clone())
+}
+
+/// Fills a tensor from the one of its name.
+fn upload(name: &str, target: &mut Tensor, given: &[NamedTensor]) -> Result<(), String> {
+    let Some(given) = given.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
+    let shape: Vec<usize> = target.size().iter().map(|&d| d as usize).collect();
+    if given.shape != shape {
+        return Err(format!("{name} has shape {:?}, the model's is {shape:?}", given.shape));
+    }
+    let values = Tensor::from_slice(&given.values).reshape(target.size()).to_device(target.device());
+    tch::no_grad(|| target.copy_(&values));
+    Ok(())
 }
 
 fn download(spec: &TensorSpec, tensor: &Tensor) -> NamedTensor {

@@ -38,6 +38,11 @@ impl UpdateRule {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter().map(Vec::as_slice))
     }
 
+    /// As `state`, to be set.
+    pub fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [Tensor])> {
+        Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(Vec::as_mut_slice))
+    }
+
     /// One step from the gradients at hand; parameters without one stay.
     pub fn step(&mut self, parameters: &mut [Tensor], lr: f64) {
         self.steps += 1;

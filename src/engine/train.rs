@@ -48,21 +48,17 @@ impl Split {
 
 /// Watches training; the engine prints nothing itself.
 pub trait Observer {
-    /// After each batch: epochs and steps count from 1.
-    fn step(&mut self, _epoch: usize, _step: usize, _steps: usize) {}
+    /// Before the first batch, and after each: what is done so far.
+    ///
+    /// # Errors
+    /// Whatever stops the run.
+    fn step(&mut self, trainer: &Trainer) -> Result<()>;
     /// After each epoch's training: its mean training loss. Then the weights can be evaluated.
     /// Returns whether training goes on.
     ///
     /// # Errors
     /// Whatever stops the run.
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool>;
-}
-
-/// What a run leaves.
-pub struct Outcome {
-    pub network: Network,
-    /// First weights, before any step.
-    pub initial: Vec<NamedTensor>,
 }
 
 /// A run under way: everything that the next step depends on.
@@ -73,6 +69,8 @@ pub struct Trainer<'a> {
     seed: u64,
     pub network: Network,
     rule: UpdateRule,
+    /// The current epoch's order; empty before its first batch.
+    order: Vec<i64>,
 }
 
 impl<'a> Trainer<'a> {
@@ -87,11 +85,45 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
-        Self { plan, input, split, seed, network, rule }
+        Self { plan, input, split, seed, network, rule, order: Vec::new() }
+    }
+
+    /// Batches done since the run's start.
+    pub fn done(&self) -> usize {
+        self.rule.steps as usize
+    }
+
+    /// Everything that the next step depends on, but the plan: weights and buffers by PyTorch's names, and the
+    /// optimizer's tensors as `optimizer.exp_avg.conv1.weight`. Which step comes next is `done`.
+    pub fn state(&self) -> Vec<NamedTensor> {
+        let mut state = self.network.tensors();
+        for (list, tensors) in self.rule.state() {
+            state.extend(self.network.named_like_parameters(&format!("{OPTIMIZER}{list}."), tensors));
+        }
+        state
+    }
+
+    /// Goes on from a state after `done` batches.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing, too many or of another shape.
+    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
+        let (kept, own): (Vec<_>, Vec<_>) = state.iter().cloned().partition(|t| t.name.starts_with(OPTIMIZER));
+        self.network.load(&own)?;
+        let mut used = 0;
+        for (list, tensors) in self.rule.state_mut() {
+            used += self.network.load_like_parameters(&format!("{OPTIMIZER}{list}."), tensors, &kept)?;
+        }
+        if used != kept.len() {
+            return Err(format!("{} tensors of an optimizer that has {used}", kept.len()));
+        }
+        self.rule.steps = done as u64;
+        self.order.clear();
+        Ok(())
     }
 
     /// The positions (in the split) of an epoch's images, epochs counting from 1.
-    pub fn order(&self, epoch: usize) -> Vec<i64> {
+    fn epoch_order(&self, epoch: usize) -> Vec<i64> {
         let mut order: Vec<i64> = (0..self.split.len as i64).collect();
         if self.plan.order == Order::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
@@ -99,10 +131,14 @@ impl<'a> Trainer<'a> {
         order
     }
 
-    /// One batch: epoch and step count from 1. Gives its mean loss, still on the device.
-    pub fn step(&mut self, epoch: usize, step: usize, order: &[i64]) -> Tensor {
-        let size = self.plan.batch_size;
-        let batch = &order[(step - 1) * size..(step * size).min(order.len())];
+    /// Trains the next batch. Gives its mean loss, still on the device.
+    pub fn step(&mut self) -> Tensor {
+        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
+        let (epoch, step) = (self.done() / steps + 1, self.done() % steps + 1);
+        if step == 1 || self.order.is_empty() {
+            self.order = self.epoch_order(epoch);
+        }
+        let batch = &self.order[(step - 1) * size..(step * size).min(self.order.len())];
         let index = Tensor::from_slice(batch).to_device(self.split.pixels.device());
         let x = normalise(&self.split.pixels.index_select(0, &index), self.input);
         let targets = self.split.labels.index_select(0, &index);
@@ -115,69 +151,59 @@ impl<'a> Trainer<'a> {
         let loss = logits.cross_entropy_for_logits(&targets);
         self.network.parameters.iter_mut().for_each(Tensor::zero_grad);
         loss.backward();
-        let lr = learning_rate(
-            &self.plan.schedule,
-            self.plan.optimizer.lr(),
-            epoch - 1,
-            step - 1,
-            self.plan.epochs,
-            self.plan.steps_per_epoch(),
-        );
+        let (schedule, base) = (&self.plan.schedule, self.plan.optimizer.lr());
+        let lr = learning_rate(schedule, base, epoch - 1, step - 1, self.plan.epochs, steps);
         self.rule.step(&mut self.network.parameters, lr);
         loss.detach()
     }
 
-    /// All batches of an epoch; gives the mean loss over its images.
+    /// All batches of the next epoch; gives the mean loss over its images.
     ///
     /// # Errors
-    /// A loss that is no number: training diverged.
-    pub fn epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<f64> {
-        let (order, steps) = (self.order(epoch), self.plan.steps_per_epoch());
+    /// A loss that is no number: training diverged. Or what the observer stopped it for.
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<f64> {
+        let steps = self.plan.steps_per_epoch();
         let mut losses = Vec::with_capacity(steps);
-        for step in 1..=steps {
-            losses.push(self.step(epoch, step, &order));
-            observer.step(epoch, step, steps);
+        for _ in 0..steps {
+            losses.push(self.step());
+            observer.step(self)?;
         }
         // Read once an epoch, so that a GPU never waits for the host in between.
         let losses = values(&Tensor::stack(&losses, 0));
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
             bail!(
-                "training loss of `{}` (seed {}) became {} in epoch {epoch}, step {}: lower its learning rate",
+                "training loss of `{}` (seed {}) became {} in epoch {}, step {}: lower its learning rate",
                 self.plan.name,
                 self.seed,
                 losses[at],
+                self.done() / steps,
                 at + 1
             );
         }
-        let size = |step: usize| (order.len() - step * self.plan.batch_size).min(self.plan.batch_size);
+        let images = self.split.len;
+        let size = |step: usize| (images - step * self.plan.batch_size).min(self.plan.batch_size);
         let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
-        Ok(sum / order.len() as f64)
+        Ok(sum / images as f64)
+    }
+
+    /// Trains to the run's end.
+    ///
+    /// # Errors
+    /// Training that diverged, or what the observer stopped it for.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        observer.step(self)?;
+        for epoch in 1..=self.plan.epochs {
+            let loss = self.epoch(observer)?;
+            if !observer.epoch(epoch, loss, &self.network)? {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
-/// Trains one seed of a run to its end.
-///
-/// # Errors
-/// Training that diverged, or what the observer stopped it for.
-pub fn train(
-    engine: &Engine,
-    model: &Model,
-    plan: &RunPlan,
-    input: &Input,
-    split: &Split,
-    seed: u64,
-    observer: &mut dyn Observer,
-) -> Result<Outcome> {
-    let mut trainer = Trainer::new(engine, model, plan, input, split, seed);
-    let initial = trainer.network.tensors();
-    for epoch in 1..=plan.epochs {
-        let loss = trainer.epoch(epoch, observer)?;
-        if !observer.epoch(epoch, loss, &trainer.network)? {
-            break;
-        }
-    }
-    Ok(Outcome { network: trainer.network, initial })
-}
+/// What the optimizer's tensors' names start with in a state.
+const OPTIMIZER: &str = "optimizer.";
 
 /// Logits of every image of a split, in its order: ten a row.
 pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {

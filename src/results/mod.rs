@@ -13,7 +13,7 @@ pub use metrics::{Evaluation, confusion, predicted_classes};
 
 use crate::engine::Environment;
 use crate::model::{CLASSES, Model, Sizes};
-use crate::study::{Images, Optimizer, Order, Plan, RunPlan, Schedule};
+use crate::study::{Evidence, Images, Optimizer, Order, Plan, RunPlan, Schedule};
 
 /// The schema's version; a reader refuses another.
 pub const SCHEMA: u32 = 1;
@@ -94,6 +94,7 @@ pub struct PlanFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
+    pub evidence: Evidence,
 }
 
 /// One seed's run.
@@ -114,6 +115,21 @@ pub struct SeedResult {
     pub test_loss: f64,
     /// The notes' figure: sum of the batches' mean losses over the number of images.
     pub notes_loss: f64,
+    /// Hashes of the whole state at steps of the training: what `verify --upto replay` starts from.
+    pub chain: Vec<Segment>,
+}
+
+/// A stretch of training between two hashed states.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// Batches done at its start.
+    pub step: usize,
+    /// Batches in it.
+    pub steps: usize,
+    /// SHA-256 of weights, buffers and optimizer state as safetensors.
+    pub start_sha256: String,
+    pub end_sha256: String,
 }
 
 /// After one epoch.
@@ -244,6 +260,7 @@ impl PlanFacts {
             dropout: run.dropout,
             stop_below_train_loss: run.stop_below_train_loss,
             evaluate_train: run.evaluate_train,
+            evidence: run.evidence.clone(),
         }
     }
 }

@@ -8,12 +8,14 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::source::{Source, StudyError};
-use super::spec::{Compute, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule};
+use super::spec::{Compute, Evidence, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule};
 use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES};
 use crate::model::Model;
 
 /// Beyond this an epoch count is a slip of the finger.
 const MAX_EPOCHS: usize = 10_000;
+/// Each candidate's state is kept on the disk until training is over.
+const MAX_CANDIDATES: usize = 256;
 /// libtorch gains nothing from more, and thread pools of thousands fail.
 const MAX_THREADS: usize = 256;
 
@@ -46,6 +48,7 @@ pub struct RunPlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
+    pub evidence: Evidence,
     pub seeds: Vec<u64>,
 }
 
@@ -196,6 +199,13 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
     if let Some(loss) = spec.stop_below_train_loss {
         positive(source, &key("stop_below_train_loss"), loss)?;
     }
+    if !(1..=MAX_CANDIDATES).contains(&spec.evidence.candidates) {
+        return err("evidence.candidates", format!("{}: must be from 1 to {MAX_CANDIDATES}", spec.evidence.candidates));
+    }
+    if spec.evidence.keep > spec.evidence.candidates {
+        let message = format!("{}: more than the {} candidates", spec.evidence.keep, spec.evidence.candidates);
+        return err("evidence.keep", message);
+    }
     check_optimizer(source, &key("optimizer"), &spec.optimizer)?;
     check_schedule(source, &key("schedule"), &spec.schedule)?;
     Ok(RunPlan {
@@ -212,6 +222,7 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
         dropout: spec.dropout,
         stop_below_train_loss: spec.stop_below_train_loss,
         evaluate_train: spec.evaluate_train,
+        evidence: spec.evidence.clone(),
         seeds: spec.seeds.clone(),
     })
 }

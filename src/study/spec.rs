@@ -261,7 +261,29 @@ pub struct RunSpec {
     /// Also evaluates the training images after each epoch, as the test images are (no dropout).
     #[serde(default)]
     pub evaluate_train: bool,
+    /// What the bundle carries so that segments of the training can be replayed.
+    #[serde(default)]
+    pub evidence: Evidence,
     pub seeds: Vec<u64>,
+}
+
+/// How much of a training can be replayed. Its first steps always can, since its start follows from the seed.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Evenly spaced steps at which the whole state is hashed.
+    #[serde(default = "sixteen")]
+    pub candidates: usize,
+    /// How many of them, drawn when training is over, the bundle carries with their states; and with any, the last
+    /// steps too. A state is the weights with what the optimizer keeps: 8 bytes a parameter with momentum, 12 with Adam.
+    #[serde(default)]
+    pub keep: usize,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self { candidates: sixteen(), keep: 0 }
+    }
 }
 
 /// Which training images, and in which order.
@@ -504,6 +526,9 @@ fn four() -> usize {
 }
 fn one() -> usize {
     1
+}
+fn sixteen() -> usize {
+    16
 }
 fn yes() -> bool {
     true

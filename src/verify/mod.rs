@@ -6,9 +6,13 @@
 mod exact;
 mod files;
 mod inputs;
+mod machine;
 mod metrics;
 mod open;
 mod render;
+mod replay;
+mod rerun;
+mod weights;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,13 +20,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use machine::Machine;
 pub use open::Opened;
 
 use crate::bundle::{self, Manifest};
 use crate::dataset::Mnist;
+use crate::engine::DeviceChoice;
 use crate::paths;
 use crate::results::Results;
-use crate::study::{Plan, Source};
+use crate::study::{Compute, Plan, Source};
 
 /// The rungs, cheapest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -38,11 +44,18 @@ pub enum Rung {
     Render,
     /// Accuracies and confusion matrices, from the predictions.
     Metrics,
+    /// The weights evaluated anew.
+    Weights,
+    /// Segments of training replayed.
+    Replay,
+    /// Everything trained anew.
+    Rerun,
 }
 
 impl Rung {
     /// All, in order.
-    pub const ALL: [Self; 5] = [Self::Files, Self::Inputs, Self::Exact, Self::Render, Self::Metrics];
+    pub const ALL: [Self; 8] =
+        [Self::Files, Self::Inputs, Self::Exact, Self::Render, Self::Metrics, Self::Weights, Self::Replay, Self::Rerun];
 
     /// The word that people type.
     pub fn name(self) -> &'static str {
@@ -52,6 +65,9 @@ impl Rung {
             Self::Exact => "exact",
             Self::Render => "render",
             Self::Metrics => "metrics",
+            Self::Weights => "weights",
+            Self::Replay => "replay",
+            Self::Rerun => "rerun",
         }
     }
 }
@@ -89,13 +105,15 @@ pub struct Verification {
     pub path: PathBuf,
     /// Absent where there is no SHA256SUMS.
     pub report_id: Option<String>,
+    /// The last rung asked for.
+    pub upto: Rung,
     pub steps: Vec<Step>,
 }
 
 impl Verification {
     /// 0: every rung asked for passed; 1: one failed; 2: none failed, but one could not be checked.
-    pub fn exit_code(&self, upto: Rung) -> u8 {
-        let asked = || self.steps.iter().filter(|s| s.rung <= upto);
+    pub fn exit_code(&self) -> u8 {
+        let asked = || self.steps.iter().filter(|s| s.rung <= self.upto);
         if asked().any(|s| s.status == Status::Failed) {
             1
         } else if asked().any(|s| s.status == Status::NotChecked) {
@@ -150,15 +168,42 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Climbs the ladder up to a rung.
+/// Climbs the ladder up to a rung; by default to `replay` where the bundle carries evidence, else to `weights`.
 ///
 /// # Errors
 /// A path that is no bundle, or cannot be read: nothing was checked.
-pub fn verify(path: &Path, upto: Rung) -> Result<Verification> {
+pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<Verification> {
+    verify_with(path, upto, device, None)
+}
+
+/// As `verify`, with other arithmetic than the study's: how the tolerances were measured.
+///
+/// # Errors
+/// As `verify`.
+pub fn verify_with(
+    path: &Path,
+    upto: Option<Rung>,
+    device: DeviceChoice,
+    compute: Option<Compute>,
+) -> Result<Verification> {
     let opened = Opened::read(path)?;
+    let carries_evidence = opened.files.keys().any(|name| name.starts_with("evidence/"));
+    let upto = upto.unwrap_or(if carries_evidence { Rung::Replay } else { Rung::Weights });
     let mut steps = vec![step(Rung::Files, files::check(&opened))];
     let sound = steps[0].status == Status::Passed;
     let read = if sound { Some(Read::new(&opened)) } else { None };
+    let engine = match &read {
+        Some(Ok(read)) if upto >= Rung::Weights => machine::start(read, device, compute),
+        _ => Err("nothing to compute".into()),
+    };
+    let machine = match (&read, &engine) {
+        (Some(Ok(read)), Ok(engine)) => match &read.data {
+            Ok(data) => Ok(Machine::new(read, engine, data)),
+            Err(e) => Err(format!("needs the data: {e:#}")),
+        },
+        (_, Err(why)) => Err(why.clone()),
+        _ => Err(String::new()),
+    };
     for rung in Rung::ALL.into_iter().skip(1) {
         let outcome = match &read {
             _ if rung > upto => Outcome::NotChecked(format!("beyond --upto {}", upto.name())),
@@ -166,18 +211,29 @@ pub fn verify(path: &Path, upto: Rung) -> Result<Verification> {
             // Sound hashes over content that cannot be read: made by hand, or by another program.
             Some(Err(e)) if rung == Rung::Inputs => Outcome::Failed(vec![format!("{e:#}")]),
             Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
-            Some(Ok(read)) => match rung {
-                Rung::Files => unreachable!("checked above"),
-                Rung::Inputs => inputs::check(read),
-                Rung::Exact => exact::check(read),
-                Rung::Render => render::check(read),
-                Rung::Metrics => metrics::check(read),
-            },
+            Some(Ok(read)) => check(rung, read, &machine),
         };
         steps.push(step(rung, outcome));
     }
     let report_id = opened.files.get(bundle::SUMS).map(|sums| bundle::report_id(sums));
-    Ok(Verification { path: path.to_owned(), report_id, steps })
+    Ok(Verification { path: path.to_owned(), report_id, upto, steps })
+}
+
+fn check(rung: Rung, read: &Read, machine: &Result<Machine, String>) -> Outcome {
+    let on_machine = |check: fn(&Read, &Machine) -> Outcome| match machine {
+        Ok(machine) => check(read, machine),
+        Err(why) => Outcome::NotChecked(why.clone()),
+    };
+    match rung {
+        Rung::Files => unreachable!("checked before anything is read"),
+        Rung::Inputs => inputs::check(read),
+        Rung::Exact => exact::check(read),
+        Rung::Render => render::check(read),
+        Rung::Metrics => metrics::check(read),
+        Rung::Weights => on_machine(weights::check),
+        Rung::Replay => on_machine(replay::check),
+        Rung::Rerun => on_machine(rerun::check),
+    }
 }
 
 fn step(rung: Rung, outcome: Outcome) -> Step {

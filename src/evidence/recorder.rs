@@ -1,0 +1,121 @@
+//! Recording a run's chain while it trains.
+//!
+//! Owns the states of the candidates on the disk until the draw; they go with the recorder.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use indexmap::IndexMap;
+
+use super::{Displacement, Evidence, SEGMENT, candidates, kept, last, sketch, state_sha256, to_file};
+use crate::engine::{NamedTensor, Trainer};
+use crate::results::Segment;
+use crate::runs::{from_safetensors, to_safetensors};
+use crate::study::RunPlan;
+
+/// Watches a training and hashes its states.
+pub struct Recorder<'a> {
+    plan: &'a RunPlan,
+    /// Starts and ends of segments: (start, steps), by the step at which something is to be done.
+    starts: BTreeMap<usize, usize>,
+    open: Vec<Open>,
+    done: BTreeMap<usize, (Segment, Displacement)>,
+    /// States of candidates, by their step; none where the study keeps none.
+    folder: Option<tempfile::TempDir>,
+}
+
+/// A segment under way.
+struct Open {
+    step: usize,
+    steps: usize,
+    start_sha256: String,
+    state: Vec<NamedTensor>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder of one seed's run.
+    ///
+    /// # Errors
+    /// No room for temporary files.
+    pub fn new(plan: &'a RunPlan) -> Result<Self> {
+        let total = plan.epochs * plan.steps_per_epoch();
+        let mut starts = BTreeMap::from([(0, SEGMENT.min(total))]);
+        let mut folder = None;
+        if plan.evidence.keep > 0 {
+            starts.extend(candidates(plan));
+            // Any epoch may be the last of a run that stops early.
+            let first_end = if plan.stop_below_train_loss.is_some() { 1 } else { plan.epochs };
+            starts.extend((first_end..=plan.epochs).map(|epoch| last(plan, epoch)).filter(|(step, _)| *step > 0));
+            folder =
+                Some(tempfile::tempdir().context("no room for temporary files (set TMPDIR to a folder with room)")?);
+        }
+        Ok(Self { plan, starts, open: Vec::new(), done: BTreeMap::new(), folder })
+    }
+
+    /// After each batch, and before the first.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be written.
+    pub fn step(&mut self, trainer: &Trainer) -> Result<()> {
+        let now = trainer.done();
+        let starting = self.starts.get(&now).copied();
+        if starting.is_none() && !self.open.iter().any(|o| o.step + o.steps == now) {
+            return Ok(());
+        }
+        let state = trainer.state();
+        let sha256 = state_sha256(&state)?;
+        let (ended, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(|o| o.step + o.steps == now);
+        self.open = open;
+        for o in ended {
+            let displacement = displacement(&o.state, &state);
+            let segment =
+                Segment { step: o.step, steps: o.steps, start_sha256: o.start_sha256, end_sha256: sha256.clone() };
+            self.done.insert(o.step, (segment, displacement));
+        }
+        if let Some(steps) = starting {
+            if let Some(folder) = self.folder.as_ref().filter(|_| now > 0) {
+                let path = folder.path().join(now.to_string());
+                std::fs::write(&path, to_safetensors(&state)?)
+                    .with_context(|| format!("cannot write {} (set TMPDIR to a folder with room)", path.display()))?;
+            }
+            self.open.push(Open { step: now, steps, start_sha256: sha256, state });
+        }
+        Ok(())
+    }
+
+    /// The chain, and the evidence file of the segments drawn from it.
+    ///
+    /// # Errors
+    /// A temporary file that cannot be read back.
+    pub fn finish(self, epochs: usize, run_inputs: &str) -> Result<(Vec<Segment>, Vec<u8>)> {
+        let chain: Vec<Segment> =
+            super::segments(self.plan, epochs).iter().map(|(step, _)| self.done[step].0.clone()).collect();
+        let mut evidence = IndexMap::new();
+        for segment in kept(self.plan, &chain, run_inputs) {
+            let state = match (&self.folder, segment.step) {
+                (Some(folder), step) if step > 0 => {
+                    from_safetensors(&std::fs::read(folder.path().join(step.to_string()))?)?
+                }
+                _ => Vec::new(),
+            };
+            let displacement = self.done[&segment.step].1.clone();
+            evidence.insert(segment.step, Evidence { state, displacement });
+        }
+        Ok((chain, to_file(&evidence)?))
+    }
+}
+
+/// What happened between two states, sketched: trainable values and running statistics apart.
+pub fn displacement(start: &[NamedTensor], end: &[NamedTensor]) -> Displacement {
+    let values = |state: &[NamedTensor], buffers: bool| -> Vec<f32> {
+        state
+            .iter()
+            .filter(|t| !t.name.starts_with("optimizer.") && t.name.contains(".running_") == buffers)
+            .flat_map(|t| t.values.iter().copied())
+            .collect()
+    };
+    Displacement {
+        parameters: sketch(&values(start, false), &values(end, false)),
+        buffers: sketch(&values(start, true), &values(end, true)),
+    }
+}

@@ -1,0 +1,64 @@
+//! Rung `weights`: the weights, evaluated anew on the test set, give the predictions and the loss.
+
+use anyhow::{Context, Result, anyhow};
+
+use super::machine::{Machine, seeds};
+use super::{Outcome, Read};
+use crate::dataset::read_labels;
+use crate::engine::Network;
+use crate::results::Evaluation;
+use crate::runs::from_safetensors;
+use crate::study::RunPlan;
+use crate::tolerances::TOLERANCES;
+
+pub fn check(read: &Read, machine: &Machine) -> Outcome {
+    let mut differences = Vec::new();
+    let (mut checked, mut worst_images, mut worst_loss) = (0, 0, 0f64);
+    for (plan, seed, stem) in seeds(read) {
+        let weights = format!("weights/{stem}.safetensors");
+        let evaluation = match evaluate(read, machine, plan, &weights) {
+            Ok(evaluation) => evaluation,
+            Err(e) => {
+                differences.push(format!("{weights}: {e:#}"));
+                continue;
+            }
+        };
+        let path = format!("predictions/{stem}.idx1-ubyte");
+        let Some(Ok(stated)) = read.opened.files.get(&path).map(|bytes| read_labels(bytes)) else {
+            differences.push(format!("{path} cannot be read"));
+            continue;
+        };
+        checked += 1;
+        let images = stated.iter().zip(&evaluation.predictions).filter(|(a, b)| a != b).count();
+        let loss = (evaluation.loss() - seed.test_loss).abs() / seed.test_loss.abs().max(f64::MIN_POSITIVE);
+        (worst_images, worst_loss) = (worst_images.max(images), worst_loss.max(loss));
+        let (most_images, most_loss) = match machine.same_class {
+            true => (0, 0.0),
+            false => (TOLERANCES.weights_images, TOLERANCES.weights_loss),
+        };
+        if images > most_images || stated.len() != evaluation.predictions.len() {
+            differences.push(format!("{stem}: {images} images get another class than predictions/ says"));
+        }
+        // `!(a <= b)` also holds for a loss that is no number.
+        if !(loss <= most_loss) {
+            differences.push(format!("{stem}: loss {} where results.json says {}", evaluation.loss(), seed.test_loss));
+        }
+        let notes = evaluation.notes_loss(plan.batch_size);
+        if !((notes - seed.notes_loss).abs() <= most_loss * seed.notes_loss.abs()) {
+            differences.push(format!("{stem}: notes' loss {notes} where results.json says {}", seed.notes_loss));
+        }
+    }
+    let off = format!("at most {worst_images} images and {worst_loss:.1e} of a loss off");
+    Outcome::of(
+        differences,
+        format!("{checked} networks give their predictions and losses ({}; {off})", machine.judged()),
+    )
+}
+
+/// A run's network with the weights of a bundle's file, on the test set.
+fn evaluate(read: &Read, machine: &Machine, plan: &RunPlan, path: &str) -> Result<Evaluation> {
+    let bytes = read.opened.files.get(path).context("is missing")?;
+    let mut network = Network::new(machine.prepared.engine, &read.plan.models[&plan.model], 0);
+    network.load(&from_safetensors(bytes)?).map_err(|e| anyhow!(e))?;
+    Ok(machine.prepared.test(&network))
+}
