@@ -29,6 +29,8 @@ pub enum Command {
     Render(Render),
     /// Show which MNIST files are there, and whether they are MNIST
     Data(Data),
+    /// Forge a bundle in every way known, and show which rung of verify catches each
+    Demo(Demo),
     /// Print the completion script of a shell
     Completions(Completions),
 }
@@ -92,6 +94,18 @@ pub struct Data {
     /// The folder to look at [default: data/mnist]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Demo {
+    /// An honest bundle; it is copied, never changed [default: reports/quick]
+    pub bundle: Option<PathBuf>,
+    /// Only forgeries that this rung or a cheaper one catches; `rerun` trains everything again
+    #[arg(long, value_name = "RUNG", default_value = "replay")]
+    pub upto: Rung,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceChoice,
 }
 
 #[derive(clap::Args)]

@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod digest;
 pub mod engine;
 pub mod evidence;
+pub mod forge;
 pub mod model;
 pub mod numbers;
 pub mod paths;

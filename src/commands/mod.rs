@@ -5,6 +5,7 @@
 mod build;
 mod completions;
 mod data;
+mod demo;
 mod kept;
 mod progress;
 mod render;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Verify(options) => verify::run(&options),
         Command::Render(options) => render::run(&options),
         Command::Data(options) => data::run(&options),
+        Command::Demo(options) => demo::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -8,10 +8,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
 use crate::dataset::choose;
+use crate::digest::sha256_hex;
 use crate::engine::{NamedTensor, Split, Trainer};
 use crate::evidence::{self, Displacement, Evidence, displacement, displacement_error, state_sha256};
 use crate::results::{SeedResult, Segment};
-use crate::runs::{from_safetensors, inputs_digest};
+use crate::runs::{from_safetensors, inputs_digest, to_safetensors};
 use crate::study::RunPlan;
 use crate::tolerances::TOLERANCES;
 
@@ -62,6 +63,8 @@ fn replay(
     let chosen = choose(&data.train.labels, &plan.images, plan.order, seed.seed);
     let split = Split::new(machine.prepared.engine, &data.train, &chosen);
     let mut trainer = Trainer::new(machine.prepared.engine, model, plan, &read.plan.input, &split, seed.seed);
+    let initial = sha256_hex(&to_safetensors(&trainer.network.tensors())?);
+    ensure!(initial == seed.initial_weights_sha256, "its first weights are not those that seed {} gives", seed.seed);
     for segment in kept {
         let at = || format!("steps {} to {}", segment.step, segment.step + segment.steps);
         let end = replay_segment(machine, &mut trainer, segment, &file[&segment.step], worst).with_context(at)?;
