@@ -7,6 +7,10 @@ use mnist_report::cli::Cli;
 use mnist_report::commands;
 
 fn main() -> ExitCode {
+    if let Err(error) = mnist_report::engine::without_outside_settings() {
+        eprintln!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them");
+        return ExitCode::from(2);
+    }
     match commands::run(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

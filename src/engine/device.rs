@@ -101,9 +101,6 @@ impl Engine {
         if *STARTED.get_or_init(|| pin(compute.class)) != compute.class {
             bail!("one process computes for one CPU class; start the program again for the other");
         }
-        if std::env::var_os("OMP_THREAD_LIMIT").is_some() || std::env::var_os("OMP_DYNAMIC").is_some() {
-            bail!("OMP_THREAD_LIMIT or OMP_DYNAMIC is set, which changes results: unset it and start again");
-        }
         let gpu = match choice {
             DeviceChoice::Cpu => None,
             DeviceChoice::Auto if !gpu_in_sight() => None,
@@ -164,6 +161,28 @@ impl Engine {
     }
 }
 
+/// Starts the program again without the variables that reach into libtorch's arithmetic or threads, if any is set:
+/// libgomp, MKL and oneDNN read theirs before `main`. Returns where there is none.
+///
+/// # Errors
+/// The system's, where the program cannot be started again.
+pub fn without_outside_settings() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    const PREFIXES: [&str; 10] =
+        ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "PYTORCH_", "CUBLAS_"];
+    let reaches = |name: &std::ffi::OsString| PREFIXES.iter().any(|p| name.to_string_lossy().starts_with(p));
+    let set: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(reaches).collect();
+    if set.is_empty() {
+        return Ok(());
+    }
+    let mut again = std::process::Command::new(std::env::current_exe()?);
+    again.args(std::env::args_os().skip(1));
+    for name in &set {
+        again.env_remove(name);
+    }
+    Err(again.exec())
+}
+
 fn pin(class: CpuClass) -> CpuClass {
     if class == CpuClass::Portable {
         ffi::set_env("ATEN_CPU_CAPABILITY", "avx2");
@@ -184,7 +203,7 @@ fn check_portable() -> Result<()> {
     }
     let used = ffi::cpu_capability();
     if used != "AVX2" {
-        bail!("libtorch uses {used} kernels where the portable class needs AVX2: unset ATEN_CPU_CAPABILITY");
+        bail!("libtorch uses {used} kernels where the portable class needs AVX2: ATEN_CPU_CAPABILITY was set too late");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ mod optimizer;
 mod schedule;
 mod train;
 
-pub use device::{DeviceChoice, Engine, Environment};
+pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
 pub use network::{NamedTensor, Network, Trace};
 pub use optimizer::UpdateRule;
 pub use schedule::learning_rate;
