@@ -46,12 +46,15 @@ struct LiveLayer {
     buffer: usize,
 }
 
+/// Gives the mask of a dropout layer from its name, probability and number of values; none keeps everything.
+pub(super) type MaskSource<'a> = dyn FnMut(&str, f64, usize) -> Option<Vec<f32>> + 'a;
+
 /// How a forward pass treats dropout and batch norm.
 pub(super) enum Mode<'a> {
     Evaluate,
     /// Batch statistics, and a mask for each dropout layer from its name, probability and values.
     Train {
-        mask: &'a mut dyn FnMut(&str, f64, usize) -> Option<Vec<f32>>,
+        mask: &'a mut MaskSource<'a>,
     },
 }
 
@@ -225,8 +228,8 @@ impl Network {
                 x.layer_norm(shape, Some(parameter(0)), Some(parameter(1)), c.eps, true)
             }
             LayerKind::Relu(_) => x.relu(),
-            // tch's leaky_relu takes no slope.
-            LayerKind::LeakyRelu(c) => x.clamp_min(0.0) + x.clamp_max(0.0) * c.negative_slope,
+            // tch's leaky_relu takes no slope. Not clamp_min: at 0 its gradient is 1, and PyTorch's is the slope.
+            LayerKind::LeakyRelu(c) => x.relu() + x.clamp_max(0.0) * c.negative_slope,
             LayerKind::Gelu(_) => x.gelu("none"),
             LayerKind::MaxPool2d(p) => {
                 x.max_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), [1, 1], false)

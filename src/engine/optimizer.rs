@@ -61,7 +61,7 @@ impl UpdateRule {
         let t = self.steps as f64;
         let decayed = |g: Tensor, p: &Tensor, weight_decay: f64| match weight_decay {
             0.0 => g,
-            decay => g + &*p * decay,
+            decay => g + p * decay,
         };
         match self.rule.clone() {
             Optimizer::Sgd(c) => {
@@ -112,5 +112,99 @@ impl UpdateRule {
     fn pair(&mut self, i: usize) -> [&mut Tensor; 2] {
         let [a, b] = &mut self.state[..] else { unreachable!("both rules keep two lists") };
         [&mut a[i], &mut b[i]]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Map, Value, json};
+    use tch::Kind;
+
+    use super::*;
+    use crate::engine::network::values;
+    use crate::engine::{DeviceChoice, Engine};
+    use crate::study::Compute;
+
+    #[derive(Deserialize)]
+    struct Optimizers {
+        p_before: Vec<f32>,
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        optimizer: String,
+        config: Map<String, Value>,
+        p_after_step: Vec<Vec<f32>>,
+    }
+
+    /// The fixtures' numbers from a counter hash (tests/fixtures/pytorch/README.md), in [-1, 1).
+    fn hashed(n: u64, tag: u64) -> Vec<f32> {
+        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+        let value = |i: u64| {
+            let mut z = tag.wrapping_add(1).wrapping_mul(GOLDEN).wrapping_add(i);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (2.0 * ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 24) - 1.0) as f32
+        };
+        (0..n).map(value).collect()
+    }
+
+    /// Steps with a given gradient.
+    fn step(rule: &mut UpdateRule, parameters: &mut [Tensor; 1], gradient: &Tensor, lr: f64) {
+        parameters[0].zero_grad();
+        // The gradient of a sum of products is the other factor, bit for bit.
+        (&parameters[0] * gradient).sum(Kind::Float).backward();
+        rule.step(parameters, lr);
+    }
+
+    /// Before libtorch is used at all: the first use fixes its kernels for the whole process.
+    fn start() {
+        Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
+    }
+
+    #[test]
+    fn five_steps_are_pytorchs() {
+        start();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/optimizers.json");
+        let fixture: Optimizers = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(fixture.p_before, hashed(40, 11));
+        let mut compared = 0;
+        for case in &fixture.cases {
+            let mut config = case.config.clone();
+            assert_ne!(config.remove("amsgrad"), Some(json!(true)));
+            let optimizer: Optimizer = serde_json::from_value(json!({&case.optimizer: config})).unwrap();
+            let mut parameters = [Tensor::from_slice(&fixture.p_before).set_requires_grad(true)];
+            let mut rule = UpdateRule::new(&optimizer, &parameters);
+            for (t, expected) in (1..).zip(&case.p_after_step) {
+                let noise = Tensor::from_slice(&hashed(40, 20 + t as u64));
+                let gradient = parameters[0].detach() * (0.5 + f64::from(t) / 10.0) + noise;
+                step(&mut rule, &mut parameters, &gradient, optimizer.lr());
+                for (i, (got, expected)) in values(&parameters[0]).into_iter().zip(expected).enumerate() {
+                    let relative = f64::from((got - expected).abs() / expected.abs());
+                    assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch's {expected}");
+                    compared += 1;
+                }
+            }
+        }
+        assert_eq!((fixture.cases.len(), compared), (12, 12 * 5 * 40));
+    }
+
+    #[test]
+    fn adam_adds_eps_to_the_corrected_root() {
+        // The fixture's eps are too small to be seen; PyTorch 2.11 gives these with an eps of 1.
+        start();
+        for key in ["adam", "adamw"] {
+            let optimizer: Optimizer =
+                serde_json::from_value(json!({key: {"lr": 0.1, "eps": 1.0, "weight_decay": 0.0}})).unwrap();
+            let mut parameters = [Tensor::from_slice(&[1f32]).set_requires_grad(true)];
+            let mut rule = UpdateRule::new(&optimizer, &parameters);
+            for (gradient, expected) in [(0.5f32, 0.966_666_64f32), (-2.0, 0.999_855)] {
+                step(&mut rule, &mut parameters, &Tensor::from_slice(&[gradient]), optimizer.lr());
+                let got = values(&parameters[0])[0];
+                assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch's {expected}");
+            }
+        }
     }
 }

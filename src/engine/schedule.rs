@@ -31,3 +31,77 @@ fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
         false => cosine(max, minimum, (step - up.max(0.0)) / down),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Schedules {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        schedule: String,
+        base_lr: f64,
+        config: Map<String, Value>,
+        lr: Vec<f64>,
+    }
+
+    /// PyTorch's arguments in the study's words, and the run that they are for: base rate, epochs, steps.
+    fn ours(case: &Case) -> (Schedule, f64, usize, usize) {
+        let number = |key: &str| case.config[key].as_u64().expect("a whole number") as usize;
+        let (config, base, epochs, steps) = match case.schedule.as_str() {
+            "step" => (Value::Object(case.config.clone()), case.base_lr, case.lr.len(), 3),
+            "cosine" => (json!({"min_lr": case.config["eta_min"]}), case.base_lr, number("T_max"), 3),
+            "one_cycle" => {
+                assert_eq!(case.config["anneal_strategy"], "cos");
+                assert_eq!(
+                    (&case.config["three_phase"], &case.config["cycle_momentum"]),
+                    (&json!(false), &json!(false))
+                );
+                let keys = ["pct_start", "div_factor", "final_div_factor"];
+                let config = keys.map(|key| (key.to_owned(), case.config[key].clone()));
+                // Both totals as epochs of several steps: 20 = 4 x 5, 13 = 13 x 1.
+                let steps = if number("total_steps") % 5 == 0 { 5 } else { 1 };
+                let base = case.config["max_lr"].as_f64().expect("a rate");
+                (Value::Object(Map::from_iter(config)), base, number("total_steps") / steps, steps)
+            }
+            other => panic!("{other}"),
+        };
+        let schedule = serde_json::from_value(json!({&case.schedule: config})).expect("a schedule of the study");
+        (schedule, base, epochs, steps)
+    }
+
+    #[test]
+    fn rates_are_pytorchs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/schedules.json");
+        let fixture: Schedules = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let mut compared = 0;
+        for case in &fixture.cases {
+            let (schedule, base, epochs, steps) = ours(case);
+            for (i, expected) in case.lr.iter().enumerate() {
+                let places = match schedule {
+                    Schedule::OneCycle(_) => i % steps..i % steps + 1,
+                    // The same at every step of the epoch.
+                    _ => 0..steps,
+                };
+                let epoch = if matches!(schedule, Schedule::OneCycle(_)) { i / steps } else { i };
+                for step in places {
+                    let lr = learning_rate(&schedule, base, epoch, step, epochs, steps);
+                    // Both in f64, by other formulas: PyTorch multiplies step by step.
+                    assert!(
+                        (lr - expected).abs() <= 1e-12 * expected,
+                        "{schedule:?} at {i}: {lr}, PyTorch's {expected}"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+        assert_eq!((fixture.cases.len(), compared), (6, 4 * 6 * 3 + 20 + 13));
+    }
+}

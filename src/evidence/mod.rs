@@ -41,7 +41,7 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<(usize, usize)> {
 /// The evenly spaced segments over the planned epochs, first and last excluded.
 fn candidates(plan: &RunPlan) -> Vec<(usize, usize)> {
     let total = plan.epochs * plan.steps_per_epoch();
-    let room = total.saturating_sub(2 * SEGMENT);
+    let room = total.saturating_sub(3 * SEGMENT);
     let n = plan.evidence.candidates;
     let mut starts: Vec<usize> = (0..n).map(|i| SEGMENT + (2 * i + 1) * room / (2 * n)).collect();
     starts.dedup();
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!(segments(&plan(3, 1000, 16, 0), 3), [(0, 10)]);
         assert_eq!(segments(&plan(3, 1000, 16, 2), 3).len(), 18);
         // A run that stopped early has the candidates up to its end, and its own last segment.
-        assert_eq!(segments(&plan(3, 1000, 3, 2), 1), [(0, 10), (56, 10), (90, 10)]);
+        assert_eq!(segments(&plan(3, 1000, 3, 2), 1), [(0, 10), (55, 10), (90, 10)]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
     let mut stream = Stream::keyed(b"mnist-report sketch 1\n");
     for x in moved {
         let draw = stream.below(2 * BUCKETS as u32) as usize;
-        sums[draw / 2] += if draw % 2 == 0 { x } else { -x };
+        sums[draw / 2] += if draw.is_multiple_of(2) { x } else { -x };
     }
     sums.into_iter().map(|x| x as f32).collect()
 }

@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn refused(yaml: &str) -> String {
-        model(yaml).err().expect("refused").message
+        model(yaml).expect_err("refused").message
     }
 
     #[test]

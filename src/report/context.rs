@@ -401,7 +401,10 @@ fn run_view(name: &str, title: &str, r: &RunResult) -> RunView {
         epochs: epochs(r),
         seeds: r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", "),
         accuracy: percent(r.accuracy(), 2),
-        correct: format!("{} of {}", count(seed.correct() as u64), count(last.test.images as u64)),
+        correct: {
+            let each: Vec<String> = r.seeds.iter().map(|s| count(s.correct() as u64)).collect();
+            format!("{} of {}", each.join("; "), count(last.test.images as u64))
+        },
         loss: fixed(r.test_loss(), 4),
         notes_loss: fixed(r.mean(|s| s.notes_loss), 4),
         train_loss: fixed(r.mean(|s| s.epochs[s.epochs.len() - 1].train_loss), 4),

@@ -39,12 +39,11 @@ pub fn check(read: &Read, machine: &Machine) -> Outcome {
         if images > most_images || stated.len() != evaluation.predictions.len() {
             differences.push(format!("{stem}: {images} images get another class than predictions/ says"));
         }
-        // `!(a <= b)` also holds for a loss that is no number.
-        if !(loss <= most_loss) {
+        if !within(loss, most_loss) {
             differences.push(format!("{stem}: loss {} where results.json says {}", evaluation.loss(), seed.test_loss));
         }
         let notes = evaluation.notes_loss(plan.batch_size);
-        if !((notes - seed.notes_loss).abs() <= most_loss * seed.notes_loss.abs()) {
+        if !within((notes - seed.notes_loss).abs(), most_loss * seed.notes_loss.abs()) {
             differences.push(format!("{stem}: notes' loss {notes} where results.json says {}", seed.notes_loss));
         }
     }
@@ -53,6 +52,11 @@ pub fn check(read: &Read, machine: &Machine) -> Outcome {
         differences,
         format!("{checked} networks give their predictions and losses ({}; {off})", machine.judged()),
     )
+}
+
+/// Not so for an error that is no number.
+fn within(error: f64, most: f64) -> bool {
+    error <= most
 }
 
 /// A run's network with the weights of a bundle's file, on the test set.

@@ -1,0 +1,291 @@
+//! What passes through the networks: logits, losses, gradients and running statistics.
+
+use mnist_report::engine::{NamedTensor, Network};
+use mnist_report::model::Model;
+use mnist_report::results::Evaluation;
+use mnist_report::study::ModelSpec;
+use serde::Deserialize;
+
+use super::{BATCH, Case, GRADIENT, INPUT, PIXELS, VALUE, assert_close, case, cases, engine, fixture, images, u};
+
+#[derive(Deserialize)]
+struct Gradients {
+    batch: usize,
+    labels: Vec<u8>,
+    networks: Vec<Passes>,
+    dropout_masks: MaskedStep,
+}
+
+#[derive(Deserialize)]
+struct Passes {
+    network: String,
+    #[serde(flatten)]
+    step: Step,
+    eval_logits: Vec<[f64; 10]>,
+    running_statistics: Vec<Fingerprint>,
+}
+
+#[derive(Deserialize)]
+struct MaskedStep {
+    network: String,
+    kept: Kept,
+    #[serde(flatten)]
+    step: Step,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    dropout1: usize,
+    dropout2: usize,
+}
+
+/// One training step. The errors are those of PyTorch's own float32, against float64.
+#[derive(Deserialize)]
+struct Step {
+    logits: Vec<[f64; 10]>,
+    logits_float32_error: f64,
+    loss: f64,
+    loss_float64: f64,
+    gradients: Vec<Gradient>,
+}
+
+#[derive(Deserialize)]
+struct Gradient {
+    float64_l2: f64,
+    float32_error_l2: f64,
+    #[serde(flatten)]
+    of: Fingerprint,
+}
+
+/// A large tensor in a few numbers.
+#[derive(Deserialize)]
+struct Fingerprint {
+    name: String,
+    l2: f64,
+    sum: f64,
+    max_abs: f64,
+    projections: [f64; 8],
+    entries: Vec<f64>,
+}
+
+/// Cross entropy of given logits.
+#[derive(Deserialize)]
+struct Losses {
+    cases: Vec<LossCase>,
+}
+
+#[derive(Deserialize)]
+struct LossCase {
+    name: String,
+    logits: Vec<[f32; 10]>,
+    labels: Vec<u8>,
+    mean: f64,
+    sum: f64,
+    each: Vec<f64>,
+    gradient_of_mean: Vec<[f64; 10]>,
+}
+
+impl Fingerprint {
+    fn of(tensor: &NamedTensor) -> Self {
+        let x = wide(&tensor.values);
+        let n = x.len();
+        let sign = |i: usize, k: usize| if u(i as u64, 7000 + k as u64) < 0.5 { 1.0 } else { -1.0 };
+        Self {
+            name: tensor.name.clone(),
+            l2: l2(&x),
+            sum: x.iter().sum(),
+            max_abs: x.iter().fold(0.0, |max, v| v.abs().max(max)),
+            projections: std::array::from_fn(|k| x.iter().enumerate().map(|(i, v)| sign(i, k) * v).sum()),
+            entries: if n < 64 { x } else { (0..64).map(|j| x[j * n / 64]).collect() },
+        }
+    }
+
+    /// Asserts that a tensor has this fingerprint, its difference at most `allowed` of the l2 norm.
+    fn assert_matches(&self, network: &str, tensor: &NamedTensor, allowed: f64) {
+        let got = Self::of(tensor);
+        let what = format!("{network}: {}", self.name);
+        assert_eq!(got.name, self.name, "{network}");
+        // A projection on random signs differs by about the l2 norm of the whole tensor's difference.
+        let figures = |f: &Self| [&[f.l2, f.sum, f.max_abs], f.projections.as_slice()].concat();
+        assert_close(&what, &figures(&got), &figures(self), 0.0, allowed * self.l2);
+        // The entries are a sample: scaled up, theirs is about the whole's difference too.
+        assert_eq!(got.entries.len(), self.entries.len(), "{what}");
+        let difference: Vec<f64> = got.entries.iter().zip(&self.entries).map(|(g, e)| g - e).collect();
+        let scale = (tensor.values.len() as f64 / difference.len() as f64).sqrt();
+        let part = scale * l2(&difference) / self.l2;
+        assert!(part <= allowed, "{what}: entries differ by {part:e} of the norm");
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|v| f64::from(*v)).collect()
+}
+
+fn l2(x: &[f64]) -> f64 {
+    x.iter().map(|v| v * v).sum::<f64>().sqrt()
+}
+
+/// What a training step was compared in.
+#[derive(Debug, Default, PartialEq)]
+struct Compared {
+    gradients: usize,
+    zero_gradients: usize,
+}
+
+impl Step {
+    /// Allowed to logits beyond `VALUE`, for those that cancel to almost nothing: PyTorch's own float32 is off by
+    /// one such error, and ours by one in another direction. Also taken for evaluation, whose error is not given.
+    fn slack(&self) -> f64 {
+        2.0 * self.logits_float32_error
+    }
+
+    /// Takes the step and compares all of it; gives the network with its gradients.
+    fn assert_taken(&self, case: &Case, labels: &[u8], masks: &[(String, Vec<f32>)], seen: &mut Compared) -> Network {
+        let logits = wide(&case.network().logits(&images(1), INPUT, Some(masks)));
+        assert_close(&format!("{}: logits", case.name), &logits, self.logits.as_flattened(), VALUE, self.slack());
+
+        let mut network = case.network();
+        let loss = f64::from(network.loss_and_backward(&images(1), INPUT, labels, masks));
+        assert_close(&format!("{}: loss", case.name), &[loss; 2], &[self.loss, self.loss_float64], VALUE, 0.0);
+
+        let gradients = network.gradients();
+        assert_eq!(gradients.len(), self.gradients.len(), "{}", case.name);
+        for (gradient, expected) in gradients.iter().zip(&self.gradients) {
+            if expected.float64_l2 < 1e-12 {
+                // A bias before a batch norm: the true gradient is zero and float32 gives rounding noise.
+                let (name, entries) = (&expected.of.name, expected.of.entries.len());
+                assert_eq!((&gradient.name, gradient.values.len().min(64)), (name, entries), "{}", case.name);
+                let small = gradient.values.iter().all(|v| v.abs() < 1e-6);
+                assert!(small, "{}: {} should be zero: {:?}", case.name, gradient.name, gradient.values);
+                seen.zero_gradients += 1;
+            } else {
+                assert!(expected.float32_error_l2 < GRADIENT * expected.float64_l2, "the fixture's own error");
+                expected.of.assert_matches(&case.name, gradient, GRADIENT);
+                seen.gradients += 1;
+            }
+        }
+        network
+    }
+}
+
+#[test]
+fn every_network_passes_forward_and_back_as_in_pytorch() {
+    let expected: Gradients = fixture("gradients.json");
+    assert_eq!((expected.batch, expected.labels.len()), (BATCH, BATCH));
+    let names: Vec<_> = expected.networks.iter().map(|p| p.network.clone()).collect();
+    assert_eq!(names, cases().into_iter().map(|c| c.name).collect::<Vec<_>>());
+
+    let (mut compared, mut statistics) = (Compared::default(), 0);
+    for passes in &expected.networks {
+        let network = passes.step.assert_taken(&case(&passes.network), &expected.labels, &[], &mut compared);
+
+        let what = format!("{}: evaluation logits", passes.network);
+        let logits = wide(&network.logits(&images(1), INPUT, None));
+        assert_close(&what, &logits, passes.eval_logits.as_flattened(), VALUE, passes.step.slack());
+
+        for tag in [2, 3] {
+            network.logits(&images(tag), INPUT, Some(&[]));
+        }
+        let tensors = network.tensors();
+        let buffers = &tensors[passes.step.gradients.len()..];
+        assert_eq!(buffers.len(), passes.running_statistics.len(), "{}", passes.network);
+        for (buffer, expected) in buffers.iter().zip(&passes.running_statistics) {
+            // By the norm, as a channel's mean may cancel to almost nothing.
+            expected.assert_matches(&passes.network, buffer, VALUE);
+            statistics += 1;
+        }
+    }
+    assert_eq!(compared, Compared { gradients: 107, zero_gradients: 5 });
+    assert_eq!(statistics, 20);
+}
+
+#[test]
+fn dropout_multiplies_by_the_mask_it_is_given() {
+    let expected: Gradients = fixture("gradients.json");
+    let MaskedStep { network, kept, step } = expected.dropout_masks;
+    let mask = |layer: &str, width: usize, p: f64, tag: u64| {
+        let keep = |i: usize| if u(i as u64, tag) >= p { (1.0 / (1.0 - p)) as f32 } else { 0.0 };
+        (layer.to_owned(), (0..BATCH * width).map(keep).collect::<Vec<f32>>())
+    };
+    let masks = [mask("dropout1", 2048, 0.25, 501), mask("dropout2", 128, 0.5, 502)];
+    let ones = masks.each_ref().map(|(_, mask)| mask.iter().filter(|v| **v > 0.0).count());
+    assert_eq!(ones, [kept.dropout1, kept.dropout2]);
+
+    let mut compared = Compared::default();
+    step.assert_taken(&case(&network), &expected.labels, &masks, &mut compared);
+    assert_eq!(compared, Compared { gradients: 10, zero_gradients: 2 });
+    let unmasked = case(&network).network().logits(&images(1), INPUT, Some(&[]));
+    assert_ne!(unmasked[0], step.logits[0][0] as f32, "the masks change the logits");
+}
+
+/// A network of its own from layers in JSON, with every parameter zero but those that `fill` sets.
+fn network_of(layers: &str, fill: impl Fn(&mut NamedTensor)) -> Network {
+    let layers = serde_json::from_str(layers).expect("layers");
+    let model = Model::resolve("own", &ModelSpec { title: None, layers }, INPUT).expect("layers that fit");
+    let mut network = Network::new(engine(), &model, 1);
+    let mut tensors = network.tensors();
+    for tensor in &mut tensors[..model.parameters().count()] {
+        tensor.values.fill(0.0);
+        fill(tensor);
+    }
+    network.load(&tensors).expect("its own tensors");
+    network
+}
+
+#[test]
+fn relu_and_leaky_relu_have_pytorchs_slope_at_zero() {
+    // Black images leave the batch norm as exact zeros, so the activation is asked for its slope there. Class 0
+    // weighs every pixel 1: a softmax of equals gives each of them the gradient 0.1 - 1.
+    for (activation, slope) in [(r#""relu""#, 0.0), (r#"{"leaky_relu": {"negative_slope": 0.25}}"#, 0.25)] {
+        let layers = format!(r#"["batch_norm2d", {activation}, "flatten", {{"linear": {{"out_features": 10}}}}]"#);
+        let mut network = network_of(&layers, |tensor| match tensor.name.as_str() {
+            "bn1.weight" => tensor.values.fill(1.0),
+            "fc1.weight" => tensor.values[..PIXELS].fill(1.0),
+            _ => {}
+        });
+        network.loss_and_backward(&[0.0; PIXELS], INPUT, &[0], &[]);
+        let gradient = network.gradients().into_iter().find(|g| g.name == "bn1.bias").expect("a bias");
+        assert_close(activation, &wide(&gradient.values), &[slope * -0.9 * PIXELS as f64], VALUE, 0.0);
+    }
+}
+
+#[test]
+fn evaluation_has_pytorchs_cross_entropy() {
+    let cases = fixture::<Losses>("loss.json").cases;
+    for case in &cases {
+        let judged = Evaluation::of(case.logits.as_flattened(), &case.labels);
+        assert_close(&case.name, &judged.losses, &case.each, VALUE, 0.0);
+        let sum: f64 = judged.losses.iter().sum();
+        assert_close(&case.name, &[judged.loss(), sum], &[case.mean, case.sum], VALUE, 0.0);
+    }
+    assert_eq!((cases.len(), cases.iter().map(|c| c.each.len()).sum::<usize>()), (7, 41));
+}
+
+#[test]
+fn training_has_pytorchs_cross_entropy_and_its_gradient() {
+    // The logits are the first ten pixels. A lone 1 in another pixel of each image, which weighs nothing, makes
+    // that pixel's column of the weight's gradient the gradient of that image's logits.
+    const MARK: usize = 100;
+    let cases = fixture::<Losses>("loss.json").cases;
+    for case in &cases {
+        let mut network = network_of(r#"["flatten", {"linear": {"out_features": 10}}]"#, |tensor| {
+            if tensor.name == "fc1.weight" {
+                (0..10).for_each(|class| tensor.values[class * PIXELS + class] = 1.0);
+            }
+        });
+        let mut images = vec![0f32; case.logits.len() * PIXELS];
+        for (i, (image, logits)) in images.chunks_exact_mut(PIXELS).zip(&case.logits).enumerate() {
+            image[..10].copy_from_slice(logits);
+            image[MARK + i] = 1.0;
+        }
+        let loss = network.loss_and_backward(&images, INPUT, &case.labels, &[]);
+        assert_close(&case.name, &[f64::from(loss)], &[case.mean], VALUE, 0.0);
+
+        let weight = &network.gradients()[0].values;
+        let gradient = |i: usize| (0..10).map(move |class| f64::from(weight[class * PIXELS + MARK + i]));
+        let got: Vec<f64> = (0..case.logits.len()).flat_map(gradient).collect();
+        let expected = case.gradient_of_mean.as_flattened();
+        assert_close(&case.name, &got, expected, VALUE, 0.0);
+    }
+    assert_eq!(cases.len(), 7);
+}
