@@ -71,11 +71,11 @@ pub const FORGERIES: &[Forgery] = &[
     }),
     forgery("report", "a number in report.html alone is changed, and SHA256SUMS redone", Rung::Render, |f| {
         let html = String::from_utf8(f.file("report.html")?.clone())?;
-        let right = crate::numbers::percent(f.seed().accuracy(), 2);
+        let right = crate::numbers::points(f.seed().accuracy(), 2);
         if !html.contains(&right) {
             bail!("the report does not print {right}");
         }
-        *f.file("report.html")? = html.replace(&right, "99.99 %").into_bytes();
+        *f.file("report.html")? = html.replace(&right, "99.99").into_bytes();
         f.redo_sums()
     }),
     forgery("accuracy", "accuracy in results.json is raised, report and hashes redone to match", Rung::Metrics, |f| {

@@ -34,6 +34,14 @@ pub fn curves(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
     })
 }
 
+fn loss_label(y: &f64) -> String {
+    match *y {
+        y if y < 1e-9 => "0".into(),
+        y if y < 0.1 => numbers::fixed(y, 3),
+        y => numbers::fixed(y, 1),
+    }
+}
+
 /// Where the training images were evaluated like the test images, that is the fair comparison.
 fn train_loss(e: &crate::results::EpochResult) -> f64 {
     e.train_eval.map_or(e.train_loss, |t| t.loss)
@@ -82,7 +90,7 @@ where
         .y_desc("mean cross-entropy")
         .x_labels(seed.epochs.len().min(7))
         .x_label_formatter(&epoch_label)
-        .y_label_formatter(&|y| if *y < 0.1 { format!("{y:.3}") } else { format!("{y:.1}") })
+        .y_label_formatter(&loss_label)
         .y_labels(6)
         .draw()
         .map_err(failed)?;

@@ -1,0 +1,46 @@
+//! The forger: every forgery is caught by the rung that should, and by none before it; the honest bundle passes all.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
+
+use mnist_report::engine::DeviceChoice;
+use mnist_report::forge::{FORGERIES, Honest};
+use mnist_report::verify::{Rung, Status, verify};
+
+#[test]
+fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("tiny");
+    let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny.yaml");
+    let built = Command::new(env!("CARGO_BIN_EXE_mnist-report"))
+        .args(["build", "--quiet", "--device", "cpu", "--out"])
+        .args([&bundle, &study])
+        .status()
+        .unwrap();
+    assert!(built.success());
+
+    let honest = verify(&bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();
+    assert_eq!(honest.exit_code(), 0, "{honest:?}");
+    assert!(honest.steps.iter().all(|s| s.status == Status::Passed), "{honest:?}");
+
+    let forger = Honest::read(&bundle, DeviceChoice::Cpu).unwrap();
+    let mut rungs = HashSet::new();
+    for forgery in FORGERIES {
+        let dir = folder.path().join(forgery.name);
+        forger.forge(forgery, &dir).unwrap();
+        let verification = verify(&dir, Some(forgery.caught_by), DeviceChoice::Cpu).unwrap();
+        assert_eq!(verification.exit_code(), 1, "{}: {verification:?}", forgery.name);
+        for step in &verification.steps {
+            let expected = match step.rung.cmp(&forgery.caught_by) {
+                std::cmp::Ordering::Less => Status::Passed,
+                std::cmp::Ordering::Equal => Status::Failed,
+                std::cmp::Ordering::Greater => Status::NotChecked,
+            };
+            assert_eq!(step.status, expected, "{} at {:?}: {verification:?}", forgery.name, step.rung);
+        }
+        rungs.insert(forgery.caught_by.name());
+    }
+    assert!(FORGERIES.len() >= 12);
+    assert_eq!(rungs.len(), Rung::ALL.len(), "every rung catches something: {rungs:?}");
+}
