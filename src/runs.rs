@@ -11,7 +11,7 @@ use crate::digest::sha256_hex;
 use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, learning_rate};
 use crate::evidence::Recorder;
 use crate::model::Model;
-use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion};
+use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion, is_loss};
 use crate::study::{Input, Plan, RunPlan};
 
 /// One seed's outcome: what the results hold, and what the bundle keeps beside them.
@@ -146,7 +146,7 @@ impl Observer for Watch<'_, '_> {
             test: evaluated(&test, &self.prepared.data.test.labels),
         };
         ensure!(
-            result.test.loss.is_finite(),
+            is_loss(result.train_loss) && is_loss(result.test.loss),
             "test loss of `{}` became {} after epoch {epoch}: lower its learning rate",
             run.name,
             result.test.loss

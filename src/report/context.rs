@@ -427,7 +427,8 @@ fn epochs(r: &RunResult) -> String {
 fn budget(r: &RunResult) -> String {
     let batches = format!("batch {}", r.plan.batch_size);
     let seeds = if r.seeds.len() == 1 { "one seed".to_owned() } else { format!("{} seeds", r.seeds.len()) };
-    format!("{} images, {} epochs, {batches}, {}, {seeds}", images(&r.plan), epochs(r), optimizer(&r.plan.optimizer))
+    let (images, epochs) = (images(&r.plan), epochs(r));
+    format!("training images: {images}; epochs: {epochs}; {batches}, {}, {seeds}", optimizer(&r.plan.optimizer))
 }
 
 fn images(p: &PlanFacts) -> String {

@@ -209,6 +209,14 @@ impl RunResult {
     }
 }
 
+/// A mean cross-entropy beyond this is a training that diverged; drawing it would take for ever.
+const MAX_LOSS: f64 = 1e6;
+
+/// Whether a value can be a loss of training that went well.
+pub fn is_loss(x: f64) -> bool {
+    (0.0..=MAX_LOSS).contains(&x)
+}
+
 /// `name` for a run of one seed, `name.seedN` for one of several.
 pub fn stem(name: &str, seed: u64, seeds: usize) -> String {
     match seeds {
@@ -292,6 +300,16 @@ impl Results {
             ensure!(!run.seeds.is_empty(), "run {name} has no seeds");
             for seed in &run.seeds {
                 ensure!(!seed.epochs.is_empty(), "run {name} has no epochs");
+                for e in &seed.epochs {
+                    let sets = e.train_eval.iter().chain([&e.test]);
+                    let losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.notes_loss]);
+                    ensure!(losses.clone().all(is_loss), "run {name}, epoch {}: a loss that none can be", e.epoch);
+                    ensure!(
+                        sets.clone().all(|s| s.images > 0 && s.correct <= s.images),
+                        "run {name}, epoch {}: more correct than there are images",
+                        e.epoch
+                    );
+                }
                 ensure!(
                     seed.confusion.iter().all(|row| row.iter().sum::<usize>() > 0),
                     "run {name}: a class without test images in its confusion matrix"

@@ -43,7 +43,7 @@ pub fn confusion(name: String, title: &str, seed: &SeedResult) -> Result<Figure>
                 (true, _) => (GRID.to_rgba(), MUTED),
                 (false, 0) => (PAPER.to_rgba(), MUTED),
                 // The square root lifts single errors above the paper.
-                (false, _) => (ORANGE.mix(0.12 + 0.88 * share.sqrt()), if share > 0.45 { PAPER } else { INK }),
+                (false, _) => (ORANGE.mix(0.1 + 0.65 * share.sqrt()), INK),
             };
             root.draw(&Rectangle::new(area, fill.filled())).map_err(failed)?;
             if n > 0 {
@@ -53,7 +53,7 @@ pub fn confusion(name: String, title: &str, seed: &SeedResult) -> Result<Figure>
         }
         let frame = [(left, TOP), (left + CELL * CLASSES as i32, TOP + CELL * CLASSES as i32)];
         root.draw(&Rectangle::new(frame, GRID.stroke_width(1))).map_err(failed)?;
-        let note = "grey: right; orange: confused, the darker the more often";
+        let note = "grey: right; orange: confused, the stronger the more often";
         let under = TOP + CELL * CLASSES as i32 + 24;
         text(root, note, (middle, under), &font(SIZE - 1.0, MUTED), HPos::Center, VPos::Center)
     })

@@ -12,11 +12,14 @@ use crate::results::SeedResult;
 const PANEL_HEIGHT: u32 = 300;
 /// Above this ratio of largest to smallest loss a linear axis hides the small ones.
 const LOG_FROM: f64 = 12.0;
+/// Where a loss of exactly 0 is drawn on a logarithmic axis.
+const LEAST: f64 = 1e-6;
 
 /// The figure of some runs' losses: (title, first seed).
 pub fn curves(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
     let losses = runs.iter().flat_map(|(_, s)| s.epochs.iter().flat_map(|e| [train_loss(e), e.test.loss]));
     let (low, high) = losses.fold((f64::MAX, 0f64), |(l, h), x| (l.min(x), h.max(x)));
+    let (low, high) = (low.max(LEAST), high.max(2.0 * LEAST));
     let log = high / low > LOG_FROM;
     let (rows, columns) = rows_of_three(runs.len());
     let titles: Vec<&str> = runs.iter().map(|(title, _)| *title).collect();
@@ -94,8 +97,8 @@ where
         .y_labels(6)
         .draw()
         .map_err(failed)?;
-    let train: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, train_loss(e))).collect();
-    let test: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, e.test.loss)).collect();
+    let train: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, train_loss(e).max(LEAST))).collect();
+    let test: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, e.test.loss.max(LEAST))).collect();
     let ends = [train[train.len() - 1].1, test[test.len() - 1].1];
     let pixel = |y: f64| chart.backend_coord(&(last, y)).1 - area.get_base_pixel().1;
     let (mut train_at, mut test_at) = (pixel(ends[0]), pixel(ends[1]));
