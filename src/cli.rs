@@ -27,6 +27,10 @@ pub enum Command {
     Verify(Verify),
     /// Make report, figures and sums anew from a bundle's results.json, without training
     Render(Render),
+    /// Pack a bundle into one zip to hand in: the same bytes from the same bundle
+    Publish(Publish),
+    /// Show what differs between two bundles, and what may explain it
+    Diff(Diff),
     /// Show which MNIST files are there, and whether they are MNIST
     Data(Data),
     /// Forge a bundle in every way known, and show which rung of verify catches each
@@ -67,14 +71,26 @@ pub struct Summary {
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// A bundle's folder
-    pub path: PathBuf,
+    /// Bundles: folders, or zips as `publish` makes them; of several, a table and what they have in common
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// The last rung to climb [default: replay where the bundle carries evidence, else weights]
     #[arg(long, value_name = "RUNG")]
     pub upto: Option<Rung>,
     /// auto, cpu, cuda or cuda:N, for the rungs that compute
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// One JSON document: an object, or a list of several bundles' objects
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Diff {
+    /// A bundle's folder or zip
+    pub a: PathBuf,
+    /// Another one
+    pub b: PathBuf,
     /// One JSON document
     #[arg(long)]
     pub json: bool,
@@ -87,6 +103,18 @@ pub struct Render {
     /// A folder with templates to use in place of the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Publish {
+    /// A bundle's folder
+    pub dir: PathBuf,
+    /// The zip [default: the folder's path with .zip behind it]
+    #[arg(long, value_name = "FILE.zip")]
+    pub out: Option<PathBuf>,
+    /// Leave out weights/ and evidence/: `verify` then says of the rungs that need them that they were not checked
+    #[arg(long)]
+    pub lean: bool,
 }
 
 #[derive(clap::Args)]

@@ -1,13 +1,15 @@
 //! mnist-report: one YAML study of a small neural network becomes a report that proves itself.
 //!
 //! Data flows one way: `study` -> plan -> `engine` runs -> `results` -> `claims` -> `report` -> `bundle`;
-//! `verify` reads bundles. `engine` alone touches libtorch.
+//! `verify` and `diff` read bundles. `engine` alone touches libtorch.
 
 pub mod bundle;
+pub mod changes;
 pub mod claims;
 pub mod cli;
 pub mod commands;
 pub mod dataset;
+pub mod diff;
 pub mod digest;
 pub mod engine;
 pub mod evidence;

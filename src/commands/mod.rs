@@ -2,12 +2,15 @@
 //!
 //! Owns the way from options to the library and back to text on the terminal.
 
+mod batch;
 mod build;
 mod completions;
 mod data;
 mod demo;
+mod diff;
 mod kept;
 mod progress;
+mod publish;
 mod render;
 mod summary;
 mod verify;
@@ -30,6 +33,8 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Summary(options) => summary::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Render(options) => render::run(&options),
+        Command::Publish(options) => publish::run(&options),
+        Command::Diff(options) => diff::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Completions(options) => completions::run(&options),
@@ -58,6 +63,11 @@ fn report_date(study: &crate::study::Study) -> Result<Option<String>> {
         format!("SOURCE_DATE_EPOCH is `{epoch}`: a number of seconds is needed; correct or unset it")
     })?;
     Ok(Some(date.format("%Y-%m-%d").to_string()))
+}
+
+/// Text of others on one line of a terminal: without line ends and control characters.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
 }
 
 /// Writes text to standard output; a reader that has gone (`| head`) is no error.

@@ -1,6 +1,6 @@
 //! `mnist-report render`: a bundle's report, figures, manifest and sums anew, from its results.json.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::bundle::{self, Manifest};
 use crate::claims;
@@ -11,6 +11,7 @@ use crate::study::Source;
 use crate::verify::Opened;
 
 pub fn run(options: &Render) -> Result<u8> {
+    ensure!(options.dir.is_dir(), "{} is not a bundle's folder: unzip it to render it anew", options.dir.display());
     let Opened { mut files, .. } = Opened::read(&options.dir)?;
     let text = |name: &str| -> Result<String> {
         let bytes = files.get(name).with_context(|| format!("{} has no {name}", options.dir.display()))?;

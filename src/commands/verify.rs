@@ -1,20 +1,45 @@
-//! `mnist-report verify`: the ladder's outcome, as text or JSON.
+//! `mnist-report verify`: the ladder's outcome, of one bundle or of a grader's batch, as text or JSON.
 
 use std::fmt::Write;
 
 use anyhow::Result;
 
+use super::batch;
 use crate::cli::Verify;
-use crate::verify::{Verification, verify};
+use crate::verify::{Record, Verification, find_copies, verify, worst};
 
 pub fn run(options: &Verify) -> Result<u8> {
-    let verification = verify(&options.path, options.upto, options.device)?;
+    match options.paths.as_slice() {
+        [path] => {
+            let verification = verify(path, options.upto, options.device)?;
+            let text = match options.json {
+                true => serde_json::to_string_pretty(&verification)? + "\n",
+                false => text(&verification),
+            };
+            super::print(&text)?;
+            Ok(verification.exit_code())
+        }
+        _ => run_batch(options),
+    }
+}
+
+/// Several bundles: one that cannot be read does not stop the others.
+fn run_batch(options: &Verify) -> Result<u8> {
+    let mut records = Vec::with_capacity(options.paths.len());
+    for path in &options.paths {
+        let record = Record::new(path, verify(path, options.upto, options.device));
+        if !options.json {
+            super::print(&batch::line(&record))?;
+        }
+        records.push(record);
+    }
+    find_copies(&mut records);
     let text = match options.json {
-        true => serde_json::to_string_pretty(&verification)? + "\n",
-        false => text(&verification),
+        true => serde_json::to_string_pretty(&records)? + "\n",
+        false => batch::table(&records),
     };
     super::print(&text)?;
-    Ok(verification.exit_code())
+    Ok(worst(records.iter().map(Record::exit_code)))
 }
 
 fn text(verification: &Verification) -> String {

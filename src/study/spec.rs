@@ -23,6 +23,8 @@ pub struct Study {
     pub institution: Option<String>,
     /// Printed in the report, YYYY-MM-DD. Without it the report carries no date, or SOURCE_DATE_EPOCH's.
     pub date: Option<String>,
+    /// What readers may do with the bundle: a licence's URL, or a few words. Without it nothing is granted.
+    pub license: Option<String>,
     /// The folder with MNIST; relative to the study file. Without it: `data/mnist` of the repository.
     pub data: Option<PathBuf>,
     #[serde(default)]

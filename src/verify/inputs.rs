@@ -1,5 +1,7 @@
 //! Rung `inputs`: the data are the canonical MNIST, the study is the one named, the manifest agrees with itself.
 
+use std::collections::BTreeSet;
+
 use super::{Outcome, Read, json_differences};
 use crate::bundle::{self, MANIFEST, RUN_LOG, SOURCE_SHA256, STUDY, SUMS};
 use crate::digest::sha256_hex;
@@ -29,8 +31,9 @@ pub fn check(read: &Read) -> Outcome {
     if manifest.title != read.source.study.title {
         differences.push(format!("{MANIFEST}: the title is not the study's"));
     }
-    let listed: Vec<&String> = read.opened.files.keys().filter(|p| *p != SUMS && *p != RUN_LOG).collect();
-    if manifest.files.iter().collect::<Vec<_>>() != listed {
+    let held = read.opened.files.keys().filter(|p| *p != SUMS && *p != RUN_LOG);
+    let listed: BTreeSet<&String> = held.chain(read.opened.left_out.keys()).collect();
+    if !manifest.files.iter().eq(listed) {
         differences.push(format!("{MANIFEST}: its list of files is not the bundle's"));
     }
     if !differences.is_empty() {

@@ -2,7 +2,6 @@
 
 use super::{Outcome, Read};
 use crate::dataset::read_labels;
-use crate::digest::sha256_hex;
 use crate::model::CLASSES;
 use crate::results::{confusion, stem};
 
@@ -45,9 +44,9 @@ pub fn check(read: &Read) -> Outcome {
             if (last.correct, last.images) != (seed.correct(), labels.len()) || last.loss != seed.test_loss {
                 differences.push(format!("{stem}: its last epoch is not its result"));
             }
-            let weights = read.opened.files.get(&format!("weights/{stem}.safetensors"));
-            if weights.is_none_or(|w| sha256_hex(w) != seed.weights_sha256) {
-                differences.push(format!("weights/{stem}.safetensors is not the one of results.json"));
+            let weights = format!("weights/{stem}.safetensors");
+            if read.opened.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
+                differences.push(format!("{weights} is not the one of results.json"));
             }
         }
     }

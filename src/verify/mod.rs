@@ -3,12 +3,15 @@
 //! Owns the ladder, its order and its verdict; each rung has a file of its own. "Passed", "failed" and "not
 //! checked" are different words: a rung that was not checked never counts as passed.
 
+mod about;
+mod batch;
 mod exact;
 mod files;
 mod inputs;
 mod machine;
 mod metrics;
 mod open;
+mod open_zip;
 mod render;
 mod replay;
 mod rerun;
@@ -20,10 +23,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+pub use about::About;
+pub use batch::{Record, find_copies, worst};
 use machine::Machine;
 pub use open::Opened;
 
 use crate::bundle::{self, Manifest};
+use crate::changes::{Change, changes};
 use crate::dataset::Mnist;
 use crate::engine::DeviceChoice;
 use crate::paths;
@@ -70,6 +76,15 @@ impl Rung {
             Self::Rerun => "rerun",
         }
     }
+
+    /// The folders of a bundle that it cannot do without, of those that a lean zip leaves out.
+    fn needs(self) -> &'static [&'static str] {
+        match self {
+            Self::Weights => &["weights/"],
+            Self::Replay => &["weights/", "evidence/"],
+            _ => &[],
+        }
+    }
 }
 
 /// What a rung came to.
@@ -107,6 +122,8 @@ pub struct Verification {
     pub report_id: Option<String>,
     /// The last rung asked for.
     pub upto: Rung,
+    #[serde(flatten)]
+    pub about: About,
     pub steps: Vec<Step>,
 }
 
@@ -187,7 +204,8 @@ pub fn verify_with(
     compute: Option<Compute>,
 ) -> Result<Verification> {
     let opened = Opened::read(path)?;
-    let carries_evidence = opened.files.keys().any(|name| name.starts_with("evidence/"));
+    // Evidence that was left out was there: what it would show is asked for, and said not to be checked.
+    let carries_evidence = opened.files.keys().chain(opened.left_out.keys()).any(|name| name.starts_with("evidence/"));
     let upto = upto.unwrap_or(if carries_evidence { Rung::Replay } else { Rung::Weights });
     let mut steps = vec![step(Rung::Files, files::check(&opened))];
     let sound = steps[0].status == Status::Passed;
@@ -211,12 +229,15 @@ pub fn verify_with(
             // Sound hashes over content that cannot be read: made by hand, or by another program.
             Some(Err(e)) if rung == Rung::Inputs => Outcome::Failed(vec![format!("{e:#}")]),
             Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
-            Some(Ok(read)) => check(rung, read, &machine),
+            Some(Ok(read)) => match rung.needs().iter().find(|folder| opened.leaves_out(folder)) {
+                Some(folder) => Outcome::NotChecked(format!("left out: this zip was published without {folder}")),
+                None => check(rung, read, &machine),
+            },
         };
         steps.push(step(rung, outcome));
     }
     let report_id = opened.files.get(bundle::SUMS).map(|sums| bundle::report_id(sums));
-    Ok(Verification { path: path.to_owned(), report_id, upto, steps })
+    Ok(Verification { path: path.to_owned(), report_id, about: About::of(&opened), upto, steps })
 }
 
 fn check(rung: Rung, read: &Read, machine: &Result<Machine, String>) -> Outcome {
@@ -236,6 +257,14 @@ fn check(rung: Rung, read: &Read, machine: &Result<Machine, String>) -> Outcome 
     }
 }
 
+/// What rung `files` finds wrong; empty where it passes.
+pub fn files_problems(opened: &Opened) -> Vec<String> {
+    match files::check(opened) {
+        Outcome::Failed(differences) => differences,
+        _ => Vec::new(),
+    }
+}
+
 fn step(rung: Rung, outcome: Outcome) -> Step {
     let (status, details) = match outcome {
         Outcome::Passed(details) => (Status::Passed, details),
@@ -248,34 +277,11 @@ fn step(rung: Rung, outcome: Outcome) -> Step {
 /// Names the keys under which two JSON values differ, `models.slim.parameters`, at most a few.
 fn json_differences<T: Serialize>(what: &str, stated: &T, found: &T) -> Vec<String> {
     const MOST: usize = 5;
-    let value = |t: &T| serde_json::to_value(t).unwrap_or_default();
-    let mut differences = Vec::new();
-    compare_json(what.to_owned(), &value(stated), &value(found), &mut differences);
-    let more = differences.len().saturating_sub(MOST);
-    differences.truncate(MOST);
-    if more > 0 {
-        differences.push(format!("{what}: {more} more differences"));
+    let changes = changes(what, stated, found);
+    let said = |c: &Change| format!("{}: the bundle says {}, computed anew {}", c.what, c.a, c.b);
+    let mut differences: Vec<String> = changes.iter().take(MOST).map(said).collect();
+    if changes.len() > MOST {
+        differences.push(format!("{what}: {} more differences", changes.len() - MOST));
     }
     differences
-}
-
-fn compare_json(path: String, a: &serde_json::Value, b: &serde_json::Value, out: &mut Vec<String>) {
-    use serde_json::Value::{Array, Object};
-    match (a, b) {
-        (Object(a), Object(b)) => {
-            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            let null = serde_json::Value::Null;
-            for key in keys {
-                let of = |m: &serde_json::Map<_, _>| m.get(key).cloned().unwrap_or(null.clone());
-                compare_json(format!("{path}.{key}"), &of(a), &of(b), out);
-            }
-        }
-        (Array(a), Array(b)) if a.len() == b.len() => {
-            for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                compare_json(format!("{path}[{i}]"), a, b, out);
-            }
-        }
-        _ if a != b => out.push(format!("{path}: the bundle says {a}, computed anew {b}")),
-        _ => {}
-    }
 }

@@ -1,7 +1,7 @@
-//! Rung `render`: report, figures, manifest and sums, made anew from results.json, have the same bytes.
+//! Rung `render`: report, figures, manifest, crate and sums, made anew from results.json, have the same bytes.
 
 use super::{Outcome, Read};
-use crate::bundle::{self, MANIFEST, SOURCE_SHA256, SUMS};
+use crate::bundle::{self, CRATE, MANIFEST, SOURCE_SHA256, SUMS};
 use crate::report::Templates;
 
 pub fn check(read: &Read) -> Outcome {
@@ -20,19 +20,28 @@ pub fn check(read: &Read) -> Outcome {
     let mut primary = read.opened.files.clone();
     primary.retain(|path, _| bundle::is_primary(path));
     let date = read.manifest.date.as_deref();
-    let anew = match bundle::complete(primary, &read.source.study, &read.results, date, &templates) {
+    let anew = match bundle::complete_beside(
+        primary,
+        &read.opened.left_out,
+        &read.source.study,
+        &read.results,
+        date,
+        &templates,
+    ) {
         Ok(anew) => anew,
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {e:#}")]),
     };
     let mut differences: Vec<String> = anew
         .iter()
         .filter(|(path, bytes)| read.opened.files.get(*path) != Some(*bytes))
-        // These two differ with any other file.
-        .filter(|(path, _)| *path != SUMS && *path != MANIFEST)
+        // These differ with any other file.
+        .filter(|(path, _)| ![SUMS, CRATE, MANIFEST].contains(&path.as_str()))
         .map(|(path, _)| format!("{path} is not what results.json renders to"))
         .collect();
-    if differences.is_empty() && read.opened.files.get(MANIFEST) != anew.get(MANIFEST) {
-        differences.push(format!("{MANIFEST} is not what results.json and the study give"));
+    for name in [MANIFEST, CRATE] {
+        if differences.is_empty() && read.opened.files.get(name) != anew.get(name) {
+            differences.push(format!("{name} is not what results.json and the study give"));
+        }
     }
-    Outcome::of(differences, "report, figures and manifest have the same bytes")
+    Outcome::of(differences, "report, figures, manifest and crate have the same bytes")
 }

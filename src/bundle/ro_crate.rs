@@ -1,0 +1,277 @@
+//! ro-crate-metadata.json: the bundle as a research object, for archives and search engines.
+//!
+//! Owns the metadata: RO-Crate 1.1 with the Process Run Crate 0.5 profile, one run of the program as an action with
+//! its inputs and results. States nothing that the bundle does not hold already, and nothing volatile: when the build
+//! ran and how long stands in run-log.json alone, so that the action has no times.
+//! <https://www.researchobject.org/ro-crate/specification/1.1/>,
+//! <https://www.researchobject.org/workflow-run-crate/profiles/process_run_crate/>
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::manifest::Manifest;
+use super::{CRATE, Listing, STUDY, SUMS};
+use crate::study::Study;
+
+const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
+const MNIST: &str = "http://yann.lecun.com/exdb/mnist/";
+const MNIST_LICENSE: &str = "https://creativecommons.org/licenses/by-sa/3.0/";
+const PROGRAM: &str = "#mnist-report";
+const SOURCE: &str = "#program-source";
+const BUILD: &str = "#build";
+const AUTHOR: &str = "#author";
+const INSTITUTION: &str = "#institution";
+/// RO-Crate demands a date. Where neither the study nor SOURCE_DATE_EPOCH gives one, the clock may not either: the
+/// same study must give the same bytes tomorrow. This one is the zip's fixed date; the description says what it is.
+const UNDATED: &str = "1980-01-01";
+
+/// The bytes of ro-crate-metadata.json.
+pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> String {
+    let mut graph = vec![
+        json!({
+            "@id": CRATE,
+            "@type": "CreativeWork",
+            "about": id("./"),
+            "conformsTo": id("https://w3id.org/ro/crate/1.1"),
+        }),
+        root(study, manifest, files),
+        json!({"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}),
+        license(study.license.as_deref()),
+    ];
+    graph.extend(people(study));
+    graph.push(action(study, manifest, files));
+    graph.extend(program(manifest));
+    graph.extend(data(manifest));
+    graph.extend(files.iter().map(|(path, listed)| {
+        let mut file = file(path);
+        file.insert("sha256".into(), json!(listed.sha256));
+        if let Some(bytes) = listed.bytes {
+            file.insert("contentSize".into(), json!(bytes.to_string()));
+        }
+        Value::Object(file)
+    }));
+    // It covers this file, so this file cannot have its hash.
+    graph.push(Value::Object(file(SUMS)));
+    // RO-Crate 1.1's context is older than schema.org's sha256.
+    let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
+    let mut text =
+        serde_json::to_string_pretty(&json!({"@context": context, "@graph": graph})).expect("strings and lists");
+    text.push('\n');
+    text
+}
+
+/// The sizes that a crate states of its files; none of one that cannot be read.
+pub fn stated_sizes(metadata: &[u8]) -> BTreeMap<String, u64> {
+    let value: Value = serde_json::from_slice(metadata).unwrap_or_default();
+    let entities = value["@graph"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let size = |e: &Value| Some((e["@id"].as_str()?.to_owned(), e["contentSize"].as_str()?.parse().ok()?));
+    entities.iter().filter_map(size).collect()
+}
+
+fn id(of: &str) -> Value {
+    json!({"@id": of})
+}
+
+/// One reference as itself, several as a list: the compact form that RO-Crate recommends.
+fn ids<'a>(of: impl IntoIterator<Item = &'a str>) -> Value {
+    let mut ids: Vec<Value> = of.into_iter().map(id).collect();
+    match ids.len() {
+        1 => ids.remove(0),
+        _ => Value::Array(ids),
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
+    let mut description = study.description.trim().to_owned();
+    if description.is_empty() {
+        description = "A study of neural networks on MNIST: report, measured values and trained weights.".into();
+    }
+    if manifest.date.is_none() {
+        description.push_str(" (The study carries no date; the one given here stands for none.)");
+    }
+    let mut root = object(json!({
+        "@id": "./",
+        "@type": "Dataset",
+        "conformsTo": id(PROFILE),
+        "name": study.title,
+        "description": description,
+        "datePublished": manifest.date.as_deref().unwrap_or(UNDATED),
+        "license": id(license_id(study.license.as_deref())),
+        "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
+        "mentions": id(BUILD),
+    }));
+    if study.author.is_some() {
+        root.insert("author".into(), id(AUTHOR));
+    }
+    Value::Object(root)
+}
+
+fn is_url(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b);
+    (text.starts_with("https://") || text.starts_with("http://")) && text.bytes().all(plain)
+}
+
+fn license_id(license: Option<&str>) -> &str {
+    license.filter(|text| is_url(text)).unwrap_or("#license")
+}
+
+/// The licence is the author's to give: without `license:` in the study, the crate says that there is none.
+fn license(license: Option<&str>) -> Value {
+    let (name, description) = match license {
+        Some(text) => (text, "The licence that the study names."),
+        None => {
+            ("No licence stated", "The study names no licence: ask its author before using more than the law allows.")
+        }
+    };
+    json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description})
+}
+
+fn people(study: &Study) -> Vec<Value> {
+    let mut people = Vec::new();
+    if let Some(author) = &study.author {
+        let mut person = object(json!({"@id": AUTHOR, "@type": "Person", "name": author}));
+        if study.institution.is_some() {
+            person.insert("affiliation".into(), id(INSTITUTION));
+        }
+        people.push(Value::Object(person));
+        if let Some(institution) = &study.institution {
+            people.push(json!({"@id": INSTITUTION, "@type": "Organization", "name": institution}));
+        }
+    }
+    people
+}
+
+fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
+    let data: Vec<String> = data_files(manifest).map(|(name, _)| data_id(name)).collect();
+    let inputs = std::iter::once(STUDY).chain(data.iter().map(String::as_str)).chain([SOURCE]);
+    let results = files.keys().map(String::as_str).filter(|path| *path != STUDY).chain([CRATE, SUMS]);
+    let mut action = object(json!({
+        "@id": BUILD,
+        "@type": "CreateAction",
+        "name": format!("Build of the bundle \"{}\"", study.title),
+        "description": format!("The networks of the study trained, measured and reported. {}.", manifest.environment),
+        "instrument": id(PROGRAM),
+        "object": ids(inputs),
+        "result": ids(results),
+        "actionStatus": "http://schema.org/CompletedActionStatus",
+    }));
+    if study.author.is_some() {
+        action.insert("agent".into(), id(AUTHOR));
+    }
+    Value::Object(action)
+}
+
+fn program(manifest: &Manifest) -> Vec<Value> {
+    let program = &manifest.program;
+    let libtorch = format!("https://pypi.org/project/torch/{}/", manifest.environment.libtorch);
+    vec![
+        json!({
+            "@id": PROGRAM,
+            "@type": "SoftwareApplication",
+            "name": program.name,
+            "softwareVersion": program.version,
+            "softwareRequirements": id(&libtorch),
+        }),
+        json!({
+            "@id": SOURCE,
+            "@type": "SoftwareSourceCode",
+            "name": format!("Source, templates and lock file of {} {}", program.name, program.version),
+            "version": program.version,
+            "programmingLanguage": "Rust",
+            "targetProduct": id(PROGRAM),
+            "sha256": program.source_sha256,
+        }),
+        json!({
+            "@id": libtorch,
+            "@type": "SoftwareApplication",
+            "name": "libtorch",
+            "softwareVersion": manifest.environment.libtorch,
+            "url": "https://pytorch.org/",
+        }),
+    ]
+}
+
+/// The data among the inputs, as the manifest lists them: (name, SHA-256).
+fn data_files(manifest: &Manifest) -> impl Iterator<Item = (&str, &str)> {
+    let files = manifest.inputs.iter().filter(|input| input.name.ends_with("-ubyte"));
+    files.map(|input| (input.name.as_str(), input.sha256.as_str()))
+}
+
+fn data_id(name: &str) -> String {
+    format!("#mnist/{name}")
+}
+
+/// MNIST is no part of the bundle: its files are named and hashed, not listed as data of the crate.
+fn data(manifest: &Manifest) -> Vec<Value> {
+    let mut entities: Vec<Value> = data_files(manifest)
+        .map(|(name, sha256)| {
+            json!({
+                "@id": data_id(name),
+                "@type": "CreativeWork",
+                "name": name,
+                "encodingFormat": "application/octet-stream",
+                "sha256": sha256,
+                "isPartOf": id(MNIST),
+            })
+        })
+        .collect();
+    entities.push(json!({
+        "@id": MNIST,
+        "@type": "CreativeWork",
+        "name": "The MNIST database of handwritten digits",
+        "license": id(MNIST_LICENSE),
+    }));
+    entities.push(json!({
+        "@id": MNIST_LICENSE,
+        "@type": "CreativeWork",
+        "name": "Creative Commons Attribution-ShareAlike 3.0",
+        "description": "The licence of MNIST, which is no part of this bundle.",
+    }));
+    entities
+}
+
+fn file(path: &str) -> Map<String, Value> {
+    let (format, description) = kind(path);
+    object(json!({
+        "@id": path,
+        "@type": "File",
+        "name": path,
+        "description": description,
+        "encodingFormat": format,
+    }))
+}
+
+/// A file's media type and what it is, by its name.
+fn kind(path: &str) -> (&'static str, &'static str) {
+    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let format = match ending {
+        "html" => "text/html",
+        "md" => "text/markdown",
+        "svg" => "image/svg+xml",
+        "json" => "application/json",
+        "yaml" => "application/yaml",
+        _ if path == SUMS => "text/plain",
+        _ => "application/octet-stream",
+    };
+    let description = match path.split('/').next().unwrap_or_default() {
+        "report.html" | "report.md" => "The report",
+        "figures" => "A figure of the report",
+        "results.json" => "Every measured value",
+        "study.yaml" => "The study: models, runs, claims and conclusions",
+        "predictions" => "The class predicted for each test image, in IDX format",
+        "weights" => "Weights after training, in safetensors format",
+        "manifest.json" => "Inputs, digests, environment and files of the bundle",
+        "evidence" => "Evidence of how a run was trained",
+        SUMS => "The SHA-256 of every other file; its own is the Report ID",
+        _ => "A file of the bundle",
+    };
+    (format, description)
+}

@@ -1,0 +1,121 @@
+//! A batch's outcome as text: a line for each bundle as it is done, then the table.
+//!
+//! Owns the wording; what was found is `verify`'s. Titles are other people's text and are shown without control
+//! characters.
+
+use std::fmt::Write;
+
+use indexmap::IndexMap;
+
+use crate::engine::Environment;
+use crate::verify::{Record, Status, Step, Verification};
+
+/// Digits of a hash, enough to tell two apart.
+const SHORT: usize = 12;
+/// Characters of a title or environment in the table.
+const WIDEST: usize = 40;
+
+/// One bundle's line.
+pub(super) fn line(record: &Record) -> String {
+    let path = record.path().display();
+    match record {
+        Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
+        Record::Checked { verification, .. } => {
+            match verification.steps.iter().find(|s| asked(verification, s, Status::Failed)) {
+                None => format!("{path}: {}\n", rungs(verification)),
+                Some(step) => {
+                    let first = step.details.first().map_or("", String::as_str);
+                    format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
+                }
+            }
+        }
+    }
+}
+
+/// The table of all, and what shows only side by side.
+pub(super) fn table(records: &[Record]) -> String {
+    let header = ["path", "title", "Report ID", "rungs", "environment", "measured"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(header).chain(records.iter().map(|r| row(r))).collect();
+    let widths: [usize; 6] = std::array::from_fn(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0));
+    let mut text = String::from("\n");
+    for row in &rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+    text + &copies(records)
+}
+
+fn row(record: &Record) -> [String; 6] {
+    let path = record.path().display().to_string();
+    let none = || "-".to_owned();
+    let Some(verification) = record.verification() else {
+        return [path, none(), none(), "cannot be checked".into(), none(), none()];
+    };
+    let about = &verification.about;
+    let short = |hash: &Option<String>| hash.as_deref().and_then(|h| h.get(..SHORT)).map_or_else(none, str::to_owned);
+    [
+        path,
+        about.title.as_deref().map_or_else(none, cut),
+        short(&verification.report_id),
+        rungs(verification),
+        about.environment.as_ref().map_or_else(none, class),
+        short(&about.measured_digest),
+    ]
+}
+
+fn asked(verification: &Verification, step: &Step, status: Status) -> bool {
+    step.rung <= verification.upto && step.status == status
+}
+
+/// `5 passed`, `1 passed, 1 FAILED, 3 not checked`: of the rungs asked for.
+fn rungs(verification: &Verification) -> String {
+    let counted = [Status::Passed, Status::Failed, Status::NotChecked].map(|status| {
+        let count = verification.steps.iter().filter(|step| asked(verification, step, status)).count();
+        (count > 0).then(|| format!("{count} {status}"))
+    });
+    counted.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn cut(text: &str) -> String {
+    let text = super::one_line(text);
+    match text.char_indices().nth(WIDEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+/// `portable, 4 threads`, `cuda, NVIDIA H100`: enough to see who can be compared with whom.
+fn class(environment: &Environment) -> String {
+    let threads = environment.threads.map(|n| format!("{n} threads"));
+    let on = environment.gpu.clone().or_else(|| environment.cpu.clone()).or(threads);
+    cut(&[Some(environment.class.clone()), on].into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// Each group of bundles that have something in common, once.
+fn copies(records: &[Record]) -> String {
+    let mut ids: IndexMap<&str, Vec<&Verification>> = IndexMap::new();
+    let mut measured: IndexMap<&str, Vec<&Verification>> = IndexMap::new();
+    for verification in records.iter().filter_map(Record::verification) {
+        if let Some(id) = &verification.report_id {
+            ids.entry(id).or_default().push(verification);
+        }
+        if let Some(digest) = &verification.about.measured_digest {
+            measured.entry(digest).or_default().push(verification);
+        }
+    }
+    let names =
+        |group: &[&Verification]| group.iter().map(|v| v.path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let mut text = String::new();
+    for group in ids.values().filter(|group| group.len() > 1) {
+        let _ = writeln!(text, "\nThe same Report ID more than once: {}", names(group));
+    }
+    for group in measured.values().filter(|group| group.iter().any(|v| v.report_id != group[0].report_id)) {
+        let _ = writeln!(
+            text,
+            "\nThe same measured values under different Report IDs: {}\n  one run handed in more than once, or the \
+             same runs done again in the same environment class",
+            names(group)
+        );
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! `mnist-report diff`: what differs between two bundles, as text or JSON.
+
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::changes::Change;
+use crate::cli::Diff as Options;
+use crate::diff::{Amount, Diff, Parting, RunDiff, SeedDiff, Side, diff};
+use crate::numbers::{fixed, percent};
+
+/// Lines of one heading that are shown; `--json` has all.
+const MOST: usize = 20;
+/// Digits of a hash, enough to tell two apart.
+const SHORT: usize = 12;
+
+pub fn run(options: &Options) -> Result<u8> {
+    let diff = diff(&options.a, &options.b)?;
+    let text = match options.json {
+        true => serde_json::to_string_pretty(&diff)? + "\n",
+        false => text(&diff),
+    };
+    super::print(&text)?;
+    Ok(u8::from(!diff.same))
+}
+
+fn text(diff: &Diff) -> String {
+    let mut text = side("A", &diff.a) + &side("B", &diff.b);
+    if diff.same {
+        text.push_str("\nThe same bundle: every file has the same bytes.\n");
+        return text;
+    }
+    section(&mut text, "Inputs that differ", diff.inputs.iter().map(change));
+    section(&mut text, "Keys of the study that differ", diff.study.iter().map(change));
+    section(&mut text, "Exact values that differ (models, plans)", diff.exact.iter().map(change));
+    section(&mut text, "Measured values that differ", diff.measured.iter().flat_map(run_lines));
+    section(&mut text, "Files that differ", diff.files.iter().map(file));
+    let _ = writeln!(text, "\nWhat explains it");
+    for sentence in &diff.explanation.sentences {
+        let _ = writeln!(text, "  {}", super::one_line(sentence));
+    }
+    text
+}
+
+fn side(name: &str, side: &Side) -> String {
+    let mut text = format!(
+        "{name}  {}: {}\n   Report ID {}\n   {}\n",
+        side.path.display(),
+        super::one_line(&side.title),
+        side.report_id,
+        super::one_line(&side.environment)
+    );
+    if let Some(first) = side.problems.first() {
+        let _ = writeln!(
+            text,
+            "   DAMAGED, so nothing of it is sure: {} (see `mnist-report verify`)",
+            super::one_line(first)
+        );
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{title}");
+    for line in lines.iter().take(MOST) {
+        let _ = writeln!(text, "  {}", super::one_line(line));
+    }
+    if lines.len() > MOST {
+        let _ = writeln!(text, "  and {} more (--json shows all)", lines.len() - MOST);
+    }
+}
+
+fn change(c: &Change) -> String {
+    match (&c.a, &c.b) {
+        (a, Value::Null) => format!("{}: only in A: {}", c.what, value(a)),
+        (Value::Null, b) => format!("{}: only in B: {}", c.what, value(b)),
+        (a, b) => format!("{}: {} -> {}", c.what, value(a), value(b)),
+    }
+}
+
+fn file(c: &Change) -> String {
+    match (&c.a, &c.b) {
+        (_, Value::Null) => format!("{}: only in A", c.what),
+        (Value::Null, _) => format!("{}: only in B", c.what),
+        _ => c.what.clone(),
+    }
+}
+
+/// A value on a line: texts as they are, hashes and long values cut.
+fn value(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return format!("{}…", &text[..SHORT]);
+    }
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
+    }
+}
+
+fn run_lines(run: &RunDiff) -> Vec<String> {
+    if let Some(side) = run.only_in {
+        return vec![format!("{}: only in {}", run.run, side.to_uppercase())];
+    }
+    let mut lines = Vec::new();
+    if let (Some(accuracy), Some(loss)) = (&run.accuracy, &run.test_loss) {
+        lines.push(format!(
+            "{}: accuracy {} -> {} ({} points), test loss {} -> {} ({})",
+            run.run,
+            percent(accuracy.a, 2),
+            percent(accuracy.b, 2),
+            signed(accuracy, 2),
+            fixed(loss.a, 4),
+            fixed(loss.b, 4),
+            signed(loss, 4)
+        ));
+    }
+    lines.extend(run.seeds.iter().map(|seed| format!("{}, {}", run.run, seed_line(seed))));
+    lines
+}
+
+fn signed(amount: &Amount, decimals: usize) -> String {
+    let text = fixed(amount.difference, decimals);
+    if text.starts_with('-') { text } else { format!("+{text}") }
+}
+
+fn seed_line(seed: &SeedDiff) -> String {
+    match (seed.a, seed.b, &seed.parts) {
+        (Some(a), None, _) => format!("seed {a}: only in A"),
+        (None, Some(b), _) => format!("seed {b}: only in B"),
+        (Some(a), Some(b), _) if a != b => format!("seed {a} in A, {b} in B: other seeds, other trainings"),
+        (Some(a), _, Some(parts)) => format!("seed {a}: {}", parting(parts)),
+        _ => "seeds: no difference".to_owned(),
+    }
+}
+
+fn parting(parts: &Parting) -> String {
+    let values = format!("{}: {} -> {}", parts.quantity, value(&parts.a), value(&parts.b));
+    match parts.epoch {
+        0 => format!("parts before training, {values}"),
+        epoch => format!("parts in epoch {epoch}, {values}"),
+    }
+}

@@ -1,0 +1,179 @@
+//! The measured values of two bundles, run by run and seed by seed.
+//!
+//! Owns which seeds are held against each other, and where two trainings part first.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::results::{EpochResult, Results, RunResult, SeedResult};
+
+/// A run whose results differ.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunDiff {
+    pub run: String,
+    /// `a` or `b` where only one bundle has the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_in: Option<&'static str>,
+    /// Test accuracy, mean over seeds: 0 to 1, the difference in percentage points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<Amount>,
+    /// Test loss, mean over seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<Amount>,
+    pub seeds: Vec<SeedDiff>,
+}
+
+/// A value in both bundles, and B's less A's.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Amount {
+    pub a: f64,
+    pub b: f64,
+    pub difference: f64,
+}
+
+/// One seed's training in both bundles; none where one bundle has fewer seeds.
+#[derive(Clone, Debug, Serialize)]
+pub struct SeedDiff {
+    pub a: Option<u64>,
+    pub b: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Parting>,
+}
+
+/// Where two trainings part first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parting {
+    /// 0: before training.
+    pub epoch: usize,
+    pub quantity: &'static str,
+    pub a: Value,
+    pub b: Value,
+}
+
+/// The runs whose results differ, A's first.
+pub(super) fn differences(a: &Results, b: &Results) -> Vec<RunDiff> {
+    let mut found = Vec::new();
+    for (name, run) in &a.runs {
+        match b.runs.get(name) {
+            None => found.push(alone(name, "a")),
+            Some(other) if run.seeds != other.seeds => found.push(run_diff(name, run, other)),
+            Some(_) => {}
+        }
+    }
+    found.extend(b.runs.keys().filter(|name| !a.runs.contains_key(*name)).map(|name| alone(name, "b")));
+    found
+}
+
+fn alone(run: &str, side: &'static str) -> RunDiff {
+    RunDiff { run: run.to_owned(), only_in: Some(side), accuracy: None, test_loss: None, seeds: Vec::new() }
+}
+
+fn run_diff(name: &str, a: &RunResult, b: &RunResult) -> RunDiff {
+    let amount = |a: f64, b: f64, unit: f64| Some(Amount { a, b, difference: (b - a) * unit });
+    let seeds = pairs(&a.seeds, &b.seeds).into_iter().map(|(a, b)| SeedDiff {
+        a: a.map(|s| s.seed),
+        b: b.map(|s| s.seed),
+        parts: a.zip(b).and_then(|(a, b)| parting(a, b)),
+    });
+    RunDiff {
+        run: name.to_owned(),
+        only_in: None,
+        accuracy: amount(a.accuracy(), b.accuracy(), 100.0),
+        test_loss: amount(a.test_loss(), b.test_loss(), 1.0),
+        seeds: seeds.filter(|s| s.parts.is_some() || s.a.is_none() || s.b.is_none()).collect(),
+    }
+}
+
+type Pair<'a> = (Option<&'a SeedResult>, Option<&'a SeedResult>);
+
+/// Equal seeds belong together; of the others, the first with the first.
+fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<Pair<'a>> {
+    let same = |s: &SeedResult, of: &'a [SeedResult]| of.iter().find(|o| o.seed == s.seed);
+    let mut rest = b.iter().filter(|s| same(s, a).is_none());
+    let mut pairs: Vec<Pair> = a.iter().map(|s| (Some(s), same(s, b).or_else(|| rest.next()))).collect();
+    pairs.extend(rest.map(|s| (None, Some(s))));
+    pairs
+}
+
+/// The first quantity that differs, in the order in which training comes by them.
+fn parting(a: &SeedResult, b: &SeedResult) -> Option<Parting> {
+    let part = |epoch: usize, quantity: &'static str, a: Value, b: Value| {
+        (a != b).then_some(Parting { epoch, quantity, a, b })
+    };
+    let epochs = || a.epochs.iter().zip(&b.epochs).find_map(|(a, b)| epoch_parting(a, b));
+    let last = a.epochs.len().min(b.epochs.len());
+    part(0, "seed", json!(a.seed), json!(b.seed))
+        .or_else(|| part(0, "training images", json!(a.subset_sha256), json!(b.subset_sha256)))
+        .or_else(|| part(0, "initial weights", json!(a.initial_weights_sha256), json!(b.initial_weights_sha256)))
+        .or_else(epochs)
+        .or_else(|| part(last, "number of epochs", json!(a.epochs.len()), json!(b.epochs.len())))
+        .or_else(|| chain_parting(last, a, b))
+        .or_else(|| part(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
+        .or_else(|| part(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
+        .or_else(|| part(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
+        .or_else(|| part(last, "the notes' loss", json!(a.notes_loss), json!(b.notes_loss)))
+}
+
+/// The first hashed state that differs, where no figure of an epoch does.
+fn chain_parting(epoch: usize, a: &SeedResult, b: &SeedResult) -> Option<Parting> {
+    let (a, b) = (&a.chain, &b.chain);
+    let first = (0..a.len().max(b.len())).find(|i| a.get(*i) != b.get(*i))?;
+    Some(Parting { epoch, quantity: "hashed state", a: json!(a.get(first)), b: json!(b.get(first)) })
+}
+
+fn epoch_parting(a: &EpochResult, b: &EpochResult) -> Option<Parting> {
+    let part = |quantity: &'static str, x: Value, y: Value| {
+        (x != y).then_some(Parting { epoch: a.epoch, quantity, a: x, b: y })
+    };
+    part("learning rate", json!(a.lr), json!(b.lr))
+        .or_else(|| part("training loss", json!(a.train_loss), json!(b.train_loss)))
+        .or_else(|| part("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
+        .or_else(|| part("test loss", json!(a.test.loss), json!(b.test.loss)))
+        .or_else(|| part("test images right", json!(a.test.correct), json!(b.test.correct)))
+        .or_else(|| part("test images", json!(a.test.images), json!(b.test.images)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Evaluated;
+
+    fn seed(seed: u64, losses: &[f64]) -> SeedResult {
+        let epoch = |(i, loss): (usize, &f64)| EpochResult {
+            epoch: i + 1,
+            lr: 0.1,
+            train_loss: *loss,
+            train_eval: None,
+            test: Evaluated { images: 10, correct: 5, loss: 2.0 },
+        };
+        SeedResult {
+            seed,
+            subset_sha256: String::new(),
+            initial_weights_sha256: String::new(),
+            weights_sha256: String::new(),
+            epochs: losses.iter().enumerate().map(epoch).collect(),
+            confusion: [[1; 10]; 10],
+            test_loss: 2.0,
+            notes_loss: 0.1,
+            chain: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_first_quantity_that_differs_is_named() {
+        let at = |a: &SeedResult, b: &SeedResult| parting(a, b).map(|p| (p.epoch, p.quantity));
+        let a = seed(1, &[1.0, 0.5, 0.3]);
+        assert_eq!(at(&a, &a), None);
+        assert_eq!(at(&a, &seed(1, &[1.0, 0.6, 0.2])), Some((2, "training loss")));
+        assert_eq!(at(&a, &seed(1, &[1.0, 0.5])), Some((2, "number of epochs")));
+        assert_eq!(at(&a, &seed(2, &[1.0, 0.5, 0.3])), Some((0, "seed")));
+        assert_eq!(at(&a, &SeedResult { weights_sha256: "x".into(), ..a.clone() }), Some((3, "final weights")));
+    }
+
+    #[test]
+    fn equal_seeds_are_held_against_each_other() {
+        let (a, b) = ([seed(1, &[1.0]), seed(2, &[1.0])], [seed(3, &[1.0]), seed(1, &[1.0]), seed(4, &[1.0])]);
+        let seeds: Vec<_> = pairs(&a, &b).iter().map(|(a, b)| (a.map(|s| s.seed), b.map(|s| s.seed))).collect();
+        assert_eq!(seeds, [(Some(1), Some(1)), (Some(2), Some(3)), (None, Some(4))]);
+    }
+}

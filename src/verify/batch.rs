@@ -1,0 +1,126 @@
+//! Several bundles verified together: a grader's batch.
+//!
+//! Owns what shows only side by side: equal Report IDs, and equal measured values under different ones.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Verification;
+
+/// One path's outcome in a batch.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Record {
+    Checked {
+        #[serde(flatten)]
+        verification: Box<Verification>,
+        exit_code: u8,
+        /// Paths with the same Report ID.
+        same_report_id_as: Vec<PathBuf>,
+        /// Paths with the same measured values under another Report ID: a run that was copied, or done again in
+        /// the same environment class.
+        same_measured_as: Vec<PathBuf>,
+    },
+    /// A path that is no bundle, or cannot be read.
+    Unreadable { path: PathBuf, error: String, exit_code: u8 },
+}
+
+impl Record {
+    /// A verification's record; those of the same batch are not yet held against each other.
+    pub fn new(path: &Path, outcome: Result<Verification>) -> Self {
+        match outcome {
+            Ok(verification) => {
+                let exit_code = verification.exit_code();
+                let verification = Box::new(verification);
+                Self::Checked { verification, exit_code, same_report_id_as: Vec::new(), same_measured_as: Vec::new() }
+            }
+            Err(e) => Self::Unreadable { path: path.to_owned(), error: format!("{e:#}"), exit_code: 2 },
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Checked { verification, .. } => &verification.path,
+            Self::Unreadable { path, .. } => path,
+        }
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Checked { exit_code, .. } | Self::Unreadable { exit_code, .. } => *exit_code,
+        }
+    }
+
+    pub fn verification(&self) -> Option<&Verification> {
+        match self {
+            Self::Checked { verification, .. } => Some(verification),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// Holds a batch's records against each other.
+pub fn find_copies(records: &mut [Record]) {
+    let known: Vec<(PathBuf, Option<String>, Option<String>)> = records
+        .iter()
+        .filter_map(Record::verification)
+        .map(|v| (v.path.clone(), v.report_id.clone(), v.about.measured_digest.clone()))
+        .collect();
+    let checked = records.iter_mut().filter(|r| matches!(r, Record::Checked { .. }));
+    for (i, record) in checked.enumerate() {
+        let Record::Checked { same_report_id_as, same_measured_as, .. } = record else { continue };
+        let (_, id, measured) = &known[i];
+        for (j, (path, other_id, other_measured)) in known.iter().enumerate() {
+            if j == i {
+                continue;
+            }
+            if id.is_some() && id == other_id {
+                same_report_id_as.push(path.clone());
+            } else if measured.is_some() && measured == other_measured {
+                same_measured_as.push(path.clone());
+            }
+        }
+    }
+}
+
+/// The worst of several exit codes: a difference found, before what could not be checked, before none.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    codes.into_iter().max_by_key(|code| [0, 2, 1].iter().position(|known| known == code)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::{About, Rung};
+
+    fn record(path: &str, id: &str, measured: &str) -> Record {
+        let about = About { measured_digest: Some(measured.into()), ..About::default() };
+        let verification =
+            Verification { path: path.into(), report_id: Some(id.into()), about, upto: Rung::Files, steps: Vec::new() };
+        Record::new(Path::new(path), Ok(verification))
+    }
+
+    #[test]
+    fn copies_of_bundles_and_of_runs_are_told_apart() {
+        let unreadable = Record::new(Path::new("none"), Err(anyhow::anyhow!("no bundle")));
+        let mut records =
+            [record("a", "1", "x"), unreadable, record("b", "2", "x"), record("c", "1", "x"), record("d", "3", "y")];
+        find_copies(&mut records);
+        let copies = |i: usize| match &records[i] {
+            Record::Checked { same_report_id_as, same_measured_as, .. } => {
+                (same_report_id_as.clone(), same_measured_as.clone())
+            }
+            Record::Unreadable { .. } => panic!("was checked"),
+        };
+        assert_eq!(copies(0), (vec!["c".into()], vec!["b".into()]));
+        assert_eq!(copies(2), (vec![], vec!["a".into(), "c".into()]));
+        assert_eq!(copies(4), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_difference_is_worse_than_what_could_not_be_checked() {
+        assert_eq!((worst([0, 2, 1, 2]), worst([0, 2]), worst([0]), worst([])), (1, 2, 0, 0));
+    }
+}
