@@ -11,10 +11,10 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report build test lint libtorch clean tools lint-tools
+.PHONY: help report build test test-portable lint libtorch clean tools lint-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
@@ -24,6 +24,10 @@ build: tools libtorch ## build target/release/mnist-report
 
 test: tools libtorch ## run the tests
 	cargo test --release --locked
+
+test-portable: tools libtorch ## compare the bits of emulated CPUs with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2)
+	cargo build --release --locked --example portable_probe
+	@scripts/test-portable.sh
 
 lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
 	cargo fmt --check

@@ -1,0 +1,81 @@
+//! Trains the runs of a study for a few steps and prints hashes of what came out: one process's share of
+//! `make test-portable`, which holds such lines from several CPUs against each other.
+//!
+//!     cargo run --release --example portable_probe -- tests/fixtures/portable.yaml --threads 2
+//!
+//! Owns the form of these lines. `run` has the whole state and the logits of a few test images; `step` lines say
+//! where two runs part: the loss tells the forward pass, each gradient one layer of the backward pass.
+//! Goes through the library's public interface, so that what is compared is what `build` does.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use mnist_report::dataset::{self, Mnist};
+use mnist_report::digest::sha256_hex;
+use mnist_report::engine::{DeviceChoice, Engine, Split, Trainer, evaluate};
+use mnist_report::evidence::state_sha256;
+use mnist_report::paths::data_dir;
+use mnist_report::study::{CpuClass, Plan, RunPlan, Source};
+
+#[derive(Parser)]
+struct Options {
+    study: PathBuf,
+    /// Threads, instead of the study's.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The class `native`, instead of the study's: shows that the comparison can see a difference.
+    #[arg(long)]
+    native: bool,
+    /// Training steps of a run, at most.
+    #[arg(long, default_value_t = 3)]
+    steps: usize,
+    /// Test images to evaluate.
+    #[arg(long, default_value_t = 4)]
+    images: u32,
+    /// Only this run.
+    #[arg(long)]
+    run: Option<String>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let source = Source::load(&options.study)?;
+    let mut plan = Plan::resolve(&source)?;
+    plan.compute.threads = options.threads.unwrap_or(plan.compute.threads);
+    if options.native {
+        plan.compute.class = CpuClass::Native;
+    }
+    let engine = Engine::start(DeviceChoice::Cpu, &plan.compute)?;
+    let data = Mnist::load(&data_dir(&options.study, source.study.data.as_deref()))?;
+    let test = Split::new(&engine, &data.test, &(0..options.images).collect::<Vec<_>>());
+    println!("environment {}", engine.environment);
+    let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
+    for run in runs {
+        probe(&engine, &plan, run, &data, &test, options.steps)?;
+    }
+    Ok(())
+}
+
+fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Split, steps: usize) -> anyhow::Result<()> {
+    let seed = run.seeds[0];
+    let chosen = dataset::choose(&data.train.labels, &run.images, run.order, seed);
+    let split = Split::new(engine, &data.train, &chosen);
+    let mut trainer = Trainer::new(engine, &plan.models[&run.model], run, &plan.input, &split, seed);
+    for step in 1..=steps.min(run.epochs * run.steps_per_epoch()) {
+        let loss = trainer.step().double_value(&[]) as f32;
+        println!("step {} {step} loss {}", run.name, floats_sha256(&[loss]));
+        // The order in which the backward pass finds them: the first that parts is the layer to look at.
+        for gradient in trainer.network.gradients().iter().rev() {
+            println!("step {} {step} {} {}", run.name, gradient.name, floats_sha256(&gradient.values));
+        }
+    }
+    let state = state_sha256(&trainer.state())?;
+    let logits = floats_sha256(&evaluate(&trainer.network, test, &plan.input));
+    println!("run {} threads {} state {state} logits {logits}", run.name, plan.compute.threads);
+    Ok(())
+}
+
+fn floats_sha256(values: &[f32]) -> String {
+    sha256_hex(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
+}
