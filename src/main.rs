@@ -8,13 +8,13 @@ use mnist_report::commands;
 
 fn main() -> ExitCode {
     if let Err(error) = mnist_report::engine::without_outside_settings() {
-        eprintln!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them");
+        commands::say(&format!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them"));
         return ExitCode::from(2);
     }
     match commands::run(Cli::parse()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            commands::say(&format!("error: {}", commands::one_line(&format!("{error:#}"))));
             ExitCode::from(2)
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Files, MANIFEST, RUN_LOG, SUMS};
+use super::{Files, MANIFEST, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 
 /// Writes a bundle beside its place and renames it into it; what was there goes only then.
 ///
@@ -62,11 +62,21 @@ pub fn check_place(dir: &Path) -> Result<()> {
     ensure!(dir.is_dir(), "{} is a file; --out names the bundle's folder", dir.display());
     let empty = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?.next().is_none();
     ensure!(
-        empty || dir.join(MANIFEST).is_file() || dir.join(SUMS).is_file(),
+        empty || is_bundle(dir),
         "{} holds something that is not a bundle; move it or name another folder with --out",
         dir.display()
     );
     Ok(())
+}
+
+/// Whether a folder was made by this program: its manifest or its sums say so. Other programs have files of these names
+/// too, downloads of data among them.
+fn is_bundle(dir: &Path) -> bool {
+    let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
+    let manifest = read(MANIFEST).and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let sums = read(SUMS).and_then(|text| Sums::parse(&text).ok());
+    manifest.is_some_and(|m| m["program"]["name"] == env!("CARGO_PKG_NAME"))
+        || sums.is_some_and(|s| [RESULTS, STUDY, MANIFEST].iter().all(|name| s.0.contains_key(*name)))
 }
 
 /// Writes a file beside its place and renames it into it.

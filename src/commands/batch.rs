@@ -17,7 +17,7 @@ const WIDEST: usize = 40;
 
 /// One bundle's line.
 pub(super) fn line(record: &Record) -> String {
-    let path = record.path().display();
+    let path = record.path();
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => {
@@ -46,7 +46,7 @@ pub(super) fn table(records: &[Record]) -> String {
 }
 
 fn row(record: &Record) -> [String; 6] {
-    let path = record.path().display().to_string();
+    let path = record.path().to_owned();
     let none = || "-".to_owned();
     let Some(verification) = record.verification() else {
         return [path, none(), none(), "cannot be checked".into(), none(), none()];
@@ -103,8 +103,7 @@ fn copies(records: &[Record]) -> String {
             measured.entry(digest).or_default().push(verification);
         }
     }
-    let names =
-        |group: &[&Verification]| group.iter().map(|v| v.path.display().to_string()).collect::<Vec<_>>().join(", ");
+    let names = |group: &[&Verification]| group.iter().map(|v| v.path.clone()).collect::<Vec<_>>().join(", ");
     let mut text = String::new();
     for group in ids.values().filter(|group| group.len() > 1) {
         let _ = writeln!(text, "\nThe same Report ID more than once: {}", names(group));

@@ -2,10 +2,10 @@
 //!
 //! Owns the order of the steps, what is said before and while they run, and run-log.json.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -41,8 +41,8 @@ struct RunLog {
     host: String,
     cpu: String,
     cpu_count: usize,
-    study: PathBuf,
-    out: PathBuf,
+    study: String,
+    out: String,
     runs: Vec<Timing>,
 }
 
@@ -50,7 +50,7 @@ pub fn run(options: &Build) -> Result<u8> {
     let (started, clock) = (Utc::now(), Instant::now());
     let say = |text: &str| {
         if !options.quiet {
-            eprintln!("{text}");
+            super::say(text);
         }
     };
     let gpu = matches!(options.device, DeviceChoice::Cuda(_))
@@ -60,9 +60,11 @@ pub fn run(options: &Build) -> Result<u8> {
         None => paths::of_repository(if gpu { FULL } else { QUICK }),
     };
     let out = options.out.clone().unwrap_or_else(|| file.with_extension(""));
+    // With its name, which `--out .` leaves out: what is kept beside it is named after it.
+    let place = std::path::absolute(&out).with_context(|| format!("cannot resolve {}", out.display()))?;
     let (source, plan) = super::load_study(&file)?;
     let date = super::report_date(&source.study)?;
-    bundle::check_place(&out)?;
+    bundle::check_place(&place)?;
     anyhow::ensure!(out != file, "{} has no .yaml to leave off: name the bundle's folder with --out", file.display());
     let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
     let engine = Engine::start(options.device, &plan.compute)?;
@@ -70,7 +72,7 @@ pub fn run(options: &Build) -> Result<u8> {
     check_models(&engine, &plan, &facts)?;
     announce(options, &file, &out, &engine, &plan, &say);
 
-    let mut kept = Kept::beside(&out);
+    let mut kept = Kept::beside(&place);
     let (runs, mut files, timings) = train(options, &plan, &engine, &data, &mut kept, &say)?;
     let mut test_classes = [0; CLASSES];
     data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
@@ -91,11 +93,11 @@ pub fn run(options: &Build) -> Result<u8> {
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         cpu: Engine::cpu_model(),
         cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
-        study: file,
-        out: out.clone(),
+        study: file.display().to_string(),
+        out: place.display().to_string(),
         runs: timings,
     };
-    bundle::replace_folder(&out, &files, Some((serde_json::to_string_pretty(&log)? + "\n").as_bytes()))?;
+    bundle::replace_folder(&place, &files, Some((serde_json::to_string_pretty(&log)? + "\n").as_bytes()))?;
     kept.tidy();
     say(&format!("built in {}: {}", duration(log.seconds), out.join("report.html").display()));
     super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;

@@ -14,6 +14,14 @@ use crate::digest::sha256_hex;
 use crate::results::SeedResult;
 use crate::runs::SeedOutcome;
 
+/// An outcome's files, and the one that says that they are whole.
+const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
+const SUM: &str = "sha256";
+
+fn sum(parts: &[Vec<u8>]) -> String {
+    sha256_hex(parts.iter().map(|part| sha256_hex(part)).collect::<String>().as_bytes())
+}
+
 /// The folder of kept runs beside a bundle.
 pub struct Kept {
     folder: PathBuf,
@@ -31,25 +39,28 @@ impl Kept {
     pub fn find(&mut self, key: &str) -> Option<SeedOutcome> {
         self.used.insert(key.to_owned());
         let read = |ending: &str| fs::read(self.path(key, ending)).ok();
-        let result: SeedResult = serde_json::from_slice(&read("json")?).ok()?;
-        let weights = read("safetensors")?;
-        let predictions = read_labels(&read("idx1-ubyte")?).ok()?;
-        let evidence = read("evidence")?;
-        let whole = sha256_hex(&weights) == result.weights_sha256;
-        whole.then_some(SeedOutcome { result, predictions, weights, evidence })
+        let parts: Vec<Vec<u8>> = PARTS.iter().map(|part| read(part)).collect::<Option<_>>()?;
+        if read(SUM)? != sum(&parts).into_bytes() {
+            return None;
+        }
+        let [json, predictions, weights, evidence] = <[_; PARTS.len()]>::try_from(parts).ok()?;
+        let result: SeedResult = serde_json::from_slice(&json).ok()?;
+        let predictions = read_labels(&predictions).ok()?;
+        Some(SeedOutcome { result, predictions, weights, evidence })
     }
 
     /// Keeps an outcome. Failing to is no failure of the build.
     pub fn keep(&mut self, key: &str, outcome: &SeedOutcome) {
         self.used.insert(key.to_owned());
-        let json = serde_json::to_vec(&outcome.result).unwrap_or_default();
-        // The result comes last: without it the others are not looked at.
-        for (ending, bytes) in [
-            ("safetensors", outcome.weights.clone()),
-            ("idx1-ubyte", write_labels(&outcome.predictions)),
-            ("evidence", outcome.evidence.clone()),
-            ("json", json),
-        ] {
+        let parts = vec![
+            serde_json::to_vec(&outcome.result).unwrap_or_default(),
+            write_labels(&outcome.predictions),
+            outcome.weights.clone(),
+            outcome.evidence.clone(),
+        ];
+        let sum = sum(&parts).into_bytes();
+        // The sum comes last: without it the others are not looked at.
+        for (ending, bytes) in PARTS.into_iter().chain([SUM]).zip(parts.into_iter().chain([sum])) {
             if write_file(&self.path(key, ending), &bytes).is_err() {
                 return;
             }

@@ -65,9 +65,17 @@ fn report_date(study: &crate::study::Study) -> Result<Option<String>> {
     Ok(Some(date.format("%Y-%m-%d").to_string()))
 }
 
-/// Text of others on one line of a terminal: without line ends and control characters.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned()
+/// Writes a line to standard error; where it cannot be written (`2>&1 | head`) there is nobody to tell.
+pub fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Text that may hold a file's own words (a study's keys, a bundle's file names) as one line for a terminal: none of
+/// them can start a line of its own or colour the screen.
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Writes text to standard output; a reader that has gone (`| head`) is no error.

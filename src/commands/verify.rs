@@ -46,8 +46,8 @@ fn text(verification: &Verification) -> String {
     const MOST: usize = 12;
     let mut text = String::new();
     for step in &verification.steps {
-        let mut details = step.details.iter();
-        let first = details.next().map_or("", String::as_str);
+        let mut details = step.details.iter().map(|detail| super::one_line(detail));
+        let first = details.next().unwrap_or_default();
         let _ = writeln!(text, "{:<9} {:<12} {first}", step.rung.name(), step.status);
         let more = step.details.len().saturating_sub(MOST);
         details.take(MOST - 1).for_each(|d| writeln!(text, "{:<22} {d}", "").expect("a string takes text"));

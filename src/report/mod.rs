@@ -40,7 +40,7 @@ pub fn render(study: &Study, results: &Results, facts: &Facts, templates: &Templ
     let mut files = Vec::new();
     for name in ["report.md", "report.html"] {
         let template = env.get_template(&format!("{name}.j2")).with_context(|| format!("template {name}.j2"))?;
-        let text = template.render(Serde(&report)).map_err(|e| anyhow::anyhow!("template {name}.j2: {e:#}"))?;
+        let text = template.render(Serde(&report)).map_err(|e| anyhow::anyhow!("template {name}.j2: {e}"))?;
         files.push((name.to_owned(), text));
     }
     files.extend(report.figures().map(|f| (f.file.clone(), f.svg.clone())));

@@ -60,7 +60,7 @@ impl Templates {
         });
         env.add_filter("md", markdown_escape);
         for (name, text) in &self.0 {
-            env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e:#}"))?;
+            env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e}"))?;
         }
         Ok(env)
     }

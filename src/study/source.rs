@@ -13,6 +13,9 @@ use super::spec::Study;
 
 /// A study of more text than this is not one: real ones have tens of kilobytes.
 const MAX_BYTES: u64 = 4 << 20;
+/// More opening brackets than this are no study either, and nested they would keep the YAML reader busy for minutes: its
+/// time grows with the square of their depth. The largest study at hand has about a thousand.
+const MAX_BRACKETS: usize = 20_000;
 /// Studies that extend studies that extend studies: a loop, more likely than a wish.
 const MAX_EXTENDS: usize = 4;
 
@@ -114,6 +117,10 @@ fn whole_file(file: &Path, message: String) -> StudyError {
     StudyError { file: file.to_owned(), line: None, key: String::new(), message }
 }
 
+fn too_large(file: &Path) -> StudyError {
+    whole_file(file, format!("is over {} MiB: not a study", MAX_BYTES >> 20))
+}
+
 fn load_merged(file: &Path, texts: &mut Vec<Text>) -> Result<(Mapping, String), StudyError> {
     let own = read(file)?;
     let (mut map, text) = parse(file, &own)?;
@@ -137,12 +144,18 @@ fn read(file: &Path) -> Result<String, StudyError> {
         return Err(whole_file(file, "is not a file: name a study, like reports/quick.yaml".into()));
     }
     if meta.len() > MAX_BYTES {
-        return Err(whole_file(file, format!("is over {} MiB: not a study", MAX_BYTES >> 20)));
+        return Err(too_large(file));
     }
     std::fs::read_to_string(file).map_err(|e| whole_file(file, format!("cannot be read: {e}")))
 }
 
 fn parse(file: &Path, yaml: &str) -> Result<(Mapping, Text), StudyError> {
+    if yaml.len() as u64 > MAX_BYTES {
+        return Err(too_large(file));
+    }
+    if yaml.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > MAX_BRACKETS {
+        return Err(whole_file(file, format!("holds more than {MAX_BRACKETS} lists and maps: not a study")));
+    }
     let value: Value = serde_yaml::from_str(yaml).map_err(|e| StudyError {
         file: file.to_owned(),
         line: e.location().map(|l| l.line()),

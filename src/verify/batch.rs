@@ -2,7 +2,7 @@
 //!
 //! Owns what shows only side by side: equal Report IDs, and equal measured values under different ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -18,13 +18,13 @@ pub enum Record {
         verification: Box<Verification>,
         exit_code: u8,
         /// Paths with the same Report ID.
-        same_report_id_as: Vec<PathBuf>,
+        same_report_id_as: Vec<String>,
         /// Paths with the same measured values under another Report ID: a run that was copied, or done again in
         /// the same environment class.
-        same_measured_as: Vec<PathBuf>,
+        same_measured_as: Vec<String>,
     },
     /// A path that is no bundle, or cannot be read.
-    Unreadable { path: PathBuf, error: String, exit_code: u8 },
+    Unreadable { path: String, error: String, exit_code: u8 },
 }
 
 impl Record {
@@ -36,11 +36,11 @@ impl Record {
                 let verification = Box::new(verification);
                 Self::Checked { verification, exit_code, same_report_id_as: Vec::new(), same_measured_as: Vec::new() }
             }
-            Err(e) => Self::Unreadable { path: path.to_owned(), error: format!("{e:#}"), exit_code: 2 },
+            Err(e) => Self::Unreadable { path: path.display().to_string(), error: format!("{e:#}"), exit_code: 2 },
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &str {
         match self {
             Self::Checked { verification, .. } => &verification.path,
             Self::Unreadable { path, .. } => path,
@@ -63,7 +63,7 @@ impl Record {
 
 /// Holds a batch's records against each other.
 pub fn find_copies(records: &mut [Record]) {
-    let known: Vec<(PathBuf, Option<String>, Option<String>)> = records
+    let known: Vec<(String, Option<String>, Option<String>)> = records
         .iter()
         .filter_map(Record::verification)
         .map(|v| (v.path.clone(), v.report_id.clone(), v.about.measured_digest.clone()))

@@ -2,7 +2,7 @@
 //! sizes, plans, subsets and the verdicts on claims that need no training.
 
 use super::{Outcome, Read, json_differences};
-use crate::bundle;
+use crate::bundle::{self, RESULTS};
 use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES, choose};
 use crate::results::{PlanFacts, model_facts};
 use crate::runs::subset_sha256;
@@ -11,6 +11,10 @@ use crate::study::{Images, Order};
 pub fn check(read: &Read) -> Outcome {
     let (results, plan) = (&read.results, &read.plan);
     let mut differences = json_differences("models", &results.models, &model_facts(plan));
+    // Else a value could stand there twice, and people would read another one than this program.
+    if read.opened.files[RESULTS] != results.to_json().into_bytes() {
+        differences.push(format!("{RESULTS} is not in the form that mnist-report writes"));
+    }
     if !results.models.keys().eq(plan.models.keys()) || !results.runs.keys().eq(plan.runs.keys()) {
         differences.push("models or runs are not those of the study".into());
     }

@@ -31,6 +31,10 @@ pub fn check(read: &Read) -> Outcome {
     if manifest.title != read.source.study.title {
         differences.push(format!("{MANIFEST}: the title is not the study's"));
     }
+    let date = &read.source.study.date;
+    if date.is_some() && manifest.date != *date {
+        differences.push(format!("{MANIFEST}: the date is not the study's"));
+    }
     let held = read.opened.files.keys().filter(|p| *p != SUMS && *p != RUN_LOG);
     let listed: BTreeSet<&String> = held.chain(read.opened.left_out.keys()).collect();
     if !manifest.files.iter().eq(listed) {

@@ -1,6 +1,7 @@
 //! Rung `metrics`: accuracies and confusion matrices follow from predictions/ and the test labels.
 
 use super::{Outcome, Read};
+use crate::bundle::{self, RESULTS, STUDY};
 use crate::dataset::read_labels;
 use crate::model::CLASSES;
 use crate::results::{confusion, stem};
@@ -50,10 +51,26 @@ pub fn check(read: &Read) -> Outcome {
             }
         }
     }
+    differences.extend(of_no_run(read));
     let mut classes = [0; CLASSES];
     labels.iter().for_each(|l| classes[usize::from(*l)] += 1);
     if classes != read.results.data.test_classes {
         differences.push("data.test_classes are not those of the test set".into());
     }
     Outcome::of(differences, format!("predictions of {checked} trained networks give results.json's figures"))
+}
+
+/// Predictions, weights and evidence that belong to none of the runs: nothing vouches for them.
+fn of_no_run(read: &Read) -> Vec<String> {
+    let seeds = read.results.runs.iter().flat_map(|(name, run)| run.seeds.iter().map(|s| run.stem(name, s.seed)));
+    let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
+    for stem in seeds {
+        expected.push(format!("predictions/{stem}.idx1-ubyte"));
+        expected.extend(["weights", "evidence"].map(|folder| format!("{folder}/{stem}.safetensors")));
+    }
+    let carried = read.opened.files.keys().filter(|path| bundle::is_primary(path));
+    carried
+        .filter(|path| !expected.contains(path))
+        .map(|path| format!("{path} belongs to no run of {RESULTS}"))
+        .collect()
 }

@@ -18,7 +18,7 @@ mod rerun;
 mod weights;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -117,7 +117,7 @@ pub struct Step {
 /// A bundle's verification.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verification {
-    pub path: PathBuf,
+    pub path: String,
     /// Absent where there is no SHA256SUMS.
     pub report_id: Option<String>,
     /// The last rung asked for.
@@ -209,7 +209,7 @@ pub fn verify_with(
     let upto = upto.unwrap_or(if carries_evidence { Rung::Replay } else { Rung::Weights });
     let mut steps = vec![step(Rung::Files, files::check(&opened))];
     let sound = steps[0].status == Status::Passed;
-    let read = if sound { Some(Read::new(&opened)) } else { None };
+    let read = if sound && upto > Rung::Files { Some(Read::new(&opened)) } else { None };
     let engine = match &read {
         Some(Ok(read)) if upto >= Rung::Weights => machine::start(read, device, compute),
         _ => Err("nothing to compute".into()),
@@ -237,7 +237,7 @@ pub fn verify_with(
         steps.push(step(rung, outcome));
     }
     let report_id = opened.files.get(bundle::SUMS).map(|sums| bundle::report_id(sums));
-    Ok(Verification { path: path.to_owned(), report_id, about: About::of(&opened), upto, steps })
+    Ok(Verification { path: path.display().to_string(), report_id, about: About::of(&opened), upto, steps })
 }
 
 fn check(rung: Rung, read: &Read, machine: &Result<Machine, String>) -> Outcome {

@@ -1,0 +1,256 @@
+//! `build`: the same bytes everywhere, a bundle whole or not at all, and nothing else touched.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use mnist_report::digest::sha256_hex;
+use mnist_report::results::Results;
+
+use crate::support::*;
+
+#[test]
+fn the_same_bytes_from_another_folder_in_another_environment() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join("here")).unwrap();
+    fs::write(home.path().join("copy.yml"), tiny_text()).unwrap();
+    let done = run(program(["build", "../copy.yml", "--device", "cpu", "--fresh", "--out", "new/folders/other name"])
+        .current_dir(home.path().join("here"))
+        .envs([("TZ", "Pacific/Auckland"), ("LANG", "tr_TR.UTF-8"), ("LC_ALL", "tr_TR.UTF-8"), ("COLUMNS", "30")])
+        .envs([("HOME", "/nonexistent"), ("TMPDIR", "/nonexistent"), ("USER", "somebody"), ("NO_COLOR", "1")])
+        // What libtorch, MKL and oneDNN would listen to.
+        .envs([("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "3"), ("MKL_CBWR", "AVX2")])
+        .envs([("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")]))
+    .exits(0);
+    let other = Bundle::at(home.path().join("here/new/folders/other name"));
+    let (bundle, first) = shared();
+    for (name, bytes) in bundle.identity() {
+        assert!(other.bytes(&name) == bytes, "{name} differs");
+    }
+    assert_eq!(other.identity().len(), bundle.identity().len());
+    assert_eq!(done.report_id(), first.report_id());
+    assert_eq!(names(&home.path().join("here")), ["new"], "nothing else is left");
+    assert_eq!(names(other.path.parent().unwrap()), [".other name.runs", "other name"]);
+}
+
+#[test]
+fn the_report_id_is_the_hash_of_the_sums_and_all_that_standard_output_holds() {
+    let (bundle, done) = shared();
+    assert_eq!(done.out, format!("Report ID {}\n", sha256_hex(&bundle.bytes("SHA256SUMS"))));
+    assert!(done.err.contains("report.html"), "people are told where to look: {}", done.err);
+}
+
+#[test]
+fn sha256sum_agrees() {
+    let (bundle, _) = shared();
+    let check = Command::new("sha256sum").args(["--strict", "-c", "SHA256SUMS"]).current_dir(&bundle.path).output();
+    let done = Done::from(check.unwrap()).exits(0);
+    let covered = bundle.identity().len() - 1;
+    assert_eq!(done.out.lines().filter(|line| line.ends_with(": OK")).count(), covered);
+    let sum = Command::new("sha256sum").arg("SHA256SUMS").current_dir(&bundle.path).output().unwrap();
+    assert!(Done::from(sum).out.starts_with(&bundle.report_id()));
+}
+
+#[test]
+fn every_file_of_the_contract_is_there() {
+    let files = shared().0.identity();
+    for name in ["report.md", "report.html", "results.json", "study.yaml", "manifest.json", "SHA256SUMS"] {
+        assert!(files.get(name).is_some_and(|bytes| !bytes.is_empty()), "{name} is missing or empty");
+    }
+    for stem in ["small.seed1", "small.seed2", "small-bn", "stops"] {
+        assert_eq!(files[&format!("predictions/{stem}.idx1-ubyte")].len(), 8 + 10_000);
+        assert!(files.contains_key(&format!("weights/{stem}.safetensors")));
+    }
+    assert_eq!(files["study.yaml"], tiny_text().as_bytes());
+    assert!(names(&shared().0.path.join("figures")).iter().all(|name| name.ends_with(".svg")));
+}
+
+#[test]
+fn results_are_read_back_to_the_same_bytes() {
+    let text = shared().0.text("results.json");
+    assert_eq!(Results::from_json(&text).unwrap().to_json(), text);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&value).unwrap() + "\n", text);
+}
+
+#[test]
+fn nothing_volatile_outside_the_run_log() {
+    let (bundle, _) = shared();
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
+    let today = Done::from(Command::new("date").arg("+%Y-%m-%d").output().unwrap()).out.trim().to_owned();
+    let user = std::env::var("HOME").unwrap_or("/home/".into());
+    let places = [bundle.path.to_str().unwrap(), root().to_str().unwrap(), &user, "/tmp/", "/usr/", &today];
+    for (name, bytes) in bundle.identity() {
+        let text = String::from_utf8_lossy(&bytes);
+        for place in places {
+            assert!(place.len() < 2 || !text.contains(place), "{name} holds {place}");
+        }
+        let words = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|word| word == host);
+        assert!(host.len() < 2 || !words(&text), "{name} holds the host's name");
+        if !name.ends_with(".safetensors") && !name.starts_with("predictions/") {
+            let clock = |w: &[u8]| w[0].is_ascii_digit() && w[1] == b':' && w[2].is_ascii_digit() && w[4] == b':';
+            assert!(!bytes.windows(5).any(clock), "{name} holds a time of day");
+        }
+    }
+    let log = bundle.json("run-log.json");
+    assert_eq!(log["host"], host, "that is where volatile facts stand");
+}
+
+#[test]
+fn quiet_says_nothing_and_leaves_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI).unwrap();
+    let quiet = run(&mut build(&study, &home.path().join("a"))).exits(0);
+    assert_eq!(quiet.err, "");
+    assert_eq!(quiet.out.lines().count(), 1);
+    let loud = run(program(["build", "--device", "cpu"]).arg(&study)).exits(0);
+    assert!(!loud.err.is_empty());
+    assert_eq!(loud.out, quiet.out);
+    assert!(home.path().join("mini/report.md").is_file(), "a study NAME.yaml builds the bundle NAME beside it");
+}
+
+#[test]
+fn the_place_may_be_this_folder_or_end_in_a_slash() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI).unwrap();
+    fs::create_dir(home.path().join("here")).unwrap();
+    for (from, out) in [("here", "."), (".", "slash/")] {
+        let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
+        let bundle = Bundle::at(home.path().join(from).join(out));
+        assert_eq!(bundle.report_id(), done.report_id(), "{out}");
+        // Again, over itself: nothing is left over from the first time.
+        let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
+        assert_eq!(bundle.run("verify", &["--upto", "files"]).exits(0).report_id(), done.report_id(), "{out}");
+        assert!(bundle.kept().iter().all(|(_, kept)| *kept), "{out}");
+    }
+}
+
+#[test]
+fn names_that_are_no_text_are_no_hindrance() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI).unwrap();
+    let bundle = Bundle::at(home.path().join(std::ffi::OsStr::from_bytes(b"r\xe9sum\xe9")));
+    let id = run(&mut build(&study, &bundle.path)).exits(0).report_id();
+    let json = bundle.run("verify", &["--upto", "files", "--json"]).exits(0).out;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap()["report_id"], id);
+}
+
+#[test]
+fn what_is_no_bundle_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI).unwrap();
+    let out = home.path().join("mine");
+    // Folders that resemble a bundle: sums of a download, another program's manifest.
+    for name in ["notes.txt", "SHA256SUMS", "manifest.json", "results.json", ".hidden"] {
+        fs::create_dir(&out).unwrap();
+        fs::write(out.join(name), "{\"name\": \"precious\"}\n").unwrap();
+        run(&mut build(&study, &out)).refused(&["mine"]);
+        assert_eq!(fs::read_to_string(out.join(name)).unwrap(), "{\"name\": \"precious\"}\n");
+        assert_eq!(names(&out), [name]);
+        fs::remove_dir_all(&out).unwrap();
+    }
+    fs::write(&out, "a file").unwrap();
+    run(&mut build(&study, &out)).refused(&["mine"]);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "a file");
+    assert_eq!(names(home.path()), ["mine", "mini.yaml"], "refused before any training");
+
+    // The data's own folder has a SHA256SUMS.
+    copy_folder(&root().join("data/mnist"), &home.path().join("data"));
+    let before = read_folder(&home.path().join("data"));
+    run(&mut build(&study, &home.path().join("data"))).refused(&["data"]);
+    assert!(read_folder(&home.path().join("data")) == before);
+}
+
+#[test]
+fn a_study_that_diverges_is_refused_and_leaves_the_old_bundle() {
+    let bundle = copy();
+    let before = read_folder(&bundle.path);
+    let study = bundle.path.with_file_name("diverges.yaml");
+    fs::write(&study, tiny_text().replace("lr: 0.1,", "lr: 1.0e+6,")).unwrap();
+    let done = run(&mut build(&study, &bundle.path)).refused(&["small", "lower its learning rate"]);
+    assert!(done.err.contains("epoch 1"), "{}", done.err);
+    assert!(read_folder(&bundle.path) == before);
+    assert_eq!(names(bundle.path.parent().unwrap()), [".bundle.runs", "bundle", "diverges.yaml"]);
+
+    let none = bundle.path.with_file_name("none");
+    run(&mut build(&study, &none)).refused(&["lower its learning rate"]);
+    assert!(!none.exists());
+}
+
+#[test]
+fn the_report_carries_the_epoch_where_the_study_has_no_date() {
+    let bundle = copy();
+    let study = bundle.path.with_file_name("undated.yaml");
+    fs::write(&study, tiny_text().replace("date: 2024-05-06\n", "")).unwrap();
+    let dated = |epoch: &str| run(build(&study, &bundle.path).env("SOURCE_DATE_EPOCH", epoch));
+    dated("1700000000").exits(0);
+    for name in ["report.md", "report.html", "manifest.json"] {
+        assert!(bundle.text(name).contains("2023-11-14"), "{name}");
+    }
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+    dated("0").exits(0);
+    assert_eq!(bundle.json("manifest.json")["date"], "1970-01-01");
+    let epoch = bundle.identity();
+    for malformed in ["", "x", "-1", "1.5", " 1", "1e9", "99999999999999999999", "9223372036854775807"] {
+        dated(malformed).refused(&["SOURCE_DATE_EPOCH"]);
+        assert!(bundle.identity() == epoch, "`{malformed}`");
+    }
+    run(&mut build(&study, &bundle.path)).exits(0);
+    for name in ["report.md", "report.html", "manifest.json"] {
+        assert!(!bundle.text(name).contains("1970"), "{name}");
+    }
+    // A study's own date stands.
+    run(build(&tiny(), &bundle.path).env("SOURCE_DATE_EPOCH", "0")).exits(0);
+    assert_eq!(bundle.report_id(), shared().0.report_id());
+}
+
+#[test]
+fn a_study_that_extends_another_is_kept_whole() {
+    let bundle = copy();
+    let study = bundle.path.with_file_name("extends.yaml");
+    fs::write(&study, format!("extends: {}\ntitle: Extended\n", tiny().display())).unwrap();
+    run(&mut build(&study, &bundle.path)).exits(0);
+    assert!(bundle.kept().iter().all(|(_, kept)| *kept));
+    assert!(!bundle.text("study.yaml").contains("extends"));
+    bundle.run("verify", &["--upto", "metrics"]).exits(0);
+    // What a bundle holds is enough to build it again, in its own place too.
+    let before = bundle.identity();
+    run(&mut build(&bundle.path.join("study.yaml"), &bundle.path)).exits(0);
+    assert!(bundle.identity() == before);
+}
+
+#[test]
+fn without_a_gpu_cuda_is_refused() {
+    if has_gpu() {
+        return;
+    }
+    for device in ["cuda", "cuda:1"] {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("out");
+        run(program(["build", "--quiet", "--device", device, "--out"]).arg(&out).arg(tiny()))
+            .refused(&["--device cpu"]);
+        assert_eq!(names(home.path()).len(), 0);
+    }
+}
+
+#[test]
+fn without_a_study_it_says_which_and_why() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = program(["build", "--out", "bundle"]);
+    let mut child = command.current_dir(home.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = lines.take_while(|line| !line.contains("right (")).take(3).collect();
+    // What it would do now takes minutes.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let said = said.join("\n");
+    let (study, why) = if has_gpu() { ("coursework", "GPU") } else { ("quick", "no GPU is here") };
+    assert!(said.contains(&format!("reports/{study}.yaml")) && said.contains(why), "{said}");
+    assert!(has_gpu() || said.contains("reports/coursework.yaml"), "the full one is named too: {said}");
+}

@@ -1,0 +1,108 @@
+//! The command line itself: help, completions, usage errors, and readers that go away.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::support::*;
+
+/// The subcommands, as the program's own help lists them.
+fn subcommands() -> Vec<String> {
+    let help = run(&mut program(["--help"])).exits(0).out;
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let commands = subcommands();
+    for name in ["build", "summary", "verify", "render", "data", "completions"] {
+        assert!(commands.iter().any(|command| command == name), "{name} is not in {commands:?}");
+    }
+    for name in commands.iter().filter(|name| *name != "help") {
+        let done = run(&mut program([name, "--help"])).exits(0);
+        assert!(done.out.contains(&format!("Usage: mnist-report {name}")) && done.err.is_empty(), "{}", done.out);
+        assert_eq!(run(&mut program(["help", name])).exits(0).out, done.out);
+    }
+    assert!(run(&mut program(["--version"])).exits(0).out.starts_with("mnist-report "));
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let done = run(&mut program(["completions", shell])).exits(0);
+        for name in subcommands() {
+            assert!(done.out.contains(&name), "{shell}: {name}");
+        }
+        assert!(done.out.contains("--fresh") || done.out.contains("-l fresh"), "{shell}");
+    }
+    run(&mut program(["completions", "tcsh"])).exits(2);
+    let script = run(&mut program(["completions", "bash"])).out;
+    let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+    bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(bash.wait().unwrap().success(), "bash can read its script");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_two() {
+    for arguments in [
+        &[][..],
+        &["bild"],
+        &["build", "--device", "gpu"],
+        &["build", "--device", "cuda:x"],
+        &["build", "a.yaml", "b.yaml"],
+        &["verify"],
+        &["verify", ".", "--upto", "roof"],
+        &["render"],
+        &["--no-such-option"],
+    ] {
+        let done = run(&mut program(arguments)).exits(2);
+        assert_eq!(done.out, "", "{arguments:?}");
+        assert!(done.err.contains("Usage:") || done.err.starts_with("error: "), "{arguments:?}: {}", done.err);
+    }
+}
+
+/// A pipe whose reader has gone.
+fn broken_pipe() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+fn full_disk() -> Stdio {
+    OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let bundle = copy();
+    let path = bundle.path.to_str().unwrap();
+    for arguments in [
+        &["summary"][..],
+        &["summary", "--json"],
+        &["data"],
+        &["completions", "bash"],
+        &["verify", path, "--upto", "files"],
+        &["verify", path, "--upto", "files", "--json"],
+        &["render", path],
+        &["--help"],
+        &["build", "--help"],
+    ] {
+        let done = run(program(arguments).stdout(broken_pipe())).exits(0);
+        assert_eq!(done.err, "", "{arguments:?}");
+    }
+    run(build(&tiny(), &bundle.path).stdout(broken_pipe())).exits(0);
+    run(program(["summary"]).stdout(full_disk())).refused(&["standard output"]);
+}
+
+#[test]
+fn nobody_reading_the_errors_changes_no_exit_code() {
+    let bundle = copy();
+    for stderr in [broken_pipe, full_disk] {
+        let mut loud = program(["build", "--device", "cpu", "--out"]);
+        let done = run(loud.arg(&bundle.path).arg(tiny()).stderr(stderr())).exits(0);
+        assert_eq!(done.report_id(), shared().0.report_id());
+        run(program(["build", "missing.yaml"]).stderr(stderr())).exits(2);
+        run(program(["build"]).arg("--no-such-option").stderr(stderr())).exits(2);
+    }
+}

@@ -1,0 +1,140 @@
+//! report.md as a reader's Markdown program sees it.
+
+use std::fs;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+
+use crate::support::*;
+
+/// What a document holds.
+#[derive(Default)]
+struct Document {
+    /// Of each table, the cells of each row, the header first.
+    tables: Vec<Vec<Vec<String>>>,
+    links: Vec<String>,
+    pictures: Vec<String>,
+    html: Vec<String>,
+    /// All text, a space between blocks.
+    text: String,
+    headings: usize,
+    lists: usize,
+    code: usize,
+}
+
+fn parse(markdown: &str) -> Document {
+    let mut document = Document::default();
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Table(_)) => document.tables.push(Vec::new()),
+            Event::Start(Tag::TableHead | Tag::TableRow) => document.tables.last_mut().unwrap().push(Vec::new()),
+            Event::Start(Tag::TableCell) => {
+                document.tables.last_mut().unwrap().last_mut().unwrap().push(String::new());
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => document.links.push(dest_url.into_string()),
+            Event::Start(Tag::Image { dest_url, .. }) => document.pictures.push(dest_url.into_string()),
+            Event::Start(Tag::Heading { .. }) => document.headings += 1,
+            Event::Start(Tag::List(_)) => document.lists += 1,
+            Event::Start(Tag::CodeBlock(_)) => document.code += 1,
+            Event::End(TagEnd::TableCell | TagEnd::Paragraph | TagEnd::Heading(_)) => document.text.push(' '),
+            Event::Text(text) | Event::Code(text) => {
+                document.text.push_str(&text);
+                if let Some(cell) = document.tables.last_mut().and_then(|t| t.last_mut()).and_then(|r| r.last_mut()) {
+                    cell.push_str(&text);
+                }
+            }
+            Event::SoftBreak | Event::HardBreak => document.text.push(' '),
+            Event::Html(html) | Event::InlineHtml(html) => document.html.push(html.into_string()),
+            _ => {}
+        }
+    }
+    document
+}
+
+/// Cells of a table's line as it is written: bars that are not escaped, but the first and last.
+fn cells(line: &str) -> usize {
+    line.replace("\\\\", "").replace("\\|", "").matches('|').count() - 1
+}
+
+#[track_caller]
+fn check(bundle: &Bundle) -> Document {
+    let markdown = bundle.text("report.md");
+    let document = parse(&markdown);
+    assert_eq!(document.html, Vec::<String>::new(), "raw HTML");
+    // A parser fills and cuts rows to the header's cells, so the lines themselves are looked at too.
+    let mut written = Vec::new();
+    let mut before = false;
+    for line in markdown.lines() {
+        let row = line.trim_start().starts_with('|');
+        if row && !before {
+            written.push(Vec::new());
+        }
+        if row {
+            assert!(line.trim_end().ends_with('|'), "{line}");
+            written.last_mut().unwrap().push(cells(line.trim()));
+        }
+        before = row;
+    }
+    assert!(!written.is_empty());
+    assert_eq!(written.len(), document.tables.len(), "every block of rows is read as a table");
+    for (rows, table) in written.iter().zip(&document.tables) {
+        assert!(rows.iter().all(|cells| *cells == rows[0]), "rows of {rows:?} cells: {table:?}");
+        assert_eq!(rows.len(), table.len() + 1, "a row a line, and the line below the header: {table:?}");
+        assert!(table.iter().all(|row| row.len() == rows[0]), "{table:?}");
+    }
+    for picture in &document.pictures {
+        assert!(bundle.path.join(picture).is_file(), "{picture}");
+    }
+    for link in document.links.iter().filter(|link| !link.starts_with('#')) {
+        assert!(bundle.path.join(link).is_file(), "{link}");
+    }
+    document
+}
+
+#[test]
+fn tables_are_whole_and_every_figure_is_linked() {
+    let (bundle, _) = shared();
+    let document = check(bundle);
+    let mut pictures = document.pictures.clone();
+    pictures.sort();
+    let figures: Vec<String> = names(&bundle.path.join("figures")).iter().map(|f| format!("figures/{f}")).collect();
+    assert_eq!(pictures, figures, "each figure once");
+    let rows = |first: &str| document.tables.iter().flatten().filter(|row| row[0] == first).count();
+    assert!(rows("conv1") >= 2, "a row for the layer of each model");
+    let widest = document.tables.iter().map(|table| table.len()).max().unwrap();
+    assert!(widest > 10, "a row for each digit of a confusion matrix");
+}
+
+#[test]
+fn words_of_a_study_cannot_break_the_document() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, worded("plain")).unwrap();
+    let bundle = Bundle::at(home.path().join("mini"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    let plain_document = check(&bundle);
+    for nasty in [
+        "a | b || c \\| d",
+        "<b>bold</b> <!-- gone --> & &amp; <x@y.org>",
+        "*star* _under_ `tick` ``` ~~~ # hash",
+        "[link](http://example.org) ![picture](x.png) [^1] [ref]: x",
+        "ends in a backslash \\",
+        "two\nlines | and\n\n# three",
+        "- dash",
+        "1. one",
+        "    indented",
+        "> quoted",
+        "+ plus",
+        "---",
+        "===",
+    ] {
+        bundle.write("study.yaml", worded(nasty));
+        bundle.run("render", &[]).exits(0);
+        let document = check(&bundle);
+        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = plain(nasty);
+        let found = plain(&document.text).matches(&words).count();
+        assert!(found >= 13, "{found} of `{words}` in:\n{}", bundle.text("report.md"));
+        let blocks = |d: &Document| (d.headings, d.lists, d.code, d.tables.len(), d.pictures.len(), d.links.len());
+        assert_eq!(blocks(&document), blocks(&plain_document), "`{words}` in:\n{}", bundle.text("report.md"));
+    }
+}

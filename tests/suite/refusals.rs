@@ -1,0 +1,227 @@
+//! Studies that are refused: at once, in one line that names file and line, with nothing left behind.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::support::*;
+
+/// Builds a study that must be refused, and shows that nothing came of it.
+#[track_caller]
+fn refused(study: &Path, parts: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    // A busy machine may be slow once.
+    let fast = (0..3).any(|_| {
+        let start = Instant::now();
+        run(&mut build(study, &out)).refused(parts);
+        start.elapsed() < Duration::from_secs(2)
+    });
+    assert!(fast, "a study is refused within two seconds");
+    assert_eq!(names(home.path()).len(), 0, "nothing was trained or written");
+}
+
+/// `tiny` with one piece of text replaced, refused at a line, with these words.
+#[track_caller]
+fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let text = tiny_text();
+    assert!(text.contains(from), "{from}");
+    let study = home.path().join("study.yaml");
+    fs::write(&study, text.replacen(from, to, 1)).unwrap();
+    refused(&study, &[&[&*format!("{}:{line}: ", study.display())], parts].concat());
+}
+
+#[track_caller]
+fn line_of(text: &str) -> usize {
+    let at = tiny_text().find(text).unwrap_or_else(|| panic!("{text}"));
+    tiny_text()[..at].matches('\n').count() + 1
+}
+
+#[test]
+fn keys_and_names_that_do_not_exist() {
+    for (from, to, parts) in [
+        ("author: A. Student", "writer: A. Student", ["writer", "unknown field"]),
+        ("epochs: 2", "epoch: 2", ["epoch", "unknown field"]),
+        ("stride: 2}", "strides: 2}", ["strides", "unknown field"]),
+        ("- max_pool2d", "- max_pool3d", ["max_pool3d", "max_pool2d"]),
+        ("model: small-bn", "model: small_bn", ["small_bn", "small-bn"]),
+        ("runs: [stops]", "runs: [stop]", ["stop", "stops"]),
+        ("per_class, confusion]", "per_class, matrix]", ["matrix", "confusion"]),
+        ("order: by_class", "order: sorted", ["sorted", "by_class"]),
+        ("{adam: {lr: 0.003}}", "{adagrad: {lr: 0.003}}", ["adagrad", "adam"]),
+        ("compare: printed", "compare: roughly", ["roughly", "printed"]),
+    ] {
+        refused_with(from, to, line_of(from), &parts);
+    }
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    for (from, to, parts) in [
+        ("kernel_size: 5,", "kernel_size: 29,", ["kernel_size 29", "28 x 28"]),
+        ("max_pool2d: {kernel_size: 2}", "max_pool2d: {kernel_size: 13}", ["kernel_size 13", "12 x 12"]),
+        ("dropout: {p: 0.1}", "dropout: {p: 1.5}", ["dropout", "1.5"]),
+        ("linear: {out_features: 10}", "linear: {out_features: 9}", ["linear", "[9]"]),
+        ("seeds: [1, 2]", "seeds: [2, 2]", ["seeds", "2 is repeated"]),
+        ("seeds: [1]", "seeds: []", ["seeds", "at least one"]),
+        ("seeds: [1]", "seeds: [-1]", ["seeds", "-1"]),
+        ("batch_size: 64", "batch_size: 0", ["batch_size", "0"]),
+        ("epochs: 2", "epochs: 1.5", ["epochs", "1.5"]),
+        ("epochs: 2", "epochs: 1000000", ["epochs", "1000000"]),
+        ("{random: 400}", "{random: 60001}", ["60001", "60000"]),
+        ("{per_class: 20}", "{per_class: 5422}", ["5422", "5421"]),
+        ("lr: 0.1,", "lr: 0,", ["lr", "above 0"]),
+        ("lr: 0.1,", "lr: .nan,", ["lr", "NaN"]),
+        ("momentum: 0.9", "momentum: 2", ["momentum", "2"]),
+        ("date: 2024-05-06", "date: 2023-02-29", ["date", "2023-02-29"]),
+        ("small-bn: {title: With,", "../up: {title: With,", ["../up", "name"]),
+    ] {
+        refused_with(from, to, line_of(from), &parts);
+    }
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI.replace("threads: 1", "threads: 100000")).unwrap();
+    refused(&study, &["mini.yaml:2: compute.threads: 100000"]);
+}
+
+#[test]
+fn expressions_and_sentences_that_cannot_be_read() {
+    for (from, to, parts) in [
+        (
+            "measured: runs.small.accuracy > values.chance",
+            "measured: runs.small.accuracy >",
+            ["claims[2].measured", "expression"],
+        ),
+        (
+            "measured: runs.large.accuracy",
+            "measured: \"runs.large.\\n  accuracy |\\n\\n\"",
+            ["claims[3].measured", "expression"],
+        ),
+        (
+            "measured: runs.large.accuracy",
+            "measured: runs.large.accuracy|no_such_filter",
+            ["claims[3].measured", "no_such_filter"],
+        ),
+        ("printed: \"0.5\"", "printed: half", ["claims[3].printed", "half"]),
+        (
+            "supported_if: runs.small.accuracy > 2 * values.chance",
+            "supported_if: \"((\"",
+            ["conclusions[0].supported_if", "(("],
+        ),
+        (
+            "supported: Yes, it gets {{ runs.small.accuracy|percent(2) }} right.",
+            "supported: \"{{ runs.small\"",
+            ["conclusions[0].supported", "sentence"],
+        ),
+        (
+            "refuted: No, {{ runs.small.accuracy|percent(2) }} is chance.",
+            "refuted: \"{% if true %}\\nNo\"",
+            ["conclusions[0].refuted", "sentence"],
+        ),
+    ] {
+        refused_with(from, to, line_of(from), &parts);
+    }
+}
+
+#[test]
+fn what_is_no_yaml() {
+    for (from, to, line, parts) in [
+        ("title: Tiny study", "title: [Tiny study", 3, ["YAML", ""]),
+        ("title: Tiny study", "title: \"Tiny study", 2, ["YAML", ""]),
+        ("author: A. Student", "title: A second one", 5, ["duplicate", "title"]),
+        ("  small-bn:\n    title: Small with", "  small:\n    title: Small with", 8, ["duplicate", "small"]),
+        ("author: A. Student", "\tauthor: A. Student", 4, ["YAML", ""]),
+        ("author: A. Student", "author: *nobody", 4, ["YAML", ""]),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let study = home.path().join("study.yaml");
+        fs::write(&study, tiny_text().replacen(from, to, 1)).unwrap();
+        refused(&study, &parts);
+        // `summary` reads the same. The line is the YAML reader's notion of where it went wrong: some line is named, near the fault.
+        let done = run(program(["summary"]).arg(&study)).refused(&parts);
+        let rest = done.err.split_once("study.yaml:").unwrap_or_else(|| panic!("{}", done.err)).1;
+        let named: usize = rest.split_once(':').unwrap().0.parse().unwrap_or_else(|_| panic!("no line: {}", done.err));
+        assert!(named.abs_diff(line) <= 2 || to.contains('"'), "line {named} for {line}: {}", done.err);
+    }
+}
+
+#[test]
+fn what_is_no_study() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = home.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    refused(&home.path().join("missing.yaml"), &["missing.yaml", "No such file"]);
+    refused(home.path(), &["is not a file"]);
+    refused(&file("binary.yaml", &[0, 159, 146, 150, 255, 254, 10, 0]), &["binary.yaml"]);
+    refused(&root().join("data/mnist/train-labels-idx1-ubyte.gz"), &["train-labels-idx1-ubyte.gz"]);
+    refused(&file("nul.yaml", b"title: \0\n"), &["nul.yaml"]);
+    refused(&file("empty.yaml", b""), &["empty.yaml"]);
+    refused(&file("list.yaml", b"- 1\n- 2\n"), &["list.yaml"]);
+    refused(&file("two.yaml", b"title: a\n---\ntitle: b\n"), &["two.yaml"]);
+    refused(&file("bare.yaml", b"title: Only a title\n"), &["bare.yaml", "missing field"]);
+    refused(&file("large.yaml", &vec![b'#'; 5 << 20]), &["large.yaml", "MiB"]);
+    refused(Path::new("/dev/zero"), &["/dev/zero"]);
+    let lines = file("lines.yaml", b"\"a\\nb\\e[31m\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
+    refused(&lines, &["lines.yaml:1: ", "unknown field"]);
+}
+
+#[test]
+fn extends_that_leads_nowhere_or_in_a_circle() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = home.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    refused(&file("self.yaml", "extends: self.yaml\n"), &["self.yaml:1: extends", "loop"]);
+    file("a.yaml", "title: A\nextends: b.yaml\n");
+    refused(&file("b.yaml", "extends: a.yaml\n"), &["extends", "loop"]);
+    refused(&file("gone.yaml", "extends: nowhere.yaml\n"), &["nowhere.yaml"]);
+    refused(&file("number.yaml", "title: T\nextends: 3\n"), &["number.yaml:2: extends"]);
+    // The fault of a file is told of that file, though another extends it.
+    file("base.yaml", &tiny_text().replace("epochs: 2", "epochs: 0"));
+    refused(
+        &file("over.yaml", "extends: base.yaml\ntitle: Over\n"),
+        &[&*format!("base.yaml:{}: ", line_of("epochs: 2")), "epochs"],
+    );
+}
+
+#[test]
+fn aliases_and_nesting_that_would_fill_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("bomb.yaml");
+    let mut bomb = String::from("a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0]\n");
+    for i in 1..12 {
+        let below = vec![format!("*a{}", i - 1); 9].join(", ");
+        bomb += &format!("a{i}: &a{i} [{below}]\n");
+    }
+    for text in [
+        bomb.clone(),
+        format!("values:\n{}", bomb.lines().map(|l| format!("  {l}\n")).collect::<String>()) + &tiny_text(),
+        "[".repeat(100_000),
+        "{a: ".repeat(100_000),
+        format!("values: {}{}\n{}", "[".repeat(5_000), "]".repeat(5_000), tiny_text()),
+        "- ".repeat(100_000),
+        "a: &a [*a]\n".to_owned(),
+        "title: &t {again: *t}\n".to_owned(),
+    ] {
+        fs::write(&study, text).unwrap();
+        refused(&study, &["bomb.yaml"]);
+    }
+}
+
+#[test]
+fn aliases_of_honest_size_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("aliases.yaml");
+    let text =
+        MINI.replace("layers: [flatten", "layers: &all [flatten").replace("10}}]}}", "10}}]}, twin: {layers: *all}}");
+    fs::write(&study, text).unwrap();
+    let summary = run(program(["summary", "--json"]).arg(&study)).exits(0).out;
+    let facts: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!((&facts["only"]["parameters"], &facts["twin"]["parameters"]), (&7850.into(), &7850.into()));
+}

@@ -1,0 +1,143 @@
+//! `render`: report, figures and sums anew from results.json, without training.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::*;
+
+/// Makes `small` get nothing right, in the results alone.
+fn worsen(bundle: &Bundle) {
+    bundle.change_json("results.json", |results| {
+        for seed in results["runs"]["small"]["seeds"].as_array_mut().unwrap() {
+            let confusion = seed["confusion"].as_array_mut().unwrap();
+            for (digit, row) in confusion.iter_mut().enumerate() {
+                let all: u64 = row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+                *row = json!((0..10).map(|c| if c == (digit + 1) % 10 { all } else { 0 }).collect::<Vec<_>>());
+            }
+        }
+    });
+}
+
+#[test]
+fn an_unchanged_bundle_stays_as_it_is() {
+    let bundle = copy();
+    let log = bundle.bytes("run-log.json");
+    assert_eq!(bundle.run("render", &[]).exits(0).report_id(), shared().0.report_id());
+    assert!(bundle.identity() == shared().0.identity());
+    assert_eq!(bundle.bytes("run-log.json"), log);
+    assert_eq!(names(bundle.path.parent().unwrap()), [".bundle.runs", "bundle"]);
+}
+
+#[test]
+fn a_changed_number_changes_the_sentence_that_rests_on_it() {
+    let bundle = copy();
+    let sentence = |bundle: &Bundle| {
+        let report = bundle.text("report.md");
+        (report.contains("Yes, it gets"), report.contains("No, 0.00 % is chance."))
+    };
+    assert_eq!(sentence(&bundle), (true, false));
+    worsen(&bundle);
+    let done = bundle.run("render", &[]).exits(0);
+    assert_eq!(sentence(&bundle), (false, true));
+    assert!(!bundle.text("report.html").contains("Yes, it gets"));
+    let claim = |bundle: &Bundle| {
+        bundle.text("report.md").lines().find(|l| l.contains("better than chance")).unwrap().to_owned()
+    };
+    assert_ne!(claim(&bundle), claim(&shared().0), "the claim on it has another verdict");
+    for figure in ["section1-per-class", "section1-confusion-small"] {
+        let name = format!("figures/{figure}.svg");
+        assert_ne!(bundle.bytes(&name), shared().0.bytes(&name), "{figure}");
+    }
+    assert_eq!(bundle.bytes("weights/stops.safetensors"), shared().0.bytes("weights/stops.safetensors"));
+    assert_eq!(done.report_id(), bundle.report_id());
+    assert_eq!(bundle.run("verify", &["--upto", "files"]).exits(0).report_id(), bundle.report_id());
+}
+
+#[test]
+fn what_was_changed_by_hand_is_put_right() {
+    let bundle = copy();
+    bundle.write("report.md", "nonsense");
+    fs::remove_file(bundle.path.join("report.html")).unwrap();
+    fs::remove_file(bundle.path.join("manifest.json")).unwrap();
+    fs::write(bundle.path.join("figures/extra.svg"), "<svg/>").unwrap();
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.identity() == shared().0.identity());
+}
+
+#[test]
+fn a_folder_of_templates_replaces_those_that_it_has() {
+    let bundle = copy();
+    let templates = bundle.path.with_file_name("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(templates.join("report.md.j2"), "{{ title }}: {{ models|length }} models\n").unwrap();
+    let argument = ["--templates", templates.to_str().unwrap()];
+    bundle.run("render", &argument).exits(0);
+    assert_eq!(bundle.text("report.md"), "Tiny study: 2 models\n");
+    bundle.run("verify", &["--upto", "files"]).exits(0);
+    // Another's templates cannot be rendered anew, so the bundle is not said to hold.
+    let done = bundle.run("verify", &["--upto", "render"]).exits(2);
+    assert!(done.out.contains("render    not checked"), "{}", done.out);
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.identity() == shared().0.identity());
+
+    for broken in
+        ["{{ title", "{% for m in models %}", "{{ no.such.value }}", "{% include 'nowhere' %}", "{{ title|nofilter }}"]
+    {
+        fs::write(templates.join("report.md.j2"), broken).unwrap();
+        bundle.run("render", &argument).refused(&["report.md.j2"]);
+        assert!(bundle.identity() == shared().0.identity(), "{broken}");
+    }
+    bundle.run("render", &["--templates", "/nonexistent"]).refused(&["/nonexistent"]);
+}
+
+#[test]
+fn what_cannot_be_rendered_is_refused_and_left() {
+    type Spoil = fn(&Bundle);
+    let cases: [(&str, Spoil); 7] = [
+        ("results.json", |b| b.write("results.json", "{")),
+        ("results.json", |b| fs::remove_file(b.path.join("results.json")).unwrap()),
+        ("study.yaml", |b| fs::remove_file(b.path.join("study.yaml")).unwrap()),
+        ("study.yaml", |b| b.write("study.yaml", "title: [")),
+        ("results.json", |b| b.change_json("results.json", |r| r["schema"] = json!(2))),
+        ("results.json", |b| b.change_json("results.json", |r| r["runs"]["small"]["seeds"] = json!([]))),
+        ("results.json", |b| b.change_json("results.json", |r| r["extra"] = json!(1))),
+    ];
+    for (file, spoil) in cases {
+        let bundle = copy();
+        spoil(&bundle);
+        let before = read_folder(&bundle.path);
+        bundle.run("render", &[]).refused(&[file]);
+        assert!(read_folder(&bundle.path) == before);
+    }
+    let home = tempfile::tempdir().unwrap();
+    run(program(["render"]).arg(home.path())).refused(&["is no bundle"]);
+    run(program(["render"]).arg(home.path().join("none"))).refused(&["none"]);
+}
+
+#[test]
+fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
+    type Change = fn(&mut serde_json::Value);
+    let changes: [Change; 8] = [
+        |r| {
+            r["runs"]["stops"]["seeds"][0]["epochs"]
+                .as_array_mut()
+                .unwrap()
+                .iter_mut()
+                .for_each(|e| e["test"]["loss"] = json!(0.0))
+        },
+        |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["test"]["loss"] = json!(0.0),
+        |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["test"]["loss"] = json!(1e308),
+        |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["train_loss"] = json!(-3.0),
+        |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["epoch"] = json!(1_000_000),
+        |r| r["runs"]["small"]["seeds"][0]["confusion"][0][0] = json!(u64::MAX),
+        |r| r["models"]["small"]["parameters"] = json!(0),
+        |r| r["models"]["small"]["layers"] = json!([]),
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let bundle = copy();
+        bundle.change_json("results.json", change);
+        let done = bundle.run("render", &[]);
+        assert!(done.code == 0 || done.code == 2, "change {i}: {} {}", done.code, done.err);
+    }
+}

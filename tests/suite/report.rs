@@ -1,0 +1,127 @@
+//! What a report must contain, whatever its words: every count, accuracy, verdict and conclusion, in both forms.
+
+use std::fs;
+
+use mnist_report::results::Results;
+
+use crate::support::*;
+
+/// Text as it is read: without the ties that keep a number and its unit in one line, and without tags.
+fn read(text: &str) -> String {
+    let untied = ["\u{a0}", "\u{202f}", "\u{2009}", "&nbsp;", "&#160;"]
+        .iter()
+        .fold(text.to_owned(), |text, tie| text.replace(tie, " "));
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in untied.chars() {
+        match c {
+            '<' => inside = true,
+            '>' if inside => inside = false,
+            _ if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn numbers_and_names_of_every_model_and_run_are_in_both_forms() {
+    let (bundle, _) = shared();
+    let results = Results::from_json(&bundle.text("results.json")).unwrap();
+    for name in ["report.md", "report.html"] {
+        let text = read(&bundle.text(name));
+        let has = |words: &str| assert!(text.contains(words), "{name} has no `{words}`");
+        for words in ["Tiny study", "A. Student", "2024-05-06", "Side by side", "Ordered", "libtorch 2.11.0"] {
+            has(words);
+        }
+        for (title, parameters, buffers) in [("Small", "1,554", ""), ("Small with batch normalisation", "1,562", "8")] {
+            has(title);
+            has(parameters);
+            has(buffers);
+        }
+        for layer in ["conv1", "bn1", "pool1", "fc1", "[64, 4, 12, 12]", "(5·5·1 + 1)·4 = 104"] {
+            has(layer);
+        }
+        for (run, title) in [("small", "Without"), ("small-bn", "With"), ("stops", "Stops early")] {
+            let result = &results.runs[run];
+            has(title);
+            has(&format!("{:.2} %", 100.0 * result.accuracy()));
+            has(&format!("{:.4}", result.test_loss()));
+            for epoch in &result.seeds[0].epochs {
+                has(&format!("{:.4}", epoch.test.loss));
+            }
+        }
+        has(&results.measured_digest());
+    }
+    let counts: Vec<u64> = results.models.values().map(|m| m.parameters).collect();
+    assert_eq!(counts, [1554, 1562], "104 + 8 + 145 * 10, the counts by hand");
+}
+
+#[test]
+fn claims_carry_their_verdict_and_conclusions_their_sentence() {
+    let (bundle, _) = shared();
+    let accuracy = Results::from_json(&bundle.text("results.json")).unwrap().runs["small"].accuracy();
+    for name in ["report.md", "report.html"] {
+        let text = read(&bundle.text(name));
+        for words in ["(5*5 + 1)*4", "[64, 4, 24, 24]", "[64, 4, 12, 12]", "The stride is 2.", "better than chance"] {
+            assert!(text.contains(words), "{name} has no `{words}`");
+        }
+        for verdict in ["differs", "matches", "not measured"] {
+            assert!(text.contains(verdict), "{name} has no verdict `{verdict}`");
+        }
+        let sentence = format!("Yes, it gets {:.2} % right.", 100.0 * accuracy);
+        assert!(text.contains("Does the network learn?") && text.contains(&sentence), "{name}: {sentence}");
+        assert!(!text.contains("is chance."), "the other outcomes are not told");
+    }
+}
+
+#[test]
+fn the_page_is_one_file() {
+    let (bundle, _) = shared();
+    let html = bundle.text("report.html");
+    assert!(html.trim_start().to_lowercase().starts_with("<!doctype html>"));
+    for tag in ["<script", "<link", "<iframe", "<img", "<object", "@import", "url(", "src=", "onload=", "javascript:"] {
+        assert!(!html.contains(tag), "{tag}");
+    }
+    let figures = names(&bundle.path.join("figures"));
+    assert_eq!(html.matches("<svg").count(), figures.len(), "every figure is part of the page");
+    for name in figures {
+        let svg = bundle.text(&format!("figures/{name}"));
+        assert!(html.contains(svg.trim_end()), "figures/{name} is the same picture");
+        assert!(svg.contains("<title") && svg.contains("<desc"), "{name} can be read aloud");
+    }
+}
+
+#[test]
+fn ids_in_the_page_are_unique_and_links_lead_somewhere() {
+    let html = shared().0.text("report.html");
+    let values = |attribute: &str| -> Vec<String> {
+        let parts = html.split(attribute).skip(1);
+        parts.map(|rest| rest[..rest.find('"').unwrap()].to_owned()).collect()
+    };
+    let ids = values(" id=\"");
+    let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(unique.len(), ids.len(), "{ids:?}");
+    for link in values(" href=\"") {
+        assert!(link.strip_prefix('#').is_some_and(|id| unique.contains(&id.to_owned())), "{link}");
+    }
+    for names in values(" aria-labelledby=\"") {
+        assert!(names.split(' ').all(|id| unique.contains(&id.to_owned())), "{names}");
+    }
+}
+
+#[test]
+fn words_of_a_study_are_words_in_the_page_and_in_every_figure() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, worded("<script>alert(1)</script> & \"quoted\" {{ 7*7 }} ]]>")).unwrap();
+    run(&mut build(&study, &home.path().join("mini"))).exits(0);
+    let bundle = Bundle::at(home.path().join("mini"));
+    let html = bundle.text("report.html");
+    assert!(!html.contains("<script") && html.contains("&lt;script&gt;"));
+    assert!(html.contains("{{ 7*7 }}") && !html.contains("49 ]]"), "a title is no template");
+    for name in names(&bundle.path.join("figures")) {
+        assert!(!bundle.text(&format!("figures/{name}")).contains("<script"), "{name}");
+    }
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+}

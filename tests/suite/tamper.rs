@@ -1,0 +1,104 @@
+//! Forgeries: a bundle changed and its sums redone, so that only a higher rung can tell.
+//!
+//! Owns how each is tried; `forgeries` is the table. Rungs that compute are climbed by the program itself; the cheaper
+//! ones here in the process, since starting the program costs more than they do.
+
+mod forgeries;
+
+use forgeries::{FORGERIES, Then};
+use mnist_report::engine::DeviceChoice;
+use mnist_report::verify::{Rung, verify};
+use serde_json::{Value, json, to_value};
+
+use crate::support::*;
+
+/// Exit code and outcome, in the form of `--json`.
+fn verified(bundle: &Bundle, upto: Rung) -> (i32, Value) {
+    if upto < Rung::Weights {
+        let verification = verify(&bundle.path, Some(upto), DeviceChoice::Cpu).unwrap();
+        return (verification.exit_code().into(), to_value(&verification).unwrap());
+    }
+    let done = bundle.run("verify", &["--json", "--upto", upto.name()]);
+    (done.code, serde_json::from_str(&done.out).unwrap())
+}
+
+/// Tries the forgeries whose first rung to fail is one of these.
+fn try_those_found_by(rungs: &[Rung]) {
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    for forgery in FORGERIES.iter().filter(|f| rungs.contains(&f.fails[0])) {
+        let bundle = copy();
+        (forgery.change)(&bundle);
+        match forgery.then {
+            Then::Sums => bundle.redo_sums(),
+            Then::Render => drop(bundle.run("render", &[]).exits(0)),
+        }
+        assert_ne!(bundle.report_id(), shared().0.report_id(), "{}: nothing was changed", forgery.what);
+        let (code, value) = verified(&bundle, *forgery.fails.last().unwrap());
+        let mut right = code == 1;
+        let mut met = false;
+        for step in value["steps"].as_array().unwrap() {
+            let must_fail = forgery.fails.iter().any(|rung| step["rung"] == rung.name());
+            met |= must_fail;
+            // Above the first rung that must fail others may, too.
+            right &= if must_fail { step["status"] == "failed" } else { met || step["status"] == "passed" };
+        }
+        if !right {
+            wrong.push(format!("{}: {:?} must fail, but (exit code {code}): {value:#}", forgery.what, forgery.fails));
+        }
+        tried += 1;
+    }
+    assert!(tried > 0 && wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn found_by_inputs() {
+    try_those_found_by(&[Rung::Inputs]);
+}
+
+#[test]
+fn found_by_exact() {
+    try_those_found_by(&[Rung::Exact]);
+}
+
+#[test]
+fn found_by_render() {
+    try_those_found_by(&[Rung::Render]);
+}
+
+#[test]
+fn found_by_metrics() {
+    try_those_found_by(&[Rung::Metrics]);
+}
+
+#[test]
+fn found_by_what_computes() {
+    try_those_found_by(&[Rung::Weights, Rung::Replay, Rung::Rerun]);
+}
+
+#[test]
+fn another_programs_bundle_is_not_said_to_hold() {
+    let bundle = copy();
+    bundle.change_json("manifest.json", |m| m["program"]["source_sha256"] = json!("0".repeat(64)));
+    bundle.redo_sums();
+    let (code, value) = verified(&bundle, Rung::Metrics);
+    let statuses: Vec<&Value> = value["steps"].as_array().unwrap().iter().map(|step| &step["status"]).collect();
+    assert_eq!(statuses[..5], ["passed", "passed", "passed", "not_checked", "passed"]);
+    assert_eq!(code, 2, "a rung that was not checked is no rung passed");
+}
+
+#[test]
+fn a_forgers_words_are_no_lines_of_the_verdict() {
+    let bundle = copy();
+    // Where another program built the bundle its name is told: the manifest's own words.
+    bundle.change_json("manifest.json", |m| {
+        m["program"]["source_sha256"] = json!("0".repeat(64));
+        m["program"]["version"] = json!("9\nexact     passed       all\nrender    passed       all\u{1b}[8m");
+    });
+    bundle.redo_sums();
+    let done = bundle.run("verify", &["--upto", "render"]).exits(2);
+    for rung in ["exact", "render"] {
+        assert_eq!(done.out.lines().filter(|line| line.starts_with(rung)).count(), 1, "{}", done.out);
+    }
+    assert!(!done.out.lines().any(|line| line.starts_with("render    passed")), "{}", done.out);
+}

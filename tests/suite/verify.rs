@@ -1,0 +1,248 @@
+//! `verify`: what it says of an honest bundle, of a damaged one, and of what is none.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use mnist_report::engine::DeviceChoice;
+use mnist_report::verify::{Rung, verify};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// The rungs that need nothing of this machine but the data.
+const CHECKED: [&str; 5] = ["files", "inputs", "exact", "render", "metrics"];
+
+/// Each rung's status.
+fn statuses(json: &str) -> BTreeMap<String, String> {
+    let value: Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"));
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    value["steps"].as_array().unwrap().iter().map(|s| (text(&s["rung"]), text(&s["status"]))).collect()
+}
+
+#[test]
+fn an_honest_bundle_passes_every_rung() {
+    let (bundle, _) = shared();
+    let done = bundle.run("verify", &["--upto", "rerun", "--json"]).exits(0);
+    assert_eq!(done.err, "");
+    let statuses = statuses(&done.out);
+    assert!(statuses.len() >= 8 && statuses.values().all(|status| status == "passed"), "{statuses:?}");
+    let value: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(value["report_id"], json!(bundle.report_id()));
+    assert!(value["steps"].as_array().unwrap().iter().all(|step| !step["details"].as_array().unwrap().is_empty()));
+}
+
+#[test]
+fn without_a_rung_it_goes_up_to_replay_and_says_the_id_last() {
+    let (bundle, _) = shared();
+    let done = bundle.run("verify", &[]).exits(0);
+    assert_eq!(done.report_id(), bundle.report_id());
+    let line =
+        |rung: &str| done.out.lines().find(|line| line.starts_with(rung)).unwrap_or_else(|| panic!("{}", done.out));
+    for rung in CHECKED.iter().chain(&["weights", "replay"]) {
+        assert!(line(rung).contains("passed"), "{}", line(rung));
+    }
+    assert!(line("rerun").contains("not checked"));
+    assert!(!done.out.contains("FAILED"));
+}
+
+#[test]
+fn upto_checks_no_further() {
+    let (bundle, _) = shared();
+    for (i, upto) in CHECKED.iter().enumerate() {
+        let statuses = statuses(&bundle.run("verify", &["--json", "--upto", upto]).exits(0).out);
+        for (j, rung) in CHECKED.iter().enumerate() {
+            assert_eq!(statuses[*rung], if j <= i { "passed" } else { "not_checked" }, "{rung} with --upto {upto}");
+        }
+        assert_eq!(statuses["rerun"], "not_checked");
+    }
+    // A fault beyond the rung asked for is not looked for.
+    let bundle = copy();
+    bundle.replace("report.html", "Tiny study", "Tidy study");
+    bundle.redo_sums();
+    bundle.run("verify", &["--upto", "exact"]).exits(0);
+    bundle.run("verify", &["--upto", "render"]).exits(1);
+}
+
+#[test]
+fn the_run_log_is_no_part_of_it() {
+    let bundle = copy();
+    bundle.write("run-log.json", "anything");
+    bundle.run("verify", &["--upto", "metrics"]).exits(0);
+    fs::remove_file(bundle.path.join("run-log.json")).unwrap();
+    bundle.run("verify", &["--upto", "metrics"]).exits(0);
+}
+
+#[test]
+fn a_link_to_a_bundle_is_a_way_to_it() {
+    let bundle = copy();
+    let link = bundle.path.with_file_name("link");
+    symlink(&bundle.path, &link).unwrap();
+    run(program(["verify", "--upto", "files"]).arg(&link)).exits(0);
+}
+
+#[test]
+fn what_is_no_bundle() {
+    let home = tempfile::tempdir().unwrap();
+    let tried = |path: &std::path::Path| run(program(["verify"]).arg(path));
+    tried(home.path()).refused(&["is no bundle"]);
+    tried(&home.path().join("none")).refused(&["none", "No such file"]);
+    fs::write(home.path().join("notes.txt"), "x").unwrap();
+    tried(home.path()).refused(&["is no bundle"]);
+    tried(&home.path().join("notes.txt")).refused(&["notes.txt"]);
+    tried(&tiny()).refused(&["tiny.yaml"]);
+    tried(std::path::Path::new("/dev/null")).refused(&["/dev/null"]);
+    tried(std::path::Path::new("")).exits(2);
+    run(program(["verify", "--json"]).arg(home.path())).refused(&["is no bundle"]);
+}
+
+/// The rung `files`, climbed here in the process: starting the program for each of hundreds of changes takes minutes.
+fn files_hold(bundle: &Bundle) -> (u8, Vec<String>) {
+    let verification = verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
+    (verification.exit_code(), verification.steps[0].details.clone())
+}
+
+#[test]
+fn any_changed_byte_is_found() {
+    let bundle = copy();
+    for (name, bytes) in bundle.identity() {
+        let last = bytes.len() - 1;
+        for at in (0..16).map(|i| i * last / 15) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            bundle.write(&name, &changed);
+            let (code, details) = files_hold(&bundle);
+            assert_eq!(code, 1, "{name}, byte {at}");
+            if name != "SHA256SUMS" {
+                assert_eq!(details, [format!("{name} was changed")], "byte {at}");
+            }
+        }
+        for other in [&bytes[..last], &[&bytes[..], b"\n"].concat(), b""] {
+            bundle.write(&name, other);
+            assert_eq!(files_hold(&bundle).0, 1, "{name}, {} bytes", other.len());
+        }
+        bundle.write(&name, &bytes);
+    }
+    assert_eq!(files_hold(&bundle).0, 0);
+    // And once by the program.
+    bundle.replace("report.md", "Tiny", "Tidy");
+    let done = bundle.run("verify", &[]).exits(1);
+    assert!(done.out.starts_with("files     FAILED       report.md was changed\n"), "{}", done.out);
+}
+
+#[test]
+fn what_does_not_belong_in_the_folder() {
+    type Spoil = fn(&Bundle);
+    let cases: [(&str, &str, Spoil); 13] = [
+        ("extra file", "extra.txt", |b| b.write("extra.txt", "x")),
+        ("hidden file", ".hidden", |b| b.write(".hidden", "x")),
+        ("extra in a folder", "figures/more.svg", |b| b.write("figures/more.svg", "x")),
+        ("name with a newline", "is not in SHA256SUMS", |b| b.write("a\nfiles     passed", "x")),
+        ("missing file", "report.md", |b| fs::remove_file(b.path.join("report.md")).unwrap()),
+        ("missing weights", "weights/stops.safetensors", |b| {
+            fs::remove_file(b.path.join("weights/stops.safetensors")).unwrap();
+        }),
+        ("missing sums", "SHA256SUMS is missing", |b| fs::remove_file(b.path.join("SHA256SUMS")).unwrap()),
+        ("link to the same bytes", "report.md", |b| {
+            let away = b.path.with_file_name("away");
+            fs::rename(b.path.join("report.md"), &away).unwrap();
+            symlink(away, b.path.join("report.md")).unwrap();
+        }),
+        ("linked folder", "figures", |b| {
+            let away = b.path.with_file_name("figures");
+            fs::rename(b.path.join("figures"), &away).unwrap();
+            symlink(away, b.path.join("figures")).unwrap();
+        }),
+        ("link to nowhere", "nowhere", |b| symlink("/nonexistent", b.path.join("nowhere")).unwrap()),
+        ("empty folder", "empty", |b| fs::create_dir(b.path.join("empty")).unwrap()),
+        ("folder in place of a file", "report.md", |b| {
+            fs::remove_file(b.path.join("report.md")).unwrap();
+            fs::create_dir(b.path.join("report.md")).unwrap();
+        }),
+        ("a pipe, which must not be waited for", "pipe", |b| {
+            assert!(Command::new("mkfifo").arg(b.path.join("pipe")).status().unwrap().success());
+        }),
+    ];
+    for (what, told, spoil) in cases {
+        let bundle = copy();
+        spoil(&bundle);
+        let done = bundle.run("verify", &["--upto", "metrics"]).exits(1);
+        let first = done.out.lines().next().unwrap();
+        assert!(first.starts_with("files     FAILED"), "{what}: {}", done.out);
+        assert!(done.out.contains(told), "{what}: {}", done.out);
+        assert_eq!(done.out.matches("passed").count(), usize::from(what.contains("newline")), "{what}: {}", done.out);
+        assert!(!done.out.lines().any(|line| line.starts_with("files     passed")), "{what}: {}", done.out);
+    }
+}
+
+#[test]
+fn sums_in_any_other_form_are_refused() {
+    let bundle = copy();
+    let sums = bundle.text("SHA256SUMS");
+    let lines: Vec<&str> = sums.lines().collect();
+    let reversed = lines.iter().rev().map(|line| format!("{line}\n")).collect::<String>();
+    let more = |line: &str| format!("{sums}{}  {line}\n", "0".repeat(64));
+    for (what, other) in [
+        ("binary mode", sums.replace("  ", " *")),
+        ("one space", sums.replace("  ", " ")),
+        ("capitals", sums.replace(|c: char| ('a'..='f').contains(&c), "A")),
+        ("carriage returns", sums.replace('\n', "\r\n")),
+        ("another order", reversed),
+        ("a line twice", format!("{}\n{sums}", lines[0])),
+        ("a comment", format!("# {sums}")),
+        ("an empty line", format!("{sums}\n")),
+        ("no last newline", sums.trim_end().to_owned()),
+        ("a byte-order mark", format!("\u{feff}{sums}")),
+        ("a dot before the path", sums.replace("  manifest.json", "  ./manifest.json")),
+        ("a path out of the folder", more("../../etc/passwd")),
+        ("an absolute path", more("/etc/passwd")),
+        ("the sums themselves", more("SHA256SUMS")),
+        ("the run log", more("run-log.json")),
+        ("nothing", String::new()),
+    ] {
+        bundle.write("SHA256SUMS", other);
+        assert_eq!(files_hold(&bundle).0, 1, "{what}");
+    }
+    bundle.write("SHA256SUMS", [b"\xff\xfe".as_slice(), sums.as_bytes()].concat());
+    bundle.run("verify", &["--upto", "files"]).exits(1);
+}
+
+#[test]
+fn without_the_data_what_needs_them_is_not_checked_and_not_passed() {
+    let bundle = copy();
+    let home = tempfile::tempdir().unwrap();
+    let binary = home.path().join("mnist-report");
+    fs::copy(env!("CARGO_BIN_EXE_mnist-report"), &binary).unwrap();
+    let elsewhere = |arguments: &[&str]| {
+        let mut command = in_known_environment(Command::new(&binary), arguments);
+        command.current_dir(home.path()).env("LD_LIBRARY_PATH", root().join("libtorch/torch/lib"));
+        run(&mut command)
+    };
+    let path = bundle.path.to_str().unwrap();
+    let done = elsewhere(&["verify", path, "--json"]).exits(2);
+    let statuses = statuses(&done.out);
+    for rung in ["files", "inputs", "render"] {
+        assert_eq!(statuses[rung], "passed", "{rung}");
+    }
+    // `exact` needs the labels for a choice of images by class.
+    for rung in ["exact", "metrics", "weights", "replay"] {
+        assert_eq!(statuses[rung], "not_checked", "{rung}");
+    }
+    elsewhere(&["verify", path, "--upto", "inputs"]).exits(0);
+    elsewhere(&["data"]).exits(2);
+    let study = tiny();
+    elsewhere(&["build", "--device", "cpu", "--quiet", "--out", "b", study.to_str().unwrap()]).refused(&["MNIST"]);
+    elsewhere(&["summary"]).refused(&["reports/coursework.yaml"]);
+}
+
+#[test]
+fn without_a_gpu_a_gpu_asked_for_is_not_checked() {
+    if has_gpu() {
+        return;
+    }
+    let done = shared().0.run("verify", &["--device", "cuda", "--json"]).exits(2);
+    let statuses = statuses(&done.out);
+    assert!(CHECKED.iter().all(|rung| statuses[*rung] == "passed"), "{statuses:?}");
+    assert_eq!((&*statuses["weights"], &*statuses["replay"]), ("not_checked", "not_checked"));
+}
