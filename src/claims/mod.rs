@@ -43,9 +43,18 @@ pub struct Concluded {
 /// The first that cannot, at its line.
 pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
     let env = context::environment();
-    let expression = |key: String, text: &str| match env.compile_expression(text) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(source.error(key, format!("`{text}` is no expression: {e}"))),
+    // Names of filters and the like are looked up when they are met: here, on nothing.
+    let lenient = context::sentence_environment();
+    let unknown = |e: &minijinja::Error| {
+        use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownTest};
+        matches!(e.kind(), UnknownFilter | UnknownFunction | UnknownTest)
+    };
+    let expression = |key: String, text: &str| {
+        let compiled = lenient.compile_expression(text);
+        match compiled.and_then(|e| e.eval(())).err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
+            None => Ok(()),
+            Some(e) => Err(source.error(key, format!("`{text}` is no expression: {e}"))),
+        }
     };
     for (i, claim) in source.study.claims.iter().enumerate() {
         expression(format!("claims[{i}].measured"), &claim.measured)?;
@@ -57,6 +66,9 @@ pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
         for (part, text) in [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)] {
             env.template_from_str(text)
                 .map_err(|e| source.error(format!("conclusions[{i}].{part}"), format!("is no sentence: {e}")))?;
+            if let Some(e) = lenient.render_str(text, ()).err().filter(unknown) {
+                return Err(source.error(format!("conclusions[{i}].{part}"), format!("is no sentence: {e}")));
+            }
         }
     }
     Ok(())

@@ -69,6 +69,21 @@ impl Templates {
 /// Text that Markdown shows as it stands, in a paragraph or a table's cell.
 fn markdown_escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
+    // What would begin a list: a dash or plus, or a number with its dot.
+    let text = text.trim_start();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let text = match text.as_bytes().get(digits) {
+        Some(b'-' | b'+') if digits == 0 => {
+            escaped.push('\\');
+            text
+        }
+        Some(b'.' | b')') if digits > 0 && !text[digits + 1..].starts_with(|c: char| c.is_ascii_digit()) => {
+            escaped.push_str(&text[..digits]);
+            escaped.push('\\');
+            &text[digits..]
+        }
+        _ => text,
+    };
     for c in text.chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' => escaped.extend(['\\', c]),

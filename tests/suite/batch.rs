@@ -21,7 +21,7 @@ fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
     assert!(line(&format!("{}: ", missing.display())).contains("cannot be checked: cannot read"), "{out}");
     assert!(line(&format!("{}: ", broken.display())).contains("`files` FAILED: report.md was changed"), "{out}");
     let row = line(&format!("{}  ", copied.display()));
-    assert!(row.contains("My study") && row.contains("5 passed") && row.contains("portable, 2 threads"), "{row}");
+    assert!(row.contains("My study") && row.contains("5 passed") && row.contains("portable, 4 threads"), "{row}");
     let same = line("The same measured values under different Report IDs: ");
     assert!(same.contains(text(tiny())) && same.contains(text(&copied)), "{out}");
 

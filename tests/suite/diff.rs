@@ -79,7 +79,7 @@ fn only_a_differing_environment_explains_what_the_study_does_not() {
     let parts = &found["measured"][0]["seeds"][0]["parts"];
     assert_eq!(parts["quantity"], "test loss");
 
-    edit(&forged, "results.json", "\"threads\": 2", "\"threads\": 3");
+    edit(&forged, "results.json", "\"threads\": 4", "\"threads\": 3");
     let found = diff(&forged);
     assert_eq!(found["explanation"]["unexplained"], false);
     assert_eq!(found["explanation"]["environments_differ"], true);

@@ -129,7 +129,7 @@ fn what_is_no_yaml() {
     for (from, to, line, parts) in [
         ("title: Tiny study", "title: [Tiny study", 3, ["YAML", ""]),
         ("title: Tiny study", "title: \"Tiny study", 2, ["YAML", ""]),
-        ("author: A. Student", "title: A second one", 5, ["duplicate", "title"]),
+        ("author: A. Student", "title: A second one", 3, ["duplicate", "title"]),
         ("  small-bn:\n    title: Small with", "  small:\n    title: Small with", 8, ["duplicate", "small"]),
         ("author: A. Student", "\tauthor: A. Student", 4, ["YAML", ""]),
         ("author: A. Student", "author: *nobody", 4, ["YAML", ""]),

@@ -81,13 +81,13 @@ pub const FORGERIES: &[Forgery] = &[
     row("a figure", Then::Sums, &[Render], |b| b.replace("figures/parameters.svg", "1,554", "1,555")),
     row("an extra figure", Then::Sums, &[Inputs], |b| b.write("figures/more.svg", "<svg/>")),
     // Predictions, weights, evidence.
-    row("a prediction", Then::Sums, &[Metrics], |b| predict(b, 7)),
-    row("a prediction that is no digit", Then::Sums, &[Metrics], |b| predict(b, 77)),
-    row("fewer predictions", Then::Sums, &[Metrics], |b| b.write(STOPS, [0, 0, 8, 1, 0, 0, 0, 1, 7])),
+    row("a prediction", Then::Render, &[Metrics], |b| predict(b, 7)),
+    row("a prediction that is no digit", Then::Render, &[Metrics], |b| predict(b, 77)),
+    row("fewer predictions", Then::Render, &[Metrics], |b| b.write(STOPS, [0, 0, 8, 1, 0, 0, 0, 1, 7])),
     row("a run's predictions removed", Then::Render, &[Metrics], |b| remove(b, STOPS)),
     row("predictions of no run", Then::Render, &[Metrics], |b| b.write("predictions/more.html", "<p>Full marks</p>")),
     row("weights of no run", Then::Render, &[Metrics], |b| b.write("weights/more.safetensors", b.bytes(BN_WEIGHTS))),
-    row("a weight", Then::Sums, &[Metrics], |b| nudge(b, BN_WEIGHTS)),
+    row("a weight", Then::Render, &[Metrics], |b| nudge(b, BN_WEIGHTS)),
     row("a weight and its hash", Then::Render, &[Weights], |b| {
         nudge(b, BN_WEIGHTS);
         rehash_weights(b);
@@ -96,8 +96,8 @@ pub const FORGERIES: &[Forgery] = &[
         b.write(BN_WEIGHTS, "none");
         rehash_weights(b);
     }),
-    row("a value of the evidence", Then::Sums, &[Replay], |b| nudge(b, "evidence/small-bn.safetensors")),
-    row("evidence that is none", Then::Sums, &[Replay], |b| b.write("evidence/small-bn.safetensors", "none")),
+    row("a value of the evidence", Then::Render, &[Replay], |b| nudge(b, "evidence/small-bn.safetensors")),
+    row("evidence that is none", Then::Render, &[Replay], |b| b.write("evidence/small-bn.safetensors", "none")),
     row("a run's evidence removed", Then::Render, &[Replay], |b| remove(b, "evidence/stops.safetensors")),
     row("a chain of other states", Then::Render, &[Replay], |b| {
         seed(b, "small-bn", |seed| seed["chain"][0]["end_sha256"] = json!("0".repeat(64)));
