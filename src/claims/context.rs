@@ -136,6 +136,8 @@ pub fn sentence_environment() -> Environment<'static> {
 pub fn environment() -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    // A study's expression must not keep a grader's machine busy; the longest real sentence needs some hundreds.
+    env.set_fuel(Some(1_000_000));
     env.add_filter("fixed", |x: Value, decimals: usize| number_text(&x, |x| numbers::fixed(x, decimals)));
     env.add_filter("percent", |x: Value, decimals: usize| number_text(&x, |x| numbers::percent(x, decimals)));
     env.add_filter("points", |x: Value, decimals: usize| number_text(&x, |x| numbers::points(x, decimals)));

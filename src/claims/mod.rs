@@ -46,8 +46,8 @@ pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
     // Names of filters and the like are looked up when they are met: here, on nothing.
     let lenient = context::sentence_environment();
     let unknown = |e: &minijinja::Error| {
-        use minijinja::ErrorKind::{UnknownFilter, UnknownFunction, UnknownTest};
-        matches!(e.kind(), UnknownFilter | UnknownFunction | UnknownTest)
+        use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
+        matches!(e.kind(), OutOfFuel | UnknownFilter | UnknownFunction | UnknownTest)
     };
     let expression = |key: String, text: &str| {
         let compiled = lenient.compile_expression(text);

@@ -35,7 +35,7 @@ pub(super) fn line(record: &Record) -> String {
 /// The table of all, and what shows only side by side.
 pub(super) fn table(records: &[Record]) -> String {
     let header = ["path", "title", "Report ID", "rungs", "environment", "measured"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(header).chain(records.iter().map(|r| row(r))).collect();
+    let rows: Vec<[String; 6]> = std::iter::once(header).chain(records.iter().map(row)).collect();
     let widths: [usize; 6] = std::array::from_fn(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0));
     let mut text = String::from("\n");
     for row in &rows {
