@@ -30,7 +30,7 @@ install() {
         fail "pip could not install the validator: check the network and pip's settings, then try again"
     # The crate names its JSON-LD context by URL, and the validator fetches that. Put into the validator's cache, it
     # is there without the network and cannot change.
-    "$venv/bin/python" - "$venv/cache" <<'PY' || fail "cannot put the JSON-LD context into the validator's cache"
+    "$venv/bin/python" -I - "$venv/cache" <<'PY' || fail "cannot put the JSON-LD context into the validator's cache"
 import importlib.util, json, pathlib, sys
 from requests_cache import CachedResponse, CachedSession
 from requests_cache.models import CachedRequest
@@ -50,11 +50,13 @@ PY
 
 cmp -s "$pins" "$venv/stamp" || install
 
+# Not bin/rocrate-validator: its first line names the folder of the install, and fails once the repository has moved.
+start='import sys; from rocrate_validator.cli import cli; sys.exit(cli())'
 invalid=0
 for bundle in "$@"; do
     [[ -f $bundle/ro-crate-metadata.json ]] || fail "$bundle has no ro-crate-metadata.json: name the folder of a bundle"
     rc=0
-    out=$("$venv/bin/rocrate-validator" --no-interactive --disable-color validate --offline --cache-path "$venv/cache" \
+    out=$("$venv/bin/python" -I -c "$start" --no-interactive --disable-color validate --offline --cache-path "$venv/cache" \
         --profile-identifier "$profile" --verbose --no-paging --output-format text "$bundle" 2>&1) || rc=$?
     case $rc in
         0) printf '%s: a valid %s\n' "$bundle" "$profile" ;;

@@ -269,7 +269,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         "predictions" => "The class predicted for each test image, in IDX format",
         "weights" => "Weights after training, in safetensors format",
         "manifest.json" => "Inputs, digests, environment and files of the bundle",
-        "evidence" => "Evidence of how a run was trained",
+        "evidence" => "States of a training, kept so that parts of it can be replayed",
         SUMS => "The SHA-256 of every other file; its own is the Report ID",
         _ => "A file of the bundle",
     };
