@@ -171,7 +171,7 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
 
 fn program(manifest: &Manifest) -> Vec<Value> {
     let program = &manifest.program;
-    let libtorch = format!("https://pypi.org/project/torch/{}/", manifest.environment.libtorch);
+    let libtorch = format!("https://github.com/pytorch/pytorch/releases/tag/v{}", manifest.environment.libtorch);
     vec![
         json!({
             "@id": PROGRAM,
