@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
 
-use super::{Displacement, Evidence, SEGMENT, candidates, kept, last, sketch, state_sha256, to_file};
+use super::{Displacement, Evidence, SEGMENT, candidates, kept, last, sketch, to_file};
+use crate::digest::sha256_hex;
 use crate::engine::{NamedTensor, Trainer};
 use crate::results::Segment;
 use crate::runs::{from_safetensors, to_safetensors};
@@ -16,7 +17,7 @@ use crate::study::RunPlan;
 /// Watches a training and hashes its states.
 pub struct Recorder<'a> {
     plan: &'a RunPlan,
-    /// Starts and ends of segments: (start, steps), by the step at which something is to be done.
+    /// How many steps the segment has that starts at a step.
     starts: BTreeMap<usize, usize>,
     open: Vec<Open>,
     done: BTreeMap<usize, (Segment, Displacement)>,
@@ -63,7 +64,8 @@ impl<'a> Recorder<'a> {
             return Ok(());
         }
         let state = trainer.state();
-        let sha256 = state_sha256(&state)?;
+        let bytes = to_safetensors(&state)?;
+        let sha256 = sha256_hex(&bytes);
         let (ended, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(|o| o.step + o.steps == now);
         self.open = open;
         for o in ended {
@@ -75,7 +77,7 @@ impl<'a> Recorder<'a> {
         if let Some(steps) = starting {
             if let Some(folder) = self.folder.as_ref().filter(|_| now > 0) {
                 let path = folder.path().join(now.to_string());
-                std::fs::write(&path, to_safetensors(&state)?)
+                std::fs::write(&path, &bytes)
                     .with_context(|| format!("cannot write {} (set TMPDIR to a folder with room)", path.display()))?;
             }
             self.open.push(Open { step: now, steps, start_sha256: sha256, state });
