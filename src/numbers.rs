@@ -35,6 +35,11 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// A count with its noun: `1 model`, `2 models`.
+pub fn plural(n: usize, noun: &str) -> String {
+    format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
+}
+
 /// A shape as PyTorch prints it: `[128, 64, 26, 26]`.
 pub fn shape(dims: &[usize]) -> String {
     format!("{dims:?}")

@@ -17,7 +17,7 @@ use crate::cli::Build;
 use crate::dataset::{Mnist, write_labels};
 use crate::engine::{DeviceChoice, Engine};
 use crate::model::CLASSES;
-use crate::numbers::{count, duration, fixed, percent};
+use crate::numbers::{count, duration, fixed, percent, plural};
 use crate::paths;
 use crate::report::Templates;
 use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
@@ -26,7 +26,7 @@ use crate::study::Plan;
 
 /// How much faster than a plain matrix product a training step's multiply-adds go, measured for the
 /// coursework's networks: on two CPU cores, and on a GPU where small batches wait for launches.
-const CPU_FACTOR: f64 = 1.3;
+const CPU_FACTOR: f64 = 1.7;
 const GPU_FACTOR: f64 = 0.1;
 
 const FULL: &str = "reports/coursework.yaml";
@@ -113,7 +113,8 @@ fn announce(options: &Build, file: &Path, out: &Path, engine: &Engine, plan: &Pl
     let about = |plan: &Plan| duration(plan.mult_adds() / rate);
     let (models, runs) = (plan.models.len(), plan.runs.values().map(|r| r.seeds.len()).sum::<usize>());
     say(&format!("{} -> {}", file.display(), out.display()));
-    say(&format!("{models} models, {runs} trainings on {}; about {}", engine.environment, about(plan)));
+    let (models, runs) = (plural(models, "model"), plural(runs, "training"));
+    say(&format!("{models}, {runs} on {}; about {}", engine.environment, about(plan)));
     if options.study.is_none() {
         let full = paths::of_repository(FULL);
         let why = if engine.is_gpu() { "a GPU is here" } else { "no GPU is here" };

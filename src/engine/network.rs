@@ -17,6 +17,16 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
+impl NamedTensor {
+    /// What the names of an optimizer's tensors start with in a training's state.
+    pub(super) const OPTIMIZER: &str = "optimizer.";
+
+    /// Whether it is an optimizer's, of a training's state; else it is a network's.
+    pub fn is_optimizers(&self) -> bool {
+        self.name.starts_with(Self::OPTIMIZER)
+    }
+}
+
 /// What a live network gave for one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {

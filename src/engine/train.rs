@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
     pub fn state(&self) -> Vec<NamedTensor> {
         let mut state = self.network.tensors();
         for (list, tensors) in self.rule.state() {
-            state.extend(self.network.named_like_parameters(&format!("{OPTIMIZER}{list}."), tensors));
+            state.extend(self.network.named_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors));
         }
         state
     }
@@ -108,11 +108,11 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// Names the tensor that is missing, too many or of another shape.
     pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
-        let (kept, own): (Vec<_>, Vec<_>) = state.iter().cloned().partition(|t| t.name.starts_with(OPTIMIZER));
+        let (kept, own): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizers);
         self.network.load(&own)?;
         let mut used = 0;
         for (list, tensors) in self.rule.state_mut() {
-            used += self.network.load_like_parameters(&format!("{OPTIMIZER}{list}."), tensors, &kept)?;
+            used += self.network.load_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors, &kept)?;
         }
         if used != kept.len() {
             return Err(format!("{} tensors of an optimizer that has {used}", kept.len()));
@@ -201,9 +201,6 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 }
-
-/// What the optimizer's tensors' names start with in a state.
-const OPTIMIZER: &str = "optimizer.";
 
 /// Logits of every image of a split, in its order: ten a row.
 pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {

@@ -112,7 +112,7 @@ pub fn displacement(start: &[NamedTensor], end: &[NamedTensor]) -> Displacement 
     let values = |state: &[NamedTensor], buffers: bool| -> Vec<f32> {
         state
             .iter()
-            .filter(|t| !t.name.starts_with("optimizer.") && t.name.contains(".running_") == buffers)
+            .filter(|t| !t.is_optimizers() && t.name.contains(".running_") == buffers)
             .flat_map(|t| t.values.iter().copied())
             .collect()
     };

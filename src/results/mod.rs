@@ -202,11 +202,6 @@ impl RunResult {
     pub fn mean(&self, value: impl Fn(&SeedResult) -> f64) -> f64 {
         self.seeds.iter().map(value).sum::<f64>() / self.seeds.len() as f64
     }
-
-    /// The file name's stem of one seed's files.
-    pub fn stem(&self, name: &str, seed: u64) -> String {
-        stem(name, seed, self.seeds.len())
-    }
 }
 
 /// A mean cross-entropy beyond this is a training that diverged; drawing it would take for ever.

@@ -62,7 +62,8 @@ pub fn check(read: &Read) -> Outcome {
 
 /// Predictions, weights and evidence that belong to none of the runs: nothing vouches for them.
 fn of_no_run(read: &Read) -> Vec<String> {
-    let seeds = read.results.runs.iter().flat_map(|(name, run)| run.seeds.iter().map(|s| run.stem(name, s.seed)));
+    let seeds =
+        read.results.runs.iter().flat_map(|(name, run)| run.seeds.iter().map(|s| stem(name, s.seed, run.seeds.len())));
     let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
     for stem in seeds {
         expected.push(format!("predictions/{stem}.idx1-ubyte"));

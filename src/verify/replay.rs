@@ -118,7 +118,7 @@ fn ends_in_weights(
     end: &[NamedTensor],
     weights: &[NamedTensor],
 ) -> Result<()> {
-    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.name.starts_with("optimizer.")).cloned().collect();
+    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.is_optimizers()).cloned().collect();
     let find = |name: &str| weights.iter().find(|w| w.name == name);
     ensure!(
         own.len() == weights.len() && own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape)),

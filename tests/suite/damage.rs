@@ -1,0 +1,94 @@
+//! Damage by chance: thousands of random changes to a bundle's files, every one found by the rung `files`.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use mnist_report::engine::DeviceChoice;
+use mnist_report::rng::Stream;
+use mnist_report::verify::{Rung, Status, verify};
+
+use crate::support::*;
+
+const CHANGES: usize = 10_000;
+
+/// A smaller bundle than the shared one: each change reads and hashes it whole.
+fn bundle() -> (tempfile::TempDir, Bundle) {
+    let home = tempfile::tempdir().unwrap();
+    let (study, path) = (home.path().join("mini.yaml"), home.path().join("mini"));
+    fs::write(&study, MINI).unwrap();
+    run(&mut build(&study, &path)).exits(0);
+    (home, Bundle::at(path))
+}
+
+/// Makes one change; gives what it did, or `None` where the draw came to no change.
+fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
+    let mut below = |n: usize| draw.below(u32::try_from(n).unwrap()) as usize;
+    let names: Vec<&String> = files.keys().collect();
+    let name = names[below(names.len())];
+    let bytes = &files[name];
+    Some(match below(5) {
+        0 | 1 => {
+            let (at, by) = (below(bytes.len()), 1 + below(255) as u8);
+            let mut changed = bytes.clone();
+            changed[at] ^= by;
+            bundle.write(name, changed);
+            format!("{name}: byte {at} xor {by}")
+        }
+        2 => {
+            let len = below(bytes.len());
+            bundle.write(name, &bytes[..len]);
+            format!("{name}: cut to {len} bytes")
+        }
+        3 => {
+            let mut to = format!("{name}{}", char::from(b'a' + below(26) as u8));
+            // Half of them a file of a folder moved out of it, or into another.
+            if below(2) == 0 {
+                let split = |name: &str| name.rfind('/').map_or(0, |at| at + 1);
+                let folder = names[below(names.len())];
+                to = format!("{}{}", &folder[..split(folder)], &name[split(name)..]);
+                if files.contains_key(&to) {
+                    return None;
+                }
+            }
+            fs::rename(bundle.path.join(name), bundle.path.join(&to)).unwrap();
+            format!("{name} renamed to {to}")
+        }
+        _ => {
+            let other = names[below(names.len())];
+            if files[other] == *bytes {
+                return None;
+            }
+            bundle.write(name, &files[other]);
+            bundle.write(other, bytes);
+            format!("{name} and {other} swapped")
+        }
+    })
+}
+
+#[test]
+fn ten_thousand_random_changes_are_found() {
+    let (_home, bundle) = bundle();
+    let files = bundle.identity();
+    let holds = || verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
+    let mut draw = Stream::keyed(b"damage");
+    let (mut done, mut unseen) = (0, String::new());
+    assert_eq!(holds().exit_code(), 0, "before any change");
+    while done < CHANGES {
+        let Some(what) = damage(&bundle, &files, &mut draw) else { continue };
+        done += 1;
+        let found = holds();
+        if found.exit_code() != 1 || found.steps[0].status != Status::Failed {
+            writeln!(unseen, "{what}").unwrap();
+        }
+        // Only what changed is written back: what is there too much goes, what is missing or other comes.
+        let now = bundle.identity();
+        now.keys().filter(|name| !files.contains_key(*name)).for_each(|name| {
+            fs::remove_file(bundle.path.join(name)).unwrap();
+        });
+        files.iter().filter(|(name, bytes)| now.get(*name) != Some(bytes)).for_each(|(name, bytes)| {
+            bundle.write(name, bytes);
+        });
+    }
+    assert_eq!(unseen, "", "of {done} changes these were not found");
+    assert_eq!(holds().exit_code(), 0, "after all are taken back");
+}
