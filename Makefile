@@ -11,7 +11,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report build test test-portable lint libtorch clean tools lint-tools
+.PHONY: help report build test test-portable test-gpu lint libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test: tools libtorch ## run the tests
 test-portable: tools libtorch ## compare the bits of emulated CPUs with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2)
 	cargo build --release --locked --example portable_probe
 	@scripts/test-portable.sh
+
+test-gpu: build ## build two studies twice on this machine's GPU, compare their bits, and verify them on the CPU too
+	@scripts/test-gpu.sh
 
 lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
 	cargo fmt --check

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use mnist_report::dataset::{self, Mnist};
+use mnist_report::dataset::Mnist;
 use mnist_report::digest::sha256_hex;
 use mnist_report::engine::{DeviceChoice, Engine, Split, Trainer, evaluate};
 use mnist_report::evidence::state_sha256;
@@ -59,7 +59,7 @@ fn main() -> anyhow::Result<()> {
 
 fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Split, steps: usize) -> anyhow::Result<()> {
     let seed = run.seeds[0];
-    let chosen = dataset::choose(&data.train.labels, &run.images, run.order, seed);
+    let chosen = run.choose(&data.train.labels, seed);
     let split = Split::new(engine, &data.train, &chosen);
     let mut trainer = Trainer::new(engine, &plan.models[&run.model], run, &plan.input, &split, seed);
     for step in 1..=steps.min(run.epochs * run.steps_per_epoch()) {

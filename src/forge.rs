@@ -8,12 +8,12 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::bundle::{self, Files, Manifest, Sums};
-use crate::dataset::{Mnist, choose, read_labels, write_labels};
+use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, Network, Split, Trainer};
 use crate::evidence;
 use crate::paths;
 use crate::report::Templates;
-use crate::results::{Results, SeedResult, confusion, stem};
+use crate::results::{Results, SeedResult, confusion, misread, stem};
 use crate::runs::{Prepared, from_safetensors, to_safetensors};
 use crate::study::{Plan, RunPlan, Source};
 use crate::verify::{Opened, Rung};
@@ -151,6 +151,7 @@ pub const FORGERIES: &[Forgery] = &[
         let last = seed.epochs.last_mut().context("no epoch")?;
         last.test.loss = evaluation.loss();
         f.set_predictions(&evaluation.predictions)?;
+        f.seed_mut()?.misread = misread(&evaluation, &f.data.test.labels);
         f.redo_all()
     }),
     forgery("history", "a loss in the middle of training is prettier than it was", Rung::Rerun, |f| {
@@ -263,6 +264,7 @@ impl Forger<'_> {
         *self.file(&path)? = write_labels(predictions);
         let seed = self.seed_mut()?;
         seed.confusion = matrix;
+        seed.misread.retain(|m| predictions[m.image] == m.predicted);
         let correct = seed.correct();
         seed.epochs.last_mut().context("no epoch")?.test.correct = correct;
         Ok(())
@@ -279,7 +281,7 @@ impl Forger<'_> {
     /// The run's network, trained an epoch longer than the study says.
     fn train_on(&mut self) -> Result<Network> {
         let seed = self.run.seeds[0];
-        let chosen = choose(&self.data.train.labels, &self.run.images, self.run.order, seed);
+        let chosen = self.run.choose(&self.data.train.labels, seed);
         let split = Split::new(self.engine, &self.data.train, &chosen);
         let model = &self.plan.models[&self.run.model];
         let mut trainer = Trainer::new(self.engine, model, self.run, &self.plan.input, &split, seed);
@@ -302,6 +304,14 @@ impl Forger<'_> {
     fn redo_all(&mut self) -> Result<()> {
         let mut primary = std::mem::take(&mut self.files);
         primary.retain(|path, _| bundle::is_primary(path));
+        let seeds: Vec<(String, usize)> = self.results.runs.iter().map(|(n, r)| (n.clone(), r.seeds.len())).collect();
+        let predictions = |run: &str, seed: u64| {
+            let seeds = seeds.iter().find(|(name, _)| name == run).map_or(1, |(_, seeds)| *seeds);
+            let path = format!("predictions/{}.idx1-ubyte", stem(run, seed, seeds));
+            read_labels(primary.get(&path).with_context(|| format!("no {path}"))?)
+        };
+        let test = &self.data.test;
+        self.results.compare(&self.source.study, &test.labels, predictions, |i| test.get(i))?;
         primary.insert(bundle::RESULTS.into(), self.results.to_json().into_bytes());
         let templates = Templates::built_in();
         self.files = bundle::complete(primary, &self.source.study, &self.results, self.date, &templates)?;

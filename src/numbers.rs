@@ -22,6 +22,14 @@ pub fn points(x: f64, decimals: usize) -> String {
     fixed(x * 100.0, decimals)
 }
 
+/// A p-value: three decimals, and below them only that it is below.
+pub fn p_value(p: f64) -> String {
+    match p < 0.001 {
+        true => "below 0.001".to_owned(),
+        false => fixed(p, 3),
+    }
+}
+
 /// A count with thousands separated: 1200074 becomes `1,200,074`.
 pub fn count(n: u64) -> String {
     let digits = n.to_string();

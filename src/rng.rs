@@ -16,6 +16,8 @@ pub enum Purpose<'a> {
     Init { tensor: &'a str },
     /// Which training images.
     Subset,
+    /// Which training images are kept for choosing models by.
+    HoldOut,
     /// The order of the images in an epoch.
     Order { epoch: usize },
     /// A dropout layer's mask at a step.
@@ -31,6 +33,7 @@ impl Stream {
         let label = match purpose {
             Purpose::Init { tensor } => format!("init {tensor}"),
             Purpose::Subset => "subset".to_owned(),
+            Purpose::HoldOut => "hold out".to_owned(),
             Purpose::Order { epoch } => format!("order {epoch}"),
             Purpose::Dropout { layer, epoch, step } => format!("dropout {layer} {epoch} {step}"),
         };

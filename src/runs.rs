@@ -11,7 +11,7 @@ use crate::digest::sha256_hex;
 use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, learning_rate};
 use crate::evidence::Recorder;
 use crate::model::Model;
-use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion, is_loss};
+use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion, is_loss, misread};
 use crate::study::{Input, Plan, RunPlan};
 
 /// One seed's outcome: what the results hold, and what the bundle keeps beside them.
@@ -54,19 +54,32 @@ impl<'a> Prepared<'a> {
         Evaluation::of(&engine::evaluate(network, &self.test, self.input), &self.data.test.labels)
     }
 
+    /// Training images on the device, with their labels.
+    fn labelled(&self, chosen: &[u32]) -> (Split, Vec<u8>) {
+        let labels = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
+        (Split::new(self.engine, &self.data.train, chosen), labels)
+    }
+
+    /// Evaluates a network on training images.
+    fn evaluated(&self, network: &Network, (split, labels): &(Split, Vec<u8>)) -> Evaluated {
+        evaluated(&Evaluation::of(&engine::evaluate(network, split, self.input), labels), labels)
+    }
+
     /// Trains one seed of a run and measures it.
     ///
     /// # Errors
     /// Training that diverged.
     pub fn run(&self, model: &Model, run: &RunPlan, seed: u64, progress: &mut dyn Progress) -> Result<SeedOutcome> {
-        let chosen = dataset::choose(&self.data.train.labels, &run.images, run.order, seed);
-        let train_labels: Vec<u8> = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
-        let split = Split::new(self.engine, &self.data.train, &chosen);
-        let mut trainer = Trainer::new(self.engine, model, run, self.input, &split, seed);
+        let chosen = run.choose(&self.data.train.labels, seed);
+        let train = self.labelled(&chosen);
+        let split = &train.0;
+        let held_out = dataset::held_out(self.data.train.len(), run.hold_out);
+        let held_out = (!held_out.is_empty()).then(|| self.labelled(&held_out));
+        let mut trainer = Trainer::new(self.engine, model, run, self.input, split, seed);
         let initial = to_safetensors(&trainer.network.tensors())?;
         let recorder = Recorder::new(run)?;
         let mut watch =
-            Watch { prepared: self, run, split: &split, train_labels, progress, recorder, epochs: vec![], last: None };
+            Watch { prepared: self, run, train: &train, held_out, progress, recorder, epochs: vec![], last: None };
         trainer.run(&mut watch)?;
         let Watch { epochs, last, recorder, .. } = watch;
         let last = last.context("a run has at least one epoch")?;
@@ -80,6 +93,7 @@ impl<'a> Prepared<'a> {
             weights_sha256: sha256_hex(&weights),
             epochs,
             confusion: confusion(&last.predictions, &self.data.test.labels),
+            misread: misread(&last, &self.data.test.labels),
             test_loss: last.loss(),
             notes_loss: last.notes_loss(run.batch_size),
             chain,
@@ -113,8 +127,8 @@ pub fn subset_sha256(chosen: &[u32]) -> String {
 struct Watch<'a, 'b> {
     prepared: &'a Prepared<'a>,
     run: &'a RunPlan,
-    split: &'a Split,
-    train_labels: Vec<u8>,
+    train: &'a (Split, Vec<u8>),
+    held_out: Option<(Split, Vec<u8>)>,
     progress: &'b mut dyn Progress,
     recorder: Recorder<'a>,
     epochs: Vec<EpochResult>,
@@ -132,10 +146,8 @@ impl Observer for Watch<'_, '_> {
 
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool> {
         let run = self.run;
-        let train_eval = run.evaluate_train.then(|| {
-            let logits = engine::evaluate(network, self.split, self.prepared.input);
-            evaluated(&Evaluation::of(&logits, &self.train_labels), &self.train_labels)
-        });
+        let train_eval = run.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
+        let held_out = self.held_out.as_ref().map(|images| self.prepared.evaluated(network, images));
         let test = self.prepared.test(network);
         let steps = run.steps_per_epoch();
         let result = EpochResult {
@@ -143,6 +155,7 @@ impl Observer for Watch<'_, '_> {
             lr: learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps),
             train_loss,
             train_eval,
+            held_out,
             test: evaluated(&test, &self.prepared.data.test.labels),
         };
         ensure!(

@@ -12,6 +12,8 @@ pub struct Tolerances {
     pub weights_images: usize,
     /// `weights`: relative difference of the test loss.
     pub weights_loss: f64,
+    /// `weights`: difference of a misread image's confidence.
+    pub weights_confidence: f64,
     /// `replay`: error of a segment's displacement, relative to its length, of trainable values.
     pub replay_parameters: f64,
     /// `replay`: the same of running statistics.
@@ -26,6 +28,7 @@ pub struct Tolerances {
 pub const TOLERANCES: Tolerances = Tolerances {
     weights_images: 5,
     weights_loss: 1e-4,
+    weights_confidence: 1e-3,
     replay_parameters: 0.05,
     replay_buffers: 0.05,
     rerun_accuracy: 0.02,

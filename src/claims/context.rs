@@ -9,13 +9,15 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
 use crate::numbers;
-use crate::results::{LayerFacts, ModelFacts, Results, RunResult};
+use crate::results::statistics::{Interval, mcnemar, wilson};
+use crate::results::{ComparisonResult, LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
 use crate::study::Study;
 
 #[derive(Serialize)]
 struct Facts<'a> {
     models: BTreeMap<&'a str, ModelContext<'a>>,
     runs: BTreeMap<&'a str, RunContext>,
+    comparisons: BTreeMap<&'a str, ComparisonContext<'a>>,
     values: &'a serde_json::Value,
     data: &'a crate::results::Data,
 }
@@ -36,15 +38,53 @@ struct RunContext {
     loss: f64,
     notes_loss: f64,
     correct: usize,
+    /// Over seeds; none of one seed.
+    sd: Option<f64>,
+    interval: Option<Interval>,
+    /// Of the first seed's accuracy, over test images.
+    wilson: Interval,
+    /// The accuracy on the images that the run holds out, mean over seeds.
+    held_out_accuracy: Option<f64>,
     per_class: Vec<f64>,
     confusion: Vec<Vec<usize>>,
     predicted: Vec<usize>,
     epochs: Vec<EpochContext>,
     first: EpochContext,
     last: EpochContext,
+    /// The epoch with the lowest test loss: from there on it rises.
+    turn: EpochContext,
     seeds: Vec<SeedContext>,
     images: usize,
     test_images: usize,
+}
+
+/// A comparison; differences are `run`'s accuracy less `against`'s, 0.001 being a tenth of a point.
+#[derive(Serialize)]
+struct ComparisonContext<'a> {
+    run: &'a str,
+    against: &'a str,
+    difference: f64,
+    lower: f64,
+    upper: f64,
+    /// `seeds` or `images`: what the interval from lower to upper is taken over.
+    over: Over,
+    margin: Option<f64>,
+    /// Of the first pair of seeds: test images that both get right, that one of them does, that neither does.
+    both: usize,
+    only_run: usize,
+    only_against: usize,
+    neither: usize,
+    /// McNemar's exact test of the first pair.
+    p: f64,
+    epochs: Vec<GainContext>,
+}
+
+#[derive(Serialize)]
+struct GainContext {
+    epoch: usize,
+    difference: f64,
+    lower: Option<f64>,
+    upper: Option<f64>,
 }
 
 #[derive(Clone, Serialize)]
@@ -70,9 +110,46 @@ pub fn facts(study: &Study, results: &Results) -> Value {
     Value::from(Serde(Facts {
         models: results.models.iter().map(|(name, m)| (name.as_str(), model(m))).collect(),
         runs: results.runs.iter().map(|(name, r)| (name.as_str(), run(r))).collect(),
+        comparisons: results
+            .comparisons
+            .iter()
+            .filter_map(|(name, c)| Some((name.as_str(), comparison(study, results, name, c)?)))
+            .collect(),
         values: &study.values,
         data: &results.data,
     }))
+}
+
+fn comparison<'a>(
+    study: &Study,
+    results: &Results,
+    name: &str,
+    c: &'a ComparisonResult,
+) -> Option<ComparisonContext<'a>> {
+    let (run, against) = (results.runs.get(&c.run)?, results.runs.get(&c.against)?);
+    let (found, over) = difference(c, run, against)?;
+    let pair = c.pairs.first()?;
+    let epochs = by_epoch(run, against).into_iter().map(|(epoch, difference, found)| GainContext {
+        epoch,
+        difference,
+        lower: found.map(|d| d.interval.lower),
+        upper: found.map(|d| d.interval.upper),
+    });
+    Some(ComparisonContext {
+        run: &c.run,
+        against: &c.against,
+        difference: found.mean,
+        lower: found.interval.lower,
+        upper: found.interval.upper,
+        over,
+        margin: study.comparisons.get(name).and_then(|c| c.margin),
+        both: pair.both,
+        only_run: pair.only_run,
+        only_against: pair.only_against,
+        neither: pair.neither,
+        p: mcnemar(pair.only_run, pair.only_against),
+        epochs: epochs.collect(),
+    })
 }
 
 fn model(m: &ModelFacts) -> ModelContext<'_> {
@@ -100,8 +177,15 @@ fn run(r: &RunResult) -> RunContext {
             test_accuracy: e.test.accuracy(),
         })
         .collect();
+    let over_seeds = r.accuracies();
+    let least = |best: usize, i: usize| if epochs[i].test_loss < epochs[best].test_loss { i } else { best };
     RunContext {
         accuracy: r.accuracy(),
+        sd: over_seeds.sd,
+        interval: over_seeds.interval,
+        wilson: wilson(seed.correct(), seed.images()),
+        held_out_accuracy: r.held_out_accuracy(),
+        turn: epochs[(0..epochs.len()).fold(0, least)].clone(),
         loss: r.test_loss(),
         notes_loss: r.mean(|s| s.notes_loss),
         correct: seed.correct(),
@@ -117,7 +201,7 @@ fn run(r: &RunResult) -> RunContext {
             .map(|s| SeedContext { seed: s.seed, accuracy: s.accuracy(), correct: s.correct(), loss: s.test_loss })
             .collect(),
         images: r.plan.image_count,
-        test_images: seed.confusion.iter().flatten().sum(),
+        test_images: seed.images(),
     }
 }
 

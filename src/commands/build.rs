@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::progress::{Bar, Timing};
 use crate::bundle::{self, Files, SOURCE_SHA256};
 use crate::cli::Build;
-use crate::dataset::{Mnist, write_labels};
+use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine};
 use crate::model::CLASSES;
 use crate::numbers::{count, duration, fixed, percent, plural};
@@ -76,13 +76,20 @@ pub fn run(options: &Build) -> Result<u8> {
     let (runs, mut files, timings) = train(options, &plan, &engine, &data, &mut kept, &say)?;
     let mut test_classes = [0; CLASSES];
     data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
-    let results = Results {
+    let mut results = Results {
         schema: SCHEMA,
         environment: engine.environment.clone(),
         data: Data { train_images: data.train.len(), test_images: data.test.len(), test_classes },
         models: facts,
         runs,
+        comparisons: IndexMap::new(),
+        digits: IndexMap::new(),
     };
+    let predictions = |run: &str, seed: u64| {
+        let path = format!("predictions/{}.idx1-ubyte", stem(run, seed, plan.runs[run].seeds.len()));
+        read_labels(&files[&path])
+    };
+    results.compare(&source.study, &data.test.labels, predictions, |i| data.test.get(i))?;
     files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
     files.insert(bundle::STUDY.to_owned(), source.yaml.clone().into_bytes());
     let files = bundle::complete(files, &source.study, &results, date.as_deref(), &Templates::built_in())?;

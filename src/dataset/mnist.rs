@@ -64,6 +64,11 @@ impl Images {
     pub fn image(&self, i: usize) -> &[u8] {
         &self.pixels[i * PIXELS..(i + 1) * PIXELS]
     }
+
+    /// The pixels of one image, if there is such a one.
+    pub fn get(&self, i: usize) -> Option<&[u8]> {
+        (i < self.len()).then(|| self.image(i))
+    }
 }
 
 /// The data set, proven canonical.

@@ -8,7 +8,7 @@ mod subset;
 
 pub use idx::{read_labels, write_labels};
 pub use mnist::{FileState, Images, Mnist, MnistFile, find};
-pub use subset::choose;
+pub use subset::{choose, held_out};
 
 /// Images of the training set.
 pub const TRAIN_IMAGES: usize = 60_000;

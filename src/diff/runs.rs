@@ -111,6 +111,7 @@ fn parting(a: &SeedResult, b: &SeedResult) -> Option<Parting> {
         .or_else(|| part(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
         .or_else(|| part(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
         .or_else(|| part(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
+        .or_else(|| part(last, "misread images", json!(a.misread), json!(b.misread)))
         .or_else(|| part(last, "the notes' loss", json!(a.notes_loss), json!(b.notes_loss)))
 }
 
@@ -128,6 +129,7 @@ fn epoch_parting(a: &EpochResult, b: &EpochResult) -> Option<Parting> {
     part("learning rate", json!(a.lr), json!(b.lr))
         .or_else(|| part("training loss", json!(a.train_loss), json!(b.train_loss)))
         .or_else(|| part("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
+        .or_else(|| part("held-out images", json!(a.held_out), json!(b.held_out)))
         .or_else(|| part("test loss", json!(a.test.loss), json!(b.test.loss)))
         .or_else(|| part("test images right", json!(a.test.correct), json!(b.test.correct)))
         .or_else(|| part("test images", json!(a.test.images), json!(b.test.images)))
@@ -144,6 +146,7 @@ mod tests {
             lr: 0.1,
             train_loss: *loss,
             train_eval: None,
+            held_out: None,
             test: Evaluated { images: 10, correct: 5, loss: 2.0 },
         };
         SeedResult {
@@ -153,6 +156,7 @@ mod tests {
             weights_sha256: String::new(),
             epochs: losses.iter().enumerate().map(epoch).collect(),
             confusion: [[1; 10]; 10],
+            misread: Vec::new(),
             test_loss: 2.0,
             notes_loss: 0.1,
             chain: Vec::new(),

@@ -147,6 +147,7 @@ mod tests {
             title: "r".into(),
             model: "m".into(),
             images: Images::All(Nothing {}),
+            hold_out: 0,
             order: Order::Shuffled,
             image_count: images,
             epochs,

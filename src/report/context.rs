@@ -5,12 +5,13 @@
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
+use super::sections::{SectionView, section_view, sections};
+use super::wording::{budget, images};
 use super::{Facts, figures};
 use crate::claims::{self, Finding, Verdict};
-use crate::model::CLASSES;
 use crate::numbers::{self, count, fixed, percent};
-use crate::results::{Evaluated, ModelFacts, PlanFacts, Results, RunResult, SeedResult};
-use crate::study::{Images, Optimizer, Order, Schedule, Section, Show, Study};
+use crate::results::{ModelFacts, Results, RunResult};
+use crate::study::Study;
 
 /// The whole report.
 #[derive(Serialize)]
@@ -65,58 +66,6 @@ struct LayerView {
     buffers: String,
     input_shape: String,
     output_shape: String,
-}
-
-#[derive(Serialize)]
-struct SectionView {
-    title: String,
-    text: String,
-    runs: Vec<RunView>,
-    figures: Vec<FigureView>,
-    /// Accuracy by digit: a row a digit, a cell a run; empty where not shown.
-    per_class: Vec<Vec<String>>,
-    confusions: Vec<ConfusionView>,
-}
-
-#[derive(Serialize)]
-struct RunView {
-    name: String,
-    title: String,
-    model: String,
-    images: String,
-    order: String,
-    optimizer: String,
-    schedule: String,
-    batch_size: usize,
-    dropout: bool,
-    epochs: String,
-    seeds: String,
-    accuracy: String,
-    correct: String,
-    loss: String,
-    notes_loss: String,
-    train_loss: String,
-    history: Vec<EpochView>,
-    /// Whether the training images were evaluated as the test images were.
-    train_evaluated: bool,
-}
-
-#[derive(Serialize)]
-struct EpochView {
-    epoch: usize,
-    train_loss: String,
-    train_eval_loss: String,
-    train_eval_accuracy: String,
-    test_loss: String,
-    test_accuracy: String,
-}
-
-#[derive(Serialize)]
-struct ConfusionView {
-    title: String,
-    figure: FigureView,
-    /// Rows are true digits.
-    rows: Vec<Vec<usize>>,
 }
 
 /// A numbered figure.
@@ -179,10 +128,11 @@ struct ConclusionView {
 
 /// Gives figures their numbers, in the order in which the report shows them.
 #[derive(Default)]
-struct Numbering(usize);
+pub struct Numbering(usize);
 
 impl Numbering {
-    fn take(&mut self, figure: figures::Figure) -> FigureView {
+    /// The next number for a figure.
+    pub fn take(&mut self, figure: figures::Figure) -> FigureView {
         self.0 += 1;
         FigureView {
             number: self.0,
@@ -216,7 +166,7 @@ impl Report {
         let sections = sections(study)
             .iter()
             .enumerate()
-            .map(|(i, section)| section_view(i + 1, section, results, &run_title, &mut numbering))
+            .map(|(i, section)| section_view(i + 1, section, study, results, &run_title, &mut numbering))
             .collect::<Result<_>>()?;
         let (claim_groups, claim_counts) = claim_groups(study, results);
         let conclusions = claims::conclude(study, results)
@@ -262,22 +212,12 @@ impl Report {
 
     /// All figures, in order.
     pub fn figures(&self) -> impl Iterator<Item = &FigureView> {
-        std::iter::once(&self.parameters_figure)
-            .chain(self.sections.iter().flat_map(|s| s.figures.iter().chain(s.confusions.iter().map(|c| &c.figure))))
+        std::iter::once(&self.parameters_figure).chain(
+            self.sections
+                .iter()
+                .flat_map(|s| s.figures.iter().chain(s.confusions.iter().map(|c| &c.figure)).chain(&s.galleries)),
+        )
     }
-}
-
-/// The study's sections; a study without any gets one on all of its runs.
-fn sections(study: &Study) -> Vec<Section> {
-    if !study.sections.is_empty() {
-        return study.sections.clone();
-    }
-    vec![Section {
-        title: "Training".into(),
-        text: String::new(),
-        runs: study.runs.keys().cloned().collect(),
-        show: vec![Show::Curves, Show::PerClass, Show::Confusion],
-    }]
 }
 
 fn model_view(name: &str, title: String, m: &ModelFacts) -> ModelView {
@@ -313,155 +253,6 @@ fn model_view(name: &str, title: String, m: &ModelFacts) -> ModelView {
             size("Parameters", s.params, i.params),
             size("Estimated total", s.total, i.total),
         ],
-    }
-}
-
-fn section_view(
-    number: usize,
-    section: &Section,
-    results: &Results,
-    run_title: &dyn Fn(&str) -> String,
-    numbering: &mut Numbering,
-) -> Result<SectionView> {
-    let runs: Vec<(&String, &RunResult)> =
-        section.runs.iter().filter_map(|name| Some((name, results.runs.get(name)?))).collect();
-    let titles: Vec<String> = runs.iter().map(|(name, _)| run_title(name)).collect();
-    let seeds: Vec<(&str, &SeedResult)> =
-        titles.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| &r.seeds[0])).collect();
-    let shows = |show: Show| section.show.contains(&show) && !seeds.is_empty();
-    let mut figures = Vec::new();
-    if shows(Show::Curves) {
-        figures.push(numbering.take(figures::curves(format!("section{number}-curves"), &seeds)?));
-    }
-    if shows(Show::Predictions) {
-        figures.push(numbering.take(figures::predictions(format!("section{number}-predictions"), &seeds)?));
-    }
-    let mut per_class = Vec::new();
-    if shows(Show::PerClass) {
-        figures.push(numbering.take(figures::per_class(format!("section{number}-per-class"), &seeds)?));
-        per_class = (0..CLASSES)
-            .map(|class| {
-                let shares = seeds.iter().map(|(_, s)| fixed(s.per_class()[class], 4));
-                std::iter::once(class.to_string()).chain(shares).collect()
-            })
-            .collect();
-    }
-    let mut confusions = Vec::new();
-    if shows(Show::Confusion) {
-        for ((name, _), (title, seed)) in runs.iter().zip(&seeds) {
-            let figure = figures::confusion(format!("section{number}-confusion-{name}"), title, seed)?;
-            confusions.push(ConfusionView {
-                title: (*title).to_owned(),
-                figure: numbering.take(figure),
-                rows: seed.confusion.iter().map(|row| row.to_vec()).collect(),
-            });
-        }
-    }
-    Ok(SectionView {
-        title: section.title.clone(),
-        text: section.text.clone(),
-        runs: runs.iter().zip(&titles).map(|((name, r), title)| run_view(name, title, r)).collect(),
-        figures,
-        per_class,
-        confusions,
-    })
-}
-
-fn run_view(name: &str, title: &str, r: &RunResult) -> RunView {
-    let (p, seed) = (&r.plan, &r.seeds[0]);
-    let last = &seed.epochs[seed.epochs.len() - 1];
-    let evaluated = |e: Option<Evaluated>, form: fn(Evaluated) -> String| e.map_or_else(String::new, form);
-    let history = seed
-        .epochs
-        .iter()
-        .map(|e| EpochView {
-            epoch: e.epoch,
-            train_loss: fixed(e.train_loss, 4),
-            train_eval_loss: evaluated(e.train_eval, |t| fixed(t.loss, 4)),
-            train_eval_accuracy: evaluated(e.train_eval, |t| percent(t.accuracy(), 2)),
-            test_loss: fixed(e.test.loss, 4),
-            test_accuracy: percent(e.test.accuracy(), 2),
-        })
-        .collect();
-    RunView {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        model: p.model.clone(),
-        images: images(p),
-        order: match p.order {
-            Order::Shuffled => "shuffled each epoch",
-            Order::ByClass => "class by class, not shuffled",
-            Order::AsStored => "as stored, not shuffled",
-        }
-        .to_owned(),
-        optimizer: optimizer(&p.optimizer),
-        schedule: schedule(&p.schedule),
-        batch_size: p.batch_size,
-        dropout: p.dropout,
-        epochs: epochs(r),
-        seeds: r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", "),
-        accuracy: percent(r.accuracy(), 2),
-        correct: {
-            let each: Vec<String> = r.seeds.iter().map(|s| count(s.correct() as u64)).collect();
-            format!("{} of {}", each.join("; "), count(last.test.images as u64))
-        },
-        loss: fixed(r.test_loss(), 4),
-        notes_loss: fixed(r.mean(|s| s.notes_loss), 4),
-        train_loss: fixed(r.mean(|s| s.epochs[s.epochs.len() - 1].train_loss), 4),
-        history,
-        train_evaluated: last.train_eval.is_some(),
-    }
-}
-
-/// How many epochs were done, and out of how many where a run stopped early.
-fn epochs(r: &RunResult) -> String {
-    let done: Vec<usize> = r.seeds.iter().map(|s| s.epochs.len()).collect();
-    let (low, high) = (done.iter().min().copied().unwrap_or(0), done.iter().max().copied().unwrap_or(0));
-    let done = if low == high { low.to_string() } else { format!("{low} to {high}") };
-    match r.plan.stop_below_train_loss {
-        Some(loss) => format!("{done} (at most {}, until the training loss is below {loss})", r.plan.epochs),
-        None => done,
-    }
-}
-
-fn budget(r: &RunResult) -> String {
-    let batches = format!("batch {}", r.plan.batch_size);
-    let seeds = if r.seeds.len() == 1 { "one seed".to_owned() } else { format!("{} seeds", r.seeds.len()) };
-    let (images, epochs) = (images(&r.plan), epochs(r));
-    format!("training images: {images}; epochs: {epochs}; {batches}, {}, {seeds}", optimizer(&r.plan.optimizer))
-}
-
-fn images(p: &PlanFacts) -> String {
-    let n = count(p.image_count as u64);
-    match &p.images {
-        Images::All(_) => n,
-        Images::First(_) => format!("{n} (the first)"),
-        Images::Random(_) => format!("{n} (drawn)"),
-        Images::PerClass(each) => format!("{n} ({each} a class)"),
-    }
-}
-
-fn optimizer(o: &Optimizer) -> String {
-    let decay = |d: f64| if d == 0.0 { String::new() } else { format!(", weight decay {d}") };
-    match o {
-        Optimizer::Sgd(c) => {
-            let momentum = if c.momentum == 0.0 { String::new() } else { format!(", momentum {}", c.momentum) };
-            let nesterov = if c.nesterov { " (Nesterov)" } else { "" };
-            let dampening = if c.dampening == 0.0 { String::new() } else { format!(", dampening {}", c.dampening) };
-            format!("SGD {}{momentum}{nesterov}{dampening}{}", c.lr, decay(c.weight_decay))
-        }
-        Optimizer::Adam(c) => format!("Adam {}{}", c.lr, decay(c.weight_decay)),
-        Optimizer::AdamW(c) => format!("AdamW {}{}", c.lr, decay(c.weight_decay)),
-        Optimizer::Adadelta(c) => format!("Adadelta {}{}", c.lr, decay(c.weight_decay)),
-    }
-}
-
-fn schedule(s: &Schedule) -> String {
-    match s {
-        Schedule::Constant(_) => "constant".into(),
-        Schedule::Step(c) => format!("times {} every {} epochs", c.gamma, c.step_size),
-        Schedule::Cosine(c) => format!("cosine to {}", c.min_lr),
-        Schedule::OneCycle(c) => format!("one cycle, peak after {}", percent(c.pct_start, 0)),
     }
 }
 

@@ -3,9 +3,13 @@
 //! Owns rendering: contexts of ready strings go into minijinja templates. Computes nothing that is not in
 //! the results or follows from the study's own claims and conclusions; knows no libtorch, clock or host.
 
+mod comparisons;
 mod context;
 pub mod figures;
+mod galleries;
+mod sections;
 mod templates;
+mod wording;
 
 use anyhow::{Context, Result};
 use minijinja::value::Serde;

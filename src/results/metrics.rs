@@ -4,18 +4,23 @@
 
 use crate::model::CLASSES;
 
-/// Images evaluated: predicted classes and the cross-entropy of each, in order.
+/// Images evaluated: predicted classes, the cross-entropy of each and how sure the network was, in order.
 pub struct Evaluation {
     pub predictions: Vec<u8>,
     pub losses: Vec<f64>,
+    /// The softmax of the predicted class, 0 to 1.
+    pub confidences: Vec<f64>,
 }
 
 impl Evaluation {
     /// Judges logits (ten a row) by the labels.
     pub fn of(logits: &[f32], labels: &[u8]) -> Self {
         assert_eq!(logits.len(), labels.len() * CLASSES, "ten logits an image");
-        let losses = logits.chunks_exact(CLASSES).zip(labels).map(|(row, label)| cross_entropy(row, *label));
-        Self { predictions: predicted_classes(logits), losses: losses.collect() }
+        let rows = || logits.chunks_exact(CLASSES);
+        let predictions = predicted_classes(logits);
+        let losses = rows().zip(labels).map(|(row, label)| cross_entropy(row, *label)).collect();
+        let confidences = rows().zip(&predictions).map(|(row, class)| libm::exp(-cross_entropy(row, *class))).collect();
+        Self { predictions, losses, confidences }
     }
 
     /// Mean cross-entropy.
@@ -73,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_notes_loss_is_the_mean_loss_over_the_batch_when_batches_are_full() {
-        let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0] };
+        let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0], confidences: vec![0.5; 4] };
         assert_eq!(e.loss(), 3.0);
         assert_eq!(e.notes_loss(2), 1.5);
         // A smaller last batch counts as much as a full one: the notes' convention, not a mean.

@@ -3,20 +3,27 @@
 //! Owns the schema; values that follow from others (accuracy from the confusion matrix) are methods, not
 //! fields. Durations, times, hosts and paths never enter.
 
+mod comparison;
+mod digits;
 mod metrics;
+pub mod statistics;
 
 use anyhow::{Context, Result, ensure};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use comparison::{ComparisonResult, Disagreement, Over, Pair, by_epoch, difference};
+use digits::is_base64;
+pub use digits::{Misread, digits, misread};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 
+use self::statistics::Summary;
 use crate::engine::Environment;
 use crate::model::{CLASSES, Model, Sizes};
-use crate::study::{Evidence, Images, Optimizer, Order, Plan, RunPlan, Schedule};
+use crate::study::{Evidence, Images, Optimizer, Order, Plan, RunPlan, Schedule, Study};
 
 /// The schema's version; a reader refuses another.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,6 +34,9 @@ pub struct Results {
     pub data: Data,
     pub models: IndexMap<String, ModelFacts>,
     pub runs: IndexMap<String, RunResult>,
+    pub comparisons: IndexMap<String, ComparisonResult>,
+    /// The pixels of the test images that the report shows, by their place in the test set: PNG in base64.
+    pub digits: IndexMap<String, String>,
 }
 
 /// The data, as far as it is not the same for every study.
@@ -84,6 +94,7 @@ pub struct RunResult {
 pub struct PlanFacts {
     pub model: String,
     pub images: Images,
+    pub hold_out: usize,
     pub order: Order,
     pub image_count: usize,
     pub epochs: usize,
@@ -111,6 +122,8 @@ pub struct SeedResult {
     pub epochs: Vec<EpochResult>,
     /// Rows are true classes, columns predicted ones; the last epoch's test.
     pub confusion: [[usize; CLASSES]; CLASSES],
+    /// The wrong predictions that the network is surest of.
+    pub misread: Vec<Misread>,
     /// Mean cross-entropy over the test images after the last epoch.
     pub test_loss: f64,
     /// The notes' figure: sum of the batches' mean losses over the number of images.
@@ -145,6 +158,9 @@ pub struct EpochResult {
     /// The training images evaluated as the test images are, where the study asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_eval: Option<Evaluated>,
+    /// The training images that the run holds out, evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<Evaluated>,
     pub test: Evaluated,
 }
 
@@ -173,7 +189,12 @@ impl SeedResult {
 
     /// Test accuracy, 0 to 1.
     pub fn accuracy(&self) -> f64 {
-        self.correct() as f64 / self.confusion.iter().flatten().sum::<usize>() as f64
+        self.correct() as f64 / self.images() as f64
+    }
+
+    /// Test images.
+    pub fn images(&self) -> usize {
+        self.confusion.iter().flatten().sum()
     }
 
     /// For each class, the share of its test images predicted right (recall).
@@ -193,9 +214,25 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
+    /// Test accuracy over seeds; its interval ends where accuracies do.
+    pub fn accuracies(&self) -> Summary {
+        let mut summary = Summary::of(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
+        if let Some(interval) = &mut summary.interval {
+            (interval.lower, interval.upper) = (interval.lower.max(0.0), interval.upper.min(1.0));
+        }
+        summary
+    }
+
     /// Mean test loss, mean over seeds.
     pub fn test_loss(&self) -> f64 {
         self.mean(|s| s.test_loss)
+    }
+
+    /// Accuracy on the images that the run holds out, after the last epoch, mean over seeds.
+    pub fn held_out_accuracy(&self) -> Option<f64> {
+        let of = |s: &SeedResult| Some(s.epochs.last()?.held_out?.accuracy());
+        let accuracies: Vec<f64> = self.seeds.iter().map(of).collect::<Option<_>>()?;
+        Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     }
 
     /// The mean over seeds of any value.
@@ -254,6 +291,7 @@ impl PlanFacts {
         Self {
             model: run.model.clone(),
             images: run.images.clone(),
+            hold_out: run.hold_out,
             order: run.order,
             image_count: run.image_count,
             epochs: run.epochs,
@@ -275,6 +313,36 @@ pub fn model_facts(plan: &Plan) -> IndexMap<String, ModelFacts> {
 }
 
 impl Results {
+    /// Counts the study's comparisons anew and takes up the pixels that its report shows. `predictions` gives a trained
+    /// network's (run, seed), `image` a test image's pixels.
+    ///
+    /// # Errors
+    /// Predictions that cannot be had, or an image that the test set does not have.
+    pub fn compare<'a>(
+        &mut self,
+        study: &Study,
+        labels: &[u8],
+        predictions: impl Fn(&str, u64) -> Result<Vec<u8>>,
+        image: impl Fn(usize) -> Option<&'a [u8]>,
+    ) -> Result<()> {
+        let mut comparisons = IndexMap::new();
+        for (name, c) in &study.comparisons {
+            let seeds = |run: &str| self.runs.get(run).with_context(|| format!("comparison {name}: no run {run}"));
+            let pairs = seeds(&c.run)?.seeds.iter().zip(&seeds(&c.against)?.seeds);
+            let pairs = pairs
+                .map(|(a, b)| {
+                    let (read, other) = (predictions(&c.run, a.seed)?, predictions(&c.against, b.seed)?);
+                    Ok(Pair::count([a.seed, b.seed], &read, &other, labels))
+                })
+                .collect::<Result<_>>()?;
+            let (run, against) = (c.run.clone(), c.against.clone());
+            comparisons.insert(name.clone(), ComparisonResult { run, against, pairs });
+        }
+        self.comparisons = comparisons;
+        self.digits = digits(study, self, image)?;
+        Ok(())
+    }
+
     /// The bytes of results.json.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("finite numbers and string keys");
@@ -296,7 +364,7 @@ impl Results {
             for seed in &run.seeds {
                 ensure!(!seed.epochs.is_empty(), "run {name} has no epochs");
                 for e in &seed.epochs {
-                    let sets = e.train_eval.iter().chain([&e.test]);
+                    let sets = e.train_eval.iter().chain(&e.held_out).chain([&e.test]);
                     let losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.notes_loss]);
                     ensure!(losses.clone().all(is_loss), "run {name}, epoch {}: a loss that none can be", e.epoch);
                     ensure!(
@@ -310,6 +378,17 @@ impl Results {
                     "run {name}: a class without test images in its confusion matrix"
                 );
             }
+        }
+        for (name, comparison) in &results.comparisons {
+            let known = |run: &String| results.runs.contains_key(run);
+            ensure!(
+                known(&comparison.run) && known(&comparison.against) && !comparison.pairs.is_empty(),
+                "comparison {name} is not of two runs"
+            );
+            ensure!(comparison.pairs.iter().all(|p| p.images() > 1), "comparison {name} has no images");
+        }
+        for (image, png) in &results.digits {
+            ensure!(image.parse::<usize>().is_ok() && is_base64(png), "digit {image} is no picture");
         }
         Ok(results)
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::source::{Source, StudyError};
 use super::spec::{Compute, Evidence, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule};
-use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES};
+use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES, choose};
 use crate::model::Model;
 
 /// Beyond this an epoch count is a slip of the finger.
@@ -37,6 +37,8 @@ pub struct RunPlan {
     pub title: String,
     pub model: String,
     pub images: Images,
+    /// Training images that are never trained on, but evaluated after each epoch.
+    pub hold_out: usize,
     pub order: Order,
     /// Training images in an epoch.
     pub image_count: usize,
@@ -53,6 +55,11 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
+    /// The indices of the images that one of its seeds trains on: see `dataset::choose`.
+    pub fn choose(&self, train_labels: &[u8], seed: u64) -> Vec<u32> {
+        choose(train_labels, &self.images, self.hold_out, self.order, seed)
+    }
+
     /// Batches in an epoch; the last may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
         self.image_count.div_ceil(self.batch_size)
@@ -97,7 +104,8 @@ impl Plan {
     /// Multiply-adds of one seed of a run: forward and backward (twice forward) over the training images,
     /// forward over the test images, each epoch.
     pub fn run_mult_adds(&self, run: &RunPlan) -> f64 {
-        let evaluated = crate::dataset::TEST_IMAGES + if run.evaluate_train { run.image_count } else { 0 };
+        let own = if run.evaluate_train { run.image_count } else { 0 };
+        let evaluated = crate::dataset::TEST_IMAGES + run.hold_out + own;
         let images = (3 * run.image_count + evaluated) * run.epochs;
         images as f64 * self.models[&run.model].mult_adds() as f64
     }
@@ -166,10 +174,17 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
         true => Ok(n),
         false => Err(source.error(key("train.images"), format!("{n}: must be from 1 to {most} {what}"))),
     };
+    let hold_out = spec.train.hold_out;
+    if hold_out >= TRAIN_IMAGES {
+        return err("train.hold_out", format!("{hold_out}: leaves none of the {TRAIN_IMAGES} training images"));
+    }
     let image_count = match spec.train.images {
-        Images::All(_) => TRAIN_IMAGES,
-        Images::First(n) | Images::Random(n) => limit(n, TRAIN_IMAGES, "images")?,
-        Images::PerClass(n) => limit(n, SMALLEST_CLASS, "images of each class")? * crate::model::CLASSES,
+        Images::All(_) => TRAIN_IMAGES - hold_out,
+        Images::First(n) | Images::Random(n) => limit(n, TRAIN_IMAGES - hold_out, "images")?,
+        // Whatever is held out, so many of each class are left.
+        Images::PerClass(n) => {
+            limit(n, SMALLEST_CLASS.saturating_sub(hold_out), "images of each class")? * crate::model::CLASSES
+        }
     };
     if !(1..=MAX_EPOCHS).contains(&spec.epochs) {
         return err("epochs", format!("{}: must be from 1 to {MAX_EPOCHS}", spec.epochs));
@@ -213,6 +228,7 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
         title: spec.title.clone().unwrap_or_else(|| name.to_owned()),
         model: spec.model.clone(),
         images: spec.train.images.clone(),
+        hold_out,
         order: spec.train.order,
         image_count,
         epochs: spec.epochs,
@@ -280,12 +296,40 @@ fn check_schedule(source: &Source, key: &str, schedule: &Schedule) -> Result<(),
 }
 
 fn check_texts(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), StudyError> {
+    let known = |key: String, run: &str| match runs.contains_key(run) {
+        true => Ok(()),
+        false => {
+            let known: Vec<_> = runs.keys().map(String::as_str).collect();
+            Err(source.error(key, format!("`{run}` is no run of this study; it has {}", known.join(", "))))
+        }
+    };
+    for (name, c) in &source.study.comparisons {
+        let key = format!("comparisons.{name}");
+        check_name(source, &key, name)?;
+        known(format!("{key}.run"), &c.run)?;
+        known(format!("{key}.against"), &c.against)?;
+        if c.run == c.against {
+            return Err(source.error(format!("{key}.against"), format!("`{}` is compared with itself", c.run)));
+        }
+        if let Some(margin) = c.margin {
+            within(source, &format!("{key}.margin"), margin, 0.0, 1.0)?;
+        }
+    }
     for (i, section) in source.study.sections.iter().enumerate() {
         for (j, run) in section.runs.iter().enumerate() {
-            if !runs.contains_key(run) {
-                let known: Vec<_> = runs.keys().map(String::as_str).collect();
-                let message = format!("`{run}` is no run of this study; it has {}", known.join(", "));
-                return Err(source.error(format!("sections[{i}].runs[{j}]"), message));
+            known(format!("sections[{i}].runs[{j}]"), run)?;
+        }
+        for (j, name) in section.comparisons.iter().enumerate() {
+            if !source.study.comparisons.contains_key(name) {
+                let message = format!("`{name}` is no comparison of this study");
+                return Err(source.error(format!("sections[{i}].comparisons[{j}]"), message));
+            }
+        }
+        for (j, point) in section.points.iter().enumerate() {
+            let key = format!("sections[{i}].points[{j}]");
+            within(source, &format!("{key}.accuracy"), point.accuracy, 0.0, 1.0)?;
+            if point.parameters == 0 {
+                return Err(source.error(format!("{key}.parameters"), "0: a network has some"));
             }
         }
     }
@@ -338,6 +382,15 @@ sections:
             ("epochs: 1", "epochs: 0", "s.yaml:7: runs.r.epochs: 0: must be from 1"),
             ("lr: 0.1", "lr: 0", "s.yaml:7: runs.r.optimizer.sgd.lr: 0: must be above 0"),
             ("runs: [r]", "runs: [q]", "s.yaml:13: sections[0].runs[0]: `q` is no run"),
+            ("runs: [r]", "runs: [r], comparisons: [c]", "s.yaml:13: sections[0].comparisons[0]: `c` is no comparison"),
+            (
+                "title: T",
+                "title: T\ncomparisons: {c: {run: r, against: q}}",
+                "s.yaml:2: comparisons.c.against: `q` is no run",
+            ),
+            ("title: T", "title: T\ncomparisons: {c: {run: r, against: r}}", "`r` is compared with itself"),
+            ("first: 100}", "first: 100}, hold_out: 60000", "s.yaml:11: runs.r.train.hold_out: 60000: leaves none"),
+            ("first: 100}", "first: 59991}, hold_out: 10", "59991: must be from 1 to 59990 images"),
             ("out_features: 10", "out_features: 7", "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7]"),
             ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
             ("title: T", "title: T\ncompute: {threads: 0}", "s.yaml:2: compute.threads: 0"),

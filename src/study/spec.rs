@@ -33,6 +33,9 @@ pub struct Study {
     pub compute: Compute,
     pub models: IndexMap<String, ModelSpec>,
     pub runs: IndexMap<String, RunSpec>,
+    /// Pairs of runs whose accuracies are held against each other.
+    #[serde(default)]
+    pub comparisons: IndexMap<String, Comparison>,
     #[serde(default)]
     pub sections: Vec<Section>,
     /// Figures of the notes that claims refer to; any shape.
@@ -294,13 +297,17 @@ impl Default for Evidence {
 pub struct TrainImages {
     #[serde(default = "all")]
     pub images: Images,
+    /// How many of the training images are never trained on but evaluated after each epoch: what models and epochs
+    /// are chosen by, so that the test set is not. The same images in every run that holds out as many.
+    #[serde(default)]
+    pub hold_out: usize,
     #[serde(default)]
     pub order: Order,
 }
 
 impl Default for TrainImages {
     fn default() -> Self {
-        Self { images: all(), order: Order::default() }
+        Self { images: all(), hold_out: 0, order: Order::default() }
     }
 }
 
@@ -453,6 +460,18 @@ pub struct OneCycle {
     pub final_div_factor: f64,
 }
 
+/// Two runs, and by how much the one may be worse.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub title: Option<String>,
+    pub run: String,
+    pub against: String,
+    /// The loss of accuracy (0.001: a tenth of a point) that still counts as none: `run` is not inferior where the
+    /// lower bound of its difference to `against` lies above its negative.
+    pub margin: Option<f64>,
+}
+
 /// A section of the report on some runs.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -461,8 +480,39 @@ pub struct Section {
     #[serde(default)]
     pub text: String,
     pub runs: Vec<String>,
+    /// Which tables of its runs it has; all of them where nothing is said.
+    #[serde(default = "all_tables")]
+    pub tables: Vec<Table>,
+    /// Which comparisons it holds, by name.
+    #[serde(default)]
+    pub comparisons: Vec<String>,
     #[serde(default)]
     pub show: Vec<Show>,
+    /// Points that others found, drawn into the ladder beside the runs.
+    #[serde(default)]
+    pub points: Vec<Point>,
+}
+
+/// A table of a section.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Table {
+    /// What each run was given.
+    Settings,
+    /// What came of it after the last epoch.
+    Results,
+    /// Loss and accuracy after each epoch.
+    Epochs,
+}
+
+/// A network's size and accuracy that are not this study's: the notes'.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    pub title: String,
+    pub parameters: u64,
+    /// 0 to 1.
+    pub accuracy: f64,
 }
 
 /// What a section shows of its runs.
@@ -477,6 +527,14 @@ pub enum Show {
     PerClass,
     /// Confusion matrix, as heat map and table.
     Confusion,
+    /// The difference of accuracy by epoch, of each of the section's comparisons.
+    Gain,
+    /// Accuracy against the number of parameters.
+    Ladder,
+    /// Test images that each run gets wrong with the highest confidence.
+    Misread,
+    /// Test images that the two runs of each of the section's comparisons read differently.
+    Disagreements,
 }
 
 /// Something that the notes state, and the measured value to hold against it.
@@ -574,6 +632,11 @@ fn final_div_factor() -> f64 {
 fn all() -> Images {
     Images::All(Nothing {})
 }
+/// What a section has that says nothing of its tables.
+pub fn all_tables() -> Vec<Table> {
+    vec![Table::Settings, Table::Results, Table::Epochs]
+}
+
 fn constant() -> Schedule {
     Schedule::Constant(Nothing {})
 }

@@ -3,7 +3,7 @@
 
 use super::{Outcome, Read, json_differences};
 use crate::bundle::{self, RESULTS};
-use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES, choose};
+use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES};
 use crate::results::{PlanFacts, model_facts};
 use crate::runs::subset_sha256;
 use crate::study::{Images, Order};
@@ -42,7 +42,7 @@ pub fn check(read: &Read) -> Outcome {
                     continue;
                 }
             };
-            let chosen = choose(&labels, &planned.images, planned.order, seed.seed);
+            let chosen = planned.choose(&labels, seed.seed);
             if subset_sha256(&chosen) != seed.subset_sha256 {
                 differences.push(format!("runs.{name}: seed {} draws other training images", seed.seed));
             }

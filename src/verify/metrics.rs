@@ -1,38 +1,40 @@
-//! Rung `metrics`: accuracies and confusion matrices follow from predictions/ and the test labels.
+//! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
+//! predictions/ and the test set.
+
+use anyhow::{Context, Result, ensure};
 
 use super::{Outcome, Read};
 use crate::bundle::{self, RESULTS, STUDY};
 use crate::dataset::read_labels;
 use crate::model::CLASSES;
-use crate::results::{confusion, stem};
+use crate::results::{Misread, confusion, stem};
 
 pub fn check(read: &Read) -> Outcome {
-    let labels = match &read.data {
-        Ok(data) => &data.test.labels,
+    let test = match &read.data {
+        Ok(data) => &data.test,
         Err(e) => return Outcome::NotChecked(format!("needs the data: {e:#}")),
     };
+    let labels = &test.labels;
     let mut differences = Vec::new();
     let mut checked = 0;
     for (name, run) in &read.results.runs {
         for seed in &run.seeds {
             let stem = stem(name, seed.seed, run.seeds.len());
-            let path = format!("predictions/{stem}.idx1-ubyte");
-            let predictions = match read.opened.files.get(&path).map(|bytes| read_labels(bytes)) {
-                None => {
-                    differences.push(format!("{path} is missing"));
+            let predictions = match predictions(read, &stem, labels.len()) {
+                Ok(predictions) => predictions,
+                Err(e) => {
+                    differences.push(format!("{e:#}"));
                     continue;
                 }
-                Some(Err(e)) => {
-                    differences.push(format!("{path} {e:#}"));
-                    continue;
-                }
-                Some(Ok(predictions)) => predictions,
             };
-            if predictions.len() != labels.len() || predictions.iter().any(|p| usize::from(*p) >= CLASSES) {
-                differences.push(format!("{path} is not {} classes from 0 to 9", labels.len()));
-                continue;
-            }
             checked += 1;
+            let as_read = |m: &Misread| {
+                let read = (labels.get(m.image), predictions.get(m.image));
+                m.label != m.predicted && read == (Some(&m.label), Some(&m.predicted))
+            };
+            if !seed.misread.iter().all(as_read) {
+                differences.push(format!("{stem}: an image said to be misread is not, or not so"));
+            }
             let found = confusion(&predictions, labels);
             if found != seed.confusion {
                 let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
@@ -51,6 +53,25 @@ pub fn check(read: &Read) -> Outcome {
             }
         }
     }
+    if checked == read.results.runs.values().map(|run| run.seeds.len()).sum::<usize>() {
+        let mut anew = read.results.clone();
+        let stem_of = |run: &str, seed: u64| stem(run, seed, read.results.runs[run].seeds.len());
+        match anew.compare(
+            &read.source.study,
+            labels,
+            |run, seed| predictions(read, &stem_of(run, seed), labels.len()),
+            |i| test.get(i),
+        ) {
+            Ok(()) if anew.comparisons != read.results.comparisons => {
+                differences.push("the comparisons of runs are not what the predictions give".into());
+            }
+            Ok(()) if anew.digits != read.results.digits => {
+                differences.push("the digits shown are not those of the test set".into());
+            }
+            Ok(()) => {}
+            Err(e) => differences.push(format!("{e:#}")),
+        }
+    }
     differences.extend(of_no_run(read));
     let mut classes = [0; CLASSES];
     labels.iter().for_each(|l| classes[usize::from(*l)] += 1);
@@ -58,6 +79,18 @@ pub fn check(read: &Read) -> Outcome {
         differences.push("data.test_classes are not those of the test set".into());
     }
     Outcome::of(differences, format!("predictions of {checked} trained networks give results.json's figures"))
+}
+
+/// The classes predicted by a trained network, one for each test image.
+fn predictions(read: &Read, stem: &str, images: usize) -> Result<Vec<u8>> {
+    let path = format!("predictions/{stem}.idx1-ubyte");
+    let bytes = read.opened.files.get(&path).with_context(|| format!("{path} is missing"))?;
+    let predictions = read_labels(bytes).with_context(|| path.clone())?;
+    ensure!(
+        predictions.len() == images && predictions.iter().all(|p| usize::from(*p) < CLASSES),
+        "{path} is not {images} classes from 0 to 9"
+    );
+    Ok(predictions)
 }
 
 /// Predictions, weights and evidence that belong to none of the runs: nothing vouches for them.

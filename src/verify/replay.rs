@@ -7,7 +7,6 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
-use crate::dataset::choose;
 use crate::digest::sha256_hex;
 use crate::engine::{NamedTensor, Split, Trainer};
 use crate::evidence::{self, Displacement, Evidence, displacement, displacement_error, state_sha256};
@@ -60,7 +59,7 @@ fn replay(
     ensure!(carried == drawn, "{path} carries the segments at {carried:?}; its chain draws those at {drawn:?}");
 
     let data = machine.prepared.data;
-    let chosen = choose(&data.train.labels, &plan.images, plan.order, seed.seed);
+    let chosen = plan.choose(&data.train.labels, seed.seed);
     let split = Split::new(machine.prepared.engine, &data.train, &chosen);
     let mut trainer = Trainer::new(machine.prepared.engine, model, plan, &read.plan.input, &split, seed.seed);
     let initial = sha256_hex(&to_safetensors(&trainer.network.tensors())?);

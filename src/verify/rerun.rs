@@ -66,6 +66,11 @@ pub fn first_difference(stated: &SeedResult, found: &SeedResult, accuracy: f64, 
         {
             return Some(difference);
         }
+        if let (Some(x), Some(y)) = (&a.held_out, &b.held_out)
+            && let Some(difference) = evaluated("held-out images'", x, y)
+        {
+            return Some(difference);
+        }
         if let Some(difference) = evaluated("test", &a.test, &b.test) {
             return Some(difference);
         }
@@ -74,5 +79,5 @@ pub fn first_difference(stated: &SeedResult, found: &SeedResult, accuracy: f64, 
         return Some(format!("{} epochs where the bundle says {}", found.epochs.len(), stated.epochs.len()));
     }
     (exact && stated != found)
-        .then(|| "its weights, chain or confusion matrix differ, though no epoch's figures do".into())
+        .then(|| "its weights, chain, confusion matrix or misread images differ, though no epoch's figures do".into())
 }

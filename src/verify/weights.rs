@@ -6,7 +6,7 @@ use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
 use crate::dataset::read_labels;
 use crate::engine::Network;
-use crate::results::Evaluation;
+use crate::results::{Evaluation, Misread, misread};
 use crate::runs::from_safetensors;
 use crate::study::RunPlan;
 use crate::tolerances::TOLERANCES;
@@ -41,6 +41,19 @@ pub fn check(read: &Read, machine: &Machine) -> Outcome {
         }
         if !within(loss, most_loss) {
             differences.push(format!("{stem}: loss {} where results.json says {}", evaluation.loss(), seed.test_loss));
+        }
+        // In another class the order of the surest errors may differ; what is listed must still be as sure as it says.
+        let sure = |m: &Misread| {
+            evaluation.predictions.get(m.image) != Some(&m.predicted)
+                || within((evaluation.confidences[m.image] - m.confidence).abs(), TOLERANCES.weights_confidence)
+        };
+        let as_said = match machine.same_class {
+            true => seed.misread == misread(&evaluation, &machine.prepared.data.test.labels),
+            false => seed.misread.iter().all(sure),
+        };
+        if !as_said {
+            differences
+                .push(format!("{stem}: its misread images, or how sure it was of them, are not as results.json says"));
         }
         let notes = evaluation.notes_loss(plan.batch_size);
         if !within((notes - seed.notes_loss).abs(), most_loss * seed.notes_loss.abs()) {

@@ -50,7 +50,7 @@ fn another_learning_rate_parts_in_the_first_epoch() {
         "small, seed 1: parts in epoch 1, learning rate: 0.1 -> 0.05",
         "The studies differ in models, plans, seeds",
         "The environment class is the same: it explains no difference.",
-        "  weights/small-bn.safetensors\n",
+        "  predictions/small-bn.idx1-ubyte\n",
     ] {
         assert!(out.contains(expected), "{expected}: {out}");
     }

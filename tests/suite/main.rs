@@ -5,6 +5,7 @@ mod batch;
 mod build;
 mod bundles;
 mod cli;
+mod conclusions;
 mod damage;
 mod data;
 mod diff;

@@ -94,14 +94,15 @@ fn a_folder_of_templates_replaces_those_that_it_has() {
 #[test]
 fn what_cannot_be_rendered_is_refused_and_left() {
     type Spoil = fn(&Bundle);
-    let cases: [(&str, Spoil); 7] = [
+    let cases: [(&str, Spoil); 8] = [
         ("results.json", |b| b.write("results.json", "{")),
         ("results.json", |b| fs::remove_file(b.path.join("results.json")).unwrap()),
         ("study.yaml", |b| fs::remove_file(b.path.join("study.yaml")).unwrap()),
         ("study.yaml", |b| b.write("study.yaml", "title: [")),
-        ("results.json", |b| b.change_json("results.json", |r| r["schema"] = json!(2))),
+        ("results.json", |b| b.change_json("results.json", |r| r["schema"] = json!(3))),
         ("results.json", |b| b.change_json("results.json", |r| r["runs"]["small"]["seeds"] = json!([]))),
         ("results.json", |b| b.change_json("results.json", |r| r["extra"] = json!(1))),
+        ("results.json", |b| b.change_json("results.json", |r| r["digits"]["7"] = json!("\"/><script>"))),
     ];
     for (file, spoil) in cases {
         let bundle = copy();
@@ -118,7 +119,7 @@ fn what_cannot_be_rendered_is_refused_and_left() {
 #[test]
 fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
     type Change = fn(&mut serde_json::Value);
-    let changes: [Change; 8] = [
+    let changes: [Change; 13] = [
         |r| {
             r["runs"]["stops"]["seeds"][0]["epochs"]
                 .as_array_mut()
@@ -133,6 +134,11 @@ fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
         |r| r["runs"]["small"]["seeds"][0]["confusion"][0][0] = json!(u64::MAX),
         |r| r["models"]["small"]["parameters"] = json!(0),
         |r| r["models"]["small"]["layers"] = json!([]),
+        |r| r["comparisons"]["norm"]["pairs"][0]["only_run"] = json!(u64::MAX),
+        |r| r["comparisons"]["norm"]["pairs"] = json!([]),
+        |r| r["comparisons"]["norm"]["run"] = json!("none"),
+        |r| r["runs"]["small"]["seeds"][0]["misread"][0]["image"] = json!(u64::MAX),
+        |r| r["digits"] = json!({}),
     ];
     for (i, change) in changes.into_iter().enumerate() {
         let bundle = copy();

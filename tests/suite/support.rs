@@ -20,7 +20,7 @@ defaults: {train: {images: {first: 50}}, epochs: 1, batch_size: 50, optimizer: {
 runs: {single: {model: only}}
 ";
 
-/// `MINI` with the same words in every place of a study whose words a report tells: 13 places.
+/// `MINI` with the same words in every place of a study whose words a report tells: 14 places.
 pub fn worded(words: &str) -> String {
     // JSON's strings are YAML's.
     let quoted = |words: &str| serde_json::to_string(words).unwrap();
@@ -31,7 +31,8 @@ pub fn worded(words: &str) -> String {
     let mini = mini.replace("{model: only}", &format!("{{model: only, title: {w}}}"));
     format!(
         "title: {w}\ndescription: {w}\nauthor: {w}\n{mini}\
-         sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion]}}]\n\
+         sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
+         points: [{{title: {w}, parameters: 9, accuracy: 0.5}}]}}]\n\
          claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: runs.single.accuracy, compare: exact, why: {w}}}]\n\
          conclusions:\n- {{id: c, question: {w}, supported_if: 'true', refuted_if: 'false', \
          supported: {raw}, refuted: 'no', undecided: 'no'}}\n"

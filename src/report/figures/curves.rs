@@ -1,11 +1,15 @@
 //! Loss by epoch: a panel a run, training and test loss on a common scale.
 
+use std::ops::Range;
+
 use anyhow::Result;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::{BLUE, Canvas, Figure, GRID, INK, MUTED, ORANGE, SIZE, draw, failed, font, rows_of_three, text};
+use crate::model::CLASSES;
 use crate::numbers;
 use crate::results::SeedResult;
 
@@ -28,9 +32,11 @@ pub fn curves(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
     draw(name, caption, description, PANEL_HEIGHT * rows as u32, |root| {
         for (area, (title, seed)) in root.split_evenly((rows, columns)).iter().zip(runs) {
             if log {
-                panel(area, title, seed, (low * 0.7..high * 1.6).log_scale())?;
+                let range = low * 0.7..high * 1.6;
+                panel(area, title, seed, range.clone(), range.log_scale())?;
             } else {
-                panel(area, title, seed, 0.0..high * 1.15)?;
+                let range = 0.0..high * 1.15;
+                panel(area, title, seed, range.clone(), range)?;
             }
         }
         Ok(())
@@ -62,7 +68,7 @@ fn describe(title: &str, seed: &SeedResult) -> String {
     )
 }
 
-fn panel<Y>(area: &Canvas, title: &str, seed: &SeedResult, y: Y) -> Result<()>
+fn panel<Y>(area: &Canvas, title: &str, seed: &SeedResult, range: Range<f64>, y: Y) -> Result<()>
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
@@ -97,6 +103,15 @@ where
         .y_labels(6)
         .draw()
         .map_err(failed)?;
+    // Where a network starts that knows nothing: all ten digits alike.
+    let chance = libm::log(CLASSES as f64);
+    if range.contains(&chance) {
+        let y = chart.backend_coord(&(last, chance)).1 - area.get_base_pixel().1;
+        let ends =
+            [0.8, last.max(1.2) + 0.05].map(|x| (chart.backend_coord(&(x, chance)).0 - area.get_base_pixel().0, y));
+        area.draw(&DashedPathElement::new(ends, 2, 3, MUTED)).map_err(failed)?;
+        text(area, &format!("ln {CLASSES}"), (ends[1].0 + 8, y), &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)?;
+    }
     let train: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, train_loss(e).max(LEAST))).collect();
     let test: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, e.test.loss.max(LEAST))).collect();
     let ends = [train[train.len() - 1].1, test[test.len() - 1].1];

@@ -5,12 +5,18 @@
 
 mod confusion;
 mod curves;
+mod gain;
+mod gallery;
+mod ladder;
 mod parameters;
 mod per_class;
 mod predictions;
 
 pub use confusion::confusion;
 pub use curves::curves;
+pub use gain::{Gain, gain};
+pub use gallery::{Tile, gallery};
+pub use ladder::{Rung, ladder};
 pub use parameters::parameters;
 pub use per_class::per_class;
 pub use predictions::predictions;

@@ -3,9 +3,13 @@
 
 use std::fs;
 use std::io::Read;
+use std::path::Path;
 
+use mnist_report::dataset::{Mnist, read_labels};
 use mnist_report::digest::sha256_hex;
+use mnist_report::results::{Results, stem};
 use mnist_report::runs::{from_safetensors, to_safetensors};
+use mnist_report::study::Source;
 use mnist_report::verify::Rung::{self, Exact, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use serde_json::{Value, json};
 
@@ -42,6 +46,22 @@ pub const FORGERIES: &[Forgery] = &[
     row("a better accuracy", Then::Sums, &[Exact, Render, Metrics], |b| b.change_json(RESULTS, embellish)),
     row("a better accuracy, rendered", Then::Render, &[Metrics], |b| b.change_json(RESULTS, embellish)),
     row("a better accuracy and a prediction for it", Then::Render, &[Weights], predict_one_more),
+    row("a count of images that two networks get right", Then::Render, &[Metrics], |b| {
+        b.change_json(RESULTS, |r| pass(&mut r["comparisons"]["norm"]["pairs"][0], "only_against", "only_run"));
+    }),
+    row("a comparison left out", Then::Render, &[Metrics], |b| {
+        b.change_json(RESULTS, |r| drop(r["comparisons"].as_object_mut().unwrap().shift_remove("early")));
+    }),
+    row("the picture of another digit", Then::Render, &[Metrics], |b| b.change_json(RESULTS, swap_pictures)),
+    row("an image that was not misread", Then::Render, &[Metrics], |b| {
+        seed(b, "stops", |seed| seed["misread"][0]["predicted"] = seed["misread"][0]["label"].clone());
+    }),
+    row("how sure a network was of an error", Then::Render, &[Weights], |b| {
+        seed(b, "stops", |seed| seed["misread"][0]["confidence"] = json!(0.5));
+    }),
+    row("a result of the images held out", Then::Render, &[Rerun], |b| {
+        seed(b, "small-bn", |seed| seed["epochs"][0]["held_out"]["correct"] = json!(99));
+    }),
     row("a smaller last loss", Then::Render, &[Weights], |b| {
         seed(b, "small", |seed| {
             seed["test_loss"] = json!(0.01);
@@ -169,6 +189,22 @@ fn predict(bundle: &Bundle, class: u8) {
     bundle.write(STOPS, bytes);
 }
 
+/// Moves one from a count to another.
+fn pass(counts: &mut Value, from: &str, to: &str) {
+    for (name, by) in [(from, -1), (to, 1)] {
+        counts[name] = json!(counts[name].as_i64().unwrap() + by);
+    }
+}
+
+/// Two of the pictures shown change places.
+fn swap_pictures(results: &mut Value) {
+    let pictures = results["digits"].as_object_mut().unwrap();
+    let names: Vec<String> = pictures.keys().take(2).cloned().collect();
+    let (one, other) = (pictures[&names[0]].clone(), pictures[&names[1]].clone());
+    pictures.insert(names[0].clone(), other);
+    pictures.insert(names[1].clone(), one);
+}
+
 /// A digit that `small-bn` took for an 8, other than 8.
 fn taken_for_another(results: &Value) -> usize {
     let row = &results["runs"]["small-bn"]["seeds"][0]["confusion"][8];
@@ -197,6 +233,27 @@ fn predict_one_more(bundle: &Bundle) {
     predictions[image] = 8;
     bundle.write(name, predictions);
     bundle.change_json(RESULTS, embellish);
+    recount(bundle);
+}
+
+/// What follows from the predictions besides accuracies, made to follow from them again.
+fn recount(bundle: &Bundle) {
+    let mut results = Results::from_json(&bundle.text(RESULTS)).unwrap();
+    let source = Source::from_text(Path::new("study.yaml"), &bundle.text("study.yaml")).unwrap();
+    let test = Mnist::load(&root().join("data/mnist")).unwrap().test;
+    let seeds: Vec<(String, usize)> = results.runs.iter().map(|(name, run)| (name.clone(), run.seeds.len())).collect();
+    let predictions = |run: &str, seed: u64| {
+        let (_, seeds) = seeds.iter().find(|(name, _)| name == run).unwrap();
+        read_labels(&bundle.bytes(&format!("predictions/{}.idx1-ubyte", stem(run, seed, *seeds))))
+    };
+    for (name, run) in &mut results.runs {
+        for seed in &mut run.seeds {
+            let read = predictions(name, seed.seed).unwrap();
+            seed.misread.retain(|m| read[m.image] == m.predicted);
+        }
+    }
+    results.compare(&source.study, &test.labels, predictions, |i| test.get(i)).unwrap();
+    bundle.write(RESULTS, results.to_json());
 }
 
 /// `small`'s first seed gets all that its second one came to: an honest training, but not from this seed. The run keeps
@@ -213,6 +270,7 @@ fn pass_off_another_seed(bundle: &Bundle) {
     for name in ["predictions/small.seedN.idx1-ubyte", "weights/small.seedN.safetensors"] {
         bundle.write(&name.replace('N', "1"), bundle.bytes(&name.replace('N', "2")));
     }
+    recount(bundle);
 }
 
 /// Changes one value of a safetensors file.

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Owns the test of a GPU: builds two studies twice each and compares their Report IDs, verifies each bundle on the GPU
+# and on the CPU, and says how far the two are apart. See docs/reproducibility.md.
+#   DEVICE   cuda (default) or cuda:N
+#   STUDIES  default "tests/fixtures/portable.yaml reports/quick.yaml"
+#   OUT      a folder to keep bundles and outputs in
+# Exit code 0: equal, and verified. 1: a difference. 2: could not be run.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+program=target/release/mnist-report
+device=${DEVICE:-cuda}
+read -ra studies <<<"${STUDIES:-tests/fixtures/portable.yaml reports/quick.yaml}"
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+[[ -x $program ]] || fail "$program is missing: start this test with \`make test-gpu\`"
+out=${OUT:-$(mktemp -d)}
+mkdir -p "$out"
+different=0
+
+say() {
+    printf '%s\n' "$*" | tee -a "$out/test-gpu.txt"
+}
+
+# verified NAME DEVICE ARGUMENTS...: a line a rung, and whether all that were asked for hold.
+verified() {
+    local name=$1 on=$2 rc=0
+    shift 2
+    "$program" verify "$out/$name" --device "$on" "$@" >"$out/$name-verified-on-${on/:/}.txt" 2>&1 || rc=$?
+    sed "s/^/  $on: /" "$out/$name-verified-on-${on/:/}.txt" | tee -a "$out/test-gpu.txt"
+    [[ $rc -eq 0 ]] || different=1
+}
+
+for study in "${studies[@]}"; do
+    name=$(basename "$study" .yaml)
+    for build in first second; do
+        start=$SECONDS
+        "$program" build "$study" --device "$device" --fresh --quiet --out "$out/$name-$build" >"$out/$name-$build.txt" 2>&1 ||
+            fail "$study cannot be built on $device: $(tail -n 1 "$out/$name-$build.txt")"
+        say "$name, $build build: $(tail -n 1 "$out/$name-$build.txt"), $((SECONDS - start)) s"
+        # libtorch names operators that have no deterministic form.
+        grep -i 'determin' "$out/$name-$build.txt" | sed 's/^/  /' | tee -a "$out/test-gpu.txt" || true
+    done
+    if cmp -s "$out/$name-first/SHA256SUMS" "$out/$name-second/SHA256SUMS"; then
+        say "$name: both builds have one Report ID"
+    else
+        different=1
+        say "$name: the builds DIFFER"
+        "$program" diff "$out/$name-first" "$out/$name-second" | tee -a "$out/test-gpu.txt" || true
+    fi
+    verified "$name-first" "$device"
+    verified "$name-first" cpu
+done
+exit "$different"

@@ -1,0 +1,116 @@
+//! Two runs held against each other, image by image and seed by seed.
+//!
+//! Owns what is counted, and what follows from the counts; how sure that is, is `statistics`'s.
+
+use serde::{Deserialize, Serialize};
+
+use super::digits::GALLERY;
+use super::statistics::{Difference, paired, welch};
+use super::{RunResult, SeedResult};
+
+/// A comparison of a study, counted.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonResult {
+    pub run: String,
+    pub against: String,
+    /// The first seed of the one with the first of the other, and so on, as far as both have seeds.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two trained networks on the same test images.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// `run`'s and `against`'s.
+    pub seeds: [u64; 2],
+    /// Images that both get right, that one of them gets right, that neither does.
+    pub both: usize,
+    pub only_run: usize,
+    pub only_against: usize,
+    pub neither: usize,
+    /// The first images of the test set that the two read differently.
+    pub disagreements: Vec<Disagreement>,
+}
+
+/// An image that two networks read differently.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Disagreement {
+    pub image: usize,
+    pub label: u8,
+    /// As `run` and as `against` read it.
+    pub predicted: [u8; 2],
+}
+
+impl Pair {
+    /// Counts two networks' predictions of the images with these labels.
+    pub fn count(seeds: [u64; 2], run: &[u8], against: &[u8], labels: &[u8]) -> Self {
+        let mut pair = Self { seeds, both: 0, only_run: 0, only_against: 0, neither: 0, disagreements: Vec::new() };
+        for (image, ((a, b), label)) in run.iter().zip(against).zip(labels).enumerate() {
+            *match (a == label, b == label) {
+                (true, true) => &mut pair.both,
+                (true, false) => &mut pair.only_run,
+                (false, true) => &mut pair.only_against,
+                (false, false) => &mut pair.neither,
+            } += 1;
+            if a != b && pair.disagreements.len() < GALLERY {
+                pair.disagreements.push(Disagreement { image, label: *label, predicted: [*a, *b] });
+            }
+        }
+        pair
+    }
+
+    /// Images in all.
+    pub fn images(&self) -> usize {
+        self.both + self.only_run + self.only_against + self.neither
+    }
+}
+
+/// What an interval of a difference is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// The trainings: another seed, the same test images.
+    Seeds,
+    /// The test images: the two networks as they are, other images. All that one seed can give.
+    Images,
+}
+
+/// The difference of two runs' test accuracies, the first less the second, and what its interval is taken over: seeds
+/// where both have several, else the images of the first pair.
+pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
+    let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
+    match welch(&accuracies(run), &accuracies(against)) {
+        Some(difference) => Some((difference, Over::Seeds)),
+        None => comparison.pairs.first().map(|p| (paired(p.only_run, p.only_against, p.images()), Over::Images)),
+    }
+}
+
+/// The difference of two runs' test accuracies after each epoch that all their seeds have; with an interval where both
+/// have several seeds.
+pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
+    let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
+    let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();
+    (0..epochs)
+        .map(|i| {
+            let (a, b) = (at(run, i), at(against, i));
+            let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+            (i + 1, mean(&a) - mean(&b), welch(&a, &b))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_every_image_once() {
+        let pair = Pair::count([1, 1], &[0, 1, 2, 9, 4], &[0, 2, 3, 9, 5], &[0, 1, 3, 3, 6]);
+        assert_eq!((pair.both, pair.only_run, pair.only_against, pair.neither), (1, 1, 1, 2));
+        assert_eq!(pair.images(), 5);
+        let read: Vec<_> = pair.disagreements.iter().map(|d| (d.image, d.label, d.predicted)).collect();
+        assert_eq!(read, [(1, 1, [1, 2]), (2, 3, [2, 3]), (4, 6, [4, 5])]);
+    }
+}

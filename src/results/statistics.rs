@@ -1,0 +1,180 @@
+//! Statistics: means with intervals, one accuracy with its interval, two networks compared.
+//!
+//! Owns the choice of method and its formula; distributions are statrs's. All intervals are two-sided, 95 %. What is
+//! computed here follows from results.json and is printed at a few digits, so that the last bit of a machine's
+//! logarithm is never seen.
+
+use serde::Serialize;
+use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
+
+/// The share of repetitions in which an interval holds the true value.
+pub const LEVEL: f64 = 0.95;
+
+/// From `lower` to `upper`, both in it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Interval {
+    pub lower: f64,
+    pub upper: f64,
+}
+
+impl Interval {
+    fn around(mean: f64, half: f64) -> Self {
+        Self { lower: mean - half, upper: mean + half }
+    }
+}
+
+/// A sample's mean, and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    pub n: usize,
+    pub mean: f64,
+    /// Standard deviation with n - 1 in its denominator; of one value there is none.
+    pub sd: Option<f64>,
+    /// Student's t interval of the mean; of one value there is none.
+    pub interval: Option<Interval>,
+}
+
+impl Summary {
+    /// # Panics
+    /// On no values.
+    pub fn of(values: &[f64]) -> Self {
+        assert!(!values.is_empty(), "no values have no mean");
+        let (n, mean) = (values.len(), mean(values));
+        let variance = variance(values);
+        let interval = variance.map(|v| Interval::around(mean, t_quantile((n - 1) as f64) * (v / n as f64).sqrt()));
+        Self { n, mean, sd: variance.map(f64::sqrt), interval }
+    }
+}
+
+/// Wilson's interval of a proportion, `k` of `n` (Wilson 1927; `proportion_confint(method="wilson")` of statsmodels).
+/// Here: an accuracy, seen as a draw of test images.
+pub fn wilson(k: usize, n: usize) -> Interval {
+    let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, LEVEL));
+    let (k, n) = (k as f64, n as f64);
+    let (p, z2) = (k / n, z * z);
+    let center = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let Interval { lower, upper } = Interval::around(center, half);
+    Interval { lower: lower.max(0.0), upper: upper.min(1.0) }
+}
+
+/// A difference of two means.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    pub mean: f64,
+    pub interval: Interval,
+}
+
+/// The difference of the means of two independent samples, `a` less `b`, with Welch's interval (Welch 1947;
+/// `ttest_ind(equal_var=False).confidence_interval()` of SciPy). None where a sample has one value.
+/// Here: accuracies over seeds.
+pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
+    let of_mean = |x: &[f64]| Some((variance(x)? / x.len() as f64, (x.len() - 1) as f64));
+    let ((va, da), (vb, db)) = (of_mean(a)?, of_mean(b)?);
+    let mean = mean(a) - mean(b);
+    let sum = va + vb;
+    if sum == 0.0 {
+        return Some(Difference { mean, interval: Interval::around(mean, 0.0) });
+    }
+    let degrees = sum * sum / (va * va / da + vb * vb / db);
+    Some(Difference { mean, interval: Interval::around(mean, t_quantile(degrees) * sum.sqrt()) })
+}
+
+/// The difference of two networks' accuracies on the same `n` images, of which `only_a` are right with the first alone
+/// and `only_b` with the second alone: Student's t interval of the images' differences, each 1, 0 or -1
+/// (`ttest_1samp` of SciPy). Here: the images seen as a draw, the networks as they are.
+pub fn paired(only_a: usize, only_b: usize, n: usize) -> Difference {
+    let (a, b, count) = (only_a as f64, only_b as f64, n as f64);
+    let mean = (a - b) / count;
+    let variance = (a + b - count * mean * mean) / (count - 1.0);
+    let half = if variance > 0.0 { t_quantile(count - 1.0) * (variance / count).sqrt() } else { 0.0 };
+    Difference { mean, interval: Interval::around(mean, half) }
+}
+
+/// McNemar's exact test: how likely, if both networks err alike, are discordant images as unevenly parted as these or
+/// worse (two-sided; McNemar 1947; `mcnemar(exact=True)` of statsmodels).
+pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
+    let n = (only_a + only_b) as u64;
+    let tail = Binomial::new(0.5, n).map_or(1.0, |b| b.cdf(only_a.min(only_b) as u64));
+    (2.0 * tail).min(1.0)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn variance(values: &[f64]) -> Option<f64> {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|x| (x - mean) * (x - mean)).sum();
+    (values.len() > 1).then(|| squares / (values.len() - 1) as f64)
+}
+
+fn t_quantile(degrees: f64) -> f64 {
+    let t = StudentsT::new(0.0, 1.0, degrees).expect("degrees of freedom are above 0");
+    t.inverse_cdf(f64::midpoint(1.0, LEVEL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn fixtures() -> Value {
+        serde_json::from_str(include_str!("../../tests/fixtures/statistics/statistics.json")).unwrap()
+    }
+
+    fn close(found: f64, expected: &Value, what: &str) {
+        let expected = expected.as_f64().unwrap();
+        let off = (found - expected).abs();
+        assert!(off <= 1e-9 * expected.abs().max(1.0), "{what}: {found} is not {expected}");
+        // A p-value of 1e-20 agrees too, not only with 0.
+        assert!(off <= 1e-9 * expected.abs() || expected.abs() < 1e-300 || off < 1e-12, "{what}: {found}, {expected}");
+    }
+
+    fn close_interval(found: Interval, expected: &Value, what: &str) {
+        close(found.lower, &expected[0], what);
+        close(found.upper, &expected[1], what);
+    }
+
+    fn list(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    }
+
+    #[test]
+    fn agrees_with_scipy_and_statsmodels() {
+        let fixtures = fixtures();
+        let cases = |name: &str| fixtures[name].as_array().unwrap().clone();
+        for case in cases("summaries") {
+            let (what, found) = (format!("summary {}", case["sample"]), Summary::of(&list(&case["sample"])));
+            close(found.mean, &case["mean"], &what);
+            close(found.sd.unwrap(), &case["sd"], &what);
+            close_interval(found.interval.unwrap(), &case["interval"], &what);
+        }
+        let count = |x: &Value| x.as_u64().unwrap() as usize;
+        for case in cases("wilson") {
+            let what = format!("wilson {case}");
+            close_interval(wilson(count(&case["k"]), count(&case["n"])), &case["interval"], &what);
+        }
+        for case in cases("welch") {
+            let (what, found) = (format!("welch {case}"), welch(&list(&case["a"]), &list(&case["b"])).unwrap());
+            close(found.mean, &case["mean"], &what);
+            close_interval(found.interval, &case["interval"], &what);
+        }
+        for case in cases("paired") {
+            let what = format!("paired {case}");
+            let (a, b) = (count(&case["only_a"]), count(&case["only_b"]));
+            let found = paired(a, b, count(&case["n"]));
+            close(found.mean, &case["mean"], &what);
+            close_interval(found.interval, &case["interval"], &what);
+            let p = mcnemar(a, b);
+            let expected = case["p"].as_f64().unwrap();
+            assert!((p - expected).abs() <= 1e-9 * expected, "{what}: {p}");
+        }
+    }
+
+    #[test]
+    fn one_value_has_no_interval() {
+        assert_eq!(Summary::of(&[0.97]), Summary { n: 1, mean: 0.97, sd: None, interval: None });
+        assert_eq!(welch(&[0.97], &[0.98, 0.99]), None);
+    }
+}

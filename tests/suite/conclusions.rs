@@ -1,0 +1,290 @@
+//! Conclusions follow from values: each, of both studies, comes out in all three ways, and its sentence tells the
+//! values that it rests on. The results are invented, since no training can be made to refute itself.
+
+use std::sync::OnceLock;
+
+use indexmap::IndexMap;
+use mnist_report::claims::{Concluded, Finding, conclude};
+use mnist_report::dataset::Mnist;
+use mnist_report::engine::Environment;
+use mnist_report::results::{
+    Data, EpochResult, Evaluated, PlanFacts, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
+};
+use mnist_report::rng::Stream;
+use mnist_report::study::{Plan, Source};
+use serde_json::json;
+
+use crate::support::*;
+
+fn labels() -> &'static [u8] {
+    static LABELS: OnceLock<Vec<u8>> = OnceLock::new();
+    LABELS.get_or_init(|| Mnist::load(&root().join("data/mnist")).unwrap().test.labels)
+}
+
+fn environment() -> Environment {
+    let class = json!({"class": "portable", "libtorch": "2.11.0", "precision": "float32", "threads": 4});
+    serde_json::from_value(class).unwrap()
+}
+
+/// A study with invented results.
+struct Invented {
+    source: Source,
+    plan: Plan,
+    results: Results,
+}
+
+/// Predictions with so many right; which are wrong depends on the run and its seed.
+fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
+    let mut order: Vec<usize> = (0..labels().len()).collect();
+    Stream::keyed(format!("invented {run} {seed}").as_bytes()).shuffle(&mut order);
+    let mut predictions = labels().to_vec();
+    order[correct..].iter().for_each(|i| predictions[*i] = (predictions[*i] + 1) % 10);
+    predictions
+}
+
+impl Invented {
+    /// Every run gets 9,700 right (one image more or less from seed to seed), with losses of 0.1 and 0.2.
+    fn of(study: &str) -> Self {
+        let source = Source::load(&root().join("reports").join(study)).unwrap();
+        let plan = Plan::resolve(&source).unwrap();
+        let mut results = Results {
+            schema: SCHEMA,
+            environment: environment(),
+            data: Data { train_images: 60_000, test_images: 10_000, test_classes: [1000; 10] },
+            models: model_facts(&plan),
+            runs: IndexMap::new(),
+            comparisons: IndexMap::new(),
+            digits: IndexMap::new(),
+        };
+        for (name, run) in &plan.runs {
+            let seeds = run.seeds.iter().map(|seed| SeedResult {
+                seed: *seed,
+                subset_sha256: String::new(),
+                initial_weights_sha256: String::new(),
+                weights_sha256: String::new(),
+                epochs: (1..=run.epochs)
+                    .map(|epoch| EpochResult {
+                        epoch,
+                        lr: 0.1,
+                        train_loss: 0.1,
+                        train_eval: None,
+                        held_out: (run.hold_out > 0).then_some(Evaluated { images: 5000, correct: 4900, loss: 0.1 }),
+                        test: Evaluated { images: 10_000, correct: 9_700, loss: 0.2 },
+                    })
+                    .collect(),
+                confusion: [[0; 10]; 10],
+                misread: Vec::new(),
+                test_loss: 0.2,
+                notes_loss: 0.2 / 127.0,
+                chain: Vec::new(),
+            });
+            results.runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds: seeds.collect() });
+        }
+        let mut invented = Self { source, plan, results };
+        let names: Vec<String> = invented.plan.runs.keys().cloned().collect();
+        names.iter().for_each(|name| invented.right(name, 9_700));
+        invented
+    }
+
+    /// So many images right in every seed of a run, give or take its number.
+    fn right(&mut self, run: &str, correct: usize) {
+        for (i, seed) in self.results.runs[run].seeds.iter_mut().enumerate() {
+            let correct = correct + i % 3;
+            seed.confusion = confusion(&predictions(run, seed.seed, correct), labels());
+            seed.epochs.iter_mut().for_each(|e| e.test.correct = correct);
+        }
+    }
+
+    fn losses(&mut self, run: &str, train: f64, test: f64) {
+        for seed in &mut self.results.runs[run].seeds {
+            seed.test_loss = test;
+            seed.epochs.iter_mut().for_each(|e| (e.train_loss, e.test.loss) = (train, test));
+        }
+    }
+
+    fn held_out(&mut self, run: &str, correct: usize) {
+        let seeds = &mut self.results.runs[run].seeds;
+        seeds.iter_mut().flat_map(|s| &mut s.epochs).for_each(|e| e.held_out.as_mut().unwrap().correct = correct);
+    }
+
+    fn conclude(mut self, id: &str) -> Concluded {
+        let correct: IndexMap<(String, u64), usize> = self
+            .results
+            .runs
+            .iter()
+            .flat_map(|(name, r)| r.seeds.iter().map(|s| ((name.clone(), s.seed), s.correct())))
+            .collect();
+        let read = |run: &str, seed: u64| Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]));
+        self.results.compare(&self.source.study, labels(), read, |_| Some(&[0; 784])).unwrap();
+        let concluded = conclude(&self.source.study, &self.results);
+        concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))
+    }
+}
+
+type Change = fn(&mut Invented);
+
+/// What makes a conclusion come out in one way, and what its sentence then tells.
+type Way = (Change, &'static [&'static str]);
+
+/// Holds a conclusion against what supports it, what refutes it and what leaves it open.
+#[track_caller]
+fn comes_out(study: &str, id: &str, ways: [Way; 3]) {
+    let findings = [Finding::Supported, Finding::Refuted, Finding::Undecided];
+    let mut sentences: Vec<String> = Vec::new();
+    for ((change, told), finding) in ways.into_iter().zip(findings) {
+        let mut invented = Invented::of(study);
+        change(&mut invented);
+        let concluded = invented.conclude(id);
+        assert_eq!(concluded.finding, finding, "{id}: {}", concluded.sentence);
+        for part in told {
+            assert!(concluded.sentence.contains(part), "{id}, {finding:?}: `{part}` is not in: {}", concluded.sentence);
+        }
+        for fault in ["(not measured)", "cannot be stated", "  ", " .", " ,", " inf", "NaN"] {
+            assert!(!concluded.sentence.contains(fault), "{id}, {finding:?}: `{fault}` in: {}", concluded.sentence);
+        }
+        assert!(!sentences.contains(&concluded.sentence), "{id}, {finding:?}: {}", concluded.sentence);
+        sentences.push(concluded.sentence);
+    }
+}
+
+const FULL: &str = "coursework.yaml";
+const EXTENDED: &str = "extended.yaml";
+
+#[test]
+fn every_conclusion_is_tried_here() {
+    let here = include_str!("conclusions.rs");
+    for study in [FULL, EXTENDED] {
+        let source = Source::load(&root().join("reports").join(study)).unwrap();
+        for c in &source.study.conclusions {
+            assert!(here.contains(&format!("\"{}\",", c.id)), "{study}: {} is not tried in all three ways", c.id);
+        }
+    }
+}
+
+#[test]
+fn of_the_overfit_runs() {
+    comes_out(
+        FULL,
+        "notes-overfit-run-overfits",
+        [
+            (|i| i.losses("overfit-as-written", 0.0051, 0.61), &["Yes", "0.0051", "0.6100"]),
+            (|i| i.losses("overfit-as-written", 2.2, 2.29), &["No", "2.200", "2.290", "ln 10"]),
+            (|i| i.losses("overfit-as-written", 0.052, 0.6), &["Not decided", "0.052"]),
+        ],
+    );
+    comes_out(
+        FULL,
+        "order-of-images",
+        [
+            (|i| i.right("overfit-as-written", 921), &["Yes", "9.21 %", "97.00 %"]),
+            (|i| i.right("overfit-as-written", 9_650), &["No", "96.50 %", "97.00 %"]),
+            (|i| i.right("overfit-as-written", 9_100), &["Not decided", "91.00 %"]),
+        ],
+    );
+    comes_out(
+        FULL,
+        "overfit-run-overfits",
+        [
+            (|i| i.losses("overfit", 0.0052, 0.1619), &["Yes", "0.0052", "0.1619", "31 times"]),
+            (|i| i.losses("overfit", 0.51, 0.6), &["No", "0.5100", "0.6000"]),
+            (|i| i.losses("overfit", 0.0502, 0.6), &["Not decided", "0.0502"]),
+        ],
+    );
+}
+
+#[test]
+fn it_is_said_where_the_test_loss_turns() {
+    let mut invented = Invented::of(FULL);
+    invented.losses("overfit", 0.005, 0.16);
+    invented.results.runs["overfit"].seeds[0].epochs[2].test.loss = 0.1437;
+    let sentence = invented.conclude("overfit-run-overfits").sentence;
+    assert!(sentence.contains("lowest after epoch 3, 0.1437"), "{sentence}");
+}
+
+#[test]
+fn of_sizes_and_the_notes_own_figures() {
+    comes_out(
+        FULL,
+        "fewer-parameters",
+        [
+            (|_| {}, &["Yes", "1,200,074", "338,058", "338,442", "3.55"]),
+            (|i| i.results.models["slim"].parameters += 1, &["No", "338,059"]),
+            (|i| drop(i.results.models.shift_remove("slim")), &["Not measured"]),
+        ],
+    );
+    comes_out(
+        FULL,
+        "notes-matrices-consistent",
+        [
+            (
+                |i| {
+                    // The five images that the notes' matrix lacks.
+                    let rows = &mut i.source.study.values["notes"]["confusion"]["overfit"];
+                    for (row, column, value) in [(4, 6, 968), (7, 6, 1007), (9, 6, 977)] {
+                        rows[row][column] = value.into();
+                    }
+                },
+                &["Yes"],
+            ),
+            (|_| {}, &["Not all", "9,995 images instead of 10,000"]),
+            (|i| i.source.study.values = serde_json::Value::Null, &["Not checked"]),
+        ],
+    );
+}
+
+#[test]
+fn of_accuracies_held_against_each_other() {
+    comes_out(
+        FULL,
+        "slim-keeps-baseline-accuracy",
+        [
+            (|i| i.right("slim", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "0.1 points", "one seed"]),
+            (|i| i.right("slim", 9_550), &["No", "95.50 %", "-1.50 points"]),
+            (|i| i.right("slim", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
+        ],
+    );
+    comes_out(
+        FULL,
+        "slim-bn-keeps-baseline-accuracy",
+        [
+            (|i| i.right("slim-bn", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "one seed"]),
+            (|i| i.right("slim-bn", 9_550), &["No", "95.50 %", "-1.50 points"]),
+            (|i| i.right("slim-bn", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
+        ],
+    );
+    comes_out(
+        FULL,
+        "batch-norm-helps",
+        [
+            (|i| i.right("slim-bn", 9_862), &["Yes", "98.62 %", "1.62 points", "1.59 points"]),
+            (|i| i.right("slim-bn", 9_500), &["No", "95.00 %", "-2.00 points"]),
+            (|i| i.right("slim-bn", 9_702), &["Not decided", "97.02 %"]),
+        ],
+    );
+}
+
+#[test]
+fn of_several_seeds() {
+    comes_out(
+        EXTENDED,
+        "batch-norm-helps-at-convergence",
+        [
+            (|i| i.right("slim-bn-converged", 9_750), &["Yes", "0.50 points"]),
+            (|i| i.right("slim-bn-converged", 9_650), &["No", "-0.50 points"]),
+            (|_| {}, &["Not decided", "0.00 points"]),
+        ],
+    );
+    comes_out(
+        EXTENDED,
+        "ten-thousand-parameters",
+        [
+            (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "-0.01 points", "5 and 5 seeds"]),
+            (|i| i.right("ladder-10k", 9_650), &["No", "-0.50 points"]),
+            (|i| i.right("ladder-10k", 9_690), &["Not decided", "-0.10 points"]),
+        ],
+    );
+    let mut invented = Invented::of(EXTENDED);
+    invented.held_out("ladder-5k", 4_950);
+    let sentence = invented.conclude("ten-thousand-parameters").sentence;
+    assert!(sentence.contains("5,066 parameters") && sentence.contains("99.00 %"), "{sentence}");
+}
