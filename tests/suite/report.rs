@@ -94,9 +94,14 @@ fn statistics_are_in_both_forms() {
         // One of the two runs has one seed: there is no interval over seeds, and the difference is the pair's.
         let points = format!("{:.2}", 100.0 * difference);
         assert!(text.contains(&points), "{name} has no difference of {points}");
-        for words in
-            ["10,000 test images", "With against without", "Held-out accuracy", "one seed: none", "McNemar", "surest"]
-        {
+        for words in [
+            "(over 10,000 test images)",
+            "With against without",
+            "Held-out accuracy",
+            "one seed: none",
+            "McNemar",
+            "surest",
+        ] {
             assert!(text.contains(words), "{name} has no `{words}`");
         }
     }

@@ -46,7 +46,7 @@ pub fn curves(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
 fn loss_label(y: &f64) -> String {
     match *y {
         y if y < 1e-9 => "0".into(),
-        y if y < 0.1 => numbers::fixed(y, 3),
+        y if y < 0.1 => numbers::fixed(y, 3).trim_end_matches('0').to_owned(),
         y => numbers::fixed(y, 1),
     }
 }
@@ -110,7 +110,14 @@ where
         let ends =
             [0.8, last.max(1.2) + 0.05].map(|x| (chart.backend_coord(&(x, chance)).0 - area.get_base_pixel().0, y));
         area.draw(&DashedPathElement::new(ends, 2, 3, MUTED)).map_err(failed)?;
-        text(area, &format!("ln {CLASSES}"), (ends[1].0 + 8, y), &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)?;
+        text(
+            area,
+            &format!("ln {CLASSES}"),
+            (ends[0].0 + 6, y - 8),
+            &font(SIZE - 1.0, MUTED),
+            HPos::Left,
+            VPos::Center,
+        )?;
     }
     let train: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, train_loss(e).max(LEAST))).collect();
     let test: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, e.test.loss.max(LEAST))).collect();
