@@ -103,6 +103,9 @@ pub struct Render {
     /// A folder with templates to use in place of the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
+    /// Render nothing; print what the templates are given, as JSON
+    #[arg(long)]
+    pub dump_context: bool,
 }
 
 #[derive(clap::Args)]

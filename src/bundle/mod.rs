@@ -19,7 +19,7 @@ pub use write::{check_place, replace_folder, write_file};
 pub use zip::{INDEX, LEAVABLE, REPORT, is_leavable, pack};
 
 use crate::digest::sha256_hex;
-use crate::report::{Facts, Templates, render};
+use crate::report::{Facts, InputFile, Report, Templates, render};
 use crate::results::Results;
 use crate::study::Study;
 
@@ -72,6 +72,32 @@ pub fn complete(
     complete_beside(primary, &Listing::new(), study, results, date, templates)
 }
 
+/// What the templates are given for a bundle's report, as JSON.
+///
+/// # Errors
+/// A figure that cannot be drawn.
+pub fn template_context(
+    study_yaml: &[u8],
+    study: &Study,
+    results: &Results,
+    date: Option<&str>,
+    templates: &Templates,
+) -> Result<String> {
+    let (inputs, digests) = digests(study_yaml, study, results, templates);
+    let facts = Facts { inputs: &inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date };
+    Ok(serde_json::to_string_pretty(&Report::new(study, results, &facts)?)? + "\n")
+}
+
+fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {
+    let inputs = inputs(study_yaml, templates);
+    let digests = Digests {
+        inputs: inputs_digest(&inputs),
+        exact: exact_digest(study, results),
+        measured: results.measured_digest(),
+    };
+    (inputs, digests)
+}
+
 /// As `complete`, for a bundle that lists files which are not at hand.
 ///
 /// # Errors
@@ -85,12 +111,7 @@ pub fn complete_beside(
     templates: &Templates,
 ) -> Result<Files> {
     let mut files = primary;
-    let inputs = inputs(&files[STUDY], templates);
-    let digests = Digests {
-        inputs: inputs_digest(&inputs),
-        exact: exact_digest(study, results),
-        measured: results.measured_digest(),
-    };
+    let (inputs, digests) = digests(&files[STUDY], study, results, templates);
     let facts = Facts { inputs: &inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date };
     for (name, text) in render(study, results, &facts, templates)?.files {
         files.insert(name, text.into_bytes());

@@ -33,6 +33,9 @@ pub enum Finding {
 pub struct Concluded {
     pub id: String,
     pub question: String,
+    /// The study's expressions, each on one line.
+    pub supported_if: String,
+    pub refuted_if: String,
     pub finding: Finding,
     pub sentence: String,
 }
@@ -105,8 +108,15 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
             };
             let sentence =
                 sentences.render_str(sentence, &facts).unwrap_or_else(|e| format!("(cannot be stated: {e})"));
-            let sentence = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
-            Concluded { id: c.id.clone(), question: c.question.clone(), finding, sentence }
+            let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            Concluded {
+                id: c.id.clone(),
+                question: c.question.clone(),
+                supported_if: on_one_line(&c.supported_if),
+                refuted_if: on_one_line(&c.refuted_if),
+                finding,
+                sentence: on_one_line(&sentence),
+            }
         })
         .collect()
 }

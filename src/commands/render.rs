@@ -31,6 +31,16 @@ pub fn run(options: &Render) -> Result<u8> {
         // Without a new date the old one stays.
         false => text(bundle::MANIFEST).ok().and_then(|t| Manifest::from_json(&t).ok()).and_then(|m| m.date),
     };
+    if options.dump_context {
+        super::print(&bundle::template_context(
+            &files[bundle::STUDY],
+            &source.study,
+            &results,
+            date.as_deref(),
+            &templates,
+        )?)?;
+        return Ok(0);
+    }
     let run_log = files.remove(bundle::RUN_LOG);
     files.retain(|path, _| bundle::is_primary(path));
     let files = bundle::complete(files, &source.study, &results, date.as_deref(), &templates)?;

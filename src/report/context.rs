@@ -124,6 +124,9 @@ struct ConclusionView {
     /// `supported`, `refuted` or `undecided`.
     finding: &'static str,
     sentence: String,
+    /// What decides it, as the study states it.
+    supported_if: String,
+    refuted_if: String,
 }
 
 /// Gives figures their numbers, in the order in which the report shows them.
@@ -180,6 +183,8 @@ impl Report {
                     Finding::Undecided => "undecided",
                 },
                 sentence: c.sentence,
+                supported_if: c.supported_if,
+                refuted_if: c.refuted_if,
             })
             .collect();
         let meta = [

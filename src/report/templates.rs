@@ -59,6 +59,7 @@ impl Templates {
             false => AutoEscape::None,
         });
         env.add_filter("md", markdown_escape);
+        env.add_filter("code", code_span);
         for (name, text) in &self.0 {
             env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e}"))?;
         }
@@ -95,9 +96,23 @@ fn markdown_escape(text: &str) -> String {
     escaped
 }
 
+/// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
+fn code_span(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{room}{text}{room}{fence}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_is_shown_as_it_stands() {
+        assert_eq!(code_span("a < b|c"), "`a < b|c`");
+        assert_eq!(code_span("`a` or ``b``"), "``` `a` or ``b`` ```");
+    }
 
     #[test]
     fn markdown_cannot_be_broken_by_text() {

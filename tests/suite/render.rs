@@ -92,6 +92,26 @@ fn a_folder_of_templates_replaces_those_that_it_has() {
 }
 
 #[test]
+fn what_templates_are_given_can_be_looked_at() {
+    let bundle = copy();
+    let done = bundle.run("render", &["--dump-context"]).exits(0);
+    assert!(bundle.identity() == shared().0.identity(), "nothing is rendered");
+    let context: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(context["title"], "Tiny study");
+    // docs/templates.md lists all of it, and nothing that is not there.
+    let docs = fs::read_to_string(root().join("docs/templates.md")).unwrap();
+    let listed: Vec<&str> = docs.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
+    let keys: Vec<&String> = context.as_object().unwrap().keys().collect();
+    assert_eq!(listed, keys);
+    // And a template that prints a value prints the same.
+    let templates = bundle.path.with_file_name("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(templates.join("report.md.j2"), "{{ sections[0].runs[0].accuracy }}").unwrap();
+    bundle.run("render", &["--templates", templates.to_str().unwrap()]).exits(0);
+    assert_eq!(bundle.text("report.md"), context["sections"][0]["runs"][0]["accuracy"].as_str().unwrap());
+}
+
+#[test]
 fn what_cannot_be_rendered_is_refused_and_left() {
     type Spoil = fn(&Bundle);
     let cases: [(&str, Spoil); 8] = [
