@@ -60,6 +60,19 @@ impl<'a> Prepared<'a> {
         (Split::new(self.engine, &self.data.train, chosen), labels)
     }
 
+    /// The images that a run holds out, if any.
+    fn held_out(&self, run: &RunPlan) -> Option<(Split, Vec<u8>)> {
+        let chosen = dataset::held_out(self.data.train.len(), run.hold_out);
+        (!chosen.is_empty()).then(|| self.labelled(&chosen))
+    }
+
+    /// What an epoch states besides the test: a network evaluated on its training images and on those held out, as far
+    /// as the run's plan asks for it.
+    pub fn beside_the_test(&self, network: &Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
+        let train = run.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
+        [train, self.held_out(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
+    }
+
     /// Evaluates a network on training images.
     fn evaluated(&self, network: &Network, (split, labels): &(Split, Vec<u8>)) -> Evaluated {
         evaluated(&Evaluation::of(&engine::evaluate(network, split, self.input), labels), labels)
@@ -73,8 +86,7 @@ impl<'a> Prepared<'a> {
         let chosen = run.choose(&self.data.train.labels, seed);
         let train = self.labelled(&chosen);
         let split = &train.0;
-        let held_out = dataset::held_out(self.data.train.len(), run.hold_out);
-        let held_out = (!held_out.is_empty()).then(|| self.labelled(&held_out));
+        let held_out = self.held_out(run);
         let mut trainer = Trainer::new(self.engine, model, run, self.input, split, seed);
         let initial = to_safetensors(&trainer.network.tensors())?;
         let recorder = Recorder::new(run)?;

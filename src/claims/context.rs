@@ -126,6 +126,8 @@ fn comparison<'a>(
     name: &str,
     c: &'a ComparisonResult,
 ) -> Option<ComparisonContext<'a>> {
+    // What the study does not ask for is not looked at.
+    let spec = study.comparisons.get(name)?;
     let (run, against) = (results.runs.get(&c.run)?, results.runs.get(&c.against)?);
     let (found, over) = difference(c, run, against)?;
     let pair = c.pairs.first()?;
@@ -142,7 +144,7 @@ fn comparison<'a>(
         lower: found.interval.lower,
         upper: found.interval.upper,
         over,
-        margin: study.comparisons.get(name).and_then(|c| c.margin),
+        margin: spec.margin,
         both: pair.both,
         only_run: pair.only_run,
         only_against: pair.only_against,

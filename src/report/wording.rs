@@ -25,14 +25,18 @@ pub fn budget(r: &RunResult) -> String {
 
 /// How many training images, and which.
 pub fn images(p: &PlanFacts) -> String {
+    let how = match (&p.images, p.hold_out > 0) {
+        (Images::All(_), false) => String::new(),
+        (Images::All(_), true) => "all others".into(),
+        (Images::First(_), false) => "the first".into(),
+        (Images::First(_), true) => "the first of the others".into(),
+        (Images::Random(_), _) => "drawn".into(),
+        (Images::PerClass(each), _) => format!("{each} a class"),
+    };
+    let held = (p.hold_out > 0).then(|| format!("{} held out", count(p.hold_out as u64)));
+    let remarks: Vec<String> = held.into_iter().chain(Some(how).filter(|how| !how.is_empty())).collect();
     let n = count(p.image_count as u64);
-    match &p.images {
-        Images::All(_) if p.hold_out > 0 => format!("{n} ({} held out)", count(p.hold_out as u64)),
-        Images::All(_) => n,
-        Images::First(_) => format!("{n} (the first)"),
-        Images::Random(_) => format!("{n} (drawn)"),
-        Images::PerClass(each) => format!("{n} ({each} a class)"),
-    }
+    if remarks.is_empty() { n } else { format!("{n} ({})", remarks.join(", ")) }
 }
 
 /// The update rule with what the study sets of it.

@@ -78,12 +78,13 @@ pub enum Over {
 }
 
 /// The difference of two runs' test accuracies, the first less the second, and what its interval is taken over: seeds
-/// where both have several, else the images of the first pair.
+/// where both have several, the images of the one pair where both have one. Else there is no fair one: studies that ask
+/// for it are refused.
 pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
     let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
-    match welch(&accuracies(run), &accuracies(against)) {
-        Some(difference) => Some((difference, Over::Seeds)),
-        None => comparison.pairs.first().map(|p| (paired(p.only_run, p.only_against, p.images()), Over::Images)),
+    match (run.seeds.len(), against.seeds.len()) {
+        (1, 1) => comparison.pairs.first().map(|p| (paired(p.only_run, p.only_against, p.images()), Over::Images)),
+        _ => welch(&accuracies(run), &accuracies(against)).map(|difference| (difference, Over::Seeds)),
     }
 }
 

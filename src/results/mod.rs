@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{ComparisonResult, Disagreement, Over, Pair, by_epoch, difference};
 use digits::is_base64;
-pub use digits::{Misread, digits, misread};
+pub use digits::{GALLERY, Misread, digits, misread};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 
 use self::statistics::Summary;
@@ -244,6 +244,14 @@ impl RunResult {
 /// A mean cross-entropy beyond this is a training that diverged; drawing it would take for ever.
 const MAX_LOSS: f64 = 1e6;
 
+/// More is no test set, and would keep the statistics busy for ever.
+const MAX_TEST_IMAGES: usize = 1_000_000;
+
+/// The sum of counts that anybody may have written.
+fn total(counts: &[usize]) -> Option<usize> {
+    counts.iter().try_fold(0usize, |sum, n| sum.checked_add(*n))
+}
+
 /// Whether a value can be a loss of training that went well.
 pub fn is_loss(x: f64) -> bool {
     (0.0..=MAX_LOSS).contains(&x)
@@ -359,6 +367,8 @@ impl Results {
         let schema = value.get("schema").and_then(serde_json::Value::as_u64);
         ensure!(schema == Some(SCHEMA.into()), "schema {schema:?} is not {SCHEMA}, the one this program reads");
         let results: Self = serde_json::from_value(value).context("does not follow the schema")?;
+        let images = results.data.test_images;
+        ensure!((2..=MAX_TEST_IMAGES).contains(&images), "{images} test images");
         for (name, run) in &results.runs {
             ensure!(!run.seeds.is_empty(), "run {name} has no seeds");
             for seed in &run.seeds {
@@ -374,8 +384,12 @@ impl Results {
                     );
                 }
                 ensure!(
-                    seed.confusion.iter().all(|row| row.iter().sum::<usize>() > 0),
+                    seed.confusion.iter().all(|row| total(row).is_some_and(|n| n > 0)),
                     "run {name}: a class without test images in its confusion matrix"
+                );
+                ensure!(
+                    total(seed.confusion.as_flattened()) == Some(images),
+                    "run {name}: a confusion matrix of other than {images} test images"
                 );
             }
         }
@@ -385,7 +399,11 @@ impl Results {
                 known(&comparison.run) && known(&comparison.against) && !comparison.pairs.is_empty(),
                 "comparison {name} is not of two runs"
             );
-            ensure!(comparison.pairs.iter().all(|p| p.images() > 1), "comparison {name} has no images");
+            let counts = |p: &Pair| total(&[p.both, p.only_run, p.only_against, p.neither]);
+            ensure!(
+                comparison.pairs.iter().all(|p| counts(p) == Some(images)),
+                "comparison {name} is of other than {images} test images"
+            );
         }
         for (image, png) in &results.digits {
             ensure!(image.parse::<usize>().is_ok() && is_base64(png), "digit {image} is no picture");

@@ -77,6 +77,9 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
         return Some(Difference { mean, interval: Interval::around(mean, 0.0) });
     }
     let degrees = sum * sum / (va * va / da + vb * vb / db);
+    if !degrees.is_finite() {
+        return None;
+    }
     Some(Difference { mean, interval: Interval::around(mean, t_quantile(degrees) * sum.sqrt()) })
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::source::{Source, StudyError};
-use super::spec::{Compute, Evidence, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule};
+use super::spec::{Compute, Evidence, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule, Show};
 use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES, choose};
 use crate::model::Model;
 
@@ -16,6 +16,9 @@ use crate::model::Model;
 const MAX_EPOCHS: usize = 10_000;
 /// Each candidate's state is kept on the disk until training is over.
 const MAX_CANDIDATES: usize = 256;
+/// More comparisons, or points in a figure, than these are no report.
+const MAX_COMPARISONS: usize = 64;
+const MAX_POINTS: usize = 64;
 /// libtorch gains nothing from more, and thread pools of thousands fail.
 const MAX_THREADS: usize = 256;
 
@@ -181,10 +184,11 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
     let image_count = match spec.train.images {
         Images::All(_) => TRAIN_IMAGES - hold_out,
         Images::First(n) | Images::Random(n) => limit(n, TRAIN_IMAGES - hold_out, "images")?,
-        // Whatever is held out, so many of each class are left.
-        Images::PerClass(n) => {
-            limit(n, SMALLEST_CLASS.saturating_sub(hold_out), "images of each class")? * crate::model::CLASSES
+        // How many of each class are left depends on which are held out.
+        Images::PerClass(_) if hold_out > 0 => {
+            return err("train.hold_out", format!("{hold_out}: `per_class` takes from all images; use `random`"));
         }
+        Images::PerClass(n) => limit(n, SMALLEST_CLASS, "images of each class")? * crate::model::CLASSES,
     };
     if !(1..=MAX_EPOCHS).contains(&spec.epochs) {
         return err("epochs", format!("{}: must be from 1 to {MAX_EPOCHS}", spec.epochs));
@@ -303,6 +307,9 @@ fn check_texts(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), 
             Err(source.error(key, format!("`{run}` is no run of this study; it has {}", known.join(", "))))
         }
     };
+    if source.study.comparisons.len() > MAX_COMPARISONS {
+        return Err(source.error("comparisons", format!("more than {MAX_COMPARISONS}")));
+    }
     for (name, c) in &source.study.comparisons {
         let key = format!("comparisons.{name}");
         check_name(source, &key, name)?;
@@ -311,6 +318,14 @@ fn check_texts(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), 
         if c.run == c.against {
             return Err(source.error(format!("{key}.against"), format!("`{}` is compared with itself", c.run)));
         }
+        let (own, other) = (runs[&c.run].seeds.len(), runs[&c.against].seeds.len());
+        if (own == 1) != (other == 1) {
+            let message = format!(
+                "has {other} seeds where `{}` has {own}: compare one seed with one, or several with several",
+                c.run
+            );
+            return Err(source.error(format!("{key}.against"), format!("`{}` {message}", c.against)));
+        }
         if let Some(margin) = c.margin {
             within(source, &format!("{key}.margin"), margin, 0.0, 1.0)?;
         }
@@ -318,6 +333,24 @@ fn check_texts(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), 
     for (i, section) in source.study.sections.iter().enumerate() {
         for (j, run) in section.runs.iter().enumerate() {
             known(format!("sections[{i}].runs[{j}]"), run)?;
+        }
+        let twice = |list: &[String]| (1..list.len()).find(|j| list[..*j].contains(&list[*j]));
+        for (part, list) in [("runs", &section.runs), ("comparisons", &section.comparisons)] {
+            if let Some(j) = twice(list) {
+                return Err(source.error(format!("sections[{i}].{part}[{j}]"), format!("`{}` is there twice", list[j])));
+            }
+        }
+        let shown = |show: Show| section.show.iter().position(|s| *s == show);
+        if let Some(j) = shown(Show::Gain).or(shown(Show::Disagreements)).filter(|_| section.comparisons.is_empty()) {
+            return Err(
+                source.error(format!("sections[{i}].show[{j}]"), "is of comparisons, and the section names none")
+            );
+        }
+        if !section.points.is_empty() && shown(Show::Ladder).is_none() {
+            return Err(source.error(format!("sections[{i}].points"), "are drawn into the ladder, which is not shown"));
+        }
+        if section.points.len() > MAX_POINTS {
+            return Err(source.error(format!("sections[{i}].points"), format!("more than {MAX_POINTS}")));
         }
         for (j, name) in section.comparisons.iter().enumerate() {
             if !source.study.comparisons.contains_key(name) {
@@ -391,6 +424,19 @@ sections:
             ("title: T", "title: T\ncomparisons: {c: {run: r, against: r}}", "`r` is compared with itself"),
             ("first: 100}", "first: 100}, hold_out: 60000", "s.yaml:11: runs.r.train.hold_out: 60000: leaves none"),
             ("first: 100}", "first: 59991}, hold_out: 10", "59991: must be from 1 to 59990 images"),
+            ("first: 100}", "per_class: 10}, hold_out: 10", "s.yaml:11: runs.r.train.hold_out: 10: `per_class` takes"),
+            ("runs: [r]", "runs: [r, r]", "s.yaml:13: sections[0].runs[1]: `r` is there twice"),
+            ("runs: [r]", "runs: [r], show: [curves, gain]", "s.yaml:13: sections[0].show[1]: is of comparisons"),
+            (
+                "runs: [r]",
+                "runs: [r], points: [{title: p, parameters: 1, accuracy: 0.5}]",
+                "s.yaml:13: sections[0].points: are drawn into the ladder",
+            ),
+            (
+                "    model: m\n",
+                "    model: m\n  q: {model: m, seeds: [1, 2]}\ncomparisons:\n  c: {run: r, against: q}\n#",
+                "s.yaml:13: comparisons.c.against: `q` has 2 seeds where `r` has 1",
+            ),
             ("out_features: 10", "out_features: 7", "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7]"),
             ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
             ("title: T", "title: T\ncompute: {threads: 0}", "s.yaml:2: compute.threads: 0"),

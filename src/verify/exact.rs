@@ -4,7 +4,7 @@
 use super::{Outcome, Read, json_differences};
 use crate::bundle::{self, RESULTS};
 use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{PlanFacts, model_facts};
+use crate::results::{EpochResult, PlanFacts, model_facts};
 use crate::runs::subset_sha256;
 use crate::study::{Images, Order};
 
@@ -31,6 +31,17 @@ pub fn check(read: &Read) -> Outcome {
             continue;
         }
         for seed in &run.seeds {
+            let asked = [
+                run.plan.evaluate_train.then_some(run.plan.image_count),
+                (run.plan.hold_out > 0).then_some(run.plan.hold_out),
+            ];
+            let found = |e: &EpochResult| [e.train_eval, e.held_out].map(|set| set.map(|set| set.images));
+            if let Some(epoch) = seed.epochs.iter().find(|e| found(e) != asked) {
+                differences.push(format!(
+                    "runs.{name}: seed {}, epoch {}: other images were evaluated than the plan says",
+                    seed.seed, epoch.epoch
+                ));
+            }
             let labels = match &read.data {
                 Ok(data) => data.train.labels.clone(),
                 // Only a choice by class looks at the labels.

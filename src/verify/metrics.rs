@@ -7,7 +7,7 @@ use super::{Outcome, Read};
 use crate::bundle::{self, RESULTS, STUDY};
 use crate::dataset::read_labels;
 use crate::model::CLASSES;
-use crate::results::{Misread, confusion, stem};
+use crate::results::{GALLERY, Misread, confusion, stem};
 
 pub fn check(read: &Read) -> Outcome {
     let test = match &read.data {
@@ -34,6 +34,14 @@ pub fn check(read: &Read) -> Outcome {
             };
             if !seed.misread.iter().all(as_read) {
                 differences.push(format!("{stem}: an image said to be misread is not, or not so"));
+            }
+            let wrong = labels.iter().zip(&predictions).filter(|(label, read)| label != read).count();
+            let in_order = seed.misread.is_sorted_by(|a, b| {
+                a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image)
+            });
+            if seed.misread.len() != wrong.min(GALLERY) || !in_order {
+                differences
+                    .push(format!("{stem}: the misread images are not the {} surest in order", wrong.min(GALLERY)));
             }
             let found = confusion(&predictions, labels);
             if found != seed.confusion {

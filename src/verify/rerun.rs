@@ -66,6 +66,9 @@ pub fn first_difference(stated: &SeedResult, found: &SeedResult, accuracy: f64, 
         {
             return Some(difference);
         }
+        if (a.train_eval.is_some(), a.held_out.is_some()) != (b.train_eval.is_some(), b.held_out.is_some()) {
+            return Some(format!("epoch {}: other images were evaluated", a.epoch));
+        }
         if let (Some(x), Some(y)) = (&a.held_out, &b.held_out)
             && let Some(difference) = evaluated("held-out images'", x, y)
         {

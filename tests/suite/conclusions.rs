@@ -149,11 +149,12 @@ fn comes_out(study: &str, id: &str, ways: [Way; 3]) {
 
 const FULL: &str = "coursework.yaml";
 const EXTENDED: &str = "extended.yaml";
+const LADDER: &str = "ladder.yaml";
 
 #[test]
 fn every_conclusion_is_tried_here() {
     let here = include_str!("conclusions.rs");
-    for study in [FULL, EXTENDED] {
+    for study in [FULL, EXTENDED, LADDER] {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
         for c in &source.study.conclusions {
             assert!(here.contains(&format!("\"{}\",", c.id)), "{study}: {} is not tried in all three ways", c.id);
@@ -238,7 +239,7 @@ fn of_accuracies_held_against_each_other() {
         FULL,
         "slim-keeps-baseline-accuracy",
         [
-            (|i| i.right("slim", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "0.1 points", "one seed"]),
+            (|i| i.right("slim", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "0.10 points", "one seed"]),
             (|i| i.right("slim", 9_550), &["No", "95.50 %", "-1.50 points"]),
             (|i| i.right("slim", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
         ],
@@ -274,15 +275,30 @@ fn of_several_seeds() {
             (|_| {}, &["Not decided", "0.00 points"]),
         ],
     );
-    comes_out(
-        EXTENDED,
-        "ten-thousand-parameters",
-        [
-            (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "-0.01 points", "5 and 5 seeds"]),
+    for (study, seeds) in [(EXTENDED, "over 5 and 5 seeds"), (LADDER, "over 3 and 3 seeds")] {
+        let ways: [Way; 3] = [
+            (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "-0.01 points"]),
             (|i| i.right("ladder-10k", 9_650), &["No", "-0.50 points"]),
             (|i| i.right("ladder-10k", 9_690), &["Not decided", "-0.10 points"]),
-        ],
-    );
+        ];
+        comes_out(study, "ten-thousand-parameters", ways);
+        let sentence = Invented::of(study).conclude("ten-thousand-parameters").sentence;
+        assert!(sentence.contains(seeds), "{sentence}");
+    }
+    for (run, id) in [
+        ("slim", "slim-keeps-baseline-accuracy"),
+        ("slim-bn", "slim-bn-keeps-baseline-accuracy"),
+        ("slim-bn", "batch-norm-helps"),
+    ] {
+        for (correct, finding) in [(9_790, Finding::Supported), (9_550, Finding::Refuted)] {
+            let mut invented = Invented::of(EXTENDED);
+            invented.right(run, correct);
+            let concluded = invented.conclude(id);
+            assert_eq!(concluded.finding, finding, "{id}: {}", concluded.sentence);
+            assert!(concluded.sentence.contains("over 5 and 5 seeds"), "{}", concluded.sentence);
+            assert!(!concluded.sentence.contains("one seed"), "{}", concluded.sentence);
+        }
+    }
     let mut invented = Invented::of(EXTENDED);
     invented.held_out("ladder-5k", 4_950);
     let sentence = invented.conclude("ten-thousand-parameters").sentence;
