@@ -11,7 +11,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report build test test-portable test-gpu lint libtorch clean tools lint-tools
+.PHONY: help report build test test-browser test-portable test-gpu lint libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ build: tools libtorch ## build target/release/mnist-report
 
 test: tools libtorch ## run the tests
 	cargo test --release --locked
+
+test-browser: build ## look at reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
+	@scripts/test-browser.sh
 
 test-portable: tools libtorch ## compare the bits of emulated CPUs with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2)
 	cargo build --release --locked --example portable_probe

@@ -48,6 +48,11 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
 }
 
+/// The sizes of a shape: `64 × 26 × 26`.
+pub fn dimensions(dims: &[usize]) -> String {
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
+}
+
 /// A shape as PyTorch prints it: `[128, 64, 26, 26]`.
 pub fn shape(dims: &[usize]) -> String {
     format!("{dims:?}")

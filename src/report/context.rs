@@ -49,6 +49,8 @@ struct ModelView {
     title: String,
     batch: usize,
     layers: Vec<LayerView>,
+    /// The layers as a row of blocks.
+    figure: FigureView,
     parameters: String,
     buffers: String,
     mult_adds: String,
@@ -165,7 +167,14 @@ impl Report {
         let titles: Vec<String> = results.models.keys().map(|n| title(n)).collect();
         let bars: Vec<(&str, &ModelFacts)> = titles.iter().map(String::as_str).zip(results.models.values()).collect();
         let parameters_figure = numbering.take(figures::parameters("parameters".into(), &bars)?);
-        let models = results.models.iter().map(|(name, m)| model_view(name, title(name), m)).collect();
+        let models = results
+            .models
+            .iter()
+            .map(|(name, m)| {
+                let figure = figures::network(format!("network-{name}"), &title(name), m)?;
+                Ok(model_view(name, title(name), m, numbering.take(figure)))
+            })
+            .collect::<Result<Vec<_>>>()?;
         let sections = sections(study)
             .iter()
             .enumerate()
@@ -217,7 +226,7 @@ impl Report {
 
     /// All figures, in order.
     pub fn figures(&self) -> impl Iterator<Item = &FigureView> {
-        std::iter::once(&self.parameters_figure).chain(
+        std::iter::once(&self.parameters_figure).chain(self.models.iter().map(|m| &m.figure)).chain(
             self.sections
                 .iter()
                 .flat_map(|s| s.figures.iter().chain(s.confusions.iter().map(|c| &c.figure)).chain(&s.galleries)),
@@ -225,7 +234,7 @@ impl Report {
     }
 }
 
-fn model_view(name: &str, title: String, m: &ModelFacts) -> ModelView {
+fn model_view(name: &str, title: String, m: &ModelFacts, figure: FigureView) -> ModelView {
     let layers = m
         .layers
         .iter()
@@ -249,6 +258,7 @@ fn model_view(name: &str, title: String, m: &ModelFacts) -> ModelView {
         title,
         batch: m.batch,
         layers,
+        figure,
         parameters: count(m.parameters),
         buffers: count(m.buffers),
         mult_adds: count(m.mult_adds),
