@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Owns the way to the tests in a browser (tests/browser): installs what they need, builds two small bundles and shows
-# their reports to headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with bundles named, those instead.
+# Owns the way to the tests in a browser (tests/browser): installs what they need, builds small bundles, in
+# both languages, and shows their reports to headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with bundles named, those instead.
 #   CHROMIUM   the browser; without it chromium or google-chrome, which is installed where this runs as root
 # Exit code 0: all pass. 1: a test fails. 2: could not be run.
 set -euo pipefail
@@ -59,7 +59,9 @@ runs:
 YAML
     "$program" build --device cpu --quiet --out "$out/tiny" tests/fixtures/tiny.yaml >/dev/null || fail "no bundle could be built"
     "$program" build --device cpu --quiet --out "$out/least" "$out/least.yaml" >/dev/null || fail "no bundle could be built"
-    bundles=("$out/tiny" "$out/least")
+    cp -r "$out/tiny" "$out/tiny-uk"
+    "$program" render --lang uk "$out/tiny-uk" >/dev/null || fail "no report could be rendered in Ukrainian"
+    bundles=("$out/tiny" "$out/tiny-uk" "$out/least")
 fi
 
 absolute=$(for bundle in "${bundles[@]}"; do realpath -- "$bundle"; done | paste -sd :)

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::engine::DeviceChoice;
+use crate::study::Lang;
 use crate::verify::Rung;
 
 /// Turns one YAML study of a small neural network into a report that proves itself.
@@ -49,6 +50,9 @@ pub struct Build {
     /// The bundle's folder [default: the study's path without .yaml]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// The report's language [default: the study's]
+    #[arg(long, value_name = "LANG")]
+    pub lang: Option<Lang>,
     /// Train every run, also those that an earlier build left
     #[arg(long)]
     pub fresh: bool,
@@ -100,6 +104,9 @@ pub struct Diff {
 pub struct Render {
     /// A bundle's folder
     pub dir: PathBuf,
+    /// The report's language [default: as it was]
+    #[arg(long, value_name = "LANG")]
+    pub lang: Option<Lang>,
     /// A folder with templates to use in place of the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,

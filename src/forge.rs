@@ -12,7 +12,7 @@ use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, Network, Split, Trainer};
 use crate::evidence;
 use crate::paths;
-use crate::report::Templates;
+use crate::report::{Rendition, Templates};
 use crate::results::{Results, SeedResult, confusion, misread, stem};
 use crate::runs::{Prepared, from_safetensors, to_safetensors};
 use crate::study::{Plan, RunPlan, Source};
@@ -182,7 +182,7 @@ pub struct Honest {
     plan: Plan,
     data: Mnist,
     engine: Engine,
-    date: Option<String>,
+    manifest: Manifest,
 }
 
 /// A bundle being forged: changes to `files` and `results`, on the run that carries the most evidence.
@@ -194,7 +194,7 @@ struct Forger<'a> {
     run: &'a RunPlan,
     data: &'a Mnist,
     engine: &'a Engine,
-    date: Option<&'a str>,
+    manifest: &'a Manifest,
     link: Option<String>,
 }
 
@@ -209,12 +209,12 @@ impl Honest {
             Ok(std::str::from_utf8(files.get(name).with_context(|| format!("{} has no {name}", path.display()))?)?)
         };
         let results = Results::from_json(text(bundle::RESULTS)?)?;
-        let date = Manifest::from_json(text(bundle::MANIFEST)?)?.date;
+        let manifest = Manifest::from_json(text(bundle::MANIFEST)?)?;
         let source = Source::from_text(Path::new(bundle::STUDY), text(bundle::STUDY)?)?;
         let plan = Plan::resolve(&source)?;
         let data = Mnist::load(&paths::data_dir(Path::new(""), source.study.data.as_deref()))?;
         let engine = Engine::start(device, &plan.compute)?;
-        Ok(Self { files, results, source, plan, data, engine, date })
+        Ok(Self { files, results, source, plan, data, engine, manifest })
     }
 
     /// Writes a forged copy into a new folder.
@@ -231,7 +231,7 @@ impl Honest {
             run,
             data: &self.data,
             engine: &self.engine,
-            date: self.date.as_deref(),
+            manifest: &self.manifest,
             link: None,
         };
         (forgery.forge)(&mut forger).with_context(|| format!("forgery `{}`", forgery.name))?;
@@ -318,7 +318,9 @@ impl Forger<'_> {
         self.results.compare(&self.source.study, &test.labels, predictions, |i| test.get(i))?;
         primary.insert(bundle::RESULTS.into(), self.results.to_json().into_bytes());
         let templates = Templates::built_in();
-        self.files = bundle::complete(primary, &self.source.study, &self.results, self.date, &templates)?;
+        let rendition =
+            Rendition { lang: self.manifest.language, date: self.manifest.date.as_deref(), templates: &templates };
+        self.files = bundle::complete(primary, &self.source.study, &self.results, &rendition)?;
         Ok(())
     }
 }

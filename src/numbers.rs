@@ -1,6 +1,51 @@
 //! How numbers are printed, everywhere: tables, figures, sentences, claims.
 //!
-//! Owns the forms; which form a value takes is its user's choice.
+//! Owns the forms; which form a value takes is its user's choice. The functions write as English does, which is also
+//! how the notes and the terminal do; `Form` writes as a report's language does.
+
+use crate::study::Lang;
+
+/// A language's way to write numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    decimal: &'static str,
+    thousands: &'static str,
+}
+
+impl Form {
+    /// The form of a language; Ukrainian by DSTU 3008:2015 and custom: a decimal comma, thousands parted by a space.
+    pub const fn of(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self { decimal: ".", thousands: "," },
+            Lang::Uk => Self { decimal: ",", thousands: "\u{a0}" },
+        }
+    }
+
+    /// As `numbers::fixed`.
+    pub fn fixed(self, x: f64, decimals: usize) -> String {
+        fixed(x, decimals).replace('.', self.decimal)
+    }
+
+    /// As `numbers::percent`.
+    pub fn percent(self, x: f64, decimals: usize) -> String {
+        percent(x, decimals).replace('.', self.decimal)
+    }
+
+    /// As `numbers::points`.
+    pub fn points(self, x: f64, decimals: usize) -> String {
+        points(x, decimals).replace('.', self.decimal)
+    }
+
+    /// As `numbers::plain`.
+    pub fn plain(self, x: f64) -> String {
+        plain(x).replace('.', self.decimal)
+    }
+
+    /// As `numbers::count`.
+    pub fn count(self, n: u64) -> String {
+        count(n).replace(',', self.thousands)
+    }
+}
 
 /// A fixed number of decimals: `0.0473`.
 pub fn fixed(x: f64, decimals: usize) -> String {
@@ -20,14 +65,6 @@ pub fn percent(x: f64, decimals: usize) -> String {
 /// A share or a difference of shares in percentage points, without the sign: 0.0123 becomes `1.23`.
 pub fn points(x: f64, decimals: usize) -> String {
     fixed(x * 100.0, decimals)
-}
-
-/// A p-value: three decimals, and below them only that it is below.
-pub fn p_value(p: f64) -> String {
-    match p < 0.001 {
-        true => "below 0.001".to_owned(),
-        false => fixed(p, 3),
-    }
 }
 
 /// A count with thousands separated: 1200074 becomes `1,200,074`.
@@ -88,5 +125,7 @@ mod tests {
             (duration(89.4), duration(330.0), duration(7200.0)),
             ("89 s".into(), "6 min".into(), "2 h 0 min".into())
         );
+        let uk = Form::of(Lang::Uk);
+        assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));
     }
 }

@@ -10,9 +10,9 @@ use crate::claims;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
 use crate::engine::{Engine, Environment};
-use crate::report::{InputFile, Templates};
+use crate::report::{InputFile, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
-use crate::study::Study;
+use crate::study::{Lang, Study};
 use crate::tolerances::{TOLERANCES, Tolerances};
 
 const SCHEMA: u32 = 1;
@@ -28,6 +28,8 @@ pub struct Manifest {
     pub title: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
+    /// What the report is written in.
+    pub language: Lang,
     pub program: Program,
     pub environment: Environment,
     pub inputs: Vec<InputFile>,
@@ -66,7 +68,7 @@ impl Manifest {
         results: &Results,
         inputs: Vec<InputFile>,
         digests: Digests,
-        date: Option<&str>,
+        rendition: &Rendition,
         mut files: Vec<String>,
     ) -> Self {
         let templates = inputs.iter().find(|i| i.name == TEMPLATES).map(|i| i.sha256.clone()).unwrap_or_default();
@@ -75,7 +77,8 @@ impl Manifest {
         Self {
             schema: SCHEMA,
             title: study.title.clone(),
-            date: date.map(str::to_owned),
+            date: rendition.date.map(str::to_owned),
+            language: rendition.lang,
             program: Program {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,15 +111,13 @@ impl Manifest {
     }
 }
 
-const TEMPLATES: &str = "templates";
-
 /// The inputs of a build, in the order in which reports list them.
 pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let mut inputs = vec![input("study.yaml", sha256_hex(study_yaml))];
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, templates.digest()));
-    inputs.push(input("program source and lock file", SOURCE_SHA256.to_owned()));
+    inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
     let libtorch = format!("libtorch {}", Engine::libtorch_version());
     let version = sha256_hex(libtorch.as_bytes());
     inputs.push(input(&libtorch, version));

@@ -19,7 +19,7 @@ pub use write::{check_place, replace_folder, write_file};
 pub use zip::{INDEX, LEAVABLE, REPORT, is_leavable, pack};
 
 use crate::digest::sha256_hex;
-use crate::report::{Facts, InputFile, Report, Templates, render};
+use crate::report::{Facts, InputFile, Rendition, Report, Templates, render};
 use crate::results::Results;
 use crate::study::Study;
 
@@ -62,30 +62,19 @@ pub fn is_primary(path: &str) -> bool {
 ///
 /// # Errors
 /// A report that cannot be rendered.
-pub fn complete(
-    primary: Files,
-    study: &Study,
-    results: &Results,
-    date: Option<&str>,
-    templates: &Templates,
-) -> Result<Files> {
-    complete_beside(primary, &Listing::new(), study, results, date, templates)
+pub fn complete(primary: Files, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files> {
+    complete_beside(primary, &Listing::new(), study, results, rendition)
 }
 
 /// What the templates are given for a bundle's report, as JSON.
 ///
 /// # Errors
 /// A figure that cannot be drawn.
-pub fn template_context(
-    study_yaml: &[u8],
-    study: &Study,
-    results: &Results,
-    date: Option<&str>,
-    templates: &Templates,
-) -> Result<String> {
-    let (inputs, digests) = digests(study_yaml, study, results, templates);
-    let facts = Facts { inputs: &inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date };
-    Ok(serde_json::to_string_pretty(&Report::new(study, results, &facts)?)? + "\n")
+pub fn template_context(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Result<String> {
+    let (inputs, digests) = digests(study_yaml, study, results, rendition.templates);
+    let facts = facts(&inputs, &digests, rendition);
+    let language = rendition.templates.language(rendition.lang)?;
+    Ok(serde_json::to_string_pretty(&Report::new(study, results, &facts, &language)?)? + "\n")
 }
 
 fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {
@@ -98,6 +87,10 @@ fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Temp
     (inputs, digests)
 }
 
+fn facts<'a>(inputs: &'a [InputFile], digests: &'a Digests, rendition: &Rendition<'a>) -> Facts<'a> {
+    Facts { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date: rendition.date }
+}
+
 /// As `complete`, for a bundle that lists files which are not at hand.
 ///
 /// # Errors
@@ -107,17 +100,16 @@ pub fn complete_beside(
     left_out: &Listing,
     study: &Study,
     results: &Results,
-    date: Option<&str>,
-    templates: &Templates,
+    rendition: &Rendition,
 ) -> Result<Files> {
     let mut files = primary;
-    let (inputs, digests) = digests(&files[STUDY], study, results, templates);
-    let facts = Facts { inputs: &inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date };
-    for (name, text) in render(study, results, &facts, templates)?.files {
+    let (inputs, digests) = digests(&files[STUDY], study, results, rendition.templates);
+    let facts = facts(&inputs, &digests, rendition);
+    for (name, text) in render(study, results, &facts, rendition)?.files {
         files.insert(name, text.into_bytes());
     }
     let names = files.keys().chain(left_out.keys()).cloned().chain([CRATE.to_owned()]).collect();
-    let manifest = Manifest::new(study, results, inputs, digests, date, names);
+    let manifest = Manifest::new(study, results, inputs, digests, rendition, names);
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
     let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), Listed::of(bytes))).collect();
     listing.extend(left_out.clone());

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::numbers;
 use crate::results::statistics::{Interval, mcnemar, wilson};
 use crate::results::{ComparisonResult, LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
-use crate::study::Study;
+use crate::study::{Lang, Study};
 
 #[derive(Serialize)]
 struct Facts<'a> {
@@ -208,26 +208,32 @@ fn run(r: &RunResult) -> RunContext {
 }
 
 /// What a number that was not measured prints as.
-const ABSENT: &str = "(not measured)";
+fn absent(lang: Lang) -> &'static str {
+    match lang {
+        Lang::En => "(not measured)",
+        Lang::Uk => "(не виміряно)",
+    }
+}
 
-/// For sentences, which print `ABSENT` where they touch what was not measured.
-pub fn sentence_environment() -> Environment<'static> {
-    let mut env = environment();
+/// For sentences, which say so where they touch what was not measured.
+pub fn sentence_environment(lang: Lang) -> Environment<'static> {
+    let mut env = environment(lang);
     env.set_undefined_behavior(UndefinedBehavior::Chainable);
     env
 }
 
-/// minijinja with the filters that studies use. An expression that touches what was not measured is an
+/// minijinja with the filters that studies use; numbers are written as in the study's language. An expression that touches what was not measured is an
 /// error, and so no verdict: `undefined < 0.2` would be one.
-pub fn environment() -> Environment<'static> {
+pub fn environment(lang: Lang) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     // A study's expression must not keep a grader's machine busy; the longest real sentence needs some hundreds.
     env.set_fuel(Some(1_000_000));
-    env.add_filter("fixed", |x: Value, decimals: usize| number_text(&x, |x| numbers::fixed(x, decimals)));
-    env.add_filter("percent", |x: Value, decimals: usize| number_text(&x, |x| numbers::percent(x, decimals)));
-    env.add_filter("points", |x: Value, decimals: usize| number_text(&x, |x| numbers::points(x, decimals)));
-    env.add_filter("count", |x: Value| number_text(&x, |x| numbers::count(x as u64)));
+    let form = numbers::Form::of(lang);
+    env.add_filter("fixed", move |x: Value, decimals: usize| number_text(&x, lang, |x| form.fixed(x, decimals)));
+    env.add_filter("percent", move |x: Value, decimals: usize| number_text(&x, lang, |x| form.percent(x, decimals)));
+    env.add_filter("points", move |x: Value, decimals: usize| number_text(&x, lang, |x| form.points(x, decimals)));
+    env.add_filter("count", move |x: Value| number_text(&x, lang, |x| form.count(x as u64)));
     env.add_filter("round_to", |x: Value, decimals: usize| -> Result<Value, Error> { round_to(&x, decimals) });
     env.add_filter("diagonal", |m: Value| -> Result<Vec<f64>, Error> {
         let m = matrix(&m)?;
@@ -259,8 +265,8 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
 }
 
-fn number_text(x: &Value, form: impl Fn(f64) -> String) -> String {
-    f64::try_from(x.clone()).map_or_else(|_| ABSENT.to_owned(), form)
+fn number_text(x: &Value, lang: Lang, form: impl Fn(f64) -> String) -> String {
+    f64::try_from(x.clone()).map_or_else(|_| absent(lang).to_owned(), form)
 }
 
 fn number_list(list: &Value) -> Result<Vec<f64>, Error> {

@@ -45,9 +45,10 @@ pub struct Concluded {
 /// # Errors
 /// The first that cannot, at its line.
 pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
-    let env = context::environment();
+    let lang = source.study.lang;
+    let env = context::environment(lang);
     // Names of filters and the like are looked up when they are met: here, on nothing.
-    let lenient = context::sentence_environment();
+    let lenient = context::sentence_environment(lang);
     let unknown = |e: &minijinja::Error| {
         use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
         matches!(e.kind(), OutOfFuel | UnknownFilter | UnknownFunction | UnknownTest)
@@ -79,7 +80,7 @@ pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
 
 /// Holds every claim against the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
-    let (env, facts) = (context::environment(), context::facts(study, results));
+    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
     study
         .claims
         .iter()
@@ -93,8 +94,8 @@ pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
 
 /// Draws every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
-    let (env, facts) = (context::environment(), context::facts(study, results));
-    let sentences = context::sentence_environment();
+    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
+    let sentences = context::sentence_environment(study.lang);
     let holds = |expression: &str| evaluate(&env, expression, &facts).map(|v| v.is_true());
     study
         .conclusions

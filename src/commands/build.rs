@@ -19,7 +19,7 @@ use crate::engine::{DeviceChoice, Engine};
 use crate::model::CLASSES;
 use crate::numbers::{count, duration, fixed, percent, plural};
 use crate::paths;
-use crate::report::Templates;
+use crate::report::{Rendition, Templates};
 use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
 use crate::runs::{Prepared, check_models, inputs_digest};
 use crate::study::Plan;
@@ -92,7 +92,10 @@ pub fn run(options: &Build) -> Result<u8> {
     results.compare(&source.study, &data.test.labels, predictions, |i| data.test.get(i))?;
     files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
     files.insert(bundle::STUDY.to_owned(), source.yaml.clone().into_bytes());
-    let files = bundle::complete(files, &source.study, &results, date.as_deref(), &Templates::built_in())?;
+    let templates = Templates::built_in();
+    let lang = options.lang.unwrap_or(source.study.lang);
+    let rendition = Rendition { lang, date: date.as_deref(), templates: &templates };
+    let files = bundle::complete(files, &source.study, &results, &rendition)?;
     let log = RunLog {
         started: started.to_rfc3339_opts(SecondsFormat::Secs, true),
         finished: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use crate::bundle::{self, Manifest};
 use crate::claims;
 use crate::cli::Render;
-use crate::report::Templates;
+use crate::report::{Rendition, Templates};
 use crate::results::Results;
 use crate::study::Source;
 use crate::verify::Opened;
@@ -26,24 +26,21 @@ pub fn run(options: &Render) -> Result<u8> {
         Some(folder) => Templates::from_folder(folder)?,
         None => Templates::built_in(),
     };
+    // What is not asked for anew stays as it was.
+    let before = text(bundle::MANIFEST).ok().and_then(|t| Manifest::from_json(&t).ok());
+    let lang = options.lang.or(before.as_ref().map(|m| m.language)).unwrap_or(source.study.lang);
     let date = match source.study.date.is_some() || std::env::var_os("SOURCE_DATE_EPOCH").is_some() {
         true => super::report_date(&source.study)?,
-        // Without a new date the old one stays.
-        false => text(bundle::MANIFEST).ok().and_then(|t| Manifest::from_json(&t).ok()).and_then(|m| m.date),
+        false => before.and_then(|m| m.date),
     };
+    let rendition = Rendition { lang, date: date.as_deref(), templates: &templates };
     if options.dump_context {
-        super::print(&bundle::template_context(
-            &files[bundle::STUDY],
-            &source.study,
-            &results,
-            date.as_deref(),
-            &templates,
-        )?)?;
+        super::print(&bundle::template_context(&files[bundle::STUDY], &source.study, &results, &rendition)?)?;
         return Ok(0);
     }
     let run_log = files.remove(bundle::RUN_LOG);
     files.retain(|path, _| bundle::is_primary(path));
-    let files = bundle::complete(files, &source.study, &results, date.as_deref(), &templates)?;
+    let files = bundle::complete(files, &source.study, &results, &rendition)?;
     bundle::replace_folder(&options.dir, &files, run_log.as_deref())?;
     super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
     Ok(0)

@@ -2,9 +2,11 @@
 //!
 //! Owns the wording of differences, intervals and verdicts; the figures come from `results`.
 
+use anyhow::Result;
+use minijinja::context;
 use serde::Serialize;
 
-use crate::numbers::{count, p_value, points};
+use super::language::Language;
 use crate::results::statistics::{Difference, Interval, mcnemar};
 use crate::results::{ComparisonResult, Over, Results, RunResult, difference};
 use crate::study::Study;
@@ -30,7 +32,7 @@ pub struct ComparisonView {
     /// What the interval is taken over.
     over: String,
     margin: String,
-    /// What the interval says of the margin; empty without one.
+    /// What the interval says of the margin: `not inferior`, `inferior` or `undecided`; empty without one.
     verdict: &'static str,
     /// The first pair's test images: both right, the run alone, the other alone, neither.
     counts: [String; 4],
@@ -49,31 +51,45 @@ impl<'a> Compared<'a> {
     }
 
     /// The row; none without a counted pair.
-    pub fn view(&self) -> Option<ComparisonView> {
-        let pair = self.counts.pairs.first()?;
+    ///
+    /// # Errors
+    /// A phrase that cannot be said.
+    pub fn view(&self, lang: &Language) -> Result<Option<ComparisonView>> {
+        let Some(pair) = self.counts.pairs.first() else { return Ok(None) };
+        let numbers = lang.numbers;
         let Interval { lower, upper } = self.difference.interval;
-        Some(ComparisonView {
+        Ok(Some(ComparisonView {
             title: self.title.clone(),
-            difference: points(self.difference.mean, 2),
-            interval: interval(self.difference.interval),
+            difference: numbers.points(self.difference.mean, 2),
+            interval: interval(self.difference.interval, lang)?,
             over: match self.over {
-                Over::Seeds => format!("{} and {} seeds", self.run.seeds.len(), self.against.seeds.len()),
-                Over::Images => format!("{} test images", count(pair.images() as u64)),
+                Over::Seeds => {
+                    let (one, other) = (self.run.seeds.len(), self.against.seeds.len());
+                    lang.say("run.over_seeds", context! { one, other })?
+                }
+                Over::Images => lang.say("run.over_images", context! { n => pair.images() })?,
             },
-            margin: self.margin.map_or_else(String::new, |m| points(m, 2)),
+            margin: self.margin.map_or_else(String::new, |m| numbers.points(m, 2)),
             verdict: match self.margin {
                 None => "",
                 Some(margin) if lower > -margin => "not inferior",
                 Some(margin) if upper < -margin => "inferior",
                 Some(_) => "undecided",
             },
-            counts: [pair.both, pair.only_run, pair.only_against, pair.neither].map(|n| count(n as u64)),
-            p: p_value(mcnemar(pair.only_run, pair.only_against)),
-        })
+            counts: [pair.both, pair.only_run, pair.only_against, pair.neither].map(|n| numbers.count(n as u64)),
+            p: match mcnemar(pair.only_run, pair.only_against) {
+                p if p < 0.001 => lang.word("run.p_below")?,
+                p => numbers.fixed(p, 3),
+            },
+        }))
     }
 }
 
 /// An interval of shares, in points: `97.02 to 97.71`.
-pub fn interval(i: Interval) -> String {
-    format!("{} to {}", points(i.lower, 2), points(i.upper, 2))
+///
+/// # Errors
+/// A phrase that cannot be said.
+pub fn interval(i: Interval, lang: &Language) -> Result<String> {
+    let [lower, upper] = [i.lower, i.upper].map(|x| lang.numbers.points(x, 2));
+    lang.say("run.interval", context! { lower, upper })
 }

@@ -1,21 +1,27 @@
 //! What the templates receive: values that are ready to print, and the figures.
 //!
-//! Owns the wording of table cells and the numbering of figures; the templates own the prose around them.
+//! Owns what is printed in which form and the numbering of figures; the templates own what stands around it, the
+//! language the words.
 
 use anyhow::Result;
+use minijinja::context;
 use serde::{Deserialize, Serialize};
 
+use super::language::Language;
 use super::sections::{SectionView, section_view, sections};
-use super::wording::{budget, images};
+use super::wording::{budget, done, images};
 use super::{Facts, figures};
 use crate::claims::{self, Finding, Verdict};
-use crate::numbers::{self, count, fixed, percent};
+use crate::engine::Environment;
+use crate::numbers;
 use crate::results::{ModelFacts, Results, RunResult};
-use crate::study::Study;
+use crate::study::{Lang, Study};
 
 /// The whole report.
 #[derive(Serialize)]
 pub struct Report {
+    /// The report's language, `en` or `uk`.
+    lang: Lang,
     title: String,
     description: String,
     /// Author, group, course, institution, date: (label, value), where the study gives them.
@@ -35,6 +41,10 @@ pub struct Report {
     claim_counts: ClaimCounts,
     conclusions: Vec<ConclusionView>,
 }
+
+/// The inputs that the manifest names in words.
+pub const TEMPLATES: &str = "templates";
+pub const SOURCE: &str = "program source and lock file";
 
 /// An input with its hash.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -153,8 +163,8 @@ impl Report {
     /// Builds the context.
     ///
     /// # Errors
-    /// A figure that cannot be drawn.
-    pub fn new(study: &Study, results: &Results, facts: &Facts) -> Result<Self> {
+    /// A figure that cannot be drawn, or a phrase that cannot be said.
+    pub fn new(study: &Study, results: &Results, facts: &Facts, lang: &Language) -> Result<Self> {
         let mut numbering = Numbering::default();
         let title = |name: &str| {
             let spec = study.models.get(name);
@@ -166,19 +176,19 @@ impl Report {
         };
         let titles: Vec<String> = results.models.keys().map(|n| title(n)).collect();
         let bars: Vec<(&str, &ModelFacts)> = titles.iter().map(String::as_str).zip(results.models.values()).collect();
-        let parameters_figure = numbering.take(figures::parameters("parameters".into(), &bars)?);
+        let parameters_figure = numbering.take(figures::parameters("parameters".into(), &bars, lang)?);
         let models = results
             .models
             .iter()
             .map(|(name, m)| {
-                let figure = figures::network(format!("network-{name}"), &title(name), m)?;
-                Ok(model_view(name, title(name), m, numbering.take(figure)))
+                let figure = figures::network(format!("network-{name}"), &title(name), m, lang)?;
+                model_view(name, title(name), m, numbering.take(figure), lang)
             })
             .collect::<Result<Vec<_>>>()?;
-        let sections = sections(study)
+        let sections = sections(study, lang)?
             .iter()
             .enumerate()
-            .map(|(i, section)| section_view(i + 1, section, study, results, &run_title, &mut numbering))
+            .map(|(i, section)| section_view(i + 1, section, study, results, &run_title, &mut numbering, lang))
             .collect::<Result<_>>()?;
         let (claim_groups, claim_counts) = claim_groups(study, results);
         let conclusions = claims::conclude(study, results)
@@ -197,27 +207,34 @@ impl Report {
             })
             .collect();
         let meta = [
-            ("Author", &study.author),
-            ("Group", &study.group),
-            ("Course", &study.course),
-            ("Institution", &study.institution),
-            ("Date", &facts.date.map(str::to_owned)),
+            ("meta.author", &study.author),
+            ("meta.group", &study.group),
+            ("meta.course", &study.course),
+            ("meta.institution", &study.institution),
+            ("meta.date", &facts.date.map(str::to_owned)),
         ];
+        let meta = meta.into_iter().filter_map(|(label, value)| Some((label, value.clone()?)));
+        let budgets = results.runs.iter().map(|(name, r)| budget(&run_title(name), r, lang));
         Ok(Self {
             title: study.title.clone(),
             description: study.description.clone(),
-            meta: meta.into_iter().filter_map(|(l, v)| Some((l.to_owned(), v.clone()?))).collect(),
-            environment: results.environment.to_string(),
+            lang: lang.lang,
+            meta: meta.map(|(label, value)| Ok((lang.word(label)?, value))).collect::<Result<_>>()?,
+            environment: environment(&results.environment, lang)?,
             environment_class: results.environment.class.clone(),
             program: format!("mnist-report {}", env!("CARGO_PKG_VERSION")),
-            inputs: facts.inputs.to_vec(),
+            inputs: facts.inputs.iter().map(|i| input(i, lang)).collect::<Result<_>>()?,
             inputs_digest: facts.inputs_digest.to_owned(),
             measured_digest: facts.measured_digest.to_owned(),
-            budget: results.runs.iter().map(|(name, r)| format!("{}: {}", run_title(name), budget(r))).collect(),
+            budget: budgets.collect::<Result<_>>()?,
             models,
             parameters_figure,
             sections,
-            comparison: results.runs.iter().map(|(name, r)| comparison_row(run_title(name), r, results)).collect(),
+            comparison: results
+                .runs
+                .iter()
+                .map(|(name, r)| comparison_row(run_title(name), r, results, lang))
+                .collect::<Result<_>>()?,
             claim_groups,
             claim_counts,
             conclusions,
@@ -234,7 +251,30 @@ impl Report {
     }
 }
 
-fn model_view(name: &str, title: String, m: &ModelFacts, figure: FigureView) -> ModelView {
+/// Where the results come from, in words.
+fn environment(e: &Environment, lang: &Language) -> Result<String> {
+    let key = match (e.class.as_str(), &e.cpu) {
+        ("cuda", _) => "environment.cuda",
+        ("native", Some(_)) => "environment.native",
+        _ => "environment.portable",
+    };
+    let Environment { libtorch, precision, cpu, gpu, cuda, cudnn, .. } = e;
+    let threads = e.threads.unwrap_or_default();
+    lang.say(key, context! { libtorch, precision, cpu, gpu, cuda, cudnn, threads })
+}
+
+/// An input as the report names it; the manifest's names that are words, in its language.
+fn input(file: &InputFile, lang: &Language) -> Result<InputFile> {
+    let name = match file.name.as_str() {
+        TEMPLATES => lang.word("inputs.templates")?,
+        SOURCE => lang.word("inputs.source")?,
+        name => name.to_owned(),
+    };
+    Ok(InputFile { name, sha256: file.sha256.clone() })
+}
+
+fn model_view(name: &str, title: String, m: &ModelFacts, figure: FigureView, lang: &Language) -> Result<ModelView> {
+    let form = lang.numbers;
     let layers = m
         .layers
         .iter()
@@ -243,48 +283,51 @@ fn model_view(name: &str, title: String, m: &ModelFacts, figure: FigureView) -> 
             kind: l.kind.clone(),
             formula: match l.formula.is_empty() {
                 true => String::new(),
-                false => format!("{} = {}", l.formula, count(l.parameters)),
+                false => format!("{} = {}", l.formula, form.count(l.parameters)),
             },
-            parameters: count(l.parameters),
-            buffers: count(l.buffers),
+            parameters: form.count(l.parameters),
+            buffers: form.count(l.buffers),
             input_shape: numbers::shape(&l.input_shape),
             output_shape: numbers::shape(&l.output_shape),
         })
         .collect();
     let (s, i) = (m.sizes.torchsummary, m.sizes.torchinfo);
-    let size = |what: &str, s: f64, i: f64| (what.to_owned(), fixed(s, 2), fixed(i, 2));
-    ModelView {
+    let size = |what: &str, s: f64, i: f64| Ok((lang.word(what)?, form.fixed(s, 2), form.fixed(i, 2)));
+    Ok(ModelView {
         name: name.to_owned(),
         title,
         batch: m.batch,
         layers,
         figure,
-        parameters: count(m.parameters),
-        buffers: count(m.buffers),
-        mult_adds: count(m.mult_adds),
-        sizes: vec![
-            size("Input", s.input, i.input),
-            size("Forward and backward pass", s.forward_backward, i.forward_backward),
-            size("Parameters", s.params, i.params),
-            size("Estimated total", s.total, i.total),
-        ],
-    }
+        parameters: form.count(m.parameters),
+        buffers: form.count(m.buffers),
+        mult_adds: form.count(m.mult_adds),
+        sizes: [
+            size("parameters.input", s.input, i.input),
+            size("parameters.forward_backward", s.forward_backward, i.forward_backward),
+            size("parameters.params", s.params, i.params),
+            size("parameters.total", s.total, i.total),
+        ]
+        .into_iter()
+        .collect::<Result<_>>()?,
+    })
 }
 
-fn comparison_row(title: String, r: &RunResult, results: &Results) -> ComparisonRow {
+fn comparison_row(title: String, r: &RunResult, results: &Results, lang: &Language) -> Result<ComparisonRow> {
+    let form = lang.numbers;
     let model = results.models.get(&r.plan.model);
-    let of_model = |form: fn(&ModelFacts) -> String| model.map_or_else(String::new, form);
-    ComparisonRow {
+    let of_model = |print: &dyn Fn(&ModelFacts) -> String| model.map_or_else(String::new, print);
+    Ok(ComparisonRow {
         run: title,
         model: r.plan.model.clone(),
-        parameters: of_model(|m| count(m.parameters)),
-        total_mb: of_model(|m| fixed(m.sizes.torchsummary.total, 2)),
-        mult_adds: of_model(|m| count(m.mult_adds)),
-        epochs: r.seeds.iter().map(|s| s.epochs.len().to_string()).collect::<Vec<_>>().join(", "),
-        images: images(&r.plan),
-        loss: fixed(r.test_loss(), 4),
-        accuracy: percent(r.accuracy(), 2),
-    }
+        parameters: of_model(&|m| form.count(m.parameters)),
+        total_mb: of_model(&|m| form.fixed(m.sizes.torchsummary.total, 2)),
+        mult_adds: of_model(&|m| form.count(m.mult_adds)),
+        epochs: done(r, lang)?,
+        images: images(&r.plan, lang)?,
+        loss: form.fixed(r.test_loss(), 4),
+        accuracy: form.percent(r.accuracy(), 2),
+    })
 }
 
 /// Claims by group in the study's order; within a group, what differs comes first.

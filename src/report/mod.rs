@@ -7,6 +7,7 @@ mod comparisons;
 mod context;
 pub mod figures;
 mod galleries;
+mod language;
 mod sections;
 mod templates;
 mod wording;
@@ -14,11 +15,12 @@ mod wording;
 use anyhow::{Context, Result};
 use minijinja::value::Serde;
 
-pub use context::{InputFile, Report};
+pub use context::{InputFile, Report, SOURCE, TEMPLATES};
+pub use language::Language;
 pub use templates::Templates;
 
 use crate::results::Results;
-use crate::study::Study;
+use crate::study::{Lang, Study};
 
 /// A rendered report: file names and contents, all below the bundle's folder.
 pub struct Rendered {
@@ -34,13 +36,23 @@ pub struct Facts<'a> {
     pub date: Option<&'a str>,
 }
 
+/// How a bundle's report is made from its results.
+#[derive(Clone, Copy)]
+pub struct Rendition<'a> {
+    pub lang: Lang,
+    /// The date printed; none where neither study nor SOURCE_DATE_EPOCH gives one.
+    pub date: Option<&'a str>,
+    pub templates: &'a Templates,
+}
+
 /// Renders a study's results.
 ///
 /// # Errors
 /// A template that does not render, with its name and line.
-pub fn render(study: &Study, results: &Results, facts: &Facts, templates: &Templates) -> Result<Rendered> {
-    let report = Report::new(study, results, facts)?;
-    let env = templates.environment()?;
+pub fn render(study: &Study, results: &Results, facts: &Facts, rendition: &Rendition) -> Result<Rendered> {
+    let language = rendition.templates.language(rendition.lang)?;
+    let report = Report::new(study, results, facts, &language)?;
+    let env = rendition.templates.environment(&language)?;
     let mut files = Vec::new();
     for name in ["report.md", "report.html"] {
         let template = env.get_template(&format!("{name}.j2")).with_context(|| format!("template {name}.j2"))?;

@@ -1,15 +1,16 @@
 //! The report's sections on training: their runs, tables and figures, ready to print.
 
 use anyhow::Result;
+use minijinja::context;
 use serde::Serialize;
 
 use super::comparisons::{Compared, ComparisonView, interval};
 use super::context::{FigureView, Numbering};
 use super::figures;
 use super::galleries::{disagreement_gallery, misread_gallery};
+use super::language::Language;
 use super::wording::{epochs, images, optimizer, schedule};
 use crate::model::CLASSES;
-use crate::numbers::{count, fixed, percent, points};
 use crate::results::statistics::wilson;
 use crate::results::{Evaluated, Results, RunResult, SeedResult, by_epoch};
 use crate::study::{Order, Section, Show, Study, Table, all_tables};
@@ -81,19 +82,22 @@ pub struct ConfusionView {
 }
 
 /// The study's sections; a study without any gets one on all of its runs.
-pub fn sections(study: &Study) -> Vec<Section> {
+///
+/// # Errors
+/// A phrase that cannot be said.
+pub fn sections(study: &Study, lang: &Language) -> Result<Vec<Section>> {
     if !study.sections.is_empty() {
-        return study.sections.clone();
+        return Ok(study.sections.clone());
     }
-    vec![Section {
-        title: "Training".into(),
+    Ok(vec![Section {
+        title: lang.word("training.heading")?,
         text: String::new(),
         runs: study.runs.keys().cloned().collect(),
         tables: all_tables(),
         comparisons: study.comparisons.keys().cloned().collect(),
         show: vec![Show::Curves, Show::PerClass, Show::Confusion],
         points: Vec::new(),
-    }]
+    }])
 }
 
 /// A section's view, its figures numbered in the order in which the report shows them.
@@ -107,19 +111,21 @@ pub fn section_view(
     results: &Results,
     run_title: &dyn Fn(&str) -> String,
     numbering: &mut Numbering,
+    lang: &Language,
 ) -> Result<SectionView> {
     let runs: Vec<(&String, &RunResult)> =
         section.runs.iter().filter_map(|name| Some((name, results.runs.get(name)?))).collect();
     let titles: Vec<String> = runs.iter().map(|(name, _)| run_title(name)).collect();
     let seeds: Vec<(&str, &SeedResult)> =
         titles.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| &r.seeds[0])).collect();
+    let titled: Vec<(&str, &RunResult)> = titles.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| *r)).collect();
     let shows = |show: Show| section.show.contains(&show) && !seeds.is_empty();
     let mut figures = Vec::new();
     if shows(Show::Curves) {
-        figures.push(numbering.take(figures::curves(format!("section{number}-curves"), &seeds)?));
+        figures.push(numbering.take(figures::curves(format!("section{number}-curves"), &titled, lang)?));
     }
     if shows(Show::Predictions) {
-        figures.push(numbering.take(figures::predictions(format!("section{number}-predictions"), &seeds)?));
+        figures.push(numbering.take(figures::predictions(format!("section{number}-predictions"), &seeds, lang)?));
     }
     let comparisons: Vec<Compared> =
         section.comparisons.iter().filter_map(|name| Compared::of(name, study, results)).collect();
@@ -128,18 +134,18 @@ pub fn section_view(
             .iter()
             .map(|c| figures::Gain { title: &c.title, epochs: by_epoch(c.run, c.against), margin: c.margin })
             .collect();
-        figures.push(numbering.take(figures::gain(format!("section{number}-gain"), &gains)?));
+        figures.push(numbering.take(figures::gain(format!("section{number}-gain"), &gains, lang)?));
     }
     if shows(Show::Ladder) {
         let rungs = ladder_rungs(section, &runs, &titles, results);
-        figures.push(numbering.take(figures::ladder(format!("section{number}-ladder"), &rungs)?));
+        figures.push(numbering.take(figures::ladder(format!("section{number}-ladder"), &rungs, lang)?));
     }
     let mut per_class = Vec::new();
     if shows(Show::PerClass) {
-        figures.push(numbering.take(figures::per_class(format!("section{number}-per-class"), &seeds)?));
+        figures.push(numbering.take(figures::per_class(format!("section{number}-per-class"), &seeds, lang)?));
         per_class = (0..CLASSES)
             .map(|class| {
-                let shares = seeds.iter().map(|(_, s)| fixed(s.per_class()[class], 4));
+                let shares = seeds.iter().map(|(_, s)| lang.numbers.fixed(s.per_class()[class], 4));
                 std::iter::once(class.to_string()).chain(shares).collect()
             })
             .collect();
@@ -147,7 +153,7 @@ pub fn section_view(
     let mut confusions = Vec::new();
     if shows(Show::Confusion) {
         for ((name, _), (title, seed)) in runs.iter().zip(&seeds) {
-            let figure = figures::confusion(format!("section{number}-confusion-{name}"), title, seed)?;
+            let figure = figures::confusion(format!("section{number}-confusion-{name}"), title, seed, lang)?;
             confusions.push(ConfusionView {
                 title: (*title).to_owned(),
                 figure: numbering.take(figure),
@@ -158,14 +164,14 @@ pub fn section_view(
     let mut galleries = Vec::new();
     if shows(Show::Misread) {
         for ((name, _), (title, seed)) in runs.iter().zip(&seeds) {
-            let figure = misread_gallery(format!("section{number}-misread-{name}"), title, seed, results)?;
+            let figure = misread_gallery(format!("section{number}-misread-{name}"), title, seed, results, lang)?;
             galleries.extend(figure.map(|figure| numbering.take(figure)));
         }
     }
     if section.show.contains(&Show::Disagreements) {
         for (name, c) in section.comparisons.iter().filter_map(|name| Some((name, results.comparisons.get(name)?))) {
             let titles = [&c.run, &c.against].map(|run| run_title(run));
-            let figure = disagreement_gallery(format!("section{number}-disagree-{name}"), &titles, c, results)?;
+            let figure = disagreement_gallery(format!("section{number}-disagree-{name}"), &titles, c, results, lang)?;
             galleries.extend(figure.map(|figure| numbering.take(figure)));
         }
     }
@@ -173,11 +179,15 @@ pub fn section_view(
         settings: section.tables.contains(&Table::Settings),
         results: section.tables.contains(&Table::Results),
         epochs: section.tables.contains(&Table::Epochs),
-        comparisons: comparisons.iter().filter_map(Compared::view).collect(),
+        comparisons: comparisons.iter().filter_map(|c| c.view(lang).transpose()).collect::<Result<_>>()?,
         galleries,
         title: section.title.clone(),
         text: section.text.clone(),
-        runs: runs.iter().zip(&titles).map(|((name, r), title)| run_view(name, title, r)).collect(),
+        runs: runs
+            .iter()
+            .zip(&titles)
+            .map(|((name, r), title)| run_view(name, title, r, lang))
+            .collect::<Result<_>>()?,
         figures,
         per_class,
         confusions,
@@ -210,54 +220,54 @@ fn ladder_rungs(
     measured.chain(printed).collect()
 }
 
-fn run_view(name: &str, title: &str, r: &RunResult) -> RunView {
+fn run_view(name: &str, title: &str, r: &RunResult, lang: &Language) -> Result<RunView> {
+    let numbers = lang.numbers;
     let (p, seed) = (&r.plan, &r.seeds[0]);
     let last = &seed.epochs[seed.epochs.len() - 1];
-    let evaluated = |e: Option<Evaluated>, form: fn(Evaluated) -> String| e.map_or_else(String::new, form);
+    let loss = |e: Evaluated| numbers.fixed(e.loss, 4);
+    let accuracy = |e: Evaluated| numbers.percent(e.accuracy(), 2);
     let history = seed
         .epochs
         .iter()
         .map(|e| EpochView {
             epoch: e.epoch,
-            train_loss: fixed(e.train_loss, 4),
-            train_eval_loss: evaluated(e.train_eval, |t| fixed(t.loss, 4)),
-            train_eval_accuracy: evaluated(e.train_eval, |t| percent(t.accuracy(), 2)),
-            test_loss: fixed(e.test.loss, 4),
-            test_accuracy: percent(e.test.accuracy(), 2),
+            train_loss: numbers.fixed(e.train_loss, 4),
+            train_eval_loss: e.train_eval.map_or_else(String::new, loss),
+            train_eval_accuracy: e.train_eval.map_or_else(String::new, accuracy),
+            test_loss: loss(e.test),
+            test_accuracy: accuracy(e.test),
         })
         .collect();
     let over_seeds = r.accuracies();
-    RunView {
+    let each: Vec<String> = r.seeds.iter().map(|s| numbers.count(s.correct() as u64)).collect();
+    let all = numbers.count(last.test.images as u64);
+    Ok(RunView {
         name: name.to_owned(),
         title: title.to_owned(),
         model: p.model.clone(),
-        images: images(p),
-        order: match p.order {
-            Order::Shuffled => "shuffled each epoch",
-            Order::ByClass => "class by class, not shuffled",
-            Order::AsStored => "as stored, not shuffled",
-        }
-        .to_owned(),
-        optimizer: optimizer(&p.optimizer),
-        schedule: schedule(&p.schedule),
+        images: images(p, lang)?,
+        order: lang.word(match p.order {
+            Order::Shuffled => "run.shuffled",
+            Order::ByClass => "run.by_class",
+            Order::AsStored => "run.as_stored",
+        })?,
+        optimizer: optimizer(&p.optimizer, lang)?,
+        schedule: schedule(&p.schedule, lang)?,
         batch_size: p.batch_size,
         dropout: p.dropout,
-        epochs: epochs(r),
+        epochs: epochs(r, lang)?,
         seeds: r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", "),
         seed_count: r.seeds.len(),
-        accuracy: percent(r.accuracy(), 2),
-        sd: over_seeds.sd.map_or_else(String::new, |sd| points(sd, 2)),
-        over_seeds: over_seeds.interval.map_or_else(String::new, interval),
-        wilson: interval(wilson(seed.correct(), seed.images())),
-        held_out: r.held_out_accuracy().map_or_else(String::new, |a| percent(a, 2)),
-        correct: {
-            let each: Vec<String> = r.seeds.iter().map(|s| count(s.correct() as u64)).collect();
-            format!("{} of {}", each.join("; "), count(last.test.images as u64))
-        },
-        loss: fixed(r.test_loss(), 4),
-        notes_loss: fixed(r.mean(|s| s.notes_loss), 4),
-        train_loss: fixed(r.mean(|s| s.epochs[s.epochs.len() - 1].train_loss), 4),
+        accuracy: numbers.percent(r.accuracy(), 2),
+        sd: over_seeds.sd.map_or_else(String::new, |sd| numbers.points(sd, 2)),
+        over_seeds: over_seeds.interval.map(|i| interval(i, lang)).transpose()?.unwrap_or_default(),
+        wilson: interval(wilson(seed.correct(), seed.images()), lang)?,
+        held_out: r.held_out_accuracy().map_or_else(String::new, |a| numbers.percent(a, 2)),
+        correct: lang.say("run.correct", context! { each => each.join("; "), all })?,
+        loss: numbers.fixed(r.test_loss(), 4),
+        notes_loss: numbers.fixed(r.mean(|s| s.notes_loss), 4),
+        train_loss: numbers.fixed(r.mean(|s| s.epochs[s.epochs.len() - 1].train_loss), 4),
         history,
         train_evaluated: last.train_eval.is_some(),
-    }
+    })
 }

@@ -6,14 +6,19 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{Environment, Value};
+
+use super::language::{Language, catalogue_name, tie};
+use crate::study::Lang;
 
 /// The built-in files of templates/, by name.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("report.md.j2", include_str!("../../templates/report.md.j2")),
     ("report.html.j2", include_str!("../../templates/report.html.j2")),
     ("macros.html.j2", include_str!("../../templates/macros.html.j2")),
     ("style.css", include_str!("../../templates/style.css")),
+    ("en.yaml", include_str!("../../templates/en.yaml")),
+    ("uk.yaml", include_str!("../../templates/uk.yaml")),
 ];
 
 /// A set of templates, name and text.
@@ -48,27 +53,46 @@ impl Templates {
         crate::digest::sha256_hex(list.as_bytes())
     }
 
-    pub(super) fn environment(&self) -> Result<Environment<'_>> {
+    /// A language, from its catalogue.
+    ///
+    /// # Errors
+    /// A catalogue that cannot be read, with the key of what is wrong.
+    pub fn language(&self, lang: Lang) -> Result<Language> {
+        let name = catalogue_name(lang);
+        let catalogue = self.0.iter().find(|(n, _)| n == name).map(|(_, text)| text.as_str());
+        Language::read(lang, catalogue.with_context(|| format!("no template {name}"))?)
+    }
+
+    pub(super) fn environment(&self, language: &Language) -> Result<Environment<'_>> {
         let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        language.teach(&mut env).map_err(|e| anyhow::anyhow!("{e}"))?;
         let syntax =
             SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
         env.set_syntax(syntax);
-        env.set_auto_escape_callback(|name| match name.ends_with(".html.j2") {
-            true => AutoEscape::Html,
-            false => AutoEscape::None,
+        // What is safe already (a phrase, code) stays as it is.
+        env.add_filter("md", |text: Value| match text.is_safe() {
+            true => text,
+            false => Value::from_safe_string(markdown_escape(&text.to_string())),
         });
-        env.add_filter("md", markdown_escape);
-        env.add_filter("code", code_span);
-        for (name, text) in &self.0 {
+        env.add_filter("tied", |text: Value| match text.is_safe() {
+            true => Value::from_safe_string(tie(&text.to_string())),
+            false => Value::from(tie(&text.to_string())),
+        });
+        env.add_filter("css", |text: String| Value::from_safe_string(css_string(&text)));
+        for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".yaml")) {
             env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e}"))?;
         }
         Ok(env)
     }
 }
 
+/// Text as a string of CSS, without its quotes: whatever is no letter or digit is escaped (CSS Syntax 3, 4.3.7).
+fn css_string(text: &str) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
+}
+
 /// Text that Markdown shows as it stands, in a paragraph or a table's cell.
-fn markdown_escape(text: &str) -> String {
+pub(super) fn markdown_escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     // What would begin a list: a dash or plus, or a number with its dot.
     let text = text.trim_start();
@@ -97,7 +121,7 @@ fn markdown_escape(text: &str) -> String {
 }
 
 /// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
-fn code_span(text: &str) -> String {
+pub(super) fn code_span(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -112,6 +136,11 @@ mod tests {
     fn code_is_shown_as_it_stands() {
         assert_eq!(code_span("a < b|c"), "`a < b|c`");
         assert_eq!(code_span("`a` or ``b``"), "``` `a` or ``b`` ```");
+    }
+
+    #[test]
+    fn a_style_sheet_cannot_be_broken_by_text() {
+        assert_eq!(css_string("Їжак 1\"</style>"), r"Їжак\20 1\22 \3c \2f style\3e ");
     }
 
     #[test]

@@ -1,66 +1,82 @@
 //! How a run's settings are said in words.
 
-use crate::numbers::{count, percent};
+use anyhow::Result;
+use minijinja::context;
+
+use super::language::Language;
 use crate::results::{PlanFacts, RunResult};
 use crate::study::{Images, Optimizer, Schedule};
 
-/// How many epochs were done, and out of how many where a run stopped early.
-pub fn epochs(r: &RunResult) -> String {
-    let done: Vec<usize> = r.seeds.iter().map(|s| s.epochs.len()).collect();
-    let (low, high) = (done.iter().min().copied().unwrap_or(0), done.iter().max().copied().unwrap_or(0));
-    let done = if low == high { low.to_string() } else { format!("{low} to {high}") };
-    match r.plan.stop_below_train_loss {
-        Some(loss) => format!("{done} (at most {}, until the training loss is below {loss})", r.plan.epochs),
-        None => done,
-    }
+/// The fewest and the most epochs that a seed did.
+fn fewest_and_most(r: &RunResult) -> (usize, usize) {
+    let done = || r.seeds.iter().map(|s| s.epochs.len());
+    (done().min().unwrap_or(0), done().max().unwrap_or(0))
+}
+
+/// How many epochs were done.
+pub fn done(r: &RunResult, lang: &Language) -> Result<String> {
+    let (low, high) = fewest_and_most(r);
+    lang.say("run.epochs", context! { low, high })
+}
+
+/// How many epochs were done, and out of how many where a run stops early.
+pub fn epochs(r: &RunResult, lang: &Language) -> Result<String> {
+    let Some(loss) = r.plan.stop_below_train_loss else { return done(r, lang) };
+    let ((low, high), loss) = (fewest_and_most(r), lang.numbers.plain(loss));
+    lang.say("run.epochs_stopped", context! { low, high, most => r.plan.epochs, loss })
 }
 
 /// A run's budget in a line.
-pub fn budget(r: &RunResult) -> String {
-    let batches = format!("batch {}", r.plan.batch_size);
-    let seeds = if r.seeds.len() == 1 { "one seed".to_owned() } else { format!("{} seeds", r.seeds.len()) };
-    let (images, epochs) = (images(&r.plan), epochs(r));
-    format!("training images: {images}; epochs: {epochs}; {batches}, {}, {seeds}", optimizer(&r.plan.optimizer))
+pub fn budget(title: &str, r: &RunResult, lang: &Language) -> Result<String> {
+    let values = context! {
+        title,
+        images => images(&r.plan, lang)?,
+        epochs => epochs(r, lang)?,
+        batch => r.plan.batch_size,
+        optimizer => optimizer(&r.plan.optimizer, lang)?,
+        seeds => r.seeds.len(),
+    };
+    lang.say("run.budget", values)
 }
 
 /// How many training images, and which.
-pub fn images(p: &PlanFacts) -> String {
-    let how = match (&p.images, p.hold_out > 0) {
-        (Images::All(_), false) => String::new(),
-        (Images::All(_), true) => "all others".into(),
-        (Images::First(_), false) => "the first".into(),
-        (Images::First(_), true) => "the first of the others".into(),
-        (Images::Random(_), _) => "drawn".into(),
-        (Images::PerClass(each), _) => format!("{each} a class"),
+pub fn images(p: &PlanFacts, lang: &Language) -> Result<String> {
+    let (which, each) = match &p.images {
+        Images::All(_) => ("all", None),
+        Images::First(_) => ("first", None),
+        Images::Random(_) => ("random", None),
+        Images::PerClass(each) => ("per_class", Some(*each)),
     };
-    let held = (p.hold_out > 0).then(|| format!("{} held out", count(p.hold_out as u64)));
-    let remarks: Vec<String> = held.into_iter().chain(Some(how).filter(|how| !how.is_empty())).collect();
-    let n = count(p.image_count as u64);
-    if remarks.is_empty() { n } else { format!("{n} ({})", remarks.join(", ")) }
+    let but = if p.hold_out > 0 { "_but" } else { "" };
+    let (n, held) = (lang.numbers.count(p.image_count as u64), lang.numbers.count(p.hold_out as u64));
+    lang.say(&format!("run.images_{which}{but}"), context! { n, held, each })
 }
 
 /// The update rule with what the study sets of it.
-pub fn optimizer(o: &Optimizer) -> String {
-    let decay = |d: f64| if d == 0.0 { String::new() } else { format!(", weight decay {d}") };
-    match o {
+pub fn optimizer(o: &Optimizer, lang: &Language) -> Result<String> {
+    // What is 0 is not spoken of.
+    let set = |x: f64| if x == 0.0 { String::new() } else { lang.numbers.plain(x) };
+    let (key, lr, decay) = match o {
         Optimizer::Sgd(c) => {
-            let momentum = if c.momentum == 0.0 { String::new() } else { format!(", momentum {}", c.momentum) };
-            let nesterov = if c.nesterov { " (Nesterov)" } else { "" };
-            let dampening = if c.dampening == 0.0 { String::new() } else { format!(", dampening {}", c.dampening) };
-            format!("SGD {}{momentum}{nesterov}{dampening}{}", c.lr, decay(c.weight_decay))
+            let (lr, decay, momentum) = (lang.numbers.plain(c.lr), set(c.weight_decay), set(c.momentum));
+            let (nesterov, dampening) = (c.nesterov, set(c.dampening));
+            return lang.say("run.sgd", context! { lr, momentum, nesterov, dampening, decay });
         }
-        Optimizer::Adam(c) => format!("Adam {}{}", c.lr, decay(c.weight_decay)),
-        Optimizer::AdamW(c) => format!("AdamW {}{}", c.lr, decay(c.weight_decay)),
-        Optimizer::Adadelta(c) => format!("Adadelta {}{}", c.lr, decay(c.weight_decay)),
-    }
+        Optimizer::Adam(c) => ("run.adam", c.lr, c.weight_decay),
+        Optimizer::AdamW(c) => ("run.adamw", c.lr, c.weight_decay),
+        Optimizer::Adadelta(c) => ("run.adadelta", c.lr, c.weight_decay),
+    };
+    lang.say(key, context! { lr => lang.numbers.plain(lr), decay => set(decay) })
 }
 
 /// The learning rate's course.
-pub fn schedule(s: &Schedule) -> String {
+pub fn schedule(s: &Schedule, lang: &Language) -> Result<String> {
     match s {
-        Schedule::Constant(_) => "constant".into(),
-        Schedule::Step(c) => format!("times {} every {} epochs", c.gamma, c.step_size),
-        Schedule::Cosine(c) => format!("cosine to {}", c.min_lr),
-        Schedule::OneCycle(c) => format!("one cycle, peak after {}", percent(c.pct_start, 0)),
+        Schedule::Constant(_) => lang.word("run.constant"),
+        Schedule::Step(c) => {
+            lang.say("run.step", context! { gamma => lang.numbers.plain(c.gamma), epochs => c.step_size })
+        }
+        Schedule::Cosine(c) => lang.say("run.cosine", context! { least => lang.numbers.plain(c.min_lr) }),
+        Schedule::OneCycle(c) => lang.say("run.one_cycle", context! { share => lang.numbers.percent(c.pct_start, 0) }),
     }
 }

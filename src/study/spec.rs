@@ -15,6 +15,9 @@ use super::one_of::one_of;
 #[serde(deny_unknown_fields)]
 pub struct Study {
     pub title: String,
+    /// The language of the study's own words, and of the report unless `--lang` asks for another.
+    #[serde(default)]
+    pub lang: Lang,
     #[serde(default)]
     pub description: String,
     pub author: Option<String>,
@@ -45,6 +48,17 @@ pub struct Study {
     pub claims: Vec<Claim>,
     #[serde(default)]
     pub conclusions: Vec<Conclusion>,
+}
+
+/// A language that reports are written in, by its ISO 639-1 code.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Lang {
+    /// English.
+    #[default]
+    En,
+    /// Ukrainian.
+    Uk,
 }
 
 /// What the network is given: pixels as `(x / 255 - mean) / std`, shape channels x height x width.

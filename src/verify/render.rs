@@ -2,7 +2,7 @@
 
 use super::{Outcome, Read};
 use crate::bundle::{self, CRATE, MANIFEST, SOURCE_SHA256, SUMS};
-use crate::report::Templates;
+use crate::report::{Rendition, Templates};
 
 pub fn check(read: &Read) -> Outcome {
     let templates = Templates::built_in();
@@ -19,18 +19,13 @@ pub fn check(read: &Read) -> Outcome {
     }
     let mut primary = read.opened.files.clone();
     primary.retain(|path, _| bundle::is_primary(path));
-    let date = read.manifest.date.as_deref();
-    let anew = match bundle::complete_beside(
-        primary,
-        &read.opened.left_out,
-        &read.source.study,
-        &read.results,
-        date,
-        &templates,
-    ) {
-        Ok(anew) => anew,
-        Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {e:#}")]),
-    };
+    let (lang, date) = (read.manifest.language, read.manifest.date.as_deref());
+    let rendition = Rendition { lang, date, templates: &templates };
+    let anew =
+        match bundle::complete_beside(primary, &read.opened.left_out, &read.source.study, &read.results, &rendition) {
+            Ok(anew) => anew,
+            Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {e:#}")]),
+        };
     let mut differences: Vec<String> = anew
         .iter()
         .filter(|(path, bytes)| read.opened.files.get(*path) != Some(*bytes))

@@ -11,6 +11,7 @@ mod data;
 mod diff;
 mod forger;
 mod kept;
+mod languages;
 mod markdown;
 mod publish;
 mod pytorch;

@@ -8,7 +8,7 @@ use crate::support::*;
 
 /// What a document holds.
 #[derive(Default)]
-struct Document {
+pub struct Document {
     /// Of each table, the cells of each row, the header first.
     tables: Vec<Vec<Vec<String>>>,
     links: Vec<String>,
@@ -56,7 +56,7 @@ fn cells(line: &str) -> usize {
 }
 
 #[track_caller]
-fn check(bundle: &Bundle) -> Document {
+pub fn check(bundle: &Bundle) -> Document {
     let markdown = bundle.text("report.md");
     let document = parse(&markdown);
     assert_eq!(document.html, Vec::<String>::new(), "raw HTML");

@@ -139,7 +139,7 @@ fn what_cannot_be_rendered_is_refused_and_left() {
 #[test]
 fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
     type Change = fn(&mut serde_json::Value);
-    let changes: [Change; 13] = [
+    let changes: [Change; 16] = [
         |r| {
             r["runs"]["stops"]["seeds"][0]["epochs"]
                 .as_array_mut()
@@ -159,6 +159,21 @@ fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
         |r| r["comparisons"]["norm"]["run"] = json!("none"),
         |r| r["runs"]["small"]["seeds"][0]["misread"][0]["image"] = json!(u64::MAX),
         |r| r["digits"] = json!({}),
+        // Counts whose sums or squares would wrap, or keep a machine busy.
+        |r| {
+            r["comparisons"]["norm"]["pairs"][0] = {
+                let mut pair = r["comparisons"]["norm"]["pairs"][0].clone();
+                pair["only_run"] = json!(1_000_000_000u64);
+                pair["only_against"] = json!(1_000_000_000u64);
+                pair
+            }
+        },
+        |r| {
+            for n in r["runs"]["small"]["seeds"][0]["confusion"][3].as_array_mut().unwrap() {
+                *n = json!(u64::MAX / 2);
+            }
+        },
+        |r| r["runs"]["small"]["seeds"][0]["confusion"] = json!(vec![vec![u64::MAX; 10]; 10]),
     ];
     for (i, change) in changes.into_iter().enumerate() {
         let bundle = copy();

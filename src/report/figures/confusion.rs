@@ -1,11 +1,13 @@
 //! A confusion matrix as a heat map: counts in every cell, the diagonal muted so that errors stand out.
 
 use anyhow::Result;
+use minijinja::context;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{Figure, GRID, INK, MUTED, ORANGE, PAPER, SIZE, WIDTH, draw, failed, font, text};
 use crate::model::CLASSES;
+use crate::report::Language;
 use crate::results::SeedResult;
 
 const CELL: i32 = 42;
@@ -13,22 +15,24 @@ const TOP: i32 = 46;
 const HEIGHT: u32 = (TOP + CELL * CLASSES as i32 + 58) as u32;
 
 /// The figure of one run's confusion matrix.
-pub fn confusion(name: String, title: &str, seed: &SeedResult) -> Result<Figure> {
+pub fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Language) -> Result<Figure> {
     let errors = |(row, column): (usize, usize)| if row == column { 0 } else { seed.confusion[row][column] };
     let cells = (0..CLASSES).flat_map(|row| (0..CLASSES).map(move |column| (row, column)));
     let (row, column) = cells.clone().fold((0, 1), |best, cell| if errors(cell) > errors(best) { cell } else { best });
     let most = errors((row, column)).max(1);
-    let caption = format!("Confusion matrix of {title}: rows are true digits, columns predicted ones");
+    let caption = lang.say("figures.confusion.caption", context! { title })?;
     let description = match errors((row, column)) {
-        0 => "No test image is confused.".to_owned(),
-        n => format!("The most frequent confusion: {n} images of digit {row} are taken for {column}."),
+        0 => lang.word("figures.confusion.none")?,
+        n => lang.say("figures.confusion.description", context! { n, digit => row, taken => column })?,
     };
+    let [predicted, actual, key] =
+        [lang.word("figures.predicted_digit")?, lang.word("figures.true_digit")?, lang.word("figures.confusion.key")?];
     draw(name, caption, description, HEIGHT, |root| {
         let left = (WIDTH as i32 - CELL * CLASSES as i32) / 2;
         let style = font(SIZE, INK);
         let middle = left + CELL * CLASSES as i32 / 2;
-        text(root, "predicted digit", (middle, 14), &style, HPos::Center, VPos::Center)?;
-        text(root, "true digit", (left - 34, TOP + CELL * CLASSES as i32 / 2), &style, HPos::Right, VPos::Center)?;
+        text(root, &predicted, (middle, 14), &style, HPos::Center, VPos::Center)?;
+        text(root, &actual, (left - 34, TOP + CELL * CLASSES as i32 / 2), &style, HPos::Right, VPos::Center)?;
         for i in 0..CLASSES {
             let along = i as i32 * CELL + CELL / 2;
             text(root, &i.to_string(), (left + along, TOP - 12), &style, HPos::Center, VPos::Center)?;
@@ -53,8 +57,7 @@ pub fn confusion(name: String, title: &str, seed: &SeedResult) -> Result<Figure>
         }
         let frame = [(left, TOP), (left + CELL * CLASSES as i32, TOP + CELL * CLASSES as i32)];
         root.draw(&Rectangle::new(frame, GRID.stroke_width(1))).map_err(failed)?;
-        let note = "grey: right; orange: confused, the stronger the more often";
         let under = TOP + CELL * CLASSES as i32 + 24;
-        text(root, note, (middle, under), &font(SIZE - 1.0, MUTED), HPos::Center, VPos::Center)
+        text(root, &key, (middle, under), &font(SIZE - 1.0, MUTED), HPos::Center, VPos::Center)
     })
 }

@@ -1,17 +1,19 @@
-//! Loss by epoch: a panel a run, training and test loss on a common scale.
+//! Loss by epoch: a panel a run, training and test loss on a common scale; of several seeds the means, with a band.
 
 use std::ops::Range;
 
 use anyhow::Result;
+use minijinja::context;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BLUE, Canvas, Figure, GRID, INK, MUTED, ORANGE, SIZE, draw, failed, font, rows_of_three, text};
 use crate::model::CLASSES;
-use crate::numbers;
-use crate::results::SeedResult;
+use crate::report::Language;
+use crate::results::statistics::{Interval, Summary};
+use crate::results::{EpochResult, RunResult};
 
 const PANEL_HEIGHT: u32 = 300;
 /// Above this ratio of largest to smallest loss a linear axis hides the small ones.
@@ -19,63 +21,122 @@ const LOG_FROM: f64 = 12.0;
 /// Where a loss of exactly 0 is drawn on a logarithmic axis.
 const LEAST: f64 = 1e-6;
 
-/// The figure of some runs' losses: (title, first seed).
-pub fn curves(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
-    let losses = runs.iter().flat_map(|(_, s)| s.epochs.iter().flat_map(|e| [train_loss(e), e.test.loss]));
-    let (low, high) = losses.fold((f64::MAX, 0f64), |(l, h), x| (l.min(x), h.max(x)));
-    let (low, high) = (low.max(LEAST), high.max(2.0 * LEAST));
+/// A loss after an epoch: the mean over seeds, and its interval where there are several.
+#[derive(Clone, Copy)]
+struct Loss {
+    mean: f64,
+    interval: Option<Interval>,
+}
+
+/// What a panel draws: losses by epoch, as far as every seed got.
+struct Course<'a> {
+    title: &'a str,
+    train: Vec<Loss>,
+    test: Vec<Loss>,
+}
+
+impl<'a> Course<'a> {
+    fn of(title: &'a str, run: &RunResult) -> Self {
+        let epochs = run.seeds.iter().map(|s| s.epochs.len()).min().unwrap_or(0);
+        let losses = |loss: fn(&EpochResult) -> f64| -> Vec<Loss> {
+            (0..epochs)
+                .map(|i| {
+                    let all: Vec<f64> = run.seeds.iter().map(|s| loss(&s.epochs[i])).collect();
+                    let mean = all.iter().sum::<f64>() / all.len() as f64;
+                    Loss { mean, interval: Summary::of(&all).interval }
+                })
+                .collect()
+        };
+        Self { title, train: losses(train_loss), test: losses(|e| e.test.loss) }
+    }
+
+    /// Both lines' means.
+    fn means(&self) -> impl Iterator<Item = f64> {
+        self.train.iter().chain(&self.test).map(|l| l.mean)
+    }
+
+    /// The ends of the bands.
+    fn highest(&self) -> f64 {
+        let upper = self.train.iter().chain(&self.test).filter_map(|l| Some(l.interval?.upper));
+        upper.chain(self.means()).fold(0.0, f64::max)
+    }
+
+    /// The epoch, counted from 1, after which the test loss is lowest, where it rises again by the end.
+    fn turn(&self) -> Option<usize> {
+        let lowest = |best: usize, i: usize| if self.test[i].mean < self.test[best].mean { i } else { best };
+        let turn = (0..self.test.len()).fold(0, lowest);
+        (turn + 1 < self.test.len()).then_some(turn + 1)
+    }
+}
+
+/// Where the training images were evaluated like the test images, that is the fair comparison.
+fn train_loss(e: &EpochResult) -> f64 {
+    e.train_eval.map_or(e.train_loss, |t| t.loss)
+}
+
+/// The figure of some runs' losses: (title, run).
+pub fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Figure> {
+    let courses: Vec<Course> = runs.iter().map(|(title, run)| Course::of(title, run)).collect();
+    let low = courses.iter().flat_map(Course::means).fold(f64::MAX, f64::min).max(LEAST);
+    let high = courses.iter().map(Course::highest).fold(2.0 * LEAST, f64::max);
     let log = high / low > LOG_FROM;
-    let (rows, columns) = rows_of_three(runs.len());
-    let titles: Vec<&str> = runs.iter().map(|(title, _)| *title).collect();
-    let caption = format!("Loss by epoch: {}", titles.join("; "));
-    let description = runs.iter().map(|(title, seed)| describe(title, seed)).collect::<Vec<_>>().join(" ");
+    let (rows, columns) = rows_of_three(courses.len());
+    let titles: Vec<&str> = courses.iter().map(|c| c.title).collect();
+    let banded = courses.iter().any(|c| c.test.iter().any(|l| l.interval.is_some()));
+    let key = if banded { "figures.curves.caption_band" } else { "figures.curves.caption" };
+    let caption = lang.say(key, context! { titles => titles.join("; ") })?;
+    let description = courses.iter().map(|c| describe(c, lang)).collect::<Result<Vec<_>>>()?.join(" ");
     draw(name, caption, description, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, (title, seed)) in root.split_evenly((rows, columns)).iter().zip(runs) {
+        for (area, course) in root.split_evenly((rows, columns)).iter().zip(&courses) {
             if log {
                 let range = low * 0.7..high * 1.6;
-                panel(area, title, seed, range.clone(), range.log_scale())?;
+                panel(area, course, range.clone(), range.log_scale(), lang)?;
             } else {
                 let range = 0.0..high * 1.15;
-                panel(area, title, seed, range.clone(), range)?;
+                panel(area, course, range.clone(), range, lang)?;
             }
         }
         Ok(())
     })
 }
 
-fn loss_label(y: &f64) -> String {
-    match *y {
+fn loss_label(y: f64, lang: &Language) -> String {
+    match y {
         y if y < 1e-9 => "0".into(),
-        y if y < 0.1 => numbers::fixed(y, 3).trim_end_matches('0').to_owned(),
-        y => numbers::fixed(y, 1),
+        y if y < 0.1 => lang.numbers.fixed(y, 3).trim_end_matches('0').to_owned(),
+        y => lang.numbers.fixed(y, 1),
     }
 }
 
-/// Where the training images were evaluated like the test images, that is the fair comparison.
-fn train_loss(e: &crate::results::EpochResult) -> f64 {
-    e.train_eval.map_or(e.train_loss, |t| t.loss)
+fn describe(course: &Course, lang: &Language) -> Result<String> {
+    let (Some(train_first), Some(test_first)) = (course.train.first(), course.test.first()) else {
+        return Ok(String::new());
+    };
+    let last = course.test.len();
+    let fixed = |loss: &Loss| lang.numbers.fixed(loss.mean, 4);
+    let turn = course.turn();
+    let values = context! {
+        title => course.title,
+        train_first => fixed(train_first),
+        train_last => fixed(&course.train[last - 1]),
+        test_first => fixed(test_first),
+        test_last => fixed(&course.test[last - 1]),
+        last,
+        turn,
+        lowest => turn.map(|turn| fixed(&course.test[turn - 1])),
+    };
+    lang.say("figures.curves.description", values)
 }
 
-fn describe(title: &str, seed: &SeedResult) -> String {
-    let (first, last) = (&seed.epochs[0], &seed.epochs[seed.epochs.len() - 1]);
-    format!(
-        "{title}: training loss {} after epoch 1 and {} after epoch {}; test loss {} and {}.",
-        numbers::fixed(train_loss(first), 4),
-        numbers::fixed(train_loss(last), 4),
-        last.epoch,
-        numbers::fixed(first.test.loss, 4),
-        numbers::fixed(last.test.loss, 4),
-    )
-}
-
-fn panel<Y>(area: &Canvas, title: &str, seed: &SeedResult, range: Range<f64>, y: Y) -> Result<()>
+fn panel<Y>(area: &Canvas, course: &Course, range: Range<f64>, y: Y, lang: &Language) -> Result<()>
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
-    let last = seed.epochs.len() as f64;
+    let epochs = course.test.len();
+    let last = epochs as f64;
     let (width, _) = area.dim_in_pixel();
-    text(area, title, (width as i32 / 2, 14), &font(SIZE + 1.0, INK), HPos::Center, VPos::Center)?;
+    text(area, course.title, (width as i32 / 2, 14), &font(SIZE + 1.0, INK), HPos::Center, VPos::Center)?;
     let mut chart = ChartBuilder::on(area)
         .margin_top(30)
         .margin_right(66)
@@ -95,11 +156,11 @@ where
         .axis_style(MUTED)
         .label_style(font(SIZE - 1.0, MUTED))
         .axis_desc_style(font(SIZE, INK))
-        .x_desc("epoch")
-        .y_desc("mean cross-entropy")
-        .x_labels(seed.epochs.len().min(7))
+        .x_desc(lang.word("figures.epoch")?)
+        .y_desc(lang.word("figures.curves.loss")?)
+        .x_labels(epochs.min(7))
         .x_label_formatter(&epoch_label)
-        .y_label_formatter(&loss_label)
+        .y_label_formatter(&|y: &f64| loss_label(*y, lang))
         .y_labels(6)
         .draw()
         .map_err(failed)?;
@@ -119,8 +180,18 @@ where
             VPos::Center,
         )?;
     }
-    let train: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, train_loss(e).max(LEAST))).collect();
-    let test: Vec<(f64, f64)> = seed.epochs.iter().map(|e| (e.epoch as f64, e.test.loss.max(LEAST))).collect();
+    let within = |loss: f64| loss.clamp(range.start.max(LEAST), range.end);
+    let line = |losses: &[Loss]| -> Vec<(f64, f64)> {
+        losses.iter().enumerate().map(|(i, l)| ((i + 1) as f64, l.mean.max(LEAST))).collect()
+    };
+    for (losses, color) in [(&course.train, ORANGE), (&course.test, BLUE)] {
+        let bounds: Vec<(f64, Interval)> =
+            losses.iter().enumerate().filter_map(|(i, l)| Some(((i + 1) as f64, l.interval?))).collect();
+        let upper = bounds.iter().map(|(x, i)| (*x, within(i.upper)));
+        let band: Vec<(f64, f64)> = upper.chain(bounds.iter().rev().map(|(x, i)| (*x, within(i.lower)))).collect();
+        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(failed)?;
+    }
+    let (train, test) = (line(&course.train), line(&course.test));
     let ends = [train[train.len() - 1].1, test[test.len() - 1].1];
     let pixel = |y: f64| chart.backend_coord(&(last, y)).1 - area.get_base_pixel().1;
     let (mut train_at, mut test_at) = (pixel(ends[0]), pixel(ends[1]));
@@ -142,8 +213,19 @@ where
         chart.draw_series(points.iter().map(|p| Circle::new(*p, 3, color.filled()))).map_err(failed)?;
     }
     for (words, at, color) in [("training", train_at, ORANGE), ("test", test_at, BLUE)] {
-        let style = font(SIZE, color).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new(words, (right, at), style)).map_err(failed)?;
+        let words = lang.word(&format!("figures.curves.{words}"))?;
+        text(area, &words, (right, at), &font(SIZE, color), HPos::Left, VPos::Center)?;
+    }
+    if let Some(turn) = course.turn() {
+        let base = area.get_base_pixel();
+        let at = chart.backend_coord(&(turn as f64, test[turn - 1].1));
+        let (x, y, top) = (at.0 - base.0, at.1 - base.1, chart.backend_coord(&(turn as f64, range.end)).1 - base.1);
+        area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE)).map_err(failed)?;
+        area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1))).map_err(failed)?;
+        let words = lang.say("figures.curves.turn", context! { epoch => turn })?;
+        // Beside the line, on the side that has room.
+        let (dx, h) = if x > width as i32 / 2 { (-5, HPos::Right) } else { (5, HPos::Left) };
+        text(area, &words, (x + dx, top + 7), &font(SIZE - 1.0, BLUE), h, VPos::Center)?;
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! A network as a row of blocks, each with the shape that leaves it.
 
 use anyhow::Result;
+use minijinja::context;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BLUE, Figure, GREEN, INK, MUTED, ORANGE, SIZE, WIDTH, draw, failed, font, text};
-use crate::numbers;
+use crate::numbers::dimensions;
+use crate::report::Language;
 use crate::results::{LayerFacts, ModelFacts};
 
 const COLUMNS: usize = 7;
@@ -15,13 +17,15 @@ const ROW: i32 = 74;
 const TOP: i32 = 8;
 
 /// The figure of one model: the image, then every layer in order.
-pub fn network(name: String, title: &str, model: &ModelFacts) -> Result<Figure> {
+pub fn network(name: String, title: &str, model: &ModelFacts, lang: &Language) -> Result<Figure> {
     let rows = (model.layers.len() + 1).div_ceil(COLUMNS);
-    let caption = format!("{title}: the image and every layer, with the shape of one image's values below");
-    let image = |shape: &[usize]| numbers::dimensions(shape.get(1..).unwrap_or_default());
+    let caption = lang.say("figures.network.caption", context! { title })?;
+    let image = |shape: &[usize]| dimensions(shape.get(1..).unwrap_or_default());
     let input = model.layers.first().map_or_else(String::new, |l| image(&l.input_shape));
     let steps: Vec<String> = model.layers.iter().map(|l| format!("{} {}", l.name, image(&l.output_shape))).collect();
-    let description = format!("Image {input}; {}.", steps.join("; "));
+    let layers = steps.join("; ");
+    let description = lang.say("figures.network.description", context! { input => input.as_str(), layers })?;
+    let start = lang.word("figures.network.image")?;
     let mut figure = draw(name, caption, description, (rows as i32 * ROW + TOP) as u32, |root| {
         let place = |i: usize| ((i % COLUMNS) as i32 * SLOT + (SLOT - BLOCK.0) / 2, TOP + (i / COLUMNS) as i32 * ROW);
         let block = |i: usize, words: &str, below: &str, color: RGBColor| -> Result<()> {
@@ -39,7 +43,7 @@ pub fn network(name: String, title: &str, model: &ModelFacts) -> Result<Figure> 
             }
             Ok(())
         };
-        block(0, "image", &input, MUTED)?;
+        block(0, &start, &input, MUTED)?;
         for (i, layer) in model.layers.iter().enumerate() {
             block(i + 1, &shortened(&layer.name), &image(&layer.output_shape), color(layer))?;
         }

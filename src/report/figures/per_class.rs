@@ -1,12 +1,13 @@
 //! Accuracy of each digit, the runs side by side as points joined by a line.
 
 use anyhow::Result;
+use minijinja::context;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{Figure, GRID, INK, MUTED, SERIES, SIZE, WIDTH, draw, failed, font, text};
 use crate::model::CLASSES;
-use crate::numbers;
+use crate::report::Language;
 use crate::results::SeedResult;
 
 const HEIGHT: u32 = 320;
@@ -16,21 +17,23 @@ const TOP: i32 = 44;
 const BOTTOM: i32 = 52;
 
 /// The figure of some runs' accuracies by class: (title, first seed).
-pub fn per_class(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
+pub fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Figure> {
     let lowest = runs.iter().flat_map(|(_, s)| s.per_class()).fold(1.0, f64::min);
     // The axis starts at a whole percent below the lowest point, but leaves at least two percent of span.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
     let titles: Vec<&str> = runs.iter().map(|(title, _)| *title).collect();
-    let caption = format!("Accuracy by digit: {}", titles.join("; "));
+    let caption = lang.say("figures.per_class.caption", context! { titles => titles.join("; ") })?;
     let description = runs
         .iter()
         .map(|(title, s)| {
             let all = s.per_class();
             let worst = (0..CLASSES).fold(0, |w, c| if all[c] < all[w] { c } else { w });
-            format!("{title}: lowest for digit {worst}, {}.", numbers::percent(all[worst], 2))
+            let share = lang.numbers.percent(all[worst], 2);
+            lang.say("figures.per_class.description", context! { title => *title, digit => worst, share })
         })
-        .collect::<Vec<_>>()
+        .collect::<Result<Vec<_>>>()?
         .join(" ");
+    let digit = lang.word("figures.digit")?;
     draw(name, caption, description, HEIGHT, |root| {
         let (right, base) = (WIDTH as i32 - RIGHT, HEIGHT as i32 - BOTTOM);
         let y = |share: f64| base - ((share - low) / (1.0 - low) * f64::from(base - TOP)).round() as i32;
@@ -38,7 +41,7 @@ pub fn per_class(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
         for tick in ticks(low) {
             let line = vec![(LEFT, y(tick)), (right, y(tick))];
             root.draw(&PathElement::new(line, GRID)).map_err(failed)?;
-            let label = numbers::percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0));
+            let label = lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0));
             text(root, &label, (LEFT - 8, y(tick)), &font(SIZE - 1.0, MUTED), HPos::Right, VPos::Center)?;
         }
         for class in 0..CLASSES {
@@ -51,7 +54,7 @@ pub fn per_class(name: String, runs: &[(&str, &SeedResult)]) -> Result<Figure> {
             }
             text(root, &class.to_string(), (x(class), base + 16), &font(SIZE, INK), HPos::Center, VPos::Center)?;
         }
-        text(root, "digit", ((LEFT + right) / 2, base + 36), &font(SIZE, INK), HPos::Center, VPos::Center)?;
+        text(root, &digit, ((LEFT + right) / 2, base + 36), &font(SIZE, INK), HPos::Center, VPos::Center)?;
         let mut at = LEFT;
         for (i, title) in titles.iter().enumerate() {
             mark(root, i, (at + 6, 18))?;

@@ -1,0 +1,179 @@
+//! The report's languages: which one is written, that nothing of another is left in it, and that it verifies.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_yaml::Value as Yaml;
+
+use crate::markdown;
+use crate::support::*;
+
+/// A catalogue's phrases by key.
+fn catalogue(name: &str) -> Vec<(String, String)> {
+    fn flatten(above: &str, yaml: &Yaml, phrases: &mut Vec<(String, String)>) {
+        match yaml {
+            Yaml::Mapping(map) => {
+                for (key, value) in map {
+                    let key = key.as_str().unwrap();
+                    flatten(&format!("{above}{}{key}", if above.is_empty() { "" } else { "." }), value, phrases);
+                }
+            }
+            other => phrases.push((above.to_owned(), other.as_str().unwrap().to_owned())),
+        }
+    }
+    let text = fs::read_to_string(root().join("templates").join(name)).unwrap();
+    let mut phrases = Vec::new();
+    flatten("", &serde_yaml::from_str(&text).unwrap(), &mut phrases);
+    phrases
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphabetic());
+    words.filter(|w| w.len() > 1).map(str::to_owned).collect()
+}
+
+fn in_ukrainian() -> Bundle {
+    let bundle = copy();
+    bundle.run("render", &["--lang", "uk"]).exits(0);
+    bundle
+}
+
+#[test]
+fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
+    let bundle = in_ukrainian();
+    markdown::check(&bundle);
+    // What the study says, what layers and files are called, and the names that Ukrainian texts leave in Latin script.
+    let mut own = words(&["study.yaml", "results.json", "manifest.json"].map(|name| bundle.text(name)).concat());
+    for (_, phrase) in catalogue("uk.yaml") {
+        own.extend(words(&phrase));
+    }
+    own.extend(names(&bundle.path.join("figures")).iter().flat_map(|name| words(name)));
+    own.extend(words("sha256sum mnist-report verify FOLDER torchsummary torchinfo files metrics render sh figures"));
+    let left: BTreeSet<String> = words(&bundle.text("report.md")).difference(&own).cloned().collect();
+    assert_eq!(left, BTreeSet::new());
+    // In the figures, between tags.
+    for name in names(&bundle.path.join("figures")) {
+        let svg = bundle.text(&format!("figures/{name}"));
+        let texts: String = svg.split('<').filter_map(|tag| Some(tag.split_once('>')?.1)).collect::<Vec<_>>().join(" ");
+        let left: BTreeSet<String> = words(&texts).difference(&own).cloned().collect();
+        assert_eq!(left, BTreeSet::new(), "{name}");
+    }
+    // The page holds the same phrases; whole English ones would show there.
+    let page = bundle.text("report.html");
+    let english = shared().0.text("report.html");
+    let mut seen = 0;
+    for (key, phrase) in catalogue("en.yaml") {
+        let plain = !phrase.contains('{') && phrase.split(' ').count() > 2;
+        if plain && english.contains(&phrase) {
+            seen += 1;
+            assert!(!page.contains(&phrase), "{key}: {phrase}");
+        }
+    }
+    assert!(seen > 40, "{seen} phrases of the English page were looked for");
+    assert!(page.contains("<html lang=\"uk\">") && english.contains("<html lang=\"en\">"));
+}
+
+#[test]
+fn numbers_are_written_as_the_language_writes_them() {
+    let (english, ukrainian) = (shared().0.text("report.md"), in_ukrainian().text("report.md"));
+    let accuracy = english.lines().find(|l| l.starts_with("| Without | `small` |")).unwrap();
+    assert!(accuracy.contains("| 1,554 |"), "{accuracy}");
+    let same = accuracy.replace("1,554", "1 554").replace("16,426", "16 426").replace('.', ",");
+    let same = same.replace("(drawn)", "(вибрані випадково)").replace("2 to 2", "2");
+    assert!(ukrainian.replace('\u{a0}', " ").contains(&same), "{same}");
+}
+
+#[test]
+fn the_language_is_the_studys_unless_another_is_asked_for_and_stays() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, format!("lang: uk\n{MINI}")).unwrap();
+    let out = home.path().join("mini");
+    run(&mut build(&study, &out)).exits(0);
+    let bundle = Bundle::at(out);
+    let (language, report) = (|b: &Bundle| b.json("manifest.json")["language"].clone(), "report.md");
+    assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Підсумок"));
+    let first = bundle.identity();
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+    // Another language: another report of the same results, which verifies as well, and stays until asked again.
+    bundle.run("render", &["--lang", "en"]).exits(0);
+    assert!(language(&bundle) == "en" && bundle.text(report).contains("## Summary"));
+    assert_eq!(bundle.bytes("results.json"), first["results.json"]);
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.text(report).contains("## Summary"));
+    bundle.run("render", &["--lang", "uk"]).exits(0);
+    assert!(bundle.identity() == first);
+    // At once, from a study that says nothing of it.
+    fs::write(&study, MINI).unwrap();
+    run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
+    assert!(bundle.text(report).contains("## Підсумок"));
+    // A manifest that names another language than the report has is caught.
+    bundle.change_json("manifest.json", |m| m["language"] = "en".into());
+    bundle.redo_sums();
+    let done = bundle.run("verify", &["--upto", "render"]).exits(1);
+    assert!(done.out.contains("report.md"), "{}", done.out);
+
+    fs::write(&study, format!("lang: fr\n{MINI}")).unwrap();
+    run(&mut build(&study, &bundle.path)).refused(&["mini.yaml:1", "lang", "`en` or `uk`"]);
+    let done = bundle.run("render", &["--lang", "fr"]).exits(2);
+    assert!(done.err.contains("'fr'") && done.err.contains("en, uk"), "{}", done.err);
+}
+
+#[test]
+fn a_folder_may_replace_a_catalogue_and_its_slips_are_named() {
+    let bundle = copy();
+    let templates = bundle.path.with_file_name("templates");
+    fs::create_dir(&templates).unwrap();
+    let own = fs::read_to_string(root().join("templates/en.yaml")).unwrap();
+    fs::write(templates.join("en.yaml"), own.replace("heading: Summary", "heading: Abstract")).unwrap();
+    let argument = ["--templates", templates.to_str().unwrap()];
+    bundle.run("render", &argument).exits(0);
+    assert!(bundle.text("report.md").contains("## Abstract"));
+    let before = bundle.identity();
+    for (from, to, part) in [
+        ("  budget: Budget of each run\n", "", "inputs.budget"),
+        ("heading: Summary", "heading: '{{ Summary'", "summary.heading"),
+        ("heading: Summary", "heading: '{{ unheard_of }}'", "summary.heading"),
+        ("heading: Summary", "heading: [Summary]", "summary.heading"),
+    ] {
+        fs::write(templates.join("en.yaml"), own.replace(from, to)).unwrap();
+        bundle.run("render", &argument).refused(&[part]);
+        assert!(bundle.identity() == before);
+    }
+}
+
+#[test]
+fn every_phrase_is_said_somewhere() {
+    fn read(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            match entry.extension().and_then(|e| e.to_str()) {
+                Some("rs" | "j2") => text.push_str(&fs::read_to_string(&entry).unwrap()),
+                _ if entry.is_dir() => read(&entry, text),
+                _ => {}
+            }
+        }
+    }
+    let mut text = String::new();
+    read(&root().join("templates"), &mut text);
+    read(&root().join("src/report"), &mut text);
+    for (key, _) in catalogue("en.yaml") {
+        let (group, name) = key.split_once('.').unwrap();
+        let said = match group {
+            // Keys that are put together from parts.
+            "columns" => ["\"", ":"]
+                .iter()
+                .any(|end| text.contains(&format!("\"{name}{end}")) || text.contains(&format!("\"{key}{end}"))),
+            "verdict" | "verify" => text.contains(&format!("\"{name}\"")) || text.contains(&format!("\"{key}\"")),
+            "run" if name.starts_with("images_") => text.contains("run.images_{"),
+            "figures" if ["figures.curves.training", "figures.curves.test"].contains(&key.as_str()) => {
+                text.contains("figures.curves.{")
+            }
+            _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
+                .iter()
+                .any(|k| text.contains(&format!("\"{k}\""))),
+        };
+        assert!(said, "{key}");
+    }
+}
