@@ -11,13 +11,16 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report build test test-browser test-portable test-gpu lint libtorch clean tools lint-tools
+.PHONY: help report pdf build test test-browser test-portable test-gpu lint libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
+
+pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, by default reports/quick)
+	@scripts/pdf.sh "$(or $(BUNDLE),reports/quick)"
 
 build: tools libtorch ## build target/release/mnist-report
 	cargo build --release --locked

@@ -1,26 +1,26 @@
 #!/usr/bin/env bash
-# Owns the way to the tests in a browser (tests/browser): installs what they need, builds small bundles, in
-# both languages, and shows their reports to headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with bundles named, those instead.
+# Owns the way to the tests in a browser (tests/browser): installs what they need, builds small bundles, in both
+# languages, and shows their reports to headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with bundles
+# named, those instead.
 #   CHROMIUM   the browser; without it chromium or google-chrome, which is installed where this runs as root
 # Exit code 0: all pass. 1: a test fails. 2: could not be run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 program=target/release/mnist-report
+# shellcheck source=scripts/browser.sh
+source scripts/browser.sh
 
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 2
 }
 
-find_browser() {
-    command -v chromium || command -v chromium-browser || command -v google-chrome || true
-}
-
 major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
 [[ ${major:-0} -ge 20 ]] || fail "Node.js 20 or newer is missing; install it"
 command -v npm >/dev/null || fail "npm is missing; install it with Node.js"
-browser=${CHROMIUM:-$(find_browser)}
+[[ -z ${CHROMIUM:-} || -x $CHROMIUM ]] || fail "$CHROMIUM is no browser"
+browser=$(find_browser)
 if [[ -z $browser ]]; then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 ||
@@ -30,7 +30,7 @@ if [[ -z $browser ]]; then
     fi
     browser=$(find_browser)
 fi
-[[ -x $browser ]] || fail "$browser is no browser"
+[[ -n $browser ]] || fail "Chromium was installed, but is not found"
 
 modules=tests/browser/node_modules
 if ! cmp -s tests/browser/package-lock.json "$modules/installed"; then

@@ -4,9 +4,11 @@
 // Owns what only a browser can tell. What the page must say is tests/suite/report.rs's.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
@@ -125,6 +127,36 @@ for (const bundle of bundles) {
         assert.ok(pages.length <= limit, `${pages.length} pages, at most ${limit} are wanted`);
         assert.match(pages.join(" "), /sha256sum -c SHA256SUMS/);
         pages.forEach((text, i) => assert.ok(text.includes(`${i + 1} / ${pages.length}`), `page ${i + 1} has no number`));
+        const { digests, title } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
+        pages.forEach((text, i) => {
+          assert.ok(text.includes(digests.measured), `page ${i + 1} does not name the results`);
+          assert.ok(text.includes(title), `page ${i + 1} has no title`);
+        });
       }));
+
+    test("the page is light, and says which language it speaks", () =>
+      open({}, async (page) => {
+        assert.ok(statSync(join(bundle, "report.html")).size < 1_000_000);
+        const { language } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
+        assert.equal(await page.evaluate(() => document.documentElement.lang), language);
+      }));
+
+    test("make pdf prints a tagged PDF with an outline, or says how to print without a browser", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "pdf-"));
+      try {
+        const file = join(folder, "a report #1.pdf");
+        const script = resolve("../../scripts/pdf.sh");
+        assert.equal(execFileSync(script, [bundle, file], { encoding: "utf8" }).trim(), file);
+        const document = await getDocument({ data: new Uint8Array(readFileSync(file)), verbosity: 0 }).promise;
+        assert.equal((await document.getMarkInfo())?.Marked, true);
+        assert.ok((await document.getOutline()).length > 0);
+        const env = { ...process.env, CHROMIUM: "/nonexistent" };
+        const without = spawnSync(script, [bundle, join(folder, "none.pdf")], { env, encoding: "utf8" });
+        assert.equal(without.status, 2);
+        assert.match(without.stderr, /^error: no Chromium here: open .*report\.html in any browser and print it/);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
   });
 }

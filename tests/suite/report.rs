@@ -31,7 +31,17 @@ fn numbers_and_names_of_every_model_and_run_are_in_both_forms() {
     for name in ["report.md", "report.html"] {
         let text = read(&bundle.text(name));
         let has = |words: &str| assert!(text.contains(words), "{name} has no `{words}`");
-        for words in ["Tiny study", "A. Student", "2024-05-06", "Side by side", "Ordered", "libtorch 2.11.0"] {
+        for words in [
+            "Tiny study",
+            "A. Student",
+            "CS-31",
+            "Machine learning",
+            "The university",
+            "2024-05-06",
+            "Side by side",
+            "Ordered",
+            "libtorch 2.11.0",
+        ] {
             has(words);
         }
         for (title, parameters, buffers) in [("Small", "1,554", ""), ("Small with batch normalisation", "1,562", "8")] {

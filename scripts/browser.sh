@@ -1,0 +1,14 @@
+# Owns where the headless browser is found; sourced by the scripts that need one. CHROMIUM names one.
+
+# Prints the browser's path, or nothing.
+find_browser() {
+    if [[ -n ${CHROMIUM:-} ]]; then
+        [[ -x $CHROMIUM ]] && printf '%s\n' "$CHROMIUM"
+        return 0
+    fi
+    local name
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$name" && return 0
+    done
+    return 0
+}
