@@ -133,7 +133,7 @@ fn what_is_no_yaml() {
         ("title: Tiny study", "title: [Tiny study", 3, ["YAML", ""]),
         ("title: Tiny study", "title: \"Tiny study", 2, ["YAML", ""]),
         ("author: A. Student", "title: A second one", 3, ["duplicate", "title"]),
-        ("  small-bn:\n    title: Small with", "  small:\n    title: Small with", 8, ["duplicate", "small"]),
+        ("  small-bn:\n    title: Small with", "  small:\n    title: Small with", 11, ["duplicate", "small"]),
         ("author: A. Student", "\tauthor: A. Student", 4, ["YAML", ""]),
         ("author: A. Student", "author: *nobody", 4, ["YAML", ""]),
     ] {
