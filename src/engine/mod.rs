@@ -5,8 +5,10 @@
 
 mod device;
 mod ffi;
+mod kernels;
 mod network;
 mod optimizer;
+mod pass;
 mod schedule;
 mod train;
 

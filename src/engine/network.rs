@@ -1,6 +1,7 @@
-//! The live network: a model's layers with their weights, and the forward pass.
+//! The live network: a model's layers with their weights.
 //!
-//! Owns weights and buffers; their names, shapes and first values come from the model's one list of layers.
+//! Owns weights and buffers, and what libtorch does for a layer; the way through the layers and back is `pass`'s.
+//! Weights and buffers: their names, shapes and first values come from the model's one list of layers.
 
 use tch::{Device, Kind, Tensor};
 
@@ -38,22 +39,24 @@ pub struct Trace {
 
 /// A network on a device.
 pub struct Network {
-    device: Device,
-    layers: Vec<LiveLayer>,
+    pub(super) device: Device,
+    pub(super) layers: Vec<LiveLayer>,
     /// All trainable parameters in PyTorch's order; layers refer to them by index.
     pub(super) parameters: Vec<Tensor>,
     pub(super) buffers: Vec<Tensor>,
+    /// Of the last backward pass, one a parameter.
+    pub(super) gradients: Vec<Tensor>,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
 }
 
-struct LiveLayer {
+pub(super) struct LiveLayer {
     name: String,
-    kind: LayerKind,
+    pub kind: LayerKind,
     /// Where the layer's tensors start in `parameters` and `buffers`, and how many parameters it has.
-    parameter: usize,
-    parameter_count: usize,
-    buffer: usize,
+    pub parameter: usize,
+    pub parameter_count: usize,
+    pub buffer: usize,
 }
 
 /// Gives the mask of a dropout layer from its name, probability and number of values; none keeps everything.
@@ -101,6 +104,7 @@ impl Network {
             layers,
             parameters: model.parameters().map(|s| on_device(s).set_requires_grad(true)).collect(),
             buffers: model.buffers().map(on_device).collect(),
+            gradients: Vec::new(),
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
         }
@@ -114,7 +118,7 @@ impl Network {
 
     /// The gradients of the last backward pass, by the parameters' names.
     pub fn gradients(&self) -> Vec<NamedTensor> {
-        self.parameter_specs.iter().zip(&self.parameters).map(|(spec, tensor)| download(spec, &tensor.grad())).collect()
+        self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| download(spec, tensor)).collect()
     }
 
     /// Replaces weights and buffers.
@@ -155,32 +159,12 @@ impl Network {
         Ok(targets.len())
     }
 
-    /// Logits `[batch, 10]` of images `[batch, channels, height, width]`.
-    pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Tensor {
-        let mut x = images.shallow_clone();
-        let mut layers = self.layers.iter().peekable();
-        while let Some(layer) = layers.next() {
-            let pool_next = layers.peek().filter(|next| matches!(next.kind, LayerKind::MaxPool2d(_)));
-            x = match (&layer.kind, pool_next) {
-                // relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and touches
-                // the square of the window times fewer values.
-                (LayerKind::Relu(_), Some(pool)) => {
-                    let pooled = self.apply(pool, &x, mode);
-                    layers.next();
-                    self.apply(layer, &pooled, mode)
-                }
-                _ => self.apply(layer, &x, mode),
-            };
-        }
-        x
-    }
-
     /// Logits of images given as plain values, in evaluation mode, or in training mode with the masks given.
     pub fn logits(&self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let x = self.upload(images, input);
         let logits = match masks {
-            None => tch::no_grad(|| self.forward(&x, &mut Mode::Evaluate)),
-            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks) }),
+            None => self.evaluate(&x),
+            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks) }).logits,
         };
         values(&logits)
     }
@@ -195,10 +179,9 @@ impl Network {
     ) -> f32 {
         let x = self.upload(images, input);
         let targets = Tensor::from_slice(labels).to_kind(Kind::Int64).to_device(self.device);
-        let logits = self.forward(&x, &mut Mode::Train { mask: &mut given(masks) });
-        let loss = logits.cross_entropy_for_logits(&targets);
-        self.parameters.iter_mut().for_each(Tensor::zero_grad);
-        loss.backward();
+        let pass = self.forward(&x, &mut Mode::Train { mask: &mut given(masks) });
+        let loss = pass.logits.cross_entropy_for_logits(&targets);
+        self.backward(pass, &loss);
         loss.double_value(&[]) as f32
     }
 
@@ -219,7 +202,8 @@ impl Network {
         traces
     }
 
-    fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
+    /// A layer by libtorch.
+    pub(super) fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
         let parameter = |i: usize| &self.parameters[layer.parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];

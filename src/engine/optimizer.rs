@@ -43,14 +43,13 @@ impl UpdateRule {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(Vec::as_mut_slice))
     }
 
-    /// One step from the gradients at hand; parameters without one stay.
-    pub fn step(&mut self, parameters: &mut [Tensor], lr: f64) {
+    /// One step from the parameters' gradients; parameters without one stay.
+    pub fn step(&mut self, parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) {
         self.steps += 1;
         tch::no_grad(|| {
-            for (i, parameter) in parameters.iter_mut().enumerate() {
-                let gradient = parameter.grad();
+            for (i, (parameter, gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
                 if gradient.defined() {
-                    self.update(i, parameter, gradient, lr);
+                    self.update(i, parameter, gradient.shallow_clone(), lr);
                 }
             }
         });
@@ -163,7 +162,8 @@ mod tests {
         parameters[0].zero_grad();
         // The gradient of a sum of products is the other factor, bit for bit.
         (&parameters[0] * gradient).sum(Kind::Float).backward();
-        rule.step(parameters, lr);
+        let gradients = [parameters[0].grad()];
+        rule.step(parameters, &gradients, lr);
     }
 
     /// Before libtorch is used at all: the first use fixes its kernels for the whole process.

@@ -123,7 +123,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// The positions (in the split) of an epoch's images, epochs counting from 1.
-    fn epoch_order(&self, epoch: usize) -> Vec<i64> {
+    pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
         let mut order: Vec<i64> = (0..self.split.len as i64).collect();
         if self.plan.order == Order::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
@@ -147,13 +147,12 @@ impl<'a> Trainer<'a> {
             let purpose = Purpose::Dropout { layer, epoch, step };
             (dropout && p > 0.0).then(|| Stream::new(seed, purpose).dropout_mask(n, p))
         };
-        let logits = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
-        let loss = logits.cross_entropy_for_logits(&targets);
-        self.network.parameters.iter_mut().for_each(Tensor::zero_grad);
-        loss.backward();
+        let pass = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
+        let loss = pass.logits.cross_entropy_for_logits(&targets);
+        self.network.backward(pass, &loss);
         let (schedule, base) = (&self.plan.schedule, self.plan.optimizer.lr());
         let lr = learning_rate(schedule, base, epoch - 1, step - 1, self.plan.epochs, steps);
-        self.rule.step(&mut self.network.parameters, lr);
+        self.rule.step(&mut self.network.parameters, &self.network.gradients, lr);
         loss.detach()
     }
 
@@ -210,7 +209,7 @@ pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {
             let size = EVALUATION_BATCH.min(split.len - start);
             let pixels = split.pixels.narrow(0, start as i64, size as i64);
             let x = normalise(&pixels, input);
-            logits.extend(values(&network.forward(&x, &mut Mode::Evaluate)));
+            logits.extend(values(&network.evaluate(&x)));
         }
     });
     logits

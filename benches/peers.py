@@ -1,0 +1,147 @@
+"""The same training in PyTorch, three ways, timed like examples/bench_training.rs.
+
+    python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu]
+
+FOLDER holds what `bench_training --export` wrote: first weights and the images' order. Prints one line of JSON: each
+epoch's mean training loss and seconds. Owns the peers alone; who runs them, and what is made of it, is bench.py's.
+"""
+
+import argparse
+import gzip
+import json
+import struct
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+DATA = Path(__file__).resolve().parent.parent / "data" / "mnist"
+BATCH = 128
+
+
+class Baseline(nn.Module):
+    """PyTorch's MNIST example, with batch normalisation."""
+
+    def __init__(self, p1, p2):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(1, 32, 3), nn.BatchNorm2d(32)
+        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3), nn.BatchNorm2d(64)
+        self.dropout1, self.dropout2 = nn.Dropout(p1), nn.Dropout(p2)
+        self.fc1, self.fc2 = nn.Linear(9216, 128), nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        x = self.dropout1(F.max_pool2d(x, 2))
+        x = F.relu(self.fc1(torch.flatten(x, 1)))
+        return self.fc2(self.dropout2(x))
+
+
+class Slim(nn.Module):
+    """The notes' slim network, with or without batch normalisation."""
+
+    def __init__(self, p1, p2, norm):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 64, 3), nn.Conv2d(64, 128, 3)
+        if norm:
+            self.bn1, self.bn2 = nn.BatchNorm2d(64), nn.BatchNorm2d(128)
+        self.norm = norm
+        self.dropout1, self.dropout2 = nn.Dropout(p1), nn.Dropout(p2)
+        self.fc1, self.fc2 = nn.Linear(2048, 128), nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        x = F.relu(self.bn1(x) if self.norm else x)
+        x = self.conv2(x)
+        x = F.relu(self.bn2(x) if self.norm else x)
+        x = self.dropout1(F.max_pool2d(x, 6))
+        x = F.relu(self.fc1(torch.flatten(x, 1)))
+        return self.fc2(self.dropout2(x))
+
+
+def network(run, dropout):
+    p1, p2 = (0.25, 0.5) if dropout else (0.0, 0.0)
+    return Baseline(p1, p2) if run == "baseline" else Slim(p1, p2, run == "slim-bn")
+
+
+def idx(name):
+    """An IDX file's values."""
+    with gzip.open(DATA / f"{name}.gz") as file:
+        raw = file.read()
+    dims = raw[3]
+    shape = struct.unpack(f">{dims}I", raw[4 : 4 + 4 * dims])
+    return torch.frombuffer(bytearray(raw[4 + 4 * dims :]), dtype=torch.uint8).reshape(shape)
+
+
+def from_tensor(orders, device):
+    """Batches out of one tensor on the device."""
+    x = ((idx("train-images-idx3-ubyte").to(device).float() / 255 - 0.5) / 0.5).unsqueeze(1)
+    y = idx("train-labels-idx1-ubyte").long().to(device)
+
+    def epoch(order):
+        order = torch.tensor(order, device=device)
+        for batch in order.split(BATCH):
+            yield x[batch], y[batch]
+
+    return [lambda order=order: epoch(order) for order in orders]
+
+
+def from_loader(orders, device):
+    """Batches as the notes make them: torchvision's MNIST, ToTensor and Normalize through a DataLoader."""
+    from torchvision import datasets, transforms
+
+    root = Path(tempfile.mkdtemp()) / "MNIST" / "raw"
+    root.mkdir(parents=True)
+    for file in DATA.glob("*.gz"):
+        (root / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    steps = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
+    data = datasets.MNIST(root.parent.parent, train=True, transform=steps)
+
+    def epoch(order):
+        for x, y in torch.utils.data.DataLoader(data, batch_size=BATCH, sampler=order):
+            yield x.to(device), y.to(device)
+
+    return [lambda order=order: epoch(order) for order in orders]
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("peer", choices=["loader", "tensor", "compile"])
+    arguments.add_argument("run")
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--no-dropout", action="store_true")
+    arguments.add_argument("--device", default="cpu")
+    given = arguments.parse_args()
+    device = torch.device(given.device)
+    if device.type == "cuda":
+        # The same precision as ours: TF32 is cuDNN's default.
+        torch.backends.cudnn.allow_tf32 = False
+    orders = json.loads((given.folder / f"{given.run}.json").read_text())
+    model = network(given.run, not given.no_dropout).to(device)
+    model.load_state_dict(load_file(given.folder / f"{given.run}.safetensors"), strict=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
+    forward = torch.compile(model) if given.peer == "compile" else model
+    epochs = (from_loader if given.peer == "loader" else from_tensor)(orders, device)
+    losses, seconds = [], []
+    for epoch in epochs:
+        since = time.perf_counter()
+        sums, images = [], 0
+        for x, y in epoch():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(forward(x), y)
+            loss.backward()
+            optimizer.step()
+            sums.append(loss.detach() * len(y))
+            images += len(y)
+        losses.append(float(torch.stack(sums).sum()) / images)
+        seconds.append(time.perf_counter() - since)
+    print(json.dumps({"losses": losses, "seconds": seconds, "torch": torch.__version__,
+                      "threads": torch.get_num_threads()}))
+
+
+if __name__ == "__main__":
+    main()

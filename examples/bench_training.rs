@@ -1,0 +1,82 @@
+//! Trains one run of a study and prints, as JSON, each epoch's mean training loss and seconds: what the benchmarks
+//! (benches/) time, without evaluations and without what a build keeps.
+//!
+//!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--export FOLDER]
+//!
+//! `--export` writes the first weights and the images' order instead, for a peer to start from.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use mnist_report::dataset::Mnist;
+use mnist_report::engine::{Engine, Network, Observer, Split, Trainer, without_outside_settings};
+use mnist_report::paths;
+use mnist_report::runs::to_safetensors;
+use mnist_report::study::{Plan, Source};
+
+/// Takes the time of every epoch's batches.
+struct Clock {
+    since: Instant,
+    first: bool,
+    epochs: Vec<(f64, f64)>,
+}
+
+impl Observer for Clock {
+    fn step(&mut self, _: &Trainer) -> Result<()> {
+        if std::mem::take(&mut self.first) {
+            self.since = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn epoch(&mut self, _: usize, train_loss: f64, _: &Network) -> Result<bool> {
+        self.epochs.push((train_loss, self.since.elapsed().as_secs_f64()));
+        self.since = Instant::now();
+        Ok(true)
+    }
+}
+
+fn main() -> Result<()> {
+    without_outside_settings()?;
+    let mut words = std::env::args().skip(1);
+    let (study, name) = words.next().zip(words.next()).context("usage: bench_training STUDY RUN [--no-dropout]")?;
+    let (mut dropout, mut export) = (true, None);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--no-dropout" => dropout = false,
+            "--export" => export = Some(PathBuf::from(words.next().context("--export needs a folder")?)),
+            other => anyhow::bail!("unknown option {other}"),
+        }
+    }
+    let file = PathBuf::from(study);
+    let source = Source::load(&file)?;
+    let mut plan = Plan::resolve(&source)?;
+    let run = plan.runs.get_mut(&name).with_context(|| format!("no run {name}"))?;
+    run.dropout &= dropout;
+    let run = &plan.runs[&name];
+    let engine = Engine::start(
+        std::env::var("DEVICE").unwrap_or("cpu".into()).parse().map_err(anyhow::Error::msg)?,
+        &plan.compute,
+    )?;
+    let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
+    let chosen = run.choose(&data.train.labels, run.seeds[0]);
+    let split = Split::new(&engine, &data.train, &chosen);
+    let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, run.seeds[0]);
+    if let Some(folder) = export {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network.tensors())?)?;
+        let order = |epoch| trainer.epoch_order(epoch).iter().map(|i| chosen[*i as usize]).collect::<Vec<u32>>();
+        let orders: Vec<Vec<u32>> = (1..=run.epochs).map(order).collect();
+        std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string(&orders)?)?;
+        return Ok(());
+    }
+    let mut clock = Clock { since: Instant::now(), first: true, epochs: Vec::new() };
+    trainer.run(&mut clock)?;
+    let (losses, seconds): (Vec<f64>, Vec<f64>) = clock.epochs.into_iter().unzip();
+    let what = serde_json::json!({
+        "environment": engine.environment.to_string(), "images": chosen.len(), "losses": losses, "seconds": seconds,
+    });
+    println!("{what}");
+    Ok(())
+}

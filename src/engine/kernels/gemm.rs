@@ -1,0 +1,183 @@
+//! Products of small matrices, `c = a b` or `c += a b`, on one thread.
+//!
+//! Owns the innermost loops. Every value of `c` is a chain of fused multiply-additions in the order of `k`, whatever the
+//! vectors: AVX2 and AVX-512 give the same bits.
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Vectors, vectors};
+
+/// A matrix of `rows x columns` as it lies in memory: the steps from a row, and from a column, to the next.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub row: usize,
+    pub column: usize,
+}
+
+/// `c[m, n] = a[m, k] b[k, n]`, or added to what `c` holds. Rows of `b` and `c` lie without gaps: `n` apart; `n` is a
+/// multiple of 16.
+pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+    assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
+    assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.column);
+    let mut row = 0;
+    while row < m {
+        let rows = (m - row).min(6);
+        let mut column = 0;
+        while column < n {
+            let wide = vectors() == Some(Vectors::Avx512) && n - column >= 64;
+            // SAFETY: the asserts above keep every access inside the slices; the CPU has the vectors.
+            unsafe {
+                let from = a.values.as_ptr().add(row * a.row);
+                let tile = Tile { a: from, row: a.row, column: a.column, b: b.as_ptr().add(column), n, k, add };
+                let to = c.as_mut_ptr().add(row * n + column);
+                match vectors() {
+                    Some(Vectors::Avx512) if wide => by_rows!(rows, avx512_64, tile, to),
+                    Some(Vectors::Avx512) => by_rows!(rows, avx512_16, tile, to),
+                    Some(Vectors::Avx2) => by_rows!(rows, avx2_16, tile, to),
+                    None => scalar_16(rows, &tile, to),
+                }
+            }
+            column += if wide { 64 } else { LANES };
+        }
+        row += rows;
+    }
+}
+
+/// Some rows of `a` against some columns of `b`.
+struct Tile {
+    a: *const f32,
+    row: usize,
+    column: usize,
+    b: *const f32,
+    n: usize,
+    k: usize,
+    add: bool,
+}
+
+/// The kernel for as many rows as there are.
+macro_rules! by_rows {
+    ($rows:expr, $kernel:ident, $tile:expr, $to:expr) => {
+        match $rows {
+            6 => $kernel::<6>(&$tile, $to),
+            5 => $kernel::<5>(&$tile, $to),
+            4 => $kernel::<4>(&$tile, $to),
+            3 => $kernel::<3>(&$tile, $to),
+            2 => $kernel::<2>(&$tile, $to),
+            _ => $kernel::<1>(&$tile, $to),
+        }
+    };
+}
+use by_rows;
+
+/// One kernel: `ROWS` rows by `$vectors` vectors of `$width` values.
+macro_rules! kernel {
+    ($name:ident, $features:literal, $vectors:literal, $width:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name<const ROWS: usize>(t: &Tile, to: *mut f32) {
+            // SAFETY: the caller's.
+            unsafe {
+                let mut sums = [[$zero(); $vectors]; ROWS];
+                if t.add {
+                    for i in 0..ROWS {
+                        for j in 0..$vectors {
+                            sums[i][j] = $load(to.add(i * t.n + j * $width));
+                        }
+                    }
+                }
+                for k in 0..t.k {
+                    let b = t.b.add(k * t.n);
+                    let mut across = [$zero(); $vectors];
+                    for j in 0..$vectors {
+                        across[j] = $load(b.add(j * $width));
+                    }
+                    for i in 0..ROWS {
+                        let down = $set(*t.a.add(i * t.row + k * t.column));
+                        for j in 0..$vectors {
+                            sums[i][j] = $fma(down, across[j], sums[i][j]);
+                        }
+                    }
+                }
+                for i in 0..ROWS {
+                    for j in 0..$vectors {
+                        $store(to.add(i * t.n + j * $width), sums[i][j]);
+                    }
+                }
+            }
+        }
+    };
+}
+kernel!(
+    avx512_64,
+    "avx512f",
+    4,
+    16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps
+);
+kernel!(
+    avx512_16,
+    "avx512f",
+    1,
+    16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_storeu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps
+);
+kernel!(
+    avx2_16,
+    "avx2,fma",
+    2,
+    8,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_storeu_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps
+);
+
+unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
+    for i in 0..rows {
+        for j in 0..LANES {
+            // SAFETY: the caller's.
+            unsafe {
+                let at = to.add(i * t.n + j);
+                let mut sum = if t.add { *at } else { 0.0 };
+                for k in 0..t.k {
+                    sum = (*t.a.add(i * t.row + k * t.column)).mul_add(*t.b.add(k * t.n + j), sum);
+                }
+                *at = sum;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_a_chain_of_fused_additions() {
+        let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
+        for [m, n, k] in [[1, 16, 1], [7, 80, 5], [36, 128, 64], [6, 64, 36], [13, 32, 9]] {
+            let (a, b) = (values(m * k, 1), values(k * n, 2));
+            let before = values(m * n, 3);
+            for (add, [row, column]) in [(false, [k, 1]), (true, [1, m])] {
+                let mut c = before.clone();
+                gemm(Matrix { values: &a, row, column }, &b, &mut c, [m, n, k], add);
+                for i in 0..m {
+                    for j in 0..n {
+                        let first = if add { before[i * n + j] } else { 0.0 };
+                        let sum = (0..k).fold(first, |sum, p| a[i * row + p * column].mul_add(b[p * n + j], sum));
+                        assert_eq!(sum.to_bits(), c[i * n + j].to_bits(), "{m} {n} {k} {i} {j}");
+                    }
+                }
+            }
+        }
+    }
+}

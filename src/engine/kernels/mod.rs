@@ -1,0 +1,156 @@
+//! The operators of a training step that the program does itself on a CPU: forward and backward, as plain functions on
+//! slices. Activations are `[image, row, column, channel]` (PyTorch's channels_last), values f32.
+//!
+//! Owns how they are spread over vectors and threads. Every result is a fixed sequence of additions and fused
+//! multiply-additions: neither the width of the vectors nor the number of threads changes a bit of it, so the widest
+//! vectors and all cores at hand can be used without leaving the portable class. libtorch does everything else.
+
+mod batch_norm;
+mod direct;
+mod gemm;
+mod pool;
+mod winograd;
+
+use std::sync::{Mutex, OnceLock};
+
+pub use batch_norm::{BatchNorm, Moments};
+pub use direct::Direct;
+pub use pool::MaxPool;
+pub use winograd::Winograd;
+
+/// Channels are handled in groups of as many; buffers that only a kernel sees are filled up to a multiple.
+const LANES: usize = 16;
+/// Sums over a batch are made of at most so many partial sums, each over neighbouring images: their number is the same
+/// on every machine, and more threads than that are not used for them.
+const PARTS: usize = 8;
+
+/// Height, width and channels of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Values of one image.
+    pub const fn len(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Values of one pixel times pixels, without the channels.
+    const fn pixels(self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// The widest vectors of this CPU that the kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectors {
+    Avx2,
+    Avx512,
+}
+
+/// The vectors to use; none where the CPU has no fused multiply-add, and libtorch does everything.
+pub fn vectors() -> Option<Vectors> {
+    static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
+    *VECTORS.get_or_init(|| {
+        let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+        match std::env::var("MNIST_REPORT_VECTORS").as_deref() {
+            Ok("avx2") if narrow => Some(Vectors::Avx2),
+            _ if narrow && wide => Some(Vectors::Avx512),
+            _ => narrow.then_some(Vectors::Avx2),
+        }
+    })
+}
+
+/// Threads to spread jobs over: the cores that this process may use.
+fn threads(jobs: usize) -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+    cores.min(jobs).max(1)
+}
+
+/// Does every job, each whole on one thread; `scratch` is made once a thread.
+fn each<J: Send, S>(
+    jobs: impl Iterator<Item = J> + Send,
+    count: usize,
+    scratch: impl Fn() -> S + Sync,
+    work: impl Fn(J, &mut S) + Sync,
+) {
+    let jobs = Mutex::new(jobs);
+    let run = || {
+        let mut own = scratch();
+        loop {
+            // In a statement of its own, so that the lock is free again before the work.
+            let job = jobs.lock().expect("no job panics while it is taken").next();
+            match job {
+                Some(job) => work(job, &mut own),
+                None => break,
+            }
+        }
+    };
+    match threads(count) {
+        1 => run(),
+        threads => std::thread::scope(|scope| {
+            (1..threads).for_each(|_| {
+                scope.spawn(run);
+            });
+            run();
+        }),
+    }
+}
+
+/// How many images each part of a batch holds, but the last: as even as can be.
+fn part(images: usize) -> usize {
+    images.div_ceil(PARTS).max(1)
+}
+
+/// Compiles a function for both kinds of vectors, and calls the one that this CPU has.
+macro_rules! vectorised {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        $(#[$doc])*
+        fn $name($($argument: $kind),*) {
+            #[inline(always)]
+            fn scalar($($argument: $kind),*) $body
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2($($argument: $kind),*) { scalar($($argument),*) }
+            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
+            fn avx512($($argument: $kind),*) { scalar($($argument),*) }
+            match $crate::engine::kernels::vectors() {
+                // SAFETY: the CPU has these vectors.
+                Some($crate::engine::kernels::Vectors::Avx512) => unsafe { avx512($($argument),*) },
+                Some($crate::engine::kernels::Vectors::Avx2) => unsafe { avx2($($argument),*) },
+                None => scalar($($argument),*),
+            }
+        }
+    };
+}
+use vectorised;
+
+/// A group of channels.
+type Lane = [f32; LANES];
+
+#[inline(always)]
+fn lane(values: &[f32]) -> Lane {
+    values[..LANES].try_into().expect("as many")
+}
+
+#[inline(always)]
+fn map(a: Lane, f: impl Fn(f32) -> f32) -> Lane {
+    let mut out = [0.0; LANES];
+    for l in 0..LANES {
+        out[l] = f(a[l]);
+    }
+    out
+}
+
+#[inline(always)]
+fn zip(a: Lane, b: Lane, f: impl Fn(f32, f32) -> f32) -> Lane {
+    let mut out = [0.0; LANES];
+    for l in 0..LANES {
+        out[l] = f(a[l], b[l]);
+    }
+    out
+}

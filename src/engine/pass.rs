@@ -1,0 +1,373 @@
+//! A forward pass over a network's layers, and its way back: the program's own kernels where they can, libtorch and its
+//! autograd for the layers between them.
+//!
+//! Owns which layer is done by which, and what the way back needs. On a GPU, and on a CPU without fused multiply-add,
+//! libtorch does all of it.
+
+use tch::Tensor;
+
+use super::kernels::{self, BatchNorm, Direct, MaxPool, Moments, Shape, Winograd};
+use super::network::{LiveLayer, Mode, Network};
+use crate::study::LayerKind;
+
+/// A convolution with this many inputs or more is worth the transforms of Winograd's algorithm.
+const WINOGRAD_FROM: usize = 4;
+
+/// A pass through the network in training mode: logits, and what was done.
+pub(super) struct Pass {
+    /// Logits `[batch, 10]`, part of autograd's graph.
+    pub logits: Tensor,
+    steps: Vec<Step>,
+}
+
+/// What one or more layers did. Activations of kernels are `[batch, h, w, c]`.
+struct Step {
+    work: Work,
+    /// Whether anything before it has parameters.
+    wants_gradient: bool,
+    parameter: usize,
+}
+
+enum Work {
+    Winograd {
+        conv: Winograd,
+        x: Tensor,
+    },
+    Direct {
+        conv: Direct,
+        x: Tensor,
+    },
+    BatchNorm {
+        norm: BatchNorm,
+        x: Tensor,
+        y: Tensor,
+        moments: Moments,
+    },
+    Pool {
+        pool: MaxPool,
+        places: Vec<u8>,
+    },
+    Relu {
+        y: Tensor,
+    },
+    /// Neighbouring layers in autograd's graph, from a leaf to an output.
+    Libtorch {
+        input: Tensor,
+        output: Tensor,
+    },
+}
+
+/// What a kernel does for a layer.
+enum Kernel {
+    Winograd(Winograd),
+    Direct(Direct),
+    BatchNorm(BatchNorm),
+    Pool(MaxPool),
+    Relu,
+}
+
+impl Network {
+    /// Logits `[batch, 10]` of images `[batch, channels, height, width]`, in evaluation mode.
+    pub(super) fn evaluate(&self, images: &Tensor) -> Tensor {
+        tch::no_grad(|| {
+            let mut x = images.shallow_clone();
+            for (layer, relu) in self.order() {
+                x = match self.kernel(layer, relu, &x, false) {
+                    Some(kernel) => self.forward_kernel(layer, &kernel, &x, None).0,
+                    None => self.apply(layer, &x, &mut Mode::Evaluate),
+                };
+            }
+            x
+        })
+    }
+
+    /// The same in training mode, for `backward`.
+    pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Pass {
+        let mut steps: Vec<Step> = Vec::new();
+        let mut x = images.shallow_clone();
+        // Whether `x` stands on any parameter so far, and whether it is still in autograd's graph.
+        let (mut wants_gradient, mut in_graph) = (false, false);
+        for (layer, relu) in self.order() {
+            match self.kernel(layer, relu, &x, wants_gradient) {
+                Some(kernel) => {
+                    let input = x.detach();
+                    let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, Some(())));
+                    steps.push(Step { work: work.expect("asked for"), wants_gradient, parameter: layer.parameter });
+                    (x, in_graph) = (output, false);
+                    wants_gradient |= layer.parameter_count > 0;
+                }
+                None => {
+                    if !in_graph {
+                        x = leaf(&x, wants_gradient);
+                        let work = Work::Libtorch { input: x.shallow_clone(), output: x.shallow_clone() };
+                        steps.push(Step { work, wants_gradient, parameter: layer.parameter });
+                        in_graph = true;
+                    }
+                    x = self.apply(layer, &x, mode);
+                    wants_gradient |= layer.parameter_count > 0;
+                    if let Some(Step { work: Work::Libtorch { output, .. }, .. }) = steps.last_mut() {
+                        *output = x.shallow_clone();
+                    }
+                }
+            }
+        }
+        if !in_graph {
+            x = leaf(&x, wants_gradient);
+            let work = Work::Libtorch { input: x.shallow_clone(), output: x.shallow_clone() };
+            steps.push(Step { work, wants_gradient, parameter: 0 });
+        }
+        Pass { logits: x, steps }
+    }
+
+    /// The gradients of a loss of the pass's logits with respect to all parameters, in their order.
+    pub(super) fn backward(&mut self, pass: Pass, loss: &Tensor) {
+        self.parameters.iter_mut().for_each(Tensor::zero_grad);
+        let mut own: Vec<Option<Tensor>> = self.parameters.iter().map(|_| None).collect();
+        let mut gradient = Tensor::new();
+        for (i, step) in pass.steps.into_iter().rev().enumerate() {
+            match step.work {
+                Work::Libtorch { input, output } => {
+                    match i {
+                        0 => loss.backward(),
+                        // The gradient of a sum of products is the other factor.
+                        _ if output.requires_grad() => (&output * &gradient).sum(tch::Kind::Float).backward(),
+                        _ => {}
+                    }
+                    gradient = if step.wants_gradient { input.grad() } else { Tensor::new() };
+                }
+                work => {
+                    gradient = tch::no_grad(|| {
+                        self.backward_kernel(work, step.parameter, step.wants_gradient, &gradient, &mut own)
+                    });
+                }
+            }
+            if !step.wants_gradient {
+                break;
+            }
+        }
+        self.gradients =
+            own.into_iter().zip(&self.parameters).map(|(own, p)| own.unwrap_or_else(|| p.grad())).collect();
+    }
+
+    /// The layers in the order in which they are done, each with whether a ReLU belongs to it. relu(max_pool(x)) equals
+    /// max_pool(relu(x)) in value and gradient, and touches the square of the window times fewer values.
+    fn order(&self) -> Vec<(&LiveLayer, bool)> {
+        let own = self.has_kernels();
+        let mut order: Vec<(&LiveLayer, bool)> = Vec::with_capacity(self.layers.len());
+        let mut layers = self.layers.iter().peekable();
+        while let Some(layer) = layers.next() {
+            let pool = layers.peek().filter(|next| matches!(next.kind, LayerKind::MaxPool2d(_))).copied();
+            match (&layer.kind, pool, order.last_mut()) {
+                (LayerKind::Relu(_), Some(pool), _) => {
+                    order.push((pool, false));
+                    order.push((layer, false));
+                    layers.next();
+                }
+                (LayerKind::Relu(_), None, Some((before, relu)))
+                    if own && !*relu && matches!(before.kind, LayerKind::BatchNorm2d(_)) =>
+                {
+                    *relu = true;
+                }
+                _ => order.push((layer, false)),
+            }
+        }
+        order
+    }
+
+    fn has_kernels(&self) -> bool {
+        self.device == tch::Device::Cpu && kernels::vectors().is_some()
+    }
+
+    /// The kernel that does a layer on such an input; none where libtorch does.
+    fn kernel(&self, layer: &LiveLayer, relu: bool, x: &Tensor, wants_gradient: bool) -> Option<Kernel> {
+        let size = x.size();
+        if !self.has_kernels() {
+            return None;
+        }
+        if let LayerKind::Relu(_) = layer.kind {
+            return Some(Kernel::Relu);
+        }
+        let &[_, channels, height, width] = size.as_slice() else { return None };
+        let shape = Shape { height: height as usize, width: width as usize, channels: channels as usize };
+        match &layer.kind {
+            LayerKind::Conv2d(c)
+                if c.groups == 1 && c.kernel_size == 3 && c.stride == 1 && shape.channels >= WINOGRAD_FROM =>
+            {
+                Some(Kernel::Winograd(Winograd { input: shape, outputs: c.out_channels, padding: c.padding }))
+            }
+            LayerKind::Conv2d(c) if shape.channels == 1 && !wants_gradient => Some(Kernel::Direct(Direct {
+                input: shape,
+                outputs: c.out_channels,
+                kernel: c.kernel_size,
+                stride: c.stride,
+                padding: c.padding,
+            })),
+            LayerKind::BatchNorm2d(c) => Some(Kernel::BatchNorm(BatchNorm { shape, eps: c.eps, relu })),
+            LayerKind::MaxPool2d(p) if p.padding == 0 && p.stride() == p.kernel_size && p.kernel_size <= 15 => {
+                Some(Kernel::Pool(MaxPool { input: shape, side: p.kernel_size }))
+            }
+            _ => None,
+        }
+    }
+
+    /// A kernel's output, and, in training, what its way back needs.
+    fn forward_kernel(
+        &self,
+        layer: &LiveLayer,
+        kernel: &Kernel,
+        x: &Tensor,
+        training: Option<()>,
+    ) -> (Tensor, Option<Work>) {
+        let parameter = |i: usize| values(&self.parameters[layer.parameter + i]);
+        let bias = || (layer.parameter_count > 1).then(|| parameter(1));
+        let batch = x.size()[0];
+        let fresh = |s: Shape| empty(batch, s);
+        match kernel {
+            Kernel::Relu => {
+                let y = x.relu();
+                (y.shallow_clone(), training.map(|()| Work::Relu { y }))
+            }
+            Kernel::Winograd(conv) => {
+                let (x, mut y) = (channels_last(x), fresh(conv.output()));
+                conv.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                (channels_first(&y), training.map(|()| Work::Winograd { conv: *conv, x }))
+            }
+            Kernel::Direct(conv) => {
+                let (x, mut y) = (channels_last(x), fresh(conv.output()));
+                conv.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                (channels_first(&y), training.map(|()| Work::Direct { conv: *conv, x }))
+            }
+            Kernel::BatchNorm(norm) => {
+                let (x, mut y) = (channels_last(x), fresh(norm.shape));
+                let moments = match training {
+                    Some(()) => {
+                        let moments = norm.moments(values(&x));
+                        self.remember(layer, &moments);
+                        moments
+                    }
+                    None => self.running(layer, norm.eps),
+                };
+                norm.forward(values(&x), &moments, parameter(0), parameter(1), values_mut(&mut y));
+                let shown = channels_first(&y);
+                (shown, training.map(|()| Work::BatchNorm { norm: *norm, x, y, moments }))
+            }
+            Kernel::Pool(pool) => {
+                let (x, mut y) = (channels_last(x), fresh(pool.output()));
+                let places = pool.forward(values(&x), values_mut(&mut y));
+                (channels_first(&y), training.map(|()| Work::Pool { pool: *pool, places }))
+            }
+        }
+    }
+
+    /// The gradient with respect to a kernel's input, where it is wanted, from the one with respect to its output; those
+    /// of its parameters go to `own`.
+    fn backward_kernel(
+        &self,
+        work: Work,
+        parameter: usize,
+        wants_gradient: bool,
+        gradient: &Tensor,
+        own: &mut [Option<Tensor>],
+    ) -> Tensor {
+        let batch = gradient.size()[0];
+        let like = |i: usize| self.parameters.get(parameter + i).map(|p| p.detach().zeros_like());
+        match work {
+            Work::Relu { y } => y.threshold_backward(gradient, 0.0),
+            Work::Pool { pool, places } => {
+                let mut dx = empty(batch, pool.input);
+                pool.backward(&places, values(&channels_last(gradient)), values_mut(&mut dx));
+                channels_first(&dx)
+            }
+            Work::BatchNorm { norm, x, y, moments } => {
+                let (mut dx, gradient) = (empty(batch, norm.shape), channels_last(gradient));
+                let (Some(mut dweight), Some(mut dbias)) = (like(0), like(1)) else { return Tensor::new() };
+                let weight = values(&self.parameters[parameter]);
+                let (into_weight, into_bias) = (values_mut(&mut dweight), values_mut(&mut dbias));
+                let (x, y, gradient, to) = (values(&x), values(&y), values(&gradient), values_mut(&mut dx));
+                norm.backward(x, y, &moments, weight, gradient, to, into_weight, into_bias);
+                (own[parameter], own[parameter + 1]) = (Some(dweight), Some(dbias));
+                channels_first(&dx)
+            }
+            Work::Winograd { conv, x } => {
+                let gradient = channels_last(gradient);
+                let Some(mut dweight) = like(0) else { return Tensor::new() };
+                let (mut dx, mut dbias) = (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.outputs]);
+                let (weight, to) = (values(&self.parameters[parameter]), dx.as_mut().map(values_mut));
+                conv.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
+                self.keep(parameter, dweight, &dbias, own);
+                dx.map_or_else(Tensor::new, |dx| channels_first(&dx))
+            }
+            Work::Direct { conv, x } => {
+                let gradient = channels_last(gradient);
+                let Some(mut dweight) = like(0) else { return Tensor::new() };
+                let mut dbias = vec![0.0; conv.outputs];
+                conv.backward(values(&x), values(&gradient), values_mut(&mut dweight), &mut dbias);
+                self.keep(parameter, dweight, &dbias, own);
+                Tensor::new()
+            }
+            Work::Libtorch { .. } => unreachable!("autograd's own"),
+        }
+    }
+
+    /// A convolution's gradients, the bias's where it has one.
+    fn keep(&self, parameter: usize, dweight: Tensor, dbias: &[f32], own: &mut [Option<Tensor>]) {
+        own[parameter] = Some(dweight);
+        if self.layers.iter().any(|l| l.parameter == parameter && l.parameter_count > 1) {
+            own[parameter + 1] = Some(Tensor::from_slice(dbias));
+        }
+    }
+
+    /// Takes a batch's moments into the running ones.
+    fn remember(&self, layer: &LiveLayer, moments: &Moments) {
+        let LayerKind::BatchNorm2d(c) = &layer.kind else { return };
+        for (buffer, batch) in self.buffers[layer.buffer..].iter().zip([&moments.mean, &moments.variance]) {
+            let mut buffer = buffer.shallow_clone();
+            for (running, batch) in values_mut(&mut buffer).iter_mut().zip(batch) {
+                *running = ((1.0 - c.momentum) * f64::from(*running) + c.momentum * f64::from(*batch)) as f32;
+            }
+        }
+    }
+
+    fn running(&self, layer: &LiveLayer, eps: f64) -> Moments {
+        let [mean, variance] = [0, 1].map(|i| values(&self.buffers[layer.buffer + i]).to_vec());
+        let inverse = variance.iter().map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32).collect();
+        Moments { mean, inverse, variance }
+    }
+}
+
+fn leaf(x: &Tensor, wants_gradient: bool) -> Tensor {
+    x.detach().set_requires_grad(wants_gradient)
+}
+
+/// A tensor without values yet, `[batch, h, w, c]`.
+fn empty(batch: i64, s: Shape) -> Tensor {
+    let size = [batch, s.height as i64, s.width as i64, s.channels as i64];
+    Tensor::empty(size, (tch::Kind::Float, tch::Device::Cpu))
+}
+
+/// `[batch, c, h, w]` as `[batch, h, w, c]`, copied only where it lies in another order.
+fn channels_last(x: &Tensor) -> Tensor {
+    x.permute([0, 2, 3, 1]).contiguous()
+}
+
+fn channels_first(x: &Tensor) -> Tensor {
+    x.permute([0, 3, 1, 2])
+}
+
+/// The values of a contiguous f32 tensor on the CPU.
+fn values(x: &Tensor) -> &[f32] {
+    check(x);
+    // SAFETY: as many values lie there in a row, and stay while the tensor is borrowed.
+    unsafe { std::slice::from_raw_parts(x.data_ptr().cast::<f32>(), x.numel()) }
+}
+
+/// The same, to be written.
+fn values_mut(x: &mut Tensor) -> &mut [f32] {
+    check(x);
+    // SAFETY: as above; nobody else reads them meanwhile, since one thread owns the network and its passes.
+    unsafe { std::slice::from_raw_parts_mut(x.data_ptr().cast::<f32>(), x.numel()) }
+}
+
+fn check(x: &Tensor) {
+    assert!(x.is_contiguous() && x.kind() == tch::Kind::Float && x.device() == tch::Device::Cpu, "{x:?}");
+}
