@@ -51,7 +51,7 @@ pub struct Network {
 }
 
 pub(super) struct LiveLayer {
-    name: String,
+    pub name: String,
     pub kind: LayerKind,
     /// Where the layer's tensors start in `parameters` and `buffers`, and how many parameters it has.
     pub parameter: usize,

@@ -4,6 +4,8 @@
 
 use tch::{Kind, Tensor};
 
+use super::kernels;
+use super::pass::{values, values_mut};
 use crate::study::Optimizer;
 
 /// An optimizer with its state: for each parameter, the tensors that its rule keeps.
@@ -55,7 +57,55 @@ impl UpdateRule {
         });
     }
 
+    /// In one pass over each tensor, where the program's own kernels can.
+    fn update_by_kernel(&mut self, i: usize, p: &mut Tensor, g: &Tensor, lr: f64) {
+        let (first, t) = (self.steps == 1, self.steps as f64);
+        let (g, p) = (g.contiguous(), values_mut(p));
+        let g = values(&g);
+        let rule = self.rule.clone();
+        let mut state = self.state.iter_mut().map(|list| values_mut(&mut list[i]));
+        let mut next = || state.next().unwrap_or_default();
+        let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, keep: f64| {
+            let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t));
+            kernels::Adam {
+                keep: keep as f32,
+                weight_decay: weight_decay as f32,
+                betas: betas.map(|b| b as f32),
+                taken: betas.map(|b| (1.0 - b) as f32),
+                eps: eps as f32,
+                step: (lr / correction1) as f32,
+                root: correction2.sqrt() as f32,
+            }
+        };
+        match rule {
+            Optimizer::Sgd(c) => kernels::Sgd {
+                lr: lr as f32,
+                momentum: c.momentum as f32,
+                taken: (1.0 - c.dampening) as f32,
+                weight_decay: c.weight_decay as f32,
+                nesterov: c.nesterov,
+                first,
+            }
+            .step(p, g, next()),
+            Optimizer::Adam(c) => adam(c.betas, c.eps, c.weight_decay, 1.0).step(p, g, next(), next()),
+            Optimizer::AdamW(c) => {
+                adam(c.betas, c.eps, 0.0, 1.0 - lr * c.weight_decay).step(p, g, next(), next());
+            }
+            Optimizer::Adadelta(c) => kernels::Adadelta {
+                lr: lr as f32,
+                rho: c.rho as f32,
+                taken: (1.0 - c.rho) as f32,
+                eps: c.eps as f32,
+                weight_decay: c.weight_decay as f32,
+            }
+            .step(p, g, next(), next()),
+        }
+    }
+
     fn update(&mut self, i: usize, p: &mut Tensor, g: Tensor, lr: f64) {
+        if p.device() == tch::Device::Cpu && kernels::vectors().is_some() {
+            return self.update_by_kernel(i, p, &g, lr);
+        }
         let first = self.steps == 1;
         let t = self.steps as f64;
         let decayed = |g: Tensor, p: &Tensor, weight_decay: f64| match weight_decay {

@@ -6,7 +6,7 @@
 
 use tch::Tensor;
 
-use super::kernels::{self, BatchNorm, Direct, MaxPool, Moments, Shape, Winograd};
+use super::kernels::{self, BatchNorm, Direct, Linear, MaxPool, Moments, Shape, Winograd};
 use super::network::{LiveLayer, Mode, Network};
 use crate::study::LayerKind;
 
@@ -50,6 +50,16 @@ enum Work {
     Relu {
         y: Tensor,
     },
+    Linear {
+        linear: Linear,
+        x: Tensor,
+    },
+    Flatten {
+        size: Vec<i64>,
+    },
+    Dropout {
+        mask: Tensor,
+    },
     /// Neighbouring layers in autograd's graph, from a leaf to an output.
     Libtorch {
         input: Tensor,
@@ -63,7 +73,10 @@ enum Kernel {
     Direct(Direct),
     BatchNorm(BatchNorm),
     Pool(MaxPool),
+    Linear(Linear),
     Relu,
+    Flatten,
+    Dropout { p: f64 },
 }
 
 impl Network {
@@ -73,7 +86,7 @@ impl Network {
             let mut x = images.shallow_clone();
             for (layer, relu) in self.order() {
                 x = match self.kernel(layer, relu, &x, false) {
-                    Some(kernel) => self.forward_kernel(layer, &kernel, &x, None).0,
+                    Some(kernel) => self.forward_kernel(layer, &kernel, &x, &mut Mode::Evaluate).0,
                     None => self.apply(layer, &x, &mut Mode::Evaluate),
                 };
             }
@@ -91,8 +104,9 @@ impl Network {
             match self.kernel(layer, relu, &x, wants_gradient) {
                 Some(kernel) => {
                     let input = x.detach();
-                    let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, Some(())));
-                    steps.push(Step { work: work.expect("asked for"), wants_gradient, parameter: layer.parameter });
+                    let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, mode));
+                    // A dropout that drops nothing leaves nothing to take back.
+                    steps.extend(work.map(|work| Step { work, wants_gradient, parameter: layer.parameter }));
                     (x, in_graph) = (output, false);
                     wants_gradient |= layer.parameter_count > 0;
                 }
@@ -184,8 +198,15 @@ impl Network {
         if !self.has_kernels() {
             return None;
         }
-        if let LayerKind::Relu(_) = layer.kind {
-            return Some(Kernel::Relu);
+        match (&layer.kind, size.as_slice()) {
+            (LayerKind::Relu(_), _) => return Some(Kernel::Relu),
+            (LayerKind::Flatten(_), _) => return Some(Kernel::Flatten),
+            (LayerKind::Dropout(c), _) => return Some(Kernel::Dropout { p: c.p }),
+            (LayerKind::Linear(c), &[_, inputs]) => {
+                let linear = Linear { inputs: inputs as usize, outputs: c.out_features };
+                return linear.fits().then_some(Kernel::Linear(linear));
+            }
+            _ => {}
         }
         let &[_, channels, height, width] = size.as_slice() else { return None };
         let shape = Shape { height: height as usize, width: width as usize, channels: channels as usize };
@@ -216,8 +237,9 @@ impl Network {
         layer: &LiveLayer,
         kernel: &Kernel,
         x: &Tensor,
-        training: Option<()>,
+        mode: &mut Mode,
     ) -> (Tensor, Option<Work>) {
+        let training = matches!(mode, Mode::Train { .. }).then_some(());
         let parameter = |i: usize| values(&self.parameters[layer.parameter + i]);
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let batch = x.size()[0];
@@ -226,6 +248,26 @@ impl Network {
             Kernel::Relu => {
                 let y = x.relu();
                 (y.shallow_clone(), training.map(|()| Work::Relu { y }))
+            }
+            Kernel::Flatten => {
+                let y = x.contiguous().flatten(1, -1);
+                (y, training.map(|()| Work::Flatten { size: x.size() }))
+            }
+            Kernel::Dropout { p } => match mode {
+                Mode::Train { mask } => match mask(&layer.name, *p, x.numel()) {
+                    Some(mask) => {
+                        let mask = Tensor::from_slice(&mask).reshape(x.size());
+                        (x.contiguous() * &mask, Some(Work::Dropout { mask }))
+                    }
+                    None => (x.shallow_clone(), None),
+                },
+                Mode::Evaluate => (x.shallow_clone(), None),
+            },
+            Kernel::Linear(linear) => {
+                let x = x.contiguous();
+                let mut y = Tensor::empty([batch, linear.outputs as i64], (tch::Kind::Float, tch::Device::Cpu));
+                linear.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                (y, training.map(|()| Work::Linear { linear: *linear, x }))
             }
             Kernel::Winograd(conv) => {
                 let (x, mut y) = (channels_last(x), fresh(conv.output()));
@@ -305,11 +347,23 @@ impl Network {
                 self.keep(parameter, dweight, &dbias, own);
                 Tensor::new()
             }
+            Work::Flatten { size } => gradient.reshape(size),
+            Work::Dropout { mask } => gradient.contiguous() * mask,
+            Work::Linear { linear, x } => {
+                let gradient = gradient.contiguous();
+                let Some(mut dweight) = like(0) else { return Tensor::new() };
+                let mut dx = wants_gradient.then(|| x.empty_like());
+                let (weight, to) = (values(&self.parameters[parameter]), dx.as_mut().map(values_mut));
+                let mut dbias = vec![0.0; linear.outputs];
+                linear.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
+                self.keep(parameter, dweight, &dbias, own);
+                dx.unwrap_or_else(Tensor::new)
+            }
             Work::Libtorch { .. } => unreachable!("autograd's own"),
         }
     }
 
-    /// A convolution's gradients, the bias's where it has one.
+    /// The gradients of weights and of the bias, where there is one.
     fn keep(&self, parameter: usize, dweight: Tensor, dbias: &[f32], own: &mut [Option<Tensor>]) {
         own[parameter] = Some(dweight);
         if self.layers.iter().any(|l| l.parameter == parameter && l.parameter_count > 1) {
@@ -355,14 +409,14 @@ fn channels_first(x: &Tensor) -> Tensor {
 }
 
 /// The values of a contiguous f32 tensor on the CPU.
-fn values(x: &Tensor) -> &[f32] {
+pub(super) fn values(x: &Tensor) -> &[f32] {
     check(x);
     // SAFETY: as many values lie there in a row, and stay while the tensor is borrowed.
     unsafe { std::slice::from_raw_parts(x.data_ptr().cast::<f32>(), x.numel()) }
 }
 
 /// The same, to be written.
-fn values_mut(x: &mut Tensor) -> &mut [f32] {
+pub(super) fn values_mut(x: &mut Tensor) -> &mut [f32] {
     check(x);
     // SAFETY: as above; nobody else reads them meanwhile, since one thread owns the network and its passes.
     unsafe { std::slice::from_raw_parts_mut(x.data_ptr().cast::<f32>(), x.numel()) }

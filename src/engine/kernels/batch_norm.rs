@@ -100,23 +100,36 @@ impl BatchNorm {
     }
 }
 
+/// So many pixels are summed up on their own before they go into an image's sum: chains of additions stay short, and so do
+/// their rounding errors.
+const CHAIN: usize = 24;
+
 vectorised! {
     fn image_moments(x: &[f32], c: usize, own: &mut [f32]) {
         let (mean, squares) = own.split_at_mut(c);
-        for pixel in x.chunks_exact(c) {
-            for (sum, x) in mean.iter_mut().zip(pixel) {
-                *sum += x;
+        let mut chain = vec![0.0; c];
+        for pixels in x.chunks(CHAIN * c) {
+            chain.fill(0.0);
+            for pixel in pixels.chunks_exact(c) {
+                for (sum, x) in chain.iter_mut().zip(pixel) {
+                    *sum += x;
+                }
             }
+            mean.iter_mut().zip(&chain).for_each(|(sum, x)| *sum += x);
         }
         let pixels = (x.len() / c) as f32;
         for sum in mean.iter_mut() {
             *sum /= pixels;
         }
-        for pixel in x.chunks_exact(c) {
-            for ((sum, mean), x) in squares.iter_mut().zip(mean.iter()).zip(pixel) {
-                let deviation = x - mean;
-                *sum = deviation.mul_add(deviation, *sum);
+        for pixels in x.chunks(CHAIN * c) {
+            chain.fill(0.0);
+            for pixel in pixels.chunks_exact(c) {
+                for ((sum, mean), x) in chain.iter_mut().zip(mean.iter()).zip(pixel) {
+                    let deviation = x - mean;
+                    *sum = deviation.mul_add(deviation, *sum);
+                }
             }
+            squares.iter_mut().zip(&chain).for_each(|(sum, x)| *sum += x);
         }
     }
 }
@@ -138,13 +151,21 @@ vectorised! {
     fn image_sums(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], relu: bool, own: &mut [f32]) {
         let c = mean.len();
         let (plain, product) = own.split_at_mut(c);
-        let (plain, product, mean) = (&mut plain[..c], &mut product[..c], &mean[..c]);
-        for ((x, y), g) in x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)) {
-            for i in 0..c {
-                let g = if relu && y[i] <= 0.0 { 0.0 } else { g[i] };
-                plain[i] += g;
-                product[i] = g.mul_add(x[i] - mean[i], product[i]);
+        let mut chains = vec![0.0; 2 * c];
+        let blocks = x.chunks(CHAIN * c).zip(y.chunks(CHAIN * c)).zip(gradient.chunks(CHAIN * c));
+        for ((x, y), gradient) in blocks {
+            chains.fill(0.0);
+            let (sums, products) = chains.split_at_mut(c);
+            let (sums, products, mean) = (&mut sums[..c], &mut products[..c], &mean[..c]);
+            for ((x, y), g) in x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)) {
+                for i in 0..c {
+                    let g = if relu && y[i] <= 0.0 { 0.0 } else { g[i] };
+                    sums[i] += g;
+                    products[i] = g.mul_add(x[i] - mean[i], products[i]);
+                }
             }
+            plain.iter_mut().zip(sums).for_each(|(sum, x)| *sum += *x);
+            product.iter_mut().zip(products).for_each(|(sum, x)| *sum += *x);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread.
 //!
-//! Owns the innermost loops. Every value of `c` is a chain of fused multiply-additions in the order of `k`, whatever the
+//! Owns the innermost loops. Every value of `a b` is a chain of fused multiply-additions in the order of `k`, whatever the
 //! vectors: AVX2 and AVX-512 give the same bits.
 
 use std::arch::x86_64::*;
@@ -72,19 +72,12 @@ use by_rows;
 
 /// One kernel: `ROWS` rows by `$vectors` vectors of `$width` values.
 macro_rules! kernel {
-    ($name:ident, $features:literal, $vectors:literal, $width:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident) => {
+    ($name:ident, $features:literal, $vectors:literal, $width:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
         #[target_feature(enable = $features)]
         unsafe fn $name<const ROWS: usize>(t: &Tile, to: *mut f32) {
             // SAFETY: the caller's.
             unsafe {
                 let mut sums = [[$zero(); $vectors]; ROWS];
-                if t.add {
-                    for i in 0..ROWS {
-                        for j in 0..$vectors {
-                            sums[i][j] = $load(to.add(i * t.n + j * $width));
-                        }
-                    }
-                }
                 for k in 0..t.k {
                     let b = t.b.add(k * t.n);
                     let mut across = [$zero(); $vectors];
@@ -100,7 +93,8 @@ macro_rules! kernel {
                 }
                 for i in 0..ROWS {
                     for j in 0..$vectors {
-                        $store(to.add(i * t.n + j * $width), sums[i][j]);
+                        let at = to.add(i * t.n + j * $width);
+                        $store(at, if t.add { $add($load(at), sums[i][j]) } else { sums[i][j] });
                     }
                 }
             }
@@ -116,7 +110,8 @@ kernel!(
     _mm512_loadu_ps,
     _mm512_storeu_ps,
     _mm512_set1_ps,
-    _mm512_fmadd_ps
+    _mm512_fmadd_ps,
+    _mm512_add_ps
 );
 kernel!(
     avx512_16,
@@ -127,7 +122,8 @@ kernel!(
     _mm512_loadu_ps,
     _mm512_storeu_ps,
     _mm512_set1_ps,
-    _mm512_fmadd_ps
+    _mm512_fmadd_ps,
+    _mm512_add_ps
 );
 kernel!(
     avx2_16,
@@ -138,7 +134,8 @@ kernel!(
     _mm256_loadu_ps,
     _mm256_storeu_ps,
     _mm256_set1_ps,
-    _mm256_fmadd_ps
+    _mm256_fmadd_ps,
+    _mm256_add_ps
 );
 
 unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
@@ -147,11 +144,11 @@ unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
             // SAFETY: the caller's.
             unsafe {
                 let at = to.add(i * t.n + j);
-                let mut sum = if t.add { *at } else { 0.0 };
+                let mut sum = 0.0;
                 for k in 0..t.k {
                     sum = (*t.a.add(i * t.row + k * t.column)).mul_add(*t.b.add(k * t.n + j), sum);
                 }
-                *at = sum;
+                *at = if t.add { *at + sum } else { sum };
             }
         }
     }
@@ -172,8 +169,8 @@ mod tests {
                 gemm(Matrix { values: &a, row, column }, &b, &mut c, [m, n, k], add);
                 for i in 0..m {
                     for j in 0..n {
-                        let first = if add { before[i * n + j] } else { 0.0 };
-                        let sum = (0..k).fold(first, |sum, p| a[i * row + p * column].mul_add(b[p * n + j], sum));
+                        let sum = (0..k).fold(0.0f32, |sum, p| a[i * row + p * column].mul_add(b[p * n + j], sum));
+                        let sum = if add { before[i * n + j] + sum } else { sum };
                         assert_eq!(sum.to_bits(), c[i * n + j].to_bits(), "{m} {n} {k} {i} {j}");
                     }
                 }

@@ -8,14 +8,20 @@
 mod batch_norm;
 mod direct;
 mod gemm;
+mod linear;
 mod pool;
+#[cfg(test)]
+mod tests;
+mod update;
 mod winograd;
 
 use std::sync::{Mutex, OnceLock};
 
 pub use batch_norm::{BatchNorm, Moments};
 pub use direct::Direct;
+pub use linear::Linear;
 pub use pool::MaxPool;
+pub use update::{Adadelta, Adam, Sgd};
 pub use winograd::Winograd;
 
 /// Channels are handled in groups of as many; buffers that only a kernel sees are filled up to a multiple.

@@ -1,0 +1,109 @@
+//! Dense layers, as PyTorch's `linear`.
+//!
+//! Owns how large products are cut up: along `k` into pieces that stay in the caches and are summed each on its own, which
+//! also keeps rounding errors small, and along rows into jobs.
+
+use super::gemm::{Matrix, gemm};
+use super::{LANES, each};
+
+/// Rows of a job, and the length of a piece of every sum.
+const ROWS: usize = 18;
+const PIECE: usize = 128;
+
+/// A layer `[images, inputs] -> [images, outputs]`; `inputs` is a multiple of 16.
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+impl Linear {
+    /// Whether the kernel can do it.
+    pub fn fits(self) -> bool {
+        self.inputs.is_multiple_of(LANES) && self.inputs > 0
+    }
+
+    /// `y = x weightᵀ + bias`; `weight` is PyTorch's `[outputs, inputs]`.
+    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        let filled = self.outputs.next_multiple_of(LANES);
+        let mut turned = vec![0.0; self.inputs * filled];
+        each(
+            turned.chunks_mut(LANES * filled).enumerate(),
+            self.inputs / LANES,
+            || (),
+            |(block, to), ()| {
+                for (output, row) in weight.chunks_exact(self.inputs).enumerate() {
+                    for (i, value) in row[block * LANES..][..LANES].iter().enumerate() {
+                        to[i * filled + output] = *value;
+                    }
+                }
+            },
+        );
+        let jobs = x.chunks(ROWS * self.inputs).zip(y.chunks_mut(ROWS * self.outputs));
+        let count = jobs.len();
+        each(
+            jobs,
+            count,
+            || vec![0.0; ROWS * filled],
+            |(x, y), sums| {
+                let rows = y.len() / self.outputs;
+                product(Matrix { values: x, row: self.inputs, column: 1 }, &turned, sums, [rows, filled, self.inputs]);
+                for (y, sums) in y.chunks_exact_mut(self.outputs).zip(sums.chunks_exact(filled)) {
+                    for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
+                        *y = sum + bias.map_or(0.0, |bias| bias[i]);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Gradients of a loss with respect to `x` (where it is asked for), `weight` and `bias`, from the one with respect to `y`.
+    pub fn backward(
+        self,
+        x: &[f32],
+        weight: &[f32],
+        gradient: &[f32],
+        dx: Option<&mut [f32]>,
+        dweight: &mut [f32],
+        dbias: &mut [f32],
+    ) {
+        let images = x.len() / self.inputs;
+        let jobs = dweight.chunks_mut(ROWS * self.inputs).enumerate();
+        let count = jobs.len();
+        each(
+            jobs,
+            count,
+            || (),
+            |(block, dweight), ()| {
+                let rows = dweight.len() / self.inputs;
+                let a = Matrix { values: &gradient[block * ROWS..], row: 1, column: self.outputs };
+                product(a, x, dweight, [rows, self.inputs, images]);
+            },
+        );
+        dbias.fill(0.0);
+        for row in gradient.chunks_exact(self.outputs) {
+            dbias.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+        }
+        if let Some(dx) = dx {
+            let jobs = gradient.chunks(ROWS * self.outputs).zip(dx.chunks_mut(ROWS * self.inputs));
+            let count = jobs.len();
+            each(
+                jobs,
+                count,
+                || (),
+                |(gradient, dx), ()| {
+                    let a = Matrix { values: gradient, row: self.outputs, column: 1 };
+                    product(a, weight, dx, [dx.len() / self.inputs, self.inputs, self.outputs]);
+                },
+            );
+        }
+    }
+}
+
+/// A product whose sums are long: `gemm`, piece by piece.
+fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3]) {
+    for from in (0..k).step_by(PIECE) {
+        let piece = Matrix { values: &a.values[from * a.column..], ..a };
+        gemm(piece, &b[from * n..], c, [m, n, (k - from).min(PIECE)], from > 0);
+    }
+}
