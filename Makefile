@@ -11,7 +11,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build test test-browser test-portable test-gpu lint libtorch clean tools lint-tools
+.PHONY: help report pdf build test test-browser test-portable test-gpu bench lint libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,10 @@ test-portable: tools libtorch ## compare the bits of emulated CPUs with this one
 
 test-gpu: build ## build two studies twice on this machine's GPU, compare their bits, and verify them on the CPU too
 	@scripts/test-gpu.sh
+
+bench: build ## time training against PyTorch, on a quiet machine (10 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
+	cargo build --release --locked --example bench_training
+	@scripts/bench.sh
 
 lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
 	cargo fmt --check

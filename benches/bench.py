@@ -1,0 +1,141 @@
+"""Our training against PyTorch's, in pairs: `make bench`. Writes RESULTS.md beside this file.
+
+Each round runs ours and one peer one after the other, for every peer; a peer's figure is the median over the rounds of
+its time over ours. Before that, without dropout, every peer's losses must agree with ours, so that the same work is
+timed. Owns the comparison; the peers are in peers.py, ours is examples/bench_training.rs.
+
+    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn]
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+OURS = HERE.parent / "target" / "release" / "examples" / "bench_training"
+PEERS = {
+    "loader": "the notes' program: eager, MNIST through a DataLoader",
+    "tensor": "eager, the data as one tensor",
+    "compile": "torch.compile of that",
+}
+# Relative, of an epoch's mean loss.
+LOSS_TOLERANCE = 1e-3
+
+
+def command(words, device):
+    """The last line that a program prints, as JSON."""
+    environment = dict(os.environ, DEVICE=device)
+    done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"error: {' '.join(str(w) for w in words)}\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1]) if done.stdout.strip() else None
+
+
+def seconds(result):
+    """An epoch's time, the first left out: it warms up."""
+    return statistics.median(result["seconds"][1:])
+
+
+def sgemm_rate(device):
+    """PyTorch's own product of two matrices, in 10^9 floating-point operations a second."""
+    code = (
+        "import torch, time, json\n"
+        f"a = torch.randn(2048, 2048, device='{device}')\n"
+        "def run():\n"
+        "    since = time.perf_counter()\n"
+        "    for _ in range(8): b = a @ a\n"
+        "    float(b[0, 0])\n"
+        "    return 8 * 2 * 2048**3 / (time.perf_counter() - since) / 1e9\n"
+        "run()\n"
+        "print(json.dumps(max(run() for _ in range(3))))\n"
+    )
+    return command([sys.executable, "-c", code], device)
+
+
+def flops(run):
+    """Floating-point operations of a training step, in 10^9."""
+    summary = [HERE.parent / "target" / "release" / "mnist-report", "summary", HERE / "study.yaml", "--json"]
+    models = json.loads(subprocess.run([str(w) for w in summary], capture_output=True, text=True, check=True).stdout)
+    return 6 * 128 * models[run]["mult_adds"] / 1e9
+
+
+def cpu():
+    """The CPU's model."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--runs", default="baseline,slim,slim-bn")
+    given = arguments.parse_args()
+    folder = Path(tempfile.mkdtemp())
+    device, runs = given.device, given.runs.split(",")
+    rows, details = [], []
+    rate = sgemm_rate(device)
+    for run in runs:
+        study = HERE / "study.yaml"
+        command([OURS, study, run, "--export", folder], device)
+
+        def ours(*options):
+            return command([OURS, study, run, *options], device)
+
+        def theirs(peer, *options):
+            return command([sys.executable, HERE / "peers.py", peer, run, folder, "--device", device, *options], device)
+
+        reference = ours("--no-dropout")["losses"]
+        worst = 0.0
+        for peer in PEERS:
+            losses = theirs(peer, "--no-dropout")["losses"]
+            worst = max(worst, *(abs(a - b) / b for a, b in zip(losses, reference)))
+        if worst > LOSS_TOLERANCE:
+            sys.exit(f"error: {run}: a peer's losses are {worst:.1e} off ours: not the same work")
+        ratios, own = {peer: [] for peer in PEERS}, []
+        for number in range(given.rounds):
+            for peer in PEERS:
+                mine = ours()
+                other = theirs(peer)
+                own.append(seconds(mine))
+                ratios[peer].append(seconds(other) / seconds(mine))
+                print(f"{run} {number + 1}: {peer} {seconds(other):.3f} s, ours {seconds(mine):.3f} s", flush=True)
+        images = mine["images"]
+        step = statistics.median(own) / (images / 128)
+        rows.append((run, images / statistics.median(own), ratios, step, flops(run) / rate, worst))
+        details.append((mine["environment"], other["torch"], other["threads"]))
+    environment, torch, threads = details[0]
+    lines = [
+        "# Training speed against PyTorch",
+        "",
+        "Written by `make bench`, which makes these figures anew: training images a second at batch 128, and the time of each",
+        "peer over ours (above 1: we are faster), the median of the pairs with the smallest and the largest.",
+        "",
+        f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu()}, {os.cpu_count()} cores; device `{device}`; {given.rounds} rounds",
+        f"- ours: {environment}",
+        f"- peers: PyTorch {torch}, {threads} threads, as it chooses its kernels itself",
+        f"- PyTorch's own product of matrices: {rate:.0f} · 10⁹ operations a second",
+        "",
+        "| network | images/s, ours | " + " | ".join(PEERS.values()) + " | a step, ms | its operations at the product's rate, ms | losses differ by |",
+        "|:---|---:|" + "---:|" * len(PEERS) + "---:|---:|---:|",
+    ]
+    for run, speed, ratios, step, ideal, worst in rows:
+        cells = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios.values()]
+        lines.append(f"| {run} | {speed:.0f} | " + " | ".join(cells) + f" | {1000 * step:.0f} | {1000 * ideal:.0f} | {worst:.0e} |")
+    text = "\n".join(lines) + "\n"
+    name = "RESULTS.md" if device == "cpu" else "RESULTS-GPU.md"
+    (HERE / name).write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
