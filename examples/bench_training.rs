@@ -1,8 +1,9 @@
 //! Trains one run of a study and prints, as JSON, each epoch's mean training loss and seconds: what the benchmarks
 //! (benches/) time, without evaluations and without what a build keeps.
 //!
-//!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--export FOLDER]
+//!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--avx2 | --libtorch] [--export FOLDER]
 //!
+//! `--avx2` and `--libtorch` hold it to narrower vectors, or to libtorch's operators alone.
 //! `--export` writes the first weights and the images' order instead, for a peer to start from.
 
 use std::path::PathBuf;
@@ -10,7 +11,9 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
-use mnist_report::engine::{Engine, Network, Observer, Split, Trainer, without_outside_settings};
+use mnist_report::engine::{
+    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, without_outside_settings,
+};
 use mnist_report::paths;
 use mnist_report::runs::to_safetensors;
 use mnist_report::study::{Plan, Source};
@@ -46,6 +49,8 @@ fn main() -> Result<()> {
         match word.as_str() {
             "--no-dropout" => dropout = false,
             "--export" => export = Some(PathBuf::from(words.next().context("--export needs a folder")?)),
+            "--avx2" => anyhow::ensure!(choose_vectors(Some(Vectors::Avx2)), "too late"),
+            "--libtorch" => anyhow::ensure!(choose_vectors(None), "too late"),
             other => anyhow::bail!("unknown option {other}"),
         }
     }

@@ -1,14 +1,14 @@
 //! Verifies a bundle with other arithmetic than its study's, and prints how far that is off: the measurements
 //! behind the tolerances (docs/verification.md).
 //!
-//!     cargo run --release --example replay_errors -- BUNDLE native 3
+//!     cargo run --release --example replay_errors -- BUNDLE native 3 [libtorch]
 //!
-//! The class `native` takes libtorch's own variables as they are set: ATEN_CPU_CAPABILITY=default, avx2, avx512;
+//! With `libtorch`, its operators alone, without the program's own kernels. The class `native` takes libtorch's own variables as they are set: ATEN_CPU_CAPABILITY=default, avx2, avx512;
 //! ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2; MKL_CBWR=COMPATIBLE, SSE4_2, AVX2.
 
 use std::path::PathBuf;
 
-use mnist_report::engine::DeviceChoice;
+use mnist_report::engine::{DeviceChoice, choose_vectors};
 use mnist_report::study::{Compute, CpuClass};
 use mnist_report::verify::{Rung, verify_with};
 
@@ -18,6 +18,9 @@ fn main() -> anyhow::Result<()> {
     let (Some(bundle), Some(class), Some(threads)) = (words.next(), words.next(), words.next()) else {
         return Err(usage());
     };
+    if words.next().as_deref() == Some("libtorch") {
+        anyhow::ensure!(choose_vectors(None), "too late");
+    }
     let class = match class.as_str() {
         "portable" => CpuClass::Portable,
         "native" => CpuClass::Native,

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::ffi;
+use super::{ffi, kernels};
 use crate::study::{Compute, CpuClass};
 
 /// `--device`, as asked for.
@@ -147,6 +147,9 @@ impl Engine {
 
     /// Multiply-adds a second of a matrix product here: the yardstick for how long a study takes.
     pub fn matmul_rate(&self) -> f64 {
+        if !self.is_gpu() && kernels::vectors().is_some() {
+            return kernels::product_rate();
+        }
         let n = 1024;
         let a = tch::Tensor::ones([n, n], (tch::Kind::Float, self.device));
         let run = |times: i32| {

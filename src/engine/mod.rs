@@ -13,6 +13,7 @@ mod schedule;
 mod train;
 
 pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
+pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{NamedTensor, Network, Trace};
 pub use optimizer::UpdateRule;
 pub use schedule::learning_rate;

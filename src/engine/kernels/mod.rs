@@ -57,25 +57,56 @@ pub enum Vectors {
     Avx512,
 }
 
+static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
+
 /// The vectors to use; none where the CPU has no fused multiply-add, and libtorch does everything.
 pub fn vectors() -> Option<Vectors> {
-    static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
     *VECTORS.get_or_init(|| {
         let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
-        match std::env::var("MNIST_REPORT_VECTORS").as_deref() {
-            Ok("avx2") if narrow => Some(Vectors::Avx2),
-            _ if narrow && wide => Some(Vectors::Avx512),
-            _ => narrow.then_some(Vectors::Avx2),
-        }
+        let wide = wide && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw");
+        narrow.then_some(if wide { Vectors::Avx512 } else { Vectors::Avx2 })
     })
 }
 
-/// Threads to spread jobs over: the cores that this process may use.
-fn threads(jobs: usize) -> usize {
+/// Uses narrower vectors than the widest, or none: for measurements. False where some are in use already, or missing.
+pub fn choose(vectors: Option<Vectors>) -> bool {
+    let there = match vectors {
+        None => true,
+        Some(Vectors::Avx2) => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        Some(Vectors::Avx512) => false,
+    };
+    there && VECTORS.set(vectors).is_ok()
+}
+
+/// Multiply-adds a second of a product of matrices by these kernels.
+pub fn product_rate() -> f64 {
+    const N: usize = 1024;
+    let (x, weight, mut y) = (vec![1.0; N * N], vec![1.0; N * N], vec![0.0; N * N]);
+    let mut run = || {
+        let start = std::time::Instant::now();
+        Linear { inputs: N, outputs: N }.forward(&x, &weight, None, &mut y);
+        start.elapsed().as_secs_f64()
+    };
+    let fastest = (0..4).map(|_| run()).fold(f64::MAX, f64::min);
+    (N * N * N) as f64 / fastest
+}
+
+/// Cores that this process may use.
+fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
-    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-    cores.min(jobs).max(1)
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Threads that wait for work beside the caller's: starting as many anew for each operator would cost what they save.
+/// None where there is nothing to share, or the system gives no threads.
+fn helpers() -> Option<&'static rayon::ThreadPool> {
+    static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
+    let start = || match cores() {
+        1 => None,
+        cores => rayon::ThreadPoolBuilder::new().num_threads(cores - 1).build().ok(),
+    };
+    HELPERS.get_or_init(start).as_ref()
 }
 
 /// Does every job, each whole on one thread; `scratch` is made once a thread.
@@ -97,14 +128,12 @@ fn each<J: Send, S>(
             }
         }
     };
-    match threads(count) {
-        1 => run(),
-        threads => std::thread::scope(|scope| {
-            (1..threads).for_each(|_| {
-                scope.spawn(run);
-            });
+    match helpers() {
+        Some(helpers) if count > 1 => helpers.in_place_scope(|scope| {
+            (1..cores().min(count)).for_each(|_| scope.spawn(|_| run()));
             run();
         }),
+        _ => run(),
     }
 }
 
