@@ -41,12 +41,18 @@ impl FromStr for DeviceChoice {
     }
 }
 
+/// The program's own share of the arithmetic: random streams, schedules, optimizers, losses, kernels. One more with every
+/// change after which the same study gives other bits, so that such results are held to tolerances, not to equality.
+const ARITHMETIC: u32 = 1;
+
 /// Where results are comparable bit for bit: nothing in here is a time, a path or a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// `portable`, `native` or `cuda`.
     pub class: String,
     pub libtorch: String,
+    /// The version of the program's own share of the arithmetic.
+    pub arithmetic: u32,
     pub precision: String,
     /// CPU threads of one operator; absent on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +70,7 @@ pub struct Environment {
 
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "libtorch {}, {}", self.libtorch, self.precision)?;
+        write!(f, "libtorch {}, arithmetic {}, {}", self.libtorch, self.arithmetic, self.precision)?;
         match (self.class.as_str(), &self.gpu, &self.cpu) {
             ("cuda", Some(gpu), _) => {
                 write!(f, ", {gpu}")?;
@@ -243,6 +249,7 @@ fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
     Environment {
         class: class.to_owned(),
         libtorch: ffi::torch_version(),
+        arithmetic: ARITHMETIC,
         precision: precision.to_owned(),
         threads: gpu.is_none().then_some(compute.threads),
         cpu: (class == "native").then(cpu_model),

@@ -258,9 +258,9 @@ fn environment(e: &Environment, lang: &Language) -> Result<String> {
         ("native", Some(_)) => "environment.native",
         _ => "environment.portable",
     };
-    let Environment { libtorch, precision, cpu, gpu, cuda, cudnn, .. } = e;
+    let Environment { libtorch, arithmetic, precision, cpu, gpu, cuda, cudnn, .. } = e;
     let threads = e.threads.unwrap_or_default();
-    lang.say(key, context! { libtorch, precision, cpu, gpu, cuda, cudnn, threads })
+    lang.say(key, context! { libtorch, arithmetic, precision, cpu, gpu, cuda, cudnn, threads })
 }
 
 /// An input as the report names it; the manifest's names that are words, in its language.

@@ -34,6 +34,14 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
     assert_eq!(names(other.path.parent().unwrap()), [".other name.runs", "other name"]);
 }
 
+/// The class promises these bits to everyone who verifies a bundle, on whatever CPU: where they must change, ARITHMETIC
+/// in src/engine/device.rs goes up with them.
+#[test]
+fn the_portable_class_gives_the_same_results_on_every_machine() {
+    let results = Results::from_json(&shared().0.text("results.json")).unwrap();
+    assert_eq!(results.measured_digest(), "408a0dc1bf32408e9da6a7a2d632d9af5021e93c072ef727ed5204fc5b13ed94");
+}
+
 #[test]
 fn the_report_id_is_the_hash_of_the_sums_and_all_that_standard_output_holds() {
     let (bundle, done) = shared();

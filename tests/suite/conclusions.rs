@@ -22,7 +22,8 @@ fn labels() -> &'static [u8] {
 }
 
 fn environment() -> Environment {
-    let class = json!({"class": "portable", "libtorch": "2.11.0", "precision": "float32", "threads": 4});
+    let class =
+        json!({"class": "portable", "libtorch": "2.11.0", "arithmetic": 1, "precision": "float32", "threads": 4});
     serde_json::from_value(class).unwrap()
 }
 

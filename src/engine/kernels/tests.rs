@@ -264,3 +264,50 @@ fn a_dense_layer_is_a_product_and_goes_back_as_one() {
     }
     assert!(!Linear { inputs: 20, outputs: 2 }.fits());
 }
+
+/// Bundles that are out already rest on these bits, on every CPU: where they must change, ARITHMETIC in
+/// src/engine/device.rs goes up with them.
+#[test]
+fn the_bits_stay() {
+    let mut bytes = Vec::new();
+    let mut keep = |values: &[f32]| bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    let drawn = |n: usize, key: &str| drawn(n, &format!("bits {key}"));
+
+    let conv = Winograd { input: Shape { height: 13, width: 10, channels: 20 }, outputs: 36, padding: 1 };
+    let (x, weight, bias) = (drawn(11 * conv.input.len(), "x"), drawn(36 * 20 * 9, "weight"), drawn(36, "bias"));
+    let gradient = drawn(11 * conv.output().len(), "gradient");
+    let mut y = vec![0.0; gradient.len()];
+    let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; 36]);
+    conv.forward(&x, &weight, Some(&bias), &mut y);
+    conv.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+    [&y, &dx, &dw, &db].into_iter().for_each(|v| keep(v));
+
+    let norm = BatchNorm { shape: conv.output(), eps: 1e-5, relu: true };
+    let (scale, shift) = (drawn(36, "scale"), drawn(36, "shift"));
+    let moments = norm.moments(&y);
+    let (mut z, mut dy, mut ds) = (vec![0.0; y.len()], vec![0.0; y.len()], vec![0.0; 36]);
+    norm.forward(&y, &moments, &scale, &shift, &mut z);
+    norm.backward(&y, &z, &moments, &scale, &gradient, &mut dy, &mut ds, &mut db);
+    [&moments.variance, &z, &dy, &ds, &db].into_iter().for_each(|v| keep(v));
+
+    let direct =
+        Direct { input: Shape { height: 14, width: 13, channels: 1 }, outputs: 24, kernel: 3, stride: 1, padding: 0 };
+    let (x, weight, bias) = (drawn(11 * direct.input.len(), "dx"), drawn(24 * 9, "dweight"), drawn(24, "dbias"));
+    let gradient = drawn(11 * direct.output().len(), "dgradient");
+    let (mut y, mut dw, mut db) = (vec![0.0; gradient.len()], vec![0.0; weight.len()], vec![0.0; 24]);
+    direct.forward(&x, &weight, Some(&bias), &mut y);
+    direct.backward(&x, &gradient, &mut dw, &mut db);
+    [&y, &dw, &db].into_iter().for_each(|v| keep(v));
+
+    let linear = Linear { inputs: 336, outputs: 40 };
+    let (x, weight, bias) = (drawn(70 * 336, "lx"), drawn(40 * 336, "lweight"), drawn(40, "lbias"));
+    let gradient = drawn(70 * 40, "lgradient");
+    let (mut y, mut dx) = (vec![0.0; gradient.len()], vec![0.0; x.len()]);
+    let (mut dw, mut db) = (vec![0.0; weight.len()], vec![0.0; 40]);
+    linear.forward(&x, &weight, Some(&bias), &mut y);
+    linear.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+    [&y, &dx, &dw, &db].into_iter().for_each(|v| keep(v));
+
+    let bits = crate::digest::sha256_hex(&bytes);
+    assert_eq!(bits, "7c57b9c026f5927f443da8b7d4ac3f147e90b53a9bcba4f094221f2e8cb5bbb9");
+}
