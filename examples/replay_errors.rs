@@ -1,9 +1,10 @@
 //! Verifies a bundle with other arithmetic than its study's, and prints how far that is off: the measurements
 //! behind the tolerances (docs/verification.md).
 //!
-//!     cargo run --release --example replay_errors -- BUNDLE native 3 [libtorch]
+//!     cargo run --release --example replay_errors -- BUNDLE native 3 [libtorch] [rerun]
 //!
-//! With `libtorch`, its operators alone, without the program's own kernels. The class `native` takes libtorch's own variables as they are set: ATEN_CPU_CAPABILITY=default, avx2, avx512;
+//! With `libtorch`, its operators alone, without the program's own kernels; with `rerun`, that rung too. The class
+//! `native` takes libtorch's own variables as they are set: ATEN_CPU_CAPABILITY=default, avx2, avx512;
 //! ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2; MKL_CBWR=COMPATIBLE, SSE4_2, AVX2.
 
 use std::path::PathBuf;
@@ -18,8 +19,13 @@ fn main() -> anyhow::Result<()> {
     let (Some(bundle), Some(class), Some(threads)) = (words.next(), words.next(), words.next()) else {
         return Err(usage());
     };
-    if words.next().as_deref() == Some("libtorch") {
-        anyhow::ensure!(choose_vectors(None), "too late");
+    let mut upto = Rung::Replay;
+    for word in words {
+        match word.as_str() {
+            "libtorch" => anyhow::ensure!(choose_vectors(None), "too late"),
+            "rerun" => upto = Rung::Rerun,
+            _ => return Err(usage()),
+        }
     }
     let class = match class.as_str() {
         "portable" => CpuClass::Portable,
@@ -27,8 +33,8 @@ fn main() -> anyhow::Result<()> {
         _ => return Err(usage()),
     };
     let compute = Compute { threads: threads.parse()?, class, tf32: false };
-    let verification = verify_with(&PathBuf::from(bundle), Some(Rung::Replay), DeviceChoice::Cpu, Some(compute))?;
-    for step in verification.steps.iter().filter(|s| matches!(s.rung, Rung::Weights | Rung::Replay)) {
+    let verification = verify_with(&PathBuf::from(bundle), Some(upto), DeviceChoice::Cpu, Some(compute))?;
+    for step in verification.steps.iter().filter(|s| matches!(s.rung, Rung::Weights | Rung::Replay | Rung::Rerun)) {
         println!("{:8} {} {}", step.rung.name(), step.status, step.details.join("; "));
     }
     Ok(())

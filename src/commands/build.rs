@@ -24,11 +24,10 @@ use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, s
 use crate::runs::{Prepared, check_models, inputs_digest};
 use crate::study::Plan;
 
-/// How much faster than a plain matrix product a training step's multiply-adds go, measured for the
-/// coursework's networks: on two CPU cores, where Winograd's convolutions save products, and on a GPU, where small
-/// batches wait for launches.
-const CPU_FACTOR: f64 = 2.1;
-const GPU_FACTOR: f64 = 0.1;
+/// How many of a plan's multiply-adds are done in the time of one of the engine's large operator: on a CPU as measured,
+/// on a GPU, where small batches wait for launches, a guess.
+const CPU_FACTOR: f64 = 1.5;
+const GPU_FACTOR: f64 = 0.25;
 
 const FULL: &str = "reports/coursework.yaml";
 const QUICK: &str = "reports/quick.yaml";
@@ -120,8 +119,8 @@ fn announce(options: &Build, file: &Path, out: &Path, engine: &Engine, plan: &Pl
     if options.quiet {
         return;
     }
-    let rate = engine.matmul_rate() * if engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
-    let about = |plan: &Plan| duration(plan.mult_adds() / rate);
+    let rate = engine.mult_add_rate() * if engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+    let about = |plan: &Plan| duration(plan.cost() / rate);
     let (models, runs) = (plan.models.len(), plan.runs.values().map(|r| r.seeds.len()).sum::<usize>());
     say(&format!("{} -> {}", file.display(), out.display()));
     let (models, runs) = (plural(models, "model"), plural(runs, "training"));

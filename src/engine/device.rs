@@ -151,10 +151,11 @@ impl Engine {
         gpu_in_sight()
     }
 
-    /// Multiply-adds a second of a matrix product here: the yardstick for how long a study takes.
-    pub fn matmul_rate(&self) -> f64 {
+    /// Multiply-adds a second of a large operator here, a convolution or a product of matrices: the yardstick for how
+    /// long a study takes.
+    pub fn mult_add_rate(&self) -> f64 {
         if !self.is_gpu() && kernels::vectors().is_some() {
-            return kernels::product_rate();
+            return kernels::convolution_rate();
         }
         let n = 1024;
         let a = tch::Tensor::ones([n, n], (tch::Kind::Float, self.device));

@@ -69,8 +69,8 @@ pub struct Trainer<'a> {
     seed: u64,
     pub network: Network,
     rule: UpdateRule,
-    /// The current epoch's order; empty before its first batch.
-    order: Vec<i64>,
+    /// The current epoch's order, on the device; none before its first batch.
+    order: Option<Tensor>,
 }
 
 impl<'a> Trainer<'a> {
@@ -85,7 +85,7 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
-        Self { plan, input, split, seed, network, rule, order: Vec::new() }
+        Self { plan, input, split, seed, network, rule, order: None }
     }
 
     /// Batches done since the run's start.
@@ -118,7 +118,7 @@ impl<'a> Trainer<'a> {
             return Err(format!("{} tensors of an optimizer that has {used}", kept.len()));
         }
         self.rule.steps = done as u64;
-        self.order.clear();
+        self.order = None;
         Ok(())
     }
 
@@ -135,13 +135,16 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self) -> Tensor {
         let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
         let (epoch, step) = (self.done() / steps + 1, self.done() % steps + 1);
-        if step == 1 || self.order.is_empty() {
-            self.order = self.epoch_order(epoch);
-        }
-        let batch = &self.order[(step - 1) * size..(step * size).min(self.order.len())];
-        let index = Tensor::from_slice(batch).to_device(self.split.pixels.device());
+        // Sent once an epoch: a GPU that is sent something waits for it.
+        let order = match self.order.take() {
+            Some(order) if step > 1 => order,
+            _ => Tensor::from_slice(&self.epoch_order(epoch)).to_device(self.split.pixels.device()),
+        };
+        let first = (step - 1) * size;
+        let index = order.narrow(0, first as i64, size.min(self.split.len - first) as i64);
         let x = normalise(&self.split.pixels.index_select(0, &index), self.input);
         let targets = self.split.labels.index_select(0, &index);
+        self.order = Some(order);
         let (seed, dropout) = (self.seed, self.plan.dropout);
         let mut mask = |layer: &str, p: f64, n: usize| {
             let purpose = Purpose::Dropout { layer, epoch, step };

@@ -102,3 +102,27 @@ fn a_forgers_words_are_no_lines_of_the_verdict() {
     }
     assert!(!done.out.lines().any(|line| line.starts_with("render    passed")), "{}", done.out);
 }
+
+#[test]
+fn another_arithmetics_bundle_is_held_to_the_tolerances() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = folder.path().join("mini.yaml");
+    std::fs::write(&study, MINI).unwrap();
+    let bundle = Bundle::at(folder.path().join("mini"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    let honest = bundle.json("results.json")["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"].as_f64().unwrap();
+    let told = |times: f64, code: i32, line: &str| {
+        bundle.change_json("results.json", |results| {
+            results["environment"]["arithmetic"] = json!(0);
+            results["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"] = json!(honest * times);
+        });
+        bundle.run("render", &[]).exits(0);
+        let done = bundle.run("verify", &["--upto", "rerun"]).exits(code);
+        let rerun = done.out.lines().find(|l| l.starts_with("rerun")).unwrap();
+        assert!(rerun.contains(line), "{}", done.out);
+    };
+    let within = "another environment class: within the stated tolerances, at most 0.00 points and";
+    told(1.0, 0, &format!("{within} 0.0e0 of a loss off"));
+    told(0.9, 0, &format!("{within} 1.0e-1 of a loss off"));
+    told(0.7, 1, "single: epoch 1: training loss");
+}

@@ -79,17 +79,19 @@ pub fn choose(vectors: Option<Vectors>) -> bool {
     there && VECTORS.set(vectors).is_ok()
 }
 
-/// Multiply-adds a second of a product of matrices by these kernels.
-pub fn product_rate() -> f64 {
-    const N: usize = 1024;
-    let (x, weight, mut y) = (vec![1.0; N * N], vec![1.0; N * N], vec![0.0; N * N]);
+/// Multiply-adds a second, as plain sums count them, of a typical convolution by these kernels.
+pub fn convolution_rate() -> f64 {
+    const IMAGES: usize = 32;
+    let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, outputs: 128, padding: 0 };
+    let (x, weight) = (vec![1.0; IMAGES * conv.input.len()], vec![1.0; 128 * 64 * 9]);
+    let mut y = vec![0.0; IMAGES * conv.output().len()];
     let mut run = || {
         let start = std::time::Instant::now();
-        Linear { inputs: N, outputs: N }.forward(&x, &weight, None, &mut y);
+        conv.forward(&x, &weight, None, &mut y);
         start.elapsed().as_secs_f64()
     };
     let fastest = (0..4).map(|_| run()).fold(f64::MAX, f64::min);
-    (N * N * N) as f64 / fastest
+    (y.len() * 64 * 9) as f64 / fastest
 }
 
 /// Cores that this process may use.

@@ -1,0 +1,70 @@
+"""How a build's time grows with images, epochs, parameters and seeds: `python3 benches/growth.py`. Prints a table.
+
+Each line builds the same small study with one thing two and four times as large, and takes the seconds of training out of
+run-log.json: `build` also evaluates the 10,000 test images after each epoch. Also measures the peak memory of the largest.
+"""
+
+import json
+import resource
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "target" / "release" / "mnist-report"
+
+
+def study(images=6400, epochs=1, width=16, seeds=1):
+    """The slim network with `width` and twice as many channels."""
+    return f"""
+title: Growth
+models:
+  m:
+    layers:
+      - conv2d: {{out_channels: {width}, kernel_size: 3}}
+      - batch_norm2d
+      - relu
+      - conv2d: {{out_channels: {2 * width}, kernel_size: 3}}
+      - batch_norm2d
+      - relu
+      - max_pool2d: {{kernel_size: 6}}
+      - flatten
+      - linear: {{out_features: 128}}
+      - relu
+      - linear: {{out_features: 10}}
+runs:
+  r:
+    model: m
+    train: {{images: {{first: {images}}}, order: shuffled}}
+    epochs: {epochs}
+    batch_size: 128
+    optimizer: {{sgd: {{lr: 0.01, momentum: 0.5}}}}
+    seeds: {list(range(1, seeds + 1))}
+"""
+
+
+def seconds(**sizes):
+    """How long a build trains and evaluates, and its model's parameters."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "growth.yaml"
+        file.write_text(study(**sizes))
+        subprocess.run([PROGRAM, "build", "--quiet", "--device", "cpu", file], check=True, capture_output=True)
+        log = json.loads((Path(folder) / "growth" / "run-log.json").read_text())
+        results = json.loads((Path(folder) / "growth" / "results.json").read_text())
+        return sum(run["seconds"] for run in log["runs"]), results["models"]["m"]["parameters"]
+
+
+def main():
+    seconds()  # warms up
+    print("| what grows | values | seconds of training and evaluation |\n|:---|:---|---:|")
+    for name, values in [("images", [6400, 12800, 25600]), ("epochs", [1, 2, 4]), ("seeds", [1, 2, 4])]:
+        measured = [seconds(**{name: value})[0] for value in values]
+        print(f"| {name} | {', '.join(str(v) for v in values)} | {', '.join(f'{m:.1f}' for m in measured)} |", flush=True)
+    measured = [seconds(width=width) for width in [16, 32, 64]]
+    print(f"| parameters | {', '.join(str(p) for _, p in measured)} | {', '.join(f'{m:.1f}' for m, _ in measured)} |")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"\nPeak memory of a build: {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
