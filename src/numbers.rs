@@ -23,22 +23,28 @@ impl Form {
 
     /// As `numbers::fixed`.
     pub fn fixed(self, x: f64, decimals: usize) -> String {
-        fixed(x, decimals).replace('.', self.decimal)
+        self.set(&fixed(x, decimals))
     }
 
     /// As `numbers::percent`.
     pub fn percent(self, x: f64, decimals: usize) -> String {
-        percent(x, decimals).replace('.', self.decimal)
+        self.set(&percent(x, decimals))
     }
 
     /// As `numbers::points`.
     pub fn points(self, x: f64, decimals: usize) -> String {
-        points(x, decimals).replace('.', self.decimal)
+        self.set(&points(x, decimals))
     }
 
     /// As `numbers::plain`.
     pub fn plain(self, x: f64) -> String {
-        plain(x).replace('.', self.decimal)
+        self.set(&plain(x))
+    }
+
+    /// With the language's decimal sign, and a minus sign in place of a hyphen: as wide as a digit, and never the end of
+    /// a line.
+    fn set(self, text: &str) -> String {
+        text.replace('.', self.decimal).replacen('-', "\u{2212}", 1)
     }
 
     /// As `numbers::count`.
@@ -125,6 +131,7 @@ mod tests {
             (duration(89.4), duration(330.0), duration(7200.0)),
             ("89 s".into(), "6 min".into(), "2 h 0 min".into())
         );
+        assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
         let uk = Form::of(Lang::Uk);
         assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));
     }

@@ -46,6 +46,8 @@ pub struct Network {
     pub(super) buffers: Vec<Tensor>,
     /// Of the last backward pass, one a parameter.
     pub(super) gradients: Vec<Tensor>,
+    /// The parameters whose gradient is zero, by index: the model's idle biases.
+    pub(super) idle: Vec<usize>,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
 }
@@ -99,12 +101,15 @@ impl Network {
             parameter += parameter_count;
             buffer += layer.buffers.len();
         }
+        let is_idle = |spec: &TensorSpec| model.idle_biases().any(|name| name == spec.name);
+        let idle = model.parameters().enumerate().filter(|(_, spec)| is_idle(spec)).map(|(i, _)| i).collect();
         Self {
             device: engine.device,
             layers,
             parameters: model.parameters().map(|s| on_device(s).set_requires_grad(true)).collect(),
             buffers: model.buffers().map(on_device).collect(),
             gradients: Vec::new(),
+            idle,
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
         }

@@ -161,6 +161,10 @@ impl Network {
         }
         self.gradients =
             own.into_iter().zip(&self.parameters).map(|(own, p)| own.unwrap_or_else(|| p.grad())).collect();
+        // Their sums of rounding errors differ from machine to machine, and Adam would make whole steps of them.
+        for &i in &self.idle {
+            let _ = self.gradients[i].zero_();
+        }
     }
 
     /// The layers in the order in which they are done, each with whether a ReLU belongs to it. relu(max_pool(x)) equals

@@ -91,6 +91,14 @@ impl Model {
         self.layers.iter().flat_map(|l| &l.buffers)
     }
 
+    /// Biases that batch normalisation takes back at once, with the batch's mean: in training, the loss does not depend
+    /// on them. Their gradient is zero; a sum of rounding errors is what autograd gives for it.
+    pub fn idle_biases(&self) -> impl Iterator<Item = &str> {
+        let pairs = self.layers.windows(2).filter(|pair| matches!(pair[1].kind, LayerKind::BatchNorm2d(_)));
+        let biased = pairs.filter(|pair| matches!(pair[0].kind, LayerKind::Conv2d(_)));
+        biased.filter_map(|pair| pair[0].parameters.get(1)).map(|bias| bias.name.as_str())
+    }
+
     /// The number of trainable parameters, as PyTorch counts them.
     pub fn parameter_count(&self) -> u64 {
         self.parameters().map(TensorSpec::numel).sum()
@@ -119,6 +127,16 @@ mod tests {
 
     fn model(yaml: &str) -> Result<Model, ModelError> {
         Model::resolve("m", &serde_yaml::from_str(yaml).unwrap(), [1, 28, 28])
+    }
+
+    #[test]
+    fn biases_before_batch_normalisation_are_idle() {
+        let layers = "{layers: [
+            conv2d: {name: a, out_channels: 2, kernel_size: 3}, batch_norm2d, relu,
+            conv2d: {name: b, out_channels: 2, kernel_size: 3, bias: false}, batch_norm2d,
+            conv2d: {name: c, out_channels: 2, kernel_size: 3}, relu, batch_norm2d,
+            flatten, linear: {out_features: 10}]}";
+        assert_eq!(model(layers).unwrap().idle_biases().collect::<Vec<_>>(), ["a.bias"]);
     }
 
     fn refused(yaml: &str) -> String {

@@ -241,7 +241,7 @@ fn of_accuracies_held_against_each_other() {
         "slim-keeps-baseline-accuracy",
         [
             (|i| i.right("slim", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "0.10 points", "one seed"]),
-            (|i| i.right("slim", 9_550), &["No", "95.50 %", "-1.50 points"]),
+            (|i| i.right("slim", 9_550), &["No", "95.50 %", "\u{2212}1.50 points"]),
             (|i| i.right("slim", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
         ],
     );
@@ -250,7 +250,7 @@ fn of_accuracies_held_against_each_other() {
         "slim-bn-keeps-baseline-accuracy",
         [
             (|i| i.right("slim-bn", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "one seed"]),
-            (|i| i.right("slim-bn", 9_550), &["No", "95.50 %", "-1.50 points"]),
+            (|i| i.right("slim-bn", 9_550), &["No", "95.50 %", "\u{2212}1.50 points"]),
             (|i| i.right("slim-bn", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
         ],
     );
@@ -259,7 +259,7 @@ fn of_accuracies_held_against_each_other() {
         "batch-norm-helps",
         [
             (|i| i.right("slim-bn", 9_862), &["Yes", "98.62 %", "1.62 points", "1.59 points"]),
-            (|i| i.right("slim-bn", 9_500), &["No", "95.00 %", "-2.00 points"]),
+            (|i| i.right("slim-bn", 9_500), &["No", "95.00 %", "\u{2212}2.00 points"]),
             (|i| i.right("slim-bn", 9_702), &["Not decided", "97.02 %"]),
         ],
     );
@@ -272,15 +272,15 @@ fn of_several_seeds() {
         "batch-norm-helps-at-convergence",
         [
             (|i| i.right("slim-bn-converged", 9_750), &["Yes", "0.50 points"]),
-            (|i| i.right("slim-bn-converged", 9_650), &["No", "-0.50 points"]),
+            (|i| i.right("slim-bn-converged", 9_650), &["No", "\u{2212}0.50 points"]),
             (|_| {}, &["Not decided", "0.00 points"]),
         ],
     );
     for (study, seeds) in [(EXTENDED, "over 5 and 5 seeds"), (LADDER, "over 3 and 3 seeds")] {
         let ways: [Way; 3] = [
-            (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "-0.01 points"]),
-            (|i| i.right("ladder-10k", 9_650), &["No", "-0.50 points"]),
-            (|i| i.right("ladder-10k", 9_690), &["Not decided", "-0.10 points"]),
+            (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "\u{2212}0.01 points"]),
+            (|i| i.right("ladder-10k", 9_650), &["No", "\u{2212}0.50 points"]),
+            (|i| i.right("ladder-10k", 9_690), &["Not decided", "\u{2212}0.10 points"]),
         ];
         comes_out(study, "ten-thousand-parameters", ways);
         let sentence = Invented::of(study).conclude("ten-thousand-parameters").sentence;
