@@ -79,14 +79,28 @@ impl Stream {
     /// A dropout mask of `n` values: 0 with probability `p`, else 1 / (1 - p).
     pub fn dropout_mask(&mut self, n: usize, p: f64) -> Vec<f32> {
         let keep = (1.0 / (1.0 - p)) as f32;
-        let drop_below = (p * 4_294_967_296.0) as u32;
-        let mut bytes = vec![0u8; 4 * n];
+        let is_kept = is_kept(p);
+        self.bytes(4 * n).chunks_exact(4).map(|word| if is_kept(word) { keep } else { 0.0 }).collect()
+    }
+
+    /// The same as bits, one where a value is kept: eight values a byte, the first in its lowest bit.
+    pub fn dropout_bits(&mut self, n: usize, p: f64) -> Vec<u8> {
+        let is_kept = is_kept(p);
+        let byte = |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(is_kept(word)) << i).sum();
+        self.bytes(4 * n).chunks(32).map(byte).collect()
+    }
+
+    fn bytes(&mut self, n: usize) -> Vec<u8> {
+        let mut bytes = vec![0u8; n];
         self.0.fill_bytes(&mut bytes);
         bytes
-            .chunks_exact(4)
-            .map(|b| if u32::from_le_bytes([b[0], b[1], b[2], b[3]]) < drop_below { 0.0 } else { keep })
-            .collect()
     }
+}
+
+/// Whether dropout with probability `p` keeps a value for which four bytes were drawn.
+fn is_kept(p: f64) -> impl Fn(&[u8]) -> bool {
+    let drop_below = (p * 4_294_967_296.0) as u32;
+    move |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]) >= drop_below
 }
 
 #[cfg(test)]
@@ -120,6 +134,9 @@ mod tests {
         let dropped = mask.iter().filter(|v| **v == 0.0).count() as f64 / 200_000.0;
         assert!((dropped - 0.25).abs() < 0.005, "{dropped}");
         assert!(mask.iter().all(|v| *v == 0.0 || *v == (4.0f64 / 3.0) as f32));
+        let bits = Stream::keyed(b"mask").dropout_bits(199_999, 0.25);
+        let unpacked = (0..199_999).map(|i| if bits[i / 8] >> (i % 8) & 1 == 1 { (4.0f64 / 3.0) as f32 } else { 0.0 });
+        assert!(unpacked.eq(mask[..199_999].iter().copied()), "the same, as bits");
         assert!(Stream::keyed(b"none").dropout_mask(1000, 0.0).iter().all(|v| *v == 1.0));
     }
 

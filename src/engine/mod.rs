@@ -5,7 +5,9 @@
 
 mod device;
 mod ffi;
+mod flat;
 mod kernels;
+mod masks;
 mod network;
 mod optimizer;
 mod pass;
@@ -15,6 +17,5 @@ mod train;
 pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
 pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{NamedTensor, Network, Trace};
-pub use optimizer::UpdateRule;
 pub use schedule::learning_rate;
 pub use train::{Observer, Split, Trainer, evaluate};

@@ -6,6 +6,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::Engine;
+use super::flat::Flat;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::study::{Input, LayerKind};
@@ -42,7 +43,7 @@ pub struct Network {
     pub(super) device: Device,
     pub(super) layers: Vec<LiveLayer>,
     /// All trainable parameters in PyTorch's order; layers refer to them by index.
-    pub(super) parameters: Vec<Tensor>,
+    pub(super) parameters: Flat,
     pub(super) buffers: Vec<Tensor>,
     /// Of the last backward pass, one a parameter.
     pub(super) gradients: Vec<Tensor>,
@@ -61,13 +62,14 @@ pub(super) struct LiveLayer {
     pub buffer: usize,
 }
 
-/// Gives the mask of a dropout layer from its name, probability and number of values; none keeps everything.
-pub(super) type MaskSource<'a> = dyn FnMut(&str, f64, usize) -> Option<Vec<f32>> + 'a;
+/// Gives the mask of a dropout layer from its name and number of values, in a row on the network's device; none keeps
+/// everything.
+pub(super) type MaskSource<'a> = dyn FnMut(&str, usize) -> Option<Tensor> + 'a;
 
 /// How a forward pass treats dropout and batch norm.
 pub(super) enum Mode<'a> {
     Evaluate,
-    /// Batch statistics, and a mask for each dropout layer from its name, probability and values.
+    /// Batch statistics, and a mask for each dropout layer.
     Train {
         mask: &'a mut MaskSource<'a>,
     },
@@ -84,10 +86,14 @@ impl Network {
                 Init::Zeros => vec![0.0; n],
             }
         };
-        let on_device = |spec: &TensorSpec| {
-            let shape: Vec<i64> = spec.shape.iter().map(|&d| d as i64).collect();
-            Tensor::from_slice(&first_values(spec)).reshape(shape).to_device(engine.device)
-        };
+        let size = |spec: &TensorSpec| spec.shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
+        let on_device =
+            |spec: &TensorSpec| Tensor::from_slice(&first_values(spec)).reshape(size(spec)).to_device(engine.device);
+        let mut parameters = Flat::zeros(&model.parameters().map(size).collect::<Vec<_>>(), engine.device);
+        for (part, spec) in parameters.parts.iter_mut().zip(model.parameters()) {
+            part.copy_(&on_device(spec));
+            *part = part.set_requires_grad(true);
+        }
         let (mut layers, mut parameter, mut buffer) = (Vec::new(), 0, 0);
         for layer in &model.layers {
             let parameter_count = layer.parameters.len();
@@ -106,7 +112,7 @@ impl Network {
         Self {
             device: engine.device,
             layers,
-            parameters: model.parameters().map(|s| on_device(s).set_requires_grad(true)).collect(),
+            parameters,
             buffers: model.buffers().map(on_device).collect(),
             gradients: Vec::new(),
             idle,
@@ -118,7 +124,10 @@ impl Network {
     /// Weights and buffers, by PyTorch's names.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
-        specs.zip(self.parameters.iter().chain(&self.buffers)).map(|(spec, tensor)| download(spec, tensor)).collect()
+        specs
+            .zip(self.parameters.parts.iter().chain(&self.buffers))
+            .map(|(spec, tensor)| download(spec, tensor))
+            .collect()
     }
 
     /// The gradients of the last backward pass, by the parameters' names.
@@ -133,7 +142,7 @@ impl Network {
     pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         let own = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
-        for (spec, target) in specs.zip(self.parameters.iter_mut().chain(&mut self.buffers)) {
+        for (spec, target) in specs.zip(self.parameters.parts.iter_mut().chain(&mut self.buffers)) {
             upload(&spec.name, target, tensors)?;
         }
         match tensors.len() == own {
@@ -169,7 +178,7 @@ impl Network {
         let x = self.upload(images, input);
         let logits = match masks {
             None => self.evaluate(&x),
-            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks) }).logits,
+            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks, self.device) }).logits,
         };
         values(&logits)
     }
@@ -184,7 +193,7 @@ impl Network {
     ) -> f32 {
         let x = self.upload(images, input);
         let targets = Tensor::from_slice(labels).to_kind(Kind::Int64).to_device(self.device);
-        let pass = self.forward(&x, &mut Mode::Train { mask: &mut given(masks) });
+        let pass = self.forward(&x, &mut Mode::Train { mask: &mut given(masks, self.device) });
         let loss = pass.logits.cross_entropy_for_logits(&targets);
         self.backward(pass, &loss);
         loss.double_value(&[]) as f32
@@ -209,7 +218,7 @@ impl Network {
 
     /// A layer by libtorch.
     pub(super) fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
-        let parameter = |i: usize| &self.parameters[layer.parameter + i];
+        let parameter = |i: usize| &self.parameters.parts[layer.parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
         match &layer.kind {
@@ -238,11 +247,11 @@ impl Network {
             }
             // A mean and not adaptive pooling, whose backward pass on CUDA does not repeat itself.
             LayerKind::GlobalAvgPool(_) => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
-            LayerKind::Dropout(c) => match mode {
+            LayerKind::Dropout(_) => match mode {
                 Mode::Evaluate => x.shallow_clone(),
-                Mode::Train { mask } => match mask(&layer.name, c.p, x.numel()) {
+                Mode::Train { mask } => match mask(&layer.name, x.numel()) {
                     None => x.shallow_clone(),
-                    Some(mask) => x * Tensor::from_slice(&mask).reshape(x.size()).to_device(self.device),
+                    Some(mask) => x * mask.reshape(x.size()),
                 },
             },
             LayerKind::Flatten(_) => x.flatten(1, -1),
@@ -251,8 +260,10 @@ impl Network {
     }
 }
 
-fn given(masks: &[(String, Vec<f32>)]) -> impl FnMut(&str, f64, usize) -> Option<Vec<f32>> {
-    |name, _, _| masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| mask.clone())
+fn given(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize) -> Option<Tensor> {
+    move |name, _| {
+        masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| Tensor::from_slice(mask).to_device(device))
+    }
 }
 
 /// Fills a tensor from the one of its name.

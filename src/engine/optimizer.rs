@@ -4,24 +4,25 @@
 
 use tch::{Kind, Tensor};
 
+use super::flat::Flat;
 use super::kernels;
 use super::pass::{values, values_mut};
 use crate::study::Optimizer;
 
-/// An optimizer with its state: for each parameter, the tensors that its rule keeps.
+/// An optimizer with its state: for each parameter, the tensors that its rule keeps. On a GPU, where each operation
+/// costs the time to launch it, it steps all parameters at once.
 pub struct UpdateRule {
     rule: Optimizer,
     /// Steps taken.
     pub steps: u64,
     /// One list a kept tensor (`momentum_buffer`, ...), each with one tensor a parameter.
-    state: Vec<Vec<Tensor>>,
+    state: Vec<Flat>,
 }
 
 impl UpdateRule {
     /// A fresh optimizer: every kept tensor zero, as PyTorch's are.
-    pub fn new(rule: &Optimizer, parameters: &[Tensor]) -> Self {
-        let zeros = || parameters.iter().map(Tensor::zeros_like).collect::<Vec<_>>();
-        let state = Self::state_names(rule).iter().map(|_| zeros()).collect();
+    pub fn new(rule: &Optimizer, parameters: &Flat) -> Self {
+        let state = Self::state_names(rule).iter().map(|_| parameters.zeros_like()).collect();
         Self { rule: rule.clone(), steps: 0, state }
     }
 
@@ -37,24 +38,27 @@ impl UpdateRule {
 
     /// The kept tensors with their names, list by list.
     pub fn state(&self) -> impl Iterator<Item = (&'static str, &[Tensor])> {
-        Self::state_names(&self.rule).iter().copied().zip(self.state.iter().map(Vec::as_slice))
+        Self::state_names(&self.rule).iter().copied().zip(self.state.iter().map(|list| &list.parts[..]))
     }
 
     /// As `state`, to be set.
     pub fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [Tensor])> {
-        Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(Vec::as_mut_slice))
+        Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(|list| &mut list.parts[..]))
     }
 
-    /// One step from the parameters' gradients; parameters without one stay.
-    pub fn step(&mut self, parameters: &mut [Tensor], gradients: &[Tensor], lr: f64) {
+    /// One step from the parameters' gradients, one each.
+    pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
         self.steps += 1;
-        tch::no_grad(|| {
-            for (i, (parameter, gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
-                if gradient.defined() {
-                    self.update(i, parameter, gradient.shallow_clone(), lr);
-                }
-            }
+        tch::no_grad(|| match parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
+            true => self.step_by_kernel(parameters, gradients, lr),
+            false => self.step_at_once(parameters, gradients, lr),
         });
+    }
+
+    fn step_by_kernel(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
+        for (i, (parameter, gradient)) in parameters.parts.iter_mut().zip(gradients).enumerate() {
+            self.update_by_kernel(i, parameter, gradient, lr);
+        }
     }
 
     /// In one pass over each tensor, where the program's own kernels can.
@@ -63,7 +67,7 @@ impl UpdateRule {
         let (g, p) = (g.contiguous(), values_mut(p));
         let g = values(&g);
         let rule = self.rule.clone();
-        let mut state = self.state.iter_mut().map(|list| values_mut(&mut list[i]));
+        let mut state = self.state.iter_mut().map(|list| values_mut(&mut list.parts[i]));
         let mut next = || state.next().unwrap_or_default();
         let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, keep: f64| {
             let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t));
@@ -102,10 +106,10 @@ impl UpdateRule {
         }
     }
 
-    fn update(&mut self, i: usize, p: &mut Tensor, g: Tensor, lr: f64) {
-        if p.device() == tch::Device::Cpu && kernels::vectors().is_some() {
-            return self.update_by_kernel(i, p, &g, lr);
-        }
+    /// By libtorch's operators, each over all parameters in a row.
+    fn step_at_once(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
+        let g = parameters.join(gradients);
+        let p = &mut parameters.all;
         let first = self.steps == 1;
         let t = self.steps as f64;
         let decayed = |g: Tensor, p: &Tensor, weight_decay: f64| match weight_decay {
@@ -118,7 +122,7 @@ impl UpdateRule {
                 let update = if c.momentum == 0.0 {
                     g
                 } else {
-                    let buffer = &mut self.state[0][i];
+                    let buffer = &mut self.state[0].all;
                     if first {
                         buffer.copy_(&g);
                     } else {
@@ -130,15 +134,15 @@ impl UpdateRule {
             }
             Optimizer::Adam(c) => {
                 let g = decayed(g, p, c.weight_decay);
-                self.adam(i, p, &g, lr, c.betas, c.eps, t);
+                self.adam(p, &g, lr, c.betas, c.eps, t);
             }
             Optimizer::AdamW(c) => {
                 let _ = p.g_mul_scalar_(1.0 - lr * c.weight_decay);
-                self.adam(i, p, &g, lr, c.betas, c.eps, t);
+                self.adam(p, &g, lr, c.betas, c.eps, t);
             }
             Optimizer::Adadelta(c) => {
                 let g = decayed(g, p, c.weight_decay);
-                let [square_avg, acc_delta] = self.pair(i);
+                let [square_avg, acc_delta] = self.pair();
                 let _ = square_avg.g_mul_scalar_(c.rho).g_add_(&(&g * &g * (1.0 - c.rho)));
                 let delta = square_root(&(&*acc_delta + c.eps)) / square_root(&(&*square_avg + c.eps)) * g;
                 let _ = acc_delta.g_mul_scalar_(c.rho).g_add_(&(&delta * &delta * (1.0 - c.rho)));
@@ -148,9 +152,9 @@ impl UpdateRule {
     }
 
     #[allow(clippy::too_many_arguments)] // the formula's own symbols (Kingma and Ba 2015, algorithm 1)
-    fn adam(&mut self, i: usize, p: &mut Tensor, g: &Tensor, lr: f64, betas: [f64; 2], eps: f64, t: f64) {
+    fn adam(&mut self, p: &mut Tensor, g: &Tensor, lr: f64, betas: [f64; 2], eps: f64, t: f64) {
         let [b1, b2] = betas;
-        let [exp_avg, exp_avg_sq] = self.pair(i);
+        let [exp_avg, exp_avg_sq] = self.pair();
         let _ = exp_avg.g_mul_scalar_(b1).g_add_(&(g * (1.0 - b1)));
         let _ = exp_avg_sq.g_mul_scalar_(b2).g_add_(&(g * g * (1.0 - b2)));
         let (correction1, correction2) = (1.0 - libm::pow(b1, t), 1.0 - libm::pow(b2, t));
@@ -158,9 +162,9 @@ impl UpdateRule {
         let _ = p.g_sub_(&(&*exp_avg * (lr / correction1) / denominator));
     }
 
-    fn pair(&mut self, i: usize) -> [&mut Tensor; 2] {
+    fn pair(&mut self) -> [&mut Tensor; 2] {
         let [a, b] = &mut self.state[..] else { unreachable!("both rules keep two lists") };
-        [&mut a[i], &mut b[i]]
+        [&mut a.all, &mut b.all]
     }
 }
 
@@ -207,13 +211,26 @@ mod tests {
         (0..n).map(value).collect()
     }
 
-    /// Steps with a given gradient.
-    fn step(rule: &mut UpdateRule, parameters: &mut [Tensor; 1], gradient: &Tensor, lr: f64) {
-        parameters[0].zero_grad();
-        // The gradient of a sum of products is the other factor, bit for bit.
-        (&parameters[0] * gradient).sum(Kind::Float).backward();
-        let gradients = [parameters[0].grad()];
-        rule.step(parameters, &gradients, lr);
+    /// The parameters of the fixtures, in one piece with others before and after them.
+    fn parameters(p: &[f32]) -> Flat {
+        let mut flat = Flat::zeros(&[vec![3], vec![p.len() as i64], vec![2, 2]], tch::Device::Cpu);
+        flat.parts[1].copy_(&Tensor::from_slice(p));
+        flat
+    }
+
+    /// Both ways to step.
+    const WAYS: [fn(&mut UpdateRule, &mut Flat, &[Tensor], f64); 2] =
+        [UpdateRule::step_by_kernel, UpdateRule::step_at_once];
+
+    /// Steps with a given gradient; the parameters before and after have none.
+    fn step(way: usize, rule: &mut UpdateRule, parameters: &mut Flat, gradient: &Tensor, lr: f64) -> Vec<f32> {
+        let gradients = [parameters.parts[0].zeros_like(), gradient.shallow_clone(), parameters.parts[2].zeros_like()];
+        rule.steps += 1;
+        WAYS[way](rule, parameters, &gradients, lr);
+        for other in [0, 2] {
+            assert!(values(&parameters.parts[other]).iter().all(|v| *v == 0.0));
+        }
+        values(&parameters.parts[1])
     }
 
     /// Before libtorch is used at all: the first use fixes its kernels for the whole process.
@@ -232,20 +249,22 @@ mod tests {
             let mut config = case.config.clone();
             assert_ne!(config.remove("amsgrad"), Some(json!(true)));
             let optimizer: Optimizer = serde_json::from_value(json!({&case.optimizer: config})).unwrap();
-            let mut parameters = [Tensor::from_slice(&fixture.p_before).set_requires_grad(true)];
-            let mut rule = UpdateRule::new(&optimizer, &parameters);
-            for (t, expected) in (1..).zip(&case.p_after_step) {
-                let noise = Tensor::from_slice(&hashed(40, 20 + t as u64));
-                let gradient = parameters[0].detach() * (0.5 + f64::from(t) / 10.0) + noise;
-                step(&mut rule, &mut parameters, &gradient, optimizer.lr());
-                for (i, (got, expected)) in values(&parameters[0]).into_iter().zip(expected).enumerate() {
-                    let relative = f64::from((got - expected).abs() / expected.abs());
-                    assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch's {expected}");
-                    compared += 1;
+            for way in 0..WAYS.len() {
+                let mut parameters = parameters(&fixture.p_before);
+                let mut rule = UpdateRule::new(&optimizer, &parameters);
+                for (t, expected) in (1..).zip(&case.p_after_step) {
+                    let noise = Tensor::from_slice(&hashed(40, 20 + t as u64));
+                    let gradient = &parameters.parts[1] * (0.5 + f64::from(t) / 10.0) + noise;
+                    let after = step(way, &mut rule, &mut parameters, &gradient, optimizer.lr());
+                    for (i, (got, expected)) in after.into_iter().zip(expected).enumerate() {
+                        let relative = f64::from((got - expected).abs() / expected.abs());
+                        assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch's {expected}");
+                        compared += 1;
+                    }
                 }
             }
         }
-        assert_eq!((fixture.cases.len(), compared), (12, 12 * 5 * 40));
+        assert_eq!((fixture.cases.len(), compared), (12, 12 * 2 * 5 * 40));
     }
 
     #[test]
@@ -255,12 +274,14 @@ mod tests {
         for key in ["adam", "adamw"] {
             let optimizer: Optimizer =
                 serde_json::from_value(json!({key: {"lr": 0.1, "eps": 1.0, "weight_decay": 0.0}})).unwrap();
-            let mut parameters = [Tensor::from_slice(&[1f32]).set_requires_grad(true)];
-            let mut rule = UpdateRule::new(&optimizer, &parameters);
-            for (gradient, expected) in [(0.5f32, 0.966_666_64f32), (-2.0, 0.999_855)] {
-                step(&mut rule, &mut parameters, &Tensor::from_slice(&[gradient]), optimizer.lr());
-                let got = values(&parameters[0])[0];
-                assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch's {expected}");
+            for way in 0..WAYS.len() {
+                let mut parameters = parameters(&[1.0]);
+                let mut rule = UpdateRule::new(&optimizer, &parameters);
+                for (gradient, expected) in [(0.5f32, 0.966_666_64f32), (-2.0, 0.999_855)] {
+                    let gradient = Tensor::from_slice(&[gradient]);
+                    let got = step(way, &mut rule, &mut parameters, &gradient, optimizer.lr())[0];
+                    assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch's {expected}");
+                }
             }
         }
     }

@@ -4,6 +4,8 @@
 //! Owns which layer is done by which, and what the way back needs. On a GPU, and on a CPU without fused multiply-add,
 //! libtorch does all of it.
 
+use std::ops::Range;
+
 use tch::Tensor;
 
 use super::kernels::{self, BatchNorm, Direct, Linear, MaxPool, Moments, Shape, Winograd};
@@ -60,11 +62,21 @@ enum Work {
     Dropout {
         mask: Tensor,
     },
-    /// Neighbouring layers in autograd's graph, from a leaf to an output.
+    /// Neighbouring layers in autograd's graph, from a leaf to an output, and their parameters.
     Libtorch {
         input: Tensor,
         output: Tensor,
+        parameters: Range<usize>,
     },
+}
+
+impl Step {
+    /// A leaf of autograd's graph, before the layers that follow.
+    fn in_graph(leaf: &Tensor, parameter: usize, wants_gradient: bool) -> Self {
+        let (input, output) = (leaf.shallow_clone(), leaf.shallow_clone());
+        let parameters = parameter..parameter;
+        Self { work: Work::Libtorch { input, output, parameters }, wants_gradient, parameter }
+    }
 }
 
 /// What a kernel does for a layer.
@@ -76,7 +88,7 @@ enum Kernel {
     Linear(Linear),
     Relu,
     Flatten,
-    Dropout { p: f64 },
+    Dropout,
 }
 
 impl Network {
@@ -113,41 +125,44 @@ impl Network {
                 None => {
                     if !in_graph {
                         x = leaf(&x, wants_gradient);
-                        let work = Work::Libtorch { input: x.shallow_clone(), output: x.shallow_clone() };
-                        steps.push(Step { work, wants_gradient, parameter: layer.parameter });
+                        steps.push(Step::in_graph(&x, layer.parameter, wants_gradient));
                         in_graph = true;
                     }
                     x = self.apply(layer, &x, mode);
                     wants_gradient |= layer.parameter_count > 0;
-                    if let Some(Step { work: Work::Libtorch { output, .. }, .. }) = steps.last_mut() {
+                    if let Some(Step { work: Work::Libtorch { output, parameters, .. }, .. }) = steps.last_mut() {
                         *output = x.shallow_clone();
+                        parameters.end = parameters.end.max(layer.parameter + layer.parameter_count);
                     }
                 }
             }
         }
         if !in_graph {
             x = leaf(&x, wants_gradient);
-            let work = Work::Libtorch { input: x.shallow_clone(), output: x.shallow_clone() };
-            steps.push(Step { work, wants_gradient, parameter: 0 });
+            steps.push(Step::in_graph(&x, 0, wants_gradient));
         }
         Pass { logits: x, steps }
     }
 
     /// The gradients of a loss of the pass's logits with respect to all parameters, in their order.
     pub(super) fn backward(&mut self, pass: Pass, loss: &Tensor) {
-        self.parameters.iter_mut().for_each(Tensor::zero_grad);
-        let mut own: Vec<Option<Tensor>> = self.parameters.iter().map(|_| None).collect();
+        let mut own: Vec<Option<Tensor>> = self.parameters.parts.iter().map(|_| None).collect();
         let mut gradient = Tensor::new();
         for (i, step) in pass.steps.into_iter().rev().enumerate() {
             match step.work {
-                Work::Libtorch { input, output } => {
-                    match i {
-                        0 => loss.backward(),
-                        // The gradient of a sum of products is the other factor.
-                        _ if output.requires_grad() => (&output * &gradient).sum(tch::Kind::Float).backward(),
-                        _ => {}
+                Work::Libtorch { input, output, parameters } => {
+                    // The gradient of a sum of products is the other factor.
+                    let last = i == 0;
+                    let of = if last { loss.shallow_clone() } else { (&output * &gradient).sum(tch::Kind::Float) };
+                    let wanted = step.wants_gradient.then_some(&input);
+                    let to: Vec<&Tensor> = self.parameters.parts[parameters.clone()].iter().chain(wanted).collect();
+                    if to.is_empty() {
+                        break;
                     }
-                    gradient = if step.wants_gradient { input.grad() } else { Tensor::new() };
+                    // Not `backward`, which would add to what the parameters hold, in an operation for each.
+                    let mut gradients = Tensor::run_backward(&[of], &to, false, false);
+                    gradient = if step.wants_gradient { gradients.pop().unwrap_or_default() } else { Tensor::new() };
+                    parameters.zip(gradients).for_each(|(i, gradient)| own[i] = Some(gradient));
                 }
                 work => {
                     gradient = tch::no_grad(|| {
@@ -159,8 +174,7 @@ impl Network {
                 break;
             }
         }
-        self.gradients =
-            own.into_iter().zip(&self.parameters).map(|(own, p)| own.unwrap_or_else(|| p.grad())).collect();
+        self.gradients = own.into_iter().map(|own| own.expect("every parameter lies before the loss")).collect();
         // Their sums of rounding errors differ from machine to machine, and Adam would make whole steps of them.
         for &i in &self.idle {
             let _ = self.gradients[i].zero_();
@@ -205,7 +219,7 @@ impl Network {
         match (&layer.kind, size.as_slice()) {
             (LayerKind::Relu(_), _) => return Some(Kernel::Relu),
             (LayerKind::Flatten(_), _) => return Some(Kernel::Flatten),
-            (LayerKind::Dropout(c), _) => return Some(Kernel::Dropout { p: c.p }),
+            (LayerKind::Dropout(_), _) => return Some(Kernel::Dropout),
             (LayerKind::Linear(c), &[_, inputs]) => {
                 let linear = Linear { inputs: inputs as usize, outputs: c.out_features };
                 return linear.fits().then_some(Kernel::Linear(linear));
@@ -244,7 +258,7 @@ impl Network {
         mode: &mut Mode,
     ) -> (Tensor, Option<Work>) {
         let training = matches!(mode, Mode::Train { .. }).then_some(());
-        let parameter = |i: usize| values(&self.parameters[layer.parameter + i]);
+        let parameter = |i: usize| values(&self.parameters.parts[layer.parameter + i]);
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let batch = x.size()[0];
         let fresh = |s: Shape| empty(batch, s);
@@ -257,10 +271,10 @@ impl Network {
                 let y = x.contiguous().flatten(1, -1);
                 (y, training.map(|()| Work::Flatten { size: x.size() }))
             }
-            Kernel::Dropout { p } => match mode {
-                Mode::Train { mask } => match mask(&layer.name, *p, x.numel()) {
+            Kernel::Dropout => match mode {
+                Mode::Train { mask } => match mask(&layer.name, x.numel()) {
                     Some(mask) => {
-                        let mask = Tensor::from_slice(&mask).reshape(x.size());
+                        let mask = mask.reshape(x.size());
                         (x.contiguous() * &mask, Some(Work::Dropout { mask }))
                     }
                     None => (x.shallow_clone(), None),
@@ -316,7 +330,7 @@ impl Network {
         own: &mut [Option<Tensor>],
     ) -> Tensor {
         let batch = gradient.size()[0];
-        let like = |i: usize| self.parameters.get(parameter + i).map(|p| p.detach().zeros_like());
+        let like = |i: usize| self.parameters.parts.get(parameter + i).map(|p| p.detach().zeros_like());
         match work {
             Work::Relu { y } => y.threshold_backward(gradient, 0.0),
             Work::Pool { pool, places } => {
@@ -327,7 +341,7 @@ impl Network {
             Work::BatchNorm { norm, x, y, moments } => {
                 let (mut dx, gradient) = (empty(batch, norm.shape), channels_last(gradient));
                 let (Some(mut dweight), Some(mut dbias)) = (like(0), like(1)) else { return Tensor::new() };
-                let weight = values(&self.parameters[parameter]);
+                let weight = values(&self.parameters.parts[parameter]);
                 let (into_weight, into_bias) = (values_mut(&mut dweight), values_mut(&mut dbias));
                 let (x, y, gradient, to) = (values(&x), values(&y), values(&gradient), values_mut(&mut dx));
                 norm.backward(x, y, &moments, weight, gradient, to, into_weight, into_bias);
@@ -338,7 +352,7 @@ impl Network {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let (mut dx, mut dbias) = (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.outputs]);
-                let (weight, to) = (values(&self.parameters[parameter]), dx.as_mut().map(values_mut));
+                let (weight, to) = (values(&self.parameters.parts[parameter]), dx.as_mut().map(values_mut));
                 conv.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
                 self.keep(parameter, dweight, &dbias, own);
                 dx.map_or_else(Tensor::new, |dx| channels_first(&dx))
@@ -357,7 +371,7 @@ impl Network {
                 let gradient = gradient.contiguous();
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let mut dx = wants_gradient.then(|| x.empty_like());
-                let (weight, to) = (values(&self.parameters[parameter]), dx.as_mut().map(values_mut));
+                let (weight, to) = (values(&self.parameters.parts[parameter]), dx.as_mut().map(values_mut));
                 let mut dbias = vec![0.0; linear.outputs];
                 linear.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
                 self.keep(parameter, dweight, &dbias, own);

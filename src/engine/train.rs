@@ -5,8 +5,10 @@
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
+use super::masks::Masks;
 use super::network::{Mode, NamedTensor, Network, normalise, values};
-use super::{Engine, UpdateRule, learning_rate};
+use super::optimizer::UpdateRule;
+use super::{Engine, learning_rate};
 use crate::dataset::{Images, PIXELS};
 use crate::model::{CLASSES, Model};
 use crate::rng::{Purpose, Stream};
@@ -69,6 +71,7 @@ pub struct Trainer<'a> {
     seed: u64,
     pub network: Network,
     rule: UpdateRule,
+    masks: Masks,
     /// The current epoch's order, on the device; none before its first batch.
     order: Option<Tensor>,
 }
@@ -85,7 +88,8 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
-        Self { plan, input, split, seed, network, rule, order: None }
+        let masks = Masks::new(model, plan, seed, engine.device);
+        Self { plan, input, split, seed, network, rule, masks, order: None }
     }
 
     /// Batches done since the run's start.
@@ -145,11 +149,8 @@ impl<'a> Trainer<'a> {
         let x = normalise(&self.split.pixels.index_select(0, &index), self.input);
         let targets = self.split.labels.index_select(0, &index);
         self.order = Some(order);
-        let (seed, dropout) = (self.seed, self.plan.dropout);
-        let mut mask = |layer: &str, p: f64, n: usize| {
-            let purpose = Purpose::Dropout { layer, epoch, step };
-            (dropout && p > 0.0).then(|| Stream::new(seed, purpose).dropout_mask(n, p))
-        };
+        let done = self.done();
+        let mut mask = |layer: &str, values: usize| self.masks.mask(layer, done, values);
         let pass = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
         let loss = pass.logits.cross_entropy_for_logits(&targets);
         self.network.backward(pass, &loss);

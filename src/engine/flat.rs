@@ -1,0 +1,85 @@
+//! Tensors that lie in one piece of memory, so that what is done to each value is done to all of them at once.
+//!
+//! Owns where each lies; what is done is the caller's.
+
+use tch::{Device, Kind, Tensor};
+
+/// Where the next tensor may start, in f32 values: a GPU's kernels read 16 bytes at a time, its caches 128.
+const ALIGNMENT: usize = 64;
+
+/// Tensors of f32 as views of one.
+pub(super) struct Flat {
+    /// All values in a row `[n]`: the tensors', one after the other, with unused values between them.
+    pub all: Tensor,
+    /// The tensors, in order.
+    pub parts: Vec<Tensor>,
+}
+
+impl Flat {
+    /// Zeros of the sizes given.
+    pub fn zeros(sizes: &[Vec<i64>], device: Device) -> Self {
+        let starts: Vec<usize> = sizes
+            .iter()
+            .scan(0, |end, size| {
+                let start = *end;
+                *end += numel(size).next_multiple_of(ALIGNMENT);
+                Some(start)
+            })
+            .collect();
+        let len = starts.last().zip(sizes.last()).map_or(0, |(start, size)| start + numel(size));
+        let all = Tensor::zeros([len as i64], (Kind::Float, device));
+        let part = |(start, size): (&usize, &Vec<i64>)| {
+            all.narrow(0, *start as i64, numel(size) as i64).view(size.as_slice()).detach()
+        };
+        let parts = starts.iter().zip(sizes).map(part).collect();
+        Self { all, parts }
+    }
+
+    /// Zeros of the same sizes, at the same places.
+    pub fn zeros_like(&self) -> Self {
+        Self::zeros(&self.parts.iter().map(Tensor::size).collect::<Vec<_>>(), self.all.device())
+    }
+
+    /// The values of tensors of these sizes in a row, each at its part's place, with zeros between them.
+    pub fn join(&self, tensors: &[Tensor]) -> Tensor {
+        let padding = Tensor::zeros([ALIGNMENT as i64], (Kind::Float, self.all.device()));
+        let mut pieces = Vec::with_capacity(2 * tensors.len());
+        for tensor in tensors {
+            let len = tensor.numel();
+            pieces.push(tensor.reshape([-1]));
+            pieces.push(padding.narrow(0, 0, (len.next_multiple_of(ALIGNMENT) - len) as i64));
+        }
+        pieces.pop();
+        Tensor::cat(&pieces, 0)
+    }
+}
+
+fn numel(size: &[i64]) -> usize {
+    size.iter().product::<i64>() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::network::values;
+    use crate::engine::{DeviceChoice, Engine};
+    use crate::study::Compute;
+
+    #[test]
+    fn parts_are_views_at_aligned_places_and_tensors_join_there() {
+        Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
+        let mut flat = Flat::zeros(&[vec![2, 3], vec![64], vec![1]], Device::Cpu);
+        assert_eq!(flat.all.size(), [64 + 64 + 1]);
+        let tensors = [
+            Tensor::ones([2, 3], (Kind::Float, Device::Cpu)),
+            Tensor::full([64], 2.0, (Kind::Float, Device::Cpu)),
+            Tensor::from_slice(&[3f32]),
+        ];
+        let _ = flat.all.g_add_(&flat.join(&tensors));
+        for (part, tensor) in flat.parts.iter().zip(&tensors) {
+            assert_eq!((part.size(), values(part)), (tensor.size(), values(tensor)));
+        }
+        assert_eq!(values(&flat.all).iter().sum::<f32>(), 6.0 + 128.0 + 3.0);
+        assert_eq!(values(&flat.zeros_like().all), [0.0; 129]);
+    }
+}
