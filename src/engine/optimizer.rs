@@ -218,9 +218,8 @@ mod tests {
         flat
     }
 
-    /// Both ways to step.
-    const WAYS: [fn(&mut UpdateRule, &mut Flat, &[Tensor], f64); 2] =
-        [UpdateRule::step_by_kernel, UpdateRule::step_at_once];
+    type Way = fn(&mut UpdateRule, &mut Flat, &[Tensor], f64);
+    const WAYS: [Way; 2] = [UpdateRule::step_by_kernel, UpdateRule::step_at_once];
 
     /// Steps with a given gradient; the parameters before and after have none.
     fn step(way: usize, rule: &mut UpdateRule, parameters: &mut Flat, gradient: &Tensor, lr: f64) -> Vec<f32> {
