@@ -6,14 +6,14 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::{Files, MANIFEST, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
+use super::{Files, INDEX, MANIFEST, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 
 /// Writes a bundle beside its place and renames it into it; what was there goes only then.
 ///
 /// # Errors
-/// A place that holds something that is not a bundle, or a disk that cannot be written.
+/// A place that holds something that is not of a bundle, or a disk that cannot be written.
 pub fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<()> {
     check_place(dir)?;
     let dir = absolute(dir)?;
@@ -66,7 +66,35 @@ pub fn check_place(dir: &Path) -> Result<()> {
         "{} holds something that is not a bundle; move it or name another folder with --out",
         dir.display()
     );
+    if let Ok(text) = fs::read_to_string(dir.join(SUMS))
+        && let Ok(sums) = Sums::parse(&text)
+        && let Some(stranger) = stranger(dir, "", &sums)?
+    {
+        bail!(
+            "{} does not belong to the bundle that lies there, and would be lost; move it elsewhere first",
+            dir.join(stranger).display()
+        );
+    }
     Ok(())
+}
+
+/// A file in a bundle's folder that the bundle does not list.
+fn stranger(dir: &Path, folder: &str, sums: &Sums) -> Result<Option<String>> {
+    let failed = || format!("cannot read {}", dir.join(folder).display());
+    for entry in fs::read_dir(dir.join(folder)).with_context(failed)? {
+        let entry = entry.with_context(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        let found = match entry.file_type().with_context(failed)?.is_dir() {
+            true => stranger(dir, &path, sums)?,
+            false if sums.0.contains_key(&path) || [SUMS, RUN_LOG, INDEX].contains(&path.as_str()) => None,
+            false => Some(path),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a folder was made by this program: its manifest or its sums say so. Other programs have files of these names

@@ -60,9 +60,25 @@ fn what_was_changed_by_hand_is_put_right() {
     bundle.write("report.md", "nonsense");
     fs::remove_file(bundle.path.join("report.html")).unwrap();
     fs::remove_file(bundle.path.join("manifest.json")).unwrap();
-    fs::write(bundle.path.join("figures/extra.svg"), "<svg/>").unwrap();
     bundle.run("render", &[]).exits(0);
     assert!(bundle.identity() == shared().0.identity());
+}
+
+#[test]
+fn files_that_are_not_the_bundles_are_not_lost() {
+    let bundle = copy();
+    for stranger in ["remarks.txt", "figures/drawn-by-hand.svg", "photos/board.jpg"] {
+        let path = bundle.path.join(stranger);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "mine").unwrap();
+        bundle.run("render", &[]).refused(&[stranger, "would be lost", "move it elsewhere"]);
+        run(&mut build(&tiny(), &bundle.path)).refused(&[stranger, "would be lost"]);
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        fs::remove_file(&path).unwrap();
+    }
+    // A published report's copy for static hosts is the bundle's.
+    bundle.write("index.html", bundle.bytes("report.html"));
+    bundle.run("render", &[]).exits(0);
 }
 
 #[test]

@@ -138,7 +138,7 @@ where
     let (width, _) = area.dim_in_pixel();
     text(area, course.title, (width as i32 / 2, 14), &font(SIZE + 1.0, INK), HPos::Center, VPos::Center)?;
     let mut chart = ChartBuilder::on(area)
-        .margin_top(30)
+        .margin_top(36)
         .margin_right(66)
         .margin_left(8)
         .margin_bottom(6)
@@ -223,9 +223,8 @@ where
         area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE)).map_err(failed)?;
         area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1))).map_err(failed)?;
         let words = lang.say("figures.curves.turn", context! { epoch => turn })?;
-        // Beside the line, on the side that has room.
-        let (dx, h) = if x > width as i32 / 2 { (-5, HPos::Right) } else { (5, HPos::Left) };
-        text(area, &words, (x + dx, top + 7), &font(SIZE - 1.0, BLUE), h, VPos::Center)?;
+        // Above the plot, where no line of the grid crosses it.
+        text(area, &words, (x, top - 7), &font(SIZE - 1.0, BLUE), HPos::Center, VPos::Center)?;
     }
     Ok(())
 }
