@@ -91,12 +91,22 @@ impl Model {
         self.layers.iter().flat_map(|l| &l.buffers)
     }
 
-    /// Biases that batch normalisation takes back at once, with the batch's mean: in training, the loss does not depend
-    /// on them. Their gradient is zero; a sum of rounding errors is what autograd gives for it.
+    /// Biases that batch normalisation takes back, with the batch's mean, before anything else than pooling sees them: in
+    /// training, the loss does not depend on them. Their gradient is zero; a sum of rounding errors is what autograd
+    /// gives for it.
     pub fn idle_biases(&self) -> impl Iterator<Item = &str> {
-        let pairs = self.layers.windows(2).filter(|pair| matches!(pair[1].kind, LayerKind::BatchNorm2d(_)));
-        let biased = pairs.filter(|pair| matches!(pair[0].kind, LayerKind::Conv2d(_)));
-        biased.filter_map(|pair| pair[0].parameters.get(1)).map(|bias| bias.name.as_str())
+        // The largest and the mean of shifted values are shifted as much; not so a mean that takes in padding.
+        let shifts = |kind: &LayerKind| match kind {
+            LayerKind::MaxPool2d(_) => true,
+            LayerKind::AvgPool2d(p) => p.padding == 0,
+            _ => false,
+        };
+        self.layers.iter().enumerate().filter_map(move |(i, layer)| {
+            let (LayerKind::Conv2d(_) | LayerKind::BatchNorm2d(_)) = layer.kind else { return None };
+            let next = self.layers[i + 1..].iter().find(|l| !shifts(&l.kind))?;
+            let bias = layer.parameters.get(1).filter(|_| matches!(next.kind, LayerKind::BatchNorm2d(_)))?;
+            Some(bias.name.as_str())
+        })
     }
 
     /// The number of trainable parameters, as PyTorch counts them.
@@ -135,8 +145,12 @@ mod tests {
             conv2d: {name: a, out_channels: 2, kernel_size: 3}, batch_norm2d, relu,
             conv2d: {name: b, out_channels: 2, kernel_size: 3, bias: false}, batch_norm2d,
             conv2d: {name: c, out_channels: 2, kernel_size: 3}, relu, batch_norm2d,
+            conv2d: {name: d, out_channels: 2, kernel_size: 3}, max_pool2d: {kernel_size: 3, stride: 1, padding: 1},
+            avg_pool2d: {kernel_size: 2, stride: 1}, batch_norm2d: {name: e}, batch_norm2d,
+            conv2d: {name: f, out_channels: 2, kernel_size: 3}, avg_pool2d: {kernel_size: 2, padding: 1},
+            batch_norm2d: {name: g}, max_pool2d: {kernel_size: 2},
             flatten, linear: {out_features: 10}]}";
-        assert_eq!(model(layers).unwrap().idle_biases().collect::<Vec<_>>(), ["a.bias"]);
+        assert_eq!(model(layers).unwrap().idle_biases().collect::<Vec<_>>(), ["a.bias", "d.bias", "e.bias"]);
     }
 
     fn refused(yaml: &str) -> String {
