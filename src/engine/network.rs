@@ -222,8 +222,10 @@ impl Network {
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
         match &layer.kind {
+            // In the order `[batch, c, h, w]`: of a kernel's output as it lies, `[batch, h, w, c]`, oneDNN's backward pass writes
+            // beyond its memory where channels are few, the kernel is 1x1 and the stride 2 (libtorch 2.11, AVX2).
             LayerKind::Conv2d(c) => {
-                x.conv2d(parameter(0), bias(), pair(c.stride), pair(c.padding), [1, 1], c.groups as i64)
+                x.contiguous().conv2d(parameter(0), bias(), pair(c.stride), pair(c.padding), [1, 1], c.groups as i64)
             }
             LayerKind::BatchNorm2d(c) => {
                 let training = matches!(mode, Mode::Train { .. });
