@@ -178,8 +178,21 @@ impl Engine {
 /// The system's, where the program cannot be started again.
 pub fn without_outside_settings() -> std::io::Result<()> {
     use std::os::unix::process::CommandExt;
-    const PREFIXES: [&str; 10] =
-        ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "PYTORCH_", "CUBLAS_"];
+    const PREFIXES: [&str; 13] = [
+        "OMP_",
+        "GOMP_",
+        "KMP_",
+        "MKL_",
+        "ONEDNN_",
+        "DNNL_",
+        "ATEN_",
+        "TORCH_",
+        "PYTORCH_",
+        "CUBLAS_",
+        "CUBLASLT_",
+        "CUDNN_",
+        "NVIDIA_TF32_OVERRIDE",
+    ];
     // How threads wait for each other changes no bit, but much of the time where processors are shared.
     const HARMLESS: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
     let reaches = |name: &std::ffi::OsString| {

@@ -222,10 +222,9 @@ impl Network {
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
         match &layer.kind {
-            // In the order `[batch, c, h, w]`: of a kernel's output as it lies, `[batch, h, w, c]`, oneDNN's backward pass writes
-            // beyond its memory where channels are few, the kernel is 1x1 and the stride 2 (libtorch 2.11, AVX2).
             LayerKind::Conv2d(c) => {
-                x.contiguous().conv2d(parameter(0), bias(), pair(c.stride), pair(c.padding), [1, 1], c.groups as i64)
+                let (stride, padding) = (pair(c.stride), pair(c.padding));
+                plain_order(x).conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
             }
             LayerKind::BatchNorm2d(c) => {
                 let training = matches!(mode, Mode::Train { .. });
@@ -260,6 +259,13 @@ impl Network {
             LayerKind::Linear(_) => x.linear(parameter(0), bias()),
         }
     }
+}
+
+/// The same values in the order `[batch, c, h, w]`, strides and all. Of a kernel's output as it lies, `[batch, h, w, c]`,
+/// oneDNN's backward pass writes beyond its memory where channels are few, the kernel is 1x1 and the stride 2 (libtorch
+/// 2.11, AVX2). With one channel both orders are one, and only the strides tell which is meant: hence the views.
+fn plain_order(x: &Tensor) -> Tensor {
+    x.contiguous().view([-1]).view(x.size().as_slice())
 }
 
 fn given(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize) -> Option<Tensor> {

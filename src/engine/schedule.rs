@@ -24,11 +24,13 @@ fn cosine(start: f64, end: f64, progress: f64) -> f64 {
 fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
     let (initial, step) = (max / c.div_factor, step as f64);
     let minimum = initial / c.final_div_factor;
+    // Negative where the rise takes less than a step; PyTorch goes on from there all the same.
     let up = c.pct_start * total as f64 - 1.0;
-    let down = (total as f64 - 1.0 - up).max(1.0);
+    let down = total as f64 - 1.0 - up;
     match up > 0.0 && step <= up {
         true => cosine(initial, max, step / up),
-        false => cosine(max, minimum, (step - up.max(0.0)) / down),
+        false if down > 0.0 => cosine(max, minimum, (step - up) / down),
+        false => max,
     }
 }
 
@@ -103,5 +105,24 @@ mod tests {
             }
         }
         assert_eq!((fixture.cases.len(), compared), (6, 4 * 6 * 3 + 20 + 13));
+    }
+
+    #[test]
+    fn a_rise_of_less_than_a_step_is_pytorchs_too() {
+        // PyTorch 2.11, OneCycleLR(max_lr=0.1).
+        let of_five = [
+            0.090_450_887_915_348_5,
+            0.065_450_987_915_348_5,
+            0.034_549_412_084_651_51,
+            0.009_549_512_084_651_508,
+            4e-7,
+        ];
+        for (pct_start, rates) in [(0.0, &of_five[..]), (0.3, &[0.081_174_565_394_976_3, 4e-7]), (0.3, &[4e-7])] {
+            let schedule = serde_json::from_value(json!({"one_cycle": {"pct_start": pct_start}})).unwrap();
+            for (step, expected) in rates.iter().enumerate() {
+                let lr = learning_rate(&schedule, 0.1, 0, step, 1, rates.len());
+                assert!((lr - expected).abs() <= 1e-12, "{pct_start}, step {step}: {lr}, PyTorch's {expected}");
+            }
+        }
     }
 }

@@ -11,6 +11,9 @@ const MAX_SETTING: usize = 1 << 20;
 /// Values in one tensor beyond this would not fit a machine of today.
 const MAX_VALUES: u64 = 1 << 30;
 
+/// The largest activation of one image, in values: 64 MiB.
+const MAX_ACTIVATION: f64 = 16_777_216.0;
+
 /// How a tensor is filled before training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,7 +63,12 @@ impl Layer {
     /// Says which setting does not fit which input.
     pub fn resolve(name: String, kind: LayerKind, input: Vec<usize>) -> Result<Self, String> {
         check_settings(&kind)?;
+        if let (LayerKind::Conv2d(c), [channels, height, width]) = (&kind, input.as_slice()) {
+            let padded = |side: usize| side as f64 + 2.0 * c.padding as f64;
+            check_activation("its padded input", *channels as f64 * padded(*height) * padded(*width))?;
+        }
         let output = output_shape(&kind, &input)?;
+        check_activation("its output", output.iter().map(|&d| d as f64).product())?;
         let (parameters, buffers, formula) = tensors(&name, &kind, &input);
         if let Some(big) = parameters.iter().find(|t| t.numel() > MAX_VALUES) {
             return Err(format!("{} would hold {} values; at most {MAX_VALUES} are supported", big.name, big.numel()));
@@ -129,6 +137,14 @@ fn check_settings(kind: &LayerKind) -> Result<(), String> {
         }
         LayerKind::LayerNorm(l) => eps(l.eps),
         _ => Ok(()),
+    }
+}
+
+/// Refuses an image's activation that no memory holds a batch of. Counted in f64, which does not overflow.
+fn check_activation(what: &str, values: f64) -> Result<(), String> {
+    match values <= MAX_ACTIVATION {
+        true => Ok(()),
+        false => Err(format!("{what} would hold {values:.0} values an image; at most {MAX_ACTIVATION} are supported")),
     }
 }
 

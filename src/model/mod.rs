@@ -91,14 +91,16 @@ impl Model {
         self.layers.iter().flat_map(|l| &l.buffers)
     }
 
-    /// Biases that batch normalisation takes back, with the batch's mean, before anything else than pooling sees them: in
-    /// training, the loss does not depend on them. Their gradient is zero; a sum of rounding errors is what autograd
+    /// Biases that batch normalisation takes back, with the batch's mean, before anything else than pooling or an unpadded
+    /// convolution sees them: in training, the loss does not depend on them. Their gradient is zero; a sum of rounding errors is what autograd
     /// gives for it.
     pub fn idle_biases(&self) -> impl Iterator<Item = &str> {
-        // The largest and the mean of shifted values are shifted as much; not so a mean that takes in padding.
+        // What is shifted by a constant a channel leaves these shifted by one; not so where padding is taken in.
         let shifts = |kind: &LayerKind| match kind {
             LayerKind::MaxPool2d(_) => true,
             LayerKind::AvgPool2d(p) => p.padding == 0,
+            LayerKind::Conv2d(c) => c.padding == 0,
+            LayerKind::Dropout(c) => c.p == 0.0,
             _ => false,
         };
         self.layers.iter().enumerate().filter_map(move |(i, layer)| {
@@ -148,9 +150,13 @@ mod tests {
             conv2d: {name: d, out_channels: 2, kernel_size: 3}, max_pool2d: {kernel_size: 3, stride: 1, padding: 1},
             avg_pool2d: {kernel_size: 2, stride: 1}, batch_norm2d: {name: e}, batch_norm2d,
             conv2d: {name: f, out_channels: 2, kernel_size: 3}, avg_pool2d: {kernel_size: 2, padding: 1},
-            batch_norm2d: {name: g}, max_pool2d: {kernel_size: 2},
+            batch_norm2d: {name: g}, conv2d: {name: h, out_channels: 2, kernel_size: 1},
+            conv2d: {name: i, out_channels: 2, kernel_size: 3, padding: 1}, dropout: {p: 0.0}, batch_norm2d,
             flatten, linear: {out_features: 10}]}";
-        assert_eq!(model(layers).unwrap().idle_biases().collect::<Vec<_>>(), ["a.bias", "d.bias", "e.bias"]);
+        assert_eq!(
+            model(layers).unwrap().idle_biases().collect::<Vec<_>>(),
+            ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
+        );
     }
 
     fn refused(yaml: &str) -> String {
@@ -190,7 +196,13 @@ mod tests {
 
     #[test]
     fn sizes_beyond_reason_are_refused_before_arithmetic_overflows() {
-        let message = refused("layers: [flatten, {linear: {out_features: 18446744073709551615}}]");
-        assert!(message.contains("at most"), "{message}");
+        for layers in [
+            "flatten, {linear: {out_features: 18446744073709551615}}",
+            "{conv2d: {out_channels: 1, kernel_size: 3, padding: 100000, stride: 100000}}",
+            "{conv2d: {out_channels: 1048576, kernel_size: 3}}",
+        ] {
+            let message = refused(&format!("layers: [{layers}]"));
+            assert!(message.contains("at most"), "{message}");
+        }
     }
 }
