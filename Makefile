@@ -36,6 +36,7 @@ test-portable: tools libtorch ## compare the bits of emulated CPUs with this one
 	@scripts/test-portable.sh
 
 test-gpu: build ## build two studies twice on this machine's GPU, compare their bits, and verify them on the CPU too
+	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
 
 bench: build ## time training against PyTorch, on a quiet machine (10 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)

@@ -1,9 +1,10 @@
 //! Trains one run of a study and prints, as JSON, each epoch's mean training loss and seconds: what the benchmarks
 //! (benches/) time, without evaluations and without what a build keeps.
 //!
-//!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--avx2 | --libtorch] [--export FOLDER]
+//!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--avx2 | --libtorch] [--each-operator] [--export FOLDER]
 //!
-//! `--avx2` and `--libtorch` hold it to narrower vectors, or to libtorch's operators alone.
+//! `--avx2` and `--libtorch` hold it to narrower vectors, or to libtorch's operators alone; on a GPU, `--each-operator`
+//! launches every operator of a step on its own. `state` says whether two of them end with the same bits.
 //! `--export` writes the first weights and the images' order instead, for a peer to start from.
 
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
 use mnist_report::engine::{
-    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, without_outside_settings,
+    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, record_steps, without_outside_settings,
 };
+use mnist_report::evidence::state_sha256;
 use mnist_report::paths;
 use mnist_report::runs::to_safetensors;
 use mnist_report::study::{Plan, Source};
@@ -50,6 +52,7 @@ fn main() -> Result<()> {
             "--no-dropout" => dropout = false,
             "--export" => export = Some(PathBuf::from(words.next().context("--export needs a folder")?)),
             "--avx2" => anyhow::ensure!(choose_vectors(Some(Vectors::Avx2)), "too late"),
+            "--each-operator" => record_steps(false),
             "--libtorch" => anyhow::ensure!(choose_vectors(None), "too late"),
             other => anyhow::bail!("unknown option {other}"),
         }
@@ -70,7 +73,7 @@ fn main() -> Result<()> {
     let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, run.seeds[0]);
     if let Some(folder) = export {
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network.tensors())?)?;
+        std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network().tensors())?)?;
         let order = |epoch| trainer.epoch_order(epoch).iter().map(|i| chosen[*i as usize]).collect::<Vec<u32>>();
         let orders: Vec<Vec<u32>> = (1..=run.epochs).map(order).collect();
         std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string(&orders)?)?;
@@ -79,8 +82,11 @@ fn main() -> Result<()> {
     let mut clock = Clock { since: Instant::now(), first: true, epochs: Vec::new() };
     trainer.run(&mut clock)?;
     let (losses, seconds): (Vec<f64>, Vec<f64>) = clock.epochs.into_iter().unzip();
+    let recorded = trainer.recorded();
     let what = serde_json::json!({
         "environment": engine.environment.to_string(), "images": chosen.len(), "losses": losses, "seconds": seconds,
+        "state": state_sha256(&trainer.state())?,
+        "recorded": {"kinds": recorded.kinds, "steps": recorded.steps, "refused": recorded.refused},
     });
     println!("{what}");
     Ok(())

@@ -66,12 +66,12 @@ fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Split
         let loss = trainer.step().double_value(&[]) as f32;
         println!("step {} {step} loss {}", run.name, floats_sha256(&[loss]));
         // The order in which the backward pass finds them: the first that parts is the layer to look at.
-        for gradient in trainer.network.gradients().iter().rev() {
+        for gradient in trainer.network().gradients().iter().rev() {
             println!("step {} {step} {} {}", run.name, gradient.name, floats_sha256(&gradient.values));
         }
     }
     let state = state_sha256(&trainer.state())?;
-    let logits = floats_sha256(&evaluate(&trainer.network, test, &plan.input));
+    let logits = floats_sha256(&evaluate(trainer.network(), test, &plan.input));
     println!("run {} threads {} state {state} logits {logits}", run.name, plan.compute.threads);
     Ok(())
 }

@@ -291,9 +291,9 @@ impl Forger<'_> {
         let mut trainer = Trainer::new(self.engine, model, self.run, &self.plan.input, &split, seed);
         let path = self.path("weights", "safetensors");
         let weights = from_safetensors(self.file(&path)?)?;
-        trainer.network.load(&weights).map_err(|e| anyhow!(e))?;
+        trainer.network_mut().load(&weights).map_err(|e| anyhow!(e))?;
         (0..self.run.steps_per_epoch()).for_each(|_| drop(trainer.step()));
-        Ok(trainer.network)
+        Ok(trainer.into_network())
     }
 
     fn redo_sums(&mut self) -> Result<()> {

@@ -88,7 +88,7 @@ impl<'a> Prepared<'a> {
         let split = &train.0;
         let held_out = self.held_out(run);
         let mut trainer = Trainer::new(self.engine, model, run, self.input, split, seed);
-        let initial = to_safetensors(&trainer.network.tensors())?;
+        let initial = to_safetensors(&trainer.network().tensors())?;
         let recorder = Recorder::new(run)?;
         let mut watch =
             Watch { prepared: self, run, train: &train, held_out, progress, recorder, epochs: vec![], last: None };
@@ -97,7 +97,7 @@ impl<'a> Prepared<'a> {
         let last = last.context("a run has at least one epoch")?;
         let digest = inputs_digest(SOURCE_SHA256, &self.engine.environment, self.input, model, run, seed);
         let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
-        let weights = to_safetensors(&trainer.network.tensors())?;
+        let weights = to_safetensors(&trainer.network().tensors())?;
         let result = SeedResult {
             seed,
             subset_sha256: subset_sha256(&chosen),

@@ -118,6 +118,9 @@ impl Engine {
         if !ffi::configure(compute.threads, compute.tf32) {
             bail!("libtorch would not use {} threads", compute.threads);
         }
+        if let Some(Err(why)) = gpu.map(ffi::use_own_stream) {
+            bail!("the GPU gives no stream: {why}; use --device cpu");
+        }
         let device = gpu.map_or(Device::Cpu, Device::Cuda);
         let environment = environment(gpu, compute);
         if gpu.is_none() && compute.class == CpuClass::Portable {

@@ -1,6 +1,7 @@
 //! The border to `shim.cpp`: safe wrappers, one a function.
 
-use std::ffi::{CStr, c_char, c_int, c_long};
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ptr::NonNull;
 
 unsafe extern "C" {
     fn mr_torch_version() -> *const c_char;
@@ -11,6 +12,11 @@ unsafe extern "C" {
     fn mr_cudnn_version() -> c_long;
     fn mr_cuda_version() -> c_int;
     fn mr_gpu_name(device: c_int, text: *mut c_char, size: usize);
+    fn mr_use_own_stream(device: c_int) -> *const c_char;
+    fn mr_graph_begin(device: c_int, graph: *mut *mut c_void) -> *const c_char;
+    fn mr_graph_end(graph: *mut c_void) -> *const c_char;
+    fn mr_graph_replay(graph: *mut c_void) -> *const c_char;
+    fn mr_graph_free(graph: *mut c_void);
 }
 
 /// The version of libtorch that the program was built for, such as 2.11.0.
@@ -27,11 +33,66 @@ pub fn keep_freed_memory() {
 
 /// Loads libtorch's CUDA half.
 pub fn load_cuda() -> Result<(), String> {
-    // SAFETY: returns null or a string that lives until this thread's next call.
-    let why = unsafe { mr_load_cuda() };
+    // SAFETY: no arguments.
+    unsafe { outcome(mr_load_cuda()) }
+}
+
+/// Makes this thread launch on a stream of the program's on a GPU, the same in every thread: what goes to CUDA's default
+/// stream cannot be recorded.
+pub fn use_own_stream(device: usize) -> Result<(), String> {
+    // SAFETY: a plain value; exceptions are caught on the other side.
+    unsafe { outcome(mr_use_own_stream(device as c_int)) }
+}
+
+/// What was launched on a GPU between two points in time, to be launched again as one (`torch.cuda.CUDAGraph`).
+pub struct Graph(NonNull<c_void>);
+
+impl Graph {
+    /// Records from now on what this thread launches, and its passes back, without doing it.
+    ///
+    /// # Errors
+    /// libtorch's, or that it has no graphs.
+    pub fn begin(device: usize) -> Result<Self, String> {
+        let mut graph = std::ptr::null_mut();
+        // SAFETY: `graph` can be written to; exceptions are caught on the other side.
+        unsafe { outcome(mr_graph_begin(device as c_int, &raw mut graph)) }?;
+        NonNull::new(graph).map(Self).ok_or_else(|| "libtorch gave no graph".to_owned())
+    }
+
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// Something was done meanwhile that cannot be recorded.
+    pub fn end(&mut self) -> Result<(), String> {
+        // SAFETY: the pointer is a graph until it is dropped.
+        unsafe { outcome(mr_graph_end(self.0.as_ptr())) }
+    }
+
+    /// Launches what was recorded, with the values that lie at the same places now.
+    ///
+    /// # Errors
+    /// CUDA's.
+    pub fn replay(&mut self) -> Result<(), String> {
+        // SAFETY: as above.
+        unsafe { outcome(mr_graph_replay(self.0.as_ptr())) }
+    }
+}
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        // SAFETY: as above; it is freed once.
+        unsafe { mr_graph_free(self.0.as_ptr()) }
+    }
+}
+
+/// What a function of the shim says: null, or why not.
+///
+/// # Safety
+/// Null, or a string that lives until this thread's next call.
+unsafe fn outcome(why: *const c_char) -> Result<(), String> {
     match why.is_null() {
         true => Ok(()),
-        // SAFETY: as above, copied at once.
+        // SAFETY: the caller's word; copied at once.
         false => Err(unsafe { CStr::from_ptr(why) }.to_string_lossy().into_owned()),
     }
 }

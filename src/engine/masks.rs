@@ -20,6 +20,7 @@ const BLOCK: usize = 1 << 25;
 struct Streams {
     seed: u64,
     steps_per_epoch: usize,
+    batch_size: usize,
     /// The layers that drop something.
     layers: Vec<Layer>,
 }
@@ -28,7 +29,7 @@ struct Streams {
 struct Layer {
     name: String,
     p: f64,
-    /// Values of a batch.
+    /// Values of an image.
     values: usize,
 }
 
@@ -41,7 +42,8 @@ impl Streams {
     /// For each layer, the masks of these steps as bits, a row of whole bytes a step.
     fn bits(&self, steps: std::ops::Range<usize>) -> Vec<Vec<u8>> {
         let layer = |l: &Layer| -> Vec<u8> {
-            let rows = steps.clone().into_par_iter().map(|step| self.of(&l.name, step).dropout_bits(l.values, l.p));
+            let values = self.batch_size * l.values;
+            let rows = steps.clone().into_par_iter().map(|step| self.of(&l.name, step).dropout_bits(values, l.p));
             rows.collect::<Vec<_>>().concat()
         };
         self.layers.iter().map(layer).collect()
@@ -67,33 +69,43 @@ impl Masks {
     pub fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
         let layer = |layer: &crate::model::Layer| match &layer.kind {
             LayerKind::Dropout(c) if plan.dropout && c.p > 0.0 => {
-                let values = plan.batch_size * layer.output_values() as usize;
-                Some(Layer { name: layer.name.clone(), p: c.p, values })
+                Some(Layer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
             }
             _ => None,
         };
         let layers: Vec<Layer> = model.layers.iter().filter_map(layer).collect();
-        let values: usize = layers.iter().map(|l| l.values).sum();
+        let values: usize = layers.iter().map(|l| plan.batch_size * l.values).sum();
         let block = device.is_cuda().then(|| (BLOCK / values.max(1)).max(1));
         let steps_per_epoch = plan.steps_per_epoch();
-        let streams = Streams { seed, steps_per_epoch, layers };
+        let streams = Streams { seed, steps_per_epoch, batch_size: plan.batch_size, layers };
         Self { streams, device, block, total: plan.epochs * steps_per_epoch, ready: None, next: None }
     }
 
-    /// A layer's mask at a step (counted from 0 through all epochs) `[values]`, for a whole batch or the first values
-    /// of one; none where nothing is dropped.
-    pub fn mask(&mut self, layer: &str, step: usize, values: usize) -> Option<Tensor> {
-        let at = self.streams.layers.iter().position(|l| l.name == layer)?;
-        let Some(block) = self.block else {
-            let mask = self.streams.of(layer, step).dropout_mask(values, self.streams.layers[at].p);
-            return Some(Tensor::from_slice(&mask).to_device(self.device));
-        };
-        let is_ready = self.ready.as_ref().is_some_and(|(first, _)| (*first..first + block).contains(&step));
-        if !is_ready {
-            self.advance(step, block);
+    /// The masks of a step (counted from 0 through all epochs), each with its layer's name and in a row `[values]`, for
+    /// the first images of a batch. Layers that drop nothing have none.
+    pub fn of(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
+        if let Some(block) = self.block {
+            let is_ready = self.ready.as_ref().is_some_and(|(first, _)| (*first..first + block).contains(&step));
+            if !is_ready && !self.streams.layers.is_empty() {
+                self.advance(step, block);
+            }
         }
-        let (first, masks) = self.ready.as_ref()?;
-        Some(masks[at].get((step - first) as i64).narrow(0, 0, values as i64))
+        let mask = |(at, layer): (usize, &Layer)| {
+            let values = images * layer.values;
+            let mask = match &self.ready {
+                Some((first, masks)) => masks[at].get((step - first) as i64).narrow(0, 0, values as i64),
+                None => Tensor::from_slice(&self.streams.of(&layer.name, step).dropout_mask(values, layer.p)),
+            };
+            (layer.name.clone(), mask)
+        };
+        self.streams.layers.iter().enumerate().map(mask).collect()
+    }
+
+    /// Room for a batch's masks.
+    pub fn room(&self) -> Vec<(String, Tensor)> {
+        let zeros = |values: usize| Tensor::zeros([values as i64], (Kind::Float, self.device));
+        let room = |layer: &Layer| (layer.name.clone(), zeros(self.streams.batch_size * layer.values));
+        self.streams.layers.iter().map(room).collect()
     }
 
     /// Makes the block from a step on ready, and starts on the one after it.
@@ -133,9 +145,9 @@ mod tests {
     fn masks_drawn_ahead_are_those_of_their_steps() {
         Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
         let layer = |name: &str, p, values| Layer { name: name.to_owned(), p, values };
-        let layers = vec![layer("a", 0.25, 21), layer("b", 0.5, 8)];
+        let layers = vec![layer("a", 0.25, 7), layer("b", 0.5, 4)];
         let masks = |block| Masks {
-            streams: Streams { seed: 3, steps_per_epoch: 5, layers: layers.clone() },
+            streams: Streams { seed: 3, steps_per_epoch: 5, batch_size: 3, layers: layers.clone() },
             device: Device::Cpu,
             block,
             total: 10,
@@ -143,15 +155,16 @@ mod tests {
             next: None,
         };
         let (mut at_once, mut ahead) = (masks(None), masks(Some(4)));
-        // In order, then as a replay starts anew anywhere; the last batch of an epoch holds fewer values.
+        // In order, then as a replay starts anew anywhere; the last batch of an epoch holds fewer images.
         for step in (0..10).chain([7, 8, 2]) {
-            for (name, all) in [("a", 21), ("b", 8)] {
-                let n = if step % 5 == 4 { all / 2 } else { all };
-                let [expected, got] = [&mut at_once, &mut ahead].map(|m| values(&m.mask(name, step, n).unwrap()));
-                assert_eq!(got, expected, "{name}, step {step}");
-                assert_eq!(got.len(), n);
-            }
+            let images = if step % 5 == 4 { 2 } else { 3 };
+            let [expected, got] = [&mut at_once, &mut ahead].map(|m| {
+                let masks = m.of(step, images);
+                masks.into_iter().map(|(name, mask)| (name, values(&mask))).collect::<Vec<_>>()
+            });
+            assert_eq!(got, expected, "step {step}");
+            let lens: Vec<_> = got.iter().map(|(name, mask)| (name.as_str(), mask.len())).collect();
+            assert_eq!(lens, [("a", 7 * images), ("b", 4 * images)]);
         }
-        assert!(ahead.mask("c", 0, 8).is_none());
     }
 }

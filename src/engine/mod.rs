@@ -6,6 +6,7 @@
 mod device;
 mod ffi;
 mod flat;
+mod graph;
 mod kernels;
 mod masks;
 mod network;
@@ -15,6 +16,7 @@ mod schedule;
 mod train;
 
 pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
+pub use graph::{Recorded, record_steps};
 pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{NamedTensor, Network, Trace};
 pub use schedule::learning_rate;

@@ -1,6 +1,7 @@
 //! The update rules, as `torch.optim` has them.
 //!
-//! Owns the moving averages; their tensors can be read and set, so that training is a function of state.
+//! Owns the moving averages; their tensors can be read and set, so that training is a function of state. What changes from
+//! step to step without being state, such as the learning rate, comes as a tensor: a recorded step could not read it else.
 
 use tch::{Kind, Tensor};
 
@@ -13,8 +14,6 @@ use crate::study::Optimizer;
 /// costs the time to launch it, it steps all parameters at once.
 pub struct UpdateRule {
     rule: Optimizer,
-    /// Steps taken.
-    pub steps: u64,
     /// One list a kept tensor (`momentum_buffer`, ...), each with one tensor a parameter.
     state: Vec<Flat>,
 }
@@ -23,7 +22,7 @@ impl UpdateRule {
     /// A fresh optimizer: every kept tensor zero, as PyTorch's are.
     pub fn new(rule: &Optimizer, parameters: &Flat) -> Self {
         let state = Self::state_names(rule).iter().map(|_| parameters.zeros_like()).collect();
-        Self { rule: rule.clone(), steps: 0, state }
+        Self { rule: rule.clone(), state }
     }
 
     /// What PyTorch's `state_dict` calls the kept tensors.
@@ -46,44 +45,59 @@ impl UpdateRule {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(|list| &mut list.parts[..]))
     }
 
-    /// One step from the parameters' gradients, one each.
-    pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
-        self.steps += 1;
+    /// Everything that a step changes beside the parameters.
+    pub fn all(&self) -> impl Iterator<Item = &Tensor> {
+        self.state.iter().map(|list| &list.all)
+    }
+
+    /// The numbers of a step that are another step's no more, from its learning rate and its place (from 1): what `step`
+    /// takes as `factors`, always as many for a rule.
+    pub fn factors(rule: &Optimizer, lr: f64, t: u64) -> Vec<f32> {
+        // Kingma and Ba 2015, algorithm 1: the step's size, and the root of the second moment's correction.
+        let adam = |betas: [f64; 2]| {
+            let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t as f64));
+            [(lr / correction1) as f32, correction2.sqrt() as f32]
+        };
+        match rule {
+            Optimizer::Sgd(_) | Optimizer::Adadelta(_) => vec![lr as f32],
+            Optimizer::Adam(c) => adam(c.betas).to_vec(),
+            Optimizer::AdamW(c) => [&adam(c.betas)[..], &[(1.0 - lr * c.weight_decay) as f32]].concat(),
+        }
+    }
+
+    /// One step from the parameters' gradients, one each; `first` for the first of a training.
+    pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         tch::no_grad(|| match parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
-            true => self.step_by_kernel(parameters, gradients, lr),
-            false => self.step_at_once(parameters, gradients, lr),
+            true => self.step_by_kernel(parameters, gradients, factors, first),
+            false => self.step_at_once(parameters, gradients, factors, first),
         });
     }
 
-    fn step_by_kernel(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
+    fn step_by_kernel(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         for (i, (parameter, gradient)) in parameters.parts.iter_mut().zip(gradients).enumerate() {
-            self.update_by_kernel(i, parameter, gradient, lr);
+            self.update_by_kernel(i, parameter, gradient, values(factors), first);
         }
     }
 
     /// In one pass over each tensor, where the program's own kernels can.
-    fn update_by_kernel(&mut self, i: usize, p: &mut Tensor, g: &Tensor, lr: f64) {
-        let (first, t) = (self.steps == 1, self.steps as f64);
+    fn update_by_kernel(&mut self, i: usize, p: &mut Tensor, g: &Tensor, factors: &[f32], first: bool) {
         let (g, p) = (g.contiguous(), values_mut(p));
         let g = values(&g);
         let rule = self.rule.clone();
         let mut state = self.state.iter_mut().map(|list| values_mut(&mut list.parts[i]));
         let mut next = || state.next().unwrap_or_default();
-        let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, keep: f64| {
-            let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t));
-            kernels::Adam {
-                keep: keep as f32,
-                weight_decay: weight_decay as f32,
-                betas: betas.map(|b| b as f32),
-                taken: betas.map(|b| (1.0 - b) as f32),
-                eps: eps as f32,
-                step: (lr / correction1) as f32,
-                root: correction2.sqrt() as f32,
-            }
+        let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, keep: f32| kernels::Adam {
+            keep,
+            weight_decay: weight_decay as f32,
+            betas: betas.map(|b| b as f32),
+            taken: betas.map(|b| (1.0 - b) as f32),
+            eps: eps as f32,
+            step: factors[0],
+            root: factors[1],
         };
         match rule {
             Optimizer::Sgd(c) => kernels::Sgd {
-                lr: lr as f32,
+                lr: factors[0],
                 momentum: c.momentum as f32,
                 taken: (1.0 - c.dampening) as f32,
                 weight_decay: c.weight_decay as f32,
@@ -92,11 +106,9 @@ impl UpdateRule {
             }
             .step(p, g, next()),
             Optimizer::Adam(c) => adam(c.betas, c.eps, c.weight_decay, 1.0).step(p, g, next(), next()),
-            Optimizer::AdamW(c) => {
-                adam(c.betas, c.eps, 0.0, 1.0 - lr * c.weight_decay).step(p, g, next(), next());
-            }
+            Optimizer::AdamW(c) => adam(c.betas, c.eps, 0.0, factors[2]).step(p, g, next(), next()),
             Optimizer::Adadelta(c) => kernels::Adadelta {
-                lr: lr as f32,
+                lr: factors[0],
                 rho: c.rho as f32,
                 taken: (1.0 - c.rho) as f32,
                 eps: c.eps as f32,
@@ -107,11 +119,10 @@ impl UpdateRule {
     }
 
     /// By libtorch's operators, each over all parameters in a row.
-    fn step_at_once(&mut self, parameters: &mut Flat, gradients: &[Tensor], lr: f64) {
+    fn step_at_once(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         let g = parameters.join(gradients);
         let p = &mut parameters.all;
-        let first = self.steps == 1;
-        let t = self.steps as f64;
+        let factor = |i: i64| factors.get(i);
         let decayed = |g: Tensor, p: &Tensor, weight_decay: f64| match weight_decay {
             0.0 => g,
             decay => g + p * decay,
@@ -130,15 +141,15 @@ impl UpdateRule {
                     }
                     if c.nesterov { g + &*buffer * c.momentum } else { buffer.shallow_clone() }
                 };
-                let _ = p.g_sub_(&(update * lr));
+                let _ = p.g_sub_(&(update * factor(0)));
             }
             Optimizer::Adam(c) => {
                 let g = decayed(g, p, c.weight_decay);
-                self.adam(p, &g, lr, c.betas, c.eps, t);
+                self.adam(p, &g, factor, c.betas, c.eps);
             }
             Optimizer::AdamW(c) => {
-                let _ = p.g_mul_scalar_(1.0 - lr * c.weight_decay);
-                self.adam(p, &g, lr, c.betas, c.eps, t);
+                let _ = p.g_mul_(&factor(2));
+                self.adam(p, &g, factor, c.betas, c.eps);
             }
             Optimizer::Adadelta(c) => {
                 let g = decayed(g, p, c.weight_decay);
@@ -146,20 +157,19 @@ impl UpdateRule {
                 let _ = square_avg.g_mul_scalar_(c.rho).g_add_(&(&g * &g * (1.0 - c.rho)));
                 let delta = square_root(&(&*acc_delta + c.eps)) / square_root(&(&*square_avg + c.eps)) * g;
                 let _ = acc_delta.g_mul_scalar_(c.rho).g_add_(&(&delta * &delta * (1.0 - c.rho)));
-                let _ = p.g_sub_(&(delta * lr));
+                let _ = p.g_sub_(&(delta * factor(0)));
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // the formula's own symbols (Kingma and Ba 2015, algorithm 1)
-    fn adam(&mut self, p: &mut Tensor, g: &Tensor, lr: f64, betas: [f64; 2], eps: f64, t: f64) {
+    /// The formula's own symbols: Kingma and Ba 2015, algorithm 1.
+    fn adam(&mut self, p: &mut Tensor, g: &Tensor, factor: impl Fn(i64) -> Tensor, betas: [f64; 2], eps: f64) {
         let [b1, b2] = betas;
         let [exp_avg, exp_avg_sq] = self.pair();
         let _ = exp_avg.g_mul_scalar_(b1).g_add_(&(g * (1.0 - b1)));
         let _ = exp_avg_sq.g_mul_scalar_(b2).g_add_(&(g * g * (1.0 - b2)));
-        let (correction1, correction2) = (1.0 - libm::pow(b1, t), 1.0 - libm::pow(b2, t));
-        let denominator = square_root(exp_avg_sq) / correction2.sqrt() + eps;
-        let _ = p.g_sub_(&(&*exp_avg * (lr / correction1) / denominator));
+        let denominator = square_root(exp_avg_sq) / factor(1) + eps;
+        let _ = p.g_sub_(&(&*exp_avg * factor(0) / denominator));
     }
 
     fn pair(&mut self) -> [&mut Tensor; 2] {
@@ -218,14 +228,14 @@ mod tests {
         flat
     }
 
-    type Way = fn(&mut UpdateRule, &mut Flat, &[Tensor], f64);
+    type Way = fn(&mut UpdateRule, &mut Flat, &[Tensor], &Tensor, bool);
     const WAYS: [Way; 2] = [UpdateRule::step_by_kernel, UpdateRule::step_at_once];
 
-    /// Steps with a given gradient; the parameters before and after have none.
-    fn step(way: usize, rule: &mut UpdateRule, parameters: &mut Flat, gradient: &Tensor, lr: f64) -> Vec<f32> {
+    /// Does step `t` with a given gradient; the parameters before and after have none.
+    fn step(way: usize, rule: &mut UpdateRule, parameters: &mut Flat, gradient: &Tensor, t: u64) -> Vec<f32> {
         let gradients = [parameters.parts[0].zeros_like(), gradient.shallow_clone(), parameters.parts[2].zeros_like()];
-        rule.steps += 1;
-        WAYS[way](rule, parameters, &gradients, lr);
+        let factors = Tensor::from_slice(&UpdateRule::factors(&rule.rule, rule.rule.lr(), t));
+        WAYS[way](rule, parameters, &gradients, &factors, t == 1);
         for other in [0, 2] {
             assert!(values(&parameters.parts[other]).iter().all(|v| *v == 0.0));
         }
@@ -252,9 +262,9 @@ mod tests {
                 let mut parameters = parameters(&fixture.p_before);
                 let mut rule = UpdateRule::new(&optimizer, &parameters);
                 for (t, expected) in (1..).zip(&case.p_after_step) {
-                    let noise = Tensor::from_slice(&hashed(40, 20 + t as u64));
-                    let gradient = &parameters.parts[1] * (0.5 + f64::from(t) / 10.0) + noise;
-                    let after = step(way, &mut rule, &mut parameters, &gradient, optimizer.lr());
+                    let noise = Tensor::from_slice(&hashed(40, 20 + t));
+                    let gradient = &parameters.parts[1] * (0.5 + t as f64 / 10.0) + noise;
+                    let after = step(way, &mut rule, &mut parameters, &gradient, t);
                     for (i, (got, expected)) in after.into_iter().zip(expected).enumerate() {
                         let relative = f64::from((got - expected).abs() / expected.abs());
                         assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch's {expected}");
@@ -276,9 +286,9 @@ mod tests {
             for way in 0..WAYS.len() {
                 let mut parameters = parameters(&[1.0]);
                 let mut rule = UpdateRule::new(&optimizer, &parameters);
-                for (gradient, expected) in [(0.5f32, 0.966_666_64f32), (-2.0, 0.999_855)] {
+                for (t, gradient, expected) in [(1, 0.5f32, 0.966_666_64f32), (2, -2.0, 0.999_855)] {
                     let gradient = Tensor::from_slice(&[gradient]);
-                    let got = step(way, &mut rule, &mut parameters, &gradient, optimizer.lr())[0];
+                    let got = step(way, &mut rule, &mut parameters, &gradient, t)[0];
                     assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch's {expected}");
                 }
             }

@@ -5,16 +5,67 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 #include <malloc.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 
 namespace {
 template <typename F> F symbol(const char *name) { return reinterpret_cast<F>(dlsym(RTLD_DEFAULT, name)); }
 thread_local std::string last_error;
+
+// Null, or the first line of what was thrown.
+template <typename Work> const char *outcome(Work work) {
+  try {
+    work();
+    return nullptr;
+  } catch (const std::exception &e) {
+    last_error = e.what();
+    last_error.erase(std::min(last_error.find('\n'), last_error.size()));
+  } catch (...) {
+    last_error = "libtorch failed";
+  }
+  return last_error.c_str();
+}
+
+// at::cuda::CUDAGraph of libtorch 2.11, whose header needs CUDA's own: its members by the names that the compiler gave
+// them, and room for its fields (about 150 bytes).
+struct Graph {
+  using Member = void (*)(void *);
+  using Pool = std::pair<unsigned long long, unsigned long long>;
+  struct Members {
+    void (*construct)(void *, bool) = symbol<void (*)(void *, bool)>("_ZN2at4cuda9CUDAGraphC1Eb");
+    Member destruct = symbol<Member>("_ZN2at4cuda9CUDAGraphD1Ev");
+    void (*begin)(void *, Pool, int) =
+        symbol<void (*)(void *, Pool, int)>("_ZN2at4cuda9CUDAGraph13capture_beginESt4pairIyyE21cudaStreamCaptureMode");
+    Member end = symbol<Member>("_ZN2at4cuda9CUDAGraph11capture_endEv");
+    Member replay = symbol<Member>("_ZN2at4cuda9CUDAGraph6replayEv");
+
+    bool all() const { return construct && destruct && begin && end && replay; }
+  };
+
+  // Looked up once, when libtorch_cuda is loaded.
+  static const Members &members() {
+    static const Members members;
+    return members;
+  }
+
+  Graph() { members().construct(fields, false); }
+  ~Graph() { members().destruct(fields); }
+  Graph(const Graph &) = delete;
+  Graph &operator=(const Graph &) = delete;
+
+  alignas(16) unsigned char fields[4096] = {};
+};
 } // namespace
 
 extern "C" {
@@ -92,5 +143,47 @@ void mr_gpu_name(int device, char *text, size_t size) {
     std::strncpy(text, properties, size < 256 ? size - 1 : 255);
     text[size - 1] = 0;
   }
+}
+
+// Makes a GPU this thread's current one, and its stream one that is the same in every thread, but not CUDA's default.
+const char *mr_use_own_stream(int device) {
+  return outcome([&] {
+    static std::mutex lock;
+    static std::map<int, c10::Stream> streams;
+    const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
+    const c10::Device gpu(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device));
+    guard.setDevice(gpu);
+    const std::lock_guard<std::mutex> locked(lock);
+    auto stream = streams.find(device);
+    if (stream == streams.end()) {
+      stream = streams.emplace(device, guard.getStreamFromGlobalPool(gpu)).first;
+    }
+    guard.exchangeStream(stream->second);
+  });
+}
+
+const char *mr_graph_begin(int device, void **graph) {
+  return outcome([&] {
+    TORCH_CHECK(Graph::members().all(), "this libtorch has no CUDA graphs");
+    const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
+    guard.setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
+    auto made = std::make_unique<Graph>();
+    // With a memory pool of its own; whatever another thread does meanwhile is its own affair.
+    constexpr int cudaStreamCaptureModeThreadLocal = 1;
+    Graph::members().begin(made->fields, {0, 0}, cudaStreamCaptureModeThreadLocal);
+    *graph = made.release();
+  });
+}
+
+const char *mr_graph_end(void *graph) {
+  return outcome([&] { Graph::members().end(static_cast<Graph *>(graph)->fields); });
+}
+
+const char *mr_graph_replay(void *graph) {
+  return outcome([&] { Graph::members().replay(static_cast<Graph *>(graph)->fields); });
+}
+
+void mr_graph_free(void *graph) {
+  outcome([&] { delete static_cast<Graph *>(graph); });
 }
 }

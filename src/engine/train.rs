@@ -3,14 +3,15 @@
 //! Owns the loop; what it measures is handed out as losses and logits, to be judged elsewhere.
 
 use anyhow::{Result, bail};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
+use super::graph::{Recorded, Steps};
 use super::masks::Masks;
 use super::network::{Mode, NamedTensor, Network, normalise, values};
 use super::optimizer::UpdateRule;
 use super::{Engine, learning_rate};
 use crate::dataset::{Images, PIXELS};
-use crate::model::{CLASSES, Model};
+use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::study::{Input, Order, RunPlan};
 
@@ -66,14 +67,93 @@ pub trait Observer {
 /// A run under way: everything that the next step depends on.
 pub struct Trainer<'a> {
     plan: &'a RunPlan,
+    seed: u64,
+    done: usize,
+    masks: Masks,
+    epoch: Option<Epoch>,
+    training: Training<'a>,
+    /// Recordings of steps, and the place where they find their inputs.
+    steps: Option<(Inputs, Steps)>,
+}
+
+/// What an epoch's steps share, sent to the device once: a GPU that is sent something waits for it.
+struct Epoch {
+    /// Counted from 1.
+    number: usize,
+    /// The images' positions in the split.
+    order: Tensor,
+    /// The optimizer's factors, a row a step.
+    factors: Tensor,
+}
+
+/// What a step reads beside the training's state: tensors alone, so that a recording of it holds nothing of one step.
+struct Inputs {
+    /// The images' positions in the split.
+    index: Tensor,
+    /// By layer, as `Masks::of` gives them.
+    masks: Vec<(String, Tensor)>,
+    /// As `UpdateRule::factors` gives them.
+    factors: Tensor,
+}
+
+impl Inputs {
+    /// Room for a batch's, on a device.
+    fn room(plan: &RunPlan, masks: &Masks, device: Device) -> Self {
+        let factors = UpdateRule::factors(&plan.optimizer, 0.0, 1).len();
+        Self {
+            index: Tensor::zeros([plan.batch_size as i64], (Kind::Int64, device)),
+            masks: masks.room(),
+            factors: Tensor::zeros([factors as i64], (Kind::Float, device)),
+        }
+    }
+
+    /// Copies a step's inputs to the place of this one's, of as many images or more; gives them as they lie there.
+    fn take(&mut self, step: &Self) -> Self {
+        let put = |to: &Tensor, from: &Tensor| {
+            let mut place = to.narrow(0, 0, from.size()[0]);
+            place.copy_(from);
+            place
+        };
+        let masks = self.masks.iter().zip(&step.masks);
+        Self {
+            index: put(&self.index, &step.index),
+            masks: masks.map(|((layer, to), (_, from))| (layer.clone(), put(to, from))).collect(),
+            factors: put(&self.factors, &step.factors),
+        }
+    }
+}
+
+/// The part of a training that its steps change, and how.
+struct Training<'a> {
     input: &'a Input,
     split: &'a Split,
-    seed: u64,
-    pub network: Network,
+    network: Network,
     rule: UpdateRule,
-    masks: Masks,
-    /// The current epoch's order, on the device; none before its first batch.
-    order: Option<Tensor>,
+    /// Of the last step.
+    loss: Tensor,
+}
+
+impl Training<'_> {
+    /// Every tensor that a step writes to.
+    fn written(&self) -> Vec<Tensor> {
+        let parameters = std::iter::once(&self.network.parameters.all);
+        let all = parameters.chain(&self.network.buffers).chain(self.rule.all()).chain([&self.loss]);
+        all.map(Tensor::shallow_clone).collect()
+    }
+
+    /// A step; `first` for the first of the training.
+    fn step(&mut self, inputs: &Inputs, first: bool) {
+        let x = normalise(&self.split.pixels.index_select(0, &inputs.index), self.input);
+        let targets = self.split.labels.index_select(0, &inputs.index);
+        let mut mask = |layer: &str, _: usize| {
+            inputs.masks.iter().find(|(name, _)| name == layer).map(|(_, mask)| mask.shallow_clone())
+        };
+        let pass = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
+        let loss = pass.logits.cross_entropy_for_logits(&targets);
+        self.network.backward(pass, &loss);
+        self.rule.step(&mut self.network.parameters, &self.network.gradients, &inputs.factors, first);
+        self.loss.copy_(&loss.detach());
+    }
 }
 
 impl<'a> Trainer<'a> {
@@ -89,20 +169,45 @@ impl<'a> Trainer<'a> {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
         let masks = Masks::new(model, plan, seed, engine.device);
-        Self { plan, input, split, seed, network, rule, masks, order: None }
+        let loss = Tensor::zeros([], (Kind::Float, engine.device));
+        let training = Training { input, split, network, rule, loss };
+        let steps = Steps::new(engine.device, training.written());
+        let steps = steps.map(|steps| (Inputs::room(plan, &masks, engine.device), steps));
+        Self { plan, seed, done: 0, masks, epoch: None, training, steps }
     }
 
     /// Batches done since the run's start.
     pub fn done(&self) -> usize {
-        self.rule.steps as usize
+        self.done
+    }
+
+    /// The network as trained so far.
+    pub fn network(&self) -> &Network {
+        &self.training.network
+    }
+
+    /// The same, to be changed.
+    pub fn network_mut(&mut self) -> &mut Network {
+        &mut self.training.network
+    }
+
+    /// The network alone.
+    pub fn into_network(self) -> Network {
+        self.training.network
+    }
+
+    /// What was done by recordings of steps, on a GPU.
+    pub fn recorded(&self) -> Recorded {
+        self.steps.as_ref().map(|(_, steps)| steps.recorded.clone()).unwrap_or_default()
     }
 
     /// Everything that the next step depends on, but the plan: weights and buffers by PyTorch's names, and the
     /// optimizer's tensors as `optimizer.exp_avg.conv1.weight`. Which step comes next is `done`.
     pub fn state(&self) -> Vec<NamedTensor> {
-        let mut state = self.network.tensors();
-        for (list, tensors) in self.rule.state() {
-            state.extend(self.network.named_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors));
+        let Training { network, rule, .. } = &self.training;
+        let mut state = network.tensors();
+        for (list, tensors) in rule.state() {
+            state.extend(network.named_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors));
         }
         state
     }
@@ -113,51 +218,77 @@ impl<'a> Trainer<'a> {
     /// Names the tensor that is missing, too many or of another shape.
     pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
         let (kept, own): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizers);
-        self.network.load(&own)?;
+        let Training { network, rule, .. } = &mut self.training;
+        network.load(&own)?;
         let mut used = 0;
-        for (list, tensors) in self.rule.state_mut() {
-            used += self.network.load_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors, &kept)?;
+        for (list, tensors) in rule.state_mut() {
+            used += network.load_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors, &kept)?;
         }
         if used != kept.len() {
             return Err(format!("{} tensors of an optimizer that has {used}", kept.len()));
         }
-        self.rule.steps = done as u64;
-        self.order = None;
+        self.done = done;
         Ok(())
     }
 
     /// The positions (in the split) of an epoch's images, epochs counting from 1.
     pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
-        let mut order: Vec<i64> = (0..self.split.len as i64).collect();
+        let mut order: Vec<i64> = (0..self.training.split.len as i64).collect();
         if self.plan.order == Order::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
         }
         order
     }
 
+    /// An epoch's order and factors.
+    fn prepare(&self, number: usize) -> Epoch {
+        let (plan, steps) = (self.plan, self.plan.steps_per_epoch());
+        let factors = |step: usize| {
+            let lr = learning_rate(&plan.schedule, plan.optimizer.lr(), number - 1, step, plan.epochs, steps);
+            UpdateRule::factors(&plan.optimizer, lr, ((number - 1) * steps + step + 1) as u64)
+        };
+        let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
+        let device = self.training.split.pixels.device();
+        Epoch {
+            number,
+            order: Tensor::from_slice(&self.epoch_order(number)).to_device(device),
+            factors: Tensor::from_slice(&factors).reshape([steps as i64, -1]).to_device(device),
+        }
+    }
+
+    /// What the next step reads.
+    fn inputs(&mut self) -> Inputs {
+        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
+        let (number, step) = (self.done / steps + 1, self.done % steps);
+        let epoch = match self.epoch.take() {
+            Some(epoch) if epoch.number == number => epoch,
+            _ => self.prepare(number),
+        };
+        let images = size.min(self.training.split.len - step * size);
+        let inputs = Inputs {
+            index: epoch.order.narrow(0, (step * size) as i64, images as i64),
+            masks: self.masks.of(self.done, images),
+            factors: epoch.factors.get(step as i64),
+        };
+        self.epoch = Some(epoch);
+        inputs
+    }
+
     /// Trains the next batch. Gives its mean loss, still on the device.
     pub fn step(&mut self) -> Tensor {
-        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
-        let (epoch, step) = (self.done() / steps + 1, self.done() % steps + 1);
-        // Sent once an epoch: a GPU that is sent something waits for it.
-        let order = match self.order.take() {
-            Some(order) if step > 1 => order,
-            _ => Tensor::from_slice(&self.epoch_order(epoch)).to_device(self.split.pixels.device()),
-        };
-        let first = (step - 1) * size;
-        let index = order.narrow(0, first as i64, size.min(self.split.len - first) as i64);
-        let x = normalise(&self.split.pixels.index_select(0, &index), self.input);
-        let targets = self.split.labels.index_select(0, &index);
-        self.order = Some(order);
-        let done = self.done();
-        let mut mask = |layer: &str, values: usize| self.masks.mask(layer, done, values);
-        let pass = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
-        let loss = pass.logits.cross_entropy_for_logits(&targets);
-        self.network.backward(pass, &loss);
-        let (schedule, base) = (&self.plan.schedule, self.plan.optimizer.lr());
-        let lr = learning_rate(schedule, base, epoch - 1, step - 1, self.plan.epochs, steps);
-        self.rule.step(&mut self.network.parameters, &self.network.gradients, lr);
-        loss.detach()
+        let (inputs, first) = (self.inputs(), self.done == 0);
+        let training = &mut self.training;
+        match &mut self.steps {
+            // Optimizers do the first step of all otherwise than the others.
+            Some((place, steps)) if !first => {
+                let inputs = place.take(&inputs);
+                let images = inputs.index.size()[0] as usize;
+                steps.run(images, &mut || training.step(&inputs, false));
+            }
+            _ => training.step(&inputs, first),
+        }
+        self.done += 1;
+        self.training.loss.copy()
     }
 
     /// All batches of the next epoch; gives the mean loss over its images.
@@ -179,11 +310,11 @@ impl<'a> Trainer<'a> {
                 self.plan.name,
                 self.seed,
                 losses[at],
-                self.done() / steps,
+                self.done / steps,
                 at + 1
             );
         }
-        let images = self.split.len;
+        let images = self.training.split.len;
         let size = |step: usize| (images - step * self.plan.batch_size).min(self.plan.batch_size);
         let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
         Ok(sum / images as f64)
@@ -197,7 +328,7 @@ impl<'a> Trainer<'a> {
         observer.step(self)?;
         for epoch in 1..=self.plan.epochs {
             let loss = self.epoch(observer)?;
-            if !observer.epoch(epoch, loss, &self.network)? {
+            if !observer.epoch(epoch, loss, &self.training.network)? {
                 break;
             }
         }
@@ -207,14 +338,114 @@ impl<'a> Trainer<'a> {
 
 /// Logits of every image of a split, in its order: ten a row.
 pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {
-    let mut logits = Vec::with_capacity(split.len * CLASSES);
-    tch::no_grad(|| {
-        for start in (0..split.len).step_by(EVALUATION_BATCH) {
-            let size = EVALUATION_BATCH.min(split.len - start);
-            let pixels = split.pixels.narrow(0, start as i64, size as i64);
-            let x = normalise(&pixels, input);
-            logits.extend(values(&network.evaluate(&x)));
+    let batch = |start: usize| {
+        let size = EVALUATION_BATCH.min(split.len - start);
+        let pixels = split.pixels.narrow(0, start as i64, size as i64);
+        network.evaluate(&normalise(&pixels, input))
+    };
+    // Read once, so that a GPU never waits for the host in between.
+    tch::no_grad(|| match split.is_empty() {
+        true => Vec::new(),
+        false => values(&Tensor::cat(&(0..split.len).step_by(EVALUATION_BATCH).map(batch).collect::<Vec<_>>(), 0)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::dataset::Mnist;
+    use crate::engine::graph::Recorder;
+    use crate::engine::{DeviceChoice, Engine};
+    use crate::study::{Plan, Source};
+
+    /// A CPU in a GPU's place: what it records is what it will be told to do.
+    #[derive(Clone, Copy)]
+    enum Fake {
+        Honest,
+        /// Its recordings do too much.
+        TwiceOver,
+        /// Nothing can be recorded.
+        Unable,
+    }
+
+    impl Recorder for Fake {
+        fn record(&mut self, _: usize, _: &mut dyn FnMut()) -> Result<(), String> {
+            match self {
+                Self::Unable => Err("no".to_owned()),
+                _ => Ok(()),
+            }
         }
-    });
-    logits
+
+        fn replay(&mut self, _: usize, work: &mut dyn FnMut()) -> Result<(), String> {
+            work();
+            if matches!(self, Self::TwiceOver) {
+                work();
+            }
+            Ok(())
+        }
+
+        fn forget(&mut self, _: usize) {}
+    }
+
+    #[test]
+    fn training_by_recordings_gives_the_same_bits() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
+        let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
+        let data = Mnist::load(&root.join("data/mnist")).unwrap();
+        for (name, run) in &mut plan.runs {
+            run.epochs = 5;
+            let chosen = run.choose(&data.train.labels, 1);
+            let split = Split::new(&engine, &data.train, &chosen);
+            let train = |recorder: Option<Fake>| {
+                let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, 1);
+                trainer.steps = recorder.map(|recorder| {
+                    let written = trainer.training.written();
+                    (Inputs::room(run, &trainer.masks, engine.device), Steps::by(Box::new(recorder), written))
+                });
+                let steps = 5 * run.steps_per_epoch();
+                let losses: Vec<u32> = (0..steps).map(|_| values(&trainer.step())[0].to_bits()).collect();
+                (trainer.state(), losses, trainer.recorded())
+            };
+            let (state, losses, none) = train(None);
+            assert_eq!(none, Recorded::default());
+            // The first step is for no recording; then each size of batch is done twice, recorded, and replayed.
+            let sizes = if split.len().is_multiple_of(run.batch_size) { 1 } else { 2 };
+            let replayed = 5 * run.steps_per_epoch() - 1 - 3 * sizes;
+            for (recorder, kinds, steps, refused) in [
+                (Fake::Honest, sizes, replayed, None),
+                (Fake::TwiceOver, 0, 0, Some("a recorded step gives other bits".to_owned())),
+                (Fake::Unable, 0, 0, Some("no".to_owned())),
+            ] {
+                let (got_state, got_losses, recorded) = train(Some(recorder));
+                assert_eq!(recorded, Recorded { kinds, steps, refused }, "{name}");
+                assert_eq!(got_losses, losses, "{name}");
+                assert!(got_state == state, "{name}: another state");
+            }
+        }
+    }
+
+    #[test]
+    fn inputs_lie_at_the_same_place_at_every_step() {
+        let engine = Engine::start(DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
+        let inputs = |n: i64, value: f64| {
+            let full = |size: i64, kind| Tensor::full([size], value, (kind, engine.device));
+            let masks = vec![("drop".to_owned(), full(3 * n, Kind::Float))];
+            Inputs { index: full(n, Kind::Int64), masks, factors: full(2, Kind::Float) }
+        };
+        let mut place = inputs(4, 0.0);
+        let tensors = |i: &Inputs| [&i.index, &i.masks[0].1, &i.factors].map(Tensor::shallow_clone);
+        let address = |t: Tensor| t.data_ptr() as usize;
+        let own = tensors(&place).map(address);
+        for (n, value) in [(4, 1.0), (3, 2.0), (4, 3.0)] {
+            let step = inputs(n, value);
+            let taken = place.take(&step);
+            assert_eq!(tensors(&taken).map(address), own);
+            for (taken, step) in tensors(&taken).iter().zip(&tensors(&step)) {
+                assert_eq!((taken.size(), values(taken)), (step.size(), values(step)));
+            }
+        }
+    }
 }

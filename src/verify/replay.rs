@@ -62,7 +62,7 @@ fn replay(
     let chosen = plan.choose(&data.train.labels, seed.seed);
     let split = Split::new(machine.prepared.engine, &data.train, &chosen);
     let mut trainer = Trainer::new(machine.prepared.engine, model, plan, &read.plan.input, &split, seed.seed);
-    let initial = sha256_hex(&to_safetensors(&trainer.network.tensors())?);
+    let initial = sha256_hex(&to_safetensors(&trainer.network().tensors())?);
     ensure!(initial == seed.initial_weights_sha256, "its first weights are not those that seed {} gives", seed.seed);
     for segment in kept {
         let at = || format!("steps {} to {}", segment.step, segment.step + segment.steps);
