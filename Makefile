@@ -39,7 +39,7 @@ test-gpu: build ## build two studies twice on this machine's GPU, compare their 
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
 
-bench: build ## time training against PyTorch, on a quiet machine (10 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
+bench: build ## time training against PyTorch, on a quiet machine (20 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
 	cargo build --release --locked --example bench_training
 	@scripts/bench.sh
 
