@@ -11,7 +11,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build test test-browser test-portable test-gpu bench lint libtorch clean tools lint-tools
+.PHONY: help report pdf build test test-browser test-portable test-gpu test-cuda-calls bench lint libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,9 +35,13 @@ test-portable: tools libtorch ## compare the bits of emulated CPUs with this one
 	cargo build --release --locked --example portable_probe
 	@scripts/test-portable.sh
 
-test-gpu: build ## build two studies twice on this machine's GPU, compare their bits, and verify them on the CPU too
+test-gpu: build ## build two studies twice on this machine's GPU, with and without recorded steps, compare their bits, and verify them on the CPU too
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
+
+test-cuda-calls: build ## go through what training calls on a GPU without one (needs `make libtorch CUDA=1`, or TORCH=a folder of libtorch_cuda.so)
+	cargo build --release --locked --example bench_training
+	@scripts/test-cuda-calls.sh
 
 bench: build ## time training against PyTorch, on a quiet machine (20 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
 	cargo build --release --locked --example bench_training

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Owns the test of a GPU: builds two studies twice each and compares their Report IDs, verifies each bundle on the GPU
-# and on the CPU, and says how far the two are apart; trains the benchmark's networks with steps recorded as CUDA graphs
-# and with each operator launched on its own, and compares their bits. See docs/reproducibility.md.
+# and on the CPU, and says how far the two are apart; trains every kind of layer, optimizer and schedule with steps recorded
+# as CUDA graphs and with each operator launched on its own, and compares their bits. See docs/reproducibility.md.
 #   DEVICE   cuda (default) or cuda:N
 #   STUDIES  default "tests/fixtures/portable.yaml reports/quick.yaml"
 #   OUT      a folder to keep bundles and outputs in
@@ -47,16 +47,28 @@ trained() {
     grep -o '"state":.*' "$file"
 }
 
-for run in baseline slim slim-bn; do
-    recorded=$(trained "$run-recorded.json" benches/study.yaml "$run")
-    plain=$(trained "$run-plain.json" benches/study.yaml "$run" --each-operator)
-    say "$run, with steps recorded: ${recorded#*,}"
+# compared FILE RUN: whether a run's steps were recorded, and end with the bits of single operators.
+compared() {
+    local name recorded plain
+    name=$(basename "$1" .yaml)-$2
+    recorded=$(trained "$name-recorded.json" "$1" "$2")
+    plain=$(trained "$name-plain.json" "$1" "$2" --each-operator)
+    say "$name, with steps recorded: ${recorded#*,}"
     if [[ ${recorded%%,*} != "${plain%%,*}" ]]; then
         different=1
-        say "$run: recorded steps give OTHER bits than single operators"
+        say "$name: recorded steps give OTHER bits than single operators"
     fi
     # A step that could not be recorded is right, but slow.
     [[ $recorded == *'"refused":null'* && $recorded != *'"kinds":0'* ]] || different=1
+}
+
+for run in baseline slim slim-bn; do
+    compared benches/study.yaml "$run"
+done
+# Every kind of layer, optimizer and schedule, in steps enough to be worth recording.
+sed -E 's/epochs: [12]\b/epochs: 40/' tests/fixtures/portable.yaml >"$out/long.yaml"
+for run in $(sed -n '/^runs:/,$ s/^  ([a-z-]+):.*/\1/p' -E "$out/long.yaml"); do
+    compared "$out/long.yaml" "$run"
 done
 
 for study in "${studies[@]}"; do

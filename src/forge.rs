@@ -291,7 +291,7 @@ impl Forger<'_> {
         let mut trainer = Trainer::new(self.engine, model, self.run, &self.plan.input, &split, seed);
         let path = self.path("weights", "safetensors");
         let weights = from_safetensors(self.file(&path)?)?;
-        trainer.network_mut().load(&weights).map_err(|e| anyhow!(e))?;
+        trainer.load_weights(&weights).map_err(|e| anyhow!(e))?;
         (0..self.run.steps_per_epoch()).for_each(|_| drop(trainer.step()));
         Ok(trainer.into_network())
     }

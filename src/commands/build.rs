@@ -15,7 +15,7 @@ use super::progress::{Bar, Timing};
 use crate::bundle::{self, Files, SOURCE_SHA256};
 use crate::cli::Build;
 use crate::dataset::{Mnist, read_labels, write_labels};
-use crate::engine::{DeviceChoice, Engine};
+use crate::engine::{DeviceChoice, Engine, recordings_refused};
 use crate::model::CLASSES;
 use crate::numbers::{count, duration, fixed, percent, plural};
 use crate::paths;
@@ -109,6 +109,9 @@ pub fn run(options: &Build) -> Result<u8> {
     };
     bundle::replace_folder(&place, &files, Some((serde_json::to_string_pretty(&log)? + "\n").as_bytes()))?;
     kept.tidy();
+    if let Some(why) = recordings_refused() {
+        say(&format!("note: each operator of a training step was launched on its own, which is slower: {why}"));
+    }
     say(&format!("built in {}: {}", duration(log.seconds), out.join("report.html").display()));
     super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
     Ok(0)

@@ -47,25 +47,19 @@ pub fn use_own_stream(device: usize) -> Result<(), String> {
 /// What was launched on a GPU between two points in time, to be launched again as one (`torch.cuda.CUDAGraph`).
 pub struct Graph(NonNull<c_void>);
 
+/// A recording under way.
+pub struct Recording(NonNull<c_void>);
+
 impl Graph {
     /// Records from now on what this thread launches, and its passes back, without doing it.
     ///
     /// # Errors
     /// libtorch's, or that it has no graphs.
-    pub fn begin(device: usize) -> Result<Self, String> {
+    pub fn begin(device: usize) -> Result<Recording, String> {
         let mut graph = std::ptr::null_mut();
         // SAFETY: `graph` can be written to; exceptions are caught on the other side.
         unsafe { outcome(mr_graph_begin(device as c_int, &raw mut graph)) }?;
-        NonNull::new(graph).map(Self).ok_or_else(|| "libtorch gave no graph".to_owned())
-    }
-
-    /// Ends the recording.
-    ///
-    /// # Errors
-    /// Something was done meanwhile that cannot be recorded.
-    pub fn end(&mut self) -> Result<(), String> {
-        // SAFETY: the pointer is a graph until it is dropped.
-        unsafe { outcome(mr_graph_end(self.0.as_ptr())) }
+        NonNull::new(graph).map(Recording).ok_or_else(|| "libtorch gave no graph".to_owned())
     }
 
     /// Launches what was recorded, with the values that lie at the same places now.
@@ -73,8 +67,20 @@ impl Graph {
     /// # Errors
     /// CUDA's.
     pub fn replay(&mut self) -> Result<(), String> {
-        // SAFETY: as above.
+        // SAFETY: the pointer is a graph until it is dropped.
         unsafe { outcome(mr_graph_replay(self.0.as_ptr())) }
+    }
+}
+
+impl Recording {
+    /// Ends the recording.
+    ///
+    /// # Errors
+    /// Something was done meanwhile that cannot be recorded. The graph is never freed then: libtorch 2.11 goes on asking it
+    /// whether memory is its own.
+    pub fn end(self) -> Result<Graph, String> {
+        // SAFETY: `begin` gave a graph, which lives.
+        unsafe { outcome(mr_graph_end(self.0.as_ptr())) }.map(|()| Graph(self.0))
     }
 }
 

@@ -3,9 +3,11 @@
 //! Owns when a step is recorded, and the proof that its recording does what the step does; what a step is, and where it
 //! finds its inputs, is the trainer's. A GPU is what this is for: there each operator costs the time to launch it.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tch::{Device, Kind, Tensor};
 
@@ -14,12 +16,21 @@ use super::ffi;
 /// How often a step is done as it stands before it is recorded: libraries choose their algorithms and take their memory
 /// at the first, which cannot be recorded.
 const WARM_UP: usize = 2;
+/// Steps to come for which a recording pays: it takes memory of its own, and the time of some steps.
+const WORTH: usize = 20;
 
 static WANTED: AtomicBool = AtomicBool::new(true);
+/// Why this process records no more.
+static REFUSED: OnceLock<String> = OnceLock::new();
 
 /// Does without recordings from now on, or with them: for measurements. The results are the same.
 pub fn record_steps(wanted: bool) {
     WANTED.store(wanted, Ordering::Relaxed);
+}
+
+/// Why this process launches a GPU's steps operator by operator, if it came to that.
+pub fn recordings_refused() -> Option<&'static str> {
+    REFUSED.get().map(String::as_str)
 }
 
 /// What a training did by recordings.
@@ -27,7 +38,7 @@ pub fn record_steps(wanted: bool) {
 pub struct Recorded {
     /// Kinds of steps that were recorded and shown to give the same bits.
     pub kinds: usize,
-    /// Steps done by them.
+    /// Steps done by them since.
     pub steps: usize,
     /// Why a kind of step is not, if one is not.
     pub refused: Option<String>,
@@ -37,7 +48,7 @@ pub struct Recorded {
 pub(super) trait Recorder {
     /// Records the work under a key, without doing it.
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String>;
-    /// Does the work recorded under a key.
+    /// Does the work recorded under a key; a device that only plays at recording may do `work`.
     fn replay(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String>;
     /// Gives up a recording.
     fn forget(&mut self, key: usize);
@@ -46,52 +57,72 @@ pub(super) trait Recorder {
 /// The recordings of one training.
 pub(super) struct Steps {
     recorder: Box<dyn Recorder>,
-    /// Every tensor that a step writes to.
+    /// Every tensor that a step writes to and another one reads.
     written: Vec<Tensor>,
     stages: BTreeMap<usize, Stage>,
+    /// As `WORTH`.
+    worth: usize,
     pub recorded: Recorded,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// How far a kind of step has come.
+#[derive(Clone, Copy)]
 enum Stage {
+    /// Done as it stands, so many times.
     Done(usize),
     Recorded,
+    /// Recorded, and shown to give the same bits.
+    Proven,
     Refused,
 }
 
 impl Steps {
-    /// For steps that write to these tensors and to no others that outlive them; none where a device records nothing.
-    pub fn new(device: Device, written: Vec<Tensor>) -> Option<Self> {
+    /// For steps that write to these tensors; none where a device records nothing.
+    pub(super) fn new(device: Device, written: Vec<Tensor>) -> Option<Self> {
         match device {
-            Device::Cuda(gpu) if WANTED.load(Ordering::Relaxed) => {
+            Device::Cuda(gpu) if WANTED.load(Ordering::Relaxed) && REFUSED.get().is_none() => {
                 let recorder = Cuda { gpu, graphs: BTreeMap::new() };
-                Some(Self::by(Box::new(recorder), written))
+                Some(Self::by(Box::new(recorder), written, WORTH))
             }
             _ => None,
         }
     }
 
-    pub(super) fn by(recorder: Box<dyn Recorder>, written: Vec<Tensor>) -> Self {
-        Self { recorder, written, stages: BTreeMap::new(), recorded: Recorded::default() }
+    pub(super) fn by(recorder: Box<dyn Recorder>, written: Vec<Tensor>, worth: usize) -> Self {
+        Self { recorder, written, stages: BTreeMap::new(), worth, recorded: Recorded::default() }
     }
 
-    /// Does a step. All steps of a key are the same work: they launch the same operators on tensors at the same places,
-    /// whose values alone differ.
-    pub fn run(&mut self, key: usize, work: &mut dyn FnMut()) {
+    /// Does a step; `left` steps of its key are to come, this one included. All steps of a key are the same work: they
+    /// launch the same operators on tensors at the same places, whose values alone differ.
+    pub(super) fn run(&mut self, key: usize, left: usize, work: &mut dyn FnMut()) {
         let stage = self.stages.get(&key).copied().unwrap_or(Stage::Done(0));
         let next = match stage {
-            Stage::Done(times) if times < WARM_UP => {
+            Stage::Done(times) if times < WARM_UP || left < self.worth => {
                 work();
                 Stage::Done(times + 1)
             }
-            Stage::Done(_) => self.record(key, work),
-            Stage::Recorded => match self.recorder.replay(key, work) {
+            Stage::Done(_) => {
+                let recorded = self.recorder.record(key, work);
+                work();
+                match recorded {
+                    Ok(()) => Stage::Recorded,
+                    Err(why) => self.refuse(key, why),
+                }
+            }
+            Stage::Recorded => match self.prove(key, work) {
+                Ok(()) => {
+                    self.recorded.kinds += 1;
+                    Stage::Proven
+                }
+                Err(why) => self.refuse(key, why),
+            },
+            Stage::Proven => match self.recorder.replay(key, work) {
                 Ok(()) => {
                     self.recorded.steps += 1;
-                    Stage::Recorded
+                    Stage::Proven
                 }
-                // What it had done by then cannot be known.
-                Err(why) => panic!("a recorded step cannot be done: {why}"),
+                // How far it came cannot be known: as with any other failure of the GPU, this training is lost.
+                Err(why) => panic!("the GPU failed: {why}"),
             },
             Stage::Refused => {
                 work();
@@ -101,24 +132,26 @@ impl Steps {
         self.stages.insert(key, next);
     }
 
-    /// Records a step, does it by the recording, then once more as it stands, and compares: a recording that gives other
-    /// bits is not used. The step counts as it stands.
-    fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Stage {
+    /// Does a step by its recording, then once more as it stands, and compares. The inputs are others than those at hand when
+    /// it was recorded: a recording that holds any of them shows. What stays is what the step as it stands gave.
+    fn prove(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let before = self.copies();
-        let recorded = self.recorder.record(key, work);
-        let replayed = recorded.and_then(|()| self.recorder.replay(key, work)).map(|()| self.copies());
-        tch::no_grad(|| self.written.iter_mut().zip(&before).for_each(|(to, from)| to.copy_(from)));
+        let replayed = self.recorder.replay(key, work).map(|()| self.copies());
+        {
+            let _guard = tch::no_grad_guard();
+            self.written.iter_mut().zip(&before).for_each(|(to, from)| to.copy_(from));
+        }
         work();
-        let refused = match replayed {
-            Ok(replayed) if self.written.iter().zip(&replayed).all(|(a, b)| has_same_bits(a, b)) => {
-                self.recorded.kinds += 1;
-                return Stage::Recorded;
-            }
-            Ok(_) => "a recorded step gives other bits".to_owned(),
-            Err(why) => why,
-        };
+        match self.written.iter().zip(&replayed?).all(|(a, b)| has_same_bits(a, b)) {
+            true => Ok(()),
+            false => Err("a recorded step gives other bits".to_owned()),
+        }
+    }
+
+    fn refuse(&mut self, key: usize, why: String) -> Stage {
         self.recorder.forget(key);
-        self.recorded.refused = Some(refused);
+        let _ = REFUSED.set(why.clone());
+        self.recorded.refused = Some(why);
         Stage::Refused
     }
 
@@ -132,6 +165,28 @@ fn has_same_bits(a: &Tensor, b: &Tensor) -> bool {
     a.detach().view_dtype(Kind::Int).equal(&b.view_dtype(Kind::Int))
 }
 
+/// Does work in which an operator may fail, and tch panic: gives the first line of what it says, and prints nothing.
+pub(super) fn attempt(work: &mut dyn FnMut()) -> Result<(), String> {
+    let (here, before) = (std::thread::current().id(), Arc::new(panic::take_hook()));
+    let others = before.clone();
+    panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() != here {
+            others(info);
+        }
+    }));
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    panic::set_hook(Box::new(move |info| before(info)));
+    done.map_err(|payload| first_line(payload.as_ref()))
+}
+
+/// tch's messages are libtorch's in Rust's notation, where a new line is `\n`.
+fn first_line(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("an operator failed");
+    let text = text.rsplit_once("Torch(\"").map_or(text, |(_, text)| text);
+    text.split(['\n', '\r']).next().unwrap_or(text).split("\\n").next().unwrap_or(text).to_owned()
+}
+
 /// CUDA graphs.
 struct Cuda {
     gpu: usize,
@@ -140,16 +195,12 @@ struct Cuda {
 
 impl Recorder for Cuda {
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
-        let mut graph = ffi::Graph::begin(self.gpu)?;
-        // An operator that cannot be recorded fails, and tch panics: nothing to tell, since the step is done all the same,
-        // but the recording has to be ended.
-        let hook = panic::take_hook();
-        panic::set_hook(Box::new(|_| ()));
-        let done = panic::catch_unwind(AssertUnwindSafe(work));
-        panic::set_hook(hook);
+        let graph = ffi::Graph::begin(self.gpu)?;
+        let done = attempt(work);
+        // To be ended in any case; what failed first tells more.
         let ended = graph.end();
-        done.map_err(|_| "an operator cannot be recorded".to_owned()).and(ended)?;
-        self.graphs.insert(key, graph);
+        done?;
+        self.graphs.insert(key, ended?);
         Ok(())
     }
 
@@ -159,5 +210,19 @@ impl Recorder for Cuda {
 
     fn forget(&mut self, key: usize) {
         self.graphs.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_attempt_says_what_failed_in_a_line() {
+        assert_eq!(attempt(&mut || ()), Ok(()));
+        let attempted = |message: &'static str| attempt(&mut || panic!("{message}"));
+        assert_eq!(attempted("one\ntwo"), Err("one".to_owned()));
+        let tchs = r#"called `Result::unwrap()` on an `Err` value: Torch("CUDA error: no\nException raised from")"#;
+        assert_eq!(attempted(tchs), Err("CUDA error: no".to_owned()));
     }
 }

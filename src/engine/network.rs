@@ -130,7 +130,7 @@ impl Network {
             .collect()
     }
 
-    /// The gradients of the last backward pass, by the parameters' names.
+    /// The gradients of the last backward pass (a recorded step's leaves none), by the parameters' names.
     pub fn gradients(&self) -> Vec<NamedTensor> {
         self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| download(spec, tensor)).collect()
     }

@@ -50,7 +50,7 @@ impl UpdateRule {
         self.state.iter().map(|list| &list.all)
     }
 
-    /// The numbers of a step that are another step's no more, from its learning rate and its place (from 1): what `step`
+    /// The numbers of a step that differ from step to step, from its learning rate and its place `t` (from 1): what `step`
     /// takes as `factors`, always as many for a rule.
     pub fn factors(rule: &Optimizer, lr: f64, t: u64) -> Vec<f32> {
         // Kingma and Ba 2015, algorithm 1: the step's size, and the root of the second moment's correction.
@@ -67,10 +67,12 @@ impl UpdateRule {
 
     /// One step from the parameters' gradients, one each; `first` for the first of a training.
     pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
-        tch::no_grad(|| match parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
+        // A guard, since an operator that fails here must not leave gradients off: training may go on.
+        let _guard = tch::no_grad_guard();
+        match parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
             true => self.step_by_kernel(parameters, gradients, factors, first),
             false => self.step_at_once(parameters, gradients, factors, first),
-        });
+        }
     }
 
     fn step_by_kernel(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
@@ -293,6 +295,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_gradients_on() {
+        start();
+        let optimizer: Optimizer = serde_json::from_value(json!({"sgd": {"lr": 0.1}})).unwrap();
+        let mut parameters = parameters(&[1.0]);
+        let gradients: Vec<Tensor> = parameters.parts.iter().map(Tensor::zeros_like).collect();
+        let mut rule = UpdateRule::new(&optimizer, &parameters);
+        let no_float = Tensor::from_slice(&[1i64]);
+        let failed = super::super::graph::attempt(&mut || rule.step(&mut parameters, &gradients, &no_float, true));
+        assert!(failed.is_err());
+        let leaf = Tensor::from_slice(&[1f32]).set_requires_grad(true);
+        assert!((&leaf * 2.0).requires_grad());
     }
 
     #[test]

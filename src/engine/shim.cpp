@@ -1,8 +1,9 @@
-// What the program needs of libtorch, libc and CUDA that tch does not expose.
-// Owns nothing: each function wraps a call. Compiles against a CPU-only libtorch; CUDA is looked up at run time.
-// Only C types cross this border; a C++ exception never does.
+// What the program needs of libtorch, libc and CUDA that tch does not expose: each function wraps a call.
+// Owns the program's stream on each GPU, and the graphs' memory. Compiles against a CPU-only libtorch; CUDA is looked up at
+// run time. Only C types cross this border; a C++ exception never does.
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -14,7 +15,6 @@
 #include <cstring>
 #include <exception>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -167,11 +167,14 @@ const char *mr_graph_begin(int device, void **graph) {
     TORCH_CHECK(Graph::members().all(), "this libtorch has no CUDA graphs");
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     guard.setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
-    auto made = std::make_unique<Graph>();
+    // A recording takes fresh memory, and must not have to free some: what earlier ones left goes back first.
+    at::accelerator::emptyCache();
+    // Never freed where it fails: libtorch may go on asking it whether memory is its own.
+    auto *made = new Graph();
     // With a memory pool of its own; whatever another thread does meanwhile is its own affair.
     constexpr int cudaStreamCaptureModeThreadLocal = 1;
     Graph::members().begin(made->fields, {0, 0}, cudaStreamCaptureModeThreadLocal);
-    *graph = made.release();
+    *graph = made;
   });
 }
 
@@ -183,7 +186,5 @@ const char *mr_graph_replay(void *graph) {
   return outcome([&] { Graph::members().replay(static_cast<Graph *>(graph)->fields); });
 }
 
-void mr_graph_free(void *graph) {
-  outcome([&] { delete static_cast<Graph *>(graph); });
-}
+void mr_graph_free(void *graph) { delete static_cast<Graph *>(graph); }
 }

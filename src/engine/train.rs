@@ -186,9 +186,12 @@ impl<'a> Trainer<'a> {
         &self.training.network
     }
 
-    /// The same, to be changed.
-    pub fn network_mut(&mut self) -> &mut Network {
-        &mut self.training.network
+    /// Replaces the network's weights and buffers.
+    ///
+    /// # Errors
+    /// As `Network::load`.
+    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+        self.training.network.load(tensors)
     }
 
     /// The network alone.
@@ -274,16 +277,24 @@ impl<'a> Trainer<'a> {
         inputs
     }
 
+    /// How many steps of the run have batches as large as the next one's, that one and those after it.
+    fn left(&self) -> usize {
+        let (steps, full) = (self.plan.steps_per_epoch(), self.training.split.len / self.plan.batch_size);
+        let (epoch, step) = (self.done / steps, self.done % steps);
+        let (in_epoch, before) = if step < full { (full, step) } else { (1, 0) };
+        (self.plan.epochs * in_epoch).saturating_sub(epoch * in_epoch + before)
+    }
+
     /// Trains the next batch. Gives its mean loss, still on the device.
     pub fn step(&mut self) -> Tensor {
-        let (inputs, first) = (self.inputs(), self.done == 0);
+        let (inputs, left, first) = (self.inputs(), self.left(), self.done == 0);
         let training = &mut self.training;
         match &mut self.steps {
             // Optimizers do the first step of all otherwise than the others.
             Some((place, steps)) if !first => {
                 let inputs = place.take(&inputs);
                 let images = inputs.index.size()[0] as usize;
-                steps.run(images, &mut || training.step(&inputs, false));
+                steps.run(images, left, &mut || training.step(&inputs, false));
             }
             _ => training.step(&inputs, first),
         }
@@ -352,36 +363,49 @@ pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::*;
     use crate::dataset::Mnist;
-    use crate::engine::graph::Recorder;
+    use crate::engine::graph::{Recorder, attempt};
     use crate::engine::{DeviceChoice, Engine};
     use crate::study::{Plan, Source};
 
-    /// A CPU in a GPU's place: what it records is what it will be told to do.
-    #[derive(Clone, Copy)]
+    /// A CPU in a GPU's place: a recording is the work that it will be given.
     enum Fake {
         Honest,
         /// Its recordings do too much.
         TwiceOver,
+        /// Its recordings find the inputs that were at this place, and keep them.
+        Stale(Vec<Tensor>, BTreeMap<usize, Vec<Tensor>>),
         /// Nothing can be recorded.
         Unable,
     }
 
     impl Recorder for Fake {
-        fn record(&mut self, _: usize, _: &mut dyn FnMut()) -> Result<(), String> {
+        fn record(&mut self, key: usize, _: &mut dyn FnMut()) -> Result<(), String> {
             match self {
-                Self::Unable => Err("no".to_owned()),
-                _ => Ok(()),
+                Self::Unable => return attempt(&mut || panic!("no")),
+                Self::Stale(place, kept) => {
+                    kept.insert(key, place.iter().map(Tensor::copy).collect());
+                }
+                Self::Honest | Self::TwiceOver => {}
             }
+            Ok(())
         }
 
-        fn replay(&mut self, _: usize, work: &mut dyn FnMut()) -> Result<(), String> {
-            work();
-            if matches!(self, Self::TwiceOver) {
-                work();
+        fn replay(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
+            match self {
+                Self::Honest => work(),
+                Self::TwiceOver => (0..2).for_each(|_| work()),
+                Self::Stale(place, kept) => {
+                    let now: Vec<Tensor> = place.iter().map(Tensor::copy).collect();
+                    place.iter_mut().zip(&kept[&key]).for_each(|(to, from)| to.copy_(from));
+                    work();
+                    place.iter_mut().zip(&now).for_each(|(to, from)| to.copy_(from));
+                }
+                Self::Unable => unreachable!("nothing was recorded"),
             }
             Ok(())
         }
@@ -391,40 +415,66 @@ mod tests {
 
     #[test]
     fn training_by_recordings_gives_the_same_bits() {
+        const EPOCHS: usize = 6;
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
         let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
         let data = Mnist::load(&root.join("data/mnist")).unwrap();
         for (name, run) in &mut plan.runs {
-            run.epochs = 5;
+            run.epochs = EPOCHS;
             let chosen = run.choose(&data.train.labels, 1);
             let split = Split::new(&engine, &data.train, &chosen);
-            let train = |recorder: Option<Fake>| {
+            let count = EPOCHS * run.steps_per_epoch();
+            let train = |recorder: fn(&Inputs) -> Option<Fake>, worth: usize| {
                 let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, 1);
-                trainer.steps = recorder.map(|recorder| {
-                    let written = trainer.training.written();
-                    (Inputs::room(run, &trainer.masks, engine.device), Steps::by(Box::new(recorder), written))
-                });
-                let steps = 5 * run.steps_per_epoch();
-                let losses: Vec<u32> = (0..steps).map(|_| values(&trainer.step())[0].to_bits()).collect();
+                let place = Inputs::room(run, &trainer.masks, engine.device);
+                let written = trainer.training.written();
+                trainer.steps = recorder(&place).map(|r| (place, Steps::by(Box::new(r), written, worth)));
+                let losses: Vec<u32> = (0..count).map(|_| values(&trainer.step())[0].to_bits()).collect();
                 (trainer.state(), losses, trainer.recorded())
             };
-            let (state, losses, none) = train(None);
+            let stale = |place: &Inputs| {
+                let masks = place.masks.iter().map(|(_, mask)| mask);
+                let all = masks.chain([&place.index, &place.factors]).map(Tensor::shallow_clone).collect();
+                Some(Fake::Stale(all, BTreeMap::new()))
+            };
+            let (state, losses, none) = train(|_| None, 1);
             assert_eq!(none, Recorded::default());
-            // The first step is for no recording; then each size of batch is done twice, recorded, and replayed.
+            // The first step is for no recording; then each size of batch is done twice, recorded, shown to be right, and
+            // from then on replayed.
             let sizes = if split.len().is_multiple_of(run.batch_size) { 1 } else { 2 };
-            let replayed = 5 * run.steps_per_epoch() - 1 - 3 * sizes;
-            for (recorder, kinds, steps, refused) in [
-                (Fake::Honest, sizes, replayed, None),
-                (Fake::TwiceOver, 0, 0, Some("a recorded step gives other bits".to_owned())),
-                (Fake::Unable, 0, 0, Some("no".to_owned())),
+            let honest = Recorded { kinds: sizes, steps: count - 1 - 4 * sizes, refused: None };
+            let refused = |why: &str| Recorded { refused: Some(why.to_owned()), ..Recorded::default() };
+            let wrong = refused("a recorded step gives other bits");
+            // With the same image in the same place at every epoch, and a constant rate, there is nothing to be stale.
+            let is_constant = name == "convs-adadelta-of-one";
+            for (way, trained, expected) in [
+                ("honest", train(|_| Some(Fake::Honest), 1), honest.clone()),
+                ("short", train(|_| Some(Fake::Honest), count + 1), Recorded::default()),
+                ("twice", train(|_| Some(Fake::TwiceOver), 1), wrong.clone()),
+                ("stale", train(stale, 1), if is_constant { honest } else { wrong }),
+                ("unable", train(|_| Some(Fake::Unable), 1), refused("no")),
             ] {
-                let (got_state, got_losses, recorded) = train(Some(recorder));
-                assert_eq!(recorded, Recorded { kinds, steps, refused }, "{name}");
-                assert_eq!(got_losses, losses, "{name}");
-                assert!(got_state == state, "{name}: another state");
+                let (got_state, got_losses, recorded) = trained;
+                assert_eq!(recorded, expected, "{name}, {way}");
+                assert_eq!(got_losses, losses, "{name}, {way}");
+                assert!(got_state == state, "{name}, {way}: another state");
             }
         }
+    }
+
+    #[test]
+    fn steps_to_come_are_counted_by_their_size() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
+        let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
+        let run = &mut plan.runs["features-adam"];
+        (run.epochs, run.image_count, run.batch_size) = (3, 10, 4);
+        let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
+        let split = Split::new(&engine, &Images { pixels, labels }, &(0..10).collect::<Vec<_>>());
+        let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &split, 1);
+        let counted: Vec<usize> = (0..10).map(|done| (trainer.done = done, trainer.left()).1).collect();
+        assert_eq!(counted, [6, 5, 3, 4, 3, 2, 2, 1, 1, 0]);
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<(usize, usize)> {
     let mut all = vec![(0, SEGMENT.min(total))];
     let last = last(plan, epochs);
     if plan.evidence.keep > 0 && last.0 > 0 {
-        all.extend(candidates(plan).into_iter().filter(|(step, _)| *step < last.0));
+        // A run that stopped early may have left the last of them unfinished.
+        all.extend(candidates(plan).into_iter().filter(|(step, steps)| *step < last.0 && step + steps <= total));
         all.push(last);
     }
     all
@@ -186,6 +187,15 @@ mod tests {
         assert_eq!(segments(&plan(3, 1000, 16, 2), 3).len(), 18);
         // A run that stopped early has the candidates up to its end, and its own last segment.
         assert_eq!(segments(&plan(3, 1000, 3, 2), 1), [(0, 10), (55, 10), (90, 10)]);
+        // Also in the middle of one: three steps an epoch, candidates at 17, 22, 32 and 37.
+        let plan = plan(20, 30, 6, 2);
+        assert_eq!(segments(&plan, 1), [(0, 3)]);
+        assert_eq!(segments(&plan, 8), [(0, 10), (21, 3)]);
+        assert_eq!(segments(&plan, 9), [(0, 10), (17, 10), (24, 3)]);
+        for epochs in 1..=20 {
+            let total = epochs * plan.steps_per_epoch();
+            assert!(segments(&plan, epochs).iter().all(|(step, steps)| step + steps <= total), "{epochs}");
+        }
     }
 
     #[test]

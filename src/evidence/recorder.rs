@@ -60,20 +60,21 @@ impl<'a> Recorder<'a> {
     pub fn step(&mut self, trainer: &Trainer) -> Result<()> {
         let now = trainer.done();
         let starting = self.starts.get(&now).copied();
-        if starting.is_none() && !self.open.iter().any(|o| o.step + o.steps == now) {
+        // The first segment ends with the run, where that stops before it: any epoch may be the last.
+        let may_stop = self.plan.stop_below_train_loss.is_some() && now % self.plan.steps_per_epoch() == 0;
+        let ends = |o: &Open| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_stop));
+        if starting.is_none() && !self.open.iter().any(ends) {
             return Ok(());
         }
         let state = trainer.state();
         let bytes = to_safetensors(&state)?;
         let sha256 = sha256_hex(&bytes);
-        let (ended, open): (Vec<_>, Vec<_>) = self.open.drain(..).partition(|o| o.step + o.steps == now);
-        self.open = open;
-        for o in ended {
-            let displacement = displacement(&o.state, &state);
-            let segment =
-                Segment { step: o.step, steps: o.steps, start_sha256: o.start_sha256, end_sha256: sha256.clone() };
-            self.done.insert(o.step, (segment, displacement));
+        for o in self.open.iter().filter(|o| ends(o)) {
+            let (step, steps, start_sha256) = (o.step, now - o.step, o.start_sha256.clone());
+            let segment = Segment { step, steps, start_sha256, end_sha256: sha256.clone() };
+            self.done.insert(step, (segment, displacement(&o.state, &state)));
         }
+        self.open.retain(|o| o.step + o.steps > now);
         if let Some(steps) = starting {
             if let Some(folder) = self.folder.as_ref().filter(|_| now > 0) {
                 let path = folder.path().join(now.to_string());

@@ -262,3 +262,34 @@ fn without_a_study_it_says_which_and_why() {
     assert!(said.contains(&format!("reports/{study}.yaml")) && said.contains(why), "{said}");
     assert!(has_gpu() || said.contains("reports/coursework.yaml"), "the full one is named too: {said}");
 }
+
+#[test]
+fn a_run_may_stop_in_the_middle_of_its_evidence() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    let bundle = Bundle::at(home.path().join("mini"));
+    // Three steps an epoch, ten a segment.
+    let text = MINI
+        .replace("epochs: 1, batch_size: 50", "epochs: 20, batch_size: 20, evidence: {candidates: 6, keep: 2}")
+        .replace("lr: 0.1", "lr: 0.001");
+    let built = |text: &str| {
+        fs::write(&study, text).unwrap();
+        run(&mut build(&study, &bundle.path)).exits(0);
+        Results::from_json(&bundle.text("results.json")).unwrap().runs["single"].seeds[0].clone()
+    };
+    let losses: Vec<f64> = built(&text).epochs.iter().map(|epoch| epoch.train_loss).collect();
+    let mut last_segments = Vec::new();
+    for epoch in [1, 2, 3, 8, 9, 13] {
+        let before = losses[..epoch - 1].iter().copied().fold(f64::INFINITY, f64::min);
+        let limit = (before.min(2.0 * losses[epoch - 1]) + losses[epoch - 1]) / 2.0;
+        assert!(losses[epoch - 1] < before, "the loss falls: {losses:?}");
+        let stopping = text.replace("epochs: 20", &format!("epochs: 20, stop_below_train_loss: {limit}"));
+        let seed = built(&stopping);
+        assert_eq!(seed.epochs.len(), epoch);
+        assert!(seed.chain.iter().all(|segment| segment.step + segment.steps <= 3 * epoch));
+        let last = seed.chain.last().unwrap();
+        last_segments.push((last.step, last.steps));
+        bundle.run("verify", &[]).exits(0);
+    }
+    assert_eq!(last_segments, [(0, 3), (3, 3), (6, 3), (21, 3), (24, 3), (36, 3)]);
+}

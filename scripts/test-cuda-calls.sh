@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Owns the test of what training calls on a GPU, without one: libtorch's CUDA half over a stand-in for CUDA's runtime
+# (tests/cuda/runtime.cpp) that computes nothing, but refuses what cannot be recorded in a CUDA graph. Shows that every kind
+# of layer, optimizer and schedule is recorded, and what happens where that fails; says nothing about numbers.
+#   TORCH   the folder of libtorch_cuda.so; by default libtorch/torch/lib, after `make libtorch CUDA=1`
+# The last line is `N passed, N failed`. Exit code 0: all passed. 1: one failed. 2: could not be run.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+trainer=target/release/examples/bench_training
+torch=${TORCH:-libtorch/torch/lib}
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+[[ -x $trainer ]] || fail "$trainer is missing: start this test with \`make test-cuda-calls\`"
+[[ -e $torch/libtorch_cuda.so ]] || fail "$torch has no libtorch_cuda.so: \`make libtorch CUDA=1\` (2.4 GB), or name its folder with TORCH"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# What libtorch wants of CUDA and cuBLAS, and the stand-in does not have: made to return 0, or to be a product.
+g++ -std=c++17 -O1 -fPIC -c tests/cuda/runtime.cpp -o "$work/runtime.o" || fail "tests/cuda/runtime.cpp does not compile"
+nm --defined-only "$work/runtime.o" | awk '{ print $3 }' | sort -u >"$work/have"
+nm -D --undefined-only "$torch"/libtorch_cuda.so "$torch"/libc10_cuda.so |
+    sed -nE 's/.* U ((__)?(cuda|cublas)\w+)(@.*)?$/\1/p' | sort -u >"$work/want"
+{
+    echo 'extern "C" { int stub_product_on_stream();'
+    comm -23 "$work/want" "$work/have" | sed -E \
+        -e 's/^cublas.*([Gg]emm|gemv|[Dd]ot).*/int &() { return stub_product_on_stream(); }/' \
+        -e '/^int /! s/.*/int &() { return 0; }/'
+    echo '}'
+} >"$work/rest.cpp"
+g++ -std=c++17 -fPIC -fno-builtin -shared "$work/rest.cpp" "$work/runtime.o" -o "$work/stub.so" || fail "the stand-in cannot be linked"
+# libtorch opens the driver by name.
+ln -s stub.so "$work/libcuda.so.1"
+
+passed=0 failed=0
+# expect NAME FILE PATTERN...: whether each pattern is in the file.
+expect() {
+    local name=$1 file=$2 pattern
+    shift 2
+    for pattern in "$@"; do
+        if ! grep -qE "$pattern" "$file"; then
+            failed=$((failed + 1))
+            printf '%s: FAILED, no `%s` in:\n' "$name" "$pattern"
+            tail -n 5 "$file"
+            return
+        fi
+    done
+    passed=$((passed + 1))
+    printf '%s: %s\n' "$name" "$(grep -o 'a graph of.*' "$file" | paste -sd ';')"
+}
+
+# train STUB RUN: trains a run; what the program and the stand-in say.
+train() {
+    local rc=0
+    DEVICE=cuda CUDA_STUB=$1 LD_PRELOAD=$work/stub.so LD_LIBRARY_PATH=$torch:$work \
+        timeout 120 "$trainer" "$work/study.yaml" "$2" >"$work/said" 2>&1 || rc=$?
+    echo "exit status $rc" >>"$work/said"
+}
+
+sed -E 's/epochs: [12]\b/epochs: 40/' tests/fixtures/portable.yaml >"$work/study.yaml"
+for run in $(sed -nE '/^runs:/,$ s/^  ([a-z-]+):.*/\1/p' "$work/study.yaml"); do
+    train works "$run"
+    expect "$run" "$work/said" '"kinds":[12],"steps":[1-9][0-9]*,"refused":null' '^exit status 0$' \
+        '[12] graphs, [1-9][0-9]* replays, 0 refusals, 0 calls on the default stream, 0 beside a recording'
+done
+train fails slim-bn
+expect "slim-bn, a product that cannot be recorded" "$work/said" '"kinds":0,"steps":0,"refused":"CUDA error' '^exit status 0$' ' 0 replays'
+train differs slim-bn
+expect "slim-bn, a recording of other bits" "$work/said" '"steps":0,"refused":"a recorded step gives other bits"' '^exit status 0$' ' 1 replays'
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[[ $failed -eq 0 ]]
