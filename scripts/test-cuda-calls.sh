@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Owns the test of what training calls on a GPU, without one: libtorch's CUDA half over a stand-in for CUDA's runtime
 # (tests/cuda/runtime.cpp) that computes nothing, but refuses what cannot be recorded in a CUDA graph. Shows that every kind
-# of layer, optimizer and schedule is recorded, and what happens where that fails; says nothing about numbers.
+# of layer, optimizer and schedule is recorded, what happens where that fails, and that a study is built and verified all the
+# way; says nothing about numbers.
 #   TORCH   the folder of libtorch_cuda.so; by default libtorch/torch/lib, after `make libtorch CUDA=1`
 # The last line is `N passed, N failed`. Exit code 0: all passed. 1: one failed. 2: could not be run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+program=target/release/mnist-report
 trainer=target/release/examples/bench_training
 torch=${TORCH:-libtorch/torch/lib}
 
@@ -15,7 +17,9 @@ fail() {
     exit 2
 }
 
-[[ -x $trainer ]] || fail "$trainer is missing: start this test with \`make test-cuda-calls\`"
+for needed in "$program" "$trainer"; do
+    [[ -x $needed ]] || fail "$needed is missing: start this test with \`make test-cuda-calls\`"
+done
 [[ -e $torch/libtorch_cuda.so ]] || fail "$torch has no libtorch_cuda.so: \`make libtorch CUDA=1\` (2.4 GB), or name its folder with TORCH"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -53,23 +57,28 @@ expect() {
     printf '%s: %s\n' "$name" "$(grep -o 'a graph of.*' "$file" | paste -sd ';')"
 }
 
-# train STUB RUN: trains a run; what the program and the stand-in say.
-train() {
-    local rc=0
-    DEVICE=cuda CUDA_STUB=$1 LD_PRELOAD=$work/stub.so LD_LIBRARY_PATH=$torch:$work \
-        timeout 120 "$trainer" "$work/study.yaml" "$2" >"$work/said" 2>&1 || rc=$?
+# on_stub STUB COMMAND...: what the command and the stand-in say.
+on_stub() {
+    local stub=$1 rc=0
+    shift
+    DEVICE=cuda CUDA_STUB=$stub LD_PRELOAD=$work/stub.so LD_LIBRARY_PATH=$torch:$work timeout 120 "$@" >"$work/said" 2>&1 || rc=$?
     echo "exit status $rc" >>"$work/said"
 }
 
 sed -E 's/epochs: [12]\b/epochs: 40/' tests/fixtures/portable.yaml >"$work/study.yaml"
 for run in $(sed -nE '/^runs:/,$ s/^  ([a-z-]+):.*/\1/p' "$work/study.yaml"); do
-    train works "$run"
+    on_stub works "$trainer" "$work/study.yaml" "$run"
     expect "$run" "$work/said" '"kinds":[12],"steps":[1-9][0-9]*,"refused":null' '^exit status 0$' \
         '[12] graphs, [1-9][0-9]* replays, 0 refusals, 0 calls on the default stream, 0 beside a recording'
 done
-train fails slim-bn
+on_stub fails "$trainer" "$work/study.yaml" slim-bn
 expect "slim-bn, a product that cannot be recorded" "$work/said" '"kinds":0,"steps":0,"refused":"CUDA error' '^exit status 0$' ' 0 replays'
-train differs slim-bn
+on_stub differs "$trainer" "$work/study.yaml" slim-bn
 expect "slim-bn, a recording of other bits" "$work/said" '"steps":0,"refused":"a recorded step gives other bits"' '^exit status 0$' ' 1 replays'
+quiet=' 0 refusals, 0 calls on the default stream, 0 beside a recording'
+on_stub works "$program" build tests/fixtures/tiny.yaml --device cuda --fresh --out "$work/bundle"
+expect "a build" "$work/said" '^Report ID' '^exit status 0$' '[1-9][0-9]* replays,'"$quiet"
+on_stub works "$program" verify "$work/bundle" --device cuda --upto rerun
+expect "its verification" "$work/said" '^weights +passed' '^replay +passed' '^rerun +passed' '^exit status 0$' "$quiet"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [[ $failed -eq 0 ]]

@@ -61,7 +61,7 @@ impl<'a> Recorder<'a> {
         let now = trainer.done();
         let starting = self.starts.get(&now).copied();
         // The first segment ends with the run, where that stops before it: any epoch may be the last.
-        let may_stop = self.plan.stop_below_train_loss.is_some() && now % self.plan.steps_per_epoch() == 0;
+        let may_stop = self.plan.stop_below_train_loss.is_some() && now.is_multiple_of(self.plan.steps_per_epoch());
         let ends = |o: &Open| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_stop));
         if starting.is_none() && !self.open.iter().any(ends) {
             return Ok(());
