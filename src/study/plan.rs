@@ -228,7 +228,7 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
         return err("evidence.candidates", format!("{}: must be from 1 to {MAX_CANDIDATES}", spec.evidence.candidates));
     }
     if spec.evidence.keep > spec.evidence.candidates {
-        let message = format!("{}: more than the {} candidates", spec.evidence.keep, spec.evidence.candidates);
+        let message = format!("{}: more than `candidates`, {}", spec.evidence.keep, spec.evidence.candidates);
         return err("evidence.keep", message);
     }
     check_optimizer(source, &key("optimizer"), &spec.optimizer)?;

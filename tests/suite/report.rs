@@ -168,3 +168,29 @@ fn words_of_a_study_are_words_in_the_page_and_in_every_figure() {
     }
     bundle.run("verify", &["--upto", "render"]).exits(0);
 }
+
+#[test]
+fn the_losses_of_a_single_epoch_are_told_once() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, worded("plain")).unwrap();
+    let bundle = Bundle::at(home.path().join("mini"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    let results = Results::from_json(&bundle.text("results.json")).unwrap();
+    let epoch = &results.runs["single"].seeds[0].epochs[0];
+    let [train, test] = [epoch.train_loss, epoch.test.loss].map(|loss| format!("{loss:.4}"));
+    for (lang, words) in [
+        ("en", format!("plain: training loss {train} and test loss {test} after the one epoch.")),
+        (
+            "uk",
+            format!("plain: після єдиної епохи втрати під час навчання {train}, на тесті {test}.")
+                .replace(&train, &train.replace('.', ","))
+                .replace(&test, &test.replace('.', ",")),
+        ),
+    ] {
+        bundle.run("render", &["--lang", lang]).exits(0);
+        for name in ["report.md", "report.html"] {
+            assert!(read(&bundle.text(name)).contains(&words), "{name} has no `{words}`");
+        }
+    }
+}
