@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Files, INDEX, MANIFEST, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
+use super::{Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
+use crate::digest::sha256_hex;
 
 /// Writes a bundle beside its place and renames it into it; what was there goes only then.
 ///
 /// # Errors
-/// A place that holds something that is not of a bundle, or a disk that cannot be written.
+/// A place that holds something that is not of a bundle or was changed by hand, or a disk that cannot be written.
 pub fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<()> {
-    check_place(dir)?;
+    check(dir, files)?;
     let dir = absolute(dir)?;
     let parent = dir.parent().context("a bundle cannot be the root folder")?;
     fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
@@ -54,8 +55,13 @@ pub fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Resu
 /// Refuses to replace what no build made.
 ///
 /// # Errors
-/// A file, or a folder with anything in it but a bundle.
+/// A file, or a folder with anything in it but a bundle as it was written.
 pub fn check_place(dir: &Path) -> Result<()> {
+    check(dir, &Files::new())
+}
+
+/// As `check_place`, where files of the bundle may be those that are to be written.
+fn check(dir: &Path, files: &Files) -> Result<()> {
     if !dir.exists() {
         return Ok(());
     }
@@ -68,12 +74,22 @@ pub fn check_place(dir: &Path) -> Result<()> {
     );
     if let Ok(text) = fs::read_to_string(dir.join(SUMS))
         && let Ok(sums) = Sums::parse(&text)
-        && let Some(stranger) = stranger(dir, "", &sums)?
     {
-        bail!(
-            "{} does not belong to the bundle that lies there, and would be lost; move it elsewhere first",
-            dir.join(stranger).display()
-        );
+        if let Some(stranger) = stranger(dir, "", &sums)? {
+            bail!(
+                "{} does not belong to the bundle that lies there, and would be lost; move it elsewhere first",
+                dir.join(stranger).display()
+            );
+        }
+        let index = sums.0.get(REPORT).map(|stated| (INDEX, stated));
+        for (path, stated) in sums.0.iter().map(|(path, stated)| (path.as_str(), stated)).chain(index) {
+            let Ok(bytes) = fs::read(dir.join(path)) else { continue };
+            ensure!(
+                sha256_hex(&bytes) == *stated || files.get(path) == Some(&bytes),
+                "{} was changed since it was written, and the change would be lost; move it elsewhere first",
+                dir.join(path).display()
+            );
+        }
     }
     Ok(())
 }

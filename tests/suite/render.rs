@@ -55,13 +55,34 @@ fn a_changed_number_changes_the_sentence_that_rests_on_it() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_put_right() {
+fn what_is_missing_is_put_right() {
     let bundle = copy();
-    bundle.write("report.md", "nonsense");
-    fs::remove_file(bundle.path.join("report.html")).unwrap();
-    fs::remove_file(bundle.path.join("manifest.json")).unwrap();
+    for name in ["report.md", "report.html", "manifest.json"] {
+        fs::remove_file(bundle.path.join(name)).unwrap();
+    }
     bundle.run("render", &[]).exits(0);
     assert!(bundle.identity() == shared().0.identity());
+}
+
+#[test]
+fn what_was_changed_by_hand_is_not_lost() {
+    let bundle = copy();
+    for name in ["report.md", "figures/parameters.svg", "index.html"] {
+        bundle.write(name, "mine");
+        bundle.run("render", &[]).refused(&[name, "was changed", "would be lost", "move it elsewhere"]);
+        run(&mut build(&tiny(), &bundle.path)).refused(&[name, "would be lost"]);
+        assert_eq!(bundle.text(name), "mine");
+        fs::remove_file(bundle.path.join(name)).unwrap();
+    }
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.identity() == shared().0.identity());
+    // What a report is made from stays, so that nothing is lost: the report follows it. A build would lose it.
+    let changed = bundle.text("study.yaml").replacen("Tiny study", "My study", 1);
+    bundle.write("study.yaml", &changed);
+    run(&mut build(&tiny(), &bundle.path)).refused(&["study.yaml", "would be lost"]);
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.text("report.md").contains("My study"));
+    assert_eq!(bundle.text("study.yaml"), changed);
 }
 
 #[test]
