@@ -16,6 +16,7 @@ mod schedule;
 mod train;
 
 pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
+pub use ffi::leave;
 pub use graph::{Recorded, record_steps, recordings_refused};
 pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{NamedTensor, Network, Trace};

@@ -83,8 +83,11 @@ template <typename T> void put(void *properties, size_t offset, T value) {
   std::memcpy(static_cast<char *>(properties) + offset, &value, sizeof value);
 }
 
+// Said at a program's end, whichever way it takes.
 struct Summary {
-  ~Summary() {
+  Summary() { std::at_quick_exit(say); }
+  ~Summary() { say(); }
+  static void say() {
     std::fprintf(stderr, "cuda stub: %zu graphs, %zu replays, %zu refusals, %zu calls on the default stream, %zu beside a recording\n",
                  graphs, replays, refusals, on_default, elsewhere);
   }
