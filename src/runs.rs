@@ -161,10 +161,9 @@ impl Observer for Watch<'_, '_> {
         let train_eval = run.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
         let held_out = self.held_out.as_ref().map(|images| self.prepared.evaluated(network, images));
         let test = self.prepared.test(network);
-        let steps = run.steps_per_epoch();
         let result = EpochResult {
             epoch,
-            lr: learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps),
+            lr: last_learning_rate(run, epoch),
             train_loss,
             train_eval,
             held_out,
@@ -179,8 +178,14 @@ impl Observer for Watch<'_, '_> {
         self.progress.epoch(&result);
         self.epochs.push(result);
         self.last = Some(test);
-        Ok(run.stop_below_train_loss.is_none_or(|limit| train_loss >= limit))
+        Ok(!run.stops_at(train_loss))
     }
+}
+
+/// The learning rate of an epoch's last step; epochs count from 1.
+pub fn last_learning_rate(run: &RunPlan, epoch: usize) -> f64 {
+    let steps = run.steps_per_epoch();
+    learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps)
 }
 
 fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {

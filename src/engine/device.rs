@@ -68,6 +68,33 @@ pub struct Environment {
     pub cudnn: Option<String>,
 }
 
+impl Environment {
+    /// What a study's `compute` leaves no choice of, where these are said to be its results; none if it may be so.
+    pub fn contradiction(&self, compute: &Compute) -> Option<String> {
+        let gpu = self.class == "cuda";
+        let class = if gpu { "cuda" } else { class(compute) };
+        let precision = precision(gpu, compute);
+        let threads = (!gpu).then_some(compute.threads);
+        let stated = [&self.cpu, &self.gpu, &self.cuda, &self.cudnn].map(Option::is_some);
+        if self.class != class {
+            Some(format!("class {}, where the study's is {class}", self.class))
+        } else if self.precision != precision {
+            Some(format!("precision {}, where the study's is {precision}", self.precision))
+        } else if self.threads != threads {
+            Some(format!("threads {:?}, where the study's are {threads:?}", self.threads))
+        } else if stated != [class == "native", gpu, gpu, gpu] {
+            Some(format!("facts that do not make up the class {class}"))
+        } else {
+            None
+        }
+    }
+
+    /// Whether the arithmetic is that of this program's source.
+    pub fn is_this_arithmetic(&self) -> bool {
+        self.arithmetic == ARITHMETIC
+    }
+}
+
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "libtorch {}, arithmetic {}, {}", self.libtorch, self.arithmetic, self.precision)?;
@@ -255,13 +282,21 @@ fn cuda(n: usize) -> Result<usize> {
     }
 }
 
+/// The class of what a study computes on a CPU.
+fn class(compute: &Compute) -> &'static str {
+    match compute.class {
+        CpuClass::Portable => "portable",
+        CpuClass::Native => "native",
+    }
+}
+
+fn precision(gpu: bool, compute: &Compute) -> &'static str {
+    if gpu && compute.tf32 { "tf32" } else { "float32" }
+}
+
 fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
-    let class = match (gpu, compute.class) {
-        (Some(_), _) => "cuda",
-        (None, CpuClass::Portable) => "portable",
-        (None, CpuClass::Native) => "native",
-    };
-    let precision = if gpu.is_some() && compute.tf32 { "tf32" } else { "float32" };
+    let class = if gpu.is_some() { "cuda" } else { class(compute) };
+    let precision = precision(gpu.is_some(), compute);
     let (cuda, cudnn) = (ffi::cuda_version(), if gpu.is_some() { ffi::cudnn_version() } else { 0 });
     Environment {
         class: class.to_owned(),

@@ -67,6 +67,11 @@ impl RunPlan {
     pub fn steps_per_epoch(&self) -> usize {
         self.image_count.div_ceil(self.batch_size)
     }
+
+    /// Whether training ends, however many epochs are left, after one of this training loss.
+    pub fn stops_at(&self, train_loss: f64) -> bool {
+        self.stop_below_train_loss.is_some_and(|limit| train_loss < limit)
+    }
 }
 
 /// What writing and reading a layer's value costs, in multiply-adds: measured on two CPU cores with the networks of

@@ -1,12 +1,13 @@
 //! Rung `exact`: what any machine computes identically, computed anew from the study: parameter counts, shapes,
-//! sizes, plans, subsets and the verdicts on claims that need no training.
+//! sizes, plans, subsets, learning rates, the verdicts on claims that need no training, and what the study leaves no choice
+//! of in the environment.
 
 use super::{Outcome, Read, json_differences};
-use crate::bundle::{self, RESULTS};
+use crate::bundle::{self, RESULTS, SOURCE_SHA256};
 use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{EpochResult, PlanFacts, model_facts};
-use crate::runs::subset_sha256;
-use crate::study::{Images, Order};
+use crate::results::{EpochResult, PlanFacts, SeedResult, model_facts};
+use crate::runs::{last_learning_rate, subset_sha256};
+use crate::study::{Images, Order, RunPlan};
 
 pub fn check(read: &Read) -> Outcome {
     let (results, plan) = (&read.results, &read.plan);
@@ -20,6 +21,11 @@ pub fn check(read: &Read) -> Outcome {
     }
     if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
         differences.push("data: not MNIST's numbers of images".into());
+    }
+    let environment = &results.environment;
+    differences.extend(environment.contradiction(&plan.compute).map(|why| format!("environment: {why}")));
+    if read.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_this_arithmetic() {
+        differences.push("environment: another arithmetic than that of the program named".into());
     }
     let mut unchecked = 0;
     for (name, run) in &results.runs {
@@ -36,12 +42,14 @@ pub fn check(read: &Read) -> Outcome {
                 (run.plan.hold_out > 0).then_some(run.plan.hold_out),
             ];
             let found = |e: &EpochResult| [e.train_eval, e.held_out].map(|set| set.map(|set| set.images));
-            if let Some(epoch) = seed.epochs.iter().find(|e| found(e) != asked) {
+            if let Some(epoch) = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES) {
                 differences.push(format!(
                     "runs.{name}: seed {}, epoch {}: other images were evaluated than the plan says",
                     seed.seed, epoch.epoch
                 ));
             }
+            let wrong = wrong_epoch(planned, seed, environment.is_this_arithmetic());
+            differences.extend(wrong.map(|why| format!("runs.{name}: seed {}, {why}", seed.seed)));
             let labels = match &read.data {
                 Ok(data) => data.train.labels.clone(),
                 // Only a choice by class looks at the labels.
@@ -77,4 +85,24 @@ pub fn check(read: &Read) -> Outcome {
             plan.runs.len()
         ),
     )
+}
+
+/// The first epoch that is not one of the plan's: by its number, its learning rate (which another arithmetic may round
+/// otherwise), or what comes after it.
+fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Option<String> {
+    for (i, epoch) in seed.epochs.iter().enumerate() {
+        if epoch.epoch != i + 1 {
+            return Some(format!("epoch {}: said to be epoch {}", i + 1, epoch.epoch));
+        }
+        let lr = last_learning_rate(run, i + 1);
+        if epoch.lr != lr && this_arithmetic {
+            return Some(format!("epoch {}: learning rate {}, the schedule gives {lr}", i + 1, epoch.lr));
+        }
+        let last = i + 1 == run.epochs || run.stops_at(epoch.train_loss);
+        if last != (i + 1 == seed.epochs.len()) {
+            let (goes_on, plan) = if last { ("goes on", "ends") } else { ("ends", "goes on") };
+            return Some(format!("epoch {}: training {goes_on} there, and by the plan it {plan}", i + 1));
+        }
+    }
+    None
 }

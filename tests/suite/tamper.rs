@@ -108,16 +108,16 @@ fn a_forgers_words_are_no_lines_of_the_verdict() {
 }
 
 #[test]
-fn another_arithmetics_bundle_is_held_to_the_tolerances() {
+fn a_bundle_of_another_class_is_held_to_the_tolerances() {
     let folder = tempfile::tempdir().unwrap();
     let study = folder.path().join("mini.yaml");
-    std::fs::write(&study, MINI).unwrap();
+    std::fs::write(&study, MINI.replace("threads: 1", "threads: 1, class: native")).unwrap();
     let bundle = Bundle::at(folder.path().join("mini"));
     run(&mut build(&study, &bundle.path)).exits(0);
     let honest = bundle.json("results.json")["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"].as_f64().unwrap();
     let told = |times: f64, code: i32, line: &str| {
         bundle.change_json("results.json", |results| {
-            results["environment"]["arithmetic"] = json!(0);
+            results["environment"]["cpu"] = json!("Another CPU");
             results["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"] = json!(honest * times);
         });
         bundle.run("render", &[]).exits(0);

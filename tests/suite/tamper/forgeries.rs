@@ -81,6 +81,28 @@ pub const FORGERIES: &[Forgery] = &[
     row("a smaller loss on the way", Then::Render, &[Rerun], |b| {
         seed(b, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
+    row("another learning rate of an epoch", Then::Render, &[Exact], |b| {
+        seed(b, "small-bn", |seed| seed["epochs"][2]["lr"] = json!(0.05));
+    }),
+    row("an epoch's number", Then::Render, &[Exact], |b| {
+        seed(b, "small-bn", |seed| seed["epochs"][2]["epoch"] = json!(4))
+    }),
+    row("an epoch tested on more images", Then::Render, &[Exact], |b| {
+        seed(b, "small", |seed| seed["epochs"][0]["test"]["images"] = json!(10_001));
+    }),
+    row("the first epochs left out", Then::Render, &[Exact, Replay], |b| {
+        seed(b, "small-bn", |seed| drop(seed["epochs"].as_array_mut().unwrap().drain(..2)));
+    }),
+    row("a loss after which training had stopped", Then::Render, &[Exact], |b| {
+        seed(b, "stops", |seed| seed["epochs"][0]["train_loss"] = json!(0.001));
+    }),
+    row("a class that the study does not have", Then::Render, &[Exact], |b| environment(b, "class", json!("native"))),
+    row("a class that there is not", Then::Render, &[Exact], |b| environment(b, "class", json!("portablex"))),
+    row("a GPU's class without a GPU", Then::Render, &[Exact], |b| environment(b, "class", json!("cuda"))),
+    row("another precision", Then::Render, &[Exact], |b| environment(b, "precision", json!("tf32"))),
+    row("other threads", Then::Render, &[Exact], |b| environment(b, "threads", json!(2))),
+    row("a CPU of the portable class", Then::Render, &[Exact], |b| environment(b, "cpu", json!("Any CPU"))),
+    row("another arithmetic by the same program", Then::Render, &[Exact], |b| environment(b, "arithmetic", json!(0))),
     row("another seed's training", Then::Render, &[Rerun], pass_off_another_seed),
     row("a count of parameters", Then::Render, &[Exact], |b| {
         b.change_json(RESULTS, |r| r["models"]["small"]["parameters"] = json!(1234));
@@ -172,6 +194,10 @@ pub const FORGERIES: &[Forgery] = &[
 
 fn manifest(bundle: &Bundle, change: fn(&mut Value)) {
     bundle.change_json(MANIFEST, change);
+}
+
+fn environment(bundle: &Bundle, fact: &str, value: Value) {
+    bundle.change_json(RESULTS, |results| results["environment"][fact] = value);
 }
 
 /// Changes the results of a run's first seed.
