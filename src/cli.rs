@@ -78,7 +78,7 @@ pub struct Verify {
     /// Bundles: folders, or zips as `publish` makes them; of several, a table and what they have in common
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The last rung to climb [default: replay where the bundle carries evidence, else weights]
+    /// The last rung to climb [default: replay]
     #[arg(long, value_name = "RUNG")]
     pub upto: Option<Rung>,
     /// auto, cpu, cuda or cuda:N, for the rungs that compute

@@ -24,3 +24,4 @@ pub mod runs;
 pub mod study;
 pub mod tolerances;
 pub mod verify;
+pub mod words;

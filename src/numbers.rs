@@ -53,8 +53,12 @@ impl Form {
     }
 }
 
+/// More decimals than any value has a use for; a study may ask for more.
+const MOST_DECIMALS: usize = 100;
+
 /// A fixed number of decimals: `0.0473`.
 pub fn fixed(x: f64, decimals: usize) -> String {
+    let decimals = decimals.min(MOST_DECIMALS);
     let text = format!("{x:.decimals$}");
     // No "-0.00": a sign without a value says nothing.
     match text.strip_prefix('-') {
@@ -124,6 +128,7 @@ mod tests {
         assert_eq!(fixed(-0.0004, 3), "0.000");
         assert_eq!(fixed(-0.0006, 3), "-0.001");
         assert_eq!(percent(0.97034, 2), "97.03 %");
+        assert_eq!(fixed(0.5, 1_000_000).len(), 102);
         assert_eq!(points(-0.0123, 1), "-1.2");
         assert_eq!((count(0), count(999), count(1_200_074)), ("0".into(), "999".into(), "1,200,074".into()));
         assert_eq!(shape(&[128, 64]), "[128, 64]");

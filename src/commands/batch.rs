@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use crate::engine::Environment;
 use crate::verify::{Record, Status, Step, Verification};
+use crate::words;
 
 /// Digits of a hash, enough to tell two apart.
 const SHORT: usize = 12;
@@ -17,7 +18,7 @@ const WIDEST: usize = 40;
 
 /// One bundle's line.
 pub(super) fn line(record: &Record) -> String {
-    let path = record.path();
+    let path = words::path(record.path());
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => {
@@ -46,7 +47,7 @@ pub(super) fn table(records: &[Record]) -> String {
 }
 
 fn row(record: &Record) -> [String; 6] {
-    let path = record.path().to_owned();
+    let path = words::path(record.path());
     let none = || "-".to_owned();
     let Some(verification) = record.verification() else {
         return [path, none(), none(), "cannot be checked".into(), none(), none()];
@@ -93,28 +94,35 @@ fn class(environment: &Environment) -> String {
 
 /// Each group of bundles that have something in common, once.
 fn copies(records: &[Record]) -> String {
-    let mut ids: IndexMap<&str, Vec<&Verification>> = IndexMap::new();
-    let mut measured: IndexMap<&str, Vec<&Verification>> = IndexMap::new();
-    for verification in records.iter().filter_map(Record::verification) {
-        if let Some(id) = &verification.report_id {
-            ids.entry(id).or_default().push(verification);
-        }
-        if let Some(digest) = &verification.about.measured_digest {
-            measured.entry(digest).or_default().push(verification);
-        }
-    }
-    let names = |group: &[&Verification]| group.iter().map(|v| v.path.clone()).collect::<Vec<_>>().join(", ");
     let mut text = String::new();
-    for group in ids.values().filter(|group| group.len() > 1) {
-        let _ = writeln!(text, "\nThe same Report ID more than once: {}", names(group));
+    let mut tell = |what: &str, group: &[&Verification], note: &str| {
+        let names: Vec<String> = group.iter().map(|v| words::path(&v.path)).collect();
+        let _ = writeln!(text, "\n{what}: {}{note}", names.join(", "));
+    };
+    let id = |v: &Verification| v.report_id.clone();
+    let measured = |v: &Verification| v.about.measured_digest.clone();
+    for group in groups(records, id).iter().filter(|group| group.len() > 1) {
+        tell("The same Report ID more than once", group, "");
     }
-    for group in measured.values().filter(|group| group.iter().any(|v| v.report_id != group[0].report_id)) {
-        let _ = writeln!(
-            text,
-            "\nThe same measured values under different Report IDs: {}\n  one run handed in more than once, or the \
-             same runs done again in the same environment class",
-            names(group)
-        );
+    for group in groups(records, measured).iter().filter(|group| group.iter().any(|v| id(v) != id(group[0]))) {
+        let note = "\n  one run handed in more than once, or the same runs done again in the same environment class";
+        tell("The same measured values under different Report IDs", group, note);
+    }
+    let predictions = groups(records, |v| v.about.predictions_digest.clone());
+    for group in predictions.iter().filter(|group| group.iter().any(|v| measured(v) != measured(group[0]))) {
+        let note = "\n  the same networks, and something beside them was changed, or two classes that agree so far";
+        tell("The same predictions under different measured values", group, note);
     }
     text
+}
+
+/// Bundles by something that they say of themselves.
+fn groups(records: &[Record], mark: impl Fn(&Verification) -> Option<String>) -> Vec<Vec<&Verification>> {
+    let mut groups: IndexMap<String, Vec<&Verification>> = IndexMap::new();
+    for verification in records.iter().filter_map(Record::verification) {
+        if let Some(mark) = mark(verification) {
+            groups.entry(mark).or_default().push(verification);
+        }
+    }
+    groups.into_values().collect()
 }

@@ -9,6 +9,7 @@ use crate::changes::Change;
 use crate::cli::Diff as Options;
 use crate::diff::{Amount, Diff, Parting, RunDiff, SeedDiff, Side, diff};
 use crate::numbers::{fixed, percent};
+use crate::words;
 
 /// Lines of one heading that are shown; `--json` has all.
 const MOST: usize = 20;
@@ -46,7 +47,7 @@ fn text(diff: &Diff) -> String {
 fn side(name: &str, side: &Side) -> String {
     let mut text = format!(
         "{name}  {}: {}\n   Report ID {}\n   {}\n",
-        side.path.display(),
+        words::path(&side.path.to_string_lossy()),
         super::one_line(&side.title),
         side.report_id,
         super::one_line(&side.environment)

@@ -22,6 +22,7 @@ use anyhow::{Context, Result};
 use crate::claims;
 use crate::cli::{Cli, Command};
 use crate::study::{Plan, Source};
+pub use crate::words::one_line;
 
 /// Runs a command; gives the exit code, 0 or what the command's contract says.
 ///
@@ -69,13 +70,6 @@ fn report_date(study: &crate::study::Study) -> Result<Option<String>> {
 pub fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// Text that may hold a file's own words (a study's keys, a bundle's file names) as one line for a terminal: none of
-/// them can start a line of its own or colour the screen.
-pub fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Writes text to standard output; a reader that has gone (`| head`) is no error.

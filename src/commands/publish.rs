@@ -10,6 +10,7 @@ use crate::bundle::{self, Manifest};
 use crate::cli::Publish;
 use crate::numbers::count;
 use crate::verify::{Opened, files_problems};
+use crate::words;
 
 pub fn run(options: &Publish) -> Result<u8> {
     let dir = &options.dir;
@@ -20,10 +21,10 @@ pub fn run(options: &Publish) -> Result<u8> {
     let problems = files_problems(&opened);
     if let Some(first) = problems.first() {
         let more = if problems.len() > 1 { format!(" and {} more", problems.len() - 1) } else { String::new() };
-        eprintln!(
+        super::say(&super::one_line(&format!(
             "error: {} is damaged and cannot be published: {first}{more}; build it anew, or see `mnist-report verify`",
             dir.display()
-        );
+        )));
         return Ok(1);
     }
     let manifest = read_manifest(&opened).with_context(|| dir.join(bundle::MANIFEST).display().to_string())?;
@@ -74,10 +75,10 @@ fn text(out: &Path, zip: &[u8], opened: &Opened, lean: bool, manifest: &Manifest
     let program = &manifest.program;
     format!(
         "{}: {} bytes{lean}\n{} {} Report ID {id} ({})\nReport ID {id}\n",
-        out.display(),
+        words::path(&out.to_string_lossy()),
         count(zip.len() as u64),
-        program.name,
-        program.version,
+        super::one_line(&program.name),
+        super::one_line(&program.version),
         super::one_line(&manifest.title)
     )
 }

@@ -7,7 +7,7 @@ use crate::claims;
 use crate::cli::Render;
 use crate::report::{Rendition, Templates};
 use crate::results::Results;
-use crate::study::Source;
+use crate::study::{Source, is_date};
 use crate::verify::Opened;
 
 pub fn run(options: &Render) -> Result<u8> {
@@ -31,7 +31,7 @@ pub fn run(options: &Render) -> Result<u8> {
     let lang = options.lang.or(before.as_ref().map(|m| m.language)).unwrap_or(source.study.lang);
     let date = match source.study.date.is_some() || std::env::var_os("SOURCE_DATE_EPOCH").is_some() {
         true => super::report_date(&source.study)?,
-        false => before.and_then(|m| m.date),
+        false => before.and_then(|m| m.date).filter(|date| is_date(date)),
     };
     let rendition = Rendition { lang, date: date.as_deref(), templates: &templates };
     if options.dump_context {

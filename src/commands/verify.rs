@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::batch;
 use crate::cli::Verify;
@@ -27,7 +27,10 @@ pub fn run(options: &Verify) -> Result<u8> {
 fn run_batch(options: &Verify) -> Result<u8> {
     let mut records = Vec::with_capacity(options.paths.len());
     for path in &options.paths {
-        let record = Record::new(path, verify(path, options.upto, options.device));
+        let verified = || verify(path, options.upto, options.device);
+        // A fault of this program that one bundle brings out is no reason to leave the others unchecked.
+        let outcome = std::panic::catch_unwind(verified).unwrap_or_else(|_| Err(anyhow!("a fault of mnist-report")));
+        let record = Record::new(path, outcome);
         if !options.json {
             super::print(&batch::line(&record))?;
         }

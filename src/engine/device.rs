@@ -93,6 +93,11 @@ impl Environment {
     pub fn is_this_arithmetic(&self) -> bool {
         self.arithmetic == ARITHMETIC
     }
+
+    /// Whether a build of this program's source can have said so: its arithmetic, with the libtorch that it is built for.
+    pub fn is_of_this_program(&self) -> bool {
+        self.is_this_arithmetic() && self.libtorch == ffi::torch_version()
+    }
 }
 
 impl fmt::Display for Environment {

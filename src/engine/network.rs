@@ -27,6 +27,11 @@ impl NamedTensor {
     pub fn is_optimizers(&self) -> bool {
         self.name.starts_with(Self::OPTIMIZER)
     }
+
+    /// Whether it is a running statistic.
+    pub fn is_buffer(&self) -> bool {
+        self.name.contains(".running_")
+    }
 }
 
 /// What a live network gave for one layer.

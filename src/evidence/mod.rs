@@ -4,7 +4,8 @@
 //! evidence files. Replaying them is `verify::replay`'s.
 //!
 //! The chain of a run is fixed when training is over; only then are the kept segments drawn, by a stream keyed
-//! with the run's inputs and the whole chain. Who trains cannot choose them without training again.
+//! with the run's inputs and the whole chain. Who trains as the study says cannot choose them without training again; who
+//! invents hashes can draw as often as it takes. docs/verification.md says what that leaves proven.
 
 mod recorder;
 mod sketch;

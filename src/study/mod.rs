@@ -8,6 +8,6 @@ mod plan;
 mod source;
 mod spec;
 
-pub use plan::{Plan, RunPlan};
+pub use plan::{Plan, RunPlan, is_date};
 pub use source::{Source, StudyError};
 pub use spec::*;

@@ -74,6 +74,11 @@ impl RunPlan {
     }
 }
 
+/// Whether a text is a day, written YYYY-MM-DD.
+pub fn is_date(text: &str) -> bool {
+    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
+
 /// What writing and reading a layer's value costs, in multiply-adds: measured on two CPU cores with the networks of
 /// reports/coursework.yaml and reports/ladder.yaml. Small networks cost little else.
 const VALUE: f64 = 200.0;
@@ -98,7 +103,7 @@ impl Plan {
             return Err(source.error("compute.threads", message));
         }
         if let Some(date) = &study.date
-            && (chrono::NaiveDate::parse_from_str(date, "%Y-%m-%d").is_err() || date.len() != 10)
+            && !is_date(date)
         {
             return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
         }

@@ -10,6 +10,7 @@ use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
 use serde_yaml::{Mapping, Value};
 
 use super::spec::Study;
+use crate::words::is_hidden;
 
 /// A study of more text than this is not one: real ones have tens of kilobytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -18,6 +19,9 @@ const MAX_BYTES: u64 = 4 << 20;
 const MAX_BRACKETS: usize = 20_000;
 /// Studies that extend studies that extend studies: a loop, more likely than a wish.
 const MAX_EXTENDS: usize = 4;
+
+/// Longer expressions and sentences could be nested too deep to be read. The longest at hand has 1,442 bytes.
+const MAX_EXPRESSION: usize = 4000;
 
 /// What is wrong with a study, and where: `file:line: key: message`.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Source {
 
     fn typed(texts: Vec<Text>, mut map: Mapping, yaml: String) -> Result<Self, StudyError> {
         fill_defaults(&texts, &mut map)?;
+        check_words(&texts, "", &Value::Mapping(map.clone()))?;
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
             let path = if path == "." { String::new() } else { path };
@@ -104,12 +109,57 @@ impl Source {
                 _ => at(&texts, &path, message),
             }
         })?;
-        Ok(Self { texts, yaml, study })
+        let source = Self { texts, yaml, study };
+        source.check_lengths()?;
+        Ok(source)
+    }
+
+    /// Refuses expressions and sentences that would exhaust the stack of whoever reads them.
+    fn check_lengths(&self) -> Result<(), StudyError> {
+        let claims = self.study.claims.iter().enumerate();
+        let measured = claims.map(|(i, c)| (format!("claims[{i}].measured"), &c.measured));
+        let conclusions = self.study.conclusions.iter().enumerate().flat_map(|(i, c)| {
+            [
+                ("supported_if", &c.supported_if),
+                ("refuted_if", &c.refuted_if),
+                ("supported", &c.supported),
+                ("refuted", &c.refuted),
+                ("undecided", &c.undecided),
+            ]
+            .map(|(part, text)| (format!("conclusions[{i}].{part}"), text))
+        });
+        match measured.chain(conclusions).find(|(_, text)| text.len() > MAX_EXPRESSION) {
+            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_EXPRESSION} bytes: part it"))),
+            None => Ok(()),
+        }
     }
 
     /// The error for a value that does not fit, at its line.
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
         at(&self.texts, key.as_ref(), message.into())
+    }
+}
+
+/// Refuses words that would show otherwise than they are written.
+fn check_words(texts: &[Text], path: &str, value: &Value) -> Result<(), StudyError> {
+    let checked = |path: &str, text: &str| match text.chars().find(|c| is_hidden(*c)) {
+        Some(c) => {
+            Err(at(texts, path, format!("holds U+{:04X}, a character that does not show: take it out", c as u32)))
+        }
+        None => Ok(()),
+    };
+    match value {
+        Value::String(text) => checked(path, text),
+        Value::Sequence(items) => {
+            items.iter().enumerate().try_for_each(|(i, item)| check_words(texts, &format!("{path}[{i}]"), item))
+        }
+        Value::Mapping(map) => map.iter().try_for_each(|(key, item)| {
+            let key = key.as_str().unwrap_or_default();
+            let inner = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            checked(&inner, key)?;
+            check_words(texts, &inner, item)
+        }),
+        _ => Ok(()),
     }
 }
 
@@ -284,6 +334,27 @@ mod tests {
 
     fn error(yaml: &str) -> String {
         Source::from_text(Path::new("s.yaml"), yaml).err().expect("refused").to_string()
+    }
+
+    #[test]
+    fn refuses_what_does_not_show_and_what_is_too_long() {
+        let study = |title: &str, rest: &str| format!("title: {title}\nmodels: {{}}\nruns: {{}}\n{rest}");
+        assert!(Source::from_text(Path::new("s.yaml"), &study("\"Звіт\\n\\tЇ\"", "")).is_ok());
+        let message = error(&study("\"T\\e[8m\"", ""));
+        assert!(message.starts_with("s.yaml:1: title: holds U+001B"), "{message}");
+        let message = error(&study("T", "values: {a: [\"x\u{202e}y\"]}\n"));
+        assert!(message.starts_with("s.yaml:4: values.a[0]: holds U+202E"), "{message}");
+        let claim = |measured: &str| {
+            study(
+                "T",
+                &format!(
+                    "claims:\n- {{id: a, group: g, quote: q, printed: '1', measured: '{measured}', compare: exact}}\n"
+                ),
+            )
+        };
+        assert!(Source::from_text(Path::new("s.yaml"), &claim(&"-".repeat(4000))).is_ok());
+        let message = error(&claim(&"-".repeat(4001)));
+        assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 bytes"), "{message}");
     }
 
     const HEAD: &str = "title: T\nmodels:\n  m:\n    layers:\n";

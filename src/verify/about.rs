@@ -1,12 +1,13 @@
 //! What a bundle says of itself: the columns of a grader's table.
 //!
-//! Owns reading it from bundles of any state, sound or damaged; nothing here was checked, except that the measured
-//! digest is that of results.json, computed and not copied.
+//! Owns reading it from bundles of any state, sound or damaged; nothing here was checked, except that the digests are
+//! those of results.json and of the predictions, computed and not copied.
 
 use serde::Serialize;
 
 use super::Opened;
 use crate::bundle::{MANIFEST, Manifest, RESULTS};
+use crate::digest::sha256_hex;
 use crate::engine::Environment;
 use crate::results::Results;
 
@@ -16,6 +17,8 @@ pub struct About {
     pub title: Option<String>,
     pub environment: Option<Environment>,
     pub measured_digest: Option<String>,
+    /// The digest of all predictions, in whatever runs and bundles they stand.
+    pub predictions_digest: Option<String>,
 }
 
 impl About {
@@ -26,6 +29,14 @@ impl About {
             title: text(MANIFEST).and_then(|text| Manifest::from_json(text).ok()).map(|m| m.title),
             environment: results.as_ref().map(|r| r.environment.clone()),
             measured_digest: results.as_ref().map(Results::measured_digest),
+            predictions_digest: predictions_digest(opened),
         }
     }
+}
+
+fn predictions_digest(opened: &Opened) -> Option<String> {
+    let of_networks = opened.files.iter().filter(|(path, _)| path.starts_with("predictions/"));
+    let mut hashes: Vec<String> = of_networks.map(|(_, bytes)| sha256_hex(bytes)).collect();
+    hashes.sort();
+    (!hashes.is_empty()).then(|| sha256_hex(hashes.join("\n").as_bytes()))
 }

@@ -1,6 +1,6 @@
 //! Several bundles verified together: a grader's batch.
 //!
-//! Owns what shows only side by side: equal Report IDs, and equal measured values under different ones.
+//! Owns what shows only side by side: equal Report IDs, and equal measured values or predictions under different ones.
 
 use std::path::Path;
 
@@ -22,6 +22,8 @@ pub enum Record {
         /// Paths with the same measured values under another Report ID: a run that was copied, or done again in
         /// the same environment class.
         same_measured_as: Vec<String>,
+        /// Paths with the same predictions under other measured values: copied, and something beside them changed.
+        same_predictions_as: Vec<String>,
     },
     /// A path that is no bundle, or cannot be read.
     Unreadable { path: String, error: String, exit_code: u8 },
@@ -34,7 +36,13 @@ impl Record {
             Ok(verification) => {
                 let exit_code = verification.exit_code();
                 let verification = Box::new(verification);
-                Self::Checked { verification, exit_code, same_report_id_as: Vec::new(), same_measured_as: Vec::new() }
+                Self::Checked {
+                    verification,
+                    exit_code,
+                    same_report_id_as: Vec::new(),
+                    same_measured_as: Vec::new(),
+                    same_predictions_as: Vec::new(),
+                }
             }
             Err(e) => Self::Unreadable { path: path.display().to_string(), error: format!("{e:#}"), exit_code: 2 },
         }
@@ -63,23 +71,19 @@ impl Record {
 
 /// Holds a batch's records against each other.
 pub fn find_copies(records: &mut [Record]) {
-    let known: Vec<(String, Option<String>, Option<String>)> = records
-        .iter()
-        .filter_map(Record::verification)
-        .map(|v| (v.path.clone(), v.report_id.clone(), v.about.measured_digest.clone()))
-        .collect();
+    let marks =
+        |v: &Verification| [&v.report_id, &v.about.measured_digest, &v.about.predictions_digest].map(Clone::clone);
+    let known: Vec<(String, [Option<String>; 3])> =
+        records.iter().filter_map(Record::verification).map(|v| (v.path.clone(), marks(v))).collect();
     let checked = records.iter_mut().filter(|r| matches!(r, Record::Checked { .. }));
     for (i, record) in checked.enumerate() {
-        let Record::Checked { same_report_id_as, same_measured_as, .. } = record else { continue };
-        let (_, id, measured) = &known[i];
-        for (j, (path, other_id, other_measured)) in known.iter().enumerate() {
-            if j == i {
-                continue;
-            }
-            if id.is_some() && id == other_id {
-                same_report_id_as.push(path.clone());
-            } else if measured.is_some() && measured == other_measured {
-                same_measured_as.push(path.clone());
+        let Record::Checked { same_report_id_as, same_measured_as, same_predictions_as, .. } = record else { continue };
+        let lists = [same_report_id_as, same_measured_as, same_predictions_as];
+        for (_, (path, others)) in known.iter().enumerate().filter(|(j, _)| *j != i) {
+            // The first thing in common says the most.
+            let common = known[i].1.iter().zip(others).position(|(own, other)| own.is_some() && own == other);
+            if let Some(common) = common {
+                lists[common].push(path.clone());
             }
         }
     }
@@ -95,8 +99,10 @@ mod tests {
     use super::*;
     use crate::verify::{About, Rung};
 
-    fn record(path: &str, id: &str, measured: &str) -> Record {
-        let about = About { measured_digest: Some(measured.into()), ..About::default() };
+    fn record(path: &str, id: &str, measured: &str, predictions: &str) -> Record {
+        let digest = |text: &str| Some(text.to_owned());
+        let (measured_digest, predictions_digest) = (digest(measured), digest(predictions));
+        let about = About { measured_digest, predictions_digest, ..About::default() };
         let verification =
             Verification { path: path.into(), report_id: Some(id.into()), about, upto: Rung::Files, steps: Vec::new() };
         Record::new(Path::new(path), Ok(verification))
@@ -105,18 +111,24 @@ mod tests {
     #[test]
     fn copies_of_bundles_and_of_runs_are_told_apart() {
         let unreadable = Record::new(Path::new("none"), Err(anyhow::anyhow!("no bundle")));
-        let mut records =
-            [record("a", "1", "x"), unreadable, record("b", "2", "x"), record("c", "1", "x"), record("d", "3", "y")];
+        let mut records = [
+            record("a", "1", "x", "p"),
+            unreadable,
+            record("b", "2", "x", "p"),
+            record("c", "1", "x", "p"),
+            record("d", "3", "y", "q"),
+            record("e", "4", "z", "q"),
+        ];
         find_copies(&mut records);
         let copies = |i: usize| match &records[i] {
-            Record::Checked { same_report_id_as, same_measured_as, .. } => {
-                (same_report_id_as.clone(), same_measured_as.clone())
+            Record::Checked { same_report_id_as, same_measured_as, same_predictions_as, .. } => {
+                [same_report_id_as, same_measured_as, same_predictions_as].map(|paths| paths.join(" "))
             }
             Record::Unreadable { .. } => panic!("was checked"),
         };
-        assert_eq!(copies(0), (vec!["c".into()], vec!["b".into()]));
-        assert_eq!(copies(2), (vec![], vec!["a".into(), "c".into()]));
-        assert_eq!(copies(4), (vec![], vec![]));
+        assert_eq!(copies(0), ["c", "b", ""]);
+        assert_eq!(copies(2), ["", "a c", ""]);
+        assert_eq!(copies(4), ["", "", "e"]);
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub fn check(read: &Read) -> Outcome {
     }
     let environment = &results.environment;
     differences.extend(environment.contradiction(&plan.compute).map(|why| format!("environment: {why}")));
-    if read.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_this_arithmetic() {
-        differences.push("environment: another arithmetic than that of the program named".into());
+    if read.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_of_this_program() {
+        differences.push("environment: another arithmetic or libtorch than those of the program named".into());
     }
     let mut unchecked = 0;
     for (name, run) in &results.runs {

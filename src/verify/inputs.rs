@@ -6,6 +6,7 @@ use super::{Outcome, Read, json_differences};
 use crate::bundle::{self, MANIFEST, RUN_LOG, SOURCE_SHA256, STUDY, SUMS};
 use crate::digest::sha256_hex;
 use crate::report::Templates;
+use crate::study::is_date;
 
 pub fn check(read: &Read) -> Outcome {
     let manifest = &read.manifest;
@@ -34,6 +35,9 @@ pub fn check(read: &Read) -> Outcome {
     let date = &read.source.study.date;
     if date.is_some() && manifest.date != *date {
         differences.push(format!("{MANIFEST}: the date is not the study's"));
+    }
+    if manifest.date.as_deref().is_some_and(|date| !is_date(date)) {
+        differences.push(format!("{MANIFEST}: the date is none, as 2026-01-31 is one"));
     }
     let held = read.opened.files.keys().filter(|p| *p != SUMS && *p != RUN_LOG);
     let listed: BTreeSet<&String> = held.chain(read.opened.left_out.keys()).collect();

@@ -185,7 +185,7 @@ impl<'a> Read<'a> {
     }
 }
 
-/// Climbs the ladder up to a rung; by default to `replay` where the bundle carries evidence, else to `weights`.
+/// Climbs the ladder up to a rung, by default to `replay`.
 ///
 /// # Errors
 /// A path that is no bundle, or cannot be read: nothing was checked.
@@ -204,9 +204,8 @@ pub fn verify_with(
     compute: Option<Compute>,
 ) -> Result<Verification> {
     let opened = Opened::read(path)?;
-    // Evidence that was left out was there: what it would show is asked for, and said not to be checked.
-    let carries_evidence = opened.files.keys().chain(opened.left_out.keys()).any(|name| name.starts_with("evidence/"));
-    let upto = upto.unwrap_or(if carries_evidence { Rung::Replay } else { Rung::Weights });
+    // Whatever the bundle holds: else it would be its maker who says how much is asked for.
+    let upto = upto.unwrap_or(Rung::Replay);
     let mut steps = vec![step(Rung::Files, files::check(&opened))];
     let sound = steps[0].status == Status::Passed;
     let read = if sound && upto > Rung::Files { Some(Read::new(&opened)) } else { None };

@@ -84,8 +84,10 @@ fn replay_segment(
     evidence: &Evidence,
     worst: &mut Worst,
 ) -> Result<Vec<NamedTensor>> {
-    if segment.step > 0 {
-        trainer.load_state(&evidence.state, segment.step).map_err(|e| anyhow!(e))?;
+    match segment.step {
+        // What a bundle holds is not taken for what follows from the seed.
+        0 => ensure!(evidence.state.is_empty(), "a state is kept, where the seed gives it"),
+        step => trainer.load_state(&evidence.state, step).map_err(|e| anyhow!(e))?,
     }
     let start = trainer.state();
     ensure!(state_sha256(&start)? == segment.start_sha256, "its start is not the state of the chain");

@@ -42,6 +42,28 @@ fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
 }
 
 #[test]
+fn a_run_whose_losses_were_changed_is_pointed_out_too() {
+    let (_a, changed) = copy(tiny(), "changed");
+    let results = fs::read_to_string(changed.join("results.json")).unwrap();
+    let loss = results.lines().find(|line| line.contains("\"train_loss\"")).unwrap();
+    fs::write(changed.join("results.json"), results.replacen(loss, "\"train_loss\": 2.5,", 1)).unwrap();
+    run(&["render", text(&changed)]);
+    let (out, _) = run(&["verify", "--upto", "files", text(tiny()), text(&changed)]);
+    let told = format!("The same predictions under different measured values: {}, {}", text(tiny()), text(&changed));
+    assert!(out.contains(&told) && !out.contains("The same measured"), "{out}");
+}
+
+#[test]
+fn a_files_name_is_no_line_of_the_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = folder.path().join("a.zip: 7 passed\n\u{1b}[8mb.zip");
+    fs::write(&evil, "no zip").unwrap();
+    let (out, code) = run(&["verify", text(&evil), text(&evil)]);
+    assert_eq!(code, 2, "{out}");
+    assert!(!out.contains('\u{1b}') && !out.lines().any(|line| line.ends_with("7 passed")), "{out}");
+}
+
+#[test]
 fn one_path_gives_one_object() {
     let (out, code) = run(&["verify", "--json", "--upto", "files", text(tiny())]);
     assert_eq!(code, 0);

@@ -168,8 +168,10 @@ fn what_is_no_study() {
     refused(&file("bare.yaml", b"title: Only a title\n"), &["bare.yaml", "missing field"]);
     refused(&file("large.yaml", &vec![b'#'; 5 << 20]), &["large.yaml", "MiB"]);
     refused(Path::new("/dev/zero"), &["/dev/zero"]);
-    let lines = file("lines.yaml", b"\"a\\nb\\e[31m\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
+    let lines = file("lines.yaml", b"\"a\\nb\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
     refused(&lines, &["lines.yaml:1: ", "unknown field"]);
+    let colours = file("colours.yaml", b"\"a\\nb\\e[31m\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
+    refused(&colours, &["colours.yaml:1: ", "holds U+001B"]);
 }
 
 #[test]

@@ -108,6 +108,31 @@ fn a_forgers_words_are_no_lines_of_the_verdict() {
 }
 
 #[test]
+fn a_date_is_a_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let study = folder.path().join("mini.yaml");
+    std::fs::write(&study, MINI).unwrap();
+    let bundle = Bundle::at(folder.path().join("mini"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    for (date, code) in [("2026-01-31", 0), ("2026-02-31", 1), ("2026-01-31. Verified by Prof. X", 1)] {
+        bundle.change_json("manifest.json", |m| m["date"] = json!(date));
+        bundle.run("render", &[]);
+        bundle.change_json("manifest.json", |m| m["date"] = json!(date));
+        bundle.redo_sums();
+        assert_eq!(verified(&bundle, Rung::Inputs).0, code, "{date}");
+    }
+}
+
+#[test]
+fn evidence_left_out_is_missed() {
+    let bundle = copy();
+    std::fs::remove_dir_all(bundle.path.join("evidence")).unwrap();
+    bundle.run("render", &[]).exits(0);
+    let done = bundle.run("verify", &[]).exits(1);
+    assert!(done.out.lines().any(|line| line.starts_with("replay    FAILED")), "{}", done.out);
+}
+
+#[test]
 fn a_bundle_of_another_class_is_held_to_the_tolerances() {
     let folder = tempfile::tempdir().unwrap();
     let study = folder.path().join("mini.yaml");

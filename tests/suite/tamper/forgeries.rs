@@ -7,6 +7,7 @@ use std::path::Path;
 
 use mnist_report::dataset::{Mnist, read_labels};
 use mnist_report::digest::sha256_hex;
+use mnist_report::engine::NamedTensor;
 use mnist_report::results::{Results, stem};
 use mnist_report::runs::{from_safetensors, to_safetensors};
 use mnist_report::study::Source;
@@ -100,6 +101,9 @@ pub const FORGERIES: &[Forgery] = &[
     row("a class that there is not", Then::Render, &[Exact], |b| environment(b, "class", json!("portablex"))),
     row("a GPU's class without a GPU", Then::Render, &[Exact], |b| environment(b, "class", json!("cuda"))),
     row("another precision", Then::Render, &[Exact], |b| environment(b, "precision", json!("tf32"))),
+    row("another libtorch by the same program", Then::Render, &[Exact], |b| {
+        environment(b, "libtorch", json!("2.11.0."))
+    }),
     row("other threads", Then::Render, &[Exact], |b| environment(b, "threads", json!(2))),
     row("a CPU of the portable class", Then::Render, &[Exact], |b| environment(b, "cpu", json!("Any CPU"))),
     row("another arithmetic by the same program", Then::Render, &[Exact], |b| environment(b, "arithmetic", json!(0))),
@@ -150,6 +154,13 @@ pub const FORGERIES: &[Forgery] = &[
     }),
     row("a value of the evidence", Then::Render, &[Replay], |b| nudge(b, "evidence/small-bn.safetensors")),
     row("evidence that is none", Then::Render, &[Replay], |b| b.write("evidence/small-bn.safetensors", "none")),
+    row("a state for the first segment", Then::Render, &[Replay], |b| {
+        let path = "evidence/small.seed1.safetensors";
+        let mut tensors = from_safetensors(&b.bytes(path)).unwrap();
+        let weights = from_safetensors(&b.bytes("weights/small.seed1.safetensors")).unwrap();
+        tensors.extend(weights.into_iter().map(|t| NamedTensor { name: format!("step0/state.{}", t.name), ..t }));
+        b.write(path, to_safetensors(&tensors).unwrap());
+    }),
     row("a run's evidence removed", Then::Render, &[Replay], |b| remove(b, "evidence/stops.safetensors")),
     row("a chain of other states", Then::Render, &[Replay], |b| {
         seed(b, "small-bn", |seed| seed["chain"][0]["end_sha256"] = json!("0".repeat(64)));
