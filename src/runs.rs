@@ -5,7 +5,6 @@
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::bundle::SOURCE_SHA256;
 use crate::dataset::{self, Mnist};
 use crate::digest::sha256_hex;
 use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, learning_rate};
@@ -95,7 +94,7 @@ impl<'a> Prepared<'a> {
         trainer.run(&mut watch)?;
         let Watch { epochs, last, recorder, .. } = watch;
         let last = last.context("a run has at least one epoch")?;
-        let digest = inputs_digest(SOURCE_SHA256, &self.engine.environment, self.input, model, run, seed);
+        let digest = inputs_digest(&self.engine.environment, self.input, model, run, seed);
         let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
         let weights = to_safetensors(&trainer.network().tensors())?;
         let result = SeedResult {
@@ -114,20 +113,14 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// The digest of everything that one seed's outcome depends on: program, environment, data, input, layers, plan.
-pub fn inputs_digest(
-    source_sha256: &str,
-    environment: &Environment,
-    input: &Input,
-    model: &Model,
-    run: &RunPlan,
-    seed: u64,
-) -> String {
+/// The digest of everything that one seed's outcome depends on: environment (with the version of the program's arithmetic),
+/// data, input, layers, plan. Not the program's source: a bundle that a later version renders anew keeps its evidence.
+pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, run: &RunPlan, seed: u64) -> String {
     let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
     let data: Vec<_> = Mnist::hashes().collect();
     // Neither the model's name nor the run's other seeds say anything about the outcome.
     let plan = RunPlan { model: String::new(), seeds: vec![seed], ..run.clone() };
-    let parts = (source_sha256, environment, data, input, layers, plan);
+    let parts = (environment, data, input, layers, plan);
     sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::kept::Kept;
 use super::progress::{Bar, Timing};
-use crate::bundle::{self, Files, SOURCE_SHA256};
+use crate::bundle::{self, Files};
 use crate::cli::Build;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, recordings_refused};
@@ -159,16 +159,16 @@ fn train(
         for &seed in &run.seeds {
             let stem = stem(name, seed, run.seeds.len());
             let model = &plan.models[&run.model];
-            let key = inputs_digest(SOURCE_SHA256, &engine.environment, &plan.input, model, run, seed);
+            let inputs = inputs_digest(&engine.environment, &plan.input, model, run, seed);
             let mut bar = Bar::new(&stem, seed, (run.epochs * run.steps_per_epoch()) as u64, options.quiet);
-            let (outcome, how) = match kept.find(&key).filter(|_| !options.fresh) {
+            let (outcome, how) = match kept.find(&inputs).filter(|_| !options.fresh) {
                 Some(outcome) => {
                     bar.timing.kept = true;
                     (outcome, "kept from an earlier build (--fresh trains anew)".to_owned())
                 }
                 None => {
                     let outcome = prepared.run(model, run, seed, &mut bar)?;
-                    kept.keep(&key, &outcome);
+                    kept.keep(&inputs, &outcome);
                     (outcome, String::new())
                 }
             };

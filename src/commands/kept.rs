@@ -1,14 +1,14 @@
 //! Finished runs of earlier builds: an interrupted build goes on with the run that it was at, and a changed
 //! sentence needs no new training.
 //!
-//! Owns their folder. Their keys, `runs::inputs_digest`, cover everything that an outcome depends on, so that a kept
-//! outcome is the one that training would give again.
+//! Owns their folder. Their keys, the program's source and `runs::inputs_digest`, cover everything that an outcome depends
+//! on, so that a kept outcome is the one that training would give again.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bundle::write_file;
+use crate::bundle::{SOURCE_SHA256, write_file};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::results::SeedResult;
@@ -36,9 +36,9 @@ impl Kept {
     }
 
     /// A kept outcome; none where there is none, or where it is not whole.
-    pub fn find(&mut self, key: &str) -> Option<SeedOutcome> {
-        self.used.insert(key.to_owned());
-        let read = |ending: &str| fs::read(self.path(key, ending)).ok();
+    pub fn find(&mut self, inputs: &str) -> Option<SeedOutcome> {
+        let key = self.key(inputs);
+        let read = |ending: &str| fs::read(self.path(&key, ending)).ok();
         let parts: Vec<Vec<u8>> = PARTS.iter().map(|part| read(part)).collect::<Option<_>>()?;
         if read(SUM)? != sum(&parts).into_bytes() {
             return None;
@@ -50,8 +50,8 @@ impl Kept {
     }
 
     /// Keeps an outcome. Failing to is no failure of the build.
-    pub fn keep(&mut self, key: &str, outcome: &SeedOutcome) {
-        self.used.insert(key.to_owned());
+    pub fn keep(&mut self, inputs: &str, outcome: &SeedOutcome) {
+        let key = self.key(inputs);
         let parts = vec![
             serde_json::to_vec(&outcome.result).unwrap_or_default(),
             write_labels(&outcome.predictions),
@@ -61,7 +61,7 @@ impl Kept {
         let sum = sum(&parts).into_bytes();
         // The sum comes last: without it the others are not looked at.
         for (ending, bytes) in PARTS.into_iter().chain([SUM]).zip(parts.into_iter().chain([sum])) {
-            if write_file(&self.path(key, ending), &bytes).is_err() {
+            if write_file(&self.path(&key, ending), &bytes).is_err() {
                 return;
             }
         }
@@ -76,6 +76,13 @@ impl Kept {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+
+    /// The key of an outcome, used from now on.
+    fn key(&mut self, inputs: &str) -> String {
+        let key = sha256_hex(format!("{SOURCE_SHA256}\n{inputs}").as_bytes());
+        self.used.insert(key.clone());
+        key
     }
 
     fn path(&self, key: &str, ending: &str) -> PathBuf {

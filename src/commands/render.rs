@@ -22,6 +22,13 @@ pub fn run(options: &Render) -> Result<u8> {
     claims::check_syntax(&source)?;
     let results_file = options.dir.join(bundle::RESULTS);
     let results = Results::from_json(&text(bundle::RESULTS)?).with_context(|| results_file.display().to_string())?;
+    ensure!(
+        results.environment.is_of_this_program(),
+        "{} holds results of libtorch {}, arithmetic {}, which this program cannot vouch for: build the study anew",
+        options.dir.display(),
+        results.environment.libtorch,
+        results.environment.arithmetic
+    );
     let templates = match &options.templates {
         Some(folder) => Templates::from_folder(folder)?,
         None => Templates::built_in(),

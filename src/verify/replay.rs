@@ -48,8 +48,7 @@ fn replay(
     let expected = evidence::segments(plan, seed.epochs.len());
     let found: Vec<(usize, usize)> = seed.chain.iter().map(|s| (s.step, s.steps)).collect();
     ensure!(found == expected, "its chain has other steps than its plan gives");
-    let source = &read.manifest.program.source_sha256;
-    let digest = inputs_digest(source, &read.results.environment, &read.plan.input, model, plan, seed.seed);
+    let digest = inputs_digest(&read.results.environment, &read.plan.input, model, plan, seed.seed);
     let kept = evidence::kept(plan, &seed.chain, &digest);
     let path = format!("evidence/{stem}.safetensors");
     let file = read.opened.files.get(&path).with_context(|| format!("{path} is missing"))?;

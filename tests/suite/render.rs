@@ -86,6 +86,13 @@ fn what_was_changed_by_hand_is_not_lost() {
 }
 
 #[test]
+fn results_of_another_arithmetic_are_not_rendered_as_this_ones() {
+    let bundle = copy();
+    bundle.change_json("results.json", |r| r["environment"]["arithmetic"] = serde_json::json!(1));
+    bundle.run("render", &[]).refused(&["arithmetic 1", "build the study anew"]);
+}
+
+#[test]
 fn files_that_are_not_the_bundles_are_not_lost() {
     let bundle = copy();
     for stranger in ["remarks.txt", "figures/drawn-by-hand.svg", "photos/board.jpg"] {

@@ -101,12 +101,14 @@ pub const FORGERIES: &[Forgery] = &[
     row("a class that there is not", Then::Render, &[Exact], |b| environment(b, "class", json!("portablex"))),
     row("a GPU's class without a GPU", Then::Render, &[Exact], |b| environment(b, "class", json!("cuda"))),
     row("another precision", Then::Render, &[Exact], |b| environment(b, "precision", json!("tf32"))),
-    row("another libtorch by the same program", Then::Render, &[Exact], |b| {
-        environment(b, "libtorch", json!("2.11.0."))
+    row("another libtorch by the same program", Then::Sums, &[Exact, Render], |b| {
+        environment_everywhere(b, "libtorch", &json!("2.11.0."));
     }),
     row("other threads", Then::Render, &[Exact], |b| environment(b, "threads", json!(2))),
     row("a CPU of the portable class", Then::Render, &[Exact], |b| environment(b, "cpu", json!("Any CPU"))),
-    row("another arithmetic by the same program", Then::Render, &[Exact], |b| environment(b, "arithmetic", json!(0))),
+    row("another arithmetic by the same program", Then::Sums, &[Exact, Render], |b| {
+        environment_everywhere(b, "arithmetic", &json!(0));
+    }),
     row("another seed's training", Then::Render, &[Rerun], pass_off_another_seed),
     row("a count of parameters", Then::Render, &[Exact], |b| {
         b.change_json(RESULTS, |r| r["models"]["small"]["parameters"] = json!(1234));
@@ -205,6 +207,11 @@ pub const FORGERIES: &[Forgery] = &[
 
 fn manifest(bundle: &Bundle, change: fn(&mut Value)) {
     bundle.change_json(MANIFEST, change);
+}
+
+fn environment_everywhere(bundle: &Bundle, fact: &str, value: &Value) {
+    environment(bundle, fact, value.clone());
+    bundle.change_json(MANIFEST, |m| m["environment"][fact] = value.clone());
 }
 
 fn environment(bundle: &Bundle, fact: &str, value: Value) {
