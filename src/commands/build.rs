@@ -41,6 +41,9 @@ struct RunLog {
     host: String,
     cpu: String,
     cpu_count: usize,
+    /// The most memory that the process held; absent where the system does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_mib: Option<u64>,
     study: String,
     out: String,
     runs: Vec<Timing>,
@@ -103,6 +106,7 @@ pub fn run(options: &Build) -> Result<u8> {
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         cpu: Engine::cpu_model(),
         cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
+        peak_memory_mib: peak_memory_mib(),
         study: file.display().to_string(),
         out: place.display().to_string(),
         runs: timings,
@@ -115,6 +119,12 @@ pub fn run(options: &Build) -> Result<u8> {
     say(&format!("built in {}: {}", duration(log.seconds), out.join("report.html").display()));
     super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
     Ok(0)
+}
+
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    kib.parse::<u64>().ok().map(|kib| kib / 1024)
 }
 
 /// Says what will be done, why this study, and about how long it takes on this device.

@@ -287,6 +287,11 @@ impl<'a> Trainer<'a> {
 
     /// Trains the next batch. Gives its mean loss, still on the device.
     pub fn step(&mut self) -> Tensor {
+        self.advance();
+        self.training.loss.copy()
+    }
+
+    fn advance(&mut self) {
         let (inputs, left, first) = (self.inputs(), self.left(), self.done == 0);
         let training = &mut self.training;
         match &mut self.steps {
@@ -299,7 +304,6 @@ impl<'a> Trainer<'a> {
             _ => training.step(&inputs, first),
         }
         self.done += 1;
-        self.training.loss.copy()
     }
 
     /// All batches of the next epoch; gives the mean loss over its images.
@@ -308,13 +312,15 @@ impl<'a> Trainer<'a> {
     /// A loss that is no number: training diverged. Or what the observer stopped it for.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<f64> {
         let steps = self.plan.steps_per_epoch();
-        let mut losses = Vec::with_capacity(steps);
-        for _ in 0..steps {
-            losses.push(self.step());
+        // Read once an epoch, so that a GPU never waits for the host in between; in one place, since a small tensor that
+        // outlives its step keeps malloc from joining the large blocks around it, and memory grows with every step.
+        let losses = Tensor::zeros([steps as i64], (Kind::Float, self.training.loss.device()));
+        for step in 0..steps {
+            self.advance();
+            losses.get(step as i64).copy_(&self.training.loss);
             observer.step(self)?;
         }
-        // Read once an epoch, so that a GPU never waits for the host in between.
-        let losses = values(&Tensor::stack(&losses, 0));
+        let losses = values(&losses);
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
             bail!(
                 "training loss of `{}` (seed {}) became {} in epoch {}, step {}: lower its learning rate",
