@@ -72,7 +72,7 @@ for run in $(sed -nE '/^runs:/,$ s/^  ([a-z-]+):.*/\1/p' "$work/study.yaml"); do
         '[12] graphs, [1-9][0-9]* replays, 0 refusals, 0 calls on the default stream, 0 beside a recording'
 done
 on_stub fails "$trainer" "$work/study.yaml" slim-bn
-expect "slim-bn, a product that cannot be recorded" "$work/said" '"kinds":0,"steps":0,"refused":"CUDA error' '^exit status 0$' ' 0 replays'
+expect "slim-bn, a product that cannot be recorded" "$work/said" '"kinds":0,"steps":0,"refused":"libtorch: CUDA error' '^exit status 0$' ' 0 replays'
 on_stub differs "$trainer" "$work/study.yaml" slim-bn
 expect "slim-bn, a recording of other bits" "$work/said" '"steps":0,"refused":"a recorded step gives other bits"' '^exit status 0$' ' 1 replays'
 quiet=' 0 refusals, 0 calls on the default stream, 0 beside a recording'
@@ -80,5 +80,9 @@ on_stub works "$program" build tests/fixtures/tiny.yaml --device cuda --fresh --
 expect "a build" "$work/said" '^Report ID' '^exit status 0$' '[1-9][0-9]* replays,'"$quiet"
 on_stub works "$program" verify "$work/bundle" --device cuda --upto rerun
 expect "its verification" "$work/said" '^weights +passed' '^replay +passed' '^rerun +passed' '^exit status 0$' "$quiet"
+on_stub small "$program" build tests/fixtures/tiny.yaml --device cuda --fresh --out "$work/none"
+expect "a build beyond the GPU's memory" "$work/said" '^error: .*: libtorch: CUDA out of memory.*; a smaller batch_size' '^exit status 2$'
+on_stub small "$program" verify "$work/bundle" --device cuda
+expect "a verification beyond it" "$work/said" '^weights +not checked .*libtorch: CUDA out of memory' '^exit status 2$' "$quiet"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [[ $failed -eq 0 ]]

@@ -2,12 +2,12 @@
 //!
 //! Owns the step from the engine's losses and logits to typed results; prints nothing.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::dataset::{self, Mnist};
 use crate::digest::sha256_hex;
-use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, learning_rate};
+use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, caught, learning_rate};
 use crate::evidence::Recorder;
 use crate::model::Model;
 use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion, is_loss, misread};
@@ -80,8 +80,13 @@ impl<'a> Prepared<'a> {
     /// Trains one seed of a run and measures it.
     ///
     /// # Errors
-    /// Training that diverged.
+    /// Training that diverged, or that libtorch cannot do on this machine.
     pub fn run(&self, model: &Model, run: &RunPlan, seed: u64, progress: &mut dyn Progress) -> Result<SeedOutcome> {
+        caught(|| self.trained(model, run, seed, progress))
+            .unwrap_or_else(|why| Err(anyhow!("training of `{}` (seed {seed}): {why}", run.name)))
+    }
+
+    fn trained(&self, model: &Model, run: &RunPlan, seed: u64, progress: &mut dyn Progress) -> Result<SeedOutcome> {
         let chosen = run.choose(&self.data.train.labels, seed);
         let train = self.labelled(&chosen);
         let split = &train.0;
@@ -188,9 +193,10 @@ fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {
 /// Holds the shapes that a live network gives against the ones that the layers' arithmetic says.
 ///
 /// # Errors
-/// Names the layer and both shapes: a fault of this program.
+/// Names the layer and both shapes: a fault of this program. Or a batch that libtorch cannot do on this machine.
 pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Result<()> {
-    let traces = network.trace(facts.batch, model.input);
+    let traces = caught(|| network.trace(facts.batch, model.input))
+        .map_err(|why| anyhow!("{} images through the live `{}`: {why}", facts.batch, model.name))?;
     ensure!(traces.len() == facts.layers.len(), "the live `{}` has {} layers", model.name, traces.len());
     for (live, stated) in traces.iter().zip(&facts.layers) {
         ensure!(

@@ -17,10 +17,11 @@ mod verify;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::claims;
 use crate::cli::{Cli, Command};
+use crate::engine::caught;
 use crate::study::{Plan, Source};
 pub use crate::words::one_line;
 
@@ -29,6 +30,10 @@ pub use crate::words::one_line;
 /// # Errors
 /// What could not be done: printed as one line, exit code 2.
 pub fn run(cli: Cli) -> Result<u8> {
+    caught(|| run_command(cli)).unwrap_or_else(|why| Err(anyhow!("{why}")))
+}
+
+fn run_command(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Build(options) => build::run(&options),
         Command::Summary(options) => summary::run(&options),

@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::batch;
 use crate::cli::Verify;
+use crate::engine::caught;
 use crate::verify::{Record, Verification, find_copies, verify, worst};
 
 pub fn run(options: &Verify) -> Result<u8> {
@@ -27,9 +28,8 @@ pub fn run(options: &Verify) -> Result<u8> {
 fn run_batch(options: &Verify) -> Result<u8> {
     let mut records = Vec::with_capacity(options.paths.len());
     for path in &options.paths {
-        let verified = || verify(path, options.upto, options.device);
         // A fault of this program that one bundle brings out is no reason to leave the others unchecked.
-        let outcome = std::panic::catch_unwind(verified).unwrap_or_else(|_| Err(anyhow!("a fault of mnist-report")));
+        let outcome = caught(|| verify(path, options.upto, options.device)).unwrap_or_else(|why| Err(anyhow!("{why}")));
         let record = Record::new(path, outcome);
         if !options.json {
             super::print(&batch::line(&record))?;

@@ -3,14 +3,13 @@
 //! Owns when a step is recorded, and the proof that its recording does what the step does; what a step is, and where it
 //! finds its inputs, is the trainer's. A GPU is what this is for: there each operator costs the time to launch it.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::{self, AssertUnwindSafe};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use tch::{Device, Kind, Tensor};
 
+use super::failure::caught;
 use super::ffi;
 
 /// How often a step is done as it stands before it is recorded: libraries choose their algorithms and take their memory
@@ -165,28 +164,6 @@ fn has_same_bits(a: &Tensor, b: &Tensor) -> bool {
     a.detach().view_dtype(Kind::Int).equal(&b.view_dtype(Kind::Int))
 }
 
-/// Does work in which an operator may fail, and tch panic: gives the first line of what it says, and prints nothing.
-pub(super) fn attempt(work: &mut dyn FnMut()) -> Result<(), String> {
-    let (here, before) = (std::thread::current().id(), Arc::new(panic::take_hook()));
-    let others = before.clone();
-    panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() != here {
-            others(info);
-        }
-    }));
-    let done = panic::catch_unwind(AssertUnwindSafe(work));
-    panic::set_hook(Box::new(move |info| before(info)));
-    done.map_err(|payload| first_line(payload.as_ref()))
-}
-
-/// tch's messages are libtorch's in Rust's notation, where a new line is `\n`.
-fn first_line(payload: &(dyn Any + Send)) -> String {
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("an operator failed");
-    let text = text.rsplit_once("Torch(\"").map_or(text, |(_, text)| text);
-    text.split(['\n', '\r']).next().unwrap_or(text).split("\\n").next().unwrap_or(text).to_owned()
-}
-
 /// CUDA graphs.
 struct Cuda {
     gpu: usize,
@@ -196,7 +173,7 @@ struct Cuda {
 impl Recorder for Cuda {
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let graph = ffi::Graph::begin(self.gpu)?;
-        let done = attempt(work);
+        let done = caught(work);
         // To be ended in any case; what failed first tells more.
         let ended = graph.end();
         done?;
@@ -210,19 +187,5 @@ impl Recorder for Cuda {
 
     fn forget(&mut self, key: usize) {
         self.graphs.remove(&key);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failed_attempt_says_what_failed_in_a_line() {
-        assert_eq!(attempt(&mut || ()), Ok(()));
-        let attempted = |message: &'static str| attempt(&mut || panic!("{message}"));
-        assert_eq!(attempted("one\ntwo"), Err("one".to_owned()));
-        let tchs = r#"called `Result::unwrap()` on an `Err` value: Torch("CUDA error: no\nException raised from")"#;
-        assert_eq!(attempted(tchs), Err("CUDA error: no".to_owned()));
     }
 }

@@ -4,6 +4,7 @@
 //! what is measured with it is `results`' to compute.
 
 mod device;
+mod failure;
 mod ffi;
 mod flat;
 mod graph;
@@ -16,6 +17,7 @@ mod schedule;
 mod train;
 
 pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
+pub use failure::caught;
 pub use ffi::leave;
 pub use graph::{Recorded, record_steps, recordings_refused};
 pub use kernels::{Vectors, choose as choose_vectors};

@@ -31,7 +31,7 @@ pub use open::Opened;
 use crate::bundle::{self, Manifest};
 use crate::changes::{Change, changes};
 use crate::dataset::Mnist;
-use crate::engine::DeviceChoice;
+use crate::engine::{DeviceChoice, caught};
 use crate::paths;
 use crate::results::Results;
 use crate::study::{Compute, Plan, Source};
@@ -215,7 +215,7 @@ pub fn verify_with(
     };
     let machine = match (&read, &engine) {
         (Some(Ok(read)), Ok(engine)) => match &read.data {
-            Ok(data) => Ok(Machine::new(read, engine, data)),
+            Ok(data) => caught(|| Machine::new(read, engine, data)),
             Err(e) => Err(format!("needs the data: {e:#}")),
         },
         (_, Err(why)) => Err(why.clone()),
@@ -230,7 +230,8 @@ pub fn verify_with(
             Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
             Some(Ok(read)) => match rung.needs().iter().find(|folder| opened.leaves_out(folder)) {
                 Some(folder) => Outcome::NotChecked(format!("left out: this zip was published without {folder}")),
-                None => check(rung, read, &machine),
+                // What this machine cannot do says nothing about the bundle.
+                None => caught(|| check(rung, read, &machine)).unwrap_or_else(Outcome::NotChecked),
             },
         };
         steps.push(step(rung, outcome));

@@ -5,7 +5,8 @@
 // Functions that no behaviour depends on are made from libtorch_cuda's list of symbols, to return 0. Types and offsets are
 // CUDA 13.0's, which libtorch 2.11 is built for.
 //
-// CUDA_STUB=fails: products fail while a stream is recorded. CUDA_STUB=differs: no two tensors are equal.
+// CUDA_STUB=fails: products fail while a stream is recorded. CUDA_STUB=differs: no two tensors are equal. CUDA_STUB=small:
+// there are 16 MiB of memory.
 
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +19,7 @@
 namespace {
 using Stream = void *;
 using Id = unsigned long long;
-enum Error { success = 0, illegal_state = 401, capture_unsupported = 900, capture_invalidated = 901 };
+enum Error { success = 0, out_of_memory = 2, illegal_state = 401, capture_unsupported = 900, capture_invalidated = 901 };
 enum Mode { global = 0, thread_local_mode = 1, relaxed = 2 };
 enum Copy { host_to_device = 1, device_to_host = 2, device_to_device = 3 };
 struct Dim {
@@ -37,7 +38,7 @@ struct Capture {
 
 std::recursive_mutex lock;
 std::map<char *, size_t> blocks;
-size_t graphs = 0, replays = 0, refusals = 0, on_default = 0, elsewhere = 0;
+size_t allocated = 0, graphs = 0, replays = 0, refusals = 0, on_default = 0, elsewhere = 0;
 Id captures = 0;
 thread_local int mode = global;
 Stream products_stream = nullptr;
@@ -153,6 +154,10 @@ int cudaMalloc(void **to, size_t size) {
   if (restricted()) {
     return refuse("cudaMalloc");
   }
+  if (is("small") && allocated + size > (16 << 20)) {
+    return out_of_memory;
+  }
+  allocated += size;
   *to = std::aligned_alloc(512, (size + 511) / 512 * 512);
   std::memset(*to, 0, size);
   blocks[static_cast<char *>(*to)] = size;
@@ -163,7 +168,11 @@ int cudaFree(void *block) {
   if (block != nullptr && restricted()) {
     return refuse("cudaFree");
   }
-  blocks.erase(static_cast<char *>(block));
+  const auto found = blocks.find(static_cast<char *>(block));
+  if (found != blocks.end()) {
+    allocated -= found->second;
+    blocks.erase(found);
+  }
   std::free(block);
   return success;
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::*;
@@ -36,6 +37,23 @@ fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) {
 fn line_of(text: &str) -> usize {
     let at = tiny_text().find(text).unwrap_or_else(|| panic!("{text}"));
     tiny_text()[..at].matches('\n').count() + 1
+}
+
+#[test]
+fn a_batch_beyond_the_machines_memory() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    let text = "title: Large\n\
+         models: {m: {layers: [conv2d: {out_channels: 64, kernel_size: 3}, flatten, linear: {out_features: 10}]}}\n\
+         runs: {r: {model: m, batch_size: 60000, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
+    fs::write(&study, text).unwrap();
+    // The first layer alone gives 10 GB.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -v 8000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mnist-report"), "build"]);
+    limited.args(["--device", "cpu"]);
+    limited.arg(&study).arg("--out").arg(home.path().join("out"));
+    run(&mut limited).refused(&["60000 images", "`m`", "libtorch", "10383360000 bytes", "a smaller batch_size"]);
+    assert_eq!(names(home.path()), ["study.yaml"]);
 }
 
 #[test]

@@ -1,0 +1,71 @@
+//! Work that libtorch cannot do: memory that is short, an operator that is missing, a GPU that fails.
+//!
+//! Owns the way from tch's panic to a line of text; what becomes of the work is its caller's.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+/// What tch's panics hold: libtorch's message in Rust's notation, where a new line is `\n`.
+const FROM_LIBTORCH: &str = "Torch(\"";
+
+/// Does work in which libtorch may fail. The work's own values are not used after a failure.
+///
+/// # Errors
+/// The first line of what libtorch says, which then stands nowhere else; or that this program is at fault, after Rust's
+/// own message on standard error.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !text(info.payload()).contains(FROM_LIBTORCH) {
+                before(info);
+            }
+        }));
+    });
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| in_a_line(text(payload.as_ref())))
+}
+
+fn text(payload: &(dyn Any + Send)) -> &str {
+    let owned = payload.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default()
+}
+
+fn in_a_line(text: &str) -> String {
+    let Some((_, message)) = text.split_once(FROM_LIBTORCH) else {
+        let first = text.lines().next().unwrap_or_default();
+        return format!("a fault of mnist-report, please report it: {first}");
+    };
+    let first = message.split("\\n").next().unwrap_or_default().trim_end_matches("\")").replace("\\\"", "\"");
+    // Where libtorch checked is of no use to anyone here.
+    let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said).trim_end_matches('.');
+    let is_short = ["out of memory", "can't allocate memory"].iter().any(|s| said.contains(s));
+    let advice = if is_short { "; a smaller batch_size or another --device may do" } else { "" };
+    format!("libtorch: {said}{advice}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_a_line() {
+        assert_eq!(caught(|| 7), Ok(7));
+        let told = |message: &'static str| caught(|| panic!("{message}")).unwrap_err();
+        assert_eq!(told("one\ntwo"), "a fault of mnist-report, please report it: one");
+        let short = r#"called `Result::unwrap()` on an `Err` value: Torch("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12 (Cannot allocate memory)\nframe #0: c10")"#;
+        assert_eq!(
+            told(short),
+            "libtorch: DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12 (Cannot \
+             allocate memory); a smaller batch_size or another --device may do"
+        );
+        assert_eq!(told(r#"Torch("\"x\" is missing")"#), "libtorch: \"x\" is missing");
+    }
+
+    #[test]
+    fn libtorchs_own_message_is_found() {
+        let failed = caught(|| tch::Tensor::from_slice(&[1.0_f32]).reshape([2])).unwrap_err();
+        assert_eq!(failed, "libtorch: shape '[2]' is invalid for input of size 1");
+    }
+}
