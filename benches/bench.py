@@ -90,6 +90,33 @@ def study_of(images, folder):
     return folder / "study.yaml"
 
 
+def milliseconds(step):
+    """Three digits where a step takes few of them."""
+    return f"{1000 * step:.{0 if step >= 0.01 else 2}f}"
+
+
+def table(rows, given, images, rate, environment, torch, threads):
+    """The networks measured so far, as Markdown."""
+    lines = [
+        "# Training speed against PyTorch",
+        "",
+        "Written by `make bench`, which makes these figures anew: training images a second at batch 128, and the time of each",
+        "peer over ours (above 1: we are faster), the median of the pairs with the smallest and the largest.",
+        "",
+        f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu()}, {os.cpu_count()} cores; device `{given.device}`; {images:,} images an epoch, {given.rounds} rounds",
+        f"- ours: {environment}",
+        f"- peers: PyTorch {torch}, {threads} threads, as it chooses its kernels itself",
+        f"- PyTorch's own product of matrices: {rate:.0f} · 10⁹ operations a second",
+        "",
+        "| network | images/s, ours | " + " | ".join(PEERS.values()) + " | a step, ms | its operations at the product's rate, ms | losses differ by |",
+        "|:---|---:|" + "---:|" * len(PEERS) + "---:|---:|---:|",
+    ]
+    for run, speed, ratios, step, ideal, worst in rows:
+        cells = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios.values()]
+        lines.append(f"| {run} | {speed:.0f} | " + " | ".join(cells) + f" | {milliseconds(step)} | {milliseconds(ideal)} | {worst:.0e} |")
+    return "\n".join(lines) + "\n"
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rounds", type=int, default=5)
@@ -101,7 +128,7 @@ def main():
     device, runs = given.device, given.runs.split(",")
     images = given.images or (1280 if device == "cpu" else 60000)
     compared, timed = study_of(1280, folder / "compared"), study_of(images, folder / "timed")
-    rows, details = [], []
+    rows = []
     rate = sgemm_rate(device)
     for run in runs:
         for study in (compared, timed):
@@ -131,28 +158,10 @@ def main():
                 print(f"{run} {number + 1}: {peer} {seconds(other):.3f} s, ours {seconds(mine):.3f} s", flush=True)
         step = statistics.median(own) / math.ceil(images / 128)
         rows.append((run, images / statistics.median(own), ratios, step, flops(run) / rate, worst))
-        details.append((mine["environment"], other["torch"], other["threads"]))
-    environment, torch, threads = details[0]
-    lines = [
-        "# Training speed against PyTorch",
-        "",
-        "Written by `make bench`, which makes these figures anew: training images a second at batch 128, and the time of each",
-        "peer over ours (above 1: we are faster), the median of the pairs with the smallest and the largest.",
-        "",
-        f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu()}, {os.cpu_count()} cores; device `{device}`; {images:,} images an epoch, {given.rounds} rounds",
-        f"- ours: {environment}",
-        f"- peers: PyTorch {torch}, {threads} threads, as it chooses its kernels itself",
-        f"- PyTorch's own product of matrices: {rate:.0f} · 10⁹ operations a second",
-        "",
-        "| network | images/s, ours | " + " | ".join(PEERS.values()) + " | a step, ms | its operations at the product's rate, ms | losses differ by |",
-        "|:---|---:|" + "---:|" * len(PEERS) + "---:|---:|---:|",
-    ]
-    for run, speed, ratios, step, ideal, worst in rows:
-        cells = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios.values()]
-        lines.append(f"| {run} | {speed:.0f} | " + " | ".join(cells) + f" | {1000 * step:.0f} | {1000 * ideal:.0f} | {worst:.0e} |")
-    text = "\n".join(lines) + "\n"
-    name = "RESULTS.md" if device == "cpu" else "RESULTS-GPU.md"
-    (HERE / name).write_text(text)
+        details = (mine["environment"], other["torch"], other["threads"])
+        # After each network, so that a benchmark cut short leaves what it measured.
+        text = table(rows, given, images, rate, *details)
+        (HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")).write_text(text)
     print(text)
 
 

@@ -7,13 +7,14 @@
 //! launches every operator of a step on its own. `state` says whether two of them end with the same bits.
 //! `--export` writes the first weights and the images' order instead, for a peer to start from.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
 use mnist_report::engine::{
-    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, record_steps, without_outside_settings,
+    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, leave, record_steps, without_outside_settings,
 };
 use mnist_report::evidence::state_sha256;
 use mnist_report::paths;
@@ -89,5 +90,7 @@ fn main() -> Result<()> {
         "recorded": {"kinds": recorded.kinds, "steps": recorded.steps, "refused": recorded.refused},
     });
     println!("{what}");
-    Ok(())
+    // As the program does: no time goes to taking libtorch down, and nothing can fail there.
+    std::io::stdout().flush()?;
+    leave(0)
 }
