@@ -39,11 +39,6 @@ verified() {
     [[ $rc -eq 0 ]] || different=1
 }
 
-# warned FILE: what libtorch says of operators that have no deterministic form.
-warned() {
-    grep -i 'determin' "$1" | sed 's/^/  /' | tee -a "$out/test-gpu.txt" || true
-}
-
 # trained FILE ARGUMENTS...: a network's final state and what was recorded; the seconds stay in the file.
 trained() {
     local file=$out/$1
@@ -60,7 +55,6 @@ compared() {
         say "$name cannot be trained on $device: $(grep -him 1 error "$out/$name"-{recorded,plain}.json 2>/dev/null)"
         return
     fi
-    warned "$out/$name-plain.json"
     say "$name, with steps recorded: ${recorded#*,}"
     if [[ ${recorded%%,*} != "${plain%%,*}" ]]; then
         different=1
@@ -80,7 +74,6 @@ for study in "${studies[@]}"; do
             continue 2
         fi
         say "$name, $build build: $(tail -n 1 "$out/$name-$build.txt"), $((SECONDS - start)) s"
-        warned "$out/$name-$build.txt"
     done
     if cmp -s "$out/$name-first/SHA256SUMS" "$out/$name-second/SHA256SUMS"; then
         say "$name: both builds have one Report ID"

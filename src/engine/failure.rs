@@ -38,10 +38,18 @@ fn in_a_line(text: &str) -> String {
         return format!("a fault of mnist-report, please report it: {first}");
     };
     let first = message.split("\\n").next().unwrap_or_default().trim_end_matches("\")").replace("\\\"", "\"");
-    // Where libtorch checked is of no use to anyone here.
-    let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said).trim_end_matches('.');
+    // Where libtorch checked, and how its determinism is switched off, is of no use to anyone here.
+    let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said);
+    let (said, is_random) = match said.split_once(", but you set 'torch.use_deterministic_algorithms") {
+        Some((said, _)) => (said, true),
+        None => (said.trim_end_matches('.'), false),
+    };
     let is_short = ["out of memory", "can't allocate memory"].iter().any(|s| said.contains(s));
-    let advice = if is_short { "; a smaller batch_size or another --device may do" } else { "" };
+    let advice = match (is_short, is_random) {
+        (true, _) => "; a smaller batch_size or another --device may do",
+        (_, true) => " there; use another --device",
+        _ => "",
+    };
     format!("libtorch: {said}{advice}")
 }
 
@@ -67,5 +75,18 @@ mod tests {
     fn libtorchs_own_message_is_found() {
         let failed = caught(|| tch::Tensor::from_slice(&[1.0_f32]).reshape([2])).unwrap_err();
         assert_eq!(failed, "libtorch: shape '[2]' is invalid for input of size 1");
+    }
+
+    #[test]
+    fn an_operator_that_cannot_repeat_itself_fails() {
+        crate::engine::Engine::start(crate::engine::DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
+        let options = (tch::Kind::Float, tch::Device::Cpu);
+        let x = tch::Tensor::ones([1, 1, 2, 2], options);
+        let (x, at) = x.max_pool2d_with_indices([2, 2], [2, 2], [0, 0], [1, 1], false);
+        let failed = caught(|| x.max_unpool2d(&at, [2, 2])).unwrap_err();
+        assert_eq!(
+            failed,
+            "libtorch: max_unpooling2d_forward_out does not have a deterministic implementation there; use another --device"
+        );
     }
 }
