@@ -36,6 +36,8 @@ pub struct SectionView {
 struct RunView {
     name: String,
     title: String,
+    /// Where the first seed alone is shown.
+    of_seed: String,
     model: String,
     images: String,
     order: String,
@@ -116,8 +118,10 @@ pub fn section_view(
     let runs: Vec<(&String, &RunResult)> =
         section.runs.iter().filter_map(|name| Some((name, results.runs.get(name)?))).collect();
     let titles: Vec<String> = runs.iter().map(|(name, _)| run_title(name)).collect();
+    let firsts =
+        titles.iter().zip(&runs).map(|(title, (_, r))| of_first_seed(title, r, lang)).collect::<Result<Vec<_>>>()?;
     let seeds: Vec<(&str, &SeedResult)> =
-        titles.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| &r.seeds[0])).collect();
+        firsts.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| &r.seeds[0])).collect();
     let titled: Vec<(&str, &RunResult)> = titles.iter().map(String::as_str).zip(runs.iter().map(|(_, r)| *r)).collect();
     let shows = |show: Show| section.show.contains(&show) && !seeds.is_empty();
     let mut figures = Vec::new();
@@ -170,7 +174,9 @@ pub fn section_view(
     }
     if section.show.contains(&Show::Disagreements) {
         for (name, c) in section.comparisons.iter().filter_map(|name| Some((name, results.comparisons.get(name)?))) {
-            let titles = [&c.run, &c.against].map(|run| run_title(run));
+            let [Some(run), Some(against)] = [&c.run, &c.against].map(|run| results.runs.get(run)) else { continue };
+            let titles =
+                [of_first_seed(&run_title(&c.run), run, lang)?, of_first_seed(&run_title(&c.against), against, lang)?];
             let figure = disagreement_gallery(format!("section{number}-disagree-{name}"), &titles, c, results, lang)?;
             galleries.extend(figure.map(|figure| numbering.take(figure)));
         }
@@ -186,7 +192,8 @@ pub fn section_view(
         runs: runs
             .iter()
             .zip(&titles)
-            .map(|((name, r), title)| run_view(name, title, r, lang))
+            .zip(&firsts)
+            .map(|(((name, r), title), first)| run_view(name, title, first, r, lang))
             .collect::<Result<_>>()?,
         figures,
         per_class,
@@ -220,7 +227,15 @@ fn ladder_rungs(
     measured.chain(printed).collect()
 }
 
-fn run_view(name: &str, title: &str, r: &RunResult, lang: &Language) -> Result<RunView> {
+/// A run's title where its first seed alone is shown: it names the seed where there are several.
+fn of_first_seed(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
+    match run.seeds.as_slice() {
+        [first, _, ..] => lang.say("run.of_seed", context! { title, seed => first.seed.to_string() }),
+        _ => Ok(title.to_owned()),
+    }
+}
+
+fn run_view(name: &str, title: &str, of_seed: &str, r: &RunResult, lang: &Language) -> Result<RunView> {
     let numbers = lang.numbers;
     let (p, seed) = (&r.plan, &r.seeds[0]);
     let last = &seed.epochs[seed.epochs.len() - 1];
@@ -244,6 +259,7 @@ fn run_view(name: &str, title: &str, r: &RunResult, lang: &Language) -> Result<R
     Ok(RunView {
         name: name.to_owned(),
         title: title.to_owned(),
+        of_seed: of_seed.to_owned(),
         model: p.model.clone(),
         images: images(p, lang)?,
         order: lang.word(match p.order {

@@ -119,6 +119,29 @@ fn statistics_are_in_both_forms() {
 }
 
 #[test]
+fn what_is_of_one_seed_alone_names_it() {
+    let (bundle, _) = shared();
+    let pages = [bundle.text("report.md"), read(&bundle.text("report.html"))];
+    for page in pages {
+        for words in [
+            "Confusion matrix of Without, seed 1:",
+            "Confusion matrix of Without, seed 1, the counts of",
+            "Accuracy by digit: Without, seed 1; With.",
+            "Without, seed 1: of the",
+            "means over seeds, but for the counts",
+            "last epoch, means over seeds;",
+            "Stops early: training loss, evaluated,",
+        ] {
+            assert!(page.contains(words), "{words}");
+        }
+        assert!(!page.contains("Confusion matrix of Without:") && !page.contains("With, seed"));
+    }
+    let rows = bundle.text("report.md");
+    assert!(rows.contains("\n| Without, seed 1 | 1 |") && rows.contains("\n| With | 1 |"), "{rows}");
+    assert!(rows.contains("| Digit | Without, seed 1 | With |"), "{rows}");
+}
+
+#[test]
 fn the_page_is_one_file() {
     let (bundle, _) = shared();
     let html = bundle.text("report.html");

@@ -31,6 +31,8 @@ struct Loss {
 /// What a panel draws: losses by epoch, as far as every seed got.
 struct Course<'a> {
     title: &'a str,
+    /// Whether the training images were evaluated as the test images were.
+    evaluated: bool,
     train: Vec<Loss>,
     test: Vec<Loss>,
 }
@@ -47,7 +49,8 @@ impl<'a> Course<'a> {
                 })
                 .collect()
         };
-        Self { title, train: losses(train_loss), test: losses(|e| e.test.loss) }
+        let evaluated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.train_eval.is_some());
+        Self { title, evaluated, train: losses(train_loss), test: losses(|e| e.test.loss) }
     }
 
     /// Both lines' means.
@@ -117,6 +120,7 @@ fn describe(course: &Course, lang: &Language) -> Result<String> {
     let turn = course.turn();
     let values = context! {
         title => course.title,
+        evaluated => course.evaluated,
         train_first => fixed(train_first),
         train_last => fixed(&course.train[last - 1]),
         test_first => fixed(test_first),
