@@ -122,6 +122,18 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
         .collect()
 }
 
+/// The expressions, by their key in the study, that rest on something that was not measured: perhaps a misspelt name.
+pub fn unmeasured<'a>(study: &'a Study, results: &Results) -> Vec<(String, &'a str)> {
+    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
+    let claims = study.claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].measured"), &c.measured));
+    let conclusions = study.conclusions.iter().enumerate().flat_map(|(i, c)| {
+        [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)]
+            .map(|(part, text)| (format!("conclusions[{i}].{part}"), text))
+    });
+    let all = claims.chain(conclusions).map(|(key, text)| (key, text.as_str()));
+    all.filter(|(_, text)| evaluate(&env, text, &facts).is_none()).collect()
+}
+
 /// An expression's value; none where it rests on something that was not measured.
 fn evaluate(env: &Environment, expression: &str, facts: &Value) -> Option<Value> {
     let value = env.compile_expression(expression).ok()?.eval(facts).ok()?;

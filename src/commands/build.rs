@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::kept::Kept;
 use super::progress::{Bar, Timing};
 use crate::bundle::{self, Files};
+use crate::claims;
 use crate::cli::Build;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, recordings_refused};
@@ -22,7 +23,7 @@ use crate::paths;
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
 use crate::runs::{Prepared, check_models, inputs_digest};
-use crate::study::Plan;
+use crate::study::{Plan, Source};
 
 /// How many of a plan's multiply-adds are done in the time of one of the engine's large operator: on a CPU as measured,
 /// on a GPU, where small batches wait for launches, a guess.
@@ -116,9 +117,30 @@ pub fn run(options: &Build) -> Result<u8> {
     if let Some(why) = recordings_refused() {
         say(&format!("note: each operator of a training step was launched on its own, which is slower: {why}"));
     }
+    remark_unmeasured(&source, &results, &say);
     say(&format!("built in {}: {}", duration(log.seconds), out.join("report.html").display()));
     super::print(&format!("Report ID {}\n", bundle::report_id(&files[bundle::SUMS])))?;
     Ok(0)
+}
+
+/// Points out claims and conclusions that rest on nothing: removed runs leave some, but so does a misspelt name.
+fn remark_unmeasured(source: &Source, results: &Results, say: &dyn Fn(&str)) {
+    const SHOWN: usize = 5;
+    let unmeasured = claims::unmeasured(&source.study, results);
+    for (key, text) in unmeasured.iter().take(SHOWN) {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let names = source.study.runs.keys().chain(source.study.models.keys()).chain(source.study.comparisons.keys());
+        // minijinja reads `runs.slim-bn` as a difference.
+        let hint = match names.into_iter().find(|name| name.contains('-') && text.contains(&format!(".{name}"))) {
+            Some(name) => format!("write [\"{name}\"] for .{name}"),
+            None => "is a name misspelt?".to_owned(),
+        };
+        let message = format!("`{text}` speaks of something that was not measured: {hint}");
+        say(&format!("note: {}", source.error(key, message)));
+    }
+    if unmeasured.len() > SHOWN {
+        say(&format!("note: and {} more like these", unmeasured.len() - SHOWN));
+    }
 }
 
 fn peak_memory_mib() -> Option<u64> {

@@ -3,6 +3,7 @@
 //! `spec` is what a student may write, `source` reads it and knows its lines, `plan` checks that the
 //! parts fit together before anything is trained. Nothing here knows libtorch.
 
+mod messages;
 mod one_of;
 mod plan;
 mod source;

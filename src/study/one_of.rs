@@ -52,7 +52,7 @@ macro_rules! one_of {
                         match map.next_key::<String>()? {
                             None => Ok(value),
                             Some(second) => Err(A::Error::custom(format!(
-                                "one {} expected, found `{key}` and `{second}`", $what))),
+                                "{} expected, found two: `{key}` and `{second}`", $what))),
                         }
                     }
                 }

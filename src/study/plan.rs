@@ -133,6 +133,7 @@ impl Plan {
 fn positive(source: &Source, key: &str, value: f64) -> Result<(), StudyError> {
     match value.is_finite() && value > 0.0 {
         true => Ok(()),
+        false if value > 0.0 => Err(source.error(key, format!("{value}: is too large"))),
         false => Err(source.error(key, format!("{value}: must be above 0"))),
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
 use serde_yaml::{Mapping, Value};
 
+use super::messages::plainly;
 use super::spec::Study;
 use crate::words::is_hidden;
 
@@ -69,7 +70,8 @@ impl Source {
     /// missing keys, values of the wrong type.
     pub fn load(file: &Path) -> Result<Self, StudyError> {
         let mut texts = Vec::new();
-        let (merged, own) = load_merged(file, &mut texts)?;
+        let own = read(file)?;
+        let merged = load_merged(file, &own, &mut texts)?;
         let yaml = if texts.len() == 1 {
             own
         } else {
@@ -98,7 +100,7 @@ impl Source {
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
             let path = if path == "." { String::new() } else { path };
-            let message = e.inner().to_string();
+            let message = plainly(&e.inner().to_string());
             // An unknown key is reported at the map that holds it; its own line says more.
             let own = message
                 .strip_prefix("unknown field `")
@@ -171,11 +173,10 @@ fn too_large(file: &Path) -> StudyError {
     whole_file(file, format!("is over {} MiB: not a study", MAX_BYTES >> 20))
 }
 
-fn load_merged(file: &Path, texts: &mut Vec<Text>) -> Result<(Mapping, String), StudyError> {
-    let own = read(file)?;
-    let (mut map, text) = parse(file, &own)?;
+fn load_merged(file: &Path, yaml: &str, texts: &mut Vec<Text>) -> Result<Mapping, StudyError> {
+    let (mut map, text) = parse(file, yaml)?;
     texts.push(text);
-    let Some(base) = map.shift_remove("extends") else { return Ok((map, own)) };
+    let Some(base) = map.shift_remove("extends") else { return Ok(map) };
     let Some(base) = base.as_str() else {
         return Err(at(texts, "extends", "must name another study file".into()));
     };
@@ -183,9 +184,10 @@ fn load_merged(file: &Path, texts: &mut Vec<Text>) -> Result<(Mapping, String), 
         return Err(at(texts, "extends", format!("more than {MAX_EXTENDS} files deep: is it a loop?")));
     }
     let base = file.parent().unwrap_or(Path::new("")).join(base);
-    let (mut merged, _) = load_merged(&base, texts)?;
+    let yaml = read(&base).map_err(|e| at(texts, "extends", e.to_string()))?;
+    let mut merged = load_merged(&base, &yaml, texts)?;
     merge(&mut merged, map);
-    Ok((merged, own))
+    Ok(merged)
 }
 
 fn read(file: &Path) -> Result<String, StudyError> {
@@ -196,7 +198,10 @@ fn read(file: &Path) -> Result<String, StudyError> {
     if meta.len() > MAX_BYTES {
         return Err(too_large(file));
     }
-    std::fs::read_to_string(file).map_err(|e| whole_file(file, format!("cannot be read: {e}")))
+    std::fs::read_to_string(file).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => whole_file(file, "is not text in UTF-8: save it so".into()),
+        _ => whole_file(file, format!("cannot be read: {e}")),
+    })
 }
 
 fn parse(file: &Path, yaml: &str) -> Result<(Mapping, Text), StudyError> {
@@ -369,16 +374,32 @@ mod tests {
     #[test]
     fn names_line_of_a_wrong_type_in_defaults() {
         let yaml = format!("{HEAD}      - flatten\ndefaults:\n  epochs: many\nruns:\n  r: {{model: m}}\n");
-        let message = error(&yaml);
-        assert!(message.starts_with("s.yaml:7: runs.r.epochs: invalid type"), "{message}");
+        let expected = "s.yaml:7: runs.r.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
+        assert_eq!(error(&yaml), expected);
+    }
+
+    #[test]
+    fn names_the_line_that_extends_a_missing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s.yaml");
+        std::fs::write(&file, "title: T\nextends: no.yaml\n").unwrap();
+        let message = Source::load(&file).err().expect("refused").to_string();
+        assert!(message.starts_with(&format!("{}:2: extends: ", file.display())), "{message}");
+        assert!(message.contains("no.yaml: cannot be read"), "{message}");
+        std::fs::write(&file, b"title: \xd2\n").unwrap();
+        let message = Source::load(&file).err().expect("refused").to_string();
+        assert_eq!(message, format!("{}: is not text in UTF-8: save it so", file.display()));
     }
 
     #[test]
     fn refuses_an_unknown_layer_and_two_layers_in_one_item() {
         let message = error(&format!("{HEAD}      - rellu\nruns: {{}}\n"));
-        assert!(message.contains("s.yaml:5: models.m.layers[0]: unknown variant `rellu`"), "{message}");
+        assert!(message.contains("s.yaml:5: models.m.layers[0]: unknown word `rellu`"), "{message}");
         let message = error(&format!("{HEAD}      - {{relu: {{}}, flatten: {{}}}}\nruns: {{}}\n"));
-        assert!(message.contains("one a layer expected") || message.contains("`relu` and `flatten`"), "{message}");
+        assert!(
+            message.ends_with("models.m.layers[0]: a layer expected, found two: `relu` and `flatten`"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -234,6 +234,26 @@ fn a_study_that_extends_another_is_kept_whole() {
 }
 
 #[test]
+fn claims_that_rest_on_nothing_are_pointed_out() {
+    let bundle = copy();
+    let study = bundle.path.with_file_name("notes.yaml");
+    let conclusion = "{id: c, question: q, supported_if: runs.small-bn.accuracy > 0, refuted_if: 'false', supported: y, refuted: n, undecided: u}";
+    fs::write(&study, format!("extends: {}\nconclusions: [{conclusion}]\n", tiny().display())).unwrap();
+    let said = run(program(["build", "--device", "cpu", "--out"]).arg(&bundle.path).arg(&study)).exits(0).err;
+    let notes: Vec<&str> = said.lines().filter(|line| line.starts_with("note: ")).collect();
+    let [claim, conclusion] = notes.as_slice() else { panic!("{said}") };
+    assert!(
+        claim.ends_with(
+            ": claims[3].measured: `runs.large.accuracy` speaks of something that was not measured: is a name misspelt?"
+        ),
+        "{claim}"
+    );
+    let (place, rest) = conclusion.split_once(": conclusions[1].supported_if: ").unwrap();
+    assert!(place.ends_with("notes.yaml:2"), "{place}");
+    assert!(rest.ends_with("not measured: write [\"small-bn\"] for .small-bn"), "{rest}");
+}
+
+#[test]
 fn without_a_gpu_cuda_is_refused() {
     if has_gpu() {
         return;
