@@ -23,7 +23,7 @@ pub(super) fn line(record: &Record) -> String {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => {
             match verification.steps.iter().find(|s| asked(verification, s, Status::Failed)) {
-                None => format!("{path}: {}\n", rungs(verification)),
+                None => format!("{path}: {}{}\n", rungs(verification), open(verification)),
                 Some(step) => {
                     let first = step.details.first().map_or("", String::as_str);
                     format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
@@ -75,6 +75,13 @@ fn rungs(verification: &Verification) -> String {
         (count > 0).then(|| format!("{count} {status}"))
     });
     counted.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `: render, replay`: the rungs asked for that were not checked; nothing where all were.
+fn open(verification: &Verification) -> String {
+    let steps = verification.steps.iter().filter(|step| asked(verification, step, Status::NotChecked));
+    let names: Vec<&str> = steps.map(|step| step.rung.name()).collect();
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
 fn cut(text: &str) -> String {

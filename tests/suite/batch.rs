@@ -12,6 +12,8 @@ fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
     let (_a, copied) = build("mine", &[("title: Tiny study", "title: \"My\\tstudy\""), ("A. Student", "B. Other")]);
     let (_b, broken) = copy(tiny(), "broken");
     fs::write(broken.join("report.md"), "better").unwrap();
+    let lean = broken.with_file_name("lean.zip");
+    assert_eq!(run(&["publish", "--lean", text(tiny()), "--out", text(&lean)]).1, 0);
     let missing = Path::new("/no/such/bundle");
     let paths = [text(tiny()), text(missing), text(&copied), text(&broken)];
 
@@ -36,6 +38,9 @@ fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
     assert_ne!(records[0]["report_id"], records[2]["report_id"]);
     assert_eq!(records[0]["measured_digest"], records[2]["measured_digest"]);
     assert_eq!(records[3]["same_report_id_as"][0], text(tiny()), "its SHA256SUMS is the other's");
+
+    let (out, _) = run(&["verify", text(tiny()), text(&lean)]);
+    assert!(out.contains(&format!("\n{}: 5 passed, 2 not checked: weights, replay\n", text(&lean))), "{out}");
 
     let (out, code) = run(&["verify", "--upto", "files", text(tiny()), text(missing)]);
     assert_eq!(code, 2, "{out}");
