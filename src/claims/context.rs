@@ -228,7 +228,7 @@ pub fn environment(lang: Lang) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     // A study's expression must not keep a grader's machine busy; the longest real sentence needs some hundreds.
-    env.set_fuel(Some(1_000_000));
+    env.set_fuel(Some(100_000));
     let form = numbers::Form::of(lang);
     env.add_filter("fixed", move |x: Value, decimals: usize| number_text(&x, lang, |x| form.fixed(x, decimals)));
     env.add_filter("percent", move |x: Value, decimals: usize| number_text(&x, lang, |x| form.percent(x, decimals)));

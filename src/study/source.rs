@@ -23,6 +23,9 @@ const MAX_EXTENDS: usize = 4;
 
 /// Longer expressions and sentences could be nested too deep to be read. The longest at hand has 1,442 bytes.
 const MAX_EXPRESSION: usize = 4000;
+/// Each expression may take milliseconds: more claims, or conclusions, would keep a grader's machine busy. The most at hand
+/// are 108.
+const MAX_CLAIMS: usize = 1000;
 
 /// What is wrong with a study, and where: `file:line: key: message`.
 #[derive(Debug)]
@@ -116,8 +119,13 @@ impl Source {
         Ok(source)
     }
 
-    /// Refuses expressions and sentences that would exhaust the stack of whoever reads them.
+    /// Refuses expressions and sentences that would exhaust the stack of whoever reads them, or the patience.
     fn check_lengths(&self) -> Result<(), StudyError> {
+        for (key, count) in [("claims", self.study.claims.len()), ("conclusions", self.study.conclusions.len())] {
+            if count > MAX_CLAIMS {
+                return Err(self.error(key, format!("{count} of them: at most {MAX_CLAIMS}")));
+            }
+        }
         let claims = self.study.claims.iter().enumerate();
         let measured = claims.map(|(i, c)| (format!("claims[{i}].measured"), &c.measured));
         let conclusions = self.study.conclusions.iter().enumerate().flat_map(|(i, c)| {
@@ -360,6 +368,16 @@ mod tests {
         assert!(Source::from_text(Path::new("s.yaml"), &claim(&"-".repeat(4000))).is_ok());
         let message = error(&claim(&"-".repeat(4001)));
         assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 bytes"), "{message}");
+        let claims = |count: usize| {
+            let claims: String = (0..count)
+                .map(|i| {
+                    format!("- id: c{i}\n  group: g\n  quote: q\n  printed: '1'\n  measured: '1'\n  compare: exact\n")
+                })
+                .collect();
+            study("T", &format!("claims:\n{claims}"))
+        };
+        assert!(Source::from_text(Path::new("s.yaml"), &claims(1000)).is_ok());
+        assert_eq!(error(&claims(1001)), "s.yaml:4: claims: 1001 of them: at most 1000");
     }
 
     const HEAD: &str = "title: T\nmodels:\n  m:\n    layers:\n";
