@@ -60,19 +60,17 @@ pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
             Some(e) => Err(source.error(key, format!("`{text}` is no expression: {e}"))),
         }
     };
+    for (key, text) in source.study.expressions() {
+        expression(key, text)?;
+    }
     for (i, claim) in source.study.claims.iter().enumerate() {
-        expression(format!("claims[{i}].measured"), &claim.measured)?;
         compare::check(claim).map_err(|message| source.error(format!("claims[{i}].printed"), message))?;
     }
-    for (i, c) in source.study.conclusions.iter().enumerate() {
-        expression(format!("conclusions[{i}].supported_if"), &c.supported_if)?;
-        expression(format!("conclusions[{i}].refuted_if"), &c.refuted_if)?;
-        for (part, text) in [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)] {
-            env.template_from_str(text)
-                .map_err(|e| source.error(format!("conclusions[{i}].{part}"), format!("is no sentence: {e}")))?;
-            if let Some(e) = lenient.render_str(text, ()).err().filter(unknown) {
-                return Err(source.error(format!("conclusions[{i}].{part}"), format!("is no sentence: {e}")));
-            }
+    for (key, text) in source.study.sentences() {
+        let no_sentence = |e| source.error(&key, format!("is no sentence: {e}"));
+        env.template_from_str(text).map_err(no_sentence)?;
+        if let Some(e) = lenient.render_str(text, ()).err().filter(unknown) {
+            return Err(no_sentence(e));
         }
     }
     Ok(())
@@ -122,16 +120,15 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
         .collect()
 }
 
+/// Whether the study has a use for the notes' loss: a figure that no report needs unasked.
+pub fn ask_for_notes_loss(study: &Study) -> bool {
+    study.expressions().chain(study.sentences()).any(|(_, text)| text.contains("notes_loss"))
+}
+
 /// The expressions, by their key in the study, that rest on something that was not measured: perhaps a misspelt name.
 pub fn unmeasured<'a>(study: &'a Study, results: &Results) -> Vec<(String, &'a str)> {
     let (env, facts) = (context::environment(study.lang), context::facts(study, results));
-    let claims = study.claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].measured"), &c.measured));
-    let conclusions = study.conclusions.iter().enumerate().flat_map(|(i, c)| {
-        [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)]
-            .map(|(part, text)| (format!("conclusions[{i}].{part}"), text))
-    });
-    let all = claims.chain(conclusions).map(|(key, text)| (key, text.as_str()));
-    all.filter(|(_, text)| evaluate(&env, text, &facts).is_none()).collect()
+    study.expressions().filter(|(_, text)| evaluate(&env, text, &facts).is_none()).collect()
 }
 
 /// An expression's value; none where it rests on something that was not measured.

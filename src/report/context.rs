@@ -39,6 +39,8 @@ pub struct Report {
     comparison: Vec<ComparisonRow>,
     claim_groups: Vec<ClaimGroup>,
     claim_counts: ClaimCounts,
+    /// Whether the notes' loss is shown: where a claim or a conclusion speaks of it.
+    notes_loss: bool,
     conclusions: Vec<ConclusionView>,
 }
 
@@ -237,6 +239,7 @@ impl Report {
                 .collect::<Result<_>>()?,
             claim_groups,
             claim_counts,
+            notes_loss: claims::ask_for_notes_loss(study),
             conclusions,
         })
     }

@@ -126,19 +126,8 @@ impl Source {
                 return Err(self.error(key, format!("{count} of them: at most {MAX_CLAIMS}")));
             }
         }
-        let claims = self.study.claims.iter().enumerate();
-        let measured = claims.map(|(i, c)| (format!("claims[{i}].measured"), &c.measured));
-        let conclusions = self.study.conclusions.iter().enumerate().flat_map(|(i, c)| {
-            [
-                ("supported_if", &c.supported_if),
-                ("refuted_if", &c.refuted_if),
-                ("supported", &c.supported),
-                ("refuted", &c.refuted),
-                ("undecided", &c.undecided),
-            ]
-            .map(|(part, text)| (format!("conclusions[{i}].{part}"), text))
-        });
-        match measured.chain(conclusions).find(|(_, text)| text.len() > MAX_EXPRESSION) {
+        let mut texts = self.study.expressions().chain(self.study.sentences());
+        match texts.find(|(_, text)| text.len() > MAX_EXPRESSION) {
             Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_EXPRESSION} bytes: part it"))),
             None => Ok(()),
         }

@@ -41,13 +41,33 @@ pub struct Study {
     pub comparisons: IndexMap<String, Comparison>,
     #[serde(default)]
     pub sections: Vec<Section>,
-    /// Figures of the notes that claims refer to; any shape.
+    /// Figures that claims and conclusions refer to, quoted or chosen; any shape.
     #[serde(default)]
     pub values: serde_json::Value,
     #[serde(default)]
     pub claims: Vec<Claim>,
     #[serde(default)]
     pub conclusions: Vec<Conclusion>,
+}
+
+impl Study {
+    /// Every expression over the results, with its key: those of claims, then those that decide conclusions.
+    pub fn expressions(&self) -> impl Iterator<Item = (String, &str)> {
+        let claims =
+            self.claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].measured"), c.measured.as_str()));
+        claims.chain(self.conclusions.iter().enumerate().flat_map(|(i, c)| {
+            [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)]
+                .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
+        }))
+    }
+
+    /// Every sentence of a conclusion, with its key.
+    pub fn sentences(&self) -> impl Iterator<Item = (String, &str)> {
+        self.conclusions.iter().enumerate().flat_map(|(i, c)| {
+            [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)]
+                .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
+        })
+    }
 }
 
 /// A language that reports are written in, by its ISO 639-1 code.
@@ -519,7 +539,7 @@ pub enum Table {
     Epochs,
 }
 
-/// A network's size and accuracy that are not this study's: the notes'.
+/// A network's size and accuracy that are not this study's: what somebody else printed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
@@ -551,7 +571,7 @@ pub enum Show {
     Disagreements,
 }
 
-/// Something that the notes state, and the measured value to hold against it.
+/// Something that somebody printed, and the measured value to hold against it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {

@@ -22,7 +22,7 @@ pub struct Rung {
     pub accuracy: f64,
     /// Of the accuracy; none of one seed, and none of what others printed.
     pub interval: Option<Interval>,
-    /// Whether it was measured here, or stands in the notes.
+    /// Whether it was measured here, or is quoted.
     pub measured: bool,
 }
 
