@@ -31,7 +31,7 @@ test: tools libtorch ## run the tests
 test-browser: build ## look at reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh
 
-test-portable: tools libtorch ## compare the bits of emulated CPUs with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2)
+test-portable: build ## compare the bits of emulated CPUs, and a whole study's, with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
 	cargo build --release --locked --example portable_probe
 	@scripts/test-portable.sh
 

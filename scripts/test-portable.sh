@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Owns the long test of the portable class: trains tests/fixtures/portable.yaml on this CPU and on emulated ones
-# (user-mode QEMU) and compares every bit of states and logits. See docs/reproducibility.md.
+# (user-mode QEMU) and compares every bit of states and logits; trains whole studies on this CPU and compares what was
+# measured with what other CPUs gave (tests/fixtures/measured.txt). See docs/reproducibility.md.
 #   CPUS     emulated CPUs, default "EPYC-Milan Haswell max Skylake-Client"; each needs AVX2 and FMA
 #   THREADS  thread counts, default "2 4 1"
+#   STUDIES  whole studies, default "reports/quick.yaml"; "" for none
 #   JOBS     emulations at a time, default the number of cores
 #   OUT      a folder to keep the lines of each process in
 # Exit code 0: all runs equal. 1: a difference. 2: could not be run.
@@ -10,9 +12,12 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 probe=target/release/examples/portable_probe
+program=target/release/mnist-report
 study=tests/fixtures/portable.yaml
+measured=tests/fixtures/measured.txt
 read -ra cpus <<<"${CPUS:-EPYC-Milan Haswell max Skylake-Client}"
 read -ra threads <<<"${THREADS:-2 4 1}"
+read -ra studies <<<"${STUDIES-reports/quick.yaml}"
 jobs=${JOBS:-$(nproc)}
 
 fail() {
@@ -20,7 +25,9 @@ fail() {
     exit 2
 }
 
-[[ -x $probe ]] || fail "$probe is missing: start this test with \`make test-portable\`"
+for needed in "$probe" "$program"; do
+    [[ -x $needed ]] || fail "$needed is missing: start this test with \`make test-portable\`"
+done
 if ! command -v qemu-x86_64 >/dev/null; then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user; } >/dev/null 2>&1 ||
@@ -35,6 +42,10 @@ for cpu in "${cpus[@]}"; do
 done
 for count in "${threads[@]}"; do
     [[ $count =~ ^[1-9][0-9]*$ ]] || fail "THREADS holds $count: thread counts are needed"
+done
+digest() { awk -v study="$1" '$2 == study { print $1 }' "$measured"; }
+for name in "${studies[@]}"; do
+    [[ -n $(digest "$name") ]] || fail "$measured has no $name: set STUDIES to some that it has"
 done
 
 out=${OUT:-$(mktemp -d)}
@@ -118,6 +129,20 @@ for count in "${threads[@]}"; do
             failed=$((failed + runs))
         fi
     done
+done
+
+# --- whole studies, here ---
+
+for name in "${studies[@]}"; do
+    start=$SECONDS
+    "$program" build "$name" --fresh --device cpu --quiet --out "$out/bundle" >/dev/null || fail "$name cannot be built"
+    got=$(sed -n 's/^ *"measured": "\([0-9a-f]*\)".*/\1/p' "$out/bundle/manifest.json")
+    if [[ $got == "$(digest "$name")" ]]; then
+        passed=$((passed + 1)) result=equal
+    else
+        failed=$((failed + 1)) result="different: ${got:-no digest}"
+    fi
+    printf '%-34s %s, in %d s\n' "$name, whole" "$result" $((SECONDS - start))
 done
 
 # --- for information: what the test can see, and what the class does not promise ---
