@@ -53,15 +53,11 @@ pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
         use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
         matches!(e.kind(), OutOfFuel | UnknownFilter | UnknownFunction | UnknownTest)
     };
-    let expression = |key: String, text: &str| {
-        let compiled = lenient.compile_expression(text);
-        match compiled.and_then(|e| e.eval(())).err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
-            None => Ok(()),
-            Some(e) => Err(source.error(key, format!("`{text}` is no expression: {e}"))),
-        }
-    };
     for (key, text) in source.study.expressions() {
-        expression(key, text)?;
+        let met = lenient.compile_expression(text).and_then(|e| e.eval(()));
+        if let Some(e) = met.err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
+            return Err(source.error(key, format!("`{text}` is no expression: {e}")));
+        }
     }
     for (i, claim) in source.study.claims.iter().enumerate() {
         compare::check(claim).map_err(|message| source.error(format!("claims[{i}].printed"), message))?;
