@@ -8,7 +8,7 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::engine::Environment;
-use crate::verify::{Record, Status, Step, Verification};
+use crate::verify::{Record, Status, Verification};
 use crate::words;
 
 /// Digits of a hash, enough to tell two apart.
@@ -21,15 +21,13 @@ pub(super) fn line(record: &Record) -> String {
     let path = words::path(record.path());
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
-        Record::Checked { verification, .. } => {
-            match verification.steps.iter().find(|s| asked(verification, s, Status::Failed)) {
-                None => format!("{path}: {}{}\n", rungs(verification), open(verification)),
-                Some(step) => {
-                    let first = step.details.first().map_or("", String::as_str);
-                    format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
-                }
+        Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
+            None => format!("{path}: {}{}\n", rungs(verification), open(verification)),
+            Some(step) => {
+                let first = step.details.first().map_or("", String::as_str);
+                format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
             }
-        }
+        },
     }
 }
 
@@ -64,14 +62,10 @@ fn row(record: &Record) -> [String; 6] {
     ]
 }
 
-fn asked(verification: &Verification, step: &Step, status: Status) -> bool {
-    step.rung <= verification.upto && step.status == status
-}
-
 /// `5 passed`, `1 passed, 1 FAILED, 3 not checked`: of the rungs asked for.
 fn rungs(verification: &Verification) -> String {
     let counted = [Status::Passed, Status::Failed, Status::NotChecked].map(|status| {
-        let count = verification.steps.iter().filter(|step| asked(verification, step, status)).count();
+        let count = verification.asked(status).count();
         (count > 0).then(|| format!("{count} {status}"))
     });
     counted.into_iter().flatten().collect::<Vec<_>>().join(", ")
@@ -79,8 +73,7 @@ fn rungs(verification: &Verification) -> String {
 
 /// `: render, replay`: the rungs asked for that were not checked; nothing where all were.
 fn open(verification: &Verification) -> String {
-    let steps = verification.steps.iter().filter(|step| asked(verification, step, Status::NotChecked));
-    let names: Vec<&str> = steps.map(|step| step.rung.name()).collect();
+    let names: Vec<&str> = verification.asked(Status::NotChecked).map(|step| step.rung.name()).collect();
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 

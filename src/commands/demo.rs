@@ -19,7 +19,7 @@ pub fn run(options: &Demo) -> Result<u8> {
         let dir = folder.path().join(forgery.name);
         honest.forge(forgery, &dir)?;
         let verification = verify(&dir, Some(forgery.caught_by), options.device)?;
-        let caught = verification.steps.iter().find(|s| s.status == Status::Failed);
+        let caught = verification.asked(Status::Failed).next();
         let by = caught.map_or("NOBODY", |s| s.rung.name());
         missed += usize::from(caught.is_none_or(|s| s.rung != forgery.caught_by));
         let mut text = format!("{:<12} {by:<9} {}\n", forgery.name, forgery.story);

@@ -130,14 +130,18 @@ pub struct Verification {
 impl Verification {
     /// 0: every rung asked for passed; 1: one failed; 2: none failed, but one could not be checked.
     pub fn exit_code(&self) -> u8 {
-        let asked = || self.steps.iter().filter(|s| s.rung <= self.upto);
-        if asked().any(|s| s.status == Status::Failed) {
+        if self.asked(Status::Failed).next().is_some() {
             1
-        } else if asked().any(|s| s.status == Status::NotChecked) {
+        } else if self.asked(Status::NotChecked).next().is_some() {
             2
         } else {
             0
         }
+    }
+
+    /// The rungs asked for that came to `status`, in their order.
+    pub fn asked(&self, status: Status) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |step| step.rung <= self.upto && step.status == status)
     }
 }
 
