@@ -14,12 +14,13 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
 use mnist_report::engine::{
-    Engine, Network, Observer, Split, Trainer, Vectors, choose_vectors, leave, record_steps, without_outside_settings,
+    DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, leave, record_steps,
+    without_outside_settings,
 };
-use mnist_report::evidence::state_sha256;
 use mnist_report::paths;
-use mnist_report::runs::to_safetensors;
 use mnist_report::study::{Plan, Source};
+use mnist_report::tensors::to_safetensors;
+use mnist_report::training::evidence::state_sha256;
 
 /// Takes the time of every epoch's batches.
 struct Clock {
@@ -70,7 +71,7 @@ fn main() -> Result<()> {
     )?;
     let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
-    let split = Split::new(&engine, &data.train, &chosen);
+    let split = DeviceDataset::new(&engine, &data.train, &chosen);
     let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, run.seeds[0]);
     if let Some(folder) = export {
         std::fs::create_dir_all(&folder)?;

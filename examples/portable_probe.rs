@@ -13,10 +13,10 @@ use clap::Parser;
 
 use mnist_report::dataset::Mnist;
 use mnist_report::digest::sha256_hex;
-use mnist_report::engine::{DeviceChoice, Engine, Split, Trainer, evaluate};
-use mnist_report::evidence::state_sha256;
+use mnist_report::engine::{DeviceChoice, DeviceDataset, Engine, Trainer, evaluate};
 use mnist_report::paths::data_dir;
 use mnist_report::study::{CpuClass, Plan, RunPlan, Source};
+use mnist_report::training::evidence::state_sha256;
 
 #[derive(Parser)]
 struct Options {
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     }
     let engine = Engine::start(DeviceChoice::Cpu, &plan.compute)?;
     let data = Mnist::load(&data_dir(&options.study, source.study.data.as_deref()))?;
-    let test = Split::new(&engine, &data.test, &(0..options.images).collect::<Vec<_>>());
+    let test = DeviceDataset::new(&engine, &data.test, &(0..options.images).collect::<Vec<_>>());
     println!("environment {}", engine.environment);
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
     for run in runs {
@@ -57,10 +57,17 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Split, steps: usize) -> anyhow::Result<()> {
+fn probe(
+    engine: &Engine,
+    plan: &Plan,
+    run: &RunPlan,
+    data: &Mnist,
+    test: &DeviceDataset,
+    steps: usize,
+) -> anyhow::Result<()> {
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
-    let split = Split::new(engine, &data.train, &chosen);
+    let split = DeviceDataset::new(engine, &data.train, &chosen);
     let mut trainer = Trainer::new(engine, &plan.models[&run.model], run, &plan.input, &split, seed);
     for step in 1..=steps.min(run.epochs * run.steps_per_epoch()) {
         let loss = trainer.step().double_value(&[]) as f32;

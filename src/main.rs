@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use clap::Parser;
-use mnist_report::cli::Cli;
-use mnist_report::{commands, engine};
+use mnist_report::cli::{self, Cli};
+use mnist_report::engine;
 
 fn main() {
     let code = code();
@@ -16,7 +16,7 @@ fn main() {
 
 fn code() -> u8 {
     if let Err(error) = engine::without_outside_settings() {
-        commands::say(&format!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them"));
+        cli::say(&format!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them"));
         return 2;
     }
     let options = match Cli::try_parse() {
@@ -27,10 +27,10 @@ fn code() -> u8 {
             return u8::try_from(said.exit_code()).unwrap_or(2);
         }
     };
-    match commands::run(options) {
+    match cli::run(options) {
         Ok(code) => code,
         Err(error) => {
-            commands::say(&format!("error: {}", commands::one_line(&format!("{error:#}"))));
+            cli::say(&format!("error: {}", cli::one_line(&format!("{error:#}"))));
             2
         }
     }

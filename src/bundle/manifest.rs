@@ -5,15 +5,15 @@
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::MANIFEST;
+use super::{MANIFEST, TOLERANCES, Tolerances};
 use crate::claims;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
 use crate::engine::{Engine, Environment};
 use crate::report::{InputFile, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
-use crate::study::{Lang, Study};
-use crate::tolerances::{TOLERANCES, Tolerances};
+use crate::study::Study;
+use crate::text::Lang;
 
 const SCHEMA: u32 = 1;
 

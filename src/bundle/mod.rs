@@ -5,6 +5,7 @@
 mod manifest;
 mod ro_crate;
 mod sums;
+mod tolerances;
 mod write;
 mod zip;
 
@@ -15,6 +16,7 @@ use anyhow::Result;
 pub use manifest::{Digests, Manifest, Program, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
 pub use ro_crate::stated_sizes;
 pub use sums::{Sums, is_inside, report_id};
+pub use tolerances::{TOLERANCES, Tolerances};
 pub use write::{check_place, replace_folder, write_file};
 pub use zip::{INDEX, LEAVABLE, REPORT, is_leavable, pack};
 

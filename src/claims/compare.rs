@@ -5,8 +5,8 @@
 use minijinja::Value;
 use serde_json::Value as Json;
 
-use crate::numbers;
 use crate::study::{Claim, Compare};
+use crate::text::numbers;
 
 /// Three different words: wrong, right, and not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

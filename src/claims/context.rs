@@ -8,10 +8,11 @@ use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde::Serialize;
 
-use crate::numbers;
 use crate::results::statistics::{Interval, mcnemar, wilson};
 use crate::results::{ComparisonResult, LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
-use crate::study::{Lang, Study};
+use crate::study::Study;
+use crate::text::Lang;
+use crate::text::numbers;
 
 #[derive(Serialize)]
 struct Facts<'a> {

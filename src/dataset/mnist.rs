@@ -42,14 +42,14 @@ const FILES: [MnistFile; 4] = [
     },
 ];
 
-/// Images with their labels, as stored: one byte a pixel, row by row.
+/// ImageSet with their labels, as stored: one byte a pixel, row by row.
 #[derive(Clone)]
-pub struct Images {
+pub struct ImageSet {
     pub pixels: Vec<u8>,
     pub labels: Vec<u8>,
 }
 
-impl Images {
+impl ImageSet {
     /// How many images.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -73,8 +73,8 @@ impl Images {
 
 /// The data set, proven canonical.
 pub struct Mnist {
-    pub train: Images,
-    pub test: Images,
+    pub train: ImageSet,
+    pub test: ImageSet,
 }
 
 /// What was found in the place of one of the four files.
@@ -139,8 +139,8 @@ impl Mnist {
             debug_assert_eq!(sizes.len(), dims);
             Ok(values.to_vec())
         };
-        let train = Images { pixels: next(3)?, labels: next(1)? };
-        let test = Images { pixels: next(3)?, labels: next(1)? };
+        let train = ImageSet { pixels: next(3)?, labels: next(1)? };
+        let test = ImageSet { pixels: next(3)?, labels: next(1)? };
         Ok(Self { train, test })
     }
 

@@ -7,8 +7,8 @@ mod mnist;
 mod subset;
 
 pub use idx::{read_labels, write_labels};
-pub use mnist::{FileState, Images, Mnist, MnistFile, find};
-pub use subset::{choose, held_out};
+pub use mnist::{FileState, ImageSet, Mnist, MnistFile, find};
+pub use subset::{ImageOrder, Subset, choose, held_out};
 
 /// Images of the training set.
 pub const TRAIN_IMAGES: usize = 60_000;
@@ -16,5 +16,7 @@ pub const TRAIN_IMAGES: usize = 60_000;
 pub const TEST_IMAGES: usize = 10_000;
 /// Training images of the rarest class, 5.
 pub const SMALLEST_CLASS: usize = 5_421;
+/// Classes: the ten digits.
+pub const CLASSES: usize = 10;
 /// Pixels of an image, 28 x 28.
 pub const PIXELS: usize = 28 * 28;

@@ -2,27 +2,55 @@
 //!
 //! Owns the choice; the order within an epoch is `engine::batches`'s, but for orders that never change.
 
-use crate::model::CLASSES;
+use serde::{Deserialize, Serialize};
+
+use super::CLASSES;
+use crate::one_of::{Nothing, one_of};
 use crate::rng::{Purpose, Stream};
-use crate::study;
+
+one_of! {
+    /// Which of the 60,000 training images.
+    pub enum Subset ("a choice of images") {
+        "all" => All(Nothing),
+        /// The first n of the file.
+        "first" => First(usize),
+        /// n drawn without replacement by the study's stream.
+        "random" => Random(usize),
+        /// n of each class, drawn likewise.
+        "per_class" => PerClass(usize),
+    }
+}
+
+/// The order of the training images in an epoch.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageOrder {
+    /// A new permutation each epoch, as `DataLoader(shuffle=True)` does.
+    #[default]
+    Shuffled,
+    /// All of class 0, then all of class 1, ...: the same each epoch.
+    ByClass,
+    /// As in the file.
+    AsStored,
+}
 
 /// The indices of a run's training images, in the order that the study asks for: as stored, or class by
 /// class (stored order within a class). A shuffled run starts from stored order. Images that are held out are not
 /// among them.
-pub fn choose(labels: &[u8], images: &study::Images, hold_out: usize, order: study::Order, seed: u64) -> Vec<u32> {
+pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder, seed: u64) -> Vec<u32> {
     let mut kept = drawn(labels.len()).split_off(hold_out);
     kept.sort();
     let all = || kept.clone();
     let mut chosen = match images {
-        study::Images::All(_) => all(),
-        study::Images::First(n) => all()[..*n].to_vec(),
-        study::Images::Random(n) => {
+        Subset::All(_) => all(),
+        Subset::First(n) => all()[..*n].to_vec(),
+        Subset::Random(n) => {
             let mut drawn = all();
             Stream::new(seed, Purpose::Subset).shuffle(&mut drawn);
             drawn.truncate(*n);
             drawn
         }
-        study::Images::PerClass(n) => {
+        Subset::PerClass(n) => {
             let mut stream = Stream::new(seed, Purpose::Subset);
             let mut drawn = Vec::with_capacity(n * CLASSES);
             for class in 0..CLASSES as u8 {
@@ -34,8 +62,8 @@ pub fn choose(labels: &[u8], images: &study::Images, hold_out: usize, order: stu
         }
     };
     match order {
-        study::Order::ByClass => chosen.sort_by_key(|i| (labels[*i as usize], *i)),
-        study::Order::Shuffled | study::Order::AsStored => chosen.sort(),
+        ImageOrder::ByClass => chosen.sort_by_key(|i| (labels[*i as usize], *i)),
+        ImageOrder::Shuffled | ImageOrder::AsStored => chosen.sort(),
     }
     chosen
 }
@@ -59,9 +87,10 @@ fn drawn(images: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::held_out;
-    use crate::study::{Images, Nothing, Order};
+    use super::{ImageOrder, Subset};
+    use crate::one_of::Nothing;
 
-    fn choose(labels: &[u8], images: &Images, order: Order, seed: u64) -> Vec<u32> {
+    fn choose(labels: &[u8], images: &Subset, order: ImageOrder, seed: u64) -> Vec<u32> {
         super::choose(labels, images, 0, order, seed)
     }
 
@@ -72,41 +101,41 @@ mod tests {
     #[test]
     fn per_class_takes_as_many_of_each_and_by_class_orders_them() {
         let labels = labels();
-        let chosen = choose(&labels, &Images::PerClass(5), Order::ByClass, 3);
+        let chosen = choose(&labels, &Subset::PerClass(5), ImageOrder::ByClass, 3);
         let classes: Vec<u8> = chosen.iter().map(|i| labels[*i as usize]).collect();
         assert_eq!(classes, (0..50).map(|i| i / 5).collect::<Vec<u8>>());
-        let mut shuffled = choose(&labels, &Images::PerClass(5), Order::Shuffled, 3);
+        let mut shuffled = choose(&labels, &Subset::PerClass(5), ImageOrder::Shuffled, 3);
         let mut same = chosen.clone();
         shuffled.sort();
         same.sort();
         assert_eq!(shuffled, same, "the order changes nothing about which images are chosen");
-        assert_ne!(chosen, choose(&labels, &Images::PerClass(5), Order::ByClass, 4));
+        assert_ne!(chosen, choose(&labels, &Subset::PerClass(5), ImageOrder::ByClass, 4));
     }
 
     #[test]
     fn random_draws_without_replacement() {
-        let chosen = choose(&labels(), &Images::Random(500), Order::AsStored, 1);
+        let chosen = choose(&labels(), &Subset::Random(500), ImageOrder::AsStored, 1);
         assert!(chosen.windows(2).all(|w| w[0] < w[1]) && chosen.len() == 500);
-        assert_eq!(choose(&labels(), &Images::All(Nothing {}), Order::AsStored, 1).len(), 1000);
-        assert_eq!(choose(&labels(), &Images::First(3), Order::Shuffled, 1), [0, 1, 2]);
+        assert_eq!(choose(&labels(), &Subset::All(Nothing {}), ImageOrder::AsStored, 1).len(), 1000);
+        assert_eq!(choose(&labels(), &Subset::First(3), ImageOrder::Shuffled, 1), [0, 1, 2]);
     }
 
     #[test]
     fn what_is_held_out_is_never_trained_on() {
         let held = held_out(1000, 100);
         assert!(held.windows(2).all(|w| w[0] < w[1]) && held.len() == 100);
-        let everything = Images::All(Nothing {});
+        let everything = Subset::All(Nothing {});
         for (images, n) in [
             (everything.clone(), 900),
-            (Images::First(50), 50),
-            (Images::Random(850), 850),
-            (Images::PerClass(60), 600),
+            (Subset::First(50), 50),
+            (Subset::Random(850), 850),
+            (Subset::PerClass(60), 600),
         ] {
-            let chosen = super::choose(&labels(), &images, 100, Order::Shuffled, 7);
+            let chosen = super::choose(&labels(), &images, 100, ImageOrder::Shuffled, 7);
             assert_eq!(chosen.len(), n);
             assert!(chosen.iter().all(|i| !held.contains(i)), "{images:?}");
         }
-        let both = [held, super::choose(&labels(), &everything, 100, Order::ByClass, 1)].concat();
+        let both = [held, super::choose(&labels(), &everything, 100, ImageOrder::ByClass, 1)].concat();
         assert_eq!(both.into_iter().collect::<std::collections::BTreeSet<_>>().len(), 1000);
     }
 }

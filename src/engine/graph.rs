@@ -44,7 +44,7 @@ pub struct Recorded {
 }
 
 /// A device that can record what is launched on it. `work` launches it.
-pub(super) trait Recorder {
+pub(super) trait StepRecorder {
     /// Records the work under a key, without doing it.
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String>;
     /// Does the work recorded under a key; a device that only plays at recording may do `work`.
@@ -55,7 +55,7 @@ pub(super) trait Recorder {
 
 /// The recordings of one training.
 pub(super) struct Steps {
-    recorder: Box<dyn Recorder>,
+    recorder: Box<dyn StepRecorder>,
     /// Every tensor that a step writes to and another one reads.
     written: Vec<Tensor>,
     stages: BTreeMap<usize, Stage>,
@@ -87,7 +87,7 @@ impl Steps {
         }
     }
 
-    pub(super) fn by(recorder: Box<dyn Recorder>, written: Vec<Tensor>, worth: usize) -> Self {
+    pub(super) fn by(recorder: Box<dyn StepRecorder>, written: Vec<Tensor>, worth: usize) -> Self {
         Self { recorder, written, stages: BTreeMap::new(), worth, recorded: Recorded::default() }
     }
 
@@ -170,7 +170,7 @@ struct Cuda {
     graphs: BTreeMap<usize, ffi::Graph>,
 }
 
-impl Recorder for Cuda {
+impl StepRecorder for Cuda {
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let graph = ffi::Graph::begin(self.gpu)?;
         let done = caught(work);

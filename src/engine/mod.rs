@@ -21,6 +21,6 @@ pub use failure::caught;
 pub use ffi::leave;
 pub use graph::{Recorded, record_steps, recordings_refused};
 pub use kernels::{Vectors, choose as choose_vectors};
-pub use network::{NamedTensor, Network, Trace};
+pub use network::{Network, Trace};
 pub use schedule::learning_rate;
-pub use train::{Observer, Split, Trainer, evaluate};
+pub use train::{DeviceDataset, Observer, Trainer, evaluate};

@@ -10,29 +10,7 @@ use super::flat::Flat;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::study::{Input, LayerKind};
-
-/// A tensor that has left the device: PyTorch's name, shape, values in row-major order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedTensor {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
-
-impl NamedTensor {
-    /// What the names of an optimizer's tensors start with in a training's state.
-    pub(super) const OPTIMIZER: &str = "optimizer.";
-
-    /// Whether it is an optimizer's, of a training's state; else it is a network's.
-    pub fn is_optimizers(&self) -> bool {
-        self.name.starts_with(Self::OPTIMIZER)
-    }
-
-    /// Whether it is a running statistic.
-    pub fn is_buffer(&self) -> bool {
-        self.name.contains(".running_")
-    }
-}
+use crate::tensors::NamedTensor;
 
 /// What a live network gave for one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]

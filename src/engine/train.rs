@@ -7,27 +7,30 @@ use tch::{Device, Kind, Tensor};
 
 use super::graph::{Recorded, Steps};
 use super::masks::Masks;
-use super::network::{Mode, NamedTensor, Network, normalise, values};
+use super::network::{Mode, Network, normalise, values};
 use super::optimizer::UpdateRule;
 use super::{Engine, learning_rate};
-use crate::dataset::{Images, PIXELS};
-use crate::model::{CLASSES, Model};
+use crate::dataset::CLASSES;
+use crate::dataset::ImageOrder;
+use crate::dataset::{ImageSet, PIXELS};
+use crate::model::Model;
 use crate::rng::{Purpose, Stream};
-use crate::study::{Input, Order, RunPlan};
+use crate::study::{Input, RunPlan};
+use crate::tensors::NamedTensor;
 
 /// Images in one batch of an evaluation: fixed, since a matrix product's bits may depend on its size.
 const EVALUATION_BATCH: usize = 250;
 
 /// Images on the engine's device, as bytes.
-pub struct Split {
+pub struct DeviceDataset {
     pixels: Tensor,
     labels: Tensor,
     len: usize,
 }
 
-impl Split {
+impl DeviceDataset {
     /// Sends the chosen images (indices into `images`) to the device.
-    pub fn new(engine: &Engine, images: &Images, chosen: &[u32]) -> Self {
+    pub fn new(engine: &Engine, images: &ImageSet, chosen: &[u32]) -> Self {
         let mut pixels: Vec<u8> = Vec::with_capacity(chosen.len() * PIXELS);
         chosen.iter().for_each(|i| pixels.extend(images.image(*i as usize)));
         let labels: Vec<u8> = chosen.iter().map(|i| images.labels[*i as usize]).collect();
@@ -126,7 +129,7 @@ impl Inputs {
 /// The part of a training that its steps change, and how.
 struct Training<'a> {
     input: &'a Input,
-    split: &'a Split,
+    split: &'a DeviceDataset,
     network: Network,
     rule: UpdateRule,
     /// Of the last step.
@@ -163,7 +166,7 @@ impl<'a> Trainer<'a> {
         model: &Model,
         plan: &'a RunPlan,
         input: &'a Input,
-        split: &'a Split,
+        split: &'a DeviceDataset,
         seed: u64,
     ) -> Self {
         let network = Network::new(engine, model, seed);
@@ -237,7 +240,7 @@ impl<'a> Trainer<'a> {
     /// The positions (in the split) of an epoch's images, epochs counting from 1.
     pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
         let mut order: Vec<i64> = (0..self.training.split.len as i64).collect();
-        if self.plan.order == Order::Shuffled {
+        if self.plan.order == ImageOrder::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
         }
         order
@@ -354,7 +357,7 @@ impl<'a> Trainer<'a> {
 }
 
 /// Logits of every image of a split, in its order: ten a row.
-pub fn evaluate(network: &Network, split: &Split, input: &Input) -> Vec<f32> {
+pub fn evaluate(network: &Network, split: &DeviceDataset, input: &Input) -> Vec<f32> {
     // Read once, so that a GPU never waits for the host in between; in one place, as an epoch's losses are.
     tch::no_grad(|| {
         let logits = Tensor::zeros([split.len as i64, CLASSES as i64], (Kind::Float, split.pixels.device()));
@@ -375,7 +378,7 @@ mod tests {
     use super::*;
     use crate::dataset::Mnist;
     use crate::engine::failure::caught;
-    use crate::engine::graph::Recorder;
+    use crate::engine::graph::StepRecorder;
     use crate::engine::{DeviceChoice, Engine};
     use crate::study::{Plan, Source};
 
@@ -390,7 +393,7 @@ mod tests {
         Unable,
     }
 
-    impl Recorder for Fake {
+    impl StepRecorder for Fake {
         fn record(&mut self, key: usize, _: &mut dyn FnMut()) -> Result<(), String> {
             match self {
                 Self::Unable => return caught(|| panic!("no")),
@@ -430,7 +433,7 @@ mod tests {
         for (name, run) in &mut plan.runs {
             run.epochs = EPOCHS;
             let chosen = run.choose(&data.train.labels, 1);
-            let split = Split::new(&engine, &data.train, &chosen);
+            let split = DeviceDataset::new(&engine, &data.train, &chosen);
             let count = EPOCHS * run.steps_per_epoch();
             let train = |recorder: fn(&Inputs) -> Option<Fake>, worth: usize| {
                 let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, 1);
@@ -478,7 +481,7 @@ mod tests {
         let run = &mut plan.runs["features-adam"];
         (run.epochs, run.image_count, run.batch_size) = (3, 10, 4);
         let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
-        let split = Split::new(&engine, &Images { pixels, labels }, &(0..10).collect::<Vec<_>>());
+        let split = DeviceDataset::new(&engine, &ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
         let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &split, 1);
         let counted: Vec<usize> = (0..10).map(|done| (trainer.done = done, trainer.left()).1).collect();
         assert_eq!(counted, [6, 5, 3, 4, 3, 2, 2, 1, 1, 0]);

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 pub use layer::{Init, Layer, TensorSpec};
 pub use size::{Megabytes, Sizes};
 
+use crate::dataset::CLASSES;
 use crate::study::{LayerKind, ModelSpec};
 
 /// A network with every shape resolved.
@@ -22,9 +23,6 @@ pub struct Model {
     pub input: [usize; 3],
     pub layers: Vec<Layer>,
 }
-
-/// Ten digits: what the last layer must give.
-pub const CLASSES: usize = 10;
 
 /// A layer that does not fit: its index in the study's list, the key at fault, and why.
 #[derive(Debug)]

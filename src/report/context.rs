@@ -13,9 +13,10 @@ use super::wording::{budget, done, images};
 use super::{Facts, figures};
 use crate::claims::{self, Finding, Verdict};
 use crate::engine::Environment;
-use crate::numbers;
 use crate::results::{ModelFacts, Results, RunResult};
-use crate::study::{Lang, Study};
+use crate::study::Study;
+use crate::text::Lang;
+use crate::text::numbers;
 
 /// The whole report.
 #[derive(Serialize)]

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use serde_yaml::Value as Yaml;
 
-use crate::numbers::Form;
-use crate::study::Lang;
+use crate::text::Lang;
+use crate::text::numbers::Form;
 
 /// A language with its phrases.
 pub struct Language {

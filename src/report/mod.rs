@@ -20,7 +20,8 @@ pub use language::Language;
 pub use templates::Templates;
 
 use crate::results::Results;
-use crate::study::{Lang, Study};
+use crate::study::Study;
+use crate::text::Lang;
 
 /// A rendered report: file names and contents, all below the bundle's folder.
 pub struct Rendered {

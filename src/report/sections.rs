@@ -10,10 +10,11 @@ use super::figures;
 use super::galleries::{disagreement_gallery, misread_gallery};
 use super::language::Language;
 use super::wording::{epochs, images, optimizer, schedule};
-use crate::model::CLASSES;
+use crate::dataset::CLASSES;
+use crate::dataset::ImageOrder;
 use crate::results::statistics::wilson;
 use crate::results::{Evaluated, Results, RunResult, SeedResult, by_epoch};
-use crate::study::{Order, Section, Show, Study, Table, all_tables};
+use crate::study::{Section, Show, Study, Table, all_tables};
 
 #[derive(Serialize)]
 pub struct SectionView {
@@ -207,9 +208,9 @@ fn ladder_rungs(
     runs: &[(&String, &RunResult)],
     titles: &[String],
     results: &Results,
-) -> Vec<figures::Rung> {
+) -> Vec<figures::LadderPoint> {
     let measured = runs.iter().zip(titles).filter_map(|((_, run), title)| {
-        Some(figures::Rung {
+        Some(figures::LadderPoint {
             title: title.clone(),
             parameters: results.models.get(&run.plan.model)?.parameters,
             accuracy: run.accuracy(),
@@ -217,7 +218,7 @@ fn ladder_rungs(
             measured: true,
         })
     });
-    let printed = section.points.iter().map(|p| figures::Rung {
+    let printed = section.points.iter().map(|p| figures::LadderPoint {
         title: p.title.clone(),
         parameters: p.parameters,
         accuracy: p.accuracy,
@@ -263,9 +264,9 @@ fn run_view(name: &str, title: &str, of_seed: &str, r: &RunResult, lang: &Langua
         model: p.model.clone(),
         images: images(p, lang)?,
         order: lang.word(match p.order {
-            Order::Shuffled => "run.shuffled",
-            Order::ByClass => "run.by_class",
-            Order::AsStored => "run.as_stored",
+            ImageOrder::Shuffled => "run.shuffled",
+            ImageOrder::ByClass => "run.by_class",
+            ImageOrder::AsStored => "run.as_stored",
         })?,
         optimizer: optimizer(&p.optimizer, lang)?,
         schedule: schedule(&p.schedule, lang)?,

@@ -9,7 +9,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Value};
 
 use super::language::{Language, catalogue_name, tie};
-use crate::study::Lang;
+use crate::text::Lang;
 
 /// The built-in files of templates/, by name.
 const BUILT_IN: [(&str, &str); 6] = [

@@ -4,8 +4,9 @@ use anyhow::Result;
 use minijinja::context;
 
 use super::language::Language;
+use crate::dataset::Subset;
 use crate::results::{PlanFacts, RunResult};
-use crate::study::{Images, Optimizer, Schedule};
+use crate::study::{Optimizer, Schedule};
 
 /// The fewest and the most epochs that a seed did.
 fn fewest_and_most(r: &RunResult) -> (usize, usize) {
@@ -42,10 +43,10 @@ pub fn budget(title: &str, r: &RunResult, lang: &Language) -> Result<String> {
 /// How many training images, and which.
 pub fn images(p: &PlanFacts, lang: &Language) -> Result<String> {
     let (which, each) = match &p.images {
-        Images::All(_) => ("all", None),
-        Images::First(_) => ("first", None),
-        Images::Random(_) => ("random", None),
-        Images::PerClass(each) => ("per_class", Some(*each)),
+        Subset::All(_) => ("all", None),
+        Subset::First(_) => ("first", None),
+        Subset::Random(_) => ("random", None),
+        Subset::PerClass(each) => ("per_class", Some(*each)),
     };
     let but = if p.hold_out > 0 { "_but" } else { "" };
     let (n, held) = (lang.numbers.count(p.image_count as u64), lang.numbers.count(p.hold_out as u64));

@@ -2,7 +2,7 @@
 //!
 //! Owns the arithmetic, in f64 with `libm`, so that every machine gets the same bits from the same logits.
 
-use crate::model::CLASSES;
+use crate::dataset::CLASSES;
 
 /// Images evaluated: predicted classes, the cross-entropy of each and how sure the network was, in order.
 pub struct Evaluation {

@@ -18,9 +18,12 @@ pub use digits::{GALLERY, Misread, digits, misread};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 
 use self::statistics::Summary;
+use crate::dataset::CLASSES;
+use crate::dataset::ImageOrder;
+use crate::dataset::Subset;
 use crate::engine::Environment;
-use crate::model::{CLASSES, Model, Sizes};
-use crate::study::{Evidence, Images, Optimizer, Order, Plan, RunPlan, Schedule, Study};
+use crate::model::{Model, Sizes};
+use crate::study::{EvidenceSettings, Optimizer, Plan, RunPlan, Schedule, Study};
 
 /// The schema's version; a reader refuses another.
 pub const SCHEMA: u32 = 2;
@@ -93,9 +96,9 @@ pub struct RunResult {
 #[serde(deny_unknown_fields)]
 pub struct PlanFacts {
     pub model: String,
-    pub images: Images,
+    pub images: Subset,
     pub hold_out: usize,
-    pub order: Order,
+    pub order: ImageOrder,
     pub image_count: usize,
     pub epochs: usize,
     pub batch_size: usize,
@@ -105,7 +108,7 @@ pub struct PlanFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
-    pub evidence: Evidence,
+    pub evidence: EvidenceSettings,
 }
 
 /// One seed's run.

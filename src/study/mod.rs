@@ -4,7 +4,6 @@
 //! parts fit together before anything is trained. Nothing here knows libtorch.
 
 mod messages;
-mod one_of;
 mod plan;
 mod source;
 mod spec;

@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::source::{Source, StudyError};
-use super::spec::{Compute, Evidence, Images, Input, LayerKind, Optimizer, Order, RunSpec, Schedule, Show};
+use super::spec::{Compute, EvidenceSettings, Input, LayerKind, Optimizer, RunSpec, Schedule, Show};
+use crate::dataset::{ImageOrder, Subset};
 use crate::dataset::{SMALLEST_CLASS, TRAIN_IMAGES, choose};
 use crate::model::Model;
 
@@ -39,10 +40,10 @@ pub struct RunPlan {
     #[serde(skip)]
     pub title: String,
     pub model: String,
-    pub images: Images,
+    pub images: Subset,
     /// Training images that are never trained on, but evaluated after each epoch.
     pub hold_out: usize,
-    pub order: Order,
+    pub order: ImageOrder,
     /// Training images in an epoch.
     pub image_count: usize,
     pub epochs: usize,
@@ -53,7 +54,7 @@ pub struct RunPlan {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
-    pub evidence: Evidence,
+    pub evidence: EvidenceSettings,
     pub seeds: Vec<u64>,
 }
 
@@ -199,13 +200,13 @@ fn run(source: &Source, name: &str, spec: &RunSpec, models: &IndexMap<String, Mo
         return err("train.hold_out", format!("{hold_out}: leaves none of the {TRAIN_IMAGES} training images"));
     }
     let image_count = match spec.train.images {
-        Images::All(_) => TRAIN_IMAGES - hold_out,
-        Images::First(n) | Images::Random(n) => limit(n, TRAIN_IMAGES - hold_out, "images")?,
+        Subset::All(_) => TRAIN_IMAGES - hold_out,
+        Subset::First(n) | Subset::Random(n) => limit(n, TRAIN_IMAGES - hold_out, "images")?,
         // How many of each class are left depends on which are held out.
-        Images::PerClass(_) if hold_out > 0 => {
+        Subset::PerClass(_) if hold_out > 0 => {
             return err("train.hold_out", format!("{hold_out}: `per_class` takes from all images; use `random`"));
         }
-        Images::PerClass(n) => limit(n, SMALLEST_CLASS, "images of each class")? * crate::model::CLASSES,
+        Subset::PerClass(n) => limit(n, SMALLEST_CLASS, "images of each class")? * crate::dataset::CLASSES,
     };
     if !(1..=MAX_EPOCHS).contains(&spec.epochs) {
         return err("epochs", format!("{}: must be from 1 to {MAX_EPOCHS}", spec.epochs));

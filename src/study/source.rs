@@ -11,7 +11,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::messages::plainly;
 use super::spec::Study;
-use crate::words::is_hidden;
+use crate::text::terminal::is_hidden;
 
 /// A study of more text than this is not one: real ones have tens of kilobytes.
 const MAX_BYTES: u64 = 4 << 20;

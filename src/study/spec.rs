@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::one_of::one_of;
+use crate::dataset::{ImageOrder, Subset};
+use crate::one_of::{Nothing, one_of};
+use crate::text::Lang;
 
 /// A whole study.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -68,17 +70,6 @@ impl Study {
                 .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
         })
     }
-}
-
-/// A language that reports are written in, by its ISO 639-1 code.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// Ukrainian.
-    Uk,
 }
 
 /// What the network is given: pixels as `(x / 255 - mean) / std`, shape channels x height x width.
@@ -302,14 +293,14 @@ pub struct RunSpec {
     pub evaluate_train: bool,
     /// What the bundle carries so that segments of the training can be replayed.
     #[serde(default)]
-    pub evidence: Evidence,
+    pub evidence: EvidenceSettings,
     pub seeds: Vec<u64>,
 }
 
 /// How much of a training can be replayed. Its first steps always can, since its start follows from the seed.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Evidence {
+pub struct EvidenceSettings {
     /// Evenly spaced steps at which the whole state is hashed.
     #[serde(default = "sixteen")]
     pub candidates: usize,
@@ -319,7 +310,7 @@ pub struct Evidence {
     pub keep: usize,
 }
 
-impl Default for Evidence {
+impl Default for EvidenceSettings {
     fn default() -> Self {
         Self { candidates: sixteen(), keep: 0 }
     }
@@ -330,50 +321,19 @@ impl Default for Evidence {
 #[serde(deny_unknown_fields)]
 pub struct TrainImages {
     #[serde(default = "all")]
-    pub images: Images,
+    pub images: Subset,
     /// How many of the training images are never trained on but evaluated after each epoch: what models and epochs
     /// are chosen by, so that the test set is not. The same images in every run that holds out as many.
     #[serde(default)]
     pub hold_out: usize,
     #[serde(default)]
-    pub order: Order,
+    pub order: ImageOrder,
 }
 
 impl Default for TrainImages {
     fn default() -> Self {
-        Self { images: all(), hold_out: 0, order: Order::default() }
+        Self { images: all(), hold_out: 0, order: ImageOrder::default() }
     }
-}
-
-one_of! {
-    /// Which of the 60,000 training images.
-    pub enum Images ("a choice of images") {
-        "all" => All(Nothing),
-        /// The first n of the file.
-        "first" => First(usize),
-        /// n drawn without replacement by the study's stream.
-        "random" => Random(usize),
-        /// n of each class, drawn likewise.
-        "per_class" => PerClass(usize),
-    }
-}
-
-/// No configuration.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
-
-/// The order of the training images in an epoch.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// A new permutation each epoch, as `DataLoader(shuffle=True)` does.
-    #[default]
-    Shuffled,
-    /// All of class 0, then all of class 1, ...: the same each epoch.
-    ByClass,
-    /// As in the file.
-    AsStored,
 }
 
 one_of! {
@@ -663,8 +623,8 @@ fn div_factor() -> f64 {
 fn final_div_factor() -> f64 {
     1e4
 }
-fn all() -> Images {
-    Images::All(Nothing {})
+fn all() -> Subset {
+    Subset::All(Nothing {})
 }
 /// What a section has that says nothing of its tables.
 pub fn all_tables() -> Vec<Table> {

@@ -4,10 +4,12 @@
 
 use super::{Outcome, Read, json_differences};
 use crate::bundle::{self, RESULTS, SOURCE_SHA256};
+use crate::dataset::ImageOrder;
+use crate::dataset::Subset;
 use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES};
 use crate::results::{EpochResult, PlanFacts, SeedResult, model_facts};
-use crate::runs::{last_learning_rate, subset_sha256};
-use crate::study::{Images, Order, RunPlan};
+use crate::study::RunPlan;
+use crate::training::{last_learning_rate, subset_sha256};
 
 pub fn check(read: &Read) -> Outcome {
     let (results, plan) = (&read.results, &read.plan);
@@ -53,7 +55,7 @@ pub fn check(read: &Read) -> Outcome {
             let labels = match &read.data {
                 Ok(data) => data.train.labels.clone(),
                 // Only a choice by class looks at the labels.
-                Err(_) if planned.order != Order::ByClass && !matches!(planned.images, Images::PerClass(_)) => {
+                Err(_) if planned.order != ImageOrder::ByClass && !matches!(planned.images, Subset::PerClass(_)) => {
                     vec![0; TRAIN_IMAGES]
                 }
                 Err(_) => {

@@ -6,8 +6,8 @@ use super::Read;
 use crate::dataset::Mnist;
 use crate::engine::{DeviceChoice, Engine};
 use crate::results::SeedResult;
-use crate::runs::Prepared;
 use crate::study::{Compute, CpuClass, RunPlan};
+use crate::training::Prepared;
 
 /// This machine, ready to compute for a bundle.
 pub struct Machine<'a> {

@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Outcome, Read};
 use crate::bundle::{self, RESULTS, STUDY};
+use crate::dataset::CLASSES;
 use crate::dataset::read_labels;
-use crate::model::CLASSES;
 use crate::results::{GALLERY, Misread, confusion, stem};
 
 pub fn check(read: &Read) -> Outcome {

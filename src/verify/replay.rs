@@ -7,13 +7,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
+use crate::bundle::TOLERANCES;
 use crate::digest::sha256_hex;
-use crate::engine::{NamedTensor, Split, Trainer};
-use crate::evidence::{self, Displacement, Evidence, displacement, displacement_error, state_sha256};
+use crate::engine::{DeviceDataset, Trainer};
 use crate::results::{SeedResult, Segment};
-use crate::runs::{from_safetensors, inputs_digest, to_safetensors};
 use crate::study::RunPlan;
-use crate::tolerances::TOLERANCES;
+use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
+use crate::training::evidence::{self, Displacement, SegmentEvidence, displacement, displacement_error, state_sha256};
+use crate::training::inputs_digest;
 
 /// The largest errors met.
 #[derive(Default)]
@@ -59,7 +60,7 @@ fn replay(
 
     let data = machine.prepared.data;
     let chosen = plan.choose(&data.train.labels, seed.seed);
-    let split = Split::new(machine.prepared.engine, &data.train, &chosen);
+    let split = DeviceDataset::new(machine.prepared.engine, &data.train, &chosen);
     let mut trainer = Trainer::new(machine.prepared.engine, model, plan, &read.plan.input, &split, seed.seed);
     let initial = sha256_hex(&to_safetensors(&trainer.network().tensors())?);
     ensure!(initial == seed.initial_weights_sha256, "its first weights are not those that seed {} gives", seed.seed);
@@ -80,7 +81,7 @@ fn replay_segment(
     machine: &Machine,
     trainer: &mut Trainer,
     segment: &Segment,
-    evidence: &Evidence,
+    evidence: &SegmentEvidence,
     worst: &mut Worst,
 ) -> Result<Vec<NamedTensor>> {
     match segment.step {

@@ -4,9 +4,9 @@
 
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
+use crate::bundle::TOLERANCES;
 use crate::results::{EpochResult, Evaluated, SeedResult};
-use crate::runs::Progress;
-use crate::tolerances::TOLERANCES;
+use crate::training::Progress;
 
 struct Silent;
 

@@ -5,12 +5,12 @@ use anyhow::{Context, Result, anyhow};
 
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
+use crate::bundle::TOLERANCES;
 use crate::dataset::read_labels;
 use crate::engine::Network;
 use crate::results::{Evaluation, Misread, misread};
-use crate::runs::from_safetensors;
 use crate::study::RunPlan;
-use crate::tolerances::TOLERANCES;
+use crate::tensors::from_safetensors;
 
 pub fn check(read: &Read, machine: &Machine) -> Outcome {
     let mut differences = Vec::new();

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::process::Command;
 
+use mnist_report::demo::{FORGERIES, Honest};
 use mnist_report::engine::DeviceChoice;
-use mnist_report::forge::{FORGERIES, Honest};
 use mnist_report::verify::{Rung, Status, verify};
 
 #[test]

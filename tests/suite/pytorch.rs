@@ -10,9 +10,10 @@ mod passes;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use mnist_report::engine::{DeviceChoice, Engine, NamedTensor, Network};
+use mnist_report::engine::{DeviceChoice, Engine, Network};
 use mnist_report::model::Model;
 use mnist_report::study::{Compute, LayerKind, ModelSpec};
+use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -98,7 +98,7 @@ fn statistics_are_in_both_forms() {
     for name in ["report.md", "report.html"] {
         let text = read(&bundle.text(name));
         for n in [pair.both, pair.only_run, pair.only_against, pair.neither] {
-            let n = mnist_report::numbers::count(n as u64);
+            let n = mnist_report::text::numbers::count(n as u64);
             assert!(text.contains(&n), "{name} has no {n}");
         }
         let points = format!("{:.2}", 100.0 * difference);

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BLUE, Canvas, Figure, GRID, INK, MUTED, ORANGE, SIZE, draw, failed, font, rows_of_three, text};
-use crate::model::CLASSES;
+use crate::dataset::CLASSES;
 use crate::report::Language;
 use crate::results::statistics::{Interval, Summary};
 use crate::results::{EpochResult, RunResult};

@@ -16,7 +16,7 @@ const TOP: i32 = 40;
 const BOTTOM: i32 = 56;
 
 /// A network's place in the figure.
-pub struct Rung {
+pub struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
@@ -27,7 +27,7 @@ pub struct Rung {
 }
 
 /// The figure of some networks.
-pub fn ladder(name: String, rungs: &[Rung], lang: &Language) -> Result<Figure> {
+pub fn ladder(name: String, rungs: &[LadderPoint], lang: &Language) -> Result<Figure> {
     let printed = rungs.iter().any(|r| !r.measured);
     let caption = lang.word(match (rungs.iter().any(|r| r.interval.is_some()), printed) {
         (false, false) => "figures.ladder.caption",
@@ -47,7 +47,7 @@ pub fn ladder(name: String, rungs: &[Rung], lang: &Language) -> Result<Figure> {
         })
         .collect::<Result<Vec<_>>>()?
         .join(" ");
-    let ends = |r: &Rung| r.interval.map_or((r.accuracy, r.accuracy), |i| (i.lower, i.upper));
+    let ends = |r: &LadderPoint| r.interval.map_or((r.accuracy, r.accuracy), |i| (i.lower, i.upper));
     let lowest = rungs.iter().map(|r| ends(r).0).fold(1.0, f64::min);
     let highest = rungs.iter().map(|r| ends(r).1).fold(0.0, f64::max).min(1.0);
     let room = ((highest - lowest) * 0.1).max(0.001);

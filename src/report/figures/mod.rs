@@ -17,7 +17,7 @@ pub use confusion::confusion;
 pub use curves::curves;
 pub use gain::{Gain, gain};
 pub use gallery::{Tile, gallery};
-pub use ladder::{Rung, ladder};
+pub use ladder::{LadderPoint, ladder};
 pub use network::network;
 pub use parameters::parameters;
 pub use per_class::per_class;

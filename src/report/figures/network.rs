@@ -6,9 +6,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BLUE, Figure, GREEN, INK, MUTED, ORANGE, SIZE, WIDTH, draw, failed, font, text};
-use crate::numbers::dimensions;
 use crate::report::Language;
 use crate::results::{LayerFacts, ModelFacts};
+use crate::text::numbers::dimensions;
 
 const COLUMNS: usize = 7;
 const SLOT: i32 = (WIDTH / COLUMNS as u32) as i32;

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{Figure, GRID, INK, MUTED, SERIES, SIZE, WIDTH, draw, failed, font, text};
-use crate::model::CLASSES;
+use crate::dataset::CLASSES;
 use crate::report::Language;
 use crate::results::SeedResult;
 

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BLUE, Canvas, Figure, INK, MUTED, ORANGE, SIZE, draw, failed, font, rows_of_three, text};
-use crate::model::CLASSES;
+use crate::dataset::CLASSES;
 use crate::report::Language;
 use crate::results::SeedResult;
 

@@ -1,9 +1,10 @@
 //! What passes through the networks: logits, losses, gradients and running statistics.
 
-use mnist_report::engine::{NamedTensor, Network};
+use mnist_report::engine::Network;
 use mnist_report::model::Model;
 use mnist_report::results::Evaluation;
 use mnist_report::study::ModelSpec;
+use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 
 use super::{BATCH, Case, GRADIENT, INPUT, PIXELS, VALUE, assert_close, case, cases, engine, fixture, images, u};

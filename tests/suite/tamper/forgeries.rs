@@ -7,10 +7,9 @@ use std::path::Path;
 
 use mnist_report::dataset::{Mnist, read_labels};
 use mnist_report::digest::sha256_hex;
-use mnist_report::engine::NamedTensor;
 use mnist_report::results::{Results, stem};
-use mnist_report::runs::{from_safetensors, to_safetensors};
 use mnist_report::study::Source;
+use mnist_report::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use mnist_report::verify::Rung::{self, Exact, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::cli::Data;
+use super::options::Data;
 use crate::dataset::find;
 use crate::paths;
 

@@ -8,7 +8,7 @@ mod completions;
 mod data;
 mod demo;
 mod diff;
-mod kept;
+mod options;
 mod progress;
 mod publish;
 mod render;
@@ -20,10 +20,11 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 
 use crate::claims;
-use crate::cli::{Cli, Command};
 use crate::engine::caught;
 use crate::study::{Plan, Source};
-pub use crate::words::one_line;
+pub use crate::text::terminal::one_line;
+pub use options::Cli;
+use options::Command;
 
 /// Runs a command; gives the exit code, 0 or what the command's contract says.
 ///

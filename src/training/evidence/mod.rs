@@ -13,15 +13,14 @@ mod sketch;
 use anyhow::{Context, Result, ensure};
 use indexmap::IndexMap;
 
-pub use recorder::{Recorder, displacement};
+pub use recorder::{EvidenceRecorder, displacement};
 pub use sketch::{Displacement, displacement_error, sketch};
 
 use crate::digest::sha256_hex;
-use crate::engine::NamedTensor;
 use crate::results::Segment;
 use crate::rng::Stream;
-use crate::runs::{from_safetensors, to_safetensors};
 use crate::study::RunPlan;
+use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 
 /// Batches in a segment: few, so that rounding stays far below a displacement that was not trained.
 pub const SEGMENT: usize = 10;
@@ -83,7 +82,7 @@ pub fn state_sha256(state: &[NamedTensor]) -> Result<String> {
 
 /// What an evidence file holds of one segment.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub struct SegmentEvidence {
     /// The state at its start; empty for the first segment, whose start follows from the seed.
     pub state: Vec<NamedTensor>,
     pub displacement: Displacement,
@@ -97,7 +96,7 @@ const BUFFERS: &str = "sketch.buffers";
 ///
 /// # Errors
 /// None that tensors of this program can cause.
-pub fn to_file(evidence: &IndexMap<usize, Evidence>) -> Result<Vec<u8>> {
+pub fn to_file(evidence: &IndexMap<usize, SegmentEvidence>) -> Result<Vec<u8>> {
     let mut tensors = Vec::new();
     for (step, e) in evidence {
         let named = |name: &str, t: &NamedTensor| NamedTensor { name: format!("step{step}/{name}"), ..t.clone() };
@@ -114,8 +113,8 @@ pub fn to_file(evidence: &IndexMap<usize, Evidence>) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Not safetensors, or tensors under other names.
-pub fn from_file(bytes: &[u8]) -> Result<IndexMap<usize, Evidence>> {
-    let mut evidence: IndexMap<usize, Evidence> = IndexMap::new();
+pub fn from_file(bytes: &[u8]) -> Result<IndexMap<usize, SegmentEvidence>> {
+    let mut evidence: IndexMap<usize, SegmentEvidence> = IndexMap::new();
     for tensor in from_safetensors(bytes)? {
         let (step, name) = tensor
             .name
@@ -141,16 +140,19 @@ pub fn from_file(bytes: &[u8]) -> Result<IndexMap<usize, Evidence>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{Evidence as Setting, Images, Nothing, Optimizer, Order, Schedule, Sgd};
+    use crate::dataset::ImageOrder;
+    use crate::dataset::Subset;
+    use crate::one_of::Nothing;
+    use crate::study::{EvidenceSettings as Setting, Optimizer, Schedule, Sgd};
 
     fn plan(epochs: usize, images: usize, candidates: usize, keep: usize) -> RunPlan {
         RunPlan {
             name: "r".into(),
             title: "r".into(),
             model: "m".into(),
-            images: Images::All(Nothing {}),
+            images: Subset::All(Nothing {}),
             hold_out: 0,
-            order: Order::Shuffled,
+            order: ImageOrder::Shuffled,
             image_count: images,
             epochs,
             batch_size: 10,
@@ -227,9 +229,9 @@ mod tests {
     fn evidence_survives_its_file() {
         let state = vec![NamedTensor { name: "conv1.weight".into(), shape: vec![2], values: vec![1.0, -2.5] }];
         let displacement = Displacement { parameters: vec![0.5; 4], buffers: vec![] };
-        let evidence: IndexMap<usize, Evidence> = [
-            (0, Evidence { state: vec![], displacement: displacement.clone() }),
-            (40, Evidence { state, displacement }),
+        let evidence: IndexMap<usize, SegmentEvidence> = [
+            (0, SegmentEvidence { state: vec![], displacement: displacement.clone() }),
+            (40, SegmentEvidence { state, displacement }),
         ]
         .into();
         let back = from_file(&to_file(&evidence).unwrap()).unwrap();

@@ -5,11 +5,11 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::options::Diff as Options;
 use crate::changes::Change;
-use crate::cli::Diff as Options;
 use crate::diff::{Amount, Diff, Parting, RunDiff, SeedDiff, Side, diff};
-use crate::numbers::{fixed, percent};
-use crate::words;
+use crate::text::numbers::{fixed, percent};
+use crate::text::terminal;
 
 /// Lines of one heading that are shown; `--json` has all.
 const MOST: usize = 20;
@@ -47,7 +47,7 @@ fn text(diff: &Diff) -> String {
 fn side(name: &str, side: &Side) -> String {
     let mut text = format!(
         "{name}  {}: {}\n   Report ID {}\n   {}\n",
-        words::path(&side.path.to_string_lossy()),
+        terminal::path(&side.path.to_string_lossy()),
         super::one_line(&side.title),
         side.report_id,
         super::one_line(&side.environment)

@@ -2,16 +2,21 @@
 //!
 //! Owns the step from the engine's losses and logits to typed results; prints nothing.
 
+mod cache;
+pub mod evidence;
+
 use anyhow::{Context, Result, anyhow, ensure};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+pub use cache::RunCache;
 
 use crate::dataset::{self, Mnist};
 use crate::digest::sha256_hex;
-use crate::engine::{self, Engine, Environment, NamedTensor, Network, Observer, Split, Trainer, caught, learning_rate};
-use crate::evidence::Recorder;
+use crate::engine::{self, DeviceDataset, Engine, Environment, Network, Observer, Trainer, caught, learning_rate};
 use crate::model::Model;
 use crate::results::{EpochResult, Evaluated, Evaluation, ModelFacts, SeedResult, confusion, is_loss, misread};
 use crate::study::{Input, Plan, RunPlan};
+use crate::tensors::to_safetensors;
+use evidence::EvidenceRecorder;
 
 /// One seed's outcome: what the results hold, and what the bundle keeps beside them.
 #[derive(Clone)]
@@ -38,14 +43,14 @@ pub struct Prepared<'a> {
     pub engine: &'a Engine,
     pub data: &'a Mnist,
     pub input: &'a Input,
-    test: Split,
+    test: DeviceDataset,
 }
 
 impl<'a> Prepared<'a> {
     /// Sends the test set to the device.
     pub fn new(engine: &'a Engine, data: &'a Mnist, input: &'a Input) -> Self {
         let all: Vec<u32> = (0..data.test.len() as u32).collect();
-        Self { engine, data, input, test: Split::new(engine, &data.test, &all) }
+        Self { engine, data, input, test: DeviceDataset::new(engine, &data.test, &all) }
     }
 
     /// Evaluates a network on the test set.
@@ -54,13 +59,13 @@ impl<'a> Prepared<'a> {
     }
 
     /// Training images on the device, with their labels.
-    fn labelled(&self, chosen: &[u32]) -> (Split, Vec<u8>) {
+    fn labelled(&self, chosen: &[u32]) -> (DeviceDataset, Vec<u8>) {
         let labels = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
-        (Split::new(self.engine, &self.data.train, chosen), labels)
+        (DeviceDataset::new(self.engine, &self.data.train, chosen), labels)
     }
 
     /// The images that a run holds out, if any.
-    fn held_out(&self, run: &RunPlan) -> Option<(Split, Vec<u8>)> {
+    fn held_out(&self, run: &RunPlan) -> Option<(DeviceDataset, Vec<u8>)> {
         let chosen = dataset::held_out(self.data.train.len(), run.hold_out);
         (!chosen.is_empty()).then(|| self.labelled(&chosen))
     }
@@ -73,7 +78,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// Evaluates a network on training images.
-    fn evaluated(&self, network: &Network, (split, labels): &(Split, Vec<u8>)) -> Evaluated {
+    fn evaluated(&self, network: &Network, (split, labels): &(DeviceDataset, Vec<u8>)) -> Evaluated {
         evaluated(&Evaluation::of(&engine::evaluate(network, split, self.input), labels), labels)
     }
 
@@ -93,7 +98,7 @@ impl<'a> Prepared<'a> {
         let held_out = self.held_out(run);
         let mut trainer = Trainer::new(self.engine, model, run, self.input, split, seed);
         let initial = to_safetensors(&trainer.network().tensors())?;
-        let recorder = Recorder::new(run)?;
+        let recorder = EvidenceRecorder::new(run)?;
         let mut watch =
             Watch { prepared: self, run, train: &train, held_out, progress, recorder, epochs: vec![], last: None };
         trainer.run(&mut watch)?;
@@ -137,10 +142,10 @@ pub fn subset_sha256(chosen: &[u32]) -> String {
 struct Watch<'a, 'b> {
     prepared: &'a Prepared<'a>,
     run: &'a RunPlan,
-    train: &'a (Split, Vec<u8>),
-    held_out: Option<(Split, Vec<u8>)>,
+    train: &'a (DeviceDataset, Vec<u8>),
+    held_out: Option<(DeviceDataset, Vec<u8>)>,
     progress: &'b mut dyn Progress,
-    recorder: Recorder<'a>,
+    recorder: EvidenceRecorder<'a>,
     epochs: Vec<EpochResult>,
     last: Option<Evaluation>,
 }
@@ -222,34 +227,4 @@ pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Resu
 /// See `check_trace`.
 pub fn check_models(engine: &Engine, plan: &Plan, facts: &indexmap::IndexMap<String, ModelFacts>) -> Result<()> {
     plan.models.values().try_for_each(|model| check_trace(&Network::new(engine, model, 0), model, &facts[&model.name]))
-}
-
-/// Tensors as a safetensors file: same tensors, same bytes.
-///
-/// # Errors
-/// None that tensors of this program can cause.
-pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>> {
-    let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|(t, b)| Ok((t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), b)?)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(safetensors::serialize(views, None)?)
-}
-
-/// The tensors of a safetensors file.
-///
-/// # Errors
-/// Not safetensors, or not float32.
-pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
-    let file = SafeTensors::deserialize(bytes).context("is not a safetensors file")?;
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| {
-            ensure!(view.dtype() == Dtype::F32, "{name} is {:?}; float32 is expected", view.dtype());
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
-        })
-        .collect()
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Completions};
+use super::options::{Cli, Completions};
 
 pub fn run(options: &Completions) -> Result<u8> {
     let mut script = Vec::new();

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use super::options::Publish;
 use crate::bundle::{self, Manifest};
-use crate::cli::Publish;
-use crate::numbers::count;
+use crate::text::numbers::count;
+use crate::text::terminal;
 use crate::verify::{Opened, files_problems};
-use crate::words;
 
 pub fn run(options: &Publish) -> Result<u8> {
     let dir = &options.dir;
@@ -75,7 +75,7 @@ fn text(out: &Path, zip: &[u8], opened: &Opened, lean: bool, manifest: &Manifest
     let program = &manifest.program;
     format!(
         "{}: {} bytes{lean}\n{} {} Report ID {id} ({})\nReport ID {id}\n",
-        words::path(&out.to_string_lossy()),
+        terminal::path(&out.to_string_lossy()),
         count(zip.len() as u64),
         super::one_line(&program.name),
         super::one_line(&program.version),

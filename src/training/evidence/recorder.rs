@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
 
-use super::{Displacement, Evidence, SEGMENT, candidates, kept, last, sketch, to_file};
+use super::{Displacement, SEGMENT, SegmentEvidence, candidates, kept, last, sketch, to_file};
 use crate::digest::sha256_hex;
-use crate::engine::{NamedTensor, Trainer};
+use crate::engine::Trainer;
 use crate::results::Segment;
-use crate::runs::{from_safetensors, to_safetensors};
 use crate::study::RunPlan;
+use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 
 /// Watches a training and hashes its states.
-pub struct Recorder<'a> {
+pub struct EvidenceRecorder<'a> {
     plan: &'a RunPlan,
     /// How many steps the segment has that starts at a step.
     starts: BTreeMap<usize, usize>,
@@ -33,7 +33,7 @@ struct Open {
     state: Vec<NamedTensor>,
 }
 
-impl<'a> Recorder<'a> {
+impl<'a> EvidenceRecorder<'a> {
     /// A recorder of one seed's run.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl<'a> Recorder<'a> {
                 _ => Vec::new(),
             };
             let displacement = self.done[&segment.step].1.clone();
-            evidence.insert(segment.step, Evidence { state, displacement });
+            evidence.insert(segment.step, SegmentEvidence { state, displacement });
         }
         Ok((chain, to_file(&evidence)?))
     }

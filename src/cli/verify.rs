@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::{Result, anyhow};
 
 use super::batch;
-use crate::cli::Verify;
+use super::options::Verify;
 use crate::engine::caught;
 use crate::verify::{Record, Verification, find_copies, verify, worst};
 

@@ -8,8 +8,8 @@ use std::fmt::Write;
 use indexmap::IndexMap;
 
 use crate::engine::Environment;
+use crate::text::terminal;
 use crate::verify::{Record, Status, Verification};
-use crate::words;
 
 /// Digits of a hash, enough to tell two apart.
 const SHORT: usize = 12;
@@ -18,7 +18,7 @@ const WIDEST: usize = 40;
 
 /// One bundle's line.
 pub(super) fn line(record: &Record) -> String {
-    let path = words::path(record.path());
+    let path = terminal::path(record.path());
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
@@ -45,7 +45,7 @@ pub(super) fn table(records: &[Record]) -> String {
 }
 
 fn row(record: &Record) -> [String; 6] {
-    let path = words::path(record.path());
+    let path = terminal::path(record.path());
     let none = || "-".to_owned();
     let Some(verification) = record.verification() else {
         return [path, none(), none(), "cannot be checked".into(), none(), none()];
@@ -96,7 +96,7 @@ fn class(environment: &Environment) -> String {
 fn copies(records: &[Record]) -> String {
     let mut text = String::new();
     let mut tell = |what: &str, group: &[&Verification], note: &str| {
-        let names: Vec<String> = group.iter().map(|v| words::path(&v.path)).collect();
+        let names: Vec<String> = group.iter().map(|v| terminal::path(&v.path)).collect();
         let _ = writeln!(text, "\n{what}: {}{note}", names.join(", "));
     };
     let id = |v: &Verification| v.report_id.clone();

@@ -3,6 +3,8 @@
 //! Owns how such a value is read and written; knows none of the values themselves. serde's own
 //! externally tagged enums would ask students for YAML tags (`!conv2d`).
 
+use serde::{Deserialize, Serialize};
+
 /// Defines an enum that YAML writes as a word (`relu`) or as a map of one key (`conv2d: {...}`).
 /// A bare word stands for the key with an empty configuration.
 macro_rules! one_of {
@@ -71,3 +73,8 @@ macro_rules! one_of {
     };
 }
 pub(crate) use one_of;
+
+/// No configuration.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::numbers::{fixed, percent};
 use crate::results::EpochResult;
-use crate::runs::Progress;
+use crate::text::numbers::{fixed, percent};
+use crate::training::Progress;
 
 /// One run's progress, and how long its epochs took.
 pub struct Bar {

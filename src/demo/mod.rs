@@ -9,13 +9,14 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::bundle::{self, Files, Manifest, Sums};
 use crate::dataset::{Mnist, read_labels, write_labels};
-use crate::engine::{DeviceChoice, Engine, Network, Split, Trainer};
-use crate::evidence;
+use crate::engine::{DeviceChoice, DeviceDataset, Engine, Network, Trainer};
 use crate::paths;
 use crate::report::{Rendition, Templates};
 use crate::results::{Results, SeedResult, confusion, misread, stem};
-use crate::runs::{Prepared, from_safetensors, to_safetensors};
 use crate::study::{Plan, RunPlan, Source};
+use crate::tensors::{from_safetensors, to_safetensors};
+use crate::training::Prepared;
+use crate::training::evidence;
 use crate::verify::{Opened, Rung};
 
 /// One way to cheat.
@@ -71,7 +72,7 @@ pub const FORGERIES: &[Forgery] = &[
     }),
     forgery("report", "a number in report.html alone is changed, and SHA256SUMS redone", Rung::Render, |f| {
         let html = String::from_utf8(f.file("report.html")?.clone())?;
-        let right = crate::numbers::points(f.seed().accuracy(), 2);
+        let right = crate::text::numbers::points(f.seed().accuracy(), 2);
         if !html.contains(&right) {
             bail!("the report does not print {right}");
         }
@@ -286,7 +287,7 @@ impl Forger<'_> {
     fn train_on(&mut self) -> Result<Network> {
         let seed = self.run.seeds[0];
         let chosen = self.run.choose(&self.data.train.labels, seed);
-        let split = Split::new(self.engine, &self.data.train, &chosen);
+        let split = DeviceDataset::new(self.engine, &self.data.train, &chosen);
         let model = &self.plan.models[&self.run.model];
         let mut trainer = Trainer::new(self.engine, model, self.run, &self.plan.input, &split, seed);
         let path = self.path("weights", "safetensors");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::engine::DeviceChoice;
-use crate::study::Lang;
+use crate::text::Lang;
 use crate::verify::Rung;
 
 /// Turns one YAML study of a small neural network into a report that proves itself.

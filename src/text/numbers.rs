@@ -3,7 +3,7 @@
 //! Owns the forms; which form a value takes is its user's choice. The functions write as English does, which is also
 //! how the notes and the terminal do; `Form` writes as a report's language does.
 
-use crate::study::Lang;
+use crate::text::Lang;
 
 /// A language's way to write numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

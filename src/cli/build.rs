@@ -10,20 +10,20 @@ use chrono::{SecondsFormat, Utc};
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::kept::Kept;
+use super::options::Build;
 use super::progress::{Bar, Timing};
 use crate::bundle::{self, Files};
 use crate::claims;
-use crate::cli::Build;
+use crate::dataset::CLASSES;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, recordings_refused};
-use crate::model::CLASSES;
-use crate::numbers::{count, duration, fixed, percent, plural};
 use crate::paths;
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
-use crate::runs::{Prepared, check_models, inputs_digest};
 use crate::study::{Plan, Source};
+use crate::text::numbers::{count, duration, fixed, percent, plural};
+use crate::training::RunCache;
+use crate::training::{Prepared, check_models, inputs_digest};
 
 /// How many of a plan's multiply-adds are done in the time of one of the engine's large operator: on a CPU as measured,
 /// on a GPU, where small batches wait for launches, a guess.
@@ -76,7 +76,7 @@ pub fn run(options: &Build) -> Result<u8> {
     check_models(&engine, &plan, &facts)?;
     announce(options, &file, &out, &engine, &plan, &say);
 
-    let mut kept = Kept::beside(&place);
+    let mut kept = RunCache::beside(&place);
     let (runs, mut files, timings) = train(options, &plan, &engine, &data, &mut kept, &say)?;
     let mut test_classes = [0; CLASSES];
     data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
@@ -181,7 +181,7 @@ fn train(
     plan: &Plan,
     engine: &Engine,
     data: &Mnist,
-    kept: &mut Kept,
+    kept: &mut RunCache,
     say: &dyn Fn(&str),
 ) -> Result<Trained> {
     let prepared = Prepared::new(engine, data, &plan.input);

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::SeedOutcome;
 use crate::bundle::{SOURCE_SHA256, write_file};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::results::SeedResult;
-use crate::runs::SeedOutcome;
 
 /// An outcome's files, and the one that says that they are whole.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
@@ -23,12 +23,12 @@ fn sum(parts: &[Vec<u8>]) -> String {
 }
 
 /// The folder of kept runs beside a bundle.
-pub struct Kept {
+pub struct RunCache {
     folder: PathBuf,
     used: HashSet<String>,
 }
 
-impl Kept {
+impl RunCache {
     /// The kept runs of the bundle at `dir`.
     pub fn beside(dir: &Path) -> Self {
         let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

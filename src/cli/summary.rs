@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use indexmap::IndexMap;
 
-use crate::cli::Summary;
-use crate::numbers::{count, fixed, shape};
+use super::options::Summary;
 use crate::paths;
 use crate::results::{ModelFacts, model_facts};
+use crate::text::numbers::{count, fixed, shape};
 
 pub fn run(options: &Summary) -> Result<u8> {
     let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::cli::Demo;
-use crate::forge::{FORGERIES, Honest};
+use super::options::Demo;
+use crate::demo::{FORGERIES, Honest};
 use crate::paths;
 use crate::verify::{Status, verify};
 

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::options::Render;
 use crate::bundle::{self, Manifest};
 use crate::claims;
-use crate::cli::Render;
 use crate::report::{Rendition, Templates};
 use crate::results::Results;
 use crate::study::{Source, is_date};
