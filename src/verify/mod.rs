@@ -34,56 +34,15 @@ use crate::dataset::Mnist;
 use crate::engine::{DeviceChoice, caught};
 use crate::paths;
 use crate::results::Results;
+pub use crate::rung::Rung;
 use crate::study::{Compute, Plan, Source};
 
-/// The rungs, cheapest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Rung {
-    /// Every file is as SHA256SUMS says.
-    Files,
-    /// The data are MNIST, the study is the one named.
-    Inputs,
-    /// Counts, shapes, sizes and the claims on them, computed anew.
-    Exact,
-    /// Report and figures, rendered anew.
-    Render,
-    /// Accuracies and confusion matrices, from the predictions.
-    Metrics,
-    /// The weights evaluated anew.
-    Weights,
-    /// Segments of training replayed.
-    Replay,
-    /// Everything trained anew.
-    Rerun,
-}
-
-impl Rung {
-    /// All, in order.
-    pub const ALL: [Self; 8] =
-        [Self::Files, Self::Inputs, Self::Exact, Self::Render, Self::Metrics, Self::Weights, Self::Replay, Self::Rerun];
-
-    /// The word that people type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Files => "files",
-            Self::Inputs => "inputs",
-            Self::Exact => "exact",
-            Self::Render => "render",
-            Self::Metrics => "metrics",
-            Self::Weights => "weights",
-            Self::Replay => "replay",
-            Self::Rerun => "rerun",
-        }
-    }
-
-    /// The folders of a bundle that it cannot do without, of those that a lean zip leaves out.
-    fn needs(self) -> &'static [&'static str] {
-        match self {
-            Self::Weights => &["weights/"],
-            Self::Replay => &["weights/", "evidence/"],
-            _ => &[],
-        }
+/// The folders that a rung needs, of those that a lean zip leaves out.
+fn needs(rung: Rung) -> &'static [&'static str] {
+    match rung {
+        Rung::Weights => &["weights/"],
+        Rung::Replay => &["weights/", "evidence/"],
+        _ => &[],
     }
 }
 
@@ -232,7 +191,7 @@ pub fn verify_with(
             // Sound hashes over content that cannot be read: made by hand, or by another program.
             Some(Err(e)) if rung == Rung::Inputs => Outcome::Failed(vec![format!("{e:#}")]),
             Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
-            Some(Ok(read)) => match rung.needs().iter().find(|folder| opened.leaves_out(folder)) {
+            Some(Ok(read)) => match needs(rung).iter().find(|folder| opened.leaves_out(folder)) {
                 Some(folder) => Outcome::NotChecked(format!("left out: this zip was published without {folder}")),
                 // What this machine cannot do says nothing about the bundle.
                 None => caught(|| check(rung, read, &machine)).unwrap_or_else(Outcome::NotChecked),
