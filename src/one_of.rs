@@ -1,13 +1,25 @@
 //! A macro for the study's "one of these" values: `relu`, or `conv2d: {...}`.
 //!
-//! Owns how such a value is read and written; knows none of the values themselves. serde's own
-//! externally tagged enums would ask students for YAML tags (`!conv2d`).
+//! serde's own externally tagged enums would need YAML tags (`!conv2d`).
 
 use serde::{Deserialize, Serialize};
 
 /// Defines an enum that YAML writes as a word (`relu`) or as a map of one key (`conv2d: {...}`).
-/// A bare word stands for the key with an empty configuration.
+/// A bare word stands for the key with an empty configuration. With `as dyn Trait`, which every configuration has to
+/// implement, `config()` gives the configuration of any variant.
 macro_rules! one_of {
+    ($(#[$meta:meta])* pub enum $Name:ident ($what:literal) as dyn $Trait:ident { $($body:tt)+ }) => {
+        one_of! { $(#[$meta])* pub enum $Name ($what) { $($body)+ } }
+        one_of! { @config $Name $Trait { $($body)+ } }
+    };
+    (@config $Name:ident $Trait:ident { $($(#[$vmeta:meta])* $key:literal => $Variant:ident($Config:ty),)+ }) => {
+        impl $Name {
+            /// The configuration, whichever variant it is of.
+            pub fn config(&self) -> &dyn $Trait {
+                match self { $(Self::$Variant(config) => config,)+ }
+            }
+        }
+    };
     ($(#[$meta:meta])* pub enum $Name:ident ($what:literal) {
         $($(#[$vmeta:meta])* $key:literal => $Variant:ident($Config:ty),)+
     }) => {

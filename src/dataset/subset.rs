@@ -21,6 +21,12 @@ one_of! {
     }
 }
 
+impl Default for Subset {
+    fn default() -> Self {
+        Self::All(Nothing {})
+    }
+}
+
 /// The order of the training images in an epoch.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]

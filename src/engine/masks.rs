@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
+use crate::model::LayerKind;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
-use crate::study::{LayerKind, RunPlan};
+use crate::study::RunPlan;
 
 /// Mask values of a block of steps: as f32, 128 MB.
 const BLOCK: usize = 1 << 25;

@@ -7,9 +7,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::Engine;
 use super::flat::Flat;
+use crate::model::LayerKind;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
-use crate::study::{Input, LayerKind};
+use crate::study::Input;
 use crate::tensors::NamedTensor;
 
 /// What a live network gave for one layer.
@@ -90,7 +91,7 @@ impl Network {
             parameter += parameter_count;
             buffer += layer.buffers.len();
         }
-        let is_idle = |spec: &TensorSpec| model.idle_biases().any(|name| name == spec.name);
+        let is_idle = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
         let idle = model.parameters().enumerate().filter(|(_, spec)| is_idle(spec)).map(|(i, _)| i).collect();
         Self {
             device: engine.device,

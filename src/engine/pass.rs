@@ -10,7 +10,7 @@ use tch::Tensor;
 
 use super::kernels::{self, BatchNorm, Direct, Linear, MaxPool, Moments, Shape, Winograd};
 use super::network::{LiveLayer, Mode, Network};
-use crate::study::LayerKind;
+use crate::model::LayerKind;
 
 /// A convolution with this many inputs or more is worth the transforms of Winograd's algorithm.
 const WINOGRAD_FROM: usize = 4;

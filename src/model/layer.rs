@@ -1,25 +1,136 @@
-//! One layer: its shapes, its tensors and how they start, its formula and its cost.
-//!
-//! Owns the arithmetic of each kind of layer; the forward pass itself is `engine::net`'s.
+//! What every kind of layer has to define, and a layer with its place in a network resolved.
 
 use serde::Serialize;
+use thiserror::Error;
 
-use crate::study::LayerKind;
+use super::LayerKind;
 
-/// Widths and kernels beyond this are slips of the finger, and would overflow counts.
+/// Larger settings are almost certainly typos, and would overflow counts.
 const MAX_SETTING: usize = 1 << 20;
-/// Values in one tensor beyond this would not fit a machine of today.
+/// Values in one tensor; a larger one does not fit into the memory of today's machines.
 const MAX_VALUES: u64 = 1 << 30;
-
-/// The largest activation of one image, in values: 64 MiB.
+/// Values in one image's activation: 64 MiB in float32.
 const MAX_ACTIVATION: f64 = 16_777_216.0;
+
+/// One kind of layer, as the study configures it. Each kind implements this in a file of its own.
+///
+/// Shapes are those of one image, without the batch: `[channels, height, width]` or `[features]`.
+pub trait LayerConfig {
+    /// The name that the study gives the layer, if any.
+    fn name(&self) -> Option<&str>;
+
+    /// What an unnamed layer is called, before its number: `conv` in `conv1`.
+    fn prefix(&self) -> &'static str;
+
+    /// Checks the settings on their own.
+    ///
+    /// # Errors
+    /// The setting that is out of range.
+    fn check(&self) -> Result<(), LayerError> {
+        Ok(())
+    }
+
+    /// The shape that the layer gives for an input shape.
+    ///
+    /// # Errors
+    /// An input that the layer cannot take.
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
+
+    /// Pixels of padding on each side of the input.
+    fn padding(&self) -> usize {
+        0
+    }
+
+    /// Trainable tensors, in PyTorch's order and under PyTorch's names (`weight`, `bias`).
+    fn parameters(&self, _input: &[usize]) -> Vec<TensorSpec> {
+        Vec::new()
+    }
+
+    /// Tensors that are stored but not trained (`running_mean`, `running_var`).
+    fn buffers(&self, _input: &[usize]) -> Vec<TensorSpec> {
+        Vec::new()
+    }
+
+    /// How the number of parameters follows from the settings, `(3·3·1 + 1)·64`; empty for a layer without parameters.
+    fn formula(&self, _input: &[usize]) -> String {
+        String::new()
+    }
+
+    /// Multiply-adds for one image by the convention of torchinfo 1.8 (`LayerInfo.calculate_macs`): a convolution counts
+    /// its parameters once for each output pixel, any other layer counts its parameters once.
+    fn mult_adds(&self, parameters: u64, _output: &[usize]) -> u64 {
+        parameters
+    }
+
+    /// Whether torchsummary counts the layer's output. It sees modules only: layers that are usually written as function
+    /// calls (activations, pools, flatten) do not count.
+    fn is_torchsummary_module(&self) -> bool {
+        false
+    }
+
+    /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`.
+    fn pytorch(&self, input: &[usize]) -> String;
+
+    /// Whether shifting a channel of the input by a constant shifts each channel of the output by a constant.
+    fn passes_channel_shifts(&self) -> bool {
+        false
+    }
+
+    /// Whether the layer subtracts each channel's mean over the batch, which cancels channel shifts.
+    fn cancels_channel_shifts(&self) -> bool {
+        false
+    }
+
+    /// Whether the layer adds a trainable `bias` to each channel, as its second parameter.
+    fn has_channel_bias(&self) -> bool {
+        false
+    }
+}
+
+/// The name that a study gives a layer, and the prefix of the name that it gets otherwise.
+macro_rules! named {
+    ($prefix:literal) => {
+        fn name(&self) -> Option<&str> {
+            self.name.as_deref()
+        }
+
+        fn prefix(&self) -> &'static str {
+            $prefix
+        }
+    };
+}
+pub(super) use named;
+
+/// Why a layer cannot be used as the study configures it.
+#[derive(Debug, Error, PartialEq)]
+pub enum LayerError {
+    #[error("{setting} {value}: must be at least {least}")]
+    TooSmall { setting: &'static str, value: usize, least: usize },
+    #[error("{setting} {value}: at most {most} is supported")]
+    TooLarge { setting: &'static str, value: usize, most: usize },
+    #[error("{setting} {value}: must be {expected}")]
+    OutOfRange { setting: &'static str, value: f64, expected: &'static str },
+    #[error("padding {padding}: at most half of kernel_size {kernel_size}")]
+    Padding { padding: usize, kernel_size: usize },
+    #[error("groups {groups} must divide both the {inputs} input channels and the {outputs} output channels")]
+    Groups { groups: usize, inputs: usize, outputs: usize },
+    #[error("kernel_size {kernel_size} is larger than its input, {height} x {width} with padding")]
+    Kernel { kernel_size: usize, height: usize, width: usize },
+    #[error("needs an image [channels, height, width], but its input is {input:?}")]
+    NotAnImage { input: Vec<usize> },
+    #[error("needs a flat input, but its input is {input:?}: put `flatten` before it")]
+    NotFlat { input: Vec<usize> },
+    #[error("{tensor} would hold {values} values; at most {MAX_VALUES} are supported")]
+    Tensor { tensor: String, values: u64 },
+    #[error("its {what} would hold {values:.0} values for each image; at most {MAX_ACTIVATION} are supported")]
+    Activation { what: &'static str, values: f64 },
+}
 
 /// How a tensor is filled before training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
-    /// Uniform in +-bound; PyTorch's default for conv and linear: bound = 1 / sqrt(fan_in)
-    /// (`kaiming_uniform_(a=sqrt(5))` for weights comes to the same bound as for biases).
+    /// Uniform from -bound to bound.
     Uniform {
         bound: f64,
     },
@@ -27,7 +138,15 @@ pub enum Init {
     Zeros,
 }
 
-/// A parameter or buffer: PyTorch's name (`conv1.weight`), shape, first values.
+impl Init {
+    /// PyTorch's default for convolutions and linear layers: bound = 1 / sqrt(fan_in). For weights it calls
+    /// `kaiming_uniform_(a=sqrt(5))`, which has the same bound.
+    pub(super) fn fan_in(fan_in: usize) -> Self {
+        Self::Uniform { bound: 1.0 / (fan_in as f64).sqrt() }
+    }
+}
+
+/// A parameter or buffer: its name in PyTorch (`conv1.weight`), shape and first values.
 #[derive(Clone, Debug, Serialize)]
 pub struct TensorSpec {
     pub name: String,
@@ -36,9 +155,13 @@ pub struct TensorSpec {
 }
 
 impl TensorSpec {
-    /// Number of values.
+    pub(super) fn new(name: &str, shape: impl Into<Vec<usize>>, init: Init) -> Self {
+        Self { name: name.to_owned(), shape: shape.into(), init }
+    }
+
+    /// The number of values.
     pub fn numel(&self) -> u64 {
-        self.shape.iter().map(|&d| d as u64).product()
+        count(&self.shape)
     }
 }
 
@@ -51,194 +174,139 @@ pub struct Layer {
     pub output: Vec<usize>,
     pub parameters: Vec<TensorSpec>,
     pub buffers: Vec<TensorSpec>,
-    /// The parameter count worked out, `(3·3·1 + 1)·64`; empty for a layer without parameters.
+    /// See [`LayerConfig::formula`].
     pub formula: String,
-    /// Multiply-adds of one image by torchinfo's convention: a convolution's parameters once for each
-    /// output pixel, any other layer's parameters once (torchinfo 1.8, `LayerInfo.calculate_macs`).
+    /// See [`LayerConfig::mult_adds`].
     pub mult_adds: u64,
 }
 
 impl Layer {
+    /// Checks a layer against the shape that it receives and works out what follows from it.
+    ///
     /// # Errors
-    /// Says which setting does not fit which input.
-    pub fn resolve(name: String, kind: LayerKind, input: Vec<usize>) -> Result<Self, String> {
-        check_settings(&kind)?;
-        if let (LayerKind::Conv2d(c), [channels, height, width]) = (&kind, input.as_slice()) {
-            let padded = |side: usize| side as f64 + 2.0 * c.padding as f64;
-            check_activation("its padded input", *channels as f64 * padded(*height) * padded(*width))?;
+    /// The setting that does not fit, or a size that no machine could hold.
+    pub fn resolve(name: String, kind: LayerKind, input: Vec<usize>) -> Result<Self, LayerError> {
+        let config = kind.config();
+        config.check()?;
+        if let [channels, height, width] = input[..] {
+            let padded = |side: usize| side as f64 + 2.0 * config.padding() as f64;
+            check_activation("padded input", channels as f64 * padded(height) * padded(width))?;
         }
-        let output = output_shape(&kind, &input)?;
-        check_activation("its output", output.iter().map(|&d| d as f64).product())?;
-        let (parameters, buffers, formula) = tensors(&name, &kind, &input);
-        if let Some(big) = parameters.iter().find(|t| t.numel() > MAX_VALUES) {
-            return Err(format!("{} would hold {} values; at most {MAX_VALUES} are supported", big.name, big.numel()));
-        }
-        let values: u64 = parameters.iter().map(TensorSpec::numel).sum();
-        let mult_adds = match &kind {
-            LayerKind::Conv2d(_) => values * (output[1] * output[2]) as u64,
-            _ => values,
+        let output = config.output_shape(&input)?;
+        check_activation("output", output.iter().map(|&d| d as f64).product())?;
+        let qualified = |mut tensor: TensorSpec| {
+            tensor.name = format!("{name}.{}", tensor.name);
+            tensor
         };
-        Ok(Self { name, kind, input, output, parameters, buffers, formula, mult_adds })
+        let parameters: Vec<TensorSpec> = config.parameters(&input).into_iter().map(qualified).collect();
+        let buffers = config.buffers(&input).into_iter().map(qualified).collect();
+        if let Some(big) = parameters.iter().find(|t| t.numel() > MAX_VALUES) {
+            return Err(LayerError::Tensor { tensor: big.name.clone(), values: big.numel() });
+        }
+        let values = parameters.iter().map(TensorSpec::numel).sum();
+        let (formula, mult_adds) = (config.formula(&input), config.mult_adds(values, &output));
+        Ok(Self { name, input, output, parameters, buffers, formula, mult_adds, kind })
     }
 
-    /// Trainable parameters.
+    /// The number of trainable parameters.
     pub fn parameter_count(&self) -> u64 {
         self.parameters.iter().map(TensorSpec::numel).sum()
     }
 
-    /// Values in buffers.
+    /// The number of values in buffers.
     pub fn buffer_count(&self) -> u64 {
         self.buffers.iter().map(TensorSpec::numel).sum()
     }
 
-    /// Values that the layer gives for one image.
+    /// The number of values that the layer gives for one image.
     pub fn output_values(&self) -> u64 {
-        self.output.iter().map(|&d| d as u64).product()
+        count(&self.output)
+    }
+
+    /// The call that constructs the layer in PyTorch.
+    pub fn pytorch(&self) -> String {
+        self.kind.config().pytorch(&self.input)
     }
 }
 
-fn check_settings(kind: &LayerKind) -> Result<(), String> {
-    let positive = |what: &str, value: usize| match value {
-        0 => Err(format!("{what} 0: must be at least 1")),
-        v if v > MAX_SETTING => Err(format!("{what} {v}: at most {MAX_SETTING} is supported")),
-        _ => Ok(()),
-    };
-    let eps = |eps: f64| match eps.is_finite() && eps > 0.0 {
-        true => Ok(()),
-        false => Err(format!("eps {eps}: must be above 0")),
-    };
-    match kind {
-        LayerKind::Conv2d(c) => {
-            positive("out_channels", c.out_channels)?;
-            positive("kernel_size", c.kernel_size)?;
-            positive("stride", c.stride)?;
-            positive("groups", c.groups)?;
-            positive("padding + 1", c.padding.saturating_add(1))
-        }
-        LayerKind::MaxPool2d(p) | LayerKind::AvgPool2d(p) => {
-            positive("kernel_size", p.kernel_size)?;
-            positive("stride", p.stride())?;
-            if p.padding > p.kernel_size / 2 {
-                return Err(format!("padding {}: at most half of kernel_size {}", p.padding, p.kernel_size));
-            }
-            Ok(())
-        }
-        LayerKind::Linear(l) => positive("out_features", l.out_features),
-        LayerKind::Dropout(d) if !(0.0..1.0).contains(&d.p) => {
-            Err(format!("p {}: must be at least 0 and below 1", d.p))
-        }
-        LayerKind::LeakyRelu(l) if !l.negative_slope.is_finite() => Err("negative_slope must be finite".into()),
-        LayerKind::BatchNorm2d(b) => {
-            eps(b.eps)?;
-            match (0.0..=1.0).contains(&b.momentum) {
-                true => Ok(()),
-                false => Err(format!("momentum {}: must be from 0 to 1", b.momentum)),
-            }
-        }
-        LayerKind::LayerNorm(l) => eps(l.eps),
+fn count(shape: &[usize]) -> u64 {
+    shape.iter().map(|&d| d as u64).product()
+}
+
+/// Refuses activations that cannot be held in memory for a whole batch. Counted in f64, which does not overflow.
+fn check_activation(what: &'static str, values: f64) -> Result<(), LayerError> {
+    if values <= MAX_ACTIVATION { Ok(()) } else { Err(LayerError::Activation { what, values }) }
+}
+
+// What several kinds of layers share.
+
+/// Checks a size that has to be at least 1.
+pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerError> {
+    match value {
+        0 => Err(LayerError::TooSmall { setting, value, least: 1 }),
+        v if v > MAX_SETTING => Err(LayerError::TooLarge { setting, value, most: MAX_SETTING }),
         _ => Ok(()),
     }
 }
 
-/// Refuses an image's activation that no memory holds a batch of. Counted in f64, which does not overflow.
-fn check_activation(what: &str, values: f64) -> Result<(), String> {
-    match values <= MAX_ACTIVATION {
-        true => Ok(()),
-        false => Err(format!("{what} would hold {values:.0} values an image; at most {MAX_ACTIVATION} are supported")),
+/// Checks a padding, which may be 0.
+pub(super) fn padding(value: usize) -> Result<(), LayerError> {
+    if value < MAX_SETTING {
+        Ok(())
+    } else {
+        Err(LayerError::TooLarge { setting: "padding", value, most: MAX_SETTING - 1 })
     }
 }
 
-fn output_shape(kind: &LayerKind, input: &[usize]) -> Result<Vec<usize>, String> {
-    let image = || match input {
-        &[c, h, w] => Ok((c, h, w)),
-        _ => Err(format!("needs an image [channels, height, width], its input is {input:?}")),
-    };
-    let window = |h: usize, w: usize, kernel: usize, stride: usize, padding: usize| {
-        let (ph, pw) = (h + 2 * padding, w + 2 * padding);
-        match kernel > ph || kernel > pw {
-            true => Err(format!("kernel_size {kernel} is larger than its input, {ph} x {pw} with padding")),
-            false => Ok(((ph - kernel) / stride + 1, (pw - kernel) / stride + 1)),
-        }
-    };
-    match kind {
-        LayerKind::Conv2d(c) => {
-            let (channels, h, w) = image()?;
-            if channels % c.groups != 0 || c.out_channels % c.groups != 0 {
-                return Err(format!(
-                    "groups {} must divide both the {channels} input channels and the {} output channels",
-                    c.groups, c.out_channels
-                ));
-            }
-            let (h, w) = window(h, w, c.kernel_size, c.stride, c.padding)?;
-            Ok(vec![c.out_channels, h, w])
-        }
-        LayerKind::MaxPool2d(p) | LayerKind::AvgPool2d(p) => {
-            let (channels, h, w) = image()?;
-            let (h, w) = window(h, w, p.kernel_size, p.stride(), p.padding)?;
-            Ok(vec![channels, h, w])
-        }
-        LayerKind::GlobalAvgPool(_) => image().map(|(channels, ..)| vec![channels]),
-        LayerKind::BatchNorm2d(_) => image().map(|_| input.to_vec()),
-        LayerKind::Flatten(_) => Ok(vec![input.iter().product()]),
-        LayerKind::Linear(l) => match input {
-            [_] => Ok(vec![l.out_features]),
-            _ => Err(format!("needs a flat input, its input is {input:?}: put `flatten` before it")),
-        },
-        LayerKind::Relu(_)
-        | LayerKind::LeakyRelu(_)
-        | LayerKind::Gelu(_)
-        | LayerKind::LayerNorm(_)
-        | LayerKind::Dropout(_) => Ok(input.to_vec()),
+/// Checks the `eps` of a normalisation, which keeps a division by zero away.
+pub(super) fn eps(value: f64) -> Result<(), LayerError> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(LayerError::OutOfRange { setting: "eps", value, expected: "above 0" })
     }
 }
 
-/// Parameters, buffers and the formula of the parameter count.
-fn tensors(layer: &str, kind: &LayerKind, input: &[usize]) -> (Vec<TensorSpec>, Vec<TensorSpec>, String) {
-    let spec = |part: &str, shape: Vec<usize>, init: Init| TensorSpec { name: format!("{layer}.{part}"), shape, init };
-    let weights = |shape: Vec<usize>, bias: bool| {
-        let fan_in: usize = shape[1..].iter().product();
-        let init = Init::Uniform { bound: 1.0 / (fan_in as f64).sqrt() };
-        let out = shape[0];
-        let mut list = vec![spec("weight", shape, init)];
-        if bias {
-            list.push(spec("bias", vec![out], init));
-        }
-        list
-    };
-    match kind {
-        LayerKind::Conv2d(c) => {
-            let (k, per_group) = (c.kernel_size, input[0] / c.groups);
-            let list = weights(vec![c.out_channels, per_group, k, k], c.bias);
-            let formula = match c.bias {
-                true => format!("({k}·{k}·{per_group} + 1)·{}", c.out_channels),
-                false => format!("{k}·{k}·{per_group}·{}", c.out_channels),
-            };
-            (list, vec![], formula)
-        }
-        LayerKind::Linear(l) => {
-            let n = input[0];
-            let formula = match l.bias {
-                true => format!("({n} + 1)·{}", l.out_features),
-                false => format!("{n}·{}", l.out_features),
-            };
-            (weights(vec![l.out_features, n], l.bias), vec![], formula)
-        }
-        LayerKind::BatchNorm2d(_) => {
-            let c = vec![input[0]];
-            (
-                vec![spec("weight", c.clone(), Init::Ones), spec("bias", c.clone(), Init::Zeros)],
-                vec![spec("running_mean", c.clone(), Init::Zeros), spec("running_var", c.clone(), Init::Ones)],
-                format!("2·{}", input[0]),
-            )
-        }
-        LayerKind::LayerNorm(_) => {
-            let dims: Vec<String> = input.iter().map(usize::to_string).collect();
-            (
-                vec![spec("weight", input.to_vec(), Init::Ones), spec("bias", input.to_vec(), Init::Zeros)],
-                vec![],
-                format!("2·{}", dims.join("·")),
-            )
-        }
-        _ => (vec![], vec![], String::new()),
+/// Takes a shape as an image: channels, height, width.
+pub(super) fn image(input: &[usize]) -> Result<(usize, usize, usize), LayerError> {
+    match *input {
+        [channels, height, width] => Ok((channels, height, width)),
+        _ => Err(LayerError::NotAnImage { input: input.to_vec() }),
     }
+}
+
+/// The weight of a convolution or linear layer, first dimension its outputs, and its bias.
+pub(super) fn weight_and_bias(shape: Vec<usize>, init: Init, bias: bool) -> Vec<TensorSpec> {
+    let outputs = shape[0];
+    let mut tensors = vec![TensorSpec::new("weight", shape, init)];
+    if bias {
+        tensors.push(TensorSpec::new("bias", [outputs], init));
+    }
+    tensors
+}
+
+/// Height and width after sliding a square window over an image.
+pub(super) fn window(
+    (height, width): (usize, usize),
+    kernel_size: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<(usize, usize), LayerError> {
+    let (height, width) = (height + 2 * padding, width + 2 * padding);
+    if kernel_size > height || kernel_size > width {
+        return Err(LayerError::Kernel { kernel_size, height, width });
+    }
+    Ok(((height - kernel_size) / stride + 1, (width - kernel_size) / stride + 1))
+}
+
+/// Writes a call of PyTorch: positional arguments, then those keyword arguments that are not the default.
+pub(super) fn call(name: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
+    let positional = positional.iter().map(usize::to_string);
+    let keywords = keywords.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    format!("nn.{name}({})", positional.chain(keywords).collect::<Vec<_>>().join(", "))
+}
+
+/// A keyword argument's value, where it is not the default.
+pub(super) fn unless<T: PartialEq + std::fmt::Debug>(default: &T, value: &T) -> Option<String> {
+    (value != default).then(|| format!("{value:?}"))
 }

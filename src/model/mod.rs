@@ -1,18 +1,73 @@
-//! One list of layers per network: the single source of parameter counts, shapes, sizes, cost and of
-//! the network that is trained.
+//! A network as one list of layers: the single source of parameter counts, shapes, sizes, costs and of the network that
+//! is trained.
 //!
-//! Owns what follows from the layers by arithmetic alone; holds no weights and knows no libtorch.
+//! Each kind of layer has a file of its own; adding one means adding that file and its line in [`LayerKind`]. Nothing here
+//! holds weights or uses libtorch.
 
+mod avg_pool2d;
+mod batch_norm2d;
+mod conv2d;
+mod dropout;
+mod flatten;
+mod gelu;
+mod global_avg_pool;
 mod layer;
-mod size;
+mod layer_norm;
+mod leaky_relu;
+mod linear;
+mod max_pool2d;
+mod pool;
+mod relu;
+mod sizes;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-pub use layer::{Init, Layer, TensorSpec};
-pub use size::{Megabytes, Sizes};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use avg_pool2d::AvgPool2d;
+pub use batch_norm2d::BatchNorm2d;
+pub use conv2d::Conv2d;
+pub use dropout::Dropout;
+pub use flatten::Flatten;
+pub use gelu::Gelu;
+pub use global_avg_pool::GlobalAvgPool;
+pub use layer::{Init, Layer, LayerConfig, LayerError, TensorSpec};
+pub use layer_norm::LayerNorm;
+pub use leaky_relu::LeakyRelu;
+pub use linear::Linear;
+pub use max_pool2d::MaxPool2d;
+pub use relu::Relu;
+pub use sizes::{Megabytes, Sizes};
 
 use crate::dataset::CLASSES;
-use crate::study::{LayerKind, ModelSpec};
+use crate::one_of::one_of;
+
+one_of! {
+    /// A layer; names and defaults are those of `torch.nn`.
+    pub enum LayerKind ("a layer") as dyn LayerConfig {
+        "conv2d" => Conv2d(Conv2d),
+        "batch_norm2d" => BatchNorm2d(BatchNorm2d),
+        "layer_norm" => LayerNorm(LayerNorm),
+        "relu" => Relu(Relu),
+        "leaky_relu" => LeakyRelu(LeakyRelu),
+        "gelu" => Gelu(Gelu),
+        "max_pool2d" => MaxPool2d(MaxPool2d),
+        "avg_pool2d" => AvgPool2d(AvgPool2d),
+        "global_avg_pool" => GlobalAvgPool(GlobalAvgPool),
+        "dropout" => Dropout(Dropout),
+        "flatten" => Flatten(Flatten),
+        "linear" => Linear(Linear),
+    }
+}
+
+/// A network as the study writes it: its layers from input to output.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    pub title: Option<String>,
+    pub layers: Vec<LayerKind>,
+}
 
 /// A network with every shape resolved.
 #[derive(Clone, Debug)]
@@ -24,56 +79,50 @@ pub struct Model {
     pub layers: Vec<Layer>,
 }
 
-/// A layer that does not fit: its index in the study's list, the key at fault, and why.
-#[derive(Debug)]
-pub struct ModelError {
-    pub layer: Option<usize>,
-    pub message: String,
+/// Why a list of layers is not a network.
+#[derive(Debug, Error, PartialEq)]
+pub enum ModelError {
+    #[error("has no layers")]
+    Empty,
+    #[error("layer name `{name}`: only letters, digits and `_`, and not a digit first")]
+    Name { layer: usize, name: String },
+    #[error("layer name `{name}` is used twice")]
+    RepeatedName { layer: usize, name: String },
+    #[error("{source}")]
+    Layer { layer: usize, source: LayerError },
+    #[error("the last layer gives {output:?} values for each image; {CLASSES} are needed, one for each class")]
+    Output { layer: usize, output: Vec<usize> },
+}
+
+impl ModelError {
+    /// The place of the faulty layer in the study's list, from 0.
+    pub fn layer(&self) -> Option<usize> {
+        match *self {
+            Self::Empty => None,
+            Self::Name { layer, .. }
+            | Self::RepeatedName { layer, .. }
+            | Self::Layer { layer, .. }
+            | Self::Output { layer, .. } => Some(layer),
+        }
+    }
 }
 
 impl Model {
-    /// Resolves names and shapes, layer after layer.
+    /// Resolves names and shapes, layer by layer.
     ///
     /// # Errors
-    /// The first layer whose input does not fit it, a repeated name, or an output that is not ten classes.
+    /// The first layer whose input does not fit it, a repeated name, or an output that is not one value for each class.
     pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3]) -> Result<Self, ModelError> {
-        let mut names = HashSet::new();
-        let taken: HashSet<&str> = spec.layers.iter().filter_map(LayerKind::name).collect();
-        let mut counts = std::collections::HashMap::<&str, usize>::new();
+        let names = layer_names(&spec.layers)?;
         let mut layers: Vec<Layer> = Vec::with_capacity(spec.layers.len());
-        for (i, kind) in spec.layers.iter().enumerate() {
-            let err = |message: String| ModelError { layer: Some(i), message };
-            let name = match kind.name() {
-                Some(own) => own.to_owned(),
-                None => loop {
-                    let count = counts.entry(kind.prefix()).or_default();
-                    *count += 1;
-                    let name = format!("{}{count}", kind.prefix());
-                    if !taken.contains(name.as_str()) {
-                        break name;
-                    }
-                },
-            };
-            if !is_identifier(&name) {
-                return Err(err(format!("layer name `{name}`: letters, digits and `_` only, not first a digit")));
-            }
-            if !names.insert(name.clone()) {
-                return Err(err(format!("layer name `{name}` is used twice")));
-            }
+        for (i, (kind, layer_name)) in spec.layers.iter().zip(names).enumerate() {
             let shape = layers.last().map_or(input.to_vec(), |l| l.output.clone());
-            layers.push(Layer::resolve(name, kind.clone(), shape).map_err(err)?);
+            let resolved = Layer::resolve(layer_name, kind.clone(), shape);
+            layers.push(resolved.map_err(|source| ModelError::Layer { layer: i, source })?);
         }
-        let Some(last) = layers.last() else {
-            return Err(ModelError { layer: None, message: "has no layers".into() });
-        };
+        let last = layers.last().ok_or(ModelError::Empty)?;
         if last.output != [CLASSES] {
-            return Err(ModelError {
-                layer: Some(layers.len() - 1),
-                message: format!(
-                    "the last layer gives {:?} values an image; {CLASSES} are needed, one a class",
-                    last.output
-                ),
-            });
+            return Err(ModelError::Output { layer: layers.len() - 1, output: last.output.clone() });
         }
         let title = spec.title.clone().unwrap_or_else(|| name.to_owned());
         Ok(Self { name: name.to_owned(), title, input, layers })
@@ -89,23 +138,16 @@ impl Model {
         self.layers.iter().flat_map(|l| &l.buffers)
     }
 
-    /// Biases that batch normalisation takes back, with the batch's mean, before anything else than pooling or an unpadded
-    /// convolution sees them: in training, the loss does not depend on them. Their gradient is zero; a sum of rounding errors is what autograd
-    /// gives for it.
-    pub fn idle_biases(&self) -> impl Iterator<Item = &str> {
-        // What is shifted by a constant a channel leaves these shifted by one; not so where padding is taken in.
-        let shifts = |kind: &LayerKind| match kind {
-            LayerKind::MaxPool2d(_) => true,
-            LayerKind::AvgPool2d(p) => p.padding == 0,
-            LayerKind::Conv2d(c) => c.padding == 0,
-            LayerKind::Dropout(c) => c.p == 0.0,
-            _ => false,
-        };
-        self.layers.iter().enumerate().filter_map(move |(i, layer)| {
-            let (LayerKind::Conv2d(_) | LayerKind::BatchNorm2d(_)) = layer.kind else { return None };
-            let next = self.layers[i + 1..].iter().find(|l| !shifts(&l.kind))?;
-            let bias = layer.parameters.get(1).filter(|_| matches!(next.kind, LayerKind::BatchNorm2d(_)))?;
-            Some(bias.name.as_str())
+    /// The names of biases that the next batch normalisation cancels: it subtracts the batch's mean, so the loss does not
+    /// depend on them while training. Their gradient is zero; autograd returns rounding errors in its place. Pools,
+    /// convolutions and other layers may stand between, as long as they pass the shift on to whole channels.
+    pub fn cancelled_biases(&self) -> impl Iterator<Item = &str> {
+        self.layers.iter().enumerate().filter_map(|(i, layer)| {
+            if !layer.kind.config().has_channel_bias() {
+                return None;
+            }
+            let next = self.layers[i + 1..].iter().map(|l| l.kind.config()).find(|l| !l.passes_channel_shifts())?;
+            next.cancels_channel_shifts().then(|| layer.parameters[1].name.as_str())
         })
     }
 
@@ -119,10 +161,47 @@ impl Model {
         self.buffers().map(TensorSpec::numel).sum()
     }
 
+    /// The network as a `torch.nn.Sequential` under PyTorch's names of its tensors.
+    pub fn pytorch(&self) -> String {
+        let layers = self.layers.iter().map(|l| format!("    (\"{}\", {}),\n", l.name, l.pytorch()));
+        format!("nn.Sequential(OrderedDict([\n{}]))\n", layers.collect::<String>())
+    }
+
     /// Multiply-adds of one image's forward pass, by torchinfo's convention.
     pub fn mult_adds(&self) -> u64 {
         self.layers.iter().map(|l| l.mult_adds).sum()
     }
+}
+
+/// Each layer's name: the study's, else the kind's prefix with the first free number.
+fn layer_names(kinds: &[LayerKind]) -> Result<Vec<String>, ModelError> {
+    let given: HashSet<&str> = kinds.iter().filter_map(|kind| kind.config().name()).collect();
+    let mut counts = HashMap::<&str, usize>::new();
+    let (mut seen, mut names) = (HashSet::new(), Vec::with_capacity(kinds.len()));
+    for (layer, kind) in kinds.iter().enumerate() {
+        let name = match kind.config().name() {
+            Some(name) => name.to_owned(),
+            None => {
+                let prefix = kind.config().prefix();
+                let count = counts.entry(prefix).or_default();
+                loop {
+                    *count += 1;
+                    let name = format!("{prefix}{count}");
+                    if !given.contains(name.as_str()) {
+                        break name;
+                    }
+                }
+            }
+        };
+        if !is_identifier(&name) {
+            return Err(ModelError::Name { layer, name });
+        }
+        if !seen.insert(name.clone()) {
+            return Err(ModelError::RepeatedName { layer, name });
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -140,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn biases_before_batch_normalisation_are_idle() {
+    fn biases_before_batch_normalisation_are_cancelled() {
         let layers = "{layers: [
             conv2d: {name: a, out_channels: 2, kernel_size: 3}, batch_norm2d, relu,
             conv2d: {name: b, out_channels: 2, kernel_size: 3, bias: false}, batch_norm2d,
@@ -152,13 +231,45 @@ mod tests {
             conv2d: {name: i, out_channels: 2, kernel_size: 3, padding: 1}, dropout: {p: 0.0}, batch_norm2d,
             flatten, linear: {out_features: 10}]}";
         assert_eq!(
-            model(layers).unwrap().idle_biases().collect::<Vec<_>>(),
+            model(layers).unwrap().cancelled_biases().collect::<Vec<_>>(),
             ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
         );
     }
 
+    #[test]
+    fn every_layer_has_its_call_in_pytorch() {
+        let layers = "{layers: [
+            conv2d: {out_channels: 4, kernel_size: 3, stride: 2, padding: 1, bias: false}, batch_norm2d,
+            batch_norm2d: {eps: 0.001, momentum: 0.2}, relu, leaky_relu, leaky_relu: {negative_slope: 0.2}, gelu,
+            conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
+            avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
+            global_avg_pool, linear: {out_features: 9, bias: false}, linear: {out_features: 10}, flatten]}";
+        let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
+        let expected = [
+            "nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False)",
+            "nn.BatchNorm2d(4)",
+            "nn.BatchNorm2d(4, eps=0.001, momentum=0.2)",
+            "nn.ReLU()",
+            "nn.LeakyReLU()",
+            "nn.LeakyReLU(negative_slope=0.2)",
+            "nn.GELU()",
+            "nn.Conv2d(4, 8, 1, groups=2)",
+            "nn.MaxPool2d(2)",
+            "nn.AvgPool2d(3, stride=1, padding=1)",
+            "nn.LayerNorm([8, 7, 7])",
+            "nn.LayerNorm([8, 7, 7], eps=0.1)",
+            "nn.Dropout()",
+            "nn.Dropout(p=0.1)",
+            "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
+            "nn.Linear(8, 9, bias=False)",
+            "nn.Linear(9, 10)",
+            "nn.Flatten()",
+        ];
+        assert_eq!(calls, expected);
+    }
+
     fn refused(yaml: &str) -> String {
-        model(yaml).expect_err("refused").message
+        model(yaml).expect_err("refused").to_string()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::dataset::CLASSES;
 use crate::dataset::ImageOrder;
 use crate::results::statistics::wilson;
 use crate::results::{Evaluated, Results, RunResult, SeedResult, by_epoch};
-use crate::study::{Section, Show, Study, Table, all_tables};
+use crate::study::{Section, Show, Study, Table};
 
 #[derive(Serialize)]
 pub struct SectionView {
@@ -96,7 +96,7 @@ pub fn sections(study: &Study, lang: &Language) -> Result<Vec<Section>> {
         title: lang.word("training.heading")?,
         text: String::new(),
         runs: study.runs.keys().cloned().collect(),
-        tables: all_tables(),
+        tables: Table::all(),
         comparisons: study.comparisons.keys().cloned().collect(),
         show: vec![Show::Curves, Show::PerClass, Show::Confusion],
         points: Vec::new(),
@@ -167,7 +167,7 @@ pub fn section_view(
         }
     }
     let mut galleries = Vec::new();
-    if shows(Show::Misread) {
+    if shows(Show::Misclassified) {
         for ((name, _), (title, seed)) in runs.iter().zip(&seeds) {
             let figure = misread_gallery(format!("section{number}-misread-{name}"), title, seed, results, lang)?;
             galleries.extend(figure.map(|figure| numbering.take(figure)));

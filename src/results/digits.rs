@@ -53,7 +53,7 @@ pub fn misread(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misread> {
 pub fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
     let mut shown = BTreeSet::new();
     for section in &study.sections {
-        if section.show.contains(&Show::Misread) {
+        if section.show.contains(&Show::Misclassified) {
             let seeds = section.runs.iter().filter_map(|name| results.runs.get(name)?.seeds.first());
             shown.extend(seeds.flat_map(|seed| seed.misread.iter().map(|m| m.image)));
         }

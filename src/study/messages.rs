@@ -1,9 +1,7 @@
-//! serde's messages in the words of somebody who writes YAML, not Rust.
-//!
-//! Owns words alone: what is wrong is serde's to say, where it is `source`'s.
+//! serde's error messages, translated for somebody who writes YAML, not Rust.
 
-/// serde's message for a reader of YAML.
-pub fn plainly(message: &str) -> String {
+/// Translates one of serde's messages.
+pub fn plain(message: &str) -> String {
     let mut message =
         message.replace("invalid type: unit value", "invalid type: nothing").replace("unknown variant", "unknown word");
     if let Some((found, expected)) = message.rsplit_once(", expected ") {
@@ -18,7 +16,7 @@ pub fn plainly(message: &str) -> String {
         };
         message = format!("{found}, expected {expected}");
     }
-    // `lr: 0,01` is a text, or in braces 0 and a key `01`.
+    // YAML reads `lr: 0,01` as text and `{lr: 0,01}` as lr 0 and a key `01`.
     let quoted = message.split(['"', '`']).nth(1).unwrap_or_default();
     let is_key =
         message.starts_with("unknown field") && !quoted.is_empty() && quoted.bytes().all(|b| b.is_ascii_digit());
@@ -31,7 +29,7 @@ pub fn plainly(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plainly;
+    use super::plain;
 
     #[test]
     fn rusts_types_are_told_in_words() {
@@ -45,7 +43,7 @@ mod tests {
             ("unknown variant `a`, expected `b` or `c`", "unknown word `a`, expected `b` or `c`"),
             ("missing field `group`", "missing field `group`"),
         ] {
-            assert_eq!(plainly(message), expected);
+            assert_eq!(plain(message), expected);
         }
     }
 
@@ -53,12 +51,12 @@ mod tests {
     fn a_comma_in_a_number_is_pointed_out() {
         let hint = "; decimals are written with a point, as 0.01";
         for message in ["invalid type: string \"0,5\", expected f64", "unknown field `01`, expected `lr`"] {
-            assert!(plainly(message).ends_with(hint), "{message}");
+            assert!(plain(message).ends_with(hint), "{message}");
         }
         for message in
             ["invalid type: string \"a,5\", expected f64", "unknown field `lr1`, expected `lr`", "unknown field ``"]
         {
-            assert!(!plainly(message).ends_with(hint), "{message}");
+            assert!(!plain(message).ends_with(hint), "{message}");
         }
     }
 }

@@ -1,13 +1,25 @@
-//! The study: one YAML file, read, checked and resolved into what will be done.
+//! The study: one YAML file, read, checked and resolved into a plan.
 //!
-//! `spec` is what a student may write, `source` reads it and knows its lines, `plan` checks that the
-//! parts fit together before anything is trained. Nothing here knows libtorch.
+//! `spec` has the types that YAML is read into, `source` reads it, `checks` tests that the parts fit together, and `plan`
+//! is the result. Nothing here uses libtorch.
 
+mod checks;
+mod error;
+mod lines;
+mod merge;
 mod messages;
+mod optimizer;
 mod plan;
+mod schedule;
 mod source;
 mod spec;
 
+pub use error::StudyError;
+pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use plan::{Plan, RunPlan, is_date};
-pub use source::{Source, StudyError};
-pub use spec::*;
+pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
+pub use source::Source;
+pub use spec::{
+    Claim, Compare, Comparison, Compute, Conclusion, CpuClass, EvidenceSettings, Input, Point, RunSpec, Section, Show,
+    Study, Table, TrainImages,
+};

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 
 use mnist_report::engine::{DeviceChoice, Engine, Network};
 use mnist_report::model::Model;
-use mnist_report::study::{Compute, LayerKind, ModelSpec};
+use mnist_report::model::{LayerKind, ModelSpec};
+use mnist_report::study::Compute;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -86,7 +87,7 @@ struct Torchinfo {
 impl Case {
     fn model(&self) -> Model {
         let spec = ModelSpec { title: None, layers: self.layers.clone() };
-        Model::resolve(&self.name, &spec, INPUT).unwrap_or_else(|e| panic!("{}: {}", self.name, e.message))
+        Model::resolve(&self.name, &spec, INPUT).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// The network with the fixture's weights and fresh running statistics.

@@ -2,8 +2,8 @@
 
 use mnist_report::engine::Network;
 use mnist_report::model::Model;
+use mnist_report::model::ModelSpec;
 use mnist_report::results::Evaluation;
-use mnist_report::study::ModelSpec;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 

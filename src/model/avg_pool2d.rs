@@ -1,0 +1,49 @@
+//! `avg_pool2d`: `torch.nn.AvgPool2d` with square windows.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, named};
+use super::pool;
+
+/// `torch.nn.AvgPool2d`: the mean of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct AvgPool2d {
+    pub name: Option<String>,
+    pub kernel_size: usize,
+    pub stride: Option<usize>,
+    #[serde(default)]
+    pub padding: usize,
+}
+
+impl AvgPool2d {
+    /// The stride in effect, in pixels.
+    pub fn stride(&self) -> usize {
+        self.stride.unwrap_or(self.kernel_size)
+    }
+}
+
+impl LayerConfig for AvgPool2d {
+    named!("pool");
+
+    fn check(&self) -> Result<(), LayerError> {
+        pool::check(self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        pool::output_shape(input, self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn padding(&self) -> usize {
+        self.padding
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        pool::pytorch("AvgPool2d", self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn passes_channel_shifts(&self) -> bool {
+        // Zeros of the padding are not shifted.
+        self.padding == 0
+    }
+}

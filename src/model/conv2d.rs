@@ -1,0 +1,104 @@
+//! `conv2d`: `torch.nn.Conv2d` with square kernels.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{
+    Init, LayerConfig, LayerError, TensorSpec, call, image, named, padding, positive, unless, weight_and_bias, window,
+};
+
+/// `torch.nn.Conv2d`; `[in_channels, H, W] -> [out_channels, H', W']`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2d {
+    pub name: Option<String>,
+    pub out_channels: usize,
+    pub kernel_size: usize,
+    #[serde(default = "default_stride")]
+    pub stride: usize,
+    #[serde(default)]
+    pub padding: usize,
+    #[serde(default = "default_groups")]
+    pub groups: usize,
+    #[serde(default = "default_bias")]
+    pub bias: bool,
+}
+
+fn default_stride() -> usize {
+    1
+}
+
+fn default_groups() -> usize {
+    1
+}
+
+fn default_bias() -> bool {
+    true
+}
+
+impl LayerConfig for Conv2d {
+    named!("conv");
+
+    fn check(&self) -> Result<(), LayerError> {
+        positive("out_channels", self.out_channels)?;
+        positive("kernel_size", self.kernel_size)?;
+        positive("stride", self.stride)?;
+        positive("groups", self.groups)?;
+        padding(self.padding)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        let (inputs, height, width) = image(input)?;
+        let (groups, outputs) = (self.groups, self.out_channels);
+        if inputs % groups != 0 || outputs % groups != 0 {
+            return Err(LayerError::Groups { groups, inputs, outputs });
+        }
+        let (height, width) = window((height, width), self.kernel_size, self.stride, self.padding)?;
+        Ok(vec![outputs, height, width])
+    }
+
+    fn padding(&self) -> usize {
+        self.padding
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
+        let k = self.kernel_size;
+        let in_group = input[0] / self.groups;
+        weight_and_bias(vec![self.out_channels, in_group, k, k], Init::fan_in(in_group * k * k), self.bias)
+    }
+
+    fn formula(&self, input: &[usize]) -> String {
+        let (k, in_group, outputs) = (self.kernel_size, input[0] / self.groups, self.out_channels);
+        if self.bias {
+            format!("({k}·{k}·{in_group} + 1)·{outputs}")
+        } else {
+            format!("{k}·{k}·{in_group}·{outputs}")
+        }
+    }
+
+    fn mult_adds(&self, parameters: u64, output: &[usize]) -> u64 {
+        parameters * (output[1] * output[2]) as u64
+    }
+
+    fn is_torchsummary_module(&self) -> bool {
+        true
+    }
+
+    fn pytorch(&self, input: &[usize]) -> String {
+        let keywords = [
+            ("stride", unless(&default_stride(), &self.stride)),
+            ("padding", unless(&0, &self.padding)),
+            ("groups", unless(&default_groups(), &self.groups)),
+            ("bias", (!self.bias).then(|| "False".to_owned())),
+        ];
+        call("Conv2d", &[input[0], self.out_channels, self.kernel_size], &keywords)
+    }
+
+    fn passes_channel_shifts(&self) -> bool {
+        // Zeros of the padding are not shifted.
+        self.padding == 0
+    }
+
+    fn has_channel_bias(&self) -> bool {
+        self.bias
+    }
+}

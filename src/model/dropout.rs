@@ -1,0 +1,47 @@
+//! `dropout`: `torch.nn.Dropout`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, call, named, unless};
+
+/// `torch.nn.Dropout`: zeroes each value with probability `p` while training; keeps the shape.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dropout {
+    pub name: Option<String>,
+    pub p: f64,
+}
+
+impl Default for Dropout {
+    fn default() -> Self {
+        Self { name: None, p: 0.5 }
+    }
+}
+
+impl LayerConfig for Dropout {
+    named!("dropout");
+
+    fn check(&self) -> Result<(), LayerError> {
+        if (0.0..1.0).contains(&self.p) {
+            Ok(())
+        } else {
+            Err(LayerError::OutOfRange { setting: "p", value: self.p, expected: "at least 0 and below 1" })
+        }
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        Ok(input.to_vec())
+    }
+
+    fn is_torchsummary_module(&self) -> bool {
+        true
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        call("Dropout", &[], &[("p", unless(&Self::default().p, &self.p))])
+    }
+
+    fn passes_channel_shifts(&self) -> bool {
+        self.p == 0.0
+    }
+}

@@ -1,0 +1,24 @@
+//! `flatten`: `torch.nn.Flatten`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, named};
+
+/// `torch.nn.Flatten`; `[C, H, W] -> [C·H·W]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Flatten {
+    pub name: Option<String>,
+}
+
+impl LayerConfig for Flatten {
+    named!("flatten");
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        Ok(vec![input.iter().product()])
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        "nn.Flatten()".to_owned()
+    }
+}

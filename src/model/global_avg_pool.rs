@@ -1,0 +1,24 @@
+//! `global_avg_pool`: the mean of each channel, as `torch.nn.AdaptiveAvgPool2d(1)` followed by `torch.nn.Flatten`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, image, named};
+
+/// The mean over height and width; `[C, H, W] -> [C]`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct GlobalAvgPool {
+    pub name: Option<String>,
+}
+
+impl LayerConfig for GlobalAvgPool {
+    named!("global_pool");
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        image(input).map(|(channels, ..)| vec![channels])
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())".to_owned()
+    }
+}

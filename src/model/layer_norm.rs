@@ -1,0 +1,49 @@
+//! `layer_norm`: `torch.nn.LayerNorm`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless};
+
+/// `torch.nn.LayerNorm` over the whole shape of one image; keeps the shape.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct LayerNorm {
+    pub name: Option<String>,
+    pub eps: f64,
+}
+
+impl Default for LayerNorm {
+    fn default() -> Self {
+        Self { name: None, eps: 1e-5 }
+    }
+}
+
+impl LayerConfig for LayerNorm {
+    named!("ln");
+
+    fn check(&self) -> Result<(), LayerError> {
+        eps(self.eps)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        Ok(input.to_vec())
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
+        vec![TensorSpec::new("weight", input, Init::Ones), TensorSpec::new("bias", input, Init::Zeros)]
+    }
+
+    fn formula(&self, input: &[usize]) -> String {
+        let sizes: Vec<String> = input.iter().map(usize::to_string).collect();
+        format!("2·{}", sizes.join("·"))
+    }
+
+    fn is_torchsummary_module(&self) -> bool {
+        true
+    }
+
+    fn pytorch(&self, input: &[usize]) -> String {
+        let eps = unless(&Self::default().eps, &self.eps).map_or_else(String::new, |eps| format!(", eps={eps}"));
+        format!("nn.LayerNorm({input:?}{eps})")
+    }
+}

@@ -1,0 +1,40 @@
+//! `leaky_relu`: `torch.nn.LeakyReLU`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, call, named, unless};
+
+/// `torch.nn.LeakyReLU`: x where x > 0, else `negative_slope`·x; keeps the shape.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct LeakyRelu {
+    pub name: Option<String>,
+    pub negative_slope: f64,
+}
+
+impl Default for LeakyRelu {
+    fn default() -> Self {
+        Self { name: None, negative_slope: 0.01 }
+    }
+}
+
+impl LayerConfig for LeakyRelu {
+    named!("leaky_relu");
+
+    fn check(&self) -> Result<(), LayerError> {
+        if self.negative_slope.is_finite() {
+            Ok(())
+        } else {
+            let (setting, value) = ("negative_slope", self.negative_slope);
+            Err(LayerError::OutOfRange { setting, value, expected: "finite" })
+        }
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        Ok(input.to_vec())
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        call("LeakyReLU", &[], &[("negative_slope", unless(&Self::default().negative_slope, &self.negative_slope))])
+    }
+}

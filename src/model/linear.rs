@@ -1,0 +1,51 @@
+//! `linear`: `torch.nn.Linear`.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, named, positive, weight_and_bias};
+
+/// `torch.nn.Linear`; `[in_features] -> [out_features]`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    pub name: Option<String>,
+    pub out_features: usize,
+    #[serde(default = "default_bias")]
+    pub bias: bool,
+}
+
+fn default_bias() -> bool {
+    true
+}
+
+impl LayerConfig for Linear {
+    named!("fc");
+
+    fn check(&self) -> Result<(), LayerError> {
+        positive("out_features", self.out_features)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        match input {
+            [_] => Ok(vec![self.out_features]),
+            _ => Err(LayerError::NotFlat { input: input.to_vec() }),
+        }
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
+        weight_and_bias(vec![self.out_features, input[0]], Init::fan_in(input[0]), self.bias)
+    }
+
+    fn formula(&self, input: &[usize]) -> String {
+        let (inputs, outputs) = (input[0], self.out_features);
+        if self.bias { format!("({inputs} + 1)·{outputs}") } else { format!("{inputs}·{outputs}") }
+    }
+
+    fn is_torchsummary_module(&self) -> bool {
+        true
+    }
+
+    fn pytorch(&self, input: &[usize]) -> String {
+        call("Linear", &[input[0], self.out_features], &[("bias", (!self.bias).then(|| "False".to_owned()))])
+    }
+}

@@ -1,0 +1,49 @@
+//! `max_pool2d`: `torch.nn.MaxPool2d` with square windows.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{LayerConfig, LayerError, named};
+use super::pool;
+
+/// `torch.nn.MaxPool2d`: the largest value of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool2d {
+    pub name: Option<String>,
+    pub kernel_size: usize,
+    pub stride: Option<usize>,
+    #[serde(default)]
+    pub padding: usize,
+}
+
+impl MaxPool2d {
+    /// The stride in effect, in pixels.
+    pub fn stride(&self) -> usize {
+        self.stride.unwrap_or(self.kernel_size)
+    }
+}
+
+impl LayerConfig for MaxPool2d {
+    named!("pool");
+
+    fn check(&self) -> Result<(), LayerError> {
+        pool::check(self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        pool::output_shape(input, self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn padding(&self) -> usize {
+        self.padding
+    }
+
+    fn pytorch(&self, _input: &[usize]) -> String {
+        pool::pytorch("MaxPool2d", self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn passes_channel_shifts(&self) -> bool {
+        // Padding is minus infinity, never the largest value.
+        true
+    }
+}

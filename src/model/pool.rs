@@ -1,0 +1,24 @@
+//! What the two pools share: checks, shape, PyTorch call.
+
+use super::layer::{LayerError, call, image, positive, unless, window};
+
+pub(super) fn check(kernel_size: usize, stride: usize, padding: usize) -> Result<(), LayerError> {
+    positive("kernel_size", kernel_size)?;
+    positive("stride", stride)?;
+    if padding > kernel_size / 2 { Err(LayerError::Padding { padding, kernel_size }) } else { Ok(()) }
+}
+
+pub(super) fn output_shape(
+    input: &[usize],
+    kernel_size: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Vec<usize>, LayerError> {
+    let (channels, height, width) = image(input)?;
+    let (height, width) = window((height, width), kernel_size, stride, padding)?;
+    Ok(vec![channels, height, width])
+}
+
+pub(super) fn pytorch(class: &str, kernel_size: usize, stride: usize, padding: usize) -> String {
+    call(class, &[kernel_size], &[("stride", unless(&kernel_size, &stride)), ("padding", unless(&0, &padding))])
+}

@@ -1,0 +1,42 @@
+//! Checks of the comparisons of runs.
+
+use super::{Place, check_name, check_run_exists};
+use crate::study::spec::Comparison;
+use crate::study::{Source, StudyError};
+
+/// A report with more comparisons than this cannot be read.
+const MAX_COMPARISONS: usize = 64;
+
+/// Checks that each comparison is of two different runs that can be compared.
+pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
+    let comparisons = &source.study.comparisons;
+    if comparisons.len() > MAX_COMPARISONS {
+        return Err(source.error("comparisons", format!("more than {MAX_COMPARISONS}")));
+    }
+    for (name, comparison) in comparisons {
+        let place = Place::new(source, format!("comparisons.{name}"));
+        check_name(&place, name)?;
+        check_run_exists(&place.at("run"), &comparison.run)?;
+        check_run_exists(&place.at("against"), &comparison.against)?;
+        check_pair(&place, comparison)?;
+        if let Some(margin) = comparison.margin {
+            place.within("margin", margin, 0.0, 1.0)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_pair(place: &Place, Comparison { run, against, .. }: &Comparison) -> Result<(), StudyError> {
+    if run == against {
+        return place.at("against").refuse(format!("`{against}` is compared with itself"));
+    }
+    let seeds = |run: &String| place.source.study.runs[run].seeds.len();
+    let (own, other) = (seeds(run), seeds(against));
+    if (own == 1) != (other == 1) {
+        return place.at("against").refuse(format!(
+            "`{against}` has {other} {} and `{run}` has {own}: compare one seed with one, or several with several",
+            if other == 1 { "seed" } else { "seeds" }
+        ));
+    }
+    Ok(())
+}

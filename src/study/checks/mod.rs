@@ -1,0 +1,144 @@
+//! Checks of a study that need more than one value: that names exist, numbers are in range and parts fit together.
+//!
+//! Each reports the first fault with file, line, key and the value.
+
+mod comparisons;
+mod runs;
+mod sections;
+
+use std::collections::HashSet;
+
+use super::{Source, StudyError};
+use crate::dataset::TRAIN_IMAGES;
+
+pub(super) use comparisons::check as check_comparisons;
+pub(super) use runs::{check as check_run, image_count};
+pub(super) use sections::check as check_sections;
+
+/// libtorch gains nothing from more threads, and fails to start thousands.
+const MAX_THREADS: usize = 256;
+
+/// A place in a study: its key, at which errors are reported.
+pub(super) struct Place<'a> {
+    source: &'a Source,
+    key: String,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(source: &'a Source, key: impl Into<String>) -> Self {
+        Self { source, key: key.into() }
+    }
+
+    /// A place inside this one.
+    pub(super) fn at(&self, part: &str) -> Self {
+        Self::new(self.source, format!("{}.{part}", self.key))
+    }
+
+    /// The error that this place's value is wrong.
+    pub(super) fn error(&self, message: impl Into<String>) -> StudyError {
+        self.source.error(&self.key, message)
+    }
+
+    /// Fails with the error that this place's value is wrong.
+    pub(super) fn refuse<T>(&self, message: impl Into<String>) -> Result<T, StudyError> {
+        Err(self.error(message))
+    }
+
+    /// Checks that a number is above 0.
+    pub(super) fn positive(&self, part: &str, value: f64) -> Result<(), StudyError> {
+        if value.is_finite() && value > 0.0 {
+            Ok(())
+        } else if value > 0.0 {
+            self.at(part).refuse(format!("{value}: is too large"))
+        } else {
+            self.at(part).refuse(format!("{value}: must be above 0"))
+        }
+    }
+
+    /// Checks that a number is 0 or above.
+    pub(super) fn not_negative(&self, part: &str, value: f64) -> Result<(), StudyError> {
+        if value.is_finite() && value >= 0.0 {
+            Ok(())
+        } else {
+            self.at(part).refuse(format!("{value}: must be at least 0"))
+        }
+    }
+
+    /// Checks that a number is in a closed range.
+    pub(super) fn within(&self, part: &str, value: f64, low: f64, high: f64) -> Result<(), StudyError> {
+        if (low..=high).contains(&value) {
+            Ok(())
+        } else {
+            self.at(part).refuse(format!("{value}: must be from {low} to {high}"))
+        }
+    }
+
+    /// Checks that a count is in a closed range.
+    pub(super) fn count(&self, part: &str, value: usize, low: usize, high: usize) -> Result<(), StudyError> {
+        if (low..=high).contains(&value) {
+            Ok(())
+        } else {
+            self.at(part).refuse(format!("{value}: must be from {low} to {high}"))
+        }
+    }
+}
+
+/// Checks the study's own settings: input, threads, date, ids.
+pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
+    let study = &source.study;
+    let input = Place::new(source, "input");
+    if study.input.shape != [1, 28, 28] {
+        return input.at("shape").refuse(format!("{:?}: MNIST images are [1, 28, 28]", study.input.shape));
+    }
+    if !study.input.mean.is_finite() {
+        return input.at("mean").refuse(format!("{}: must be a number", study.input.mean));
+    }
+    input.positive("std", study.input.std)?;
+    Place::new(source, "compute").count("threads", study.compute.threads, 1, MAX_THREADS)?;
+    if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
+        return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
+    }
+    check_ids(source)
+}
+
+/// Checks that no id is used twice: claims and conclusions share one set of ids.
+fn check_ids(source: &Source) -> Result<(), StudyError> {
+    let (claims, conclusions) = (&source.study.claims, &source.study.conclusions);
+    let claims = claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].id"), &c.id));
+    let conclusions = conclusions.iter().enumerate().map(|(i, c)| (format!("conclusions[{i}].id"), &c.id));
+    let mut ids = HashSet::new();
+    match claims.chain(conclusions).find(|(_, id)| !ids.insert(*id)) {
+        Some((key, id)) => Err(source.error(key, format!("id `{id}` is used twice"))),
+        None => Ok(()),
+    }
+}
+
+/// Checks a name that becomes part of file names and headings.
+pub(super) fn check_name(place: &Place, name: &str) -> Result<(), StudyError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=64).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('-') {
+        Ok(())
+    } else {
+        place.refuse(format!("name `{name}`: 1 to 64 letters, digits, `-` or `_`, and not `-` first"))
+    }
+}
+
+/// Checks that a run exists.
+fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
+    let runs = &place.source.study.runs;
+    if runs.contains_key(run) {
+        return Ok(());
+    }
+    place.refuse(unknown("run", run, runs.keys()))
+}
+
+/// The message for a name that does not exist: what there is.
+pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    format!("unknown {what} `{name}`; this study has {}", known.join(", "))
+}
+
+/// The training images that a validation set of a size leaves.
+fn images_left(hold_out: usize) -> usize {
+    TRAIN_IMAGES.saturating_sub(hold_out)
+}

@@ -1,0 +1,86 @@
+//! Checks of one run.
+
+use std::collections::HashSet;
+
+use super::{Place, images_left};
+use crate::dataset::{CLASSES, SMALLEST_CLASS, Subset, TRAIN_IMAGES};
+use crate::model::Model;
+use crate::study::StudyError;
+use crate::study::spec::{RunSpec, TrainImages};
+
+/// More epochs than this are almost certainly a typo.
+const MAX_EPOCHS: usize = 10_000;
+/// Each candidate's state is stored on the disk until training is over.
+const MAX_CANDIDATES: usize = 256;
+
+/// Checks a run's settings; `images` is its number of training images.
+pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images: usize) -> Result<(), StudyError> {
+    run.count("epochs", spec.epochs, 1, MAX_EPOCHS)?;
+    run.count("batch_size", spec.batch_size, 1, TRAIN_IMAGES)?;
+    check_last_batch(run, spec, model, images)?;
+    check_seeds(run, &spec.seeds)?;
+    if let Some(loss) = spec.stop_below_train_loss {
+        run.positive("stop_below_train_loss", loss)?;
+    }
+    let (evidence, settings) = (run.at("evidence"), &spec.evidence);
+    evidence.count("candidates", settings.candidates, 1, MAX_CANDIDATES)?;
+    if settings.keep > settings.candidates {
+        let message = format!("{}: more than `candidates`, {}", settings.keep, settings.candidates);
+        return evidence.at("keep").refuse(message);
+    }
+    spec.optimizer.check(run)?;
+    spec.schedule.check(run)
+}
+
+/// The number of images that a run trains on.
+///
+/// # Errors
+/// More images than there are.
+pub(in crate::study) fn image_count(run: &Place, train: &TrainImages) -> Result<usize, StudyError> {
+    let place = run.at("train");
+    let (hold_out, left) = (train.hold_out, images_left(train.hold_out));
+    if left == 0 {
+        let message = format!("{hold_out}: leaves none of the {TRAIN_IMAGES} training images");
+        return place.at("hold_out").refuse(message);
+    }
+    let at_most = |n: usize, most: usize, what: &str| {
+        if (1..=most).contains(&n) {
+            Ok(n)
+        } else {
+            place.at("images").refuse(format!("{n}: must be from 1 to {most} {what}"))
+        }
+    };
+    match train.images {
+        Subset::All(_) => Ok(left),
+        Subset::First(n) | Subset::Random(n) => at_most(n, left, "images"),
+        // How many images of each class are left depends on which are held out.
+        Subset::PerClass(_) if hold_out > 0 => {
+            place.at("hold_out").refuse(format!("{hold_out}: `per_class` takes from all images; use `random`"))
+        }
+        Subset::PerClass(n) => Ok(at_most(n, SMALLEST_CLASS, "images of each class")? * CLASSES),
+    }
+}
+
+/// Refuses a last batch of one image if a batch normalisation then has a single value in each channel.
+fn check_last_batch(run: &Place, spec: &RunSpec, model: &Model, images: usize) -> Result<(), StudyError> {
+    let last_batch = (images - 1) % spec.batch_size + 1;
+    let single_value = model.layers.iter().find(|layer| {
+        layer.kind.config().cancels_channel_shifts() && layer.input[1..].iter().product::<usize>() * last_batch == 1
+    });
+    let Some(layer) = single_value else { return Ok(()) };
+    run.at("batch_size").refuse(format!(
+        "{}: leaves a last batch of one image, in which {} has one value for each channel and no variance",
+        spec.batch_size, layer.name
+    ))
+}
+
+fn check_seeds(run: &Place, seeds: &[u64]) -> Result<(), StudyError> {
+    if seeds.is_empty() {
+        return run.at("seeds").refuse("at least one seed is needed");
+    }
+    let mut seen = HashSet::new();
+    match seeds.iter().enumerate().find(|(_, seed)| !seen.insert(**seed)) {
+        Some((i, seed)) => run.at(&format!("seeds[{i}]")).refuse(format!("seed {seed} is repeated")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Checks of the report's sections.
+
+use super::{Place, check_run_exists, unknown};
+use crate::study::spec::{Point, Section, Show};
+use crate::study::{Source, StudyError};
+
+/// A figure with more points than this cannot be read.
+const MAX_POINTS: usize = 64;
+
+/// Checks what each section names and shows.
+pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
+    for (i, section) in source.study.sections.iter().enumerate() {
+        let place = Place::new(source, format!("sections[{i}]"));
+        for (j, run) in section.runs.iter().enumerate() {
+            check_run_exists(&place.at(&format!("runs[{j}]")), run)?;
+        }
+        check_repeated(&place, "runs", &section.runs)?;
+        check_repeated(&place, "comparisons", &section.comparisons)?;
+        check_shown(&place, section)?;
+        for (j, name) in section.comparisons.iter().enumerate() {
+            if !source.study.comparisons.contains_key(name) {
+                let message = unknown("comparison", name, source.study.comparisons.keys());
+                return place.at(&format!("comparisons[{j}]")).refuse(message);
+            }
+        }
+        for (j, point) in section.points.iter().enumerate() {
+            check_point(&place.at(&format!("points[{j}]")), point)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_repeated(section: &Place, part: &str, names: &[String]) -> Result<(), StudyError> {
+    match (1..names.len()).find(|j| names[..*j].contains(&names[*j])) {
+        Some(j) => section.at(&format!("{part}[{j}]")).refuse(format!("`{}` is listed twice", names[j])),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the figures have what they show, and that it is shown.
+fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
+    let position = |show: Show| section.show.iter().position(|s| *s == show);
+    if section.comparisons.is_empty()
+        && let Some(j) = position(Show::Gain).or(position(Show::Disagreements))
+    {
+        return place.at(&format!("show[{j}]")).refuse("shows comparisons, but the section has no `comparisons`");
+    }
+    if !section.points.is_empty() && position(Show::Ladder).is_none() {
+        return place.at("points").refuse("are drawn in the figure `ladder`; add `ladder` to `show`");
+    }
+    if section.points.len() > MAX_POINTS {
+        return place.at("points").refuse(format!("more than {MAX_POINTS}"));
+    }
+    Ok(())
+}
+
+fn check_point(place: &Place, point: &Point) -> Result<(), StudyError> {
+    place.within("accuracy", point.accuracy, 0.0, 1.0)?;
+    if point.parameters == 0 { place.at("parameters").refuse("0: must be at least 1") } else { Ok(()) }
+}

@@ -1,0 +1,28 @@
+//! What is wrong with a study, and where.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// An error at a place of a study: `file:line: key: message`. Line and key are left out where there are none.
+#[derive(Debug, Error)]
+#[error("{}{message}", place(file, *line, key))]
+pub struct StudyError {
+    pub file: PathBuf,
+    pub line: Option<usize>,
+    pub key: String,
+    pub message: String,
+}
+
+impl StudyError {
+    /// An error of the file as a whole.
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, key: String::new(), message: message.into() }
+    }
+}
+
+fn place(file: &Path, line: Option<usize>, key: &str) -> String {
+    let line = line.map_or_else(String::new, |line| format!("{line}:"));
+    let key = if key.is_empty() { String::new() } else { format!("{key}: ") };
+    format!("{}:{line} {key}", file.display())
+}

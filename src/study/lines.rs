@@ -1,0 +1,100 @@
+//! The line on which each key of a study stands, for error messages.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
+
+use super::StudyError;
+
+/// A study file and the line of each of its keys, `models.slim.layers[0]` and so on.
+struct FileLines {
+    file: PathBuf,
+    lines: HashMap<String, usize>,
+}
+
+/// The lines of a study file and of the files that it extends, the extending file first.
+#[derive(Default)]
+pub(super) struct Lines(Vec<FileLines>);
+
+/// Where a key, or the nearest key above it, stands.
+struct Found<'a> {
+    file: &'a Path,
+    line: usize,
+    /// Whether it is the key itself.
+    exact: bool,
+}
+
+impl Lines {
+    /// Adds a file's text. serde_yaml has parsed it already; where saphyr, which knows lines, cannot parse it (the two
+    /// differ in rare corners of YAML), errors name the key without its line.
+    pub(super) fn add(&mut self, file: &Path, yaml: &str) {
+        let mut lines = HashMap::new();
+        if let Ok(documents) = MarkedYaml::load_from_str(yaml)
+            && let Some(document) = documents.first()
+        {
+            index(document, String::new(), &mut lines);
+        }
+        self.0.push(FileLines { file: file.to_owned(), lines });
+    }
+
+    /// The number of files.
+    pub(super) fn files(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether a key has a line of its own.
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.find(key).is_some_and(|found| found.exact)
+    }
+
+    /// The error that a key's value is wrong.
+    pub(super) fn error(&self, key: &str, message: impl Into<String>) -> StudyError {
+        let found = self.find(key);
+        let file = found.as_ref().map_or(self.0[0].file.as_path(), |found| found.file).to_owned();
+        StudyError { file, line: found.map(|found| found.line), key: key.to_owned(), message: message.into() }
+    }
+
+    fn find(&self, key: &str) -> Option<Found<'_>> {
+        let mut rest = key;
+        loop {
+            // A run's value may come from `defaults`.
+            let tail = rest.strip_prefix("runs.").and_then(|r| r.split_once('.')).map(|(_, tail)| tail);
+            let found = self.of(rest).or_else(|| self.of(&format!("defaults.{}", tail?)));
+            if let Some((file, line)) = found {
+                return Some(Found { file, line, exact: rest.len() == key.len() });
+            }
+            rest = &rest[..rest.rfind(['.', '['])?];
+        }
+    }
+
+    fn of(&self, key: &str) -> Option<(&Path, usize)> {
+        self.0.iter().find_map(|file| Some((file.file.as_path(), *file.lines.get(key)?)))
+    }
+}
+
+/// A key inside another one.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn index(node: &MarkedYaml, path: String, lines: &mut HashMap<String, usize>) {
+    match &node.data {
+        YamlData::Mapping(map) => {
+            for (key, value) in map {
+                let Some(word) = key.data.as_str() else { continue };
+                let inner = join(&path, word);
+                lines.insert(inner.clone(), key.span.start.line());
+                index(value, inner, lines);
+            }
+        }
+        YamlData::Sequence(items) => {
+            for (i, item) in items.iter().enumerate() {
+                let inner = format!("{path}[{i}]");
+                lines.insert(inner.clone(), item.span.start.line());
+                index(item, inner, lines);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,82 @@
+//! How a study joins the study that it extends, and runs join `defaults`.
+
+use serde_yaml::{Mapping, Value};
+
+use super::StudyError;
+use super::lines::Lines;
+
+/// Keys whose value is a choice: a new one replaces the old one whole instead of joining its keys.
+const CHOICES: [&str; 3] = ["optimizer", "schedule", "images"];
+
+/// Keys whose value is a list of maps with an `id`: a new item joins the old one of its id, or comes after them.
+const BY_ID: [&str; 2] = ["claims", "conclusions"];
+
+/// Merges `over` into `base`: maps join key by key, lists of `BY_ID` item by item, everything else is replaced, `null`
+/// removes.
+pub(super) fn merge(base: &mut Mapping, over: Mapping) {
+    for (key, value) in over {
+        let one_of = |keys: &[&str]| key.as_str().is_some_and(|k| keys.contains(&k));
+        let (choice, by_id) = (one_of(&CHOICES), one_of(&BY_ID));
+        match (base.get_mut(&key), value) {
+            (_, Value::Null) => {
+                base.shift_remove(&key);
+            }
+            (Some(Value::Mapping(old)), Value::Mapping(new)) if !choice => merge(old, new),
+            (Some(Value::Sequence(old)), Value::Sequence(new)) if by_id => merge_by_id(old, new),
+            (Some(old), new) => *old = new,
+            (None, new) => {
+                base.insert(key, new);
+            }
+        }
+    }
+}
+
+fn merge_by_id(base: &mut Vec<Value>, over: Vec<Value>) {
+    for item in over {
+        let same = |other: &&mut Value| item.get("id").is_some() && other.get("id") == item.get("id");
+        match (base.iter_mut().find(same), item) {
+            (Some(Value::Mapping(old)), Value::Mapping(new)) => merge(old, new),
+            (_, new) => base.push(new),
+        }
+    }
+}
+
+/// Writes `defaults` into each run, where a run's own keys win, and removes `defaults`.
+pub(super) fn fill_defaults(lines: &Lines, map: &mut Mapping) -> Result<(), StudyError> {
+    let defaults = match map.shift_remove("defaults") {
+        None | Some(Value::Null) => Mapping::new(),
+        Some(Value::Mapping(defaults)) => defaults,
+        Some(_) => return Err(lines.error("defaults", "must be a map of run settings")),
+    };
+    if let Some(Value::Mapping(runs)) = map.get_mut("runs") {
+        for (_, run) in runs.iter_mut() {
+            if let Value::Mapping(own) = run {
+                let mut filled = defaults.clone();
+                merge(&mut filled, std::mem::take(own));
+                *own = filled;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_joins_maps_and_replaces_choices() {
+        let parse = |s: &str| serde_yaml::from_str::<Mapping>(s).unwrap();
+        let mut base = parse("{a: 1, optimizer: {sgd: {lr: 1}}, train: {images: all, order: by_class}}");
+        merge(&mut base, parse("{a: null, optimizer: {adam: {}}, train: {images: {first: 3}}}"));
+        assert_eq!(base, parse("{optimizer: {adam: {}}, train: {images: {first: 3}, order: by_class}}"));
+    }
+
+    #[test]
+    fn merging_joins_claims_and_conclusions_by_their_ids() {
+        let parse = |s: &str| serde_yaml::from_str::<Mapping>(s).unwrap();
+        let mut base = parse("{claims: [{id: a, quote: x, why: y}, {id: b}], seeds: [1]}");
+        merge(&mut base, parse("{claims: [{id: c}, {id: a, quote: z}], seeds: [2]}"));
+        assert_eq!(base, parse("{claims: [{id: a, quote: z, why: y}, {id: b}, {id: c}], seeds: [2]}"));
+    }
+}

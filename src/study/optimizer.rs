@@ -1,0 +1,126 @@
+//! Optimizers as a study configures them, with their checks.
+
+use serde::{Deserialize, Serialize};
+
+use super::StudyError;
+use super::checks::Place;
+use crate::one_of::one_of;
+
+one_of! {
+    /// The update rule; names and defaults are those of `torch.optim`.
+    pub enum Optimizer ("an optimizer") {
+        "sgd" => Sgd(Sgd),
+        "adam" => Adam(Adam),
+        "adamw" => AdamW(AdamW),
+        "adadelta" => Adadelta(Adadelta),
+    }
+}
+
+/// `torch.optim.SGD`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Sgd {
+    pub lr: f64,
+    #[serde(default)]
+    pub momentum: f64,
+    #[serde(default)]
+    pub dampening: f64,
+    #[serde(default)]
+    pub weight_decay: f64,
+    #[serde(default)]
+    pub nesterov: bool,
+}
+
+/// `torch.optim.Adam` (without amsgrad).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adam {
+    pub lr: f64,
+    pub betas: [f64; 2],
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Self { lr: 0.001, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// `torch.optim.AdamW` (without amsgrad).
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdamW {
+    pub lr: f64,
+    pub betas: [f64; 2],
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        Self { lr: 0.001, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 }
+    }
+}
+
+/// `torch.optim.Adadelta`.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Adadelta {
+    pub lr: f64,
+    pub rho: f64,
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+impl Default for Adadelta {
+    fn default() -> Self {
+        Self { lr: 1.0, rho: 0.9, eps: 1e-6, weight_decay: 0.0 }
+    }
+}
+
+impl Optimizer {
+    /// The base learning rate.
+    pub fn lr(&self) -> f64 {
+        match self {
+            Self::Sgd(c) => c.lr,
+            Self::Adam(c) => c.lr,
+            Self::AdamW(c) => c.lr,
+            Self::Adadelta(c) => c.lr,
+        }
+    }
+
+    /// Checks the settings; `run` is the run's place in the study.
+    pub(super) fn check(&self, run: &Place) -> Result<(), StudyError> {
+        let place = run.at("optimizer").at(self.key());
+        place.positive("lr", self.lr())?;
+        match self {
+            Self::Sgd(c) => {
+                place.within("momentum", c.momentum, 0.0, 1.0)?;
+                place.within("dampening", c.dampening, 0.0, 1.0)?;
+                if c.nesterov && (c.momentum == 0.0 || c.dampening != 0.0) {
+                    return place.at("nesterov").refuse("needs a momentum and no dampening");
+                }
+                place.not_negative("weight_decay", c.weight_decay)
+            }
+            Self::Adam(c) => adaptive(&place, c.betas, c.eps, c.weight_decay),
+            Self::AdamW(c) => adaptive(&place, c.betas, c.eps, c.weight_decay),
+            Self::Adadelta(c) => {
+                place.positive("eps", c.eps)?;
+                place.within("rho", c.rho, 0.0, 1.0)?;
+                place.not_negative("weight_decay", c.weight_decay)
+            }
+        }
+    }
+}
+
+/// The checks that Adam and AdamW share.
+fn adaptive(place: &Place, betas: [f64; 2], eps: f64, weight_decay: f64) -> Result<(), StudyError> {
+    place.positive("eps", eps)?;
+    for (i, beta) in betas.into_iter().enumerate() {
+        if !(0.0..1.0).contains(&beta) {
+            return place.at(&format!("betas[{i}]")).refuse(format!("{beta}: must be at least 0 and below 1"));
+        }
+    }
+    place.not_negative("weight_decay", weight_decay)
+}
