@@ -11,11 +11,11 @@ fn main() {
     // A reader that has gone is no error.
     let _ = std::io::stdout().flush();
     // libtorch takes its operators down one by one: a third of the time of a short command.
-    engine::leave(code)
+    engine::quick_exit(code)
 }
 
 fn code() -> u8 {
-    if let Err(error) = engine::without_outside_settings() {
+    if let Err(error) = engine::restart_without_overrides() {
         cli::say(&format!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them"));
         return 2;
     }

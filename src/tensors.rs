@@ -1,9 +1,9 @@
-//! Named tensors outside the device, and the safetensors files they are stored in.
+//! Named tensors in host memory, and reading and writing them as safetensors files.
 
 use anyhow::{Context, Result, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-/// A tensor that has left the device: PyTorch's name, shape, values in row-major order.
+/// A tensor in host memory: its name in PyTorch, its shape and its values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     pub name: String,
@@ -12,24 +12,24 @@ pub struct NamedTensor {
 }
 
 impl NamedTensor {
-    /// What the names of an optimizer's tensors start with in a training's state.
+    /// Prefix of the names of an optimizer's tensors in a training's state.
     pub(crate) const OPTIMIZER: &str = "optimizer.";
 
-    /// Whether it is an optimizer's, of a training's state; else it is a network's.
-    pub fn is_optimizers(&self) -> bool {
+    /// Whether it belongs to the optimizer and not to the network.
+    pub fn is_optimizer_state(&self) -> bool {
         self.name.starts_with(Self::OPTIMIZER)
     }
 
-    /// Whether it is a running statistic.
+    /// Whether it is a running statistic of batch normalisation.
     pub fn is_buffer(&self) -> bool {
         self.name.contains(".running_")
     }
 }
 
-/// Tensors as a safetensors file: same tensors, same bytes.
+/// Encodes tensors as a safetensors file. Equal tensors give equal bytes.
 ///
 /// # Errors
-/// None that tensors of this program can cause.
+/// A tensor's shape does not fit its values. Tensors of this program never cause it.
 pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
     let views = tensors
@@ -40,16 +40,16 @@ pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>> {
     Ok(safetensors::serialize(views, None)?)
 }
 
-/// The tensors of a safetensors file.
+/// Decodes the tensors of a safetensors file.
 ///
 /// # Errors
-/// Not safetensors, or not float32.
+/// The bytes are not a safetensors file, or a tensor is not float32.
 pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
     let file = SafeTensors::deserialize(bytes).context("is not a safetensors file")?;
     file.tensors()
         .into_iter()
         .map(|(name, view)| {
-            ensure!(view.dtype() == Dtype::F32, "{name} is {:?}; float32 is expected", view.dtype());
+            ensure!(view.dtype() == Dtype::F32, "{name} has type {:?}; expected float32", view.dtype());
             let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
         })

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::bundle::{self, Files, Manifest, Sums};
 use crate::dataset::{Mnist, read_labels, write_labels};
@@ -292,8 +292,8 @@ impl Forger<'_> {
         let mut trainer = Trainer::new(self.engine, model, self.run, &self.plan.input, &split, seed);
         let path = self.path("weights", "safetensors");
         let weights = from_safetensors(self.file(&path)?)?;
-        trainer.load_weights(&weights).map_err(|e| anyhow!(e))?;
-        (0..self.run.steps_per_epoch()).for_each(|_| drop(trainer.step()));
+        trainer.load_weights(&weights)?;
+        (0..self.run.steps_per_epoch()).for_each(|_| trainer.step());
         Ok(trainer.into_network())
     }
 

@@ -151,6 +151,8 @@ struct Watch<'a, 'b> {
 }
 
 impl Observer for Watch<'_, '_> {
+    type Error = anyhow::Error;
+
     fn step(&mut self, trainer: &Trainer) -> Result<()> {
         let steps = self.run.steps_per_epoch();
         if let Some(before) = trainer.done().checked_sub(1) {
@@ -200,7 +202,7 @@ fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {
 /// # Errors
 /// Names the layer and both shapes: a fault of this program. Or a batch that libtorch cannot do on this machine.
 pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Result<()> {
-    let traces = caught(|| network.trace(facts.batch, model.input))
+    let traces = caught(|| network.trace_shapes(facts.batch, model.input))
         .map_err(|why| anyhow!("{} images through the live `{}`: {why}", facts.batch, model.name))?;
     ensure!(traces.len() == facts.layers.len(), "the live `{}` has {} layers", model.name, traces.len());
     for (live, stated) in traces.iter().zip(&facts.layers) {

@@ -3,7 +3,7 @@
 //! Owns the chain's form, the draw checked anew, and the comparison: in the same environment class the state's
 //! hash, elsewhere the displacement within the tolerances.
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::machine::{Machine, seeds};
 use super::{Outcome, Read};
@@ -87,11 +87,11 @@ fn replay_segment(
     match segment.step {
         // What a bundle holds is not taken for what follows from the seed.
         0 => ensure!(evidence.state.is_empty(), "a state is kept, where the seed gives it"),
-        step => trainer.load_state(&evidence.state, step).map_err(|e| anyhow!(e))?,
+        step => trainer.load_state(&evidence.state, step)?,
     }
     let start = trainer.state();
     ensure!(state_sha256(&start)? == segment.start_sha256, "its start is not the state of the chain");
-    (0..segment.steps).for_each(|_| drop(trainer.step()));
+    (0..segment.steps).for_each(|_| trainer.step());
     let end = trainer.state();
     let (parameters, buffers) = errors(&evidence.displacement, &displacement(&start, &end));
     ensure!(
@@ -119,7 +119,7 @@ fn ends_in_weights(
     end: &[NamedTensor],
     weights: &[NamedTensor],
 ) -> Result<()> {
-    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.is_optimizers()).cloned().collect();
+    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.is_optimizer_state()).cloned().collect();
     let find = |name: &str| weights.iter().find(|w| w.name == name);
     ensure!(
         own.len() == weights.len() && own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape)),

@@ -113,7 +113,7 @@ pub fn displacement(start: &[NamedTensor], end: &[NamedTensor]) -> Displacement 
     let values = |state: &[NamedTensor], buffers: bool| -> Vec<f32> {
         state
             .iter()
-            .filter(|t| !t.is_optimizers() && t.is_buffer() == buffers)
+            .filter(|t| !t.is_optimizer_state() && t.is_buffer() == buffers)
             .flat_map(|t| t.values.iter().copied())
             .collect()
     };
