@@ -1,8 +1,8 @@
-//! SHA-256 in the form that bundles write it: lower-case hex.
+//! SHA-256 digests in lower-case hex, as bundles store them.
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of some bytes, 64 hex digits.
+/// The SHA-256 of `bytes` as 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     to_hex(&Sha256::digest(bytes))
 }
