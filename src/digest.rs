@@ -11,3 +11,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+
+/// The first 12 digits of a hash, which are enough for a reader to tell two apart.
+pub fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -12,14 +12,13 @@ use serde::Serialize;
 
 use super::options::Build;
 use super::progress::{Bar, Timing};
-use crate::bundle::{self, Files};
+use crate::bundle::{self, Files, SeedFiles};
 use crate::claims;
-use crate::dataset::CLASSES;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine, recordings_refused};
 use crate::paths;
 use crate::report::{Rendition, Templates};
-use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts, stem};
+use crate::results::{Data, PlanFacts, Results, RunResult, SCHEMA, model_facts};
 use crate::study::{Plan, Source};
 use crate::text::numbers::{count, duration, fixed, percent, plural};
 use crate::training::RunCache;
@@ -78,21 +77,21 @@ pub fn run(options: &Build) -> Result<u8> {
 
     let mut kept = RunCache::beside(&place);
     let (runs, mut files, timings) = train(options, &plan, &engine, &data, &mut kept, &say)?;
-    let mut test_classes = [0; CLASSES];
-    data.test.labels.iter().for_each(|l| test_classes[usize::from(*l)] += 1);
     let mut results = Results {
         schema: SCHEMA,
         environment: engine.environment.clone(),
-        data: Data { train_images: data.train.len(), test_images: data.test.len(), test_classes },
+        data: Data {
+            train_images: data.train.len(),
+            test_images: data.test.len(),
+            test_classes: data.test.class_counts(),
+        },
         models: facts,
         runs,
         comparisons: IndexMap::new(),
         digits: IndexMap::new(),
     };
-    let predictions = |run: &str, seed: u64| {
-        let path = format!("predictions/{}.idx1-ubyte", stem(run, seed, plan.runs[run].seeds.len()));
-        read_labels(&files[&path])
-    };
+    let predictions =
+        |run: &str, seed: u64| read_labels(&files[&SeedFiles::of_plan(&plan.runs[run], seed).predictions()]);
     results.compare(&source.study, &data.test.labels, predictions, |i| data.test.get(i))?;
     files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
     files.insert(bundle::STUDY.to_owned(), source.yaml.clone().into_bytes());
@@ -189,10 +188,11 @@ fn train(
     for (name, run) in &plan.runs {
         let mut seeds = Vec::with_capacity(run.seeds.len());
         for &seed in &run.seeds {
-            let stem = stem(name, seed, run.seeds.len());
+            let names = SeedFiles::of_plan(run, seed);
             let model = &plan.models[&run.model];
             let inputs = inputs_digest(&engine.environment, &plan.input, model, run, seed);
-            let mut bar = Bar::new(&stem, seed, (run.epochs * run.steps_per_epoch()) as u64, options.quiet);
+            let mut bar =
+                Bar::new(&names.to_string(), seed, (run.epochs * run.steps_per_epoch()) as u64, options.quiet);
             let (outcome, how) = match kept.find(&inputs).filter(|_| !options.fresh) {
                 Some(outcome) => {
                     bar.timing.kept = true;
@@ -208,15 +208,15 @@ fn train(
             let how = if how.is_empty() { duration(timing.seconds) } else { how };
             let result = &outcome.result;
             say(&format!(
-                "{stem}: {} of {} test images right ({}), loss {}; {how}",
+                "{names}: {} of {} test images right ({}), loss {}; {how}",
                 count(result.correct() as u64),
                 count(data.test.len() as u64),
                 percent(result.accuracy(), 2),
                 fixed(result.test_loss, 4)
             ));
-            files.insert(format!("predictions/{stem}.idx1-ubyte"), write_labels(&outcome.predictions));
-            files.insert(format!("weights/{stem}.safetensors"), outcome.weights);
-            files.insert(format!("evidence/{stem}.safetensors"), outcome.evidence);
+            files.insert(names.predictions(), write_labels(&outcome.predictions));
+            files.insert(names.weights(), outcome.weights);
+            files.insert(names.evidence(), outcome.evidence);
             timings.push(timing);
             seeds.push(outcome.result);
         }

@@ -21,6 +21,7 @@ use anyhow::{Context, Result, anyhow};
 
 use crate::claims;
 use crate::engine::caught;
+use crate::exit_code::ExitCode;
 use crate::study::{Plan, Source};
 pub use crate::text::terminal::one_line;
 pub use options::Cli;
@@ -38,12 +39,12 @@ fn run_command(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Build(options) => build::run(&options),
         Command::Summary(options) => summary::run(&options),
-        Command::Verify(options) => verify::run(&options),
-        Command::Render(options) => render::run(&options),
-        Command::Publish(options) => publish::run(&options),
-        Command::Diff(options) => diff::run(&options),
+        Command::Verify(options) => verify::run(&options).map(ExitCode::status),
+        Command::Render(options) => render::run(&options).map(ExitCode::status),
+        Command::Publish(options) => publish::run(&options).map(ExitCode::status),
+        Command::Diff(options) => diff::run(&options).map(ExitCode::status),
         Command::Data(options) => data::run(&options),
-        Command::Demo(options) => demo::run(&options),
+        Command::Demo(options) => demo::run(&options).map(ExitCode::status),
         Command::Completions(options) => completions::run(&options),
     }
 }
@@ -70,6 +71,11 @@ fn report_date(study: &crate::study::Study) -> Result<Option<String>> {
         format!("SOURCE_DATE_EPOCH is `{epoch}`: a number of seconds is needed; correct or unset it")
     })?;
     Ok(Some(date.format("%Y-%m-%d").to_string()))
+}
+
+/// A value as the JSON document that `--json` prints.
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
 /// Writes a line to standard error; where it cannot be written (`2>&1 | head`) there is nobody to tell.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::read::GzDecoder;
 
-use super::{PIXELS, idx};
+use super::{CLASSES, PIXELS, idx};
 use crate::digest::sha256_hex;
 
 /// One of MNIST's files: its name, bytes when raw, and SHA-256 when raw.
@@ -58,6 +58,13 @@ impl ImageSet {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// How many images each class has.
+    pub fn class_counts(&self) -> [usize; CLASSES] {
+        let mut counts = [0; CLASSES];
+        self.labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
+        counts
     }
 
     /// The pixels of one image.

@@ -260,14 +260,6 @@ pub fn is_loss(x: f64) -> bool {
     (0.0..=MAX_LOSS).contains(&x)
 }
 
-/// `name` for a run of one seed, `name.seedN` for one of several.
-pub fn stem(name: &str, seed: u64, seeds: usize) -> String {
-    match seeds {
-        1 => name.to_owned(),
-        _ => format!("{name}.seed{seed}"),
-    }
-}
-
 impl ModelFacts {
     /// The facts of a model, shapes for batches of the given size.
     pub fn of(model: &Model, batch: usize) -> Self {

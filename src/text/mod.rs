@@ -15,3 +15,16 @@ pub enum Lang {
     /// Ukrainian.
     Uk,
 }
+
+/// An error with its causes on one line: `cannot read a.zip: No such file or directory`.
+pub fn error_chain(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> String {
+    let error = error.into();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
