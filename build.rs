@@ -1,4 +1,7 @@
-//! Compiles the C++ shim, tells the program where libtorch lies at run time, and hashes the program's source.
+//! Build script: compiles the C++ shim, sets the run-time search path for libtorch, and hashes the program's source.
+
+#[path = "src/training/sources.rs"]
+mod sources;
 
 use std::path::{Path, PathBuf};
 
@@ -18,8 +21,8 @@ fn main() {
         .compile("mnist_report_shim");
     println!("cargo:rustc-link-lib=torch_cpu");
     println!("cargo:rustc-link-lib=c10");
-    // The program finds libtorch from target/release and from target/release/deps, wherever the repository
-    // lies; LD_LIBRARY_PATH goes before it.
+    // Relative paths, so that the repository can be moved: one for target/release, one for target/release/deps.
+    // LD_LIBRARY_PATH takes precedence over them.
     for up in ["../../", "../../../"] {
         println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/{up}libtorch/torch/lib");
     }
@@ -31,16 +34,21 @@ fn main() {
         collect(&root.join(folder), Path::new(folder), &mut files);
     }
     files.sort();
-    let mut all = Sha256::new();
+    let (mut all, mut computing) = (Sha256::new(), Sha256::new());
     for file in &files {
         let bytes = std::fs::read(root.join(file)).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        all.update(format!("{} {}\n", hex(&Sha256::digest(&bytes)), file.display()));
+        let line = format!("{} {}\n", hex(&Sha256::digest(&bytes)), file.display());
+        all.update(&line);
+        if sources::computes(&file.to_string_lossy()) {
+            computing.update(&line);
+        }
         println!("cargo:rerun-if-changed={}", file.display());
     }
     println!("cargo:rustc-env=MNIST_REPORT_SOURCE_SHA256={}", hex(&all.finalize()));
+    println!("cargo:rustc-env=MNIST_REPORT_COMPUTING_SHA256={}", hex(&computing.finalize()));
 }
 
-/// Every file below a folder, as paths from the repository's root.
+/// Adds every file of a folder and its subfolders, as paths relative to the repository's root.
 fn collect(folder: &Path, name: &Path, files: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     for entry in entries {

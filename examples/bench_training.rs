@@ -14,8 +14,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
 use mnist_report::engine::{
-    DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, leave, record_steps,
-    without_outside_settings,
+    DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, quick_exit, record_steps,
+    restart_without_overrides,
 };
 use mnist_report::paths;
 use mnist_report::study::{Plan, Source};
@@ -30,6 +30,8 @@ struct Clock {
 }
 
 impl Observer for Clock {
+    type Error = anyhow::Error;
+
     fn step(&mut self, _: &Trainer) -> Result<()> {
         if std::mem::take(&mut self.first) {
             self.since = Instant::now();
@@ -45,7 +47,7 @@ impl Observer for Clock {
 }
 
 fn main() -> Result<()> {
-    without_outside_settings()?;
+    restart_without_overrides()?;
     let mut words = std::env::args().skip(1);
     let (study, name) = words.next().zip(words.next()).context("usage: bench_training STUDY RUN [--no-dropout]")?;
     let (mut dropout, mut export) = (true, None);
@@ -75,7 +77,7 @@ fn main() -> Result<()> {
     let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, run.seeds[0]);
     if let Some(folder) = export {
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network().tensors())?)?;
+        std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network().tensors()))?;
         let order = |epoch| trainer.epoch_order(epoch).iter().map(|i| chosen[*i as usize]).collect::<Vec<u32>>();
         let orders: Vec<Vec<u32>> = (1..=run.epochs).map(order).collect();
         std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string(&orders)?)?;
@@ -84,14 +86,14 @@ fn main() -> Result<()> {
     let mut clock = Clock { since: Instant::now(), first: true, epochs: Vec::new() };
     trainer.run(&mut clock)?;
     let (losses, seconds): (Vec<f64>, Vec<f64>) = clock.epochs.into_iter().unzip();
-    let recorded = trainer.recorded();
+    let stats = trainer.replay_stats();
     let what = serde_json::json!({
         "environment": engine.environment.to_string(), "images": chosen.len(), "losses": losses, "seconds": seconds,
-        "state": state_sha256(&trainer.state())?,
-        "recorded": {"kinds": recorded.kinds, "steps": recorded.steps, "refused": recorded.refused},
+        "state": state_sha256(&trainer.state()),
+        "recorded": {"kinds": stats.recordings, "steps": stats.steps, "refused": stats.refused},
     });
     println!("{what}");
     // As the program does: no time goes to taking libtorch down, and nothing can fail there.
     std::io::stdout().flush()?;
-    leave(0)
+    quick_exit(0)
 }

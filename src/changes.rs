@@ -1,22 +1,22 @@
-//! Where two JSON values differ: the keys, each with both values.
-//!
-//! Owns the walk and the form of a key's path, `models.slim.layers[0].parameters`; what a difference means is its
-//! reader's.
+//! The keys under which two JSON values differ, such as `models.slim.layers[0].parameters`.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// One key under which two values differ; null where one has no such key.
+/// A key with both values; `null` in a value that has no such key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
+    /// The key's path.
     pub what: String,
+    /// The first value.
     pub a: Value,
+    /// The second value.
     pub b: Value,
 }
 
-/// Every difference between two values, in the order of the keys; `what` names the values themselves.
+/// Every difference between two values, in the order of the keys; `what` is the path of the values themselves.
 pub fn changes<T: Serialize>(what: &str, a: &T, b: &T) -> Vec<Change> {
-    // Only numbers that JSON has no form for fail; null then shows that there is none.
+    // Serializing fails only for numbers that JSON cannot hold; they become null.
     let value = |t: &T| serde_json::to_value(t).unwrap_or_default();
     let mut changes = Vec::new();
     compare(what.to_owned(), &value(a), &value(b), &mut changes);
@@ -48,7 +48,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn names_keys_of_both_sides_and_lists_of_other_lengths_whole() {
+    fn keys_of_both_sides_are_listed_and_lists_of_unequal_length_are_one_change() {
         let a = json!({"x": {"y": [1, 2]}, "only_a": true, "list": [1]});
         let b = json!({"x": {"y": [1, 3]}, "list": [1, 2], "only_b": "b"});
         let found: Vec<_> = changes("", &a, &b).into_iter().map(|c| (c.what, c.a, c.b)).collect();

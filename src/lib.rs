@@ -1,27 +1,44 @@
-//! mnist-report: one YAML study of a small neural network becomes a report that proves itself.
+//! mnist-report: turns one YAML study of a small neural network into a report that others can verify.
 //!
-//! Data flows one way: `study` -> plan -> `engine` runs -> `results` -> `claims` -> `report` -> `bundle`;
-//! `verify` and `diff` read bundles. `engine` alone touches libtorch.
+//! Data flows one way: `study` -> plan -> `training` on the `engine` -> `results` -> `claims` -> `report` -> `bundle`;
+//! `verify` and `diff` read bundles. Only `engine` uses libtorch. ARCHITECTURE.md has the map.
 
-pub mod bundle;
+// In the order of the flow: a module uses only those above it.
+pub mod text;
+
 pub mod changes;
-pub mod claims;
-pub mod cli;
-pub mod dataset;
-pub mod demo;
-pub mod diff;
 pub mod digest;
-pub mod engine;
 pub mod exit_code;
-pub mod model;
 pub mod one_of;
 pub mod paths;
-pub mod report;
-pub mod results;
 pub mod rng;
 pub mod rung;
-pub mod study;
 pub mod tensors;
-pub mod text;
+
+pub mod dataset;
+
+pub mod model;
+
+pub mod study;
+
+pub mod engine;
+
+pub mod results;
+
 pub mod training;
+
+pub mod claims;
+
+pub mod report;
+
+pub mod bundle;
+
+pub mod build;
+
 pub mod verify;
+
+pub mod diff;
+
+pub mod demo;
+
+pub mod cli;

@@ -1,37 +1,38 @@
-//! Parse, run, print the error, exit code.
+//! Parses the command line, runs the command, prints its error and exits.
 
 use std::io::Write;
 
 use clap::Parser;
 use mnist_report::cli::{self, Cli};
 use mnist_report::engine;
+use mnist_report::exit_code::ExitCode;
 
 fn main() {
-    let code = code();
-    // A reader that has gone is no error.
+    let status = status();
+    // Ignore broken pipes.
     let _ = std::io::stdout().flush();
-    // libtorch takes its operators down one by one: a third of the time of a short command.
-    engine::leave(code)
+    // libtorch unregisters its operators one by one at exit, a third of the time of a short command.
+    engine::quick_exit(status)
 }
 
-fn code() -> u8 {
-    if let Err(error) = engine::without_outside_settings() {
-        cli::say(&format!("error: cannot start again without OMP_*, MKL_* and the like: {error}; unset them"));
-        return 2;
+fn status() -> u8 {
+    if let Err(error) = engine::restart_without_overrides() {
+        cli::say(&format!("error: cannot restart without OMP_*, MKL_* and similar variables: {error}; unset them"));
+        return ExitCode::Failure.status();
     }
     let options = match Cli::try_parse() {
         Ok(options) => options,
-        // Help and version are said so, too.
-        Err(said) => {
-            let _ = said.print();
-            return u8::try_from(said.exit_code()).unwrap_or(2);
+        // clap reports --help and --version as errors, too.
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
         }
     };
     match cli::run(options) {
-        Ok(code) => code,
+        Ok(code) => code.status(),
         Err(error) => {
             cli::say(&format!("error: {}", cli::one_line(&format!("{error:#}"))));
-            2
+            ExitCode::Failure.status()
         }
     }
 }

@@ -1,11 +1,9 @@
-//! Where the program finds what the repository ships, from whatever folder it is started.
-//!
-//! Owns the search order: the current folder, then the repository that the program was built in.
+//! Finds the repository's files (studies, data) from any current folder.
 
 use std::path::{Path, PathBuf};
 
-/// A file or folder of the repository: below the current folder if it is there, else below the program's
-/// own repository (two folders above `target/release/mnist-report`).
+/// The path of a repository file or folder: relative to the current folder if it exists there, otherwise in the repository
+/// that contains `target/release/mnist-report`. If it exists in neither, returns `relative`.
 pub fn of_repository(relative: &str) -> PathBuf {
     let here = PathBuf::from(relative);
     if here.exists() {
@@ -16,7 +14,7 @@ pub fn of_repository(relative: &str) -> PathBuf {
     found.unwrap_or(here)
 }
 
-/// The folder of a study's data: its `data:`, relative to the study file, else `data/mnist`.
+/// The folder of a study's data: its `data` key, relative to the study file, or the repository's `data/mnist`.
 pub fn data_dir(study_file: &Path, data: Option<&Path>) -> PathBuf {
     match data {
         Some(dir) => study_file.parent().unwrap_or(Path::new("")).join(dir),

@@ -1,26 +1,25 @@
-//! The study's random streams: every draw is keyed by what it is for, so any of them can be made alone.
+//! Random numbers. Each purpose (initial weights, order of images, dropout masks, ...) has a random stream of its own, so any
+//! draw can be repeated without the draws before it. The device's own generator is never used: a CPU and a GPU get the same
+//! numbers, and a training step can be replayed on its own.
 //!
-//! Owns keys, uniform numbers, permutations and masks. A device's own generator is never used: a CPU and
-//! a GPU walk the same path, and a step can be replayed without those before it.
-//!
-//! A stream is ChaCha8 under the key SHA-256("mnist-report stream 1" and the purpose, seed and counters).
+//! A stream is ChaCha8 whose key is the SHA-256 of `mnist-report stream 1`, the seed, the purpose and its counters.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
 
-/// What a stream is for.
+/// What a stream is used for. Epochs and steps count from 1.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose<'a> {
-    /// The first values of a tensor, by its name.
+    /// Initial values of a tensor.
     Init { tensor: &'a str },
-    /// Which training images.
+    /// Choice of the training images.
     Subset,
-    /// Which training images are kept for choosing models by.
+    /// Choice of the validation images, which are held out from training.
     HoldOut,
-    /// The order of the images in an epoch.
+    /// Order of the training images in an epoch.
     Order { epoch: usize },
-    /// A dropout layer's mask at a step.
+    /// Dropout mask of a layer at a step.
     Dropout { layer: &'a str, epoch: usize, step: usize },
 }
 
@@ -40,14 +39,14 @@ impl Stream {
         Self::keyed(format!("mnist-report stream 1\nseed {seed}\n{label}\n").as_bytes())
     }
 
-    /// The stream under any key.
+    /// The stream of an arbitrary key.
     pub fn keyed(key: &[u8]) -> Self {
         Self(ChaCha8Rng::from_seed(Sha256::digest(key).into()))
     }
 
     /// An integer below `n`, without bias (Lemire 2019, "Fast random integer generation in an interval").
     pub fn below(&mut self, n: u32) -> u32 {
-        assert!(n > 0, "an empty range has no numbers");
+        assert!(n > 0, "cannot draw from an empty range");
         let mut product = u64::from(self.0.next_u32()) * u64::from(n);
         if (product as u32) < n {
             let threshold = n.wrapping_neg() % n;
@@ -58,15 +57,15 @@ impl Stream {
         (product >> 32) as u32
     }
 
-    /// Shuffles in place (Fisher-Yates). Written out here since a library's shuffle may draw otherwise
-    /// in its next version, and results would silently change.
+    /// Shuffles in place (Fisher-Yates). Not a library's shuffle, because its next version may draw in another way and
+    /// results would change silently.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i as u32 + 1) as usize);
         }
     }
 
-    /// `n` values uniform in [-bound, bound), 24 random bits each, computed in f64 and rounded once.
+    /// `n` values, uniform in [-bound, bound), made of 24 random bits each, computed in f64 and rounded once to f32.
     pub fn uniform(&mut self, n: usize, bound: f64) -> Vec<f32> {
         (0..n)
             .map(|_| {
@@ -76,14 +75,14 @@ impl Stream {
             .collect()
     }
 
-    /// A dropout mask of `n` values: 0 with probability `p`, else 1 / (1 - p).
+    /// A dropout mask of `n` values: 0 with probability `p`, otherwise 1 / (1 - p).
     pub fn dropout_mask(&mut self, n: usize, p: f64) -> Vec<f32> {
         let keep = (1.0 / (1.0 - p)) as f32;
         let is_kept = is_kept(p);
         self.bytes(4 * n).chunks_exact(4).map(|word| if is_kept(word) { keep } else { 0.0 }).collect()
     }
 
-    /// The same as bits, one where a value is kept: eight values a byte, the first in its lowest bit.
+    /// The same mask as bits: 1 means keep. A byte has eight values, the first in its lowest bit.
     pub fn dropout_bits(&mut self, n: usize, p: f64) -> Vec<u8> {
         let is_kept = is_kept(p);
         let byte = |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(is_kept(word)) << i).sum();
@@ -97,7 +96,7 @@ impl Stream {
     }
 }
 
-/// Whether dropout with probability `p` keeps a value for which four bytes were drawn.
+/// Returns a function that tells from four random bytes whether dropout with probability `p` keeps a value.
 fn is_kept(p: f64) -> impl Fn(&[u8]) -> bool {
     let drop_below = (p * 4_294_967_296.0) as u32;
     move |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]) >= drop_below
@@ -108,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streams_are_fixed_for_ever() {
-        // These values are the contract: a change of them changes every Report ID.
+    fn streams_do_not_change() {
+        // If these values change, every Report ID changes.
         let mut s = Stream::new(1, Purpose::Order { epoch: 1 });
         let mut items: Vec<u32> = (0..10).collect();
         s.shuffle(&mut items);
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn purposes_and_seeds_part_the_streams() {
+    fn purposes_and_seeds_have_different_streams() {
         let draw = |seed, purpose| Stream::new(seed, purpose).uniform(4, 1.0);
         let base = draw(1, Purpose::Dropout { layer: "d", epoch: 1, step: 2 });
         assert_eq!(base, draw(1, Purpose::Dropout { layer: "d", epoch: 1, step: 2 }));
@@ -129,19 +128,19 @@ mod tests {
     }
 
     #[test]
-    fn masks_drop_the_stated_share_and_keep_the_mean() {
+    fn masks_drop_the_given_share_and_keep_the_mean() {
         let mask = Stream::keyed(b"mask").dropout_mask(200_000, 0.25);
         let dropped = mask.iter().filter(|v| **v == 0.0).count() as f64 / 200_000.0;
         assert!((dropped - 0.25).abs() < 0.005, "{dropped}");
         assert!(mask.iter().all(|v| *v == 0.0 || *v == (4.0f64 / 3.0) as f32));
         let bits = Stream::keyed(b"mask").dropout_bits(199_999, 0.25);
         let unpacked = (0..199_999).map(|i| if bits[i / 8] >> (i % 8) & 1 == 1 { (4.0f64 / 3.0) as f32 } else { 0.0 });
-        assert!(unpacked.eq(mask[..199_999].iter().copied()), "the same, as bits");
+        assert!(unpacked.eq(mask[..199_999].iter().copied()), "bits and values differ");
         assert!(Stream::keyed(b"none").dropout_mask(1000, 0.0).iter().all(|v| *v == 1.0));
     }
 
     #[test]
-    fn uniform_fills_its_bounds_and_below_has_no_bias() {
+    fn uniform_covers_its_range_and_below_has_no_bias() {
         let values = Stream::keyed(b"u").uniform(100_000, 0.5);
         let (lo, hi) = values.iter().fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
         assert!(lo >= -0.5 && hi < 0.5 && lo < -0.4999 && hi > 0.4999, "{lo} {hi}");

@@ -1,26 +1,26 @@
-//! The rungs of `verify`: their order and their names, which reports list and options take.
+//! The rungs of `verify`: their order and names, for reports, options and the checks themselves.
 
 use serde::Serialize;
 
 /// A rung of the verification ladder; cheaper rungs come first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rung {
-    /// Every file has the hash that SHA256SUMS lists; none is missing, none was added.
+    /// Compares the files with SHA256SUMS.
     Files,
-    /// The data are MNIST, and the study is the one that the manifest names.
+    /// Checks the data and the study.
     Inputs,
-    /// Parameter counts, shapes, sizes and the claims on them, recomputed.
+    /// Recomputes what needs no training.
     Exact,
-    /// Report and figures, rendered again.
+    /// Renders the report again.
     Render,
-    /// Accuracies and confusion matrices, recomputed from the predictions.
+    /// Recomputes accuracies and confusion matrices from the predictions.
     Metrics,
-    /// The stored weights, evaluated again.
+    /// Evaluates the stored weights.
     Weights,
-    /// Segments of the training, replayed.
+    /// Replays segments of the training.
     Replay,
-    /// Every run, trained again.
+    /// Trains every run again.
     Rerun,
 }
 
@@ -40,6 +40,20 @@ impl Rung {
             Self::Weights => "weights",
             Self::Replay => "replay",
             Self::Rerun => "rerun",
+        }
+    }
+
+    /// What it shows, in a line of help.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Files => "Every file has the hash in SHA256SUMS",
+            Self::Inputs => "The data are MNIST, and the study is the one named",
+            Self::Exact => "Counts, shapes, sizes and the claims on them, recomputed",
+            Self::Render => "Report and figures, rendered again",
+            Self::Metrics => "Accuracies and confusion matrices, recomputed from the predictions",
+            Self::Weights => "The stored weights, evaluated again",
+            Self::Replay => "Segments of the training, replayed",
+            Self::Rerun => "Every run, trained again",
         }
     }
 }

@@ -1,9 +1,19 @@
-//! Named tensors outside the device, and the safetensors files they are stored in.
+//! Named tensors in host memory, and the safetensors files that store them.
 
-use anyhow::{Context, Result, ensure};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use thiserror::Error;
 
-/// A tensor that has left the device: PyTorch's name, shape, values in row-major order.
+/// Bytes that are not a safetensors file of this program's kind.
+#[derive(Debug, Error)]
+pub enum TensorError {
+    #[error("is not a safetensors file")]
+    Format(#[from] SafeTensorError),
+    #[error("{name} is {found:?}; float32 is expected")]
+    Type { name: String, found: Dtype },
+}
+
+/// A tensor copied from the device: PyTorch's name, shape, values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     pub name: String,
@@ -12,46 +22,45 @@ pub struct NamedTensor {
 }
 
 impl NamedTensor {
-    /// What the names of an optimizer's tensors start with in a training's state.
+    /// The prefix of an optimizer's tensors in the state of a training.
     pub(crate) const OPTIMIZER: &str = "optimizer.";
 
-    /// Whether it is an optimizer's, of a training's state; else it is a network's.
-    pub fn is_optimizers(&self) -> bool {
+    /// Whether it belongs to the optimizer; otherwise it belongs to the network.
+    pub fn is_optimizer_state(&self) -> bool {
         self.name.starts_with(Self::OPTIMIZER)
     }
 
-    /// Whether it is a running statistic.
+    /// Whether it is a running statistic of a batch normalisation.
     pub fn is_buffer(&self) -> bool {
         self.name.contains(".running_")
     }
 }
 
-/// Tensors as a safetensors file: same tensors, same bytes.
+/// Writes tensors as a safetensors file; the same tensors give the same bytes.
 ///
-/// # Errors
-/// None that tensors of this program can cause.
-pub fn to_safetensors(tensors: &[NamedTensor]) -> Result<Vec<u8>> {
+/// # Panics
+/// On a shape that does not fit the values, or a repeated name.
+pub fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|(t, b)| Ok((t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), b)?)))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(safetensors::serialize(views, None)?)
+    let views = tensors.iter().zip(&bytes).map(|(t, b)| {
+        let view = TensorView::new(Dtype::F32, t.shape.clone(), b).expect("a shape that fits its values");
+        (t.name.as_str(), view)
+    });
+    safetensors::serialize(views, None).expect("tensors with different names")
 }
 
-/// The tensors of a safetensors file.
+/// Reads the tensors of a safetensors file.
 ///
 /// # Errors
 /// Not safetensors, or not float32.
-pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>> {
-    let file = SafeTensors::deserialize(bytes).context("is not a safetensors file")?;
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| {
-            ensure!(view.dtype() == Dtype::F32, "{name} is {:?}; float32 is expected", view.dtype());
-            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
-        })
-        .collect()
+pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>, TensorError> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        if view.dtype() != Dtype::F32 {
+            return Err(TensorError::Type { name, found: view.dtype() });
+        }
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
+    });
+    tensors.collect()
 }

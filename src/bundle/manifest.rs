@@ -1,11 +1,9 @@
-//! manifest.json: inputs with their hashes, the digests, the environment class, the list of files.
-//!
-//! Owns what counts as an input and what each digest covers.
+//! manifest.json: the inputs with their hashes, the digests, the environment and the list of files.
 
-use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{MANIFEST, TOLERANCES, Tolerances};
+use super::layout::{MANIFEST, STUDY};
+use super::tolerances::{TOLERANCES, Tolerances};
 use crate::claims;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
@@ -17,26 +15,33 @@ use crate::text::Lang;
 
 const SCHEMA: u32 = 1;
 
-/// The SHA-256 over the program's source, templates and lock file, taken when it was built.
+/// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
 pub const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
 
-/// What a bundle was made from and by, and what its numbers are comparable with.
+/// What a bundle was made from, by which program, and in which environment.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// The schema's version.
     pub schema: u32,
+    /// The study's title.
     pub title: String,
+    /// The date that the report prints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// What the report is written in.
+    /// The report's language.
     pub language: Lang,
+    /// The program that built the bundle.
     pub program: Program,
+    /// The environment class in which the networks were trained.
     pub environment: Environment,
+    /// Data, study, templates, program, libtorch.
     pub inputs: Vec<InputFile>,
+    /// Digests of inputs and results.
     pub digests: Digests,
-    /// How far a verification in another environment class may be off.
+    /// How far a verification in another environment class may differ.
     pub tolerances: Tolerances,
-    /// Every file that SHA256SUMS covers.
+    /// Every file that SHA256SUMS lists.
     pub files: Vec<String>,
 }
 
@@ -44,19 +49,23 @@ pub struct Manifest {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Program {
+    /// `mnist-report`.
     pub name: String,
+    /// Its version.
     pub version: String,
+    /// Its [`SOURCE_SHA256`].
     pub source_sha256: String,
+    /// The digest of the templates that rendered the report.
     pub templates_sha256: String,
 }
 
-/// SHA-256 over three kinds of content.
+/// SHA-256 of three kinds of content.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Digests {
     /// Data, study, templates, program, libtorch.
     pub inputs: String,
-    /// What any machine computes identically.
+    /// What every machine computes alike.
     pub exact: String,
     /// The results of training.
     pub measured: String,
@@ -100,21 +109,34 @@ impl Manifest {
         text
     }
 
-    /// Reads manifest.json.
+    /// Parses manifest.json.
     ///
     /// # Errors
     /// Not JSON, or another schema.
-    pub fn from_json(text: &str) -> Result<Self> {
-        let manifest: Self = serde_json::from_str(text).context("does not follow the schema")?;
-        ensure!(manifest.schema == SCHEMA, "schema {} is not {SCHEMA}", manifest.schema);
+    pub fn from_json(text: &str) -> Result<Self, ManifestError> {
+        let manifest: Self = serde_json::from_str(text)?;
+        if manifest.schema != SCHEMA {
+            return Err(ManifestError::Schema(manifest.schema));
+        }
         Ok(manifest)
     }
+}
+
+/// A manifest.json that this program cannot read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or other keys or types.
+    #[error("does not follow the schema")]
+    Form(#[from] serde_json::Error),
+    /// Of another version of the schema.
+    #[error("schema {0} is not {SCHEMA}, the one that this program reads")]
+    Schema(u32),
 }
 
 /// The inputs of a build, in the order in which reports list them.
 pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
-    let mut inputs = vec![input("study.yaml", sha256_hex(study_yaml))];
+    let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, templates.digest()));
     inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
@@ -124,14 +146,14 @@ pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
     inputs
 }
 
-/// The digest over a list of inputs.
+/// The digest of a list of inputs.
 pub fn inputs_digest(inputs: &[InputFile]) -> String {
     let list: String = inputs.iter().map(|i| format!("{}  {}\n", i.sha256, i.name)).collect();
     sha256_hex(list.as_bytes())
 }
 
-/// The digest of what any machine computes identically: model facts, plans, subsets, and the verdicts on
-/// claims that need no training.
+/// The digest of what every machine computes alike: model facts, plans, subsets, and the verdicts on claims that need no
+/// training.
 pub fn exact_digest(study: &Study, results: &Results) -> String {
     let mut untrained = results.clone();
     untrained.runs.clear();

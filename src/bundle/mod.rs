@@ -1,8 +1,16 @@
-//! The bundle: what a build leaves, hashed, and how it comes to lie on the disk whole or not at all.
+//! The bundle: a report with everything that it was made from, and the hashes of all files.
 //!
-//! Owns file names, the manifest, the crate, SHA256SUMS, the Report ID and the published zip.
+//! [`Bundle`] is one as read from a folder or a zip. [`complete`] makes the files of a new one from results, and
+//! [`replace_folder`] writes them.
 
+mod complete;
+mod error;
+mod layout;
+mod limits;
 mod manifest;
+mod open;
+mod publish;
+mod rerender;
 mod ro_crate;
 mod sums;
 mod tolerances;
@@ -10,37 +18,39 @@ mod write;
 mod zip;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-
-pub use manifest::{Digests, Manifest, Program, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
+pub use complete::{complete, template_context};
+pub use error::{Cause, Error, ZipError};
+pub use layout::{
+    CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
+    SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
+};
+pub use limits::TooLarge;
+pub use manifest::{Digests, Manifest, ManifestError, Program, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
+pub use publish::{Published, publish};
+pub use rerender::Rerender;
 pub use ro_crate::stated_sizes;
-pub use sums::{Sums, is_inside, report_id};
+pub use sums::{Sums, SumsError, report_id};
 pub use tolerances::{TOLERANCES, Tolerances};
 pub use write::{check_place, replace_folder, write_file};
-pub use zip::{INDEX, LEAVABLE, REPORT, is_leavable, pack};
+pub use zip::pack;
 
 use crate::digest::sha256_hex;
-use crate::report::{Facts, InputFile, Rendition, Report, Templates, render};
+use crate::report::Rendition;
 use crate::results::Results;
-use crate::study::Study;
+use crate::study::{Plan, Source, Study};
+use crate::text::error_chain;
 
-pub const RESULTS: &str = "results.json";
-pub const STUDY: &str = "study.yaml";
-pub const MANIFEST: &str = "manifest.json";
-pub const CRATE: &str = "ro-crate-metadata.json";
-pub const SUMS: &str = "SHA256SUMS";
-/// Volatile facts: the one file outside SHA256SUMS.
-pub const RUN_LOG: &str = "run-log.json";
-
-/// A bundle's files by path, in SHA256SUMS's order.
+/// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A file as manifest, crate and sums list it: enough to speak of one that is not at hand.
+/// A file's hash and size, which describe it also where its content was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listed {
+    /// 64 hex digits.
     pub sha256: String,
-    /// Unknown of a file that is not at hand and whose size nothing states.
+    /// `None` if the content was left out and the crate does not state the size.
     pub bytes: Option<u64>,
 }
 
@@ -53,72 +63,151 @@ impl Listed {
 /// Listed files by path.
 pub type Listing = BTreeMap<String, Listed>;
 
-/// Whether a file is one that others are made from: results, study, predictions, weights, evidence.
-pub fn is_primary(path: &str) -> bool {
-    let folders = ["predictions/", "weights/", "evidence/"];
-    path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))
+/// A bundle as read from a folder or a zip. Its files may be damaged or forged.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// The folder or zip.
+    pub path: PathBuf,
+    /// The files that were read.
+    pub files: Files,
+    /// What is wrong with the folder or the zip itself: links, empty folders, invalid names.
+    pub problems: Vec<String>,
+    /// The files that a lean zip was published without, as SHA256SUMS and the crate list them. Nobody has checked them.
+    pub left_out: Listing,
 }
 
-/// Renders and hashes: adds report, figures, manifest, crate and sums to a bundle's primary files (results, study,
-/// predictions, weights, evidence).
-///
-/// # Errors
-/// A report that cannot be rendered.
-pub fn complete(primary: Files, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files> {
-    complete_beside(primary, &Listing::new(), study, results, rendition)
+/// What a bundle says, parsed.
+pub struct Contents {
+    /// manifest.json.
+    pub manifest: Manifest,
+    /// results.json.
+    pub results: Results,
+    /// study.yaml.
+    pub source: Source,
+    /// What the study plans.
+    pub plan: Plan,
 }
 
-/// What the templates are given for a bundle's report, as JSON.
-///
-/// # Errors
-/// A figure that cannot be drawn.
-pub fn template_context(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Result<String> {
-    let (inputs, digests) = digests(study_yaml, study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    let language = rendition.templates.language(rendition.lang)?;
-    Ok(serde_json::to_string_pretty(&Report::new(study, results, &facts, &language)?)? + "\n")
-}
-
-fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {
-    let inputs = inputs(study_yaml, templates);
-    let digests = Digests {
-        inputs: inputs_digest(&inputs),
-        exact: exact_digest(study, results),
-        measured: results.measured_digest(),
-    };
-    (inputs, digests)
-}
-
-fn facts<'a>(inputs: &'a [InputFile], digests: &'a Digests, rendition: &Rendition<'a>) -> Facts<'a> {
-    Facts { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date: rendition.date }
-}
-
-/// As `complete`, for a bundle that lists files which are not at hand.
-///
-/// # Errors
-/// As `complete`.
-pub fn complete_beside(
-    primary: Files,
-    left_out: &Listing,
-    study: &Study,
-    results: &Results,
-    rendition: &Rendition,
-) -> Result<Files> {
-    let mut files = primary;
-    let (inputs, digests) = digests(&files[STUDY], study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    for (name, text) in render(study, results, &facts, rendition)?.files {
-        files.insert(name, text.into_bytes());
+impl Contents {
+    /// The study without its text.
+    pub fn study(&self) -> &Study {
+        &self.source.study
     }
-    let names = files.keys().chain(left_out.keys()).cloned().chain([CRATE.to_owned()]).collect();
-    let manifest = Manifest::new(study, results, inputs, digests, rendition, names);
-    files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
-    let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), Listed::of(bytes))).collect();
-    listing.extend(left_out.clone());
-    let metadata = ro_crate::metadata(study, &manifest, &listing);
-    listing.insert(CRATE.to_owned(), Listed::of(metadata.as_bytes()));
-    files.insert(CRATE.to_owned(), metadata.into_bytes());
-    let sums = Sums(listing.into_iter().map(|(path, listed)| (path, listed.sha256)).collect());
-    files.insert(SUMS.to_owned(), sums.to_string().into_bytes());
-    Ok(files)
+}
+
+impl Bundle {
+    /// Reads a bundle's folder or zip.
+    ///
+    /// # Errors
+    /// A path that cannot be read, is not a bundle, or is beyond the limits of `limits.rs`.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        open::open(path)
+    }
+
+    /// The manifest, results, study and plan.
+    ///
+    /// # Errors
+    /// A file that is missing or cannot be parsed, or a study whose parts do not fit together.
+    pub fn contents(&self) -> Result<Contents, Error> {
+        let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
+        let plan = Plan::resolve(&source).map_err(|e| Error::Study(e.into()))?;
+        Ok(Contents { manifest, results, source, plan })
+    }
+
+    /// Parses manifest.json.
+    ///
+    /// # Errors
+    /// Missing, or not in this schema.
+    pub fn manifest(&self) -> Result<Manifest, Error> {
+        Manifest::from_json(self.text(MANIFEST)?).map_err(|e| Error::content(MANIFEST, e))
+    }
+
+    /// Parses results.json.
+    ///
+    /// # Errors
+    /// Missing, not in this schema, or with impossible values.
+    pub fn results(&self) -> Result<Results, Error> {
+        Results::from_json(self.text(RESULTS)?).map_err(|e| Error::content(RESULTS, e))
+    }
+
+    /// Parses study.yaml.
+    ///
+    /// # Errors
+    /// Missing, or not a study.
+    pub fn source(&self) -> Result<Source, Error> {
+        Source::from_text(Path::new(STUDY), self.text(STUDY)?).map_err(|e| Error::Study(e.into()))
+    }
+
+    /// A file's content.
+    ///
+    /// # Errors
+    /// The file is missing.
+    pub fn bytes(&self, file: &str) -> Result<&[u8], Error> {
+        self.files.get(file).map(Vec::as_slice).ok_or_else(|| Error::Missing { file: file.to_owned() })
+    }
+
+    /// A file's content as text.
+    ///
+    /// # Errors
+    /// The file is missing or not UTF-8.
+    pub fn text(&self, file: &str) -> Result<&str, Error> {
+        std::str::from_utf8(self.bytes(file)?).map_err(|_| Error::content(file, "is not UTF-8 text"))
+    }
+
+    /// A file's SHA-256; of a file that was left out, the one that SHA256SUMS lists.
+    pub fn sha256(&self, file: &str) -> Option<String> {
+        let listed = || self.left_out.get(file).map(|listed| listed.sha256.clone());
+        self.files.get(file).map(|bytes| sha256_hex(bytes)).or_else(listed)
+    }
+
+    /// The Report ID; `None` without SHA256SUMS.
+    pub fn report_id(&self) -> Option<String> {
+        self.files.get(SUMS).map(|sums| report_id(sums))
+    }
+
+    /// Whether a folder (`weights/`) was left out by `publish --lean`.
+    pub fn leaves_out(&self, folder: &str) -> bool {
+        self.left_out.keys().any(|path| path.starts_with(folder))
+    }
+
+    /// The files that SHA256SUMS must list: all but itself and the run log.
+    pub fn covered(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+        self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
+    }
+
+    /// The files that others are made from: results, study, predictions, weights, evidence.
+    pub fn primary(&self) -> Files {
+        self.files.iter().filter(|(path, _)| is_primary(path)).map(|(path, b)| (path.clone(), b.clone())).collect()
+    }
+
+    /// The files that this bundle has when its report is made again from `study` and `results`.
+    ///
+    /// # Errors
+    /// A report that cannot be rendered.
+    pub fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+        complete::complete_with(self.primary(), &self.left_out, study, results, rendition)
+    }
+
+    /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS
+    /// lists them. Empty if the files are sound.
+    pub fn damage(&self) -> Vec<String> {
+        let mut damage = self.problems.clone();
+        let listed = match self.text(SUMS).map(Sums::parse) {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(e)) => return [damage, vec![format!("{SUMS}: {e}")]].concat(),
+            Err(e) => return [damage, vec![error_chain(e)]].concat(),
+        };
+        let found: BTreeMap<&String, String> = self.covered().map(|(path, bytes)| (path, sha256_hex(bytes))).collect();
+        for (path, hash) in &listed.0 {
+            match found.get(path) {
+                None if self.left_out.contains_key(path) => {}
+                None => damage.push(format!("{path} is missing")),
+                Some(other) if other != hash => damage.push(format!("{path} was changed")),
+                Some(_) => {}
+            }
+        }
+        let extra = found.keys().filter(|path| !listed.0.contains_key(**path));
+        damage.extend(extra.map(|path| format!("{path} is not in {SUMS}")));
+        damage
+    }
 }

@@ -1,8 +1,7 @@
 //! ro-crate-metadata.json: the bundle as a research object, for archives and search engines.
 //!
-//! Owns the metadata: RO-Crate 1.1 with the Process Run Crate 0.5 profile, one run of the program as an action with
-//! its inputs and results. States nothing that the bundle does not hold already, and nothing volatile: when the build
-//! ran and how long stands in run-log.json alone, so that the action has no times.
+//! RO-Crate 1.1 with the Process Run Crate 0.5 profile: one run of the program as an action with inputs and results. It
+//! states no times, because they differ from build to build; run-log.json has them.
 //! <https://www.researchobject.org/ro-crate/specification/1.1/>,
 //! <https://www.researchobject.org/workflow-run-crate/profiles/process_run_crate/>
 
@@ -10,8 +9,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::Listing;
+use super::layout::{
+    CRATE, EVIDENCE, FIGURES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
+};
 use super::manifest::Manifest;
-use super::{CRATE, Listing, STUDY, SUMS};
 use crate::study::Study;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
@@ -22,8 +24,8 @@ const SOURCE: &str = "#program-source";
 const BUILD: &str = "#build";
 const AUTHOR: &str = "#author";
 const INSTITUTION: &str = "#institution";
-/// RO-Crate demands a date. Where neither the study nor SOURCE_DATE_EPOCH gives one, the clock may not either: the
-/// same study must give the same bytes tomorrow. This one is the zip's fixed date; the description says what it is.
+/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, it is this, and the description says
+/// so: with the clock's date the same study would give other bytes tomorrow.
 const UNDATED: &str = "1980-01-01";
 
 /// The bytes of ro-crate-metadata.json.
@@ -51,7 +53,7 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
         }
         Value::Object(file)
     }));
-    // It covers this file, so this file cannot have its hash.
+    // No hash: SHA256SUMS contains the hash of this file.
     graph.push(Value::Object(file(SUMS)));
     // RO-Crate 1.1's context is older than schema.org's sha256.
     let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
@@ -61,7 +63,7 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
     text
 }
 
-/// The sizes that a crate states of its files; none of one that cannot be read.
+/// The sizes of files that a crate states; empty if it cannot be parsed.
 pub fn stated_sizes(metadata: &[u8]) -> BTreeMap<String, u64> {
     let value: Value = serde_json::from_slice(metadata).unwrap_or_default();
     let entities = value["@graph"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -73,7 +75,7 @@ fn id(of: &str) -> Value {
     json!({"@id": of})
 }
 
-/// One reference as itself, several as a list: the compact form that RO-Crate recommends.
+/// References in the compact form that RO-Crate recommends: a single one is not in a list.
 fn ids<'a>(of: impl IntoIterator<Item = &'a str>) -> Value {
     let mut ids: Vec<Value> = of.into_iter().map(id).collect();
     match ids.len() {
@@ -95,7 +97,7 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         description = "A study of neural networks on MNIST: report, measured values and trained weights.".into();
     }
     if manifest.date.is_none() {
-        description.push_str(" (The study carries no date; the one given here stands for none.)");
+        description.push_str(" (The study carries no date; datePublished is a placeholder.)");
     }
     let mut root = object(json!({
         "@id": "./",
@@ -123,13 +125,11 @@ fn license_id(license: Option<&str>) -> &str {
     license.filter(|text| is_url(text)).unwrap_or("#license")
 }
 
-/// The licence is the author's to give: without `license:` in the study, the crate says that there is none.
+/// Only the author can give a licence: without `license:` in the study, the crate states that there is none.
 fn license(license: Option<&str>) -> Value {
     let (name, description) = match license {
         Some(text) => (text, "The licence that the study names."),
-        None => {
-            ("No licence stated", "The study names no licence: ask its author before using more than the law allows.")
-        }
+        None => ("No licence stated", "Ask the study's author before using more than the law allows."),
     };
     json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description})
 }
@@ -199,7 +199,7 @@ fn program(manifest: &Manifest) -> Vec<Value> {
     ]
 }
 
-/// The data among the inputs, as the manifest lists them: (name, SHA-256).
+/// The inputs that are data: (name, SHA-256).
 fn data_files(manifest: &Manifest) -> impl Iterator<Item = (&str, &str)> {
     let files = manifest.inputs.iter().filter(|input| input.name.ends_with("-ubyte"));
     files.map(|input| (input.name.as_str(), input.sha256.as_str()))
@@ -209,7 +209,7 @@ fn data_id(name: &str) -> String {
     format!("#mnist/{name}")
 }
 
-/// MNIST is no part of the bundle: its files are named and hashed, not listed as data of the crate.
+/// MNIST is not in the bundle: its files are named with their hashes, but are not parts of the crate.
 fn data(manifest: &Manifest) -> Vec<Value> {
     let mut entities: Vec<Value> = data_files(manifest)
         .map(|(name, sha256)| {
@@ -233,7 +233,7 @@ fn data(manifest: &Manifest) -> Vec<Value> {
         "@id": MNIST_LICENSE,
         "@type": "CreativeWork",
         "name": "Creative Commons Attribution-ShareAlike 3.0",
-        "description": "The licence of MNIST, which is no part of this bundle.",
+        "description": "The licence of MNIST, which is not part of this bundle.",
     }));
     entities
 }
@@ -249,10 +249,9 @@ fn file(path: &str) -> Map<String, Value> {
     }))
 }
 
-/// A file's media type and what it is, by its name.
+/// A file's media type and description, by its name.
 fn kind(path: &str) -> (&'static str, &'static str) {
-    let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-    let format = match ending {
+    let format = match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "html" => "text/html",
         "md" => "text/markdown",
         "svg" => "image/svg+xml",
@@ -261,16 +260,18 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         _ if path == SUMS => "text/plain",
         _ => "application/octet-stream",
     };
-    let description = match path.split('/').next().unwrap_or_default() {
-        "report.html" | "report.md" => "The report",
-        "figures" => "A figure of the report",
-        "results.json" => "Every measured value",
-        "study.yaml" => "The study: models, runs, claims and conclusions",
-        "predictions" => "The class predicted for each test image, in IDX format",
-        "weights" => "Weights after training, in safetensors format",
-        "manifest.json" => "Inputs, digests, environment and files of the bundle",
-        "evidence" => "States of a training, kept so that parts of it can be replayed",
-        SUMS => "The SHA-256 of every other file; its own is the Report ID",
+    // A folder ends in `/`.
+    let top = path.split_inclusive('/').next().unwrap_or_default();
+    let description = match top {
+        REPORT | REPORT_MARKDOWN => "The report",
+        FIGURES => "A figure of the report",
+        RESULTS => "Every measured value",
+        STUDY => "The study: models, runs, claims and conclusions",
+        PREDICTIONS => "The predicted class of each test image, in IDX format",
+        WEIGHTS => "Weights after training, in safetensors format",
+        MANIFEST => "Inputs, digests, environment and files of the bundle",
+        EVIDENCE => "States of a training from which parts of it can be replayed",
+        SUMS => "The SHA-256 of every other file; its own SHA-256 is the Report ID",
         _ => "A file of the bundle",
     };
     (format, description)

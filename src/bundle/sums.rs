@@ -1,14 +1,11 @@
-//! SHA256SUMS: the list that `sha256sum -c` checks, and the Report ID that is its hash.
+//! SHA256SUMS: the list that `sha256sum -c` checks. Its own hash is the Report ID.
 //!
-//! Owns the one form of the file: sorted by path, two spaces, a newline after each. Any other form is refused,
-//! so that no byte of it can change unseen.
+//! Only one form is accepted (sorted by path, two spaces, a newline after each line), so that every changed byte shows.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Result, ensure};
-
-use super::Files;
+use super::{Files, is_valid_path};
 use crate::digest::sha256_hex;
 
 /// Hashes by path.
@@ -21,21 +18,39 @@ impl Sums {
         Self(files.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect())
     }
 
-    /// Reads SHA256SUMS.
+    /// Parses SHA256SUMS.
     ///
     /// # Errors
     /// Any form but the one that this program writes, and paths that lead out of the folder.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str) -> Result<Self, SumsError> {
         let mut sums = BTreeMap::new();
         for (i, line) in text.lines().enumerate() {
-            let entry = line.split_once("  ").filter(|(hash, path)| is_sha256(hash) && is_inside(path));
-            let Some((hash, path)) = entry else { anyhow::bail!("line {} is not `hash  path`", i + 1) };
-            ensure!(sums.insert(path.to_owned(), hash.to_owned()).is_none(), "{path} is listed twice");
+            let entry = line.split_once("  ").filter(|(hash, path)| is_sha256(hash) && is_valid_path(path));
+            let (hash, path) = entry.ok_or(SumsError::Line(i + 1))?;
+            if sums.insert(path.to_owned(), hash.to_owned()).is_some() {
+                return Err(SumsError::Twice(path.to_owned()));
+            }
         }
         let sums = Self(sums);
-        ensure!(!sums.0.is_empty() && sums.to_string() == text, "is not in the form that mnist-report writes");
+        if sums.0.is_empty() || sums.to_string() != text {
+            return Err(SumsError::Form);
+        }
         Ok(sums)
     }
+}
+
+/// A SHA256SUMS in another form than this program writes.
+#[derive(Debug, thiserror::Error)]
+pub enum SumsError {
+    /// By the line's number, from 1.
+    #[error("line {0} is not `hash  path`")]
+    Line(usize),
+    /// By path.
+    #[error("{0} is listed twice")]
+    Twice(String),
+    /// Order, line ends or nothing at all.
+    #[error("is not in the form that mnist-report writes")]
+    Form,
 }
 
 impl fmt::Display for Sums {
@@ -51,17 +66,6 @@ pub fn report_id(sums: &[u8]) -> String {
 
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-/// A relative path of plain names: nothing above the folder, nothing that two systems read differently.
-pub fn is_inside(path: &str) -> bool {
-    let plain = |part: &str| {
-        !part.is_empty()
-            && part != "."
-            && part != ".."
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-    };
-    path.len() <= 255 && path.split('/').all(plain)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! How far a verification on another kind of machine may be off. Within one environment class nothing may.
+//! How far a verification in another environment class may differ. In the same class, nothing may differ.
 //!
-//! Owns the numbers; docs/verification.md has the measurements that they come from.
+//! docs/verification.md has the measurements behind these numbers.
 
 use serde::{Deserialize, Serialize};
 
-/// What the manifest states of them.
+/// The tolerances as the manifest states them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tolerances {
@@ -12,19 +12,19 @@ pub struct Tolerances {
     pub weights_images: usize,
     /// `weights`: relative difference of the test loss.
     pub weights_loss: f64,
-    /// `weights`: difference of a misread image's confidence.
+    /// `weights`: difference of the confidence in a misclassified image.
     pub weights_confidence: f64,
     /// `replay`: error of a segment's displacement, relative to its length, of trainable values.
     pub replay_parameters: f64,
     /// `replay`: the same of running statistics.
     pub replay_buffers: f64,
-    /// `rerun`: difference of an accuracy, in shares (0.01 is one percentage point).
+    /// `rerun`: difference of an accuracy (0.01 is one percentage point).
     pub rerun_accuracy: f64,
     /// `rerun`: difference of a loss, relative to the larger.
     pub rerun_loss: f64,
 }
 
-/// The tolerances in force.
+/// The tolerances that `verify` applies.
 pub const TOLERANCES: Tolerances = Tolerances {
     weights_images: 5,
     weights_loss: 1e-4,

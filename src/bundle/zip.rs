@@ -1,50 +1,39 @@
-//! The published bundle: one zip, the same bytes from the same bundle on any machine.
+//! Packs a bundle into a zip: the same bytes from the same bundle on any machine.
 //!
-//! Owns what goes into it and in which form; reading one is `verify`'s. The files lie at its top, with report.html
-//! again as index.html, so that a static host shows the report as it is. run-log.json is left out: it differs from
-//! build to build, and nothing that differs may reach the zip.
+//! The files are at the top of the zip, with report.html again as index.html, so that a static host shows the report.
+//! run-log.json is left out, because it differs from build to build.
 
 use std::io::{Cursor, Write};
 
-use anyhow::{Context, Result};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::{Files, RUN_LOG};
+use super::{Error, Files, INDEX, REPORT, RUN_LOG, is_optional};
 
-/// The report, as static hosts look for it.
-pub const INDEX: &str = "index.html";
-pub const REPORT: &str = "report.html";
-/// The folders that a lean zip does without: what only the dear rungs of `verify` need.
-pub const LEAVABLE: [&str; 2] = ["weights/", "evidence/"];
-
-/// Packs a bundle's files; `lean` leaves out the folders that are `LEAVABLE`.
+/// Packs a bundle's files; `lean` leaves out the optional folders.
 ///
 /// # Errors
 /// Files beyond what a zip holds (4 GiB, 65,535 files): a bundle stays far below.
-pub fn pack(files: &Files, lean: bool) -> Result<Vec<u8>> {
+pub fn pack(files: &Files, lean: bool) -> Result<Vec<u8>, Error> {
     let mut packed: Files = files.clone();
-    packed.retain(|path, _| path != RUN_LOG && !(lean && is_leavable(path)));
+    packed.retain(|path, _| path != RUN_LOG && !(lean && is_optional(path)));
     if let Some(report) = files.get(REPORT) {
         packed.insert(INDEX.to_owned(), report.clone());
     }
-    // Stored, not deflated: a compressor's output changes with its version, and with some also with the CPU.
-    // Weights and checkpoints, which are most of a bundle, would hardly shrink.
+    // Not deflated: the output of a compressor changes with its version, and some with the CPU. Weights and evidence,
+    // which are most of a bundle, would hardly shrink.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in &packed {
-        zip.start_file(path.as_str(), options).with_context(|| format!("cannot pack {path}"))?;
-        zip.write_all(bytes).with_context(|| format!("cannot pack {path}"))?;
+        let failed = |source| Error::Pack { file: path.clone(), source };
+        zip.start_file(path.as_str(), options).map_err(|e| failed(e.into()))?;
+        zip.write_all(bytes).map_err(|e| failed(e.into()))?;
     }
-    Ok(zip.finish().context("cannot pack the bundle")?.into_inner())
-}
-
-/// Whether a lean zip does without a file.
-pub fn is_leavable(path: &str) -> bool {
-    LEAVABLE.iter().any(|folder| path.starts_with(folder))
+    let zip = zip.finish().map_err(|e| Error::Pack { file: "the bundle".to_owned(), source: e.into() })?;
+    Ok(zip.into_inner())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! A printed value held against a measured one.
+//! Compares a claim's printed value with the measured one.
 //!
-//! Owns what "the same" means; printed values are strings, and agreement is to what was printed.
+//! Printed values are text, and a measured value agrees if it rounds to what was printed.
 
 use minijinja::Value;
 use serde_json::Value as Json;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::study::{Claim, Compare};
 use crate::text::numbers;
 
-/// Three different words: wrong, right, and not looked at.
+/// Whether a claim agrees with the measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     Differs,
@@ -16,21 +16,23 @@ pub enum Verdict {
     Matches,
 }
 
-/// Whether a claim's printed value can be compared in the way it asks for.
-pub fn check(claim: &Claim) -> Result<(), String> {
-    match &claim.compare {
-        Compare::Exact(_) => Ok(()),
-        Compare::Absolute(t) | Compare::Relative(t) if !(t.is_finite() && *t >= 0.0) => {
-            Err(format!("tolerance {t} must be 0 or above"))
-        }
-        _ if printed_numbers(&claim.printed).is_none() => {
-            Err(format!("`{}` holds no number: use `compare: exact`", claim.printed))
-        }
-        _ => Ok(()),
+/// Checks that a claim's printed value can be compared in the way it asks for.
+///
+/// # Errors
+/// What the claim has to change.
+pub(super) fn check(claim: &Claim) -> Result<(), String> {
+    if let Compare::Absolute(t) | Compare::Relative(t) = &claim.compare
+        && !(t.is_finite() && *t >= 0.0)
+    {
+        return Err(format!("tolerance {t} must be at least 0"));
     }
+    if !matches!(claim.compare, Compare::Exact(_)) && printed_numbers(&claim.printed).is_none() {
+        return Err(format!("`{}` holds no number: use `compare: exact`", claim.printed));
+    }
+    Ok(())
 }
 
-/// The verdict on a claim, and the measured value in print.
+/// The verdict on a claim, and the measured value as the report prints it.
 pub fn compare(claim: &Claim, measured: Option<&Value>) -> (Verdict, String) {
     let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else {
         return (Verdict::NotMeasured, String::new());
@@ -53,7 +55,7 @@ fn verdict(matches: bool) -> Verdict {
     if matches { Verdict::Matches } else { Verdict::Differs }
 }
 
-/// Compares number by number; the measured ones are printed with the printed decimals, at least `least`.
+/// Compares number by number. Measured numbers are printed with as many decimals as the claim's, and at least `least`.
 fn numeric(claim: &Claim, measured: &Json, least: usize, fits: impl Fn(&str, f64, f64) -> bool) -> (Verdict, String) {
     let mut found = Vec::new();
     let (Some(printed), true) = (printed_numbers(&claim.printed), flatten(measured, &mut found)) else {
@@ -63,10 +65,7 @@ fn numeric(claim: &Claim, measured: &Json, least: usize, fits: impl Fn(&str, f64
     let matches = printed.len() == found.len() && printed.iter().zip(&found).all(|(p, m)| fits(p, value(p), *m));
     let decimals = printed.iter().map(|p| decimals(p)).max().unwrap_or(0).max(least);
     let texts: Vec<String> = found.iter().map(|m| numbers::fixed(*m, decimals)).collect();
-    let text = match measured.is_array() {
-        true => format!("[{}]", texts.join(", ")),
-        false => texts.concat(),
-    };
+    let text = if measured.is_array() { format!("[{}]", texts.join(", ")) } else { texts.concat() };
     (verdict(matches), text)
 }
 
@@ -94,7 +93,7 @@ fn flatten(value: &Json, numbers: &mut Vec<f64>) -> bool {
     }
 }
 
-/// Equality with 640 and 640.0 the same.
+/// Equality, in which 640 equals 640.0.
 fn same(a: &Json, b: &Json) -> bool {
     match (a, b) {
         (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_its_own_verdict() {
+    fn a_value_that_was_not_measured_has_a_verdict_of_its_own() {
         let claim: Claim =
             serde_yaml::from_str("{id: a, group: g, quote: q, printed: '1', measured: x, compare: exact}").unwrap();
         assert_eq!(compare(&claim, None), (Verdict::NotMeasured, String::new()));

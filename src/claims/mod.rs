@@ -1,27 +1,42 @@
-//! Claims held against the results, and conclusions drawn from them.
+//! A study's claims compared with the results, and its conclusions decided.
 //!
-//! Owns verdicts; computes nothing that is not in the study's own expressions. Expressions and sentences
-//! are minijinja's, over the context that `context` builds.
+//! Expressions and sentences are minijinja's; what they can use is in `values`.
 
 mod compare;
-mod context;
+mod environment;
+mod unmeasured;
+mod values;
+
+use std::path::Path;
 
 use minijinja::{Environment, Value};
 
 pub use compare::Verdict;
+pub use unmeasured::unmeasured_notes;
 
 use crate::results::Results;
-use crate::study::{Claim, Source, Study, StudyError};
+use crate::study::{Claim, Plan, Source, Study, StudyError};
+
+/// Reads a study and checks every part of it, its expressions included.
+///
+/// # Errors
+/// The first fault, with file, line, key and value.
+pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
+    let source = Source::load(file)?;
+    let plan = Plan::resolve(&source)?;
+    check_syntax(&source)?;
+    Ok((source, plan))
+}
 
 /// A claim with its verdict.
 pub struct Judged<'a> {
     pub claim: &'a Claim,
     pub verdict: Verdict,
-    /// The measured value as printed beside the claim's; empty where nothing was measured.
+    /// The measured value as the report prints it beside the claim's; empty if nothing was measured.
     pub measured: String,
 }
 
-/// What the results say to a conclusion's question.
+/// How the results answer a conclusion's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     Supported,
@@ -40,41 +55,41 @@ pub struct Concluded {
     pub sentence: String,
 }
 
-/// Checks that every expression and sentence of a study can be read.
+/// Checks that every expression and sentence of a study can be parsed, and that its filters exist.
 ///
 /// # Errors
 /// The first that cannot, at its line.
 pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
     let lang = source.study.lang;
-    let env = context::environment(lang);
-    // Names of filters and the like are looked up when they are met: here, on nothing.
-    let lenient = context::sentence_environment(lang);
+    let env = environment::of_expressions(lang);
+    // minijinja looks names of filters up when it evaluates them: here, without values.
+    let lenient = environment::of_sentences(lang);
     let unknown = |e: &minijinja::Error| {
         use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
         matches!(e.kind(), OutOfFuel | UnknownFilter | UnknownFunction | UnknownTest)
     };
     for (key, text) in source.study.expressions() {
-        let met = lenient.compile_expression(text).and_then(|e| e.eval(()));
-        if let Some(e) = met.err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
-            return Err(source.error(key, format!("`{text}` is no expression: {e}")));
+        let evaluated = lenient.compile_expression(text).and_then(|e| e.eval(()));
+        if let Some(e) = evaluated.err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
+            return Err(source.error(key, format!("`{text}` is not a valid expression: {e}")));
         }
     }
     for (i, claim) in source.study.claims.iter().enumerate() {
         compare::check(claim).map_err(|message| source.error(format!("claims[{i}].printed"), message))?;
     }
     for (key, text) in source.study.sentences() {
-        let no_sentence = |e| source.error(&key, format!("is no sentence: {e}"));
-        env.template_from_str(text).map_err(no_sentence)?;
+        let invalid = |e| source.error(&key, format!("is not a valid sentence: {e}"));
+        env.template_from_str(text).map_err(invalid)?;
         if let Some(e) = lenient.render_str(text, ()).err().filter(unknown) {
-            return Err(no_sentence(e));
+            return Err(invalid(e));
         }
     }
     Ok(())
 }
 
-/// Holds every claim against the results.
+/// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
-    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
+    let (env, facts) = (environment::of_expressions(study.lang), values::of(study, results));
     study
         .claims
         .iter()
@@ -86,16 +101,16 @@ pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
         .collect()
 }
 
-/// Draws every conclusion.
+/// Decides every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
-    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
-    let sentences = context::sentence_environment(study.lang);
+    let (env, facts) = (environment::of_expressions(study.lang), values::of(study, results));
+    let sentences = environment::of_sentences(study.lang);
     let holds = |expression: &str| evaluate(&env, expression, &facts).map(|v| v.is_true());
     study
         .conclusions
         .iter()
         .map(|c| {
-            // Both at once, or one that cannot be evaluated, decides nothing.
+            // Both conditions at once decide nothing, and neither does one that cannot be evaluated.
             let (finding, sentence) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
                 (Some(true), Some(false)) => (Finding::Supported, &c.supported),
                 (Some(false), Some(true)) => (Finding::Refuted, &c.refuted),
@@ -116,18 +131,12 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
         .collect()
 }
 
-/// Whether the study has a use for the notes' loss: a figure that no report needs unasked.
+/// Whether the study mentions the batch-mean loss (`notes_loss`), which reports otherwise leave out.
 pub fn ask_for_notes_loss(study: &Study) -> bool {
     study.expressions().chain(study.sentences()).any(|(_, text)| text.contains("notes_loss"))
 }
 
-/// The expressions, by their key in the study, that rest on something that was not measured: perhaps a misspelt name.
-pub fn unmeasured<'a>(study: &'a Study, results: &Results) -> Vec<(String, &'a str)> {
-    let (env, facts) = (context::environment(study.lang), context::facts(study, results));
-    study.expressions().filter(|(_, text)| evaluate(&env, text, &facts).is_none()).collect()
-}
-
-/// An expression's value; none where it rests on something that was not measured.
+/// An expression's value; none if it needs something that was not measured.
 fn evaluate(env: &Environment, expression: &str, facts: &Value) -> Option<Value> {
     let value = env.compile_expression(expression).ok()?.eval(facts).ok()?;
     (!value.is_undefined() && !value.is_none()).then_some(value)

@@ -1,13 +1,18 @@
-//! `mnist-report completions`: the completion script of a shell.
+//! `mnist-report completions`: the completion script for a shell.
 
 use anyhow::Result;
 use clap::CommandFactory;
 
 use super::options::{Cli, Completions};
+use crate::exit_code::ExitCode;
 
-pub fn run(options: &Completions) -> Result<u8> {
+/// Prints the script.
+///
+/// # Errors
+/// Standard output that cannot be written.
+pub fn run(options: &Completions) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "mnist-report", &mut script);
     super::print(&String::from_utf8_lossy(&script))?;
-    Ok(0)
+    Ok(ExitCode::Success)
 }

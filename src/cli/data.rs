@@ -1,36 +1,33 @@
-//! `mnist-report data`: which of MNIST's files are there, and whether they are MNIST.
+//! `mnist-report data`: finds the MNIST files and checks their hashes.
 
 use anyhow::Result;
 
 use super::options::Data;
 use crate::dataset::find;
+use crate::exit_code::ExitCode;
 use crate::paths;
+use crate::text::error_chain;
 
-pub fn run(options: &Data) -> Result<u8> {
+/// Prints what was found of each file.
+///
+/// # Errors
+/// Standard output that cannot be written.
+pub fn run(options: &Data) -> Result<ExitCode> {
     let dir = options.dir.clone().unwrap_or_else(|| paths::of_repository("data/mnist"));
-    let mut text = String::new();
-    let (mut missing, mut wrong) = (false, false);
+    let (mut text, mut code) = (String::new(), ExitCode::Success);
     for state in find(&dir) {
-        let line = match (&state.path, &state.content) {
-            (Some(path), Ok(_)) => format!("{}  canonical  {}\n", state.file.name, path.display()),
-            (Some(_), Err(e)) => {
-                wrong = true;
-                format!("{}  NOT MNIST  {e:#}\n", state.file.name)
-            }
+        let name = state.file.name;
+        let (line, outcome) = match (state.path, state.content) {
+            (Some(path), Ok(_)) => (format!("{name}  canonical  {}\n", path.display()), ExitCode::Success),
+            (Some(_), Err(e)) => (format!("{name}  NOT MNIST  {}\n", error_chain(e)), ExitCode::Difference),
             (None, _) => {
-                missing = true;
-                format!("{}  missing    looked in {}, its raw/ and MNIST/raw/\n", state.file.name, dir.display())
+                let line = format!("{name}  missing    looked in {}, its raw/ and MNIST/raw/\n", dir.display());
+                (line, ExitCode::Failure)
             }
         };
         text.push_str(&line);
+        code = code.max(outcome);
     }
     super::print(&text)?;
-    // A file that differs is a difference; one that is not there cannot be checked.
-    Ok(if wrong {
-        1
-    } else if missing {
-        2
-    } else {
-        0
-    })
+    Ok(code)
 }

@@ -1,4 +1,4 @@
-//! `mnist-report diff`: what differs between two bundles, as text or JSON.
+//! `mnist-report diff`: prints what differs between two bundles.
 
 use std::fmt::Write;
 
@@ -7,23 +7,19 @@ use serde_json::Value;
 
 use super::options::Diff as Options;
 use crate::changes::Change;
-use crate::diff::{Amount, Diff, Parting, RunDiff, SeedDiff, Side, diff};
+use crate::diff::{Amount, Diff, Divergence, RunDiff, SeedDiff, Side, diff};
+use crate::digest::short;
+use crate::exit_code::ExitCode;
 use crate::text::numbers::{fixed, percent};
 use crate::text::terminal;
 
-/// Lines of one heading that are shown; `--json` has all.
+/// Lines below one heading; `--json` has all.
 const MOST: usize = 20;
-/// Digits of a hash, enough to tell two apart.
-const SHORT: usize = 12;
 
-pub fn run(options: &Options) -> Result<u8> {
+pub fn run(options: &Options) -> Result<ExitCode> {
     let diff = diff(&options.a, &options.b)?;
-    let text = match options.json {
-        true => serde_json::to_string_pretty(&diff)? + "\n",
-        false => text(&diff),
-    };
-    super::print(&text)?;
-    Ok(u8::from(!diff.same))
+    super::print(&if options.json { super::json(&diff)? } else { text(&diff) })?;
+    Ok(if diff.same { ExitCode::Success } else { ExitCode::Difference })
 }
 
 fn text(diff: &Diff) -> String {
@@ -37,7 +33,7 @@ fn text(diff: &Diff) -> String {
     section(&mut text, "Exact values that differ (models, plans)", diff.exact.iter().map(change));
     section(&mut text, "Measured values that differ", diff.measured.iter().flat_map(run_lines));
     section(&mut text, "Files that differ", diff.files.iter().map(file));
-    let _ = writeln!(text, "\nWhat explains it");
+    let _ = writeln!(text, "\nPossible causes");
     for sentence in &diff.explanation.sentences {
         let _ = writeln!(text, "  {}", super::one_line(sentence));
     }
@@ -53,11 +49,8 @@ fn side(name: &str, side: &Side) -> String {
         super::one_line(&side.environment)
     );
     if let Some(first) = side.problems.first() {
-        let _ = writeln!(
-            text,
-            "   DAMAGED, so nothing of it is sure: {} (see `mnist-report verify`)",
-            super::one_line(first)
-        );
+        let first = super::one_line(first);
+        let _ = writeln!(text, "   DAMAGED, none of its values can be trusted: {first} (see `mnist-report verify`)");
     }
     text
 }
@@ -92,19 +85,17 @@ fn file(c: &Change) -> String {
     }
 }
 
-/// A value on a line: texts as they are, hashes and long values cut.
+/// A value in a line: strings without quotes, hashes and long values shortened.
 fn value(value: &Value) -> String {
-    const LONGEST: usize = 60;
+    const WIDEST: usize = 60;
     let text = match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
     if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return format!("{}…", &text[..SHORT]);
-    }
-    match text.char_indices().nth(LONGEST) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
+        format!("{}…", short(&text))
+    } else {
+        terminal::cut(&text, WIDEST)
     }
 }
 
@@ -135,19 +126,19 @@ fn signed(amount: &Amount, decimals: usize) -> String {
 }
 
 fn seed_line(seed: &SeedDiff) -> String {
-    match (seed.a, seed.b, &seed.parts) {
+    match (seed.a, seed.b, &seed.first_divergence) {
         (Some(a), None, _) => format!("seed {a}: only in A"),
         (None, Some(b), _) => format!("seed {b}: only in B"),
-        (Some(a), Some(b), _) if a != b => format!("seed {a} in A, {b} in B: other seeds, other trainings"),
-        (Some(a), _, Some(parts)) => format!("seed {a}: {}", parting(parts)),
+        (Some(a), Some(b), _) if a != b => format!("seed {a} in A, {b} in B: two different trainings"),
+        (Some(a), _, Some(divergence)) => format!("seed {a}: {}", divergence_text(divergence)),
         _ => "seeds: no difference".to_owned(),
     }
 }
 
-fn parting(parts: &Parting) -> String {
-    let values = format!("{}: {} -> {}", parts.quantity, value(&parts.a), value(&parts.b));
-    match parts.epoch {
-        0 => format!("parts before training, {values}"),
-        epoch => format!("parts in epoch {epoch}, {values}"),
+fn divergence_text(divergence: &Divergence) -> String {
+    let values = format!("{}: {} -> {}", divergence.quantity, value(&divergence.a), value(&divergence.b));
+    match divergence.epoch {
+        0 => format!("first difference before training, {values}"),
+        epoch => format!("first difference in epoch {epoch}, {values}"),
     }
 }

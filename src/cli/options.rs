@@ -1,14 +1,13 @@
-//! The command line as typed.
-//!
-//! Owns names, defaults and help of commands and options; what they do is `commands`'.
+//! The command line as typed: commands and options with their defaults and help.
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
 use crate::engine::DeviceChoice;
+use crate::rung::Rung;
 use crate::text::Lang;
-use crate::verify::Rung;
 
 /// Turns one YAML study of a small neural network into a report that proves itself.
 #[derive(Parser)]
@@ -20,43 +19,43 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Train a study's networks, measure, render and hash: study -> report bundle
+    /// Train a study's networks, measure them and write the report with its bundle
     Build(Build),
-    /// Parameters, shapes and sizes of a study's models: no data, no training
+    /// Print parameters, shapes and sizes of a study's models, without data or training
     Summary(Summary),
-    /// Show what holds of a bundle, rung by rung
+    /// Verify bundles, cheapest checks first
     Verify(Verify),
-    /// Make report, figures and sums anew from a bundle's results.json, without training
+    /// Render a bundle's report again from its results.json, without training
     Render(Render),
-    /// Pack a bundle into one zip to hand in: the same bytes from the same bundle
+    /// Pack a bundle into one zip to hand in; the same bundle gives the same bytes
     Publish(Publish),
-    /// Show what differs between two bundles, and what may explain it
+    /// Show what differs between two bundles and what may explain it
     Diff(Diff),
-    /// Show which MNIST files are there, and whether they are MNIST
+    /// Find the MNIST files and check their hashes
     Data(Data),
-    /// Forge a bundle in every way known, and show which rung of verify catches each
+    /// Forge a bundle in every known way and show which rung of verify finds each forgery
     Demo(Demo),
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completions(Completions),
 }
 
 #[derive(clap::Args)]
 pub struct Build {
-    /// The study [default: reports/coursework.yaml where there is a GPU, else reports/quick.yaml]
+    /// The study [default: reports/coursework.yaml on a GPU, reports/quick.yaml on a CPU]
     pub study: Option<PathBuf>,
-    /// auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
     /// The bundle's folder [default: the study's path without .yaml]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// The report's language [default: the study's]
-    #[arg(long, value_name = "LANG")]
+    #[arg(long, value_name = "LANG", value_parser = languages())]
     pub lang: Option<Lang>,
-    /// Train every run, also those that an earlier build left
+    /// Train every run, even if it is in the run cache
     #[arg(long)]
     pub fresh: bool,
-    /// Print nothing but the Report ID and errors
+    /// Print only the Report ID and errors
     #[arg(long)]
     pub quiet: bool,
 }
@@ -65,26 +64,29 @@ pub struct Build {
 pub struct Summary {
     /// The study [default: reports/coursework.yaml]
     pub study: Option<PathBuf>,
-    /// Only this model
+    /// Print only this model
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// One JSON document
-    #[arg(long)]
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "pytorch")]
     pub json: bool,
+    /// Print each model as Python code that constructs it with torch.nn
+    #[arg(long)]
+    pub pytorch: bool,
 }
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// Bundles: folders, or zips as `publish` makes them; of several, a table and what they have in common
+    /// Bundles: folders, or zips made by `publish`; several give a table and what they have in common
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// The last rung to climb [default: replay]
-    #[arg(long, value_name = "RUNG")]
+    /// The last rung to check [default: replay]
+    #[arg(long, value_name = "RUNG", value_parser = rungs())]
     pub upto: Option<Rung>,
-    /// auto, cpu, cuda or cuda:N, for the rungs that compute
+    /// Device of the rungs that compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
-    /// One JSON document: an object, or a list of several bundles' objects
+    /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,
 }
@@ -93,9 +95,9 @@ pub struct Verify {
 pub struct Diff {
     /// A bundle's folder or zip
     pub a: PathBuf,
-    /// Another one
+    /// Another bundle's folder or zip
     pub b: PathBuf,
-    /// One JSON document
+    /// Print one JSON document
     #[arg(long)]
     pub json: bool,
 }
@@ -104,13 +106,13 @@ pub struct Diff {
 pub struct Render {
     /// A bundle's folder
     pub dir: PathBuf,
-    /// The report's language [default: as it was]
-    #[arg(long, value_name = "LANG")]
+    /// The report's language [default: unchanged]
+    #[arg(long, value_name = "LANG", value_parser = languages())]
     pub lang: Option<Lang>,
-    /// A folder with templates to use in place of the built-in ones of the same name
+    /// A folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
-    /// Render nothing; print what the templates are given, as JSON
+    /// Print what the templates receive as JSON, and render nothing
     #[arg(long)]
     pub dump_context: bool,
 }
@@ -119,10 +121,10 @@ pub struct Render {
 pub struct Publish {
     /// A bundle's folder
     pub dir: PathBuf,
-    /// The zip [default: the folder's path with .zip behind it]
+    /// The zip [default: the folder's path with .zip appended]
     #[arg(long, value_name = "FILE.zip")]
     pub out: Option<PathBuf>,
-    /// Leave out weights/ and evidence/: `verify` then says of the rungs that need them that they were not checked
+    /// Leave out weights/ and evidence/; `verify` then cannot check the rungs that need them
     #[arg(long)]
     pub lean: bool,
 }
@@ -136,12 +138,12 @@ pub struct Data {
 
 #[derive(clap::Args)]
 pub struct Demo {
-    /// An honest bundle; it is copied, never changed [default: reports/quick]
+    /// The bundle to forge copies of; it stays unchanged [default: reports/quick]
     pub bundle: Option<PathBuf>,
-    /// Only forgeries that this rung or a cheaper one catches; `rerun` trains everything again
-    #[arg(long, value_name = "RUNG", default_value = "replay")]
+    /// Only forgeries that this rung or a cheaper one finds; `rerun` trains everything again
+    #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = rungs())]
     pub upto: Rung,
-    /// auto, cpu, cuda or cuda:N
+    /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
 }
@@ -149,4 +151,22 @@ pub struct Demo {
 #[derive(clap::Args)]
 pub struct Completions {
     pub shell: clap_complete::Shell,
+}
+
+/// Parses a rung's name.
+fn rungs() -> impl TypedValueParser<Value = Rung> {
+    let values = Rung::ALL.map(|rung| PossibleValue::new(rung.name()).help(rung.help()));
+    PossibleValuesParser::new(values).map(|name| {
+        let found = Rung::ALL.into_iter().find(|rung| rung.name() == name);
+        found.expect("clap allows only the names of rungs")
+    })
+}
+
+/// Parses a language's code.
+fn languages() -> impl TypedValueParser<Value = Lang> {
+    let values = Lang::ALL.map(|lang| PossibleValue::new(lang.code()).help(lang.name()));
+    PossibleValuesParser::new(values).map(|code| {
+        let found = Lang::ALL.into_iter().find(|lang| lang.code() == code);
+        found.expect("clap allows only the codes of languages")
+    })
 }

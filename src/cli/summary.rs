@@ -1,4 +1,4 @@
-//! `mnist-report summary`: what follows from the layers alone, at once.
+//! `mnist-report summary`: what follows from the layers alone.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -7,27 +7,35 @@ use anyhow::{Result, bail};
 use indexmap::IndexMap;
 
 use super::options::Summary;
+use crate::claims;
+use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::results::{ModelFacts, model_facts};
 use crate::text::numbers::{count, fixed, shape};
 
-pub fn run(options: &Summary) -> Result<u8> {
+/// Prints the models of a study.
+///
+/// # Errors
+/// A study that cannot be used, or a model that it does not have.
+pub fn run(options: &Summary) -> Result<ExitCode> {
     let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));
-    let (_, plan) = super::load_study(&file)?;
-    let mut facts = model_facts(&plan);
+    let (_, mut plan) = claims::load_study(&file)?;
     if let Some(name) = &options.model {
-        if !facts.contains_key(name) {
-            let known: Vec<_> = facts.keys().map(String::as_str).collect();
-            bail!("{}: no model `{name}`; it has {}", file.display(), known.join(", "));
+        if !plan.models.contains_key(name) {
+            let known: Vec<_> = plan.models.keys().map(String::as_str).collect();
+            bail!("{}: unknown model `{name}`; this study has {}", file.display(), known.join(", "));
         }
-        facts.retain(|other, _| other == name);
+        plan.models.retain(|other, _| other == name);
     }
-    let text = match options.json {
-        true => serde_json::to_string_pretty(&facts)? + "\n",
-        false => text(&facts),
+    let text = if options.pytorch {
+        plan.models.values().map(|model| format!("# {}\n{}\n", model.name, model.pytorch())).collect()
+    } else if options.json {
+        serde_json::to_string_pretty(&model_facts(&plan))? + "\n"
+    } else {
+        text(&model_facts(&plan))
     };
     super::print(&text)?;
-    Ok(0)
+    Ok(ExitCode::Success)
 }
 
 fn text(facts: &IndexMap<String, ModelFacts>) -> String {

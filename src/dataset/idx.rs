@@ -1,36 +1,39 @@
-//! The IDX format (unsigned bytes): a magic number with the count of dimensions, big-endian sizes, values.
+//! The IDX format for unsigned bytes: a magic number with the number of dimensions, big-endian sizes, values.
 //!
-//! Owns headers and bounds. Written here since the crates that read IDX panic on a bad file and are not kept.
+//! The crates that read IDX panic on bad files and are not maintained.
 
-use anyhow::{Result, bail, ensure};
+use super::DatasetError;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// Splits an IDX file into its sizes and values, whose product of sizes must be the bytes at hand:
-/// nothing is allocated on a header's word.
+/// Splits an IDX file into its sizes and values. The product of the sizes has to be the number of values, so that nothing
+/// is allocated because a header says so.
 ///
 /// # Errors
 /// Not an IDX file of unsigned bytes, or shorter or longer than its header says.
-pub fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8])> {
-    let [0, 0, UNSIGNED_BYTE, dims, rest @ ..] = bytes else { bail!("is not an IDX file of unsigned bytes") };
-    let dims = usize::from(*dims);
-    ensure!((1..=3).contains(&dims) && rest.len() >= 4 * dims, "has a damaged IDX header");
-    let (head, values) = rest.split_at(4 * dims);
+pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), DatasetError> {
+    let [0, 0, UNSIGNED_BYTE, dimensions, rest @ ..] = bytes else { return Err(DatasetError::NotIdx) };
+    let dimensions = usize::from(*dimensions);
+    if !(1..=3).contains(&dimensions) || rest.len() < 4 * dimensions {
+        return Err(DatasetError::IdxHeader);
+    }
+    let (head, values) = rest.split_at(4 * dimensions);
     let sizes: Vec<usize> =
         head.chunks_exact(4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let stated = sizes.iter().try_fold(1usize, |n, s| n.checked_mul(*s));
-    ensure!(stated == Some(values.len()), "holds {} values where its header says {sizes:?}", values.len());
+    if stated != Some(values.len()) {
+        return Err(DatasetError::IdxSize { found: values.len(), sizes });
+    }
     Ok((sizes, values))
 }
 
-/// The labels or predicted classes of an IDX file of one dimension.
+/// Reads the labels or predicted classes of an IDX file with one dimension.
 ///
 /// # Errors
-/// As `parse`, or more than one dimension.
-pub fn read_labels(bytes: &[u8]) -> Result<Vec<u8>> {
+/// A damaged file, or one with more dimensions.
+pub fn read_labels(bytes: &[u8]) -> Result<Vec<u8>, DatasetError> {
     let (sizes, values) = parse(bytes)?;
-    ensure!(sizes.len() == 1, "has {} dimensions; labels have one", sizes.len());
-    Ok(values.to_vec())
+    if sizes.len() == 1 { Ok(values.to_vec()) } else { Err(DatasetError::NotLabels(sizes.len())) }
 }
 
 /// The IDX file of a list of classes.

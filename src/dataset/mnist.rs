@@ -1,15 +1,13 @@
-//! The four files: where they are looked for, their canonical hashes, and their contents.
-//!
-//! Owns the proof that the data are MNIST; a file with one changed byte is refused.
+//! MNIST's four files: where to look for them, their published hashes, and their contents. A file with one changed byte is
+//! refused.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
 use flate2::read::GzDecoder;
 
-use super::{PIXELS, idx};
+use super::{CLASSES, DatasetError, PIXELS, idx};
 use crate::digest::sha256_hex;
 
 /// One of MNIST's files: its name, bytes when raw, and SHA-256 when raw.
@@ -50,12 +48,12 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// How many images.
+    /// The number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -65,28 +63,35 @@ impl ImageSet {
         &self.pixels[i * PIXELS..(i + 1) * PIXELS]
     }
 
-    /// The pixels of one image, if there is such a one.
+    /// The pixels of one image, if it exists.
     pub fn get(&self, i: usize) -> Option<&[u8]> {
         (i < self.len()).then(|| self.image(i))
     }
+
+    /// The number of images of each class.
+    pub fn class_counts(&self) -> [usize; CLASSES] {
+        let mut counts = [0; CLASSES];
+        self.labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
+        counts
+    }
 }
 
-/// The data set, proven canonical.
+/// The training and test images, with verified hashes.
 pub struct Mnist {
     pub train: ImageSet,
     pub test: ImageSet,
 }
 
-/// What was found in the place of one of the four files.
+/// What was found when looking for one of the four files.
 pub struct FileState {
     pub file: &'static MnistFile,
-    /// The file at hand, raw or gzipped.
+    /// The file that was found, raw or gzipped.
     pub path: Option<PathBuf>,
     /// Its raw bytes, or what is wrong with it.
-    pub content: Result<Vec<u8>>,
+    pub content: Result<Vec<u8>, DatasetError>,
 }
 
-/// Looks at a folder: the four files there, or in torchvision's `MNIST/raw` below it, gzipped or not.
+/// Looks for the four files in a folder, in its `raw/` and in torchvision's `MNIST/raw/`, gzipped or not.
 pub fn find(dir: &Path) -> Vec<FileState> {
     FILES.iter().map(|file| look(dir, file)).collect()
 }
@@ -98,49 +103,49 @@ fn look(dir: &Path, file: &'static MnistFile) -> FileState {
         .flat_map(|place| [place.join(file.name), place.join(format!("{}.gz", file.name))])
         .find(|path| path.is_file());
     let content = match &path {
-        None => Err(anyhow!("{} is not in {}", file.name, dir.display())),
-        Some(path) => read(path, file).with_context(|| path.display().to_string()),
+        None => Err(DatasetError::Missing { name: file.name, folder: dir.to_owned() }),
+        Some(path) => read(path, file),
     };
     FileState { file, path, content }
 }
 
-fn read(path: &Path, file: &MnistFile) -> Result<Vec<u8>> {
-    let open = File::open(path)?;
+fn read(path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
+    let unreadable = |source| DatasetError::Unreadable { path: path.to_owned(), source };
+    let open = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::with_capacity(file.bytes);
-    // One byte more than the file should have: a larger one is seen without being read whole.
+    // One byte more than the file should have: a larger file is noticed without reading all of it.
     let limit = file.bytes as u64 + 1;
     if path.extension().is_some_and(|e| e == "gz") {
-        GzDecoder::new(open).take(limit).read_to_end(&mut bytes).context("is not whole gzip")?;
+        let mut unpacked = GzDecoder::new(open).take(limit);
+        unpacked.read_to_end(&mut bytes).map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
     } else {
-        open.take(limit).read_to_end(&mut bytes)?;
+        open.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
     }
+    let (path, name) = (path.to_owned(), file.name);
     if bytes.len() != file.bytes {
-        bail!("is not MNIST's {}: {} bytes where {} belong", file.name, bytes.len(), file.bytes);
+        return Err(DatasetError::Size { path, name, found: bytes.len(), expected: file.bytes });
     }
     let found = sha256_hex(&bytes);
     if found != file.sha256 {
-        bail!("is not MNIST's {}: SHA-256 {found}, expected {}", file.name, file.sha256);
+        return Err(DatasetError::Hash { path, name, found, expected: file.sha256 });
     }
     Ok(bytes)
 }
 
 impl Mnist {
-    /// Reads the four files and proves them.
+    /// Reads the four files and checks their hashes.
     ///
     /// # Errors
     /// A file that is missing or not MNIST's, with its path and what to do.
-    pub fn load(dir: &Path) -> Result<Self> {
+    pub fn load(dir: &Path) -> Result<Self, DatasetError> {
         let mut files = find(dir).into_iter().map(|state| state.content);
-        let mut next = |dims: usize| -> Result<Vec<u8>> {
-            let bytes = files.next().expect("four files").context(
-                "MNIST is needed: restore data/mnist from the repository, or name a folder that has it with `data:`",
-            )?;
-            let (sizes, values) = idx::parse(&bytes)?;
-            debug_assert_eq!(sizes.len(), dims);
+        let mut next = || -> Result<Vec<u8>, DatasetError> {
+            let bytes = files.next().expect("four files").map_err(|e| DatasetError::NoMnist(Box::new(e)))?;
+            let (_, values) = idx::parse(&bytes)?;
             Ok(values.to_vec())
         };
-        let train = ImageSet { pixels: next(3)?, labels: next(1)? };
-        let test = ImageSet { pixels: next(3)?, labels: next(1)? };
+        let train = ImageSet { pixels: next()?, labels: next()? };
+        let test = ImageSet { pixels: next()?, labels: next()? };
         Ok(Self { train, test })
     }
 

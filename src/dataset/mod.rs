@@ -1,14 +1,14 @@
-//! MNIST on disk: finding the four files, proving that they are MNIST, and choosing images.
-//!
-//! Owns bytes and indices; turning pixels into the network's input is `engine`'s.
+//! MNIST on disk: finding the four files, checking that they are MNIST, and choosing images.
 
+mod error;
 mod idx;
 mod mnist;
 mod subset;
 
+pub use error::DatasetError;
 pub use idx::{read_labels, write_labels};
 pub use mnist::{FileState, ImageSet, Mnist, MnistFile, find};
-pub use subset::{ImageOrder, Subset, choose, held_out};
+pub use subset::{ImageOrder, Subset, choose, validation_images};
 
 /// Images of the training set.
 pub const TRAIN_IMAGES: usize = 60_000;

@@ -1,6 +1,4 @@
-//! Which training images a run sees, as indices into the file.
-//!
-//! Owns the choice; the order within an epoch is `engine::batches`'s, but for orders that never change.
+//! Which training images a run uses, as indices into the file.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +14,7 @@ one_of! {
         "first" => First(usize),
         /// n drawn without replacement by the study's stream.
         "random" => Random(usize),
-        /// n of each class, drawn likewise.
+        /// n of each class, drawn in the same way.
         "per_class" => PerClass(usize),
     }
 }
@@ -40,9 +38,8 @@ pub enum ImageOrder {
     AsStored,
 }
 
-/// The indices of a run's training images, in the order that the study asks for: as stored, or class by
-/// class (stored order within a class). A shuffled run starts from stored order. Images that are held out are not
-/// among them.
+/// The indices of a run's training images, without the validation images, in the order that the study asks for: as stored,
+/// or class by class (in stored order within a class). Shuffled runs start from stored order.
 pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder, seed: u64) -> Vec<u32> {
     let mut kept = drawn(labels.len()).split_off(hold_out);
     kept.sort();
@@ -74,16 +71,16 @@ pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder
     chosen
 }
 
-/// The `n` training images that a run holds out, in stored order: whatever the seed, the same.
-pub fn held_out(images: usize, n: usize) -> Vec<u32> {
-    let mut held = drawn(images);
-    held.truncate(n);
-    held.sort();
-    held
+/// The `n` training images of the validation set, in stored order. They do not depend on the seed.
+pub fn validation_images(images: usize, n: usize) -> Vec<u32> {
+    let mut chosen = drawn(images);
+    chosen.truncate(n);
+    chosen.sort();
+    chosen
 }
 
-/// All images in the order in which they are held out. The seed is fixed: runs of all seeds, and all runs, are judged
-/// by the same images.
+/// All images in the order in which they join the validation set. The seed is fixed, so that all runs and seeds are
+/// compared on the same images.
 fn drawn(images: usize) -> Vec<u32> {
     let mut drawn: Vec<u32> = (0..images as u32).collect();
     Stream::new(0, Purpose::HoldOut).shuffle(&mut drawn);
@@ -92,7 +89,7 @@ fn drawn(images: usize) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::held_out;
+    use super::validation_images;
     use super::{ImageOrder, Subset};
     use crate::one_of::Nothing;
 
@@ -127,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_out_is_never_trained_on() {
-        let held = held_out(1000, 100);
+    fn validation_images_are_never_trained_on() {
+        let held = validation_images(1000, 100);
         assert!(held.windows(2).all(|w| w[0] < w[1]) && held.len() == 100);
         let everything = Subset::All(Nothing {});
         for (images, n) in [

@@ -1,72 +1,81 @@
 //! What may explain that two bundles measured different values.
 //!
-//! Owns the judgement: training is a function of study, program and environment class, so that each of these which
-//! differs explains a difference, and where none does there is none to be explained.
+//! Training is a function of study, program and environment class, so each of these that differs may explain a difference.
+//! If none does, one of the bundles is wrong.
 
 use serde::Serialize;
 
-use super::Read;
+use super::Opened;
 use crate::changes::{Change, changes};
+use crate::study::Study;
 
-/// Which causes of different results there are.
+/// The possible causes of different results.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
+    /// The measured values differ.
     pub measured_differ: bool,
     /// The studies differ in models, plans, seeds, input or compute.
     pub studies_differ: bool,
+    /// The programs' sources differ.
     pub programs_differ: bool,
+    /// The environment classes differ.
     pub environments_differ: bool,
     /// The measured values differ and nothing above does.
     pub unexplained: bool,
+    /// The same in words.
     pub sentences: Vec<String>,
 }
 
-pub(super) fn explain(a: &Read, b: &Read, exact: &[Change], measured_differ: bool) -> Explanation {
+pub(super) fn explain(a: &Opened, b: &Opened, exact: &[Change], measured_differ: bool) -> Explanation {
     let studies_differ = !exact.is_empty() || !beyond_exact(a, b).is_empty();
     let programs_differ = a.manifest.program.source_sha256 != b.manifest.program.source_sha256;
     let environments_differ = a.results.environment != b.results.environment;
     let unexplained = measured_differ && !studies_differ && !programs_differ && !environments_differ;
-    let mut sentences = Vec::new();
-    let mut say = |said: bool, sentence: String| sentences.extend(said.then_some(sentence));
-    say(!measured_differ, "The measured values are the same.".into());
-    say(
-        measured_differ && studies_differ,
-        "The studies differ in models, plans, seeds, input or compute: other values are to be expected.".into(),
-    );
-    say(
-        measured_differ && programs_differ,
-        "The programs differ: build both with one of them to see whether that is why.".into(),
-    );
-    say(
-        measured_differ && environments_differ,
-        format!(
-            "The environment classes differ (A: {}; B: {}): values agree within rounding at first and part as training \
-             goes on.",
-            a.results.environment, b.results.environment
+    let sentences = [
+        (!measured_differ, "The measured values are the same.".to_owned()),
+        (
+            measured_differ && studies_differ,
+            "The studies differ in models, plans, seeds, input or compute, so other values are expected.".to_owned(),
         ),
-    );
-    say(
-        measured_differ && !environments_differ,
-        "The environment class is the same: it explains no difference.".into(),
-    );
-    say(
-        unexplained,
-        "Study, program and environment class are the same, so the same values were to be expected: at least one of \
-         these bundles is not what its study gives. `mnist-report verify` both."
-            .into(),
-    );
+        (
+            measured_differ && programs_differ,
+            "The programs differ: build both studies with one program to see whether that is the cause.".to_owned(),
+        ),
+        (
+            measured_differ && environments_differ,
+            format!(
+                "The environment classes differ (A: {}; B: {}): values agree within rounding at first and diverge as \
+                 training goes on.",
+                a.results.environment, b.results.environment
+            ),
+        ),
+        (
+            measured_differ && !environments_differ,
+            "The environment class is the same: it explains no difference.".to_owned(),
+        ),
+        (
+            unexplained,
+            "Study, program and environment class are the same, so the values should be the same: at least one of these \
+             bundles is not what its study gives. Run `mnist-report verify` on both."
+                .to_owned(),
+        ),
+    ];
+    let sentences = sentences.into_iter().filter_map(|(holds, sentence)| holds.then_some(sentence)).collect();
     Explanation { measured_differ, studies_differ, programs_differ, environments_differ, unexplained, sentences }
 }
 
-/// Differences of the studies that reach the measured values and are not among the exact ones.
-fn beyond_exact(a: &Read, b: &Read) -> Vec<Change> {
-    let seeds = |r: &Read| -> Vec<(String, Vec<u64>)> {
-        r.results.runs.iter().map(|(name, run)| (name.clone(), run.seeds.iter().map(|s| s.seed).collect())).collect()
+/// Differences of the studies that change the measured values and are not among the exact ones.
+fn beyond_exact(a: &Opened, b: &Opened) -> Vec<Change> {
+    let seeds = |side: &Opened| -> Vec<(String, Vec<u64>)> {
+        let runs = side.results.runs.iter();
+        runs.map(|(name, run)| (name.clone(), run.seeds.iter().map(|s| s.seed).collect())).collect()
     };
-    let layers = |r: &Read| -> Vec<_> { r.study.models.iter().map(|(n, m)| (n.clone(), m.layers.clone())).collect() };
+    let (x, y) = (&a.source.study, &b.source.study);
+    let layers =
+        |study: &Study| -> Vec<_> { study.models.iter().map(|(n, m)| (n.clone(), m.layers.clone())).collect() };
     let mut differences = changes("seeds", &seeds(a), &seeds(b));
-    differences.extend(changes("layers", &layers(a), &layers(b)));
-    differences.extend(changes("input", &a.study.input, &b.study.input));
-    differences.extend(changes("compute", &a.study.compute, &b.study.compute));
+    differences.extend(changes("layers", &layers(x), &layers(y)));
+    differences.extend(changes("input", &x.input, &y.input));
+    differences.extend(changes("compute", &x.compute, &y.compute));
     differences
 }

@@ -1,105 +1,114 @@
-//! Two bundles side by side: what differs between them, and what may explain it.
+//! Compares two bundles: what differs, and what may explain it.
 //!
-//! Owns the comparison as a typed value; `commands` prints it. Compares what the bundles say: whether that is true is
-//! `verify`'s, and a bundle whose files are damaged is named as such.
+//! This compares what the bundles say. Whether that is true is for `verify` to check; only damaged files are reported.
 
 mod explain;
 mod runs;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use indexmap::IndexMap;
 use serde::Serialize;
 
 pub use explain::Explanation;
-pub use runs::{Amount, Parting, RunDiff, SeedDiff};
+pub use runs::{Amount, Divergence, RunDiff, SeedDiff};
 
-use crate::bundle::{self, Manifest};
+use crate::bundle::{self, Bundle, Manifest, RUN_LOG};
 use crate::changes::{Change, changes};
 use crate::results::Results;
-use crate::study::{Source, Study};
-use crate::verify::{Opened, files_problems};
+use crate::study::Source;
+
+/// A bundle that cannot be compared.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot compare {}", path.display())]
+pub struct Error {
+    /// The bundle's folder or zip.
+    pub path: PathBuf,
+    /// Why.
+    pub source: bundle::Error,
+}
 
 /// What differs between two bundles.
 #[derive(Clone, Debug, Serialize)]
 pub struct Diff {
+    /// The first bundle.
     pub a: Side,
+    /// The second bundle.
     pub b: Side,
     /// Every file has the same bytes.
     pub same: bool,
     /// Data, study, templates, program, libtorch: name and SHA-256.
     pub inputs: Vec<Change>,
-    /// The keys of the studies, defaults filled in.
+    /// The keys of the studies, with defaults filled in.
     pub study: Vec<Change>,
-    /// What any machine computes identically: model facts and plans.
+    /// What every machine computes alike: model facts and plans.
     pub exact: Vec<Change>,
     /// The runs whose results differ.
     pub measured: Vec<RunDiff>,
     /// Files by path, with SHA-256.
     pub files: Vec<Change>,
+    /// What may explain the differences.
     pub explanation: Explanation,
 }
 
 /// One of the two bundles.
 #[derive(Clone, Debug, Serialize)]
 pub struct Side {
+    /// The bundle's folder or zip.
     pub path: PathBuf,
+    /// The study's title.
     pub title: String,
+    /// Empty without SHA256SUMS.
     pub report_id: String,
+    /// The environment class.
     pub environment: String,
-    /// What rung `files` finds wrong: with any of these, nothing here is sure.
+    /// What is wrong with the files: if anything is, no value of this bundle can be trusted.
     pub problems: Vec<String>,
 }
 
-/// A bundle read, as far as the comparison needs it.
-struct Read {
+/// A bundle parsed as far as the comparison needs it.
+struct Opened {
     side: Side,
-    opened: Opened,
+    bundle: Bundle,
     manifest: Manifest,
     results: Results,
-    study: Study,
+    source: Source,
 }
 
-impl Read {
-    fn new(path: &Path) -> Result<Self> {
-        let opened = Opened::read(path)?;
-        let text = |name: &str| -> Result<&str> {
-            let bytes = opened.files.get(name).with_context(|| format!("{name} is missing"))?;
-            std::str::from_utf8(bytes).with_context(|| format!("{name} is not text"))
-        };
-        let manifest = Manifest::from_json(text(bundle::MANIFEST)?).context(bundle::MANIFEST)?;
-        let results = Results::from_json(text(bundle::RESULTS)?).context(bundle::RESULTS)?;
-        let study = Source::from_text(Path::new(bundle::STUDY), text(bundle::STUDY)?)?.study;
+impl Opened {
+    fn new(path: &Path) -> Result<Self, Error> {
+        Self::read(path).map_err(|source| Error { path: path.to_owned(), source })
+    }
+
+    fn read(path: &Path) -> Result<Self, bundle::Error> {
+        let bundle = Bundle::open(path)?;
+        let (manifest, results, source) = (bundle.manifest()?, bundle.results()?, bundle.source()?);
         let side = Side {
             path: path.to_owned(),
             title: manifest.title.clone(),
-            report_id: opened.files.get(bundle::SUMS).map(|sums| bundle::report_id(sums)).unwrap_or_default(),
+            report_id: bundle.report_id().unwrap_or_default(),
             environment: results.environment.to_string(),
-            problems: files_problems(&opened),
+            problems: bundle.damage(),
         };
-        Ok(Self { side, opened, manifest, results, study })
+        Ok(Self { side, bundle, manifest, results, source })
     }
 }
 
 /// Compares two bundles, folders or zips.
 ///
 /// # Errors
-/// One that cannot be read.
-pub fn diff(a: &Path, b: &Path) -> Result<Diff> {
-    let read = |path: &Path| Read::new(path).with_context(|| format!("cannot compare {}", path.display()));
-    let (a, b) = (read(a)?, read(b)?);
-    let inputs = named(
-        a.manifest.inputs.iter().map(|i| (i.name.as_str(), i.sha256.clone())),
-        b.manifest.inputs.iter().map(|i| (i.name.as_str(), i.sha256.clone())),
-    );
-    let files = changed_files(&a.opened, &b.opened);
+/// A bundle that cannot be read or parsed.
+pub fn diff(a: &Path, b: &Path) -> Result<Diff, Error> {
+    let (a, b) = (Opened::new(a)?, Opened::new(b)?);
+    let files = changes("", &hashes(&a.bundle), &hashes(&b.bundle));
     let measured = runs::differences(&a.results, &b.results);
     let exact = exact(&a.results, &b.results);
     let explanation = explain::explain(&a, &b, &exact, !measured.is_empty());
     Ok(Diff {
         same: files.is_empty(),
-        inputs,
-        study: changes("", &a.study, &b.study),
+        inputs: changes("", &inputs(&a.manifest), &inputs(&b.manifest)),
+        study: changes("", &a.source.study, &b.source.study),
         exact,
         measured,
         files,
@@ -109,27 +118,22 @@ pub fn diff(a: &Path, b: &Path) -> Result<Diff> {
     })
 }
 
-/// Named values that differ or that one side alone has, in A's order.
-fn named<'a>(a: impl Iterator<Item = (&'a str, String)>, b: impl Iterator<Item = (&'a str, String)>) -> Vec<Change> {
-    let (a, b): (indexmap::IndexMap<_, _>, indexmap::IndexMap<_, _>) = (a.collect(), b.collect());
-    changes("", &a, &b)
+fn inputs(manifest: &Manifest) -> IndexMap<&str, &str> {
+    manifest.inputs.iter().map(|input| (input.name.as_str(), input.sha256.as_str())).collect()
 }
 
 fn exact(a: &Results, b: &Results) -> Vec<Change> {
-    let mut exact = changes("models", &a.models, &b.models);
-    let plans = |r: &Results| -> indexmap::IndexMap<String, _> {
+    let plans = |r: &Results| -> IndexMap<String, _> {
         r.runs.iter().map(|(name, run)| (name.clone(), run.plan.clone())).collect()
     };
+    let mut exact = changes("models", &a.models, &b.models);
     exact.extend(changes("runs", &plans(a), &plans(b)));
     exact.extend(changes("data", &a.data, &b.data));
     exact
 }
 
-/// Files by what they hold, not by what SHA256SUMS says; of what a lean zip left out there is only that.
-fn changed_files(a: &Opened, b: &Opened) -> Vec<Change> {
-    let hashes = |o: &Opened| -> std::collections::BTreeMap<String, String> {
-        let paths = o.files.keys().chain(o.left_out.keys()).filter(|path| *path != bundle::RUN_LOG);
-        paths.filter_map(|path| Some((path.clone(), o.sha256(path)?))).collect()
-    };
-    changes("", &hashes(a), &hashes(b))
+/// The hashes of the files' content; of files that a lean zip left out, those that SHA256SUMS lists.
+fn hashes(bundle: &Bundle) -> BTreeMap<&str, String> {
+    let paths = bundle.files.keys().chain(bundle.left_out.keys()).filter(|path| *path != RUN_LOG);
+    paths.filter_map(|path| Some((path.as_str(), bundle.sha256(path)?))).collect()
 }

@@ -1,6 +1,4 @@
-//! The measured values of two bundles, run by run and seed by seed.
-//!
-//! Owns which seeds are held against each other, and where two trainings part first.
+//! Compares the measured values of two bundles, run by run and seed by seed.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -10,8 +8,9 @@ use crate::results::{EpochResult, Results, RunResult, SeedResult};
 /// A run whose results differ.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunDiff {
+    /// The run's name.
     pub run: String,
-    /// `a` or `b` where only one bundle has the run.
+    /// `a` or `b` if only one bundle has the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_in: Option<&'static str>,
     /// Test accuracy, mean over seeds: 0 to 1, the difference in percentage points.
@@ -20,33 +19,43 @@ pub struct RunDiff {
     /// Test loss, mean over seeds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_loss: Option<Amount>,
+    /// The seeds that differ.
     pub seeds: Vec<SeedDiff>,
 }
 
-/// A value in both bundles, and B's less A's.
+/// A value in both bundles.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Amount {
+    /// In the first bundle.
     pub a: f64,
+    /// In the second bundle.
     pub b: f64,
+    /// `b - a`.
     pub difference: f64,
 }
 
-/// One seed's training in both bundles; none where one bundle has fewer seeds.
+/// One seed's training in both bundles; `None` if one bundle has fewer seeds.
 #[derive(Clone, Debug, Serialize)]
 pub struct SeedDiff {
+    /// The first bundle's seed.
     pub a: Option<u64>,
+    /// The second bundle's seed.
     pub b: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Parting>,
+    /// Where the two trainings differ first.
+    #[serde(rename = "parts", skip_serializing_if = "Option::is_none")]
+    pub first_divergence: Option<Divergence>,
 }
 
-/// Where two trainings part first.
+/// A quantity that differs between two trainings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parting {
+pub struct Divergence {
     /// 0: before training.
     pub epoch: usize,
+    /// What differs.
     pub quantity: &'static str,
+    /// In the first bundle.
     pub a: Value,
+    /// In the second bundle.
     pub b: Value,
 }
 
@@ -73,20 +82,20 @@ fn run_diff(name: &str, a: &RunResult, b: &RunResult) -> RunDiff {
     let seeds = pairs(&a.seeds, &b.seeds).into_iter().map(|(a, b)| SeedDiff {
         a: a.map(|s| s.seed),
         b: b.map(|s| s.seed),
-        parts: a.zip(b).and_then(|(a, b)| parting(a, b)),
+        first_divergence: a.zip(b).and_then(|(a, b)| first_divergence(a, b)),
     });
     RunDiff {
         run: name.to_owned(),
         only_in: None,
         accuracy: amount(a.accuracy(), b.accuracy(), 100.0),
         test_loss: amount(a.test_loss(), b.test_loss(), 1.0),
-        seeds: seeds.filter(|s| s.parts.is_some() || s.a.is_none() || s.b.is_none()).collect(),
+        seeds: seeds.filter(|s| s.first_divergence.is_some() || s.a.is_none() || s.b.is_none()).collect(),
     }
 }
 
 type Pair<'a> = (Option<&'a SeedResult>, Option<&'a SeedResult>);
 
-/// Equal seeds belong together; of the others, the first with the first.
+/// Pairs equal seeds, and the remaining ones in their order.
 fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<Pair<'a>> {
     let same = |s: &SeedResult, of: &'a [SeedResult]| of.iter().find(|o| o.seed == s.seed);
     let mut rest = b.iter().filter(|s| same(s, a).is_none());
@@ -95,44 +104,44 @@ fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<Pair<'a>> {
     pairs
 }
 
-/// The first quantity that differs, in the order in which training comes by them.
-fn parting(a: &SeedResult, b: &SeedResult) -> Option<Parting> {
-    let part = |epoch: usize, quantity: &'static str, a: Value, b: Value| {
-        (a != b).then_some(Parting { epoch, quantity, a, b })
+/// The first quantity that differs, in the order in which training computes them.
+fn first_divergence(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
+    let differs = |epoch: usize, quantity: &'static str, a: Value, b: Value| {
+        (a != b).then_some(Divergence { epoch, quantity, a, b })
     };
-    let epochs = || a.epochs.iter().zip(&b.epochs).find_map(|(a, b)| epoch_parting(a, b));
+    let epochs = || a.epochs.iter().zip(&b.epochs).find_map(|(a, b)| first_in_epoch(a, b));
     let last = a.epochs.len().min(b.epochs.len());
-    part(0, "seed", json!(a.seed), json!(b.seed))
-        .or_else(|| part(0, "training images", json!(a.subset_sha256), json!(b.subset_sha256)))
-        .or_else(|| part(0, "initial weights", json!(a.initial_weights_sha256), json!(b.initial_weights_sha256)))
+    differs(0, "seed", json!(a.seed), json!(b.seed))
+        .or_else(|| differs(0, "training images", json!(a.subset_sha256), json!(b.subset_sha256)))
+        .or_else(|| differs(0, "initial weights", json!(a.initial_weights_sha256), json!(b.initial_weights_sha256)))
         .or_else(epochs)
-        .or_else(|| part(last, "number of epochs", json!(a.epochs.len()), json!(b.epochs.len())))
-        .or_else(|| chain_parting(last, a, b))
-        .or_else(|| part(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
-        .or_else(|| part(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
-        .or_else(|| part(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
-        .or_else(|| part(last, "misread images", json!(a.misread), json!(b.misread)))
-        .or_else(|| part(last, "the notes' loss", json!(a.notes_loss), json!(b.notes_loss)))
+        .or_else(|| differs(last, "number of epochs", json!(a.epochs.len()), json!(b.epochs.len())))
+        .or_else(|| first_in_chain(last, a, b))
+        .or_else(|| differs(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
+        .or_else(|| differs(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
+        .or_else(|| differs(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
+        .or_else(|| differs(last, "misclassified images", json!(a.misread), json!(b.misread)))
+        .or_else(|| differs(last, "batch-mean loss", json!(a.notes_loss), json!(b.notes_loss)))
 }
 
-/// The first hashed state that differs, where no figure of an epoch does.
-fn chain_parting(epoch: usize, a: &SeedResult, b: &SeedResult) -> Option<Parting> {
+/// The first hashed state that differs.
+fn first_in_chain(epoch: usize, a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
     let (a, b) = (&a.chain, &b.chain);
     let first = (0..a.len().max(b.len())).find(|i| a.get(*i) != b.get(*i))?;
-    Some(Parting { epoch, quantity: "hashed state", a: json!(a.get(first)), b: json!(b.get(first)) })
+    Some(Divergence { epoch, quantity: "hashed state", a: json!(a.get(first)), b: json!(b.get(first)) })
 }
 
-fn epoch_parting(a: &EpochResult, b: &EpochResult) -> Option<Parting> {
-    let part = |quantity: &'static str, x: Value, y: Value| {
-        (x != y).then_some(Parting { epoch: a.epoch, quantity, a: x, b: y })
+fn first_in_epoch(a: &EpochResult, b: &EpochResult) -> Option<Divergence> {
+    let differs = |quantity: &'static str, x: Value, y: Value| {
+        (x != y).then_some(Divergence { epoch: a.epoch, quantity, a: x, b: y })
     };
-    part("learning rate", json!(a.lr), json!(b.lr))
-        .or_else(|| part("training loss", json!(a.train_loss), json!(b.train_loss)))
-        .or_else(|| part("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
-        .or_else(|| part("held-out images", json!(a.held_out), json!(b.held_out)))
-        .or_else(|| part("test loss", json!(a.test.loss), json!(b.test.loss)))
-        .or_else(|| part("test images right", json!(a.test.correct), json!(b.test.correct)))
-        .or_else(|| part("test images", json!(a.test.images), json!(b.test.images)))
+    differs("learning rate", json!(a.lr), json!(b.lr))
+        .or_else(|| differs("training loss", json!(a.train_loss), json!(b.train_loss)))
+        .or_else(|| differs("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
+        .or_else(|| differs("held-out images", json!(a.held_out), json!(b.held_out)))
+        .or_else(|| differs("test loss", json!(a.test.loss), json!(b.test.loss)))
+        .or_else(|| differs("test images right", json!(a.test.correct), json!(b.test.correct)))
+        .or_else(|| differs("test images", json!(a.test.images), json!(b.test.images)))
 }
 
 #[cfg(test)]
@@ -165,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_first_quantity_that_differs_is_named() {
-        let at = |a: &SeedResult, b: &SeedResult| parting(a, b).map(|p| (p.epoch, p.quantity));
+        let at = |a: &SeedResult, b: &SeedResult| first_divergence(a, b).map(|p| (p.epoch, p.quantity));
         let a = seed(1, &[1.0, 0.5, 0.3]);
         assert_eq!(at(&a, &a), None);
         assert_eq!(at(&a, &seed(1, &[1.0, 0.6, 0.2])), Some((2, "training loss")));
@@ -175,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_seeds_are_held_against_each_other() {
+    fn equal_seeds_are_paired() {
         let (a, b) = ([seed(1, &[1.0]), seed(2, &[1.0])], [seed(3, &[1.0]), seed(1, &[1.0]), seed(4, &[1.0])]);
         let seeds: Vec<_> = pairs(&a, &b).iter().map(|(a, b)| (a.map(|s| s.seed), b.map(|s| s.seed))).collect();
         assert_eq!(seeds, [(Some(1), Some(1)), (Some(2), Some(3)), (None, Some(4))]);

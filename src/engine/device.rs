@@ -1,33 +1,31 @@
-//! Starting libtorch on a device, so that what it computes there can be had again.
-//!
-//! Owns the pins (instruction set, threads, deterministic algorithms), the search for CUDA and the
-//! environment class; trains nothing.
+//! Starts libtorch on a CPU or GPU with settings that make results reproducible (instruction set, threads, deterministic
+//! algorithms), and describes the environment in which results are comparable.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
-use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use super::{ffi, kernels};
+use super::{Error, ffi, kernels};
 use crate::study::{Compute, CpuClass};
 
-/// `--device`, as asked for.
+/// The device that `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// A GPU if there is one, else the CPU.
+    /// GPU 0 if there is one, otherwise the CPU.
     Auto,
     Cpu,
+    /// The GPU of this number, counted from 0.
     Cuda(usize),
 }
 
 impl FromStr for DeviceChoice {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Error> {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
@@ -36,23 +34,26 @@ impl FromStr for DeviceChoice {
                 .strip_prefix("cuda:")
                 .and_then(|n| n.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| format!("`{other}`: one of auto, cpu, cuda, cuda:N")),
+                .ok_or_else(|| Error::UnknownDevice(other.to_owned())),
         }
     }
 }
 
-/// The program's own share of the arithmetic: random streams, schedules, optimizers, losses, kernels. One more with every
-/// change after which the same study gives other bits, so that such results are held to tolerances, not to equality.
+/// The version of the arithmetic that the program does itself: random streams, schedules, optimizers, losses, kernels.
+/// Increment it with every change that gives the same study other bits: results of different versions are compared within
+/// tolerances, not for equality.
 const ARITHMETIC: u32 = 2;
 
-/// Where results are comparable bit for bit: nothing in here is a time, a path or a host.
+/// The environment of a training: results of two equal environments are comparable bit for bit. It holds no time, path or
+/// host name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// `portable`, `native` or `cuda`.
     pub class: String,
     pub libtorch: String,
-    /// The version of the program's own share of the arithmetic.
+    /// The version of the program's own arithmetic.
     pub arithmetic: u32,
+    /// `float32` or `tf32`.
     pub precision: String,
     /// CPU threads of one operator; absent on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +70,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// What a study's `compute` leaves no choice of, where these are said to be its results; none if it may be so.
+    /// How this environment contradicts a study's `compute` section; `None` if the study allows it.
     pub fn contradiction(&self, compute: &Compute) -> Option<String> {
         let gpu = self.class == "cuda";
         let class = if gpu { "cuda" } else { class(compute) };
@@ -77,24 +78,24 @@ impl Environment {
         let threads = (!gpu).then_some(compute.threads);
         let stated = [&self.cpu, &self.gpu, &self.cuda, &self.cudnn].map(Option::is_some);
         if self.class != class {
-            Some(format!("class {}, where the study's is {class}", self.class))
+            Some(format!("the class is {}, but the study needs {class}", self.class))
         } else if self.precision != precision {
-            Some(format!("precision {}, where the study's is {precision}", self.precision))
+            Some(format!("the precision is {}, but the study needs {precision}", self.precision))
         } else if self.threads != threads {
-            Some(format!("threads {:?}, where the study's are {threads:?}", self.threads))
+            Some(format!("threads are {:?}, but the study needs {threads:?}", self.threads))
         } else if stated != [class == "native", gpu, gpu, gpu] {
-            Some(format!("facts that do not make up the class {class}"))
+            Some(format!("the class {class} must name exactly its own CPU or GPU facts"))
         } else {
             None
         }
     }
 
-    /// Whether the arithmetic is that of this program's source.
+    /// Whether the arithmetic is this program's version.
     pub fn is_this_arithmetic(&self) -> bool {
         self.arithmetic == ARITHMETIC
     }
 
-    /// Whether a build of this program's source can have said so: its arithmetic, with the libtorch that it is built for.
+    /// Whether this program can have written this environment: same arithmetic, same libtorch version.
     pub fn is_of_this_program(&self) -> bool {
         self.is_this_arithmetic() && self.libtorch == ffi::torch_version()
     }
@@ -120,38 +121,39 @@ impl fmt::Display for Environment {
     }
 }
 
-/// A started libtorch: proof that the pins are set.
+/// A started libtorch. Holding one proves that the settings for reproducible results are in place.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) device: Device,
     pub environment: Environment,
 }
 
-/// The settings that libtorch was started with; they cannot change within a process.
+/// The CPU class that libtorch was started for; it cannot change within a process.
 static STARTED: OnceLock<CpuClass> = OnceLock::new();
 
 impl Engine {
-    /// Starts libtorch for a study's arithmetic. The first call in a process decides the CPU class.
+    /// Starts libtorch for a study's `compute` section. The first call in a process fixes the CPU class.
     ///
     /// # Errors
-    /// No such device, a CPU without AVX2 for the portable class, or a second CPU class in one process.
-    pub fn start(choice: DeviceChoice, compute: &Compute) -> Result<Self> {
-        if *STARTED.get_or_init(|| pin(compute.class)) != compute.class {
-            bail!("one process computes for one CPU class; start the program again for the other");
+    /// The device does not exist, the CPU has no AVX2 for the portable class, the process already computes for the other
+    /// CPU class, or libtorch or CUDA refuse a setting.
+    pub fn start(choice: DeviceChoice, compute: &Compute) -> Result<Self, Error> {
+        if *STARTED.get_or_init(|| fix_settings(compute.class)) != compute.class {
+            return Err(Error::SecondCpuClass);
         }
         let gpu = match choice {
             DeviceChoice::Cpu => None,
             DeviceChoice::Auto if !gpu_in_sight() => None,
             DeviceChoice::Auto => cuda(0).ok(),
-            DeviceChoice::Cuda(n) => Some(cuda(n).map_err(|why| {
-                anyhow::anyhow!("no GPU {n} for --device cuda: {why}; use --device cpu, or `make libtorch CUDA=1`")
-            })?),
+            DeviceChoice::Cuda(index) => {
+                Some(cuda(index).map_err(|reason| Error::NoGpu { index, reason: Box::new(reason) })?)
+            }
         };
         if !ffi::configure(compute.threads, compute.tf32) {
-            bail!("libtorch would not use {} threads", compute.threads);
+            return Err(Error::Threads(compute.threads));
         }
-        if let Some(Err(why)) = gpu.map(ffi::use_own_stream) {
-            bail!("the GPU gives no stream: {why}; use --device cpu");
+        if let Some(Err(reason)) = gpu.map(ffi::use_own_stream) {
+            return Err(Error::NoStream(Box::new(reason)));
         }
         let device = gpu.map_or(Device::Cpu, Device::Cuda);
         let environment = environment(gpu, compute);
@@ -161,7 +163,7 @@ impl Engine {
         Ok(Self { device, environment })
     }
 
-    /// Whether training happens on a GPU.
+    /// Whether the device is a GPU.
     pub fn is_gpu(&self) -> bool {
         self.device.is_cuda()
     }
@@ -171,47 +173,48 @@ impl Engine {
         ffi::torch_version()
     }
 
-    /// Whether this CPU can be of the portable class.
+    /// Whether this CPU can compute in the portable class: it has AVX2 and FMA.
     pub fn has_portable_cpu() -> bool {
         std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
     }
 
-    /// The CPU's model, from the system.
+    /// The CPU's name with its family, model and stepping.
     pub fn cpu_model() -> String {
         cpu_model()
     }
 
-    /// Whether this machine seems to have a GPU; asks the system, not libtorch, so it costs nothing.
+    /// Whether this machine seems to have a GPU. Looks for the driver's device files and does not load CUDA.
     pub fn gpu_in_sight() -> bool {
         gpu_in_sight()
     }
 
-    /// Multiply-adds a second of a large operator here, a convolution or a product of matrices: the yardstick for how
-    /// long a study takes.
+    /// Measures the speed of a large operator, in multiply-adds per second: a convolution on a CPU with the program's
+    /// kernels, otherwise a matrix product. `build` estimates its duration from it.
     pub fn mult_add_rate(&self) -> f64 {
         if !self.is_gpu() && kernels::vectors().is_some() {
             return kernels::convolution_rate();
         }
         let n = 1024;
         let a = tch::Tensor::ones([n, n], (tch::Kind::Float, self.device));
-        let run = |times: i32| {
+        let seconds = |times: i32| {
             let start = std::time::Instant::now();
             let mut sum = a.matmul(&a);
             (1..times).for_each(|_| sum = a.matmul(&a));
             let _ = sum.double_value(&[0, 0]);
             start.elapsed().as_secs_f64() / f64::from(times)
         };
-        run(1);
-        (n * n * n) as f64 / run(if self.is_gpu() { 50 } else { 4 })
+        seconds(1);
+        (n * n * n) as f64 / seconds(if self.is_gpu() { 50 } else { 4 })
     }
 }
 
-/// Starts the program again without the variables that reach into libtorch's arithmetic or threads, if any is set:
-/// libgomp, MKL and oneDNN read theirs before `main`. Returns where there is none.
+/// Restarts the program without the environment variables that change libtorch's arithmetic or threads, if any is set.
+/// Unsetting them in this process would be too late: libgomp, MKL and oneDNN read theirs before `main`. Returns if none is
+/// set.
 ///
 /// # Errors
-/// The system's, where the program cannot be started again.
-pub fn without_outside_settings() -> std::io::Result<()> {
+/// The program cannot be started again.
+pub fn restart_without_overrides() -> std::io::Result<()> {
     use std::os::unix::process::CommandExt;
     const PREFIXES: [&str; 13] = [
         "OMP_",
@@ -228,66 +231,61 @@ pub fn without_outside_settings() -> std::io::Result<()> {
         "CUDNN_",
         "NVIDIA_TF32_OVERRIDE",
     ];
-    // How threads wait for each other changes no bit, but much of the time where processors are shared.
+    // How threads wait for each other changes no bits, but can change the speed a lot on a busy machine.
     const HARMLESS: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
-    let reaches = |name: &std::ffi::OsString| {
+    let overrides = |name: &std::ffi::OsString| {
         let name = name.to_string_lossy();
         PREFIXES.iter().any(|p| name.starts_with(p)) && !HARMLESS.contains(&&*name)
     };
-    let set: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(reaches).collect();
+    let set: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(overrides).collect();
     if set.is_empty() {
         return Ok(());
     }
-    let mut again = std::process::Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1));
+    let mut restart = std::process::Command::new(std::env::current_exe()?);
+    restart.args(std::env::args_os().skip(1));
     for name in &set {
-        again.env_remove(name);
+        restart.env_remove(name);
     }
-    Err(again.exec())
+    Err(restart.exec())
 }
 
-fn pin(class: CpuClass) -> CpuClass {
+/// Sets what must be set before libtorch's first use. Returns the class.
+fn fix_settings(class: CpuClass) -> CpuClass {
     if class == CpuClass::Portable {
         ffi::set_env("ATEN_CPU_CAPABILITY", "avx2");
         ffi::set_env("ONEDNN_MAX_CPU_ISA", "AVX2");
         ffi::set_env("MKL_CBWR", "COMPATIBLE");
     }
-    // cuBLAS repeats itself only with a workspace of fixed size.
+    // cuBLAS is deterministic only with a workspace of fixed size.
     ffi::set_env("CUBLAS_WORKSPACE_CONFIG", ":4096:8");
     ffi::keep_freed_memory();
     class
 }
 
-fn check_portable() -> Result<()> {
+fn check_portable() -> Result<(), Error> {
     if !Engine::has_portable_cpu() {
-        bail!(
-            "this CPU has no AVX2: set `compute: {{class: native}}` in the study; its results will be comparable on this CPU model only"
-        );
+        return Err(Error::NoAvx2);
     }
     let used = ffi::cpu_capability();
-    if used != "AVX2" {
-        bail!("libtorch uses {used} kernels where the portable class needs AVX2: ATEN_CPU_CAPABILITY was set too late");
-    }
-    Ok(())
+    if used == "AVX2" { Ok(()) } else { Err(Error::WrongKernels(used)) }
 }
 
 fn gpu_in_sight() -> bool {
     ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version"].iter().any(|p| Path::new(p).exists())
 }
 
-fn cuda(n: usize) -> Result<usize> {
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
-    if let Err(why) = LOADED.get_or_init(ffi::load_cuda) {
-        bail!("{why}");
-    }
+/// Loads CUDA once and checks that GPU `index` exists. Returns the index.
+fn cuda(index: usize) -> Result<usize, Error> {
+    static LOADED: OnceLock<Result<(), Error>> = OnceLock::new();
+    LOADED.get_or_init(ffi::load_cuda).clone()?;
     match tch::Cuda::device_count() {
-        0 => bail!("libtorch finds no GPU"),
-        count if n as i64 >= count => bail!("this machine has {count}, numbered from 0"),
-        _ => Ok(n),
+        0 => Err(Error::NoGpuFound),
+        count if index as i64 >= count => Err(Error::GpuCount(count)),
+        _ => Ok(index),
     }
 }
 
-/// The class of what a study computes on a CPU.
+/// The environment class of a study on a CPU.
 fn class(compute: &Compute) -> &'static str {
     match compute.class {
         CpuClass::Portable => "portable",
@@ -316,7 +314,7 @@ fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
     }
 }
 
-/// The CPU's model, from the system.
+/// The CPU's name with its family, model and stepping, from /proc/cpuinfo.
 fn cpu_model() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -331,7 +329,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_read_as_typed() {
+    fn device_names_are_parsed() {
         assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
         assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));

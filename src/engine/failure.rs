@@ -1,19 +1,18 @@
-//! Work that libtorch cannot do: memory that is short, an operator that is missing, a GPU that fails.
-//!
-//! Owns the way from tch's panic to a line of text; what becomes of the work is its caller's.
+//! Turns a failure of libtorch (out of memory, an operator without a deterministic form, a GPU error) into a one-line
+//! message. tch reports such failures as panics.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-/// What tch's panics hold: libtorch's message in Rust's notation, where a new line is `\n`.
+/// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation: a new line is `\n`.
 const FROM_LIBTORCH: &str = "Torch(\"";
 
-/// Does work in which libtorch may fail. The work's own values are not used after a failure.
+/// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The first line of what libtorch says, which then stands nowhere else; or that this program is at fault, after Rust's
-/// own message on standard error.
+/// The first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
+/// report a bug; Rust prints its usual panic message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -35,10 +34,10 @@ fn text(payload: &(dyn Any + Send)) -> &str {
 fn in_a_line(text: &str) -> String {
     let Some((_, message)) = text.split_once(FROM_LIBTORCH) else {
         let first = text.lines().next().unwrap_or_default();
-        return format!("a fault of mnist-report, please report it: {first}");
+        return format!("a bug in mnist-report, please report it: {first}");
     };
     let first = message.split("\\n").next().unwrap_or_default().trim_end_matches("\")").replace("\\\"", "\"");
-    // Where libtorch checked, and how its determinism is switched off, is of no use to anyone here.
+    // Drop the place of the failed check and the hint how to switch off determinism: they do not help the user.
     let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said);
     let (said, is_random) = match said.split_once(", but you set 'torch.use_deterministic_algorithms") {
         Some((said, _)) => (said, true),
@@ -46,7 +45,7 @@ fn in_a_line(text: &str) -> String {
     };
     let is_short = ["out of memory", "can't allocate memory"].iter().any(|s| said.contains(s));
     let advice = match (is_short, is_random) {
-        (true, _) => "; a smaller batch_size or another --device may do",
+        (true, _) => "; try a smaller batch_size or another --device",
         (_, true) => " there; use another --device",
         _ => "",
     };
@@ -58,15 +57,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_in_a_line() {
+    fn a_failure_becomes_one_line() {
         assert_eq!(caught(|| 7), Ok(7));
         let told = |message: &'static str| caught(|| panic!("{message}")).unwrap_err();
-        assert_eq!(told("one\ntwo"), "a fault of mnist-report, please report it: one");
+        assert_eq!(told("one\ntwo"), "a bug in mnist-report, please report it: one");
         let short = r#"called `Result::unwrap()` on an `Err` value: Torch("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12 (Cannot allocate memory)\nframe #0: c10")"#;
         assert_eq!(
             told(short),
             "libtorch: DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes. Error code 12 (Cannot \
-             allocate memory); a smaller batch_size or another --device may do"
+             allocate memory); try a smaller batch_size or another --device"
         );
         assert_eq!(told(r#"Torch("\"x\" is missing")"#), "libtorch: \"x\" is missing");
     }
@@ -78,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_that_cannot_repeat_itself_fails() {
+    fn an_operator_without_a_deterministic_form_fails() {
         crate::engine::Engine::start(crate::engine::DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
         let options = (tch::Kind::Float, tch::Device::Cpu);
         let x = tch::Tensor::ones([1, 1, 2, 2], options);

@@ -1,7 +1,9 @@
-//! The border to `shim.cpp`: safe wrappers, one a function.
+//! Safe wrappers around `shim.cpp`: one Rust function for each C function.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr::NonNull;
+
+use super::Error;
 
 unsafe extern "C" {
     fn mr_torch_version() -> *const c_char;
@@ -17,8 +19,9 @@ unsafe extern "C" {
     fn mr_graph_end(graph: *mut c_void) -> *const c_char;
     fn mr_graph_replay(graph: *mut c_void) -> *const c_char;
     fn mr_graph_free(graph: *mut c_void);
-    /// C11's, 7.22.4.7.
-    fn quick_exit(status: c_int) -> !;
+    /// C11 7.22.4.7.
+    #[link_name = "quick_exit"]
+    fn c_quick_exit(status: c_int) -> !;
 }
 
 /// The version of libtorch that the program was built for, such as 2.11.0.
@@ -27,48 +30,54 @@ pub fn torch_version() -> String {
     unsafe { CStr::from_ptr(mr_torch_version()) }.to_string_lossy().into_owned()
 }
 
-/// Makes malloc keep freed blocks for the next step.
+/// Makes malloc keep freed memory for the next step instead of returning it to the system.
 pub fn keep_freed_memory() {
-    // SAFETY: sets three of malloc's parameters, at any time.
+    // SAFETY: sets three parameters of malloc, which is allowed at any time.
     unsafe { mr_keep_freed_memory() }
 }
 
-/// Loads libtorch's CUDA half.
-pub fn load_cuda() -> Result<(), String> {
+/// Loads the CUDA part of libtorch.
+///
+/// # Errors
+/// The library cannot be loaded.
+pub fn load_cuda() -> Result<(), Error> {
     // SAFETY: no arguments.
     unsafe { outcome(mr_load_cuda()) }
 }
 
-/// Makes this thread launch on a stream of the program's on a GPU, the same in every thread: what goes to CUDA's default
+/// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's default
 /// stream cannot be recorded.
-pub fn use_own_stream(device: usize) -> Result<(), String> {
-    // SAFETY: a plain value; exceptions are caught on the other side.
+///
+/// # Errors
+/// CUDA cannot create or select the stream.
+pub fn use_own_stream(device: usize) -> Result<(), Error> {
+    // SAFETY: a plain value; the shim catches C++ exceptions.
     unsafe { outcome(mr_use_own_stream(device as c_int)) }
 }
 
-/// What was launched on a GPU between two points in time, to be launched again as one (`torch.cuda.CUDAGraph`).
+/// Recorded GPU work that is launched again as one unit (`torch.cuda.CUDAGraph`).
 pub struct Graph(NonNull<c_void>);
 
-/// A recording under way.
+/// A recording that has begun and not yet ended.
 pub struct Recording(NonNull<c_void>);
 
 impl Graph {
-    /// Records from now on what this thread launches, and its passes back, without doing it.
+    /// From now on, records what this thread and its backward passes launch, without executing it.
     ///
     /// # Errors
-    /// libtorch's, or that it has no graphs.
-    pub fn begin(device: usize) -> Result<Recording, String> {
+    /// libtorch has no CUDA graphs, or cannot begin to record.
+    pub fn begin(device: usize) -> Result<Recording, Error> {
         let mut graph = std::ptr::null_mut();
-        // SAFETY: `graph` can be written to; exceptions are caught on the other side.
+        // SAFETY: `graph` can be written to; the shim catches C++ exceptions.
         unsafe { outcome(mr_graph_begin(device as c_int, &raw mut graph)) }?;
-        NonNull::new(graph).map(Recording).ok_or_else(|| "libtorch gave no graph".to_owned())
+        NonNull::new(graph).map(Recording).ok_or_else(|| Error::Libtorch("libtorch returned no graph".to_owned()))
     }
 
-    /// Launches what was recorded, with the values that lie at the same places now.
+    /// Launches the recorded work. It reads and writes the same addresses as when it was recorded.
     ///
     /// # Errors
-    /// CUDA's.
-    pub fn replay(&mut self) -> Result<(), String> {
+    /// CUDA cannot launch the graph.
+    pub fn replay(&mut self) -> Result<(), Error> {
         // SAFETY: the pointer is a graph until it is dropped.
         unsafe { outcome(mr_graph_replay(self.0.as_ptr())) }
     }
@@ -78,65 +87,65 @@ impl Recording {
     /// Ends the recording.
     ///
     /// # Errors
-    /// Something was done meanwhile that cannot be recorded. The graph is never freed then: libtorch 2.11 goes on asking it
-    /// whether memory is its own.
-    pub fn end(self) -> Result<Graph, String> {
-        // SAFETY: `begin` gave a graph, which lives.
+    /// The recorded work did something that cannot be recorded. The graph is then never freed, because libtorch 2.11 keeps
+    /// asking it which memory it owns.
+    pub fn end(self) -> Result<Graph, Error> {
+        // SAFETY: the pointer comes from `begin` and the graph is not freed yet.
         unsafe { outcome(mr_graph_end(self.0.as_ptr())) }.map(|()| Graph(self.0))
     }
 }
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        // SAFETY: as above; it is freed once.
+        // SAFETY: the pointer is a graph, and `drop` runs once.
         unsafe { mr_graph_free(self.0.as_ptr()) }
     }
 }
 
-/// What a function of the shim says: null, or why not.
+/// Converts the return value of a shim function: null for success, otherwise an error message.
 ///
 /// # Safety
-/// Null, or a string that lives until this thread's next call.
-unsafe fn outcome(why: *const c_char) -> Result<(), String> {
-    match why.is_null() {
-        true => Ok(()),
-        // SAFETY: the caller's word; copied at once.
-        false => Err(unsafe { CStr::from_ptr(why) }.to_string_lossy().into_owned()),
+/// `message` must be null or a C string that stays valid until this thread's next call of the shim.
+unsafe fn outcome(message: *const c_char) -> Result<(), Error> {
+    if message.is_null() {
+        return Ok(());
     }
+    // SAFETY: the caller guarantees a valid string; it is copied at once.
+    Err(Error::Libtorch(unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()))
 }
 
-/// Sets threads and determinism; false where libtorch refused.
+/// Sets libtorch's number of threads and its deterministic algorithms. Returns false if libtorch refused.
 pub fn configure(threads: usize, tf32: bool) -> bool {
-    // SAFETY: plain values; exceptions are caught on the other side.
+    // SAFETY: plain values; the shim catches C++ exceptions.
     unsafe { mr_configure(threads as c_int, tf32) }
 }
 
 fn text(fill: impl FnOnce(*mut c_char, usize)) -> String {
     let mut buffer = [0 as c_char; 256];
     fill(buffer.as_mut_ptr(), buffer.len());
-    // SAFETY: the callee writes at most `size` bytes, the last of them 0.
+    // SAFETY: `fill` writes at most `size` bytes and ends them with 0.
     unsafe { CStr::from_ptr(buffer.as_ptr()) }.to_string_lossy().into_owned()
 }
 
-/// The instruction set of libtorch's CPU kernels.
+/// The instruction set of libtorch's CPU kernels, such as `AVX2`.
 pub fn cpu_capability() -> String {
     // SAFETY: see `text`.
     text(|buffer, size| unsafe { mr_cpu_capability(buffer, size) })
 }
 
-/// cuDNN's version number, 91900 for 9.19.0; 0 without CUDA.
+/// cuDNN's version number: 91900 is 9.19.0, and 0 means no CUDA.
 pub fn cudnn_version() -> i64 {
-    // SAFETY: no arguments; exceptions are caught on the other side.
+    // SAFETY: no arguments; the shim catches C++ exceptions.
     unsafe { mr_cudnn_version() }
 }
 
-/// CUDA's run-time version, 13000 for 13.0; 0 without CUDA.
+/// The version of the CUDA runtime: 13000 is 13.0, and 0 means no CUDA.
 pub fn cuda_version() -> i32 {
     // SAFETY: no arguments.
     unsafe { mr_cuda_version() }
 }
 
-/// A GPU's name; empty if it cannot be had.
+/// A GPU's name; empty if CUDA does not give it.
 pub fn gpu_name(device: usize) -> String {
     // SAFETY: see `text`.
     text(|buffer, size| unsafe { mr_gpu_name(device as c_int, buffer, size) })
@@ -144,13 +153,13 @@ pub fn gpu_name(device: usize) -> String {
 
 /// Sets an environment variable that libtorch reads at its first use.
 pub fn set_env(name: &str, value: &str) {
-    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads; the program's own
-    // threads (progress bars) start later.
+    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads (progress
+    // bars) start later.
     unsafe { std::env::set_var(name, value) }
 }
 
-/// Ends the program without what libtorch does at a program's end.
-pub fn leave(code: u8) -> ! {
-    // SAFETY: nothing registers a function that it would call, and threads that still run are ended by the system.
-    unsafe { quick_exit(c_int::from(code)) }
+/// Exits without running libtorch's destructors, which take time. Flush all output first.
+pub fn quick_exit(code: u8) -> ! {
+    // SAFETY: no `at_quick_exit` handlers are registered, and the system ends the threads that still run.
+    unsafe { c_quick_exit(c_int::from(code)) }
 }

@@ -1,22 +1,21 @@
-//! Tensors that lie in one piece of memory, so that what is done to each value is done to all of them at once.
-//!
-//! Owns where each lies; what is done is the caller's.
+//! Several tensors in one block of memory, so that one operation can change all their values.
 
 use tch::{Device, Kind, Tensor};
 
-/// Where the next tensor may start, in f32 values: a GPU's kernels read 16 bytes at a time, its caches 128.
+/// Each tensor starts at a multiple of this many f32 values (256 bytes): GPU kernels load 16 bytes at a time, and GPU
+/// cache lines have 128 bytes.
 const ALIGNMENT: usize = 64;
 
-/// Tensors of f32 as views of one.
+/// f32 tensors that are views of one tensor.
 pub(super) struct Flat {
-    /// All values in a row `[n]`: the tensors', one after the other, with unused values between them.
+    /// All values `[n]`: the parts one after the other, with unused values between them.
     pub all: Tensor,
-    /// The tensors, in order.
+    /// The views, in order.
     pub parts: Vec<Tensor>,
 }
 
 impl Flat {
-    /// Zeros of the sizes given.
+    /// Zeros of the given sizes.
     pub fn zeros(sizes: &[Vec<i64>], device: Device) -> Self {
         let starts: Vec<usize> = sizes
             .iter()
@@ -35,12 +34,12 @@ impl Flat {
         Self { all, parts }
     }
 
-    /// Zeros of the same sizes, at the same places.
+    /// Zeros of the same sizes at the same offsets.
     pub fn zeros_like(&self) -> Self {
         Self::zeros(&self.parts.iter().map(Tensor::size).collect::<Vec<_>>(), self.all.device())
     }
 
-    /// The values of tensors of these sizes in a row, each at its part's place, with zeros between them.
+    /// Copies tensors of the parts' sizes into one `[n]`, each at its part's offset, with zeros between them.
     pub fn join(&self, tensors: &[Tensor]) -> Tensor {
         let padding = Tensor::zeros([ALIGNMENT as i64], (Kind::Float, self.all.device()));
         let mut pieces = Vec::with_capacity(2 * tensors.len());
@@ -61,12 +60,12 @@ fn numel(size: &[i64]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::network::values;
+    use crate::engine::network::to_vec;
     use crate::engine::{DeviceChoice, Engine};
     use crate::study::Compute;
 
     #[test]
-    fn parts_are_views_at_aligned_places_and_tensors_join_there() {
+    fn parts_are_aligned_views_and_join_uses_their_offsets() {
         Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
         let mut flat = Flat::zeros(&[vec![2, 3], vec![64], vec![1]], Device::Cpu);
         assert_eq!(flat.all.size(), [64 + 64 + 1]);
@@ -77,9 +76,9 @@ mod tests {
         ];
         let _ = flat.all.g_add_(&flat.join(&tensors));
         for (part, tensor) in flat.parts.iter().zip(&tensors) {
-            assert_eq!((part.size(), values(part)), (tensor.size(), values(tensor)));
+            assert_eq!((part.size(), to_vec(part)), (tensor.size(), to_vec(tensor)));
         }
-        assert_eq!(values(&flat.all).iter().sum::<f32>(), 6.0 + 128.0 + 3.0);
-        assert_eq!(values(&flat.zeros_like().all), [0.0; 129]);
+        assert_eq!(to_vec(&flat.all).iter().sum::<f32>(), 6.0 + 128.0 + 3.0);
+        assert_eq!(to_vec(&flat.zeros_like().all), [0.0; 129]);
     }
 }

@@ -1,7 +1,5 @@
-//! Steps that repeat themselves: recorded once, then launched as one.
-//!
-//! Owns when a step is recorded, and the proof that its recording does what the step does; what a step is, and where it
-//! finds its inputs, is the trainer's. A GPU is what this is for: there each operator costs the time to launch it.
+//! Records the training step as a CUDA graph and replays it, because on a GPU each operator costs the time to launch it.
+//! A recording is used only after one replay gave the same bits as the step itself.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -10,118 +8,120 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Kind, Tensor};
 
 use super::failure::caught;
-use super::ffi;
+use super::{Error, ffi};
 
-/// How often a step is done as it stands before it is recorded: libraries choose their algorithms and take their memory
-/// at the first, which cannot be recorded.
+/// Executions of a step before it is recorded. Libraries choose algorithms and allocate memory in the first one, which
+/// cannot be recorded.
 const WARM_UP: usize = 2;
-/// Steps to come for which a recording pays: it takes memory of its own, and the time of some steps.
-const WORTH: usize = 20;
+/// Record a step only if at least this many executions are left: recording takes memory and the time of a few steps.
+const MIN_REMAINING: usize = 20;
 
-static WANTED: AtomicBool = AtomicBool::new(true);
-/// Why this process records no more.
+static ENABLED: AtomicBool = AtomicBool::new(true);
+/// Why this process no longer records steps.
 static REFUSED: OnceLock<String> = OnceLock::new();
 
-/// Does without recordings from now on, or with them: for measurements. The results are the same.
-pub fn record_steps(wanted: bool) {
-    WANTED.store(wanted, Ordering::Relaxed);
+/// Switches the recording of steps on or off, for measurements. The results are the same.
+pub fn record_steps(enabled: bool) {
+    ENABLED.store(enabled, Ordering::Relaxed);
 }
 
-/// Why this process launches a GPU's steps operator by operator, if it came to that.
+/// Why this process launches the operators of a step one by one on a GPU; `None` if no recording has failed.
 pub fn recordings_refused() -> Option<&'static str> {
     REFUSED.get().map(String::as_str)
 }
 
-/// What a training did by recordings.
+/// How much of a training was replayed from recordings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Kinds of steps that were recorded and shown to give the same bits.
-    pub kinds: usize,
-    /// Steps done by them since.
+pub struct ReplayStats {
+    /// Recordings in use: recorded, and checked to give the same bits.
+    pub recordings: usize,
+    /// Steps that were replayed.
     pub steps: usize,
-    /// Why a kind of step is not, if one is not.
+    /// Why a step could not be recorded, if one could not.
     pub refused: Option<String>,
 }
 
-/// A device that can record what is launched on it. `work` launches it.
+/// A device that can record the work launched on it. `work` launches that work.
 pub(super) trait StepRecorder {
-    /// Records the work under a key, without doing it.
-    fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String>;
-    /// Does the work recorded under a key; a device that only plays at recording may do `work`.
-    fn replay(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String>;
-    /// Gives up a recording.
+    /// Records `work` under a key without executing it.
+    fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), Error>;
+    /// Executes the recording of a key. A test double may call `work` instead.
+    fn replay(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), Error>;
+    /// Deletes a recording.
     fn forget(&mut self, key: usize);
 }
 
-/// The recordings of one training.
-pub(super) struct Steps {
+/// Executes the steps of one training, from recordings where possible. A key stands for one kind of step: training has one
+/// for each batch size.
+pub(super) struct StepReplayer {
     recorder: Box<dyn StepRecorder>,
-    /// Every tensor that a step writes to and another one reads.
+    /// Every tensor that one step writes and another one reads.
     written: Vec<Tensor>,
     stages: BTreeMap<usize, Stage>,
-    /// As `WORTH`.
-    worth: usize,
-    pub recorded: Recorded,
+    /// See `MIN_REMAINING`.
+    min_remaining: usize,
+    pub stats: ReplayStats,
 }
 
-/// How far a kind of step has come.
+/// The state of one key.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Done as it stands, so many times.
-    Done(usize),
+    /// Executed directly this many times.
+    WarmUp(usize),
+    /// Recorded, but not yet checked.
     Recorded,
-    /// Recorded, and shown to give the same bits.
-    Proven,
+    /// Recorded, and checked to give the same bits.
+    Verified,
     Refused,
 }
 
-impl Steps {
-    /// For steps that write to these tensors; none where a device records nothing.
+impl StepReplayer {
+    /// For steps that write these tensors. `None` if the device cannot record, or recording is off or has failed before.
     pub(super) fn new(device: Device, written: Vec<Tensor>) -> Option<Self> {
         match device {
-            Device::Cuda(gpu) if WANTED.load(Ordering::Relaxed) && REFUSED.get().is_none() => {
-                let recorder = Cuda { gpu, graphs: BTreeMap::new() };
-                Some(Self::by(Box::new(recorder), written, WORTH))
+            Device::Cuda(gpu) if ENABLED.load(Ordering::Relaxed) && REFUSED.get().is_none() => {
+                let recorder = CudaGraphs { gpu, graphs: BTreeMap::new() };
+                Some(Self::with_recorder(Box::new(recorder), written, MIN_REMAINING))
             }
             _ => None,
         }
     }
 
-    pub(super) fn by(recorder: Box<dyn StepRecorder>, written: Vec<Tensor>, worth: usize) -> Self {
-        Self { recorder, written, stages: BTreeMap::new(), worth, recorded: Recorded::default() }
+    pub(super) fn with_recorder(recorder: Box<dyn StepRecorder>, written: Vec<Tensor>, min_remaining: usize) -> Self {
+        Self { recorder, written, stages: BTreeMap::new(), min_remaining, stats: ReplayStats::default() }
     }
 
-    /// Does a step; `left` steps of its key are to come, this one included. All steps of a key are the same work: they
-    /// launch the same operators on tensors at the same places, whose values alone differ.
-    pub(super) fn run(&mut self, key: usize, left: usize, work: &mut dyn FnMut()) {
-        let stage = self.stages.get(&key).copied().unwrap_or(Stage::Done(0));
+    /// Executes one step. `remaining` is the number of steps of this key still to execute, this one included. All steps of
+    /// a key must launch the same operators on tensors at the same addresses; only the values may differ.
+    pub(super) fn run(&mut self, key: usize, remaining: usize, work: &mut dyn FnMut()) {
+        let stage = self.stages.get(&key).copied().unwrap_or(Stage::WarmUp(0));
         let next = match stage {
-            Stage::Done(times) if times < WARM_UP || left < self.worth => {
+            Stage::WarmUp(times) if times < WARM_UP || remaining < self.min_remaining => {
                 work();
-                Stage::Done(times + 1)
+                Stage::WarmUp(times + 1)
             }
-            Stage::Done(_) => {
+            Stage::WarmUp(_) => {
                 let recorded = self.recorder.record(key, work);
                 work();
                 match recorded {
                     Ok(()) => Stage::Recorded,
-                    Err(why) => self.refuse(key, why),
+                    Err(error) => self.refuse(key, error.to_string()),
                 }
             }
-            Stage::Recorded => match self.prove(key, work) {
+            Stage::Recorded => match self.check_recording(key, work) {
                 Ok(()) => {
-                    self.recorded.kinds += 1;
-                    Stage::Proven
+                    self.stats.recordings += 1;
+                    Stage::Verified
                 }
                 Err(why) => self.refuse(key, why),
             },
-            Stage::Proven => match self.recorder.replay(key, work) {
+            Stage::Verified => match self.recorder.replay(key, work) {
                 Ok(()) => {
-                    self.recorded.steps += 1;
-                    Stage::Proven
+                    self.stats.steps += 1;
+                    Stage::Verified
                 }
-                // How far it came cannot be known: as with any other failure of the GPU, this training is lost.
-                Err(why) => panic!("the GPU failed: {why}"),
+                // Nobody knows how much of the step was executed, so this training is lost, as with any other GPU failure.
+                Err(error) => panic!("the GPU failed: {error}"),
             },
             Stage::Refused => {
                 work();
@@ -131,9 +131,10 @@ impl Steps {
         self.stages.insert(key, next);
     }
 
-    /// Does a step by its recording, then once more as it stands, and compares. The inputs are others than those at hand when
-    /// it was recorded: a recording that holds any of them shows. What stays is what the step as it stands gave.
-    fn prove(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
+    /// Replays a step, then executes the same step directly, and compares every written tensor. The inputs differ from those
+    /// at the time of the recording, so a recording that kept an old input is detected. The tensors keep the values of the
+    /// direct execution.
+    fn check_recording(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let before = self.copies();
         let replayed = self.recorder.replay(key, work).map(|()| self.copies());
         {
@@ -141,16 +142,18 @@ impl Steps {
             self.written.iter_mut().zip(&before).for_each(|(to, from)| to.copy_(from));
         }
         work();
-        match self.written.iter().zip(&replayed?).all(|(a, b)| has_same_bits(a, b)) {
-            true => Ok(()),
-            false => Err("a recorded step gives other bits".to_owned()),
+        let replayed = replayed.map_err(|error| error.to_string())?;
+        if self.written.iter().zip(&replayed).all(|(a, b)| has_same_bits(a, b)) {
+            Ok(())
+        } else {
+            Err("a recorded step gives other bits".to_owned())
         }
     }
 
     fn refuse(&mut self, key: usize, why: String) -> Stage {
         self.recorder.forget(key);
         let _ = REFUSED.set(why.clone());
-        self.recorded.refused = Some(why);
+        self.stats.refused = Some(why);
         Stage::Refused
     }
 
@@ -159,30 +162,31 @@ impl Steps {
     }
 }
 
-/// NaN and the sign of zero included.
+/// Compares bits, so that NaN equals NaN and 0 differs from -0.
 fn has_same_bits(a: &Tensor, b: &Tensor) -> bool {
     a.detach().view_dtype(Kind::Int).equal(&b.view_dtype(Kind::Int))
 }
 
-/// CUDA graphs.
-struct Cuda {
+/// Records steps as CUDA graphs.
+struct CudaGraphs {
     gpu: usize,
     graphs: BTreeMap<usize, ffi::Graph>,
 }
 
-impl StepRecorder for Cuda {
-    fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
+impl StepRecorder for CudaGraphs {
+    fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), Error> {
         let graph = ffi::Graph::begin(self.gpu)?;
         let done = caught(work);
-        // To be ended in any case; what failed first tells more.
+        // Always end the recording; but if `work` failed, report that error, because it came first.
         let ended = graph.end();
-        done?;
+        done.map_err(Error::Libtorch)?;
         self.graphs.insert(key, ended?);
         Ok(())
     }
 
-    fn replay(&mut self, key: usize, _: &mut dyn FnMut()) -> Result<(), String> {
-        self.graphs.get_mut(&key).ok_or("there is no such recording")?.replay()
+    fn replay(&mut self, key: usize, _: &mut dyn FnMut()) -> Result<(), Error> {
+        let no_recording = || Error::Libtorch("there is no such recording".to_owned());
+        self.graphs.get_mut(&key).ok_or_else(no_recording)?.replay()
     }
 
     fn forget(&mut self, key: usize) {

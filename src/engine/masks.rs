@@ -1,7 +1,5 @@
-//! Dropout masks of a training, on its device.
-//!
-//! Owns when they are drawn and sent: on a CPU at their step; for a GPU a block of steps ahead, by other threads and in
-//! one transfer, so that it never waits for the host within a block. Which values they hold is `rng`'s alone.
+//! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw the
+//! masks of many steps in advance and send them in one transfer, so that the GPU seldom waits for the host.
 
 use std::thread::JoinHandle;
 
@@ -13,112 +11,115 @@ use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::study::RunPlan;
 
-/// Mask values of a block of steps: as f32, 128 MB.
-const BLOCK: usize = 1 << 25;
+/// Mask values drawn in advance at a time: 128 MB as f32.
+const BLOCK_VALUES: usize = 1 << 25;
 
-/// What a training's masks follow from.
+/// Everything that determines the masks of a training.
 #[derive(Clone)]
-struct Streams {
+struct MaskStreams {
     seed: u64,
     steps_per_epoch: usize,
     batch_size: usize,
-    /// The layers that drop something.
-    layers: Vec<Layer>,
+    /// The dropout layers with a probability above 0.
+    layers: Vec<DropoutLayer>,
 }
 
 #[derive(Clone)]
-struct Layer {
+struct DropoutLayer {
     name: String,
     p: f64,
-    /// Values of an image.
+    /// Values for one image.
     values: usize,
 }
 
-impl Streams {
-    fn of(&self, layer: &str, step: usize) -> Stream {
+impl MaskStreams {
+    /// The random stream of a layer's mask at a step, counted from 0 through all epochs.
+    fn stream(&self, layer: &str, step: usize) -> Stream {
         let (epoch, step) = (step / self.steps_per_epoch + 1, step % self.steps_per_epoch + 1);
         Stream::new(self.seed, Purpose::Dropout { layer, epoch, step })
     }
 
-    /// For each layer, the masks of these steps as bits, a row of whole bytes a step.
+    /// For each layer, the masks of these steps as bits. Each step's bits start at a new byte.
     fn bits(&self, steps: std::ops::Range<usize>) -> Vec<Vec<u8>> {
-        let layer = |l: &Layer| -> Vec<u8> {
+        let layer_bits = |l: &DropoutLayer| -> Vec<u8> {
             let values = self.batch_size * l.values;
-            let rows = steps.clone().into_par_iter().map(|step| self.of(&l.name, step).dropout_bits(values, l.p));
+            let rows = steps.clone().into_par_iter().map(|step| self.stream(&l.name, step).dropout_bits(values, l.p));
             rows.collect::<Vec<_>>().concat()
         };
-        self.layers.iter().map(layer).collect()
+        self.layers.iter().map(layer_bits).collect()
     }
 }
 
 /// The masks of one training.
 pub(super) struct Masks {
-    streams: Streams,
+    streams: MaskStreams,
     device: Device,
-    /// How many steps' masks are drawn at once; none where each is drawn at its step.
+    /// Steps in a block drawn in advance; `None` if each mask is drawn at its step.
     block: Option<usize>,
     /// Steps of the whole training.
     total: usize,
-    /// The first step of the block at hand, and each layer's masks `[steps, values]`.
+    /// The current block: its first step, and each layer's masks `[steps, values]`.
     ready: Option<(usize, Vec<Tensor>)>,
-    /// The block after it, from its first step.
+    /// The next block: its first step, and the thread that draws it.
     next: Option<(usize, JoinHandle<Vec<Vec<u8>>>)>,
 }
 
 impl Masks {
-    /// The masks of a run's training on a device.
+    /// The masks of one seed of a run.
     pub fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
-        let layer = |layer: &crate::model::Layer| match &layer.kind {
+        let dropout = |layer: &crate::model::Layer| match &layer.kind {
             LayerKind::Dropout(c) if plan.dropout && c.p > 0.0 => {
-                Some(Layer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
+                Some(DropoutLayer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
             }
             _ => None,
         };
-        let layers: Vec<Layer> = model.layers.iter().filter_map(layer).collect();
+        let layers: Vec<DropoutLayer> = model.layers.iter().filter_map(dropout).collect();
         let values: usize = layers.iter().map(|l| plan.batch_size * l.values).sum();
-        let block = device.is_cuda().then(|| (BLOCK / values.max(1)).max(1));
+        let block = device.is_cuda().then(|| (BLOCK_VALUES / values.max(1)).max(1));
         let steps_per_epoch = plan.steps_per_epoch();
-        let streams = Streams { seed, steps_per_epoch, batch_size: plan.batch_size, layers };
+        let streams = MaskStreams { seed, steps_per_epoch, batch_size: plan.batch_size, layers };
         Self { streams, device, block, total: plan.epochs * steps_per_epoch, ready: None, next: None }
     }
 
-    /// The masks of a step (counted from 0 through all epochs), each with its layer's name and in a row `[values]`, for
-    /// the first images of a batch. Layers that drop nothing have none.
-    pub fn of(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
+    /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a
+    /// mask `[values]`. Layers with `p` 0 have none.
+    pub fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
         if let Some(block) = self.block {
             let is_ready = self.ready.as_ref().is_some_and(|(first, _)| (*first..first + block).contains(&step));
             if !is_ready && !self.streams.layers.is_empty() {
-                self.advance(step, block);
+                self.load_block(step, block);
             }
         }
-        let mask = |(at, layer): (usize, &Layer)| {
+        let mask = |(at, layer): (usize, &DropoutLayer)| {
             let values = images * layer.values;
             let mask = match &self.ready {
                 Some((first, masks)) => masks[at].get((step - first) as i64).narrow(0, 0, values as i64),
-                None => Tensor::from_slice(&self.streams.of(&layer.name, step).dropout_mask(values, layer.p)),
+                None => Tensor::from_slice(&self.streams.stream(&layer.name, step).dropout_mask(values, layer.p)),
             };
             (layer.name.clone(), mask)
         };
         self.streams.layers.iter().enumerate().map(mask).collect()
     }
 
-    /// Room for a batch's masks.
-    pub fn room(&self) -> Vec<(String, Tensor)> {
-        let zeros = |values: usize| Tensor::zeros([values as i64], (Kind::Float, self.device));
-        let room = |layer: &Layer| (layer.name.clone(), zeros(self.streams.batch_size * layer.values));
-        self.streams.layers.iter().map(room).collect()
+    /// Tensors of zeros with the sizes of a full batch's masks, by layer name.
+    pub fn zeros(&self) -> Vec<(String, Tensor)> {
+        let zeros = |layer: &DropoutLayer| {
+            let values = self.streams.batch_size * layer.values;
+            (layer.name.clone(), Tensor::zeros([values as i64], (Kind::Float, self.device)))
+        };
+        self.streams.layers.iter().map(zeros).collect()
     }
 
-    /// Makes the block from a step on ready, and starts on the one after it.
-    fn advance(&mut self, step: usize, block: usize) {
+    /// Loads the block that starts at a step, and starts a thread that draws the block after it.
+    fn load_block(&mut self, step: usize, block: usize) {
         let steps = |first: usize| first..(first + block).min(self.total.max(first + 1));
         let drawn = match self.next.take() {
             Some((first, thread)) if first == step => thread.join().expect("drawing masks does not panic"),
             _ => self.streams.bits(steps(step)),
         };
         let rows = steps(step).len();
-        let spread = |(bits, layer): (Vec<u8>, &Layer)| spread(&bits, rows, layer.p, self.device);
-        self.ready = Some((step, drawn.into_iter().zip(&self.streams.layers).map(spread).collect()));
+        let unpack = |(bits, layer): (Vec<u8>, &DropoutLayer)| unpack_bits(&bits, rows, layer.p, self.device);
+        self.ready = Some((step, drawn.into_iter().zip(&self.streams.layers).map(unpack).collect()));
         let after = step + block;
         if after < self.total {
             let (streams, steps) = (self.streams.clone(), steps(after));
@@ -127,8 +128,9 @@ impl Masks {
     }
 }
 
-/// Bits `rows` of whole bytes as masks `[rows, values]` on a device: 0, or 1 / (1 - p).
-fn spread(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
+/// Converts bits (`rows` rows of whole bytes) to masks `[rows, values]` on a device: 0 for a zero bit, 1 / (1 - p) for a
+/// one.
+fn unpack_bits(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
     let bytes = Tensor::from_slice(bits).to_device(device).reshape([rows as i64, -1, 1]);
     let places = Tensor::from_slice(&[1u8, 2, 4, 8, 16, 32, 64, 128]).to_device(device);
     let kept = bytes.bitwise_and_tensor(&places).ne(0).to_kind(Kind::Float);
@@ -138,30 +140,30 @@ fn spread(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::network::values;
+    use crate::engine::network::to_vec;
     use crate::engine::{DeviceChoice, Engine};
     use crate::study::Compute;
 
     #[test]
-    fn masks_drawn_ahead_are_those_of_their_steps() {
+    fn masks_drawn_in_advance_equal_those_drawn_at_their_step() {
         Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
-        let layer = |name: &str, p, values| Layer { name: name.to_owned(), p, values };
+        let layer = |name: &str, p, values| DropoutLayer { name: name.to_owned(), p, values };
         let layers = vec![layer("a", 0.25, 7), layer("b", 0.5, 4)];
         let masks = |block| Masks {
-            streams: Streams { seed: 3, steps_per_epoch: 5, batch_size: 3, layers: layers.clone() },
+            streams: MaskStreams { seed: 3, steps_per_epoch: 5, batch_size: 3, layers: layers.clone() },
             device: Device::Cpu,
             block,
             total: 10,
             ready: None,
             next: None,
         };
-        let (mut at_once, mut ahead) = (masks(None), masks(Some(4)));
-        // In order, then as a replay starts anew anywhere; the last batch of an epoch holds fewer images.
+        let (mut at_step, mut in_advance) = (masks(None), masks(Some(4)));
+        // In order, then from any step, as a replay does; the last batch of an epoch has fewer images.
         for step in (0..10).chain([7, 8, 2]) {
             let images = if step % 5 == 4 { 2 } else { 3 };
-            let [expected, got] = [&mut at_once, &mut ahead].map(|m| {
-                let masks = m.of(step, images);
-                masks.into_iter().map(|(name, mask)| (name, values(&mask))).collect::<Vec<_>>()
+            let [expected, got] = [&mut at_step, &mut in_advance].map(|m| {
+                let masks = m.for_step(step, images);
+                masks.into_iter().map(|(name, mask)| (name, to_vec(&mask))).collect::<Vec<_>>()
             });
             assert_eq!(got, expected, "step {step}");
             let lens: Vec<_> = got.iter().map(|(name, mask)| (name.as_str(), mask.len())).collect();

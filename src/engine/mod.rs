@@ -1,9 +1,9 @@
-//! Everything that touches libtorch: devices, the network with its weights, training, evaluation.
-//!
-//! The only home of `tch` and of `unsafe`. What leaves this module is plain data (`f32`, `u8`, names);
-//! what is measured with it is `results`' to compute.
+//! Trains and evaluates networks with libtorch and the program's own CPU kernels: devices, weights, training steps,
+//! evaluation. No other module uses `tch` or `unsafe`. Its public functions take and return plain data (`f32`, `u8`,
+//! names), no tensors of libtorch.
 
 mod device;
+mod error;
 mod failure;
 mod ffi;
 mod flat;
@@ -16,11 +16,12 @@ mod pass;
 mod schedule;
 mod train;
 
-pub use device::{DeviceChoice, Engine, Environment, without_outside_settings};
+pub use device::{DeviceChoice, Engine, Environment, restart_without_overrides};
+pub use error::Error;
 pub use failure::caught;
-pub use ffi::leave;
-pub use graph::{Recorded, record_steps, recordings_refused};
+pub use ffi::quick_exit;
+pub use graph::{ReplayStats, record_steps, recordings_refused};
 pub use kernels::{Vectors, choose as choose_vectors};
-pub use network::{Network, Trace};
+pub use network::{LayerShapes, Network};
 pub use schedule::learning_rate;
 pub use train::{DeviceDataset, Observer, Trainer, evaluate};

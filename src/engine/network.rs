@@ -1,7 +1,5 @@
-//! The live network: a model's layers with their weights.
-//!
-//! Owns weights and buffers, and what libtorch does for a layer; the way through the layers and back is `pass`'s.
-//! Weights and buffers: their names, shapes and first values come from the model's one list of layers.
+//! A network on a device: its parameters and buffers, and each layer as libtorch computes it. `pass` holds the forward and
+//! backward passes. Names, shapes and initial values come from `model`.
 
 use tch::{Device, Kind, Tensor};
 
@@ -13,11 +11,10 @@ use crate::rng::{Purpose, Stream};
 use crate::study::Input;
 use crate::tensors::NamedTensor;
 
-/// What a live network gave for one layer.
+/// The shapes of a layer's input and output, batch first, as found by running the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub struct LayerShapes {
     pub layer: String,
-    /// With the batch as first dimension.
     pub input: Vec<usize>,
     pub output: Vec<usize>,
 }
@@ -29,10 +26,10 @@ pub struct Network {
     /// All trainable parameters in PyTorch's order; layers refer to them by index.
     pub(super) parameters: Flat,
     pub(super) buffers: Vec<Tensor>,
-    /// Of the last backward pass, one a parameter.
+    /// The gradients of the last backward pass, one for each parameter.
     pub(super) gradients: Vec<Tensor>,
-    /// The parameters whose gradient is zero, by index: the model's idle biases.
-    pub(super) idle: Vec<usize>,
+    /// Indices of the biases that batch normalisation cancels. Their gradient is exactly zero.
+    pub(super) cancelled_biases: Vec<usize>,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
 }
@@ -40,27 +37,28 @@ pub struct Network {
 pub(super) struct LiveLayer {
     pub name: String,
     pub kind: LayerKind,
-    /// Where the layer's tensors start in `parameters` and `buffers`, and how many parameters it has.
+    /// Index of the layer's first tensor in `parameters`.
     pub parameter: usize,
+    /// Number of the layer's parameter tensors.
     pub parameter_count: usize,
+    /// Index of the layer's first tensor in `buffers`.
     pub buffer: usize,
 }
 
-/// Gives the mask of a dropout layer from its name and number of values, in a row on the network's device; none keeps
-/// everything.
+/// Returns the mask `[values]` of a dropout layer, given its name and its number of values, on the network's device. `None`
+/// keeps all values.
 pub(super) type MaskSource<'a> = dyn FnMut(&str, usize) -> Option<Tensor> + 'a;
 
-/// How a forward pass treats dropout and batch norm.
+/// How a forward pass treats dropout and batch normalisation.
 pub(super) enum Mode<'a> {
+    /// No dropout; running statistics.
     Evaluate,
-    /// Batch statistics, and a mask for each dropout layer.
-    Train {
-        mask: &'a mut MaskSource<'a>,
-    },
+    /// A mask for each dropout layer; batch statistics.
+    Train { mask: &'a mut MaskSource<'a> },
 }
 
 impl Network {
-    /// A network with its first weights, drawn from the seed's streams (PyTorch's default initialisation).
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     pub fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
         let first_values = |spec: &TensorSpec| {
             let n = spec.numel() as usize;
@@ -91,21 +89,22 @@ impl Network {
             parameter += parameter_count;
             buffer += layer.buffers.len();
         }
-        let is_idle = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
-        let idle = model.parameters().enumerate().filter(|(_, spec)| is_idle(spec)).map(|(i, _)| i).collect();
+        let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
+        let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
+        let cancelled_biases = cancelled.map(|(i, _)| i).collect();
         Self {
             device: engine.device,
             layers,
             parameters,
             buffers: model.buffers().map(on_device).collect(),
             gradients: Vec::new(),
-            idle,
+            cancelled_biases,
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
         }
     }
 
-    /// Weights and buffers, by PyTorch's names.
+    /// Copies of all parameters and buffers, with PyTorch's names.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         specs
@@ -114,37 +113,37 @@ impl Network {
             .collect()
     }
 
-    /// The gradients of the last backward pass (a recorded step's leaves none), by the parameters' names.
+    /// The gradients of the last backward pass, with the parameters' names. A replayed step does not update them.
     pub fn gradients(&self) -> Vec<NamedTensor> {
         self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| download(spec, tensor)).collect()
     }
 
-    /// Replaces weights and buffers.
+    /// Replaces all parameters and buffers.
     ///
     /// # Errors
-    /// Names the tensor that is missing, too many or of another shape.
+    /// A tensor is missing or has another shape, or there are too many tensors.
     pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
-        let own = self.parameter_specs.len() + self.buffer_specs.len();
+        let expected = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         for (spec, target) in specs.zip(self.parameters.parts.iter_mut().chain(&mut self.buffers)) {
             upload(&spec.name, target, tensors)?;
         }
-        match tensors.len() == own {
-            true => Ok(()),
-            false => Err(format!("{} tensors where the model has {own}", tensors.len())),
+        if tensors.len() != expected {
+            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
         }
+        Ok(())
     }
 
-    /// Tensors that an optimizer keeps, one a parameter, under the parameters' names behind a prefix.
+    /// Copies of an optimizer's tensors, one for each parameter. Each name is `prefix` and the parameter's name.
     pub(super) fn named_like_parameters(&self, prefix: &str, tensors: &[Tensor]) -> Vec<NamedTensor> {
         let name = |spec: &TensorSpec| TensorSpec { name: format!("{prefix}{}", spec.name), ..spec.clone() };
         self.parameter_specs.iter().zip(tensors).map(|(spec, tensor)| download(&name(spec), tensor)).collect()
     }
 
-    /// Sets such tensors; gives their number.
+    /// Sets an optimizer's tensors from tensors named as in `named_like_parameters`. Returns their number.
     ///
     /// # Errors
-    /// As `load`.
+    /// A tensor is missing or has another shape.
     pub(super) fn load_like_parameters(
         &self,
         prefix: &str,
@@ -157,17 +156,18 @@ impl Network {
         Ok(targets.len())
     }
 
-    /// Logits of images given as plain values, in evaluation mode, or in training mode with the masks given.
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`: in evaluation mode, or with `masks` in training
+    /// mode.
     pub fn logits(&self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let x = self.upload(images, input);
         let logits = match masks {
             None => self.evaluate(&x),
             Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks, self.device) }).logits,
         };
-        values(&logits)
+        to_vec(&logits)
     }
 
-    /// Mean cross-entropy of a batch in training mode with the masks given, and its gradients (`gradients`).
+    /// Mean cross-entropy of a batch in training mode with the given masks. `gradients` then returns its gradients.
     pub fn loss_and_backward(
         &mut self,
         images: &[f32],
@@ -187,20 +187,21 @@ impl Network {
         Tensor::from_slice(images).reshape([-1, c as i64, h as i64, w as i64]).to_device(self.device)
     }
 
-    /// Runs a batch of zeros through the network, layer by layer, and notes the shapes that come.
-    pub fn trace(&self, batch: usize, input: [usize; 3]) -> Vec<Trace> {
+    /// Runs a batch of zeros through the network, layer by layer, and returns the shapes. `input` is channels, height,
+    /// width.
+    pub fn trace_shapes(&self, batch: usize, input: [usize; 3]) -> Vec<LayerShapes> {
         let dims = |t: &Tensor| t.size().iter().map(|&d| d as usize).collect::<Vec<_>>();
         let mut x = self.upload(&vec![0.0; batch * input.iter().product::<usize>()], input);
-        let mut traces = Vec::with_capacity(self.layers.len());
+        let mut shapes = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let y = tch::no_grad(|| self.apply(layer, &x, &mut Mode::Evaluate));
-            traces.push(Trace { layer: layer.name.clone(), input: dims(&x), output: dims(&y) });
+            shapes.push(LayerShapes { layer: layer.name.clone(), input: dims(&x), output: dims(&y) });
             x = y;
         }
-        traces
+        shapes
     }
 
-    /// A layer by libtorch.
+    /// Computes a layer with libtorch.
     pub(super) fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
         let parameter = |i: usize| &self.parameters.parts[layer.parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
@@ -208,7 +209,7 @@ impl Network {
         match &layer.kind {
             LayerKind::Conv2d(c) => {
                 let (stride, padding) = (pair(c.stride), pair(c.padding));
-                plain_order(x).conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
+                channels_first_strides(x).conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
             }
             LayerKind::BatchNorm2d(c) => {
                 let training = matches!(mode, Mode::Train { .. });
@@ -221,7 +222,8 @@ impl Network {
                 x.layer_norm(shape, Some(parameter(0)), Some(parameter(1)), c.eps, true)
             }
             LayerKind::Relu(_) => x.relu(),
-            // tch's leaky_relu takes no slope. Not clamp_min: at 0 its gradient is 1, and PyTorch's is the slope.
+            // tch's leaky_relu has no slope parameter. Use relu, not clamp_min: at 0, clamp_min's gradient is 1, but the
+            // gradient of PyTorch's leaky_relu is the slope.
             LayerKind::LeakyRelu(c) => x.relu() + x.clamp_max(0.0) * c.negative_slope,
             LayerKind::Gelu(_) => x.gelu("none"),
             LayerKind::MaxPool2d(p) => {
@@ -230,7 +232,7 @@ impl Network {
             LayerKind::AvgPool2d(p) => {
                 x.avg_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), false, true, None::<i64>)
             }
-            // A mean and not adaptive pooling, whose backward pass on CUDA does not repeat itself.
+            // A mean instead of adaptive pooling, whose backward pass on CUDA is not deterministic.
             LayerKind::GlobalAvgPool(_) => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
             LayerKind::Dropout(_) => match mode {
                 Mode::Evaluate => x.shallow_clone(),
@@ -245,10 +247,11 @@ impl Network {
     }
 }
 
-/// The same values in the order `[batch, c, h, w]`, strides and all. Of a kernel's output as it lies, `[batch, h, w, c]`,
-/// oneDNN's backward pass writes beyond its memory where channels are few, the kernel is 1x1 and the stride 2 (libtorch
-/// 2.11, AVX2). With one channel both orders are one, and only the strides tell which is meant: hence the views.
-fn plain_order(x: &Tensor) -> Tensor {
+/// The same values with the memory order and strides of `[batch, c, h, w]`. The kernels' outputs are `[batch, h, w, c]` in
+/// memory, and with that order oneDNN's backward pass writes out of bounds if channels are few, the kernel is 1x1 and the
+/// stride 2 (libtorch 2.11, AVX2). With one channel the two orders differ only in their strides, which `contiguous` does not
+/// change; the views do.
+fn channels_first_strides(x: &Tensor) -> Tensor {
     x.contiguous().view([-1]).view(x.size().as_slice())
 }
 
@@ -258,12 +261,12 @@ fn given(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize
     }
 }
 
-/// Fills a tensor from the one of its name.
+/// Copies the given tensor of this name into `target`.
 fn upload(name: &str, target: &mut Tensor, given: &[NamedTensor]) -> Result<(), String> {
     let Some(given) = given.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
     let shape: Vec<usize> = target.size().iter().map(|&d| d as usize).collect();
     if given.shape != shape {
-        return Err(format!("{name} has shape {:?}, the model's is {shape:?}", given.shape));
+        return Err(format!("{name} has shape {:?}, but the model needs {shape:?}", given.shape));
     }
     let values = Tensor::from_slice(&given.values).reshape(target.size()).to_device(target.device());
     tch::no_grad(|| target.copy_(&values));
@@ -271,16 +274,16 @@ fn upload(name: &str, target: &mut Tensor, given: &[NamedTensor]) -> Result<(), 
 }
 
 fn download(spec: &TensorSpec, tensor: &Tensor) -> NamedTensor {
-    NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values: values(tensor) }
+    NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values: to_vec(tensor) }
 }
 
-/// A tensor's values in row-major order, whatever its memory format.
-pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
+/// Copies a tensor's values in row-major order, whatever its memory format and device.
+pub(super) fn to_vec(tensor: &Tensor) -> Vec<f32> {
     let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view([-1]);
     Vec::try_from(&flat).expect("a flat float tensor on the CPU becomes a vector")
 }
 
-/// Pixels `[n, 784]` (bytes) as the network's input `[n, 1, 28, 28]`: ToTensor, then Normalize.
+/// Converts pixels `[n, 784]` (bytes) to the network's input `[n, 1, 28, 28]`, as torchvision's ToTensor and Normalize do.
 pub(super) fn normalise(pixels: &Tensor, input: &Input) -> Tensor {
     let [c, h, w] = input.shape.map(|d| d as i64);
     let unit = pixels.to_kind(Kind::Float) / 255.0;

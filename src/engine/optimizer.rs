@@ -1,31 +1,30 @@
-//! The update rules, as `torch.optim` has them.
-//!
-//! Owns the moving averages; their tensors can be read and set, so that training is a function of state. What changes from
-//! step to step without being state, such as the learning rate, comes as a tensor: a recorded step could not read it else.
+//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can continue
+//! from any saved state. Numbers that change from step to step, such as the learning rate, are passed as a tensor, because a
+//! recorded step can read only tensors.
 
 use tch::{Kind, Tensor};
 
 use super::flat::Flat;
 use super::kernels;
-use super::pass::{values, values_mut};
+use super::pass::{as_mut_slice, as_slice};
 use crate::study::Optimizer;
 
-/// An optimizer with its state: for each parameter, the tensors that its rule keeps. On a GPU, where each operation
-/// costs the time to launch it, it steps all parameters at once.
+/// An optimizer with its state. On a GPU, each operator costs the time to launch it, so there each operator updates all
+/// parameters at once.
 pub struct UpdateRule {
     rule: Optimizer,
-    /// One list a kept tensor (`momentum_buffer`, ...), each with one tensor a parameter.
+    /// One list for each name of `state_names`, each with one tensor per parameter.
     state: Vec<Flat>,
 }
 
 impl UpdateRule {
-    /// A fresh optimizer: every kept tensor zero, as PyTorch's are.
+    /// An optimizer before its first step: all state is zero, as in PyTorch.
     pub fn new(rule: &Optimizer, parameters: &Flat) -> Self {
         let state = Self::state_names(rule).iter().map(|_| parameters.zeros_like()).collect();
         Self { rule: rule.clone(), state }
     }
 
-    /// What PyTorch's `state_dict` calls the kept tensors.
+    /// The names of the state tensors in PyTorch's `state_dict`.
     pub fn state_names(rule: &Optimizer) -> &'static [&'static str] {
         match rule {
             Optimizer::Sgd(c) if c.momentum == 0.0 => &[],
@@ -35,25 +34,25 @@ impl UpdateRule {
         }
     }
 
-    /// The kept tensors with their names, list by list.
+    /// The state tensors by name: one list per name, one tensor per parameter.
     pub fn state(&self) -> impl Iterator<Item = (&'static str, &[Tensor])> {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter().map(|list| &list.parts[..]))
     }
 
-    /// As `state`, to be set.
+    /// The same as `state`, mutable.
     pub fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [Tensor])> {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(|list| &mut list.parts[..]))
     }
 
-    /// Everything that a step changes beside the parameters.
+    /// All state tensors that a step changes.
     pub fn all(&self) -> impl Iterator<Item = &Tensor> {
         self.state.iter().map(|list| &list.all)
     }
 
-    /// The numbers of a step that differ from step to step, from its learning rate and its place `t` (from 1): what `step`
-    /// takes as `factors`, always as many for a rule.
+    /// The numbers that change from step to step, for `step`'s `factors`, given the learning rate and the step's number `t`,
+    /// counted from 1. Their count depends on the rule alone.
     pub fn factors(rule: &Optimizer, lr: f64, t: u64) -> Vec<f32> {
-        // Kingma and Ba 2015, algorithm 1: the step's size, and the root of the second moment's correction.
+        // Kingma and Ba 2015, algorithm 1: the step size, and the square root of the second moment's bias correction.
         let adam = |betas: [f64; 2]| {
             let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t as f64));
             [(lr / correction1) as f32, correction2.sqrt() as f32]
@@ -65,43 +64,44 @@ impl UpdateRule {
         }
     }
 
-    /// One step from the parameters' gradients, one each; `first` for the first of a training.
+    /// Updates the parameters from their gradients. `first` means the first step of the training.
     pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
-        // A guard, since an operator that fails here must not leave gradients off: training may go on.
+        // A guard switches gradients on again even if an operator panics here, because training may continue after that.
         let _guard = tch::no_grad_guard();
-        match parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
-            true => self.step_by_kernel(parameters, gradients, factors, first),
-            false => self.step_at_once(parameters, gradients, factors, first),
+        if parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {
+            self.step_with_kernels(parameters, gradients, factors, first);
+        } else {
+            self.step_with_libtorch(parameters, gradients, factors, first);
         }
     }
 
-    fn step_by_kernel(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
+    fn step_with_kernels(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         for (i, (parameter, gradient)) in parameters.parts.iter_mut().zip(gradients).enumerate() {
-            self.update_by_kernel(i, parameter, gradient, values(factors), first);
+            self.update_with_kernel(i, parameter, gradient, as_slice(factors), first);
         }
     }
 
-    /// In one pass over each tensor, where the program's own kernels can.
-    fn update_by_kernel(&mut self, i: usize, p: &mut Tensor, g: &Tensor, factors: &[f32], first: bool) {
-        let (g, p) = (g.contiguous(), values_mut(p));
-        let g = values(&g);
+    /// Updates parameter `i` in one pass over its values.
+    fn update_with_kernel(&mut self, i: usize, p: &mut Tensor, g: &Tensor, factors: &[f32], first: bool) {
+        let (g, p) = (g.contiguous(), as_mut_slice(p));
+        let g = as_slice(&g);
         let rule = self.rule.clone();
-        let mut state = self.state.iter_mut().map(|list| values_mut(&mut list.parts[i]));
+        let mut state = self.state.iter_mut().map(|list| as_mut_slice(&mut list.parts[i]));
         let mut next = || state.next().unwrap_or_default();
-        let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, keep: f32| kernels::Adam {
-            keep,
+        let adam = |betas: [f64; 2], eps: f64, weight_decay: f64, decay_factor: f32| kernels::Adam {
+            decay_factor,
             weight_decay: weight_decay as f32,
             betas: betas.map(|b| b as f32),
-            taken: betas.map(|b| (1.0 - b) as f32),
+            one_minus_betas: betas.map(|b| (1.0 - b) as f32),
             eps: eps as f32,
-            step: factors[0],
-            root: factors[1],
+            step_size: factors[0],
+            correction2_sqrt: factors[1],
         };
         match rule {
             Optimizer::Sgd(c) => kernels::Sgd {
                 lr: factors[0],
                 momentum: c.momentum as f32,
-                taken: (1.0 - c.dampening) as f32,
+                gradient_share: (1.0 - c.dampening) as f32,
                 weight_decay: c.weight_decay as f32,
                 nesterov: c.nesterov,
                 first,
@@ -112,7 +112,7 @@ impl UpdateRule {
             Optimizer::Adadelta(c) => kernels::Adadelta {
                 lr: factors[0],
                 rho: c.rho as f32,
-                taken: (1.0 - c.rho) as f32,
+                one_minus_rho: (1.0 - c.rho) as f32,
                 eps: c.eps as f32,
                 weight_decay: c.weight_decay as f32,
             }
@@ -120,8 +120,8 @@ impl UpdateRule {
         }
     }
 
-    /// By libtorch's operators, each over all parameters in a row.
-    fn step_at_once(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
+    /// Updates all parameters at once with libtorch's operators.
+    fn step_with_libtorch(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         let g = parameters.join(gradients);
         let p = &mut parameters.all;
         let factor = |i: i64| factors.get(i);
@@ -164,7 +164,7 @@ impl UpdateRule {
         }
     }
 
-    /// The formula's own symbols: Kingma and Ba 2015, algorithm 1.
+    /// Kingma and Ba 2015, algorithm 1.
     fn adam(&mut self, p: &mut Tensor, g: &Tensor, factor: impl Fn(i64) -> Tensor, betas: [f64; 2], eps: f64) {
         let [b1, b2] = betas;
         let [exp_avg, exp_avg_sq] = self.pair();
@@ -175,14 +175,15 @@ impl UpdateRule {
     }
 
     fn pair(&mut self) -> [&mut Tensor; 2] {
-        let [a, b] = &mut self.state[..] else { unreachable!("both rules keep two lists") };
+        let [a, b] = &mut self.state[..] else { unreachable!("Adam and Adadelta have two state lists") };
         [&mut a.all, &mut b.all]
     }
 }
 
-/// The square root, rounded correctly. On a CPU libtorch asks MKL's vector library, which none of the pins reach:
-/// where there is AVX-512 it is off by one bit now and then. In f64 such an error is too small to show in f32: the
-/// root of an f32 lies at least four f64 units away from where the rounding turns.
+/// The correctly rounded square root. On a CPU libtorch calls MKL's vector library, which ignores the settings that fix the
+/// instruction set: with AVX-512, its f32 roots are sometimes off by one unit in the last place. So compute in f64. An error
+/// of that size in f64 cannot change the rounded f32, because the root of an f32 is at least four f64 units away from the
+/// midpoint of two f32 numbers.
 fn square_root(x: &Tensor) -> Tensor {
     x.to_kind(Kind::Double).sqrt().to_kind(Kind::Float)
 }
@@ -194,7 +195,7 @@ mod tests {
 
     use super::*;
     use crate::engine::failure::caught;
-    use crate::engine::network::values;
+    use crate::engine::network::to_vec;
     use crate::engine::{DeviceChoice, Engine};
     use crate::rng::Stream;
     use crate::study::Compute;
@@ -212,7 +213,7 @@ mod tests {
         p_after_step: Vec<Vec<f32>>,
     }
 
-    /// The fixtures' numbers from a counter hash (tests/fixtures/pytorch/README.md), in [-1, 1).
+    /// The fixtures' numbers in [-1, 1), made by a counter hash (tests/fixtures/pytorch/README.md).
     fn hashed(n: u64, tag: u64) -> Vec<f32> {
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
         let value = |i: u64| {
@@ -224,34 +225,40 @@ mod tests {
         (0..n).map(value).collect()
     }
 
-    /// The parameters of the fixtures, in one piece with others before and after them.
+    /// The fixture's parameters, with other parameters before and after them in the same memory.
     fn parameters(p: &[f32]) -> Flat {
         let mut flat = Flat::zeros(&[vec![3], vec![p.len() as i64], vec![2, 2]], tch::Device::Cpu);
         flat.parts[1].copy_(&Tensor::from_slice(p));
         flat
     }
 
-    type Way = fn(&mut UpdateRule, &mut Flat, &[Tensor], &Tensor, bool);
-    const WAYS: [Way; 2] = [UpdateRule::step_by_kernel, UpdateRule::step_at_once];
+    type Implementation = fn(&mut UpdateRule, &mut Flat, &[Tensor], &Tensor, bool);
+    const IMPLEMENTATIONS: [Implementation; 2] = [UpdateRule::step_with_kernels, UpdateRule::step_with_libtorch];
 
-    /// Does step `t` with a given gradient; the parameters before and after have none.
-    fn step(way: usize, rule: &mut UpdateRule, parameters: &mut Flat, gradient: &Tensor, t: u64) -> Vec<f32> {
+    /// Executes step `t` with the given gradient. The other parameters have a zero gradient and must not change.
+    fn step(
+        implementation: usize,
+        rule: &mut UpdateRule,
+        parameters: &mut Flat,
+        gradient: &Tensor,
+        t: u64,
+    ) -> Vec<f32> {
         let gradients = [parameters.parts[0].zeros_like(), gradient.shallow_clone(), parameters.parts[2].zeros_like()];
         let factors = Tensor::from_slice(&UpdateRule::factors(&rule.rule, rule.rule.lr(), t));
-        WAYS[way](rule, parameters, &gradients, &factors, t == 1);
+        IMPLEMENTATIONS[implementation](rule, parameters, &gradients, &factors, t == 1);
         for other in [0, 2] {
-            assert!(values(&parameters.parts[other]).iter().all(|v| *v == 0.0));
+            assert!(to_vec(&parameters.parts[other]).iter().all(|v| *v == 0.0));
         }
-        values(&parameters.parts[1])
+        to_vec(&parameters.parts[1])
     }
 
-    /// Before libtorch is used at all: the first use fixes its kernels for the whole process.
+    /// Call this before any other use of libtorch: the first use fixes its kernels for the whole process.
     fn start() {
         Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
     }
 
     #[test]
-    fn five_steps_are_pytorchs() {
+    fn five_steps_agree_with_pytorch() {
         start();
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/optimizers.json");
         let fixture: Optimizers = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -261,16 +268,16 @@ mod tests {
             let mut config = case.config.clone();
             assert_ne!(config.remove("amsgrad"), Some(json!(true)));
             let optimizer: Optimizer = serde_json::from_value(json!({&case.optimizer: config})).unwrap();
-            for way in 0..WAYS.len() {
+            for implementation in 0..IMPLEMENTATIONS.len() {
                 let mut parameters = parameters(&fixture.p_before);
                 let mut rule = UpdateRule::new(&optimizer, &parameters);
                 for (t, expected) in (1..).zip(&case.p_after_step) {
                     let noise = Tensor::from_slice(&hashed(40, 20 + t));
                     let gradient = &parameters.parts[1] * (0.5 + t as f64 / 10.0) + noise;
-                    let after = step(way, &mut rule, &mut parameters, &gradient, t);
+                    let after = step(implementation, &mut rule, &mut parameters, &gradient, t);
                     for (i, (got, expected)) in after.into_iter().zip(expected).enumerate() {
                         let relative = f64::from((got - expected).abs() / expected.abs());
-                        assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch's {expected}");
+                        assert!(relative <= 1e-5, "{optimizer:?} step {t}, p[{i}]: {got}, PyTorch gives {expected}");
                         compared += 1;
                     }
                 }
@@ -281,32 +288,32 @@ mod tests {
 
     #[test]
     fn adam_adds_eps_to_the_corrected_root() {
-        // The fixture's eps are too small to be seen; PyTorch 2.11 gives these with an eps of 1.
+        // The fixture's eps are too small to have an effect. PyTorch 2.11 computed these values with an eps of 1.
         start();
         for key in ["adam", "adamw"] {
             let optimizer: Optimizer =
                 serde_json::from_value(json!({key: {"lr": 0.1, "eps": 1.0, "weight_decay": 0.0}})).unwrap();
-            for way in 0..WAYS.len() {
+            for implementation in 0..IMPLEMENTATIONS.len() {
                 let mut parameters = parameters(&[1.0]);
                 let mut rule = UpdateRule::new(&optimizer, &parameters);
                 for (t, gradient, expected) in [(1, 0.5f32, 0.966_666_64f32), (2, -2.0, 0.999_855)] {
                     let gradient = Tensor::from_slice(&[gradient]);
-                    let got = step(way, &mut rule, &mut parameters, &gradient, t)[0];
-                    assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch's {expected}");
+                    let got = step(implementation, &mut rule, &mut parameters, &gradient, t)[0];
+                    assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch gives {expected}");
                 }
             }
         }
     }
 
     #[test]
-    fn a_step_that_fails_leaves_gradients_on() {
+    fn gradients_stay_enabled_after_a_step_that_fails() {
         start();
         let optimizer: Optimizer = serde_json::from_value(json!({"sgd": {"lr": 0.1}})).unwrap();
         let mut parameters = parameters(&[1.0]);
         let gradients: Vec<Tensor> = parameters.parts.iter().map(Tensor::zeros_like).collect();
         let mut rule = UpdateRule::new(&optimizer, &parameters);
-        let no_float = Tensor::from_slice(&[1i64]);
-        let failed = caught(|| rule.step(&mut parameters, &gradients, &no_float, true));
+        let not_a_float = Tensor::from_slice(&[1i64]);
+        let failed = caught(|| rule.step(&mut parameters, &gradients, &not_a_float, true));
         assert!(failed.is_err());
         let leaf = Tensor::from_slice(&[1f32]).set_requires_grad(true);
         assert!((&leaf * 2.0).requires_grad());
@@ -316,7 +323,7 @@ mod tests {
     fn square_roots_are_rounded_correctly() {
         start();
         let given: Vec<f32> = Stream::keyed(b"roots").uniform(100_000, 0.01).iter().map(|v| v * v).collect();
-        let roots = values(&square_root(&Tensor::from_slice(&given)));
+        let roots = to_vec(&square_root(&Tensor::from_slice(&given)));
         assert!(given.iter().zip(&roots).all(|(value, root)| value.sqrt().to_bits() == root.to_bits()));
     }
 }

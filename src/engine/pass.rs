@@ -1,8 +1,5 @@
-//! A forward pass over a network's layers, and its way back: the program's own kernels where they can, libtorch and its
-//! autograd for the layers between them.
-//!
-//! Owns which layer is done by which, and what the way back needs. On a GPU, and on a CPU without fused multiply-add,
-//! libtorch does all of it.
+//! Forward and backward passes through a network. On a CPU with fused multiply-add, each layer uses the program's own kernel
+//! if there is one; libtorch and its autograd do the layers between kernels. Elsewhere libtorch does everything.
 
 use std::ops::Range;
 
@@ -12,21 +9,24 @@ use super::kernels::{self, BatchNorm, Direct, Linear, MaxPool, Moments, Shape, W
 use super::network::{LiveLayer, Mode, Network};
 use crate::model::LayerKind;
 
-/// A convolution with this many inputs or more is worth the transforms of Winograd's algorithm.
+/// Use Winograd's algorithm for convolutions with at least this many input channels; with fewer, its transforms cost more
+/// than they save.
 const WINOGRAD_FROM: usize = 4;
 
-/// A pass through the network in training mode: logits, and what was done.
+/// A forward pass in training mode: the logits, and what the backward pass needs.
 pub(super) struct Pass {
     /// Logits `[batch, 10]`, part of autograd's graph.
     pub logits: Tensor,
     steps: Vec<Step>,
 }
 
-/// What one or more layers did. Activations of kernels are `[batch, h, w, c]`.
+/// What one layer, or several layers in autograd's graph, saved for the backward pass. Activations of kernels are
+/// `[batch, h, w, c]`.
 struct Step {
     work: Work,
-    /// Whether anything before it has parameters.
+    /// Whether any layer before it has parameters, so that the gradient of its input is needed.
     wants_gradient: bool,
+    /// Index of its first parameter.
     parameter: usize,
 }
 
@@ -62,7 +62,7 @@ enum Work {
     Dropout {
         mask: Tensor,
     },
-    /// Neighbouring layers in autograd's graph, from a leaf to an output, and their parameters.
+    /// Consecutive layers in autograd's graph, from a leaf to an output, and the range of their parameters.
     Libtorch {
         input: Tensor,
         output: Tensor,
@@ -71,7 +71,7 @@ enum Work {
 }
 
 impl Step {
-    /// A leaf of autograd's graph, before the layers that follow.
+    /// A leaf of autograd's graph, to which layers are added.
     fn in_graph(leaf: &Tensor, parameter: usize, wants_gradient: bool) -> Self {
         let (input, output) = (leaf.shallow_clone(), leaf.shallow_clone());
         let parameters = parameter..parameter;
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-/// What a kernel does for a layer.
+/// The kernel that computes a layer.
 enum Kernel {
     Winograd(Winograd),
     Direct(Direct),
@@ -106,18 +106,18 @@ impl Network {
         })
     }
 
-    /// The same in training mode, for `backward`.
+    /// The forward pass in training mode.
     pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Pass {
         let mut steps: Vec<Step> = Vec::new();
         let mut x = images.shallow_clone();
-        // Whether `x` stands on any parameter so far, and whether it is still in autograd's graph.
+        // Whether `x` depends on any parameter so far, and whether it is in autograd's graph.
         let (mut wants_gradient, mut in_graph) = (false, false);
         for (layer, relu) in self.order() {
             match self.kernel(layer, relu, &x, wants_gradient) {
                 Some(kernel) => {
                     let input = x.detach();
                     let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, mode));
-                    // A dropout that drops nothing leaves nothing to take back.
+                    // Dropout without a mask does nothing, so it has no backward step.
                     steps.extend(work.map(|work| Step { work, wants_gradient, parameter: layer.parameter }));
                     (x, in_graph) = (output, false);
                     wants_gradient |= layer.parameter_count > 0;
@@ -146,12 +146,12 @@ impl Network {
 
     /// The gradients of a loss of the pass's logits with respect to all parameters, in their order.
     pub(super) fn backward(&mut self, pass: Pass, loss: &Tensor) {
-        let mut own: Vec<Option<Tensor>> = self.parameters.parts.iter().map(|_| None).collect();
+        let mut found: Vec<Option<Tensor>> = self.parameters.parts.iter().map(|_| None).collect();
         let mut gradient = Tensor::new();
         for (i, step) in pass.steps.into_iter().rev().enumerate() {
             match step.work {
                 Work::Libtorch { input, output, parameters } => {
-                    // The gradient of a sum of products is the other factor.
+                    // Differentiating sum(output * gradient) gives the vector-Jacobian product that the chain rule needs.
                     let last = i == 0;
                     let of = if last { loss.shallow_clone() } else { (&output * &gradient).sum(tch::Kind::Float) };
                     let wanted = step.wants_gradient.then_some(&input);
@@ -159,14 +159,14 @@ impl Network {
                     if to.is_empty() {
                         break;
                     }
-                    // Not `backward`, which would add to what the parameters hold, in an operation for each.
+                    // Not `backward`: it adds each gradient to the parameter's `grad`, with one operator for each parameter.
                     let mut gradients = Tensor::run_backward(&[of], &to, false, false);
                     gradient = if step.wants_gradient { gradients.pop().unwrap_or_default() } else { Tensor::new() };
-                    parameters.zip(gradients).for_each(|(i, gradient)| own[i] = Some(gradient));
+                    parameters.zip(gradients).for_each(|(i, gradient)| found[i] = Some(gradient));
                 }
                 work => {
                     gradient = tch::no_grad(|| {
-                        self.backward_kernel(work, step.parameter, step.wants_gradient, &gradient, &mut own)
+                        self.backward_kernel(work, step.parameter, step.wants_gradient, &gradient, &mut found)
                     });
                 }
             }
@@ -174,17 +174,19 @@ impl Network {
                 break;
             }
         }
-        self.gradients = own.into_iter().map(|own| own.expect("every parameter lies before the loss")).collect();
-        // Their sums of rounding errors differ from machine to machine, and Adam would make whole steps of them.
-        for &i in &self.idle {
+        self.gradients = found.into_iter().map(|g| g.expect("the loss depends on every parameter")).collect();
+        // Their true gradient is zero. The computed one consists of rounding errors, which differ between machines and which
+        // Adam would scale up to full steps.
+        for &i in &self.cancelled_biases {
             let _ = self.gradients[i].zero_();
         }
     }
 
-    /// The layers in the order in which they are done, each with whether a ReLU belongs to it. relu(max_pool(x)) equals
-    /// max_pool(relu(x)) in value and gradient, and touches the square of the window times fewer values.
+    /// The layers in the order of execution, each with whether it includes the ReLU that follows it. A ReLU before a max
+    /// pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and computes ReLU on
+    /// as many times fewer values as the window has.
     fn order(&self) -> Vec<(&LiveLayer, bool)> {
-        let own = self.has_kernels();
+        let has_kernels = self.has_kernels();
         let mut order: Vec<(&LiveLayer, bool)> = Vec::with_capacity(self.layers.len());
         let mut layers = self.layers.iter().peekable();
         while let Some(layer) = layers.next() {
@@ -196,7 +198,7 @@ impl Network {
                     layers.next();
                 }
                 (LayerKind::Relu(_), None, Some((before, relu)))
-                    if own && !*relu && matches!(before.kind, LayerKind::BatchNorm2d(_)) =>
+                    if has_kernels && !*relu && matches!(before.kind, LayerKind::BatchNorm2d(_)) =>
                 {
                     *relu = true;
                 }
@@ -210,7 +212,7 @@ impl Network {
         self.device == tch::Device::Cpu && kernels::vectors().is_some()
     }
 
-    /// The kernel that does a layer on such an input; none where libtorch does.
+    /// The kernel that computes this layer on this input; `None` if libtorch does.
     fn kernel(&self, layer: &LiveLayer, relu: bool, x: &Tensor, wants_gradient: bool) -> Option<Kernel> {
         let size = x.size();
         if !self.has_kernels() {
@@ -249,7 +251,7 @@ impl Network {
         }
     }
 
-    /// A kernel's output, and, in training, what its way back needs.
+    /// A kernel's output and, in training, what its backward pass needs.
     fn forward_kernel(
         &self,
         layer: &LiveLayer,
@@ -258,7 +260,7 @@ impl Network {
         mode: &mut Mode,
     ) -> (Tensor, Option<Work>) {
         let training = matches!(mode, Mode::Train { .. }).then_some(());
-        let parameter = |i: usize| values(&self.parameters.parts[layer.parameter + i]);
+        let parameter = |i: usize| as_slice(&self.parameters.parts[layer.parameter + i]);
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let batch = x.size()[0];
         let fresh = |s: Shape| empty(batch, s);
@@ -284,50 +286,50 @@ impl Network {
             Kernel::Linear(linear) => {
                 let x = x.contiguous();
                 let mut y = Tensor::empty([batch, linear.outputs as i64], (tch::Kind::Float, tch::Device::Cpu));
-                linear.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                linear.forward(as_slice(&x), parameter(0), bias(), as_mut_slice(&mut y));
                 (y, training.map(|()| Work::Linear { linear: *linear, x }))
             }
             Kernel::Winograd(conv) => {
                 let (x, mut y) = (channels_last(x), fresh(conv.output()));
-                conv.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                conv.forward(as_slice(&x), parameter(0), bias(), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Winograd { conv: *conv, x }))
             }
             Kernel::Direct(conv) => {
                 let (x, mut y) = (channels_last(x), fresh(conv.output()));
-                conv.forward(values(&x), parameter(0), bias(), values_mut(&mut y));
+                conv.forward(as_slice(&x), parameter(0), bias(), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Direct { conv: *conv, x }))
             }
             Kernel::BatchNorm(norm) => {
                 let (x, mut y) = (channels_last(x), fresh(norm.shape));
                 let moments = match training {
                     Some(()) => {
-                        let moments = norm.moments(values(&x));
-                        self.remember(layer, &moments);
+                        let moments = norm.moments(as_slice(&x));
+                        self.update_running_moments(layer, &moments);
                         moments
                     }
-                    None => self.running(layer, norm.eps),
+                    None => self.running_moments(layer, norm.eps),
                 };
-                norm.forward(values(&x), &moments, parameter(0), parameter(1), values_mut(&mut y));
-                let shown = channels_first(&y);
-                (shown, training.map(|()| Work::BatchNorm { norm: *norm, x, y, moments }))
+                norm.forward(as_slice(&x), &moments, parameter(0), parameter(1), as_mut_slice(&mut y));
+                let output = channels_first(&y);
+                (output, training.map(|()| Work::BatchNorm { norm: *norm, x, y, moments }))
             }
             Kernel::Pool(pool) => {
                 let (x, mut y) = (channels_last(x), fresh(pool.output()));
-                let places = pool.forward(values(&x), values_mut(&mut y));
+                let places = pool.forward(as_slice(&x), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Pool { pool: *pool, places }))
             }
         }
     }
 
-    /// The gradient with respect to a kernel's input, where it is wanted, from the one with respect to its output; those
-    /// of its parameters go to `own`.
+    /// Computes the gradient of a kernel's input from `gradient`, the gradient of its output; returns an empty tensor if
+    /// `wants_gradient` is false. Stores its parameters' gradients in `found`.
     fn backward_kernel(
         &self,
         work: Work,
         parameter: usize,
         wants_gradient: bool,
         gradient: &Tensor,
-        own: &mut [Option<Tensor>],
+        found: &mut [Option<Tensor>],
     ) -> Tensor {
         let batch = gradient.size()[0];
         let like = |i: usize| self.parameters.parts.get(parameter + i).map(|p| p.detach().zeros_like());
@@ -335,34 +337,34 @@ impl Network {
             Work::Relu { y } => y.threshold_backward(gradient, 0.0),
             Work::Pool { pool, places } => {
                 let mut dx = empty(batch, pool.input);
-                pool.backward(&places, values(&channels_last(gradient)), values_mut(&mut dx));
+                pool.backward(&places, as_slice(&channels_last(gradient)), as_mut_slice(&mut dx));
                 channels_first(&dx)
             }
             Work::BatchNorm { norm, x, y, moments } => {
                 let (mut dx, gradient) = (empty(batch, norm.shape), channels_last(gradient));
                 let (Some(mut dweight), Some(mut dbias)) = (like(0), like(1)) else { return Tensor::new() };
-                let weight = values(&self.parameters.parts[parameter]);
-                let (into_weight, into_bias) = (values_mut(&mut dweight), values_mut(&mut dbias));
-                let (x, y, gradient, to) = (values(&x), values(&y), values(&gradient), values_mut(&mut dx));
+                let weight = as_slice(&self.parameters.parts[parameter]);
+                let (into_weight, into_bias) = (as_mut_slice(&mut dweight), as_mut_slice(&mut dbias));
+                let (x, y, gradient, to) = (as_slice(&x), as_slice(&y), as_slice(&gradient), as_mut_slice(&mut dx));
                 norm.backward(x, y, &moments, weight, gradient, to, into_weight, into_bias);
-                (own[parameter], own[parameter + 1]) = (Some(dweight), Some(dbias));
+                (found[parameter], found[parameter + 1]) = (Some(dweight), Some(dbias));
                 channels_first(&dx)
             }
             Work::Winograd { conv, x } => {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let (mut dx, mut dbias) = (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.outputs]);
-                let (weight, to) = (values(&self.parameters.parts[parameter]), dx.as_mut().map(values_mut));
-                conv.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
-                self.keep(parameter, dweight, &dbias, own);
+                let (weight, to) = (as_slice(&self.parameters.parts[parameter]), dx.as_mut().map(as_mut_slice));
+                conv.backward(as_slice(&x), weight, as_slice(&gradient), to, as_mut_slice(&mut dweight), &mut dbias);
+                self.store(parameter, dweight, &dbias, found);
                 dx.map_or_else(Tensor::new, |dx| channels_first(&dx))
             }
             Work::Direct { conv, x } => {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let mut dbias = vec![0.0; conv.outputs];
-                conv.backward(values(&x), values(&gradient), values_mut(&mut dweight), &mut dbias);
-                self.keep(parameter, dweight, &dbias, own);
+                conv.backward(as_slice(&x), as_slice(&gradient), as_mut_slice(&mut dweight), &mut dbias);
+                self.store(parameter, dweight, &dbias, found);
                 Tensor::new()
             }
             Work::Flatten { size } => gradient.reshape(size),
@@ -371,37 +373,37 @@ impl Network {
                 let gradient = gradient.contiguous();
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let mut dx = wants_gradient.then(|| x.empty_like());
-                let (weight, to) = (values(&self.parameters.parts[parameter]), dx.as_mut().map(values_mut));
+                let (weight, to) = (as_slice(&self.parameters.parts[parameter]), dx.as_mut().map(as_mut_slice));
                 let mut dbias = vec![0.0; linear.outputs];
-                linear.backward(values(&x), weight, values(&gradient), to, values_mut(&mut dweight), &mut dbias);
-                self.keep(parameter, dweight, &dbias, own);
+                linear.backward(as_slice(&x), weight, as_slice(&gradient), to, as_mut_slice(&mut dweight), &mut dbias);
+                self.store(parameter, dweight, &dbias, found);
                 dx.unwrap_or_else(Tensor::new)
             }
-            Work::Libtorch { .. } => unreachable!("autograd's own"),
+            Work::Libtorch { .. } => unreachable!("`backward` handles autograd's steps"),
         }
     }
 
-    /// The gradients of weights and of the bias, where there is one.
-    fn keep(&self, parameter: usize, dweight: Tensor, dbias: &[f32], own: &mut [Option<Tensor>]) {
-        own[parameter] = Some(dweight);
+    /// Stores the gradients of a layer's weight and, if it has one, of its bias.
+    fn store(&self, parameter: usize, dweight: Tensor, dbias: &[f32], found: &mut [Option<Tensor>]) {
+        found[parameter] = Some(dweight);
         if self.layers.iter().any(|l| l.parameter == parameter && l.parameter_count > 1) {
-            own[parameter + 1] = Some(Tensor::from_slice(dbias));
+            found[parameter + 1] = Some(Tensor::from_slice(dbias));
         }
     }
 
-    /// Takes a batch's moments into the running ones.
-    fn remember(&self, layer: &LiveLayer, moments: &Moments) {
+    /// Updates the running mean and variance from a batch's moments.
+    fn update_running_moments(&self, layer: &LiveLayer, moments: &Moments) {
         let LayerKind::BatchNorm2d(c) = &layer.kind else { return };
         for (buffer, batch) in self.buffers[layer.buffer..].iter().zip([&moments.mean, &moments.variance]) {
             let mut buffer = buffer.shallow_clone();
-            for (running, batch) in values_mut(&mut buffer).iter_mut().zip(batch) {
+            for (running, batch) in as_mut_slice(&mut buffer).iter_mut().zip(batch) {
                 *running = ((1.0 - c.momentum) * f64::from(*running) + c.momentum * f64::from(*batch)) as f32;
             }
         }
     }
 
-    fn running(&self, layer: &LiveLayer, eps: f64) -> Moments {
-        let [mean, variance] = [0, 1].map(|i| values(&self.buffers[layer.buffer + i]).to_vec());
+    fn running_moments(&self, layer: &LiveLayer, eps: f64) -> Moments {
+        let [mean, variance] = [0, 1].map(|i| as_slice(&self.buffers[layer.buffer + i]).to_vec());
         let inverse = variance.iter().map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32).collect();
         Moments { mean, inverse, variance }
     }
@@ -411,32 +413,40 @@ fn leaf(x: &Tensor, wants_gradient: bool) -> Tensor {
     x.detach().set_requires_grad(wants_gradient)
 }
 
-/// A tensor without values yet, `[batch, h, w, c]`.
+/// An uninitialised tensor `[batch, h, w, c]`.
 fn empty(batch: i64, s: Shape) -> Tensor {
     let size = [batch, s.height as i64, s.width as i64, s.channels as i64];
     Tensor::empty(size, (tch::Kind::Float, tch::Device::Cpu))
 }
 
-/// `[batch, c, h, w]` as `[batch, h, w, c]`, copied only where it lies in another order.
+/// Converts `[batch, c, h, w]` to contiguous `[batch, h, w, c]`; copies only if the memory order differs.
 fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous()
 }
 
+/// A view of `[batch, h, w, c]` as `[batch, c, h, w]`.
 fn channels_first(x: &Tensor) -> Tensor {
     x.permute([0, 3, 1, 2])
 }
 
-/// The values of a contiguous f32 tensor on the CPU.
-pub(super) fn values(x: &Tensor) -> &[f32] {
+/// Borrows the values of a contiguous f32 tensor on the CPU.
+///
+/// # Panics
+/// For any other tensor.
+pub(super) fn as_slice(x: &Tensor) -> &[f32] {
     check(x);
-    // SAFETY: as many values lie there in a row, and stay while the tensor is borrowed.
+    // SAFETY: the tensor is contiguous, so `numel` values follow the pointer; they live as long as the borrow.
     unsafe { std::slice::from_raw_parts(x.data_ptr().cast::<f32>(), x.numel()) }
 }
 
-/// The same, to be written.
-pub(super) fn values_mut(x: &mut Tensor) -> &mut [f32] {
+/// Mutably borrows the values of a contiguous f32 tensor on the CPU.
+///
+/// # Panics
+/// For any other tensor.
+pub(super) fn as_mut_slice(x: &mut Tensor) -> &mut [f32] {
     check(x);
-    // SAFETY: as above; nobody else reads them meanwhile, since one thread owns the network and its passes.
+    // SAFETY: as in `as_slice`; and nobody else reads the values meanwhile, because one thread owns the network and its
+    // passes.
     unsafe { std::slice::from_raw_parts_mut(x.data_ptr().cast::<f32>(), x.numel()) }
 }
 

@@ -1,12 +1,12 @@
-//! The learning rate at each epoch and step, as `torch.optim.lr_scheduler` has it.
-//!
-//! Owns the formulas; `libm` and not the machine's, so that every machine gives the same bits.
+//! Learning-rate schedules with the formulas of `torch.optim.lr_scheduler`. They use the `libm` crate instead of the
+//! system's, so that every machine gives the same bits.
 
 use std::f64::consts::PI;
 
 use crate::study::{OneCycle, Schedule};
 
-/// The learning rate of a step: epochs and steps count from 0, `steps` a full epoch.
+/// The learning rate of a step. `epoch` and `step` (within the epoch) count from 0; `steps` is the number of steps in an
+/// epoch and `base` the optimizer's learning rate. `one_cycle` changes the rate at each step, the others at each epoch.
 pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, epochs: usize, steps: usize) -> f64 {
     match schedule {
         Schedule::Constant(_) => base,
@@ -16,7 +16,7 @@ pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, 
     }
 }
 
-/// From `start` to `end` along half a cosine; `progress` from 0 to 1.
+/// Goes from `start` to `end` along half a cosine, as `progress` goes from 0 to 1.
 fn cosine(start: f64, end: f64, progress: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + libm::cos(PI * progress))
 }
@@ -24,13 +24,15 @@ fn cosine(start: f64, end: f64, progress: f64) -> f64 {
 fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
     let (initial, step) = (max / c.div_factor, step as f64);
     let minimum = initial / c.final_div_factor;
-    // Negative where the rise takes less than a step; PyTorch goes on from there all the same.
+    // The last step of the rise. Negative if the rise takes less than one step, as in PyTorch.
     let up = c.pct_start * total as f64 - 1.0;
     let down = total as f64 - 1.0 - up;
-    match up > 0.0 && step <= up {
-        true => cosine(initial, max, step / up),
-        false if down > 0.0 => cosine(max, minimum, (step - up) / down),
-        false => max,
+    if up > 0.0 && step <= up {
+        cosine(initial, max, step / up)
+    } else if down > 0.0 {
+        cosine(max, minimum, (step - up) / down)
+    } else {
+        max
     }
 }
 
@@ -54,8 +56,8 @@ mod tests {
         lr: Vec<f64>,
     }
 
-    /// PyTorch's arguments in the study's words, and the run that they are for: base rate, epochs, steps.
-    fn ours(case: &Case) -> (Schedule, f64, usize, usize) {
+    /// Converts PyTorch's arguments to a study's schedule and its run: base rate, epochs, steps per epoch.
+    fn to_study(case: &Case) -> (Schedule, f64, usize, usize) {
         let number = |key: &str| case.config[key].as_u64().expect("a whole number") as usize;
         let (config, base, epochs, steps) = match case.schedule.as_str() {
             "step" => (Value::Object(case.config.clone()), case.base_lr, case.lr.len(), 3),
@@ -68,7 +70,7 @@ mod tests {
                 );
                 let keys = ["pct_start", "div_factor", "final_div_factor"];
                 let config = keys.map(|key| (key.to_owned(), case.config[key].clone()));
-                // Both totals as epochs of several steps: 20 = 4 x 5, 13 = 13 x 1.
+                // Split both totals into epochs: 20 steps are 4 x 5, and 13 are 13 x 1.
                 let steps = if number("total_steps") % 5 == 0 { 5 } else { 1 };
                 let base = case.config["max_lr"].as_f64().expect("a rate");
                 (Value::Object(Map::from_iter(config)), base, number("total_steps") / steps, steps)
@@ -80,25 +82,25 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_pytorchs() {
+    fn rates_agree_with_pytorch() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/schedules.json");
         let fixture: Schedules = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let mut compared = 0;
         for case in &fixture.cases {
-            let (schedule, base, epochs, steps) = ours(case);
+            let (schedule, base, epochs, steps) = to_study(case);
             for (i, expected) in case.lr.iter().enumerate() {
                 let places = match schedule {
                     Schedule::OneCycle(_) => i % steps..i % steps + 1,
-                    // The same at every step of the epoch.
+                    // The rate is the same at every step of the epoch.
                     _ => 0..steps,
                 };
                 let epoch = if matches!(schedule, Schedule::OneCycle(_)) { i / steps } else { i };
                 for step in places {
                     let lr = learning_rate(&schedule, base, epoch, step, epochs, steps);
-                    // Both in f64, by other formulas: PyTorch multiplies step by step.
+                    // Both use f64 but different formulas: PyTorch multiplies step by step.
                     assert!(
                         (lr - expected).abs() <= 1e-12 * expected,
-                        "{schedule:?} at {i}: {lr}, PyTorch's {expected}"
+                        "{schedule:?} at {i}: {lr}, PyTorch gives {expected}"
                     );
                     compared += 1;
                 }
@@ -108,20 +110,20 @@ mod tests {
     }
 
     #[test]
-    fn a_rise_of_less_than_a_step_is_pytorchs_too() {
-        // PyTorch 2.11, OneCycleLR(max_lr=0.1).
-        let of_five = [
+    fn a_rise_of_less_than_one_step_agrees_with_pytorch() {
+        // Computed by PyTorch 2.11, OneCycleLR(max_lr=0.1).
+        let five_steps = [
             0.090_450_887_915_348_5,
             0.065_450_987_915_348_5,
             0.034_549_412_084_651_51,
             0.009_549_512_084_651_508,
             4e-7,
         ];
-        for (pct_start, rates) in [(0.0, &of_five[..]), (0.3, &[0.081_174_565_394_976_3, 4e-7]), (0.3, &[4e-7])] {
+        for (pct_start, rates) in [(0.0, &five_steps[..]), (0.3, &[0.081_174_565_394_976_3, 4e-7]), (0.3, &[4e-7])] {
             let schedule = serde_json::from_value(json!({"one_cycle": {"pct_start": pct_start}})).unwrap();
             for (step, expected) in rates.iter().enumerate() {
                 let lr = learning_rate(&schedule, 0.1, 0, step, 1, rates.len());
-                assert!((lr - expected).abs() <= 1e-12, "{pct_start}, step {step}: {lr}, PyTorch's {expected}");
+                assert!((lr - expected).abs() <= 1e-12, "{pct_start}, step {step}: {lr}, PyTorch gives {expected}");
             }
         }
     }

@@ -1,6 +1,6 @@
-// What the program needs of libtorch, libc and CUDA that tch does not expose: each function wraps a call.
-// Owns the program's stream on each GPU, and the graphs' memory. Compiles against a CPU-only libtorch; CUDA is looked up at
-// run time. Only C types cross this border; a C++ exception never does.
+// C functions around the parts of libtorch, libc and CUDA that tch does not expose. Functions that can fail return null, or an
+// error message that is valid until the thread's next call. No C++ exception leaves this file. It compiles against a CPU-only
+// libtorch and looks up CUDA's functions at run time.
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
@@ -23,7 +23,7 @@ namespace {
 template <typename F> F symbol(const char *name) { return reinterpret_cast<F>(dlsym(RTLD_DEFAULT, name)); }
 thread_local std::string last_error;
 
-// Null, or the first line of what was thrown.
+// Runs `work`. Returns null, or the first line of the exception's message.
 template <typename Work> const char *outcome(Work work) {
   try {
     work();
@@ -37,8 +37,8 @@ template <typename Work> const char *outcome(Work work) {
   return last_error.c_str();
 }
 
-// at::cuda::CUDAGraph of libtorch 2.11, whose header needs CUDA's own: its members by the names that the compiler gave
-// them, and room for its fields (about 150 bytes).
+// at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by their
+// mangled names and reserves memory for the fields (about 150 bytes).
 struct Graph {
   using Member = void (*)(void *);
   using Pool = std::pair<unsigned long long, unsigned long long>;
@@ -53,7 +53,7 @@ struct Graph {
     bool all() const { return construct && destruct && begin && end && replay; }
   };
 
-  // Looked up once, when libtorch_cuda is loaded.
+  // Looked up once. Call it only after libtorch_cuda is loaded.
   static const Members &members() {
     static const Members members;
     return members;
@@ -72,16 +72,16 @@ extern "C" {
 
 const char *mr_torch_version() { return TORCH_VERSION; }
 
-// libtorch frees activations of tens of megabytes after every layer; left alone, malloc gives such blocks back to
-// the system each time and the next step pays for fresh pages (about a fifth of a step).
+// libtorch frees activations of tens of megabytes after every layer. By default, malloc returns such blocks to the system, and
+// the next step has to get new pages, which takes about a fifth of a step.
 void mr_keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// Loads libtorch_cuda, which registers CUDA with libtorch. To be called before the first question about CUDA:
-// the answer to that is kept for ever. Null, or why not.
+// Loads libtorch_cuda, which registers CUDA with libtorch. Call it before the first query about CUDA, because libtorch caches
+// the answer.
 const char *mr_load_cuda() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) {
     return nullptr;
@@ -91,8 +91,8 @@ const char *mr_load_cuda() {
   return last_error.c_str();
 }
 
-// Threads of one operator, and the flags that make CUDA repeat itself: an operator that has no deterministic form there
-// fails, rather than warns. False where libtorch refused.
+// Sets the number of threads of an operator and the flags for deterministic results. An operator that has no deterministic
+// form then fails instead of printing a warning. Returns false if libtorch refused.
 bool mr_configure(int threads, bool tf32) {
   try {
     at::set_num_threads(threads);
@@ -110,7 +110,7 @@ bool mr_configure(int threads, bool tf32) {
   }
 }
 
-// The CPU instruction set that libtorch's own kernels use, such as "AVX2".
+// Writes the instruction set of libtorch's CPU kernels, such as "AVX2".
 void mr_cpu_capability(char *text, size_t size) {
   std::strncpy(text, at::get_cpu_capability().c_str(), size - 1);
   text[size - 1] = 0;
@@ -124,15 +124,15 @@ long mr_cudnn_version() {
   }
 }
 
-// CUDA's run-time version (13000 is 13.0), or 0.
+// The version of the CUDA runtime (13000 is 13.0); 0 without CUDA.
 int mr_cuda_version() {
   auto get = symbol<int (*)(int *)>("cudaRuntimeGetVersion");
   int version = 0;
   return get != nullptr && get(&version) == 0 ? version : 0;
 }
 
-// The GPU's name; empty if it cannot be had. The name is the first field of cudaDeviceProp, whose
-// size (about 1 KB) grows from version to version: the buffer leaves room.
+// Writes the GPU's name; an empty text if CUDA does not give it. The name is the first field of cudaDeviceProp. That struct
+// has about 1 KB and grows with CUDA's versions, so the buffer is larger.
 void mr_gpu_name(int device, char *text, size_t size) {
   auto get = symbol<int (*)(void *, int)>("cudaGetDeviceProperties_v2");
   if (get == nullptr) {
@@ -146,7 +146,7 @@ void mr_gpu_name(int device, char *text, size_t size) {
   }
 }
 
-// Makes a GPU this thread's current one, and its stream one that is the same in every thread, but not CUDA's default.
+// Selects a GPU and the program's stream on it for this thread. All threads share that stream; it is not CUDA's default one.
 const char *mr_use_own_stream(int device) {
   return outcome([&] {
     static std::mutex lock;
@@ -168,11 +168,11 @@ const char *mr_graph_begin(int device, void **graph) {
     TORCH_CHECK(Graph::members().all(), "this libtorch has no CUDA graphs");
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     guard.setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
-    // A recording takes fresh memory, and must not have to free some: what earlier ones left goes back first.
+    // A recording allocates memory of its own and cannot free memory, so free the unused memory first.
     at::accelerator::emptyCache();
-    // Never freed where it fails: libtorch may go on asking it whether memory is its own.
+    // Not freed if `begin` fails: libtorch may keep asking this graph which memory it owns.
     auto *made = new Graph();
-    // With a memory pool of its own; whatever another thread does meanwhile is its own affair.
+    // {0, 0}: a memory pool of its own. Thread-local mode: calls of other threads do not affect the recording.
     constexpr int cudaStreamCaptureModeThreadLocal = 1;
     Graph::members().begin(made->fields, {0, 0}, cudaStreamCaptureModeThreadLocal);
     *graph = made;

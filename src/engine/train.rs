@@ -1,35 +1,33 @@
-//! Training and evaluation: a function of state (weights, buffers, optimizer, step) and plan.
-//!
-//! Owns the loop; what it measures is handed out as losses and logits, to be judged elsewhere.
+//! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer) and
+//! the number of the step, so training can continue from any saved state.
 
-use anyhow::{Result, bail};
 use tch::{Device, Kind, Tensor};
 
-use super::graph::{Recorded, Steps};
+use super::graph::{ReplayStats, StepReplayer};
 use super::masks::Masks;
-use super::network::{Mode, Network, normalise, values};
+use super::network::{Mode, Network, normalise, to_vec};
 use super::optimizer::UpdateRule;
-use super::{Engine, learning_rate};
-use crate::dataset::CLASSES;
-use crate::dataset::ImageOrder;
-use crate::dataset::{ImageSet, PIXELS};
+use super::{Engine, Error, learning_rate};
+use crate::dataset::{CLASSES, ImageOrder, ImageSet, PIXELS};
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Images in one batch of an evaluation: fixed, since a matrix product's bits may depend on its size.
+/// Batch size of an evaluation. It is fixed because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
 
-/// Images on the engine's device, as bytes.
+/// Images and labels on the engine's device. Pixels are bytes.
 pub struct DeviceDataset {
+    /// `[images, PIXELS]`.
     pixels: Tensor,
+    /// `[images]`, int64.
     labels: Tensor,
     len: usize,
 }
 
 impl DeviceDataset {
-    /// Sends the chosen images (indices into `images`) to the device.
+    /// Copies the chosen images (indices into `images`) to the device.
     pub fn new(engine: &Engine, images: &ImageSet, chosen: &[u32]) -> Self {
         let mut pixels: Vec<u8> = Vec::with_capacity(chosen.len() * PIXELS);
         chosen.iter().for_each(|i| pixels.extend(images.image(*i as usize)));
@@ -41,81 +39,85 @@ impl DeviceDataset {
         }
     }
 
-    /// How many images.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether it has no images.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-/// Watches training; the engine prints nothing itself.
+/// Is called during training, to evaluate, record or show progress.
 pub trait Observer {
-    /// Before the first batch, and after each: what is done so far.
+    /// Why the observer stops the training; also carries the engine's own errors.
+    type Error: From<Error>;
+
+    /// Called before the first step and after each step.
     ///
     /// # Errors
-    /// Whatever stops the run.
-    fn step(&mut self, trainer: &Trainer) -> Result<()>;
-    /// After each epoch's training: its mean training loss. Then the weights can be evaluated.
-    /// Returns whether training goes on.
+    /// Any error stops the training.
+    fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
+    /// Called after the training of each epoch, with the mean of its training losses over the images. Returns whether to
+    /// continue with the next epoch.
     ///
     /// # Errors
-    /// Whatever stops the run.
-    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool>;
+    /// Any error stops the training.
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, Self::Error>;
 }
 
-/// A run under way: everything that the next step depends on.
+/// The training of one seed of a run.
 pub struct Trainer<'a> {
     plan: &'a RunPlan,
     seed: u64,
+    /// Steps done.
     done: usize,
     masks: Masks,
     epoch: Option<Epoch>,
     training: Training<'a>,
-    /// Recordings of steps, and the place where they find their inputs.
-    steps: Option<(Inputs, Steps)>,
+    /// For replayed steps: the tensors from which a recording reads its inputs, and the recordings. `None` on a CPU.
+    replay: Option<(StepInputs, StepReplayer)>,
 }
 
-/// What an epoch's steps share, sent to the device once: a GPU that is sent something waits for it.
+/// Inputs of all steps of an epoch, copied to the device once, because a GPU waits for each copy from the host.
 struct Epoch {
     /// Counted from 1.
     number: usize,
-    /// The images' positions in the split.
+    /// The images' positions in the dataset, in training order.
     order: Tensor,
-    /// The optimizer's factors, a row a step.
+    /// `UpdateRule::factors` of each step, `[steps, factors]`.
     factors: Tensor,
 }
 
-/// What a step reads beside the training's state: tensors alone, so that a recording of it holds nothing of one step.
-struct Inputs {
-    /// The images' positions in the split.
+/// What a step reads beside the training's state. All of it is tensors, so that a recording contains no value of one step.
+struct StepInputs {
+    /// The images' positions in the dataset.
     index: Tensor,
-    /// By layer, as `Masks::of` gives them.
+    /// See `Masks::for_step`.
     masks: Vec<(String, Tensor)>,
-    /// As `UpdateRule::factors` gives them.
+    /// See `UpdateRule::factors`.
     factors: Tensor,
 }
 
-impl Inputs {
-    /// Room for a batch's, on a device.
-    fn room(plan: &RunPlan, masks: &Masks, device: Device) -> Self {
+impl StepInputs {
+    /// Zeros with the sizes of a full batch's inputs.
+    fn zeros(plan: &RunPlan, masks: &Masks, device: Device) -> Self {
         let factors = UpdateRule::factors(&plan.optimizer, 0.0, 1).len();
         Self {
             index: Tensor::zeros([plan.batch_size as i64], (Kind::Int64, device)),
-            masks: masks.room(),
+            masks: masks.zeros(),
             factors: Tensor::zeros([factors as i64], (Kind::Float, device)),
         }
     }
 
-    /// Copies a step's inputs to the place of this one's, of as many images or more; gives them as they lie there.
-    fn take(&mut self, step: &Self) -> Self {
+    /// Copies a step's inputs into these tensors and returns views of the copies. The step's batch must not be larger.
+    fn copy_from(&mut self, step: &Self) -> Self {
         let put = |to: &Tensor, from: &Tensor| {
-            let mut place = to.narrow(0, 0, from.size()[0]);
-            place.copy_(from);
-            place
+            let mut view = to.narrow(0, 0, from.size()[0]);
+            view.copy_(from);
+            view
         };
         let masks = self.masks.iter().zip(&step.masks);
         Self {
@@ -126,28 +128,28 @@ impl Inputs {
     }
 }
 
-/// The part of a training that its steps change, and how.
+/// What a step needs and changes, apart from its inputs.
 struct Training<'a> {
     input: &'a Input,
-    split: &'a DeviceDataset,
+    dataset: &'a DeviceDataset,
     network: Network,
     rule: UpdateRule,
-    /// Of the last step.
+    /// The mean loss of the last step.
     loss: Tensor,
 }
 
 impl Training<'_> {
-    /// Every tensor that a step writes to.
+    /// Every tensor that a step writes and that another step or the caller reads.
     fn written(&self) -> Vec<Tensor> {
         let parameters = std::iter::once(&self.network.parameters.all);
         let all = parameters.chain(&self.network.buffers).chain(self.rule.all()).chain([&self.loss]);
         all.map(Tensor::shallow_clone).collect()
     }
 
-    /// A step; `first` for the first of the training.
-    fn step(&mut self, inputs: &Inputs, first: bool) {
-        let x = normalise(&self.split.pixels.index_select(0, &inputs.index), self.input);
-        let targets = self.split.labels.index_select(0, &inputs.index);
+    /// Executes a step; `first` means the first step of the training.
+    fn step(&mut self, inputs: &StepInputs, first: bool) {
+        let x = normalise(&self.dataset.pixels.index_select(0, &inputs.index), self.input);
+        let targets = self.dataset.labels.index_select(0, &inputs.index);
         let mut mask = |layer: &str, _: usize| {
             inputs.masks.iter().find(|(name, _)| name == layer).map(|(_, mask)| mask.shallow_clone())
         };
@@ -160,55 +162,55 @@ impl Training<'_> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A run before its first step. `split` holds the run's images in the order of `dataset::choose`.
+    /// A training before its first step. `dataset` holds the run's images in the order of `RunPlan::choose`.
     pub fn new(
         engine: &Engine,
         model: &Model,
         plan: &'a RunPlan,
         input: &'a Input,
-        split: &'a DeviceDataset,
+        dataset: &'a DeviceDataset,
         seed: u64,
     ) -> Self {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
         let masks = Masks::new(model, plan, seed, engine.device);
         let loss = Tensor::zeros([], (Kind::Float, engine.device));
-        let training = Training { input, split, network, rule, loss };
-        let steps = Steps::new(engine.device, training.written());
-        let steps = steps.map(|steps| (Inputs::room(plan, &masks, engine.device), steps));
-        Self { plan, seed, done: 0, masks, epoch: None, training, steps }
+        let training = Training { input, dataset, network, rule, loss };
+        let replayer = StepReplayer::new(engine.device, training.written());
+        let replay = replayer.map(|replayer| (StepInputs::zeros(plan, &masks, engine.device), replayer));
+        Self { plan, seed, done: 0, masks, epoch: None, training, replay }
     }
 
-    /// Batches done since the run's start.
+    /// Number of steps done since the start of the run.
     pub fn done(&self) -> usize {
         self.done
     }
 
-    /// The network as trained so far.
+    /// The network in its current state.
     pub fn network(&self) -> &Network {
         &self.training.network
     }
 
-    /// Replaces the network's weights and buffers.
+    /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
-    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
-        self.training.network.load(tensors)
+    /// `Error::Tensors`, as `Network::load`.
+    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error> {
+        self.training.network.load(tensors).map_err(Error::Tensors)
     }
 
-    /// The network alone.
+    /// Returns the network and drops the rest.
     pub fn into_network(self) -> Network {
         self.training.network
     }
 
-    /// What was done by recordings of steps, on a GPU.
-    pub fn recorded(&self) -> Recorded {
-        self.steps.as_ref().map(|(_, steps)| steps.recorded.clone()).unwrap_or_default()
+    /// How many steps were replayed from recordings. All zero on a CPU.
+    pub fn replay_stats(&self) -> ReplayStats {
+        self.replay.as_ref().map(|(_, replayer)| replayer.stats.clone()).unwrap_or_default()
     }
 
-    /// Everything that the next step depends on, but the plan: weights and buffers by PyTorch's names, and the
-    /// optimizer's tensors as `optimizer.exp_avg.conv1.weight`. Which step comes next is `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
+    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub fn state(&self) -> Vec<NamedTensor> {
         let Training { network, rule, .. } = &self.training;
         let mut state = network.tensors();
@@ -218,43 +220,45 @@ impl<'a> Trainer<'a> {
         state
     }
 
-    /// Goes on from a state after `done` batches.
+    /// Continues from a state after `done` steps.
     ///
     /// # Errors
-    /// Names the tensor that is missing, too many or of another shape.
-    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
-        let (kept, own): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizers);
+    /// `Error::Tensors` if a tensor is missing or has another shape, or there are too many tensors.
+    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error> {
+        let (optimizer, weights): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizer_state);
         let Training { network, rule, .. } = &mut self.training;
-        network.load(&own)?;
+        network.load(&weights).map_err(Error::Tensors)?;
         let mut used = 0;
         for (list, tensors) in rule.state_mut() {
-            used += network.load_like_parameters(&format!("{}{list}.", NamedTensor::OPTIMIZER), tensors, &kept)?;
+            let prefix = format!("{}{list}.", NamedTensor::OPTIMIZER);
+            used += network.load_like_parameters(&prefix, tensors, &optimizer).map_err(Error::Tensors)?;
         }
-        if used != kept.len() {
-            return Err(format!("{} tensors of an optimizer that has {used}", kept.len()));
+        if used != optimizer.len() {
+            let message = format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len());
+            return Err(Error::Tensors(message));
         }
         self.done = done;
         Ok(())
     }
 
-    /// The positions (in the split) of an epoch's images, epochs counting from 1.
+    /// The positions in the dataset of an epoch's images, in training order. Epochs count from 1.
     pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
-        let mut order: Vec<i64> = (0..self.training.split.len as i64).collect();
+        let mut order: Vec<i64> = (0..self.training.dataset.len as i64).collect();
         if self.plan.order == ImageOrder::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
         }
         order
     }
 
-    /// An epoch's order and factors.
-    fn prepare(&self, number: usize) -> Epoch {
+    /// Computes an epoch's inputs and copies them to the device.
+    fn prepare_epoch(&self, number: usize) -> Epoch {
         let (plan, steps) = (self.plan, self.plan.steps_per_epoch());
         let factors = |step: usize| {
             let lr = learning_rate(&plan.schedule, plan.optimizer.lr(), number - 1, step, plan.epochs, steps);
             UpdateRule::factors(&plan.optimizer, lr, ((number - 1) * steps + step + 1) as u64)
         };
         let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
-        let device = self.training.split.pixels.device();
+        let device = self.training.dataset.pixels.device();
         Epoch {
             number,
             order: Tensor::from_slice(&self.epoch_order(number)).to_device(device),
@@ -262,89 +266,84 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// What the next step reads.
-    fn inputs(&mut self) -> Inputs {
+    /// The inputs of the next step.
+    fn next_inputs(&mut self) -> StepInputs {
         let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
         let (number, step) = (self.done / steps + 1, self.done % steps);
         let epoch = match self.epoch.take() {
             Some(epoch) if epoch.number == number => epoch,
-            _ => self.prepare(number),
+            _ => self.prepare_epoch(number),
         };
-        let images = size.min(self.training.split.len - step * size);
-        let inputs = Inputs {
+        let images = size.min(self.training.dataset.len - step * size);
+        let inputs = StepInputs {
             index: epoch.order.narrow(0, (step * size) as i64, images as i64),
-            masks: self.masks.of(self.done, images),
+            masks: self.masks.for_step(self.done, images),
             factors: epoch.factors.get(step as i64),
         };
         self.epoch = Some(epoch);
         inputs
     }
 
-    /// How many steps of the run have batches as large as the next one's, that one and those after it.
-    fn left(&self) -> usize {
-        let (steps, full) = (self.plan.steps_per_epoch(), self.training.split.len / self.plan.batch_size);
+    /// How many steps are still to execute that have the batch size of the next step, that one included.
+    fn remaining_steps(&self) -> usize {
+        let (steps, full) = (self.plan.steps_per_epoch(), self.training.dataset.len / self.plan.batch_size);
         let (epoch, step) = (self.done / steps, self.done % steps);
         let (in_epoch, before) = if step < full { (full, step) } else { (1, 0) };
         (self.plan.epochs * in_epoch).saturating_sub(epoch * in_epoch + before)
     }
 
-    /// Trains the next batch. Gives its mean loss, still on the device.
-    pub fn step(&mut self) -> Tensor {
-        self.advance();
-        self.training.loss.copy()
+    /// The mean loss of the last step. On a GPU, waits for that step.
+    pub fn last_loss(&self) -> f32 {
+        self.training.loss.double_value(&[]) as f32
     }
 
-    fn advance(&mut self) {
-        let (inputs, left, first) = (self.inputs(), self.left(), self.done == 0);
+    /// Trains the next batch.
+    pub fn step(&mut self) {
+        let (inputs, remaining, first) = (self.next_inputs(), self.remaining_steps(), self.done == 0);
         let training = &mut self.training;
-        match &mut self.steps {
-            // Optimizers do the first step of all otherwise than the others.
-            Some((place, steps)) if !first => {
-                let inputs = place.take(&inputs);
+        match &mut self.replay {
+            // The first step of a training is never recorded, because optimizers treat it differently.
+            Some((fixed, replayer)) if !first => {
+                let inputs = fixed.copy_from(&inputs);
                 let images = inputs.index.size()[0] as usize;
-                steps.run(images, left, &mut || training.step(&inputs, false));
+                replayer.run(images, remaining, &mut || training.step(&inputs, false));
             }
             _ => training.step(&inputs, first),
         }
         self.done += 1;
     }
 
-    /// All batches of the next epoch; gives the mean loss over its images.
+    /// Trains all batches of the next epoch. Returns the mean loss over its images.
     ///
     /// # Errors
-    /// A loss that is no number: training diverged. Or what the observer stopped it for.
-    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<f64> {
+    /// `Error::Diverged` if a loss is not finite, or the observer's error.
+    fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
         let steps = self.plan.steps_per_epoch();
-        // Read once an epoch, so that a GPU never waits for the host in between; in one place, since a small tensor that
-        // outlives its step keeps malloc from joining the large blocks around it, and memory grows with every step.
+        // Losses are read once per epoch, so that a GPU never waits for the host during it. They share one tensor, because a
+        // small tensor that outlives its step prevents malloc from merging the large free blocks around it: memory would
+        // grow with every step.
         let losses = Tensor::zeros([steps as i64], (Kind::Float, self.training.loss.device()));
         for step in 0..steps {
-            self.advance();
+            self.step();
             losses.get(step as i64).copy_(&self.training.loss);
             observer.step(self)?;
         }
-        let losses = values(&losses);
+        let losses = to_vec(&losses);
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
-            bail!(
-                "training loss of `{}` (seed {}) became {} in epoch {}, step {}: lower its learning rate",
-                self.plan.name,
-                self.seed,
-                losses[at],
-                self.done / steps,
-                at + 1
-            );
+            let (run, epoch) = (self.plan.name.clone(), self.done / steps);
+            return Err(Error::Diverged { run, seed: self.seed, loss: losses[at], epoch, step: at + 1 }.into());
         }
-        let images = self.training.split.len;
+        let images = self.training.dataset.len;
         let size = |step: usize| (images - step * self.plan.batch_size).min(self.plan.batch_size);
         let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
         Ok(sum / images as f64)
     }
 
-    /// Trains to the run's end.
+    /// Trains to the end of the run, or until the observer stops it.
     ///
     /// # Errors
-    /// Training that diverged, or what the observer stopped it for.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    /// `Error::Diverged` if a training loss is not finite, or the observer's error.
+    pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
         observer.step(self)?;
         for epoch in 1..=self.plan.epochs {
             let loss = self.epoch(observer)?;
@@ -356,156 +355,19 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Logits of every image of a split, in its order: ten a row.
-pub fn evaluate(network: &Network, split: &DeviceDataset, input: &Input) -> Vec<f32> {
-    // Read once, so that a GPU never waits for the host in between; in one place, as an epoch's losses are.
+/// Logits `[images, 10]` of a dataset's images, in evaluation mode, in row-major order.
+pub fn evaluate(network: &Network, dataset: &DeviceDataset, input: &Input) -> Vec<f32> {
     tch::no_grad(|| {
-        let logits = Tensor::zeros([split.len as i64, CLASSES as i64], (Kind::Float, split.pixels.device()));
-        for start in (0..split.len).step_by(EVALUATION_BATCH) {
-            let (start, size) = (start as i64, EVALUATION_BATCH.min(split.len - start) as i64);
-            let pixels = split.pixels.narrow(0, start, size);
+        // One tensor, read once, for the same reasons as the losses of an epoch.
+        let logits = Tensor::zeros([dataset.len as i64, CLASSES as i64], (Kind::Float, dataset.pixels.device()));
+        for start in (0..dataset.len).step_by(EVALUATION_BATCH) {
+            let (start, size) = (start as i64, EVALUATION_BATCH.min(dataset.len - start) as i64);
+            let pixels = dataset.pixels.narrow(0, start, size);
             logits.narrow(0, start, size).copy_(&network.evaluate(&normalise(&pixels, input)));
         }
-        values(&logits)
+        to_vec(&logits)
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
-    use super::*;
-    use crate::dataset::Mnist;
-    use crate::engine::failure::caught;
-    use crate::engine::graph::StepRecorder;
-    use crate::engine::{DeviceChoice, Engine};
-    use crate::study::{Plan, Source};
-
-    /// A CPU in a GPU's place: a recording is the work that it will be given.
-    enum Fake {
-        Honest,
-        /// Its recordings do too much.
-        TwiceOver,
-        /// Its recordings find the inputs that were at this place, and keep them.
-        Stale(Vec<Tensor>, BTreeMap<usize, Vec<Tensor>>),
-        /// Nothing can be recorded.
-        Unable,
-    }
-
-    impl StepRecorder for Fake {
-        fn record(&mut self, key: usize, _: &mut dyn FnMut()) -> Result<(), String> {
-            match self {
-                Self::Unable => return caught(|| panic!("no")),
-                Self::Stale(place, kept) => {
-                    kept.insert(key, place.iter().map(Tensor::copy).collect());
-                }
-                Self::Honest | Self::TwiceOver => {}
-            }
-            Ok(())
-        }
-
-        fn replay(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
-            match self {
-                Self::Honest => work(),
-                Self::TwiceOver => (0..2).for_each(|_| work()),
-                Self::Stale(place, kept) => {
-                    let now: Vec<Tensor> = place.iter().map(Tensor::copy).collect();
-                    place.iter_mut().zip(&kept[&key]).for_each(|(to, from)| to.copy_(from));
-                    work();
-                    place.iter_mut().zip(&now).for_each(|(to, from)| to.copy_(from));
-                }
-                Self::Unable => unreachable!("nothing was recorded"),
-            }
-            Ok(())
-        }
-
-        fn forget(&mut self, _: usize) {}
-    }
-
-    #[test]
-    fn training_by_recordings_gives_the_same_bits() {
-        const EPOCHS: usize = 6;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
-        let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
-        let data = Mnist::load(&root.join("data/mnist")).unwrap();
-        for (name, run) in &mut plan.runs {
-            run.epochs = EPOCHS;
-            let chosen = run.choose(&data.train.labels, 1);
-            let split = DeviceDataset::new(&engine, &data.train, &chosen);
-            let count = EPOCHS * run.steps_per_epoch();
-            let train = |recorder: fn(&Inputs) -> Option<Fake>, worth: usize| {
-                let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, 1);
-                let place = Inputs::room(run, &trainer.masks, engine.device);
-                let written = trainer.training.written();
-                trainer.steps = recorder(&place).map(|r| (place, Steps::by(Box::new(r), written, worth)));
-                let losses: Vec<u32> = (0..count).map(|_| values(&trainer.step())[0].to_bits()).collect();
-                (trainer.state(), losses, trainer.recorded())
-            };
-            let stale = |place: &Inputs| {
-                let masks = place.masks.iter().map(|(_, mask)| mask);
-                let all = masks.chain([&place.index, &place.factors]).map(Tensor::shallow_clone).collect();
-                Some(Fake::Stale(all, BTreeMap::new()))
-            };
-            let (state, losses, none) = train(|_| None, 1);
-            assert_eq!(none, Recorded::default());
-            // The first step is for no recording; then each size of batch is done twice, recorded, shown to be right, and
-            // from then on replayed.
-            let sizes = if split.len().is_multiple_of(run.batch_size) { 1 } else { 2 };
-            let honest = Recorded { kinds: sizes, steps: count - 1 - 4 * sizes, refused: None };
-            let refused = |why: &str| Recorded { refused: Some(why.to_owned()), ..Recorded::default() };
-            let wrong = refused("a recorded step gives other bits");
-            // With the same image in the same place at every epoch, and a constant rate, there is nothing to be stale.
-            let is_constant = name == "convs-adadelta-of-one";
-            for (way, trained, expected) in [
-                ("honest", train(|_| Some(Fake::Honest), 1), honest.clone()),
-                ("short", train(|_| Some(Fake::Honest), count + 1), Recorded::default()),
-                ("twice", train(|_| Some(Fake::TwiceOver), 1), wrong.clone()),
-                ("stale", train(stale, 1), if is_constant { honest } else { wrong }),
-                ("unable", train(|_| Some(Fake::Unable), 1), refused("a fault of mnist-report, please report it: no")),
-            ] {
-                let (got_state, got_losses, recorded) = trained;
-                assert_eq!(recorded, expected, "{name}, {way}");
-                assert_eq!(got_losses, losses, "{name}, {way}");
-                assert!(got_state == state, "{name}, {way}: another state");
-            }
-        }
-    }
-
-    #[test]
-    fn steps_to_come_are_counted_by_their_size() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
-        let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
-        let run = &mut plan.runs["features-adam"];
-        (run.epochs, run.image_count, run.batch_size) = (3, 10, 4);
-        let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
-        let split = DeviceDataset::new(&engine, &ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
-        let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &split, 1);
-        let counted: Vec<usize> = (0..10).map(|done| (trainer.done = done, trainer.left()).1).collect();
-        assert_eq!(counted, [6, 5, 3, 4, 3, 2, 2, 1, 1, 0]);
-    }
-
-    #[test]
-    fn inputs_lie_at_the_same_place_at_every_step() {
-        let engine = Engine::start(DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
-        let inputs = |n: i64, value: f64| {
-            let full = |size: i64, kind| Tensor::full([size], value, (kind, engine.device));
-            let masks = vec![("drop".to_owned(), full(3 * n, Kind::Float))];
-            Inputs { index: full(n, Kind::Int64), masks, factors: full(2, Kind::Float) }
-        };
-        let mut place = inputs(4, 0.0);
-        let tensors = |i: &Inputs| [&i.index, &i.masks[0].1, &i.factors].map(Tensor::shallow_clone);
-        let address = |t: Tensor| t.data_ptr() as usize;
-        let own = tensors(&place).map(address);
-        for (n, value) in [(4, 1.0), (3, 2.0), (4, 3.0)] {
-            let step = inputs(n, value);
-            let taken = place.take(&step);
-            assert_eq!(tensors(&taken).map(address), own);
-            for (taken, step) in tensors(&taken).iter().zip(&tensors(&step)) {
-                assert_eq!((taken.size(), values(taken)), (step.size(), values(step)));
-            }
-        }
-    }
-}
+mod tests;

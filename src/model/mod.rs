@@ -88,8 +88,8 @@ pub enum ModelError {
     Name { layer: usize, name: String },
     #[error("layer name `{name}` is used twice")]
     RepeatedName { layer: usize, name: String },
-    #[error("{source}")]
-    Layer { layer: usize, source: LayerError },
+    #[error("{error}")]
+    Layer { layer: usize, error: LayerError },
     #[error("the last layer gives {output:?} values for each image; {CLASSES} are needed, one for each class")]
     Output { layer: usize, output: Vec<usize> },
 }
@@ -118,7 +118,7 @@ impl Model {
         for (i, (kind, layer_name)) in spec.layers.iter().zip(names).enumerate() {
             let shape = layers.last().map_or(input.to_vec(), |l| l.output.clone());
             let resolved = Layer::resolve(layer_name, kind.clone(), shape);
-            layers.push(resolved.map_err(|source| ModelError::Layer { layer: i, source })?);
+            layers.push(resolved.map_err(|error| ModelError::Layer { layer: i, error })?);
         }
         let last = layers.last().ok_or(ModelError::Empty)?;
         if last.output != [CLASSES] {

@@ -1,6 +1,4 @@
-//! Two runs held against each other, image by image and seed by seed.
-//!
-//! Owns what is counted, and what follows from the counts; how sure that is, is `statistics`'s.
+//! Two runs compared, image by image and seed by seed.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +12,7 @@ use super::{RunResult, SeedResult};
 pub struct ComparisonResult {
     pub run: String,
     pub against: String,
-    /// The first seed of the one with the first of the other, and so on, as far as both have seeds.
+    /// The first seeds of both runs, then the second seeds, and so on, as long as both have seeds.
     pub pairs: Vec<Pair>,
 }
 
@@ -22,29 +20,29 @@ pub struct ComparisonResult {
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
-    /// `run`'s and `against`'s.
+    /// The seeds of `run` and of `against`.
     pub seeds: [u64; 2],
-    /// Images that both get right, that one of them gets right, that neither does.
+    /// Images that both classify correctly, that only one does, that neither does.
     pub both: usize,
     pub only_run: usize,
     pub only_against: usize,
     pub neither: usize,
-    /// The first images of the test set that the two read differently.
+    /// The first images of the test set that the two classify differently.
     pub disagreements: Vec<Disagreement>,
 }
 
-/// An image that two networks read differently.
+/// An image that two networks classify differently.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Disagreement {
     pub image: usize,
     pub label: u8,
-    /// As `run` and as `against` read it.
+    /// The prediction of `run` and of `against`.
     pub predicted: [u8; 2],
 }
 
 impl Pair {
-    /// Counts two networks' predictions of the images with these labels.
+    /// Counts two networks' correct predictions.
     pub fn count(seeds: [u64; 2], run: &[u8], against: &[u8], labels: &[u8]) -> Self {
         let mut pair = Self { seeds, both: 0, only_run: 0, only_against: 0, neither: 0, disagreements: Vec::new() };
         for (image, ((a, b), label)) in run.iter().zip(against).zip(labels).enumerate() {
@@ -61,25 +59,24 @@ impl Pair {
         pair
     }
 
-    /// Images in all.
+    /// The number of images.
     pub fn images(&self) -> usize {
         self.both + self.only_run + self.only_against + self.neither
     }
 }
 
-/// What an interval of a difference is taken over.
+/// What the interval of a difference is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
-    /// The trainings: another seed, the same test images.
+    /// Seeds: other trainings, the same test images.
     Seeds,
-    /// The test images: the two networks as they are, other images. All that one seed can give.
+    /// Test images: the same two networks, other images. The only interval that one seed allows.
     Images,
 }
 
-/// The difference of two runs' test accuracies, the first less the second, and what its interval is taken over: seeds
-/// where both have several, the images of the one pair where both have one. Else there is no fair one: studies that ask
-/// for it are refused.
+/// The difference of two runs' test accuracies, `run` minus `against`, and what its interval is over: seeds if both have
+/// several, test images if both have one. A study that compares one seed with several is refused.
 pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
     let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
     match (run.seeds.len(), against.seeds.len()) {
@@ -88,8 +85,8 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
     }
 }
 
-/// The difference of two runs' test accuracies after each epoch that all their seeds have; with an interval where both
-/// have several seeds.
+/// The difference of two runs' test accuracies after each epoch that all their seeds have, with an interval if both have
+/// several seeds.
 pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
     let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
     let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();

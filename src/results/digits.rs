@@ -1,31 +1,30 @@
-//! Test images that a report shows: which ones, and their pixels.
+//! The test images that a report shows: which ones, and their pixels.
 //!
-//! Owns the choice (by confidence, or by the test set's order, never by hand) and the form in which pixels stand in
-//! results.json: a PNG in base64, which a page takes as it is.
+//! They are chosen by confidence or by their order in the test set. results.json stores them as PNG in base64, as a page
+//! embeds them.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Results};
-use crate::dataset::PIXELS;
+use super::{Evaluation, Results, ResultsError};
+use crate::dataset::{ImageSet, PIXELS};
 use crate::study::{Show, Study};
 
-/// How many images a gallery shows at most.
+/// The most images that a gallery shows.
 pub const GALLERY: usize = 16;
 const SIDE: u32 = 28;
-/// A PNG of 28 x 28 grey pixels stays below this.
+/// Longer than any PNG of 28 x 28 grey pixels.
 const MAX_BASE64: usize = 2_000;
 
-/// A test image that a network gets wrong.
+/// A test image that a network misclassifies.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Misread {
-    /// Its place in the test set, from 0.
+    /// Its index in the test set, from 0.
     pub image: usize,
     pub label: u8,
     pub predicted: u8,
@@ -33,7 +32,7 @@ pub struct Misread {
     pub confidence: f64,
 }
 
-/// The wrong predictions with the highest confidence, the surest first; of equals the first in the test set.
+/// The wrong predictions with the highest confidence, highest first; equal ones in the test set's order.
 pub fn misread(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misread> {
     let wrong = (0..labels.len()).filter(|i| evaluation.predictions[*i] != labels[*i]);
     let mut misread: Vec<Misread> = wrong
@@ -49,7 +48,7 @@ pub fn misread(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misread> {
     misread
 }
 
-/// The test images that the sections of a study show: of each run its first seed's, of each comparison its first pair's.
+/// The test images that a study's sections show: each run's first seed's, and each comparison's first pair's.
 pub fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
     let mut shown = BTreeSet::new();
     for section in &study.sections {
@@ -65,37 +64,38 @@ pub fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
     shown
 }
 
-/// The pixels of what a study shows, by the image's place in the test set. `image` gives an image's pixels.
+/// The pixels of the images that a study's report shows, by the image's index in the test set.
 ///
 /// # Errors
 /// An image that the test set does not have.
-pub fn digits<'a>(
-    study: &Study,
-    results: &Results,
-    image: impl Fn(usize) -> Option<&'a [u8]>,
-) -> Result<IndexMap<String, String>> {
-    let encoded = |i: usize| -> Result<(String, String)> {
-        let pixels = image(i).with_context(|| format!("there is no test image {i}"))?;
-        Ok((i.to_string(), STANDARD.encode(png(pixels)?)))
+pub fn digits(study: &Study, results: &Results, test: &ImageSet) -> Result<IndexMap<String, String>, ResultsError> {
+    let encoded = |i: usize| -> Result<(String, String), ResultsError> {
+        let pixels = test.get(i).ok_or(ResultsError::NoTestImage(i))?;
+        Ok((i.to_string(), STANDARD.encode(png(pixels))))
     };
     shown(study, results).into_iter().map(encoded).collect()
 }
 
 /// Grey pixels, row by row, as a PNG: dark on light, as the digits were written.
-fn png(pixels: &[u8]) -> Result<Vec<u8>> {
-    ensure!(pixels.len() == PIXELS, "an image has {PIXELS} pixels");
+///
+/// # Panics
+/// On other than 28 x 28 pixels.
+fn png(pixels: &[u8]) -> Vec<u8> {
+    assert_eq!(pixels.len(), PIXELS, "an image has {PIXELS} pixels");
     let ink: Vec<u8> = pixels.iter().map(|p| 255 - p).collect();
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, SIDE, SIDE);
     encoder.set_color(png::ColorType::Grayscale);
     encoder.set_depth(png::BitDepth::Eight);
-    let mut writer = encoder.write_header().context("a PNG's header")?;
-    writer.write_image_data(&ink).context("a PNG's pixels")?;
-    writer.finish().context("a PNG's end")?;
-    Ok(bytes)
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&ink)?;
+        writer.finish()
+    });
+    written.expect("writing to memory does not fail");
+    bytes
 }
 
-/// Whether a text can be pixels of an image: it is put into pages as it is.
+/// Whether a text can be an image: pages embed it unescaped.
 pub fn is_base64(text: &str) -> bool {
     (1..=MAX_BASE64).contains(&text.len()) && STANDARD.decode(text).is_ok()
 }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_surest_errors_come_first() {
+    fn the_most_confident_errors_come_first() {
         let labels = [0, 1, 2, 3, 4];
         let evaluation = Evaluation {
             predictions: vec![0, 2, 3, 3, 5],
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn pixels_read_back_from_the_png() {
         let pixels: Vec<u8> = (0..PIXELS).map(|i| (i % 251) as u8).collect();
-        let bytes = png(&pixels).unwrap();
-        assert_eq!(bytes, png(&pixels).unwrap());
+        let bytes = png(&pixels);
+        assert_eq!(bytes, png(&pixels));
         let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
         let mut read = vec![0; PIXELS];
         reader.next_frame(&mut read).unwrap();

@@ -1,21 +1,26 @@
 //! From logits and labels to losses, predictions and confusion matrices.
 //!
-//! Owns the arithmetic, in f64 with `libm`, so that every machine gets the same bits from the same logits.
+//! Computed in f64 with the `libm` crate, so that every machine gets the same bits from the same logits.
 
 use crate::dataset::CLASSES;
 
-/// Images evaluated: predicted classes, the cross-entropy of each and how sure the network was, in order.
+/// The evaluation of a set of images, in their order.
 pub struct Evaluation {
+    /// Predicted classes.
     pub predictions: Vec<u8>,
+    /// Cross-entropies.
     pub losses: Vec<f64>,
     /// The softmax of the predicted class, 0 to 1.
     pub confidences: Vec<f64>,
 }
 
 impl Evaluation {
-    /// Judges logits (ten a row) by the labels.
+    /// Evaluates logits, ten for each image, against the labels.
+    ///
+    /// # Panics
+    /// On another number of logits.
     pub fn of(logits: &[f32], labels: &[u8]) -> Self {
-        assert_eq!(logits.len(), labels.len() * CLASSES, "ten logits an image");
+        assert_eq!(logits.len(), labels.len() * CLASSES, "ten logits for each image");
         let rows = || logits.chunks_exact(CLASSES);
         let predictions = predicted_classes(logits);
         let losses = rows().zip(labels).map(|(row, label)| cross_entropy(row, *label)).collect();
@@ -28,19 +33,20 @@ impl Evaluation {
         self.losses.iter().sum::<f64>() / self.losses.len() as f64
     }
 
-    /// The notes' figure: the sum of the batches' means over the number of images.
+    /// The batch-mean loss: the sum of the batches' mean losses divided by the number of images. It is smaller than the mean
+    /// loss by about the batch size; some programs print it as the average loss.
     pub fn notes_loss(&self, batch: usize) -> f64 {
         let means = self.losses.chunks(batch).map(|b| b.iter().sum::<f64>() / b.len() as f64);
         means.sum::<f64>() / self.losses.len() as f64
     }
 
-    /// Images predicted right.
+    /// The number of correct predictions.
     pub fn correct(&self, labels: &[u8]) -> usize {
         self.predictions.iter().zip(labels).filter(|(p, l)| p == l).count()
     }
 }
 
-/// The class of the largest logit of each row; the first of equals, as `argmax` has it.
+/// The class with the largest logit of each image; the first of equal ones, as `torch.argmax` on a CPU.
 pub fn predicted_classes(logits: &[f32]) -> Vec<u8> {
     let largest = |row: &[f32]| (1..CLASSES).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as u8;
     logits.chunks_exact(CLASSES).map(largest).collect()
@@ -81,7 +87,7 @@ mod tests {
         let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0], confidences: vec![0.5; 4] };
         assert_eq!(e.loss(), 3.0);
         assert_eq!(e.notes_loss(2), 1.5);
-        // A smaller last batch counts as much as a full one: the notes' convention, not a mean.
+        // A smaller last batch counts as much as a full one.
         assert_eq!(e.notes_loss(3), (2.0 + 6.0) / 4.0);
     }
 

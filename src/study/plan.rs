@@ -202,7 +202,11 @@ sections:
             ("epochs: 1", "epochs: 0", "s.yaml:7: runs.r.epochs: 0: must be from 1"),
             ("lr: 0.1", "lr: 0", "s.yaml:7: runs.r.optimizer.sgd.lr: 0: must be above 0"),
             ("runs: [r]", "runs: [q]", "s.yaml:13: sections[0].runs[0]: unknown run `q`; this study has r"),
-            ("runs: [r]", "runs: [r], comparisons: [c]", "s.yaml:13: sections[0].comparisons[0]: unknown comparison `c`"),
+            (
+                "runs: [r]",
+                "runs: [r], comparisons: [c]",
+                "s.yaml:13: sections[0].comparisons[0]: unknown comparison `c`",
+            ),
             (
                 "title: T",
                 "title: T\ncomparisons: {c: {run: r, against: q}}",
@@ -213,7 +217,11 @@ sections:
             ("first: 100}", "first: 59991}, hold_out: 10", "59991: must be from 1 to 59990 images"),
             ("first: 100}", "per_class: 10}, hold_out: 10", "s.yaml:11: runs.r.train.hold_out: 10: `per_class` takes"),
             ("runs: [r]", "runs: [r, r]", "s.yaml:13: sections[0].runs[1]: `r` is listed twice"),
-            ("runs: [r]", "runs: [r], show: [curves, gain]", "s.yaml:13: sections[0].show[1]: shows comparisons, but the section has no `comparisons`"),
+            (
+                "runs: [r]",
+                "runs: [r], show: [curves, gain]",
+                "s.yaml:13: sections[0].show[1]: shows comparisons, but the section has no `comparisons`",
+            ),
             (
                 "runs: [r]",
                 "runs: [r], points: [{title: p, parameters: 1, accuracy: 0.5}]",
@@ -224,7 +232,11 @@ sections:
                 "    model: m\n  q: {model: m, seeds: [1, 2]}\ncomparisons:\n  c: {run: r, against: q}\n#",
                 "s.yaml:13: comparisons.c.against: `q` has 2 seeds and `r` has 1",
             ),
-            ("out_features: 10", "out_features: 7", "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7] values for each image"),
+            (
+                "out_features: 10",
+                "out_features: 7",
+                "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7] values for each image",
+            ),
             ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
             ("title: T", "title: T\ncompute: {threads: 0}", "s.yaml:2: compute.threads: 0"),
         ] {

@@ -1,24 +1,31 @@
-//! Other people's words: studies, bundles, file names.
-//!
-//! Owns which characters of them no reader would see, and how they come to stand on a terminal.
+//! Makes untrusted text (of studies, bundles, file names) safe to print on a terminal.
 
-/// Whether a character shows nothing and may change how others show: control characters (but for what parts lines and
-/// words), those that turn the direction of writing, and what XML has no place for.
+/// Whether a character is invisible and can change how other characters appear: control characters other than tab and line
+/// breaks, characters that change the writing direction, and characters that XML does not allow.
 pub fn is_hidden(c: char) -> bool {
-    let parts = matches!(c, '\n' | '\r' | '\t');
-    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (c.is_control() && !parts) || turns || matches!(c, '\u{fffe}' | '\u{ffff}')
+    let is_separator = matches!(c, '\n' | '\r' | '\t');
+    let changes_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && !is_separator) || changes_direction || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// Text as one line for a terminal: no word can start a line of its own, colour the screen or hide another.
+/// Converts text to one line: replaces each run of white space, line breaks and hidden characters by one space, so that the
+/// text cannot start a new line, change colours or hide other text.
 pub fn one_line(text: &str) -> String {
-    let parts = |c: char| is_hidden(c) || c.is_control() || c.is_whitespace();
-    text.split(parts).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let separates = |c: char| is_hidden(c) || c.is_control() || c.is_whitespace();
+    text.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// A path on a terminal: as it is, but for what would not show as itself.
+/// Converts a path for a terminal: replaces control and hidden characters by U+FFFD and keeps spaces.
 pub fn path(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) || c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// The first `width` characters of a text, followed by `…` if there are more.
+pub fn cut(text: &str, width: usize) -> String {
+    match text.char_indices().nth(width) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -26,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_hidden_reaches_the_terminal() {
+    fn hidden_characters_do_not_reach_the_terminal() {
         assert_eq!(one_line("a\n\u{1b}[8mb \t c\u{202e}d"), "a [8mb c d");
         assert_eq!(path("a b\n\u{1b}[8m\u{2066}.zip"), "a b\u{fffd}\u{fffd}[8m\u{fffd}.zip");
         assert_eq!(path("звіт  Їжак.zip"), "звіт  Їжак.zip");

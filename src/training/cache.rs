@@ -1,56 +1,78 @@
-//! Finished runs of earlier builds: an interrupted build goes on with the run that it was at, and a changed
-//! sentence needs no new training.
+//! The run cache: outcomes of finished runs, so that an interrupted build continues where it was and a changed sentence needs
+//! no training.
 //!
-//! Owns their folder. Their keys, the program's source and `runs::inputs_digest`, cover everything that an outcome depends
-//! on, so that a kept outcome is the one that training would give again.
+//! An outcome's key covers everything that it depends on: the run's inputs (`inputs_digest`) and the sources that compute it
+//! (`sources`). It does not depend on the study's name, the report's language or the bundle's folder.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
 
 use super::SeedOutcome;
-use crate::bundle::{SOURCE_SHA256, write_file};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::results::SeedResult;
 
-/// An outcome's files, and the one that says that they are whole.
+/// The SHA-256 over the sources that decide the outcome of a training, taken when the program was compiled.
+const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
+
+/// The environment variable that names the cache's folder.
+const VARIABLE: &str = "MNIST_REPORT_CACHE";
+
+/// The endings of an outcome's files; its checksum comes last, so that an outcome without it is incomplete.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
-const SUM: &str = "sha256";
+const CHECKSUM: &str = "sha256";
 
-fn sum(parts: &[Vec<u8>]) -> String {
-    sha256_hex(parts.iter().map(|part| sha256_hex(part)).collect::<String>().as_bytes())
-}
+/// Bytes that the cache may take; beyond them, the outcomes that were used longest ago are removed.
+const MAX_BYTES: u64 = 2 << 30;
 
-/// The folder of kept runs beside a bundle.
+/// The run cache of one build.
 pub struct RunCache {
     folder: PathBuf,
     used: HashSet<String>,
 }
 
 impl RunCache {
-    /// The kept runs of the bundle at `dir`.
-    pub fn beside(dir: &Path) -> Self {
-        let name = dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        Self { folder: dir.with_file_name(format!(".{name}.runs")), used: HashSet::new() }
+    /// The cache in a folder.
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder, used: HashSet::new() }
     }
 
-    /// A kept outcome; none where there is none, or where it is not whole.
+    /// The user's cache: $MNIST_REPORT_CACHE, else `mnist-report/runs` in the system's folder for caches
+    /// ($XDG_CACHE_HOME or ~/.cache), else a hidden folder beside the bundle.
+    pub fn of_user(bundle: &Path) -> Self {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let caches = variable("XDG_CACHE_HOME")
+            .filter(absolute)
+            .or_else(|| variable("HOME").filter(absolute).map(|home| home.join(".cache")));
+        let folder = variable(VARIABLE).filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.or_else(|| caches.map(|caches| caches.join("mnist-report/runs")));
+        Self::at(folder.unwrap_or_else(|| {
+            let name = bundle.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+            bundle.with_file_name(format!(".{name}.runs"))
+        }))
+    }
+
+    /// The outcome of a run with these inputs, if it is there and complete.
     pub fn find(&mut self, inputs: &str) -> Option<SeedOutcome> {
         let key = self.key(inputs);
         let read = |ending: &str| fs::read(self.path(&key, ending)).ok();
         let parts: Vec<Vec<u8>> = PARTS.iter().map(|part| read(part)).collect::<Option<_>>()?;
-        if read(SUM)? != sum(&parts).into_bytes() {
+        if read(CHECKSUM)? != checksum(&parts).into_bytes() {
             return None;
         }
+        // The time of use; where it cannot be set, the outcome merely counts as older.
+        let _ = fs::File::open(self.path(&key, CHECKSUM)).and_then(|file| file.set_modified(SystemTime::now()));
         let [json, predictions, weights, evidence] = <[_; PARTS.len()]>::try_from(parts).ok()?;
         let result: SeedResult = serde_json::from_slice(&json).ok()?;
         let predictions = read_labels(&predictions).ok()?;
         Some(SeedOutcome { result, predictions, weights, evidence })
     }
 
-    /// Keeps an outcome. Failing to is no failure of the build.
-    pub fn keep(&mut self, inputs: &str, outcome: &SeedOutcome) {
+    /// Stores an outcome. A build does not fail because this does.
+    pub fn store(&mut self, inputs: &str, outcome: &SeedOutcome) {
         let key = self.key(inputs);
         let parts = vec![
             serde_json::to_vec(&outcome.result).unwrap_or_default(),
@@ -58,34 +80,133 @@ impl RunCache {
             outcome.weights.clone(),
             outcome.evidence.clone(),
         ];
-        let sum = sum(&parts).into_bytes();
-        // The sum comes last: without it the others are not looked at.
-        for (ending, bytes) in PARTS.into_iter().chain([SUM]).zip(parts.into_iter().chain([sum])) {
-            if write_file(&self.path(&key, ending), &bytes).is_err() {
+        let sum = checksum(&parts).into_bytes();
+        for (ending, bytes) in PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum])) {
+            if self.write(&self.path(&key, ending), &bytes).is_err() {
                 return;
             }
         }
     }
 
-    /// Removes what this build did not use: outcomes of plans that are no more.
-    pub fn tidy(&self) {
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let key = name.split('.').next().unwrap_or_default();
-            if !self.used.contains(key) {
-                let _ = fs::remove_file(entry.path());
+    /// Removes the outcomes that were used longest ago until the rest fits. Those of this build stay.
+    pub fn trim(&self) {
+        self.trim_to(MAX_BYTES);
+    }
+
+    fn trim_to(&self, most: u64) {
+        let mut outcomes = self.outcomes();
+        let mut bytes: u64 = outcomes.iter().map(|o| o.bytes).sum();
+        outcomes.sort_by_key(|o| o.used);
+        for outcome in outcomes.iter().filter(|o| !self.used.contains(&o.key)) {
+            if bytes <= most {
+                break;
+            }
+            bytes -= outcome.bytes;
+            // The checksum goes first, so that no incomplete outcome is ever found.
+            for ending in [CHECKSUM].into_iter().chain(PARTS) {
+                let _ = fs::remove_file(self.path(&outcome.key, ending));
             }
         }
     }
 
-    /// The key of an outcome, used from now on.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let keys: HashSet<String> = names.filter_map(|n| Some(n.split_once('.')?.0.to_owned())).collect();
+        keys.into_iter().map(|key| self.outcome(key)).collect()
+    }
+
+    fn outcome(&self, key: String) -> Outcome {
+        let files = PARTS.into_iter().chain([CHECKSUM]);
+        let files: Vec<fs::Metadata> = files.filter_map(|ending| fs::metadata(self.path(&key, ending)).ok()).collect();
+        let used = files.iter().filter_map(|f| f.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
+        Outcome { bytes: files.iter().map(fs::Metadata::len).sum(), used, key }
+    }
+
+    /// The key of an outcome, which counts as used from now on.
     fn key(&mut self, inputs: &str) -> String {
-        let key = sha256_hex(format!("{SOURCE_SHA256}\n{inputs}").as_bytes());
+        let key = sha256_hex(format!("{COMPUTING_SHA256}\n{inputs}").as_bytes());
         self.used.insert(key.clone());
         key
     }
 
     fn path(&self, key: &str, ending: &str) -> PathBuf {
         self.folder.join(format!("{key}.{ending}"))
+    }
+
+    /// Writes a file so that others see it complete or not at all; several builds may share a cache.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(".new").tempfile_in(&self.folder)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+/// An outcome's files.
+struct Outcome {
+    key: String,
+    bytes: u64,
+    used: SystemTime,
+}
+
+fn checksum(parts: &[Vec<u8>]) -> String {
+    sha256_hex(parts.iter().map(|part| sha256_hex(part)).collect::<String>().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::sources::{COMPUTING, computes};
+    use super::*;
+
+    #[test]
+    fn words_and_templates_do_not_retrain_and_the_arithmetic_does() {
+        for file in
+            ["src/engine/kernels/gemm.rs", "src/training/run.rs", "src/rng.rs", "Cargo.lock", "src/study/plan.rs"]
+        {
+            assert!(computes(file), "{file}");
+        }
+        for file in [
+            "templates/style.css",
+            "templates/en.yaml",
+            "src/report/mod.rs",
+            "src/cli/build.rs",
+            "src/study/messages.rs",
+            "src/claims/mod.rs",
+            "src/engineering.rs",
+            "Cargo.toml",
+        ] {
+            assert!(!computes(file), "{file}");
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(COMPUTING.iter().all(|part| root.join(part).exists()), "a listed source is missing");
+    }
+
+    #[test]
+    fn a_full_cache_loses_what_was_used_longest_ago() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = RunCache::at(folder.path().to_owned());
+        for (age, key) in [(3, "a"), (2, "b"), (1, "c")] {
+            for ending in PARTS.into_iter().chain([CHECKSUM]) {
+                old.write(&old.path(key, ending), &[0; 20]).unwrap();
+                let file = fs::File::open(old.path(key, ending)).unwrap();
+                file.set_modified(SystemTime::now() - Duration::from_secs(age * 1000)).unwrap();
+            }
+        }
+        let left = || {
+            let mut keys: Vec<String> = old.outcomes().into_iter().map(|o| o.key).collect();
+            keys.sort();
+            keys.concat()
+        };
+        old.trim_to(300);
+        assert_eq!(left(), "abc");
+        old.trim_to(299);
+        assert_eq!(left(), "bc");
+        RunCache { used: HashSet::from(["b".to_owned()]), folder: old.folder.clone() }.trim_to(100);
+        assert_eq!(left(), "b");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5, "nothing is left of the others");
     }
 }

@@ -1,53 +1,60 @@
-//! Several bundles verified together: a grader's batch.
-//!
-//! Owns what shows only side by side: equal Report IDs, and equal measured values or predictions under different ones.
+//! Verifies several bundles, and finds those that have their results in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::Verification;
+use super::{Rung, Verification, verify};
+use crate::engine::{DeviceChoice, caught};
+use crate::exit_code::ExitCode;
+use crate::text::error_chain;
 
-/// One path's outcome in a batch.
+/// One path's result in a batch.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Record {
+    /// A bundle that was verified.
     Checked {
+        /// Its verification.
         #[serde(flatten)]
         verification: Box<Verification>,
-        exit_code: u8,
+        /// Its exit code.
+        exit_code: ExitCode,
         /// Paths with the same Report ID.
         same_report_id_as: Vec<String>,
-        /// Paths with the same measured values under another Report ID: a run that was copied, or done again in
-        /// the same environment class.
+        /// Paths with the same measured values under another Report ID: a run that was copied, or repeated in the same
+        /// environment class.
         same_measured_as: Vec<String>,
-        /// Paths with the same predictions under other measured values: copied, and something beside them changed.
+        /// Paths with the same predictions under other measured values: copied, with other values changed.
         same_predictions_as: Vec<String>,
     },
-    /// A path that is no bundle, or cannot be read.
-    Unreadable { path: String, error: String, exit_code: u8 },
+    /// A path that is not a bundle, or cannot be read.
+    Unreadable {
+        /// As given.
+        path: String,
+        /// Why.
+        error: String,
+        /// Always a failure.
+        exit_code: ExitCode,
+    },
 }
 
 impl Record {
-    /// A verification's record; those of the same batch are not yet held against each other.
-    pub fn new(path: &Path, outcome: Result<Verification>) -> Self {
-        match outcome {
-            Ok(verification) => {
-                let exit_code = verification.exit_code();
-                let verification = Box::new(verification);
-                Self::Checked {
-                    verification,
-                    exit_code,
-                    same_report_id_as: Vec::new(),
-                    same_measured_as: Vec::new(),
-                    same_predictions_as: Vec::new(),
-                }
-            }
-            Err(e) => Self::Unreadable { path: path.display().to_string(), error: format!("{e:#}"), exit_code: 2 },
+    fn new(path: &Path, result: Result<Verification, String>) -> Self {
+        match result {
+            Ok(verification) => Self::Checked {
+                exit_code: verification.exit_code(),
+                verification: Box::new(verification),
+                same_report_id_as: Vec::new(),
+                same_measured_as: Vec::new(),
+                same_predictions_as: Vec::new(),
+            },
+            Err(error) => Self::Unreadable { path: path.display().to_string(), error, exit_code: ExitCode::Failure },
         }
     }
 
+    /// The path as given.
     pub fn path(&self) -> &str {
         match self {
             Self::Checked { verification, .. } => &verification.path,
@@ -55,12 +62,14 @@ impl Record {
         }
     }
 
-    pub fn exit_code(&self) -> u8 {
+    /// The exit code of this bundle alone; that of the batch is the largest.
+    pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Checked { exit_code, .. } | Self::Unreadable { exit_code, .. } => *exit_code,
         }
     }
 
+    /// The verification, if the path is a bundle.
     pub fn verification(&self) -> Option<&Verification> {
         match self {
             Self::Checked { verification, .. } => Some(verification),
@@ -69,35 +78,111 @@ impl Record {
     }
 }
 
-/// Holds a batch's records against each other.
-pub fn find_copies(records: &mut [Record]) {
-    let marks =
-        |v: &Verification| [&v.report_id, &v.about.measured_digest, &v.about.predictions_digest].map(Clone::clone);
-    let known: Vec<(String, [Option<String>; 3])> =
-        records.iter().filter_map(Record::verification).map(|v| (v.path.clone(), marks(v))).collect();
-    let checked = records.iter_mut().filter(|r| matches!(r, Record::Checked { .. }));
-    for (i, record) in checked.enumerate() {
-        let Record::Checked { same_report_id_as, same_measured_as, same_predictions_as, .. } = record else { continue };
+/// Verifies several bundles; `done` sees each record as soon as it is there. One that cannot be read, or on which this
+/// program fails, does not stop the others.
+pub fn verify_all(
+    paths: &[PathBuf],
+    upto: Option<Rung>,
+    device: DeviceChoice,
+    mut done: impl FnMut(&Record),
+) -> Vec<Record> {
+    let mut records: Vec<Record> = paths
+        .iter()
+        .map(|path| {
+            let result = caught(|| verify(path, upto, device).map_err(error_chain)).unwrap_or_else(Err);
+            let record = Record::new(path, result);
+            done(&record);
+            record
+        })
+        .collect();
+    find_copies(&mut records);
+    records
+}
+
+/// What bundles can have in common; what says most comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Common {
+    /// Every file.
+    ReportId,
+    /// Every measured value.
+    Measured,
+    /// Every prediction.
+    Predictions,
+}
+
+impl Common {
+    const ALL: [Self; 3] = [Self::ReportId, Self::Measured, Self::Predictions];
+
+    fn of(self, verification: &Verification) -> Option<&String> {
+        match self {
+            Self::ReportId => verification.report_id.as_ref(),
+            Self::Measured => verification.about.measured_digest.as_ref(),
+            Self::Predictions => verification.about.predictions_digest.as_ref(),
+        }
+    }
+
+    /// What bundles with this in common would have in common if they were copies.
+    fn beyond(self) -> Option<Self> {
+        match self {
+            Self::ReportId => None,
+            Self::Measured => Some(Self::ReportId),
+            Self::Predictions => Some(Self::Measured),
+        }
+    }
+}
+
+/// Lists in each record the others that have something in common with it, under what says most.
+fn find_copies(records: &mut [Record]) {
+    let known: Vec<Option<Verification>> = records.iter().map(|r| r.verification().cloned()).collect();
+    for (i, record) in records.iter_mut().enumerate() {
+        let Record::Checked { verification, same_report_id_as, same_measured_as, same_predictions_as, .. } = record
+        else {
+            continue;
+        };
         let lists = [same_report_id_as, same_measured_as, same_predictions_as];
-        for (_, (path, others)) in known.iter().enumerate().filter(|(j, _)| *j != i) {
-            // The first thing in common says the most.
-            let common = known[i].1.iter().zip(others).position(|(own, other)| own.is_some() && own == other);
-            if let Some(common) = common {
-                lists[common].push(path.clone());
+        for other in known.iter().enumerate().filter(|(j, _)| *j != i).filter_map(|(_, other)| other.as_ref()) {
+            let is_common = |what: &Common| what.of(verification).is_some() && what.of(verification) == what.of(other);
+            if let Some(common) = Common::ALL.iter().position(is_common) {
+                lists[common].push(other.path.clone());
             }
         }
     }
 }
 
-/// The worst of several exit codes: a difference found, before what could not be checked, before none.
-pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
-    codes.into_iter().max_by_key(|code| [0, 2, 1].iter().position(|known| known == code)).unwrap_or(0)
+/// Bundles that have something in common.
+pub struct Group<'a> {
+    /// What they have in common.
+    pub common: Common,
+    /// The bundles, at least two.
+    pub members: Vec<&'a Verification>,
+}
+
+/// All groups of bundles that have something in common, and differ in what says more.
+pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    for common in Common::ALL {
+        let mut by_value: IndexMap<&String, Vec<&Verification>> = IndexMap::new();
+        for verification in records.iter().filter_map(Record::verification) {
+            if let Some(value) = common.of(verification) {
+                by_value.entry(value).or_default().push(verification);
+            }
+        }
+        let differ =
+            |members: &[&Verification], what: Common| members.iter().any(|v| what.of(v) != what.of(members[0]));
+        groups.extend(
+            by_value
+                .into_values()
+                .filter(|members| common.beyond().map_or(members.len() > 1, |beyond| differ(members, beyond)))
+                .map(|members| Group { common, members }),
+        );
+    }
+    groups
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::{About, Rung};
+    use crate::verify::About;
 
     fn record(path: &str, id: &str, measured: &str, predictions: &str) -> Record {
         let digest = |text: &str| Some(text.to_owned());
@@ -109,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_bundles_and_of_runs_are_told_apart() {
-        let unreadable = Record::new(Path::new("none"), Err(anyhow::anyhow!("no bundle")));
+    fn copies_of_bundles_and_of_runs_are_distinguished() {
+        let unreadable = Record::new(Path::new("none"), Err("not a bundle".into()));
         let mut records = [
             record("a", "1", "x", "p"),
             unreadable,
@@ -129,10 +214,7 @@ mod tests {
         assert_eq!(copies(0), ["c", "b", ""]);
         assert_eq!(copies(2), ["", "a c", ""]);
         assert_eq!(copies(4), ["", "", "e"]);
-    }
-
-    #[test]
-    fn a_difference_is_worse_than_what_could_not_be_checked() {
-        assert_eq!((worst([0, 2, 1, 2]), worst([0, 2]), worst([0]), worst([])), (1, 2, 0, 0));
+        let groups: Vec<_> = groups(&records).iter().map(|g| (g.common, g.members.len())).collect();
+        assert_eq!(groups, [(Common::ReportId, 2), (Common::Measured, 3), (Common::Predictions, 2)]);
     }
 }

@@ -1,34 +1,31 @@
-//! Rung `exact`: what any machine computes identically, computed anew from the study: parameter counts, shapes,
-//! sizes, plans, subsets, learning rates, the verdicts on claims that need no training, and what the study leaves no choice
-//! of in the environment.
+//! Rung `exact`: what every machine computes alike, recomputed from the study: parameter counts, shapes, sizes, plans,
+//! subsets, learning rates, the verdicts on claims that need no training, and the parts of the environment that the study
+//! determines.
 
-use super::{Outcome, Read, json_differences};
-use crate::bundle::{self, RESULTS, SOURCE_SHA256};
-use crate::dataset::ImageOrder;
-use crate::dataset::Subset;
-use crate::dataset::{TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{EpochResult, PlanFacts, SeedResult, model_facts};
+use super::Outcome;
+use super::outcome::json_differences;
+use super::subject::Subject;
+use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
+use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
+use crate::results::{EpochResult, PlanFacts, RunResult, SeedResult, model_facts};
 use crate::study::RunPlan;
 use crate::training::{last_learning_rate, subset_sha256};
 
-pub fn check(read: &Read) -> Outcome {
-    let (results, plan) = (&read.results, &read.plan);
-    let mut differences = json_differences("models", &results.models, &model_facts(plan));
-    // Else a value could stand there twice, and people would read another one than this program.
-    if read.opened.files[RESULTS] != results.to_json().into_bytes() {
+pub(super) fn check(subject: &Subject) -> Outcome {
+    let Contents { results, plan, .. } = &subject.contents;
+    let mut differences = Vec::new();
+    // In another form, a value could be there twice, and a reader would see another one than this program.
+    if subject.bundle.files[RESULTS] != results.to_json().into_bytes() {
         differences.push(format!("{RESULTS} is not in the form that mnist-report writes"));
     }
+    differences.extend(json_differences("models", &results.models, &model_facts(plan)));
     if !results.models.keys().eq(plan.models.keys()) || !results.runs.keys().eq(plan.runs.keys()) {
         differences.push("models or runs are not those of the study".into());
     }
     if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
         differences.push("data: not MNIST's numbers of images".into());
     }
-    let environment = &results.environment;
-    differences.extend(environment.contradiction(&plan.compute).map(|why| format!("environment: {why}")));
-    if read.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_of_this_program() {
-        differences.push("environment: another arithmetic or libtorch than those of the program named".into());
-    }
+    differences.extend(wrong_environment(&subject.contents));
     let mut unchecked = 0;
     for (name, run) in &results.runs {
         let Some(planned) = plan.runs.get(name) else { continue };
@@ -39,71 +36,84 @@ pub fn check(read: &Read) -> Outcome {
             continue;
         }
         for seed in &run.seeds {
-            let asked = [
-                run.plan.evaluate_train.then_some(run.plan.image_count),
-                (run.plan.hold_out > 0).then_some(run.plan.hold_out),
-            ];
-            let found = |e: &EpochResult| [e.train_eval, e.held_out].map(|set| set.map(|set| set.images));
-            if let Some(epoch) = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES) {
-                differences.push(format!(
-                    "runs.{name}: seed {}, epoch {}: other images were evaluated than the plan says",
-                    seed.seed, epoch.epoch
-                ));
-            }
-            let wrong = wrong_epoch(planned, seed, environment.is_this_arithmetic());
-            differences.extend(wrong.map(|why| format!("runs.{name}: seed {}, {why}", seed.seed)));
-            let labels = match &read.data {
-                Ok(data) => data.train.labels.clone(),
-                // Only a choice by class looks at the labels.
-                Err(_) if planned.order != ImageOrder::ByClass && !matches!(planned.images, Subset::PerClass(_)) => {
-                    vec![0; TRAIN_IMAGES]
+            let mut wrong: Vec<String> = wrong_images(run, seed).into_iter().collect();
+            wrong.extend(wrong_epoch(planned, seed, results.environment.is_this_arithmetic()));
+            match train_labels(subject, planned) {
+                None => unchecked += 1,
+                Some(labels) if subset_sha256(&planned.choose(&labels, seed.seed)) != seed.subset_sha256 => {
+                    wrong.push("other training images than the study chooses".into());
                 }
-                Err(_) => {
-                    unchecked += 1;
-                    continue;
-                }
-            };
-            let chosen = planned.choose(&labels, seed.seed);
-            if subset_sha256(&chosen) != seed.subset_sha256 {
-                differences.push(format!("runs.{name}: seed {} draws other training images", seed.seed));
+                Some(_) => {}
             }
+            differences.extend(wrong.iter().map(|why| format!("runs.{name}: seed {}: {why}", seed.seed)));
         }
     }
-    let digests = &read.manifest.digests;
-    if bundle::exact_digest(&read.source.study, results) != digests.exact {
-        differences.push("the exact digest, or a verdict on a claim, is not what these results give".into());
-    }
-    if results.measured_digest() != digests.measured {
-        differences.push("the measured digest is not that of results.json".into());
-    }
+    differences.extend(wrong_digests(&subject.contents));
     if differences.is_empty() && unchecked > 0 {
         return Outcome::NotChecked(format!("{unchecked} choices of images need the data: restore data/mnist"));
     }
-    Outcome::of(
-        differences,
-        format!(
-            "counts, shapes, sizes, plans and subsets of {} models and {} runs",
-            plan.models.len(),
-            plan.runs.len()
-        ),
-    )
+    let (models, runs) = (plan.models.len(), plan.runs.len());
+    Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} models and {runs} runs"))
 }
 
-/// The first epoch that is not one of the plan's: by its number, its learning rate (which another arithmetic may round
-/// otherwise), or what comes after it.
+/// What the study, or the program that the manifest names, does not allow in the environment.
+fn wrong_environment(contents: &Contents) -> Vec<String> {
+    let environment = &contents.results.environment;
+    let contradiction = environment.contradiction(&contents.plan.compute).map(|why| format!("environment: {why}"));
+    let mut differences: Vec<String> = contradiction.into_iter().collect();
+    if contents.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_of_this_program() {
+        differences.push("environment: another arithmetic or libtorch than those of the program named".into());
+    }
+    differences
+}
+
+fn wrong_digests(contents: &Contents) -> Vec<String> {
+    let Contents { manifest, results, .. } = contents;
+    let mut differences = Vec::new();
+    if bundle::exact_digest(contents.study(), results) != manifest.digests.exact {
+        differences.push("the exact digest, or a verdict on a claim, is not what these results give".into());
+    }
+    if results.measured_digest() != manifest.digests.measured {
+        differences.push("the measured digest is not that of results.json".into());
+    }
+    differences
+}
+
+/// The labels that a run's choice of images depends on; `None` if the data are needed and missing.
+fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
+    let by_class = run.order == ImageOrder::ByClass || matches!(run.images, Subset::PerClass(_));
+    match &subject.data {
+        Ok(data) => Some(data.train.labels.clone()),
+        Err(_) if by_class => None,
+        Err(_) => Some(vec![0; TRAIN_IMAGES]),
+    }
+}
+
+/// The first epoch in which other images were evaluated than the plan asks for.
+fn wrong_images(run: &RunResult, seed: &SeedResult) -> Option<String> {
+    let plan = &run.plan;
+    let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
+    let found = |e: &EpochResult| [e.train_eval, e.held_out].map(|set| set.map(|set| set.images));
+    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES)?;
+    Some(format!("epoch {}: other images were evaluated than the plan asks for", epoch.epoch))
+}
+
+/// The first epoch whose number, learning rate or end of training is not the plan's. The learning rate is compared only
+/// if it was computed by this arithmetic, because another one may round differently.
 fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Option<String> {
     for (i, epoch) in seed.epochs.iter().enumerate() {
-        if epoch.epoch != i + 1 {
-            return Some(format!("epoch {}: said to be epoch {}", i + 1, epoch.epoch));
+        let number = i + 1;
+        if epoch.epoch != number {
+            return Some(format!("epoch {number}: is numbered {}", epoch.epoch));
         }
-        let lr = last_learning_rate(run, i + 1);
+        let lr = last_learning_rate(run, number);
         if epoch.lr != lr && this_arithmetic {
-            return Some(format!("epoch {}: learning rate {}, the schedule gives {lr}", i + 1, epoch.lr));
+            return Some(format!("epoch {number}: learning rate {}, the schedule gives {lr}", epoch.lr));
         }
-        let last = i + 1 == run.epochs || run.stops_at(epoch.train_loss);
-        if last != (i + 1 == seed.epochs.len()) {
-            let (goes_on, plan) = if last { ("goes on", "ends") } else { ("ends", "goes on") };
-            return Some(format!("epoch {}: training {goes_on} there, and by the plan it {plan}", i + 1));
+        let is_last = number == run.epochs || run.stops_at(epoch.train_loss);
+        if is_last != (number == seed.epochs.len()) {
+            let (found, planned) = if is_last { ("continues", "ends") } else { ("ends", "continues") };
+            return Some(format!("epoch {number}: training {found} after it, but by the plan it {planned}"));
         }
     }
     None

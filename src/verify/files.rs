@@ -1,42 +1,17 @@
-//! Rung `files`: every file is as SHA256SUMS says; none missing, none extra, no links. What a lean zip was published
-//! without is said, and never counted.
+//! Rung `files`: every file is as SHA256SUMS lists it; none is missing, none is extra, none is a link.
 
-use super::{Opened, Outcome};
-use crate::bundle::{LEAVABLE, RUN_LOG, SUMS, Sums};
+use super::Outcome;
+use crate::bundle::{Bundle, OPTIONAL, SUMS};
 
-pub fn check(opened: &Opened) -> Outcome {
-    let mut differences = opened.problems.clone();
-    let Some(sums) = opened.files.get(SUMS) else {
-        differences.push(format!("{SUMS} is missing"));
-        return Outcome::Failed(differences);
-    };
-    let stated = match std::str::from_utf8(sums).map_err(anyhow::Error::from).and_then(Sums::parse) {
-        Ok(stated) => stated,
-        Err(e) => {
-            differences.push(format!("{SUMS}: {e:#}"));
-            return Outcome::Failed(differences);
-        }
-    };
-    let mut covered = opened.files.clone();
-    covered.retain(|path, _| path != SUMS && path != RUN_LOG);
-    let found = Sums::of(&covered);
-    for (path, hash) in &stated.0 {
-        match found.0.get(path) {
-            None if opened.left_out.contains_key(path) => {}
-            None => differences.push(format!("{path} is missing")),
-            Some(other) if other != hash => differences.push(format!("{path} was changed")),
-            Some(_) => {}
-        }
+pub(super) fn check(bundle: &Bundle) -> Outcome {
+    let damage = bundle.damage();
+    if !damage.is_empty() {
+        return Outcome::Failed(damage);
     }
-    let extra = found.0.keys().filter(|path| !stated.0.contains_key(*path));
-    differences.extend(extra.map(|path| format!("{path} is not in {SUMS}")));
-    if !differences.is_empty() {
-        return Outcome::Failed(differences);
-    }
-    let mut said = vec![format!("{} files are as {SUMS} says", found.0.len())];
-    let folders: Vec<&str> = LEAVABLE.into_iter().filter(|folder| opened.leaves_out(folder)).collect();
+    let mut passed = vec![format!("{} files are as {SUMS} lists them", bundle.covered().count())];
+    let folders: Vec<&str> = OPTIONAL.into_iter().filter(|folder| bundle.leaves_out(folder)).collect();
     if !folders.is_empty() {
-        said.push(format!("{} files left out, not checked: {}", opened.left_out.len(), folders.join(", ")));
+        passed.push(format!("{} files left out, not checked: {}", bundle.left_out.len(), folders.join(", ")));
     }
-    Outcome::Passed(said)
+    Outcome::Passed(passed)
 }

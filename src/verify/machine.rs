@@ -1,54 +1,55 @@
-//! What the upper rungs need of this machine: a started engine, and whether it is of the bundle's class.
-//!
-//! Owns the decision between equality and tolerance.
+//! This machine, as far as rungs that compute need it.
 
-use super::Read;
-use crate::dataset::Mnist;
-use crate::engine::{DeviceChoice, Engine};
-use crate::results::SeedResult;
-use crate::study::{Compute, CpuClass, RunPlan};
+use super::subject::Subject;
+use crate::engine::{DeviceChoice, Engine, caught};
+use crate::study::{Compute, CpuClass};
+use crate::text::error_chain;
 use crate::training::Prepared;
 
-/// This machine, ready to compute for a bundle.
-pub struct Machine<'a> {
-    pub prepared: Prepared<'a>,
-    /// Whether it is of the environment class that made the bundle: then bits must agree.
-    pub same_class: bool,
+/// A started engine with the data on its device.
+pub(super) struct Machine<'a> {
+    pub(super) prepared: Prepared<'a>,
+    /// Whether the machine is of the environment class that made the bundle. Then all bits must agree, otherwise values must
+    /// agree within the tolerances.
+    pub(super) same_class: bool,
 }
 
-/// Starts the engine for a bundle's study; says why not.
-pub fn start(read: &Read, device: DeviceChoice, compute: Option<Compute>) -> Result<Engine, String> {
-    // A GPU's bundle is replayed on whatever is at hand; a CPU's on the CPU, where its class may be met.
-    let device = match (device, read.results.environment.class.as_str()) {
+/// Starts the engine for a bundle's study; fails with the reason.
+pub(super) fn start(subject: &Subject, device: DeviceChoice, compute: Option<Compute>) -> Result<Engine, String> {
+    let contents = &subject.contents;
+    // A CPU's bundle is replayed on the CPU, where the classes may agree; a GPU's bundle on any device.
+    let device = match (device, contents.results.environment.class.as_str()) {
         (DeviceChoice::Auto, "portable" | "native") => DeviceChoice::Cpu,
         (device, _) => device,
     };
-    let mut compute = compute.unwrap_or_else(|| read.plan.compute.clone());
-    // Without AVX2 the portable class cannot be had; its bundles can still be judged by the tolerances.
+    let mut compute = compute.unwrap_or_else(|| contents.plan.compute.clone());
+    // A CPU without AVX2 cannot be of the portable class, but can still check its bundles within the tolerances.
     if compute.class == CpuClass::Portable && !Engine::has_portable_cpu() {
         compute.class = CpuClass::Native;
     }
-    Engine::start(device, &compute).map_err(|e| format!("{e:#}"))
+    Engine::start(device, &compute).map_err(error_chain)
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(read: &'a Read, engine: &'a Engine, data: &'a Mnist) -> Self {
-        let same_class = engine.environment == read.results.environment;
-        Self { prepared: Prepared::new(engine, data, &read.plan.input), same_class }
+    /// Sends the data to the engine's device; fails with the reason.
+    pub(super) fn new(subject: &'a Subject, engine: &'a Engine) -> Result<Self, String> {
+        let data = subject.data.as_ref().map_err(Clone::clone)?;
+        let contents = &subject.contents;
+        let same_class = engine.environment == contents.results.environment;
+        caught(|| Self { prepared: Prepared::new(engine, data, &contents.plan.input), same_class })
     }
 
-    /// How agreement was judged, for the rung's statement.
-    pub fn judged(&self) -> &'static str {
-        match self.same_class {
-            true => "same environment class: bit for bit",
-            false => "another environment class: within the stated tolerances",
+    /// `tolerance`, or 0 where bits must agree.
+    pub(super) fn allowed(&self, tolerance: f64) -> f64 {
+        if self.same_class { 0.0 } else { tolerance }
+    }
+
+    /// How values were compared, for the rung's statement.
+    pub(super) fn comparison(&self) -> &'static str {
+        if self.same_class {
+            "same environment class: bit for bit"
+        } else {
+            "another environment class: within the stated tolerances"
         }
     }
-}
-
-/// Every trained seed with its plan and the stem of its files.
-pub fn seeds<'a>(read: &'a Read) -> impl Iterator<Item = (&'a RunPlan, &'a SeedResult, String)> {
-    read.results.runs.iter().filter_map(|(name, run)| Some((read.plan.runs.get(name)?, run))).flat_map(|(plan, run)| {
-        run.seeds.iter().map(move |s| (plan, s, crate::results::stem(&plan.name, s.seed, run.seeds.len())))
-    })
 }

@@ -1,117 +1,114 @@
 //! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
 //! predictions/ and the test set.
 
-use anyhow::{Context, Result, ensure};
+use super::Outcome;
+use super::subject::Subject;
+use crate::bundle::{Bundle, Cause, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
+use crate::dataset::{CLASSES, ImageSet, read_labels};
+use crate::results::{GALLERY, Misread, SeedResult, confusion};
+use crate::text::error_chain;
 
-use super::{Outcome, Read};
-use crate::bundle::{self, RESULTS, STUDY};
-use crate::dataset::CLASSES;
-use crate::dataset::read_labels;
-use crate::results::{GALLERY, Misread, confusion, stem};
-
-pub fn check(read: &Read) -> Outcome {
-    let test = match &read.data {
+pub(super) fn check(subject: &Subject) -> Outcome {
+    let test = match &subject.data {
         Ok(data) => &data.test,
-        Err(e) => return Outcome::NotChecked(format!("needs the data: {e:#}")),
+        Err(why) => return Outcome::NotChecked(why.clone()),
     };
-    let labels = &test.labels;
+    let results = &subject.contents.results;
     let mut differences = Vec::new();
-    let mut checked = 0;
-    for (name, run) in &read.results.runs {
-        for seed in &run.seeds {
-            let stem = stem(name, seed.seed, run.seeds.len());
-            let predictions = match predictions(read, &stem, labels.len()) {
-                Ok(predictions) => predictions,
-                Err(e) => {
-                    differences.push(format!("{e:#}"));
-                    continue;
-                }
-            };
-            checked += 1;
-            let as_read = |m: &Misread| {
-                let read = (labels.get(m.image), predictions.get(m.image));
-                m.label != m.predicted && read == (Some(&m.label), Some(&m.predicted))
-            };
-            if !seed.misread.iter().all(as_read) {
-                differences.push(format!("{stem}: an image said to be misread is not, or not so"));
+    let (mut networks, mut checked) = (0, 0);
+    for (_, seed, files) in seed_files(results) {
+        networks += 1;
+        match predictions(subject.bundle, &files, test.len()) {
+            Ok(predictions) => {
+                checked += 1;
+                differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
             }
-            let wrong = labels.iter().zip(&predictions).filter(|(label, read)| label != read).count();
-            let in_order = seed.misread.is_sorted_by(|a, b| {
-                a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image)
-            });
-            if seed.misread.len() != wrong.min(GALLERY) || !in_order {
-                differences
-                    .push(format!("{stem}: the misread images are not the {} surest in order", wrong.min(GALLERY)));
-            }
-            let found = confusion(&predictions, labels);
-            if found != seed.confusion {
-                let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
-                differences.push(format!(
-                    "{stem}: results.json says {} correct, its predictions give {correct}",
-                    seed.correct()
-                ));
-            }
-            let last = &seed.epochs[seed.epochs.len() - 1].test;
-            if (last.correct, last.images) != (seed.correct(), labels.len()) || last.loss != seed.test_loss {
-                differences.push(format!("{stem}: its last epoch is not its result"));
-            }
-            let weights = format!("weights/{stem}.safetensors");
-            if read.opened.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
-                differences.push(format!("{weights} is not the one of results.json"));
+            Err(why) => {
+                differences.push(why);
+                continue;
             }
         }
-    }
-    if checked == read.results.runs.values().map(|run| run.seeds.len()).sum::<usize>() {
-        let mut anew = read.results.clone();
-        let stem_of = |run: &str, seed: u64| stem(run, seed, read.results.runs[run].seeds.len());
-        match anew.compare(
-            &read.source.study,
-            labels,
-            |run, seed| predictions(read, &stem_of(run, seed), labels.len()),
-            |i| test.get(i),
-        ) {
-            Ok(()) if anew.comparisons != read.results.comparisons => {
-                differences.push("the comparisons of runs are not what the predictions give".into());
-            }
-            Ok(()) if anew.digits != read.results.digits => {
-                differences.push("the digits shown are not those of the test set".into());
-            }
-            Ok(()) => {}
-            Err(e) => differences.push(format!("{e:#}")),
+        let weights = files.weights();
+        if subject.bundle.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
+            differences.push(format!("{weights} is not the one of {RESULTS}"));
         }
     }
-    differences.extend(of_no_run(read));
-    let mut classes = [0; CLASSES];
-    labels.iter().for_each(|l| classes[usize::from(*l)] += 1);
-    if classes != read.results.data.test_classes {
+    if checked == networks {
+        differences.extend(wrong_comparisons(subject, test));
+    }
+    differences.extend(of_no_run(subject));
+    if test.class_counts() != results.data.test_classes {
         differences.push("data.test_classes are not those of the test set".into());
     }
-    Outcome::of(differences, format!("predictions of {checked} trained networks give results.json's figures"))
+    Outcome::of(differences, format!("predictions of {checked} trained networks give the values of {RESULTS}"))
 }
 
-/// The classes predicted by a trained network, one for each test image.
-fn predictions(read: &Read, stem: &str, images: usize) -> Result<Vec<u8>> {
-    let path = format!("predictions/{stem}.idx1-ubyte");
-    let bytes = read.opened.files.get(&path).with_context(|| format!("{path} is missing"))?;
-    let predictions = read_labels(bytes).with_context(|| path.clone())?;
-    ensure!(
-        predictions.len() == images && predictions.iter().all(|p| usize::from(*p) < CLASSES),
-        "{path} is not {images} classes from 0 to 9"
-    );
+/// The predicted class of each test image.
+fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<u8>, String> {
+    let path = files.predictions();
+    let predictions = read_labels(bundle.bytes(&path).map_err(error_chain)?);
+    let predictions = predictions.map_err(|e| format!("{path}: {}", error_chain(e)))?;
+    if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= CLASSES) {
+        return Err(format!("{path} is not {images} classes from 0 to 9"));
+    }
     Ok(predictions)
 }
 
-/// Predictions, weights and evidence that belong to none of the runs: nothing vouches for them.
-fn of_no_run(read: &Read) -> Vec<String> {
-    let seeds =
-        read.results.runs.iter().flat_map(|(name, run)| run.seeds.iter().map(|s| stem(name, s.seed, run.seeds.len())));
-    let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
-    for stem in seeds {
-        expected.push(format!("predictions/{stem}.idx1-ubyte"));
-        expected.extend(["weights", "evidence"].map(|folder| format!("{folder}/{stem}.safetensors")));
+/// What a network's result says that its predictions do not.
+fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl Iterator<Item = String> {
+    let is_misclassified = |m: &Misread| {
+        let actual = (labels.get(m.image), predictions.get(m.image));
+        m.label != m.predicted && actual == (Some(&m.label), Some(&m.predicted))
+    };
+    let by_confidence =
+        |a: &Misread, b: &Misread| a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image);
+    let errors = labels.iter().zip(predictions).filter(|(label, predicted)| label != predicted).count();
+    let listed = errors.min(GALLERY);
+    let found = confusion(predictions, labels);
+    let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
+    let last = &seed.epochs[seed.epochs.len() - 1].test;
+    let is_last = (last.correct, last.images) == (seed.correct(), labels.len()) && last.loss == seed.test_loss;
+    [
+        (!seed.misread.iter().all(is_misclassified))
+            .then(|| "an image listed as misclassified is not, or not as that class".to_owned()),
+        (seed.misread.len() != listed || !seed.misread.is_sorted_by(by_confidence))
+            .then(|| format!("the misclassified images are not {listed}, sorted by confidence")),
+        (found != seed.confusion)
+            .then(|| format!("{RESULTS} has {} correct, its predictions give {correct}", seed.correct())),
+        (!is_last).then(|| "its last epoch is not its result".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Comparisons and digits that do not follow from the predictions and the test set.
+fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
+    let contents = &subject.contents;
+    let mut recounted = contents.results.clone();
+    let of_run = |run: &str, seed: u64| -> Result<Vec<u8>, Cause> {
+        let files = SeedFiles::of_result(run, &contents.results.runs[run], seed);
+        Ok(read_labels(subject.bundle.bytes(&files.predictions())?)?)
+    };
+    match recounted.compare(contents.study(), test, of_run) {
+        Ok(()) if recounted.comparisons != contents.results.comparisons => {
+            Some("the comparisons of runs are not what the predictions give".into())
+        }
+        Ok(()) if recounted.digits != contents.results.digits => {
+            Some("the digits shown are not those of the test set".into())
+        }
+        Ok(()) => None,
+        Err(e) => Some(error_chain(e)),
     }
-    let carried = read.opened.files.keys().filter(|path| bundle::is_primary(path));
-    carried
+}
+
+/// Predictions, weights and evidence that no run refers to, so that nothing confirms them.
+fn of_no_run(subject: &Subject) -> Vec<String> {
+    let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
+    for (_, _, files) in seed_files(&subject.contents.results) {
+        expected.extend([files.predictions(), files.weights(), files.evidence()]);
+    }
+    let primary = subject.bundle.files.keys().filter(|path| is_primary(path));
+    primary
         .filter(|path| !expected.contains(path))
         .map(|path| format!("{path} belongs to no run of {RESULTS}"))
         .collect()

@@ -1,40 +1,39 @@
-//! Rung `render`: report, figures, manifest, crate and sums, made anew from results.json, have the same bytes.
+//! Rung `render`: report, figures, manifest, crate and sums, made again from results.json, have the same bytes.
 
-use super::{Outcome, Read};
-use crate::bundle::{self, CRATE, MANIFEST, SOURCE_SHA256, SUMS};
+use super::Outcome;
+use super::subject::Subject;
+use crate::bundle::{CRATE, Contents, MANIFEST, SOURCE_SHA256, SUMS};
 use crate::report::{Rendition, Templates};
+use crate::text::error_chain;
 
-pub fn check(read: &Read) -> Outcome {
+pub(super) fn check(subject: &Subject) -> Outcome {
+    let Contents { manifest, results, source, .. } = &subject.contents;
     let templates = Templates::built_in();
-    let program = &read.manifest.program;
+    let program = &manifest.program;
     if program.source_sha256 != SOURCE_SHA256 {
-        let version = &program.version;
+        let (version, source) = (&program.version, &program.source_sha256);
         return Outcome::NotChecked(format!(
-            "needs the program that built it: mnist-report {version} with source {}",
-            program.source_sha256
+            "needs the program that built it: mnist-report {version} with source {source}"
         ));
     }
     if program.templates_sha256 != templates.digest() {
         return Outcome::NotChecked("rendered with other templates than the built-in ones".into());
     }
-    let mut primary = read.opened.files.clone();
-    primary.retain(|path, _| bundle::is_primary(path));
-    let (lang, date) = (read.manifest.language, read.manifest.date.as_deref());
-    let rendition = Rendition { lang, date, templates: &templates };
-    let anew =
-        match bundle::complete_beside(primary, &read.opened.left_out, &read.source.study, &read.results, &rendition) {
-            Ok(anew) => anew,
-            Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {e:#}")]),
-        };
-    let mut differences: Vec<String> = anew
-        .iter()
-        .filter(|(path, bytes)| read.opened.files.get(*path) != Some(*bytes))
-        // These differ with any other file.
-        .filter(|(path, _)| ![SUMS, CRATE, MANIFEST].contains(&path.as_str()))
-        .map(|(path, _)| format!("{path} is not what results.json renders to"))
+    let rendition = Rendition { lang: manifest.language, date: manifest.date.as_deref(), templates: &templates };
+    let rendered = match subject.bundle.rendered(&source.study, results, &rendition) {
+        Ok(rendered) => rendered,
+        Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
+    };
+    let differs = |path: &str| subject.bundle.files.get(path) != rendered.get(path);
+    // These change with every other file.
+    let follow = [SUMS, CRATE, MANIFEST];
+    let mut differences: Vec<String> = rendered
+        .keys()
+        .filter(|path| !follow.contains(&path.as_str()) && differs(path))
+        .map(|path| format!("{path} is not what results.json renders to"))
         .collect();
     for name in [MANIFEST, CRATE] {
-        if differences.is_empty() && read.opened.files.get(name) != anew.get(name) {
+        if differences.is_empty() && differs(name) {
             differences.push(format!("{name} is not what results.json and the study give"));
         }
     }

@@ -1,109 +1,121 @@
-//! Rung `replay`: kept segments of training, started from kept states, end where they ended.
+//! Rung `replay`: segments of the training, started from stored states, end where they ended.
 //!
-//! Owns the chain's form, the draw checked anew, and the comparison: in the same environment class the state's
-//! hash, elsewhere the displacement within the tolerances.
+//! In the same environment class the state's hash must agree, elsewhere the displacement within the tolerances.
 
-use anyhow::{Context, Result, anyhow, ensure};
-
-use super::machine::{Machine, seeds};
-use super::{Outcome, Read};
+use super::Outcome;
+use super::machine::Machine;
+use super::subject::{Subject, Trained};
 use crate::bundle::TOLERANCES;
 use crate::digest::sha256_hex;
 use crate::engine::{DeviceDataset, Trainer};
-use crate::results::{SeedResult, Segment};
-use crate::study::RunPlan;
+use crate::results::Segment;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
-use crate::training::evidence::{self, Displacement, SegmentEvidence, displacement, displacement_error, state_sha256};
+use crate::text::error_chain;
+use crate::training::evidence::{
+    self, Displacement, SegmentEvidence, Span, displacement, displacement_error, state_sha256,
+};
 use crate::training::inputs_digest;
 
-/// The largest errors met.
+/// How many segments were replayed, and their largest errors.
 #[derive(Default)]
-struct Worst {
+struct Replayed {
     segments: usize,
     parameters: f64,
     buffers: f64,
 }
 
-pub fn check(read: &Read, machine: &Machine) -> Outcome {
+pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let mut differences = Vec::new();
-    let mut worst = Worst::default();
-    for (plan, seed, stem) in seeds(read) {
-        if let Err(e) = replay(read, machine, plan, seed, &stem, &mut worst) {
-            differences.push(format!("{stem}: {e:#}"));
+    let mut replayed = Replayed::default();
+    for trained in subject.trained() {
+        if let Err(why) = replay(subject, machine, &trained, &mut replayed) {
+            differences.push(format!("{}: {why}", trained.files));
         }
     }
-    let Worst { segments, parameters, buffers } = worst;
-    let off = format!("errors of the displacement: parameters {parameters:.1e}, buffers {buffers:.1e}");
-    Outcome::of(differences, format!("{segments} segments end where they ended ({}; {off})", machine.judged()))
+    let Replayed { segments, parameters, buffers } = replayed;
+    let errors = format!("errors of the displacement: parameters {parameters:.1e}, buffers {buffers:.1e}");
+    Outcome::of(differences, format!("{segments} segments end where they ended ({}; {errors})", machine.comparison()))
 }
 
-fn replay(
-    read: &Read,
-    machine: &Machine,
-    plan: &RunPlan,
-    seed: &SeedResult,
-    stem: &str,
-    worst: &mut Worst,
-) -> Result<()> {
-    let model = &read.plan.models[&plan.model];
-    let expected = evidence::segments(plan, seed.epochs.len());
-    let found: Vec<(usize, usize)> = seed.chain.iter().map(|s| (s.step, s.steps)).collect();
-    ensure!(found == expected, "its chain has other steps than its plan gives");
-    let digest = inputs_digest(&read.results.environment, &read.plan.input, model, plan, seed.seed);
-    let kept = evidence::kept(plan, &seed.chain, &digest);
-    let path = format!("evidence/{stem}.safetensors");
-    let file = read.opened.files.get(&path).with_context(|| format!("{path} is missing"))?;
-    let file = evidence::from_file(file).with_context(|| path.clone())?;
-    let (carried, drawn): (Vec<usize>, Vec<usize>) =
-        (file.keys().copied().collect(), kept.iter().map(|s| s.step).collect());
-    ensure!(carried == drawn, "{path} carries the segments at {carried:?}; its chain draws those at {drawn:?}");
+/// Fails with a difference unless a condition holds.
+fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
 
-    let data = machine.prepared.data;
-    let chosen = plan.choose(&data.train.labels, seed.seed);
-    let split = DeviceDataset::new(machine.prepared.engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(machine.prepared.engine, model, plan, &read.plan.input, &split, seed.seed);
-    let initial = sha256_hex(&to_safetensors(&trainer.network().tensors())?);
-    ensure!(initial == seed.initial_weights_sha256, "its first weights are not those that seed {} gives", seed.seed);
-    for segment in kept {
-        let at = || format!("steps {} to {}", segment.step, segment.step + segment.steps);
-        let end = replay_segment(machine, &mut trainer, segment, &file[&segment.step], worst).with_context(at)?;
-        if segment.step + segment.steps == seed.epochs.len() * plan.steps_per_epoch() {
-            let weights = read.opened.files.get(&format!("weights/{stem}.safetensors")).context("no weights")?;
-            let start = &file[&segment.step].state;
-            ends_in_weights(machine, start, &end, &from_safetensors(weights)?).with_context(at)?;
+fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<(), String> {
+    let (plan, seed) = (trained.plan, trained.result);
+    let file = evidence_of(subject, trained)?;
+    let prepared = &machine.prepared;
+    let chosen = plan.choose(&prepared.data.train.labels, seed.seed);
+    let images = DeviceDataset::new(prepared.engine, &prepared.data.train, &chosen);
+    let input = &subject.contents.plan.input;
+    let mut trainer = Trainer::new(prepared.engine, trained.model, plan, input, &images, seed.seed);
+    let initial = to_safetensors(&trainer.network().tensors());
+    require(sha256_hex(&initial) == seed.initial_weights_sha256, || {
+        format!("its initial weights are not those that seed {} gives", seed.seed)
+    })?;
+    for segment in seed.chain.iter().filter(|segment| file.contains_key(&segment.step)) {
+        let end = segment.step + segment.steps;
+        let at = |why: String| format!("steps {} to {end}: {why}", segment.step);
+        let evidence = &file[&segment.step];
+        let state = replay_segment(machine, &mut trainer, segment, evidence, replayed).map_err(at)?;
+        if end == seed.epochs.len() * plan.steps_per_epoch() {
+            let weights = subject.bundle.bytes(&trained.files.weights()).map_err(error_chain)?;
+            let weights = from_safetensors(weights).map_err(error_chain)?;
+            ends_in_weights(machine, &evidence.state, &state, &weights).map_err(at)?;
         }
     }
     Ok(())
 }
 
-/// Replays a segment; gives the state at its end.
+/// The evidence of a network, by step; it must hold the segments that its chain of hashes draws, and no others.
+fn evidence_of(subject: &Subject, trained: &Trained) -> Result<indexmap::IndexMap<usize, SegmentEvidence>, String> {
+    let (plan, seed, contents) = (trained.plan, trained.result, &subject.contents);
+    let expected = evidence::segments(plan, seed.epochs.len());
+    let found: Vec<Span> = seed.chain.iter().map(Span::from).collect();
+    require(found == expected, || "its chain has other steps than its plan gives".into())?;
+    let digest = inputs_digest(&contents.results.environment, &contents.plan.input, trained.model, plan, seed.seed);
+    let drawn: Vec<usize> = evidence::stored(plan, &seed.chain, &digest).iter().map(|s| s.step).collect();
+    let path = trained.files.evidence();
+    let bytes = subject.bundle.bytes(&path).map_err(error_chain)?;
+    let file = evidence::from_file(bytes).map_err(|e| format!("{path}: {}", error_chain(e)))?;
+    let held: Vec<usize> = file.keys().copied().collect();
+    require(held == drawn, || format!("{path} holds the segments at {held:?}; its chain draws those at {drawn:?}"))?;
+    Ok(file)
+}
+
+/// Replays a segment; returns the state at its end.
 fn replay_segment(
     machine: &Machine,
     trainer: &mut Trainer,
     segment: &Segment,
     evidence: &SegmentEvidence,
-    worst: &mut Worst,
-) -> Result<Vec<NamedTensor>> {
-    match segment.step {
-        // What a bundle holds is not taken for what follows from the seed.
-        0 => ensure!(evidence.state.is_empty(), "a state is kept, where the seed gives it"),
-        step => trainer.load_state(&evidence.state, step).map_err(|e| anyhow!(e))?,
+    replayed: &mut Replayed,
+) -> Result<Vec<NamedTensor>, String> {
+    if segment.step == 0 {
+        // The seed gives the first state; one in the bundle could be another.
+        require(evidence.state.is_empty(), || "a state is stored that the seed gives".into())?;
+    } else {
+        trainer.load_state(&evidence.state, segment.step).map_err(error_chain)?;
     }
     let start = trainer.state();
-    ensure!(state_sha256(&start)? == segment.start_sha256, "its start is not the state of the chain");
-    (0..segment.steps).for_each(|_| drop(trainer.step()));
+    require(state_sha256(&start) == segment.start_sha256, || "its start is not the state of the chain".into())?;
+    (0..segment.steps).for_each(|_| trainer.step());
     let end = trainer.state();
     let (parameters, buffers) = errors(&evidence.displacement, &displacement(&start, &end));
-    ensure!(
-        parameters <= TOLERANCES.replay_parameters && buffers <= TOLERANCES.replay_buffers,
-        "replayed, its displacement is off by {parameters:.2} of its length (parameters) and {buffers:.2} (buffers)"
-    );
+    require(is_tolerated(parameters, buffers), || {
+        format!(
+            "its replayed displacement differs by {parameters:.2} of its length (parameters) and {buffers:.2} (buffers)"
+        )
+    })?;
     if machine.same_class {
-        ensure!(state_sha256(&end)? == segment.end_sha256, "replayed, it ends in another state than the chain says");
+        require(state_sha256(&end) == segment.end_sha256, || {
+            "replayed, it ends in another state than the chain has".into()
+        })?;
     }
-    worst.segments += 1;
-    worst.parameters = worst.parameters.max(parameters);
-    worst.buffers = worst.buffers.max(buffers);
+    replayed.segments += 1;
+    replayed.parameters = replayed.parameters.max(parameters);
+    replayed.buffers = replayed.buffers.max(buffers);
     Ok(end)
 }
 
@@ -111,32 +123,33 @@ fn errors(stated: &Displacement, found: &Displacement) -> (f64, f64) {
     (displacement_error(&stated.parameters, &found.parameters), displacement_error(&stated.buffers, &found.buffers))
 }
 
-/// The run's last segment ends in the bundle's weights. Without a kept start (a run of one segment, whose start
-/// follows from the seed) only the end is compared.
+fn is_tolerated(parameters: f64, buffers: f64) -> bool {
+    parameters <= TOLERANCES.replay_parameters && buffers <= TOLERANCES.replay_buffers
+}
+
+/// Checks that a run's last segment ends in the bundle's weights. `start` is empty for a run of one segment, whose start
+/// follows from the seed; then only the ends are compared.
 fn ends_in_weights(
     machine: &Machine,
     start: &[NamedTensor],
     end: &[NamedTensor],
     weights: &[NamedTensor],
-) -> Result<()> {
-    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.is_optimizers()).cloned().collect();
+) -> Result<(), String> {
+    let own: Vec<NamedTensor> = end.iter().filter(|t| !t.is_optimizer_state()).cloned().collect();
     let find = |name: &str| weights.iter().find(|w| w.name == name);
-    ensure!(
-        own.len() == weights.len() && own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape)),
-        "the weights are those of another network"
-    );
+    let same_shapes = own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape));
+    require(own.len() == weights.len() && same_shapes, || "the weights are those of another network".into())?;
     let stated: Vec<NamedTensor> = own.iter().filter_map(|t| find(&t.name).cloned()).collect();
     if machine.same_class {
-        ensure!(own == stated, "it does not end in the bundle's weights");
+        require(own == stated, || "it does not end in the bundle's weights".into())?;
     }
-    let start: Vec<NamedTensor> = match start.is_empty() {
-        true => own.iter().map(|t| NamedTensor { values: vec![0.0; t.values.len()], ..t.clone() }).collect(),
-        false => own.iter().filter_map(|t| start.iter().find(|s| s.name == t.name).cloned()).collect(),
+    let start: Vec<NamedTensor> = if start.is_empty() {
+        own.iter().map(|t| NamedTensor { values: vec![0.0; t.values.len()], ..t.clone() }).collect()
+    } else {
+        own.iter().filter_map(|t| start.iter().find(|s| s.name == t.name).cloned()).collect()
     };
     let (parameters, buffers) = errors(&displacement(&start, &stated), &displacement(&start, &own));
-    ensure!(
-        parameters <= TOLERANCES.replay_parameters && buffers <= TOLERANCES.replay_buffers,
-        "it does not end in the bundle's weights: off by {parameters:.2} of its length"
-    );
-    Ok(())
+    require(is_tolerated(parameters, buffers), || {
+        format!("it does not end in the bundle's weights: they differ by {parameters:.2} of the displacement")
+    })
 }

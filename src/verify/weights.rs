@@ -1,110 +1,140 @@
-//! Rung `weights`: the weights, evaluated anew, give the predictions and the loss, the errors that they are surest of, and
-//! the last epoch's figures of other images.
+//! Rung `weights`: the stored weights, evaluated again, give the stored predictions, losses and confidences.
 
-use anyhow::{Context, Result, anyhow};
-
-use super::machine::{Machine, seeds};
-use super::{Outcome, Read};
-use crate::bundle::TOLERANCES;
+use super::Outcome;
+use super::machine::Machine;
+use super::subject::{Subject, Trained};
+use crate::bundle::{Bundle, RESULTS, TOLERANCES};
 use crate::dataset::read_labels;
 use crate::engine::Network;
-use crate::results::{Evaluation, Misread, misread};
-use crate::study::RunPlan;
+use crate::results::{Evaluated, Evaluation, Misread, SeedResult, misread};
 use crate::tensors::from_safetensors;
+use crate::text::error_chain;
 
-pub fn check(read: &Read, machine: &Machine) -> Outcome {
+/// The largest differences that were found.
+#[derive(Default)]
+struct Largest {
+    images: usize,
+    loss: f64,
+    confidence: f64,
+}
+
+pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let mut differences = Vec::new();
-    let (mut checked, mut worst_images, mut worst_loss, mut worst_confidence) = (0, 0, 0f64, 0f64);
-    for (plan, seed, stem) in seeds(read) {
-        let weights = format!("weights/{stem}.safetensors");
-        let (network, evaluation) = match evaluate(read, machine, plan, &weights) {
-            Ok(evaluated) => evaluated,
-            Err(e) => {
-                differences.push(format!("{weights}: {e:#}"));
-                continue;
+    let (mut checked, mut largest) = (0, Largest::default());
+    for trained in subject.trained() {
+        match evaluate(subject.bundle, machine, &trained) {
+            Ok((network, evaluation, stated)) => {
+                checked += 1;
+                let mut wrong = wrong_predictions(machine, &trained, &evaluation, &stated, &mut largest);
+                wrong.extend(wrong_confidences(machine, trained.result, &evaluation, &mut largest));
+                wrong.extend(wrong_other_images(machine, &trained, &network));
+                differences.extend(wrong.iter().map(|why| format!("{}: {why}", trained.files)));
             }
-        };
-        let path = format!("predictions/{stem}.idx1-ubyte");
-        let Some(Ok(stated)) = read.opened.files.get(&path).map(|bytes| read_labels(bytes)) else {
-            differences.push(format!("{path} cannot be read"));
-            continue;
-        };
-        checked += 1;
-        let images = stated.iter().zip(&evaluation.predictions).filter(|(a, b)| a != b).count();
-        let loss = (evaluation.loss() - seed.test_loss).abs() / seed.test_loss.abs().max(f64::MIN_POSITIVE);
-        (worst_images, worst_loss) = (worst_images.max(images), worst_loss.max(loss));
-        let (most_images, most_loss) = match machine.same_class {
-            true => (0, 0.0),
-            false => (TOLERANCES.weights_images, TOLERANCES.weights_loss),
-        };
-        if images > most_images || stated.len() != evaluation.predictions.len() {
-            differences.push(format!("{stem}: {images} images get another class than predictions/ says"));
-        }
-        if !within(loss, most_loss) {
-            differences.push(format!("{stem}: loss {} where results.json says {}", evaluation.loss(), seed.test_loss));
-        }
-        // In another class the order of the surest errors may differ; what is listed must still be as sure as it says.
-        let listed = seed.misread.iter().filter(|m| evaluation.predictions.get(m.image) == Some(&m.predicted));
-        let off = listed.map(|m| (evaluation.confidences[m.image] - m.confidence).abs()).fold(0.0, f64::max);
-        worst_confidence = worst_confidence.max(off);
-        let anew = misread(&evaluation, &machine.prepared.data.test.labels);
-        // Nor may it leave out an error that is surer than the last one listed.
-        let least = seed.misread.last().map_or(1.0, |m| m.confidence) + TOLERANCES.weights_confidence;
-        let listed = |m: &&Misread| seed.misread.iter().any(|other| other.image == m.image);
-        let as_said = match machine.same_class {
-            true => seed.misread == anew,
-            false => {
-                let left_out = anew.iter().filter(|m| !listed(m)).any(|m| m.confidence > least);
-                within(off, TOLERANCES.weights_confidence) && !left_out
-            }
-        };
-        if !as_said {
-            differences
-                .push(format!("{stem}: its misread images, or how sure it was of them, are not as results.json says"));
-        }
-        let last = &seed.epochs[seed.epochs.len() - 1];
-        let beside = machine.prepared.beside_the_test(&network, plan, seed.seed);
-        for (what, stated, found) in [("training", last.train_eval, beside[0]), ("held-out", last.held_out, beside[1])]
-        {
-            let agree = match (stated, found) {
-                (None, None) => true,
-                (Some(x), Some(y)) => {
-                    x.images == y.images
-                        && x.correct.abs_diff(y.correct) <= most_images
-                        && within((x.loss - y.loss).abs(), most_loss * x.loss.abs())
-                }
-                _ => false,
-            };
-            if !agree {
-                differences.push(format!(
-                    "{stem}: of the {what} images the last epoch's figures are not as results.json says"
-                ));
-            }
-        }
-        let notes = evaluation.notes_loss(plan.batch_size);
-        if !within((notes - seed.notes_loss).abs(), most_loss * seed.notes_loss.abs()) {
-            differences.push(format!("{stem}: notes' loss {notes} where results.json says {}", seed.notes_loss));
+            Err(why) => differences.push(why),
         }
     }
-    let off = format!(
-        "at most {worst_images} images, {worst_loss:.1e} of a loss and {worst_confidence:.1e} of a confidence off"
-    );
+    let Largest { images, loss, confidence } = largest;
+    let largest = format!("largest differences: {images} images, loss {loss:.1e}, confidence {confidence:.1e}");
     Outcome::of(
         differences,
-        format!("{checked} networks give their predictions and losses ({}; {off})", machine.judged()),
+        format!("{checked} networks give their predictions and losses ({}; {largest})", machine.comparison()),
     )
 }
 
-/// Not so for an error that is no number.
-fn within(error: f64, most: f64) -> bool {
-    error <= most
+/// A network with the bundle's weights, evaluated on the test set, and the bundle's predictions.
+fn evaluate(bundle: &Bundle, machine: &Machine, trained: &Trained) -> Result<(Network, Evaluation, Vec<u8>), String> {
+    let path = trained.files.weights();
+    let mut network = Network::new(machine.prepared.engine, trained.model, 0);
+    let weights = from_safetensors(bundle.bytes(&path).map_err(error_chain)?);
+    let loaded = weights.map_err(error_chain).and_then(|weights| network.load(&weights).map_err(error_chain));
+    loaded.map_err(|why| format!("{path}: {why}"))?;
+    let evaluation = machine.prepared.test(&network);
+    let path = trained.files.predictions();
+    let stated = bundle.bytes(&path).ok().and_then(|bytes| read_labels(bytes).ok());
+    let stated = stated.ok_or_else(|| format!("{path} cannot be read"))?;
+    Ok((network, evaluation, stated))
 }
 
-/// A run's network with the weights of a bundle's file, on the test set.
-fn evaluate(read: &Read, machine: &Machine, plan: &RunPlan, path: &str) -> Result<(Network, Evaluation)> {
-    let bytes = read.opened.files.get(path).context("is missing")?;
-    let mut network = Network::new(machine.prepared.engine, &read.plan.models[&plan.model], 0);
-    network.load(&from_safetensors(bytes)?).map_err(|e| anyhow!(e))?;
-    let evaluation = machine.prepared.test(&network);
-    Ok((network, evaluation))
+/// Predictions and test losses that differ.
+fn wrong_predictions(
+    machine: &Machine,
+    trained: &Trained,
+    evaluation: &Evaluation,
+    stated: &[u8],
+    largest: &mut Largest,
+) -> Vec<String> {
+    let seed = trained.result;
+    let images = stated.iter().zip(&evaluation.predictions).filter(|(a, b)| a != b).count();
+    let loss = (evaluation.loss() - seed.test_loss).abs() / seed.test_loss.abs().max(f64::MIN_POSITIVE);
+    largest.images = largest.images.max(images);
+    largest.loss = largest.loss.max(loss);
+    let mut wrong = Vec::new();
+    if images > allowed_images(machine) || stated.len() != evaluation.predictions.len() {
+        wrong.push(format!("{images} images get another class than predictions/ has"));
+    }
+    let allowed = machine.allowed(TOLERANCES.weights_loss);
+    if !within(loss, allowed) {
+        wrong.push(format!("loss {}, {RESULTS} has {}", evaluation.loss(), seed.test_loss));
+    }
+    let notes = evaluation.notes_loss(trained.plan.batch_size);
+    if !within((notes - seed.notes_loss).abs(), allowed * seed.notes_loss.abs()) {
+        wrong.push(format!("batch-mean loss {notes}, {RESULTS} has {}", seed.notes_loss));
+    }
+    wrong
+}
+
+/// Misclassified images that are not listed as they are.
+fn wrong_confidences(
+    machine: &Machine,
+    seed: &SeedResult,
+    evaluation: &Evaluation,
+    largest: &mut Largest,
+) -> Option<String> {
+    let listed = seed.misread.iter().filter(|m| evaluation.predictions.get(m.image) == Some(&m.predicted));
+    let off = listed.map(|m| (evaluation.confidences[m.image] - m.confidence).abs()).fold(0.0, f64::max);
+    largest.confidence = largest.confidence.max(off);
+    let recomputed = misread(evaluation, &machine.prepared.data.test.labels);
+    let is_right = if machine.same_class {
+        seed.misread == recomputed
+    } else {
+        // In another class their order may differ, but no error may be missing that is clearly more confident than the last
+        // one listed.
+        let least = seed.misread.last().map_or(1.0, |m| m.confidence) + TOLERANCES.weights_confidence;
+        let is_listed = |m: &&Misread| seed.misread.iter().any(|other| other.image == m.image);
+        let is_missing = recomputed.iter().filter(|m| !is_listed(m)).any(|m| m.confidence > least);
+        within(off, TOLERANCES.weights_confidence) && !is_missing
+    };
+    (!is_right).then(|| format!("its misclassified images, or their confidences, are not as in {RESULTS}"))
+}
+
+/// The last epoch's results on training images and on images held out that differ.
+fn wrong_other_images(machine: &Machine, trained: &Trained, network: &Network) -> Vec<String> {
+    let seed = trained.result;
+    let last = &seed.epochs[seed.epochs.len() - 1];
+    let found = machine.prepared.evaluate_beside_test(network, trained.plan, seed.seed);
+    let sets = ["training", "held-out"].into_iter().zip([last.train_eval, last.held_out]).zip(found);
+    sets.filter(|((_, stated), found)| !agree(machine, stated.as_ref(), found.as_ref()))
+        .map(|((what, _), _)| format!("the last epoch's results on the {what} images are not as in {RESULTS}"))
+        .collect()
+}
+
+fn agree(machine: &Machine, stated: Option<&Evaluated>, found: Option<&Evaluated>) -> bool {
+    match (stated, found) {
+        (None, None) => true,
+        (Some(x), Some(y)) => {
+            x.images == y.images
+                && x.correct.abs_diff(y.correct) <= allowed_images(machine)
+                && within((x.loss - y.loss).abs(), machine.allowed(TOLERANCES.weights_loss) * x.loss.abs())
+        }
+        _ => false,
+    }
+}
+
+fn allowed_images(machine: &Machine) -> usize {
+    if machine.same_class { 0 } else { TOLERANCES.weights_images }
+}
+
+/// False if the error is NaN.
+fn within(error: f64, most: f64) -> bool {
+    error <= most
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use mnist_report::claims::{Concluded, Finding, conclude};
-use mnist_report::dataset::Mnist;
+use mnist_report::dataset::{ImageSet, Mnist};
 use mnist_report::engine::Environment;
 use mnist_report::results::{
     Data, EpochResult, Evaluated, PlanFacts, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
@@ -16,9 +16,13 @@ use serde_json::json;
 
 use crate::support::*;
 
+fn test_set() -> &'static ImageSet {
+    static TEST: OnceLock<ImageSet> = OnceLock::new();
+    TEST.get_or_init(|| Mnist::load(&root().join("data/mnist")).unwrap().test)
+}
+
 fn labels() -> &'static [u8] {
-    static LABELS: OnceLock<Vec<u8>> = OnceLock::new();
-    LABELS.get_or_init(|| Mnist::load(&root().join("data/mnist")).unwrap().test.labels)
+    &test_set().labels
 }
 
 fn environment() -> Environment {
@@ -115,8 +119,10 @@ impl Invented {
             .iter()
             .flat_map(|(name, r)| r.seeds.iter().map(|s| ((name.clone(), s.seed), s.correct())))
             .collect();
-        let read = |run: &str, seed: u64| Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]));
-        self.results.compare(&self.source.study, labels(), read, |_| Some(&[0; 784])).unwrap();
+        let read = |run: &str, seed: u64| -> Result<Vec<u8>, String> {
+            Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]))
+        };
+        self.results.compare(&self.source.study, test_set(), read).unwrap();
         let concluded = conclude(&self.source.study, &self.results);
         concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))
     }

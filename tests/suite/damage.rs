@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use mnist_report::engine::DeviceChoice;
+use mnist_report::exit_code::ExitCode;
 use mnist_report::rng::Stream;
 use mnist_report::verify::{Rung, Status, verify};
 
@@ -72,12 +73,12 @@ fn ten_thousand_random_changes_are_found() {
     let holds = || verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
     let mut draw = Stream::keyed(b"damage");
     let (mut done, mut unseen) = (0, String::new());
-    assert_eq!(holds().exit_code(), 0, "before any change");
+    assert_eq!(holds().exit_code(), ExitCode::Success, "before any change");
     while done < CHANGES {
         let Some(what) = damage(&bundle, &files, &mut draw) else { continue };
         done += 1;
         let found = holds();
-        if found.exit_code() != 1 || found.steps[0].status != Status::Failed {
+        if found.exit_code() != ExitCode::Difference || found.steps[0].status != Status::Failed {
             writeln!(unseen, "{what}").unwrap();
         }
         // Only what changed is written back: what is there too much goes, what is missing or other comes.
@@ -90,5 +91,5 @@ fn ten_thousand_random_changes_are_found() {
         });
     }
     assert_eq!(unseen, "", "of {done} changes these were not found");
-    assert_eq!(holds().exit_code(), 0, "after all are taken back");
+    assert_eq!(holds().exit_code(), ExitCode::Success, "after all are taken back");
 }

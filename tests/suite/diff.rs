@@ -47,7 +47,7 @@ fn another_learning_rate_parts_in_the_first_epoch() {
 
     let (out, _) = run(&["diff", text(tiny()), text(&other)]);
     for expected in [
-        "small, seed 1: parts in epoch 1, learning rate: 0.1 -> 0.05",
+        "small, seed 1: first difference in epoch 1, learning rate: 0.1 -> 0.05",
         "The studies differ in models, plans, seeds",
         "The environment class is the same: it explains no difference.",
         "  predictions/small-bn.idx1-ubyte\n",

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use mnist_report::demo::{FORGERIES, Honest};
 use mnist_report::engine::DeviceChoice;
+use mnist_report::exit_code::ExitCode;
 use mnist_report::verify::{Rung, Status, verify};
 
 #[test]
@@ -21,16 +22,16 @@ fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
     assert!(built.success());
 
     let honest = verify(&bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();
-    assert_eq!(honest.exit_code(), 0, "{honest:?}");
+    assert_eq!(honest.exit_code(), ExitCode::Success, "{honest:?}");
     assert!(honest.steps.iter().all(|s| s.status == Status::Passed), "{honest:?}");
 
-    let forger = Honest::read(&bundle, DeviceChoice::Cpu).unwrap();
+    let forger = Honest::open(&bundle, DeviceChoice::Cpu).unwrap();
     let mut rungs = HashSet::new();
     for forgery in FORGERIES {
         let dir = folder.path().join(forgery.name);
         forger.forge(forgery, &dir).unwrap();
         let verification = verify(&dir, Some(forgery.caught_by), DeviceChoice::Cpu).unwrap();
-        assert_eq!(verification.exit_code(), 1, "{}: {verification:?}", forgery.name);
+        assert_eq!(verification.exit_code(), ExitCode::Difference, "{}: {verification:?}", forgery.name);
         for step in &verification.steps {
             let expected = match step.rung.cmp(&forgery.caught_by) {
                 std::cmp::Ordering::Less => Status::Passed,

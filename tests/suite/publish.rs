@@ -81,7 +81,7 @@ fn unzipped_it_is_the_bundle_again() {
     assert_eq!(code, 0, "index.html belongs to it: {text_out}");
     fs::write(out.join("index.html"), "another report").unwrap();
     let (text_out, code) = run(&["verify", text(&out), "--upto", "files"]);
-    assert!(code == 1 && text_out.contains("index.html is not report.html"), "{text_out}");
+    assert!(code == 1 && text_out.contains("index.html is not a copy of report.html"), "{text_out}");
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn the_zip_goes_only_where_it_harms_nothing() {
     let other = bundle.with_file_name("notes.txt");
     fs::write(&other, "mine").unwrap();
     let (out, code) = error(&["publish", text(&bundle), "--out", text(&other)]);
-    assert!(code == 2 && out.contains("no zip"), "{out}");
+    assert!(code == 2 && out.contains("not a zip file"), "{out}");
     assert_eq!(fs::read(&other).unwrap(), b"mine");
     let (out, code) = error(&["publish", text(&other)]);
     assert!(code == 2 && out.contains("not a bundle's folder"), "{out}");
@@ -227,14 +227,14 @@ fn entries_that_do_not_belong_into_a_bundle_fail() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("forged.zip");
     let entries: [(Entry, &str); 8] = [
-        (("/etc/passwd", b"x", stored()), "\"/etc/passwd\" is no name"),
-        (("../evil", b"x", stored()), "\"../evil\" is no name"),
-        (("figures/../../evil", b"x", stored()), "is no name"),
-        (("figures\\evil.svg", b"x", stored()), "is no name"),
-        (("C:evil", b"x", stored()), "is no name"),
+        (("/etc/passwd", b"x", stored()), "\"/etc/passwd\" is not a valid file name"),
+        (("../evil", b"x", stored()), "\"../evil\" is not a valid file name"),
+        (("figures/../../evil", b"x", stored()), "is not a valid file name"),
+        (("figures\\evil.svg", b"x", stored()), "is not a valid file name"),
+        (("C:evil", b"x", stored()), "is not a valid file name"),
         (("extra.txt", b"x", stored()), "extra.txt is not in SHA256SUMS"),
         (("Report.html", b"x", stored()), "report.html: another name differs only by case"),
-        (("index.html", b"x", stored()), "index.html is not report.html"),
+        (("index.html", b"x", stored()), "index.html is not a copy of report.html"),
     ];
     for (entry, reason) in entries {
         write(&zip, &pack(|_| true, &[entry]));
@@ -297,7 +297,7 @@ fn bombs_are_not_unpacked() {
     let list = claims.windows(8).rposition(|w| w == b"last.svg").unwrap() - 46;
     claims[list + 24..list + 28].copy_from_slice(&(1u32 << 30).to_le_bytes());
     write(&zip, &claims);
-    cannot_be_opened(&zip, "beyond what a bundle holds");
+    cannot_be_opened(&zip, "is too large for a bundle");
 }
 
 #[test]
@@ -307,13 +307,13 @@ fn what_is_no_zip_is_said_in_one_line() {
     let zip = keep.path().join("other.zip");
     for cut in [0, 10, bytes.len() / 2, bytes.len() - 30, bytes.len() - 1] {
         write(&zip, &bytes[..cut]);
-        cannot_be_opened(&zip, "is no zip, or a cut-off one");
+        cannot_be_opened(&zip, "is not a zip file, or was cut off");
     }
     write(&zip, b"a text file, renamed");
-    cannot_be_opened(&zip, "is no zip, or a cut-off one");
+    cannot_be_opened(&zip, "is not a zip file, or was cut off");
     write(&zip, &[b"#!/bin/sh\n".as_slice(), &bytes].concat());
-    cannot_be_opened(&zip, "is no zip, or a cut-off one");
+    cannot_be_opened(&zip, "is not a zip file, or was cut off");
     write(&zip, &pack(|_| false, &[("notes.txt", b"x", stored())]));
-    cannot_be_opened(&zip, "is no bundle");
-    cannot_be_opened(Path::new("/dev/null"), "neither a bundle's folder nor its zip");
+    cannot_be_opened(&zip, "is not a bundle");
+    cannot_be_opened(Path::new("/dev/null"), "neither a folder nor a zip file");
 }

@@ -89,7 +89,7 @@ fn what_was_changed_by_hand_is_not_lost() {
 fn results_of_another_arithmetic_are_not_rendered_as_this_ones() {
     let bundle = copy();
     bundle.change_json("results.json", |r| r["environment"]["arithmetic"] = serde_json::json!(1));
-    bundle.run("render", &[]).refused(&["arithmetic 1", "build the study anew"]);
+    bundle.run("render", &[]).refused(&["arithmetic 1", "build the study again"]);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn what_cannot_be_rendered_is_refused_and_left() {
         assert!(read_folder(&bundle.path) == before);
     }
     let home = tempfile::tempdir().unwrap();
-    run(program(["render"]).arg(home.path())).refused(&["is no bundle"]);
+    run(program(["render"]).arg(home.path())).refused(&["is not a bundle"]);
     run(program(["render"]).arg(home.path().join("none"))).refused(&["none"]);
 }
 

@@ -1,45 +1,46 @@
-//! Batch normalisation over images and pixels (Ioffe and Szegedy 2015), as PyTorch's `batch_norm` in training.
-//!
-//! Owns means and variances over a batch: of each image in f32, of all images together in f64.
+//! Batch normalisation in training (Ioffe and Szegedy 2015), as PyTorch's `batch_norm`. Sums over an image are f32, sums over
+//! the images f64.
 
-use super::{Shape, each, vectorised};
+use super::{Shape, for_each_job, vectorised};
 
-/// The mean of each channel over a batch, and the inverse of its standard deviation (biased, with `eps`).
+/// Statistics of each channel over a batch.
 #[derive(Clone, Debug)]
 pub struct Moments {
     pub mean: Vec<f32>,
+    /// 1 / sqrt(variance + eps), with the biased variance.
     pub inverse: Vec<f32>,
-    /// Unbiased, as the running variance takes it in.
+    /// The unbiased variance, for the running variance.
     pub variance: Vec<f32>,
 }
 
-/// A normalisation of `[images, h, w, c]`, with a ReLU behind it where `relu`.
+/// Batch normalisation of `[images, h, w, c]`.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
     pub shape: Shape,
     pub eps: f64,
+    /// Whether a ReLU follows.
     pub relu: bool,
 }
 
 impl BatchNorm {
-    /// The batch's moments.
+    /// Computes the moments of a batch `x`.
     pub fn moments(self, x: &[f32]) -> Moments {
         let c = self.shape.channels;
-        // Of each image the means, then the sums of squared deviations from them.
-        let mut own = vec![0.0; x.len() / self.shape.len() * 2 * c];
-        let jobs = x.chunks_exact(self.shape.len()).zip(own.chunks_exact_mut(2 * c));
+        // For each image: the mean of each channel, then the sum of squared deviations from that mean.
+        let mut per_image = vec![0.0; x.len() / self.shape.len() * 2 * c];
+        let jobs = x.chunks_exact(self.shape.len()).zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
-        each(jobs, images, || (), |(x, own), ()| image_moments(x, c, own));
+        for_each_job(jobs, images, || (), |(x, sums), ()| image_moments(x, c, sums));
         let pixels = self.shape.pixels() as f64;
         let all = pixels * images as f64;
         let mut moments = Moments { mean: vec![0.0; c], inverse: vec![0.0; c], variance: vec![0.0; c] };
         for channel in 0..c {
-            let of = |i: usize| (f64::from(own[2 * c * i + channel]), f64::from(own[2 * c * i + c + channel]));
-            let mean = (0..images).fold(0.0, |sum, i| sum + of(i).0) / images as f64;
-            // Chan, Golub and LeVeque 1983.
+            let of = |i: usize| [channel, c + channel].map(|at| f64::from(per_image[2 * c * i + at]));
+            let mean = (0..images).fold(0.0, |sum, i| sum + of(i)[0]) / images as f64;
+            // Combines the images' sums of squares (Chan, Golub and LeVeque 1983).
             let squares = (0..images).fold(0.0, |sum, i| {
-                let (own, within) = of(i);
-                sum + within + pixels * (own - mean) * (own - mean)
+                let [image_mean, within] = of(i);
+                sum + within + pixels * (image_mean - mean) * (image_mean - mean)
             });
             moments.mean[channel] = mean as f32;
             moments.inverse[channel] = (1.0 / (squares / all + self.eps).sqrt()) as f32;
@@ -48,16 +49,16 @@ impl BatchNorm {
         moments
     }
 
-    /// `y = (x - mean) inverse weight + bias`.
+    /// Computes `y = (x - mean) * inverse * weight + bias`, followed by ReLU if `relu`.
     pub fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
         let scale: Vec<f32> = weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect();
         let jobs = x.chunks_exact(self.shape.len()).zip(y.chunks_exact_mut(self.shape.len()));
         let count = jobs.len();
-        each(jobs, count, || (), |(x, y), ()| normalise(x, &moments.mean, &scale, bias, self.relu, y));
+        for_each_job(jobs, count, || (), |(x, y), ()| normalise(x, &moments.mean, &scale, bias, self.relu, y));
     }
 
-    /// Gradients of a loss with respect to `x`, `weight` and `bias`, from the one with respect to `y`.
-    #[allow(clippy::too_many_arguments)] // what the forward pass had, and a gradient for each
+    /// Computes the gradients of `x`, `weight` and `bias` from `gradient`, the gradient of `y`.
+    #[allow(clippy::too_many_arguments)] // the inputs of the forward pass, and their gradients
     pub fn backward(
         self,
         x: &[f32],
@@ -70,16 +71,21 @@ impl BatchNorm {
         dbias: &mut [f32],
     ) {
         let (c, len) = (self.shape.channels, self.shape.len());
-        let mut own = vec![0.0; x.len() / len * 2 * c];
+        let mut per_image = vec![0.0; x.len() / len * 2 * c];
         let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
-        let jobs = jobs.zip(own.chunks_exact_mut(2 * c));
+        let jobs = jobs.zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
-        each(jobs, images, || (), |(((x, y), g), own), ()| image_sums(x, y, g, &moments.mean, self.relu, own));
+        for_each_job(
+            jobs,
+            images,
+            || (),
+            |(((x, y), g), sums), ()| image_sums(x, y, g, &moments.mean, self.relu, sums),
+        );
         let all = (x.len() / c) as f64;
-        // The mean gradient, and what of the deviation it takes back.
+        // dx = scale * (gradient - mean - (x - mean of x) * slope).
         let (mut mean, mut slope, mut scale) = (vec![0.0; c], vec![0.0; c], vec![0.0; c]);
         for channel in 0..c {
-            let sum = |at: usize| (0..images).fold(0.0, |sum, i| sum + f64::from(own[2 * c * i + at + channel]));
+            let sum = |at: usize| (0..images).fold(0.0, |sum, i| sum + f64::from(per_image[2 * c * i + at + channel]));
             let (plain, product, inverse) = (sum(0), sum(c), f64::from(moments.inverse[channel]));
             mean[channel] = (plain / all) as f32;
             slope[channel] = (product * inverse * inverse / all) as f32;
@@ -89,24 +95,25 @@ impl BatchNorm {
         }
         let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
         let jobs = jobs.zip(dx.chunks_exact_mut(len));
-        each(
+        for_each_job(
             jobs,
             images,
             || (),
             |(((x, y), g), dx), ()| {
-                take_back(x, y, g, &moments.mean, [&mean, &slope, &scale], self.relu, dx);
+                input_gradient(x, y, g, &moments.mean, [&mean, &slope, &scale], self.relu, dx);
             },
         );
     }
 }
 
-/// So many pixels are summed up on their own before they go into an image's sum: chains of additions stay short, and so do
-/// their rounding errors.
+/// Pixels that are added to one partial sum before it is added to an image's sum. Short chains of additions keep rounding
+/// errors small.
 const CHAIN: usize = 24;
 
 vectorised! {
-    fn image_moments(x: &[f32], c: usize, own: &mut [f32]) {
-        let (mean, squares) = own.split_at_mut(c);
+    /// Writes the mean of each channel, then the sum of squared deviations from it.
+    fn image_moments(x: &[f32], c: usize, sums: &mut [f32]) {
+        let (mean, squares) = sums.split_at_mut(c);
         let mut chain = vec![0.0; c];
         for pixels in x.chunks(CHAIN * c) {
             chain.fill(0.0);
@@ -148,9 +155,10 @@ vectorised! {
 }
 
 vectorised! {
-    fn image_sums(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], relu: bool, own: &mut [f32]) {
+    /// Writes the sum of the gradient of each channel, then the sum of its products with x - mean.
+    fn image_sums(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], relu: bool, out: &mut [f32]) {
         let c = mean.len();
-        let (plain, product) = own.split_at_mut(c);
+        let (plain, product) = out.split_at_mut(c);
         let mut chains = vec![0.0; 2 * c];
         let blocks = x.chunks(CHAIN * c).zip(y.chunks(CHAIN * c)).zip(gradient.chunks(CHAIN * c));
         for ((x, y), gradient) in blocks {
@@ -171,7 +179,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn take_back(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], terms: [&[f32]; 3], relu: bool, dx: &mut [f32]) {
+    fn input_gradient(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], terms: [&[f32]; 3], relu: bool, dx: &mut [f32]) {
         let c = mean.len();
         let (mean, [average, slope, scale]) = (&mean[..c], terms.map(|t| &t[..c]));
         let rows = x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)).zip(dx.chunks_exact_mut(c));

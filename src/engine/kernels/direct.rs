@@ -1,8 +1,6 @@
-//! Convolutions of images with one channel: the first layer, whose input needs no gradient.
-//!
-//! Owns the plain sums, a group of outputs at a time.
+//! Convolutions of images with one channel by the direct algorithm. They are first layers, so their input needs no gradient.
 
-use super::{LANES, Lane, PARTS, Shape, each, lane, part, vectorised, zip};
+use super::{LANES, Lane, PARTS, Shape, for_each_job, images_per_part, lane, vectorised, zip};
 
 /// A convolution `[images, h, w, 1] -> [images, h', w', k]`, as PyTorch's `conv2d`.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +13,7 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// The output of one image.
+    /// The shape of one image's output.
     pub fn output(self) -> Shape {
         let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
@@ -26,14 +24,15 @@ impl Direct {
         Shape { height: side(self.input.height), width: side(self.input.width), channels: 1 }
     }
 
+    /// Number of weights of an output channel.
     fn taps(self) -> usize {
         self.kernel * self.kernel
     }
 
-    /// `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, 1, kernel, kernel]`.
+    /// Computes `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, 1, kernel, kernel]`.
     pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
-        // The bias, then the weights of each tap, a row each.
+        // One row of output channels for the bias, then one for each tap.
         let mut rows = vec![0.0; (self.taps() + 1) * filled];
         for output in 0..self.outputs {
             rows[output] = bias.map_or(0.0, |bias| bias[output]);
@@ -43,7 +42,7 @@ impl Direct {
         }
         let images = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(self.output().len()));
         let count = images.len();
-        each(
+        for_each_job(
             images,
             count,
             || vec![0.0; self.padded().len()],
@@ -53,16 +52,16 @@ impl Direct {
         );
     }
 
-    /// Gradients of a loss with respect to `weight` and `bias`, from the one with respect to `y`.
+    /// Computes the gradients of `weight` and `bias` from `gradient`, the gradient of `y`.
     pub fn backward(self, x: &[f32], gradient: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
         let images = x.len() / self.input.len();
         let filled = self.outputs.next_multiple_of(LANES);
         let len = (self.taps() + 1) * filled;
         let mut sums = vec![0.0; PARTS * len];
-        let (ins, outs) = (part(images) * self.input.len(), part(images) * self.output().len());
+        let (ins, outs) = (images_per_part(images) * self.input.len(), images_per_part(images) * self.output().len());
         let jobs = x.chunks(ins).zip(gradient.chunks(outs)).zip(sums.chunks_mut(len));
         let count = jobs.len();
-        each(
+        for_each_job(
             jobs,
             count,
             || vec![0.0; self.padded().len()],
@@ -81,6 +80,7 @@ impl Direct {
         }
     }
 
+    /// Returns the image with zeros around it. `padded` must hold zeros at its border.
     fn pad<'a>(self, x: &'a [f32], padded: &'a mut [f32]) -> &'a [f32] {
         if self.padding == 0 {
             return x;
@@ -93,7 +93,7 @@ impl Direct {
     }
 }
 
-/// A group's values, as many of them as there are outputs.
+/// Loads a group of channels; if fewer than `LANES` outputs are left, the rest is zero.
 #[inline(always)]
 fn load(from: &[f32], outputs: usize) -> Lane {
     if outputs >= LANES {

@@ -1,22 +1,25 @@
-//! Products of small matrices, `c = a b` or `c += a b`, on one thread.
-//!
-//! Owns the innermost loops. Every value of `a b` is a chain of fused multiply-additions in the order of `k`, whatever the
-//! vectors: AVX2 and AVX-512 give the same bits.
+//! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
+//! multiply-additions in the order of `k`, so AVX2 and AVX-512 give the same bits.
 
 use std::arch::x86_64::*;
 
 use super::{LANES, Vectors, vectors};
 
-/// A matrix of `rows x columns` as it lies in memory: the steps from a row, and from a column, to the next.
+/// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     pub values: &'a [f32],
+    /// Distance from a row to the next.
     pub row: usize,
+    /// Distance from a column to the next.
     pub column: usize,
 }
 
-/// `c[m, n] = a[m, k] b[k, n]`, or added to what `c` holds. Rows of `b` and `c` lie without gaps: `n` apart; `n` is a
-/// multiple of 16.
+/// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps, and `n`
+/// is a multiple of 16.
+///
+/// # Panics
+/// `n` is not a multiple of 16, or a slice is too short.
 pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.column);
@@ -26,7 +29,7 @@ pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: boo
         let mut column = 0;
         while column < n {
             let wide = vectors() == Some(Vectors::Avx512) && n - column >= 64;
-            // SAFETY: the asserts above keep every access inside the slices; the CPU has the vectors.
+            // SAFETY: the assertions above keep every access inside the slices, and the CPU has the vectors.
             unsafe {
                 let from = a.values.as_ptr().add(row * a.row);
                 let tile = Tile { a: from, row: a.row, column: a.column, b: b.as_ptr().add(column), n, k, add };
@@ -44,7 +47,7 @@ pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: boo
     }
 }
 
-/// Some rows of `a` against some columns of `b`.
+/// The inputs of a kernel: some rows of `a` and some columns of `b`.
 struct Tile {
     a: *const f32,
     row: usize,
@@ -55,7 +58,7 @@ struct Tile {
     add: bool,
 }
 
-/// The kernel for as many rows as there are.
+/// Calls the kernel for this number of rows.
 macro_rules! by_rows {
     ($rows:expr, $kernel:ident, $tile:expr, $to:expr) => {
         match $rows {
@@ -70,12 +73,12 @@ macro_rules! by_rows {
 }
 use by_rows;
 
-/// One kernel: `ROWS` rows by `$vectors` vectors of `$width` values.
+/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values.
 macro_rules! kernel {
     ($name:ident, $features:literal, $vectors:literal, $width:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
         #[target_feature(enable = $features)]
         unsafe fn $name<const ROWS: usize>(t: &Tile, to: *mut f32) {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 let mut sums = [[$zero(); $vectors]; ROWS];
                 for k in 0..t.k {
@@ -141,7 +144,7 @@ kernel!(
 unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
     for i in 0..rows {
         for j in 0..LANES {
-            // SAFETY: the caller's.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 let at = to.add(i * t.n + j);
                 let mut sum = 0.0;
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_product_is_a_chain_of_fused_additions() {
+    fn every_value_is_a_chain_of_fused_multiply_additions() {
         let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
         for [m, n, k] in [[1, 16, 1], [7, 80, 5], [36, 128, 64], [6, 64, 36], [13, 32, 9]] {
             let (a, b) = (values(m * k, 1), values(k * n, 2));

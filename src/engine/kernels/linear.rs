@@ -1,13 +1,12 @@
-//! Dense layers, as PyTorch's `linear`.
-//!
-//! Owns how large products are cut up: along `k` into pieces that stay in the caches and are summed each on its own, which
-//! also keeps rounding errors small, and along rows into jobs.
+//! Dense layers, as PyTorch's `linear`. Large products are split along rows into jobs, and along `k` into pieces that fit
+//! into the caches. Each piece has its own sum, which also keeps rounding errors small.
 
 use super::gemm::{Matrix, gemm};
-use super::{LANES, each};
+use super::{LANES, for_each_job};
 
-/// Rows of a job, and the length of a piece of every sum.
+/// Rows of a job.
 const ROWS: usize = 18;
+/// Length of a piece of a sum.
 const PIECE: usize = 128;
 
 /// A layer `[images, inputs] -> [images, outputs]`; `inputs` is a multiple of 16.
@@ -18,17 +17,17 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Whether the kernel can do it.
+    /// Whether the kernel supports these sizes.
     pub fn fits(self) -> bool {
         self.inputs.is_multiple_of(LANES) && self.inputs > 0
     }
 
-    /// `y = x weightᵀ + bias`; `weight` is PyTorch's `[outputs, inputs]`.
+    /// Computes `y = x weightᵀ + bias`; `weight` is PyTorch's `[outputs, inputs]`.
     pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
-        let mut turned = vec![0.0; self.inputs * filled];
-        each(
-            turned.chunks_mut(LANES * filled).enumerate(),
+        let mut transposed = vec![0.0; self.inputs * filled];
+        for_each_job(
+            transposed.chunks_mut(LANES * filled).enumerate(),
             self.inputs / LANES,
             || (),
             |(block, to), ()| {
@@ -41,13 +40,18 @@ impl Linear {
         );
         let jobs = x.chunks(ROWS * self.inputs).zip(y.chunks_mut(ROWS * self.outputs));
         let count = jobs.len();
-        each(
+        for_each_job(
             jobs,
             count,
             || vec![0.0; ROWS * filled],
             |(x, y), sums| {
                 let rows = y.len() / self.outputs;
-                product(Matrix { values: x, row: self.inputs, column: 1 }, &turned, sums, [rows, filled, self.inputs]);
+                product(
+                    Matrix { values: x, row: self.inputs, column: 1 },
+                    &transposed,
+                    sums,
+                    [rows, filled, self.inputs],
+                );
                 for (y, sums) in y.chunks_exact_mut(self.outputs).zip(sums.chunks_exact(filled)) {
                     for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
                         *y = sum + bias.map_or(0.0, |bias| bias[i]);
@@ -57,7 +61,7 @@ impl Linear {
         );
     }
 
-    /// Gradients of a loss with respect to `x` (where it is asked for), `weight` and `bias`, from the one with respect to `y`.
+    /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
     pub fn backward(
         self,
         x: &[f32],
@@ -70,7 +74,7 @@ impl Linear {
         let images = x.len() / self.inputs;
         let jobs = dweight.chunks_mut(ROWS * self.inputs).enumerate();
         let count = jobs.len();
-        each(
+        for_each_job(
             jobs,
             count,
             || (),
@@ -87,7 +91,7 @@ impl Linear {
         if let Some(dx) = dx {
             let jobs = gradient.chunks(ROWS * self.outputs).zip(dx.chunks_mut(ROWS * self.inputs));
             let count = jobs.len();
-            each(
+            for_each_job(
                 jobs,
                 count,
                 || (),
@@ -100,7 +104,7 @@ impl Linear {
     }
 }
 
-/// A product whose sums are long: `gemm`, piece by piece.
+/// Computes `c[m, n] = a[m, k] b[k, n]` for large `k`, piece by piece.
 fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3]) {
     for from in (0..k).step_by(PIECE) {
         let piece = Matrix { values: &a.values[from * a.column..], ..a };

@@ -1,9 +1,8 @@
-//! The operators of a training step that the program does itself on a CPU: forward and backward, as plain functions on
-//! slices. Activations are `[image, row, column, channel]` (PyTorch's channels_last), values f32.
+//! The program's own CPU kernels for the operators of a training step: forward and backward, as functions on slices of f32.
+//! Activations are `[image, row, column, channel]` (PyTorch's channels_last). libtorch does all other operators.
 //!
-//! Owns how they are spread over vectors and threads. Every result is a fixed sequence of additions and fused
-//! multiply-additions: neither the width of the vectors nor the number of threads changes a bit of it, so the widest
-//! vectors and all cores at hand can be used without leaving the portable class. libtorch does everything else.
+//! Every result is a fixed sequence of additions and fused multiply-additions. Its bits depend neither on the width of the
+//! vectors nor on the number of threads, so the portable class can use the widest vectors and all cores.
 
 mod batch_norm;
 mod direct;
@@ -24,10 +23,10 @@ pub use pool::MaxPool;
 pub use update::{Adadelta, Adam, Sgd};
 pub use winograd::Winograd;
 
-/// Channels are handled in groups of as many; buffers that only a kernel sees are filled up to a multiple.
+/// Channels in a group. Kernels process channels in groups and pad their internal buffers to a multiple of this.
 const LANES: usize = 16;
-/// Sums over a batch are made of at most so many partial sums, each over neighbouring images: their number is the same
-/// on every machine, and more threads than that are not used for them.
+/// Maximum number of partial sums in a sum over a batch, each over consecutive images. It is the same on every machine, so
+/// that the bits are; such a sum uses at most this many threads.
 const PARTS: usize = 8;
 
 /// Height, width and channels of an activation.
@@ -39,18 +38,18 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Values of one image.
+    /// Number of values of one image.
     pub const fn len(self) -> usize {
         self.height * self.width * self.channels
     }
 
-    /// Values of one pixel times pixels, without the channels.
+    /// Number of pixels of one image.
     const fn pixels(self) -> usize {
         self.height * self.width
     }
 }
 
-/// The widest vectors of this CPU that the kernels are compiled for.
+/// The instruction sets that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vectors {
     Avx2,
@@ -59,27 +58,30 @@ pub enum Vectors {
 
 static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
 
-/// The vectors to use; none where the CPU has no fused multiply-add, and libtorch does everything.
+/// The instruction set to use: the widest that this CPU has, unless `choose` set another. `None` means that libtorch does
+/// everything, because the CPU has no AVX2 and FMA.
 pub fn vectors() -> Option<Vectors> {
     *VECTORS.get_or_init(|| {
-        let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
-        let wide = wide && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw");
-        narrow.then_some(if wide { Vectors::Avx512 } else { Vectors::Avx2 })
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
+        let avx512 = avx512 && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw");
+        avx2.then_some(if avx512 { Vectors::Avx512 } else { Vectors::Avx2 })
     })
 }
 
-/// Uses narrower vectors than the widest, or none: for measurements. False where some are in use already, or missing.
+/// Selects AVX2, or no kernels at all (`None`), for measurements. Returns false if the CPU has no such vectors, for AVX-512,
+/// and after the first use of a kernel.
 pub fn choose(vectors: Option<Vectors>) -> bool {
-    let there = match vectors {
+    let available = match vectors {
         None => true,
         Some(Vectors::Avx2) => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
         Some(Vectors::Avx512) => false,
     };
-    there && VECTORS.set(vectors).is_ok()
+    available && VECTORS.set(vectors).is_ok()
 }
 
-/// Multiply-adds a second, as plain sums count them, of a typical convolution by these kernels.
+/// Measures a typical convolution, in multiply-adds per second. Counts the multiply-adds of the direct algorithm, not the
+/// fewer ones of Winograd's.
 pub fn convolution_rate() -> f64 {
     const IMAGES: usize = 32;
     let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, outputs: 128, padding: 0 };
@@ -94,14 +96,14 @@ pub fn convolution_rate() -> f64 {
     (y.len() * 64 * 9) as f64 / fastest
 }
 
-/// Cores that this process may use.
+/// Number of cores that this process may use.
 fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Threads that wait for work beside the caller's: starting as many anew for each operator would cost what they save.
-/// None where there is nothing to share, or the system gives no threads.
+/// A thread pool for all cores but the caller's. Starting threads for each operator would cost as much time as they save.
+/// `None` if there is only one core or the system does not create threads.
 fn helpers() -> Option<&'static rayon::ThreadPool> {
     static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
     let start = || match cores() {
@@ -111,8 +113,9 @@ fn helpers() -> Option<&'static rayon::ThreadPool> {
     HELPERS.get_or_init(start).as_ref()
 }
 
-/// Does every job, each whole on one thread; `scratch` is made once a thread.
-fn each<J: Send, S>(
+/// Runs `work` on every job, each job on one thread. `scratch` creates each thread's working memory; `count` is the number of
+/// jobs.
+fn for_each_job<J: Send, S>(
     jobs: impl Iterator<Item = J> + Send,
     count: usize,
     scratch: impl Fn() -> S + Sync,
@@ -120,12 +123,12 @@ fn each<J: Send, S>(
 ) {
     let jobs = Mutex::new(jobs);
     let run = || {
-        let mut own = scratch();
+        let mut scratch = scratch();
         loop {
-            // In a statement of its own, so that the lock is free again before the work.
-            let job = jobs.lock().expect("no job panics while it is taken").next();
+            // A statement of its own, so that the lock is released before the work.
+            let job = jobs.lock().expect("`next` does not panic").next();
             match job {
-                Some(job) => work(job, &mut own),
+                Some(job) => work(job, &mut scratch),
                 None => break,
             }
         }
@@ -139,12 +142,12 @@ fn each<J: Send, S>(
     }
 }
 
-/// How many images each part of a batch holds, but the last: as even as can be.
-fn part(images: usize) -> usize {
+/// Number of images of each part of a batch; the last part may have fewer. There are at most `PARTS` parts.
+fn images_per_part(images: usize) -> usize {
     images.div_ceil(PARTS).max(1)
 }
 
-/// Compiles a function for both kinds of vectors, and calls the one that this CPU has.
+/// Compiles a function for AVX-512, AVX2 and without vectors, and calls the version that `vectors` selects.
 macro_rules! vectorised {
     ($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
@@ -156,7 +159,7 @@ macro_rules! vectorised {
             #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
             fn avx512($($argument: $kind),*) { scalar($($argument),*) }
             match $crate::engine::kernels::vectors() {
-                // SAFETY: the CPU has these vectors.
+                // SAFETY: the CPU has these vectors, or `vectors` would not return them.
                 Some($crate::engine::kernels::Vectors::Avx512) => unsafe { avx512($($argument),*) },
                 Some($crate::engine::kernels::Vectors::Avx2) => unsafe { avx2($($argument),*) },
                 None => scalar($($argument),*),
@@ -171,7 +174,7 @@ type Lane = [f32; LANES];
 
 #[inline(always)]
 fn lane(values: &[f32]) -> Lane {
-    values[..LANES].try_into().expect("as many")
+    values[..LANES].try_into().expect("the slice has LANES values")
 }
 
 #[inline(always)]

@@ -1,6 +1,5 @@
-//! The kernels against plain sums in f64, written down from the operators' definitions, over shapes with every kind of
-//! remainder. A gradient is checked as the definition's own: the loss is a fixed sum of products of the outputs, whose
-//! gradient with respect to anything is a finite difference in f64.
+//! Compares the kernels with the operators' definitions, computed in f64, for shapes with every kind of remainder. Gradients
+//! are compared with finite differences in f64 of a loss that is a fixed linear function of the outputs.
 
 use super::*;
 use crate::rng::Stream;
@@ -9,7 +8,7 @@ fn drawn(n: usize, key: &str) -> Vec<f32> {
     Stream::keyed(key.as_bytes()).uniform(n, 1.0)
 }
 
-/// Sum of products, in f64.
+/// The dot product, in f64.
 fn dot(a: &[f64], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * f64::from(*b)).sum()
 }
@@ -18,17 +17,18 @@ fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|v| f64::from(*v)).collect()
 }
 
-/// Asserts that values differ by at most some parts of the largest.
+/// Asserts that the values differ by at most `allowed` times the largest expected value.
 #[track_caller]
 fn near(what: &str, got: &[f32], expected: &[f64], allowed: f64) {
     assert_eq!(got.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(0f64, |m, x| m.max(x.abs()));
     for (i, (got, expected)) in got.iter().zip(expected).enumerate() {
-        assert!((f64::from(*got) - expected).abs() <= allowed * largest, "{what}[{i}]: {got} for {expected}");
+        assert!((f64::from(*got) - expected).abs() <= allowed * largest, "{what}[{i}]: {got}, expected {expected}");
     }
 }
 
-/// The gradient of `loss` by central differences. `loss` is linear or nearly so in each value: no small step is needed.
+/// The gradient of `loss` by central differences. `loss` is linear or nearly linear in each value, so the step need not be
+/// small.
 fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
     let mut x = at.to_vec();
     (0..at.len())
@@ -44,7 +44,7 @@ fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
         .collect()
 }
 
-/// A convolution by its definition: `x` is `[n, h, w, c]`, `weight` `[k, c, side, side]`.
+/// A convolution by its definition. `x` is `[n, h, w, c]`, `weight` `[k, c, side, side]`.
 fn convolved(
     x: &[f64],
     input: Shape,
@@ -76,8 +76,8 @@ fn convolved(
 }
 
 #[test]
-fn winograd_is_a_convolution_and_goes_back_as_one() {
-    // Whole tiles and groups; remainders of tiles, channels and parts; every padding.
+fn winograd_agrees_with_a_direct_convolution_and_its_gradients() {
+    // Whole tiles and groups, remainders of tiles, channels and parts, and every padding.
     for (i, (images, height, width, channels, outputs, padding)) in
         [(2, 10, 6, 16, 16, 0), (9, 5, 7, 4, 10, 1), (1, 3, 3, 17, 3, 0), (3, 4, 9, 5, 33, 2)].into_iter().enumerate()
     {
@@ -110,7 +110,7 @@ fn winograd_is_a_convolution_and_goes_back_as_one() {
             4e-6,
         );
         near("db", &db, &differences(&bias, |b| dot(&plain(&x, &weight, b), &gradient)), 2e-6);
-        // Without the input's gradient the others are the same, bit for bit.
+        // If the gradient of the input is not asked for, the other gradients have the same bits.
         let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
         let (mut dw2, mut db2) = (vec![0.0; dw.len()], vec![0.0; db.len()]);
         conv.backward(&narrow(&x), &narrow(&weight), &gradient, None, &mut dw2, &mut db2);
@@ -119,7 +119,7 @@ fn winograd_is_a_convolution_and_goes_back_as_one() {
 }
 
 #[test]
-fn the_direct_sums_are_a_convolution_and_go_back_as_one() {
+fn direct_agrees_with_the_definition_and_its_gradients() {
     for (i, (images, side, outputs, kernel, stride, padding)) in
         [(3, 9, 16, 3, 1, 0), (10, 8, 21, 5, 2, 2), (1, 6, 4, 1, 1, 0), (2, 7, 40, 2, 3, 1)].into_iter().enumerate()
     {
@@ -142,7 +142,7 @@ fn the_direct_sums_are_a_convolution_and_go_back_as_one() {
     }
 }
 
-/// Batch normalisation by its definition, in training.
+/// Batch normalisation in training by its definition.
 fn normalised(x: &[f64], c: usize, weight: &[f64], bias: &[f64], eps: f64, relu: bool) -> Vec<f64> {
     let pixels = x.len() / c;
     let mut y = vec![0.0; x.len()];
@@ -159,13 +159,13 @@ fn normalised(x: &[f64], c: usize, weight: &[f64], bias: &[f64], eps: f64, relu:
 }
 
 #[test]
-fn normalisation_is_the_definition_and_goes_back_as_it() {
+fn batch_norm_agrees_with_the_definition_and_its_gradients() {
     for (i, (images, side, channels, relu)) in
         [(4, 3, 16, false), (9, 2, 5, true), (1, 4, 33, true), (2, 1, 3, false)].into_iter().enumerate()
     {
         let shape = Shape { height: side, width: side, channels };
         let norm = BatchNorm { shape, eps: 1e-5, relu };
-        // Off zero, so that a careless variance would lose digits.
+        // The mean is far from zero, so that a numerically unstable variance would lose digits.
         let x: Vec<f32> = drawn(images * shape.len(), &format!("n{i}")).iter().map(|v| v + 5.0).collect();
         let (weight, bias) = (drawn(channels, &format!("nw{i}")), drawn(channels, &format!("nb{i}")));
         let plain = |x: &[f64], w: &[f64], b: &[f64]| normalised(x, channels, w, b, 1e-5, relu);
@@ -180,7 +180,7 @@ fn normalisation_is_the_definition_and_goes_back_as_it() {
         near("dx", &dx, &differences(&x, |x| dot(&plain(x, &weight, &bias), &gradient)), 1e-4);
         near("dw", &dw, &differences(&weight, |w| dot(&plain(&x, w, &bias), &gradient)), 1e-4);
         near("db", &db, &differences(&bias, |b| dot(&plain(&x, &weight, b), &gradient)), 1e-4);
-        // What the running variance takes in is unbiased.
+        // The variance for the running statistics is unbiased.
         let pixels = x.len() / channels;
         let of: Vec<f64> = (0..pixels).map(|p| x[p * channels]).collect();
         let mean = of.iter().sum::<f64>() / pixels as f64;
@@ -190,13 +190,13 @@ fn normalisation_is_the_definition_and_goes_back_as_it() {
 }
 
 #[test]
-fn pooling_takes_the_first_of_the_largest_and_gives_it_the_gradient() {
+fn pooling_selects_the_first_maximum_and_passes_the_gradient_to_it() {
     for (images, height, width, channels, side) in
         [(2, 6, 6, 16, 3), (3, 7, 5, 3, 2), (1, 12, 12, 20, 6), (1, 4, 4, 1, 4)]
     {
         let pool = MaxPool { input: Shape { height, width, channels }, side };
         let out = pool.output();
-        // Few different values, so that windows hold equals.
+        // Few different values, so that windows contain equal ones.
         let x: Vec<f32> = drawn(images * pool.input.len(), "pool").iter().map(|v| (v * 4.0).round()).collect();
         let mut y = vec![f32::NAN; images * out.len()];
         let places = pool.forward(&x, &mut y);
@@ -217,7 +217,7 @@ fn pooling_takes_the_first_of_the_largest_and_gives_it_the_gradient() {
         }
         assert_eq!(dx, expected);
     }
-    // As in PyTorch, nothing is larger than NaN.
+    // NaN is the largest value, as in PyTorch.
     let pool = MaxPool { input: Shape { height: 2, width: 2, channels: 1 }, side: 2 };
     let mut y = [0.0];
     assert_eq!(pool.forward(&[1.0, f32::NAN, 3.0, 2.0], &mut y), [1]);
@@ -225,7 +225,7 @@ fn pooling_takes_the_first_of_the_largest_and_gives_it_the_gradient() {
 }
 
 #[test]
-fn a_dense_layer_is_a_product_and_goes_back_as_one() {
+fn linear_agrees_with_the_definition_and_its_gradients() {
     for (i, (images, inputs, outputs)) in
         [(3, 16, 10), (40, 272, 20), (19, 32, 1), (1, 400, 64)].into_iter().enumerate()
     {
@@ -265,10 +265,10 @@ fn a_dense_layer_is_a_product_and_goes_back_as_one() {
     assert!(!Linear { inputs: 20, outputs: 2 }.fits());
 }
 
-/// Bundles that are out already rest on these bits, on every CPU: where they must change, ARITHMETIC in
-/// src/engine/device.rs goes up with them.
+/// Published bundles depend on these bits, on every CPU. If they have to change, increment ARITHMETIC in
+/// src/engine/device.rs.
 #[test]
-fn the_bits_stay() {
+fn kernels_give_the_recorded_bits() {
     let mut bytes = Vec::new();
     let mut keep = |values: &[f32]| bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
     let drawn = |n: usize, key: &str| drawn(n, &format!("bits {key}"));

@@ -1,16 +1,18 @@
-//! Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016,
-//! "Fast algorithms for convolutional neural networks"): 36 products a tile of 16 outputs where the plain sum takes 144.
+//! Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016, "Fast
+//! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
 //!
-//! Owns the transforms. An image's tiles stay in the caches between them and the products. The backward pass is the
-//! forward's transpose, step by step, so it walks the same tiles.
+//! One image is processed at a time, so that its tiles stay in the caches between the transforms and the products. The
+//! backward pass is the transpose of the forward pass, step by step, and uses the same tiles. This file is long because each
+//! transform must be read next to its transpose.
 
 use super::gemm::{Matrix, gemm};
-use super::{LANES, Lane, Shape, each, lane, map, part, vectorised, zip};
+use super::{LANES, Lane, Shape, for_each_job, images_per_part, lane, map, vectorised, zip};
 
-/// Values of a transformed tile.
+/// Number of values of a transformed tile.
 const POINTS: usize = 36;
-/// Outputs of a tile, along each side; inputs are two more.
+/// Outputs along each side of a tile.
 const OUT: usize = 4;
+/// Inputs along each side of a tile: two more than outputs.
 const IN: usize = 6;
 
 /// A convolution `[images, h, w, c] -> [images, h', w', k]`, as PyTorch's `conv2d` with stride 1.
@@ -21,34 +23,38 @@ pub struct Winograd {
     pub padding: usize,
 }
 
-/// What a thread needs for one image.
+/// A thread's working memory for one image.
 struct Scratch {
-    /// Transformed inputs, `[POINTS][tiles][channels]`, and outputs, `[POINTS][tiles][outputs]`.
+    /// Transformed inputs, `[POINTS][tiles][channels]`.
     inputs: Vec<f32>,
+    /// Transformed outputs, `[POINTS][tiles][outputs]`.
     outputs: Vec<f32>,
-    /// The image with its padding, up to whole tiles and whole groups of channels.
+    /// The image, padded to whole tiles and whole groups of channels.
     padded: Vec<f32>,
+    /// The output, padded in the same way.
     padded_outputs: Vec<f32>,
 }
 
 impl Winograd {
-    /// The output of one image.
+    /// The shape of one image's output.
     pub fn output(self) -> Shape {
         let side = |n: usize| n + 2 * self.padding - 2;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
     }
 
+    /// Number of tiles along height and width.
     fn tiles(self) -> [usize; 2] {
         [self.output().height.div_ceil(OUT), self.output().width.div_ceil(OUT)]
     }
 
-    /// The padded image: whole tiles, whole groups of channels.
+    /// The shape of the padded image: whole tiles, whole groups of channels.
     fn padded(self) -> Shape {
         let [down, across] = self.tiles();
         let channels = self.input.channels.next_multiple_of(LANES);
         Shape { height: OUT * down + 2, width: OUT * across + 2, channels }
     }
 
+    /// The shape of the padded output.
     fn padded_output(self) -> Shape {
         let [down, across] = self.tiles();
         Shape { height: OUT * down, width: OUT * across, channels: self.outputs.next_multiple_of(LANES) }
@@ -65,7 +71,7 @@ impl Winograd {
         }
     }
 
-    /// `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, c, 3, 3]`.
+    /// Computes `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, c, 3, 3]`.
     pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (input, output) = (self.padded(), self.padded_output());
         let [down, across] = self.tiles();
@@ -76,7 +82,7 @@ impl Winograd {
         }
         let images = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(self.output().len()));
         let count = images.len();
-        each(
+        for_each_job(
             images,
             count,
             || self.scratch(),
@@ -100,7 +106,7 @@ impl Winograd {
         );
     }
 
-    /// Gradients of a loss with respect to `x` (where it is asked for), `weight` and `bias`, from the one with respect to `y`.
+    /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
     pub fn backward(
         self,
         x: &[f32],
@@ -115,8 +121,9 @@ impl Winograd {
         let tiles = down * across;
         let transposed = if dx.is_some() { self.weights(weight, true) } else { Vec::new() };
         let images = x.len() / self.input.len();
-        let (in_part, out_part) = (part(images) * self.input.len(), part(images) * self.output().len());
-        let parts = images.div_ceil(part(images));
+        let (in_part, out_part) =
+            (images_per_part(images) * self.input.len(), images_per_part(images) * self.output().len());
+        let parts = images.div_ceil(images_per_part(images));
         let mut sums = vec![0.0; parts * POINTS * input.channels * output.channels];
         let mut biases = vec![0.0; parts * output.channels];
         let mut none = Vec::new();
@@ -129,7 +136,7 @@ impl Winograd {
             .zip(sums.chunks_mut(POINTS * input.channels * output.channels))
             .zip(biases.chunks_mut(output.channels))
             .map(move |job| (job, dx.next()));
-        each(
+        for_each_job(
             jobs,
             parts,
             || self.scratch(),
@@ -180,7 +187,8 @@ impl Winograd {
         dbias.copy_from_slice(&biases[..dbias.len()]);
     }
 
-    /// Transformed weights: `[POINTS][channels][outputs]`, or with the last two exchanged. In f64, rounded once.
+    /// Transforms the weights to `[POINTS][channels][outputs]`, or to `[POINTS][outputs][channels]` if `transposed`. Computed
+    /// in f64 and rounded once.
     fn weights(self, weight: &[f32], transposed: bool) -> Vec<f32> {
         let (c, k) = (self.padded().channels, self.padded_output().channels);
         let mut all = vec![0.0; POINTS * c * k];
@@ -200,7 +208,7 @@ impl Winograd {
         all
     }
 
-    /// The transpose of `weights`, on the gradient.
+    /// Transforms the gradient of the transformed weights to the gradient of the weights: the transpose of `weights`.
     fn weight_gradient(self, sums: &[f32], dweight: &mut [f32]) {
         let (c, k) = (self.padded().channels, self.padded_output().channels);
         for (i, kernel) in dweight.chunks_exact_mut(9).enumerate() {
@@ -217,7 +225,7 @@ impl Winograd {
     }
 }
 
-/// Adds all parts to the first, in their order.
+/// Adds all parts to the first one, in order.
 fn add_parts(parts: &mut [f32], len: usize) {
     let (first, rest) = parts.split_at_mut(len);
     for part in rest.chunks_exact(len) {
@@ -225,8 +233,8 @@ fn add_parts(parts: &mut [f32], len: usize) {
     }
 }
 
-/// The points at which the polynomials are evaluated: 0, ±A, ±B and infinity. With the usual 1 and 2 rounding errors are
-/// 2.4 times as large (root mean square, 64 channels); 5/8 and 3/2 are near the best, and all constants below are exact
+/// The polynomials are evaluated at the points 0, ±A, ±B and infinity. The usual A = 1, B = 2 give rounding errors 2.4 times
+/// as large (root mean square, 64 channels). 5/8 and 3/2 are near the optimum, and all constants below are exact in f32
 /// (Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd convolution").
 const A: f32 = 0.625;
 const B: f32 = 1.5;
@@ -235,7 +243,7 @@ const B2: f32 = B * B;
 const SUM: f32 = A2 + B2;
 const PRODUCT: f32 = A2 * B2;
 
-/// The weights' transform.
+/// The transform of the weights, G.
 const G: [[f64; 3]; IN] = {
     const A: f64 = 0.625;
     const B: f64 = 1.5;
@@ -251,9 +259,9 @@ const G: [[f64; 3]; IN] = {
     ]
 };
 
-/// `a + x b` in one rounding.
+/// `a + x b`, rounded once.
 #[inline(always)]
-fn plus(a: Lane, x: f32, b: Lane) -> Lane {
+fn add_scaled(a: Lane, x: f32, b: Lane) -> Lane {
     zip(a, b, |a, b| x.mul_add(b, a))
 }
 
@@ -263,69 +271,69 @@ fn add(a: Lane, b: Lane) -> Lane {
 }
 
 #[inline(always)]
-fn less(a: Lane, b: Lane) -> Lane {
+fn subtract(a: Lane, b: Lane) -> Lane {
     zip(a, b, |a, b| a - b)
 }
 
 #[inline(always)]
-fn times(x: f32, a: Lane) -> Lane {
+fn scale(x: f32, a: Lane) -> Lane {
     map(a, |a| x * a)
 }
 
-/// The inputs' transform of one line: Bᵀ d.
+/// Transforms one row or column of inputs: Bᵀ d.
 #[inline(always)]
-fn down(d: [Lane; IN]) -> [Lane; IN] {
-    let [even_a, odd_a] = [plus(d[4], -B2, d[2]), times(A, plus(d[3], -B2, d[1]))];
-    let [even_b, odd_b] = [plus(d[4], -A2, d[2]), times(B, plus(d[3], -A2, d[1]))];
+fn transform_input_line(d: [Lane; IN]) -> [Lane; IN] {
+    let [even_a, odd_a] = [add_scaled(d[4], -B2, d[2]), scale(A, add_scaled(d[3], -B2, d[1]))];
+    let [even_b, odd_b] = [add_scaled(d[4], -A2, d[2]), scale(B, add_scaled(d[3], -A2, d[1]))];
     [
-        plus(plus(d[4], -SUM, d[2]), PRODUCT, d[0]),
+        add_scaled(add_scaled(d[4], -SUM, d[2]), PRODUCT, d[0]),
         add(even_a, odd_a),
-        less(even_a, odd_a),
+        subtract(even_a, odd_a),
         add(even_b, odd_b),
-        less(even_b, odd_b),
-        plus(plus(d[5], -SUM, d[3]), PRODUCT, d[1]),
+        subtract(even_b, odd_b),
+        add_scaled(add_scaled(d[5], -SUM, d[3]), PRODUCT, d[1]),
     ]
 }
 
-/// Its transpose: B d.
+/// The transpose of `transform_input_line`: B d.
 #[inline(always)]
-fn up(d: [Lane; IN]) -> [Lane; IN] {
-    let [sum_a, difference_a] = [add(d[1], d[2]), less(d[1], d[2])];
-    let [sum_b, difference_b] = [add(d[3], d[4]), less(d[3], d[4])];
+fn transpose_input_line(d: [Lane; IN]) -> [Lane; IN] {
+    let [sum_a, difference_a] = [add(d[1], d[2]), subtract(d[1], d[2])];
+    let [sum_b, difference_b] = [add(d[3], d[4]), subtract(d[3], d[4])];
     [
-        times(PRODUCT, d[0]),
-        plus(plus(times(-A * B2, difference_a), -B * A2, difference_b), PRODUCT, d[5]),
-        plus(plus(times(-SUM, d[0]), -B2, sum_a), -A2, sum_b),
-        plus(plus(times(-SUM, d[5]), A, difference_a), B, difference_b),
+        scale(PRODUCT, d[0]),
+        add_scaled(add_scaled(scale(-A * B2, difference_a), -B * A2, difference_b), PRODUCT, d[5]),
+        add_scaled(add_scaled(scale(-SUM, d[0]), -B2, sum_a), -A2, sum_b),
+        add_scaled(add_scaled(scale(-SUM, d[5]), A, difference_a), B, difference_b),
         add(add(sum_a, sum_b), d[0]),
         d[5],
     ]
 }
 
-/// The outputs' transform of one line: Aᵀ m.
+/// Transforms one row or column of outputs: Aᵀ m.
 #[inline(always)]
-fn gather(m: [Lane; IN]) -> [Lane; OUT] {
-    let [sum_a, difference_a] = [add(m[1], m[2]), less(m[1], m[2])];
-    let [sum_b, difference_b] = [add(m[3], m[4]), less(m[3], m[4])];
+fn transform_output_line(m: [Lane; IN]) -> [Lane; OUT] {
+    let [sum_a, difference_a] = [add(m[1], m[2]), subtract(m[1], m[2])];
+    let [sum_b, difference_b] = [add(m[3], m[4]), subtract(m[3], m[4])];
     [
         add(add(sum_a, sum_b), m[0]),
-        plus(times(A, difference_a), B, difference_b),
-        plus(times(A2, sum_a), B2, sum_b),
-        plus(plus(m[5], A * A2, difference_a), B * B2, difference_b),
+        add_scaled(scale(A, difference_a), B, difference_b),
+        add_scaled(scale(A2, sum_a), B2, sum_b),
+        add_scaled(add_scaled(m[5], A * A2, difference_a), B * B2, difference_b),
     ]
 }
 
-/// Its transpose: A y.
+/// The transpose of `transform_output_line`: A y.
 #[inline(always)]
-fn scatter(y: [Lane; OUT]) -> [Lane; IN] {
-    let [even_a, odd_a] = [plus(y[0], A2, y[2]), times(A, plus(y[1], A2, y[3]))];
-    let [even_b, odd_b] = [plus(y[0], B2, y[2]), times(B, plus(y[1], B2, y[3]))];
-    [y[0], add(even_a, odd_a), less(even_a, odd_a), add(even_b, odd_b), less(even_b, odd_b), y[3]]
+fn transpose_output_line(y: [Lane; OUT]) -> [Lane; IN] {
+    let [even_a, odd_a] = [add_scaled(y[0], A2, y[2]), scale(A, add_scaled(y[1], A2, y[3]))];
+    let [even_b, odd_b] = [add_scaled(y[0], B2, y[2]), scale(B, add_scaled(y[1], B2, y[3]))];
+    [y[0], add(even_a, odd_a), subtract(even_a, odd_a), add(even_b, odd_b), subtract(even_b, odd_b), y[3]]
 }
 
-/// A matrix with rows and columns exchanged.
+/// The transpose of a matrix.
 #[inline(always)]
-fn turned<const M: usize, const N: usize>(a: [[Lane; N]; M]) -> [[Lane; M]; N] {
+fn transpose<const M: usize, const N: usize>(a: [[Lane; N]; M]) -> [[Lane; M]; N] {
     let mut out = [[[0.0; LANES]; M]; N];
     for i in 0..M {
         for j in 0..N {
@@ -335,7 +343,7 @@ fn turned<const M: usize, const N: usize>(a: [[Lane; N]; M]) -> [[Lane; M]; N] {
     out
 }
 
-/// The image with zeros around it, or itself where it fits already.
+/// Copies the image to `padded` with zeros around it; returns the image itself if it needs no padding.
 fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], to: Shape, padding: usize) -> &'a [f32] {
     if shape == to {
         return image;
@@ -351,7 +359,7 @@ fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], to: Shape, pad
     padded
 }
 
-/// The inverse of `pad`: the image without what lies around it.
+/// The inverse of `pad`: copies the image without its border.
 fn crop(padded: &[f32], from: Shape, image: &mut [f32], shape: Shape, padding: usize) {
     for y in 0..shape.height {
         for x in 0..shape.width {
@@ -363,7 +371,7 @@ fn crop(padded: &[f32], from: Shape, image: &mut [f32], shape: Shape, padding: u
 }
 
 vectorised! {
-    /// `[h, w, c] -> [POINTS][tiles][c]`.
+    /// Transforms an image `[h, w, c]` to `[POINTS][tiles][c]`.
     fn transform_inputs(x: &[f32], shape: Shape, tiles: [usize; 2], to: &mut [f32]) {
         let c = shape.channels;
         let step = tiles[0] * tiles[1] * c;
@@ -378,11 +386,11 @@ vectorised! {
                         for (i, value) in d.iter_mut().enumerate() {
                             *value = lane(&x[from + (i * shape.width + j) * c..]);
                         }
-                        *column = down(d);
+                        *column = transform_input_line(d);
                     }
-                    let rows = turned(columns);
+                    let rows = transpose(columns);
                     for (i, row) in rows.into_iter().enumerate() {
-                        for (j, value) in down(row).into_iter().enumerate() {
+                        for (j, value) in transform_input_line(row).into_iter().enumerate() {
                             to[(i * IN + j) * step + at..][..LANES].copy_from_slice(&value);
                         }
                     }
@@ -393,7 +401,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// `[POINTS][tiles][k] -> [h, w, k]`, with the bias.
+    /// Transforms `[POINTS][tiles][k]` to an output `[h, w, k]` and adds the bias.
     fn transform_outputs(m: &[f32], tiles: [usize; 2], bias: &[f32], y: &mut [f32], shape: Shape) {
         let k = shape.channels;
         let step = tiles[0] * tiles[1] * k;
@@ -407,12 +415,12 @@ vectorised! {
                         for (i, value) in d.iter_mut().enumerate() {
                             *value = lane(&m[(i * IN + j) * step + at..]);
                         }
-                        *column = gather(d);
+                        *column = transform_output_line(d);
                     }
-                    let rows = turned(columns);
+                    let rows = transpose(columns);
                     let bias = lane(&bias[group..]);
                     for (i, row) in rows.into_iter().enumerate() {
-                        for (j, value) in gather(row).into_iter().enumerate() {
+                        for (j, value) in transform_output_line(row).into_iter().enumerate() {
                             let value = add(value, bias);
                             let to = ((OUT * ty + i) * shape.width + OUT * tx + j) * k + group;
                             y[to..][..LANES].copy_from_slice(&value);
@@ -440,11 +448,11 @@ vectorised! {
                         for (i, value) in d.iter_mut().enumerate() {
                             *value = lane(&gradient[from + (i * shape.width + j) * k..]);
                         }
-                        *column = scatter(d);
+                        *column = transpose_output_line(d);
                     }
-                    let rows = turned(columns);
+                    let rows = transpose(columns);
                     for (i, row) in rows.into_iter().enumerate() {
-                        for (j, value) in scatter(row).into_iter().enumerate() {
+                        for (j, value) in transpose_output_line(row).into_iter().enumerate() {
                             to[(i * IN + j) * step + at..][..LANES].copy_from_slice(&value);
                         }
                     }
@@ -455,7 +463,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// The transpose of `transform_inputs`: `[POINTS][tiles][c]`, added where tiles overlap.
+    /// The transpose of `transform_inputs`: `[POINTS][tiles][c] -> [h, w, c]`. Adds the values of tiles that overlap.
     fn collect_inputs(v: &[f32], tiles: [usize; 2], dx: &mut [f32], shape: Shape) {
         let c = shape.channels;
         let step = tiles[0] * tiles[1] * c;
@@ -469,11 +477,11 @@ vectorised! {
                         for (i, value) in d.iter_mut().enumerate() {
                             *value = lane(&v[(i * IN + j) * step + at..]);
                         }
-                        *column = up(d);
+                        *column = transpose_input_line(d);
                     }
-                    let rows = turned(columns);
+                    let rows = transpose(columns);
                     for (i, row) in rows.into_iter().enumerate() {
-                        for (j, value) in up(row).into_iter().enumerate() {
+                        for (j, value) in transpose_input_line(row).into_iter().enumerate() {
                             let to = ((OUT * ty + i) * shape.width + OUT * tx + j) * c + group;
                             let sum = add(lane(&dx[to..]), value);
                             dx[to..][..LANES].copy_from_slice(&sum);
@@ -486,7 +494,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds every pixel's channels to the sums.
+    /// Adds the channels of every pixel to `sums`.
     fn add_pixels(image: &[f32], shape: Shape, sums: &mut [f32]) {
         for group in (0..shape.channels).step_by(LANES) {
             let mut sum = [0.0; LANES];

@@ -1,8 +1,8 @@
-//! A sketch of a displacement: a thousand numbers that stand for a difference of a million.
+//! A sketch of a displacement: a thousand numbers that represent a difference of a million.
 //!
-//! Owns the CountSketch (Charikar, Chen and Farach-Colton 2002): each coordinate is added, with a random sign,
-//! to one of `BUCKETS` sums. It is linear, so the sketch of an error is the difference of two sketches, and
-//! its squared norm estimates the vector's: with 1,024 buckets within about 4 % (one standard deviation).
+//! This is a CountSketch (Charikar, Chen and Farach-Colton 2002): each coordinate is added, with a random sign, to one of
+//! `BUCKETS` sums. It is linear, so the sketch of an error is the difference of two sketches. Its squared norm estimates
+//! that of the vector: with 1,024 buckets within about 4 % (one standard deviation).
 
 use crate::rng::Stream;
 
@@ -16,7 +16,7 @@ pub struct Displacement {
     pub buffers: Vec<f32>,
 }
 
-/// The sketch of `end - start`; empty for nothing. Short vectors stand for themselves.
+/// The sketch of `end - start`. A vector of at most `BUCKETS` values is its own sketch.
 pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
     let moved = start.iter().zip(end).map(|(a, b)| f64::from(*b) - f64::from(*a));
     if start.len() <= BUCKETS {
@@ -31,8 +31,8 @@ pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
     sums.into_iter().map(|x| x as f32).collect()
 }
 
-/// The error of a displacement against the stated one, relative to the stated one's length:
-/// |found - stated| / |stated|. Infinite where they cannot be compared.
+/// The error of a displacement relative to the length of the stated one: |found - stated| / |stated|. Infinite if the two
+/// cannot be compared.
 pub fn displacement_error(stated: &[f32], found: &[f32]) -> f64 {
     if stated.len() != found.len() {
         return f64::INFINITY;

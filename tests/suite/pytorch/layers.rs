@@ -41,7 +41,7 @@ fn every_layer_gives_pytorchs_shape() {
         let planned: Vec<Vec<usize>> = model.layers.iter().map(|l| [&[128], l.output.as_slice()].concat()).collect();
         assert_eq!(planned, case.output_shapes_at_batch_128, "{}", case.name);
 
-        let trace = Network::new(engine(), &model, 1).trace(128, INPUT);
+        let trace = Network::new(engine(), &model, 1).trace_shapes(128, INPUT);
         let mut input = [&[128], INPUT.as_slice()].concat();
         assert_eq!(trace.len(), model.layers.len(), "{}", case.name);
         for ((live, layer), shape) in trace.into_iter().zip(&model.layers).zip(&case.output_shapes_at_batch_128) {

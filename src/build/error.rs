@@ -1,0 +1,34 @@
+//! Why a study could not be built.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::dataset::DatasetError;
+use crate::results::ResultsError;
+use crate::study::StudyError;
+use crate::training::TrainingError;
+use crate::{bundle, engine};
+
+/// What stopped a build.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("cannot resolve {}", path.display())]
+    Path { path: PathBuf, source: std::io::Error },
+    #[error("{} does not end in .yaml: name the bundle's folder with --out", .0.display())]
+    NoExtension(PathBuf),
+    #[error("SOURCE_DATE_EPOCH is `{0}`, but must be a number of seconds; correct or unset it")]
+    SourceDateEpoch(String),
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error(transparent)]
+    Training(#[from] TrainingError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Bundle(#[from] bundle::Error),
+}

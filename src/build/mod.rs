@@ -1,0 +1,250 @@
+//! Builds a bundle from a study: every run trained, measured, rendered, hashed and written.
+
+mod date;
+mod error;
+mod run_log;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use indexmap::IndexMap;
+
+pub use date::report_date;
+pub use error::BuildError;
+pub use run_log::Timing;
+
+use crate::bundle::{self, Files, SeedFiles};
+use crate::claims;
+use crate::dataset::{Mnist, read_labels, write_labels};
+use crate::engine::{DeviceChoice, Engine};
+use crate::paths;
+use crate::report::{Rendition, Templates};
+use crate::results::{Data, EpochResult, ModelFacts, PlanFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
+use crate::study::{Plan, RunPlan, Source};
+use crate::text::Lang;
+use crate::training::{Prepared, Progress, RunCache, check_models, inputs_digest};
+
+/// Multiply-adds of a plan that take as long as one multiply-add of the engine's benchmark. Measured on a CPU; a guess for
+/// a GPU, where small batches wait for launches.
+const CPU_FACTOR: f64 = 1.5;
+const GPU_FACTOR: f64 = 0.25;
+
+/// What to build.
+pub struct Request<'a> {
+    pub study: &'a Path,
+    /// The bundle's folder; by default the study's path without .yaml.
+    pub out: Option<&'a Path>,
+    pub device: DeviceChoice,
+    /// The report's language; by default the study's.
+    pub lang: Option<Lang>,
+    /// Whether to train runs again that are in the run cache.
+    pub fresh: bool,
+}
+
+/// A build with its study, place, data and device checked, ready to train.
+pub struct Job {
+    started: (DateTime<Utc>, Instant),
+    study: PathBuf,
+    out: PathBuf,
+    /// `out` as an absolute path: `.` has no name of its own.
+    place: PathBuf,
+    source: Source,
+    plan: Plan,
+    date: Option<String>,
+    lang: Lang,
+    fresh: bool,
+    data: Mnist,
+    engine: Engine,
+    models: IndexMap<String, ModelFacts>,
+}
+
+/// A bundle that was built.
+pub struct Built {
+    pub report_id: String,
+    /// The bundle's folder, as asked for.
+    pub out: PathBuf,
+    pub seconds: f64,
+    /// What the user should know: claims that rest on nothing, for example.
+    pub notes: Vec<String>,
+}
+
+/// Receives the progress of a build.
+pub trait Listener: Progress {
+    /// A seed of a run starts, with this many steps; `name` is the run's, with the seed if it has several.
+    fn seed_started(&mut self, name: &str, steps: u64);
+    /// A seed of a run ended.
+    fn seed_finished(&mut self, timing: &Timing, result: &SeedResult);
+}
+
+impl Job {
+    /// Checks everything that can be checked before training, and starts the engine.
+    ///
+    /// # Errors
+    /// A study, place, data set or device that cannot be used.
+    pub fn prepare(request: &Request) -> Result<Self, BuildError> {
+        let started = (Utc::now(), Instant::now());
+        let study = request.study.to_owned();
+        let out = request.out.map_or_else(|| study.with_extension(""), Path::to_owned);
+        let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
+        let (source, plan) = claims::load_study(&study)?;
+        let date = report_date(&source.study)?;
+        bundle::check_place(&place)?;
+        if out == study {
+            return Err(BuildError::NoExtension(study));
+        }
+        let data = Mnist::load(&paths::data_dir(&study, source.study.data.as_deref()))?;
+        let engine = Engine::start(request.device, &plan.compute)?;
+        let models = model_facts(&plan);
+        check_models(&engine, &plan, &models)?;
+        let lang = request.lang.unwrap_or(source.study.lang);
+        Ok(Self { started, study, out, place, source, plan, date, lang, fresh: request.fresh, data, engine, models })
+    }
+
+    /// The study file and the bundle's folder, as asked for.
+    pub fn places(&self) -> (&Path, &Path) {
+        (&self.study, &self.out)
+    }
+
+    /// The plan that will be carried out.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The engine that trains.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// About how many seconds a plan takes on this device, if nothing of it is in the run cache.
+    pub fn estimate(&self, plan: &Plan) -> f64 {
+        let factor = if self.engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+        plan.cost() / (self.engine.mult_add_rate() * factor)
+    }
+
+    /// Trains all runs that are not in the run cache, renders the report and writes the bundle.
+    ///
+    /// # Errors
+    /// A training that diverged or cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
+    /// written. Finished runs stay in the run cache.
+    pub fn run(self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
+        let mut cache = RunCache::of_user(&self.place);
+        let Trained { runs, mut files, timings } = self.train(&mut cache, listener)?;
+        let results = self.results(runs, &files)?;
+        files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
+        files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
+        let templates = Templates::built_in();
+        let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
+        let files = bundle::complete(files, &self.source.study, &results, &rendition)?;
+        let seconds = self.started.1.elapsed().as_secs_f64();
+        bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
+        cache.trim();
+        let notes = claims::unmeasured_notes(&self.source, &results);
+        Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes })
+    }
+
+    fn train(&self, cache: &mut RunCache, listener: &mut dyn Listener) -> Result<Trained, BuildError> {
+        let prepared = Prepared::new(&self.engine, &self.data, &self.plan.input);
+        let mut trained = Trained::default();
+        for (name, run) in &self.plan.runs {
+            let mut seeds = Vec::with_capacity(run.seeds.len());
+            for &seed in &run.seeds {
+                seeds.push(self.train_seed(&prepared, run, seed, cache, listener, &mut trained)?);
+            }
+            trained.runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds });
+        }
+        Ok(trained)
+    }
+
+    /// Trains one seed, or takes it from the run cache, and adds its files.
+    fn train_seed(
+        &self,
+        prepared: &Prepared,
+        run: &RunPlan,
+        seed: u64,
+        cache: &mut RunCache,
+        listener: &mut dyn Listener,
+        trained: &mut Trained,
+    ) -> Result<SeedResult, BuildError> {
+        let files = SeedFiles::of_plan(run, seed);
+        let model = &self.plan.models[&run.model];
+        let inputs = inputs_digest(&self.engine.environment, &self.plan.input, model, run, seed);
+        listener.seed_started(&files.to_string(), run.total_steps() as u64);
+        let mut timed = Timed::new(listener, files.to_string(), seed);
+        let outcome = match cache.find(&inputs).filter(|_| !self.fresh) {
+            Some(outcome) => {
+                timed.timing.cached = true;
+                outcome
+            }
+            None => {
+                let outcome = prepared.run(model, run, seed, &mut timed)?;
+                cache.store(&inputs, &outcome);
+                outcome
+            }
+        };
+        let timing = timed.finish();
+        listener.seed_finished(&timing, &outcome.result);
+        trained.timings.push(timing);
+        trained.files.insert(files.predictions(), write_labels(&outcome.predictions));
+        trained.files.insert(files.weights(), outcome.weights);
+        trained.files.insert(files.evidence(), outcome.evidence);
+        Ok(outcome.result)
+    }
+
+    fn results(&self, runs: IndexMap<String, RunResult>, files: &Files) -> Result<Results, BuildError> {
+        let mut results = Results {
+            schema: SCHEMA,
+            environment: self.engine.environment.clone(),
+            data: Data::of(&self.data),
+            models: self.models.clone(),
+            runs,
+            comparisons: IndexMap::new(),
+            digits: IndexMap::new(),
+        };
+        let predictions =
+            |run: &str, seed: u64| read_labels(&files[&SeedFiles::of_plan(&self.plan.runs[run], seed).predictions()]);
+        results.compare(&self.source.study, &self.data.test, predictions)?;
+        Ok(results)
+    }
+}
+
+/// The outcome of all runs.
+#[derive(Default)]
+struct Trained {
+    runs: IndexMap<String, RunResult>,
+    files: Files,
+    timings: Vec<Timing>,
+}
+
+/// Measures how long a seed's epochs take while passing its progress on.
+struct Timed<'a> {
+    listener: &'a mut dyn Listener,
+    started: Instant,
+    epoch_started: Instant,
+    timing: Timing,
+}
+
+impl<'a> Timed<'a> {
+    fn new(listener: &'a mut dyn Listener, run: String, seed: u64) -> Self {
+        let now = Instant::now();
+        let timing = Timing { run, seed, ..Timing::default() };
+        Self { listener, started: now, epoch_started: now, timing }
+    }
+
+    fn finish(mut self) -> Timing {
+        self.timing.seconds = run_log::milliseconds(self.started.elapsed());
+        self.timing
+    }
+}
+
+impl Progress for Timed<'_> {
+    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
+        self.listener.step(epoch, step, steps);
+    }
+
+    fn epoch(&mut self, result: &EpochResult) {
+        self.timing.epoch_seconds.push(run_log::milliseconds(self.epoch_started.elapsed()));
+        self.epoch_started = Instant::now();
+        self.listener.epoch(result);
+    }
+}

@@ -1,0 +1,67 @@
+//! run-log.json: what is true of this build alone, such as times and the host. The Report ID does not cover it.
+
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::Job;
+use crate::engine::Engine;
+
+/// How long one seed of a run took.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Timing {
+    /// The run's name, with the seed if it has several.
+    pub run: String,
+    pub seed: u64,
+    pub seconds: f64,
+    /// Seconds of each epoch, evaluation included; empty if the run came from the run cache.
+    pub epoch_seconds: Vec<f64>,
+    /// Whether the run came from the run cache.
+    #[serde(rename = "kept")]
+    pub cached: bool,
+}
+
+#[derive(Serialize)]
+struct RunLog {
+    started: String,
+    finished: String,
+    seconds: f64,
+    host: String,
+    cpu: String,
+    cpu_count: usize,
+    /// The most memory that the process used; absent where the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory_mib: Option<u64>,
+    study: String,
+    out: String,
+    runs: Vec<Timing>,
+}
+
+/// The bytes of a build's run-log.json.
+pub(super) fn bytes(job: &Job, seconds: f64, runs: Vec<Timing>) -> Vec<u8> {
+    let log = RunLog {
+        started: job.started.0.to_rfc3339_opts(SecondsFormat::Secs, true),
+        finished: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+        seconds,
+        host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
+        cpu: Engine::cpu_model(),
+        cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
+        peak_memory_mib: peak_memory_mib(),
+        study: job.study.display().to_string(),
+        out: job.place.display().to_string(),
+        runs,
+    };
+    (serde_json::to_string_pretty(&log).expect("finite numbers and strings") + "\n").into_bytes()
+}
+
+/// Seconds, to three decimals.
+pub(super) fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn peak_memory_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().strip_suffix(" kB")?;
+    kib.parse::<u64>().ok().map(|kib| kib / 1024)
+}

@@ -1,0 +1,52 @@
+//! How much is read of a bundle that somebody else made.
+
+/// Bytes of a file. The weights of the largest network that studies train have 5 MB, a run's evidence a few times that.
+pub(super) const MAX_FILE: u64 = 256 << 20;
+/// Bytes of all files together: all are in memory at once.
+pub(super) const MAX_TOTAL: u64 = 1 << 30;
+/// Bytes of a zip. Its headers need room too, so that a bundle at `MAX_TOTAL` still fits.
+pub(super) const MAX_ZIP: u64 = MAX_TOTAL + MAX_TOTAL / 16;
+/// Files. A bundle has three for each trained network, and its figures.
+pub(super) const MAX_FILES: usize = 10_000;
+/// Levels of folders. A bundle has one; a bundle packed by hand may have one more.
+pub(super) const MAX_DEPTH: usize = 4;
+/// Bytes of a path in a bundle: the longest name that common file systems take.
+pub(super) const MAX_PATH: usize = 255;
+/// How many times its packed size a file may unpack to, against zip bombs. Text unpacks to 10 to 20 times.
+pub(super) const MAX_RATIO: u64 = 200;
+/// A file of at most this size may have any ratio: 10,000 equal predictions pack to a few bytes.
+pub(super) const ANY_RATIO: u64 = 1 << 20;
+
+/// A file or a bundle beyond the limits.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{file} is too large for a bundle (at most {} MiB a file, {} MiB and {MAX_FILES} files in all)",
+    MAX_FILE >> 20,
+    MAX_TOTAL >> 20
+)]
+pub struct TooLarge {
+    /// The file that goes beyond them.
+    pub file: String,
+}
+
+/// Counts what was read, and stops beyond the limits.
+#[derive(Default)]
+pub(super) struct Budget {
+    bytes: u64,
+    files: usize,
+}
+
+impl Budget {
+    /// Takes one file of `size` bytes; `name` is for the error.
+    ///
+    /// # Errors
+    /// A file or a total beyond the limits.
+    pub(super) fn take(&mut self, size: u64, name: impl FnOnce() -> String) -> Result<(), TooLarge> {
+        self.bytes = self.bytes.saturating_add(size);
+        self.files += 1;
+        if size > MAX_FILE || self.bytes > MAX_TOTAL || self.files > MAX_FILES {
+            return Err(TooLarge { file: name() });
+        }
+        Ok(())
+    }
+}

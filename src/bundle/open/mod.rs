@@ -1,0 +1,47 @@
+//! Opens a bundle that somebody else made: nothing in it is trusted, and nothing is written to disk.
+
+mod folder;
+mod zip;
+
+use std::fs;
+use std::path::Path;
+
+use super::{
+    Bundle, CRATE, Error, Files, INDEX, Listed, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums, stated_sizes,
+};
+
+/// Opens a folder or a zip.
+pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
+    let meta = fs::metadata(path).map_err(Error::read(path))?;
+    let mut problems = Vec::new();
+    let mut files = if meta.is_dir() {
+        folder::read(path, &mut problems)?
+    } else if meta.is_file() {
+        zip::read(path, &mut problems)?
+    } else {
+        return Err(Error::NotAFile(path.to_owned()));
+    };
+    if ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
+        return Err(Error::NotABundle(path.to_owned()));
+    }
+    // SHA256SUMS does not list the copy of the report for static hosts.
+    if let Some(index) = files.remove(INDEX)
+        && files.get(REPORT) != Some(&index)
+    {
+        problems.push(format!("{INDEX} is not a copy of {REPORT}"));
+    }
+    // Only a zip may leave files out: a file that is missing in a folder was lost.
+    let left_out = if meta.is_file() { left_out(&files) } else { Listing::new() };
+    Ok(Bundle { path: path.to_owned(), files, problems, left_out })
+}
+
+/// The files that SHA256SUMS lists in optional folders of which nothing is there.
+fn left_out(files: &Files) -> Listing {
+    let sums = files.get(SUMS).and_then(|sums| Sums::parse(std::str::from_utf8(sums).ok()?).ok());
+    let sizes = files.get(CRATE).map(|bytes| stated_sizes(bytes)).unwrap_or_default();
+    let is_absent = |folder: &&str| !files.keys().any(|path| path.starts_with(*folder));
+    let absent: Vec<&str> = OPTIONAL.into_iter().filter(is_absent).collect();
+    let stated = sums.map(|sums| sums.0).unwrap_or_default().into_iter();
+    let left_out = stated.filter(|(path, _)| absent.iter().any(|folder| path.starts_with(folder)));
+    left_out.map(|(path, sha256)| (path.clone(), Listed { sha256, bytes: sizes.get(&path).copied() })).collect()
+}

@@ -1,0 +1,153 @@
+//! Reads a bundle's zip.
+//!
+//! A zip that cannot be read, or is beyond the limits, is an error. What can be read but does not belong in a bundle is a
+//! problem, which rung `files` reports.
+
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
+
+use crate::bundle::error::ZipError;
+use crate::bundle::limits::{ANY_RATIO, Budget, MAX_FILES, MAX_RATIO, MAX_ZIP};
+use crate::bundle::{Error, Files, SUMS, is_valid_path};
+
+/// Bytes of the record that ends a zip, without its comment.
+const END_SIZE: usize = 22;
+const END_MAGIC: &[u8; 4] = b"PK\x05\x06";
+/// The bits of a Unix mode that tell plain files and folders from links and devices.
+const FILE_TYPE: u32 = 0o170_000;
+const PLAIN: u32 = 0o100_000;
+const FOLDER: u32 = 0o040_000;
+
+type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
+
+/// Reads a zip's files; what does not belong in a bundle is added to `problems`.
+pub(super) fn read(path: &Path, problems: &mut Vec<String>) -> Result<Files, Error> {
+    let refused = |source| Error::Zip { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(Error::read(path))?.len();
+    if size > MAX_ZIP {
+        return Err(refused(ZipError::Size));
+    }
+    let bytes = std::fs::read(path).map_err(Error::read(path))?;
+    unpack(&bytes, problems).map_err(refused)
+}
+
+fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, ZipError> {
+    let mut archive = open(bytes, problems)?;
+    check_limits(&archive)?;
+    if let Err(e) = archive.validate_header_consistency() {
+        problems.push(format!("the zip contradicts itself: {}", reason(&e)));
+    }
+    let (mut files, mut folders) = (Files::new(), BTreeSet::new());
+    for i in 0..archive.len() {
+        match read_entry(&mut archive, i) {
+            Ok((name, Some(content))) => drop(files.insert(name, content)),
+            Ok((name, None)) => drop(folders.insert(name)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for folder in folders {
+        if !files.keys().any(|path| path.starts_with(&folder)) {
+            problems.push(format!("{}: an empty folder", folder.trim_end_matches('/')));
+        }
+    }
+    problems.extend(same_but_for_case(&files));
+    Ok(without_top_folder(files))
+}
+
+/// Finds the list of entries; bytes after its end are a problem.
+fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, ZipError> {
+    let from = bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
+    let end = bytes[from..].windows(END_MAGIC.len()).rposition(|w| w == END_MAGIC).map(|at| from + at);
+    let end = end.filter(|at| at + END_SIZE <= bytes.len()).ok_or(ZipError::NotAZip(None))?;
+    let u16_at = |at: usize| u16::from_le_bytes([bytes[end + at], bytes[end + at + 1]]);
+    let u32_at = |at: usize| u64::from(u16_at(at)) + (u64::from(u16_at(at + 2)) << 16);
+    let (entries, list_size, list_start, comment) = (u16_at(10), u32_at(12), u32_at(16), usize::from(u16_at(20)));
+    // Checked before the list is read, which takes memory for each entry that it claims.
+    if usize::from(entries) > MAX_FILES {
+        return Err(ZipError::TooManyEntries(entries));
+    }
+    // A list in another place than the record gives would be another zip to another program.
+    if u16_at(4) != 0 || u16_at(6) != 0 || list_start + list_size != end as u64 {
+        return Err(ZipError::NotAZip(None));
+    }
+    let after = bytes.len() - end - END_SIZE;
+    if after > 0 {
+        problems.push(format!("{after} bytes after the zip's end"));
+    }
+    let whole = if after == comment { bytes } else { &bytes[..end + END_SIZE] };
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    ZipArchive::with_config(config, Cursor::new(whole)).map_err(|e| ZipError::NotAZip(Some(reason(&e))))
+}
+
+/// Checks the sizes that the entries claim before anything is unpacked.
+fn check_limits(archive: &Archive) -> Result<(), ZipError> {
+    let mut budget = Budget::default();
+    for i in 0..archive.len() {
+        let entry = archive.by_index_data(i).map_err(|e| ZipError::List(reason(&e)))?;
+        let name = || String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let (size, packed) = (entry.size(), entry.compressed_size());
+        budget.take(size, || format!("{:?}", name()))?;
+        if size > ANY_RATIO && size / MAX_RATIO > packed {
+            return Err(ZipError::Bomb { name: name(), packed, size });
+        }
+    }
+    Ok(())
+}
+
+/// Unpacks an entry: its name and content, or a folder's name alone. Fails with the problem.
+fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>>), String> {
+    let entry = archive.by_index_data(i).map_err(|e| reason(&e))?;
+    let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+    if entry.encrypted() {
+        return Err(format!("{name:?} is encrypted"));
+    }
+    let is_folder = name.ends_with('/');
+    let file_type = entry.unix_mode().map_or(0, |mode| mode & FILE_TYPE);
+    if file_type != 0 && file_type != if is_folder { FOLDER } else { PLAIN } {
+        return Err(format!("{name:?} is a link or special file, not a plain file"));
+    }
+    if !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
+        return Err(format!("{name:?} is not a valid file name in a bundle"));
+    }
+    let size = entry.size();
+    if is_folder {
+        return if size == 0 { Ok((name, None)) } else { Err(format!("{name:?} is a folder with content")) };
+    }
+    let file = archive.by_index(i).map_err(|e| format!("{name}: {}", reason(&e)))?;
+    let mut bytes = Vec::new();
+    // One byte more than claimed shows a longer file without reading it whole.
+    file.take(size + 1).read_to_end(&mut bytes).map_err(|e| format!("{name}: damaged: {e}"))?;
+    if bytes.len() as u64 != size {
+        return Err(format!("{name}: damaged: its size is not the {size} bytes that the zip lists"));
+    }
+    Ok((name, Some(bytes)))
+}
+
+/// Names that are one name to some systems.
+fn same_but_for_case(files: &Files) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let twice = files.keys().filter(|path| !seen.insert(path.to_ascii_lowercase()));
+    twice.map(|path| format!("{path}: another name differs only by case")).collect()
+}
+
+/// A bundle packed by hand is often below a folder of its name, which is removed from the paths.
+fn without_top_folder(files: Files) -> Files {
+    let Some(top) = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/")) else {
+        return files;
+    };
+    if files.contains_key(&format!("{top}{SUMS}")) && files.keys().all(|path| path.starts_with(&top)) {
+        files.into_iter().map(|(path, bytes)| (path[top.len()..].to_owned(), bytes)).collect()
+    } else {
+        files
+    }
+}
+
+/// The library's message without its own prefix.
+fn reason(error: &zip::result::ZipError) -> String {
+    let text = error.to_string();
+    text.trim_start_matches("header inconsistency detected: ").to_owned()
+}

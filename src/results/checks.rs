@@ -1,0 +1,121 @@
+//! Checks of a results.json that anybody may have written: values that no training can give.
+
+use thiserror::Error;
+
+use super::digits::is_base64;
+use super::{EpochResult, Pair, Results, RunResult, SCHEMA, SeedResult};
+
+/// A larger mean cross-entropy comes from a training that diverged; drawing it would take forever.
+const MAX_LOSS: f64 = 1e6;
+/// More test images would keep the statistics busy forever.
+const MAX_TEST_IMAGES: usize = 1_000_000;
+
+/// Why a results.json cannot be used, or why results cannot be completed.
+#[derive(Debug, Error)]
+pub enum ResultsError {
+    #[error("is not JSON: {0}")]
+    Json(serde_json::Error),
+    #[error("schema {} is not {SCHEMA}, the one this program reads", found.map_or("none".to_owned(), |s| s.to_string()))]
+    Schema { found: Option<u64> },
+    #[error("does not follow the schema: {0}")]
+    Form(serde_json::Error),
+    #[error("{0} test images: at least 2 and at most {MAX_TEST_IMAGES} are supported")]
+    TestImages(usize),
+    #[error("run {run}: {problem}")]
+    Run { run: String, problem: RunProblem },
+    #[error("comparison {0} is not of two runs with paired seeds")]
+    Comparison(String),
+    #[error("comparison {name} does not count {images} test images")]
+    Pairs { name: String, images: usize },
+    #[error("digit {0} is not an image")]
+    Digit(String),
+    #[error("comparison {name}: unknown run {run}")]
+    UnknownRun { name: String, run: String },
+    #[error("predictions of run {run}, seed {seed}")]
+    Predictions { run: String, seed: u64, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("there is no test image {0}")]
+    NoTestImage(usize),
+}
+
+/// What is wrong with a run's results.
+#[derive(Debug, Error)]
+pub enum RunProblem {
+    #[error("has no seeds")]
+    NoSeeds,
+    #[error("has no epochs")]
+    NoEpochs,
+    #[error("epoch {0}: loss out of range")]
+    Loss(usize),
+    #[error("epoch {0}: more correct images than images")]
+    Correct(usize),
+    #[error("a class has no test images in the confusion matrix")]
+    EmptyClass,
+    #[error("the confusion matrix does not count {0} test images")]
+    Confusion(usize),
+}
+
+/// Whether a value can be the loss of a training that did not diverge.
+pub fn is_loss(x: f64) -> bool {
+    (0.0..=MAX_LOSS).contains(&x)
+}
+
+/// The sum of counts that anybody may have written; none if it overflows.
+fn total(counts: &[usize]) -> Option<usize> {
+    counts.iter().try_fold(0usize, |sum, n| sum.checked_add(*n))
+}
+
+/// Checks what the types alone do not hold.
+pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
+    let images = results.data.test_images;
+    if !(2..=MAX_TEST_IMAGES).contains(&images) {
+        return Err(ResultsError::TestImages(images));
+    }
+    for (name, run) in &results.runs {
+        check_run(run, images).map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
+    }
+    for (name, comparison) in &results.comparisons {
+        let known = |run: &String| results.runs.contains_key(run);
+        if !known(&comparison.run) || !known(&comparison.against) || comparison.pairs.is_empty() {
+            return Err(ResultsError::Comparison(name.clone()));
+        }
+        let counts = |p: &Pair| total(&[p.both, p.only_run, p.only_against, p.neither]);
+        if comparison.pairs.iter().any(|p| counts(p) != Some(images)) {
+            return Err(ResultsError::Pairs { name: name.clone(), images });
+        }
+    }
+    match results.digits.iter().find(|(image, png)| image.parse::<usize>().is_err() || !is_base64(png)) {
+        Some((image, _)) => Err(ResultsError::Digit(image.clone())),
+        None => Ok(()),
+    }
+}
+
+fn check_run(run: &RunResult, images: usize) -> Result<(), RunProblem> {
+    if run.seeds.is_empty() {
+        return Err(RunProblem::NoSeeds);
+    }
+    for seed in &run.seeds {
+        if seed.epochs.is_empty() {
+            return Err(RunProblem::NoEpochs);
+        }
+        seed.epochs.iter().try_for_each(|epoch| check_epoch(seed, epoch))?;
+        if seed.confusion.iter().any(|row| total(row).is_none_or(|n| n == 0)) {
+            return Err(RunProblem::EmptyClass);
+        }
+        if total(seed.confusion.as_flattened()) != Some(images) {
+            return Err(RunProblem::Confusion(images));
+        }
+    }
+    Ok(())
+}
+
+fn check_epoch(seed: &SeedResult, e: &EpochResult) -> Result<(), RunProblem> {
+    let mut sets = e.train_eval.iter().chain(&e.held_out).chain([&e.test]);
+    let mut losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.notes_loss]);
+    if !losses.all(is_loss) {
+        Err(RunProblem::Loss(e.epoch))
+    } else if sets.any(|s| s.images == 0 || s.correct > s.images) {
+        Err(RunProblem::Correct(e.epoch))
+    } else {
+        Ok(())
+    }
+}

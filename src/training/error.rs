@@ -1,0 +1,31 @@
+//! Why a training could not be finished.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::engine;
+use crate::tensors::TensorError;
+
+/// A training that diverged, or that this machine cannot do.
+#[derive(Debug, Error)]
+pub enum TrainingError {
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error("training of `{run}` (seed {seed}): {reason}")]
+    Libtorch { run: String, seed: u64, reason: String },
+    #[error("test loss of `{run}` became {loss} after epoch {epoch}: lower its learning rate")]
+    Diverged { run: String, loss: f64, epoch: usize },
+    #[error("cannot create a temporary folder (set TMPDIR to a folder with room)")]
+    TemporaryFolder(#[source] std::io::Error),
+    #[error("cannot write {} (set TMPDIR to a folder with room)", path.display())]
+    TemporaryFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot read {}", path.display())]
+    Reread { path: PathBuf, source: std::io::Error },
+    #[error("{}", path.display())]
+    Tensors { path: PathBuf, source: TensorError },
+    #[error("{images} images through the live `{model}`: {reason}")]
+    Trace { images: usize, model: String, reason: String },
+    #[error("the live `{model}` differs from its layers' arithmetic: {difference}; this is a fault of the program")]
+    Shapes { model: String, difference: String },
+}

@@ -1,0 +1,24 @@
+//! Digests of what a seed's outcome depends on.
+
+use crate::dataset::Mnist;
+use crate::digest::sha256_hex;
+use crate::engine::Environment;
+use crate::model::Model;
+use crate::study::{Input, RunPlan};
+
+/// The digest of everything that one seed's outcome depends on: environment (with the version of the program's
+/// arithmetic), data, input, layers and plan. The program's source is left out, so that a later version can render a
+/// bundle again and keep its evidence.
+pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, run: &RunPlan, seed: u64) -> String {
+    let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
+    let data: Vec<_> = Mnist::hashes().collect();
+    // The outcome does not depend on the model's name or on the run's other seeds.
+    let plan = RunPlan { model: String::new(), seeds: vec![seed], ..run.clone() };
+    let parts = (environment, data, input, layers, plan);
+    sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
+}
+
+/// The SHA-256 of a choice of images: their indices as little-endian u32.
+pub fn subset_sha256(chosen: &[u32]) -> String {
+    sha256_hex(&chosen.iter().flat_map(|i| i.to_le_bytes()).collect::<Vec<u8>>())
+}

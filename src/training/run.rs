@@ -1,0 +1,164 @@
+//! One seed of a run: trained, evaluated after each epoch, measured.
+
+use super::evidence::EvidenceRecorder;
+use super::{Progress, SeedOutcome, TrainingError, inputs_digest, subset_sha256};
+use crate::dataset::{Mnist, validation_images};
+use crate::digest::sha256_hex;
+use crate::engine::{self, DeviceDataset, Engine, Network, Observer, Trainer, caught, learning_rate};
+use crate::model::Model;
+use crate::results::{EpochResult, Evaluated, Evaluation, SeedResult, confusion, is_loss, misread};
+use crate::study::{Input, RunPlan};
+use crate::tensors::to_safetensors;
+
+/// The engine and the data, with the test set on the device: what every run needs.
+pub struct Prepared<'a> {
+    pub engine: &'a Engine,
+    pub data: &'a Mnist,
+    pub input: &'a Input,
+    test: DeviceDataset,
+}
+
+/// Training images on the device, with their labels.
+type Labelled = (DeviceDataset, Vec<u8>);
+
+impl<'a> Prepared<'a> {
+    /// Sends the test set to the device.
+    pub fn new(engine: &'a Engine, data: &'a Mnist, input: &'a Input) -> Self {
+        let all: Vec<u32> = (0..data.test.len() as u32).collect();
+        Self { engine, data, input, test: DeviceDataset::new(engine, &data.test, &all) }
+    }
+
+    /// Evaluates a network on the test set.
+    pub fn test(&self, network: &Network) -> Evaluation {
+        Evaluation::of(&engine::evaluate(network, &self.test, self.input), &self.data.test.labels)
+    }
+
+    /// Evaluates a network on its training images and on its validation set, each if the run's plan asks for it.
+    pub fn evaluate_beside_test(&self, network: &Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
+        let train = run.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
+        [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
+    }
+
+    /// Trains one seed of a run and measures it.
+    ///
+    /// # Errors
+    /// A training that diverged, or that libtorch cannot do on this machine.
+    pub fn run(
+        &self,
+        model: &Model,
+        run: &RunPlan,
+        seed: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<SeedOutcome, TrainingError> {
+        caught(|| self.train(model, run, seed, progress))
+            .unwrap_or_else(|reason| Err(TrainingError::Libtorch { run: run.name.clone(), seed, reason }))
+    }
+
+    fn train(
+        &self,
+        model: &Model,
+        run: &RunPlan,
+        seed: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<SeedOutcome, TrainingError> {
+        let chosen = run.choose(&self.data.train.labels, seed);
+        let train = self.labelled(&chosen);
+        let mut trainer = Trainer::new(self.engine, model, run, self.input, &train.0, seed);
+        let initial = to_safetensors(&trainer.network().tensors());
+        let mut watch = Watch {
+            prepared: self,
+            run,
+            train: &train,
+            validation: self.validation_set(run),
+            progress,
+            recorder: EvidenceRecorder::new(run)?,
+            epochs: vec![],
+            last: None,
+        };
+        trainer.run(&mut watch)?;
+        let Watch { epochs, last, recorder, .. } = watch;
+        let last = last.expect("a run has at least one epoch");
+        let digest = inputs_digest(&self.engine.environment, self.input, model, run, seed);
+        let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
+        let weights = to_safetensors(&trainer.network().tensors());
+        let result = SeedResult {
+            seed,
+            subset_sha256: subset_sha256(&chosen),
+            initial_weights_sha256: sha256_hex(&initial),
+            weights_sha256: sha256_hex(&weights),
+            epochs,
+            confusion: confusion(&last.predictions, &self.data.test.labels),
+            misread: misread(&last, &self.data.test.labels),
+            test_loss: last.loss(),
+            notes_loss: last.notes_loss(run.batch_size),
+            chain,
+        };
+        Ok(SeedOutcome { result, predictions: last.predictions, weights, evidence })
+    }
+
+    fn labelled(&self, chosen: &[u32]) -> Labelled {
+        let labels = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
+        (DeviceDataset::new(self.engine, &self.data.train, chosen), labels)
+    }
+
+    fn validation_set(&self, run: &RunPlan) -> Option<Labelled> {
+        let chosen = validation_images(self.data.train.len(), run.hold_out);
+        (!chosen.is_empty()).then(|| self.labelled(&chosen))
+    }
+
+    fn evaluated(&self, network: &Network, (images, labels): &Labelled) -> Evaluated {
+        evaluated(&Evaluation::of(&engine::evaluate(network, images, self.input), labels), labels)
+    }
+}
+
+/// Evaluates after each epoch, records evidence and reports progress.
+struct Watch<'a, 'b> {
+    prepared: &'a Prepared<'a>,
+    run: &'a RunPlan,
+    train: &'a Labelled,
+    validation: Option<Labelled>,
+    progress: &'b mut dyn Progress,
+    recorder: EvidenceRecorder<'a>,
+    epochs: Vec<EpochResult>,
+    /// The evaluation of the test set after the last epoch so far.
+    last: Option<Evaluation>,
+}
+
+impl Observer for Watch<'_, '_> {
+    type Error = TrainingError;
+
+    fn step(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
+        let steps = self.run.steps_per_epoch();
+        if let Some(before) = trainer.done().checked_sub(1) {
+            self.progress.step(before / steps + 1, before % steps + 1, steps);
+        }
+        self.recorder.step(trainer)
+    }
+
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, TrainingError> {
+        let run = self.run;
+        let train_eval = run.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
+        let held_out = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
+        let evaluation = self.prepared.test(network);
+        let test = evaluated(&evaluation, &self.prepared.data.test.labels);
+        if !is_loss(train_loss) || !is_loss(test.loss) {
+            return Err(TrainingError::Diverged { run: run.name.clone(), loss: test.loss, epoch });
+        }
+        let lr = last_learning_rate(run, epoch);
+        let result = EpochResult { epoch, lr, train_loss, train_eval, held_out, test };
+        self.progress.epoch(&result);
+        self.epochs.push(result);
+        self.last = Some(evaluation);
+        Ok(!run.stops_at(train_loss))
+    }
+}
+
+/// The learning rate of an epoch's last step; epochs count from 1.
+pub fn last_learning_rate(run: &RunPlan, epoch: usize) -> f64 {
+    let steps = run.steps_per_epoch();
+    learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps)
+}
+
+fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {
+    Evaluated { images: labels.len(), correct: e.correct(labels), loss: e.loss() }
+}

@@ -1,0 +1,23 @@
+//! Which source files decide the outcome of a training. build.rs takes their digest, which is part of the run cache's key:
+//! changing a template, a sentence or the command line does not retrain, changing the arithmetic does.
+
+/// Files and folders, relative to the repository.
+pub const COMPUTING: &[&str] = &[
+    "Cargo.lock",
+    "src/dataset",
+    "src/engine",
+    "src/model",
+    "src/results",
+    "src/rng.rs",
+    "src/study/optimizer.rs",
+    "src/study/plan.rs",
+    "src/study/schedule.rs",
+    "src/study/spec.rs",
+    "src/tensors.rs",
+    "src/training",
+];
+
+/// Whether a file, relative to the repository, decides the outcome of a training.
+pub fn computes(file: &str) -> bool {
+    COMPUTING.iter().any(|part| file == *part || file.strip_prefix(part).is_some_and(|rest| rest.starts_with('/')))
+}

@@ -1,0 +1,121 @@
+//! What a rung finds, and what follows for the whole verification.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::About;
+use crate::bundle::Bundle;
+use crate::changes::{Change, changes};
+use crate::exit_code::ExitCode;
+use crate::rung::Rung;
+
+/// The result of a rung. A rung that was not checked never counts as passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Everything that the rung checks is right.
+    Passed,
+    /// Something is wrong.
+    Failed,
+    /// Not asked for, or not possible here.
+    NotChecked,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "FAILED",
+            Self::NotChecked => "not checked",
+        })
+    }
+}
+
+/// One rung's result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The rung.
+    pub rung: Rung,
+    /// Its result.
+    pub status: Status,
+    /// What was checked, every difference found, or why nothing was checked.
+    pub details: Vec<String>,
+}
+
+/// A bundle's verification.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verification {
+    /// The bundle's folder or zip.
+    pub path: String,
+    /// `None` without SHA256SUMS.
+    pub report_id: Option<String>,
+    /// The last rung asked for.
+    pub upto: Rung,
+    /// What the bundle says of itself.
+    #[serde(flatten)]
+    pub about: About,
+    /// One for each rung, cheapest first.
+    pub steps: Vec<Step>,
+}
+
+impl Verification {
+    /// Success if every rung asked for passed; a difference if one failed; otherwise a failure to check.
+    pub fn exit_code(&self) -> ExitCode {
+        if self.asked(Status::Failed).next().is_some() {
+            ExitCode::Difference
+        } else if self.asked(Status::NotChecked).next().is_some() {
+            ExitCode::Failure
+        } else {
+            ExitCode::Success
+        }
+    }
+
+    /// The rungs asked for that have this status, in their order.
+    pub fn asked(&self, status: Status) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |step| step.rung <= self.upto && step.status == status)
+    }
+
+    pub(super) fn new(path: &Path, bundle: &Bundle, about: About, upto: Rung, steps: Vec<Step>) -> Self {
+        Self { path: path.display().to_string(), report_id: bundle.report_id(), upto, about, steps }
+    }
+}
+
+/// What a rung's check returns.
+pub(super) enum Outcome {
+    /// With what was checked.
+    Passed(Vec<String>),
+    /// With every difference.
+    Failed(Vec<String>),
+    /// With the reason.
+    NotChecked(String),
+}
+
+impl Outcome {
+    /// Failed if there are differences, otherwise passed with a statement.
+    pub(super) fn of(differences: Vec<String>, passed: impl Into<String>) -> Self {
+        if differences.is_empty() { Self::Passed(vec![passed.into()]) } else { Self::Failed(differences) }
+    }
+
+    pub(super) fn step(self, rung: Rung) -> Step {
+        let (status, details) = match self {
+            Self::Passed(details) => (Status::Passed, details),
+            Self::Failed(details) => (Status::Failed, details),
+            Self::NotChecked(why) => (Status::NotChecked, vec![why]),
+        };
+        Step { rung, status, details }
+    }
+}
+
+/// The keys under which two JSON values differ, `models.slim.parameters`, at most five.
+pub(super) fn json_differences<T: Serialize>(what: &str, stated: &T, found: &T) -> Vec<String> {
+    const MOST: usize = 5;
+    let changes = changes(what, stated, found);
+    let describe = |c: &Change| format!("{}: the bundle has {}, the recomputed value is {}", c.what, c.a, c.b);
+    let mut differences: Vec<String> = changes.iter().take(MOST).map(describe).collect();
+    if changes.len() > MOST {
+        differences.push(format!("{what}: {} more differences", changes.len() - MOST));
+    }
+    differences
+}
