@@ -1,13 +1,13 @@
-"""Our training against PyTorch's, in pairs: `make bench`. Writes RESULTS.md beside this file.
+"""Compares the training speed with PyTorch's, in pairs: `make bench`. Writes RESULTS.md beside this file.
 
-Each round runs ours and one peer one after the other, for every peer; a peer's figure is the median over the rounds of
-its time over ours. Before that, without dropout, every peer's losses must agree with ours, so that the same work is
-timed. Owns the comparison; the peers are in peers.py, ours is examples/bench_training.rs.
+A round runs our program and one peer directly after each other, for every peer. A peer's figure is the median over the rounds
+of its time divided by ours. Before that, every peer's losses without dropout must agree with ours, so that the same work is
+timed. The peers are in peers.py; our program is examples/bench_training.rs.
 
     bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N]
 
-N images an epoch are timed: 1,280 on a CPU, all 60,000 on a GPU, where ten steps take no time worth a clock. Losses are
-compared over 1,280 in any case: rounding errors grow with the steps.
+An epoch that is timed has N images. The default is 1,280 on a CPU and all 60,000 on a GPU, where ten steps are too short to
+time. Losses are always compared over 1,280 images, because rounding errors grow with the steps.
 """
 
 import argparse
@@ -30,12 +30,12 @@ PEERS = {
     "tensor": "eager, the data as one tensor",
     "compile": "torch.compile of that",
 }
-# Relative, of an epoch's mean loss.
+# Maximum relative difference of an epoch's mean loss.
 LOSS_TOLERANCE = 1e-3
 
 
 def command(words, device):
-    """The last line that a program prints, as JSON."""
+    """Runs a program. Returns the last line that it prints, parsed as JSON."""
     environment = dict(os.environ, DEVICE=device)
     done = subprocess.run([str(w) for w in words], capture_output=True, text=True, env=environment)
     if done.returncode != 0:
@@ -44,12 +44,12 @@ def command(words, device):
 
 
 def seconds(result):
-    """An epoch's time, the first left out: it warms up."""
+    """The median time of an epoch in seconds, without the first epoch, which warms up."""
     return statistics.median(result["seconds"][1:])
 
 
 def sgemm_rate(device):
-    """PyTorch's own product of two matrices, in 10^9 floating-point operations a second."""
+    """The speed of PyTorch's matrix product, in 10^9 floating-point operations per second."""
     code = (
         "import torch, time, json\n"
         f"a = torch.randn(2048, 2048, device='{device}')\n"
@@ -72,7 +72,7 @@ def flops(run):
 
 
 def cpu():
-    """The CPU's model."""
+    """The CPU's model name."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
@@ -80,7 +80,7 @@ def cpu():
 
 
 def study_of(images, folder):
-    """The study with as many images, alone in a folder; many need one epoch to warm up and one to time, few more."""
+    """Writes the study with this number of images into a new folder. With few images, more epochs are timed."""
     text = STUDY.read_text()
     assert "{first: 1280}" in text and "epochs: 4" in text, "benches/study.yaml has changed"
     if images > 1280:
@@ -91,24 +91,24 @@ def study_of(images, folder):
 
 
 def milliseconds(step):
-    """Three digits where a step takes few of them."""
+    """Seconds as milliseconds; two decimals below 10 ms."""
     return f"{1000 * step:.{0 if step >= 0.01 else 2}f}"
 
 
 def table(rows, given, images, rate, environment, torch, threads):
-    """The networks measured so far, as Markdown."""
+    """The results so far as Markdown."""
     lines = [
         "# Training speed against PyTorch",
         "",
-        "Written by `make bench`, which makes these figures anew: training images a second at batch 128, and the time of each",
-        "peer over ours (above 1: we are faster), the median of the pairs with the smallest and the largest.",
+        "`make bench` writes this file. It has our training speed in images per second at batch size 128, and each peer's time",
+        "divided by ours (above 1: we are faster): the median of the pairs, with the smallest and the largest in brackets.",
         "",
-        f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu()}, {os.cpu_count()} cores; device `{given.device}`; {images:,} images an epoch, {given.rounds} rounds",
+        f"- {time.strftime('%Y-%m-%d', time.gmtime())}, {cpu()}, {os.cpu_count()} cores; device `{given.device}`; {images:,} images per epoch, {given.rounds} rounds",
         f"- ours: {environment}",
-        f"- peers: PyTorch {torch}, {threads} threads, as it chooses its kernels itself",
-        f"- PyTorch's own product of matrices: {rate:.0f} · 10⁹ operations a second",
+        f"- peers: PyTorch {torch}, {threads} threads, with the kernels that PyTorch chooses",
+        f"- PyTorch's matrix product: {rate:.0f} · 10⁹ operations per second",
         "",
-        "| network | images/s, ours | " + " | ".join(PEERS.values()) + " | a step, ms | its operations at the product's rate, ms | losses differ by |",
+        "| network | our images/s | " + " | ".join(PEERS.values()) + " | our step, ms | same operations at the speed of the matrix product, ms | losses differ by |",
         "|:---|---:|" + "---:|" * len(PEERS) + "---:|---:|---:|",
     ]
     for run, speed, ratios, step, ideal, worst in rows:
@@ -159,7 +159,7 @@ def main():
         step = statistics.median(own) / math.ceil(images / 128)
         rows.append((run, images / statistics.median(own), ratios, step, flops(run) / rate, worst))
         details = (mine["environment"], other["torch"], other["threads"])
-        # After each network, so that a benchmark cut short leaves what it measured.
+        # Write after each network, so that an interrupted benchmark keeps its results.
         text = table(rows, given, images, rate, *details)
         (HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")).write_text(text)
     print(text)

@@ -1,7 +1,7 @@
-"""How a build's time grows with images, epochs, parameters and seeds: `python3 benches/growth.py`. Prints a table.
+"""Measures how the time of a build grows with images, epochs, parameters and seeds: `python3 benches/growth.py`.
 
-Each line builds the same small study with one thing two and four times as large, and takes the seconds of training out of
-run-log.json: `build` also evaluates the 10,000 test images after each epoch. Also measures the peak memory of the largest.
+Each line of the table builds the same small study with one size doubled and quadrupled. The seconds come from run-log.json and
+include the evaluation of the 10,000 test images after each epoch. Also prints the peak memory of all builds.
 """
 
 import json
@@ -15,7 +15,7 @@ PROGRAM = ROOT / "target" / "release" / "mnist-report"
 
 
 def study(images=6400, epochs=1, width=16, seeds=1):
-    """The slim network with `width` and twice as many channels."""
+    """A study of the slim network with `width` and `2 * width` channels."""
     return f"""
 title: Growth
 models:
@@ -44,7 +44,7 @@ runs:
 
 
 def seconds(**sizes):
-    """How long a build trains and evaluates, and its model's parameters."""
+    """The seconds of training and evaluation of a build, and the number of its model's parameters."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "growth.yaml"
         file.write_text(study(**sizes))
@@ -56,7 +56,7 @@ def seconds(**sizes):
 
 def main():
     seconds()  # warms up
-    print("| what grows | values | seconds of training and evaluation |\n|:---|:---|---:|")
+    print("| size | values | seconds of training and evaluation |\n|:---|:---|---:|")
     for name, values in [("images", [6400, 12800, 25600]), ("epochs", [1, 2, 4]), ("seeds", [1, 2, 4])]:
         measured = [seconds(**{name: value})[0] for value in values]
         print(f"| {name} | {', '.join(str(v) for v in values)} | {', '.join(f'{m:.1f}' for m in measured)} |", flush=True)

@@ -1,9 +1,9 @@
-"""The same training in PyTorch, three ways, timed like examples/bench_training.rs.
+"""Trains the benchmark's networks in PyTorch in three ways, timed as in examples/bench_training.rs.
 
     python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu]
 
-FOLDER holds what `bench_training --export` wrote: first weights and the images' order. Prints one line of JSON: each
-epoch's mean training loss and seconds. Owns the peers alone; who runs them, and what is made of it, is bench.py's.
+FOLDER has the output of `bench_training --export`: initial weights and the order of the images. Prints one line of JSON with
+each epoch's mean training loss and seconds. bench.py runs this script.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def network(run, dropout):
 
 
 def idx(name):
-    """An IDX file's values."""
+    """The values of an IDX file as a tensor."""
     with gzip.open(DATA / f"{name}.gz") as file:
         raw = file.read()
     dims = raw[3]
@@ -78,7 +78,7 @@ def idx(name):
 
 
 def from_tensor(orders, device):
-    """Batches out of one tensor on the device."""
+    """Batches sliced from one tensor on the device."""
     x = ((idx("train-images-idx3-ubyte").to(device).float() / 255 - 0.5) / 0.5).unsqueeze(1)
     y = idx("train-labels-idx1-ubyte").long().to(device)
 
@@ -91,7 +91,7 @@ def from_tensor(orders, device):
 
 
 def from_loader(orders, device):
-    """Batches as the notes make them: torchvision's MNIST, ToTensor and Normalize through a DataLoader."""
+    """Batches as in the notes: torchvision's MNIST with ToTensor and Normalize in a DataLoader."""
     from torchvision import datasets, transforms
 
     root = Path(tempfile.mkdtemp()) / "MNIST" / "raw"
@@ -118,7 +118,7 @@ def main():
     given = arguments.parse_args()
     device = torch.device(given.device)
     if device.type == "cuda":
-        # The same precision as ours: TF32 is cuDNN's default.
+        # Same precision as ours; cuDNN uses TF32 by default.
         torch.backends.cudnn.allow_tf32 = False
     orders = json.loads((given.folder / f"{given.run}.json").read_text())
     model = network(given.run, not given.no_dropout).to(device)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Owns the way to the benchmarks (benches/): PyTorch in benches/.venv, our example, and the comparison.
-# Usage: scripts/bench.sh [bench.py's options]
-#   PYTHON   an interpreter that has torch 2.11.0, torchvision and safetensors; without it benches/.venv is made (3 GB)
+# Runs the benchmarks (benches/bench.py), which compare training speed with PyTorch's.
+# Usage: scripts/bench.sh [OPTIONS OF bench.py]
+#   PYTHON   an interpreter with torch 2.11.0, torchvision and safetensors. By default, the script installs them into
+#            benches/.venv (3 GB).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,9 +14,9 @@ fail() {
 
 python=${PYTHON:-benches/.venv/bin/python}
 if [[ -z ${PYTHON:-} ]] && ! "$python" -c 'import torch, torchvision, safetensors' 2>/dev/null; then
-    python3 -m venv benches/.venv || fail "python3 has no venv; install it (Debian, Ubuntu: apt-get install python3-venv)"
+    python3 -m venv benches/.venv || fail "python3 has no module venv; install it (Debian, Ubuntu: apt-get install python3-venv)"
     benches/.venv/bin/pip install --quiet torch==2.11.0 torchvision==0.26.0 safetensors==0.8.0 numpy ||
-        fail "PyTorch could not be installed into benches/.venv: check the network, or name an interpreter with PYTHON"
+        fail "cannot install PyTorch into benches/.venv; check the network, or set PYTHON to an interpreter that has it"
 fi
 "$python" -c 'import torch; assert torch.__version__.split("+")[0] == "2.11.0"' 2>/dev/null ||
     fail "$python has no torch 2.11.0"

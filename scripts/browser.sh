@@ -1,4 +1,4 @@
-# Owns where the headless browser is found; sourced by the scripts that need one. CHROMIUM names one.
+# Finds a headless browser. Other scripts source this file. CHROMIUM sets the browser's path.
 
 # Prints the browser's path, or nothing.
 find_browser() {

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Owns the way to the tests in a browser (tests/browser): installs what they need, builds small bundles, in both
-# languages, and shows their reports to headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with bundles
-# named, those instead.
-#   CHROMIUM   the browser; without it chromium or google-chrome, which is installed where this runs as root
-# Exit code 0: all pass. 1: a test fails. 2: could not be run.
+# Runs the browser tests (tests/browser): installs what they need, builds small bundles in both languages and opens their
+# reports in headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with arguments, tests those bundles instead.
+#   CHROMIUM   the browser; by default chromium or google-chrome. Chromium is installed if none is found and the user is root.
+# Exit code 0: all tests pass. 1: a test fails. 2: the tests could not run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,16 +16,16 @@ fail() {
 }
 
 major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-[[ ${major:-0} -ge 20 ]] || fail "Node.js 20 or newer is missing; install it"
+[[ ${major:-0} -ge 20 ]] || fail "Node.js 20 or newer is needed; install it"
 command -v npm >/dev/null || fail "npm is missing; install it with Node.js"
-[[ -z ${CHROMIUM:-} || -x $CHROMIUM ]] || fail "$CHROMIUM is no browser"
+[[ -z ${CHROMIUM:-} || -x $CHROMIUM ]] || fail "CHROMIUM=$CHROMIUM is not an executable file"
 browser=$(find_browser)
 if [[ -z $browser ]]; then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1 ||
-            fail "apt-get cannot install chromium: install it and start again"
+            fail "apt-get cannot install chromium; install it and try again"
     else
-        fail "Chromium is missing; install it (Debian: apt-get install chromium), or name one with CHROMIUM"
+        fail "Chromium is missing; install it (Debian: apt-get install chromium), or set CHROMIUM to its path"
     fi
     browser=$(find_browser)
 fi
@@ -35,18 +34,18 @@ fi
 modules=tests/browser/node_modules
 if ! cmp -s tests/browser/package-lock.json "$modules/installed"; then
     (cd tests/browser && npm ci --silent --no-audit --no-fund --ignore-scripts --omit=optional) ||
-        fail "npm could not install the browser's driver: check the network and npm's settings, then try again"
-    cp tests/browser/package-lock.json "$modules/installed" # last: without it the install was not whole
+        fail "npm cannot install the test's packages; check the network and npm's settings, then try again"
+    cp tests/browser/package-lock.json "$modules/installed" # written last: it marks a complete install
 fi
 
 bundles=("$@")
 if [[ ${#bundles[@]} -eq 0 ]]; then
-    [[ -x $program ]] || fail "$program is missing: start this test with \`make test-browser\`"
+    [[ -x $program ]] || fail "$program is missing; run \`make test-browser\`"
     out=$(mktemp -d)
     trap 'rm -rf "$out"' EXIT
-    # Every kind of section, and the least study that there can be.
+    # tiny.yaml has every kind of section; least.yaml is the smallest possible study.
     cat >"$out/least.yaml" <<'YAML'
-title: The least study
+title: The smallest study
 models: {only: {layers: [flatten, {linear: {out_features: 10}}]}}
 runs:
   single:
@@ -57,10 +56,10 @@ runs:
     optimizer: {sgd: {lr: 0.1}}
     seeds: [1]
 YAML
-    "$program" build --device cpu --quiet --out "$out/tiny" tests/fixtures/tiny.yaml >/dev/null || fail "no bundle could be built"
-    "$program" build --device cpu --quiet --out "$out/least" "$out/least.yaml" >/dev/null || fail "no bundle could be built"
+    "$program" build --device cpu --quiet --out "$out/tiny" tests/fixtures/tiny.yaml >/dev/null || fail "cannot build a bundle"
+    "$program" build --device cpu --quiet --out "$out/least" "$out/least.yaml" >/dev/null || fail "cannot build a bundle"
     cp -r "$out/tiny" "$out/tiny-uk"
-    "$program" render --lang uk "$out/tiny-uk" >/dev/null || fail "no report could be rendered in Ukrainian"
+    "$program" render --lang uk "$out/tiny-uk" >/dev/null || fail "cannot render a report in Ukrainian"
     bundles=("$out/tiny" "$out/tiny-uk" "$out/least")
 fi
 

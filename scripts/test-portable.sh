@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Owns the long test of the portable class: trains tests/fixtures/portable.yaml on this CPU and on emulated ones
-# (user-mode QEMU) and compares every bit of states and logits; trains whole studies on this CPU and compares what was
-# measured with what other CPUs gave (tests/fixtures/measured.txt). See docs/reproducibility.md.
-#   CPUS     emulated CPUs, default "EPYC-Milan Haswell max Skylake-Client"; each needs AVX2 and FMA
-#   THREADS  thread counts, default "2 4 1"
-#   STUDIES  whole studies, default "reports/quick.yaml"; "" for none
-#   JOBS     emulations at a time, default the number of cores
-#   OUT      a folder to keep the lines of each process in
-# Exit code 0: all runs equal. 1: a difference. 2: could not be run.
+# Tests the portable class. Trains tests/fixtures/portable.yaml on this CPU and on emulated ones (user-mode QEMU) and compares
+# every bit of states and logits. Then trains whole studies on this CPU and compares the digests of their results with those
+# of other CPUs (tests/fixtures/measured.txt). See docs/reproducibility.md.
+#   CPUS     emulated CPUs, by default "EPYC-Milan Haswell max Skylake-Client"; each needs AVX2 and FMA
+#   THREADS  thread counts, by default "2 4 1"
+#   STUDIES  whole studies, by default "reports/quick.yaml"; "" for none
+#   JOBS     number of emulations at a time, by default the number of cores
+#   OUT      a folder in which to keep the output of each process; by default a temporary folder
+# Exit code 0: all results are equal. 1: some differ. 2: the test could not run.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,40 +26,40 @@ fail() {
 }
 
 for needed in "$probe" "$program"; do
-    [[ -x $needed ]] || fail "$needed is missing: start this test with \`make test-portable\`"
+    [[ -x $needed ]] || fail "$needed is missing; run \`make test-portable\`"
 done
 if ! command -v qemu-x86_64 >/dev/null; then
     if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
         { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user; } >/dev/null 2>&1 ||
-            fail "apt-get cannot install qemu-user: install it and start again"
+            fail "apt-get cannot install qemu-user; install it and try again"
     else
         fail "qemu-x86_64 is missing; install it (Debian, Ubuntu: apt-get install qemu-user)"
     fi
 fi
-known=$(qemu-x86_64 -cpu help) || true # it exits with 1
+known=$(qemu-x86_64 -cpu help) || true # QEMU exits with 1 here
 for cpu in "${cpus[@]}"; do
-    grep -qE "^x86 +$cpu( |$)" <<<"$known" || fail "this QEMU knows no CPU $cpu: set CPUS to some of \`qemu-x86_64 -cpu help\`"
+    grep -qE "^x86 +$cpu( |$)" <<<"$known" || fail "this QEMU does not have a CPU $cpu; set CPUS to names from \`qemu-x86_64 -cpu help\`"
 done
 for count in "${threads[@]}"; do
-    [[ $count =~ ^[1-9][0-9]*$ ]] || fail "THREADS holds $count: thread counts are needed"
+    [[ $count =~ ^[1-9][0-9]*$ ]] || fail "invalid THREADS='${threads[*]}'; expected thread counts such as '2 4 1'"
 done
 digest() { awk -v study="$1" '$2 == study { print $1 }' "$measured"; }
 for name in "${studies[@]}"; do
-    [[ -n $(digest "$name") ]] || fail "$measured has no $name: set STUDIES to some that it has"
+    [[ -n $(digest "$name") ]] || fail "$measured has no digest of $name; set STUDIES to studies in that file"
 done
 
 out=${OUT:-$(mktemp -d)}
 mkdir -p "$out"
-rm -f "$out"/*-[0-9]* "$out"/native* # of a run before
-# Background jobs do not get the terminal's Ctrl-C: end the emulations with the test.
+rm -f "$out"/*-[0-9]* "$out"/native* # files of an earlier run
+# Background jobs do not receive Ctrl-C from the terminal, so stop the emulations when the test ends.
 trap 'kill $(jobs -p) 2>/dev/null || true; [[ -n ${OUT-} ]] || rm -rf "$out"' EXIT
 trap 'exit 2' INT TERM HUP
 
-# A file of lines and one of errors for each process; the lines take their name once they are whole.
+# Runs the probe on an emulated CPU. Output and errors go to files; the output file gets its final name when it is complete.
 emulate() { # CPU THREADS NAME [OPTION]
     local start=$SECONDS file=$out/$3
     qemu-x86_64 -cpu "$1" "$probe" "$study" --threads "$2" "${@:4}" >"$file.part" 2>"$file.err" &
-    # Expanded now: this shell has one child, which must not outlive it.
+    # $! is expanded now, on purpose: stop this shell's only child together with the shell.
     # shellcheck disable=SC2064
     trap "kill $! 2>/dev/null || true" TERM
     if wait $!; then
@@ -68,19 +68,19 @@ emulate() { # CPU THREADS NAME [OPTION]
     fi
 }
 
-# Runs of the first file that the second one has otherwise or not at all.
-others() { comm -23 <(results "$1") <(results "$2") | cut -d' ' -f2; }
+# Prints the runs of the first file that differ in the second file or are not in it.
+different_runs() { comm -23 <(results "$1") <(results "$2") | cut -d' ' -f2; }
 results() { grep '^run ' "$1" | sed 's/ threads [0-9]*//' | sort; }
-# Where a run parts: the first line that only the first file has. Only the loss tells of the forward pass; a gradient
-# names the layer in which the backward pass parts, or a forward pass whose loss came out the same.
-parts_at() { # FILE FILE RUN
+# Prints the first divergence of a run: the first step and tensor that differ. A loss means that the forward pass differs. A
+# gradient names the layer where the backward pass first differs (or a forward pass that differs but gives the same loss).
+first_divergence() { # FILE FILE RUN
     local line
     line=$(diff <(grep "^step $3 " "$1") <(grep "^step $3 " "$2") | grep -m 1 '^<' | cut -d' ' -f4,5) || true
     printf '%s' "${line:+step ${line/ /, }}"
 }
 
 runs=0 passed=0 failed=0 last_different=0
-# A row of the table, and a line for each run that differs. Sets `last_different`; fails where the process did not run.
+# Prints a row of the table, and a line for each run that differs. Sets `last_different`. Fails if the process did not run.
 report() { # LABEL THREADS FILE REFERENCE
     local run seconds='' different n=0
     if [[ ! -f $3 ]]; then
@@ -88,10 +88,10 @@ report() { # LABEL THREADS FILE REFERENCE
         return 1
     fi
     if [[ -f $3.seconds ]]; then seconds="$(<"$3.seconds") s"; fi
-    different=$(others "$4" "$3")
+    different=$(different_runs "$4" "$3")
     [[ -z $different ]] || n=$(wc -l <<<"$different")
     printf '%-26s %7s %7d %11d   %s\n' "$1" "$2" $((runs - n)) "$n" "$seconds"
-    for run in $different; do printf '    %s differs: %s\n' "$run" "$(parts_at "$4" "$3" "$run")"; done
+    for run in $different; do printf '    %s differs: %s\n' "$run" "$(first_divergence "$4" "$3" "$run")"; done
     last_different=$n
 }
 
@@ -103,7 +103,7 @@ done
 first=${threads[0]}
 runs=$(grep -c '^run ' "$out/here-$first")
 
-# --- on the others ---
+# --- on emulated CPUs ---
 
 room() { while [[ $(jobs -pr | wc -l) -ge $jobs ]]; do wait -n || true; done; }
 for count in "${threads[@]}"; do
@@ -131,11 +131,11 @@ for count in "${threads[@]}"; do
     done
 done
 
-# --- whole studies, here ---
+# --- whole studies on this CPU ---
 
 for name in "${studies[@]}"; do
     start=$SECONDS
-    "$program" build "$name" --fresh --device cpu --quiet --out "$out/bundle" >/dev/null || fail "$name cannot be built"
+    "$program" build "$name" --fresh --device cpu --quiet --out "$out/bundle" >/dev/null || fail "cannot build $name"
     got=$(sed -n 's/^ *"measured": "\([0-9a-f]*\)".*/\1/p' "$out/bundle/manifest.json")
     if [[ $got == "$(digest "$name")" ]]; then
         passed=$((passed + 1)) result=equal
@@ -145,7 +145,7 @@ for name in "${studies[@]}"; do
     printf '%-34s %s, in %d s\n' "$name, whole" "$result" $((SECONDS - start))
 done
 
-# --- for information: what the test can see, and what the class does not promise ---
+# --- for information: differences that must exist (class native) or are allowed (other thread counts) ---
 
 printf 'for information, not counted:\n'
 "$probe" "$study" --threads "$first" --native >"$out/here-native"
@@ -153,7 +153,7 @@ report "${cpus[0]}, class native" "$first" "$out/native" "$out/here-native" | he
 for count in 1 3 4 8; do
     [[ $count == "$first" ]] && continue
     "$probe" "$study" --threads "$count" >"$out/count-$count"
-    report "here, threads unequal" "$count" "$out/count-$count" "$out/here-$first" | head -n 2 || true
+    report "here, other thread count" "$count" "$out/count-$count" "$out/here-$first" | head -n 2 || true
 done
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [[ $failed == 0 ]]

@@ -1,7 +1,5 @@
-// The report as a reader's browser shows it: bundles' report.html in headless Chromium, light and dark, narrow and wide,
-// and printed. Bundles are named by BUNDLES (folders, parted by colons); the browser by CHROMIUM.
-//
-// Owns what only a browser can tell. What the page must say is tests/suite/report.rs's.
+// Tests report.html in headless Chromium: light and dark, narrow and wide, and printed. tests/suite tests its content.
+// BUNDLES has the bundles' folders, separated by colons; CHROMIUM is the browser's path.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
@@ -14,7 +12,7 @@ import { pathToFileURL } from "node:url";
 
 import { chromium } from "playwright-core";
 
-// Only text is read from PDFs: what the library says of a missing canvas is kept out of the test's output.
+// Hide pdf.js's warnings about a missing canvas: these tests read only text from PDFs.
 const { log } = console;
 console.log = () => {};
 const { getDocument } = await import("pdfjs-dist/legacy/build/pdf.mjs");
@@ -22,11 +20,11 @@ console.log = log;
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const bundles = (process.env.BUNDLES ?? "").split(":").filter(Boolean);
-assert.ok(bundles.length > 0, "BUNDLES names no bundle");
+assert.ok(bundles.length > 0, "BUNDLES is empty; expected folders of bundles, separated by colons");
 
 let browser;
 before(async () => {
-  // As root, as in most containers, Chromium has no sandbox.
+  // Chromium's sandbox does not work for root (as in most containers).
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", chromiumSandbox: false });
 });
 after(() => browser?.close());
@@ -34,20 +32,20 @@ after(() => browser?.close());
 for (const bundle of bundles) {
   const url = pathToFileURL(resolve(bundle, "report.html")).href;
 
-  /** Opens the report; whatever the browser says or asks for is kept. */
+  /** Opens the report and collects console messages, errors and network requests. */
   const open = async (options, use) => {
     const context = await browser.newContext(options);
     try {
       const page = await context.newPage();
-      const said = [];
-      page.on("console", (message) => said.push(message.text()));
-      page.on("pageerror", (error) => said.push(String(error)));
-      // Pictures of digits are part of the page itself.
+      const messages = [];
+      page.on("console", (message) => messages.push(message.text()));
+      page.on("pageerror", (error) => messages.push(String(error)));
+      // Images of digits are data URLs, part of the page itself.
       page.on("request", (request) => {
-        if (request.url() !== url && !request.url().startsWith("data:image/png;base64,")) said.push(`asks for ${request.url()}`);
+        if (request.url() !== url && !request.url().startsWith("data:image/png;base64,")) messages.push(`request for ${request.url()}`);
       });
       await page.goto(url, { waitUntil: "load" });
-      return await use(page, said);
+      return await use(page, messages);
     } finally {
       await context.close();
     }
@@ -55,10 +53,10 @@ for (const bundle of bundles) {
 
   describe(basename(bundle), () => {
     for (const colorScheme of ["light", "dark"]) {
-      test(`${colorScheme}: nothing is said, nothing asked for, nothing in the way of anyone`, () =>
-        open({ colorScheme, viewport: { width: 1280, height: 900 } }, async (page, said) => {
-          assert.deepEqual(said, []);
-          // In a world of its own, since the page's policy forbids scripts.
+      test(`${colorScheme}: no console message, no network request, no axe violation`, () =>
+        open({ colorScheme, viewport: { width: 1280, height: 900 } }, async (page, messages) => {
+          assert.deepEqual(messages, []);
+          // Run axe in an isolated world, because the page's content security policy forbids scripts.
           const session = await page.context().newCDPSession(page);
           const { frameTree } = await session.send("Page.getFrameTree");
           const world = await session.send("Page.createIsolatedWorld", { frameId: frameTree.frame.id, worldName: "axe" });
@@ -74,7 +72,7 @@ for (const bundle of bundles) {
             passes: r.passes.length,
             violations: r.violations.map((v) => v.id + ": " + v.help + " " + v.nodes.slice(0, 3).map((n) => n.html).join(" ")),
           }))`));
-          assert.ok(found.passes > 20, `axe looked at ${found.passes} rules`);
+          assert.ok(found.passes > 20, `axe checked only ${found.passes} rules`);
           assert.deepEqual(found.violations, []);
         }));
     }
@@ -87,7 +85,7 @@ for (const bundle of bundles) {
         }));
     }
 
-    test("every figure is seen, and has a name", () =>
+    test("every figure is visible and has a name and a description", () =>
       open({ viewport: { width: 1280, height: 900 } }, async (page) => {
         const figures = await page.evaluate(() => [...document.querySelectorAll("figure svg")].map((svg) => {
           const box = svg.getBoundingClientRect();
@@ -103,7 +101,7 @@ for (const bundle of bundles) {
         assert.equal(broken, 0);
       }));
 
-    test("headings lead, and links arrive", () =>
+    test("heading levels do not skip, and links have targets", () =>
       open({}, async (page) => {
         const outline = await page.evaluate(() => [...document.querySelectorAll("h1, h2, h3")].map((h) => Number(h.tagName[1])));
         assert.equal(outline.filter((level) => level === 1).length, 1);
@@ -113,7 +111,7 @@ for (const bundle of bundles) {
         assert.deepEqual(lost, []);
       }));
 
-    test("printed, no page is blank, and the text can be selected", () =>
+    test("no printed page is blank, and its text can be selected", () =>
       open({}, async (page) => {
         const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: false });
         const document = await getDocument({ data: new Uint8Array(pdf), verbosity: 0 }).promise;
@@ -122,26 +120,26 @@ for (const bundle of bundles) {
           const { items } = await (await document.getPage(i)).getTextContent();
           pages.push(items.map((item) => item.str).join(" ").replace(/\s+/g, " ").trim());
         }
-        pages.forEach((text, i) => assert.ok(text.length > 150, `page ${i + 1} of ${pages.length} holds: ${text}`));
+        pages.forEach((text, i) => assert.ok(text.length > 150, `page ${i + 1} of ${pages.length} has only: ${text}`));
         const limit = Number(process.env.PAGES ?? 15);
-        assert.ok(pages.length <= limit, `${pages.length} pages, at most ${limit} are wanted`);
+        assert.ok(pages.length <= limit, `${pages.length} pages, expected at most ${limit}`);
         assert.match(pages.join(" "), /sha256sum -c SHA256SUMS/);
         pages.forEach((text, i) => assert.ok(text.includes(`${i + 1} / ${pages.length}`), `page ${i + 1} has no number`));
         const { digests, title } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
         pages.forEach((text, i) => {
-          assert.ok(text.includes(digests.measured), `page ${i + 1} does not name the results`);
+          assert.ok(text.includes(digests.measured), `page ${i + 1} does not have the digest of the results`);
           assert.ok(text.includes(title), `page ${i + 1} has no title`);
         });
       }));
 
-    test("the page is light, and says which language it speaks", () =>
+    test("the page is below 1 MB and declares its language", () =>
       open({}, async (page) => {
         assert.ok(statSync(join(bundle, "report.html")).size < 1_000_000);
         const { language } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
         assert.equal(await page.evaluate(() => document.documentElement.lang), language);
       }));
 
-    test("make pdf prints a tagged PDF with an outline, or says how to print without a browser", async () => {
+    test("make pdf prints a tagged PDF with an outline, or explains how to print without Chromium", async () => {
       const folder = mkdtempSync(join(tmpdir(), "pdf-"));
       try {
         const file = join(folder, "a report #1.pdf");

@@ -1,12 +1,11 @@
-// A stand-in for CUDA's runtime and cuBLAS, for scripts/test-cuda-calls.sh: a machine without a GPU can go through every call
-// that training on one makes.
-// Owns memory, copies, streams, and what may be done while a stream is recorded; what may not is refused, as by the real
-// one, and said on standard error. Kernels and products are counted and compute nothing, so no number means anything.
-// Functions that no behaviour depends on are made from libtorch_cuda's list of symbols, to return 0. Types and offsets are
-// CUDA 13.0's, which libtorch 2.11 is built for.
+// A fake CUDA runtime and cuBLAS for scripts/test-cuda-calls.sh, which tests the calls of training on a GPU without a GPU.
+// It implements memory, copies, streams and stream capture. Like the real runtime, it rejects calls that are not allowed while
+// a stream is captured; it reports them on standard error. Kernels and matrix products are counted but compute nothing, so all
+// numbers are meaningless. The script generates all functions that are not here, from the symbols that libtorch_cuda needs;
+// they return 0. Types and offsets are those of CUDA 13.0, for which libtorch 2.11 is built.
 //
-// CUDA_STUB=fails: products fail while a stream is recorded. CUDA_STUB=differs: no two tensors are equal. CUDA_STUB=small:
-// there are 16 MiB of memory.
+// CUDA_STUB=fails: matrix products fail while a stream is captured. CUDA_STUB=differs: no two tensors are equal.
+// CUDA_STUB=small: the GPU has 16 MiB of memory.
 
 #include <cstdio>
 #include <cstdlib>
@@ -50,7 +49,7 @@ bool is(const char *wanted) {
 
 bool recording(Stream stream) { return capture.stream != nullptr && stream == capture.stream; }
 
-// Whether this thread may now do nothing that waits for the GPU or takes its memory.
+// Whether this thread must not wait for the GPU or allocate its memory now.
 bool restricted() {
   return capture.stream != nullptr && mode != relaxed &&
          (capture.mode == global || std::this_thread::get_id() == capture.thread);
@@ -63,7 +62,7 @@ int refuse(const char *what) {
   return capture_unsupported;
 }
 
-// Work for a stream; `count` is the recorded graph's.
+// Counts work on a stream. If the stream is captured, `count` is the counter of the captured graph.
 void launch(Stream stream, size_t Graph::*count) {
   if (stream == nullptr) {
     on_default++;
@@ -84,11 +83,11 @@ template <typename T> void put(void *properties, size_t offset, T value) {
   std::memcpy(static_cast<char *>(properties) + offset, &value, sizeof value);
 }
 
-// Said at a program's end, whichever way it takes.
+// Prints a summary when the program exits, by `exit` or `quick_exit`.
 struct Summary {
-  Summary() { std::at_quick_exit(say); }
-  ~Summary() { say(); }
-  static void say() {
+  Summary() { std::at_quick_exit(print); }
+  ~Summary() { print(); }
+  static void print() {
     std::fprintf(stderr, "cuda stub: %zu graphs, %zu replays, %zu refusals, %zu calls on the default stream, %zu beside a recording\n",
                  graphs, replays, refusals, on_default, elsewhere);
   }
@@ -98,7 +97,7 @@ struct Summary {
 #define LOCKED const std::lock_guard<std::recursive_mutex> locked(lock)
 
 extern "C" {
-// --- one device, like an H100 as far as libtorch asks ---
+// --- one device, with the properties of an H100 that libtorch reads ---
 
 int cudaGetDeviceCount(int *count) { return *count = 1, success; }
 int cudaGetDevice(int *device) { return *device = 0, success; }
@@ -106,7 +105,7 @@ int cudaDriverGetVersion(int *version) { return *version = 13000, success; }
 int cudaRuntimeGetVersion(int *version) { return *version = 13000, success; }
 int cudaGetDeviceProperties(void *to, int) {
   std::memset(to, 0, 1008);
-  std::strcpy(static_cast<char *>(to), "no GPU but a stand-in");
+  std::strcpy(static_cast<char *>(to), "fake GPU");
   put(to, 288, size_t{80} << 30); // totalGlobalMem
   put(to, 296, size_t{49152});    // sharedMemPerBlock
   put(to, 304, 65536);            // regsPerBlock
@@ -139,8 +138,8 @@ int cudaFuncGetAttributes(void *to, const void *) {
 int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *, int, size_t, unsigned) {
   return *blocks = 2, success;
 }
-const char *cudaGetErrorString(int) { return "refused by the stand-in"; }
-const char *cudaGetErrorName(int) { return "refused by the stand-in"; }
+const char *cudaGetErrorString(int) { return "rejected by the fake CUDA runtime"; }
+const char *cudaGetErrorName(int) { return "rejected by the fake CUDA runtime"; }
 int cudaGetDriverEntryPointByVersion(const char *, void **function, unsigned, Id, int *result) {
   static int (*none)() = [] { return 0; };
   *function = reinterpret_cast<void *>(none);
@@ -190,15 +189,15 @@ int cudaMemcpyAsync(void *to, const void *from, size_t size, int kind, Stream st
   const bool to_device = kind == host_to_device || kind == device_to_device;
   if (on_device(from) != from_device || on_device(to) != to_device) {
     refusals++;
-    std::fprintf(stderr, "cuda stub: a copy of kind %d from or to elsewhere\n", kind);
+    std::fprintf(stderr, "cuda stub: a copy of kind %d with a pointer of the wrong kind\n", kind);
   }
   if (recording(stream) && kind != device_to_device) {
     return refuse("a copy from or to the host");
   }
   launch(stream, &Graph::copies);
   if (kind == device_to_host) {
-    // No kernel has computed anything: zeros, since what lies there may be no number. What libtorch reads as one byte is
-    // whether two tensors are equal.
+    // No kernel has computed anything, so the memory may contain NaN: copy zeros instead. A copy of one byte is libtorch's
+    // answer whether two tensors are equal.
     std::memset(to, size == 1 && !is("differs"), size);
   } else if (!recording(stream)) {
     std::memcpy(to, from, size);
@@ -230,7 +229,7 @@ WAITS(cudaEventQuery, void *)
 WAITS(cudaEventSynchronize, void *)
 WAITS(cudaMemcpy, void *, const void *, size_t, int)
 
-// --- recordings ---
+// --- stream capture and graphs ---
 
 int cudaThreadExchangeStreamCaptureMode(int *other) { return std::swap(mode, *other), success; }
 int cudaStreamBeginCapture(Stream stream, int capture_mode) {
@@ -316,7 +315,7 @@ void **__cudaRegisterFatBinary(void *) {
   return &handle;
 }
 
-// --- cuBLAS; its other products are made, and call `stub_product` ---
+// --- cuBLAS; the script generates its other products, which call `stub_product_on_stream` ---
 
 int stub_product(Stream stream) {
   LOCKED;
@@ -342,7 +341,7 @@ int cublasLtMatmul(void *, void *, const void *, const void *, void *, const voi
   return stub_product(stream);
 }
 
-// --- the driver, as far as libtorch asks it whether the device is in use ---
+// --- the driver functions with which libtorch asks whether the device is in use ---
 
 int cuCtxGetCurrent(void **context) {
   static char one;
@@ -351,7 +350,7 @@ int cuCtxGetCurrent(void **context) {
 int cuDevicePrimaryCtxGetState(int, unsigned *flags, int *active) { return *flags = 0, *active = 1, success; }
 }
 
-// cuDNN asks the driver for more than a stand-in has: libtorch's own operators do its work.
+// Switch off cuDNN, because it needs more driver functions. libtorch's own operators replace it.
 namespace at {
 class Context {
 public:
