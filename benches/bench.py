@@ -2,7 +2,7 @@
 
 Each round runs ours and one peer one after the other, for every peer; a peer's figure is the median over the rounds of
 its time over ours. Before that, without dropout, every peer's losses must agree with ours, so that the same work is
-timed. Owns the comparison; the peers are in peers.py, ours is examples/bench_training.rs.
+timed. Owns the comparison; the peers are in peers.py, ours is probes/bench_training.rs.
 
     bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N]
 

@@ -1,4 +1,4 @@
-"""The same training in PyTorch, three ways, timed like examples/bench_training.rs.
+"""The same training in PyTorch, three ways, timed like probes/bench_training.rs.
 
     python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu]
 
