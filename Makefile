@@ -1,17 +1,16 @@
-# Owns the commands that people type: each target is the whole way from a fresh clone to what it names. What is there
-# already is neither downloaded nor built again.
+# The commands that people type. Each target works from a fresh clone and does not download or build again what is there.
 
 STUDY ?=
 
-# One build, here, against libtorch/: the program finds its libraries relative to target/release/, and a variable left
-# over from another project would make cargo use another libtorch or compile the C++ part anew.
+# One build, in target/, against libtorch/: the program finds its libraries relative to target/release/, and a variable
+# left over from another project would make cargo use another libtorch or compile the C++ part again.
 export CARGO_TARGET_DIR := $(CURDIR)/target
 unexport CARGO_BUILD_TARGET LIBTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_USE_PYTORCH
 unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build test test-browser test-portable test-gpu test-cuda-calls bench lint libtorch clean tools lint-tools
+.PHONY: help report pdf build test test-browser test-portable test-gpu test-cuda-calls bench lint audit libtorch clean tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,13 +24,13 @@ pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, b
 build: tools libtorch ## build target/release/mnist-report
 	cargo build --release --locked
 
-test: tools libtorch ## run the tests
+test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
 	cargo test --release --locked
 
-test-browser: build ## look at reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
+test-browser: build ## test reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh
 
-test-portable: build ## compare the bits of emulated CPUs, and a whole study's, with this one's (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
+test-portable: build ## compare this CPU's bits with those of emulated CPUs, and of whole studies (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
 	cargo build --release --locked --example portable_probe
 	@scripts/test-portable.sh
 
@@ -39,7 +38,7 @@ test-gpu: build ## build two studies twice on this machine's GPU, with and witho
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
 
-test-cuda-calls: build ## go through what training calls on a GPU without one (needs `make libtorch CUDA=1`, or TORCH=a folder of libtorch_cuda.so)
+test-cuda-calls: build ## check the calls that training makes on a GPU, without a GPU (needs `make libtorch CUDA=1`, or TORCH=a folder of libtorch_cuda.so)
 	cargo build --release --locked --example bench_training
 	@scripts/test-cuda-calls.sh
 
@@ -51,6 +50,9 @@ lint: tools lint-tools libtorch ## check the formatting, clippy and the document
 	cargo fmt --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
+
+audit: tools ## check licences, sources, duplicates and, where the database is at hand, advisories of the dependencies (needs cargo-deny)
+	@scripts/audit.sh
 
 libtorch: ## install PyTorch's C++ library into libtorch/ (CUDA=1 or CUDA=0: with or without the GPU libraries)
 	@scripts/libtorch.sh

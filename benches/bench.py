@@ -2,7 +2,7 @@
 
 A round runs our program and one peer directly after each other, for every peer. A peer's figure is the median over the rounds
 of its time divided by ours. Before that, every peer's losses without dropout must agree with ours, so that the same work is
-timed. The peers are in peers.py; our program is examples/bench_training.rs.
+timed. The peers are in peers.py; our program is probes/bench_training.rs.
 
     bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N]
 

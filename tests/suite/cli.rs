@@ -1,4 +1,4 @@
-//! The command line itself: help, completions, usage errors, and readers that go away.
+//! The command line: help, completions, usage errors, closed pipes.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::*;
 
-/// The subcommands, as the program's own help lists them.
-fn subcommands() -> Vec<String> {
+/// The subcommands that `--help` lists.
+pub fn subcommands() -> Vec<String> {
     let help = run(&mut program(["--help"])).exits(0).out;
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
@@ -45,6 +45,7 @@ fn completions_name_every_command() {
 
 #[test]
 fn wrong_usage_is_exit_code_two() {
+    let mut messages = Messages::default();
     for arguments in [
         &[][..],
         &["bild"],
@@ -59,10 +60,12 @@ fn wrong_usage_is_exit_code_two() {
         let done = run(&mut program(arguments)).exits(2);
         assert_eq!(done.out, "", "{arguments:?}");
         assert!(done.err.contains("Usage:") || done.err.starts_with("error: "), "{arguments:?}: {}", done.err);
+        messages.add(&format!("mnist-report {}", arguments.join(" ")), &done);
     }
+    messages.golden("usage");
 }
 
-/// A pipe whose reader has gone.
+/// A pipe whose reader is closed.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -74,7 +77,7 @@ fn full_disk() -> Stdio {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let bundle = copy();
     let path = bundle.path.to_str().unwrap();
     for arguments in [
@@ -96,7 +99,7 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
-fn nobody_reading_the_errors_changes_no_exit_code() {
+fn the_exit_code_does_not_depend_on_stderr() {
     let bundle = copy();
     for stderr in [broken_pipe, full_disk] {
         let mut loud = program(["build", "--device", "cpu", "--out"]);

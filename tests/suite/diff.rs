@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
-use super::bundles::{build, copy, edit, error, reseal, run, text, tiny};
+use crate::support::*;
 
-/// The JSON of a diff of tiny's bundle with another.
-fn diff(other: &std::path::Path) -> Value {
-    let (out, code) = run(&["diff", "--json", text(tiny()), text(other)]);
-    assert_eq!(code, 1);
-    serde_json::from_str(&out).expect("one document")
+/// The JSON of a diff of the shared bundle with another.
+fn diff(other: &Bundle) -> Value {
+    let done = on_paths("diff", &["--json"], &[&shared().0.path, &other.path]).exits(1);
+    serde_json::from_str(&done.out).expect("one document")
 }
 
 fn keys(changes: &Value) -> Vec<&str> {
@@ -17,19 +16,18 @@ fn keys(changes: &Value) -> Vec<&str> {
 
 #[test]
 fn a_bundle_and_its_zip_are_the_same() {
-    let (_keep, bundle) = copy(tiny(), "tiny");
+    let (tiny, bundle) = (&shared().0, copy());
     for options in [[].as_slice(), &["--lean"]] {
-        run(&[&["publish", text(&bundle)], options].concat());
-        let (out, code) = run(&["diff", text(tiny()), text(&bundle.with_file_name("tiny.zip"))]);
-        assert!(code == 0 && out.contains("every file has the same bytes"), "{out}");
+        bundle.run("publish", options);
+        let out = on_paths("diff", &[], &[&tiny.path, &bundle.zip()]).exits(0).out;
+        assert!(out.contains("every file has the same bytes"), "{out}");
     }
-    let (_, code) = error(&["diff", text(tiny()), "/no/such/bundle"]);
-    assert_eq!(code, 2);
+    tiny.run("diff", &["/no/such/bundle"]).refused(&[]);
 }
 
 #[test]
-fn another_learning_rate_parts_in_the_first_epoch() {
-    let (_keep, other) = build("tiny", &[("lr: 0.1,", "lr: 0.05,")]);
+fn another_learning_rate_diverges_in_the_first_epoch() {
+    let other = built_with(&[("lr: 0.1,", "lr: 0.05,")]);
     let found = diff(&other);
     assert_eq!(keys(&found["inputs"]), ["study.yaml"]);
     assert_eq!(keys(&found["study"]), ["runs.small.optimizer.sgd.lr", "runs.small-bn.optimizer.sgd.lr"]);
@@ -45,7 +43,7 @@ fn another_learning_rate_parts_in_the_first_epoch() {
     let explanation = &found["explanation"];
     assert_eq!((&explanation["studies_differ"], &explanation["unexplained"]), (&true.into(), &false.into()));
 
-    let (out, _) = run(&["diff", text(tiny()), text(&other)]);
+    let out = shared().0.run("diff", &[other.name()]).out;
     for expected in [
         "small, seed 1: first difference in epoch 1, learning rate: 0.1 -> 0.05",
         "The studies differ in models, plans, seeds",
@@ -58,7 +56,7 @@ fn another_learning_rate_parts_in_the_first_epoch() {
 
 #[test]
 fn another_seed_is_another_training() {
-    let (_keep, other) = build("tiny", &[("seeds: [1, 2]", "seeds: [1, 3]")]);
+    let other = built_with(&[("seeds: [1, 2]", "seeds: [1, 3]")]);
     let found = diff(&other);
     assert!(keys(&found["exact"]).is_empty());
     assert_eq!(keys(&found["study"]), ["runs.small.seeds[1]"]);
@@ -70,20 +68,20 @@ fn another_seed_is_another_training() {
 
 #[test]
 fn only_a_differing_environment_explains_what_the_study_does_not() {
-    // A measured value that somebody improved, with sums that agree again.
-    let (_keep, forged) = copy(tiny(), "forged");
-    edit(&forged, "results.json", "\"test_loss\": 0.", "\"test_loss\": 0.0");
-    reseal(&forged);
+    // A measured value that somebody improved; the sums agree.
+    let forged = copy();
+    forged.replace_all("results.json", "\"test_loss\": 0.", "\"test_loss\": 0.0");
+    forged.redo_sums();
     let found = diff(&forged);
     assert_eq!(found["explanation"]["unexplained"], true);
     let parts = &found["measured"][0]["seeds"][0]["parts"];
     assert_eq!(parts["quantity"], "test loss");
 
-    edit(&forged, "results.json", "\"threads\": 4", "\"threads\": 3");
+    forged.replace_all("results.json", "\"threads\": 4", "\"threads\": 3");
     let found = diff(&forged);
     assert_eq!(found["explanation"]["unexplained"], false);
     assert_eq!(found["explanation"]["environments_differ"], true);
     assert_eq!(found["b"]["problems"][0], "results.json was changed", "a damaged side is named");
-    let (out, _) = run(&["diff", text(tiny()), text(&forged)]);
+    let out = shared().0.run("diff", &[forged.name()]).out;
     assert!(out.contains("The environment classes differ (A: ") && out.contains("DAMAGED"), "{out}");
 }

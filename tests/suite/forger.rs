@@ -1,31 +1,23 @@
 //! The forger: every forgery is caught by the rung that should, and by none before it; the honest bundle passes all.
 
 use std::collections::HashSet;
-use std::path::Path;
-use std::process::Command;
 
 use mnist_report::demo::{FORGERIES, Honest};
 use mnist_report::engine::DeviceChoice;
 use mnist_report::exit_code::ExitCode;
 use mnist_report::verify::{Rung, Status, verify};
 
+use crate::support::*;
+
 #[test]
 fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
     let folder = tempfile::tempdir().unwrap();
-    let bundle = folder.path().join("tiny");
-    let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny.yaml");
-    let built = Command::new(env!("CARGO_BIN_EXE_mnist-report"))
-        .args(["build", "--quiet", "--device", "cpu", "--out"])
-        .args([&bundle, &study])
-        .status()
-        .unwrap();
-    assert!(built.success());
-
-    let honest = verify(&bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();
+    let bundle = &shared().0.path;
+    let honest = verify(bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();
     assert_eq!(honest.exit_code(), ExitCode::Success, "{honest:?}");
     assert!(honest.steps.iter().all(|s| s.status == Status::Passed), "{honest:?}");
 
-    let forger = Honest::open(&bundle, DeviceChoice::Cpu).unwrap();
+    let forger = Honest::open(bundle, DeviceChoice::Cpu).unwrap();
     let mut rungs = HashSet::new();
     for forgery in FORGERIES {
         let dir = folder.path().join(forgery.name);

@@ -63,6 +63,28 @@ fn changed_words_train_nothing() {
 }
 
 #[test]
+fn another_folder_language_or_study_file_trains_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name);
+    for study in ["mini.yaml", "renamed.yaml"] {
+        fs::write(path(study), MINI).unwrap();
+    }
+    for (study, out, arguments, expected) in [
+        ("mini.yaml", "mini", &[][..], "trained"),
+        ("mini.yaml", "elsewhere", &[], "kept"),
+        ("mini.yaml", "mini", &["--lang", "uk"], "kept"),
+        ("renamed.yaml", "renamed", &[], "kept"),
+    ] {
+        // The user's cache, as the system names it.
+        let mut command = build(&path(study), &path(out));
+        command.args(arguments).env_remove("MNIST_REPORT_CACHE").env("XDG_CACHE_HOME", path("caches"));
+        run(&mut command).exits(0);
+        assert_eq!(kept(&Bundle::at(path(out))), [format!("single {expected}")], "{study} {out} {arguments:?}");
+    }
+    assert_eq!(names(&path("caches")), ["mnist-report"]);
+}
+
+#[test]
 fn only_what_changed_is_trained() {
     let bundle = copy();
     let study = bundle.path.with_file_name("changed.yaml");
@@ -71,9 +93,9 @@ fn only_what_changed_is_trained() {
     assert_eq!(kept(&bundle), ["small kept", "small-bn kept", "stops kept"]);
     assert!(!bundle.path.join("weights/small.seed2.safetensors").exists());
     assert_eq!(bundle.bytes("weights/small.safetensors"), shared().0.bytes("weights/small.seed1.safetensors"));
-    // What that build did not use is gone.
+    // The cache still holds what that build did not use.
     run(&mut build(&tiny(), &bundle.path)).exits(0);
-    assert_eq!(kept(&bundle), ["small.seed1 kept", "small.seed2 trained", "small-bn kept", "stops kept"]);
+    assert_eq!(kept(&bundle), ["small.seed1 kept", "small.seed2 kept", "small-bn kept", "stops kept"]);
     assert_eq!(bundle.report_id(), shared().0.report_id());
 }
 
@@ -131,6 +153,7 @@ fn an_interrupted_build_goes_on() {
     let home = tempfile::tempdir().unwrap();
     let bundle = Bundle::at(home.path().join("tiny"));
     let mut command = program(["build", "--device", "cpu", "--out"]);
+    command.env("MNIST_REPORT_CACHE", runs_beside(&bundle.path));
     command.arg(&bundle.path).arg(tiny()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();

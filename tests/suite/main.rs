@@ -1,24 +1,29 @@
-//! The tests of the whole program, in one binary so that libtorch is linked and started once. A module a feature; most
-//! run the program as its users do, on studies of a few images.
+//! The tests of the whole program, in one binary so that libtorch is linked once. One module a feature; most of them run
+//! the program as its users do, on studies of a few images. tests/README.md says where a new test goes.
+
+#![allow(unreachable_pub, reason = "one binary: `pub` says what a module offers to the others")]
 
 mod batch;
 mod build;
-mod bundles;
 mod cli;
 mod conclusions;
 mod damage;
 mod data;
 mod diff;
+mod examples;
 mod forger;
+mod golden;
 mod kept;
 mod languages;
 mod markdown;
+mod messages;
 mod publish;
 mod pytorch;
 mod refusals;
 mod render;
 mod report;
 mod ro_crate;
+mod structure;
 mod summary;
 mod support;
 mod tamper;

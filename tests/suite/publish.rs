@@ -1,4 +1,4 @@
-//! The published zip: the same bytes, verified as it is, lean or whole; forged ones are refused.
+//! The published zip: it has the same bytes each time and verifies as it is, lean or whole; forged ones are refused.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -10,22 +10,21 @@ use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::bundles::{copy, error, files, run, text, tiny};
+use crate::support::*;
 
-/// Publishes tiny's bundle with some options; gives the zip.
+/// Publishes the shared bundle with some options; gives the zip.
 fn published(options: &[&str]) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("tiny.zip");
-    let (out, code) = run(&[&["publish", text(tiny()), "--out", text(&zip)], options].concat());
-    assert_eq!(code, 0, "{out}");
+    shared().0.run("publish", &[&["--out", zip.to_str().unwrap()], options].concat()).exits(0);
     (folder, zip)
 }
 
-fn report_id(out: &str) -> &str {
-    out.lines().last().and_then(|line| line.strip_prefix("Report ID ")).expect("the Report ID comes last")
+fn verify(path: &Path, arguments: &[&str]) -> Done {
+    on_paths("verify", arguments, &[path])
 }
 
-/// The lines of `verify`, by rung; the rungs that were not checked are left out.
+/// The lines of `verify` for the rungs that were checked.
 fn checked(out: &str) -> Vec<&str> {
     out.lines().filter(|line| !line.contains("not checked ")).collect()
 }
@@ -33,34 +32,33 @@ fn checked(out: &str) -> Vec<&str> {
 #[test]
 fn the_same_bundle_gives_the_same_zip() {
     let (_keep, a) = published(&[]);
-    // Another place, name, time, mode and run log: nothing of these is the bundle's.
-    let (_keep_too, other) = copy(tiny(), "elsewhere");
-    fs::write(other.join("run-log.json"), "{}").unwrap();
-    for name in files(&other).keys() {
-        let path = other.join(name);
+    // Another place, time, mode and run log: none of these belongs to the bundle.
+    let other = copy();
+    other.write("run-log.json", "{}");
+    for name in read_folder(&other.path).keys() {
+        let path = other.path.join(name);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(86_400)).unwrap();
     }
-    let (out, code) = run(&["publish", text(&other)]);
-    assert_eq!(code, 0);
-    let b = other.with_file_name("elsewhere.zip");
+    let done = other.run("publish", &[]).exits(0);
+    let (b, out) = (other.zip(), &done.out);
     assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
-    let id = report_id(&out);
     assert!(out.starts_with(&format!("{}: ", b.display())), "{out}");
-    let line = format!("\nmnist-report {} Report ID {id} (Tiny study)\n", env!("CARGO_PKG_VERSION"));
+    let version = env!("CARGO_PKG_VERSION");
+    let line = format!("\nmnist-report {version} Report ID {} (Tiny study)\n", done.report_id());
     assert!(out.contains(&line), "{out}");
     let again = fs::read(&b).unwrap();
-    run(&["publish", text(&other)]);
+    other.run("publish", &[]);
     assert_eq!(again, fs::read(&b).unwrap(), "published over itself");
 }
 
 #[test]
 fn a_zip_verifies_as_its_folder_does() {
     let (_keep, zip) = published(&[]);
-    let (folder, folder_code) = run(&["verify", text(tiny())]);
-    let (zipped, zip_code) = run(&["verify", text(&zip)]);
-    assert_eq!((zipped, zip_code), (folder, folder_code));
+    let folder = verify(&shared().0.path, &[]);
+    let zipped = verify(&zip, &[]);
+    assert_eq!((zipped.out, zipped.code), (folder.out, folder.code));
 }
 
 #[test]
@@ -69,45 +67,44 @@ fn unzipped_it_is_the_bundle_again() {
     let out = keep.path().join("out");
     let unzip =
         "import sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; z.extractall(sys.argv[2])";
-    let python = Command::new("python3").args(["-c", unzip, text(&zip), text(&out)]).status();
+    let python = Command::new("python3").args(["-c", unzip]).args([&zip, &out]).status();
     assert!(python.expect("python3 starts").success());
-    let (mut found, mut expected) = (files(&out), files(tiny()));
+    let (mut found, expected) = (read_folder(&out), shared().0.identity());
     assert_eq!(found.remove("index.html"), expected.get("report.html").cloned());
-    expected.remove("run-log.json");
     assert!(found == expected, "{:?}", found.keys());
     let sums = Command::new("sha256sum").args(["-c", "--quiet", "--strict", "SHA256SUMS"]).current_dir(&out).status();
     assert!(sums.expect("sha256sum starts").success());
-    let (text_out, code) = run(&["verify", text(&out), "--upto", "files"]);
-    assert_eq!(code, 0, "index.html belongs to it: {text_out}");
+    // index.html belongs to it.
+    verify(&out, &["--upto", "files"]).exits(0);
     fs::write(out.join("index.html"), "another report").unwrap();
-    let (text_out, code) = run(&["verify", text(&out), "--upto", "files"]);
-    assert!(code == 1 && text_out.contains("index.html is not a copy of report.html"), "{text_out}");
+    let done = verify(&out, &["--upto", "files"]).exits(1);
+    assert!(done.out.contains("index.html is not a copy of report.html"), "{}", done.out);
 }
 
 #[test]
 fn a_lean_zip_says_what_it_leaves_out() {
     let (keep, zip) = published(&["--lean"]);
-    let (whole, _) = run(&["verify", text(tiny()), "--upto", "metrics"]);
-    let (lean, code) = run(&["verify", text(&zip), "--upto", "metrics"]);
-    assert_eq!(code, 0, "{lean}");
-    assert_eq!(report_id(&lean), report_id(&whole));
+    let whole = verify(&shared().0.path, &["--upto", "metrics"]);
+    let lean = verify(&zip, &["--upto", "metrics"]).exits(0);
+    assert_eq!(lean.report_id(), whole.report_id());
+    let (lean, whole) = (lean.out, whole.out);
     assert!(lean.contains("files left out, not checked: weights/, evidence/"), "{lean}");
     assert_eq!(
         checked(&lean).iter().skip(2).collect::<Vec<_>>(),
         checked(&whole).iter().skip(1).collect::<Vec<_>>(),
         "the other rungs pass as they do on the whole bundle"
     );
-    let (out, code) = run(&["verify", text(&zip)]);
-    assert_eq!(code, 2, "a rung that was not checked never counts as passed: {out}");
+    // A rung that was not checked never counts as passed.
+    let out = verify(&zip, &[]).exits(2).out;
     for rung in ["weights", "replay"] {
         let expected = format!("{rung:<9} not checked  left out: this zip was published without weights/");
         assert!(out.contains(&expected), "{out}");
     }
     // In a folder nothing may be missing.
-    let (_keep_too, folder) = copy(tiny(), "tiny");
-    fs::remove_dir_all(folder.join("weights")).unwrap();
-    let (out, code) = run(&["verify", text(&folder)]);
-    assert!(code == 1 && out.contains("weights/small-bn.safetensors is missing"), "{out}");
+    let folder = copy();
+    fs::remove_dir_all(folder.path.join("weights")).unwrap();
+    let out = folder.run("verify", &[]).exits(1).out;
+    assert!(out.contains("weights/small-bn.safetensors is missing"), "{out}");
     // Of a folder that is left out, nothing may be there; and no other file may be absent.
     for lost in ["weights/small-bn.safetensors", "predictions/small-bn.idx1-ubyte", "figures/parameters.svg"] {
         let zip = keep.path().join("lost.zip");
@@ -118,38 +115,38 @@ fn a_lean_zip_says_what_it_leaves_out() {
 
 #[test]
 fn weights_that_a_lean_zip_only_names_must_be_those_of_the_results() {
-    let (_keep, bundle) = copy(tiny(), "tiny");
-    let weights = bundle.join("weights/small-bn.safetensors");
-    fs::write(weights, "other weights").unwrap();
-    super::bundles::reseal(&bundle);
-    let (_, code) = run(&["publish", text(&bundle), "--lean"]);
-    assert_eq!(code, 0);
-    let (out, code) = run(&["verify", text(&bundle.with_file_name("tiny.zip")), "--upto", "metrics"]);
-    assert!(code == 1 && out.contains("weights/small-bn.safetensors is not the one of results.json"), "{out}");
+    let bundle = copy();
+    bundle.write("weights/small-bn.safetensors", "other weights");
+    bundle.redo_sums();
+    bundle.run("publish", &["--lean"]).exits(0);
+    let out = verify(&bundle.zip(), &["--upto", "metrics"]).exits(1).out;
+    assert!(out.contains("weights/small-bn.safetensors is not the one of results.json"), "{out}");
 }
 
 #[test]
 fn a_damaged_bundle_is_not_published() {
-    let (_keep, bundle) = copy(tiny(), "tiny");
-    fs::write(bundle.join("report.md"), "better").unwrap();
-    let (out, code) = error(&["publish", text(&bundle)]);
-    assert!(code == 1 && out.contains("report.md was changed"), "{out}");
-    assert!(!bundle.with_file_name("tiny.zip").exists());
+    let bundle = copy();
+    bundle.write("report.md", "better");
+    bundle.run("publish", &[]).fails(1, &["report.md was changed"]);
+    assert!(!bundle.zip().exists());
 }
 
 #[test]
-fn the_zip_goes_only_where_it_harms_nothing() {
-    let (_keep, bundle) = copy(tiny(), "tiny");
-    let inside = bundle.join("tiny.zip");
-    let (out, code) = error(&["publish", text(&bundle), "--out", text(&inside)]);
-    assert!(code == 2 && out.contains("inside the bundle"), "{out}");
-    let other = bundle.with_file_name("notes.txt");
+fn the_zip_replaces_nothing_but_a_zip() {
+    let bundle = copy();
+    let to = |path: &Path| bundle.run("publish", &["--out", path.to_str().unwrap()]);
+    let mut messages = Messages::default();
+    messages.add(
+        "publish BUNDLE --out BUNDLE/tiny.zip",
+        &to(&bundle.path.join("tiny.zip")).refused(&["inside the bundle"]),
+    );
+    let other = bundle.path.with_file_name("notes.txt");
     fs::write(&other, "mine").unwrap();
-    let (out, code) = error(&["publish", text(&bundle), "--out", text(&other)]);
-    assert!(code == 2 && out.contains("not a zip file"), "{out}");
+    messages.add("publish BUNDLE --out notes.txt", &to(&other).refused(&["not a zip file"]));
     assert_eq!(fs::read(&other).unwrap(), b"mine");
-    let (out, code) = error(&["publish", text(&other)]);
-    assert!(code == 2 && out.contains("not a bundle's folder"), "{out}");
+    let done = on_paths("publish", &[], &[&other]).refused(&["not a bundle's folder"]);
+    messages.add("publish notes.txt", &done);
+    messages.golden("publish");
 }
 
 type Entry<'a> = (&'a str, &'a [u8], SimpleFileOptions);
@@ -162,10 +159,10 @@ fn deflated() -> SimpleFileOptions {
     SimpleFileOptions::default().compression_method(CompressionMethod::Deflated)
 }
 
-/// A zip of tiny's bundle as somebody else makes it: its own files as far as `keep`, then others.
+/// A zip of the shared bundle made by another program: those of its files that `keep` accepts, then others.
 fn pack(keep: impl Fn(&str) -> bool, more: &[Entry]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (path, bytes) in files(tiny()).into_iter().filter(|(path, _)| keep(path)) {
+    for (path, bytes) in read_folder(&shared().0.path).into_iter().filter(|(path, _)| keep(path)) {
         zip.start_file(path, deflated()).unwrap();
         zip.write_all(&bytes).unwrap();
     }
@@ -191,16 +188,17 @@ fn patch(bytes: &mut [u8], from: &[u8], to: &[u8]) {
 }
 
 /// `verify` opens it, and rung `files` fails for the reason.
-fn refused_by_files(zip: &Path, reason: &str) {
-    let (out, code) = run(&["verify", text(zip)]);
-    assert!(code == 1 && out.starts_with("files     FAILED") && out.contains(reason), "{reason}: {out}");
+fn refused_by_files(zip: &Path, reason: &str) -> Done {
+    let done = verify(zip, &[]).exits(1);
+    let out = &done.out;
+    assert!(out.starts_with("files     FAILED") && out.contains(reason), "{reason}: {out}");
     assert!(!out.contains("passed"), "{out}");
+    done
 }
 
 /// `verify` does not open it, for the reason.
-fn cannot_be_opened(zip: &Path, reason: &str) {
-    let (out, code) = error(&["verify", text(zip)]);
-    assert!(code == 2 && out.contains(reason), "{reason}: {out}");
+fn cannot_be_opened(zip: &Path, reason: &str) -> Done {
+    verify(zip, &[]).refused(&[reason])
 }
 
 #[test]
@@ -208,8 +206,12 @@ fn a_folder_packed_by_hand_is_read() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("hand.zip");
     write(&zip, &pack(|_| true, &[]));
-    let verified = |path: &Path| run(&["verify", "--upto", "metrics", text(path)]);
-    assert_eq!(verified(&zip), verified(tiny()));
+    let verified = |path: &Path| {
+        let done = verify(path, &["--upto", "metrics"]);
+        (done.out, done.code)
+    };
+    let (tiny, _) = shared();
+    assert_eq!(verified(&zip), verified(&tiny.path));
     let program = "import sys, os, zipfile
 z = zipfile.ZipFile(sys.argv[2], 'w', zipfile.ZIP_DEFLATED)
 for folder, folders, names in os.walk(sys.argv[1]):
@@ -217,9 +219,9 @@ for folder, folders, names in os.walk(sys.argv[1]):
         path = os.path.join(folder, name)
         z.write(path, os.path.relpath(path, os.path.dirname(sys.argv[1])))
 z.close()";
-    let python = Command::new("python3").args(["-c", program, text(tiny()), text(&zip)]).status();
+    let python = Command::new("python3").args(["-c", program]).args([&tiny.path, &zip]).status();
     assert!(python.expect("python3 starts").success());
-    assert_eq!(verified(&zip), verified(tiny()), "under one top folder, with entries for folders");
+    assert_eq!(verified(&zip), verified(&tiny.path), "under one top folder, with entries for folders");
 }
 
 #[test]
@@ -236,18 +238,20 @@ fn entries_that_do_not_belong_into_a_bundle_fail() {
         (("Report.html", b"x", stored()), "report.html: another name differs only by case"),
         (("index.html", b"x", stored()), "index.html is not a copy of report.html"),
     ];
+    let mut messages = Messages::default();
     for (entry, reason) in entries {
         write(&zip, &pack(|_| true, &[entry]));
-        refused_by_files(&zip, reason);
+        messages.add(&format!("a zip with the entry {}", entry.0), &refused_by_files(&zip, reason));
     }
     let mut writer = ZipWriter::new_append(Cursor::new(pack(|path| path != "report.md", &[]))).unwrap();
     writer.add_symlink("report.md", "/etc/passwd", stored()).unwrap();
     write(&zip, &writer.finish().unwrap().into_inner());
-    refused_by_files(&zip, "\"report.md\" is a link or special file");
+    messages.add("a link", &refused_by_files(&zip, "\"report.md\" is a link or special file"));
     let mut writer = ZipWriter::new_append(Cursor::new(pack(|_| true, &[]))).unwrap();
     writer.add_directory("empty/", stored()).unwrap();
     write(&zip, &writer.finish().unwrap().into_inner());
-    refused_by_files(&zip, "empty: an empty folder");
+    messages.add("an empty folder", &refused_by_files(&zip, "empty: an empty folder"));
+    messages.golden("zip-entries");
     assert!(!folder.path().join("evil").exists() && !Path::new("/evil").exists());
 }
 
@@ -255,53 +259,57 @@ fn entries_that_do_not_belong_into_a_bundle_fail() {
 fn a_zip_that_contradicts_itself_fails() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("forged.zip");
+    let mut messages = Messages::default();
     // Two entries of one name: which one counts depends on the program that reads it.
     let mut twice = pack(|_| true, &[("repord.md", b"better", stored())]);
     patch(&mut twice, b"repord.md", b"report.md");
     write(&zip, &twice);
-    refused_by_files(&zip, "duplicate");
+    messages.add("two entries of one name", &refused_by_files(&zip, "duplicate"));
     // A list that names other files than the entries themselves.
     let mut renamed = pack(|_| true, &[]);
     let at = renamed.windows(9).position(|w| w == b"report.md").unwrap();
     renamed[at..at + 9].copy_from_slice(b"repord.md");
     write(&zip, &renamed);
-    refused_by_files(&zip, "contradicts itself");
+    messages.add("an entry renamed in its own header", &refused_by_files(&zip, "contradicts itself"));
     let (_keep, whole) = published(&[]);
     let whole = fs::read(whole).unwrap();
     let mut damaged = whole.clone();
     patch(&mut damaged, b"title: Tiny study", b"title: Tidy study");
     write(&zip, &damaged);
-    refused_by_files(&zip, "study.yaml: damaged");
+    messages.add("a changed byte", &refused_by_files(&zip, "study.yaml: damaged"));
     write(&zip, &[whole.as_slice(), b"more"].concat());
-    refused_by_files(&zip, "4 bytes after the zip's end");
+    messages.add("bytes after the end", &refused_by_files(&zip, "4 bytes after the zip's end"));
     let mut encrypted = whole.clone();
     let list = encrypted.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     encrypted[list + 8] |= 1;
     encrypted[6] |= 1;
     write(&zip, &encrypted);
-    refused_by_files(&zip, "\"SHA256SUMS\" is encrypted");
+    messages.add("an encrypted entry", &refused_by_files(&zip, "\"SHA256SUMS\" is encrypted"));
+    messages.golden("zip-contradictions");
 }
 
 #[test]
 fn bombs_are_not_unpacked() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("bomb.zip");
+    let mut messages = Messages::default();
     write(&zip, &pack(|_| true, &[("bomb.svg", &vec![0; 8 << 20], deflated())]));
-    cannot_be_opened(&zip, "bomb.svg\" claims to unpack from");
+    messages.add("8 MiB of zeros", &cannot_be_opened(&zip, "bomb.svg\" claims to unpack from"));
     let names: Vec<String> = (0..10_001).map(|i| format!("n{i}")).collect();
     let entries: Vec<Entry> = names.iter().map(|name| (name.as_str(), b"".as_slice(), stored())).collect();
     write(&zip, &pack(|_| false, &entries));
-    cannot_be_opened(&zip, "lists 10001 entries; a bundle has at most 10000");
+    messages.add("10,001 entries", &cannot_be_opened(&zip, "lists 10001 entries; a bundle has at most 10000"));
     // A size that is only claimed: the list says 1 GiB of a few bytes.
     let mut claims = pack(|_| true, &[("last.svg", b"x", stored())]);
     let list = claims.windows(8).rposition(|w| w == b"last.svg").unwrap() - 46;
     claims[list + 24..list + 28].copy_from_slice(&(1u32 << 30).to_le_bytes());
     write(&zip, &claims);
-    cannot_be_opened(&zip, "is too large for a bundle");
+    messages.add("1 GiB claimed", &cannot_be_opened(&zip, "is too large for a bundle"));
+    messages.golden("zip-bombs");
 }
 
 #[test]
-fn what_is_no_zip_is_said_in_one_line() {
+fn a_file_that_is_not_a_zip_gives_one_line_of_error() {
     let (keep, whole) = published(&[]);
     let bytes = fs::read(&whole).unwrap();
     let zip = keep.path().join("other.zip");
@@ -309,11 +317,14 @@ fn what_is_no_zip_is_said_in_one_line() {
         write(&zip, &bytes[..cut]);
         cannot_be_opened(&zip, "is not a zip file, or was cut off");
     }
+    let mut messages = Messages::default();
     write(&zip, b"a text file, renamed");
-    cannot_be_opened(&zip, "is not a zip file, or was cut off");
+    messages.add("a text file named other.zip", &cannot_be_opened(&zip, "is not a zip file, or was cut off"));
     write(&zip, &[b"#!/bin/sh\n".as_slice(), &bytes].concat());
     cannot_be_opened(&zip, "is not a zip file, or was cut off");
     write(&zip, &pack(|_| false, &[("notes.txt", b"x", stored())]));
-    cannot_be_opened(&zip, "is not a bundle");
-    cannot_be_opened(Path::new("/dev/null"), "neither a folder nor a zip file");
+    messages.add("a zip without a bundle", &cannot_be_opened(&zip, "is not a bundle"));
+    let reason = "neither a folder nor a zip file";
+    messages.add("verify /dev/null", &cannot_be_opened(Path::new("/dev/null"), reason));
+    messages.golden("zip-other-files");
 }

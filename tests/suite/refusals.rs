@@ -1,5 +1,7 @@
-//! Studies that are refused: at once, in one line that names file and line, with nothing left behind.
+//! Studies that are refused: at once, in one line that names file and line, leaving nothing behind. The golden files
+//! tests/golden/messages/study-*.txt hold every message.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -7,30 +9,43 @@ use std::time::{Duration, Instant};
 
 use crate::support::*;
 
-/// Builds a study that must be refused, and shows that nothing came of it.
+/// Builds a study that must be refused, and checks that nothing was written.
 #[track_caller]
-fn refused(study: &Path, parts: &[&str]) {
+fn refused(study: &Path, parts: &[&str]) -> Done {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
     // A busy machine may be slow once.
-    let fast = (0..3).any(|_| {
+    let fast = (0..3).find_map(|_| {
         let start = Instant::now();
-        run(&mut build(study, &out)).refused(parts);
-        start.elapsed() < Duration::from_secs(2)
+        let done = run(&mut build(study, &out)).refused(parts);
+        (start.elapsed() < Duration::from_secs(2)).then_some(done)
     });
-    assert!(fast, "a study is refused within two seconds");
     assert_eq!(names(home.path()).len(), 0, "nothing was trained or written");
+    fast.expect("a study is refused within two seconds")
 }
 
-/// `tiny` with one piece of text replaced, refused at a line, with these words.
+/// `tiny` with one passage replaced, refused at a line, with these words.
 #[track_caller]
-fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) {
+fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) -> Done {
     let home = tempfile::tempdir().unwrap();
     let text = tiny_text();
     assert!(text.contains(from), "{from}");
     let study = home.path().join("study.yaml");
     fs::write(&study, text.replacen(from, to, 1)).unwrap();
-    refused(&study, &[&[&*format!("{}:{line}: ", study.display())], parts].concat());
+    refused(&study, &[&[&*format!("{}:{line}: ", study.display())], parts].concat())
+}
+
+/// A passage of `tiny`, what replaces it, and words that the message must have.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+/// Refuses each, at the line of the passage, and compares all messages with a golden file.
+#[track_caller]
+fn refuse_each(golden: &str, cases: &[Case]) {
+    let mut messages = Messages::default();
+    for (from, to, parts) in cases {
+        messages.add(&format!("{from} -> {to}"), &refused_with(from, to, line_of(from), parts));
+    }
+    messages.golden(golden);
 }
 
 #[track_caller]
@@ -58,48 +73,50 @@ fn a_batch_beyond_the_machines_memory() {
 
 #[test]
 fn keys_and_names_that_do_not_exist() {
-    for (from, to, parts) in [
-        ("author: A. Student", "writer: A. Student", ["writer", "unknown field"]),
-        ("epochs: 2", "epoch: 2", ["epoch", "unknown field"]),
-        ("stride: 2}", "strides: 2}", ["strides", "unknown field"]),
-        ("- max_pool2d", "- max_pool3d", ["max_pool3d", "max_pool2d"]),
-        ("model: small-bn", "model: small_bn", ["small_bn", "small-bn"]),
-        ("runs: [stops]", "runs: [stop]", ["stop", "stops"]),
-        ("per_class, confusion,", "per_class, matrix,", ["matrix", "confusion"]),
-        ("tables: [settings, results]", "tables: [settings, result]", ["result", "results"]),
-        ("against: stops,", "against: stop,", ["stop", "stops"]),
-        ("against: stops,", "against: small,", ["`small` has 2 seeds", "several"]),
-        ("order: by_class", "order: sorted", ["sorted", "by_class"]),
-        ("{adam: {lr: 0.003}}", "{adagrad: {lr: 0.003}}", ["adagrad", "adam"]),
-        ("compare: printed", "compare: roughly", ["roughly", "printed"]),
-    ] {
-        refused_with(from, to, line_of(from), &parts);
-    }
+    refuse_each(
+        "study-names",
+        &[
+            ("author: A. Student", "writer: A. Student", &["writer", "unknown field"]),
+            ("epochs: 2", "epoch: 2", &["epoch", "unknown field"]),
+            ("stride: 2}", "strides: 2}", &["strides", "unknown field"]),
+            ("- max_pool2d", "- max_pool3d", &["max_pool3d", "max_pool2d"]),
+            ("model: small-bn", "model: small_bn", &["small_bn", "small-bn"]),
+            ("runs: [stops]", "runs: [stop]", &["stop", "stops"]),
+            ("per_class, confusion,", "per_class, matrix,", &["matrix", "confusion"]),
+            ("tables: [settings, results]", "tables: [settings, result]", &["result", "results"]),
+            ("against: stops,", "against: stop,", &["stop", "stops"]),
+            ("against: stops,", "against: small,", &["`small` has 2 seeds", "several"]),
+            ("order: by_class", "order: sorted", &["sorted", "by_class"]),
+            ("{adam: {lr: 0.003}}", "{adagrad: {lr: 0.003}}", &["adagrad", "adam"]),
+            ("compare: printed", "compare: roughly", &["roughly", "printed"]),
+        ],
+    );
 }
 
 #[test]
 fn values_that_do_not_fit() {
-    for (from, to, parts) in [
-        ("kernel_size: 5,", "kernel_size: 29,", ["kernel_size 29", "28 x 28"]),
-        ("max_pool2d: {kernel_size: 2}", "max_pool2d: {kernel_size: 13}", ["kernel_size 13", "12 x 12"]),
-        ("dropout: {p: 0.1}", "dropout: {p: 1.5}", ["dropout", "1.5"]),
-        ("linear: {out_features: 10}", "linear: {out_features: 9}", ["linear", "[9]"]),
-        ("seeds: [1, 2]", "seeds: [2, 2]", ["seeds", "2 is repeated"]),
-        ("seeds: [1]", "seeds: []", ["seeds", "at least one"]),
-        ("seeds: [1]", "seeds: [-1]", ["seeds", "-1"]),
-        ("batch_size: 64", "batch_size: 0", ["batch_size", "0"]),
-        ("epochs: 2", "epochs: 1.5", ["epochs", "1.5"]),
-        ("epochs: 2", "epochs: 1000000", ["epochs", "1000000"]),
-        ("{random: 400}", "{random: 60001}", ["60001", "60000"]),
-        ("{per_class: 20}", "{per_class: 5422}", ["5422", "5421"]),
-        ("lr: 0.1,", "lr: 0,", ["lr", "above 0"]),
-        ("lr: 0.1,", "lr: .nan,", ["lr", "NaN"]),
-        ("momentum: 0.9", "momentum: 2", ["momentum", "2"]),
-        ("date: 2024-05-06", "date: 2023-02-29", ["date", "2023-02-29"]),
-        ("small-bn: {title: With,", "../up: {title: With,", ["../up", "name"]),
-    ] {
-        refused_with(from, to, line_of(from), &parts);
-    }
+    refuse_each(
+        "study-values",
+        &[
+            ("kernel_size: 5,", "kernel_size: 29,", &["kernel_size 29", "28 x 28"]),
+            ("max_pool2d: {kernel_size: 2}", "max_pool2d: {kernel_size: 13}", &["kernel_size 13", "12 x 12"]),
+            ("dropout: {p: 0.1}", "dropout: {p: 1.5}", &["dropout", "1.5"]),
+            ("linear: {out_features: 10}", "linear: {out_features: 9}", &["linear", "[9]"]),
+            ("seeds: [1, 2]", "seeds: [2, 2]", &["seeds", "2 is repeated"]),
+            ("seeds: [1]", "seeds: []", &["seeds", "at least one"]),
+            ("seeds: [1]", "seeds: [-1]", &["seeds", "-1"]),
+            ("batch_size: 64", "batch_size: 0", &["batch_size", "0"]),
+            ("epochs: 2", "epochs: 1.5", &["epochs", "1.5"]),
+            ("epochs: 2", "epochs: 1000000", &["epochs", "1000000"]),
+            ("{random: 400}", "{random: 60001}", &["60001", "60000"]),
+            ("{per_class: 20}", "{per_class: 5422}", &["5422", "5421"]),
+            ("lr: 0.1,", "lr: 0,", &["lr", "above 0"]),
+            ("lr: 0.1,", "lr: .nan,", &["lr", "NaN"]),
+            ("momentum: 0.9", "momentum: 2", &["momentum", "2"]),
+            ("date: 2024-05-06", "date: 2023-02-29", &["date", "2023-02-29"]),
+            ("small-bn: {title: With,", "../up: {title: With,", &["../up", "name"]),
+        ],
+    );
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI.replace("threads: 1", "threads: 100000")).unwrap();
@@ -108,45 +125,136 @@ fn values_that_do_not_fit() {
 
 #[test]
 fn expressions_and_sentences_that_cannot_be_read() {
-    for (from, to, parts) in [
-        (
-            "measured: runs.small.accuracy > values.chance",
-            "measured: runs.small.accuracy >",
-            ["claims[2].measured", "expression"],
-        ),
-        (
-            "measured: runs.large.accuracy",
-            "measured: \"runs.large.\\n  accuracy |\\n\\n\"",
-            ["claims[3].measured", "expression"],
-        ),
-        (
-            "measured: runs.large.accuracy",
-            "measured: runs.large.accuracy|no_such_filter",
-            ["claims[3].measured", "no_such_filter"],
-        ),
-        ("printed: \"0.5\"", "printed: half", ["claims[3].printed", "half"]),
-        (
-            "supported_if: runs.small.accuracy > 2 * values.chance",
-            "supported_if: \"((\"",
-            ["conclusions[0].supported_if", "(("],
-        ),
-        (
-            "supported: Yes, it gets {{ runs.small.accuracy|percent(2) }} right.",
-            "supported: \"{{ runs.small\"",
-            ["conclusions[0].supported", "sentence"],
-        ),
-        (
-            "refuted: No, {{ runs.small.accuracy|percent(2) }} is chance.",
-            "refuted: \"{% if true %}\\nNo\"",
-            ["conclusions[0].refuted", "sentence"],
-        ),
-    ] {
-        refused_with(from, to, line_of(from), &parts);
+    refuse_each(
+        "study-expressions",
+        &[
+            (
+                "measured: runs.small.accuracy > values.chance",
+                "measured: runs.small.accuracy >",
+                &["claims[2].measured", "expression"],
+            ),
+            (
+                "measured: runs.large.accuracy",
+                "measured: \"runs.large.\\n  accuracy |\\n\\n\"",
+                &["claims[3].measured", "expression"],
+            ),
+            (
+                "measured: runs.large.accuracy",
+                "measured: runs.large.accuracy|no_such_filter",
+                &["claims[3].measured", "no_such_filter"],
+            ),
+            ("printed: \"0.5\"", "printed: half", &["claims[3].printed", "half"]),
+            (
+                "supported_if: runs.small.accuracy > 2 * values.chance",
+                "supported_if: \"((\"",
+                &["conclusions[0].supported_if", "(("],
+            ),
+            (
+                "supported: Yes, it gets {{ runs.small.accuracy|percent(2) }} right.",
+                "supported: \"{{ runs.small\"",
+                &["conclusions[0].supported", "sentence"],
+            ),
+            (
+                "refuted: No, {{ runs.small.accuracy|percent(2) }} is chance.",
+                "refuted: \"{% if true %}\\nNo\"",
+                &["conclusions[0].refuted", "sentence"],
+            ),
+        ],
+    );
+}
+
+/// The messages about a study that no test above provokes.
+#[test]
+fn every_other_message_about_a_study() {
+    let runs = "  small: {title: Without, model: small, seeds: [1, 2]}";
+    let small = |settings: &str| format!("  small: {{title: Without, model: small, seeds: [1, 2], {settings}}}");
+    let settings = [
+        "train: {images: {first: 0}}",
+        "train: {hold_out: 60000}",
+        "train: {images: {per_class: 20}, hold_out: 10}",
+        "evidence: {candidates: 0}",
+        "evidence: {candidates: 2, keep: 3}",
+        "optimizer: {adam: {betas: [0.9, 1]}}",
+        "optimizer: {adam: {eps: 0}}",
+        "optimizer: {adadelta: {rho: 2}}",
+        "optimizer: {sgd: {lr: 0.1, nesterov: true}}",
+        "optimizer: {sgd: {lr: 0.1, weight_decay: -1}}",
+        "schedule: {step: {step_size: 0}}",
+        "schedule: {step: {step_size: 1, gamma: 0}}",
+        "schedule: {cosine: {min_lr: -1}}",
+        "schedule: {one_cycle: {pct_start: 2}}",
+        "schedule: {one_cycle: {div_factor: 0}}",
+        "stop_below_train_loss: 0",
+    ]
+    .map(small);
+    let mut cases: Vec<Case> = settings.iter().map(|to| (runs, to.as_str(), &[][..])).collect();
+    let layers = [
+        "- conv2d: {out_channels: 0, kernel_size: 3}",
+        "- conv2d: {out_channels: 4000000, kernel_size: 3}",
+        "- conv2d: {out_channels: 4, kernel_size: 3, groups: 3}",
+        "- conv2d: {out_channels: 4, kernel_size: 3, name: 1st}",
+        "- conv2d: {out_channels: 4}",
+        "- batch_norm2d: {eps: 0}",
+        "- batch_norm2d: {momentum: 2}",
+        "- leaky_relu: {negative_slope: .inf}",
+        "- avg_pool2d: {kernel_size: 2, padding: 2}",
+        "- relu: {name: a}\n      - gelu: {name: a}",
+        "- linear: {out_features: 10}",
+        "- {relu: {}, gelu: {}}",
+        "- 3",
+    ];
+    let layer = "- conv2d: {out_channels: 4, kernel_size: 5, stride: 2}";
+    cases.extend(layers.iter().map(|to| (layer, *to, &[][..])));
+    let tops = [
+        "input: {mean: .nan}",
+        "input: {std: 0}",
+        "input: {shape: [3, 28, 28]}",
+        "compute: {threads: 0}",
+        "compute: {class: fast}",
+        "license: \"a\\u202eb\"",
+    ];
+    cases.extend(tops.iter().map(|to| ("description: Two small networks on a few hundred images.", *to, &[][..])));
+    let rest: [Case; 17] = [
+        ("date: 2024-05-06", "date: today", &[]),
+        ("author: A. Student", "author: [A, B]", &[]),
+        ("run: small-bn, against: stops", "run: stops, against: stops", &[]),
+        ("margin: 0.01", "margin: 2", &[]),
+        ("early: {run: stops", "-early: {run: stops", &[]),
+        ("runs: [small, small-bn]", "runs: [small, small]", &[]),
+        ("comparisons: [norm, early]", "comparisons: [norm, late]", &[]),
+        ("show: [curves, predictions, ladder]", "show: [curves, gain, ladder]", &[]),
+        ("show: [curves, predictions, ladder]", "show: [curves]", &[]),
+        ("accuracy: 0.9}", "accuracy: 90}", &[]),
+        ("parameters: 1000", "parameters: 0", &[]),
+        ("id: conv-shape", "id: conv-count", &[]),
+        ("- id: learns", "- id: missing", &[]),
+        ("compare: printed}", "compare: {absolute: -1}}", &[]),
+        ("compare: printed}", "compare: {about: 1}}", &[]),
+        ("measured: models.small.layers.conv1.output_shape", "measured: ''", &[]),
+        ("seeds: [1, 2]", "seeds: 1", &[]),
+    ];
+    cases.extend(rest);
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    let mut messages = Messages::default();
+    for (from, to, _) in cases {
+        assert!(tiny_text().contains(from), "{from}");
+        fs::write(&study, tiny_text().replacen(from, to, 1)).unwrap();
+        messages.add(&format!("{from} -> {to}"), &run(program(["summary"]).arg(&study)).refused(&["study.yaml"]));
     }
+    let one_value = "models: {m: {layers: [{conv2d: {out_channels: 2, kernel_size: 28}}, batch_norm2d, flatten, {linear: {out_features: 10}}]}}\n\
+        runs: {r: {model: m, train: {images: {first: 65}}, batch_size: 64, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
+    let model = "models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\n";
+    for text in ["models: {}\nruns: {}\n", &format!("{model}runs: {{}}\n"), one_value] {
+        fs::write(&study, format!("title: T\n{text}")).unwrap();
+        messages.add(text, &run(program(["summary"]).arg(&study)).refused(&["study.yaml"]));
+    }
+    messages.golden("study-others");
 }
 
 #[test]
-fn what_is_no_yaml() {
+fn text_that_is_not_yaml() {
+    let mut messages = Messages::default();
     for (from, to, line, parts) in [
         ("title: Tiny study", "title: [Tiny study", 3, ["YAML", ""]),
         ("title: Tiny study", "title: \"Tiny study", 2, ["YAML", ""]),
@@ -158,23 +266,27 @@ fn what_is_no_yaml() {
         let home = tempfile::tempdir().unwrap();
         let study = home.path().join("study.yaml");
         fs::write(&study, tiny_text().replacen(from, to, 1)).unwrap();
-        refused(&study, &parts);
-        // `summary` reads the same. The line is the YAML reader's notion of where it went wrong: some line is named, near the fault.
+        messages.add(&format!("{from} -> {to}"), &refused(&study, &parts));
+        // `summary` refuses it too. The YAML reader decides which line it names: one near the fault is enough.
         let done = run(program(["summary"]).arg(&study)).refused(&parts);
         let rest = done.err.split_once("study.yaml:").unwrap_or_else(|| panic!("{}", done.err)).1;
         let named: usize = rest.split_once(':').unwrap().0.parse().unwrap_or_else(|_| panic!("no line: {}", done.err));
         assert!(named.abs_diff(line) <= 2 || to.contains('"'), "line {named} for {line}: {}", done.err);
     }
+    messages.golden("study-yaml");
 }
 
 #[test]
-fn what_is_no_study() {
+fn files_that_are_not_a_study() {
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = home.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     };
+    let mut messages = Messages::default();
+    let mut refused =
+        |study: &Path, parts: &[&str]| messages.add(&format!("build {}", study.display()), &refused(study, parts));
     refused(&home.path().join("missing.yaml"), &["missing.yaml", "No such file"]);
     refused(home.path(), &["is not a file"]);
     refused(&file("binary.yaml", &[0, 159, 146, 150, 255, 254, 10, 0]), &["binary.yaml"]);
@@ -190,27 +302,32 @@ fn what_is_no_study() {
     refused(&lines, &["lines.yaml:1: ", "unknown field"]);
     let colours = file("colours.yaml", b"\"a\\nb\\e[31m\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
     refused(&colours, &["colours.yaml:1: ", "holds U+001B"]);
+    messages.golden("study-files");
 }
 
 #[test]
-fn extends_that_leads_nowhere_or_in_a_circle() {
+fn extends_a_missing_file_or_itself() {
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = home.path().join(name);
         fs::write(&path, text).unwrap();
         path
     };
+    let mut messages = Messages::default();
+    let mut refused =
+        |study: &Path, parts: &[&str]| messages.add(&format!("build {}", study.display()), &refused(study, parts));
     refused(&file("self.yaml", "extends: self.yaml\n"), &["self.yaml:1: extends", "loop"]);
     file("a.yaml", "title: A\nextends: b.yaml\n");
     refused(&file("b.yaml", "extends: a.yaml\n"), &["extends", "loop"]);
     refused(&file("gone.yaml", "extends: nowhere.yaml\n"), &["nowhere.yaml"]);
     refused(&file("number.yaml", "title: T\nextends: 3\n"), &["number.yaml:2: extends"]);
-    // The fault of a file is told of that file, though another extends it.
+    // An error names the file that has it, though another file extends that one.
     file("base.yaml", &tiny_text().replace("epochs: 2", "epochs: 0"));
     refused(
         &file("over.yaml", "extends: base.yaml\ntitle: Over\n"),
         &[&*format!("base.yaml:{}: ", line_of("epochs: 2")), "epochs"],
     );
+    messages.golden("study-extends");
 }
 
 #[test]
@@ -220,7 +337,7 @@ fn aliases_and_nesting_that_would_fill_memory() {
     let mut bomb = String::from("a0: &a0 [0, 0, 0, 0, 0, 0, 0, 0, 0]\n");
     for i in 1..12 {
         let below = vec![format!("*a{}", i - 1); 9].join(", ");
-        bomb += &format!("a{i}: &a{i} [{below}]\n");
+        writeln!(bomb, "a{i}: &a{i} [{below}]").unwrap();
     }
     for text in [
         bomb.clone(),
@@ -238,7 +355,7 @@ fn aliases_and_nesting_that_would_fill_memory() {
 }
 
 #[test]
-fn aliases_of_honest_size_are_read() {
+fn small_aliases_are_read() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("aliases.yaml");
     let text =

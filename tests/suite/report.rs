@@ -143,12 +143,9 @@ fn what_is_of_one_seed_alone_names_it() {
 
 #[test]
 fn the_notes_loss_is_shown_to_those_who_ask_for_it() {
-    let (_home, asked) = crate::bundles::build(
-        "asked",
-        &[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")],
-    );
+    let asked = built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")]);
     for name in ["report.md", "report.html"] {
-        let (page, plain) = (fs::read_to_string(asked.join(name)).unwrap(), shared().0.text(name));
+        let (page, plain) = (asked.text(name), shared().0.text(name));
         // The measure with its meaning, and a column in each table of results.
         assert_eq!(read(&page).matches("Notes’ loss").count(), 3, "{name}");
         assert!(!plain.to_lowercase().contains("notes"), "{name}: these claims are of no notes");

@@ -1,17 +1,14 @@
-//! ro-crate-metadata.json: what it says is so, and the validator takes it.
+//! ro-crate-metadata.json: it describes the bundle as it is, and the RO-Crate validator accepts it.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use mnist_report::digest::sha256_hex;
 use serde_json::Value;
 
-use super::bundles::{build, copy, edit, files, reseal, run, text, tiny};
+use crate::support::*;
 
-fn graph(bundle: &Path) -> Vec<Value> {
-    let metadata: Value = serde_json::from_slice(&fs::read(bundle.join("ro-crate-metadata.json")).unwrap()).unwrap();
-    metadata["@graph"].as_array().unwrap().clone()
+fn graph(bundle: &Bundle) -> Vec<Value> {
+    bundle.json("ro-crate-metadata.json")["@graph"].as_array().unwrap().clone()
 }
 
 fn entity<'a>(graph: &'a [Value], id: &str) -> &'a Value {
@@ -24,11 +21,10 @@ fn ids(references: &Value) -> Vec<String> {
 
 #[test]
 fn every_file_is_listed_as_it_is() {
-    let graph = graph(tiny());
-    let mut expected = files(tiny());
-    for volatile in ["run-log.json", "ro-crate-metadata.json"] {
-        expected.remove(volatile).expect("it is there");
-    }
+    let (tiny, _) = shared();
+    let graph = graph(tiny);
+    let mut expected = tiny.identity();
+    expected.remove("ro-crate-metadata.json").expect("it is there");
     let mut listed = ids(&entity(&graph, "./")["hasPart"]);
     listed.sort();
     assert_eq!(listed, expected.keys().cloned().collect::<Vec<_>>());
@@ -49,17 +45,15 @@ fn every_file_is_listed_as_it_is() {
 }
 
 #[test]
-fn without_date_and_licence_it_says_so() {
-    let (_keep, undated) = build("undated", &[("date: 2024-05-06\n", "")]);
+fn a_missing_date_or_licence_is_stated() {
+    let undated = built_with(&[("date: 2024-05-06\n", "")]);
     let undated_graph = graph(&undated);
     let root = entity(&undated_graph, "./");
     assert_eq!(root["datePublished"], "1980-01-01");
     assert!(root["description"].as_str().unwrap().contains("carries no date"));
     assert_eq!(entity(&undated_graph, "#license")["name"], "No licence stated");
-    let (_keep_too, licensed) = build(
-        "licensed",
-        &[("date: 2024-05-06", "date: 2024-05-06\nlicense: https://creativecommons.org/licenses/by/4.0/")],
-    );
+    let licensed =
+        built_with(&[("date: 2024-05-06", "date: 2024-05-06\nlicense: https://creativecommons.org/licenses/by/4.0/")]);
     let graph = graph(&licensed);
     assert_eq!(entity(&graph, "./")["license"]["@id"], "https://creativecommons.org/licenses/by/4.0/");
     validate(&[&undated, &licensed]);
@@ -67,26 +61,28 @@ fn without_date_and_licence_it_says_so() {
 
 #[test]
 fn a_forged_crate_fails_to_render() {
-    let (_keep, bundle) = copy(tiny(), "forged");
-    edit(&bundle, "ro-crate-metadata.json", "A. Student", "A. Forger");
-    reseal(&bundle);
-    let (out, code) = run(&["verify", "--upto", "render", text(&bundle)]);
-    assert!(code == 1 && out.contains("render    FAILED       ro-crate-metadata.json is not what"), "{out}");
+    let bundle = copy();
+    bundle.replace_all("ro-crate-metadata.json", "A. Student", "A. Forger");
+    bundle.redo_sums();
+    let out = bundle.run("verify", &["--upto", "render"]).exits(1).out;
+    assert!(out.contains("render    FAILED       ro-crate-metadata.json is not what"), "{out}");
 }
 
 #[test]
-fn the_validator_takes_it() {
-    validate(&[tiny()]);
+fn the_validator_accepts_it() {
+    validate(&[&shared().0]);
 }
 
-/// Runs scripts/validate-crate.sh where it has installed the validator before; a test installs nothing.
-fn validate(bundles: &[&Path]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if !root.join("target/validate-crate/stamp").exists() {
+/// Runs scripts/validate-crate.sh if the validator is installed already: a test installs nothing.
+fn validate(bundles: &[&Bundle]) {
+    if !root().join("target/validate-crate/stamp").exists() {
         eprintln!("skipped: the RO-Crate validator is not installed; scripts/validate-crate.sh BUNDLE installs it");
         return;
     }
-    let output = Command::new(root.join("scripts/validate-crate.sh")).args(bundles).output().expect("bash starts");
+    let output = Command::new(root().join("scripts/validate-crate.sh"))
+        .args(bundles.iter().map(|bundle| &bundle.path))
+        .output()
+        .expect("bash starts");
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }

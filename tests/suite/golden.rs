@@ -1,0 +1,40 @@
+//! Golden files of what the program prints when all is well. The messages of errors are in the tests that provoke them.
+
+use crate::cli::subcommands;
+use crate::support::*;
+
+#[test]
+fn report_and_page_in_both_languages() {
+    let bundle = copy();
+    for lang in ["en", "uk"] {
+        bundle.run("render", &["--lang", lang]).exits(0);
+        golden(&format!("report.{lang}.md"), &bundle.text("report.md"));
+        golden(&format!("page.{lang}.txt"), &page_text(&bundle.text("report.html")));
+    }
+}
+
+#[test]
+fn help_of_the_program_and_of_each_command() {
+    golden("help/mnist-report.txt", &run(&mut program(["--help"])).exits(0).out);
+    for name in subcommands().iter().filter(|name| *name != "help") {
+        golden(&format!("help/{name}.txt"), &run(&mut program([name, "--help"])).exits(0).out);
+    }
+}
+
+#[test]
+fn summary_of_a_study() {
+    golden("summary.txt", &run(program(["summary"]).arg(tiny())).exits(0).out);
+}
+
+#[test]
+fn verification_of_an_honest_bundle() {
+    golden("verify.txt", &shared().0.run("verify", &[]).exits(0).out);
+}
+
+#[test]
+fn the_two_sides_of_a_difference() {
+    let other = built_with(&[("lr: 0.1,", "lr: 0.05,")]);
+    let (a, b) = (&shared().0, other);
+    let text = a.run("diff", &[b.name()]).exits(1).out;
+    golden("diff.txt", &text.replace(a.name(), "A").replace(b.name(), "B"));
+}

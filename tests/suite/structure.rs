@@ -1,0 +1,208 @@
+//! The order of the source: which module may use which, where libtorch and `unsafe` are, and how long a file is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::support::*;
+
+/// The modules of src/ in groups, lowest first. A module uses modules of lower groups, and of its own group where those
+/// do not use it.
+const ORDER: [&[&str]; 15] = [
+    &["text", "one_of", "digest", "exit_code", "rung", "rng", "tensors", "paths", "changes"],
+    &["dataset"],
+    &["model"],
+    &["study"],
+    &["engine"],
+    &["results"],
+    &["training"],
+    &["claims"],
+    &["report"],
+    &["bundle"],
+    &["build"],
+    &["verify"],
+    &["diff"],
+    &["demo"],
+    &["cli"],
+];
+
+/// Uses against the order that are still there. Remove a line when its use is gone: the test fails until you do.
+const EXCEPTIONS: &[(&str, &str)] = &[("model", "study"), ("training", "bundle")];
+
+/// The longest file that needs no reason.
+const MAX_LINES: usize = 400;
+
+/// The files of src/ by path below it, with their text.
+fn sources() -> BTreeMap<String, String> {
+    let files = read_folder(&root().join("src")).into_iter().filter(|(path, _)| path.ends_with(".rs"));
+    files.map(|(path, bytes)| (path, String::from_utf8(bytes).unwrap())).collect()
+}
+
+/// The module of src/ that a file belongs to: its folder, or its own name at the top.
+fn module(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// A file's text without comments. Strings stay: none of them holds `//`, `crate::` or `tch::`.
+fn code(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// What follows each occurrence of a path's beginning, as whole words.
+fn after<'a>(code: &'a str, start: &str) -> Vec<&'a str> {
+    let whole = |at: usize| at == 0 || !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+    code.match_indices(start).filter(|(at, _)| whole(*at)).map(|(at, _)| &code[at + start.len()..]).collect()
+}
+
+/// The first name of a path, or of each path of a `{...}` list.
+fn first_names(path: &str) -> Vec<&str> {
+    let word = |text: &'_ str| text.trim_start().find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0);
+    let Some(list) = path.strip_prefix('{') else { return vec![&path[..word(path)]] };
+    let (mut names, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                let item = list[start..at].trim_start();
+                names.push(&item[..item.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(item.len())]);
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names.into_iter().filter(|name| !name.is_empty()).collect()
+}
+
+/// The modules of src/ that a file uses: by `crate::`, or by as many `super::` as lead out of its own module.
+fn uses(path: &str, text: &str) -> BTreeSet<String> {
+    let code = code(text);
+    // src/a/b.rs has the path a::b, src/a/mod.rs the path a: so many `super::` lead to the crate's root. A module
+    // inside the file is one deeper; nothing there climbs to the root by `super::`.
+    let depth = path.matches('/').count() + usize::from(!path.ends_with("mod.rs"));
+    let up = "super::".repeat(depth);
+    let paths =
+        after(&code, "crate::").into_iter().chain(after(&code, &up).into_iter().filter(|p| !p.starts_with("super::")));
+    paths.flat_map(first_names).map(str::to_owned).collect()
+}
+
+fn level(module: &str) -> Option<usize> {
+    ORDER.iter().position(|group| group.contains(&module))
+}
+
+#[test]
+fn no_module_uses_one_above_it() {
+    let mut used: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (path, text) in sources().iter().filter(|(path, _)| !["lib.rs", "main.rs"].contains(&path.as_str())) {
+        let from = module(path);
+        assert!(level(from).is_some(), "src/{path}: `{from}` has no place in ORDER (tests/suite/structure.rs)");
+        for to in uses(path, text).into_iter().filter(|to| to != from && level(to).is_some()) {
+            used.entry((from.to_owned(), to)).or_insert_with(|| path.clone());
+        }
+    }
+    let against = |from: &str, to: &str| {
+        let same_group_circle = level(from) == level(to) && used.contains_key(&(to.to_owned(), from.to_owned()));
+        level(from) < level(to) || same_group_circle
+    };
+    let excepted = |from: &str, to: &str| EXCEPTIONS.contains(&(from, to));
+    let wrong: Vec<String> = used
+        .iter()
+        .filter(|((from, to), _)| against(from, to) && !excepted(from, to))
+        .map(|((from, to), path)| format!("src/{path}: `{from}` uses `{to}`, which is above it"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (from, to) in EXCEPTIONS {
+        eprintln!("still against the order: `{from}` uses `{to}`");
+        assert!(
+            used.contains_key(&(from.to_string(), to.to_string())),
+            "`{from}` no longer uses `{to}`: remove the exception"
+        );
+    }
+}
+
+#[test]
+fn the_order_is_read_from_every_form_of_a_path() {
+    let text =
+        "use crate::{a::B, c, d::{E, F}};\nfn f() { crate::g::h(); my_crate::i(); } // crate::j\nuse super::super::k;";
+    assert_eq!(uses("x/y.rs", text).iter().collect::<Vec<_>>(), ["a", "c", "d", "g", "k"]);
+    assert_eq!(uses("x/mod.rs", "use super::l; use super::super::m;").iter().collect::<Vec<_>>(), ["l"]);
+}
+
+#[test]
+fn libtorch_and_unsafe_are_in_the_engine_alone() {
+    for (path, text) in sources().iter().filter(|(path, _)| module(path) != "engine") {
+        let code = code(text);
+        for word in ["tch::", "use tch", "unsafe "] {
+            assert!(after(&code, word).is_empty(), "src/{path} has `{word}`, which belongs in src/engine");
+        }
+    }
+}
+
+#[test]
+fn a_long_file_says_why() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        if lines > MAX_LINES && !head.contains("onger than 400 lines because") {
+            wrong.push(format!(
+                "src/{path}: {lines} lines; split it, or say at its head: longer than 400 lines because ..."
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A golden file that no test names is left over from a test that was renamed.
+#[test]
+fn every_golden_file_belongs_to_a_test() {
+    let suite = read_folder(&root().join("tests/suite"));
+    let tests: String = suite.into_values().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    for path in read_folder(&root().join("tests/golden")).keys().filter(|path| !path.starts_with("help/")) {
+        let stem = path.trim_start_matches("messages/").split('.').next().unwrap();
+        let named =
+            ["golden(", "golden(&format!(", "refuse_each("].iter().any(|f| tests.contains(&format!("{f}\"{stem}")));
+        assert!(named, "no test compares anything with tests/golden/{path}");
+    }
+}
+
+/// The map in ARCHITECTURE.md is complete.
+#[test]
+fn the_architecture_names_every_folder_and_top_level_file() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let mut parts = BTreeSet::new();
+    for path in sources().keys() {
+        match path.rsplit_once('/') {
+            Some((folder, _)) => parts.insert(format!("src/{folder}/")),
+            None => parts.insert(format!("src/{path}")),
+        };
+    }
+    let missing: Vec<&String> = parts.iter().filter(|part| !map.contains(part.as_str())).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md does not name {missing:?}");
+}
+
+/// The number in `const NAME: u32 = NUMBER;` of a source file.
+fn version(file: &str, name: &str) -> String {
+    let text = sources()[file].clone();
+    let start = format!("const {name}: u32 = ");
+    let at = text.find(&start).unwrap_or_else(|| panic!("src/{file} has no `{start}`")) + start.len();
+    text[at..].split(';').next().unwrap().to_owned()
+}
+
+/// A version that changes belongs in the changelog, since reports depend on it.
+#[test]
+fn the_changelog_names_every_version() {
+    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    let newest = changelog.split("\n## ").nth(1).expect("a section");
+    for (what, number) in [
+        ("program", env!("CARGO_PKG_VERSION").to_owned()),
+        ("arithmetic", version("engine/device.rs", "ARITHMETIC")),
+        ("results schema", version("results/mod.rs", "SCHEMA")),
+        ("manifest schema", version("bundle/manifest.rs", "SCHEMA")),
+    ] {
+        let line = format!("{what} {number}");
+        assert!(newest.contains(&line), "the newest section of CHANGELOG.md does not say `{line}`");
+    }
+}
