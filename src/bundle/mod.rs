@@ -21,7 +21,7 @@ pub use write::{check_place, replace_folder, write_file};
 pub use zip::{INDEX, LEAVABLE, REPORT, is_leavable, pack};
 
 use crate::digest::sha256_hex;
-use crate::report::{Facts, InputFile, Rendition, Report, Templates, render};
+use crate::report::{self, InputFile, Provenance, Rendition, Templates};
 use crate::results::Results;
 use crate::study::Study;
 
@@ -74,9 +74,8 @@ pub fn complete(primary: Files, study: &Study, results: &Results, rendition: &Re
 /// A figure that cannot be drawn.
 pub fn template_context(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Result<String> {
     let (inputs, digests) = digests(study_yaml, study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    let language = rendition.templates.language(rendition.lang)?;
-    Ok(serde_json::to_string_pretty(&Report::new(study, results, &facts, &language)?)? + "\n")
+    let document = report::document(study, results, &provenance(&inputs, &digests), rendition)?;
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
 fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {
@@ -89,8 +88,8 @@ fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Temp
     (inputs, digests)
 }
 
-fn facts<'a>(inputs: &'a [InputFile], digests: &'a Digests, rendition: &Rendition<'a>) -> Facts<'a> {
-    Facts { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date: rendition.date }
+fn provenance<'a>(inputs: &'a [InputFile], digests: &'a Digests) -> Provenance<'a> {
+    Provenance { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured }
 }
 
 /// As `complete`, for a bundle that lists files which are not at hand.
@@ -106,8 +105,7 @@ pub fn complete_beside(
 ) -> Result<Files> {
     let mut files = primary;
     let (inputs, digests) = digests(&files[STUDY], study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    for (name, text) in render(study, results, &facts, rendition)?.files {
+    for (name, text) in report::render(study, results, &provenance(&inputs, &digests), rendition)? {
         files.insert(name, text.into_bytes());
     }
     let names = files.keys().chain(left_out.keys()).cloned().chain([CRATE.to_owned()]).collect();
