@@ -3,7 +3,7 @@
 use super::layout::{CRATE, MANIFEST, STUDY, SUMS};
 use super::manifest::{Digests, Manifest, exact_digest, inputs, inputs_digest};
 use super::{Error, Files, Listed, Listing, Sums, ro_crate};
-use crate::report::{Facts, InputFile, Rendition, Report, Templates, render};
+use crate::report::{self, InputFile, Provenance, Rendition, Templates};
 use crate::results::Results;
 use crate::study::Study;
 
@@ -25,9 +25,9 @@ pub(super) fn complete_with(
 ) -> Result<Files, Error> {
     let mut files = primary;
     let (inputs, digests) = digests(&files[STUDY], study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    let rendered = render(study, results, &facts, rendition).map_err(|e| Error::Render(e.into()))?;
-    files.extend(rendered.files.into_iter().map(|(name, text)| (name, text.into_bytes())));
+    let rendered = report::render(study, results, &provenance(&inputs, &digests), rendition);
+    let rendered = rendered.map_err(|e| Error::Render(e.into()))?;
+    files.extend(rendered.into_iter().map(|(name, text)| (name, text.into_bytes())));
     let names = files.keys().chain(left_out.keys()).cloned().chain([CRATE.to_owned()]).collect();
     let manifest = Manifest::new(study, results, inputs, digests, rendition, names);
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
@@ -52,10 +52,9 @@ pub fn template_context(
     rendition: &Rendition,
 ) -> Result<String, Error> {
     let (inputs, digests) = digests(study_yaml, study, results, rendition.templates);
-    let facts = facts(&inputs, &digests, rendition);
-    let language = rendition.templates.language(rendition.lang).map_err(|e| Error::Render(e.into()))?;
-    let report = Report::new(study, results, &facts, &language).map_err(|e| Error::Render(e.into()))?;
-    Ok(serde_json::to_string_pretty(&report).map_err(|e| Error::Render(e.into()))? + "\n")
+    let document = report::document(study, results, &provenance(&inputs, &digests), rendition);
+    let document = document.map_err(|e| Error::Render(e.into()))?;
+    Ok(serde_json::to_string_pretty(&document).map_err(|e| Error::Render(e.into()))? + "\n")
 }
 
 fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {
@@ -68,6 +67,6 @@ fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Temp
     (inputs, digests)
 }
 
-fn facts<'a>(inputs: &'a [InputFile], digests: &'a Digests, rendition: &Rendition<'a>) -> Facts<'a> {
-    Facts { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured, date: rendition.date }
+fn provenance<'a>(inputs: &'a [InputFile], digests: &'a Digests) -> Provenance<'a> {
+    Provenance { inputs, inputs_digest: &digests.inputs, measured_digest: &digests.measured }
 }

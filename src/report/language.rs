@@ -1,12 +1,12 @@
-//! The report's language: its phrases, and how it writes numbers.
+//! The phrases of a report's language, and how it writes numbers.
 //!
-//! Owns the reading of a catalogue (templates/LANG.yaml) and the forms of nouns by number; the words are the
-//! catalogue's. What a study itself says is in the study's language, and is not translated.
+//! A phrase is a small template of its own. What the study says is in the study's language, and is not translated.
 
-use anyhow::{Context, Result, anyhow, bail};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+use minijinja::{Environment, Error as TemplateError, ErrorKind, UndefinedBehavior, Value};
 use serde_yaml::Value as Yaml;
 
+use super::error::{Error, Result};
+use super::inline::{self, InlineStyle, RichText};
 use crate::text::Lang;
 use crate::text::numbers::Form;
 
@@ -14,67 +14,53 @@ use crate::text::numbers::Form;
 pub struct Language {
     pub lang: Lang,
     pub numbers: Form,
-    phrases: Vec<(String, String)>,
-    plain: Environment<'static>,
+    phrases: Environment<'static>,
 }
 
 impl Language {
     /// Reads a catalogue: YAML, maps of maps of phrases.
     ///
     /// # Errors
-    /// No YAML, a value that is no phrase, or a phrase that is no template; with its key.
+    /// Not YAML, a value that is not a phrase, or a phrase that is not a template; with its key.
     pub fn read(lang: Lang, catalogue: &str) -> Result<Self> {
         let file = catalogue_name(lang);
-        let yaml: Yaml = serde_yaml::from_str(catalogue).with_context(|| format!("template {file}"))?;
-        let mut phrases = Vec::new();
-        flatten("", &yaml, &mut phrases).with_context(|| format!("template {file}"))?;
-        let mut plain = Environment::new();
-        prepare(&mut plain, lang);
-        add_phrases(&mut plain, &phrases, "").map_err(|e| anyhow!("template {file}: {e}"))?;
-        Ok(Self { lang, numbers: Form::of(lang), phrases, plain })
+        let yaml: Yaml = serde_yaml::from_str(catalogue).map_err(|source| Error::Catalogue { file, source })?;
+        let mut phrases = environment(lang);
+        for (key, text) in flatten(file, "", yaml)? {
+            let added = phrases.add_template_owned(key.clone(), text);
+            added.map_err(|source| Error::Phrase { file, key, source })?;
+        }
+        Ok(Self { lang, numbers: Form::of(lang), phrases })
     }
 
-    /// A phrase as plain text.
+    /// A phrase with its markup.
     ///
     /// # Errors
     /// No such phrase, or a value that it needs and was not given.
-    pub fn say(&self, key: &str, values: Value) -> Result<String> {
-        let spoken = self.plain.get_template(key).and_then(|phrase| phrase.render(values));
-        spoken.map_err(|e| anyhow!("template {}: {key}: {e}", catalogue_name(self.lang)))
+    pub fn text(&self, key: &str, values: Value) -> Result<RichText> {
+        let printed = self.phrases.get_template(key).and_then(|phrase| phrase.render(values));
+        let failed = |source| Error::Phrase { file: catalogue_name(self.lang), key: key.to_owned(), source };
+        printed.map(|text| RichText::from_marked(&text)).map_err(failed)
     }
 
-    /// A phrase without values.
+    /// A phrase without its markup.
     ///
     /// # Errors
-    /// As `say`.
+    /// As `text`.
+    pub fn say(&self, key: &str, values: Value) -> Result<String> {
+        Ok(self.text(key, values)?.plain())
+    }
+
+    /// A phrase without values or markup.
+    ///
+    /// # Errors
+    /// As `text`.
     pub fn word(&self, key: &str) -> Result<String> {
         self.say(key, ().into())
     }
-
-    /// Gives templates the function `t("key", value=...)`, whose values are escaped as the template's own are, and the
-    /// filters of phrases.
-    pub(super) fn teach(&self, env: &mut Environment) -> Result<(), Error> {
-        prepare(env, self.lang);
-        add_phrases(env, &self.phrases, ".phrase.html")?;
-        add_phrases(env, &self.phrases, ".phrase.md")?;
-        env.add_function("t", |state: &State, key: &str, values: minijinja::value::Kwargs| -> Result<Value, Error> {
-            let markup = Markup::of(state);
-            let suffix = match markup {
-                Markup::Html => ".phrase.html",
-                _ => ".phrase.md",
-            };
-            let phrase = state.env().get_template(&format!("{key}{suffix}")).map_err(|e| match e.kind() {
-                ErrorKind::TemplateNotFound => Error::new(ErrorKind::InvalidOperation, format!("no phrase `{key}`")),
-                _ => e,
-            })?;
-            let text = phrase.render(Value::from(values))?;
-            Ok(Value::from_safe_string(if markup == Markup::Html { tie(&text) } else { text }))
-        });
-        Ok(())
-    }
 }
 
-/// The catalogue's file below templates/.
+/// The catalogue's file in templates/.
 pub fn catalogue_name(lang: Lang) -> &'static str {
     match lang {
         Lang::En => "en.yaml",
@@ -82,111 +68,49 @@ pub fn catalogue_name(lang: Lang) -> &'static str {
     }
 }
 
-/// What a template writes, by its name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Markup {
-    Html,
-    Markdown,
-    Plain,
-}
-
-impl Markup {
-    pub(super) fn of(state: &State) -> Self {
-        match state.name() {
-            name if name.ends_with(".html.j2") || name.ends_with(".phrase.html") => Self::Html,
-            name if name.ends_with(".md.j2") || name.ends_with(".phrase.md") => Self::Markdown,
-            _ => Self::Plain,
-        }
-    }
-
-    /// Text between marks: a pair for HTML, one for Markdown; without them in plain text.
-    fn around(self, text: &Value, html: &str, markdown: &str) -> Value {
-        match self {
-            Self::Html => {
-                let inner = text.to_string().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-                Value::from_safe_string(format!("<{html}>{inner}</{html}>"))
-            }
-            Self::Markdown => {
-                let inner = super::templates::markdown_escape(&text.to_string());
-                Value::from_safe_string(format!("{markdown}{inner}{markdown}"))
-            }
-            Self::Plain => text.clone(),
-        }
-    }
-}
-
-/// Text in which a number stays on the line of its percent sign.
-pub(super) fn tie(text: &str) -> String {
-    text.replace(" %", "\u{a0}%")
-}
-
-/// The filters of phrases, and how their values are escaped.
-fn prepare(env: &mut Environment, lang: Lang) {
+/// What phrases are rendered in: values without markup of their own, and the filters of phrases.
+fn environment(lang: Lang) -> Environment<'static> {
+    let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_auto_escape_callback(|name| match name {
-        name if name.ends_with(".html.j2") || name.ends_with(".phrase.html") => AutoEscape::Html,
-        name if name.ends_with(".phrase.md") => AutoEscape::Custom("markdown".into()),
-        _ => AutoEscape::None,
-    });
-    env.set_formatter(|out, state, value| match state.auto_escape() {
-        AutoEscape::Custom(_) if value.is_safe() => write!(out, "{value}").map_err(Error::from),
-        AutoEscape::Custom(_) => {
-            write!(out, "{}", super::templates::markdown_escape(&value.to_string())).map_err(Error::from)
-        }
-        _ => minijinja::escape_formatter(out, state, value),
-    });
+    env.set_formatter(|out, _, value| out.write_str(&inline::printed(value)).map_err(TemplateError::from));
     let form = Form::of(lang);
     env.add_filter("count", move |n: u64| form.count(n));
     env.add_filter("plural", move |n: u64, forms: minijinja::value::Rest<String>| plural(lang, n, &forms));
-    env.add_filter("em", |state: &State, text: Value| Markup::of(state).around(&text, "em", "*"));
-    env.add_filter("sup", |state: &State, text: Value| match Markup::of(state) {
-        // Markdown has no raised digits.
-        Markup::Html => Markup::Html.around(&text, "sup", ""),
-        _ => Value::from_safe_string(format!("^{text}")),
-    });
-    env.add_filter("code", |state: &State, text: Value| match Markup::of(state) {
-        Markup::Markdown => Value::from_safe_string(super::templates::code_span(&text.to_string())),
-        other => other.around(&text, "code", ""),
-    });
-}
-
-fn add_phrases(env: &mut Environment, phrases: &[(String, String)], suffix: &str) -> Result<(), Error> {
-    for (key, text) in phrases {
-        env.add_template_owned(format!("{key}{suffix}"), text.clone())?;
+    for (name, style) in [("code", InlineStyle::Code), ("em", InlineStyle::Emphasis), ("sup", InlineStyle::Superscript)]
+    {
+        env.add_filter(name, move |text: String| RichText::styled(style, text).value());
     }
-    Ok(())
+    env
 }
 
-fn flatten(above: &str, yaml: &Yaml, phrases: &mut Vec<(String, String)>) -> Result<()> {
+/// The phrases of a catalogue by their keys, such as `summary.heading`.
+fn flatten(file: &'static str, key: &str, yaml: Yaml) -> Result<Vec<(String, String)>> {
     match yaml {
-        Yaml::Mapping(map) => map.iter().try_for_each(|(key, value)| {
-            let key = key.as_str().with_context(|| format!("{above}: a key that is no word"))?;
-            let key = if above.is_empty() { key.to_owned() } else { format!("{above}.{key}") };
-            flatten(&key, value, phrases)
-        }),
-        Yaml::String(phrase) => {
-            phrases.push((above.to_owned(), phrase.clone()));
-            Ok(())
+        Yaml::String(phrase) => Ok(vec![(key.to_owned(), phrase)]),
+        Yaml::Mapping(map) => {
+            let mut phrases = Vec::new();
+            for (below, value) in map {
+                let Some(below) = below.as_str() else { return Err(Error::NotAPhrase { file, key: key.to_owned() }) };
+                let key = if key.is_empty() { below.to_owned() } else { format!("{key}.{below}") };
+                phrases.extend(flatten(file, &key, value)?);
+            }
+            Ok(phrases)
         }
-        _ => bail!("{above}: no phrase; put it in quotes"),
+        _ => Err(Error::NotAPhrase { file, key: key.to_owned() }),
     }
 }
 
 /// The form of a noun or verb for a number (Unicode CLDR, plural rules for whole numbers): English `one`, `other`;
 /// Ukrainian `one`, `few`, `many`.
-fn plural(lang: Lang, n: u64, forms: &[String]) -> Result<String, Error> {
-    let index = match (lang, n % 10, n % 100) {
-        (Lang::En, ..) => usize::from(n != 1),
-        (Lang::Uk, 1, tens) if tens != 11 => 0,
-        (Lang::Uk, 2..=4, tens) if !(12..=14).contains(&tens) => 1,
-        (Lang::Uk, ..) => 2,
+fn plural(lang: Lang, n: u64, forms: &[String]) -> std::result::Result<String, TemplateError> {
+    let (count, index) = match (lang, n % 10, n % 100) {
+        (Lang::En, ..) => (2, usize::from(n != 1)),
+        (Lang::Uk, 1, tens) if tens != 11 => (3, 0),
+        (Lang::Uk, 2..=4, tens) if !(12..=14).contains(&tens) => (3, 1),
+        (Lang::Uk, ..) => (3, 2),
     };
-    let most = match lang {
-        Lang::En => 2,
-        Lang::Uk => 3,
-    };
-    if forms.len() != most {
-        return Err(Error::new(ErrorKind::InvalidOperation, format!("`plural` needs {most} forms")));
+    if forms.len() != count {
+        return Err(TemplateError::new(ErrorKind::InvalidOperation, format!("`plural` needs {count} forms")));
     }
     Ok(forms[index].clone())
 }
@@ -195,28 +119,32 @@ fn plural(lang: Lang, n: u64, forms: &[String]) -> Result<String, Error> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use minijinja::context;
-
     use super::*;
     use crate::report::Templates;
 
-    fn languages() -> [Language; 2] {
-        [Lang::En, Lang::Uk].map(|lang| Templates::built_in().language(lang).unwrap())
-    }
-
     /// The values that each phrase takes.
     fn values(language: &Language) -> BTreeMap<String, BTreeSet<String>> {
-        let needs = |key: &str| language.plain.get_template(key).unwrap().undeclared_variables(false);
-        language.phrases.iter().map(|(key, _)| (key.clone(), needs(key).into_iter().collect())).collect()
+        let phrases = language.phrases.templates();
+        phrases.map(|(key, t)| (key.to_owned(), t.undeclared_variables(false).into_iter().collect())).collect()
     }
 
     #[test]
-    fn every_language_has_the_same_phrases_of_the_same_values() {
-        let [english, ukrainian] = languages();
-        assert!(english.phrases.len() > 200);
+    fn every_language_has_the_same_phrases_with_the_same_values() {
+        let [english, ukrainian] = [Lang::En, Lang::Uk].map(|lang| Templates::built_in().language(lang).unwrap());
+        assert!(values(&english).len() > 200);
         assert_eq!(values(&english), values(&ukrainian));
-        let no_key_twice = |l: &Language| l.phrases.iter().map(|(k, _)| k).collect::<BTreeSet<_>>().len();
-        assert_eq!(no_key_twice(&english), english.phrases.len());
+        // A key that comes twice is not YAML.
+        assert!(Language::read(Lang::En, "a: {b: c}\na: {d: e}").is_err());
+    }
+
+    #[test]
+    fn errors_name_the_file_and_the_key() {
+        let language = Language::read(Lang::En, "a: {b: \"{{ x }}\"}").unwrap();
+        let error = language.say("a.b", ().into()).unwrap_err().to_string();
+        assert!(error.contains("en.yaml") && error.contains("a.b"), "{error}");
+        for broken in ["a: 3", "a: [b]", "a: \"{{\"", "a: {b"] {
+            assert!(Language::read(Lang::Uk, broken).is_err(), "{broken}");
+        }
     }
 
     #[test]
@@ -247,24 +175,5 @@ mod tests {
             ]
         );
         assert!(plural(Lang::Uk, 1, &["епоха".into(), "епохи".into()]).is_err());
-    }
-
-    #[test]
-    fn a_phrase_is_escaped_for_what_it_stands_in() {
-        let catalogue = "a: {b: \"{{ x }} in {{ 'f|g'|code }} & {{ 'so'|em }}\"}";
-        let language = Language::read(Lang::En, catalogue).unwrap();
-        assert_eq!(language.say("a.b", context! { x => "<i>*" }).unwrap(), "<i>* in f|g & so");
-        let mut env = Environment::new();
-        language.teach(&mut env).unwrap();
-        env.add_template("r.html.j2", "{{ t('a.b', x='<i>*') }}").unwrap();
-        env.add_template("r.md.j2", "{{ t('a.b', x='<i>*') }}").unwrap();
-        let shown = |name: &str| env.get_template(name).unwrap().render(()).unwrap();
-        assert_eq!(shown("r.html.j2"), "&lt;i&gt;* in <code>f|g</code> & <em>so</em>");
-        assert_eq!(shown("r.md.j2"), "\\<i\\>\\* in `f|g` & *so*");
-        let said = language.say("a.b", ().into()).unwrap_err().to_string();
-        assert!(said.contains("en.yaml") && said.contains("a.b"), "{said}");
-        for broken in ["a: 3", "a: [b]", "a: \"{{\"", "a: {b"] {
-            assert!(Language::read(Lang::Uk, broken).is_err(), "{broken}");
-        }
     }
 }

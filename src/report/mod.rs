@@ -1,21 +1,22 @@
 //! From results to report.md, report.html and figures.
 //!
-//! Owns rendering: contexts of ready strings go into minijinja templates. Computes nothing that is not in
-//! the results or follows from the study's own claims and conclusions; knows no libtorch, clock or host.
+//! `sections` builds a `Document` from study and results, in the phrases of a `Language`; `Templates` renders it in both
+//! formats. Nothing is computed here that is not in the results or follows from the study's claims and conclusions.
 
-mod comparisons;
-mod context;
-pub mod figures;
-mod galleries;
+mod builder;
+mod document;
+mod error;
+mod escape;
+mod figures;
+mod inline;
 mod language;
 mod sections;
 mod templates;
-mod wording;
 
-use anyhow::{Context, Result};
-use minijinja::value::Serde;
+use serde::{Deserialize, Serialize};
 
-pub use context::{InputFile, Report, SOURCE, TEMPLATES};
+pub use document::Document;
+pub use error::{Error, Result};
 pub use language::Language;
 pub use templates::Templates;
 
@@ -23,21 +24,25 @@ use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
 
-/// A rendered report: file names and contents, all below the bundle's folder.
-pub struct Rendered {
-    pub files: Vec<(String, String)>,
+/// Two names of inputs that are words, as the manifest has them.
+pub const TEMPLATES: &str = "templates";
+pub const SOURCE: &str = "program source and lock file";
+
+/// An input with its hash.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct InputFile {
+    pub name: String,
+    pub sha256: String,
 }
 
-/// What the report states besides study and results.
-pub struct Facts<'a> {
+/// What the report was made from, besides study and results.
+pub struct Provenance<'a> {
     pub inputs: &'a [InputFile],
     pub inputs_digest: &'a str,
     pub measured_digest: &'a str,
-    /// The date printed, where the study or SOURCE_DATE_EPOCH gives one.
-    pub date: Option<&'a str>,
 }
 
-/// How a bundle's report is made from its results.
+/// How a bundle's report is rendered from its results.
 #[derive(Clone, Copy)]
 pub struct Rendition<'a> {
     pub lang: Lang,
@@ -46,20 +51,27 @@ pub struct Rendition<'a> {
     pub templates: &'a Templates,
 }
 
-/// Renders a study's results.
+/// Builds a study's report.
 ///
 /// # Errors
-/// A template that does not render, with its name and line.
-pub fn render(study: &Study, results: &Results, facts: &Facts, rendition: &Rendition) -> Result<Rendered> {
+/// A catalogue that cannot be read, a phrase that is missing, a figure that cannot be drawn.
+pub fn document(study: &Study, results: &Results, provenance: &Provenance, rendition: &Rendition) -> Result<Document> {
     let language = rendition.templates.language(rendition.lang)?;
-    let report = Report::new(study, results, facts, &language)?;
-    let env = rendition.templates.environment(&language)?;
-    let mut files = Vec::new();
-    for name in ["report.md", "report.html"] {
-        let template = env.get_template(&format!("{name}.j2")).with_context(|| format!("template {name}.j2"))?;
-        let text = template.render(Serde(&report)).map_err(|e| anyhow::anyhow!("template {name}.j2: {e}"))?;
-        files.push((name.to_owned(), text));
-    }
-    files.extend(report.figures().map(|f| (f.file.clone(), f.svg.clone())));
-    Ok(Rendered { files })
+    sections::document(study, results, provenance, rendition.date, &language)
+}
+
+/// Renders a study's report: its files below the bundle's folder, by name.
+///
+/// # Errors
+/// As `document`; and a template that cannot be rendered.
+pub fn render(
+    study: &Study,
+    results: &Results,
+    provenance: &Provenance,
+    rendition: &Rendition,
+) -> Result<Vec<(String, String)>> {
+    let document = document(study, results, provenance, rendition)?;
+    let mut files = rendition.templates.render(&document)?;
+    files.extend(document.figures().into_iter().map(|f| (f.file.clone(), f.svg.clone())));
+    Ok(files)
 }

@@ -1,25 +1,30 @@
-//! The templates: built into the program, or a folder's in their place.
-//!
-//! Owns where they come from and how text is escaped in each.
+//! The templates that render a document: built into the program, or replaced by a folder's files.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Value};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-use super::language::{Language, catalogue_name, tie};
+use super::document::Document;
+use super::error::{Error, Result};
+use super::escape;
+use super::language::{Language, catalogue_name};
 use crate::text::Lang;
 
 /// The built-in files of templates/, by name.
-const BUILT_IN: [(&str, &str); 6] = [
-    ("report.md.j2", include_str!("../../templates/report.md.j2")),
-    ("report.html.j2", include_str!("../../templates/report.html.j2")),
-    ("macros.html.j2", include_str!("../../templates/macros.html.j2")),
+const BUILT_IN: [(&str, &str); 7] = [
+    ("page.md.j2", include_str!("../../templates/page.md.j2")),
+    ("blocks.md.j2", include_str!("../../templates/blocks.md.j2")),
+    ("page.html.j2", include_str!("../../templates/page.html.j2")),
+    ("blocks.html.j2", include_str!("../../templates/blocks.html.j2")),
     ("style.css", include_str!("../../templates/style.css")),
     ("en.yaml", include_str!("../../templates/en.yaml")),
     ("uk.yaml", include_str!("../../templates/uk.yaml")),
 ];
+
+/// The files of a report, and the template of each.
+const PAGES: [(&str, &str); 2] = [("report.md", "page.md.j2"), ("report.html", "page.html.j2")];
 
 /// A set of templates, name and text.
 pub struct Templates(Vec<(String, String)>);
@@ -30,17 +35,22 @@ impl Templates {
         Self(BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
     }
 
-    /// The built-in ones, each replaced by the file of its name in a folder, where it has one.
+    /// The built-in ones, each replaced by the file of its name in a folder, if there is one.
     ///
     /// # Errors
-    /// A folder or file that cannot be read.
+    /// A folder or file that cannot be read, or a template of a name that is not built in.
     pub fn from_folder(folder: &Path) -> Result<Self> {
-        anyhow::ensure!(folder.is_dir(), "{} is not a folder of templates", folder.display());
+        if !folder.is_dir() {
+            return Err(Error::NoFolder(folder.to_owned()));
+        }
         let mut templates = Self::built_in();
-        for (name, text) in &mut templates.0 {
-            let path = folder.join(&name);
-            if path.exists() {
-                *text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        for entry in std::fs::read_dir(folder).map_err(|source| Error::Read { path: folder.to_owned(), source })? {
+            let path = entry.map_err(|source| Error::Read { path: folder.to_owned(), source })?.path();
+            let name = path.file_name().unwrap_or_default();
+            if let Some((_, text)) = templates.0.iter_mut().find(|(n, _)| name == n.as_str()) {
+                *text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
+            } else if path.extension().is_some_and(|e| e == "j2") {
+                return Err(Error::UnknownTemplate { path, known: BUILT_IN.map(|(name, _)| name).join(", ") });
             }
         }
         Ok(templates)
@@ -59,92 +69,75 @@ impl Templates {
     /// A catalogue that cannot be read, with the key of what is wrong.
     pub fn language(&self, lang: Lang) -> Result<Language> {
         let name = catalogue_name(lang);
-        let catalogue = self.0.iter().find(|(n, _)| n == name).map(|(_, text)| text.as_str());
-        Language::read(lang, catalogue.with_context(|| format!("no template {name}"))?)
+        let catalogue = self.0.iter().find(|(n, _)| n == name).map_or("", |(_, text)| text.as_str());
+        Language::read(lang, catalogue)
     }
 
-    pub(super) fn environment(&self, language: &Language) -> Result<Environment<'_>> {
+    /// The report's pages: name and text.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn render(&self, document: &Document) -> Result<Vec<(String, String)>> {
+        let env = self.environment()?;
+        let page = |(file, name): (&str, &str)| {
+            let text = env.get_template(name).and_then(|template| template.render(Serde(document)));
+            Ok((file.to_owned(), text.map_err(|source| Error::Template { name: name.to_owned(), source })?))
+        };
+        PAGES.into_iter().map(page).collect()
+    }
+
+    pub(super) fn environment(&self) -> Result<Environment<'_>> {
         let mut env = Environment::new();
-        language.teach(&mut env).map_err(|e| anyhow::anyhow!("{e}"))?;
-        let syntax =
-            SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build()?;
-        env.set_syntax(syntax);
-        // What is safe already (a phrase, code) stays as it is.
-        env.add_filter("md", |text: Value| match text.is_safe() {
-            true => text,
-            false => Value::from_safe_string(markdown_escape(&text.to_string())),
+        env.set_undefined_behavior(UndefinedBehavior::Strict);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        env.set_syntax(syntax.build().expect("the default delimiters are valid"));
+        // Values are escaped by the format of the file that prints them.
+        env.set_auto_escape_callback(|name| match name {
+            name if name.ends_with(".html.j2") => AutoEscape::Html,
+            name if name.ends_with(".md.j2") => AutoEscape::Custom("markdown".into()),
+            _ => AutoEscape::None,
         });
-        env.add_filter("tied", |text: Value| match text.is_safe() {
-            true => Value::from_safe_string(tie(&text.to_string())),
-            false => Value::from(tie(&text.to_string())),
+        env.set_formatter(|out, state, value| match state.auto_escape() {
+            AutoEscape::Custom(_) if !value.is_safe() && !value.is_undefined() => {
+                out.write_str(&escape::markdown(&value.to_string())).map_err(minijinja::Error::from)
+            }
+            AutoEscape::Custom(_) => write!(out, "{value}").map_err(minijinja::Error::from),
+            _ => minijinja::escape_formatter(out, state, value),
         });
-        env.add_filter("css", |text: String| Value::from_safe_string(css_string(&text)));
+        env.add_filter("tied", |text: String| escape::tied(&text));
+        env.add_filter("unbroken", |text: String| escape::unbroken(&text));
+        env.add_filter("code_span", |text: String| Value::from_safe_string(escape::code_span(&text)));
+        env.add_filter("css", |text: String| Value::from_safe_string(escape::css_string(&text)));
         for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".yaml")) {
-            env.add_template(name, text).map_err(|e| anyhow::anyhow!("template {name}: {e}"))?;
+            env.add_template(name, text).map_err(|source| Error::Template { name: name.clone(), source })?;
         }
         Ok(env)
     }
 }
 
-/// Text as a string of CSS, without its quotes: whatever is no letter or digit is escaped (CSS Syntax 3, 4.3.7).
-fn css_string(text: &str) -> String {
-    text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
-}
-
-/// Text that Markdown shows as it stands, in a paragraph or a table's cell.
-pub(super) fn markdown_escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    // What would begin a list: a dash or plus, or a number with its dot.
-    let text = text.trim_start();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let text = match text.as_bytes().get(digits) {
-        Some(b'-' | b'+') if digits == 0 => {
-            escaped.push('\\');
-            text
-        }
-        Some(b'.' | b')') if digits > 0 && !text[digits + 1..].starts_with(|c: char| c.is_ascii_digit()) => {
-            escaped.push_str(&text[..digits]);
-            escaped.push('\\');
-            &text[digits..]
-        }
-        _ => text,
-    };
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' => escaped.extend(['\\', c]),
-            '&' => escaped.push_str("&amp;"),
-            '\n' => escaped.push(' '),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
-pub(super) fn code_span(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{room}{text}{room}{fence}")
-}
-
 #[cfg(test)]
 mod tests {
+    use minijinja::context;
+
     use super::*;
 
     #[test]
-    fn code_is_shown_as_it_stands() {
-        assert_eq!(code_span("a < b|c"), "`a < b|c`");
-        assert_eq!(code_span("`a` or ``b``"), "``` `a` or ``b`` ```");
-    }
-
-    #[test]
-    fn a_style_sheet_cannot_be_broken_by_text() {
-        assert_eq!(css_string("Їжак 1\"</style>"), r"Їжак\20 1\22 \3c \2f style\3e ");
-    }
-
-    #[test]
-    fn markdown_cannot_be_broken_by_text() {
-        assert_eq!(markdown_escape("a|b *c* [d](e)\n<f>"), r"a\|b \*c\* \[d\](e) \<f\>");
+    fn a_phrase_is_escaped_for_the_format_it_is_printed_in() {
+        let catalogue = "a: {b: \"{{ x }} in {{ 'f|g'|code }} & {{ 'so'|em }}\"}";
+        let language = Language::read(Lang::En, catalogue).unwrap();
+        let values = || context! { x => "<i>*" };
+        assert_eq!(language.say("a.b", values()).unwrap(), "<i>* in f|g & so");
+        let phrase = language.text("a.b", values()).unwrap();
+        let templates = Templates::built_in();
+        let mut env = templates.environment().unwrap();
+        for format in ["html", "md"] {
+            let source = format!("{{% import 'blocks.{format}.j2' as blocks %}}{{{{ blocks.inline(text) }}}}");
+            env.add_template_owned(format!("r.{format}.j2"), source).unwrap();
+        }
+        let text = Value::from(minijinja::value::Serde(&phrase));
+        let shown = |name: &str| env.get_template(name).unwrap().render(context! { text => text.clone() }).unwrap();
+        assert_eq!(shown("r.html.j2"), "&lt;i&gt;* in <code>f|g</code> &amp; <em>so</em>");
+        assert_eq!(shown("r.md.j2"), "\\<i\\>\\* in `f|g` &amp; *so*");
     }
 }

@@ -1,22 +1,25 @@
-//! Loss by epoch: a panel a run, training and test loss on a common scale; of several seeds the means, with a band.
+//! Loss by epoch: a panel for each run, training and test loss on a common scale; for several seeds the means, with a
+//! band for their interval.
 
 use std::ops::Range;
 
-use anyhow::Result;
 use minijinja::context;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{BLUE, Canvas, Figure, GRID, INK, MUTED, ORANGE, SIZE, draw, failed, font, rows_of_three, text};
+use super::{
+    BLUE, Canvas, Drawing, GRID, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, centred, draw, font, grid, line,
+    text,
+};
 use crate::dataset::CLASSES;
 use crate::report::Language;
 use crate::results::statistics::{Interval, Summary};
 use crate::results::{EpochResult, RunResult};
 
 const PANEL_HEIGHT: u32 = 300;
-/// Above this ratio of largest to smallest loss a linear axis hides the small ones.
+/// Above this ratio of largest to smallest loss, a linear axis hides the small ones.
 const LOG_FROM: f64 = 12.0;
 /// Where a loss of exactly 0 is drawn on a logarithmic axis.
 const LEAST: f64 = 1e-6;
@@ -28,10 +31,10 @@ struct Loss {
     interval: Option<Interval>,
 }
 
-/// What a panel draws: losses by epoch, as far as every seed got.
+/// What a panel draws: losses by epoch, as far as every seed was trained.
 struct Course<'a> {
     title: &'a str,
-    /// Whether the training images were evaluated as the test images were.
+    /// Whether the training images were evaluated like the test images.
     evaluated: bool,
     train: Vec<Loss>,
     test: Vec<Loss>,
@@ -58,7 +61,7 @@ impl<'a> Course<'a> {
         self.train.iter().chain(&self.test).map(|l| l.mean)
     }
 
-    /// The ends of the bands.
+    /// The highest end of a band or line.
     fn highest(&self) -> f64 {
         let upper = self.train.iter().chain(&self.test).filter_map(|l| Some(l.interval?.upper));
         upper.chain(self.means()).fold(0.0, f64::max)
@@ -72,35 +75,62 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Where the training images were evaluated like the test images, that is the fair comparison.
+/// The loss to compare with the test loss: that of the evaluated training images, where there is one.
 fn train_loss(e: &EpochResult) -> f64 {
     e.train_eval.map_or(e.train_loss, |t| t.loss)
 }
 
+/// The words in each panel.
+struct Words {
+    epoch: String,
+    loss: String,
+    training: String,
+    test: String,
+}
+
 /// The figure of some runs' losses: (title, run).
-pub fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Figure> {
+pub fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Drawing> {
     let courses: Vec<Course> = runs.iter().map(|(title, run)| Course::of(title, run)).collect();
     let low = courses.iter().flat_map(Course::means).fold(f64::MAX, f64::min).max(LEAST);
     let high = courses.iter().map(Course::highest).fold(2.0 * LEAST, f64::max);
-    let log = high / low > LOG_FROM;
-    let (rows, columns) = rows_of_three(courses.len());
-    let titles: Vec<&str> = courses.iter().map(|c| c.title).collect();
+    let (rows, columns) = grid(courses.len(), 3);
+    let titles = courses.iter().map(|c| c.title).collect::<Vec<_>>().join("; ");
     let banded = courses.iter().any(|c| c.test.iter().any(|l| l.interval.is_some()));
     let key = if banded { "figures.curves.caption_band" } else { "figures.curves.caption" };
-    let caption = lang.say(key, context! { titles => titles.join("; ") })?;
+    let caption = lang.say(key, context! { titles })?;
     let description = courses.iter().map(|c| describe(c, lang)).collect::<Result<Vec<_>>>()?.join(" ");
-    draw(name, caption, description, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, course) in root.split_evenly((rows, columns)).iter().zip(&courses) {
-            if log {
+    let [epoch, loss, training, test] =
+        ["figures.epoch", "figures.curves.loss", "figures.curves.training", "figures.curves.test"]
+            .map(|key| lang.word(key));
+    let words = Words { epoch: epoch?, loss: loss?, training: training?, test: test? };
+    let turns: Vec<Option<Turn>> = courses.iter().map(|c| Turn::of(c, lang)).collect::<Result<_>>()?;
+    draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
+        for ((area, course), turn) in root.split_evenly((rows, columns)).iter().zip(&courses).zip(&turns) {
+            let panel = Panel { area, course, turn: turn.as_ref(), words: &words, lang };
+            if high / low > LOG_FROM {
                 let range = low * 0.7..high * 1.6;
-                panel(area, course, range.clone(), range.log_scale(), lang)?;
+                panel.draw(range.clone(), range.log_scale())?;
             } else {
                 let range = 0.0..high * 1.15;
-                panel(area, course, range.clone(), range, lang)?;
+                panel.draw(range.clone(), range)?;
             }
         }
         Ok(())
     })
+}
+
+/// Where the test loss turns, with its label.
+struct Turn {
+    epoch: usize,
+    label: String,
+}
+
+impl Turn {
+    fn of(course: &Course, lang: &Language) -> Result<Option<Self>> {
+        let turn =
+            course.turn().map(|epoch| Ok(Self { epoch, label: lang.say("figures.curves.turn", context! { epoch })? }));
+        turn.transpose()
+    }
 }
 
 fn loss_label(y: f64, lang: &Language) -> String {
@@ -132,103 +162,135 @@ fn describe(course: &Course, lang: &Language) -> Result<String> {
     lang.say("figures.curves.description", values)
 }
 
-fn panel<Y>(area: &Canvas, course: &Course, range: Range<f64>, y: Y, lang: &Language) -> Result<()>
-where
-    Y: AsRangedCoord<Value = f64>,
-    Y::CoordDescType: ValueFormatter<f64>,
-{
-    let epochs = course.test.len();
-    let last = epochs as f64;
-    let (width, _) = area.dim_in_pixel();
-    text(area, course.title, (width as i32 / 2, 14), &font(SIZE + 1.0, INK), HPos::Center, VPos::Center)?;
-    let mut chart = ChartBuilder::on(area)
-        .margin_top(36)
-        .margin_right(66)
-        .margin_left(8)
-        .margin_bottom(6)
-        .x_label_area_size(38)
-        .y_label_area_size(52)
-        .build_cartesian_2d(0.8..last.max(1.2) + 0.05, y)
-        .map_err(failed)?;
-    // Labels are whole epochs: as many as fit, the rest blank.
-    let epoch_label = |x: &f64| if x.fract().abs() < 1e-9 { format!("{x:.0}") } else { String::new() };
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .light_line_style(GRID.mix(0.0))
-        .bold_line_style(GRID)
-        .axis_style(MUTED)
-        .label_style(font(SIZE - 1.0, MUTED))
-        .axis_desc_style(font(SIZE, INK))
-        .x_desc(lang.word("figures.epoch")?)
-        .y_desc(lang.word("figures.curves.loss")?)
-        .x_labels(epochs.min(7))
-        .x_label_formatter(&epoch_label)
-        .y_label_formatter(&|y: &f64| loss_label(*y, lang))
-        .y_labels(6)
-        .draw()
-        .map_err(failed)?;
-    // Where a network starts that knows nothing: all ten digits alike.
-    let chance = libm::log(CLASSES as f64);
-    if range.contains(&chance) {
-        let y = chart.backend_coord(&(last, chance)).1 - area.get_base_pixel().1;
-        let ends =
-            [0.8, last.max(1.2) + 0.05].map(|x| (chart.backend_coord(&(x, chance)).0 - area.get_base_pixel().0, y));
-        area.draw(&DashedPathElement::new(ends, 2, 3, MUTED)).map_err(failed)?;
-        text(
-            area,
-            &format!("ln {CLASSES}"),
-            (ends[0].0 + 6, y - 8),
-            &font(SIZE - 1.0, MUTED),
-            HPos::Left,
-            VPos::Center,
-        )?;
+/// A panel to be drawn.
+struct Panel<'a, 'b> {
+    area: &'a Canvas<'b>,
+    course: &'a Course<'a>,
+    turn: Option<&'a Turn>,
+    words: &'a Words,
+    lang: &'a Language,
+}
+
+/// Where epochs and losses are on a panel's canvas.
+struct Place<'a> {
+    pixel: &'a dyn Fn(f64, f64) -> (i32, i32),
+    range: Range<f64>,
+    /// The ends of the axis of epochs.
+    epochs: Range<f64>,
+}
+
+impl Place<'_> {
+    /// The pixel of a loss after an epoch, counted from 0; losses beyond the axis are drawn at its end.
+    fn of(&self, epoch: usize, loss: f64) -> (i32, i32) {
+        (self.pixel)((epoch + 1) as f64, loss.clamp(self.range.start.max(LEAST), self.range.end))
     }
-    let within = |loss: f64| loss.clamp(range.start.max(LEAST), range.end);
-    let line = |losses: &[Loss]| -> Vec<(f64, f64)> {
-        losses.iter().enumerate().map(|(i, l)| ((i + 1) as f64, l.mean.max(LEAST))).collect()
-    };
-    for (losses, color) in [(&course.train, ORANGE), (&course.test, BLUE)] {
-        let bounds: Vec<(f64, Interval)> =
-            losses.iter().enumerate().filter_map(|(i, l)| Some(((i + 1) as f64, l.interval?))).collect();
-        let upper = bounds.iter().map(|(x, i)| (*x, within(i.upper)));
-        let band: Vec<(f64, f64)> = upper.chain(bounds.iter().rev().map(|(x, i)| (*x, within(i.lower)))).collect();
-        chart.draw_series([Polygon::new(band, color.mix(0.18))]).map_err(failed)?;
+
+    fn means(&self, losses: &[Loss]) -> Vec<(i32, i32)> {
+        losses.iter().enumerate().map(|(i, loss)| self.of(i, loss.mean)).collect()
     }
-    let (train, test) = (line(&course.train), line(&course.test));
-    let ends = [train[train.len() - 1].1, test[test.len() - 1].1];
-    let pixel = |y: f64| chart.backend_coord(&(last, y)).1 - area.get_base_pixel().1;
-    let (mut train_at, mut test_at) = (pixel(ends[0]), pixel(ends[1]));
-    // Labels that would lie on each other are moved apart, each to its own side.
-    let gap = 15 - (train_at - test_at).abs();
-    if gap > 0 {
-        let up = if train_at <= test_at { 1 } else { -1 };
-        train_at -= up * (gap / 2 + 1);
-        test_at += up * (gap / 2 + 1);
+}
+
+impl Panel<'_, '_> {
+    fn draw<Y>(&self, range: Range<f64>, y: Y) -> Painted
+    where
+        Y: AsRangedCoord<Value = f64>,
+        Y::CoordDescType: ValueFormatter<f64>,
+    {
+        let last = self.course.test.len();
+        let epochs = 0.8..(last as f64).max(1.2) + 0.05;
+        centred(self.area, self.course.title, (self.area.dim_in_pixel().0 as i32 / 2, 14), &font(SIZE + 1.0, INK))?;
+        let mut chart = ChartBuilder::on(self.area)
+            .margin_top(36)
+            .margin_right(66)
+            .margin_left(8)
+            .margin_bottom(6)
+            .x_label_area_size(38)
+            .y_label_area_size(52)
+            .build_cartesian_2d(epochs.clone(), y)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(GRID.mix(0.0))
+            .bold_line_style(GRID)
+            .axis_style(MUTED)
+            .label_style(font(SIZE - 1.0, MUTED))
+            .axis_desc_style(font(SIZE, INK))
+            .x_desc(self.words.epoch.as_str())
+            .y_desc(self.words.loss.as_str())
+            .x_labels(last.min(7))
+            // Labels are whole epochs: as many as fit, the others blank.
+            .x_label_formatter(&|x| if x.fract().abs() < 1e-9 { format!("{x:.0}") } else { String::new() })
+            .y_label_formatter(&|y| loss_label(*y, self.lang))
+            .y_labels(6)
+            .draw()?;
+        let (left, top) = self.area.get_base_pixel();
+        let pixel = |epoch, loss| {
+            let (x, y) = chart.backend_coord(&(epoch, loss));
+            (x - left, y - top)
+        };
+        let place = Place { pixel: &pixel, range, epochs };
+        self.chance(&place)?;
+        self.bands(&place)?;
+        self.lines(&place)?;
+        self.turn(&place)
     }
-    let right = chart.backend_coord(&(last, ends[0])).0 - area.get_base_pixel().0 + 8;
-    for (points, color, dashed) in [(&train, ORANGE, true), (&test, BLUE, false)] {
-        let style = color.stroke_width(2);
-        if dashed {
-            chart.draw_series(DashedLineSeries::new(points.clone(), 6, 4, style)).map_err(failed)?;
-        } else {
-            chart.draw_series(LineSeries::new(points.clone(), style)).map_err(failed)?;
+
+    /// The loss of a network that knows nothing: all ten digits equally likely.
+    fn chance(&self, place: &Place) -> Painted {
+        let chance = libm::log(CLASSES as f64);
+        if !place.range.contains(&chance) {
+            return Ok(());
         }
-        chart.draw_series(points.iter().map(|p| Circle::new(*p, 3, color.filled()))).map_err(failed)?;
+        let ends = [place.epochs.start, place.epochs.end].map(|epoch| (place.pixel)(epoch, chance));
+        self.area.draw(&DashedPathElement::new(ends, 2, 3, MUTED))?;
+        let (label, at) = (format!("ln {CLASSES}"), (ends[0].0 + 6, ends[0].1 - 8));
+        text(self.area, &label, at, &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)
     }
-    for (words, at, color) in [("training", train_at, ORANGE), ("test", test_at, BLUE)] {
-        let words = lang.word(&format!("figures.curves.{words}"))?;
-        text(area, &words, (right, at), &font(SIZE, color), HPos::Left, VPos::Center)?;
+
+    fn bands(&self, place: &Place) -> Painted {
+        for (losses, color) in [(&self.course.train, ORANGE), (&self.course.test, BLUE)] {
+            let bounds: Vec<(usize, Interval)> =
+                losses.iter().enumerate().filter_map(|(i, loss)| Some((i, loss.interval?))).collect();
+            let upper = bounds.iter().map(|(i, interval)| place.of(*i, interval.upper));
+            let lower = bounds.iter().rev().map(|(i, interval)| place.of(*i, interval.lower));
+            self.area.draw(&Polygon::new(upper.chain(lower).collect::<Vec<_>>(), color.mix(0.18)))?;
+        }
+        Ok(())
     }
-    if let Some(turn) = course.turn() {
-        let base = area.get_base_pixel();
-        let at = chart.backend_coord(&(turn as f64, test[turn - 1].1));
-        let (x, y, top) = (at.0 - base.0, at.1 - base.1, chart.backend_coord(&(turn as f64, range.end)).1 - base.1);
-        area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE)).map_err(failed)?;
-        area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1))).map_err(failed)?;
-        let words = lang.say("figures.curves.turn", context! { epoch => turn })?;
+
+    fn lines(&self, place: &Place) -> Painted {
+        let (train, test) = (place.means(&self.course.train), place.means(&self.course.test));
+        self.area.draw(&DashedPathElement::new(train.clone(), 6, 4, ORANGE.stroke_width(2)))?;
+        line(self.area, &test, BLUE.stroke_width(2))?;
+        for (points, color) in [(&train, ORANGE), (&test, BLUE)] {
+            points.iter().try_for_each(|at| self.area.draw(&Circle::new(*at, 3, color.filled())))?;
+        }
+        let (Some(train), Some(test)) = (train.last(), test.last()) else { return Ok(()) };
+        // Labels that would overlap are moved apart, each to its own side.
+        let overlap = (15 - (train.1 - test.1).abs()).max(0);
+        let apart = (overlap + 1) / 2 + 1;
+        let up = if overlap == 0 {
+            0
+        } else if train.1 <= test.1 {
+            apart
+        } else {
+            -apart
+        };
+        for (words, at, color) in [(&self.words.training, train.1 - up, ORANGE), (&self.words.test, test.1 + up, BLUE)]
+        {
+            text(self.area, words, (train.0 + 8, at), &font(SIZE, color), HPos::Left, VPos::Center)?;
+        }
+        Ok(())
+    }
+
+    /// Marks the lowest test loss, where it rises again.
+    fn turn(&self, place: &Place) -> Painted {
+        let Some(Turn { epoch, label }) = self.turn else { return Ok(()) };
+        let (x, y) = place.of(epoch - 1, self.course.test[epoch - 1].mean);
+        let top = (place.pixel)(*epoch as f64, place.range.end).1;
+        self.area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE))?;
+        self.area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1)))?;
         // Above the plot, where no line of the grid crosses it.
-        text(area, &words, (x, top - 7), &font(SIZE - 1.0, BLUE), HPos::Center, VPos::Center)?;
+        centred(self.area, label, (x, top - 7), &font(SIZE - 1.0, BLUE))
     }
-    Ok(())
 }

@@ -1,11 +1,8 @@
-//! Test images in rows, each with what it is and what was read.
+//! Test images in rows, each with its label and its predictions.
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::{Figure, INK, MUTED, SIZE, WIDTH, draw, font, text};
+use super::{Drawing, INK, MUTED, Result, SIZE, Titles, WIDTH, centred, draw, font};
 
 const COLUMNS: usize = 8;
 const CELL: i32 = (WIDTH / COLUMNS as u32) as i32;
@@ -21,19 +18,20 @@ pub struct Tile<'a> {
 }
 
 /// A figure of tiles, in their order.
-pub fn gallery(name: String, caption: String, description: String, tiles: &[Tile]) -> Result<Figure> {
+pub fn gallery(name: String, caption: String, description: String, tiles: &[Tile]) -> Result<Drawing> {
     let rows = tiles.len().div_ceil(COLUMNS).max(1);
     let place = |i: usize| ((i % COLUMNS) as i32 * CELL, (i / COLUMNS) as i32 * ROW + 8);
-    let mut figure = draw(name, caption, description, (rows as i32 * ROW + 8) as u32, |root| {
+    let drawing = draw(Titles { name, caption, description }, (rows as i32 * ROW + 8) as u32, |root| {
         for (i, tile) in tiles.iter().enumerate() {
             let (left, top) = place(i);
-            let middle = left + CELL / 2;
-            let below = top + IMAGE;
-            text(root, &tile.first, (middle, below + 12), &font(SIZE - 1.0, INK), HPos::Center, VPos::Center)?;
-            text(root, &tile.second, (middle, below + 28), &font(SIZE - 2.0, MUTED), HPos::Center, VPos::Center)?;
+            let (middle, below) = (left + CELL / 2, top + IMAGE);
+            centred(root, &tile.first, (middle, below + 12), &font(SIZE - 1.0, INK))?;
+            centred(root, &tile.second, (middle, below + 28), &font(SIZE - 2.0, MUTED))?;
         }
         Ok(())
-    })?;
+    });
+    // The tiles say what the description says.
+    let mut drawing = drawing?.described_elsewhere();
     let mut images = String::new();
     for (i, tile) in tiles.iter().enumerate() {
         let (left, top) = place(i);
@@ -45,10 +43,8 @@ pub fn gallery(name: String, caption: String, description: String, tiles: &[Tile
             tile.png
         );
     }
-    // plotters draws no pictures without the `image` crate; they go in beside its text.
-    let end = figure.svg.rfind("</svg>").unwrap_or(figure.svg.len());
-    figure.svg.insert_str(end, &images);
-    // It repeats what the tiles say: for those who cannot see them, and not below the picture again.
-    figure.description.clear();
-    Ok(figure)
+    // Without the `image` crate, plotters cannot draw bitmaps: they are inserted into its SVG.
+    let end = drawing.svg.rfind("</svg>").unwrap_or(drawing.svg.len());
+    drawing.svg.insert_str(end, &images);
+    Ok(drawing)
 }

@@ -1,11 +1,13 @@
 //! Accuracy against the number of parameters: how small a network can get.
 
-use anyhow::Result;
 use minijinja::context;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{BLUE, Figure, GRID, INK, MUTED, ORANGE, SIZE, WIDTH, draw, failed, font, text};
+use super::axes::{Axis, error_bar, ticks};
+use super::{
+    BLUE, Canvas, Drawing, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, WIDTH, centred, draw, font, line, text,
+};
 use crate::report::Language;
 use crate::results::statistics::Interval;
 
@@ -20,113 +22,129 @@ pub struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
-    /// Of the accuracy; none of one seed, and none of what others printed.
+    /// The accuracy's; none for one seed, and none for what others printed.
     pub interval: Option<Interval>,
     /// Whether it was measured here, or is quoted.
     pub measured: bool,
 }
 
+impl LadderPoint {
+    fn ends(&self) -> Interval {
+        self.interval.unwrap_or(Interval { lower: self.accuracy, upper: self.accuracy })
+    }
+}
+
+/// Both axes: accuracies upwards, the logarithm of parameters to the right.
+struct Plane {
+    accuracy: Axis,
+    /// Base 10.
+    smallest: f64,
+    largest: f64,
+}
+
+fn log10(parameters: u64) -> f64 {
+    libm::log10(parameters.max(1) as f64)
+}
+
+impl Plane {
+    fn of(points: &[LadderPoint]) -> Self {
+        let lowest = points.iter().map(|p| p.ends().lower).fold(1.0, f64::min);
+        let highest = points.iter().map(|p| p.ends().upper).fold(0.0, f64::max).min(1.0);
+        let room = ((highest - lowest) * 0.1).max(0.001);
+        let (low, high) = ((lowest - room).max(0.0), (highest + room).min(1.0));
+        let (right, base) = (WIDTH as i32 - RIGHT, HEIGHT as i32 - BOTTOM);
+        // Whole decades would waste the width on two networks alike; a little room on both sides does.
+        let sizes = || points.iter().map(|p| log10(p.parameters));
+        Self {
+            accuracy: Axis { low, high, left: LEFT, right, top: TOP, base },
+            smallest: sizes().fold(f64::MAX, f64::min) - 0.15,
+            largest: sizes().fold(0.0, f64::max) + 0.15,
+        }
+    }
+
+    fn x(&self, parameters: u64) -> i32 {
+        let share = (log10(parameters) - self.smallest) / (self.largest - self.smallest);
+        LEFT + (share * f64::from(self.accuracy.right - LEFT)).round() as i32
+    }
+
+    fn y(&self, accuracy: f64) -> i32 {
+        self.accuracy.y(accuracy)
+    }
+
+    /// 1, 2 and 5 times the powers of ten between the ends.
+    fn size_ticks(&self) -> impl Iterator<Item = u64> {
+        let (least, most) = (libm::pow(10.0, self.smallest), libm::pow(10.0, self.largest));
+        let all = (0..10u32).flat_map(|decade| [1, 2, 5].map(|n| n * 10u64.pow(decade)));
+        all.filter(move |n| (least..=most).contains(&(*n as f64)))
+    }
+}
+
 /// The figure of some networks.
-pub fn ladder(name: String, rungs: &[LadderPoint], lang: &Language) -> Result<Figure> {
-    let printed = rungs.iter().any(|r| !r.measured);
-    let caption = lang.word(match (rungs.iter().any(|r| r.interval.is_some()), printed) {
+pub fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
+    let printed = points.iter().any(|p| !p.measured);
+    let caption = lang.word(match (points.iter().any(|p| p.interval.is_some()), printed) {
         (false, false) => "figures.ladder.caption",
         (false, true) => "figures.ladder.caption_printed",
         (true, false) => "figures.ladder.caption_band",
         (true, true) => "figures.ladder.caption_band_printed",
     })?;
-    let description = rungs
-        .iter()
-        .map(|r| {
-            let values = context! {
-                title => r.title.as_str(),
-                n => r.parameters,
-                accuracy => lang.numbers.percent(r.accuracy, 2),
-            };
-            lang.say("figures.ladder.description", values)
-        })
-        .collect::<Result<Vec<_>>>()?
-        .join(" ");
-    let ends = |r: &LadderPoint| r.interval.map_or((r.accuracy, r.accuracy), |i| (i.lower, i.upper));
-    let lowest = rungs.iter().map(|r| ends(r).0).fold(1.0, f64::min);
-    let highest = rungs.iter().map(|r| ends(r).1).fold(0.0, f64::max).min(1.0);
-    let room = ((highest - lowest) * 0.1).max(0.001);
-    let (low, high) = ((lowest - room).max(0.0), (highest + room).min(1.0));
-    // Whole decades would waste the width on two networks alike; a little room on both sides does.
-    let log = |n: u64| libm::log10(n.max(1) as f64);
-    let sizes = || rungs.iter().map(|r| log(r.parameters));
-    let (small, large) = (sizes().fold(f64::MAX, f64::min) - 0.15, sizes().fold(0.0, f64::max) + 0.15);
-    let (x_axis, y_axis) = (lang.word("figures.ladder.x")?, lang.word("figures.ladder.y")?);
-    draw(name, caption, description, HEIGHT, |root| {
-        let (right, base) = (WIDTH as i32 - RIGHT, HEIGHT as i32 - BOTTOM);
-        let x = |n: u64| LEFT + ((log(n) - small) / (large - small) * f64::from(right - LEFT)).round() as i32;
-        let y = |a: f64| base - ((a - low) / (high - low) * f64::from(base - TOP)).round() as i32;
-        for tick in accuracy_ticks(low, high) {
-            root.draw(&PathElement::new(vec![(LEFT, y(tick)), (right, y(tick))], GRID)).map_err(failed)?;
-            let label = lang.numbers.percent(tick, 1);
-            text(root, &label, (LEFT - 8, y(tick)), &font(SIZE - 1.0, MUTED), HPos::Right, VPos::Center)?;
+    let describe = |p: &LadderPoint| {
+        let accuracy = lang.numbers.percent(p.accuracy, 2);
+        let values = context! { title => p.title.as_str(), n => p.parameters, accuracy };
+        lang.say("figures.ladder.description", values)
+    };
+    let description = points.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
+    let (x_title, y_title) = (lang.word("figures.ladder.x")?, lang.word("figures.ladder.y")?);
+    let plane = Plane::of(points);
+    let axis = &plane.accuracy;
+    draw(Titles { name, caption, description }, HEIGHT, |root| {
+        axis.grid(root, &ticks(axis.low, axis.high, 0.001, 8.0), |tick| lang.numbers.percent(tick, 1))?;
+        for tick in plane.size_ticks() {
+            let (x, label) = (plane.x(tick), lang.numbers.count(tick));
+            line(root, &[(x, axis.base), (x, axis.base + 5)], MUTED)?;
+            centred(root, &label, (x, axis.base + 16), &font(SIZE - 1.0, MUTED))?;
         }
-        for tick in size_ticks(small, large) {
-            root.draw(&PathElement::new(vec![(x(tick), base), (x(tick), base + 5)], MUTED)).map_err(failed)?;
-            let label = lang.numbers.count(tick);
-            text(root, &label, (x(tick), base + 16), &font(SIZE - 1.0, MUTED), HPos::Center, VPos::Center)?;
-        }
-        root.draw(&PathElement::new(vec![(LEFT, base), (right, base)], MUTED)).map_err(failed)?;
-        let middle = (LEFT + right) / 2;
-        text(root, &x_axis, (middle, base + 38), &font(SIZE, INK), HPos::Center, VPos::Center)?;
-        text(root, &y_axis, (LEFT - 50, 16), &font(SIZE, INK), HPos::Left, VPos::Center)?;
-        let mut labels: Vec<(i32, i32)> = Vec::new();
-        for rung in rungs {
-            let at = (x(rung.parameters), y(rung.accuracy));
-            let color = if rung.measured { BLUE } else { ORANGE };
-            if let Some(Interval { lower, upper }) = rung.interval {
-                let (top, bottom) = (y(upper.min(1.0)), y(lower));
-                for part in [
-                    [(at.0, top), (at.0, bottom)],
-                    [(at.0 - 5, top), (at.0 + 5, top)],
-                    [(at.0 - 5, bottom), (at.0 + 5, bottom)],
-                ] {
-                    root.draw(&PathElement::new(part.to_vec(), color)).map_err(failed)?;
-                }
-            }
-            let style = if rung.measured { color.filled() } else { color.stroke_width(2) };
-            root.draw(&Circle::new(at, 5, style)).map_err(failed)?;
-            // To the left of points in the right half; above the point, or the nearest place below that is free of other
-            // labels and other points' intervals.
-            let (h, dx) = if at.0 > middle { (HPos::Right, -10) } else { (HPos::Left, 10) };
-            let length = (rung.title.chars().count() as f64 * SIZE * 0.5) as i32;
-            let span = if dx > 0 { (at.0 + dx, at.0 + dx + length) } else { (at.0 + dx - length, at.0 + dx) };
-            let taken = |label: i32| {
-                let by_label = labels.iter().any(|(lx, ly)| (lx - at.0).abs() < 230 && (ly - label).abs() < 14);
-                let by_point = rungs.iter().filter(|r| r.parameters != rung.parameters).any(|r| {
-                    let (lower, upper) = ends(r);
-                    (span.0 - 5..=span.1 + 5).contains(&x(r.parameters))
-                        && (y(upper) - 10..=y(lower) + 10).contains(&label)
-                });
-                by_label || by_point
-            };
-            let label = std::iter::once(at.1 - 9).chain((1..).map(|i| at.1 + 2 + 14 * i)).find(|l| !taken(*l));
-            let label = label.unwrap_or(at.1 - 9);
-            labels.push((at.0, label));
-            text(root, &rung.title, (at.0 + dx, label), &font(SIZE - 1.0, color), h, VPos::Center)?;
-        }
-        Ok(())
+        line(root, &[(LEFT, axis.base), (axis.right, axis.base)], MUTED)?;
+        centred(root, &x_title, (axis.middle(), axis.base + 38), &font(SIZE, INK))?;
+        text(root, &y_title, (LEFT - 50, 16), &font(SIZE, INK), HPos::Left, VPos::Center)?;
+        let mut labels = Vec::new();
+        points.iter().try_for_each(|point| network(root, point, points, &plane, &mut labels))
     })
 }
 
-/// At most eight round values between the ends.
-fn accuracy_ticks(low: f64, high: f64) -> Vec<f64> {
-    let steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
-    let step = steps.into_iter().find(|s| (high - low) / s <= 8.0).unwrap_or(0.5);
-    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    (first..=last).map(|i| i as f64 * step).collect()
-}
-
-/// 1, 2 and 5 times the powers of ten between the ends, given as logarithms.
-fn size_ticks(small: f64, large: f64) -> Vec<u64> {
-    let (least, most) = (libm::pow(10.0, small), libm::pow(10.0, large));
-    (0..10u32)
-        .flat_map(|decade| [1, 2, 5].map(|n| n * 10u64.pow(decade)))
-        .filter(|n| (least..=most).contains(&(*n as f64)))
-        .collect()
+/// A network's point with its interval and its title. `labels` holds where the titles before it are.
+fn network(
+    root: &Canvas,
+    point: &LadderPoint,
+    points: &[LadderPoint],
+    plane: &Plane,
+    labels: &mut Vec<(i32, i32)>,
+) -> Painted {
+    let at = (plane.x(point.parameters), plane.y(point.accuracy));
+    let color = if point.measured { BLUE } else { ORANGE };
+    if let Some(Interval { lower, upper }) = point.interval {
+        error_bar(root, at.0, (plane.y(upper.min(1.0)), plane.y(lower)), color)?;
+    }
+    root.draw(&Circle::new(at, 5, if point.measured { color.filled() } else { color.stroke_width(2) }))?;
+    // In the right half, the title is to the left of its point.
+    let length = (point.title.chars().count() as f64 * SIZE * 0.5) as i32;
+    let (side, x, span) = if at.0 > plane.accuracy.middle() {
+        (HPos::Right, at.0 - 10, at.0 - 10 - length..=at.0 - 10)
+    } else {
+        (HPos::Left, at.0 + 10, at.0 + 10..=at.0 + 10 + length)
+    };
+    // Above the point, or the nearest place below it that is free of other titles and other points' intervals.
+    let taken = |label: i32| {
+        let by_label = labels.iter().any(|(lx, ly)| (lx - at.0).abs() < 230 && (ly - label).abs() < 14);
+        let by_point = points.iter().filter(|p| p.parameters != point.parameters).any(|p| {
+            let Interval { lower, upper } = p.ends();
+            (span.start() - 5..=span.end() + 5).contains(&plane.x(p.parameters))
+                && (plane.y(upper) - 10..=plane.y(lower) + 10).contains(&label)
+        });
+        by_label || by_point
+    };
+    let mut places = std::iter::once(at.1 - 9).chain((1..).map(|i| at.1 + 2 + 14 * i));
+    let label = places.find(|y| !taken(*y)).unwrap_or(at.1 - 9);
+    labels.push((at.0, label));
+    text(root, &point.title, (x, label), &font(SIZE - 1.0, color), side, VPos::Center)
 }

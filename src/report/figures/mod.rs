@@ -1,8 +1,8 @@
 //! The figures: one file each, drawn by plotters as SVG.
 //!
-//! Owns what they share: colours, sizes, text, the frame that makes an SVG accessible. No figure looks at
-//! the fonts or the clock of the machine, so the same results give the same bytes.
+//! No figure depends on the machine's fonts or clock, so the same results give the same bytes.
 
+mod axes;
 mod confusion;
 mod curves;
 mod gain;
@@ -23,29 +23,37 @@ pub use parameters::parameters;
 pub use per_class::per_class;
 pub use predictions::predictions;
 
-use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// A drawn figure, before it gets its number.
-pub struct Figure {
+use super::error::{Error, Result};
+
+/// A figure before it gets its number.
+pub struct Drawing {
     /// File name without folder and extension.
     pub name: String,
     pub caption: String,
-    /// What the figure shows, for those who cannot see it.
+    /// What the figure shows, printed below it; empty where the caption says it all.
     pub description: String,
     pub svg: String,
 }
 
-/// The whole figure's width in pixels; heights are each figure's own.
+/// What a drawing is called, and its text for those who cannot see it.
+struct Titles {
+    name: String,
+    caption: String,
+    description: String,
+}
+
+/// A figure's width in pixels; each figure has its own height.
 const WIDTH: u32 = 760;
-/// Text and lines. The page's style sheet recolours these exact values in the dark.
+/// Text and lines. The page's style sheet replaces exactly these values in its dark colours.
 const INK: RGBColor = RGBColor(0x1A, 0x1A, 0x1A);
 const MUTED: RGBColor = RGBColor(0x5F, 0x63, 0x68);
 const GRID: RGBColor = RGBColor(0xDD, 0xDF, 0xE2);
 const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
-/// Distinguishable to colour-blind readers and in grey (Okabe and Ito 2008).
+/// Distinguishable for colour-blind readers and in grey (Okabe and Ito 2008).
 const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 const ORANGE: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
@@ -57,22 +65,30 @@ const SIZE: f64 = 13.0;
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Draws on a canvas of the usual width and frames the SVG: role, title and description from the values.
-fn draw(
-    name: String,
-    caption: String,
-    description: String,
-    height: u32,
-    paint: impl FnOnce(&Canvas) -> Result<()>,
-) -> Result<Figure> {
-    let mut body = String::new();
-    {
-        let root = SVGBackend::with_string(&mut body, (WIDTH, height)).into_drawing_area();
-        root.fill(&PAPER).map_err(failed)?;
-        paint(&root)?;
-        root.present().map_err(failed)?;
+/// A failure to draw, in words: plotters' errors borrow the canvas.
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
     }
-    let (_, inner) = body.split_once(">\n").ok_or_else(|| anyhow!("plotters wrote no SVG for {name}"))?;
+}
+
+type Painted = std::result::Result<(), Failure>;
+
+/// Draws on a canvas of the usual width, and gives the SVG a role, a title and a description.
+fn draw(titles: Titles, height: u32, paint: impl FnOnce(&Canvas) -> Painted) -> Result<Drawing> {
+    let Titles { name, caption, description } = titles;
+    let mut body = String::new();
+    let painted = (|| {
+        let root = SVGBackend::with_string(&mut body, (WIDTH, height)).into_drawing_area();
+        root.fill(&PAPER)?;
+        paint(&root)?;
+        Ok(root.present()?)
+    })();
+    painted.map_err(|Failure(problem)| Error::Figure { name: name.clone(), problem })?;
+    // plotters' own opening tag has no role and no title.
+    let inner = body.split_once(">\n").map_or("", |(_, inner)| inner);
     let id = format!("figure-{name}");
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
@@ -81,29 +97,42 @@ fn draw(
         escape(&caption),
         escape(&description),
     );
-    Ok(Figure { name, caption, description, svg })
+    Ok(Drawing { name, caption, description, svg })
 }
 
-/// plotters' errors borrow the canvas; their text is kept.
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow!("a figure cannot be drawn: {error}")
+impl Drawing {
+    /// Without the description below the figure, where tables or tiles repeat it. The SVG keeps it.
+    fn described_elsewhere(self) -> Self {
+        Self { description: String::new(), ..self }
+    }
 }
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+/// A size and colour of text: labels of axes, words of the figure, titles of panels.
 fn font(size: f64, color: RGBColor) -> TextStyle<'static> {
     (FONT, size).into_font().color(&color)
 }
 
 /// Text at a pixel of the canvas.
-fn text(canvas: &Canvas, words: &str, at: (i32, i32), style: &TextStyle, h: HPos, v: VPos) -> Result<()> {
-    canvas.draw(&Text::new(words.to_owned(), at, style.pos(Pos::new(h, v)))).map_err(failed)
+fn text(canvas: &Canvas, words: &str, at: (i32, i32), style: &TextStyle, h: HPos, v: VPos) -> Painted {
+    Ok(canvas.draw(&Text::new(words.to_owned(), at, style.pos(Pos::new(h, v))))?)
 }
 
-/// Rows of panels, at most three a row: the canvas cut into one area a panel, and the figure's height.
-fn rows_of_three(panels: usize) -> (usize, usize) {
-    let columns = panels.clamp(1, 3);
+/// Text centred on a pixel of the canvas.
+fn centred(canvas: &Canvas, words: &str, at: (i32, i32), style: &TextStyle) -> Painted {
+    text(canvas, words, at, style, HPos::Center, VPos::Center)
+}
+
+/// A line through pixels of the canvas.
+fn line(canvas: &Canvas, points: &[(i32, i32)], style: impl Into<ShapeStyle>) -> Painted {
+    Ok(canvas.draw(&PathElement::new(points.to_vec(), style))?)
+}
+
+/// The rows and columns of a grid of panels, at most so many a row.
+fn grid(panels: usize, most: usize) -> (usize, usize) {
+    let columns = panels.clamp(1, most);
     (panels.div_ceil(columns), columns)
 }

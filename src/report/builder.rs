@@ -1,0 +1,294 @@
+//! What all sections are built with: study, results, phrases, and the numbers of sections, tables and figures.
+
+use std::cell::Cell;
+
+use minijinja::{Value, context};
+
+use super::Provenance;
+use super::document::{Block, ColumnKind, FigureBlock, ReportSection, RowGroup, TableBlock, TableColumn, TableRow};
+use super::error::Result;
+use super::figures::Drawing;
+use super::inline::{InlineStyle, RichText};
+use super::language::Language;
+use crate::results::{Results, RunResult};
+use crate::study::{self, Study};
+
+/// Builds the parts of one report. Tables and figures are numbered in the order in which they are built.
+pub struct Builder<'a> {
+    pub study: &'a Study,
+    pub results: &'a Results,
+    pub provenance: &'a Provenance<'a>,
+    pub lang: &'a Language,
+    /// The study's sections on training.
+    pub training: Vec<study::Section>,
+    /// Numbered sections in order: id and heading.
+    outline: Vec<(String, RichText)>,
+    tables: Cell<usize>,
+    figures: Cell<usize>,
+}
+
+/// The columns of a table whose rows are made from values of type `R`.
+pub struct Columns<'a, R>(Vec<Column<'a, R>>);
+
+/// A column: its heading (a key of `columns` in the catalogue), its kind, and a row's cell.
+struct Column<'a, R> {
+    key: &'static str,
+    kind: ColumnKind,
+    cell: Box<dyn Fn(&R) -> Result<RichText> + 'a>,
+}
+
+impl<'a, R> Columns<'a, R> {
+    pub fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a column.
+    #[must_use]
+    pub fn column(mut self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> Result<RichText> + 'a) -> Self {
+        self.0.push(Column { key, kind, cell: Box::new(cell) });
+        self
+    }
+
+    /// Adds a column whose cells need no phrase.
+    #[must_use]
+    pub fn plain(self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> String + 'a) -> Self {
+        self.column(key, kind, move |row| Ok(cell(row).into()))
+    }
+
+    /// Keeps the last column only where a condition holds.
+    #[must_use]
+    pub fn when(mut self, condition: bool) -> Self {
+        self.0.truncate(if condition { self.0.len() } else { self.0.len().saturating_sub(1) });
+        self
+    }
+
+    /// The cells of a row.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn cells(&self, row: &R) -> Result<Vec<RichText>> {
+        self.0.iter().map(|column| (column.cell)(row)).collect()
+    }
+
+    fn rows(&self, rows: impl IntoIterator<Item = R>) -> Result<Vec<TableRow>> {
+        rows.into_iter().map(|row| Ok(self.cells(&row)?.into())).collect()
+    }
+
+    fn headings(&self, b: &Builder) -> Result<Vec<TableColumn>> {
+        self.0.iter().map(|column| Ok(TableColumn::new(b.heading(column.key)?, column.kind))).collect()
+    }
+}
+
+impl<'a> Builder<'a> {
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn new(
+        study: &'a Study,
+        results: &'a Results,
+        provenance: &'a Provenance<'a>,
+        lang: &'a Language,
+    ) -> Result<Self> {
+        let training =
+            if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
+        let mut outline = Vec::new();
+        for id in ["inputs", "parameters", "shapes"] {
+            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
+        }
+        outline.extend(training.iter().enumerate().map(|(i, s)| (training_id(i + 1), s.title.as_str().into())));
+        let last =
+            [("claims", !study.claims.is_empty()), ("conclusions", !study.conclusions.is_empty()), ("verify", true)];
+        for (id, _) in last.into_iter().filter(|(_, shown)| *shown) {
+            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
+        }
+        let (tables, figures) = (Cell::new(0), Cell::new(0));
+        Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
+    }
+
+    /// A section of the outline.
+    pub fn section(&self, id: impl Into<String>, blocks: Vec<Block>) -> ReportSection {
+        let id = id.into();
+        let place = self.outline.iter().position(|(other, _)| *other == id);
+        let heading = place.map(|i| self.outline[i].1.clone()).unwrap_or_default();
+        ReportSection { id, number: place.map(|i| i + 1), heading, blocks }
+    }
+
+    /// A section's number as a link to an anchor in it.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
+        let n = self.outline.iter().position(|(other, _)| other == id).map(|i| i + 1);
+        self.reference("reference.section", n.unwrap_or_default(), anchor.to_owned())
+    }
+
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn table_link(&self, table: &TableBlock) -> Result<Value> {
+        self.reference("reference.table", table.number, format!("table-{}", table.number))
+    }
+
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
+        self.reference("reference.figure", figure.number, figure.id())
+    }
+
+    fn reference(&self, key: &str, n: usize, id: String) -> Result<Value> {
+        Ok(RichText::linked(InlineStyle::Plain, self.lang.say(key, context! { n })?, id).value())
+    }
+
+    /// A phrase with its markup.
+    ///
+    /// # Errors
+    /// No such phrase, or a value that it needs and was not given.
+    pub fn text(&self, key: &str, values: Value) -> Result<RichText> {
+        self.lang.text(key, values)
+    }
+
+    /// A phrase without values.
+    ///
+    /// # Errors
+    /// No such phrase.
+    pub fn phrase(&self, key: &str) -> Result<RichText> {
+        self.lang.text(key, ().into())
+    }
+
+    /// A verdict or finding as a badge, by its key of `verdict` in the catalogue.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn badge(&self, word: &str) -> Result<RichText> {
+        let style = match word {
+            "matches" | "supported" => InlineStyle::Agrees,
+            "differs" | "refuted" => InlineStyle::Opposes,
+            _ => InlineStyle::Open,
+        };
+        Ok(RichText::styled(style, self.lang.word(&format!("verdict.{word}"))?))
+    }
+
+    /// A numbered table, a row for each of `rows`.
+    ///
+    /// # Errors
+    /// A phrase that is missing, or a cell's error.
+    pub fn table<R>(
+        &self,
+        caption: RichText,
+        columns: &Columns<R>,
+        rows: impl IntoIterator<Item = R>,
+    ) -> Result<TableBlock> {
+        self.numbered_table(caption, columns.headings(self)?, vec![columns.rows(rows)?.into()])
+    }
+
+    /// A numbered table whose rows are grouped: (the group's heading, its rows). `group_heading` says what groups are.
+    ///
+    /// # Errors
+    /// As `table`.
+    pub fn grouped_table<R>(
+        &self,
+        caption: RichText,
+        group_heading: RichText,
+        columns: &Columns<R>,
+        groups: impl IntoIterator<Item = (RichText, Vec<R>)>,
+    ) -> Result<TableBlock> {
+        let group = |(heading, rows)| Ok(RowGroup { heading, rows: columns.rows(rows)? });
+        let groups = groups.into_iter().map(group).collect::<Result<_>>()?;
+        let table = self.numbered_table(caption, columns.headings(self)?, groups)?;
+        Ok(TableBlock { group_heading, ..table })
+    }
+
+    /// A numbered table of finished cells.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn numbered_table(
+        &self,
+        caption: RichText,
+        columns: Vec<TableColumn>,
+        groups: Vec<RowGroup>,
+    ) -> Result<TableBlock> {
+        let number = next(&self.tables);
+        Ok(TableBlock {
+            number,
+            label: self.lang.say("page.table", context! { n => number })?,
+            caption,
+            style: "",
+            columns,
+            group_heading: RichText::default(),
+            groups,
+            note_heading: RichText::default(),
+            footer: Vec::new(),
+        })
+    }
+
+    /// A column's heading, by its key of `columns` in the catalogue.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn heading(&self, key: &str) -> Result<RichText> {
+        self.phrase(&format!("columns.{key}"))
+    }
+
+    /// A drawing with its number.
+    ///
+    /// # Errors
+    /// A phrase that is missing.
+    pub fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
+        let number = next(&self.figures);
+        let Drawing { name, caption, description, svg } = drawing;
+        let label = self.lang.say("page.figure", context! { n => number })?;
+        Ok(FigureBlock { number, label, file: format!("figures/{name}.svg"), caption, description, svg })
+    }
+
+    /// A model's title; its name where the study gives none.
+    pub fn model_title(&self, name: &'a str) -> &'a str {
+        self.study.models.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
+    }
+
+    /// A run's title; its name where the study gives none.
+    pub fn run_title(&self, name: &'a str) -> &'a str {
+        self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
+    }
+
+    /// A model's name as a link to its parameters.
+    pub fn model_link(&self, model: &str) -> RichText {
+        RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
+    }
+
+    /// Whether any run of the sections on training has a property.
+    pub fn any_run(&self, has: impl Fn(&RunResult) -> bool) -> bool {
+        self.training.iter().flat_map(|s| &s.runs).filter_map(|name| self.results.runs.get(name)).any(has)
+    }
+
+    /// Whether any run of the sections on training has several seeds.
+    pub fn several_seeds(&self) -> bool {
+        self.any_run(|run| run.seeds.len() > 1)
+    }
+}
+
+/// The anchor of a section on training, counted from 1.
+pub fn training_id(number: usize) -> String {
+    format!("training-{number}")
+}
+
+/// Whether a run evaluates its training images as it does its test images.
+pub fn evaluates_training(run: &RunResult) -> bool {
+    run.seeds[0].epochs.last().is_some_and(|e| e.train_eval.is_some())
+}
+
+/// The one section on training of a study that has no sections.
+fn default_section(study: &Study, lang: &Language) -> Result<study::Section> {
+    Ok(study::Section {
+        title: lang.word("training.heading")?,
+        text: String::new(),
+        runs: study.runs.keys().cloned().collect(),
+        tables: study::Table::all(),
+        comparisons: study.comparisons.keys().cloned().collect(),
+        show: vec![study::Show::Curves, study::Show::PerClass, study::Show::Confusion],
+        points: Vec::new(),
+    })
+}
+
+fn next(counter: &Cell<usize>) -> usize {
+    counter.set(counter.get() + 1);
+    counter.get()
+}

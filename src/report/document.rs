@@ -1,0 +1,262 @@
+//! The report as one tree of sections and blocks, ready to print: every number, caption and reference is in place.
+//!
+//! Both formats are rendered from it by `templates/page.*.j2` and `templates/blocks.*.j2`. A new kind of block needs a
+//! variant of `Block` and a branch in each of the two block files.
+
+use serde::Serialize;
+
+use super::inline::{InlineStyle, RichText};
+use crate::text::Lang;
+
+/// The whole report: what the page templates receive.
+#[derive(Serialize)]
+pub struct Document {
+    pub lang: Lang,
+    pub title: String,
+    /// Paragraphs.
+    pub description: Vec<RichText>,
+    /// Author, group, course, institution, date: those that the study gives.
+    pub meta: Definitions,
+    /// The first section. It has no number.
+    pub summary: ReportSection,
+    /// The heading of the list of contents.
+    pub contents: String,
+    pub sections: Vec<ReportSection>,
+    pub footer: RichText,
+    /// What is printed at the foot of every page: the digest of the results.
+    pub page_footer: String,
+    /// The program's name and version.
+    pub program: String,
+}
+
+/// A section with its place in the table of contents.
+#[derive(Serialize)]
+pub struct ReportSection {
+    /// The section's anchor.
+    pub id: String,
+    /// From 1; the summary has none.
+    pub number: Option<usize>,
+    pub heading: RichText,
+    pub blocks: Vec<Block>,
+}
+
+/// What sections consist of.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Block {
+    Paragraph {
+        text: RichText,
+    },
+    /// A heading below the section's own.
+    Heading {
+        /// The heading's anchor; empty for none.
+        id: String,
+        text: RichText,
+    },
+    List {
+        items: Vec<RichText>,
+    },
+    Definitions(Definitions),
+    Findings(Findings),
+    Table(TableBlock),
+    Figure(FigureBlock),
+    /// A command for a shell.
+    Command {
+        text: &'static str,
+    },
+    /// Blocks that belong side by side, where there is room.
+    Group {
+        style: &'static str,
+        blocks: Vec<Block>,
+    },
+}
+
+impl Block {
+    pub fn paragraph(text: impl Into<RichText>) -> Self {
+        Self::Paragraph { text: text.into() }
+    }
+
+    /// Each line of a text as a paragraph.
+    pub fn paragraphs(text: &str) -> impl Iterator<Item = Self> + '_ {
+        paragraphs(text).map(Self::paragraph)
+    }
+
+    pub fn heading(id: impl Into<String>, text: impl Into<RichText>) -> Self {
+        Self::Heading { id: id.into(), text: text.into() }
+    }
+
+    fn figures<'a>(&'a self, found: &mut Vec<&'a FigureBlock>) {
+        match self {
+            Self::Figure(figure) => found.push(figure),
+            Self::Group { blocks, .. } => blocks.iter().for_each(|block| block.figures(found)),
+            _ => {}
+        }
+    }
+}
+
+/// A text's lines that are not blank.
+pub fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
+    text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().into())
+}
+
+/// Terms with what they mean. The style is the list's class in the page.
+#[derive(Serialize)]
+pub struct Definitions {
+    pub style: &'static str,
+    pub items: Vec<Definition>,
+}
+
+#[derive(Serialize)]
+pub struct Definition {
+    pub term: RichText,
+    pub text: RichText,
+}
+
+impl Definition {
+    pub fn new(term: impl Into<RichText>, text: impl Into<RichText>) -> Self {
+        Self { term: term.into(), text: text.into() }
+    }
+}
+
+/// Questions with the findings on them.
+#[derive(Serialize)]
+pub struct Findings {
+    pub style: &'static str,
+    pub items: Vec<FindingItem>,
+}
+
+#[derive(Serialize)]
+pub struct FindingItem {
+    pub badge: RichText,
+    pub question: RichText,
+    pub text: RichText,
+}
+
+/// A table with a number. The first cell of a row is its heading.
+#[derive(Serialize)]
+pub struct TableBlock {
+    pub number: usize,
+    /// `Table 4`.
+    pub label: String,
+    pub caption: RichText,
+    /// The table's classes in the page.
+    pub style: &'static str,
+    pub columns: Vec<TableColumn>,
+    /// The heading of the column of group headings, in formats where a group cannot have a line of its own; empty where
+    /// rows are not grouped.
+    pub group_heading: RichText,
+    pub groups: Vec<RowGroup>,
+    /// The heading of the column of notes, in formats where a note cannot have a line of its own; empty for none.
+    pub note_heading: RichText,
+    /// The last row, of totals; empty for none.
+    pub footer: Vec<RichText>,
+}
+
+#[derive(Serialize)]
+pub struct TableColumn {
+    pub heading: RichText,
+    /// The class of the column's cells in the page.
+    pub style: &'static str,
+    /// Whether cells are aligned to the right.
+    pub right: bool,
+}
+
+/// What a column holds, which decides its alignment.
+#[derive(Clone, Copy)]
+pub enum ColumnKind {
+    Text,
+    Number,
+    /// Numbers that are long, or have a remark.
+    LongNumber,
+    /// Numbers that head their rows.
+    Key,
+    Formula,
+    Shape,
+}
+
+impl TableColumn {
+    pub fn new(heading: impl Into<RichText>, kind: ColumnKind) -> Self {
+        let (style, right) = match kind {
+            ColumnKind::Text => ("", false),
+            ColumnKind::Number => ("n", true),
+            ColumnKind::LongNumber => ("n wraps", true),
+            ColumnKind::Key => ("n first", true),
+            ColumnKind::Formula => ("formula", false),
+            ColumnKind::Shape => ("shape", false),
+        };
+        Self { heading: heading.into(), style, right }
+    }
+}
+
+/// Rows under one heading; without a heading where a table has one group.
+#[derive(Default, Serialize)]
+pub struct RowGroup {
+    pub heading: RichText,
+    pub rows: Vec<TableRow>,
+}
+
+#[derive(Serialize)]
+pub struct TableRow {
+    pub cells: Vec<RichText>,
+    /// A remark on the whole row; empty for none.
+    pub note: RichText,
+}
+
+impl From<Vec<TableRow>> for RowGroup {
+    fn from(rows: Vec<TableRow>) -> Self {
+        Self { heading: RichText::default(), rows }
+    }
+}
+
+impl From<Vec<RichText>> for TableRow {
+    fn from(cells: Vec<RichText>) -> Self {
+        Self { cells, note: RichText::default() }
+    }
+}
+
+impl TableBlock {
+    #[must_use]
+    pub fn styled(self, style: &'static str) -> Self {
+        Self { style, ..self }
+    }
+
+    #[must_use]
+    pub fn with_footer(self, footer: Vec<RichText>) -> Self {
+        Self { footer, ..self }
+    }
+}
+
+/// A figure with a number.
+#[derive(Serialize)]
+pub struct FigureBlock {
+    pub number: usize,
+    /// `Figure 2`.
+    pub label: String,
+    /// Below the bundle: `figures/NAME.svg`.
+    pub file: String,
+    pub caption: String,
+    /// What the figure shows; empty where the caption says it all.
+    pub description: String,
+    pub svg: String,
+}
+
+impl FigureBlock {
+    pub fn id(&self) -> String {
+        format!("figure-{}", self.number)
+    }
+
+    /// The figure's number as a link.
+    pub fn number_link(&self) -> RichText {
+        RichText::linked(InlineStyle::Plain, self.number.to_string(), self.id())
+    }
+}
+
+impl Document {
+    /// All figures, in order.
+    pub fn figures(&self) -> Vec<&FigureBlock> {
+        let mut figures = Vec::new();
+        let sections = std::iter::once(&self.summary).chain(&self.sections);
+        sections.flat_map(|s| &s.blocks).for_each(|block| block.figures(&mut figures));
+        figures
+    }
+}

@@ -1,0 +1,79 @@
+//! How text is escaped in Markdown, in CSS, and where its lines may break.
+
+/// Text that Markdown shows as it stands, in a paragraph or a table's cell.
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    // At the start of a line, a dash, a plus, or a number with a dot would begin a list.
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let text = match text.as_bytes().get(digits) {
+        Some(b'-' | b'+') if digits == 0 => {
+            escaped.push('\\');
+            text
+        }
+        Some(b'.' | b')') if digits > 0 && !text[digits + 1..].starts_with(|c: char| c.is_ascii_digit()) => {
+            escaped.push_str(&text[..digits]);
+            escaped.push('\\');
+            &text[digits..]
+        }
+        _ => text,
+    };
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' => escaped.extend(['\\', c]),
+            '&' => escaped.push_str("&amp;"),
+            '\n' => escaped.push(' '),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
+pub fn code_span(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{room}{text}{room}{fence}")
+}
+
+/// Text as a string of CSS, without its quotes: everything but letters and digits is escaped (CSS Syntax 3, 4.3.7).
+pub fn css_string(text: &str) -> String {
+    text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
+}
+
+/// Text in which a number stays on the line of its percent sign.
+pub fn tied(text: &str) -> String {
+    text.replace(" %", "\u{a0}%")
+}
+
+/// A number with a remark in brackets: lines break only before the brackets, and after a comma inside them.
+pub fn unbroken(text: &str) -> String {
+    text.replace(' ', "\u{a0}").replace("\u{a0}(", " (").replace(",\u{a0}", ", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_shown_as_it_stands() {
+        assert_eq!(code_span("a < b|c"), "`a < b|c`");
+        assert_eq!(code_span("`a` or ``b``"), "``` `a` or ``b`` ```");
+    }
+
+    #[test]
+    fn text_cannot_end_a_css_string() {
+        assert_eq!(css_string("Їжак 1\"</style>"), r"Їжак\20 1\22 \3c \2f style\3e ");
+    }
+
+    #[test]
+    fn text_cannot_become_markdown() {
+        assert_eq!(markdown("a|b *c* [d](e)\n<f>"), r"a\|b \*c\* \[d\](e) \<f\>");
+    }
+
+    #[test]
+    fn a_number_with_a_remark_breaks_before_the_remark() {
+        assert_eq!(unbroken("300 (100 held out, drawn)"), "300 (100\u{a0}held\u{a0}out, drawn)");
+        assert_eq!(tied("97 %"), "97\u{a0}%");
+    }
+}

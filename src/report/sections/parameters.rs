@@ -1,0 +1,65 @@
+//! Parameters of every layer, and the sizes of the models.
+
+use minijinja::context;
+
+use crate::model::Megabytes;
+use crate::report::builder::{Builder, Columns};
+use crate::report::document::ColumnKind::{Formula, Number, Text};
+use crate::report::document::{Block, ReportSection, TableBlock};
+use crate::report::error::Result;
+use crate::report::figures;
+use crate::report::inline::RichText;
+use crate::results::{LayerFacts, ModelFacts};
+
+pub fn section(b: &Builder) -> Result<ReportSection> {
+    let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
+    let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
+    let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;
+    let mut blocks = vec![Block::paragraph(text), Block::Figure(figure)];
+    for ((name, model), (title, _)) in b.results.models.iter().zip(&models) {
+        let code = if title == name { RichText::default() } else { RichText::code(name) };
+        blocks.push(Block::heading(format!("parameters-{name}"), RichText::from(*title).then(code)));
+        blocks.push(Block::Table(layers(b, title, model)?));
+    }
+    if !models.is_empty() {
+        let table = sizes(b, &models)?;
+        blocks.push(Block::heading("sizes", b.phrase("parameters.sizes")?));
+        blocks.push(Block::paragraph(b.text("parameters.sizes_text", context! { table => b.table_link(&table)? })?));
+        blocks.push(Block::Table(table));
+    }
+    Ok(b.section("parameters", blocks))
+}
+
+fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {
+    let form = b.lang.numbers;
+    let columns = Columns::<&LayerFacts>::new()
+        .plain("layer", Text, |l| l.name.clone())
+        .column("kind", Text, |l| Ok(RichText::code(l.kind.as_str())))
+        .plain("formula", Formula, |l| match l.formula.as_str() {
+            "" => String::new(),
+            formula => format!("{formula} = {}", form.count(l.parameters)),
+        })
+        .plain("parameters", Number, |l| form.count(l.parameters))
+        .plain("buffers", Number, |l| form.count(l.buffers));
+    let (none, [parameters, buffers]) = (RichText::default, [model.parameters, model.buffers].map(|n| form.count(n)));
+    let total = vec![b.heading("total")?, none(), none(), parameters.into(), buffers.into()];
+    Ok(b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?.with_footer(total))
+}
+
+/// Each model's sizes by two conventions, a row for each.
+fn sizes(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<TableBlock> {
+    let form = b.lang.numbers;
+    let columns = Columns::<(&str, Megabytes, &ModelFacts)>::new()
+        .plain("convention", Text, |(convention, ..)| (*convention).into())
+        .plain("input_size", Number, |(_, size, _)| form.fixed(size.input, 2))
+        .plain("forward_backward", Number, |(_, size, _)| form.fixed(size.forward_backward, 2))
+        .plain("parameters", Number, |(_, size, _)| form.fixed(size.params, 2))
+        .plain("estimated_total", Number, |(_, size, _)| form.fixed(size.total, 2))
+        .plain("mult_adds", Number, |(.., model)| form.count(model.mult_adds));
+    let groups = models.iter().map(|(title, model)| {
+        let sizes = [("torchsummary", model.sizes.torchsummary), ("torchinfo", model.sizes.torchinfo)];
+        ((*title).into(), sizes.map(|(convention, size)| (convention, size, *model)).to_vec())
+    });
+    let table = b.grouped_table(b.phrase("parameters.sizes_table")?, b.heading("model")?, &columns, groups)?;
+    Ok(table.styled("grouped"))
+}

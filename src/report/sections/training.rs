@@ -1,0 +1,286 @@
+//! The sections on training: settings, results and figures of the runs that each shows.
+
+use minijinja::{Value, context};
+
+use super::comparisons::{self, ComparedRuns, interval};
+use super::{digits, first_seed_title, settings};
+use crate::claims;
+use crate::report::builder::{Builder, Columns, evaluates_training, training_id};
+use crate::report::document::ColumnKind::{Key, Number, Text};
+use crate::report::document::{Block, FigureBlock, ReportSection, TableBlock, TableColumn, TableRow};
+use crate::report::error::Result;
+use crate::report::figures::{self, LadderPoint};
+use crate::report::inline::{InlineStyle, RichText};
+use crate::results::statistics::wilson;
+use crate::results::{EpochResult, Evaluated, RunResult, SeedResult};
+use crate::study::{Section, Show, Table};
+
+/// A run as its section shows it.
+pub struct ShownRun<'a> {
+    name: &'a str,
+    title: &'a str,
+    /// Where only the first seed is shown.
+    pub first_seed_title: String,
+    result: &'a RunResult,
+}
+
+impl<'a> ShownRun<'a> {
+    /// The run of that name; none where the results do not have it.
+    fn of(b: &'a Builder, name: &'a str) -> Result<Option<Self>> {
+        let Some(result) = b.results.runs.get(name) else { return Ok(None) };
+        let title = b.run_title(name);
+        Ok(Some(Self { name, title, first_seed_title: first_seed_title(title, result, b.lang)?, result }))
+    }
+
+    pub fn first_seed(&self) -> &'a SeedResult {
+        &self.result.seeds[0]
+    }
+}
+
+/// A section on training, counted from 1.
+pub fn section(b: &Builder, number: usize, section: &Section) -> Result<ReportSection> {
+    let runs = section.runs.iter().filter_map(|name| ShownRun::of(b, name).transpose()).collect::<Result<Vec<_>>>()?;
+    let compared: Vec<ComparedRuns> = section.comparisons.iter().filter_map(|n| ComparedRuns::of(b, n)).collect();
+    let figures = training_figures(b, number, section, &runs, &compared)?;
+    let per_class = if shows(section, &runs, Show::PerClass) {
+        let seeds: Vec<(&str, &SeedResult)> = first_seeds(&runs);
+        Some(b.figure(figures::per_class(format!("section{number}-per-class"), &seeds, b.lang)?)?)
+    } else {
+        None
+    };
+    let mut blocks: Vec<Block> = Block::paragraphs(&section.text).collect();
+    if !runs.is_empty() {
+        let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
+        let explained = b.text("training.measures", context! { section => b.section_link("inputs", "measures")? })?;
+        blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
+        blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
+    }
+    blocks.extend(comparisons::table(b, &compared)?.map(Block::Table));
+    blocks.extend(figures.into_iter().map(Block::Figure));
+    if let Some(figure) = per_class {
+        blocks.push(digits::accuracy(b, figure, &runs)?);
+    }
+    if shows(section, &runs, Show::Confusion) {
+        for run in &runs {
+            blocks.push(digits::confusion(b, format!("section{number}-confusion-{}", run.name), run)?);
+        }
+    }
+    let galleries = galleries(b, number, section, &runs)?;
+    if !galleries.is_empty() {
+        blocks.push(Block::Group { style: "galleries", blocks: galleries });
+    }
+    Ok(b.section(training_id(number), blocks))
+}
+
+fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
+    section.show.contains(&show) && !runs.is_empty()
+}
+
+fn first_seeds<'a>(runs: &'a [ShownRun]) -> Vec<(&'a str, &'a SeedResult)> {
+    runs.iter().map(|run| (run.first_seed_title.as_str(), run.first_seed())).collect()
+}
+
+/// The figures of all runs together, but for accuracies by digit, which are beside their table.
+fn training_figures(
+    b: &Builder,
+    number: usize,
+    section: &Section,
+    runs: &[ShownRun],
+    compared: &[ComparedRuns],
+) -> Result<Vec<FigureBlock>> {
+    let name = |figure: &str| format!("section{number}-{figure}");
+    let mut drawings = Vec::new();
+    if shows(section, runs, Show::Curves) {
+        let titled: Vec<(&str, &RunResult)> = runs.iter().map(|run| (run.title, run.result)).collect();
+        drawings.push(figures::curves(name("curves"), &titled, b.lang)?);
+    }
+    if shows(section, runs, Show::Predictions) {
+        drawings.push(figures::predictions(name("predictions"), &first_seeds(runs), b.lang)?);
+    }
+    if section.show.contains(&Show::Gain) && !compared.is_empty() {
+        let gains: Vec<figures::Gain> = compared.iter().map(ComparedRuns::gain).collect();
+        drawings.push(figures::gain(name("gain"), &gains, b.lang)?);
+    }
+    if shows(section, runs, Show::Ladder) {
+        drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), b.lang)?);
+    }
+    drawings.into_iter().map(|drawing| b.figure(drawing)).collect()
+}
+
+/// The section's runs by size, and the points that the study adds.
+fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<LadderPoint> {
+    let measured = runs.iter().filter_map(|run| {
+        Some(LadderPoint {
+            title: run.title.to_owned(),
+            parameters: b.results.models.get(&run.result.plan.model)?.parameters,
+            accuracy: run.result.accuracy(),
+            interval: run.result.accuracies().interval,
+            measured: true,
+        })
+    });
+    let printed = section.points.iter().map(|p| LadderPoint {
+        title: p.title.clone(),
+        parameters: p.parameters,
+        accuracy: p.accuracy,
+        interval: None,
+        measured: false,
+    });
+    measured.chain(printed).collect()
+}
+
+/// What the section's figures are for; empty without figures.
+fn figures_sentence(b: &Builder, figures: &[&FigureBlock]) -> Result<RichText> {
+    let ends = |first: &FigureBlock, last: &FigureBlock| -> Value {
+        context! { first => first.number_link().value(), last => last.number_link().value() }
+    };
+    match figures {
+        [] => Ok(RichText::default()),
+        [figure] => b.text("training.one_figure", context! { figure => b.figure_link(figure)? }),
+        [first, last] => b.text("training.two_figures", ends(first, last)),
+        [first, .., last] => b.text("training.figures", ends(first, last)),
+    }
+}
+
+fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
+    let mut drawings = Vec::new();
+    if shows(section, runs, Show::Misclassified) {
+        for run in runs {
+            drawings.extend(digits::misclassified(b, format!("section{number}-misread-{}", run.name), run)?);
+        }
+    }
+    if section.show.contains(&Show::Disagreements) {
+        for name in &section.comparisons {
+            drawings.extend(digits::disagreements(b, format!("section{number}-disagree-{name}"), name)?);
+        }
+    }
+    drawings.into_iter().map(|drawing| Ok(Block::Figure(b.figure(drawing)?))).collect()
+}
+
+/// The tables that the section asks for.
+fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<TableBlock>> {
+    let mut tables = Vec::new();
+    if section.tables.contains(&Table::Settings) {
+        tables.push(settings_table(b, runs)?);
+    }
+    if section.tables.contains(&Table::Results) {
+        tables.push(results_table(b, runs)?);
+        tables.push(intervals_table(b, runs)?);
+    }
+    if section.tables.contains(&Table::Epochs) {
+        tables.push(epochs_table(b, runs)?);
+    }
+    Ok(tables)
+}
+
+/// A row for each setting, a column for each run.
+fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
+    type Setting<'a> = &'a dyn Fn(&RunResult) -> Result<RichText>;
+    let lang = b.lang;
+    let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
+    let seeds = |r: &RunResult| r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ");
+    let rows: [(&str, Setting); 9] = [
+        ("model", &|r| Ok(b.model_link(&r.plan.model))),
+        ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))),
+        ("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())),
+        ("batch", &|r| Ok(r.plan.batch_size.to_string().into())),
+        ("optimizer", &|r| Ok(settings::optimizer(&r.plan.optimizer, lang)?.into())),
+        ("schedule", &|r| Ok(settings::schedule(&r.plan.schedule, lang)?.into())),
+        ("dropout", &|r| b.phrase(dropout(r.plan.dropout))),
+        ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
+        (if b.several_seeds() { "seeds" } else { "seed" }, &|r| Ok(seeds(r).into())),
+    ];
+    let titles = runs.iter().map(|run| TableColumn::new(run.title, Text));
+    let columns = std::iter::once(TableColumn::new(b.heading("setting")?, Text)).chain(titles).collect();
+    let row = |(key, setting): (&str, Setting)| {
+        let cells = std::iter::once(b.heading(key)).chain(runs.iter().map(|run| setting(run.result)));
+        Ok(cells.collect::<Result<Vec<_>>>()?.into())
+    };
+    let rows: Vec<TableRow> = rows.into_iter().map(row).collect::<Result<_>>()?;
+    Ok(b.numbered_table(b.phrase("training.settings")?, columns, vec![rows.into()])?.styled("settings"))
+}
+
+fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
+    let form = b.lang.numbers;
+    let validated = runs.iter().any(|run| run.result.held_out_accuracy().is_some());
+    let columns = Columns::<&ShownRun>::new()
+        .plain("run", Text, |run| run.title.to_owned())
+        .plain("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
+        .plain("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
+        .plain("notes_loss", Number, |run| form.fixed(run.result.mean(|s| s.notes_loss), 4))
+        .when(claims::ask_for_notes_loss(b.study))
+        .plain("validation_accuracy", Number, |run| {
+            run.result.held_out_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
+        })
+        .when(validated)
+        .plain("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
+        .column("correct", Number, |run| {
+            let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
+            let all = form.count(last_epoch(run.first_seed()).test.images as u64);
+            b.text("run.correct", context! { each => each.join("; "), all })
+        });
+    let several = has_interval(runs);
+    Ok(b.table(b.text("training.results", context! { several })?, &columns, runs)?.styled("runs"))
+}
+
+fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
+    let several = has_interval(runs);
+    let over_images = if several { "over_test_images_first_seed" } else { "over_test_images" };
+    let columns = Columns::<&ShownRun>::new()
+        .plain("run", Text, |run| run.title.to_owned())
+        .plain("test_accuracy", Number, |run| b.lang.numbers.percent(run.result.accuracy(), 2))
+        .column(over_images, Number, |run| {
+            let seed = run.first_seed();
+            Ok(interval(wilson(seed.correct(), seed.images()), b.lang)?.into())
+        })
+        .plain("seeds", Number, |run| run.result.seeds.len().to_string())
+        .when(several)
+        .plain("standard_deviation", Number, |run| {
+            run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| b.lang.numbers.points(sd, 2))
+        })
+        .when(several)
+        .column("over_seeds", Number, |run| match run.result.accuracies().interval {
+            Some(over_seeds) => Ok(interval(over_seeds, b.lang)?.into()),
+            None => b.phrase("training.no_interval"),
+        });
+    Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))
+}
+
+/// A row for each epoch of each run's first seed, grouped by run where there are several runs.
+fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
+    let form = b.lang.numbers;
+    let evaluated = runs.iter().any(|run| evaluates_training(run.result));
+    let loss = |e: Evaluated| form.fixed(e.loss, 4);
+    let accuracy = |e: Evaluated| form.percent(e.accuracy(), 2);
+    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
+    let columns = Columns::<&EpochResult>::new()
+        .plain("epoch", Key, |e| e.epoch.to_string())
+        .plain("training_loss", Number, |e| form.fixed(e.train_loss, 4))
+        .plain("training_loss_evaluated", Number, |e| or_dash(e.train_eval.map(loss)))
+        .when(evaluated)
+        .plain("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))
+        .when(evaluated)
+        .plain("test_loss", Number, |e| loss(e.test))
+        .plain("test_accuracy", Number, |e| accuracy(e.test));
+    let table = match runs {
+        [run] if run.result.seeds.len() > 1 => {
+            let caption = b.text("training.epochs_of", context! { title => run.first_seed_title.as_str() })?;
+            b.table(caption, &columns, &run.first_seed().epochs)?
+        }
+        [run] => b.table(b.phrase("training.epochs")?, &columns, &run.first_seed().epochs)?,
+        runs => {
+            let groups =
+                runs.iter().map(|run| (run.first_seed_title.as_str().into(), run.first_seed().epochs.iter().collect()));
+            b.grouped_table(b.phrase("training.epochs")?, b.heading("run")?, &columns, groups)?
+        }
+    };
+    Ok(table.styled("long grouped"))
+}
+
+fn last_epoch(seed: &SeedResult) -> &EpochResult {
+    &seed.epochs[seed.epochs.len() - 1]
+}
+
+/// Whether any run has several seeds, and so an interval over seeds.
+fn has_interval(runs: &[ShownRun]) -> bool {
+    runs.iter().any(|run| run.result.seeds.len() > 1)
+}

@@ -1,0 +1,28 @@
+//! How a reader verifies the report.
+
+use minijinja::context;
+
+use crate::report::builder::Builder;
+use crate::report::document::{Block, Definition, Definitions, ReportSection};
+use crate::report::error::Result;
+use crate::report::inline::RichText;
+use crate::rung::Rung;
+
+pub fn section(b: &Builder) -> Result<ReportSection> {
+    let rung = |rung: Rung| {
+        let values = context! { section => b.section_link("inputs", "inputs")? };
+        Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
+    };
+    let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;
+    let blocks = vec![
+        Block::paragraph(b.phrase("verify.folder")?),
+        Block::Command { text: "sha256sum -c SHA256SUMS" },
+        Block::paragraph(b.phrase("verify.sums")?),
+        Block::Command { text: "sha256sum SHA256SUMS" },
+        Block::paragraph(b.phrase("verify.id")?),
+        Block::Command { text: "mnist-report verify FOLDER" },
+        Block::paragraph(b.phrase("verify.rungs")?),
+        Block::Definitions(Definitions { style: "rungs", items: rungs }),
+    ];
+    Ok(b.section("verify", blocks))
+}
