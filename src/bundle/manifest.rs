@@ -103,6 +103,9 @@ impl Manifest {
     }
 
     /// The bytes of manifest.json.
+    ///
+    /// # Panics
+    /// Never: strings and numbers can always be written as JSON.
     pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("strings and numbers");
         text.push('\n');
@@ -154,6 +157,9 @@ pub fn inputs_digest(inputs: &[InputFile]) -> String {
 
 /// The digest of what every machine computes alike: model facts, plans, subsets, and the verdicts on claims that need no
 /// training.
+///
+/// # Panics
+/// Never: the values are finite.
 pub fn exact_digest(study: &Study, results: &Results) -> String {
     let mut untrained = results.clone();
     untrained.runs.clear();

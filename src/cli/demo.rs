@@ -9,7 +9,7 @@ use crate::demo::{Attempt, FORGERIES, Forgery, Honest};
 use crate::exit_code::ExitCode;
 use crate::paths;
 
-pub fn run(options: &Demo) -> Result<ExitCode> {
+pub(super) fn run(options: &Demo) -> Result<ExitCode> {
     let bundle = options.bundle.clone().unwrap_or_else(|| paths::of_repository("reports/quick"));
     let honest = Honest::open(&bundle, options.device)?;
     let folder = tempfile::tempdir()?;

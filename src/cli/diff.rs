@@ -16,7 +16,7 @@ use crate::text::terminal;
 /// Lines below one heading; `--json` has all.
 const MOST: usize = 20;
 
-pub fn run(options: &Options) -> Result<ExitCode> {
+pub(super) fn run(options: &Options) -> Result<ExitCode> {
     let diff = diff(&options.a, &options.b)?;
     super::print(&if options.json { super::json(&diff)? } else { text(&diff) })?;
     Ok(if diff.same { ExitCode::Success } else { ExitCode::Difference })

@@ -8,7 +8,7 @@ use crate::exit_code::ExitCode;
 use crate::text::numbers::count;
 use crate::text::terminal;
 
-pub fn run(options: &Publish) -> Result<ExitCode> {
+pub(super) fn run(options: &Publish) -> Result<ExitCode> {
     match publish(&options.dir, options.out.as_deref(), options.lean) {
         Ok(published) => {
             super::print(&text(&published))?;

@@ -8,7 +8,7 @@ use crate::bundle::{Bundle, RUN_LOG, Rerender, SUMS, replace_folder, report_id};
 use crate::exit_code::ExitCode;
 use crate::report::Templates;
 
-pub fn run(options: &Render) -> Result<ExitCode> {
+pub(super) fn run(options: &Render) -> Result<ExitCode> {
     let dir = &options.dir;
     ensure!(dir.is_dir(), "{} is not a bundle's folder; unzip a zip before rendering it", dir.display());
     let bundle = Bundle::open(dir)?;

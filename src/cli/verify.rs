@@ -9,7 +9,7 @@ use super::options::Verify;
 use crate::exit_code::ExitCode;
 use crate::verify::{Record, Verification, verify, verify_all};
 
-pub fn run(options: &Verify) -> Result<ExitCode> {
+pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let [path] = options.paths.as_slice() else { return run_batch(options) };
     let verification = verify(path, options.upto, options.device)?;
     super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;

@@ -50,38 +50,59 @@ impl<'a> Draft<'a> {
     }
 
     /// The run that keeps most evidence: forgeries of a network change its first seed.
+    ///
+    /// # Errors
+    /// A study without runs.
     pub fn run(&self) -> Result<&'a RunPlan, Error> {
         let runs = self.plan().runs.values();
         runs.max_by_key(|run| run.evidence.keep).ok_or_else(|| Error::Nothing("run".into()))
     }
 
     /// The files of that run's first seed.
+    ///
+    /// # Errors
+    /// A study without runs.
     pub fn seed_files(&self) -> Result<SeedFiles, Error> {
         let run = self.run()?;
         Ok(SeedFiles::of_plan(run, run.seeds[0]))
     }
 
     /// A started engine.
+    ///
+    /// # Errors
+    /// A device that is not available.
     pub fn engine(&self) -> Result<Engine, Error> {
         Engine::start(self.honest.device, &self.plan().compute).map_err(Error::machine)
     }
 
     /// A file's content.
+    ///
+    /// # Errors
+    /// No such file.
     pub fn bytes(&self, file: &str) -> Result<&[u8], Error> {
         self.files.get(file).map(Vec::as_slice).ok_or_else(|| Error::Nothing(file.to_owned()))
     }
 
     /// A file's content as text.
+    ///
+    /// # Errors
+    /// No such file, or not UTF-8.
     pub fn text(&self, file: &str) -> Result<&str, Error> {
         std::str::from_utf8(self.bytes(file)?).map_err(|e| Error::content(file, e))
     }
 
     /// A file's content as JSON.
+    ///
+    /// # Errors
+    /// No such file, or not JSON.
     pub fn json(&self, file: &str) -> Result<Value, Error> {
         serde_json::from_str(self.text(file)?).map_err(|e| Error::content(file, e))
     }
 
     /// results.json.
+    ///
+    /// # Errors
+    /// Results that cannot be parsed.
     pub fn results(&self) -> Result<Results, Error> {
         Results::from_json(self.text(RESULTS)?).map_err(|e| Error::content(RESULTS, e))
     }
@@ -92,6 +113,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Removes a file.
+    ///
+    /// # Errors
+    /// No such file.
     pub fn remove(&mut self, file: &str) -> Result<(), Error> {
         self.files.remove(file).map(drop).ok_or_else(|| Error::Nothing(file.to_owned()))
     }
@@ -102,6 +126,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Replaces the first occurrence of a text, which the file must contain.
+    ///
+    /// # Errors
+    /// No such file, or not that text in it.
     pub fn replace(&mut self, file: &str, from: &str, to: &str) -> Result<(), Error> {
         let text = self.text(file)?;
         if !text.contains(from) {
@@ -113,6 +140,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes a JSON file, keeping the form in which the program writes it.
+    ///
+    /// # Errors
+    /// No such file, or not JSON.
     pub fn change_json(&mut self, file: &str, change: impl FnOnce(&mut Value)) -> Result<(), Error> {
         let mut value = self.json(file)?;
         change(&mut value);
@@ -122,6 +152,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes results.json.
+    ///
+    /// # Errors
+    /// Results that cannot be parsed.
     pub fn change_results(&mut self, change: impl FnOnce(&mut Results)) -> Result<(), Error> {
         let mut results = self.results()?;
         change(&mut results);
@@ -130,6 +163,9 @@ impl<'a> Draft<'a> {
     }
 
     /// The result of the first seed of [`Draft::run`].
+    ///
+    /// # Errors
+    /// Results without this run.
     pub fn seed(&self) -> Result<SeedResult, Error> {
         let name = &self.run()?.name;
         let seed = self.results()?.runs.get(name).and_then(|run| run.seeds.first().cloned());
@@ -137,6 +173,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes that result.
+    ///
+    /// # Errors
+    /// Results that cannot be parsed.
     pub fn change_seed(&mut self, change: impl FnOnce(&mut SeedResult)) -> Result<(), Error> {
         let name = &self.run()?.name;
         self.change_results(|results| {
@@ -147,6 +186,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes the tensors of a safetensors file.
+    ///
+    /// # Errors
+    /// No such file, or not safetensors.
     pub fn change_tensors(&mut self, file: &str, change: impl FnOnce(&mut Vec<NamedTensor>)) -> Result<(), Error> {
         let mut tensors = from_safetensors(self.bytes(file)?).map_err(|e| Error::content(file, e))?;
         change(&mut tensors);

@@ -143,7 +143,9 @@ pub const FORGERIES: &[Forgery] = &[
             let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
             let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
             let wrong: Vec<usize> = wrong.take(50).collect();
-            wrong.iter().for_each(|i| predictions[*i] = labels[*i]);
+            for i in wrong {
+                predictions[i] = labels[i];
+            }
             set_predictions(d, &predictions)
         },
     ),

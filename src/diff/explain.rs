@@ -5,12 +5,13 @@
 
 use serde::Serialize;
 
-use super::Opened;
+use super::Parsed;
 use crate::changes::{Change, changes};
 use crate::study::Study;
 
 /// The possible causes of different results.
 #[derive(Clone, Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools)] // each is a key of the JSON
 pub struct Explanation {
     /// The measured values differ.
     pub measured_differ: bool,
@@ -26,7 +27,7 @@ pub struct Explanation {
     pub sentences: Vec<String>,
 }
 
-pub(super) fn explain(a: &Opened, b: &Opened, exact: &[Change], measured_differ: bool) -> Explanation {
+pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ: bool) -> Explanation {
     let studies_differ = !exact.is_empty() || !beyond_exact(a, b).is_empty();
     let programs_differ = a.manifest.program.source_sha256 != b.manifest.program.source_sha256;
     let environments_differ = a.results.environment != b.results.environment;
@@ -65,8 +66,8 @@ pub(super) fn explain(a: &Opened, b: &Opened, exact: &[Change], measured_differ:
 }
 
 /// Differences of the studies that change the measured values and are not among the exact ones.
-fn beyond_exact(a: &Opened, b: &Opened) -> Vec<Change> {
-    let seeds = |side: &Opened| -> Vec<(String, Vec<u64>)> {
+fn beyond_exact(a: &Parsed, b: &Parsed) -> Vec<Change> {
+    let seeds = |side: &Parsed| -> Vec<(String, Vec<u64>)> {
         let runs = side.results.runs.iter();
         runs.map(|(name, run)| (name.clone(), run.seeds.iter().map(|s| s.seed).collect())).collect()
     };

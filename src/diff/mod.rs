@@ -68,7 +68,7 @@ pub struct Side {
 }
 
 /// A bundle parsed as far as the comparison needs it.
-struct Opened {
+struct Parsed {
     side: Side,
     bundle: Bundle,
     manifest: Manifest,
@@ -76,7 +76,7 @@ struct Opened {
     source: Source,
 }
 
-impl Opened {
+impl Parsed {
     fn new(path: &Path) -> Result<Self, Error> {
         Self::read(path).map_err(|source| Error { path: path.to_owned(), source })
     }
@@ -100,7 +100,7 @@ impl Opened {
 /// # Errors
 /// A bundle that cannot be read or parsed.
 pub fn diff(a: &Path, b: &Path) -> Result<Diff, Error> {
-    let (a, b) = (Opened::new(a)?, Opened::new(b)?);
+    let (a, b) = (Parsed::new(a)?, Parsed::new(b)?);
     let files = changes("", &hashes(&a.bundle), &hashes(&b.bundle));
     let measured = runs::differences(&a.results, &b.results);
     let exact = exact(&a.results, &b.results);

@@ -74,31 +74,34 @@ pub fn verify_with(
     let upto = upto.unwrap_or(Rung::Replay);
     let files = files::check(&bundle).step(Rung::Files);
     let subject = (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle));
-    let engine = match &subject {
-        Some(Ok(subject)) if upto >= Rung::Weights => machine::start(subject, device, compute),
-        _ => Err("not needed".into()),
-    };
-    let machine = match (&subject, &engine) {
-        (Some(Ok(subject)), Ok(engine)) => Machine::new(subject, engine),
-        (_, Err(why)) => Err(why.clone()),
-        _ => Err(String::new()),
-    };
     let mut steps = vec![files];
-    for rung in Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files) {
-        let outcome = match &subject {
-            _ if rung > upto => Outcome::NotChecked(format!("beyond --upto {}", upto.name())),
-            None => Outcome::NotChecked("`files` failed".into()),
-            // The hashes are right, but the content cannot be parsed: made by hand or by another program.
-            Some(Err(e)) if rung == Rung::Inputs => Outcome::Failed(vec![e.clone()]),
-            Some(Err(_)) => Outcome::NotChecked("`inputs` failed".into()),
+    steps.extend(match &subject {
+        None => climb(upto, |_| Outcome::NotChecked("`files` failed".into())),
+        // The hashes are right, but the content cannot be parsed: made by hand or by another program.
+        Some(Err(e)) => climb(upto, |rung| match rung {
+            Rung::Inputs => Outcome::Failed(vec![e.clone()]),
+            _ => Outcome::NotChecked("`inputs` failed".into()),
+        }),
+        Some(Ok(subject)) => {
+            let engine =
+                if upto >= Rung::Weights { machine::start(subject, device, compute) } else { Err("not needed".into()) };
+            let machine = engine.as_ref().map_err(Clone::clone).and_then(|engine| Machine::new(subject, engine));
             // A failure of this machine is not a difference in the bundle.
-            Some(Ok(subject)) => caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked),
-        };
-        steps.push(outcome.step(rung));
-    }
+            climb(upto, |rung| caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked))
+        }
+    });
     let contents = subject.as_ref().and_then(|subject| Some(&subject.as_ref().ok()?.contents));
     let about = About::of(&bundle, contents);
     Ok(Verification::new(path, &bundle, about, upto, steps))
+}
+
+/// The rungs above `files`, checked as far as they were asked for.
+fn climb(upto: Rung, check: impl Fn(Rung) -> Outcome) -> Vec<Step> {
+    let rungs = Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files);
+    let outcome = |rung| {
+        if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())) } else { check(rung) }
+    };
+    rungs.map(|rung| outcome(rung).step(rung)).collect()
 }
 
 fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Outcome {
