@@ -6,7 +6,7 @@ use super::{Shape, each, vectorised};
 
 /// The mean of each channel over a batch, and the inverse of its standard deviation (biased, with `eps`).
 #[derive(Clone, Debug)]
-pub struct Moments {
+pub(crate) struct Moments {
     pub mean: Vec<f32>,
     pub inverse: Vec<f32>,
     /// Unbiased, as the running variance takes it in.
@@ -15,7 +15,7 @@ pub struct Moments {
 
 /// A normalisation of `[images, h, w, c]`, with a ReLU behind it where `relu`.
 #[derive(Clone, Copy, Debug)]
-pub struct BatchNorm {
+pub(crate) struct BatchNorm {
     pub shape: Shape,
     pub eps: f64,
     pub relu: bool,
@@ -23,7 +23,7 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// The batch's moments.
-    pub fn moments(self, x: &[f32]) -> Moments {
+    pub(crate) fn moments(self, x: &[f32]) -> Moments {
         let c = self.shape.channels;
         // Of each image the means, then the sums of squared deviations from them.
         let mut own = vec![0.0; x.len() / self.shape.len() * 2 * c];
@@ -49,7 +49,7 @@ impl BatchNorm {
     }
 
     /// `y = (x - mean) inverse weight + bias`.
-    pub fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
         let scale: Vec<f32> = weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect();
         let jobs = x.chunks_exact(self.shape.len()).zip(y.chunks_exact_mut(self.shape.len()));
         let count = jobs.len();
@@ -58,7 +58,7 @@ impl BatchNorm {
 
     /// Gradients of a loss with respect to `x`, `weight` and `bias`, from the one with respect to `y`.
     #[allow(clippy::too_many_arguments)] // what the forward pass had, and a gradient for each
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         x: &[f32],
         y: &[f32],

@@ -6,7 +6,7 @@ use super::{LANES, Lane, PARTS, Shape, each, lane, part, vectorised, zip};
 
 /// A convolution `[images, h, w, 1] -> [images, h', w', k]`, as PyTorch's `conv2d`.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct {
+pub(crate) struct Direct {
     pub input: Shape,
     pub outputs: usize,
     pub kernel: usize,
@@ -16,7 +16,7 @@ pub struct Direct {
 
 impl Direct {
     /// The output of one image.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
     }
@@ -31,7 +31,7 @@ impl Direct {
     }
 
     /// `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, 1, kernel, kernel]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
         // The bias, then the weights of each tap, a row each.
         let mut rows = vec![0.0; (self.taps() + 1) * filled];
@@ -54,7 +54,7 @@ impl Direct {
     }
 
     /// Gradients of a loss with respect to `weight` and `bias`, from the one with respect to `y`.
-    pub fn backward(self, x: &[f32], gradient: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub(crate) fn backward(self, x: &[f32], gradient: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
         let images = x.len() / self.input.len();
         let filled = self.outputs.next_multiple_of(LANES);
         let len = (self.taps() + 1) * filled;

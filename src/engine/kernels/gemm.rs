@@ -3,13 +3,14 @@
 //! Owns the innermost loops. Every value of `a b` is a chain of fused multiply-additions in the order of `k`, whatever the
 //! vectors: AVX2 and AVX-512 give the same bits.
 
+#[expect(clippy::wildcard_imports, reason = "two dozen intrinsics, whose names are like no others")]
 use std::arch::x86_64::*;
 
 use super::{LANES, Vectors, vectors};
 
 /// A matrix of `rows x columns` as it lies in memory: the steps from a row, and from a column, to the next.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     pub values: &'a [f32],
     pub row: usize,
     pub column: usize,
@@ -17,7 +18,7 @@ pub struct Matrix<'a> {
 
 /// `c[m, n] = a[m, k] b[k, n]`, or added to what `c` holds. Rows of `b` and `c` lie without gaps: `n` apart; `n` is a
 /// multiple of 16.
-pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+pub(crate) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.column);
     let mut row = 0;

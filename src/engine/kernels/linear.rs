@@ -12,19 +12,19 @@ const PIECE: usize = 128;
 
 /// A layer `[images, inputs] -> [images, outputs]`; `inputs` is a multiple of 16.
 #[derive(Clone, Copy, Debug)]
-pub struct Linear {
+pub(crate) struct Linear {
     pub inputs: usize,
     pub outputs: usize,
 }
 
 impl Linear {
     /// Whether the kernel can do it.
-    pub fn fits(self) -> bool {
+    pub(crate) fn fits(self) -> bool {
         self.inputs.is_multiple_of(LANES) && self.inputs > 0
     }
 
     /// `y = x weightᵀ + bias`; `weight` is PyTorch's `[outputs, inputs]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
         let mut turned = vec![0.0; self.inputs * filled];
         each(
@@ -58,7 +58,8 @@ impl Linear {
     }
 
     /// Gradients of a loss with respect to `x` (where it is asked for), `weight` and `bias`, from the one with respect to `y`.
-    pub fn backward(
+    #[expect(clippy::too_many_arguments, reason = "a layer's inputs, and a buffer for each gradient")]
+    pub(crate) fn backward(
         self,
         x: &[f32],
         weight: &[f32],

@@ -17,12 +17,12 @@ mod winograd;
 
 use std::sync::{Mutex, OnceLock};
 
-pub use batch_norm::{BatchNorm, Moments};
-pub use direct::Direct;
-pub use linear::Linear;
-pub use pool::MaxPool;
-pub use update::{Adadelta, Adam, Sgd};
-pub use winograd::Winograd;
+pub(crate) use batch_norm::{BatchNorm, Moments};
+pub(crate) use direct::Direct;
+pub(crate) use linear::Linear;
+pub(crate) use pool::MaxPool;
+pub(crate) use update::{Adadelta, Adam, Sgd};
+pub(crate) use winograd::Winograd;
 
 /// Channels are handled in groups of as many; buffers that only a kernel sees are filled up to a multiple.
 const LANES: usize = 16;
@@ -32,7 +32,7 @@ const PARTS: usize = 8;
 
 /// Height, width and channels of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
@@ -40,7 +40,7 @@ pub struct Shape {
 
 impl Shape {
     /// Values of one image.
-    pub const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         self.height * self.width * self.channels
     }
 
@@ -53,14 +53,16 @@ impl Shape {
 /// The widest vectors of this CPU that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vectors {
+    /// 8 values of f32.
     Avx2,
+    /// 16 values of f32.
     Avx512,
 }
 
 static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
 
 /// The vectors to use; none where the CPU has no fused multiply-add, and libtorch does everything.
-pub fn vectors() -> Option<Vectors> {
+pub(crate) fn vectors() -> Option<Vectors> {
     *VECTORS.get_or_init(|| {
         let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let wide = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
@@ -80,7 +82,7 @@ pub fn choose(vectors: Option<Vectors>) -> bool {
 }
 
 /// Multiply-adds a second, as plain sums count them, of a typical convolution by these kernels.
-pub fn convolution_rate() -> f64 {
+pub(crate) fn convolution_rate() -> f64 {
     const IMAGES: usize = 32;
     let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, outputs: 128, padding: 0 };
     let (x, weight) = (vec![1.0; IMAGES * conv.input.len()], vec![1.0; 128 * 64 * 9]);

@@ -6,7 +6,7 @@ use super::{Shape, each, vectorised};
 
 /// A pooling `[images, h, w, c] -> [images, h / side, w / side, c]`.
 #[derive(Clone, Copy, Debug)]
-pub struct MaxPool {
+pub(crate) struct MaxPool {
     pub input: Shape,
     /// At most 15, so that a byte counts the values of a window.
     pub side: usize,
@@ -14,12 +14,12 @@ pub struct MaxPool {
 
 impl MaxPool {
     /// The output of one image.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         Shape { height: self.input.height / self.side, width: self.input.width / self.side, ..self.input }
     }
 
     /// `y`, and the place of each maximum in its window, row by row.
-    pub fn forward(self, x: &[f32], y: &mut [f32]) -> Vec<u8> {
+    pub(crate) fn forward(self, x: &[f32], y: &mut [f32]) -> Vec<u8> {
         let mut places = vec![0; y.len()];
         let out = self.output().len();
         let jobs = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(out)).zip(places.chunks_exact_mut(out));
@@ -29,7 +29,7 @@ impl MaxPool {
     }
 
     /// The gradient with respect to `x` from the one with respect to `y`.
-    pub fn backward(self, places: &[u8], gradient: &[f32], dx: &mut [f32]) {
+    pub(crate) fn backward(self, places: &[u8], gradient: &[f32], dx: &mut [f32]) {
         let out = self.output().len();
         let jobs = places.chunks_exact(out).zip(gradient.chunks_exact(out)).zip(dx.chunks_exact_mut(self.input.len()));
         let count = jobs.len();

@@ -9,7 +9,7 @@ const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`. `momentum` is none without a buffer; `first` where the buffer holds nothing yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Sgd {
+pub(crate) struct Sgd {
     pub lr: f32,
     pub momentum: f32,
     /// What of the gradient goes into the buffer.
@@ -21,7 +21,7 @@ pub struct Sgd {
 
 /// `torch.optim.Adam` and `AdamW`.
 #[derive(Clone, Copy, Debug)]
-pub struct Adam {
+pub(crate) struct Adam {
     /// What the weights are multiplied by first (AdamW).
     pub keep: f32,
     pub weight_decay: f32,
@@ -36,7 +36,7 @@ pub struct Adam {
 
 /// `torch.optim.Adadelta`.
 #[derive(Clone, Copy, Debug)]
-pub struct Adadelta {
+pub(crate) struct Adadelta {
     pub lr: f32,
     pub rho: f32,
     pub taken: f32,
@@ -46,7 +46,7 @@ pub struct Adadelta {
 
 impl Sgd {
     /// Steps; `buffer` is empty without momentum.
-    pub fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
         if buffer.is_empty() {
             let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK));
             let count = jobs.len();
@@ -60,7 +60,7 @@ impl Sgd {
 
 impl Adam {
     /// Steps, with the moving averages of the gradient and of its square.
-    pub fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
         let jobs =
             p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(average.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
         let count = jobs.len();
@@ -70,7 +70,7 @@ impl Adam {
 
 impl Adadelta {
     /// Steps, with the moving averages of the gradient's and the step's square.
-    pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
         let count = jobs.len();
         each(jobs, count, || (), |(((p, g), square), delta), ()| adadelta(self, p, g, square, delta));

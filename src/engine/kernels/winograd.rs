@@ -1,8 +1,7 @@
 //! Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016,
 //! "Fast algorithms for convolutional neural networks"): 36 products a tile of 16 outputs where the plain sum takes 144.
-//!
-//! Owns the transforms. An image's tiles stay in the caches between them and the products. The backward pass is the
-//! forward's transpose, step by step, so it walks the same tiles.
+//! An image's tiles stay in the caches between the transforms and the products. The backward pass is the transpose of the
+//! forward pass, step by step, on the same tiles: longer than 400 lines because both use one set of transforms.
 
 use super::gemm::{Matrix, gemm};
 use super::{LANES, Lane, Shape, each, lane, map, part, vectorised, zip};
@@ -15,7 +14,7 @@ const IN: usize = 6;
 
 /// A convolution `[images, h, w, c] -> [images, h', w', k]`, as PyTorch's `conv2d` with stride 1.
 #[derive(Clone, Copy, Debug)]
-pub struct Winograd {
+pub(crate) struct Winograd {
     pub input: Shape,
     pub outputs: usize,
     pub padding: usize,
@@ -33,7 +32,7 @@ struct Scratch {
 
 impl Winograd {
     /// The output of one image.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         let side = |n: usize| n + 2 * self.padding - 2;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
     }
@@ -66,7 +65,7 @@ impl Winograd {
     }
 
     /// `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, c, 3, 3]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (input, output) = (self.padded(), self.padded_output());
         let [down, across] = self.tiles();
         let (tiles, transformed) = (down * across, self.weights(weight, false));
@@ -101,7 +100,9 @@ impl Winograd {
     }
 
     /// Gradients of a loss with respect to `x` (where it is asked for), `weight` and `bias`, from the one with respect to `y`.
-    pub fn backward(
+    #[expect(clippy::too_many_arguments, reason = "a layer's inputs, and a buffer for each gradient")]
+    #[expect(clippy::too_many_lines, reason = "the steps share an image's tiles while these are in the caches")]
+    pub(crate) fn backward(
         self,
         x: &[f32],
         weight: &[f32],
