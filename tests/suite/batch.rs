@@ -13,7 +13,7 @@ fn verify(arguments: &[&str], paths: &[&Path]) -> Done {
 }
 
 #[test]
-fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
+fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     let copied = built_with(&[("title: Tiny study", "title: \"My\\tstudy\""), ("A. Student", "B. Other")]);
     let broken = copy();
     broken.write("report.md", "better");
@@ -52,7 +52,7 @@ fn a_copied_run_is_pointed_out_and_nothing_stops_the_batch() {
 }
 
 #[test]
-fn a_run_whose_losses_were_changed_is_pointed_out_too() {
+fn a_copied_run_with_changed_losses_is_reported() {
     let (tiny, changed) = (&shared().0, copy());
     let results = changed.text("results.json");
     let loss = results.lines().find(|line| line.contains("\"train_loss\"")).unwrap();

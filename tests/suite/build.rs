@@ -1,4 +1,4 @@
-//! `build`: the same bytes everywhere, a bundle whole or not at all, and nothing else touched.
+//! `build`: it writes the same bytes everywhere, a whole bundle or none, and touches nothing else.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,9 +19,12 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
         .current_dir(home.path().join("here"))
         .envs([("TZ", "Pacific/Auckland"), ("LANG", "tr_TR.UTF-8"), ("LC_ALL", "tr_TR.UTF-8"), ("COLUMNS", "30")])
         .envs([("HOME", "/nonexistent"), ("USER", "somebody"), ("NO_COLOR", "1")])
-        // What libtorch, MKL and oneDNN would listen to.
+        // Variables that libtorch, MKL and oneDNN read.
         .envs([("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "3"), ("MKL_CBWR", "AVX2")])
-        .envs([("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")]))
+        .envs([("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")])
+        // A home folder that does not exist: no run cache, and no error for it.
+        .env_remove("MNIST_REPORT_CACHE")
+        .env_remove("XDG_CACHE_HOME"))
     .exits(0);
     let other = Bundle::at(home.path().join("here/new/folders/other name"));
     let (bundle, first) = shared();
@@ -31,11 +34,11 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
     assert_eq!(other.identity().len(), bundle.identity().len());
     assert_eq!(done.report_id(), first.report_id());
     assert_eq!(names(&home.path().join("here")), ["new"], "nothing else is left");
-    assert_eq!(names(other.path.parent().unwrap()), [".other name.runs", "other name"]);
+    assert_eq!(names(other.path.parent().unwrap()), ["other name"]);
 }
 
-/// The class promises these bits to everyone who verifies a bundle, on whatever CPU: where they must change, ARITHMETIC
-/// in src/engine/device.rs goes up with them.
+/// The portable class promises these bits on every CPU. If they must change, raise ARITHMETIC in src/engine/device.rs and
+/// say so in CHANGELOG.md.
 #[test]
 fn the_portable_class_gives_the_same_results_on_every_machine() {
     let results = Results::from_json(&shared().0.text("results.json")).unwrap();
@@ -43,10 +46,10 @@ fn the_portable_class_gives_the_same_results_on_every_machine() {
 }
 
 #[test]
-fn the_report_id_is_the_hash_of_the_sums_and_all_that_standard_output_holds() {
+fn standard_output_is_the_report_id_alone_the_hash_of_the_sums() {
     let (bundle, done) = shared();
     assert_eq!(done.out, format!("Report ID {}\n", sha256_hex(&bundle.bytes("SHA256SUMS"))));
-    assert!(done.err.contains("report.html"), "people are told where to look: {}", done.err);
+    assert!(done.err.contains("report.html"), "the path of the report is printed: {}", done.err);
 }
 
 #[test]
@@ -61,7 +64,7 @@ fn sha256sum_agrees() {
 }
 
 #[test]
-fn every_file_of_the_contract_is_there() {
+fn every_promised_file_exists() {
     let files = shared().0.identity();
     for name in ["report.md", "report.html", "results.json", "study.yaml", "manifest.json", "SHA256SUMS"] {
         assert!(files.get(name).is_some_and(|bytes| !bytes.is_empty()), "{name} is missing or empty");
@@ -83,7 +86,7 @@ fn results_are_read_back_to_the_same_bytes() {
 }
 
 #[test]
-fn nothing_volatile_outside_the_run_log() {
+fn times_paths_and_hosts_are_in_the_run_log_alone() {
     let (bundle, _) = shared();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     let today = Done::from(Command::new("date").arg("+%Y-%m-%d").output().unwrap()).out.trim().to_owned();
@@ -102,11 +105,11 @@ fn nothing_volatile_outside_the_run_log() {
         }
     }
     let log = bundle.json("run-log.json");
-    assert_eq!(log["host"], host, "that is where volatile facts stand");
+    assert_eq!(log["host"], host, "the run log has them");
 }
 
 #[test]
-fn quiet_says_nothing_and_leaves_the_same() {
+fn quiet_prints_the_report_id_alone() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();
@@ -120,7 +123,7 @@ fn quiet_says_nothing_and_leaves_the_same() {
 }
 
 #[test]
-fn the_place_may_be_this_folder_or_end_in_a_slash() {
+fn out_may_be_this_folder_or_end_in_a_slash() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();
@@ -129,7 +132,7 @@ fn the_place_may_be_this_folder_or_end_in_a_slash() {
         let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
         let bundle = Bundle::at(home.path().join(from).join(out));
         assert_eq!(bundle.report_id(), done.report_id(), "{out}");
-        // Again, over itself: nothing is left over from the first time.
+        // A second build into the same folder leaves nothing of the first.
         let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
         assert_eq!(bundle.run("verify", &["--upto", "files"]).exits(0).report_id(), done.report_id(), "{out}");
         assert!(bundle.kept().iter().all(|(_, kept)| *kept), "{out}");
@@ -137,7 +140,7 @@ fn the_place_may_be_this_folder_or_end_in_a_slash() {
 }
 
 #[test]
-fn names_that_are_no_text_are_no_hindrance() {
+fn a_folder_name_may_be_invalid_utf8() {
     use std::os::unix::ffi::OsStrExt;
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
@@ -149,12 +152,12 @@ fn names_that_are_no_text_are_no_hindrance() {
 }
 
 #[test]
-fn what_is_no_bundle_is_left_alone() {
+fn a_folder_that_is_not_a_bundle_is_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();
     let out = home.path().join("mine");
-    // Folders that resemble a bundle: sums of a download, another program's manifest.
+    // Folders that look like a bundle: a download's checksums, another program's manifest.
     for name in ["notes.txt", "SHA256SUMS", "manifest.json", "results.json", ".hidden"] {
         fs::create_dir(&out).unwrap();
         fs::write(out.join(name), "{\"name\": \"precious\"}\n").unwrap();
@@ -166,9 +169,9 @@ fn what_is_no_bundle_is_left_alone() {
     fs::write(&out, "a file").unwrap();
     run(&mut build(&study, &out)).refused(&["mine"]);
     assert_eq!(fs::read_to_string(&out).unwrap(), "a file");
-    assert_eq!(names(home.path()), ["mine", "mini.yaml"], "refused before any training");
+    assert_eq!(names(home.path()), ["mine", "mini.yaml"], "nothing was trained");
 
-    // The data's own folder has a SHA256SUMS.
+    // The folder of the data has a SHA256SUMS, too.
     copy_folder(&root().join("data/mnist"), &home.path().join("data"));
     let before = read_folder(&home.path().join("data"));
     run(&mut build(&study, &home.path().join("data"))).refused(&["data"]);
@@ -192,7 +195,7 @@ fn a_study_that_diverges_is_refused_and_leaves_the_old_bundle() {
 }
 
 #[test]
-fn the_report_carries_the_epoch_where_the_study_has_no_date() {
+fn source_date_epoch_dates_a_study_without_a_date() {
     let bundle = copy();
     let study = bundle.path.with_file_name("undated.yaml");
     fs::write(&study, tiny_text().replace("date: 2024-05-06\n", "")).unwrap();
@@ -213,13 +216,13 @@ fn the_report_carries_the_epoch_where_the_study_has_no_date() {
     for name in ["report.md", "report.html", "manifest.json"] {
         assert!(!bundle.text(name).contains("1970-01-01"), "{name}");
     }
-    // A study's own date stands.
+    // The study's own date wins.
     run(build(&tiny(), &bundle.path).env("SOURCE_DATE_EPOCH", "0")).exits(0);
     assert_eq!(bundle.report_id(), shared().0.report_id());
 }
 
 #[test]
-fn a_study_that_extends_another_is_kept_whole() {
+fn the_bundle_of_an_extending_study_holds_the_merged_study() {
     let bundle = copy();
     let study = bundle.path.with_file_name("extends.yaml");
     fs::write(&study, format!("extends: {}\ntitle: Extended\n", tiny().display())).unwrap();
@@ -227,14 +230,14 @@ fn a_study_that_extends_another_is_kept_whole() {
     assert!(bundle.kept().iter().all(|(_, kept)| *kept));
     assert!(!bundle.text("study.yaml").contains("extends"));
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
-    // What a bundle holds is enough to build it again, in its own place too.
+    // The study in a bundle is enough to build it again, into the same folder too.
     let before = bundle.identity();
     run(&mut build(&bundle.path.join("study.yaml"), &bundle.path)).exits(0);
     assert!(bundle.identity() == before);
 }
 
 #[test]
-fn claims_that_rest_on_nothing_are_pointed_out() {
+fn claims_about_unmeasured_values_give_a_note() {
     let bundle = copy();
     let study = bundle.path.with_file_name("notes.yaml");
     let conclusion = "{id: c, question: q, supported_if: runs.small-bn.accuracy > 0, refuted_if: 'false', supported: y, refuted: n, undecided: u}";
@@ -244,7 +247,7 @@ fn claims_that_rest_on_nothing_are_pointed_out() {
     let [claim, conclusion] = notes.as_slice() else { panic!("{said}") };
     assert!(
         claim.ends_with(
-            ": claims[3].measured: `runs.large.accuracy` speaks of something that was not measured: is a name misspelt?"
+            ": claims[3].measured: `runs.large.accuracy` needs something that was not measured: is a name misspelt?"
         ),
         "{claim}"
     );
@@ -254,7 +257,7 @@ fn claims_that_rest_on_nothing_are_pointed_out() {
 }
 
 #[test]
-fn without_a_gpu_cuda_is_refused() {
+fn cuda_without_a_gpu_is_refused() {
     if has_gpu() {
         return;
     }
@@ -268,23 +271,23 @@ fn without_a_gpu_cuda_is_refused() {
 }
 
 #[test]
-fn without_a_study_it_says_which_and_why() {
+fn without_a_study_it_names_the_default_and_the_reason() {
     let home = tempfile::tempdir().unwrap();
     let mut command = program(["build", "--out", "bundle"]);
     let mut child = command.current_dir(home.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.take_while(|line| !line.contains("right (")).take(3).collect();
-    // What it would do now takes minutes.
+    let said: Vec<String> = lines.take_while(|line| !line.contains("correct (")).take(3).collect();
+    // The build itself would take minutes.
     child.kill().unwrap();
     child.wait().unwrap();
     let said = said.join("\n");
-    let (study, why) = if has_gpu() { ("coursework", "GPU") } else { ("quick", "no GPU is here") };
+    let (study, why) = if has_gpu() { ("coursework", "GPU") } else { ("quick", "there is no GPU") };
     assert!(said.contains(&format!("reports/{study}.yaml")) && said.contains(why), "{said}");
     assert!(has_gpu() || said.contains("reports/coursework.yaml"), "the full one is named too: {said}");
 }
 
 #[test]
-fn a_run_may_stop_in_the_middle_of_its_evidence() {
+fn a_run_may_stop_in_the_middle_of_an_evidence_segment() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     let bundle = Bundle::at(home.path().join("mini"));
@@ -301,7 +304,7 @@ fn a_run_may_stop_in_the_middle_of_its_evidence() {
     let mut last_segments = Vec::new();
     for epoch in [1, 2, 3, 8, 9, 13] {
         let before = losses[..epoch - 1].iter().copied().fold(f64::INFINITY, f64::min);
-        let limit = (before.min(2.0 * losses[epoch - 1]) + losses[epoch - 1]) / 2.0;
+        let limit = before.min(2.0 * losses[epoch - 1]).midpoint(losses[epoch - 1]);
         assert!(losses[epoch - 1] < before, "the loss falls: {losses:?}");
         let stopping = text.replace("epochs: 20", &format!("epochs: 20, stop_below_train_loss: {limit}"));
         let seed = built(&stopping);
@@ -314,8 +317,8 @@ fn a_run_may_stop_in_the_middle_of_its_evidence() {
     assert_eq!(last_segments, [(0, 3), (3, 3), (6, 3), (21, 3), (24, 3), (36, 3)]);
 }
 
-/// Small blocks that outlive a step keep malloc from joining large ones: memory then grows by a mask's or an activation's
-/// size every step of a training or an evaluation.
+/// A small block that outlives a step keeps malloc from joining the large blocks around it. Memory then grows by the size
+/// of a mask or an activation with every step.
 #[test]
 fn memory_does_not_grow_with_the_steps() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Conclusions follow from values: each, of both studies, comes out in all three ways, and its sentence tells the
-//! values that it rests on. The results are invented, since no training can be made to refute itself.
+//! Conclusions follow from values. Each conclusion of both studies is supported, refuted and left undecided by invented
+//! results, and its sentence must hold the values that decided it.
 
 use std::sync::OnceLock;
 
@@ -38,7 +38,7 @@ struct Invented {
     results: Results,
 }
 
-/// Predictions with so many right; which are wrong depends on the run and its seed.
+/// Predictions with a number of them correct; run and seed decide which.
 fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
     let mut order: Vec<usize> = (0..labels().len()).collect();
     Stream::keyed(format!("invented {run} {seed}").as_bytes()).shuffle(&mut order);
@@ -48,7 +48,7 @@ fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
 }
 
 impl Invented {
-    /// Every run gets 9,700 right (one image more or less from seed to seed), with losses of 0.1 and 0.2.
+    /// Every run gets 9,700 images right, give or take one a seed, with losses of 0.1 and 0.2.
     fn of(study: &str) -> Self {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
         let plan = Plan::resolve(&source).unwrap();
@@ -87,11 +87,13 @@ impl Invented {
         }
         let mut invented = Self { source, plan, results };
         let names: Vec<String> = invented.plan.runs.keys().cloned().collect();
-        names.iter().for_each(|name| invented.right(name, 9_700));
+        for name in &names {
+            invented.right(name, 9_700);
+        }
         invented
     }
 
-    /// So many images right in every seed of a run, give or take its number.
+    /// Sets how many images each seed of a run gets right; seeds differ by one image.
     fn right(&mut self, run: &str, correct: usize) {
         for (i, seed) in self.results.runs[run].seeds.iter_mut().enumerate() {
             let correct = correct + i % 3;
@@ -130,10 +132,10 @@ impl Invented {
 
 type Change = fn(&mut Invented);
 
-/// What makes a conclusion come out in one way, and what its sentence then tells.
+/// How to invent one outcome of a conclusion, and what its sentence must then contain.
 type Way = (Change, &'static [&'static str]);
 
-/// Holds a conclusion against what supports it, what refutes it and what leaves it open.
+/// Checks a conclusion with results that support it, refute it, and leave it undecided.
 #[track_caller]
 fn comes_out(study: &str, id: &str, ways: [Way; 3]) {
     let findings = [Finding::Supported, Finding::Refuted, Finding::Undecided];
@@ -159,7 +161,7 @@ const EXTENDED: &str = "extended.yaml";
 const LADDER: &str = "ladder.yaml";
 
 #[test]
-fn every_conclusion_is_tried_here() {
+fn every_conclusion_has_a_test_here() {
     let here = include_str!("conclusions.rs");
     for study in [FULL, EXTENDED, LADDER] {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
@@ -170,7 +172,7 @@ fn every_conclusion_is_tried_here() {
 }
 
 #[test]
-fn of_the_overfit_runs() {
+fn conclusions_about_the_overfit_runs() {
     comes_out(
         FULL,
         "notes-overfit-run-overfits",
@@ -201,7 +203,7 @@ fn of_the_overfit_runs() {
 }
 
 #[test]
-fn it_is_said_where_the_test_loss_turns() {
+fn the_sentence_names_the_epoch_of_the_lowest_test_loss() {
     let mut invented = Invented::of(FULL);
     invented.losses("overfit", 0.005, 0.16);
     invented.results.runs["overfit"].seeds[0].epochs[2].test.loss = 0.1437;
@@ -210,7 +212,7 @@ fn it_is_said_where_the_test_loss_turns() {
 }
 
 #[test]
-fn of_sizes_and_the_notes_own_figures() {
+fn conclusions_about_sizes_and_quoted_figures() {
     comes_out(
         FULL,
         "fewer-parameters",
@@ -241,7 +243,7 @@ fn of_sizes_and_the_notes_own_figures() {
 }
 
 #[test]
-fn of_accuracies_held_against_each_other() {
+fn conclusions_that_compare_accuracies() {
     comes_out(
         FULL,
         "slim-keeps-baseline-accuracy",
@@ -272,7 +274,7 @@ fn of_accuracies_held_against_each_other() {
 }
 
 #[test]
-fn of_several_seeds() {
+fn conclusions_over_several_seeds() {
     comes_out(
         EXTENDED,
         "batch-norm-helps-at-convergence",

@@ -1,4 +1,4 @@
-//! Damage by chance: thousands of random changes to a bundle's files, every one found by the rung `files`.
+//! Random damage: the check `files` finds every one of thousands of changes to a bundle's files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,7 +21,7 @@ fn bundle() -> (tempfile::TempDir, Bundle) {
     (home, Bundle::at(path))
 }
 
-/// Makes one change; gives what it did, or `None` where the draw came to no change.
+/// Makes one random change and describes it. `None` where the draw changed nothing.
 fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
     let mut below = |n: usize| draw.below(u32::try_from(n).unwrap()) as usize;
     let names: Vec<&String> = files.keys().collect();
@@ -42,7 +42,7 @@ fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
         }
         3 => {
             let mut to = format!("{name}{}", char::from(b'a' + below(26) as u8));
-            // Half of them a file of a folder moved out of it, or into another.
+            // Half of them move a file out of its folder, or into another.
             if below(2) == 0 {
                 let split = |name: &str| name.rfind('/').map_or(0, |at| at + 1);
                 let folder = names[below(names.len())];
@@ -81,7 +81,7 @@ fn ten_thousand_random_changes_are_found() {
         if found.exit_code() != ExitCode::Difference || found.steps[0].status != Status::Failed {
             writeln!(unseen, "{what}").unwrap();
         }
-        // Only what changed is written back: what is there too much goes, what is missing or other comes.
+        // Restore only what changed: remove added files, write missing and changed ones.
         let now = bundle.identity();
         now.keys().filter(|name| !files.contains_key(*name)).for_each(|name| {
             fs::remove_file(bundle.path.join(name)).unwrap();
@@ -90,6 +90,6 @@ fn ten_thousand_random_changes_are_found() {
             bundle.write(name, bytes);
         });
     }
-    assert_eq!(unseen, "", "of {done} changes these were not found");
-    assert_eq!(holds().exit_code(), ExitCode::Success, "after all are taken back");
+    assert_eq!(unseen, "", "not found, of {done} changes");
+    assert_eq!(holds().exit_code(), ExitCode::Success, "after all changes are undone");
 }

@@ -1,4 +1,4 @@
-//! `data`: whether the four files are MNIST, in each layout in which they come.
+//! `data`: it recognises MNIST's four files in every layout in which they are distributed.
 
 use std::fs;
 use std::io::Read;
@@ -54,7 +54,7 @@ fn torchvisions_layout_gzipped() {
 }
 
 #[test]
-fn torchvisions_layout_raw_and_what_is_wrong_with_it() {
+fn changed_raw_files_are_named() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("MNIST/raw");
     fs::create_dir_all(&folder).unwrap();
@@ -74,7 +74,7 @@ fn torchvisions_layout_raw_and_what_is_wrong_with_it() {
         let told: Vec<&str> = done.out.lines().filter(|line| line.contains("NOT MNIST")).collect();
         assert!(told.len() == 1 && told[0].contains(FILES[1]), "{what}: {}", done.out);
     }
-    // Neither does a build take it.
+    // `build` refuses them, too.
     let study = home.path().join("mini.yaml");
     fs::write(&study, format!("data: .\n{MINI}")).unwrap();
     run(&mut build(&study, &home.path().join("out"))).refused(&[FILES[1]]);
@@ -87,7 +87,7 @@ fn torchvisions_layout_raw_and_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_cut_or_damaged_gzip_is_no_mnist() {
+fn a_truncated_or_damaged_gzip_is_not_mnist() {
     let home = linked("raw");
     let file = home.path().join("raw").join(format!("{}.gz", FILES[3]));
     let whole = fs::read(gzipped(FILES[3])).unwrap();
@@ -104,14 +104,16 @@ fn a_cut_or_damaged_gzip_is_no_mnist() {
 }
 
 #[test]
-fn nothing_there_is_not_the_same_as_wrong() {
+fn missing_files_are_not_reported_as_wrong() {
     let home = tempfile::tempdir().unwrap();
     assert_eq!(data(home.path()).exits(2).out.matches("missing").count(), 4);
     data(&home.path().join("none")).exits(2);
-    // Folders under the files' names are not the files.
-    FILES.iter().for_each(|name| fs::create_dir(home.path().join(name)).unwrap());
+    // Folders with the files' names do not count.
+    for name in FILES {
+        fs::create_dir(home.path().join(name)).unwrap();
+    }
     data(home.path()).exits(2);
-    // A study's own folder is the one that counts.
+    // A study's `data:` wins over the default folder.
     let study = home.path().join("mini.yaml");
     fs::write(&study, format!("data: nowhere\n{MINI}")).unwrap();
     run(&mut build(&study, &home.path().join("out"))).refused(&["nowhere", "MNIST"]);

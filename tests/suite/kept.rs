@@ -1,4 +1,4 @@
-//! Kept runs: what a later build need not train again, and what it must.
+//! The run cache: what a later build takes from it, and what it trains again.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -21,7 +21,7 @@ fn a_second_build_trains_nothing_and_a_fresh_one_everything() {
 }
 
 #[test]
-fn fresh_trains_what_was_kept() {
+fn fresh_ignores_the_run_cache() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();
@@ -33,7 +33,7 @@ fn fresh_trains_what_was_kept() {
 }
 
 #[test]
-fn changed_words_train_nothing() {
+fn changed_texts_train_nothing() {
     let bundle = copy();
     let study = bundle.path.with_file_name("reworded.yaml");
     let words = [
@@ -53,7 +53,7 @@ fn changed_words_train_nothing() {
     let done = run(&mut build(&study, &bundle.path)).exits(0);
     assert!(bundle.kept().iter().all(|(_, kept)| *kept), "{:?}", kept(&bundle));
     assert_ne!(done.report_id(), shared().0.report_id(), "it is another report");
-    assert_eq!(bundle.bytes("results.json"), shared().0.bytes("results.json"), "of the same results");
+    assert_eq!(bundle.bytes("results.json"), shared().0.bytes("results.json"), "with the same results");
     for name in ["report.md", "report.html"] {
         let text = bundle.text(name);
         assert!(text.contains("Another title") && text.contains("B. Student"), "{name}");
@@ -100,7 +100,7 @@ fn only_what_changed_is_trained() {
 }
 
 #[test]
-fn whatever_changes_training_is_part_of_the_key() {
+fn everything_that_changes_training_is_part_of_the_key() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     let bundle = Bundle::at(home.path().join("mini"));
@@ -127,7 +127,7 @@ fn whatever_changes_training_is_part_of_the_key() {
 }
 
 #[test]
-fn a_damaged_run_is_trained_again() {
+fn a_damaged_cached_run_is_trained_again() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();
@@ -149,7 +149,7 @@ fn a_damaged_run_is_trained_again() {
 }
 
 #[test]
-fn an_interrupted_build_goes_on() {
+fn an_interrupted_build_continues() {
     let home = tempfile::tempdir().unwrap();
     let bundle = Bundle::at(home.path().join("tiny"));
     let mut command = program(["build", "--device", "cpu", "--out"]);

@@ -1,4 +1,4 @@
-//! The report's languages: which one is written, that nothing of another is left in it, and that it verifies.
+//! The report's languages: which one is chosen, that no words of another one remain, and that the report verifies.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -43,7 +43,7 @@ fn in_ukrainian() -> Bundle {
 fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
     let bundle = in_ukrainian();
     markdown::check(&bundle);
-    // What the study says, what layers and files are called, and the names that Ukrainian texts leave in Latin script.
+    // Latin words that may stay: the study's own, names of layers and files, and names that Ukrainian texts do not transcribe.
     let mut own = words(&["study.yaml", "results.json", "manifest.json"].map(|name| bundle.text(name)).concat());
     for (_, phrase) in catalogue("uk.yaml") {
         own.extend(words(&phrase));
@@ -52,14 +52,14 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
     own.extend(words("sha256sum mnist-report verify FOLDER torchsummary torchinfo files metrics render sh figures"));
     let left: BTreeSet<String> = words(&bundle.text("report.md")).difference(&own).cloned().collect();
     assert_eq!(left, BTreeSet::new());
-    // In the figures, between tags.
+    // The same for the text of the figures.
     for name in names(&bundle.path.join("figures")) {
         let svg = bundle.text(&format!("figures/{name}"));
         let texts: String = svg.split('<').filter_map(|tag| Some(tag.split_once('>')?.1)).collect::<Vec<_>>().join(" ");
         let left: BTreeSet<String> = words(&texts).difference(&own).cloned().collect();
         assert_eq!(left, BTreeSet::new(), "{name}");
     }
-    // The page holds the same phrases; whole English ones would show there.
+    // The page must not hold whole English phrases.
     let page = bundle.text("report.html");
     let english = shared().0.text("report.html");
     let mut seen = 0;
@@ -75,7 +75,7 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
 }
 
 #[test]
-fn numbers_are_written_as_the_language_writes_them() {
+fn numbers_follow_the_language() {
     let (english, ukrainian) = (shared().0.text("report.md"), in_ukrainian().text("report.md"));
     let accuracy = english.lines().find(|l| l.starts_with("| Without | `small` |")).unwrap();
     assert!(accuracy.contains("| 1,554 |"), "{accuracy}");
@@ -85,7 +85,7 @@ fn numbers_are_written_as_the_language_writes_them() {
 }
 
 #[test]
-fn the_language_is_the_studys_unless_another_is_asked_for_and_stays() {
+fn the_language_is_the_studys_until_lang_chooses_another() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, format!("lang: uk\n{MINI}")).unwrap();
@@ -96,7 +96,7 @@ fn the_language_is_the_studys_unless_another_is_asked_for_and_stays() {
     assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Підсумок"));
     let first = bundle.identity();
     bundle.run("verify", &["--upto", "render"]).exits(0);
-    // Another language: another report of the same results, which verifies as well, and stays until asked again.
+    // --lang gives another report of the same results. It verifies, and the choice stays until the next --lang.
     bundle.run("render", &["--lang", "en"]).exits(0);
     assert!(language(&bundle) == "en" && bundle.text(report).contains("## Summary"));
     assert_eq!(bundle.bytes("results.json"), first["results.json"]);
@@ -105,11 +105,11 @@ fn the_language_is_the_studys_unless_another_is_asked_for_and_stays() {
     assert!(bundle.text(report).contains("## Summary"));
     bundle.run("render", &["--lang", "uk"]).exits(0);
     assert!(bundle.identity() == first);
-    // At once, from a study that says nothing of it.
+    // `build --lang`, with a study that names no language.
     fs::write(&study, MINI).unwrap();
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
     assert!(bundle.text(report).contains("## Підсумок"));
-    // A manifest that names another language than the report has is caught.
+    // `verify` finds a manifest that names another language than the report's.
     bundle.change_json("manifest.json", |m| m["language"] = "en".into());
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
@@ -122,7 +122,7 @@ fn the_language_is_the_studys_unless_another_is_asked_for_and_stays() {
 }
 
 #[test]
-fn a_folder_may_replace_a_catalogue_and_its_slips_are_named() {
+fn a_folder_may_replace_a_catalogue_and_its_mistakes_are_named() {
     let bundle = copy();
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
@@ -145,7 +145,7 @@ fn a_folder_may_replace_a_catalogue_and_its_slips_are_named() {
 }
 
 #[test]
-fn every_phrase_is_said_somewhere() {
+fn every_phrase_is_used() {
     fn read(folder: &Path, text: &mut String) {
         for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
             match entry.extension().and_then(|e| e.to_str()) {

@@ -1,4 +1,4 @@
-//! report.md as a reader's Markdown program sees it.
+//! report.md as a Markdown parser reads it.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::*;
 /// What a document holds.
 #[derive(Default)]
 pub struct Document {
-    /// Of each table, the cells of each row, the header first.
+    /// Cells by table and row; the header is the first row.
     tables: Vec<Vec<Vec<String>>>,
     links: Vec<String>,
     pictures: Vec<String>,
@@ -35,14 +35,15 @@ fn parse(markdown: &str) -> Document {
             Event::Start(Tag::Heading { .. }) => document.headings += 1,
             Event::Start(Tag::List(_)) => document.lists += 1,
             Event::Start(Tag::CodeBlock(_)) => document.code += 1,
-            Event::End(TagEnd::TableCell | TagEnd::Paragraph | TagEnd::Heading(_)) => document.text.push(' '),
             Event::Text(text) | Event::Code(text) => {
                 document.text.push_str(&text);
                 if let Some(cell) = document.tables.last_mut().and_then(|t| t.last_mut()).and_then(|r| r.last_mut()) {
                     cell.push_str(&text);
                 }
             }
-            Event::SoftBreak | Event::HardBreak => document.text.push(' '),
+            Event::SoftBreak
+            | Event::HardBreak
+            | Event::End(TagEnd::TableCell | TagEnd::Paragraph | TagEnd::Heading(_)) => document.text.push(' '),
             Event::Html(html) | Event::InlineHtml(html) => document.html.push(html.into_string()),
             _ => {}
         }
@@ -50,7 +51,7 @@ fn parse(markdown: &str) -> Document {
     document
 }
 
-/// Cells of a table's line as it is written: bars that are not escaped, but the first and last.
+/// The number of cells in a line of a table: unescaped bars but the first and last.
 fn cells(line: &str) -> usize {
     line.replace("\\\\", "").replace("\\|", "").matches('|').count() - 1
 }
@@ -60,7 +61,7 @@ pub fn check(bundle: &Bundle) -> Document {
     let markdown = bundle.text("report.md");
     let document = parse(&markdown);
     assert_eq!(document.html, Vec::<String>::new(), "raw HTML");
-    // A parser fills and cuts rows to the header's cells, so the lines themselves are looked at too.
+    // A parser pads and cuts rows to the header's length, so count the cells of the lines, too.
     let mut written = Vec::new();
     let mut before = false;
     for line in markdown.lines() {
@@ -91,7 +92,7 @@ pub fn check(bundle: &Bundle) -> Document {
 }
 
 #[test]
-fn tables_are_whole_and_every_figure_is_linked() {
+fn tables_are_complete_and_every_figure_is_linked() {
     let (bundle, _) = shared();
     let document = check(bundle);
     let mut pictures = document.pictures.clone();
@@ -100,12 +101,12 @@ fn tables_are_whole_and_every_figure_is_linked() {
     assert_eq!(pictures, figures, "each figure once");
     let rows = |first: &str| document.tables.iter().flatten().filter(|row| row[0] == first).count();
     assert!(rows("conv1") >= 2, "a row for the layer of each model");
-    let widest = document.tables.iter().map(|table| table.len()).max().unwrap();
+    let widest = document.tables.iter().map(Vec::len).max().unwrap();
     assert!(widest > 10, "a row for each digit of a confusion matrix");
 }
 
 #[test]
-fn words_of_a_study_cannot_break_the_document() {
+fn a_studys_texts_cannot_break_the_document() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, worded("plain")).unwrap();

@@ -62,7 +62,7 @@ fn a_zip_verifies_as_its_folder_does() {
 }
 
 #[test]
-fn unzipped_it_is_the_bundle_again() {
+fn unzipping_gives_the_bundle_back() {
     let (keep, zip) = published(&[]);
     let out = keep.path().join("out");
     let unzip =
@@ -82,7 +82,7 @@ fn unzipped_it_is_the_bundle_again() {
 }
 
 #[test]
-fn a_lean_zip_says_what_it_leaves_out() {
+fn a_lean_zip_names_what_it_leaves_out() {
     let (keep, zip) = published(&["--lean"]);
     let whole = verify(&shared().0.path, &["--upto", "metrics"]);
     let lean = verify(&zip, &["--upto", "metrics"]).exits(0);
@@ -105,7 +105,7 @@ fn a_lean_zip_says_what_it_leaves_out() {
     fs::remove_dir_all(folder.path.join("weights")).unwrap();
     let out = folder.run("verify", &[]).exits(1).out;
     assert!(out.contains("weights/small-bn.safetensors is missing"), "{out}");
-    // Of a folder that is left out, nothing may be there; and no other file may be absent.
+    // A lean zip leaves out whole folders, and no other file.
     for lost in ["weights/small-bn.safetensors", "predictions/small-bn.idx1-ubyte", "figures/parameters.svg"] {
         let zip = keep.path().join("lost.zip");
         write(&zip, &pack(|path| path != lost, &[]));
@@ -114,7 +114,7 @@ fn a_lean_zip_says_what_it_leaves_out() {
 }
 
 #[test]
-fn weights_that_a_lean_zip_only_names_must_be_those_of_the_results() {
+fn the_sums_of_left_out_weights_must_be_those_of_the_results() {
     let bundle = copy();
     bundle.write("weights/small-bn.safetensors", "other weights");
     bundle.redo_sums();
@@ -177,7 +177,7 @@ fn write(zip: &Path, bytes: &[u8]) {
     fs::write(zip, bytes).unwrap();
 }
 
-/// Overwrites every occurrence of some bytes with as many others.
+/// Overwrites every occurrence of some bytes with others of the same length.
 fn patch(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     assert_eq!(from.len(), to.len());
     let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|at| bytes[*at..].starts_with(from)).collect();
@@ -225,7 +225,7 @@ z.close()";
 }
 
 #[test]
-fn entries_that_do_not_belong_into_a_bundle_fail() {
+fn entries_that_do_not_belong_in_a_bundle_fail() {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("forged.zip");
     let entries: [(Entry, &str); 8] = [
@@ -265,7 +265,7 @@ fn a_zip_that_contradicts_itself_fails() {
     patch(&mut twice, b"repord.md", b"report.md");
     write(&zip, &twice);
     messages.add("two entries of one name", &refused_by_files(&zip, "duplicate"));
-    // A list that names other files than the entries themselves.
+    // The central directory and an entry disagree on a name.
     let mut renamed = pack(|_| true, &[]);
     let at = renamed.windows(9).position(|w| w == b"report.md").unwrap();
     renamed[at..at + 9].copy_from_slice(b"repord.md");
@@ -299,7 +299,7 @@ fn bombs_are_not_unpacked() {
     let entries: Vec<Entry> = names.iter().map(|name| (name.as_str(), b"".as_slice(), stored())).collect();
     write(&zip, &pack(|_| false, &entries));
     messages.add("10,001 entries", &cannot_be_opened(&zip, "lists 10001 entries; a bundle has at most 10000"));
-    // A size that is only claimed: the list says 1 GiB of a few bytes.
+    // The central directory claims 1 GiB for a few bytes.
     let mut claims = pack(|_| true, &[("last.svg", b"x", stored())]);
     let list = claims.windows(8).rposition(|w| w == b"last.svg").unwrap() - 46;
     claims[list + 24..list + 28].copy_from_slice(&(1u32 << 30).to_le_bytes());

@@ -1,8 +1,5 @@
-//! The program's networks held against values that PyTorch computed: tests/fixtures/pytorch, whose README says
-//! what each file holds and how its inputs are made.
-//!
-//! Owns the reading of those files, the hash that stands for their inputs, and how close is close enough.
-//! Optimizers and schedules are compared where they live, in src/engine.
+//! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files and
+//! how their inputs are made. Optimizers and schedules are compared in src/engine.
 
 mod layers;
 mod passes;
@@ -40,7 +37,7 @@ struct HashValue {
     u_times_2_to_24: u64,
 }
 
-/// A network and what PyTorch's tools say of it.
+/// A network, and what torchsummary and torchinfo print for it.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -52,7 +49,7 @@ struct Case {
     torchinfo: Vec<Torchinfo>,
 }
 
-/// A parameter, and how its values come from the hash.
+/// A parameter and how its values are made from the hash.
 #[derive(Deserialize)]
 struct Filling {
     name: String,
@@ -149,17 +146,17 @@ fn engine() -> &'static Engine {
     ENGINE.get_or_init(|| Engine::start(DeviceChoice::Cpu, &Compute::default()).expect("the CPU can be started"))
 }
 
-/// Asserts that two lists are equal but for `allowed` of each value, plus `slack`.
+/// Asserts that two lists are equal within the relative difference `allowed` plus the absolute one `slack`.
 fn assert_close(what: &str, got: &[f64], expected: &[f64], allowed: f64, slack: f64) {
     assert_eq!(got.len(), expected.len(), "{what}: how many");
     for (i, (g, e)) in got.iter().zip(expected).enumerate() {
-        // Not `>`: no comparison holds of a NaN.
+        // `<=`, which is false for NaN.
         assert!((g - e).abs() <= allowed * e.abs() + slack, "{what}[{i}] is {g:e}, PyTorch's {e:e}");
     }
 }
 
 #[test]
-fn the_hash_is_the_fixtures() {
+fn the_hash_gives_the_fixtures_values() {
     let expected = fixture::<Networks>("networks.json").hash;
     assert_eq!(expected.len(), 6);
     for h in expected {

@@ -163,91 +163,102 @@ fn expressions_and_sentences_that_cannot_be_read() {
     );
 }
 
-/// The messages about a study that no test above provokes.
+/// Settings of a run of `tiny`, each refused.
+const SETTINGS: &[&str] = &[
+    "train: {images: {first: 0}}",
+    "train: {hold_out: 60000}",
+    "train: {images: {per_class: 20}, hold_out: 10}",
+    "evidence: {candidates: 0}",
+    "evidence: {candidates: 2, keep: 3}",
+    "optimizer: {adam: {betas: [0.9, 1]}}",
+    "optimizer: {adam: {eps: 0}}",
+    "optimizer: {adadelta: {rho: 2}}",
+    "optimizer: {sgd: {lr: 0.1, nesterov: true}}",
+    "optimizer: {sgd: {lr: 0.1, weight_decay: -1}}",
+    "schedule: {step: {step_size: 0}}",
+    "schedule: {step: {step_size: 1, gamma: 0}}",
+    "schedule: {cosine: {min_lr: -1}}",
+    "schedule: {one_cycle: {pct_start: 2}}",
+    "schedule: {one_cycle: {div_factor: 0}}",
+    "stop_below_train_loss: 0",
+];
+
+/// First layers of a model of `tiny`, each refused.
+const LAYERS: &[&str] = &[
+    "- conv2d: {out_channels: 0, kernel_size: 3}",
+    "- conv2d: {out_channels: 4000000, kernel_size: 3}",
+    "- conv2d: {out_channels: 4, kernel_size: 3, groups: 3}",
+    "- conv2d: {out_channels: 4, kernel_size: 3, name: 1st}",
+    "- conv2d: {out_channels: 4}",
+    "- batch_norm2d: {eps: 0}",
+    "- batch_norm2d: {momentum: 2}",
+    "- leaky_relu: {negative_slope: .inf}",
+    "- avg_pool2d: {kernel_size: 2, padding: 2}",
+    "- relu: {name: a}\n      - gelu: {name: a}",
+    "- linear: {out_features: 10}",
+    "- {relu: {}, gelu: {}}",
+    "- 3",
+];
+
+/// Keys at the top of `tiny`, each refused.
+const TOP_LEVEL: &[&str] = &[
+    "input: {mean: .nan}",
+    "input: {std: 0}",
+    "input: {shape: [3, 28, 28]}",
+    "compute: {threads: 0}",
+    "compute: {class: fast}",
+    "license: \"a\\u202eb\"",
+];
+
+/// Other passages of `tiny` and what replaces them, each refused.
+const PASSAGES: &[(&str, &str)] = &[
+    ("date: 2024-05-06", "date: today"),
+    ("author: A. Student", "author: [A, B]"),
+    ("run: small-bn, against: stops", "run: stops, against: stops"),
+    ("margin: 0.01", "margin: 2"),
+    ("early: {run: stops", "-early: {run: stops"),
+    ("runs: [small, small-bn]", "runs: [small, small]"),
+    ("comparisons: [norm, early]", "comparisons: [norm, late]"),
+    ("show: [curves, predictions, ladder]", "show: [curves, gain, ladder]"),
+    ("show: [curves, predictions, ladder]", "show: [curves]"),
+    ("accuracy: 0.9}", "accuracy: 90}"),
+    ("parameters: 1000", "parameters: 0"),
+    ("id: conv-shape", "id: conv-count"),
+    ("- id: learns", "- id: missing"),
+    ("compare: printed}", "compare: {absolute: -1}}"),
+    ("compare: printed}", "compare: {about: 1}}"),
+    ("measured: models.small.layers.conv1.output_shape", "measured: ''"),
+    ("seeds: [1, 2]", "seeds: 1"),
+];
+
+/// Whole studies but for the title, each refused.
+const STUDIES: &[&str] = &[
+    "models: {}\nruns: {}\n",
+    "models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\nruns: {}\n",
+    "models: {m: {layers: [{conv2d: {out_channels: 2, kernel_size: 28}}, batch_norm2d, flatten, {linear: {out_features: 10}}]}}\n\
+    runs: {r: {model: m, train: {images: {first: 65}}, batch_size: 64, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n",
+];
+
+/// The messages about a study that no other test provokes.
 #[test]
 fn every_other_message_about_a_study() {
-    let runs = "  small: {title: Without, model: small, seeds: [1, 2]}";
-    let small = |settings: &str| format!("  small: {{title: Without, model: small, seeds: [1, 2], {settings}}}");
-    let settings = [
-        "train: {images: {first: 0}}",
-        "train: {hold_out: 60000}",
-        "train: {images: {per_class: 20}, hold_out: 10}",
-        "evidence: {candidates: 0}",
-        "evidence: {candidates: 2, keep: 3}",
-        "optimizer: {adam: {betas: [0.9, 1]}}",
-        "optimizer: {adam: {eps: 0}}",
-        "optimizer: {adadelta: {rho: 2}}",
-        "optimizer: {sgd: {lr: 0.1, nesterov: true}}",
-        "optimizer: {sgd: {lr: 0.1, weight_decay: -1}}",
-        "schedule: {step: {step_size: 0}}",
-        "schedule: {step: {step_size: 1, gamma: 0}}",
-        "schedule: {cosine: {min_lr: -1}}",
-        "schedule: {one_cycle: {pct_start: 2}}",
-        "schedule: {one_cycle: {div_factor: 0}}",
-        "stop_below_train_loss: 0",
-    ]
-    .map(small);
-    let mut cases: Vec<Case> = settings.iter().map(|to| (runs, to.as_str(), &[][..])).collect();
-    let layers = [
-        "- conv2d: {out_channels: 0, kernel_size: 3}",
-        "- conv2d: {out_channels: 4000000, kernel_size: 3}",
-        "- conv2d: {out_channels: 4, kernel_size: 3, groups: 3}",
-        "- conv2d: {out_channels: 4, kernel_size: 3, name: 1st}",
-        "- conv2d: {out_channels: 4}",
-        "- batch_norm2d: {eps: 0}",
-        "- batch_norm2d: {momentum: 2}",
-        "- leaky_relu: {negative_slope: .inf}",
-        "- avg_pool2d: {kernel_size: 2, padding: 2}",
-        "- relu: {name: a}\n      - gelu: {name: a}",
-        "- linear: {out_features: 10}",
-        "- {relu: {}, gelu: {}}",
-        "- 3",
-    ];
-    let layer = "- conv2d: {out_channels: 4, kernel_size: 5, stride: 2}";
-    cases.extend(layers.iter().map(|to| (layer, *to, &[][..])));
-    let tops = [
-        "input: {mean: .nan}",
-        "input: {std: 0}",
-        "input: {shape: [3, 28, 28]}",
-        "compute: {threads: 0}",
-        "compute: {class: fast}",
-        "license: \"a\\u202eb\"",
-    ];
-    cases.extend(tops.iter().map(|to| ("description: Two small networks on a few hundred images.", *to, &[][..])));
-    let rest: [Case; 17] = [
-        ("date: 2024-05-06", "date: today", &[]),
-        ("author: A. Student", "author: [A, B]", &[]),
-        ("run: small-bn, against: stops", "run: stops, against: stops", &[]),
-        ("margin: 0.01", "margin: 2", &[]),
-        ("early: {run: stops", "-early: {run: stops", &[]),
-        ("runs: [small, small-bn]", "runs: [small, small]", &[]),
-        ("comparisons: [norm, early]", "comparisons: [norm, late]", &[]),
-        ("show: [curves, predictions, ladder]", "show: [curves, gain, ladder]", &[]),
-        ("show: [curves, predictions, ladder]", "show: [curves]", &[]),
-        ("accuracy: 0.9}", "accuracy: 90}", &[]),
-        ("parameters: 1000", "parameters: 0", &[]),
-        ("id: conv-shape", "id: conv-count", &[]),
-        ("- id: learns", "- id: missing", &[]),
-        ("compare: printed}", "compare: {absolute: -1}}", &[]),
-        ("compare: printed}", "compare: {about: 1}}", &[]),
-        ("measured: models.small.layers.conv1.output_shape", "measured: ''", &[]),
-        ("seeds: [1, 2]", "seeds: 1", &[]),
-    ];
-    cases.extend(rest);
+    let (seeds, layer) = ("seeds: [1, 2]}", "- conv2d: {out_channels: 4, kernel_size: 5, stride: 2}");
+    let top = "description: Two small networks on a few hundred images.";
+    let settings = SETTINGS.iter().map(|to| (seeds, format!("seeds: [1, 2], {to}}}")));
+    let layers = LAYERS.iter().map(|to| (layer, (*to).to_owned()));
+    let top_level = TOP_LEVEL.iter().map(|to| (top, (*to).to_owned()));
+    let passages = PASSAGES.iter().map(|(from, to)| (*from, (*to).to_owned()));
+    let changed = settings.chain(layers).chain(top_level).chain(passages).map(|(from, to)| {
+        assert!(tiny_text().contains(from), "{from}");
+        (format!("{from} -> {to}"), tiny_text().replacen(from, &to, 1))
+    });
+    let whole = STUDIES.iter().map(|text| ((*text).to_owned(), format!("title: T\n{text}")));
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("study.yaml");
     let mut messages = Messages::default();
-    for (from, to, _) in cases {
-        assert!(tiny_text().contains(from), "{from}");
-        fs::write(&study, tiny_text().replacen(from, to, 1)).unwrap();
-        messages.add(&format!("{from} -> {to}"), &run(program(["summary"]).arg(&study)).refused(&["study.yaml"]));
-    }
-    let one_value = "models: {m: {layers: [{conv2d: {out_channels: 2, kernel_size: 28}}, batch_norm2d, flatten, {linear: {out_features: 10}}]}}\n\
-        runs: {r: {model: m, train: {images: {first: 65}}, batch_size: 64, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
-    let model = "models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\n";
-    for text in ["models: {}\nruns: {}\n", &format!("{model}runs: {{}}\n"), one_value] {
-        fs::write(&study, format!("title: T\n{text}")).unwrap();
-        messages.add(text, &run(program(["summary"]).arg(&study)).refused(&["study.yaml"]));
+    for (what, text) in changed.chain(whole) {
+        fs::write(&study, text).unwrap();
+        messages.add(&what, &run(program(["summary"]).arg(&study)).refused(&["study.yaml"]));
     }
     messages.golden("study-others");
 }
@@ -301,7 +312,7 @@ fn files_that_are_not_a_study() {
     let lines = file("lines.yaml", b"\"a\\nb\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
     refused(&lines, &["lines.yaml:1: ", "unknown field"]);
     let colours = file("colours.yaml", b"\"a\\nb\\e[31m\": 1\ntitle: T\nmodels: {}\nruns: {}\n");
-    refused(&colours, &["colours.yaml:1: ", "holds U+001B"]);
+    refused(&colours, &["colours.yaml:1: ", "holds the invisible character U+001B"]);
     messages.golden("study-files");
 }
 
@@ -316,9 +327,9 @@ fn extends_a_missing_file_or_itself() {
     let mut messages = Messages::default();
     let mut refused =
         |study: &Path, parts: &[&str]| messages.add(&format!("build {}", study.display()), &refused(study, parts));
-    refused(&file("self.yaml", "extends: self.yaml\n"), &["self.yaml:1: extends", "loop"]);
+    refused(&file("self.yaml", "extends: self.yaml\n"), &["self.yaml:1: extends", "cycle"]);
     file("a.yaml", "title: A\nextends: b.yaml\n");
-    refused(&file("b.yaml", "extends: a.yaml\n"), &["extends", "loop"]);
+    refused(&file("b.yaml", "extends: a.yaml\n"), &["extends", "cycle"]);
     refused(&file("gone.yaml", "extends: nowhere.yaml\n"), &["nowhere.yaml"]);
     refused(&file("number.yaml", "title: T\nextends: 3\n"), &["number.yaml:2: extends"]);
     // An error names the file that has it, though another file extends that one.

@@ -1,4 +1,4 @@
-//! `render`: report, figures and sums anew from results.json, without training.
+//! `render`: it makes report, figures and sums again from results.json, without training.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::*;
 
-/// Makes `small` get nothing right, in the results alone.
+/// Changes results.json so that `small` gets no image right.
 fn worsen(bundle: &Bundle) {
     bundle.change_json("results.json", |results| {
         for seed in results["runs"]["small"]["seeds"].as_array_mut().unwrap() {
@@ -20,7 +20,7 @@ fn worsen(bundle: &Bundle) {
 }
 
 #[test]
-fn an_unchanged_bundle_stays_as_it_is() {
+fn an_unchanged_bundle_stays_the_same() {
     let bundle = copy();
     let log = bundle.bytes("run-log.json");
     assert_eq!(bundle.run("render", &[]).exits(0).report_id(), shared().0.report_id());
@@ -30,7 +30,7 @@ fn an_unchanged_bundle_stays_as_it_is() {
 }
 
 #[test]
-fn a_changed_number_changes_the_sentence_that_rests_on_it() {
+fn a_changed_number_changes_the_sentences_that_use_it() {
     let bundle = copy();
     let sentence = |bundle: &Bundle| {
         let report = bundle.text("report.md");
@@ -55,7 +55,7 @@ fn a_changed_number_changes_the_sentence_that_rests_on_it() {
 }
 
 #[test]
-fn what_is_missing_is_put_right() {
+fn missing_files_are_written_again() {
     let bundle = copy();
     for name in ["report.md", "report.html", "manifest.json"] {
         fs::remove_file(bundle.path.join(name)).unwrap();
@@ -65,7 +65,7 @@ fn what_is_missing_is_put_right() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_not_lost() {
+fn files_changed_by_hand_are_not_overwritten() {
     let bundle = copy();
     for name in ["report.md", "figures/parameters.svg", "index.html"] {
         bundle.write(name, "mine");
@@ -76,7 +76,7 @@ fn what_was_changed_by_hand_is_not_lost() {
     }
     bundle.run("render", &[]).exits(0);
     assert!(bundle.identity() == shared().0.identity());
-    // What a report is made from stays, so that nothing is lost: the report follows it. A build would lose it.
+    // A changed study.yaml is an input of `render`, which keeps it; `build` would overwrite it.
     let changed = bundle.text("study.yaml").replacen("Tiny study", "My study", 1);
     bundle.write("study.yaml", &changed);
     run(&mut build(&tiny(), &bundle.path)).refused(&["study.yaml", "would be lost"]);
@@ -86,14 +86,14 @@ fn what_was_changed_by_hand_is_not_lost() {
 }
 
 #[test]
-fn results_of_another_arithmetic_are_not_rendered_as_this_ones() {
+fn results_of_another_arithmetic_are_refused() {
     let bundle = copy();
     bundle.change_json("results.json", |r| r["environment"]["arithmetic"] = serde_json::json!(1));
     bundle.run("render", &[]).refused(&["arithmetic 1", "build the study again"]);
 }
 
 #[test]
-fn files_that_are_not_the_bundles_are_not_lost() {
+fn other_files_in_the_folder_are_not_removed() {
     let bundle = copy();
     for stranger in ["remarks.txt", "figures/drawn-by-hand.svg", "photos/board.jpg"] {
         let path = bundle.path.join(stranger);
@@ -104,7 +104,7 @@ fn files_that_are_not_the_bundles_are_not_lost() {
         assert_eq!(fs::read(&path).unwrap(), b"mine");
         fs::remove_file(&path).unwrap();
     }
-    // A published report's copy for static hosts is the bundle's.
+    // index.html, the copy of the report that static hosts serve, belongs to the bundle.
     bundle.write("index.html", bundle.bytes("report.html"));
     bundle.run("render", &[]).exits(0);
 }
@@ -119,7 +119,7 @@ fn a_folder_of_templates_replaces_those_that_it_has() {
     bundle.run("render", &argument).exits(0);
     assert_eq!(bundle.text("report.md"), "Tiny study: 2 models\n");
     bundle.run("verify", &["--upto", "files"]).exits(0);
-    // Another's templates cannot be rendered anew, so the bundle is not said to hold.
+    // `verify` does not have these templates, so it cannot check `render`.
     let done = bundle.run("verify", &["--upto", "render"]).exits(2);
     assert!(done.out.contains("render    not checked"), "{}", done.out);
     bundle.run("render", &[]).exits(0);
@@ -136,18 +136,18 @@ fn a_folder_of_templates_replaces_those_that_it_has() {
 }
 
 #[test]
-fn what_templates_are_given_can_be_looked_at() {
+fn dump_context_prints_what_templates_receive() {
     let bundle = copy();
     let done = bundle.run("render", &["--dump-context"]).exits(0);
     assert!(bundle.identity() == shared().0.identity(), "nothing is rendered");
     let context: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(context["title"], "Tiny study");
-    // docs/templates.md lists all of it, and nothing that is not there.
+    // docs/templates.md lists exactly these keys.
     let docs = fs::read_to_string(root().join("docs/templates.md")).unwrap();
     let listed: Vec<&str> = docs.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
     let keys: Vec<&String> = context.as_object().unwrap().keys().collect();
     assert_eq!(listed, keys);
-    // And a template that prints a value prints the same.
+    // A template prints the same values.
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
     fs::write(templates.join("report.md.j2"), "{{ sections[0].runs[0].accuracy }}").unwrap();
@@ -156,7 +156,7 @@ fn what_templates_are_given_can_be_looked_at() {
 }
 
 #[test]
-fn what_cannot_be_rendered_is_refused_and_left() {
+fn a_bundle_that_cannot_be_rendered_is_left_as_it_is() {
     type Spoil = fn(&Bundle);
     let cases: [(&str, Spoil); 8] = [
         ("results.json", |b| b.write("results.json", "{")),
@@ -181,15 +181,13 @@ fn what_cannot_be_rendered_is_refused_and_left() {
 }
 
 #[test]
-fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
+fn absurd_results_are_drawn_or_refused_without_a_panic() {
     type Change = fn(&mut serde_json::Value);
     let changes: [Change; 16] = [
         |r| {
-            r["runs"]["stops"]["seeds"][0]["epochs"]
-                .as_array_mut()
-                .unwrap()
-                .iter_mut()
-                .for_each(|e| e["test"]["loss"] = json!(0.0))
+            for epoch in r["runs"]["stops"]["seeds"][0]["epochs"].as_array_mut().unwrap() {
+                epoch["test"]["loss"] = json!(0.0);
+            }
         },
         |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["test"]["loss"] = json!(0.0),
         |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["test"]["loss"] = json!(1e308),
@@ -203,7 +201,7 @@ fn results_beyond_reason_are_drawn_or_refused_but_never_a_panic() {
         |r| r["comparisons"]["norm"]["run"] = json!("none"),
         |r| r["runs"]["small"]["seeds"][0]["misread"][0]["image"] = json!(u64::MAX),
         |r| r["digits"] = json!({}),
-        // Counts whose sums or squares would wrap, or keep a machine busy.
+        // Counts whose sums or squares overflow, or take too long to draw.
         |r| {
             r["comparisons"]["norm"]["pairs"][0] = {
                 let mut pair = r["comparisons"]["norm"]["pairs"][0].clone();

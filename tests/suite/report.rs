@@ -1,4 +1,4 @@
-//! What a report must contain, whatever its words: every count, accuracy, verdict and conclusion, in both forms.
+//! What a report must contain in both forms, however it is worded: every count, accuracy, verdict and conclusion.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use mnist_report::results::Results;
 
 use crate::support::*;
 
-/// Text as it is read: without the ties that keep a number and its unit in one line, and without tags.
+/// Text without tags, with no-break spaces as plain ones.
 fn read(text: &str) -> String {
     let untied = ["\u{a0}", "\u{202f}", "\u{2009}", "&nbsp;", "&#160;"]
         .iter()
@@ -69,7 +69,7 @@ fn numbers_and_names_of_every_model_and_run_are_in_both_forms() {
 }
 
 #[test]
-fn claims_carry_their_verdict_and_conclusions_their_sentence() {
+fn claims_have_a_verdict_and_conclusions_a_sentence() {
     let (bundle, _) = shared();
     let accuracy = Results::from_json(&bundle.text("results.json")).unwrap().runs["small"].accuracy();
     for name in ["report.md", "report.html"] {
@@ -82,7 +82,7 @@ fn claims_carry_their_verdict_and_conclusions_their_sentence() {
         }
         let sentence = format!("Yes, it gets {:.2} % right.", 100.0 * accuracy);
         assert!(text.contains("Does the network learn?") && text.contains(&sentence), "{name}: {sentence}");
-        assert!(!text.contains("is chance."), "the other outcomes are not told");
+        assert!(!text.contains("is chance."), "only the outcome is printed");
     }
 }
 
@@ -119,7 +119,7 @@ fn statistics_are_in_both_forms() {
 }
 
 #[test]
-fn what_is_of_one_seed_alone_names_it() {
+fn values_of_one_seed_name_it() {
     let (bundle, _) = shared();
     let pages = [bundle.text("report.md"), read(&bundle.text("report.html"))];
     for page in pages {
@@ -142,11 +142,11 @@ fn what_is_of_one_seed_alone_names_it() {
 }
 
 #[test]
-fn the_notes_loss_is_shown_to_those_who_ask_for_it() {
+fn the_notes_loss_is_shown_where_the_study_uses_it() {
     let asked = built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")]);
     for name in ["report.md", "report.html"] {
         let (page, plain) = (asked.text(name), shared().0.text(name));
-        // The measure with its meaning, and a column in each table of results.
+        // Its definition, and a column in each table of results.
         assert_eq!(read(&page).matches("Notes’ loss").count(), 3, "{name}");
         assert!(!plain.to_lowercase().contains("notes"), "{name}: these claims are of no notes");
     }
@@ -188,7 +188,7 @@ fn ids_in_the_page_are_unique_and_links_lead_somewhere() {
 }
 
 #[test]
-fn words_of_a_study_are_words_in_the_page_and_in_every_figure() {
+fn a_studys_texts_are_escaped_in_the_page_and_in_every_figure() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, worded("<script>alert(1)</script> & \"quoted\" {{ 7*7 }} ]]>")).unwrap();
@@ -204,7 +204,7 @@ fn words_of_a_study_are_words_in_the_page_and_in_every_figure() {
 }
 
 #[test]
-fn the_losses_of_a_single_epoch_are_told_once() {
+fn the_losses_of_a_single_epoch_are_one_sentence() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, worded("plain")).unwrap();

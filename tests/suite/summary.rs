@@ -1,4 +1,4 @@
-//! `summary`: what follows from the layers alone, without data or training.
+//! `summary`: parameters, shapes and sizes, without data or training.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn layer<'a>(model: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn the_notes_counts_shapes_and_sizes() {
+fn counts_shapes_and_sizes_of_the_coursework() {
     let facts = coursework(&[]);
     for (name, parameters, total) in
         [("baseline", 1_200_074, None), ("slim", 338_058, Some(2.20)), ("slim-bn", 338_442, Some(3.10))]
@@ -44,7 +44,7 @@ fn the_notes_counts_shapes_and_sizes() {
 }
 
 #[test]
-fn the_text_has_the_same_numbers_wherever_it_is_asked() {
+fn the_text_is_the_same_in_every_folder() {
     let home = tempfile::tempdir().unwrap();
     let elsewhere = run(program(["summary"]).current_dir(home.path())).exits(0);
     let here = run(program(["summary"]).current_dir(root())).exits(0);

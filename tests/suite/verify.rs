@@ -1,4 +1,4 @@
-//! `verify`: what it says of an honest bundle, of a damaged one, and of what is none.
+//! `verify` on an honest bundle, on damaged ones, and on other files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// The rungs that need nothing of this machine but the data.
+/// The rungs that compute nothing with libtorch.
 const CHECKED: [&str; 5] = ["files", "inputs", "exact", "render", "metrics"];
 
 /// Each rung's status.
@@ -34,7 +34,7 @@ fn an_honest_bundle_passes_every_rung() {
 }
 
 #[test]
-fn without_a_rung_it_goes_up_to_replay_and_says_the_id_last() {
+fn by_default_it_goes_up_to_replay_and_prints_the_report_id_last() {
     let (bundle, _) = shared();
     let done = bundle.run("verify", &[]).exits(0);
     assert_eq!(done.report_id(), bundle.report_id());
@@ -57,7 +57,7 @@ fn upto_checks_no_further() {
         }
         assert_eq!(statuses["rerun"], "not_checked");
     }
-    // A fault beyond the rung asked for is not looked for.
+    // --upto exact does not find a fault of `render`.
     let bundle = copy();
     bundle.replace("report.html", "Tiny study", "Tidy study");
     bundle.redo_sums();
@@ -66,7 +66,7 @@ fn upto_checks_no_further() {
 }
 
 #[test]
-fn the_run_log_is_no_part_of_it() {
+fn the_run_log_is_not_checked() {
     let bundle = copy();
     bundle.write("run-log.json", "anything");
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
@@ -75,7 +75,7 @@ fn the_run_log_is_no_part_of_it() {
 }
 
 #[test]
-fn a_link_to_a_bundle_is_a_way_to_it() {
+fn a_link_to_a_bundle_is_followed() {
     let bundle = copy();
     let link = bundle.path.with_file_name("link");
     symlink(&bundle.path, &link).unwrap();
@@ -83,7 +83,7 @@ fn a_link_to_a_bundle_is_a_way_to_it() {
 }
 
 #[test]
-fn what_is_no_bundle() {
+fn other_files_and_folders_are_refused() {
     let home = tempfile::tempdir().unwrap();
     let tried = |path: &std::path::Path| run(program(["verify"]).arg(path));
     tried(home.path()).refused(&["is not a bundle"]);
@@ -97,7 +97,7 @@ fn what_is_no_bundle() {
     run(program(["verify", "--json"]).arg(home.path())).refused(&["is not a bundle"]);
 }
 
-/// The rung `files`, climbed here in the process: starting the program for each of hundreds of changes takes minutes.
+/// The rung `files`, checked in this process: starting the program for hundreds of changes takes minutes.
 fn files_hold(bundle: &Bundle) -> (u8, Vec<String>) {
     let verification = verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
     (verification.exit_code().status(), verification.steps[0].details.clone())
@@ -125,14 +125,14 @@ fn any_changed_byte_is_found() {
         bundle.write(&name, &bytes);
     }
     assert_eq!(files_hold(&bundle).0, 0);
-    // And once by the program.
+    // Once with the program itself.
     bundle.replace("report.md", "Tiny", "Tidy");
     let done = bundle.run("verify", &[]).exits(1);
     assert!(done.out.starts_with("files     FAILED       report.md was changed\n"), "{}", done.out);
 }
 
 #[test]
-fn what_does_not_belong_in_the_folder() {
+fn added_missing_and_linked_files_are_found() {
     type Spoil = fn(&Bundle);
     let cases: [(&str, &str, Spoil); 13] = [
         ("extra file", "extra.txt", |b| b.write("extra.txt", "x")),
@@ -209,7 +209,7 @@ fn sums_in_any_other_form_are_refused() {
 }
 
 #[test]
-fn without_the_data_what_needs_them_is_not_checked_and_not_passed() {
+fn without_mnist_the_rungs_that_need_it_are_not_checked() {
     let bundle = copy();
     let home = tempfile::tempdir().unwrap();
     let binary = home.path().join("mnist-report");
@@ -225,7 +225,7 @@ fn without_the_data_what_needs_them_is_not_checked_and_not_passed() {
     for rung in ["files", "inputs", "render"] {
         assert_eq!(statuses[rung], "passed", "{rung}");
     }
-    // `exact` needs the labels for a choice of images by class.
+    // `exact` needs the labels to choose images by class.
     for rung in ["exact", "metrics", "weights", "replay"] {
         assert_eq!(statuses[rung], "not_checked", "{rung}");
     }
@@ -237,7 +237,7 @@ fn without_the_data_what_needs_them_is_not_checked_and_not_passed() {
 }
 
 #[test]
-fn without_a_gpu_a_gpu_asked_for_is_not_checked() {
+fn cuda_without_a_gpu_leaves_rungs_unchecked() {
     if has_gpu() {
         return;
     }

@@ -280,7 +280,9 @@ fn kernels_give_the_recorded_bits() {
     let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; 36]);
     conv.forward(&x, &weight, Some(&bias), &mut y);
     conv.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
-    [&y, &dx, &dw, &db].into_iter().for_each(|v| keep(v));
+    for v in [&y, &dx, &dw, &db] {
+        keep(v);
+    }
 
     let norm = BatchNorm { shape: conv.output(), eps: 1e-5, relu: true };
     let (scale, shift) = (drawn(36, "scale"), drawn(36, "shift"));
@@ -288,7 +290,9 @@ fn kernels_give_the_recorded_bits() {
     let (mut z, mut dy, mut ds) = (vec![0.0; y.len()], vec![0.0; y.len()], vec![0.0; 36]);
     norm.forward(&y, &moments, &scale, &shift, &mut z);
     norm.backward(&y, &z, &moments, &scale, &gradient, &mut dy, &mut ds, &mut db);
-    [&moments.variance, &z, &dy, &ds, &db].into_iter().for_each(|v| keep(v));
+    for v in [&moments.variance, &z, &dy, &ds, &db] {
+        keep(v);
+    }
 
     let direct =
         Direct { input: Shape { height: 14, width: 13, channels: 1 }, outputs: 24, kernel: 3, stride: 1, padding: 0 };
@@ -297,7 +301,9 @@ fn kernels_give_the_recorded_bits() {
     let (mut y, mut dw, mut db) = (vec![0.0; gradient.len()], vec![0.0; weight.len()], vec![0.0; 24]);
     direct.forward(&x, &weight, Some(&bias), &mut y);
     direct.backward(&x, &gradient, &mut dw, &mut db);
-    [&y, &dw, &db].into_iter().for_each(|v| keep(v));
+    for v in [&y, &dw, &db] {
+        keep(v);
+    }
 
     let linear = Linear { inputs: 336, outputs: 40 };
     let (x, weight, bias) = (drawn(70 * 336, "lx"), drawn(40 * 336, "lweight"), drawn(40, "lbias"));
@@ -306,7 +312,9 @@ fn kernels_give_the_recorded_bits() {
     let (mut dw, mut db) = (vec![0.0; weight.len()], vec![0.0; 40]);
     linear.forward(&x, &weight, Some(&bias), &mut y);
     linear.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
-    [&y, &dx, &dw, &db].into_iter().for_each(|v| keep(v));
+    for v in [&y, &dx, &dw, &db] {
+        keep(v);
+    }
 
     let bits = crate::digest::sha256_hex(&bytes);
     assert_eq!(bits, "7c57b9c026f5927f443da8b7d4ac3f147e90b53a9bcba4f094221f2e8cb5bbb9");

@@ -1,4 +1,4 @@
-//! What follows from a network's layers alone: parameters, shapes, sizes, cost and first weights.
+//! Parameters, shapes, sizes, cost and initial weights of the networks, compared with PyTorch's.
 
 use std::collections::HashMap;
 
@@ -69,7 +69,9 @@ fn assert_prints(case: &Case, summary: &str, sizes: Megabytes, printed: &Printed
 
 #[test]
 fn sizes_are_those_that_torchsummary_prints() {
-    cases().iter().for_each(|c| assert_prints(c, "torchsummary", c.model().sizes().torchsummary, &c.torchsummary));
+    for c in cases() {
+        assert_prints(&c, "torchsummary", c.model().sizes().torchsummary, &c.torchsummary);
+    }
 }
 
 #[test]
@@ -137,17 +139,18 @@ struct InitialModule {
     bias: Samples,
 }
 
-/// The bound of PyTorch's default start, and what it drew as a part of that.
+/// The bound of PyTorch's default initialisation, and the spread of its samples relative to the bound.
 #[derive(Deserialize)]
 struct Samples {
     bound: f64,
-    samples: usize,
+    #[serde(rename = "samples")]
+    count: usize,
     std_over_bound: f64,
 }
 
 #[test]
-fn first_weights_fill_the_bounds_as_pytorchs_do() {
-    // Many seeds, as the ten biases of one would not fill their interval.
+fn initial_weights_spread_as_pytorchs_do() {
+    // Many seeds: the ten biases of one do not fill their interval.
     const SEEDS: u64 = 20;
     let mut compared = 0;
     for expected in fixture::<Initialisation>("initialisation.json").networks {
@@ -170,7 +173,7 @@ fn first_weights_fill_the_bounds_as_pytorchs_do() {
             // The standard error of a uniform's standard deviation s is sqrt(1/5) s / sqrt(n).
             let mean = x.iter().sum::<f64>() / n;
             let std = (x.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
-            let error = (1.0 / n + 1.0 / theirs.samples as f64).sqrt() * std * 0.2f64.sqrt();
+            let error = (1.0 / n + 1.0 / theirs.count as f64).sqrt() * std * 0.2f64.sqrt();
             assert!((std - theirs.std_over_bound).abs() < 4.0 * error, "{}: {name} spreads {std}", model.name);
             compared += 1;
         }

@@ -1,4 +1,4 @@
-//! What passes through the networks: logits, losses, gradients and running statistics.
+//! Logits, losses, gradients and running statistics, compared with PyTorch's.
 
 use mnist_report::engine::Network;
 use mnist_report::model::Model;
@@ -58,7 +58,7 @@ struct Gradient {
     of: Fingerprint,
 }
 
-/// A large tensor in a few numbers.
+/// A large tensor summarised in a few numbers.
 #[derive(Deserialize)]
 struct Fingerprint {
     name: String,
@@ -109,7 +109,7 @@ impl Fingerprint {
         // A projection on random signs differs by about the l2 norm of the whole tensor's difference.
         let figures = |f: &Self| [&[f.l2, f.sum, f.max_abs], f.projections.as_slice()].concat();
         assert_close(&what, &figures(&got), &figures(self), 0.0, allowed * self.l2);
-        // The entries are a sample: scaled up, theirs is about the whole's difference too.
+        // The entries are a sample: scaled up, their difference is about that of the whole tensor.
         assert_eq!(got.entries.len(), self.entries.len(), "{what}");
         let difference: Vec<f64> = got.entries.iter().zip(&self.entries).map(|(g, e)| g - e).collect();
         let scale = (tensor.values.len() as f64 / difference.len() as f64).sqrt();
@@ -126,7 +126,7 @@ fn l2(x: &[f64]) -> f64 {
     x.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 
-/// What a training step was compared in.
+/// How many values of a training step were compared.
 #[derive(Debug, Default, PartialEq)]
 struct Compared {
     gradients: usize,
@@ -220,7 +220,7 @@ fn dropout_multiplies_by_the_mask_it_is_given() {
     assert_ne!(unmasked[0], step.logits[0][0] as f32, "the masks change the logits");
 }
 
-/// A network of its own from layers in JSON, with every parameter zero but those that `fill` sets.
+/// A network of layers in JSON. Every parameter is zero unless `fill` sets it.
 fn network_of(layers: &str, fill: impl Fn(&mut NamedTensor)) -> Network {
     let layers = serde_json::from_str(layers).expect("layers");
     let model = Model::resolve("own", &ModelSpec { title: None, layers }, INPUT).expect("layers that fit");
@@ -253,7 +253,7 @@ fn relu_and_leaky_relu_have_pytorchs_slope_at_zero() {
 
 #[test]
 fn a_pointwise_convolution_with_a_stride_sees_every_other_pixel() {
-    // In another memory order libtorch's own backward pass writes beyond its memory here, and hangs or crashes.
+    // In another memory order libtorch's backward pass writes out of bounds here, and hangs or crashes.
     let gradients = |channels: usize, layers: &str| {
         let layers = format!(
             r#"[{{"conv2d": {{"out_channels": {channels}, "kernel_size": 5}}}}, {layers}, "flatten", {{"linear": {{"out_features": 10}}}}]"#

@@ -76,11 +76,10 @@ pub fn page_text(html: &str) -> String {
             }
             _ => tag.find('>').map_or(tag.len(), |at| at + 1),
         };
+        // Words and marks inside a line leave it whole; a cell opens with a bar; every other tag ends the line.
         match name.trim_start_matches('/') {
-            "a" | "abbr" | "b" | "bdi" | "br" | "code" | "em" | "i" | "q" | "small" | "span" | "strong" | "sub"
-            | "sup" => {}
-            "td" | "th" if !name.starts_with('/') => text += " | ",
-            "td" | "th" => {}
+            "a" | "abbr" | "b" | "bdi" | "code" | "em" | "i" | "q" | "small" | "span" | "strong" | "sub" | "sup" => {}
+            "td" | "th" => text += if name.starts_with('/') { "" } else { " | " },
             _ => text.push('\n'),
         }
         rest = &tag[end..];
