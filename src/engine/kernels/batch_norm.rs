@@ -171,6 +171,7 @@ vectorised! {
 }
 
 vectorised! {
+    #[allow(clippy::too_many_arguments, reason = "a buffer for each value of the formula")]
     fn take_back(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], terms: [&[f32]; 3], relu: bool, dx: &mut [f32]) {
         let c = mean.len();
         let (mean, [average, slope, scale]) = (&mean[..c], terms.map(|t| &t[..c]));

@@ -3,7 +3,7 @@
 //! Owns the innermost loops. Every value of `a b` is a chain of fused multiply-additions in the order of `k`, whatever the
 //! vectors: AVX2 and AVX-512 give the same bits.
 
-#[expect(clippy::wildcard_imports, reason = "two dozen intrinsics, whose names are like no others")]
+#[allow(clippy::wildcard_imports, reason = "two dozen intrinsics, whose names are like no others")]
 use std::arch::x86_64::*;
 
 use super::{LANES, Vectors, vectors};
