@@ -1,5 +1,7 @@
 //! Forward and backward passes through a network. On a CPU with fused multiply-add, each layer uses the program's own kernel
 //! if there is one; libtorch and its autograd do the layers between kernels. Elsewhere libtorch does everything.
+//!
+//! Longer than 400 lines because a layer's forward and backward passes must be read together.
 
 use std::ops::Range;
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::support::*;
 
 /// The subcommands that `--help` lists.
-pub fn subcommands() -> Vec<String> {
+fn subcommands() -> Vec<String> {
     let help = run(&mut program(["--help"])).exits(0).out;
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     list.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
@@ -23,7 +23,9 @@ fn every_command_explains_itself() {
         let done = run(&mut program([name, "--help"])).exits(0);
         assert!(done.out.contains(&format!("Usage: mnist-report {name}")) && done.err.is_empty(), "{}", done.out);
         assert_eq!(run(&mut program(["help", name])).exits(0).out, done.out);
+        golden(&format!("help/{name}.txt"), &done.out);
     }
+    golden("help/mnist-report.txt", &run(&mut program(["--help"])).exits(0).out);
     assert!(run(&mut program(["--version"])).exits(0).out.starts_with("mnist-report "));
 }
 

@@ -1,6 +1,6 @@
-//! Golden files of what the program prints when all is well. The messages of errors are in the tests that provoke them.
+//! Golden files of what the program prints when all is well. Help and errors have theirs in the tests that
+//! provoke them.
 
-use crate::cli::subcommands;
 use crate::support::*;
 
 #[test]
@@ -10,14 +10,6 @@ fn report_and_page_in_both_languages() {
         bundle.run("render", &["--lang", lang]).exits(0);
         golden(&format!("report.{lang}.md"), &bundle.text("report.md"));
         golden(&format!("page.{lang}.txt"), &page_text(&bundle.text("report.html")));
-    }
-}
-
-#[test]
-fn help_of_the_program_and_of_each_command() {
-    golden("help/mnist-report.txt", &run(&mut program(["--help"])).exits(0).out);
-    for name in subcommands().iter().filter(|name| *name != "help") {
-        golden(&format!("help/{name}.txt"), &run(&mut program([name, "--help"])).exits(0).out);
     }
 }
 

@@ -25,9 +25,6 @@ const ORDER: [&[&str]; 15] = [
     &["cli"],
 ];
 
-/// Uses against the order that are still there. Remove a line when its use is gone: the test fails until you do.
-const EXCEPTIONS: &[(&str, &str)] = &[];
-
 /// The longest file that needs no reason.
 const MAX_LINES: usize = 400;
 
@@ -106,20 +103,12 @@ fn no_module_uses_one_above_it() {
         let same_group_circle = level(from) == level(to) && used.contains_key(&(to.to_owned(), from.to_owned()));
         level(from) < level(to) || same_group_circle
     };
-    let excepted = |from: &str, to: &str| EXCEPTIONS.contains(&(from, to));
     let wrong: Vec<String> = used
         .iter()
-        .filter(|((from, to), _)| against(from, to) && !excepted(from, to))
+        .filter(|((from, to), _)| against(from, to))
         .map(|((from, to), path)| format!("src/{path}: `{from}` uses `{to}`, which is above it"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for (from, to) in EXCEPTIONS {
-        eprintln!("still against the order: `{from}` uses `{to}`");
-        assert!(
-            used.contains_key(&(from.to_string(), to.to_string())),
-            "`{from}` no longer uses `{to}`: remove the exception"
-        );
-    }
 }
 
 #[test]

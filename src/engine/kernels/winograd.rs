@@ -2,8 +2,9 @@
 //! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
 //!
 //! One image is processed at a time, so that its tiles stay in the caches between the transforms and the products. The
-//! backward pass is the transpose of the forward pass, step by step, and uses the same tiles. This file is long because each
-//! transform must be read next to its transpose.
+//! backward pass is the transpose of the forward pass, step by step, and uses the same tiles.
+//!
+//! Longer than 400 lines because each transform must be read next to its transpose.
 
 use super::gemm::{Matrix, gemm};
 use super::{LANES, Lane, Shape, for_each_job, images_per_part, lane, map, vectorised, zip};

@@ -51,6 +51,12 @@ impl Messages {
         self.0.push('\n');
     }
 
+    /// Adds an error of the library, as the program prints it.
+    pub fn add_error(&mut self, provoked_by: &str, message: &str) {
+        let err = format!("error: {message}\n");
+        self.add(provoked_by, &Done { code: 2, out: String::new(), err });
+    }
+
     /// Compares them with a file in tests/golden/messages.
     #[track_caller]
     pub fn golden(&self, name: &str) {
