@@ -91,7 +91,7 @@ struct Epoch {
     factors: Tensor,
 }
 
-/// What a step reads beside the training's state. All of it is tensors, so that a recording contains no value of one step.
+/// What a step reads besides the training's state. All of it is tensors, so that a recording contains no value of one step.
 struct StepInputs {
     /// The images' positions in the dataset.
     index: Tensor,
