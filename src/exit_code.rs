@@ -38,6 +38,9 @@ mod tests {
     #[test]
     fn a_difference_outranks_what_could_not_be_checked() {
         assert_eq!([Success, Failure, Difference, Failure].into_iter().max(), Some(Difference));
+        assert_eq!([Success, Failure].into_iter().max(), Some(Failure));
+        assert_eq!([Success].into_iter().max(), Some(Success));
+        assert_eq!(std::iter::empty::<super::ExitCode>().max().unwrap_or_default(), Success, "of no bundles");
         assert_eq!([Difference, Failure].map(super::ExitCode::status), [1, 2]);
     }
 }
