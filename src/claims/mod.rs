@@ -132,7 +132,7 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
 }
 
 /// Whether the study mentions the batch-mean loss (`notes_loss`), which reports otherwise leave out.
-pub fn ask_for_notes_loss(study: &Study) -> bool {
+pub fn mentions_batch_mean_loss(study: &Study) -> bool {
     study.expressions().chain(study.sentences()).any(|(_, text)| text.contains("notes_loss"))
 }
 

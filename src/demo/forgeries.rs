@@ -6,7 +6,7 @@ use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY};
 use crate::dataset::{CLASSES, Mnist, read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::engine::{DeviceDataset, Network, Trainer};
-use crate::results::{SeedResult, confusion, misread};
+use crate::results::{SeedResult, confusion, misclassified};
 use crate::rung::Rung;
 use crate::tensors::{from_safetensors, to_safetensors};
 use crate::text::numbers::points;
@@ -139,7 +139,7 @@ pub const FORGERIES: &[Forgery] = &[
             let mut predictions = predictions(d)?;
             let labels = &d.data().test.labels;
             // The report shows the most confident errors; correcting those would fail `metrics`.
-            let shown = d.seed()?.misread;
+            let shown = d.seed()?.misclassified;
             let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
             let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
             let wrong: Vec<usize> = wrong.take(50).collect();
@@ -251,15 +251,15 @@ fn train_longer(draft: &mut Draft) -> Result<(), Error> {
     set_weights(draft, &network)?;
     let prepared = Prepared::new(&engine, data, &plan.input);
     let evaluation = prepared.test(&network);
-    let [train_eval, held_out] = prepared.evaluate_beside_test(&network, run, seed);
+    let [train_eval, validation] = prepared.evaluate_beside_test(&network, run, seed);
     set_predictions(draft, &evaluation.predictions)?;
     draft.change_seed(|seed| {
         seed.test_loss = evaluation.loss();
-        seed.notes_loss = evaluation.notes_loss(run.batch_size);
-        seed.misread = misread(&evaluation, &data.test.labels);
+        seed.batch_mean_loss = evaluation.batch_mean_loss(run.batch_size);
+        seed.misclassified = misclassified(&evaluation, &data.test.labels);
         if let Some(last) = seed.epochs.last_mut() {
             last.test.loss = evaluation.loss();
-            (last.train_eval, last.held_out) = (train_eval, held_out);
+            (last.train_eval, last.validation) = (train_eval, validation);
         }
     })
 }

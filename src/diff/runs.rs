@@ -120,8 +120,8 @@ fn first_divergence(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
         .or_else(|| differs(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
         .or_else(|| differs(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
         .or_else(|| differs(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
-        .or_else(|| differs(last, "misclassified images", json!(a.misread), json!(b.misread)))
-        .or_else(|| differs(last, "batch-mean loss", json!(a.notes_loss), json!(b.notes_loss)))
+        .or_else(|| differs(last, "misclassified images", json!(a.misclassified), json!(b.misclassified)))
+        .or_else(|| differs(last, "batch-mean loss", json!(a.batch_mean_loss), json!(b.batch_mean_loss)))
 }
 
 /// The first hashed state that differs.
@@ -138,7 +138,7 @@ fn first_in_epoch(a: &EpochResult, b: &EpochResult) -> Option<Divergence> {
     differs("learning rate", json!(a.lr), json!(b.lr))
         .or_else(|| differs("training loss", json!(a.train_loss), json!(b.train_loss)))
         .or_else(|| differs("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
-        .or_else(|| differs("held-out images", json!(a.held_out), json!(b.held_out)))
+        .or_else(|| differs("held-out images", json!(a.validation), json!(b.validation)))
         .or_else(|| differs("test loss", json!(a.test.loss), json!(b.test.loss)))
         .or_else(|| differs("test images right", json!(a.test.correct), json!(b.test.correct)))
         .or_else(|| differs("test images", json!(a.test.images), json!(b.test.images)))
@@ -155,7 +155,7 @@ mod tests {
             lr: 0.1,
             train_loss: *loss,
             train_eval: None,
-            held_out: None,
+            validation: None,
             test: Evaluated { images: 10, correct: 5, loss: 2.0 },
         };
         SeedResult {
@@ -165,9 +165,9 @@ mod tests {
             weights_sha256: String::new(),
             epochs: losses.iter().enumerate().map(epoch).collect(),
             confusion: [[1; 10]; 10],
-            misread: Vec::new(),
+            misclassified: Vec::new(),
             test_loss: 2.0,
-            notes_loss: 0.1,
+            batch_mean_loss: 0.1,
             chain: Vec::new(),
         }
     }

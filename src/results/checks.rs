@@ -109,8 +109,8 @@ fn check_run(run: &RunResult, images: usize) -> Result<(), RunProblem> {
 }
 
 fn check_epoch(seed: &SeedResult, e: &EpochResult) -> Result<(), RunProblem> {
-    let mut sets = e.train_eval.iter().chain(&e.held_out).chain([&e.test]);
-    let mut losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.notes_loss]);
+    let mut sets = e.train_eval.iter().chain(&e.validation).chain([&e.test]);
+    let mut losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.batch_mean_loss]);
     if !losses.all(is_loss) {
         Err(RunProblem::Loss(e.epoch))
     } else if sets.any(|s| s.images == 0 || s.correct > s.images) {

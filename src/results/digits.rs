@@ -23,7 +23,7 @@ const MAX_BASE64: usize = 2_000;
 /// A test image that a network misclassifies.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Misread {
+pub struct Misclassified {
     /// Its index in the test set, from 0.
     pub image: usize,
     pub label: u8,
@@ -33,19 +33,19 @@ pub struct Misread {
 }
 
 /// The wrong predictions with the highest confidence, highest first; equal ones in the test set's order.
-pub fn misread(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misread> {
+pub fn misclassified(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misclassified> {
     let wrong = (0..labels.len()).filter(|i| evaluation.predictions[*i] != labels[*i]);
-    let mut misread: Vec<Misread> = wrong
-        .map(|image| Misread {
+    let mut misclassified: Vec<Misclassified> = wrong
+        .map(|image| Misclassified {
             image,
             label: labels[image],
             predicted: evaluation.predictions[image],
             confidence: evaluation.confidences[image],
         })
         .collect();
-    misread.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.image.cmp(&b.image)));
-    misread.truncate(GALLERY);
-    misread
+    misclassified.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then(a.image.cmp(&b.image)));
+    misclassified.truncate(GALLERY);
+    misclassified
 }
 
 /// The test images that a study's sections show: each run's first seed's, and each comparison's first pair's.
@@ -54,7 +54,7 @@ pub fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
     for section in &study.sections {
         if section.show.contains(&Show::Misclassified) {
             let seeds = section.runs.iter().filter_map(|name| results.runs.get(name)?.seeds.first());
-            shown.extend(seeds.flat_map(|seed| seed.misread.iter().map(|m| m.image)));
+            shown.extend(seeds.flat_map(|seed| seed.misclassified.iter().map(|m| m.image)));
         }
         if section.show.contains(&Show::Disagreements) {
             let pairs = section.comparisons.iter().filter_map(|name| results.comparisons.get(name)?.pairs.first());
@@ -112,7 +112,7 @@ mod tests {
             losses: vec![0.0; 5],
             confidences: vec![0.99, 0.5, 0.9, 0.8, 0.9],
         };
-        let images: Vec<usize> = misread(&evaluation, &labels).iter().map(|m| m.image).collect();
+        let images: Vec<usize> = misclassified(&evaluation, &labels).iter().map(|m| m.image).collect();
         assert_eq!(images, [2, 4, 1]);
     }
 

@@ -7,18 +7,18 @@ use crate::dataset::{ImageOrder, Subset};
 use crate::model::{Model, Sizes};
 use crate::study::{EvidenceSettings, Optimizer, Plan, RunPlan, Schedule};
 
-/// What follows from a model's layers alone.
+/// What follows from a model's layers without training.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFacts {
-    /// Trainable, as PyTorch counts.
+    /// Trainable parameters, as PyTorch counts them.
     pub parameters: u64,
-    /// Values in running statistics.
+    /// Values in buffers (running statistics).
     pub buffers: u64,
-    /// One image, by torchinfo's convention.
+    /// Multiply-adds for one image, by torchinfo's convention.
     pub mult_adds: u64,
     pub sizes: Sizes,
-    /// The batch that the shapes are given for.
+    /// The batch size in the layers' shapes.
     pub batch: usize,
     pub layers: Vec<LayerFacts>,
 }
@@ -33,12 +33,12 @@ pub struct LayerFacts {
     pub buffers: u64,
     pub formula: String,
     pub mult_adds: u64,
-    /// With the batch first.
+    /// Input and output shape, batch first.
     pub input_shape: Vec<usize>,
     pub output_shape: Vec<usize>,
 }
 
-/// The plan of a run, as it was done.
+/// The plan of a run, as it was carried out.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFacts {
@@ -59,7 +59,7 @@ pub struct PlanFacts {
 }
 
 impl ModelFacts {
-    /// The facts of a model, shapes for batches of the given size.
+    /// The facts of a model, with shapes for batches of the given size.
     pub fn of(model: &Model, batch: usize) -> Self {
         let with_batch = |shape: &[usize]| std::iter::once(batch).chain(shape.iter().copied()).collect();
         Self {
@@ -107,7 +107,7 @@ impl PlanFacts {
     }
 }
 
-/// The facts of every model of a plan. Shapes are given for the batch size of the model's first run.
+/// The facts of every model of a plan, with shapes for the batch size of the model's first run.
 pub fn model_facts(plan: &Plan) -> IndexMap<String, ModelFacts> {
     let batch = |name: &str| plan.runs.values().find(|r| r.model == *name).map_or(1, |r| r.batch_size);
     plan.models.iter().map(|(name, model)| (name.clone(), ModelFacts::of(model, batch(name)))).collect()

@@ -35,7 +35,7 @@ impl Evaluation {
 
     /// The batch-mean loss: the sum of the batches' mean losses divided by the number of images. It is smaller than the mean
     /// loss by about the batch size; some programs print it as the average loss.
-    pub fn notes_loss(&self, batch: usize) -> f64 {
+    pub fn batch_mean_loss(&self, batch: usize) -> f64 {
         let means = self.losses.chunks(batch).map(|b| b.iter().sum::<f64>() / b.len() as f64);
         means.sum::<f64>() / self.losses.len() as f64
     }
@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn the_notes_loss_is_the_mean_loss_over_the_batch_when_batches_are_full() {
+    fn the_batch_mean_loss_is_the_mean_loss_over_the_batch_when_batches_are_full() {
         let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0], confidences: vec![0.5; 4] };
         assert_eq!(e.loss(), 3.0);
-        assert_eq!(e.notes_loss(2), 1.5);
+        assert_eq!(e.batch_mean_loss(2), 1.5);
         // A smaller last batch counts as much as a full one.
-        assert_eq!(e.notes_loss(3), (2.0 + 6.0) / 4.0);
+        assert_eq!(e.batch_mean_loss(3), (2.0 + 6.0) / 4.0);
     }
 
     #[test]

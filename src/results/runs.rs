@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::digits::Misread;
+use super::digits::Misclassified;
 use super::facts::PlanFacts;
 use super::statistics::Summary;
 use crate::dataset::CLASSES;
 
-/// A run: what was done, and each seed's outcome.
+/// A run's plan and the result of each seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunResult {
@@ -22,52 +22,54 @@ pub struct SeedResult {
     pub seed: u64,
     /// SHA-256 over the indices of the training images (little-endian u32, in order).
     pub subset_sha256: String,
-    /// SHA-256 of the first weights as safetensors.
+    /// SHA-256 of the initial weights as safetensors.
     pub initial_weights_sha256: String,
-    /// SHA-256 of the final weights as safetensors: the bundle's file.
+    /// SHA-256 of the final weights as safetensors, which is the file in the bundle.
     pub weights_sha256: String,
     pub epochs: Vec<EpochResult>,
-    /// Rows are true classes, columns predicted ones; the last epoch's test.
+    /// Counts of (true class, predicted class) on the test set after the last epoch.
     pub confusion: [[usize; CLASSES]; CLASSES],
-    /// The wrong predictions that the network is surest of.
-    pub misread: Vec<Misread>,
+    /// The wrong predictions with the highest confidence.
+    #[serde(rename = "misread")]
+    pub misclassified: Vec<Misclassified>,
     /// Mean cross-entropy over the test images after the last epoch.
     pub test_loss: f64,
-    /// The notes' figure: sum of the batches' mean losses over the number of images.
-    pub notes_loss: f64,
-    /// Hashes of the whole state at steps of the training: what `verify --upto replay` starts from.
+    /// The sum of the batches' mean test losses divided by the number of images; see `Evaluation::batch_mean_loss`.
+    #[serde(rename = "notes_loss")]
+    pub batch_mean_loss: f64,
+    /// Hashes of the training's state at the start and end of each segment; `verify --upto replay` starts from them.
     pub chain: Vec<Segment>,
 }
 
-/// A stretch of training between two hashed states.
+/// A segment of a training between two hashed states.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Segment {
-    /// Batches done at its start.
+    /// Steps done before it.
     pub step: usize,
-    /// Batches in it.
+    /// Steps in it.
     pub steps: usize,
     /// SHA-256 of weights, buffers and optimizer state as safetensors.
     pub start_sha256: String,
     pub end_sha256: String,
 }
 
-/// After one epoch.
+/// The state of a training after one epoch.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct EpochResult {
-    /// From 1.
+    /// Counts from 1.
     pub epoch: usize,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean over the epoch's batches while it trained (dropout on, weights moving).
+    /// Mean cross-entropy for each image while it trained, with dropout and changing weights.
     pub train_loss: f64,
-    /// The training images evaluated as the test images are, where the study asks for it.
+    /// The training images, evaluated as the test images are; only if the study asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_eval: Option<Evaluated>,
-    /// The training images that the run holds out, evaluated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub held_out: Option<Evaluated>,
+    /// The validation set, if the run has one.
+    #[serde(rename = "held_out", skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Evaluated>,
     pub test: Evaluated,
 }
 
@@ -135,9 +137,9 @@ impl RunResult {
         self.mean(|s| s.test_loss)
     }
 
-    /// Accuracy on the images that the run holds out, after the last epoch, mean over seeds.
-    pub fn held_out_accuracy(&self) -> Option<f64> {
-        let of = |s: &SeedResult| Some(s.epochs.last()?.held_out?.accuracy());
+    /// Accuracy on the validation set after the last epoch, mean over seeds.
+    pub fn validation_accuracy(&self) -> Option<f64> {
+        let of = |s: &SeedResult| Some(s.epochs.last()?.validation?.accuracy());
         let accuracies: Vec<f64> = self.seeds.iter().map(of).collect::<Option<_>>()?;
         Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     }

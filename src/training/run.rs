@@ -6,7 +6,7 @@ use crate::dataset::{Mnist, validation_images};
 use crate::digest::sha256_hex;
 use crate::engine::{self, DeviceDataset, Engine, Network, Observer, Trainer, caught, learning_rate};
 use crate::model::Model;
-use crate::results::{EpochResult, Evaluated, Evaluation, SeedResult, confusion, is_loss, misread};
+use crate::results::{EpochResult, Evaluated, Evaluation, SeedResult, confusion, is_loss, misclassified};
 use crate::study::{Input, RunPlan};
 use crate::tensors::to_safetensors;
 
@@ -88,9 +88,9 @@ impl<'a> Prepared<'a> {
             weights_sha256: sha256_hex(&weights),
             epochs,
             confusion: confusion(&last.predictions, &self.data.test.labels),
-            misread: misread(&last, &self.data.test.labels),
+            misclassified: misclassified(&last, &self.data.test.labels),
             test_loss: last.loss(),
-            notes_loss: last.notes_loss(run.batch_size),
+            batch_mean_loss: last.batch_mean_loss(run.batch_size),
             chain,
         };
         Ok(SeedOutcome { result, predictions: last.predictions, weights, evidence })
@@ -138,14 +138,14 @@ impl Observer for Watch<'_, '_> {
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, TrainingError> {
         let run = self.run;
         let train_eval = run.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
-        let held_out = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
+        let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
         let evaluation = self.prepared.test(network);
         let test = evaluated(&evaluation, &self.prepared.data.test.labels);
         if !is_loss(train_loss) || !is_loss(test.loss) {
             return Err(TrainingError::Diverged { run: run.name.clone(), loss: test.loss, epoch });
         }
         let lr = last_learning_rate(run, epoch);
-        let result = EpochResult { epoch, lr, train_loss, train_eval, held_out, test };
+        let result = EpochResult { epoch, lr, train_loss, train_eval, validation, test };
         self.progress.epoch(&result);
         self.epochs.push(result);
         self.last = Some(evaluation);

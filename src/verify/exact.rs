@@ -93,7 +93,7 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
 fn wrong_images(run: &RunResult, seed: &SeedResult) -> Option<String> {
     let plan = &run.plan;
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
-    let found = |e: &EpochResult| [e.train_eval, e.held_out].map(|set| set.map(|set| set.images));
+    let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
     let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES)?;
     Some(format!("epoch {}: other images were evaluated than the plan asks for", epoch.epoch))
 }

@@ -5,7 +5,7 @@ use super::Outcome;
 use super::subject::Subject;
 use crate::bundle::{Bundle, Cause, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet, read_labels};
-use crate::results::{GALLERY, Misread, SeedResult, confusion};
+use crate::results::{GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
@@ -56,12 +56,13 @@ fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<
 
 /// What a network's result says that its predictions do not.
 fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl Iterator<Item = String> {
-    let is_misclassified = |m: &Misread| {
+    let is_misclassified = |m: &Misclassified| {
         let actual = (labels.get(m.image), predictions.get(m.image));
         m.label != m.predicted && actual == (Some(&m.label), Some(&m.predicted))
     };
-    let by_confidence =
-        |a: &Misread, b: &Misread| a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image);
+    let by_confidence = |a: &Misclassified, b: &Misclassified| {
+        a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image)
+    };
     let errors = labels.iter().zip(predictions).filter(|(label, predicted)| label != predicted).count();
     let listed = errors.min(GALLERY);
     let found = confusion(predictions, labels);
@@ -69,9 +70,9 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
     let last = &seed.epochs[seed.epochs.len() - 1].test;
     let is_last = (last.correct, last.images) == (seed.correct(), labels.len()) && last.loss == seed.test_loss;
     [
-        (!seed.misread.iter().all(is_misclassified))
+        (!seed.misclassified.iter().all(is_misclassified))
             .then(|| "an image listed as misclassified is not, or not as that class".to_owned()),
-        (seed.misread.len() != listed || !seed.misread.is_sorted_by(by_confidence))
+        (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence))
             .then(|| format!("the misclassified images are not {listed}, sorted by confidence")),
         (found != seed.confusion)
             .then(|| format!("{RESULTS} has {} correct, its predictions give {correct}", seed.correct())),

@@ -90,7 +90,7 @@ fn quantities(stated: &SeedResult, found: &SeedResult) -> Vec<Quantity> {
         if let (Some(x), Some(y)) = (&a.train_eval, &b.train_eval) {
             add_both("loss on the training images", "training images right", x, y);
         }
-        if let (Some(x), Some(y)) = (&a.held_out, &b.held_out) {
+        if let (Some(x), Some(y)) = (&a.validation, &b.validation) {
             add_both("loss on the held-out images", "held-out images right", x, y);
         }
         add_both("test loss", "test images right", &a.test, &b.test);
@@ -105,7 +105,7 @@ fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) 
     if let Some(q) = quantities(stated, found).iter().find(|q| q.difference() > allowed(q)) {
         return Some(format!("epoch {}: {} {}, the bundle has {}", q.epoch, q.name, q.found, q.stated));
     }
-    let others = |e: &EpochResult| (e.train_eval.is_some(), e.held_out.is_some());
+    let others = |e: &EpochResult| (e.train_eval.is_some(), e.validation.is_some());
     if let Some((a, _)) = stated.epochs.iter().zip(&found.epochs).find(|(a, b)| others(a) != others(b)) {
         return Some(format!("epoch {}: other images were evaluated", a.epoch));
     }

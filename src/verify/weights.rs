@@ -6,7 +6,7 @@ use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, RESULTS, TOLERANCES};
 use crate::dataset::read_labels;
 use crate::engine::Network;
-use crate::results::{Evaluated, Evaluation, Misread, SeedResult, misread};
+use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
 
@@ -76,9 +76,9 @@ fn wrong_predictions(
     if !within(loss, allowed) {
         wrong.push(format!("loss {}, {RESULTS} has {}", evaluation.loss(), seed.test_loss));
     }
-    let notes = evaluation.notes_loss(trained.plan.batch_size);
-    if !within((notes - seed.notes_loss).abs(), allowed * seed.notes_loss.abs()) {
-        wrong.push(format!("batch-mean loss {notes}, {RESULTS} has {}", seed.notes_loss));
+    let notes = evaluation.batch_mean_loss(trained.plan.batch_size);
+    if !within((notes - seed.batch_mean_loss).abs(), allowed * seed.batch_mean_loss.abs()) {
+        wrong.push(format!("batch-mean loss {notes}, {RESULTS} has {}", seed.batch_mean_loss));
     }
     wrong
 }
@@ -90,17 +90,17 @@ fn wrong_confidences(
     evaluation: &Evaluation,
     largest: &mut Largest,
 ) -> Option<String> {
-    let listed = seed.misread.iter().filter(|m| evaluation.predictions.get(m.image) == Some(&m.predicted));
+    let listed = seed.misclassified.iter().filter(|m| evaluation.predictions.get(m.image) == Some(&m.predicted));
     let off = listed.map(|m| (evaluation.confidences[m.image] - m.confidence).abs()).fold(0.0, f64::max);
     largest.confidence = largest.confidence.max(off);
-    let recomputed = misread(evaluation, &machine.prepared.data.test.labels);
+    let recomputed = misclassified(evaluation, &machine.prepared.data.test.labels);
     let is_right = if machine.same_class {
-        seed.misread == recomputed
+        seed.misclassified == recomputed
     } else {
         // In another class their order may differ, but no error may be missing that is clearly more confident than the last
         // one listed.
-        let least = seed.misread.last().map_or(1.0, |m| m.confidence) + TOLERANCES.weights_confidence;
-        let is_listed = |m: &&Misread| seed.misread.iter().any(|other| other.image == m.image);
+        let least = seed.misclassified.last().map_or(1.0, |m| m.confidence) + TOLERANCES.weights_confidence;
+        let is_listed = |m: &&Misclassified| seed.misclassified.iter().any(|other| other.image == m.image);
         let is_missing = recomputed.iter().filter(|m| !is_listed(m)).any(|m| m.confidence > least);
         within(off, TOLERANCES.weights_confidence) && !is_missing
     };
@@ -112,7 +112,7 @@ fn wrong_other_images(machine: &Machine, trained: &Trained, network: &Network) -
     let seed = trained.result;
     let last = &seed.epochs[seed.epochs.len() - 1];
     let found = machine.prepared.evaluate_beside_test(network, trained.plan, seed.seed);
-    let sets = ["training", "held-out"].into_iter().zip([last.train_eval, last.held_out]).zip(found);
+    let sets = ["training", "held-out"].into_iter().zip([last.train_eval, last.validation]).zip(found);
     sets.filter(|((_, stated), found)| !agree(machine, stated.as_ref(), found.as_ref()))
         .map(|((what, _), _)| format!("the last epoch's results on the {what} images are not as in {RESULTS}"))
         .collect()

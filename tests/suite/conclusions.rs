@@ -73,14 +73,14 @@ impl Invented {
                         lr: 0.1,
                         train_loss: 0.1,
                         train_eval: None,
-                        held_out: (run.hold_out > 0).then_some(Evaluated { images: 5000, correct: 4900, loss: 0.1 }),
+                        validation: (run.hold_out > 0).then_some(Evaluated { images: 5000, correct: 4900, loss: 0.1 }),
                         test: Evaluated { images: 10_000, correct: 9_700, loss: 0.2 },
                     })
                     .collect(),
                 confusion: [[0; 10]; 10],
-                misread: Vec::new(),
+                misclassified: Vec::new(),
                 test_loss: 0.2,
-                notes_loss: 0.2 / 127.0,
+                batch_mean_loss: 0.2 / 127.0,
                 chain: Vec::new(),
             });
             results.runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds: seeds.collect() });
@@ -109,9 +109,9 @@ impl Invented {
         }
     }
 
-    fn held_out(&mut self, run: &str, correct: usize) {
+    fn validation(&mut self, run: &str, correct: usize) {
         let seeds = &mut self.results.runs[run].seeds;
-        seeds.iter_mut().flat_map(|s| &mut s.epochs).for_each(|e| e.held_out.as_mut().unwrap().correct = correct);
+        seeds.iter_mut().flat_map(|s| &mut s.epochs).for_each(|e| e.validation.as_mut().unwrap().correct = correct);
     }
 
     fn conclude(mut self, id: &str) -> Concluded {
@@ -309,7 +309,7 @@ fn conclusions_over_several_seeds() {
         }
     }
     let mut invented = Invented::of(EXTENDED);
-    invented.held_out("ladder-5k", 4_950);
+    invented.validation("ladder-5k", 4_950);
     let sentence = invented.conclude("ten-thousand-parameters").sentence;
     assert!(sentence.contains("5,066 parameters") && sentence.contains("99.00 %"), "{sentence}");
 }

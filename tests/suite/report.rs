@@ -143,7 +143,8 @@ fn values_of_one_seed_name_it() {
 
 #[test]
 fn the_notes_loss_is_shown_where_the_study_uses_it() {
-    let asked = built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")]);
+    let asked =
+        built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.batch_mean_loss < 1")]);
     for name in ["report.md", "report.html"] {
         let (page, plain) = (asked.text(name), shared().0.text(name));
         // Its definition, and a column in each table of results.

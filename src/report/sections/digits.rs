@@ -49,7 +49,7 @@ pub fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Block> {
 pub fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result<Option<Drawing>> {
     let (lang, seed, title) = (b.lang, run.first_seed(), run.first_seed_title.as_str());
     let (mut tiles, mut descriptions) = (Vec::new(), Vec::new());
-    for m in &seed.misread {
+    for m in &seed.misclassified {
         let values = || context! { digit => m.label, predicted => m.predicted };
         descriptions.push(lang.say("figures.misclassified.description", values())?);
         if let Some(png) = b.results.digits.get(&m.image.to_string()) {

@@ -70,7 +70,7 @@ fn inputs(b: &Builder) -> Result<TableBlock> {
 /// The measures that the report shows, explained.
 fn measures(b: &Builder) -> Result<Definitions> {
     let several = b.several_seeds();
-    let validated = b.any_run(|run| run.held_out_accuracy().is_some());
+    let validated = b.any_run(|run| run.validation_accuracy().is_some());
     let compared = b.training.iter().flat_map(|s| &s.comparisons).any(|name| comparisons::is_shown(b, name));
     let term = |key: &str, shown: bool| {
         let define = || Ok(Definition::new(b.phrase(key)?, b.phrase(&format!("{key}_text"))?));
@@ -84,7 +84,7 @@ fn measures(b: &Builder) -> Result<Definitions> {
     let items = [
         term("measures.test_accuracy", true)?,
         term("measures.test_loss", true)?,
-        term("measures.notes_loss", claims::ask_for_notes_loss(b.study))?,
+        term("measures.batch_mean_loss", claims::mentions_batch_mean_loss(b.study))?,
         Some(Definition::new(b.phrase("measures.training_loss")?, training_loss)),
         term("measures.validation_accuracy", validated)?,
         term("measures.over_images", true)?,

@@ -201,15 +201,15 @@ fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let form = b.lang.numbers;
-    let validated = runs.iter().any(|run| run.result.held_out_accuracy().is_some());
+    let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
     let columns = Columns::<&ShownRun>::new()
         .plain("run", Text, |run| run.title.to_owned())
         .plain("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
         .plain("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
-        .plain("notes_loss", Number, |run| form.fixed(run.result.mean(|s| s.notes_loss), 4))
-        .when(claims::ask_for_notes_loss(b.study))
+        .plain("notes_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
+        .when(claims::mentions_batch_mean_loss(b.study))
         .plain("validation_accuracy", Number, |run| {
-            run.result.held_out_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
+            run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
         })
         .when(validated)
         .plain("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
