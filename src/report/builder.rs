@@ -34,8 +34,10 @@ pub struct Columns<'a, R>(Vec<Column<'a, R>>);
 struct Column<'a, R> {
     key: &'static str,
     kind: ColumnKind,
-    cell: Box<dyn Fn(&R) -> Result<RichText> + 'a>,
+    cell: Box<PrintCell<'a, R>>,
 }
+
+type PrintCell<'a, R> = dyn Fn(&R) -> Result<RichText> + 'a;
 
 impl<'a, R> Columns<'a, R> {
     pub fn new() -> Self {
@@ -63,9 +65,6 @@ impl<'a, R> Columns<'a, R> {
     }
 
     /// The cells of a row.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn cells(&self, row: &R) -> Result<Vec<RichText>> {
         self.0.iter().map(|column| (column.cell)(row)).collect()
     }
@@ -80,8 +79,6 @@ impl<'a, R> Columns<'a, R> {
 }
 
 impl<'a> Builder<'a> {
-    /// # Errors
-    /// A phrase that is missing.
     pub fn new(
         study: &'a Study,
         results: &'a Results,
@@ -113,22 +110,17 @@ impl<'a> Builder<'a> {
     }
 
     /// A section's number as a link to an anchor in it.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
         let n = self.outline.iter().position(|(other, _)| other == id).map(|i| i + 1);
         self.reference("reference.section", n.unwrap_or_default(), anchor.to_owned())
     }
 
-    /// # Errors
-    /// A phrase that is missing.
+    /// A table's number as a link.
     pub fn table_link(&self, table: &TableBlock) -> Result<Value> {
         self.reference("reference.table", table.number, format!("table-{}", table.number))
     }
 
-    /// # Errors
-    /// A phrase that is missing.
+    /// A figure's number as a link.
     pub fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
         self.reference("reference.figure", figure.number, figure.id())
     }
@@ -138,25 +130,16 @@ impl<'a> Builder<'a> {
     }
 
     /// A phrase with its markup.
-    ///
-    /// # Errors
-    /// No such phrase, or a value that it needs and was not given.
     pub fn text(&self, key: &str, values: Value) -> Result<RichText> {
         self.lang.text(key, values)
     }
 
     /// A phrase without values.
-    ///
-    /// # Errors
-    /// No such phrase.
     pub fn phrase(&self, key: &str) -> Result<RichText> {
         self.lang.text(key, ().into())
     }
 
     /// A verdict or finding as a badge, by its key of `verdict` in the catalogue.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn badge(&self, word: &str) -> Result<RichText> {
         let style = match word {
             "matches" | "supported" => InlineStyle::Agrees,
@@ -167,9 +150,6 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table, a row for each of `rows`.
-    ///
-    /// # Errors
-    /// A phrase that is missing, or a cell's error.
     pub fn table<R>(
         &self,
         caption: RichText,
@@ -180,9 +160,6 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table whose rows are grouped: (the group's heading, its rows). `group_heading` says what groups are.
-    ///
-    /// # Errors
-    /// As `table`.
     pub fn grouped_table<R>(
         &self,
         caption: RichText,
@@ -197,9 +174,6 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table of finished cells.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn numbered_table(
         &self,
         caption: RichText,
@@ -221,17 +195,11 @@ impl<'a> Builder<'a> {
     }
 
     /// A column's heading, by its key of `columns` in the catalogue.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn heading(&self, key: &str) -> Result<RichText> {
         self.phrase(&format!("columns.{key}"))
     }
 
     /// A drawing with its number.
-    ///
-    /// # Errors
-    /// A phrase that is missing.
     pub fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
         let number = next(&self.figures);
         let Drawing { name, caption, description, svg } = drawing;

@@ -99,7 +99,7 @@ impl Templates {
             _ => AutoEscape::None,
         });
         env.set_formatter(|out, state, value| match state.auto_escape() {
-            AutoEscape::Custom(_) if !value.is_safe() && !value.is_undefined() => {
+            AutoEscape::Custom(_) if !value.is_safe() => {
                 out.write_str(&escape::markdown(&value.to_string())).map_err(minijinja::Error::from)
             }
             AutoEscape::Custom(_) => write!(out, "{value}").map_err(minijinja::Error::from),
@@ -135,7 +135,7 @@ mod tests {
             let source = format!("{{% import 'blocks.{format}.j2' as blocks %}}{{{{ blocks.inline(text) }}}}");
             env.add_template_owned(format!("r.{format}.j2"), source).unwrap();
         }
-        let text = Value::from(minijinja::value::Serde(&phrase));
+        let text = Value::from(Serde(&phrase));
         let shown = |name: &str| env.get_template(name).unwrap().render(context! { text => text.clone() }).unwrap();
         assert_eq!(shown("r.html.j2"), "&lt;i&gt;* in <code>f|g</code> &amp; <em>so</em>");
         assert_eq!(shown("r.md.j2"), "\\<i\\>\\* in `f|g` &amp; *so*");

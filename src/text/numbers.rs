@@ -1,11 +1,10 @@
-//! How numbers are printed, everywhere: tables, figures, sentences, claims.
+//! How numbers are printed in tables, figures, sentences, claims and on the terminal.
 //!
-//! Owns the forms; which form a value takes is its user's choice. The functions write as English does, which is also
-//! how the notes and the terminal do; `Form` writes as a report's language does.
+//! The functions print as English does; `Form` prints as a report's language does.
 
 use crate::text::Lang;
 
-/// A language's way to write numbers.
+/// How a language writes numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     decimal: &'static str,
@@ -13,7 +12,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// The form of a language; Ukrainian by DSTU 3008:2015 and custom: a decimal comma, thousands parted by a space.
+    /// The form of a language. Ukrainian follows DSTU 3008:2015 and custom: a decimal comma, a space between thousands.
     pub const fn of(lang: Lang) -> Self {
         match lang {
             Lang::En => Self { decimal: ".", thousands: "," },
@@ -23,27 +22,26 @@ impl Form {
 
     /// As `numbers::fixed`.
     pub fn fixed(self, x: f64, decimals: usize) -> String {
-        self.set(&fixed(x, decimals))
+        self.localised(&fixed(x, decimals))
     }
 
     /// As `numbers::percent`.
     pub fn percent(self, x: f64, decimals: usize) -> String {
-        self.set(&percent(x, decimals))
+        self.localised(&percent(x, decimals))
     }
 
     /// As `numbers::points`.
     pub fn points(self, x: f64, decimals: usize) -> String {
-        self.set(&points(x, decimals))
+        self.localised(&points(x, decimals))
     }
 
     /// As `numbers::plain`.
     pub fn plain(self, x: f64) -> String {
-        self.set(&plain(x))
+        self.localised(&plain(x))
     }
 
-    /// With the language's decimal sign, and a minus sign in place of a hyphen: as wide as a digit, and never the end of
-    /// a line.
-    fn set(self, text: &str) -> String {
+    /// Replaces the decimal sign by the language's, and the hyphen by a minus sign: lines never break after it.
+    fn localised(self, text: &str) -> String {
         text.replace('.', self.decimal).replacen('-', "\u{2212}", 1)
     }
 
@@ -53,14 +51,14 @@ impl Form {
     }
 }
 
-/// More decimals than any value has a use for; a study may ask for more.
+/// More decimals than any value needs. A study may ask for more.
 const MOST_DECIMALS: usize = 100;
 
 /// A fixed number of decimals: `0.0473`.
 pub fn fixed(x: f64, decimals: usize) -> String {
     let decimals = decimals.min(MOST_DECIMALS);
     let text = format!("{x:.decimals$}");
-    // No "-0.00": a sign without a value says nothing.
+    // "0.00", not "-0.00".
     match text.strip_prefix('-') {
         Some(rest) if rest.bytes().all(|b| b == b'0' || b == b'.') => rest.to_owned(),
         _ => text,
@@ -105,7 +103,7 @@ pub fn shape(dims: &[usize]) -> String {
     format!("{dims:?}")
 }
 
-/// A number as short as it can be read back: `0.01`, `3`.
+/// The shortest text that reads back as the same number: `0.01`, `3`.
 pub fn plain(x: f64) -> String {
     format!("{x}")
 }

@@ -1,9 +1,10 @@
-//! The report's languages: which one is chosen, that no words of another one remain, and that the report verifies.
+//! The report's languages: which one is used, that no words of another are left, and that the report verifies.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use mnist_report::rung::Rung;
 use serde_yaml::Value as Yaml;
 
 use crate::markdown;
@@ -80,7 +81,7 @@ fn numbers_follow_the_language() {
     let accuracy = english.lines().find(|l| l.starts_with("| Without | `small` |")).unwrap();
     assert!(accuracy.contains("| 1,554 |"), "{accuracy}");
     let same = accuracy.replace("1,554", "1 554").replace("16,426", "16 426").replace('.', ",");
-    let same = same.replace("(drawn)", "(вибрані випадково)").replace("2 to 2", "2");
+    let same = same.replace("(random)", "(вибрані випадково)").replace("2 to 2", "2");
     assert!(ukrainian.replace('\u{a0}', " ").contains(&same), "{same}");
 }
 
@@ -122,7 +123,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
 }
 
 #[test]
-fn a_folder_may_replace_a_catalogue_and_its_mistakes_are_named() {
+fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
     let bundle = copy();
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
@@ -160,20 +161,18 @@ fn every_phrase_is_used() {
     read(&root().join("src/report"), &mut text);
     for (key, _) in catalogue("en.yaml") {
         let (group, name) = key.split_once('.').unwrap();
-        let said = match group {
+        let used = match group {
             // Keys that are put together from parts.
-            "columns" => ["\"", ":"]
-                .iter()
-                .any(|end| text.contains(&format!("\"{name}{end}")) || text.contains(&format!("\"{key}{end}"))),
-            "verdict" | "verify" => text.contains(&format!("\"{name}\"")) || text.contains(&format!("\"{key}\"")),
-            "run" if name.starts_with("images_") => text.contains("run.images_{"),
-            "figures" if ["figures.curves.training", "figures.curves.test"].contains(&key.as_str()) => {
-                text.contains("figures.curves.{")
+            "verify" if Rung::ALL.iter().any(|rung| rung.name() == name) => text.contains("\"verify.{}\""),
+            "columns" | "verdict" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
+            "inputs" | "parameters" | "shapes" | "claims" | "conclusions" | "verify" if name == "heading" => {
+                text.contains("\"{id}.heading\"")
             }
+            "run" if name.starts_with("images_") => text.contains("run.images_{"),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()
                 .any(|k| text.contains(&format!("\"{k}\""))),
         };
-        assert!(said, "{key}");
+        assert!(used, "{key}");
     }
 }

@@ -1,4 +1,4 @@
-//! `render`: it makes report, figures and sums again from results.json, without training.
+//! `render`: report, figures and sums again from results.json, without training.
 
 use std::fs;
 
@@ -110,16 +110,16 @@ fn other_files_in_the_folder_are_not_removed() {
 }
 
 #[test]
-fn a_folder_of_templates_replaces_those_that_it_has() {
+fn a_folder_of_templates_replaces_built_in_ones() {
     let bundle = copy();
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
-    fs::write(templates.join("report.md.j2"), "{{ title }}: {{ models|length }} models\n").unwrap();
+    fs::write(templates.join("page.md.j2"), "{{ title }}: {{ sections|length }} sections\n").unwrap();
     let argument = ["--templates", templates.to_str().unwrap()];
     bundle.run("render", &argument).exits(0);
-    assert_eq!(bundle.text("report.md"), "Tiny study: 2 models\n");
+    assert_eq!(bundle.text("report.md"), "Tiny study: 8 sections\n");
     bundle.run("verify", &["--upto", "files"]).exits(0);
-    // `verify` does not have these templates, so it cannot check `render`.
+    // A verifier does not have these templates, so the bundle is not verified as a whole.
     let done = bundle.run("verify", &["--upto", "render"]).exits(2);
     assert!(done.out.contains("render    not checked"), "{}", done.out);
     bundle.run("render", &[]).exits(0);
@@ -128,21 +128,25 @@ fn a_folder_of_templates_replaces_those_that_it_has() {
     for broken in
         ["{{ title", "{% for m in models %}", "{{ no.such.value }}", "{% include 'nowhere' %}", "{{ title|nofilter }}"]
     {
-        fs::write(templates.join("report.md.j2"), broken).unwrap();
-        bundle.run("render", &argument).refused(&["report.md.j2"]);
+        fs::write(templates.join("page.md.j2"), broken).unwrap();
+        bundle.run("render", &argument).refused(&["page.md.j2"]);
         assert!(bundle.identity() == shared().0.identity(), "{broken}");
     }
-    bundle.run("render", &["--templates", "/nonexistent"]).refused(&["/nonexistent"]);
+    let none = templates.join("none");
+    bundle.run("render", &["--templates", none.to_str().unwrap()]).refused(&["templates/none", "not a folder"]);
+    // A file that no page uses would be ignored without a word.
+    fs::rename(templates.join("page.md.j2"), templates.join("report.md.j2")).unwrap();
+    bundle.run("render", &argument).refused(&["report.md.j2", "page.md.j2, blocks.md.j2"]);
 }
 
 #[test]
-fn dump_context_prints_what_templates_receive() {
+fn what_templates_receive_can_be_printed() {
     let bundle = copy();
     let done = bundle.run("render", &["--dump-context"]).exits(0);
     assert!(bundle.identity() == shared().0.identity(), "nothing is rendered");
     let context: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(context["title"], "Tiny study");
-    // docs/templates.md lists exactly these keys.
+    // docs/templates.md lists all of it, and nothing else.
     let docs = fs::read_to_string(root().join("docs/templates.md")).unwrap();
     let listed: Vec<&str> = docs.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
     let keys: Vec<&String> = context.as_object().unwrap().keys().collect();
@@ -150,9 +154,11 @@ fn dump_context_prints_what_templates_receive() {
     // A template prints the same values.
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
-    fs::write(templates.join("report.md.j2"), "{{ sections[0].runs[0].accuracy }}").unwrap();
+    fs::write(templates.join("page.md.j2"), "{{ summary.blocks[1].groups[0].rows[0].cells[8][0].text }}").unwrap();
     bundle.run("render", &["--templates", templates.to_str().unwrap()]).exits(0);
-    assert_eq!(bundle.text("report.md"), context["sections"][0]["runs"][0]["accuracy"].as_str().unwrap());
+    let accuracy = context["summary"]["blocks"][1]["groups"][0]["rows"][0]["cells"][8][0]["text"].as_str().unwrap();
+    assert!(accuracy.ends_with(" %"), "{accuracy}");
+    assert_eq!(bundle.text("report.md"), accuracy);
 }
 
 #[test]

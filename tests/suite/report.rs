@@ -1,4 +1,4 @@
-//! What a report must contain in both forms, however it is worded: every count, accuracy, verdict and conclusion.
+//! What a report must contain, whatever its words: every count, accuracy, verdict and conclusion, in both formats.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use mnist_report::results::Results;
 
 use crate::support::*;
 
-/// Text without tags, with no-break spaces as plain ones.
+/// Text as it is read: with plain spaces and without tags.
 fn read(text: &str) -> String {
     let untied = ["\u{a0}", "\u{202f}", "\u{2009}", "&nbsp;", "&#160;"]
         .iter()
@@ -25,7 +25,7 @@ fn read(text: &str) -> String {
 }
 
 #[test]
-fn numbers_and_names_of_every_model_and_run_are_in_both_forms() {
+fn numbers_and_names_of_every_model_and_run_are_in_both_formats() {
     let (bundle, _) = shared();
     let results = Results::from_json(&bundle.text("results.json")).unwrap();
     for name in ["report.md", "report.html"] {
@@ -69,7 +69,7 @@ fn numbers_and_names_of_every_model_and_run_are_in_both_forms() {
 }
 
 #[test]
-fn claims_have_a_verdict_and_conclusions_a_sentence() {
+fn claims_have_their_verdict_and_conclusions_their_sentence() {
     let (bundle, _) = shared();
     let accuracy = Results::from_json(&bundle.text("results.json")).unwrap().runs["small"].accuracy();
     for name in ["report.md", "report.html"] {
@@ -82,12 +82,12 @@ fn claims_have_a_verdict_and_conclusions_a_sentence() {
         }
         let sentence = format!("Yes, it gets {:.2} % right.", 100.0 * accuracy);
         assert!(text.contains("Does the network learn?") && text.contains(&sentence), "{name}: {sentence}");
-        assert!(!text.contains("is chance."), "only the outcome is printed");
+        assert!(!text.contains("is chance."), "the other outcomes are not in the report");
     }
 }
 
 #[test]
-fn statistics_are_in_both_forms() {
+fn statistics_are_in_both_formats() {
     let (bundle, _) = shared();
     let results = Results::from_json(&bundle.text("results.json")).unwrap();
     let pair = &results.comparisons["norm"].pairs[0];
@@ -106,10 +106,10 @@ fn statistics_are_in_both_forms() {
         for words in [
             "(over 10,000 test images)",
             "With against early stop",
-            "Held-out accuracy",
+            "Validation accuracy",
             "one seed: none",
             "McNemar",
-            "surest",
+            "highest confidence",
         ] {
             assert!(text.contains(words), "{name} has no `{words}`");
         }
@@ -119,7 +119,7 @@ fn statistics_are_in_both_forms() {
 }
 
 #[test]
-fn values_of_one_seed_name_it() {
+fn results_of_the_first_seed_name_the_seed() {
     let (bundle, _) = shared();
     let pages = [bundle.text("report.md"), read(&bundle.text("report.html"))];
     for page in pages {
@@ -142,14 +142,13 @@ fn values_of_one_seed_name_it() {
 }
 
 #[test]
-fn the_notes_loss_is_shown_where_the_study_uses_it() {
-    let asked =
-        built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.batch_mean_loss < 1")]);
+fn the_batch_mean_loss_is_shown_only_if_the_study_refers_to_it() {
+    let asked = built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")]);
     for name in ["report.md", "report.html"] {
         let (page, plain) = (asked.text(name), shared().0.text(name));
-        // Its definition, and a column in each table of results.
-        assert_eq!(read(&page).matches("Notes’ loss").count(), 3, "{name}");
-        assert!(!plain.to_lowercase().contains("notes"), "{name}: these claims are of no notes");
+        // The measure with its meaning, and a column in each table of results.
+        assert_eq!(read(&page).matches("Batch-mean loss").count(), 3, "{name}");
+        assert!(!plain.to_lowercase().contains("notes"), "{name}: these claims quote no notes");
     }
 }
 
@@ -189,7 +188,7 @@ fn ids_in_the_page_are_unique_and_links_lead_somewhere() {
 }
 
 #[test]
-fn a_studys_texts_are_escaped_in_the_page_and_in_every_figure() {
+fn words_of_a_study_are_never_markup_in_the_page_or_a_figure() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, worded("<script>alert(1)</script> & \"quoted\" {{ 7*7 }} ]]>")).unwrap();
@@ -205,7 +204,7 @@ fn a_studys_texts_are_escaped_in_the_page_and_in_every_figure() {
 }
 
 #[test]
-fn the_losses_of_a_single_epoch_are_one_sentence() {
+fn the_losses_of_a_single_epoch_are_given_once() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, worded("plain")).unwrap();

@@ -22,9 +22,6 @@ use crate::results::{Results, RunResult};
 use crate::study::Study;
 
 /// Builds a study's report. Sections are built in their order, since that numbers tables and figures.
-///
-/// # Errors
-/// A phrase that is missing, or a figure that cannot be drawn.
 pub fn document(
     study: &Study,
     results: &Results,
