@@ -33,7 +33,7 @@ pub(super) fn check(claim: &Claim) -> Result<(), String> {
 }
 
 /// The verdict on a claim, and the measured value as the report prints it.
-pub fn compare(claim: &Claim, measured: Option<&Value>) -> (Verdict, String) {
+pub(super) fn compare(claim: &Claim, measured: Option<&Value>) -> (Verdict, String) {
     let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else {
         return (Verdict::NotMeasured, String::new());
     };

@@ -21,7 +21,7 @@ const QUICK: &str = "reports/quick.yaml";
 ///
 /// # Errors
 /// What stopped the build.
-pub fn run(options: &Build) -> Result<ExitCode> {
+pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().unwrap_or_else(|| default_study(options.device));
     let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);
     let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;

@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 ///
 /// # Errors
 /// Standard output that cannot be written.
-pub fn run(options: &Completions) -> Result<ExitCode> {
+pub(super) fn run(options: &Completions) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "mnist-report", &mut script);
     super::print(&String::from_utf8_lossy(&script))?;

@@ -12,7 +12,7 @@ use crate::text::error_chain;
 ///
 /// # Errors
 /// Standard output that cannot be written.
-pub fn run(options: &Data) -> Result<ExitCode> {
+pub(super) fn run(options: &Data) -> Result<ExitCode> {
     let dir = options.dir.clone().unwrap_or_else(|| paths::of_repository("data/mnist"));
     let (mut text, mut code) = (String::new(), ExitCode::Success);
     for state in find(&dir) {

@@ -9,7 +9,7 @@ use crate::text::numbers::{count, duration, fixed, percent};
 use crate::training::Progress;
 
 /// Shows a build's progress; the bar only if standard error is a terminal.
-pub struct Terminal {
+pub(super) struct Terminal {
     quiet: bool,
     bar: ProgressBar,
     /// What the last epoch gave.
@@ -18,7 +18,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// A terminal that prints nothing if `quiet`.
-    pub fn new(quiet: bool) -> Self {
+    pub(super) fn new(quiet: bool) -> Self {
         Self { quiet, bar: ProgressBar::hidden(), last: String::new() }
     }
 }

@@ -17,7 +17,7 @@ use crate::text::numbers::{count, fixed, shape};
 ///
 /// # Errors
 /// A study that cannot be used, or a model that it does not have.
-pub fn run(options: &Summary) -> Result<ExitCode> {
+pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));
     let (_, mut plan) = claims::load_study(&file)?;
     if let Some(name) = &options.model {

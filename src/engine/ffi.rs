@@ -25,13 +25,13 @@ unsafe extern "C" {
 }
 
 /// The version of libtorch that the program was built for, such as 2.11.0.
-pub fn torch_version() -> String {
+pub(super) fn torch_version() -> String {
     // SAFETY: returns a string literal.
     unsafe { CStr::from_ptr(mr_torch_version()) }.to_string_lossy().into_owned()
 }
 
 /// Makes malloc keep freed memory for the next step instead of returning it to the system.
-pub fn keep_freed_memory() {
+pub(super) fn keep_freed_memory() {
     // SAFETY: sets three parameters of malloc, which is allowed at any time.
     unsafe { mr_keep_freed_memory() }
 }
@@ -40,7 +40,7 @@ pub fn keep_freed_memory() {
 ///
 /// # Errors
 /// The library cannot be loaded.
-pub fn load_cuda() -> Result<(), Error> {
+pub(super) fn load_cuda() -> Result<(), Error> {
     // SAFETY: no arguments.
     unsafe { outcome(mr_load_cuda()) }
 }
@@ -50,23 +50,23 @@ pub fn load_cuda() -> Result<(), Error> {
 ///
 /// # Errors
 /// CUDA cannot create or select the stream.
-pub fn use_own_stream(device: usize) -> Result<(), Error> {
+pub(super) fn use_own_stream(device: usize) -> Result<(), Error> {
     // SAFETY: a plain value; the shim catches C++ exceptions.
     unsafe { outcome(mr_use_own_stream(device as c_int)) }
 }
 
 /// Recorded GPU work that is launched again as one unit (`torch.cuda.CUDAGraph`).
-pub struct Graph(NonNull<c_void>);
+pub(super) struct Graph(NonNull<c_void>);
 
 /// A recording that has begun and not yet ended.
-pub struct Recording(NonNull<c_void>);
+pub(super) struct Recording(NonNull<c_void>);
 
 impl Graph {
     /// From now on, records what this thread and its backward passes launch, without executing it.
     ///
     /// # Errors
     /// libtorch has no CUDA graphs, or cannot begin to record.
-    pub fn begin(device: usize) -> Result<Recording, Error> {
+    pub(super) fn begin(device: usize) -> Result<Recording, Error> {
         let mut graph = std::ptr::null_mut();
         // SAFETY: `graph` can be written to; the shim catches C++ exceptions.
         unsafe { outcome(mr_graph_begin(device as c_int, &raw mut graph)) }?;
@@ -77,7 +77,7 @@ impl Graph {
     ///
     /// # Errors
     /// CUDA cannot launch the graph.
-    pub fn replay(&mut self) -> Result<(), Error> {
+    pub(super) fn replay(&mut self) -> Result<(), Error> {
         // SAFETY: the pointer is a graph until it is dropped.
         unsafe { outcome(mr_graph_replay(self.0.as_ptr())) }
     }
@@ -89,7 +89,7 @@ impl Recording {
     /// # Errors
     /// The recorded work did something that cannot be recorded. The graph is then never freed, because libtorch 2.11 keeps
     /// asking it which memory it owns.
-    pub fn end(self) -> Result<Graph, Error> {
+    pub(super) fn end(self) -> Result<Graph, Error> {
         // SAFETY: the pointer comes from `begin` and the graph is not freed yet.
         unsafe { outcome(mr_graph_end(self.0.as_ptr())) }.map(|()| Graph(self.0))
     }
@@ -115,7 +115,7 @@ unsafe fn outcome(message: *const c_char) -> Result<(), Error> {
 }
 
 /// Sets libtorch's number of threads and its deterministic algorithms. Returns false if libtorch refused.
-pub fn configure(threads: usize, tf32: bool) -> bool {
+pub(super) fn configure(threads: usize, tf32: bool) -> bool {
     // SAFETY: plain values; the shim catches C++ exceptions.
     unsafe { mr_configure(threads as c_int, tf32) }
 }
@@ -128,31 +128,31 @@ fn text(fill: impl FnOnce(*mut c_char, usize)) -> String {
 }
 
 /// The instruction set of libtorch's CPU kernels, such as `AVX2`.
-pub fn cpu_capability() -> String {
+pub(super) fn cpu_capability() -> String {
     // SAFETY: see `text`.
     text(|buffer, size| unsafe { mr_cpu_capability(buffer, size) })
 }
 
 /// cuDNN's version number: 91900 is 9.19.0, and 0 means no CUDA.
-pub fn cudnn_version() -> i64 {
+pub(super) fn cudnn_version() -> i64 {
     // SAFETY: no arguments; the shim catches C++ exceptions.
     unsafe { mr_cudnn_version() }
 }
 
 /// The version of the CUDA runtime: 13000 is 13.0, and 0 means no CUDA.
-pub fn cuda_version() -> i32 {
+pub(super) fn cuda_version() -> i32 {
     // SAFETY: no arguments.
     unsafe { mr_cuda_version() }
 }
 
 /// A GPU's name; empty if CUDA does not give it.
-pub fn gpu_name(device: usize) -> String {
+pub(super) fn gpu_name(device: usize) -> String {
     // SAFETY: see `text`.
     text(|buffer, size| unsafe { mr_gpu_name(device as c_int, buffer, size) })
 }
 
 /// Sets an environment variable that libtorch reads at its first use.
-pub fn set_env(name: &str, value: &str) {
+pub(super) fn set_env(name: &str, value: &str) {
     // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads (progress
     // bars) start later.
     unsafe { std::env::set_var(name, value) }

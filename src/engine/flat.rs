@@ -16,7 +16,7 @@ pub(super) struct Flat {
 
 impl Flat {
     /// Zeros of the given sizes.
-    pub fn zeros(sizes: &[Vec<i64>], device: Device) -> Self {
+    pub(super) fn zeros(sizes: &[Vec<i64>], device: Device) -> Self {
         let starts: Vec<usize> = sizes
             .iter()
             .scan(0, |end, size| {
@@ -35,12 +35,12 @@ impl Flat {
     }
 
     /// Zeros of the same sizes at the same offsets.
-    pub fn zeros_like(&self) -> Self {
+    pub(super) fn zeros_like(&self) -> Self {
         Self::zeros(&self.parts.iter().map(Tensor::size).collect::<Vec<_>>(), self.all.device())
     }
 
     /// Copies tensors of the parts' sizes into one `[n]`, each at its part's offset, with zeros between them.
-    pub fn join(&self, tensors: &[Tensor]) -> Tensor {
+    pub(super) fn join(&self, tensors: &[Tensor]) -> Tensor {
         let padding = Tensor::zeros([ALIGNMENT as i64], (Kind::Float, self.all.device()));
         let mut pieces = Vec::with_capacity(2 * tensors.len());
         for tensor in tensors {

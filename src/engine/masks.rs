@@ -66,7 +66,7 @@ pub(super) struct Masks {
 
 impl Masks {
     /// The masks of one seed of a run.
-    pub fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
+    pub(super) fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
         let dropout = |layer: &crate::model::Layer| match &layer.kind {
             LayerKind::Dropout(c) if plan.dropout && c.p > 0.0 => {
                 Some(DropoutLayer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
@@ -83,7 +83,7 @@ impl Masks {
 
     /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a
     /// mask `[values]`. Layers with `p` 0 have none.
-    pub fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
+    pub(super) fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
         if let Some(block) = self.block {
             let is_ready = self.ready.as_ref().is_some_and(|(first, _)| (*first..first + block).contains(&step));
             if !is_ready && !self.streams.layers.is_empty() {
@@ -102,7 +102,7 @@ impl Masks {
     }
 
     /// Tensors of zeros with the sizes of a full batch's masks, by layer name.
-    pub fn zeros(&self) -> Vec<(String, Tensor)> {
+    pub(super) fn zeros(&self) -> Vec<(String, Tensor)> {
         let zeros = |layer: &DropoutLayer| {
             let values = self.streams.batch_size * layer.values;
             (layer.name.clone(), Tensor::zeros([values as i64], (Kind::Float, self.device)))

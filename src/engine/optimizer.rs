@@ -11,7 +11,7 @@ use crate::study::Optimizer;
 
 /// An optimizer with its state. On a GPU, each operator costs the time to launch it, so there each operator updates all
 /// parameters at once.
-pub struct UpdateRule {
+pub(super) struct UpdateRule {
     rule: Optimizer,
     /// One list for each name of `state_names`, each with one tensor per parameter.
     state: Vec<Flat>,
@@ -19,13 +19,13 @@ pub struct UpdateRule {
 
 impl UpdateRule {
     /// An optimizer before its first step: all state is zero, as in PyTorch.
-    pub fn new(rule: &Optimizer, parameters: &Flat) -> Self {
+    pub(super) fn new(rule: &Optimizer, parameters: &Flat) -> Self {
         let state = Self::state_names(rule).iter().map(|_| parameters.zeros_like()).collect();
         Self { rule: rule.clone(), state }
     }
 
     /// The names of the state tensors in PyTorch's `state_dict`.
-    pub fn state_names(rule: &Optimizer) -> &'static [&'static str] {
+    pub(super) fn state_names(rule: &Optimizer) -> &'static [&'static str] {
         match rule {
             Optimizer::Sgd(c) if c.momentum == 0.0 => &[],
             Optimizer::Sgd(_) => &["momentum_buffer"],
@@ -35,23 +35,23 @@ impl UpdateRule {
     }
 
     /// The state tensors by name: one list per name, one tensor per parameter.
-    pub fn state(&self) -> impl Iterator<Item = (&'static str, &[Tensor])> {
+    pub(super) fn state(&self) -> impl Iterator<Item = (&'static str, &[Tensor])> {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter().map(|list| &list.parts[..]))
     }
 
     /// The same as `state`, mutable.
-    pub fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [Tensor])> {
+    pub(super) fn state_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut [Tensor])> {
         Self::state_names(&self.rule).iter().copied().zip(self.state.iter_mut().map(|list| &mut list.parts[..]))
     }
 
     /// All state tensors that a step changes.
-    pub fn all(&self) -> impl Iterator<Item = &Tensor> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Tensor> {
         self.state.iter().map(|list| &list.all)
     }
 
     /// The numbers that change from step to step, for `step`'s `factors`, given the learning rate and the step's number `t`,
     /// counted from 1. Their count depends on the rule alone.
-    pub fn factors(rule: &Optimizer, lr: f64, t: u64) -> Vec<f32> {
+    pub(super) fn factors(rule: &Optimizer, lr: f64, t: u64) -> Vec<f32> {
         // Kingma and Ba 2015, algorithm 1: the step size, and the square root of the second moment's bias correction.
         let adam = |betas: [f64; 2]| {
             let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t as f64));
@@ -65,7 +65,7 @@ impl UpdateRule {
     }
 
     /// Updates the parameters from their gradients. `first` means the first step of the training.
-    pub fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
+    pub(super) fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         // A guard switches gradients on again even if an operator panics here, because training may continue after that.
         let _guard = tch::no_grad_guard();
         if parameters.all.device() == tch::Device::Cpu && kernels::vectors().is_some() {

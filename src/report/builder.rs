@@ -14,7 +14,7 @@ use crate::results::{Results, RunResult};
 use crate::study::{self, Study};
 
 /// Builds the parts of one report. Tables and figures are numbered in the order in which they are built.
-pub struct Builder<'a> {
+pub(super) struct Builder<'a> {
     pub study: &'a Study,
     pub results: &'a Results,
     pub provenance: &'a Provenance<'a>,
@@ -28,7 +28,7 @@ pub struct Builder<'a> {
 }
 
 /// The columns of a table whose rows are made from values of type `R`.
-pub struct Columns<'a, R>(Vec<Column<'a, R>>);
+pub(super) struct Columns<'a, R>(Vec<Column<'a, R>>);
 
 /// A column: its heading (a key of `columns` in the catalogue), its kind, and a row's cell.
 struct Column<'a, R> {
@@ -40,32 +40,37 @@ struct Column<'a, R> {
 type PrintCell<'a, R> = dyn Fn(&R) -> Result<RichText> + 'a;
 
 impl<'a, R> Columns<'a, R> {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Vec::new())
     }
 
     /// Adds a column.
     #[must_use]
-    pub fn column(mut self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> Result<RichText> + 'a) -> Self {
+    pub(super) fn column(
+        mut self,
+        key: &'static str,
+        kind: ColumnKind,
+        cell: impl Fn(&R) -> Result<RichText> + 'a,
+    ) -> Self {
         self.0.push(Column { key, kind, cell: Box::new(cell) });
         self
     }
 
     /// Adds a column whose cells need no phrase.
     #[must_use]
-    pub fn plain(self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> String + 'a) -> Self {
+    pub(super) fn plain(self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> String + 'a) -> Self {
         self.column(key, kind, move |row| Ok(cell(row).into()))
     }
 
     /// Keeps the last column only where a condition holds.
     #[must_use]
-    pub fn when(mut self, condition: bool) -> Self {
+    pub(super) fn when(mut self, condition: bool) -> Self {
         self.0.truncate(if condition { self.0.len() } else { self.0.len().saturating_sub(1) });
         self
     }
 
     /// The cells of a row.
-    pub fn cells(&self, row: &R) -> Result<Vec<RichText>> {
+    pub(super) fn cells(&self, row: &R) -> Result<Vec<RichText>> {
         self.0.iter().map(|column| (column.cell)(row)).collect()
     }
 
@@ -79,7 +84,7 @@ impl<'a, R> Columns<'a, R> {
 }
 
 impl<'a> Builder<'a> {
-    pub fn new(
+    pub(super) fn new(
         study: &'a Study,
         results: &'a Results,
         provenance: &'a Provenance<'a>,
@@ -102,7 +107,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A section of the outline.
-    pub fn section(&self, id: impl Into<String>, blocks: Vec<Block>) -> ReportSection {
+    pub(super) fn section(&self, id: impl Into<String>, blocks: Vec<Block>) -> ReportSection {
         let id = id.into();
         let place = self.outline.iter().position(|(other, _)| *other == id);
         let heading = place.map(|i| self.outline[i].1.clone()).unwrap_or_default();
@@ -110,18 +115,18 @@ impl<'a> Builder<'a> {
     }
 
     /// A section's number as a link to an anchor in it.
-    pub fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
+    pub(super) fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
         let n = self.outline.iter().position(|(other, _)| other == id).map(|i| i + 1);
         self.reference("reference.section", n.unwrap_or_default(), anchor.to_owned())
     }
 
     /// A table's number as a link.
-    pub fn table_link(&self, table: &TableBlock) -> Result<Value> {
+    pub(super) fn table_link(&self, table: &TableBlock) -> Result<Value> {
         self.reference("reference.table", table.number, format!("table-{}", table.number))
     }
 
     /// A figure's number as a link.
-    pub fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
+    pub(super) fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
         self.reference("reference.figure", figure.number, figure.id())
     }
 
@@ -130,17 +135,17 @@ impl<'a> Builder<'a> {
     }
 
     /// A phrase with its markup.
-    pub fn text(&self, key: &str, values: Value) -> Result<RichText> {
+    pub(super) fn text(&self, key: &str, values: Value) -> Result<RichText> {
         self.lang.text(key, values)
     }
 
     /// A phrase without values.
-    pub fn phrase(&self, key: &str) -> Result<RichText> {
+    pub(super) fn phrase(&self, key: &str) -> Result<RichText> {
         self.lang.text(key, ().into())
     }
 
     /// A verdict or finding as a badge, by its key of `verdict` in the catalogue.
-    pub fn badge(&self, word: &str) -> Result<RichText> {
+    pub(super) fn badge(&self, word: &str) -> Result<RichText> {
         let style = match word {
             "matches" | "supported" => InlineStyle::Agrees,
             "differs" | "refuted" => InlineStyle::Opposes,
@@ -150,7 +155,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table, a row for each of `rows`.
-    pub fn table<R>(
+    pub(super) fn table<R>(
         &self,
         caption: RichText,
         columns: &Columns<R>,
@@ -160,7 +165,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table whose rows are grouped: (the group's heading, its rows). `group_heading` says what groups are.
-    pub fn grouped_table<R>(
+    pub(super) fn grouped_table<R>(
         &self,
         caption: RichText,
         group_heading: RichText,
@@ -174,7 +179,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A numbered table of finished cells.
-    pub fn numbered_table(
+    pub(super) fn numbered_table(
         &self,
         caption: RichText,
         columns: Vec<TableColumn>,
@@ -195,12 +200,12 @@ impl<'a> Builder<'a> {
     }
 
     /// A column's heading, by its key of `columns` in the catalogue.
-    pub fn heading(&self, key: &str) -> Result<RichText> {
+    pub(super) fn heading(&self, key: &str) -> Result<RichText> {
         self.phrase(&format!("columns.{key}"))
     }
 
     /// A drawing with its number.
-    pub fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
+    pub(super) fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
         let number = next(&self.figures);
         let Drawing { name, caption, description, svg } = drawing;
         let label = self.lang.say("page.figure", context! { n => number })?;
@@ -208,38 +213,38 @@ impl<'a> Builder<'a> {
     }
 
     /// A model's title; its name where the study gives none.
-    pub fn model_title(&self, name: &'a str) -> &'a str {
+    pub(super) fn model_title(&self, name: &'a str) -> &'a str {
         self.study.models.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
     /// A run's title; its name where the study gives none.
-    pub fn run_title(&self, name: &'a str) -> &'a str {
+    pub(super) fn run_title(&self, name: &'a str) -> &'a str {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
     /// A model's name as a link to its parameters.
-    pub fn model_link(&self, model: &str) -> RichText {
+    pub(super) fn model_link(&self, model: &str) -> RichText {
         RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
     }
 
     /// Whether any run of the sections on training has a property.
-    pub fn any_run(&self, has: impl Fn(&RunResult) -> bool) -> bool {
+    pub(super) fn any_run(&self, has: impl Fn(&RunResult) -> bool) -> bool {
         self.training.iter().flat_map(|s| &s.runs).filter_map(|name| self.results.runs.get(name)).any(has)
     }
 
     /// Whether any run of the sections on training has several seeds.
-    pub fn several_seeds(&self) -> bool {
+    pub(super) fn several_seeds(&self) -> bool {
         self.any_run(|run| run.seeds.len() > 1)
     }
 }
 
 /// The anchor of a section on training, counted from 1.
-pub fn training_id(number: usize) -> String {
+pub(super) fn training_id(number: usize) -> String {
     format!("training-{number}")
 }
 
 /// Whether a run evaluates its training images as it does its test images.
-pub fn evaluates_training(run: &RunResult) -> bool {
+pub(super) fn evaluates_training(run: &RunResult) -> bool {
     run.seeds[0].epochs.last().is_some_and(|e| e.train_eval.is_some())
 }
 

@@ -95,7 +95,7 @@ impl Block {
 }
 
 /// A text's lines that are not blank.
-pub fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
+pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
     text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().into())
 }
 

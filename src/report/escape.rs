@@ -1,7 +1,7 @@
 //! How text is escaped in Markdown, in CSS, and where its lines may break.
 
 /// Text that Markdown shows as it stands, in a paragraph or a table's cell.
-pub fn markdown(text: &str) -> String {
+pub(super) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     // At the start of a line, a dash, a plus, or a number with a dot would begin a list.
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -29,7 +29,7 @@ pub fn markdown(text: &str) -> String {
 }
 
 /// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
-pub fn code_span(text: &str) -> String {
+pub(super) fn code_span(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -37,17 +37,17 @@ pub fn code_span(text: &str) -> String {
 }
 
 /// Text as a string of CSS, without its quotes: everything but letters and digits is escaped (CSS Syntax 3, 4.3.7).
-pub fn css_string(text: &str) -> String {
+pub(super) fn css_string(text: &str) -> String {
     text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
 }
 
 /// Text in which a number stays on the line of its percent sign.
-pub fn tied(text: &str) -> String {
+pub(super) fn tied(text: &str) -> String {
     text.replace(" %", "\u{a0}%")
 }
 
 /// A number with a remark in brackets: lines break only before the brackets, and after a comma inside them.
-pub fn unbroken(text: &str) -> String {
+pub(super) fn unbroken(text: &str) -> String {
     text.replace(' ', "\u{a0}").replace("\u{a0}(", " (").replace(",\u{a0}", ", ")
 }
 

@@ -47,7 +47,7 @@ impl InlineStyle {
 
 /// A piece of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Inline {
+pub(super) struct Inline {
     pub text: String,
     pub style: InlineStyle,
     /// The id of the place in the report that the piece links to; empty for none.

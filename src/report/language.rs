@@ -61,7 +61,7 @@ impl Language {
 }
 
 /// The catalogue's file in templates/.
-pub fn catalogue_name(lang: Lang) -> &'static str {
+pub(super) fn catalogue_name(lang: Lang) -> &'static str {
     match lang {
         Lang::En => "en.yaml",
         Lang::Uk => "uk.yaml",

@@ -49,7 +49,7 @@ pub fn misclassified(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misclassifie
 }
 
 /// The test images that a study's sections show: each run's first seed's, and each comparison's first pair's.
-pub fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
+pub(super) fn shown(study: &Study, results: &Results) -> BTreeSet<usize> {
     let mut shown = BTreeSet::new();
     for section in &study.sections {
         if section.show.contains(&Show::Misclassified) {
@@ -96,7 +96,7 @@ fn png(pixels: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a text can be an image: pages embed it unescaped.
-pub fn is_base64(text: &str) -> bool {
+pub(super) fn is_base64(text: &str) -> bool {
     (1..=MAX_BASE64).contains(&text.len()) && STANDARD.decode(text).is_ok()
 }
 

@@ -1,7 +1,7 @@
 //! serde's error messages, translated for somebody who writes YAML, not Rust.
 
 /// Translates one of serde's messages.
-pub fn plain(message: &str) -> String {
+pub(super) fn plain(message: &str) -> String {
     let mut message =
         message.replace("invalid type: unit value", "invalid type: nothing").replace("unknown variant", "unknown word");
     if let Some((found, expected)) = message.rsplit_once(", expected ") {

@@ -5,7 +5,8 @@ mod error;
 pub mod evidence;
 mod inputs;
 mod run;
-pub mod sources;
+#[cfg(test)]
+mod sources;
 mod trace;
 
 pub use cache::RunCache;

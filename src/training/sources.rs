@@ -2,7 +2,7 @@
 //! changing a template, a sentence or the command line does not retrain, changing the arithmetic does.
 
 /// Files and folders, relative to the repository.
-pub const COMPUTING: &[&str] = &[
+pub(crate) const COMPUTING: &[&str] = &[
     "Cargo.lock",
     "src/dataset",
     "src/engine",
@@ -18,6 +18,6 @@ pub const COMPUTING: &[&str] = &[
 ];
 
 /// Whether a file, relative to the repository, decides the outcome of a training.
-pub fn computes(file: &str) -> bool {
+pub(crate) fn computes(file: &str) -> bool {
     COMPUTING.iter().any(|part| file == *part || file.strip_prefix(part).is_some_and(|rest| rest.starts_with('/')))
 }

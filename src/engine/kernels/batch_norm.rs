@@ -5,7 +5,7 @@ use super::{Shape, for_each_job, vectorised};
 
 /// Statistics of each channel over a batch.
 #[derive(Clone, Debug)]
-pub struct Moments {
+pub(crate) struct Moments {
     pub mean: Vec<f32>,
     /// 1 / sqrt(variance + eps), with the biased variance.
     pub inverse: Vec<f32>,
@@ -15,7 +15,7 @@ pub struct Moments {
 
 /// Batch normalisation of `[images, h, w, c]`.
 #[derive(Clone, Copy, Debug)]
-pub struct BatchNorm {
+pub(crate) struct BatchNorm {
     pub shape: Shape,
     pub eps: f64,
     /// Whether a ReLU follows.
@@ -24,7 +24,7 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// Computes the moments of a batch `x`.
-    pub fn moments(self, x: &[f32]) -> Moments {
+    pub(crate) fn moments(self, x: &[f32]) -> Moments {
         let c = self.shape.channels;
         // For each image: the mean of each channel, then the sum of squared deviations from that mean.
         let mut per_image = vec![0.0; x.len() / self.shape.len() * 2 * c];
@@ -50,7 +50,7 @@ impl BatchNorm {
     }
 
     /// Computes `y = (x - mean) * inverse * weight + bias`, followed by ReLU if `relu`.
-    pub fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
         let scale: Vec<f32> = weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect();
         let jobs = x.chunks_exact(self.shape.len()).zip(y.chunks_exact_mut(self.shape.len()));
         let count = jobs.len();
@@ -59,7 +59,7 @@ impl BatchNorm {
 
     /// Computes the gradients of `x`, `weight` and `bias` from `gradient`, the gradient of `y`.
     #[allow(clippy::too_many_arguments)] // the inputs of the forward pass, and their gradients
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         x: &[f32],
         y: &[f32],

@@ -4,7 +4,7 @@ use super::{LANES, Lane, PARTS, Shape, for_each_job, images_per_part, lane, vect
 
 /// A convolution `[images, h, w, 1] -> [images, h', w', k]`, as PyTorch's `conv2d`.
 #[derive(Clone, Copy, Debug)]
-pub struct Direct {
+pub(crate) struct Direct {
     pub input: Shape,
     pub outputs: usize,
     pub kernel: usize,
@@ -14,7 +14,7 @@ pub struct Direct {
 
 impl Direct {
     /// The shape of one image's output.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         let side = |n: usize| (n + 2 * self.padding - self.kernel) / self.stride + 1;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
     }
@@ -30,7 +30,7 @@ impl Direct {
     }
 
     /// Computes `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, 1, kernel, kernel]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
         // One row of output channels for the bias, then one for each tap.
         let mut rows = vec![0.0; (self.taps() + 1) * filled];
@@ -53,7 +53,7 @@ impl Direct {
     }
 
     /// Computes the gradients of `weight` and `bias` from `gradient`, the gradient of `y`.
-    pub fn backward(self, x: &[f32], gradient: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
+    pub(crate) fn backward(self, x: &[f32], gradient: &[f32], dweight: &mut [f32], dbias: &mut [f32]) {
         let images = x.len() / self.input.len();
         let filled = self.outputs.next_multiple_of(LANES);
         let len = (self.taps() + 1) * filled;

@@ -7,7 +7,7 @@ use super::{LANES, Vectors, vectors};
 
 /// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     pub values: &'a [f32],
     /// Distance from a row to the next.
     pub row: usize,
@@ -20,7 +20,7 @@ pub struct Matrix<'a> {
 ///
 /// # Panics
 /// `n` is not a multiple of 16, or a slice is too short.
-pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.column);
     let mut row = 0;

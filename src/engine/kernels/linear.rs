@@ -11,19 +11,19 @@ const PIECE: usize = 128;
 
 /// A layer `[images, inputs] -> [images, outputs]`; `inputs` is a multiple of 16.
 #[derive(Clone, Copy, Debug)]
-pub struct Linear {
+pub(crate) struct Linear {
     pub inputs: usize,
     pub outputs: usize,
 }
 
 impl Linear {
     /// Whether the kernel supports these sizes.
-    pub fn fits(self) -> bool {
+    pub(crate) fn fits(self) -> bool {
         self.inputs.is_multiple_of(LANES) && self.inputs > 0
     }
 
     /// Computes `y = x weightᵀ + bias`; `weight` is PyTorch's `[outputs, inputs]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
         let mut transposed = vec![0.0; self.inputs * filled];
         for_each_job(
@@ -62,7 +62,7 @@ impl Linear {
     }
 
     /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         x: &[f32],
         weight: &[f32],

@@ -16,12 +16,12 @@ mod winograd;
 
 use std::sync::{Mutex, OnceLock};
 
-pub use batch_norm::{BatchNorm, Moments};
-pub use direct::Direct;
-pub use linear::Linear;
-pub use pool::MaxPool;
-pub use update::{Adadelta, Adam, Sgd};
-pub use winograd::Winograd;
+pub(super) use batch_norm::{BatchNorm, Moments};
+pub(super) use direct::Direct;
+pub(super) use linear::Linear;
+pub(super) use pool::MaxPool;
+pub(super) use update::{Adadelta, Adam, Sgd};
+pub(super) use winograd::Winograd;
 
 /// Channels in a group. Kernels process channels in groups and pad their internal buffers to a multiple of this.
 const LANES: usize = 16;
@@ -31,7 +31,7 @@ const PARTS: usize = 8;
 
 /// Height, width and channels of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
@@ -39,7 +39,7 @@ pub struct Shape {
 
 impl Shape {
     /// Number of values of one image.
-    pub const fn len(self) -> usize {
+    pub(super) const fn len(self) -> usize {
         self.height * self.width * self.channels
     }
 
@@ -60,7 +60,7 @@ static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
 
 /// The instruction set to use: the widest that this CPU has, unless `choose` set another. `None` means that libtorch does
 /// everything, because the CPU has no AVX2 and FMA.
-pub fn vectors() -> Option<Vectors> {
+pub(super) fn vectors() -> Option<Vectors> {
     *VECTORS.get_or_init(|| {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
@@ -82,7 +82,7 @@ pub fn choose(vectors: Option<Vectors>) -> bool {
 
 /// Measures a typical convolution, in multiply-adds per second. Counts the multiply-adds of the direct algorithm, not the
 /// fewer ones of Winograd's.
-pub fn convolution_rate() -> f64 {
+pub(super) fn convolution_rate() -> f64 {
     const IMAGES: usize = 32;
     let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, outputs: 128, padding: 0 };
     let (x, weight) = (vec![1.0; IMAGES * conv.input.len()], vec![1.0; 128 * 64 * 9]);

@@ -5,7 +5,7 @@ use super::{Shape, for_each_job, vectorised};
 
 /// Max pooling `[images, h, w, c] -> [images, h / side, w / side, c]`.
 #[derive(Clone, Copy, Debug)]
-pub struct MaxPool {
+pub(crate) struct MaxPool {
     pub input: Shape,
     /// Side of the window; at most 15, so that a byte can hold a position in the window.
     pub side: usize,
@@ -13,12 +13,12 @@ pub struct MaxPool {
 
 impl MaxPool {
     /// The shape of one image's output.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         Shape { height: self.input.height / self.side, width: self.input.width / self.side, ..self.input }
     }
 
     /// Computes `y`. Returns the position of each maximum in its window, counted row by row.
-    pub fn forward(self, x: &[f32], y: &mut [f32]) -> Vec<u8> {
+    pub(crate) fn forward(self, x: &[f32], y: &mut [f32]) -> Vec<u8> {
         let mut positions = vec![0; y.len()];
         let out = self.output().len();
         let jobs = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(out)).zip(positions.chunks_exact_mut(out));
@@ -28,7 +28,7 @@ impl MaxPool {
     }
 
     /// Computes the gradient of `x` from `gradient`, the gradient of `y`, and the positions that `forward` returned.
-    pub fn backward(self, positions: &[u8], gradient: &[f32], dx: &mut [f32]) {
+    pub(crate) fn backward(self, positions: &[u8], gradient: &[f32], dx: &mut [f32]) {
         let out = self.output().len();
         let jobs =
             positions.chunks_exact(out).zip(gradient.chunks_exact(out)).zip(dx.chunks_exact_mut(self.input.len()));

@@ -7,7 +7,7 @@ const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug)]
-pub struct Sgd {
+pub(crate) struct Sgd {
     pub lr: f32,
     pub momentum: f32,
     /// 1 - dampening: the share of the gradient that is added to the momentum buffer.
@@ -20,7 +20,7 @@ pub struct Sgd {
 
 /// `torch.optim.Adam` and `AdamW`.
 #[derive(Clone, Copy, Debug)]
-pub struct Adam {
+pub(crate) struct Adam {
     /// Factor of the weights before the update: 1 - lr * weight_decay in AdamW, 1 in Adam.
     pub decay_factor: f32,
     pub weight_decay: f32,
@@ -36,7 +36,7 @@ pub struct Adam {
 
 /// `torch.optim.Adadelta`.
 #[derive(Clone, Copy, Debug)]
-pub struct Adadelta {
+pub(crate) struct Adadelta {
     pub lr: f32,
     pub rho: f32,
     /// 1 - rho, computed in f64 and rounded once.
@@ -47,7 +47,7 @@ pub struct Adadelta {
 
 impl Sgd {
     /// Updates parameters `p` with gradient `g`. `buffer` is the momentum buffer; it is empty if there is no momentum.
-    pub fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
         if buffer.is_empty() {
             let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK));
             let count = jobs.len();
@@ -61,7 +61,7 @@ impl Sgd {
 
 impl Adam {
     /// Updates parameters `p` with gradient `g`, and the moving averages of the gradient and of its square.
-    pub fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
         let jobs =
             p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(average.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
         let count = jobs.len();
@@ -71,7 +71,7 @@ impl Adam {
 
 impl Adadelta {
     /// Updates parameters `p` with gradient `g`, and the moving averages of the squared gradient and of the squared update.
-    pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
+    pub(crate) fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
         let count = jobs.len();
         for_each_job(jobs, count, || (), |(((p, g), square), delta), ()| adadelta(self, p, g, square, delta));

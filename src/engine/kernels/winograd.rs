@@ -18,7 +18,7 @@ const IN: usize = 6;
 
 /// A convolution `[images, h, w, c] -> [images, h', w', k]`, as PyTorch's `conv2d` with stride 1.
 #[derive(Clone, Copy, Debug)]
-pub struct Winograd {
+pub(crate) struct Winograd {
     pub input: Shape,
     pub outputs: usize,
     pub padding: usize,
@@ -38,7 +38,7 @@ struct Scratch {
 
 impl Winograd {
     /// The shape of one image's output.
-    pub fn output(self) -> Shape {
+    pub(crate) fn output(self) -> Shape {
         let side = |n: usize| n + 2 * self.padding - 2;
         Shape { height: side(self.input.height), width: side(self.input.width), channels: self.outputs }
     }
@@ -73,7 +73,7 @@ impl Winograd {
     }
 
     /// Computes `y = conv(x, weight) + bias`; `weight` is PyTorch's `[k, c, 3, 3]`.
-    pub fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+    pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let (input, output) = (self.padded(), self.padded_output());
         let [down, across] = self.tiles();
         let (tiles, transformed) = (down * across, self.weights(weight, false));
@@ -108,7 +108,7 @@ impl Winograd {
     }
 
     /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         x: &[f32],
         weight: &[f32],

@@ -6,7 +6,7 @@ use plotters::style::text_anchor::{HPos, VPos};
 use super::{Canvas, GRID, MUTED, Painted, SIZE, font, line, text};
 
 /// A vertical axis: values from `low` at the pixel `base` to `high` at the pixel `top`, between `left` and `right`.
-pub struct Axis {
+pub(super) struct Axis {
     pub low: f64,
     pub high: f64,
     pub left: i32,
@@ -17,23 +17,23 @@ pub struct Axis {
 
 impl Axis {
     /// A value's pixel.
-    pub fn y(&self, value: f64) -> i32 {
+    pub(super) fn y(&self, value: f64) -> i32 {
         let share = (value - self.low) / (self.high - self.low);
         self.base - (share * f64::from(self.base - self.top)).round() as i32
     }
 
     /// The middle of the i-th of some equal slots along the axis.
-    pub fn slot(&self, i: usize, slots: usize) -> i32 {
+    pub(super) fn slot(&self, i: usize, slots: usize) -> i32 {
         self.left + (self.right - self.left) * (2 * i as i32 + 1) / (2 * slots.max(1) as i32)
     }
 
     /// The pixel halfway between the ends.
-    pub fn middle(&self) -> i32 {
+    pub(super) fn middle(&self) -> i32 {
         (self.left + self.right) / 2
     }
 
     /// A line across at each tick, with its label to the left; the line at 0 is darker.
-    pub fn grid(&self, canvas: &Canvas, ticks: &[f64], label: impl Fn(f64) -> String) -> Painted {
+    pub(super) fn grid(&self, canvas: &Canvas, ticks: &[f64], label: impl Fn(f64) -> String) -> Painted {
         for tick in ticks {
             let y = self.y(*tick);
             let color = if *tick == 0.0 { MUTED } else { GRID };
@@ -45,7 +45,7 @@ impl Axis {
 }
 
 /// Round values between two ends that are at most 1 apart: at most `most` of them and one, at least `finest` apart.
-pub fn ticks(low: f64, high: f64, finest: f64, most: f64) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, finest: f64, most: f64) -> Vec<f64> {
     let steps = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2];
     let step = steps.into_iter().find(|s| *s >= finest && (high - low) / s <= most).unwrap_or(0.5);
     // A tick at an end is not lost to rounding.
@@ -54,7 +54,7 @@ pub fn ticks(low: f64, high: f64, finest: f64, most: f64) -> Vec<f64> {
 }
 
 /// A vertical bar between two pixels, with a short line at each end.
-pub fn error_bar(canvas: &Canvas, x: i32, (top, bottom): (i32, i32), color: RGBColor) -> Painted {
+pub(super) fn error_bar(canvas: &Canvas, x: i32, (top, bottom): (i32, i32), color: RGBColor) -> Painted {
     line(canvas, &[(x, top), (x, bottom)], color)?;
     line(canvas, &[(x - 4, top), (x + 4, top)], color)?;
     line(canvas, &[(x - 4, bottom), (x + 4, bottom)], color)

@@ -18,7 +18,7 @@ const TOP: i32 = 46;
 const HEIGHT: u32 = (TOP + EDGE + 58) as u32;
 
 /// The figure of one run's confusion matrix.
-pub fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Language) -> Result<Drawing> {
+pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Language) -> Result<Drawing> {
     let errors = |(row, column): (usize, usize)| if row == column { 0 } else { seed.confusion[row][column] };
     let cells = (0..CLASSES).flat_map(|row| (0..CLASSES).map(move |column| (row, column)));
     let (row, column) = cells.clone().fold((0, 1), |best, cell| if errors(cell) > errors(best) { cell } else { best });

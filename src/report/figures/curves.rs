@@ -89,7 +89,7 @@ struct Words {
 }
 
 /// The figure of some runs' losses: (title, run).
-pub fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Drawing> {
+pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Drawing> {
     let courses: Vec<Course> = runs.iter().map(|(title, run)| Course::of(title, run)).collect();
     let low = courses.iter().flat_map(Course::means).fold(f64::MAX, f64::min).max(LEAST);
     let high = courses.iter().map(Course::highest).fold(2.0 * LEAST, f64::max);

@@ -19,7 +19,7 @@ const LEFT: i32 = 62;
 const RIGHT: i32 = 16;
 
 /// What one panel shows: a comparison's title, its epochs as `results::by_epoch` gives them, and its margin.
-pub struct Gain<'a> {
+pub(crate) struct Gain<'a> {
     pub title: &'a str,
     pub epochs: Vec<(usize, f64, Option<Difference>)>,
     pub margin: Option<f64>,
@@ -42,7 +42,7 @@ impl Gain<'_> {
 }
 
 /// The figure of some comparisons.
-pub fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
+pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
     let titles = gains.iter().map(|g| g.title).collect::<Vec<_>>().join("; ");
     let banded = gains.iter().any(|g| g.epochs.iter().any(|e| e.2.is_some()));
     let key = if banded { "figures.gain.caption_band" } else { "figures.gain.caption" };

@@ -10,7 +10,7 @@ const IMAGE: i32 = 64;
 const ROW: i32 = IMAGE + 50;
 
 /// An image with two short lines below it.
-pub struct Tile<'a> {
+pub(crate) struct Tile<'a> {
     /// PNG in base64.
     pub png: &'a str,
     pub first: String,
@@ -18,7 +18,7 @@ pub struct Tile<'a> {
 }
 
 /// A figure of tiles, in their order.
-pub fn gallery(name: String, caption: String, description: String, tiles: &[Tile]) -> Result<Drawing> {
+pub(crate) fn gallery(name: String, caption: String, description: String, tiles: &[Tile]) -> Result<Drawing> {
     let rows = tiles.len().div_ceil(COLUMNS).max(1);
     let place = |i: usize| ((i % COLUMNS) as i32 * CELL, (i / COLUMNS) as i32 * ROW + 8);
     let drawing = draw(Titles { name, caption, description }, (rows as i32 * ROW + 8) as u32, |root| {

@@ -18,7 +18,7 @@ const TOP: i32 = 40;
 const BOTTOM: i32 = 56;
 
 /// A network's place in the figure.
-pub struct LadderPoint {
+pub(crate) struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
@@ -80,7 +80,7 @@ impl Plane {
 }
 
 /// The figure of some networks.
-pub fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
+pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
     let printed = points.iter().any(|p| !p.measured);
     let caption = lang.word(match (points.iter().any(|p| p.interval.is_some()), printed) {
         (false, false) => "figures.ladder.caption",

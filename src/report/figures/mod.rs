@@ -13,15 +13,15 @@ mod parameters;
 mod per_class;
 mod predictions;
 
-pub use confusion::confusion;
-pub use curves::curves;
-pub use gain::{Gain, gain};
-pub use gallery::{Tile, gallery};
-pub use ladder::{LadderPoint, ladder};
-pub use network::network;
-pub use parameters::parameters;
-pub use per_class::per_class;
-pub use predictions::predictions;
+pub(super) use confusion::confusion;
+pub(super) use curves::curves;
+pub(super) use gain::{Gain, gain};
+pub(super) use gallery::{Tile, gallery};
+pub(super) use ladder::{LadderPoint, ladder};
+pub(super) use network::network;
+pub(super) use parameters::parameters;
+pub(super) use per_class::per_class;
+pub(super) use predictions::predictions;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -30,7 +30,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::error::{Error, Result};
 
 /// A figure before it gets its number.
-pub struct Drawing {
+pub(super) struct Drawing {
     /// File name without folder and extension.
     pub name: String,
     pub caption: String,

@@ -17,7 +17,7 @@ const ROW: i32 = 74;
 const TOP: i32 = 8;
 
 /// The figure of one model: the image, then every layer in order.
-pub fn network(name: String, title: &str, model: &ModelFacts, lang: &Language) -> Result<Drawing> {
+pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Language) -> Result<Drawing> {
     let rows = (model.layers.len() + 1).div_ceil(COLUMNS);
     let caption = lang.say("figures.network.caption", context! { title })?;
     let one_image = |shape: &[usize]| dimensions(shape.get(1..).unwrap_or_default());

@@ -19,7 +19,7 @@ const LABEL: i32 = 170;
 type Bar<'a> = (&'a str, f64, String);
 
 /// The figure of some models' parameters: (title, facts).
-pub fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Drawing> {
+pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Drawing> {
     let most = models.iter().flat_map(|(_, m)| m.layers.iter().map(|l| l.parameters)).max().unwrap_or(1).max(1);
     let share = |n: u64, m: &ModelFacts| lang.numbers.percent(n as f64 / m.parameters as f64, 1);
     let caption = lang.word("figures.parameters.caption")?;

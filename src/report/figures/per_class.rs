@@ -19,7 +19,7 @@ const TOP: i32 = 44;
 const BOTTOM: i32 = 52;
 
 /// The figure of some runs' accuracies by class: (title, first seed).
-pub fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
+pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
     let titles = runs.iter().map(|(title, _)| *title).collect::<Vec<_>>().join("; ");
     let caption = lang.say("figures.per_class.caption", context! { titles })?;
     let describe = |(title, seed): &(&str, &SeedResult)| {

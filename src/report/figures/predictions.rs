@@ -17,7 +17,7 @@ const BOTTOM: i32 = 40;
 const SIDE: i32 = 14;
 
 /// The figure of some runs' predictions: (title, first seed).
-pub fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
+pub(crate) fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
     let caption = lang.word("figures.predictions.caption")?;
     let describe = |(title, seed): &(&str, &SeedResult)| {
         let predicted = seed.predicted();

@@ -12,7 +12,7 @@ use crate::results::Results;
 use crate::study::Study;
 
 /// All claims in the study's order, judged.
-pub struct Claims<'a>(Vec<Judged<'a>>);
+pub(super) struct Claims<'a>(Vec<Judged<'a>>);
 
 /// A group of claims, those that differ first.
 struct ClaimGroup<'c, 'a> {
@@ -21,12 +21,12 @@ struct ClaimGroup<'c, 'a> {
 }
 
 impl<'a> Claims<'a> {
-    pub fn of(study: &'a Study, results: &Results) -> Self {
+    pub(super) fn of(study: &'a Study, results: &Results) -> Self {
         Self(judge(study, results))
     }
 
     /// How many claims there are, and how many have each verdict.
-    pub fn counts(&self) -> Value {
+    pub(super) fn counts(&self) -> Value {
         let claims: Vec<&Judged> = self.0.iter().collect();
         let count = |verdict| count(&claims, verdict);
         let (matches, differs) = (count(Verdict::Matches), count(Verdict::Differs));
@@ -60,7 +60,7 @@ fn badge(b: &Builder, verdict: Verdict) -> Result<RichText> {
     })
 }
 
-pub fn section(b: &Builder, claims: &Claims) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, claims: &Claims) -> Result<ReportSection> {
     let [matches, differs, not_measured] =
         [Verdict::Matches, Verdict::Differs, Verdict::NotMeasured].map(|verdict| badge(b, verdict));
     let (matches, differs, not_measured) = (matches?.value(), differs?.value(), not_measured?.value());

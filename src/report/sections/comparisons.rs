@@ -13,7 +13,7 @@ use crate::results::statistics::{Difference, Interval, mcnemar};
 use crate::results::{ComparisonResult, Over, Pair, RunResult, by_epoch, difference};
 
 /// A comparison with both of its runs.
-pub struct ComparedRuns<'a> {
+pub(super) struct ComparedRuns<'a> {
     pub title: String,
     pub run: &'a RunResult,
     pub against: &'a RunResult,
@@ -25,7 +25,7 @@ pub struct ComparedRuns<'a> {
 
 impl<'a> ComparedRuns<'a> {
     /// The comparison of that name; none where results and study disagree about it.
-    pub fn of(b: &Builder<'a>, name: &str) -> Option<Self> {
+    pub(super) fn of(b: &Builder<'a>, name: &str) -> Option<Self> {
         let counts = b.results.comparisons.get(name)?;
         let (run, against) = (b.results.runs.get(&counts.run)?, b.results.runs.get(&counts.against)?);
         let (difference, over) = difference(counts, run, against)?;
@@ -35,7 +35,7 @@ impl<'a> ComparedRuns<'a> {
     }
 
     /// What the figure of differences by epoch shows.
-    pub fn gain(&self) -> Gain<'_> {
+    pub(super) fn gain(&self) -> Gain<'_> {
         Gain { title: &self.title, epochs: by_epoch(self.run, self.against), margin: self.margin }
     }
 
@@ -68,12 +68,12 @@ impl<'a> ComparedRuns<'a> {
 }
 
 /// Whether the comparison of that name has a row in its section's table.
-pub fn is_shown(b: &Builder, name: &str) -> bool {
+pub(super) fn is_shown(b: &Builder, name: &str) -> bool {
     ComparedRuns::of(b, name).is_some_and(|c| !c.counts.pairs.is_empty())
 }
 
 /// The table of a section's comparisons; none where none has a counted pair.
-pub fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<TableBlock>> {
+pub(super) fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<TableBlock>> {
     type Row<'a> = (&'a ComparedRuns<'a>, &'a Pair);
     let rows: Vec<Row> = compared.iter().filter_map(|c| Some((c, c.counts.pairs.first()?))).collect();
     if rows.is_empty() {
@@ -99,7 +99,7 @@ pub fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<TableBlock
 }
 
 /// An interval of shares, in points: `97.02 to 97.71`.
-pub fn interval(i: Interval, lang: &Language) -> Result<String> {
+pub(super) fn interval(i: Interval, lang: &Language) -> Result<String> {
     let [lower, upper] = [i.lower, i.upper].map(|x| lang.numbers.points(x, 2));
     lang.say("run.interval", context! { lower, upper })
 }

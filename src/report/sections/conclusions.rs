@@ -8,7 +8,7 @@ use crate::report::document::{Block, FindingItem, Findings, ReportSection};
 use crate::report::error::Result;
 use crate::report::inline::{InlineStyle, RichText};
 
-pub fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
     let item = |c: &Concluded| {
         let rule = context! { supported_if => c.supported_if.as_str(), refuted_if => c.refuted_if.as_str() };
@@ -24,7 +24,7 @@ pub fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSection> 
 }
 
 /// A conclusion's finding.
-pub fn badge(b: &Builder, concluded: &Concluded) -> Result<RichText> {
+pub(super) fn badge(b: &Builder, concluded: &Concluded) -> Result<RichText> {
     b.badge(match concluded.finding {
         Finding::Supported => "supported",
         Finding::Refuted => "refuted",

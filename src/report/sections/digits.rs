@@ -12,7 +12,7 @@ use crate::report::figures::{self, Drawing, Tile, gallery};
 use crate::report::inline::{InlineStyle, RichText};
 
 /// Accuracy by digit, as figure and table.
-pub fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<Block> {
+pub(super) fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<Block> {
     let titles = runs.iter().map(|run| TableColumn::new(run.first_seed_title.as_str(), ColumnKind::Number));
     let columns = std::iter::once(TableColumn::new(b.heading("digit")?, ColumnKind::Key)).chain(titles).collect();
     let row = |class: usize| {
@@ -25,7 +25,7 @@ pub fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<B
 }
 
 /// A run's confusion matrix, as figure and table.
-pub fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Block> {
+pub(super) fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Block> {
     let title = run.first_seed_title.as_str();
     let figure = b.figure(figures::confusion(name, title, run.first_seed(), b.lang)?)?;
     let digits = (0..CLASSES).map(|class| TableColumn::new(class.to_string(), ColumnKind::Number));
@@ -46,7 +46,7 @@ pub fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Block> {
 }
 
 /// The images that a network misclassifies with the highest confidence; none where there are none.
-pub fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result<Option<Drawing>> {
+pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result<Option<Drawing>> {
     let (lang, seed, title) = (b.lang, run.first_seed(), run.first_seed_title.as_str());
     let (mut tiles, mut descriptions) = (Vec::new(), Vec::new());
     for m in &seed.misclassified {
@@ -66,7 +66,7 @@ pub fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result<Option
 }
 
 /// The first test images that two networks classify differently; none where there are none.
-pub fn disagreements(b: &Builder, name: String, comparison: &str) -> Result<Option<Drawing>> {
+pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Result<Option<Drawing>> {
     let lang = b.lang;
     let Some(compared) = b.results.comparisons.get(comparison) else { return Ok(None) };
     let [Some(run), Some(against)] = [&compared.run, &compared.against].map(|run| b.results.runs.get(run)) else {

@@ -11,7 +11,7 @@ use crate::report::inline::{InlineStyle, RichText};
 use crate::report::sections::{comparisons, settings};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
 
-pub fn section(b: &Builder) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
     let budget = b.results.runs.iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
     let blocks = vec![
@@ -27,7 +27,7 @@ pub fn section(b: &Builder) -> Result<ReportSection> {
 }
 
 /// The program's name and version.
-pub fn program() -> String {
+pub(super) fn program() -> String {
     format!("mnist-report {}", env!("CARGO_PKG_VERSION"))
 }
 

@@ -22,7 +22,7 @@ use crate::results::{Results, RunResult};
 use crate::study::Study;
 
 /// Builds a study's report. Sections are built in their order, since that numbers tables and figures.
-pub fn document(
+pub(super) fn document(
     study: &Study,
     results: &Results,
     provenance: &Provenance,

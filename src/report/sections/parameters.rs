@@ -11,7 +11,7 @@ use crate::report::figures;
 use crate::report::inline::RichText;
 use crate::results::{LayerFacts, ModelFacts};
 
-pub fn section(b: &Builder) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
     let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
     let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;

@@ -15,20 +15,20 @@ fn fewest_and_most(run: &RunResult) -> (usize, usize) {
 }
 
 /// How many epochs were trained.
-pub fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
+pub(super) fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
     let (low, high) = fewest_and_most(run);
     lang.say("run.epochs", context! { low, high })
 }
 
 /// How many epochs were trained, and when training stops early, if it does.
-pub fn epochs(run: &RunResult, lang: &Language) -> Result<String> {
+pub(super) fn epochs(run: &RunResult, lang: &Language) -> Result<String> {
     let Some(loss) = run.plan.stop_below_train_loss else { return epochs_done(run, lang) };
     let ((low, high), loss) = (fewest_and_most(run), lang.numbers.plain(loss));
     lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss })
 }
 
 /// A run's training on one line.
-pub fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
+pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
     let values = context! {
         title,
         images => images(&run.plan, lang)?,
@@ -41,7 +41,7 @@ pub fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
 }
 
 /// How many training images, and which.
-pub fn images(plan: &PlanFacts, lang: &Language) -> Result<String> {
+pub(super) fn images(plan: &PlanFacts, lang: &Language) -> Result<String> {
     let (which, each) = match &plan.images {
         Subset::All(_) => ("all", None),
         Subset::First(_) => ("first", None),
@@ -54,7 +54,7 @@ pub fn images(plan: &PlanFacts, lang: &Language) -> Result<String> {
 }
 
 /// The order of the training images.
-pub fn order(order: ImageOrder, lang: &Language) -> Result<String> {
+pub(super) fn order(order: ImageOrder, lang: &Language) -> Result<String> {
     lang.word(match order {
         ImageOrder::Shuffled => "run.shuffled",
         ImageOrder::ByClass => "run.by_class",
@@ -63,7 +63,7 @@ pub fn order(order: ImageOrder, lang: &Language) -> Result<String> {
 }
 
 /// The optimizer with its settings; settings of 0 are omitted.
-pub fn optimizer(optimizer: &Optimizer, lang: &Language) -> Result<String> {
+pub(super) fn optimizer(optimizer: &Optimizer, lang: &Language) -> Result<String> {
     let set = |x: f64| if x == 0.0 { String::new() } else { lang.numbers.plain(x) };
     let (key, lr, decay) = match optimizer {
         Optimizer::Sgd(c) => {
@@ -79,7 +79,7 @@ pub fn optimizer(optimizer: &Optimizer, lang: &Language) -> Result<String> {
 }
 
 /// The learning rate schedule.
-pub fn schedule(schedule: &Schedule, lang: &Language) -> Result<String> {
+pub(super) fn schedule(schedule: &Schedule, lang: &Language) -> Result<String> {
     match schedule {
         Schedule::Constant(_) => lang.word("run.constant"),
         Schedule::Step(c) => {

@@ -11,7 +11,7 @@ use crate::report::inline::RichText;
 use crate::results::LayerFacts;
 use crate::text::numbers::shape;
 
-pub fn section(b: &Builder) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let mut blocks = vec![Block::paragraph(b.phrase("shapes.text")?)];
     for (name, model) in &b.results.models {
         let title = b.model_title(name);

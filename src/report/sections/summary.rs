@@ -13,7 +13,7 @@ use crate::report::error::Result;
 use crate::report::inline::{InlineStyle, RichText};
 use crate::results::{ModelFacts, RunResult};
 
-pub fn section(b: &Builder, claims: &Claims, conclusions: &[Concluded]) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, claims: &Claims, conclusions: &[Concluded]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
         let item = |c: &Concluded| {

@@ -16,7 +16,7 @@ use crate::results::{EpochResult, Evaluated, RunResult, SeedResult};
 use crate::study::{Section, Show, Table};
 
 /// A run as its section shows it.
-pub struct ShownRun<'a> {
+pub(super) struct ShownRun<'a> {
     name: &'a str,
     title: &'a str,
     /// Where only the first seed is shown.
@@ -32,13 +32,13 @@ impl<'a> ShownRun<'a> {
         Ok(Some(Self { name, title, first_seed_title: first_seed_title(title, result, b.lang)?, result }))
     }
 
-    pub fn first_seed(&self) -> &'a SeedResult {
+    pub(super) fn first_seed(&self) -> &'a SeedResult {
         &self.result.seeds[0]
     }
 }
 
 /// A section on training, counted from 1.
-pub fn section(b: &Builder, number: usize, section: &Section) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<ReportSection> {
     let runs = section.runs.iter().filter_map(|name| ShownRun::of(b, name).transpose()).collect::<Result<Vec<_>>>()?;
     let compared: Vec<ComparedRuns> = section.comparisons.iter().filter_map(|n| ComparedRuns::of(b, n)).collect();
     let figures = training_figures(b, number, section, &runs, &compared)?;

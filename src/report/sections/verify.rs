@@ -8,7 +8,7 @@ use crate::report::error::Result;
 use crate::report::inline::RichText;
 use crate::rung::Rung;
 
-pub fn section(b: &Builder) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let rung = |rung: Rung| {
         let values = context! { section => b.section_link("inputs", "inputs")? };
         Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
