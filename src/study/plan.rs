@@ -193,6 +193,16 @@ sections:
     }
 
     #[test]
+    fn the_old_name_of_a_figure_is_still_read() {
+        let yaml = "title: T\nmodels: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
+                    runs: {r: {model: m, epochs: 1, batch_size: 8, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n\
+                    sections: [{title: S, runs: [r], show: [misread, misclassified]}]\n";
+        let source = Source::from_text(Path::new("s.yaml"), yaml).unwrap();
+        let [old, new] = source.study.sections[0].show[..] else { panic!("two figures") };
+        assert_eq!(old, new);
+    }
+
+    #[test]
     fn refusals_name_line_key_and_value() {
         for (from, to, expected) in [
             ("model: m", "model: n", "s.yaml:10: runs.r.model: unknown model `n`; this study has m"),

@@ -40,15 +40,17 @@ impl RunCache {
     }
 
     /// The user's cache: $MNIST_REPORT_CACHE, else `mnist-report/runs` in the system's folder for caches
-    /// ($XDG_CACHE_HOME or ~/.cache), else a hidden folder beside the bundle.
+    /// ($XDG_CACHE_HOME, else ~/.cache), else a hidden folder beside the bundle.
     pub fn of_user(bundle: &Path) -> Self {
-        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let caches = variable("XDG_CACHE_HOME")
-            .filter(absolute)
-            .or_else(|| variable("HOME").filter(absolute).map(|home| home.join(".cache")));
-        let folder = variable(VARIABLE).filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.or_else(|| caches.map(|caches| caches.join("mnist-report/runs")));
+        let variable =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
+        let caches = || {
+            let absolute = |path: &PathBuf| path.is_absolute();
+            // A home folder that does not exist (of a service, say) is not created.
+            let home = || variable("HOME").filter(|home| absolute(home) && home.is_dir());
+            variable("XDG_CACHE_HOME").filter(absolute).or_else(|| Some(home()?.join(".cache")))
+        };
+        let folder = variable(VARIABLE).or_else(|| Some(caches()?.join("mnist-report/runs")));
         Self::at(folder.unwrap_or_else(|| {
             let name = bundle.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             bundle.with_file_name(format!(".{name}.runs"))

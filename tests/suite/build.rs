@@ -22,7 +22,7 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
         // Variables that libtorch, MKL and oneDNN read.
         .envs([("OMP_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "3"), ("MKL_CBWR", "AVX2")])
         .envs([("ATEN_CPU_CAPABILITY", "default"), ("ONEDNN_MAX_CPU_ISA", "SSE41")])
-        // A home folder that does not exist: no run cache, and no error for it.
+        // Without a home folder, the run cache is beside the bundle.
         .env_remove("MNIST_REPORT_CACHE")
         .env_remove("XDG_CACHE_HOME"))
     .exits(0);
@@ -34,7 +34,8 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
     assert_eq!(other.identity().len(), bundle.identity().len());
     assert_eq!(done.report_id(), first.report_id());
     assert_eq!(names(&home.path().join("here")), ["new"], "nothing else is left");
-    assert_eq!(names(other.path.parent().unwrap()), ["other name"]);
+    assert_eq!(names(other.path.parent().unwrap()), [".other name.runs", "other name"]);
+    assert!(!Path::new("/nonexistent").exists(), "a home folder is not created");
 }
 
 /// The portable class promises these bits on every CPU. If they must change, raise ARITHMETIC in src/engine/device.rs and
