@@ -3,7 +3,7 @@
 //! Data flows one way: `study` -> plan -> `training` on the `engine` -> `results` -> `claims` -> `report` -> `bundle`;
 //! `verify` and `diff` read bundles. Only `engine` uses libtorch. ARCHITECTURE.md has the map.
 
-// In the order of the flow: a module uses only those above it.
+// Lowest first: a module uses only modules listed before it.
 pub mod text;
 
 pub mod changes;
