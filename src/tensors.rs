@@ -6,6 +6,7 @@ use thiserror::Error;
 
 /// Bytes that are not a safetensors file of this program's kind.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TensorError {
     #[error("is not a safetensors file")]
     Format(#[from] SafeTensorError),

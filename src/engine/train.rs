@@ -29,8 +29,7 @@ pub struct DeviceDataset {
 impl DeviceDataset {
     /// Copies the chosen images (indices into `images`) to the device.
     pub fn new(engine: &Engine, images: &ImageSet, chosen: &[u32]) -> Self {
-        let mut pixels: Vec<u8> = Vec::with_capacity(chosen.len() * PIXELS);
-        chosen.iter().for_each(|i| pixels.extend(images.image(*i as usize)));
+        let pixels: Vec<u8> = chosen.iter().flat_map(|i| images.image(*i as usize)).copied().collect();
         let labels: Vec<u8> = chosen.iter().map(|i| images.labels[*i as usize]).collect();
         Self {
             pixels: Tensor::from_slice(&pixels).reshape([-1, PIXELS as i64]).to_device(engine.device),

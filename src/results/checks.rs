@@ -12,6 +12,7 @@ const MAX_TEST_IMAGES: usize = 1_000_000;
 
 /// Why a results.json cannot be used, or why results cannot be completed.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum ResultsError {
     #[error("is not JSON: {0}")]
     Json(serde_json::Error),
@@ -39,6 +40,7 @@ pub enum ResultsError {
 
 /// What is wrong with a run's results.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum RunProblem {
     #[error("has no seeds")]
     NoSeeds,

@@ -51,6 +51,7 @@ impl Shape {
 
 /// The instruction sets that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "names of instruction sets")]
 pub enum Vectors {
     Avx2,
     Avx512,
@@ -113,14 +114,18 @@ fn helpers() -> Option<&'static rayon::ThreadPool> {
     HELPERS.get_or_init(start).as_ref()
 }
 
-/// Runs `work` on every job, each job on one thread. `scratch` creates each thread's working memory; `count` is the number of
-/// jobs.
-fn for_each_job<J: Send, S>(
-    jobs: impl Iterator<Item = J> + Send,
-    count: usize,
+/// Runs `work` on every job, each job on one thread.
+fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    for_each_job_with(jobs, || (), |job, ()| work(job));
+}
+
+/// As `for_each_job`; `scratch` creates each thread's working memory.
+fn for_each_job_with<J: Send, S>(
+    jobs: impl ExactSizeIterator<Item = J> + Send,
     scratch: impl Fn() -> S + Sync,
     work: impl Fn(J, &mut S) + Sync,
 ) {
+    let count = jobs.len();
     let jobs = Mutex::new(jobs);
     let run = || {
         let mut scratch = scratch();
@@ -168,6 +173,14 @@ macro_rules! vectorised {
     };
 }
 use vectorised;
+
+/// Where a backward pass writes the gradients.
+pub(super) struct Gradients<'a> {
+    /// Of the layer's input, if it is wanted.
+    pub x: Option<&'a mut [f32]>,
+    pub weight: &'a mut [f32],
+    pub bias: &'a mut [f32],
+}
 
 /// A group of channels.
 type Lane = [f32; LANES];

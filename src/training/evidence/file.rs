@@ -20,6 +20,7 @@ pub struct SegmentEvidence {
 
 /// Why a file is not evidence.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum EvidenceError {
     #[error(transparent)]
     Tensors(#[from] TensorError),
