@@ -1,4 +1,4 @@
-//! Named tensors in host memory, and the safetensors files that store them.
+//! Named tensors in host memory, and safetensors files of them.
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -14,8 +14,9 @@ pub enum TensorError {
     Type { name: String, found: Dtype },
 }
 
-/// A tensor copied from the device: PyTorch's name, shape, values in row-major order.
+/// A tensor in host memory: PyTorch's name, shape, values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct NamedTensor {
     pub name: String,
     pub shape: Vec<usize>,

@@ -31,6 +31,7 @@ const CPU_FACTOR: f64 = 1.5;
 const GPU_FACTOR: f64 = 0.25;
 
 /// What to build.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Request<'a> {
     pub study: &'a Path,
     /// The bundle's folder; by default the study's path without .yaml.
@@ -60,6 +61,7 @@ pub struct Job {
 }
 
 /// A bundle that was built.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Built {
     pub report_id: String,
     /// The bundle's folder, as asked for.

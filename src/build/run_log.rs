@@ -10,6 +10,7 @@ use crate::engine::Engine;
 
 /// How long one seed of a run took.
 #[derive(Clone, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Timing {
     /// The run's name, with the seed if it has several.
     pub run: String,

@@ -13,6 +13,7 @@ use crate::text::Lang;
 #[derive(Parser)]
 #[command(name = "mnist-report", version, max_term_width = 100)]
 pub struct Cli {
+    /// The subcommand with its options.
     #[command(subcommand)]
     pub command: Command,
 }

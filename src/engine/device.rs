@@ -14,6 +14,7 @@ use crate::study::{Compute, CpuClass};
 
 /// The device that `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum DeviceChoice {
     /// GPU 0 if there is one, otherwise the CPU.
     Auto,
@@ -47,6 +48,7 @@ const ARITHMETIC: u32 = 2;
 /// The environment of a training: results of two equal environments are comparable bit for bit. It holds no time, path or
 /// host name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Environment {
     /// `portable`, `native` or `cuda`.
     pub class: String,
@@ -125,6 +127,7 @@ impl fmt::Display for Environment {
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) device: Device,
+    /// What its results are comparable with.
     pub environment: Environment,
 }
 

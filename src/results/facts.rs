@@ -1,4 +1,4 @@
-//! What follows from a study without training: facts about models, and the plan of each run.
+//! The part of the results that needs no training: facts about models, and the plan of each run.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,10 @@ use crate::dataset::{ImageOrder, Subset};
 use crate::model::{Model, Sizes};
 use crate::study::{EvidenceSettings, Optimizer, Plan, RunPlan, Schedule};
 
-/// What follows from a model's layers without training.
+/// Sizes of a model and of its layers.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct ModelFacts {
     /// Trainable parameters, as PyTorch counts them.
     pub parameters: u64,
@@ -26,6 +27,7 @@ pub struct ModelFacts {
 /// A layer's row in the tables of parameters and shapes.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct LayerFacts {
     pub name: String,
     pub kind: String,
@@ -41,6 +43,7 @@ pub struct LayerFacts {
 /// The plan of a run, as it was carried out.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "see RunPlan")]
 pub struct PlanFacts {
     pub model: String,
     pub images: Subset,

@@ -7,7 +7,7 @@ use super::checks::{self, Place};
 use super::spec::{Compute, EvidenceSettings, Input, RunSpec};
 use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
-use crate::model::Model;
+use crate::model::{Layer, Model};
 
 /// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with the
 /// networks of reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
@@ -15,6 +15,7 @@ const OUTPUT_VALUE_COST: f64 = 200.0;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Plan {
     pub input: Input,
     pub compute: Compute,
@@ -24,6 +25,7 @@ pub struct Plan {
 
 /// One run as it will be trained, for each of its seeds.
 #[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct RunPlan {
     #[serde(skip)]
     pub name: String,
@@ -134,7 +136,7 @@ impl Plan {
         let evaluated_again = if run.evaluate_train { run.image_count } else { 0 };
         let images = (3 * run.image_count + TEST_IMAGES + run.hold_out + evaluated_again) * run.epochs;
         let model = &self.models[&run.model];
-        let values: u64 = model.layers.iter().map(|l| l.output_values()).sum();
+        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
         images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
     }
 }

@@ -6,9 +6,12 @@ use crate::engine::Environment;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 
-/// The digest of everything that one seed's outcome depends on: environment (with the version of the program's
-/// arithmetic), data, input, layers and plan. The program's source is left out, so that a later version can render a
-/// bundle again and keep its evidence.
+/// The digest of what one seed's outcome depends on: environment (with the version of the program's arithmetic), data,
+/// input, layers and plan. The program's source is left out, so that a later version can render a bundle again and keep its
+/// evidence.
+///
+/// # Panics
+/// On a setting that is not a finite number.
 pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, run: &RunPlan, seed: u64) -> String {
     let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
     let data: Vec<_> = Mnist::hashes().collect();

@@ -11,6 +11,7 @@ use crate::study::{Input, RunPlan};
 use crate::tensors::to_safetensors;
 
 /// The engine and the data, with the test set on the device: what every run needs.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Prepared<'a> {
     pub engine: &'a Engine,
     pub data: &'a Mnist,

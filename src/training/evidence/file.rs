@@ -15,6 +15,7 @@ const BUFFERS: &str = "sketch.buffers";
 pub struct SegmentEvidence {
     /// The state at its start; empty for the first segment, whose start follows from the seed.
     pub state: Vec<NamedTensor>,
+    /// The sketched difference between its end and its start.
     pub displacement: Displacement,
 }
 
