@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use checks::{ResultsError, RunProblem, is_loss};
 pub use comparison::{ComparisonResult, Disagreement, Over, Pair, by_epoch, difference};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
-pub use facts::{LayerFacts, ModelFacts, PlanFacts, model_facts};
+pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, RunResult, SeedResult, Segment};
 

@@ -3,16 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::digits::Misclassified;
-use super::facts::PlanFacts;
 use super::statistics::Summary;
 use crate::dataset::CLASSES;
+use crate::study::RunSettings;
 
 /// A run's plan and the result of each seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct RunResult {
-    pub plan: PlanFacts,
+    pub plan: RunSettings,
     pub seeds: Vec<SeedResult>,
 }
 

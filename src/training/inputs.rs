@@ -16,7 +16,8 @@ pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, ru
     let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
     let data: Vec<_> = Mnist::hashes().collect();
     // The outcome does not depend on the model's name or on the run's other seeds.
-    let plan = RunPlan { model: String::new(), seeds: vec![seed], ..run.clone() };
+    let mut plan = RunPlan { seeds: vec![seed], ..run.clone() };
+    plan.settings.model.clear();
     let parts = (environment, data, input, layers, plan);
     sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
 }

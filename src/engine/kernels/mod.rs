@@ -59,14 +59,18 @@ pub enum Vectors {
 
 static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
 
+/// Whether the CPU has AVX2 and fused multiply-add.
+pub(super) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
 /// The instruction set to use: the widest that this CPU has, unless `choose` set another. `None` means that libtorch does
 /// everything, because the CPU has no AVX2 and FMA.
 pub(super) fn vectors() -> Option<Vectors> {
     *VECTORS.get_or_init(|| {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
         let avx512 = avx512 && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw");
-        avx2.then_some(if avx512 { Vectors::Avx512 } else { Vectors::Avx2 })
+        has_avx2().then_some(if avx512 { Vectors::Avx512 } else { Vectors::Avx2 })
     })
 }
 
@@ -75,7 +79,7 @@ pub(super) fn vectors() -> Option<Vectors> {
 pub fn choose(vectors: Option<Vectors>) -> bool {
     let available = match vectors {
         None => true,
-        Some(Vectors::Avx2) => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        Some(Vectors::Avx2) => has_avx2(),
         Some(Vectors::Avx512) => false,
     };
     available && VECTORS.set(vectors).is_ok()

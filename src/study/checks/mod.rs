@@ -59,13 +59,10 @@ impl<'a> Place<'a> {
     }
 
     /// Checks that a number is in a closed range.
-    pub(super) fn within<T: PartialOrd + Display>(
-        &self,
-        part: &str,
-        value: T,
-        low: T,
-        high: T,
-    ) -> Result<(), StudyError> {
+    pub(super) fn within<T>(&self, part: &str, value: T, low: T, high: T) -> Result<(), StudyError>
+    where
+        T: PartialOrd + Display + Copy,
+    {
         let holds = low <= value && value <= high;
         self.require(part, value, holds, &format!("from {low} to {high}"))
     }
