@@ -25,7 +25,7 @@ macro_rules! one_of {
     }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
-        pub enum $Name { $($(#[$vmeta])* $Variant($Config),)+ }
+        pub enum $Name { $(#[doc = concat!("`", $key, "`.")] $(#[$vmeta])* $Variant($Config),)+ }
 
         impl $Name {
             /// The word that the study uses for it.

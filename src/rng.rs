@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// What a stream is used for. Epochs and steps count from 1.
 #[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum Purpose<'a> {
     /// Initial values of a tensor.
     Init { tensor: &'a str },
@@ -45,6 +46,9 @@ impl Stream {
     }
 
     /// An integer below `n`, without bias (Lemire 2019, "Fast random integer generation in an interval").
+    ///
+    /// # Panics
+    /// If `n` is 0.
     pub fn below(&mut self, n: u32) -> u32 {
         assert!(n > 0, "cannot draw from an empty range");
         let mut product = u64::from(self.0.next_u32()) * u64::from(n);

@@ -1,4 +1,4 @@
-//! Named tensors in host memory, and the safetensors files that store them.
+//! Named tensors in host memory, and safetensors files of them.
 
 use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -6,6 +6,7 @@ use thiserror::Error;
 
 /// Bytes that are not a safetensors file of this program's kind.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TensorError {
     #[error("is not a safetensors file")]
     Format(#[from] SafeTensorError),
@@ -13,8 +14,9 @@ pub enum TensorError {
     Type { name: String, found: Dtype },
 }
 
-/// A tensor copied from the device: PyTorch's name, shape, values in row-major order.
+/// A tensor in host memory: PyTorch's name, shape, values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct NamedTensor {
     pub name: String,
     pub shape: Vec<usize>,

@@ -1,11 +1,11 @@
-//! Trains one run of a study and prints, as JSON, each epoch's mean training loss and seconds: what the benchmarks
-//! (benches/) time, without evaluations and without what a build keeps.
+//! Trains one run of a study and prints each epoch's mean training loss and seconds as JSON, for the benchmarks in benches/.
+//! Evaluates nothing and stores nothing.
 //!
 //!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--avx2 | --libtorch] [--each-operator] [--export FOLDER]
 //!
-//! `--avx2` and `--libtorch` hold it to narrower vectors, or to libtorch's operators alone; on a GPU, `--each-operator`
-//! launches every operator of a step on its own. `state` says whether two of them end with the same bits.
-//! `--export` writes the first weights and the images' order instead, for a peer to start from.
+//! `--avx2` uses narrower vectors, `--libtorch` only libtorch's operators; on a GPU, `--each-operator` launches every operator
+//! of a step on its own. Equal values of `state` mean equal bits at the end.
+//! `--export` writes the initial weights and the images' order instead, for another program to start from.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use mnist_report::study::{Plan, Source};
 use mnist_report::tensors::to_safetensors;
 use mnist_report::training::evidence::state_sha256;
 
-/// Takes the time of every epoch's batches.
+/// Measures the time of each epoch's batches.
 struct Clock {
     since: Instant,
     first: bool,
@@ -65,7 +65,7 @@ fn main() -> Result<()> {
     let source = Source::load(&file)?;
     let mut plan = Plan::resolve(&source)?;
     let run = plan.runs.get_mut(&name).with_context(|| format!("no run {name}"))?;
-    run.dropout &= dropout;
+    run.settings.dropout &= dropout;
     let run = &plan.runs[&name];
     let engine = Engine::start(
         std::env::var("DEVICE").unwrap_or("cpu".into()).parse().map_err(anyhow::Error::msg)?,
@@ -74,12 +74,12 @@ fn main() -> Result<()> {
     let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
     let split = DeviceDataset::new(&engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &split, run.seeds[0]);
+    let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &split, run.seeds[0]);
     if let Some(folder) = export {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join(format!("{name}.safetensors")), to_safetensors(&trainer.network().tensors()))?;
         let order = |epoch| trainer.epoch_order(epoch).iter().map(|i| chosen[*i as usize]).collect::<Vec<u32>>();
-        let orders: Vec<Vec<u32>> = (1..=run.epochs).map(order).collect();
+        let orders: Vec<Vec<u32>> = (1..=run.settings.epochs).map(order).collect();
         std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string(&orders)?)?;
         return Ok(());
     }
@@ -93,7 +93,7 @@ fn main() -> Result<()> {
         "recorded": {"kinds": stats.recordings, "steps": stats.steps, "refused": stats.refused},
     });
     println!("{what}");
-    // As the program does: no time goes to taking libtorch down, and nothing can fail there.
+    // As main.rs does: libtorch's destructors take time.
     std::io::stdout().flush()?;
     quick_exit(0)
 }

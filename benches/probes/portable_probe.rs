@@ -1,11 +1,10 @@
-//! Trains the runs of a study for a few steps and prints hashes of what came out: one process's share of
-//! `make test-portable`, which holds such lines from several CPUs against each other.
+//! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these lines
+//! between CPUs.
 //!
 //!     cargo run --release --example portable_probe -- tests/fixtures/portable.yaml --threads 2
 //!
-//! Owns the form of these lines. `run` has the whole state and the logits of a few test images; `step` lines say
-//! where two runs part: the loss tells the forward pass, each gradient one layer of the backward pass.
-//! Goes through the library's public interface, so that what is compared is what `build` does.
+//! A `run` line has the hashes of the final state and of the logits of some test images. `step` lines show where two runs
+//! first differ: the loss stands for the forward pass, each gradient for one layer of the backward pass.
 
 use std::path::PathBuf;
 
@@ -24,7 +23,7 @@ struct Options {
     /// Threads, instead of the study's.
     #[arg(long)]
     threads: Option<usize>,
-    /// The class `native`, instead of the study's: shows that the comparison can see a difference.
+    /// The class `native`, instead of the study's, to show that the comparison detects a difference.
     #[arg(long)]
     native: bool,
     /// Training steps of a run, at most.
@@ -52,27 +51,20 @@ fn main() -> anyhow::Result<()> {
     println!("environment {}", engine.environment);
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
     for run in runs {
-        probe(&engine, &plan, run, &data, &test, options.steps)?;
+        probe(&engine, &plan, run, &data, &test, options.steps);
     }
     Ok(())
 }
 
-fn probe(
-    engine: &Engine,
-    plan: &Plan,
-    run: &RunPlan,
-    data: &Mnist,
-    test: &DeviceDataset,
-    steps: usize,
-) -> anyhow::Result<()> {
+fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &DeviceDataset, steps: usize) {
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
     let split = DeviceDataset::new(engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(engine, &plan.models[&run.model], run, &plan.input, &split, seed);
-    for step in 1..=steps.min(run.epochs * run.steps_per_epoch()) {
+    let mut trainer = Trainer::new(engine, &plan.models[&run.settings.model], run, &plan.input, &split, seed);
+    for step in 1..=steps.min(run.settings.epochs * run.steps_per_epoch()) {
         trainer.step();
         println!("step {} {step} loss {}", run.name, floats_sha256(&[trainer.last_loss()]));
-        // The order in which the backward pass finds them: the first that parts is the layer to look at.
+        // In the order of the backward pass: the first that differs is the layer to look at.
         for gradient in trainer.network().gradients().iter().rev() {
             println!("step {} {step} {} {}", run.name, gradient.name, floats_sha256(&gradient.values));
         }
@@ -80,7 +72,6 @@ fn probe(
     let state = state_sha256(&trainer.state());
     let logits = floats_sha256(&evaluate(trainer.network(), test, &plan.input));
     println!("run {} threads {} state {state} logits {logits}", run.name, plan.compute.threads);
-    Ok(())
 }
 
 fn floats_sha256(values: &[f32]) -> String {

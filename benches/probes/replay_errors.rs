@@ -1,11 +1,11 @@
-//! Verifies a bundle with other arithmetic than its study's, and prints how far that is off: the measurements
-//! behind the tolerances (docs/verification.md).
+//! Verifies a bundle with other arithmetic than its study's and prints the differences. The tolerances in
+//! docs/verification.md come from these measurements.
 //!
 //!     cargo run --release --example replay_errors -- BUNDLE native 3 [libtorch] [rerun]
 //!
-//! With `libtorch`, its operators alone, without the program's own kernels; with `rerun`, that rung too. The class
-//! `native` takes libtorch's own variables as they are set: ATEN_CPU_CAPABILITY=default, avx2, avx512;
-//! ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2; MKL_CBWR=COMPATIBLE, SSE4_2, AVX2.
+//! `libtorch` switches the program's own kernels off; `rerun` checks that rung too. The class `native` obeys libtorch's
+//! variables: ATEN_CPU_CAPABILITY=default, avx2, avx512; ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2; MKL_CBWR=COMPATIBLE, SSE4_2,
+//! AVX2.
 
 use std::path::PathBuf;
 

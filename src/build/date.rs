@@ -3,7 +3,7 @@
 use super::BuildError;
 use crate::study::Study;
 
-/// The study's date, else the day (UTC) of SOURCE_DATE_EPOCH, else none; never the clock's.
+/// The study's date, otherwise the day (UTC) of SOURCE_DATE_EPOCH, otherwise none; never today's date.
 ///
 /// # Errors
 /// A malformed SOURCE_DATE_EPOCH (<https://reproducible-builds.org/specs/source-date-epoch/> 1.1).

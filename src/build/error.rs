@@ -12,6 +12,7 @@ use crate::{bundle, engine};
 
 /// What stopped a build.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum BuildError {
     #[error("cannot resolve {}", path.display())]
     Path { path: PathBuf, source: std::io::Error },

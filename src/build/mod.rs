@@ -20,17 +20,18 @@ use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine};
 use crate::paths;
 use crate::report::{Rendition, Templates};
-use crate::results::{Data, EpochResult, ModelFacts, PlanFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
+use crate::results::{Data, EpochResult, ModelFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
 use crate::study::{Plan, RunPlan, Source};
 use crate::text::Lang;
 use crate::training::{Prepared, Progress, RunCache, check_models, inputs_digest};
 
-/// Multiply-adds of a plan that take as long as one multiply-add of the engine's benchmark. Measured on a CPU; a guess for
-/// a GPU, where small batches wait for launches.
+/// Multiply-adds of a plan in the time of one multiply-add of the engine's benchmark: measured on a CPU, a guess for a GPU,
+/// where small batches wait for launches.
 const CPU_FACTOR: f64 = 1.5;
 const GPU_FACTOR: f64 = 0.25;
 
 /// What to build.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Request<'a> {
     pub study: &'a Path,
     /// The bundle's folder; by default the study's path without .yaml.
@@ -47,7 +48,7 @@ pub struct Job {
     started: (DateTime<Utc>, Instant),
     study: PathBuf,
     out: PathBuf,
-    /// `out` as an absolute path: `.` has no name of its own.
+    /// `out` as an absolute path, because `.` has no file name.
     place: PathBuf,
     source: Source,
     plan: Plan,
@@ -60,18 +61,19 @@ pub struct Job {
 }
 
 /// A bundle that was built.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Built {
     pub report_id: String,
     /// The bundle's folder, as asked for.
     pub out: PathBuf,
     pub seconds: f64,
-    /// What the user should know: claims that rest on nothing, for example.
+    /// What the user should know, such as claims about values that were not measured.
     pub notes: Vec<String>,
 }
 
 /// Receives the progress of a build.
 pub trait Listener: Progress {
-    /// A seed of a run starts, with this many steps; `name` is the run's, with the seed if it has several.
+    /// A seed of a run starts, with this many steps; `name` is the run's name, with the seed if it has several.
     fn seed_started(&mut self, name: &str, steps: u64);
     /// A seed of a run ended.
     fn seed_finished(&mut self, timing: &Timing, result: &SeedResult);
@@ -128,8 +130,17 @@ impl Job {
     /// A training that diverged or cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
     /// written. Finished runs stay in the run cache.
     pub fn run(self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
-        let mut cache = RunCache::of_user(&self.place);
-        let Trained { runs, mut files, timings } = self.train(&mut cache, listener)?;
+        let mut trainings = Trainings {
+            job: &self,
+            prepared: Prepared::new(&self.engine, &self.data, &self.plan.input),
+            cache: RunCache::of_user(&self.place),
+            listener,
+            files: Files::default(),
+            timings: Vec::new(),
+        };
+        let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
+        let runs = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
+        let Trainings { cache, mut files, timings, .. } = trainings;
         let results = self.results(runs, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
@@ -141,54 +152,6 @@ impl Job {
         cache.trim();
         let notes = claims::unmeasured_notes(&self.source, &results);
         Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes })
-    }
-
-    fn train(&self, cache: &mut RunCache, listener: &mut dyn Listener) -> Result<Trained, BuildError> {
-        let prepared = Prepared::new(&self.engine, &self.data, &self.plan.input);
-        let mut trained = Trained::default();
-        for (name, run) in &self.plan.runs {
-            let mut seeds = Vec::with_capacity(run.seeds.len());
-            for &seed in &run.seeds {
-                seeds.push(self.train_seed(&prepared, run, seed, cache, listener, &mut trained)?);
-            }
-            trained.runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds });
-        }
-        Ok(trained)
-    }
-
-    /// Trains one seed, or takes it from the run cache, and adds its files.
-    fn train_seed(
-        &self,
-        prepared: &Prepared,
-        run: &RunPlan,
-        seed: u64,
-        cache: &mut RunCache,
-        listener: &mut dyn Listener,
-        trained: &mut Trained,
-    ) -> Result<SeedResult, BuildError> {
-        let files = SeedFiles::of_plan(run, seed);
-        let model = &self.plan.models[&run.model];
-        let inputs = inputs_digest(&self.engine.environment, &self.plan.input, model, run, seed);
-        listener.seed_started(&files.to_string(), run.total_steps() as u64);
-        let mut timed = Timed::new(listener, files.to_string(), seed);
-        let outcome = match cache.find(&inputs).filter(|_| !self.fresh) {
-            Some(outcome) => {
-                timed.timing.cached = true;
-                outcome
-            }
-            None => {
-                let outcome = prepared.run(model, run, seed, &mut timed)?;
-                cache.store(&inputs, &outcome);
-                outcome
-            }
-        };
-        let timing = timed.finish();
-        listener.seed_finished(&timing, &outcome.result);
-        trained.timings.push(timing);
-        trained.files.insert(files.predictions(), write_labels(&outcome.predictions));
-        trained.files.insert(files.weights(), outcome.weights);
-        trained.files.insert(files.evidence(), outcome.evidence);
-        Ok(outcome.result)
     }
 
     fn results(&self, runs: IndexMap<String, RunResult>, files: &Files) -> Result<Results, BuildError> {
@@ -208,12 +171,45 @@ impl Job {
     }
 }
 
-/// The outcome of all runs.
-#[derive(Default)]
-struct Trained {
-    runs: IndexMap<String, RunResult>,
+/// The trainings of a job, and what they gave so far.
+struct Trainings<'a> {
+    job: &'a Job,
+    prepared: Prepared<'a>,
+    cache: RunCache,
+    listener: &'a mut dyn Listener,
     files: Files,
     timings: Vec<Timing>,
+}
+
+impl Trainings<'_> {
+    fn run(&mut self, plan: &RunPlan) -> Result<RunResult, BuildError> {
+        let seeds = plan.seeds.iter().map(|seed| self.seed(plan, *seed)).collect::<Result<_, _>>()?;
+        Ok(RunResult { plan: plan.settings.clone(), seeds })
+    }
+
+    /// Trains one seed, or takes it from the run cache, and adds its files.
+    fn seed(&mut self, run: &RunPlan, seed: u64) -> Result<SeedResult, BuildError> {
+        let Job { engine, plan, fresh, .. } = self.job;
+        let (model, files) = (&plan.models[&run.settings.model], SeedFiles::of_plan(run, seed));
+        let inputs = inputs_digest(&engine.environment, &plan.input, model, run, seed);
+        self.listener.seed_started(&files.to_string(), run.total_steps() as u64);
+        let mut timed = Timed::new(self.listener, files.to_string(), seed);
+        let outcome = if let Some(outcome) = self.cache.find(&inputs).filter(|_| !fresh) {
+            timed.timing.cached = true;
+            outcome
+        } else {
+            let outcome = self.prepared.run(model, run, seed, &mut timed)?;
+            self.cache.store(&inputs, &outcome);
+            outcome
+        };
+        let timing = timed.finish();
+        self.listener.seed_finished(&timing, &outcome.result);
+        self.timings.push(timing);
+        self.files.insert(files.predictions(), write_labels(&outcome.predictions));
+        self.files.insert(files.weights(), outcome.weights);
+        self.files.insert(files.evidence(), outcome.evidence);
+        Ok(outcome.result)
+    }
 }
 
 /// Measures how long a seed's epochs take while passing its progress on.

@@ -1,4 +1,4 @@
-//! run-log.json: what is true of this build alone, such as times and the host. The Report ID does not cover it.
+//! run-log.json: facts about one build, such as times and the host. The Report ID does not cover it.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::engine::Engine;
 
 /// How long one seed of a run took.
 #[derive(Clone, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Timing {
     /// The run's name, with the seed if it has several.
     pub run: String,
@@ -30,7 +31,7 @@ struct RunLog {
     host: String,
     cpu: String,
     cpu_count: usize,
-    /// The most memory that the process used; absent where the system does not tell.
+    /// The most memory that the process used; absent if the system does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_memory_mib: Option<u64>,
     study: String,

@@ -10,6 +10,7 @@ use crate::text::numbers;
 
 /// Whether a claim agrees with the measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum Verdict {
     Differs,
     NotMeasured,
@@ -115,7 +116,7 @@ fn exact_text(value: &Json) -> String {
 mod tests {
     use super::*;
 
-    fn outcome(printed: &str, how: &str, measured: Value) -> (Verdict, String) {
+    fn outcome(printed: &str, how: &str, measured: impl Into<Value>) -> (Verdict, String) {
         let claim = Claim {
             id: "c".into(),
             group: "g".into(),
@@ -126,25 +127,25 @@ mod tests {
             why: None,
         };
         check(&claim).unwrap();
-        compare(&claim, Some(&measured))
+        compare(&claim, Some(&measured.into()))
     }
 
     #[test]
     fn each_way_to_compare() {
         use Verdict::*;
-        assert_eq!(outcome("640", "exact", Value::from(640)), (Matches, "640".into()));
-        assert_eq!(outcome("640", "exact", Value::from(641)), (Differs, "641".into()));
-        let shape = Value::from(vec![128, 64, 26, 26]);
+        assert_eq!(outcome("640", "exact", 640), (Matches, "640".into()));
+        assert_eq!(outcome("640", "exact", 641), (Differs, "641".into()));
+        let shape = vec![128, 64, 26, 26];
         assert_eq!(outcome("[128, 64, 28, 28]", "exact", shape.clone()), (Differs, "[128, 64, 26, 26]".into()));
         assert_eq!(outcome("[128, 64, 26, 26]", "exact", shape).0, Matches);
-        assert_eq!(outcome("1.29", "printed", Value::from(1.2896)), (Matches, "1.29".into()));
-        assert_eq!(outcome("1.29", "printed", Value::from(1.296)), (Differs, "1.30".into()));
-        assert_eq!(outcome("2", "{absolute: 0.5}", Value::from(1.46)), (Differs, "1.5".into()));
-        assert_eq!(outcome("2", "{absolute: 0.6}", Value::from(1.46)).0, Matches);
-        assert_eq!(outcome("0.09", "{relative: 0.1}", Value::from(0.0985)), (Matches, "0.10".into()));
-        let list = Value::from(vec![0.99081, 0.9]);
+        assert_eq!(outcome("1.29", "printed", 1.2896), (Matches, "1.29".into()));
+        assert_eq!(outcome("1.29", "printed", 1.296), (Differs, "1.30".into()));
+        assert_eq!(outcome("2", "{absolute: 0.5}", 1.46), (Differs, "1.5".into()));
+        assert_eq!(outcome("2", "{absolute: 0.6}", 1.46).0, Matches);
+        assert_eq!(outcome("0.09", "{relative: 0.1}", 0.0985), (Matches, "0.10".into()));
+        let list = vec![0.99081, 0.9];
         assert_eq!(outcome("[0.9908, 0.9000]", "printed", list), (Matches, "[0.9908, 0.9000]".into()));
-        assert_eq!(outcome("true", "exact", Value::from(false)), (Differs, "false".into()));
+        assert_eq!(outcome("true", "exact", false), (Differs, "false".into()));
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
 }
 
 /// A claim with its verdict.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Judged<'a> {
     pub claim: &'a Claim,
     pub verdict: Verdict,
@@ -38,6 +39,7 @@ pub struct Judged<'a> {
 
 /// How the results answer a conclusion's question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum Finding {
     Supported,
     Refuted,
@@ -45,6 +47,7 @@ pub enum Finding {
 }
 
 /// A conclusion with its sentence.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Concluded {
     pub id: String,
     pub question: String,

@@ -16,7 +16,8 @@ struct Values<'a> {
     models: BTreeMap<&'a str, ModelContext<'a>>,
     runs: BTreeMap<&'a str, RunContext>,
     comparisons: BTreeMap<&'a str, ComparisonContext<'a>>,
-    values: &'a serde_json::Value,
+    #[serde(rename = "values")]
+    of_study: &'a serde_json::Value,
     data: &'a crate::results::Data,
 }
 
@@ -113,7 +114,7 @@ pub(super) fn of(study: &Study, results: &Results) -> Value {
             .iter()
             .filter_map(|(name, c)| Some((name.as_str(), comparison(study, results, name, c)?)))
             .collect(),
-        values: &study.values,
+        of_study: &study.values,
         data: &results.data,
     }))
 }

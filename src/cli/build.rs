@@ -17,10 +17,6 @@ use crate::text::numbers::{duration, plural};
 const FULL: &str = "reports/coursework.yaml";
 const QUICK: &str = "reports/quick.yaml";
 
-/// Builds a study.
-///
-/// # Errors
-/// What stopped the build.
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().unwrap_or_else(|| default_study(options.device));
     let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);

@@ -6,10 +6,6 @@ use clap::CommandFactory;
 use super::options::{Cli, Completions};
 use crate::exit_code::ExitCode;
 
-/// Prints the script.
-///
-/// # Errors
-/// Standard output that cannot be written.
 pub(super) fn run(options: &Completions) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "mnist-report", &mut script);

@@ -8,10 +8,6 @@ use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::error_chain;
 
-/// Prints what was found of each file.
-///
-/// # Errors
-/// Standard output that cannot be written.
 pub(super) fn run(options: &Data) -> Result<ExitCode> {
     let dir = options.dir.clone().unwrap_or_else(|| paths::of_repository("data/mnist"));
     let (mut text, mut code) = (String::new(), ExitCode::Success);

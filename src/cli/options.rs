@@ -13,6 +13,7 @@ use crate::text::Lang;
 #[derive(Parser)]
 #[command(name = "mnist-report", version, max_term_width = 100)]
 pub struct Cli {
+    /// The subcommand with its options.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -50,7 +51,7 @@ pub struct Build {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// The report's language [default: the study's]
-    #[arg(long, value_name = "LANG", value_parser = languages())]
+    #[arg(long, value_name = "LANG", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
     pub lang: Option<Lang>,
     /// Train every run, even if it is in the run cache
     #[arg(long)]
@@ -81,7 +82,7 @@ pub struct Verify {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The last rung to check [default: replay]
-    #[arg(long, value_name = "RUNG", value_parser = rungs())]
+    #[arg(long, value_name = "RUNG", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Option<Rung>,
     /// Device of the rungs that compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
@@ -107,7 +108,7 @@ pub struct Render {
     /// A bundle's folder
     pub dir: PathBuf,
     /// The report's language [default: unchanged]
-    #[arg(long, value_name = "LANG", value_parser = languages())]
+    #[arg(long, value_name = "LANG", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
     pub lang: Option<Lang>,
     /// A folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
@@ -141,7 +142,7 @@ pub struct Demo {
     /// The bundle to forge copies of; it stays unchanged [default: reports/quick]
     pub bundle: Option<PathBuf>,
     /// Only forgeries that this rung or a cheaper one finds; `rerun` trains everything again
-    #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = rungs())]
+    #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Rung,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
@@ -153,20 +154,15 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// Parses a rung's name.
-fn rungs() -> impl TypedValueParser<Value = Rung> {
-    let values = Rung::ALL.map(|rung| PossibleValue::new(rung.name()).help(rung.help()));
-    PossibleValuesParser::new(values).map(|name| {
-        let found = Rung::ALL.into_iter().find(|rung| rung.name() == name);
-        found.expect("clap allows only the names of rungs")
-    })
-}
-
-/// Parses a language's code.
-fn languages() -> impl TypedValueParser<Value = Lang> {
-    let values = Lang::ALL.map(|lang| PossibleValue::new(lang.code()).help(lang.name()));
-    PossibleValuesParser::new(values).map(|code| {
-        let found = Lang::ALL.into_iter().find(|lang| lang.code() == code);
-        found.expect("clap allows only the codes of languages")
+/// Parses one of these values by its name.
+fn named<T: Copy + Send + Sync + 'static, const N: usize>(
+    values: [T; N],
+    name: fn(T) -> &'static str,
+    help: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let possible = values.map(|value| PossibleValue::new(name(value)).help(help(value)));
+    PossibleValuesParser::new(possible).map(move |text| {
+        let found = values.into_iter().find(|value| name(*value) == text);
+        found.expect("clap allows only these values")
     })
 }

@@ -13,10 +13,6 @@ use crate::paths;
 use crate::results::{ModelFacts, model_facts};
 use crate::text::numbers::{count, fixed, shape};
 
-/// Prints the models of a study.
-///
-/// # Errors
-/// A study that cannot be used, or a model that it does not have.
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));
     let (_, mut plan) = claims::load_study(&file)?;
@@ -30,7 +26,7 @@ pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let text = if options.pytorch {
         plan.models.values().map(|model| format!("# {}\n{}\n", model.name, model.pytorch())).collect()
     } else if options.json {
-        serde_json::to_string_pretty(&model_facts(&plan))? + "\n"
+        super::json(&model_facts(&plan))?
     } else {
         text(&model_facts(&plan))
     };

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 /// A file that is missing, damaged or not the one expected.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum DatasetError {
     #[error("is not an IDX file of unsigned bytes")]
     NotIdx,

@@ -6,8 +6,8 @@ use super::DatasetError;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// Splits an IDX file into its sizes and values. The product of the sizes has to be the number of values, so that nothing
-/// is allocated because a header says so.
+/// Splits an IDX file into its sizes and values. Fails unless the product of the sizes is the number of values, so no
+/// memory is allocated for what a header only claims.
 ///
 /// # Errors
 /// Not an IDX file of unsigned bytes, or shorter or longer than its header says.
@@ -37,6 +37,9 @@ pub fn read_labels(bytes: &[u8]) -> Result<Vec<u8>, DatasetError> {
 }
 
 /// The IDX file of a list of classes.
+///
+/// # Panics
+/// On 2^32 classes or more.
 pub fn write_labels(classes: &[u8]) -> Vec<u8> {
     let count = u32::try_from(classes.len()).expect("fewer than 2^32 images");
     let mut bytes = vec![0, 0, UNSIGNED_BYTE, 1];

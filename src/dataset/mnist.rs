@@ -1,5 +1,4 @@
-//! MNIST's four files: where to look for them, their published hashes, and their contents. A file with one changed byte is
-//! refused.
+//! Finds and reads MNIST's four files. Their hashes are fixed: a file with one changed byte is refused.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,14 +9,15 @@ use flate2::read::GzDecoder;
 use super::{CLASSES, DatasetError, PIXELS, idx};
 use crate::digest::sha256_hex;
 
-/// One of MNIST's files: its name, bytes when raw, and SHA-256 when raw.
+/// One of MNIST's files, with size and hash of its raw bytes (not gzipped).
+#[expect(missing_docs, reason = "self-evident")]
 pub struct MnistFile {
     pub name: &'static str,
     pub bytes: usize,
     pub sha256: &'static str,
 }
 
-const FILES: [MnistFile; 4] = [
+static FILES: [MnistFile; 4] = [
     MnistFile {
         name: "train-images-idx3-ubyte",
         bytes: 47_040_016,
@@ -40,10 +40,12 @@ const FILES: [MnistFile; 4] = [
     },
 ];
 
-/// ImageSet with their labels, as stored: one byte a pixel, row by row.
+/// Images with their labels.
 #[derive(Clone)]
 pub struct ImageSet {
+    /// One byte a pixel, 0 (paper) to 255 (ink); image by image, row by row.
     pub pixels: Vec<u8>,
+    /// The digit of each image.
     pub labels: Vec<u8>,
 }
 
@@ -77,6 +79,7 @@ impl ImageSet {
 }
 
 /// The training and test images, with verified hashes.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Mnist {
     pub train: ImageSet,
     pub test: ImageSet,
@@ -84,6 +87,7 @@ pub struct Mnist {
 
 /// What was found when looking for one of the four files.
 pub struct FileState {
+    /// The file looked for.
     pub file: &'static MnistFile,
     /// The file that was found, raw or gzipped.
     pub path: Option<PathBuf>,
@@ -138,18 +142,18 @@ impl Mnist {
     /// # Errors
     /// A file that is missing or not MNIST's, with its path and what to do.
     pub fn load(dir: &Path) -> Result<Self, DatasetError> {
-        let mut files = find(dir).into_iter().map(|state| state.content);
-        let mut next = || -> Result<Vec<u8>, DatasetError> {
-            let bytes = files.next().expect("four files").map_err(|e| DatasetError::NoMnist(Box::new(e)))?;
-            let (_, values) = idx::parse(&bytes)?;
-            Ok(values.to_vec())
+        let values = |file: &'static MnistFile| -> Result<Vec<u8>, DatasetError> {
+            let bytes = look(dir, file).content.map_err(|e| DatasetError::NoMnist(Box::new(e)))?;
+            Ok(idx::parse(&bytes)?.1.to_vec())
         };
-        let train = ImageSet { pixels: next()?, labels: next()? };
-        let test = ImageSet { pixels: next()?, labels: next()? };
-        Ok(Self { train, test })
+        let [train_images, train_labels, test_images, test_labels] = &FILES;
+        Ok(Self {
+            train: ImageSet { pixels: values(train_images)?, labels: values(train_labels)? },
+            test: ImageSet { pixels: values(test_images)?, labels: values(test_labels)? },
+        })
     }
 
-    /// Names and hashes of the raw files: what a bundle's inputs are.
+    /// Names and hashes of the raw files.
     pub fn hashes() -> impl Iterator<Item = (&'static str, &'static str)> {
         FILES.iter().map(|f| (f.name, f.sha256))
     }

@@ -38,35 +38,32 @@ pub enum ImageOrder {
     AsStored,
 }
 
-/// The indices of a run's training images, without the validation images, in the order that the study asks for: as stored,
-/// or class by class (in stored order within a class). Shuffled runs start from stored order.
+/// The indices of a run's training images, without the validation images: class by class if `order` is `ByClass`, otherwise
+/// in the order of the file, from which shuffled runs start.
 pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder, seed: u64) -> Vec<u32> {
-    let mut kept = drawn(labels.len()).split_off(hold_out);
-    kept.sort();
-    let all = || kept.clone();
-    let mut chosen = match images {
-        Subset::All(_) => all(),
-        Subset::First(n) => all()[..*n].to_vec(),
+    let mut chosen = drawn(labels.len()).split_off(hold_out);
+    chosen.sort_unstable();
+    let mut stream = Stream::new(seed, Purpose::Subset);
+    match images {
+        Subset::All(_) => {}
+        Subset::First(n) => chosen.truncate(*n),
         Subset::Random(n) => {
-            let mut drawn = all();
-            Stream::new(seed, Purpose::Subset).shuffle(&mut drawn);
-            drawn.truncate(*n);
-            drawn
+            stream.shuffle(&mut chosen);
+            chosen.truncate(*n);
         }
         Subset::PerClass(n) => {
-            let mut stream = Stream::new(seed, Purpose::Subset);
-            let mut drawn = Vec::with_capacity(n * CLASSES);
-            for class in 0..CLASSES as u8 {
-                let mut of_class: Vec<u32> = all().into_iter().filter(|i| labels[*i as usize] == class).collect();
+            let mut drawn_of = |class: u8| {
+                let mut of_class: Vec<u32> = chosen.iter().copied().filter(|i| labels[*i as usize] == class).collect();
                 stream.shuffle(&mut of_class);
-                drawn.extend(&of_class[..*n]);
-            }
-            drawn
+                of_class.truncate(*n);
+                of_class
+            };
+            chosen = (0..CLASSES as u8).flat_map(&mut drawn_of).collect();
         }
-    };
+    }
     match order {
-        ImageOrder::ByClass => chosen.sort_by_key(|i| (labels[*i as usize], *i)),
-        ImageOrder::Shuffled | ImageOrder::AsStored => chosen.sort(),
+        ImageOrder::ByClass => chosen.sort_unstable_by_key(|i| (labels[*i as usize], *i)),
+        ImageOrder::Shuffled | ImageOrder::AsStored => chosen.sort_unstable(),
     }
     chosen
 }
@@ -75,12 +72,12 @@ pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder
 pub fn validation_images(images: usize, n: usize) -> Vec<u32> {
     let mut chosen = drawn(images);
     chosen.truncate(n);
-    chosen.sort();
+    chosen.sort_unstable();
     chosen
 }
 
-/// All images in the order in which they join the validation set. The seed is fixed, so that all runs and seeds are
-/// compared on the same images.
+/// All images in the order in which they join the validation set. The seed is fixed, so that all runs and seeds have the same
+/// validation images.
 fn drawn(images: usize) -> Vec<u32> {
     let mut drawn: Vec<u32> = (0..images as u32).collect();
     Stream::new(0, Purpose::HoldOut).shuffle(&mut drawn);
@@ -109,8 +106,8 @@ mod tests {
         assert_eq!(classes, (0..50).map(|i| i / 5).collect::<Vec<u8>>());
         let mut shuffled = choose(&labels, &Subset::PerClass(5), ImageOrder::Shuffled, 3);
         let mut same = chosen.clone();
-        shuffled.sort();
-        same.sort();
+        shuffled.sort_unstable();
+        same.sort_unstable();
         assert_eq!(shuffled, same, "the order changes nothing about which images are chosen");
         assert_ne!(chosen, choose(&labels, &Subset::PerClass(5), ImageOrder::ByClass, 4));
     }

@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
     /// A study without runs.
     pub fn run(&self) -> Result<&'a RunPlan, Error> {
         let runs = self.plan().runs.values();
-        runs.max_by_key(|run| run.evidence.keep).ok_or_else(|| Error::Nothing("run".into()))
+        runs.max_by_key(|run| run.settings.evidence.keep).ok_or_else(|| Error::Nothing("run".into()))
     }
 
     /// The files of that run's first seed.

@@ -156,7 +156,7 @@ pub const FORGERIES: &[Forgery] = &[
         Redo::Everything,
         |d| {
             let engine = d.engine()?;
-            let network = Network::new(&engine, &d.plan().models[&d.run()?.model], 12345);
+            let network = Network::new(&engine, &d.plan().models[&d.run()?.settings.model], 12345);
             set_weights(d, &network)
         },
     ),
@@ -241,7 +241,7 @@ fn train_longer(draft: &mut Draft) -> Result<(), Error> {
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
     let images = DeviceDataset::new(&engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &images, seed);
+    let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &images, seed);
     let path = draft.seed_files()?.weights();
     let weights = from_safetensors(draft.bytes(&path)?).map_err(|e| Error::content(&path, e))?;
     trainer.load_weights(&weights).map_err(Error::machine)?;
@@ -255,7 +255,7 @@ fn train_longer(draft: &mut Draft) -> Result<(), Error> {
     set_predictions(draft, &evaluation.predictions)?;
     draft.change_seed(|seed| {
         seed.test_loss = evaluation.loss();
-        seed.batch_mean_loss = evaluation.batch_mean_loss(run.batch_size);
+        seed.batch_mean_loss = evaluation.batch_mean_loss(run.settings.batch_size);
         seed.misclassified = misclassified(&evaluation, &data.test.labels);
         if let Some(last) = seed.epochs.last_mut() {
             last.test.loss = evaluation.loss();

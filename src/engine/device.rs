@@ -14,6 +14,7 @@ use crate::study::{Compute, CpuClass};
 
 /// The device that `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum DeviceChoice {
     /// GPU 0 if there is one, otherwise the CPU.
     Auto,
@@ -47,6 +48,7 @@ const ARITHMETIC: u32 = 2;
 /// The environment of a training: results of two equal environments are comparable bit for bit. It holds no time, path or
 /// host name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Environment {
     /// `portable`, `native` or `cuda`.
     pub class: String,
@@ -125,6 +127,7 @@ impl fmt::Display for Environment {
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) device: Device,
+    /// What its results are comparable with.
     pub environment: Environment,
 }
 
@@ -143,7 +146,7 @@ impl Engine {
         }
         let gpu = match choice {
             DeviceChoice::Cpu => None,
-            DeviceChoice::Auto if !gpu_in_sight() => None,
+            DeviceChoice::Auto if !Self::gpu_in_sight() => None,
             DeviceChoice::Auto => cuda(0).ok(),
             DeviceChoice::Cuda(index) => {
                 Some(cuda(index).map_err(|reason| Error::NoGpu { index, reason: Box::new(reason) })?)
@@ -175,17 +178,23 @@ impl Engine {
 
     /// Whether this CPU can compute in the portable class: it has AVX2 and FMA.
     pub fn has_portable_cpu() -> bool {
-        std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma")
+        kernels::has_avx2()
     }
 
-    /// The CPU's name with its family, model and stepping.
+    /// The CPU's name with its family, model and stepping, from /proc/cpuinfo.
     pub fn cpu_model() -> String {
-        cpu_model()
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let field = |name: &str| {
+            info.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map_or("", |(_, v)| v.trim())
+        };
+        let (family, model, stepping) = (field("cpu family"), field("model\t"), field("stepping"));
+        format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
     }
 
     /// Whether this machine seems to have a GPU. Looks for the driver's device files and does not load CUDA.
     pub fn gpu_in_sight() -> bool {
-        gpu_in_sight()
+        let files = ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version"];
+        files.iter().any(|file| Path::new(file).exists())
     }
 
     /// Measures the speed of a large operator, in multiply-adds per second: a convolution on a CPU with the program's
@@ -270,10 +279,6 @@ fn check_portable() -> Result<(), Error> {
     if used == "AVX2" { Ok(()) } else { Err(Error::WrongKernels(used)) }
 }
 
-fn gpu_in_sight() -> bool {
-    ["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/proc/driver/nvidia/version"].iter().any(|p| Path::new(p).exists())
-}
-
 /// Loads CUDA once and checks that GPU `index` exists. Returns the index.
 fn cuda(index: usize) -> Result<usize, Error> {
     static LOADED: OnceLock<Result<(), Error>> = OnceLock::new();
@@ -307,21 +312,11 @@ fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
         arithmetic: ARITHMETIC,
         precision: precision.to_owned(),
         threads: gpu.is_none().then_some(compute.threads),
-        cpu: (class == "native").then(cpu_model),
+        cpu: (class == "native").then(Engine::cpu_model),
         gpu: gpu.map(ffi::gpu_name),
         cuda: gpu.map(|_| format!("{}.{}", cuda / 1000, cuda % 1000 / 10)),
         cudnn: gpu.map(|_| format!("{}.{}.{}", cudnn / 10_000, cudnn % 10_000 / 100, cudnn % 100)),
     }
-}
-
-/// The CPU's name with its family, model and stepping, from /proc/cpuinfo.
-fn cpu_model() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let field = |name: &str| {
-        info.lines().find(|l| l.starts_with(name)).and_then(|l| l.split_once(':')).map_or("", |(_, v)| v.trim())
-    };
-    let (family, model, stepping) = (field("cpu family"), field("model\t"), field("stepping"));
-    format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
 }
 
 #[cfg(test)]

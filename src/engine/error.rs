@@ -2,29 +2,22 @@
 
 /// What can go wrong in the engine.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum Error {
-    /// `--device` names no device.
     #[error("unknown device `{0}`; use auto, cpu, cuda or cuda:N")]
     UnknownDevice(String),
-    /// Libtorch was started for one CPU class and is asked for the other.
     #[error("this process already computes for another CPU class; start the program again")]
     SecondCpuClass,
-    /// The GPU that `--device` names cannot be used.
     #[error("no GPU {index} for --device cuda: {reason}; use --device cpu, or `make libtorch CUDA=1`")]
     NoGpu { index: usize, reason: Box<Error> },
-    /// CUDA is loaded, but there is no GPU.
     #[error("libtorch finds no GPU")]
     NoGpuFound,
-    /// The GPU's number is too high.
     #[error("this machine has {0}, numbered from 0")]
     GpuCount(i64),
-    /// The GPU is there, but CUDA gives no stream on it.
     #[error("cannot create a CUDA stream: {0}; use --device cpu")]
     NoStream(Box<Error>),
-    /// Libtorch did not accept the study's number of threads.
     #[error("libtorch did not accept {0} threads")]
     Threads(usize),
-    /// The portable class needs a CPU with AVX2 and FMA.
     #[error(
         "this CPU has no AVX2: set `compute: {{class: native}}` in the study; its results will be comparable on this CPU model only"
     )]
@@ -32,7 +25,7 @@ pub enum Error {
     /// Libtorch read its settings before the engine could set them.
     #[error("libtorch uses {0} kernels, but the portable class needs AVX2: ATEN_CPU_CAPABILITY was set too late")]
     WrongKernels(String),
-    /// A training loss is NaN or infinite. Epochs and steps count from 1.
+    /// Epochs and steps count from 1.
     #[error(
         "training loss of `{run}` (seed {seed}) became {loss} in epoch {epoch}, step {step}: lower its learning rate"
     )]
@@ -40,7 +33,7 @@ pub enum Error {
     /// Given tensors do not fit the network or the optimizer.
     #[error("{0}")]
     Tensors(String),
-    /// Libtorch or CUDA failed; the text is theirs, one line.
+    /// The first line of libtorch's or CUDA's message.
     #[error("{0}")]
     Libtorch(String),
 }

@@ -68,17 +68,17 @@ impl Masks {
     /// The masks of one seed of a run.
     pub(super) fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
         let dropout = |layer: &crate::model::Layer| match &layer.kind {
-            LayerKind::Dropout(c) if plan.dropout && c.p > 0.0 => {
+            LayerKind::Dropout(c) if plan.settings.dropout && c.p > 0.0 => {
                 Some(DropoutLayer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
             }
             _ => None,
         };
         let layers: Vec<DropoutLayer> = model.layers.iter().filter_map(dropout).collect();
-        let values: usize = layers.iter().map(|l| plan.batch_size * l.values).sum();
+        let values: usize = layers.iter().map(|l| plan.settings.batch_size * l.values).sum();
         let block = device.is_cuda().then(|| (BLOCK_VALUES / values.max(1)).max(1));
         let steps_per_epoch = plan.steps_per_epoch();
-        let streams = MaskStreams { seed, steps_per_epoch, batch_size: plan.batch_size, layers };
-        Self { streams, device, block, total: plan.epochs * steps_per_epoch, ready: None, next: None }
+        let streams = MaskStreams { seed, steps_per_epoch, batch_size: plan.settings.batch_size, layers };
+        Self { streams, device, block, total: plan.settings.epochs * steps_per_epoch, ready: None, next: None }
     }
 
     /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a

@@ -13,6 +13,7 @@ use crate::tensors::NamedTensor;
 
 /// The shapes of a layer's input and output, batch first, as found by running the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct LayerShapes {
     pub layer: String,
     pub input: Vec<usize>,

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use tch::Tensor;
 
-use super::kernels::{self, BatchNorm, Direct, Linear, MaxPool, Moments, Shape, Winograd};
+use super::kernels::{self, BatchNorm, Direct, Gradients, Linear, MaxPool, Moments, Shape, Winograd};
 use super::network::{LiveLayer, Mode, Network};
 use crate::model::LayerKind;
 
@@ -115,29 +115,25 @@ impl Network {
         // Whether `x` depends on any parameter so far, and whether it is in autograd's graph.
         let (mut wants_gradient, mut in_graph) = (false, false);
         for (layer, relu) in self.order() {
-            match self.kernel(layer, relu, &x, wants_gradient) {
-                Some(kernel) => {
-                    let input = x.detach();
-                    let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, mode));
-                    // Dropout without a mask does nothing, so it has no backward step.
-                    steps.extend(work.map(|work| Step { work, wants_gradient, parameter: layer.parameter }));
-                    (x, in_graph) = (output, false);
-                    wants_gradient |= layer.parameter_count > 0;
+            if let Some(kernel) = self.kernel(layer, relu, &x, wants_gradient) {
+                let input = x.detach();
+                let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, mode));
+                // Dropout without a mask does nothing, so it has no backward step.
+                steps.extend(work.map(|work| Step { work, wants_gradient, parameter: layer.parameter }));
+                (x, in_graph) = (output, false);
+            } else {
+                if !in_graph {
+                    x = leaf(&x, wants_gradient);
+                    steps.push(Step::in_graph(&x, layer.parameter, wants_gradient));
+                    in_graph = true;
                 }
-                None => {
-                    if !in_graph {
-                        x = leaf(&x, wants_gradient);
-                        steps.push(Step::in_graph(&x, layer.parameter, wants_gradient));
-                        in_graph = true;
-                    }
-                    x = self.apply(layer, &x, mode);
-                    wants_gradient |= layer.parameter_count > 0;
-                    if let Some(Step { work: Work::Libtorch { output, parameters, .. }, .. }) = steps.last_mut() {
-                        *output = x.shallow_clone();
-                        parameters.end = parameters.end.max(layer.parameter + layer.parameter_count);
-                    }
+                x = self.apply(layer, &x, mode);
+                if let Some(Step { work: Work::Libtorch { output, parameters, .. }, .. }) = steps.last_mut() {
+                    *output = x.shallow_clone();
+                    parameters.end = parameters.end.max(layer.parameter + layer.parameter_count);
                 }
             }
+            wants_gradient |= layer.parameter_count > 0;
         }
         if !in_graph {
             x = leaf(&x, wants_gradient);
@@ -335,6 +331,7 @@ impl Network {
     ) -> Tensor {
         let batch = gradient.size()[0];
         let like = |i: usize| self.parameters.parts.get(parameter + i).map(|p| p.detach().zeros_like());
+        let weight = || as_slice(&self.parameters.parts[parameter]);
         match work {
             Work::Relu { y } => y.threshold_backward(gradient, 0.0),
             Work::Pool { pool, places } => {
@@ -345,10 +342,12 @@ impl Network {
             Work::BatchNorm { norm, x, y, moments } => {
                 let (mut dx, gradient) = (empty(batch, norm.shape), channels_last(gradient));
                 let (Some(mut dweight), Some(mut dbias)) = (like(0), like(1)) else { return Tensor::new() };
-                let weight = as_slice(&self.parameters.parts[parameter]);
-                let (into_weight, into_bias) = (as_mut_slice(&mut dweight), as_mut_slice(&mut dbias));
-                let (x, y, gradient, to) = (as_slice(&x), as_slice(&y), as_slice(&gradient), as_mut_slice(&mut dx));
-                norm.backward(x, y, &moments, weight, gradient, to, into_weight, into_bias);
+                let to = Gradients {
+                    x: Some(as_mut_slice(&mut dx)),
+                    weight: as_mut_slice(&mut dweight),
+                    bias: as_mut_slice(&mut dbias),
+                };
+                norm.backward([&x, &y, &gradient].map(as_slice), &moments, weight(), to);
                 (found[parameter], found[parameter + 1]) = (Some(dweight), Some(dbias));
                 channels_first(&dx)
             }
@@ -356,8 +355,9 @@ impl Network {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let (mut dx, mut dbias) = (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.outputs]);
-                let (weight, to) = (as_slice(&self.parameters.parts[parameter]), dx.as_mut().map(as_mut_slice));
-                conv.backward(as_slice(&x), weight, as_slice(&gradient), to, as_mut_slice(&mut dweight), &mut dbias);
+                let x_gradient = dx.as_mut().map(as_mut_slice);
+                let to = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
+                conv.backward(as_slice(&x), weight(), as_slice(&gradient), to);
                 self.store(parameter, dweight, &dbias, found);
                 dx.map_or_else(Tensor::new, |dx| channels_first(&dx))
             }
@@ -375,9 +375,10 @@ impl Network {
                 let gradient = gradient.contiguous();
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
                 let mut dx = wants_gradient.then(|| x.empty_like());
-                let (weight, to) = (as_slice(&self.parameters.parts[parameter]), dx.as_mut().map(as_mut_slice));
                 let mut dbias = vec![0.0; linear.outputs];
-                linear.backward(as_slice(&x), weight, as_slice(&gradient), to, as_mut_slice(&mut dweight), &mut dbias);
+                let x_gradient = dx.as_mut().map(as_mut_slice);
+                let to = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
+                linear.backward(as_slice(&x), weight(), as_slice(&gradient), to);
                 self.store(parameter, dweight, &dbias, found);
                 dx.unwrap_or_else(Tensor::new)
             }

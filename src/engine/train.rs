@@ -29,8 +29,7 @@ pub struct DeviceDataset {
 impl DeviceDataset {
     /// Copies the chosen images (indices into `images`) to the device.
     pub fn new(engine: &Engine, images: &ImageSet, chosen: &[u32]) -> Self {
-        let mut pixels: Vec<u8> = Vec::with_capacity(chosen.len() * PIXELS);
-        chosen.iter().for_each(|i| pixels.extend(images.image(*i as usize)));
+        let pixels: Vec<u8> = chosen.iter().flat_map(|i| images.image(*i as usize)).copied().collect();
         let labels: Vec<u8> = chosen.iter().map(|i| images.labels[*i as usize]).collect();
         Self {
             pixels: Tensor::from_slice(&pixels).reshape([-1, PIXELS as i64]).to_device(engine.device),
@@ -104,9 +103,9 @@ struct StepInputs {
 impl StepInputs {
     /// Zeros with the sizes of a full batch's inputs.
     fn zeros(plan: &RunPlan, masks: &Masks, device: Device) -> Self {
-        let factors = UpdateRule::factors(&plan.optimizer, 0.0, 1).len();
+        let factors = UpdateRule::factors(&plan.settings.optimizer, 0.0, 1).len();
         Self {
-            index: Tensor::zeros([plan.batch_size as i64], (Kind::Int64, device)),
+            index: Tensor::zeros([plan.settings.batch_size as i64], (Kind::Int64, device)),
             masks: masks.zeros(),
             factors: Tensor::zeros([factors as i64], (Kind::Float, device)),
         }
@@ -172,7 +171,7 @@ impl<'a> Trainer<'a> {
         seed: u64,
     ) -> Self {
         let network = Network::new(engine, model, seed);
-        let rule = UpdateRule::new(&plan.optimizer, &network.parameters);
+        let rule = UpdateRule::new(&plan.settings.optimizer, &network.parameters);
         let masks = Masks::new(model, plan, seed, engine.device);
         let loss = Tensor::zeros([], (Kind::Float, engine.device));
         let training = Training { input, dataset, network, rule, loss };
@@ -244,7 +243,7 @@ impl<'a> Trainer<'a> {
     /// The positions in the dataset of an epoch's images, in training order. Epochs count from 1.
     pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
         let mut order: Vec<i64> = (0..self.training.dataset.len as i64).collect();
-        if self.plan.order == ImageOrder::Shuffled {
+        if self.plan.settings.order == ImageOrder::Shuffled {
             Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
         }
         order
@@ -252,10 +251,11 @@ impl<'a> Trainer<'a> {
 
     /// Computes an epoch's inputs and copies them to the device.
     fn prepare_epoch(&self, number: usize) -> Epoch {
-        let (plan, steps) = (self.plan, self.plan.steps_per_epoch());
+        let (settings, steps) = (&self.plan.settings, self.plan.steps_per_epoch());
         let factors = |step: usize| {
-            let lr = learning_rate(&plan.schedule, plan.optimizer.lr(), number - 1, step, plan.epochs, steps);
-            UpdateRule::factors(&plan.optimizer, lr, ((number - 1) * steps + step + 1) as u64)
+            let base = settings.optimizer.lr();
+            let lr = learning_rate(&settings.schedule, base, number - 1, step, settings.epochs, steps);
+            UpdateRule::factors(&settings.optimizer, lr, ((number - 1) * steps + step + 1) as u64)
         };
         let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
         let device = self.training.dataset.pixels.device();
@@ -268,7 +268,7 @@ impl<'a> Trainer<'a> {
 
     /// The inputs of the next step.
     fn next_inputs(&mut self) -> StepInputs {
-        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.batch_size);
+        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.settings.batch_size);
         let (number, step) = (self.done / steps + 1, self.done % steps);
         let epoch = match self.epoch.take() {
             Some(epoch) if epoch.number == number => epoch,
@@ -286,10 +286,10 @@ impl<'a> Trainer<'a> {
 
     /// How many steps are still to execute that have the batch size of the next step, that one included.
     fn remaining_steps(&self) -> usize {
-        let (steps, full) = (self.plan.steps_per_epoch(), self.training.dataset.len / self.plan.batch_size);
+        let (steps, full) = (self.plan.steps_per_epoch(), self.training.dataset.len / self.plan.settings.batch_size);
         let (epoch, step) = (self.done / steps, self.done % steps);
         let (in_epoch, before) = if step < full { (full, step) } else { (1, 0) };
-        (self.plan.epochs * in_epoch).saturating_sub(epoch * in_epoch + before)
+        (self.plan.settings.epochs * in_epoch).saturating_sub(epoch * in_epoch + before)
     }
 
     /// The mean loss of the last step. On a GPU, waits for that step.
@@ -333,8 +333,8 @@ impl<'a> Trainer<'a> {
             let (run, epoch) = (self.plan.name.clone(), self.done / steps);
             return Err(Error::Diverged { run, seed: self.seed, loss: losses[at], epoch, step: at + 1 }.into());
         }
-        let images = self.training.dataset.len;
-        let size = |step: usize| (images - step * self.plan.batch_size).min(self.plan.batch_size);
+        let (images, batch) = (self.training.dataset.len, self.plan.settings.batch_size);
+        let size = |step: usize| (images - step * batch).min(batch);
         let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
         Ok(sum / images as f64)
     }
@@ -345,7 +345,7 @@ impl<'a> Trainer<'a> {
     /// `Error::Diverged` if a training loss is not finite, or the observer's error.
     pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
         observer.step(self)?;
-        for epoch in 1..=self.plan.epochs {
+        for epoch in 1..=self.plan.settings.epochs {
             let loss = self.epoch(observer)?;
             if !observer.epoch(epoch, loss, &self.training.network)? {
                 break;

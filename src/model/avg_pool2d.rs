@@ -1,5 +1,7 @@
 //! `avg_pool2d`: `torch.nn.AvgPool2d` with square windows.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named};

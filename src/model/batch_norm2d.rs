@@ -1,8 +1,10 @@
 //! `batch_norm2d`: `torch.nn.BatchNorm2d`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, unless};
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, range, unless};
 
 /// `torch.nn.BatchNorm2d`; keeps the shape `[C, H, W]`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -24,11 +26,7 @@ impl LayerConfig for BatchNorm2d {
 
     fn check(&self) -> Result<(), LayerError> {
         eps(self.eps)?;
-        if (0.0..=1.0).contains(&self.momentum) {
-            Ok(())
-        } else {
-            Err(LayerError::OutOfRange { setting: "momentum", value: self.momentum, expected: "from 0 to 1" })
-        }
+        range("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "from 0 to 1")
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {

@@ -1,9 +1,12 @@
 //! `conv2d`: `torch.nn.Conv2d` with square kernels.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
-    Init, LayerConfig, LayerError, TensorSpec, call, image, named, padding, positive, unless, weight_and_bias, window,
+    Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless,
+    weight_and_bias, window,
 };
 
 /// `torch.nn.Conv2d`; `[in_channels, H, W] -> [out_channels, H', W']`.
@@ -13,26 +16,18 @@ pub struct Conv2d {
     pub name: Option<String>,
     pub out_channels: usize,
     pub kernel_size: usize,
-    #[serde(default = "default_stride")]
+    #[serde(default = "one")]
     pub stride: usize,
     #[serde(default)]
     pub padding: usize,
-    #[serde(default = "default_groups")]
+    #[serde(default = "one")]
     pub groups: usize,
     #[serde(default = "default_bias")]
     pub bias: bool,
 }
 
-fn default_stride() -> usize {
+fn one() -> usize {
     1
-}
-
-fn default_groups() -> usize {
-    1
-}
-
-fn default_bias() -> bool {
-    true
 }
 
 impl LayerConfig for Conv2d {
@@ -85,9 +80,9 @@ impl LayerConfig for Conv2d {
 
     fn pytorch(&self, input: &[usize]) -> String {
         let keywords = [
-            ("stride", unless(&default_stride(), &self.stride)),
+            ("stride", unless(&one(), &self.stride)),
             ("padding", unless(&0, &self.padding)),
-            ("groups", unless(&default_groups(), &self.groups)),
+            ("groups", unless(&one(), &self.groups)),
             ("bias", (!self.bias).then(|| "False".to_owned())),
         ];
         call("Conv2d", &[input[0], self.out_channels, self.kernel_size], &keywords)

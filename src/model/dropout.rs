@@ -1,8 +1,10 @@
 //! `dropout`: `torch.nn.Dropout`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, call, named, unless};
+use super::layer::{LayerConfig, LayerError, call, named, range, unless};
 
 /// `torch.nn.Dropout`: zeroes each value with probability `p` while training; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -22,15 +24,7 @@ impl LayerConfig for Dropout {
     named!("dropout");
 
     fn check(&self) -> Result<(), LayerError> {
-        if (0.0..1.0).contains(&self.p) {
-            Ok(())
-        } else {
-            Err(LayerError::OutOfRange { setting: "p", value: self.p, expected: "at least 0 and below 1" })
-        }
-    }
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
+        range("p", self.p, (0.0..1.0).contains(&self.p), "at least 0 and below 1")
     }
 
     fn is_torchsummary_module(&self) -> bool {

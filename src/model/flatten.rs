@@ -1,5 +1,7 @@
 //! `flatten`: `torch.nn.Flatten`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named};

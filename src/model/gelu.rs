@@ -1,8 +1,10 @@
 //! `gelu`: `torch.nn.GELU`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, named};
+use super::layer::{LayerConfig, named};
 
 /// `torch.nn.GELU` (with the exact Gaussian, not the tanh approximation); keeps the shape.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -13,10 +15,6 @@ pub struct Gelu {
 
 impl LayerConfig for Gelu {
     named!("gelu");
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
-    }
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.GELU()".to_owned()

@@ -1,5 +1,7 @@
 //! `global_avg_pool`: the mean of each channel, as `torch.nn.AdaptiveAvgPool2d(1)` followed by `torch.nn.Flatten`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, image, named};

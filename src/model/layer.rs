@@ -30,11 +30,13 @@ pub trait LayerConfig {
         Ok(())
     }
 
-    /// The shape that the layer gives for an input shape.
+    /// The shape of the output; by default that of the input.
     ///
     /// # Errors
     /// An input that the layer cannot take.
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError>;
+    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+        Ok(input.to_vec())
+    }
 
     /// Pixels of padding on each side of the input.
     fn padding(&self) -> usize {
@@ -103,6 +105,7 @@ pub(super) use named;
 
 /// Why a layer cannot be used as the study configures it.
 #[derive(Debug, Error, PartialEq)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum LayerError {
     #[error("{setting} {value}: must be at least {least}")]
     TooSmall { setting: &'static str, value: usize, least: usize },
@@ -129,6 +132,7 @@ pub enum LayerError {
 /// How a tensor is filled before training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "self-evident")]
 pub enum Init {
     /// Uniform from -bound to bound.
     Uniform {
@@ -146,9 +150,11 @@ impl Init {
     }
 }
 
-/// A parameter or buffer: its name in PyTorch (`conv1.weight`), shape and first values.
+/// A parameter or buffer.
 #[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct TensorSpec {
+    /// Its name in PyTorch, such as `conv1.weight`.
     pub name: String,
     pub shape: Vec<usize>,
     pub init: Init,
@@ -165,18 +171,18 @@ impl TensorSpec {
     }
 }
 
-/// A layer with its place in the network resolved. Shapes are those of one image, without the batch.
+/// A layer with its place in the network resolved. Most fields are results of the methods of [`LayerConfig`].
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "see LayerConfig")]
 pub struct Layer {
     pub name: String,
     pub kind: LayerKind,
+    /// The shapes of one image, without the batch.
     pub input: Vec<usize>,
     pub output: Vec<usize>,
     pub parameters: Vec<TensorSpec>,
     pub buffers: Vec<TensorSpec>,
-    /// See [`LayerConfig::formula`].
     pub formula: String,
-    /// See [`LayerConfig::mult_adds`].
     pub mult_adds: u64,
 }
 
@@ -205,7 +211,7 @@ impl Layer {
         }
         let values = parameters.iter().map(TensorSpec::numel).sum();
         let (formula, mult_adds) = (config.formula(&input), config.mult_adds(values, &output));
-        Ok(Self { name, input, output, parameters, buffers, formula, mult_adds, kind })
+        Ok(Self { name, kind, input, output, parameters, buffers, formula, mult_adds })
     }
 
     /// The number of trainable parameters.
@@ -240,7 +246,7 @@ fn check_activation(what: &'static str, values: f64) -> Result<(), LayerError> {
 
 // What several kinds of layers share.
 
-/// Checks a size that has to be at least 1.
+/// Checks a size: at least 1.
 pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerError> {
     match value {
         0 => Err(LayerError::TooSmall { setting, value, least: 1 }),
@@ -251,20 +257,18 @@ pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerE
 
 /// Checks a padding, which may be 0.
 pub(super) fn padding(value: usize) -> Result<(), LayerError> {
-    if value < MAX_SETTING {
-        Ok(())
-    } else {
-        Err(LayerError::TooLarge { setting: "padding", value, most: MAX_SETTING - 1 })
-    }
+    let (setting, most) = ("padding", MAX_SETTING - 1);
+    if value <= most { Ok(()) } else { Err(LayerError::TooLarge { setting, value, most }) }
 }
 
-/// Checks the `eps` of a normalisation, which keeps a division by zero away.
+/// Checks that a number is in range; `expected` describes the range in the error.
+pub(super) fn range(setting: &'static str, value: f64, holds: bool, expected: &'static str) -> Result<(), LayerError> {
+    if holds { Ok(()) } else { Err(LayerError::OutOfRange { setting, value, expected }) }
+}
+
+/// Checks the `eps` of a normalisation.
 pub(super) fn eps(value: f64) -> Result<(), LayerError> {
-    if value.is_finite() && value > 0.0 {
-        Ok(())
-    } else {
-        Err(LayerError::OutOfRange { setting: "eps", value, expected: "above 0" })
-    }
+    range("eps", value, value.is_finite() && value > 0.0, "above 0")
 }
 
 /// Takes a shape as an image: channels, height, width.
@@ -273,6 +277,11 @@ pub(super) fn image(input: &[usize]) -> Result<(usize, usize, usize), LayerError
         [channels, height, width] => Ok((channels, height, width)),
         _ => Err(LayerError::NotAnImage { input: input.to_vec() }),
     }
+}
+
+/// The default of a layer's `bias`, for serde.
+pub(super) fn default_bias() -> bool {
+    true
 }
 
 /// The weight of a convolution or linear layer, first dimension its outputs, and its bias.

@@ -1,5 +1,7 @@
 //! `layer_norm`: `torch.nn.LayerNorm`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless};
@@ -23,10 +25,6 @@ impl LayerConfig for LayerNorm {
 
     fn check(&self) -> Result<(), LayerError> {
         eps(self.eps)
-    }
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {

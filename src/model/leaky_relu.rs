@@ -1,8 +1,10 @@
 //! `leaky_relu`: `torch.nn.LeakyReLU`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, call, named, unless};
+use super::layer::{LayerConfig, LayerError, call, named, range, unless};
 
 /// `torch.nn.LeakyReLU`: x where x > 0, else `negative_slope`·x; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -22,16 +24,7 @@ impl LayerConfig for LeakyRelu {
     named!("leaky_relu");
 
     fn check(&self) -> Result<(), LayerError> {
-        if self.negative_slope.is_finite() {
-            Ok(())
-        } else {
-            let (setting, value) = ("negative_slope", self.negative_slope);
-            Err(LayerError::OutOfRange { setting, value, expected: "finite" })
-        }
-    }
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
+        range("negative_slope", self.negative_slope, self.negative_slope.is_finite(), "finite")
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {

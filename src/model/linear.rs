@@ -1,8 +1,10 @@
 //! `linear`: `torch.nn.Linear`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, named, positive, weight_and_bias};
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, default_bias, named, positive, weight_and_bias};
 
 /// `torch.nn.Linear`; `[in_features] -> [out_features]`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -12,10 +14,6 @@ pub struct Linear {
     pub out_features: usize,
     #[serde(default = "default_bias")]
     pub bias: bool,
-}
-
-fn default_bias() -> bool {
-    true
 }
 
 impl LayerConfig for Linear {

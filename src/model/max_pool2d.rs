@@ -1,5 +1,7 @@
 //! `max_pool2d`: `torch.nn.MaxPool2d` with square windows.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named};

@@ -1,8 +1,6 @@
-//! A network as one list of layers: the single source of parameter counts, shapes, sizes, costs and of the network that
-//! is trained.
+//! A network as a list of layers, from which shapes, parameters, sizes, costs and the trained network follow.
 //!
-//! Each kind of layer has a file of its own; adding one means adding that file and its line in [`LayerKind`]. Nothing here
-//! holds weights or uses libtorch.
+//! Each kind of layer has its own file and a line in [`LayerKind`]. Nothing here holds weights or uses libtorch.
 
 mod avg_pool2d;
 mod batch_norm2d;
@@ -64,6 +62,7 @@ one_of! {
 /// A network as the study writes it: its layers from input to output.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 pub struct ModelSpec {
     pub title: Option<String>,
     pub layers: Vec<LayerKind>,
@@ -71,6 +70,7 @@ pub struct ModelSpec {
 
 /// A network with every shape resolved.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Model {
     pub name: String,
     pub title: String,
@@ -81,6 +81,7 @@ pub struct Model {
 
 /// Why a list of layers is not a network.
 #[derive(Debug, Error, PartialEq)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum ModelError {
     #[error("has no layers")]
     Empty,
@@ -179,20 +180,16 @@ fn layer_names(kinds: &[LayerKind]) -> Result<Vec<String>, ModelError> {
     let mut counts = HashMap::<&str, usize>::new();
     let (mut seen, mut names) = (HashSet::new(), Vec::with_capacity(kinds.len()));
     for (layer, kind) in kinds.iter().enumerate() {
-        let name = match kind.config().name() {
-            Some(name) => name.to_owned(),
-            None => {
-                let prefix = kind.config().prefix();
-                let count = counts.entry(prefix).or_default();
-                loop {
-                    *count += 1;
-                    let name = format!("{prefix}{count}");
-                    if !given.contains(name.as_str()) {
-                        break name;
-                    }
-                }
+        let prefix = kind.config().prefix();
+        let mut numbered = || loop {
+            let count = counts.entry(prefix).or_default();
+            *count += 1;
+            let name = format!("{prefix}{count}");
+            if !given.contains(name.as_str()) {
+                return name;
             }
         };
+        let name = kind.config().name().map_or_else(&mut numbered, str::to_owned);
         if !is_identifier(&name) {
             return Err(ModelError::Name { layer, name });
         }

@@ -1,8 +1,10 @@
 //! `relu`: `torch.nn.ReLU`.
 
+#![expect(missing_docs, reason = "the settings have the names of torch.nn")]
+
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, named};
+use super::layer::{LayerConfig, named};
 
 /// `torch.nn.ReLU`: max(x, 0); keeps the shape.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -13,10 +15,6 @@ pub struct Relu {
 
 impl LayerConfig for Relu {
     named!("relu");
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        Ok(input.to_vec())
-    }
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.ReLU()".to_owned()

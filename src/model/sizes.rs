@@ -20,6 +20,7 @@ pub struct Sizes {
 
 /// Memory for one image in float32, in the MB of a convention.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are those that both programs print")]
 pub struct Megabytes {
     pub input: f64,
     pub forward_backward: f64,

@@ -1,17 +1,18 @@
-//! Checks of a results.json that anybody may have written: values that no training can give.
+//! Checks of a results.json from an untrusted bundle: values that no training can give.
 
 use thiserror::Error;
 
 use super::digits::is_base64;
 use super::{EpochResult, Pair, Results, RunResult, SCHEMA, SeedResult};
 
-/// A larger mean cross-entropy comes from a training that diverged; drawing it would take forever.
+/// A larger mean cross-entropy comes from a training that diverged. Axes up to it would take too long to draw.
 const MAX_LOSS: f64 = 1e6;
-/// More test images would keep the statistics busy forever.
+/// More test images would make the statistics too slow.
 const MAX_TEST_IMAGES: usize = 1_000_000;
 
 /// Why a results.json cannot be used, or why results cannot be completed.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum ResultsError {
     #[error("is not JSON: {0}")]
     Json(serde_json::Error),
@@ -39,6 +40,7 @@ pub enum ResultsError {
 
 /// What is wrong with a run's results.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum RunProblem {
     #[error("has no seeds")]
     NoSeeds,
@@ -59,12 +61,12 @@ pub fn is_loss(x: f64) -> bool {
     (0.0..=MAX_LOSS).contains(&x)
 }
 
-/// The sum of counts that anybody may have written; none if it overflows.
+/// The sum of untrusted counts; none if it overflows.
 fn total(counts: &[usize]) -> Option<usize> {
     counts.iter().try_fold(0usize, |sum, n| sum.checked_add(*n))
 }
 
-/// Checks what the types alone do not hold.
+/// Checks what the types alone do not guarantee.
 pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
     let images = results.data.test_images;
     if !(2..=MAX_TEST_IMAGES).contains(&images) {

@@ -6,9 +6,10 @@ use super::digits::GALLERY;
 use super::statistics::{Difference, paired, welch};
 use super::{RunResult, SeedResult};
 
-/// A comparison of a study, counted.
+/// A comparison of a study: how often each of its networks is right.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct ComparisonResult {
     pub run: String,
     pub against: String,
@@ -19,6 +20,7 @@ pub struct ComparisonResult {
 /// Two trained networks on the same test images.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Pair {
     /// The seeds of `run` and of `against`.
     pub seeds: [u64; 2],
@@ -34,6 +36,7 @@ pub struct Pair {
 /// An image that two networks classify differently.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Disagreement {
     pub image: usize,
     pub label: u8,
@@ -65,18 +68,18 @@ impl Pair {
     }
 }
 
-/// What the interval of a difference is over.
+/// What an interval of a difference is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
-    /// Seeds: other trainings, the same test images.
+    /// How much trainings with different seeds differ, on the same test images.
     Seeds,
-    /// Test images: the same two networks, other images. The only interval that one seed allows.
+    /// How much test images differ, for the same two networks: all that one seed allows.
     Images,
 }
 
-/// The difference of two runs' test accuracies, `run` minus `against`, and what its interval is over: seeds if both have
-/// several, test images if both have one. A study that compares one seed with several is refused.
+/// The difference of two runs' test accuracies, `run` minus `against`, and what its interval is based on: seeds if both runs
+/// have several, test images if both have one. A study that compares one seed with several is refused.
 pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
     let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
     match (run.seeds.len(), against.seeds.len()) {

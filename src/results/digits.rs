@@ -1,7 +1,4 @@
-//! The test images that a report shows: which ones, and their pixels.
-//!
-//! They are chosen by confidence or by their order in the test set. results.json stores them as PNG in base64, as a page
-//! embeds them.
+//! The test images that a report shows: which ones, and their pixels as PNG in base64, as HTML embeds them.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +20,7 @@ const MAX_BASE64: usize = 2_000;
 /// A test image that a network misclassifies.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Misclassified {
     /// Its index in the test set, from 0.
     pub image: usize,
@@ -32,7 +30,7 @@ pub struct Misclassified {
     pub confidence: f64,
 }
 
-/// The wrong predictions with the highest confidence, highest first; equal ones in the test set's order.
+/// The wrong predictions with the highest confidence, highest first; ties in the order of the test set.
 pub fn misclassified(evaluation: &Evaluation, labels: &[u8]) -> Vec<Misclassified> {
     let wrong = (0..labels.len()).filter(|i| evaluation.predictions[*i] != labels[*i]);
     let mut misclassified: Vec<Misclassified> = wrong
@@ -95,7 +93,7 @@ fn png(pixels: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Whether a text can be an image: pages embed it unescaped.
+/// Whether a text is base64 and short enough for an image. Pages embed it without escaping.
 pub(super) fn is_base64(text: &str) -> bool {
     (1..=MAX_BASE64).contains(&text.len()) && STANDARD.decode(text).is_ok()
 }

@@ -1,7 +1,7 @@
-//! The results: every measured value once, typed, as `results.json` stores them.
+//! The results: every measured value once, as `results.json` stores it.
 //!
-//! Values that follow from others, such as the accuracy from the confusion matrix, are methods, not fields. Durations, times,
-//! hosts and paths are not results.
+//! Values that follow from others, such as the accuracy from the confusion matrix, are methods, not fields. Durations and
+//! hosts are in run-log.json.
 
 mod checks;
 mod comparison;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use checks::{ResultsError, RunProblem, is_loss};
 pub use comparison::{ComparisonResult, Disagreement, Over, Pair, by_epoch, difference};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
-pub use facts::{LayerFacts, ModelFacts, PlanFacts, model_facts};
+pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, RunResult, SeedResult, Segment};
 
@@ -31,6 +31,7 @@ pub const SCHEMA: u32 = 2;
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Results {
     pub schema: u32,
     pub environment: Environment,
@@ -45,6 +46,7 @@ pub struct Results {
 /// The number of images.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Data {
     pub train_images: usize,
     pub test_images: usize,
@@ -61,7 +63,7 @@ impl Data {
 }
 
 impl Results {
-    /// Counts the study's comparisons and stores the pixels of the images that its report shows. `predictions` gives the
+    /// Fills in the study's comparisons and the pixels of the images that its report shows. `predictions` gives the
     /// predicted classes of a run's seed.
     ///
     /// # Errors
@@ -85,8 +87,8 @@ impl Results {
                 Ok(Pair::count([a.seed, b.seed], &own, &other, &test.labels))
             });
             let pairs = pairs.collect::<Result<_, ResultsError>>()?;
-            comparisons
-                .insert(name.clone(), ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs });
+            let comparison = ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs };
+            comparisons.insert(name.clone(), comparison);
         }
         self.comparisons = comparisons;
         self.digits = digits(study, self, test)?;
@@ -94,10 +96,11 @@ impl Results {
     }
 
     /// The text of results.json.
+    ///
+    /// # Panics
+    /// On a number that is not finite.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("finite numbers and string keys");
-        text.push('\n');
-        text
+        serde_json::to_string_pretty(self).expect("finite numbers and string keys") + "\n"
     }
 
     /// Reads results.json.
@@ -115,7 +118,11 @@ impl Results {
         Ok(results)
     }
 
-    /// The digest of what was measured. It can be compared within an environment class, whatever the study is called.
+    /// The digest of what was measured. It does not depend on the study's name or texts, so it shows whether two bundles of
+    /// one environment class measured the same.
+    ///
+    /// # Panics
+    /// On a number that is not finite.
     pub fn measured_digest(&self) -> String {
         let runs: IndexMap<&String, &Vec<SeedResult>> = self.runs.iter().map(|(n, r)| (n, &r.seeds)).collect();
         crate::digest::sha256_hex(serde_json::to_string(&runs).expect("finite numbers").as_bytes())

@@ -3,21 +3,23 @@
 use serde::{Deserialize, Serialize};
 
 use super::digits::Misclassified;
-use super::facts::PlanFacts;
 use super::statistics::Summary;
 use crate::dataset::CLASSES;
+use crate::study::RunSettings;
 
 /// A run's plan and the result of each seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct RunResult {
-    pub plan: PlanFacts,
+    pub plan: RunSettings,
     pub seeds: Vec<SeedResult>,
 }
 
 /// One seed's run.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct SeedResult {
     pub seed: u64,
     /// SHA-256 over the indices of the training images (little-endian u32, in order).
@@ -44,6 +46,7 @@ pub struct SeedResult {
 /// A segment of a training between two hashed states.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Segment {
     /// Steps done before it.
     pub step: usize,
@@ -57,6 +60,7 @@ pub struct Segment {
 /// The state of a training after one epoch.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct EpochResult {
     /// Counts from 1.
     pub epoch: usize,
@@ -76,6 +80,7 @@ pub struct EpochResult {
 /// A set of images evaluated.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Evaluated {
     pub images: usize,
     pub correct: usize,
@@ -91,7 +96,7 @@ impl Evaluated {
 }
 
 impl SeedResult {
-    /// Test images predicted right.
+    /// Test images classified correctly.
     pub fn correct(&self) -> usize {
         (0..CLASSES).map(|c| self.confusion[c][c]).sum()
     }
@@ -106,12 +111,12 @@ impl SeedResult {
         self.confusion.iter().flatten().sum()
     }
 
-    /// For each class, the share of its test images predicted right (recall).
+    /// The recall of each class: the share of its test images classified correctly.
     pub fn per_class(&self) -> [f64; CLASSES] {
         std::array::from_fn(|c| self.confusion[c][c] as f64 / self.confusion[c].iter().sum::<usize>() as f64)
     }
 
-    /// For each class, how many test images were predicted as it.
+    /// How many test images were predicted as each class.
     pub fn predicted(&self) -> [usize; CLASSES] {
         std::array::from_fn(|c| self.confusion.iter().map(|row| row[c]).sum())
     }
@@ -123,7 +128,7 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
-    /// Test accuracy over seeds; its interval ends where accuracies do.
+    /// Test accuracy over seeds; the interval is cut to 0 to 1.
     pub fn accuracies(&self) -> Summary {
         let mut summary = Summary::of(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
         if let Some(interval) = &mut summary.interval {
@@ -132,7 +137,7 @@ impl RunResult {
         summary
     }
 
-    /// Mean test loss, mean over seeds.
+    /// Test loss, mean over seeds.
     pub fn test_loss(&self) -> f64 {
         self.mean(|s| s.test_loss)
     }

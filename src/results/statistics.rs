@@ -1,17 +1,17 @@
-//! Statistics: means with intervals, one accuracy with its interval, two networks compared.
+//! Statistics: means and accuracies with their intervals, differences of two networks. All intervals are two-sided, 95 %.
 //!
-//! Owns the choice of method and its formula; distributions are statrs's. All intervals are two-sided, 95 %. What is
-//! computed here follows from results.json and is printed at a few digits, so that the last bit of a machine's
-//! logarithm is never seen.
+//! The last bits may differ between machines, because statrs uses the system's logarithm. Reports print few digits, so
+//! they do not show it.
 
 use serde::Serialize;
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
-/// The share of repetitions in which an interval holds the true value.
+/// The confidence level: the share of repetitions in which an interval contains the true value.
 pub const LEVEL: f64 = 0.95;
 
-/// From `lower` to `upper`, both in it.
+/// A closed interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Interval {
     pub lower: f64,
     pub upper: f64,
@@ -23,22 +23,25 @@ impl Interval {
     }
 }
 
-/// A sample's mean, and how sure it is.
+/// A sample's mean and spread.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Summary {
     pub n: usize,
     pub mean: f64,
-    /// Standard deviation with n - 1 in its denominator; of one value there is none.
+    /// Standard deviation with n - 1 in its denominator; none for one value.
     pub sd: Option<f64>,
-    /// Student's t interval of the mean; of one value there is none.
+    /// Student's t interval of the mean; none for one value.
     pub interval: Option<Interval>,
 }
 
 impl Summary {
+    /// Summarises at least one value.
+    ///
     /// # Panics
     /// On no values.
     pub fn of(values: &[f64]) -> Self {
-        assert!(!values.is_empty(), "no values have no mean");
+        assert!(!values.is_empty(), "at least one value is needed");
         let (n, mean) = (values.len(), mean(values));
         let variance = variance(values);
         let interval = variance.map(|v| Interval::around(mean, t_quantile((n - 1) as f64) * (v / n as f64).sqrt()));
@@ -47,7 +50,7 @@ impl Summary {
 }
 
 /// Wilson's interval of a proportion, `k` of `n` (Wilson 1927; `proportion_confint(method="wilson")` of statsmodels).
-/// Here: an accuracy, seen as a draw of test images.
+/// Reports use it for an accuracy, with the test images as a random sample.
 pub fn wilson(k: usize, n: usize) -> Interval {
     let z = Normal::standard().inverse_cdf(f64::midpoint(1.0, LEVEL));
     let (k, n) = (k as f64, n as f64);
@@ -60,14 +63,15 @@ pub fn wilson(k: usize, n: usize) -> Interval {
 
 /// A difference of two means.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Difference {
     pub mean: f64,
     pub interval: Interval,
 }
 
-/// The difference of the means of two independent samples, `a` less `b`, with Welch's interval (Welch 1947;
-/// `ttest_ind(equal_var=False).confidence_interval()` of SciPy). None where a sample has one value.
-/// Here: accuracies over seeds.
+/// The difference of the means of two independent samples, `a` minus `b`, with Welch's interval (Welch 1947;
+/// `ttest_ind(equal_var=False).confidence_interval()` of SciPy). None if a sample has one value. Reports use it for
+/// accuracies over seeds.
 pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
     let of_mean = |x: &[f64]| Some((variance(x)? / x.len() as f64, (x.len() - 1) as f64));
     let ((va, da), (vb, db)) = (of_mean(a)?, of_mean(b)?);
@@ -83,9 +87,9 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
     Some(Difference { mean, interval: Interval::around(mean, t_quantile(degrees) * sum.sqrt()) })
 }
 
-/// The difference of two networks' accuracies on the same `n` images, of which `only_a` are right with the first alone
-/// and `only_b` with the second alone: Student's t interval of the images' differences, each 1, 0 or -1
-/// (`ttest_1samp` of SciPy). Here: the images seen as a draw, the networks as they are.
+/// The difference of two networks' accuracies on the same `n` images, of which `only_a` are classified correctly by the first
+/// network alone and `only_b` by the second alone: Student's t interval of the images' differences, each 1, 0 or -1
+/// (`ttest_1samp` of SciPy). The images are a random sample, the networks are fixed.
 pub fn paired(only_a: usize, only_b: usize, n: usize) -> Difference {
     let (a, b, count) = (only_a as f64, only_b as f64, n as f64);
     let mean = (a - b) / count;
@@ -94,8 +98,8 @@ pub fn paired(only_a: usize, only_b: usize, n: usize) -> Difference {
     Difference { mean, interval: Interval::around(mean, half) }
 }
 
-/// McNemar's exact test: how likely, if both networks err alike, are discordant images as unevenly parted as these or
-/// worse (two-sided; McNemar 1947; `mcnemar(exact=True)` of statsmodels).
+/// The p-value of McNemar's exact test, two-sided (McNemar 1947; `mcnemar(exact=True)` of statsmodels): the probability that
+/// the images on which only one network is right are split at least this unevenly, if both networks are equally accurate.
 pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
     let n = (only_a + only_b) as u64;
     let tail = Binomial::new(0.5, n).map_or(1.0, |b| b.cdf(only_a.min(only_b) as u64));

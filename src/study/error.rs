@@ -7,6 +7,7 @@ use thiserror::Error;
 /// An error at a place of a study: `file:line: key: message`. Line and key are left out where there are none.
 #[derive(Debug, Error)]
 #[error("{}{message}", place(file, *line, key))]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct StudyError {
     pub file: PathBuf,
     pub line: Option<usize>,

@@ -33,7 +33,7 @@ impl Lines {
         if let Ok(documents) = MarkedYaml::load_from_str(yaml)
             && let Some(document) = documents.first()
         {
-            index(document, String::new(), &mut lines);
+            index(document, "", &mut lines);
         }
         self.0.push(FileLines { file: file.to_owned(), lines });
     }
@@ -78,21 +78,21 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-fn index(node: &MarkedYaml, path: String, lines: &mut HashMap<String, usize>) {
+fn index(node: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
     match &node.data {
         YamlData::Mapping(map) => {
             for (key, value) in map {
                 let Some(word) = key.data.as_str() else { continue };
-                let inner = join(&path, word);
+                let inner = join(path, word);
                 lines.insert(inner.clone(), key.span.start.line());
-                index(value, inner, lines);
+                index(value, &inner, lines);
             }
         }
         YamlData::Sequence(items) => {
             for (i, item) in items.iter().enumerate() {
                 let inner = format!("{path}[{i}]");
                 lines.insert(inner.clone(), item.span.start.line());
-                index(item, inner, lines);
+                index(item, &inner, lines);
             }
         }
         _ => {}

@@ -16,7 +16,7 @@ mod spec;
 
 pub use error::StudyError;
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
-pub use plan::{Plan, RunPlan, is_date};
+pub use plan::{Plan, RunPlan, RunSettings, is_date};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use source::Source;
 pub use spec::{

@@ -1,5 +1,7 @@
 //! Optimizers as a study configures them, with their checks.
 
+#![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
+
 use serde::{Deserialize, Serialize};
 
 use super::StudyError;

@@ -1,13 +1,13 @@
 //! The plan: a study's models and runs resolved and checked, before anything is trained.
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::checks::{self, Place};
 use super::spec::{Compute, EvidenceSettings, Input, RunSpec};
 use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
-use crate::model::Model;
+use crate::model::{Layer, Model};
 
 /// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with the
 /// networks of reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
@@ -15,6 +15,7 @@ const OUTPUT_VALUE_COST: f64 = 200.0;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Plan {
     pub input: Input,
     pub compute: Compute,
@@ -24,11 +25,22 @@ pub struct Plan {
 
 /// One run as it will be trained, for each of its seeds.
 #[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "self-evident")]
 pub struct RunPlan {
     #[serde(skip)]
     pub name: String,
     #[serde(skip)]
     pub title: String,
+    #[serde(flatten)]
+    pub settings: RunSettings,
+    pub seeds: Vec<u64>,
+}
+
+/// How a run is trained, with any seed. results.json stores it.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
+pub struct RunSettings {
     pub model: String,
     pub images: Subset,
     /// Size of the validation set: training images held out from training.
@@ -45,7 +57,6 @@ pub struct RunPlan {
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
     pub evidence: EvidenceSettings,
-    pub seeds: Vec<u64>,
 }
 
 impl RunPlan {
@@ -63,44 +74,44 @@ impl RunPlan {
         };
         let image_count = checks::image_count(&place, &spec.train)?;
         checks::check_run(&place, spec, model, image_count)?;
-        Ok(Self {
-            name: name.to_owned(),
-            title: spec.title.clone().unwrap_or_else(|| name.to_owned()),
-            model: spec.model.clone(),
-            images: spec.train.images.clone(),
+        let spec = spec.clone();
+        let settings = RunSettings {
+            model: spec.model,
+            images: spec.train.images,
             hold_out: spec.train.hold_out,
             order: spec.train.order,
             image_count,
             epochs: spec.epochs,
             batch_size: spec.batch_size,
-            optimizer: spec.optimizer.clone(),
-            schedule: spec.schedule.clone(),
+            optimizer: spec.optimizer,
+            schedule: spec.schedule,
             dropout: spec.dropout,
             stop_below_train_loss: spec.stop_below_train_loss,
             evaluate_train: spec.evaluate_train,
-            evidence: spec.evidence.clone(),
-            seeds: spec.seeds.clone(),
-        })
+            evidence: spec.evidence,
+        };
+        let name = name.to_owned();
+        Ok(Self { title: spec.title.unwrap_or_else(|| name.clone()), name, settings, seeds: spec.seeds })
     }
 
     /// The indices of the images that one of its seeds trains on; see [`choose`].
     pub fn choose(&self, train_labels: &[u8], seed: u64) -> Vec<u32> {
-        choose(train_labels, &self.images, self.hold_out, self.order, seed)
+        choose(train_labels, &self.settings.images, self.settings.hold_out, self.settings.order, seed)
     }
 
     /// Batches in an epoch; the last one may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        self.image_count.div_ceil(self.batch_size)
+        self.settings.image_count.div_ceil(self.settings.batch_size)
     }
 
     /// Batches in all planned epochs.
     pub fn total_steps(&self) -> usize {
-        self.epochs * self.steps_per_epoch()
+        self.settings.epochs * self.steps_per_epoch()
     }
 
     /// Whether the run ends early after an epoch with this training loss.
     pub fn stops_at(&self, train_loss: f64) -> bool {
-        self.stop_below_train_loss.is_some_and(|limit| train_loss < limit)
+        self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit)
     }
 }
 
@@ -131,10 +142,11 @@ impl Plan {
     /// The cost of one seed of a run. In each epoch, training images pass forward and backward (twice the cost of
     /// forward), evaluated images forward.
     fn seed_cost(&self, run: &RunPlan) -> f64 {
-        let evaluated_again = if run.evaluate_train { run.image_count } else { 0 };
-        let images = (3 * run.image_count + TEST_IMAGES + run.hold_out + evaluated_again) * run.epochs;
-        let model = &self.models[&run.model];
-        let values: u64 = model.layers.iter().map(|l| l.output_values()).sum();
+        let RunSettings { image_count, epochs, hold_out, .. } = run.settings;
+        let evaluated_again = if run.settings.evaluate_train { image_count } else { 0 };
+        let images = (3 * image_count + TEST_IMAGES + hold_out + evaluated_again) * epochs;
+        let model = &self.models[&run.settings.model];
+        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
         images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
     }
 }

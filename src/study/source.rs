@@ -29,6 +29,7 @@ pub struct Source {
     lines: Lines,
     /// The text that a bundle stores: the file's own, or the merged study if it extends another.
     pub yaml: String,
+    /// The study, with `extends` and `defaults` filled in.
     pub study: Study,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Names and defaults are PyTorch's. Whether the parts fit together is checked later, in `checks`.
 
+#![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
+
 use std::path::PathBuf;
 
 use indexmap::IndexMap;

@@ -9,6 +9,7 @@ use crate::tensors::TensorError;
 
 /// A training that diverged, or that this machine cannot do.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TrainingError {
     #[error(transparent)]
     Engine(#[from] engine::Error),

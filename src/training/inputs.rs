@@ -6,14 +6,18 @@ use crate::engine::Environment;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 
-/// The digest of everything that one seed's outcome depends on: environment (with the version of the program's
-/// arithmetic), data, input, layers and plan. The program's source is left out, so that a later version can render a
-/// bundle again and keep its evidence.
+/// The digest of what one seed's outcome depends on: environment (with the version of the program's arithmetic), data,
+/// input, layers and plan. The program's source is left out, so that a later version can render a bundle again and keep its
+/// evidence.
+///
+/// # Panics
+/// On a setting that is not a finite number.
 pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, run: &RunPlan, seed: u64) -> String {
     let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
     let data: Vec<_> = Mnist::hashes().collect();
     // The outcome does not depend on the model's name or on the run's other seeds.
-    let plan = RunPlan { model: String::new(), seeds: vec![seed], ..run.clone() };
+    let mut plan = RunPlan { seeds: vec![seed], ..run.clone() };
+    plan.settings.model.clear();
     let parts = (environment, data, input, layers, plan);
     sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
 }

@@ -17,9 +17,10 @@ pub use trace::{check_models, check_trace};
 
 use crate::results::{EpochResult, SeedResult};
 
-/// The outcome of one seed: its part of the results, and the files that the bundle stores for it.
+/// The outcome of one seed: what the bundle stores of it.
 #[derive(Clone)]
 pub struct SeedOutcome {
+    /// Its part of results.json.
     pub result: SeedResult,
     /// The class predicted for each test image.
     pub predictions: Vec<u8>,

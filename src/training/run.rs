@@ -11,6 +11,7 @@ use crate::study::{Input, RunPlan};
 use crate::tensors::to_safetensors;
 
 /// The engine and the data, with the test set on the device: what every run needs.
+#[expect(missing_docs, reason = "self-evident")]
 pub struct Prepared<'a> {
     pub engine: &'a Engine,
     pub data: &'a Mnist,
@@ -35,7 +36,7 @@ impl<'a> Prepared<'a> {
 
     /// Evaluates a network on its training images and on its validation set, each if the run's plan asks for it.
     pub fn evaluate_beside_test(&self, network: &Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
-        let train = run.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
+        let train = run.settings.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
         [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
     }
 
@@ -90,7 +91,7 @@ impl<'a> Prepared<'a> {
             confusion: confusion(&last.predictions, &self.data.test.labels),
             misclassified: misclassified(&last, &self.data.test.labels),
             test_loss: last.loss(),
-            batch_mean_loss: last.batch_mean_loss(run.batch_size),
+            batch_mean_loss: last.batch_mean_loss(run.settings.batch_size),
             chain,
         };
         Ok(SeedOutcome { result, predictions: last.predictions, weights, evidence })
@@ -102,7 +103,7 @@ impl<'a> Prepared<'a> {
     }
 
     fn validation_set(&self, run: &RunPlan) -> Option<Labelled> {
-        let chosen = validation_images(self.data.train.len(), run.hold_out);
+        let chosen = validation_images(self.data.train.len(), run.settings.hold_out);
         (!chosen.is_empty()).then(|| self.labelled(&chosen))
     }
 
@@ -137,7 +138,7 @@ impl Observer for Watch<'_, '_> {
 
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, TrainingError> {
         let run = self.run;
-        let train_eval = run.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
+        let train_eval = run.settings.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
         let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
         let evaluation = self.prepared.test(network);
         let test = evaluated(&evaluation, &self.prepared.data.test.labels);
@@ -156,7 +157,7 @@ impl Observer for Watch<'_, '_> {
 /// The learning rate of an epoch's last step; epochs count from 1.
 pub fn last_learning_rate(run: &RunPlan, epoch: usize) -> f64 {
     let steps = run.steps_per_epoch();
-    learning_rate(&run.schedule, run.optimizer.lr(), epoch - 1, steps - 1, run.epochs, steps)
+    learning_rate(&run.settings.schedule, run.settings.optimizer.lr(), epoch - 1, steps - 1, run.settings.epochs, steps)
 }
 
 fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {

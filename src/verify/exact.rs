@@ -7,7 +7,7 @@ use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{EpochResult, PlanFacts, RunResult, SeedResult, model_facts};
+use crate::results::{EpochResult, RunResult, SeedResult, model_facts};
 use crate::study::RunPlan;
 use crate::training::{last_learning_rate, subset_sha256};
 
@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let mut unchecked = 0;
     for (name, run) in &results.runs {
         let Some(planned) = plan.runs.get(name) else { continue };
-        differences.extend(json_differences(&format!("runs.{name}.plan"), &run.plan, &PlanFacts::of(planned)));
+        differences.extend(json_differences(&format!("runs.{name}.plan"), &run.plan, &planned.settings));
         let seeds: Vec<u64> = run.seeds.iter().map(|s| s.seed).collect();
         if seeds != planned.seeds {
             differences.push(format!("runs.{name}: seeds {seeds:?}, the study has {:?}", planned.seeds));
@@ -81,7 +81,7 @@ fn wrong_digests(contents: &Contents) -> Vec<String> {
 
 /// The labels that a run's choice of images depends on; `None` if the data are needed and missing.
 fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
-    let by_class = run.order == ImageOrder::ByClass || matches!(run.images, Subset::PerClass(_));
+    let by_class = run.settings.order == ImageOrder::ByClass || matches!(run.settings.images, Subset::PerClass(_));
     match &subject.data {
         Ok(data) => Some(data.train.labels.clone()),
         Err(_) if by_class => None,
@@ -110,7 +110,7 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
         if epoch.lr != lr && this_arithmetic {
             return Some(format!("epoch {number}: learning rate {}, the schedule gives {lr}", epoch.lr));
         }
-        let is_last = number == run.epochs || run.stops_at(epoch.train_loss);
+        let is_last = number == run.settings.epochs || run.stops_at(epoch.train_loss);
         if is_last != (number == seed.epochs.len()) {
             let (found, planned) = if is_last { ("continues", "ends") } else { ("ends", "continues") };
             return Some(format!("epoch {number}: training {found} after it, but by the plan it {planned}"));

@@ -40,7 +40,7 @@ impl<'a> Subject<'a> {
         let plan = &self.contents.plan;
         let runs = self.contents.results.runs.iter().filter_map(|(name, run)| Some((plan.runs.get(name)?, run)));
         runs.flat_map(move |(run, result)| {
-            let model = &plan.models[&run.model];
+            let model = &plan.models[&run.settings.model];
             let trained = move |seed: &'_ SeedResult| SeedFiles::of_result(&run.name, result, seed.seed);
             result.seeds.iter().map(move |seed| Trained { plan: run, model, result: seed, files: trained(seed) })
         })

@@ -76,7 +76,7 @@ fn wrong_predictions(
     if !within(loss, allowed) {
         wrong.push(format!("loss {}, {RESULTS} has {}", evaluation.loss(), seed.test_loss));
     }
-    let notes = evaluation.batch_mean_loss(trained.plan.batch_size);
+    let notes = evaluation.batch_mean_loss(trained.plan.settings.batch_size);
     if !within((notes - seed.batch_mean_loss).abs(), allowed * seed.batch_mean_loss.abs()) {
         wrong.push(format!("batch-mean loss {notes}, {RESULTS} has {}", seed.batch_mean_loss));
     }

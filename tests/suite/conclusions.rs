@@ -8,7 +8,7 @@ use mnist_report::claims::{Concluded, Finding, conclude};
 use mnist_report::dataset::{ImageSet, Mnist};
 use mnist_report::engine::Environment;
 use mnist_report::results::{
-    Data, EpochResult, Evaluated, PlanFacts, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
+    Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
 };
 use mnist_report::rng::Stream;
 use mnist_report::study::{Plan, Source};
@@ -67,13 +67,17 @@ impl Invented {
                 subset_sha256: String::new(),
                 initial_weights_sha256: String::new(),
                 weights_sha256: String::new(),
-                epochs: (1..=run.epochs)
+                epochs: (1..=run.settings.epochs)
                     .map(|epoch| EpochResult {
                         epoch,
                         lr: 0.1,
                         train_loss: 0.1,
                         train_eval: None,
-                        validation: (run.hold_out > 0).then_some(Evaluated { images: 5000, correct: 4900, loss: 0.1 }),
+                        validation: (run.settings.hold_out > 0).then_some(Evaluated {
+                            images: 5000,
+                            correct: 4900,
+                            loss: 0.1,
+                        }),
                         test: Evaluated { images: 10_000, correct: 9_700, loss: 0.2 },
                     })
                     .collect(),
@@ -83,7 +87,7 @@ impl Invented {
                 batch_mean_loss: 0.2 / 127.0,
                 chain: Vec::new(),
             });
-            results.runs.insert(name.clone(), RunResult { plan: PlanFacts::of(run), seeds: seeds.collect() });
+            results.runs.insert(name.clone(), RunResult { plan: run.settings.clone(), seeds: seeds.collect() });
         }
         let mut invented = Self { source, plan, results };
         let names: Vec<String> = invented.plan.runs.keys().cloned().collect();

@@ -1,7 +1,7 @@
 //! Batch normalisation in training (Ioffe and Szegedy 2015), as PyTorch's `batch_norm`. Sums over an image are f32, sums over
 //! the images f64.
 
-use super::{Shape, for_each_job, vectorised};
+use super::{Gradients, Shape, for_each_job, vectorised};
 
 /// Statistics of each channel over a batch.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl BatchNorm {
         let mut per_image = vec![0.0; x.len() / self.shape.len() * 2 * c];
         let jobs = x.chunks_exact(self.shape.len()).zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
-        for_each_job(jobs, images, || (), |(x, sums), ()| image_moments(x, c, sums));
+        for_each_job(jobs, |(x, sums)| image_moments(x, c, sums));
         let pixels = self.shape.pixels() as f64;
         let all = pixels * images as f64;
         let mut moments = Moments { mean: vec![0.0; c], inverse: vec![0.0; c], variance: vec![0.0; c] };
@@ -53,34 +53,17 @@ impl BatchNorm {
     pub(crate) fn forward(self, x: &[f32], moments: &Moments, weight: &[f32], bias: &[f32], y: &mut [f32]) {
         let scale: Vec<f32> = weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect();
         let jobs = x.chunks_exact(self.shape.len()).zip(y.chunks_exact_mut(self.shape.len()));
-        let count = jobs.len();
-        for_each_job(jobs, count, || (), |(x, y), ()| normalise(x, &moments.mean, &scale, bias, self.relu, y));
+        for_each_job(jobs, |(x, y)| normalise(x, &moments.mean, &scale, bias, self.relu, y));
     }
 
-    /// Computes the gradients of `x`, `weight` and `bias` from `gradient`, the gradient of `y`.
-    #[allow(clippy::too_many_arguments)] // the inputs of the forward pass, and their gradients
-    pub(crate) fn backward(
-        self,
-        x: &[f32],
-        y: &[f32],
-        moments: &Moments,
-        weight: &[f32],
-        gradient: &[f32],
-        dx: &mut [f32],
-        dweight: &mut [f32],
-        dbias: &mut [f32],
-    ) {
+    /// Computes the gradients `to` from `gradient`, the gradient of `y`.
+    pub(crate) fn backward(self, [x, y, gradient]: [&[f32]; 3], moments: &Moments, weight: &[f32], to: Gradients) {
         let (c, len) = (self.shape.channels, self.shape.len());
         let mut per_image = vec![0.0; x.len() / len * 2 * c];
         let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
         let jobs = jobs.zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
-        for_each_job(
-            jobs,
-            images,
-            || (),
-            |(((x, y), g), sums), ()| image_sums(x, y, g, &moments.mean, self.relu, sums),
-        );
+        for_each_job(jobs, |(((x, y), g), sums)| image_sums(x, y, g, &moments.mean, self.relu, sums));
         let all = (x.len() / c) as f64;
         // dx = scale * (gradient - mean - (x - mean of x) * slope).
         let (mut mean, mut slope, mut scale) = (vec![0.0; c], vec![0.0; c], vec![0.0; c]);
@@ -90,19 +73,14 @@ impl BatchNorm {
             mean[channel] = (plain / all) as f32;
             slope[channel] = (product * inverse * inverse / all) as f32;
             scale[channel] = weight[channel] * moments.inverse[channel];
-            dbias[channel] = plain as f32;
-            dweight[channel] = (product * inverse) as f32;
+            to.bias[channel] = plain as f32;
+            to.weight[channel] = (product * inverse) as f32;
         }
+        let Some(dx) = to.x else { return };
+        let terms = [&moments.mean[..], &mean, &slope, &scale];
         let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
         let jobs = jobs.zip(dx.chunks_exact_mut(len));
-        for_each_job(
-            jobs,
-            images,
-            || (),
-            |(((x, y), g), dx), ()| {
-                input_gradient(x, y, g, &moments.mean, [&mean, &slope, &scale], self.relu, dx);
-            },
-        );
+        for_each_job(jobs, |(((x, y), g), dx)| input_gradient(x, y, g, terms, self.relu, dx));
     }
 }
 
@@ -179,9 +157,10 @@ vectorised! {
 }
 
 vectorised! {
-    fn input_gradient(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], terms: [&[f32]; 3], relu: bool, dx: &mut [f32]) {
-        let c = mean.len();
-        let (mean, [average, slope, scale]) = (&mean[..c], terms.map(|t| &t[..c]));
+    /// `terms` are the mean of `x`, the mean gradient, the slope and the scale of each channel.
+    fn input_gradient(x: &[f32], y: &[f32], gradient: &[f32], terms: [&[f32]; 4], relu: bool, dx: &mut [f32]) {
+        let c = terms[0].len();
+        let [mean, average, slope, scale] = terms.map(|t| &t[..c]);
         let rows = x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)).zip(dx.chunks_exact_mut(c));
         for (((x, y), g), dx) in rows {
             for i in 0..c {

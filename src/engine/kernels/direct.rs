@@ -1,6 +1,6 @@
 //! Convolutions of images with one channel by the direct algorithm. They are first layers, so their input needs no gradient.
 
-use super::{LANES, Lane, PARTS, Shape, for_each_job, images_per_part, lane, vectorised, zip};
+use super::{LANES, Lane, PARTS, Shape, for_each_job_with, images_per_part, lane, vectorised, zip};
 
 /// A convolution `[images, h, w, 1] -> [images, h', w', k]`, as PyTorch's `conv2d`.
 #[derive(Clone, Copy, Debug)]
@@ -41,15 +41,8 @@ impl Direct {
             }
         }
         let images = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(self.output().len()));
-        let count = images.len();
-        for_each_job(
-            images,
-            count,
-            || vec![0.0; self.padded().len()],
-            |(x, y), padded| {
-                forward_image(self, self.pad(x, padded), &rows, y);
-            },
-        );
+        let scratch = || vec![0.0; self.padded().len()];
+        for_each_job_with(images, scratch, |(x, y), padded| forward_image(self, self.pad(x, padded), &rows, y));
     }
 
     /// Computes the gradients of `weight` and `bias` from `gradient`, the gradient of `y`.
@@ -60,17 +53,12 @@ impl Direct {
         let mut sums = vec![0.0; PARTS * len];
         let (ins, outs) = (images_per_part(images) * self.input.len(), images_per_part(images) * self.output().len());
         let jobs = x.chunks(ins).zip(gradient.chunks(outs)).zip(sums.chunks_mut(len));
-        let count = jobs.len();
-        for_each_job(
-            jobs,
-            count,
-            || vec![0.0; self.padded().len()],
-            |((x, gradient), sums), padded| {
-                for (x, gradient) in x.chunks_exact(self.input.len()).zip(gradient.chunks_exact(self.output().len())) {
-                    backward_image(self, self.pad(x, padded), gradient, sums);
-                }
-            },
-        );
+        let scratch = || vec![0.0; self.padded().len()];
+        for_each_job_with(jobs, scratch, |((x, gradient), sums), padded| {
+            for (x, gradient) in x.chunks_exact(self.input.len()).zip(gradient.chunks_exact(self.output().len())) {
+                backward_image(self, self.pad(x, padded), gradient, sums);
+            }
+        });
         let sum = |i: usize| (0..PARTS).fold(0.0, |sum, p| sum + sums[p * len + i]);
         for output in 0..self.outputs {
             dbias[output] = sum(output);

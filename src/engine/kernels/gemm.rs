@@ -1,8 +1,6 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
 //! multiply-additions in the order of `k`, so AVX2 and AVX-512 give the same bits.
 
-use std::arch::x86_64::*;
-
 use super::{LANES, Vectors, vectors};
 
 /// A matrix in memory with its strides.
@@ -75,71 +73,53 @@ use by_rows;
 
 /// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values.
 macro_rules! kernel {
-    ($name:ident, $features:literal, $vectors:literal, $width:literal, $zero:ident, $load:ident, $store:ident, $set:ident, $fma:ident, $add:ident) => {
+    ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {
         #[target_feature(enable = $features)]
         unsafe fn $name<const ROWS: usize>(t: &Tile, to: *mut f32) {
+            use $intrinsics::{add, fma, load, set, store, zero};
             // SAFETY: the caller guarantees it.
             unsafe {
-                let mut sums = [[$zero(); $vectors]; ROWS];
+                let mut sums = [[zero(); $vectors]; ROWS];
                 for k in 0..t.k {
                     let b = t.b.add(k * t.n);
-                    let mut across = [$zero(); $vectors];
+                    let mut across = [zero(); $vectors];
                     for j in 0..$vectors {
-                        across[j] = $load(b.add(j * $width));
+                        across[j] = load(b.add(j * $width));
                     }
                     for i in 0..ROWS {
-                        let down = $set(*t.a.add(i * t.row + k * t.column));
+                        let down = set(*t.a.add(i * t.row + k * t.column));
                         for j in 0..$vectors {
-                            sums[i][j] = $fma(down, across[j], sums[i][j]);
+                            sums[i][j] = fma(down, across[j], sums[i][j]);
                         }
                     }
                 }
                 for i in 0..ROWS {
                     for j in 0..$vectors {
                         let at = to.add(i * t.n + j * $width);
-                        $store(at, if t.add { $add($load(at), sums[i][j]) } else { sums[i][j] });
+                        store(at, if t.add { add(load(at), sums[i][j]) } else { sums[i][j] });
                     }
                 }
             }
         }
     };
 }
-kernel!(
-    avx512_64,
-    "avx512f",
-    4,
-    16,
-    _mm512_setzero_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_set1_ps,
-    _mm512_fmadd_ps,
-    _mm512_add_ps
-);
-kernel!(
-    avx512_16,
-    "avx512f",
-    1,
-    16,
-    _mm512_setzero_ps,
-    _mm512_loadu_ps,
-    _mm512_storeu_ps,
-    _mm512_set1_ps,
-    _mm512_fmadd_ps,
-    _mm512_add_ps
-);
-kernel!(
-    avx2_16,
-    "avx2,fma",
-    2,
-    8,
-    _mm256_setzero_ps,
-    _mm256_loadu_ps,
-    _mm256_storeu_ps,
-    _mm256_set1_ps,
-    _mm256_fmadd_ps,
-    _mm256_add_ps
-);
+kernel!(avx512_64, "avx512f", avx512, 4, 16);
+kernel!(avx512_16, "avx512f", avx512, 1, 16);
+kernel!(avx2_16, "avx2,fma", avx2, 2, 8);
+
+mod avx512 {
+    pub(super) use std::arch::x86_64::{
+        _mm512_add_ps as add, _mm512_fmadd_ps as fma, _mm512_loadu_ps as load, _mm512_set1_ps as set,
+        _mm512_setzero_ps as zero, _mm512_storeu_ps as store,
+    };
+}
+
+mod avx2 {
+    pub(super) use std::arch::x86_64::{
+        _mm256_add_ps as add, _mm256_fmadd_ps as fma, _mm256_loadu_ps as load, _mm256_set1_ps as set,
+        _mm256_setzero_ps as zero, _mm256_storeu_ps as store,
+    };
+}
 
 unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
     for i in 0..rows {

@@ -2,7 +2,7 @@
 //! into the caches. Each piece has its own sum, which also keeps rounding errors small.
 
 use super::gemm::{Matrix, gemm};
-use super::{LANES, for_each_job};
+use super::{Gradients, LANES, for_each_job, for_each_job_with};
 
 /// Rows of a job.
 const ROWS: usize = 18;
@@ -26,32 +26,20 @@ impl Linear {
     pub(crate) fn forward(self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
         let filled = self.outputs.next_multiple_of(LANES);
         let mut transposed = vec![0.0; self.inputs * filled];
-        for_each_job(
-            transposed.chunks_mut(LANES * filled).enumerate(),
-            self.inputs / LANES,
-            || (),
-            |(block, to), ()| {
-                for (output, row) in weight.chunks_exact(self.inputs).enumerate() {
-                    for (i, value) in row[block * LANES..][..LANES].iter().enumerate() {
-                        to[i * filled + output] = *value;
-                    }
+        for_each_job(transposed.chunks_mut(LANES * filled).enumerate(), |(block, to)| {
+            for (output, row) in weight.chunks_exact(self.inputs).enumerate() {
+                for (i, value) in row[block * LANES..][..LANES].iter().enumerate() {
+                    to[i * filled + output] = *value;
                 }
-            },
-        );
+            }
+        });
         let jobs = x.chunks(ROWS * self.inputs).zip(y.chunks_mut(ROWS * self.outputs));
-        let count = jobs.len();
-        for_each_job(
+        for_each_job_with(
             jobs,
-            count,
             || vec![0.0; ROWS * filled],
             |(x, y), sums| {
-                let rows = y.len() / self.outputs;
-                product(
-                    Matrix { values: x, row: self.inputs, column: 1 },
-                    &transposed,
-                    sums,
-                    [rows, filled, self.inputs],
-                );
+                let a = Matrix { values: x, row: self.inputs, column: 1 };
+                product(a, &transposed, sums, [y.len() / self.outputs, filled, self.inputs]);
                 for (y, sums) in y.chunks_exact_mut(self.outputs).zip(sums.chunks_exact(filled)) {
                     for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
                         *y = sum + bias.map_or(0.0, |bias| bias[i]);
@@ -61,46 +49,22 @@ impl Linear {
         );
     }
 
-    /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
-    pub(crate) fn backward(
-        self,
-        x: &[f32],
-        weight: &[f32],
-        gradient: &[f32],
-        dx: Option<&mut [f32]>,
-        dweight: &mut [f32],
-        dbias: &mut [f32],
-    ) {
+    /// Computes the gradients `to` from `gradient`, the gradient of `y`.
+    pub(crate) fn backward(self, x: &[f32], weight: &[f32], gradient: &[f32], to: Gradients) {
         let images = x.len() / self.inputs;
-        let jobs = dweight.chunks_mut(ROWS * self.inputs).enumerate();
-        let count = jobs.len();
-        for_each_job(
-            jobs,
-            count,
-            || (),
-            |(block, dweight), ()| {
-                let rows = dweight.len() / self.inputs;
-                let a = Matrix { values: &gradient[block * ROWS..], row: 1, column: self.outputs };
-                product(a, x, dweight, [rows, self.inputs, images]);
-            },
-        );
-        dbias.fill(0.0);
+        for_each_job(to.weight.chunks_mut(ROWS * self.inputs).enumerate(), |(block, dweight)| {
+            let a = Matrix { values: &gradient[block * ROWS..], row: 1, column: self.outputs };
+            product(a, x, dweight, [dweight.len() / self.inputs, self.inputs, images]);
+        });
+        to.bias.fill(0.0);
         for row in gradient.chunks_exact(self.outputs) {
-            dbias.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+            to.bias.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
         }
-        if let Some(dx) = dx {
-            let jobs = gradient.chunks(ROWS * self.outputs).zip(dx.chunks_mut(ROWS * self.inputs));
-            let count = jobs.len();
-            for_each_job(
-                jobs,
-                count,
-                || (),
-                |(gradient, dx), ()| {
-                    let a = Matrix { values: gradient, row: self.outputs, column: 1 };
-                    product(a, weight, dx, [dx.len() / self.inputs, self.inputs, self.outputs]);
-                },
-            );
-        }
+        let Some(dx) = to.x else { return };
+        for_each_job(gradient.chunks(ROWS * self.outputs).zip(dx.chunks_mut(ROWS * self.inputs)), |(gradient, dx)| {
+            let a = Matrix { values: gradient, row: self.outputs, column: 1 };
+            product(a, weight, dx, [dx.len() / self.inputs, self.inputs, self.outputs]);
+        });
     }
 }
 

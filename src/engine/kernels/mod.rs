@@ -51,6 +51,7 @@ impl Shape {
 
 /// The instruction sets that the kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "names of instruction sets")]
 pub enum Vectors {
     Avx2,
     Avx512,
@@ -58,14 +59,18 @@ pub enum Vectors {
 
 static VECTORS: OnceLock<Option<Vectors>> = OnceLock::new();
 
+/// Whether the CPU has AVX2 and fused multiply-add.
+pub(super) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
 /// The instruction set to use: the widest that this CPU has, unless `choose` set another. `None` means that libtorch does
 /// everything, because the CPU has no AVX2 and FMA.
 pub(super) fn vectors() -> Option<Vectors> {
     *VECTORS.get_or_init(|| {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl");
         let avx512 = avx512 && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512bw");
-        avx2.then_some(if avx512 { Vectors::Avx512 } else { Vectors::Avx2 })
+        has_avx2().then_some(if avx512 { Vectors::Avx512 } else { Vectors::Avx2 })
     })
 }
 
@@ -74,7 +79,7 @@ pub(super) fn vectors() -> Option<Vectors> {
 pub fn choose(vectors: Option<Vectors>) -> bool {
     let available = match vectors {
         None => true,
-        Some(Vectors::Avx2) => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+        Some(Vectors::Avx2) => has_avx2(),
         Some(Vectors::Avx512) => false,
     };
     available && VECTORS.set(vectors).is_ok()
@@ -113,14 +118,18 @@ fn helpers() -> Option<&'static rayon::ThreadPool> {
     HELPERS.get_or_init(start).as_ref()
 }
 
-/// Runs `work` on every job, each job on one thread. `scratch` creates each thread's working memory; `count` is the number of
-/// jobs.
-fn for_each_job<J: Send, S>(
-    jobs: impl Iterator<Item = J> + Send,
-    count: usize,
+/// Runs `work` on every job, each job on one thread.
+fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+    for_each_job_with(jobs, || (), |job, ()| work(job));
+}
+
+/// As `for_each_job`; `scratch` creates each thread's working memory.
+fn for_each_job_with<J: Send, S>(
+    jobs: impl ExactSizeIterator<Item = J> + Send,
     scratch: impl Fn() -> S + Sync,
     work: impl Fn(J, &mut S) + Sync,
 ) {
+    let count = jobs.len();
     let jobs = Mutex::new(jobs);
     let run = || {
         let mut scratch = scratch();
@@ -168,6 +177,14 @@ macro_rules! vectorised {
     };
 }
 use vectorised;
+
+/// Where a backward pass writes the gradients.
+pub(super) struct Gradients<'a> {
+    /// Of the layer's input, if it is wanted.
+    pub x: Option<&'a mut [f32]>,
+    pub weight: &'a mut [f32],
+    pub bias: &'a mut [f32],
+}
 
 /// A group of channels.
 type Lane = [f32; LANES];

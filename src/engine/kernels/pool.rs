@@ -22,8 +22,7 @@ impl MaxPool {
         let mut positions = vec![0; y.len()];
         let out = self.output().len();
         let jobs = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(out)).zip(positions.chunks_exact_mut(out));
-        let count = jobs.len();
-        for_each_job(jobs, count, || (), |((x, y), positions), ()| find_maxima(self, x, y, positions));
+        for_each_job(jobs, |((x, y), positions)| find_maxima(self, x, y, positions));
         positions
     }
 
@@ -32,13 +31,7 @@ impl MaxPool {
         let out = self.output().len();
         let jobs =
             positions.chunks_exact(out).zip(gradient.chunks_exact(out)).zip(dx.chunks_exact_mut(self.input.len()));
-        let count = jobs.len();
-        for_each_job(
-            jobs,
-            count,
-            || (),
-            |((positions, gradient), dx), ()| scatter_gradient(self, positions, gradient, dx),
-        );
+        for_each_job(jobs, |((positions, gradient), dx)| scatter_gradient(self, positions, gradient, dx));
     }
 }
 

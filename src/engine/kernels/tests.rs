@@ -95,7 +95,7 @@ fn winograd_agrees_with_a_direct_convolution_and_its_gradients() {
 
         let gradient = drawn(y.len(), &format!("g{i}"));
         let (mut dx, mut dw, mut db) = (vec![f32::NAN; x.len()], vec![f32::NAN; weight.len()], vec![f32::NAN; outputs]);
-        conv.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+        conv.backward(&x, &weight, &gradient, Gradients { x: Some(&mut dx), weight: &mut dw, bias: &mut db });
         let (x, weight, bias) = (wide(&x), wide(&weight), wide(&bias));
         near(
             "dx",
@@ -113,7 +113,8 @@ fn winograd_agrees_with_a_direct_convolution_and_its_gradients() {
         // If the gradient of the input is not asked for, the other gradients have the same bits.
         let narrow = |v: &[f64]| v.iter().map(|v| *v as f32).collect::<Vec<f32>>();
         let (mut dw2, mut db2) = (vec![0.0; dw.len()], vec![0.0; db.len()]);
-        conv.backward(&narrow(&x), &narrow(&weight), &gradient, None, &mut dw2, &mut db2);
+        let to = Gradients { x: None, weight: &mut dw2, bias: &mut db2 };
+        conv.backward(&narrow(&x), &narrow(&weight), &gradient, to);
         assert!(dw == dw2 && db == db2);
     }
 }
@@ -175,7 +176,8 @@ fn batch_norm_agrees_with_the_definition_and_its_gradients() {
         near("y", &y, &plain(&wide(&x), &wide(&weight), &wide(&bias)), 1e-5);
         let gradient = drawn(x.len(), &format!("ng{i}"));
         let (mut dx, mut dw, mut db) = (vec![f32::NAN; x.len()], vec![f32::NAN; channels], vec![f32::NAN; channels]);
-        norm.backward(&x, &y, &moments, &weight, &gradient, &mut dx, &mut dw, &mut db);
+        let to = Gradients { x: Some(&mut dx), weight: &mut dw, bias: &mut db };
+        norm.backward([&x, &y, &gradient], &moments, &weight, to);
         let (x, weight, bias) = (wide(&x), wide(&weight), wide(&bias));
         near("dx", &dx, &differences(&x, |x| dot(&plain(x, &weight, &bias), &gradient)), 1e-4);
         near("dw", &dw, &differences(&weight, |w| dot(&plain(&x, w, &bias), &gradient)), 1e-4);
@@ -244,7 +246,7 @@ fn linear_agrees_with_the_definition_and_its_gradients() {
         near("y", &y, &plain(&wide(&x), &wide(&weight), &wide(&bias)), 1e-6);
         let gradient = drawn(y.len(), &format!("lg{i}"));
         let (mut dx, mut dw, mut db) = (vec![f32::NAN; x.len()], vec![f32::NAN; weight.len()], vec![f32::NAN; outputs]);
-        linear.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+        linear.backward(&x, &weight, &gradient, Gradients { x: Some(&mut dx), weight: &mut dw, bias: &mut db });
         let (x, weight, bias) = (wide(&x), wide(&weight), wide(&bias));
         let last = |v: &[f64]| v.len().saturating_sub(50);
         let (fx, fw) = (last(&x), last(&weight));
@@ -279,7 +281,7 @@ fn kernels_give_the_recorded_bits() {
     let mut y = vec![0.0; gradient.len()];
     let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; 36]);
     conv.forward(&x, &weight, Some(&bias), &mut y);
-    conv.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+    conv.backward(&x, &weight, &gradient, Gradients { x: Some(&mut dx), weight: &mut dw, bias: &mut db });
     for v in [&y, &dx, &dw, &db] {
         keep(v);
     }
@@ -289,7 +291,8 @@ fn kernels_give_the_recorded_bits() {
     let moments = norm.moments(&y);
     let (mut z, mut dy, mut ds) = (vec![0.0; y.len()], vec![0.0; y.len()], vec![0.0; 36]);
     norm.forward(&y, &moments, &scale, &shift, &mut z);
-    norm.backward(&y, &z, &moments, &scale, &gradient, &mut dy, &mut ds, &mut db);
+    let to = Gradients { x: Some(&mut dy), weight: &mut ds, bias: &mut db };
+    norm.backward([&y, &z, &gradient], &moments, &scale, to);
     for v in [&moments.variance, &z, &dy, &ds, &db] {
         keep(v);
     }
@@ -311,7 +314,7 @@ fn kernels_give_the_recorded_bits() {
     let (mut y, mut dx) = (vec![0.0; gradient.len()], vec![0.0; x.len()]);
     let (mut dw, mut db) = (vec![0.0; weight.len()], vec![0.0; 40]);
     linear.forward(&x, &weight, Some(&bias), &mut y);
-    linear.backward(&x, &weight, &gradient, Some(&mut dx), &mut dw, &mut db);
+    linear.backward(&x, &weight, &gradient, Gradients { x: Some(&mut dx), weight: &mut dw, bias: &mut db });
     for v in [&y, &dx, &dw, &db] {
         keep(v);
     }

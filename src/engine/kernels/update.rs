@@ -50,12 +50,10 @@ impl Sgd {
     pub(crate) fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
         if buffer.is_empty() {
             let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK));
-            let count = jobs.len();
-            return for_each_job(jobs, count, || (), |(p, g), ()| sgd(self, p, g));
+            return for_each_job(jobs, |(p, g)| sgd(self, p, g));
         }
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(buffer.chunks_mut(BLOCK));
-        let count = jobs.len();
-        for_each_job(jobs, count, || (), |((p, g), buffer), ()| sgd_momentum(self, p, g, buffer));
+        for_each_job(jobs, |((p, g), buffer)| sgd_momentum(self, p, g, buffer));
     }
 }
 
@@ -64,8 +62,7 @@ impl Adam {
     pub(crate) fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
         let jobs =
             p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(average.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
-        let count = jobs.len();
-        for_each_job(jobs, count, || (), |(((p, g), average), square), ()| adam(self, p, g, average, square));
+        for_each_job(jobs, |(((p, g), average), square)| adam(self, p, g, average, square));
     }
 }
 
@@ -73,8 +70,7 @@ impl Adadelta {
     /// Updates parameters `p` with gradient `g`, and the moving averages of the squared gradient and of the squared update.
     pub(crate) fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
-        let count = jobs.len();
-        for_each_job(jobs, count, || (), |(((p, g), square), delta), ()| adadelta(self, p, g, square, delta));
+        for_each_job(jobs, |(((p, g), square), delta)| adadelta(self, p, g, square, delta));
     }
 }
 

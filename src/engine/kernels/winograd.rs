@@ -7,7 +7,7 @@
 //! Longer than 400 lines because each transform must be read next to its transpose.
 
 use super::gemm::{Matrix, gemm};
-use super::{LANES, Lane, Shape, for_each_job, images_per_part, lane, map, vectorised, zip};
+use super::{Gradients, LANES, Lane, Shape, for_each_job_with, images_per_part, lane, map, vectorised, zip};
 
 /// Number of values of a transformed tile.
 const POINTS: usize = 36;
@@ -81,22 +81,15 @@ impl Winograd {
         if let Some(bias) = bias {
             filled[..bias.len()].copy_from_slice(bias);
         }
+        let sizes = [tiles, output.channels, input.channels];
         let images = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(self.output().len()));
-        let count = images.len();
-        for_each_job(
+        for_each_job_with(
             images,
-            count,
             || self.scratch(),
             |(x, y), s| {
                 let x = pad(x, self.input, &mut s.padded, input, self.padding);
                 transform_inputs(x, input, [down, across], &mut s.inputs);
-                for point in 0..POINTS {
-                    let a =
-                        Matrix { values: &s.inputs[point * tiles * input.channels..], row: input.channels, column: 1 };
-                    let b = &transformed[point * input.channels * output.channels..];
-                    let c = &mut s.outputs[point * tiles * output.channels..];
-                    gemm(a, b, c, [tiles, output.channels, input.channels], false);
-                }
+                gemm_points(&s.inputs, [input.channels, 1], &transformed, &mut s.outputs, sizes, false);
                 if output == self.output() {
                     transform_outputs(&s.outputs, [down, across], &filled, y, output);
                 } else {
@@ -107,85 +100,67 @@ impl Winograd {
         );
     }
 
-    /// Computes the gradients of `weight`, `bias` and, if `dx` is given, of `x`, from `gradient`, the gradient of `y`.
-    pub(crate) fn backward(
-        self,
-        x: &[f32],
-        weight: &[f32],
-        gradient: &[f32],
-        dx: Option<&mut [f32]>,
-        dweight: &mut [f32],
-        dbias: &mut [f32],
-    ) {
+    /// Computes the gradients `to` from `gradient`, the gradient of `y`.
+    pub(crate) fn backward(self, x: &[f32], weight: &[f32], gradient: &[f32], to: Gradients) {
         let (input, output) = (self.padded(), self.padded_output());
-        let [down, across] = self.tiles();
-        let tiles = down * across;
-        let transposed = if dx.is_some() { self.weights(weight, true) } else { Vec::new() };
-        let images = x.len() / self.input.len();
-        let (in_part, out_part) =
-            (images_per_part(images) * self.input.len(), images_per_part(images) * self.output().len());
-        let parts = images.div_ceil(images_per_part(images));
+        let transposed = if to.x.is_some() { self.weights(weight, true) } else { Vec::new() };
+        let per_part = images_per_part(x.len() / self.input.len());
+        let (in_part, out_part) = (per_part * self.input.len(), per_part * self.output().len());
+        let parts = x.len().div_ceil(in_part);
         let mut sums = vec![0.0; parts * POINTS * input.channels * output.channels];
         let mut biases = vec![0.0; parts * output.channels];
-        let mut none = Vec::new();
-        let wanted = dx.is_some();
-        let dx: &mut [f32] = dx.unwrap_or(&mut none);
-        let mut dx = dx.chunks_mut(in_part);
+        let mut dx = to.x.map(|dx| dx.chunks_mut(in_part));
         let jobs = x
             .chunks(in_part)
             .zip(gradient.chunks(out_part))
             .zip(sums.chunks_mut(POINTS * input.channels * output.channels))
             .zip(biases.chunks_mut(output.channels))
-            .map(move |job| (job, dx.next()));
-        for_each_job(
+            .map(move |job| (job, dx.as_mut().and_then(Iterator::next)));
+        for_each_job_with(
             jobs,
-            parts,
             || self.scratch(),
             |((((x, gradient), sums), biases), dx), s| {
                 let mut dx = dx.map(|dx| dx.chunks_exact_mut(self.input.len()));
                 for (x, gradient) in x.chunks_exact(self.input.len()).zip(gradient.chunks_exact(self.output().len())) {
-                    let gradient = pad(gradient, self.output(), &mut s.padded_outputs, output, 0);
-                    spread_outputs(gradient, output, [down, across], &mut s.outputs);
-                    add_pixels(gradient, output, biases);
-                    let x = pad(x, self.input, &mut s.padded, input, self.padding);
-                    transform_inputs(x, input, [down, across], &mut s.inputs);
-                    for point in 0..POINTS {
-                        let a = Matrix {
-                            values: &s.inputs[point * tiles * input.channels..],
-                            row: 1,
-                            column: input.channels,
-                        };
-                        let b = &s.outputs[point * tiles * output.channels..];
-                        let c = &mut sums[point * input.channels * output.channels..];
-                        gemm(a, b, c, [input.channels, output.channels, tiles], true);
-                    }
-                    if !wanted {
-                        continue;
-                    }
-                    for point in 0..POINTS {
-                        let values = &s.outputs[point * tiles * output.channels..];
-                        let a = Matrix { values, row: output.channels, column: 1 };
-                        let b = &transposed[point * input.channels * output.channels..];
-                        let c = &mut s.inputs[point * tiles * input.channels..];
-                        gemm(a, b, c, [tiles, input.channels, output.channels], false);
-                    }
+                    self.add_weight_gradient(x, gradient, sums, biases, s);
                     if let Some(dx) = dx.as_mut().and_then(Iterator::next) {
-                        if input == self.input {
-                            dx.fill(0.0);
-                            collect_inputs(&s.inputs, [down, across], dx, input);
-                        } else {
-                            s.padded.fill(0.0);
-                            collect_inputs(&s.inputs, [down, across], &mut s.padded, input);
-                            crop(&s.padded, input, dx, self.input, self.padding);
-                        }
+                        self.input_gradient(&transposed, dx, s);
                     }
                 }
             },
         );
         add_parts(&mut sums, POINTS * input.channels * output.channels);
         add_parts(&mut biases, output.channels);
-        self.weight_gradient(&sums, dweight);
-        dbias.copy_from_slice(&biases[..dbias.len()]);
+        self.weight_gradient(&sums, to.weight);
+        to.bias.copy_from_slice(&biases[..to.bias.len()]);
+    }
+
+    /// Adds the gradients of the transformed weights and of the bias that one image gives. Leaves the transformed gradient of
+    /// the output in `s.outputs`.
+    fn add_weight_gradient(self, x: &[f32], gradient: &[f32], sums: &mut [f32], biases: &mut [f32], s: &mut Scratch) {
+        let (input, output, tiles) = (self.padded(), self.padded_output(), self.tiles());
+        let gradient = pad(gradient, self.output(), &mut s.padded_outputs, output, 0);
+        spread_outputs(gradient, output, tiles, &mut s.outputs);
+        add_pixels(gradient, output, biases);
+        let x = pad(x, self.input, &mut s.padded, input, self.padding);
+        transform_inputs(x, input, tiles, &mut s.inputs);
+        let sizes = [input.channels, output.channels, tiles[0] * tiles[1]];
+        gemm_points(&s.inputs, [1, input.channels], &s.outputs, sums, sizes, true);
+    }
+
+    /// Computes the gradient of one image from the transformed gradient of its output, `s.outputs`.
+    fn input_gradient(self, transposed: &[f32], dx: &mut [f32], s: &mut Scratch) {
+        let (input, output, tiles) = (self.padded(), self.padded_output(), self.tiles());
+        let sizes = [tiles[0] * tiles[1], input.channels, output.channels];
+        gemm_points(&s.outputs, [output.channels, 1], transposed, &mut s.inputs, sizes, false);
+        if input == self.input {
+            dx.fill(0.0);
+            collect_inputs(&s.inputs, tiles, dx, input);
+        } else {
+            s.padded.fill(0.0);
+            collect_inputs(&s.inputs, tiles, &mut s.padded, input);
+            crop(&s.padded, input, dx, self.input, self.padding);
+        }
     }
 
     /// Transforms the weights to `[POINTS][channels][outputs]`, or to `[POINTS][outputs][channels]` if `transposed`. Computed
@@ -223,6 +198,16 @@ impl Winograd {
                 }
             }
         }
+    }
+}
+
+/// For each of the `POINTS` matrices, computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `strides` are
+/// those of `a`.
+fn gemm_points(a: &[f32], strides: [usize; 2], b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+    let [row, column] = strides;
+    for point in 0..POINTS {
+        let a = Matrix { values: &a[point * m * k..], row, column };
+        gemm(a, &b[point * k * n..], &mut c[point * m * n..], [m, n, k], add);
     }
 }
 

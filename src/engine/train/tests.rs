@@ -59,12 +59,12 @@ fn replayed_steps_give_the_same_bits() {
     let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
     let data = Mnist::load(&root.join("data/mnist")).unwrap();
     for (name, run) in &mut plan.runs {
-        run.epochs = EPOCHS;
+        run.settings.epochs = EPOCHS;
         let chosen = run.choose(&data.train.labels, 1);
         let dataset = DeviceDataset::new(&engine, &data.train, &chosen);
         let count = EPOCHS * run.steps_per_epoch();
         let train = |recorder: fn(&StepInputs) -> Option<FakeRecorder>, min_remaining: usize| {
-            let mut trainer = Trainer::new(&engine, &plan.models[&run.model], run, &plan.input, &dataset, 1);
+            let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &dataset, 1);
             let inputs = StepInputs::zeros(run, &trainer.masks, engine.device);
             let written = trainer.training.written();
             trainer.replay =
@@ -85,7 +85,7 @@ fn replayed_steps_give_the_same_bits() {
         assert_eq!(none, ReplayStats::default());
         // The first step is never recorded. After it, each batch size takes four steps: two to warm up, one to record and one
         // to check the recording. All later steps are replayed.
-        let sizes = if dataset.len().is_multiple_of(run.batch_size) { 1 } else { 2 };
+        let sizes = if dataset.len().is_multiple_of(run.settings.batch_size) { 1 } else { 2 };
         let replayed = ReplayStats { recordings: sizes, steps: count - 1 - 4 * sizes, refused: None };
         let refused = |why: &str| ReplayStats { refused: Some(why.to_owned()), ..ReplayStats::default() };
         let wrong = refused("a recorded step gives other bits");
@@ -116,7 +116,7 @@ fn remaining_steps_are_counted_by_batch_size() {
     let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
     let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
     let run = &mut plan.runs["features-adam"];
-    (run.epochs, run.image_count, run.batch_size) = (3, 10, 4);
+    (run.settings.epochs, run.settings.image_count, run.settings.batch_size) = (3, 10, 4);
     let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
     let dataset = DeviceDataset::new(&engine, &ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
     let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &dataset, 1);

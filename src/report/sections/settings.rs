@@ -5,7 +5,8 @@ use minijinja::context;
 use crate::dataset::{ImageOrder, Subset};
 use crate::report::Language;
 use crate::report::error::Result;
-use crate::results::{PlanFacts, RunResult};
+use crate::results::RunResult;
+use crate::study::RunSettings;
 use crate::study::{Optimizer, Schedule};
 
 /// The fewest and the most epochs that a seed was trained for.
@@ -41,7 +42,7 @@ pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<St
 }
 
 /// How many training images, and which.
-pub(super) fn images(plan: &PlanFacts, lang: &Language) -> Result<String> {
+pub(super) fn images(plan: &RunSettings, lang: &Language) -> Result<String> {
     let (which, each) = match &plan.images {
         Subset::All(_) => ("all", None),
         Subset::First(_) => ("first", None),

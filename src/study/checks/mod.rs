@@ -7,6 +7,7 @@ mod runs;
 mod sections;
 
 use std::collections::HashSet;
+use std::fmt::Display;
 
 use super::{Source, StudyError};
 use crate::dataset::TRAIN_IMAGES;
@@ -46,40 +47,28 @@ impl<'a> Place<'a> {
 
     /// Checks that a number is above 0.
     pub(super) fn positive(&self, part: &str, value: f64) -> Result<(), StudyError> {
-        if value.is_finite() && value > 0.0 {
-            Ok(())
-        } else if value > 0.0 {
-            self.at(part).refuse(format!("{value}: is too large"))
-        } else {
-            self.at(part).refuse(format!("{value}: must be above 0"))
+        if value == f64::INFINITY {
+            return self.at(part).refuse(format!("{value}: is too large"));
         }
+        self.require(part, value, value > 0.0, "above 0")
     }
 
     /// Checks that a number is 0 or above.
     pub(super) fn not_negative(&self, part: &str, value: f64) -> Result<(), StudyError> {
-        if value.is_finite() && value >= 0.0 {
-            Ok(())
-        } else {
-            self.at(part).refuse(format!("{value}: must be at least 0"))
-        }
+        self.require(part, value, value.is_finite() && value >= 0.0, "at least 0")
     }
 
     /// Checks that a number is in a closed range.
-    pub(super) fn within(&self, part: &str, value: f64, low: f64, high: f64) -> Result<(), StudyError> {
-        if (low..=high).contains(&value) {
-            Ok(())
-        } else {
-            self.at(part).refuse(format!("{value}: must be from {low} to {high}"))
-        }
+    pub(super) fn within<T>(&self, part: &str, value: T, low: T, high: T) -> Result<(), StudyError>
+    where
+        T: PartialOrd + Display + Copy,
+    {
+        let holds = low <= value && value <= high;
+        self.require(part, value, holds, &format!("from {low} to {high}"))
     }
 
-    /// Checks that a count is in a closed range.
-    pub(super) fn count(&self, part: &str, value: usize, low: usize, high: usize) -> Result<(), StudyError> {
-        if (low..=high).contains(&value) {
-            Ok(())
-        } else {
-            self.at(part).refuse(format!("{value}: must be from {low} to {high}"))
-        }
+    fn require(&self, part: &str, value: impl Display, holds: bool, expected: &str) -> Result<(), StudyError> {
+        if holds { Ok(()) } else { self.at(part).refuse(format!("{value}: must be {expected}")) }
     }
 }
 
@@ -94,7 +83,7 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
         return input.at("mean").refuse(format!("{}: must be a number", study.input.mean));
     }
     input.positive("std", study.input.std)?;
-    Place::new(source, "compute").count("threads", study.compute.threads, 1, MAX_THREADS)?;
+    Place::new(source, "compute").within("threads", study.compute.threads, 1, MAX_THREADS)?;
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }
@@ -126,10 +115,7 @@ pub(super) fn check_name(place: &Place, name: &str) -> Result<(), StudyError> {
 /// Checks that a run exists.
 fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
     let runs = &place.source.study.runs;
-    if runs.contains_key(run) {
-        return Ok(());
-    }
-    place.refuse(unknown("run", run, runs.keys()))
+    if runs.contains_key(run) { Ok(()) } else { place.refuse(unknown("run", run, runs.keys())) }
 }
 
 /// The message for a name that does not exist: what there is.

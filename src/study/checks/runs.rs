@@ -15,15 +15,15 @@ const MAX_CANDIDATES: usize = 256;
 
 /// Checks a run's settings; `images` is its number of training images.
 pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images: usize) -> Result<(), StudyError> {
-    run.count("epochs", spec.epochs, 1, MAX_EPOCHS)?;
-    run.count("batch_size", spec.batch_size, 1, TRAIN_IMAGES)?;
+    run.within("epochs", spec.epochs, 1, MAX_EPOCHS)?;
+    run.within("batch_size", spec.batch_size, 1, TRAIN_IMAGES)?;
     check_last_batch(run, spec, model, images)?;
     check_seeds(run, &spec.seeds)?;
     if let Some(loss) = spec.stop_below_train_loss {
         run.positive("stop_below_train_loss", loss)?;
     }
     let (evidence, settings) = (run.at("evidence"), &spec.evidence);
-    evidence.count("candidates", settings.candidates, 1, MAX_CANDIDATES)?;
+    evidence.within("candidates", settings.candidates, 1, MAX_CANDIDATES)?;
     if settings.keep > settings.candidates {
         let message = format!("{}: more than `candidates`, {}", settings.keep, settings.candidates);
         return evidence.at("keep").refuse(message);

@@ -15,11 +15,13 @@ const BUFFERS: &str = "sketch.buffers";
 pub struct SegmentEvidence {
     /// The state at its start; empty for the first segment, whose start follows from the seed.
     pub state: Vec<NamedTensor>,
+    /// The sketched difference between its end and its start.
     pub displacement: Displacement,
 }
 
 /// Why a file is not evidence.
 #[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum EvidenceError {
     #[error(transparent)]
     Tensors(#[from] TensorError),

@@ -54,7 +54,7 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
     let total = epochs * plan.steps_per_epoch();
     let mut all = vec![Span::new(0, SEGMENT.min(total))];
     let last = last_span(plan, epochs);
-    if plan.evidence.keep > 0 && last.start > 0 {
+    if plan.settings.evidence.keep > 0 && last.start > 0 {
         // A run that stopped early may have left its last candidate unfinished.
         all.extend(candidates(plan).into_iter().filter(|span| span.start < last.start && span.end() <= total));
         all.push(last);
@@ -66,11 +66,11 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
 fn candidates(plan: &RunPlan) -> Vec<Span> {
     let total = plan.total_steps();
     let room = total.saturating_sub(3 * SEGMENT);
-    let n = plan.evidence.candidates;
+    let n = plan.settings.evidence.candidates;
     let mut starts: Vec<usize> = (0..n).map(|i| SEGMENT + (2 * i + 1) * room / (2 * n)).collect();
     starts.dedup();
     // A run that stops early may end with any epoch, whose last segment then starts there.
-    let ends_epoch = |start: &usize| (1..=plan.epochs).any(|epoch| last_span(plan, epoch).start == *start);
+    let ends_epoch = |start: &usize| (1..=plan.settings.epochs).any(|epoch| last_span(plan, epoch).start == *start);
     starts.retain(|start| start + 2 * SEGMENT <= total && !ends_epoch(start));
     starts.into_iter().map(|start| Span::new(start, SEGMENT)).collect()
 }
@@ -90,7 +90,7 @@ pub fn stored<'a>(plan: &RunPlan, chain: &'a [Segment], run_inputs: &str) -> Vec
         chain.iter().map(|s| format!("{} {} {} {}\n", s.step, s.steps, s.start_sha256, s.end_sha256)).collect();
     let key = sha256_hex(format!("{run_inputs}\n{list}").as_bytes());
     Stream::keyed(format!("mnist-report evidence 1\n{key}\n").as_bytes()).shuffle(&mut drawn);
-    drawn.truncate(plan.evidence.keep);
+    drawn.truncate(plan.settings.evidence.keep);
     drawn.sort_by_key(|s| s.step);
     std::iter::once(first).chain(drawn).chain([last]).collect()
 }
@@ -105,14 +105,11 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::dataset::ImageOrder;
-    use crate::dataset::Subset;
-    use crate::study::{EvidenceSettings, Schedule};
+    use crate::dataset::{ImageOrder, Subset};
+    use crate::study::{EvidenceSettings, RunSettings, Schedule};
 
     fn plan(epochs: usize, images: usize, candidates: usize, keep: usize) -> RunPlan {
-        RunPlan {
-            name: "r".into(),
-            title: "r".into(),
+        let settings = RunSettings {
             model: "m".into(),
             images: Subset::default(),
             hold_out: 0,
@@ -126,8 +123,8 @@ mod tests {
             stop_below_train_loss: None,
             evaluate_train: false,
             evidence: EvidenceSettings { candidates, keep },
-            seeds: vec![1],
-        }
+        };
+        RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1] }
     }
 
     fn pairs(spans: Vec<Span>) -> Vec<(usize, usize)> {

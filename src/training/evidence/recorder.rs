@@ -40,10 +40,11 @@ impl<'a> EvidenceRecorder<'a> {
     pub fn new(plan: &'a RunPlan) -> Result<Self, TrainingError> {
         let mut lengths = BTreeMap::from([(0, SEGMENT.min(plan.total_steps()))]);
         let mut folder = None;
-        if plan.evidence.keep > 0 {
+        if plan.settings.evidence.keep > 0 {
             // A run that stops early may end with any epoch.
-            let first_end = if plan.stop_below_train_loss.is_some() { 1 } else { plan.epochs };
-            let last = (first_end..=plan.epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
+            let first_end = if plan.settings.stop_below_train_loss.is_some() { 1 } else { plan.settings.epochs };
+            let last =
+                (first_end..=plan.settings.epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
             lengths.extend(candidates(plan).into_iter().chain(last).map(|span| (span.start, span.len)));
             folder = Some(tempfile::tempdir().map_err(TrainingError::TemporaryFolder)?);
         }
@@ -58,7 +59,8 @@ impl<'a> EvidenceRecorder<'a> {
         let now = trainer.done();
         let starting = self.lengths.get(&now).copied();
         // The first segment ends with the run if the run stops before it; any epoch may be the last.
-        let may_stop = self.plan.stop_below_train_loss.is_some() && now.is_multiple_of(self.plan.steps_per_epoch());
+        let may_stop =
+            self.plan.settings.stop_below_train_loss.is_some() && now.is_multiple_of(self.plan.steps_per_epoch());
         let ends = |o: &OpenSegment| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_stop));
         if starting.is_none() && !self.open.iter().any(ends) {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A sketch of a displacement: a thousand numbers that represent a difference of a million.
+//! Sketches: about a thousand numbers from which the length of a difference of a million values can be estimated.
 //!
 //! This is a CountSketch (Charikar, Chen and Farach-Colton 2002): each coordinate is added, with a random sign, to one of
 //! `BUCKETS` sums. It is linear, so the sketch of an error is the difference of two sketches. Its squared norm estimates
@@ -8,11 +8,12 @@ use crate::rng::Stream;
 
 const BUCKETS: usize = 1024;
 
-/// What a segment of training did to weights and running statistics, sketched.
+/// A sketch of how a segment of training changed the weights and running statistics.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Displacement {
+    /// Of the trainable values.
     pub parameters: Vec<f32>,
-    /// Empty for a network without buffers.
+    /// Of the running statistics; empty for a network without buffers.
     pub buffers: Vec<f32>,
 }
 
@@ -31,8 +32,8 @@ pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
     sums.into_iter().map(|x| x as f32).collect()
 }
 
-/// The error of a displacement relative to the length of the stated one: |found - stated| / |stated|. Infinite if the two
-/// cannot be compared.
+/// The error of a displacement relative to the stated one: |found - stated| / |stated|. Infinite if the two cannot be
+/// compared.
 pub fn displacement_error(stated: &[f32], found: &[f32]) -> f64 {
     if stated.len() != found.len() {
         return f64::INFINITY;
