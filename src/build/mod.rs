@@ -14,7 +14,7 @@ pub use date::report_date;
 pub use error::BuildError;
 pub use run_log::Timing;
 
-use crate::bundle::{self, Files, SeedFiles};
+use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine};
@@ -91,7 +91,7 @@ impl Job {
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
         let (source, plan) = claims::load_study(&study)?;
         let date = report_date(&source.study)?;
-        bundle::check_place(&place)?;
+        bundle::check_place(&place, &Files::new())?;
         if out == study {
             return Err(BuildError::NoExtension(study));
         }
@@ -146,7 +146,7 @@ impl Job {
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
         let templates = Templates::built_in();
         let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
-        let files = bundle::complete(files, &self.source.study, &results, &rendition)?;
+        let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
         cache.trim();

@@ -7,16 +7,9 @@ use crate::report::{self, InputFile, Provenance, Rendition, Templates};
 use crate::results::Results;
 use crate::study::Study;
 
-/// The files of a bundle whose primary files (results, study, predictions, weights, evidence) are given.
-///
-/// # Errors
-/// A report that cannot be rendered.
-pub fn complete(primary: Files, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
-    complete_with(primary, &Listing::new(), study, results, rendition)
-}
-
-/// As [`complete`], for a bundle that also lists files whose content was left out.
-pub(super) fn complete_with(
+/// The files of a bundle whose primary files (results, study, predictions, weights, evidence) are given. A bundle also
+/// lists the files that it left out.
+pub(crate) fn complete(
     primary: Files,
     left_out: &Listing,
     study: &Study,
@@ -26,8 +19,7 @@ pub(super) fn complete_with(
     let mut files = primary;
     let (inputs, digests) = digests(&files[STUDY], study, results, rendition.templates);
     let rendered = report::render(study, results, &provenance(&inputs, &digests), rendition);
-    let rendered = rendered.map_err(|e| Error::Render(e.into()))?;
-    files.extend(rendered.into_iter().map(|(name, text)| (name, text.into_bytes())));
+    files.extend(rendered?.into_iter().map(|(name, text)| (name, text.into_bytes())));
     let names = files.keys().chain(left_out.keys()).cloned().chain([CRATE.to_owned()]).collect();
     let manifest = Manifest::new(study, results, inputs, digests, rendition, names);
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
@@ -42,19 +34,15 @@ pub(super) fn complete_with(
 }
 
 /// What the templates of a bundle's report receive, as JSON.
-///
-/// # Errors
-/// A figure that cannot be drawn, or a language without its phrases.
-pub fn template_context(
+pub(super) fn template_context(
     study_yaml: &[u8],
     study: &Study,
     results: &Results,
     rendition: &Rendition,
 ) -> Result<String, Error> {
     let (inputs, digests) = digests(study_yaml, study, results, rendition.templates);
-    let document = report::document(study, results, &provenance(&inputs, &digests), rendition);
-    let document = document.map_err(|e| Error::Render(e.into()))?;
-    Ok(serde_json::to_string_pretty(&document).map_err(|e| Error::Render(e.into()))? + "\n")
+    let document = report::document(study, results, &provenance(&inputs, &digests), rendition)?;
+    Ok(serde_json::to_string_pretty(&document).expect("strings and numbers") + "\n")
 }
 
 fn digests(study_yaml: &[u8], study: &Study, results: &Results, templates: &Templates) -> (Vec<InputFile>, Digests) {

@@ -17,18 +17,6 @@ pub(super) const MAX_RATIO: u64 = 200;
 /// A file of at most this size may have any ratio: 10,000 equal predictions pack to a few bytes.
 pub(super) const ANY_RATIO: u64 = 1 << 20;
 
-/// A file or a bundle beyond the limits.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{file} is too large for a bundle (at most {} MiB a file, {} MiB and {MAX_FILES} files in all)",
-    MAX_FILE >> 20,
-    MAX_TOTAL >> 20
-)]
-pub struct TooLarge {
-    /// The file that goes beyond them.
-    pub file: String,
-}
-
 /// Counts what was read, and stops beyond the limits.
 #[derive(Default)]
 pub(super) struct Budget {
@@ -37,15 +25,15 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Takes one file of `size` bytes; `name` is for the error.
-    ///
-    /// # Errors
-    /// A file or a total beyond the limits.
-    pub(super) fn take(&mut self, size: u64, name: impl FnOnce() -> String) -> Result<(), TooLarge> {
+    /// Takes one file of `size` bytes; fails with the reason if it goes beyond the limits.
+    pub(super) fn take(&mut self, size: u64) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(size);
         self.files += 1;
         if size > MAX_FILE || self.bytes > MAX_TOTAL || self.files > MAX_FILES {
-            return Err(TooLarge { file: name() });
+            let (file, total) = (MAX_FILE >> 20, MAX_TOTAL >> 20);
+            return Err(format!(
+                "is too large for a bundle (at most {file} MiB a file, {total} MiB and {MAX_FILES} files in all)"
+            ));
         }
         Ok(())
     }

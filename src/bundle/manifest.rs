@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Error;
 use super::layout::{MANIFEST, STUDY};
 use super::tolerances::{TOLERANCES, Tolerances};
 use crate::claims;
@@ -13,62 +14,55 @@ use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
 
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
-pub const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
+pub(crate) const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
 
 /// What a bundle was made from, by which program, and in which environment.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// The schema's version.
-    pub schema: u32,
-    /// The study's title.
-    pub title: String,
+pub(crate) struct Manifest {
+    pub(crate) schema: u32,
+    pub(crate) title: String,
     /// The date that the report prints.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
-    /// The report's language.
-    pub language: Lang,
-    /// The program that built the bundle.
-    pub program: Program,
+    pub(crate) date: Option<String>,
+    pub(crate) language: Lang,
+    pub(crate) program: Program,
     /// The environment class in which the networks were trained.
-    pub environment: Environment,
+    pub(crate) environment: Environment,
     /// Data, study, templates, program, libtorch.
-    pub inputs: Vec<InputFile>,
-    /// Digests of inputs and results.
-    pub digests: Digests,
+    pub(crate) inputs: Vec<InputFile>,
+    pub(crate) digests: Digests,
     /// How far a verification in another environment class may differ.
-    pub tolerances: Tolerances,
+    pub(crate) tolerances: Tolerances,
     /// Every file that SHA256SUMS lists.
-    pub files: Vec<String>,
+    pub(crate) files: Vec<String>,
 }
 
 /// The program that built the bundle.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Program {
-    /// `mnist-report`.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its [`SOURCE_SHA256`].
-    pub source_sha256: String,
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// [`SOURCE_SHA256`] of that program.
+    pub(crate) source_sha256: String,
     /// The digest of the templates that rendered the report.
-    pub templates_sha256: String,
+    pub(crate) templates_sha256: String,
 }
 
 /// SHA-256 of three kinds of content.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-pub struct Digests {
+pub(crate) struct Digests {
     /// Data, study, templates, program, libtorch.
-    pub inputs: String,
+    pub(crate) inputs: String,
     /// What every machine computes alike.
-    pub exact: String,
+    pub(crate) exact: String,
     /// The results of training.
-    pub measured: String,
+    pub(crate) measured: String,
 }
 
 impl Manifest {
@@ -102,42 +96,19 @@ impl Manifest {
         }
     }
 
-    /// The bytes of manifest.json.
-    ///
-    /// # Panics
-    /// Never: strings and numbers can always be written as JSON.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("strings and numbers");
-        text.push('\n');
-        text
+    /// The text of manifest.json.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("strings and numbers") + "\n"
     }
 
-    /// Parses manifest.json.
-    ///
-    /// # Errors
-    /// Not JSON, or another schema.
-    pub fn from_json(text: &str) -> Result<Self, ManifestError> {
+    pub(super) fn from_json(text: &str) -> Result<Self, Error> {
         let manifest: Self = serde_json::from_str(text)?;
-        if manifest.schema != SCHEMA {
-            return Err(ManifestError::Schema(manifest.schema));
-        }
-        Ok(manifest)
+        if manifest.schema == SCHEMA { Ok(manifest) } else { Err(Error::ManifestSchema(manifest.schema)) }
     }
-}
-
-/// A manifest.json that this program cannot read.
-#[derive(Debug, thiserror::Error)]
-pub enum ManifestError {
-    /// Not JSON, or other keys or types.
-    #[error("does not follow the schema")]
-    Form(#[from] serde_json::Error),
-    /// Of another version of the schema.
-    #[error("schema {0} is not {SCHEMA}, the one that this program reads")]
-    Schema(u32),
 }
 
 /// The inputs of a build, in the order in which reports list them.
-pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
+pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
@@ -150,17 +121,14 @@ pub fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
 }
 
 /// The digest of a list of inputs.
-pub fn inputs_digest(inputs: &[InputFile]) -> String {
+pub(crate) fn inputs_digest(inputs: &[InputFile]) -> String {
     let list: String = inputs.iter().map(|i| format!("{}  {}\n", i.sha256, i.name)).collect();
     sha256_hex(list.as_bytes())
 }
 
 /// The digest of what every machine computes alike: model facts, plans, subsets, and the verdicts on claims that need no
 /// training.
-///
-/// # Panics
-/// Never: the values are finite.
-pub fn exact_digest(study: &Study, results: &Results) -> String {
+pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
     let mut untrained = results.clone();
     untrained.runs.clear();
     let verdicts: Vec<_> = claims::judge(study, &untrained)

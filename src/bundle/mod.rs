@@ -20,27 +20,24 @@ mod zip;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use complete::{complete, template_context};
-pub use error::{Cause, Error, ZipError};
+pub(crate) use complete::complete;
+pub use error::Error;
 pub use layout::{
     CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
-pub use limits::TooLarge;
-pub use manifest::{Digests, Manifest, ManifestError, Program, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
-pub use publish::{Published, publish};
-pub use rerender::Rerender;
-pub use ro_crate::stated_sizes;
-pub use sums::{Sums, SumsError, report_id};
-pub use tolerances::{TOLERANCES, Tolerances};
-pub use write::{check_place, replace_folder, write_file};
-pub use zip::pack;
+pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
+pub(crate) use publish::{Published, publish};
+pub(crate) use rerender::Rerender;
+pub(crate) use sums::{Sums, report_id};
+pub(crate) use tolerances::TOLERANCES;
+pub(crate) use write::{check_place, replace_folder};
 
+use crate::dataset::read_labels;
 use crate::digest::sha256_hex;
 use crate::report::Rendition;
 use crate::results::Results;
 use crate::study::{Plan, Source, Study};
-use crate::text::error_chain;
 
 /// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -77,65 +74,48 @@ pub struct Bundle {
 }
 
 /// What a bundle says, parsed.
-pub struct Contents {
-    /// manifest.json.
-    pub manifest: Manifest,
-    /// results.json.
-    pub results: Results,
-    /// study.yaml.
-    pub source: Source,
-    /// What the study plans.
-    pub plan: Plan,
+pub(crate) struct Contents {
+    pub(crate) manifest: Manifest,
+    pub(crate) results: Results,
+    pub(crate) source: Source,
+    pub(crate) plan: Plan,
 }
 
 impl Contents {
     /// The study without its text.
-    pub fn study(&self) -> &Study {
+    pub(crate) fn study(&self) -> &Study {
         &self.source.study
     }
 }
 
 impl Bundle {
-    /// Reads a bundle's folder or zip.
-    ///
-    /// # Errors
-    /// A path that cannot be read, is not a bundle, or is beyond the limits of `limits.rs`.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// Reads a bundle's folder or zip, within the limits of `limits.rs`.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         open::open(path)
     }
 
-    /// The manifest, results, study and plan.
-    ///
-    /// # Errors
-    /// A file that is missing or cannot be parsed, or a study whose parts do not fit together.
-    pub fn contents(&self) -> Result<Contents, Error> {
+    pub(crate) fn contents(&self) -> Result<Contents, Error> {
         let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
-        let plan = Plan::resolve(&source).map_err(|e| Error::Study(e.into()))?;
+        let plan = Plan::resolve(&source)?;
         Ok(Contents { manifest, results, source, plan })
     }
 
-    /// Parses manifest.json.
-    ///
-    /// # Errors
-    /// Missing, or not in this schema.
-    pub fn manifest(&self) -> Result<Manifest, Error> {
-        Manifest::from_json(self.text(MANIFEST)?).map_err(|e| Error::content(MANIFEST, e))
+    pub(crate) fn manifest(&self) -> Result<Manifest, Error> {
+        Manifest::from_json(self.text(MANIFEST)?)
     }
 
-    /// Parses results.json.
-    ///
-    /// # Errors
-    /// Missing, not in this schema, or with impossible values.
-    pub fn results(&self) -> Result<Results, Error> {
-        Results::from_json(self.text(RESULTS)?).map_err(|e| Error::content(RESULTS, e))
+    pub(crate) fn results(&self) -> Result<Results, Error> {
+        Ok(Results::from_json(self.text(RESULTS)?)?)
     }
 
-    /// Parses study.yaml.
-    ///
-    /// # Errors
-    /// Missing, or not a study.
-    pub fn source(&self) -> Result<Source, Error> {
-        Source::from_text(Path::new(STUDY), self.text(STUDY)?).map_err(|e| Error::Study(e.into()))
+    pub(crate) fn source(&self) -> Result<Source, Error> {
+        Ok(Source::from_text(Path::new(STUDY), self.text(STUDY)?)?)
+    }
+
+    /// The predicted class of each test image.
+    pub(crate) fn predictions(&self, files: &SeedFiles) -> Result<Vec<u8>, Error> {
+        let file = files.predictions();
+        read_labels(self.bytes(&file)?).map_err(|source| Error::Predictions { file, source })
     }
 
     /// A file's content.
@@ -143,7 +123,7 @@ impl Bundle {
     /// # Errors
     /// The file is missing.
     pub fn bytes(&self, file: &str) -> Result<&[u8], Error> {
-        self.files.get(file).map(Vec::as_slice).ok_or_else(|| Error::Missing { file: file.to_owned() })
+        self.files.get(file).map(Vec::as_slice).ok_or_else(|| Error::Missing(file.to_owned()))
     }
 
     /// A file's content as text.
@@ -151,51 +131,45 @@ impl Bundle {
     /// # Errors
     /// The file is missing or not UTF-8.
     pub fn text(&self, file: &str) -> Result<&str, Error> {
-        std::str::from_utf8(self.bytes(file)?).map_err(|_| Error::content(file, "is not UTF-8 text"))
+        std::str::from_utf8(self.bytes(file)?).map_err(|_| Error::NotText(file.to_owned()))
     }
 
     /// A file's SHA-256; of a file that was left out, the one that SHA256SUMS lists.
-    pub fn sha256(&self, file: &str) -> Option<String> {
+    pub(crate) fn sha256(&self, file: &str) -> Option<String> {
         let listed = || self.left_out.get(file).map(|listed| listed.sha256.clone());
         self.files.get(file).map(|bytes| sha256_hex(bytes)).or_else(listed)
     }
 
     /// The Report ID; `None` without SHA256SUMS.
-    pub fn report_id(&self) -> Option<String> {
+    pub(crate) fn report_id(&self) -> Option<String> {
         self.files.get(SUMS).map(|sums| report_id(sums))
     }
 
     /// Whether a folder (`weights/`) was left out by `publish --lean`.
-    pub fn leaves_out(&self, folder: &str) -> bool {
+    pub(crate) fn leaves_out(&self, folder: &str) -> bool {
         self.left_out.keys().any(|path| path.starts_with(folder))
     }
 
     /// The files that SHA256SUMS must list: all but itself and the run log.
-    pub fn covered(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+    pub(crate) fn covered(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
         self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
     }
 
-    /// The files that others are made from: results, study, predictions, weights, evidence.
-    pub fn primary(&self) -> Files {
-        self.files.iter().filter(|(path, _)| is_primary(path)).map(|(path, b)| (path.clone(), b.clone())).collect()
-    }
-
     /// The files that this bundle has when its report is made again from `study` and `results`.
-    ///
-    /// # Errors
-    /// A report that cannot be rendered.
-    pub fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
-        complete::complete_with(self.primary(), &self.left_out, study, results, rendition)
+    pub(crate) fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+        let primary = self.files.iter().filter(|(path, _)| is_primary(path));
+        let primary = primary.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        complete(primary, &self.left_out, study, results, rendition)
     }
 
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS
     /// lists them. Empty if the files are sound.
-    pub fn damage(&self) -> Vec<String> {
+    pub(crate) fn damage(&self) -> Vec<String> {
         let mut damage = self.problems.clone();
         let listed = match self.text(SUMS).map(Sums::parse) {
             Ok(Ok(listed)) => listed,
-            Ok(Err(e)) => return [damage, vec![format!("{SUMS}: {e}")]].concat(),
-            Err(e) => return [damage, vec![error_chain(e)]].concat(),
+            Ok(Err(reason)) => return [damage, vec![format!("{SUMS}: {reason}")]].concat(),
+            Err(e) => return [damage, vec![e.to_string()]].concat(),
         };
         let found: BTreeMap<&String, String> = self.covered().map(|(path, bytes)| (path, sha256_hex(bytes))).collect();
         for (path, hash) in &listed.0 {

@@ -4,32 +4,28 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, pack, report_id, write_file};
+use super::write::write_file;
+use super::zip::pack;
+use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
 
 /// A zip that was written.
-pub struct Published {
-    /// Where it was written.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: usize,
-    /// The bundle's Report ID.
-    pub report_id: String,
-    /// The bundle's manifest.
-    pub manifest: Manifest,
+pub(crate) struct Published {
+    pub(crate) path: PathBuf,
+    /// The zip's size.
+    pub(crate) bytes: usize,
+    pub(crate) report_id: String,
+    pub(crate) manifest: Manifest,
     /// The folders that a lean zip was published without.
-    pub left_out: Vec<&'static str>,
+    pub(crate) left_out: Vec<&'static str>,
 }
 
 /// Writes the zip of a bundle's folder to `out`, by default beside the folder; `lean` leaves out the optional folders.
-///
-/// # Errors
-/// A damaged bundle, or a place that is inside the bundle or holds something that is not a zip.
-pub fn publish(folder: &Path, out: Option<&Path>, lean: bool) -> Result<Published, Error> {
+pub(crate) fn publish(folder: &Path, out: Option<&Path>, lean: bool) -> Result<Published, Error> {
     if !folder.is_dir() {
-        return Err(Error::NotAFolder(folder.to_owned()));
+        return Err(Error::refused(folder, "is not a bundle's folder: name one that `mnist-report build` made"));
     }
     let path = out.map_or_else(|| beside(folder), |out| Ok(out.to_owned()))?;
-    check_place(folder, &path)?;
+    check_zip_place(folder, &path)?;
     let bundle = Bundle::open(folder)?;
     let damage = bundle.damage();
     if let Some(first) = damage.first() {
@@ -53,29 +49,30 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
     // `.` and `..` have no name.
     let named = match folder.file_name() {
         Some(_) => folder.to_owned(),
-        None => folder.canonicalize().map_err(|source| Error::Resolve { path: folder.to_owned(), source })?,
+        None => folder.canonicalize().map_err(Error::io("resolve", folder))?,
     };
-    let mut name = named.file_name().ok_or_else(|| Error::Unnamed(folder.to_owned()))?.to_owned();
+    let unnamed = || Error::refused(folder, "has no name to derive the zip's from; name the zip with --out");
+    let mut name = named.file_name().ok_or_else(unnamed)?.to_owned();
     name.push(".zip");
     Ok(named.with_file_name(name))
 }
 
 /// Refuses to write into the bundle, or over a file that is not a zip.
-fn check_place(folder: &Path, out: &Path) -> Result<(), Error> {
+fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(parent), Ok(folder)) = (parent.canonicalize(), folder.canonicalize())
         && parent.starts_with(&folder)
     {
-        return Err(Error::ZipInside(out.to_owned()));
+        return Err(Error::refused(out, "is inside the bundle; name a place outside with --out"));
     }
     if out.exists() {
         if !out.is_file() {
-            return Err(Error::ZipIsFolder(out.to_owned()));
+            return Err(Error::refused(out, "is a folder; --out names the zip"));
         }
         let mut head = [0; 2];
         let read = File::open(out).and_then(|mut file| file.read_exact(&mut head));
         if read.is_err() || &head != b"PK" {
-            return Err(Error::ZipOccupied(out.to_owned()));
+            return Err(Error::refused(out, "exists but is not a zip file; name another file with --out"));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Makes a bundle's report again from its results, without training.
 
-use super::{Bundle, Error, Files, Manifest, STUDY, template_context};
+use super::complete::template_context;
+use super::{Bundle, Error, Files, Manifest, STUDY};
 use crate::claims;
 use crate::report::{Rendition, Templates};
 use crate::results::Results;
@@ -8,39 +9,33 @@ use crate::study::{Source, is_date};
 use crate::text::Lang;
 
 /// A bundle whose report can be made again: its study and results, checked.
-pub struct Rerender<'a> {
+pub(crate) struct Rerender<'a> {
     bundle: &'a Bundle,
     /// The manifest of the report that is replaced, if it can be read.
     before: Option<Manifest>,
-    /// The bundle's study.
-    pub source: Source,
-    /// The bundle's results.
-    pub results: Results,
+    pub(crate) source: Source,
+    results: Results,
 }
 
 impl<'a> Rerender<'a> {
-    /// Reads and checks what the report is made from.
-    ///
-    /// # Errors
-    /// A study or results that cannot be read, or results of another arithmetic: this program would sign what it cannot
-    /// reproduce.
-    pub fn new(bundle: &'a Bundle) -> Result<Self, Error> {
+    /// Refuses results of another arithmetic, because this program would sign what it cannot reproduce.
+    pub(crate) fn new(bundle: &'a Bundle) -> Result<Self, Error> {
         let source = bundle.source()?;
-        claims::check_syntax(&source).map_err(|e| Error::Study(e.into()))?;
+        claims::check_syntax(&source)?;
         let results = bundle.results()?;
         let environment = &results.environment;
         if !environment.is_of_this_program() {
-            return Err(Error::OtherArithmetic {
-                path: bundle.path.clone(),
-                libtorch: environment.libtorch.clone(),
-                arithmetic: environment.arithmetic,
-            });
+            let reason = format!(
+                "has results of libtorch {}, arithmetic {}, which this program cannot reproduce: build the study again",
+                environment.libtorch, environment.arithmetic
+            );
+            return Err(Error::refused(&bundle.path, reason));
         }
         Ok(Self { bundle, before: bundle.manifest().ok(), source, results })
     }
 
     /// How to render: language and date stay as they were unless others are given.
-    pub fn rendition<'r>(
+    pub(crate) fn rendition<'r>(
         &'r self,
         lang: Option<Lang>,
         date: Option<&'r str>,
@@ -53,18 +48,12 @@ impl<'a> Rerender<'a> {
     }
 
     /// The bundle's files with the report made again.
-    ///
-    /// # Errors
-    /// A report that cannot be rendered.
-    pub fn files(&self, rendition: &Rendition) -> Result<Files, Error> {
+    pub(crate) fn files(&self, rendition: &Rendition) -> Result<Files, Error> {
         self.bundle.rendered(&self.source.study, &self.results, rendition)
     }
 
     /// What the templates receive, as JSON.
-    ///
-    /// # Errors
-    /// A figure that cannot be drawn.
-    pub fn context(&self, rendition: &Rendition) -> Result<String, Error> {
+    pub(crate) fn context(&self, rendition: &Rendition) -> Result<String, Error> {
         template_context(self.bundle.bytes(STUDY)?, &self.source.study, &self.results, rendition)
     }
 }

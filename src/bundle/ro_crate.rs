@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Listing;
 use super::layout::{
@@ -47,24 +47,21 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
     graph.extend(data(manifest));
     graph.extend(files.iter().map(|(path, listed)| {
         let mut file = file(path);
-        file.insert("sha256".into(), json!(listed.sha256));
+        file["sha256"] = json!(listed.sha256);
         if let Some(bytes) = listed.bytes {
-            file.insert("contentSize".into(), json!(bytes.to_string()));
+            file["contentSize"] = json!(bytes.to_string());
         }
-        Value::Object(file)
+        file
     }));
     // No hash: SHA256SUMS contains the hash of this file.
-    graph.push(Value::Object(file(SUMS)));
+    graph.push(file(SUMS));
     // RO-Crate 1.1's context is older than schema.org's sha256.
     let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
-    let mut text =
-        serde_json::to_string_pretty(&json!({"@context": context, "@graph": graph})).expect("strings and lists");
-    text.push('\n');
-    text
+    format!("{:#}\n", json!({"@context": context, "@graph": graph}))
 }
 
 /// The sizes of files that a crate states; empty if it cannot be parsed.
-pub fn stated_sizes(metadata: &[u8]) -> BTreeMap<String, u64> {
+pub(super) fn stated_sizes(metadata: &[u8]) -> BTreeMap<String, u64> {
     let value: Value = serde_json::from_slice(metadata).unwrap_or_default();
     let entities = value["@graph"].as_array().map(Vec::as_slice).unwrap_or_default();
     let size = |e: &Value| Some((e["@id"].as_str()?.to_owned(), e["contentSize"].as_str()?.parse().ok()?));
@@ -84,13 +81,6 @@ fn ids<'a>(of: impl IntoIterator<Item = &'a str>) -> Value {
     }
 }
 
-fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
-}
-
 fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
     let mut description = study.description.trim().to_owned();
     if description.is_empty() {
@@ -99,7 +89,7 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
     if manifest.date.is_none() {
         description.push_str(" (The study carries no date; datePublished is a placeholder.)");
     }
-    let mut root = object(json!({
+    let mut root = json!({
         "@id": "./",
         "@type": "Dataset",
         "conformsTo": id(PROFILE),
@@ -109,11 +99,11 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         "license": id(license_id(study.license.as_deref())),
         "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
         "mentions": id(BUILD),
-    }));
+    });
     if study.author.is_some() {
-        root.insert("author".into(), id(AUTHOR));
+        root["author"] = id(AUTHOR);
     }
-    Value::Object(root)
+    root
 }
 
 fn is_url(text: &str) -> bool {
@@ -137,12 +127,9 @@ fn license(license: Option<&str>) -> Value {
 fn people(study: &Study) -> Vec<Value> {
     let mut people = Vec::new();
     if let Some(author) = &study.author {
-        let mut person = object(json!({"@id": AUTHOR, "@type": "Person", "name": author}));
-        if study.institution.is_some() {
-            person.insert("affiliation".into(), id(INSTITUTION));
-        }
-        people.push(Value::Object(person));
+        people.push(json!({"@id": AUTHOR, "@type": "Person", "name": author}));
         if let Some(institution) = &study.institution {
+            people[0]["affiliation"] = id(INSTITUTION);
             people.push(json!({"@id": INSTITUTION, "@type": "Organization", "name": institution}));
         }
     }
@@ -153,7 +140,7 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
     let data: Vec<String> = data_files(manifest).map(|(name, _)| data_id(name)).collect();
     let inputs = std::iter::once(STUDY).chain(data.iter().map(String::as_str)).chain([SOURCE]);
     let results = files.keys().map(String::as_str).filter(|path| *path != STUDY).chain([CRATE, SUMS]);
-    let mut action = object(json!({
+    let mut action = json!({
         "@id": BUILD,
         "@type": "CreateAction",
         "name": format!("Build of the bundle \"{}\"", study.title),
@@ -162,11 +149,11 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         "object": ids(inputs),
         "result": ids(results),
         "actionStatus": "http://schema.org/CompletedActionStatus",
-    }));
+    });
     if study.author.is_some() {
-        action.insert("agent".into(), id(AUTHOR));
+        action["agent"] = id(AUTHOR);
     }
-    Value::Object(action)
+    action
 }
 
 fn program(manifest: &Manifest) -> Vec<Value> {
@@ -238,15 +225,9 @@ fn data(manifest: &Manifest) -> Vec<Value> {
     entities
 }
 
-fn file(path: &str) -> Map<String, Value> {
+fn file(path: &str) -> Value {
     let (format, description) = kind(path);
-    object(json!({
-        "@id": path,
-        "@type": "File",
-        "name": path,
-        "description": description,
-        "encodingFormat": format,
-    }))
+    json!({"@id": path, "@type": "File", "name": path, "description": description, "encodingFormat": format})
 }
 
 /// A file's media type and description, by its name.

@@ -10,47 +10,31 @@ use crate::digest::sha256_hex;
 
 /// Hashes by path.
 #[derive(Debug, PartialEq)]
-pub struct Sums(pub BTreeMap<String, String>);
+pub(crate) struct Sums(pub(crate) BTreeMap<String, String>);
 
 impl Sums {
     /// The sums of some files.
-    pub fn of(files: &Files) -> Self {
+    pub(crate) fn of(files: &Files) -> Self {
         Self(files.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect())
     }
 
-    /// Parses SHA256SUMS.
-    ///
-    /// # Errors
-    /// Any form but the one that this program writes, and paths that lead out of the folder.
-    pub fn parse(text: &str) -> Result<Self, SumsError> {
+    /// Parses SHA256SUMS. Fails with the reason on any form but the one that this program writes, and on paths that lead
+    /// out of the folder.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut sums = BTreeMap::new();
         for (i, line) in text.lines().enumerate() {
             let entry = line.split_once("  ").filter(|(hash, path)| is_sha256(hash) && is_valid_path(path));
-            let (hash, path) = entry.ok_or(SumsError::Line(i + 1))?;
+            let (hash, path) = entry.ok_or_else(|| format!("line {} is not `hash  path`", i + 1))?;
             if sums.insert(path.to_owned(), hash.to_owned()).is_some() {
-                return Err(SumsError::Twice(path.to_owned()));
+                return Err(format!("{path} is listed twice"));
             }
         }
         let sums = Self(sums);
         if sums.0.is_empty() || sums.to_string() != text {
-            return Err(SumsError::Form);
+            return Err("is not in the form that mnist-report writes".to_owned());
         }
         Ok(sums)
     }
-}
-
-/// A SHA256SUMS in another form than this program writes.
-#[derive(Debug, thiserror::Error)]
-pub enum SumsError {
-    /// By the line's number, from 1.
-    #[error("line {0} is not `hash  path`")]
-    Line(usize),
-    /// By path.
-    #[error("{0} is listed twice")]
-    Twice(String),
-    /// Order, line ends or nothing at all.
-    #[error("is not in the form that mnist-report writes")]
-    Form,
 }
 
 impl fmt::Display for Sums {
@@ -60,7 +44,7 @@ impl fmt::Display for Sums {
 }
 
 /// The Report ID: the SHA-256 of SHA256SUMS.
-pub fn report_id(sums: &[u8]) -> String {
+pub(crate) fn report_id(sums: &[u8]) -> String {
     sha256_hex(sums)
 }
 

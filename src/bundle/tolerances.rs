@@ -7,25 +7,25 @@ use serde::{Deserialize, Serialize};
 /// The tolerances as the manifest states them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Tolerances {
+pub(crate) struct Tolerances {
     /// `weights`: test images whose predicted class may differ.
-    pub weights_images: usize,
+    pub(crate) weights_images: usize,
     /// `weights`: relative difference of the test loss.
-    pub weights_loss: f64,
+    pub(crate) weights_loss: f64,
     /// `weights`: difference of the confidence in a misclassified image.
-    pub weights_confidence: f64,
+    pub(crate) weights_confidence: f64,
     /// `replay`: error of a segment's displacement, relative to its length, of trainable values.
-    pub replay_parameters: f64,
+    pub(crate) replay_parameters: f64,
     /// `replay`: the same of running statistics.
-    pub replay_buffers: f64,
+    pub(crate) replay_buffers: f64,
     /// `rerun`: difference of an accuracy (0.01 is one percentage point).
-    pub rerun_accuracy: f64,
+    pub(crate) rerun_accuracy: f64,
     /// `rerun`: difference of a loss, relative to the larger.
-    pub rerun_loss: f64,
+    pub(crate) rerun_loss: f64,
 }
 
 /// The tolerances that `verify` applies.
-pub const TOLERANCES: Tolerances = Tolerances {
+pub(crate) const TOLERANCES: Tolerances = Tolerances {
     weights_images: 5,
     weights_loss: 1e-4,
     weights_confidence: 1e-3,

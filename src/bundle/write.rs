@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use walkdir::WalkDir;
 
@@ -10,14 +10,10 @@ use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS
 use crate::digest::sha256_hex;
 
 /// Writes a bundle beside its folder and renames it; only then is what was there removed.
-///
-/// # Errors
-/// A folder that contains something else than a bundle, or a bundle that was changed by hand; a disk that cannot be
-/// written.
-pub fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
-    check(dir, files)?;
-    let dir = absolute(dir)?;
-    let parent = dir.parent().ok_or(Error::Root)?;
+pub(crate) fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
+    check_place(dir, files)?;
+    let dir = std::path::absolute(dir).map_err(Error::io("resolve", dir))?;
+    let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
     fs::create_dir_all(parent).map_err(Error::write(parent))?;
     let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(Error::write(parent))?;
     let all = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
@@ -44,28 +40,22 @@ fn swap(new: &Path, dir: &Path, parent: &Path) -> Result<(), Error> {
         fs::rename(&old, dir).map_err(Error::write(dir))?;
         return Err(Error::write(dir)(e));
     }
-    fs::remove_dir_all(&old).map_err(Error::write(old))
+    fs::remove_dir_all(&old).map_err(Error::write(&old))
 }
 
-/// Refuses a folder whose content a bundle must not replace.
-///
-/// # Errors
-/// A file, or a folder with anything in it but a bundle as it was written.
-pub fn check_place(dir: &Path) -> Result<(), Error> {
-    check(dir, &Files::new())
-}
-
-/// As [`check_place`]; files that were changed to what will be written are no loss.
-fn check(dir: &Path, files: &Files) -> Result<(), Error> {
+/// Refuses a place that has anything but a bundle as it was written. Files that were changed to what will be written,
+/// `files`, are no loss.
+pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     if !dir.exists() {
         return Ok(());
     }
     if !dir.is_dir() {
-        return Err(Error::FolderIsFile(dir.to_owned()));
+        return Err(Error::refused(dir, "is a file; --out names the bundle's folder"));
     }
     let is_empty = fs::read_dir(dir).map_err(Error::read(dir))?.next().is_none();
     if !is_empty && !is_bundle(dir) {
-        return Err(Error::Occupied(dir.to_owned()));
+        let reason = "contains something that is not a bundle; move it or name another folder with --out";
+        return Err(Error::refused(dir, reason));
     }
     let Some(sums) = read_sums(dir) else { return Ok(()) };
     check_strangers(dir, &sums)?;
@@ -73,7 +63,8 @@ fn check(dir: &Path, files: &Files) -> Result<(), Error> {
     for (path, hash) in sums.0.iter().map(|(path, hash)| (path.as_str(), hash)).chain(index) {
         let Ok(bytes) = fs::read(dir.join(path)) else { continue };
         if sha256_hex(&bytes) != *hash && files.get(path) != Some(&bytes) {
-            return Err(Error::Edited(dir.join(path)));
+            let reason = "was changed since it was written, and the change would be lost; move it elsewhere first";
+            return Err(Error::refused(&dir.join(path), reason));
         }
     }
     Ok(())
@@ -86,7 +77,8 @@ fn check_strangers(dir: &Path, sums: &Sums) -> Result<(), Error> {
         let path = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
         let is_known = sums.0.contains_key(&path) || [SUMS, RUN_LOG, INDEX].contains(&path.as_str());
         if !entry.file_type().is_dir() && !is_known {
-            return Err(Error::NotListed(entry.into_path()));
+            let reason = "does not belong to the bundle in this folder and would be lost; move it elsewhere first";
+            return Err(Error::refused(entry.path(), reason));
         }
     }
     Ok(())
@@ -105,10 +97,7 @@ fn is_bundle(dir: &Path) -> bool {
 }
 
 /// Writes a file beside its place and renames it.
-///
-/// # Errors
-/// A disk that cannot be written.
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         fs::create_dir_all(folder)?;
@@ -119,10 +108,6 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         Ok(())
     };
     write().map_err(Error::write(path))
-}
-
-fn absolute(dir: &Path) -> Result<PathBuf, Error> {
-    std::path::absolute(dir).map_err(|source| Error::Resolve { path: dir.to_owned(), source })
 }
 
 /// Temporary files and folders belong to their owner alone; others must be able to read a bundle.

@@ -5,16 +5,14 @@
 
 use std::io::{Cursor, Write};
 
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{Error, Files, INDEX, REPORT, RUN_LOG, is_optional};
 
 /// Packs a bundle's files; `lean` leaves out the optional folders.
-///
-/// # Errors
-/// Files beyond what a zip holds (4 GiB, 65,535 files): a bundle stays far below.
-pub fn pack(files: &Files, lean: bool) -> Result<Vec<u8>, Error> {
+pub(super) fn pack(files: &Files, lean: bool) -> Result<Vec<u8>, Error> {
     let mut packed: Files = files.clone();
     packed.retain(|path, _| path != RUN_LOG && !(lean && is_optional(path)));
     if let Some(report) = files.get(REPORT) {
@@ -28,12 +26,10 @@ pub fn pack(files: &Files, lean: bool) -> Result<Vec<u8>, Error> {
         .unix_permissions(0o644);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in &packed {
-        let failed = |source| Error::Pack { file: path.clone(), source };
-        zip.start_file(path.as_str(), options).map_err(|e| failed(e.into()))?;
-        zip.write_all(bytes).map_err(|e| failed(e.into()))?;
+        zip.start_file(path.as_str(), options)?;
+        zip.write_all(bytes).map_err(ZipError::from)?;
     }
-    let zip = zip.finish().map_err(|e| Error::Pack { file: "the bundle".to_owned(), source: e.into() })?;
-    Ok(zip.into_inner())
+    Ok(zip.finish()?.into_inner())
 }
 
 #[cfg(test)]

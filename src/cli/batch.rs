@@ -86,8 +86,8 @@ fn class(environment: &Environment) -> String {
 /// Each group of bundles that have something in common.
 fn copies(records: &[Record]) -> String {
     let mut text = String::new();
-    for group in groups(records) {
-        let (what, note) = match group.common {
+    for (common, members) in groups(records) {
+        let (what, note) = match common {
             Common::ReportId => ("The same Report ID more than once", ""),
             Common::Measured => (
                 "The same measured values under different Report IDs",
@@ -98,7 +98,7 @@ fn copies(records: &[Record]) -> String {
                 "\n  the same networks with other values changed, or two environment classes that agree so far",
             ),
         };
-        let paths: Vec<String> = group.members.iter().map(|v| terminal::path(&v.path)).collect();
+        let paths: Vec<String> = members.iter().map(|v| terminal::path(&v.path)).collect();
         let _ = writeln!(text, "\n{what}: {}{note}", paths.join(", "));
     }
     text

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Error, Honest};
-use crate::bundle::{self, Bundle, Cause, Files, PREDICTIONS, RESULTS, Rerender, SUMS, SeedFiles, Sums};
-use crate::dataset::{Mnist, read_labels};
+use super::{Cause, Honest};
+use crate::bundle::{Bundle, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder};
+use crate::dataset::Mnist;
 use crate::engine::Engine;
 use crate::report::Templates;
 use crate::results::{Results, SeedResult};
 use crate::study::{Plan, RunPlan};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
+use crate::text::error_chain;
 
 /// How far a forger goes after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,169 +29,118 @@ pub enum Redo {
 
 /// A copy of an honest bundle, in memory.
 pub struct Draft<'a> {
-    honest: &'a Honest,
-    files: Files,
+    pub(super) honest: &'a Honest,
+    /// The bundle as it is after the changes.
+    pub bundle: Bundle,
     /// A file to be replaced by a link to its content.
-    link: Option<String>,
+    pub(super) link: Option<&'static str>,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(honest: &'a Honest) -> Self {
-        Self { honest, files: honest.bundle.files.clone(), link: None }
-    }
-
     /// MNIST.
     pub fn data(&self) -> &'a Mnist {
         &self.honest.data
     }
 
     /// What the honest study plans.
-    pub fn plan(&self) -> &'a Plan {
+    pub(super) fn plan(&self) -> &'a Plan {
         &self.honest.contents.plan
     }
 
     /// The run that keeps most evidence: forgeries of a network change its first seed.
-    ///
-    /// # Errors
-    /// A study without runs.
-    pub fn run(&self) -> Result<&'a RunPlan, Error> {
+    pub(super) fn run(&self) -> Result<&'a RunPlan, Cause> {
         let runs = self.plan().runs.values();
-        runs.max_by_key(|run| run.settings.evidence.keep).ok_or_else(|| Error::Nothing("run".into()))
+        Ok(runs.max_by_key(|run| run.settings.evidence.keep).ok_or("the bundle has no run")?)
     }
 
     /// The files of that run's first seed.
-    ///
-    /// # Errors
-    /// A study without runs.
-    pub fn seed_files(&self) -> Result<SeedFiles, Error> {
+    pub(super) fn seed_files(&self) -> Result<SeedFiles, Cause> {
         let run = self.run()?;
         Ok(SeedFiles::of_plan(run, run.seeds[0]))
     }
 
-    /// A started engine.
-    ///
-    /// # Errors
-    /// A device that is not available.
-    pub fn engine(&self) -> Result<Engine, Error> {
-        Engine::start(self.honest.device, &self.plan().compute).map_err(Error::machine)
+    /// The result of that seed.
+    pub(super) fn seed(&self) -> Result<SeedResult, Cause> {
+        Ok(first_seed(&mut self.bundle.results()?, &self.run()?.name)?.clone())
     }
 
-    /// A file's content.
-    ///
-    /// # Errors
-    /// No such file.
-    pub fn bytes(&self, file: &str) -> Result<&[u8], Error> {
-        self.files.get(file).map(Vec::as_slice).ok_or_else(|| Error::Nothing(file.to_owned()))
+    /// Changes that result.
+    pub(super) fn change_seed(&mut self, change: impl FnOnce(&mut SeedResult)) -> Result<(), Cause> {
+        let mut results = self.bundle.results()?;
+        change(first_seed(&mut results, &self.run()?.name)?);
+        self.write(RESULTS, results.to_json());
+        Ok(())
     }
 
-    /// A file's content as text.
-    ///
-    /// # Errors
-    /// No such file, or not UTF-8.
-    pub fn text(&self, file: &str) -> Result<&str, Error> {
-        std::str::from_utf8(self.bytes(file)?).map_err(|e| Error::content(file, e))
+    pub(super) fn change_results(&mut self, change: impl FnOnce(&mut Results)) -> Result<(), Cause> {
+        let mut results = self.bundle.results()?;
+        change(&mut results);
+        self.write(RESULTS, results.to_json());
+        Ok(())
     }
 
-    /// A file's content as JSON.
-    ///
-    /// # Errors
-    /// No such file, or not JSON.
-    pub fn json(&self, file: &str) -> Result<Value, Error> {
-        serde_json::from_str(self.text(file)?).map_err(|e| Error::content(file, e))
+    pub(super) fn engine(&self) -> Result<Engine, Cause> {
+        Ok(Engine::start(self.honest.device, &self.plan().compute)?)
     }
 
-    /// results.json.
-    ///
-    /// # Errors
-    /// Results that cannot be parsed.
-    pub fn results(&self) -> Result<Results, Error> {
-        Results::from_json(self.text(RESULTS)?).map_err(|e| Error::content(RESULTS, e))
+    pub(super) fn tensors(&self, file: &str) -> Result<Vec<NamedTensor>, Cause> {
+        Ok(from_safetensors(self.bundle.bytes(file)?).map_err(|e| format!("{file}: {}", error_chain(e)))?)
     }
 
     /// Writes a file, new or not.
     pub fn write(&mut self, file: &str, bytes: impl Into<Vec<u8>>) {
-        self.files.insert(file.to_owned(), bytes.into());
+        self.bundle.files.insert(file.to_owned(), bytes.into());
     }
 
     /// Removes a file.
     ///
     /// # Errors
     /// No such file.
-    pub fn remove(&mut self, file: &str) -> Result<(), Error> {
-        self.files.remove(file).map(drop).ok_or_else(|| Error::Nothing(file.to_owned()))
-    }
-
-    /// Replaces a file by a link to one with the same content, outside the bundle.
-    pub fn link(&mut self, file: &str) {
-        self.link = Some(file.to_owned());
+    pub fn remove(&mut self, file: &str) -> Result<(), Cause> {
+        self.bundle.bytes(file)?;
+        self.bundle.files.remove(file);
+        Ok(())
     }
 
     /// Replaces the first occurrence of a text, which the file must contain.
     ///
     /// # Errors
     /// No such file, or not that text in it.
-    pub fn replace(&mut self, file: &str, from: &str, to: &str) -> Result<(), Error> {
-        let text = self.text(file)?;
+    pub fn replace(&mut self, file: &str, from: &str, to: &str) -> Result<(), Cause> {
+        let text = self.bundle.text(file)?;
         if !text.contains(from) {
-            return Err(Error::Nothing(format!("`{from}` in {file}")));
+            return Err(format!("{file} does not contain `{from}`").into());
         }
         let changed = text.replacen(from, to, 1);
         self.write(file, changed);
         Ok(())
     }
 
+    /// A file's content as JSON.
+    ///
+    /// # Errors
+    /// No such file, or not JSON.
+    pub fn json(&self, file: &str) -> Result<Value, Cause> {
+        Ok(serde_json::from_str(self.bundle.text(file)?)?)
+    }
+
     /// Changes a JSON file, keeping the form in which the program writes it.
     ///
     /// # Errors
     /// No such file, or not JSON.
-    pub fn change_json(&mut self, file: &str, change: impl FnOnce(&mut Value)) -> Result<(), Error> {
+    pub fn change_json(&mut self, file: &str, change: impl FnOnce(&mut Value)) -> Result<(), Cause> {
         let mut value = self.json(file)?;
         change(&mut value);
-        let text = serde_json::to_string_pretty(&value).map_err(|e| Error::content(file, e))?;
-        self.write(file, text + "\n");
+        self.write(file, format!("{value:#}\n"));
         Ok(())
-    }
-
-    /// Changes results.json.
-    ///
-    /// # Errors
-    /// Results that cannot be parsed.
-    pub fn change_results(&mut self, change: impl FnOnce(&mut Results)) -> Result<(), Error> {
-        let mut results = self.results()?;
-        change(&mut results);
-        self.write(RESULTS, results.to_json());
-        Ok(())
-    }
-
-    /// The result of the first seed of [`Draft::run`].
-    ///
-    /// # Errors
-    /// Results without this run.
-    pub fn seed(&self) -> Result<SeedResult, Error> {
-        let name = &self.run()?.name;
-        let seed = self.results()?.runs.get(name).and_then(|run| run.seeds.first().cloned());
-        seed.ok_or_else(|| Error::Nothing(format!("result of {name}")))
-    }
-
-    /// Changes that result.
-    ///
-    /// # Errors
-    /// Results that cannot be parsed.
-    pub fn change_seed(&mut self, change: impl FnOnce(&mut SeedResult)) -> Result<(), Error> {
-        let name = &self.run()?.name;
-        self.change_results(|results| {
-            if let Some(seed) = results.runs.get_mut(name).and_then(|run| run.seeds.first_mut()) {
-                change(seed);
-            }
-        })
     }
 
     /// Changes the tensors of a safetensors file.
     ///
     /// # Errors
     /// No such file, or not safetensors.
-    pub fn change_tensors(&mut self, file: &str, change: impl FnOnce(&mut Vec<NamedTensor>)) -> Result<(), Error> {
-        let mut tensors = from_safetensors(self.bytes(file)?).map_err(|e| Error::content(file, e))?;
+    pub fn change_tensors(&mut self, file: &str, change: impl FnOnce(&mut Vec<NamedTensor>)) -> Result<(), Cause> {
+        let mut tensors = self.tensors(file)?;
         change(&mut tensors);
         self.write(file, to_safetensors(&tensors));
         Ok(())
@@ -200,42 +150,33 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// Results or a study that the changes made unreadable.
-    pub fn redo(&mut self, redo: Redo) -> Result<(), Error> {
+    pub fn redo(&mut self, redo: Redo) -> Result<(), Cause> {
+        if redo == Redo::Everything {
+            self.recount()?;
+        }
         match redo {
             Redo::Nothing => {}
             Redo::Sums => {
-                let listed = Bundle { files: self.files.clone(), ..self.honest.bundle.clone() };
-                let covered = listed.covered().map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+                let covered = self.bundle.covered().map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
                 self.write(SUMS, Sums::of(&covered).to_string());
             }
-            Redo::Report => self.render()?,
-            Redo::Everything => {
-                self.recount()?;
-                self.render()?;
+            Redo::Report | Redo::Everything => {
+                let (rerender, templates) = (Rerender::new(&self.bundle)?, Templates::built_in());
+                let date = rerender.source.study.date.as_deref();
+                let files = rerender.files(&rerender.rendition(None, date, &templates))?;
+                self.bundle.files = files;
             }
         }
         Ok(())
     }
 
-    fn recount(&mut self) -> Result<(), Error> {
-        let mut results = self.results()?;
-        let stated = results.clone();
-        let predictions = |run: &str, seed: u64| -> Result<Vec<u8>, Cause> {
-            let files = SeedFiles::of_result(run, &stated.runs[run], seed);
-            Ok(read_labels(self.bytes(&files.predictions())?)?)
-        };
-        results
-            .compare(self.honest.contents.study(), &self.data().test, predictions)
-            .map_err(|e| Error::content(PREDICTIONS, e))?;
+    /// Compares the runs again, by their predictions.
+    fn recount(&mut self) -> Result<(), Cause> {
+        let mut results = self.bundle.results()?;
+        let runs = results.runs.clone();
+        let predictions = |run: &str, seed: u64| self.bundle.predictions(&SeedFiles::of_result(run, &runs[run], seed));
+        results.compare(self.honest.contents.study(), &self.data().test, predictions)?;
         self.write(RESULTS, results.to_json());
-        Ok(())
-    }
-
-    fn render(&mut self) -> Result<(), Error> {
-        let bundle = Bundle { files: std::mem::take(&mut self.files), ..self.honest.bundle.clone() };
-        let (rerender, templates) = (Rerender::new(&bundle)?, Templates::built_in());
-        let date = rerender.source.study.date.as_deref();
-        self.files = rerender.files(&rerender.rendition(None, date, &templates))?;
         Ok(())
     }
 
@@ -243,13 +184,18 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// A disk that cannot be written.
-    pub fn save(&self, dir: &Path) -> Result<(), Error> {
-        bundle::replace_folder(dir, &self.files, None)?;
-        if let Some(file) = &self.link {
+    pub fn save(&self, dir: &Path) -> Result<(), Cause> {
+        replace_folder(dir, &self.bundle.files, None)?;
+        if let Some(file) = self.link {
             let (path, elsewhere) = (dir.join(file), dir.with_extension("elsewhere"));
-            let linked = std::fs::rename(&path, &elsewhere);
-            linked.and_then(|()| std::os::unix::fs::symlink(&elsewhere, &path)).map_err(|e| Error::content(file, e))?;
+            std::fs::rename(&path, &elsewhere)?;
+            std::os::unix::fs::symlink(&elsewhere, &path)?;
         }
         Ok(())
     }
+}
+
+fn first_seed<'r>(results: &'r mut Results, run: &str) -> Result<&'r mut SeedResult, Cause> {
+    let seeds = results.runs.get_mut(run).map(|run| &mut run.seeds);
+    Ok(seeds.and_then(|seeds| seeds.first_mut()).ok_or_else(|| format!("the bundle has no result of {run}"))?)
 }

@@ -1,14 +1,15 @@
 //! The forgeries of `mnist-report demo`. Each is made as well as its story allows: hashes, report and manifest are redone
 //! wherever a forger could redo them.
 
-use super::{Draft, Error, Redo};
+use super::Redo::{self, Everything, Nothing, Sums};
+use super::{Cause, Draft};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY};
-use crate::dataset::{CLASSES, Mnist, read_labels, write_labels};
+use crate::dataset::{CLASSES, Mnist, write_labels};
 use crate::digest::sha256_hex;
 use crate::engine::{DeviceDataset, Network, Trainer};
 use crate::results::{SeedResult, confusion, misclassified};
-use crate::rung::Rung;
-use crate::tensors::{from_safetensors, to_safetensors};
+use crate::rung::Rung::{self, Exact, Files, Inputs, Metrics, Render, Replay, Rerun, Weights};
+use crate::tensors::to_safetensors;
 use crate::text::numbers::points;
 use crate::training::{Prepared, evidence};
 
@@ -20,88 +21,61 @@ pub struct Forgery {
     pub story: &'static str,
     /// The cheapest rung that finds it.
     pub caught_by: Rung,
-    redo: Redo,
-    change: fn(&mut Draft) -> Result<(), Error>,
+    pub(super) redo: Redo,
+    pub(super) change: Change,
 }
 
-impl Forgery {
-    /// Changes a draft, and redoes what follows from the change.
-    ///
-    /// # Errors
-    /// A bundle without what the forgery changes.
-    pub fn make(&self, draft: &mut Draft) -> Result<(), Error> {
-        (self.change)(draft)?;
-        draft.redo(self.redo)
-    }
-}
+type Change = fn(&mut Draft) -> Result<(), Cause>;
 
-const fn forgery(
-    name: &'static str,
-    story: &'static str,
-    caught_by: Rung,
-    redo: Redo,
-    change: fn(&mut Draft) -> Result<(), Error>,
-) -> Forgery {
+const fn forgery(name: &'static str, story: &'static str, caught_by: Rung, redo: Redo, change: Change) -> Forgery {
     Forgery { name, story, caught_by, redo, change }
 }
 
 /// Every forgery, by the rung that finds it.
 pub const FORGERIES: &[Forgery] = &[
-    forgery("byte", "one byte of the weights is changed", Rung::Files, Redo::Nothing, |d| {
+    forgery("byte", "one byte of the weights is changed", Files, Nothing, |d| {
         let file = d.seed_files()?.weights();
-        let mut bytes = d.bytes(&file)?.to_vec();
+        let mut bytes = d.bundle.bytes(&file)?.to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         d.write(&file, bytes);
         Ok(())
     }),
-    forgery("missing", "a figure is removed", Rung::Files, Redo::Nothing, |d| d.remove("figures/parameters.svg")),
-    forgery("extra", "a file is added", Rung::Files, Redo::Nothing, |d| {
+    forgery("missing", "a figure is removed", Files, Nothing, |d| d.remove("figures/parameters.svg")),
+    forgery("extra", "a file is added", Files, Nothing, |d| {
         d.write("notes.txt", "really");
         Ok(())
     }),
-    forgery("link", "a file is replaced by a link to one with the same content", Rung::Files, Redo::Nothing, |d| {
-        d.link(REPORT_MARKDOWN);
+    forgery("link", "a file is replaced by a link to one with the same content", Files, Nothing, |d| {
+        d.link = Some(REPORT_MARKDOWN);
         Ok(())
     }),
-    forgery("study", "the study is changed after the fact; sums redone", Rung::Inputs, Redo::Sums, |d| {
-        let study = format!("{}# trained with care\n", d.text(STUDY)?);
+    forgery("study", "the study is changed after the fact; sums redone", Inputs, Sums, |d| {
+        let study = format!("{}# trained with care\n", d.bundle.text(STUDY)?);
         d.write(STUDY, study);
         Ok(())
     }),
-    forgery("data", "the manifest names other data; sums redone", Rung::Inputs, Redo::Sums, |d| {
+    forgery("data", "the manifest names other data; sums redone", Inputs, Sums, |d| {
         let labels = Mnist::hashes().find(|(name, _)| name.starts_with("t10k-labels"));
-        let (_, hash) = labels.ok_or_else(|| Error::Nothing("labels".into()))?;
+        let (_, hash) = labels.ok_or("MNIST has no labels")?;
         d.replace(MANIFEST, hash, &hash.chars().rev().collect::<String>())
     }),
-    forgery("parameters", "a model is made smaller, everywhere alike", Rung::Exact, Redo::Everything, |d| {
+    forgery("parameters", "a model is made smaller, everywhere alike", Exact, Everything, |d| {
         d.change_results(|results| {
             if let Some(model) = results.models.values_mut().next() {
                 model.parameters -= 1000;
             }
         })
     }),
-    forgery(
-        "epochs",
-        "the plan says more epochs than were trained, everywhere alike",
-        Rung::Exact,
-        Redo::Everything,
-        |d| {
-            let name = d.run()?.name.clone();
-            d.change_results(|results| results.runs[&name].plan.epochs += 1)
-        },
-    ),
-    forgery("report", "a number in report.html alone is changed; sums redone", Rung::Render, Redo::Sums, |d| {
-        let accuracy = points(d.seed()?.accuracy(), 2);
-        let html = d.text(REPORT)?;
-        if !html.contains(&accuracy) {
-            return Err(Error::Nothing(format!("`{accuracy}` in {REPORT}")));
-        }
-        let html = html.replace(&accuracy, "99.99");
-        d.write(REPORT, html);
-        Ok(())
+    forgery("epochs", "the plan says more epochs than were trained, everywhere alike", Exact, Everything, |d| {
+        let name = d.run()?.name.clone();
+        d.change_results(|results| results.runs[&name].plan.epochs += 1)
     }),
-    forgery("accuracy", "the accuracy is raised; report and sums redone", Rung::Metrics, Redo::Everything, |d| {
+    forgery("report", "a number in report.html alone is changed; sums redone", Render, Sums, |d| {
+        let accuracy = points(d.seed()?.accuracy(), 2);
+        d.replace(REPORT, &accuracy, "99.99")
+    }),
+    forgery("accuracy", "the accuracy is raised; report and sums redone", Metrics, Everything, |d| {
         d.change_seed(|seed| {
             for class in 0..CLASSES {
                 let wrong = (0..CLASSES).find(|other| *other != class && seed.confusion[class][*other] > 0);
@@ -116,13 +90,13 @@ pub const FORGERIES: &[Forgery] = &[
     forgery(
         "label",
         "the networks are judged by a test set with one label changed; report and sums redone",
-        Rung::Metrics,
-        Redo::Everything,
+        Metrics,
+        Everything,
         |d| {
-            let predictions = predictions(d)?;
+            let predictions = d.bundle.predictions(&d.seed_files()?)?;
             let mut labels = d.data().test.labels.clone();
             let wrong = (0..labels.len()).find(|i| labels[*i] != predictions[*i]);
-            let wrong = wrong.ok_or_else(|| Error::Nothing("wrong prediction".into()))?;
+            let wrong = wrong.ok_or("the bundle has no wrong prediction")?;
             labels[wrong] = predictions[wrong];
             d.change_seed(|seed| {
                 seed.confusion = confusion(&predictions, &labels);
@@ -130,86 +104,63 @@ pub const FORGERIES: &[Forgery] = &[
             })
         },
     ),
-    forgery(
-        "predictions",
-        "50 predictions are corrected; report and sums redone",
-        Rung::Weights,
-        Redo::Everything,
-        |d| {
-            let mut predictions = predictions(d)?;
-            let labels = &d.data().test.labels;
-            // The report shows the most confident errors; correcting those would fail `metrics`.
-            let shown = d.seed()?.misclassified;
-            let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
-            let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
-            let wrong: Vec<usize> = wrong.take(50).collect();
-            for i in wrong {
-                predictions[i] = labels[i];
-            }
-            set_predictions(d, &predictions)
-        },
-    ),
-    forgery(
-        "weights",
-        "the weights are another network's; report and sums redone",
-        Rung::Weights,
-        Redo::Everything,
-        |d| {
-            let engine = d.engine()?;
-            let network = Network::new(&engine, &d.plan().models[&d.run()?.settings.model], 12345);
-            set_weights(d, &network)
-        },
-    ),
-    forgery("chain", "the chain of hashes is invented; report and sums redone", Rung::Replay, Redo::Everything, |d| {
+    forgery("predictions", "50 predictions are corrected; report and sums redone", Weights, Everything, |d| {
+        let mut predictions = d.bundle.predictions(&d.seed_files()?)?;
+        let labels = &d.data().test.labels;
+        // The report shows the most confident errors; correcting those would fail `metrics`.
+        let shown = d.seed()?.misclassified;
+        let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
+        let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
+        let wrong: Vec<usize> = wrong.take(50).collect();
+        for i in wrong {
+            predictions[i] = labels[i];
+        }
+        set_predictions(d, &predictions)
+    }),
+    forgery("weights", "the weights are another network's; report and sums redone", Weights, Everything, |d| {
+        let engine = d.engine()?;
+        let network = Network::new(&engine, &d.plan().models[&d.run()?.settings.model], 12345);
+        set_weights(d, &network)
+    }),
+    forgery("chain", "the chain of hashes is invented; report and sums redone", Replay, Everything, |d| {
         d.change_seed(|seed| {
             for (i, segment) in seed.chain.iter_mut().enumerate() {
                 segment.end_sha256 = sha256_hex(format!("invented {i}").as_bytes());
             }
         })
     }),
-    forgery(
-        "chosen",
-        "the stored segments are chosen by hand; report and sums redone",
-        Rung::Replay,
-        Redo::Everything,
-        |d| {
-            let path = d.seed_files()?.evidence();
-            let mut file = evidence::from_file(d.bytes(&path)?).map_err(|e| Error::content(&path, e))?;
-            let stored: Vec<usize> = file.keys().copied().collect();
-            let [_, drawn, _] = stored[..] else { return Err(Error::Nothing("single drawn segment".into())) };
-            let chain = d.seed()?.chain;
-            let other = chain.iter().map(|segment| segment.step).find(|step| !stored.contains(step));
-            let other = other.ok_or_else(|| Error::Nothing("other segment".into()))?;
-            let moved = file.shift_remove(&drawn).ok_or_else(|| Error::Nothing("drawn segment".into()))?;
-            file.insert(other, moved);
-            file.sort_keys();
-            let bytes = evidence::to_file(&file);
-            d.write(&path, bytes);
-            Ok(())
-        },
-    ),
+    forgery("chosen", "the stored segments are chosen by hand; report and sums redone", Replay, Everything, |d| {
+        let path = d.seed_files()?.evidence();
+        let mut file = evidence::from_file(d.bundle.bytes(&path)?)?;
+        let stored: Vec<usize> = file.keys().copied().collect();
+        let [_, drawn, _] = stored[..] else { return Err("the bundle has no single drawn segment".into()) };
+        let chain = d.seed()?.chain;
+        let other = chain.iter().map(|segment| segment.step).find(|step| !stored.contains(step));
+        let other = other.ok_or("the bundle has no other segment")?;
+        let moved = file[&drawn].clone();
+        file.shift_remove(&drawn);
+        file.insert(other, moved);
+        file.sort_keys();
+        d.write(&path, evidence::to_file(&file));
+        Ok(())
+    }),
     forgery(
         "longer",
         "the weights come from a longer training, everything else redone",
-        Rung::Replay,
-        Redo::Everything,
+        Replay,
+        Everything,
         train_longer,
     ),
     forgery(
         "history",
         "a loss in the middle of training is improved; report and sums redone",
-        Rung::Rerun,
-        Redo::Everything,
+        Rerun,
+        Everything,
         |d| d.change_seed(|seed| seed.epochs[0].train_loss *= 0.9),
     ),
 ];
 
-fn predictions(draft: &Draft) -> Result<Vec<u8>, Error> {
-    let path = draft.seed_files()?.predictions();
-    read_labels(draft.bytes(&path)?).map_err(|e| Error::content(&path, e))
-}
-
-fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Error> {
+fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Cause> {
     let path = draft.seed_files()?.predictions();
     draft.write(&path, write_labels(predictions));
     let labels = &draft.data().test.labels;
@@ -227,7 +178,7 @@ fn count_last_epoch(seed: &mut SeedResult) {
     }
 }
 
-fn set_weights(draft: &mut Draft, network: &Network) -> Result<(), Error> {
+fn set_weights(draft: &mut Draft, network: &Network) -> Result<(), Cause> {
     let path = draft.seed_files()?.weights();
     let bytes = to_safetensors(&network.tensors());
     draft.change_seed(|seed| seed.weights_sha256 = sha256_hex(&bytes))?;
@@ -236,15 +187,13 @@ fn set_weights(draft: &mut Draft, network: &Network) -> Result<(), Error> {
 }
 
 /// Trains the run's network for another epoch and puts its results in the place of the honest ones.
-fn train_longer(draft: &mut Draft) -> Result<(), Error> {
+fn train_longer(draft: &mut Draft) -> Result<(), Cause> {
     let (engine, data, run, plan) = (draft.engine()?, draft.data(), draft.run()?, draft.plan());
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
     let images = DeviceDataset::new(&engine, &data.train, &chosen);
     let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &images, seed);
-    let path = draft.seed_files()?.weights();
-    let weights = from_safetensors(draft.bytes(&path)?).map_err(|e| Error::content(&path, e))?;
-    trainer.load_weights(&weights).map_err(Error::machine)?;
+    trainer.load_weights(&draft.tensors(&draft.seed_files()?.weights())?)?;
     (0..run.steps_per_epoch()).for_each(|_| trainer.step());
     let network = trainer.into_network();
 

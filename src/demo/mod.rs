@@ -5,55 +5,30 @@
 mod draft;
 mod forgeries;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use draft::{Draft, Redo};
 pub use forgeries::{FORGERIES, Forgery};
 
-use crate::bundle::{self, Bundle, Cause, Contents};
-use crate::dataset::Mnist;
+use crate::bundle::{self, Bundle, Contents};
+use crate::dataset::{DatasetError, Mnist};
 use crate::engine::DeviceChoice;
 use crate::paths;
-use crate::verify::{Rung, Status, Step, Verification, verify};
+use crate::verify::{Status, Step, verify};
 
-/// A forgery that cannot be made.
+/// Why a step of a forgery failed: any error of the program.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A bundle that cannot be forged.
+#[expect(missing_docs, reason = "the messages describe the variants")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The bundle has nothing that this forgery could change.
-    #[error("the bundle has no {0}")]
-    Nothing(String),
-    /// The bundle cannot be read or written.
     #[error(transparent)]
     Bundle(#[from] bundle::Error),
-    /// A file cannot be changed.
-    #[error("cannot change {file}")]
-    Content {
-        /// By path in the bundle.
-        file: String,
-        /// Why.
-        source: Cause,
-    },
-    /// The data, the device or the training failed.
     #[error(transparent)]
-    Machine(Cause),
-    /// A forgery of the table.
+    Dataset(#[from] DatasetError),
     #[error("forgery `{name}`")]
-    Forgery {
-        /// Its name.
-        name: &'static str,
-        /// Why.
-        source: Box<Error>,
-    },
-}
-
-impl Error {
-    fn content(file: &str, source: impl Into<Cause>) -> Self {
-        Self::Content { file: file.to_owned(), source: source.into() }
-    }
-
-    fn machine(source: impl Into<Cause>) -> Self {
-        Self::Machine(source.into())
-    }
+    Forgery { name: &'static str, source: Cause },
 }
 
 /// An honest bundle, and what a forger needs to change it.
@@ -72,13 +47,13 @@ impl Honest {
     pub fn open(path: &Path, device: DeviceChoice) -> Result<Self, Error> {
         let bundle = Bundle::open(path)?;
         let contents = bundle.contents()?;
-        let data = Mnist::load(&paths::data_dir(Path::new(""), contents.study().data.as_deref()));
-        Ok(Self { bundle, contents, data: data.map_err(Error::machine)?, device })
+        let data = Mnist::load(&paths::data_dir(Path::new(""), contents.study().data.as_deref()))?;
+        Ok(Self { bundle, contents, data, device })
     }
 
     /// A copy to be forged.
     pub fn draft(&self) -> Draft<'_> {
-        Draft::new(self)
+        Draft { honest: self, bundle: self.bundle.clone(), link: None }
     }
 
     /// Writes a forged copy into a new folder.
@@ -86,41 +61,18 @@ impl Honest {
     /// # Errors
     /// A bundle without what the forgery changes (a run that keeps segments), or a disk that cannot be written.
     pub fn forge(&self, forgery: &Forgery, dir: &Path) -> Result<(), Error> {
-        let forge = || {
-            let mut draft = self.draft();
-            forgery.make(&mut draft)?;
-            draft.save(dir)
-        };
-        forge().map_err(|e| Error::Forgery { name: forgery.name, source: Box::new(e) })
+        let mut draft = self.draft();
+        let forged =
+            (forgery.change)(&mut draft).and_then(|()| draft.redo(forgery.redo)).and_then(|()| draft.save(dir));
+        forged.map_err(|source| Error::Forgery { name: forgery.name, source })
     }
 
-    /// Makes a forgery in a folder below `folder`, and verifies it as far as the rung that should find it.
-    ///
-    /// # Errors
-    /// As `forge`, or a forged folder that is not a bundle any more.
-    pub fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Attempt, Error> {
-        let dir: PathBuf = folder.join(forgery.name);
+    /// Makes a forgery in a folder below `folder`, and verifies it as far as the rung that should find it. Returns the
+    /// first rung that failed.
+    pub(crate) fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Option<Step>, Error> {
+        let dir = folder.join(forgery.name);
         self.forge(forgery, &dir)?;
         let verification = verify(&dir, Some(forgery.caught_by), self.device)?;
-        Ok(Attempt { verification, expected: forgery.caught_by })
-    }
-}
-
-/// A forgery that was verified.
-pub struct Attempt {
-    /// The forged bundle's verification.
-    pub verification: Verification,
-    expected: Rung,
-}
-
-impl Attempt {
-    /// The first rung that failed.
-    pub fn caught(&self) -> Option<&Step> {
-        self.verification.asked(Status::Failed).next()
-    }
-
-    /// Whether that is the rung that should find the forgery.
-    pub fn is_as_expected(&self) -> bool {
-        self.caught().is_some_and(|step| step.rung == self.expected)
+        Ok(verification.asked(Status::Failed).next().cloned())
     }
 }

@@ -11,20 +11,18 @@ use crate::study::Study;
 
 /// The possible causes of different results.
 #[derive(Clone, Debug, Serialize)]
-#[allow(clippy::struct_excessive_bools)] // each is a key of the JSON
-pub struct Explanation {
-    /// The measured values differ.
-    pub measured_differ: bool,
-    /// The studies differ in models, plans, seeds, input or compute.
-    pub studies_differ: bool,
-    /// The programs' sources differ.
-    pub programs_differ: bool,
-    /// The environment classes differ.
-    pub environments_differ: bool,
-    /// The measured values differ and nothing above does.
-    pub unexplained: bool,
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the JSON")]
+pub(crate) struct Explanation {
+    pub(crate) measured_differ: bool,
+    /// In models, plans, seeds, input or compute.
+    pub(crate) studies_differ: bool,
+    /// In their sources.
+    pub(crate) programs_differ: bool,
+    pub(crate) environments_differ: bool,
+    /// The measured values differ, and study, program and environment do not.
+    pub(crate) unexplained: bool,
     /// The same in words.
-    pub sentences: Vec<String>,
+    pub(crate) sentences: Vec<String>,
 }
 
 pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ: bool) -> Explanation {
@@ -32,36 +30,29 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
     let programs_differ = a.manifest.program.source_sha256 != b.manifest.program.source_sha256;
     let environments_differ = a.results.environment != b.results.environment;
     let unexplained = measured_differ && !studies_differ && !programs_differ && !environments_differ;
-    let sentences = [
-        (!measured_differ, "The measured values are the same.".to_owned()),
-        (
-            measured_differ && studies_differ,
-            "The studies differ in models, plans, seeds, input or compute, so other values are expected.".to_owned(),
-        ),
-        (
-            measured_differ && programs_differ,
-            "The programs differ: build both studies with one program to see whether that is the cause.".to_owned(),
-        ),
-        (
-            measured_differ && environments_differ,
-            format!(
-                "The environment classes differ (A: {}; B: {}): values agree within rounding at first and diverge as \
-                 training goes on.",
-                a.results.environment, b.results.environment
-            ),
-        ),
-        (
-            measured_differ && !environments_differ,
-            "The environment class is the same: it explains no difference.".to_owned(),
-        ),
-        (
-            unexplained,
-            "Study, program and environment class are the same, so the values should be the same: at least one of these \
-             bundles is not what its study gives. Run `mnist-report verify` on both."
-                .to_owned(),
-        ),
-    ];
-    let sentences = sentences.into_iter().filter_map(|(holds, sentence)| holds.then_some(sentence)).collect();
+    let mut sentences = Vec::new();
+    let mut say = |holds: bool, sentence: &str| sentences.extend(holds.then(|| sentence.to_owned()));
+    say(!measured_differ, "The measured values are the same.");
+    say(
+        measured_differ && studies_differ,
+        "The studies differ in models, plans, seeds, input or compute, so other values are expected.",
+    );
+    say(
+        measured_differ && programs_differ,
+        "The programs differ: build both studies with one program to see whether that is the cause.",
+    );
+    let classes = format!(
+        "The environment classes differ (A: {}; B: {}): values agree within rounding at first and diverge as training \
+         goes on.",
+        a.results.environment, b.results.environment
+    );
+    say(measured_differ && environments_differ, &classes);
+    say(measured_differ && !environments_differ, "The environment class is the same: it explains no difference.");
+    say(
+        unexplained,
+        "Study, program and environment class are the same, so the values should be the same: at least one of these \
+         bundles is not what its study gives. Run `mnist-report verify` on both.",
+    );
     Explanation { measured_differ, studies_differ, programs_differ, environments_differ, unexplained, sentences }
 }
 

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-pub use explain::Explanation;
-pub use runs::{Amount, Divergence, RunDiff, SeedDiff};
+pub(crate) use explain::Explanation;
+pub(crate) use runs::{Amount, Divergence, RunDiff, SeedDiff};
 
 use crate::bundle::{self, Bundle, Manifest, RUN_LOG};
 use crate::changes::{Change, changes};
@@ -22,49 +23,41 @@ use crate::study::Source;
 /// A bundle that cannot be compared.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot compare {}", path.display())]
-pub struct Error {
-    /// The bundle's folder or zip.
-    pub path: PathBuf,
-    /// Why.
-    pub source: bundle::Error,
+pub(crate) struct Error {
+    path: PathBuf,
+    source: Box<bundle::Error>,
 }
 
 /// What differs between two bundles.
 #[derive(Clone, Debug, Serialize)]
-pub struct Diff {
-    /// The first bundle.
-    pub a: Side,
-    /// The second bundle.
-    pub b: Side,
+pub(crate) struct Diff {
+    pub(crate) a: Side,
+    pub(crate) b: Side,
     /// Every file has the same bytes.
-    pub same: bool,
+    pub(crate) same: bool,
     /// Data, study, templates, program, libtorch: name and SHA-256.
-    pub inputs: Vec<Change>,
+    pub(crate) inputs: Vec<Change>,
     /// The keys of the studies, with defaults filled in.
-    pub study: Vec<Change>,
+    pub(crate) study: Vec<Change>,
     /// What every machine computes alike: model facts and plans.
-    pub exact: Vec<Change>,
+    pub(crate) exact: Vec<Change>,
     /// The runs whose results differ.
-    pub measured: Vec<RunDiff>,
+    pub(crate) measured: Vec<RunDiff>,
     /// Files by path, with SHA-256.
-    pub files: Vec<Change>,
-    /// What may explain the differences.
-    pub explanation: Explanation,
+    pub(crate) files: Vec<Change>,
+    pub(crate) explanation: Explanation,
 }
 
 /// One of the two bundles.
 #[derive(Clone, Debug, Serialize)]
-pub struct Side {
-    /// The bundle's folder or zip.
-    pub path: PathBuf,
-    /// The study's title.
-    pub title: String,
+pub(crate) struct Side {
+    pub(crate) path: PathBuf,
+    pub(crate) title: String,
     /// Empty without SHA256SUMS.
-    pub report_id: String,
-    /// The environment class.
-    pub environment: String,
+    pub(crate) report_id: String,
+    pub(crate) environment: String,
     /// What is wrong with the files: if anything is, no value of this bundle can be trusted.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// A bundle parsed as far as the comparison needs it.
@@ -78,7 +71,7 @@ struct Parsed {
 
 impl Parsed {
     fn new(path: &Path) -> Result<Self, Error> {
-        Self::read(path).map_err(|source| Error { path: path.to_owned(), source })
+        Self::read(path).map_err(|e| Error { path: path.to_owned(), source: Box::new(e) })
     }
 
     fn read(path: &Path) -> Result<Self, bundle::Error> {
@@ -96,10 +89,7 @@ impl Parsed {
 }
 
 /// Compares two bundles, folders or zips.
-///
-/// # Errors
-/// A bundle that cannot be read or parsed.
-pub fn diff(a: &Path, b: &Path) -> Result<Diff, Error> {
+pub(crate) fn diff(a: &Path, b: &Path) -> Result<Diff, Error> {
     let (a, b) = (Parsed::new(a)?, Parsed::new(b)?);
     let files = changes("", &hashes(&a.bundle), &hashes(&b.bundle));
     let measured = runs::differences(&a.results, &b.results);
@@ -123,9 +113,7 @@ fn inputs(manifest: &Manifest) -> IndexMap<&str, &str> {
 }
 
 fn exact(a: &Results, b: &Results) -> Vec<Change> {
-    let plans = |r: &Results| -> IndexMap<String, _> {
-        r.runs.iter().map(|(name, run)| (name.clone(), run.plan.clone())).collect()
-    };
+    let plans = |r: &Results| r.runs.iter().map(|(name, run)| (name.clone(), json!(run.plan))).collect::<Value>();
     let mut exact = changes("models", &a.models, &b.models);
     exact.extend(changes("runs", &plans(a), &plans(b)));
     exact.extend(changes("data", &a.data, &b.data));

@@ -7,56 +7,48 @@ use crate::results::{EpochResult, Results, RunResult, SeedResult};
 
 /// A run whose results differ.
 #[derive(Clone, Debug, Serialize)]
-pub struct RunDiff {
-    /// The run's name.
-    pub run: String,
+pub(crate) struct RunDiff {
+    pub(crate) run: String,
     /// `a` or `b` if only one bundle has the run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub only_in: Option<&'static str>,
+    pub(crate) only_in: Option<&'static str>,
     /// Test accuracy, mean over seeds: 0 to 1, the difference in percentage points.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<Amount>,
+    pub(crate) accuracy: Option<Amount>,
     /// Test loss, mean over seeds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_loss: Option<Amount>,
+    pub(crate) test_loss: Option<Amount>,
     /// The seeds that differ.
-    pub seeds: Vec<SeedDiff>,
+    pub(crate) seeds: Vec<SeedDiff>,
 }
 
 /// A value in both bundles.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Amount {
-    /// In the first bundle.
-    pub a: f64,
-    /// In the second bundle.
-    pub b: f64,
+pub(crate) struct Amount {
+    pub(crate) a: f64,
+    pub(crate) b: f64,
     /// `b - a`.
-    pub difference: f64,
+    pub(crate) difference: f64,
 }
 
-/// One seed's training in both bundles; `None` if one bundle has fewer seeds.
+/// The seeds of a training in both bundles; `None` if one bundle has fewer seeds.
 #[derive(Clone, Debug, Serialize)]
-pub struct SeedDiff {
-    /// The first bundle's seed.
-    pub a: Option<u64>,
-    /// The second bundle's seed.
-    pub b: Option<u64>,
+pub(crate) struct SeedDiff {
+    pub(crate) a: Option<u64>,
+    pub(crate) b: Option<u64>,
     /// Where the two trainings differ first.
     #[serde(rename = "parts", skip_serializing_if = "Option::is_none")]
-    pub first_divergence: Option<Divergence>,
+    pub(crate) first_divergence: Option<Divergence>,
 }
 
 /// A quantity that differs between two trainings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Divergence {
+pub(crate) struct Divergence {
     /// 0: before training.
-    pub epoch: usize,
-    /// What differs.
-    pub quantity: &'static str,
-    /// In the first bundle.
-    pub a: Value,
-    /// In the second bundle.
-    pub b: Value,
+    pub(crate) epoch: usize,
+    pub(crate) quantity: &'static str,
+    pub(crate) a: Value,
+    pub(crate) b: Value,
 }
 
 /// The runs whose results differ, A's first.
@@ -104,24 +96,45 @@ fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<Pair<'a>> {
     pairs
 }
 
+/// A quantity's name, and where it is found.
+type Quantity<T> = (&'static str, fn(&T) -> Value);
+
+const BEFORE_TRAINING: [Quantity<SeedResult>; 3] = [
+    ("seed", |s| json!(s.seed)),
+    ("training images", |s| json!(s.subset_sha256)),
+    ("initial weights", |s| json!(s.initial_weights_sha256)),
+];
+const IN_EPOCH: [Quantity<EpochResult>; 7] = [
+    ("learning rate", |e| json!(e.lr)),
+    ("training loss", |e| json!(e.train_loss)),
+    ("training images evaluated", |e| json!(e.train_eval)),
+    ("held-out images", |e| json!(e.validation)),
+    ("test loss", |e| json!(e.test.loss)),
+    ("test images right", |e| json!(e.test.correct)),
+    ("test images", |e| json!(e.test.images)),
+];
+const NUMBER_OF_EPOCHS: [Quantity<SeedResult>; 1] = [("number of epochs", |s| json!(s.epochs.len()))];
+const AFTER_TRAINING: [Quantity<SeedResult>; 5] = [
+    ("final weights", |s| json!(s.weights_sha256)),
+    ("test loss", |s| json!(s.test_loss)),
+    ("confusion matrix", |s| json!(s.confusion)),
+    ("misclassified images", |s| json!(s.misclassified)),
+    ("batch-mean loss", |s| json!(s.batch_mean_loss)),
+];
+
 /// The first quantity that differs, in the order in which training computes them.
 fn first_divergence(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
-    let differs = |epoch: usize, quantity: &'static str, a: Value, b: Value| {
-        (a != b).then_some(Divergence { epoch, quantity, a, b })
-    };
-    let epochs = || a.epochs.iter().zip(&b.epochs).find_map(|(a, b)| first_in_epoch(a, b));
     let last = a.epochs.len().min(b.epochs.len());
-    differs(0, "seed", json!(a.seed), json!(b.seed))
-        .or_else(|| differs(0, "training images", json!(a.subset_sha256), json!(b.subset_sha256)))
-        .or_else(|| differs(0, "initial weights", json!(a.initial_weights_sha256), json!(b.initial_weights_sha256)))
-        .or_else(epochs)
-        .or_else(|| differs(last, "number of epochs", json!(a.epochs.len()), json!(b.epochs.len())))
+    first_of(&BEFORE_TRAINING, 0, a, b)
+        .or_else(|| a.epochs.iter().zip(&b.epochs).find_map(|(x, y)| first_of(&IN_EPOCH, x.epoch, x, y)))
+        .or_else(|| first_of(&NUMBER_OF_EPOCHS, last, a, b))
         .or_else(|| first_in_chain(last, a, b))
-        .or_else(|| differs(last, "final weights", json!(a.weights_sha256), json!(b.weights_sha256)))
-        .or_else(|| differs(last, "test loss", json!(a.test_loss), json!(b.test_loss)))
-        .or_else(|| differs(last, "confusion matrix", json!(a.confusion), json!(b.confusion)))
-        .or_else(|| differs(last, "misclassified images", json!(a.misclassified), json!(b.misclassified)))
-        .or_else(|| differs(last, "batch-mean loss", json!(a.batch_mean_loss), json!(b.batch_mean_loss)))
+        .or_else(|| first_of(&AFTER_TRAINING, last, a, b))
+}
+
+fn first_of<T>(quantities: &[Quantity<T>], epoch: usize, a: &T, b: &T) -> Option<Divergence> {
+    let mut found = quantities.iter().map(|(quantity, value)| Divergence { epoch, quantity, a: value(a), b: value(b) });
+    found.find(|divergence| divergence.a != divergence.b)
 }
 
 /// The first hashed state that differs.
@@ -129,19 +142,6 @@ fn first_in_chain(epoch: usize, a: &SeedResult, b: &SeedResult) -> Option<Diverg
     let (a, b) = (&a.chain, &b.chain);
     let first = (0..a.len().max(b.len())).find(|i| a.get(*i) != b.get(*i))?;
     Some(Divergence { epoch, quantity: "hashed state", a: json!(a.get(first)), b: json!(b.get(first)) })
-}
-
-fn first_in_epoch(a: &EpochResult, b: &EpochResult) -> Option<Divergence> {
-    let differs = |quantity: &'static str, x: Value, y: Value| {
-        (x != y).then_some(Divergence { epoch: a.epoch, quantity, a: x, b: y })
-    };
-    differs("learning rate", json!(a.lr), json!(b.lr))
-        .or_else(|| differs("training loss", json!(a.train_loss), json!(b.train_loss)))
-        .or_else(|| differs("training images evaluated", json!(a.train_eval), json!(b.train_eval)))
-        .or_else(|| differs("held-out images", json!(a.validation), json!(b.validation)))
-        .or_else(|| differs("test loss", json!(a.test.loss), json!(b.test.loss)))
-        .or_else(|| differs("test images right", json!(a.test.correct), json!(b.test.correct)))
-        .or_else(|| differs("test images", json!(a.test.images), json!(b.test.images)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::bundle::{Bundle, Contents, Manifest, PREDICTIONS};
+use crate::bundle::{Bundle, PREDICTIONS};
 use crate::digest::sha256_hex;
 use crate::engine::Environment;
 use crate::results::Results;
@@ -22,19 +22,12 @@ pub struct About {
 }
 
 impl About {
-    /// Takes parsed contents where there are any, and otherwise parses what can be parsed.
-    pub(super) fn of(bundle: &Bundle, contents: Option<&Contents>) -> Self {
-        match contents {
-            Some(contents) => Self::new(bundle, Some(&contents.manifest), Some(&contents.results)),
-            None => Self::new(bundle, bundle.manifest().ok().as_ref(), bundle.results().ok().as_ref()),
-        }
-    }
-
-    fn new(bundle: &Bundle, manifest: Option<&Manifest>, results: Option<&Results>) -> Self {
+    pub(super) fn of(bundle: &Bundle) -> Self {
+        let results = bundle.results().ok();
         Self {
-            title: manifest.map(|m| m.title.clone()),
-            environment: results.map(|r| r.environment.clone()),
-            measured_digest: results.map(Results::measured_digest),
+            title: bundle.manifest().ok().map(|manifest| manifest.title),
+            measured_digest: results.as_ref().map(Results::measured_digest),
+            environment: results.map(|results| results.environment),
             predictions_digest: predictions_digest(bundle),
         }
     }

@@ -13,31 +13,26 @@ use crate::text::error_chain;
 /// One path's result in a batch.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
-pub enum Record {
-    /// A bundle that was verified.
+pub(crate) enum Record {
     Checked {
-        /// Its verification.
         #[serde(flatten)]
         verification: Box<Verification>,
-        /// Its exit code.
         exit_code: ExitCode,
-        /// Paths with the same Report ID.
-        same_report_id_as: Vec<String>,
-        /// Paths with the same measured values under another Report ID: a run that was copied, or repeated in the same
-        /// environment class.
-        same_measured_as: Vec<String>,
-        /// Paths with the same predictions under other measured values: copied, with other values changed.
-        same_predictions_as: Vec<String>,
+        #[serde(flatten)]
+        copies: Copies,
     },
     /// A path that is not a bundle, or cannot be read.
-    Unreadable {
-        /// As given.
-        path: String,
-        /// Why.
-        error: String,
-        /// Always a failure.
-        exit_code: ExitCode,
-    },
+    Unreadable { path: String, error: String, exit_code: ExitCode },
+}
+
+/// The other paths that have something in common with a bundle, each under what says most.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Copies {
+    same_report_id_as: Vec<String>,
+    /// Under another Report ID: a run that was copied, or repeated in the same environment class.
+    same_measured_as: Vec<String>,
+    /// Under other measured values: copied, with other values changed.
+    same_predictions_as: Vec<String>,
 }
 
 impl Record {
@@ -46,16 +41,13 @@ impl Record {
             Ok(verification) => Self::Checked {
                 exit_code: verification.exit_code(),
                 verification: Box::new(verification),
-                same_report_id_as: Vec::new(),
-                same_measured_as: Vec::new(),
-                same_predictions_as: Vec::new(),
+                copies: Copies::default(),
             },
             Err(error) => Self::Unreadable { path: path.display().to_string(), error, exit_code: ExitCode::Failure },
         }
     }
 
-    /// The path as given.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         match self {
             Self::Checked { verification, .. } => &verification.path,
             Self::Unreadable { path, .. } => path,
@@ -63,14 +55,14 @@ impl Record {
     }
 
     /// The exit code of this bundle alone; that of the batch is the largest.
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Checked { exit_code, .. } | Self::Unreadable { exit_code, .. } => *exit_code,
         }
     }
 
     /// The verification, if the path is a bundle.
-    pub fn verification(&self) -> Option<&Verification> {
+    pub(crate) fn verification(&self) -> Option<&Verification> {
         match self {
             Self::Checked { verification, .. } => Some(verification),
             Self::Unreadable { .. } => None,
@@ -80,7 +72,7 @@ impl Record {
 
 /// Verifies several bundles; `done` sees each record as soon as it is there. One that cannot be read, or on which this
 /// program fails, does not stop the others.
-pub fn verify_all(
+pub(crate) fn verify_all(
     paths: &[PathBuf],
     upto: Option<Rung>,
     device: DeviceChoice,
@@ -101,12 +93,9 @@ pub fn verify_all(
 
 /// What bundles can have in common; what says most comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Common {
-    /// Every file.
+pub(crate) enum Common {
     ReportId,
-    /// Every measured value.
     Measured,
-    /// Every prediction.
     Predictions,
 }
 
@@ -131,34 +120,26 @@ impl Common {
     }
 }
 
-/// Lists in each record the others that have something in common with it, under what says most.
+/// Fills in the copies of each record.
 fn find_copies(records: &mut [Record]) {
     let known: Vec<Option<Verification>> = records.iter().map(|r| r.verification().cloned()).collect();
     for (i, record) in records.iter_mut().enumerate() {
-        let Record::Checked { verification, same_report_id_as, same_measured_as, same_predictions_as, .. } = record
-        else {
-            continue;
-        };
-        let lists = [same_report_id_as, same_measured_as, same_predictions_as];
-        for other in known.iter().enumerate().filter(|(j, _)| *j != i).filter_map(|(_, other)| other.as_ref()) {
+        let Record::Checked { verification, copies, .. } = record else { continue };
+        let others = known[..i].iter().chain(&known[i + 1..]).flatten();
+        for other in others {
             let is_common = |what: &Common| what.of(verification).is_some() && what.of(verification) == what.of(other);
-            if let Some(common) = Common::ALL.iter().position(is_common) {
-                lists[common].push(other.path.clone());
+            match Common::ALL.into_iter().find(is_common) {
+                Some(Common::ReportId) => copies.same_report_id_as.push(other.path.clone()),
+                Some(Common::Measured) => copies.same_measured_as.push(other.path.clone()),
+                Some(Common::Predictions) => copies.same_predictions_as.push(other.path.clone()),
+                None => {}
             }
         }
     }
 }
 
-/// Bundles that have something in common.
-pub struct Group<'a> {
-    /// What they have in common.
-    pub common: Common,
-    /// The bundles, at least two.
-    pub members: Vec<&'a Verification>,
-}
-
-/// All groups of bundles that have something in common, and differ in what says more.
-pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
+/// Every group of at least two bundles that have something in common, and differ in what says more.
+pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
     let mut groups = Vec::new();
     for common in Common::ALL {
         let mut by_value: IndexMap<&String, Vec<&Verification>> = IndexMap::new();
@@ -167,14 +148,11 @@ pub fn groups(records: &[Record]) -> Vec<Group<'_>> {
                 by_value.entry(value).or_default().push(verification);
             }
         }
-        let differ =
-            |members: &[&Verification], what: Common| members.iter().any(|v| what.of(v) != what.of(members[0]));
-        groups.extend(
-            by_value
-                .into_values()
-                .filter(|members| common.beyond().map_or(members.len() > 1, |beyond| differ(members, beyond)))
-                .map(|members| Group { common, members }),
-        );
+        let is_group = |members: &[&Verification]| match common.beyond() {
+            None => members.len() > 1,
+            Some(beyond) => members.iter().any(|member| beyond.of(member) != beyond.of(members[0])),
+        };
+        groups.extend(by_value.into_values().filter(|members| is_group(members)).map(|members| (common, members)));
     }
     groups
 }
@@ -206,15 +184,15 @@ mod tests {
         ];
         find_copies(&mut records);
         let copies = |i: usize| match &records[i] {
-            Record::Checked { same_report_id_as, same_measured_as, same_predictions_as, .. } => {
-                [same_report_id_as, same_measured_as, same_predictions_as].map(|paths| paths.join(" "))
+            Record::Checked { copies: c, .. } => {
+                [&c.same_report_id_as, &c.same_measured_as, &c.same_predictions_as].map(|paths| paths.join(" "))
             }
             Record::Unreadable { .. } => panic!("was checked"),
         };
         assert_eq!(copies(0), ["c", "b", ""]);
         assert_eq!(copies(2), ["", "a c", ""]);
         assert_eq!(copies(4), ["", "", "e"]);
-        let groups: Vec<_> = groups(&records).iter().map(|g| (g.common, g.members.len())).collect();
+        let groups: Vec<_> = groups(&records).iter().map(|(common, members)| (*common, members.len())).collect();
         assert_eq!(groups, [(Common::ReportId, 2), (Common::Measured, 3), (Common::Predictions, 2)]);
     }
 }

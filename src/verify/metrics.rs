@@ -3,8 +3,8 @@
 
 use super::Outcome;
 use super::subject::Subject;
-use crate::bundle::{Bundle, Cause, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
-use crate::dataset::{CLASSES, ImageSet, read_labels};
+use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
+use crate::dataset::{CLASSES, ImageSet};
 use crate::results::{GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
 
@@ -18,16 +18,15 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let (mut networks, mut checked) = (0, 0);
     for (_, seed, files) in seed_files(results) {
         networks += 1;
-        match predictions(subject.bundle, &files, test.len()) {
-            Ok(predictions) => {
-                checked += 1;
-                differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
-            }
+        let predictions = match predictions(subject.bundle, &files, test.len()) {
+            Ok(predictions) => predictions,
             Err(why) => {
                 differences.push(why);
                 continue;
             }
-        }
+        };
+        checked += 1;
+        differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
         let weights = files.weights();
         if subject.bundle.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
             differences.push(format!("{weights} is not the one of {RESULTS}"));
@@ -43,13 +42,11 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     Outcome::of(differences, format!("predictions of {checked} trained networks give the values of {RESULTS}"))
 }
 
-/// The predicted class of each test image.
+/// The predicted class of each of the test set's images.
 fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<u8>, String> {
-    let path = files.predictions();
-    let predictions = read_labels(bundle.bytes(&path).map_err(error_chain)?);
-    let predictions = predictions.map_err(|e| format!("{path}: {}", error_chain(e)))?;
+    let predictions = bundle.predictions(files).map_err(error_chain)?;
     if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= CLASSES) {
-        return Err(format!("{path} is not {images} classes from 0 to 9"));
+        return Err(format!("{} is not {images} classes from 0 to 9", files.predictions()));
     }
     Ok(predictions)
 }
@@ -86,9 +83,8 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
 fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     let contents = &subject.contents;
     let mut recounted = contents.results.clone();
-    let of_run = |run: &str, seed: u64| -> Result<Vec<u8>, Cause> {
-        let files = SeedFiles::of_result(run, &contents.results.runs[run], seed);
-        Ok(read_labels(subject.bundle.bytes(&files.predictions())?)?)
+    let of_run = |run: &str, seed: u64| {
+        subject.bundle.predictions(&SeedFiles::of_result(run, &contents.results.runs[run], seed))
     };
     match recounted.compare(contents.study(), test, of_run) {
         Ok(()) if recounted.comparisons != contents.results.comparisons => {

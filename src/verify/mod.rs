@@ -17,7 +17,7 @@ mod weights;
 use std::path::Path;
 
 pub use about::About;
-pub use batch::{Common, Group, Record, groups, verify_all};
+pub(crate) use batch::{Common, Record, groups, verify_all};
 pub use outcome::{Status, Step, Verification};
 
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
@@ -27,29 +27,6 @@ use crate::study::Compute;
 use machine::Machine;
 use outcome::Outcome;
 use subject::Subject;
-
-/// A rung's check, by what it needs.
-enum Check {
-    /// The files as they are.
-    Files(fn(&Bundle) -> Outcome),
-    /// What the files say.
-    Contents(fn(&Subject) -> Outcome),
-    /// Networks trained or evaluated on this machine, from folders that a lean zip leaves out.
-    Machine(&'static [&'static str], fn(&Subject, &Machine) -> Outcome),
-}
-
-fn check_of(rung: Rung) -> Check {
-    match rung {
-        Rung::Files => Check::Files(files::check),
-        Rung::Inputs => Check::Contents(inputs::check),
-        Rung::Exact => Check::Contents(exact::check),
-        Rung::Render => Check::Contents(render::check),
-        Rung::Metrics => Check::Contents(metrics::check),
-        Rung::Weights => Check::Machine(&[WEIGHTS], weights::check),
-        Rung::Replay => Check::Machine(&[WEIGHTS, EVIDENCE], replay::check),
-        Rung::Rerun => Check::Machine(&[], rerun::check),
-    }
-}
 
 /// Checks every rung up to `upto`, by default up to `replay`.
 ///
@@ -90,9 +67,8 @@ pub fn verify_with(
             climb(upto, |rung| caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked))
         }
     });
-    let contents = subject.as_ref().and_then(|subject| Some(&subject.as_ref().ok()?.contents));
-    let about = About::of(&bundle, contents);
-    Ok(Verification::new(path, &bundle, about, upto, steps))
+    let path = path.display().to_string();
+    Ok(Verification { path, report_id: bundle.report_id(), upto, about: About::of(&bundle), steps })
 }
 
 /// The rungs above `files`, checked as far as they were asked for.
@@ -105,13 +81,23 @@ fn climb(upto: Rung, check: impl Fn(Rung) -> Outcome) -> Vec<Step> {
 }
 
 fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Outcome {
-    match check_of(rung) {
-        Check::Files(check) => check(subject.bundle),
-        Check::Contents(check) => check(subject),
-        Check::Machine(folders, check) => match (folders.iter().find(|f| subject.bundle.leaves_out(f)), machine) {
+    // Rungs that compute need this machine, and folders that a lean zip leaves out.
+    let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Outcome| {
+        let left_out = folders.iter().find(|folder| subject.bundle.leaves_out(folder));
+        match (left_out, machine) {
             (Some(folder), _) => Outcome::NotChecked(format!("left out: this zip was published without {folder}")),
             (None, Ok(machine)) => check(subject, machine),
             (None, Err(why)) => Outcome::NotChecked(why.clone()),
-        },
+        }
+    };
+    match rung {
+        Rung::Files => files::check(subject.bundle),
+        Rung::Inputs => inputs::check(subject),
+        Rung::Exact => exact::check(subject),
+        Rung::Render => render::check(subject),
+        Rung::Metrics => metrics::check(subject),
+        Rung::Weights => compute(&[WEIGHTS], weights::check),
+        Rung::Replay => compute(&[WEIGHTS, EVIDENCE], replay::check),
+        Rung::Rerun => compute(&[], rerun::check),
     }
 }

@@ -1,12 +1,10 @@
 //! What a rung finds, and what follows for the whole verification.
 
 use std::fmt;
-use std::path::Path;
 
 use serde::Serialize;
 
 use super::About;
-use crate::bundle::Bundle;
 use crate::changes::{Change, changes};
 use crate::exit_code::ExitCode;
 use crate::rung::Rung;
@@ -35,10 +33,9 @@ impl fmt::Display for Status {
 
 /// One rung's result.
 #[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Step {
-    /// The rung.
     pub rung: Rung,
-    /// Its result.
     pub status: Status,
     /// What was checked, every difference found, or why nothing was checked.
     pub details: Vec<String>,
@@ -76,19 +73,12 @@ impl Verification {
     pub fn asked(&self, status: Status) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(move |step| step.rung <= self.upto && step.status == status)
     }
-
-    pub(super) fn new(path: &Path, bundle: &Bundle, about: About, upto: Rung, steps: Vec<Step>) -> Self {
-        Self { path: path.display().to_string(), report_id: bundle.report_id(), upto, about, steps }
-    }
 }
 
-/// What a rung's check returns.
+/// What a rung's check returns: what was checked, every difference, or why nothing was checked.
 pub(super) enum Outcome {
-    /// With what was checked.
     Passed(Vec<String>),
-    /// With every difference.
     Failed(Vec<String>),
-    /// With the reason.
     NotChecked(String),
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bundle::{Bundle, Contents, SeedFiles};
+use crate::bundle::{Bundle, Contents, SeedFiles, seed_files};
 use crate::dataset::Mnist;
 use crate::model::Model;
 use crate::paths;
@@ -37,12 +37,10 @@ impl<'a> Subject<'a> {
 
     /// Every trained network of a run that the study has.
     pub(super) fn trained(&self) -> impl Iterator<Item = Trained<'_>> {
-        let plan = &self.contents.plan;
-        let runs = self.contents.results.runs.iter().filter_map(|(name, run)| Some((plan.runs.get(name)?, run)));
-        runs.flat_map(move |(run, result)| {
-            let model = &plan.models[&run.settings.model];
-            let trained = move |seed: &'_ SeedResult| SeedFiles::of_result(&run.name, result, seed.seed);
-            result.seeds.iter().map(move |seed| Trained { plan: run, model, result: seed, files: trained(seed) })
+        let Contents { plan, results, .. } = &self.contents;
+        seed_files(results).filter_map(|(run, result, files)| {
+            let run = plan.runs.get(run)?;
+            Some(Trained { plan: run, model: &plan.models[&run.settings.model], result, files })
         })
     }
 }

@@ -4,7 +4,6 @@ use super::Outcome;
 use super::machine::Machine;
 use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, RESULTS, TOLERANCES};
-use crate::dataset::read_labels;
 use crate::engine::Network;
 use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
 use crate::tensors::from_safetensors;
@@ -49,9 +48,7 @@ fn evaluate(bundle: &Bundle, machine: &Machine, trained: &Trained) -> Result<(Ne
     let loaded = weights.map_err(error_chain).and_then(|weights| network.load(&weights).map_err(error_chain));
     loaded.map_err(|why| format!("{path}: {why}"))?;
     let evaluation = machine.prepared.test(&network);
-    let path = trained.files.predictions();
-    let stated = bundle.bytes(&path).ok().and_then(|bytes| read_labels(bytes).ok());
-    let stated = stated.ok_or_else(|| format!("{path} cannot be read"))?;
+    let stated = bundle.predictions(&trained.files).map_err(error_chain)?;
     Ok((network, evaluation, stated))
 }
 

@@ -12,15 +12,6 @@ use crate::support::*;
 
 const CHANGES: usize = 10_000;
 
-/// A smaller bundle than the shared one: each change reads and hashes it whole.
-fn bundle() -> (tempfile::TempDir, Bundle) {
-    let home = tempfile::tempdir().unwrap();
-    let (study, path) = (home.path().join("mini.yaml"), home.path().join("mini"));
-    fs::write(&study, MINI).unwrap();
-    run(&mut build(&study, &path)).exits(0);
-    (home, Bundle::at(path))
-}
-
 /// Makes one random change and describes it. `None` where the draw changed nothing.
 fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
     let mut below = |n: usize| draw.below(u32::try_from(n).unwrap()) as usize;
@@ -68,7 +59,8 @@ fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
 
 #[test]
 fn ten_thousand_random_changes_are_found() {
-    let (_home, bundle) = bundle();
+    // A smaller bundle than the shared one: each change reads and hashes it whole.
+    let bundle = built(MINI);
     let files = bundle.identity();
     let holds = || verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
     let mut draw = Stream::keyed(b"damage");

@@ -107,11 +107,7 @@ fn words_in_a_bundle_cannot_look_like_lines_of_the_result() {
 
 #[test]
 fn dates_must_be_valid() {
-    let folder = tempfile::tempdir().unwrap();
-    let study = folder.path().join("mini.yaml");
-    std::fs::write(&study, MINI).unwrap();
-    let bundle = Bundle::at(folder.path().join("mini"));
-    run(&mut build(&study, &bundle.path)).exits(0);
+    let bundle = built(MINI);
     for (date, code) in [("2026-01-31", 0), ("2026-02-31", 1), ("2026-01-31. Verified by Prof. X", 1)] {
         bundle.change_json("manifest.json", |m| m["date"] = json!(date));
         bundle.run("render", &[]);
@@ -132,11 +128,7 @@ fn missing_evidence_fails_replay() {
 
 #[test]
 fn a_bundle_of_another_class_is_checked_within_the_tolerances() {
-    let folder = tempfile::tempdir().unwrap();
-    let study = folder.path().join("mini.yaml");
-    std::fs::write(&study, MINI.replace("threads: 1", "threads: 1, class: native")).unwrap();
-    let bundle = Bundle::at(folder.path().join("mini"));
-    run(&mut build(&study, &bundle.path)).exits(0);
+    let bundle = built(&MINI.replace("threads: 1", "threads: 1, class: native"));
     let honest = bundle.json("results.json")["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"].as_f64().unwrap();
     let told = |times: f64, code: i32, line: &str| {
         bundle.change_json("results.json", |results| {

@@ -14,7 +14,7 @@ pub(super) fn read(folder: &Path, problems: &mut Vec<String>) -> Result<Files, E
     for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(folder).to_owned();
-            Error::Read { path, source: e.into() }
+            Error::read(&path)(e.into())
         })?;
         let path = entry.path();
         // Separated by `/` on every system, as in SHA256SUMS.
@@ -22,14 +22,15 @@ pub(super) fn read(folder: &Path, problems: &mut Vec<String>) -> Result<Files, E
         let name = inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         if entry.file_type().is_dir() {
             if entry.depth() > MAX_DEPTH {
-                return Err(Error::TooDeep(path.to_owned()));
+                let reason = format!("is nested deeper than {MAX_DEPTH} folders, which no bundle needs");
+                return Err(Error::refused(path, reason));
             }
             if fs::read_dir(path).map_err(Error::read(path))?.next().is_none() {
                 problems.push(format!("{name}: an empty folder"));
             }
         } else if entry.file_type().is_file() {
             let size = fs::symlink_metadata(path).map_err(Error::read(path))?.len();
-            budget.take(size, || path.display().to_string())?;
+            budget.take(size).map_err(|reason| Error::refused(path, reason))?;
             files.insert(name, fs::read(path).map_err(Error::read(path))?);
         } else {
             problems.push(format!("{name}: a link or special file, not a plain file"));

@@ -6,9 +6,8 @@ mod zip;
 use std::fs;
 use std::path::Path;
 
-use super::{
-    Bundle, CRATE, Error, Files, INDEX, Listed, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums, stated_sizes,
-};
+use super::ro_crate::stated_sizes;
+use super::{Bundle, CRATE, Error, Files, INDEX, Listed, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums};
 
 /// Opens a folder or a zip.
 pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
@@ -19,10 +18,14 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     } else if meta.is_file() {
         zip::read(path, &mut problems)?
     } else {
-        return Err(Error::NotAFile(path.to_owned()));
+        return Err(Error::refused(path, "is neither a folder nor a zip file"));
     };
     if ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
-        return Err(Error::NotABundle(path.to_owned()));
+        let reason = format!(
+            "is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; name a folder that `mnist-report build` \
+             made, or its zip"
+        );
+        return Err(Error::refused(path, reason));
     }
     // SHA256SUMS does not list the copy of the report for static hosts.
     if let Some(index) = files.remove(INDEX)

@@ -10,13 +10,13 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
 
-use crate::bundle::error::ZipError;
 use crate::bundle::limits::{ANY_RATIO, Budget, MAX_FILES, MAX_RATIO, MAX_ZIP};
 use crate::bundle::{Error, Files, SUMS, is_valid_path};
 
 /// Bytes of the record that ends a zip, without its comment.
 const END_SIZE: usize = 22;
 const END_MAGIC: &[u8; 4] = b"PK\x05\x06";
+const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
 /// The bits of a Unix mode that tell plain files and folders from links and devices.
 const FILE_TYPE: u32 = 0o170_000;
 const PLAIN: u32 = 0o100_000;
@@ -26,16 +26,16 @@ type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
 /// Reads a zip's files; what does not belong in a bundle is added to `problems`.
 pub(super) fn read(path: &Path, problems: &mut Vec<String>) -> Result<Files, Error> {
-    let refused = |source| Error::Zip { path: path.to_owned(), source };
+    let refused = |reason| Error::Zip { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(Error::read(path))?.len();
     if size > MAX_ZIP {
-        return Err(refused(ZipError::Size));
+        return Err(refused("is larger than the zip of any bundle".to_owned()));
     }
     let bytes = std::fs::read(path).map_err(Error::read(path))?;
     unpack(&bytes, problems).map_err(refused)
 }
 
-fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, ZipError> {
+fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, String> {
     let mut archive = open(bytes, problems)?;
     check_limits(&archive)?;
     if let Err(e) = archive.validate_header_consistency() {
@@ -58,21 +58,21 @@ fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, ZipError> {
     Ok(without_top_folder(files))
 }
 
-/// Finds the list of entries; bytes after its end are a problem.
-fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, ZipError> {
+/// Finds the list of entries; bytes after its end are a problem. Fails with the reason.
+fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, String> {
     let from = bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
     let end = bytes[from..].windows(END_MAGIC.len()).rposition(|w| w == END_MAGIC).map(|at| from + at);
-    let end = end.filter(|at| at + END_SIZE <= bytes.len()).ok_or(ZipError::NotAZip(None))?;
+    let end = end.filter(|at| at + END_SIZE <= bytes.len()).ok_or(NOT_A_ZIP)?;
     let u16_at = |at: usize| u16::from_le_bytes([bytes[end + at], bytes[end + at + 1]]);
     let u32_at = |at: usize| u64::from(u16_at(at)) + (u64::from(u16_at(at + 2)) << 16);
     let (entries, list_size, list_start, comment) = (u16_at(10), u32_at(12), u32_at(16), usize::from(u16_at(20)));
     // Checked before the list is read, which takes memory for each entry that it claims.
     if usize::from(entries) > MAX_FILES {
-        return Err(ZipError::TooManyEntries(entries));
+        return Err(format!("lists {entries} entries; a bundle has at most {MAX_FILES}"));
     }
     // A list in another place than the record gives would be another zip to another program.
     if u16_at(4) != 0 || u16_at(6) != 0 || list_start + list_size != end as u64 {
-        return Err(ZipError::NotAZip(None));
+        return Err(NOT_A_ZIP.to_owned());
     }
     let after = bytes.len() - end - END_SIZE;
     if after > 0 {
@@ -80,19 +80,22 @@ fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, 
     }
     let whole = if after == comment { bytes } else { &bytes[..end + END_SIZE] };
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
-    ZipArchive::with_config(config, Cursor::new(whole)).map_err(|e| ZipError::NotAZip(Some(reason(&e))))
+    ZipArchive::with_config(config, Cursor::new(whole)).map_err(|e| format!("{NOT_A_ZIP} ({})", reason(&e)))
 }
 
 /// Checks the sizes that the entries claim before anything is unpacked.
-fn check_limits(archive: &Archive) -> Result<(), ZipError> {
+fn check_limits(archive: &Archive) -> Result<(), String> {
     let mut budget = Budget::default();
     for i in 0..archive.len() {
-        let entry = archive.by_index_data(i).map_err(|e| ZipError::List(reason(&e)))?;
-        let name = || String::from_utf8_lossy(entry.name_raw()).into_owned();
+        let entry = archive.by_index_data(i).map_err(|e| format!("cannot read its list of files: {}", reason(&e)))?;
+        let name = String::from_utf8_lossy(entry.name_raw());
         let (size, packed) = (entry.size(), entry.compressed_size());
-        budget.take(size, || format!("{:?}", name()))?;
+        budget.take(size).map_err(|reason| format!("{name:?} {reason}"))?;
         if size > ANY_RATIO && size / MAX_RATIO > packed {
-            return Err(ZipError::Bomb { name: name(), packed, size });
+            return Err(format!(
+                "{name:?} claims to unpack from {packed} bytes to {size}, more than {MAX_RATIO} times: no file of a \
+                 bundle does"
+            ));
         }
     }
     Ok(())

@@ -145,9 +145,14 @@ pub fn copy() -> Bundle {
 /// The bundle of `tiny` with some passages of the study replaced. Runs that the changes do not touch are taken from the
 /// shared bundle's run cache.
 pub fn built_with(changes: &[(&str, &str)]) -> Bundle {
+    built(&tiny_with(changes))
+}
+
+/// The bundle of a study, as `built_with`.
+pub fn built(yaml: &str) -> Bundle {
     let bundle = beside_the_shared_runs();
     let study = bundle.path.with_file_name("bundle.yaml");
-    fs::write(&study, tiny_with(changes)).unwrap();
+    fs::write(&study, yaml).unwrap();
     run(&mut build(&study, &bundle.path)).exits(0);
     bundle
 }

@@ -138,7 +138,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("evidence that is none", Report, &[Replay], |d| d.write("evidence/small-bn.safetensors", "none")),
     row("a state for the first segment", Report, &[Replay], |d| {
         let path = "evidence/small.seed1.safetensors";
-        let weights = from_safetensors(d.bytes("weights/small.seed1.safetensors").unwrap()).unwrap();
+        let weights = from_safetensors(d.bundle.bytes("weights/small.seed1.safetensors").unwrap()).unwrap();
         let state = weights.into_iter().map(|t| NamedTensor { name: format!("step0/state.{}", t.name), ..t });
         d.change_tensors(path, |tensors| tensors.extend(state)).unwrap();
     }),
@@ -171,7 +171,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("its tolerances", Sums, &[Render], |d| manifest(d, |m| m["tolerances"]["rerun_loss"] = json!(9.0))),
     row("another date everywhere", Sums, &[Inputs], |d| {
         for name in [MANIFEST, REPORT_MARKDOWN, REPORT] {
-            let text = d.text(name).unwrap().replace("2024-05-06", "2024-05-07");
+            let text = d.bundle.text(name).unwrap().replace("2024-05-06", "2024-05-07");
             d.write(name, text);
         }
     }),
@@ -196,7 +196,7 @@ fn remove(draft: &mut Draft, file: &str) {
 }
 
 fn copy(draft: &mut Draft, from: &str, to: &str) {
-    let bytes = draft.bytes(from).unwrap().to_vec();
+    let bytes = draft.bundle.bytes(from).unwrap().to_vec();
     draft.write(to, bytes);
 }
 
@@ -230,7 +230,7 @@ fn zero(hash: &mut Value) {
 
 /// Predicts another class for the hundredth image of `stops`.
 fn predict(draft: &mut Draft, class: u8) {
-    let mut bytes = draft.bytes(STOPS).unwrap().to_vec();
+    let mut bytes = draft.bundle.bytes(STOPS).unwrap().to_vec();
     assert_ne!(bytes[107], class);
     bytes[107] = class;
     draft.write(STOPS, bytes);
@@ -271,7 +271,7 @@ fn embellish(results: &mut Value) {
 /// The same, and the prediction that makes it so.
 fn predict_one_more(draft: &mut Draft) {
     let name = "predictions/small-bn.idx1-ubyte";
-    let mut predictions = draft.bytes(name).unwrap().to_vec();
+    let mut predictions = draft.bundle.bytes(name).unwrap().to_vec();
     // The classes come after the 8 bytes of the header.
     let header = predictions.len() - draft.data().test.len();
     let value = draft.json(RESULTS).unwrap();
@@ -311,6 +311,6 @@ fn nudge(draft: &mut Draft, name: &str) {
 }
 
 fn rehash_weights(draft: &mut Draft) {
-    let hash = sha256_hex(draft.bytes(BN_WEIGHTS).unwrap());
+    let hash = sha256_hex(draft.bundle.bytes(BN_WEIGHTS).unwrap());
     seed(draft, "small-bn", |seed| seed["weights_sha256"] = json!(hash));
 }
