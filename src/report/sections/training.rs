@@ -206,7 +206,7 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         .plain("run", Text, |run| run.title.to_owned())
         .plain("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
         .plain("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
-        .plain("notes_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
+        .plain("batch_mean_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
         .when(claims::mentions_batch_mean_loss(b.study))
         .plain("validation_accuracy", Number, |run| {
             run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
