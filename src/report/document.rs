@@ -57,7 +57,11 @@ pub enum Block {
         items: Vec<RichText>,
     },
     Definitions(Definitions),
-    Findings(Findings),
+    /// Questions with the findings on them. The style is the list's class in the page.
+    Findings {
+        style: &'static str,
+        items: Vec<FindingItem>,
+    },
     Table(TableBlock),
     Figure(FigureBlock),
     /// A command for a shell.
@@ -116,13 +120,6 @@ impl Definition {
     pub fn new(term: impl Into<RichText>, text: impl Into<RichText>) -> Self {
         Self { term: term.into(), text: text.into() }
     }
-}
-
-/// Questions with the findings on them.
-#[derive(Serialize)]
-pub struct Findings {
-    pub style: &'static str,
-    pub items: Vec<FindingItem>,
 }
 
 #[derive(Serialize)]
@@ -200,18 +197,6 @@ pub struct TableRow {
     pub cells: Vec<RichText>,
     /// A remark on the whole row; empty for none.
     pub note: RichText,
-}
-
-impl From<Vec<TableRow>> for RowGroup {
-    fn from(rows: Vec<TableRow>) -> Self {
-        Self { heading: RichText::default(), rows }
-    }
-}
-
-impl From<Vec<RichText>> for TableRow {
-    fn from(cells: Vec<RichText>) -> Self {
-        Self { cells, note: RichText::default() }
-    }
 }
 
 impl TableBlock {

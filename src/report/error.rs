@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use plotters::drawing::DrawingAreaErrorKind;
+
 /// Why a report cannot be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,8 +21,8 @@ pub enum Error {
     NotAPhrase { file: &'static str, key: String },
     #[error("template {file}: {key}")]
     Phrase { file: &'static str, key: String, source: minijinja::Error },
-    #[error("figure {name} cannot be drawn: {problem}")]
-    Figure { name: String, problem: String },
+    #[error("a figure cannot be drawn")]
+    Figure(#[from] DrawingAreaErrorKind<std::io::Error>),
 }
 
 /// A result whose error is a report's.

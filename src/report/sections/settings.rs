@@ -1,10 +1,7 @@
 //! How a run's settings are put into words.
 
-use minijinja::context;
-
+use super::prelude::*;
 use crate::dataset::{ImageOrder, Subset};
-use crate::report::Language;
-use crate::report::error::Result;
 use crate::results::{PlanFacts, RunResult};
 use crate::study::{Optimizer, Schedule};
 

@@ -1,11 +1,6 @@
 //! How a reader verifies the report.
 
-use minijinja::context;
-
-use crate::report::builder::Builder;
-use crate::report::document::{Block, Definition, Definitions, ReportSection};
-use crate::report::error::Result;
-use crate::report::inline::RichText;
+use super::prelude::*;
 use crate::rung::Rung;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
