@@ -21,8 +21,8 @@ pub(super) struct Builder<'a> {
     pub lang: &'a Language,
     /// The study's sections on training.
     pub training: Vec<study::Section>,
-    /// Numbered sections in order: id and heading.
-    outline: Vec<(String, RichText)>,
+    /// The ids of the numbered sections, in order.
+    outline: Vec<String>,
     tables: Cell<usize>,
     figures: Cell<usize>,
 }
@@ -123,32 +123,33 @@ impl<'a> Builder<'a> {
     ) -> Result<Self> {
         let training =
             if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
-        let mut outline = Vec::new();
-        for id in ["inputs", "parameters", "shapes"] {
-            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
-        }
-        outline.extend(training.iter().enumerate().map(|(i, s)| (training_id(i + 1), s.title.as_str().into())));
-        let last =
-            [("claims", !study.claims.is_empty()), ("conclusions", !study.conclusions.is_empty()), ("verify", true)];
-        for (id, _) in last.into_iter().filter(|(_, shown)| *shown) {
-            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
-        }
+        let mut outline = ["inputs", "parameters", "shapes"].map(str::to_owned).to_vec();
+        outline.extend((1..=training.len()).map(training_id));
+        outline.extend((!study.claims.is_empty()).then(|| "claims".into()));
+        outline.extend((!study.conclusions.is_empty()).then(|| "conclusions".into()));
+        outline.push("verify".into());
         let (tables, figures) = (Cell::new(0), Cell::new(0));
         Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
     }
 
-    /// A section of the outline.
-    pub(super) fn section(&self, id: impl Into<String>, blocks: Vec<Block>) -> ReportSection {
+    /// A section with its number.
+    pub(super) fn section(
+        &self,
+        id: impl Into<String>,
+        heading: impl Into<RichText>,
+        blocks: Vec<Block>,
+    ) -> ReportSection {
         let id = id.into();
-        let place = self.outline.iter().position(|(other, _)| *other == id);
-        let heading = place.map(|i| self.outline[i].1.clone()).unwrap_or_default();
-        ReportSection { id, number: place.map(|i| i + 1), heading, blocks }
+        ReportSection { number: self.number(&id), id, heading: heading.into(), blocks }
+    }
+
+    fn number(&self, id: &str) -> Option<usize> {
+        Some(self.outline.iter().position(|other| other == id)? + 1)
     }
 
     /// A section's number as a link to an anchor in it.
     pub(super) fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
-        let n = self.outline.iter().position(|(other, _)| other == id).map(|i| i + 1);
-        self.reference("reference.section", n.unwrap_or_default(), anchor.to_owned())
+        self.reference("reference.section", self.number(id).unwrap_or_default(), anchor.to_owned())
     }
 
     /// A table's number as a link.

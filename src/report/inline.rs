@@ -20,7 +20,7 @@ pub enum InlineStyle {
     Superscript,
     /// Somebody else's words, in a language that is not known.
     Quote,
-    /// A number with a remark, such as `300 (100 held out, drawn)`: lines break only before the remark or inside it.
+    /// A number with a remark, such as `300 (random, plus 100 for validation)`: lines break only before the remark or inside it.
     Unbroken,
     /// Badges: a verdict or finding in favour, against, and neither.
     Agrees,

@@ -51,7 +51,7 @@ pub(super) fn section(b: &Builder, claims: &[Judged]) -> Result<ReportSection> {
         blocks.push(Block::heading(group_id(i), group.title));
         blocks.push(Block::Table(table(b, group)?));
     }
-    Ok(b.section("claims", blocks))
+    Ok(b.section("claims", b.phrase("claims.heading")?, blocks))
 }
 
 fn group_id(i: usize) -> String {

@@ -15,7 +15,7 @@ pub(super) fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSe
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),
         Block::Findings { style: "rules", items },
     ];
-    Ok(b.section("conclusions", blocks))
+    Ok(b.section("conclusions", b.phrase("conclusions.heading")?, blocks))
 }
 
 /// A conclusion's finding.

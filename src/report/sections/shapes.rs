@@ -19,5 +19,5 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::Figure(b.figure(network)?));
         blocks.push(Block::Table(b.table(caption, &columns, &model.layers)?));
     }
-    Ok(b.section("shapes", blocks))
+    Ok(b.section("shapes", b.phrase("shapes.heading")?, blocks))
 }

@@ -31,8 +31,7 @@ pub(super) fn section(b: &Builder, claims: &[Judged], conclusions: &[Concluded])
         let values = context! { section, all => claims.len(), matches, differs, not_measured };
         blocks.push(Block::paragraph(b.text("summary.claims", values)?));
     }
-    let heading = b.phrase("summary.heading")?;
-    Ok(ReportSection { id: "summary".into(), number: None, heading, blocks })
+    Ok(b.section("summary", b.phrase("summary.heading")?, blocks))
 }
 
 fn runs(b: &Builder) -> Result<TableBlock> {

@@ -63,7 +63,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
-    Ok(b.section(training_id(number), blocks))
+    Ok(b.section(training_id(number), section.title.as_str(), blocks))
 }
 
 fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
