@@ -30,10 +30,12 @@ pub(super) struct Builder<'a> {
 /// The columns of a table whose rows are made from values of type `R`.
 pub(super) struct Columns<'a, R>(Vec<Column<'a, R>>);
 
+type MakeCell<'a, R> = dyn Fn(&R) -> Result<RichText> + 'a;
+
 struct Column<'a, R> {
     heading: Heading,
     kind: ColumnKind,
-    cell: Box<dyn Fn(&R) -> Result<RichText> + 'a>,
+    cell: Box<MakeCell<'a, R>>,
 }
 
 /// A column's heading: a key of `columns` in the catalogue, or the text itself.
@@ -242,11 +244,6 @@ impl<'a> Builder<'a> {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
-    /// A model's name as a link to its parameters.
-    pub(super) fn model_link(&self, model: &str) -> RichText {
-        RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
-    }
-
     /// Whether any run of the sections on training has a property.
     pub(super) fn any_run(&self, has: impl Fn(&RunResult) -> bool) -> bool {
         self.training.iter().flat_map(|s| &s.runs).filter_map(|name| self.results.runs.get(name)).any(has)
@@ -261,6 +258,11 @@ impl<'a> Builder<'a> {
 /// The anchor of a section on training, counted from 1.
 pub(super) fn training_id(number: usize) -> String {
     format!("training-{number}")
+}
+
+/// A model's name as a link to its parameters.
+pub(super) fn model_link(model: &str) -> RichText {
+    RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
 }
 
 /// Whether a run evaluates its training images as it does its test images.

@@ -11,7 +11,9 @@ use crate::text::Lang;
 /// The whole report: what the page templates receive.
 #[derive(Serialize)]
 pub struct Document {
+    /// The language of the phrases and numbers.
     pub lang: Lang,
+    /// The study's title.
     pub title: String,
     /// Paragraphs.
     pub description: Vec<RichText>,
@@ -21,7 +23,9 @@ pub struct Document {
     pub summary: ReportSection,
     /// The heading of the list of contents.
     pub contents: String,
+    /// The numbered sections.
     pub sections: Vec<ReportSection>,
+    /// The last line of the page.
     pub footer: RichText,
     /// What is printed at the foot of every page: the digest of the results.
     pub page_footer: String,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use plotters::drawing::DrawingAreaErrorKind;
 
 /// Why a report cannot be rendered.
+#[expect(missing_docs, reason = "the messages say what each variant means")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{} is not a folder of templates", .0.display())]

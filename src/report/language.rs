@@ -12,7 +12,9 @@ use crate::text::numbers::Form;
 
 /// A language with its phrases.
 pub struct Language {
+    /// Which language it is.
     pub lang: Lang,
+    /// How it writes numbers.
     pub numbers: Form,
     phrases: Environment<'static>,
 }

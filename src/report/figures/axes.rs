@@ -26,7 +26,7 @@ impl Axis {
 
     /// The pixel halfway between the ends.
     pub(super) fn middle(&self) -> i32 {
-        (self.left + self.right) / 2
+        i32::midpoint(self.left, self.right)
     }
 
     /// A line across at each tick, with its label to the left; the line at 0 is darker.

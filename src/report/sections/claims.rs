@@ -19,7 +19,9 @@ fn groups<'a>(claims: &'a [Judged]) -> Vec<ClaimGroup<'a>> {
             None => groups.push(ClaimGroup { title, claims: vec![judged] }),
         }
     }
-    groups.iter_mut().for_each(|g| g.claims.sort_by_key(|judged| judged.verdict));
+    for group in &mut groups {
+        group.claims.sort_by_key(|judged| judged.verdict);
+    }
     groups
 }
 

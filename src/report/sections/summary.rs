@@ -41,7 +41,7 @@ fn runs(b: &Builder) -> Result<TableBlock> {
     };
     let columns = Columns::<(&String, &RunResult)>::new()
         .column("run", Text, |(name, _)| b.run_title(name).to_owned())
-        .column("model", Text, |(_, run)| b.model_link(&run.plan.model))
+        .column("model", Text, |(_, run)| model_link(&run.plan.model))
         .column("parameters", Number, |(_, run)| of_model(run, &|m| form.count(m.parameters)))
         .column("total_size", Number, |(_, run)| of_model(run, &|m| form.fixed(m.sizes.torchsummary.total, 2)))
         .column("mult_adds", Number, |(_, run)| of_model(run, &|m| form.count(m.mult_adds)))

@@ -171,7 +171,7 @@ fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let seeds = |r: &RunResult| r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ");
     let rows: [Setting; 9] = [
-        ("model", &|r| Ok(b.model_link(&r.plan.model))),
+        ("model", &|r| Ok(model_link(&r.plan.model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))),
         ("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())),
         ("batch", &|r| Ok(r.plan.batch_size.to_string().into())),
