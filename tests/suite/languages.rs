@@ -81,7 +81,7 @@ fn numbers_follow_the_language() {
     let accuracy = english.lines().find(|l| l.starts_with("| Without | `small` |")).unwrap();
     assert!(accuracy.contains("| 1,554 |"), "{accuracy}");
     let same = accuracy.replace("1,554", "1 554").replace("16,426", "16 426").replace('.', ",");
-    let same = same.replace("(random)", "(вибрані випадково)").replace("2 to 2", "2");
+    let same = same.replace("(random)", "(випадкові)").replace("2 to 2", "2");
     assert!(ukrainian.replace('\u{a0}', " ").contains(&same), "{same}");
 }
 
