@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::inline::{InlineStyle, RichText};
+use super::inline::RichText;
 use crate::text::Lang;
 
 /// The whole report: what the page templates receive.
@@ -82,11 +82,6 @@ pub enum Block {
 impl Block {
     pub fn paragraph(text: impl Into<RichText>) -> Self {
         Self::Paragraph { text: text.into() }
-    }
-
-    /// Each line of a text as a paragraph.
-    pub fn paragraphs(text: &str) -> impl Iterator<Item = Self> + '_ {
-        paragraphs(text).map(Self::paragraph)
     }
 
     pub fn heading(id: impl Into<String>, text: impl Into<RichText>) -> Self {
@@ -208,11 +203,6 @@ impl TableBlock {
     pub fn styled(self, style: &'static str) -> Self {
         Self { style, ..self }
     }
-
-    #[must_use]
-    pub fn with_footer(self, footer: Vec<RichText>) -> Self {
-        Self { footer, ..self }
-    }
 }
 
 /// A figure with a number.
@@ -232,11 +222,6 @@ pub struct FigureBlock {
 impl FigureBlock {
     pub fn id(&self) -> String {
         format!("figure-{}", self.number)
-    }
-
-    /// The figure's number as a link.
-    pub fn number_link(&self) -> RichText {
-        RichText::linked(InlineStyle::Plain, self.number.to_string(), self.id())
     }
 }
 

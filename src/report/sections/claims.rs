@@ -73,8 +73,9 @@ fn overview(b: &Builder, claims: &[Judged], groups: &[ClaimGroup]) -> Result<Tab
         .iter()
         .enumerate()
         .map(|(i, group)| (RichText::linked(InlineStyle::Plain, group.title, group_id(i)), group.claims.clone()));
-    let total = columns.cells(&(b.heading("all")?, claims.iter().collect()))?;
-    Ok(b.table(b.phrase("claims.groups")?, &columns, rows)?.styled("narrow").with_footer(total))
+    let footer = columns.cells(&(b.heading("all")?, claims.iter().collect()))?;
+    let table = b.table(b.phrase("claims.groups")?, &columns, rows)?.styled("narrow");
+    Ok(TableBlock { footer, ..table })
 }
 
 /// A group's claims, each with the reason that the study gives for a difference.

@@ -34,9 +34,10 @@ fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {
         })
         .column("parameters", Number, |l| form.count(l.parameters))
         .column("buffers", Number, |l| form.count(l.buffers));
-    let (none, [parameters, buffers]) = (RichText::default, [model.parameters, model.buffers].map(|n| form.count(n)));
-    let total = vec![b.heading("total")?, none(), none(), parameters.into(), buffers.into()];
-    Ok(b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?.with_footer(total))
+    let [parameters, buffers] = [model.parameters, model.buffers].map(|n| form.count(n).into());
+    let footer = vec![b.heading("total")?, RichText::default(), RichText::default(), parameters, buffers];
+    let table = b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?;
+    Ok(TableBlock { footer, ..table })
 }
 
 /// Each model's sizes by two conventions, a row for each.

@@ -42,7 +42,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     } else {
         None
     };
-    let mut blocks: Vec<Block> = Block::paragraphs(&section.text).collect();
+    let mut blocks: Vec<Block> = paragraphs(&section.text).map(Block::paragraph).collect();
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
         let explained = b.text("training.measures", context! { section => b.section_link("inputs", "measures")? })?;
@@ -124,7 +124,7 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
 
 /// What the section's figures are for; empty without figures.
 fn figures_sentence(b: &Builder, figures: &[&FigureBlock]) -> Result<RichText> {
-    let number = |figure: &FigureBlock| figure.number_link().value();
+    let number = |f: &FigureBlock| RichText::linked(InlineStyle::Plain, f.number.to_string(), f.id()).value();
     match figures {
         [] => Ok(RichText::default()),
         [figure] => b.text("training.one_figure", context! { figure => b.figure_link(figure)? }),
