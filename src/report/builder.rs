@@ -21,8 +21,8 @@ pub(super) struct Builder<'a> {
     pub lang: &'a Language,
     /// The study's sections on training.
     pub training: Vec<study::Section>,
-    /// Numbered sections in order: id and heading.
-    outline: Vec<(String, RichText)>,
+    /// The ids of the numbered sections, in order.
+    outline: Vec<String>,
     tables: Cell<usize>,
     figures: Cell<usize>,
 }
@@ -30,14 +30,54 @@ pub(super) struct Builder<'a> {
 /// The columns of a table whose rows are made from values of type `R`.
 pub(super) struct Columns<'a, R>(Vec<Column<'a, R>>);
 
-/// A column: its heading (a key of `columns` in the catalogue), its kind, and a row's cell.
+type MakeCell<'a, R> = dyn Fn(&R) -> Result<RichText> + 'a;
+
 struct Column<'a, R> {
-    key: &'static str,
+    heading: Heading,
     kind: ColumnKind,
-    cell: Box<PrintCell<'a, R>>,
+    cell: Box<MakeCell<'a, R>>,
 }
 
-type PrintCell<'a, R> = dyn Fn(&R) -> Result<RichText> + 'a;
+/// A column's heading: a key of `columns` in the catalogue, or the text itself.
+pub(super) enum Heading {
+    Key(&'static str),
+    Text(RichText),
+}
+
+impl From<&'static str> for Heading {
+    fn from(key: &'static str) -> Self {
+        Self::Key(key)
+    }
+}
+
+impl From<RichText> for Heading {
+    fn from(text: RichText) -> Self {
+        Self::Text(text)
+    }
+}
+
+/// What a column makes of a row: a text, or a phrase that may be missing.
+pub(super) trait IntoCell {
+    fn into_cell(self) -> Result<RichText>;
+}
+
+impl IntoCell for String {
+    fn into_cell(self) -> Result<RichText> {
+        Ok(self.into())
+    }
+}
+
+impl IntoCell for RichText {
+    fn into_cell(self) -> Result<RichText> {
+        Ok(self)
+    }
+}
+
+impl<T: Into<RichText>> IntoCell for Result<T> {
+    fn into_cell(self) -> Result<RichText> {
+        self.map(T::into)
+    }
+}
 
 impl<'a, R> Columns<'a, R> {
     pub(super) fn new() -> Self {
@@ -46,26 +86,22 @@ impl<'a, R> Columns<'a, R> {
 
     /// Adds a column.
     #[must_use]
-    pub(super) fn column(
+    pub(super) fn column<C: IntoCell>(
         mut self,
-        key: &'static str,
+        heading: impl Into<Heading>,
         kind: ColumnKind,
-        cell: impl Fn(&R) -> Result<RichText> + 'a,
+        cell: impl Fn(&R) -> C + 'a,
     ) -> Self {
-        self.0.push(Column { key, kind, cell: Box::new(cell) });
+        self.0.push(Column { heading: heading.into(), kind, cell: Box::new(move |row| cell(row).into_cell()) });
         self
-    }
-
-    /// Adds a column whose cells need no phrase.
-    #[must_use]
-    pub(super) fn plain(self, key: &'static str, kind: ColumnKind, cell: impl Fn(&R) -> String + 'a) -> Self {
-        self.column(key, kind, move |row| Ok(cell(row).into()))
     }
 
     /// Keeps the last column only where a condition holds.
     #[must_use]
     pub(super) fn when(mut self, condition: bool) -> Self {
-        self.0.truncate(if condition { self.0.len() } else { self.0.len().saturating_sub(1) });
+        if !condition {
+            self.0.pop();
+        }
         self
     }
 
@@ -75,11 +111,8 @@ impl<'a, R> Columns<'a, R> {
     }
 
     fn rows(&self, rows: impl IntoIterator<Item = R>) -> Result<Vec<TableRow>> {
-        rows.into_iter().map(|row| Ok(self.cells(&row)?.into())).collect()
-    }
-
-    fn headings(&self, b: &Builder) -> Result<Vec<TableColumn>> {
-        self.0.iter().map(|column| Ok(TableColumn::new(b.heading(column.key)?, column.kind))).collect()
+        let row = |row| Ok(TableRow { cells: self.cells(&row)?, note: RichText::default() });
+        rows.into_iter().map(row).collect()
     }
 }
 
@@ -92,32 +125,33 @@ impl<'a> Builder<'a> {
     ) -> Result<Self> {
         let training =
             if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
-        let mut outline = Vec::new();
-        for id in ["inputs", "parameters", "shapes"] {
-            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
-        }
-        outline.extend(training.iter().enumerate().map(|(i, s)| (training_id(i + 1), s.title.as_str().into())));
-        let last =
-            [("claims", !study.claims.is_empty()), ("conclusions", !study.conclusions.is_empty()), ("verify", true)];
-        for (id, _) in last.into_iter().filter(|(_, shown)| *shown) {
-            outline.push((id.to_owned(), lang.text(&format!("{id}.heading"), ().into())?));
-        }
+        let mut outline = ["inputs", "parameters", "shapes"].map(str::to_owned).to_vec();
+        outline.extend((1..=training.len()).map(training_id));
+        outline.extend((!study.claims.is_empty()).then(|| "claims".into()));
+        outline.extend((!study.conclusions.is_empty()).then(|| "conclusions".into()));
+        outline.push("verify".into());
         let (tables, figures) = (Cell::new(0), Cell::new(0));
         Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
     }
 
-    /// A section of the outline.
-    pub(super) fn section(&self, id: impl Into<String>, blocks: Vec<Block>) -> ReportSection {
+    /// A section with its number.
+    pub(super) fn section(
+        &self,
+        id: impl Into<String>,
+        heading: impl Into<RichText>,
+        blocks: Vec<Block>,
+    ) -> ReportSection {
         let id = id.into();
-        let place = self.outline.iter().position(|(other, _)| *other == id);
-        let heading = place.map(|i| self.outline[i].1.clone()).unwrap_or_default();
-        ReportSection { id, number: place.map(|i| i + 1), heading, blocks }
+        ReportSection { number: self.number(&id), id, heading: heading.into(), blocks }
+    }
+
+    fn number(&self, id: &str) -> Option<usize> {
+        Some(self.outline.iter().position(|other| other == id)? + 1)
     }
 
     /// A section's number as a link to an anchor in it.
     pub(super) fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
-        let n = self.outline.iter().position(|(other, _)| other == id).map(|i| i + 1);
-        self.reference("reference.section", n.unwrap_or_default(), anchor.to_owned())
+        self.reference("reference.section", self.number(id).unwrap_or_default(), anchor.to_owned())
     }
 
     /// A table's number as a link.
@@ -145,13 +179,8 @@ impl<'a> Builder<'a> {
     }
 
     /// A verdict or finding as a badge, by its key of `verdict` in the catalogue.
-    pub(super) fn badge(&self, word: &str) -> Result<RichText> {
-        let style = match word {
-            "matches" | "supported" => InlineStyle::Agrees,
-            "differs" | "refuted" => InlineStyle::Opposes,
-            _ => InlineStyle::Open,
-        };
-        Ok(RichText::styled(style, self.lang.word(&format!("verdict.{word}"))?))
+    pub(super) fn badge(&self, style: InlineStyle, key: &str) -> Result<RichText> {
+        Ok(RichText::styled(style, self.lang.word(&format!("verdict.{key}"))?))
     }
 
     /// A numbered table, a row for each of `rows`.
@@ -161,39 +190,32 @@ impl<'a> Builder<'a> {
         columns: &Columns<R>,
         rows: impl IntoIterator<Item = R>,
     ) -> Result<TableBlock> {
-        self.numbered_table(caption, columns.headings(self)?, vec![columns.rows(rows)?.into()])
+        self.grouped_table(caption, RichText::default(), columns, [(RichText::default(), rows)])
     }
 
     /// A numbered table whose rows are grouped: (the group's heading, its rows). `group_heading` says what groups are.
-    pub(super) fn grouped_table<R>(
+    pub(super) fn grouped_table<R, Rows: IntoIterator<Item = R>>(
         &self,
         caption: RichText,
         group_heading: RichText,
         columns: &Columns<R>,
-        groups: impl IntoIterator<Item = (RichText, Vec<R>)>,
-    ) -> Result<TableBlock> {
-        let group = |(heading, rows)| Ok(RowGroup { heading, rows: columns.rows(rows)? });
-        let groups = groups.into_iter().map(group).collect::<Result<_>>()?;
-        let table = self.numbered_table(caption, columns.headings(self)?, groups)?;
-        Ok(TableBlock { group_heading, ..table })
-    }
-
-    /// A numbered table of finished cells.
-    pub(super) fn numbered_table(
-        &self,
-        caption: RichText,
-        columns: Vec<TableColumn>,
-        groups: Vec<RowGroup>,
+        groups: impl IntoIterator<Item = (RichText, Rows)>,
     ) -> Result<TableBlock> {
         let number = next(&self.tables);
+        let group = |(heading, rows)| Ok(RowGroup { heading, rows: columns.rows(rows)? });
+        let heading = |column: &Column<R>| match &column.heading {
+            Heading::Key(key) => self.heading(key),
+            Heading::Text(text) => Ok(text.clone()),
+        };
+        let described = |column: &Column<R>| Ok(TableColumn::new(heading(column)?, column.kind));
         Ok(TableBlock {
             number,
             label: self.lang.say("page.table", context! { n => number })?,
             caption,
             style: "",
-            columns,
-            group_heading: RichText::default(),
-            groups,
+            columns: columns.0.iter().map(described).collect::<Result<_>>()?,
+            group_heading,
+            groups: groups.into_iter().map(group).collect::<Result<_>>()?,
             note_heading: RichText::default(),
             footer: Vec::new(),
         })
@@ -222,11 +244,6 @@ impl<'a> Builder<'a> {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
-    /// A model's name as a link to its parameters.
-    pub(super) fn model_link(&self, model: &str) -> RichText {
-        RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
-    }
-
     /// Whether any run of the sections on training has a property.
     pub(super) fn any_run(&self, has: impl Fn(&RunResult) -> bool) -> bool {
         self.training.iter().flat_map(|s| &s.runs).filter_map(|name| self.results.runs.get(name)).any(has)
@@ -241,6 +258,11 @@ impl<'a> Builder<'a> {
 /// The anchor of a section on training, counted from 1.
 pub(super) fn training_id(number: usize) -> String {
     format!("training-{number}")
+}
+
+/// A model's name as a link to its parameters.
+pub(super) fn model_link(model: &str) -> RichText {
+    RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
 }
 
 /// Whether a run evaluates its training images as it does its test images.

@@ -5,13 +5,15 @@
 
 use serde::Serialize;
 
-use super::inline::{InlineStyle, RichText};
+use super::inline::RichText;
 use crate::text::Lang;
 
 /// The whole report: what the page templates receive.
 #[derive(Serialize)]
 pub struct Document {
+    /// The language of the phrases and numbers.
     pub lang: Lang,
+    /// The study's title.
     pub title: String,
     /// Paragraphs.
     pub description: Vec<RichText>,
@@ -21,7 +23,9 @@ pub struct Document {
     pub summary: ReportSection,
     /// The heading of the list of contents.
     pub contents: String,
+    /// The numbered sections.
     pub sections: Vec<ReportSection>,
+    /// The last line of the page.
     pub footer: RichText,
     /// What is printed at the foot of every page: the digest of the results.
     pub page_footer: String,
@@ -57,7 +61,11 @@ pub enum Block {
         items: Vec<RichText>,
     },
     Definitions(Definitions),
-    Findings(Findings),
+    /// Questions with the findings on them. The style is the list's class in the page.
+    Findings {
+        style: &'static str,
+        items: Vec<FindingItem>,
+    },
     Table(TableBlock),
     Figure(FigureBlock),
     /// A command for a shell.
@@ -74,11 +82,6 @@ pub enum Block {
 impl Block {
     pub fn paragraph(text: impl Into<RichText>) -> Self {
         Self::Paragraph { text: text.into() }
-    }
-
-    /// Each line of a text as a paragraph.
-    pub fn paragraphs(text: &str) -> impl Iterator<Item = Self> + '_ {
-        paragraphs(text).map(Self::paragraph)
     }
 
     pub fn heading(id: impl Into<String>, text: impl Into<RichText>) -> Self {
@@ -116,13 +119,6 @@ impl Definition {
     pub fn new(term: impl Into<RichText>, text: impl Into<RichText>) -> Self {
         Self { term: term.into(), text: text.into() }
     }
-}
-
-/// Questions with the findings on them.
-#[derive(Serialize)]
-pub struct Findings {
-    pub style: &'static str,
-    pub items: Vec<FindingItem>,
 }
 
 #[derive(Serialize)]
@@ -202,27 +198,10 @@ pub struct TableRow {
     pub note: RichText,
 }
 
-impl From<Vec<TableRow>> for RowGroup {
-    fn from(rows: Vec<TableRow>) -> Self {
-        Self { heading: RichText::default(), rows }
-    }
-}
-
-impl From<Vec<RichText>> for TableRow {
-    fn from(cells: Vec<RichText>) -> Self {
-        Self { cells, note: RichText::default() }
-    }
-}
-
 impl TableBlock {
     #[must_use]
     pub fn styled(self, style: &'static str) -> Self {
         Self { style, ..self }
-    }
-
-    #[must_use]
-    pub fn with_footer(self, footer: Vec<RichText>) -> Self {
-        Self { footer, ..self }
     }
 }
 
@@ -243,11 +222,6 @@ pub struct FigureBlock {
 impl FigureBlock {
     pub fn id(&self) -> String {
         format!("figure-{}", self.number)
-    }
-
-    /// The figure's number as a link.
-    pub fn number_link(&self) -> RichText {
-        RichText::linked(InlineStyle::Plain, self.number.to_string(), self.id())
     }
 }
 

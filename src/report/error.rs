@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use plotters::drawing::DrawingAreaErrorKind;
+
 /// Why a report cannot be rendered.
+#[expect(missing_docs, reason = "the messages say what each variant means")]
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{} is not a folder of templates", .0.display())]
@@ -19,8 +22,8 @@ pub enum Error {
     NotAPhrase { file: &'static str, key: String },
     #[error("template {file}: {key}")]
     Phrase { file: &'static str, key: String, source: minijinja::Error },
-    #[error("figure {name} cannot be drawn: {problem}")]
-    Figure { name: String, problem: String },
+    #[error("a figure cannot be drawn")]
+    Figure(#[from] DrawingAreaErrorKind<std::io::Error>),
 }
 
 /// A result whose error is a report's.

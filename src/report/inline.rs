@@ -1,13 +1,13 @@
 //! Text with inline markup: code, emphasis, links, verdicts. No output format is decided here.
 //!
-//! Phrases are templates, so their result is one string. Markup passes through that string between three control
-//! characters, which no other text may contain, and is parsed back into pieces.
+//! Phrases are templates, so their result is one string. Marked text passes through that string as JSON between two
+//! control characters, which no other text may contain.
 
 use minijinja::{Value, value::ValueKind};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How a piece of text is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InlineStyle {
     Plain,
@@ -20,7 +20,7 @@ pub enum InlineStyle {
     Superscript,
     /// Somebody else's words, in a language that is not known.
     Quote,
-    /// A number with a remark, such as `300 (100 held out, drawn)`: lines break only before the remark or inside it.
+    /// A number with a remark, such as `300 (random, plus 100 for validation)`: lines break only before the remark or inside it.
     Unbroken,
     /// Badges: a verdict or finding in favour, against, and neither.
     Agrees,
@@ -28,25 +28,8 @@ pub enum InlineStyle {
     Open,
 }
 
-impl InlineStyle {
-    const ALL: [Self; 12] = [
-        Self::Plain,
-        Self::Code,
-        Self::Hash,
-        Self::Emphasis,
-        Self::Strong,
-        Self::Muted,
-        Self::Superscript,
-        Self::Quote,
-        Self::Unbroken,
-        Self::Agrees,
-        Self::Opposes,
-        Self::Open,
-    ];
-}
-
 /// A piece of text in one style.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Inline {
     pub text: String,
     pub style: InlineStyle,
@@ -55,13 +38,12 @@ pub(super) struct Inline {
 }
 
 /// Text as a sequence of styled pieces; empty text has none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RichText(Vec<Inline>);
 
-/// Before a marked piece, between its parts, after it.
+/// Before and after marked text.
 const START: char = '\u{1}';
-const NEXT: char = '\u{2}';
 const END: char = '\u{3}';
 
 impl RichText {
@@ -72,9 +54,8 @@ impl RichText {
 
     /// Text in one style that links to an id.
     pub fn linked(style: InlineStyle, text: impl Into<String>, link: impl Into<String>) -> Self {
-        let text: String = text.into();
         // Markdown would read leading spaces as code.
-        let text = text.trim_start().to_owned();
+        let text = without_marks(text.into().trim_start());
         if text.is_empty() {
             return Self::default();
         }
@@ -106,29 +87,19 @@ impl RichText {
 
     /// As a value that a phrase prints with its markup.
     pub fn value(&self) -> Value {
-        let marked = self.0.iter().map(|piece| match piece {
-            Inline { text, style: InlineStyle::Plain, link } if link.is_empty() => without_marks(text),
-            Inline { text, style, link } => {
-                let style = InlineStyle::ALL.iter().position(|s| s == style).unwrap_or_default();
-                format!("{START}{style}{NEXT}{link}{NEXT}{}{END}", without_marks(text))
-            }
-        });
-        Value::from_safe_string(marked.collect())
+        let pieces = serde_json::to_string(self).expect("pieces of text are always valid JSON");
+        Value::from_safe_string(format!("{START}{pieces}{END}"))
     }
 
     /// Reads what a phrase printed.
     pub(super) fn from_marked(text: &str) -> Self {
         let mut pieces = Self::default();
-        for (i, part) in text.split(START).enumerate() {
-            let (marked, rest) = part.split_once(END).filter(|_| i > 0).unwrap_or(("", part));
-            if let [style, link, text] = marked.splitn(3, NEXT).collect::<Vec<_>>()[..] {
-                let style = style.parse().ok().and_then(|i: usize| InlineStyle::ALL.get(i));
-                let style = style.copied().unwrap_or(InlineStyle::Plain);
-                pieces.0.push(Inline { text: text.to_owned(), style, link: link.to_owned() });
+        for part in text.split_inclusive(END) {
+            let (plain, marked) = part.split_once(START).unwrap_or((part, ""));
+            if !plain.is_empty() {
+                pieces.0.push(Inline { text: plain.to_owned(), style: InlineStyle::Plain, link: String::new() });
             }
-            if !rest.is_empty() {
-                pieces.0.push(Inline { text: rest.to_owned(), style: InlineStyle::Plain, link: String::new() });
-            }
+            pieces.0.extend(serde_json::from_str::<Self>(marked.trim_end_matches(END)).unwrap_or_default().0);
         }
         pieces
     }
@@ -153,7 +124,7 @@ pub(super) fn printed(value: &Value) -> String {
 }
 
 fn without_marks(text: &str) -> String {
-    text.replace([START, NEXT, END], "")
+    text.replace([START, END], "")
 }
 
 #[cfg(test)]
@@ -162,11 +133,11 @@ mod tests {
 
     #[test]
     fn markup_passes_through_a_string_and_nothing_else_becomes_markup() {
-        let link = RichText::linked(InlineStyle::Code, "a\u{2}|b", "table-1").then("and \u{1}1\u{2}\u{2}c\u{3}".into());
-        let read = RichText::from_marked(&printed(&link.value()));
-        assert_eq!(read.0.len(), 2, "{read:?}");
-        assert_eq!((read.plain().as_str(), read.0[0].link.as_str()), ("a|b and 1c", "table-1"));
-        assert_eq!(printed(&Value::from("\u{1}1\u{2}\u{2}c\u{3}")), "1c");
-        assert!(InlineStyle::ALL.iter().enumerate().all(|(i, style)| *style as usize == i));
+        let link = RichText::linked(InlineStyle::Code, "a\u{1}|b", "table-1").then("and \u{1}[]\u{3}c\u{3}".into());
+        let read = RichText::from_marked(&format!("see {} there", printed(&link.value())));
+        assert_eq!(read.0.len(), 5, "{read:?}");
+        assert_eq!((read.plain().as_str(), read.0[1].link.as_str()), ("see a|b and []c there", "table-1"));
+        assert_eq!(read.0[1].style, InlineStyle::Code);
+        assert_eq!(printed(&Value::from("\u{1}[]\u{3}c\u{3}")), "[]c");
     }
 }

@@ -24,30 +24,38 @@ use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
 
-/// Two names of inputs that are words, as the manifest has them.
+/// The manifest's name for the templates, which are one input.
 pub const TEMPLATES: &str = "templates";
+/// The manifest's name for the program's source, which is one input.
 pub const SOURCE: &str = "program source and lock file";
 
 /// An input with its hash.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct InputFile {
+    /// Its path or, for what is not a single file, one of the names above.
     pub name: String,
+    /// The SHA-256 of its bytes, in hex.
     pub sha256: String,
 }
 
 /// What the report was made from, besides study and results.
 pub struct Provenance<'a> {
+    /// All inputs, in the manifest's order.
     pub inputs: &'a [InputFile],
+    /// The digest over all inputs.
     pub inputs_digest: &'a str,
+    /// The digest of the measured part of the results.
     pub measured_digest: &'a str,
 }
 
 /// How a bundle's report is rendered from its results.
 #[derive(Clone, Copy)]
 pub struct Rendition<'a> {
+    /// The language of the phrases and numbers.
     pub lang: Lang,
     /// The date printed; none where neither study nor SOURCE_DATE_EPOCH gives one.
     pub date: Option<&'a str>,
+    /// Pages, blocks, style sheet and phrases.
     pub templates: &'a Templates,
 }
 

@@ -85,6 +85,13 @@ for (const bundle of bundles) {
         }));
     }
 
+    test("1280 pixels wide: every table and figure fits", () =>
+      open({ viewport: { width: 1280, height: 800 } }, async (page) => {
+        const cut = await page.evaluate(() => [...document.querySelectorAll(".scroll")]
+          .filter((region) => region.scrollWidth > region.clientWidth + 1).map((region) => region.getAttribute("aria-label")));
+        assert.deepEqual(cut, []);
+      }));
+
     test("every figure is visible and has a name and a description", () =>
       open({ viewport: { width: 1280, height: 900 } }, async (page) => {
         const figures = await page.evaluate(() => [...document.querySelectorAll("figure svg")].map((svg) => {

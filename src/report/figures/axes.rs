@@ -1,9 +1,6 @@
 //! Axes of shares (accuracies and their differences), their ticks, and error bars.
 
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::{Canvas, GRID, MUTED, Painted, SIZE, font, line, text};
+use super::prelude::*;
 
 /// A vertical axis: values from `low` at the pixel `base` to `high` at the pixel `top`, between `left` and `right`.
 pub(super) struct Axis {
@@ -29,11 +26,11 @@ impl Axis {
 
     /// The pixel halfway between the ends.
     pub(super) fn middle(&self) -> i32 {
-        (self.left + self.right) / 2
+        i32::midpoint(self.left, self.right)
     }
 
     /// A line across at each tick, with its label to the left; the line at 0 is darker.
-    pub(super) fn grid(&self, canvas: &Canvas, ticks: &[f64], label: impl Fn(f64) -> String) -> Painted {
+    pub(super) fn grid(&self, canvas: &Canvas, ticks: &[f64], label: impl Fn(f64) -> String) -> Result<()> {
         for tick in ticks {
             let y = self.y(*tick);
             let color = if *tick == 0.0 { MUTED } else { GRID };
@@ -54,7 +51,7 @@ pub(super) fn ticks(low: f64, high: f64, finest: f64, most: f64) -> Vec<f64> {
 }
 
 /// A vertical bar between two pixels, with a short line at each end.
-pub(super) fn error_bar(canvas: &Canvas, x: i32, (top, bottom): (i32, i32), color: RGBColor) -> Painted {
+pub(super) fn error_bar(canvas: &Canvas, x: i32, (top, bottom): (i32, i32), color: RGBColor) -> Result<()> {
     line(canvas, &[(x, top), (x, bottom)], color)?;
     line(canvas, &[(x - 4, top), (x + 4, top)], color)?;
     line(canvas, &[(x - 4, bottom), (x + 4, bottom)], color)

@@ -1,14 +1,7 @@
 //! A confusion matrix as a heat map: counts in every cell, the diagonal muted so that errors stand out.
 
-use minijinja::context;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::{
-    Canvas, Drawing, GRID, INK, MUTED, ORANGE, PAPER, Painted, Result, SIZE, Titles, WIDTH, centred, draw, font, text,
-};
+use super::prelude::*;
 use crate::dataset::CLASSES;
-use crate::report::Language;
 use crate::results::SeedResult;
 
 const CELL: i32 = 42;
@@ -28,12 +21,11 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Lan
         0 => lang.word("figures.confusion.none")?,
         n => lang.say("figures.confusion.description", context! { n, digit => row, predicted => column })?,
     };
-    let [predicted, actual, key] =
-        [lang.word("figures.predicted_digit")?, lang.word("figures.true_digit")?, lang.word("figures.confusion.key")?];
     draw(Titles { name, caption, description }, HEIGHT, |root| {
         let style = font(SIZE, INK);
         let middle = LEFT + EDGE / 2;
-        centred(root, &predicted, (middle, 14), &style)?;
+        centred(root, &lang.word("figures.predicted_digit")?, (middle, 14), &style)?;
+        let actual = lang.word("figures.true_digit")?;
         text(root, &actual, (LEFT - 34, TOP + EDGE / 2), &style, HPos::Right, VPos::Center)?;
         for i in 0..CLASSES {
             let along = i as i32 * CELL + CELL / 2;
@@ -44,12 +36,12 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Lan
             cell(root, (row, column), seed.confusion[row][column], most.max(1))?;
         }
         root.draw(&Rectangle::new([(LEFT, TOP), (LEFT + EDGE, TOP + EDGE)], GRID.stroke_width(1)))?;
-        centred(root, &key, (middle, TOP + EDGE + 24), &font(SIZE - 1.0, MUTED))
+        centred(root, &lang.word("figures.confusion.key")?, (middle, TOP + EDGE + 24), &font(SIZE - 1.0, MUTED))
     })
 }
 
 /// A cell with its count; `most` is the largest count off the diagonal.
-fn cell(root: &Canvas, (row, column): (usize, usize), n: usize, most: usize) -> Painted {
+fn cell(root: &Canvas, (row, column): (usize, usize), n: usize, most: usize) -> Result<()> {
     let (left, top) = (LEFT + column as i32 * CELL, TOP + row as i32 * CELL);
     let (fill, ink) = match n {
         _ if row == column => (GRID.to_rgba(), MUTED),

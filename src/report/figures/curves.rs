@@ -3,18 +3,10 @@
 
 use std::ops::Range;
 
-use minijinja::context;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
-use plotters::element::DashedPathElement;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 
-use super::{
-    BLUE, Canvas, Drawing, GRID, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, centred, draw, font, grid, line,
-    text,
-};
+use super::prelude::*;
 use crate::dataset::CLASSES;
-use crate::report::Language;
 use crate::results::statistics::{Interval, Summary};
 use crate::results::{EpochResult, RunResult};
 
@@ -80,14 +72,6 @@ fn train_loss(e: &EpochResult) -> f64 {
     e.train_eval.map_or(e.train_loss, |t| t.loss)
 }
 
-/// The words in each panel.
-struct Words {
-    epoch: String,
-    loss: String,
-    training: String,
-    test: String,
-}
-
 /// The figure of some runs' losses: (title, run).
 pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Drawing> {
     let courses: Vec<Course> = runs.iter().map(|(title, run)| Course::of(title, run)).collect();
@@ -99,14 +83,9 @@ pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language)
     let key = if banded { "figures.curves.caption_band" } else { "figures.curves.caption" };
     let caption = lang.say(key, context! { titles })?;
     let description = courses.iter().map(|c| describe(c, lang)).collect::<Result<Vec<_>>>()?.join(" ");
-    let [epoch, loss, training, test] =
-        ["figures.epoch", "figures.curves.loss", "figures.curves.training", "figures.curves.test"]
-            .map(|key| lang.word(key));
-    let words = Words { epoch: epoch?, loss: loss?, training: training?, test: test? };
-    let turns: Vec<Option<Turn>> = courses.iter().map(|c| Turn::of(c, lang)).collect::<Result<_>>()?;
     draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
-        for ((area, course), turn) in root.split_evenly((rows, columns)).iter().zip(&courses).zip(&turns) {
-            let panel = Panel { area, course, turn: turn.as_ref(), words: &words, lang };
+        for (area, course) in root.split_evenly((rows, columns)).iter().zip(&courses) {
+            let panel = Panel { area, course, lang };
             if high / low > LOG_FROM {
                 let range = low * 0.7..high * 1.6;
                 panel.draw(range.clone(), range.log_scale())?;
@@ -117,20 +96,6 @@ pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language)
         }
         Ok(())
     })
-}
-
-/// Where the test loss turns, with its label.
-struct Turn {
-    epoch: usize,
-    label: String,
-}
-
-impl Turn {
-    fn of(course: &Course, lang: &Language) -> Result<Option<Self>> {
-        let turn =
-            course.turn().map(|epoch| Ok(Self { epoch, label: lang.say("figures.curves.turn", context! { epoch })? }));
-        turn.transpose()
-    }
 }
 
 fn loss_label(y: f64, lang: &Language) -> String {
@@ -166,8 +131,6 @@ fn describe(course: &Course, lang: &Language) -> Result<String> {
 struct Panel<'a, 'b> {
     area: &'a Canvas<'b>,
     course: &'a Course<'a>,
-    turn: Option<&'a Turn>,
-    words: &'a Words,
     lang: &'a Language,
 }
 
@@ -191,7 +154,7 @@ impl Place<'_> {
 }
 
 impl Panel<'_, '_> {
-    fn draw<Y>(&self, range: Range<f64>, y: Y) -> Painted
+    fn draw<Y>(&self, range: Range<f64>, y: Y) -> Result<()>
     where
         Y: AsRangedCoord<Value = f64>,
         Y::CoordDescType: ValueFormatter<f64>,
@@ -215,8 +178,8 @@ impl Panel<'_, '_> {
             .axis_style(MUTED)
             .label_style(font(SIZE - 1.0, MUTED))
             .axis_desc_style(font(SIZE, INK))
-            .x_desc(self.words.epoch.as_str())
-            .y_desc(self.words.loss.as_str())
+            .x_desc(self.lang.word("figures.epoch")?)
+            .y_desc(self.lang.word("figures.curves.loss")?)
             .x_labels(last.min(7))
             // Labels are whole epochs: as many as fit, the others blank.
             .x_label_formatter(&|x| if x.fract().abs() < 1e-9 { format!("{x:.0}") } else { String::new() })
@@ -236,7 +199,7 @@ impl Panel<'_, '_> {
     }
 
     /// The loss of a network that knows nothing: all ten digits equally likely.
-    fn chance(&self, place: &Place) -> Painted {
+    fn chance(&self, place: &Place) -> Result<()> {
         let chance = libm::log(CLASSES as f64);
         if !place.range.contains(&chance) {
             return Ok(());
@@ -247,7 +210,7 @@ impl Panel<'_, '_> {
         text(self.area, &label, at, &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)
     }
 
-    fn bands(&self, place: &Place) -> Painted {
+    fn bands(&self, place: &Place) -> Result<()> {
         for (losses, color) in [(&self.course.train, ORANGE), (&self.course.test, BLUE)] {
             let bounds: Vec<(usize, Interval)> =
                 losses.iter().enumerate().filter_map(|(i, loss)| Some((i, loss.interval?))).collect();
@@ -258,7 +221,7 @@ impl Panel<'_, '_> {
         Ok(())
     }
 
-    fn lines(&self, place: &Place) -> Painted {
+    fn lines(&self, place: &Place) -> Result<()> {
         let (train, test) = (place.means(&self.course.train), place.means(&self.course.test));
         self.area.draw(&DashedPathElement::new(train.clone(), 6, 4, ORANGE.stroke_width(2)))?;
         line(self.area, &test, BLUE.stroke_width(2))?;
@@ -276,21 +239,23 @@ impl Panel<'_, '_> {
         } else {
             -apart
         };
-        for (words, at, color) in [(&self.words.training, train.1 - up, ORANGE), (&self.words.test, test.1 + up, BLUE)]
+        for (key, at, color) in
+            [("figures.curves.training", train.1 - up, ORANGE), ("figures.curves.test", test.1 + up, BLUE)]
         {
-            text(self.area, words, (train.0 + 8, at), &font(SIZE, color), HPos::Left, VPos::Center)?;
+            text(self.area, &self.lang.word(key)?, (train.0 + 8, at), &font(SIZE, color), HPos::Left, VPos::Center)?;
         }
         Ok(())
     }
 
     /// Marks the lowest test loss, where it rises again.
-    fn turn(&self, place: &Place) -> Painted {
-        let Some(Turn { epoch, label }) = self.turn else { return Ok(()) };
+    fn turn(&self, place: &Place) -> Result<()> {
+        let Some(epoch) = self.course.turn() else { return Ok(()) };
+        let label = self.lang.say("figures.curves.turn", context! { epoch })?;
         let (x, y) = place.of(epoch - 1, self.course.test[epoch - 1].mean);
-        let top = (place.pixel)(*epoch as f64, place.range.end).1;
+        let top = (place.pixel)(epoch as f64, place.range.end).1;
         self.area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE))?;
         self.area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1)))?;
         // Above the plot, where no line of the grid crosses it.
-        centred(self.area, label, (x, top - 7), &font(SIZE - 1.0, BLUE))
+        centred(self.area, &label, (x, top - 7), &font(SIZE - 1.0, BLUE))
     }
 }

@@ -1,15 +1,7 @@
 //! The difference of two runs' accuracies by epoch, with its interval: a panel for each comparison, on a common scale.
 
-use minijinja::context;
-use plotters::element::DashedPathElement;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
 use super::axes::{Axis, error_bar, ticks};
-use super::{
-    BLUE, Canvas, Drawing, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, centred, draw, font, grid, line, text,
-};
-use crate::report::Language;
+use super::prelude::*;
 use crate::results::statistics::{Difference, Interval};
 
 const PANEL_HEIGHT: u32 = 260;
@@ -23,13 +15,6 @@ pub(crate) struct Gain<'a> {
     pub title: &'a str,
     pub epochs: Vec<(usize, f64, Option<Difference>)>,
     pub margin: Option<f64>,
-}
-
-/// The words in each panel.
-struct Words {
-    points: String,
-    margin: String,
-    epoch: String,
 }
 
 impl Gain<'_> {
@@ -48,9 +33,6 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
     let key = if banded { "figures.gain.caption_band" } else { "figures.gain.caption" };
     let caption = lang.say(key, context! { titles })?;
     let description = gains.iter().map(|g| describe(g, lang)).collect::<Result<Vec<_>>>()?.join(" ");
-    let word = |key| lang.word(key);
-    let words =
-        Words { points: word("figures.points")?, margin: word("figures.margin")?, epoch: word("figures.epoch")? };
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));
     let ends = gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]);
     let (low, high) = ends.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
@@ -62,7 +44,7 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
             let (right, base) = (width as i32 - RIGHT, height as i32 - BOTTOM);
             let axis = Axis { low: low - room, high: high + room, left: LEFT, right, top: TOP, base };
             centred(area, gain.title, (width as i32 / 2, 14), &font(SIZE, INK))?;
-            panel(area, gain, &axis, &words, lang)?;
+            panel(area, gain, &axis, lang)?;
         }
         Ok(())
     })
@@ -90,16 +72,17 @@ fn describe(gain: &Gain, lang: &Language) -> Result<String> {
     }
 }
 
-fn panel(area: &Canvas, gain: &Gain, axis: &Axis, words: &Words, lang: &Language) -> Painted {
+fn panel(area: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
     let label = font(SIZE - 1.0, MUTED);
-    text(area, &words.points, (LEFT - 6, TOP - 16), &label, HPos::Right, VPos::Center)?;
+    text(area, &lang.word("figures.points")?, (LEFT - 6, TOP - 16), &label, HPos::Right, VPos::Center)?;
     axis.grid(area, &ticks(axis.low, axis.high, 0.0005, 7.0), |tick| {
         lang.numbers.points(tick, 1 + usize::from((tick * 1000.0).fract().abs() > 1e-6))
     })?;
     if let Some(margin) = gain.margin {
         let y = axis.y(-margin);
         area.draw(&DashedPathElement::new([(LEFT, y), (axis.right, y)], 5, 4, ORANGE.stroke_width(1)))?;
-        text(area, &words.margin, (axis.right, y - 2), &font(SIZE - 2.0, ORANGE), HPos::Right, VPos::Bottom)?;
+        let margin = lang.word("figures.margin")?;
+        text(area, &margin, (axis.right, y - 2), &font(SIZE - 2.0, ORANGE), HPos::Right, VPos::Bottom)?;
     }
     let slots = gain.epochs.len();
     let means: Vec<(i32, i32)> =
@@ -115,5 +98,5 @@ fn panel(area: &Canvas, gain: &Gain, axis: &Axis, words: &Words, lang: &Language
             centred(area, &epoch.to_string(), (at.0, axis.base + 14), &label)?;
         }
     }
-    centred(area, &words.epoch, (axis.middle(), axis.base + 34), &font(SIZE, INK))
+    centred(area, &lang.word("figures.epoch")?, (axis.middle(), axis.base + 34), &font(SIZE, INK))
 }

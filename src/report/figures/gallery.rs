@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Drawing, INK, MUTED, Result, SIZE, Titles, WIDTH, centred, draw, font};
+use super::prelude::*;
 
 const COLUMNS: usize = 8;
 const CELL: i32 = (WIDTH / COLUMNS as u32) as i32;

@@ -1,14 +1,7 @@
 //! Accuracy against the number of parameters: how small a network can get.
 
-use minijinja::context;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
 use super::axes::{Axis, error_bar, ticks};
-use super::{
-    BLUE, Canvas, Drawing, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, WIDTH, centred, draw, font, line, text,
-};
-use crate::report::Language;
+use super::prelude::*;
 use crate::results::statistics::Interval;
 
 const HEIGHT: u32 = 420;
@@ -94,7 +87,6 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> R
         lang.say("figures.ladder.description", values)
     };
     let description = points.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let (x_title, y_title) = (lang.word("figures.ladder.x")?, lang.word("figures.ladder.y")?);
     let plane = Plane::of(points);
     let axis = &plane.accuracy;
     draw(Titles { name, caption, description }, HEIGHT, |root| {
@@ -105,8 +97,8 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> R
             centred(root, &label, (x, axis.base + 16), &font(SIZE - 1.0, MUTED))?;
         }
         line(root, &[(LEFT, axis.base), (axis.right, axis.base)], MUTED)?;
-        centred(root, &x_title, (axis.middle(), axis.base + 38), &font(SIZE, INK))?;
-        text(root, &y_title, (LEFT - 50, 16), &font(SIZE, INK), HPos::Left, VPos::Center)?;
+        centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 38), &font(SIZE, INK))?;
+        text(root, &lang.word("figures.ladder.y")?, (LEFT - 50, 16), &font(SIZE, INK), HPos::Left, VPos::Center)?;
         let mut labels = Vec::new();
         points.iter().try_for_each(|point| network(root, point, points, &plane, &mut labels))
     })
@@ -119,7 +111,7 @@ fn network(
     points: &[LadderPoint],
     plane: &Plane,
     labels: &mut Vec<(i32, i32)>,
-) -> Painted {
+) -> Result<()> {
     let at = (plane.x(point.parameters), plane.y(point.accuracy));
     let color = if point.measured { BLUE } else { ORANGE };
     if let Some(Interval { lower, upper }) = point.interval {

@@ -1,12 +1,6 @@
 //! A network as a row of blocks, each with the shape of its output.
 
-use minijinja::context;
-use plotters::prelude::*;
-
-use super::{
-    BLUE, Canvas, Drawing, GREEN, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, WIDTH, centred, draw, font, line,
-};
-use crate::report::Language;
+use super::prelude::*;
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
@@ -26,9 +20,8 @@ pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Lang
         model.layers.iter().map(|l| format!("{} {}", l.name, one_image(&l.output_shape))).collect();
     let layers = steps.join("; ");
     let description = lang.say("figures.network.description", context! { input => input.as_str(), layers })?;
-    let image = lang.word("figures.network.image")?;
     let drawing = draw(Titles { name, caption, description }, (rows as i32 * ROW + TOP) as u32, |root| {
-        block(root, 0, &image, &input, MUTED)?;
+        block(root, 0, &lang.word("figures.network.image")?, &input, MUTED)?;
         for (i, layer) in model.layers.iter().enumerate() {
             arrow(root, i)?;
             block(root, i + 1, &shortened(&layer.name), &one_image(&layer.output_shape), color(layer))?;
@@ -43,7 +36,7 @@ fn place(i: usize) -> (i32, i32) {
     ((i % COLUMNS) as i32 * SLOT + (SLOT - BLOCK.0) / 2, TOP + (i / COLUMNS) as i32 * ROW)
 }
 
-fn block(root: &Canvas, i: usize, words: &str, shape: &str, color: RGBColor) -> Painted {
+fn block(root: &Canvas, i: usize, words: &str, shape: &str, color: RGBColor) -> Result<()> {
     let (left, top) = place(i);
     let (middle, right, base) = (left + BLOCK.0 / 2, left + BLOCK.0, top + BLOCK.1);
     root.draw(&Rectangle::new([(left, top), (right, base)], color.stroke_width(2)))?;
@@ -52,7 +45,7 @@ fn block(root: &Canvas, i: usize, words: &str, shape: &str, color: RGBColor) -> 
 }
 
 /// From the i-th block to the next one, or out of the row.
-fn arrow(root: &Canvas, i: usize) -> Painted {
+fn arrow(root: &Canvas, i: usize) -> Result<()> {
     let (left, top) = place(i);
     let length = if i % COLUMNS == COLUMNS - 1 { (SLOT - BLOCK.0) / 2 - 1 } else { SLOT - BLOCK.0 - 2 };
     let right = left + BLOCK.0;

@@ -1,15 +1,8 @@
 //! Accuracy of each digit, the runs side by side as points joined by a line.
 
-use minijinja::context;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
 use super::axes::{Axis, ticks};
-use super::{
-    Canvas, Drawing, GRID, INK, Painted, Result, SERIES, SIZE, Titles, WIDTH, centred, draw, font, line, text,
-};
+use super::prelude::*;
 use crate::dataset::CLASSES;
-use crate::report::Language;
 use crate::results::SeedResult;
 
 const HEIGHT: u32 = 320;
@@ -29,7 +22,6 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
         lang.say("figures.per_class.description", context! { title => *title, digit => lowest, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let digit = lang.word("figures.digit")?;
     let lowest = runs.iter().flat_map(|(_, s)| s.per_class()).fold(1.0, f64::min);
     // The axis starts at a whole percent below the lowest point, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
@@ -48,7 +40,7 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
             points.iter().enumerate().try_for_each(|(i, y)| mark(root, i, (x, *y)))?;
             centred(root, &class.to_string(), (x, base + 16), &font(SIZE, INK))?;
         }
-        centred(root, &digit, (axis.middle(), base + 36), &font(SIZE, INK))?;
+        centred(root, &lang.word("figures.digit")?, (axis.middle(), base + 36), &font(SIZE, INK))?;
         let mut left = LEFT;
         for (i, (title, _)) in runs.iter().enumerate() {
             mark(root, i, (left + 6, 18))?;
@@ -60,7 +52,7 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
 }
 
 /// Each run has its colour and its shape, so that grey print tells them apart.
-fn mark(root: &Canvas, i: usize, at: (i32, i32)) -> Painted {
+fn mark(root: &Canvas, i: usize, at: (i32, i32)) -> Result<()> {
     let color = SERIES[i % SERIES.len()];
     match i % 3 {
         0 => root.draw(&Circle::new(at, 5, color.stroke_width(2)))?,

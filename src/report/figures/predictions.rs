@@ -1,14 +1,7 @@
 //! How many test images a network predicts as each digit: bars, with the true counts marked.
 
-use minijinja::context;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
-
-use super::{
-    BLUE, Canvas, Drawing, INK, MUTED, ORANGE, Painted, Result, SIZE, Titles, centred, draw, font, grid, line, text,
-};
+use super::prelude::*;
 use crate::dataset::CLASSES;
-use crate::report::Language;
 use crate::results::SeedResult;
 
 const PANEL_HEIGHT: u32 = 260;
@@ -40,7 +33,7 @@ pub(crate) fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Lan
     })
 }
 
-fn panel(area: &Canvas, seed: &SeedResult, most: usize) -> Painted {
+fn panel(area: &Canvas, seed: &SeedResult, most: usize) -> Result<()> {
     let base = PANEL_HEIGHT as i32 - BOTTOM;
     let slot = (area.dim_in_pixel().0 as i32 - 2 * SIDE) / CLASSES as i32;
     let height = |n: usize| (n as f64 / most as f64 * f64::from(base - TOP)).round() as i32;

@@ -1,14 +1,7 @@
 //! Runs compared in pairs: the difference of their accuracies, by table and by epoch.
 
-use minijinja::context;
-
-use crate::report::Language;
-use crate::report::builder::{Builder, Columns};
-use crate::report::document::ColumnKind::{Number, Text};
-use crate::report::document::TableBlock;
-use crate::report::error::Result;
+use super::prelude::*;
 use crate::report::figures::Gain;
-use crate::report::inline::{InlineStyle, RichText};
 use crate::results::statistics::{Difference, Interval, mcnemar};
 use crate::results::{ComparisonResult, Over, Pair, RunResult, by_epoch, difference};
 
@@ -82,15 +75,17 @@ pub(super) fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<Tab
     let count = |n: usize| b.lang.numbers.count(n as u64);
     let margins = rows.iter().any(|(c, _)| c.margin.is_some());
     let columns = Columns::<Row>::new()
-        .plain("comparison", Text, |(c, _)| c.title.clone())
-        .plain("difference", Number, |(c, _)| b.lang.numbers.points(c.difference.mean, 2))
-        .column("interval", Text, |(c, pair)| Ok(RichText::styled(InlineStyle::Unbroken, c.interval(pair, b.lang)?)))
-        .column("margin", Text, |(c, _)| Ok(c.verdict(b.lang)?.into()))
+        .column("comparison", Text, |(c, _)| c.title.clone())
+        .column("difference", Number, |(c, _)| b.lang.numbers.points(c.difference.mean, 2))
+        .column("interval", Text, |(c, pair)| {
+            c.interval(pair, b.lang).map(|interval| RichText::styled(InlineStyle::Unbroken, interval))
+        })
+        .column("margin", Text, |(c, _)| c.verdict(b.lang))
         .when(margins)
-        .plain("both", Number, |(_, pair)| count(pair.both))
-        .plain("only_first", Number, |(_, pair)| count(pair.only_run))
-        .plain("only_second", Number, |(_, pair)| count(pair.only_against))
-        .plain("neither", Number, |(_, pair)| count(pair.neither))
+        .column("both", Number, |(_, pair)| count(pair.both))
+        .column("only_first", Number, |(_, pair)| count(pair.only_run))
+        .column("only_second", Number, |(_, pair)| count(pair.only_against))
+        .column("neither", Number, |(_, pair)| count(pair.neither))
         .column("p", Number, |(_, pair)| match mcnemar(pair.only_run, pair.only_against) {
             p if p < 0.001 => b.phrase("run.p_below"),
             p => Ok(b.lang.numbers.fixed(p, 3).into()),

@@ -1,12 +1,7 @@
 //! What decides each conclusion.
 
-use minijinja::context;
-
+use super::prelude::*;
 use crate::claims::{Concluded, Finding};
-use crate::report::builder::Builder;
-use crate::report::document::{Block, FindingItem, Findings, ReportSection};
-use crate::report::error::Result;
-use crate::report::inline::{InlineStyle, RichText};
 
 pub(super) fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
@@ -18,16 +13,16 @@ pub(super) fn section(b: &Builder, conclusions: &[Concluded]) -> Result<ReportSe
     let items = conclusions.iter().map(item).collect::<Result<_>>()?;
     let blocks = vec![
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),
-        Block::Findings(Findings { style: "rules", items }),
+        Block::Findings { style: "rules", items },
     ];
-    Ok(b.section("conclusions", blocks))
+    Ok(b.section("conclusions", b.phrase("conclusions.heading")?, blocks))
 }
 
 /// A conclusion's finding.
 pub(super) fn badge(b: &Builder, concluded: &Concluded) -> Result<RichText> {
-    b.badge(match concluded.finding {
-        Finding::Supported => "supported",
-        Finding::Refuted => "refuted",
-        Finding::Undecided => "undecided",
-    })
+    match concluded.finding {
+        Finding::Supported => b.badge(InlineStyle::Agrees, "supported"),
+        Finding::Refuted => b.badge(InlineStyle::Opposes, "refuted"),
+        Finding::Undecided => b.badge(InlineStyle::Open, "undecided"),
+    }
 }

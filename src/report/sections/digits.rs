@@ -1,47 +1,40 @@
 //! Results by digit: accuracies, confusion matrices, and pictures of single test images.
 
-use minijinja::context;
-
 use super::first_seed_title;
+use super::prelude::*;
 use super::training::ShownRun;
 use crate::dataset::CLASSES;
-use crate::report::builder::Builder;
-use crate::report::document::{Block, ColumnKind, FigureBlock, TableColumn, TableRow};
-use crate::report::error::Result;
-use crate::report::figures::{self, Drawing, Tile, gallery};
-use crate::report::inline::{InlineStyle, RichText};
+use crate::report::figures::{Drawing, Tile, gallery};
 
 /// Accuracy by digit, as figure and table.
 pub(super) fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<Block> {
-    let titles = runs.iter().map(|run| TableColumn::new(run.first_seed_title.as_str(), ColumnKind::Number));
-    let columns = std::iter::once(TableColumn::new(b.heading("digit")?, ColumnKind::Key)).chain(titles).collect();
-    let row = |class: usize| {
-        let shares = runs.iter().map(|run| b.lang.numbers.fixed(run.first_seed().per_class()[class], 4).into());
-        TableRow::from(std::iter::once(class.to_string().into()).chain(shares).collect::<Vec<_>>())
-    };
-    let rows: Vec<TableRow> = (0..CLASSES).map(row).collect();
-    let table = b.numbered_table(b.phrase("training.per_class")?, columns, vec![rows.into()])?.styled("narrow");
+    let mut columns = Columns::<usize>::new().column("digit", Key, usize::to_string);
+    for run in runs {
+        let title = RichText::from(run.first_seed_title.as_str());
+        columns = columns.column(title, Number, |digit| b.lang.numbers.fixed(run.first_seed().per_class()[*digit], 4));
+    }
+    let table = b.table(b.phrase("training.per_class")?, &columns, 0..CLASSES)?.styled("narrow");
     Ok(Block::Group { style: "pair wide", blocks: vec![Block::Figure(figure), Block::Table(table)] })
 }
 
 /// A run's confusion matrix, as figure and table.
 pub(super) fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Block> {
-    let title = run.first_seed_title.as_str();
-    let figure = b.figure(figures::confusion(name, title, run.first_seed(), b.lang)?)?;
-    let digits = (0..CLASSES).map(|class| TableColumn::new(class.to_string(), ColumnKind::Number));
-    let columns = std::iter::once(TableColumn::new(b.heading("true")?, ColumnKind::Text)).chain(digits).collect();
-    let row = |(class, counts): (usize, &[usize; CLASSES])| {
-        let style = |column, n| match n {
-            _ if column == class => InlineStyle::Strong,
-            0 => InlineStyle::Muted,
-            _ => InlineStyle::Plain,
-        };
-        let cells = counts.iter().enumerate().map(|(c, n)| RichText::styled(style(c, *n), n.to_string()));
-        TableRow::from(std::iter::once(class.to_string().into()).chain(cells).collect::<Vec<_>>())
-    };
-    let rows: Vec<TableRow> = run.first_seed().confusion.iter().enumerate().map(row).collect();
-    let values = context! { title, figure => b.figure_link(&figure)? };
-    let table = b.numbered_table(b.text("training.confusion", values)?, columns, vec![rows.into()])?.styled("matrix");
+    let (title, seed) = (run.first_seed_title.as_str(), run.first_seed());
+    let figure = b.figure(figures::confusion(name, title, seed, b.lang)?)?;
+    let mut columns = Columns::<usize>::new().column("true", Text, usize::to_string);
+    for predicted in 0..CLASSES {
+        columns = columns.column(RichText::from(predicted.to_string()), Number, move |digit| {
+            let n = seed.confusion[*digit][predicted];
+            let style = match n {
+                _ if predicted == *digit => InlineStyle::Strong,
+                0 => InlineStyle::Muted,
+                _ => InlineStyle::Plain,
+            };
+            RichText::styled(style, n.to_string())
+        });
+    }
+    let caption = b.text("training.confusion", context! { title, figure => b.figure_link(&figure)? })?;
+    let table = b.table(caption, &columns, 0..CLASSES)?.styled("matrix");
     Ok(Block::Group { style: "pair", blocks: vec![Block::Figure(figure), Block::Table(table)] })
 }
 

@@ -1,13 +1,8 @@
 //! What the report was made from, and what its measures mean.
 
-use minijinja::context;
-
+use super::prelude::*;
 use crate::claims;
 use crate::engine::Environment;
-use crate::report::builder::{Builder, Columns, evaluates_training};
-use crate::report::document::{Block, ColumnKind, Definition, Definitions, ReportSection, TableBlock};
-use crate::report::error::Result;
-use crate::report::inline::{InlineStyle, RichText};
 use crate::report::sections::{comparisons, settings};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
 
@@ -23,7 +18,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Block::heading("measures", b.phrase("measures.heading")?),
         Block::Definitions(measures(b)?),
     ];
-    Ok(b.section("inputs", blocks))
+    Ok(b.section("inputs", b.phrase("inputs.heading")?, blocks))
 }
 
 /// The program's name and version.
@@ -58,12 +53,12 @@ fn in_words(b: &Builder, e: &Environment) -> Result<RichText> {
 
 fn inputs(b: &Builder) -> Result<TableBlock> {
     let columns = Columns::<&InputFile>::new()
-        .column("input", ColumnKind::Text, |file| match file.name.as_str() {
+        .column("input", Text, |file| match file.name.as_str() {
             TEMPLATES => b.phrase("inputs.templates"),
             SOURCE => b.phrase("inputs.source"),
             name => Ok(name.into()),
         })
-        .column("sha256", ColumnKind::Text, |file| Ok(RichText::styled(InlineStyle::Hash, file.sha256.as_str())));
+        .column("sha256", Text, |file| RichText::styled(InlineStyle::Hash, &file.sha256));
     b.table(b.phrase("inputs.table")?, &columns, b.provenance.inputs)
 }
 
@@ -72,25 +67,27 @@ fn measures(b: &Builder) -> Result<Definitions> {
     let several = b.several_seeds();
     let validated = b.any_run(|run| run.validation_accuracy().is_some());
     let compared = b.training.iter().flat_map(|s| &s.comparisons).any(|name| comparisons::is_shown(b, name));
-    let term = |key: &str, shown: bool| {
-        let define = || Ok(Definition::new(b.phrase(key)?, b.phrase(&format!("{key}_text"))?));
-        shown.then(define).transpose()
-    };
-    let mut training_loss = b.phrase("measures.training_loss_text")?;
-    if b.any_run(evaluates_training) {
-        training_loss = training_loss.then(b.phrase("measures.evaluated_text")?);
-    }
-    let over_seeds = if several { "measures.over_seeds_text" } else { "measures.one_seed_text" };
-    let items = [
-        term("measures.test_accuracy", true)?,
-        term("measures.test_loss", true)?,
-        term("measures.batch_mean_loss", claims::mentions_batch_mean_loss(b.study))?,
-        Some(Definition::new(b.phrase("measures.training_loss")?, training_loss)),
-        term("measures.validation_accuracy", validated)?,
-        term("measures.over_images", true)?,
-        Some(Definition::new(b.phrase("measures.over_seeds")?, b.phrase(over_seeds)?)),
-        term("measures.difference", compared)?,
-        term("measures.several_seeds", several)?,
+    let measures = [
+        ("measures.test_accuracy", true),
+        ("measures.test_loss", true),
+        ("measures.batch_mean_loss", claims::mentions_batch_mean_loss(b.study)),
+        ("measures.training_loss", true),
+        ("measures.validation_accuracy", validated),
+        ("measures.over_images", true),
+        ("measures.over_seeds", true),
+        ("measures.difference", compared),
+        ("measures.several_seeds", several),
     ];
-    Ok(Definitions { style: "terms", items: items.into_iter().flatten().collect() })
+    let explained = |key: &str| -> Result<Definition> {
+        let text = match key {
+            "measures.over_seeds" if !several => b.phrase("measures.one_seed_text")?,
+            "measures.training_loss" if b.any_run(evaluates_training) => {
+                b.phrase("measures.training_loss_text")?.then(b.phrase("measures.evaluated_text")?)
+            }
+            key => b.phrase(&format!("{key}_text"))?,
+        };
+        Ok(Definition::new(b.phrase(key)?, text))
+    };
+    let items = measures.into_iter().filter(|(_, shown)| *shown).map(|(key, _)| explained(key));
+    Ok(Definitions { style: "terms", items: items.collect::<Result<_>>()? })
 }

@@ -6,6 +6,7 @@ mod conclusions;
 mod digits;
 mod inputs;
 mod parameters;
+mod prelude;
 mod settings;
 mod shapes;
 mod summary;
@@ -30,7 +31,7 @@ pub(super) fn document(
     lang: &Language,
 ) -> Result<Document> {
     let b = Builder::new(study, results, provenance, lang)?;
-    let judged = claims::Claims::of(study, results);
+    let judged = crate::claims::judge(study, results);
     let conclusions = crate::claims::conclude(study, results);
     let summary = summary::section(&b, &judged, &conclusions)?;
     let mut sections = vec![inputs::section(&b)?, parameters::section(&b)?, shapes::section(&b)?];

@@ -1,14 +1,7 @@
 //! Parameters of every layer, and the sizes of the models.
 
-use minijinja::context;
-
+use super::prelude::*;
 use crate::model::Megabytes;
-use crate::report::builder::{Builder, Columns};
-use crate::report::document::ColumnKind::{Formula, Number, Text};
-use crate::report::document::{Block, ReportSection, TableBlock};
-use crate::report::error::Result;
-use crate::report::figures;
-use crate::report::inline::RichText;
 use crate::results::{LayerFacts, ModelFacts};
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
@@ -27,35 +20,36 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::paragraph(b.text("parameters.sizes_text", context! { table => b.table_link(&table)? })?));
         blocks.push(Block::Table(table));
     }
-    Ok(b.section("parameters", blocks))
+    Ok(b.section("parameters", b.phrase("parameters.heading")?, blocks))
 }
 
 fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let columns = Columns::<&LayerFacts>::new()
-        .plain("layer", Text, |l| l.name.clone())
-        .column("kind", Text, |l| Ok(RichText::code(l.kind.as_str())))
-        .plain("formula", Formula, |l| match l.formula.as_str() {
+        .column("layer", Text, |l| l.name.clone())
+        .column("kind", Text, |l| RichText::code(&l.kind))
+        .column("formula", Formula, |l| match l.formula.as_str() {
             "" => String::new(),
             formula => format!("{formula} = {}", form.count(l.parameters)),
         })
-        .plain("parameters", Number, |l| form.count(l.parameters))
-        .plain("buffers", Number, |l| form.count(l.buffers));
-    let (none, [parameters, buffers]) = (RichText::default, [model.parameters, model.buffers].map(|n| form.count(n)));
-    let total = vec![b.heading("total")?, none(), none(), parameters.into(), buffers.into()];
-    Ok(b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?.with_footer(total))
+        .column("parameters", Number, |l| form.count(l.parameters))
+        .column("buffers", Number, |l| form.count(l.buffers));
+    let [parameters, buffers] = [model.parameters, model.buffers].map(|n| form.count(n).into());
+    let footer = vec![b.heading("total")?, RichText::default(), RichText::default(), parameters, buffers];
+    let table = b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?;
+    Ok(TableBlock { footer, ..table })
 }
 
 /// Each model's sizes by two conventions, a row for each.
 fn sizes(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let columns = Columns::<(&str, Megabytes, &ModelFacts)>::new()
-        .plain("convention", Text, |(convention, ..)| (*convention).into())
-        .plain("input_size", Number, |(_, size, _)| form.fixed(size.input, 2))
-        .plain("forward_backward", Number, |(_, size, _)| form.fixed(size.forward_backward, 2))
-        .plain("parameters", Number, |(_, size, _)| form.fixed(size.params, 2))
-        .plain("estimated_total", Number, |(_, size, _)| form.fixed(size.total, 2))
-        .plain("mult_adds", Number, |(.., model)| form.count(model.mult_adds));
+        .column("convention", Text, |(convention, ..)| (*convention).to_owned())
+        .column("input_size", Number, |(_, size, _)| form.fixed(size.input, 2))
+        .column("forward_backward", Number, |(_, size, _)| form.fixed(size.forward_backward, 2))
+        .column("parameters", Number, |(_, size, _)| form.fixed(size.params, 2))
+        .column("estimated_total", Number, |(_, size, _)| form.fixed(size.total, 2))
+        .column("mult_adds", Number, |(.., model)| form.count(model.mult_adds));
     let groups = models.iter().map(|(title, model)| {
         let sizes = [("torchsummary", model.sizes.torchsummary), ("torchinfo", model.sizes.torchinfo)];
         ((*title).into(), sizes.map(|(convention, size)| (convention, size, *model)).to_vec())

@@ -1,13 +1,9 @@
 //! How a run's settings are put into words.
 
-use minijinja::context;
-
+use super::prelude::*;
 use crate::dataset::{ImageOrder, Subset};
-use crate::report::Language;
-use crate::report::error::Result;
 use crate::results::RunResult;
-use crate::study::RunSettings;
-use crate::study::{Optimizer, Schedule};
+use crate::study::{Optimizer, RunSettings, Schedule};
 
 /// The fewest and the most epochs that a seed was trained for.
 fn fewest_and_most(run: &RunResult) -> (usize, usize) {

@@ -1,13 +1,6 @@
 //! Tensor shapes before and after every layer.
 
-use minijinja::context;
-
-use crate::report::builder::{Builder, Columns};
-use crate::report::document::ColumnKind::{Shape, Text};
-use crate::report::document::{Block, ReportSection};
-use crate::report::error::Result;
-use crate::report::figures;
-use crate::report::inline::RichText;
+use super::prelude::*;
 use crate::results::LayerFacts;
 use crate::text::numbers::shape;
 
@@ -16,15 +9,15 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     for (name, model) in &b.results.models {
         let title = b.model_title(name);
         let columns = Columns::<&LayerFacts>::new()
-            .plain("layer", Text, |l| l.name.clone())
-            .column("kind", Text, |l| Ok(RichText::code(l.kind.as_str())))
-            .plain("before", Shape, |l| shape(&l.input_shape))
-            .plain("after", Shape, |l| shape(&l.output_shape));
+            .column("layer", Text, |l| l.name.clone())
+            .column("kind", Text, |l| RichText::code(&l.kind))
+            .column("before", Shape, |l| shape(&l.input_shape))
+            .column("after", Shape, |l| shape(&l.output_shape));
         let caption = b.text("shapes.table", context! { title, batch => model.batch })?;
         let network = figures::network(format!("network-{name}"), title, model, b.lang)?;
         blocks.push(Block::heading(format!("shapes-{name}"), b.text("shapes.of", context! { title })?));
         blocks.push(Block::Figure(b.figure(network)?));
         blocks.push(Block::Table(b.table(caption, &columns, &model.layers)?));
     }
-    Ok(b.section("shapes", blocks))
+    Ok(b.section("shapes", b.phrase("shapes.heading")?, blocks))
 }

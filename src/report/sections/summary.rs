@@ -1,19 +1,13 @@
 //! The first section: what was found, and all runs in one table.
 
-use minijinja::context;
-
-use super::claims::Claims;
+use super::claims::count;
 use super::conclusions::badge;
+use super::prelude::*;
 use super::settings;
-use crate::claims::Concluded;
-use crate::report::builder::{Builder, Columns};
-use crate::report::document::ColumnKind::{LongNumber, Number, Text};
-use crate::report::document::{Block, FindingItem, Findings, ReportSection, TableBlock};
-use crate::report::error::Result;
-use crate::report::inline::{InlineStyle, RichText};
+use crate::claims::{Concluded, Judged, Verdict};
 use crate::results::{ModelFacts, RunResult};
 
-pub(super) fn section(b: &Builder, claims: &Claims, conclusions: &[Concluded]) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, claims: &[Judged], conclusions: &[Concluded]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
         let item = |c: &Concluded| {
@@ -24,18 +18,20 @@ pub(super) fn section(b: &Builder, claims: &Claims, conclusions: &[Concluded]) -
             })
         };
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
-        blocks.push(Block::Findings(Findings { style: "", items }));
+        blocks.push(Block::Findings { style: "", items });
     }
     if !b.results.runs.is_empty() {
         blocks.push(Block::Table(runs(b)?));
     }
     if !b.study.claims.is_empty() {
         let section = b.section_link("claims", "claims")?;
-        let values = context! { section, ..claims.counts() };
+        let count = |verdict| count(claims, verdict);
+        let (matches, differs) = (count(Verdict::Matches), count(Verdict::Differs));
+        let not_measured = count(Verdict::NotMeasured);
+        let values = context! { section, all => claims.len(), matches, differs, not_measured };
         blocks.push(Block::paragraph(b.text("summary.claims", values)?));
     }
-    let heading = b.phrase("summary.heading")?;
-    Ok(ReportSection { id: "summary".into(), number: None, heading, blocks })
+    Ok(b.section("summary", b.phrase("summary.heading")?, blocks))
 }
 
 fn runs(b: &Builder) -> Result<TableBlock> {
@@ -44,17 +40,17 @@ fn runs(b: &Builder) -> Result<TableBlock> {
         b.results.models.get(&run.plan.model).map_or_else(|| "–".into(), print)
     };
     let columns = Columns::<(&String, &RunResult)>::new()
-        .plain("run", Text, |(name, _)| b.run_title(name).into())
-        .column("model", Text, |(_, run)| Ok(b.model_link(&run.plan.model)))
-        .plain("parameters", Number, |(_, run)| of_model(run, &|m| form.count(m.parameters)))
-        .plain("total_size", Number, |(_, run)| of_model(run, &|m| form.fixed(m.sizes.torchsummary.total, 2)))
-        .plain("mult_adds", Number, |(_, run)| of_model(run, &|m| form.count(m.mult_adds)))
+        .column("run", Text, |(name, _)| b.run_title(name).to_owned())
+        .column("model", Text, |(_, run)| model_link(&run.plan.model))
+        .column("parameters", Number, |(_, run)| of_model(run, &|m| form.count(m.parameters)))
+        .column("total_size", Number, |(_, run)| of_model(run, &|m| form.fixed(m.sizes.torchsummary.total, 2)))
+        .column("mult_adds", Number, |(_, run)| of_model(run, &|m| form.count(m.mult_adds)))
         .column("training_images", LongNumber, |(_, run)| {
-            Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&run.plan, b.lang)?))
+            settings::images(&run.plan, b.lang).map(|images| RichText::styled(InlineStyle::Unbroken, images))
         })
-        .column("epochs", Number, |(_, run)| Ok(settings::epochs_done(run, b.lang)?.into()))
-        .plain("test_loss", Number, |(_, run)| form.fixed(run.test_loss(), 4))
-        .plain("test_accuracy", Number, |(_, run)| form.percent(run.accuracy(), 2));
+        .column("epochs", Number, |(_, run)| settings::epochs_done(run, b.lang))
+        .column("test_loss", Number, |(_, run)| form.fixed(run.test_loss(), 4))
+        .column("test_accuracy", Number, |(_, run)| form.percent(run.accuracy(), 2));
     let caption = b.text("summary.runs", context! { several => b.several_seeds() })?;
     Ok(b.table(caption, &columns, &b.results.runs)?.styled("runs"))
 }

@@ -1,16 +1,10 @@
 //! The sections on training: settings, results and figures of the runs that each shows.
 
-use minijinja::{Value, context};
-
 use super::comparisons::{self, ComparedRuns, interval};
+use super::prelude::*;
 use super::{digits, first_seed_title, settings};
 use crate::claims;
-use crate::report::builder::{Builder, Columns, evaluates_training, training_id};
-use crate::report::document::ColumnKind::{Key, Number, Text};
-use crate::report::document::{Block, FigureBlock, ReportSection, TableBlock, TableColumn, TableRow};
-use crate::report::error::Result;
-use crate::report::figures::{self, LadderPoint};
-use crate::report::inline::{InlineStyle, RichText};
+use crate::report::figures::LadderPoint;
 use crate::results::statistics::wilson;
 use crate::results::{EpochResult, Evaluated, RunResult, SeedResult};
 use crate::study::{Section, Show, Table};
@@ -48,7 +42,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     } else {
         None
     };
-    let mut blocks: Vec<Block> = Block::paragraphs(&section.text).collect();
+    let mut blocks: Vec<Block> = paragraphs(&section.text).map(Block::paragraph).collect();
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
         let explained = b.text("training.measures", context! { section => b.section_link("inputs", "measures")? })?;
@@ -69,7 +63,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
-    Ok(b.section(training_id(number), blocks))
+    Ok(b.section(training_id(number), section.title.as_str(), blocks))
 }
 
 fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
@@ -130,14 +124,12 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
 
 /// What the section's figures are for; empty without figures.
 fn figures_sentence(b: &Builder, figures: &[&FigureBlock]) -> Result<RichText> {
-    let ends = |first: &FigureBlock, last: &FigureBlock| -> Value {
-        context! { first => first.number_link().value(), last => last.number_link().value() }
-    };
+    let number = |f: &FigureBlock| RichText::linked(InlineStyle::Plain, f.number.to_string(), f.id()).value();
     match figures {
         [] => Ok(RichText::default()),
         [figure] => b.text("training.one_figure", context! { figure => b.figure_link(figure)? }),
-        [first, last] => b.text("training.two_figures", ends(first, last)),
-        [first, .., last] => b.text("training.figures", ends(first, last)),
+        [first, last] => b.text("training.two_figures", context! { first => number(first), last => number(last) }),
+        [first, .., last] => b.text("training.figures", context! { first => number(first), last => number(last) }),
     }
 }
 
@@ -174,12 +166,12 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
 
 /// A row for each setting, a column for each run.
 fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    type Setting<'a> = &'a dyn Fn(&RunResult) -> Result<RichText>;
+    type Setting<'a> = (&'static str, &'a dyn Fn(&RunResult) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let seeds = |r: &RunResult| r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ");
-    let rows: [(&str, Setting); 9] = [
-        ("model", &|r| Ok(b.model_link(&r.plan.model))),
+    let rows: [Setting; 9] = [
+        ("model", &|r| Ok(model_link(&r.plan.model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))),
         ("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())),
         ("batch", &|r| Ok(r.plan.batch_size.to_string().into())),
@@ -189,30 +181,27 @@ fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
         (if b.several_seeds() { "seeds" } else { "seed" }, &|r| Ok(seeds(r).into())),
     ];
-    let titles = runs.iter().map(|run| TableColumn::new(run.title, Text));
-    let columns = std::iter::once(TableColumn::new(b.heading("setting")?, Text)).chain(titles).collect();
-    let row = |(key, setting): (&str, Setting)| {
-        let cells = std::iter::once(b.heading(key)).chain(runs.iter().map(|run| setting(run.result)));
-        Ok(cells.collect::<Result<Vec<_>>>()?.into())
-    };
-    let rows: Vec<TableRow> = rows.into_iter().map(row).collect::<Result<_>>()?;
-    Ok(b.numbered_table(b.phrase("training.settings")?, columns, vec![rows.into()])?.styled("settings"))
+    let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
+    for run in runs {
+        columns = columns.column(RichText::from(run.title), Text, |(_, setting)| setting(run.result));
+    }
+    Ok(b.table(b.phrase("training.settings")?, &columns, rows)?.styled("settings"))
 }
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
     let columns = Columns::<&ShownRun>::new()
-        .plain("run", Text, |run| run.title.to_owned())
-        .plain("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
-        .plain("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
-        .plain("batch_mean_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
+        .column("run", Text, |run| run.title.to_owned())
+        .column("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
+        .column("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
+        .column("batch_mean_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
         .when(claims::mentions_batch_mean_loss(b.study))
-        .plain("validation_accuracy", Number, |run| {
+        .column("validation_accuracy", Number, |run| {
             run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
         })
         .when(validated)
-        .plain("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
+        .column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
         .column("correct", Number, |run| {
             let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
             let all = form.count(last_epoch(run.first_seed()).test.images as u64);
@@ -226,21 +215,21 @@ fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let several = has_interval(runs);
     let over_images = if several { "over_test_images_first_seed" } else { "over_test_images" };
     let columns = Columns::<&ShownRun>::new()
-        .plain("run", Text, |run| run.title.to_owned())
-        .plain("test_accuracy", Number, |run| b.lang.numbers.percent(run.result.accuracy(), 2))
+        .column("run", Text, |run| run.title.to_owned())
+        .column("test_accuracy", Number, |run| b.lang.numbers.percent(run.result.accuracy(), 2))
         .column(over_images, Number, |run| {
             let seed = run.first_seed();
-            Ok(interval(wilson(seed.correct(), seed.images()), b.lang)?.into())
+            interval(wilson(seed.correct(), seed.images()), b.lang)
         })
-        .plain("seeds", Number, |run| run.result.seeds.len().to_string())
+        .column("seeds", Number, |run| run.result.seeds.len().to_string())
         .when(several)
-        .plain("standard_deviation", Number, |run| {
+        .column("standard_deviation", Number, |run| {
             run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| b.lang.numbers.points(sd, 2))
         })
         .when(several)
         .column("over_seeds", Number, |run| match run.result.accuracies().interval {
-            Some(over_seeds) => Ok(interval(over_seeds, b.lang)?.into()),
-            None => b.phrase("training.no_interval"),
+            Some(over_seeds) => interval(over_seeds, b.lang),
+            None => b.lang.word("training.no_interval"),
         });
     Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))
 }
@@ -253,23 +242,24 @@ fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let accuracy = |e: Evaluated| form.percent(e.accuracy(), 2);
     let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
     let columns = Columns::<&EpochResult>::new()
-        .plain("epoch", Key, |e| e.epoch.to_string())
-        .plain("training_loss", Number, |e| form.fixed(e.train_loss, 4))
-        .plain("training_loss_evaluated", Number, |e| or_dash(e.train_eval.map(loss)))
+        .column("epoch", Key, |e| e.epoch.to_string())
+        .column("training_loss", Number, |e| form.fixed(e.train_loss, 4))
+        .column("training_loss_evaluated", Number, |e| or_dash(e.train_eval.map(loss)))
         .when(evaluated)
-        .plain("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))
+        .column("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))
         .when(evaluated)
-        .plain("test_loss", Number, |e| loss(e.test))
-        .plain("test_accuracy", Number, |e| accuracy(e.test));
+        .column("test_loss", Number, |e| loss(e.test))
+        .column("test_accuracy", Number, |e| accuracy(e.test));
     let table = match runs {
-        [run] if run.result.seeds.len() > 1 => {
-            let caption = b.text("training.epochs_of", context! { title => run.first_seed_title.as_str() })?;
+        [run] => {
+            let caption = match run.result.seeds.len() {
+                1 => b.phrase("training.epochs")?,
+                _ => b.text("training.epochs_of", context! { title => run.first_seed_title.as_str() })?,
+            };
             b.table(caption, &columns, &run.first_seed().epochs)?
         }
-        [run] => b.table(b.phrase("training.epochs")?, &columns, &run.first_seed().epochs)?,
         runs => {
-            let groups =
-                runs.iter().map(|run| (run.first_seed_title.as_str().into(), run.first_seed().epochs.iter().collect()));
+            let groups = runs.iter().map(|run| (run.first_seed_title.as_str().into(), &run.first_seed().epochs));
             b.grouped_table(b.phrase("training.epochs")?, b.heading("run")?, &columns, groups)?
         }
     };

@@ -1,11 +1,6 @@
 //! How a reader verifies the report.
 
-use minijinja::context;
-
-use crate::report::builder::Builder;
-use crate::report::document::{Block, Definition, Definitions, ReportSection};
-use crate::report::error::Result;
-use crate::report::inline::RichText;
+use super::prelude::*;
 use crate::rung::Rung;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
@@ -17,12 +12,12 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let blocks = vec![
         Block::paragraph(b.phrase("verify.folder")?),
         Block::Command { text: "sha256sum -c SHA256SUMS" },
-        Block::paragraph(b.phrase("verify.sums")?),
+        Block::paragraph(b.phrase("verify.report_id")?),
         Block::Command { text: "sha256sum SHA256SUMS" },
-        Block::paragraph(b.phrase("verify.id")?),
+        Block::paragraph(b.phrase("verify.program")?),
         Block::Command { text: "mnist-report verify FOLDER" },
         Block::paragraph(b.phrase("verify.rungs")?),
         Block::Definitions(Definitions { style: "rungs", items: rungs }),
     ];
-    Ok(b.section("verify", blocks))
+    Ok(b.section("verify", b.phrase("verify.heading")?, blocks))
 }
