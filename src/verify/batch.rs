@@ -27,6 +27,7 @@ pub(crate) enum Record {
 
 /// The other paths that have something in common with a bundle, each under what says most.
 #[derive(Clone, Debug, Default, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of `verify --json`")]
 pub(crate) struct Copies {
     same_report_id_as: Vec<String>,
     /// Under another Report ID: a run that was copied, or repeated in the same environment class.
