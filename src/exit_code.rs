@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-/// The exit status of a command, in the order in which one of several bundles outranks another.
+/// The exit status of a command, in order of severity: of several bundles, the most severe is reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ExitCode {
     /// 0: done, or everything asked for was verified.

@@ -1,6 +1,4 @@
-//! Compares a claim's printed value with the measured one.
-//!
-//! Printed values are text, and a measured value agrees if it rounds to what was printed.
+//! Compares a claim's printed value, which is text, with the measured one.
 
 use minijinja::Value;
 use serde_json::Value as Json;
@@ -17,10 +15,7 @@ pub enum Verdict {
     Matches,
 }
 
-/// Checks that a claim's printed value can be compared in the way it asks for.
-///
-/// # Errors
-/// What the claim has to change.
+/// Checks that a claim's printed value can be compared as it asks. The error says what to change.
 pub(super) fn check(claim: &Claim) -> Result<(), String> {
     if let Compare::Absolute(t) | Compare::Relative(t) = &claim.compare
         && !(t.is_finite() && *t >= 0.0)

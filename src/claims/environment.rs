@@ -1,11 +1,11 @@
-//! minijinja as studies use it: its filters, and how it treats values that were not measured.
+//! minijinja with the filters of studies, and its treatment of values that were not measured.
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use crate::text::{Lang, numbers};
 
-/// Steps that an expression or sentence may take; the longest real sentence needs some hundreds. A study must not keep a
-/// grader's machine busy.
+/// Steps that an expression or sentence may take, so that no study keeps a grader's machine busy. The longest real sentence
+/// needs some hundreds.
 const FUEL: u64 = 100_000;
 
 /// What is printed in place of a number that was not measured.
@@ -58,7 +58,7 @@ fn row_sums(m: &[Vec<f64>]) -> Vec<f64> {
     m.iter().map(|row| row.iter().sum()).collect()
 }
 
-/// The share of each row that stands on the diagonal.
+/// The diagonal divided by the sum of each row.
 fn recall(m: &[Vec<f64>]) -> Result<Vec<f64>, Error> {
     Ok(diagonal(m)?.into_iter().zip(row_sums(m)).map(|(value, sum)| value / sum).collect())
 }

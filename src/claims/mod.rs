@@ -1,6 +1,6 @@
-//! A study's claims compared with the results, and its conclusions decided.
+//! Compares a study's claims with the results and decides its conclusions.
 //!
-//! Expressions and sentences are minijinja's; what they can use is in `values`.
+//! Expressions and sentences are minijinja templates over the values of `values`.
 
 mod compare;
 mod environment;
@@ -33,7 +33,7 @@ pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
 pub struct Judged<'a> {
     pub claim: &'a Claim,
     pub verdict: Verdict,
-    /// The measured value as the report prints it beside the claim's; empty if nothing was measured.
+    /// The measured value as the report prints it; empty if nothing was measured.
     pub measured: String,
 }
 
@@ -65,7 +65,7 @@ pub struct Concluded {
 pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
     let lang = source.study.lang;
     let env = environment::of_expressions(lang);
-    // minijinja looks names of filters up when it evaluates them: here, without values.
+    // minijinja looks up filters only when it evaluates, so evaluate without values.
     let lenient = environment::of_sentences(lang);
     let unknown = |e: &minijinja::Error| {
         use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
@@ -113,7 +113,7 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
         .conclusions
         .iter()
         .map(|c| {
-            // Both conditions at once decide nothing, and neither does one that cannot be evaluated.
+            // Undecided if both or neither hold, or if one cannot be evaluated.
             let (finding, sentence) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
                 (Some(true), Some(false)) => (Finding::Supported, &c.supported),
                 (Some(false), Some(true)) => (Finding::Refuted, &c.refuted),

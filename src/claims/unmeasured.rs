@@ -1,13 +1,13 @@
-//! Notes on expressions that need something that was not measured: a removed run, or a typo.
+//! Notes on expressions that use values that were not measured, because of a removed run or a typo.
 
 use super::{environment, evaluate, values};
 use crate::results::Results;
 use crate::study::Source;
 
-/// Notes shown; more of them say little that is new.
+/// The most notes shown.
 const SHOWN: usize = 5;
 
-/// What to tell the author of a study, each note with its place.
+/// The notes for the author of a study, each with its file and line.
 pub fn unmeasured_notes(source: &Source, results: &Results) -> Vec<String> {
     let study = &source.study;
     let (env, values) = (environment::of_expressions(study.lang), values::of(study, results));

@@ -1,5 +1,5 @@
 //! The text of several verifications: a line for each bundle as soon as it is checked, then a table and what bundles have
-//! in common. Titles were written by others and are shown without control characters.
+//! in common.
 
 use std::fmt::Write;
 

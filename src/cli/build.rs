@@ -1,4 +1,4 @@
-//! `mnist-report build`: a study's whole way to a bundle.
+//! `mnist-report build`: builds a study's bundle.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `mnist-report summary`: what follows from the layers alone.
+//! `mnist-report summary`: prints the sizes of a study's models.
 
 use std::fmt::Write;
 use std::path::PathBuf;

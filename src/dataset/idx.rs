@@ -8,9 +8,6 @@ const UNSIGNED_BYTE: u8 = 0x08;
 
 /// Splits an IDX file into its sizes and values. Fails unless the product of the sizes is the number of values, so no
 /// memory is allocated for what a header only claims.
-///
-/// # Errors
-/// Not an IDX file of unsigned bytes, or shorter or longer than its header says.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), DatasetError> {
     let [0, 0, UNSIGNED_BYTE, dimensions, rest @ ..] = bytes else { return Err(DatasetError::NotIdx) };
     let dimensions = usize::from(*dimensions);

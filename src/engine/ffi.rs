@@ -37,9 +37,6 @@ pub(super) fn keep_freed_memory() {
 }
 
 /// Loads the CUDA part of libtorch.
-///
-/// # Errors
-/// The library cannot be loaded.
 pub(super) fn load_cuda() -> Result<(), Error> {
     // SAFETY: no arguments.
     unsafe { outcome(mr_load_cuda()) }
@@ -47,9 +44,6 @@ pub(super) fn load_cuda() -> Result<(), Error> {
 
 /// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's default
 /// stream cannot be recorded.
-///
-/// # Errors
-/// CUDA cannot create or select the stream.
 pub(super) fn use_own_stream(device: usize) -> Result<(), Error> {
     // SAFETY: a plain value; the shim catches C++ exceptions.
     unsafe { outcome(mr_use_own_stream(device as c_int)) }
@@ -63,9 +57,6 @@ pub(super) struct Recording(NonNull<c_void>);
 
 impl Graph {
     /// From now on, records what this thread and its backward passes launch, without executing it.
-    ///
-    /// # Errors
-    /// libtorch has no CUDA graphs, or cannot begin to record.
     pub(super) fn begin(device: usize) -> Result<Recording, Error> {
         let mut graph = std::ptr::null_mut();
         // SAFETY: `graph` can be written to; the shim catches C++ exceptions.
@@ -74,9 +65,6 @@ impl Graph {
     }
 
     /// Launches the recorded work. It reads and writes the same addresses as when it was recorded.
-    ///
-    /// # Errors
-    /// CUDA cannot launch the graph.
     pub(super) fn replay(&mut self) -> Result<(), Error> {
         // SAFETY: the pointer is a graph until it is dropped.
         unsafe { outcome(mr_graph_replay(self.0.as_ptr())) }
@@ -84,11 +72,7 @@ impl Graph {
 }
 
 impl Recording {
-    /// Ends the recording.
-    ///
-    /// # Errors
-    /// The recorded work did something that cannot be recorded. The graph is then never freed, because libtorch 2.11 keeps
-    /// asking it which memory it owns.
+    /// Ends the recording. If this fails, the graph is never freed, because libtorch 2.11 keeps asking it which memory it owns.
     pub(super) fn end(self) -> Result<Graph, Error> {
         // SAFETY: the pointer comes from `begin` and the graph is not freed yet.
         unsafe { outcome(mr_graph_end(self.0.as_ptr())) }.map(|()| Graph(self.0))

@@ -142,9 +142,6 @@ impl Network {
     }
 
     /// Sets an optimizer's tensors from tensors named as in `named_like_parameters`. Returns their number.
-    ///
-    /// # Errors
-    /// A tensor is missing or has another shape.
     pub(super) fn load_like_parameters(
         &self,
         prefix: &str,

@@ -314,9 +314,6 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains all batches of the next epoch. Returns the mean loss over its images.
-    ///
-    /// # Errors
-    /// `Error::Diverged` if a loss is not finite, or the observer's error.
     fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
         let steps = self.plan.steps_per_epoch();
         // Losses are read once per epoch, so that a GPU never waits for the host during it. They share one tensor, because a

@@ -1,4 +1,4 @@
-//! What every kind of layer has to define, and a layer with its place in a network resolved.
+//! The interface of all kinds of layers, and a layer with its place in a network resolved.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -12,14 +12,14 @@ const MAX_VALUES: u64 = 1 << 30;
 /// Values in one image's activation: 64 MiB in float32.
 const MAX_ACTIVATION: f64 = 16_777_216.0;
 
-/// One kind of layer, as the study configures it. Each kind implements this in a file of its own.
+/// A layer as the study configures it. Each kind implements this in its own file.
 ///
 /// Shapes are those of one image, without the batch: `[channels, height, width]` or `[features]`.
 pub trait LayerConfig {
     /// The name that the study gives the layer, if any.
     fn name(&self) -> Option<&str>;
 
-    /// What an unnamed layer is called, before its number: `conv` in `conv1`.
+    /// The start of an unnamed layer's name: `conv` in `conv1`.
     fn prefix(&self) -> &'static str;
 
     /// Checks the settings on their own.
@@ -89,7 +89,7 @@ pub trait LayerConfig {
     }
 }
 
-/// The name that a study gives a layer, and the prefix of the name that it gets otherwise.
+/// Implements `LayerConfig::name` and `LayerConfig::prefix`.
 macro_rules! named {
     ($prefix:literal) => {
         fn name(&self) -> Option<&str> {

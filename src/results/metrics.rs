@@ -1,4 +1,4 @@
-//! From logits and labels to losses, predictions and confusion matrices.
+//! Losses, predictions and confusion matrices from logits and labels.
 //!
 //! Computed in f64 with the `libm` crate, so that every machine gets the same bits from the same logits.
 

@@ -1,4 +1,4 @@
-//! The line on which each key of a study stands, for error messages.
+//! The line of each key of a study, for error messages.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ struct FileLines {
 #[derive(Default)]
 pub(super) struct Lines(Vec<FileLines>);
 
-/// Where a key, or the nearest key above it, stands.
+/// The place of a key, or of the nearest key above it that has a line.
 struct Found<'a> {
     file: &'a Path,
     line: usize,
@@ -43,7 +43,7 @@ impl Lines {
         self.0.len()
     }
 
-    /// Whether a key has a line of its own.
+    /// Whether a key itself has a line.
     pub(super) fn contains(&self, key: &str) -> bool {
         self.find(key).is_some_and(|found| found.exact)
     }

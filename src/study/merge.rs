@@ -1,18 +1,17 @@
-//! How a study joins the study that it extends, and runs join `defaults`.
+//! Merges a study into the study that it extends, and `defaults` into each run.
 
 use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
 use super::lines::Lines;
 
-/// Keys whose value is a choice: a new one replaces the old one whole instead of joining its keys.
+/// Keys whose maps are replaced as a whole, not merged: each is a choice, such as of an optimizer.
 const CHOICES: [&str; 3] = ["optimizer", "schedule", "images"];
 
-/// Keys whose value is a list of maps with an `id`: a new item joins the old one of its id, or comes after them.
+/// Keys whose lists hold maps with an `id`: a new item is merged into the old one with its id, or appended.
 const BY_ID: [&str; 2] = ["claims", "conclusions"];
 
-/// Merges `over` into `base`: maps join key by key, lists of `BY_ID` item by item, everything else is replaced, `null`
-/// removes.
+/// Merges `over` into `base`: maps key by key, lists of `BY_ID` item by item. Everything else is replaced; `null` removes.
 pub(super) fn merge(base: &mut Mapping, over: Mapping) {
     for (key, value) in over {
         let one_of = |keys: &[&str]| key.as_str().is_some_and(|k| keys.contains(&k));
@@ -41,7 +40,7 @@ fn merge_by_id(base: &mut Vec<Value>, over: Vec<Value>) {
     }
 }
 
-/// Writes `defaults` into each run, where a run's own keys win, and removes `defaults`.
+/// Merges each run into a copy of `defaults`, and removes `defaults`.
 pub(super) fn fill_defaults(lines: &Lines, map: &mut Mapping) -> Result<(), StudyError> {
     let defaults = match map.shift_remove("defaults") {
         None | Some(Value::Null) => Mapping::new(),

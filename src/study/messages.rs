@@ -1,4 +1,4 @@
-//! serde's error messages, translated for somebody who writes YAML, not Rust.
+//! Translates serde's error messages for people who write YAML, not Rust.
 
 /// Translates one of serde's messages.
 pub(super) fn plain(message: &str) -> String {

@@ -9,8 +9,8 @@ use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
 use crate::model::{Layer, Model};
 
-/// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with the
-/// networks of reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
+/// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with
+/// reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
 const OUTPUT_VALUE_COST: f64 = 200.0;
 
 /// Models and runs of a study, resolved.

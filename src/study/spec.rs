@@ -1,6 +1,4 @@
-//! The study as a student writes it: the types that YAML is read into, with their defaults.
-//!
-//! Names and defaults are PyTorch's. Whether the parts fit together is checked later, in `checks`.
+//! The types that a study's YAML is read into, with their defaults. Names and defaults are PyTorch's.
 
 #![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 
@@ -46,7 +44,7 @@ pub struct Study {
     pub comparisons: IndexMap<String, Comparison>,
     #[serde(default)]
     pub sections: Vec<Section>,
-    /// Values that claims and conclusions refer to, quoted or chosen; any shape.
+    /// Values of any shape that claims and conclusions can use.
     #[serde(default)]
     pub values: serde_json::Value,
     #[serde(default)]
@@ -262,7 +260,7 @@ pub enum Show {
     Disagreements,
 }
 
-/// A printed value that somebody claims, and the measured value to compare it with.
+/// A published value, and the measured value to compare it with.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {

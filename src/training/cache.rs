@@ -1,8 +1,8 @@
-//! The run cache: outcomes of finished runs, so that an interrupted build continues where it was and a changed sentence needs
-//! no training.
+//! The run cache: outcomes of finished runs, so that an interrupted build can continue and a changed sentence needs no
+//! training.
 //!
 //! An outcome's key covers everything that it depends on: the run's inputs (`inputs_digest`) and the sources that compute it
-//! (`sources`). It does not depend on the study's name, the report's language or the bundle's folder.
+//! (`sources`), but not the study's name, the report's language or the bundle's folder.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
 /// The environment variable that names the cache's folder.
 const VARIABLE: &str = "MNIST_REPORT_CACHE";
 
-/// The endings of an outcome's files; its checksum comes last, so that an outcome without it is incomplete.
+/// The endings of an outcome's files. The checksum is written last: an outcome without it is incomplete.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
 const CHECKSUM: &str = "sha256";
 
@@ -39,8 +39,8 @@ impl RunCache {
         Self { folder, used: HashSet::new() }
     }
 
-    /// The user's cache: $MNIST_REPORT_CACHE, else `mnist-report/runs` in the system's folder for caches
-    /// ($XDG_CACHE_HOME, else ~/.cache), else a hidden folder beside the bundle.
+    /// The user's cache: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache, otherwise a hidden
+    /// folder beside the bundle.
     pub fn of_user(bundle: &Path) -> Self {
         let variable =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
@@ -57,7 +57,7 @@ impl RunCache {
         }))
     }
 
-    /// The outcome of a run with these inputs, if it is there and complete.
+    /// The outcome of a run with these inputs, if the cache has all of it.
     pub fn find(&mut self, inputs: &str) -> Option<SeedOutcome> {
         let key = self.key(inputs);
         let read = |ending: &str| fs::read(self.path(&key, ending)).ok();
@@ -65,7 +65,7 @@ impl RunCache {
         if read(CHECKSUM)? != checksum(&parts).into_bytes() {
             return None;
         }
-        // The time of use; where it cannot be set, the outcome merely counts as older.
+        // Record the time of use. If that fails, the outcome only counts as older.
         let _ = fs::File::open(self.path(&key, CHECKSUM)).and_then(|file| file.set_modified(SystemTime::now()));
         let [json, predictions, weights, evidence] = <[_; PARTS.len()]>::try_from(parts).ok()?;
         let result: SeedResult = serde_json::from_slice(&json).ok()?;
@@ -73,7 +73,7 @@ impl RunCache {
         Some(SeedOutcome { result, predictions, weights, evidence })
     }
 
-    /// Stores an outcome. A build does not fail because this does.
+    /// Stores an outcome. Ignores errors, because a build does not need the cache.
     pub fn store(&mut self, inputs: &str, outcome: &SeedOutcome) {
         let key = self.key(inputs);
         let parts = vec![
@@ -125,7 +125,7 @@ impl RunCache {
         Outcome { bytes: files.iter().map(fs::Metadata::len).sum(), used, key }
     }
 
-    /// The key of an outcome, which counts as used from now on.
+    /// The key of an outcome. Marks it as used by this build.
     fn key(&mut self, inputs: &str) -> String {
         let key = sha256_hex(format!("{COMPUTING_SHA256}\n{inputs}").as_bytes());
         self.used.insert(key.clone());

@@ -25,8 +25,8 @@ pub enum TrainingError {
     Reread { path: PathBuf, source: std::io::Error },
     #[error("{}", path.display())]
     Tensors { path: PathBuf, source: TensorError },
-    #[error("{images} images through the live `{model}`: {reason}")]
+    #[error("sending {images} images through `{model}`: {reason}")]
     Trace { images: usize, model: String, reason: String },
-    #[error("the live `{model}` differs from its layers' arithmetic: {difference}; this is a fault of the program")]
+    #[error("`{model}` differs from its computed shapes: {difference}; please report this bug")]
     Shapes { model: String, difference: String },
 }

@@ -1,5 +1,5 @@
-//! Which source files decide the outcome of a training. build.rs takes their digest, which is part of the run cache's key:
-//! changing a template, a sentence or the command line does not retrain, changing the arithmetic does.
+//! The source files that decide the outcome of a training. build.rs computes their digest, which is part of the run cache's
+//! key, so changing a template or the command line does not retrain, but changing the arithmetic does.
 
 /// Files and folders, relative to the repository.
 pub(crate) const COMPUTING: &[&str] = &[

@@ -1,4 +1,4 @@
-//! Compares live networks with the arithmetic of their layers: shapes and numbers of values.
+//! Compares networks on the device with what `model` computes: shapes and numbers of values.
 
 use indexmap::IndexMap;
 
@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::results::ModelFacts;
 use crate::study::Plan;
 
-/// Sends a batch through a live network and compares its shapes with those of the layers' arithmetic.
+/// Sends a batch through a network and compares its shapes with the stated ones.
 ///
 /// # Errors
 /// The layer and both shapes where they differ, which is a fault of this program; or a batch that libtorch cannot compute
@@ -39,7 +39,7 @@ pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Resu
     Ok(())
 }
 
-/// Checks every model of a plan as a live network.
+/// Checks every model of a plan, as a network on the device.
 ///
 /// # Errors
 /// See [`check_trace`].

@@ -1,6 +1,4 @@
-//! Checks of a study that need more than one value: that names exist, numbers are in range and parts fit together.
-//!
-//! Each reports the first fault with file, line, key and the value.
+//! Checks of a study: that names exist, numbers are in range and parts fit together. Each reports the first fault.
 
 mod comparisons;
 mod runs;
@@ -16,10 +14,10 @@ pub(super) use comparisons::check as check_comparisons;
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
 
-/// libtorch gains nothing from more threads, and fails to start thousands.
+/// More threads make libtorch no faster, and it cannot start thousands.
 const MAX_THREADS: usize = 256;
 
-/// A place in a study: its key, at which errors are reported.
+/// A key of a study, for errors.
 pub(super) struct Place<'a> {
     source: &'a Source,
     key: String,
@@ -30,17 +28,17 @@ impl<'a> Place<'a> {
         Self { source, key: key.into() }
     }
 
-    /// A place inside this one.
+    /// A key inside this one.
     pub(super) fn at(&self, part: &str) -> Self {
         Self::new(self.source, format!("{}.{part}", self.key))
     }
 
-    /// The error that this place's value is wrong.
+    /// The error that the key's value is wrong.
     pub(super) fn error(&self, message: impl Into<String>) -> StudyError {
         self.source.error(&self.key, message)
     }
 
-    /// Fails with the error that this place's value is wrong.
+    /// Fails with the error that the key's value is wrong.
     pub(super) fn refuse<T>(&self, message: impl Into<String>) -> Result<T, StudyError> {
         Err(self.error(message))
     }
@@ -118,13 +116,13 @@ fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
     if runs.contains_key(run) { Ok(()) } else { place.refuse(unknown("run", run, runs.keys())) }
 }
 
-/// The message for a name that does not exist: what there is.
+/// The message for an unknown name, with the known ones.
 pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let known: Vec<&str> = known.map(String::as_str).collect();
     format!("unknown {what} `{name}`; this study has {}", known.join(", "))
 }
 
-/// The training images that a validation set of a size leaves.
+/// The number of training images beside a validation set.
 fn images_left(hold_out: usize) -> usize {
     TRAIN_IMAGES.saturating_sub(hold_out)
 }

@@ -33,9 +33,6 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
 }
 
 /// The number of images that a run trains on.
-///
-/// # Errors
-/// More images than there are.
 pub(in crate::study) fn image_count(run: &Place, train: &TrainImages) -> Result<usize, StudyError> {
     let place = run.at("train");
     let (hold_out, left) = (train.hold_out, images_left(train.hold_out));

@@ -37,7 +37,7 @@ fn check_repeated(section: &Place, part: &str, names: &[String]) -> Result<(), S
     }
 }
 
-/// Checks that the figures have what they show, and that it is shown.
+/// Checks that `show` fits `comparisons` and `points`.
 fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
     let position = |show: Show| section.show.iter().position(|s| *s == show);
     if section.comparisons.is_empty()

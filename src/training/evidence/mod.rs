@@ -19,7 +19,7 @@ use crate::rng::Stream;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, to_safetensors};
 
-/// Steps in a segment: few enough for rounding to stay far below a displacement that was not trained.
+/// Steps in a segment: so few that rounding errors stay far smaller than the displacement.
 pub const SEGMENT: usize = 10;
 
 /// Consecutive steps of a training.
@@ -81,7 +81,7 @@ fn last_span(plan: &RunPlan, epoch: usize) -> Span {
     Span::new(epoch * plan.steps_per_epoch() - steps, steps)
 }
 
-/// The segments of a chain whose evidence is stored: the first, and if the study keeps any, the drawn ones and the last.
+/// The segments of a chain whose evidence is stored: the first and, if the study keeps any, the drawn ones and the last.
 /// `run_inputs` is the digest of what the run depends on.
 pub fn stored<'a>(plan: &RunPlan, chain: &'a [Segment], run_inputs: &str) -> Vec<&'a Segment> {
     let [first, inner @ .., last] = chain else { return chain.iter().collect() };

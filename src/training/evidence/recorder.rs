@@ -51,7 +51,7 @@ impl<'a> EvidenceRecorder<'a> {
         Ok(Self { plan, lengths, open: Vec::new(), done: BTreeMap::new(), folder })
     }
 
-    /// Looks at the training before its first step and after each step.
+    /// Call this before the first step of the training and after each step.
     ///
     /// # Errors
     /// A temporary file that cannot be written.
