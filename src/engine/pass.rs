@@ -51,19 +51,16 @@ enum Work {
         pool: MaxPool,
         places: Vec<u8>,
     },
-    Relu {
-        y: Tensor,
-    },
+    /// The output.
+    Relu(Tensor),
     Linear {
         linear: Linear,
         x: Tensor,
     },
-    Flatten {
-        size: Vec<i64>,
-    },
-    Dropout {
-        mask: Tensor,
-    },
+    /// The input's size.
+    Flatten(Vec<i64>),
+    /// The mask.
+    Dropout(Tensor),
     /// Consecutive layers in autograd's graph, from a leaf to an output, and the range of their parameters.
     Libtorch {
         input: Tensor,
@@ -265,17 +262,17 @@ impl Network {
         match kernel {
             Kernel::Relu => {
                 let y = x.relu();
-                (y.shallow_clone(), training.map(|()| Work::Relu { y }))
+                (y.shallow_clone(), training.map(|()| Work::Relu(y)))
             }
             Kernel::Flatten => {
                 let y = x.contiguous().flatten(1, -1);
-                (y, training.map(|()| Work::Flatten { size: x.size() }))
+                (y, training.map(|()| Work::Flatten(x.size())))
             }
             Kernel::Dropout => match mode {
                 Mode::Train { mask } => match mask(&layer.name, x.numel()) {
                     Some(mask) => {
                         let mask = mask.reshape(x.size());
-                        (x.contiguous() * &mask, Some(Work::Dropout { mask }))
+                        (x.contiguous() * &mask, Some(Work::Dropout(mask)))
                     }
                     None => (x.shallow_clone(), None),
                 },
@@ -333,7 +330,7 @@ impl Network {
         let like = |i: usize| self.parameters.parts.get(parameter + i).map(|p| p.detach().zeros_like());
         let weight = || as_slice(&self.parameters.parts[parameter]);
         match work {
-            Work::Relu { y } => y.threshold_backward(gradient, 0.0),
+            Work::Relu(y) => y.threshold_backward(gradient, 0.0),
             Work::Pool { pool, places } => {
                 let mut dx = empty(batch, pool.input);
                 pool.backward(&places, as_slice(&channels_last(gradient)), as_mut_slice(&mut dx));
@@ -369,8 +366,8 @@ impl Network {
                 self.store(parameter, dweight, &dbias, found);
                 Tensor::new()
             }
-            Work::Flatten { size } => gradient.reshape(size),
-            Work::Dropout { mask } => gradient.contiguous() * mask,
+            Work::Flatten(size) => gradient.reshape(size),
+            Work::Dropout(mask) => gradient.contiguous() * mask,
             Work::Linear { linear, x } => {
                 let gradient = gradient.contiguous();
                 let Some(mut dweight) = like(0) else { return Tensor::new() };

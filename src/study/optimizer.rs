@@ -105,8 +105,14 @@ impl Optimizer {
                 }
                 place.not_negative("weight_decay", c.weight_decay)
             }
-            Self::Adam(c) => adaptive(&place, c.betas, c.eps, c.weight_decay),
-            Self::AdamW(c) => adaptive(&place, c.betas, c.eps, c.weight_decay),
+            Self::Adam(Adam { betas, eps, weight_decay, .. }) | Self::AdamW(AdamW { betas, eps, weight_decay, .. }) => {
+                place.positive("eps", *eps)?;
+                for (i, beta) in betas.iter().enumerate() {
+                    let holds = (0.0..1.0).contains(beta);
+                    place.require(&format!("betas[{i}]"), beta, holds, "at least 0 and below 1")?;
+                }
+                place.not_negative("weight_decay", *weight_decay)
+            }
             Self::Adadelta(c) => {
                 place.positive("eps", c.eps)?;
                 place.within("rho", c.rho, 0.0, 1.0)?;
@@ -114,15 +120,4 @@ impl Optimizer {
             }
         }
     }
-}
-
-/// The checks that Adam and AdamW share.
-fn adaptive(place: &Place, betas: [f64; 2], eps: f64, weight_decay: f64) -> Result<(), StudyError> {
-    place.positive("eps", eps)?;
-    for (i, beta) in betas.into_iter().enumerate() {
-        if !(0.0..1.0).contains(&beta) {
-            return place.at(&format!("betas[{i}]")).refuse(format!("{beta}: must be at least 0 and below 1"));
-        }
-    }
-    place.not_negative("weight_decay", weight_decay)
 }

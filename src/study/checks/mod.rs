@@ -65,7 +65,14 @@ impl<'a> Place<'a> {
         self.require(part, value, holds, &format!("from {low} to {high}"))
     }
 
-    fn require(&self, part: &str, value: impl Display, holds: bool, expected: &str) -> Result<(), StudyError> {
+    /// Checks any other range, which `expected` describes.
+    pub(super) fn require(
+        &self,
+        part: &str,
+        value: impl Display,
+        holds: bool,
+        expected: &str,
+    ) -> Result<(), StudyError> {
         if holds { Ok(()) } else { self.at(part).refuse(format!("{value}: must be {expected}")) }
     }
 }

@@ -56,5 +56,5 @@ fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
 
 fn check_point(place: &Place, point: &Point) -> Result<(), StudyError> {
     place.within("accuracy", point.accuracy, 0.0, 1.0)?;
-    if point.parameters == 0 { place.at("parameters").refuse("0: must be at least 1") } else { Ok(()) }
+    place.require("parameters", point.parameters, point.parameters > 0, "at least 1")
 }
