@@ -88,7 +88,7 @@ pub fn seed_files(results: &Results) -> impl Iterator<Item = (&str, &SeedResult,
     })
 }
 
-/// Whether other files are made from this one, and not this one from others.
+/// Whether a file is not made from other files of the bundle.
 pub fn is_primary(path: &str) -> bool {
     let folders = [PREDICTIONS, WEIGHTS, EVIDENCE];
     path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))

@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::layout::{MANIFEST, STUDY};
+use super::layout::STUDY;
 use super::tolerances::{TOLERANCES, Tolerances};
 use crate::claims;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
 use crate::engine::{Engine, Environment};
-use crate::report::{InputFile, Rendition, SOURCE, TEMPLATES, Templates};
+use crate::report::{InputFile, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
@@ -66,17 +66,9 @@ pub(crate) struct Digests {
 }
 
 impl Manifest {
-    pub(super) fn new(
-        study: &Study,
-        results: &Results,
-        inputs: Vec<InputFile>,
-        digests: Digests,
-        rendition: &Rendition,
-        mut files: Vec<String>,
-    ) -> Self {
-        let templates = inputs.iter().find(|i| i.name == TEMPLATES).map(|i| i.sha256.clone()).unwrap_or_default();
-        files.push(MANIFEST.to_owned());
-        files.sort();
+    /// A manifest that lists no files yet.
+    pub(super) fn new(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Self {
+        let inputs = inputs(study_yaml, rendition.templates);
         Self {
             schema: SCHEMA,
             title: study.title.clone(),
@@ -86,14 +78,23 @@ impl Manifest {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 source_sha256: SOURCE_SHA256.to_owned(),
-                templates_sha256: templates,
+                templates_sha256: rendition.templates.digest(),
             },
             environment: results.environment.clone(),
+            digests: Digests {
+                inputs: inputs_digest(&inputs),
+                exact: exact_digest(study, results),
+                measured: results.measured_digest(),
+            },
             inputs,
-            digests,
             tolerances: TOLERANCES,
-            files,
+            files: Vec::new(),
         }
+    }
+
+    pub(super) fn provenance(&self) -> Provenance<'_> {
+        let Digests { inputs, measured, .. } = &self.digests;
+        Provenance { inputs: &self.inputs, inputs_digest: inputs, measured_digest: measured }
     }
 
     /// The text of manifest.json.

@@ -1,7 +1,7 @@
 //! The bundle: a report with everything that it was made from, and the hashes of all files.
 //!
-//! [`Bundle`] is one as read from a folder or a zip. [`complete`] makes the files of a new one from results, and
-//! [`replace_folder`] writes them.
+//! [`Bundle`] holds what was read from a folder or a zip. `complete` makes the files of a new bundle from results, and
+//! `replace_folder` writes them.
 
 mod complete;
 mod error;

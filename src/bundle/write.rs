@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 use crate::digest::sha256_hex;
 
-/// Writes a bundle beside its folder and renames it; only then is what was there removed.
+/// Writes a bundle beside its folder and renames it; the old folder is removed only after that.
 pub(crate) fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
     check_place(dir, files)?;
     let dir = std::path::absolute(dir).map_err(Error::io("resolve", dir))?;
@@ -43,8 +43,8 @@ fn swap(new: &Path, dir: &Path, parent: &Path) -> Result<(), Error> {
     fs::remove_dir_all(&old).map_err(Error::write(&old))
 }
 
-/// Refuses a place that has anything but a bundle as it was written. Files that were changed to what will be written,
-/// `files`, are no loss.
+/// Refuses a place that has anything but a bundle as it was written. A changed file is accepted if `files`, which will be
+/// written, has the same content.
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     if !dir.exists() {
         return Ok(());

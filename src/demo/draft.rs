@@ -97,8 +97,7 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// No such file.
     pub fn remove(&mut self, file: &str) -> Result<(), Cause> {
-        self.bundle.bytes(file)?;
-        self.bundle.files.remove(file);
+        self.bundle.files.remove(file).ok_or_else(|| format!("{file} is missing"))?;
         Ok(())
     }
 

@@ -77,14 +77,14 @@ pub const FORGERIES: &[Forgery] = &[
     }),
     forgery("accuracy", "the accuracy is raised; report and sums redone", Metrics, Everything, |d| {
         d.change_seed(|seed| {
-            for class in 0..CLASSES {
-                let wrong = (0..CLASSES).find(|other| *other != class && seed.confusion[class][*other] > 0);
-                if let Some(other) = wrong {
-                    seed.confusion[class][other] -= 1;
-                    seed.confusion[class][class] += 1;
+            let mut confusion = seed.confusion;
+            for (class, row) in confusion.iter_mut().enumerate() {
+                if let Some(other) = (0..CLASSES).find(|other| *other != class && row[*other] > 0) {
+                    row[other] -= 1;
+                    row[class] += 1;
                 }
             }
-            count_last_epoch(seed);
+            set_confusion(seed, &confusion);
         })
     }),
     forgery(
@@ -98,10 +98,7 @@ pub const FORGERIES: &[Forgery] = &[
             let wrong = (0..labels.len()).find(|i| labels[*i] != predictions[*i]);
             let wrong = wrong.ok_or("the bundle has no wrong prediction")?;
             labels[wrong] = predictions[wrong];
-            d.change_seed(|seed| {
-                seed.confusion = confusion(&predictions, &labels);
-                count_last_epoch(seed);
-            })
+            d.change_seed(|seed| set_confusion(seed, &confusion(&predictions, &labels)))
         },
     ),
     forgery("predictions", "50 predictions are corrected; report and sums redone", Weights, Everything, |d| {
@@ -163,15 +160,13 @@ pub const FORGERIES: &[Forgery] = &[
 fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Cause> {
     let path = draft.seed_files()?.predictions();
     draft.write(&path, write_labels(predictions));
-    let labels = &draft.data().test.labels;
-    draft.change_seed(|seed| {
-        seed.confusion = confusion(predictions, labels);
-        count_last_epoch(seed);
-    })
+    let confusion = confusion(predictions, &draft.data().test.labels);
+    draft.change_seed(|seed| set_confusion(seed, &confusion))
 }
 
-/// The last epoch gets as many images right as the confusion matrix.
-fn count_last_epoch(seed: &mut SeedResult) {
+/// Sets the confusion matrix, and as many correct images in the last epoch.
+fn set_confusion(seed: &mut SeedResult, confusion: &[[usize; CLASSES]; CLASSES]) {
+    seed.confusion = *confusion;
     let correct = seed.correct();
     if let Some(last) = seed.epochs.last_mut() {
         last.test.correct = correct;

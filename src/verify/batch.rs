@@ -1,4 +1,4 @@
-//! Verifies several bundles, and finds those that have their results in common.
+//! Verifies several bundles, and finds those with the same results.
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,9 @@ pub(crate) enum Record {
     Unreadable { path: String, error: String, exit_code: ExitCode },
 }
 
-/// The other paths that have something in common with a bundle, each under what says most.
+/// The other paths that have something in common with a bundle, each in one list.
 #[derive(Clone, Debug, Default, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the keys of `verify --json`")]
+#[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Copies {
     same_report_id_as: Vec<String>,
     /// Under another Report ID: a run that was copied, or repeated in the same environment class.
@@ -92,7 +92,7 @@ pub(crate) fn verify_all(
     records
 }
 
-/// What bundles can have in common; what says most comes first.
+/// What bundles can have in common, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Common {
     ReportId,
@@ -111,7 +111,7 @@ impl Common {
         }
     }
 
-    /// What bundles with this in common would have in common if they were copies.
+    /// The next stronger one.
     fn beyond(self) -> Option<Self> {
         match self {
             Self::ReportId => None,
@@ -126,8 +126,7 @@ fn find_copies(records: &mut [Record]) {
     let known: Vec<Option<Verification>> = records.iter().map(|r| r.verification().cloned()).collect();
     for (i, record) in records.iter_mut().enumerate() {
         let Record::Checked { verification, copies, .. } = record else { continue };
-        let others = known[..i].iter().chain(&known[i + 1..]).flatten();
-        for other in others {
+        for other in known[..i].iter().chain(&known[i + 1..]).flatten() {
             let is_common = |what: &Common| what.of(verification).is_some() && what.of(verification) == what.of(other);
             match Common::ALL.into_iter().find(is_common) {
                 Some(Common::ReportId) => copies.same_report_id_as.push(other.path.clone()),
@@ -139,7 +138,7 @@ fn find_copies(records: &mut [Record]) {
     }
 }
 
-/// Every group of at least two bundles that have something in common, and differ in what says more.
+/// Every group of at least two bundles that have something in common, and differ in what is stronger.
 pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
     let mut groups = Vec::new();
     for common in Common::ALL {

@@ -14,7 +14,7 @@ use crate::training::{last_learning_rate, subset_sha256};
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { results, plan, .. } = &subject.contents;
     let mut differences = Vec::new();
-    // In another form, a value could be there twice, and a reader would see another one than this program.
+    // In another form a key could be there twice, and another reader could take another value than this program.
     if subject.bundle.files[RESULTS] != results.to_json().into_bytes() {
         differences.push(format!("{RESULTS} is not in the form that mnist-report writes"));
     }

@@ -51,7 +51,7 @@ fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<
     Ok(predictions)
 }
 
-/// What a network's result says that its predictions do not.
+/// Values of a network's result that do not follow from its predictions.
 fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl Iterator<Item = String> {
     let is_misclassified = |m: &Misclassified| {
         let actual = (labels.get(m.image), predictions.get(m.image));

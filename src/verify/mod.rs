@@ -47,7 +47,7 @@ pub fn verify_with(
     compute: Option<Compute>,
 ) -> Result<Verification, bundle::Error> {
     let bundle = Bundle::open(path)?;
-    // Not what the bundle offers: its author must not choose how much is checked.
+    // Not as far as the bundle's files allow: its author must not choose how much is checked.
     let upto = upto.unwrap_or(Rung::Replay);
     let files = files::check(&bundle).step(Rung::Files);
     let subject = (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle));

@@ -1,4 +1,4 @@
-//! Rung `replay`: segments of the training, started from stored states, end where they ended.
+//! Rung `replay`: segments of the training, started from stored states, end as they did when the bundle was built.
 //!
 //! In the same environment class the state's hash must agree, elsewhere the displacement within the tolerances.
 

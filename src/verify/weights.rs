@@ -80,7 +80,7 @@ fn wrong_predictions(
     wrong
 }
 
-/// Misclassified images that are not listed as they are.
+/// Whether the list of misclassified images, or their confidences, differ.
 fn wrong_confidences(
     machine: &Machine,
     seed: &SeedResult,
@@ -104,7 +104,7 @@ fn wrong_confidences(
     (!is_right).then(|| format!("its misclassified images, or their confidences, are not as in {RESULTS}"))
 }
 
-/// The last epoch's results on training images and on images held out that differ.
+/// Differences in the last epoch's results on the training images and on the validation set.
 fn wrong_other_images(machine: &Machine, trained: &Trained, network: &Network) -> Vec<String> {
     let seed = trained.result;
     let last = &seed.epochs[seed.epochs.len() - 1];

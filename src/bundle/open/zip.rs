@@ -70,7 +70,7 @@ fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, 
     if usize::from(entries) > MAX_FILES {
         return Err(format!("lists {entries} entries; a bundle has at most {MAX_FILES}"));
     }
-    // A list in another place than the record gives would be another zip to another program.
+    // If the list could be in two places, two programs could read two different zips.
     if u16_at(4) != 0 || u16_at(6) != 0 || list_start + list_size != end as u64 {
         return Err(NOT_A_ZIP.to_owned());
     }
@@ -130,7 +130,7 @@ fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>
     Ok((name, Some(bytes)))
 }
 
-/// Names that are one name to some systems.
+/// Names that some file systems take for the same name.
 fn same_but_for_case(files: &Files) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let twice = files.keys().filter(|path| !seen.insert(path.to_ascii_lowercase()));

@@ -45,14 +45,14 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("the most confident errors left out", Report, &[Metrics], |d| {
         seed(d, "stops", |seed| drop(seed["misread"].as_array_mut().unwrap().remove(0)));
     }),
-    row("the last result of the images held out", Report, &[Weights], |d| {
+    row("the last result on the validation set", Report, &[Weights], |d| {
         seed(d, "small-bn", |seed| seed["epochs"][5]["held_out"]["correct"] = json!(100));
     }),
-    row("images held out by a run that holds out none", Report, &[Exact], |d| {
+    row("a validation result of a run without a validation set", Report, &[Exact], |d| {
         let all = json!({"images": 1, "correct": 1, "loss": 0.0});
         seed(d, "small", |seed| seed["epochs"][1]["held_out"] = all);
     }),
-    row("a result of the images held out, on the way", Report, &[Rerun], |d| {
+    row("a validation result before the last epoch", Report, &[Rerun], |d| {
         seed(d, "small-bn", |seed| seed["epochs"][0]["held_out"]["correct"] = json!(99));
     }),
     row("a smaller last loss", Report, &[Weights], |d| {
@@ -61,7 +61,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
             *last_test(seed) = json!({"images": 10_000, "correct": last_test(seed)["correct"], "loss": 0.01});
         });
     }),
-    row("a smaller loss on the way", Report, &[Rerun], |d| {
+    row("a smaller loss before the last epoch", Report, &[Rerun], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
     row("another learning rate of an epoch", Report, &[Exact], |d| {
@@ -78,7 +78,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         seed(d, "stops", |seed| seed["epochs"][0]["train_loss"] = json!(0.001));
     }),
     row("a class that the study does not have", Report, &[Exact], |d| environment(d, "class", json!("native"))),
-    row("a class that there is not", Report, &[Exact], |d| environment(d, "class", json!("portablex"))),
+    row("an unknown class", Report, &[Exact], |d| environment(d, "class", json!("portablex"))),
     row("a GPU's class without a GPU", Report, &[Exact], |d| environment(d, "class", json!("cuda"))),
     row("another precision", Report, &[Exact], |d| environment(d, "precision", json!("tf32"))),
     row("another libtorch by the same program", Sums, &[Exact, Render], |d| {
@@ -120,7 +120,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("an extra figure", Sums, &[Inputs], |d| d.write("figures/more.svg", "<svg/>")),
     // Predictions, weights, evidence.
     row("a prediction", Report, &[Metrics], |d| predict(d, 7)),
-    row("a prediction that is no digit", Report, &[Metrics], |d| predict(d, 77)),
+    row("a predicted class that does not exist", Report, &[Metrics], |d| predict(d, 77)),
     row("fewer predictions", Report, &[Metrics], |d| d.write(STOPS, [0, 0, 8, 1, 0, 0, 0, 1, 7])),
     row("a run's predictions removed", Report, &[Metrics], |d| remove(d, STOPS)),
     row("predictions of no run", Report, &[Metrics], |d| d.write("predictions/more.html", "<p>Full marks</p>")),
@@ -130,12 +130,12 @@ pub(super) const FORGERIES: &[Forgery] = &[
         nudge(d, BN_WEIGHTS);
         rehash_weights(d);
     }),
-    row("weights that are none", Report, &[Weights], |d| {
+    row("weights that are not safetensors", Report, &[Weights], |d| {
         d.write(BN_WEIGHTS, "none");
         rehash_weights(d);
     }),
     row("a value of the evidence", Report, &[Replay], |d| nudge(d, "evidence/small-bn.safetensors")),
-    row("evidence that is none", Report, &[Replay], |d| d.write("evidence/small-bn.safetensors", "none")),
+    row("evidence that is not safetensors", Report, &[Replay], |d| d.write("evidence/small-bn.safetensors", "none")),
     row("a state for the first segment", Report, &[Replay], |d| {
         let path = "evidence/small.seed1.safetensors";
         let weights = from_safetensors(d.bundle.bytes("weights/small.seed1.safetensors").unwrap()).unwrap();
@@ -151,7 +151,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("another learning rate, rendered", Report, &[Exact], |d| replace(d, STUDY, "lr: 0.1,", "lr: 0.2,")),
     row("another title", Sums, &[Inputs, Render], |d| replace(d, STUDY, "Tiny study", "Great study")),
     row("other seeds", Report, &[Exact], |d| replace(d, STUDY, "seeds: [1, 2]", "seeds: [1, 3]")),
-    row("a run more", Sums, &[Inputs, Exact], |d| {
+    row("another run", Sums, &[Inputs, Exact], |d| {
         replace(d, STUDY, "runs:\n", "runs:\n  more: {model: small}\n");
     }),
     row("a study that cannot be read", Sums, &[Inputs], |d| d.write(STUDY, "title: [")),
