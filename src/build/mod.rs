@@ -25,8 +25,8 @@ use crate::study::{Plan, RunPlan, Source};
 use crate::text::Lang;
 use crate::training::{Prepared, Progress, RunCache, check_models, inputs_digest};
 
-/// Multiply-adds of a plan in the time of one multiply-add of the engine's benchmark: measured on a CPU, a guess for a GPU,
-/// where small batches wait for launches.
+/// Multiply-adds that a plan does while the engine's benchmark does one. The CPU's is measured. The GPU's is a guess: small
+/// batches wait for launches.
 const CPU_FACTOR: f64 = 1.5;
 const GPU_FACTOR: f64 = 0.25;
 
@@ -39,7 +39,7 @@ pub struct Request<'a> {
     pub device: DeviceChoice,
     /// The report's language; by default the study's.
     pub lang: Option<Lang>,
-    /// Whether to train runs again that are in the run cache.
+    /// Whether to train also the runs that are in the run cache.
     pub fresh: bool,
 }
 
@@ -75,15 +75,17 @@ pub struct Built {
 pub trait Listener: Progress {
     /// A seed of a run starts, with this many steps; `name` is the run's name, with the seed if it has several.
     fn seed_started(&mut self, name: &str, steps: u64);
-    /// A seed of a run ended.
+    /// A seed of a run was trained or taken from the run cache.
     fn seed_finished(&mut self, timing: &Timing, result: &SeedResult);
+    /// Something that the user should know now.
+    fn note(&mut self, text: &str);
 }
 
 impl Job {
     /// Checks everything that can be checked before training, and starts the engine.
     ///
     /// # Errors
-    /// A study, place, data set or device that cannot be used.
+    /// A study, bundle folder, data set or device that cannot be used.
     pub fn prepare(request: &Request) -> Result<Self, BuildError> {
         let started = (Utc::now(), Instant::now());
         let study = request.study.to_owned();
@@ -130,17 +132,19 @@ impl Job {
     /// A training that diverged or cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
     /// written. Finished runs stay in the run cache.
     pub fn run(self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
+        let cache = RunCache::of_user(&self.place);
+        cache.trim();
         let mut trainings = Trainings {
             job: &self,
             prepared: Prepared::new(&self.engine, &self.data, &self.plan.input),
-            cache: RunCache::of_user(&self.place),
+            cache,
             listener,
             files: Files::default(),
             timings: Vec::new(),
         };
         let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
         let runs = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
-        let Trainings { cache, mut files, timings, .. } = trainings;
+        let Trainings { mut files, timings, .. } = trainings;
         let results = self.results(runs, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
@@ -149,7 +153,6 @@ impl Job {
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
-        cache.trim();
         let notes = claims::unmeasured_notes(&self.source, &results);
         Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes })
     }
@@ -194,12 +197,17 @@ impl Trainings<'_> {
         let inputs = inputs_digest(&engine.environment, &plan.input, model, run, seed);
         self.listener.seed_started(&files.to_string(), run.total_steps() as u64);
         let mut timed = Timed::new(self.listener, files.to_string(), seed);
-        let outcome = if let Some(outcome) = self.cache.find(&inputs).filter(|_| !fresh) {
+        let cached = if *fresh { None } else { self.cache.find(&inputs) };
+        let outcome = if let Some(outcome) = cached {
             timed.timing.cached = true;
             outcome
         } else {
             let outcome = self.prepared.run(model, run, seed, &mut timed)?;
-            self.cache.store(&inputs, &outcome);
+            if let Err(e) = self.cache.store(&inputs, &outcome) {
+                timed
+                    .listener
+                    .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}"));
+            }
             outcome
         };
         let timing = timed.finish();

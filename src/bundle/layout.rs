@@ -14,7 +14,7 @@ pub const STUDY: &str = "study.yaml";
 pub const MANIFEST: &str = "manifest.json";
 /// The metadata of the bundle as an RO-Crate.
 pub const CRATE: &str = "ro-crate-metadata.json";
-/// The SHA-256 of every other file, as `sha256sum -c` reads it.
+/// The SHA-256 of every other file except run-log.json, as `sha256sum -c` reads it.
 pub const SUMS: &str = "SHA256SUMS";
 /// Facts that differ from build to build; the one file that SHA256SUMS does not list.
 pub const RUN_LOG: &str = "run-log.json";

@@ -24,8 +24,8 @@ const SOURCE: &str = "#program-source";
 const BUILD: &str = "#build";
 const AUTHOR: &str = "#author";
 const INSTITUTION: &str = "#institution";
-/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, it is this, and the description says
-/// so: with the clock's date the same study would give other bytes tomorrow.
+/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, the crate has this one and its
+/// description says so. Today's date would give other bytes each day.
 const UNDATED: &str = "1980-01-01";
 
 /// The bytes of ro-crate-metadata.json.
@@ -53,9 +53,9 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
         }
         file
     }));
-    // No hash: SHA256SUMS contains the hash of this file.
+    // SHA256SUMS has no hash here, because it contains the hash of ro-crate-metadata.json.
     graph.push(file(SUMS));
-    // RO-Crate 1.1's context is older than schema.org's sha256.
+    // The context of RO-Crate 1.1 is older than schema.org's `sha256` and does not have it.
     let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
     format!("{:#}\n", json!({"@context": context, "@graph": graph}))
 }
@@ -119,7 +119,10 @@ fn license_id(license: Option<&str>) -> &str {
 fn license(license: Option<&str>) -> Value {
     let (name, description) = match license {
         Some(text) => (text, "The licence that the study names."),
-        None => ("No licence stated", "Ask the study's author before using more than the law allows."),
+        None => (
+            "No licence stated",
+            "Ask the study's author before any use that the law does not allow without a licence.",
+        ),
     };
     json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description})
 }
@@ -144,7 +147,7 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         "@id": BUILD,
         "@type": "CreateAction",
         "name": format!("Build of the bundle \"{}\"", study.title),
-        "description": format!("The networks of the study trained, measured and reported. {}.", manifest.environment),
+        "description": format!("Trains, measures and reports the study's networks. {}.", manifest.environment),
         "instrument": id(PROGRAM),
         "object": ids(inputs),
         "result": ids(results),
@@ -196,7 +199,7 @@ fn data_id(name: &str) -> String {
     format!("#mnist/{name}")
 }
 
-/// MNIST is not in the bundle: its files are named with their hashes, but are not parts of the crate.
+/// The crate names MNIST's files with their hashes. They are not in the bundle, so they are not parts of the crate.
 fn data(manifest: &Manifest) -> Vec<Value> {
     let mut entities: Vec<Value> = data_files(manifest)
         .map(|(name, sha256)| {
@@ -252,7 +255,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         WEIGHTS => "Weights after training, in safetensors format",
         MANIFEST => "Inputs, digests, environment and files of the bundle",
         EVIDENCE => "States of a training from which parts of it can be replayed",
-        SUMS => "The SHA-256 of every other file; its own SHA-256 is the Report ID",
+        SUMS => "The SHA-256 of every other file except run-log.json; its own SHA-256 is the Report ID",
         _ => "A file of the bundle",
     };
     (format, description)

@@ -1,11 +1,12 @@
-//! minijinja with the filters of studies, and its treatment of values that were not measured.
+//! The minijinja environments of a study's expressions and sentences: their filters, and what they do with a value that was
+//! not measured.
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use crate::text::{Lang, numbers};
 
 /// Steps that an expression or sentence may take, so that no study keeps a grader's machine busy. The longest real sentence
-/// needs some hundreds.
+/// needs a few hundred.
 const FUEL: u64 = 100_000;
 
 /// What is printed in place of a number that was not measured.
@@ -23,8 +24,8 @@ pub(super) fn of_sentences(lang: Lang) -> Environment<'static> {
     env
 }
 
-/// The environment of expressions, which fail on a value that was not measured: `undefined < 0.2` would be true or false.
-/// Numbers are written as in the study's language.
+/// The environment of expressions. They fail on a value that was not measured; otherwise `undefined < 0.2` would give true or
+/// false without a warning. Filters write numbers as the study's language does.
 pub(super) fn of_expressions(lang: Lang) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -58,7 +59,7 @@ fn row_sums(m: &[Vec<f64>]) -> Vec<f64> {
     m.iter().map(|row| row.iter().sum()).collect()
 }
 
-/// The diagonal divided by the sum of each row.
+/// For each class, its value on the diagonal divided by the sum of its row.
 fn recall(m: &[Vec<f64>]) -> Result<Vec<f64>, Error> {
     Ok(diagonal(m)?.into_iter().zip(row_sums(m)).map(|(value, sum)| value / sum).collect())
 }

@@ -8,6 +8,7 @@ use super::options::Build;
 use super::progress::Terminal;
 use super::say;
 use crate::build::{Job, Request};
+use crate::bundle::REPORT;
 use crate::claims;
 use crate::engine::{DeviceChoice, Engine, recordings_refused};
 use crate::exit_code::ExitCode;
@@ -30,7 +31,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
-        say(&format!("built in {}: {}", duration(built.seconds), built.out.join("report.html").display()));
+        say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
     }
     super::print(&format!("Report ID {}\n", built.report_id))?;
     Ok(ExitCode::Success)

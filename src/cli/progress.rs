@@ -52,6 +52,12 @@ impl Listener for Terminal {
             fixed(result.test_loss, 4)
         ));
     }
+
+    fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| say(&format!("note: {text}")));
+        }
+    }
 }
 
 impl Progress for Terminal {

@@ -14,19 +14,19 @@ use crate::study::Study;
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the JSON")]
 pub(crate) struct Explanation {
     pub(crate) measured_differ: bool,
-    /// In models, plans, seeds, input or compute.
+    /// In models, plans, data, seeds, input or compute.
     pub(crate) studies_differ: bool,
-    /// In their sources.
+    /// In sources, templates or lock file.
     pub(crate) programs_differ: bool,
     pub(crate) environments_differ: bool,
     /// The measured values differ, and study, program and environment do not.
     pub(crate) unexplained: bool,
-    /// The same in words.
+    /// The explanation in sentences, for people.
     pub(crate) sentences: Vec<String>,
 }
 
 pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ: bool) -> Explanation {
-    let studies_differ = !exact.is_empty() || !beyond_exact(a, b).is_empty();
+    let studies_differ = !exact.is_empty() || !other_differences(a, b).is_empty();
     let programs_differ = a.manifest.program.source_sha256 != b.manifest.program.source_sha256;
     let environments_differ = a.results.environment != b.results.environment;
     let unexplained = measured_differ && !studies_differ && !programs_differ && !environments_differ;
@@ -35,7 +35,7 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
     say(!measured_differ, "The measured values are the same.");
     say(
         measured_differ && studies_differ,
-        "The studies differ in models, plans, seeds, input or compute, so other values are expected.",
+        "The studies differ in models, plans, data, seeds, input or compute, so other values are expected.",
     );
     say(
         measured_differ && programs_differ,
@@ -51,13 +51,13 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
     say(
         unexplained,
         "Study, program and environment class are the same, so the values should be the same: at least one of these \
-         bundles is not what its study gives. Run `mnist-report verify` on both.",
+         bundles does not hold the results of its study. Run `mnist-report verify` on both.",
     );
     Explanation { measured_differ, studies_differ, programs_differ, environments_differ, unexplained, sentences }
 }
 
-/// Differences of the studies that change the measured values and are not among the exact ones.
-fn beyond_exact(a: &Parsed, b: &Parsed) -> Vec<Change> {
+/// Differences of the studies that change measured values and that `exact` does not list.
+fn other_differences(a: &Parsed, b: &Parsed) -> Vec<Change> {
     let seeds = |side: &Parsed| -> Vec<(String, Vec<u64>)> {
         let runs = side.results.runs.iter();
         runs.map(|(name, run)| (name.clone(), run.seeds.iter().map(|s| s.seed).collect())).collect()

@@ -23,7 +23,7 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| in_a_line(text(payload.as_ref())))
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| one_line(text(payload.as_ref())))
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {
@@ -31,22 +31,22 @@ fn text(payload: &(dyn Any + Send)) -> &str {
     owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
-fn in_a_line(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let Some((_, message)) = text.split_once(FROM_LIBTORCH) else {
         let first = text.lines().next().unwrap_or_default();
         return format!("a bug in mnist-report, please report it: {first}");
     };
     let first = message.split("\\n").next().unwrap_or_default().trim_end_matches("\")").replace("\\\"", "\"");
-    // Drop the place of the failed check and the hint how to switch off determinism: they do not help the user.
+    // Drop where the check failed and how to switch determinism off: that does not help the user.
     let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said);
-    let (said, is_random) = match said.split_once(", but you set 'torch.use_deterministic_algorithms") {
+    let (said, is_nondeterministic) = match said.split_once(", but you set 'torch.use_deterministic_algorithms") {
         Some((said, _)) => (said, true),
         None => (said.trim_end_matches('.'), false),
     };
-    let is_short = ["out of memory", "can't allocate memory"].iter().any(|s| said.contains(s));
-    let advice = match (is_short, is_random) {
+    let is_out_of_memory = ["out of memory", "can't allocate memory"].iter().any(|s| said.contains(s));
+    let advice = match (is_out_of_memory, is_nondeterministic) {
         (true, _) => "; try a smaller batch_size or another --device",
-        (_, true) => " there; use another --device",
+        (_, true) => " on this device; use another --device",
         _ => "",
     };
     format!("libtorch: {said}{advice}")
@@ -85,7 +85,7 @@ mod tests {
         let failed = caught(|| x.max_unpool2d(&at, [2, 2])).unwrap_err();
         assert_eq!(
             failed,
-            "libtorch: max_unpooling2d_forward_out does not have a deterministic implementation there; use another --device"
+            "libtorch: max_unpooling2d_forward_out does not have a deterministic implementation on this device; use another --device"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Records the training step as a CUDA graph and replays it, because on a GPU each operator costs the time to launch it.
+//! Records the training step as a CUDA graph and replays it, because launching each operator takes time on a GPU.
 //! A recording is used only after one replay gave the same bits as the step itself.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 use super::failure::caught;
 use super::{Error, ffi};
 
-/// Executions of a step before it is recorded. Libraries choose algorithms and allocate memory in the first one, which
+/// Executions of a step before it is recorded. In the first one, libraries choose algorithms and allocate memory; that
 /// cannot be recorded.
 const WARM_UP: usize = 2;
 /// Record a step only if at least this many executions are left: recording takes memory and the time of a few steps.
@@ -25,7 +25,7 @@ pub fn record_steps(enabled: bool) {
     ENABLED.store(enabled, Ordering::Relaxed);
 }
 
-/// Why this process launches the operators of a step one by one on a GPU; `None` if no recording has failed.
+/// Why a recording failed, after which no new training in this process records steps; `None` if none failed.
 pub fn recordings_refused() -> Option<&'static str> {
     REFUSED.get().map(String::as_str)
 }
@@ -41,7 +41,7 @@ pub struct ReplayStats {
     pub refused: Option<String>,
 }
 
-/// A device that can record the work launched on it. `work` launches that work.
+/// Records the work launched on a device; the argument `work` launches it.
 pub(super) trait StepRecorder {
     /// Records `work` under a key without executing it.
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), Error>;
@@ -131,7 +131,7 @@ impl StepReplayer {
         self.stages.insert(key, next);
     }
 
-    /// Replays a step, then executes the same step directly, and compares every written tensor. The inputs differ from those
+    /// Replays a step, restores the tensors, executes the same step directly, and compares every written tensor. The inputs differ from those
     /// at the time of the recording, so a recording that kept an old input is detected. The tensors keep the values of the
     /// direct execution.
     fn check_recording(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {

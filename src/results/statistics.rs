@@ -70,8 +70,8 @@ pub struct Difference {
 }
 
 /// The difference of the means of two independent samples, `a` minus `b`, with Welch's interval (Welch 1947;
-/// `ttest_ind(equal_var=False).confidence_interval()` of SciPy). None if a sample has one value. Reports use it for
-/// accuracies over seeds.
+/// `ttest_ind(equal_var=False).confidence_interval()` of SciPy). `None` if a sample has one value, or if the
+/// variances are too small or too large to compute with. Reports use it for accuracies over seeds.
 pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
     let of_mean = |x: &[f64]| Some((variance(x)? / x.len() as f64, (x.len() - 1) as f64));
     let ((va, da), (vb, db)) = (of_mean(a)?, of_mean(b)?);
@@ -89,7 +89,7 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
 
 /// The difference of two networks' accuracies on the same `n` images, of which `only_a` are classified correctly by the first
 /// network alone and `only_b` by the second alone: Student's t interval of the images' differences, each 1, 0 or -1
-/// (`ttest_1samp` of SciPy). The images are a random sample, the networks are fixed.
+/// (`ttest_1samp` of SciPy). It treats the images as a random sample and the networks as fixed.
 pub fn paired(only_a: usize, only_b: usize, n: usize) -> Difference {
     let (a, b, count) = (only_a as f64, only_b as f64, n as f64);
     let mean = (a - b) / count;
@@ -134,7 +134,7 @@ mod tests {
         let expected = expected.as_f64().unwrap();
         let off = (found - expected).abs();
         assert!(off <= 1e-9 * expected.abs().max(1.0), "{what}: {found} is not {expected}");
-        // A p-value of 1e-20 agrees too, not only with 0.
+        // Below 1 the limit is tighter: 1e-9 of the expected value, or 1e-12 if that is more.
         assert!(off <= 1e-9 * expected.abs() || expected.abs() < 1e-300 || off < 1e-12, "{what}: {found}, {expected}");
     }
 

@@ -11,14 +11,15 @@ use super::messages::plain;
 use super::spec::Study;
 use crate::text::terminal::is_hidden;
 
-/// Real studies have tens of kilobytes.
+/// The largest study file in the repository has 54 KB.
 const MAX_BYTES: u64 = 4 << 20;
 /// The YAML reader's time grows with the square of the nesting depth, so nested brackets could keep it busy for minutes.
-/// The largest study in the repository has about a thousand.
+/// The largest study in the repository has about a thousand brackets.
 const MAX_BRACKETS: usize = 20_000;
 /// A longer chain of `extends` is almost certainly a cycle.
 const MAX_EXTENDS: usize = 4;
-/// Longer expressions and sentences could overflow the stack of their parser. The longest in the repository has 1,442 bytes.
+/// Longer expressions and sentences could overflow the stack of their parser. The longest in the
+/// repository has about 1,500 bytes.
 const MAX_EXPRESSION: usize = 4000;
 /// Each expression may take milliseconds; more claims or conclusions would keep a grader's machine busy. The most in the
 /// repository are 108.
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_line_that_extends_a_missing_file() {
+    fn names_the_line_that_extends_a_missing_file_and_refuses_other_encodings() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("s.yaml");
         std::fs::write(&file, "title: T\nextends: no.yaml\n").unwrap();
@@ -257,7 +258,7 @@ mod tests {
     #[test]
     fn a_duplicate_key_is_refused_with_its_line() {
         let message = error("title: a\ntitle: b\n");
-        assert!(message.starts_with("s.yaml:"), "{message}");
+        assert!(message.starts_with("s.yaml:2:"), "{message}");
         assert!(message.contains("duplicate"), "{message}");
     }
 }

@@ -1,6 +1,6 @@
 //! How numbers are printed in tables, figures, sentences, claims and on the terminal.
 //!
-//! The functions print as English does; `Form` prints as a report's language does.
+//! The functions print English numbers with a hyphen as minus sign; `Form` prints as a report's language does, with U+2212.
 
 use crate::text::Lang;
 
@@ -12,7 +12,8 @@ pub struct Form {
 }
 
 impl Form {
-    /// The form of a language. Ukrainian follows DSTU 3008:2015 and custom: a decimal comma, a space between thousands.
+    /// The form of a language. Ukrainian follows DSTU 3008:2015 and custom: a decimal comma, a no-break space
+    /// between thousands.
     pub const fn of(lang: Lang) -> Self {
         match lang {
             Lang::En => Self { decimal: ".", thousands: "," },
@@ -20,38 +21,38 @@ impl Form {
         }
     }
 
-    /// As `numbers::fixed`.
+    /// [`fixed`] in this form.
     pub fn fixed(self, x: f64, decimals: usize) -> String {
         self.localised(&fixed(x, decimals))
     }
 
-    /// As `numbers::percent`.
+    /// [`percent`] in this form.
     pub fn percent(self, x: f64, decimals: usize) -> String {
         self.localised(&percent(x, decimals))
     }
 
-    /// As `numbers::points`.
+    /// [`points`] in this form.
     pub fn points(self, x: f64, decimals: usize) -> String {
         self.localised(&points(x, decimals))
     }
 
-    /// As `numbers::plain`.
+    /// [`plain`] in this form.
     pub fn plain(self, x: f64) -> String {
         self.localised(&plain(x))
     }
 
-    /// Replaces the decimal sign by the language's, and the hyphen by a minus sign: lines never break after it.
+    /// Replaces the decimal point by the language's sign, and the hyphen by a minus sign, because a line may break after a hyphen.
     fn localised(self, text: &str) -> String {
         text.replace('.', self.decimal).replacen('-', "\u{2212}", 1)
     }
 
-    /// As `numbers::count`.
+    /// [`count`] in this form.
     pub fn count(self, n: u64) -> String {
         count(n).replace(',', self.thousands)
     }
 }
 
-/// More decimals than any value needs. A study may ask for more.
+/// The most decimals that are printed. A study may ask for more, but no value needs them.
 const MOST_DECIMALS: usize = 100;
 
 /// A fixed number of decimals: `0.0473`.
@@ -70,7 +71,7 @@ pub fn percent(x: f64, decimals: usize) -> String {
     format!("{} %", points(x, decimals))
 }
 
-/// A share or a difference of shares in percentage points, without the sign: 0.0123 becomes `1.23`.
+/// A share or a difference of shares in percentage points, without a unit: 0.0123 becomes `1.23`.
 pub fn points(x: f64, decimals: usize) -> String {
     fixed(x * 100.0, decimals)
 }

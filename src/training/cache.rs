@@ -1,12 +1,13 @@
-//! The run cache: outcomes of finished runs, so that an interrupted build can continue and a changed sentence needs no
+//! The run cache: outcomes of finished seeds, so that an interrupted build can continue and a changed sentence needs no
 //! training.
 //!
-//! An outcome's key covers everything that it depends on: the run's inputs (`inputs_digest`) and the sources that compute it
+//! An outcome's key covers everything that it depends on: the seed's inputs (`inputs_digest`) and the sources that compute it
 //! (`sources`), but not the study's name, the report's language or the bundle's folder.
 
 use std::collections::HashSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
 use super::SeedOutcome;
@@ -20,12 +21,17 @@ const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
 /// The environment variable that names the cache's folder.
 const VARIABLE: &str = "MNIST_REPORT_CACHE";
 
-/// The endings of an outcome's files. The checksum is written last: an outcome without it is incomplete.
+/// The endings of an outcome's files, without that of its checksum, which is written last: an outcome without it is
+/// incomplete.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
 const CHECKSUM: &str = "sha256";
 
-/// Bytes that the cache may take; beyond them, the outcomes that were used longest ago are removed.
+/// The cache's size limit in bytes. `trim` removes the outcomes that were used longest ago, but none that this build used.
 const MAX_BYTES: u64 = 2 << 30;
+/// Younger outcomes and temporary files stay, because a build that is running may have written them.
+const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The prefix of files that are being written.
+const TEMPORARY: &str = ".new";
 
 /// The run cache of one build.
 pub struct RunCache {
@@ -39,25 +45,31 @@ impl RunCache {
         Self { folder, used: HashSet::new() }
     }
 
-    /// The user's cache: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache, otherwise a hidden
-    /// folder beside the bundle.
+    /// The user's cache: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache. If that folder
+    /// cannot be written, a hidden folder beside the bundle, where a build has to be able to write.
     pub fn of_user(bundle: &Path) -> Self {
         let variable =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
         let caches = || {
             let absolute = |path: &PathBuf| path.is_absolute();
-            // A home folder that does not exist (of a service, say) is not created.
+            // Do not create a home folder that does not exist (a service may have none).
             let home = || variable("HOME").filter(|home| absolute(home) && home.is_dir());
             variable("XDG_CACHE_HOME").filter(absolute).or_else(|| Some(home()?.join(".cache")))
         };
         let folder = variable(VARIABLE).or_else(|| Some(caches()?.join("mnist-report/runs")));
-        Self::at(folder.unwrap_or_else(|| {
+        let user = folder.map(Self::at).filter(Self::is_writable);
+        user.unwrap_or_else(|| {
             let name = bundle.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-            bundle.with_file_name(format!(".{name}.runs"))
-        }))
+            Self::at(bundle.with_file_name(format!(".{name}.runs")))
+        })
     }
 
-    /// The outcome of a run with these inputs, if the cache has all of it.
+    fn is_writable(&self) -> bool {
+        let written = fs::create_dir_all(&self.folder).and_then(|()| self.temporary());
+        written.is_ok()
+    }
+
+    /// The outcome of a seed with these inputs, if the cache has all of it.
     pub fn find(&mut self, inputs: &str) -> Option<SeedOutcome> {
         let key = self.key(inputs);
         let read = |ending: &str| fs::read(self.path(&key, ending)).ok();
@@ -73,56 +85,70 @@ impl RunCache {
         Some(SeedOutcome { result, predictions, weights, evidence })
     }
 
-    /// Stores an outcome. Ignores errors, because a build does not need the cache.
-    pub fn store(&mut self, inputs: &str, outcome: &SeedOutcome) {
+    /// Stores an outcome.
+    ///
+    /// # Errors
+    /// A folder that cannot be written; nothing of the outcome is left then. A build can go on without the cache.
+    pub fn store(&mut self, inputs: &str, outcome: &SeedOutcome) -> io::Result<()> {
         let key = self.key(inputs);
         let parts = vec![
-            serde_json::to_vec(&outcome.result).unwrap_or_default(),
+            serde_json::to_vec(&outcome.result)?,
             write_labels(&outcome.predictions),
             outcome.weights.clone(),
             outcome.evidence.clone(),
         ];
         let sum = checksum(&parts).into_bytes();
-        for (ending, bytes) in PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum])) {
-            if self.write(&self.path(&key, ending), &bytes).is_err() {
-                return;
-            }
+        let mut files = PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum]));
+        let stored = files.try_for_each(|(ending, bytes)| self.write(&self.path(&key, ending), &bytes));
+        if stored.is_err() {
+            self.remove(&key);
         }
+        stored
     }
 
-    /// Removes the outcomes that were used longest ago until the rest fits. Those of this build stay.
+    /// Removes the outcomes that were used longest ago until the rest fits, and what interrupted builds left. What this build
+    /// used, and what is younger than a day, stays.
     pub fn trim(&self) {
         self.trim_to(MAX_BYTES);
     }
 
     fn trim_to(&self, most: u64) {
-        let mut outcomes = self.outcomes();
-        let mut bytes: u64 = outcomes.iter().map(|o| o.bytes).sum();
-        outcomes.sort_by_key(|o| o.used);
-        for outcome in outcomes.iter().filter(|o| !self.used.contains(&o.key)) {
+        let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > MIN_AGE);
+        for (name, entry) in self.entries().filter(|(name, _)| name.starts_with(TEMPORARY)) {
+            if entry.metadata().and_then(|m| m.modified()).is_ok_and(is_old) {
+                let _ = fs::remove_file(self.folder.join(name));
+            }
+        }
+        let keys: HashSet<String> = self.entries().filter_map(|(name, _)| key_of(&name)).collect();
+        let mut entries: Vec<Entry> = keys.into_iter().map(|key| self.entry(key)).collect();
+        let mut bytes: u64 = entries.iter().map(|e| e.bytes).sum();
+        entries.sort_by_key(|e| e.used);
+        for entry in entries.iter().filter(|e| !self.used.contains(&e.key) && is_old(e.used)) {
             if bytes <= most {
                 break;
             }
-            bytes -= outcome.bytes;
-            // The checksum goes first, so that no incomplete outcome is ever found.
-            for ending in [CHECKSUM].into_iter().chain(PARTS) {
-                let _ = fs::remove_file(self.path(&outcome.key, ending));
-            }
+            bytes -= entry.bytes;
+            self.remove(&entry.key);
         }
     }
 
-    fn outcomes(&self) -> Vec<Outcome> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let keys: HashSet<String> = names.filter_map(|n| Some(n.split_once('.')?.0.to_owned())).collect();
-        keys.into_iter().map(|key| self.outcome(key)).collect()
+    /// Removes an outcome. The checksum goes first, so that no incomplete outcome is ever found.
+    fn remove(&self, key: &str) {
+        for ending in [CHECKSUM].into_iter().chain(PARTS) {
+            let _ = fs::remove_file(self.path(key, ending));
+        }
     }
 
-    fn outcome(&self, key: String) -> Outcome {
+    fn entries(&self) -> impl Iterator<Item = (String, fs::DirEntry)> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry))
+    }
+
+    fn entry(&self, key: String) -> Entry {
         let files = PARTS.into_iter().chain([CHECKSUM]);
         let files: Vec<fs::Metadata> = files.filter_map(|ending| fs::metadata(self.path(&key, ending)).ok()).collect();
         let used = files.iter().filter_map(|f| f.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        Outcome { bytes: files.iter().map(fs::Metadata::len).sum(), used, key }
+        Entry { bytes: files.iter().map(fs::Metadata::len).sum(), used, key }
     }
 
     /// The key of an outcome. Marks it as used by this build.
@@ -139,18 +165,31 @@ impl RunCache {
     /// Writes a file so that others see it complete or not at all; several builds may share a cache.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::Builder::new().prefix(".new").tempfile_in(&self.folder)?;
+        let mut file = self.temporary()?;
         io::Write::write_all(&mut file, bytes)?;
         file.persist(path)?;
         Ok(())
     }
+
+    /// A new file that is removed unless it is persisted. Other users of a shared cache may read it.
+    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new();
+        file.prefix(TEMPORARY).permissions(fs::Permissions::from_mode(0o644)).tempfile_in(&self.folder)
+    }
 }
 
-/// An outcome's files.
-struct Outcome {
+/// An outcome in the folder: its key, the size of its files, and the time of its last use.
+struct Entry {
     key: String,
     bytes: u64,
     used: SystemTime,
+}
+
+/// The key that a file's name begins with. None for files that the cache did not write, which it leaves alone.
+fn key_of(name: &str) -> Option<String> {
+    let (key, ending) = name.split_once('.')?;
+    let is_key = key.len() == 64 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    (is_key && (ending == CHECKSUM || PARTS.contains(&ending))).then(|| key.to_owned())
 }
 
 fn checksum(parts: &[Vec<u8>]) -> String {
@@ -159,15 +198,13 @@ fn checksum(parts: &[Vec<u8>]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::sources::{COMPUTING, computes};
     use super::*;
 
     #[test]
     fn words_and_templates_do_not_retrain_and_the_arithmetic_does() {
         for file in
-            ["src/engine/kernels/gemm.rs", "src/training/run.rs", "src/rng.rs", "Cargo.lock", "src/study/plan.rs"]
+            ["src/engine/kernels/gemm.rs", "src/training/run.rs", "src/rng.rs", "Cargo.lock", "Cargo.toml", "build.rs"]
         {
             assert!(computes(file), "{file}");
         }
@@ -175,11 +212,11 @@ mod tests {
             "templates/style.css",
             "templates/en.yaml",
             "src/report/mod.rs",
+            "src/engine/error.rs",
             "src/cli/build.rs",
             "src/study/messages.rs",
             "src/claims/mod.rs",
             "src/engineering.rs",
-            "Cargo.toml",
         ] {
             assert!(!computes(file), "{file}");
         }
@@ -190,25 +227,40 @@ mod tests {
     #[test]
     fn a_full_cache_loses_what_was_used_longest_ago() {
         let folder = tempfile::tempdir().unwrap();
-        let old = RunCache::at(folder.path().to_owned());
-        for (age, key) in [(3, "a"), (2, "b"), (1, "c")] {
+        let cache = RunCache::at(folder.path().to_owned());
+        let [a, b, c, new] = ["a", "b", "c", "d"].map(|name| sha256_hex(name.as_bytes()));
+        for (days, key) in [(4, &a), (3, &b), (2, &c), (0, &new)] {
             for ending in PARTS.into_iter().chain([CHECKSUM]) {
-                old.write(&old.path(key, ending), &[0; 20]).unwrap();
-                let file = fs::File::open(old.path(key, ending)).unwrap();
-                file.set_modified(SystemTime::now() - Duration::from_secs(age * 1000)).unwrap();
+                cache.write(&cache.path(key, ending), &[0; 20]).unwrap();
+                set_age(&cache.path(key, ending), days);
             }
         }
-        let left = || {
-            let mut keys: Vec<String> = old.outcomes().into_iter().map(|o| o.key).collect();
-            keys.sort();
-            keys.concat()
+        // A file of the user, and what two killed builds left: one long ago, one just now.
+        for (name, days) in [("slim.safetensors", 9), (".newold", 9), (".newyoung", 0)] {
+            fs::write(folder.path().join(name), [0; 500]).unwrap();
+            set_age(&folder.path().join(name), days);
+        }
+        let left = |expected: &[&String]| {
+            let mut found: Vec<String> = cache.entries().filter_map(|(name, _)| key_of(&name)).collect();
+            found.sort();
+            found.dedup();
+            let mut expected: Vec<String> = expected.iter().map(|key| (*key).clone()).collect();
+            expected.sort();
+            assert_eq!(found, expected);
         };
-        old.trim_to(300);
-        assert_eq!(left(), "abc");
-        old.trim_to(299);
-        assert_eq!(left(), "bc");
-        RunCache { used: HashSet::from(["b".to_owned()]), folder: old.folder.clone() }.trim_to(100);
-        assert_eq!(left(), "b");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5, "nothing is left of the others");
+        cache.trim_to(400);
+        left(&[&a, &b, &c, &new]);
+        cache.trim_to(399);
+        left(&[&b, &c, &new]);
+        RunCache { used: HashSet::from([b.clone()]), folder: cache.folder.clone() }.trim_to(0);
+        left(&[&b, &new]);
+        let others: Vec<String> = cache.entries().map(|(name, _)| name).filter(|n| key_of(n).is_none()).collect();
+        assert!(others.len() == 2 && !others.contains(&".newold".to_owned()), "{others:?}");
+        assert_eq!(cache.entries().count(), 2 * 5 + 2, "nothing is left of the others");
+    }
+
+    fn set_age(path: &Path, days: u64) {
+        let time = SystemTime::now() - Duration::from_secs(days * 24 * 60 * 60);
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
     }
 }

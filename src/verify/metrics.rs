@@ -1,5 +1,5 @@
 //! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
-//! predictions/ and the test set.
+//! predictions/ and the test set. Weights have the hashes of results.json, and no file belongs to no run.
 
 use super::Outcome;
 use super::subject::Subject;
@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
         let weights = files.weights();
         if subject.bundle.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
-            differences.push(format!("{weights} is not the one of {RESULTS}"));
+            differences.push(format!("{weights} does not have the SHA-256 in {RESULTS}"));
         }
     }
     if checked == networks {
@@ -37,7 +37,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     differences.extend(of_no_run(subject));
     if test.class_counts() != results.data.test_classes {
-        differences.push("data.test_classes are not those of the test set".into());
+        differences.push("data.test_classes are not the test set's counts of each class".into());
     }
     Outcome::of(differences, format!("predictions of {checked} trained networks give the values of {RESULTS}"))
 }
@@ -46,7 +46,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
 fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<u8>, String> {
     let predictions = bundle.predictions(files).map_err(error_chain)?;
     if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= CLASSES) {
-        return Err(format!("{} is not {images} classes from 0 to 9", files.predictions()));
+        return Err(format!("{} does not hold {images} classes from 0 to 9", files.predictions()));
     }
     Ok(predictions)
 }
@@ -67,13 +67,19 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
     let last = &seed.epochs[seed.epochs.len() - 1].test;
     let is_last = (last.correct, last.images) == (seed.correct(), labels.len()) && last.loss == seed.test_loss;
     [
-        (!seed.misclassified.iter().all(is_misclassified))
-            .then(|| "an image listed as misclassified is not, or not as that class".to_owned()),
+        (!seed.misclassified.iter().all(is_misclassified)).then(|| {
+            "an image listed as misclassified is classified correctly, or has another label or predicted class"
+                .to_owned()
+        }),
         (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence))
-            .then(|| format!("the misclassified images are not {listed}, sorted by confidence")),
-        (found != seed.confusion)
-            .then(|| format!("{RESULTS} has {} correct, its predictions give {correct}", seed.correct())),
-        (!is_last).then(|| "its last epoch is not its result".to_owned()),
+            .then(|| format!("the list of misclassified images does not have {listed} images, sorted by confidence")),
+        (found != seed.confusion).then(|| {
+            format!(
+                "the confusion matrix ({} correct) is not that of the predictions ({correct} correct)",
+                seed.correct()
+            )
+        }),
+        (!is_last).then(|| "its result is not that of its last epoch".to_owned()),
     ]
     .into_iter()
     .flatten()
@@ -98,7 +104,7 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     }
 }
 
-/// Predictions, weights and evidence that no run refers to, so that nothing confirms them.
+/// Files of predictions, weights or evidence that belong to no run, so that nothing checks them.
 fn of_no_run(subject: &Subject) -> Vec<String> {
     let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
     for (_, _, files) in seed_files(&subject.contents.results) {

@@ -41,7 +41,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
         }
     }
     if machine.same_class && differences.is_empty() && again.measured_digest() != results.measured_digest() {
-        differences.push("the measured digest differs, though no epoch does".into());
+        differences.push("the measured digest differs, though every result is equal".into());
     }
     let largest = if machine.same_class {
         String::new()
@@ -65,7 +65,7 @@ struct Quantity {
 }
 
 impl Quantity {
-    /// A loss's difference relative to the larger one, or a difference of accuracies.
+    /// For a loss, the difference divided by the larger of the two; for images, the difference of the accuracies.
     fn difference(&self) -> f64 {
         let difference = (self.stated - self.found).abs();
         match self.images {
@@ -91,14 +91,14 @@ fn quantities(stated: &SeedResult, found: &SeedResult) -> Vec<Quantity> {
             add_both("loss on the training images", "training images right", x, y);
         }
         if let (Some(x), Some(y)) = (&a.validation, &b.validation) {
-            add_both("loss on the held-out images", "held-out images right", x, y);
+            add_both("loss on the validation images", "validation images right", x, y);
         }
         add_both("test loss", "test images right", &a.test, &b.test);
     }
     all
 }
 
-/// The first epoch and quantity in which two trainings differ by more than this machine allows.
+/// A message on the first difference between two trainings that is larger than this machine allows.
 fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) -> Option<String> {
     let (accuracy, loss) = (machine.allowed(TOLERANCES.rerun_accuracy), machine.allowed(TOLERANCES.rerun_loss));
     let allowed = |q: &Quantity| if q.images.is_some() { accuracy } else { loss };
@@ -107,12 +107,17 @@ fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) 
     }
     let others = |e: &EpochResult| (e.train_eval.is_some(), e.validation.is_some());
     if let Some((a, _)) = stated.epochs.iter().zip(&found.epochs).find(|(a, b)| others(a) != others(b)) {
-        return Some(format!("epoch {}: other images were evaluated", a.epoch));
+        return Some(format!(
+            "epoch {}: only one of the trainings evaluated the training or validation images",
+            a.epoch
+        ));
     }
     if stated.epochs.len() != found.epochs.len() {
         return Some(format!("{} epochs, the bundle has {}", found.epochs.len(), stated.epochs.len()));
     }
     (machine.same_class && stated != found).then(|| {
-        "its weights, chain, confusion matrix or misclassified images differ, though no epoch's values do".into()
+        "its losses and accuracies are the same, but another part of its result differs, such as a hash, a learning rate, \
+         the confusion matrix or a misclassified image"
+            .into()
     })
 }

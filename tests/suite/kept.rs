@@ -85,6 +85,19 @@ fn another_folder_language_or_study_file_trains_nothing() {
 }
 
 #[test]
+fn without_a_usable_cache_folder_runs_are_kept_beside_the_bundle() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    fs::write(&study, MINI).unwrap();
+    let bundle = Bundle::at(home.path().join("mini"));
+    for expected in ["trained", "kept"] {
+        run(build(&study, &bundle.path).env("MNIST_REPORT_CACHE", "/dev/null/runs")).exits(0);
+        assert_eq!(kept(&bundle), [format!("single {expected}")]);
+    }
+    assert_eq!(names(home.path()), [".mini.runs", "mini", "mini.yaml"]);
+}
+
+#[test]
 fn only_what_changed_is_trained() {
     let bundle = copy();
     let study = bundle.path.with_file_name("changed.yaml");

@@ -26,13 +26,13 @@ pub(crate) struct Winograd {
 
 /// A thread's working memory for one image.
 struct Scratch {
-    /// Transformed inputs, `[POINTS][tiles][channels]`.
+    /// Transformed inputs, or their gradients, `[POINTS][tiles][channels]`.
     inputs: Vec<f32>,
-    /// Transformed outputs, `[POINTS][tiles][outputs]`.
+    /// Transformed outputs, or their gradients, `[POINTS][tiles][outputs]`.
     outputs: Vec<f32>,
     /// The image, padded to whole tiles and whole groups of channels.
     padded: Vec<f32>,
-    /// The output, padded in the same way.
+    /// The output or its gradient, padded in the same way.
     padded_outputs: Vec<f32>,
 }
 
@@ -148,7 +148,7 @@ impl Winograd {
         gemm_points(&s.inputs, [1, input.channels], &s.outputs, sums, sizes, true);
     }
 
-    /// Computes the gradient of one image from the transformed gradient of its output, `s.outputs`.
+    /// Computes the gradient of one input image, `dx`, from the transformed gradient of its output, `s.outputs`.
     fn input_gradient(self, transposed: &[f32], dx: &mut [f32], s: &mut Scratch) {
         let (input, output, tiles) = (self.padded(), self.padded_output(), self.tiles());
         let sizes = [tiles[0] * tiles[1], input.channels, output.channels];
@@ -219,9 +219,9 @@ fn add_parts(parts: &mut [f32], len: usize) {
     }
 }
 
-/// The polynomials are evaluated at the points 0, ±A, ±B and infinity. The usual A = 1, B = 2 give rounding errors 2.4 times
-/// as large (root mean square, 64 channels). 5/8 and 3/2 are near the optimum, and all constants below are exact in f32
-/// (Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd convolution").
+/// Winograd's method evaluates polynomials at 0, ±A, ±B and infinity. With the usual A = 1, B = 2 the rounding errors are 2.4
+/// times as large (root mean square, 64 channels). 5/8 and 3/2 are near the optimum, and A2, B2, SUM and PRODUCT are exact in
+/// f32 (Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd convolution").
 const A: f32 = 0.625;
 const B: f32 = 1.5;
 const A2: f32 = A * A;
@@ -317,7 +317,6 @@ fn transpose_output_line(y: [Lane; OUT]) -> [Lane; IN] {
     [y[0], add(even_a, odd_a), subtract(even_a, odd_a), add(even_b, odd_b), subtract(even_b, odd_b), y[3]]
 }
 
-/// The transpose of a matrix.
 #[inline(always)]
 fn transpose<const M: usize, const N: usize>(a: [[Lane; N]; M]) -> [[Lane; M]; N] {
     let mut out = [[[0.0; LANES]; M]; N];
@@ -345,7 +344,7 @@ fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], to: Shape, pad
     padded
 }
 
-/// The inverse of `pad`: copies the image without its border.
+/// The inverse of `pad`: copies the image without its border and the extra channels.
 fn crop(padded: &[f32], from: Shape, image: &mut [f32], shape: Shape, padding: usize) {
     for y in 0..shape.height {
         for x in 0..shape.width {

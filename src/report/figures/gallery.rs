@@ -31,7 +31,7 @@ pub(crate) fn gallery(name: String, caption: String, description: String, tiles:
         Ok(())
     });
     // The tiles say what the description says.
-    let mut drawing = drawing?.described_elsewhere();
+    let mut drawing = drawing?.without_description();
     let mut images = String::new();
     for (i, tile) in tiles.iter().enumerate() {
         let (left, top) = place(i);

@@ -29,14 +29,15 @@ pub(super) struct Drawing {
     /// File name without folder and extension.
     pub name: String,
     pub caption: String,
-    /// What the figure shows, printed below it; empty where the caption says it all.
+    /// What the figure shows, printed below it; empty where the caption, a table or the figure itself
+    /// says it.
     pub description: String,
     pub svg: String,
 }
 
 impl Drawing {
-    /// Without the description below the figure, where tables or tiles repeat it. The SVG keeps it.
-    fn described_elsewhere(self) -> Self {
+    /// Removes the description below the figure, where a table or the figure itself says the same. The SVG keeps it.
+    fn without_description(self) -> Self {
         Self { description: String::new(), ..self }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Lang
         }
         Ok(())
     });
-    drawing.map(Drawing::described_elsewhere)
+    drawing.map(Drawing::without_description)
 }
 
 /// The left upper corner of the i-th block.

@@ -17,7 +17,7 @@ pub(super) struct ComparedRuns<'a> {
 }
 
 impl<'a> ComparedRuns<'a> {
-    /// The comparison of that name; none where results and study disagree about it.
+    /// The comparison of that name; `None` if the results lack it or one of its runs, or if its difference cannot be computed.
     pub(super) fn of(b: &Builder<'a>, name: &str) -> Option<Self> {
         let counts = b.results.comparisons.get(name)?;
         let (run, against) = (b.results.runs.get(&counts.run)?, b.results.runs.get(&counts.against)?);
