@@ -46,7 +46,7 @@ fn another_learning_rate_diverges_in_the_first_epoch() {
     let out = shared().0.run("diff", &[other.name()]).out;
     for expected in [
         "small, seed 1: first difference in epoch 1, learning rate: 0.1 -> 0.05",
-        "The studies differ in models, plans, seeds",
+        "The studies differ in models, plans, data, seeds",
         "The environment class is the same: it explains no difference.",
         "  predictions/small-bn.idx1-ubyte\n",
     ] {
