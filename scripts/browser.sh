@@ -3,7 +3,7 @@
 # Prints the browser's path, or nothing.
 find_browser() {
     if [[ -n ${CHROMIUM:-} ]]; then
-        [[ -x $CHROMIUM ]] && printf '%s\n' "$CHROMIUM"
+        [[ -f $CHROMIUM && -x $CHROMIUM ]] && printf '%s\n' "$CHROMIUM"
         return 0
     fi
     local name

@@ -155,7 +155,7 @@ for (const bundle of bundles) {
         const document = await getDocument({ data: new Uint8Array(readFileSync(file)), verbosity: 0 }).promise;
         assert.equal((await document.getMarkInfo())?.Marked, true);
         assert.ok((await document.getOutline()).length > 0);
-        const env = { ...process.env, CHROMIUM: "/nonexistent" };
+        const env = { ...process.env, CHROMIUM: join(folder, "no browser") };
         const without = spawnSync(script, [bundle, join(folder, "none.pdf")], { env, encoding: "utf8" });
         assert.equal(without.status, 2);
         assert.match(without.stderr, /^error: no Chromium here: open .*report\.html in any browser and print it/);
