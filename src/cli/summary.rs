@@ -11,6 +11,7 @@ use crate::claims;
 use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::results::{ModelFacts, model_facts};
+use crate::study::unknown;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
@@ -18,8 +19,7 @@ pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let (_, mut plan) = claims::load_study(&file)?;
     if let Some(name) = &options.model {
         if !plan.models.contains_key(name) {
-            let known: Vec<_> = plan.models.keys().map(String::as_str).collect();
-            bail!("{}: unknown model `{name}`; this study has {}", file.display(), known.join(", "));
+            bail!("{}: {}", file.display(), unknown("model", name, plan.models.keys()));
         }
         plan.models.retain(|other, _| other == name);
     }

@@ -14,6 +14,7 @@ mod schedule;
 mod source;
 mod spec;
 
+pub(crate) use checks::unknown;
 pub use error::StudyError;
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use plan::{Plan, RunPlan, RunSettings, is_date};

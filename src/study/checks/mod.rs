@@ -124,7 +124,7 @@ fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
 }
 
 /// The message for an unknown name, with the known ones.
-pub(super) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
     let known: Vec<&str> = known.map(String::as_str).collect();
     format!("unknown {what} `{name}`; this study has {}", known.join(", "))
 }
