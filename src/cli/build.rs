@@ -61,12 +61,14 @@ fn announce(job: &Job, chosen: bool) {
     }
     let full = paths::of_repository(FULL);
     if engine.is_gpu() {
-        say("this study because there is a GPU");
+        say("this is the full study, because there is a GPU");
     } else if let Ok((_, plan)) = claims::load_study(&full) {
         let about = duration(job.estimate(&plan));
         let full = full.display();
-        say(&format!("this study because there is no GPU; the full one, {full}, would take about {about} here"));
+        say(&format!(
+            "this is the quick study, because there is no GPU; the full one, {full}, would take about {about} here"
+        ));
     } else {
-        say("this study because there is no GPU");
+        say("this is the quick study, because there is no GPU");
     }
 }
