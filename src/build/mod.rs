@@ -21,7 +21,7 @@ use crate::engine::{DeviceChoice, Engine};
 use crate::paths;
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
-use crate::study::{Plan, RunPlan, Source};
+use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
 use crate::training::{Prepared, Progress, RunCache, check_models, inputs_digest};
 
@@ -69,6 +69,8 @@ pub struct Built {
     pub seconds: f64,
     /// What the user should know, such as claims about values that were not measured.
     pub notes: Vec<String>,
+    /// Mistakes of the study that only the results show: conclusions of which both conditions hold.
+    pub mistakes: Vec<StudyError>,
 }
 
 /// Receives the progress of a build.
@@ -115,6 +117,11 @@ impl Job {
         &self.plan
     }
 
+    /// Notes on expressions that use values which this study never measures.
+    pub fn notes(&self) -> Vec<String> {
+        claims::never_measured_notes(&self.source, &self.plan)
+    }
+
     /// The engine that trains.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -153,8 +160,11 @@ impl Job {
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
-        let notes = claims::unmeasured_notes(&self.source, &results);
-        Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes })
+        let known = claims::never_measured_notes(&self.source, &self.plan);
+        let mut notes = claims::unmeasured_notes(&self.source, &results);
+        notes.retain(|note| !known.contains(note));
+        let mistakes = claims::contradictions(&self.source, &results);
+        Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes, mistakes })
     }
 
     fn results(&self, runs: IndexMap<String, RunResult>, files: &Files) -> Result<Results, BuildError> {

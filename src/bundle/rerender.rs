@@ -5,7 +5,7 @@ use super::{Bundle, Error, Files, Manifest, STUDY};
 use crate::claims;
 use crate::report::{Rendition, Templates};
 use crate::results::Results;
-use crate::study::{Source, is_date};
+use crate::study::{Plan, Source, is_date};
 use crate::text::Lang;
 
 /// A bundle whose report can be made again: its study and results, checked.
@@ -21,7 +21,7 @@ impl<'a> Rerender<'a> {
     /// Refuses results of another arithmetic, because this program would sign what it cannot reproduce.
     pub(crate) fn new(bundle: &'a Bundle) -> Result<Self, Error> {
         let source = bundle.source()?;
-        claims::check_syntax(&source)?;
+        claims::check_expressions(&source, &Plan::resolve(&source)?)?;
         let results = bundle.results()?;
         let environment = &results.environment;
         if !environment.is_of_this_program() {

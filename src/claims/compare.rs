@@ -4,9 +4,10 @@ use minijinja::Value;
 use serde_json::Value as Json;
 
 use crate::study::{Claim, Compare};
-use crate::text::numbers;
+use crate::text::printed::{self, Printed, PrintedNumber};
+use crate::text::{Lang, numbers};
 
-/// Whether a claim agrees with the measured value.
+/// Whether a claim agrees with the measured value. The report lists claims in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "self-evident")]
 pub enum Verdict {
@@ -15,35 +16,71 @@ pub enum Verdict {
     Matches,
 }
 
-/// Checks that a claim's printed value can be compared as it asks. The error says what to change.
-pub(super) fn check(claim: &Claim) -> Result<(), String> {
+/// Decimals after which a measured value is not shown more exactly, even if its verdict does not show.
+const MAX_DECIMALS: usize = 17;
+
+/// A claim's printed value as its way to compare reads it.
+enum Expected {
+    Numbers(Printed),
+    Bool(bool),
+    Text,
+}
+
+/// Checks a claim as far as it does not depend on the measured value. The error is the key of the claim that is wrong, and
+/// a message.
+pub(super) fn check(claim: &Claim, lang: Lang) -> Result<(), (&'static str, String)> {
     if let Compare::Absolute(t) | Compare::Relative(t) = &claim.compare
         && !(t.is_finite() && *t >= 0.0)
     {
-        return Err(format!("tolerance {t} must be at least 0"));
+        return Err(("compare", format!("{t}: must be a number, at least 0")));
     }
-    if !matches!(claim.compare, Compare::Exact(_)) && printed_numbers(&claim.printed).is_none() {
-        return Err(format!("`{}` holds no number: use `compare: exact`", claim.printed));
+    match (&claim.compare, printed::read(&claim.printed, lang)) {
+        (Compare::Exact(_), _) | (_, Ok(_)) => Ok(()),
+        (_, Err(message)) => Err(("printed", refused(claim, &message))),
     }
-    Ok(())
+}
+
+fn refused(claim: &Claim, message: &str) -> String {
+    format!("`{}`: {message}", claim.printed)
+}
+
+/// Checks that a claim's printed value is of the measured value's kind: a number for a number, as many numbers as a list
+/// has.
+pub(super) fn check_kind(claim: &Claim, measured: &Value, lang: Lang) -> Result<(), String> {
+    let measured = serde_json::to_value(measured).map_err(|e| e.to_string())?;
+    expected(claim, &measured, lang).map(|_| ())
 }
 
 /// The verdict on a claim, and the measured value as the report prints it.
-pub(super) fn compare(claim: &Claim, measured: Option<&Value>) -> (Verdict, String) {
-    let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else {
-        return (Verdict::NotMeasured, String::new());
-    };
-    match &claim.compare {
-        Compare::Exact(_) => {
-            let printed = serde_json::from_str(&claim.printed).unwrap_or_else(|_| Json::String(claim.printed.clone()));
-            (verdict(same(&printed, &measured)), exact_text(&measured))
+pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (Verdict, String) {
+    let not_measured = (Verdict::NotMeasured, String::new());
+    let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else { return not_measured };
+    match expected(claim, &measured, lang) {
+        Err(_) => not_measured,
+        Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured),
+        Ok(Expected::Bool(printed)) => (verdict(measured == printed), measured.to_string()),
+        Ok(Expected::Text) => {
+            let text = measured.as_str().unwrap_or_default();
+            (verdict(text.trim() == claim.printed.trim()), text.to_owned())
         }
-        Compare::Printed(_) => numeric(claim, &measured, 0, |p, _, m| {
-            let decimals = decimals(p);
-            numbers::fixed(m, decimals) == numbers::fixed(p.parse().unwrap_or(f64::NAN), decimals)
-        }),
-        Compare::Absolute(t) => numeric(claim, &measured, decimals(&numbers::plain(*t)), |_, p, m| (p - m).abs() <= *t),
-        Compare::Relative(t) => numeric(claim, &measured, 0, |_, p, m| (p - m).abs() <= t * p.abs()),
+    }
+}
+
+/// A claim's printed value and its tolerance: `97 ± 1`.
+pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
+    let form = numbers::Form::of(lang);
+    match &claim.compare {
+        Compare::Absolute(t) => {
+            let percent = printed::read(&claim.printed, lang).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
+            let unit = match lang {
+                _ if !percent => "",
+                Lang::En => " points",
+                Lang::Uk => " в. п.",
+            };
+            format!("{} ± {}{unit}", claim.printed, form.plain(*t))
+        }
+        Compare::Relative(t) => format!("{} ± {} %", claim.printed, form.plain(t * 100.0)),
+        Compare::Exact(_) | Compare::Printed(_) => claim.printed.clone(),
     }
 }
 
@@ -51,33 +88,115 @@ fn verdict(matches: bool) -> Verdict {
     if matches { Verdict::Matches } else { Verdict::Differs }
 }
 
-/// Compares number by number. Measured numbers are printed with as many decimals as the claim's, and at least `least`.
-fn numeric(claim: &Claim, measured: &Json, least: usize, fits: impl Fn(&str, f64, f64) -> bool) -> (Verdict, String) {
+/// Reads a claim's printed value for a measured one. The error is a message for the author.
+fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, String> {
+    let exact = matches!(claim.compare, Compare::Exact(_));
+    match measured {
+        Json::Bool(_) if exact => match claim.printed.trim().to_lowercase().as_str() {
+            "true" => Ok(Expected::Bool(true)),
+            "false" => Ok(Expected::Bool(false)),
+            _ => Err(refused(claim, "the measured value is true or false; print `true` or `false`")),
+        },
+        Json::Bool(_) => Err(refused(claim, "the measured value is true or false; use `compare: exact`")),
+        Json::String(_) if exact => Ok(Expected::Text),
+        Json::String(_) => {
+            let advice = "leave out filters such as `fixed` and `percent`, or use `compare: exact`";
+            Err(refused(claim, &format!("the measured value is text; {advice}")))
+        }
+        _ => {
+            let mut found = Vec::new();
+            if !flatten(measured, &mut found) {
+                return Err("the measured value is not a number or a list of numbers".to_owned());
+            }
+            let printed = printed::read(&claim.printed, lang).map_err(|message| refused(claim, &message))?;
+            check_count(claim, &printed, measured.is_array(), found.len())?;
+            Ok(Expected::Numbers(printed))
+        }
+    }
+}
+
+fn check_count(claim: &Claim, printed: &Printed, is_list: bool, measured: usize) -> Result<(), String> {
+    let count = printed.numbers.len();
+    if !is_list && (count > 1 || printed.is_list) {
+        let what = if count > 1 { format!("holds {count} numbers") } else { "is a list".to_owned() };
+        return Err(refused(claim, &format!("{what}, but one number is measured; print one")));
+    }
+    if is_list && count != measured {
+        let held = numbers::plural(count, "number");
+        return Err(refused(claim, &format!("holds {held}, but {measured} are measured")));
+    }
+    Ok(())
+}
+
+/// Compares number by number.
+fn compare_numbers(how: &Compare, printed: &Printed, measured: &Json) -> (Verdict, String) {
     let mut found = Vec::new();
-    let (Some(printed), true) = (printed_numbers(&claim.printed), flatten(measured, &mut found)) else {
-        return (Verdict::NotMeasured, String::new());
-    };
-    let value = |p: &str| p.parse().unwrap_or(f64::NAN);
-    let matches = printed.len() == found.len() && printed.iter().zip(&found).all(|(p, m)| fits(p, value(p), *m));
-    let decimals = printed.iter().map(|p| decimals(p)).max().unwrap_or(0).max(least);
-    let texts: Vec<String> = found.iter().map(|m| numbers::fixed(*m, decimals)).collect();
-    let text = if measured.is_array() { format!("[{}]", texts.join(", ")) } else { texts.concat() };
+    flatten(measured, &mut found);
+    let agree = |shown: &[f64]| printed.numbers.iter().zip(shown).all(|(p, m)| agrees(how, p, *m));
+    let matches = agree(&found);
+    let shown = shown_values(how, printed, &found, matches, &agree);
+    let text = if measured.is_array() { format!("[{}]", shown.join(", ")) } else { shown.concat() };
     (verdict(matches), text)
 }
 
-/// The numbers in a printed value, in order, as they were printed.
-fn printed_numbers(printed: &str) -> Option<Vec<&str>> {
-    let numbers: Vec<&str> = printed
-        .split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-' || c == 'e'))
-        .filter(|word| word.parse::<f64>().is_ok_and(f64::is_finite))
-        .collect();
-    (!numbers.is_empty()).then_some(numbers)
+/// Measured numbers as the report prints them: with the printed decimals, or one more beside a tolerance. Where rounding
+/// would contradict the verdict, more decimals follow.
+fn shown_values(
+    how: &Compare,
+    printed: &Printed,
+    found: &[f64],
+    matches: bool,
+    agree: &impl Fn(&[f64]) -> bool,
+) -> Vec<String> {
+    let percent = printed.numbers.iter().all(|n| n.is_percent);
+    let notation = |text: String| if printed.decimal_comma { text.replace('.', ",") } else { text };
+    if let Compare::Exact(_) = how {
+        return found.iter().map(|m| notation(if percent { plain_percent(*m) } else { numbers::plain(*m) })).collect();
+    }
+    let least = printed.numbers.iter().map(|n| n.decimals).max().unwrap_or(0).max(0) as usize;
+    let one_more = usize::from(matches!(how, Compare::Absolute(_) | Compare::Relative(_)));
+    let print = |m: f64, decimals: usize| {
+        if percent { numbers::percent(m, decimals.saturating_sub(2)) } else { numbers::fixed(m, decimals) }
+    };
+    let read = |text: &str| printed::read(text, Lang::En).map_or(f64::NAN, |read| read.numbers[0].value);
+    let start = least + one_more;
+    let end = start.max(MAX_DECIMALS);
+    let shows_verdict = |decimals: &usize| {
+        let rounded: Vec<f64> = found.iter().map(|m| read(&print(*m, *decimals))).collect();
+        agree(&rounded) == matches
+    };
+    let decimals = (start..end).find(shows_verdict).unwrap_or(end);
+    found.iter().map(|m| notation(print(*m, decimals))).collect()
 }
 
-fn decimals(printed: &str) -> usize {
-    printed.split_once('.').map_or(0, |(_, fraction)| fraction.chars().take_while(char::is_ascii_digit).count())
+/// A share as a percentage with all its decimals.
+fn plain_percent(share: f64) -> String {
+    // The decimal point is moved in the text, because a multiplication by 100 rounds.
+    let text = format!("{share:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let percentage: f64 = format!("{digits}e{}", exponent + 2).parse().unwrap_or(share * 100.0);
+    format!("{} %", numbers::plain(percentage))
 }
 
+/// Whether a measured number agrees with a printed one. Tolerances include their ends.
+fn agrees(how: &Compare, printed: &PrintedNumber, measured: f64) -> bool {
+    let p = printed.value;
+    let tolerance = match how {
+        Compare::Exact(_) => return p == measured,
+        Compare::Printed(_) => 0.5 * 10f64.powi(-printed.decimals),
+        // The tolerance has the printed unit: 97 % ± 1 is from 96 % to 98 %.
+        Compare::Absolute(t) if printed.is_percent => t / 100.0,
+        Compare::Absolute(t) => *t,
+        Compare::Relative(t) => t * p.abs(),
+    };
+    // Decimal fractions are not exact in binary: 0.98 - 0.97 is a little more than 0.01. A few units in the last place of
+    // the largest number cover that.
+    let slack = 4.0 * f64::EPSILON * p.abs().max(measured.abs()).max(tolerance);
+    (p - measured).abs() <= tolerance + slack
+}
+
+/// Collects the numbers of a value; false if it holds anything else.
 fn flatten(value: &Json, numbers: &mut Vec<f64>) -> bool {
     match value {
         Json::Number(n) => {
@@ -89,29 +208,11 @@ fn flatten(value: &Json, numbers: &mut Vec<f64>) -> bool {
     }
 }
 
-/// Equality, in which 640 equals 640.0.
-fn same(a: &Json, b: &Json) -> bool {
-    match (a, b) {
-        (Json::Number(a), Json::Number(b)) => a.as_f64() == b.as_f64(),
-        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        _ => a == b,
-    }
-}
-
-fn exact_text(value: &Json) -> String {
-    match value {
-        Json::Array(items) => format!("[{}]", items.iter().map(exact_text).collect::<Vec<_>>().join(", ")),
-        Json::Number(n) => n.as_f64().map_or_else(|| n.to_string(), numbers::plain),
-        Json::String(s) => s.clone(),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn outcome(printed: &str, how: &str, measured: impl Into<Value>) -> (Verdict, String) {
+    fn claim(printed: &str, how: &str) -> Claim {
         let claim = Claim {
             id: "c".into(),
             group: "g".into(),
@@ -121,8 +222,14 @@ mod tests {
             compare: serde_yaml::from_str(how).unwrap(),
             why: None,
         };
-        check(&claim).unwrap();
-        compare(&claim, Some(&measured.into()))
+        check(&claim, Lang::En).unwrap();
+        claim
+    }
+
+    fn outcome(printed: &str, how: &str, measured: impl Into<Value>) -> (Verdict, String) {
+        let (claim, measured) = (claim(printed, how), measured.into());
+        check_kind(&claim, &measured, Lang::En).unwrap();
+        compare(&claim, Some(&measured), Lang::En)
     }
 
     #[test]
@@ -135,18 +242,83 @@ mod tests {
         assert_eq!(outcome("[128, 64, 26, 26]", "exact", shape).0, Matches);
         assert_eq!(outcome("1.29", "printed", 1.2896), (Matches, "1.29".into()));
         assert_eq!(outcome("1.29", "printed", 1.296), (Differs, "1.30".into()));
-        assert_eq!(outcome("2", "{absolute: 0.5}", 1.46), (Differs, "1.5".into()));
-        assert_eq!(outcome("2", "{absolute: 0.6}", 1.46).0, Matches);
-        assert_eq!(outcome("0.09", "{relative: 0.1}", 0.0985), (Matches, "0.10".into()));
+        assert_eq!(outcome("2", "{absolute: 0.5}", 1.46), (Differs, "1.46".into()));
+        assert_eq!(outcome("2", "{absolute: 0.6}", 1.46), (Matches, "1.5".into()));
+        assert_eq!(outcome("0.09", "{relative: 0.1}", 0.0985), (Matches, "0.099".into()));
         let list = vec![0.99081, 0.9];
         assert_eq!(outcome("[0.9908, 0.9000]", "printed", list), (Matches, "[0.9908, 0.9000]".into()));
         assert_eq!(outcome("true", "exact", false), (Differs, "false".into()));
+        assert_eq!(outcome("True", "exact", true), (Matches, "true".into()));
+    }
+
+    #[test]
+    fn notations_are_read_with_their_precision() {
+        use Verdict::*;
+        for (printed, how, measured, expected) in [
+            ("1e-3", "printed", 0.3, Differs),
+            ("1E-3", "printed", 0.3, Differs),
+            ("1e-3", "printed", 0.0012, Matches),
+            ("1.0e-3", "printed", 0.0012, Differs),
+            ("\u{2212}0.5", "printed", 0.5, Differs),
+            ("\u{2013}0.5", "printed", -0.5, Matches),
+            ("-0.5", "printed", -0.5, Matches),
+            ("7,850", "exact", 7850.0, Matches),
+            ("97 %", "printed", 0.974, Matches),
+            ("97 %", "printed", 97.0, Differs),
+            ("12e2", "printed", 1234.0, Matches),
+            ("12e2", "printed", 1251.0, Differs),
+        ] {
+            assert_eq!(outcome(printed, how, measured).0, expected, "{printed} {how} {measured}");
+        }
+    }
+
+    #[test]
+    fn tolerances_include_their_ends() {
+        for (printed, how, measured) in [
+            ("0.97", "{absolute: 0.01}", 0.98),
+            ("0.98", "{absolute: 0.01}", 0.97),
+            ("0.1", "{absolute: 0.2}", 0.3),
+            ("0.3", "{relative: 0.1}", 0.33),
+            ("1.15", "printed", 1.145),
+            ("0.13", "printed", 0.125),
+            ("0.12", "printed", 0.125),
+        ] {
+            assert_eq!(outcome(printed, how, measured).0, Verdict::Matches, "{printed} {how} {measured}");
+        }
+        assert_eq!(outcome("0.97", "{absolute: 0.01}", 0.980_000_1).0, Verdict::Differs);
+    }
+
+    #[test]
+    fn what_is_shown_does_not_contradict_the_verdict() {
+        assert_eq!(outcome("97", "{absolute: 1}", 97.6), (Verdict::Matches, "97.6".into()));
+        assert_eq!(outcome("99", "{absolute: 1}", 97.59), (Verdict::Differs, "97.6".into()));
+        assert_eq!(outcome("97", "{absolute: 1}", 98.04), (Verdict::Differs, "98.04".into()));
+        assert_eq!(outcome("0.13", "printed", 0.125), (Verdict::Matches, "0.125".into()));
+        assert_eq!(outcome("97 %", "{absolute: 1}", 0.9759), (Verdict::Matches, "97.6 %".into()));
+        assert_eq!(outcome("97 %", "{absolute: 1}", 0.9841), (Verdict::Differs, "98.4 %".into()));
+        assert_eq!(printed_with_tolerance(&claim("97 %", "{absolute: 1}"), Lang::En), "97 % ± 1 points");
+        assert_eq!(printed_with_tolerance(&claim("97", "{absolute: 1}"), Lang::En), "97 ± 1");
+        assert_eq!(printed_with_tolerance(&claim("0.09", "{relative: 0.05}"), Lang::En), "0.09 ± 5 %");
+    }
+
+    #[test]
+    fn a_printed_value_of_another_kind_is_refused() {
+        for (printed, how, measured) in [
+            ("9703 of 10000", "exact", Value::from(9703)),
+            ("[9703]", "exact", Value::from(9703)),
+            ("[1, 2]", "exact", Value::from(vec![1, 2, 3])),
+            ("half", "exact", Value::from(0.5)),
+            ("1", "exact", Value::from(true)),
+            ("0.98", "printed", Value::from("0.98")),
+            ("1", "printed", Value::from(true)),
+        ] {
+            assert!(check_kind(&claim(printed, how), &measured, Lang::En).is_err(), "{printed} {how} {measured}");
+        }
+        assert_eq!(outcome("slim", "exact", "slim").0, Verdict::Matches);
     }
 
     #[test]
     fn a_value_that_was_not_measured_has_a_verdict_of_its_own() {
-        let claim: Claim =
-            serde_yaml::from_str("{id: a, group: g, quote: q, printed: '1', measured: x, compare: exact}").unwrap();
-        assert_eq!(compare(&claim, None), (Verdict::NotMeasured, String::new()));
+        assert_eq!(compare(&claim("1", "exact"), None, Lang::En), (Verdict::NotMeasured, String::new()));
     }
 }

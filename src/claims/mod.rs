@@ -1,21 +1,28 @@
 //! Compares a study's claims with the results and decides its conclusions.
 //!
-//! Expressions and sentences are minijinja templates over the values of `values`.
+//! `expression` evaluates expressions and sentences, `values` lists the values that they can use, and `checks` tries them
+//! before training.
 
+mod checks;
 mod compare;
-mod environment;
-mod unmeasured;
+mod expression;
+#[cfg(test)]
+mod generated;
+mod stand_in;
 mod values;
 
 use std::path::Path;
 
 use minijinja::{Environment, Value};
 
+pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
-pub use unmeasured::unmeasured_notes;
+
+use checks::on_one_line;
+use expression::{Purpose, Stop};
 
 use crate::results::Results;
-use crate::study::{Claim, Plan, Source, Study, StudyError};
+use crate::study::{Claim, Conclusion, Plan, Source, Study, StudyError};
 
 /// Reads a study and checks every part of it, its expressions included.
 ///
@@ -24,15 +31,17 @@ use crate::study::{Claim, Plan, Source, Study, StudyError};
 pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
     let source = Source::load(file)?;
     let plan = Plan::resolve(&source)?;
-    check_syntax(&source)?;
+    check_expressions(&source, &plan)?;
     Ok((source, plan))
 }
 
 /// A claim with its verdict.
 #[expect(missing_docs, reason = "self-evident")]
-pub struct Judged<'a> {
+pub struct JudgedClaim<'a> {
     pub claim: &'a Claim,
     pub verdict: Verdict,
+    /// The printed value with its tolerance.
+    pub printed: String,
     /// The measured value as the report prints it; empty if nothing was measured.
     pub measured: String,
 }
@@ -46,101 +55,108 @@ pub enum Finding {
     Undecided,
 }
 
+/// Why a conclusion could not be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Values that its conditions or its sentence need were not measured. They are named as the study writes them.
+    NotMeasured(Vec<String>),
+    /// A condition or the sentence has no value, for example because it divides by zero.
+    NoValue(String),
+    /// Both conditions hold, which is a mistake in the study.
+    BothHold,
+}
+
+impl From<Stop> for Obstacle {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::NotMeasured(names) => Self::NotMeasured(names.into_keys().collect()),
+            Stop::NoValue(message) | Stop::Fault(message) => Self::NoValue(message),
+        }
+    }
+}
+
 /// A conclusion with its sentence.
 #[expect(missing_docs, reason = "self-evident")]
-pub struct Concluded {
+pub struct DecidedConclusion {
     pub id: String,
     pub question: String,
     /// The study's expressions, each on one line.
     pub supported_if: String,
     pub refuted_if: String,
     pub finding: Finding,
+    /// Empty if not even the sentence for an undecided conclusion can be rendered.
     pub sentence: String,
-}
-
-/// Checks that every expression and sentence of a study can be parsed, and that its filters exist.
-///
-/// # Errors
-/// The first that cannot, at its line.
-pub fn check_syntax(source: &Source) -> Result<(), StudyError> {
-    let lang = source.study.lang;
-    let env = environment::of_expressions(lang);
-    // minijinja looks up filters only when it evaluates, so evaluate without values.
-    let lenient = environment::of_sentences(lang);
-    let unknown = |e: &minijinja::Error| {
-        use minijinja::ErrorKind::{OutOfFuel, UnknownFilter, UnknownFunction, UnknownTest};
-        matches!(e.kind(), OutOfFuel | UnknownFilter | UnknownFunction | UnknownTest)
-    };
-    for (key, text) in source.study.expressions() {
-        let evaluated = lenient.compile_expression(text).and_then(|e| e.eval(()));
-        if let Some(e) = evaluated.err().filter(|e| unknown(e) || env.compile_expression(text).is_err()) {
-            return Err(source.error(key, format!("`{text}` is not a valid expression: {e}")));
-        }
-    }
-    for (i, claim) in source.study.claims.iter().enumerate() {
-        compare::check(claim).map_err(|message| source.error(format!("claims[{i}].printed"), message))?;
-    }
-    for (key, text) in source.study.sentences() {
-        let invalid = |e| source.error(&key, format!("is not a valid sentence: {e}"));
-        env.template_from_str(text).map_err(invalid)?;
-        if let Some(e) = lenient.render_str(text, ()).err().filter(unknown) {
-            return Err(invalid(e));
-        }
-    }
-    Ok(())
+    pub obstacle: Option<Obstacle>,
 }
 
 /// Compares every claim with the results.
-pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<Judged<'a>> {
-    let (env, facts) = (environment::of_expressions(study.lang), values::of(study, results));
-    study
-        .claims
-        .iter()
-        .map(|claim| {
-            let value = evaluate(&env, &claim.measured, &facts);
-            let (verdict, measured) = compare::compare(claim, value.as_ref());
-            Judged { claim, verdict, measured }
-        })
-        .collect()
+pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
+    let (env, values) = (expression::environment(study.lang), values::of(study, results));
+    let judged = |claim: &'a Claim| {
+        let value = expression::evaluate(&env, &claim.measured, &values, Purpose::Decide).ok();
+        let (verdict, measured) = compare::compare(claim, value.as_ref(), study.lang);
+        JudgedClaim { claim, verdict, printed: compare::printed_with_tolerance(claim, study.lang), measured }
+    };
+    study.claims.iter().map(judged).collect()
 }
 
 /// Decides every conclusion.
-pub fn conclude(study: &Study, results: &Results) -> Vec<Concluded> {
-    let (env, facts) = (environment::of_expressions(study.lang), values::of(study, results));
-    let sentences = environment::of_sentences(study.lang);
-    let holds = |expression: &str| evaluate(&env, expression, &facts).map(|v| v.is_true());
-    study
-        .conclusions
-        .iter()
-        .map(|c| {
-            // Undecided if both or neither hold, or if one cannot be evaluated.
-            let (finding, sentence) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
-                (Some(true), Some(false)) => (Finding::Supported, &c.supported),
-                (Some(false), Some(true)) => (Finding::Refuted, &c.refuted),
-                _ => (Finding::Undecided, &c.undecided),
-            };
-            let sentence =
-                sentences.render_str(sentence, &facts).unwrap_or_else(|e| format!("(cannot be stated: {e})"));
-            let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-            Concluded {
-                id: c.id.clone(),
-                question: c.question.clone(),
-                supported_if: on_one_line(&c.supported_if),
-                refuted_if: on_one_line(&c.refuted_if),
-                finding,
-                sentence: on_one_line(&sentence),
-            }
-        })
-        .collect()
+pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
+    let (env, values) = (expression::environment(study.lang), values::of(study, results));
+    study.conclusions.iter().map(|c| decide(&env, &values, c)).collect()
+}
+
+fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> DecidedConclusion {
+    let holds = |text: &str| expression::holds(env, text, values, Purpose::Decide);
+    let render = |text: &str| expression::render(env, text, values, Purpose::Decide).map(|text| on_one_line(&text));
+    let (finding, sentence, obstacle) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
+        (Ok(true), Ok(true)) => (Finding::Undecided, &c.undecided, Some(Obstacle::BothHold)),
+        (Ok(true), Ok(false)) => (Finding::Supported, &c.supported, None),
+        (Ok(false), Ok(true)) => (Finding::Refuted, &c.refuted, None),
+        (Ok(false), Ok(false)) => (Finding::Undecided, &c.undecided, None),
+        (Err(one), Err(other)) => (Finding::Undecided, &c.undecided, Some(one.and(other).into())),
+        (Err(stop), _) | (_, Err(stop)) => (Finding::Undecided, &c.undecided, Some(stop.into())),
+    };
+    // A sentence that cannot be rendered leaves the conclusion undecided, too.
+    let (finding, sentence, obstacle) = match render(sentence) {
+        Ok(sentence) => (finding, sentence, obstacle),
+        Err(stop) => {
+            let obstacle = obstacle.unwrap_or_else(|| stop.into());
+            (Finding::Undecided, render(&c.undecided).unwrap_or_default(), Some(obstacle))
+        }
+    };
+    DecidedConclusion {
+        id: c.id.clone(),
+        question: c.question.clone(),
+        supported_if: on_one_line(&c.supported_if),
+        refuted_if: on_one_line(&c.refuted_if),
+        finding,
+        sentence,
+        obstacle,
+    }
+}
+
+/// Notes on expressions that have no value with these results, each with its file and line.
+pub fn unmeasured_notes(source: &Source, results: &Results) -> Vec<String> {
+    let (env, values) = (expression::environment(source.study.lang), values::of(&source.study, results));
+    checks::notes(source, |text| expression::evaluate(&env, text, &values, Purpose::Decide))
+}
+
+/// The conclusions of which both conditions hold, each as an error with its file and line.
+pub fn contradictions(source: &Source, results: &Results) -> Vec<StudyError> {
+    let concluded = conclude(&source.study, results);
+    let both = concluded.iter().enumerate().filter(|(_, c)| c.obstacle == Some(Obstacle::BothHold));
+    both.map(|(i, c)| {
+        let message = format!(
+            "`{}`: both conditions hold, so it is undecided; change `supported_if` or `refuted_if` so that only one can hold",
+            c.id
+        );
+        source.error(format!("conclusions[{i}]"), message)
+    })
+    .collect()
 }
 
 /// Whether the study mentions the batch-mean loss (`notes_loss`), which reports otherwise leave out.
 pub fn mentions_batch_mean_loss(study: &Study) -> bool {
     study.expressions().chain(study.sentences()).any(|(_, text)| text.contains("notes_loss"))
-}
-
-/// An expression's value; none if it needs something that was not measured.
-fn evaluate(env: &Environment, expression: &str, facts: &Value) -> Option<Value> {
-    let value = env.compile_expression(expression).ok()?.eval(facts).ok()?;
-    (!value.is_undefined() && !value.is_none()).then_some(value)
 }

@@ -24,6 +24,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;
     if !options.quiet {
         announce(&job, options.study.is_none());
+        job.notes().iter().for_each(|note| say(&format!("note: {note}")));
     }
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
@@ -34,7 +35,8 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
         say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
     }
     super::print(&format!("Report ID {}\n", built.report_id))?;
-    Ok(ExitCode::Success)
+    built.mistakes.iter().for_each(|mistake| say(&format!("error: {mistake}")));
+    Ok(if built.mistakes.is_empty() { ExitCode::Success } else { ExitCode::Difference })
 }
 
 /// The full study on a GPU, the quick one on a CPU.

@@ -1,6 +1,8 @@
-//! How text and numbers are written: languages, number formats, text for a terminal.
+//! How text and numbers are written: languages, number formats, text for a terminal; words that were meant.
 
+pub(crate) mod closest;
 pub mod numbers;
+pub mod printed;
 pub mod terminal;
 
 use serde::{Deserialize, Serialize};

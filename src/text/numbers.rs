@@ -50,6 +50,12 @@ impl Form {
     pub fn count(self, n: u64) -> String {
         count(n).replace(',', self.thousands)
     }
+
+    /// [`count`] of a whole number with a sign.
+    pub fn signed_count(self, n: i64) -> String {
+        let sign = if n < 0 { "\u{2212}" } else { "" };
+        format!("{sign}{}", self.count(n.unsigned_abs()))
+    }
 }
 
 /// The most decimals that are printed. A study may ask for more, but no value needs them.

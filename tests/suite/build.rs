@@ -249,13 +249,13 @@ fn claims_about_unmeasured_values_give_a_note() {
     let [claim, conclusion] = notes.as_slice() else { panic!("{said}") };
     assert!(
         claim.ends_with(
-            ": claims[3].measured: `runs.large.accuracy` needs something that was not measured: is a name misspelt?"
+            ": claims[3].measured: `runs.large.accuracy` has no value: `runs.large` was not measured: there is small, small-bn, stops"
         ),
         "{claim}"
     );
     let (place, rest) = conclusion.split_once(": conclusions[1].supported_if: ").unwrap();
     assert!(place.ends_with("notes.yaml:2"), "{place}");
-    assert!(rest.ends_with("not measured: write [\"small-bn\"] for .small-bn"), "{rest}");
+    assert!(rest.ends_with("has no value: write [\"small-bn\"] instead of .small-bn"), "{rest}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
-use mnist_report::claims::{Concluded, Finding, conclude};
+use mnist_report::claims::{DecidedConclusion, Finding, conclude};
 use mnist_report::dataset::{ImageSet, Mnist};
 use mnist_report::engine::Environment;
 use mnist_report::results::{
@@ -118,7 +118,7 @@ impl Invented {
         seeds.iter_mut().flat_map(|s| &mut s.epochs).for_each(|e| e.validation.as_mut().unwrap().correct = correct);
     }
 
-    fn conclude(mut self, id: &str) -> Concluded {
+    fn conclude(mut self, id: &str) -> DecidedConclusion {
         let correct: IndexMap<(String, u64), usize> = self
             .results
             .runs

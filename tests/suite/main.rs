@@ -9,6 +9,7 @@ mod cli;
 mod conclusions;
 mod damage;
 mod data;
+mod decisions;
 mod diff;
 mod examples;
 mod forger;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use mnist_report::claims::check_syntax;
+use mnist_report::claims::check_expressions;
 use mnist_report::study::{Plan, Source};
 
 use crate::support::*;
@@ -261,8 +261,8 @@ fn every_other_message_about_a_study() {
     for (what, text) in changed.chain(whole) {
         let source = Source::from_text(Path::new("study.yaml"), &text).map_err(|e| e.to_string());
         let resolved = source.and_then(|source| {
-            Plan::resolve(&source).map_err(|e| e.to_string())?;
-            check_syntax(&source).map_err(|e| e.to_string())
+            let plan = Plan::resolve(&source).map_err(|e| e.to_string())?;
+            check_expressions(&source, &plan).map_err(|e| e.to_string())
         });
         let message = resolved.expect_err(&what);
         assert!(message.starts_with("study.yaml:"), "{what}: {message}");

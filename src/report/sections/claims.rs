@@ -1,16 +1,16 @@
 //! The quoted claims with their verdicts.
 
 use super::prelude::*;
-use crate::claims::{Judged, Verdict};
+use crate::claims::{JudgedClaim, Verdict};
 
 /// A group of claims, those that differ first.
 struct ClaimGroup<'a> {
     title: &'a str,
-    claims: Vec<&'a Judged<'a>>,
+    claims: Vec<&'a JudgedClaim<'a>>,
 }
 
 /// The claims by group, in the study's order.
-fn groups<'a>(claims: &'a [Judged]) -> Vec<ClaimGroup<'a>> {
+fn groups<'a>(claims: &'a [JudgedClaim]) -> Vec<ClaimGroup<'a>> {
     let mut groups: Vec<ClaimGroup> = Vec::new();
     for judged in claims {
         let title = judged.claim.group.as_str();
@@ -26,7 +26,7 @@ fn groups<'a>(claims: &'a [Judged]) -> Vec<ClaimGroup<'a>> {
 }
 
 /// How many claims have a verdict.
-pub(super) fn count<'a>(claims: impl IntoIterator<Item = &'a Judged<'a>>, verdict: Verdict) -> usize {
+pub(super) fn count<'a>(claims: impl IntoIterator<Item = &'a JudgedClaim<'a>>, verdict: Verdict) -> usize {
     claims.into_iter().filter(|judged| judged.verdict == verdict).count()
 }
 
@@ -38,7 +38,7 @@ fn badge(b: &Builder, verdict: Verdict) -> Result<RichText> {
     }
 }
 
-pub(super) fn section(b: &Builder, claims: &[Judged]) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, claims: &[JudgedClaim]) -> Result<ReportSection> {
     let values = context! {
         matches => badge(b, Verdict::Matches)?.value(),
         differs => badge(b, Verdict::Differs)?.value(),
@@ -61,9 +61,10 @@ fn group_id(i: usize) -> String {
 }
 
 /// How many claims of each group have each verdict.
-fn overview(b: &Builder, claims: &[Judged], groups: &[ClaimGroup]) -> Result<TableBlock> {
-    let number = |(_, claims): &(RichText, Vec<&Judged>), verdict| count(claims.iter().copied(), verdict).to_string();
-    let columns = Columns::<(RichText, Vec<&Judged>)>::new()
+fn overview(b: &Builder, claims: &[JudgedClaim], groups: &[ClaimGroup]) -> Result<TableBlock> {
+    let number =
+        |(_, claims): &(RichText, Vec<&JudgedClaim>), verdict| count(claims.iter().copied(), verdict).to_string();
+    let columns = Columns::<(RichText, Vec<&JudgedClaim>)>::new()
         .column("group", Text, |(title, _)| title.clone())
         .column("claims", Number, |(_, claims)| claims.len().to_string())
         .column("differ", Number, |group| number(group, Verdict::Differs))
@@ -80,13 +81,13 @@ fn overview(b: &Builder, claims: &[Judged], groups: &[ClaimGroup]) -> Result<Tab
 
 /// A group's claims, each with the reason that the study gives for a difference.
 fn table(b: &Builder, group: &ClaimGroup) -> Result<TableBlock> {
-    let columns = Columns::<&Judged>::new()
+    let columns = Columns::<&JudgedClaim>::new()
         .column("claim", Text, |judged| RichText::code(&judged.claim.id))
         .column("quote", Text, |judged| {
             let quote = b.lang.say("claims.quote", context! { quote => judged.claim.quote.as_str() });
             quote.map(|quote| RichText::styled(InlineStyle::Quote, quote))
         })
-        .column("printed", LongNumber, |judged| judged.claim.printed.clone())
+        .column("printed", LongNumber, |judged| judged.printed.clone())
         .column("measured", LongNumber, |judged| {
             if judged.measured.is_empty() { "–".to_owned() } else { judged.measured.clone() }
         })

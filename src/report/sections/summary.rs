@@ -1,20 +1,20 @@
 //! The first section: what was found, and all runs in one table.
 
 use super::claims::count;
-use super::conclusions::badge;
+use super::conclusions::{badge, obstacle};
 use super::prelude::*;
 use super::settings;
-use crate::claims::{Concluded, Judged, Verdict};
+use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
 use crate::results::{ModelFacts, RunResult};
 
-pub(super) fn section(b: &Builder, claims: &[Judged], conclusions: &[Concluded]) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
-        let item = |c: &Concluded| {
+        let item = |c: &DecidedConclusion| {
             Ok(FindingItem {
                 badge: badge(b, c)?,
                 question: c.question.as_str().into(),
-                text: c.sentence.as_str().into(),
+                text: RichText::from(c.sentence.as_str()).then(obstacle(b, c)?),
             })
         };
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;

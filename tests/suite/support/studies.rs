@@ -27,7 +27,7 @@ pub fn worded(words: &str) -> String {
         "title: {w}\ndescription: {w}\nauthor: {w}\n{mini}\
          sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
          points: [{{title: {w}, parameters: 9, accuracy: 0.5}}]}}]\n\
-         claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: runs.single.accuracy, compare: exact, why: {w}}}]\n\
+         claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: \"'another text'\", compare: exact, why: {w}}}]\n\
          conclusions:\n- {{id: c, question: {w}, supported_if: 'true', refuted_if: 'false', \
          supported: {raw}, refuted: 'no', undecided: 'no'}}\n"
     )

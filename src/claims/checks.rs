@@ -1,0 +1,123 @@
+//! Checks of a study's expressions, sentences and printed values before training, with stand-ins for measured values.
+
+use minijinja::{Environment, Value};
+
+use super::expression::{Purpose, Stop, environment, evaluate, holds, render};
+use super::{compare, stand_in, values};
+use crate::study::{Claim, Conclusion, Plan, Source, StudyError};
+
+/// The most notes shown.
+const MAX_NOTES: usize = 5;
+
+/// Checks that every expression, sentence and printed value makes sense for what the plan will measure.
+///
+/// # Errors
+/// The first that cannot be parsed, uses values of the wrong kind, or would print a value that is never measured.
+pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError> {
+    let study = &source.study;
+    let checker = Checker::new(source, plan);
+    study.claims.iter().enumerate().try_for_each(|(i, claim)| checker.claim(&format!("claims[{i}]"), claim))?;
+    let conclusions = study.conclusions.iter().enumerate();
+    conclusions.map(|(i, c)| (format!("conclusions[{i}]"), c)).try_for_each(|(key, c)| checker.conclusion(&key, c))
+}
+
+/// Notes on expressions that use values which this study never measures, each with its file and line.
+pub fn never_measured_notes(source: &Source, plan: &Plan) -> Vec<String> {
+    let checker = Checker::new(source, plan);
+    notes(source, |text| evaluate(&checker.env, text, &checker.values, Purpose::Check))
+}
+
+/// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates one.
+pub(super) fn notes(source: &Source, evaluated: impl Fn(&str) -> Result<Value, Stop>) -> Vec<String> {
+    let without = source.study.expressions().filter_map(|(key, text)| Some((key, text, evaluated(text).err()?)));
+    let mut notes: Vec<String> = without.map(|(key, text, stop)| note(source, &key, text, &stop)).collect();
+    let more = notes.len().saturating_sub(MAX_NOTES);
+    notes.truncate(MAX_NOTES);
+    if more > 0 {
+        notes.push(format!("and {more} more like these"));
+    }
+    notes
+}
+
+fn note(source: &Source, key: &str, text: &str, stop: &Stop) -> String {
+    let study = &source.study;
+    let text = on_one_line(text);
+    // Jinja reads `runs.slim-bn` as a subtraction.
+    let mut names = study.runs.keys().chain(study.models.keys()).chain(study.comparisons.keys());
+    let dashed = names.find(|name| name.contains('-') && text.contains(&format!(".{name}")));
+    let reason = match dashed {
+        Some(name) => format!("write [\"{name}\"] instead of .{name}"),
+        None => stop.message(),
+    };
+    source.error(key, format!("`{text}` has no value: {reason}")).to_string()
+}
+
+/// A text without line breaks and repeated spaces.
+pub(super) fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+struct Checker<'a> {
+    source: &'a Source,
+    env: Environment<'static>,
+    values: Value,
+}
+
+impl<'a> Checker<'a> {
+    fn new(source: &'a Source, plan: &Plan) -> Self {
+        let study = &source.study;
+        let values = values::of(study, &stand_in::results(study, plan));
+        Self { source, env: environment(study.lang), values }
+    }
+
+    fn claim(&self, key: &str, claim: &Claim) -> Result<(), StudyError> {
+        let lang = self.source.study.lang;
+        compare::check(claim, lang).map_err(|(part, message)| self.source.error(format!("{key}.{part}"), message))?;
+        let measured = format!("{key}.measured");
+        match evaluate(&self.env, &claim.measured, &self.values, Purpose::Check) {
+            Ok(value) => compare::check_kind(claim, &value, lang)
+                .map_err(|message| self.source.error(format!("{key}.printed"), message)),
+            Err(Stop::Fault(message)) => Err(self.invalid(&measured, &claim.measured, &message)),
+            // A value that is never measured gets a note; the claim says so in the report.
+            Err(Stop::NotMeasured(_) | Stop::NoValue(_)) => Ok(()),
+        }
+    }
+
+    fn conclusion(&self, key: &str, c: &Conclusion) -> Result<(), StudyError> {
+        let mut can_be_decided = true;
+        for (part, text) in [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)] {
+            match holds(&self.env, text, &self.values, Purpose::Check) {
+                Err(Stop::Fault(message)) => return Err(self.invalid(&format!("{key}.{part}"), text, &message)),
+                Err(Stop::NotMeasured(_)) => can_be_decided = false,
+                Ok(_) | Err(Stop::NoValue(_)) => {}
+            }
+        }
+        if on_one_line(&c.supported_if) == on_one_line(&c.refuted_if) {
+            let message = "is the same condition as `supported_if`; both would hold together";
+            return Err(self.source.error(format!("{key}.refuted_if"), message));
+        }
+        for (part, text, is_reached) in [
+            ("supported", &c.supported, can_be_decided),
+            ("refuted", &c.refuted, can_be_decided),
+            ("undecided", &c.undecided, true),
+        ] {
+            let key = format!("{key}.{part}");
+            match render(&self.env, text, &self.values, Purpose::Check) {
+                Err(Stop::Fault(message)) => {
+                    return Err(self.source.error(key, format!("invalid sentence: {message}")));
+                }
+                Err(stop @ Stop::NotMeasured(_)) if is_reached => {
+                    let message =
+                        format!("the sentence would print a value that is never measured: {}", stop.message());
+                    return Err(self.source.error(key, message));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn invalid(&self, key: &str, text: &str, message: &str) -> StudyError {
+        self.source.error(key, format!("`{}` is not a valid expression: {message}", on_one_line(text)))
+    }
+}

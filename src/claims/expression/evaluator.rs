@@ -1,0 +1,307 @@
+//! Evaluates the syntax tree of an expression.
+
+use std::collections::BTreeMap;
+
+use minijinja::machinery::Span;
+use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
+use minijinja::value::Kwargs;
+use minijinja::{Environment, State, Value, context};
+
+use super::operators::{self, Kind};
+use super::{MAX_STEPS, Purpose, Stop, both, functions};
+
+/// Tests that ask whether there is a value.
+const PRESENCE_TESTS: [&str; 3] = ["defined", "undefined", "none"];
+
+type Evaluated = Result<Value, Stop>;
+
+/// Evaluates expressions over a study's values and the variables that a sentence sets.
+pub(super) struct Evaluator<'e> {
+    env: &'e Environment<'static>,
+    /// Passed to filters, so that all filters of one expression share one allowance of steps.
+    state: State<'e, 'e>,
+    source: &'e str,
+    values: &'e Value,
+    /// The variables of `set`, `for` and `with`, innermost scope last. A variable may stand for a missing value.
+    pub(super) scopes: Vec<BTreeMap<String, Evaluated>>,
+    pub(super) in_sentence: bool,
+    pub(super) purpose: Purpose,
+    steps: u64,
+}
+
+impl<'e> Evaluator<'e> {
+    pub(super) fn new(env: &'e Environment<'static>, source: &'e str, values: &'e Value, purpose: Purpose) -> Self {
+        let (state, scopes) = (env.empty_state(), vec![BTreeMap::new()]);
+        Self { env, state, source, values, scopes, in_sentence: false, purpose, steps: 0 }
+    }
+
+    /// Counts a step.
+    pub(super) fn step(&mut self) -> Result<(), Stop> {
+        self.steps += 1;
+        if self.steps > MAX_STEPS {
+            return Err(Stop::fault(format!("takes more than {MAX_STEPS} steps")));
+        }
+        Ok(())
+    }
+
+    /// An expression as the study writes it, on one line.
+    pub(super) fn text(&self, expr: &Expr) -> String {
+        if let Some(path) = path(expr) {
+            return path;
+        }
+        let span: Span = expr.span();
+        let text = self.source.get(span.start_offset as usize..span.end_offset as usize).unwrap_or(self.source);
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The value of an expression.
+    pub(super) fn value(&mut self, expr: &Expr) -> Evaluated {
+        self.step()?;
+        match expr {
+            Expr::Var(var) => self.variable(var.id),
+            Expr::Const(constant) if Kind::of(&constant.value) == Kind::Missing => {
+                Err(Stop::fault("`none` is not a value; a value that was not measured cannot be compared"))
+            }
+            Expr::Const(constant) => Ok(constant.value.clone()),
+            Expr::Slice(slice) => self.slice(slice),
+            Expr::UnaryOp(unary) => self.unary(unary),
+            Expr::BinOp(binary) => self.binary(binary, &self.text(expr)),
+            Expr::Compare(chain) => self.chain(chain, &self.text(expr)),
+            Expr::IfExpr(choice) => self.choice(choice),
+            Expr::Filter(filter) => self.filter(filter),
+            Expr::Test(test) => self.test(test).map(Value::from),
+            Expr::GetAttr(get) => {
+                let group = self.value(&get.expr)?;
+                self.member(&group, &Value::from(get.name), expr, &get.expr)
+            }
+            Expr::GetItem(get) => {
+                let (group, key) = both(self.value(&get.expr), self.value(&get.subscript_expr))?;
+                self.member(&group, &key, expr, &get.expr)
+            }
+            Expr::Call(call) => self.call(call),
+            Expr::List(list) => self.list(&list.items),
+            Expr::Tuple(tuple) => self.list(&tuple.items),
+            Expr::Map(map) => {
+                let (keys, values) = both(self.list(&map.keys), self.list(&map.values))?;
+                Ok(keys.try_iter()?.zip(values.try_iter()?).map(|(k, v)| (k.to_string(), v)).collect())
+            }
+        }
+    }
+
+    /// The value of an expression, checked to be complete, for an operator or filter that looks inside.
+    pub(super) fn complete(&mut self, expr: &Expr) -> Evaluated {
+        let value = self.value(expr)?;
+        operators::complete(&value, &self.text(expr))?;
+        Ok(value)
+    }
+
+    /// The value of a condition.
+    pub(super) fn condition(&mut self, expr: &Expr) -> Result<bool, Stop> {
+        let value = self.value(expr)?;
+        operators::truth(&value, &self.text(expr))
+    }
+
+    fn variable(&self, name: &str) -> Evaluated {
+        if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.get(name)) {
+            return value.clone();
+        }
+        let value = self.values.get_attr(name)?;
+        if Kind::of(&value) == Kind::Missing {
+            return Err(Stop::not_measured(name, functions::hint(self.values, name)));
+        }
+        Ok(value)
+    }
+
+    /// A member of a group, by name, or an item of a list, by index.
+    fn member(&self, group: &Value, key: &Value, whole: &Expr, of: &Expr) -> Evaluated {
+        let by_index = Kind::of(group) == Kind::List;
+        if by_index && !key.is_integer() {
+            return Err(Stop::fault(format!("`{}` is a list; its items have numbers, from 0", self.text(of))));
+        }
+        if !by_index && !(Kind::of(group) == Kind::Map && Kind::of(key) == Kind::Text) {
+            return Err(Stop::fault(format!("`{}` has no members", self.text(of))));
+        }
+        let value = group.get_item(key)?;
+        match Kind::of(&value) {
+            Kind::Missing if by_index => {
+                let items = group.len().unwrap_or(0);
+                Err(Stop::not_measured(self.text(whole), format!("the list has {items} items")))
+            }
+            Kind::Missing => {
+                let hint = functions::hint(group, key.as_str().unwrap_or_default());
+                Err(Stop::not_measured(self.text(whole), hint))
+            }
+            Kind::Number => operators::complete(&value, &self.text(whole)).map(|()| value),
+            _ => Ok(value),
+        }
+    }
+
+    fn slice(&mut self, slice: &ast::Slice) -> Evaluated {
+        let mut bound = |expr: &Option<Expr>| match expr {
+            Some(expr) => {
+                let (value, text) = (self.value(expr)?, self.text(expr));
+                operators::number(&value, &text)?;
+                Ok(value)
+            }
+            None => Ok(Value::from(())),
+        };
+        let (from, (to, by)) = both(bound(&slice.start), both(bound(&slice.stop), bound(&slice.step)))?;
+        let list = self.value(&slice.expr)?;
+        operators::apply(self.env, "list[from:to:by]", context! { list, from, to, by })
+    }
+
+    fn unary(&mut self, unary: &ast::UnaryOp) -> Evaluated {
+        match unary.op {
+            UnaryOpKind::Not => Ok(Value::from(!self.condition(&unary.expr)?)),
+            UnaryOpKind::Neg => {
+                let (value, text) = (self.value(&unary.expr)?, self.text(&unary.expr));
+                operators::number(&value, &text)?;
+                operators::apply(self.env, "-a", context! { a => value })
+            }
+        }
+    }
+
+    fn binary(&mut self, binary: &ast::BinOp, text: &str) -> Evaluated {
+        if let BinOpKind::ScAnd | BinOpKind::ScOr = binary.op {
+            let (a, b) = both(self.condition(&binary.left), self.condition(&binary.right))?;
+            return Ok(Value::from(if matches!(binary.op, BinOpKind::ScAnd) { a && b } else { a || b }));
+        }
+        let (a, b) = both(self.complete(&binary.left), self.complete(&binary.right))?;
+        if let Some(op) = operators::as_comparison(binary.op) {
+            return operators::compare(op, &a, &b, text).map(Value::from);
+        }
+        if let BinOpKind::Concat = binary.op {
+            return operators::joined(&a, &b, text);
+        }
+        match operators::arithmetic(self.env, binary.op, &a, &b, text) {
+            // Stand-ins may give a division by zero where measured values do not.
+            Err(Stop::NoValue(_)) if self.purpose == Purpose::Check => Ok(Value::from(1.0)),
+            value => value,
+        }
+    }
+
+    /// `a < b < c`: every comparison must hold.
+    fn chain(&mut self, chain: &ast::Compare, text: &str) -> Evaluated {
+        let mut operands = self.complete(&chain.expr).map(|value| vec![value]);
+        for part in &chain.ops {
+            operands = both(operands, self.complete(&part.expr)).map(|(mut values, value)| {
+                values.push(value);
+                values
+            });
+        }
+        let operands = operands?;
+        let mut holds = true;
+        for (part, pair) in chain.ops.iter().zip(operands.windows(2)) {
+            holds &= operators::compare(part.op, &pair[0], &pair[1], text)?;
+        }
+        Ok(Value::from(holds))
+    }
+
+    fn choice(&mut self, choice: &ast::IfExpr) -> Evaluated {
+        let condition = self.condition(&choice.test_expr)?;
+        let mut other = |expr: Option<&Expr>| match (self.purpose, expr) {
+            (Purpose::Check, Some(expr)) => only_faults(self.value(expr)),
+            _ => Ok(()),
+        };
+        if condition {
+            other(choice.false_expr.as_ref())?;
+            return self.value(&choice.true_expr);
+        }
+        other(Some(&choice.true_expr))?;
+        match &choice.false_expr {
+            Some(expr) => self.value(expr),
+            None => Err(Stop::NoValue(format!("`{}` is false, and there is no `else`", self.text(&choice.test_expr)))),
+        }
+    }
+
+    fn filter(&mut self, filter: &ast::Filter) -> Evaluated {
+        let Some(input) = &filter.expr else { return Err(Stop::fault("a filter needs a value")) };
+        functions::check_filter(&mut self.state, filter.name)?;
+        let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
+        functions::check_input(filter.name, &input, &positional, &named)?;
+        let mut args = vec![input];
+        args.extend(positional);
+        if !named.is_empty() {
+            args.push(Value::from(named.into_iter().collect::<Kwargs>()));
+        }
+        self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))
+    }
+
+    fn test(&mut self, test: &ast::Test) -> Result<bool, Stop> {
+        functions::check_test(&mut self.state, test.name)?;
+        let value = match self.value(&test.expr) {
+            // A sentence may ask whether a value was measured. A condition may not: the answer would decide it.
+            Err(Stop::NotMeasured(_) | Stop::NoValue(_)) if self.in_sentence => {
+                return Ok(matches!(test.name, "undefined" | "none"));
+            }
+            Err(stop) => return Err(stop),
+            Ok(value) => value,
+        };
+        if PRESENCE_TESTS.contains(&test.name) {
+            return Ok(test.name == "defined");
+        }
+        operators::complete(&value, &self.text(&test.expr))?;
+        let (positional, _) = self.arguments(&test.args)?;
+        let args: Vec<Value> = std::iter::once(value).chain(positional).collect();
+        self.state.perform_test(test.name, &args).map_err(|e| functions::call_error("test", test.name, e))
+    }
+
+    fn call(&mut self, call: &ast::Call) -> Evaluated {
+        let name = match call.identify_call() {
+            ast::CallType::Function(name) => name,
+            _ => return Err(Stop::fault("methods cannot be called; use a filter, as in `list|length`")),
+        };
+        if name != "range" {
+            return Err(Stop::fault(format!("unknown function `{name}`; the only function is `range`")));
+        }
+        let (args, _) = self.arguments(&call.args)?;
+        operators::apply(self.env, "range(*args)", context! { args })
+    }
+
+    /// The arguments of a filter, test or function, by position and by name.
+    fn arguments(&mut self, args: &[CallArg]) -> Result<(Vec<Value>, Vec<(String, Value)>), Stop> {
+        let (mut positional, mut named) = (Vec::new(), Vec::new());
+        for arg in args {
+            match arg {
+                CallArg::Pos(expr) => positional.push(self.complete(expr)?),
+                CallArg::Kwarg(name, expr) => named.push(((*name).to_owned(), self.complete(expr)?)),
+                CallArg::PosSplat(_) | CallArg::KwargSplat(_) => {
+                    return Err(Stop::fault("`*` and `**` before an argument are not supported"));
+                }
+            }
+        }
+        Ok((positional, named))
+    }
+
+    fn list(&mut self, items: &[Expr]) -> Evaluated {
+        let values = items.iter().fold(Ok(Vec::new()), |values, item| {
+            both(values, self.value(item)).map(|(mut values, value)| {
+                values.push(value);
+                values
+            })
+        });
+        values.map(Value::from)
+    }
+}
+
+/// Keeps a mistake; drops everything else.
+pub(super) fn only_faults<T>(result: Result<T, Stop>) -> Result<(), Stop> {
+    match result {
+        Err(fault @ Stop::Fault(_)) => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+/// A path as `runs["slim-bn"].last.test_loss`; none for any other expression.
+fn path(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Var(var) => Some(var.id.to_owned()),
+        Expr::GetAttr(get) => Some(format!("{}.{}", path(&get.expr)?, get.name)),
+        Expr::GetItem(get) => {
+            let Expr::Const(key) = &get.subscript_expr else { return None };
+            let key = key.value.as_str().map_or_else(|| key.value.to_string(), |key| format!("\"{key}\""));
+            Some(format!("{}[{key}]", path(&get.expr)?))
+        }
+        _ => None,
+    }
+}

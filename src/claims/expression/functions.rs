@@ -1,0 +1,204 @@
+//! The filters and tests of expressions, and what each accepts.
+
+use std::borrow::Cow;
+
+use minijinja::machinery::ast::CompareOpKind;
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
+
+use super::operators::{self, Kind};
+use super::{MAX_STEPS, Stop};
+use crate::text::closest::{closest, did_you_mean};
+use crate::text::{Lang, numbers};
+
+/// Filters that would put something in place of a missing value, or take any value as true or false.
+const REFUSED_FILTERS: [&str; 3] = ["default", "d", "bool"];
+
+/// The largest number that `count` prints: above it, not every whole number is a 64-bit floating-point number.
+const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
+
+/// Filters and tests that are suggested for a mistyped name.
+const FILTERS: [&str; 24] = [
+    "fixed", "percent", "points", "count", "round_to", "diagonal", "row_sums", "recall", "maximum", "argmax", "abs",
+    "first", "float", "int", "join", "last", "length", "list", "map", "max", "min", "round", "sort", "sum",
+];
+const TESTS: [&str; 5] = ["defined", "undefined", "number", "string", "none"];
+
+/// The comparisons that can be written as tests, as in `select("gt", 0.5)`.
+const COMPARISON_TESTS: [(&[&str], CompareOpKind); 7] = [
+    (&["eq", "equalto", "=="], CompareOpKind::Eq),
+    (&["ne", "!="], CompareOpKind::Ne),
+    (&["lt", "lessthan", "<"], CompareOpKind::Lt),
+    (&["le", "<="], CompareOpKind::Lte),
+    (&["gt", "greaterthan", ">"], CompareOpKind::Gt),
+    (&["ge", ">="], CompareOpKind::Gte),
+    (&["in"], CompareOpKind::In),
+];
+
+/// minijinja with the filters of studies. Filters that print write numbers as the study's language does, and give text.
+pub(in crate::claims) fn environment(lang: Lang) -> Environment<'static> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    env.set_fuel(Some(MAX_STEPS));
+    let form = numbers::Form::of(lang);
+    env.add_filter("fixed", move |x: Value, decimals: usize| Ok::<_, Error>(form.fixed(finite(&x)?, decimals)));
+    env.add_filter("percent", move |x: Value, decimals: usize| Ok::<_, Error>(form.percent(finite(&x)?, decimals)));
+    env.add_filter("points", move |x: Value, decimals: usize| Ok::<_, Error>(form.points(finite(&x)?, decimals)));
+    env.add_filter("count", move |x: Value| count(form, &x));
+    env.add_filter("round_to", |x: Value, decimals: usize| round_to(&x, decimals));
+    env.add_filter("diagonal", |m: Value| diagonal(&matrix(&m)?));
+    env.add_filter("row_sums", |m: Value| -> Result<Vec<f64>, Error> { Ok(row_sums(&matrix(&m)?)) });
+    env.add_filter("recall", |m: Value| recall(&matrix(&m)?));
+    env.add_filter("maximum", |list: Value| -> Result<f64, Error> {
+        number_list(&list)?.into_iter().reduce(f64::max).ok_or_else(|| invalid("an empty list has no maximum"))
+    });
+    env.add_filter("argmax", |list: Value| -> Result<usize, Error> {
+        let list = number_list(&list)?;
+        let best = (0..list.len()).reduce(|best, i| if list[i] > list[best] { i } else { best });
+        best.ok_or_else(|| invalid("an empty list has no maximum"))
+    });
+    for (names, op) in COMPARISON_TESTS {
+        for name in names {
+            env.add_test(*name, move |a: Value, b: Value| {
+                operators::complete(&a, "an item").map_err(|stop| stopped(&stop))?;
+                operators::compare(op, &a, &b, name).map_err(|stop| stopped(&stop))
+            });
+        }
+    }
+    env
+}
+
+/// Refuses unknown filters, and those that would let a missing value, or a value of any kind, decide something.
+pub(super) fn check_filter(state: &mut State, name: &str) -> Result<(), Stop> {
+    if REFUSED_FILTERS.contains(&name) {
+        let reason = "it would put something in place of a value that was not measured";
+        return Err(Stop::fault(format!("the filter `{name}` is not available: {reason}")));
+    }
+    if state.perform_test("filter", &[Value::from(name)])? { Ok(()) } else { Err(unknown("filter", name, &FILTERS)) }
+}
+
+/// Refuses unknown tests.
+pub(super) fn check_test(state: &mut State, name: &str) -> Result<(), Stop> {
+    if state.perform_test("test", &[Value::from(name)])? { Ok(()) } else { Err(unknown("test", name, &TESTS)) }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Stop {
+    Stop::fault(format!("unknown {what} `{name}`{}", did_you_mean(name, known.iter().copied())))
+}
+
+/// Checks what a filter would compare or replace by itself: the attributes by which it sorts or selects.
+pub(super) fn check_input(
+    filter: &str,
+    input: &Value,
+    positional: &[Value],
+    named: &[(String, Value)],
+) -> Result<(), Stop> {
+    if named.iter().any(|(name, _)| name == "default") {
+        return Err(Stop::fault(format!(
+            "`default` of the filter `{filter}` would replace values that were not measured"
+        )));
+    }
+    let by_name = named.iter().find(|(name, _)| name == "attribute").map(|(_, value)| value);
+    let first = ["selectattr", "rejectattr", "groupby"].contains(&filter).then(|| positional.first()).flatten();
+    if let Some(attribute) = by_name.or(first).and_then(Value::as_str) {
+        let value = |item: Value| attribute.split('.').try_fold(item, |item, part| item.get_attr(part));
+        let values = input.try_iter()?.map(value).collect::<Result<Vec<Value>, _>>()?;
+        return operators::complete(&Value::from(values), &format!("the attributes `{attribute}`"));
+    }
+    if ["min", "max", "sum"].contains(&filter) && Kind::of(input) == Kind::List {
+        for item in input.try_iter()? {
+            operators::number(&item, &format!("each item of a list that `{filter}` takes"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A failed filter or test, with its name.
+pub(super) fn call_error(what: &str, name: &str, error: Error) -> Stop {
+    match Stop::from(error) {
+        Stop::Fault(message) => Stop::fault(format!("{what} `{name}`: {message}")),
+        stop => stop,
+    }
+}
+
+/// What to do about a missing member of a group.
+pub(super) fn hint(group: &Value, name: &str) -> String {
+    let keys: Vec<String> = group.try_iter().into_iter().flatten().map(|key| key.to_string()).collect();
+    if keys.iter().any(|key| key == name) {
+        return match name {
+            "train_eval_loss" | "train_eval_accuracy" => "set `evaluate_train: true`",
+            "sd" | "interval" | "lower" | "upper" => "this needs several seeds",
+            "held_out_accuracy" => "this needs `hold_out`",
+            "margin" => "the comparison has no `margin`",
+            _ => "",
+        }
+        .to_owned();
+    }
+    match closest(name, keys.iter().map(String::as_str)) {
+        Some(key) => format!("did you mean `{key}`?"),
+        None if keys.is_empty() => "there are none".to_owned(),
+        None if keys.len() <= 12 => format!("there is {}", keys.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A reason of this module's as an error of minijinja's.
+fn stopped(stop: &Stop) -> Error {
+    let kind =
+        if matches!(stop, Stop::NotMeasured(_)) { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
+    Error::new(kind, stop.message())
+}
+
+/// A finite number, for a filter that prints it.
+fn finite(x: &Value) -> Result<f64, Error> {
+    if Kind::of(x) != Kind::Number {
+        return Err(invalid(format!(
+            "takes a number, not {}",
+            if Kind::of(x) == Kind::Text { "text" } else { "this value" }
+        )));
+    }
+    f64::try_from(x.clone()).ok().filter(|x| x.is_finite()).ok_or_else(|| invalid("takes a finite number"))
+}
+
+/// Prints a number as a whole number with separated thousands.
+fn count(form: numbers::Form, x: &Value) -> Result<String, Error> {
+    let whole = finite(x)?.round_ties_even();
+    if whole.abs() > MAX_COUNT {
+        return Err(invalid("the number is too large to be printed as a count"));
+    }
+    Ok(form.signed_count(whole as i64))
+}
+
+fn diagonal(m: &[Vec<f64>]) -> Result<Vec<f64>, Error> {
+    let value = |(i, row): (usize, &Vec<f64>)| row.get(i).copied().ok_or_else(|| invalid("not a square matrix"));
+    m.iter().enumerate().map(value).collect()
+}
+
+fn row_sums(m: &[Vec<f64>]) -> Vec<f64> {
+    m.iter().map(|row| row.iter().sum()).collect()
+}
+
+/// For each class, its value on the diagonal divided by the sum of its row.
+fn recall(m: &[Vec<f64>]) -> Result<Vec<f64>, Error> {
+    Ok(diagonal(m)?.into_iter().zip(row_sums(m)).map(|(value, sum)| value / sum).collect())
+}
+
+fn invalid(message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+fn number_list(list: &Value) -> Result<Vec<f64>, Error> {
+    list.try_iter()?.map(|v| finite(&v).map_err(|_| invalid("takes a list of numbers"))).collect()
+}
+
+fn matrix(m: &Value) -> Result<Vec<Vec<f64>>, Error> {
+    m.try_iter()?.map(|row| number_list(&row)).collect()
+}
+
+/// Rounds a number, or each number of a list.
+fn round_to(x: &Value, decimals: usize) -> Result<Value, Error> {
+    let round = |x: f64| numbers::fixed(x, decimals).parse::<f64>().expect("a printed number reads back");
+    match Kind::of(x) {
+        Kind::Number => Ok(Value::from(round(finite(x)?))),
+        _ => Ok(Value::from(number_list(x)?.into_iter().map(round).collect::<Vec<f64>>())),
+    }
+}

@@ -1,0 +1,229 @@
+//! The operators, which take values of the right kinds only.
+
+use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Value, context};
+
+use super::{MAX_TEXT, Stop};
+
+/// The kinds of values that operators distinguish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Missing,
+    Bool,
+    Number,
+    Text,
+    List,
+    Map,
+}
+
+impl Kind {
+    pub(super) fn of(value: &Value) -> Self {
+        match value.kind() {
+            ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => Self::Missing,
+            ValueKind::Bool => Self::Bool,
+            ValueKind::Number => Self::Number,
+            ValueKind::String | ValueKind::Bytes => Self::Text,
+            ValueKind::Seq | ValueKind::Iterable => Self::List,
+            _ => Self::Map,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::Text => "text",
+            Self::List => "a list",
+            Self::Map => "a group of values",
+        }
+    }
+}
+
+/// A value with its kind, for messages: `"0,05"` is text.
+fn described(value: &Value) -> String {
+    match Kind::of(value) {
+        Kind::Text => format!("text (`{}`)", value.to_string().chars().take(40).collect::<String>()),
+        kind => kind.name().to_owned(),
+    }
+}
+
+/// Advice on a text that was probably meant as a number.
+fn number_hint(value: &Value) -> &'static str {
+    let Some(text) = value.as_str().map(str::trim) else { return "" };
+    let number = |text: &str| text.parse::<f64>().is_ok();
+    if number(text) {
+        "; write numbers without quotes"
+    } else if text.matches(',').count() == 1 && number(&text.replace(',', ".")) {
+        "; write decimals with a point and without quotes, as 0.05"
+    } else if text.contains(|c: char| c.is_ascii_digit()) {
+        "; compare numbers before a filter such as `percent` or `fixed` makes text of them"
+    } else {
+        ""
+    }
+}
+
+/// Checks that a value and the items of its lists were measured, are finite and, in each list, of one kind. `name` is the
+/// expression that gave it.
+pub(super) fn complete(value: &Value, name: &str) -> Result<(), Stop> {
+    match Kind::of(value) {
+        // minijinja's filters hand on their errors as invalid values.
+        Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
+        Kind::Missing => Err(Stop::not_measured(name, "")),
+        Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
+        Kind::List => {
+            let mut first: Option<Value> = None;
+            for (i, item) in value.try_iter()?.enumerate() {
+                complete(&item, &format!("{name}[{i}]"))?;
+                match &first {
+                    Some(first) if Kind::of(first) != Kind::of(&item) => {
+                        let (one, other) = (described(first), described(&item));
+                        return Err(Stop::fault(format!("`{name}` lists {one} and {other}{}", number_hint(&item))));
+                    }
+                    Some(_) => {}
+                    None => first = Some(item),
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_finite(value: &Value) -> bool {
+    value.is_integer() || f64::try_from(value.clone()).is_ok_and(f64::is_finite)
+}
+
+/// The value as true or false; `text` is its expression.
+pub(super) fn truth(value: &Value, text: &str) -> Result<bool, Stop> {
+    match Kind::of(value) {
+        Kind::Bool => Ok(value.is_true()),
+        _ => Err(Stop::fault(format!("`{text}` must be true or false, but is {}", described(value)))),
+    }
+}
+
+/// Checks that a value is a number; `text` is its expression.
+pub(super) fn number(value: &Value, text: &str) -> Result<(), Stop> {
+    match Kind::of(value) {
+        Kind::Number => Ok(()),
+        _ => Err(Stop::fault(format!("`{text}` must be a number, but is {}{}", described(value), number_hint(value)))),
+    }
+}
+
+/// Compares two values of one kind. `text` is the comparison as the study writes it.
+pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Result<bool, Stop> {
+    let differ = |a: &Value, b: &Value| {
+        let hint = if Kind::of(a) == Kind::Text { number_hint(a) } else { number_hint(b) };
+        Err(Stop::fault(format!("`{text}` compares {} with {}{hint}", described(a), described(b))))
+    };
+    match op {
+        CompareOpKind::Eq | CompareOpKind::Ne => match first_difference_of_kinds(a, b)? {
+            Some((a, b)) => differ(&a, &b),
+            None => Ok((a == b) == matches!(op, CompareOpKind::Eq)),
+        },
+        CompareOpKind::In | CompareOpKind::NotIn => {
+            let found = contains(b, a, text)?;
+            Ok(found == matches!(op, CompareOpKind::In))
+        }
+        _ if Kind::of(a) != Kind::of(b) => differ(a, b),
+        _ if Kind::of(a) != Kind::Number => {
+            let what = described(a);
+            Err(Stop::fault(format!("`{text}` orders {what}; only numbers have an order{}", number_hint(a))))
+        }
+        CompareOpKind::Lt => Ok(a < b),
+        CompareOpKind::Lte => Ok(a <= b),
+        CompareOpKind::Gt => Ok(a > b),
+        CompareOpKind::Gte => Ok(a >= b),
+    }
+}
+
+/// The first two values, in corresponding places, that are of different kinds.
+fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Value)>, Stop> {
+    if Kind::of(a) != Kind::of(b) {
+        return Ok(Some((a.clone(), b.clone())));
+    }
+    if Kind::of(a) == Kind::List {
+        for (a, b) in a.try_iter()?.zip(b.try_iter()?) {
+            if let Some(different) = first_difference_of_kinds(&a, &b)? {
+                return Ok(Some(different));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn contains(container: &Value, item: &Value, text: &str) -> Result<bool, Stop> {
+    match Kind::of(container) {
+        Kind::List => {
+            let mut found = false;
+            for other in container.try_iter()? {
+                found |= compare(CompareOpKind::Eq, item, &other, text)?;
+            }
+            Ok(found)
+        }
+        Kind::Text if Kind::of(item) == Kind::Text => {
+            Ok(container.as_str().unwrap_or_default().contains(item.as_str().unwrap_or_default()))
+        }
+        _ => Err(Stop::fault(format!("`{text}` looks for {} in {}", described(item), described(container)))),
+    }
+}
+
+/// The comparison that a binary operator is, if it is one.
+pub(super) fn as_comparison(op: BinOpKind) -> Option<CompareOpKind> {
+    Some(match op {
+        BinOpKind::Eq => CompareOpKind::Eq,
+        BinOpKind::Ne => CompareOpKind::Ne,
+        BinOpKind::Lt => CompareOpKind::Lt,
+        BinOpKind::Lte => CompareOpKind::Lte,
+        BinOpKind::Gt => CompareOpKind::Gt,
+        BinOpKind::Gte => CompareOpKind::Gte,
+        BinOpKind::In => CompareOpKind::In,
+        _ => return None,
+    })
+}
+
+/// Calculates with two numbers. minijinja does the arithmetic: whole numbers stay whole, except in `/`.
+pub(super) fn arithmetic(env: &Environment, op: BinOpKind, a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
+    for value in [a, b] {
+        if Kind::of(value) != Kind::Number {
+            let join =
+                if matches!(op, BinOpKind::Add) && Kind::of(value) == Kind::Text { "; `~` joins texts" } else { "" };
+            let hint = number_hint(value);
+            return Err(Stop::fault(format!("`{text}` calculates with {}{join}{hint}", described(value))));
+        }
+    }
+    let expression = match op {
+        BinOpKind::Add => "a + b",
+        BinOpKind::Sub => "a - b",
+        BinOpKind::Mul => "a * b",
+        BinOpKind::Div => "a / b",
+        BinOpKind::FloorDiv => "a // b",
+        BinOpKind::Rem => "a % b",
+        _ => "a ** b",
+    };
+    let value = apply(env, expression, context! { a, b }).ok().filter(is_finite);
+    value.ok_or_else(|| Stop::NoValue(format!("`{text}` is not a finite number")))
+}
+
+/// Joins two values to one text, as `~` does.
+pub(super) fn joined(a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
+    for value in [a, b] {
+        if !matches!(Kind::of(value), Kind::Text | Kind::Number | Kind::Bool) {
+            return Err(Stop::fault(format!(
+                "`{text}` joins {}; only text and numbers can be joined",
+                described(value)
+            )));
+        }
+    }
+    let joined = format!("{a}{b}");
+    if joined.len() > MAX_TEXT {
+        return Err(Stop::fault(format!("`{text}` makes a text of more than {MAX_TEXT} bytes")));
+    }
+    Ok(Value::from(joined))
+}
+
+/// Evaluates a fixed expression of minijinja's.
+pub(super) fn apply(env: &Environment, expression: &str, values: Value) -> Result<Value, Stop> {
+    Ok(env.compile_expression(expression)?.eval(values)?)
+}

@@ -1,0 +1,237 @@
+//! Tests of expressions and sentences over a small set of values.
+
+use minijinja::{Environment, Value};
+use serde_json::json;
+
+use super::*;
+use crate::text::Lang;
+
+fn values() -> Value {
+    Value::from(minijinja::value::Serde(json!({
+        "runs": {
+            "r": {
+                "accuracy": 0.9, "correct": 9000, "loss": 0.2, "sd": null, "epochs": [{"loss": 0.5}, {"loss": null}],
+                "per_class": [0.9, 0.8], "confusion": [[9, 1], [0, 10]], "last": {"train_eval_accuracy": null},
+            },
+            "slim-bn": {"accuracy": 0.95},
+        },
+        "values": {"limit": "0,05", "number": "0.05", "word": "abc", "mixed": [1, "2"], "names": ["b", "a"], "on": true},
+    })))
+}
+
+fn english() -> Environment<'static> {
+    environment(Lang::En)
+}
+
+fn found(text: &str) -> Result<Value, Stop> {
+    evaluate(&english(), text, &values(), Purpose::Decide)
+}
+
+fn sentence(text: &str) -> Result<String, Stop> {
+    render(&english(), text, &values(), Purpose::Decide)
+}
+
+#[track_caller]
+fn is_fault(text: &str, part: &str) {
+    match found(text) {
+        Err(Stop::Fault(message)) => assert!(message.contains(part), "{text}: {message}"),
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn values_are_calculated_and_compared() {
+    for (text, expected) in [
+        ("runs.r.accuracy > 0.5", json!(true)),
+        ("runs[\"slim-bn\"].accuracy - runs.r.accuracy < 0.2", json!(true)),
+        ("0 < runs.r.accuracy < 1", json!(true)),
+        ("1 < 2 < 2", json!(false)),
+        ("runs.r.correct == 9000.0", json!(true)),
+        ("runs.r.correct // 7", json!(1285)),
+        ("runs.r.correct / 4", json!(2250.0)),
+        ("2 ** 3 - 7 % 4", json!(5)),
+        ("-runs.r.correct", json!(-9000)),
+        ("not (1 > 2) and true", json!(true)),
+        ("values.word == \"abc\"", json!(true)),
+        ("values.names == [\"b\", \"a\"]", json!(true)),
+        ("\"a\" in values.names", json!(true)),
+        ("3 not in [1, 2]", json!(true)),
+        ("runs.r.per_class|max", json!(0.9)),
+        ("runs.r.confusion|diagonal|sum", json!(19)),
+        ("runs.r.confusion|recall|map(\"round_to\", 2)|list == [0.9, 1.0]", json!(true)),
+        ("runs.r.per_class|select(\"gt\", 0.85)|list|length", json!(1)),
+        ("runs.r.per_class[-1]", json!(0.8)),
+        ("[1, 2, 3][1:]", json!([2, 3])),
+        ("range(3)|list", json!([0, 1, 2])),
+        ("1 if values.on else 2", json!(1)),
+        ("values.word ~ 1", json!("abc1")),
+        ("runs.r.accuracy is number", json!(true)),
+    ] {
+        let value = found(text).unwrap_or_else(|stop| panic!("{text}: {stop:?}"));
+        let value = serde_json::to_value(&value).unwrap();
+        let same = value == expected || value.as_f64().is_some_and(|v| expected.as_f64() == Some(v));
+        assert!(same, "{text}: {value}");
+    }
+}
+
+#[test]
+fn an_expression_with_a_missing_value_has_none_and_names_it() {
+    for (text, names) in [
+        ("runs.r.last.train_eval_accuracy < 0.99", vec!["runs.r.last.train_eval_accuracy"]),
+        ("not (runs.r.sd >= 0.99)", vec!["runs.r.sd"]),
+        ("runs.r.sd", vec!["runs.r.sd"]),
+        ("runs.r.sd == runs.r.sd", vec!["runs.r.sd"]),
+        ("runs.r.sd != 3", vec!["runs.r.sd"]),
+        ("runs.r.accuracy > 0 or runs.r.sd > 0", vec!["runs.r.sd"]),
+        ("runs.r.sd > 0 or runs.r.accuracy > 0", vec!["runs.r.sd"]),
+        ("runs.r.accuracy > 1 and runs.r.sd > 0", vec!["runs.r.sd"]),
+        ("runs.r.sd + runs.q.loss > 0", vec!["runs.q", "runs.r.sd"]),
+        ("runs.r.sd in [1, 2]", vec!["runs.r.sd"]),
+        ("1 in [runs.r.sd, 1]", vec!["runs.r.sd"]),
+        ("runs.r.sd is defined", vec!["runs.r.sd"]),
+        ("runs.r.sd is not defined", vec!["runs.r.sd"]),
+        ("runs.r.sd is none", vec!["runs.r.sd"]),
+        ("runs.r.sd is not number", vec!["runs.r.sd"]),
+        ("1 if runs.r.sd else 2", vec!["runs.r.sd"]),
+        ("runs.r.epochs[2].loss > 0", vec!["runs.r.epochs[2]"]),
+        ("runs.r.epochs[1].loss > 0", vec!["runs.r.epochs[1].loss"]),
+        ("runs.r.sd|abs > 0", vec!["runs.r.sd"]),
+        ("runs.r.sd|fixed(2) == \"0.10\"", vec!["runs.r.sd"]),
+        ("runs.r.epochs|map(attribute=\"loss\")|sum > 0", vec!["the attributes `loss`[1]"]),
+        ("(runs.r.epochs|sort(attribute=\"loss\"))[0].loss < 1", vec!["the attributes `loss`[1]"]),
+        ("accuracy > 0", vec!["accuracy"]),
+    ] {
+        match found(text) {
+            Err(Stop::NotMeasured(found)) => assert_eq!(found.into_keys().collect::<Vec<_>>(), names, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_missing_name_gets_advice() {
+    for (text, hint) in [
+        ("runs.r.acuracy", "did you mean `accuracy`?"),
+        ("run.r.accuracy", "did you mean `runs`?"),
+        ("runs.r.last.train_eval_accuracy", "evaluate_train: true"),
+        ("runs.r.sd", "several seeds"),
+        ("runs.zebra.accuracy", "there is r, slim-bn"),
+    ] {
+        let message = found(text).unwrap_err().message();
+        assert!(message.contains(hint), "{text}: {message}");
+    }
+}
+
+#[test]
+fn kinds_do_not_mix() {
+    for (text, part) in [
+        ("runs.r.accuracy > values.limit", "compares a number with text (`0,05`); write decimals with a point"),
+        ("runs.r.accuracy > values.number", "write numbers without quotes"),
+        ("values.limit < runs.r.accuracy", "compares text"),
+        ("runs.r.accuracy == values.word", "compares a number with text"),
+        ("runs.r.accuracy != \"0.9\"", "write numbers without quotes"),
+        ("runs.r.accuracy|percent(2) > 90", "compares text"),
+        ("runs.r.accuracy|percent(2) > \"90.00 %\"", "only numbers have an order"),
+        ("runs.r.accuracy|fixed(2) + 1 > 1", "calculates with text"),
+        ("values.on > 0", "compares true or false with a number"),
+        ("values.on == 1", "compares true or false with a number"),
+        ("true > false", "only numbers have an order"),
+        ("runs.r.per_class > 0.5", "compares a list with a number"),
+        ("runs.r.per_class > [0.5]", "only numbers have an order"),
+        ("runs.r.per_class == [\"a\"]", "compares a number with text"),
+        ("runs.r == 1", "compares a group of values with a number"),
+        ("values.mixed|sum > 0", "lists a number and text (`2`)"),
+        ("values.mixed == [1, 2]", "lists a number and text"),
+        ("values.names|max == \"b\"", "must be a number"),
+        ("\"1\" in [1, 2]", "compares text (`1`) with a number"),
+        ("values.word + \"d\" == \"abcd\"", "`~` joins texts"),
+        ("values.word * 2 == \"abcabc\"", "calculates with text"),
+        ("runs.r.per_class|select(\"gt\", values.limit)|list|length > 0", "compares a number with text"),
+        ("runs.r.accuracy is gt(values.limit)", "compares a number with text"),
+        ("runs.r.sd|default(0) > 1", "`default` is not available"),
+        ("runs.r.accuracy and true", "must be true or false, but is a number"),
+        ("runs.r.accuracy > 0.5 or 1", "must be true or false"),
+        ("not runs.r.accuracy", "must be true or false"),
+        ("1 if runs.r.correct else 0", "must be true or false"),
+        ("none == none", "`none` is not a value"),
+        ("runs.r.accuracy > none", "`none` is not a value"),
+        ("runs.r.per_class.first", "is a list"),
+        ("runs.r.accuracy.value", "has no members"),
+        ("runs.r.accuracy|procent(2)", "did you mean `percent`?"),
+        ("runs.r.items()", "methods cannot be called"),
+        ("debug()", "unknown function `debug`"),
+        ("runs.r.accuracy >", "unexpected"),
+        (
+            "range(100000)|map(\"round_to\", 1)|list|length + range(100000)|map(\"round_to\", 1)|list|length > 0",
+            "steps",
+        ),
+    ] {
+        is_fault(text, part);
+    }
+    let not_bool = holds(&english(), "runs.r.accuracy", &values(), Purpose::Decide);
+    assert!(matches!(not_bool, Err(Stop::Fault(_))), "{not_bool:?}");
+}
+
+#[test]
+fn what_is_not_a_finite_number_is_no_value() {
+    for text in [
+        "1 / 0 > 0",
+        "0 / 0 == 0",
+        "1 // 0",
+        "1 % 0",
+        "10.0 ** 400 > 1",
+        "not (0 / 0 > 1)",
+        "[[0, 0], [0, 1]]|recall|sum",
+    ] {
+        assert!(matches!(found(text), Err(Stop::NoValue(_))), "{text}: {:?}", found(text));
+    }
+}
+
+#[test]
+fn sentences_print_measured_values_only() {
+    assert_eq!(sentence("{{ runs.r.accuracy|percent(1) }} of {{ runs.r.correct|count }}").unwrap(), "90.0 % of 9,000");
+    assert_eq!(sentence("{{ (0 - 684)|count }}").unwrap(), "\u{2212}684");
+    assert_eq!(sentence("{{ (2 ** 53)|count }}").unwrap(), "9,007,199,254,740,992");
+    assert_eq!(
+        sentence("{% if runs.r.sd is defined %}{{ runs.r.sd }}{% else %}one seed{% endif %}").unwrap(),
+        "one seed"
+    );
+    assert_eq!(sentence("{% if runs.r.sd is number %}{{ runs.r.sd }}{% endif %}.").unwrap(), ".");
+    assert_eq!(sentence("{% set a = runs.r %}{% set b = runs.q %}{{ a.loss }}").unwrap(), "0.2");
+    let each = "{% for x in runs.r.per_class %}{{ x|fixed(1) }}{% if not loop.last %}, {% endif %}{% endfor %}";
+    assert_eq!(sentence(each).unwrap(), "0.9, 0.8");
+    assert_eq!(sentence("{% with x = 2 %}{{ x }}{% endwith %}").unwrap(), "2");
+    for text in [
+        "Yes, {{ runs.r.sd }}.",
+        "Yes, {{ runs.r.sd|fixed(2) }}.",
+        "{{ runs.r.epochs|map(attribute=\"loss\")|join(\", \") }}",
+        "{% set b = runs.q %}{{ b.loss }}",
+        "{% for e in runs.r.epochs %}{{ e.loss }}{% endfor %}",
+        "{% if runs.r.sd > 1 %}a{% else %}b{% endif %}",
+        "{{ [1, runs.r.sd] }}",
+    ] {
+        assert!(matches!(sentence(text), Err(Stop::NotMeasured(_))), "{text}: {:?}", sentence(text));
+    }
+    for text in [
+        "{{ runs.r }}",
+        "{% if runs.r.accuracy %}a{% endif %}",
+        "{% macro m() %}{% endmacro %}",
+        "{{ values.word|count }}",
+        "{{ 1e300|count }}",
+        "{% if runs.r.accuracy > values.limit %}a{% endif %}",
+        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
+        "{% set t = \"xxxxxxxxxx\" %}{% for i in range(30) %}{% set t = t ~ t %}{{ t }}{% endfor %}{{ \"x\"|center(2000000) }}",
+        "{% if x %}",
+    ] {
+        assert!(matches!(sentence(text), Err(Stop::Fault(_))), "{text}: {:?}", sentence(text).map(|t| t.len()));
+    }
+}
+
+#[test]
+fn a_check_looks_into_branches_that_are_not_taken() {
+    let check = |text: &str| render(&english(), text, &values(), Purpose::Check);
+    assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.accuracy > values.limit }}{% endif %}").is_err());
+    assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.sd }}{% endif %}").is_ok());
+    assert!(evaluate(&english(), "1 if values.on else 1 > values.limit", &values(), Purpose::Check).is_err());
+    assert!(evaluate(&english(), "1 / (runs.r.loss - 0.2) > 3", &values(), Purpose::Check).is_ok());
+}

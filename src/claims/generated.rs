@@ -1,0 +1,437 @@
+//! Random expressions and printed figures, judged by the program and by a second, simple implementation.
+
+use minijinja::Value;
+use minijinja::value::Serde;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
+
+use super::compare::{self, Verdict};
+use super::expression::{Purpose, Stop, environment, evaluate};
+use crate::study::Claim;
+use crate::text::Lang;
+
+const CASES: u32 = 100_000;
+
+fn check<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    // Not random, so that a failure can be repeated.
+    TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()))
+        .run(strategy, test)
+        .unwrap();
+}
+
+/// An expression as a tree.
+#[derive(Clone, Debug)]
+enum Tree {
+    Number(f64),
+    Text(&'static str),
+    Bool(bool),
+    /// A name of `values`.
+    Name(&'static str),
+    Negative(Box<Tree>),
+    Not(Box<Tree>),
+    Both(&'static str, Box<Tree>, Box<Tree>),
+    Choice(Box<Tree>, Box<Tree>, Box<Tree>),
+    Chain(Box<Tree>, Box<Tree>, Box<Tree>),
+    List(Vec<Tree>),
+    Printed(Box<Tree>),
+}
+
+/// What a tree gives, in the order of importance: a mistake hides missing values, which hide a division by zero.
+#[derive(Clone, Debug, PartialEq)]
+enum Outcome {
+    Number(f64),
+    Text(String),
+    Bool(bool),
+    List(Vec<Outcome>),
+    NoValue,
+    NotMeasured,
+    Fault,
+}
+
+impl Outcome {
+    fn failure(&self) -> Option<u8> {
+        match self {
+            Self::Fault => Some(0),
+            Self::NotMeasured => Some(1),
+            Self::NoValue => Some(2),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Number(_) => 0,
+            Self::Text(_) => 1,
+            Self::Bool(_) => 2,
+            _ => 3,
+        }
+    }
+
+    /// Whether two values may be tested for equality: the same kinds all through.
+    fn comparable(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(a), Self::List(b)) => a.iter().zip(b).all(|(a, b)| a.comparable(b)),
+            _ => self.kind() == other.kind(),
+        }
+    }
+
+    /// A list whose items are not all of one kind has no use in an operator.
+    fn complete(self) -> Self {
+        match &self {
+            Self::List(items) => {
+                let inner: Vec<Self> = items.iter().map(|i| i.clone().complete()).collect();
+                let mixed = |(i, item): (usize, &Self)| i > 0 && item.kind() != items[0].kind();
+                let fault = inner.iter().any(|i| *i == Self::Fault) || items.iter().enumerate().any(mixed);
+                if fault { Self::Fault } else { self }
+            }
+            _ => self,
+        }
+    }
+}
+
+/// The first failure of several outcomes, by importance.
+fn worst(outcomes: &[&Outcome]) -> Option<Outcome> {
+    outcomes.iter().filter(|o| o.failure().is_some()).min_by_key(|o| o.failure()).map(|o| (*o).clone())
+}
+
+fn number(x: f64) -> Outcome {
+    if x.is_finite() { Outcome::Number(x) } else { Outcome::NoValue }
+}
+
+fn binary(op: &str, a: Outcome, b: Outcome) -> Outcome {
+    use Outcome::*;
+    if let "and" | "or" = op {
+        let truth = |o: Outcome| if matches!(o, Bool(_)) || o.failure().is_some() { o } else { Fault };
+        let (a, b) = (truth(a), truth(b));
+        return match (&a, &b) {
+            (Bool(x), Bool(y)) => Bool(if op == "and" { *x && *y } else { *x || *y }),
+            _ => worst(&[&a, &b]).unwrap(),
+        };
+    }
+    let (a, b) = (a.complete(), b.complete());
+    if let Some(failure) = worst(&[&a, &b]) {
+        return failure;
+    }
+    match (op, &a, &b) {
+        ("==" | "!=", a, b) if a.comparable(b) => Bool((a == b) == (op == "==")),
+        ("<", Number(x), Number(y)) => Bool(x < y),
+        ("<=", Number(x), Number(y)) => Bool(x <= y),
+        (">", Number(x), Number(y)) => Bool(x > y),
+        (">=", Number(x), Number(y)) => Bool(x >= y),
+        ("+", Number(x), Number(y)) => number(x + y),
+        ("-", Number(x), Number(y)) => number(x - y),
+        ("*", Number(x), Number(y)) => number(x * y),
+        ("/", Number(x), Number(y)) => number(x / y),
+        ("in", item, List(items)) if items.iter().all(|i| i.comparable(item)) => Bool(items.contains(item)),
+        ("in", Text(part), Text(text)) => Bool(text.contains(part.as_str())),
+        _ => Fault,
+    }
+}
+
+impl Tree {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(x) => format!("{x:?}"),
+            Self::Text(text) => format!("\"{text}\""),
+            Self::Bool(value) => value.to_string(),
+            Self::Name(name) => format!("values.{name}"),
+            Self::Negative(a) => format!("(-({}))", a.text()),
+            Self::Not(a) => format!("(not ({}))", a.text()),
+            Self::Both(op, a, b) => format!("({} {op} {})", a.text(), b.text()),
+            Self::Choice(c, a, b) => format!("({} if {} else {})", a.text(), c.text(), b.text()),
+            Self::Chain(a, b, c) => format!("(({}) < ({}) <= ({}))", a.text(), b.text(), c.text()),
+            Self::List(items) => format!("[{}]", items.iter().map(Self::text).collect::<Vec<_>>().join(", ")),
+            Self::Printed(a) => format!("(({})|fixed(2))", a.text()),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        use Outcome::*;
+        match self {
+            Self::Number(x) => Number(*x),
+            Self::Text(text) => Text((*text).to_owned()),
+            Self::Bool(value) => Bool(*value),
+            Self::Name("half") => Number(0.5),
+            Self::Name("three") => Number(3.0),
+            Self::Name("comma") => Text("0,5".to_owned()),
+            Self::Name("pair") => List(vec![Number(1.0), Number(2.0)]),
+            Self::Name(_) => NotMeasured,
+            Self::Negative(a) => match a.outcome() {
+                Number(x) => Number(-x),
+                failure if failure.failure().is_some() => failure,
+                _ => Fault,
+            },
+            Self::Not(a) => match a.outcome() {
+                Bool(x) => Bool(!x),
+                failure if failure.failure().is_some() => failure,
+                _ => Fault,
+            },
+            Self::Both(op, a, b) => binary(op, a.outcome(), b.outcome()),
+            Self::Choice(c, a, b) => match c.outcome() {
+                Bool(true) => a.outcome(),
+                Bool(false) => b.outcome(),
+                failure if failure.failure().is_some() => failure,
+                _ => Fault,
+            },
+            Self::Chain(a, b, c) => {
+                let values = [a, b, c].map(|tree| tree.outcome().complete());
+                match (&values, worst(&values.each_ref())) {
+                    (_, Some(failure)) => failure,
+                    ([Number(a), Number(b), Number(c)], None) => Bool(a < b && b <= c),
+                    _ => Fault,
+                }
+            }
+            Self::List(items) => {
+                let values: Vec<Outcome> = items.iter().map(Self::outcome).collect();
+                worst(&values.iter().collect::<Vec<_>>()).unwrap_or(List(values))
+            }
+            Self::Printed(a) => match a.outcome().complete() {
+                Number(x) => Text(format!("{x:.2}").replace('-', "\u{2212}").replace("\u{2212}0.00", "0.00")),
+                failure if failure.failure().is_some() => failure,
+                _ => Fault,
+            },
+        }
+    }
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        4 => (-8i32..8).prop_map(|n| Tree::Number(f64::from(n).abs() / 2.0)),
+        1 => prop_oneof![Just("0.5"), Just("0,5"), Just("b")].prop_map(Tree::Text),
+        1 => any::<bool>().prop_map(Tree::Bool),
+        3 => prop_oneof![Just("half"), Just("three"), Just("comma"), Just("pair"), Just("null"), Just("absent")]
+            .prop_map(Tree::Name),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let two = (inner.clone(), inner.clone()).prop_map(|(a, b)| (Box::new(a), Box::new(b)));
+        let three =
+            (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| (Box::new(a), Box::new(b), Box::new(c)));
+        const OPS: [&str; 13] = ["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or", "in"];
+        prop_oneof![
+            8 => (proptest::sample::select(OPS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
+            1 => inner.clone().prop_map(|a| Tree::Negative(Box::new(a))),
+            1 => inner.clone().prop_map(|a| Tree::Not(Box::new(a))),
+            1 => three.clone().prop_map(|(a, b, c)| Tree::Choice(a, b, c)),
+            1 => three.prop_map(|(a, b, c)| Tree::Chain(a, b, c)),
+            1 => proptest::collection::vec(inner.clone(), 1..3).prop_map(Tree::List),
+            1 => inner.prop_map(|a| Tree::Printed(Box::new(a))),
+        ]
+    })
+}
+
+/// Trees of numbers and of conditions on them, most of which have a value.
+fn typed_trees() -> impl Strategy<Value = Tree> {
+    let leaf = prop_oneof![
+        12 => (0i32..8).prop_map(|n| Tree::Number(f64::from(n) / 2.0)),
+        6 => prop_oneof![Just("half"), Just("three")].prop_map(Tree::Name),
+        1 => prop_oneof![Just("null"), Just("absent"), Just("comma")].prop_map(Tree::Name),
+    ];
+    let numbers = leaf.prop_recursive(3, 12, 2, |inner| {
+        const OPS: [&str; 4] = ["+", "-", "*", "/"];
+        let two = (inner.clone(), inner.clone()).prop_map(|(a, b)| (Box::new(a), Box::new(b)));
+        prop_oneof![
+            4 => (proptest::sample::select(OPS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
+            1 => inner.prop_map(|a| Tree::Negative(Box::new(a))),
+        ]
+    });
+    const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
+    let n = numbers.clone().prop_map(Box::new);
+    let comparison = prop_oneof![
+        4 => (proptest::sample::select(COMPARISONS.to_vec()), n.clone(), n.clone())
+            .prop_map(|(op, a, b)| Tree::Both(op, a, b)),
+        1 => (n.clone(), n.clone(), n).prop_map(|(a, b, c)| Tree::Chain(a, b, c)),
+    ];
+    let conditions = comparison.prop_recursive(2, 6, 2, |inner| {
+        let two = (inner.clone(), inner.clone()).prop_map(|(a, b)| (Box::new(a), Box::new(b)));
+        prop_oneof![
+            4 => (proptest::sample::select(vec!["and", "or"]), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
+            1 => inner.prop_map(|a| Tree::Not(Box::new(a))),
+        ]
+    });
+    prop_oneof![1 => numbers, 2 => conditions]
+}
+
+/// A value of the program's as an outcome.
+fn read(value: &serde_json::Value) -> Outcome {
+    match value {
+        serde_json::Value::Number(n) => Outcome::Number(n.as_f64().unwrap()),
+        serde_json::Value::String(text) => Outcome::Text(text.clone()),
+        serde_json::Value::Bool(value) => Outcome::Bool(*value),
+        serde_json::Value::Array(items) => Outcome::List(items.iter().map(read).collect()),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn expressions_mean_what_a_second_implementation_says() {
+    let env = environment(Lang::En);
+    let values = json!({"values": {"half": 0.5, "three": 3, "comma": "0,5", "pair": [1, 2], "null": null}});
+    let values = Value::from(Serde(values));
+    let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, u32>::new());
+    check(&prop_oneof![1 => trees(), 1 => typed_trees()], |tree| {
+        let text = tree.text();
+        let found = match evaluate(&env, &text, &values, Purpose::Decide) {
+            Ok(value) => read(&serde_json::to_value(&value).unwrap()),
+            Err(Stop::Fault(_)) => Outcome::Fault,
+            Err(Stop::NotMeasured(names)) => {
+                prop_assert!(names.keys().all(|n| n == "values.null" || n == "values.absent"), "{text}: {names:?}");
+                Outcome::NotMeasured
+            }
+            Err(Stop::NoValue(_)) => Outcome::NoValue,
+        };
+        let kind = format!("{found:?}").split('(').next().unwrap_or_default().to_owned();
+        *kinds.borrow_mut().entry(kind).or_default() += 1;
+        prop_assert_eq!(&found, &tree.outcome().complete(), "{}", text);
+        Ok(())
+    });
+    let kinds = kinds.into_inner();
+    for kind in ["Number", "Text", "Bool", "List", "Fault", "NotMeasured", "NoValue"] {
+        assert!(kinds.get(kind).is_some_and(|n| *n > 1000), "too few of {kind}: {kinds:?}");
+    }
+}
+
+/// A decimal number: `digits` times 10 to the power of minus `decimals`.
+#[derive(Clone, Copy, Debug)]
+struct Decimal {
+    digits: i128,
+    decimals: i32,
+}
+
+impl Decimal {
+    fn value(self) -> f64 {
+        format!("{}e{}", self.digits, -self.decimals).parse().unwrap()
+    }
+
+    /// The number in units of 10 to the power of minus `decimals`, which must be at least as fine.
+    fn scaled(self, decimals: i32) -> i128 {
+        self.digits * 10i128.pow((decimals - self.decimals) as u32)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Figure {
+    printed: Decimal,
+    /// The measured value's distance from the printed one, and its decimals beyond the printed ones.
+    distance: i64,
+    more: i32,
+    notation: usize,
+    sign: usize,
+    how: usize,
+    tolerance: i64,
+}
+
+const NOTATIONS: usize = 6;
+
+impl Figure {
+    /// The printed text, in one of several notations, and the decimals that it shows.
+    fn text(&self) -> (String, i32) {
+        let Decimal { digits, decimals } = self.printed;
+        let sign = match (digits < 0, self.sign) {
+            (true, n) => ["-", "\u{2212}", "\u{2013}"][n % 3],
+            (false, 2) => "+",
+            (false, _) => "",
+        };
+        let all = digits.unsigned_abs().to_string();
+        let plain = |decimals: i32| {
+            let padded = format!("{all:0>width$}", width = decimals.max(0) as usize + 1);
+            let (whole, fraction) = padded.split_at(padded.len() - decimals.max(0) as usize);
+            (whole.to_owned(), fraction.to_owned())
+        };
+        let point = |(whole, fraction): (String, String)| {
+            if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") }
+        };
+        let text = match self.notation {
+            0 => point(plain(decimals)),
+            1 => {
+                let (whole, fraction) = plain(decimals);
+                let mut grouped = String::new();
+                for (i, digit) in whole.chars().enumerate() {
+                    if i > 0 && (whole.len() - i) % 3 == 0 {
+                        grouped.push(',');
+                    }
+                    grouped.push(digit);
+                }
+                point((grouped, fraction))
+            }
+            2 => format!("{all}e{}", -decimals),
+            3 => format!("{}E{:+03}", point(plain(2)), 2 - decimals),
+            4 => format!("{} %", point(plain(decimals - 2))),
+            _ => format!("{all} × 10^{}", -decimals),
+        };
+        (format!("{sign}{text}"), decimals)
+    }
+
+    fn measured(&self) -> Decimal {
+        let decimals = self.printed.decimals + self.more;
+        Decimal { digits: self.printed.scaled(decimals) + i128::from(self.distance), decimals }
+    }
+
+    /// The verdict by arithmetic on whole numbers.
+    fn matches(&self) -> bool {
+        let fine = self.printed.decimals + self.more + 3;
+        let difference = (self.printed.scaled(fine) - self.measured().scaled(fine)).abs();
+        match self.how {
+            0 => difference == 0,
+            1 => 2 * difference <= 10i128.pow((self.more + 3) as u32),
+            2 => difference <= i128::from(self.tolerance) * 10i128.pow(3),
+            _ => 100 * difference <= i128::from(self.tolerance) * self.printed.scaled(fine).abs(),
+        }
+    }
+
+    fn compare(&self) -> String {
+        // An absolute tolerance is a number of the measured value's last decimals, a relative one a number of percent.
+        let measured = self.measured().decimals - if self.notation == 4 { 2 } else { 0 };
+        match self.how {
+            0 => "exact".to_owned(),
+            1 => "printed".to_owned(),
+            2 => format!("{{absolute: {}e{}}}", self.tolerance, -measured),
+            _ => format!("{{relative: {}e-2}}", self.tolerance),
+        }
+    }
+}
+
+fn figures() -> impl Strategy<Value = Figure> {
+    let digits = prop_oneof![-99i128..100, -99_999i128..100_000, 1_000_000i128..9_999_999];
+    let distance = prop_oneof![Just(0i64), -12i64..12, -600i64..600, Just(5), Just(-5), Just(50), Just(500)];
+    (digits, 0i32..5, distance, 0i32..4, 0..NOTATIONS, 0usize..3, 0usize..4, 0i64..60).prop_map(
+        |(digits, decimals, distance, more, notation, sign, how, tolerance)| {
+            // A percentage shows at least whole points.
+            let decimals = if notation == 4 { decimals + 2 } else { decimals };
+            Figure { printed: Decimal { digits, decimals }, distance, more, notation, sign, how, tolerance }
+        },
+    )
+}
+
+#[test]
+fn printed_figures_are_judged_as_whole_number_arithmetic_judges_them() {
+    let verdicts = std::cell::Cell::new([0u32; 2]);
+    check(&figures(), |figure| {
+        let (text, _) = figure.text();
+        let how = figure.compare();
+        let claim = Claim {
+            id: "c".into(),
+            group: "g".into(),
+            quote: "q".into(),
+            printed: text.clone(),
+            measured: "x".into(),
+            compare: serde_yaml::from_str(&how).unwrap(),
+            why: None,
+        };
+        prop_assert!(compare::check(&claim, Lang::En).is_ok(), "{text}: {:?}", compare::check(&claim, Lang::En));
+        let measured = figure.measured().value();
+        let (verdict, shown) = compare::compare(&claim, Some(&Value::from(measured)), Lang::En);
+        let expected = if figure.matches() { Verdict::Matches } else { Verdict::Differs };
+        prop_assert_eq!(verdict, expected, "`{}` {} {}, shown as {}", text, how, measured, shown);
+        // What is shown, judged as if it had been measured, gives the same verdict.
+        let read = crate::text::printed::read(&shown, Lang::En).unwrap().numbers[0].value;
+        let (again, _) = compare::compare(&claim, Some(&Value::from(read)), Lang::En);
+        prop_assert_eq!(again, expected, "`{}` {} {} is shown as {}", text, how, measured, shown);
+        let mut counts = verdicts.get();
+        counts[usize::from(figure.matches())] += 1;
+        verdicts.set(counts);
+        Ok(())
+    });
+    assert!(verdicts.get().iter().all(|n| *n > CASES / 10), "{:?}", verdicts.get());
+}

@@ -1,0 +1,86 @@
+//! Results that stand in for measured ones before training, so that expressions and sentences can be tried.
+
+use indexmap::IndexMap;
+
+use crate::dataset::CLASSES;
+use crate::engine::Environment;
+use crate::results::{
+    ComparisonResult, Data, EpochResult, Evaluated, Pair, Results, RunResult, SCHEMA, SeedResult, model_facts,
+};
+use crate::study::{Comparison, Plan, RunPlan, Study};
+
+/// Test images of each class, and how many of them every stand-in classifies correctly.
+const IMAGES: usize = 1000;
+const CORRECT: usize = 970;
+
+/// Results with every value that the plan measures, and none that it does not.
+pub(super) fn results(study: &Study, plan: &Plan) -> Results {
+    let runs: IndexMap<String, RunResult> =
+        plan.runs.iter().map(|(name, run)| (name.clone(), self::run(run))).collect();
+    let comparison = |(name, c): (&String, &Comparison)| {
+        let seeds = |run: &String| runs.get(run).map(|r| r.seeds.iter().map(|s| s.seed));
+        let pairs = seeds(&c.run)?.zip(seeds(&c.against)?).map(|(a, b)| pair([a, b])).collect();
+        Some((name.clone(), ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs }))
+    };
+    Results {
+        schema: SCHEMA,
+        environment: environment(),
+        data: Data { train_images: 60_000, test_images: IMAGES * CLASSES, test_classes: [IMAGES; CLASSES] },
+        models: model_facts(plan),
+        comparisons: study.comparisons.iter().filter_map(comparison).collect(),
+        runs,
+        digits: IndexMap::new(),
+    }
+}
+
+/// Expressions cannot use the environment.
+fn environment() -> Environment {
+    Environment {
+        class: String::new(),
+        libtorch: String::new(),
+        arithmetic: 0,
+        precision: String::new(),
+        threads: None,
+        cpu: None,
+        gpu: None,
+        cuda: None,
+        cudnn: None,
+    }
+}
+
+fn run(run: &RunPlan) -> RunResult {
+    let settings = &run.settings;
+    let evaluated = Evaluated { images: IMAGES * CLASSES, correct: CORRECT * CLASSES, loss: 0.2 };
+    let epoch = |epoch: usize| EpochResult {
+        epoch,
+        lr: 0.1,
+        train_loss: 0.1 / epoch as f64,
+        train_eval: settings.evaluate_train.then_some(evaluated),
+        validation: (settings.hold_out > 0).then_some(evaluated),
+        test: evaluated,
+    };
+    let mut confusion = [[0; CLASSES]; CLASSES];
+    for class in 0..CLASSES {
+        confusion[class][class] = CORRECT;
+        confusion[class][(class + 1) % CLASSES] = IMAGES - CORRECT;
+    }
+    let seed = |seed: &u64| SeedResult {
+        seed: *seed,
+        subset_sha256: String::new(),
+        initial_weights_sha256: String::new(),
+        weights_sha256: String::new(),
+        epochs: (1..=settings.epochs).map(epoch).collect(),
+        confusion,
+        misclassified: Vec::new(),
+        test_loss: 0.2,
+        batch_mean_loss: 0.002,
+        chain: Vec::new(),
+    };
+    RunResult { plan: settings.clone(), seeds: run.seeds.iter().map(seed).collect() }
+}
+
+fn pair(seeds: [u64; 2]) -> Pair {
+    let (correct, only) = (CORRECT * CLASSES, 50);
+    let neither = IMAGES * CLASSES - correct - only;
+    Pair { seeds, both: correct - only, only_run: only, only_against: only, neither, disagreements: Vec::new() }
+}

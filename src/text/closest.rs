@@ -1,0 +1,104 @@
+//! Finds the known word that a mistyped one probably stands for.
+
+use strsim::damerau_levenshtein;
+
+/// A longer word is not a typo of any name.
+const LONGEST: usize = 64;
+/// One edit is allowed for this many characters of the longer word.
+const CHARACTERS_PER_EDIT: usize = 3;
+/// So many names are listed before the list is cut.
+const MOST_LISTED: usize = 24;
+
+/// The known word closest to `name`, if it is close: equal except for case, `-`, `_`, spaces and a path in front (`nn.`), or
+/// at most one edit (a character inserted, deleted, replaced, or swapped with its neighbour) for every three characters of
+/// the longer word. So a word of one or two characters is never close to another one.
+pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.chars().count() > LONGEST {
+        return None;
+    }
+    let last_part = name.rsplit('.').next().unwrap_or(name);
+    let typed = [simplified(name), simplified(last_part)];
+    let edits = |word: &str| {
+        let word = simplified(word);
+        let allowed = |typed: &String| typed.chars().count().max(word.chars().count()) / CHARACTERS_PER_EDIT;
+        let close = typed.iter().filter(|typed| !typed.is_empty());
+        close.map(|typed| (damerau_levenshtein(typed, &word), allowed(typed))).filter(|(n, most)| n <= most).min()
+    };
+    known.into_iter().filter_map(|word| Some((edits(word)?.0, word))).min_by_key(|(edits, _)| *edits).map(|(_, w)| w)
+}
+
+/// The message for an unknown name: the closest known one, if any is close, and all that are known.
+pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    let meant = did_you_mean(name, known.iter().copied());
+    let listed = known.iter().take(MOST_LISTED).copied().collect::<Vec<_>>().join(", ");
+    let listed = match known.len() {
+        0 => format!("no {what}"),
+        n if n > MOST_LISTED => format!("{listed} and {} more", n - MOST_LISTED),
+        _ => listed,
+    };
+    // A question mark already ends the sentence before.
+    let end = if meant.is_empty() { ";" } else { "" };
+    format!("unknown {what} `{name}`{meant}{end} this study has {listed}")
+}
+
+/// `; did you mean WORD?` if a known word is close, otherwise nothing.
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+}
+
+/// A word without what people write in different ways: case, separators.
+fn simplified(word: &str) -> String {
+    word.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYERS: [&str; 6] = ["conv2d", "batch_norm2d", "relu", "leaky_relu", "max_pool2d", "linear"];
+
+    #[test]
+    fn typos_and_other_spellings_find_the_word() {
+        for (typed, expected) in [
+            ("ReLu", "relu"),
+            ("rellu", "relu"),
+            ("realu", "relu"),
+            ("LeakyReLU", "leaky_relu"),
+            ("nn.Conv2d", "conv2d"),
+            ("torch.nn.BatchNorm2d", "batch_norm2d"),
+            ("batchnorm", "batch_norm2d"),
+            ("batch-norm2d", "batch_norm2d"),
+            ("MaxPool2D", "max_pool2d"),
+            ("linera", "linear"),
+            ("lineer", "linear"),
+        ] {
+            assert_eq!(closest(typed, LAYERS), Some(expected), "{typed}");
+        }
+    }
+
+    #[test]
+    fn nonsense_finds_nothing() {
+        let long = "relu".repeat(20);
+        for typed in ["", ".", "x", "xy", "sigmoid", "banana", "transformer", "реле", long.as_str()] {
+            assert_eq!(closest(typed, LAYERS), None, "{typed}");
+        }
+        assert_eq!(closest("n", ["m"]), None, "one letter is no typo of another");
+        assert_eq!(closest("relu", []), None);
+    }
+
+    #[test]
+    fn the_closest_of_several_is_chosen() {
+        assert_eq!(closest("slim_bn", ["slim", "slim-bn", "slim-bn2"]), Some("slim-bn"));
+        assert_eq!(closest("adamw", ["adam", "adamw"]), Some("adamw"));
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..30).map(|i| format!("run-number-{i}")).collect();
+        let message = unknown("run", "zebra", names.iter());
+        assert!(message.starts_with("unknown run `zebra`; this study has run-number-0, "), "{message}");
+        assert!(message.ends_with("run-number-23 and 6 more"), "{message}");
+        assert_eq!(unknown("run", "a", std::iter::empty()), "unknown run `a`; this study has no run");
+    }
+}

@@ -1,0 +1,484 @@
+//! Reads numbers as programs and people print them: `7,850`, `−0.5`, `1e-3`, `97.03 %`, `[128, 64, 26, 26]`.
+//!
+//! A text that can be read in two ways is refused: a wrong reading could make a claim match that differs.
+
+use super::Lang;
+
+/// The numbers of a printed text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Printed {
+    /// The numbers in order, at least one.
+    pub numbers: Vec<PrintedNumber>,
+    /// Whether they stand in square brackets.
+    pub is_list: bool,
+    /// Whether a number has a decimal comma.
+    pub decimal_comma: bool,
+}
+
+/// A number with the precision to which it was printed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PrintedNumber {
+    /// The value. A percentage is a share: 97 % is 0.97.
+    pub value: f64,
+    /// The last printed digit is worth 10 to the power of minus this: 2 for `0.50`, 4 for `97.03 %`, -2 for `12e2`.
+    pub decimals: i32,
+    /// Whether a percent sign follows.
+    pub is_percent: bool,
+}
+
+/// Dashes that are printed as a minus sign. Programs print the first, typesetting the others.
+const MINUS: [char; 8] = ['-', '\u{2212}', '\u{2013}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{fe63}', '\u{ff0d}'];
+/// Spaces that separate thousands. An ordinary space does so only in a Ukrainian text.
+const THIN: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
+/// Signs that compare: `< 0.01` is not a printed number.
+const COMPARING: [char; 6] = ['<', '>', '≤', '≥', '≠', '±'];
+/// Words that multiply the number before them.
+const MULTIPLES: [&str; 12] =
+    ["k", "K", "M", "G", "T", "thousand", "million", "billion", "тис", "тисяч", "млн", "млрд"];
+
+/// Reads all numbers of a text in the notation of a language.
+///
+/// # Errors
+/// What cannot be read, and what to write instead.
+pub fn read(text: &str, lang: Lang) -> Result<Printed, String> {
+    let chars: Vec<char> = text.trim().chars().collect();
+    let bracketed = chars.contains(&'[');
+    let list = bracketed.then(|| Separators::of(&chars));
+    let mut reader = Reader { chars: &chars, at: 0, lang, list, decimal_comma: false };
+    let mut numbers = Vec::new();
+    while let Some(number) = reader.next_number()? {
+        numbers.push(number);
+    }
+    if numbers.is_empty() {
+        return Err("holds no number".to_owned());
+    }
+    Ok(Printed { numbers, is_list: bracketed, decimal_comma: reader.decimal_comma })
+}
+
+/// How the items of a list are separated.
+#[derive(Clone, Copy, PartialEq)]
+enum Separators {
+    /// By semicolons, or by commas that are all followed by a space: a comma inside a number is a decimal comma.
+    Distinct,
+    /// By commas, some of which touch the next number.
+    TightCommas,
+}
+
+impl Separators {
+    fn of(chars: &[char]) -> Self {
+        let spaced = chars.windows(2).any(|pair| pair[0] == ',' && pair[1].is_whitespace());
+        if spaced || chars.contains(&';') { Self::Distinct } else { Self::TightCommas }
+    }
+}
+
+struct Reader<'a> {
+    chars: &'a [char],
+    at: usize,
+    lang: Lang,
+    /// How a list in brackets is separated; none outside of brackets.
+    list: Option<Separators>,
+    decimal_comma: bool,
+}
+
+impl Reader<'_> {
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn digit(&self, ahead: usize) -> bool {
+        self.peek(ahead).is_some_and(|c| c.is_ascii_digit())
+    }
+
+    fn before(&self) -> Option<char> {
+        self.at.checked_sub(1).map(|i| self.chars[i])
+    }
+
+    fn take_while(&mut self, keep: impl Fn(char) -> bool) -> String {
+        let start = self.at;
+        while self.peek(0).is_some_and(&keep) {
+            self.at += 1;
+        }
+        self.chars[start..self.at].iter().collect()
+    }
+
+    /// The text around the current place, for messages.
+    fn near(&self, start: usize) -> String {
+        let end = (start..self.chars.len()).find(|i| self.chars[*i].is_whitespace() && *i > self.at);
+        self.chars[start..end.unwrap_or(self.chars.len()).min(start + 40)].iter().collect()
+    }
+
+    /// Skips words and punctuation up to the next number.
+    fn next_number(&mut self) -> Result<Option<PrintedNumber>, String> {
+        while let Some(c) = self.peek(0) {
+            if c.is_ascii_digit() || (c == '.' && self.digit(1)) {
+                return self.number(self.at, false).map(Some);
+            } else if MINUS.contains(&c) || c == '+' || c == '\u{2014}' {
+                if let Some(number) = self.signed()? {
+                    return Ok(Some(number));
+                }
+            } else if c.is_alphabetic() || c == '_' {
+                // A digit or dash inside a name, as in `conv1` and `slim-2`, is no number.
+                self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-');
+            } else if c.is_numeric() {
+                return Err(format!("`{c}` cannot be read; write it with the digits 0 to 9"));
+            } else if COMPARING.contains(&c) {
+                return Err(format!(
+                    "`{c}` is not part of a number; compare in `measured` and print `true` or `false`"
+                ));
+            } else {
+                self.at += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A number with its sign, or none if the dash is punctuation between words.
+    fn signed(&mut self) -> Result<Option<PrintedNumber>, String> {
+        let start = self.at;
+        let negative = self.peek(0) != Some('+');
+        let before = self.before();
+        self.at += 1;
+        let touches = self.digit(0) || (self.peek(0) == Some('.') && self.digit(1));
+        if !touches {
+            let next = self.chars[self.at..].iter().find(|c| !c.is_whitespace());
+            return match next {
+                Some(c) if c.is_ascii_digit() || MINUS.contains(c) || *c == '+' || *c == '.' => {
+                    Err(format!("the sign in `{}` must touch its number", self.near(start)))
+                }
+                _ => Ok(None),
+            };
+        }
+        if before.is_some_and(|c| c.is_alphanumeric() || c == ')' || c == ']' || c == '%' || c == '.') {
+            let near = self.near(start.saturating_sub(1));
+            return Err(format!("`{near}` may be a range or a difference; print one number"));
+        }
+        if before.is_some_and(|c| MINUS.contains(&c) || c == '+') || self.chars[start] == '\u{2014}' {
+            return Err(format!("the sign of `{}` cannot be read", self.near(start.saturating_sub(1))));
+        }
+        self.number(start, negative).map(Some)
+    }
+
+    /// A number without its sign; `start` is where it begins with its sign.
+    fn number(&mut self, start: usize, negative: bool) -> Result<PrintedNumber, String> {
+        let digits = self.digits(start)?;
+        let mut decimals = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
+        let exponent = self.exponent(start)?;
+        decimals = decimals.saturating_sub(exponent);
+        self.check_end(start)?;
+        let is_percent = self.percent()?;
+        let sign = if negative { "-" } else { "" };
+        // The decimal exponent is part of the text, so that the value is rounded once.
+        let shift = if is_percent { exponent.saturating_sub(2) } else { exponent };
+        let value: f64 = format!("{sign}{digits}e{shift}").parse().map_err(|_| self.unreadable(start))?;
+        let nonzero = digits.bytes().any(|b| (b'1'..=b'9').contains(&b));
+        if !value.is_finite() || (value == 0.0 && nonzero) {
+            return Err(format!("`{}` is out of range", self.near(start)));
+        }
+        Ok(PrintedNumber { value, decimals: if is_percent { decimals + 2 } else { decimals }, is_percent })
+    }
+
+    fn unreadable(&self, start: usize) -> String {
+        format!("`{}` cannot be read as a number", self.near(start))
+    }
+
+    /// The digits with a decimal point and without separators: `1,200.5` gives `1200.5`.
+    fn digits(&mut self, start: usize) -> Result<String, String> {
+        let in_list = self.list.is_some();
+        let comma_ends = in_list && (self.lang == Lang::En || self.list == Some(Separators::TightCommas));
+        let mut blob = String::new();
+        while let Some(c) = self.peek(0) {
+            let joins = match c {
+                '0'..='9' => true,
+                '.' | '_' => self.digit(1),
+                '\'' | '\u{2019}' => self.digit(1),
+                ',' => !comma_ends && self.digit(1),
+                ' ' => self.lang == Lang::Uk && !in_list && self.is_group(1),
+                c if THIN.contains(&c) => self.is_group(1),
+                _ => false,
+            };
+            if !joins {
+                break;
+            }
+            blob.push(if c == ' ' || THIN.contains(&c) { ' ' } else { c });
+            self.at += 1;
+        }
+        if comma_ends && self.lang == Lang::Uk && self.peek(0) == Some(',') && self.digit(1) {
+            let near = self.near(start);
+            return Err(format!(
+                "the commas in `{near}` may separate items or decimals; write a space after each item"
+            ));
+        }
+        // `5.` is how NumPy prints 5.0.
+        if self.peek(0) == Some('.') && !blob.contains('.') && self.peek(1).is_none_or(|c| !c.is_alphanumeric()) {
+            self.at += 1;
+        }
+        self.plain_digits(&blob)
+    }
+
+    /// Whether three digits and then none start here, `ahead` characters on.
+    fn is_group(&self, ahead: usize) -> bool {
+        (0..3).all(|i| self.digit(ahead + i)) && !self.digit(ahead + 3)
+    }
+
+    fn plain_digits(&mut self, blob: &str) -> Result<String, String> {
+        let refuse = |what: &str| Err(format!("`{blob}` {what}"));
+        if blob.contains(['\'', '\u{2019}']) {
+            return refuse("has apostrophes; write the number without them");
+        }
+        if blob.matches('.').count() > 1 {
+            return refuse("has several decimal points");
+        }
+        let (whole, fraction) = blob.split_once('.').map_or((blob, None), |(w, f)| (w, Some(f)));
+        let commas = whole.matches(',').count();
+        let separators = [',', ' ', '_'].into_iter().filter(|c| whole.contains(*c)).count();
+        if fraction.is_some_and(|f| !f.bytes().all(|b| b.is_ascii_digit())) {
+            return refuse("has a separator after its decimal point");
+        }
+        if commas == 1 && fraction.is_none() && !whole.contains('_') && self.is_decimal_comma(whole)? {
+            self.decimal_comma = true;
+            return Ok(whole.replace([' ', '_'], "").replace(',', "."));
+        }
+        if separators > 1 {
+            return refuse("mixes separators");
+        }
+        let groups_fit = |separator: char| {
+            let groups: Vec<&str> = whole.split(separator).collect();
+            (1..=3).contains(&groups[0].len())
+                && !groups[0].starts_with('0')
+                && groups[1..].iter().all(|g| g.len() == 3)
+        };
+        if (commas > 0 && !groups_fit(',')) || (whole.contains(' ') && !groups_fit(' ')) {
+            return refuse("has separators that do not part thousands");
+        }
+        let whole = whole.replace([',', ' ', '_'], "");
+        Ok(fraction.map_or(whole.clone(), |f| format!("{whole}.{f}")))
+    }
+
+    /// Whether the only comma of a number is a decimal comma; otherwise it separates thousands.
+    fn is_decimal_comma(&self, whole: &str) -> Result<bool, String> {
+        let (left, right) = whole.split_once(',').unwrap_or((whole, ""));
+        let thousands = right.len() == 3 && (1..=3).contains(&left.len()) && !left.starts_with('0');
+        match self.lang {
+            Lang::En if thousands => Ok(false),
+            Lang::En => Err(format!("`{whole}`: decimals are written with a point, as 0.01")),
+            Lang::Uk if thousands => {
+                Err(format!("`{whole}` may be {left}{right} or {left}.{right}; write it without a comma"))
+            }
+            Lang::Uk => Ok(true),
+        }
+    }
+
+    /// A decimal exponent: `e-3`, `E+02`, `× 10^-3`, `·10⁻³`; 0 if there is none.
+    fn exponent(&mut self, start: usize) -> Result<i32, String> {
+        let signed = |ahead: usize| self.peek(ahead).is_some_and(|c| MINUS.contains(&c) || c == '+');
+        if matches!(self.peek(0), Some('e' | 'E')) && (self.digit(1) || (signed(1) && self.digit(2))) {
+            self.at += 1;
+            return self.power(start);
+        }
+        let mut ahead = 0;
+        let skip_spaces = |mut i: usize| {
+            while self.peek(i).is_some_and(char::is_whitespace) {
+                i += 1;
+            }
+            i
+        };
+        ahead = skip_spaces(ahead);
+        if !self.peek(ahead).is_some_and(|c| ['×', '·', '⋅', '*', 'x', 'х'].contains(&c)) {
+            return Ok(0);
+        }
+        ahead = skip_spaces(ahead + 1);
+        if self.peek(ahead) != Some('1') || self.peek(ahead + 1) != Some('0') || self.digit(ahead + 2) {
+            return Ok(0);
+        }
+        let after = ahead + 2;
+        let superscript = self.peek(after).is_some_and(|c| superscript_digit(c).is_some() || c == '⁻' || c == '⁺');
+        let marker = match (self.peek(after), self.peek(after + 1)) {
+            (Some('^'), _) => 1,
+            (Some('*'), Some('*')) => 2,
+            _ if superscript => 0,
+            _ => return Ok(0),
+        };
+        self.at += after + marker;
+        self.power(start)
+    }
+
+    /// The whole number of an exponent, in ordinary or superscript digits.
+    fn power(&mut self, start: usize) -> Result<i32, String> {
+        let sign = self.peek(0).filter(|c| MINUS.contains(c) || ['+', '⁻', '⁺'].contains(c));
+        self.at += usize::from(sign.is_some());
+        let negative = sign.is_some_and(|c| c != '+' && c != '⁺');
+        let digits: String = if self.digit(0) {
+            self.take_while(|c| c.is_ascii_digit())
+        } else {
+            self.take_while(|c| superscript_digit(c).is_some()).chars().filter_map(superscript_digit).collect()
+        };
+        let power: i32 = digits.parse().map_err(|_| self.unreadable(start))?;
+        if power > 1000 {
+            return Err(format!("`{}` is out of range", self.near(start)));
+        }
+        Ok(if negative { -power } else { power })
+    }
+
+    /// Refuses what would make a number of another size: more digits, a power, a multiple such as `k`.
+    fn check_end(&mut self, start: usize) -> Result<(), String> {
+        let next = self.peek(0);
+        if next.is_some_and(char::is_numeric) || (matches!(next, Some('.' | ',' | '\'' | '^')) && self.digit(1)) {
+            let list_comma = next == Some(',') && self.list.is_some();
+            if !list_comma {
+                return Err(self.unreadable(start));
+            }
+        }
+        if next == Some('^') || (next == Some('*') && self.peek(1) == Some('*')) {
+            return Err(format!("`{}` is a power; print its value", self.near(start)));
+        }
+        let spaces = self.chars[self.at..].iter().take_while(|c| c.is_whitespace()).count();
+        let word: String = self.chars[self.at + spaces..].iter().take_while(|c| c.is_alphabetic()).collect();
+        if MULTIPLES.contains(&word.as_str()) {
+            return Err(format!("`{word}` multiplies the number before it; write the number in full"));
+        }
+        let lower = word.to_lowercase();
+        if ["percent", "pct", "permille", "відсот", "процент"].iter().any(|unit| lower.starts_with(unit)) {
+            return Err(format!("write `%` for `{word}`"));
+        }
+        Ok(())
+    }
+
+    /// Takes a percent sign, after spaces or none.
+    fn percent(&mut self) -> Result<bool, String> {
+        let spaces = self.chars[self.at..].iter().take_while(|c| c.is_whitespace()).count();
+        match self.peek(spaces) {
+            Some('%' | '\u{ff05}' | '\u{66a}') => {
+                self.at += spaces + 1;
+                Ok(true)
+            }
+            Some(c @ ('‰' | '‱')) => Err(format!("`{c}` is not supported; print the share or its percentage")),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn superscript_digit(c: char) -> Option<char> {
+    "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|s| s == c).and_then(|digit| char::from_digit(digit as u32, 10))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str, lang: Lang) -> (f64, i32) {
+        let printed = read(text, lang).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(printed.numbers.len(), 1, "{text}: {printed:?}");
+        (printed.numbers[0].value, printed.numbers[0].decimals)
+    }
+
+    fn values(text: &str, lang: Lang) -> Vec<f64> {
+        let printed = read(text, lang).unwrap_or_else(|e| panic!("{text}: {e}"));
+        printed.numbers.iter().map(|n| n.value).collect()
+    }
+
+    #[test]
+    fn notations_of_one_number() {
+        for (text, value, decimals) in [
+            ("640", 640.0, 0),
+            ("0.50", 0.5, 2),
+            (".5", 0.5, 1),
+            ("5.", 5.0, 0),
+            ("+3", 3.0, 0),
+            ("-0.5", -0.5, 1),
+            ("\u{2212}0.5", -0.5, 1),
+            ("\u{2013}0.5", -0.5, 1),
+            ("1e-3", 1e-3, 3),
+            ("1.50E-03", 1.5e-3, 5),
+            ("1.5e3", 1500.0, -2),
+            ("12e2", 1200.0, -2),
+            ("1e\u{2212}3", 1e-3, 3),
+            ("3 × 10^-4", 3e-4, 4),
+            ("3·10⁻⁴", 3e-4, 4),
+            ("2x10**3", 2000.0, -3),
+            ("7,850", 7850.0, 0),
+            ("1,200,074", 1_200_074.0, 0),
+            ("1,200.25", 1200.25, 2),
+            ("7_850", 7850.0, 0),
+            ("1\u{a0}200\u{a0}074", 1_200_074.0, 0),
+            ("97 %", 0.97, 2),
+            ("97.03%", 0.9703, 4),
+            ("conv1: 640", 640.0, 0),
+            ("slim-2 has 5 layers.", 5.0, 0),
+            ("2.20 MB", 2.2, 2),
+            ("(0.98)", 0.98, 2),
+            ("loss = 0.0181.", 0.0181, 4),
+        ] {
+            assert_eq!(one(text, Lang::En), (value, decimals), "{text}");
+        }
+        for (text, value, decimals) in [
+            ("0,97", 0.97, 2),
+            ("97,03 %", 0.9703, 4),
+            ("1 200 074", 1_200_074.0, 0),
+            ("1 200,5", 1200.5, 1),
+            ("0,123", 0.123, 3),
+            ("0.97", 0.97, 2),
+            ("1,200,074", 1_200_074.0, 0),
+        ] {
+            assert_eq!(one(text, Lang::Uk), (value, decimals), "{text}");
+        }
+    }
+
+    #[test]
+    fn lists() {
+        for (text, expected) in [
+            ("[128, 64, 26, 26]", vec![128.0, 64.0, 26.0, 26.0]),
+            ("[7,850]", vec![7.0, 850.0]),
+            ("[0.99 0.98]", vec![0.99, 0.98]),
+            ("[1., -2., 3.]", vec![1.0, -2.0, 3.0]),
+            ("0.99, 0.98", vec![0.99, 0.98]),
+            ("64 × 26 × 26", vec![64.0, 26.0, 26.0]),
+            ("9703/10000", vec![9703.0, 10000.0]),
+            ("torch.Size([128, 10])", vec![128.0, 10.0]),
+        ] {
+            assert_eq!(values(text, Lang::En), expected, "{text}");
+        }
+        assert_eq!(values("[0,97; 0,98]", Lang::Uk), [0.97, 0.98]);
+        assert_eq!(values("[0,97, 0,98]", Lang::Uk), [0.97, 0.98]);
+        assert_eq!(values("[128, 10]", Lang::Uk), [128.0, 10.0]);
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for text in [
+            "half",
+            "",
+            "0,05",
+            "1,2",
+            "12,34",
+            "0,123",
+            "1.2.3",
+            "1'000",
+            "3-5",
+            "0.5\u{2013}0.7",
+            "- 0.5",
+            "--5",
+            "+-5",
+            "10k",
+            "1.2 M",
+            "< 0.01",
+            "97 ± 1",
+            "10²",
+            "½",
+            "٣",
+            "1e999",
+            "1e-999",
+            "2^10",
+            "97 percent",
+            "5 ‰",
+            "7,85,000",
+            "1.200,5",
+            "1e5.5",
+            "1,200,07",
+        ] {
+            assert!(read(text, Lang::En).is_err(), "{text}: {:?}", read(text, Lang::En));
+        }
+        for text in ["7,850", "[1,2]", "1.200,5"] {
+            assert!(read(text, Lang::Uk).is_err(), "{text}: {:?}", read(text, Lang::Uk));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Claims and conclusions of whole studies: what was not measured decides nothing, kinds do not mix, printed figures are
+//! read as they were meant.
+
+use std::fs;
+
+use crate::support::*;
+
+const BASE: &str = "title: T
+models: {m: {layers: [flatten, linear: {out_features: 10}]}}
+runs: {r: {model: m, train: {images: {first: 64}}, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}}
+";
+
+/// The smallest study with one conclusion.
+fn concluding(supported_if: &str, refuted_if: &str, supported: &str) -> String {
+    format!(
+        "{BASE}conclusions:\n- {{id: the-one, question: Is it so?, supported_if: '{supported_if}', \
+         refuted_if: '{refuted_if}', supported: '{supported}', refuted: 'No.', undecided: 'Unknown.'}}\n"
+    )
+}
+
+/// The smallest study with claims, each `printed`, `measured`, `compare`.
+fn claiming(claims: &[(&str, &str, &str)]) -> String {
+    let claim = |(i, (printed, measured, compare)): (usize, &(&str, &str, &str))| {
+        format!(
+            "- {{id: c{i}, group: G, quote: q, printed: '{printed}', measured: '{measured}', compare: {compare}}}\n"
+        )
+    };
+    format!("{BASE}claims:\n{}", claims.iter().enumerate().map(claim).collect::<String>())
+}
+
+/// The words of a study's report, and what `build` said.
+fn reported(yaml: &str, exit: i32) -> (String, String) {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    fs::write(&study, yaml).unwrap();
+    let mut build = program(["build", "--device", "cpu", "--out"]);
+    let said = run(build.arg(home.path().join("out")).arg(&study)).exits(exit).err;
+    let page = page_text(&fs::read_to_string(home.path().join("out/report.html")).unwrap());
+    (page, said)
+}
+
+#[track_caller]
+fn refused(yaml: &str, parts: &[&str]) {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    fs::write(&study, yaml).unwrap();
+    run(&mut build(&study, &home.path().join("out"))).refused(parts);
+    assert!(!home.path().join("out").exists());
+}
+
+#[test]
+fn a_value_that_was_not_measured_decides_nothing_and_is_named() {
+    let value = "runs.r.last.train_eval_accuracy";
+    let (page, said) = reported(&concluding(&format!("{value} < 0.99"), &format!("{value} >= 0.99"), "Yes."), 0);
+    assert!(page.contains("Unknown.") && !page.contains("Yes."), "{page}");
+    assert!(page.contains(&format!("Not measured: {value}.")), "{page}");
+    assert!(said.contains("note: ") && said.contains(value) && said.contains("evaluate_train: true"), "{said}");
+    let (training, _) = said.split_once("built in").unwrap();
+    assert!(training.find(value) < training.find("epoch"), "the note comes before the training: {said}");
+    for value in ["runs.r.sd", "runs.r.interval.lower", "runs.r.held_out_accuracy", "runs.q.accuracy", "values.limit"] {
+        let (page, said) = reported(&concluding(&format!("not ({value} > 0)"), &format!("{value} > 0"), "Yes."), 0);
+        assert!(page.contains("Unknown.") && !page.contains("Yes."), "{value}: {page}");
+        assert!(said.contains(value.split('.').nth(1).unwrap()), "{said}");
+    }
+}
+
+#[test]
+fn a_sentence_that_would_print_an_unmeasured_value_is_refused() {
+    let sentence = "Yes, {{ runs.r.sd|fixed(2) }}.";
+    refused(
+        &concluding("true", "false", sentence),
+        &["study.yaml:5", "conclusions[0].supported", "runs.r.sd", "seeds"],
+    );
+    let (page, _) =
+        reported(&concluding("true", "false", "Yes{% if runs.r.sd is defined %}, {{ runs.r.sd }}{% endif %}."), 0);
+    assert!(page.contains("Yes."), "{page}");
+}
+
+#[test]
+fn a_conclusion_whose_sentence_has_no_value_is_undecided() {
+    // The study may have two epochs, but the run stops after one.
+    let yaml = concluding("true", "false", "Yes, {{ runs.r.epochs[1].test_loss|fixed(2) }}.");
+    let yaml = yaml.replace("epochs: 1", "epochs: 2, stop_below_train_loss: 100");
+    let (page, said) = reported(&yaml, 0);
+    assert!(page.contains("Unknown.") && page.contains("Not measured: runs.r.epochs[1]."), "{page} {said}");
+}
+
+#[test]
+fn text_is_not_compared_with_numbers() {
+    let limited = |limit: &str, condition: &str| {
+        format!("values: {{limit: {limit}}}\n{}", concluding(condition, "false", "Yes."))
+    };
+    for limit in ["\"0,05\"", "\"0.05\"", "[0.05]", "true"] {
+        refused(
+            &limited(limit, "runs.r.accuracy > values.limit"),
+            &["conclusions[0].supported_if", "compares a number with"],
+        );
+    }
+    refused(&limited("\"0,05\"", "runs.r.accuracy > values.limit"), &["decimals with a point", "0,05"]);
+    refused(&concluding("runs.r.accuracy|percent(2) > 50", "false", "Yes."), &["compares text"]);
+    refused(&concluding("runs.r.accuracy", "false", "Yes."), &["must be true or false, but is a number"]);
+    refused(&concluding("true", "true", "Yes."), &["conclusions[0].refuted_if", "same condition"]);
+}
+
+#[test]
+fn both_conditions_true_is_a_mistake_of_the_study() {
+    let (page, said) = reported(&concluding("runs.r.accuracy > 0", "runs.r.accuracy > 0.001", "Yes."), 1);
+    assert!(page.contains("both conditions hold") && page.contains("Unknown."), "{page}");
+    assert!(said.contains("error: ") && said.contains("the-one") && said.contains("both conditions hold"), "{said}");
+    assert!(said.contains("study.yaml:5"), "{said}");
+}
+
+#[test]
+fn printed_figures_are_read_as_they_were_meant() {
+    let claims = [
+        ("1e-3", "0.3", "printed", "differs"),
+        ("1E-3", "0.001", "printed", "matches"),
+        ("\u{2212}0.5", "0.5", "printed", "differs"),
+        ("\u{2013}0.5", "0 - 0.5", "printed", "matches"),
+        ("7,850", "models.m.parameters", "exact", "matches"),
+        ("0.97", "0.98", "{absolute: 0.01}", "matches"),
+        ("97", "97.6", "{absolute: 1}", "matches"),
+        ("99", "97.59", "{absolute: 1}", "differs"),
+    ];
+    let yaml = claiming(&claims.map(|(printed, measured, compare, _)| (printed, measured, compare)));
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("study.yaml"), yaml).unwrap();
+    run(&mut build(&home.path().join("study.yaml"), &home.path().join("out"))).exits(0);
+    let report = fs::read_to_string(home.path().join("out/report.md")).unwrap();
+    for (i, (printed, measured, compare, verdict)) in claims.iter().enumerate() {
+        let row = report.lines().find(|line| line.contains(&format!("`c{i}`"))).unwrap_or_else(|| panic!("{report}"));
+        assert!(row.contains(verdict), "{printed} {measured} {compare}: {row}");
+    }
+    assert!(report.contains("97 ± 1") && report.contains("97.6"), "{report}");
+}
+
+#[test]
+fn a_printed_figure_that_cannot_be_compared_is_refused() {
+    for (printed, measured, compare, part) in [
+        ("9703 of 10000", "runs.r.correct", "exact", "holds 2 numbers"),
+        ("0,97", "runs.r.accuracy", "printed", "decimals are written with a point"),
+        ("half", "runs.r.accuracy", "printed", "holds no number"),
+        ("[1, 2]", "runs.r.per_class", "printed", "10 are measured"),
+        ("0.97", "runs.r.accuracy|fixed(2)", "printed", "text"),
+        ("10k", "runs.r.images", "exact", "in full"),
+    ] {
+        refused(&claiming(&[(printed, measured, compare)]), &["claims[0].printed", printed, part]);
+    }
+}
+
+#[test]
+fn counts_keep_their_sign() {
+    let (page, _) = reported(&concluding("true", "false", "It is {{ (0 - 684)|count }}."), 0);
+    assert!(page.contains("It is \u{2212}684."), "{page}");
+    refused(&concluding("true", "false", "It is {{ 1e300|count }}."), &["conclusions[0].supported", "too large"]);
+}
