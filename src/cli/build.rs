@@ -10,7 +10,7 @@ use super::say;
 use crate::build::{Job, Request};
 use crate::bundle::REPORT;
 use crate::claims;
-use crate::engine::{DeviceChoice, Engine, recordings_refused};
+use crate::engine::{DeviceChoice, Engine, recording_failure};
 use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::numbers::{duration, plural};
@@ -27,7 +27,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
-        if let Some(reason) = recordings_refused() {
+        if let Some(reason) = recording_failure() {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
