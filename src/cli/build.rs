@@ -44,7 +44,7 @@ fn default_study(device: DeviceChoice) -> PathBuf {
         DeviceChoice::Auto => Engine::gpu_in_sight(),
         DeviceChoice::Cpu => false,
     };
-    paths::of_repository(if gpu { FULL } else { QUICK })
+    paths::here_or_in_repository(if gpu { FULL } else { QUICK })
 }
 
 /// Prints what will be done, about how long it takes on this device, and why this study was chosen.
@@ -59,7 +59,7 @@ fn announce(job: &Job, chosen: bool) {
     if !chosen {
         return;
     }
-    let full = paths::of_repository(FULL);
+    let full = paths::here_or_in_repository(FULL);
     if engine.is_gpu() {
         say("this is the full study, because there is a GPU");
     } else if let Ok((_, plan)) = claims::load_study(&full) {

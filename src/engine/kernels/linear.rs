@@ -38,7 +38,7 @@ impl Linear {
             jobs,
             || vec![0.0; ROWS * padded_outputs],
             |(x, y), sums| {
-                let a = Matrix { values: x, row: self.inputs, column: 1 };
+                let a = Matrix { values: x, row_stride: self.inputs, column_stride: 1 };
                 product(a, &transposed_weight, sums, [y.len() / self.outputs, padded_outputs, self.inputs]);
                 for (y, sums) in y.chunks_exact_mut(self.outputs).zip(sums.chunks_exact(padded_outputs)) {
                     for (i, (y, sum)) in y.iter_mut().zip(sums).enumerate() {
@@ -53,7 +53,7 @@ impl Linear {
     pub(crate) fn backward(self, x: &[f32], weight: &[f32], output_gradient: &[f32], gradients: Gradients) {
         let images = x.len() / self.inputs;
         for_each_job(gradients.weight.chunks_mut(ROWS * self.inputs).enumerate(), |(block, dweight)| {
-            let a = Matrix { values: &output_gradient[block * ROWS..], row: 1, column: self.outputs };
+            let a = Matrix { values: &output_gradient[block * ROWS..], row_stride: 1, column_stride: self.outputs };
             product(a, x, dweight, [dweight.len() / self.inputs, self.inputs, images]);
         });
         gradients.bias.fill(0.0);
@@ -63,7 +63,7 @@ impl Linear {
         let Some(dx) = gradients.x else { return };
         let jobs = output_gradient.chunks(ROWS * self.outputs).zip(dx.chunks_mut(ROWS * self.inputs));
         for_each_job(jobs, |(output_gradient, dx)| {
-            let a = Matrix { values: output_gradient, row: self.outputs, column: 1 };
+            let a = Matrix { values: output_gradient, row_stride: self.outputs, column_stride: 1 };
             product(a, weight, dx, [dx.len() / self.inputs, self.inputs, self.outputs]);
         });
     }
@@ -72,7 +72,7 @@ impl Linear {
 /// Computes `c[m, n] = a[m, k] b[k, n]` for large `k`, piece by piece.
 fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3]) {
     for start in (0..k).step_by(PIECE) {
-        let piece = Matrix { values: &a.values[start * a.column..], ..a };
+        let piece = Matrix { values: &a.values[start * a.column_stride..], ..a };
         gemm(piece, &b[start * n..], c, [m, n, (k - start).min(PIECE)], start > 0);
     }
 }

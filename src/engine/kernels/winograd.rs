@@ -240,9 +240,9 @@ impl Winograd {
 /// For each of the `POINTS` matrices, computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `strides` are
 /// those of `a`.
 fn gemm_points(a: &[f32], strides: [usize; 2], b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
-    let [row, column] = strides;
+    let [row_stride, column_stride] = strides;
     for point in 0..POINTS {
-        let a = Matrix { values: &a[point * m * k..], row, column };
+        let a = Matrix { values: &a[point * m * k..], row_stride, column_stride };
         gemm(a, &b[point * k * n..], &mut c[point * m * n..], [m, n, k], add);
     }
 }
