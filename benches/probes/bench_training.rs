@@ -14,8 +14,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use mnist_report::dataset::Mnist;
 use mnist_report::engine::{
-    DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, quick_exit, record_steps,
-    restart_without_overrides,
+    DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, quick_exit, restart_without_overrides,
+    set_step_recording,
 };
 use mnist_report::paths;
 use mnist_report::study::{Plan, Source};
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
             "--no-dropout" => dropout = false,
             "--export" => export = Some(PathBuf::from(words.next().context("--export needs a folder")?)),
             "--avx2" => anyhow::ensure!(choose_vectors(Some(Vectors::Avx2)), "too late"),
-            "--each-operator" => record_steps(false),
+            "--each-operator" => set_step_recording(false),
             "--libtorch" => anyhow::ensure!(choose_vectors(None), "too late"),
             other => anyhow::bail!("unknown option {other}"),
         }
@@ -90,7 +90,7 @@ fn main() -> Result<()> {
     let what = serde_json::json!({
         "environment": engine.environment.to_string(), "images": chosen.len(), "losses": losses, "seconds": seconds,
         "state": state_sha256(&trainer.state()),
-        "recorded": {"kinds": stats.recordings, "steps": stats.steps, "refused": stats.refused},
+        "recorded": {"kinds": stats.recordings, "steps": stats.replayed_steps, "refused": stats.failure},
     });
     println!("{what}");
     // As main.rs does: libtorch's destructors take time.

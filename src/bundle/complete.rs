@@ -1,13 +1,13 @@
 //! Adds everything that follows from a bundle's primary files: report, figures, manifest, crate and sums.
 
 use super::layout::{CRATE, MANIFEST, STUDY, SUMS};
-use super::{Error, Files, Listed, Listing, Manifest, Sums, ro_crate};
+use super::{Error, FileInfo, Files, Listing, Manifest, Sums, ro_crate};
 use crate::report::{self, Rendition};
 use crate::results::Results;
 use crate::study::Study;
 
-/// Adds to a bundle's primary files (results, study, predictions, weights, evidence) all others. The new ones list the
-/// files that were left out, too.
+/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence). Manifest, crate and
+/// sums also list the files of `left_out`.
 pub(crate) fn complete(
     mut files: Files,
     left_out: &Listing,
@@ -21,12 +21,12 @@ pub(crate) fn complete(
     manifest.files = files.keys().chain(left_out.keys()).cloned().chain([CRATE, MANIFEST].map(str::to_owned)).collect();
     manifest.files.sort();
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
-    let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), Listed::of(bytes))).collect();
+    let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
     listing.extend(left_out.clone());
     let metadata = ro_crate::metadata(study, &manifest, &listing);
-    listing.insert(CRATE.to_owned(), Listed::of(metadata.as_bytes()));
+    listing.insert(CRATE.to_owned(), FileInfo::of(metadata.as_bytes()));
     files.insert(CRATE.to_owned(), metadata.into_bytes());
-    let sums = Sums(listing.into_iter().map(|(path, listed)| (path, listed.sha256)).collect());
+    let sums = Sums(listing.into_iter().map(|(path, info)| (path, info.sha256)).collect());
     files.insert(SUMS.to_owned(), sums.to_string().into_bytes());
     Ok(files)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::manifest::SCHEMA;
+use super::manifest::MANIFEST_SCHEMA;
 use super::{MANIFEST, RESULTS};
 use crate::dataset::DatasetError;
 use crate::report;
@@ -33,10 +33,15 @@ pub enum Error {
     NotText(String),
     #[error("{MANIFEST}: does not follow the schema")]
     Manifest(#[from] serde_json::Error),
-    #[error("{MANIFEST}: schema {0} is not {SCHEMA}, the one that this program reads")]
+    #[error("{MANIFEST}: schema {0} is not {MANIFEST_SCHEMA}, the one that this program reads")]
     ManifestSchema(u32),
     #[error("{RESULTS}")]
     Results(#[from] ResultsError),
+    #[error(
+        "{RESULTS}: computed with libtorch {libtorch}, arithmetic {arithmetic}, which this program cannot reproduce; build \
+         the study again"
+    )]
+    OtherArithmetic { libtorch: String, arithmetic: u32 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
     #[error(transparent)]

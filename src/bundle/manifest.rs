@@ -1,4 +1,5 @@
-//! manifest.json: the inputs with their hashes, the digests, the environment and the list of files.
+//! manifest.json: the program, the environment, the inputs with their hashes, the digests, the tolerances and the list of
+//! files.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
 
-pub(super) const SCHEMA: u32 = 1;
+/// The version of manifest.json's schema; a program refuses any other.
+pub(super) const MANIFEST_SCHEMA: u32 = 1;
 
 /// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
 pub(crate) const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
@@ -30,12 +32,12 @@ pub(crate) struct Manifest {
     pub(crate) date: Option<String>,
     pub(crate) language: Lang,
     pub(crate) program: Program,
-    /// The environment class in which the networks were trained.
+    /// The environment in which the networks were trained.
     pub(crate) environment: Environment,
-    /// Data, study, templates, program, libtorch.
+    /// Study, data, templates, program source, libtorch.
     pub(crate) inputs: Vec<InputFile>,
     pub(crate) digests: Digests,
-    /// How far a verification in another environment class may differ.
+    /// How far the values of a verification in another environment class may differ.
     pub(crate) tolerances: Tolerances,
     /// Every file that SHA256SUMS lists.
     pub(crate) files: Vec<String>,
@@ -53,15 +55,15 @@ pub(crate) struct Program {
     pub(crate) templates_sha256: String,
 }
 
-/// SHA-256 of three kinds of content.
+/// SHA-256 of three parts of a bundle's content.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Digests {
-    /// Data, study, templates, program, libtorch.
+    /// [`input_files_digest`] of the list of inputs.
     pub(crate) inputs: String,
-    /// What every machine computes alike.
+    /// What needs no training; see [`exact_digest`].
     pub(crate) exact: String,
-    /// The results of training.
+    /// The results of training; see `Results::measured_digest`.
     pub(crate) measured: String,
 }
 
@@ -70,7 +72,7 @@ impl Manifest {
     pub(super) fn new(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Self {
         let inputs = inputs(study_yaml, rendition.templates);
         Self {
-            schema: SCHEMA,
+            schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
             date: rendition.date.map(str::to_owned),
             language: rendition.lang,
@@ -82,7 +84,7 @@ impl Manifest {
             },
             environment: results.environment.clone(),
             digests: Digests {
-                inputs: inputs_digest(&inputs),
+                inputs: input_files_digest(&inputs),
                 exact: exact_digest(study, results),
                 measured: results.measured_digest(),
             },
@@ -104,11 +106,12 @@ impl Manifest {
 
     pub(super) fn from_json(text: &str) -> Result<Self, Error> {
         let manifest: Self = serde_json::from_str(text)?;
-        if manifest.schema == SCHEMA { Ok(manifest) } else { Err(Error::ManifestSchema(manifest.schema)) }
+        if manifest.schema == MANIFEST_SCHEMA { Ok(manifest) } else { Err(Error::ManifestSchema(manifest.schema)) }
     }
 }
 
-/// The inputs of a build, in the order in which reports list them.
+/// The inputs of a build, in the order in which reports list them. libtorch is listed with the hash of its name and version,
+/// not of its files.
 pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
@@ -116,19 +119,19 @@ pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile>
     inputs.push(input(TEMPLATES, templates.digest()));
     inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
     let libtorch = format!("libtorch {}", Engine::libtorch_version());
-    let version = sha256_hex(libtorch.as_bytes());
-    inputs.push(input(&libtorch, version));
+    let hash_of_name = sha256_hex(libtorch.as_bytes());
+    inputs.push(input(&libtorch, hash_of_name));
     inputs
 }
 
-/// The digest of a list of inputs.
-pub(crate) fn inputs_digest(inputs: &[InputFile]) -> String {
+/// The digest of a list of inputs with their hashes.
+pub(crate) fn input_files_digest(inputs: &[InputFile]) -> String {
     let list: String = inputs.iter().map(|i| format!("{}  {}\n", i.sha256, i.name)).collect();
     sha256_hex(list.as_bytes())
 }
 
-/// The digest of what every machine computes alike: model facts, plans, subsets, and the verdicts on claims that need no
-/// training.
+/// The digest of what follows from study and data without training, and is the same on every machine: numbers of images,
+/// model facts, settings of runs, choices of images, and the verdicts on claims that need no training.
 pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
     let mut untrained = results.clone();
     untrained.runs.clear();

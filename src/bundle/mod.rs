@@ -26,7 +26,7 @@ pub use layout::{
     CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
-pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, inputs, inputs_digest};
+pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use publish::{Published, publish};
 pub(crate) use rerender::Rerender;
 pub(crate) use sums::{Sums, report_id};
@@ -42,23 +42,23 @@ use crate::study::{Plan, Source, Study};
 /// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A file's hash and size, which describe it also where its content was left out.
+/// A file's hash and size. They are known even if the file's content was left out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct FileInfo {
     /// 64 hex digits.
     pub sha256: String,
     /// `None` if the content was left out and the crate does not state the size.
     pub bytes: Option<u64>,
 }
 
-impl Listed {
+impl FileInfo {
     fn of(bytes: &[u8]) -> Self {
         Self { sha256: sha256_hex(bytes), bytes: Some(bytes.len() as u64) }
     }
 }
 
-/// Listed files by path.
-pub type Listing = BTreeMap<String, Listed>;
+/// Hashes and sizes of files, by path.
+pub type Listing = BTreeMap<String, FileInfo>;
 
 /// A bundle as read from a folder or a zip. Its files may be damaged or forged.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub struct Bundle {
     pub left_out: Listing,
 }
 
-/// What a bundle says, parsed.
+/// A bundle's manifest, results and study, parsed.
 pub(crate) struct Contents {
     pub(crate) manifest: Manifest,
     pub(crate) results: Results,
@@ -82,18 +82,19 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    /// The study without its text.
+    /// The study.
     pub(crate) fn study(&self) -> &Study {
         &self.source.study
     }
 }
 
 impl Bundle {
-    /// Reads a bundle's folder or zip, within the limits of `limits.rs`.
+    /// Reads a bundle's folder or zip, up to the sizes that limits.rs allows.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         open::open(path)
     }
 
+    /// Parses manifest, results and study, and resolves the study's plan.
     pub(crate) fn contents(&self) -> Result<Contents, Error> {
         let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
         let plan = Plan::resolve(&source)?;
@@ -134,10 +135,10 @@ impl Bundle {
         std::str::from_utf8(self.bytes(file)?).map_err(|_| Error::NotText(file.to_owned()))
     }
 
-    /// A file's SHA-256; of a file that was left out, the one that SHA256SUMS lists.
+    /// A file's SHA-256, computed from its content; if the content was left out, the one that SHA256SUMS lists.
     pub(crate) fn sha256(&self, file: &str) -> Option<String> {
-        let listed = || self.left_out.get(file).map(|listed| listed.sha256.clone());
-        self.files.get(file).map(|bytes| sha256_hex(bytes)).or_else(listed)
+        let stated = || self.left_out.get(file).map(|info| info.sha256.clone());
+        self.files.get(file).map(|bytes| sha256_hex(bytes)).or_else(stated)
     }
 
     /// The Report ID; `None` without SHA256SUMS.
@@ -150,13 +151,13 @@ impl Bundle {
         self.left_out.keys().any(|path| path.starts_with(folder))
     }
 
-    /// The files that SHA256SUMS must list: all but itself and the run log.
+    /// The files that SHA256SUMS must list: all but SHA256SUMS itself and the run log.
     pub(crate) fn covered(&self) -> impl Iterator<Item = (&String, &Vec<u8>)> {
         self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
     }
 
-    /// The files that this bundle has when its report is made again from `study` and `results`.
-    pub(crate) fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+    /// All files of this bundle, with the report and what depends on it made again from `study` and `results`.
+    pub(crate) fn render_again(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
         let primary = self.files.iter().filter(|(path, _)| is_primary(path));
         let primary = primary.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
         complete(primary, &self.left_out, study, results, rendition)

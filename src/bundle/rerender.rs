@@ -12,44 +12,45 @@ use crate::text::Lang;
 pub(crate) struct Rerender<'a> {
     bundle: &'a Bundle,
     /// The manifest of the report that is replaced, if it can be read.
-    before: Option<Manifest>,
+    old_manifest: Option<Manifest>,
     pub(crate) source: Source,
     results: Results,
 }
 
 impl<'a> Rerender<'a> {
-    /// Refuses results of another arithmetic, because this program would sign what it cannot reproduce.
+    /// Reads and checks the bundle's study and results.
+    ///
+    /// # Errors
+    /// A study or results that cannot be used. Results of another arithmetic or libtorch are refused, because the new manifest
+    /// would name this program as the one that made them.
     pub(crate) fn new(bundle: &'a Bundle) -> Result<Self, Error> {
         let source = bundle.source()?;
         claims::check_expressions(&source, &Plan::resolve(&source)?)?;
         let results = bundle.results()?;
         let environment = &results.environment;
         if !environment.is_of_this_program() {
-            let reason = format!(
-                "has results of libtorch {}, arithmetic {}, which this program cannot reproduce: build the study again",
-                environment.libtorch, environment.arithmetic
-            );
-            return Err(Error::refused(&bundle.path, reason));
+            let (libtorch, arithmetic) = (environment.libtorch.clone(), environment.arithmetic);
+            return Err(Error::OtherArithmetic { libtorch, arithmetic });
         }
-        Ok(Self { bundle, before: bundle.manifest().ok(), source, results })
+        Ok(Self { bundle, old_manifest: bundle.manifest().ok(), source, results })
     }
 
-    /// How to render: language and date stay as they were unless others are given.
+    /// How to render: with the language and date given here, otherwise those of the old report.
     pub(crate) fn rendition<'r>(
         &'r self,
         lang: Option<Lang>,
         date: Option<&'r str>,
         templates: &'r Templates,
     ) -> Rendition<'r> {
-        let before = self.before.as_ref();
-        let lang = lang.or(before.map(|m| m.language)).unwrap_or(self.source.study.lang);
-        let date = date.or_else(|| before?.date.as_deref().filter(|date| is_date(date)));
+        let old = self.old_manifest.as_ref();
+        let lang = lang.or(old.map(|manifest| manifest.language)).unwrap_or(self.source.study.lang);
+        let date = date.or_else(|| old?.date.as_deref().filter(|date| is_date(date)));
         Rendition { lang, date, templates }
     }
 
     /// The bundle's files with the report made again.
     pub(crate) fn files(&self, rendition: &Rendition) -> Result<Files, Error> {
-        self.bundle.rendered(&self.source.study, &self.results, rendition)
+        self.bundle.render_again(&self.source.study, &self.results, rendition)
     }
 
     /// What the templates receive, as JSON.

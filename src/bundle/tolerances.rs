@@ -1,4 +1,5 @@
-//! How far a verification in another environment class may differ. In the same class, nothing may differ.
+//! How far the values that `verify` computes in another environment class may differ from the bundle's. In the same class,
+//! nothing may differ.
 //!
 //! docs/verification.md has the measurements behind these numbers.
 
@@ -8,19 +9,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tolerances {
-    /// `weights`: test images whose predicted class may differ.
+    /// `weights`: how many test images may have another predicted class, and by how many the correct training images and the
+    /// correct validation images may differ.
     pub(crate) weights_images: usize,
-    /// `weights`: relative difference of the test loss.
+    /// `weights`: relative difference of a loss: the test loss, the batch-mean loss, and the losses on the training and
+    /// validation images.
     pub(crate) weights_loss: f64,
-    /// `weights`: difference of the confidence in a misclassified image.
+    /// `weights`: difference of the confidence of a misclassified image.
     pub(crate) weights_confidence: f64,
-    /// `replay`: error of a segment's displacement, relative to its length, of trainable values.
+    /// `replay`: error of a segment's displacement divided by the displacement's norm, for the parameters.
     pub(crate) replay_parameters: f64,
-    /// `replay`: the same of running statistics.
+    /// `replay`: the same for the buffers (running statistics).
     pub(crate) replay_buffers: f64,
     /// `rerun`: difference of an accuracy (0.01 is one percentage point).
     pub(crate) rerun_accuracy: f64,
-    /// `rerun`: difference of a loss, relative to the larger.
+    /// `rerun`: difference of a loss, relative to the larger of the two.
     pub(crate) rerun_loss: f64,
 }
 

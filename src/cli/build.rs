@@ -10,7 +10,7 @@ use super::say;
 use crate::build::{Job, Request};
 use crate::bundle::REPORT;
 use crate::claims;
-use crate::engine::{DeviceChoice, Engine, recordings_refused};
+use crate::engine::{DeviceChoice, Engine, recording_failure};
 use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::numbers::{duration, plural};
@@ -28,7 +28,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
-        if let Some(reason) = recordings_refused() {
+        if let Some(reason) = recording_failure() {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
@@ -46,7 +46,7 @@ fn default_study(device: DeviceChoice) -> PathBuf {
         DeviceChoice::Auto => Engine::gpu_in_sight(),
         DeviceChoice::Cpu => false,
     };
-    paths::of_repository(if gpu { FULL } else { QUICK })
+    paths::here_or_in_repository(if gpu { FULL } else { QUICK })
 }
 
 /// Prints what will be done, about how long it takes on this device, and why this study was chosen.
@@ -61,7 +61,7 @@ fn announce(job: &Job, chosen: bool) {
     if !chosen {
         return;
     }
-    let full = paths::of_repository(FULL);
+    let full = paths::here_or_in_repository(FULL);
     if engine.is_gpu() {
         say("this is the full study, because there is a GPU");
     } else if let Ok((_, plan)) = claims::load_study(&full) {

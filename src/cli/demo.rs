@@ -8,10 +8,10 @@ use super::options::Demo;
 use crate::demo::{FORGERIES, Forgery, Honest};
 use crate::exit_code::ExitCode;
 use crate::paths;
-use crate::verify::Step;
+use crate::verify::RungResult;
 
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
-    let bundle = options.bundle.clone().unwrap_or_else(|| paths::of_repository("reports/quick"));
+    let bundle = options.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/quick"));
     let honest = Honest::open(&bundle, options.device)?;
     let folder = tempfile::tempdir()?;
     let mut code = ExitCode::Success;
@@ -26,7 +26,7 @@ pub(super) fn run(options: &Demo) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn text(forgery: &Forgery, caught: Option<&Step>) -> String {
+fn text(forgery: &Forgery, caught: Option<&RungResult>) -> String {
     let rung = caught.map_or("NOBODY", |step| step.rung.name());
     let mut text = format!("{:<12} {rung:<9} {}\n", forgery.name, forgery.story);
     if let Some(detail) = caught.and_then(|step| step.details.first()) {

@@ -15,7 +15,8 @@ use crate::study::unknown;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
-    let file: PathBuf = options.study.clone().unwrap_or_else(|| paths::of_repository("reports/coursework.yaml"));
+    let file: PathBuf =
+        options.study.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/coursework.yaml"));
     let (_, mut plan) = claims::load_study(&file)?;
     if let Some(name) = &options.model {
         if !plan.models.contains_key(name) {

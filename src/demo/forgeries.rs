@@ -22,12 +22,19 @@ pub struct Forgery {
     /// The cheapest rung that finds it.
     pub caught_by: Rung,
     pub(super) redo: Redo,
-    pub(super) change: Change,
+    pub(super) change: Manipulation,
 }
 
-type Change = fn(&mut Draft) -> Result<(), Cause>;
+/// Changes a draft as a forger does.
+type Manipulation = fn(&mut Draft) -> Result<(), Cause>;
 
-const fn forgery(name: &'static str, story: &'static str, caught_by: Rung, redo: Redo, change: Change) -> Forgery {
+const fn forgery(
+    name: &'static str,
+    story: &'static str,
+    caught_by: Rung,
+    redo: Redo,
+    change: Manipulation,
+) -> Forgery {
     Forgery { name, story, caught_by, redo, change }
 }
 

@@ -14,7 +14,7 @@ use crate::bundle::{self, Bundle, Contents};
 use crate::dataset::{DatasetError, Mnist};
 use crate::engine::DeviceChoice;
 use crate::paths;
-use crate::verify::{Status, Step, verify};
+use crate::verify::{RungResult, Status, verify};
 
 /// Why a step of a forgery failed: any error of the program.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -69,7 +69,7 @@ impl Honest {
 
     /// Makes a forgery in a folder below `folder`, and verifies it as far as the rung that should find it. Returns the
     /// first rung that failed.
-    pub(crate) fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Option<Step>, Error> {
+    pub(crate) fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Option<RungResult>, Error> {
         let dir = folder.join(forgery.name);
         self.forge(forgery, &dir)?;
         let verification = verify(&dir, Some(forgery.caught_by), self.device)?;

@@ -85,26 +85,27 @@ fn run_diff(name: &str, a: &RunResult, b: &RunResult) -> RunDiff {
     }
 }
 
-type Pair<'a> = (Option<&'a SeedResult>, Option<&'a SeedResult>);
+/// A seed's results in both bundles; `None` where one has no such seed.
+type SeedPair<'a> = (Option<&'a SeedResult>, Option<&'a SeedResult>);
 
 /// Pairs equal seeds, and the remaining ones in their order.
-fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<Pair<'a>> {
+fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<SeedPair<'a>> {
     let same = |s: &SeedResult, of: &'a [SeedResult]| of.iter().find(|o| o.seed == s.seed);
     let mut rest = b.iter().filter(|s| same(s, a).is_none());
-    let mut pairs: Vec<Pair> = a.iter().map(|s| (Some(s), same(s, b).or_else(|| rest.next()))).collect();
+    let mut pairs: Vec<SeedPair> = a.iter().map(|s| (Some(s), same(s, b).or_else(|| rest.next()))).collect();
     pairs.extend(rest.map(|s| (None, Some(s))));
     pairs
 }
 
-/// A quantity's name, and where it is found.
-type Quantity<T> = (&'static str, fn(&T) -> Value);
+/// A value's name, and how to get the value from a result.
+type NamedValue<T> = (&'static str, fn(&T) -> Value);
 
-const BEFORE_TRAINING: [Quantity<SeedResult>; 3] = [
+const BEFORE_TRAINING: [NamedValue<SeedResult>; 3] = [
     ("seed", |s| json!(s.seed)),
     ("training images", |s| json!(s.subset_sha256)),
     ("initial weights", |s| json!(s.initial_weights_sha256)),
 ];
-const IN_EPOCH: [Quantity<EpochResult>; 7] = [
+const IN_EPOCH: [NamedValue<EpochResult>; 7] = [
     ("learning rate", |e| json!(e.lr)),
     ("training loss", |e| json!(e.train_loss)),
     ("training images evaluated", |e| json!(e.train_eval)),
@@ -113,8 +114,8 @@ const IN_EPOCH: [Quantity<EpochResult>; 7] = [
     ("test images right", |e| json!(e.test.correct)),
     ("test images", |e| json!(e.test.images)),
 ];
-const NUMBER_OF_EPOCHS: [Quantity<SeedResult>; 1] = [("number of epochs", |s| json!(s.epochs.len()))];
-const AFTER_TRAINING: [Quantity<SeedResult>; 5] = [
+const NUMBER_OF_EPOCHS: [NamedValue<SeedResult>; 1] = [("number of epochs", |s| json!(s.epochs.len()))];
+const AFTER_TRAINING: [NamedValue<SeedResult>; 5] = [
     ("final weights", |s| json!(s.weights_sha256)),
     ("test loss", |s| json!(s.test_loss)),
     ("confusion matrix", |s| json!(s.confusion)),
@@ -132,8 +133,8 @@ fn first_divergence(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
         .or_else(|| first_of(&AFTER_TRAINING, last, a, b))
 }
 
-fn first_of<T>(quantities: &[Quantity<T>], epoch: usize, a: &T, b: &T) -> Option<Divergence> {
-    let mut found = quantities.iter().map(|(quantity, value)| Divergence { epoch, quantity, a: value(a), b: value(b) });
+fn first_of<T>(values: &[NamedValue<T>], epoch: usize, a: &T, b: &T) -> Option<Divergence> {
+    let mut found = values.iter().map(|(quantity, value)| Divergence { epoch, quantity, a: value(a), b: value(b) });
     found.find(|divergence| divergence.a != divergence.b)
 }
 

@@ -11,6 +11,7 @@ use tch::Device;
 
 use super::{Error, ffi, kernels};
 use crate::study::{Compute, CpuClass};
+use crate::text::numbers::plural;
 
 /// The device that `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl FromStr for DeviceChoice {
 }
 
 /// The version of the arithmetic that the program does itself: random streams, schedules, optimizers, losses, kernels.
-/// Increment it with every change that gives the same study other bits: results of different versions are compared within
+/// Increment it with every change that gives other bits for the same study. Results of different versions are compared within
 /// tolerances, not for equality.
 const ARITHMETIC: u32 = 2;
 
@@ -75,7 +76,7 @@ impl Environment {
     /// How this environment contradicts a study's `compute` section; `None` if the study allows it.
     pub fn contradiction(&self, compute: &Compute) -> Option<String> {
         let gpu = self.class == "cuda";
-        let class = if gpu { "cuda" } else { class(compute) };
+        let class = if gpu { "cuda" } else { cpu_class_name(compute) };
         let precision = precision(gpu, compute);
         let threads = (!gpu).then_some(compute.threads);
         let stated = [&self.cpu, &self.gpu, &self.cuda, &self.cudnn].map(Option::is_some);
@@ -97,7 +98,7 @@ impl Environment {
         self.arithmetic == ARITHMETIC
     }
 
-    /// Whether this program can have written this environment: same arithmetic, same libtorch version.
+    /// Whether this program computes with the same arithmetic and the same version of libtorch.
     pub fn is_of_this_program(&self) -> bool {
         self.is_this_arithmetic() && self.libtorch == ffi::torch_version()
     }
@@ -117,7 +118,7 @@ impl fmt::Display for Environment {
             _ => write!(f, ", any x86-64 CPU with AVX2")?,
         }
         match self.threads {
-            Some(threads) => write!(f, ", {threads} threads"),
+            Some(threads) => write!(f, ", {}", plural(threads, "thread")),
             None => Ok(()),
         }
     }
@@ -127,7 +128,7 @@ impl fmt::Display for Environment {
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) device: Device,
-    /// What its results are comparable with.
+    /// The environment of the results that it computes.
     pub environment: Environment,
 }
 
@@ -258,7 +259,7 @@ pub fn restart_without_overrides() -> std::io::Result<()> {
     Err(restart.exec())
 }
 
-/// Sets what must be set before libtorch's first use. Returns the class.
+/// Sets everything that must be set before libtorch's first use. Returns the class that it was given.
 fn fix_settings(class: CpuClass) -> CpuClass {
     if class == CpuClass::Portable {
         ffi::set_env("ATEN_CPU_CAPABILITY", "avx2");
@@ -271,6 +272,7 @@ fn fix_settings(class: CpuClass) -> CpuClass {
     class
 }
 
+/// Checks that the CPU has the instructions of the portable class, and that libtorch uses them and no others.
 fn check_portable() -> Result<(), Error> {
     if !Engine::has_portable_cpu() {
         return Err(Error::NoAvx2);
@@ -290,8 +292,8 @@ fn cuda(index: usize) -> Result<usize, Error> {
     }
 }
 
-/// The environment class of a study on a CPU.
-fn class(compute: &Compute) -> &'static str {
+/// The name of the environment class of a study on a CPU.
+fn cpu_class_name(compute: &Compute) -> &'static str {
     match compute.class {
         CpuClass::Portable => "portable",
         CpuClass::Native => "native",
@@ -303,7 +305,7 @@ fn precision(gpu: bool, compute: &Compute) -> &'static str {
 }
 
 fn environment(gpu: Option<usize>, compute: &Compute) -> Environment {
-    let class = if gpu.is_some() { "cuda" } else { class(compute) };
+    let class = if gpu.is_some() { "cuda" } else { cpu_class_name(compute) };
     let precision = precision(gpu.is_some(), compute);
     let (cuda, cudnn) = (ffi::cuda_version(), if gpu.is_some() { ffi::cudnn_version() } else { 0 });
     Environment {

@@ -16,18 +16,19 @@ const WARM_UP: usize = 2;
 /// Record a step only if at least this many executions are left: recording takes memory and the time of a few steps.
 const MIN_REMAINING: usize = 20;
 
-static ENABLED: AtomicBool = AtomicBool::new(true);
-/// Why this process no longer records steps.
-static REFUSED: OnceLock<String> = OnceLock::new();
+static RECORDING_ENABLED: AtomicBool = AtomicBool::new(true);
+/// Why the first recording failed. Once this is set, a training that starts records no steps.
+static FIRST_FAILURE: OnceLock<String> = OnceLock::new();
 
 /// Switches the recording of steps on or off, for measurements. The results are the same.
-pub fn record_steps(enabled: bool) {
-    ENABLED.store(enabled, Ordering::Relaxed);
+pub fn set_step_recording(enabled: bool) {
+    RECORDING_ENABLED.store(enabled, Ordering::Relaxed);
 }
 
-/// Why a recording failed, after which no new training in this process records steps; `None` if none failed.
-pub fn recordings_refused() -> Option<&'static str> {
-    REFUSED.get().map(String::as_str)
+/// Why the first recording of this process failed; `None` if none failed. After a failure, new trainings execute every step
+/// directly.
+pub fn recording_failure() -> Option<&'static str> {
+    FIRST_FAILURE.get().map(String::as_str)
 }
 
 /// How much of a training was replayed from recordings.
@@ -35,10 +36,10 @@ pub fn recordings_refused() -> Option<&'static str> {
 pub struct ReplayStats {
     /// Recordings in use: recorded, and checked to give the same bits.
     pub recordings: usize,
-    /// Steps that were replayed.
-    pub steps: usize,
-    /// Why a step could not be recorded, if one could not.
-    pub refused: Option<String>,
+    /// Steps that were replayed, without those that only checked a recording.
+    pub replayed_steps: usize,
+    /// Why the last recording that failed did: it could not be made or replayed, or it gave other bits.
+    pub failure: Option<String>,
 }
 
 /// Records the work launched on a device; the argument `work` launches it.
@@ -63,23 +64,24 @@ pub(super) struct StepReplayer {
     pub stats: ReplayStats,
 }
 
-/// The state of one key.
+/// How far the recording of one kind of step is.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// Executed directly this many times.
+    /// Executed directly this many times so far.
     WarmUp(usize),
     /// Recorded, but not yet checked.
     Recorded,
     /// Recorded, and checked to give the same bits.
     Verified,
-    Refused,
+    /// Executed directly for the rest of the training, because its recording failed.
+    Direct,
 }
 
 impl StepReplayer {
     /// For steps that write these tensors. `None` if the device cannot record, or recording is off or has failed before.
     pub(super) fn new(device: Device, written: Vec<Tensor>) -> Option<Self> {
         match device {
-            Device::Cuda(gpu) if ENABLED.load(Ordering::Relaxed) && REFUSED.get().is_none() => {
+            Device::Cuda(gpu) if RECORDING_ENABLED.load(Ordering::Relaxed) && FIRST_FAILURE.get().is_none() => {
                 let recorder = CudaGraphs { gpu, graphs: BTreeMap::new() };
                 Some(Self::with_recorder(Box::new(recorder), written, MIN_REMAINING))
             }
@@ -105,7 +107,7 @@ impl StepReplayer {
                 work();
                 match recorded {
                     Ok(()) => Stage::Recorded,
-                    Err(error) => self.refuse(key, error.to_string()),
+                    Err(error) => self.give_up(key, error.to_string()),
                 }
             }
             Stage::Recorded => match self.check_recording(key, work) {
@@ -113,27 +115,27 @@ impl StepReplayer {
                     self.stats.recordings += 1;
                     Stage::Verified
                 }
-                Err(why) => self.refuse(key, why),
+                Err(why) => self.give_up(key, why),
             },
             Stage::Verified => match self.recorder.replay(key, work) {
                 Ok(()) => {
-                    self.stats.steps += 1;
+                    self.stats.replayed_steps += 1;
                     Stage::Verified
                 }
                 // Nobody knows how much of the step was executed, so this training is lost, as with any other GPU failure.
                 Err(error) => panic!("the GPU failed: {error}"),
             },
-            Stage::Refused => {
+            Stage::Direct => {
                 work();
-                Stage::Refused
+                Stage::Direct
             }
         };
         self.stages.insert(key, next);
     }
 
-    /// Replays a step, restores the tensors, executes the same step directly, and compares every written tensor. The inputs differ from those
-    /// at the time of the recording, so a recording that kept an old input is detected. The tensors keep the values of the
-    /// direct execution.
+    /// Replays a step, restores the tensors, executes the same step directly, and compares every written tensor. The
+    /// inputs differ from those at the time of the recording, so a recording that kept an old input is detected. Afterwards
+    /// the tensors have the values of the direct execution.
     fn check_recording(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let before = self.copies();
         let replayed = self.recorder.replay(key, work).map(|()| self.copies());
@@ -150,11 +152,12 @@ impl StepReplayer {
         }
     }
 
-    fn refuse(&mut self, key: usize, why: String) -> Stage {
+    /// Deletes a recording that failed.
+    fn give_up(&mut self, key: usize, why: String) -> Stage {
         self.recorder.forget(key);
-        let _ = REFUSED.set(why.clone());
-        self.stats.refused = Some(why);
-        Stage::Refused
+        let _ = FIRST_FAILURE.set(why.clone());
+        self.stats.failure = Some(why);
+        Stage::Direct
     }
 
     fn copies(&self) -> Vec<Tensor> {

@@ -28,8 +28,8 @@ struct MaskStreams {
 struct DropoutLayer {
     name: String,
     p: f64,
-    /// Values for one image.
-    values: usize,
+    /// Number of the layer's values for one image.
+    values_per_image: usize,
 }
 
 impl MaskStreams {
@@ -42,7 +42,7 @@ impl MaskStreams {
     /// For each layer, the masks of these steps as bits. Each step's bits start at a new byte.
     fn bits(&self, steps: std::ops::Range<usize>) -> Vec<Vec<u8>> {
         let layer_bits = |l: &DropoutLayer| -> Vec<u8> {
-            let values = self.batch_size * l.values;
+            let values = self.batch_size * l.values_per_image;
             let rows = steps.clone().into_par_iter().map(|step| self.stream(&l.name, step).dropout_bits(values, l.p));
             rows.collect::<Vec<_>>().concat()
         };
@@ -55,44 +55,54 @@ pub(super) struct Masks {
     streams: MaskStreams,
     device: Device,
     /// Steps in a block drawn in advance; `None` if each mask is drawn at its step.
-    block: Option<usize>,
+    block_steps: Option<usize>,
     /// Steps of the whole training.
-    total: usize,
+    total_steps: usize,
     /// The current block: its first step, and each layer's masks `[steps, values]`.
-    ready: Option<(usize, Vec<Tensor>)>,
+    current_block: Option<(usize, Vec<Tensor>)>,
     /// The next block: its first step, and the thread that draws it.
-    next: Option<(usize, JoinHandle<Vec<Vec<u8>>>)>,
+    next_block: Option<(usize, JoinHandle<Vec<Vec<u8>>>)>,
 }
 
 impl Masks {
     /// The masks of one seed of a run.
     pub(super) fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
         let dropout = |layer: &crate::model::Layer| match &layer.kind {
-            LayerKind::Dropout(c) if plan.settings.dropout && c.p > 0.0 => {
-                Some(DropoutLayer { name: layer.name.clone(), p: c.p, values: layer.output_values() as usize })
-            }
+            LayerKind::Dropout(c) if plan.settings.dropout && c.p > 0.0 => Some(DropoutLayer {
+                name: layer.name.clone(),
+                p: c.p,
+                values_per_image: layer.output_values() as usize,
+            }),
             _ => None,
         };
         let layers: Vec<DropoutLayer> = model.layers.iter().filter_map(dropout).collect();
-        let values: usize = layers.iter().map(|l| plan.settings.batch_size * l.values).sum();
-        let block = device.is_cuda().then(|| (BLOCK_VALUES / values.max(1)).max(1));
+        let values: usize = layers.iter().map(|l| plan.settings.batch_size * l.values_per_image).sum();
+        let block_steps = device.is_cuda().then(|| (BLOCK_VALUES / values.max(1)).max(1));
         let steps_per_epoch = plan.steps_per_epoch();
         let streams = MaskStreams { seed, steps_per_epoch, batch_size: plan.settings.batch_size, layers };
-        Self { streams, device, block, total: plan.settings.epochs * steps_per_epoch, ready: None, next: None }
+        Self {
+            streams,
+            device,
+            block_steps,
+            total_steps: plan.settings.epochs * steps_per_epoch,
+            current_block: None,
+            next_block: None,
+        }
     }
 
     /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a
     /// mask `[values]`. Layers with `p` 0 have none.
     pub(super) fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
-        if let Some(block) = self.block {
-            let is_ready = self.ready.as_ref().is_some_and(|(first, _)| (*first..first + block).contains(&step));
-            if !is_ready && !self.streams.layers.is_empty() {
-                self.load_block(step, block);
+        if let Some(block_steps) = self.block_steps {
+            let is_loaded =
+                self.current_block.as_ref().is_some_and(|(first, _)| (*first..first + block_steps).contains(&step));
+            if !is_loaded && !self.streams.layers.is_empty() {
+                self.load_block(step, block_steps);
             }
         }
         let mask = |(at, layer): (usize, &DropoutLayer)| {
-            let values = images * layer.values;
-            let mask = match &self.ready {
+            let values = images * layer.values_per_image;
+            let mask = match &self.current_block {
                 Some((first, masks)) => masks[at].get((step - first) as i64).narrow(0, 0, values as i64),
                 None => Tensor::from_slice(&self.streams.stream(&layer.name, step).dropout_mask(values, layer.p)),
             };
@@ -104,26 +114,26 @@ impl Masks {
     /// Tensors of zeros with the sizes of a full batch's masks, by layer name.
     pub(super) fn zeros(&self) -> Vec<(String, Tensor)> {
         let zeros = |layer: &DropoutLayer| {
-            let values = self.streams.batch_size * layer.values;
+            let values = self.streams.batch_size * layer.values_per_image;
             (layer.name.clone(), Tensor::zeros([values as i64], (Kind::Float, self.device)))
         };
         self.streams.layers.iter().map(zeros).collect()
     }
 
     /// Loads the block that starts at a step, and starts a thread that draws the block after it.
-    fn load_block(&mut self, step: usize, block: usize) {
-        let steps = |first: usize| first..(first + block).min(self.total.max(first + 1));
-        let drawn = match self.next.take() {
+    fn load_block(&mut self, step: usize, block_steps: usize) {
+        let steps = |first: usize| first..(first + block_steps).min(self.total_steps.max(first + 1));
+        let drawn = match self.next_block.take() {
             Some((first, thread)) if first == step => thread.join().expect("drawing masks does not panic"),
             _ => self.streams.bits(steps(step)),
         };
         let rows = steps(step).len();
         let unpack = |(bits, layer): (Vec<u8>, &DropoutLayer)| unpack_bits(&bits, rows, layer.p, self.device);
-        self.ready = Some((step, drawn.into_iter().zip(&self.streams.layers).map(unpack).collect()));
-        let after = step + block;
-        if after < self.total {
+        self.current_block = Some((step, drawn.into_iter().zip(&self.streams.layers).map(unpack).collect()));
+        let after = step + block_steps;
+        if after < self.total_steps {
             let (streams, steps) = (self.streams.clone(), steps(after));
-            self.next = Some((after, std::thread::spawn(move || streams.bits(steps))));
+            self.next_block = Some((after, std::thread::spawn(move || streams.bits(steps))));
         }
     }
 }
@@ -147,15 +157,15 @@ mod tests {
     #[test]
     fn masks_drawn_in_advance_equal_those_drawn_at_their_step() {
         Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
-        let layer = |name: &str, p, values| DropoutLayer { name: name.to_owned(), p, values };
+        let layer = |name: &str, p, values| DropoutLayer { name: name.to_owned(), p, values_per_image: values };
         let layers = vec![layer("a", 0.25, 7), layer("b", 0.5, 4)];
-        let masks = |block| Masks {
+        let masks = |block_steps| Masks {
             streams: MaskStreams { seed: 3, steps_per_epoch: 5, batch_size: 3, layers: layers.clone() },
             device: Device::Cpu,
-            block,
-            total: 10,
-            ready: None,
-            next: None,
+            block_steps,
+            total_steps: 10,
+            current_block: None,
+            next_block: None,
         };
         let (mut at_step, mut in_advance) = (masks(None), masks(Some(4)));
         // In order, then from any step, as a replay does; the last batch of an epoch has fewer images.

@@ -20,7 +20,7 @@ pub use device::{DeviceChoice, Engine, Environment, restart_without_overrides};
 pub use error::Error;
 pub use failure::caught;
 pub use ffi::quick_exit;
-pub use graph::{ReplayStats, record_steps, recordings_refused};
+pub use graph::{ReplayStats, recording_failure, set_step_recording};
 pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{LayerShapes, Network};
 pub use schedule::learning_rate;

@@ -1,12 +1,11 @@
-//! A network on a device: its parameters and buffers, and each layer as libtorch computes it. `pass` holds the forward and
-//! backward passes. Names, shapes and initial values come from `model`.
+//! A network on a device: its parameters and buffers, and each layer as libtorch computes it. The forward and backward
+//! passes are in `pass`. Names, shapes and the distributions of initial values come from `model`.
 
 use tch::{Device, Kind, Tensor};
 
 use super::Engine;
 use super::flat::Flat;
-use crate::model::LayerKind;
-use crate::model::{Init, Model, TensorSpec};
+use crate::model::{Init, LayerKind, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::study::Input;
 use crate::tensors::NamedTensor;
@@ -15,6 +14,7 @@ use crate::tensors::NamedTensor;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct LayerShapes {
+    /// The layer's name.
     pub layer: String,
     pub input: Vec<usize>,
     pub output: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct LayerShapes {
 /// A network on a device.
 pub struct Network {
     pub(super) device: Device,
-    pub(super) layers: Vec<LiveLayer>,
+    pub(super) layers: Vec<NetworkLayer>,
     /// All trainable parameters in PyTorch's order; layers refer to them by index.
     pub(super) parameters: Flat,
     pub(super) buffers: Vec<Tensor>,
@@ -35,15 +35,16 @@ pub struct Network {
     buffer_specs: Vec<TensorSpec>,
 }
 
-pub(super) struct LiveLayer {
+/// A layer of the network, and where its tensors are.
+pub(super) struct NetworkLayer {
     pub name: String,
     pub kind: LayerKind,
     /// Index of the layer's first tensor in `parameters`.
-    pub parameter: usize,
+    pub first_parameter: usize,
     /// Number of the layer's parameter tensors.
     pub parameter_count: usize,
     /// Index of the layer's first tensor in `buffers`.
-    pub buffer: usize,
+    pub first_buffer: usize,
 }
 
 /// Returns the mask `[values]` of a dropout layer, given its name and its number of values, on the network's device. `None`
@@ -61,7 +62,7 @@ pub(super) enum Mode<'a> {
 impl Network {
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     pub fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
-        let first_values = |spec: &TensorSpec| {
+        let initial_values = |spec: &TensorSpec| {
             let n = spec.numel() as usize;
             match spec.init {
                 Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
@@ -71,24 +72,24 @@ impl Network {
         };
         let size = |spec: &TensorSpec| spec.shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
         let on_device =
-            |spec: &TensorSpec| Tensor::from_slice(&first_values(spec)).reshape(size(spec)).to_device(engine.device);
+            |spec: &TensorSpec| Tensor::from_slice(&initial_values(spec)).reshape(size(spec)).to_device(engine.device);
         let mut parameters = Flat::zeros(&model.parameters().map(size).collect::<Vec<_>>(), engine.device);
         for (part, spec) in parameters.parts.iter_mut().zip(model.parameters()) {
             part.copy_(&on_device(spec));
             *part = part.set_requires_grad(true);
         }
-        let (mut layers, mut parameter, mut buffer) = (Vec::new(), 0, 0);
+        let (mut layers, mut first_parameter, mut first_buffer) = (Vec::new(), 0, 0);
         for layer in &model.layers {
             let parameter_count = layer.parameters.len();
-            layers.push(LiveLayer {
+            layers.push(NetworkLayer {
                 name: layer.name.clone(),
                 kind: layer.kind.clone(),
-                parameter,
+                first_parameter,
                 parameter_count,
-                buffer,
+                first_buffer,
             });
-            parameter += parameter_count;
-            buffer += layer.buffers.len();
+            first_parameter += parameter_count;
+            first_buffer += layer.buffers.len();
         }
         let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
         let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
@@ -110,16 +111,16 @@ impl Network {
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         specs
             .zip(self.parameters.parts.iter().chain(&self.buffers))
-            .map(|(spec, tensor)| download(spec, tensor))
+            .map(|(spec, tensor)| to_named(spec, tensor))
             .collect()
     }
 
     /// The gradients of the last backward pass, with the parameters' names. A replayed step does not update them.
     pub fn gradients(&self) -> Vec<NamedTensor> {
-        self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| download(spec, tensor)).collect()
+        self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| to_named(spec, tensor)).collect()
     }
 
-    /// Replaces all parameters and buffers.
+    /// Sets all parameters and buffers.
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
@@ -127,7 +128,7 @@ impl Network {
         let expected = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         for (spec, target) in specs.zip(self.parameters.parts.iter_mut().chain(&mut self.buffers)) {
-            upload(&spec.name, target, tensors)?;
+            copy_tensor(&spec.name, tensors, target)?;
         }
         if tensors.len() != expected {
             return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
@@ -138,7 +139,7 @@ impl Network {
     /// Copies of an optimizer's tensors, one for each parameter. Each name is `prefix` and the parameter's name.
     pub(super) fn named_like_parameters(&self, prefix: &str, tensors: &[Tensor]) -> Vec<NamedTensor> {
         let name = |spec: &TensorSpec| TensorSpec { name: format!("{prefix}{}", spec.name), ..spec.clone() };
-        self.parameter_specs.iter().zip(tensors).map(|(spec, tensor)| download(&name(spec), tensor)).collect()
+        self.parameter_specs.iter().zip(tensors).map(|(spec, tensor)| to_named(&name(spec), tensor)).collect()
     }
 
     /// Sets an optimizer's tensors from tensors named as in `named_like_parameters`. Returns their number.
@@ -146,26 +147,27 @@ impl Network {
         &self,
         prefix: &str,
         targets: &mut [Tensor],
-        given: &[NamedTensor],
+        tensors: &[NamedTensor],
     ) -> Result<usize, String> {
         for (spec, target) in self.parameter_specs.iter().zip(targets.iter_mut()) {
-            upload(&format!("{prefix}{}", spec.name), target, given)?;
+            copy_tensor(&format!("{prefix}{}", spec.name), tensors, target)?;
         }
         Ok(targets.len())
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`: in evaluation mode, or with `masks` in training
-    /// mode.
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
+    /// `masks` in evaluation mode, with them in training mode.
     pub fn logits(&self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
-        let x = self.upload(images, input);
+        let x = self.input_tensor(images, input);
         let logits = match masks {
             None => self.evaluate(&x),
-            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut given(masks, self.device) }).logits,
+            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut mask_source(masks, self.device) }).logits,
         };
         to_vec(&logits)
     }
 
-    /// Mean cross-entropy of a batch in training mode with the given masks. `gradients` then returns its gradients.
+    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `gradients`
+    /// then returns its gradients.
     pub fn loss_and_backward(
         &mut self,
         images: &[f32],
@@ -173,15 +175,16 @@ impl Network {
         labels: &[u8],
         masks: &[(String, Vec<f32>)],
     ) -> f32 {
-        let x = self.upload(images, input);
+        let x = self.input_tensor(images, input);
         let targets = Tensor::from_slice(labels).to_kind(Kind::Int64).to_device(self.device);
-        let pass = self.forward(&x, &mut Mode::Train { mask: &mut given(masks, self.device) });
+        let pass = self.forward(&x, &mut Mode::Train { mask: &mut mask_source(masks, self.device) });
         let loss = pass.logits.cross_entropy_for_logits(&targets);
         self.backward(pass, &loss);
         loss.double_value(&[]) as f32
     }
 
-    fn upload(&self, images: &[f32], [c, h, w]: [usize; 3]) -> Tensor {
+    /// Images as a tensor `[images, channels, height, width]` on the network's device.
+    fn input_tensor(&self, images: &[f32], [c, h, w]: [usize; 3]) -> Tensor {
         Tensor::from_slice(images).reshape([-1, c as i64, h as i64, w as i64]).to_device(self.device)
     }
 
@@ -189,7 +192,7 @@ impl Network {
     /// width.
     pub fn trace_shapes(&self, batch: usize, input: [usize; 3]) -> Vec<LayerShapes> {
         let dims = |t: &Tensor| t.size().iter().map(|&d| d as usize).collect::<Vec<_>>();
-        let mut x = self.upload(&vec![0.0; batch * input.iter().product::<usize>()], input);
+        let mut x = self.input_tensor(&vec![0.0; batch * input.iter().product::<usize>()], input);
         let mut shapes = Vec::with_capacity(self.layers.len());
         for layer in &self.layers {
             let y = tch::no_grad(|| self.apply(layer, &x, &mut Mode::Evaluate));
@@ -200,8 +203,8 @@ impl Network {
     }
 
     /// Computes a layer with libtorch.
-    pub(super) fn apply(&self, layer: &LiveLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
-        let parameter = |i: usize| &self.parameters.parts[layer.parameter + i];
+    pub(super) fn apply(&self, layer: &NetworkLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
+        let parameter = |i: usize| &self.parameters.parts[layer.first_parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
         match &layer.kind {
@@ -211,7 +214,7 @@ impl Network {
             }
             LayerKind::BatchNorm2d(c) => {
                 let training = matches!(mode, Mode::Train { .. });
-                let (mean, variance) = (&self.buffers[layer.buffer], &self.buffers[layer.buffer + 1]);
+                let (mean, variance) = (&self.buffers[layer.first_buffer], &self.buffers[layer.first_buffer + 1]);
                 let (weight, bias) = (Some(parameter(0)), Some(parameter(1)));
                 x.batch_norm(weight, bias, Some(mean), Some(variance), training, c.momentum, c.eps, true)
             }
@@ -253,25 +256,26 @@ fn channels_first_strides(x: &Tensor) -> Tensor {
     x.contiguous().view([-1]).view(x.size().as_slice())
 }
 
-fn given(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize) -> Option<Tensor> {
+/// A source of masks that looks up each layer's mask by the layer's name.
+fn mask_source(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize) -> Option<Tensor> {
     move |name, _| {
         masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| Tensor::from_slice(mask).to_device(device))
     }
 }
 
-/// Copies the given tensor of this name into `target`.
-fn upload(name: &str, target: &mut Tensor, given: &[NamedTensor]) -> Result<(), String> {
-    let Some(given) = given.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
+/// Copies the tensor of this name among `tensors` into `target`.
+fn copy_tensor(name: &str, tensors: &[NamedTensor], target: &mut Tensor) -> Result<(), String> {
+    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
     let shape: Vec<usize> = target.size().iter().map(|&d| d as usize).collect();
-    if given.shape != shape {
-        return Err(format!("{name} has shape {:?}, but the model needs {shape:?}", given.shape));
+    if source.shape != shape {
+        return Err(format!("{name} has shape {:?}, but the model needs {shape:?}", source.shape));
     }
-    let values = Tensor::from_slice(&given.values).reshape(target.size()).to_device(target.device());
+    let values = Tensor::from_slice(&source.values).reshape(target.size()).to_device(target.device());
     tch::no_grad(|| target.copy_(&values));
     Ok(())
 }
 
-fn download(spec: &TensorSpec, tensor: &Tensor) -> NamedTensor {
+fn to_named(spec: &TensorSpec, tensor: &Tensor) -> NamedTensor {
     NamedTensor { name: spec.name.clone(), shape: spec.shape.clone(), values: to_vec(tensor) }
 }
 

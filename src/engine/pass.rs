@@ -8,7 +8,7 @@ use std::ops::Range;
 use tch::Tensor;
 
 use super::kernels::{self, BatchNorm, Direct, Gradients, Linear, MaxPool, Moments, Shape, Winograd};
-use super::network::{LiveLayer, Mode, Network};
+use super::network::{Mode, Network, NetworkLayer};
 use crate::model::LayerKind;
 
 /// Use Winograd's algorithm for convolutions with at least this many input channels; with fewer, its transforms cost more
@@ -19,17 +19,17 @@ const WINOGRAD_FROM: usize = 4;
 pub(super) struct Pass {
     /// Logits `[batch, 10]`, part of autograd's graph.
     pub logits: Tensor,
-    steps: Vec<Step>,
+    steps: Vec<BackwardStep>,
 }
 
 /// What one layer, or several layers in autograd's graph, saved for the backward pass. Activations of kernels are
 /// `[batch, h, w, c]`.
-struct Step {
+struct BackwardStep {
     work: Work,
     /// Whether any layer before it has parameters, so that the gradient of its input is needed.
     wants_gradient: bool,
     /// Index of its first parameter.
-    parameter: usize,
+    first_parameter: usize,
 }
 
 enum Work {
@@ -69,12 +69,12 @@ enum Work {
     },
 }
 
-impl Step {
+impl BackwardStep {
     /// A leaf of autograd's graph, to which layers are added.
-    fn in_graph(leaf: &Tensor, parameter: usize, wants_gradient: bool) -> Self {
+    fn in_graph(leaf: &Tensor, first_parameter: usize, wants_gradient: bool) -> Self {
         let (input, output) = (leaf.shallow_clone(), leaf.shallow_clone());
-        let parameters = parameter..parameter;
-        Self { work: Work::Libtorch { input, output, parameters }, wants_gradient, parameter }
+        let parameters = first_parameter..first_parameter;
+        Self { work: Work::Libtorch { input, output, parameters }, wants_gradient, first_parameter }
     }
 }
 
@@ -107,7 +107,7 @@ impl Network {
 
     /// The forward pass in training mode.
     pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Pass {
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<BackwardStep> = Vec::new();
         let mut x = images.shallow_clone();
         // Whether `x` depends on any parameter so far, and whether it is in autograd's graph.
         let (mut wants_gradient, mut in_graph) = (false, false);
@@ -116,25 +116,29 @@ impl Network {
                 let input = x.detach();
                 let (output, work) = tch::no_grad(|| self.forward_kernel(layer, &kernel, &input, mode));
                 // Dropout without a mask does nothing, so it has no backward step.
-                steps.extend(work.map(|work| Step { work, wants_gradient, parameter: layer.parameter }));
+                steps.extend(work.map(|work| BackwardStep {
+                    work,
+                    wants_gradient,
+                    first_parameter: layer.first_parameter,
+                }));
                 (x, in_graph) = (output, false);
             } else {
                 if !in_graph {
                     x = leaf(&x, wants_gradient);
-                    steps.push(Step::in_graph(&x, layer.parameter, wants_gradient));
+                    steps.push(BackwardStep::in_graph(&x, layer.first_parameter, wants_gradient));
                     in_graph = true;
                 }
                 x = self.apply(layer, &x, mode);
-                if let Some(Step { work: Work::Libtorch { output, parameters, .. }, .. }) = steps.last_mut() {
+                if let Some(BackwardStep { work: Work::Libtorch { output, parameters, .. }, .. }) = steps.last_mut() {
                     *output = x.shallow_clone();
-                    parameters.end = parameters.end.max(layer.parameter + layer.parameter_count);
+                    parameters.end = parameters.end.max(layer.first_parameter + layer.parameter_count);
                 }
             }
             wants_gradient |= layer.parameter_count > 0;
         }
         if !in_graph {
             x = leaf(&x, wants_gradient);
-            steps.push(Step::in_graph(&x, 0, wants_gradient));
+            steps.push(BackwardStep::in_graph(&x, 0, wants_gradient));
         }
         Pass { logits: x, steps }
     }
@@ -148,20 +152,20 @@ impl Network {
                 Work::Libtorch { input, output, parameters } => {
                     // Differentiating sum(output * gradient) gives the vector-Jacobian product that the chain rule needs.
                     let last = i == 0;
-                    let of = if last { loss.shallow_clone() } else { (&output * &gradient).sum(tch::Kind::Float) };
+                    let scalar = if last { loss.shallow_clone() } else { (&output * &gradient).sum(tch::Kind::Float) };
                     let wanted = step.wants_gradient.then_some(&input);
-                    let to: Vec<&Tensor> = self.parameters.parts[parameters.clone()].iter().chain(wanted).collect();
-                    if to.is_empty() {
+                    let inputs: Vec<&Tensor> = self.parameters.parts[parameters.clone()].iter().chain(wanted).collect();
+                    if inputs.is_empty() {
                         break;
                     }
                     // Not `backward`: it adds each gradient to the parameter's `grad`, with one operator for each parameter.
-                    let mut gradients = Tensor::run_backward(&[of], &to, false, false);
+                    let mut gradients = Tensor::run_backward(&[scalar], &inputs, false, false);
                     gradient = if step.wants_gradient { gradients.pop().unwrap_or_default() } else { Tensor::new() };
                     parameters.zip(gradients).for_each(|(i, gradient)| found[i] = Some(gradient));
                 }
                 work => {
                     gradient = tch::no_grad(|| {
-                        self.backward_kernel(work, step.parameter, step.wants_gradient, &gradient, &mut found)
+                        self.backward_kernel(work, step.first_parameter, step.wants_gradient, &gradient, &mut found)
                     });
                 }
             }
@@ -180,9 +184,9 @@ impl Network {
     /// The layers in the order of execution, each with whether it includes the ReLU that follows it. A ReLU before a max
     /// pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and computes ReLU on
     /// as many times fewer values as the window has.
-    fn order(&self) -> Vec<(&LiveLayer, bool)> {
+    fn order(&self) -> Vec<(&NetworkLayer, bool)> {
         let has_kernels = self.has_kernels();
-        let mut order: Vec<(&LiveLayer, bool)> = Vec::with_capacity(self.layers.len());
+        let mut order: Vec<(&NetworkLayer, bool)> = Vec::with_capacity(self.layers.len());
         let mut layers = self.layers.iter().peekable();
         while let Some(layer) = layers.next() {
             let pool = layers.peek().filter(|next| matches!(next.kind, LayerKind::MaxPool2d(_))).copied();
@@ -208,7 +212,7 @@ impl Network {
     }
 
     /// The kernel that computes this layer on this input; `None` if libtorch does.
-    fn kernel(&self, layer: &LiveLayer, relu: bool, x: &Tensor, wants_gradient: bool) -> Option<Kernel> {
+    fn kernel(&self, layer: &NetworkLayer, relu: bool, x: &Tensor, wants_gradient: bool) -> Option<Kernel> {
         let size = x.size();
         if !self.has_kernels() {
             return None;
@@ -219,7 +223,7 @@ impl Network {
             (LayerKind::Dropout(_), _) => return Some(Kernel::Dropout),
             (LayerKind::Linear(c), &[_, inputs]) => {
                 let linear = Linear { inputs: inputs as usize, outputs: c.out_features };
-                return linear.fits().then_some(Kernel::Linear(linear));
+                return linear.is_supported().then_some(Kernel::Linear(linear));
             }
             _ => {}
         }
@@ -229,11 +233,11 @@ impl Network {
             LayerKind::Conv2d(c)
                 if c.groups == 1 && c.kernel_size == 3 && c.stride == 1 && shape.channels >= WINOGRAD_FROM =>
             {
-                Some(Kernel::Winograd(Winograd { input: shape, outputs: c.out_channels, padding: c.padding }))
+                Some(Kernel::Winograd(Winograd { input: shape, output_channels: c.out_channels, padding: c.padding }))
             }
             LayerKind::Conv2d(c) if shape.channels == 1 && !wants_gradient => Some(Kernel::Direct(Direct {
                 input: shape,
-                outputs: c.out_channels,
+                output_channels: c.out_channels,
                 kernel: c.kernel_size,
                 stride: c.stride,
                 padding: c.padding,
@@ -249,13 +253,13 @@ impl Network {
     /// A kernel's output and, in training, what its backward pass needs.
     fn forward_kernel(
         &self,
-        layer: &LiveLayer,
+        layer: &NetworkLayer,
         kernel: &Kernel,
         x: &Tensor,
         mode: &mut Mode,
     ) -> (Tensor, Option<Work>) {
         let training = matches!(mode, Mode::Train { .. }).then_some(());
-        let parameter = |i: usize| as_slice(&self.parameters.parts[layer.parameter + i]);
+        let parameter = |i: usize| as_slice(&self.parameters.parts[layer.first_parameter + i]);
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let batch = x.size()[0];
         let fresh = |s: Shape| empty(batch, s);
@@ -285,12 +289,12 @@ impl Network {
                 (y, training.map(|()| Work::Linear { linear: *linear, x }))
             }
             Kernel::Winograd(conv) => {
-                let (x, mut y) = (channels_last(x), fresh(conv.output()));
+                let (x, mut y) = (channels_last(x), fresh(conv.output_shape()));
                 conv.forward(as_slice(&x), parameter(0), bias(), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Winograd { conv: *conv, x }))
             }
             Kernel::Direct(conv) => {
-                let (x, mut y) = (channels_last(x), fresh(conv.output()));
+                let (x, mut y) = (channels_last(x), fresh(conv.output_shape()));
                 conv.forward(as_slice(&x), parameter(0), bias(), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Direct { conv: *conv, x }))
             }
@@ -309,7 +313,7 @@ impl Network {
                 (output, training.map(|()| Work::BatchNorm { norm: *norm, x, y, moments }))
             }
             Kernel::Pool(pool) => {
-                let (x, mut y) = (channels_last(x), fresh(pool.output()));
+                let (x, mut y) = (channels_last(x), fresh(pool.output_shape()));
                 let places = pool.forward(as_slice(&x), as_mut_slice(&mut y));
                 (channels_first(&y), training.map(|()| Work::Pool { pool: *pool, places }))
             }
@@ -321,14 +325,14 @@ impl Network {
     fn backward_kernel(
         &self,
         work: Work,
-        parameter: usize,
+        first_parameter: usize,
         wants_gradient: bool,
         gradient: &Tensor,
         found: &mut [Option<Tensor>],
     ) -> Tensor {
         let batch = gradient.size()[0];
-        let like = |i: usize| self.parameters.parts.get(parameter + i).map(|p| p.detach().zeros_like());
-        let weight = || as_slice(&self.parameters.parts[parameter]);
+        let like = |i: usize| self.parameters.parts.get(first_parameter + i).map(|p| p.detach().zeros_like());
+        let weight = || as_slice(&self.parameters.parts[first_parameter]);
         match work {
             Work::Relu(y) => y.threshold_backward(gradient, 0.0),
             Work::Pool { pool, places } => {
@@ -339,31 +343,32 @@ impl Network {
             Work::BatchNorm { norm, x, y, moments } => {
                 let (mut dx, gradient) = (empty(batch, norm.shape), channels_last(gradient));
                 let (Some(mut dweight), Some(mut dbias)) = (like(0), like(1)) else { return Tensor::new() };
-                let to = Gradients {
+                let gradients = Gradients {
                     x: Some(as_mut_slice(&mut dx)),
                     weight: as_mut_slice(&mut dweight),
                     bias: as_mut_slice(&mut dbias),
                 };
-                norm.backward([&x, &y, &gradient].map(as_slice), &moments, weight(), to);
-                (found[parameter], found[parameter + 1]) = (Some(dweight), Some(dbias));
+                norm.backward([&x, &y, &gradient].map(as_slice), &moments, weight(), gradients);
+                (found[first_parameter], found[first_parameter + 1]) = (Some(dweight), Some(dbias));
                 channels_first(&dx)
             }
             Work::Winograd { conv, x } => {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
-                let (mut dx, mut dbias) = (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.outputs]);
+                let (mut dx, mut dbias) =
+                    (wants_gradient.then(|| empty(batch, conv.input)), vec![0.0; conv.output_channels]);
                 let x_gradient = dx.as_mut().map(as_mut_slice);
-                let to = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
-                conv.backward(as_slice(&x), weight(), as_slice(&gradient), to);
-                self.store(parameter, dweight, &dbias, found);
+                let gradients = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
+                conv.backward(as_slice(&x), weight(), as_slice(&gradient), gradients);
+                self.store(first_parameter, dweight, &dbias, found);
                 dx.map_or_else(Tensor::new, |dx| channels_first(&dx))
             }
             Work::Direct { conv, x } => {
                 let gradient = channels_last(gradient);
                 let Some(mut dweight) = like(0) else { return Tensor::new() };
-                let mut dbias = vec![0.0; conv.outputs];
+                let mut dbias = vec![0.0; conv.output_channels];
                 conv.backward(as_slice(&x), as_slice(&gradient), as_mut_slice(&mut dweight), &mut dbias);
-                self.store(parameter, dweight, &dbias, found);
+                self.store(first_parameter, dweight, &dbias, found);
                 Tensor::new()
             }
             Work::Flatten(size) => gradient.reshape(size),
@@ -374,9 +379,9 @@ impl Network {
                 let mut dx = wants_gradient.then(|| x.empty_like());
                 let mut dbias = vec![0.0; linear.outputs];
                 let x_gradient = dx.as_mut().map(as_mut_slice);
-                let to = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
-                linear.backward(as_slice(&x), weight(), as_slice(&gradient), to);
-                self.store(parameter, dweight, &dbias, found);
+                let gradients = Gradients { x: x_gradient, weight: as_mut_slice(&mut dweight), bias: &mut dbias };
+                linear.backward(as_slice(&x), weight(), as_slice(&gradient), gradients);
+                self.store(first_parameter, dweight, &dbias, found);
                 dx.unwrap_or_else(Tensor::new)
             }
             Work::Libtorch { .. } => unreachable!("`backward` handles autograd's steps"),
@@ -384,17 +389,17 @@ impl Network {
     }
 
     /// Stores the gradients of a layer's weight and, if it has one, of its bias.
-    fn store(&self, parameter: usize, dweight: Tensor, dbias: &[f32], found: &mut [Option<Tensor>]) {
-        found[parameter] = Some(dweight);
-        if self.layers.iter().any(|l| l.parameter == parameter && l.parameter_count > 1) {
-            found[parameter + 1] = Some(Tensor::from_slice(dbias));
+    fn store(&self, first_parameter: usize, dweight: Tensor, dbias: &[f32], found: &mut [Option<Tensor>]) {
+        found[first_parameter] = Some(dweight);
+        if self.layers.iter().any(|l| l.first_parameter == first_parameter && l.parameter_count > 1) {
+            found[first_parameter + 1] = Some(Tensor::from_slice(dbias));
         }
     }
 
     /// Updates the running mean and variance from a batch's moments.
-    fn update_running_moments(&self, layer: &LiveLayer, moments: &Moments) {
+    fn update_running_moments(&self, layer: &NetworkLayer, moments: &Moments) {
         let LayerKind::BatchNorm2d(c) = &layer.kind else { return };
-        for (buffer, batch) in self.buffers[layer.buffer..].iter().zip([&moments.mean, &moments.variance]) {
+        for (buffer, batch) in self.buffers[layer.first_buffer..].iter().zip([&moments.mean, &moments.variance]) {
             let mut buffer = buffer.shallow_clone();
             for (running, batch) in as_mut_slice(&mut buffer).iter_mut().zip(batch) {
                 *running = ((1.0 - c.momentum) * f64::from(*running) + c.momentum * f64::from(*batch)) as f32;
@@ -402,8 +407,8 @@ impl Network {
         }
     }
 
-    fn running_moments(&self, layer: &LiveLayer, eps: f64) -> Moments {
-        let [mean, variance] = [0, 1].map(|i| as_slice(&self.buffers[layer.buffer + i]).to_vec());
+    fn running_moments(&self, layer: &NetworkLayer, eps: f64) -> Moments {
+        let [mean, variance] = [0, 1].map(|i| as_slice(&self.buffers[layer.first_buffer + i]).to_vec());
         let inverse = variance.iter().map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32).collect();
         Moments { mean, inverse, variance }
     }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, range, unless};
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, range, unless_default};
 
 /// `torch.nn.BatchNorm2d`; keeps the shape `[C, H, W]`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -57,8 +57,10 @@ impl LayerConfig for BatchNorm2d {
 
     fn pytorch(&self, input: &[usize]) -> String {
         let default = Self::default();
-        let keywords =
-            [("eps", unless(&default.eps, &self.eps)), ("momentum", unless(&default.momentum, &self.momentum))];
+        let keywords = [
+            ("eps", unless_default(&default.eps, &self.eps)),
+            ("momentum", unless_default(&default.momentum, &self.momentum)),
+        ];
         call("BatchNorm2d", &[input[0]], &keywords)
     }
 

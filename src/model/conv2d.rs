@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
-    Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless,
+    Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless_default,
     weight_and_bias, window,
 };
 
@@ -80,9 +80,9 @@ impl LayerConfig for Conv2d {
 
     fn pytorch(&self, input: &[usize]) -> String {
         let keywords = [
-            ("stride", unless(&one(), &self.stride)),
-            ("padding", unless(&0, &self.padding)),
-            ("groups", unless(&one(), &self.groups)),
+            ("stride", unless_default(&one(), &self.stride)),
+            ("padding", unless_default(&0, &self.padding)),
+            ("groups", unless_default(&one(), &self.groups)),
             ("bias", (!self.bias).then(|| "False".to_owned())),
         ];
         call("Conv2d", &[input[0], self.out_channels, self.kernel_size], &keywords)

@@ -1,4 +1,4 @@
-//! The interface of all kinds of layers, and a layer with its place in a network resolved.
+//! The interface of all kinds of layers, and a layer of a network with its shapes and parameters.
 
 use serde::Serialize;
 use thiserror::Error;
@@ -7,9 +7,9 @@ use super::LayerKind;
 
 /// Larger settings are almost certainly typos, and would overflow counts.
 const MAX_SETTING: usize = 1 << 20;
-/// Values in one tensor; a larger one does not fit into the memory of today's machines.
+/// Values in one parameter tensor: 4 GiB in float32, and training needs several times as much.
 const MAX_VALUES: u64 = 1 << 30;
-/// Values in one image's activation: 64 MiB in float32.
+/// Values in a layer's output, or in its padded input, for one image: 64 MiB in float32.
 const MAX_ACTIVATION: f64 = 16_777_216.0;
 
 /// A layer as the study configures it. Each kind implements this in its own file.
@@ -19,10 +19,10 @@ pub trait LayerConfig {
     /// The name that the study gives the layer, if any.
     fn name(&self) -> Option<&str>;
 
-    /// The start of an unnamed layer's name: `conv` in `conv1`.
+    /// The start of the name that a layer gets if the study gives none: `conv` in `conv1`.
     fn prefix(&self) -> &'static str;
 
-    /// Checks the settings on their own.
+    /// Checks the settings, as far as that is possible without the input's shape.
     ///
     /// # Errors
     /// The setting that is out of range.
@@ -33,7 +33,7 @@ pub trait LayerConfig {
     /// The shape of the output; by default that of the input.
     ///
     /// # Errors
-    /// An input that the layer cannot take.
+    /// An input shape that the layer cannot take.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         Ok(input.to_vec())
     }
@@ -64,8 +64,8 @@ pub trait LayerConfig {
         parameters
     }
 
-    /// Whether torchsummary counts the layer's output. It sees modules only: layers that are usually written as function
-    /// calls (activations, pools, flatten) do not count.
+    /// Whether torchsummary counts the layer's output. It sees only modules (`nn.Conv2d`); the layers that PyTorch programs
+    /// usually write as function calls (activations, pools, flatten) are not counted here.
     fn is_torchsummary_module(&self) -> bool {
         false
     }
@@ -171,7 +171,8 @@ impl TensorSpec {
     }
 }
 
-/// A layer with its place in the network resolved. Most fields are results of the methods of [`LayerConfig`].
+/// A layer of a network, with what follows from its settings and the shape of its input. Most fields are results of the
+/// methods of [`LayerConfig`].
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "see LayerConfig")]
 pub struct Layer {
@@ -187,10 +188,10 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Checks a layer against the shape that it receives and works out what follows from it.
+    /// Checks a layer's settings and its input shape, and computes the other fields from them.
     ///
     /// # Errors
-    /// The setting that does not fit, or a size that no machine could hold.
+    /// The setting that does not fit, or a size above the limits.
     pub fn resolve(name: String, kind: LayerKind, input: Vec<usize>) -> Result<Self, LayerError> {
         let config = kind.config();
         config.check()?;
@@ -200,14 +201,14 @@ impl Layer {
         }
         let output = config.output_shape(&input)?;
         check_activation("output", output.iter().map(|&d| d as f64).product())?;
-        let qualified = |mut tensor: TensorSpec| {
+        let with_layer_name = |mut tensor: TensorSpec| {
             tensor.name = format!("{name}.{}", tensor.name);
             tensor
         };
-        let parameters: Vec<TensorSpec> = config.parameters(&input).into_iter().map(qualified).collect();
-        let buffers = config.buffers(&input).into_iter().map(qualified).collect();
-        if let Some(big) = parameters.iter().find(|t| t.numel() > MAX_VALUES) {
-            return Err(LayerError::Tensor { tensor: big.name.clone(), values: big.numel() });
+        let parameters: Vec<TensorSpec> = config.parameters(&input).into_iter().map(with_layer_name).collect();
+        let buffers = config.buffers(&input).into_iter().map(with_layer_name).collect();
+        if let Some(tensor) = parameters.iter().find(|t| t.numel() > MAX_VALUES) {
+            return Err(LayerError::Tensor { tensor: tensor.name.clone(), values: tensor.numel() });
         }
         let values = parameters.iter().map(TensorSpec::numel).sum();
         let (formula, mult_adds) = (config.formula(&input), config.mult_adds(values, &output));
@@ -244,9 +245,9 @@ fn check_activation(what: &'static str, values: f64) -> Result<(), LayerError> {
     if values <= MAX_ACTIVATION { Ok(()) } else { Err(LayerError::Activation { what, values }) }
 }
 
-// What several kinds of layers share.
+// Functions that several kinds of layers share.
 
-/// Checks a size: at least 1.
+/// Checks a size: at least 1 and at most [`MAX_SETTING`].
 pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerError> {
     match value {
         0 => Err(LayerError::TooSmall { setting, value, least: 1 }),
@@ -255,15 +256,20 @@ pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerE
     }
 }
 
-/// Checks a padding, which may be 0.
+/// Checks a padding, which may be 0, but not too large.
 pub(super) fn padding(value: usize) -> Result<(), LayerError> {
     let (setting, most) = ("padding", MAX_SETTING - 1);
     if value <= most { Ok(()) } else { Err(LayerError::TooLarge { setting, value, most }) }
 }
 
-/// Checks that a number is in range; `expected` describes the range in the error.
-pub(super) fn range(setting: &'static str, value: f64, holds: bool, expected: &'static str) -> Result<(), LayerError> {
-    if holds { Ok(()) } else { Err(LayerError::OutOfRange { setting, value, expected }) }
+/// Refuses a number unless `is_valid`; `expected` describes the valid range in the error.
+pub(super) fn range(
+    setting: &'static str,
+    value: f64,
+    is_valid: bool,
+    expected: &'static str,
+) -> Result<(), LayerError> {
+    if is_valid { Ok(()) } else { Err(LayerError::OutOfRange { setting, value, expected }) }
 }
 
 /// Checks the `eps` of a normalisation.
@@ -271,7 +277,7 @@ pub(super) fn eps(value: f64) -> Result<(), LayerError> {
     range("eps", value, value.is_finite() && value > 0.0, "above 0")
 }
 
-/// Takes a shape as an image: channels, height, width.
+/// The channels, height and width of an image's shape.
 pub(super) fn image(input: &[usize]) -> Result<(usize, usize, usize), LayerError> {
     match *input {
         [channels, height, width] => Ok((channels, height, width)),
@@ -284,7 +290,7 @@ pub(super) fn default_bias() -> bool {
     true
 }
 
-/// The weight of a convolution or linear layer, first dimension its outputs, and its bias.
+/// The weight and, if `bias`, the bias of a convolution or linear layer. The weight's first dimension is the outputs.
 pub(super) fn weight_and_bias(shape: Vec<usize>, init: Init, bias: bool) -> Vec<TensorSpec> {
     let outputs = shape[0];
     let mut tensors = vec![TensorSpec::new("weight", shape, init)];
@@ -294,7 +300,7 @@ pub(super) fn weight_and_bias(shape: Vec<usize>, init: Init, bias: bool) -> Vec<
     tensors
 }
 
-/// Height and width after sliding a square window over an image.
+/// Height and width of the output of a layer that slides a square window over an image.
 pub(super) fn window(
     (height, width): (usize, usize),
     kernel_size: usize,
@@ -308,14 +314,14 @@ pub(super) fn window(
     Ok(((height - kernel_size) / stride + 1, (width - kernel_size) / stride + 1))
 }
 
-/// Writes a call of PyTorch: positional arguments, then those keyword arguments that are not the default.
+/// Writes a call of `torch.nn`: positional arguments, then the keyword arguments that have a value.
 pub(super) fn call(name: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
     let positional = positional.iter().map(usize::to_string);
     let keywords = keywords.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
     format!("nn.{name}({})", positional.chain(keywords).collect::<Vec<_>>().join(", "))
 }
 
-/// A keyword argument's value, where it is not the default.
-pub(super) fn unless<T: PartialEq + std::fmt::Debug>(default: &T, value: &T) -> Option<String> {
+/// A keyword argument's value for [`call`]; `None` if it is the default.
+pub(super) fn unless_default<T: PartialEq + std::fmt::Debug>(default: &T, value: &T) -> Option<String> {
     (value != default).then(|| format!("{value:?}"))
 }

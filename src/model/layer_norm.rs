@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless};
+use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless_default};
 
 /// `torch.nn.LayerNorm` over the whole shape of one image; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -41,7 +41,8 @@ impl LayerConfig for LayerNorm {
     }
 
     fn pytorch(&self, input: &[usize]) -> String {
-        let eps = unless(&Self::default().eps, &self.eps).map_or_else(String::new, |eps| format!(", eps={eps}"));
+        let eps =
+            unless_default(&Self::default().eps, &self.eps).map_or_else(String::new, |eps| format!(", eps={eps}"));
         format!("nn.LayerNorm({input:?}{eps})")
     }
 }

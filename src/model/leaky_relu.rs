@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, call, named, range, unless};
+use super::layer::{LayerConfig, LayerError, call, named, range, unless_default};
 
 /// `torch.nn.LeakyReLU`: x where x > 0, else `negative_slope`·x; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -28,6 +28,10 @@ impl LayerConfig for LeakyRelu {
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {
-        call("LeakyReLU", &[], &[("negative_slope", unless(&Self::default().negative_slope, &self.negative_slope))])
+        call(
+            "LeakyReLU",
+            &[],
+            &[("negative_slope", unless_default(&Self::default().negative_slope, &self.negative_slope))],
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! What the two pools share: checks, shape, PyTorch call.
 
-use super::layer::{LayerError, call, image, positive, unless, window};
+use super::layer::{LayerError, call, image, positive, unless_default, window};
 
 pub(super) fn check(kernel_size: usize, stride: usize, padding: usize) -> Result<(), LayerError> {
     positive("kernel_size", kernel_size)?;
@@ -20,5 +20,9 @@ pub(super) fn output_shape(
 }
 
 pub(super) fn pytorch(class: &str, kernel_size: usize, stride: usize, padding: usize) -> String {
-    call(class, &[kernel_size], &[("stride", unless(&kernel_size, &stride)), ("padding", unless(&0, &padding))])
+    call(
+        class,
+        &[kernel_size],
+        &[("stride", unless_default(&kernel_size, &stride)), ("padding", unless_default(&0, &padding))],
+    )
 }

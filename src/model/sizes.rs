@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{Layer, Model};
 
-const FLOAT: f64 = 4.0;
-const MIB: f64 = 1_048_576.0;
-const MEGA: f64 = 1e6;
+const BYTES_PER_VALUE: f64 = 4.0;
+const MEBIBYTE: f64 = 1_048_576.0;
+const MEGABYTE: f64 = 1e6;
 
-/// Sizes by both conventions.
+/// A network's sizes by both conventions. The forward and backward pass is twice the outputs of some layers: once for the
+/// values, once for their gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// torchsummary 1.5: an MB is 2^20 bytes, and forward and backward is twice the outputs of the modules. Activations,
-    /// pools and flatten are taken as function calls, which torchsummary does not see.
+    /// torchsummary 1.5: an MB is 2^20 bytes, and the layers counted are those of `LayerConfig::is_torchsummary_module`.
     pub torchsummary: Megabytes,
-    /// torchinfo 1.8: an MB is 10^6 bytes, and forward and backward is twice the outputs of the layers with parameters.
+    /// torchinfo 1.8: an MB is 10^6 bytes, and the layers counted are those with parameters.
     pub torchinfo: Megabytes,
 }
 
-/// Memory for one image in float32, in the MB of a convention.
+/// Memory for one image in float32, in the megabytes of one convention.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are those that both programs print")]
 pub struct Megabytes {
@@ -31,20 +31,20 @@ pub struct Megabytes {
 impl Model {
     /// Memory for one image in float32.
     pub fn sizes(&self) -> Sizes {
-        let input = self.input.iter().product::<usize>() as f64 * FLOAT;
-        let params = self.parameter_count() as f64 * FLOAT;
-        let outputs = |counted: fn(&&Layer) -> bool| -> f64 {
-            let values: u64 = self.layers.iter().filter(counted).map(Layer::output_values).sum();
-            2.0 * values as f64 * FLOAT
+        let input = self.input.iter().product::<usize>() as f64 * BYTES_PER_VALUE;
+        let params = self.parameter_count() as f64 * BYTES_PER_VALUE;
+        let twice_outputs = |is_counted: fn(&&Layer) -> bool| -> f64 {
+            let values: u64 = self.layers.iter().filter(is_counted).map(Layer::output_values).sum();
+            2.0 * values as f64 * BYTES_PER_VALUE
         };
-        let modules = outputs(|layer| layer.kind.config().is_torchsummary_module());
-        let weighted = outputs(|layer| !layer.parameters.is_empty());
-        let megabytes = |forward_backward: f64, unit: f64| Megabytes {
-            input: input / unit,
-            forward_backward: forward_backward / unit,
-            params: params / unit,
-            total: (input + forward_backward + params) / unit,
+        let torchsummary = twice_outputs(|layer| layer.kind.config().is_torchsummary_module());
+        let torchinfo = twice_outputs(|layer| !layer.parameters.is_empty());
+        let megabytes = |forward_backward: f64, megabyte: f64| Megabytes {
+            input: input / megabyte,
+            forward_backward: forward_backward / megabyte,
+            params: params / megabyte,
+            total: (input + forward_backward + params) / megabyte,
         };
-        Sizes { torchsummary: megabytes(modules, MIB), torchinfo: megabytes(weighted, MEGA) }
+        Sizes { torchsummary: megabytes(torchsummary, MEBIBYTE), torchinfo: megabytes(torchinfo, MEGABYTE) }
     }
 }

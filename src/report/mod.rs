@@ -1,7 +1,8 @@
 //! From results to report.md, report.html and figures.
 //!
-//! `sections` builds a `Document` from study and results, in the phrases of a `Language`; `Templates` renders it in both
-//! formats. Nothing is computed here that is not in the results or follows from the study's claims and conclusions.
+//! `sections` builds a `Document` from study and results: it judges the claims, decides the conclusions, derives statistics and
+//! draws the figures, with the phrases of a `Language`. `Templates` renders the document in both formats. Nothing is measured
+//! here.
 
 mod builder;
 mod document;
@@ -24,25 +25,25 @@ use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
 
-/// The manifest's name for the templates, which are one input.
+/// The manifest's name for the templates, which it lists as one input.
 pub const TEMPLATES: &str = "templates";
-/// The manifest's name for the program's source, which is one input.
+/// The manifest's name for the program's source, which it lists as one input.
 pub const SOURCE: &str = "program source and lock file";
 
 /// An input with its hash.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct InputFile {
-    /// Its path or, for what is not a single file, one of the names above.
+    /// The file's name; otherwise one of the names above, or libtorch with its version.
     pub name: String,
-    /// The SHA-256 of its bytes, in hex.
+    /// SHA-256 in hex: of the file's bytes, of a list of hashes if the input is several files, of its name for libtorch.
     pub sha256: String,
 }
 
-/// What the report was made from, besides study and results.
+/// What the report says about its inputs and digests.
 pub struct Provenance<'a> {
     /// All inputs, in the manifest's order.
     pub inputs: &'a [InputFile],
-    /// The digest over all inputs.
+    /// The digest of the list of inputs.
     pub inputs_digest: &'a str,
     /// The digest of the measured part of the results.
     pub measured_digest: &'a str,
@@ -53,7 +54,7 @@ pub struct Provenance<'a> {
 pub struct Rendition<'a> {
     /// The language of the phrases and numbers.
     pub lang: Lang,
-    /// The date printed; none where neither study nor SOURCE_DATE_EPOCH gives one.
+    /// The date to print; `None` if neither the study nor SOURCE_DATE_EPOCH gives one.
     pub date: Option<&'a str>,
     /// Pages, blocks, style sheet and phrases.
     pub templates: &'a Templates,
@@ -68,10 +69,10 @@ pub fn document(study: &Study, results: &Results, provenance: &Provenance, rendi
     sections::document(study, results, provenance, rendition.date, &language)
 }
 
-/// Renders a study's report: its files below the bundle's folder, by name.
+/// Renders a study's report: the names and texts of report.html, report.md and the figures.
 ///
 /// # Errors
-/// As `document`; and a template that cannot be rendered.
+/// As [`document`]; and a template that cannot be rendered.
 pub fn render(
     study: &Study,
     results: &Results,

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::digits::is_base64;
-use super::{EpochResult, Pair, Results, RunResult, SCHEMA, SeedResult};
+use super::{EpochResult, PairCounts, Results, RunResult, SCHEMA, SeedResult};
 
 /// A larger mean cross-entropy comes from a training that diverged. Axes up to it would take too long to draw.
 const MAX_LOSS: f64 = 1e6;
@@ -80,7 +80,7 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
         if !known(&comparison.run) || !known(&comparison.against) || comparison.pairs.is_empty() {
             return Err(ResultsError::Comparison(name.clone()));
         }
-        let counts = |p: &Pair| total(&[p.both, p.only_run, p.only_against, p.neither]);
+        let counts = |p: &PairCounts| total(&[p.both, p.only_run, p.only_against, p.neither]);
         if comparison.pairs.iter().any(|p| counts(p) != Some(images)) {
             return Err(ResultsError::Pairs { name: name.clone(), images });
         }

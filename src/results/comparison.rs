@@ -6,28 +6,30 @@ use super::digits::GALLERY;
 use super::statistics::{Difference, paired, welch};
 use super::{RunResult, SeedResult};
 
-/// A comparison of a study: how often each of its networks is right.
+/// A comparison of a study: on how many test images the networks of its two runs are right.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct ComparisonResult {
     pub run: String,
     pub against: String,
-    /// The first seeds of both runs, then the second seeds, and so on, as long as both have seeds.
-    pub pairs: Vec<Pair>,
+    /// The first seeds of both runs, then the second seeds, and so on, as long as both runs have one.
+    pub pairs: Vec<PairCounts>,
 }
 
-/// Two trained networks on the same test images.
+/// How two trained networks do on the same test images.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "self-evident")]
-pub struct Pair {
+pub struct PairCounts {
     /// The seeds of `run` and of `against`.
     pub seeds: [u64; 2],
-    /// Images that both classify correctly, that only one does, that neither does.
+    /// Images that both networks classify correctly.
     pub both: usize,
+    /// Images that only the network of `run` classifies correctly.
     pub only_run: usize,
+    /// Images that only the network of `against` classifies correctly.
     pub only_against: usize,
+    /// Images that neither network classifies correctly.
     pub neither: usize,
     /// The first images of the test set that the two classify differently.
     pub disagreements: Vec<Disagreement>,
@@ -40,12 +42,12 @@ pub struct Pair {
 pub struct Disagreement {
     pub image: usize,
     pub label: u8,
-    /// The prediction of `run` and of `against`.
+    /// The predictions of `run` and of `against`.
     pub predicted: [u8; 2],
 }
 
-impl Pair {
-    /// Counts two networks' correct predictions.
+impl PairCounts {
+    /// Counts the correct predictions of two networks, and collects the first images on which they disagree.
     pub fn count(seeds: [u64; 2], run: &[u8], against: &[u8], labels: &[u8]) -> Self {
         let mut pair = Self { seeds, both: 0, only_run: 0, only_against: 0, neither: 0, disagreements: Vec::new() };
         for (image, ((a, b), label)) in run.iter().zip(against).zip(labels).enumerate() {
@@ -79,7 +81,8 @@ pub enum Over {
 }
 
 /// The difference of two runs' test accuracies, `run` minus `against`, and what its interval is based on: seeds if both runs
-/// have several, test images if both have one. A study that compares one seed with several is refused.
+/// have several, test images if both have one. `None` if the interval cannot be computed. A study that compares one seed with
+/// several is refused.
 pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
     let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
     match (run.seeds.len(), against.seeds.len()) {
@@ -88,8 +91,8 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
     }
 }
 
-/// The difference of two runs' test accuracies after each epoch that all their seeds have, with an interval if both have
-/// several seeds.
+/// The difference of two runs' mean test accuracies after each epoch that all their seeds have: epoch, difference, and the
+/// difference with its interval if both runs have several seeds.
 pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
     let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
     let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();
@@ -108,10 +111,10 @@ mod tests {
 
     #[test]
     fn counts_every_image_once() {
-        let pair = Pair::count([1, 1], &[0, 1, 2, 9, 4], &[0, 2, 3, 9, 5], &[0, 1, 3, 3, 6]);
+        let pair = PairCounts::count([1, 1], &[0, 1, 2, 9, 4], &[0, 2, 3, 9, 5], &[0, 1, 3, 3, 6]);
         assert_eq!((pair.both, pair.only_run, pair.only_against, pair.neither), (1, 1, 1, 2));
         assert_eq!(pair.images(), 5);
-        let read: Vec<_> = pair.disagreements.iter().map(|d| (d.image, d.label, d.predicted)).collect();
-        assert_eq!(read, [(1, 1, [1, 2]), (2, 3, [2, 3]), (4, 6, [4, 5])]);
+        let disagreements: Vec<_> = pair.disagreements.iter().map(|d| (d.image, d.label, d.predicted)).collect();
+        assert_eq!(disagreements, [(1, 1, [1, 2]), (2, 3, [2, 3]), (4, 6, [4, 5])]);
     }
 }

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{ResultsError, RunProblem, is_loss};
-pub use comparison::{ComparisonResult, Disagreement, Over, Pair, by_epoch, difference};
+pub use comparison::{ComparisonResult, Disagreement, Over, PairCounts, by_epoch, difference};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
@@ -63,8 +63,8 @@ impl Data {
 }
 
 impl Results {
-    /// Fills in the study's comparisons and the pixels of the images that its report shows. `predictions` gives the
-    /// predicted classes of a run's seed.
+    /// Adds what follows from the predictions: the study's comparisons, and the pixels of the test images that its report
+    /// shows. `predictions` gives the predicted classes of a run's seed.
     ///
     /// # Errors
     /// Predictions that cannot be read, or an image that the test set does not have.
@@ -83,8 +83,8 @@ impl Results {
             let unknown = |run: &String| ResultsError::UnknownRun { name: name.clone(), run: run.clone() };
             let seeds = |run: &String| self.runs.get(run).map(|r| &r.seeds).ok_or_else(|| unknown(run));
             let pairs = seeds(&c.run)?.iter().zip(seeds(&c.against)?).map(|(a, b)| {
-                let (own, other) = (read(&c.run, a.seed)?, read(&c.against, b.seed)?);
-                Ok(Pair::count([a.seed, b.seed], &own, &other, &test.labels))
+                let (run, against) = (read(&c.run, a.seed)?, read(&c.against, b.seed)?);
+                Ok(PairCounts::count([a.seed, b.seed], &run, &against, &test.labels))
             });
             let pairs = pairs.collect::<Result<_, ResultsError>>()?;
             let comparison = ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs };
@@ -118,8 +118,8 @@ impl Results {
         Ok(results)
     }
 
-    /// The digest of what was measured. It does not depend on the study's name or texts, so it shows whether two bundles of
-    /// one environment class measured the same.
+    /// The digest of what training measured: the results of all seeds of all runs, with the runs' names. The study's texts
+    /// are not part of it. Two bundles of one environment class that have the same digest measured the same.
     ///
     /// # Panics
     /// On a number that is not finite.

@@ -7,7 +7,7 @@ use super::statistics::Summary;
 use crate::dataset::CLASSES;
 use crate::study::RunSettings;
 
-/// A run's plan and the result of each seed.
+/// A run's settings and the result of each of its seeds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -16,7 +16,7 @@ pub struct RunResult {
     pub seeds: Vec<SeedResult>,
 }
 
-/// One seed's run.
+/// The result of a run with one of its seeds.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -26,7 +26,7 @@ pub struct SeedResult {
     pub subset_sha256: String,
     /// SHA-256 of the initial weights as safetensors.
     pub initial_weights_sha256: String,
-    /// SHA-256 of the final weights as safetensors, which is the file in the bundle.
+    /// SHA-256 of the bundle's file of final weights.
     pub weights_sha256: String,
     pub epochs: Vec<EpochResult>,
     /// Counts of (true class, predicted class) on the test set after the last epoch.
@@ -39,11 +39,12 @@ pub struct SeedResult {
     /// The sum of the batches' mean test losses divided by the number of images; see `Evaluation::batch_mean_loss`.
     #[serde(rename = "notes_loss")]
     pub batch_mean_loss: f64,
-    /// Hashes of the training's state at the start and end of each segment; `verify --upto replay` starts from them.
+    /// Hashes of the training's state at the start and end of each segment. Rung `replay` compares the states that it loads and
+    /// computes with them; the states themselves are in the evidence.
     pub chain: Vec<Segment>,
 }
 
-/// A segment of a training between two hashed states.
+/// A segment of a training: consecutive steps, with the hashes of the states before and after them.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -57,7 +58,7 @@ pub struct Segment {
     pub end_sha256: String,
 }
 
-/// The state of a training after one epoch.
+/// What was measured in one epoch of a training and after it.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -66,9 +67,10 @@ pub struct EpochResult {
     pub epoch: usize,
     /// Learning rate of the epoch's last step.
     pub lr: f64,
-    /// Mean cross-entropy for each image while it trained, with dropout and changing weights.
+    /// Mean cross-entropy over the epoch's images, taken during training: with dropout, and with weights that change from
+    /// batch to batch.
     pub train_loss: f64,
-    /// The training images, evaluated as the test images are; only if the study asks for it.
+    /// The training images, evaluated after the epoch like the test images; only if the study asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub train_eval: Option<Evaluated>,
     /// The validation set, if the run has one.
@@ -77,7 +79,7 @@ pub struct EpochResult {
     pub test: Evaluated,
 }
 
-/// A set of images evaluated.
+/// A network's results on a set of images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -89,14 +91,14 @@ pub struct Evaluated {
 }
 
 impl Evaluated {
-    /// Correct over images.
+    /// The share of correct images, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.images as f64
     }
 }
 
 impl SeedResult {
-    /// Test images classified correctly.
+    /// The number of test images classified correctly.
     pub fn correct(&self) -> usize {
         (0..CLASSES).map(|c| self.confusion[c][c]).sum()
     }
@@ -106,7 +108,7 @@ impl SeedResult {
         self.correct() as f64 / self.images() as f64
     }
 
-    /// Test images.
+    /// The number of test images.
     pub fn images(&self) -> usize {
         self.confusion.iter().flatten().sum()
     }
@@ -128,7 +130,7 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
-    /// Test accuracy over seeds; the interval is cut to 0 to 1.
+    /// Test accuracy over seeds: mean, spread and interval, whose ends are limited to 0 and 1.
     pub fn accuracies(&self) -> Summary {
         let mut summary = Summary::of(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
         if let Some(interval) = &mut summary.interval {
@@ -149,7 +151,7 @@ impl RunResult {
         Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     }
 
-    /// The mean over seeds of any value.
+    /// The mean over seeds of a value.
     pub fn mean(&self, value: impl Fn(&SeedResult) -> f64) -> f64 {
         self.seeds.iter().map(value).sum::<f64>() / self.seeds.len() as f64
     }

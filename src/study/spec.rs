@@ -1,4 +1,4 @@
-//! The types that a study's YAML is read into, with their defaults. Names and defaults are PyTorch's.
+//! The types that a study's YAML is read into, with their defaults. A setting that PyTorch has, too, has its name and default.
 
 #![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 
@@ -54,7 +54,7 @@ pub struct Study {
 }
 
 impl Study {
-    /// Every expression over the results, with its key: those of claims, then those that decide conclusions.
+    /// Every expression over the results, with its key in the study: those of claims, then those that decide conclusions.
     pub fn expressions(&self) -> impl Iterator<Item = (String, &str)> {
         let claims =
             self.claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].measured"), c.measured.as_str()));
@@ -64,7 +64,7 @@ impl Study {
         }))
     }
 
-    /// Every sentence of a conclusion, with its key.
+    /// Every sentence of every conclusion, with its key in the study.
     pub fn sentences(&self) -> impl Iterator<Item = (String, &str)> {
         self.conclusions.iter().enumerate().flat_map(|(i, c)| {
             [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)]
@@ -88,7 +88,7 @@ impl Default for Input {
     }
 }
 
-/// Settings of the arithmetic that change results.
+/// Settings of the computation that change the results' bits.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compute {
@@ -134,7 +134,7 @@ pub struct RunSpec {
     pub dropout: bool,
     /// Ends the run after the first epoch whose mean training loss is below this.
     pub stop_below_train_loss: Option<f64>,
-    /// Also evaluates the training images after each epoch, without dropout, as the test images are.
+    /// Also evaluates the training images after each epoch, in the same way as the test images.
     #[serde(default)]
     pub evaluate_train: bool,
     /// What the bundle stores so that segments of the training can be replayed.
@@ -147,14 +147,16 @@ fn default_dropout() -> bool {
     true
 }
 
-/// How much of a training can be replayed. The first steps always can, since their start follows from the seed.
+/// How much of a training can be replayed. The first steps always can, because their start state follows from the seed.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvidenceSettings {
-    /// Steps at which the whole state is hashed, spread over the training.
+    /// The number of segments, spread over the training, from which the stored ones are drawn. The states at their start
+    /// and end are hashed.
     pub candidates: usize,
-    /// How many of them the bundle stores with their states, drawn after training; if any, the last steps too.
-    /// A state is the weights and the optimizer's tensors: 8 bytes a parameter with momentum, 12 with Adam.
+    /// How many of them are drawn after the training, to be stored with their start states. Unless it is 0, the training's
+    /// last steps are stored, too. A state is the weights and the optimizer's tensors: 8 bytes a parameter with momentum,
+    /// 12 with Adam.
     pub keep: usize,
 }
 
@@ -182,12 +184,12 @@ pub struct Comparison {
     pub title: Option<String>,
     pub run: String,
     pub against: String,
-    /// The loss of accuracy that is still acceptable (0.001 is a tenth of a point). `run` is not inferior if the lower
+    /// How much lower the accuracy may be (0.001 is a tenth of a point). `run` is not inferior if the lower
     /// bound of its difference to `against` is above -margin.
     pub margin: Option<f64>,
 }
 
-/// A section of the report on some runs.
+/// A section of the report about some of the runs.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
@@ -241,13 +243,13 @@ pub struct Point {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Show {
-    /// Loss and accuracy by epoch.
+    /// Training and test loss by epoch.
     Curves,
-    /// How many test images were predicted as each class.
+    /// How many test images each network predicts as each class.
     Predictions,
-    /// Accuracy of each class.
+    /// Accuracy by class.
     PerClass,
-    /// Confusion matrix, as heat map and table.
+    /// Confusion matrices, as heat maps and tables.
     Confusion,
     /// The difference in accuracy by epoch, for each of the section's comparisons.
     Gain,

@@ -1,4 +1,4 @@
-//! Digests of what a seed's outcome depends on.
+//! Digests of what the outcome of a seed's training depends on.
 
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
@@ -6,9 +6,9 @@ use crate::engine::Environment;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 
-/// The digest of what one seed's outcome depends on: environment (with the version of the program's arithmetic), data,
-/// input, layers and plan. The program's source is left out, so that a later version can render a bundle again and keep its
-/// evidence.
+/// The digest of what the outcome of a seed's training depends on: environment (with the version of the program's arithmetic),
+/// data, normalisation of the input, layers and plan. It draws the evidence that is stored, and is part of the run cache's key.
+/// The program's source is left out, so that a later version of the program draws the same evidence.
 ///
 /// # Panics
 /// On a setting that is not a finite number.
@@ -22,7 +22,7 @@ pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, ru
     sha256_hex(serde_json::to_string(&parts).expect("plain values").as_bytes())
 }
 
-/// The SHA-256 of a choice of images: their indices as little-endian u32.
+/// The SHA-256 of the indices of the chosen images, as little-endian u32.
 pub fn subset_sha256(chosen: &[u32]) -> String {
     sha256_hex(&chosen.iter().flat_map(|i| i.to_le_bytes()).collect::<Vec<u8>>())
 }

@@ -1,4 +1,4 @@
-//! Training: one seed of a run trained, evaluated and measured, with the evidence that lets others check it.
+//! Training: trains and evaluates one seed of a run, and records the evidence that lets others check it.
 
 mod cache;
 mod error;
@@ -17,10 +17,10 @@ pub use trace::{check_models, check_trace};
 
 use crate::results::{EpochResult, SeedResult};
 
-/// The outcome of one seed: what the bundle stores of it.
+/// What one seed's training gives, and the bundle stores.
 #[derive(Clone)]
 pub struct SeedOutcome {
-    /// Its part of results.json.
+    /// The seed's part of results.json.
     pub result: SeedResult,
     /// The class predicted for each test image.
     pub predictions: Vec<u8>,

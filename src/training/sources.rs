@@ -1,5 +1,8 @@
 //! The source files that decide the outcome of a training. build.rs computes their digest, which is part of the run cache's
-//! key, so changing a template or the command line does not retrain, but changing the arithmetic does.
+//! key: after a change of the arithmetic every run is trained again, after a change of a template or of the command line none.
+//!
+//! The study's types (src/study/spec.rs) are not listed: they only hold values, and the values that a training depends on are
+//! part of the key themselves.
 
 /// Files and folders, relative to the repository. Cargo.toml and build.rs set how the program is compiled.
 pub(super) const COMPUTING: &[&str] = &[
@@ -16,7 +19,6 @@ pub(super) const COMPUTING: &[&str] = &[
     "src/study/optimizer.rs",
     "src/study/plan.rs",
     "src/study/schedule.rs",
-    "src/study/spec.rs",
     "src/tensors.rs",
     "src/training",
 ];

@@ -1,4 +1,4 @@
-//! Compares networks on the device with what `model` computes: shapes and numbers of values.
+//! Checks that networks on the device have the shapes and numbers of values that `model` computes.
 
 use indexmap::IndexMap;
 
@@ -8,11 +8,10 @@ use crate::model::Model;
 use crate::results::ModelFacts;
 use crate::study::Plan;
 
-/// Sends a batch through a network and compares its shapes with the stated ones.
+/// Runs a batch through a network and compares shapes and number of values with the model's facts.
 ///
 /// # Errors
-/// The layer and both shapes where they differ, which is a fault of this program; or a batch that libtorch cannot compute
-/// on this machine.
+/// A difference, which is a fault of this program; or a batch that libtorch cannot compute on this machine.
 pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Result<(), TrainingError> {
     let traces = caught(|| network.trace_shapes(facts.batch, model.input)).map_err(|reason| TrainingError::Trace {
         images: facts.batch,
@@ -23,23 +22,24 @@ pub fn check_trace(network: &Network, model: &Model, facts: &ModelFacts) -> Resu
     if traces.len() != facts.layers.len() {
         return differs(format!("it has {} layers instead of {}", traces.len(), facts.layers.len()));
     }
-    for (live, stated) in traces.iter().zip(&facts.layers) {
-        if live.layer != stated.name || live.input != stated.input_shape || live.output != stated.output_shape {
+    for (traced, computed) in traces.iter().zip(&facts.layers) {
+        let same_shapes = traced.input == computed.input_shape && traced.output == computed.output_shape;
+        if traced.layer != computed.name || !same_shapes {
             return differs(format!(
                 "{} turns {:?} into {:?} instead of {:?} into {:?}",
-                live.layer, live.input, live.output, stated.input_shape, stated.output_shape
+                traced.layer, traced.input, traced.output, computed.input_shape, computed.output_shape
             ));
         }
     }
-    let live: u64 = network.tensors().iter().map(|t| t.values.len() as u64).sum();
-    let stated = facts.parameters + facts.buffers;
-    if live != stated {
-        return differs(format!("it holds {live} values instead of {stated}"));
+    let held: u64 = network.tensors().iter().map(|t| t.values.len() as u64).sum();
+    let computed = facts.parameters + facts.buffers;
+    if held != computed {
+        return differs(format!("it holds {held} values instead of {computed}"));
     }
     Ok(())
 }
 
-/// Checks every model of a plan, as a network on the device.
+/// Checks the network of every model of a plan; see [`check_trace`].
 ///
 /// # Errors
 /// See [`check_trace`].

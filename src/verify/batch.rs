@@ -25,14 +25,14 @@ pub(crate) enum Record {
     Unreadable { path: String, error: String, exit_code: ExitCode },
 }
 
-/// The other paths that have something in common with a bundle, each in one list.
+/// The other paths that have something in common with a bundle; each path is in one list only.
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Copies {
     same_report_id_as: Vec<String>,
-    /// Under another Report ID: a run that was copied, or repeated in the same environment class.
+    /// The same measured values under another Report ID: a run that was copied, or repeated in the same environment class.
     same_measured_as: Vec<String>,
-    /// Under other measured values: copied, with other values changed.
+    /// The same predictions under other measured values: a bundle that was copied and then changed.
     same_predictions_as: Vec<String>,
 }
 
@@ -71,8 +71,8 @@ impl Record {
     }
 }
 
-/// Verifies several bundles; `done` sees each record as soon as it is there. One that cannot be read, or on which this
-/// program fails, does not stop the others.
+/// Verifies several bundles and calls `done` with each record. A bundle that cannot be read, or on which this program fails,
+/// does not stop the others.
 pub(crate) fn verify_all(
     paths: &[PathBuf],
     upto: Option<Rung>,
@@ -103,7 +103,7 @@ pub(crate) enum Common {
 impl Common {
     const ALL: [Self; 3] = [Self::ReportId, Self::Measured, Self::Predictions];
 
-    fn of(self, verification: &Verification) -> Option<&String> {
+    fn value_of(self, verification: &Verification) -> Option<&String> {
         match self {
             Self::ReportId => verification.report_id.as_ref(),
             Self::Measured => verification.about.measured_digest.as_ref(),
@@ -112,7 +112,7 @@ impl Common {
     }
 
     /// The next stronger one.
-    fn beyond(self) -> Option<Self> {
+    fn next_stronger(self) -> Option<Self> {
         match self {
             Self::ReportId => None,
             Self::Measured => Some(Self::ReportId),
@@ -127,7 +127,9 @@ fn find_copies(records: &mut [Record]) {
     for (i, record) in records.iter_mut().enumerate() {
         let Record::Checked { verification, copies, .. } = record else { continue };
         for other in known[..i].iter().chain(&known[i + 1..]).flatten() {
-            let is_common = |what: &Common| what.of(verification).is_some() && what.of(verification) == what.of(other);
+            let is_common = |what: &Common| {
+                what.value_of(verification).is_some() && what.value_of(verification) == what.value_of(other)
+            };
             match Common::ALL.into_iter().find(is_common) {
                 Some(Common::ReportId) => copies.same_report_id_as.push(other.path.clone()),
                 Some(Common::Measured) => copies.same_measured_as.push(other.path.clone()),
@@ -144,13 +146,13 @@ pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
     for common in Common::ALL {
         let mut by_value: IndexMap<&String, Vec<&Verification>> = IndexMap::new();
         for verification in records.iter().filter_map(Record::verification) {
-            if let Some(value) = common.of(verification) {
+            if let Some(value) = common.value_of(verification) {
                 by_value.entry(value).or_default().push(verification);
             }
         }
-        let is_group = |members: &[&Verification]| match common.beyond() {
+        let is_group = |members: &[&Verification]| match common.next_stronger() {
             None => members.len() > 1,
-            Some(beyond) => members.iter().any(|member| beyond.of(member) != beyond.of(members[0])),
+            Some(stronger) => members.iter().any(|member| stronger.value_of(member) != stronger.value_of(members[0])),
         };
         groups.extend(by_value.into_values().filter(|members| is_group(members)).map(|members| (common, members)));
     }

@@ -59,7 +59,7 @@ fn wrong_inputs(manifest: &Manifest, study: &[u8]) -> Vec<String> {
             differences.push(format!("{} is not {what}: {MANIFEST} has {}", expected.name, stated.sha256));
         }
     }
-    if bundle::inputs_digest(&manifest.inputs) != manifest.digests.inputs {
+    if bundle::input_files_digest(&manifest.inputs) != manifest.digests.inputs {
         differences.push(format!("{MANIFEST}: the inputs digest is not that of its inputs"));
     }
     differences

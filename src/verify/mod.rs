@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use about::About;
 pub(crate) use batch::{Common, Record, groups, verify_all};
-pub use outcome::{Status, Step, Verification};
+pub use outcome::{RungResult, Status, Verification};
 
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
 use crate::engine::{DeviceChoice, caught};
@@ -49,7 +49,7 @@ pub fn verify_with(
     let bundle = Bundle::open(path)?;
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
     let upto = upto.unwrap_or(Rung::Replay);
-    let files = files::check(&bundle).step(Rung::Files);
+    let files = files::check(&bundle).into_result(Rung::Files);
     let subject = (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle));
     let mut steps = vec![files];
     steps.extend(match &subject {
@@ -72,12 +72,12 @@ pub fn verify_with(
 }
 
 /// The rungs above `files`, checked as far as they were asked for.
-fn climb(upto: Rung, check: impl Fn(Rung) -> Outcome) -> Vec<Step> {
+fn climb(upto: Rung, check: impl Fn(Rung) -> Outcome) -> Vec<RungResult> {
     let rungs = Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files);
     let outcome = |rung| {
         if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())) } else { check(rung) }
     };
-    rungs.map(|rung| outcome(rung).step(rung)).collect()
+    rungs.map(|rung| outcome(rung).into_result(rung)).collect()
 }
 
 fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Outcome {

@@ -1,4 +1,4 @@
-//! What a rung finds, and what follows for the whole verification.
+//! The result of a rung, and the result of a whole verification.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl fmt::Display for Status {
 /// One rung's result.
 #[derive(Clone, Debug, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct Step {
+pub struct RungResult {
     pub rung: Rung,
     pub status: Status,
     /// What was checked, every difference found, or why nothing was checked.
@@ -54,7 +54,7 @@ pub struct Verification {
     #[serde(flatten)]
     pub about: About,
     /// One for each rung, cheapest first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RungResult>,
 }
 
 impl Verification {
@@ -70,7 +70,7 @@ impl Verification {
     }
 
     /// The rungs asked for that have this status, in their order.
-    pub fn asked(&self, status: Status) -> impl Iterator<Item = &Step> {
+    pub fn asked(&self, status: Status) -> impl Iterator<Item = &RungResult> {
         self.steps.iter().filter(move |step| step.rung <= self.upto && step.status == status)
     }
 }
@@ -88,17 +88,17 @@ impl Outcome {
         if differences.is_empty() { Self::Passed(vec![passed.into()]) } else { Self::Failed(differences) }
     }
 
-    pub(super) fn step(self, rung: Rung) -> Step {
+    pub(super) fn into_result(self, rung: Rung) -> RungResult {
         let (status, details) = match self {
             Self::Passed(details) => (Status::Passed, details),
             Self::Failed(details) => (Status::Failed, details),
             Self::NotChecked(why) => (Status::NotChecked, vec![why]),
         };
-        Step { rung, status, details }
+        RungResult { rung, status, details }
     }
 }
 
-/// The keys under which two JSON values differ, `models.slim.parameters`, at most five.
+/// What differs between two values as JSON, by key (`models.slim.parameters`): at most five differences, then how many more.
 pub(super) fn json_differences<T: Serialize>(what: &str, stated: &T, found: &T) -> Vec<String> {
     const MOST: usize = 5;
     let changes = changes(what, stated, found);

@@ -30,9 +30,9 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
                 continue;
             }
         };
-        for quantity in quantities(stated, &found) {
-            let largest = if quantity.images.is_some() { &mut largest_accuracy } else { &mut largest_loss };
-            *largest = quantity.difference().max(*largest);
+        for value in epoch_values(stated, &found) {
+            let largest = if value.images.is_some() { &mut largest_accuracy } else { &mut largest_loss };
+            *largest = value.difference().max(*largest);
         }
         differences.extend(first_difference(machine, stated, &found).map(|d| format!("{}: {d}", trained.files)));
         let run = again.runs.get_mut(&plan.name);
@@ -56,7 +56,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
 }
 
 /// A value of an epoch in two trainings: a loss, or how many of `images` images are right.
-struct Quantity {
+struct EpochValue {
     epoch: usize,
     name: &'static str,
     stated: f64,
@@ -64,7 +64,7 @@ struct Quantity {
     images: Option<usize>,
 }
 
-impl Quantity {
+impl EpochValue {
     /// For a loss, the difference divided by the larger of the two; for images, the difference of the accuracies.
     fn difference(&self) -> f64 {
         let difference = (self.stated - self.found).abs();
@@ -76,11 +76,11 @@ impl Quantity {
 }
 
 /// All values of the epochs that both trainings have, in the order in which training computes them.
-fn quantities(stated: &SeedResult, found: &SeedResult) -> Vec<Quantity> {
+fn epoch_values(stated: &SeedResult, found: &SeedResult) -> Vec<EpochValue> {
     let mut all = Vec::new();
     for (a, b) in stated.epochs.iter().zip(&found.epochs) {
         let mut add = |name, stated: f64, found: f64, images| {
-            all.push(Quantity { epoch: a.epoch, name, stated, found, images });
+            all.push(EpochValue { epoch: a.epoch, name, stated, found, images });
         };
         add("training loss", a.train_loss, b.train_loss, None);
         let mut add_both = |loss, correct, x: &Evaluated, y: &Evaluated| {
@@ -101,8 +101,8 @@ fn quantities(stated: &SeedResult, found: &SeedResult) -> Vec<Quantity> {
 /// A message on the first difference between two trainings that is larger than this machine allows.
 fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) -> Option<String> {
     let (accuracy, loss) = (machine.allowed(TOLERANCES.rerun_accuracy), machine.allowed(TOLERANCES.rerun_loss));
-    let allowed = |q: &Quantity| if q.images.is_some() { accuracy } else { loss };
-    if let Some(q) = quantities(stated, found).iter().find(|q| q.difference() > allowed(q)) {
+    let allowed = |q: &EpochValue| if q.images.is_some() { accuracy } else { loss };
+    if let Some(q) = epoch_values(stated, found).iter().find(|q| q.difference() > allowed(q)) {
         return Some(format!("epoch {}: {} {}, the bundle has {}", q.epoch, q.name, q.found, q.stated));
     }
     let others = |e: &EpochResult| (e.train_eval.is_some(), e.validation.is_some());

@@ -30,7 +30,7 @@ impl<'a> Subject<'a> {
     pub(super) fn new(bundle: &'a Bundle) -> Result<Self, String> {
         let contents = bundle.contents().map_err(error_chain)?;
         let data = Mnist::load(&paths::data_dir(Path::new(""), contents.study().data.as_deref()))
-            .or_else(|_| Mnist::load(&paths::of_repository("data/mnist")))
+            .or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
             .map_err(|e| format!("needs the data: {}", error_chain(e)));
         Ok(Self { bundle, contents, data })
     }

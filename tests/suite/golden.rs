@@ -1,12 +1,14 @@
 //! Golden files of what the program prints when all is well. Help and errors have theirs in the tests that
 //! provoke them.
 
+use mnist_report::text::Lang;
+
 use crate::support::*;
 
 #[test]
-fn report_and_page_in_both_languages() {
+fn report_and_page_in_every_language() {
     let bundle = copy();
-    for lang in ["en", "uk"] {
+    for lang in Lang::ALL.map(Lang::code) {
         bundle.run("render", &["--lang", lang]).exits(0);
         golden(&format!("report.{lang}.md"), &bundle.text("report.md"));
         golden(&format!("page.{lang}.txt"), &page_text(&bundle.text("report.html")));

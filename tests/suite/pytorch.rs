@@ -8,8 +8,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use mnist_report::engine::{DeviceChoice, Engine, Network};
-use mnist_report::model::Model;
-use mnist_report::model::{LayerKind, ModelSpec};
+use mnist_report::model::{LayerKind, Model, ModelSpec};
 use mnist_report::study::Compute;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;

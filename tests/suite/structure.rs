@@ -1,7 +1,9 @@
-//! The order of the source: which module may use which, where libtorch and `unsafe` are, and how long a file is.
+//! The order of the source: which module may use which, where libtorch and `unsafe` are, how long a file is, and whether the
+//! documents for developers name what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use crate::support::*;
 
@@ -170,6 +172,82 @@ fn the_architecture_names_every_folder_and_top_level_file() {
     assert!(missing.is_empty(), "ARCHITECTURE.md does not name {missing:?}");
 }
 
+/// The documents for developers, with the folders (from the root) that the paths in them may start from.
+const DEVELOPER_DOCUMENTS: [(&str, &[&str]); 3] =
+    [("ARCHITECTURE.md", &["", "src"]), ("CONTRIBUTING.md", &[""]), ("tests/README.md", &["", "tests", "tests/suite"])];
+
+/// The texts in backticks outside of blocks of code.
+fn in_backticks(markdown: &str) -> Vec<&str> {
+    let blocks = markdown.split("```").step_by(2);
+    blocks.flat_map(|text| text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))).collect()
+}
+
+/// Whether a text in backticks is a path in the repository: one word with a folder, or the name of a source file. Words
+/// with a capital `NAME` stand for many, and `weights/` and the like are folders of a bundle.
+fn is_path(text: &str) -> bool {
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || "./-_*".contains(c));
+    let is_in_bundle = ["weights/", "evidence/", "predictions/", "figures/"].contains(&text);
+    let has_folder = text.contains('/') && !text.starts_with('/');
+    is_word && !is_in_bundle && !text.contains("NAME") && (has_folder || text.ends_with(".rs"))
+}
+
+/// Whether a file or folder exists; each `*` in the last part stands for any characters.
+fn exists(path: &Path) -> bool {
+    let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some((start, end)) = pattern.split_once('*') else { return path.exists() };
+    let Ok(entries) = fs::read_dir(path.parent().unwrap()) else { return false };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with(start) && name.ends_with(end)
+    })
+}
+
+/// The paths of a document that do not exist.
+fn wrong_paths<'a>(markdown: &'a str, bases: &[&str]) -> Vec<&'a str> {
+    let is_wrong = |text: &&str| is_path(text) && !bases.iter().any(|base| exists(&root().join(base).join(text)));
+    in_backticks(markdown).into_iter().filter(is_wrong).collect()
+}
+
+/// The identifiers of a document, such as `Job::prepare` or `SCHEMA`, that no source file has.
+fn wrong_identifiers<'a>(markdown: &'a str, code: &BTreeSet<&str>) -> Vec<&'a str> {
+    let is_identifier = |text: &&str| {
+        let is_name = |name: &str| {
+            let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        !text.is_empty() && text.split("::").all(is_name)
+    };
+    let exists = |text: &&str| text.split("::").all(|name| code.contains(name));
+    in_backticks(markdown).into_iter().filter(|text| is_identifier(text) && !exists(text)).collect()
+}
+
+#[test]
+fn documents_for_developers_name_only_paths_and_identifiers_that_exist() {
+    let mut texts: Vec<String> = Vec::new();
+    for folder in ["src", "tests/suite"] {
+        let files = read_folder(&root().join(folder)).into_iter().filter(|(path, _)| path.ends_with(".rs"));
+        texts.extend(files.map(|(_, bytes)| String::from_utf8(bytes).unwrap()));
+    }
+    for file in ["Cargo.toml", "Makefile", "templates/en.yaml"] {
+        texts.push(fs::read_to_string(root().join(file)).unwrap());
+    }
+    let code: BTreeSet<&str> = texts.iter().flat_map(|t| t.split(|c: char| !c.is_alphanumeric() && c != '_')).collect();
+    for (document, bases) in DEVELOPER_DOCUMENTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        assert_eq!(wrong_paths(&text, bases), <[&str; 0]>::default(), "paths in {document}");
+        assert_eq!(wrong_identifiers(&text, &code), <[&str; 0]>::default(), "identifiers in {document}");
+    }
+}
+
+#[test]
+fn a_path_or_identifier_that_does_not_exist_is_found() {
+    let text = "`src/main.rs`, `main.rs`, `src/nothing.rs`, `nothing.rs`, `study/plan.rs`, `templates/page.*.j2`, \
+                `templates/page.*.txt`, `src/demo/`, `weights/`, `run.NAME`, `cargo build src/x.rs`, `Job::prepare`, \
+                `Job::prepair`, `prepair`\n```text\nsrc/x.rs\n```\n";
+    assert_eq!(wrong_paths(text, &["", "src"]), ["src/nothing.rs", "nothing.rs", "templates/page.*.txt"]);
+    assert_eq!(wrong_identifiers(text, &["Job", "prepare"].into()), ["Job::prepair", "prepair"]);
+}
+
 /// The number in `const NAME: u32 = NUMBER;` of a source file.
 fn version(file: &str, name: &str) -> String {
     let text = sources()[file].clone();
@@ -187,7 +265,7 @@ fn the_changelog_names_every_version() {
         ("program", env!("CARGO_PKG_VERSION").to_owned()),
         ("arithmetic", version("engine/device.rs", "ARITHMETIC")),
         ("results schema", version("results/mod.rs", "SCHEMA")),
-        ("manifest schema", version("bundle/manifest.rs", "SCHEMA")),
+        ("manifest schema", version("bundle/manifest.rs", "MANIFEST_SCHEMA")),
     ] {
         let line = format!("{what} {number}");
         assert!(newest.contains(&line), "the newest section of CHANGELOG.md does not say `{line}`");

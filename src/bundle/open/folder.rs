@@ -18,8 +18,8 @@ pub(super) fn read(folder: &Path, problems: &mut Vec<String>) -> Result<Files, E
         })?;
         let path = entry.path();
         // Separated by `/` on every system, as in SHA256SUMS.
-        let inside = path.strip_prefix(folder).unwrap_or(path);
-        let name = inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        let relative = path.strip_prefix(folder).unwrap_or(path);
+        let name = relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         if entry.file_type().is_dir() {
             if entry.depth() > MAX_DEPTH {
                 let reason = format!("is nested deeper than {MAX_DEPTH} folders, which no bundle needs");

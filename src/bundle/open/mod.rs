@@ -1,4 +1,4 @@
-//! Opens a bundle that somebody else made: nothing in it is trusted, and nothing is written to disk.
+//! Opens a bundle that somebody else may have made: it trusts nothing in the bundle and writes nothing to disk.
 
 mod folder;
 mod zip;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::ro_crate::stated_sizes;
-use super::{Bundle, CRATE, Error, Files, INDEX, Listed, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums};
+use super::{Bundle, CRATE, Error, FileInfo, Files, INDEX, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums};
 
 /// Opens a folder or a zip.
 pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
@@ -38,13 +38,13 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     Ok(Bundle { path: path.to_owned(), files, problems, left_out })
 }
 
-/// The files that SHA256SUMS lists in optional folders of which nothing is there.
+/// The files that SHA256SUMS lists in those optional folders that have no file in the zip.
 fn left_out(files: &Files) -> Listing {
     let sums = files.get(SUMS).and_then(|sums| Sums::parse(std::str::from_utf8(sums).ok()?).ok());
     let sizes = files.get(CRATE).map(|bytes| stated_sizes(bytes)).unwrap_or_default();
     let is_absent = |folder: &&str| !files.keys().any(|path| path.starts_with(*folder));
     let absent: Vec<&str> = OPTIONAL.into_iter().filter(is_absent).collect();
-    let stated = sums.map(|sums| sums.0).unwrap_or_default().into_iter();
-    let left_out = stated.filter(|(path, _)| absent.iter().any(|folder| path.starts_with(folder)));
-    left_out.map(|(path, sha256)| (path.clone(), Listed { sha256, bytes: sizes.get(&path).copied() })).collect()
+    let listed = sums.map(|sums| sums.0).unwrap_or_default().into_iter();
+    let left_out = listed.filter(|(path, _)| absent.iter().any(|folder| path.starts_with(folder)));
+    left_out.map(|(path, sha256)| (path.clone(), FileInfo { sha256, bytes: sizes.get(&path).copied() })).collect()
 }

@@ -1,7 +1,7 @@
 //! Reads a bundle's zip.
 //!
-//! A zip that cannot be read, or is beyond the limits, is an error. What can be read but does not belong in a bundle is a
-//! problem, which rung `files` reports.
+//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in a
+//! bundle is a problem, which rung `files` reports.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
@@ -13,7 +13,7 @@ use zip::read::{ArchiveOffset, Config};
 use crate::bundle::limits::{ANY_RATIO, Budget, MAX_FILES, MAX_RATIO, MAX_ZIP};
 use crate::bundle::{Error, Files, SUMS, is_valid_path};
 
-/// Bytes of the record that ends a zip, without its comment.
+/// Bytes of the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
 const END_MAGIC: &[u8; 4] = b"PK\x05\x06";
 const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
@@ -58,10 +58,10 @@ fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, String> {
     Ok(without_top_folder(files))
 }
 
-/// Finds the list of entries; bytes after its end are a problem. Fails with the reason.
+/// Opens the archive at the record that ends it; bytes after that record are a problem. Fails with the reason.
 fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, String> {
-    let from = bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
-    let end = bytes[from..].windows(END_MAGIC.len()).rposition(|w| w == END_MAGIC).map(|at| from + at);
+    let tail_start = bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
+    let end = bytes[tail_start..].windows(END_MAGIC.len()).rposition(|w| w == END_MAGIC).map(|at| tail_start + at);
     let end = end.filter(|at| at + END_SIZE <= bytes.len()).ok_or(NOT_A_ZIP)?;
     let u16_at = |at: usize| u16::from_le_bytes([bytes[end + at], bytes[end + at + 1]]);
     let u32_at = |at: usize| u64::from(u16_at(at)) + (u64::from(u16_at(at + 2)) << 16);
@@ -74,11 +74,11 @@ fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, 
     if u16_at(4) != 0 || u16_at(6) != 0 || list_start + list_size != end as u64 {
         return Err(NOT_A_ZIP.to_owned());
     }
-    let after = bytes.len() - end - END_SIZE;
-    if after > 0 {
-        problems.push(format!("{after} bytes after the zip's end"));
+    let bytes_after = bytes.len() - end - END_SIZE;
+    if bytes_after > 0 {
+        problems.push(format!("{bytes_after} bytes after the zip's end"));
     }
-    let whole = if after == comment { bytes } else { &bytes[..end + END_SIZE] };
+    let whole = if bytes_after == comment { bytes } else { &bytes[..end + END_SIZE] };
     let config = Config { archive_offset: ArchiveOffset::Known(0) };
     ZipArchive::with_config(config, Cursor::new(whole)).map_err(|e| format!("{NOT_A_ZIP} ({})", reason(&e)))
 }
@@ -101,7 +101,7 @@ fn check_limits(archive: &Archive) -> Result<(), String> {
     Ok(())
 }
 
-/// Unpacks an entry: its name and content, or a folder's name alone. Fails with the problem.
+/// Unpacks an entry: its name and its content, which is `None` for a folder. Fails with the problem.
 fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>>), String> {
     let entry = archive.by_index_data(i).map_err(|e| reason(&e))?;
     let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
@@ -130,14 +130,14 @@ fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>
     Ok((name, Some(bytes)))
 }
 
-/// Names that some file systems take for the same name.
+/// A problem for each path that differs from an earlier one only by case: some file systems take the two for the same path.
 fn same_but_for_case(files: &Files) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let twice = files.keys().filter(|path| !seen.insert(path.to_ascii_lowercase()));
     twice.map(|path| format!("{path}: another name differs only by case")).collect()
 }
 
-/// A bundle packed by hand is often below a folder of its name, which is removed from the paths.
+/// Removes the top folder from the paths: a bundle that was packed by hand is often in a folder of its own name.
 fn without_top_folder(files: Files) -> Files {
     let Some(top) = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/")) else {
         return files;
@@ -149,7 +149,7 @@ fn without_top_folder(files: Files) -> Files {
     }
 }
 
-/// The library's message without its own prefix.
+/// The library's message without a prefix that it puts before the reason.
 fn reason(error: &zip::result::ZipError) -> String {
     let text = error.to_string();
     text.trim_start_matches("header inconsistency detected: ").to_owned()

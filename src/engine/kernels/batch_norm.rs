@@ -56,11 +56,17 @@ impl BatchNorm {
         for_each_job(jobs, |(x, y)| normalise(x, &moments.mean, &scale, bias, self.relu, y));
     }
 
-    /// Computes the gradients `to` from `gradient`, the gradient of `y`.
-    pub(crate) fn backward(self, [x, y, gradient]: [&[f32]; 3], moments: &Moments, weight: &[f32], to: Gradients) {
+    /// Computes `gradients` from `output_gradient`, the gradient of `y`.
+    pub(crate) fn backward(
+        self,
+        [x, y, output_gradient]: [&[f32]; 3],
+        moments: &Moments,
+        weight: &[f32],
+        gradients: Gradients,
+    ) {
         let (c, len) = (self.shape.channels, self.shape.len());
         let mut per_image = vec![0.0; x.len() / len * 2 * c];
-        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
+        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(output_gradient.chunks_exact(len));
         let jobs = jobs.zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
         for_each_job(jobs, |(((x, y), g), sums)| image_sums(x, y, g, &moments.mean, self.relu, sums));
@@ -73,12 +79,12 @@ impl BatchNorm {
             mean[channel] = (plain / all) as f32;
             slope[channel] = (product * inverse * inverse / all) as f32;
             scale[channel] = weight[channel] * moments.inverse[channel];
-            to.bias[channel] = plain as f32;
-            to.weight[channel] = (product * inverse) as f32;
+            gradients.bias[channel] = plain as f32;
+            gradients.weight[channel] = (product * inverse) as f32;
         }
-        let Some(dx) = to.x else { return };
+        let Some(dx) = gradients.x else { return };
         let terms = [&moments.mean[..], &mean, &slope, &scale];
-        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(gradient.chunks_exact(len));
+        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(output_gradient.chunks_exact(len));
         let jobs = jobs.zip(dx.chunks_exact_mut(len));
         for_each_job(jobs, |(((x, y), g), dx)| input_gradient(x, y, g, terms, self.relu, dx));
     }

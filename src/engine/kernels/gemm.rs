@@ -8,9 +8,9 @@ use super::{LANES, Vectors, vectors};
 pub(super) struct Matrix<'a> {
     pub values: &'a [f32],
     /// Distance from a row to the next.
-    pub row: usize,
+    pub row_stride: usize,
     /// Distance from a column to the next.
-    pub column: usize,
+    pub column_stride: usize,
 }
 
 /// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps, and `n`
@@ -20,7 +20,7 @@ pub(super) struct Matrix<'a> {
 /// `n` is not a multiple of 16, or a slice is too short.
 pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
-    assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row + (k - 1) * a.column);
+    assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row_stride + (k - 1) * a.column_stride);
     let mut row = 0;
     while row < m {
         let rows = (m - row).min(6);
@@ -29,8 +29,16 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
             let wide = vectors() == Some(Vectors::Avx512) && n - column >= 64;
             // SAFETY: the assertions above keep every access inside the slices, and the CPU has the vectors.
             unsafe {
-                let from = a.values.as_ptr().add(row * a.row);
-                let tile = Tile { a: from, row: a.row, column: a.column, b: b.as_ptr().add(column), n, k, add };
+                let first = a.values.as_ptr().add(row * a.row_stride);
+                let tile = TileInputs {
+                    a: first,
+                    row_stride: a.row_stride,
+                    column_stride: a.column_stride,
+                    b: b.as_ptr().add(column),
+                    n,
+                    k,
+                    add,
+                };
                 let to = c.as_mut_ptr().add(row * n + column);
                 match vectors() {
                     Some(Vectors::Avx512) if wide => by_rows!(rows, avx512_64, tile, to),
@@ -45,11 +53,13 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
     }
 }
 
-/// The inputs of a kernel: some rows of `a` and some columns of `b`.
-struct Tile {
+/// The inputs of a kernel, which computes a tile of `c` from some rows of `a` and some columns of `b`.
+struct TileInputs {
+    /// The first value of these rows.
     a: *const f32,
-    row: usize,
-    column: usize,
+    row_stride: usize,
+    column_stride: usize,
+    /// The first value of these columns.
     b: *const f32,
     n: usize,
     k: usize,
@@ -75,21 +85,21 @@ use by_rows;
 macro_rules! kernel {
     ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {
         #[target_feature(enable = $features)]
-        unsafe fn $name<const ROWS: usize>(t: &Tile, to: *mut f32) {
+        unsafe fn $name<const ROWS: usize>(t: &TileInputs, to: *mut f32) {
             use $intrinsics::{add, fma, load, set, store, zero};
             // SAFETY: the caller guarantees it.
             unsafe {
                 let mut sums = [[zero(); $vectors]; ROWS];
                 for k in 0..t.k {
                     let b = t.b.add(k * t.n);
-                    let mut across = [zero(); $vectors];
+                    let mut b_row = [zero(); $vectors];
                     for j in 0..$vectors {
-                        across[j] = load(b.add(j * $width));
+                        b_row[j] = load(b.add(j * $width));
                     }
                     for i in 0..ROWS {
-                        let down = set(*t.a.add(i * t.row + k * t.column));
+                        let a_value = set(*t.a.add(i * t.row_stride + k * t.column_stride));
                         for j in 0..$vectors {
-                            sums[i][j] = fma(down, across[j], sums[i][j]);
+                            sums[i][j] = fma(a_value, b_row[j], sums[i][j]);
                         }
                     }
                 }
@@ -121,7 +131,7 @@ mod avx2 {
     };
 }
 
-unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
+unsafe fn scalar_16(rows: usize, t: &TileInputs, to: *mut f32) {
     for i in 0..rows {
         for j in 0..LANES {
             // SAFETY: the caller guarantees it.
@@ -129,7 +139,7 @@ unsafe fn scalar_16(rows: usize, t: &Tile, to: *mut f32) {
                 let at = to.add(i * t.n + j);
                 let mut sum = 0.0;
                 for k in 0..t.k {
-                    sum = (*t.a.add(i * t.row + k * t.column)).mul_add(*t.b.add(k * t.n + j), sum);
+                    sum = (*t.a.add(i * t.row_stride + k * t.column_stride)).mul_add(*t.b.add(k * t.n + j), sum);
                 }
                 *at = if t.add { *at + sum } else { sum };
             }
@@ -147,12 +157,13 @@ mod tests {
         for [m, n, k] in [[1, 16, 1], [7, 80, 5], [36, 128, 64], [6, 64, 36], [13, 32, 9]] {
             let (a, b) = (values(m * k, 1), values(k * n, 2));
             let before = values(m * n, 3);
-            for (add, [row, column]) in [(false, [k, 1]), (true, [1, m])] {
+            for (add, [row_stride, column_stride]) in [(false, [k, 1]), (true, [1, m])] {
                 let mut c = before.clone();
-                gemm(Matrix { values: &a, row, column }, &b, &mut c, [m, n, k], add);
+                gemm(Matrix { values: &a, row_stride, column_stride }, &b, &mut c, [m, n, k], add);
                 for i in 0..m {
                     for j in 0..n {
-                        let sum = (0..k).fold(0.0f32, |sum, p| a[i * row + p * column].mul_add(b[p * n + j], sum));
+                        let sum = (0..k)
+                            .fold(0.0f32, |sum, p| a[i * row_stride + p * column_stride].mul_add(b[p * n + j], sum));
                         let sum = if add { before[i * n + j] + sum } else { sum };
                         assert_eq!(sum.to_bits(), c[i * n + j].to_bits(), "{m} {n} {k} {i} {j}");
                     }

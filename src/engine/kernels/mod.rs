@@ -89,9 +89,9 @@ pub fn choose(vectors: Option<Vectors>) -> bool {
 /// fewer ones of Winograd's.
 pub(super) fn convolution_rate() -> f64 {
     const IMAGES: usize = 32;
-    let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, outputs: 128, padding: 0 };
+    let conv = Winograd { input: Shape { height: 26, width: 26, channels: 64 }, output_channels: 128, padding: 0 };
     let (x, weight) = (vec![1.0; IMAGES * conv.input.len()], vec![1.0; 128 * 64 * 9]);
-    let mut y = vec![0.0; IMAGES * conv.output().len()];
+    let mut y = vec![0.0; IMAGES * conv.output_shape().len()];
     let mut run = || {
         let start = std::time::Instant::now();
         conv.forward(&x, &weight, None, &mut y);
@@ -178,9 +178,9 @@ macro_rules! vectorised {
 }
 use vectorised;
 
-/// Where a backward pass writes the gradients.
+/// Where a backward pass writes its results: gradients of the loss.
 pub(super) struct Gradients<'a> {
-    /// Of the layer's input, if it is wanted.
+    /// With respect to the layer's input, if it is wanted.
     pub x: Option<&'a mut [f32]>,
     pub weight: &'a mut [f32],
     pub bias: &'a mut [f32],

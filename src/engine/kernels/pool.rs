@@ -13,14 +13,14 @@ pub(crate) struct MaxPool {
 
 impl MaxPool {
     /// The shape of one image's output.
-    pub(crate) fn output(self) -> Shape {
+    pub(crate) fn output_shape(self) -> Shape {
         Shape { height: self.input.height / self.side, width: self.input.width / self.side, ..self.input }
     }
 
     /// Computes `y`. Returns the position of each maximum in its window, counted row by row.
     pub(crate) fn forward(self, x: &[f32], y: &mut [f32]) -> Vec<u8> {
         let mut positions = vec![0; y.len()];
-        let out = self.output().len();
+        let out = self.output_shape().len();
         let jobs = x.chunks_exact(self.input.len()).zip(y.chunks_exact_mut(out)).zip(positions.chunks_exact_mut(out));
         for_each_job(jobs, |((x, y), positions)| find_maxima(self, x, y, positions));
         positions
@@ -28,7 +28,7 @@ impl MaxPool {
 
     /// Computes the gradient of `x` from `gradient`, the gradient of `y`, and the positions that `forward` returned.
     pub(crate) fn backward(self, positions: &[u8], gradient: &[f32], dx: &mut [f32]) {
-        let out = self.output().len();
+        let out = self.output_shape().len();
         let jobs =
             positions.chunks_exact(out).zip(gradient.chunks_exact(out)).zip(dx.chunks_exact_mut(self.input.len()));
         for_each_job(jobs, |((positions, gradient), dx)| scatter_gradient(self, positions, gradient, dx));
@@ -37,7 +37,7 @@ impl MaxPool {
 
 vectorised! {
     fn find_maxima(pool: MaxPool, x: &[f32], y: &mut [f32], positions: &mut [u8]) {
-        let (c, side, out) = (pool.input.channels, pool.side, pool.output());
+        let (c, side, out) = (pool.input.channels, pool.side, pool.output_shape());
         for (window, (y, positions)) in y.chunks_exact_mut(c).zip(positions.chunks_exact_mut(c)).enumerate() {
             let corner = ((window / out.width) * side * pool.input.width + (window % out.width) * side) * c;
             y.copy_from_slice(&x[corner..corner + c]);
@@ -57,7 +57,7 @@ vectorised! {
 
 vectorised! {
     fn scatter_gradient(pool: MaxPool, positions: &[u8], gradient: &[f32], dx: &mut [f32]) {
-        let (c, side, out) = (pool.input.channels, pool.side, pool.output());
+        let (c, side, out) = (pool.input.channels, pool.side, pool.output_shape());
         if out.height * side != pool.input.height || out.width * side != pool.input.width {
             dx.fill(0.0); // some pixels are in no window
         }

@@ -81,8 +81,8 @@ fn winograd_agrees_with_a_direct_convolution_and_its_gradients() {
     for (i, (images, height, width, channels, outputs, padding)) in
         [(2, 10, 6, 16, 16, 0), (9, 5, 7, 4, 10, 1), (1, 3, 3, 17, 3, 0), (3, 4, 9, 5, 33, 2)].into_iter().enumerate()
     {
-        let conv = Winograd { input: Shape { height, width, channels }, outputs, padding };
-        let (input, out) = (conv.input, conv.output());
+        let conv = Winograd { input: Shape { height, width, channels }, output_channels: outputs, padding };
+        let (input, out) = (conv.input, conv.output_shape());
         let x = drawn(images * input.len(), &format!("x{i}"));
         let weight = drawn(outputs * channels * 9, &format!("w{i}"));
         let bias = drawn(outputs, &format!("b{i}"));
@@ -125,8 +125,8 @@ fn direct_agrees_with_the_definition_and_its_gradients() {
         [(3, 9, 16, 3, 1, 0), (10, 8, 21, 5, 2, 2), (1, 6, 4, 1, 1, 0), (2, 7, 40, 2, 3, 1)].into_iter().enumerate()
     {
         let input = Shape { height: side, width: side + 1, channels: 1 };
-        let conv = Direct { input, outputs, kernel, stride, padding };
-        let out = conv.output();
+        let conv = Direct { input, output_channels: outputs, kernel, stride, padding };
+        let out = conv.output_shape();
         let (x, weight) =
             (drawn(images * input.len(), &format!("dx{i}")), drawn(outputs * kernel * kernel, &format!("dw{i}")));
         let bias = drawn(outputs, &format!("db{i}"));
@@ -197,7 +197,7 @@ fn pooling_selects_the_first_maximum_and_passes_the_gradient_to_it() {
         [(2, 6, 6, 16, 3), (3, 7, 5, 3, 2), (1, 12, 12, 20, 6), (1, 4, 4, 1, 4)]
     {
         let pool = MaxPool { input: Shape { height, width, channels }, side };
-        let out = pool.output();
+        let out = pool.output_shape();
         // Few different values, so that windows contain equal ones.
         let x: Vec<f32> = drawn(images * pool.input.len(), "pool").iter().map(|v| (v * 4.0).round()).collect();
         let mut y = vec![f32::NAN; images * out.len()];
@@ -264,7 +264,7 @@ fn linear_agrees_with_the_definition_and_its_gradients() {
         );
         near("db", &db, &differences(&bias, |b| dot(&plain(&x, &weight, b), &gradient)), 2e-6);
     }
-    assert!(!Linear { inputs: 20, outputs: 2 }.fits());
+    assert!(!Linear { inputs: 20, outputs: 2 }.is_supported());
 }
 
 /// Published bundles depend on these bits, on every CPU. If they have to change, increment ARITHMETIC in
@@ -275,9 +275,9 @@ fn kernels_give_the_recorded_bits() {
     let mut keep = |values: &[f32]| bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
     let drawn = |n: usize, key: &str| drawn(n, &format!("bits {key}"));
 
-    let conv = Winograd { input: Shape { height: 13, width: 10, channels: 20 }, outputs: 36, padding: 1 };
+    let conv = Winograd { input: Shape { height: 13, width: 10, channels: 20 }, output_channels: 36, padding: 1 };
     let (x, weight, bias) = (drawn(11 * conv.input.len(), "x"), drawn(36 * 20 * 9, "weight"), drawn(36, "bias"));
-    let gradient = drawn(11 * conv.output().len(), "gradient");
+    let gradient = drawn(11 * conv.output_shape().len(), "gradient");
     let mut y = vec![0.0; gradient.len()];
     let (mut dx, mut dw, mut db) = (vec![0.0; x.len()], vec![0.0; weight.len()], vec![0.0; 36]);
     conv.forward(&x, &weight, Some(&bias), &mut y);
@@ -286,7 +286,7 @@ fn kernels_give_the_recorded_bits() {
         keep(v);
     }
 
-    let norm = BatchNorm { shape: conv.output(), eps: 1e-5, relu: true };
+    let norm = BatchNorm { shape: conv.output_shape(), eps: 1e-5, relu: true };
     let (scale, shift) = (drawn(36, "scale"), drawn(36, "shift"));
     let moments = norm.moments(&y);
     let (mut z, mut dy, mut ds) = (vec![0.0; y.len()], vec![0.0; y.len()], vec![0.0; 36]);
@@ -297,10 +297,15 @@ fn kernels_give_the_recorded_bits() {
         keep(v);
     }
 
-    let direct =
-        Direct { input: Shape { height: 14, width: 13, channels: 1 }, outputs: 24, kernel: 3, stride: 1, padding: 0 };
+    let direct = Direct {
+        input: Shape { height: 14, width: 13, channels: 1 },
+        output_channels: 24,
+        kernel: 3,
+        stride: 1,
+        padding: 0,
+    };
     let (x, weight, bias) = (drawn(11 * direct.input.len(), "dx"), drawn(24 * 9, "dweight"), drawn(24, "dbias"));
-    let gradient = drawn(11 * direct.output().len(), "dgradient");
+    let gradient = drawn(11 * direct.output_shape().len(), "dgradient");
     let (mut y, mut dw, mut db) = (vec![0.0; gradient.len()], vec![0.0; weight.len()], vec![0.0; 24]);
     direct.forward(&x, &weight, Some(&bias), &mut y);
     direct.backward(&x, &gradient, &mut dw, &mut db);

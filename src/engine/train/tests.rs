@@ -86,9 +86,9 @@ fn replayed_steps_give_the_same_bits() {
         // The first step is never recorded. After it, each batch size takes four steps: two to warm up, one to record and one
         // to check the recording. All later steps are replayed.
         let sizes = if dataset.len().is_multiple_of(run.settings.batch_size) { 1 } else { 2 };
-        let replayed = ReplayStats { recordings: sizes, steps: count - 1 - 4 * sizes, refused: None };
-        let refused = |why: &str| ReplayStats { refused: Some(why.to_owned()), ..ReplayStats::default() };
-        let wrong = refused("a recorded step gives other bits");
+        let replayed = ReplayStats { recordings: sizes, replayed_steps: count - 1 - 4 * sizes, failure: None };
+        let failed = |why: &str| ReplayStats { failure: Some(why.to_owned()), ..ReplayStats::default() };
+        let wrong = failed("a recorded step gives other bits");
         // This run has the same image at each step and a constant learning rate, so its old inputs are the current ones.
         let is_constant = name == "convs-adadelta-of-one";
         for (case, trained, expected) in [
@@ -99,7 +99,7 @@ fn replayed_steps_give_the_same_bits() {
             (
                 "failing",
                 train(|_| Some(FakeRecorder::Failing), 1),
-                refused("a bug in mnist-report, please report it: no"),
+                failed("a bug in mnist-report, please report it: no"),
             ),
         ] {
             let (got_state, got_losses, stats) = trained;

@@ -135,14 +135,14 @@ struct Panel<'a, 'b> {
 }
 
 /// Where epochs and losses are on a panel's canvas.
-struct Place<'a> {
+struct PanelScale<'a> {
     pixel: &'a dyn Fn(f64, f64) -> (i32, i32),
     range: Range<f64>,
     /// The ends of the axis of epochs.
     epochs: Range<f64>,
 }
 
-impl Place<'_> {
+impl PanelScale<'_> {
     /// The pixel of a loss after an epoch, counted from 0; losses beyond the axis are drawn at its end.
     fn of(&self, epoch: usize, loss: f64) -> (i32, i32) {
         (self.pixel)((epoch + 1) as f64, loss.clamp(self.range.start.max(LEAST), self.range.end))
@@ -191,38 +191,38 @@ impl Panel<'_, '_> {
             let (x, y) = chart.backend_coord(&(epoch, loss));
             (x - left, y - top)
         };
-        let place = Place { pixel: &pixel, range, epochs };
-        self.chance(&place)?;
-        self.bands(&place)?;
-        self.lines(&place)?;
-        self.turn(&place)
+        let scale = PanelScale { pixel: &pixel, range, epochs };
+        self.chance(&scale)?;
+        self.bands(&scale)?;
+        self.lines(&scale)?;
+        self.turn(&scale)
     }
 
     /// The loss of a network that knows nothing: all ten digits equally likely.
-    fn chance(&self, place: &Place) -> Result<()> {
+    fn chance(&self, scale: &PanelScale) -> Result<()> {
         let chance = libm::log(CLASSES as f64);
-        if !place.range.contains(&chance) {
+        if !scale.range.contains(&chance) {
             return Ok(());
         }
-        let ends = [place.epochs.start, place.epochs.end].map(|epoch| (place.pixel)(epoch, chance));
+        let ends = [scale.epochs.start, scale.epochs.end].map(|epoch| (scale.pixel)(epoch, chance));
         self.area.draw(&DashedPathElement::new(ends, 2, 3, MUTED))?;
         let (label, at) = (format!("ln {CLASSES}"), (ends[0].0 + 6, ends[0].1 - 8));
         text(self.area, &label, at, &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)
     }
 
-    fn bands(&self, place: &Place) -> Result<()> {
+    fn bands(&self, scale: &PanelScale) -> Result<()> {
         for (losses, color) in [(&self.course.train, ORANGE), (&self.course.test, BLUE)] {
             let bounds: Vec<(usize, Interval)> =
                 losses.iter().enumerate().filter_map(|(i, loss)| Some((i, loss.interval?))).collect();
-            let upper = bounds.iter().map(|(i, interval)| place.of(*i, interval.upper));
-            let lower = bounds.iter().rev().map(|(i, interval)| place.of(*i, interval.lower));
+            let upper = bounds.iter().map(|(i, interval)| scale.of(*i, interval.upper));
+            let lower = bounds.iter().rev().map(|(i, interval)| scale.of(*i, interval.lower));
             self.area.draw(&Polygon::new(upper.chain(lower).collect::<Vec<_>>(), color.mix(0.18)))?;
         }
         Ok(())
     }
 
-    fn lines(&self, place: &Place) -> Result<()> {
-        let (train, test) = (place.means(&self.course.train), place.means(&self.course.test));
+    fn lines(&self, scale: &PanelScale) -> Result<()> {
+        let (train, test) = (scale.means(&self.course.train), scale.means(&self.course.test));
         self.area.draw(&DashedPathElement::new(train.clone(), 6, 4, ORANGE.stroke_width(2)))?;
         line(self.area, &test, BLUE.stroke_width(2))?;
         for (points, color) in [(&train, ORANGE), (&test, BLUE)] {
@@ -248,11 +248,11 @@ impl Panel<'_, '_> {
     }
 
     /// Marks the lowest test loss, where it rises again.
-    fn turn(&self, place: &Place) -> Result<()> {
+    fn turn(&self, scale: &PanelScale) -> Result<()> {
         let Some(epoch) = self.course.turn() else { return Ok(()) };
         let label = self.lang.say("figures.curves.turn", context! { epoch })?;
-        let (x, y) = place.of(epoch - 1, self.course.test[epoch - 1].mean);
-        let top = (place.pixel)(epoch as f64, place.range.end).1;
+        let (x, y) = scale.of(epoch - 1, self.course.test[epoch - 1].mean);
+        let top = (scale.pixel)(epoch as f64, scale.range.end).1;
         self.area.draw(&DashedPathElement::new([(x, top), (x, y - 5)], 2, 3, BLUE))?;
         self.area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1)))?;
         // Above the plot, where no line of the grid crosses it.

@@ -17,7 +17,7 @@ mod prelude;
 pub(super) use confusion::confusion;
 pub(super) use curves::curves;
 pub(super) use gain::{Gain, gain};
-pub(super) use gallery::{Tile, gallery};
+pub(super) use gallery::{GalleryImage, gallery};
 pub(super) use ladder::{LadderPoint, ladder};
 pub(super) use network::network;
 pub(super) use parameters::parameters;

@@ -3,7 +3,7 @@
 use super::prelude::*;
 use crate::report::figures::Gain;
 use crate::results::statistics::{Difference, Interval, mcnemar};
-use crate::results::{ComparisonResult, Over, Pair, RunResult, by_epoch, difference};
+use crate::results::{ComparisonResult, Over, PairCounts, RunResult, by_epoch, difference};
 
 /// A comparison with both of its runs.
 pub(super) struct ComparedRuns<'a> {
@@ -33,7 +33,7 @@ impl<'a> ComparedRuns<'a> {
     }
 
     /// The interval of the difference, and what it is taken over.
-    fn interval(&self, pair: &Pair, lang: &Language) -> Result<String> {
+    fn interval(&self, pair: &PairCounts, lang: &Language) -> Result<String> {
         let over = match self.over {
             Over::Seeds => {
                 let (one, other) = (self.run.seeds.len(), self.against.seeds.len());
@@ -67,7 +67,7 @@ pub(super) fn is_shown(b: &Builder, name: &str) -> bool {
 
 /// The table of a section's comparisons; none where none has a counted pair.
 pub(super) fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<TableBlock>> {
-    type Row<'a> = (&'a ComparedRuns<'a>, &'a Pair);
+    type Row<'a> = (&'a ComparedRuns<'a>, &'a PairCounts);
     let rows: Vec<Row> = compared.iter().filter_map(|c| Some((c, c.counts.pairs.first()?))).collect();
     if rows.is_empty() {
         return Ok(None);

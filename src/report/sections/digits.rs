@@ -4,7 +4,7 @@ use super::first_seed_title;
 use super::prelude::*;
 use super::training::ShownRun;
 use crate::dataset::CLASSES;
-use crate::report::figures::{Drawing, Tile, gallery};
+use crate::report::figures::{Drawing, GalleryImage, gallery};
 
 /// Accuracy by digit, as figure and table.
 pub(super) fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<Block> {
@@ -47,7 +47,7 @@ pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result
         descriptions.push(lang.say("figures.misclassified.description", values())?);
         if let Some(png) = b.results.digits.get(&m.image.to_string()) {
             let first = lang.say("figures.misclassified.tile", values())?;
-            tiles.push(Tile { png, first, second: lang.numbers.percent(m.confidence, 1) });
+            tiles.push(GalleryImage { png, first, second: lang.numbers.percent(m.confidence, 1) });
         }
     }
     if tiles.is_empty() {
@@ -71,7 +71,7 @@ pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Resu
         descriptions.push(lang.say("figures.disagreements.description", context! { digit => d.label, one, other })?);
         if let Some(png) = b.results.digits.get(&d.image.to_string()) {
             let first = lang.say("figures.disagreements.tile", context! { digit => d.label })?;
-            tiles.push(Tile { png, first, second: format!("{one} | {other}") });
+            tiles.push(GalleryImage { png, first, second: format!("{one} | {other}") });
         }
     }
     if tiles.is_empty() {

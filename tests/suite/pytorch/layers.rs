@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use mnist_report::engine::Network;
-use mnist_report::model::LayerKind;
-use mnist_report::model::{Init, Megabytes};
+use mnist_report::model::{Init, LayerKind, Megabytes};
 use serde::Deserialize;
 
 use super::{Case, INPUT, Printed, case, cases, engine, fixture};

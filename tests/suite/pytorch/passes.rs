@@ -1,8 +1,7 @@
 //! Logits, losses, gradients and running statistics, compared with PyTorch's.
 
 use mnist_report::engine::Network;
-use mnist_report::model::Model;
-use mnist_report::model::ModelSpec;
+use mnist_report::model::{Model, ModelSpec};
 use mnist_report::results::Evaluation;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
@@ -55,7 +54,7 @@ struct Gradient {
     float64_l2: f64,
     float32_error_l2: f64,
     #[serde(flatten)]
-    of: Fingerprint,
+    fingerprint: Fingerprint,
 }
 
 /// A large tensor summarised in a few numbers.
@@ -155,14 +154,14 @@ impl Step {
             if expected.float64_l2 < 1e-12 {
                 // A bias before a batch norm: the true gradient is zero. PyTorch's float32 gives rounding noise for it,
                 // and we give zero.
-                let (name, entries) = (&expected.of.name, expected.of.entries.len());
+                let (name, entries) = (&expected.fingerprint.name, expected.fingerprint.entries.len());
                 assert_eq!((&gradient.name, gradient.values.len().min(64)), (name, entries), "{}", case.name);
                 let zero = gradient.values.iter().all(|v| *v == 0.0);
                 assert!(zero, "{}: {} should be zero: {:?}", case.name, gradient.name, gradient.values);
                 seen.zero_gradients += 1;
             } else {
                 assert!(expected.float32_error_l2 < GRADIENT * expected.float64_l2, "the fixture's own error");
-                expected.of.assert_matches(&case.name, gradient, GRADIENT);
+                expected.fingerprint.assert_matches(&case.name, gradient, GRADIENT);
                 seen.gradients += 1;
             }
         }
