@@ -11,6 +11,7 @@ use tch::Device;
 
 use super::{Error, ffi, kernels};
 use crate::study::{Compute, CpuClass};
+use crate::text::numbers::plural;
 
 /// The device that `--device` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ impl fmt::Display for Environment {
             _ => write!(f, ", any x86-64 CPU with AVX2")?,
         }
         match self.threads {
-            Some(threads) => write!(f, ", {threads} threads"),
+            Some(threads) => write!(f, ", {}", plural(threads, "thread")),
             None => Ok(()),
         }
     }

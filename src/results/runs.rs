@@ -128,9 +128,9 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
-    /// Test accuracy over seeds; the interval is cut to 0 to 1.
+    /// Test accuracy over seeds; the interval is cut to 0 to 1, and there is none for fewer than three seeds.
     pub fn accuracies(&self) -> Summary {
-        let mut summary = Summary::of(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
+        let mut summary = Summary::over_seeds(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
         if let Some(interval) = &mut summary.interval {
             (interval.lower, interval.upper) = (interval.lower.max(0.0), interval.upper.min(1.0));
         }

@@ -23,6 +23,8 @@ mod refusals;
 mod render;
 mod report;
 mod ro_crate;
+mod seeds;
+mod settings;
 mod structure;
 mod summary;
 mod support;
