@@ -10,6 +10,7 @@ mod conclusions;
 mod damage;
 mod data;
 mod diff;
+mod docs;
 mod examples;
 mod forger;
 mod golden;
