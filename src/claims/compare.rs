@@ -77,9 +77,9 @@ pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
                 Lang::En => " points",
                 Lang::Uk => " в. п.",
             };
-            format!("{} ± {}{unit}", claim.printed, form.plain(*t))
+            format!("{} ± {}{unit}", claim.printed, form.setting(*t))
         }
-        Compare::Relative(t) => format!("{} ± {} %", claim.printed, form.plain(t * 100.0)),
+        Compare::Relative(t) => format!("{} ± {} %", claim.printed, form.setting(percentage(*t))),
         Compare::Exact(_) | Compare::Printed(_) => claim.printed.clone(),
     }
 }
@@ -151,7 +151,12 @@ fn shown_values(
     let percent = printed.numbers.iter().all(|n| n.is_percent);
     let notation = |text: String| if printed.decimal_comma { text.replace('.', ",") } else { text };
     if let Compare::Exact(_) = how {
-        return found.iter().map(|m| notation(if percent { plain_percent(*m) } else { numbers::plain(*m) })).collect();
+        return found
+            .iter()
+            .map(|m| {
+                notation(if percent { format!("{} %", numbers::plain(percentage(*m))) } else { numbers::plain(*m) })
+            })
+            .collect();
     }
     let least = printed.numbers.iter().map(|n| n.decimals).max().unwrap_or(0).max(0) as usize;
     let one_more = usize::from(matches!(how, Compare::Absolute(_) | Compare::Relative(_)));
@@ -169,14 +174,12 @@ fn shown_values(
     found.iter().map(|m| notation(print(*m, decimals))).collect()
 }
 
-/// A share as a percentage with all its decimals.
-fn plain_percent(share: f64) -> String {
-    // The decimal point is moved in the text, because a multiplication by 100 rounds.
+/// A share as a percentage: 0.07 gives 7, where a multiplication gives 7.000000000000001.
+fn percentage(share: f64) -> f64 {
     let text = format!("{share:e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    let percentage: f64 = format!("{digits}e{}", exponent + 2).parse().unwrap_or(share * 100.0);
-    format!("{} %", numbers::plain(percentage))
+    format!("{digits}e{}", exponent + 2).parse().unwrap_or(share * 100.0)
 }
 
 /// Whether a measured number agrees with a printed one. Tolerances include their ends.

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::dataset::CLASSES;
 use crate::engine::Environment;
 use crate::results::{
-    ComparisonResult, Data, EpochResult, Evaluated, Pair, Results, RunResult, SCHEMA, SeedResult, model_facts,
+    ComparisonResult, Data, EpochResult, Evaluated, PairCounts, Results, RunResult, SCHEMA, SeedResult, model_facts,
 };
 use crate::study::{Comparison, Plan, RunPlan, Study};
 
@@ -79,8 +79,8 @@ fn run(run: &RunPlan) -> RunResult {
     RunResult { plan: settings.clone(), seeds: run.seeds.iter().map(seed).collect() }
 }
 
-fn pair(seeds: [u64; 2]) -> Pair {
+fn pair(seeds: [u64; 2]) -> PairCounts {
     let (correct, only) = (CORRECT * CLASSES, 50);
     let neither = IMAGES * CLASSES - correct - only;
-    Pair { seeds, both: correct - only, only_run: only, only_against: only, neither, disagreements: Vec::new() }
+    PairCounts { seeds, both: correct - only, only_run: only, only_against: only, neither, disagreements: Vec::new() }
 }

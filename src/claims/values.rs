@@ -37,7 +37,7 @@ struct RunContext {
     loss: f64,
     notes_loss: f64,
     correct: usize,
-    /// Standard deviation and interval over seeds; none for one seed.
+    /// Standard deviation over seeds, none for one seed, and interval, none for fewer than three.
     sd: Option<f64>,
     interval: Option<Interval>,
     /// The interval of the first seed's accuracy, over test images.
@@ -63,8 +63,9 @@ struct ComparisonContext<'a> {
     run: &'a str,
     against: &'a str,
     difference: f64,
-    lower: f64,
-    upper: f64,
+    /// None if a run has two seeds, which give no useful interval.
+    lower: Option<f64>,
+    upper: Option<f64>,
     /// `seeds` or `images`: what the interval from lower to upper is over.
     over: Over,
     margin: Option<f64>,
@@ -128,7 +129,7 @@ fn comparison<'a>(
     // A bundle's results may hold comparisons that its study does not have.
     let spec = study.comparisons.get(name)?;
     let (run, against) = (results.runs.get(&c.run)?, results.runs.get(&c.against)?);
-    let (found, over) = difference(c, run, against)?;
+    let found = difference(c, run, against)?;
     let pair = c.pairs.first()?;
     let epochs = by_epoch(run, against).into_iter().map(|(epoch, difference, found)| GainContext {
         epoch,
@@ -140,9 +141,9 @@ fn comparison<'a>(
         run: &c.run,
         against: &c.against,
         difference: found.mean,
-        lower: found.interval.lower,
-        upper: found.interval.upper,
-        over,
+        lower: found.interval.map(|i| i.lower),
+        upper: found.interval.map(|i| i.upper),
+        over: found.over,
         margin: spec.margin,
         both: pair.both,
         only_run: pair.only_run,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::digest::short;
 use crate::engine::Environment;
+use crate::text::numbers::plural;
 use crate::text::terminal;
 use crate::verify::{Common, Record, Status, Verification, groups};
 
@@ -78,7 +79,7 @@ fn cut(text: &str) -> String {
 
 /// `portable, 4 threads`, `cuda, NVIDIA H100`: bundles with equal text can be compared.
 fn class(environment: &Environment) -> String {
-    let threads = environment.threads.map(|n| format!("{n} threads"));
+    let threads = environment.threads.map(|n| plural(n, "thread"));
     let hardware = environment.gpu.clone().or_else(|| environment.cpu.clone()).or(threads);
     cut(&[Some(environment.class.clone()), hardware].into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

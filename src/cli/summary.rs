@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use indexmap::IndexMap;
 
 use super::options::Summary;
 use crate::claims;
 use crate::exit_code::ExitCode;
+use crate::model::Layer;
 use crate::paths;
-use crate::results::{ModelFacts, model_facts};
-use crate::study::unknown;
+use crate::results::{LayerFacts, model_facts};
+use crate::study::{Plan, unknown};
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
@@ -29,24 +29,26 @@ pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     } else if options.json {
         super::json(&model_facts(&plan))?
     } else {
-        text(&model_facts(&plan))
+        text(&plan)
     };
     super::print(&text)?;
     Ok(ExitCode::Success)
 }
 
-fn text(facts: &IndexMap<String, ModelFacts>) -> String {
+/// A layer's columns: name, kind and settings; shape; formula and number of parameters.
+fn row((layer, facts): (&Layer, &LayerFacts)) -> [String; 4] {
+    let kind = [facts.kind.clone(), layer.kind.settings()];
+    let kind: Vec<String> = kind.into_iter().filter(|part| !part.is_empty()).collect();
+    let formula = if facts.formula.is_empty() { String::new() } else { format!("{} =", facts.formula) };
+    let name = format!("{} ({})", facts.name, kind.join(", "));
+    [name, shape(&facts.output_shape), formula, count(facts.parameters)]
+}
+
+fn text(plan: &Plan) -> String {
     let mut text = String::new();
-    for (name, m) in facts {
+    for (name, m) in model_facts(plan) {
         let _ = writeln!(text, "{name}");
-        let rows: Vec<[String; 4]> = m
-            .layers
-            .iter()
-            .map(|l| {
-                let formula = if l.formula.is_empty() { String::new() } else { format!("{} =", l.formula) };
-                [format!("{} ({})", l.name, l.kind), shape(&l.output_shape), formula, count(l.parameters)]
-            })
-            .collect();
+        let rows: Vec<[String; 4]> = plan.models[&name].layers.iter().zip(&m.layers).map(row).collect();
         let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0);
         let (a, b, c, d) = (width(0), width(1), width(2), width(3));
         for [layer, output, formula, parameters] in &rows {

@@ -39,7 +39,7 @@ pub use relu::Relu;
 pub use sizes::{Megabytes, Sizes};
 
 use crate::dataset::CLASSES;
-use crate::one_of::one_of;
+use crate::one_of::{self, one_of};
 
 one_of! {
     /// A layer; names and defaults are those of `torch.nn`.
@@ -56,6 +56,14 @@ one_of! {
         "dropout" => Dropout(Dropout),
         "flatten" => Flatten(Flatten),
         "linear" => Linear(Linear),
+    }
+}
+
+impl LayerKind {
+    /// The settings that have no default or are not the default, in the study's words: `kernel_size=3, stride=2`.
+    pub fn settings(&self) -> String {
+        let settings = one_of::settings(self).into_iter().filter(|(key, _)| key != "name");
+        settings.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -231,6 +239,28 @@ mod tests {
             model(layers).unwrap().cancelled_biases().collect::<Vec<_>>(),
             ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
         );
+    }
+
+    #[test]
+    fn every_setting_of_every_layer_is_printed() {
+        for word in LayerKind::WORDS {
+            let (base, changed) = one_of::variants::of::<LayerKind>(word);
+            // A name is printed as the layer's name.
+            for (key, other) in changed.into_iter().filter(|(key, _)| key != "name") {
+                assert_ne!(base.settings(), other.settings(), "{word}.{key}");
+                let value = &serde_json::to_value(&other).unwrap()[word][&key];
+                assert!(other.settings().split(", ").any(|s| s == format!("{key}={value}")), "{}", other.settings());
+                assert_ne!(base.config().pytorch(&[2, 9, 9]), other.config().pytorch(&[2, 9, 9]), "{word}.{key}");
+            }
+        }
+        let layer = |yaml: &str| serde_yaml::from_str::<LayerKind>(yaml).unwrap().settings();
+        assert_eq!(layer("relu: {name: a}"), "");
+        assert_eq!(layer("dropout: {p: 0.5}"), "");
+        assert_eq!(
+            layer("conv2d: {name: a, bias: false, kernel_size: 3, out_channels: 8, padding: 1, stride: 1}"),
+            "out_channels=8, kernel_size=3, padding=1, bias=false"
+        );
+        assert_eq!(layer("batch_norm2d: {eps: 0.00001, momentum: 0.001}"), "momentum=0.001");
     }
 
     #[test]

@@ -158,12 +158,15 @@ mod tests {
             let forms: Vec<String> = forms.iter().map(|f| (*f).to_owned()).collect();
             numbers.iter().map(|n| format!("{n} {}, ", plural(lang, *n, &forms).unwrap())).collect()
         };
-        assert_eq!(forms(Lang::En, &["run", "runs"], &[0, 1, 2, 21]), "0 runs, 1 run, 2 runs, 21 runs, ");
-        let numbers = [0, 1, 2, 4, 5, 11, 12, 14, 21, 22, 25, 111, 112];
+        assert_eq!(
+            forms(Lang::En, &["run", "runs"], &[0, 1, 2, 11, 21, 101]),
+            "0 runs, 1 run, 2 runs, 11 runs, 21 runs, 101 runs, "
+        );
+        let numbers = [0, 1, 2, 4, 5, 11, 12, 14, 21, 22, 25, 101, 111, 112];
         assert_eq!(
             forms(Lang::Uk, &["епоха", "епохи", "епох"], &numbers),
             "0 епох, 1 епоха, 2 епохи, 4 епохи, 5 епох, 11 епох, 12 епох, 14 епох, 21 епоха, 22 епохи, 25 епох, \
-             111 епох, 112 епох, "
+             101 епоха, 111 епох, 112 епох, "
         );
         assert!(plural(Lang::Uk, 1, &["епоха".into(), "епохи".into()]).is_err());
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digits::GALLERY;
-use super::statistics::{Difference, paired, welch};
+use super::statistics::{Difference, Interval, paired, welch_over_seeds};
 use super::{RunResult, SeedResult};
 
 /// A comparison of a study: on how many test images the networks of its two runs are right.
@@ -80,19 +80,34 @@ pub enum Over {
     Images,
 }
 
-/// The difference of two runs' test accuracies, `run` minus `against`, and what its interval is based on: seeds if both runs
-/// have several, test images if both have one. `None` if the interval cannot be computed. A study that compares one seed with
-/// several is refused.
-pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<(Difference, Over)> {
+/// The difference of two runs' test accuracies, `run` minus `against`: means over seeds where there are several.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct RunDifference {
+    pub mean: f64,
+    /// Over seeds if both runs have several, over test images if both have one. None if there are too few seeds for one.
+    pub interval: Option<Interval>,
+    pub over: Over,
+}
+
+/// The difference of two runs. A study that compares one seed with several is refused.
+pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunResult) -> Option<RunDifference> {
     let accuracies = |r: &RunResult| r.seeds.iter().map(SeedResult::accuracy).collect::<Vec<f64>>();
     match (run.seeds.len(), against.seeds.len()) {
-        (1, 1) => comparison.pairs.first().map(|p| (paired(p.only_run, p.only_against, p.images()), Over::Images)),
-        _ => welch(&accuracies(run), &accuracies(against)).map(|difference| (difference, Over::Seeds)),
+        (1, 1) => comparison.pairs.first().map(|p| {
+            let Difference { mean, interval } = paired(p.only_run, p.only_against, p.images());
+            RunDifference { mean, interval: Some(interval), over: Over::Images }
+        }),
+        (1, _) | (_, 1) => None,
+        _ => {
+            let interval = welch_over_seeds(&accuracies(run), &accuracies(against)).map(|d| d.interval);
+            Some(RunDifference { mean: run.accuracy() - against.accuracy(), interval, over: Over::Seeds })
+        }
     }
 }
 
-/// The difference of two runs' mean test accuracies after each epoch that all their seeds have: epoch, difference, and the
-/// difference with its interval if both runs have several seeds.
+/// The difference of two runs' test accuracies after each epoch that all their seeds have, with an interval if both have
+/// at least three seeds.
 pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
     let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
     let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();
@@ -100,7 +115,7 @@ pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option
         .map(|i| {
             let (a, b) = (at(run, i), at(against, i));
             let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-            (i + 1, mean(&a) - mean(&b), welch(&a, &b))
+            (i + 1, mean(&a) - mean(&b), welch_over_seeds(&a, &b))
         })
         .collect()
 }

@@ -34,7 +34,7 @@ impl Evaluation {
     }
 
     /// The batch-mean loss: the sum of the batches' mean losses divided by the number of images. It is smaller than the mean
-    /// loss by about the batch size; some programs print it as the average loss.
+    /// loss by a factor of about the batch size; some programs print it as the average loss.
     pub fn batch_mean_loss(&self, batch: usize) -> f64 {
         let means = self.losses.chunks(batch).map(|b| b.iter().sum::<f64>() / b.len() as f64);
         means.sum::<f64>() / self.losses.len() as f64

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{ResultsError, RunProblem, is_loss};
-pub use comparison::{ComparisonResult, Disagreement, Over, PairCounts, by_epoch, difference};
+pub use comparison::{ComparisonResult, Disagreement, Over, PairCounts, RunDifference, by_epoch, difference};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};

@@ -130,9 +130,10 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
-    /// Test accuracy over seeds: mean, spread and interval, whose ends are limited to 0 and 1.
+    /// Test accuracy over seeds: mean, spread and interval, whose ends are limited to 0 and 1. Fewer than three seeds have no
+    /// interval.
     pub fn accuracies(&self) -> Summary {
-        let mut summary = Summary::of(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
+        let mut summary = Summary::over_seeds(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
         if let Some(interval) = &mut summary.interval {
             (interval.lower, interval.upper) = (interval.lower.max(0.0), interval.upper.min(1.0));
         }

@@ -9,6 +9,10 @@ use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, Student
 /// The confidence level: the share of repetitions in which an interval contains the true value.
 pub const LEVEL: f64 = 0.95;
 
+/// The fewest seeds that have an interval. With two, Student's t has one degree of freedom: the interval is 12.7 standard
+/// errors wide on each side, which excludes almost nothing.
+pub const LEAST_SEEDS: usize = 3;
+
 /// A closed interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -46,6 +50,15 @@ impl Summary {
         let variance = variance(values);
         let interval = variance.map(|v| Interval::around(mean, t_quantile((n - 1) as f64) * (v / n as f64).sqrt()));
         Self { n, mean, sd: variance.map(f64::sqrt), interval }
+    }
+
+    /// Summarises one value for each seed: the same, with an interval from [`LEAST_SEEDS`] seeds on.
+    ///
+    /// # Panics
+    /// On no values.
+    pub fn over_seeds(values: &[f64]) -> Self {
+        let summary = Self::of(values);
+        Self { interval: summary.interval.filter(|_| values.len() >= LEAST_SEEDS), ..summary }
     }
 }
 
@@ -85,6 +98,11 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
         return None;
     }
     Some(Difference { mean, interval: Interval::around(mean, t_quantile(degrees) * sum.sqrt()) })
+}
+
+/// [`welch`] for samples with one value for each seed: none unless both have [`LEAST_SEEDS`] seeds.
+pub fn welch_over_seeds(a: &[f64], b: &[f64]) -> Option<Difference> {
+    if a.len().min(b.len()) < LEAST_SEEDS { None } else { welch(a, b) }
 }
 
 /// The difference of two networks' accuracies on the same `n` images, of which `only_a` are classified correctly by the first
@@ -183,5 +201,21 @@ mod tests {
     fn one_value_has_no_interval() {
         assert_eq!(Summary::of(&[0.97]), Summary { n: 1, mean: 0.97, sd: None, interval: None });
         assert_eq!(welch(&[0.97], &[0.98, 0.99]), None);
+    }
+
+    #[test]
+    fn an_interval_over_seeds_needs_three_of_them() {
+        let values = [0.97, 0.98, 0.975, 0.96];
+        for n in 1..=values.len() {
+            let (all, seeds) = (Summary::of(&values[..n]), Summary::over_seeds(&values[..n]));
+            assert_eq!((seeds.n, seeds.mean, seeds.sd), (all.n, all.mean, all.sd));
+            assert_eq!(seeds.interval, all.interval.filter(|_| n >= 3));
+            for m in 1..=values.len() {
+                let (a, b) = (&values[..n], &values[..m]);
+                assert_eq!(welch_over_seeds(a, b), welch(a, b).filter(|_| n >= 3 && m >= 3), "{n} and {m}");
+            }
+        }
+        // What the reports print about two seeds.
+        assert_eq!(format!("{:.1}", t_quantile(1.0)), "12.7");
     }
 }

@@ -36,14 +36,14 @@ impl Form {
         self.localised(&points(x, decimals))
     }
 
-    /// [`plain`] in this form.
-    pub fn plain(self, x: f64) -> String {
-        self.localised(&plain(x))
+    /// [`setting`] in this form.
+    pub fn setting(self, x: f64) -> String {
+        self.localised(&setting(x))
     }
 
-    /// Replaces the decimal point by the language's sign, and the hyphen by a minus sign, because a line may break after a hyphen.
+    /// Replaces the decimal point by the language's sign, and hyphens by minus signs, because a line may break after a hyphen.
     fn localised(self, text: &str) -> String {
-        text.replace('.', self.decimal).replacen('-', "\u{2212}", 1)
+        text.replace('.', self.decimal).replace('-', "\u{2212}")
     }
 
     /// [`count`] in this form.
@@ -100,6 +100,11 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{}", count(n as u64), if n == 1 { "" } else { "s" })
 }
 
+/// The form of a verb for a count: `1 network gives`, `2 networks give`.
+pub fn agreeing<'a>(n: usize, one: &'a str, several: &'a str) -> &'a str {
+    if n == 1 { one } else { several }
+}
+
 /// The sizes of a shape: `64 × 26 × 26`.
 pub fn dimensions(dims: &[usize]) -> String {
     dims.iter().map(usize::to_string).collect::<Vec<_>>().join(" × ")
@@ -113,6 +118,11 @@ pub fn shape(dims: &[usize]) -> String {
 /// The shortest text that reads back as the same number: `0.01`, `3`.
 pub fn plain(x: f64) -> String {
     format!("{x}")
+}
+
+/// The shortest text that reads back as the same number, with an exponent where it would have many zeros: `0.01`, `1e-8`.
+pub fn setting(x: f64) -> String {
+    if x == 0.0 || (1e-4..1e6).contains(&x.abs()) { plain(x) } else { format!("{x:e}") }
 }
 
 /// A span of time for people: `40 s`, `6 min`, `1 h 20 min`.
@@ -141,6 +151,13 @@ mod tests {
             (duration(89.4), duration(330.0), duration(7200.0)),
             ("89 s".into(), "6 min".into(), "2 h 0 min".into())
         );
+        for n in [0, 1, 2, 4, 5, 11, 12, 14, 21, 22, 25, 101, 111] {
+            let expected = if n == 1 { "1 run ends".to_owned() } else { format!("{n} runs end") };
+            assert_eq!(format!("{} {}", plural(n, "run"), agreeing(n, "ends", "end")), expected);
+        }
+        let settings = [0.0, 0.0001, 0.00025, 1e-5, 1.5e-8, 999_999.0, 1e6, -2.5].map(setting);
+        assert_eq!(settings, ["0", "0.0001", "0.00025", "1e-5", "1.5e-8", "999999", "1e6", "-2.5"]);
+        assert_eq!(Form::of(Lang::Uk).setting(1.5e-8), "1,5e\u{2212}8");
         assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
         let uk = Form::of(Lang::Uk);
         assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));

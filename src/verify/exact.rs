@@ -9,6 +9,7 @@ use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
 use crate::results::{EpochResult, RunResult, SeedResult, model_facts};
 use crate::study::RunPlan;
+use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
 
 pub(super) fn check(subject: &Subject) -> Outcome {
@@ -50,10 +51,14 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     differences.extend(wrong_digests(&subject.contents));
     if differences.is_empty() && unchecked > 0 {
-        return Outcome::NotChecked(format!("{unchecked} choices of images need the data: restore data/mnist"));
+        return Outcome::NotChecked(format!(
+            "{} of images {} the data: restore data/mnist",
+            plural(unchecked, "choice"),
+            agreeing(unchecked, "needs", "need")
+        ));
     }
-    let (models, runs) = (plan.models.len(), plan.runs.len());
-    Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} models and {runs} runs"))
+    let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
+    Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} and {runs}"))
 }
 
 /// What the study, or the program that the manifest names, does not allow in the environment.

@@ -2,6 +2,7 @@
 
 use super::Outcome;
 use crate::bundle::{Bundle, OPTIONAL, SUMS};
+use crate::text::numbers::plural;
 
 pub(super) fn check(bundle: &Bundle) -> Outcome {
     let damage = bundle.damage();
@@ -11,7 +12,7 @@ pub(super) fn check(bundle: &Bundle) -> Outcome {
     let mut passed = vec![format!("{} files are as {SUMS} lists them", bundle.covered().count())];
     let folders: Vec<&str> = OPTIONAL.into_iter().filter(|folder| bundle.leaves_out(folder)).collect();
     if !folders.is_empty() {
-        passed.push(format!("{} files left out, not checked: {}", bundle.left_out.len(), folders.join(", ")));
+        passed.push(format!("{} left out, not checked: {}", plural(bundle.left_out.len(), "file"), folders.join(", ")));
     }
     Outcome::Passed(passed)
 }

@@ -9,6 +9,7 @@ use crate::bundle::{self, Contents, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
 use crate::digest::{sha256_hex, short};
 use crate::report::{TEMPLATES, Templates};
 use crate::study::is_date;
+use crate::text::numbers::plural;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { manifest, results, source, .. } = &subject.contents;
@@ -50,7 +51,11 @@ fn wrong_inputs(manifest: &Manifest, study: &[u8]) -> Vec<String> {
     let expected = bundle::inputs(study, &Templates::built_in());
     let mut differences = Vec::new();
     if manifest.inputs.len() != expected.len() {
-        differences.push(format!("{MANIFEST} lists {} inputs, not {}", manifest.inputs.len(), expected.len()));
+        differences.push(format!(
+            "{MANIFEST} lists {}, not {}",
+            plural(manifest.inputs.len(), "input"),
+            expected.len()
+        ));
     }
     let fixed = expected.iter().take_while(|input| input.name != TEMPLATES);
     for (stated, expected) in manifest.inputs.iter().zip(fixed) {

@@ -7,6 +7,7 @@ use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
 use crate::results::{GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
+use crate::text::numbers::plural;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
     let test = match &subject.data {
@@ -39,7 +40,10 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if test.class_counts() != results.data.test_classes {
         differences.push("data.test_classes are not the test set's counts of each class".into());
     }
-    Outcome::of(differences, format!("predictions of {checked} trained networks give the values of {RESULTS}"))
+    Outcome::of(
+        differences,
+        format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network")),
+    )
 }
 
 /// The predicted class of each of the test set's images.
@@ -71,8 +75,9 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
             "an image listed as misclassified is classified correctly, or has another label or predicted class"
                 .to_owned()
         }),
-        (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence))
-            .then(|| format!("the list of misclassified images does not have {listed} images, sorted by confidence")),
+        (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence)).then(|| {
+            format!("the list of misclassified images does not have {}, sorted by confidence", plural(listed, "image"))
+        }),
         (found != seed.confusion).then(|| {
             format!(
                 "the confusion matrix ({} correct) is not that of the predictions ({correct} correct)",

@@ -11,6 +11,7 @@ use crate::engine::{DeviceDataset, Trainer};
 use crate::results::Segment;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
+use crate::text::numbers::{agreeing, plural};
 use crate::training::evidence::{
     self, Displacement, SegmentEvidence, Span, displacement, displacement_error, state_sha256,
 };
@@ -34,7 +35,8 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     }
     let Replayed { segments, parameters, buffers } = replayed;
     let errors = format!("errors of the displacement: parameters {parameters:.1e}, buffers {buffers:.1e}");
-    Outcome::of(differences, format!("{segments} segments end where they ended ({}; {errors})", machine.comparison()))
+    let end = agreeing(segments, "ends where it ended", "end where they ended");
+    Outcome::of(differences, format!("{} {end} ({}; {errors})", plural(segments, "segment"), machine.comparison()))
 }
 
 /// Fails with a difference unless a condition holds.

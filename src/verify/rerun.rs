@@ -8,6 +8,7 @@ use super::subject::Subject;
 use crate::bundle::TOLERANCES;
 use crate::results::{EpochResult, Evaluated, SeedResult};
 use crate::text::error_chain;
+use crate::text::numbers::plural;
 use crate::training::Progress;
 
 struct Silent;
@@ -113,7 +114,7 @@ fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) 
         ));
     }
     if stated.epochs.len() != found.epochs.len() {
-        return Some(format!("{} epochs, the bundle has {}", found.epochs.len(), stated.epochs.len()));
+        return Some(format!("{}, the bundle has {}", plural(found.epochs.len(), "epoch"), stated.epochs.len()));
     }
     (machine.same_class && stated != found).then(|| {
         "its losses and accuracies are the same, but another part of its result differs, such as a hash, a learning rate, \

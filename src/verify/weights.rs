@@ -8,6 +8,7 @@ use crate::engine::Network;
 use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
+use crate::text::numbers::{agreeing, plural};
 
 /// The largest differences that were found.
 #[derive(Default)]
@@ -33,10 +34,12 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
         }
     }
     let Largest { images, loss, confidence } = largest;
-    let largest = format!("largest differences: {images} images, loss {loss:.1e}, confidence {confidence:.1e}");
+    let give = agreeing(checked, "gives its", "give their");
+    let largest =
+        format!("largest differences: {}, loss {loss:.1e}, confidence {confidence:.1e}", plural(images, "image"));
     Outcome::of(
         differences,
-        format!("{checked} networks give their predictions and losses ({}; {largest})", machine.comparison()),
+        format!("{} {give} predictions and losses ({}; {largest})", plural(checked, "network"), machine.comparison()),
     )
 }
 
@@ -67,7 +70,11 @@ fn wrong_predictions(
     largest.loss = largest.loss.max(loss);
     let mut wrong = Vec::new();
     if images > allowed_images(machine) || stated.len() != evaluation.predictions.len() {
-        wrong.push(format!("{images} images get another class than predictions/ has"));
+        wrong.push(format!(
+            "{} {} another class than predictions/ has",
+            plural(images, "image"),
+            agreeing(images, "gets", "get")
+        ));
     }
     let allowed = machine.allowed(TOLERANCES.weights_loss);
     if !within(loss, allowed) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use mnist_report::rung::Rung;
+use mnist_report::study::Optimizer;
 use serde_yaml::Value as Yaml;
 
 use crate::markdown;
@@ -156,6 +157,9 @@ fn every_phrase_is_used() {
             }
         }
     }
+    let settings =
+        ["optimizer", "schedule"].map(|name| fs::read_to_string(root().join(format!("src/study/{name}.rs"))).unwrap());
+    let settings = settings.concat();
     let mut text = String::new();
     read(&root().join("templates"), &mut text);
     read(&root().join("src/report"), &mut text);
@@ -166,6 +170,8 @@ fn every_phrase_is_used() {
             "verify" if Rung::ALL.iter().any(|rung| rung.name() == name) => text.contains("\"verify.{}\""),
             "columns" | "verdict" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
             "run" if name.starts_with("images_") => text.contains("run.images_{"),
+            "run" if Optimizer::WORDS.contains(&name) => text.contains("\"run.{}\""),
+            "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()
                 .any(|k| text.contains(&format!("\"{k}\""))),

@@ -1,5 +1,5 @@
-//! Loss by epoch: a panel for each run, training and test loss on a common scale; for several seeds the means, with a
-//! band for their interval.
+//! Loss by epoch: a panel for each run, training and test loss on a common scale; for several seeds the means, from three
+//! seeds on with a band for their interval.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ const LOG_FROM: f64 = 12.0;
 /// Where a loss of exactly 0 is drawn on a logarithmic axis.
 const LEAST: f64 = 1e-6;
 
-/// A loss after an epoch: the mean over seeds, and its interval where there are several.
+/// A loss after an epoch: the mean over seeds, and its interval where there are at least three.
 #[derive(Clone, Copy)]
 struct Loss {
     mean: f64,
@@ -30,6 +30,7 @@ struct Course<'a> {
     evaluated: bool,
     train: Vec<Loss>,
     test: Vec<Loss>,
+    seeds: usize,
 }
 
 impl<'a> Course<'a> {
@@ -40,12 +41,12 @@ impl<'a> Course<'a> {
                 .map(|i| {
                     let all: Vec<f64> = run.seeds.iter().map(|s| loss(&s.epochs[i])).collect();
                     let mean = all.iter().sum::<f64>() / all.len() as f64;
-                    Loss { mean, interval: Summary::of(&all).interval }
+                    Loss { mean, interval: Summary::over_seeds(&all).interval }
                 })
                 .collect()
         };
         let evaluated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.train_eval.is_some());
-        Self { title, evaluated, train: losses(train_loss), test: losses(|e| e.test.loss) }
+        Self { title, evaluated, train: losses(train_loss), test: losses(|e| e.test.loss), seeds: run.seeds.len() }
     }
 
     /// Both lines' means.
@@ -80,9 +81,15 @@ pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language)
     let (rows, columns) = grid(courses.len(), 3);
     let titles = courses.iter().map(|c| c.title).collect::<Vec<_>>().join("; ");
     let banded = courses.iter().any(|c| c.test.iter().any(|l| l.interval.is_some()));
-    let key = if banded { "figures.curves.caption_band" } else { "figures.curves.caption" };
+    let key = match courses.iter().map(|c| c.seeds).max() {
+        _ if banded => "figures.curves.caption_band",
+        Some(2..) => "figures.curves.caption_means",
+        _ => "figures.curves.caption",
+    };
     let caption = lang.say(key, context! { titles })?;
-    let description = courses.iter().map(|c| describe(c, lang)).collect::<Result<Vec<_>>>()?.join(" ");
+    let two_seeds = without_interval(courses.iter().filter(|c| c.seeds == 2).map(|c| c.title), lang)?;
+    let described = courses.iter().map(|c| describe(c, lang)).chain(two_seeds.map(Ok));
+    let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
         for (area, course) in root.split_evenly((rows, columns)).iter().zip(&courses) {
             let panel = Panel { area, course, lang };

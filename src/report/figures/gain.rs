@@ -15,6 +15,8 @@ pub(crate) struct Gain<'a> {
     pub title: &'a str,
     pub epochs: Vec<(usize, f64, Option<Difference>)>,
     pub margin: Option<f64>,
+    /// The seeds of the run that has fewer.
+    pub seeds: usize,
 }
 
 impl Gain<'_> {
@@ -30,9 +32,15 @@ impl Gain<'_> {
 pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
     let titles = gains.iter().map(|g| g.title).collect::<Vec<_>>().join("; ");
     let banded = gains.iter().any(|g| g.epochs.iter().any(|e| e.2.is_some()));
-    let key = if banded { "figures.gain.caption_band" } else { "figures.gain.caption" };
+    let key = match gains.iter().map(|g| g.seeds).max() {
+        _ if banded => "figures.gain.caption_band",
+        Some(2..) => "figures.gain.caption_means",
+        _ => "figures.gain.caption",
+    };
     let caption = lang.say(key, context! { titles })?;
-    let description = gains.iter().map(|g| describe(g, lang)).collect::<Result<Vec<_>>>()?.join(" ");
+    let two_seeds = without_interval(gains.iter().filter(|g| g.seeds == 2).map(|g| g.title), lang)?;
+    let described = gains.iter().map(|g| describe(g, lang)).chain(two_seeds.map(Ok));
+    let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));
     let ends = gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]);
     let (low, high) = ends.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));

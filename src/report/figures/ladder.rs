@@ -15,10 +15,10 @@ pub(crate) struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
-    /// The accuracy's; none for one seed, and none for what others printed.
+    /// The accuracy's; none for one or two seeds, and none for what others printed.
     pub interval: Option<Interval>,
-    /// Whether it was measured here, or is quoted.
-    pub measured: bool,
+    /// How many seeds were trained here; none for what others printed.
+    pub seeds: Option<usize>,
 }
 
 impl LadderPoint {
@@ -74,7 +74,7 @@ impl Plane {
 
 /// The figure of some networks.
 pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
-    let printed = points.iter().any(|p| !p.measured);
+    let printed = points.iter().any(|p| p.seeds.is_none());
     let caption = lang.word(match (points.iter().any(|p| p.interval.is_some()), printed) {
         (false, false) => "figures.ladder.caption",
         (false, true) => "figures.ladder.caption_printed",
@@ -86,7 +86,9 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> R
         let values = context! { title => p.title.as_str(), n => p.parameters, accuracy };
         lang.say("figures.ladder.description", values)
     };
-    let description = points.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
+    let two_seeds = points.iter().filter(|p| p.seeds == Some(2)).map(|p| p.title.as_str());
+    let two_seeds = without_interval(two_seeds, lang)?;
+    let description = points.iter().map(describe).chain(two_seeds.map(Ok)).collect::<Result<Vec<_>>>()?.join(" ");
     let plane = Plane::of(points);
     let axis = &plane.accuracy;
     draw(Titles { name, caption, description }, HEIGHT, |root| {
@@ -113,11 +115,11 @@ fn network(
     labels: &mut Vec<(i32, i32)>,
 ) -> Result<()> {
     let at = (plane.x(point.parameters), plane.y(point.accuracy));
-    let color = if point.measured { BLUE } else { ORANGE };
+    let color = if point.seeds.is_some() { BLUE } else { ORANGE };
     if let Some(Interval { lower, upper }) = point.interval {
         error_bar(root, at.0, (plane.y(upper.min(1.0)), plane.y(lower)), color)?;
     }
-    root.draw(&Circle::new(at, 5, if point.measured { color.filled() } else { color.stroke_width(2) }))?;
+    root.draw(&Circle::new(at, 5, if point.seeds.is_some() { color.filled() } else { color.stroke_width(2) }))?;
     // In the right half, the title is to the left of its point.
     let length = (point.title.chars().count() as f64 * SIZE * 0.5) as i32;
     let (side, x, span) = if at.0 > plane.accuracy.middle() {

@@ -61,6 +61,16 @@ pub(super) fn draw(titles: Titles, height: u32, paint: impl FnOnce(&Canvas) -> R
     Ok(Drawing { name, caption, description, svg })
 }
 
+/// The sentence that those with two seeds have no interval; none if there are none.
+pub(super) fn without_interval<'a>(titles: impl Iterator<Item = &'a str>, lang: &Language) -> Result<Option<String>> {
+    let titles: Vec<&str> = titles.collect();
+    if titles.is_empty() {
+        Ok(None)
+    } else {
+        lang.say("figures.two_seeds", context! { titles => titles.join("; ") }).map(Some)
+    }
+}
+
 pub(super) fn font(size: f64, color: RGBColor) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&color)
 }

@@ -2,8 +2,8 @@
 
 use super::prelude::*;
 use crate::report::figures::Gain;
-use crate::results::statistics::{Difference, Interval, mcnemar};
-use crate::results::{ComparisonResult, Over, PairCounts, RunResult, by_epoch, difference};
+use crate::results::statistics::{Interval, mcnemar};
+use crate::results::{ComparisonResult, Over, PairCounts, RunDifference, RunResult, by_epoch, difference};
 
 /// A comparison with both of its runs.
 pub(super) struct ComparedRuns<'a> {
@@ -12,8 +12,7 @@ pub(super) struct ComparedRuns<'a> {
     pub against: &'a RunResult,
     margin: Option<f64>,
     counts: &'a ComparisonResult,
-    difference: Difference,
-    over: Over,
+    difference: RunDifference,
 }
 
 impl<'a> ComparedRuns<'a> {
@@ -21,39 +20,44 @@ impl<'a> ComparedRuns<'a> {
     pub(super) fn of(b: &Builder<'a>, name: &str) -> Option<Self> {
         let counts = b.results.comparisons.get(name)?;
         let (run, against) = (b.results.runs.get(&counts.run)?, b.results.runs.get(&counts.against)?);
-        let (difference, over) = difference(counts, run, against)?;
+        let difference = difference(counts, run, against)?;
         let spec = b.study.comparisons.get(name);
         let title = spec.and_then(|c| c.title.clone()).unwrap_or_else(|| name.to_owned());
-        Some(Self { title, run, against, margin: spec.and_then(|c| c.margin), counts, difference, over })
+        Some(Self { title, run, against, margin: spec.and_then(|c| c.margin), counts, difference })
     }
 
     /// What the figure of differences by epoch shows.
     pub(super) fn gain(&self) -> Gain<'_> {
-        Gain { title: &self.title, epochs: by_epoch(self.run, self.against), margin: self.margin }
+        Gain {
+            title: &self.title,
+            epochs: by_epoch(self.run, self.against),
+            margin: self.margin,
+            seeds: self.run.seeds.len().min(self.against.seeds.len()),
+        }
     }
 
     /// The interval of the difference, and what it is taken over.
     fn interval(&self, pair: &PairCounts, lang: &Language) -> Result<String> {
-        let over = match self.over {
+        let Some(bounds) = self.difference.interval else {
+            return no_interval(self.run.seeds.len().min(self.against.seeds.len()), lang);
+        };
+        let over = match self.difference.over {
             Over::Seeds => {
                 let (one, other) = (self.run.seeds.len(), self.against.seeds.len());
                 lang.say("run.over_seeds", context! { one, other })?
             }
             Over::Images => lang.say("run.over_images", context! { n => pair.images() })?,
         };
-        lang.say("training.interval_over", context! { interval => interval(self.difference.interval, lang)?, over })
+        lang.say("training.interval_over", context! { interval => interval(bounds, lang)?, over })
     }
 
     /// The margin, and what the interval says about it.
     fn verdict(&self, lang: &Language) -> Result<String> {
         let Some(margin) = self.margin else { return Ok("–".into()) };
-        let Interval { lower, upper } = self.difference.interval;
-        let verdict = if lower > -margin {
-            "verdict.not inferior"
-        } else if upper < -margin {
-            "verdict.inferior"
-        } else {
-            "verdict.undecided"
+        let verdict = match self.difference.interval {
+            Some(Interval { lower, .. }) if lower > -margin => "verdict.not inferior",
+            Some(Interval { upper, .. }) if upper < -margin => "verdict.inferior",
+            _ => "verdict.undecided",
         };
         let values = context! { margin => lang.numbers.points(margin, 2), verdict => lang.word(verdict)? };
         lang.say("training.margin", values)
@@ -65,32 +69,60 @@ pub(super) fn is_shown(b: &Builder, name: &str) -> bool {
     ComparedRuns::of(b, name).is_some_and(|c| !c.counts.pairs.is_empty())
 }
 
-/// The table of a section's comparisons; none where none has a counted pair.
-pub(super) fn table(b: &Builder, compared: &[ComparedRuns]) -> Result<Option<TableBlock>> {
-    type Row<'a> = (&'a ComparedRuns<'a>, &'a PairCounts);
+type Row<'a> = (&'a ComparedRuns<'a>, &'a PairCounts);
+
+/// The tables of a section's comparisons; none where none has a counted pair. Where runs have several seeds, what is known
+/// of the first seeds has a table of its own, because the differences are means over all.
+pub(super) fn tables(b: &Builder, compared: &[ComparedRuns]) -> Result<Vec<TableBlock>> {
     let rows: Vec<Row> = compared.iter().filter_map(|c| Some((c, c.counts.pairs.first()?))).collect();
     if rows.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let count = |n: usize| b.lang.numbers.count(n as u64);
-    let margins = rows.iter().any(|(c, _)| c.margin.is_some());
-    let columns = Columns::<Row>::new()
-        .column("comparison", Text, |(c, _)| c.title.clone())
+    let columns = || Columns::<Row>::new().column("comparison", Text, |(c, _)| c.title.clone());
+    let several = rows.iter().any(|(c, _)| c.difference.over == Over::Seeds);
+    let tables = if several {
+        let differences =
+            b.table(b.phrase("training.differences")?, &differences(b, &rows, columns()), rows.clone())?;
+        vec![differences, b.table(b.phrase("training.first_seeds")?, &counts(b, columns()), rows)?]
+    } else {
+        let columns = counts(b, differences(b, &rows, columns()));
+        vec![b.table(b.phrase("training.comparisons")?, &columns, rows)?]
+    };
+    Ok(tables.into_iter().map(|table| table.styled("runs")).collect())
+}
+
+/// Adds the differences of accuracies and what they say about the margins.
+fn differences<'a>(b: &'a Builder, rows: &[Row], columns: Columns<'a, Row<'a>>) -> Columns<'a, Row<'a>> {
+    columns
         .column("difference", Number, |(c, _)| b.lang.numbers.points(c.difference.mean, 2))
         .column("interval", Text, |(c, pair)| {
             c.interval(pair, b.lang).map(|interval| RichText::styled(InlineStyle::Unbroken, interval))
         })
         .column("margin", Text, |(c, _)| c.verdict(b.lang))
-        .when(margins)
-        .column("both", Number, |(_, pair)| count(pair.both))
-        .column("only_first", Number, |(_, pair)| count(pair.only_run))
-        .column("only_second", Number, |(_, pair)| count(pair.only_against))
-        .column("neither", Number, |(_, pair)| count(pair.neither))
+        .when(rows.iter().any(|(c, _)| c.margin.is_some()))
+}
+
+/// Adds how often the networks of the first seeds are right.
+fn counts<'a>(b: &'a Builder, columns: Columns<'a, Row<'a>>) -> Columns<'a, Row<'a>> {
+    let count = |n: usize| b.lang.numbers.count(n as u64);
+    columns
+        .column("both", Number, move |(_, pair)| count(pair.both))
+        .column("only_first", Number, move |(_, pair)| count(pair.only_run))
+        .column("only_second", Number, move |(_, pair)| count(pair.only_against))
+        .column("neither", Number, move |(_, pair)| count(pair.neither))
         .column("p", Number, |(_, pair)| match mcnemar(pair.only_run, pair.only_against) {
             p if p < 0.001 => b.phrase("run.p_below"),
             p => Ok(b.lang.numbers.fixed(p, 3).into()),
-        });
-    Ok(Some(b.table(b.phrase("training.comparisons")?, &columns, rows)?.styled("runs")))
+        })
+}
+
+/// Why there is no interval over so many seeds.
+pub(super) fn no_interval(seeds: usize, lang: &Language) -> Result<String> {
+    match seeds {
+        1 => lang.word("training.no_interval"),
+        2 => lang.word("training.two_seeds"),
+        _ => Ok("–".into()),
+    }
 }
 
 /// An interval of shares, in points: `97.02 to 97.71`.

@@ -5,6 +5,7 @@ use super::prelude::*;
 use super::training::ShownRun;
 use crate::dataset::CLASSES;
 use crate::report::figures::{Drawing, GalleryImage, gallery};
+use crate::results::GALLERY;
 
 /// Accuracy by digit, as figure and table.
 pub(super) fn accuracy(b: &Builder, figure: FigureBlock, runs: &[ShownRun]) -> Result<Block> {
@@ -79,6 +80,9 @@ pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Resu
     }
     let one = first_seed_title(b.run_title(&compared.run), run, lang)?;
     let other = first_seed_title(b.run_title(&compared.against), against, lang)?;
-    let caption = lang.say("figures.disagreements.caption", context! { shown => tiles.len(), one, other })?;
+    let caption = lang.say(
+        "figures.disagreements.caption",
+        context! { shown => tiles.len(), all => tiles.len() < GALLERY, one, other },
+    )?;
     gallery(name, caption, descriptions.join(" "), &tiles).map(Some)
 }

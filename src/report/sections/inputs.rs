@@ -5,6 +5,7 @@ use crate::claims;
 use crate::engine::Environment;
 use crate::report::sections::{comparisons, settings};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
+use crate::results::statistics::LEAST_SEEDS;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
@@ -29,9 +30,11 @@ pub(super) fn program() -> String {
 fn facts(b: &Builder) -> Result<Definitions> {
     let hash = |digest: &str| RichText::styled(InlineStyle::Hash, digest);
     let environment = &b.results.environment;
+    let [mean, std] = [b.study.input.mean, b.study.input.std].map(|x| b.lang.numbers.setting(x));
     let items = vec![
         Definition::new(b.phrase("inputs.environment")?, in_words(b, environment)?),
         Definition::new(b.phrase("inputs.class")?, environment.class.as_str()),
+        Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std })?),
         Definition::new(b.phrase("inputs.program")?, program()),
         Definition::new(b.phrase("inputs.inputs_digest")?, hash(b.provenance.inputs_digest)),
         Definition::new(b.phrase("inputs.measured_digest")?, hash(b.provenance.measured_digest)),
@@ -62,6 +65,17 @@ fn inputs(b: &Builder) -> Result<TableBlock> {
     b.table(b.phrase("inputs.table")?, &columns, b.provenance.inputs)
 }
 
+/// What intervals over seeds mean, and why there are none for one or two.
+fn over_seeds(b: &Builder) -> Result<RichText> {
+    let interval = match b.any_run(|run| run.seeds.len() >= LEAST_SEEDS) {
+        true => b.phrase("measures.over_seeds_text")?,
+        false if b.several_seeds() => RichText::default(),
+        false => return b.phrase("measures.one_seed_text"),
+    };
+    let two_seeds = b.any_run(|run| run.seeds.len() == 2);
+    Ok(if two_seeds { interval.then(b.phrase("measures.two_seeds_text")?) } else { interval })
+}
+
 /// The measures that the report shows, explained.
 fn measures(b: &Builder) -> Result<Definitions> {
     let several = b.several_seeds();
@@ -80,7 +94,7 @@ fn measures(b: &Builder) -> Result<Definitions> {
     ];
     let explained = |key: &str| -> Result<Definition> {
         let text = match key {
-            "measures.over_seeds" if !several => b.phrase("measures.one_seed_text")?,
+            "measures.over_seeds" => over_seeds(b)?,
             "measures.training_loss" if b.any_run(evaluates_training) => {
                 b.phrase("measures.training_loss_text")?.then(b.phrase("measures.evaluated_text")?)
             }

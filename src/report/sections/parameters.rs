@@ -8,6 +8,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
     let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
     let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;
+    let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
+    let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
     let mut blocks = vec![Block::paragraph(text), Block::Figure(figure)];
     for ((name, model), (title, _)) in b.results.models.iter().zip(&models) {
         let code = if title == name { RichText::default() } else { RichText::code(name) };

@@ -1,9 +1,14 @@
 //! How a run's settings are put into words.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use super::prelude::*;
 use crate::dataset::{ImageOrder, Subset};
+use crate::one_of;
 use crate::results::RunResult;
-use crate::study::{Optimizer, RunSettings, Schedule};
+use crate::study::{AdamW, EvidenceSettings, Optimizer, RunSettings, Schedule};
 
 /// The fewest and the most epochs that a seed was trained for.
 fn fewest_and_most(run: &RunResult) -> (usize, usize) {
@@ -20,21 +25,61 @@ pub(super) fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
 /// How many epochs were trained, and when training stops early, if it does.
 pub(super) fn epochs(run: &RunResult, lang: &Language) -> Result<String> {
     let Some(loss) = run.plan.stop_below_train_loss else { return epochs_done(run, lang) };
-    let ((low, high), loss) = (fewest_and_most(run), lang.numbers.plain(loss));
+    let ((low, high), loss) = (fewest_and_most(run), lang.numbers.setting(loss));
     lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss })
 }
 
-/// A run's training on one line.
+/// A run's training on one line: what every run has, and every other setting that is not the default.
 pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
-    let values = context! {
-        title,
-        images => images(&run.plan, lang)?,
-        epochs => epochs(run, lang)?,
-        batch => run.plan.batch_size,
-        optimizer => optimizer(&run.plan.optimizer, lang)?,
-        seeds => run.seeds.len(),
-    };
+    // Names every field, so that a new one has to be printed here or left out on purpose.
+    let RunSettings {
+        model: _,
+        images: _,
+        hold_out: _,
+        order: image_order,
+        image_count: _,
+        epochs: _,
+        batch_size,
+        optimizer: rule,
+        schedule: rate,
+        dropout,
+        stop_below_train_loss: _,
+        evaluate_train,
+        evidence: _,
+    } = &run.plan;
+    let mut parts = vec![lang.say("run.batch", context! { batch => batch_size })?, optimizer(rule, lang)?];
+    if *rate != Schedule::default() {
+        parts.push(lang.say("run.rate", context! { schedule => schedule(rate, lang)? })?);
+    }
+    if *image_order != ImageOrder::default() {
+        parts.push(order(*image_order, lang)?);
+    }
+    let others = [(!dropout, "run.no_dropout"), (*evaluate_train, "run.evaluates_training")];
+    for (_, key) in others.into_iter().filter(|(holds, _)| *holds) {
+        parts.push(lang.word(key)?);
+    }
+    if has_evidence(&run.plan) {
+        parts.push(evidence(&run.plan, lang)?);
+    }
+    parts.push(lang.say("run.seeds", context! { n => run.seeds.len(), seeds => seeds(run) })?);
+    let values = context! { title, images => images(&run.plan, lang)?, epochs => epochs(run, lang)?, parts };
     lang.say("run.budget", values)
+}
+
+/// Whether a run's evidence is not the default.
+pub(super) fn has_evidence(plan: &RunSettings) -> bool {
+    plan.evidence != EvidenceSettings::default()
+}
+
+/// How much of a run can be replayed.
+pub(super) fn evidence(plan: &RunSettings, lang: &Language) -> Result<String> {
+    let EvidenceSettings { candidates, keep } = plan.evidence;
+    lang.say("run.evidence", context! { candidates, keep })
+}
+
+/// A run's seeds.
+pub(super) fn seeds(run: &RunResult) -> String {
+    run.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// How many training images, and which.
@@ -59,30 +104,143 @@ pub(super) fn order(order: ImageOrder, lang: &Language) -> Result<String> {
     })
 }
 
-/// The optimizer with its settings; settings of 0 are omitted.
+/// The optimizer with its learning rate and every setting that is not the default.
 pub(super) fn optimizer(optimizer: &Optimizer, lang: &Language) -> Result<String> {
-    let set = |x: f64| if x == 0.0 { String::new() } else { lang.numbers.plain(x) };
-    let (key, lr, decay) = match optimizer {
-        Optimizer::Sgd(c) => {
-            let (lr, decay, momentum) = (lang.numbers.plain(c.lr), set(c.weight_decay), set(c.momentum));
-            let (nesterov, dampening) = (c.nesterov, set(c.dampening));
-            return lang.say("run.sgd", context! { lr, momentum, nesterov, dampening, decay });
-        }
-        Optimizer::Adam(c) => ("run.adam", c.lr, c.weight_decay),
-        Optimizer::AdamW(c) => ("run.adamw", c.lr, c.weight_decay),
-        Optimizer::Adadelta(c) => ("run.adadelta", c.lr, c.weight_decay),
-    };
-    lang.say(key, context! { lr => lang.numbers.plain(lr), decay => set(decay) })
+    let lr = lang.numbers.setting(optimizer.lr());
+    let name = lang.say(&format!("run.{}", optimizer.key()), context! { lr })?;
+    let mut others = other_settings(optimizer, &["lr"], lang)?;
+    // AdamW decays weights by default, unlike the other optimizers, so it always prints by how much.
+    if let Optimizer::AdamW(c) = optimizer
+        && c.weight_decay == AdamW::default().weight_decay
+    {
+        others.push(setting("weight_decay", &c.weight_decay.into(), lang)?);
+    }
+    with_settings(name, others, lang)
 }
 
-/// The learning rate schedule.
+/// The learning rate schedule, with every setting that is not the default.
 pub(super) fn schedule(schedule: &Schedule, lang: &Language) -> Result<String> {
-    match schedule {
-        Schedule::Constant(_) => lang.word("run.constant"),
+    let form = |x: f64| lang.numbers.setting(x);
+    let (name, told): (String, &[&str]) = match schedule {
+        Schedule::Constant(_) => (lang.word("run.constant")?, &[]),
         Schedule::Step(c) => {
-            lang.say("run.step", context! { gamma => lang.numbers.plain(c.gamma), epochs => c.step_size })
+            let name = lang.say("run.step", context! { gamma => form(c.gamma), epochs => c.step_size })?;
+            (name, &["gamma", "step_size"])
         }
-        Schedule::Cosine(c) => lang.say("run.cosine", context! { least => lang.numbers.plain(c.min_lr) }),
-        Schedule::OneCycle(c) => lang.say("run.one_cycle", context! { share => lang.numbers.percent(c.pct_start, 0) }),
+        Schedule::Cosine(c) => (lang.say("run.cosine", context! { least => form(c.min_lr) })?, &["min_lr"]),
+        Schedule::OneCycle(c) => (lang.say("run.one_cycle", context! { share => form(c.pct_start) })?, &["pct_start"]),
+    };
+    with_settings(name, other_settings(schedule, told, lang)?, lang)
+}
+
+/// A name, followed by its settings.
+fn with_settings(name: String, others: Vec<String>, lang: &Language) -> Result<String> {
+    let parts: Vec<String> = std::iter::once(name).chain(others).collect();
+    lang.say("run.with_settings", context! { parts })
+}
+
+/// Every setting that is not the default and that no other phrase has `told`.
+fn other_settings<T>(choice: &T, told: &[&str], lang: &Language) -> Result<Vec<String>>
+where
+    T: DeserializeOwned + PartialEq + Serialize,
+{
+    let others = one_of::settings(choice).into_iter().filter(|(key, _)| !told.contains(&key.as_str()));
+    others.map(|(key, value)| setting(&key, &value, lang)).collect()
+}
+
+/// A setting with its name: a phrase of its own for each key of an optimizer or schedule.
+fn setting(key: &str, value: &Value, lang: &Language) -> Result<String> {
+    let printed = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |x| lang.numbers.setting(x));
+    let value: Vec<String> = match value {
+        Value::Array(items) => items.iter().map(printed).collect(),
+        one => vec![printed(one)],
+    };
+    lang.say(&format!("setting.{key}"), context! { value })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::one_of::variants;
+    use crate::report::Templates;
+    use crate::text::Lang;
+
+    /// Asserts that configurations which differ in one key print differently, for every key, in every language.
+    fn each_key_is_printed<T>(words: &[&str], print: fn(&T, &Language) -> Result<String>)
+    where
+        T: DeserializeOwned + Serialize,
+    {
+        for language in Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap()) {
+            let mut all = BTreeSet::new();
+            let mut count = 0;
+            for word in words {
+                let (base, changed) = variants::of::<T>(word);
+                for choice in changed.into_iter().map(|(_, choice)| choice).chain([base]) {
+                    all.insert(print(&choice, &language).unwrap());
+                    count += 1;
+                }
+            }
+            assert_eq!(all.len(), count, "{all:?}");
+        }
+    }
+
+    #[test]
+    fn every_setting_of_every_optimizer_is_printed() {
+        each_key_is_printed(Optimizer::WORDS, optimizer);
+    }
+
+    #[test]
+    fn every_setting_of_every_schedule_is_printed() {
+        each_key_is_printed(Schedule::WORDS, schedule);
+    }
+
+    #[test]
+    fn settings_are_told_in_words() {
+        let [en, uk] = Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap());
+        for (yaml, english, ukrainian) in [
+            ("adam: {lr: 0.01}", "Adam 0.01", "Adam 0,01"),
+            (
+                "adam: {lr: 0.01, betas: [0, 0.5], eps: 0.1}",
+                "Adam 0.01, betas 0 and 0.5, eps 0.1",
+                "Adam 0,01; коефіцієнти β 0 і 0,5; ε 0,1",
+            ),
+            ("adam: {lr: 0.00001, eps: 1e-9}", "Adam 1e\u{2212}5, eps 1e\u{2212}9", "Adam 1e\u{2212}5; ε 1e\u{2212}9"),
+            ("adamw", "AdamW 0.001, weight decay 0.01", "AdamW 0,001; згасання ваг 0,01"),
+            ("adamw: {weight_decay: 0}", "AdamW 0.001, weight decay 0", "AdamW 0,001; згасання ваг 0"),
+            ("adadelta: {rho: 0.95}", "Adadelta 1, rho 0.95", "Adadelta 1; ρ 0,95"),
+            (
+                "sgd: {lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0005}",
+                "SGD 0.1, momentum 0.9, weight decay 0.0005, Nesterov",
+                "SGD 0,1; імпульс 0,9; згасання ваг 0,0005; метод Нестерова",
+            ),
+            ("sgd: {lr: 0.1, dampening: 0.5}", "SGD 0.1, dampening 0.5", "SGD 0,1; демпфування 0,5"),
+        ] {
+            let choice: Optimizer = serde_yaml::from_str(yaml).unwrap();
+            assert_eq!(optimizer(&choice, &en).unwrap(), english);
+            assert_eq!(optimizer(&choice, &uk).unwrap(), ukrainian);
+        }
+        for (yaml, english, ukrainian) in [
+            ("constant", "constant", "стала"),
+            ("step: {step_size: 1}", "times 0.1 every epoch", "множник 0,1 щоепохи"),
+            ("step: {step_size: 21, gamma: 0.5}", "times 0.5 every 21 epochs", "множник 0,5 кожні 21 епоху"),
+            ("step: {step_size: 2, gamma: 0.5}", "times 0.5 every 2 epochs", "множник 0,5 кожні 2 епохи"),
+            ("cosine: {min_lr: 0.00002}", "cosine to 2e\u{2212}5", "за косинусом до 2e\u{2212}5"),
+            (
+                "one_cycle: {pct_start: 0.301, div_factor: 10}",
+                "one cycle (momentum not cycled), maximum after 0.301 of the steps, starting at 1/10 of the maximum",
+                "один цикл (one cycle, імпульс не змінюється), максимум після 0,301 кроків; початок — 1/10 максимуму",
+            ),
+            (
+                "one_cycle: {final_div_factor: 100}",
+                "one cycle (momentum not cycled), maximum after 0.3 of the steps, ending at 1/100 of the start",
+                "один цикл (one cycle, імпульс не змінюється), максимум після 0,3 кроків; кінець — 1/100 початку",
+            ),
+        ] {
+            let choice: Schedule = serde_yaml::from_str(yaml).unwrap();
+            assert_eq!(schedule(&choice, &en).unwrap(), english);
+            assert_eq!(schedule(&choice, &uk).unwrap(), ukrainian);
+        }
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
         blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
     }
-    blocks.extend(comparisons::table(b, &compared)?.map(Block::Table));
+    blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
     blocks.extend(figures.into_iter().map(Block::Figure));
     if let Some(figure) = per_class {
         blocks.push(digits::accuracy(b, figure, &runs)?);
@@ -109,7 +109,7 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
             parameters: b.results.models.get(&run.result.plan.model)?.parameters,
             accuracy: run.result.accuracy(),
             interval: run.result.accuracies().interval,
-            measured: true,
+            seeds: Some(run.result.seeds.len()),
         })
     });
     let printed = section.points.iter().map(|p| LadderPoint {
@@ -117,7 +117,7 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
         parameters: p.parameters,
         accuracy: p.accuracy,
         interval: None,
-        measured: false,
+        seeds: None,
     });
     measured.chain(printed).collect()
 }
@@ -164,28 +164,32 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
     Ok(tables)
 }
 
-/// A row for each setting, a column for each run.
+/// A row for each setting, a column for each run. Settings that few studies use have a row only if a run has them.
 fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     type Setting<'a> = (&'static str, &'a dyn Fn(&RunResult) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
-    let seeds = |r: &RunResult| r.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ");
-    let rows: [Setting; 9] = [
-        ("model", &|r| Ok(model_link(&r.plan.model))),
-        ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))),
-        ("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())),
-        ("batch", &|r| Ok(r.plan.batch_size.to_string().into())),
-        ("optimizer", &|r| Ok(settings::optimizer(&r.plan.optimizer, lang)?.into())),
-        ("schedule", &|r| Ok(settings::schedule(&r.plan.schedule, lang)?.into())),
-        ("dropout", &|r| b.phrase(dropout(r.plan.dropout))),
-        ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
-        (if b.several_seeds() { "seeds" } else { "seed" }, &|r| Ok(seeds(r).into())),
+    let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
+    let any = |has: fn(&RunResult) -> bool| runs.iter().any(|run| has(run.result));
+    let rows: [(Setting, bool); 11] = [
+        (("model", &|r| Ok(model_link(&r.plan.model))), true),
+        (("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))), true),
+        (("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())), true),
+        (("batch", &|r| Ok(r.plan.batch_size.to_string().into())), true),
+        (("optimizer", &|r| Ok(settings::optimizer(&r.plan.optimizer, lang)?.into())), true),
+        (("schedule", &|r| Ok(settings::schedule(&r.plan.schedule, lang)?.into())), true),
+        (("dropout", &|r| b.phrase(dropout(r.plan.dropout))), true),
+        (("epochs", &|r| Ok(settings::epochs(r, lang)?.into())), true),
+        (("training_evaluated", &|r| b.phrase(evaluated(r.plan.evaluate_train))), any(|r| r.plan.evaluate_train)),
+        (("evidence", &|r| Ok(settings::evidence(&r.plan, lang)?.into())), any(|r| settings::has_evidence(&r.plan))),
+        ((if b.several_seeds() { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())), true),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
     for run in runs {
         columns = columns.column(RichText::from(run.title), Text, |(_, setting)| setting(run.result));
     }
-    Ok(b.table(b.phrase("training.settings")?, &columns, rows)?.styled("settings"))
+    let shown = rows.into_iter().filter(|(_, shown)| *shown).map(|(setting, _)| setting);
+    Ok(b.table(b.phrase("training.settings")?, &columns, shown)?.styled("settings"))
 }
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
@@ -207,30 +211,36 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
             let all = form.count(last_epoch(run.first_seed()).test.images as u64);
             b.text("run.correct", context! { each => each.join("; "), all })
         });
-    let several = has_interval(runs);
+    let several = has_several_seeds(runs);
     Ok(b.table(b.text("training.results", context! { several })?, &columns, runs)?.styled("runs"))
 }
 
+/// The intervals, each beside the accuracy that it is an interval of.
 fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    let several = has_interval(runs);
-    let over_images = if several { "over_test_images_first_seed" } else { "over_test_images" };
-    let columns = Columns::<&ShownRun>::new()
-        .column("run", Text, |run| run.title.to_owned())
-        .column("test_accuracy", Number, |run| b.lang.numbers.percent(run.result.accuracy(), 2))
-        .column(over_images, Number, |run| {
-            let seed = run.first_seed();
-            interval(wilson(seed.correct(), seed.images()), b.lang)
-        })
-        .column("seeds", Number, |run| run.result.seeds.len().to_string())
-        .when(several)
-        .column("standard_deviation", Number, |run| {
-            run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| b.lang.numbers.points(sd, 2))
-        })
-        .when(several)
-        .column("over_seeds", Number, |run| match run.result.accuracies().interval {
-            Some(over_seeds) => interval(over_seeds, b.lang),
-            None => b.lang.word("training.no_interval"),
-        });
+    let several = has_several_seeds(runs);
+    let form = b.lang.numbers;
+    let over_seeds = |run: &&ShownRun| match run.result.accuracies().interval {
+        Some(bounds) => interval(bounds, b.lang),
+        None => comparisons::no_interval(run.result.seeds.len(), b.lang),
+    };
+    let over_images = |run: &&ShownRun| {
+        let seed = run.first_seed();
+        interval(wilson(seed.correct(), seed.images()), b.lang)
+    };
+    let sd = |run: &&ShownRun| run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| form.points(sd, 2));
+    let run = Columns::<&ShownRun>::new().column("run", Text, |run| run.title.to_owned());
+    let columns = if several {
+        run.column("seeds", Number, |run| run.result.seeds.len().to_string())
+            .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
+            .column("standard_deviation", Number, sd)
+            .column("over_seeds", Number, over_seeds)
+            .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
+            .column("over_test_images_first_seed", Number, over_images)
+    } else {
+        run.column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
+            .column("over_test_images", Number, over_images)
+            .column("over_seeds", Number, over_seeds)
+    };
     Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))
 }
 
@@ -270,7 +280,7 @@ fn last_epoch(seed: &SeedResult) -> &EpochResult {
     &seed.epochs[seed.epochs.len() - 1]
 }
 
-/// Whether any run has several seeds, and so an interval over seeds.
-fn has_interval(runs: &[ShownRun]) -> bool {
+/// Whether any run has several seeds.
+fn has_several_seeds(runs: &[ShownRun]) -> bool {
     runs.iter().any(|run| run.result.seeds.len() > 1)
 }

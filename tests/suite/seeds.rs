@@ -1,0 +1,163 @@
+//! Intervals over seeds: each beside the mean that it belongs to, and none where seeds are too few for it.
+
+use std::fs;
+
+use crate::support::*;
+
+/// A study of runs with one to four seeds, all compared with their like, a section for each number.
+fn study() -> String {
+    let seeds = ["[1]", "[1, 2]", "[1, 2, 3]", "[1, 2, 3, 4]"];
+    let each = |line: &dyn Fn(usize, &str) -> String| -> String {
+        (1..).zip(seeds).map(|(n, seeds)| line(n, seeds)).collect()
+    };
+    let runs = each(&|n, seeds| {
+        format!("  a{n}: {{model: only, seeds: {seeds}}}\n  b{n}: {{model: only, seeds: {seeds}, epochs: 2}}\n")
+    });
+    let comparisons = each(&|n, _| format!("  c{n}: {{run: b{n}, against: a{n}, margin: 0.01}}\n"));
+    let sections = each(&|n, _| {
+        format!("  - {{title: Section {n}, runs: [a{n}, b{n}], comparisons: [c{n}], show: [curves, gain, ladder]}}\n")
+    });
+    let conclusion = "conclusions:\n  - id: c\n    question: Is there an interval?\n    \
+        supported_if: runs.a2.interval.lower > 0\n    refuted_if: comparisons.c2.lower > 0\n    \
+        supported: Yes.\n    refuted: No.\n    undecided: Nobody knows.\n";
+    let mini = MINI.replace("runs: {single: {model: only}}\n", &format!("runs:\n{runs}"));
+    format!("{mini}comparisons:\n  d: {{run: a3, against: b2}}\n{comparisons}sections:\n{sections}{conclusion}")
+        .replace("comparisons: [c3]", "comparisons: [c3, d]")
+}
+
+fn built_study() -> &'static Bundle {
+    static BUNDLE: std::sync::OnceLock<(tempfile::TempDir, Bundle)> = std::sync::OnceLock::new();
+    let (_, bundle) = BUNDLE.get_or_init(|| {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("s.yaml"), study()).unwrap();
+        let out = home.path().join("s");
+        run(&mut build(&home.path().join("s.yaml"), &out)).exits(0);
+        (home, Bundle::at(out))
+    });
+    bundle
+}
+
+/// The part of the report on runs with `n` seeds.
+fn section(report: &str, n: usize) -> String {
+    let heading = format!(" Section {n}\n");
+    let start = report.find(&format!("## {}{heading}", n + 3)).unwrap();
+    let rest = &report[start + 3..];
+    rest[..rest.find("\n## ").unwrap()].to_owned()
+}
+
+/// The cells of the first row that starts so, after the first line that contains `table`.
+fn row<'a>(section: &'a str, table: &str, start: &str) -> Vec<&'a str> {
+    let rows = &section[section.find(table).unwrap_or_else(|| panic!("no {table} in {section}"))..];
+    let row = rows.lines().find(|l| l.starts_with(start)).unwrap();
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+#[test]
+fn an_interval_stands_beside_what_it_is_an_interval_of() {
+    let report = built_study().text("report.md");
+    let two_seeds = "two seeds give no useful interval";
+    for n in 1..=4 {
+        let section = section(&report, n);
+        let headings = row(&section, "95 % intervals of", "| Run ");
+        let cells = row(&section, "95 % intervals of", "| a");
+        if n == 1 {
+            assert_eq!(headings, ["Run", "Test accuracy", "Over test images", "Over seeds"]);
+            assert_eq!(cells[3], "one seed: none");
+            continue;
+        }
+        let expected = [
+            "Run",
+            "Seeds",
+            "Mean test accuracy",
+            "Standard deviation",
+            "Over seeds",
+            "Test accuracy, first seed",
+            "Over test images, first seed",
+        ];
+        assert_eq!(headings, expected);
+        let number = |text: &str| text.trim_end_matches(" %").parse::<f64>().unwrap();
+        let holds = |interval: &str, value: f64| {
+            let (lower, upper) = interval.split_once(" to ").unwrap_or_else(|| panic!("{interval}"));
+            assert!(number(lower) <= value && value <= number(upper), "{value} in {interval}");
+        };
+        if n == 2 {
+            assert_eq!(cells[4], two_seeds);
+        } else {
+            holds(cells[4], number(cells[2]));
+        }
+        holds(cells[6], number(cells[5]));
+    }
+}
+
+#[test]
+fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
+    let report = built_study().text("report.md");
+    let two_seeds = "two seeds give no useful interval";
+    let cells = |n: usize, start: &str| {
+        row(&section(&report, n), "Runs compared in pairs", start)
+            .iter()
+            .map(|c| (*c).to_owned())
+            .collect::<Vec<String>>()
+    };
+    assert!(cells(1, "| c1 ")[2].contains("(over 10,000 test images)"));
+    assert_eq!(cells(2, "| c2 ")[2..], [two_seeds, "1.00: undecided"]);
+    assert!(cells(3, "| c3 ")[2].contains("(over 3 and 3 seeds)"));
+    assert_eq!(cells(3, "| d ")[2], two_seeds, "one of the two runs has two seeds");
+    // What belongs to the first seeds alone is not beside a mean over seeds.
+    for n in 2..=4 {
+        let section = section(&report, n);
+        assert!(row(&section, "Runs compared in pairs", "| Comparison").iter().all(|h| !h.contains("McNemar")));
+        assert!(row(&section, "The first seeds of the runs compared", "| Comparison").contains(&"McNemar’s p"));
+    }
+    let sentence = "Nobody knows.";
+    assert!(report.contains(sentence), "an interval over two seeds decides no conclusion");
+}
+
+#[test]
+fn figures_draw_no_interval_for_two_seeds_and_say_why() {
+    let bundle = built_study();
+    // Lines in the colour of what was measured: means and error bars, not the grid.
+    let lines = |figure: &str, n: usize| {
+        let svg = bundle.text(&format!("figures/section{n}-{figure}.svg"));
+        svg.lines().filter(|l| l.contains("stroke=\"#0072B2\"") && !l.contains("<circle")).count()
+    };
+    // A band is a polygon; one without points draws nothing.
+    let filled = |n: usize| {
+        let svg = bundle.text(&format!("figures/section{n}-curves.svg"));
+        svg.lines().filter(|l| l.starts_with("<polygon") && !l.contains("points=\"\"")).count()
+    };
+    assert_eq!([1, 2].map(filled), [0, 0]);
+    assert!([3, 4].map(filled).iter().all(|n| *n > 0), "{:?}", [3, 4].map(filled));
+    for figure in ["gain", "ladder"] {
+        assert_eq!(lines(figure, 1), lines(figure, 2), "{figure}");
+        assert!(lines(figure, 3) > lines(figure, 2), "{figure}");
+    }
+    let report = bundle.text("report.md");
+    for n in 1..=4 {
+        // Of the curves, the gain and the ladder.
+        let reasons = section(&report, n).matches("two seeds give no useful interval, so none is drawn.").count();
+        assert_eq!(
+            reasons,
+            match n {
+                2 => 3,
+                3 => 1,
+                _ => 0,
+            },
+            "section {n}"
+        );
+        let bands = section(&report, n).matches("with their 95 % intervals as bands").count();
+        assert_eq!(bands > 0, n > 2, "section {n}");
+        assert_eq!(section(&report, n).contains("one seed, so no interval"), n == 1, "section {n}");
+    }
+    assert!(report.contains("12.7 standard errors"));
+}
+
+#[test]
+fn a_report_without_two_seeds_does_not_explain_them() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("s.yaml"), MINI).unwrap();
+    let out = home.path().join("s");
+    run(&mut build(&home.path().join("s.yaml"), &out)).exits(0);
+    let report = Bundle::at(out).text("report.md");
+    assert!(!report.contains("two seeds") && !report.contains("12.7") && report.contains("One seed cannot show that"));
+}
