@@ -25,7 +25,9 @@ install() {
     rm -rf "$site"
     mkdir -p "$root/target"
     # --no-deps: every dependency is pinned in the list; of rocrate, only one file is needed and not its dependencies.
-    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --target "$site" -r "$pins" ||
+    # The user may have told pip to require a virtual environment, or to install elsewhere, which pip does not combine with
+    # --target.
+    PIP_ROOT_USER_ACTION=ignore PIP_REQUIRE_VIRTUALENV=0 python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-user --prefix= --target "$site" -r "$pins" ||
         fail "pip cannot install the validator; check the network and pip's settings, then try again"
     # A crate names its JSON-LD context by URL, and the validator downloads it. Put the context into the validator's cache, so
     # that the check needs no network and the context cannot change.

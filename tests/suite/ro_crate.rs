@@ -73,6 +73,29 @@ fn the_validator_accepts_it() {
     validate(&[&shared().0]);
 }
 
+#[test]
+fn settings_of_pip_do_not_prevent_the_validators_install() {
+    if !Command::new("python3").args(["-m", "pip", "--version"]).output().is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: python3 has no pip");
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    copy_folder(&root().join("scripts"), &home.path().join("scripts"));
+    for settings in [
+        &[("PIP_REQUIRE_VIRTUALENV", "1")][..],
+        &[("PIP_USER", "1")],
+        &[("PIP_PREFIX", "/nowhere")],
+        &[("PIP_TARGET", "/nowhere")],
+        &[("PIP_REQUIRE_VIRTUALENV", "true"), ("PIP_USER", "yes")],
+    ] {
+        // Without an index, pip gets as far as to look for the first package.
+        let mut command = Command::new("bash");
+        command.arg(home.path().join("scripts/validate-crate.sh")).arg("--install").env("PIP_NO_INDEX", "1");
+        let done = Done::from(command.envs(settings.iter().copied()).output().unwrap()).exits(2);
+        assert!(done.err.contains("No matching distribution found"), "{settings:?}: {}", done.err);
+    }
+}
+
 /// Runs scripts/validate-crate.sh if the validator is installed already: a test installs nothing.
 fn validate(bundles: &[&Bundle]) {
     if !root().join("target/validate-crate/stamp").exists() {
