@@ -1,5 +1,4 @@
-//! The text of several verifications: a line for each bundle as soon as it is checked, then a table and what bundles have
-//! in common.
+//! The text of several verifications: a line for each bundle, then a table, then what bundles have in common.
 
 use std::fmt::Write;
 
@@ -77,7 +76,7 @@ fn cut(text: &str) -> String {
     terminal::cut(&super::one_line(text), WIDEST)
 }
 
-/// `portable, 4 threads`, `cuda, NVIDIA H100`: bundles with equal text can be compared.
+/// An environment's class with its GPU, CPU or threads: `portable, 4 threads`, `cuda, NVIDIA H100`.
 fn class(environment: &Environment) -> String {
     let threads = environment.threads.map(|n| plural(n, "thread"));
     let hardware = environment.gpu.clone().or_else(|| environment.cpu.clone()).or(threads);

@@ -1,4 +1,4 @@
-//! MNIST on disk: finding the four files, checking that they are MNIST, and choosing images.
+//! MNIST on disk: finds the four files, checks that they are MNIST's, and chooses images.
 
 mod error;
 mod idx;
@@ -10,13 +10,13 @@ pub use idx::{read_labels, write_labels};
 pub use mnist::{FileState, ImageSet, Mnist, MnistFile, find};
 pub use subset::{ImageOrder, Subset, choose, validation_images};
 
-/// Images of the training set.
+/// Number of images in the training set.
 pub const TRAIN_IMAGES: usize = 60_000;
-/// Images of the test set.
+/// Number of images in the test set.
 pub const TEST_IMAGES: usize = 10_000;
-/// Training images of the rarest class, 5.
+/// Number of training images of the rarest class, the digit 5.
 pub const SMALLEST_CLASS: usize = 5_421;
-/// Classes: the ten digits.
+/// Number of classes: the ten digits.
 pub const CLASSES: usize = 10;
-/// Pixels of an image, 28 x 28.
+/// Number of pixels of an image.
 pub const PIXELS: usize = 28 * 28;

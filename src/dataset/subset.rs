@@ -1,4 +1,4 @@
-//! Which training images a run uses, as indices into the file.
+//! Chooses the training images and the validation images of a run, as indices into MNIST's training set.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ pub enum ImageOrder {
 /// The indices of a run's training images, without the validation images: class by class if `order` is `ByClass`, otherwise
 /// in the order of the file, from which shuffled runs start.
 pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder, seed: u64) -> Vec<u32> {
-    let mut chosen = drawn(labels.len()).split_off(hold_out);
+    let mut chosen = validation_order(labels.len()).split_off(hold_out);
     chosen.sort_unstable();
     let mut stream = Stream::new(seed, Purpose::Subset);
     match images {
@@ -52,13 +52,13 @@ pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder
             chosen.truncate(*n);
         }
         Subset::PerClass(n) => {
-            let mut drawn_of = |class: u8| {
+            let mut draw_of_class = |class: u8| {
                 let mut of_class: Vec<u32> = chosen.iter().copied().filter(|i| labels[*i as usize] == class).collect();
                 stream.shuffle(&mut of_class);
                 of_class.truncate(*n);
                 of_class
             };
-            chosen = (0..CLASSES as u8).flat_map(&mut drawn_of).collect();
+            chosen = (0..CLASSES as u8).flat_map(&mut draw_of_class).collect();
         }
     }
     match order {
@@ -70,24 +70,23 @@ pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder
 
 /// The `n` training images of the validation set, in stored order. They do not depend on the seed.
 pub fn validation_images(images: usize, n: usize) -> Vec<u32> {
-    let mut chosen = drawn(images);
+    let mut chosen = validation_order(images);
     chosen.truncate(n);
     chosen.sort_unstable();
     chosen
 }
 
-/// All images in the order in which they join the validation set. The seed is fixed, so that all runs and seeds have the same
+/// The indices of all training images in a random order, whose first images are the validation set. The seed is fixed, so that all runs and seeds have the same
 /// validation images.
-fn drawn(images: usize) -> Vec<u32> {
-    let mut drawn: Vec<u32> = (0..images as u32).collect();
-    Stream::new(0, Purpose::HoldOut).shuffle(&mut drawn);
-    drawn
+fn validation_order(images: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..images as u32).collect();
+    Stream::new(0, Purpose::HoldOut).shuffle(&mut order);
+    order
 }
 
 #[cfg(test)]
 mod tests {
-    use super::validation_images;
-    use super::{ImageOrder, Subset};
+    use super::{ImageOrder, Subset, validation_images};
     use crate::one_of::Nothing;
 
     fn choose(labels: &[u8], images: &Subset, order: ImageOrder, seed: u64) -> Vec<u32> {

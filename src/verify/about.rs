@@ -1,4 +1,4 @@
-//! What a bundle says of itself, for the table of a batch.
+//! What a bundle states about itself, for the table of several bundles.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::results::Results;
 pub struct About {
     /// The study's title.
     pub title: Option<String>,
-    /// The environment class in which the networks were trained.
+    /// The environment in which the networks were trained.
     pub environment: Option<Environment>,
     /// The digest of the measured values.
     pub measured_digest: Option<String>,
