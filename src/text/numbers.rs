@@ -109,6 +109,16 @@ pub fn plain(x: f64) -> String {
     format!("{x}")
 }
 
+/// A number of bytes for people, in decimal units as tools for disks state them: `12 MB`, `3.4 GB`.
+pub fn bytes(n: u64) -> String {
+    let of = |unit: f64, decimals: usize| fixed(n as f64 / unit, decimals);
+    match n {
+        0..1_000_000_000 => format!("{} MB", of(1e6, 0)),
+        1_000_000_000..1_000_000_000_000 => format!("{} GB", of(1e9, 1)),
+        _ => format!("{} TB", of(1e12, 1)),
+    }
+}
+
 /// A span of time for people: `40 s`, `6 min`, `1 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     match seconds.max(0.0).round() as u64 {
@@ -134,6 +144,10 @@ mod tests {
         assert_eq!(
             (duration(89.4), duration(330.0), duration(7200.0)),
             ("89 s".into(), "6 min".into(), "2 h 0 min".into())
+        );
+        assert_eq!(
+            [999_999, 12_400_000, 3_440_000_000, 20_000_000_000_000].map(bytes),
+            ["1 MB", "12 MB", "3.4 GB", "20.0 TB"]
         );
         assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
         let uk = Form::of(Lang::Uk);
