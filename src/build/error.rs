@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::dataset::DatasetError;
 use crate::results::ResultsError;
 use crate::study::StudyError;
+use crate::text::numbers::bytes;
 use crate::training::TrainingError;
 use crate::{bundle, engine};
 
@@ -18,6 +19,11 @@ pub enum BuildError {
     Path { path: PathBuf, source: std::io::Error },
     #[error("{} does not end in .yaml: name the bundle's folder with --out", .0.display())]
     NoExtension(PathBuf),
+    #[error(
+        "{} needs about {} free for {what}, but has {}; make room, or name another folder with {option}",
+        path.display(), bytes(*needed), bytes(*free)
+    )]
+    Room { path: PathBuf, what: &'static str, needed: u64, free: u64, option: &'static str },
     #[error("SOURCE_DATE_EPOCH is `{0}`, but must be a number of seconds; correct or unset it")]
     SourceDateEpoch(String),
     #[error(transparent)]

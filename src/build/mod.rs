@@ -2,6 +2,9 @@
 
 mod date;
 mod error;
+mod estimate;
+mod memory;
+mod room;
 mod run_log;
 
 use std::path::{Path, PathBuf};
@@ -23,12 +26,7 @@ use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
-use crate::training::{Prepared, Progress, RunCache, check_models, inputs_digest};
-
-/// Multiply-adds that a plan does while the engine's benchmark does one. The CPU's is measured. The GPU's is a guess: small
-/// batches wait for launches.
-const CPU_FACTOR: f64 = 1.5;
-const GPU_FACTOR: f64 = 0.25;
+use crate::training::{Prepared, Progress, RunCache, Speed, check_models, inputs_digest};
 
 /// What to build.
 #[expect(missing_docs, reason = "self-evident")]
@@ -58,6 +56,9 @@ pub struct Job {
     data: Mnist,
     engine: Engine,
     models: IndexMap<String, ModelFacts>,
+    cache: RunCache,
+    /// Of each run that will be trained, how fast.
+    speeds: IndexMap<String, Speed>,
 }
 
 /// A bundle that was built.
@@ -99,12 +100,37 @@ impl Job {
         if out == study {
             return Err(BuildError::NoExtension(study));
         }
+        let files = room::files(&plan);
+        room::check_sizes(&source, &plan, &files)?;
+        memory::check(&source, &plan)?;
+        bundle::try_place(&place, room::longest(&files))?;
         let data = Mnist::load(&paths::data_dir(&study, source.study.data.as_deref()))?;
         let engine = Engine::start(request.device, &plan.compute)?;
         let models = model_facts(&plan);
         check_models(&engine, &plan, &models)?;
         let lang = request.lang.unwrap_or(source.study.lang);
-        Ok(Self { started, study, out, place, source, plan, date, lang, fresh: request.fresh, data, engine, models })
+        let fresh = request.fresh;
+        let cache = RunCache::of_user(&place);
+        let mut job = Self {
+            started,
+            study,
+            out,
+            place,
+            source,
+            plan,
+            date,
+            lang,
+            fresh,
+            data,
+            engine,
+            models,
+            cache,
+            speeds: IndexMap::new(),
+        };
+        job.cache.trim();
+        room::check(&job, &files)?;
+        job.speeds = job.rehearsed()?;
+        Ok(job)
     }
 
     /// The study file and the bundle's folder, as asked for.
@@ -127,20 +153,13 @@ impl Job {
         &self.engine
     }
 
-    /// About how many seconds a plan takes on this device, if nothing of it is in the run cache.
-    pub fn estimate(&self, plan: &Plan) -> f64 {
-        let factor = if self.engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
-        plan.cost() / (self.engine.mult_add_rate() * factor)
-    }
-
     /// Trains all runs that are not in the run cache, renders the report and writes the bundle.
     ///
     /// # Errors
     /// A training that diverged or cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
     /// written. Finished runs stay in the run cache.
-    pub fn run(self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
-        let cache = RunCache::of_user(&self.place);
-        cache.trim();
+    pub fn run(mut self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
+        let cache = std::mem::take(&mut self.cache);
         let mut trainings = Trainings {
             job: &self,
             prepared: Prepared::new(&self.engine, &self.data, &self.plan.input),
@@ -165,6 +184,12 @@ impl Job {
         notes.retain(|note| !known.contains(note));
         let mistakes = claims::contradictions(&self.source, &results);
         Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes, mistakes })
+    }
+
+    /// The digest of what a seed's outcome depends on.
+    fn inputs(&self, run: &RunPlan, seed: u64) -> String {
+        let model = &self.plan.models[&run.settings.model];
+        inputs_digest(&self.engine.environment, &self.plan.input, model, run, seed)
     }
 
     fn results(&self, runs: IndexMap<String, RunResult>, files: &Files) -> Result<Results, BuildError> {
@@ -202,21 +227,27 @@ impl Trainings<'_> {
 
     /// Trains one seed, or takes it from the run cache, and adds its files.
     fn seed(&mut self, run: &RunPlan, seed: u64) -> Result<SeedResult, BuildError> {
-        let Job { engine, plan, fresh, .. } = self.job;
+        let Job { plan, fresh, .. } = self.job;
         let (model, files) = (&plan.models[&run.settings.model], SeedFiles::of_plan(run, seed));
-        let inputs = inputs_digest(&engine.environment, &plan.input, model, run, seed);
+        let inputs = self.job.inputs(run, seed);
         self.listener.seed_started(&files.to_string(), run.total_steps() as u64);
         let mut timed = Timed::new(self.listener, files.to_string(), seed);
         let cached = if *fresh { None } else { self.cache.find(&inputs) };
         let outcome = if let Some(outcome) = cached {
             timed.timing.cached = true;
+            self.cache.discard_unfinished(&inputs);
             outcome
         } else {
-            let outcome = self.prepared.run(model, run, seed, &mut timed)?;
-            if let Err(e) = self.cache.store(&inputs, &outcome) {
-                timed
-                    .listener
-                    .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}"));
+            let unfinished = self.cache.unfinished(&inputs);
+            if let Some(unfinished) = unfinished.as_ref().filter(|_| *fresh) {
+                unfinished.clear();
+            }
+            let outcome = self.prepared.run(model, run, seed, unfinished.as_ref(), &mut timed)?;
+            match (self.cache.store(&inputs, &outcome), unfinished) {
+                (Ok(()), Some(unfinished)) => unfinished.remove(),
+                (Ok(()), None) => {}
+                (Err(e), _) => timed
+                    .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}")),
             }
             outcome
         };
@@ -245,6 +276,10 @@ impl<'a> Timed<'a> {
         Self { listener, started: now, epoch_started: now, timing }
     }
 
+    fn note(&mut self, text: &str) {
+        self.listener.note(text);
+    }
+
     fn finish(mut self) -> Timing {
         self.timing.seconds = run_log::milliseconds(self.started.elapsed());
         self.timing
@@ -260,5 +295,16 @@ impl Progress for Timed<'_> {
         self.timing.epoch_seconds.push(run_log::milliseconds(self.epoch_started.elapsed()));
         self.epoch_started = Instant::now();
         self.listener.epoch(result);
+    }
+
+    fn resumed(&mut self, epochs: &[EpochResult], planned: usize) {
+        self.timing.resumed_after = epochs.len();
+        self.listener.resumed(epochs, planned);
+    }
+
+    fn not_stored(&mut self, why: &std::io::Error) {
+        let run = &self.timing.run;
+        let text = format!("{run} stores no checkpoint, so a build that is stopped trains it from its start: {why}");
+        self.listener.note(&text);
     }
 }

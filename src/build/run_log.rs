@@ -16,8 +16,11 @@ pub struct Timing {
     pub run: String,
     pub seed: u64,
     pub seconds: f64,
-    /// Seconds of each epoch, evaluation included; empty if the run came from the run cache.
+    /// Seconds of each epoch that this build trained, evaluation included; empty if the run came from the run cache.
     pub epoch_seconds: Vec<f64>,
+    /// The epochs that an earlier build had trained, if it was stopped.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumed_after: usize,
     /// Whether the run came from the run cache.
     #[serde(rename = "kept")]
     pub cached: bool,
@@ -37,6 +40,11 @@ struct RunLog {
     study: String,
     out: String,
     runs: Vec<Timing>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The bytes of a build's run-log.json.

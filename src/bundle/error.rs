@@ -16,6 +16,8 @@ use crate::study::StudyError;
 pub enum Error {
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot write the bundle in {} (name another folder with --out)", path.display())]
+    Place { path: PathBuf, source: io::Error },
     #[error("{} {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
     #[error("{}: {reason}", path.display())]
@@ -64,6 +66,11 @@ impl Error {
 
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::io("read", path)
+    }
+
+    /// For `map_err`.
+    pub(super) fn place(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Place { path: path.to_owned(), source }
     }
 
     pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {

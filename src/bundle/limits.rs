@@ -17,6 +17,13 @@ pub(super) const MAX_RATIO: u64 = 200;
 /// A file of at most this size may have any ratio: 10,000 equal predictions pack to a few bytes.
 pub(super) const ANY_RATIO: u64 = 1 << 20;
 
+/// Refuses files that would be too large to read again, given their names and sizes. Returns the name of the first, and why.
+pub(crate) fn check_sizes<'a>(files: impl Iterator<Item = &'a (String, u64)>) -> Result<(), (&'a str, String)> {
+    let mut budget = Budget::default();
+    let mut files = files;
+    files.try_for_each(|(name, size)| budget.take(*size).map_err(|reason| (name.as_str(), reason)))
+}
+
 /// Counts what was read, and stops beyond the limits.
 #[derive(Default)]
 pub(super) struct Budget {

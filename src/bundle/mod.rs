@@ -9,6 +9,7 @@ mod layout;
 mod limits;
 mod manifest;
 mod open;
+mod place;
 mod publish;
 mod rerender;
 mod ro_crate;
@@ -26,12 +27,14 @@ pub use layout::{
     CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
+pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
+pub(crate) use place::{check_place, existing, try_place};
 pub(crate) use publish::{Published, publish};
 pub(crate) use rerender::Rerender;
 pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::TOLERANCES;
-pub(crate) use write::{check_place, replace_folder};
+pub(crate) use write::replace_folder;
 
 use crate::dataset::read_labels;
 use crate::digest::sha256_hex;

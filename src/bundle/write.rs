@@ -3,97 +3,114 @@
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use walkdir::WalkDir;
 
-use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
-use crate::digest::sha256_hex;
+use super::place::{Partial, check_place, is_partial, resolved, sweep};
+use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
 
-/// Writes a bundle beside its folder and renames it; the old folder is removed only after that.
+/// Writes a bundle beside its folder and exchanges the two. Where that cannot be done, because the folder is a mount point or
+/// the one above it cannot be written, writes the files into the folder.
 pub(crate) fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
     check_place(dir, files)?;
-    let dir = std::path::absolute(dir).map_err(Error::io("resolve", dir))?;
+    let dir = resolved(dir)?;
     let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
+    let all =
+        || files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).chain(run_log.map(|l| (RUN_LOG, l)));
+    match write_beside(&dir, parent, all()) {
+        Ok(Some(old)) => old.remove().map_err(Error::write(&dir)),
+        Ok(None) => Ok(()),
+        Err(_) if dir.is_dir() => write_inside(&dir, all()),
+        Err(e) => Err(e),
+    }
+}
+
+/// Returns the old bundle.
+fn write_beside<'a>(
+    dir: &Path,
+    parent: &Path,
+    files: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Option<Partial>, Error> {
     fs::create_dir_all(parent).map_err(Error::write(parent))?;
-    let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(parent).map_err(Error::write(parent))?;
-    let all = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-    for (path, bytes) in all.chain(run_log.map(|bytes| (RUN_LOG, bytes))) {
-        let target = partial.path().join(path);
-        let folder = target.parent().unwrap_or(partial.path());
-        fs::create_dir_all(folder).map_err(Error::write(folder))?;
-        fs::write(&target, bytes).map_err(Error::write(&target))?;
-    }
+    let partial = Partial::new(parent).map_err(Error::write(parent))?;
+    write_all(partial.path(), files)?;
     make_readable(partial.path(), 0o755).map_err(Error::write(partial.path()))?;
-    swap(partial.path(), &dir, parent)?;
-    let _ = partial.keep();
-    Ok(())
+    if dir.exists() {
+        exchange(partial.path(), dir, parent).map_err(Error::write(dir))?;
+        return Ok(Some(partial));
+    }
+    fs::rename(partial.path(), dir).map_err(Error::write(dir))?;
+    partial.moved();
+    Ok(None)
 }
 
-/// Moves `new` to `dir`. What was there is moved aside first and removed last, or moved back after a failure.
-fn swap(new: &Path, dir: &Path, parent: &Path) -> Result<(), Error> {
-    if !dir.exists() {
-        return fs::rename(new, dir).map_err(Error::write(dir));
-    }
-    let old = parent.join(format!(".old-{}", std::process::id()));
-    fs::rename(dir, &old).map_err(Error::write(dir))?;
-    if let Err(e) = fs::rename(new, dir) {
-        fs::rename(&old, dir).map_err(Error::write(dir))?;
-        return Err(Error::write(dir)(e));
-    }
-    fs::remove_dir_all(&old).map_err(Error::write(&old))
-}
-
-/// Refuses a place that has anything but a bundle as it was written. A changed file is accepted if `files`, which will be
-/// written, has the same content.
-pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
-    if !dir.exists() {
+/// Exchanges two folders: in one step, if the file system can, so that there is a bundle at every moment.
+fn exchange(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
+    if renameat_with(CWD, new, CWD, dir, RenameFlags::EXCHANGE).is_ok() {
         return Ok(());
     }
-    if !dir.is_dir() {
-        return Err(Error::refused(dir, "is a file; --out names the bundle's folder"));
+    let old = parent.join(format!(".old-{}", std::process::id()));
+    fs::rename(dir, &old)?;
+    if let Err(e) = fs::rename(new, dir) {
+        fs::rename(&old, dir)?;
+        return Err(e);
     }
-    let is_empty = fs::read_dir(dir).map_err(Error::read(dir))?.next().is_none();
-    if !is_empty && !is_bundle(dir) {
-        let reason = "contains something that is not a bundle; move it or name another folder with --out";
-        return Err(Error::refused(dir, reason));
+    fs::rename(&old, new)
+}
+
+/// Writes a bundle's files inside its folder, then moves each to its place. SHA256SUMS is removed first and written last, so
+/// that nobody takes a mixture for a bundle; the manifest comes first, so that a later build knows whose folder it is.
+fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<(), Error> {
+    sweep(dir, Duration::ZERO);
+    let partial = Partial::new(dir).map_err(Error::write(dir))?;
+    let mut names = write_all(partial.path(), files)?;
+    names.sort_by_key(|name| (*name == SUMS, *name != MANIFEST));
+    let moved = |name: &str| -> io::Result<()> {
+        let place = dir.join(name);
+        fs::create_dir_all(place.parent().unwrap_or(dir))?;
+        fs::rename(partial.path().join(name), place)
+    };
+    let (sums, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| **name == SUMS);
+    match fs::remove_file(dir.join(SUMS)) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::write(&dir.join(SUMS))(e)),
+        _ => {}
     }
-    let Some(sums) = read_sums(dir) else { return Ok(()) };
-    check_strangers(dir, &sums)?;
-    let index = sums.0.get(REPORT).map(|hash| (INDEX, hash));
-    for (path, hash) in sums.0.iter().map(|(path, hash)| (path.as_str(), hash)).chain(index) {
-        let Ok(bytes) = fs::read(dir.join(path)) else { continue };
-        if sha256_hex(&bytes) != *hash && files.get(path) != Some(&bytes) {
-            let reason = "was changed since it was written, and the change would be lost; move it elsewhere first";
-            return Err(Error::refused(&dir.join(path), reason));
+    others.iter().try_for_each(|name| moved(name)).map_err(Error::write(dir))?;
+    remove_others(dir, &names)?;
+    sums.iter().try_for_each(|name| moved(name)).map_err(Error::write(dir))?;
+    partial.remove().map_err(Error::write(dir))
+}
+
+/// Removes the files of a folder that are not named, and the folders that are empty then.
+fn remove_others(dir: &Path, names: &[&str]) -> Result<(), Error> {
+    let entries = WalkDir::new(dir).min_depth(1).into_iter();
+    let entries = entries.filter_entry(|e| !(e.depth() == 1 && is_partial(&e.file_name().to_string_lossy())));
+    let entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(|e| Error::read(dir)(e.into()))?;
+    // What is in a folder comes before the folder.
+    for entry in entries.iter().rev() {
+        let name = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
+        if entry.file_type().is_dir() {
+            // Fails where a file is left, which is right.
+            let _ = fs::remove_dir(entry.path());
+        } else if !names.contains(&name.as_str()) {
+            fs::remove_file(entry.path()).map_err(Error::write(entry.path()))?;
         }
     }
     Ok(())
 }
 
-/// Refuses a bundle's folder with a file that the bundle does not list.
-fn check_strangers(dir: &Path, sums: &Sums) -> Result<(), Error> {
-    for entry in WalkDir::new(dir).sort_by_file_name() {
-        let entry = entry.map_err(|e| Error::read(dir)(e.into()))?;
-        let path = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
-        let is_known = sums.0.contains_key(&path) || [SUMS, RUN_LOG, INDEX].contains(&path.as_str());
-        if !entry.file_type().is_dir() && !is_known {
-            let reason = "does not belong to the bundle in this folder and would be lost; move it elsewhere first";
-            return Err(Error::refused(entry.path(), reason));
-        }
-    }
-    Ok(())
-}
-
-fn read_sums(dir: &Path) -> Option<Sums> {
-    Sums::parse(&fs::read_to_string(dir.join(SUMS)).ok()?).ok()
-}
-
-/// Whether this program made a folder, by its manifest or its sums. Other programs write files of these names too.
-fn is_bundle(dir: &Path) -> bool {
-    let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
-    let is_listed = |sums: &Sums| [RESULTS, STUDY, MANIFEST].iter().all(|name| sums.0.contains_key(*name));
-    manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
+/// Writes files below a folder. Returns their names.
+fn write_all<'a>(folder: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Vec<&'a str>, Error> {
+    let write = |(name, bytes): (&'a str, &[u8])| {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(Error::write(parent))?;
+        fs::write(&path, bytes).map_err(Error::write(&path))?;
+        Ok(name)
+    };
+    files.map(write).collect()
 }
 
 /// Writes a file beside its place and renames it.

@@ -53,9 +53,14 @@ fn default_study(device: DeviceChoice) -> PathBuf {
 fn announce(job: &Job, chosen: bool) {
     let (engine, plan) = (job.engine(), job.plan());
     let (study, out) = job.places();
-    let trainings: usize = plan.runs.values().map(|r| r.seeds.len()).sum();
-    let (models, trainings) = (plural(plan.models.len(), "model"), plural(trainings, "training"));
-    let about = duration(job.estimate(plan));
+    let planned: usize = plan.runs.values().map(|r| r.seeds.len()).sum();
+    let cached = match planned - job.trainings() {
+        0 => String::new(),
+        cached => format!(" ({cached} in the run cache)"),
+    };
+    let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
+    let stops = plan.runs.values().any(|run| run.settings.stop_below_train_loss.is_some());
+    let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", engine.environment));
     if !chosen {
@@ -65,7 +70,7 @@ fn announce(job: &Job, chosen: bool) {
     if engine.is_gpu() {
         say("this is the full study, because there is a GPU");
     } else if let Ok((_, plan)) = claims::load_study(&full) {
-        let about = duration(job.estimate(&plan));
+        let about = duration(job.estimate_of(&plan));
         let full = full.display();
         say(&format!(
             "this is the quick study, because there is no GPU; the full one, {full}, would take about {about} here"

@@ -70,4 +70,19 @@ impl Progress for Terminal {
         let accuracy = percent(result.test.accuracy(), 2);
         self.last = format!("; loss {}, test accuracy {accuracy}", fixed(result.train_loss, 4));
     }
+
+    fn resumed(&mut self, epochs: &[EpochResult], planned: usize) {
+        let done = epochs.len();
+        if !self.quiet {
+            let run = self.bar.prefix();
+            self.bar.suspend(|| {
+                say(&format!("{run}: going on after epoch {done} of {planned}, where a build was stopped"))
+            });
+        }
+        self.bar.set_position(self.bar.length().unwrap_or(0) * done as u64 / planned as u64);
+        self.bar.reset_eta();
+        if let Some(last) = epochs.last() {
+            self.epoch(last);
+        }
+    }
 }

@@ -23,5 +23,6 @@ pub use ffi::quick_exit;
 pub use graph::{ReplayStats, recording_failure, set_step_recording};
 pub use kernels::{Vectors, choose as choose_vectors};
 pub use network::{LayerShapes, Network};
+pub use optimizer::state_values;
 pub use schedule::learning_rate;
 pub use train::{DeviceDataset, Observer, Trainer, evaluate};

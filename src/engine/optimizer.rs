@@ -9,6 +9,11 @@ use super::kernels;
 use super::pass::{as_mut_slice, as_slice};
 use crate::study::Optimizer;
 
+/// How many values an optimizer stores for each parameter.
+pub fn state_values(rule: &Optimizer) -> usize {
+    UpdateRule::state_names(rule).len()
+}
+
 /// An optimizer with its state. On a GPU, each operator costs the time to launch it, so there each operator updates all
 /// parameters at once.
 pub(super) struct UpdateRule {

@@ -65,6 +65,13 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, Self::Error>;
+    /// Called when another epoch follows.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn between_epochs(&mut self, _trainer: &Trainer) -> Result<(), Self::Error> {
+        Ok(())
+    }
 }
 
 /// The training of one seed of a run.
@@ -336,17 +343,22 @@ impl<'a> Trainer<'a> {
         Ok(sum / images as f64)
     }
 
-    /// Trains to the end of the run, or until the observer stops it.
+    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
+    /// `load_state` went to.
     ///
     /// # Errors
     /// `Error::Diverged` if a training loss is not finite, or the observer's error.
     pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
-        observer.step(self)?;
-        for epoch in 1..=self.plan.settings.epochs {
+        if self.done == 0 {
+            observer.step(self)?;
+        }
+        let last = self.plan.settings.epochs;
+        for epoch in self.done / self.plan.steps_per_epoch() + 1..=last {
             let loss = self.epoch(observer)?;
-            if !observer.epoch(epoch, loss, &self.training.network)? {
+            if !observer.epoch(epoch, loss, &self.training.network)? || epoch == last {
                 break;
             }
+            observer.between_epochs(self)?;
         }
         Ok(())
     }

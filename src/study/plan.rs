@@ -109,6 +109,12 @@ impl RunPlan {
         self.settings.epochs * self.steps_per_epoch()
     }
 
+    /// Images that are evaluated after each epoch.
+    pub fn evaluated_images(&self) -> usize {
+        let train = if self.settings.evaluate_train { self.settings.image_count } else { 0 };
+        TEST_IMAGES + self.settings.hold_out + train
+    }
+
     /// Whether the run ends early after an epoch with this training loss.
     pub fn stops_at(&self, train_loss: f64) -> bool {
         self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit)
@@ -141,10 +147,9 @@ impl Plan {
 
     /// The cost of one seed of a run. In each epoch, training images pass forward and backward (twice the cost of
     /// forward), evaluated images forward.
-    fn seed_cost(&self, run: &RunPlan) -> f64 {
-        let RunSettings { image_count, epochs, hold_out, .. } = run.settings;
-        let evaluated_again = if run.settings.evaluate_train { image_count } else { 0 };
-        let images = (3 * image_count + TEST_IMAGES + hold_out + evaluated_again) * epochs;
+    pub fn seed_cost(&self, run: &RunPlan) -> f64 {
+        let RunSettings { image_count, epochs, .. } = run.settings;
+        let images = (3 * image_count + run.evaluated_images()) * epochs;
         let model = &self.models[&run.settings.model];
         let values: u64 = model.layers.iter().map(Layer::output_values).sum();
         images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)

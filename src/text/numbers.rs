@@ -125,6 +125,16 @@ pub fn setting(x: f64) -> String {
     if x == 0.0 || (1e-4..1e6).contains(&x.abs()) { plain(x) } else { format!("{x:e}") }
 }
 
+/// A number of bytes for people, in decimal units as tools for disks state them: `12 MB`, `3.4 GB`.
+pub fn bytes(n: u64) -> String {
+    let of = |unit: f64, decimals: usize| fixed(n as f64 / unit, decimals);
+    match n {
+        0..1_000_000_000 => format!("{} MB", of(1e6, 0)),
+        1_000_000_000..1_000_000_000_000 => format!("{} GB", of(1e9, 1)),
+        _ => format!("{} TB", of(1e12, 1)),
+    }
+}
+
 /// A span of time for people: `40 s`, `6 min`, `1 h 20 min`.
 pub fn duration(seconds: f64) -> String {
     match seconds.max(0.0).round() as u64 {
@@ -158,6 +168,10 @@ mod tests {
         let settings = [0.0, 0.0001, 0.00025, 1e-5, 1.5e-8, 999_999.0, 1e6, -2.5].map(setting);
         assert_eq!(settings, ["0", "0.0001", "0.00025", "1e-5", "1.5e-8", "999999", "1e6", "-2.5"]);
         assert_eq!(Form::of(Lang::Uk).setting(1.5e-8), "1,5e\u{2212}8");
+        assert_eq!(
+            [999_999, 12_400_000, 3_440_000_000, 20_000_000_000_000].map(bytes),
+            ["1 MB", "12 MB", "3.4 GB", "20.0 TB"]
+        );
         assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
         let uk = Form::of(Lang::Uk);
         assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));

@@ -1,5 +1,5 @@
-//! The run cache: outcomes of finished seeds, so that an interrupted build can continue and a changed sentence needs no
-//! training.
+//! The run cache: outcomes of finished seeds, and checkpoints of unfinished ones, so that an interrupted build can continue and
+//! a changed sentence needs no training.
 //!
 //! An outcome's key covers everything that it depends on: the seed's inputs (`inputs_digest`) and the sources that compute it
 //! (`sources`), but not the study's name, the report's language or the bundle's folder.
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
-use super::SeedOutcome;
+use super::{SeedOutcome, Unfinished};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::results::SeedResult;
@@ -25,6 +25,8 @@ const VARIABLE: &str = "MNIST_REPORT_CACHE";
 /// incomplete.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
 const CHECKSUM: &str = "sha256";
+/// The ending of the folder of an unfinished training.
+const UNFINISHED: &str = "unfinished";
 
 /// The cache's size limit in bytes. `trim` removes the outcomes that were used longest ago, but none that this build used.
 const MAX_BYTES: u64 = 2 << 30;
@@ -34,6 +36,7 @@ const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const TEMPORARY: &str = ".new";
 
 /// The run cache of one build.
+#[derive(Default)]
 pub struct RunCache {
     folder: PathBuf,
     used: HashSet<String>,
@@ -64,7 +67,18 @@ impl RunCache {
         })
     }
 
-    fn is_writable(&self) -> bool {
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether a file of the outcome of a seed with these inputs is there; `find` says whether it is whole.
+    pub fn has(&self, inputs: &str) -> bool {
+        self.path(&key(inputs), CHECKSUM).exists()
+    }
+
+    /// Whether files can be written.
+    pub fn is_writable(&self) -> bool {
         let written = fs::create_dir_all(&self.folder).and_then(|()| self.temporary());
         written.is_ok()
     }
@@ -106,7 +120,19 @@ impl RunCache {
         stored
     }
 
-    /// Removes the outcomes that were used longest ago until the rest fits, and what interrupted builds left. What this build
+    /// The folder of a seed's training, to go on with it or to begin. `None` if it cannot be written or another build uses it.
+    pub fn unfinished(&mut self, inputs: &str) -> Option<Unfinished> {
+        let key = self.key(inputs);
+        Unfinished::open(&self.path(&key, UNFINISHED), &key)
+    }
+
+    /// Removes what an earlier build left of a training whose outcome is there.
+    pub fn discard_unfinished(&mut self, inputs: &str) {
+        let key = self.key(inputs);
+        Unfinished::discard(&self.path(&key, UNFINISHED));
+    }
+
+    /// Removes the outcomes and checkpoints that were used longest ago until the rest fits, and what interrupted builds left. What this build
     /// used, and what is younger than a day, stays.
     pub fn trim(&self) {
         self.trim_to(MAX_BYTES);
@@ -119,8 +145,8 @@ impl RunCache {
                 let _ = fs::remove_file(self.folder.join(name));
             }
         }
-        let keys: HashSet<String> = self.entries().filter_map(|(name, _)| key_of(&name)).collect();
-        let mut entries: Vec<Entry> = keys.into_iter().map(|key| self.entry(key)).collect();
+        let keys: HashSet<(String, bool)> = self.entries().filter_map(|(name, _)| key_of(&name)).collect();
+        let mut entries: Vec<Entry> = keys.into_iter().map(|(key, finished)| self.entry(key, finished)).collect();
         let mut bytes: u64 = entries.iter().map(|e| e.bytes).sum();
         entries.sort_by_key(|e| e.used);
         for entry in entries.iter().filter(|e| !self.used.contains(&e.key) && is_old(e.used)) {
@@ -128,7 +154,11 @@ impl RunCache {
                 break;
             }
             bytes -= entry.bytes;
-            self.remove(&entry.key);
+            if entry.finished {
+                self.remove(&entry.key);
+            } else {
+                Unfinished::discard(&self.path(&entry.key, UNFINISHED));
+            }
         }
     }
 
@@ -144,16 +174,24 @@ impl RunCache {
         entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry))
     }
 
-    fn entry(&self, key: String) -> Entry {
-        let files = PARTS.into_iter().chain([CHECKSUM]);
-        let files: Vec<fs::Metadata> = files.filter_map(|ending| fs::metadata(self.path(&key, ending)).ok()).collect();
+    fn entry(&self, key: String, finished: bool) -> Entry {
+        let files: Vec<fs::Metadata> = if finished {
+            PARTS
+                .into_iter()
+                .chain([CHECKSUM])
+                .filter_map(|ending| fs::metadata(self.path(&key, ending)).ok())
+                .collect()
+        } else {
+            let folder = fs::read_dir(self.path(&key, UNFINISHED)).into_iter().flatten();
+            folder.flatten().filter_map(|file| file.metadata().ok()).collect()
+        };
         let used = files.iter().filter_map(|f| f.modified().ok()).max().unwrap_or(SystemTime::UNIX_EPOCH);
-        Entry { bytes: files.iter().map(fs::Metadata::len).sum(), used, key }
+        Entry { bytes: files.iter().map(fs::Metadata::len).sum(), used, key, finished }
     }
 
     /// The key of an outcome. Marks it as used by this build.
     fn key(&mut self, inputs: &str) -> String {
-        let key = sha256_hex(format!("{COMPUTING_SHA256}\n{inputs}").as_bytes());
+        let key = key(inputs);
         self.used.insert(key.clone());
         key
     }
@@ -178,18 +216,25 @@ impl RunCache {
     }
 }
 
-/// An outcome in the folder: its key, the size of its files, and the time of its last use.
+fn key(inputs: &str) -> String {
+    sha256_hex(format!("{COMPUTING_SHA256}\n{inputs}").as_bytes())
+}
+
+/// An outcome or an unfinished training: its key, the size of its files, and the time of its last use.
 struct Entry {
     key: String,
+    finished: bool,
     bytes: u64,
     used: SystemTime,
 }
 
-/// The key that a file's name begins with. None for files that the cache did not write, which it leaves alone.
-fn key_of(name: &str) -> Option<String> {
+/// The key that a name in the folder begins with, and whether it is of a finished training. None for files that the cache did
+/// not write, which it leaves alone.
+fn key_of(name: &str) -> Option<(String, bool)> {
     let (key, ending) = name.split_once('.')?;
     let is_key = key.len() == 64 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (is_key && (ending == CHECKSUM || PARTS.contains(&ending))).then(|| key.to_owned())
+    let finished = ending == CHECKSUM || PARTS.contains(&ending);
+    (is_key && (finished || ending == UNFINISHED)).then(|| (key.to_owned(), finished))
 }
 
 fn checksum(parts: &[Vec<u8>]) -> String {
@@ -241,7 +286,7 @@ mod tests {
             set_age(&folder.path().join(name), days);
         }
         let left = |expected: &[&String]| {
-            let mut found: Vec<String> = cache.entries().filter_map(|(name, _)| key_of(&name)).collect();
+            let mut found: Vec<String> = cache.entries().filter_map(|(name, _)| Some(key_of(&name)?.0)).collect();
             found.sort();
             found.dedup();
             let mut expected: Vec<String> = expected.iter().map(|key| (*key).clone()).collect();
@@ -257,6 +302,42 @@ mod tests {
         let others: Vec<String> = cache.entries().map(|(name, _)| name).filter(|n| key_of(n).is_none()).collect();
         assert!(others.len() == 2 && !others.contains(&".newold".to_owned()), "{others:?}");
         assert_eq!(cache.entries().count(), 2 * 5 + 2, "nothing is left of the others");
+    }
+
+    #[test]
+    fn unfinished_trainings_count_and_leave_as_outcomes_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut cache = RunCache::at(folder.path().to_owned());
+        let of = |cache: &mut RunCache, inputs: &str, days: u64| {
+            let unfinished = cache.unfinished(inputs).unwrap();
+            unfinished.store_state(10, &[0; 100]).unwrap();
+            let path = cache.path(&key(inputs), UNFINISHED);
+            for name in ["state10", "lock"] {
+                set_age(&path.join(name), days);
+            }
+            drop(unfinished);
+            path
+        };
+        let [old, older, young] = [("a", 2), ("b", 3), ("c", 0)].map(|(inputs, days)| of(&mut cache, inputs, days));
+        // Another build does not mark them as used.
+        let other = RunCache::at(folder.path().to_owned());
+        let there = || [&old, &older, &young].map(|path| path.is_dir());
+        other.trim_to(300);
+        assert_eq!(there(), [true, true, true]);
+        other.trim_to(299);
+        assert_eq!(there(), [true, false, true]);
+        let used = cache.unfinished("a").unwrap();
+        other.trim_to(0);
+        assert_eq!(there(), [true, false, true], "a training that goes on stays, and so does a young one");
+        drop(used);
+        other.trim_to(0);
+        assert_eq!(there(), [false, false, true]);
+        assert!(cache.unfinished("c").is_some_and(|first| {
+            let second = other.path(&key("c"), UNFINISHED);
+            let taken = Unfinished::open(&second, "").is_none();
+            drop(first);
+            taken
+        }));
     }
 
     fn set_age(path: &Path, days: u64) {

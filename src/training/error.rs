@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Unfinished;
 use crate::engine;
 use crate::tensors::TensorError;
 
@@ -17,16 +18,28 @@ pub enum TrainingError {
     Libtorch { run: String, seed: u64, reason: String },
     #[error("test loss of `{run}` became {loss} after epoch {epoch}: lower its learning rate")]
     Diverged { run: String, loss: f64, epoch: usize },
-    #[error("cannot create a temporary folder (set TMPDIR to a folder with room)")]
-    TemporaryFolder(#[source] std::io::Error),
-    #[error("cannot write {} (set TMPDIR to a folder with room)", path.display())]
-    TemporaryFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot use a temporary file for the states of the training (set TMPDIR to a folder with room)")]
+    TemporaryFile(#[source] std::io::Error),
+    #[error("cannot write {} (make room there, or name another folder with MNIST_REPORT_CACHE)", path.display())]
+    Store { path: PathBuf, source: std::io::Error },
     #[error("cannot read {}", path.display())]
-    Reread { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: std::io::Error },
     #[error("{}", path.display())]
     Tensors { path: PathBuf, source: TensorError },
     #[error("sending {images} images through `{model}`: {reason}")]
     Trace { images: usize, model: String, reason: String },
     #[error("`{model}` differs from its computed shapes: {difference}; please report this bug")]
     Shapes { model: String, difference: String },
+}
+
+impl TrainingError {
+    /// For `map_err`.
+    pub(super) fn store(folder: &Unfinished, step: usize) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Store { path: folder.state_path(step), source }
+    }
+
+    /// For `map_err`.
+    pub(super) fn read(folder: &Unfinished, step: usize) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Read { path: folder.state_path(step), source }
+    }
 }

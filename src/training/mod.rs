@@ -1,19 +1,24 @@
 //! Training: trains and evaluates one seed of a run, and records the evidence that lets others check it.
 
 mod cache;
+mod checkpoint;
 mod error;
 pub mod evidence;
 mod inputs;
+mod rehearsal;
 mod run;
 #[cfg(test)]
 mod sources;
 mod trace;
+mod unfinished;
 
 pub use cache::RunCache;
 pub use error::TrainingError;
 pub use inputs::{inputs_digest, subset_sha256};
+pub use rehearsal::Speed;
 pub use run::{Prepared, last_learning_rate};
 pub use trace::{check_models, check_trace};
+pub use unfinished::Unfinished;
 
 use crate::results::{EpochResult, SeedResult};
 
@@ -36,4 +41,8 @@ pub trait Progress {
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch was trained and evaluated.
     fn epoch(&mut self, result: &EpochResult);
+    /// An earlier process trained these epochs of the planned ones; the training goes on after them.
+    fn resumed(&mut self, _epochs: &[EpochResult], _planned: usize) {}
+    /// The training goes on, but cannot store its checkpoints.
+    fn not_stored(&mut self, _why: &std::io::Error) {}
 }

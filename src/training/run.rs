@@ -1,7 +1,8 @@
 //! One seed of a run: trained, evaluated after each epoch, measured.
 
+use super::checkpoint::Checkpoint;
 use super::evidence::EvidenceRecorder;
-use super::{Progress, SeedOutcome, TrainingError, inputs_digest, subset_sha256};
+use super::{Progress, SeedOutcome, TrainingError, Unfinished, inputs_digest, subset_sha256};
 use crate::dataset::{Mnist, validation_images};
 use crate::digest::sha256_hex;
 use crate::engine::{self, DeviceDataset, Engine, Network, Observer, Trainer, caught, learning_rate};
@@ -40,7 +41,7 @@ impl<'a> Prepared<'a> {
         [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
     }
 
-    /// Trains one seed of a run and measures it.
+    /// Trains one seed of a run and measures it. In `unfinished` it stores checkpoints, and goes on from the last one there.
     ///
     /// # Errors
     /// A training that diverged, or that libtorch cannot do on this machine.
@@ -49,9 +50,10 @@ impl<'a> Prepared<'a> {
         model: &Model,
         run: &RunPlan,
         seed: u64,
+        unfinished: Option<&Unfinished>,
         progress: &mut dyn Progress,
     ) -> Result<SeedOutcome, TrainingError> {
-        caught(|| self.train(model, run, seed, progress))
+        caught(|| self.train(model, run, seed, unfinished, progress))
             .unwrap_or_else(|reason| Err(TrainingError::Libtorch { run: run.name.clone(), seed, reason }))
     }
 
@@ -60,6 +62,7 @@ impl<'a> Prepared<'a> {
         model: &Model,
         run: &RunPlan,
         seed: u64,
+        unfinished: Option<&Unfinished>,
         progress: &mut dyn Progress,
     ) -> Result<SeedOutcome, TrainingError> {
         let chosen = run.choose(&self.data.train.labels, seed);
@@ -72,10 +75,14 @@ impl<'a> Prepared<'a> {
             train: &train,
             validation: self.validation_set(run),
             progress,
-            recorder: EvidenceRecorder::new(run)?,
+            recorder: EvidenceRecorder::new(run, unfinished)?,
             epochs: vec![],
             last: None,
+            unfinished,
         };
+        if !watch.resume(&mut trainer) {
+            trainer = Trainer::new(self.engine, model, run, self.input, &train.0, seed);
+        }
         trainer.run(&mut watch)?;
         let Watch { epochs, last, recorder, .. } = watch;
         let last = last.expect("a run has at least one epoch");
@@ -123,6 +130,31 @@ struct Watch<'a, 'b> {
     epochs: Vec<EpochResult>,
     /// The evaluation of the test set after the last epoch so far.
     last: Option<Evaluation>,
+    /// Where checkpoints go; `None` also after one could not be stored.
+    unfinished: Option<&'a Unfinished>,
+}
+
+impl Watch<'_, '_> {
+    /// Goes on from the last checkpoint, if there is one that can be used. Returns false if the trainer is of no use then.
+    fn resume(&mut self, trainer: &mut Trainer) -> bool {
+        let Some(unfinished) = self.unfinished else { return true };
+        let steps = self.run.steps_per_epoch();
+        let fits = |c: &Checkpoint| {
+            (1..self.run.settings.epochs).contains(&c.epochs.len()) && c.done == c.epochs.len() * steps
+        };
+        let Some(Checkpoint { done, state, epochs, recorded }) = unfinished.checkpoint().filter(fits) else {
+            unfinished.clear();
+            return true;
+        };
+        let initial = trainer.state();
+        if trainer.load_state(&state, done).is_err() || !self.recorder.restore(recorded, &initial) {
+            unfinished.clear();
+            return false;
+        }
+        self.progress.resumed(&epochs, self.run.settings.epochs);
+        self.epochs = epochs;
+        true
+    }
 }
 
 impl Observer for Watch<'_, '_> {
@@ -152,6 +184,17 @@ impl Observer for Watch<'_, '_> {
         self.last = Some(evaluation);
         Ok(!run.stops_at(train_loss))
     }
+
+    fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
+        let Some(unfinished) = self.unfinished.filter(|unfinished| unfinished.is_due()) else { return Ok(()) };
+        let (done, state, epochs) = (trainer.done(), trainer.state(), self.epochs.clone());
+        let checkpoint = Checkpoint { done, state, epochs, recorded: self.recorder.recorded() };
+        if let Err(why) = unfinished.store_checkpoint(&checkpoint) {
+            self.progress.not_stored(&why);
+            self.unfinished = None;
+        }
+        Ok(())
+    }
 }
 
 /// The learning rate of an epoch's last step; epochs count from 1.
@@ -163,3 +206,6 @@ pub fn last_learning_rate(run: &RunPlan, epoch: usize) -> f64 {
 fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {
     Evaluated { images: labels.len(), correct: e.correct(labels), loss: e.loss() }
 }
+
+#[cfg(test)]
+mod tests;

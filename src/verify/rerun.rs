@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let mut again = results.clone();
     for trained in subject.trained() {
         let (plan, stated) = (trained.plan, trained.result);
-        let found = match machine.prepared.run(trained.model, plan, stated.seed, &mut Silent) {
+        let found = match machine.prepared.run(trained.model, plan, stated.seed, None, &mut Silent) {
             Ok(outcome) => outcome.result,
             Err(e) => {
                 differences.push(format!("{}: cannot be trained: {}", trained.files, error_chain(e)));

@@ -8,10 +8,14 @@
 mod file;
 mod recorder;
 mod sketch;
+mod states;
 
 pub use file::{EvidenceError, SegmentEvidence, from_file, to_file};
+pub(super) use recorder::Recorded;
 pub use recorder::{EvidenceRecorder, displacement};
 pub use sketch::{Displacement, displacement_error, sketch};
+
+use std::collections::BTreeMap;
 
 use crate::digest::sha256_hex;
 use crate::results::Segment;
@@ -60,6 +64,36 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
         all.push(last);
     }
     all
+}
+
+/// The length of each segment that a training may record, by its first step.
+fn lengths(plan: &RunPlan) -> BTreeMap<usize, usize> {
+    let mut lengths = BTreeMap::from([(0, SEGMENT.min(plan.total_steps()))]);
+    if plan.settings.evidence.keep > 0 {
+        // A run that stops early may end with any epoch.
+        let epochs = plan.settings.epochs;
+        let first_end = if plan.settings.stop_below_train_loss.is_some() { 1 } else { epochs };
+        let last = (first_end..=epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
+        lengths.extend(candidates(plan).into_iter().chain(last).map(|span| (span.start, span.len)));
+    }
+    lengths
+}
+
+/// How many segments a training records, at most.
+pub fn segments_recorded(plan: &RunPlan) -> usize {
+    lengths(plan).len()
+}
+
+/// How many states are on the disk when a training ends, at most.
+pub fn states_kept(plan: &RunPlan) -> usize {
+    // The first segment starts with the initial state, which follows from the seed.
+    lengths(plan).len() - 1
+}
+
+/// How many states the evidence file has, at most.
+pub fn states_stored(plan: &RunPlan) -> usize {
+    // The drawn ones and the last.
+    states_kept(plan).min(plan.settings.evidence.keep + 1)
 }
 
 /// The candidates over the planned epochs, without the first and last segments.

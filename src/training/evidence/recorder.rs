@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use tempfile::TempDir;
+use serde::{Deserialize, Serialize};
 
-use super::{Displacement, SEGMENT, SegmentEvidence, candidates, last_span, sketch, stored, to_file};
+use super::states::States;
+use super::{Displacement, SegmentEvidence, from_file, lengths, sketch, states_kept, stored, to_file};
 use crate::digest::sha256_hex;
 use crate::engine::Trainer;
 use crate::results::Segment;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
-use crate::training::TrainingError;
+use crate::training::{TrainingError, Unfinished};
 
 /// Hashes the states of a training and keeps those of candidates until the stored segments are drawn.
 pub struct EvidenceRecorder<'a> {
@@ -20,8 +21,26 @@ pub struct EvidenceRecorder<'a> {
     lengths: BTreeMap<usize, usize>,
     open: Vec<OpenSegment>,
     done: BTreeMap<usize, (Segment, Displacement)>,
-    /// Files with the candidates' states, named by their steps; removed with the recorder. None if the study keeps none.
-    folder: Option<TempDir>,
+    /// The candidates' states.
+    states: States<'a>,
+}
+
+/// What a recorder has recorded, for a checkpoint. The states are in the folder of the unfinished training.
+#[derive(Clone, Serialize, Deserialize)]
+pub(in crate::training) struct Recorded {
+    open: Vec<OpenRecord>,
+    segments: Vec<Segment>,
+    /// Of each segment.
+    #[serde(skip)]
+    displacements: Vec<Displacement>,
+}
+
+/// An open segment without its state.
+#[derive(Clone, Serialize, Deserialize)]
+struct OpenRecord {
+    step: usize,
+    steps: usize,
+    start_sha256: String,
 }
 
 /// A segment that has started and not ended.
@@ -33,28 +52,53 @@ struct OpenSegment {
 }
 
 impl<'a> EvidenceRecorder<'a> {
-    /// A recorder for one seed of a run.
+    /// A recorder for one seed of a run. It keeps the candidates' states in `folder`, otherwise in a temporary file.
     ///
     /// # Errors
-    /// A temporary folder that cannot be created.
-    pub fn new(plan: &'a RunPlan) -> Result<Self, TrainingError> {
-        let mut lengths = BTreeMap::from([(0, SEGMENT.min(plan.total_steps()))]);
-        let mut folder = None;
-        if plan.settings.evidence.keep > 0 {
-            // A run that stops early may end with any epoch.
-            let first_end = if plan.settings.stop_below_train_loss.is_some() { 1 } else { plan.settings.epochs };
-            let last =
-                (first_end..=plan.settings.epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
-            lengths.extend(candidates(plan).into_iter().chain(last).map(|span| (span.start, span.len)));
-            folder = Some(tempfile::tempdir().map_err(TrainingError::TemporaryFolder)?);
-        }
-        Ok(Self { plan, lengths, open: Vec::new(), done: BTreeMap::new(), folder })
+    /// A temporary file that cannot be created.
+    pub fn new(plan: &'a RunPlan, folder: Option<&'a Unfinished>) -> Result<Self, TrainingError> {
+        let states = if states_kept(plan) > 0 { States::new(folder)? } else { States::Nowhere };
+        Ok(Self { plan, lengths: lengths(plan), open: Vec::new(), done: BTreeMap::new(), states })
+    }
+
+    /// What has been recorded so far.
+    pub(in crate::training) fn recorded(&self) -> Recorded {
+        let open = |o: &OpenSegment| OpenRecord { step: o.step, steps: o.steps, start_sha256: o.start_sha256.clone() };
+        let (segments, displacements) = self.done.values().cloned().unzip();
+        Recorded { open: self.open.iter().map(open).collect(), segments, displacements }
+    }
+
+    /// Goes on from what an earlier process recorded; `initial` is the state before the first step. Returns false, and
+    /// changes nothing, if a state that it needs is missing or damaged.
+    pub(in crate::training) fn restore(&mut self, recorded: Recorded, initial: &[NamedTensor]) -> bool {
+        let Recorded { open, segments, displacements } = recorded;
+        let is_kept =
+            |segment: &Segment| segment.step == 0 || self.states.earlier(segment.step, &segment.start_sha256).is_some();
+        let open: Option<Vec<OpenSegment>> = open.into_iter().map(|o| self.reopened(o, initial)).collect();
+        let (Some(open), true) = (open, segments.iter().all(is_kept)) else { return false };
+        self.open = open;
+        let pairs = segments.into_iter().zip(displacements);
+        self.done = pairs.map(|(segment, displacement)| (segment.step, (segment, displacement))).collect();
+        true
+    }
+
+    fn reopened(&self, record: OpenRecord, initial: &[NamedTensor]) -> Option<OpenSegment> {
+        let OpenRecord { step, steps, start_sha256 } = record;
+        let state = if step == 0 {
+            initial.to_vec()
+        } else {
+            // A file sorts its tensors, but a displacement is drawn in the order of the network.
+            let mut stored = from_safetensors(&self.states.earlier(step, &start_sha256)?).ok()?;
+            let mut take = |name: &str| Some(stored.swap_remove(stored.iter().position(|t| t.name == name)?));
+            initial.iter().map(|t| take(&t.name)).collect::<Option<_>>()?
+        };
+        Some(OpenSegment { step, steps, start_sha256, state })
     }
 
     /// Call this before the first step of the training and after each step.
     ///
     /// # Errors
-    /// A temporary file that cannot be written.
+    /// A state that cannot be stored.
     pub fn step(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
         let now = trainer.done();
         let starting = self.lengths.get(&now).copied();
@@ -76,7 +120,7 @@ impl<'a> EvidenceRecorder<'a> {
         self.open.retain(|o| o.step + o.steps > now);
         if let Some(steps) = starting {
             if now > 0 {
-                self.store(now, &bytes)?;
+                self.states.store(now, &bytes)?;
             }
             self.open.push(OpenSegment { step: now, steps, start_sha256: sha256, state });
         }
@@ -86,7 +130,7 @@ impl<'a> EvidenceRecorder<'a> {
     /// The chain, and the evidence file of the segments drawn from it.
     ///
     /// # Errors
-    /// A temporary file that cannot be read.
+    /// A state that cannot be read.
     pub fn finish(self, epochs: usize, run_inputs: &str) -> Result<(Vec<Segment>, Vec<u8>), TrainingError> {
         let spans = super::segments(self.plan, epochs);
         let chain: Vec<Segment> = spans.iter().map(|span| self.done[&span.start].0.clone()).collect();
@@ -99,19 +143,30 @@ impl<'a> EvidenceRecorder<'a> {
         Ok((chain, to_file(&evidence)))
     }
 
-    fn store(&self, step: usize, bytes: &[u8]) -> Result<(), TrainingError> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        let path = folder.path().join(step.to_string());
-        std::fs::write(&path, bytes).map_err(|source| TrainingError::TemporaryFile { path, source })
+    fn stored_state(&self, step: usize) -> Result<Vec<NamedTensor>, TrainingError> {
+        let bytes = self.states.read(step)?;
+        from_safetensors(&bytes).map_err(|source| TrainingError::Tensors { path: self.states.place(step), source })
+    }
+}
+
+impl Recorded {
+    /// The displacements, as a safetensors file.
+    pub(in crate::training) fn sketches(&self) -> Vec<u8> {
+        let evidence = |(segment, displacement): (&Segment, &Displacement)| {
+            (segment.step, SegmentEvidence { state: Vec::new(), displacement: displacement.clone() })
+        };
+        to_file(&self.segments.iter().zip(&self.displacements).map(evidence).collect())
     }
 
-    fn stored_state(&self, step: usize) -> Result<Vec<NamedTensor>, TrainingError> {
-        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
-        let path = folder.path().join(step.to_string());
-        match std::fs::read(&path) {
-            Ok(bytes) => from_safetensors(&bytes).map_err(|source| TrainingError::Tensors { path, source }),
-            Err(source) => Err(TrainingError::Reread { path, source }),
+    /// Reads the displacements again. `None` if there is not exactly one for each segment.
+    pub(in crate::training) fn read_sketches(&mut self, bytes: &[u8]) -> Option<()> {
+        if self.segments.is_empty() {
+            return Some(());
         }
+        let mut evidence = from_file(bytes).ok()?;
+        let mut take = |segment: &Segment| Some(evidence.swap_remove(&segment.step)?.displacement);
+        self.displacements = self.segments.iter().map(&mut take).collect::<Option<_>>()?;
+        evidence.is_empty().then_some(())
     }
 }
 

@@ -1,0 +1,80 @@
+//! Rehearses the runs of a build and estimates from that how long it will take.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use indexmap::IndexMap;
+
+use super::{BuildError, Job};
+use crate::study::{Plan, RunPlan};
+use crate::training::{Prepared, Speed};
+
+/// Seconds that a build takes beside the trainings: to render and write the report.
+const REPORT_SECONDS: f64 = 0.3;
+
+/// Multiply-adds that a plan does while the engine's benchmark does one. The CPU's is measured. The GPU's is a guess: small
+/// batches wait for launches.
+const CPU_FACTOR: f64 = 1.5;
+const GPU_FACTOR: f64 = 0.25;
+
+impl Job {
+    /// Rehearses every run that is not in the run cache; those of the same cost once.
+    pub(super) fn rehearsed(&self) -> Result<IndexMap<String, Speed>, BuildError> {
+        let prepared = Prepared::new(&self.engine, &self.data, &self.plan.input);
+        let (mut speeds, mut known) = (IndexMap::new(), HashMap::new());
+        for (name, run) in &self.plan.runs {
+            if self.seeds_to_train(run) == 0 {
+                continue;
+            }
+            let s = &run.settings;
+            let optimizer = std::mem::discriminant(&s.optimizer);
+            let speed = match known.entry((&s.model, s.batch_size.min(s.image_count), s.dropout, optimizer)) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => *new.insert(prepared.rehearse(&self.plan.models[&s.model], run)?),
+            };
+            speeds.insert(name.clone(), speed);
+        }
+        Ok(speeds)
+    }
+
+    /// How many seeds of a run are not in the run cache.
+    fn seeds_to_train(&self, run: &RunPlan) -> usize {
+        run.seeds.iter().filter(|seed| self.fresh || !self.cache.has(&self.inputs(run, **seed))).count()
+    }
+
+    /// How many seeds of all runs are not in the run cache.
+    pub fn trainings(&self) -> usize {
+        self.plan.runs.values().map(|run| self.seeds_to_train(run)).sum()
+    }
+
+    /// About how many seconds the build takes on this device. Runs in the run cache take none.
+    pub fn estimate(&self) -> f64 {
+        if self.engine.is_gpu() {
+            let runs = self.plan.runs.values();
+            let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.seeds_to_train(run) as f64).sum();
+            return REPORT_SECONDS + cost / (self.engine.mult_add_rate() * GPU_FACTOR);
+        }
+        REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
+    }
+
+    /// About how many seconds another plan takes on this device, if nothing of it is in the run cache. Where runs were
+    /// rehearsed, their speed counts.
+    pub fn estimate_of(&self, other: &Plan) -> f64 {
+        let rehearsed = |value: &dyn Fn(&RunPlan, &Speed) -> f64| -> f64 {
+            self.rehearsed_runs().map(|(run, speed, seeds)| value(run, speed) * seeds).sum()
+        };
+        let (seconds, cost) =
+            (rehearsed(&|run, speed| speed.seconds(run)), rehearsed(&|run, _| self.plan.seed_cost(run)));
+        if seconds > 0.0 {
+            return other.cost() * seconds / cost;
+        }
+        let factor = if self.engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+        other.cost() / (self.engine.mult_add_rate() * factor)
+    }
+
+    /// The runs that were rehearsed, with the number of seeds to train.
+    fn rehearsed_runs(&self) -> impl Iterator<Item = (&RunPlan, &Speed, f64)> {
+        let run = |name: &String| &self.plan.runs[name];
+        self.speeds.iter().map(move |(name, speed)| (run(name), speed, self.seeds_to_train(run(name)) as f64))
+    }
+}

@@ -1,0 +1,50 @@
+//! Whether the memory can hold the largest batch of each run. Found out before training, because a system that runs out of
+//! memory kills the process without a message.
+
+use std::fs;
+
+use crate::dataset::{PIXELS, TEST_IMAGES, TRAIN_IMAGES};
+use crate::engine::state_values;
+use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::text::numbers::bytes;
+
+/// Bytes of a value.
+const F32: u64 = 4;
+
+/// Refuses a run that needs more memory than this machine or the process's control group has.
+pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
+    let Some(limit) = limit() else { return Ok(()) };
+    for run in plan.runs.values() {
+        let needed = at_least(plan, run);
+        if needed > limit {
+            let batch = run.settings.batch_size;
+            let (needed, limit) = (bytes(needed), bytes(limit));
+            let message = format!("{batch}: needs at least {needed} of memory, but there are {limit}; lower it");
+            return Err(source.error(format!("runs.{}.batch_size", run.name), message));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that a run needs in any case: the data, the largest output of a layer and its gradient, the parameters with their
+/// gradients and the optimizer's values. It takes more, but how much depends on the kernels.
+fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
+    let (settings, model) = (&run.settings, &plan.models[&run.settings.model]);
+    let images = settings.batch_size.min(settings.image_count) as u64;
+    let output = model.layers.iter().filter(|l| l.parameter_count() > 0).map(|l| l.output_values()).max().unwrap_or(0);
+    let parameters = model.parameter_count() * (2 + state_values(&settings.optimizer) as u64);
+    F32 * (2 * images * output + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
+}
+
+/// Bytes of memory and swap, or of the control group if that has fewer. `None` if the system does not state them.
+fn limit() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| -> Option<u64> {
+        let line = info.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+    };
+    let machine = field("MemTotal:")? + field("SwapTotal:").unwrap_or(0);
+    let group = |file: &str| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    Some(groups.into_iter().filter_map(group).fold(machine, u64::min))
+}

@@ -1,0 +1,109 @@
+//! Whether the disks have room for what a build will write, and whether `verify` will read it. Found out before training.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{BuildError, Job};
+use crate::bundle::{self, SeedFiles, existing};
+use crate::dataset::TEST_IMAGES;
+use crate::engine::state_values;
+use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::training::evidence::{states_kept, states_stored};
+
+/// Bytes of what follows from the results: report, figures, results.json and the like. Those of the coursework study have
+/// 1.3 MB.
+const REPORT: u64 = 4 << 20;
+/// Bytes of what each trained network adds to them.
+const REPORT_PER_SEED: u64 = 64 << 10;
+/// Bytes of a value.
+const F32: u64 = 4;
+
+/// The names of the files of a study's trained networks, each with the bytes that it will have at least.
+pub(super) fn files(plan: &Plan) -> Vec<(String, u64)> {
+    let of_seed = |run: &RunPlan, seed: u64| {
+        let files = SeedFiles::of_plan(run, seed);
+        let weights = state_bytes(plan, run, 0);
+        let evidence = states_stored(run) as u64 * state_bytes(plan, run, state_values(&run.settings.optimizer));
+        [(files.predictions(), TEST_IMAGES as u64), (files.weights(), weights), (files.evidence(), evidence)]
+    };
+    plan.runs.values().flat_map(|run| run.seeds.iter().flat_map(move |seed| of_seed(run, *seed))).collect()
+}
+
+/// The file with the longest name in its folder.
+pub(super) fn longest(files: &[(String, u64)]) -> &str {
+    let names = files.iter().map(|(path, _)| path.as_str());
+    names.max_by_key(|path| path.rsplit('/').next().map_or(0, str::len)).unwrap_or_default()
+}
+
+/// Bytes of a run's weights and buffers, with some values of its optimizer for each parameter.
+fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
+    let model = &plan.models[&run.settings.model];
+    F32 * (model.parameter_count() * (1 + optimizer as u64) + model.buffer_count())
+}
+
+/// Refuses a study whose bundle nobody could open.
+pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)]) -> Result<(), StudyError> {
+    let Err((file, reason)) = bundle::check_sizes(files.iter()) else { return Ok(()) };
+    let is_of =
+        |run: &&RunPlan| run.seeds.iter().any(|seed| file.contains(&format!("/{}.", SeedFiles::of_plan(run, *seed))));
+    let run = plan.runs.values().find(is_of).map_or("runs".to_owned(), |run| format!("runs.{}", run.name));
+    let advice = if file.starts_with(bundle::EVIDENCE) {
+        "lower `evidence.keep`, take a smaller model or fewer seeds"
+    } else {
+        "take a smaller model or fewer seeds"
+    };
+    Err(source.error(&run, format!("its {file} {reason}; {advice}")))
+}
+
+/// Refuses to start where a disk has too little room for the bundle, the run cache and the states of a training.
+pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError> {
+    let seeds = files.len() as u64 / 3;
+    let bundle = files.iter().map(|(_, size)| size).sum::<u64>() + REPORT + REPORT_PER_SEED * seeds;
+    let (outcomes, states) = cache_bytes(job, files);
+    let stored = job.cache.is_writable();
+    // Without a run cache, states are in temporary files.
+    let temporary = std::env::temp_dir();
+    let (folder, cache, option) = match stored {
+        true => (job.cache.folder(), outcomes + states, "MNIST_REPORT_CACHE"),
+        false => (temporary.as_path(), states, "TMPDIR"),
+    };
+    if device(folder) == device(&job.place) {
+        return require(&job.place, "the bundle and the run cache", bundle + cache, "--out and MNIST_REPORT_CACHE");
+    }
+    require(&job.place, "the bundle", bundle, "--out")?;
+    require(folder, "the run cache", cache, option)
+}
+
+/// Bytes that the run cache will get: the outcomes of the seeds that it does not have, and the most that one training has on
+/// the disk before it ends.
+fn cache_bytes(job: &Job, files: &[(String, u64)]) -> (u64, u64) {
+    let seeds = job.plan.runs.values().flat_map(|run| run.seeds.iter().map(move |seed| (run, *seed)));
+    let (mut outcomes, mut states) = (0, 0);
+    for ((run, seed), files) in seeds.zip(files.chunks(3)) {
+        if job.fresh || !job.cache.has(&job.inputs(run, seed)) {
+            outcomes += files.iter().map(|(_, size)| size).sum::<u64>();
+            // The candidates' states, and two checkpoints while one replaces the other.
+            let state = state_bytes(&job.plan, run, state_values(&run.settings.optimizer));
+            states = states.max((states_kept(run) as u64 + 2) * state);
+        }
+    }
+    (outcomes, states)
+}
+
+fn require(folder: &Path, what: &'static str, needed: u64, option: &'static str) -> Result<(), BuildError> {
+    let path = existing(folder);
+    match free(path) {
+        Some(free) if free < needed => Err(BuildError::Room { path: path.to_owned(), what, needed, free, option }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that this user may still write. `None` if the system does not know; some file systems state no size at all.
+fn free(path: &Path) -> Option<u64> {
+    let status = rustix::fs::statvfs(path).ok()?;
+    (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
+}
+
+fn device(path: &Path) -> Option<u64> {
+    existing(path).metadata().ok().map(|metadata| metadata.dev())
+}

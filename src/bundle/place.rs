@@ -1,0 +1,155 @@
+//! Whether a bundle can be written to a folder. Training may take hours, so this is found out before it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use walkdir::WalkDir;
+
+use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
+use crate::digest::sha256_hex;
+
+/// The prefix of folders in which a bundle is being written.
+const PARTIAL: &str = ".partial-";
+
+/// Refuses a place that has anything but a bundle as it was written. A changed file is accepted if `files`, which will be
+/// written, has the same content.
+pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
+    if !dir.exists() {
+        return Ok(());
+    }
+    if !dir.is_dir() {
+        return Err(Error::refused(dir, "is a file; --out names the bundle's folder"));
+    }
+    let dir = &resolved(dir)?;
+    let mut names = fs::read_dir(dir).map_err(Error::read(dir))?.flatten().map(|entry| entry.file_name());
+    let is_empty = names.all(|name| is_partial(&name.to_string_lossy()));
+    if !is_empty && !is_bundle(dir) {
+        let reason = "contains something that is not a bundle; move it or name another folder with --out";
+        return Err(Error::refused(dir, reason));
+    }
+    let Some(sums) = read_sums(dir) else { return Ok(()) };
+    check_strangers(dir, &sums)?;
+    let index = sums.0.get(REPORT).map(|hash| (INDEX, hash));
+    for (path, hash) in sums.0.iter().map(|(path, hash)| (path.as_str(), hash)).chain(index) {
+        let Ok(bytes) = fs::read(dir.join(path)) else { continue };
+        if sha256_hex(&bytes) != *hash && files.get(path) != Some(&bytes) {
+            let reason = "was changed since it was written, and the change would be lost; move it elsewhere first";
+            return Err(Error::refused(&dir.join(path), reason));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a bundle's folder with a file that the bundle does not list.
+fn check_strangers(dir: &Path, sums: &Sums) -> Result<(), Error> {
+    let unfinished = |entry: &walkdir::DirEntry| entry.depth() == 1 && is_partial(&entry.file_name().to_string_lossy());
+    for entry in WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(|entry| !unfinished(entry)) {
+        let entry = entry.map_err(|e| Error::read(dir)(e.into()))?;
+        let path = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
+        let is_known = sums.0.contains_key(&path) || [SUMS, RUN_LOG, INDEX].contains(&path.as_str());
+        if !entry.file_type().is_dir() && !is_known {
+            let reason = "does not belong to the bundle in this folder and would be lost; move it elsewhere first";
+            return Err(Error::refused(entry.path(), reason));
+        }
+    }
+    Ok(())
+}
+
+fn read_sums(dir: &Path) -> Option<Sums> {
+    Sums::parse(&fs::read_to_string(dir.join(SUMS)).ok()?).ok()
+}
+
+/// Whether this program made a folder, by its manifest or its sums. Other programs write files of these names too.
+fn is_bundle(dir: &Path) -> bool {
+    let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
+    let is_listed = |sums: &Sums| [RESULTS, STUDY, MANIFEST].iter().all(|name| sums.0.contains_key(*name));
+    manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
+}
+
+/// Creates a file of the given name, relative to the bundle's folder, in a folder that is removed again: in the bundle's
+/// folder if that exists, otherwise in the nearest folder above it, below the folders that are missing.
+///
+/// # Errors
+/// A place that cannot be written, with the reason.
+pub(crate) fn try_place(dir: &Path, name: &str) -> Result<(), Error> {
+    let dir = resolved(dir)?;
+    let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
+    let there = existing(&dir);
+    if !there.is_dir() {
+        return Err(Error::refused(
+            there,
+            "is not a folder, so no bundle can be written below it; name another with --out",
+        ));
+    }
+    sweep(if there == dir { parent } else { there }, Duration::from_secs(5));
+    let trial = Partial::new(there).map_err(Error::place(there))?;
+    let below = trial.path().join(dir.strip_prefix(there).unwrap_or(Path::new("")));
+    let path = below.join(name);
+    let created = fs::create_dir_all(path.parent().unwrap_or(&below)).and_then(|()| File::create(&path));
+    created.map_err(Error::place(&dir))?;
+    Ok(())
+}
+
+/// The place as an absolute path, through a link if it is one.
+pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
+    let resolved = if dir.is_dir() { dir.canonicalize() } else { std::path::absolute(dir) };
+    resolved.map_err(Error::io("resolve", dir))
+}
+
+/// The place itself or the nearest one above it that exists. A link to nothing exists.
+pub(crate) fn existing(path: &Path) -> &Path {
+    path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path)
+}
+
+/// A folder for a bundle that is being written. It is locked, so that `sweep` knows the folders of processes that ended, and
+/// removed with the value.
+pub(super) struct Partial {
+    folder: TempDir,
+    _lock: Option<File>,
+}
+
+impl Partial {
+    pub(super) fn new(parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent)?;
+        // Where the file system has no locks, `sweep` removes nothing.
+        let lock = File::open(folder.path()).ok().filter(|lock| lock.try_lock().is_ok());
+        Ok(Self { folder, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Does not remove the folder, which was moved away.
+    pub(super) fn moved(self) {
+        let _ = self.folder.keep();
+    }
+
+    /// Removes the folder.
+    pub(super) fn remove(self) -> io::Result<()> {
+        self.folder.close()
+    }
+}
+
+/// Removes what killed processes left in a folder, if it is at least so old.
+pub(super) fn sweep(folder: &Path, age: Duration) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_old = entry.metadata().and_then(|m| m.modified()).is_ok_and(|t| t.elapsed().is_ok_and(|t| t >= age));
+        if is_old && is_partial(&entry.file_name().to_string_lossy()) {
+            let lock = File::open(entry.path());
+            if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Whether a name is that of a folder in which a bundle is being written: the prefix and six characters.
+pub(super) fn is_partial(name: &str) -> bool {
+    let random = name.strip_prefix(PARTIAL);
+    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+}

@@ -1,0 +1,97 @@
+//! The first steps of a run, done before any training: what this machine cannot do shows at once and not after hours, and how
+//! long the training will take can be computed from how long they took.
+
+use std::time::{Duration, Instant};
+
+use super::evidence::{segments_recorded, state_sha256};
+use super::{Prepared, TrainingError};
+use crate::engine::{DeviceDataset, Trainer, caught, evaluate};
+use crate::model::Model;
+use crate::results::Evaluation;
+use crate::study::RunPlan;
+
+/// Steps are timed until they took this long together, or until there are so many.
+const TIMED: Duration = Duration::from_millis(60);
+const MOST_STEPS: u32 = 20;
+/// A first step that takes longer counts itself: with another one, the rehearsal would take noticeable time.
+const SLOW_STEP: Duration = Duration::from_millis(250);
+/// Evaluated images: two batches.
+const IMAGES: u32 = 500;
+
+/// How many seconds the parts of a training take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Speed {
+    /// To choose and send the images, and to draw the initial weights.
+    start: f64,
+    /// A step.
+    step: f64,
+    /// To evaluate an image.
+    image: f64,
+    /// To hash a state of the training.
+    state: f64,
+}
+
+impl Speed {
+    /// Seconds of one seed of a run, if it trains all its epochs.
+    pub fn seconds(&self, run: &RunPlan) -> f64 {
+        let per_epoch = run.steps_per_epoch() as f64 * self.step + run.evaluated_images() as f64 * self.image;
+        self.start + run.settings.epochs as f64 * per_epoch + 2.0 * segments_recorded(run) as f64 * self.state
+    }
+}
+
+impl Prepared<'_> {
+    /// Trains the first steps of a run and forgets them. On a GPU it times nothing: later steps are replayed from a
+    /// recording, which is faster.
+    ///
+    /// # Errors
+    /// What libtorch cannot do on this machine, such as an activation that memory cannot hold.
+    pub fn rehearse(&self, model: &Model, run: &RunPlan) -> Result<Speed, TrainingError> {
+        let seed = run.seeds[0];
+        caught(|| self.first_steps(model, run, seed)).map_err(|reason| {
+            let run = run.name.clone();
+            TrainingError::Libtorch { run, seed, reason }
+        })
+    }
+
+    fn first_steps(&self, model: &Model, run: &RunPlan, seed: u64) -> Speed {
+        let since = Instant::now();
+        let chosen = run.choose(&self.data.train.labels, seed);
+        let dataset = DeviceDataset::new(self.engine, &self.data.train, &chosen);
+        let mut trainer = Trainer::new(self.engine, model, run, self.input, &dataset, seed);
+        let start = since.elapsed().as_secs_f64();
+        let mut time = |steps: u32| {
+            let since = Instant::now();
+            (0..steps).for_each(|_| trainer.step());
+            // Waits for the step on a GPU.
+            let _ = trainer.last_loss();
+            since.elapsed()
+        };
+        let first = time(1);
+        if self.engine.is_gpu() {
+            return Speed::default();
+        }
+        // Only as many steps as the training has, since each has a place in its plan.
+        let left = u32::try_from(run.total_steps() - 1).unwrap_or(u32::MAX).min(MOST_STEPS);
+        let (mut timed, mut steps) = (Duration::ZERO, 0);
+        while first < SLOW_STEP && timed < TIMED && steps < left {
+            timed += time(1);
+            steps += 1;
+        }
+        let step = if steps == 0 { first } else { timed / steps };
+        let image = self.time_evaluation(&trainer) / f64::from(IMAGES);
+        let since = Instant::now();
+        let _ = state_sha256(&trainer.state());
+        Speed { start, step: step.as_secs_f64(), image, state: since.elapsed().as_secs_f64() }
+    }
+
+    /// Seconds to evaluate `IMAGES` images.
+    fn time_evaluation(&self, trainer: &Trainer) -> f64 {
+        let chosen: Vec<u32> = (0..IMAGES).collect();
+        let images = DeviceDataset::new(self.engine, &self.data.test, &chosen);
+        let since = Instant::now();
+        let logits = evaluate(trainer.network(), &images, self.input);
+        let evaluation = Evaluation::of(&logits, &self.data.test.labels[..chosen.len()]);
+        let _ = evaluation.loss();
+        since.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,197 @@
+//! A training that is stopped and goes on ends as one that was never stopped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::*;
+use crate::dataset::PIXELS;
+use crate::engine::DeviceChoice;
+use crate::study::{Plan, Source};
+
+/// Three steps an epoch. `compute` is the default, as in the other tests of this process, which share libtorch. Candidates lie across the ends of epochs.
+const STUDY: &str = "\
+title: T
+models:
+  m:
+    layers:
+      - conv2d: {out_channels: 4, kernel_size: 5, stride: 3}
+      - batch_norm2d
+      - relu
+      - dropout: {p: 0.3}
+      - flatten
+      - linear: {out_features: 10}
+defaults: {model: m, epochs: 16, batch_size: 20, train: {images: {first: 55}, hold_out: 30}, evaluate_train: true, seeds: [3]}
+runs:
+  adam: {optimizer: {adam: {lr: 0.01}}, schedule: one_cycle, evidence: {candidates: 6, keep: 2}}
+  sgd: {optimizer: {sgd: {lr: 0.05, momentum: 0.9}}, evidence: {candidates: 3, keep: 3}}
+  plain: {optimizer: {sgd: {lr: 0.05}}, evidence: {candidates: 1, keep: 0}}
+  adadelta: {optimizer: {adadelta: {lr: 1.0}}, stop_below_train_loss: 2.0}
+";
+
+fn plan() -> &'static Plan {
+    static PLAN: OnceLock<Plan> = OnceLock::new();
+    PLAN.get_or_init(|| Plan::resolve(&Source::from_text(Path::new("s.yaml"), STUDY).unwrap()).unwrap())
+}
+
+fn with_prepared(test: impl FnOnce(&Prepared)) {
+    let engine = Engine::start(DeviceChoice::Cpu, &plan().compute).unwrap();
+    let mut data = Mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
+    // Evaluating all test images would take most of the time.
+    data.test.labels.truncate(300);
+    data.test.pixels.truncate(300 * PIXELS);
+    test(&Prepared::new(&engine, &data, &plan().input));
+}
+
+/// Stops the training, as a panic, after some steps; remembers where it went on.
+struct Stopping {
+    steps: usize,
+    resumed: Option<usize>,
+}
+
+impl Progress for Stopping {
+    fn step(&mut self, _: usize, _: usize, _: usize) {
+        if self.steps == 0 {
+            // A panic that prints nothing.
+            std::panic::resume_unwind(Box::new("stopped"));
+        }
+        self.steps -= 1;
+    }
+    fn epoch(&mut self, _: &EpochResult) {}
+    fn resumed(&mut self, epochs: &[EpochResult], _: usize) {
+        self.resumed = Some(epochs.len());
+    }
+    fn not_stored(&mut self, why: &std::io::Error) {
+        panic!("{why}");
+    }
+}
+
+/// Trains a run for at most some steps. Returns the outcome, `None` if it was stopped, and the epoch after which it went on.
+fn trained(
+    prepared: &Prepared,
+    run: &str,
+    folder: Option<&Path>,
+    steps: usize,
+) -> (Option<SeedOutcome>, Option<usize>) {
+    let run = &plan().runs[run];
+    let unfinished = folder.map(|folder| Unfinished::open(folder, &run.name).unwrap().eager());
+    let mut progress = Stopping { steps, resumed: None };
+    let outcome = prepared.run(&plan().models["m"], run, 3, unfinished.as_ref(), &mut progress);
+    (outcome.ok(), progress.resumed)
+}
+
+fn same(a: &SeedOutcome, b: &SeedOutcome) -> bool {
+    (&a.result, &a.predictions, &a.weights, &a.evidence) == (&b.result, &b.predictions, &b.weights, &b.evidence)
+}
+
+#[test]
+fn a_training_stopped_at_any_step_ends_as_if_it_had_not_been_stopped() {
+    with_prepared(|prepared| {
+        for run in plan().runs.keys() {
+            let whole = trained(prepared, run, None, usize::MAX).0.unwrap();
+            let epochs = whole.result.epochs.len();
+            assert!(if run == "adadelta" { (2..16).contains(&epochs) } else { epochs == 16 }, "{run}: {epochs} epochs");
+            // Every place in an epoch, since 4 and 3 have no common factor.
+            for stop in (0..3 * epochs).step_by(4) {
+                let folder = tempfile::tempdir().unwrap();
+                let place = Some(folder.path());
+                assert!(trained(prepared, run, place, stop).0.is_none(), "{run} was stopped after {stop} steps");
+                let (again, resumed) = trained(prepared, run, place, usize::MAX);
+                assert_eq!(resumed, (stop >= 3).then_some(stop / 3), "{run}: stopped after {stop} steps");
+                assert!(same(&again.unwrap(), &whole), "{run}: stopped after {stop} steps");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_training_stopped_again_and_again_ends_as_if_it_had_not_been_stopped() {
+    with_prepared(|prepared| {
+        for run in plan().runs.keys() {
+            let whole = trained(prepared, run, None, usize::MAX).0.unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let place = Some(folder.path());
+            let starts = (0..).map(|i| trained(prepared, run, place, 3 + i % 3)).take(100);
+            let last = starts.filter_map(|(outcome, _)| outcome).next();
+            assert!(last.is_some_and(|last| same(&last, &whole)), "{run}");
+        }
+    });
+}
+
+#[test]
+fn a_damaged_or_foreign_checkpoint_is_ignored() {
+    with_prepared(|prepared| {
+        let whole = trained(prepared, "adam", None, usize::MAX).0.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let stop = |run: &str, path: &Path| assert!(trained(prepared, run, Some(path), 32).0.is_none());
+        let files = |path: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+            let files = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+            files.filter(|p| !p.ends_with("lock")).map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+        };
+        let restart = |expected: Option<usize>, what: &str| {
+            let (outcome, resumed) = trained(prepared, "adam", Some(folder.path()), usize::MAX);
+            assert_eq!(resumed, expected, "{what}");
+            assert!(same(&outcome.unwrap(), &whole), "{what}");
+            Unfinished::open(folder.path(), "adam").unwrap().clear();
+        };
+        stop("adam", folder.path());
+        let honest = files(folder.path());
+        assert!(honest.len() >= 3, "a checkpoint and states of candidates");
+        let put = |files: &[(PathBuf, Vec<u8>)]| files.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+        put(&honest);
+        restart(Some(10), "whole");
+        for (path, bytes) in &honest {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            // The checkpoint after 30 steps does not need what was stored after it.
+            let is_needed = name.strip_prefix("state").is_none_or(|step| step.parse::<usize>().unwrap() <= 30);
+            let expected = (!is_needed).then_some(10);
+            for at in [0, bytes.len() / 3, bytes.len() - 1] {
+                put(&honest);
+                let mut changed = bytes.clone();
+                changed[at] ^= 1;
+                fs::write(path, changed).unwrap();
+                restart(expected, &format!("{name}, byte {at}"));
+            }
+            for len in [0, 1, 65, bytes.len() / 2, bytes.len() - 1] {
+                put(&honest);
+                fs::write(path, &bytes[..len]).unwrap();
+                restart(expected, &format!("{name}, {len} bytes"));
+            }
+            put(&honest);
+            fs::remove_file(path).unwrap();
+            restart(expected, &format!("without {name}"));
+        }
+        // Another run's checkpoint, whole, under this run's name.
+        let other = tempfile::tempdir().unwrap();
+        stop("sgd", other.path());
+        for (path, bytes) in files(other.path()) {
+            fs::write(folder.path().join(path.file_name().unwrap()), bytes).unwrap();
+        }
+        restart(None, "of another run");
+    });
+}
+
+#[test]
+fn without_a_folder_nothing_is_left_in_the_folder_of_temporary_files() {
+    // A file without a name is in no folder at any time, so that even a killed process leaves none.
+    with_prepared(|prepared| {
+        let entries = || fs::read_dir(format!("/proc/{}/fd", std::process::id())).unwrap().flatten();
+        struct Looking<'a>(&'a mut usize, &'a dyn Fn() -> usize);
+        impl Progress for Looking<'_> {
+            fn step(&mut self, _: usize, _: usize, _: usize) {
+                *self.0 = (*self.0).max(self.1());
+            }
+            fn epoch(&mut self, _: &EpochResult) {}
+        }
+        let deleted = || {
+            let targets = entries().filter_map(|entry| fs::read_link(entry.path()).ok());
+            targets
+                .filter(|path| path.starts_with(std::env::temp_dir()) && path.to_string_lossy().contains("deleted"))
+                .count()
+        };
+        let mut most = 0;
+        let run = &plan().runs["adam"];
+        prepared.run(&plan().models["m"], run, 3, None, &mut Looking(&mut most, &deleted)).unwrap();
+        assert!(most > 0, "the states were in a file without a name");
+    });
+}
