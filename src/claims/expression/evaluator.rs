@@ -15,6 +15,9 @@ const PRESENCE_TESTS: [&str; 3] = ["defined", "undefined", "none"];
 
 type Evaluated = Result<Value, Stop>;
 
+/// Arguments by position, and by name.
+type Arguments = (Vec<Value>, Vec<(String, Value)>);
+
 /// Evaluates expressions over a study's values and the variables that a sentence sets.
 pub(super) struct Evaluator<'e> {
     env: &'e Environment<'static>,
@@ -118,7 +121,8 @@ impl<'e> Evaluator<'e> {
         if by_index && !key.is_integer() {
             return Err(Stop::fault(format!("`{}` is a list; its items have numbers, from 0", self.text(of))));
         }
-        if !by_index && !(Kind::of(group) == Kind::Map && Kind::of(key) == Kind::Text) {
+        let by_name = Kind::of(group) == Kind::Map && Kind::of(key) == Kind::Text;
+        if !(by_index || by_name) {
             return Err(Stop::fault(format!("`{}` has no members", self.text(of))));
         }
         let value = group.get_item(key)?;
@@ -184,10 +188,7 @@ impl<'e> Evaluator<'e> {
     fn chain(&mut self, chain: &ast::Compare, text: &str) -> Evaluated {
         let mut operands = self.complete(&chain.expr).map(|value| vec![value]);
         for part in &chain.ops {
-            operands = both(operands, self.complete(&part.expr)).map(|(mut values, value)| {
-                values.push(value);
-                values
-            });
+            operands = both(operands, self.complete(&part.expr)).map(pushed);
         }
         let operands = operands?;
         let mut holds = true;
@@ -247,9 +248,8 @@ impl<'e> Evaluator<'e> {
     }
 
     fn call(&mut self, call: &ast::Call) -> Evaluated {
-        let name = match call.identify_call() {
-            ast::CallType::Function(name) => name,
-            _ => return Err(Stop::fault("methods cannot be called; use a filter, as in `list|length`")),
+        let ast::CallType::Function(name) = call.identify_call() else {
+            return Err(Stop::fault("methods cannot be called; use a filter, as in `list|length`"));
         };
         if name != "range" {
             return Err(Stop::fault(format!("unknown function `{name}`; the only function is `range`")));
@@ -259,7 +259,7 @@ impl<'e> Evaluator<'e> {
     }
 
     /// The arguments of a filter, test or function, by position and by name.
-    fn arguments(&mut self, args: &[CallArg]) -> Result<(Vec<Value>, Vec<(String, Value)>), Stop> {
+    fn arguments(&mut self, args: &[CallArg]) -> Result<Arguments, Stop> {
         let (mut positional, mut named) = (Vec::new(), Vec::new());
         for arg in args {
             match arg {
@@ -274,14 +274,17 @@ impl<'e> Evaluator<'e> {
     }
 
     fn list(&mut self, items: &[Expr]) -> Evaluated {
-        let values = items.iter().fold(Ok(Vec::new()), |values, item| {
-            both(values, self.value(item)).map(|(mut values, value)| {
-                values.push(value);
-                values
-            })
-        });
+        let mut values = Ok(Vec::new());
+        for item in items {
+            values = both(values, self.value(item)).map(pushed);
+        }
         values.map(Value::from)
     }
+}
+
+fn pushed((mut values, value): (Vec<Value>, Value)) -> Vec<Value> {
+    values.push(value);
+    values
 }
 
 /// Keeps a mistake; drops everything else.

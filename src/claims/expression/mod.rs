@@ -18,6 +18,7 @@ mod sentence;
 
 use std::collections::BTreeMap;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, machinery};
 
 pub(super) use functions::environment;
@@ -129,7 +130,7 @@ pub(super) fn holds(env: &Environment<'static>, text: &str, values: &Value, purp
 
 /// Renders a sentence. `is defined` and its like may be used there, to mention a value only if it was measured.
 pub(super) fn render(env: &Environment<'static>, text: &str, values: &Value, purpose: Purpose) -> Result<String, Stop> {
-    let template = machinery::parse(text, "sentence", Default::default())?;
+    let template = machinery::parse(text, "sentence", SyntaxConfig::default())?;
     let mut evaluator = Evaluator::new(env, text, values, purpose);
     evaluator.in_sentence = true;
     sentence::render(&mut evaluator, &template)

@@ -71,7 +71,7 @@ impl Outcome {
             Self::List(items) => {
                 let inner: Vec<Self> = items.iter().map(|i| i.clone().complete()).collect();
                 let mixed = |(i, item): (usize, &Self)| i > 0 && item.kind() != items[0].kind();
-                let fault = inner.iter().any(|i| *i == Self::Fault) || items.iter().enumerate().any(mixed);
+                let fault = inner.contains(&Self::Fault) || items.iter().enumerate().any(mixed);
                 if fault { Self::Fault } else { self }
             }
             _ => self,
@@ -184,6 +184,10 @@ impl Tree {
     }
 }
 
+const OPERATORS: [&str; 13] = ["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or", "in"];
+const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
+const CALCULATIONS: [&str; 4] = ["+", "-", "*", "/"];
+
 fn trees() -> impl Strategy<Value = Tree> {
     let leaf = prop_oneof![
         4 => (-8i32..8).prop_map(|n| Tree::Number(f64::from(n).abs() / 2.0)),
@@ -196,9 +200,8 @@ fn trees() -> impl Strategy<Value = Tree> {
         let two = (inner.clone(), inner.clone()).prop_map(|(a, b)| (Box::new(a), Box::new(b)));
         let three =
             (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| (Box::new(a), Box::new(b), Box::new(c)));
-        const OPS: [&str; 13] = ["==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or", "in"];
         prop_oneof![
-            8 => (proptest::sample::select(OPS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
+            8 => (proptest::sample::select(OPERATORS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
             1 => inner.clone().prop_map(|a| Tree::Negative(Box::new(a))),
             1 => inner.clone().prop_map(|a| Tree::Not(Box::new(a))),
             1 => three.clone().prop_map(|(a, b, c)| Tree::Choice(a, b, c)),
@@ -217,14 +220,12 @@ fn typed_trees() -> impl Strategy<Value = Tree> {
         1 => prop_oneof![Just("null"), Just("absent"), Just("comma")].prop_map(Tree::Name),
     ];
     let numbers = leaf.prop_recursive(3, 12, 2, |inner| {
-        const OPS: [&str; 4] = ["+", "-", "*", "/"];
         let two = (inner.clone(), inner.clone()).prop_map(|(a, b)| (Box::new(a), Box::new(b)));
         prop_oneof![
-            4 => (proptest::sample::select(OPS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
+            4 => (proptest::sample::select(CALCULATIONS.to_vec()), two).prop_map(|(op, (a, b))| Tree::Both(op, a, b)),
             1 => inner.prop_map(|a| Tree::Negative(Box::new(a))),
         ]
     });
-    const COMPARISONS: [&str; 6] = ["==", "!=", "<", "<=", ">", ">="];
     let n = numbers.clone().prop_map(Box::new);
     let comparison = prop_oneof![
         4 => (proptest::sample::select(COMPARISONS.to_vec()), n.clone(), n.clone())

@@ -189,8 +189,7 @@ impl Reader<'_> {
         while let Some(c) = self.peek(0) {
             let joins = match c {
                 '0'..='9' => true,
-                '.' | '_' => self.digit(1),
-                '\'' | '\u{2019}' => self.digit(1),
+                '.' | '_' | '\'' | '\u{2019}' => self.digit(1),
                 ',' => !comma_ends && self.digit(1),
                 ' ' => self.lang == Lang::Uk && !in_list && self.is_group(1),
                 c if THIN.contains(&c) => self.is_group(1),
