@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::dataset::{PIXELS, TEST_IMAGES, TRAIN_IMAGES};
 use crate::engine::state_values;
+use crate::model::Layer;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::numbers::bytes;
 
@@ -31,7 +32,7 @@ pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
 fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     let (settings, model) = (&run.settings, &plan.models[&run.settings.model]);
     let images = settings.batch_size.min(settings.image_count) as u64;
-    let output = model.layers.iter().filter(|l| l.parameter_count() > 0).map(|l| l.output_values()).max().unwrap_or(0);
+    let output = model.layers.iter().filter(|l| l.parameter_count() > 0).map(Layer::output_values).max().unwrap_or(0);
     let parameters = model.parameter_count() * (2 + state_values(&settings.optimizer) as u64);
     F32 * (2 * images * output + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
 }

@@ -63,9 +63,10 @@ pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError
     let stored = job.cache.is_writable();
     // Without a run cache, states are in temporary files.
     let temporary = std::env::temp_dir();
-    let (folder, cache, option) = match stored {
-        true => (job.cache.folder(), outcomes + states, "MNIST_REPORT_CACHE"),
-        false => (temporary.as_path(), states, "TMPDIR"),
+    let (folder, cache, option) = if stored {
+        (job.cache.folder(), outcomes + states, "MNIST_REPORT_CACHE")
+    } else {
+        (temporary.as_path(), states, "TMPDIR")
     };
     if device(folder) == device(&job.place) {
         return require(&job.place, "the bundle and the run cache", bundle + cache, "--out and MNIST_REPORT_CACHE");

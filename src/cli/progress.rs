@@ -74,10 +74,9 @@ impl Progress for Terminal {
     fn resumed(&mut self, epochs: &[EpochResult], planned: usize) {
         let done = epochs.len();
         if !self.quiet {
-            let run = self.bar.prefix();
-            self.bar.suspend(|| {
-                say(&format!("{run}: going on after epoch {done} of {planned}, where a build was stopped"))
-            });
+            let text =
+                format!("{}: going on after epoch {done} of {planned}, where a build was stopped", self.bar.prefix());
+            self.bar.suspend(|| say(&text));
         }
         self.bar.set_position(self.bar.length().unwrap_or(0) * done as u64 / planned as u64);
         self.bar.reset_eta();

@@ -111,8 +111,8 @@ fn a_training_stopped_again_and_again_ends_as_if_it_had_not_been_stopped() {
             let whole = trained(prepared, run, None, usize::MAX).0.unwrap();
             let folder = tempfile::tempdir().unwrap();
             let place = Some(folder.path());
-            let starts = (0..).map(|i| trained(prepared, run, place, 3 + i % 3)).take(100);
-            let last = starts.filter_map(|(outcome, _)| outcome).next();
+            let mut starts = (0..).map(|i| trained(prepared, run, place, 3 + i % 3)).take(100);
+            let last = starts.find_map(|(outcome, _)| outcome);
             assert!(last.is_some_and(|last| same(&last, &whole)), "{run}");
         }
     });
@@ -171,18 +171,20 @@ fn a_damaged_or_foreign_checkpoint_is_ignored() {
     });
 }
 
+/// Calls a function at each step and remembers the largest value.
+struct Looking<'a>(&'a mut usize, &'a dyn Fn() -> usize);
+impl Progress for Looking<'_> {
+    fn step(&mut self, _: usize, _: usize, _: usize) {
+        *self.0 = (*self.0).max(self.1());
+    }
+    fn epoch(&mut self, _: &EpochResult) {}
+}
+
 #[test]
 fn without_a_folder_nothing_is_left_in_the_folder_of_temporary_files() {
     // A file without a name is in no folder at any time, so that even a killed process leaves none.
     with_prepared(|prepared| {
         let entries = || fs::read_dir(format!("/proc/{}/fd", std::process::id())).unwrap().flatten();
-        struct Looking<'a>(&'a mut usize, &'a dyn Fn() -> usize);
-        impl Progress for Looking<'_> {
-            fn step(&mut self, _: usize, _: usize, _: usize) {
-                *self.0 = (*self.0).max(self.1());
-            }
-            fn epoch(&mut self, _: &EpochResult) {}
-        }
         let deleted = || {
             let targets = entries().filter_map(|entry| fs::read_link(entry.path()).ok());
             targets
