@@ -67,7 +67,7 @@ impl<'a> Checker<'a> {
     fn new(source: &'a Source, plan: &Plan) -> Self {
         let study = &source.study;
         let values = values::of(study, &stand_in::results(study, plan));
-        Self { source, env: environment(study.lang), values }
+        Self { source, env: environment(study.lang, Purpose::Check), values }
     }
 
     fn claim(&self, key: &str, claim: &Claim) -> Result<(), StudyError> {

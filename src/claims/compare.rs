@@ -16,8 +16,19 @@ pub enum Verdict {
     Matches,
 }
 
+/// From here on, not every whole number is a 64-bit floating-point number.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// Decimals after which a measured value is not shown more exactly, even if its verdict does not show.
 const MAX_DECIMALS: usize = 17;
+
+/// Why a printed value cannot be compared with a measured one.
+enum Mismatch {
+    /// A list has another number of items than was measured.
+    Count,
+    /// A message for the author.
+    Kind(String),
+}
 
 /// A claim's printed value as its way to compare reads it.
 enum Expected {
@@ -48,7 +59,17 @@ fn refused(claim: &Claim, message: &str) -> String {
 /// has.
 pub(super) fn check_kind(claim: &Claim, measured: &Value, lang: Lang) -> Result<(), String> {
     let measured = serde_json::to_value(measured).map_err(|e| e.to_string())?;
-    expected(claim, &measured, lang).map(|_| ())
+    match expected(claim, &measured, lang) {
+        Ok(_) => Ok(()),
+        Err(Mismatch::Kind(message)) => Err(message),
+        // How many items a selection has depends on what is measured.
+        Err(Mismatch::Count) if claim.measured.contains("select") || claim.measured.contains("reject") => Ok(()),
+        Err(Mismatch::Count) => {
+            let printed = printed::read(&claim.printed, lang).map_or(0, |printed| printed.numbers.len());
+            let measured = measured.as_array().map_or(1, Vec::len);
+            Err(refused(claim, &format!("holds {}, but the list has {measured}", numbers::plural(printed, "number"))))
+        }
+    }
 }
 
 /// The verdict on a claim, and the measured value as the report prints it.
@@ -56,12 +77,13 @@ pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (V
     let not_measured = (Verdict::NotMeasured, String::new());
     let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else { return not_measured };
     match expected(claim, &measured, lang) {
-        Err(_) => not_measured,
+        Err(Mismatch::Count) => (Verdict::Differs, plain_list(&measured)),
+        Err(Mismatch::Kind(_)) => not_measured,
         Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured),
         Ok(Expected::Bool(printed)) => (verdict(measured == printed), measured.to_string()),
         Ok(Expected::Text) => {
             let text = measured.as_str().unwrap_or_default();
-            (verdict(text.trim() == claim.printed.trim()), text.to_owned())
+            (verdict(typed(text) == typed(&claim.printed)), text.to_owned())
         }
     }
 }
@@ -79,7 +101,13 @@ pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
             };
             format!("{} ± {}{unit}", claim.printed, form.setting(*t))
         }
-        Compare::Relative(t) => format!("{} ± {} %", claim.printed, form.setting(percentage(*t))),
+        Compare::Relative(t) => {
+            let of_it = match lang {
+                Lang::En => "of it",
+                Lang::Uk => "від нього",
+            };
+            format!("{} ± {} % {of_it}", claim.printed, form.setting(percentage(*t)))
+        }
         Compare::Exact(_) | Compare::Printed(_) => claim.printed.clone(),
     }
 }
@@ -89,43 +117,56 @@ fn verdict(matches: bool) -> Verdict {
 }
 
 /// Reads a claim's printed value for a measured one. The error is a message for the author.
-fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, String> {
+fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, Mismatch> {
+    let other_kind = |message: &str| Err(Mismatch::Kind(refused(claim, message)));
     let exact = matches!(claim.compare, Compare::Exact(_));
     match measured {
         Json::Bool(_) if exact => match claim.printed.trim().to_lowercase().as_str() {
             "true" => Ok(Expected::Bool(true)),
             "false" => Ok(Expected::Bool(false)),
-            _ => Err(refused(claim, "the measured value is true or false; print `true` or `false`")),
+            _ => other_kind("the measured value is true or false; print `true` or `false`"),
         },
-        Json::Bool(_) => Err(refused(claim, "the measured value is true or false; use `compare: exact`")),
+        Json::Bool(_) => other_kind("the measured value is true or false; use `compare: exact`"),
         Json::String(_) if exact => Ok(Expected::Text),
-        Json::String(_) => {
-            let advice = "leave out filters such as `fixed` and `percent`, or use `compare: exact`";
-            Err(refused(claim, &format!("the measured value is text; {advice}")))
-        }
+        Json::String(_) => other_kind(
+            "the measured value is text; leave out filters such as `fixed` and `percent`, or use `compare: exact`",
+        ),
         _ => {
             let mut found = Vec::new();
             if !flatten(measured, &mut found) {
-                return Err("the measured value is not a number or a list of numbers".to_owned());
+                return other_kind("the measured value is not a number or a list of numbers");
             }
-            let printed = printed::read(&claim.printed, lang).map_err(|message| refused(claim, &message))?;
+            if found.iter().any(|m| m.abs() >= MAX_WHOLE && m.fract() == 0.0 && exact) {
+                return other_kind("the measured value has more digits than can be compared");
+            }
+            let printed =
+                printed::read(&claim.printed, lang).map_err(|message| Mismatch::Kind(refused(claim, &message)))?;
             check_count(claim, &printed, measured.is_array(), found.len())?;
             Ok(Expected::Numbers(printed))
         }
     }
 }
 
-fn check_count(claim: &Claim, printed: &Printed, is_list: bool, measured: usize) -> Result<(), String> {
+fn check_count(claim: &Claim, printed: &Printed, is_list: bool, measured: usize) -> Result<(), Mismatch> {
     let count = printed.numbers.len();
     if !is_list && (count > 1 || printed.is_list) {
         let what = if count > 1 { format!("holds {count} numbers") } else { "is a list".to_owned() };
-        return Err(refused(claim, &format!("{what}, but one number is measured; print one")));
+        return Err(Mismatch::Kind(refused(claim, &format!("{what}, but one number is measured; print one"))));
     }
-    if is_list && count != measured {
-        let held = numbers::plural(count, "number");
-        return Err(refused(claim, &format!("holds {held}, but {measured} are measured")));
-    }
-    Ok(())
+    if is_list && count != measured { Err(Mismatch::Count) } else { Ok(()) }
+}
+
+/// A text as it could be typed: hyphens for minus signs, ordinary spaces.
+fn typed(text: &str) -> String {
+    let text: String = text.chars().map(|c| if printed::MINUS.contains(&c) { '-' } else { c }).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Measured numbers that are not compared one by one.
+fn plain_list(measured: &Json) -> String {
+    let mut found = Vec::new();
+    flatten(measured, &mut found);
+    format!("[{}]", found.into_iter().map(numbers::plain).collect::<Vec<_>>().join(", "))
 }
 
 /// Compares number by number.
@@ -301,7 +342,7 @@ mod tests {
         assert_eq!(outcome("97 %", "{absolute: 1}", 0.9841), (Verdict::Differs, "98.4 %".into()));
         assert_eq!(printed_with_tolerance(&claim("97 %", "{absolute: 1}"), Lang::En), "97 % ± 1 points");
         assert_eq!(printed_with_tolerance(&claim("97", "{absolute: 1}"), Lang::En), "97 ± 1");
-        assert_eq!(printed_with_tolerance(&claim("0.09", "{relative: 0.05}"), Lang::En), "0.09 ± 5 %");
+        assert_eq!(printed_with_tolerance(&claim("0.09", "{relative: 0.05}"), Lang::En), "0.09 ± 5 % of it");
     }
 
     #[test]
@@ -310,6 +351,7 @@ mod tests {
             ("9703 of 10000", "exact", Value::from(9703)),
             ("[9703]", "exact", Value::from(9703)),
             ("[1, 2]", "exact", Value::from(vec![1, 2, 3])),
+            ("9007199254740992", "exact", Value::from(9_007_199_254_740_993_u64)),
             ("half", "exact", Value::from(0.5)),
             ("1", "exact", Value::from(true)),
             ("0.98", "printed", Value::from("0.98")),
@@ -317,7 +359,12 @@ mod tests {
         ] {
             assert!(check_kind(&claim(printed, how), &measured, Lang::En).is_err(), "{printed} {how} {measured}");
         }
-        assert_eq!(outcome("slim", "exact", "slim").0, Verdict::Matches);
+        for (printed, measured) in [("slim", "slim"), ("-1.23", "\u{2212}1.23"), ("7 850", "7\u{a0}850")] {
+            assert_eq!(outcome(printed, "exact", measured).0, Verdict::Matches, "{printed}");
+        }
+        // The number of items of a list may depend on what is measured.
+        let two = compare(&claim("[1, 2, 3]", "printed"), Some(&Value::from(vec![1, 2])), Lang::En);
+        assert_eq!(two, (Verdict::Differs, "[1, 2]".into()));
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub struct DecidedConclusion {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
-    let (env, values) = (expression::environment(study.lang), values::of(study, results));
+    let (env, values) = (expression::environment(study.lang, Purpose::Decide), values::of(study, results));
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&env, &claim.measured, &values, Purpose::Decide).ok();
         let (verdict, measured) = compare::compare(claim, value.as_ref(), study.lang);
@@ -102,7 +102,7 @@ pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
 
 /// Decides every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
-    let (env, values) = (expression::environment(study.lang), values::of(study, results));
+    let (env, values) = (expression::environment(study.lang, Purpose::Decide), values::of(study, results));
     study.conclusions.iter().map(|c| decide(&env, &values, c)).collect()
 }
 
@@ -138,7 +138,8 @@ fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> Decided
 
 /// Notes on expressions that have no value with these results, each with its file and line.
 pub fn unmeasured_notes(source: &Source, results: &Results) -> Vec<String> {
-    let (env, values) = (expression::environment(source.study.lang), values::of(&source.study, results));
+    let (env, values) =
+        (expression::environment(source.study.lang, Purpose::Decide), values::of(&source.study, results));
     checks::notes(source, |text| expression::evaluate(&env, text, &values, Purpose::Decide))
 }
 

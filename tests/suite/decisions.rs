@@ -139,7 +139,7 @@ fn a_printed_figure_that_cannot_be_compared_is_refused() {
         ("9703 of 10000", "runs.r.correct", "exact", "holds 2 numbers"),
         ("0,97", "runs.r.accuracy", "printed", "decimals are written with a point"),
         ("half", "runs.r.accuracy", "printed", "holds no number"),
-        ("[1, 2]", "runs.r.per_class", "printed", "10 are measured"),
+        ("[1, 2]", "runs.r.per_class", "printed", "the list has 10"),
         ("0.97", "runs.r.accuracy|fixed(2)", "printed", "text"),
         ("10k", "runs.r.images", "exact", "in full"),
     ] {

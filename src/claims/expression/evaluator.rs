@@ -10,8 +10,14 @@ use minijinja::{Environment, State, Value, context};
 use super::operators::{self, Kind};
 use super::{MAX_STEPS, Purpose, Stop, both, functions};
 
-/// Tests that ask whether there is a value.
-const PRESENCE_TESTS: [&str; 3] = ["defined", "undefined", "none"];
+/// Tests that a sentence may ask of a value that was not measured.
+const PRESENCE_TESTS: [&str; 4] = ["defined", "undefined", "none", "number"];
+
+/// Tests of whole numbers.
+const WHOLE_NUMBER_TESTS: [&str; 3] = ["odd", "even", "divisibleby"];
+
+/// The groups whose members a study names.
+const OPEN_GROUPS: [&str; 4] = ["runs", "models", "comparisons", "values"];
 
 type Evaluated = Result<Value, Stop>;
 
@@ -40,7 +46,12 @@ impl<'e> Evaluator<'e> {
 
     /// Counts a step.
     pub(super) fn step(&mut self) -> Result<(), Stop> {
-        self.steps += 1;
+        self.charge(1)
+    }
+
+    /// Counts steps of work on long values.
+    fn charge(&mut self, steps: u64) -> Result<(), Stop> {
+        self.steps += steps;
         if self.steps > MAX_STEPS {
             return Err(Stop::fault(format!("takes more than {MAX_STEPS} steps")));
         }
@@ -52,9 +63,17 @@ impl<'e> Evaluator<'e> {
         if let Some(path) = path(expr) {
             return path;
         }
+        if let Expr::Filter(filter) = expr {
+            return self.text_of_filter(filter);
+        }
         let span: Span = expr.span();
         let text = self.source.get(span.start_offset as usize..span.end_offset as usize).unwrap_or(self.source);
         text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn text_of_filter(&self, filter: &ast::Filter) -> String {
+        let input = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
+        format!("{input}|{}", filter.name)
     }
 
     /// The value of an expression.
@@ -86,7 +105,7 @@ impl<'e> Evaluator<'e> {
             Expr::Tuple(tuple) => self.list(&tuple.items),
             Expr::Map(map) => {
                 let (keys, values) = both(self.list(&map.keys), self.list(&map.values))?;
-                Ok(keys.try_iter()?.zip(values.try_iter()?).map(|(k, v)| (k.to_string(), v)).collect())
+                Ok(Value::from_pairs(keys.try_iter()?.zip(values.try_iter()?)))
             }
         }
     }
@@ -94,7 +113,7 @@ impl<'e> Evaluator<'e> {
     /// The value of an expression, checked to be complete, for an operator or filter that looks inside.
     pub(super) fn complete(&mut self, expr: &Expr) -> Evaluated {
         let value = self.value(expr)?;
-        operators::complete(&value, &self.text(expr))?;
+        self.charge(operators::complete(&value, &self.text(expr))?)?;
         Ok(value)
     }
 
@@ -106,11 +125,14 @@ impl<'e> Evaluator<'e> {
 
     fn variable(&self, name: &str) -> Evaluated {
         if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.get(name)) {
-            return value.clone();
+            return match value {
+                Ok(value) if Kind::of(value) == Kind::Missing => Err(Stop::not_measured(name, "")),
+                value => value.clone(),
+            };
         }
         let value = self.values.get_attr(name)?;
         if Kind::of(&value) == Kind::Missing {
-            return Err(Stop::not_measured(name, functions::hint(self.values, name)));
+            return Err(self.missing(name.to_owned(), functions::hint(self.values, name), true));
         }
         Ok(value)
     }
@@ -132,12 +154,24 @@ impl<'e> Evaluator<'e> {
                 Err(Stop::not_measured(self.text(whole), format!("the list has {items} items")))
             }
             Kind::Missing => {
-                let hint = functions::hint(group, key.as_str().unwrap_or_default());
-                Err(Stop::not_measured(self.text(whole), hint))
+                let (name, of) = (key.as_str().unwrap_or_default(), self.text(of));
+                let open = OPEN_GROUPS.contains(&of.as_str()) || of.starts_with("values") || of.ends_with("layers");
+                let unknown = !open && !functions::has_member(group, name);
+                Err(self.missing(self.text(whole), functions::hint(group, name), unknown))
             }
-            Kind::Number => operators::complete(&value, &self.text(whole)).map(|()| value),
+            Kind::Number => operators::complete(&value, &self.text(whole)).map(|_| value),
             _ => Ok(value),
         }
+    }
+
+    /// The reason that a value is missing. In a sentence, a name that no study can have is a mistake, because `is defined`
+    /// would take it for a value that was not measured.
+    fn missing(&self, name: String, hint: String, unknown: bool) -> Stop {
+        if unknown && self.in_sentence && self.purpose == Purpose::Check {
+            let hint = if hint.is_empty() { hint } else { format!("; {hint}") };
+            return Stop::fault(format!("there is no `{name}`{hint}"));
+        }
+        Stop::not_measured(name, hint)
     }
 
     fn slice(&mut self, slice: &ast::Slice) -> Evaluated {
@@ -167,8 +201,15 @@ impl<'e> Evaluator<'e> {
 
     fn binary(&mut self, binary: &ast::BinOp, text: &str) -> Evaluated {
         if let BinOpKind::ScAnd | BinOpKind::ScOr = binary.op {
-            let (a, b) = both(self.condition(&binary.left), self.condition(&binary.right))?;
-            return Ok(Value::from(if matches!(binary.op, BinOpKind::ScAnd) { a && b } else { a || b }));
+            let is_and = matches!(binary.op, BinOpKind::ScAnd);
+            let (left, right) = (self.condition(&binary.left), self.condition(&binary.right));
+            // `x is defined and x > 0` is how a sentence mentions a value only if it was measured.
+            if self.in_sentence && left == Ok(!is_and) {
+                only_faults(right)?;
+                return Ok(Value::from(!is_and));
+            }
+            let (a, b) = both(left, right)?;
+            return Ok(Value::from(if is_and { a && b } else { a || b }));
         }
         let (a, b) = both(self.complete(&binary.left), self.complete(&binary.right))?;
         if let Some(op) = operators::as_comparison(binary.op) {
@@ -219,29 +260,43 @@ impl<'e> Evaluator<'e> {
         let Some(input) = &filter.expr else { return Err(Stop::fault("a filter needs a value")) };
         functions::check_filter(&mut self.state, filter.name)?;
         let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
-        functions::check_input(filter.name, &input, &positional, &named)?;
+        let list = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
+        functions::check_input(filter.name, &list, &input, &positional, &named)?;
+        if functions::needs_items(filter.name) && input.len() == Some(0) {
+            return Err(Stop::NoValue(format!("`{list}` is empty")));
+        }
         let mut args = vec![input];
         args.extend(positional);
         if !named.is_empty() {
             args.push(Value::from(named.into_iter().collect::<Kwargs>()));
         }
-        self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))
+        let text = self.text_of_filter(filter);
+        let value =
+            self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))?;
+        if Kind::of(&value) == Kind::Missing {
+            return Err(operators::complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
+        }
+        Ok(value)
     }
 
     fn test(&mut self, test: &ast::Test) -> Result<bool, Stop> {
         functions::check_test(&mut self.state, test.name)?;
         let value = match self.value(&test.expr) {
             // A sentence may ask whether a value was measured. A condition may not: the answer would decide it.
-            Err(Stop::NotMeasured(_) | Stop::NoValue(_)) if self.in_sentence => {
+            Err(Stop::NotMeasured(_) | Stop::NoValue(_)) if self.in_sentence && PRESENCE_TESTS.contains(&test.name) => {
                 return Ok(matches!(test.name, "undefined" | "none"));
             }
             Err(stop) => return Err(stop),
             Ok(value) => value,
         };
-        if PRESENCE_TESTS.contains(&test.name) {
+        if PRESENCE_TESTS.contains(&test.name) && test.name != "number" {
             return Ok(test.name == "defined");
         }
-        operators::complete(&value, &self.text(&test.expr))?;
+        let text = self.text(&test.expr);
+        self.charge(operators::complete(&value, &text)?)?;
+        if WHOLE_NUMBER_TESTS.contains(&test.name) && !value.is_integer() {
+            return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` tests", test.name)));
+        }
         let (positional, _) = self.arguments(&test.args)?;
         let args: Vec<Value> = std::iter::once(value).chain(positional).collect();
         self.state.perform_test(test.name, &args).map_err(|e| functions::call_error("test", test.name, e))

@@ -6,12 +6,13 @@ use minijinja::machinery::ast::CompareOpKind;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::operators::{self, Kind};
-use super::{MAX_STEPS, Stop};
+use super::{MAX_STEPS, Purpose, Stop};
 use crate::text::closest::{closest, did_you_mean};
 use crate::text::{Lang, numbers};
 
-/// Filters that would put something in place of a missing value, or take any value as true or false.
-const REFUSED_FILTERS: [&str; 3] = ["default", "d", "bool"];
+/// Filters that would put something in place of a missing value, take any value as true or false, or print whole groups of
+/// values with those that are missing.
+const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", "pprint", "urlencode", "escape", "e"];
 
 /// The largest number that `count` prints: above it, not every whole number is a 64-bit floating-point number.
 const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
@@ -35,7 +36,7 @@ const COMPARISON_TESTS: [(&[&str], CompareOpKind); 7] = [
 ];
 
 /// minijinja with the filters of studies. Filters that print write numbers as the study's language does, and give text.
-pub(in crate::claims) fn environment(lang: Lang) -> Environment<'static> {
+pub(in crate::claims) fn environment(lang: Lang, purpose: Purpose) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(MAX_STEPS));
@@ -43,7 +44,7 @@ pub(in crate::claims) fn environment(lang: Lang) -> Environment<'static> {
     env.add_filter("fixed", move |x: Value, decimals: usize| Ok::<_, Error>(form.fixed(finite(&x)?, decimals)));
     env.add_filter("percent", move |x: Value, decimals: usize| Ok::<_, Error>(form.percent(finite(&x)?, decimals)));
     env.add_filter("points", move |x: Value, decimals: usize| Ok::<_, Error>(form.points(finite(&x)?, decimals)));
-    env.add_filter("count", move |x: Value| count(form, &x));
+    env.add_filter("count", move |x: Value| count(form, purpose, &x));
     env.add_filter("round_to", |x: Value, decimals: usize| round_to(&x, decimals));
     env.add_filter("diagonal", |m: Value| diagonal(&matrix(&m)?));
     env.add_filter("row_sums", |m: Value| -> Result<Vec<f64>, Error> { Ok(row_sums(&matrix(&m)?)) });
@@ -70,7 +71,7 @@ pub(in crate::claims) fn environment(lang: Lang) -> Environment<'static> {
 /// Refuses unknown filters, and those that would let a missing value, or a value of any kind, decide something.
 pub(super) fn check_filter(state: &mut State, name: &str) -> Result<(), Stop> {
     if REFUSED_FILTERS.contains(&name) {
-        let reason = "it would put something in place of a value that was not measured";
+        let reason = "it would hide that a value was not measured";
         return Err(Stop::fault(format!("the filter `{name}` is not available: {reason}")));
     }
     if state.perform_test("filter", &[Value::from(name)])? { Ok(()) } else { Err(unknown("filter", name, &FILTERS)) }
@@ -85,9 +86,11 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Stop {
     Stop::fault(format!("unknown {what} `{name}`{}", did_you_mean(name, known.iter().copied())))
 }
 
-/// Checks what a filter would compare or replace by itself: the attributes by which it sorts or selects.
+/// Checks what a filter would compare or replace by itself: the attributes by which it sorts or selects. `text` is the
+/// expression of its input.
 pub(super) fn check_input(
     filter: &str,
+    text: &str,
     input: &Value,
     positional: &[Value],
     named: &[(String, Value)],
@@ -102,7 +105,18 @@ pub(super) fn check_input(
     if let Some(attribute) = by_name.or(first).and_then(Value::as_str) {
         let value = |item: Value| attribute.split('.').try_fold(item, |item, part| item.get_attr(part));
         let values = input.try_iter()?.map(value).collect::<Result<Vec<Value>, _>>()?;
-        return operators::complete(&Value::from(values), &format!("the attributes `{attribute}`"));
+        for (i, value) in values.iter().enumerate() {
+            operators::complete(value, &format!("{text}[{i}].{attribute}"))?;
+        }
+        return operators::complete(&Value::from(values), text).map(|_| ());
+    }
+    if filter == "sort" && Kind::of(input) == Kind::List {
+        let figures = |item: &Value| item.as_str().is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()));
+        if input.try_iter()?.any(|item| figures(&item)) {
+            return Err(Stop::fault(
+                "`sort` would order printed figures by their characters; sort numbers, then print them",
+            ));
+        }
     }
     if ["min", "max", "sum"].contains(&filter) && Kind::of(input) == Kind::List {
         for item in input.try_iter()? {
@@ -118,6 +132,16 @@ pub(super) fn call_error(what: &str, name: &str, error: Error) -> Stop {
         Stop::Fault(message) => Stop::fault(format!("{what} `{name}`: {message}")),
         stop => stop,
     }
+}
+
+/// Whether a filter takes a list that has items.
+pub(super) fn needs_items(filter: &str) -> bool {
+    ["first", "last", "min", "max", "maximum", "argmax"].contains(&filter)
+}
+
+/// Whether a group has a member of that name, measured or not.
+pub(super) fn has_member(group: &Value, name: &str) -> bool {
+    group.try_iter().is_ok_and(|mut keys| keys.any(|key| key.as_str() == Some(name)))
 }
 
 /// What to do about a missing member of a group.
@@ -159,9 +183,14 @@ fn finite(x: &Value) -> Result<f64, Error> {
     f64::try_from(x.clone()).ok().filter(|x| x.is_finite()).ok_or_else(|| invalid("takes a finite number"))
 }
 
-/// Prints a number as a whole number with separated thousands.
-fn count(form: numbers::Form, x: &Value) -> Result<String, Error> {
-    let whole = finite(x)?.round_ties_even();
+/// Prints a number, rounded to a whole one, with separated thousands.
+fn count(form: numbers::Form, purpose: Purpose, x: &Value) -> Result<String, Error> {
+    let number = finite(x)?;
+    let whole = number.round_ties_even();
+    // Measured values may be fractions, such as a mean over seeds; a share is a mistake.
+    if purpose == Purpose::Check && (number - whole).abs() > 1e-6 && number.abs() < 1.0 {
+        return Err(invalid(format!("{number} is not a count; print it with `fixed` or `percent`")));
+    }
     if whole.abs() > MAX_COUNT {
         return Err(invalid("the number is too large to be printed as a count"));
     }

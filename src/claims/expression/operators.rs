@@ -29,6 +29,10 @@ impl Kind {
         }
     }
 
+    fn is_scalar(self) -> bool {
+        matches!(self, Self::Bool | Self::Number | Self::Text)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -64,18 +68,23 @@ fn number_hint(value: &Value) -> &'static str {
     }
 }
 
-/// Checks that a value and the items of its lists were measured, are finite and, in each list, of one kind. `name` is the
-/// expression that gave it.
-pub(super) fn complete(value: &Value, name: &str) -> Result<(), Stop> {
+/// Checks that a value and the items of its lists were measured and are finite, and that each list has numbers, texts or
+/// truth values, not several of these. `name` is the
+/// expression that gave it. Returns how much there was to check, in steps.
+pub(super) fn complete(value: &Value, name: &str) -> Result<u64, Stop> {
     match Kind::of(value) {
         // minijinja's filters hand on their errors as invalid values.
         Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
         Kind::Missing => Err(Stop::not_measured(name, "")),
         Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
+        Kind::Text => Ok(value.len().unwrap_or(0) as u64 / 64),
         Kind::List => {
-            let mut first: Option<Value> = None;
+            let (mut first, mut steps): (Option<Value>, u64) = (None, 0);
             for (i, item) in value.try_iter()?.enumerate() {
-                complete(&item, &format!("{name}[{i}]"))?;
+                steps += 1 + complete(&item, &format!("{name}[{i}]"))?;
+                if !Kind::of(&item).is_scalar() {
+                    continue;
+                }
                 match &first {
                     Some(first) if Kind::of(first) != Kind::of(&item) => {
                         let (one, other) = (described(first), described(&item));
@@ -85,9 +94,18 @@ pub(super) fn complete(value: &Value, name: &str) -> Result<(), Stop> {
                     None => first = Some(item),
                 }
             }
-            Ok(())
+            Ok(steps)
         }
-        _ => Ok(()),
+        _ => Ok(0),
+    }
+}
+
+/// Whether a list has groups of values in it, at any depth.
+pub(super) fn has_groups(value: &Value) -> bool {
+    match Kind::of(value) {
+        Kind::Map => true,
+        Kind::List => value.try_iter().is_ok_and(|mut items| items.any(|item| has_groups(&item))),
+        _ => false,
     }
 }
 
@@ -120,7 +138,10 @@ pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Re
     match op {
         CompareOpKind::Eq | CompareOpKind::Ne => match first_difference_of_kinds(a, b)? {
             Some((a, b)) => differ(&a, &b),
-            None => Ok((a == b) == matches!(op, CompareOpKind::Eq)),
+            None if has_groups(a) || has_groups(b) => {
+                Err(Stop::fault(format!("`{text}` compares groups of values; compare single values")))
+            }
+            None => Ok(equal(a, b)? == matches!(op, CompareOpKind::Eq)),
         },
         CompareOpKind::In | CompareOpKind::NotIn => {
             let found = contains(b, a, text)?;
@@ -151,6 +172,19 @@ fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Valu
         }
     }
     Ok(None)
+}
+
+/// Equality of values of the same kinds. Lists are equal if their items are; minijinja distinguishes lists, tuples and
+/// iterators.
+fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
+    if Kind::of(a) != Kind::List {
+        return Ok(a == b);
+    }
+    let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    a.iter().zip(&b).try_fold(true, |all, (a, b)| Ok(equal(a, b)? && all))
 }
 
 fn contains(container: &Value, item: &Value, text: &str) -> Result<bool, Stop> {

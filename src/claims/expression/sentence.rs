@@ -6,8 +6,11 @@ use minijinja::machinery::ast::{self, Expr, Stmt};
 use minijinja::{Value, context};
 
 use super::evaluator::{Evaluator, only_faults};
-use super::operators::Kind;
+use super::operators::{self, Kind};
 use super::{MAX_TEXT, Purpose, Stop};
+
+/// Items of a list for which a check renders the body of a `for`.
+const CHECKED_ITEMS: usize = 3;
 
 /// Renders a whole sentence.
 pub(super) fn render(evaluator: &mut Evaluator, template: &Stmt) -> Result<String, Stop> {
@@ -27,7 +30,7 @@ fn statement(evaluator: &mut Evaluator, stmt: &Stmt, text: &mut String) -> Resul
         Stmt::EmitRaw(raw) => text.push_str(raw.raw),
         Stmt::EmitExpr(emit) => {
             let value = evaluator.complete(&emit.expr)?;
-            if Kind::of(&value) == Kind::Map {
+            if operators::has_groups(&value) {
                 let name = evaluator.text(&emit.expr);
                 return Err(Stop::fault(format!("`{name}` is a group of values; print one of them")));
             }
@@ -108,21 +111,23 @@ fn for_loop(evaluator: &mut Evaluator, each: &ast::ForLoop, text: &mut String) -
 }
 
 fn passes(evaluator: &mut Evaluator, each: &ast::ForLoop, list: &Value, text: &mut String) -> Result<(), Stop> {
+    let checking = evaluator.purpose == Purpose::Check;
     let mut items = Vec::new();
     for item in list.try_iter()? {
         evaluator.step()?;
         evaluator.scopes.push(BTreeMap::new());
         assign(evaluator, &each.target, Ok(item.clone()))?;
         let keep = match &each.filter_expr {
-            Some(condition) => evaluator.condition(condition)?,
-            None => true,
+            // Stand-ins may all fail a condition that measured values pass, so a check keeps some items.
+            Some(condition) => evaluator.condition(condition)? || (checking && items.len() < CHECKED_ITEMS),
+            None => !checking || items.len() < CHECKED_ITEMS,
         };
         evaluator.scopes.pop();
         items.extend(keep.then_some(item));
     }
     if items.is_empty() {
         statements(evaluator, &each.else_body, text)?;
-    } else if evaluator.purpose == Purpose::Check {
+    } else if checking {
         only_faults(statements(evaluator, &each.else_body, &mut String::new()))?;
     }
     let length = items.len();

@@ -20,7 +20,7 @@ fn values() -> Value {
 }
 
 fn english() -> Environment<'static> {
-    environment(Lang::En)
+    environment(Lang::En, Purpose::Decide)
 }
 
 fn found(text: &str) -> Result<Value, Stop> {
@@ -66,6 +66,12 @@ fn values_are_calculated_and_compared() {
         ("1 if values.on else 2", json!(1)),
         ("values.word ~ 1", json!("abc1")),
         ("runs.r.accuracy is number", json!(true)),
+        ("runs.r.confusion|row_sums == [10, 10]", json!(true)),
+        ("[1]|zip([2])|list == [[1, 2]]", json!(true)),
+        ("(1, 2) == [1, 2]", json!(true)),
+        ("[2] in [[1], [2]]", json!(true)),
+        ("{\"a\": 3}[\"a\"]", json!(3)),
+        ("[{\"k\": 1}, {\"k\": 2}]|groupby(\"k\")|length", json!(2)),
     ] {
         let value = found(text).unwrap_or_else(|stop| panic!("{text}: {stop:?}"));
         let value = serde_json::to_value(&value).unwrap();
@@ -97,9 +103,11 @@ fn an_expression_with_a_missing_value_has_none_and_names_it() {
         ("runs.r.epochs[1].loss > 0", vec!["runs.r.epochs[1].loss"]),
         ("runs.r.sd|abs > 0", vec!["runs.r.sd"]),
         ("runs.r.sd|fixed(2) == \"0.10\"", vec!["runs.r.sd"]),
-        ("runs.r.epochs|map(attribute=\"loss\")|sum > 0", vec!["the attributes `loss`[1]"]),
-        ("(runs.r.epochs|sort(attribute=\"loss\"))[0].loss < 1", vec!["the attributes `loss`[1]"]),
+        ("runs.r.epochs|map(attribute=\"loss\")|sum > 0", vec!["runs.r.epochs[1].loss"]),
+        ("(runs.r.epochs|sort(attribute=\"loss\"))[0].loss < 1", vec!["runs.r.epochs[1].loss"]),
         ("accuracy > 0", vec!["accuracy"]),
+        ("runs.r|attr(\"sd\") is defined", vec!["runs.r|attr"]),
+        ("runs.r.sd is lt(0.01)", vec!["runs.r.sd"]),
     ] {
         match found(text) {
             Err(Stop::NotMeasured(found)) => assert_eq!(found.into_keys().collect::<Vec<_>>(), names, "{text}"),
@@ -159,6 +167,10 @@ fn kinds_do_not_mix() {
         ("runs.r.accuracy.value", "has no members"),
         ("runs.r.accuracy|procent(2)", "did you mean `percent`?"),
         ("runs.r.items()", "methods cannot be called"),
+        ("runs.r == runs.r", "compares groups"),
+        ("\"null\" in (runs.r|tojson)", "`tojson` is not available"),
+        ("[0.095|points(1), 0.102|points(1)]|sort|last == \"9.5\"", "by their characters"),
+        ("runs.r.accuracy is odd", "not a whole number"),
         ("debug()", "unknown function `debug`"),
         ("runs.r.accuracy >", "unexpected"),
         (
@@ -176,6 +188,9 @@ fn kinds_do_not_mix() {
 fn what_is_not_a_finite_number_is_no_value() {
     for text in [
         "1 / 0 > 0",
+        "[]|first is defined",
+        "runs.r.per_class|select(\"gt\", 2)|list|max > 0",
+        "[]|maximum",
         "0 / 0 == 0",
         "1 // 0",
         "1 % 0",
@@ -200,6 +215,16 @@ fn sentences_print_measured_values_only() {
     assert_eq!(sentence("{% set a = runs.r %}{% set b = runs.q %}{{ a.loss }}").unwrap(), "0.2");
     let each = "{% for x in runs.r.per_class %}{{ x|fixed(1) }}{% if not loop.last %}, {% endif %}{% endfor %}";
     assert_eq!(sentence(each).unwrap(), "0.9, 0.8");
+    let guarded = "{% if runs.r.sd is defined and runs.r.sd > 1 %}a{% else %}b{% endif %}";
+    assert_eq!(sentence(guarded).unwrap(), "b");
+    assert_eq!(sentence("{% if runs.r.sd is not defined or runs.r.sd > 1 %}a{% endif %}").unwrap(), "a");
+    let items = "{% for k, v in runs.r|items %}{% if k == \"sd\" and v is defined %}measured{% endif %}{% endfor %}";
+    assert_eq!(sentence(items).unwrap(), "");
+    assert_eq!(sentence("{% if runs.r|attr(\"sd\") is defined %}measured{% endif %}").unwrap(), "");
+    assert_eq!(
+        sentence("{% if runs.r.per_class|select(\"gt\", 2)|first is defined %}a{% else %}b{% endif %}").unwrap(),
+        "b"
+    );
     assert_eq!(sentence("{% with x = 2 %}{{ x }}{% endwith %}").unwrap(), "2");
     for text in [
         "Yes, {{ runs.r.sd }}.",
@@ -209,11 +234,16 @@ fn sentences_print_measured_values_only() {
         "{% for e in runs.r.epochs %}{{ e.loss }}{% endfor %}",
         "{% if runs.r.sd > 1 %}a{% else %}b{% endif %}",
         "{{ [1, runs.r.sd] }}",
+        "{% if runs.r.sd is lt(0.01) %}a{% else %}b{% endif %}",
+        "{% if runs.r.sd is not gt(0.01) %}a{% else %}b{% endif %}",
     ] {
         assert!(matches!(sentence(text), Err(Stop::NotMeasured(_))), "{text}: {:?}", sentence(text));
     }
     for text in [
         "{{ runs.r }}",
+        "{{ runs.r.epochs }}",
+        "{% set t = range(50000)|list %}{% for i in range(1000) %}{% if t == t %}{% endif %}{% endfor %}",
+        "{% set t = range(50000)|list %}{% for i in range(1000) %}{% set y = t|length %}{% endfor %}",
         "{% if runs.r.accuracy %}a{% endif %}",
         "{% macro m() %}{% endmacro %}",
         "{{ values.word|count }}",
@@ -232,6 +262,21 @@ fn a_check_looks_into_branches_that_are_not_taken() {
     let check = |text: &str| render(&english(), text, &values(), Purpose::Check);
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.accuracy > values.limit }}{% endif %}").is_err());
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.sd }}{% endif %}").is_ok());
+    for text in [
+        "{% if runs.r.acuracy is defined %}a{% endif %}",
+        "{% if undefined_thing is defined %}a{% endif %}",
+        "{% for e in [runs.r] if e.loss > 100 %}{{ e.los }}{% endfor %}",
+    ] {
+        let found = check(text);
+        assert!(matches!(&found, Err(Stop::Fault(message)) if message.contains("there is no")), "{text}: {found:?}");
+    }
+    assert!(check("{% if runs.zebra is defined %}a{% endif %}").is_ok());
+    // Stand-ins may give an empty selection where measured values do not.
+    let empty =
+        "{% set low = runs.r.per_class|select(\"gt\", 2)|list %}{% if low|length > 0 %}{{ low|maximum }}{% endif %}";
+    assert!(check(empty).is_ok(), "{:?}", check(empty));
+    let first = check("{{ runs.r.per_class|select(\"gt\", 2)|first|percent(1) }}");
+    assert!(matches!(first, Err(Stop::NoValue(_))), "{first:?}");
     assert!(evaluate(&english(), "1 if values.on else 1 > values.limit", &values(), Purpose::Check).is_err());
     assert!(evaluate(&english(), "1 / (runs.r.loss - 0.2) > 3", &values(), Purpose::Check).is_ok());
 }

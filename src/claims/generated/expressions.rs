@@ -65,13 +65,13 @@ impl Outcome {
         }
     }
 
-    /// A list whose items are not all of one kind has no use in an operator.
+    /// A list that mixes numbers, texts and truth values has no use in an operator.
     fn complete(self) -> Self {
         match &self {
             Self::List(items) => {
                 let inner: Vec<Self> = items.iter().map(|i| i.clone().complete()).collect();
-                let mixed = |(i, item): (usize, &Self)| i > 0 && item.kind() != items[0].kind();
-                let fault = inner.contains(&Self::Fault) || items.iter().enumerate().any(mixed);
+                let scalars: Vec<u8> = items.iter().map(Self::kind).filter(|kind| *kind < 3).collect();
+                let fault = inner.contains(&Self::Fault) || scalars.iter().any(|kind| *kind != scalars[0]);
                 if fault { Self::Fault } else { self }
             }
             _ => self,
@@ -255,7 +255,7 @@ fn read(value: &serde_json::Value) -> Outcome {
 
 #[test]
 fn expressions_mean_what_a_second_implementation_says() {
-    let env = environment(Lang::En);
+    let env = environment(Lang::En, Purpose::Decide);
     let values = json!({"values": {"half": 0.5, "three": 3, "comma": "0,5", "pair": [1, 2], "null": null}});
     let values = Value::from(Serde(values));
     let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, u32>::new());

@@ -27,14 +27,59 @@ pub struct PrintedNumber {
 }
 
 /// Dashes that are printed as a minus sign. Programs print the first, typesetting the others.
-const MINUS: [char; 8] = ['-', '\u{2212}', '\u{2013}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{fe63}', '\u{ff0d}'];
+pub(crate) const MINUS: [char; 8] =
+    ['-', '\u{2212}', '\u{2013}', '\u{2010}', '\u{2011}', '\u{2012}', '\u{fe63}', '\u{ff0d}'];
 /// Spaces that separate thousands. An ordinary space does so only in a Ukrainian text.
 const THIN: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
 /// Signs that compare: `< 0.01` is not a printed number.
-const COMPARING: [char; 6] = ['<', '>', '≤', '≥', '≠', '±'];
-/// Words that multiply the number before them.
-const MULTIPLES: [&str; 12] =
-    ["k", "K", "M", "G", "T", "thousand", "million", "billion", "тис", "тисяч", "млн", "млрд"];
+const COMPARING: [char; 10] = ['<', '>', '≤', '≥', '≲', '≳', '≪', '≫', '≠', '±'];
+/// Words that multiply the number before them, as they are and by their beginnings.
+const MULTIPLES: [&str; 14] = ["k", "K", "M", "G", "T", "B", "к", "К", "М", "bn", "mil", "mln", "mio", "Mio"];
+const MULTIPLE_STEMS: [&str; 14] = [
+    "thousand",
+    "million",
+    "billion",
+    "trillion",
+    "hundred",
+    "dozen",
+    "тис",
+    "млн",
+    "млрд",
+    "мільйон",
+    "мільярд",
+    "сот",
+    "десят",
+    "дюжин",
+];
+/// Words that change what a number says.
+const QUALIFIERS: [&str; 22] = [
+    "minus",
+    "less",
+    "more",
+    "least",
+    "most",
+    "under",
+    "over",
+    "above",
+    "below",
+    "than",
+    "up",
+    "log",
+    "ln",
+    "exp",
+    "sqrt",
+    "мінус",
+    "менше",
+    "більше",
+    "понад",
+    "щонайменше",
+    "щонайбільше",
+    "до",
+];
+/// Percent written as a word, by its beginnings.
+const PERCENT_STEMS: [&str; 7] = ["percent", "pct", "permille", "prozent", "pp", "відс", "процент"];
+/// Signs that change the number beside them.
+const OPERATIONS: [char; 9] = ['√', '!', '^', '⁻', '⁺', '%', '\u{fe6a}', '\u{ff05}', '\u{66a}'];
 
 /// Reads all numbers of a text in the notation of a language.
 ///
@@ -49,8 +94,9 @@ pub fn read(text: &str, lang: Lang) -> Result<Printed, String> {
     while let Some(number) = reader.next_number()? {
         numbers.push(number);
     }
-    if numbers.is_empty() {
-        return Err("holds no number".to_owned());
+    let Some(first) = numbers.first() else { return Err("holds no number".to_owned()) };
+    if numbers.iter().any(|n| n.is_percent != first.is_percent) {
+        return Err("mixes percentages and other numbers".to_owned());
     }
     Ok(Printed { numbers, is_list: bracketed, decimal_comma: reader.decimal_comma })
 }
@@ -110,6 +156,9 @@ impl Reader<'_> {
     /// Skips words and punctuation up to the next number.
     fn next_number(&mut self) -> Result<Option<PrintedNumber>, String> {
         while let Some(c) = self.peek(0) {
+            if c == '.' && self.digit(1) && self.before() == Some('.') {
+                return Err(self.unreadable(self.at));
+            }
             if c.is_ascii_digit() || (c == '.' && self.digit(1)) {
                 return self.number(self.at, false).map(Some);
             } else if MINUS.contains(&c) || c == '+' || c == '\u{2014}' {
@@ -117,8 +166,9 @@ impl Reader<'_> {
                     return Ok(Some(number));
                 }
             } else if c.is_alphabetic() || c == '_' {
-                // A digit or dash inside a name, as in `conv1` and `slim-2`, is no number.
-                self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-');
+                self.skip_word()?;
+            } else if OPERATIONS.contains(&c) {
+                return Err(format!("`{c}` must directly follow its number, or be left out"));
             } else if c.is_numeric() {
                 return Err(format!("`{c}` cannot be read; write it with the digits 0 to 9"));
             } else if COMPARING.contains(&c) {
@@ -132,6 +182,24 @@ impl Reader<'_> {
         Ok(None)
     }
 
+    /// Skips a word, with the digits and dashes inside a name such as `conv1` and `slim-2`.
+    fn skip_word(&mut self) -> Result<(), String> {
+        let start = self.at;
+        let word = self.take_while(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        if matches!(self.peek(0), Some('.' | ',')) && self.digit(1) {
+            return Err(self.unreadable(start));
+        }
+        let lower = word.to_lowercase();
+        if QUALIFIERS.contains(&lower.as_str()) {
+            return Err(format!("`{word}` changes what the number says; print the number alone"));
+        }
+        let per_cent = lower == "per" && self.chars[self.at..].starts_with(&[' ', 'c', 'e', 'n', 't']);
+        if per_cent || PERCENT_STEMS.iter().any(|stem| lower.starts_with(stem)) {
+            return Err(format!("write `%` after the number for `{word}`"));
+        }
+        Ok(())
+    }
+
     /// A number with its sign, or none if the dash is punctuation between words.
     fn signed(&mut self) -> Result<Option<PrintedNumber>, String> {
         let start = self.at;
@@ -140,13 +208,14 @@ impl Reader<'_> {
         self.at += 1;
         let touches = self.digit(0) || (self.peek(0) == Some('.') && self.digit(1));
         if !touches {
-            let next = self.chars[self.at..].iter().find(|c| !c.is_whitespace());
-            return match next {
-                Some(c) if c.is_ascii_digit() || MINUS.contains(c) || *c == '+' || *c == '.' => {
-                    Err(format!("the sign in `{}` must touch its number", self.near(start)))
-                }
-                _ => Ok(None),
-            };
+            // Between two words, a dash is punctuation.
+            let word = |c: Option<&char>| c.is_some_and(|c| c.is_alphabetic());
+            let before = self.chars[..start].iter().rev().find(|c| !c.is_whitespace());
+            let after = self.chars[self.at..].iter().find(|c| !c.is_whitespace());
+            if word(before) && word(after) {
+                return Ok(None);
+            }
+            return Err(format!("the sign in `{}` must touch its number", self.near(start)));
         }
         if before.is_some_and(|c| c.is_alphanumeric() || c == ')' || c == ']' || c == '%' || c == '.') {
             let near = self.near(start.saturating_sub(1));
@@ -170,6 +239,10 @@ impl Reader<'_> {
         // The decimal exponent is part of the text, so that the value is rounded once.
         let shift = if is_percent { exponent.saturating_sub(2) } else { exponent };
         let value: f64 = format!("{sign}{digits}e{shift}").parse().map_err(|_| self.unreadable(start))?;
+        // Not every whole number beyond is a 64-bit floating-point number.
+        if value.abs() >= 9_007_199_254_740_992.0 && !digits.contains('.') && exponent == 0 {
+            return Err(format!("`{}` has more digits than can be compared", self.near(start)));
+        }
         let nonzero = digits.bytes().any(|b| (b'1'..=b'9').contains(&b));
         if !value.is_finite() || (value == 0.0 && nonzero) {
             return Err(format!("`{}` is out of range", self.near(start)));
@@ -207,8 +280,9 @@ impl Reader<'_> {
                 "the commas in `{near}` may separate items or decimals; write a space after each item"
             ));
         }
-        // `5.` is how NumPy prints 5.0.
-        if self.peek(0) == Some('.') && !blob.contains('.') && self.peek(1).is_none_or(|c| !c.is_alphanumeric()) {
+        // `5.` and `1.e-03` are how NumPy prints 5.0 and 0.001.
+        let ends = self.peek(1).is_none_or(|c| !c.is_alphanumeric() || c == 'e' || c == 'E');
+        if self.peek(0) == Some('.') && !blob.contains('.') && ends {
             self.at += 1;
         }
         self.plain_digits(&blob)
@@ -235,7 +309,14 @@ impl Reader<'_> {
         }
         if commas == 1 && fraction.is_none() && !whole.contains('_') && self.is_decimal_comma(whole)? {
             self.decimal_comma = true;
-            return Ok(whole.replace([' ', '_'], "").replace(',', "."));
+            let (left, right) = whole.split_once(',').unwrap_or((whole, ""));
+            if !right.bytes().all(|b| b.is_ascii_digit()) {
+                return refuse("has a separator after its decimal comma");
+            }
+            return Ok(format!("{}.{right}", left.replace(' ', "")));
+        }
+        if blob.contains("__") {
+            return refuse("has two underscores together");
         }
         if separators > 1 {
             return refuse("mixes separators");
@@ -290,6 +371,9 @@ impl Reader<'_> {
             return Ok(0);
         }
         let after = ahead + 2;
+        if signed(after) && self.digit(after + 1) {
+            return Err(format!("`{}` may be a power of ten; write it as in 3e-4", self.near(start)));
+        }
         let superscript = self.peek(after).is_some_and(|c| superscript_digit(c).is_some() || c == '⁻' || c == '⁺');
         let marker = match (self.peek(after), self.peek(after + 1)) {
             (Some('^'), _) => 1,
@@ -327,17 +411,35 @@ impl Reader<'_> {
                 return Err(self.unreadable(start));
             }
         }
-        if next == Some('^') || (next == Some('*') && self.peek(1) == Some('*')) {
+        if next == Some('^') || (next == Some('*') && self.peek(1) == Some('*') && self.digit(2)) {
             return Err(format!("`{}` is a power; print its value", self.near(start)));
         }
+        if matches!(next, Some('!' | '+' | '_')) || (next == Some('/') && !self.digit(1)) {
+            return Err(self.unreadable(start));
+        }
+        self.check_unit(start)
+    }
+
+    /// Refuses a word after a number that multiplies it, may be its exponent, or holds more digits.
+    fn check_unit(&self, start: usize) -> Result<(), String> {
         let spaces = self.chars[self.at..].iter().take_while(|c| c.is_whitespace()).count();
-        let word: String = self.chars[self.at + spaces..].iter().take_while(|c| c.is_alphabetic()).collect();
-        if MULTIPLES.contains(&word.as_str()) {
+        let after = &self.chars[self.at + spaces..];
+        let word: String = after.iter().take_while(|c| c.is_alphabetic()).collect();
+        let lower = word.to_lowercase();
+        if MULTIPLES.contains(&word.as_str()) || MULTIPLE_STEMS.iter().any(|stem| lower.starts_with(stem)) {
             return Err(format!("`{word}` multiplies the number before it; write the number in full"));
         }
-        let lower = word.to_lowercase();
-        if ["percent", "pct", "permille", "відсот", "процент"].iter().any(|unit| lower.starts_with(unit)) {
-            return Err(format!("write `%` for `{word}`"));
+        let rest = &after[word.chars().count()..];
+        let digit = |i: usize| rest.get(i).is_some_and(char::is_ascii_digit);
+        let signed = rest.first().is_some_and(|c| MINUS.contains(c) || *c == '+');
+        // The last two are Cyrillic.
+        if ["e", "E", "d", "D", "е", "Е"].contains(&word.as_str()) && (digit(0) || (signed && digit(1))) {
+            return Err(format!("`{}` may have an exponent; write it as in 3e-4", self.near(start)));
+        }
+        // `3x3` is two numbers; any other word that touches a number has no digits.
+        let product = ["x", "х"].contains(&word.as_str()) && self.chars[start..self.at] != ['0'];
+        if spaces == 0 && !word.is_empty() && digit(0) && !product {
+            return Err(self.unreadable(start));
         }
         Ok(())
     }
