@@ -98,6 +98,8 @@ fn text_is_not_compared_with_numbers() {
     refused(&limited("\"0,05\"", "runs.r.accuracy > values.limit"), &["decimals with a point", "0,05"]);
     refused(&concluding("runs.r.accuracy|percent(2) > 50", "false", "Yes."), &["compares text"]);
     refused(&concluding("runs.r.accuracy", "false", "Yes."), &["must be true or false, but is a number"]);
+    let comma = format!("values: {{x: 0,05}}\n{}", concluding("values.x > 0", "values.x <= 0", "Yes."));
+    refused(&comma, &["study.yaml:1", "values.05", "decimals are written with a point"]);
     refused(&concluding("true", "true", "Yes."), &["conclusions[0].refuted_if", "same condition"]);
 }
 
@@ -145,6 +147,17 @@ fn a_printed_figure_that_cannot_be_compared_is_refused() {
     ] {
         refused(&claiming(&[(printed, measured, compare)]), &["claims[0].printed", printed, part]);
     }
+}
+
+#[test]
+fn two_runs_are_not_shown_alike() {
+    let run = "{model: m, train: {images: {first: 64}}, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]";
+    let yaml = |title: &str, other: &str| {
+        let (models, _) = BASE.split_once("runs:").unwrap();
+        format!("{models}runs:\n  a: {run}, title: {title}}}\n  b: {run}, title: {other}}}\n")
+    };
+    refused(&yaml("Same", "Same"), &["study.yaml:5: runs.b", "`a` and `b`", "Same"]);
+    refused(&yaml("One", "a ").replace("title: One", "dropout: true"), &["runs.b", "both shown as `a`"]);
 }
 
 #[test]

@@ -17,9 +17,10 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
     let caption = lang.say("figures.per_class.caption", context! { titles })?;
     let describe = |(title, seed): &(&str, &SeedResult)| {
         let all = seed.per_class();
-        let lowest = (0..CLASSES).fold(0, |lowest, c| if all[c] < all[lowest] { c } else { lowest });
-        let share = lang.numbers.percent(all[lowest], 2);
-        lang.say("figures.per_class.description", context! { title => *title, digit => lowest, share })
+        let lowest = all.iter().copied().fold(1.0, f64::min);
+        let digits: Vec<usize> = (0..CLASSES).filter(|c| all[*c] <= lowest).collect();
+        let share = lang.numbers.percent(lowest, 2);
+        lang.say("figures.per_class.description", context! { title => *title, digits, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
     let lowest = runs.iter().flat_map(|(_, s)| s.per_class()).fold(1.0, f64::min);

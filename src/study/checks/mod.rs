@@ -4,7 +4,7 @@ mod comparisons;
 mod runs;
 mod sections;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 
 use super::{Source, StudyError};
@@ -92,7 +92,43 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }
+    check_titles(source)?;
+    check_decimals(source, "values", &study.values)?;
     check_ids(source)
+}
+
+/// Checks that no run is titled as another one is, by its title or its name: tables show titles alone.
+fn check_titles(source: &Source) -> Result<(), StudyError> {
+    let runs = &source.study.runs;
+    let mut shown: HashMap<&str, &str> = HashMap::new();
+    for (name, run) in runs {
+        let title = run.title.as_deref().unwrap_or(name).trim();
+        if let Some(other) = shown.insert(title, name) {
+            let message =
+                format!("the runs `{other}` and `{name}` are both shown as `{title}`; give one another title");
+            return Err(source.error(format!("runs.{name}"), message));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what a decimal comma makes of a map in braces: `{x: 0,05}` is x 0 and a key 05 without a value.
+fn check_decimals(source: &Source, path: &str, value: &serde_json::Value) -> Result<(), StudyError> {
+    match value {
+        serde_json::Value::Object(map) => map.iter().try_for_each(|(key, item)| {
+            let path = format!("{path}.{key}");
+            if item.is_null() && !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(
+                    source.error(path, format!("`{key}` has no value; decimals are written with a point, as 0.01"))
+                );
+            }
+            check_decimals(source, &path, item)
+        }),
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(i, item)| check_decimals(source, &format!("{path}[{i}]"), item))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that no id is used twice: claims and conclusions share one set of ids.
