@@ -71,7 +71,7 @@ fn main() -> Result<()> {
         std::env::var("DEVICE").unwrap_or("cpu".into()).parse().map_err(anyhow::Error::msg)?,
         &plan.compute,
     )?;
-    let data = Mnist::load(&paths::data_dir(&file, source.study.data.as_deref()))?;
+    let data = Mnist::load(&source.data_dir())?;
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
     let split = DeviceDataset::new(&engine, &data.train, &chosen);
     let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &split, run.seeds[0]);

@@ -13,7 +13,6 @@ use clap::Parser;
 use mnist_report::dataset::Mnist;
 use mnist_report::digest::sha256_hex;
 use mnist_report::engine::{DeviceChoice, DeviceDataset, Engine, Trainer, evaluate};
-use mnist_report::paths::data_dir;
 use mnist_report::study::{CpuClass, Plan, RunPlan, Source};
 use mnist_report::training::evidence::state_sha256;
 
@@ -46,7 +45,7 @@ fn main() -> anyhow::Result<()> {
         plan.compute.class = CpuClass::Native;
     }
     let engine = Engine::start(DeviceChoice::Cpu, &plan.compute)?;
-    let data = Mnist::load(&data_dir(&options.study, source.study.data.as_deref()))?;
+    let data = Mnist::load(&source.data_dir())?;
     let test = DeviceDataset::new(&engine, &data.test, &(0..options.images).collect::<Vec<_>>());
     println!("environment {}", engine.environment);
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));

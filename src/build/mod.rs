@@ -21,7 +21,6 @@ use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine};
-use crate::paths;
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
 use crate::study::{Plan, RunPlan, Source, StudyError};
@@ -104,7 +103,7 @@ impl Job {
         room::check_sizes(&source, &plan, &files)?;
         memory::check(&source, &plan)?;
         bundle::try_place(&place, room::longest(&files))?;
-        let data = Mnist::load(&paths::data_dir(&study, source.study.data.as_deref()))?;
+        let data = Mnist::load(&source.data_dir())?;
         let engine = Engine::start(request.device, &plan.compute)?;
         let models = model_facts(&plan);
         check_models(&engine, &plan, &models)?;

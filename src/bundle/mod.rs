@@ -6,6 +6,7 @@
 mod complete;
 mod error;
 mod layout;
+mod leftovers;
 mod limits;
 mod manifest;
 mod open;
@@ -27,6 +28,7 @@ pub use layout::{
     CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
+pub(crate) use leftovers::leftovers_line;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use place::{check_place, existing, try_place};
@@ -72,6 +74,8 @@ pub struct Bundle {
     pub files: Files,
     /// What is wrong with the folder or the zip itself: links, empty folders, invalid names.
     pub problems: Vec<String>,
+    /// Files that operating systems leave, which are not among `files` and were not read.
+    pub leftovers: Vec<String>,
     /// The files that a lean zip was published without, as SHA256SUMS and the crate list them. Nobody has checked them.
     pub left_out: Listing,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
+use super::leftovers::is_leftover;
 use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 use crate::digest::sha256_hex;
 
@@ -25,7 +26,7 @@ pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     }
     let dir = &resolved(dir)?;
     let mut names = fs::read_dir(dir).map_err(Error::read(dir))?.flatten().map(|entry| entry.file_name());
-    let is_empty = names.all(|name| is_partial(&name.to_string_lossy()));
+    let is_empty = names.all(|name| is_partial(&name.to_string_lossy()) || is_leftover(&name.to_string_lossy()));
     if !is_empty && !is_bundle(dir) {
         let reason = "contains something that is not a bundle; move it or name another folder with --out";
         return Err(Error::refused(dir, reason));
@@ -50,7 +51,7 @@ fn check_strangers(dir: &Path, sums: &Sums) -> Result<(), Error> {
         let entry = entry.map_err(|e| Error::read(dir)(e.into()))?;
         let path = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
         let is_known = sums.0.contains_key(&path) || [SUMS, RUN_LOG, INDEX].contains(&path.as_str());
-        if !entry.file_type().is_dir() && !is_known {
+        if !entry.file_type().is_dir() && !is_known && !is_leftover(&path) {
             let reason = "does not belong to the bundle in this folder and would be lost; move it elsewhere first";
             return Err(Error::refused(entry.path(), reason));
         }

@@ -15,6 +15,8 @@ pub(crate) struct Published {
     pub(crate) bytes: usize,
     pub(crate) report_id: String,
     pub(crate) manifest: Manifest,
+    /// Files in the folder that an operating system left; the zip does not have them.
+    pub(crate) leftovers: Vec<String>,
     /// The folders that a lean zip was published without.
     pub(crate) left_out: Vec<&'static str>,
 }
@@ -40,6 +42,7 @@ pub(crate) fn publish(folder: &Path, out: Option<&Path>, lean: bool) -> Result<P
         bytes: zip.len(),
         report_id: report_id(bundle.bytes(SUMS)?),
         manifest,
+        leftovers: bundle.leftovers.clone(),
         left_out: OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect(),
     })
 }

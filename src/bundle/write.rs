@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use walkdir::WalkDir;
 
+use super::leftovers::is_leftover;
 use super::place::{Partial, check_place, is_partial, resolved, sweep};
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
 
@@ -94,7 +95,7 @@ fn remove_others(dir: &Path, names: &[&str]) -> Result<(), Error> {
         if entry.file_type().is_dir() {
             // Fails where a file is left, which is right.
             let _ = fs::remove_dir(entry.path());
-        } else if !names.contains(&name.as_str()) {
+        } else if !names.contains(&name.as_str()) && !is_leftover(&name) {
             fs::remove_file(entry.path()).map_err(Error::write(entry.path()))?;
         }
     }

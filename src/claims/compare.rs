@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use crate::study::{Claim, Compare};
 use crate::text::printed::{self, Printed, PrintedNumber};
+use crate::text::short_number;
 use crate::text::{Lang, numbers};
 
 /// Whether a claim agrees with the measured value. The report lists claims in this order.
@@ -43,7 +44,7 @@ pub(super) fn check(claim: &Claim, lang: Lang) -> Result<(), (&'static str, Stri
     if let Compare::Absolute(t) | Compare::Relative(t) = &claim.compare
         && !(t.is_finite() && *t >= 0.0)
     {
-        return Err(("compare", format!("{t}: must be a number, at least 0")));
+        return Err(("compare", format!("{}: must be a number, at least 0", short_number(&t.to_string()))));
     }
     match (&claim.compare, printed::read(&claim.printed, lang)) {
         (Compare::Exact(_), _) | (_, Ok(_)) => Ok(()),

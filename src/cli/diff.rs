@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::options::Diff as Options;
+use crate::bundle::leftovers_line;
 use crate::changes::Change;
 use crate::diff::{Amount, Diff, Divergence, RunDiff, SeedDiff, Side, diff};
 use crate::digest::short;
@@ -48,6 +49,9 @@ fn side(name: &str, side: &Side) -> String {
         side.report_id,
         super::one_line(&side.environment)
     );
+    if let Some(line) = leftovers_line(&side.leftovers) {
+        let _ = writeln!(text, "   {}", super::one_line(&line));
+    }
     if let Some(first) = side.problems.first() {
         let first = super::one_line(first);
         let _ = writeln!(text, "   DAMAGED, none of its values can be trusted: {first} (see `mnist-report verify`)");

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, anyhow};
 pub use options::Cli;
 use options::Command;
 
+use crate::bundle::leftovers_line;
 use crate::engine::caught;
 use crate::exit_code::ExitCode;
 pub use crate::text::terminal::one_line;
@@ -53,6 +54,13 @@ fn json(value: &impl serde::Serialize) -> Result<String> {
 pub fn say(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Names the files that an operating system left in a bundle's folder.
+fn note_leftovers(leftovers: &[String]) {
+    if let Some(line) = leftovers_line(leftovers) {
+        say(&format!("note: {}", one_line(&line)));
+    }
 }
 
 /// Prints text to standard output, ignoring broken pipes.

@@ -11,6 +11,7 @@ use crate::text::terminal;
 pub(super) fn run(options: &Publish) -> Result<ExitCode> {
     match publish(&options.dir, options.out.as_deref(), options.lean) {
         Ok(published) => {
+            super::note_leftovers(&published.leftovers);
             super::print(&text(&published))?;
             Ok(ExitCode::Success)
         }
@@ -23,7 +24,7 @@ pub(super) fn run(options: &Publish) -> Result<ExitCode> {
 }
 
 fn text(published: &Published) -> String {
-    let Published { path, bytes, report_id, manifest, left_out } = published;
+    let Published { path, bytes, report_id, manifest, left_out, .. } = published;
     let lean = if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
     format!(
         "{}: {} bytes{lean}\n{} {} Report ID {report_id} ({})\nReport ID {report_id}\n",

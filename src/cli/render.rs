@@ -13,6 +13,7 @@ pub(super) fn run(options: &Render) -> Result<ExitCode> {
     ensure!(dir.is_dir(), "{} is not a bundle's folder; unzip a zip before rendering it", dir.display());
     let bundle = Bundle::open(dir)?;
     let rerender = Rerender::new(&bundle).with_context(|| dir.display().to_string())?;
+    super::note_leftovers(&bundle.leftovers);
     let templates = match &options.templates {
         Some(folder) => Templates::from_folder(folder)?,
         None => Templates::built_in(),
@@ -24,7 +25,7 @@ pub(super) fn run(options: &Render) -> Result<ExitCode> {
         return Ok(ExitCode::Success);
     }
     let files = rerender.files(&rendition)?;
-    replace_folder(dir, &files, bundle.files.get(RUN_LOG).map(Vec::as_slice))?;
+    replace_folder(&bundle.path, &files, bundle.files.get(RUN_LOG).map(Vec::as_slice))?;
     super::print(&format!("Report ID {}\n", report_id(&files[SUMS])))?;
     Ok(ExitCode::Success)
 }

@@ -11,7 +11,8 @@ use crate::exit_code::ExitCode;
 use crate::model::Layer;
 use crate::paths;
 use crate::results::{LayerFacts, model_facts};
-use crate::study::{Plan, unknown};
+use crate::study::Plan;
+use crate::text::closest::unknown;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {

@@ -13,7 +13,6 @@ pub use forgeries::{FORGERIES, Forgery};
 use crate::bundle::{self, Bundle, Contents};
 use crate::dataset::{DatasetError, Mnist};
 use crate::engine::DeviceChoice;
-use crate::paths;
 use crate::verify::{RungResult, Status, verify};
 
 /// Why a step of a forgery failed: any error of the program.
@@ -47,7 +46,7 @@ impl Honest {
     pub fn open(path: &Path, device: DeviceChoice) -> Result<Self, Error> {
         let bundle = Bundle::open(path)?;
         let contents = bundle.contents()?;
-        let data = Mnist::load(&paths::data_dir(Path::new(""), contents.study().data.as_deref()))?;
+        let data = Mnist::load(&contents.source.data_dir())?;
         Ok(Self { bundle, contents, data, device })
     }
 

@@ -58,6 +58,9 @@ pub(crate) struct Side {
     pub(crate) environment: String,
     /// What is wrong with the files: if anything is, no value of this bundle can be trusted.
     pub(crate) problems: Vec<String>,
+    /// Files that an operating system left; they are not compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) leftovers: Vec<String>,
 }
 
 /// A bundle parsed as far as the comparison needs it.
@@ -83,6 +86,7 @@ impl Parsed {
             report_id: bundle.report_id().unwrap_or_default(),
             environment: results.environment.to_string(),
             problems: bundle.damage(),
+            leftovers: bundle.leftovers.clone(),
         };
         Ok(Self { side, bundle, manifest, results, source })
     }

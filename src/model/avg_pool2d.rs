@@ -6,15 +6,18 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named};
 use super::pool;
+use super::settings::{optional_side, side};
 
 /// `torch.nn.AvgPool2d`: the mean of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AvgPool2d {
     pub name: Option<String>,
+    #[serde(deserialize_with = "side")]
     pub kernel_size: usize,
+    #[serde(default, deserialize_with = "optional_side")]
     pub stride: Option<usize>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "side")]
     pub padding: usize,
 }
 

@@ -8,22 +8,47 @@ use super::layer::{
     Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless_default,
     weight_and_bias, window,
 };
+use super::settings::{Padding, side};
 
 /// `torch.nn.Conv2d`; `[in_channels, H, W] -> [out_channels, H', W']`.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "TypedConv2d")]
 pub struct Conv2d {
     pub name: Option<String>,
     pub out_channels: usize,
     pub kernel_size: usize,
-    #[serde(default = "one")]
     pub stride: usize,
-    #[serde(default)]
     pub padding: usize,
-    #[serde(default = "one")]
     pub groups: usize,
-    #[serde(default = "default_bias")]
     pub bias: bool,
+}
+
+/// A convolution as typed: its padding may be a word.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypedConv2d {
+    name: Option<String>,
+    out_channels: usize,
+    #[serde(deserialize_with = "side")]
+    kernel_size: usize,
+    #[serde(default = "one", deserialize_with = "side")]
+    stride: usize,
+    #[serde(default)]
+    padding: Padding,
+    #[serde(default = "one")]
+    groups: usize,
+    #[serde(default = "default_bias")]
+    bias: bool,
+}
+
+impl TryFrom<TypedConv2d> for Conv2d {
+    type Error = String;
+
+    fn try_from(typed: TypedConv2d) -> Result<Self, String> {
+        let TypedConv2d { name, out_channels, kernel_size, stride, padding, groups, bias } = typed;
+        let padding = padding.pixels(kernel_size, stride)?;
+        Ok(Self { name, out_channels, kernel_size, stride, padding, groups, bias })
+    }
 }
 
 fn one() -> usize {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::LayerKind;
+use crate::text::short_number;
 
 /// Larger settings are almost certainly typos, and would overflow counts.
 const MAX_SETTING: usize = 1 << 20;
@@ -111,7 +112,7 @@ pub enum LayerError {
     TooSmall { setting: &'static str, value: usize, least: usize },
     #[error("{setting} {value}: at most {most} is supported")]
     TooLarge { setting: &'static str, value: usize, most: usize },
-    #[error("{setting} {value}: must be {expected}")]
+    #[error("{setting} {}: must be {expected}", short_number(&value.to_string()))]
     OutOfRange { setting: &'static str, value: f64, expected: &'static str },
     #[error("padding {padding}: at most half of kernel_size {kernel_size}")]
     Padding { padding: usize, kernel_size: usize },

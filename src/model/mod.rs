@@ -16,6 +16,7 @@ mod linear;
 mod max_pool2d;
 mod pool;
 mod relu;
+mod settings;
 mod sizes;
 
 use std::collections::{HashMap, HashSet};
@@ -93,7 +94,7 @@ pub struct Model {
 pub enum ModelError {
     #[error("has no layers")]
     Empty,
-    #[error("layer name `{name}`: only letters, digits and `_`, and not a digit first")]
+    #[error("layer name `{name}`: only Latin letters, digits and `_`, and not a digit first")]
     Name { layer: usize, name: String },
     #[error("layer name `{name}` is used twice")]
     RepeatedName { layer: usize, name: String },

@@ -9,6 +9,7 @@ use super::error::{Error, Result};
 use super::inline::{self, InlineStyle, RichText};
 use crate::text::Lang;
 use crate::text::numbers::Form;
+use crate::text::without_bom;
 
 /// A language with its phrases.
 pub struct Language {
@@ -26,7 +27,8 @@ impl Language {
     /// Not YAML, a value that is not a phrase, or a phrase that is not a template; with its key.
     pub fn read(lang: Lang, catalogue: &str) -> Result<Self> {
         let file = catalogue_name(lang);
-        let yaml: Yaml = serde_yaml::from_str(catalogue).map_err(|source| Error::Catalogue { file, source })?;
+        let yaml: Yaml =
+            serde_yaml::from_str(without_bom(catalogue)).map_err(|source| Error::Catalogue { file, source })?;
         let mut phrases = environment(lang);
         for (key, text) in flatten(file, "", yaml)? {
             let added = phrases.add_template_owned(key.clone(), text);

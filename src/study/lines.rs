@@ -55,6 +55,26 @@ impl Lines {
         StudyError { file, line: found.map(|found| found.line), key: key.to_owned(), message: message.into() }
     }
 
+    /// As `error`, for a key of the file that was added last.
+    pub(super) fn error_in_last(&self, key: &str, message: impl Into<String>) -> StudyError {
+        let last = self.0.len() - 1;
+        let lines = &self.0[last].lines;
+        let mut rest = key;
+        let line = loop {
+            match (lines.get(rest), rest.rfind(['.', '['])) {
+                (Some(line), _) => break Some(*line),
+                (None, Some(end)) => rest = &rest[..end],
+                (None, None) => break None,
+            }
+        };
+        StudyError { file: self.0[last].file.clone(), line, key: key.to_owned(), message: message.into() }
+    }
+
+    /// The file that has a key; the study's own if none has it.
+    pub(super) fn file_of(&self, key: &str) -> &Path {
+        self.of(key).map_or(self.0[0].file.as_path(), |(file, _)| file)
+    }
+
     fn find(&self, key: &str) -> Option<Found<'_>> {
         let mut rest = key;
         loop {
@@ -78,12 +98,37 @@ pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
+/// A key as text; YAML may read it as a number or a truth value.
+fn word(key: &MarkedYaml) -> Option<String> {
+    let data = &key.data;
+    let number = || data.as_integer().map(|n| n.to_string()).or_else(|| Some(data.as_floating_point()?.to_string()));
+    data.as_str().map(str::to_owned).or_else(number).or_else(|| Some(data.as_bool()?.to_string()))
+}
+
+/// Adds the keys that a merge key brings into a map, at the lines where they stand.
+fn index_merged(named: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
+    let maps = match &named.data {
+        YamlData::Sequence(maps) => maps.as_slice(),
+        _ => std::slice::from_ref(named),
+    };
+    for map in maps {
+        let mut merged = HashMap::new();
+        index(map, path, &mut merged);
+        for (key, line) in merged {
+            lines.entry(key).or_insert(line);
+        }
+    }
+}
+
 fn index(node: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
     match &node.data {
         YamlData::Mapping(map) => {
             for (key, value) in map {
-                let Some(word) = key.data.as_str() else { continue };
-                let inner = join(path, word);
+                let Some(word) = word(key) else { continue };
+                if word == "<<" {
+                    index_merged(value, path, lines);
+                }
+                let inner = join(path, &word);
                 lines.insert(inner.clone(), key.span.start.line());
                 index(value, &inner, lines);
             }

@@ -1,30 +1,226 @@
-//! Translates serde's error messages for people who write YAML, not Rust.
+//! Translates serde's error messages for people who write YAML, not Rust, and adds what to type instead.
+
+use crate::text::closest::did_you_mean;
+use crate::text::{short_number, terminal};
+
+const POINT: &str = "; decimals are written with a point, as 0.01";
+
+/// Other words for keys and words of a study: PyTorch's, and what people guess. Without case and separators.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("learningrate", "lr"),
+    ("etamin", "min_lr"),
+    ("l2", "weight_decay"),
+    ("batch", "batch_size"),
+    ("bs", "batch_size"),
+    ("numepochs", "epochs"),
+    ("nepochs", "epochs"),
+    ("randomseed", "seeds"),
+    ("ua", "uk"),
+    ("ukr", "uk"),
+    ("ukrainian", "uk"),
+    ("eng", "en"),
+    ("english", "en"),
+    ("language", "lang"),
+    ("dataset", "data"),
+    ("networks", "models"),
+    ("network", "model"),
+    ("trainings", "runs"),
+    ("kernel", "kernel_size"),
+    ("filters", "out_channels"),
+    ("units", "out_features"),
+    ("rate", "p"),
+    ("probability", "p"),
+    ("valsize", "hold_out"),
+    ("validation", "hold_out"),
+    ("earlystopping", "stop_below_train_loss"),
+    ("steplr", "step"),
+    ("cosineannealinglr", "cosine"),
+    ("cosineannealing", "cosine"),
+    ("onecyclelr", "one_cycle"),
+    ("adaptiveavgpool2d", "global_avg_pool"),
+    ("adaptiveavgpool", "global_avg_pool"),
+    ("globalaveragepool", "global_avg_pool"),
+    ("fc", "linear"),
+    ("dense", "linear"),
+    ("bn", "batch_norm2d"),
+    ("pool", "max_pool2d"),
+    ("confusionmatrix", "confusion"),
+];
+
+/// Settings of `torch.nn` that follow from the layer before.
+const COMPUTED: [&str; 4] = ["in_features", "in_channels", "num_features", "normalized_shape"];
+
+/// Settings of PyTorch of which only the default is supported.
+const DEFAULT_ONLY: [&str; 20] = [
+    "inplace",
+    "ceil_mode",
+    "dilation",
+    "padding_mode",
+    "affine",
+    "track_running_stats",
+    "elementwise_affine",
+    "return_indices",
+    "count_include_pad",
+    "divisor_override",
+    "approximate",
+    "start_dim",
+    "end_dim",
+    "amsgrad",
+    "maximize",
+    "foreach",
+    "fused",
+    "capturable",
+    "device",
+    "dtype",
+];
+
+/// The setting that PyTorch takes without its name, by the type that it belongs to.
+const FIRST_SETTINGS: &[(&str, &str)] = &[
+    ("Dropout", "p"),
+    ("Linear", "out_features"),
+    ("TypedConv2d", "out_channels"),
+    ("MaxPool2d", "kernel_size"),
+    ("AvgPool2d", "kernel_size"),
+    ("LeakyRelu", "negative_slope"),
+    ("Sgd", "lr"),
+    ("Adam", "lr"),
+    ("AdamW", "lr"),
+    ("Adadelta", "lr"),
+    ("StepLr", "step_size"),
+    ("Cosine", "min_lr"),
+];
 
 /// Translates one of serde's messages.
 pub(super) fn plain(message: &str) -> String {
-    let mut message =
-        message.replace("invalid type: unit value", "invalid type: nothing").replace("unknown variant", "unknown word");
-    if let Some((found, expected)) = message.rsplit_once(", expected ") {
-        let expected = match expected {
-            "usize" | "u64" | "u32" => "a whole number, 0 or more",
-            "f64" => "a number",
-            "a boolean" => "true or false",
-            "a sequence" => "a list",
-            "a map" => "a map of names and values",
-            other if other.starts_with("struct ") => "a map of settings",
-            other => other,
+    let message = message.replace("missing field", "missing key").replace("unit value", "nothing");
+    if let Some((word, known)) = unknown(&message, "unknown field `") {
+        return unknown_key(word, &known);
+    }
+    if let Some((word, known)) = unknown(&message, "unknown variant `") {
+        return unknown_word(word, &known);
+    }
+    if let Some((word, why)) = message.split_once(" needs a value: ") {
+        let bare = word.trim_matches('`');
+        return match why.strip_prefix("missing key `").and_then(|key| key.strip_suffix('`')) {
+            Some(key) => format!("{word} needs `{key}`, such as {{{bare}: {{{key}: 0.1}}}}"),
+            None => format!("{word} needs a value, such as {{{bare}: 100}}"),
         };
-        message = format!("{found}, expected {expected}");
     }
-    // YAML reads `lr: 0,01` as text and `{lr: 0,01}` as lr 0 and a key `01`.
-    let quoted = message.split(['"', '`']).nth(1).unwrap_or_default();
-    let is_key =
-        message.starts_with("unknown field") && !quoted.is_empty() && quoted.bytes().all(|b| b.is_ascii_digit());
-    let is_value = quoted.contains(',') && quoted.replacen(',', ".", 1).parse::<f64>().is_ok();
-    if is_key || is_value {
-        message.push_str("; decimals are written with a point, as 0.01");
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) => mismatch(found, expected),
+        None => message,
     }
-    message
+}
+
+/// The word and the known words in `unknown field `x`, expected one of `a`, `b``.
+fn unknown<'a>(message: &'a str, start: &str) -> Option<(&'a str, Vec<&'a str>)> {
+    let rest = message.strip_prefix(start)?;
+    let (word, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
+    Some((word, known.split('`').skip(1).step_by(2).collect()))
+}
+
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    let start = format!("unknown key `{}`", terminal::cut(key, 64));
+    let belongs_to_optimizer =
+        known.contains(&"optimizer") && ["lr", "learning_rate", "momentum", "weight_decay", "betas"].contains(&key);
+    if !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) {
+        return start + POINT;
+    }
+    if COMPUTED.contains(&key) {
+        return format!("`{key}` is computed from the layer before; leave it out");
+    }
+    if belongs_to_optimizer {
+        return format!("{start}; it belongs to the optimizer, such as optimizer: {{sgd: {{lr: 0.1}}}}");
+    }
+    if DEFAULT_ONLY.contains(&key) {
+        return format!("{start}; only PyTorch's default is supported: leave it out");
+    }
+    if key.contains(':') {
+        return format!("{start}; write a space after the colon");
+    }
+    start + &meant(key, known, "the keys here are")
+}
+
+fn unknown_word(word: &str, known: &[&str]) -> String {
+    let start = format!("unknown word `{}`", terminal::cut(word, 64));
+    if ["softmax", "log_softmax", "logsoftmax"].contains(&word.to_lowercase().trim_start_matches("nn.")) {
+        return format!("{start}; the loss (cross-entropy) applies it: leave it out");
+    }
+    if word.contains(" - ") {
+        return format!("{start}; start each item of a list on its own line, indented as the others");
+    }
+    let meant = meant(word, known, "expected");
+    let language = if known.contains(&"uk") && meant.contains("`uk`?") { " (uk is Ukrainian)" } else { "" };
+    start + &meant + language
+}
+
+/// The known word that is meant, or all known words.
+fn meant(typed: &str, known: &[&str], all: &str) -> String {
+    let last_part = typed.rsplit('.').next().unwrap_or(typed);
+    let simple: String = last_part.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let synonym = SYNONYMS.iter().find(|(word, known_word)| *word == simple && known.contains(known_word));
+    let close = did_you_mean(typed, known.iter().copied());
+    match synonym {
+        Some((_, word)) => format!("; did you mean `{word}`?"),
+        None if !close.is_empty() => close,
+        None if known.is_empty() => "; there are no settings here".to_owned(),
+        None => match known {
+            [one, other] => format!("; {all} `{one}` or `{other}`"),
+            _ => format!("; {all} {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+        },
+    }
+}
+
+/// A value of another type than expected.
+fn mismatch(found: &str, expected: &str) -> String {
+    let setting = expected.strip_prefix("struct ").map(|name| name.split_whitespace().next().unwrap_or(name));
+    let words = match expected {
+        "usize" | "u64" | "u32" => "a whole number, 0 or more",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a map of names and values",
+        "a string" | "path string" => "text",
+        "an array of length 2" => "a list of 2 numbers",
+        "an array of length 3" => "a list of 3 numbers",
+        _ if setting.is_some() => "a map of settings",
+        other => other,
+    };
+    let value = found.split(['"', '`']).nth(1).unwrap_or_default();
+    let found = found.replace(value, &short_number(value));
+    let is_number = expected.starts_with(['u', 'f']) || words.contains("number");
+    let hint = if has_decimal_comma(value) {
+        POINT.to_owned()
+    } else if is_number && value.parse::<f64>().is_err() && is_number_with_separators(value) {
+        "; write a number without spaces or separators".to_owned()
+    } else if ["None", "none", "default"].contains(&value) && words != "text" {
+        "; for the default, leave the key out".to_owned()
+    } else if words == "text" && (found.contains("sequence") || found.contains("map")) {
+        "; put a text that starts with `[` or `{` in quotes".to_owned()
+    } else if words == "text" && found.contains("nothing") {
+        "; put a text that starts with `#` or `&` in quotes".to_owned()
+    } else if let Some(first) = first_setting(setting).filter(|_| value.parse::<f64>().is_ok()) {
+        format!("; write {{{first}: {value}}}")
+    } else {
+        String::new()
+    };
+    format!("{found}, expected {words}{hint}")
+}
+
+fn first_setting(of: Option<&str>) -> Option<&'static str> {
+    FIRST_SETTINGS.iter().find(|(name, _)| Some(*name) == of).map(|(_, first)| *first)
+}
+
+/// Whether a text is a number whose decimals follow a comma; YAML reads `lr: 0,01` as text.
+fn has_decimal_comma(text: &str) -> bool {
+    text.matches(',').count() == 1 && text.replacen(',', ".", 1).parse::<f64>().is_ok()
+}
+
+/// Whether a text is a number but for spaces, commas, points and underscores between digits.
+fn is_number_with_separators(text: &str) -> bool {
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '_' | '\'');
+    let digits: String = text.chars().filter(|c| !is_separator(*c)).collect();
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -40,8 +236,17 @@ mod tests {
             ),
             ("invalid type: unit value, expected struct Run", "invalid type: nothing, expected a map of settings"),
             ("invalid type: integer `1`, expected a sequence", "invalid type: integer `1`, expected a list"),
-            ("unknown variant `a`, expected `b` or `c`", "unknown word `a`, expected `b` or `c`"),
-            ("missing field `group`", "missing field `group`"),
+            ("unknown variant `abc`, expected `b` or `c`", "unknown word `abc`; expected `b` or `c`"),
+            ("missing field `group`", "missing key `group`"),
+            (
+                "invalid type: floating point `0.5`, expected struct Dropout",
+                "invalid type: floating point `0.5`, expected a map of settings; write {p: 0.5}",
+            ),
+            (
+                "invalid type: integer `-100000000000000000000000000000`, expected usize",
+                "invalid type: integer `-1e29`, expected a whole number, 0 or more",
+            ),
+            ("`first` needs a value: invalid type: map, expected usize", "`first` needs a value, such as {first: 100}"),
         ] {
             assert_eq!(plain(message), expected);
         }
@@ -50,7 +255,13 @@ mod tests {
     #[test]
     fn a_comma_in_a_number_is_pointed_out() {
         let hint = "; decimals are written with a point, as 0.01";
-        for message in ["invalid type: string \"0,5\", expected f64", "unknown field `01`, expected `lr`"] {
+        for message in [
+            "invalid type: string \"0,5\", expected f64",
+            "invalid type: string \"-,5\", expected f64",
+            "invalid type: string \"1,5e-3\", expected f64",
+            "invalid type: string \"1,5\", expected usize",
+            "unknown field `01`, expected `lr`",
+        ] {
             assert!(plain(message).ends_with(hint), "{message}");
         }
         for message in
@@ -58,5 +269,30 @@ mod tests {
         {
             assert!(!plain(message).ends_with(hint), "{message}");
         }
+        let message = plain("invalid type: string \"60 000\", expected usize");
+        assert!(message.ends_with("; write a number without spaces or separators"), "{message}");
+    }
+
+    #[test]
+    fn words_of_pytorch_and_guesses_are_led_to_the_studys() {
+        let keys = "`lr`, `weight_decay`, `out_features`, `kernel_size`";
+        for (typed, expected) in [
+            ("learning_rate", "did you mean `lr`?"),
+            ("weight-decay", "did you mean `weight_decay`?"),
+            ("weightDecay", "did you mean `weight_decay`?"),
+            ("in_features", "is computed from the layer before; leave it out"),
+            ("num_features", "is computed from the layer before; leave it out"),
+            ("inplace", "leave it out"),
+            ("kernel", "did you mean `kernel_size`?"),
+            ("lr:0.1", "write a space after the colon"),
+            ("banana", "the keys here are `lr`, `weight_decay`, `out_features`, `kernel_size`"),
+        ] {
+            let message = plain(&format!("unknown field `{typed}`, expected one of {keys}"));
+            assert!(message.ends_with(expected), "{message}");
+        }
+        let message = plain("unknown variant `ua`, expected `en` or `uk`");
+        assert_eq!(message, "unknown word `ua`; did you mean `uk`? (uk is Ukrainian)");
+        let message = plain("unknown field `lr`, expected one of `model`, `optimizer`");
+        assert!(message.contains("belongs to the optimizer"), "{message}");
     }
 }

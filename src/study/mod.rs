@@ -3,6 +3,7 @@
 //! `spec` has the types that YAML is read into, `source` reads it, `checks` tests that the parts fit together, and `plan`
 //! is the result. Nothing here uses libtorch.
 
+mod advice;
 mod checks;
 mod error;
 mod lines;
@@ -13,8 +14,8 @@ mod plan;
 mod schedule;
 mod source;
 mod spec;
+mod yaml;
 
-pub(crate) use checks::unknown;
 pub use error::StudyError;
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use plan::{Plan, RunPlan, RunSettings, is_date};

@@ -8,6 +8,7 @@ use super::spec::{Compute, EvidenceSettings, Input, RunSpec};
 use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
 use crate::model::{Layer, Model};
+use crate::text::closest::unknown;
 
 /// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with
 /// reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
@@ -68,9 +69,8 @@ impl RunPlan {
         models: &IndexMap<String, Model>,
     ) -> Result<Self, StudyError> {
         let place = Place::new(source, format!("runs.{name}"));
-        checks::check_name(&place, name)?;
         let Some(model) = models.get(&spec.model) else {
-            return place.at("model").refuse(checks::unknown("model", &spec.model, models.keys()));
+            return place.at("model").refuse(unknown("model", &spec.model, models.keys()));
         };
         let image_count = checks::image_count(&place, &spec.train)?;
         checks::check_run(&place, spec, model, image_count)?;
@@ -160,10 +160,10 @@ fn resolve_models(source: &Source) -> Result<IndexMap<String, Model>, StudyError
     if source.study.models.is_empty() {
         return Err(source.error("models", "holds no model"));
     }
+    checks::check_names(source, "models", source.study.models.keys())?;
     let mut models = IndexMap::new();
     for (name, spec) in &source.study.models {
         let place = Place::new(source, format!("models.{name}"));
-        checks::check_name(&place, name)?;
         let model = Model::resolve(name, spec, source.study.input.shape).map_err(|e| match e.layer() {
             Some(i) => place.at(&format!("layers[{i}]")).error(format!("{}: {e}", spec.layers[i].key())),
             None => place.at("layers").error(e.to_string()),
@@ -178,6 +178,7 @@ fn resolve_runs(source: &Source, models: &IndexMap<String, Model>) -> Result<Ind
         return Err(source.error("runs", "holds no run"));
     }
     let runs = &source.study.runs;
+    checks::check_names(source, "runs", runs.keys())?;
     runs.iter().map(|(name, spec)| Ok((name.clone(), RunPlan::resolve(source, name, spec, models)?))).collect()
 }
 

@@ -1,15 +1,20 @@
 //! Reading a study file: YAML, `extends`, the defaults of runs, and the types.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
+use super::advice::advice;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
 use super::messages::plain;
 use super::spec::Study;
+use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
+use crate::paths;
 use crate::text::terminal::is_hidden;
+use crate::text::unseen::complaint;
+use crate::text::without_bom;
 
 /// The largest study file in the repository has 54 KB.
 const MAX_BYTES: u64 = 4 << 20;
@@ -71,9 +76,10 @@ impl Source {
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
             let path = if path == "." { "" } else { &path };
-            let message = plain(&e.inner().to_string());
+            let inner = e.inner().to_string();
+            let message = plain(&inner);
             // serde reports an unknown key at the map that holds it; its own line is more helpful.
-            let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
+            let unknown = inner.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
             lines.error(key.as_deref().unwrap_or(path), message)
         })?;
@@ -96,28 +102,37 @@ impl Source {
         }
     }
 
+    /// The folder of the data: the study's `data`, relative to the file in which it stands, or the repository's `data/mnist`.
+    pub fn data_dir(&self) -> PathBuf {
+        let Some(data) = &self.study.data else { return paths::here_or_in_repository("data/mnist") };
+        self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
+    }
+
     /// The error that a key's value is wrong, with its file and line.
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
         self.lines.error(key.as_ref(), message)
     }
 }
 
-/// Refuses invisible characters, which would make a text look different from what it is.
+/// Refuses invisible characters: in prose those that make a text look different from what it is, anywhere else also those
+/// that make two words look alike.
 fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyError> {
-    let check = |path: &str, text: &str| match text.chars().find(|c| is_hidden(*c)) {
-        Some(c) => Err(lines.error(path, format!("holds the invisible character U+{:04X}: remove it", c as u32))),
-        None => Ok(()),
-    };
+    let in_prose = PROSE.contains(&path.rsplit('.').next().unwrap_or(path)) || path.starts_with(DATA);
     match value {
-        Value::String(text) => check(path, text),
+        Value::String(text) => {
+            let hidden: String = text.chars().filter(|c| !in_prose || is_hidden(*c)).collect();
+            complaint(&hidden).map_or(Ok(()), |message| Err(lines.error(path, message)))
+        }
         Value::Sequence(items) => {
             items.iter().enumerate().try_for_each(|(i, item)| check_hidden(lines, &format!("{path}[{i}]"), item))
         }
         Value::Mapping(map) => map.iter().try_for_each(|(key, item)| {
             let key = key.as_str().unwrap_or_default();
             let inner = join(path, key);
-            check(&inner, key)?;
-            check_hidden(lines, &inner, item)
+            match complaint(key) {
+                Some(message) => Err(lines.error(&inner, message)),
+                None => check_hidden(lines, &inner, item),
+            }
         }),
         _ => Ok(()),
     }
@@ -127,13 +142,16 @@ fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, St
     let mut map = parse(file, yaml, lines)?;
     let Some(base) = map.shift_remove("extends") else { return Ok(map) };
     let Some(base) = base.as_str() else {
-        return Err(lines.error("extends", "must be the path of another study"));
+        return Err(lines.error("extends", "must be the path of another study, such as `extends: base.yaml`"));
     };
     if lines.files() > MAX_EXTENDS {
         return Err(lines.error("extends", format!("more than {MAX_EXTENDS} files extend each other: is it a cycle?")));
     }
     let base = file.parent().unwrap_or(Path::new("")).join(base);
-    let yaml = read(&base).map_err(|e| lines.error("extends", e.to_string()))?;
+    let yaml = read(&base).map_err(|e| {
+        let hint = if base.to_string_lossy().contains('\\') { "; separate folders by `/`" } else { "" };
+        lines.error_in_last("extends", format!("{e}{hint}"))
+    })?;
     let mut merged = load_merged(&base, &yaml, lines)?;
     merge(&mut merged, map);
     Ok(merged)
@@ -146,10 +164,8 @@ fn read(file: &Path) -> Result<String, StudyError> {
         return Err(refused("is not a file: name a study, such as reports/quick.yaml".into()));
     }
     check_size(file, meta.len())?;
-    std::fs::read_to_string(file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::InvalidData => refused("is not UTF-8 text: save it as UTF-8".into()),
-        _ => refused(format!("cannot be read: {e}")),
-    })
+    let bytes = std::fs::read(file).map_err(|e| refused(format!("cannot be read: {e}")))?;
+    decoded(bytes).map_err(refused)
 }
 
 fn check_size(file: &Path, bytes: u64) -> Result<(), StudyError> {
@@ -165,14 +181,25 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
         let message = format!("holds more than {MAX_BRACKETS} lists and maps: not a study");
         return Err(StudyError::of_file(file, message));
     }
-    let value: Value = serde_yaml::from_str(yaml).map_err(|e| StudyError {
-        line: e.location().map(|l| l.line()),
-        ..StudyError::of_file(file, format!("is not valid YAML: {e}"))
+    let yaml = without_bom(yaml);
+    if let Some((line, message)) = stray_bom(yaml) {
+        return Err(StudyError { line: Some(line), ..StudyError::of_file(file, message) });
+    }
+    let value: Value = serde_yaml::from_str(yaml).map_err(|e| {
+        let (line, message) = advice(yaml, &e);
+        StudyError { line, ..StudyError::of_file(file, message) }
     })?;
     lines.add(file, yaml);
-    match value {
-        Value::Mapping(map) => Ok(map),
-        _ => Err(StudyError::of_file(file, "holds no study: a map with `title`, `models` and `runs` is expected")),
+    match as_typed(yaml, &value) {
+        Ok(Value::Mapping(map)) => Ok(map),
+        Ok(_) => Err(StudyError::of_file(
+            file,
+            "does not contain a study: a map with `title`, `models` and `runs` is expected",
+        )),
+        Err(Fault { key, line, message }) => {
+            let error = lines.error_in_last(&key, message);
+            Err(StudyError { line: error.line.or(line), ..error })
+        }
     }
 }
 
@@ -221,7 +248,7 @@ mod tests {
     fn names_line_and_key_of_an_unknown_key() {
         let yaml = format!("{HEAD}      - flatten\n      - linear: {{out_feature: 10}}\nruns: {{}}\n");
         let message = error(&yaml);
-        assert!(message.starts_with("s.yaml:6: models.m.layers[1].linear.out_feature: unknown field"), "{message}");
+        assert!(message.starts_with("s.yaml:6: models.m.layers[1].linear.out_feature: unknown key"), "{message}");
     }
 
     #[test]
@@ -241,7 +268,7 @@ mod tests {
         assert!(message.contains("no.yaml: cannot be read"), "{message}");
         std::fs::write(&file, b"title: \xd2\n").unwrap();
         let message = Source::load(&file).err().expect("refused").to_string();
-        assert_eq!(message, format!("{}: is not UTF-8 text: save it as UTF-8", file.display()));
+        assert_eq!(message, format!("{}: is not UTF-8 text (see line 1): save it as UTF-8", file.display()));
     }
 
     #[test]
@@ -259,6 +286,10 @@ mod tests {
     fn a_duplicate_key_is_refused() {
         let message = error("title: a\ntitle: b\n");
         assert!(message.starts_with("s.yaml:"), "{message}");
-        assert!(message.contains("duplicate"), "{message}");
+        assert!(
+            message
+                .ends_with("s.yaml:2: is not valid YAML: the key `title` is there twice: remove or rename one of them"),
+            "{message}"
+        );
     }
 }

@@ -38,13 +38,17 @@ pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
         _ => listed,
     };
     // A question mark already ends the sentence before.
-    let end = if meant.is_empty() { ";" } else { "" };
+    let end = if meant.ends_with('?') { "" } else { ";" };
     format!("unknown {what} `{name}`{meant}{end} this study has {listed}")
 }
 
 /// `; did you mean WORD?` if a known word is close, otherwise nothing.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    closest(name, known).map_or_else(String::new, |word| format!("; did you mean `{word}`?"))
+    let Some(word) = closest(name, known) else { return String::new() };
+    // A Cyrillic `о` looks like a Latin one.
+    let foreign = name.chars().find(|c| c.is_alphabetic() && !c.is_ascii() && !word.contains(*c));
+    let foreign = foreign.map(|c| format!(" (the `{c}` that you typed is U+{:04X}, not a Latin letter)", c as u32));
+    format!("; did you mean `{word}`?{}", foreign.unwrap_or_default())
 }
 
 /// A word without what people write in different ways: case, separators.
@@ -91,6 +95,12 @@ mod tests {
     fn the_closest_of_several_is_chosen() {
         assert_eq!(closest("slim_bn", ["slim", "slim-bn", "slim-bn2"]), Some("slim-bn"));
         assert_eq!(closest("adamw", ["adam", "adamw"]), Some("adamw"));
+    }
+
+    #[test]
+    fn letters_that_look_latin_are_named() {
+        let message = did_you_mean("m\u{43e}del", ["model"]);
+        assert_eq!(message, "; did you mean `model`? (the `\u{43e}` that you typed is U+043E, not a Latin letter)");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod closest;
 pub mod numbers;
 pub mod printed;
 pub mod terminal;
+pub(crate) mod unseen;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,11 @@ impl Lang {
     }
 }
 
+/// A text without the byte order mark that some editors write at its start.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// An error with its causes on one line: `cannot read a.zip: No such file or directory`.
 pub fn error_chain(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> String {
     let error = error.into();
@@ -50,4 +56,32 @@ pub fn error_chain(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -
         cause = inner.source();
     }
     text
+}
+
+/// A number's text as an error shows it: with an exponent if it is longer than 20 characters; other text unchanged.
+pub(crate) fn short_number(text: &str) -> String {
+    const LONGEST: usize = 20;
+    match text.parse::<f64>() {
+        Ok(number) if text.len() > LONGEST => format!("{number:e}"),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_number;
+
+    #[test]
+    fn long_numbers_get_an_exponent() {
+        for (text, expected) in [
+            ("0.1", "0.1"),
+            ("18446744073709551615", "18446744073709551615"),
+            (&f64::MAX.to_string(), "1.7976931348623157e308"),
+            ("-100000000000000000000", "-1e20"),
+            ("many, many, many words", "many, many, many words"),
+            ("NaN", "NaN"),
+        ] {
+            assert_eq!(short_number(text), expected);
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! Makes untrusted text (of studies, bundles, file names) safe to print on a terminal.
 
 /// Whether a character is invisible and can change how other characters appear: control characters other than tab and line
-/// breaks, characters that change the writing direction, and characters that XML does not allow.
+/// breaks, characters that change the writing direction, a byte order mark, and characters that XML does not allow.
 pub fn is_hidden(c: char) -> bool {
     let is_separator = matches!(c, '\n' | '\r' | '\t');
     let changes_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    (c.is_control() && !is_separator) || changes_direction || matches!(c, '\u{fffe}' | '\u{ffff}')
+    (c.is_control() && !is_separator) || changes_direction || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Converts text to one line: replaces each run of white space, line breaks and hidden characters by one space, so that the

@@ -1,7 +1,7 @@
 //! Rung `files`: every file is as SHA256SUMS lists it; none is missing, none is extra, none is a link.
 
 use super::Outcome;
-use crate::bundle::{Bundle, OPTIONAL, SUMS};
+use crate::bundle::{Bundle, OPTIONAL, SUMS, leftovers_line};
 use crate::text::numbers::plural;
 
 pub(super) fn check(bundle: &Bundle) -> Outcome {
@@ -14,5 +14,6 @@ pub(super) fn check(bundle: &Bundle) -> Outcome {
     if !folders.is_empty() {
         passed.push(format!("{} left out, not checked: {}", plural(bundle.left_out.len(), "file"), folders.join(", ")));
     }
+    passed.extend(leftovers_line(&bundle.leftovers));
     Outcome::Passed(passed)
 }

@@ -1,7 +1,5 @@
 //! A bundle under verification: its files, what they say, and the data to check them with.
 
-use std::path::Path;
-
 use crate::bundle::{Bundle, Contents, SeedFiles, seed_files};
 use crate::dataset::Mnist;
 use crate::model::Model;
@@ -29,7 +27,7 @@ impl<'a> Subject<'a> {
     /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed.
     pub(super) fn new(bundle: &'a Bundle) -> Result<Self, String> {
         let contents = bundle.contents().map_err(error_chain)?;
-        let data = Mnist::load(&paths::data_dir(Path::new(""), contents.study().data.as_deref()))
+        let data = Mnist::load(&contents.source.data_dir())
             .or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
             .map_err(|e| format!("needs the data: {}", error_chain(e)));
         Ok(Self { bundle, contents, data })

@@ -1,40 +1,84 @@
 //! Reads a bundle's folder.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::Found;
+use crate::bundle::leftovers::is_leftover;
 use crate::bundle::limits::{Budget, MAX_DEPTH};
-use crate::bundle::{Error, Files};
+use crate::bundle::{Error, MANIFEST, RESULTS, SUMS};
 
-/// Reads every file below a folder; what does not belong in a bundle is added to `problems`.
-pub(super) fn read(folder: &Path, problems: &mut Vec<String>) -> Result<Files, Error> {
-    let (mut files, mut budget) = (Files::new(), Budget::default());
+/// Reads every file below a folder, except leftovers of operating systems.
+pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
+    let (mut folders, mut budget) = (BTreeSet::new(), Budget::default());
     for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
-        let entry = entry.map_err(|e| {
-            let path = e.path().unwrap_or(folder).to_owned();
-            Error::read(&path)(e.into())
-        })?;
-        let path = entry.path();
-        // Separated by `/` on every system, as in SHA256SUMS.
-        let relative = path.strip_prefix(folder).unwrap_or(path);
-        let name = relative.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+        let entry = match entry {
+            Ok(entry) => entry,
+            // Trash folders may belong to somebody else.
+            Err(e) if e.path().is_some_and(|path| is_leftover(&inside(folder, path))) => continue,
+            Err(e) => {
+                let path = e.path().unwrap_or(folder).to_owned();
+                return Err(Error::read(&path)(e.into()));
+            }
+        };
+        let (path, name) = (entry.path(), inside(folder, entry.path()));
         if entry.file_type().is_dir() {
             if entry.depth() > MAX_DEPTH {
                 let reason = format!("is nested deeper than {MAX_DEPTH} folders, which no bundle needs");
                 return Err(Error::refused(path, reason));
             }
-            if fs::read_dir(path).map_err(Error::read(path))?.next().is_none() {
-                problems.push(format!("{name}: an empty folder"));
-            }
+            folders.insert(name + "/");
         } else if entry.file_type().is_file() {
             let size = fs::symlink_metadata(path).map_err(Error::read(path))?.len();
             budget.take(size).map_err(|reason| Error::refused(path, reason))?;
-            files.insert(name, fs::read(path).map_err(Error::read(path))?);
+            if is_leftover(&name) {
+                found.leftovers.push(name);
+            } else {
+                found.files.insert(name, fs::read(path).map_err(Error::read(path))?);
+            }
         } else {
-            problems.push(format!("{name}: a link or special file, not a plain file"));
+            found.problems.push(format!("{name}: a link or special file, not a plain file"));
         }
     }
-    Ok(files)
+    found.empty_folders(&folders);
+    Ok(())
+}
+
+/// The path below a folder, separated by `/` on every system, as in SHA256SUMS.
+fn inside(folder: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(folder).unwrap_or(path);
+    inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// The bundle's own folder: `folder`, or the one folder in it if it holds nothing else, as programs that unpack zips make
+/// it. What operating systems left beside it is added to `leftovers`.
+pub(super) fn locate(folder: &Path, leftovers: &mut Vec<String>) -> PathBuf {
+    let mut here = folder.to_owned();
+    let mut beside = Vec::new();
+    for _ in 0..=MAX_DEPTH {
+        if [SUMS, MANIFEST, RESULTS].iter().any(|name| here.join(name).exists()) {
+            leftovers.extend(beside);
+            return here;
+        }
+        let Ok(entries) = fs::read_dir(&here) else { break };
+        let (mut own, mut is_alone) = (None, true);
+        for entry in entries.flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let name = entry.file_name().to_string_lossy().into_owned() + if is_folder { "/" } else { "" };
+            if is_leftover(&name) {
+                beside.push(name);
+            } else {
+                is_alone &= is_folder && own.is_none();
+                own = Some(entry.path());
+            }
+        }
+        match own {
+            Some(own) if is_alone => here = own,
+            _ => break,
+        }
+    }
+    folder.to_owned()
 }

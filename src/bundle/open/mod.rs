@@ -3,23 +3,27 @@
 mod folder;
 mod zip;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::leftovers::is_leftover;
 use super::ro_crate::stated_sizes;
 use super::{Bundle, CRATE, Error, FileInfo, Files, INDEX, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums};
 
 /// Opens a folder or a zip.
 pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     let meta = fs::metadata(path).map_err(Error::read(path))?;
-    let mut problems = Vec::new();
-    let mut files = if meta.is_dir() {
-        folder::read(path, &mut problems)?
+    let (mut found, mut place) = (Found::default(), path.to_owned());
+    if meta.is_dir() {
+        place = folder::locate(path, &mut found.leftovers);
+        folder::read(&place, &mut found)?;
     } else if meta.is_file() {
-        zip::read(path, &mut problems)?
+        zip::read(path, &mut found)?;
     } else {
         return Err(Error::refused(path, "is neither a folder nor a zip file"));
-    };
+    }
+    let Found { mut files, mut problems, leftovers } = found;
     if ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
         let reason = format!(
             "is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; name a folder that `mnist-report build` \
@@ -35,7 +39,28 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     }
     // Only a zip may leave files out: a file that is missing in a folder was lost.
     let left_out = if meta.is_file() { left_out(&files) } else { Listing::new() };
-    Ok(Bundle { path: path.to_owned(), files, problems, left_out })
+    Ok(Bundle { path: place, files, problems, leftovers, left_out })
+}
+
+/// What is in a folder or a zip.
+#[derive(Default)]
+struct Found {
+    files: Files,
+    /// What does not belong in a bundle.
+    problems: Vec<String>,
+    /// What operating systems leave.
+    leftovers: Vec<String>,
+}
+
+impl Found {
+    /// Adds a problem for each folder (`figures/`) without a file of the bundle.
+    fn empty_folders(&mut self, folders: &BTreeSet<String>) {
+        let is_empty =
+            |folder: &&String| !is_leftover(folder) && !self.files.keys().any(|path| path.starts_with(*folder));
+        let empty = folders.iter().filter(is_empty).map(|folder| folder.trim_end_matches('/'));
+        let problems: Vec<String> = empty.map(|folder| format!("{folder}: an empty folder")).collect();
+        self.problems.extend(problems);
+    }
 }
 
 /// The files that SHA256SUMS lists in those optional folders that have no file in the zip.

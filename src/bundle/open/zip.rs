@@ -10,8 +10,10 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::read::{ArchiveOffset, Config};
 
+use super::Found;
+use crate::bundle::leftovers::{is_leftover, top_folder};
 use crate::bundle::limits::{ANY_RATIO, Budget, MAX_FILES, MAX_RATIO, MAX_ZIP};
-use crate::bundle::{Error, Files, SUMS, is_valid_path};
+use crate::bundle::{Error, Files, is_valid_path};
 
 /// Bytes of the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
@@ -24,38 +26,37 @@ const FOLDER: u32 = 0o040_000;
 
 type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
 
-/// Reads a zip's files; what does not belong in a bundle is added to `problems`.
-pub(super) fn read(path: &Path, problems: &mut Vec<String>) -> Result<Files, Error> {
+/// Reads a zip's files, except leftovers of operating systems.
+pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
     let refused = |reason| Error::Zip { path: path.to_owned(), reason };
     let size = std::fs::metadata(path).map_err(Error::read(path))?.len();
     if size > MAX_ZIP {
         return Err(refused("is larger than the zip of any bundle".to_owned()));
     }
     let bytes = std::fs::read(path).map_err(Error::read(path))?;
-    unpack(&bytes, problems).map_err(refused)
+    unpack(&bytes, found).map_err(refused)
 }
 
-fn unpack(bytes: &[u8], problems: &mut Vec<String>) -> Result<Files, String> {
-    let mut archive = open(bytes, problems)?;
+fn unpack(bytes: &[u8], found: &mut Found) -> Result<(), String> {
+    let mut archive = open(bytes, &mut found.problems)?;
     check_limits(&archive)?;
     if let Err(e) = archive.validate_header_consistency() {
-        problems.push(format!("the zip contradicts itself: {}", reason(&e)));
+        found.problems.push(format!("the zip contradicts itself: {}", reason(&e)));
     }
-    let (mut files, mut folders) = (Files::new(), BTreeSet::new());
+    let names = (0..archive.len()).map(|i| archive.by_index_data(i).map(|entry| entry.name_raw().to_vec()));
+    let top = top_folder(&names.collect::<Result<Vec<_>, _>>().map_err(|e| reason(&e))?);
+    let mut folders = BTreeSet::new();
     for i in 0..archive.len() {
-        match read_entry(&mut archive, i) {
-            Ok((name, Some(content))) => drop(files.insert(name, content)),
-            Ok((name, None)) => drop(folders.insert(name)),
-            Err(problem) => problems.push(problem),
+        match read_entry(&mut archive, i, top) {
+            Ok(Entry::File(name, content)) => drop(found.files.insert(name, content)),
+            Ok(Entry::Folder(name)) => drop(folders.insert(name)),
+            Ok(Entry::Leftover(name)) => found.leftovers.push(name),
+            Err(problem) => found.problems.push(problem),
         }
     }
-    for folder in folders {
-        if !files.keys().any(|path| path.starts_with(&folder)) {
-            problems.push(format!("{}: an empty folder", folder.trim_end_matches('/')));
-        }
-    }
-    problems.extend(same_but_for_case(&files));
-    Ok(without_top_folder(files))
+    found.empty_folders(&folders);
+    found.problems.extend(same_but_for_case(&found.files));
+    Ok(())
 }
 
 /// Opens the archive at the record that ends it; bytes after that record are a problem. Fails with the reason.
@@ -101,16 +102,34 @@ fn check_limits(archive: &Archive) -> Result<(), String> {
     Ok(())
 }
 
-/// Unpacks an entry: its name and its content, which is `None` for a folder. Fails with the problem.
-fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>>), String> {
+/// An entry of a zip, with its name below the top folder.
+enum Entry {
+    File(String, Vec<u8>),
+    Folder(String),
+    /// What an operating system leaves; its content is not read.
+    Leftover(String),
+}
+
+/// Unpacks an entry; its name without the first `top` bytes. Fails with the problem.
+fn read_entry(archive: &mut Archive, i: usize, top: usize) -> Result<Entry, String> {
     let entry = archive.by_index_data(i).map_err(|e| reason(&e))?;
-    let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
+    let raw = entry.name_raw();
+    let whole = String::from_utf8_lossy(raw).into_owned();
+    let is_folder = whole.ends_with('/');
+    let file_type = entry.unix_mode().map_or(0, |mode| mode & FILE_TYPE);
+    let is_plain = file_type == 0 || file_type == if is_folder { FOLDER } else { PLAIN };
+    if is_plain && is_leftover(&whole) {
+        return Ok(Entry::Leftover(whole));
+    }
+    if raw.len() <= top {
+        // The top folder itself.
+        return Ok(Entry::Folder(String::new()));
+    }
+    let name = String::from_utf8_lossy(&raw[top..]).into_owned();
     if entry.encrypted() {
         return Err(format!("{name:?} is encrypted"));
     }
-    let is_folder = name.ends_with('/');
-    let file_type = entry.unix_mode().map_or(0, |mode| mode & FILE_TYPE);
-    if file_type != 0 && file_type != if is_folder { FOLDER } else { PLAIN } {
+    if !is_plain {
         return Err(format!("{name:?} is a link or special file, not a plain file"));
     }
     if !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
@@ -118,7 +137,7 @@ fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>
     }
     let size = entry.size();
     if is_folder {
-        return if size == 0 { Ok((name, None)) } else { Err(format!("{name:?} is a folder with content")) };
+        return if size == 0 { Ok(Entry::Folder(name)) } else { Err(format!("{name:?} is a folder with content")) };
     }
     let file = archive.by_index(i).map_err(|e| format!("{name}: {}", reason(&e)))?;
     let mut bytes = Vec::new();
@@ -127,7 +146,7 @@ fn read_entry(archive: &mut Archive, i: usize) -> Result<(String, Option<Vec<u8>
     if bytes.len() as u64 != size {
         return Err(format!("{name}: damaged: its size is not the {size} bytes that the zip lists"));
     }
-    Ok((name, Some(bytes)))
+    Ok(Entry::File(name, bytes))
 }
 
 /// A problem for each path that differs from an earlier one only by case: some file systems take the two for the same path.
@@ -135,18 +154,6 @@ fn same_but_for_case(files: &Files) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let twice = files.keys().filter(|path| !seen.insert(path.to_ascii_lowercase()));
     twice.map(|path| format!("{path}: another name differs only by case")).collect()
-}
-
-/// Removes the top folder from the paths: a bundle that was packed by hand is often in a folder of its own name.
-fn without_top_folder(files: Files) -> Files {
-    let Some(top) = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/")) else {
-        return files;
-    };
-    if files.contains_key(&format!("{top}{SUMS}")) && files.keys().all(|path| path.starts_with(&top)) {
-        files.into_iter().map(|(path, bytes)| (path[top.len()..].to_owned(), bytes)).collect()
-    } else {
-        files
-    }
 }
 
 /// The library's message without a prefix that it puts before the reason.

@@ -1,6 +1,6 @@
 //! Checks of the comparisons of runs.
 
-use super::{Place, check_name, check_run_exists};
+use super::{Place, check_names, check_run_exists};
 use crate::study::spec::Comparison;
 use crate::study::{Source, StudyError};
 
@@ -13,9 +13,9 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
     if comparisons.len() > MAX_COMPARISONS {
         return Err(source.error("comparisons", format!("more than {MAX_COMPARISONS}")));
     }
+    check_names(source, "comparisons", comparisons.keys())?;
     for (name, comparison) in comparisons {
         let place = Place::new(source, format!("comparisons.{name}"));
-        check_name(&place, name)?;
         check_run_exists(&place.at("run"), &comparison.run)?;
         check_run_exists(&place.at("against"), &comparison.against)?;
         check_pair(&place, comparison)?;

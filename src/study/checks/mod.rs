@@ -1,6 +1,7 @@
 //! Checks of a study: that names exist, numbers are in range and parts fit together. Each reports the first fault.
 
 mod comparisons;
+mod names;
 mod runs;
 mod sections;
 
@@ -9,8 +10,11 @@ use std::fmt::Display;
 
 use super::{Source, StudyError};
 use crate::dataset::TRAIN_IMAGES;
+use crate::text::closest::unknown;
+use crate::text::short_number;
 
 pub(super) use comparisons::check as check_comparisons;
+pub(super) use names::check as check_names;
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
 
@@ -73,7 +77,10 @@ impl<'a> Place<'a> {
         holds: bool,
         expected: &str,
     ) -> Result<(), StudyError> {
-        if holds { Ok(()) } else { self.at(part).refuse(format!("{value}: must be {expected}")) }
+        if holds {
+            return Ok(());
+        }
+        self.at(part).refuse(format!("{}: must be {expected}", short_number(&value.to_string())))
     }
 }
 
@@ -143,26 +150,10 @@ fn check_ids(source: &Source) -> Result<(), StudyError> {
     }
 }
 
-/// Checks a name that becomes part of file names and headings.
-pub(super) fn check_name(place: &Place, name: &str) -> Result<(), StudyError> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if (1..=64).contains(&name.len()) && name.chars().all(allowed) && !name.starts_with('-') {
-        Ok(())
-    } else {
-        place.refuse(format!("name `{name}`: 1 to 64 letters, digits, `-` or `_`, and not `-` first"))
-    }
-}
-
 /// Checks that a run exists.
 fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
     let runs = &place.source.study.runs;
     if runs.contains_key(run) { Ok(()) } else { place.refuse(unknown("run", run, runs.keys())) }
-}
-
-/// The message for an unknown name, with the known ones.
-pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    format!("unknown {what} `{name}`; this study has {}", known.join(", "))
 }
 
 /// The number of training images beside a validation set.

@@ -1,8 +1,9 @@
 //! Checks of the report's sections.
 
-use super::{Place, check_run_exists, unknown};
+use super::{Place, check_run_exists};
 use crate::study::spec::{Point, Section, Show};
 use crate::study::{Source, StudyError};
+use crate::text::closest::unknown;
 
 /// A figure with more points than this cannot be read.
 const MAX_POINTS: usize = 64;

@@ -1,0 +1,129 @@
+//! Files that operating systems leave in folders and zips. They never belong to a bundle: they are named and ignored, so no
+//! list, hash or report of a bundle can contain them.
+
+use super::SUMS;
+use super::limits::MAX_DEPTH;
+
+/// Files, in any folder and any case.
+const FILES: [&str; 9] = [
+    ".DS_Store",
+    ".directory",
+    ".localized",
+    ".apdisk",
+    ".VolumeIcon.icns",
+    "desktop.ini",
+    "Thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+];
+
+/// Folders with everything in them, in any folder.
+const FOLDERS: [&str; 10] = [
+    "__MACOSX",
+    ".AppleDouble",
+    ".DocumentRevisions-V100",
+    ".fseventsd",
+    ".Spotlight-V100",
+    ".TemporaryItems",
+    ".Trashes",
+    "$RECYCLE.BIN",
+    "@eaDir",
+    "System Volume Information",
+];
+
+/// Whether an operating system leaves a file of this path; a folder's path ends with `/`.
+pub(super) fn is_leftover(path: &str) -> bool {
+    let is_folder = path.ends_with('/');
+    let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let is_one_of = |names: &[&str], part: &str| names.iter().any(|name| name.eq_ignore_ascii_case(part));
+    let (last, folders) = parts.split_last().unwrap_or((&"", &[]));
+    let in_folder = folders.iter().any(|part| is_one_of(&FOLDERS, part) || part.starts_with(".Trash-"));
+    let itself = is_one_of(&FOLDERS, last) || last.starts_with(".Trash-");
+    let file = !is_folder && (is_one_of(&FILES, last) || last.starts_with("._"));
+    in_folder || itself || file
+}
+
+/// The folder that a bundle packed by hand is below, `quick (1)/`, as the length of its path; 0 if the bundle is at the top.
+/// Everything but leftovers must be below it.
+pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
+    let own = names.iter().filter(|name| !is_leftover(&String::from_utf8_lossy(name)));
+    let own: Vec<&[u8]> = own.map(Vec::as_slice).collect();
+    let depth = |top: &[u8]| top.iter().filter(|b| **b == b'/').count();
+    let folders = own.iter().filter_map(|name| name.strip_suffix(SUMS.as_bytes()));
+    let folders = folders.filter(|top| top.is_empty() || top.ends_with(b"/"));
+    let Some(top) = folders.min_by_key(|top| depth(top)) else { return 0 };
+    // `../` and `/` lead elsewhere: they are then part of the names, which are refused.
+    let is_plain = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&b'\\');
+    let folders = top.strip_suffix(b"/").unwrap_or_default();
+    let is_safe = depth(top) <= MAX_DEPTH && folders.split(|b| *b == b'/').all(is_plain);
+    let is_below = |name: &[u8]| name.starts_with(top) || (name.ends_with(b"/") && top.starts_with(name));
+    if is_safe && own.iter().all(|name| is_below(name)) { top.len() } else { 0 }
+}
+
+/// One line that names the leftovers of a bundle; `None` without any.
+pub(crate) fn leftovers_line(leftovers: &[String]) -> Option<String> {
+    const MOST: usize = 5;
+    let named = leftovers.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = leftovers.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!leftovers.is_empty()).then(|| format!("ignored, left by an operating system: {named}{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_known_in_every_folder_and_nothing_else_is_one() {
+        for path in [
+            ".DS_Store",
+            "figures/.DS_Store",
+            "weights/thumbs.db",
+            "Desktop.ini",
+            "__MACOSX/",
+            "__MACOSX/quick (1)/._report.html",
+            "._report.html",
+            "figures/._a.svg",
+            ".Spotlight-V100/Store-V2/x",
+            ".Trashes",
+            ".Trash-1000/files/x",
+            "$RECYCLE.BIN/S-1/desktop.ini",
+        ] {
+            assert!(is_leftover(path), "{path}");
+        }
+        for path in [
+            "report.html",
+            "report.html._",
+            "desktop.ini/report.html",
+            ".DS_Store/report.html",
+            "._x/report.html",
+            ".hidden",
+            "figures/x.db",
+            "__MACOSX2/x",
+            "Thumbs.db.exe",
+            "",
+        ] {
+            assert!(!is_leftover(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_a_folder_above_the_whole_bundle_is_removed() {
+        let top = |names: &[&str]| top_folder(&names.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>());
+        assert_eq!(top(&["SHA256SUMS", "report.html"]), 0);
+        assert_eq!(top(&["quick (1)/SHA256SUMS", "quick (1)/report.html", "__MACOSX/quick (1)/._x"]), 10);
+        assert_eq!(top(&["a/", "a/b/", "a/b/SHA256SUMS", "a/b/figures/x.svg", ".DS_Store"]), 4);
+        for names in [
+            &["a/SHA256SUMS", "b/report.html"][..],
+            &["a/SHA256SUMS", "a/../report.html", "report.html"],
+            &["../SHA256SUMS", "../report.html"],
+            &["/SHA256SUMS", "/report.html"],
+            &["a\\b/SHA256SUMS"],
+            &["a/b/c/d/e/SHA256SUMS"],
+            &["a/report.html"],
+            &["aSHA256SUMS"],
+        ] {
+            assert_eq!(top(names), 0, "{names:?}");
+        }
+    }
+}

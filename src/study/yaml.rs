@@ -1,0 +1,330 @@
+//! From a file's bytes to a map of keys and values: encoding, merge keys, and texts as they were typed.
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{Mapping, Value};
+
+use super::lines::join;
+use crate::text::unseen::complaint;
+use crate::text::without_bom;
+
+/// The keys whose values are text: `title: 2026` and `printed: 0.970` are then the characters that were typed, which a
+/// number would lose.
+pub(super) const TEXTS: [&str; 28] = [
+    "title",
+    "description",
+    "author",
+    "group",
+    "course",
+    "institution",
+    "date",
+    "license",
+    "data",
+    "extends",
+    "model",
+    "run",
+    "runs",
+    "against",
+    "comparisons",
+    "name",
+    "text",
+    "id",
+    "quote",
+    "printed",
+    "measured",
+    "why",
+    "question",
+    "supported_if",
+    "refuted_if",
+    "supported",
+    "refuted",
+    "undecided",
+];
+
+/// The keys of prose, which may have every character that does not change how others appear.
+pub(super) const PROSE: [&str; 15] = [
+    "title",
+    "description",
+    "author",
+    "group",
+    "course",
+    "institution",
+    "license",
+    "text",
+    "quote",
+    "printed",
+    "why",
+    "question",
+    "supported",
+    "refuted",
+    "undecided",
+];
+
+/// The key whose value may have any form.
+pub(super) const DATA: &str = "values";
+
+/// A file's text, or what is wrong with its encoding and what to do.
+pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, String> {
+    if is_utf16(&bytes) {
+        return Err("is UTF-16 text: save it as UTF-8 (in Notepad: Save as, Encoding: UTF-8)".to_owned());
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        format!("is not UTF-8 text (see line {line}): save it as UTF-8")
+    })?;
+    Ok(without_bom(&text).to_owned())
+}
+
+/// Whether bytes are UTF-16 (or UTF-32): by their byte order mark, or by a zero in every other byte at the start, as the
+/// letters of a key have it.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let is_zero_at = |start: usize| {
+        let mut every_other = bytes.iter().take(16).skip(start).step_by(2);
+        bytes.len() >= 4 && every_other.all(|b| *b == 0)
+    };
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || is_zero_at(0) || is_zero_at(1)
+}
+
+/// The first line with a byte order mark that is not at the file's start, and what is wrong with it. YAML readers do not agree
+/// on such characters.
+pub(super) fn stray_bom(yaml: &str) -> Option<(usize, String)> {
+    yaml.lines()
+        .enumerate()
+        .filter(|(_, line)| line.contains('\u{feff}'))
+        .find_map(|(i, _)| Some((i + 1, complaint("\u{feff}")?)))
+}
+
+/// A fault at a key, whose line is to be looked up, or at a line.
+pub(super) struct Fault {
+    pub(super) key: String,
+    pub(super) line: Option<usize>,
+    pub(super) message: String,
+}
+
+/// Makes every key a text, gives the characters that were typed where text is wanted, and joins merge keys (`<<`). `value`
+/// is what `yaml` holds.
+pub(super) fn as_typed(yaml: &str, value: &Value) -> Result<Value, Fault> {
+    let typed = Typed { shape: value, wanted: Wanted::Top };
+    let mut value = typed.deserialize(serde_yaml::Deserializer::from_str(yaml)).map_err(|e| {
+        let text = e.to_string();
+        let message = text.split(" at line ").next().unwrap_or(&text);
+        let line = e.location().map(|at| at.line());
+        Fault { key: String::new(), line, message: format!("is not valid YAML: {message}") }
+    })?;
+    check_commas("", "", &value)?;
+    join_merge_keys("", &mut value)?;
+    Ok(value)
+}
+
+/// What is wanted at a place.
+#[derive(Clone, Copy, PartialEq)]
+enum Wanted {
+    /// The study.
+    Top,
+    /// What YAML reads.
+    Any,
+    /// Text, as typed.
+    Text,
+    /// What YAML reads, and in everything below.
+    Data,
+}
+
+impl Wanted {
+    fn below(self, key: &str) -> Self {
+        match self {
+            Self::Data => Self::Data,
+            Self::Top if key == DATA => Self::Data,
+            _ if TEXTS.contains(&key) => Self::Text,
+            _ => Self::Any,
+        }
+    }
+}
+
+/// Reads a document again, knowing its shape: a reader that asks for text gets a number as it was typed, but must know
+/// where to ask.
+struct Typed<'a> {
+    shape: &'a Value,
+    wanted: Wanted,
+}
+
+impl<'de> DeserializeSeed<'de> for Typed<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        match self.shape {
+            Value::Mapping(_) => deserializer.deserialize_map(self),
+            Value::Sequence(_) => deserializer.deserialize_seq(self),
+            Value::Number(_) | Value::Bool(_) if self.wanted == Wanted::Text => {
+                String::deserialize(deserializer).map(Value::String)
+            }
+            Value::Tagged(_) => Err(D::Error::custom("a text that starts with `!` must be in quotes")),
+            other => IgnoredAny::deserialize(deserializer).map(|_| other.clone()),
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Typed<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("the same document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut typed = Mapping::new();
+        for (key, shape) in self.shape.as_mapping().into_iter().flatten() {
+            if matches!(key, Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_)) {
+                return Err(A::Error::custom("a key is a list or a map: put a key with `[`, `{` or `!` in quotes"));
+            }
+            let Some(key) = map.next_key::<String>()? else { break };
+            let value = map.next_value_seed(Typed { shape, wanted: self.wanted.below(&key) })?;
+            if typed.insert(Value::String(key.clone()), value).is_some() {
+                return Err(A::Error::custom(format!("the key `{key}` is there twice")));
+            }
+        }
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Mapping(typed))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let wanted = if self.wanted == Wanted::Top { Wanted::Any } else { self.wanted };
+        let mut typed = Vec::new();
+        for shape in self.shape.as_sequence().into_iter().flatten() {
+            typed.extend(seq.next_element_seed(Typed { shape, wanted })?);
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Sequence(typed))
+    }
+}
+
+/// Refuses decimal commas that YAML takes for the end of an item: `{lr: 0,5}` is `lr: 0` and a key `5` without a value.
+fn check_commas(path: &str, name: &str, value: &Value) -> Result<(), Fault> {
+    let is_fraction = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
+    let refuse = |key: String, whole: &Value, fraction: &str| {
+        let whole = whole.as_str().map_or_else(|| whole.as_i64().unwrap_or_default().to_string(), str::to_owned);
+        let message = format!("decimals are written with a point, not a comma: {whole}.{fraction}");
+        Err(Fault { key, line: None, message })
+    };
+    let is_whole = |value: &Value| value.is_i64() || value.as_str().is_some_and(|text| text.parse::<i64>().is_ok());
+    match value {
+        Value::Mapping(map) => {
+            let mut before: Option<(&str, &Value)> = None;
+            for (key, item) in map {
+                let key = key.as_str().unwrap_or_default();
+                match before {
+                    Some((last, whole)) if item.is_null() && is_fraction(key) && is_whole(whole) => {
+                        return refuse(join(path, last), whole, key);
+                    }
+                    _ => check_commas(&join(path, key), key, item)?,
+                }
+                before = Some((key, item));
+            }
+            Ok(())
+        }
+        Value::Sequence(items) => {
+            for (i, pair) in items.windows(2).enumerate() {
+                if let (whole, Some(fraction)) = (&pair[0], pair[1].as_str())
+                    && whole.is_i64()
+                    && fraction.starts_with('0')
+                    && is_fraction(fraction)
+                {
+                    return refuse(format!("{path}[{i}]"), whole, fraction);
+                }
+            }
+            match items.as_slice() {
+                [whole, fraction, ..] if name == "betas" && items.len() > 2 && whole.is_i64() && fraction.is_i64() => {
+                    let fraction = fraction.as_i64().unwrap_or_default().to_string();
+                    refuse(format!("{path}[0]"), whole, &fraction)
+                }
+                _ => items.iter().enumerate().try_for_each(|(i, item)| check_commas(&format!("{path}[{i}]"), "", item)),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Replaces each merge key (`<<: *other`, `<<: [*a, *b]`) by the keys of the maps that it names. A map's own keys win, then
+/// those of the maps that are named first.
+fn join_merge_keys(path: &str, value: &mut Value) -> Result<(), Fault> {
+    match value {
+        Value::Mapping(map) => {
+            if let Some(named) = map.get("<<").cloned() {
+                let inherited = inherited(path, named)?;
+                let own = std::mem::take(map);
+                for (key, item) in own.iter() {
+                    if key.as_str() != Some("<<") {
+                        map.insert(key.clone(), item.clone());
+                    } else {
+                        // Where the merge key stands, so that the order of runs is the one that is read.
+                        let new = inherited.iter().filter(|(key, _)| !own.contains_key(key));
+                        map.extend(new.map(|(key, item)| (key.clone(), item.clone())));
+                    }
+                }
+            }
+            map.iter_mut().try_for_each(|(key, item)| join_merge_keys(&join(path, key.as_str().unwrap_or("")), item))
+        }
+        Value::Sequence(items) => {
+            items.iter_mut().enumerate().try_for_each(|(i, item)| join_merge_keys(&format!("{path}[{i}]"), item))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The keys that a merge key brings in.
+fn inherited(path: &str, named: Value) -> Result<Mapping, Fault> {
+    let maps = match named {
+        Value::Sequence(maps) => maps,
+        one => vec![one],
+    };
+    let mut all = Mapping::new();
+    for map in maps {
+        let Value::Mapping(mut map) = map else {
+            let message = "a merge key takes a map or a list of maps, such as `<<: *name` with `&name` at another map";
+            return Err(Fault { key: join(path, "<<"), line: None, message: message.to_owned() });
+        };
+        if let Some(deeper) = map.shift_remove("<<") {
+            for (key, item) in inherited(path, deeper)? {
+                map.entry(key).or_insert(item);
+            }
+        }
+        for (key, item) in map {
+            all.entry(key).or_insert(item);
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::TEXTS;
+    use crate::study::Source;
+
+    /// Keys whose values are one of some words.
+    const WORDS: [&str; 5] = ["lang", "class", "order", "tables", "show"];
+
+    fn texts<'a>(key: &'a str, value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::String(_) => found.push(key),
+            Value::Array(items) => items.iter().for_each(|item| texts(key, item, found)),
+            Value::Object(map) => map.iter().for_each(|(key, item)| texts(key, item, found)),
+            _ => {}
+        }
+    }
+
+    /// tests/fixtures/tiny.yaml has every kind of section, comparison, claim and conclusion.
+    #[test]
+    fn every_key_whose_value_is_text_is_listed() {
+        let yaml = include_str!("../../tests/fixtures/tiny.yaml");
+        let mut study = serde_json::to_value(Source::from_text(Path::new("tiny.yaml"), yaml).unwrap().study).unwrap();
+        study.as_object_mut().unwrap().remove(super::DATA);
+        let mut found = Vec::new();
+        texts("", &study, &mut found);
+        assert!(found.len() > 50, "{found:?}");
+        found.retain(|key| !TEXTS.contains(key) && !WORDS.contains(key));
+        assert_eq!(found, [""; 0]);
+    }
+}
