@@ -22,10 +22,10 @@ use crate::claims;
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::engine::{DeviceChoice, Engine};
 use crate::report::{Rendition, Templates};
-use crate::results::{Data, EpochResult, ModelFacts, Results, RunResult, SCHEMA, SeedResult, model_facts};
+use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts};
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
-use crate::training::{Prepared, Progress, RunCache, Speed, check_models, inputs_digest};
+use crate::training::{Prepared, Progress, RunCache, SeedOutcome, Speed, check_models, inputs_digest};
 
 /// What to build.
 #[expect(missing_docs, reason = "self-evident")]
@@ -67,6 +67,10 @@ pub struct Built {
     /// The bundle's folder, as asked for.
     pub out: PathBuf,
     pub seconds: f64,
+    /// How many runs the study has.
+    pub runs: usize,
+    /// The runs that diverged, each with where its seeds did.
+    pub diverged: Vec<String>,
     /// What the user should know, such as claims about values that were not measured.
     pub notes: Vec<String>,
     /// Mistakes of the study that only the results show: conclusions of which both conditions hold.
@@ -78,7 +82,7 @@ pub trait Listener: Progress {
     /// A seed of a run starts, with this many steps; `name` is the run's name, with the seed if it has several.
     fn seed_started(&mut self, name: &str, steps: u64);
     /// A seed of a run was trained or taken from the run cache.
-    fn seed_finished(&mut self, timing: &Timing, result: &SeedResult);
+    fn seed_finished(&mut self, timing: &Timing, end: &SeedEnd);
     /// Something that the user should know now.
     fn note(&mut self, text: &str);
 }
@@ -155,7 +159,7 @@ impl Job {
     /// Trains all runs that are not in the run cache, renders the report and writes the bundle.
     ///
     /// # Errors
-    /// A training that diverged or cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
+    /// A training that cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
     /// written. Finished runs stay in the run cache.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
         let cache = std::mem::take(&mut self.cache);
@@ -168,9 +172,9 @@ impl Job {
             timings: Vec::new(),
         };
         let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
-        let runs = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
+        let ends = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
         let Trainings { mut files, timings, .. } = trainings;
-        let results = self.results(runs, &files)?;
+        let results = self.results(ends, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
         let templates = Templates::built_in();
@@ -182,7 +186,9 @@ impl Job {
         let mut notes = claims::unmeasured_notes(&self.source, &results);
         notes.retain(|note| !known.contains(note));
         let mistakes = claims::contradictions(&self.source, &results);
-        Ok(Built { report_id: bundle::report_id(&files[bundle::SUMS]), out: self.out, seconds, notes, mistakes })
+        let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
+        let diverged = results.diverged_in_words();
+        Ok(Built { report_id, out: self.out, seconds, runs, diverged, notes, mistakes })
     }
 
     /// The digest of what a seed's outcome depends on.
@@ -191,16 +197,21 @@ impl Job {
         inputs_digest(&self.engine.environment, &self.plan.input, model, run, seed)
     }
 
-    fn results(&self, runs: IndexMap<String, RunResult>, files: &Files) -> Result<Results, BuildError> {
+    fn results(&self, ends: IndexMap<String, Vec<SeedEnd>>, files: &Files) -> Result<Results, BuildError> {
         let mut results = Results {
             schema: SCHEMA,
             environment: self.engine.environment.clone(),
             data: Data::of(&self.data),
             models: self.models.clone(),
-            runs,
+            runs: IndexMap::new(),
+            diverged: IndexMap::new(),
             comparisons: IndexMap::new(),
             digits: IndexMap::new(),
         };
+        for (name, ends) in ends {
+            let plan = self.plan.runs[&name].settings.clone();
+            results.add_run(name, plan, ends);
+        }
         let predictions =
             |run: &str, seed: u64| read_labels(&files[&SeedFiles::of_plan(&self.plan.runs[run], seed).predictions()]);
         results.compare(&self.source.study, &self.data.test, predictions)?;
@@ -219,13 +230,12 @@ struct Trainings<'a> {
 }
 
 impl Trainings<'_> {
-    fn run(&mut self, plan: &RunPlan) -> Result<RunResult, BuildError> {
-        let seeds = plan.seeds.iter().map(|seed| self.seed(plan, *seed)).collect::<Result<_, _>>()?;
-        Ok(RunResult { plan: plan.settings.clone(), seeds })
+    fn run(&mut self, plan: &RunPlan) -> Result<Vec<SeedEnd>, BuildError> {
+        plan.seeds.iter().map(|seed| self.seed(plan, *seed)).collect()
     }
 
     /// Trains one seed, or takes it from the run cache, and adds its files.
-    fn seed(&mut self, run: &RunPlan, seed: u64) -> Result<SeedResult, BuildError> {
+    fn seed(&mut self, run: &RunPlan, seed: u64) -> Result<SeedEnd, BuildError> {
         let Job { plan, fresh, .. } = self.job;
         let (model, files) = (&plan.models[&run.settings.model], SeedFiles::of_plan(run, seed));
         let inputs = self.job.inputs(run, seed);
@@ -251,12 +261,15 @@ impl Trainings<'_> {
             outcome
         };
         let timing = timed.finish();
-        self.listener.seed_finished(&timing, &outcome.result);
+        let end = outcome.end();
+        self.listener.seed_finished(&timing, &end);
         self.timings.push(timing);
-        self.files.insert(files.predictions(), write_labels(&outcome.predictions));
-        self.files.insert(files.weights(), outcome.weights);
-        self.files.insert(files.evidence(), outcome.evidence);
-        Ok(outcome.result)
+        if let SeedOutcome::Finished(trained) = outcome {
+            self.files.insert(files.predictions(), write_labels(&trained.predictions));
+            self.files.insert(files.weights(), trained.weights);
+            self.files.insert(files.evidence(), trained.evidence);
+        }
+        Ok(end)
     }
 }
 

@@ -35,8 +35,12 @@ pub enum Error {
     NotText(String),
     #[error("{MANIFEST}: does not follow the schema")]
     Manifest(#[from] serde_json::Error),
-    #[error("{MANIFEST}: schema {0} is not {MANIFEST_SCHEMA}, the one that this program reads")]
-    ManifestSchema(u32),
+    #[error(
+        "{MANIFEST} has schema {found}, that of {} mnist-report than this one, which reads schema {MANIFEST_SCHEMA}: use the version that \
+         wrote it, or build the study again",
+        if *found < MANIFEST_SCHEMA { "an older" } else { "a newer" }
+    )]
+    ManifestSchema { found: u32 },
     #[error("{RESULTS}")]
     Results(#[from] ResultsError),
     #[error(
@@ -55,6 +59,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the bundle was written by another version of the program, whose files have another form.
+    pub(crate) fn is_of_another_version(&self) -> bool {
+        matches!(self, Self::ManifestSchema { .. } | Self::Results(ResultsError::Schema { .. }))
+    }
+
     pub(super) fn refused(path: &Path, reason: impl Into<String>) -> Self {
         Self::Refused { path: path.to_owned(), reason: reason.into() }
     }

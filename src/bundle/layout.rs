@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::limits::MAX_PATH;
-use crate::results::{Results, RunResult, SeedResult};
+use crate::results::{AnyRun, Results, SeedResult};
 use crate::study::RunPlan;
 
 /// Every measured value.
@@ -54,9 +54,9 @@ impl SeedFiles {
         Self::new(&run.name, seed, run.seeds.len())
     }
 
-    /// The files of a seed of a finished run.
-    pub fn of_result(name: &str, run: &RunResult, seed: u64) -> Self {
-        Self::new(name, seed, run.seeds.len())
+    /// The files of a seed of a run in results.json.
+    pub fn of_result(name: &str, run: AnyRun, seed: u64) -> Self {
+        Self::new(name, seed, run.seeds().len())
     }
 
     /// The predicted class of each test image, in IDX format.
@@ -81,10 +81,11 @@ impl fmt::Display for SeedFiles {
     }
 }
 
-/// Every trained network of some results: its run, its result and its files.
+/// Every trained network of some results: its run, its result and its files. Seeds that diverged have none.
 pub fn seed_files(results: &Results) -> impl Iterator<Item = (&str, &SeedResult, SeedFiles)> {
-    results.runs.iter().flat_map(|(name, run)| {
-        run.seeds.iter().map(move |seed| (name.as_str(), seed, SeedFiles::of_result(name, run, seed.seed)))
+    results.all_runs().flat_map(|(name, run)| {
+        let of_seed = move |seed: &'_ SeedResult| SeedFiles::of_result(name, run, seed.seed);
+        run.finished().into_iter().map(move |seed| (name.as_str(), seed, of_seed(seed)))
     })
 }
 

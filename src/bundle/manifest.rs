@@ -106,7 +106,11 @@ impl Manifest {
 
     pub(super) fn from_json(text: &str) -> Result<Self, Error> {
         let manifest: Self = serde_json::from_str(text)?;
-        if manifest.schema == MANIFEST_SCHEMA { Ok(manifest) } else { Err(Error::ManifestSchema(manifest.schema)) }
+        if manifest.schema == MANIFEST_SCHEMA {
+            Ok(manifest)
+        } else {
+            Err(Error::ManifestSchema { found: manifest.schema })
+        }
     }
 }
 
@@ -140,14 +144,9 @@ pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
         .filter(|j| j.verdict != claims::Verdict::NotMeasured)
         .map(|j| (j.claim.id.clone(), j.verdict == claims::Verdict::Matches, j.measured))
         .collect();
-    let runs: Vec<_> = results
-        .runs
-        .iter()
-        .map(|(name, run)| {
-            let subsets: Vec<_> = run.seeds.iter().map(|s| (s.seed, &s.subset_sha256)).collect();
-            (name, &run.plan, subsets)
-        })
-        .collect();
+    // In the study's order: whether a run diverged is measured.
+    let mut runs: Vec<_> = results.all_runs().map(|(name, run)| (name, run.plan(), run.subsets())).collect();
+    runs.sort_by_key(|(name, ..)| study.runs.get_index_of(*name));
     let exact = serde_json::to_string(&(&results.data, &results.models, runs, verdicts)).expect("finite numbers");
     sha256_hex(exact.as_bytes())
 }

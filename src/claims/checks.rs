@@ -24,13 +24,19 @@ pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError>
 /// Notes on expressions that use values which this study never measures, each with its file and line.
 pub fn never_measured_notes(source: &Source, plan: &Plan) -> Vec<String> {
     let checker = Checker::new(source, plan);
-    notes(source, |text| evaluate(&checker.env, text, &checker.values, Purpose::Check))
+    notes(source, |text| evaluate(&checker.env, text, &checker.values, Purpose::Check), |_| None)
 }
 
-/// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates one.
-pub(super) fn notes(source: &Source, evaluated: impl Fn(&str) -> Result<Value, Stop>) -> Vec<String> {
+/// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates one, `diverged` names a run
+/// that diverged and that it needs.
+pub(super) fn notes(
+    source: &Source,
+    evaluated: impl Fn(&str) -> Result<Value, Stop>,
+    diverged: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     let without = source.study.expressions().filter_map(|(key, text)| Some((key, text, evaluated(text).err()?)));
-    let mut notes: Vec<String> = without.map(|(key, text, stop)| note(source, &key, text, &stop)).collect();
+    let mut notes: Vec<String> =
+        without.map(|(key, text, stop)| note(source, &key, text, &stop, diverged(text))).collect();
     let more = notes.len().saturating_sub(MAX_NOTES);
     notes.truncate(MAX_NOTES);
     if more > 0 {
@@ -39,15 +45,16 @@ pub(super) fn notes(source: &Source, evaluated: impl Fn(&str) -> Result<Value, S
     notes
 }
 
-fn note(source: &Source, key: &str, text: &str, stop: &Stop) -> String {
+fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<String>) -> String {
     let study = &source.study;
     let text = on_one_line(text);
     // Jinja reads `runs.slim-bn` as a subtraction.
     let mut names = study.runs.keys().chain(study.models.keys()).chain(study.comparisons.keys());
     let dashed = names.find(|name| name.contains('-') && text.contains(&format!(".{name}")));
-    let reason = match dashed {
-        Some(name) => format!("write [\"{name}\"] instead of .{name}"),
-        None => stop.message(),
+    let reason = match (diverged, dashed) {
+        (Some(run), _) => format!("run `{run}` diverged"),
+        (None, Some(name)) => format!("write [\"{name}\"] instead of .{name}"),
+        (None, None) => stop.message(),
     };
     source.error(key, format!("`{text}` has no value: {reason}")).to_string()
 }

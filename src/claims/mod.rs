@@ -140,7 +140,17 @@ fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> Decided
 pub fn unmeasured_notes(source: &Source, results: &Results) -> Vec<String> {
     let (env, values) =
         (expression::environment(source.study.lang, Purpose::Decide), values::of(&source.study, results));
-    checks::notes(source, |text| expression::evaluate(&env, text, &values, Purpose::Decide))
+    let evaluated = |text: &str| expression::evaluate(&env, text, &values, Purpose::Decide);
+    checks::notes(source, evaluated, |text| diverged(&source.study, results, text).cloned())
+}
+
+/// The run that diverged and that an expression names, itself or by a comparison.
+fn diverged<'r>(study: &'r Study, results: &'r Results, text: &str) -> Option<&'r String> {
+    let is_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let is_named = |name: &str| text.split(|c| !is_of_name(c)).any(|word| word == name);
+    let compared = study.comparisons.iter().filter(|(name, _)| is_named(name)).flat_map(|(_, c)| [&c.run, &c.against]);
+    let named = study.runs.keys().filter(|name| is_named(name));
+    named.chain(compared).find(|run| results.diverged.contains_key(*run))
 }
 
 /// The conclusions of which both conditions hold, each as an error with its file and line.

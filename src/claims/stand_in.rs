@@ -29,6 +29,7 @@ pub(super) fn results(study: &Study, plan: &Plan) -> Results {
         models: model_facts(plan),
         comparisons: study.comparisons.iter().filter_map(comparison).collect(),
         runs,
+        diverged: IndexMap::new(),
         digits: IndexMap::new(),
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn line(record: &Record) -> String {
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
-            None => format!("{path}: {}{}\n", rungs(verification), not_checked(verification)),
+            None => format!("{path}: {}{}{}\n", rungs(verification), not_checked(verification), diverged(verification)),
             Some(step) => {
                 let first = step.details.first().map_or("", String::as_str);
                 format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
@@ -70,6 +70,14 @@ fn rungs(verification: &Verification) -> String {
 fn not_checked(verification: &Verification) -> String {
     let names: Vec<&str> = verification.asked(Status::NotChecked).map(|step| step.rung.name()).collect();
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+}
+
+/// `; diverged: fast (...)`, the runs that the bundle says diverged; empty if none did.
+fn diverged(verification: &Verification) -> String {
+    match verification.about.diverged.as_deref() {
+        None | Some([]) => String::new(),
+        Some(runs) => format!("; diverged: {}", super::one_line(&runs.join(", "))),
+    }
 }
 
 fn cut(text: &str) -> String {

@@ -36,7 +36,12 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     super::print(&format!("Report ID {}\n", built.report_id))?;
     built.mistakes.iter().for_each(|mistake| say(&format!("error: {mistake}")));
-    Ok(if built.mistakes.is_empty() { ExitCode::Success } else { ExitCode::Difference })
+    if !built.diverged.is_empty() {
+        let (runs, diverged) = (plural(built.runs, "run"), built.diverged.join(", "));
+        say(&format!("error: {} of {runs} diverged: {diverged}; the report lists usual causes", built.diverged.len()));
+    }
+    let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
+    Ok(if is_good { ExitCode::Success } else { ExitCode::Difference })
 }
 
 /// The full study on a GPU, the quick one on a CPU.

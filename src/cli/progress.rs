@@ -4,8 +4,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::say;
 use crate::build::{Listener, Timing};
-use crate::results::{EpochResult, SeedResult};
-use crate::text::numbers::{count, duration, fixed, percent};
+use crate::results::{EpochResult, SeedEnd};
+use crate::text::numbers::{count, duration, loss, percent};
 use crate::training::Progress;
 
 /// Shows a build's progress; the bar only if standard error is a terminal.
@@ -33,7 +33,7 @@ impl Listener for Terminal {
         self.last.clear();
     }
 
-    fn seed_finished(&mut self, timing: &Timing, result: &SeedResult) {
+    fn seed_finished(&mut self, timing: &Timing, end: &SeedEnd) {
         self.bar.finish_and_clear();
         if self.quiet {
             return;
@@ -43,13 +43,17 @@ impl Listener for Terminal {
         } else {
             duration(timing.seconds)
         };
+        let result = match end {
+            SeedEnd::Finished(result) => result,
+            SeedEnd::Diverged(seed) => return say(&format!("{}: diverged: {}; {how}", timing.run, seed.not_finite)),
+        };
         say(&format!(
             "{}: {} of {} test images correct ({}), loss {}; {how}",
             timing.run,
             count(result.correct() as u64),
             count(result.images() as u64),
             percent(result.accuracy(), 2),
-            fixed(result.test_loss, 4)
+            loss(result.test_loss)
         ));
     }
 
@@ -68,7 +72,7 @@ impl Progress for Terminal {
 
     fn epoch(&mut self, result: &EpochResult) {
         let accuracy = percent(result.test.accuracy(), 2);
-        self.last = format!("; loss {}, test accuracy {accuracy}", fixed(result.train_loss, 4));
+        self.last = format!("; loss {}, test accuracy {accuracy}", loss(result.train_loss));
     }
 
     fn resumed(&mut self, epochs: &[EpochResult], planned: usize) {

@@ -28,7 +28,7 @@ fn run_batch(options: &Verify) -> Result<ExitCode> {
     Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())
 }
 
-/// A line for each rung, with at most 12 details.
+/// A line for each rung, with at most 12 details, and one for each run that diverged.
 fn text(verification: &Verification) -> String {
     const MOST: usize = 12;
     let mut text = String::new();
@@ -43,6 +43,9 @@ fn text(verification: &Verification) -> String {
         if more > 0 {
             let _ = writeln!(text, "{:<22} and {more} more", "");
         }
+    }
+    for run in verification.about.diverged.iter().flatten() {
+        let _ = writeln!(text, "Diverged  {}", super::one_line(run));
     }
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
     let _ = writeln!(text, "Report ID {id}");

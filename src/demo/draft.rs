@@ -9,7 +9,7 @@ use crate::bundle::{Bundle, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_fo
 use crate::dataset::Mnist;
 use crate::engine::Engine;
 use crate::report::Templates;
-use crate::results::{Results, SeedResult};
+use crate::results::{AnyRun, Results, SeedResult};
 use crate::study::{Plan, RunPlan};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
@@ -49,8 +49,9 @@ impl<'a> Draft<'a> {
 
     /// The run that keeps most evidence: forgeries of a network change its first seed.
     pub(super) fn run(&self) -> Result<&'a RunPlan, Cause> {
-        let runs = self.plan().runs.values();
-        Ok(runs.max_by_key(|run| run.settings.evidence.keep).ok_or("the bundle has no run")?)
+        let results = &self.honest.contents.results;
+        let runs = self.plan().runs.values().filter(|run| results.runs.contains_key(&run.name));
+        Ok(runs.max_by_key(|run| run.settings.evidence.keep).ok_or("the bundle has no run with results")?)
     }
 
     /// The files of that run's first seed.
@@ -173,7 +174,9 @@ impl<'a> Draft<'a> {
     fn recount(&mut self) -> Result<(), Cause> {
         let mut results = self.bundle.results()?;
         let runs = results.runs.clone();
-        let predictions = |run: &str, seed: u64| self.bundle.predictions(&SeedFiles::of_result(run, &runs[run], seed));
+        let predictions = |run: &str, seed: u64| {
+            self.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&runs[run]), seed))
+        };
         results.compare(self.honest.contents.study(), &self.data().test, predictions)?;
         self.write(RESULTS, results.to_json());
         Ok(())

@@ -3,11 +3,11 @@
 
 use super::Redo::{self, Everything, Nothing, Sums};
 use super::{Cause, Draft};
-use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY};
+use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
 use crate::dataset::{CLASSES, Mnist, write_labels};
 use crate::digest::sha256_hex;
 use crate::engine::{DeviceDataset, Network, Trainer};
-use crate::results::{SeedResult, confusion, misclassified};
+use crate::results::{Checked, DivergedSeed, NotFinite, SeedEnd, SeedResult, confusion, misclassified};
 use crate::rung::Rung::{self, Exact, Files, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use crate::tensors::to_safetensors;
 use crate::text::numbers::points;
@@ -156,6 +156,13 @@ pub const FORGERIES: &[Forgery] = &[
         train_longer,
     ),
     forgery(
+        "diverged",
+        "an unwelcome run is removed and said to have diverged; report and sums redone",
+        Replay,
+        Everything,
+        remove_as_diverged,
+    ),
+    forgery(
         "history",
         "a loss in the middle of training is improved; report and sums redone",
         Rerun,
@@ -186,6 +193,26 @@ fn set_weights(draft: &mut Draft, network: &Network) -> Result<(), Cause> {
     draft.change_seed(|seed| seed.weights_sha256 = sha256_hex(&bytes))?;
     draft.write(&path, bytes);
     Ok(())
+}
+
+/// Removes the run, and states that all of its seeds diverged in their first step.
+fn remove_as_diverged(draft: &mut Draft) -> Result<(), Cause> {
+    let (run, plan) = (draft.run()?, draft.plan());
+    for seed in &run.seeds {
+        let files = SeedFiles::of_plan(run, *seed);
+        [files.predictions(), files.weights(), files.evidence()].iter().try_for_each(|file| draft.remove(file))?;
+    }
+    let not_finite = NotFinite { epoch: 1, step: 1, value: Checked::TrainingLoss };
+    draft.change_results(|results| {
+        let Some(removed) = results.runs.shift_remove(&run.name) else { return };
+        let diverged = |s: SeedResult| {
+            let SeedResult { seed, subset_sha256, initial_weights_sha256, .. } = s;
+            SeedEnd::Diverged(DivergedSeed { seed, subset_sha256, initial_weights_sha256, not_finite })
+        };
+        results.add_run(run.name.clone(), removed.plan, removed.seeds.into_iter().map(diverged).collect());
+        results.diverged.sort_by_cached_key(|name, _| plan.runs.get_index_of(name));
+        results.comparisons.retain(|_, compared| ![&compared.run, &compared.against].contains(&&run.name));
+    })
 }
 
 /// Trains the run's network for another epoch and puts its results in the place of the honest ones.

@@ -59,8 +59,7 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
 /// Differences of the studies that change measured values and that `exact` does not list.
 fn other_differences(a: &Parsed, b: &Parsed) -> Vec<Change> {
     let seeds = |side: &Parsed| -> Vec<(String, Vec<u64>)> {
-        let runs = side.results.runs.iter();
-        runs.map(|(name, run)| (name.clone(), run.seeds.iter().map(|s| s.seed).collect())).collect()
+        side.results.all_runs().map(|(name, run)| (name.clone(), run.seeds())).collect()
     };
     let (x, y) = (&a.source.study, &b.source.study);
     let layers =

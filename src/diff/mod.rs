@@ -117,7 +117,7 @@ fn inputs(manifest: &Manifest) -> IndexMap<&str, &str> {
 }
 
 fn exact(a: &Results, b: &Results) -> Vec<Change> {
-    let plans = |r: &Results| r.runs.iter().map(|(name, run)| (name.clone(), json!(run.plan))).collect::<Value>();
+    let plans = |r: &Results| r.all_runs().map(|(name, run)| (name.clone(), json!(run.plan()))).collect::<Value>();
     let mut exact = changes("models", &a.models, &b.models);
     exact.extend(changes("runs", &plans(a), &plans(b)));
     exact.extend(changes("data", &a.data, &b.data));

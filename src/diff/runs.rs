@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::results::{EpochResult, Results, RunResult, SeedResult};
+use crate::results::{AnyRun, DivergedSeed, EpochResult, Results, RunResult, SeedEnd, SeedResult};
 
 /// A run whose results differ.
 #[derive(Clone, Debug, Serialize)]
@@ -54,45 +54,98 @@ pub(crate) struct Divergence {
 /// The runs whose results differ, A's first.
 pub(super) fn differences(a: &Results, b: &Results) -> Vec<RunDiff> {
     let mut found = Vec::new();
-    for (name, run) in &a.runs {
-        match b.runs.get(name) {
+    for (name, run) in a.all_runs() {
+        match b.run(name) {
             None => found.push(alone(name, "a")),
-            Some(other) if run.seeds != other.seeds => found.push(run_diff(name, run, other)),
+            Some(other) if ends(run) != ends(other) => found.push(run_diff(name, run, other)),
             Some(_) => {}
         }
     }
-    found.extend(b.runs.keys().filter(|name| !a.runs.contains_key(*name)).map(|name| alone(name, "b")));
+    found.extend(b.all_runs().filter(|(name, _)| a.run(name).is_none()).map(|(name, _)| alone(name, "b")));
     found
+}
+
+/// How each seed of a run ended.
+fn ends(run: AnyRun) -> Vec<End> {
+    match run {
+        AnyRun::Finished(run) => run.seeds.iter().map(End::Finished).collect(),
+        AnyRun::Diverged(run) => run.seeds.iter().map(End::of).collect(),
+    }
+}
+
+/// The result of a seed, or where it diverged.
+#[derive(Clone, Copy, PartialEq)]
+enum End<'a> {
+    Finished(&'a SeedResult),
+    Diverged(&'a DivergedSeed),
+}
+
+impl<'a> End<'a> {
+    fn of(end: &'a SeedEnd) -> Self {
+        match end {
+            SeedEnd::Finished(result) => Self::Finished(result),
+            SeedEnd::Diverged(diverged) => Self::Diverged(diverged),
+        }
+    }
+
+    fn seed(self) -> u64 {
+        match self {
+            Self::Finished(s) => s.seed,
+            Self::Diverged(s) => s.seed,
+        }
+    }
+
+    /// What is known before training: seed, images, initial weights.
+    fn before_training(self) -> [Value; 3] {
+        match self {
+            Self::Finished(s) => [json!(s.seed), json!(s.subset_sha256), json!(s.initial_weights_sha256)],
+            Self::Diverged(s) => [json!(s.seed), json!(s.subset_sha256), json!(s.initial_weights_sha256)],
+        }
+    }
+
+    /// The epoch in which it ended, and how.
+    fn in_words(self) -> (usize, Value) {
+        match self {
+            Self::Finished(s) => (s.epochs.len(), json!("trained to the end")),
+            Self::Diverged(s) => (s.not_finite.epoch, json!(format!("diverged: {}", s.not_finite))),
+        }
+    }
 }
 
 fn alone(run: &str, side: &'static str) -> RunDiff {
     RunDiff { run: run.to_owned(), only_in: Some(side), accuracy: None, test_loss: None, seeds: Vec::new() }
 }
 
-fn run_diff(name: &str, a: &RunResult, b: &RunResult) -> RunDiff {
-    let amount = |a: f64, b: f64, unit: f64| Some(Amount { a, b, difference: (b - a) * unit });
-    let seeds = pairs(&a.seeds, &b.seeds).into_iter().map(|(a, b)| SeedDiff {
-        a: a.map(|s| s.seed),
-        b: b.map(|s| s.seed),
+fn run_diff(name: &str, a: AnyRun, b: AnyRun) -> RunDiff {
+    let amount = |a: f64, b: f64, unit: f64| Amount { a, b, difference: (b - a) * unit };
+    let seeds = pairs(&ends(a), &ends(b)).into_iter().map(|(a, b)| SeedDiff {
+        a: a.map(End::seed),
+        b: b.map(End::seed),
         first_divergence: a.zip(b).and_then(|(a, b)| first_divergence(a, b)),
     });
+    // A run that diverged has no means.
+    let means = match (a, b) {
+        (AnyRun::Finished(a), AnyRun::Finished(b)) => Some((a, b)),
+        _ => None,
+    };
+    let mean = |unit: f64, of: fn(&RunResult) -> f64| means.map(|(a, b)| amount(of(a), of(b), unit));
     RunDiff {
         run: name.to_owned(),
         only_in: None,
-        accuracy: amount(a.accuracy(), b.accuracy(), 100.0),
-        test_loss: amount(a.test_loss(), b.test_loss(), 1.0),
+        accuracy: mean(100.0, RunResult::accuracy),
+        test_loss: mean(1.0, RunResult::test_loss),
         seeds: seeds.filter(|s| s.first_divergence.is_some() || s.a.is_none() || s.b.is_none()).collect(),
     }
 }
 
-/// A seed's results in both bundles; `None` where one has no such seed.
-type SeedPair<'a> = (Option<&'a SeedResult>, Option<&'a SeedResult>);
+/// A seed's end in both bundles; `None` where one has no such seed.
+type SeedPair<'a> = (Option<End<'a>>, Option<End<'a>>);
 
 /// Pairs equal seeds, and the remaining ones in their order.
-fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<SeedPair<'a>> {
-    let same = |s: &SeedResult, of: &'a [SeedResult]| of.iter().find(|o| o.seed == s.seed);
-    let mut rest = b.iter().filter(|s| same(s, a).is_none());
-    let mut pairs: Vec<SeedPair> = a.iter().map(|s| (Some(s), same(s, b).or_else(|| rest.next()))).collect();
+fn pairs<'a>(a: &[End<'a>], b: &[End<'a>]) -> Vec<SeedPair<'a>> {
+    let same = |s: End, of: &[End<'a>]| of.iter().find(|o| o.seed() == s.seed()).copied();
+    let mut rest = b.iter().copied().filter(|s| same(*s, a).is_none());
+    let mut pairs: Vec<SeedPair> = a.iter().map(|s| (Some(*s), same(*s, b).or_else(|| rest.next()))).collect();
     pairs.extend(rest.map(|s| (None, Some(s))));
     pairs
 }
@@ -100,11 +153,8 @@ fn pairs<'a>(a: &'a [SeedResult], b: &'a [SeedResult]) -> Vec<SeedPair<'a>> {
 /// A value's name, and how to get the value from a result.
 type NamedValue<T> = (&'static str, fn(&T) -> Value);
 
-const BEFORE_TRAINING: [NamedValue<SeedResult>; 3] = [
-    ("seed", |s| json!(s.seed)),
-    ("training images", |s| json!(s.subset_sha256)),
-    ("initial weights", |s| json!(s.initial_weights_sha256)),
-];
+/// What `End::before_training` gives.
+const BEFORE_TRAINING: [&str; 3] = ["seed", "training images", "initial weights"];
 const IN_EPOCH: [NamedValue<EpochResult>; 7] = [
     ("learning rate", |e| json!(e.lr)),
     ("training loss", |e| json!(e.train_loss)),
@@ -124,10 +174,23 @@ const AFTER_TRAINING: [NamedValue<SeedResult>; 5] = [
 ];
 
 /// The first quantity that differs, in the order in which training computes them.
-fn first_divergence(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
+fn first_divergence(a: End, b: End) -> Option<Divergence> {
+    let before = BEFORE_TRAINING.into_iter().zip(a.before_training().into_iter().zip(b.before_training()));
+    let differs = before.map(|(quantity, (a, b))| Divergence { epoch: 0, quantity, a, b }).find(|d| d.a != d.b);
+    differs.or_else(|| match (a, b) {
+        (End::Finished(a), End::Finished(b)) => first_in_results(a, b),
+        _ if a == b => None,
+        _ => {
+            let ((epoch, a), (other, b)) = (a.in_words(), b.in_words());
+            Some(Divergence { epoch: epoch.min(other), quantity: "end of the training", a, b })
+        }
+    })
+}
+
+fn first_in_results(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
     let last = a.epochs.len().min(b.epochs.len());
-    first_of(&BEFORE_TRAINING, 0, a, b)
-        .or_else(|| a.epochs.iter().zip(&b.epochs).find_map(|(x, y)| first_of(&IN_EPOCH, x.epoch, x, y)))
+    let in_epochs = a.epochs.iter().zip(&b.epochs).find_map(|(x, y)| first_of(&IN_EPOCH, x.epoch, x, y));
+    in_epochs
         .or_else(|| first_of(&NUMBER_OF_EPOCHS, last, a, b))
         .or_else(|| first_in_chain(last, a, b))
         .or_else(|| first_of(&AFTER_TRAINING, last, a, b))
@@ -175,7 +238,9 @@ mod tests {
 
     #[test]
     fn the_first_quantity_that_differs_is_named() {
-        let at = |a: &SeedResult, b: &SeedResult| first_divergence(a, b).map(|p| (p.epoch, p.quantity));
+        let at = |a: &SeedResult, b: &SeedResult| {
+            first_divergence(End::Finished(a), End::Finished(b)).map(|p| (p.epoch, p.quantity))
+        };
         let a = seed(1, &[1.0, 0.5, 0.3]);
         assert_eq!(at(&a, &a), None);
         assert_eq!(at(&a, &seed(1, &[1.0, 0.6, 0.2])), Some((2, "training loss")));
@@ -187,7 +252,8 @@ mod tests {
     #[test]
     fn equal_seeds_are_paired() {
         let (a, b) = ([seed(1, &[1.0]), seed(2, &[1.0])], [seed(3, &[1.0]), seed(1, &[1.0]), seed(4, &[1.0])]);
-        let seeds: Vec<_> = pairs(&a, &b).iter().map(|(a, b)| (a.map(|s| s.seed), b.map(|s| s.seed))).collect();
+        let [a, b] = [&a[..], &b[..]].map(|seeds| seeds.iter().map(End::Finished).collect::<Vec<_>>());
+        let seeds: Vec<_> = pairs(&a, &b).iter().map(|(a, b)| (a.map(End::seed), b.map(End::seed))).collect();
         assert_eq!(seeds, [(Some(1), Some(1)), (Some(2), Some(3)), (None, Some(4))]);
     }
 }

@@ -26,10 +26,8 @@ pub enum Error {
     #[error("libtorch uses {0} kernels, but the portable class needs AVX2: ATEN_CPU_CAPABILITY was set too late")]
     WrongKernels(String),
     /// Epochs and steps count from 1.
-    #[error(
-        "training loss of `{run}` (seed {seed}) became {loss} in epoch {epoch}, step {step}: lower its learning rate"
-    )]
-    Diverged { run: String, seed: u64, loss: f32, epoch: usize, step: usize },
+    #[error("the training loss of epoch {epoch}, step {step} is not finite")]
+    Diverged { epoch: usize, step: usize },
     /// Given tensors do not fit the network or the optimizer.
     #[error("{0}")]
     Tensors(String),

@@ -323,19 +323,23 @@ impl<'a> Trainer<'a> {
     /// Trains all batches of the next epoch. Returns the mean loss over its images.
     fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
         let steps = self.plan.steps_per_epoch();
-        // Losses are read once per epoch, so that a GPU never waits for the host during it. They share one tensor, because a
+        // A GPU's losses are read once per epoch, so that it never waits for the host during it. They share one tensor, because a
         // small tensor that outlives its step prevents malloc from merging the large free blocks around it: memory would
         // grow with every step.
         let losses = Tensor::zeros([steps as i64], (Kind::Float, self.training.loss.device()));
+        let epoch = self.done / steps + 1;
+        let on_cpu = losses.device() == Device::Cpu;
         for step in 0..steps {
             self.step();
             losses.get(step as i64).copy_(&self.training.loss);
+            if on_cpu && !self.last_loss().is_finite() {
+                return Err(Error::Diverged { epoch, step: step + 1 }.into());
+            }
             observer.step(self)?;
         }
         let losses = to_vec(&losses);
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
-            let (run, epoch) = (self.plan.name.clone(), self.done / steps);
-            return Err(Error::Diverged { run, seed: self.seed, loss: losses[at], epoch, step: at + 1 }.into());
+            return Err(Error::Diverged { epoch, step: at + 1 }.into());
         }
         let (images, batch) = (self.training.dataset.len, self.plan.settings.batch_size);
         let size = |step: usize| (images - step * batch).min(batch);

@@ -10,7 +10,7 @@ use super::error::Result;
 use super::figures::Drawing;
 use super::inline::{InlineStyle, RichText};
 use super::language::Language;
-use crate::results::{Results, RunResult};
+use crate::results::{AnyRun, Results, RunResult};
 use crate::study::{self, Study};
 
 /// Builds the parts of one report. Tables and figures are numbered in the order in which they are built.
@@ -126,6 +126,7 @@ impl<'a> Builder<'a> {
         let training =
             if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
         let mut outline = ["inputs", "parameters", "shapes"].map(str::to_owned).to_vec();
+        outline.extend((!results.diverged.is_empty()).then(|| "diverged".into()));
         outline.extend((1..=training.len()).map(training_id));
         outline.extend((!study.claims.is_empty()).then(|| "claims".into()));
         outline.extend((!study.conclusions.is_empty()).then(|| "conclusions".into()));
@@ -242,6 +243,13 @@ impl<'a> Builder<'a> {
     /// A run's title; its name where the study gives none.
     pub(super) fn run_title(&self, name: &'a str) -> &'a str {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
+    }
+
+    /// Every run, in the study's order.
+    pub(super) fn runs(&self) -> Vec<(&'a String, AnyRun<'a>)> {
+        let mut runs: Vec<_> = self.results.all_runs().collect();
+        runs.sort_by_key(|(name, _)| self.study.runs.get_index_of(*name));
+        runs
     }
 
     /// Whether any run of the sections on training has a property.

@@ -3,10 +3,12 @@
 use thiserror::Error;
 
 use super::digits::is_base64;
-use super::{EpochResult, PairCounts, Results, RunResult, SCHEMA, SeedResult};
+use super::{Checked, DivergedRun, EpochResult, NotFinite, PairCounts, Results, SCHEMA, SeedEnd, SeedResult};
+use crate::study::RunSettings;
 
-/// A larger mean cross-entropy comes from a training that diverged. Axes up to it would take too long to draw.
-const MAX_LOSS: f64 = 1e6;
+/// No cross-entropy of finite logits is larger: it is at most the difference of two float32 values and ln 10. Sums of squares
+/// of such losses are finite.
+const MAX_LOSS: f64 = 1e39;
 /// More test images would make the statistics too slow.
 const MAX_TEST_IMAGES: usize = 1_000_000;
 
@@ -16,8 +18,14 @@ const MAX_TEST_IMAGES: usize = 1_000_000;
 pub enum ResultsError {
     #[error("is not JSON: {0}")]
     Json(serde_json::Error),
-    #[error("schema {} is not {SCHEMA}, the one this program reads", found.map_or("none".to_owned(), |s| s.to_string()))]
-    Schema { found: Option<u64> },
+    #[error("has no schema number; this mnist-report reads schema {SCHEMA}")]
+    NoSchema,
+    #[error(
+        "has schema {found}, that of {} mnist-report than this one, which reads schema {SCHEMA}: use the version that \
+         wrote it, or build the study again",
+        if *found < u64::from(SCHEMA) { "an older" } else { "a newer" }
+    )]
+    Schema { found: u64 },
     #[error("does not follow the schema: {0}")]
     Form(serde_json::Error),
     #[error("{0} test images: at least 2 and at most {MAX_TEST_IMAGES} are supported")]
@@ -54,10 +62,18 @@ pub enum RunProblem {
     EmptyClass,
     #[error("the confusion matrix does not count {0} test images")]
     Confusion(usize),
+    #[error("has results, but is also among the runs that diverged")]
+    Both,
+    #[error("is among the runs that diverged, but no seed of it did")]
+    NoneDiverged,
+    #[error("seed {0} is repeated")]
+    RepeatedSeed(u64),
+    #[error("seed {seed}: diverged in epoch {}, step {}, which its plan does not have", at.epoch, at.step)]
+    NoSuchStep { seed: u64, at: NotFinite },
 }
 
 /// Whether a value can be the loss of a training that did not diverge.
-pub fn is_loss(x: f64) -> bool {
+fn is_loss(x: f64) -> bool {
     (0.0..=MAX_LOSS).contains(&x)
 }
 
@@ -73,7 +89,13 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
         return Err(ResultsError::TestImages(images));
     }
     for (name, run) in &results.runs {
-        check_run(run, images).map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
+        let checked = if run.seeds.is_empty() { Err(RunProblem::NoSeeds) } else { Ok(()) };
+        let checked = checked.and_then(|()| run.seeds.iter().try_for_each(|seed| check_seed(seed, images)));
+        checked.map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
+    }
+    for (name, run) in &results.diverged {
+        let checked = if results.runs.contains_key(name) { Err(RunProblem::Both) } else { check_diverged(run, images) };
+        checked.map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
     }
     for (name, comparison) in &results.comparisons {
         let known = |run: &String| results.runs.contains_key(run);
@@ -91,23 +113,51 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
     }
 }
 
-fn check_run(run: &RunResult, images: usize) -> Result<(), RunProblem> {
-    if run.seeds.is_empty() {
-        return Err(RunProblem::NoSeeds);
+fn check_seed(seed: &SeedResult, images: usize) -> Result<(), RunProblem> {
+    if seed.epochs.is_empty() {
+        return Err(RunProblem::NoEpochs);
     }
-    for seed in &run.seeds {
-        if seed.epochs.is_empty() {
-            return Err(RunProblem::NoEpochs);
+    seed.epochs.iter().try_for_each(|epoch| check_epoch(seed, epoch))?;
+    if seed.confusion.iter().any(|row| total(row).is_none_or(|n| n == 0)) {
+        return Err(RunProblem::EmptyClass);
+    }
+    if total(seed.confusion.as_flattened()) != Some(images) {
+        return Err(RunProblem::Confusion(images));
+    }
+    Ok(())
+}
+
+fn check_diverged(run: &DivergedRun, images: usize) -> Result<(), RunProblem> {
+    if run.diverged().next().is_none() {
+        return Err(RunProblem::NoneDiverged);
+    }
+    for (i, end) in run.seeds.iter().enumerate() {
+        let seed = end.seed();
+        if run.seeds[..i].iter().any(|other| other.seed() == seed) {
+            return Err(RunProblem::RepeatedSeed(seed));
         }
-        seed.epochs.iter().try_for_each(|epoch| check_epoch(seed, epoch))?;
-        if seed.confusion.iter().any(|row| total(row).is_none_or(|n| n == 0)) {
-            return Err(RunProblem::EmptyClass);
-        }
-        if total(seed.confusion.as_flattened()) != Some(images) {
-            return Err(RunProblem::Confusion(images));
+        match end {
+            SeedEnd::Finished(result) => check_seed(result, images)?,
+            SeedEnd::Diverged(diverged) if !has_step(&run.plan, diverged.not_finite) => {
+                return Err(RunProblem::NoSuchStep { seed, at: diverged.not_finite });
+            }
+            SeedEnd::Diverged(_) => {}
         }
     }
     Ok(())
+}
+
+/// Whether a training by this plan checks the value at this step.
+fn has_step(plan: &RunSettings, at: NotFinite) -> bool {
+    // The batch size is not checked yet.
+    let steps = plan.image_count.div_ceil(plan.batch_size.max(1));
+    let steps = if at.value == Checked::TrainingLoss { 1..=steps } else { steps..=steps };
+    let is_checked = match at.value {
+        Checked::TrainingLoss | Checked::TestLoss | Checked::Weights => true,
+        Checked::ValidationLoss => plan.hold_out > 0,
+        Checked::TrainingImagesLoss => plan.evaluate_train,
+    };
+    is_checked && (1..=plan.epochs).contains(&at.epoch) && steps.contains(&at.step)
 }
 
 fn check_epoch(seed: &SeedResult, e: &EpochResult) -> Result<(), RunProblem> {

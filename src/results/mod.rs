@@ -6,6 +6,7 @@
 mod checks;
 mod comparison;
 mod digits;
+mod diverged;
 mod facts;
 mod metrics;
 mod runs;
@@ -14,9 +15,10 @@ pub mod statistics;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use checks::{ResultsError, RunProblem, is_loss};
+pub use checks::{ResultsError, RunProblem};
 pub use comparison::{ComparisonResult, Disagreement, Over, PairCounts, RunDifference, by_epoch, difference};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
+pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, RunResult, SeedResult, Segment};
@@ -26,7 +28,7 @@ use crate::engine::Environment;
 use crate::study::Study;
 
 /// The version of results.json's schema; a program refuses any other.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub struct Results {
     pub data: Data,
     pub models: IndexMap<String, ModelFacts>,
     pub runs: IndexMap<String, RunResult>,
+    /// The runs that have no results because they diverged.
+    pub diverged: IndexMap<String, DivergedRun>,
     pub comparisons: IndexMap<String, ComparisonResult>,
     /// The test images that the report shows, by their index in the test set: PNG in base64.
     pub digits: IndexMap<String, String>,
@@ -64,7 +68,8 @@ impl Data {
 
 impl Results {
     /// Adds what follows from the predictions: the study's comparisons, and the pixels of the test images that its report
-    /// shows. `predictions` gives the predicted classes of a run's seed.
+    /// shows. `predictions` gives the predicted classes of a run's seed. A comparison
+    /// with a run that diverged is left out.
     ///
     /// # Errors
     /// Predictions that cannot be read, or an image that the test set does not have.
@@ -80,6 +85,9 @@ impl Results {
         };
         let mut comparisons = IndexMap::new();
         for (name, c) in &study.comparisons {
+            if [&c.run, &c.against].into_iter().any(|run| self.diverged.contains_key(run)) {
+                continue;
+            }
             let unknown = |run: &String| ResultsError::UnknownRun { name: name.clone(), run: run.clone() };
             let seeds = |run: &String| self.runs.get(run).map(|r| &r.seeds).ok_or_else(|| unknown(run));
             let pairs = seeds(&c.run)?.iter().zip(seeds(&c.against)?).map(|(a, b)| {
@@ -109,8 +117,8 @@ impl Results {
     /// Not JSON, another schema, or values that cannot be results, such as a run without seeds.
     pub fn from_json(text: &str) -> Result<Self, ResultsError> {
         let value: serde_json::Value = serde_json::from_str(text).map_err(ResultsError::Json)?;
-        let found = value.get("schema").and_then(serde_json::Value::as_u64);
-        if found != Some(SCHEMA.into()) {
+        let found = value.get("schema").and_then(serde_json::Value::as_u64).ok_or(ResultsError::NoSchema)?;
+        if found != u64::from(SCHEMA) {
             return Err(ResultsError::Schema { found });
         }
         let results: Self = serde_json::from_value(value).map_err(ResultsError::Form)?;
@@ -125,6 +133,9 @@ impl Results {
     /// On a number that is not finite.
     pub fn measured_digest(&self) -> String {
         let runs: IndexMap<&String, &Vec<SeedResult>> = self.runs.iter().map(|(n, r)| (n, &r.seeds)).collect();
-        crate::digest::sha256_hex(serde_json::to_string(&runs).expect("finite numbers").as_bytes())
+        let diverged: IndexMap<&String, &Vec<SeedEnd>> = self.diverged.iter().map(|(n, r)| (n, &r.seeds)).collect();
+        let measured =
+            if diverged.is_empty() { serde_json::to_string(&runs) } else { serde_json::to_string(&(runs, diverged)) };
+        crate::digest::sha256_hex(measured.expect("finite numbers").as_bytes())
     }
 }

@@ -41,6 +41,16 @@ impl Form {
         self.localised(&setting(x))
     }
 
+    /// [`loss`] in this form.
+    pub fn loss(self, x: f64) -> String {
+        self.localised(&loss(x))
+    }
+
+    /// [`rough`] in this form.
+    pub fn rough(self, x: f64) -> String {
+        if (1e3..1e6).contains(&x) { self.count(x.round() as u64) } else { self.localised(&rough(x)) }
+    }
+
     /// Replaces the decimal point by the language's sign, and hyphens by minus signs, because a line may break after a hyphen.
     fn localised(self, text: &str) -> String {
         text.replace('.', self.decimal).replace('-', "\u{2212}")
@@ -69,6 +79,23 @@ pub fn fixed(x: f64, decimals: usize) -> String {
     match text.strip_prefix('-') {
         Some(rest) if rest.bytes().all(|b| b == b'0' || b == b'.') => rest.to_owned(),
         _ => text,
+    }
+}
+
+/// A loss: `0.0473`, or `4.7300e12` where it would have many digits.
+pub fn loss(x: f64) -> String {
+    if x.abs() < 1e6 { fixed(x, 4) } else { format!("{x:.4e}") }
+}
+
+/// A number to about two digits, for sentences: `0.25`, `12`, `10000`, `1e9`.
+pub fn rough(x: f64) -> String {
+    match x.abs() {
+        size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{x:.1e}").replace(".0e", "e"),
+        size if size >= 10.0 => fixed(x, 0),
+        size => {
+            let text = fixed(x, if size < 0.1 { 4 } else { 2 });
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
     }
 }
 
@@ -155,6 +182,11 @@ mod tests {
         assert_eq!(percent(0.97034, 2), "97.03 %");
         assert_eq!(fixed(0.5, 1_000_000).len(), 102);
         assert_eq!(points(-0.0123, 1), "-1.2");
+        assert_eq!([0.0, 2.345_67, 1_498.647_31, 2.5e12].map(loss), ["0.0000", "2.3457", "1498.6473", "2.5000e12"]);
+        assert_eq!(
+            [0.0, 0.005, 0.25, -4.2, 12.3, 2e9, -1e-30].map(rough),
+            ["0", "0.005", "0.25", "-4.2", "12", "2e9", "-1e-30"]
+        );
         assert_eq!((count(0), count(999), count(1_200_074)), ("0".into(), "999".into(), "1,200,074".into()));
         assert_eq!(shape(&[128, 64]), "[128, 64]");
         assert_eq!(
@@ -174,6 +206,7 @@ mod tests {
         );
         assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
         let uk = Form::of(Lang::Uk);
+        assert_eq!([10_000.0, 1e33].map(|x| uk.rough(x)), ["10\u{a0}000", "1e33"]);
         assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));
     }
 }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
-use super::{SeedOutcome, Unfinished};
+use super::{SeedOutcome, TrainedSeed, Unfinished};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
-use crate::results::SeedResult;
+use crate::results::SeedEnd;
 
 /// The SHA-256 over the sources that decide the outcome of a training, taken when the program was compiled.
 const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
@@ -22,7 +22,7 @@ const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
 const VARIABLE: &str = "MNIST_REPORT_CACHE";
 
 /// The endings of an outcome's files, without that of its checksum, which is written last: an outcome without it is
-/// incomplete.
+/// incomplete. All but the first are empty for a training that diverged.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
 const CHECKSUM: &str = "sha256";
 /// The ending of the folder of an unfinished training.
@@ -94,9 +94,14 @@ impl RunCache {
         // Record the time of use. If that fails, the outcome only counts as older.
         let _ = fs::File::open(self.path(&key, CHECKSUM)).and_then(|file| file.set_modified(SystemTime::now()));
         let [json, predictions, weights, evidence] = <[_; PARTS.len()]>::try_from(parts).ok()?;
-        let result: SeedResult = serde_json::from_slice(&json).ok()?;
-        let predictions = read_labels(&predictions).ok()?;
-        Some(SeedOutcome { result, predictions, weights, evidence })
+        match serde_json::from_slice(&json).ok()? {
+            SeedEnd::Diverged(diverged) => Some(SeedOutcome::Diverged(diverged)),
+            SeedEnd::Finished(result) => {
+                let predictions = read_labels(&predictions).ok()?;
+                let trained = TrainedSeed { result: *result, predictions, weights, evidence };
+                Some(SeedOutcome::Finished(Box::new(trained)))
+            }
+        }
     }
 
     /// Stores an outcome.
@@ -105,12 +110,14 @@ impl RunCache {
     /// A folder that cannot be written; nothing of the outcome is left then. A build can go on without the cache.
     pub fn store(&mut self, inputs: &str, outcome: &SeedOutcome) -> io::Result<()> {
         let key = self.key(inputs);
-        let parts = vec![
-            serde_json::to_vec(&outcome.result)?,
-            write_labels(&outcome.predictions),
-            outcome.weights.clone(),
-            outcome.evidence.clone(),
-        ];
+        let json = serde_json::to_vec(&outcome.end())?;
+        let parts = match outcome {
+            SeedOutcome::Finished(trained) => {
+                let TrainedSeed { predictions, weights, evidence, .. } = &**trained;
+                vec![json, write_labels(predictions), weights.clone(), evidence.clone()]
+            }
+            SeedOutcome::Diverged(_) => vec![json, Vec::new(), Vec::new(), Vec::new()],
+        };
         let sum = checksum(&parts).into_bytes();
         let mut files = PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum]));
         let stored = files.try_for_each(|(ending, bytes)| self.write(&self.path(&key, ending), &bytes));

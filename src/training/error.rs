@@ -6,9 +6,10 @@ use thiserror::Error;
 
 use super::Unfinished;
 use crate::engine;
+use crate::results::NotFinite;
 use crate::tensors::TensorError;
 
-/// A training that diverged, or that this machine cannot do.
+/// A training that this machine cannot do.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TrainingError {
@@ -16,8 +17,9 @@ pub enum TrainingError {
     Engine(#[from] engine::Error),
     #[error("training of `{run}` (seed {seed}): {reason}")]
     Libtorch { run: String, seed: u64, reason: String },
-    #[error("test loss of `{run}` became {loss} after epoch {epoch}: lower its learning rate")]
-    Diverged { run: String, loss: f64, epoch: usize },
+    /// Ends a training and never a build: `Prepared::run` returns it as an outcome.
+    #[error("{0}")]
+    Diverged(NotFinite),
     #[error("cannot use a temporary file for the states of the training (set TMPDIR to a folder with room)")]
     TemporaryFile(#[source] std::io::Error),
     #[error("cannot write {} (make room there, or name another folder with MNIST_REPORT_CACHE)", path.display())]

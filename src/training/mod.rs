@@ -20,12 +20,30 @@ pub use run::{Prepared, last_learning_rate};
 pub use trace::{check_models, check_trace};
 pub use unfinished::Unfinished;
 
-use crate::results::{EpochResult, SeedResult};
+use crate::results::{DivergedSeed, EpochResult, SeedEnd, SeedResult};
 
-/// What one seed's training gives, and the bundle stores.
+/// The outcome of one seed.
 #[derive(Clone)]
-pub struct SeedOutcome {
-    /// The seed's part of results.json.
+#[expect(missing_docs, reason = "self-evident")]
+pub enum SeedOutcome {
+    Finished(Box<TrainedSeed>),
+    Diverged(DivergedSeed),
+}
+
+impl SeedOutcome {
+    /// Its part of results.json.
+    pub fn end(&self) -> SeedEnd {
+        match self {
+            Self::Finished(trained) => SeedEnd::Finished(Box::new(trained.result.clone())),
+            Self::Diverged(diverged) => SeedEnd::Diverged(diverged.clone()),
+        }
+    }
+}
+
+/// A seed that was trained to the end: what the bundle stores of it.
+#[derive(Clone)]
+pub struct TrainedSeed {
+    /// Its part of results.json.
     pub result: SeedResult,
     /// The class predicted for each test image.
     pub predictions: Vec<u8>,

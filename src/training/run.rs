@@ -2,12 +2,14 @@
 
 use super::checkpoint::Checkpoint;
 use super::evidence::EvidenceRecorder;
-use super::{Progress, SeedOutcome, TrainingError, Unfinished, inputs_digest, subset_sha256};
+use super::{Progress, SeedOutcome, TrainedSeed, TrainingError, Unfinished, inputs_digest, subset_sha256};
 use crate::dataset::{Mnist, validation_images};
 use crate::digest::sha256_hex;
 use crate::engine::{self, DeviceDataset, Engine, Network, Observer, Trainer, caught, learning_rate};
 use crate::model::Model;
-use crate::results::{EpochResult, Evaluated, Evaluation, SeedResult, confusion, is_loss, misclassified};
+use crate::results::{
+    Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, confusion, misclassified,
+};
 use crate::study::{Input, RunPlan};
 use crate::tensors::to_safetensors;
 
@@ -41,10 +43,11 @@ impl<'a> Prepared<'a> {
         [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
     }
 
-    /// Trains one seed of a run and measures it. In `unfinished` it stores checkpoints, and goes on from the last one there.
+    /// Trains one seed of a run and measures it. A training that diverges stops there. In `unfinished` it stores checkpoints,
+    /// and goes on from the last one there.
     ///
     /// # Errors
-    /// A training that diverged, or that libtorch cannot do on this machine.
+    /// A training that libtorch cannot do on this machine.
     pub fn run(
         &self,
         model: &Model,
@@ -83,7 +86,11 @@ impl<'a> Prepared<'a> {
         if !watch.resume(&mut trainer) {
             trainer = Trainer::new(self.engine, model, run, self.input, &train.0, seed);
         }
-        trainer.run(&mut watch)?;
+        if let Err(stopped) = trainer.run(&mut watch) {
+            let not_finite = divergence(&stopped).ok_or(stopped)?;
+            let (subset_sha256, initial_weights_sha256) = (subset_sha256(&chosen), sha256_hex(&initial));
+            return Ok(SeedOutcome::Diverged(DivergedSeed { seed, subset_sha256, initial_weights_sha256, not_finite }));
+        }
         let Watch { epochs, last, recorder, .. } = watch;
         let last = last.expect("a run has at least one epoch");
         let digest = inputs_digest(&self.engine.environment, self.input, model, run, seed);
@@ -101,7 +108,8 @@ impl<'a> Prepared<'a> {
             batch_mean_loss: last.batch_mean_loss(run.settings.batch_size),
             chain,
         };
-        Ok(SeedOutcome { result, predictions: last.predictions, weights, evidence })
+        let trained = TrainedSeed { result, predictions: last.predictions, weights, evidence };
+        Ok(SeedOutcome::Finished(Box::new(trained)))
     }
 
     fn labelled(&self, chosen: &[u32]) -> Labelled {
@@ -174,8 +182,15 @@ impl Observer for Watch<'_, '_> {
         let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
         let evaluation = self.prepared.test(network);
         let test = evaluated(&evaluation, &self.prepared.data.test.labels);
-        if !is_loss(train_loss) || !is_loss(test.loss) {
-            return Err(TrainingError::Diverged { run: run.name.clone(), loss: test.loss, epoch });
+        let losses = [
+            (Checked::TestLoss, Some(test)),
+            (Checked::ValidationLoss, validation),
+            (Checked::TrainingImagesLoss, train_eval),
+        ];
+        let is_finite = |set: Option<Evaluated>| set.is_none_or(|set| set.loss.is_finite());
+        let lost = losses.into_iter().find(|(_, set)| !is_finite(*set)).map(|(value, _)| value);
+        if let Some(value) = lost.or_else(|| (!has_finite_weights(network)).then_some(Checked::Weights)) {
+            return Err(TrainingError::Diverged(NotFinite { epoch, step: run.steps_per_epoch(), value }));
         }
         let lr = last_learning_rate(run, epoch);
         let result = EpochResult { epoch, lr, train_loss, train_eval, validation, test };
@@ -195,6 +210,23 @@ impl Observer for Watch<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Where a training diverged, if that is what stopped it.
+fn divergence(stopped: &TrainingError) -> Option<NotFinite> {
+    match stopped {
+        TrainingError::Diverged(not_finite) => Some(*not_finite),
+        TrainingError::Engine(engine::Error::Diverged { epoch, step }) => {
+            Some(NotFinite { epoch: *epoch, step: *step, value: Checked::TrainingLoss })
+        }
+        _ => None,
+    }
+}
+
+/// Whether all weights and running statistics are finite. A layer can hide others from every loss, as ReLU hides a bias of
+/// minus infinity, and NaN has no fixed bits to hash.
+fn has_finite_weights(network: &Network) -> bool {
+    network.tensors().iter().all(|tensor| tensor.values.iter().all(|x| x.is_finite()))
 }
 
 /// The learning rate of an epoch's last step; epochs count from 1.

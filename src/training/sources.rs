@@ -13,6 +13,7 @@ pub(super) const COMPUTING: &[&str] = &[
     "src/engine",
     "src/model",
     "src/results/digits.rs",
+    "src/results/diverged.rs",
     "src/results/metrics.rs",
     "src/results/runs.rs",
     "src/rng.rs",

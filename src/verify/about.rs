@@ -17,6 +17,8 @@ pub struct About {
     pub environment: Option<Environment>,
     /// The digest of the measured values.
     pub measured_digest: Option<String>,
+    /// The runs that the bundle says diverged, each with where.
+    pub diverged: Option<Vec<String>>,
     /// The digest of all predictions, which does not depend on the runs' names and order.
     pub predictions_digest: Option<String>,
 }
@@ -27,6 +29,7 @@ impl About {
         Self {
             title: bundle.manifest().ok().map(|manifest| manifest.title),
             measured_digest: results.as_ref().map(Results::measured_digest),
+            diverged: results.as_ref().map(Results::diverged_in_words),
             environment: results.map(|results| results.environment),
             predictions_digest: predictions_digest(bundle),
         }

@@ -7,8 +7,8 @@ use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{EpochResult, RunResult, SeedResult, model_facts};
-use crate::study::RunPlan;
+use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts};
+use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
 
@@ -20,7 +20,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         differences.push(format!("{RESULTS} is not in the form that mnist-report writes"));
     }
     differences.extend(json_differences("models", &results.models, &model_facts(plan)));
-    if !results.models.keys().eq(plan.models.keys()) || !results.runs.keys().eq(plan.runs.keys()) {
+    if !results.models.keys().eq(plan.models.keys()) || !has_runs_of(results, plan) {
         differences.push("models or runs are not those of the study".into());
     }
     if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
@@ -28,26 +28,15 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     differences.extend(wrong_environment(&subject.contents));
     let mut unchecked = 0;
-    for (name, run) in &results.runs {
+    for (name, run) in results.all_runs() {
         let Some(planned) = plan.runs.get(name) else { continue };
-        differences.extend(json_differences(&format!("runs.{name}.plan"), &run.plan, &planned.settings));
-        let seeds: Vec<u64> = run.seeds.iter().map(|s| s.seed).collect();
-        if seeds != planned.seeds {
-            differences.push(format!("runs.{name}: seeds {seeds:?}, the study has {:?}", planned.seeds));
+        differences.extend(json_differences(&format!("runs.{name}.plan"), run.plan(), &planned.settings));
+        if run.seeds() != planned.seeds {
+            differences.push(format!("runs.{name}: seeds {:?}, the study has {:?}", run.seeds(), planned.seeds));
             continue;
         }
-        for seed in &run.seeds {
-            let mut wrong: Vec<String> = wrong_images(run, seed).into_iter().collect();
-            wrong.extend(wrong_epoch(planned, seed, results.environment.is_this_arithmetic()));
-            match train_labels(subject, planned) {
-                None => unchecked += 1,
-                Some(labels) if subset_sha256(&planned.choose(&labels, seed.seed)) != seed.subset_sha256 => {
-                    wrong.push("other training images than the study chooses".into());
-                }
-                Some(_) => {}
-            }
-            differences.extend(wrong.iter().map(|why| format!("runs.{name}: seed {}: {why}", seed.seed)));
-        }
+        let wrong = wrong_seeds(subject, planned, run, &mut unchecked);
+        differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
     }
     differences.extend(wrong_digests(&subject.contents));
     if differences.is_empty() && unchecked > 0 {
@@ -59,6 +48,33 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
     Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} and {runs}"))
+}
+
+/// Whether the results have every run of the study, in its order, either with results or as one that diverged.
+fn has_runs_of(results: &Results, plan: &Plan) -> bool {
+    let planned =
+        |diverged: bool| plan.runs.keys().filter(move |name| results.diverged.contains_key(*name) == diverged);
+    results.runs.keys().eq(planned(false)) && results.diverged.keys().eq(planned(true))
+}
+
+/// What is wrong with a run's seeds, each with its seed. `unchecked` counts the choices of images that need the data.
+fn wrong_seeds(subject: &Subject, planned: &RunPlan, run: AnyRun, unchecked: &mut usize) -> Vec<(u64, String)> {
+    let mut wrong = Vec::new();
+    for seed in run.finished() {
+        let this_arithmetic = subject.contents.results.environment.is_this_arithmetic();
+        let found = wrong_images(run.plan(), seed).into_iter().chain(wrong_epoch(planned, seed, this_arithmetic));
+        wrong.extend(found.map(|why| (seed.seed, why)));
+    }
+    for (seed, subset) in run.subsets() {
+        match train_labels(subject, planned) {
+            None => *unchecked += 1,
+            Some(labels) if subset_sha256(&planned.choose(&labels, seed)) != *subset => {
+                wrong.push((seed, "other training images than the study chooses".into()));
+            }
+            Some(_) => {}
+        }
+    }
+    wrong
 }
 
 /// What the study, or the program that the manifest names, does not allow in the environment.
@@ -95,8 +111,7 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
 }
 
 /// The first epoch in which other images were evaluated than the plan asks for.
-fn wrong_images(run: &RunResult, seed: &SeedResult) -> Option<String> {
-    let plan = &run.plan;
+fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
     let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
     let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES)?;

@@ -1,11 +1,11 @@
 //! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
 //! predictions/ and the test set. Weights have the hashes of results.json, and no file belongs to no run.
 
-use super::Outcome;
 use super::subject::Subject;
+use super::{Outcome, diverged};
 use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
-use crate::results::{GALLERY, Misclassified, SeedResult, confusion};
+use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
 
@@ -40,10 +40,8 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if test.class_counts() != results.data.test_classes {
         differences.push("data.test_classes are not the test set's counts of each class".into());
     }
-    Outcome::of(
-        differences,
-        format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network")),
-    )
+    let passed = format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network"));
+    Outcome::of_networks(differences, networks, passed, diverged::not_checked(subject, "predictions"))
 }
 
 /// The predicted class of each of the test set's images.
@@ -95,7 +93,7 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     let contents = &subject.contents;
     let mut recounted = contents.results.clone();
     let of_run = |run: &str, seed: u64| {
-        subject.bundle.predictions(&SeedFiles::of_result(run, &contents.results.runs[run], seed))
+        subject.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&contents.results.runs[run]), seed))
     };
     match recounted.compare(contents.study(), test, of_run) {
         Ok(()) if recounted.comparisons != contents.results.comparisons => {

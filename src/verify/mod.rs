@@ -2,6 +2,7 @@
 
 mod about;
 mod batch;
+mod diverged;
 mod exact;
 mod files;
 mod inputs;
@@ -54,9 +55,13 @@ pub fn verify_with(
     let mut steps = vec![files];
     steps.extend(match &subject {
         None => climb(upto, |_| Outcome::NotChecked("`files` failed".into())),
-        // The hashes are right, but the content cannot be parsed: made by hand or by another program.
+        Some(Err(e)) if e.is_of_another_version => climb(upto, |rung| match rung {
+            Rung::Inputs => Outcome::NotChecked(e.reason.clone()),
+            _ => Outcome::NotChecked("another version of mnist-report wrote this bundle".into()),
+        }),
+        // The hashes are right, but the content cannot be parsed: made by hand.
         Some(Err(e)) => climb(upto, |rung| match rung {
-            Rung::Inputs => Outcome::Failed(vec![e.clone()]),
+            Rung::Inputs => Outcome::Failed(vec![e.reason.clone()]),
             _ => Outcome::NotChecked("`inputs` failed".into()),
         }),
         Some(Ok(subject)) => {

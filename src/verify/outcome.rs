@@ -88,6 +88,21 @@ impl Outcome {
         if differences.is_empty() { Self::Passed(vec![passed.into()]) } else { Self::Failed(differences) }
     }
 
+    /// As `of`, for a rung that checks trained networks: not checked if there is none because all trainings diverged.
+    /// `not_checked` is the statement on those that did.
+    pub(super) fn of_networks(
+        differences: Vec<String>,
+        networks: usize,
+        passed: String,
+        not_checked: Option<String>,
+    ) -> Self {
+        match not_checked {
+            Some(why) if differences.is_empty() && networks == 0 => Self::NotChecked(why),
+            why if differences.is_empty() => Self::Passed(std::iter::once(passed).chain(why).collect()),
+            _ => Self::Failed(differences),
+        }
+    }
+
     pub(super) fn into_result(self, rung: Rung) -> RungResult {
         let (status, details) = match self {
             Self::Passed(details) => (Status::Passed, details),

@@ -2,9 +2,9 @@
 //!
 //! In the same environment class the state's hash must agree, elsewhere the displacement within the tolerances.
 
-use super::Outcome;
 use super::machine::Machine;
 use super::subject::{Subject, Trained};
+use super::{Outcome, diverged};
 use crate::bundle::TOLERANCES;
 use crate::digest::sha256_hex;
 use crate::engine::{DeviceDataset, Trainer};
@@ -13,7 +13,7 @@ use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
 use crate::text::numbers::{agreeing, plural};
 use crate::training::evidence::{
-    self, Displacement, SegmentEvidence, Span, displacement, displacement_error, state_sha256,
+    self, Displacement, SEGMENT, SegmentEvidence, Span, displacement, displacement_error, state_sha256,
 };
 use crate::training::inputs_digest;
 
@@ -36,7 +36,18 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let Replayed { segments, parameters, buffers } = replayed;
     let errors = format!("errors of the displacement: parameters {parameters:.1e}, buffers {buffers:.1e}");
     let end = agreeing(segments, "ends where it ended", "end where they ended");
-    Outcome::of(differences, format!("{} {end} ({}; {errors})", plural(segments, "segment"), machine.comparison()))
+    let passed = format!("{} {end} ({}; {errors})", plural(segments, "segment"), machine.comparison());
+    let (repeated, wrong) = diverged::replay(subject, machine);
+    differences.extend(wrong);
+    let repeated = (repeated > 0).then(|| {
+        let trainings = plural(repeated, "training");
+        let class = if machine.same_class { "" } else { ", none in another environment class" };
+        format!("the first steps of {trainings} that diverged are as stated (at most {SEGMENT}{class}); only `rerun` proves the rest")
+    });
+    match Outcome::of(differences, passed) {
+        Outcome::Passed(passed) => Outcome::Passed(passed.into_iter().chain(repeated).collect()),
+        failed => failed,
+    }
 }
 
 /// Fails with a difference unless a condition holds.

@@ -4,12 +4,12 @@
 
 use super::Outcome;
 use super::machine::Machine;
-use super::subject::Subject;
+use super::subject::{Diverged, Subject};
 use crate::bundle::TOLERANCES;
-use crate::results::{EpochResult, Evaluated, SeedResult};
+use crate::results::{EpochResult, Evaluated, Results, SeedEnd, SeedResult};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
-use crate::training::Progress;
+use crate::training::{Progress, SeedOutcome};
 
 struct Silent;
 
@@ -25,7 +25,11 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     for trained in subject.trained() {
         let (plan, stated) = (trained.plan, trained.result);
         let found = match machine.prepared.run(trained.model, plan, stated.seed, None, &mut Silent) {
-            Ok(outcome) => outcome.result,
+            Ok(SeedOutcome::Finished(found)) => found.result,
+            Ok(SeedOutcome::Diverged(found)) => {
+                differences.push(format!("{}: diverges, the bundle has a result: {}", trained.files, found.not_finite));
+                continue;
+            }
             Err(e) => {
                 differences.push(format!("{}: cannot be trained: {}", trained.files, error_chain(e)));
                 continue;
@@ -36,11 +40,12 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
             *largest = value.difference().max(*largest);
         }
         differences.extend(first_difference(machine, stated, &found).map(|d| format!("{}: {d}", trained.files)));
-        let run = again.runs.get_mut(&plan.name);
-        if let Some(slot) = run.and_then(|run| run.seeds.iter_mut().find(|s| s.seed == stated.seed)) {
+        if let Some(slot) = seed_result(&mut again, &plan.name, stated.seed) {
             *slot = found;
         }
     }
+    let diverged = subject.diverged().count();
+    differences.extend(subject.diverged().filter_map(|stated| otherwise_ended(machine, &stated)));
     if machine.same_class && differences.is_empty() && again.measured_digest() != results.measured_digest() {
         differences.push("the measured digest differs, though every result is equal".into());
     }
@@ -50,10 +55,42 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
         format!(", largest differences: accuracy {:.2} points, loss {largest_loss:.1e}", 100.0 * largest_accuracy)
     };
     let made_on = &results.environment;
+    let again =
+        if diverged == 0 { String::new() } else { format!("; {} diverged again", plural(diverged, "training")) };
     Outcome::of(
         differences,
-        format!("trained again ({}{largest}); the bundle was made on {made_on}", machine.comparison()),
+        format!("trained again ({}{largest}){again}; the bundle was made on {made_on}", machine.comparison()),
     )
+}
+
+/// The result of a seed that was trained to the end.
+fn seed_result<'r>(results: &'r mut Results, run: &str, seed: u64) -> Option<&'r mut SeedResult> {
+    if let Some(run) = results.runs.get_mut(run) {
+        return run.seeds.iter_mut().find(|s| s.seed == seed);
+    }
+    results.diverged.get_mut(run)?.seeds.iter_mut().find_map(|end| match end {
+        SeedEnd::Finished(result) if result.seed == seed => Some(&mut **result),
+        _ => None,
+    })
+}
+
+/// A message if a training that the bundle says diverged does not diverge in the same way. In another environment class it
+/// must diverge, at any step.
+fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<String> {
+    let Diverged { plan, model, result, files } = stated;
+    let at = result.not_finite;
+    match machine.prepared.run(model, plan, result.seed, None, &mut Silent) {
+        Ok(SeedOutcome::Diverged(found)) if !machine.same_class || found == **result => None,
+        Ok(SeedOutcome::Diverged(found)) if found.not_finite != at => {
+            Some(format!("{files}: {}, the bundle has: {at}", found.not_finite))
+        }
+        Ok(SeedOutcome::Diverged(_)) => Some(format!("{files}: other images or initial weights than the bundle has")),
+        Ok(SeedOutcome::Finished(found)) => Some(format!(
+            "{files}: was trained to the end with a test loss of {}, the bundle has: {at}",
+            found.result.test_loss
+        )),
+        Err(e) => Some(format!("{files}: cannot be trained: {}", error_chain(e))),
+    }
 }
 
 /// A value of an epoch in two trainings: a loss, or how many of `images` images are right.

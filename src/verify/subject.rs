@@ -4,7 +4,7 @@ use crate::bundle::{Bundle, Contents, SeedFiles, seed_files};
 use crate::dataset::Mnist;
 use crate::model::Model;
 use crate::paths;
-use crate::results::SeedResult;
+use crate::results::{AnyRun, DivergedSeed, SeedResult};
 use crate::study::RunPlan;
 use crate::text::error_chain;
 
@@ -15,6 +15,13 @@ pub(super) struct Subject<'a> {
     pub(super) data: Result<Mnist, String>,
 }
 
+/// Why a bundle whose files are sound cannot be parsed.
+pub(super) struct Unreadable {
+    pub(super) reason: String,
+    /// Another version of the program wrote it, in another form. That is not a fault of the bundle.
+    pub(super) is_of_another_version: bool,
+}
+
 /// A trained network of a bundle, with what the study plans for it.
 pub(super) struct Trained<'a> {
     pub(super) plan: &'a RunPlan,
@@ -23,10 +30,21 @@ pub(super) struct Trained<'a> {
     pub(super) files: SeedFiles,
 }
 
+/// A training of a bundle that diverged, with what the study plans for it.
+pub(super) struct Diverged<'a> {
+    pub(super) plan: &'a RunPlan,
+    pub(super) model: &'a Model,
+    pub(super) result: &'a DivergedSeed,
+    /// The files that it would have. `Display` names the training.
+    pub(super) files: SeedFiles,
+}
+
 impl<'a> Subject<'a> {
     /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed.
-    pub(super) fn new(bundle: &'a Bundle) -> Result<Self, String> {
-        let contents = bundle.contents().map_err(error_chain)?;
+    pub(super) fn new(bundle: &'a Bundle) -> Result<Self, Unreadable> {
+        let contents = bundle
+            .contents()
+            .map_err(|e| Unreadable { is_of_another_version: e.is_of_another_version(), reason: error_chain(e) })?;
         let data = Mnist::load(&contents.source.data_dir())
             .or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
             .map_err(|e| format!("needs the data: {}", error_chain(e)));
@@ -39,6 +57,19 @@ impl<'a> Subject<'a> {
         seed_files(results).filter_map(|(run, result, files)| {
             let run = plan.runs.get(run)?;
             Some(Trained { plan: run, model: &plan.models[&run.settings.model], result, files })
+        })
+    }
+
+    /// Every training that diverged, of a run that the study has.
+    pub(super) fn diverged(&self) -> impl Iterator<Item = Diverged<'_>> {
+        let Contents { plan, results, .. } = &self.contents;
+        results.diverged.iter().flat_map(move |(name, run)| {
+            let planned = plan.runs.get(name);
+            run.diverged().filter_map(move |result| {
+                let files = SeedFiles::of_result(name, AnyRun::Diverged(run), result.seed);
+                let plan_of_run = planned?;
+                Some(Diverged { plan: plan_of_run, model: &plan.models[&plan_of_run.settings.model], result, files })
+            })
         })
     }
 }

@@ -1,8 +1,8 @@
 //! Rung `weights`: the stored weights, evaluated again, give the stored predictions, losses and confidences.
 
-use super::Outcome;
 use super::machine::Machine;
 use super::subject::{Subject, Trained};
+use super::{Outcome, diverged};
 use crate::bundle::{Bundle, RESULTS, TOLERANCES};
 use crate::engine::Network;
 use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
@@ -37,10 +37,9 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let give = agreeing(checked, "gives its", "give their");
     let largest =
         format!("largest differences: {}, loss {loss:.1e}, confidence {confidence:.1e}", plural(images, "image"));
-    Outcome::of(
-        differences,
-        format!("{} {give} predictions and losses ({}; {largest})", plural(checked, "network"), machine.comparison()),
-    )
+    let passed =
+        format!("{} {give} predictions and losses ({}; {largest})", plural(checked, "network"), machine.comparison());
+    Outcome::of_networks(differences, checked, passed, diverged::not_checked(subject, "weights"))
 }
 
 /// A network with the bundle's weights, evaluated on the test set, and the bundle's predictions.

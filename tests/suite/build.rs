@@ -181,22 +181,6 @@ fn a_folder_that_is_not_a_bundle_is_left_alone() {
 }
 
 #[test]
-fn a_study_that_diverges_is_refused_and_leaves_the_old_bundle() {
-    let bundle = copy();
-    let before = read_folder(&bundle.path);
-    let study = bundle.path.with_file_name("diverges.yaml");
-    fs::write(&study, tiny_text().replace("lr: 0.1,", "lr: 1.0e+6,")).unwrap();
-    let done = run(&mut build(&study, &bundle.path)).refused(&["small", "lower its learning rate"]);
-    assert!(done.err.contains("epoch 1"), "{}", done.err);
-    assert!(read_folder(&bundle.path) == before);
-    assert_eq!(names(bundle.path.parent().unwrap()), [".bundle.runs", "bundle", "diverges.yaml"]);
-
-    let none = bundle.path.with_file_name("none");
-    run(&mut build(&study, &none)).refused(&["lower its learning rate"]);
-    assert!(!none.exists());
-}
-
-#[test]
 fn source_date_epoch_dates_a_study_without_a_date() {
     let bundle = copy();
     let study = bundle.path.with_file_name("undated.yaml");

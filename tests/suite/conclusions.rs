@@ -58,6 +58,7 @@ impl Invented {
             data: Data { train_images: 60_000, test_images: 10_000, test_classes: [1000; 10] },
             models: model_facts(&plan),
             runs: IndexMap::new(),
+            diverged: IndexMap::new(),
             comparisons: IndexMap::new(),
             digits: IndexMap::new(),
         };

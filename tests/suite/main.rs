@@ -11,6 +11,7 @@ mod damage;
 mod data;
 mod decisions;
 mod diff;
+mod diverged;
 mod docs;
 mod errors;
 mod examples;

@@ -14,7 +14,7 @@ fn desk() -> tempfile::TempDir {
     fs::write(home.path().join("mini.yaml"), MINI).unwrap();
     fs::write(home.path().join("study"), MINI).unwrap();
     fs::write(home.path().join("no-data.yaml"), format!("data: nowhere\n{MINI}")).unwrap();
-    fs::write(home.path().join("diverges.yaml"), MINI.replace("lr: 0.1", "lr: 1.0e+30")).unwrap();
+    fs::write(home.path().join("diverges.yaml"), MINI.replace("lr: 0.1", "lr: 1.0e+38")).unwrap();
     fs::write(home.path().join("notes.txt"), "mine").unwrap();
     fs::create_dir(home.path().join("folder")).unwrap();
     fs::write(home.path().join("folder/notes.txt"), "mine").unwrap();
@@ -33,7 +33,6 @@ fn arguments_that_name_the_wrong_thing() {
         "build mini.yaml --out folder",
         "build mini.yaml --out /",
         "build no-data.yaml",
-        "build diverges.yaml",
         "summary none.yaml",
         "summary mini.yaml --model huge",
         "render none",
@@ -57,14 +56,18 @@ fn arguments_that_name_the_wrong_thing() {
     }
     let done = run(program(["build", "mini.yaml"]).current_dir(home.path()).env("SOURCE_DATE_EPOCH", "yesterday"));
     messages.add("SOURCE_DATE_EPOCH=yesterday build mini.yaml", &done.refused(&["SOURCE_DATE_EPOCH"]));
+    let build = ["build", "diverges.yaml", "--device", "cpu", "--quiet"];
+    messages.add("build diverges.yaml", &run(program(build).current_dir(home.path())).exits(1));
     messages.golden("arguments");
 }
 
 #[test]
 fn results_that_contradict_themselves() {
     type Change = fn(&mut Value);
-    let changes: [(&str, Change); 13] = [
-        ("another schema", |r| r["schema"] = json!(3)),
+    let changes: [(&str, Change); 23] = [
+        ("an older schema", |r| r["schema"] = json!(2)),
+        ("a newer schema", |r| r["schema"] = json!(999)),
+        ("no schema", |r| r["schema"] = json!("three")),
         ("another arithmetic", |r| r["environment"]["arithmetic"] = json!(1)),
         ("an unknown field", |r| r["extra"] = json!(1)),
         ("a count that is text", |r| r["runs"]["small"]["seeds"][0]["epochs"][0]["epoch"] = json!("one")),
@@ -78,6 +81,22 @@ fn results_that_contradict_themselves() {
         ("a confusion matrix of other images", |r| r["runs"]["small"]["seeds"][0]["confusion"][0][0] = json!(9999)),
         ("a comparison with no run", |r| r["comparisons"]["norm"]["run"] = json!("none")),
         ("a comparison of other images", |r| r["comparisons"]["norm"]["pairs"][0]["both"] = json!(1)),
+        ("a run that has results and diverged", |r| {
+            r["diverged"]["stops"] = json!({"plan": r["runs"]["stops"]["plan"], "seeds": []});
+        }),
+        ("no seed that diverged", |r| {
+            let run = r["runs"].as_object_mut().unwrap().shift_remove("stops").unwrap();
+            r["diverged"]["stops"] = json!({"plan": run["plan"], "seeds": [{"finished": run["seeds"][0]}]});
+        }),
+        ("a seed that diverged twice", |r| {
+            let seed = diverge(r, 1, 2, "training_loss");
+            r["diverged"]["stops"]["seeds"] = json!([seed, seed]);
+        }),
+        ("a step after the epoch's last", |r| drop(diverge(r, 1, 5, "training_loss"))),
+        ("a step before the first", |r| drop(diverge(r, 1, 0, "training_loss"))),
+        ("an epoch after the last", |r| drop(diverge(r, 31, 1, "training_loss"))),
+        ("a test loss inside an epoch", |r| drop(diverge(r, 1, 2, "test_loss"))),
+        ("a validation loss of a run without a validation set", |r| drop(diverge(r, 1, 4, "validation_loss"))),
         ("a picture that is a script", |r| r["digits"]["7"] = json!("\"/><script>")),
     ];
     let bundle = copy();
@@ -93,6 +112,23 @@ fn results_that_contradict_themselves() {
         messages.add(what, &bundle.run("render", &[]).refused(&["results.json"]));
     }
     messages.golden("results");
+}
+
+/// States that `stops` diverged, and returns the entry of its seed.
+fn diverge(results: &mut Value, epoch: usize, step: usize, value: &str) -> Value {
+    let mut run = results["runs"].as_object_mut().unwrap().shift_remove("stops").unwrap();
+    let seed = &run["seeds"][0];
+    let entry = json!({"diverged": {
+        "seed": seed["seed"],
+        "subset_sha256": seed["subset_sha256"],
+        "initial_weights_sha256": seed["initial_weights_sha256"],
+        "not_finite": {"epoch": epoch, "step": step, "value": value},
+    }});
+    run["seeds"] = json!([entry]);
+    results["diverged"]["stops"] = run;
+    // The comparisons with it go first: they are checked, too.
+    results["comparisons"] = json!({});
+    entry
 }
 
 #[test]

@@ -75,7 +75,10 @@ fn train_loss(e: &EpochResult) -> f64 {
 
 /// The figure of some runs' losses: (title, run).
 pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language) -> Result<Drawing> {
-    let courses: Vec<Course> = runs.iter().map(|(title, run)| Course::of(title, run)).collect();
+    drawn(name, &runs.iter().map(|(title, run)| Course::of(title, run)).collect::<Vec<_>>(), lang)
+}
+
+fn drawn(name: String, courses: &[Course], lang: &Language) -> Result<Drawing> {
     let low = courses.iter().flat_map(Course::means).fold(f64::MAX, f64::min).max(LEAST);
     let high = courses.iter().map(Course::highest).fold(2.0 * LEAST, f64::max);
     let (rows, columns) = grid(courses.len(), 3);
@@ -91,7 +94,7 @@ pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language)
     let described = courses.iter().map(|c| describe(c, lang)).chain(two_seeds.map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, course) in root.split_evenly((rows, columns)).iter().zip(&courses) {
+        for (area, course) in root.split_evenly((rows, columns)).iter().zip(courses) {
             let panel = Panel { area, course, lang };
             if high / low > LOG_FROM {
                 let range = low * 0.7..high * 1.6;
@@ -108,6 +111,8 @@ pub(crate) fn curves(name: String, runs: &[(&str, &RunResult)], lang: &Language)
 fn loss_label(y: f64, lang: &Language) -> String {
     match y {
         y if y < 1e-9 => "0".into(),
+        y if y >= 1e5 => format!("{y:.0e}"),
+        y if y >= 1e3 => format!("{y:.0}"),
         y if y < 0.1 => lang.numbers.fixed(y, 3).trim_end_matches('0').to_owned(),
         y => lang.numbers.fixed(y, 1),
     }
@@ -118,7 +123,7 @@ fn describe(course: &Course, lang: &Language) -> Result<String> {
         return Ok(String::new());
     };
     let last = course.test.len();
-    let fixed = |loss: &Loss| lang.numbers.fixed(loss.mean, 4);
+    let fixed = |loss: &Loss| lang.numbers.loss(loss.mean);
     let turn = course.turn();
     let values = context! {
         title => course.title,
@@ -264,5 +269,33 @@ impl Panel<'_, '_> {
         self.area.draw(&Circle::new((x, y), 6, BLUE.stroke_width(1)))?;
         // Above the plot, where no line of the grid crosses it.
         centred(self.area, &label, (x, top - 7), &font(SIZE - 1.0, BLUE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Templates;
+    use crate::text::Lang;
+
+    /// Axes are drawn from the smallest to the largest loss that results may have, whatever is between.
+    #[test]
+    fn any_loss_of_a_finished_run_can_be_drawn() {
+        let language = Templates::built_in().language(Lang::Uk).unwrap();
+        let sizes = [0.0, 1e-38, 1e-6, 0.3, 2.3, 1e6, 1e17, 3.4e38, 9e38];
+        for low in sizes {
+            for high in sizes {
+                let loss = |mean| Loss { mean, interval: Some(Interval { lower: -mean, upper: 8.0 * mean }) };
+                let course = |title| Course {
+                    title,
+                    evaluated: false,
+                    seeds: 3,
+                    train: vec![loss(high), loss(low)],
+                    test: vec![loss(low), loss(high)],
+                };
+                let svg = drawn("name".into(), &[course("a"), course("b")], &language).unwrap().svg;
+                assert!(svg.len() < 40_000 && !svg.contains("NaN") && !svg.contains("inf"), "{low} to {high}: {svg}");
+            }
+        }
     }
 }

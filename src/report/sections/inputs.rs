@@ -9,7 +9,7 @@ use crate::results::statistics::LEAST_SEEDS;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
-    let budget = b.results.runs.iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
+    let budget = b.runs().into_iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
     let blocks = vec![
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),
         Block::Definitions(facts(b)?),

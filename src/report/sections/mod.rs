@@ -4,6 +4,7 @@ mod claims;
 mod comparisons;
 mod conclusions;
 mod digits;
+mod diverged;
 mod inputs;
 mod parameters;
 mod prelude;
@@ -35,6 +36,9 @@ pub(super) fn document(
     let conclusions = crate::claims::conclude(study, results);
     let summary = summary::section(&b, &judged, &conclusions)?;
     let mut sections = vec![inputs::section(&b)?, parameters::section(&b)?, shapes::section(&b)?];
+    if !results.diverged.is_empty() {
+        sections.push(diverged::section(&b)?);
+    }
     for (i, section) in b.training.iter().enumerate() {
         sections.push(training::section(&b, i + 1, section)?);
     }

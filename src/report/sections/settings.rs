@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::prelude::*;
 use crate::dataset::{ImageOrder, Subset};
 use crate::one_of;
-use crate::results::RunResult;
+use crate::results::{AnyRun, RunResult};
 use crate::study::{AdamW, EvidenceSettings, Optimizer, RunSettings, Schedule};
 
 /// The fewest and the most epochs that a seed was trained for.
@@ -22,15 +22,19 @@ pub(super) fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
     lang.say("run.epochs", context! { low, high })
 }
 
-/// How many epochs were trained, and when training stops early, if it does.
-pub(super) fn epochs(run: &RunResult, lang: &Language) -> Result<String> {
+/// How many epochs were trained, and when training stops early, if it does. Of a run that diverged, how many are planned.
+pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {
+    let run = match run {
+        AnyRun::Finished(run) => run,
+        AnyRun::Diverged(run) => return lang.say("run.epochs_diverged", context! { planned => run.plan.epochs }),
+    };
     let Some(loss) = run.plan.stop_below_train_loss else { return epochs_done(run, lang) };
     let ((low, high), loss) = (fewest_and_most(run), lang.numbers.setting(loss));
     lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss })
 }
 
 /// A run's training on one line: what every run has, and every other setting that is not the default.
-pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
+pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String> {
     // Names every field, so that a new one has to be printed here or left out on purpose.
     let RunSettings {
         model: _,
@@ -46,7 +50,7 @@ pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<St
         stop_below_train_loss: _,
         evaluate_train,
         evidence: _,
-    } = &run.plan;
+    } = run.plan();
     let mut parts = vec![lang.say("run.batch", context! { batch => batch_size })?, optimizer(rule, lang)?];
     if *rate != Schedule::default() {
         parts.push(lang.say("run.rate", context! { schedule => schedule(rate, lang)? })?);
@@ -58,11 +62,11 @@ pub(super) fn budget(title: &str, run: &RunResult, lang: &Language) -> Result<St
     for (_, key) in others.into_iter().filter(|(holds, _)| *holds) {
         parts.push(lang.word(key)?);
     }
-    if has_evidence(&run.plan) {
-        parts.push(evidence(&run.plan, lang)?);
+    if has_evidence(run.plan()) {
+        parts.push(evidence(run.plan(), lang)?);
     }
-    parts.push(lang.say("run.seeds", context! { n => run.seeds.len(), seeds => seeds(run) })?);
-    let values = context! { title, images => images(&run.plan, lang)?, epochs => epochs(run, lang)?, parts };
+    parts.push(lang.say("run.seeds", context! { n => run.seeds().len(), seeds => seeds(run) })?);
+    let values = context! { title, images => images(run.plan(), lang)?, epochs => epochs(run, lang)?, parts };
     lang.say("run.budget", values)
 }
 
@@ -78,8 +82,8 @@ pub(super) fn evidence(plan: &RunSettings, lang: &Language) -> Result<String> {
 }
 
 /// A run's seeds.
-pub(super) fn seeds(run: &RunResult) -> String {
-    run.seeds.iter().map(|s| s.seed.to_string()).collect::<Vec<_>>().join(", ")
+pub(super) fn seeds(run: AnyRun) -> String {
+    run.seeds().iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// How many training images, and which.

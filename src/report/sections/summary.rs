@@ -5,7 +5,7 @@ use super::conclusions::{badge, obstacle};
 use super::prelude::*;
 use super::settings;
 use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
-use crate::results::{ModelFacts, RunResult};
+use crate::results::{AnyRun, ModelFacts, RunResult};
 
 pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
@@ -20,8 +20,15 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
         blocks.push(Block::Findings { style: "", items });
     }
-    if !b.results.runs.is_empty() {
-        blocks.push(Block::Table(runs(b)?));
+    let all = b.runs();
+    if !all.is_empty() {
+        let names: Vec<&str> = b.results.diverged.keys().map(|name| b.run_title(name)).collect();
+        blocks.push(Block::Table(runs(b, &all)?));
+        if !names.is_empty() {
+            let (section, n, titles) = (b.section_link("diverged", "diverged")?, names.len(), names.join("; "));
+            let values = context! { section, n, all => all.len(), titles };
+            blocks.push(Block::paragraph(b.text("summary.diverged", values)?));
+        }
     }
     if !b.study.claims.is_empty() {
         let section = b.section_link("claims", "claims")?;
@@ -34,23 +41,31 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
     Ok(b.section("summary", b.phrase("summary.heading")?, blocks))
 }
 
-fn runs(b: &Builder) -> Result<TableBlock> {
+fn runs(b: &Builder, all: &[(&String, AnyRun)]) -> Result<TableBlock> {
     let form = b.lang.numbers;
-    let of_model = |run: &RunResult, print: &dyn Fn(&ModelFacts) -> String| {
-        b.results.models.get(&run.plan.model).map_or_else(|| "–".into(), print)
+    let of_model = |run: &AnyRun, print: &dyn Fn(&ModelFacts) -> String| {
+        b.results.models.get(&run.plan().model).map_or_else(|| "–".into(), print)
     };
-    let columns = Columns::<(&String, &RunResult)>::new()
+    // A run that diverged has no results.
+    let or_dash = |run: &AnyRun, print: &dyn Fn(&RunResult) -> Result<String>| match run {
+        AnyRun::Finished(run) => print(run),
+        AnyRun::Diverged(_) => Ok("–".into()),
+    };
+    let columns = Columns::<(&String, AnyRun)>::new()
         .column("run", Text, |(name, _)| b.run_title(name).to_owned())
-        .column("model", Text, |(_, run)| model_link(&run.plan.model))
+        .column("model", Text, |(_, run)| model_link(&run.plan().model))
         .column("parameters", Number, |(_, run)| of_model(run, &|m| form.count(m.parameters)))
         .column("total_size", Number, |(_, run)| of_model(run, &|m| form.fixed(m.sizes.torchsummary.total, 2)))
         .column("mult_adds", Number, |(_, run)| of_model(run, &|m| form.count(m.mult_adds)))
         .column("training_images", LongNumber, |(_, run)| {
-            settings::images(&run.plan, b.lang).map(|images| RichText::styled(InlineStyle::Unbroken, images))
+            settings::images(run.plan(), b.lang).map(|images| RichText::styled(InlineStyle::Unbroken, images))
         })
-        .column("epochs", Number, |(_, run)| settings::epochs_done(run, b.lang))
-        .column("test_loss", Number, |(_, run)| form.fixed(run.test_loss(), 4))
-        .column("test_accuracy", Number, |(_, run)| form.percent(run.accuracy(), 2));
+        .column("epochs", Number, |(_, run)| or_dash(run, &|run| settings::epochs_done(run, b.lang)))
+        .column("test_loss", Number, |(_, run)| or_dash(run, &|run| Ok(form.loss(run.test_loss()))))
+        .column("test_accuracy", Number, |(_, run)| match run {
+            AnyRun::Finished(run) => Ok(form.percent(run.accuracy(), 2).into()),
+            AnyRun::Diverged(_) => b.badge(InlineStyle::Opposes, "diverged"),
+        });
     let caption = b.text("summary.runs", context! { several => b.several_seeds() })?;
-    Ok(b.table(caption, &columns, &b.results.runs)?.styled("runs"))
+    Ok(b.table(caption, &columns, all.iter().copied())?.styled("runs"))
 }

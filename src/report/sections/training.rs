@@ -6,8 +6,8 @@ use super::{digits, first_seed_title, settings};
 use crate::claims;
 use crate::report::figures::LadderPoint;
 use crate::results::statistics::wilson;
-use crate::results::{EpochResult, Evaluated, RunResult, SeedResult};
-use crate::study::{Section, Show, Table};
+use crate::results::{AnyRun, EpochResult, Evaluated, RunResult, SeedResult};
+use crate::study::{RunSettings, Section, Show, Table};
 
 /// A run as its section shows it.
 pub(super) struct ShownRun<'a> {
@@ -43,12 +43,13 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
         None
     };
     let mut blocks: Vec<Block> = paragraphs(&section.text).map(Block::paragraph).collect();
+    blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
         let explained = b.text("training.measures", context! { section => b.section_link("inputs", "measures")? })?;
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
-        blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
     }
+    blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
     blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
     blocks.extend(figures.into_iter().map(Block::Figure));
     if let Some(figure) = per_class {
@@ -64,6 +65,27 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
     Ok(b.section(training_id(number), section.title.as_str(), blocks))
+}
+
+/// A sentence for each run of the section that diverged, and for each comparison with one: why they are not shown.
+fn left_out(b: &Builder, section: &Section) -> Result<Vec<RichText>> {
+    let has_diverged = |name: &&String| b.results.diverged.contains_key(*name);
+    let mut sentences = Vec::new();
+    for name in section.runs.iter().filter(has_diverged) {
+        let link = b.section_link("diverged", &format!("diverged-{name}"))?;
+        sentences.push(b.text("training.diverged", context! { title => b.run_title(name), section => link })?);
+    }
+    for name in &section.comparisons {
+        let Some(spec) = b.study.comparisons.get(name) else { continue };
+        let runs: Vec<&str> =
+            [&spec.run, &spec.against].into_iter().filter(has_diverged).map(|run| b.run_title(run)).collect();
+        if !runs.is_empty() {
+            let values =
+                context! { title => spec.title.as_deref().unwrap_or(name), runs => runs.join("; "), n => runs.len() };
+            sentences.push(b.text("training.not_compared", values)?);
+        }
+    }
+    Ok(sentences)
 }
 
 fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
@@ -151,8 +173,13 @@ fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -
 /// The tables that the section asks for.
 fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<TableBlock>> {
     let mut tables = Vec::new();
-    if section.tables.contains(&Table::Settings) {
-        tables.push(settings_table(b, runs)?);
+    let all: Vec<(&str, AnyRun)> =
+        section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
+    if section.tables.contains(&Table::Settings) && !all.is_empty() {
+        tables.push(settings_table(b, &all)?);
+    }
+    if runs.is_empty() {
+        return Ok(tables);
     }
     if section.tables.contains(&Table::Results) {
         tables.push(results_table(b, runs)?);
@@ -165,28 +192,32 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
 }
 
 /// A row for each setting, a column for each run. Settings that few studies use have a row only if a run has them.
-fn settings_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    type Setting<'a> = (&'static str, &'a dyn Fn(&RunResult) -> Result<RichText>);
+fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<TableBlock> {
+    type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
-    let any = |has: fn(&RunResult) -> bool| runs.iter().any(|run| has(run.result));
+    let any = |has: fn(&RunSettings) -> bool| runs.iter().any(|(_, run)| has(run.plan()));
+    let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
     let rows: [(Setting, bool); 11] = [
-        (("model", &|r| Ok(model_link(&r.plan.model))), true),
-        (("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(&r.plan, lang)?))), true),
-        (("order", &|r| Ok(settings::order(r.plan.order, lang)?.into())), true),
-        (("batch", &|r| Ok(r.plan.batch_size.to_string().into())), true),
-        (("optimizer", &|r| Ok(settings::optimizer(&r.plan.optimizer, lang)?.into())), true),
-        (("schedule", &|r| Ok(settings::schedule(&r.plan.schedule, lang)?.into())), true),
-        (("dropout", &|r| b.phrase(dropout(r.plan.dropout))), true),
+        (("model", &|r| Ok(model_link(&r.plan().model))), true),
+        (
+            ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
+            true,
+        ),
+        (("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())), true),
+        (("batch", &|r| Ok(r.plan().batch_size.to_string().into())), true),
+        (("optimizer", &|r| Ok(settings::optimizer(&r.plan().optimizer, lang)?.into())), true),
+        (("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())), true),
+        (("dropout", &|r| b.phrase(dropout(r.plan().dropout))), true),
         (("epochs", &|r| Ok(settings::epochs(r, lang)?.into())), true),
-        (("training_evaluated", &|r| b.phrase(evaluated(r.plan.evaluate_train))), any(|r| r.plan.evaluate_train)),
-        (("evidence", &|r| Ok(settings::evidence(&r.plan, lang)?.into())), any(|r| settings::has_evidence(&r.plan))),
-        ((if b.several_seeds() { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())), true),
+        (("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))), any(|plan| plan.evaluate_train)),
+        (("evidence", &|r| Ok(settings::evidence(r.plan(), lang)?.into())), any(settings::has_evidence)),
+        ((if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())), true),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
-    for run in runs {
-        columns = columns.column(RichText::from(run.title), Text, |(_, setting)| setting(run.result));
+    for (title, run) in runs {
+        columns = columns.column(RichText::from(*title), Text, |(_, setting)| setting(*run));
     }
     let shown = rows.into_iter().filter(|(_, shown)| *shown).map(|(setting, _)| setting);
     Ok(b.table(b.phrase("training.settings")?, &columns, shown)?.styled("settings"))
@@ -197,9 +228,9 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
     let columns = Columns::<&ShownRun>::new()
         .column("run", Text, |run| run.title.to_owned())
-        .column("training_loss", Number, |run| form.fixed(run.result.mean(|s| last_epoch(s).train_loss), 4))
-        .column("test_loss", Number, |run| form.fixed(run.result.test_loss(), 4))
-        .column("batch_mean_loss", Number, |run| form.fixed(run.result.mean(|s| s.batch_mean_loss), 4))
+        .column("training_loss", Number, |run| form.loss(run.result.mean(|s| last_epoch(s).train_loss)))
+        .column("test_loss", Number, |run| form.loss(run.result.test_loss()))
+        .column("batch_mean_loss", Number, |run| form.loss(run.result.mean(|s| s.batch_mean_loss)))
         .when(claims::mentions_batch_mean_loss(b.study))
         .column("validation_accuracy", Number, |run| {
             run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
@@ -248,12 +279,12 @@ fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
 fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let evaluated = runs.iter().any(|run| evaluates_training(run.result));
-    let loss = |e: Evaluated| form.fixed(e.loss, 4);
+    let loss = |e: Evaluated| form.loss(e.loss);
     let accuracy = |e: Evaluated| form.percent(e.accuracy(), 2);
     let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
     let columns = Columns::<&EpochResult>::new()
         .column("epoch", Key, |e| e.epoch.to_string())
-        .column("training_loss", Number, |e| form.fixed(e.train_loss, 4))
+        .column("training_loss", Number, |e| form.loss(e.train_loss))
         .column("training_loss_evaluated", Number, |e| or_dash(e.train_eval.map(loss)))
         .when(evaluated)
         .column("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))

@@ -20,8 +20,10 @@ pub struct Displacement {
 /// The sketch of `end - start`. A vector of at most `BUCKETS` values is its own sketch.
 pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
     let moved = start.iter().zip(end).map(|(a, b)| f64::from(*b) - f64::from(*a));
+    // The sum of large values may be beyond float32, and an infinite sum could not be compared with itself.
+    let narrowed = |x: f64| x.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
     if start.len() <= BUCKETS {
-        return moved.map(|x| x as f32).collect();
+        return moved.map(narrowed).collect();
     }
     let mut sums = vec![0f64; BUCKETS];
     let mut stream = Stream::keyed(b"mnist-report sketch 1\n");
@@ -29,7 +31,7 @@ pub fn sketch(start: &[f32], end: &[f32]) -> Vec<f32> {
         let draw = stream.below(2 * BUCKETS as u32) as usize;
         sums[draw / 2] += if draw.is_multiple_of(2) { x } else { -x };
     }
-    sums.into_iter().map(|x| x as f32).collect()
+    sums.into_iter().map(narrowed).collect()
 }
 
 /// The error of a displacement relative to the stated one: |found - stated| / |stated|. Infinite if the two cannot be
@@ -69,6 +71,18 @@ mod tests {
         // Another displacement of the same length is off by about sqrt 2.
         let other: Vec<f32> = start.iter().zip(&noise).map(|(a, b)| a + b).collect();
         assert!((displacement_error(&stated, &sketch(&start, &other)) - 2f64.sqrt()).abs() < 0.2);
+    }
+
+    /// A training may reach any finite weight without diverging, and must still be equal to itself.
+    #[test]
+    fn the_largest_displacements_can_be_compared() {
+        for n in [10, 300_000] {
+            let (start, end) = (vec![f32::MIN; n], vec![f32::MAX; n]);
+            let stated = sketch(&start, &end);
+            assert!(stated.iter().all(|x| x.is_finite()));
+            assert_eq!(displacement_error(&stated, &stated), 0.0);
+            assert!(displacement_error(&stated, &sketch(&end, &start)) > 0.5);
+        }
     }
 
     #[test]

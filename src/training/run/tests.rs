@@ -72,15 +72,19 @@ fn trained(
     run: &str,
     folder: Option<&Path>,
     steps: usize,
-) -> (Option<SeedOutcome>, Option<usize>) {
+) -> (Option<TrainedSeed>, Option<usize>) {
     let run = &plan().runs[run];
     let unfinished = folder.map(|folder| Unfinished::open(folder, &run.name).unwrap().eager());
     let mut progress = Stopping { steps, resumed: None };
     let outcome = prepared.run(&plan().models["m"], run, 3, unfinished.as_ref(), &mut progress);
-    (outcome.ok(), progress.resumed)
+    let finished = |outcome| match outcome {
+        SeedOutcome::Finished(trained) => *trained,
+        SeedOutcome::Diverged(seed) => panic!("diverged: {}", seed.not_finite),
+    };
+    (outcome.ok().map(finished), progress.resumed)
 }
 
-fn same(a: &SeedOutcome, b: &SeedOutcome) -> bool {
+fn same(a: &TrainedSeed, b: &TrainedSeed) -> bool {
     (&a.result, &a.predictions, &a.weights, &a.evidence) == (&b.result, &b.predictions, &b.weights, &b.evidence)
 }
 

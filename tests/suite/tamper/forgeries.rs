@@ -112,7 +112,31 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("a value twice in the results", Sums, &[Exact], |d| {
         replace(d, RESULTS, "\"test_loss\":", "\"test_loss\": 0.001,\n          \"test_loss\":");
     }),
-    row("results that cannot be read", Sums, &[Inputs], |d| d.write(RESULTS, "{\"schema\": 1}")),
+    row("results that cannot be read", Sums, &[Inputs], |d| d.write(RESULTS, "{}")),
+    row("a run said to have diverged in its first step", Everything, &[Replay], |d| diverge(d, "stops", 1, 1)),
+    row("a run said to have diverged in its last step", Everything, &[Rerun], |d| diverge(d, "stops", 30, 4)),
+    row("a run said to have diverged, but its files kept", Everything, &[Metrics], |d| {
+        let kept = d.bundle.bytes(STOPS).unwrap().to_vec();
+        diverge(d, "stops", 30, 4);
+        d.write(STOPS, kept);
+    }),
+    row("a run said to have diverged with other images", Everything, &[Exact], |d| {
+        diverge(d, "stops", 30, 4);
+        results(d, |r| r["diverged"]["stops"]["seeds"][0]["diverged"]["subset_sha256"] = json!("0".repeat(64)));
+    }),
+    row("a run said to have diverged from other weights", Everything, &[Replay], |d| {
+        diverge(d, "stops", 30, 4);
+        zero_of(d, |r| &mut r["diverged"]["stops"]["seeds"][0]["diverged"]["initial_weights_sha256"]);
+    }),
+    row("a run said to have diverged with another plan", Everything, &[Exact], |d| {
+        diverge(d, "stops", 30, 4);
+        results(d, |r| r["diverged"]["stops"]["plan"]["optimizer"]["adam"]["lr"] = json!(1000.0));
+    }),
+    row("one of two seeds said to have diverged", Everything, &[Rerun], |d| diverge_second_seed(d)),
+    row("a run left out", Report, &[Exact], |d| {
+        diverge(d, "stops", 1, 1);
+        results(d, |r| r["diverged"].as_object_mut().unwrap().clear());
+    }),
     // What is made from them.
     row("a number in the page", Sums, &[Render], |d| replace(d, REPORT, "1,554", "1,555")),
     row("a number in the report", Sums, &[Render], |d| replace(d, REPORT_MARKDOWN, "1,554", "1,555")),
@@ -222,6 +246,48 @@ fn seed(draft: &mut Draft, run: &str, change: impl FnOnce(&mut Value)) {
 
 fn last_test(seed: &mut Value) -> &mut Value {
     &mut seed["epochs"].as_array_mut().unwrap().last_mut().unwrap()["test"]
+}
+
+/// States that a run with one seed diverged, and removes its files.
+fn diverge(draft: &mut Draft, run: &str, epoch: usize, step: usize) {
+    for file in ["predictions/RUN.idx1-ubyte", "weights/RUN.safetensors", "evidence/RUN.safetensors"] {
+        remove(draft, &file.replace("RUN", run));
+    }
+    results(draft, |results| {
+        let mut removed = results["runs"].as_object_mut().unwrap().shift_remove(run).unwrap();
+        removed["seeds"][0] = diverged(&removed["seeds"][0], epoch, step);
+        results["diverged"][run] = removed;
+        results["comparisons"].as_object_mut().unwrap().retain(|_, c| c["run"] != run && c["against"] != run);
+    });
+}
+
+/// States that the second seed of `small` diverged in the last step, and removes its files.
+fn diverge_second_seed(draft: &mut Draft) {
+    for file in
+        ["predictions/small.seed2.idx1-ubyte", "weights/small.seed2.safetensors", "evidence/small.seed2.safetensors"]
+    {
+        remove(draft, file);
+    }
+    results(draft, |results| {
+        let mut removed = results["runs"].as_object_mut().unwrap().shift_remove("small").unwrap();
+        removed["seeds"][0] = json!({"finished": removed["seeds"][0]});
+        removed["seeds"][1] = diverged(&removed["seeds"][1], 2, 7);
+        results["diverged"]["small"] = removed;
+    });
+}
+
+/// The entry of a seed as if it had diverged.
+fn diverged(seed: &Value, epoch: usize, step: usize) -> Value {
+    json!({"diverged": {
+        "seed": seed["seed"],
+        "subset_sha256": seed["subset_sha256"],
+        "initial_weights_sha256": seed["initial_weights_sha256"],
+        "not_finite": {"epoch": epoch, "step": step, "value": "training_loss"},
+    }})
+}
+
+fn zero_of(draft: &mut Draft, hash: fn(&mut Value) -> &mut Value) {
+    results(draft, |results| zero(hash(results)));
 }
 
 fn zero(hash: &mut Value) {

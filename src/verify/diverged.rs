@@ -1,0 +1,67 @@
+//! Trainings that the bundle says diverged. They have no files, so most rungs cannot check them: `replay` repeats their first
+//! steps, `rerun` all of them.
+
+use super::machine::Machine;
+use super::subject::{Diverged, Subject};
+use crate::digest::sha256_hex;
+use crate::engine::{DeviceDataset, Trainer};
+use crate::results::Checked;
+use crate::tensors::to_safetensors;
+use crate::text::numbers::plural;
+use crate::training::evidence::SEGMENT;
+
+/// What a rung says of trainings that it cannot check because they diverged; none if there are none.
+pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
+    let n = subject.diverged().count();
+    (n > 0).then(|| {
+        format!(
+            "not checked: {} that diverged {} no {what}; only `rerun` proves it",
+            plural(n, "training"),
+            if n == 1 { "has" } else { "have" }
+        )
+    })
+}
+
+/// Repeats the first steps of each training that diverged: a loss must stop being finite where the bundle says, and not
+/// before. Returns the number of trainings repeated, and the differences.
+pub(super) fn replay(subject: &Subject, machine: &Machine) -> (usize, Vec<String>) {
+    let all: Vec<Diverged> = subject.diverged().collect();
+    let wrong = |diverged: &Diverged| {
+        let why = first_steps(subject, machine, diverged).err()?;
+        Some(format!("{}: {why}", diverged.files))
+    };
+    (all.len(), all.iter().filter_map(wrong).collect())
+}
+
+fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<(), String> {
+    let Diverged { plan, model, result, .. } = diverged;
+    let prepared = &machine.prepared;
+    let chosen = plan.choose(&prepared.data.train.labels, result.seed);
+    let images = DeviceDataset::new(prepared.engine, &prepared.data.train, &chosen);
+    let input = &subject.contents.plan.input;
+    let mut trainer = Trainer::new(prepared.engine, model, plan, input, &images, result.seed);
+    if sha256_hex(&to_safetensors(&trainer.network().tensors())) != result.initial_weights_sha256 {
+        return Err(format!("its initial weights are not those that seed {} gives", result.seed));
+    }
+    let at = result.not_finite;
+    // The bundle's plan may have more epochs than the study, which `exact` finds.
+    let last = (at.epoch - 1).saturating_mul(plan.steps_per_epoch()).saturating_add(at.step).min(plan.total_steps());
+    // Another environment class may be some steps earlier or later.
+    let steps = if machine.same_class { SEGMENT.min(last) } else { 0 };
+    let stated = (at.value == Checked::TrainingLoss).then_some(last);
+    for step in 1..=steps {
+        trainer.step();
+        match (trainer.last_loss().is_finite(), stated == Some(step)) {
+            (false, true) => return Ok(()),
+            (true, false) => {}
+            (false, false) => {
+                return Err(format!("its training loss is not finite at step {step}, the bundle has: {at}"));
+            }
+            (true, true) => return Err(format!("its training loss is finite at step {step}, the bundle has: {at}")),
+        }
+    }
+    if at.value == Checked::TestLoss && steps == last && prepared.test(trainer.network()).loss().is_finite() {
+        return Err(format!("its test loss is finite after step {last}, the bundle has: {at}"));
+    }
+    Ok(())
+}
