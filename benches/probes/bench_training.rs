@@ -17,7 +17,6 @@ use mnist_report::engine::{
     DeviceDataset, Engine, Network, Observer, Trainer, Vectors, choose_vectors, quick_exit, restart_without_overrides,
     set_step_recording,
 };
-use mnist_report::paths;
 use mnist_report::study::{Plan, Source};
 use mnist_report::tensors::to_safetensors;
 use mnist_report::training::evidence::state_sha256;

@@ -48,7 +48,7 @@ pub(super) fn is_leftover(path: &str) -> bool {
 pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
     let own = names.iter().filter(|name| !is_leftover(&String::from_utf8_lossy(name)));
     let own: Vec<&[u8]> = own.map(Vec::as_slice).collect();
-    let depth = |top: &[u8]| top.iter().filter(|b| **b == b'/').count();
+    let depth = |top: &[u8]| top.split(|b| *b == b'/').count() - 1;
     let folders = own.iter().filter_map(|name| name.strip_suffix(SUMS.as_bytes()));
     let folders = folders.filter(|top| top.is_empty() || top.ends_with(b"/"));
     let Some(top) = folders.min_by_key(|top| depth(top)) else { return 0 };

@@ -78,7 +78,7 @@ impl Padding {
         match self {
             Self::Pixels(pixels) => Ok(pixels),
             Self::Same if stride != 1 => Err(format!("padding `same` needs stride 1, not {stride}")),
-            Self::Same if kernel_size % 2 == 0 => Err(format!(
+            Self::Same if kernel_size.is_multiple_of(2) => Err(format!(
                 "padding `same` needs an odd kernel_size, not {kernel_size}: write the padding as a number"
             )),
             Self::Same => Ok(kernel_size / 2),

@@ -59,7 +59,7 @@ impl Text<'_> {
         }
         let bad = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
         let at = yaml.find(bad)?;
-        Some((yaml[..at].matches('\n').count() + 1, complaint(&yaml[at..at + 1])?))
+        Some((yaml[..at].matches('\n').count() + 1, complaint(&yaml[at..])?))
     }
 
     /// A number that is larger than any that YAML readers keep.
@@ -283,7 +283,7 @@ impl Text<'_> {
 /// A line's value: what follows `key: ` or `- `.
 fn value_start(line: &str) -> Option<&str> {
     let text = line.trim_start();
-    let item = text.strip_prefix("- ").map(str::trim_start).unwrap_or(text);
+    let item = text.strip_prefix("- ").map_or(text, str::trim_start);
     let value = item.split_once(": ").map(|(_, value)| value.trim_start());
     value
         .or_else(|| (item.len() < text.len()).then_some(item))

@@ -69,7 +69,7 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     }
     let text = String::from_utf8(bytes).map_err(|e| {
         let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = before.split(|b| *b == b'\n').count();
         format!("is not UTF-8 text (see line {line}): save it as UTF-8")
     })?;
     Ok(without_bom(&text).to_owned())
@@ -251,13 +251,13 @@ fn join_merge_keys(path: &str, value: &mut Value) -> Result<(), Fault> {
             if let Some(named) = map.get("<<").cloned() {
                 let inherited = inherited(path, named)?;
                 let own = std::mem::take(map);
-                for (key, item) in own.iter() {
-                    if key.as_str() != Some("<<") {
-                        map.insert(key.clone(), item.clone());
-                    } else {
+                for (key, item) in &own {
+                    if key.as_str() == Some("<<") {
                         // Where the merge key stands, so that the order of runs is the one that is read.
                         let new = inherited.iter().filter(|(key, _)| !own.contains_key(key));
                         map.extend(new.map(|(key, item)| (key.clone(), item.clone())));
+                    } else {
+                        map.insert(key.clone(), item.clone());
                     }
                 }
             }

@@ -99,7 +99,7 @@ fn text_is_not_compared_with_numbers() {
     refused(&concluding("runs.r.accuracy|percent(2) > 50", "false", "Yes."), &["compares text"]);
     refused(&concluding("runs.r.accuracy", "false", "Yes."), &["must be true or false, but is a number"]);
     let comma = format!("values: {{x: 0,05}}\n{}", concluding("values.x > 0", "values.x <= 0", "Yes."));
-    refused(&comma, &["study.yaml:1", "values.05", "decimals are written with a point"]);
+    refused(&comma, &["study.yaml:1", "values.x", "decimals are written with a point"]);
     refused(&concluding("true", "true", "Yes."), &["conclusions[0].refuted_if", "same condition"]);
 }
 

@@ -356,8 +356,8 @@ fn verify_says_that_it_diverged_and_rerun_proves_it() {
 /// A forger may say that a run diverged, or where; what repeats its training finds it.
 #[test]
 fn a_false_statement_on_where_it_diverged_is_found() {
-    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu).unwrap();
     type Change = fn(&mut Value);
+    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu).unwrap();
     let changes: [(&str, Change, Rung); 6] = [
         ("a step earlier", |r| at(r)["step"] = json!(2), Rung::Replay),
         ("a step later", |r| at(r)["step"] = json!(4), Rung::Replay),

@@ -72,7 +72,9 @@ fn a_zip_under_a_folder_with_leftovers_is_read() {
 #[test]
 fn every_command_ignores_leftovers_in_a_folder() {
     let bundle = copy();
-    LEFTOVERS.iter().for_each(|name| add(&bundle.path, name));
+    for name in &LEFTOVERS {
+        add(&bundle.path, name);
+    }
     let id = bundle.report_id();
     let out = bundle.run("verify", &["--upto", "metrics"]).exits(0).out;
     assert!(out.contains("ignored, left by an operating system: .DS_Store, .Spotlight-V100/"), "{out}");

@@ -338,3 +338,25 @@ fn a_slip_in_any_line_is_reported_at_the_line() {
     }
     assert!(found > 300 && found * 10 > tried * 8, "{found} of {tried}");
 }
+
+/// What a keyboard, an editor or another program may put anywhere.
+const STRAY: [&str; 34] = [
+    " ", "\n", "\t", "\r", ":", ": ", "-", "- ", ",", "\"", "'", "[", "]", "{", "}", "#", "&", "*", "!", "|", ">", "%",
+    "@", "`", "?", "\\", "<<: ", "---\n", "\0", "\u{80}", "\u{85}", "\u{feff}", "\u{2028}", "Ї",
+];
+
+#[test]
+fn a_stray_character_anywhere_is_read_or_refused_in_one_line() {
+    let study = MINI.replace("lr: 0.1", "lr: \"0.1\"").replace("title: Mini", "title: &a Міні") + "author: *a\n";
+    let places: Vec<usize> = study.char_indices().map(|(at, _)| at).collect();
+    for stray in STRAY {
+        for at in &places {
+            let mut changed = study.clone();
+            changed.insert_str(*at, stray);
+            if let Some(message) = error(&changed) {
+                assert!(message.starts_with("study.yaml:"), "{stray:?} at {at}: {message}");
+                assert!(!message.contains('\n') && message.len() < 600, "{stray:?} at {at}: {message}");
+            }
+        }
+    }
+}

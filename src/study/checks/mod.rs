@@ -100,7 +100,6 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }
     check_titles(source)?;
-    check_decimals(source, "values", &study.values)?;
     check_ids(source)
 }
 
@@ -117,25 +116,6 @@ fn check_titles(source: &Source) -> Result<(), StudyError> {
         }
     }
     Ok(())
-}
-
-/// Refuses what a decimal comma makes of a map in braces: `{x: 0,05}` is x 0 and a key 05 without a value.
-fn check_decimals(source: &Source, path: &str, value: &serde_json::Value) -> Result<(), StudyError> {
-    match value {
-        serde_json::Value::Object(map) => map.iter().try_for_each(|(key, item)| {
-            let path = format!("{path}.{key}");
-            if item.is_null() && !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()) {
-                return Err(
-                    source.error(path, format!("`{key}` has no value; decimals are written with a point, as 0.01"))
-                );
-            }
-            check_decimals(source, &path, item)
-        }),
-        serde_json::Value::Array(items) => {
-            items.iter().enumerate().try_for_each(|(i, item)| check_decimals(source, &format!("{path}[{i}]"), item))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Checks that no id is used twice: claims and conclusions share one set of ids.

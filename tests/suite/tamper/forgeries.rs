@@ -132,7 +132,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         diverge(d, "stops", 30, 4);
         results(d, |r| r["diverged"]["stops"]["plan"]["optimizer"]["adam"]["lr"] = json!(1000.0));
     }),
-    row("one of two seeds said to have diverged", Everything, &[Rerun], |d| diverge_second_seed(d)),
+    row("one of two seeds said to have diverged", Everything, &[Rerun], diverge_second_seed),
     row("a run left out", Report, &[Exact], |d| {
         diverge(d, "stops", 1, 1);
         results(d, |r| r["diverged"].as_object_mut().unwrap().clear());
