@@ -160,7 +160,8 @@ fn every_phrase_is_used() {
     let settings =
         ["optimizer", "schedule"].map(|name| fs::read_to_string(root().join(format!("src/study/{name}.rs"))).unwrap());
     let settings = settings.concat();
-    let mut text = String::new();
+    let (mut text, mut results) = (String::new(), String::new());
+    read(&root().join("src/results"), &mut results);
     read(&root().join("templates"), &mut text);
     read(&root().join("src/report"), &mut text);
     for (key, _) in catalogue("en.yaml") {
@@ -169,6 +170,8 @@ fn every_phrase_is_used() {
             // Keys that are put together from parts.
             "verify" if Rung::ALL.iter().any(|rung| rung.name() == name) => text.contains("\"verify.{}\""),
             "columns" | "verdict" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
+            "diverged" if results.contains(&format!("\"{name}\"")) => text.contains("\"diverged.{}\""),
+            "diverged" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
             "run" if name.starts_with("images_") => text.contains("run.images_{"),
             "run" if Optimizer::WORDS.contains(&name) => text.contains("\"run.{}\""),
             "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use mnist_report::results::SCHEMA;
 use serde_json::json;
 
 use crate::support::*;
@@ -169,7 +170,7 @@ fn a_bundle_that_cannot_be_rendered_is_left_as_it_is() {
         ("results.json", |b| fs::remove_file(b.path.join("results.json")).unwrap()),
         ("study.yaml", |b| fs::remove_file(b.path.join("study.yaml")).unwrap()),
         ("study.yaml", |b| b.write("study.yaml", "title: [")),
-        ("results.json", |b| b.change_json("results.json", |r| r["schema"] = json!(3))),
+        ("results.json", |b| b.change_json("results.json", |r| r["schema"] = json!(SCHEMA + 1))),
         ("results.json", |b| b.change_json("results.json", |r| r["runs"]["small"]["seeds"] = json!([]))),
         ("results.json", |b| b.change_json("results.json", |r| r["extra"] = json!(1))),
         ("results.json", |b| b.change_json("results.json", |r| r["digits"]["7"] = json!("\"/><script>"))),
