@@ -264,7 +264,7 @@ fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         run.column("seeds", Number, |run| run.result.seeds.len().to_string())
             .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
             .column("standard_deviation", Number, sd)
-            .column("over_seeds", Number, over_seeds)
+            .column("over_seeds", LongNumber, over_seeds)
             .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
             .column("over_test_images_first_seed", Number, over_images)
     } else {
