@@ -10,7 +10,7 @@ use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::numbers::bytes;
 
 /// Bytes of a value.
-const F32: u64 = 4;
+pub(super) const F32: u64 = 4;
 
 /// Refuses a run that needs more memory than this machine or the process's control group has.
 pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {

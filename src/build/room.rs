@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::memory::F32;
 use super::{BuildError, Job};
 use crate::bundle::{self, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
@@ -15,8 +16,6 @@ use crate::training::evidence::{states_kept, states_stored};
 const REPORT: u64 = 4 << 20;
 /// Bytes of what each trained network adds to them.
 const REPORT_PER_SEED: u64 = 64 << 10;
-/// Bytes of a value.
-const F32: u64 = 4;
 
 /// The names of the files of a study's trained networks, each with the bytes that it will have at least.
 pub(super) fn files(plan: &Plan) -> Vec<(String, u64)> {

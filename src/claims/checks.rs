@@ -5,6 +5,7 @@ use minijinja::{Environment, Value};
 use super::expression::{Purpose, Stop, environment, evaluate, holds, render};
 use super::{compare, stand_in, values};
 use crate::study::{Claim, Conclusion, Plan, Source, StudyError};
+use crate::text::on_one_line;
 
 /// The most notes shown.
 const MAX_NOTES: usize = 5;
@@ -57,11 +58,6 @@ fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<St
         (None, None) => stop.message(),
     };
     source.error(key, format!("`{text}` has no value: {reason}")).to_string()
-}
-
-/// A text without line breaks and repeated spaces.
-pub(super) fn on_one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Checker<'a> {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::study::{Claim, Compare};
 use crate::text::printed::{self, Printed, PrintedNumber};
 use crate::text::short_number;
-use crate::text::{Lang, numbers};
+use crate::text::{Lang, numbers, on_one_line};
 
 /// Whether a claim agrees with the measured value. The report lists claims in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,9 +16,6 @@ pub enum Verdict {
     NotMeasured,
     Matches,
 }
-
-/// From here on, not every whole number is a 64-bit floating-point number.
-const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Decimals after which a measured value is not shown more exactly, even if its verdict does not show.
 const MAX_DECIMALS: usize = 17;
@@ -137,7 +134,7 @@ fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, Mism
             if !flatten(measured, &mut found) {
                 return other_kind("the measured value is not a number or a list of numbers");
             }
-            if found.iter().any(|m| m.abs() >= MAX_WHOLE && m.fract() == 0.0 && exact) {
+            if found.iter().any(|m| m.abs() >= numbers::MAX_WHOLE && m.fract() == 0.0 && exact) {
                 return other_kind("the measured value has more digits than can be compared");
             }
             let printed =
@@ -160,7 +157,7 @@ fn check_count(claim: &Claim, printed: &Printed, is_list: bool, measured: usize)
 /// A text as it could be typed: hyphens for minus signs, ordinary spaces.
 fn typed(text: &str) -> String {
     let text: String = text.chars().map(|c| if printed::MINUS.contains(&c) { '-' } else { c }).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    on_one_line(&text)
 }
 
 /// Measured numbers that are not compared one by one.

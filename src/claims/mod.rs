@@ -18,11 +18,11 @@ use minijinja::{Environment, Value};
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
 
-use checks::on_one_line;
 use expression::{Purpose, Stop};
 
 use crate::results::Results;
 use crate::study::{Claim, Conclusion, Plan, Source, Study, StudyError};
+use crate::text::on_one_line;
 
 /// Reads a study and checks every part of it, its expressions included.
 ///

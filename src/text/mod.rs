@@ -45,6 +45,11 @@ pub(crate) fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
+/// A text without line breaks and repeated spaces.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// An error with its causes on one line: `cannot read a.zip: No such file or directory`.
 pub fn error_chain(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> String {
     let error = error.into();

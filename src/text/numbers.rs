@@ -68,6 +68,9 @@ impl Form {
     }
 }
 
+/// 2^53: from here on, not every whole number is a 64-bit floating-point number.
+pub const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// The most decimals that are printed. A study may ask for more, but no value needs them.
 const MOST_DECIMALS: usize = 100;
 

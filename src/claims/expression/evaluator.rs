@@ -9,6 +9,7 @@ use minijinja::{Environment, State, Value, context};
 
 use super::operators::{self, Kind};
 use super::{MAX_STEPS, Purpose, Stop, both, functions};
+use crate::text::on_one_line;
 
 /// Tests that a sentence may ask of a value that was not measured.
 const PRESENCE_TESTS: [&str; 4] = ["defined", "undefined", "none", "number"];
@@ -68,7 +69,7 @@ impl<'e> Evaluator<'e> {
         }
         let span: Span = expr.span();
         let text = self.source.get(span.start_offset as usize..span.end_offset as usize).unwrap_or(self.source);
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        on_one_line(text)
     }
 
     fn text_of_filter(&self, filter: &ast::Filter) -> String {

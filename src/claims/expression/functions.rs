@@ -14,9 +14,6 @@ use crate::text::{Lang, numbers};
 /// values with those that are missing.
 const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", "pprint", "urlencode", "escape", "e"];
 
-/// The largest number that `count` prints: above it, not every whole number is a 64-bit floating-point number.
-const MAX_COUNT: f64 = 9_007_199_254_740_992.0;
-
 /// Filters and tests that are suggested for a mistyped name.
 const FILTERS: [&str; 24] = [
     "fixed", "percent", "points", "count", "round_to", "diagonal", "row_sums", "recall", "maximum", "argmax", "abs",
@@ -191,7 +188,7 @@ fn count(form: numbers::Form, purpose: Purpose, x: &Value) -> Result<String, Err
     if purpose == Purpose::Check && (number - whole).abs() > 1e-6 && number.abs() < 1.0 {
         return Err(invalid(format!("{number} is not a count; print it with `fixed` or `percent`")));
     }
-    if whole.abs() > MAX_COUNT {
+    if whole.abs() > numbers::MAX_WHOLE {
         return Err(invalid("the number is too large to be printed as a count"));
     }
     Ok(form.signed_count(whole as i64))

@@ -3,6 +3,7 @@
 use super::PrintedNumber;
 use super::words::{COMPARING, MINUS, MULTIPLE_STEMS, MULTIPLES, OPERATIONS, PERCENT_STEMS, QUALIFIERS, THIN};
 use crate::text::Lang;
+use crate::text::numbers::MAX_WHOLE;
 
 /// How the items of a list are separated.
 #[derive(Clone, Copy, PartialEq)]
@@ -142,8 +143,7 @@ impl Reader<'_> {
         // The decimal exponent is part of the text, so that the value is rounded once.
         let shift = if is_percent { exponent.saturating_sub(2) } else { exponent };
         let value: f64 = format!("{sign}{digits}e{shift}").parse().map_err(|_| self.unreadable(start))?;
-        // Not every whole number beyond is a 64-bit floating-point number.
-        if value.abs() >= 9_007_199_254_740_992.0 && !digits.contains('.') && exponent == 0 {
+        if value.abs() >= MAX_WHOLE && !digits.contains('.') && exponent == 0 {
             return Err(format!("`{}` has more digits than can be compared", self.near(start)));
         }
         let nonzero = digits.bytes().any(|b| (b'1'..=b'9').contains(&b));
