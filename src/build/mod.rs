@@ -182,9 +182,7 @@ impl Job {
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
-        let known = claims::never_measured_notes(&self.source, &self.plan);
-        let mut notes = claims::unmeasured_notes(&self.source, &results);
-        notes.retain(|note| !known.contains(note));
+        let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mistakes = claims::contradictions(&self.source, &results);
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
         let diverged = results.diverged_in_words();

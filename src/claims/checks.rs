@@ -25,7 +25,7 @@ pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError>
 /// Notes on expressions that use values which this study never measures, each with its file and line.
 pub fn never_measured_notes(source: &Source, plan: &Plan) -> Vec<String> {
     let checker = Checker::new(source, plan);
-    notes(source, |text| evaluate(&checker.env, text, &checker.values, Purpose::Check), |_| None)
+    notes(source, |text| checker.evaluate(text), |_| None)
 }
 
 /// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates one, `diverged` names a run
@@ -60,24 +60,29 @@ fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<St
     source.error(key, format!("`{text}` has no value: {reason}")).to_string()
 }
 
-struct Checker<'a> {
+/// Evaluates a study's expressions and sentences with stand-ins.
+pub(super) struct Checker<'a> {
     source: &'a Source,
     env: Environment<'static>,
     values: Value,
 }
 
 impl<'a> Checker<'a> {
-    fn new(source: &'a Source, plan: &Plan) -> Self {
+    pub(super) fn new(source: &'a Source, plan: &Plan) -> Self {
         let study = &source.study;
         let values = values::of(study, &stand_in::results(study, plan));
         Self { source, env: environment(study.lang, Purpose::Check), values }
+    }
+
+    pub(super) fn evaluate(&self, text: &str) -> Result<Value, Stop> {
+        evaluate(&self.env, text, &self.values, Purpose::Check)
     }
 
     fn claim(&self, key: &str, claim: &Claim) -> Result<(), StudyError> {
         let lang = self.source.study.lang;
         compare::check(claim, lang).map_err(|(part, message)| self.source.error(format!("{key}.{part}"), message))?;
         let measured = format!("{key}.measured");
-        match evaluate(&self.env, &claim.measured, &self.values, Purpose::Check) {
+        match self.evaluate(&claim.measured) {
             Ok(value) => compare::check_kind(claim, &value, lang)
                 .map_err(|message| self.source.error(format!("{key}.printed"), message)),
             Err(Stop::Fault(message)) => Err(self.invalid(&measured, &claim.measured, &message)),

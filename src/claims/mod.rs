@@ -18,6 +18,7 @@ use minijinja::{Environment, Value};
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
 
+use checks::Checker;
 use expression::{Purpose, Stop};
 
 use crate::results::Results;
@@ -136,11 +137,16 @@ fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> Decided
     }
 }
 
-/// Notes on expressions that have no value with these results, each with its file and line.
-pub fn unmeasured_notes(source: &Source, results: &Results) -> Vec<String> {
+/// Notes on expressions that the study can measure but that have no value with these results, each with its file and line.
+pub fn unmeasured_notes(source: &Source, plan: &Plan, results: &Results) -> Vec<String> {
+    let checker = Checker::new(source, plan);
     let (env, values) =
         (expression::environment(source.study.lang, Purpose::Decide), values::of(&source.study, results));
-    let evaluated = |text: &str| expression::evaluate(&env, text, &values, Purpose::Decide);
+    // `never_measured_notes` names the others, before training.
+    let evaluated = |text: &str| match checker.evaluate(text) {
+        Ok(_) => expression::evaluate(&env, text, &values, Purpose::Decide),
+        Err(_) => Ok(Value::UNDEFINED),
+    };
     checks::notes(source, evaluated, |text| diverged(&source.study, results, text).cloned())
 }
 
