@@ -13,7 +13,8 @@ const MAX_NOTES: usize = 5;
 /// Checks that every expression, sentence and printed value makes sense for what the plan will measure.
 ///
 /// # Errors
-/// The first that cannot be parsed, uses values of the wrong kind, or would print a value that is never measured.
+/// The first expression, sentence or printed value that cannot be parsed, uses values of the wrong kind, or would print
+/// a value that is never measured.
 pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError> {
     let study = &source.study;
     let checker = Checker::new(source, plan);
@@ -28,8 +29,8 @@ pub fn never_measured_notes(source: &Source, plan: &Plan) -> Vec<String> {
     notes(source, |text| checker.evaluate(text), |_| None)
 }
 
-/// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates one, `diverged` names a run
-/// that diverged and that it needs.
+/// Notes on expressions that have no value, each with its file and line. `evaluated` evaluates an expression;
+/// `diverged` names a diverged run that an expression needs, if any.
 pub(super) fn notes(
     source: &Source,
     evaluated: impl Fn(&str) -> Result<Value, Stop>,
@@ -86,7 +87,7 @@ impl<'a> Checker<'a> {
             Ok(value) => compare::check_kind(claim, &value, lang)
                 .map_err(|message| self.source.error(format!("{key}.printed"), message)),
             Err(Stop::Fault(message)) => Err(self.invalid(&measured, &claim.measured, &message)),
-            // A value that is never measured gets a note; the claim says so in the report.
+            // A value that is never measured gets a note, and the report shows the claim as not measured.
             Err(Stop::NotMeasured(_) | Stop::NoValue(_)) => Ok(()),
         }
     }

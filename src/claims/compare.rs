@@ -17,26 +17,26 @@ pub enum Verdict {
     Matches,
 }
 
-/// Decimals after which a measured value is not shown more exactly, even if its verdict does not show.
+/// The most decimals of a measured value that are shown to make its verdict visible.
 const MAX_DECIMALS: usize = 17;
 
 /// Why a printed value cannot be compared with a measured one.
 enum Mismatch {
-    /// A list has another number of items than was measured.
+    /// The printed list and the measured one have different lengths.
     Count,
     /// A message for the author.
     Kind(String),
 }
 
-/// A claim's printed value as its way to compare reads it.
+/// A claim's printed value, read as the measured value's kind.
 enum Expected {
     Numbers(Printed),
     Bool(bool),
     Text,
 }
 
-/// Checks a claim as far as it does not depend on the measured value. The error is the key of the claim that is wrong, and
-/// a message.
+/// Checks the parts of a claim that do not depend on the measured value. The error is the wrong key of the claim and a
+/// message.
 pub(super) fn check(claim: &Claim, lang: Lang) -> Result<(), (&'static str, String)> {
     if let Compare::Absolute(t) | Compare::Relative(t) = &claim.compare
         && !(t.is_finite() && *t >= 0.0)
@@ -53,8 +53,8 @@ fn refused(claim: &Claim, message: &str) -> String {
     format!("`{}`: {message}", claim.printed)
 }
 
-/// Checks that a claim's printed value is of the measured value's kind: a number for a number, as many numbers as a list
-/// has.
+/// Checks that a claim's printed value has the measured value's kind: one number for a number, and for a list as many
+/// numbers as it has items.
 pub(super) fn check_kind(claim: &Claim, measured: &Value, lang: Lang) -> Result<(), String> {
     let measured = serde_json::to_value(measured).map_err(|e| e.to_string())?;
     match expected(claim, &measured, lang) {
@@ -114,7 +114,7 @@ fn verdict(matches: bool) -> Verdict {
     if matches { Verdict::Matches } else { Verdict::Differs }
 }
 
-/// Reads a claim's printed value for a measured one. The error is a message for the author.
+/// Reads a claim's printed value as the kind of the measured one. The error is a message for the author.
 fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, Mismatch> {
     let other_kind = |message: &str| Err(Mismatch::Kind(refused(claim, message)));
     let exact = matches!(claim.compare, Compare::Exact(_));
@@ -154,13 +154,13 @@ fn check_count(claim: &Claim, printed: &Printed, is_list: bool, measured: usize)
     if is_list && count != measured { Err(Mismatch::Count) } else { Ok(()) }
 }
 
-/// A text as it could be typed: hyphens for minus signs, ordinary spaces.
+/// A text with the characters of a keyboard: hyphens for minus signs, ordinary spaces.
 fn typed(text: &str) -> String {
     let text: String = text.chars().map(|c| if printed::MINUS.contains(&c) { '-' } else { c }).collect();
     on_one_line(&text)
 }
 
-/// Measured numbers that are not compared one by one.
+/// Measured numbers that cannot be compared one by one, because the printed list has another length.
 fn plain_list(measured: &Json) -> String {
     let mut found = Vec::new();
     flatten(measured, &mut found);
@@ -178,8 +178,8 @@ fn compare_numbers(how: &Compare, printed: &Printed, measured: &Json) -> (Verdic
     (verdict(matches), text)
 }
 
-/// Measured numbers as the report prints them: with the printed decimals, or one more beside a tolerance. Where rounding
-/// would contradict the verdict, more decimals follow.
+/// Measured numbers as the report prints them: with the printed decimals, or one more beside a tolerance. If rounding
+/// would contradict the verdict, more decimals are printed.
 fn shown_values(
     how: &Compare,
     printed: &Printed,

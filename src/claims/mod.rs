@@ -137,12 +137,13 @@ fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> Decided
     }
 }
 
-/// Notes on expressions that the study can measure but that have no value with these results, each with its file and line.
+/// Notes on expressions that could have a value in this study but have none with these results, each with its file and
+/// line.
 pub fn unmeasured_notes(source: &Source, plan: &Plan, results: &Results) -> Vec<String> {
     let checker = Checker::new(source, plan);
     let (env, values) =
         (expression::environment(source.study.lang, Purpose::Decide), values::of(&source.study, results));
-    // `never_measured_notes` names the others, before training.
+    // `never_measured_notes` reports the others before training.
     let evaluated = |text: &str| match checker.evaluate(text) {
         Ok(_) => expression::evaluate(&env, text, &values, Purpose::Decide),
         Err(_) => Ok(Value::UNDEFINED),
@@ -150,7 +151,7 @@ pub fn unmeasured_notes(source: &Source, plan: &Plan, results: &Results) -> Vec<
     checks::notes(source, evaluated, |text| diverged(&source.study, results, text).cloned())
 }
 
-/// The run that diverged and that an expression names, itself or by a comparison.
+/// The first diverged run that an expression names, directly or through a comparison.
 fn diverged<'r>(study: &'r Study, results: &'r Results, text: &str) -> Option<&'r String> {
     let is_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let is_named = |name: &str| text.split(|c| !is_of_name(c)).any(|word| word == name);
@@ -159,7 +160,7 @@ fn diverged<'r>(study: &'r Study, results: &'r Results, text: &str) -> Option<&'
     named.chain(compared).find(|run| results.diverged.contains_key(*run))
 }
 
-/// The conclusions of which both conditions hold, each as an error with its file and line.
+/// An error, with file and line, for each conclusion whose conditions both hold.
 pub fn contradictions(source: &Source, results: &Results) -> Vec<StudyError> {
     let concluded = conclude(&source.study, results);
     let both = concluded.iter().enumerate().filter(|(_, c)| c.obstacle == Some(Obstacle::BothHold));

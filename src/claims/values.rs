@@ -37,8 +37,9 @@ struct RunContext {
     loss: f64,
     notes_loss: f64,
     correct: usize,
-    /// Standard deviation over seeds, none for one seed, and interval, none for fewer than three.
+    /// Standard deviation over seeds; none for one seed.
     sd: Option<f64>,
+    /// 95 % interval over seeds; none for fewer than three.
     interval: Option<Interval>,
     /// The interval of the first seed's accuracy, over test images.
     wilson: Interval,
@@ -66,7 +67,7 @@ struct ComparisonContext<'a> {
     /// None if a run has two seeds, which give no useful interval.
     lower: Option<f64>,
     upper: Option<f64>,
-    /// `seeds` or `images`: what the interval from lower to upper is over.
+    /// `seeds` or `images`: whether the interval from `lower` to `upper` is over seeds or over test images.
     over: Over,
     margin: Option<f64>,
     /// Test images of the first pair of seeds: both correct, only one correct, neither correct.

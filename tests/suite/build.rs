@@ -233,7 +233,7 @@ fn claims_about_unmeasured_values_give_a_note() {
     let [claim, conclusion] = notes.as_slice() else { panic!("{said}") };
     assert!(
         claim.ends_with(
-            ": claims[3].measured: `runs.large.accuracy` has no value: `runs.large` was not measured: there is small, small-bn, stops"
+            ": claims[3].measured: `runs.large.accuracy` has no value: `runs.large` was not measured: choose from small, small-bn, stops"
         ),
         "{claim}"
     );

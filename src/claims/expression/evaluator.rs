@@ -11,7 +11,7 @@ use super::operators::{self, Kind};
 use super::{MAX_STEPS, Purpose, Stop, both, functions};
 use crate::text::on_one_line;
 
-/// Tests that a sentence may ask of a value that was not measured.
+/// Tests that a sentence may apply to a value that was not measured.
 const PRESENCE_TESTS: [&str; 4] = ["defined", "undefined", "none", "number"];
 
 /// Tests of whole numbers.
@@ -28,7 +28,7 @@ type Arguments = (Vec<Value>, Vec<(String, Value)>);
 /// Evaluates expressions over a study's values and the variables that a sentence sets.
 pub(super) struct Evaluator<'e> {
     env: &'e Environment<'static>,
-    /// Passed to filters, so that all filters of one expression share one allowance of steps.
+    /// Passed to filters, so that all filters of one expression share one budget of steps.
     state: State<'e, 'e>,
     source: &'e str,
     values: &'e Value,
@@ -50,7 +50,7 @@ impl<'e> Evaluator<'e> {
         self.charge(1)
     }
 
-    /// Counts steps of work on long values.
+    /// Counts several steps at once, for work on long values.
     fn charge(&mut self, steps: u64) -> Result<(), Stop> {
         self.steps += steps;
         if self.steps > MAX_STEPS {
@@ -111,7 +111,8 @@ impl<'e> Evaluator<'e> {
         }
     }
 
-    /// The value of an expression, checked to be complete, for an operator or filter that looks inside.
+    /// The value of an expression, checked by `operators::complete`, for operators and filters that read the items of a
+    /// list.
     pub(super) fn complete(&mut self, expr: &Expr) -> Evaluated {
         let value = self.value(expr)?;
         self.charge(operators::complete(&value, &self.text(expr))?)?;
@@ -142,7 +143,7 @@ impl<'e> Evaluator<'e> {
     fn member(&self, group: &Value, key: &Value, whole: &Expr, of: &Expr) -> Evaluated {
         let by_index = Kind::of(group) == Kind::List;
         if by_index && !key.is_integer() {
-            return Err(Stop::fault(format!("`{}` is a list; its items have numbers, from 0", self.text(of))));
+            return Err(Stop::fault(format!("`{}` is a list; its items are numbered from 0", self.text(of))));
         }
         let by_name = Kind::of(group) == Kind::Map && Kind::of(key) == Kind::Text;
         if !(by_index || by_name) {
@@ -283,7 +284,8 @@ impl<'e> Evaluator<'e> {
     fn test(&mut self, test: &ast::Test) -> Result<bool, Stop> {
         functions::check_test(&mut self.state, test.name)?;
         let value = match self.value(&test.expr) {
-            // A sentence may ask whether a value was measured. A condition may not: the answer would decide it.
+            // A sentence may ask whether a value was measured. A condition may not, because the answer would decide the
+            // conclusion.
             Err(Stop::NotMeasured(_) | Stop::NoValue(_)) if self.in_sentence && PRESENCE_TESTS.contains(&test.name) => {
                 return Ok(matches!(test.name, "undefined" | "none"));
             }
@@ -296,7 +298,7 @@ impl<'e> Evaluator<'e> {
         let text = self.text(&test.expr);
         self.charge(operators::complete(&value, &text)?)?;
         if WHOLE_NUMBER_TESTS.contains(&test.name) && !value.is_integer() {
-            return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` tests", test.name)));
+            return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` requires", test.name)));
         }
         let (positional, _) = self.arguments(&test.args)?;
         let args: Vec<Value> = std::iter::once(value).chain(positional).collect();
@@ -343,7 +345,7 @@ fn pushed((mut values, value): (Vec<Value>, Value)) -> Vec<Value> {
     values
 }
 
-/// Keeps a mistake; drops everything else.
+/// Keeps an error if it is a mistake in the study, and drops every other result.
 pub(super) fn only_faults<T>(result: Result<T, Stop>) -> Result<(), Stop> {
     match result {
         Err(fault @ Stop::Fault(_)) => Err(fault),
@@ -351,7 +353,7 @@ pub(super) fn only_faults<T>(result: Result<T, Stop>) -> Result<(), Stop> {
     }
 }
 
-/// A path as `runs["slim-bn"].last.test_loss`; none for any other expression.
+/// An expression that is a path, such as `runs["slim-bn"].last.test_loss`, as text; `None` for any other.
 fn path(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Var(var) => Some(var.id.to_owned()),

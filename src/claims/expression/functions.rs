@@ -10,8 +10,8 @@ use super::{MAX_STEPS, Purpose, Stop};
 use crate::text::closest::{closest, did_you_mean};
 use crate::text::{Lang, numbers};
 
-/// Filters that would put something in place of a missing value, take any value as true or false, or print whole groups of
-/// values with those that are missing.
+/// Filters that replace a missing value, turn any value into true or false, or print whole groups with their missing
+/// values.
 const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", "pprint", "urlencode", "escape", "e"];
 
 /// Filters and tests that are suggested for a mistyped name.
@@ -32,7 +32,8 @@ const COMPARISON_TESTS: [(&[&str], CompareOpKind); 7] = [
     (&["in"], CompareOpKind::In),
 ];
 
-/// minijinja with the filters of studies. Filters that print write numbers as the study's language does, and give text.
+/// minijinja with the filters that studies can use. Filters that print numbers follow the study's language and return
+/// text.
 pub(in crate::claims) fn environment(lang: Lang, purpose: Purpose) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -65,7 +66,7 @@ pub(in crate::claims) fn environment(lang: Lang, purpose: Purpose) -> Environmen
     env
 }
 
-/// Refuses unknown filters, and those that would let a missing value, or a value of any kind, decide something.
+/// Refuses unknown filters and `REFUSED_FILTERS`.
 pub(super) fn check_filter(state: &mut State, name: &str) -> Result<(), Stop> {
     if REFUSED_FILTERS.contains(&name) {
         let reason = "it would hide that a value was not measured";
@@ -83,8 +84,8 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Stop {
     Stop::fault(format!("unknown {what} `{name}`{}", did_you_mean(name, known.iter().copied())))
 }
 
-/// Checks what a filter would compare or replace by itself: the attributes by which it sorts or selects. `text` is the
-/// expression of its input.
+/// Checks the values that a filter compares, adds or replaces itself, without the operators' checks, such as the
+/// attribute by which it sorts. `text` is the expression of its input.
 pub(super) fn check_input(
     filter: &str,
     text: &str,
@@ -157,12 +158,12 @@ pub(super) fn hint(group: &Value, name: &str) -> String {
     match closest(name, keys.iter().map(String::as_str)) {
         Some(key) => format!("did you mean `{key}`?"),
         None if keys.is_empty() => "there are none".to_owned(),
-        None if keys.len() <= 12 => format!("there is {}", keys.join(", ")),
+        None if keys.len() <= 12 => format!("choose from {}", keys.join(", ")),
         None => String::new(),
     }
 }
 
-/// A reason of this module's as an error of minijinja's.
+/// Converts a reason to an error of minijinja.
 fn stopped(stop: &Stop) -> Error {
     let kind =
         if matches!(stop, Stop::NotMeasured(_)) { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };

@@ -1,15 +1,15 @@
 //! Evaluates a study's expressions and sentences.
 //!
-//! They are written in Jinja's syntax, and minijinja parses them and provides most filters. Its own evaluation orders
-//! any two values, text and missing ones included, so a careless condition would decide a conclusion by accident. Here
-//! the operators are typed:
+//! They are written in Jinja's syntax; minijinja parses them and provides most filters. minijinja's own `<` accepts any
+//! two values, even text and a missing value, so a careless condition could decide a conclusion by accident. Here the
+//! operators are typed:
 //!
 //! - An expression that uses a value that was not measured has no value.
-//! - Both sides of `and` and `or` are evaluated, so this holds whatever the other side is.
+//! - Both sides of `and` and `or` are evaluated, so a missing value on one side counts whatever the other side is.
 //! - `+`, `-`, `*`, `/`, `//`, `%`, `**`, `<`, `<=`, `>` and `>=` take numbers.
 //! - `==`, `!=` and `in` take values of one kind. Two lists are equal if their items are.
 //! - `and`, `or`, `not` and conditions take true or false.
-//! - A result that is not a finite number, as of a division by zero, is no value.
+//! - An expression whose result is not a finite number, such as a division by zero, has no value.
 
 mod evaluator;
 mod functions;
@@ -25,11 +25,11 @@ pub(super) use functions::environment;
 
 use evaluator::Evaluator;
 
-/// Steps that an expression or sentence may take, so that no study keeps a grader's machine busy. The longest real
-/// sentence needs a few hundred.
+/// The most steps that an expression or sentence may take, so that a study cannot keep a grader's machine busy. The
+/// longest real sentence needs a few hundred.
 const MAX_STEPS: u64 = 100_000;
 
-/// The longest text that an expression or sentence may make, in bytes.
+/// The longest text that an expression or sentence may produce, in bytes.
 const MAX_TEXT: usize = 1 << 20;
 
 /// Why an expression or sentence has no value.
@@ -52,7 +52,8 @@ impl Stop {
         Self::Fault(message.into())
     }
 
-    /// The reason that two operands have no value: a mistake before missing values, and all missing values together.
+    /// The reason that two operands have no value. A mistake hides missing values; the missing values of both operands
+    /// are listed together.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::NotMeasured(mut names), Self::NotMeasured(more)) => {
@@ -64,7 +65,7 @@ impl Stop {
         }
     }
 
-    /// The reason in a sentence part.
+    /// The reason as part of a message.
     pub(super) fn message(&self) -> String {
         match self {
             Self::NotMeasured(names) => {
@@ -128,7 +129,7 @@ pub(super) fn holds(env: &Environment<'static>, text: &str, values: &Value, purp
     operators::truth(&value, text)
 }
 
-/// Renders a sentence. `is defined` and its like may be used there, to mention a value only if it was measured.
+/// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
 pub(super) fn render(env: &Environment<'static>, text: &str, values: &Value, purpose: Purpose) -> Result<String, Stop> {
     let template = machinery::parse(text, "sentence", SyntaxConfig::default())?;
     let mut evaluator = Evaluator::new(env, text, values, purpose);

@@ -1,4 +1,4 @@
-//! The operators, which take values of the right kinds only.
+//! The operators. Each accepts only certain kinds of values.
 
 use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use minijinja::value::ValueKind;
@@ -62,18 +62,17 @@ fn number_hint(value: &Value) -> &'static str {
     } else if text.matches(',').count() == 1 && number(&text.replace(',', ".")) {
         "; write decimals with a point and without quotes, as 0.05"
     } else if text.contains(|c: char| c.is_ascii_digit()) {
-        "; compare numbers before a filter such as `percent` or `fixed` makes text of them"
+        "; compare numbers before a filter such as `percent` or `fixed` turns them into text"
     } else {
         ""
     }
 }
 
-/// Checks that a value and the items of its lists were measured and are finite, and that each list has numbers, texts or
-/// truth values, not several of these. `name` is the
-/// expression that gave it. Returns how much there was to check, in steps.
+/// Checks that a value, and each item if it is a list, was measured and is finite, and that a list does not mix
+/// numbers, texts and truth values. `name` is the value's expression. Returns the steps that the check took.
 pub(super) fn complete(value: &Value, name: &str) -> Result<u64, Stop> {
     match Kind::of(value) {
-        // minijinja's filters hand on their errors as invalid values.
+        // minijinja's filters pass on their errors as invalid values.
         Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
         Kind::Missing => Err(Stop::not_measured(name, "")),
         Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
@@ -159,7 +158,7 @@ pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Re
     }
 }
 
-/// The first two values, in corresponding places, that are of different kinds.
+/// The first two values at the same place whose kinds differ.
 fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Value)>, Stop> {
     if Kind::of(a) != Kind::of(b) {
         return Ok(Some((a.clone(), b.clone())));
@@ -174,8 +173,8 @@ fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Valu
     Ok(None)
 }
 
-/// Equality of values of the same kinds. Lists are equal if their items are; minijinja distinguishes lists, tuples and
-/// iterators.
+/// Equality of values of the same kinds. Lists are equal if their items are; minijinja's own equality distinguishes
+/// lists, tuples and iterators.
 fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
     if Kind::of(a) != Kind::List {
         return Ok(a == b);
@@ -203,7 +202,7 @@ fn contains(container: &Value, item: &Value, text: &str) -> Result<bool, Stop> {
     }
 }
 
-/// The comparison that a binary operator is, if it is one.
+/// The comparison that a binary operator stands for; `None` for other operators.
 pub(super) fn as_comparison(op: BinOpKind) -> Option<CompareOpKind> {
     Some(match op {
         BinOpKind::Eq => CompareOpKind::Eq,
@@ -240,7 +239,7 @@ pub(super) fn arithmetic(env: &Environment, op: BinOpKind, a: &Value, b: &Value,
     value.ok_or_else(|| Stop::NoValue(format!("`{text}` is not a finite number")))
 }
 
-/// Joins two values to one text, as `~` does.
+/// Joins two values into one text, as `~` does.
 pub(super) fn joined(a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
     for value in [a, b] {
         if !matches!(Kind::of(value), Kind::Text | Kind::Number | Kind::Bool) {
@@ -257,7 +256,7 @@ pub(super) fn joined(a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
     Ok(Value::from(joined))
 }
 
-/// Evaluates a fixed expression of minijinja's.
+/// Evaluates a fixed expression with minijinja's own operators.
 pub(super) fn apply(env: &Environment, expression: &str, values: Value) -> Result<Value, Stop> {
     Ok(env.compile_expression(expression)?.eval(values)?)
 }

@@ -9,7 +9,7 @@ use super::evaluator::{Evaluator, only_faults};
 use super::operators::{self, Kind};
 use super::{MAX_TEXT, Purpose, Stop};
 
-/// Items of a list for which a check renders the body of a `for`.
+/// The most items of a list for which a check renders the body of a `for`.
 const CHECKED_ITEMS: usize = 3;
 
 /// Renders a whole sentence.

@@ -123,7 +123,7 @@ fn a_missing_name_gets_advice() {
         ("run.r.accuracy", "did you mean `runs`?"),
         ("runs.r.last.train_eval_accuracy", "evaluate_train: true"),
         ("runs.r.sd", "several seeds"),
-        ("runs.zebra.accuracy", "there is r, slim-bn"),
+        ("runs.zebra.accuracy", "choose from r, slim-bn"),
     ] {
         let message = found(text).unwrap_err().message();
         assert!(message.contains(hint), "{text}: {message}");
@@ -185,7 +185,7 @@ fn kinds_do_not_mix() {
 }
 
 #[test]
-fn what_is_not_a_finite_number_is_no_value() {
+fn an_expression_without_a_finite_result_has_no_value() {
     for text in [
         "1 / 0 > 0",
         "[]|first is defined",

@@ -26,7 +26,7 @@ enum Tree {
     Printed(Box<Tree>),
 }
 
-/// What a tree gives, in the order of importance: a mistake hides missing values, which hide a division by zero.
+/// The value of a tree, or why it has none. A mistake hides missing values, which hide a division by zero.
 #[derive(Clone, Debug, PartialEq)]
 enum Outcome {
     Number(f64),
@@ -57,7 +57,7 @@ impl Outcome {
         }
     }
 
-    /// Whether two values may be tested for equality: the same kinds all through.
+    /// Whether two values may be tested for equality: they and all their items are of the same kinds.
     fn comparable(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(a), Self::List(b)) => a.iter().zip(b).all(|(a, b)| a.comparable(b)),
@@ -65,7 +65,7 @@ impl Outcome {
         }
     }
 
-    /// A list that mixes numbers, texts and truth values has no use in an operator.
+    /// The value as an operand: a list that mixes numbers, texts and truth values is a mistake.
     fn complete(self) -> Self {
         match &self {
             Self::List(items) => {
@@ -242,7 +242,7 @@ fn typed_trees() -> impl Strategy<Value = Tree> {
     prop_oneof![1 => numbers, 2 => conditions]
 }
 
-/// A value of the program's as an outcome.
+/// Converts a value that the program computed.
 fn read(value: &serde_json::Value) -> Outcome {
     match value {
         serde_json::Value::Number(n) => Outcome::Number(n.as_f64().unwrap()),
@@ -254,7 +254,7 @@ fn read(value: &serde_json::Value) -> Outcome {
 }
 
 #[test]
-fn expressions_mean_what_a_second_implementation_says() {
+fn expressions_agree_with_a_second_implementation() {
     let env = environment(Lang::En, Purpose::Decide);
     let values = json!({"values": {"half": 0.5, "three": 3, "comma": "0,5", "pair": [1, 2], "null": null}});
     let values = Value::from(Serde(values));

@@ -121,7 +121,7 @@ fn figures() -> impl Strategy<Value = Figure> {
 }
 
 #[test]
-fn printed_figures_are_judged_as_whole_number_arithmetic_judges_them() {
+fn verdicts_agree_with_whole_number_arithmetic() {
     let verdicts = std::cell::Cell::new([0u32; 2]);
     check(&figures(), |figure| {
         let (text, _) = figure.text();
@@ -140,7 +140,7 @@ fn printed_figures_are_judged_as_whole_number_arithmetic_judges_them() {
         let (verdict, shown) = compare::compare(&claim, Some(&Value::from(measured)), Lang::En);
         let expected = if figure.matches() { Verdict::Matches } else { Verdict::Differs };
         prop_assert_eq!(verdict, expected, "`{}` {} {}, shown as {}", text, how, measured, shown);
-        // What is shown, judged as if it had been measured, gives the same verdict.
+        // The value shown, compared as if it had been measured, gives the same verdict.
         let read = printed::read(&shown, Lang::En).unwrap().numbers[0].value;
         let (again, _) = compare::compare(&claim, Some(&Value::from(read)), Lang::En);
         prop_assert_eq!(again, expected, "`{}` {} {} is shown as {}", text, how, measured, shown);
