@@ -61,7 +61,7 @@ macro_rules! one_of {
                     }
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$Name, A::Error> {
                         let Some(key) = map.next_key::<String>()? else {
-                            return Err(A::Error::custom(format!("{} expected, found an empty map", $what)));
+                            return Err(A::Error::custom(format!("expected {}, found an empty map", $what)));
                         };
                         let value = match key.as_str() {
                             $($key => $Name::$Variant(map.next_value()?),)+
@@ -70,7 +70,7 @@ macro_rules! one_of {
                         match map.next_key::<String>()? {
                             None => Ok(value),
                             Some(second) => Err(A::Error::custom(format!(
-                                "{} expected, found two: `{key}` and `{second}`", $what))),
+                                "expected {}, found two: `{key}` and `{second}`", $what))),
                         }
                     }
                 }

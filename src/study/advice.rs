@@ -1,4 +1,4 @@
-//! Says what to do about text that is not YAML, where the parser says which rule of YAML was broken.
+//! Explains how to correct text that is not YAML. The parser only names the rule of YAML that was broken.
 
 use crate::text::short_number;
 use crate::text::unseen::complaint;
@@ -29,7 +29,7 @@ type Advice = Option<(usize, String)>;
 
 struct Text<'a> {
     lines: Vec<&'a str>,
-    /// The parser's words.
+    /// The parser's message.
     message: &'a str,
     /// The line and column, from 1, at which the parser stopped.
     mark: Option<(usize, usize)>,
@@ -40,7 +40,8 @@ impl Text<'_> {
         self.lines.get(number.wrapping_sub(1)).copied().unwrap_or_default()
     }
 
-    /// The line and column in the parser's words after `while`: where the list, map or text starts that it could not finish.
+    /// The line and column after `while` in the parser's message: the start of the list, map or text that it could not
+    /// finish.
     fn start(&self) -> Option<(usize, usize)> {
         let rest = self.message.split(", while ").nth(1)?.rsplit_once(" at line ")?.1;
         let (line, column) = rest.split_once(" column ")?;
@@ -62,7 +63,7 @@ impl Text<'_> {
         Some((yaml[..at].matches('\n').count() + 1, complaint(&yaml[at..])?))
     }
 
-    /// A number that is larger than any that YAML readers keep.
+    /// A number that is too large for YAML readers.
     fn large_number(&self) -> Advice {
         let number = self.message.split("integer `").nth(1)?.split_once("` as ")?.0;
         let what = format!("the number {} is too large; put it in quotes if it is a text", short_number(number));
@@ -82,7 +83,7 @@ impl Text<'_> {
         Some((line, what))
     }
 
-    /// A key that a map has twice, at its second place.
+    /// A key that occurs twice in a map. The line is that of the second occurrence.
     fn duplicate(&self) -> Advice {
         let key = self.message.split("duplicate entry with key ").nth(1)?.split(" at line ").next()?;
         let key = key.trim_matches('"');
@@ -95,7 +96,7 @@ impl Text<'_> {
         Some((line, what))
     }
 
-    /// The line at which a key stands a second time in the map that starts where the parser says.
+    /// The line of a key's second occurrence in the map that starts at the parser's mark.
     fn second(&self, key: &str) -> Option<usize> {
         let (first, column) = self.mark?;
         let start = self.line(first).char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at);
@@ -136,7 +137,7 @@ impl Text<'_> {
         Some((first + i + 2, "a study is one document: remove the second line `---`".to_owned()))
     }
 
-    /// A character that does not show where the parser stopped, or in some line's indentation.
+    /// An invisible character, near the place where the parser stopped or in the indentation of any line.
     fn unseen_character(&self) -> Advice {
         let near = self.last_lines().find_map(|line| Some((line, complaint(self.line(line))?)));
         near.or_else(|| {
@@ -190,7 +191,7 @@ impl Text<'_> {
         None
     }
 
-    /// A text that starts with a character that means something in YAML.
+    /// A text that starts with a character that has a meaning in YAML.
     fn opening_character(&self) -> Advice {
         const WORDS: [&str; 7] = [
             "cannot start any token",
@@ -329,7 +330,7 @@ fn before_text(value: &str) -> Option<char> {
     None
 }
 
-/// How many colons of a line end a key as YAML reads it.
+/// The number of colons in a line that end a key in YAML.
 fn colons(line: &str) -> usize {
     line.matches(": ").count() + usize::from(line.trim_end().ends_with(':'))
 }

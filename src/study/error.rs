@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// An error at a place of a study: `file:line: key: message`. Line and key are left out where there are none.
+/// An error in a study: `file:line: key: message`. An unknown line and an empty key are left out.
 #[derive(Debug, Error)]
 #[error("{}{message}", place(file, *line, key))]
 #[expect(missing_docs, reason = "self-evident")]

@@ -21,13 +21,13 @@ pub(super) struct Lines(Vec<FileLines>);
 struct Found<'a> {
     file: &'a Path,
     line: usize,
-    /// Whether it is the key itself.
+    /// Whether it is the place of the key itself.
     exact: bool,
 }
 
 impl Lines {
-    /// Adds a file's text. serde_yaml has parsed it already; where saphyr, which knows lines, cannot parse it (the two
-    /// differ in rare corners of YAML), errors name the key without its line.
+    /// Adds a file's text, which serde_yaml has already parsed. saphyr parses it again, because it gives lines. If
+    /// saphyr fails (the two differ in rare corners of YAML), errors name keys without lines.
     pub(super) fn add(&mut self, file: &Path, yaml: &str) {
         let mut lines = HashMap::new();
         if let Ok(documents) = MarkedYaml::load_from_str(yaml)
@@ -105,7 +105,7 @@ fn word(key: &MarkedYaml) -> Option<String> {
     data.as_str().map(str::to_owned).or_else(number).or_else(|| Some(data.as_bool()?.to_string()))
 }
 
-/// Adds the keys that a merge key brings into a map, at the lines where they stand.
+/// Adds the keys that a merge key adds to a map, with the lines in which they are written.
 fn index_merged(named: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
     let maps = match &named.data {
         YamlData::Sequence(maps) => maps.as_slice(),

@@ -5,7 +5,7 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::lines::Lines;
 
-/// Keys whose maps are replaced as a whole, not merged: each is a choice, such as of an optimizer.
+/// Keys whose maps are replaced as a whole, not merged, because each chooses one thing, such as an optimizer.
 const CHOICES: [&str; 3] = ["optimizer", "schedule", "images"];
 
 /// Keys whose lists hold maps with an `id`: a new item is merged into the old one with its id, or appended.

@@ -5,7 +5,8 @@ use crate::text::{short_number, terminal};
 
 const POINT: &str = "; decimals are written with a point, as 0.01";
 
-/// Other words for keys and words of a study: PyTorch's, and what people guess. Without case and separators.
+/// Other names for the keys and words of a study: PyTorch's names and likely guesses, in lower case and without
+/// separators.
 const SYNONYMS: &[(&str, &str)] = &[
     ("learningrate", "lr"),
     ("etamin", "min_lr"),
@@ -50,7 +51,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 /// Settings of `torch.nn` that follow from the layer before.
 const COMPUTED: [&str; 4] = ["in_features", "in_channels", "num_features", "normalized_shape"];
 
-/// Settings of PyTorch of which only the default is supported.
+/// Settings of PyTorch that are supported only with their default.
 const DEFAULT_ONLY: [&str; 20] = [
     "inplace",
     "ceil_mode",
@@ -74,7 +75,7 @@ const DEFAULT_ONLY: [&str; 20] = [
     "dtype",
 ];
 
-/// The setting that PyTorch takes without its name, by the type that it belongs to.
+/// For each type, the setting that PyTorch accepts without its name.
 const FIRST_SETTINGS: &[(&str, &str)] = &[
     ("Dropout", "p"),
     ("Linear", "out_features"),
@@ -112,7 +113,7 @@ pub(super) fn plain(message: &str) -> String {
     }
 }
 
-/// The word and the known words in `unknown field `x`, expected one of `a`, `b``.
+/// Splits `unknown field `x`, expected one of `a`, `b`` into the word and the known words.
 fn unknown<'a>(message: &'a str, start: &str) -> Option<(&'a str, Vec<&'a str>)> {
     let rest = message.strip_prefix(start)?;
     let (word, known) = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "))?;
@@ -216,7 +217,7 @@ fn has_decimal_comma(text: &str) -> bool {
     text.matches(',').count() == 1 && text.replacen(',', ".", 1).parse::<f64>().is_ok()
 }
 
-/// Whether a text is a number but for spaces, commas, points and underscores between digits.
+/// Whether a text is a number apart from spaces, commas, points and underscores between digits.
 fn is_number_with_separators(text: &str) -> bool {
     let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '_' | '\'');
     let digits: String = text.chars().filter(|c| !is_separator(*c)).collect();
@@ -228,7 +229,7 @@ mod tests {
     use super::plain;
 
     #[test]
-    fn rusts_types_are_told_in_words() {
+    fn types_of_rust_are_described_in_plain_words() {
         for (message, expected) in [
             (
                 "invalid type: string \"x\", expected usize",
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn words_of_pytorch_and_guesses_are_led_to_the_studys() {
+    fn names_from_pytorch_and_guesses_get_a_suggestion() {
         let keys = "`lr`, `weight_decay`, `out_features`, `kernel_size`";
         for (typed, expected) in [
             ("learning_rate", "did you mean `lr`?"),

@@ -102,7 +102,7 @@ impl Source {
         }
     }
 
-    /// The folder of the data: the study's `data`, relative to the file in which it stands, or the repository's `data/mnist`.
+    /// The folder of the data: the study's `data`, relative to the file that sets it, or the repository's `data/mnist`.
     pub fn data_dir(&self) -> PathBuf {
         let Some(data) = &self.study.data else { return paths::here_or_in_repository("data/mnist") };
         self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
@@ -114,7 +114,7 @@ impl Source {
     }
 }
 
-/// Refuses invisible characters: in prose those that make a text look different from what it is, anywhere else also those
+/// Refuses invisible characters: in prose, those that make a text look different from what it is; elsewhere, also those
 /// that make two words look alike.
 fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyError> {
     let in_prose = PROSE.contains(&path.rsplit('.').next().unwrap_or(path)) || path.starts_with(DATA);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_does_not_show_and_what_is_too_long() {
+    fn refuses_invisible_characters_and_long_expressions() {
         let study = |title: &str, rest: &str| format!("title: {title}\nmodels: {{}}\nruns: {{}}\n{rest}");
         assert!(Source::from_text(Path::new("s.yaml"), &study("\"Звіт\\n\\tЇ\"", "")).is_ok());
         let message = error(&study("\"T\\e[8m\"", ""));
@@ -277,7 +277,7 @@ mod tests {
         assert!(message.contains("s.yaml:5: models.m.layers[0]: unknown word `rellu`"), "{message}");
         let message = error(&format!("{HEAD}      - {{relu: {{}}, flatten: {{}}}}\nruns: {{}}\n"));
         assert!(
-            message.ends_with("models.m.layers[0]: a layer expected, found two: `relu` and `flatten`"),
+            message.ends_with("models.m.layers[0]: expected a layer, found two: `relu` and `flatten`"),
             "{message}"
         );
     }

@@ -1,4 +1,5 @@
-//! The types that a study's YAML is read into, with their defaults. A setting that PyTorch has, too, has its name and default.
+//! The types that a study's YAML is read into, with their defaults. A setting that PyTorch also has keeps PyTorch's
+//! name and default.
 
 #![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 
@@ -171,8 +172,8 @@ impl Default for EvidenceSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct TrainImages {
     pub images: Subset,
-    /// Size of the validation set: training images that are held out from training and evaluated after each epoch, to
-    /// choose models and epochs by. Runs with the same number share the same images.
+    /// Size of the validation set: training images that are held out from training and evaluated after each epoch, so
+    /// that models and epochs can be chosen by them. Runs with the same number hold out the same images.
     pub hold_out: usize,
     pub order: ImageOrder,
 }
@@ -205,7 +206,7 @@ pub struct Section {
     pub comparisons: Vec<String>,
     #[serde(default)]
     pub show: Vec<Show>,
-    /// Results of others, drawn beside the runs in the figure `ladder`.
+    /// Results from elsewhere, drawn beside the runs in the figure `ladder`.
     #[serde(default)]
     pub points: Vec<Point>,
 }

@@ -1,4 +1,4 @@
-//! From a file's bytes to a map of keys and values: encoding, merge keys, and texts as they were typed.
+//! Reads a file's bytes into a map of keys and values: encoding, merge keys, and texts as they were typed.
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Mapping, Value};
@@ -7,8 +7,8 @@ use super::lines::join;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
 
-/// The keys whose values are text: `title: 2026` and `printed: 0.970` are then the characters that were typed, which a
-/// number would lose.
+/// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
+/// be lost if they were read as numbers.
 pub(super) const TEXTS: [&str; 28] = [
     "title",
     "description",
@@ -40,7 +40,7 @@ pub(super) const TEXTS: [&str; 28] = [
     "undecided",
 ];
 
-/// The keys of prose, which may have every character that does not change how others appear.
+/// The keys of prose, which may contain any character that does not change how other characters appear.
 pub(super) const PROSE: [&str; 15] = [
     "title",
     "description",
@@ -75,8 +75,8 @@ pub(super) fn decoded(bytes: Vec<u8>) -> Result<String, String> {
     Ok(without_bom(&text).to_owned())
 }
 
-/// Whether bytes are UTF-16 (or UTF-32): by their byte order mark, or by a zero in every other byte at the start, as the
-/// letters of a key have it.
+/// Whether bytes are UTF-16 (or UTF-32): by their byte order mark, or by zeros in every other byte at the start,
+/// because the first letters are Latin.
 fn is_utf16(bytes: &[u8]) -> bool {
     let is_zero_at = |start: usize| {
         let mut every_other = bytes.iter().take(16).skip(start).step_by(2);
@@ -94,15 +94,15 @@ pub(super) fn stray_bom(yaml: &str) -> Option<(usize, String)> {
         .find_map(|(i, _)| Some((i + 1, complaint("\u{feff}")?)))
 }
 
-/// A fault at a key, whose line is to be looked up, or at a line.
+/// A fault at a key, whose line the caller looks up, or at a line.
 pub(super) struct Fault {
     pub(super) key: String,
     pub(super) line: Option<usize>,
     pub(super) message: String,
 }
 
-/// Makes every key a text, gives the characters that were typed where text is wanted, and joins merge keys (`<<`). `value`
-/// is what `yaml` holds.
+/// Turns every key into text, keeps the typed characters of values that should be text, and replaces merge keys (`<<`).
+/// `value` is `yaml` as serde_yaml reads it.
 pub(super) fn as_typed(yaml: &str, value: &Value) -> Result<Value, Fault> {
     let typed = Typed { shape: value, wanted: Wanted::Top };
     let mut value = typed.deserialize(serde_yaml::Deserializer::from_str(yaml)).map_err(|e| {
@@ -116,16 +116,16 @@ pub(super) fn as_typed(yaml: &str, value: &Value) -> Result<Value, Fault> {
     Ok(value)
 }
 
-/// What is wanted at a place.
+/// How a value is to be read.
 #[derive(Clone, Copy, PartialEq)]
 enum Wanted {
     /// The study.
     Top,
-    /// What YAML reads.
+    /// As YAML reads it.
     Any,
     /// Text, as typed.
     Text,
-    /// What YAML reads, and in everything below.
+    /// As YAML reads it, also everything inside it.
     Data,
 }
 
@@ -140,8 +140,8 @@ impl Wanted {
     }
 }
 
-/// Reads a document again, knowing its shape: a reader that asks for text gets a number as it was typed, but must know
-/// where to ask.
+/// Reads a document a second time, with its shape known. serde_yaml returns a number as it was typed if it is asked for
+/// text, so the reader must know where to ask for text.
 struct Typed<'a> {
     shape: &'a Value,
     wanted: Wanted,
@@ -253,7 +253,7 @@ fn join_merge_keys(path: &str, value: &mut Value) -> Result<(), Fault> {
                 let own = std::mem::take(map);
                 for (key, item) in &own {
                     if key.as_str() == Some("<<") {
-                        // Where the merge key stands, so that the order of runs is the one that is read.
+                        // At the place of the merge key, so that runs keep the order in which they are written.
                         let new = inherited.iter().filter(|(key, _)| !own.contains_key(key));
                         map.extend(new.map(|(key, item)| (key.clone(), item.clone())));
                     } else {
@@ -270,7 +270,7 @@ fn join_merge_keys(path: &str, value: &mut Value) -> Result<(), Fault> {
     }
 }
 
-/// The keys that a merge key brings in.
+/// The keys that a merge key adds.
 fn inherited(path: &str, named: Value) -> Result<Mapping, Fault> {
     let maps = match named {
         Value::Sequence(maps) => maps,
@@ -303,7 +303,7 @@ mod tests {
     use super::TEXTS;
     use crate::study::Source;
 
-    /// Keys whose values are one of some words.
+    /// Keys whose values are words of a fixed list.
     const WORDS: [&str; 5] = ["lang", "class", "order", "tables", "show"];
 
     fn texts<'a>(key: &'a str, value: &'a Value, found: &mut Vec<&'a str>) {

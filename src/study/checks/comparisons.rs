@@ -4,7 +4,7 @@ use super::{Place, check_names, check_run_exists};
 use crate::study::spec::Comparison;
 use crate::study::{Source, StudyError};
 
-/// A report with more comparisons than this cannot be read.
+/// More comparisons than this make a report unreadable.
 const MAX_COMPARISONS: usize = 64;
 
 /// Checks that each comparison is of two different runs that can be compared.

@@ -18,7 +18,7 @@ pub(super) use names::check as check_names;
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
 
-/// More threads make libtorch no faster, and it cannot start thousands.
+/// More threads do not make libtorch faster, and it cannot start thousands of threads.
 const MAX_THREADS: usize = 256;
 
 /// A key of a study, for errors.
@@ -69,7 +69,7 @@ impl<'a> Place<'a> {
         self.require(part, value, holds, &format!("from {low} to {high}"))
     }
 
-    /// Checks any other range, which `expected` describes.
+    /// Checks any other condition, which `expected` describes.
     pub(super) fn require(
         &self,
         part: &str,
@@ -103,7 +103,8 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
     check_ids(source)
 }
 
-/// Checks that no run is titled as another one is, by its title or its name: tables show titles alone.
+/// Checks that no two runs are shown by the same title, because tables show only titles. A run without a title is shown
+/// by its name.
 fn check_titles(source: &Source) -> Result<(), StudyError> {
     let runs = &source.study.runs;
     let mut shown: HashMap<&str, &str> = HashMap::new();
@@ -136,7 +137,7 @@ fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
     if runs.contains_key(run) { Ok(()) } else { place.refuse(unknown("run", run, runs.keys())) }
 }
 
-/// The number of training images beside a validation set.
+/// The number of training images that remain beside a validation set.
 fn images_left(hold_out: usize) -> usize {
     TRAIN_IMAGES.saturating_sub(hold_out)
 }

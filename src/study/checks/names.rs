@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::Place;
 use crate::study::{Source, StudyError};
 
-/// Names that Windows keeps for devices, with any ending and in any case; `com` and `lpt` with a digit, too.
+/// Names that Windows reserves for devices, with any ending and in any case. `com` and `lpt` with a digit are reserved,
+/// too.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin", "conout"];
 
 /// Checks all names of the study's `part` (`models`).
@@ -49,7 +50,7 @@ mod tests {
     use super::is_device;
 
     #[test]
-    fn names_that_windows_keeps() {
+    fn names_that_windows_reserves() {
         for name in ["con", "nul", "aux", "prn", "com1", "com9", "lpt1", "lpt9"] {
             assert!(is_device(name), "{name}");
         }

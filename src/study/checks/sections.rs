@@ -5,7 +5,7 @@ use crate::study::spec::{Point, Section, Show};
 use crate::study::{Source, StudyError};
 use crate::text::closest::unknown;
 
-/// A figure with more points than this cannot be read.
+/// More points than this make a figure unreadable.
 const MAX_POINTS: usize = 64;
 
 /// Checks what each section names and shows.
