@@ -1,4 +1,4 @@
-//! Runs that diverged: for each of their seeds, where a loss stopped being a finite number.
+//! Runs that diverged, and where: for each seed, the first value of the training that was not finite.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub struct DivergedRun {
 pub enum SeedEnd {
     /// After its last epoch.
     Finished(Box<SeedResult>),
-    /// When a loss was not finite.
+    /// When a value was not finite.
     Diverged(DivergedSeed),
 }
 
@@ -47,7 +47,7 @@ pub struct DivergedSeed {
 pub struct NotFinite {
     /// Counts from 1.
     pub epoch: usize,
-    /// The step in the epoch, counted from 1. For what is computed after an epoch, its last step.
+    /// The step in the epoch, counted from 1. For a value computed after an epoch, its last step.
     pub step: usize,
     /// What was not finite.
     pub value: Checked,
@@ -191,7 +191,7 @@ impl Results {
         finished.or_else(|| self.diverged.get(name).map(AnyRun::Diverged))
     }
 
-    /// Adds a run by how its seeds ended.
+    /// Adds a run, to the diverged ones if any of its seeds diverged.
     pub fn add_run(&mut self, name: String, plan: RunSettings, ends: Vec<SeedEnd>) {
         if ends.iter().any(|end| matches!(end, SeedEnd::Diverged(_))) {
             self.diverged.insert(name, DivergedRun { plan, seeds: ends });

@@ -21,8 +21,8 @@ const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
 /// The environment variable that names the cache's folder.
 const VARIABLE: &str = "MNIST_REPORT_CACHE";
 
-/// The endings of an outcome's files, without that of its checksum, which is written last: an outcome without it is
-/// incomplete. All but the first are empty for a training that diverged.
+/// The endings of an outcome's files, except its checksum, which is written last: an outcome without a checksum is
+/// incomplete. If the training diverged, all files except the first are empty.
 const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
 const CHECKSUM: &str = "sha256";
 /// The ending of the folder of an unfinished training.
@@ -67,12 +67,12 @@ impl RunCache {
         })
     }
 
-    /// Where it is.
+    /// The cache's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Whether a file of the outcome of a seed with these inputs is there; `find` says whether it is whole.
+    /// Whether the cache has a checksum for a seed with these inputs. Only `find` checks that the outcome is complete.
     pub fn has(&self, inputs: &str) -> bool {
         self.path(&key(inputs), CHECKSUM).exists()
     }
@@ -127,20 +127,21 @@ impl RunCache {
         stored
     }
 
-    /// The folder of a seed's training, to go on with it or to begin. `None` if it cannot be written or another build uses it.
+    /// Opens the folder of a seed's unfinished training, or creates it. `None` if it cannot be written or another build
+    /// uses it.
     pub fn unfinished(&mut self, inputs: &str) -> Option<Unfinished> {
         let key = self.key(inputs);
         Unfinished::open(&self.path(&key, UNFINISHED), &key)
     }
 
-    /// Removes what an earlier build left of a training whose outcome is there.
+    /// Removes the unfinished training of a seed whose outcome is in the cache.
     pub fn discard_unfinished(&mut self, inputs: &str) {
         let key = self.key(inputs);
         Unfinished::discard(&self.path(&key, UNFINISHED));
     }
 
-    /// Removes the outcomes and checkpoints that were used longest ago until the rest fits, and what interrupted builds left. What this build
-    /// used, and what is younger than a day, stays.
+    /// Removes the outcomes and checkpoints that were used longest ago until the rest fits, and the temporary files of
+    /// interrupted builds. Keeps everything that this build used or that is younger than a day.
     pub fn trim(&self) {
         self.trim_to(MAX_BYTES);
     }
@@ -235,8 +236,8 @@ struct Entry {
     used: SystemTime,
 }
 
-/// The key that a name in the folder begins with, and whether it is of a finished training. None for files that the cache did
-/// not write, which it leaves alone.
+/// The key that a name in the folder begins with, and whether it is of a finished training. `None` for files that the
+/// cache did not write, which it does not touch.
 fn key_of(name: &str) -> Option<(String, bool)> {
     let (key, ending) = name.split_once('.')?;
     let is_key = key.len() == 64 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_and_templates_do_not_retrain_and_the_arithmetic_does() {
+    fn sources_of_the_arithmetic_cause_retraining_and_words_and_templates_do_not() {
         for file in
             ["src/engine/kernels/gemm.rs", "src/training/run.rs", "src/rng.rs", "Cargo.lock", "Cargo.toml", "build.rs"]
         {
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cache_loses_what_was_used_longest_ago() {
+    fn a_full_cache_loses_the_outcomes_used_longest_ago() {
         let folder = tempfile::tempdir().unwrap();
         let cache = RunCache::at(folder.path().to_owned());
         let [a, b, c, new] = ["a", "b", "c", "d"].map(|name| sha256_hex(name.as_bytes()));
@@ -308,11 +309,11 @@ mod tests {
         left(&[&b, &new]);
         let others: Vec<String> = cache.entries().map(|(name, _)| name).filter(|n| key_of(n).is_none()).collect();
         assert!(others.len() == 2 && !others.contains(&".newold".to_owned()), "{others:?}");
-        assert_eq!(cache.entries().count(), 2 * 5 + 2, "nothing is left of the others");
+        assert_eq!(cache.entries().count(), 2 * 5 + 2, "the other outcomes are removed completely");
     }
 
     #[test]
-    fn unfinished_trainings_count_and_leave_as_outcomes_do() {
+    fn unfinished_trainings_are_counted_and_removed_like_outcomes() {
         let folder = tempfile::tempdir().unwrap();
         let mut cache = RunCache::at(folder.path().to_owned());
         let of = |cache: &mut RunCache, inputs: &str, days: u64| {
@@ -335,7 +336,7 @@ mod tests {
         assert_eq!(there(), [true, false, true]);
         let used = cache.unfinished("a").unwrap();
         other.trim_to(0);
-        assert_eq!(there(), [true, false, true], "a training that goes on stays, and so does a young one");
+        assert_eq!(there(), [true, false, true], "a training in use stays, and so does a young one");
         drop(used);
         other.trim_to(0);
         assert_eq!(there(), [false, false, true]);

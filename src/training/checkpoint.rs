@@ -8,7 +8,7 @@ use crate::digest::sha256_hex;
 use crate::results::EpochResult;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 
-/// The version of the file's form.
+/// The version of the file's format.
 const SCHEMA: u32 = 1;
 
 /// The state of a training between two epochs.
@@ -50,7 +50,7 @@ impl Checkpoint {
         [sha256_hex(&rest).as_bytes(), b"\n", &rest].concat()
     }
 
-    /// Reads a checkpoint. `None` if it is damaged, of another form or of another training.
+    /// Reads a checkpoint. `None` if it is damaged, in another format or of another training.
     pub(super) fn from_bytes(bytes: &[u8], key: &str) -> Option<Self> {
         let (digest, rest) = line(bytes)?;
         if digest != sha256_hex(rest).as_bytes() {

@@ -1,5 +1,5 @@
-//! The first steps of a run, done before any training: what this machine cannot do shows at once and not after hours, and how
-//! long the training will take can be computed from how long they took.
+//! The first steps of each run, tried before any training. A step that this machine cannot do fails at once and not
+//! after hours, and the time of the steps gives an estimate of the training's time.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::results::Evaluation;
 use crate::study::RunPlan;
 
-/// Steps are timed until they took this long together, or until there are so many.
+/// Steps are timed until they have taken `TIMED` together, but at most `MOST_STEPS` of them.
 const TIMED: Duration = Duration::from_millis(60);
 const MOST_STEPS: u32 = 20;
 /// Evaluated images: two batches.
@@ -38,8 +38,8 @@ impl Speed {
 }
 
 impl Prepared<'_> {
-    /// Trains the first steps of a run and forgets them. On a GPU it times nothing: later steps are replayed from a
-    /// recording, which is faster.
+    /// Trains the first steps of a run and discards the result. On a GPU it times nothing: later steps are replayed
+    /// from a recording, which is faster.
     ///
     /// # Errors
     /// What libtorch cannot do on this machine, such as an activation that memory cannot hold.
@@ -69,7 +69,7 @@ impl Prepared<'_> {
         if self.engine.is_gpu() {
             return Speed::default();
         }
-        // Only as many steps as the training has, since each has a place in its plan.
+        // At most as many steps as the training has, because the trainer has no plan for more.
         let left = u32::try_from(run.total_steps() - 1).unwrap_or(u32::MAX).min(MOST_STEPS);
         let (mut timed, mut steps) = (Duration::ZERO, 0);
         while timed < TIMED && steps < left {

@@ -1,4 +1,4 @@
-//! One seed of a run: trained, evaluated after each epoch, measured.
+//! Trains one seed of a run, evaluates it after each epoch and measures the result.
 
 use super::checkpoint::Checkpoint;
 use super::evidence::EvidenceRecorder;
@@ -37,14 +37,15 @@ impl<'a> Prepared<'a> {
         Evaluation::of(&engine::evaluate(network, &self.test, self.input), &self.data.test.labels)
     }
 
-    /// Evaluates a network on its training images and on its validation set, each if the run's plan asks for it.
+    /// Evaluates a network on its training images and on its validation set; `None` for what the run's plan does not
+    /// ask for.
     pub fn evaluate_beside_test(&self, network: &Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
         let train = run.settings.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
         [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
     }
 
-    /// Trains one seed of a run and measures it. A training that diverges stops there. In `unfinished` it stores checkpoints,
-    /// and goes on from the last one there.
+    /// Trains one seed of a run and measures it. A training that diverges stops there. Stores checkpoints in
+    /// `unfinished`, and goes on from the last one there.
     ///
     /// # Errors
     /// A training that libtorch cannot do on this machine.
@@ -138,12 +139,13 @@ struct Watch<'a, 'b> {
     epochs: Vec<EpochResult>,
     /// The evaluation of the test set after the last epoch so far.
     last: Option<Evaluation>,
-    /// Where checkpoints go; `None` also after one could not be stored.
+    /// Where checkpoints are stored; set to `None` when storing one fails.
     unfinished: Option<&'a Unfinished>,
 }
 
 impl Watch<'_, '_> {
-    /// Goes on from the last checkpoint, if there is one that can be used. Returns false if the trainer is of no use then.
+    /// Goes on from the last checkpoint, if there is one that can be used. Returns false if that failed halfway, so
+    /// that the trainer must be created again.
     fn resume(&mut self, trainer: &mut Trainer) -> bool {
         let Some(unfinished) = self.unfinished else { return true };
         let steps = self.run.steps_per_epoch();
@@ -223,8 +225,8 @@ fn divergence(stopped: &TrainingError) -> Option<NotFinite> {
     }
 }
 
-/// Whether all weights and running statistics are finite. A layer can hide others from every loss, as ReLU hides a bias of
-/// minus infinity, and NaN has no fixed bits to hash.
+/// Whether all weights and running statistics are finite. The loss does not always show it: ReLU hides a bias of minus
+/// infinity. And NaN has no fixed bits to hash.
 fn has_finite_weights(network: &Network) -> bool {
     network.tensors().iter().all(|tensor| tensor.values.iter().all(|x| x.is_finite()))
 }

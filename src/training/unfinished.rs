@@ -1,8 +1,9 @@
-//! A training that is not finished: its last checkpoint, and the states of its candidates, in a folder of the run cache. A build
-//! that was stopped goes on from there.
+//! An unfinished training: its last checkpoint and the states of its candidates, in a folder of the run cache. After a
+//! build was stopped, the next one goes on from there.
 //!
-//! One process at a time uses the folder; a lock on a file in it says so, which the system releases however the process ends.
-//! Nothing in it is trusted: a checkpoint counts only if its digest, its key and the digest of every state hold.
+//! One process at a time uses the folder. It locks a file in the folder, and the system releases the lock however the
+//! process ends. Nothing in the folder is trusted: a checkpoint counts only if its digest, its key and the digest of
+//! every state are right.
 
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 use super::checkpoint::Checkpoint;
 use crate::digest::sha256_hex;
 
-/// Between two checkpoints a training runs at least this long, and at least `PATIENCE` times as long as the last one took to
-/// write: writing costs at most 2 % of the time.
+/// Between two checkpoints a training runs at least this long, and at least `PATIENCE` times as long as the last one
+/// took to write, so writing costs at most 2 % of the time.
 const INTERVAL: Duration = Duration::from_secs(2);
 const PATIENCE: u32 = 50;
 
@@ -73,7 +74,7 @@ impl Unfinished {
         Self { interval: Duration::ZERO, patience: 0, ..self }
     }
 
-    /// Removes all that is stored, so that the training starts at its first step.
+    /// Removes everything that is stored, so that the training starts at its first step.
     pub fn clear(&self) {
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             if entry.file_name() != LOCK {
@@ -117,7 +118,7 @@ impl Unfinished {
         file.write_all(&checkpoint.to_bytes(&self.key))?;
         file.as_file().sync_data()?;
         file.persist(self.folder.join(CHECKPOINT))?;
-        // Without this, a power cut may undo the renaming; the checkpoint before it would then be found.
+        // Without this, a power cut may undo the renaming and bring back the previous checkpoint.
         let _ = File::open(&self.folder).and_then(|folder| folder.sync_data());
         *self.pace.borrow_mut() = Pace { last: Instant::now(), cost: start.elapsed() };
         Ok(())

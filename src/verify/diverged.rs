@@ -1,5 +1,5 @@
-//! Trainings that the bundle says diverged. They have no files, so most rungs cannot check them: `replay` repeats their first
-//! steps, `rerun` all of them.
+//! Trainings that diverged according to the bundle. They have no files, so most rungs cannot check them: `replay`
+//! repeats their first steps, `rerun` all of them.
 
 use super::machine::Machine;
 use super::subject::{Diverged, Subject};
@@ -10,7 +10,7 @@ use crate::tensors::to_safetensors;
 use crate::text::numbers::plural;
 use crate::training::evidence::SEGMENT;
 
-/// What a rung says of trainings that it cannot check because they diverged; none if there are none.
+/// The message of a rung that cannot check the trainings that diverged; `None` if no training did.
 pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
     let n = subject.diverged().count();
     (n > 0).then(|| {
@@ -22,8 +22,8 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
     })
 }
 
-/// Repeats the first steps of each training that diverged: a loss must stop being finite where the bundle says, and not
-/// before. Returns the number of trainings repeated, and the differences.
+/// Repeats the first steps of each training that diverged: the loss must stop being finite at the step in the bundle,
+/// and not before. Returns the number of trainings repeated, and the differences.
 pub(super) fn replay(subject: &Subject, machine: &Machine) -> (usize, Vec<String>) {
     let all: Vec<Diverged> = subject.diverged().collect();
     let wrong = |diverged: &Diverged| {
@@ -46,7 +46,7 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     let at = result.not_finite;
     // The bundle's plan may have more epochs than the study, which `exact` finds.
     let last = (at.epoch - 1).saturating_mul(plan.steps_per_epoch()).saturating_add(at.step).min(plan.total_steps());
-    // Another environment class may be some steps earlier or later.
+    // In another environment class, a training may diverge some steps earlier or later.
     let steps = if machine.same_class { SEGMENT.min(last) } else { 0 };
     let stated = (at.value == Checked::TrainingLoss).then_some(last);
     for step in 1..=steps {

@@ -1,4 +1,4 @@
-//! A training that is stopped and goes on ends as one that was never stopped.
+//! A training that is stopped and resumed ends like one that was never stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use crate::dataset::PIXELS;
 use crate::engine::DeviceChoice;
 use crate::study::{Plan, Source};
 
-/// Three steps an epoch. `compute` is the default, as in the other tests of this process, which share libtorch. Candidates lie across the ends of epochs.
+/// Three steps for each epoch, so that segments of candidates cross the ends of epochs. `compute` is the default, as in
+/// the other tests of this process, which share libtorch.
 const STUDY: &str = "\
 title: T
 models:
@@ -43,7 +44,7 @@ fn with_prepared(test: impl FnOnce(&Prepared)) {
     test(&Prepared::new(&engine, &data, &plan().input));
 }
 
-/// Stops the training, as a panic, after some steps; remembers where it went on.
+/// Stops the training by a panic after some steps, and remembers after which epoch it was resumed.
 struct Stopping {
     steps: usize,
     resumed: Option<usize>,
@@ -66,7 +67,8 @@ impl Progress for Stopping {
     }
 }
 
-/// Trains a run for at most some steps. Returns the outcome, `None` if it was stopped, and the epoch after which it went on.
+/// Trains a run for at most some steps. Returns the outcome, `None` if it was stopped, and the epoch after which it was
+/// resumed.
 fn trained(
     prepared: &Prepared,
     run: &str,
@@ -95,7 +97,7 @@ fn a_training_stopped_at_any_step_ends_as_if_it_had_not_been_stopped() {
             let whole = trained(prepared, run, None, usize::MAX).0.unwrap();
             let epochs = whole.result.epochs.len();
             assert!(if run == "adadelta" { (2..16).contains(&epochs) } else { epochs == 16 }, "{run}: {epochs} epochs");
-            // Every place in an epoch, since 4 and 3 have no common factor.
+            // Stops at every step of an epoch, since 4 and 3 have no common factor.
             for stop in (0..3 * epochs).step_by(4) {
                 let folder = tempfile::tempdir().unwrap();
                 let place = Some(folder.path());
@@ -186,7 +188,7 @@ impl Progress for Looking<'_> {
 
 #[test]
 fn without_a_folder_nothing_is_left_in_the_folder_of_temporary_files() {
-    // A file without a name is in no folder at any time, so that even a killed process leaves none.
+    // A file without a name is never in a folder, so even a killed process leaves none behind.
     with_prepared(|prepared| {
         let entries = || fs::read_dir(format!("/proc/{}/fd", std::process::id())).unwrap().flatten();
         let deleted = || {
