@@ -1,4 +1,4 @@
-//! Rehearses the runs of a build and estimates from that how long it will take.
+//! Rehearses the runs of a build and estimates how long the build will take.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,16 +9,17 @@ use super::{BuildError, Job};
 use crate::study::{Plan, RunPlan};
 use crate::training::{Prepared, Speed};
 
-/// Seconds that a build takes beside the trainings: to render and write the report.
+/// Seconds that a build takes in addition to the trainings, to render and write the report.
 const REPORT_SECONDS: f64 = 0.3;
 
-/// Multiply-adds that a plan does while the engine's benchmark does one. The CPU's is measured. The GPU's is a guess: small
-/// batches wait for launches.
+/// How many multiply-adds a plan does in the time in which the engine's benchmark does one. The CPU's factor is
+/// measured; the GPU's is a guess, and low because small batches wait for kernel launches.
 const CPU_FACTOR: f64 = 1.5;
 const GPU_FACTOR: f64 = 0.25;
 
 impl Job {
-    /// Rehearses every run that is not in the run cache; those of the same cost once.
+    /// Rehearses every run that is not in the run cache. Of several runs with the same cost, only the first is
+    /// rehearsed.
     pub(super) fn rehearsed(&self) -> Result<IndexMap<String, Speed>, BuildError> {
         let prepared = Prepared::new(&self.engine, &self.data, &self.plan.input);
         let (mut speeds, mut known) = (IndexMap::new(), HashMap::new());
@@ -57,8 +58,8 @@ impl Job {
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
     }
 
-    /// About how many seconds another plan takes on this device, if nothing of it is in the run cache. Where runs were
-    /// rehearsed, their speed counts.
+    /// About how many seconds another plan takes on this device, if nothing of it is in the run cache. Uses the speed
+    /// of the rehearsed runs, if there are any.
     pub fn estimate_of(&self, other: &Plan) -> f64 {
         let rehearsed = |value: &dyn Fn(&RunPlan, &Speed) -> f64| -> f64 {
             self.rehearsed_runs().map(|(run, speed, seeds)| value(run, speed) * seeds).sum()

@@ -1,5 +1,5 @@
-//! Whether the memory can hold the largest batch of each run. Found out before training, because a system that runs out of
-//! memory kills the process without a message.
+//! Checks that the memory can hold the largest batch of each run. It does so before training, because a system that
+//! runs out of memory kills the process without a message.
 
 use std::fs;
 
@@ -27,8 +27,8 @@ pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// Bytes that a run needs in any case: the data, the largest output of a layer and its gradient, the parameters with their
-/// gradients and the optimizer's values. It takes more, but how much depends on the kernels.
+/// The bytes that a run needs at least: the data, the largest output of a layer and its gradient, the parameters with
+/// their gradients and the optimizer's values. How many more it needs depends on the kernels.
 fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     let (settings, model) = (&run.settings, &plan.models[&run.settings.model]);
     let images = settings.batch_size.min(settings.image_count) as u64;
@@ -37,7 +37,7 @@ fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     F32 * (2 * images * output + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
 }
 
-/// Bytes of memory and swap, or of the control group if that has fewer. `None` if the system does not state them.
+/// Bytes of memory and swap, or of the control group if that has fewer. `None` if the system does not report them.
 fn limit() -> Option<u64> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let field = |name: &str| -> Option<u64> {

@@ -1,4 +1,5 @@
-//! Builds a bundle from a study: every run trained, measured, rendered, hashed and written.
+//! Builds a bundle from a study: trains and measures every run, renders the report, and writes everything with its
+//! hashes.
 
 mod date;
 mod error;
@@ -36,11 +37,11 @@ pub struct Request<'a> {
     pub device: DeviceChoice,
     /// The report's language; by default the study's.
     pub lang: Option<Lang>,
-    /// Whether to train also the runs that are in the run cache.
+    /// Whether to train all runs, even those in the run cache.
     pub fresh: bool,
 }
 
-/// A build with its study, place, data and device checked, ready to train.
+/// A build that is ready to train: its study, folder, data and device are checked.
 pub struct Job {
     started: (DateTime<Utc>, Instant),
     study: PathBuf,
@@ -56,7 +57,7 @@ pub struct Job {
     engine: Engine,
     models: IndexMap<String, ModelFacts>,
     cache: RunCache,
-    /// Of each run that will be trained, how fast.
+    /// The speed of each run that will be trained.
     speeds: IndexMap<String, Speed>,
 }
 
@@ -69,11 +70,11 @@ pub struct Built {
     pub seconds: f64,
     /// How many runs the study has.
     pub runs: usize,
-    /// The runs that diverged, each with where its seeds did.
+    /// The runs that diverged, each with the places at which its seeds diverged.
     pub diverged: Vec<String>,
     /// What the user should know, such as claims about values that were not measured.
     pub notes: Vec<String>,
-    /// Mistakes of the study that only the results show: conclusions of which both conditions hold.
+    /// Mistakes in the study that only the results show: conclusions whose conditions both hold.
     pub mistakes: Vec<StudyError>,
 }
 
@@ -83,7 +84,7 @@ pub trait Listener: Progress {
     fn seed_started(&mut self, name: &str, steps: u64);
     /// A seed of a run was trained or taken from the run cache.
     fn seed_finished(&mut self, timing: &Timing, end: &SeedEnd);
-    /// Something that the user should know now.
+    /// A note for the user, shown at once.
     fn note(&mut self, text: &str);
 }
 
@@ -217,7 +218,7 @@ impl Job {
     }
 }
 
-/// The trainings of a job, and what they gave so far.
+/// The trainings of a job, and their results so far.
 struct Trainings<'a> {
     job: &'a Job,
     prepared: Prepared<'a>,

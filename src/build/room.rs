@@ -1,4 +1,4 @@
-//! Whether the disks have room for what a build will write, and whether `verify` will read it. Found out before training.
+//! Checks before training that the disks have room for what a build will write, and that `verify` will accept its size.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,13 +11,13 @@ use crate::engine::state_values;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
 
-/// Bytes of what follows from the results: report, figures, results.json and the like. Those of the coursework study have
-/// 1.3 MB.
+/// Bytes of results.json and the files made from it, such as report and figures. Those of the coursework study have 1.3
+/// MB.
 const REPORT: u64 = 4 << 20;
-/// Bytes of what each trained network adds to them.
+/// Bytes that each trained network adds to them.
 const REPORT_PER_SEED: u64 = 64 << 10;
 
-/// The names of the files of a study's trained networks, each with the bytes that it will have at least.
+/// The names of the files of a study's trained networks, each with its smallest possible size in bytes.
 pub(super) fn files(plan: &Plan) -> Vec<(String, u64)> {
     let of_seed = |run: &RunPlan, seed: u64| {
         let files = SeedFiles::of_plan(run, seed);
@@ -40,7 +40,7 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
     F32 * (model.parameter_count() * (1 + optimizer as u64) + model.buffer_count())
 }
 
-/// Refuses a study whose bundle nobody could open.
+/// Refuses a study whose bundle would be too large to open.
 pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)]) -> Result<(), StudyError> {
     let Err((file, reason)) = bundle::check_sizes(files.iter()) else { return Ok(()) };
     let is_of =
@@ -54,7 +54,7 @@ pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)])
     Err(source.error(&run, format!("its {file} {reason}; {advice}")))
 }
 
-/// Refuses to start where a disk has too little room for the bundle, the run cache and the states of a training.
+/// Refuses to start if a disk has too little room for the bundle, the run cache and the states of a training.
 pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError> {
     let seeds = files.len() as u64 / 3;
     let bundle = files.iter().map(|(_, size)| size).sum::<u64>() + REPORT + REPORT_PER_SEED * seeds;
@@ -98,7 +98,7 @@ fn require(folder: &Path, what: &'static str, needed: u64, option: &'static str)
     }
 }
 
-/// Bytes that this user may still write. `None` if the system does not know; some file systems state no size at all.
+/// Bytes that this user may still write. `None` if the system does not know; some file systems report no size at all.
 fn free(path: &Path) -> Option<u64> {
     let status = rustix::fs::statvfs(path).ok()?;
     (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))

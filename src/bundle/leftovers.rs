@@ -17,7 +17,7 @@ const FILES: [&str; 9] = [
     "ehthumbs_vista.db",
 ];
 
-/// Folders with everything in them, in any folder.
+/// Folders, in any folder. Everything in them is a leftover, too.
 const FOLDERS: [&str; 10] = [
     "__MACOSX",
     ".AppleDouble",
@@ -43,8 +43,8 @@ pub(super) fn is_leftover(path: &str) -> bool {
     in_folder || itself || file
 }
 
-/// The folder that a bundle packed by hand is below, `quick (1)/`, as the length of its path; 0 if the bundle is at the top.
-/// Everything but leftovers must be below it.
+/// The length of the path of the folder that contains the bundle in a zip made by hand, such as `quick (1)/`; 0 if the
+/// bundle is at the top. Everything except leftovers must be in that folder.
 pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
     let own = names.iter().filter(|name| !is_leftover(&String::from_utf8_lossy(name)));
     let own: Vec<&[u8]> = own.map(Vec::as_slice).collect();
@@ -52,7 +52,7 @@ pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
     let folders = own.iter().filter_map(|name| name.strip_suffix(SUMS.as_bytes()));
     let folders = folders.filter(|top| top.is_empty() || top.ends_with(b"/"));
     let Some(top) = folders.min_by_key(|top| depth(top)) else { return 0 };
-    // `../` and `/` lead elsewhere: they are then part of the names, which are refused.
+    // `../` and `/` lead out of the zip. They stay part of the names, which are then refused.
     let is_plain = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&b'\\');
     let folders = top.strip_suffix(b"/").unwrap_or_default();
     let is_safe = depth(top) <= MAX_DEPTH && folders.split(|b| *b == b'/').all(is_plain);
@@ -60,7 +60,7 @@ pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
     if is_safe && own.iter().all(|name| is_below(name)) { top.len() } else { 0 }
 }
 
-/// One line that names the leftovers of a bundle; `None` without any.
+/// One line that names the leftovers of a bundle; `None` if it has none.
 pub(crate) fn leftovers_line(leftovers: &[String]) -> Option<String> {
     const MOST: usize = 5;
     let named = leftovers.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leftovers_are_known_in_every_folder_and_nothing_else_is_one() {
+    fn leftovers_are_recognised_in_every_folder_and_other_files_are_not() {
         for path in [
             ".DS_Store",
             "figures/.DS_Store",

@@ -1,4 +1,4 @@
-//! Whether a bundle can be written to a folder. Training may take hours, so this is found out before it.
+//! Checks that a bundle can be written to a folder. This happens before training, which may take hours.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,8 +15,8 @@ use crate::digest::sha256_hex;
 /// The prefix of folders in which a bundle is being written.
 const PARTIAL: &str = ".partial-";
 
-/// Refuses a place that has anything but a bundle as it was written. A changed file is accepted if `files`, which will be
-/// written, has the same content.
+/// Refuses a place that contains anything except a bundle without changes. A changed file is accepted if `files`, which
+/// will be written, has the same content.
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     if !dir.exists() {
         return Ok(());
@@ -63,7 +63,8 @@ fn read_sums(dir: &Path) -> Option<Sums> {
     Sums::parse(&fs::read_to_string(dir.join(SUMS)).ok()?).ok()
 }
 
-/// Whether this program made a folder, by its manifest or its sums. Other programs write files of these names too.
+/// Whether this program wrote a folder, according to its manifest or its sums. Other programs write files with these
+/// names, too.
 fn is_bundle(dir: &Path) -> bool {
     let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
@@ -71,8 +72,8 @@ fn is_bundle(dir: &Path) -> bool {
     manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
 }
 
-/// Creates a file of the given name, relative to the bundle's folder, in a folder that is removed again: in the bundle's
-/// folder if that exists, otherwise in the nearest folder above it, below the folders that are missing.
+/// Tries to create the bundle's file `name` and removes it again. It is created in a temporary folder inside the
+/// bundle's folder if that exists, otherwise inside the nearest existing folder above, below the missing folders.
 ///
 /// # Errors
 /// A place that cannot be written, with the reason.
@@ -95,19 +96,19 @@ pub(crate) fn try_place(dir: &Path, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The place as an absolute path, through a link if it is one.
+/// The place as an absolute path. If it is a link to a folder, the path of that folder.
 pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
     let resolved = if dir.is_dir() { dir.canonicalize() } else { std::path::absolute(dir) };
     resolved.map_err(Error::io("resolve", dir))
 }
 
-/// The place itself or the nearest one above it that exists. A link to nothing exists.
+/// The place itself, or the nearest existing one above it. A link counts as existing even if its target is missing.
 pub(crate) fn existing(path: &Path) -> &Path {
     path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path)
 }
 
-/// A folder for a bundle that is being written. It is locked, so that `sweep` knows the folders of processes that ended, and
-/// removed with the value.
+/// A folder for a bundle that is being written. It is locked, so that `sweep` can recognise the folders of processes
+/// that ended. Dropping the value removes it.
 pub(super) struct Partial {
     folder: TempDir,
     _lock: Option<File>,
@@ -116,7 +117,7 @@ pub(super) struct Partial {
 impl Partial {
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent)?;
-        // Where the file system has no locks, `sweep` removes nothing.
+        // On a file system without locks, `sweep` removes nothing.
         let lock = File::open(folder.path()).ok().filter(|lock| lock.try_lock().is_ok());
         Ok(Self { folder, _lock: lock })
     }
@@ -125,7 +126,7 @@ impl Partial {
         self.folder.path()
     }
 
-    /// Does not remove the folder, which was moved away.
+    /// Forgets the folder, which was moved away.
     pub(super) fn moved(self) {
         let _ = self.folder.keep();
     }
@@ -136,7 +137,7 @@ impl Partial {
     }
 }
 
-/// Removes what killed processes left in a folder, if it is at least so old.
+/// Removes the partial bundles that killed processes left in a folder, if they are at least `age` old.
 pub(super) fn sweep(folder: &Path, age: Duration) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_old = entry.metadata().and_then(|m| m.modified()).is_ok_and(|t| t.elapsed().is_ok_and(|t| t >= age));
