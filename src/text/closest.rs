@@ -6,7 +6,7 @@ use strsim::damerau_levenshtein;
 const LONGEST: usize = 64;
 /// One edit is allowed for this many characters of the longer word.
 const CHARACTERS_PER_EDIT: usize = 3;
-/// So many names are listed before the list is cut.
+/// The most names that a message lists.
 const MOST_LISTED: usize = 24;
 
 /// The known word closest to `name`, if it is close: equal except for case, `-`, `_`, spaces and a path in front (`nn.`), or
@@ -51,7 +51,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     format!("; did you mean `{word}`?{}", foreign.unwrap_or_default())
 }
 
-/// A word without what people write in different ways: case, separators.
+/// A word in lower case and without separators, because people write these in different ways.
 fn simplified(word: &str) -> String {
     word.chars().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).flat_map(char::to_lowercase).collect()
 }
@@ -87,7 +87,7 @@ mod tests {
         for typed in ["", ".", "x", "xy", "sigmoid", "banana", "transformer", "реле", long.as_str()] {
             assert_eq!(closest(typed, LAYERS), None, "{typed}");
         }
-        assert_eq!(closest("n", ["m"]), None, "one letter is no typo of another");
+        assert_eq!(closest("n", ["m"]), None, "one letter is not a typo of another");
         assert_eq!(closest("relu", []), None);
     }
 

@@ -1,4 +1,4 @@
-//! How text and numbers are written: languages, number formats, text for a terminal; words that were meant.
+//! Text and numbers: languages, number formats, text that is safe on a terminal, suggestions for mistyped words.
 
 pub(crate) mod closest;
 pub mod numbers;

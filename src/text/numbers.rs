@@ -1,6 +1,7 @@
 //! How numbers are printed in tables, figures, sentences, claims and on the terminal.
 //!
-//! The functions print English numbers with a hyphen as minus sign; `Form` prints as a report's language does, with U+2212.
+//! The functions print English numbers with a hyphen as minus sign; `Form` prints in the language of a report, with
+//! U+2212.
 
 use crate::text::Lang;
 
@@ -68,7 +69,7 @@ impl Form {
     }
 }
 
-/// 2^53: from here on, not every whole number is a 64-bit floating-point number.
+/// 2^53: above this, a 64-bit floating-point number cannot represent every whole number.
 pub const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// The most decimals that are printed. A study may ask for more, but no value needs them.
@@ -85,7 +86,7 @@ pub fn fixed(x: f64, decimals: usize) -> String {
     }
 }
 
-/// A loss: `0.0473`, or `4.7300e12` where it would have many digits.
+/// A loss: `0.0473`, or `4.7300e12` if it would have many digits.
 pub fn loss(x: f64) -> String {
     if x.abs() < 1e6 { fixed(x, 4) } else { format!("{x:.4e}") }
 }
@@ -150,12 +151,12 @@ pub fn plain(x: f64) -> String {
     format!("{x}")
 }
 
-/// The shortest text that reads back as the same number, with an exponent where it would have many zeros: `0.01`, `1e-8`.
+/// The shortest text that reads back as the same number, with an exponent if it would have many zeros: `0.01`, `1e-8`.
 pub fn setting(x: f64) -> String {
     if x == 0.0 || (1e-4..1e6).contains(&x.abs()) { plain(x) } else { format!("{x:e}") }
 }
 
-/// A number of bytes for people, in decimal units as tools for disks state them: `12 MB`, `3.4 GB`.
+/// A number of bytes for people, in decimal units, like disk tools: `12 MB`, `3.4 GB`.
 pub fn bytes(n: u64) -> String {
     let of = |unit: f64, decimals: usize| fixed(n as f64 / unit, decimals);
     match n {

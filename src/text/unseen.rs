@@ -1,4 +1,4 @@
-//! Names the characters that do not show, or that look like a plain space, so that an error can say which one is there.
+//! Names invisible characters and unusual spaces for error messages.
 
 /// Code points from first to last, with their name in Unicode.
 const UNSEEN: &[(char, char, &str)] = &[
@@ -38,8 +38,8 @@ const UNSEEN: &[(char, char, &str)] = &[
     ('\u{e0100}', '\u{e01ef}', "variation selector"),
 ];
 
-/// A character that does not show, or that looks like a plain space, as `U+200B zero width space`; `None` for others, for
-/// plain spaces, tabs and line breaks.
+/// Names an invisible character or an unusual space, such as `U+200B zero width space`. `None` for all other
+/// characters, including plain spaces, tabs and line breaks.
 pub(crate) fn unseen(c: char) -> Option<String> {
     let named = UNSEEN.iter().find(|(first, last, _)| (*first..=*last).contains(&c)).map(|(_, _, name)| *name);
     let is_control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
@@ -47,7 +47,7 @@ pub(crate) fn unseen(c: char) -> Option<String> {
     Some(format!("U+{:04X} {name}", c as u32))
 }
 
-/// What is wrong with a text that has a character which does not show, and what to do.
+/// What is wrong with a text that has an invisible character or an unusual space, and what to do.
 pub(crate) fn complaint(text: &str) -> Option<String> {
     let (c, named) = text.chars().find_map(|c| Some((c, unseen(c)?)))?;
     Some(match c {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_that_do_not_show_are_named_and_others_are_not() {
+    fn invisible_characters_are_named_and_others_are_not() {
         for (c, expected) in [
             ('\u{200b}', "U+200B zero width space"),
             ('\u{ad}', "U+00AD soft hyphen"),

@@ -124,12 +124,12 @@ fn normalisation(b: &Builder, plan: &RunSettings) -> Result<String> {
     }
 }
 
-/// Weight decay, if a step changes the weights' sign by it alone.
+/// Weight decay, if it alone changes the sign of the weights in each step.
 fn weight_decay(lang: &Language, plan: &RunSettings) -> Result<Option<String>> {
     let decay = match &plan.optimizer {
         Optimizer::Sgd(c) => c.weight_decay,
         Optimizer::AdamW(c) => c.weight_decay,
-        // Here the decay is a part of the gradient, whose size does not matter.
+        // These add the decay to the gradient, and the gradient's size does not change their step.
         Optimizer::Adam(_) | Optimizer::Adadelta(_) => return Ok(None),
     };
     let share = decay * plan.optimizer.lr();

@@ -1,4 +1,4 @@
-//! How a run's settings are put into words.
+//! Describes a run's settings in words.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,8 @@ pub(super) fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
     lang.say("run.epochs", context! { low, high })
 }
 
-/// How many epochs were trained, and when training stops early, if it does. Of a run that diverged, how many are planned.
+/// How many epochs were trained, and when training stops early, if it does. For a run that diverged, how many were
+/// planned.
 pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {
     let run = match run {
         AnyRun::Finished(run) => run,
@@ -33,7 +34,7 @@ pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {
     lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss })
 }
 
-/// A run's training on one line: what every run has, and every other setting that is not the default.
+/// A run's training on one line: the settings that every run has, and every other setting that is not the default.
 pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String> {
     // Names every field, so that a new one has to be printed here or left out on purpose.
     let RunSettings {
@@ -143,7 +144,7 @@ fn with_settings(name: String, others: Vec<String>, lang: &Language) -> Result<S
     lang.say("run.with_settings", context! { parts })
 }
 
-/// Every setting that is not the default and that no other phrase has `told`.
+/// Every setting that is not the default, except those in `told`, which another phrase has already printed.
 fn other_settings<T>(choice: &T, told: &[&str], lang: &Language) -> Result<Vec<String>>
 where
     T: DeserializeOwned + PartialEq + Serialize,
@@ -152,7 +153,7 @@ where
     others.map(|(key, value)| setting(&key, &value, lang)).collect()
 }
 
-/// A setting with its name: a phrase of its own for each key of an optimizer or schedule.
+/// A setting with its name. Each key of an optimizer or schedule has a phrase of its own.
 fn setting(key: &str, value: &Value, lang: &Language) -> Result<String> {
     let printed = |value: &Value| value.as_f64().map_or_else(|| value.to_string(), |x| lang.numbers.setting(x));
     let value: Vec<String> = match value {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_told_in_words() {
+    fn settings_are_described_in_words() {
         let [en, uk] = Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap());
         for (yaml, english, ukrainian) in [
             ("adam: {lr: 0.01}", "Adam 0.01", "Adam 0,01"),

@@ -1,6 +1,6 @@
 //! Reads numbers as programs and people print them: `7,850`, `−0.5`, `1e-3`, `97.03 %`, `[128, 64, 26, 26]`.
 //!
-//! A text that can be read in two ways is refused: a wrong reading could make a claim match that differs.
+//! A text that can be read in two ways is refused, because a wrong reading could make a differing claim match.
 
 mod reader;
 #[cfg(test)]
@@ -18,7 +18,7 @@ use super::Lang;
 pub struct Printed {
     /// The numbers in order, at least one.
     pub numbers: Vec<PrintedNumber>,
-    /// Whether they stand in square brackets.
+    /// Whether they are in square brackets.
     pub is_list: bool,
     /// Whether a number has a decimal comma.
     pub decimal_comma: bool,

@@ -191,7 +191,7 @@ impl Reader<'_> {
         self.plain_digits(&blob)
     }
 
-    /// Whether three digits and then none start here, `ahead` characters on.
+    /// Whether exactly three digits follow, `ahead` characters from here.
     fn is_group(&self, ahead: usize) -> bool {
         (0..3).all(|i| self.digit(ahead + i)) && !self.digit(ahead + 3)
     }
@@ -231,7 +231,7 @@ impl Reader<'_> {
                 && groups[1..].iter().all(|g| g.len() == 3)
         };
         if (commas > 0 && !groups_fit(',')) || (whole.contains(' ') && !groups_fit(' ')) {
-            return refuse("has separators that do not part thousands");
+            return refuse("has separators that do not separate thousands");
         }
         let whole = whole.replace([',', ' ', '_'], "");
         Ok(fraction.map_or(whole.clone(), |f| format!("{whole}.{f}")))
@@ -305,7 +305,7 @@ impl Reader<'_> {
         Ok(if negative { -power } else { power })
     }
 
-    /// Refuses what would make a number of another size: more digits, a power, a multiple such as `k`.
+    /// Refuses text after a number that would change its value: more digits, a power, a multiple such as `k`.
     fn check_end(&mut self, start: usize) -> Result<(), String> {
         let next = self.peek(0);
         if next.is_some_and(char::is_numeric) || (matches!(next, Some('.' | ',' | '\'' | '^')) && self.digit(1)) {
@@ -347,7 +347,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Takes a percent sign, after spaces or none.
+    /// Reads a percent sign, with or without spaces before it.
     fn percent(&mut self) -> Result<bool, String> {
         let spaces = self.chars[self.at..].iter().take_while(|c| c.is_whitespace()).count();
         match self.peek(spaces) {

@@ -97,7 +97,7 @@ const REFUSED: &[&str] = &[
 ];
 
 #[test]
-fn what_can_be_read_in_two_ways_is_refused() {
+fn ambiguous_and_unreadable_texts_are_refused() {
     for text in REFUSED {
         assert!(read(text, Lang::En).is_err(), "{text}: {:?}", read(text, Lang::En));
     }

@@ -1,4 +1,4 @@
-//! Characters and words with a meaning beside a number.
+//! Characters and words that have a meaning next to a number.
 
 /// Dashes that are printed as a minus sign. Programs print the first, typesetting the others.
 pub(crate) const MINUS: [char; 8] =
@@ -7,7 +7,7 @@ pub(crate) const MINUS: [char; 8] =
 pub(super) const THIN: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
 /// Signs that compare: `< 0.01` is not a printed number.
 pub(super) const COMPARING: [char; 10] = ['<', '>', '≤', '≥', '≲', '≳', '≪', '≫', '≠', '±'];
-/// Words that multiply the number before them, as they are and by their beginnings.
+/// Words that multiply the number before them: whole words, then beginnings of words.
 pub(super) const MULTIPLES: [&str; 14] =
     ["k", "K", "M", "G", "T", "B", "к", "К", "М", "bn", "mil", "mln", "mio", "Mio"];
 pub(super) const MULTIPLE_STEMS: [&str; 14] = [
@@ -26,7 +26,7 @@ pub(super) const MULTIPLE_STEMS: [&str; 14] = [
     "десят",
     "дюжин",
 ];
-/// Words that change what a number says.
+/// Words that change the meaning of a number.
 pub(super) const QUALIFIERS: [&str; 22] = [
     "minus",
     "less",
@@ -51,7 +51,7 @@ pub(super) const QUALIFIERS: [&str; 22] = [
     "щонайбільше",
     "до",
 ];
-/// Percent written as a word, by its beginnings.
+/// Beginnings of words for percent.
 pub(super) const PERCENT_STEMS: [&str; 7] = ["percent", "pct", "permille", "prozent", "pp", "відс", "процент"];
 /// Signs that change the number beside them.
 pub(super) const OPERATIONS: [char; 9] = ['√', '!', '^', '⁻', '⁺', '%', '\u{fe6a}', '\u{ff05}', '\u{66a}'];
