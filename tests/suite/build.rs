@@ -48,7 +48,7 @@ fn the_portable_class_gives_the_same_results_on_every_machine() {
 }
 
 #[test]
-fn standard_output_is_the_report_id_alone_the_hash_of_the_sums() {
+fn standard_output_is_only_the_report_id_which_is_the_hash_of_the_sums() {
     let (bundle, done) = shared();
     assert_eq!(done.out, format!("Report ID {}\n", sha256_hex(&bundle.bytes("SHA256SUMS"))));
     assert!(done.err.contains("report.html"), "the path of the report is printed: {}", done.err);
@@ -88,7 +88,7 @@ fn results_are_read_back_to_the_same_bytes() {
 }
 
 #[test]
-fn times_paths_and_hosts_are_in_the_run_log_alone() {
+fn times_paths_and_hosts_are_only_in_the_run_log() {
     let (bundle, _) = shared();
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim().to_owned();
     let today = Done::from(Command::new("date").arg("+%Y-%m-%d").output().unwrap()).out.trim().to_owned();
@@ -111,7 +111,7 @@ fn times_paths_and_hosts_are_in_the_run_log_alone() {
 }
 
 #[test]
-fn quiet_prints_the_report_id_alone() {
+fn quiet_prints_only_the_report_id() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     fs::write(&study, MINI).unwrap();

@@ -1,5 +1,5 @@
-//! Conclusions follow from values. Each conclusion of both studies is supported, refuted and left undecided by invented
-//! results, and its sentence must hold the values that decided it.
+//! Tests every conclusion of the studies in reports/ with invented results that support it, refute it, and leave it
+//! undecided. Its sentence must contain the values that decided it.
 
 use std::sync::OnceLock;
 
@@ -48,7 +48,7 @@ fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
 }
 
 impl Invented {
-    /// Every run gets 9,700 images right, give or take one a seed, with losses of 0.1 and 0.2.
+    /// Every run gets 9,700 images right, one more or fewer for other seeds, with losses of 0.1 and 0.2.
     fn of(study: &str) -> Self {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
         let plan = Plan::resolve(&source).unwrap();

@@ -28,7 +28,7 @@ fn claiming(claims: &[(&str, &str, &str)]) -> String {
     format!("{BASE}claims:\n{}", claims.iter().enumerate().map(claim).collect::<String>())
 }
 
-/// The words of a study's report, and what `build` said.
+/// The text of a study's report, and the messages of `build`.
 fn reported(yaml: &str, exit: i32) -> (String, String) {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("study.yaml");
@@ -104,7 +104,7 @@ fn text_is_not_compared_with_numbers() {
 }
 
 #[test]
-fn both_conditions_true_is_a_mistake_of_the_study() {
+fn both_conditions_true_is_a_mistake_in_the_study() {
     let (page, said) = reported(&concluding("runs.r.accuracy > 0", "runs.r.accuracy > 0.001", "Yes."), 1);
     assert!(page.contains("both conditions hold") && page.contains("Unknown."), "{page}");
     assert!(said.contains("error: ") && said.contains("the-one") && said.contains("both conditions hold"), "{said}");
@@ -150,7 +150,7 @@ fn a_printed_figure_that_cannot_be_compared_is_refused() {
 }
 
 #[test]
-fn two_runs_are_not_shown_alike() {
+fn two_runs_with_the_same_title_are_refused() {
     let run = "{model: m, train: {images: {first: 64}}, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]";
     let yaml = |title: &str, other: &str| {
         let (models, _) = BASE.split_once("runs:").unwrap();

@@ -68,7 +68,7 @@ fn another_seed_is_another_training() {
 
 #[test]
 fn only_a_differing_environment_explains_what_the_study_does_not() {
-    // A measured value that somebody improved; the sums agree.
+    // A forged measured value, with SHA256SUMS redone.
     let forged = copy();
     forged.replace_all("results.json", "\"test_loss\": 0.", "\"test_loss\": 0.0");
     forged.redo_sums();

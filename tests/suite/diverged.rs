@@ -1,5 +1,5 @@
-//! A run that diverges is a result: the others go on, the report says where it diverged and why that may be, and `verify`
-//! finds it true.
+//! A run that diverges is a result: the other runs go on, the report names the place and likely causes, and `verify`
+//! confirms it.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -28,7 +28,8 @@ runs:
     )
 }
 
-/// A run that diverges between two that do not, one of whose seeds alone diverges, and everything that can ask for them.
+/// A run that diverges and one of which only one seed diverges, between runs that do not diverge, with every part of a
+/// study that can refer to them.
 fn all_kinds() -> String {
     study(
         "  steady: {model: conv, evidence: {candidates: 2, keep: 1}}
@@ -102,7 +103,7 @@ fn place(epoch: usize, step: usize, value: Checked) -> NotFinite {
 }
 
 #[test]
-fn the_others_go_on_and_the_build_names_what_diverged() {
+fn the_other_runs_go_on_and_the_build_names_those_that_diverged() {
     let Diverged { bundle, done, .. } = all();
     assert_eq!(done.code, 1, "{}", done.err);
     assert_eq!(done.report_id(), bundle.report_id());
@@ -127,7 +128,7 @@ fn the_others_go_on_and_the_build_names_what_diverged() {
     }
 }
 
-/// No number in a file is other than finite: neither in JSON nor in tensors.
+/// Every number in every file is finite, in JSON and in tensors.
 #[test]
 fn no_file_holds_nan() {
     for (path, bytes) in all().bundle.identity() {
@@ -187,7 +188,7 @@ runs:
         let run = "  b: {model: m, train: {images: {first: 64}}, epochs: 1, batch_size: 64, optimizer: {sgd: {lr: LR}}, seeds: [1]}\n";
         Diverged::of(&format!("{base}{}", run.replace("LR", lr)))
     };
-    // Large, and finite: one step of one layer.
+    // Large but finite losses: one step of one layer.
     for lr in ["1000", "1.0e+30"] {
         let absurd = second(lr);
         assert_eq!(absurd.done.code, 0, "{}", absurd.done.err);
@@ -196,12 +197,12 @@ runs:
     let diverged = second("1.0e+38");
     assert_eq!(diverged.done.code, 1, "{}", diverged.done.err);
     assert!(diverged.done.err.contains("b (seed 1: "), "{}", diverged.done.err);
-    assert!(diverged.results().runs["r"].seeds == alone.results().runs["r"].seeds, "the other run is as it was");
+    assert!(diverged.results().runs["r"].seeds == alone.results().runs["r"].seeds, "the other run is unchanged");
     diverged.bundle.run("verify", &["--upto", "rerun"]).exits(0);
 }
 
 #[test]
-fn where_a_run_stands_in_the_study_does_not_matter() {
+fn the_order_of_runs_in_the_study_does_not_matter() {
     let (good, bad) = ("{model: conv}", "{model: conv, optimizer: {sgd: {lr: 1000}}}");
     for (runs, diverged) in [([bad, good, good], "first"), ([good, good, bad], "third"), ([good, bad, good], "second")]
     {
@@ -246,7 +247,7 @@ fn a_study_whose_runs_all_diverge_has_a_report() {
 }
 
 #[test]
-fn the_report_names_it_wherever_its_results_would_be() {
+fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
     let bundle = &all().bundle;
     let report = bundle.text("report.md");
     for sentence in [
@@ -284,7 +285,7 @@ fn the_report_names_it_wherever_its_results_would_be() {
 }
 
 #[test]
-fn causes_are_those_of_the_study() {
+fn causes_are_given_with_the_values_of_the_study() {
     for (run, head, expected) in [
         (
             "  r: {model: linear, batch_size: 200, optimizer: {sgd: {lr: 0.1}}}\n",
@@ -334,7 +335,7 @@ fn a_run_that_diverged_is_taken_from_the_run_cache() {
 }
 
 #[test]
-fn verify_says_that_it_diverged_and_rerun_proves_it() {
+fn verify_reports_the_divergence_and_rerun_proves_it() {
     let bundle = &all().bundle;
     let done = bundle.run("verify", &["--upto", "rerun"]).exits(0);
     for line in [
@@ -353,9 +354,9 @@ fn verify_says_that_it_diverged_and_rerun_proves_it() {
     assert!(batch.out.contains("; diverged: fast (seed 1"), "{}", batch.out);
 }
 
-/// A forger may say that a run diverged, or where; what repeats its training finds it.
+/// A forger may claim that a run diverged, or change where. The rungs that repeat its training find this.
 #[test]
-fn a_false_statement_on_where_it_diverged_is_found() {
+fn a_false_place_of_the_divergence_is_found() {
     type Change = fn(&mut Value);
     let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu).unwrap();
     let changes: [(&str, Change, Rung); 6] = [
@@ -419,7 +420,7 @@ fn diff_compares_how_the_trainings_ended() {
 }
 
 #[test]
-fn it_is_published_and_rendered_like_any_other() {
+fn a_bundle_with_a_diverged_run_is_published_and_rendered_like_any_other() {
     let home = tempfile::tempdir().unwrap();
     copy_folder(&all().bundle.path, &home.path().join("bundle"));
     let bundle = Bundle::at(home.path().join("bundle"));
@@ -463,7 +464,7 @@ fn a_note_names_the_run_that_diverged() {
     );
 }
 
-/// Losses far from any that make sense are results as long as they are finite.
+/// Even absurd losses are results as long as they are finite.
 #[test]
 fn absurd_but_finite_runs_have_reports_that_verify() {
     let runs = "  sgd: {model: linear, optimizer: {sgd: {lr: 1000}}, epochs: 4, seeds: [1, 2]}
@@ -492,7 +493,7 @@ sections: [{title: S, runs: [sgd, adam, half, decay, steady], comparisons: [c], 
 }
 
 #[test]
-fn a_bundle_of_an_older_program_is_not_called_false() {
+fn a_bundle_of_another_schema_is_not_reported_as_false() {
     for (file, schema, word) in
         [("results.json", 2, "an older"), ("results.json", 99, "a newer"), ("manifest.json", 0, "an older")]
     {

@@ -1,4 +1,4 @@
-//! docs/study.md against the code: every key is there, with its default.
+//! Compares docs/study.md with the code: every key must be there, with its default and range.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// What a cell has in backticks.
+/// The texts in backticks in a cell.
 fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
@@ -56,7 +56,8 @@ fn in_code<T: DeserializeOwned + Serialize>(word: &str) -> BTreeMap<String, Opti
     }
 }
 
-/// Asserts that a table lists every word with every key and its default. `unlisted` is a key that the text explains.
+/// Asserts that a table lists every word with every key and its default. `unlisted` is a key that the guide explains
+/// outside of the table.
 fn is_complete<T: DeserializeOwned + Serialize>(heading: &str, all: &[&str], unlisted: &str) {
     let mut listed = Vec::new();
     for row in table(heading) {
@@ -79,7 +80,7 @@ fn is_complete<T: DeserializeOwned + Serialize>(heading: &str, all: &[&str], unl
     assert_eq!(listed, all, "the table after `{heading}`");
 }
 
-/// Asserts that a text of the guide is a value of the code.
+/// Asserts that a value in the guide is the value in the code.
 #[track_caller]
 fn same(value: &Value, text: &str, what: &str) {
     let stated: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
@@ -114,7 +115,7 @@ fn every_layer_optimizer_and_schedule_is_in_the_guide_with_its_defaults() {
     }
 }
 
-/// A study with only what is required, as the code reads it.
+/// A study with only the required keys, as the code reads it.
 fn minimal() -> Value {
     let yaml = "title: T\nmodels: {m: {layers: [flatten, linear: {out_features: 10}]}}\n\
                 runs: {r: {model: m, epochs: 1, batch_size: 1, optimizer: adam, seeds: [1]}}\n\
@@ -191,7 +192,7 @@ fn the_defaults_of_a_study_are_those_of_the_guide() {
     for (key, text) in &top {
         let value = &study[key];
         let empty = value.is_null() || *value == json!({}) || *value == json!([]) || *value == json!("");
-        // Those of the test's own study, and those with sentences for defaults.
+        // Except keys that the test's own study sets, and keys whose default is given in a sentence.
         if text == "none" && !["comparisons", "extends", "defaults"].contains(&key.as_str()) {
             assert!(empty, "{key}: the guide says none, the code {value}");
         }
@@ -207,11 +208,11 @@ fn the_defaults_of_a_study_are_those_of_the_guide() {
     assert_eq!(
         required("## Top level"),
         ["description", "models", "runs", "title"],
-        "one cell is of title and description"
+        "title and description share a cell"
     );
 }
 
-/// Settings of a run at the end of a range that the guide states, the first that is refused, and the key at fault.
+/// Settings of a run at the end of a range in the guide, settings just beyond it, and the key that the error must name.
 const RANGES: &[(&str, &str, &str)] = &[
     ("epochs: 10000", "epochs: 10001", "epochs"),
     ("epochs: 1", "epochs: 0", "epochs"),
@@ -241,7 +242,7 @@ const RANGES: &[(&str, &str, &str)] = &[
     ("stop_below_train_loss: 1e-9", "stop_below_train_loss: 0", "stop_below_train_loss"),
 ];
 
-/// A study whose run has some settings in place of its own.
+/// A small study whose run has `settings` in place of the usual ones.
 fn with_run(settings: &str) -> String {
     let own = ["epochs: 1", "batch_size: 8", "optimizer: adam", "seeds: [1]"];
     let key = settings.split(':').next().unwrap();
@@ -251,13 +252,13 @@ fn with_run(settings: &str) -> String {
     format!("{models}runs: {{r: {{model: m, {rest}{settings}}}}}\n")
 }
 
-/// What the checks say of a study; empty for a study without a fault.
+/// The error that the checks report for a study; empty if there is none.
 fn fault(yaml: &str) -> String {
     let checked = Source::from_text(Path::new("s.yaml"), yaml).and_then(|source| Plan::resolve(&source));
     checked.err().map_or_else(String::new, |error| error.to_string())
 }
 
-/// Asserts that a study is accepted, and another refused for a key.
+/// Asserts that one study is accepted, and that another is refused with an error at a key.
 #[track_caller]
 fn is_the_end(accepted: &str, refused: &str, key: &str) {
     assert_eq!(fault(accepted), "");

@@ -66,7 +66,7 @@ fn unescaped(text: &str) -> String {
     text
 }
 
-/// A text with its characters that do not show as `\u{200b}`.
+/// A text with its invisible characters escaped: `\u{200b}`.
 fn escaped(text: &str) -> String {
     let shows = |c: char| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     text.chars().map(|c| if shows(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
@@ -105,7 +105,7 @@ fn span_of_command(input: &str) -> Option<&str> {
 fn renewed(row: &str, desk: &Path) -> String {
     let input = cells(row).swap_remove(0);
     let done = tried(&input, desk);
-    // A verification prints its results on standard output; an error may have more lines, up to an empty one.
+    // A verification prints its results on standard output. The lines of an error end at the first empty one.
     let lines = if done.err.is_empty() {
         vec![done.out.lines().next().unwrap_or_default()]
     } else {

@@ -1,4 +1,5 @@
-//! The forger: every forgery is caught by the rung that should, and by none before it; the honest bundle passes all.
+//! The forger: every forgery is caught by the rung that should catch it and by no earlier one; the honest bundle passes
+//! all rungs.
 
 use std::collections::HashSet;
 

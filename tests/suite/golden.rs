@@ -1,5 +1,4 @@
-//! Golden files of what the program prints when all is well. Help and errors have theirs in the tests that
-//! provoke them.
+//! Golden files of successful output. The golden files of help and errors are compared in the tests that provoke them.
 
 use mnist_report::text::Lang;
 

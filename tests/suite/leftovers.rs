@@ -1,5 +1,5 @@
 //! Bundles as they come back from other machines: zipped under a folder, with files that an operating system left. Such
-//! files are named and ignored; anything else that is extra still fails.
+//! files are named and ignored; any other extra file still fails.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -105,7 +105,7 @@ fn an_unpacked_zip_with_a_folder_in_it_is_a_bundle() {
 }
 
 #[test]
-fn what_is_no_leftover_still_fails() {
+fn other_extra_files_still_fail() {
     for name in ["figures/notes.txt", ".hidden", "desktop.ini/report.html", "Thumbs.db.exe", "._x/report.html"] {
         let bundle = copy();
         add(&bundle.path, name);

@@ -51,7 +51,7 @@ fn parse(markdown: &str) -> Document {
     document
 }
 
-/// The number of cells in a line of a table: unescaped bars but the first and last.
+/// The number of cells in a line of a table: unescaped bars except the first and last.
 fn cells(line: &str) -> usize {
     line.replace("\\\\", "").replace("\\|", "").matches('|').count() - 1
 }
@@ -79,7 +79,7 @@ pub fn check(bundle: &Bundle) -> Document {
     assert_eq!(written.len(), document.tables.len(), "every block of rows is read as a table");
     for (rows, table) in written.iter().zip(&document.tables) {
         assert!(rows.iter().all(|cells| *cells == rows[0]), "rows of {rows:?} cells: {table:?}");
-        assert_eq!(rows.len(), table.len() + 1, "a row a line, and the line below the header: {table:?}");
+        assert_eq!(rows.len(), table.len() + 1, "one row for each line, and the line below the header: {table:?}");
         assert!(table.iter().all(|row| row.len() == rows[0]), "{table:?}");
     }
     for picture in &document.pictures {

@@ -126,7 +126,7 @@ fn diverge(results: &mut Value, epoch: usize, step: usize, value: &str) -> Value
     }});
     run["seeds"] = json!([entry]);
     results["diverged"]["stops"] = run;
-    // The comparisons with it go first: they are checked, too.
+    // Comparisons with the run are removed, because they are checked, too.
     results["comparisons"] = json!({});
     entry
 }

@@ -40,7 +40,7 @@ impl Desk {
     }
 }
 
-/// A mount that is undone with the value.
+/// A mount that ends when the value is dropped.
 struct Mounted(PathBuf);
 
 impl Drop for Mounted {
@@ -49,7 +49,7 @@ impl Drop for Mounted {
     }
 }
 
-/// Mounts at a folder. `None`, with a message, where this user may not mount.
+/// Mounts at a folder. `None`, with a message, if this user may not mount.
 fn mounted(arguments: &[&str], at: &Path) -> Option<Mounted> {
     let done = Command::new("mount").args(arguments).arg(at).output();
     if done.as_ref().is_ok_and(|done| done.status.success()) {
@@ -82,7 +82,7 @@ fn a_mount_point_gets_the_bundle_inside() {
     assert_ne!(other, expected);
     assert_eq!(out.run("verify", &["--upto", "render"]).exits(0).report_id(), other);
     assert_eq!(names(&out.path.join("weights")), ["other.safetensors"]);
-    // What a killed build left there is no obstacle, and does not stay.
+    // A folder that a killed build left there does not prevent the build, and is removed.
     fs::create_dir(out.path.join(".partial-aB3dE6")).unwrap();
     fs::remove_file(out.path.join("SHA256SUMS")).unwrap();
     assert_eq!(again(&["--lang", "uk"]), other);
@@ -108,7 +108,7 @@ fn a_volume_in_a_folder_that_cannot_be_written_gets_the_bundle_inside() {
     assert!(make_read_only(&fixed));
     let id = run(&mut desk.build(&desk.path("fixed/out"))).exits(0).report_id();
     assert_eq!(Bundle::at(desk.path("fixed/out")).run("verify", &["--upto", "files"]).exits(0).report_id(), id);
-    // Beside it nothing can be written, and a study that lies there cannot be built without --out.
+    // Nothing can be written beside the volume.
     fs::remove_dir_all(desk.path("cache")).unwrap();
     desk.refuses(&desk.path("fixed/other"), &["fixed", "Read-only", "--out"]);
     desk.refuses(&desk.path("fixed/deep/er"), &["fixed", "Read-only", "--out"]);
@@ -162,7 +162,7 @@ fn a_link_to_a_folder_stays_and_the_bundle_is_in_that_folder() {
 #[test]
 fn a_disk_that_is_too_small_is_refused_before_training() {
     let desk = Desk::new();
-    // As many states as it could need: one for each epoch in which it may stop.
+    // The most states that it may need: one for each epoch after which it may stop.
     let text = MINI
         .replace("out_features: 10}}", "out_features: 10000}}, {linear: {out_features: 10}}")
         .replace("epochs: 1,", "epochs: 10000, stop_below_train_loss: 0.001, evidence: {keep: 1},")

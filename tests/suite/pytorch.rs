@@ -14,9 +14,9 @@ use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Relative difference allowed to values and running statistics.
+/// Relative difference allowed for values and running statistics.
 const VALUE: f64 = 1e-5;
-/// Difference allowed to a gradient, as a part of its l2 norm.
+/// Difference allowed for a gradient, relative to its l2 norm.
 const GRADIENT: f64 = 1e-4;
 /// Channels, height and width of every image here.
 const INPUT: [usize; 3] = [1, 28, 28];
@@ -106,7 +106,7 @@ impl Filling {
     }
 }
 
-/// A number of [0, 1) from a counter and a tag: 24 bits of splitmix64.
+/// A number in [0, 1) from a counter and a tag: 24 bits of splitmix64.
 fn u(i: u64, tag: u64) -> f64 {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut z = tag.wrapping_mul(GOLDEN).wrapping_add(i).wrapping_add(GOLDEN);

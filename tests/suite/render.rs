@@ -135,7 +135,7 @@ fn a_folder_of_templates_replaces_built_in_ones() {
     }
     let none = templates.join("none");
     bundle.run("render", &["--templates", none.to_str().unwrap()]).refused(&["templates/none", "not a folder"]);
-    // A file that no page uses would be ignored without a word.
+    // A file that no page uses would be ignored silently.
     fs::rename(templates.join("page.md.j2"), templates.join("report.md.j2")).unwrap();
     bundle.run("render", &argument).refused(&["report.md.j2", "page.md.j2, blocks.md.j2"]);
 }

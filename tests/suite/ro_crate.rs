@@ -88,7 +88,7 @@ fn settings_of_pip_do_not_prevent_the_validators_install() {
         &[("PIP_TARGET", "/nowhere")],
         &[("PIP_REQUIRE_VIRTUALENV", "true"), ("PIP_USER", "yes")],
     ] {
-        // Without an index, pip gets as far as to look for the first package.
+        // Without an index, pip fails when it looks for the first package.
         let mut command = Command::new("bash");
         command.arg(home.path().join("scripts/validate-crate.sh")).arg("--install").env("PIP_NO_INDEX", "1");
         let done = Done::from(command.envs(settings.iter().copied()).output().unwrap()).exits(2);

@@ -1,10 +1,10 @@
-//! Intervals over seeds: each beside the mean that it belongs to, and none where seeds are too few for it.
+//! Intervals over seeds: each is beside the mean that it belongs to, and there is none if there are too few seeds.
 
 use std::fs;
 
 use crate::support::*;
 
-/// A study of runs with one to four seeds, all compared with their like, a section for each number.
+/// A study of runs with one to four seeds. Two runs are compared for each number of seeds, in a section of their own.
 fn study() -> String {
     let seeds = ["[1]", "[1, 2]", "[1, 2, 3]", "[1, 2, 3, 4]"];
     let each = |line: &dyn Fn(usize, &str) -> String| -> String {
@@ -53,7 +53,7 @@ fn row<'a>(section: &'a str, table: &str, start: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn an_interval_stands_beside_what_it_is_an_interval_of() {
+fn each_interval_is_beside_its_value() {
     let report = built_study().text("report.md");
     let two_seeds = "two seeds give no useful interval";
     for n in 1..=4 {
@@ -103,7 +103,7 @@ fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
     assert_eq!(cells(2, "| c2 ")[2..], [two_seeds, "1.00: undecided"]);
     assert!(cells(3, "| c3 ")[2].contains("(over 3 and 3 seeds)"));
     assert_eq!(cells(3, "| d ")[2], two_seeds, "one of the two runs has two seeds");
-    // What belongs to the first seeds alone is not beside a mean over seeds.
+    // Results of the first seeds alone are not in a table with means over seeds.
     for n in 2..=4 {
         let section = section(&report, n);
         assert!(row(&section, "Runs compared in pairs", "| Comparison").iter().all(|h| !h.contains("McNemar")));

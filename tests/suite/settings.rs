@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::*;
 
-/// Runs that differ from the first in one setting, or in a choice of one.
+/// Settings of runs, each different from those of every other run.
 const RUNS: [&str; 28] = [
     "",
     "train: {images: {first: 60}}",

@@ -1,4 +1,4 @@
-//! Builds that are stopped: they leave nothing behind, and the next build goes on where they were.
+//! Builds that are stopped: they leave nothing behind, and the next build goes on where they stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Desk {
         self.command().spawn().unwrap()
     }
 
-    /// The files of unfinished trainings in the run cache that hold for a name.
+    /// The files of unfinished trainings in the run cache whose name `is_one` accepts.
     fn unfinished(&self, is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let files = read_folder_or_nothing(&self.home.path().join("cache"));
         files.into_iter().filter(|path| path.to_string_lossy().contains(".unfinished/") && is_one(name(path))).collect()
@@ -70,7 +70,7 @@ fn read_folder_or_nothing(folder: &Path) -> Vec<PathBuf> {
     walkdir::WalkDir::new(folder).into_iter().flatten().map(walkdir::DirEntry::into_path).collect()
 }
 
-/// Waits until something holds; the build must not end before.
+/// Waits until a condition holds. The build must not end before that.
 fn wait(child: &mut Child, what: &str, holds: impl Fn() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -82,7 +82,7 @@ fn wait(child: &mut Child, what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn a_stopped_build_leaves_no_temporary_file_whatever_stopped_it() {
-    // So many candidates that one of them comes soon.
+    // Many candidates, so that the first one comes soon.
     let desk = Desk::new(&STUDY.replace("epochs: 10", "epochs: 500").replace("candidates: 12", "candidates: 256"));
     for signal in ["TERM", "INT", "HUP", "KILL"] {
         let mut child = desk.start();
@@ -138,7 +138,7 @@ fn a_build_killed_again_and_again_gives_the_same_report() {
         let mut child = desk.start();
         std::thread::sleep(Duration::from_millis(u64::from(200 + draw.below(4500))));
         if child.try_wait().unwrap().is_some() {
-            // It was finished in time: begin again.
+            // The build finished before it was killed: start over.
             assert!(desk.bundle.identity() == whole.bundle.identity());
             fs::remove_dir_all(&desk.bundle.path).unwrap();
             fs::remove_dir_all(desk.home.path().join("cache")).unwrap();

@@ -1,5 +1,5 @@
-//! The order of the source: which module may use which, where libtorch and `unsafe` are, how long a file is, and whether the
-//! documents for developers name what exists.
+//! Rules for the source: which modules a module may use, where libtorch and `unsafe` may be, and how long a file may
+//! be. The documents for developers may name only what exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crate::support::*;
 
-/// The modules of src/ in groups, lowest first. A module uses modules of lower groups, and of its own group where those
-/// do not use it.
+/// The modules of src/ in groups, lowest first. A module may use modules of lower groups, and modules of its own group
+/// that do not use it.
 const ORDER: [&[&str]; 15] = [
     &["text", "one_of", "digest", "exit_code", "rung", "rng", "tensors", "paths", "changes"],
     &["dataset"],
@@ -27,7 +27,7 @@ const ORDER: [&[&str]; 15] = [
     &["cli"],
 ];
 
-/// The longest file that needs no reason.
+/// A longer file must give a reason at its head.
 const MAX_LINES: usize = 400;
 
 /// The files of src/ by path below it, with their text.
@@ -46,7 +46,7 @@ fn code(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// What follows each occurrence of a path's beginning, as whole words.
+/// The text after each occurrence of `start`, unless it is part of a longer path.
 fn after<'a>(code: &'a str, start: &str) -> Vec<&'a str> {
     let whole = |at: usize| at == 0 || !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
     code.match_indices(start).filter(|(at, _)| whole(*at)).map(|(at, _)| &code[at + start.len()..]).collect()
@@ -78,8 +78,8 @@ fn first_names(path: &str) -> Vec<&str> {
 /// The modules of src/ that a file uses: by `crate::`, or by as many `super::` as lead out of its own module.
 fn uses(path: &str, text: &str) -> BTreeSet<String> {
     let code = code(text);
-    // src/a/b.rs has the path a::b, src/a/mod.rs the path a: so many `super::` lead to the crate's root. A module
-    // inside the file is one deeper; nothing there climbs to the root by `super::`.
+    // src/a/b.rs has the path a::b and src/a/mod.rs the path a: a path of two parts needs two `super::` to reach the
+    // crate's root. A module inside the file is one deeper, but none of them reaches the root by `super::`.
     let depth = path.matches('/').count() + usize::from(!path.ends_with("mod.rs"));
     let up = "super::".repeat(depth);
     let paths =
@@ -122,7 +122,7 @@ fn the_order_is_read_from_every_form_of_a_path() {
 }
 
 #[test]
-fn libtorch_and_unsafe_are_in_the_engine_alone() {
+fn only_the_engine_uses_libtorch_and_unsafe() {
     for (path, text) in sources().iter().filter(|(path, _)| module(path) != "engine") {
         let code = code(text);
         for word in ["tch::", "use tch", "unsafe "] {
@@ -132,7 +132,7 @@ fn libtorch_and_unsafe_are_in_the_engine_alone() {
 }
 
 #[test]
-fn a_long_file_says_why() {
+fn a_long_file_gives_a_reason() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         let lines = text.lines().count();
@@ -153,7 +153,7 @@ fn every_golden_file_belongs_to_a_test() {
     let tests: String = suite.into_values().map(|bytes| String::from_utf8(bytes).unwrap()).collect();
     for path in read_folder(&root().join("tests/golden")).keys().filter(|path| !path.starts_with("help/")) {
         let stem = path.trim_start_matches("messages/").split('.').next().unwrap();
-        assert!(tests.contains(&format!("\"{stem}")), "no test compares anything with tests/golden/{path}");
+        assert!(tests.contains(&format!("\"{stem}")), "no test compares its output with tests/golden/{path}");
     }
 }
 
@@ -176,7 +176,7 @@ fn the_architecture_names_every_folder_and_top_level_file() {
 const DEVELOPER_DOCUMENTS: [(&str, &[&str]); 3] =
     [("ARCHITECTURE.md", &["", "src"]), ("CONTRIBUTING.md", &[""]), ("tests/README.md", &["", "tests", "tests/suite"])];
 
-/// The texts in backticks outside of blocks of code.
+/// The texts in backticks, except those in code blocks.
 fn in_backticks(markdown: &str) -> Vec<&str> {
     let blocks = markdown.split("```").step_by(2);
     blocks.flat_map(|text| text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))).collect()

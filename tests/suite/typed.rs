@@ -98,7 +98,7 @@ runs:
     assert_eq!(batches, [8, 8, 16, 16, 8, 16]);
     assert_eq!(study.runs["d"].seeds, [4]);
     assert_eq!(study.runs["f"].optimizer.key(), "adam");
-    // The order of runs is the one that is read, and an error names the line where a value stands.
+    // Runs keep the order in which they are written, and an error names the line of the value.
     let ordered = yaml.replace("  b:", "  <<: {x: *a, y: *a}\n  b:");
     assert_eq!(read(&ordered).study.runs.keys().collect::<Vec<_>>(), ["a", "x", "y", "b", "c", "d", "e", "f"]);
     let wrong = yaml.replace("epochs: 1,", "epochs: 0,").replace("  a: &a", "  base: &a");
@@ -128,7 +128,7 @@ fn one_byte_order_mark_is_ignored_in_every_file() {
 }
 
 #[test]
-fn characters_that_do_not_show_are_named_where_they_stand() {
+fn invisible_characters_are_reported_at_their_place() {
     for c in [
         "\u{200b}", "\u{200c}", "\u{200d}", "\u{feff}", "\u{ad}", "\u{2060}", "\u{202e}", "\u{2066}", "\u{200e}",
         "\u{a0}",
@@ -160,7 +160,7 @@ fn characters_that_do_not_show_are_named_where_they_stand() {
 }
 
 #[test]
-fn data_and_extends_are_relative_to_the_file_in_which_they_stand() {
+fn data_and_extends_are_relative_to_the_file_in_which_they_are_written() {
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = home.path().join(name);
@@ -249,7 +249,7 @@ const NUMBERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Numbers of every kind: whatever is out of range is refused in one line, at its key, without endless digits.
+/// Numbers of every kind: any that is out of range is refused at its key, in one line without endless digits.
 #[test]
 fn a_number_out_of_range_gives_a_short_message() {
     let values = [
@@ -294,7 +294,7 @@ fn a_number_out_of_range_gives_a_short_message() {
     assert!(refused > NUMBERS.len() * 10, "{refused}");
 }
 
-/// A line of a study with one slip of the keyboard; `None` where the line gives no room for it.
+/// A typo: its name, and a function that makes it in a line of a study (`None` if the line has no place for it).
 type Slip = (&'static str, fn(&str) -> Option<String>);
 
 const SLIPS: &[Slip] = &[
@@ -311,9 +311,9 @@ const SLIPS: &[Slip] = &[
     ("less deep", |line| line.strip_prefix(' ').map(str::to_owned)),
 ];
 
-/// Every line of some studies with every slip: the message names the line, and is not the parser's.
+/// Tries every typo in every line of some studies. The message must name the line and must not be the parser's.
 #[test]
-fn a_slip_in_any_line_is_reported_at_the_line() {
+fn a_typo_in_any_line_is_reported_at_that_line() {
     let (mut found, mut tried) = (0, 0);
     for file in ["examples/overfit.yaml", "examples/batch-norm.yaml", "tests/fixtures/tiny.yaml"] {
         let text = fs::read_to_string(root().join(file)).unwrap();
@@ -330,7 +330,7 @@ fn a_slip_in_any_line_is_reported_at_the_line() {
                 assert!(!message.contains(" at line ") && !message.contains('\n'), "{what}");
                 let named = message.strip_prefix("study.yaml:").and_then(|rest| rest.split_once(':')).unwrap().0;
                 let named: usize = named.parse().unwrap_or_else(|_| panic!("no line: {what}"));
-                // A key with another indentation may only be seen where the next key does not fit.
+                // A wrong indentation may be noticed only at the next key that does not fit.
                 let after = if slip.contains("deep") { 20 } else { 1 };
                 assert!((i..=i + 1 + after).contains(&named), "{what}");
             }
@@ -339,7 +339,7 @@ fn a_slip_in_any_line_is_reported_at_the_line() {
     assert!(found > 300 && found * 10 > tried * 8, "{found} of {tried}");
 }
 
-/// What a keyboard, an editor or another program may put anywhere.
+/// Characters that a keyboard, an editor or another program may insert anywhere.
 const STRAY: [&str; 34] = [
     " ", "\n", "\t", "\r", ":", ": ", "-", "- ", ",", "\"", "'", "[", "]", "{", "}", "#", "&", "*", "!", "|", ">", "%",
     "@", "`", "?", "\\", "<<: ", "---\n", "\0", "\u{80}", "\u{85}", "\u{feff}", "\u{2028}", "Ї",

@@ -101,7 +101,8 @@ fn initial_bounds_are_pytorchs() {
         for layer in model.layers.iter().filter(|l| !l.parameters.is_empty()) {
             let is_norm = matches!(layer.kind, LayerKind::BatchNorm2d(_) | LayerKind::LayerNorm(_));
             for spec in &layer.parameters {
-                // The fixture fills a convolution's or linear layer's tensors to PyTorch's default bound.
+                // The fixture fills the tensors of convolutions and linear layers with values up to PyTorch's default
+                // bound.
                 let filling = fillings.next().expect("a filling for each parameter");
                 let expected = match (is_norm, spec.name.ends_with(".weight")) {
                     (false, _) => Init::Uniform { bound: filling.bound },
@@ -149,7 +150,7 @@ struct Samples {
 
 #[test]
 fn initial_weights_spread_as_pytorchs_do() {
-    // Many seeds: the ten biases of one do not fill their interval.
+    // Many seeds, because the ten biases of one seed do not come close to the ends of their interval.
     const SEEDS: u64 = 20;
     let mut compared = 0;
     for expected in fixture::<Initialisation>("initialisation.json").networks {

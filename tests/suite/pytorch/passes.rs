@@ -100,7 +100,7 @@ impl Fingerprint {
         }
     }
 
-    /// Asserts that a tensor has this fingerprint, its difference at most `allowed` of the l2 norm.
+    /// Asserts that a tensor has this fingerprint, with a difference of at most `allowed` times the l2 norm.
     fn assert_matches(&self, network: &str, tensor: &NamedTensor, allowed: f64) {
         let got = Self::of(tensor);
         let what = format!("{network}: {}", self.name);
@@ -133,13 +133,14 @@ struct Compared {
 }
 
 impl Step {
-    /// Allowed to logits beyond `VALUE`, for those that cancel to almost nothing: PyTorch's own float32 is off by
-    /// one such error, and ours by one in another direction. Also taken for evaluation, whose error is not given.
+    /// Absolute difference allowed for logits, because some terms cancel to almost nothing: PyTorch's float32 may be
+    /// off by `logits_float32_error`, and ours by as much in the other direction. Also used for evaluation, for which
+    /// the fixture gives no error.
     fn slack(&self) -> f64 {
         2.0 * self.logits_float32_error
     }
 
-    /// Takes the step and compares all of it; gives the network with its gradients.
+    /// Takes the step and compares every value of it. Returns the network with its gradients.
     fn assert_taken(&self, case: &Case, labels: &[u8], masks: &[(String, Vec<f32>)], seen: &mut Compared) -> Network {
         let logits = wide(&case.network().logits(&images(1), INPUT, Some(masks)));
         assert_close(&format!("{}: logits", case.name), &logits, self.logits.as_flattened(), VALUE, self.slack());
@@ -191,7 +192,7 @@ fn every_network_passes_forward_and_back_as_in_pytorch() {
         let buffers = &tensors[passes.step.gradients.len()..];
         assert_eq!(buffers.len(), passes.running_statistics.len(), "{}", passes.network);
         for (buffer, expected) in buffers.iter().zip(&passes.running_statistics) {
-            // By the norm, as a channel's mean may cancel to almost nothing.
+            // Relative to the norm, because a channel's mean may cancel to almost nothing.
             expected.assert_matches(&passes.network, buffer, VALUE);
             statistics += 1;
         }
@@ -235,8 +236,8 @@ fn network_of(layers: &str, fill: impl Fn(&mut NamedTensor)) -> Network {
 
 #[test]
 fn relu_and_leaky_relu_have_pytorchs_slope_at_zero() {
-    // Black images leave the batch norm as exact zeros, so the activation is asked for its slope there. Class 0
-    // weighs every pixel 1: a softmax of equals gives each of them the gradient 0.1 - 1.
+    // Black images leave the batch norm as exact zeros, so the gradient contains the activation's slope at zero. The
+    // weights of class 0 are 1 and all logits are equal, so each pixel's gradient is 0.1 - 1 times that slope.
     for (activation, slope) in [(r#""relu""#, 0.0), (r#"{"leaky_relu": {"negative_slope": 0.25}}"#, 0.25)] {
         let layers = format!(r#"["batch_norm2d", {activation}, "flatten", {{"linear": {{"out_features": 10}}}}]"#);
         let mut network = network_of(&layers, |tensor| match tensor.name.as_str() {
@@ -295,8 +296,8 @@ fn evaluation_has_pytorchs_cross_entropy() {
 
 #[test]
 fn training_has_pytorchs_cross_entropy_and_its_gradient() {
-    // The logits are the first ten pixels. A lone 1 in another pixel of each image, which weighs nothing, makes
-    // that pixel's column of the weight's gradient the gradient of that image's logits.
+    // The weights make the first ten pixels the logits. Each image also has a 1 in a pixel of its own, whose weights
+    // are 0. The column of that pixel in the weight's gradient is then the gradient of the image's logits.
     const MARK: usize = 100;
     let cases = fixture::<Losses>("loss.json").cases;
     for case in &cases {

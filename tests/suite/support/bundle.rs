@@ -17,7 +17,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// A bundle's folder, to read and to change.
 pub struct Bundle {
     pub path: PathBuf,
-    /// The folder that holds it, removed with the value. `None` where somebody else owns the folder.
+    /// The folder that holds it, removed with the value. `None` if something else owns the folder.
     _home: Option<TempDir>,
 }
 
@@ -31,7 +31,7 @@ impl Bundle {
         run(program([command]).arg(&self.path).args(arguments))
     }
 
-    /// The path as text, as it stands in the program's output.
+    /// The path as text, as the program prints it.
     pub fn name(&self) -> &str {
         self.path.to_str().unwrap()
     }
@@ -100,7 +100,7 @@ impl Bundle {
         sha256_hex(&self.bytes("SHA256SUMS"))
     }
 
-    /// Of each run of the last build, its name and whether it came from the run cache.
+    /// The name of each run of the last build, and whether it came from the run cache.
     pub fn kept(&self) -> Vec<(String, bool)> {
         let log = self.json("run-log.json");
         let runs = log["runs"].as_array().unwrap().iter();

@@ -9,16 +9,16 @@ use snapbox::data::{Data, DataFormat};
 
 use super::{Done, root};
 
-/// Compares a text with a golden file, or writes the file where SNAPSHOTS is `overwrite`.
+/// Compares a text with a golden file, or writes the file if SNAPSHOTS is `overwrite`.
 #[track_caller]
 pub fn golden(name: &str, actual: &str) {
     let path = root().join("tests/golden").join(name);
     let expected = Data::read_from(&path, Some(DataFormat::Text));
-    // A backslash is Markdown's here, not a path's.
+    // Backslashes belong to Markdown here, not to paths.
     Assert::new().action_env("SNAPSHOTS").normalize_paths(false).eq(redacted(actual), expected);
 }
 
-/// A text without what differs between two machines or two versions of the source: hashes, paths, the version.
+/// Replaces what differs between two machines or two versions of the source: hashes, paths, the version.
 fn redacted(text: &str) -> String {
     let mut text = text.replace(&format!("mnist-report {}", env!("CARGO_PKG_VERSION")), "mnist-report [VERSION]");
     // A name that `tempfile` draws: `.tmp` and six characters.
@@ -82,7 +82,7 @@ pub fn page_text(html: &str) -> String {
             }
             _ => tag.find('>').map_or(tag.len(), |at| at + 1),
         };
-        // Words and marks inside a line leave it whole; a cell opens with a bar; every other tag ends the line.
+        // Inline tags do not end a line; a cell starts with a bar; every other tag ends the line.
         match name.trim_start_matches('/') {
             "a" | "abbr" | "b" | "bdi" | "code" | "em" | "i" | "q" | "small" | "span" | "strong" | "sub" | "sup" => {}
             "td" | "th" => text += if name.starts_with('/') { "" } else { " | " },

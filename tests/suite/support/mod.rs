@@ -1,4 +1,4 @@
-//! What the tests share: studies, the program run in a known environment, bundles to read and change, golden files.
+//! Helpers for the tests: studies, the program run in a known environment, bundles to read and change, golden files.
 
 mod bundle;
 mod golden;

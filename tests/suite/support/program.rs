@@ -21,7 +21,7 @@ pub fn in_known_environment<S: AsRef<OsStr>>(mut command: Command, arguments: im
     command.env("RUST_BACKTRACE", "1");
     // Tests share the processors: threads that spin while they wait slow each other down. No bit depends on it.
     command.env("OMP_WAIT_POLICY", "PASSIVE");
-    // Not the run cache of whoever runs the tests.
+    // Do not use the run cache of the user who runs the tests.
     command.env("MNIST_REPORT_CACHE", lasting_folder().join("runs"));
     command
 }

@@ -1,5 +1,5 @@
-//! The table of forgeries. Each row: what is changed, what the forger redoes after that, which rungs must fail. The rungs
-//! below the first of them pass.
+//! The table of forgeries. Each row says what is changed, what the forger redoes after that, and which rungs must fail.
+//! The rungs below the first of these pass.
 
 use mnist_report::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, RESULTS, STUDY};
 use mnist_report::demo::Draft;
@@ -137,7 +137,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         diverge(d, "stops", 1, 1);
         results(d, |r| r["diverged"].as_object_mut().unwrap().clear());
     }),
-    // What is made from them.
+    // Files made from the results.
     row("a number in the page", Sums, &[Render], |d| replace(d, REPORT, "1,554", "1,555")),
     row("a number in the report", Sums, &[Render], |d| replace(d, REPORT_MARKDOWN, "1,554", "1,555")),
     row("a figure", Sums, &[Render], |d| replace(d, "figures/parameters.svg", "1,554", "1,555")),
@@ -309,7 +309,7 @@ fn pass(counts: &mut Value, from: &str, to: &str) {
     }
 }
 
-/// Two of the pictures shown change places.
+/// Swaps two of the pictures shown.
 fn swap_pictures(results: &mut Value) {
     let pictures = results["digits"].as_object_mut().unwrap();
     let names: Vec<String> = pictures.keys().take(2).cloned().collect();
@@ -318,13 +318,13 @@ fn swap_pictures(results: &mut Value) {
     pictures.insert(names[1].clone(), one);
 }
 
-/// A digit that `small-bn` took for an 8, other than 8.
+/// A class other than 8 that `small-bn` predicts for some 8.
 fn taken_for_another(results: &Value) -> usize {
     let row = &results["runs"]["small-bn"]["seeds"][0]["confusion"][8];
     (0..10).find(|class| *class != 8 && row[class] != 0).expect("some 8 is not taken for one")
 }
 
-/// One 8 more is right in the results of `small-bn`.
+/// Counts one more 8 as correct in the results of `small-bn`.
 fn embellish(results: &mut Value) {
     let wrong = taken_for_another(results);
     let more = |n: &mut Value, by: i64| *n = json!(n.as_i64().unwrap() + by);
@@ -334,7 +334,7 @@ fn embellish(results: &mut Value) {
     more(&mut last_test(seed)["correct"], 1);
 }
 
-/// The same, and the prediction that makes it so.
+/// Does the same, and changes a prediction to match.
 fn predict_one_more(draft: &mut Draft) {
     let name = "predictions/small-bn.idx1-ubyte";
     let mut predictions = draft.bundle.bytes(name).unwrap().to_vec();
@@ -352,8 +352,8 @@ fn predict_one_more(draft: &mut Draft) {
     results(draft, embellish);
 }
 
-/// `small`'s first seed gets everything that its second one came to: an honest training, but not from this seed. The run
-/// stores no segments but its first steps, so that only training it again can show this.
+/// Gives `small`'s first seed the results of its second: an honest training, but not from this seed. The run stores no
+/// segments except its first steps, so only training it again can show this.
 fn pass_off_another_seed(draft: &mut Draft) {
     results(draft, |results| {
         let seeds = &mut results["runs"]["small"]["seeds"];
