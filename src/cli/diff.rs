@@ -14,7 +14,7 @@ use crate::exit_code::ExitCode;
 use crate::text::numbers::{fixed, percent};
 use crate::text::terminal;
 
-/// Lines below one heading; `--json` has all.
+/// The most lines below one heading; `--json` prints all.
 const MOST: usize = 20;
 
 pub(super) fn run(options: &Options) -> Result<ExitCode> {
@@ -89,7 +89,7 @@ fn file(c: &Change) -> String {
     }
 }
 
-/// A value in a line: strings without quotes, hashes and long values shortened.
+/// A value on one line: strings without quotes, hashes and long values shortened.
 fn value(value: &Value) -> String {
     const WIDEST: usize = 60;
     let text = match value {

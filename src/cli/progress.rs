@@ -12,7 +12,7 @@ use crate::training::Progress;
 pub(super) struct Terminal {
     quiet: bool,
     bar: ProgressBar,
-    /// What the last epoch gave.
+    /// The results of the last epoch, as the bar shows them.
     last: String,
 }
 

@@ -61,7 +61,7 @@ pub struct Environment {
     /// CPU threads of one operator; absent on a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// The CPU model, where the class depends on it (`native`).
+    /// The CPU model, if the class depends on it (`native`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

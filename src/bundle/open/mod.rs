@@ -1,4 +1,4 @@
-//! Opens a bundle that somebody else may have made: it trusts nothing in the bundle and writes nothing to disk.
+//! Opens a bundle that somebody else may have made. Trusts nothing in the bundle and writes nothing to disk.
 
 mod folder;
 mod zip;
@@ -42,13 +42,13 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
 }
 
-/// What is in a folder or a zip.
+/// The contents of a folder or a zip.
 #[derive(Default)]
 struct Found {
     files: Files,
-    /// What does not belong in a bundle.
+    /// Messages about entries that do not belong in a bundle.
     problems: Vec<String>,
-    /// What operating systems leave.
+    /// Files that operating systems left.
     leftovers: Vec<String>,
 }
 

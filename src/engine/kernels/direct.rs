@@ -118,7 +118,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds the gradients that one image gives to `sums`: those of the bias, then those of each tap's weights.
+    /// Adds one image's gradients to `sums`: those of the bias, then those of each tap's weights.
     fn backward_image(conv: Direct, x: &[f32], gradient: &[f32], sums: &mut [f32]) {
         let (out, width, kernel) = (conv.output_shape(), conv.padded_shape().width, conv.kernel);
         let padded_channels = conv.output_channels.next_multiple_of(LANES);

@@ -23,7 +23,7 @@ use crate::rng::Stream;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, to_safetensors};
 
-/// Steps in a segment: so few that rounding errors stay far smaller than the displacement.
+/// Steps in a segment. There are few, so that rounding errors stay far smaller than the displacement of the weights.
 pub const SEGMENT: usize = 10;
 
 /// Consecutive steps of a training.
@@ -79,18 +79,18 @@ fn lengths(plan: &RunPlan) -> BTreeMap<usize, usize> {
     lengths
 }
 
-/// How many segments a training records, at most.
+/// The most segments that a training records.
 pub fn segments_recorded(plan: &RunPlan) -> usize {
     lengths(plan).len()
 }
 
-/// How many states are on the disk when a training ends, at most.
+/// The most states that are on the disk when a training ends.
 pub fn states_kept(plan: &RunPlan) -> usize {
     // The first segment starts with the initial state, which follows from the seed.
     lengths(plan).len() - 1
 }
 
-/// How many states the evidence file has, at most.
+/// The most states that the evidence file has.
 pub fn states_stored(plan: &RunPlan) -> usize {
     // The drawn ones and the last.
     states_kept(plan).min(plan.settings.evidence.keep + 1)
