@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build test test-browser test-portable test-gpu test-cuda-calls bench lint audit libtorch clean tools lint-tools
+.PHONY: help report pdf build verifier test test-browser test-portable test-gpu test-cuda-calls bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,8 +21,12 @@ report: build ## build the report of a study (STUDY=reports/NAME.yaml; by defaul
 pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, by default reports/quick)
 	@scripts/pdf.sh "$(or $(BUNDLE),reports/quick)"
 
-build: tools libtorch ## build target/release/mnist-report
+build: tools libtorch ## build target/release/mnist-report, and mnist-report-libtorch beside it for GPUs and as a witness
 	cargo build --release --locked
+
+verifier: rust ## build target/release/mnist-report without libtorch: it builds and verifies on a CPU, and downloads nothing but crates
+	cargo build --release --locked --no-default-features
+	@echo target/release/mnist-report
 
 test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
 	cargo test --release --locked
@@ -30,8 +34,8 @@ test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden fil
 test-browser: build ## test reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh
 
-test-portable: build ## compare this CPU's bits with those of emulated CPUs, and of whole studies (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
-	cargo build --release --locked --example portable_probe
+test-portable: verifier ## compare bits between vector widths, threads and emulated CPUs, and of whole studies (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
+	cargo build --release --locked --no-default-features --example portable_probe
 	@scripts/test-portable.sh
 
 test-gpu: build ## build two studies twice on this machine's GPU, with and without recorded steps, compare their bits, and verify them on the CPU too
@@ -51,16 +55,16 @@ lint: tools lint-tools libtorch ## check the formatting, clippy and the document
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
 
-audit: tools ## check licences, sources, duplicates and, where the database is at hand, advisories of the dependencies (needs cargo-deny)
+audit: rust ## check licences, sources, duplicates and, where the database is at hand, advisories of the dependencies (needs cargo-deny)
 	@scripts/audit.sh
 
 libtorch: ## install PyTorch's C++ library into libtorch/ (CUDA=1 or CUDA=0: with or without the GPU libraries)
 	@scripts/libtorch.sh
 
-clean: tools ## remove what cargo built (libtorch/ stays)
+clean: rust ## remove what cargo built (libtorch/ stays)
 	cargo clean
 
-tools:
+rust:
 	@have=$$(cargo --version 2>/dev/null | cut -d' ' -f2); \
 	need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
 	if [ -z "$$have" ]; then \
@@ -68,6 +72,8 @@ tools:
 	elif [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" != "$$need" ]; then \
 	    echo "error: Rust $$have is too old, $$need or newer is needed: rustup update stable" >&2; exit 1; \
 	fi
+
+tools: rust
 	@cxx=$${CXX:-c++}; command -v "$${cxx%% *}" >/dev/null || { \
 	    echo "error: no C++ compiler ($$cxx); install one (Debian, Ubuntu: apt-get install g++)" >&2; exit 1; }
 

@@ -9,24 +9,8 @@ use sha2::{Digest, Sha256};
 
 fn main() {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
-    let include = root.join("libtorch/cpu/include");
-    assert!(include.is_dir(), "libtorch is missing: run `make libtorch` first");
-    cc::Build::new()
-        .cpp(true)
-        .std("c++17")
-        .file("src/engine/shim.cpp")
-        .include(&include)
-        .include(include.join("torch/csrc/api/include"))
-        .warnings(false)
-        .compile("mnist_report_shim");
-    println!("cargo:rustc-link-lib=torch_cpu");
-    println!("cargo:rustc-link-lib=c10");
-    // Relative paths, so that the repository can be moved: one for target/release, one for target/release/deps.
-    // LD_LIBRARY_PATH takes precedence over them.
-    for up in ["../../", "../../../"] {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/{up}libtorch/torch/lib");
-    }
-    println!("cargo:rerun-if-changed=libtorch/cpu");
+    #[cfg(feature = "tch")]
+    libtorch(&root);
 
     let mut files = vec!["Cargo.toml".into(), "Cargo.lock".into(), "build.rs".into()];
     for folder in ["src", "templates"] {
@@ -46,6 +30,36 @@ fn main() {
     }
     println!("cargo:rustc-env=MNIST_REPORT_SOURCE_SHA256={}", hex(&all.finalize()));
     println!("cargo:rustc-env=MNIST_REPORT_COMPUTING_SHA256={}", hex(&computing.finalize()));
+}
+
+/// Compiles the C++ shim, and links it and libtorch to everything that has `src/engine` as a module: the executable
+/// mnist-report-libtorch, the tests and the probes. The program itself is not linked to libtorch.
+#[cfg(feature = "tch")]
+fn libtorch(root: &Path) {
+    let include = root.join("libtorch/cpu/include");
+    assert!(include.is_dir(), "libtorch is missing: run `make libtorch` first, or build with --no-default-features");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .file("src/engine/shim.cpp")
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .warnings(false)
+        .cargo_metadata(false)
+        .compile("mnist_report_shim");
+    let shim = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR") + "/libmnist_report_shim.a";
+    for target in ["bin=mnist-report-libtorch", "tests", "examples"] {
+        let link = |argument: &str| println!("cargo:rustc-link-arg-{target}={argument}");
+        for argument in [&shim, "-ltorch_cpu", "-lc10", "-lstdc++"] {
+            link(argument);
+        }
+        // Relative paths, so that the repository can be moved: one for target/release, one for target/release/deps.
+        // LD_LIBRARY_PATH takes precedence over them.
+        for up in ["../../", "../../../"] {
+            link(&format!("-Wl,-rpath,$ORIGIN/{up}libtorch/torch/lib"));
+        }
+    }
+    println!("cargo:rerun-if-changed=libtorch/cpu");
 }
 
 /// Adds every file of a folder and its subfolders, as paths relative to the repository's root.

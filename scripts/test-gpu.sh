@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tests a GPU. Builds two studies twice each and compares the Report IDs of both builds; verifies each bundle on the GPU and
 # on the CPU, which shows how far their results differ; trains every kind of layer, optimizer and schedule with steps
-# recorded as CUDA graphs and with operators launched one by one, and compares the bits. See docs/reproducibility.md.
+# recorded as CUDA graphs and with operators launched one by one, and compares the bits. On a GPU, mnist-report starts
+# mnist-report-libtorch. See docs/reproducibility.md.
 #   DEVICE   cuda (default) or cuda:N
 #   STUDIES  by default "tests/fixtures/portable.yaml reports/quick.yaml"
 #   OUT      a folder in which to keep bundles and outputs; by default a temporary folder
@@ -19,7 +20,7 @@ fail() {
     exit 2
 }
 
-for needed in "$program" "$trainer"; do
+for needed in "$program" "$program-libtorch" "$trainer"; do
     [[ -x $needed ]] || fail "$needed is missing; run \`make test-gpu\`"
 done
 out=${OUT:-$(mktemp -d)}

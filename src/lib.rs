@@ -1,7 +1,11 @@
 //! mnist-report: turns one YAML study of a small neural network into a report that others can verify.
 //!
-//! Data flows one way: `study` -> plan -> `training` on the `engine` -> `results` -> `claims` -> `report` -> `bundle`;
-//! `verify` and `diff` read bundles. Only `engine` uses libtorch. ARCHITECTURE.md has the map.
+//! Data flows one way: `study` -> plan -> `training` on a device (`compute`) -> `results` -> `claims` -> `report` -> `bundle`;
+//! `verify` and `diff` read bundles. `arithmetic` computes on a CPU. libtorch is not in this library but in an executable of
+//! its own, `src/engine`. ARCHITECTURE.md has the map.
+
+// The tests of `engine`, which is not in this library, share files with it that name it.
+extern crate self as mnist_report;
 
 // Lowest first: a module uses only modules listed before it.
 pub mod text;
@@ -9,6 +13,7 @@ pub mod text;
 pub mod changes;
 pub mod digest;
 pub mod exit_code;
+pub mod failure;
 pub mod one_of;
 pub mod paths;
 pub mod rng;
@@ -21,7 +26,9 @@ pub mod model;
 
 pub mod study;
 
-pub mod engine;
+pub mod arithmetic;
+
+pub mod compute;
 
 pub mod results;
 
@@ -32,6 +39,8 @@ pub mod claims;
 pub mod report;
 
 pub mod bundle;
+
+pub mod witness;
 
 pub mod build;
 

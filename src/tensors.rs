@@ -25,7 +25,7 @@ pub struct NamedTensor {
 
 impl NamedTensor {
     /// The prefix of an optimizer's tensors in the state of a training.
-    pub(crate) const OPTIMIZER: &str = "optimizer.";
+    pub const OPTIMIZER: &str = "optimizer.";
 
     /// Whether it belongs to the optimizer; otherwise it belongs to the network.
     pub fn is_optimizer_state(&self) -> bool {

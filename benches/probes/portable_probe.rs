@@ -1,7 +1,7 @@
 //! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these lines
 //! between CPUs.
 //!
-//!     cargo run --release --example portable_probe -- tests/fixtures/portable.yaml --threads 2
+//!     MNIST_REPORT_THREADS=2 cargo run --release --example portable_probe -- tests/fixtures/portable.yaml
 //!
 //! A `run` line has the hashes of the final state and of the logits of some test images. `step` lines show where two runs
 //! first differ: the loss stands for the forward pass, each gradient for one layer of the backward pass.
@@ -10,21 +10,16 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use mnist_report::dataset::Mnist;
+use mnist_report::arithmetic::{threads, vectors};
+use mnist_report::compute::{Device, Trainer};
+use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::digest::sha256_hex;
-use mnist_report::engine::{DeviceChoice, DeviceDataset, Engine, Trainer, evaluate};
-use mnist_report::study::{CpuClass, Plan, RunPlan, Source};
+use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::training::evidence::state_sha256;
 
 #[derive(Parser)]
 struct Options {
     study: PathBuf,
-    /// Threads, instead of the study's.
-    #[arg(long)]
-    threads: Option<usize>,
-    /// The class `native`, instead of the study's, to show that the comparison detects a difference.
-    #[arg(long)]
-    native: bool,
     /// Training steps of a run, at most.
     #[arg(long, default_value_t = 3)]
     steps: usize,
@@ -39,27 +34,23 @@ struct Options {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let source = Source::load(&options.study)?;
-    let mut plan = Plan::resolve(&source)?;
-    plan.compute.threads = options.threads.unwrap_or(plan.compute.threads);
-    if options.native {
-        plan.compute.class = CpuClass::Native;
-    }
-    let engine = Engine::start(DeviceChoice::Cpu, &plan.compute)?;
+    let plan = Plan::resolve(&source)?;
+    let device = Device::cpu();
     let data = Mnist::load(&source.data_dir())?;
-    let test = DeviceDataset::new(&engine, &data.test, &(0..options.images).collect::<Vec<_>>());
-    println!("environment {}", engine.environment);
+    let test = Selection::new(&data.test, &(0..options.images).collect::<Vec<_>>());
+    println!("environment {}; {:?}, {} threads", device.environment, vectors(), threads());
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
     for run in runs {
-        probe(&engine, &plan, run, &data, &test, options.steps);
+        probe(&device, &plan, run, &data, &test, options.steps);
     }
     Ok(())
 }
 
-fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &DeviceDataset, steps: usize) {
+fn probe(device: &Device, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Selection, steps: usize) {
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
-    let split = DeviceDataset::new(engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(engine, &plan.models[&run.settings.model], run, &plan.input, &split, seed);
+    let split = Selection::new(&data.train, &chosen);
+    let mut trainer = Trainer::new(device, &plan.models[&run.settings.model], run, &plan.input, &split, seed);
     for step in 1..=steps.min(run.settings.epochs * run.steps_per_epoch()) {
         trainer.step();
         println!("step {} {step} loss {}", run.name, floats_sha256(&[trainer.last_loss()]));
@@ -69,8 +60,8 @@ fn probe(engine: &Engine, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Devic
         }
     }
     let state = state_sha256(&trainer.state());
-    let logits = floats_sha256(&evaluate(trainer.network(), test, &plan.input));
-    println!("run {} threads {} state {state} logits {logits}", run.name, plan.compute.threads);
+    let logits = floats_sha256(&trainer.network().evaluate(test, &plan.input));
+    println!("run {} state {state} logits {logits}", run.name);
 }
 
 fn floats_sha256(values: &[f32]) -> String {

@@ -1,39 +1,28 @@
-//! Verifies a bundle with other arithmetic than its study's and prints the differences. The tolerances in
-//! docs/verification.md come from these measurements.
+//! Verifies a bundle of the program's own arithmetic with libtorch's operators and prints the differences. The tolerances for
+//! bundles that were made on a GPU, in docs/verification.md, come from these measurements.
 //!
-//!     cargo run --release --example replay_errors -- BUNDLE native 3 [libtorch] [rerun]
+//!     cargo run --release --example replay_errors -- BUNDLE [rerun]
 //!
-//! `libtorch` switches the program's own kernels off; `rerun` checks that rung too. The class `native` obeys libtorch's
-//! variables: ATEN_CPU_CAPABILITY=default, avx2, avx512; ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2; MKL_CBWR=COMPATIBLE, SSE4_2,
-//! AVX2.
+//! libtorch obeys its variables: ATEN_CPU_CAPABILITY=default, avx2, avx512; ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2;
+//! MKL_CBWR=COMPATIBLE, SSE4_2, AVX2; OMP_NUM_THREADS.
+
+#[path = "../../src/engine/mod.rs"]
+mod engine;
 
 use std::path::PathBuf;
 
-use mnist_report::engine::{DeviceChoice, choose_vectors};
-use mnist_report::study::{Compute, CpuClass};
+use mnist_report::compute::Device;
 use mnist_report::verify::{Rung, verify_with};
 
 fn main() -> anyhow::Result<()> {
-    let usage = || anyhow::anyhow!("usage: replay_errors BUNDLE portable|native THREADS");
-    let mut words = std::env::args().skip(1);
-    let (Some(bundle), Some(class), Some(threads)) = (words.next(), words.next(), words.next()) else {
-        return Err(usage());
+    mnist_report::compute::provide_libtorch(&engine::LIBTORCH);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (bundle, upto) = match &words[..] {
+        [bundle] => (bundle, Rung::Replay),
+        [bundle, word] if word == "rerun" => (bundle, Rung::Rerun),
+        _ => anyhow::bail!("usage: replay_errors BUNDLE [rerun]"),
     };
-    let mut upto = Rung::Replay;
-    for word in words {
-        match word.as_str() {
-            "libtorch" => anyhow::ensure!(choose_vectors(None), "too late"),
-            "rerun" => upto = Rung::Rerun,
-            _ => return Err(usage()),
-        }
-    }
-    let class = match class.as_str() {
-        "portable" => CpuClass::Portable,
-        "native" => CpuClass::Native,
-        _ => return Err(usage()),
-    };
-    let compute = Compute { threads: threads.parse()?, class, tf32: false };
-    let verification = verify_with(&PathBuf::from(bundle), Some(upto), DeviceChoice::Cpu, Some(compute))?;
+    let verification = verify_with(&PathBuf::from(bundle), Some(upto), &Device::libtorch_on_cpu()?)?;
     for step in verification.steps.iter().filter(|s| matches!(s.rung, Rung::Weights | Rung::Replay | Rung::Rerun)) {
         println!("{:8} {} {}", step.rung.name(), step.status, step.details.join("; "));
     }

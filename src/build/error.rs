@@ -9,7 +9,7 @@ use crate::results::ResultsError;
 use crate::study::StudyError;
 use crate::text::numbers::bytes;
 use crate::training::TrainingError;
-use crate::{bundle, engine};
+use crate::{bundle, compute};
 
 /// What stopped a build.
 #[derive(Debug, Error)]
@@ -31,7 +31,7 @@ pub enum BuildError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error(transparent)]
-    Engine(#[from] engine::Error),
+    Device(#[from] compute::Error),
     #[error(transparent)]
     Training(#[from] TrainingError),
     #[error(transparent)]

@@ -12,7 +12,7 @@ use crate::training::{Prepared, Speed};
 /// Seconds that a build takes in addition to the trainings, to render and write the report.
 const REPORT_SECONDS: f64 = 0.3;
 
-/// How many multiply-adds a plan does in the time in which the engine's benchmark does one. The CPU's factor is
+/// How many multiply-adds a plan does in the time in which the device's benchmark does one. The CPU's factor is
 /// measured; the GPU's is a guess, and low because small batches wait for kernel launches.
 const CPU_FACTOR: f64 = 1.5;
 const GPU_FACTOR: f64 = 0.25;
@@ -21,7 +21,7 @@ impl Job {
     /// Rehearses every run that is not in the run cache. Of several runs with the same cost, only the first is
     /// rehearsed.
     pub(super) fn rehearsed(&self) -> Result<IndexMap<String, Speed>, BuildError> {
-        let prepared = Prepared::new(&self.engine, &self.data, &self.plan.input);
+        let prepared = Prepared::new(&self.device, &self.data, &self.plan.input);
         let (mut speeds, mut known) = (IndexMap::new(), HashMap::new());
         for (name, run) in &self.plan.runs {
             if self.seeds_to_train(run) == 0 {
@@ -50,10 +50,10 @@ impl Job {
 
     /// About how many seconds the build takes on this device. Runs in the run cache take none.
     pub fn estimate(&self) -> f64 {
-        if self.engine.is_gpu() {
+        if self.device.is_gpu() {
             let runs = self.plan.runs.values();
             let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.seeds_to_train(run) as f64).sum();
-            return REPORT_SECONDS + cost / (self.engine.mult_add_rate() * GPU_FACTOR);
+            return REPORT_SECONDS + cost / (self.device.mult_add_rate() * GPU_FACTOR);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
     }
@@ -69,8 +69,8 @@ impl Job {
         if seconds > 0.0 {
             return other.cost() * seconds / cost;
         }
-        let factor = if self.engine.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
-        other.cost() / (self.engine.mult_add_rate() * factor)
+        let factor = if self.device.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+        other.cost() / (self.device.mult_add_rate() * factor)
     }
 
     /// The runs that were rehearsed, with the number of seeds to train.

@@ -3,8 +3,8 @@
 
 use std::fs;
 
+use crate::arithmetic::state_values;
 use crate::dataset::{PIXELS, TEST_IMAGES, TRAIN_IMAGES};
-use crate::engine::state_values;
 use crate::model::Layer;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::numbers::bytes;

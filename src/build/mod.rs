@@ -20,13 +20,14 @@ pub use run_log::Timing;
 
 use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
+use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
-use crate::engine::{DeviceChoice, Engine};
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts};
-use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::study::{Compute, Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
 use crate::training::{Prepared, Progress, RunCache, SeedOutcome, Speed, check_models, inputs_digest};
+use crate::witness::{self, Agreement};
 
 /// What to build.
 #[expect(missing_docs, reason = "self-evident")]
@@ -54,7 +55,7 @@ pub struct Job {
     lang: Lang,
     fresh: bool,
     data: Mnist,
-    engine: Engine,
+    device: Device,
     models: IndexMap<String, ModelFacts>,
     cache: RunCache,
     /// The speed of each run that will be trained.
@@ -68,6 +69,8 @@ pub struct Built {
     /// The bundle's folder, as asked for.
     pub out: PathBuf,
     pub seconds: f64,
+    /// What libtorch says of the networks, or why it could not be asked; `None` if it is not installed.
+    pub witness: Option<Result<Agreement, String>>,
     /// How many runs the study has.
     pub runs: usize,
     /// The runs that diverged, each with the places at which its seeds diverged.
@@ -89,11 +92,22 @@ pub trait Listener: Progress {
 }
 
 impl Job {
-    /// Checks everything that can be checked before training, and starts the engine.
+    /// Checks everything that can be checked before training, and starts the device.
     ///
     /// # Errors
     /// A study, bundle folder, data set or device that cannot be used.
     pub fn prepare(request: &Request) -> Result<Self, BuildError> {
+        Self::prepare_on(request, |compute| Device::start(request.device, compute))
+    }
+
+    /// As [`Job::prepare`], on another device than the request's.
+    ///
+    /// # Errors
+    /// As [`Job::prepare`].
+    pub fn prepare_on(
+        request: &Request,
+        start: impl FnOnce(&Compute) -> Result<Device, compute::Error>,
+    ) -> Result<Self, BuildError> {
         let started = (Utc::now(), Instant::now());
         let study = request.study.to_owned();
         let out = request.out.map_or_else(|| study.with_extension(""), Path::to_owned);
@@ -109,9 +123,9 @@ impl Job {
         memory::check(&source, &plan)?;
         bundle::try_place(&place, room::longest(&files))?;
         let data = Mnist::load(&source.data_dir())?;
-        let engine = Engine::start(request.device, &plan.compute)?;
+        let device = start(&plan.compute)?;
         let models = model_facts(&plan);
-        check_models(&engine, &plan, &models)?;
+        check_models(&plan, &models)?;
         let lang = request.lang.unwrap_or(source.study.lang);
         let fresh = request.fresh;
         let cache = RunCache::of_user(&place);
@@ -126,7 +140,7 @@ impl Job {
             lang,
             fresh,
             data,
-            engine,
+            device,
             models,
             cache,
             speeds: IndexMap::new(),
@@ -152,9 +166,9 @@ impl Job {
         claims::never_measured_notes(&self.source, &self.plan)
     }
 
-    /// The engine that trains.
-    pub fn engine(&self) -> &Engine {
-        &self.engine
+    /// The device that trains.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Trains all runs that are not in the run cache, renders the report and writes the bundle.
@@ -166,7 +180,7 @@ impl Job {
         let cache = std::mem::take(&mut self.cache);
         let mut trainings = Trainings {
             job: &self,
-            prepared: Prepared::new(&self.engine, &self.data, &self.plan.input),
+            prepared: Prepared::new(&self.device, &self.data, &self.plan.input),
             cache,
             listener,
             files: Files::default(),
@@ -182,24 +196,29 @@ impl Job {
         let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
-        bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, timings)))?;
+        bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
+        // A GPU's networks were computed by libtorch.
+        let witness = if self.device.is_gpu() { None } else { witness::ask(&self.place) };
+        if let Some(Ok(agreement)) = &witness {
+            bundle::replace_run_log(&self.place, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
+        }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mistakes = claims::contradictions(&self.source, &results);
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
         let diverged = results.diverged_in_words();
-        Ok(Built { report_id, out: self.out, seconds, runs, diverged, notes, mistakes })
+        Ok(Built { report_id, out: self.out, seconds, witness, runs, diverged, notes, mistakes })
     }
 
     /// The digest of what a seed's outcome depends on.
     fn inputs(&self, run: &RunPlan, seed: u64) -> String {
         let model = &self.plan.models[&run.settings.model];
-        inputs_digest(&self.engine.environment, &self.plan.input, model, run, seed)
+        inputs_digest(&self.device.environment, &self.plan.input, model, run, seed)
     }
 
     fn results(&self, ends: IndexMap<String, Vec<SeedEnd>>, files: &Files) -> Result<Results, BuildError> {
         let mut results = Results {
             schema: SCHEMA,
-            environment: self.engine.environment.clone(),
+            environment: self.device.environment.clone(),
             data: Data::of(&self.data),
             models: self.models.clone(),
             runs: IndexMap::new(),

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::memory::F32;
 use super::{BuildError, Job};
+use crate::arithmetic::state_values;
 use crate::bundle::{self, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
-use crate::engine::state_values;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
 

@@ -6,7 +6,8 @@ use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::Job;
-use crate::engine::Engine;
+use crate::compute::Device;
+use crate::witness::Agreement;
 
 /// How long one seed of a run took.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -27,7 +28,7 @@ pub struct Timing {
 }
 
 #[derive(Serialize)]
-struct RunLog {
+struct RunLog<'a> {
     started: String,
     finished: String,
     seconds: f64,
@@ -39,7 +40,10 @@ struct RunLog {
     peak_memory_mib: Option<u64>,
     study: String,
     out: String,
-    runs: Vec<Timing>,
+    runs: &'a [Timing],
+    /// What libtorch says of the networks; absent if it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<&'a Agreement>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -48,18 +52,19 @@ fn is_zero(count: &usize) -> bool {
 }
 
 /// The bytes of a build's run-log.json.
-pub(super) fn bytes(job: &Job, seconds: f64, runs: Vec<Timing>) -> Vec<u8> {
+pub(super) fn bytes(job: &Job, seconds: f64, runs: &[Timing], witness: Option<&Agreement>) -> Vec<u8> {
     let log = RunLog {
         started: job.started.0.to_rfc3339_opts(SecondsFormat::Secs, true),
         finished: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
         seconds,
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
-        cpu: Engine::cpu_model(),
+        cpu: Device::cpu_model(),
         cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
         peak_memory_mib: peak_memory_mib(),
         study: job.study.display().to_string(),
         out: job.place.display().to_string(),
         runs,
+        witness,
     };
     (serde_json::to_string_pretty(&log).expect("finite numbers and strings") + "\n").into_bytes()
 }

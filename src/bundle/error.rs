@@ -44,10 +44,9 @@ pub enum Error {
     #[error("{RESULTS}")]
     Results(#[from] ResultsError),
     #[error(
-        "{RESULTS}: computed with libtorch {libtorch}, arithmetic {arithmetic}, which this program cannot reproduce; build \
-         the study again"
+        "{RESULTS}: computed with arithmetic {arithmetic}, which this program cannot reproduce; build the study again"
     )]
-    OtherArithmetic { libtorch: String, arithmetic: u32 },
+    OtherArithmetic { arithmetic: u32 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
     #[error(transparent)]

@@ -7,9 +7,9 @@ use super::Error;
 use super::layout::STUDY;
 use super::tolerances::{TOLERANCES, Tolerances};
 use crate::claims;
+use crate::compute::Environment;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
-use crate::engine::{Engine, Environment};
 use crate::report::{InputFile, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
 use crate::study::Study;
@@ -37,7 +37,7 @@ pub(crate) struct Manifest {
     /// Study, data, templates, program source, libtorch.
     pub(crate) inputs: Vec<InputFile>,
     pub(crate) digests: Digests,
-    /// How far the values of a verification in another environment class may differ.
+    /// How far the values of a verification in another environment may differ.
     pub(crate) tolerances: Tolerances,
     /// Every file that SHA256SUMS lists.
     pub(crate) files: Vec<String>,
@@ -70,7 +70,7 @@ pub(crate) struct Digests {
 impl Manifest {
     /// A manifest that lists no files yet.
     pub(super) fn new(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Self {
-        let inputs = inputs(study_yaml, rendition.templates);
+        let inputs = inputs(study_yaml, rendition.templates, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
@@ -114,17 +114,18 @@ impl Manifest {
     }
 }
 
-/// The inputs of a build, in the order in which reports list them. libtorch is listed with the hash of its name and version,
-/// not of its files.
-pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates) -> Vec<InputFile> {
+/// The inputs of a build, in the order in which reports list them. libtorch, if it computed, is listed with the hash of its
+/// name and version, not of its files.
+pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, templates.digest()));
     inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
-    let libtorch = format!("libtorch {}", Engine::libtorch_version());
-    let hash_of_name = sha256_hex(libtorch.as_bytes());
-    inputs.push(input(&libtorch, hash_of_name));
+    inputs.extend(environment.gpu.as_ref().map(|gpu| {
+        let libtorch = format!("libtorch {}", gpu.libtorch);
+        input(&libtorch, sha256_hex(libtorch.as_bytes()))
+    }));
     inputs
 }
 

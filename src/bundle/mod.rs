@@ -36,7 +36,7 @@ pub(crate) use publish::{Published, publish};
 pub(crate) use rerender::Rerender;
 pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::TOLERANCES;
-pub(crate) use write::replace_folder;
+pub(crate) use write::{replace_folder, replace_run_log};
 
 use crate::dataset::read_labels;
 use crate::digest::sha256_hex;

@@ -21,16 +21,14 @@ impl<'a> Rerender<'a> {
     /// Reads and checks the bundle's study and results.
     ///
     /// # Errors
-    /// A study or results that cannot be used. Results of another arithmetic or libtorch are refused, because the new manifest
+    /// A study or results that cannot be used. Results of another arithmetic are refused, because the new manifest
     /// would name this program as the one that made them.
     pub(crate) fn new(bundle: &'a Bundle) -> Result<Self, Error> {
         let source = bundle.source()?;
         claims::check_expressions(&source, &Plan::resolve(&source)?)?;
         let results = bundle.results()?;
-        let environment = &results.environment;
-        if !environment.is_of_this_program() {
-            let (libtorch, arithmetic) = (environment.libtorch.clone(), environment.arithmetic);
-            return Err(Error::OtherArithmetic { libtorch, arithmetic });
+        if !results.environment.is_this_arithmetic() {
+            return Err(Error::OtherArithmetic { arithmetic: results.environment.arithmetic });
         }
         Ok(Self { bundle, old_manifest: bundle.manifest().ok(), source, results })
     }

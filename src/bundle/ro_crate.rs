@@ -161,14 +161,12 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
 
 fn program(manifest: &Manifest) -> Vec<Value> {
     let program = &manifest.program;
-    let libtorch = format!("https://github.com/pytorch/pytorch/releases/tag/v{}", manifest.environment.libtorch);
-    vec![
+    let mut entities = vec![
         json!({
             "@id": PROGRAM,
             "@type": "SoftwareApplication",
             "name": program.name,
             "softwareVersion": program.version,
-            "softwareRequirements": id(&libtorch),
         }),
         json!({
             "@id": SOURCE,
@@ -179,14 +177,19 @@ fn program(manifest: &Manifest) -> Vec<Value> {
             "targetProduct": id(PROGRAM),
             "sha256": program.source_sha256,
         }),
-        json!({
+    ];
+    if let Some(gpu) = &manifest.environment.gpu {
+        let libtorch = format!("https://github.com/pytorch/pytorch/releases/tag/v{}", gpu.libtorch);
+        entities[0]["softwareRequirements"] = id(&libtorch);
+        entities.push(json!({
             "@id": libtorch,
             "@type": "SoftwareApplication",
             "name": "libtorch",
-            "softwareVersion": manifest.environment.libtorch,
+            "softwareVersion": gpu.libtorch,
             "url": "https://pytorch.org/",
-        }),
-    ]
+        }));
+    }
+    entities
 }
 
 /// The inputs that are data: (name, SHA-256).

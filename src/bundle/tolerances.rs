@@ -1,4 +1,4 @@
-//! How far the values that `verify` computes in another environment class may differ from the bundle's. In the same class,
+//! How far the values that `verify` computes in another environment may differ from the bundle's. In the same class,
 //! nothing may differ.
 //!
 //! docs/verification.md has the measurements behind these numbers.

@@ -28,6 +28,13 @@ pub(crate) fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) 
     }
 }
 
+/// Replaces the run log of a bundle's folder. Not by a file beside it: if this process were killed, that would be left in the
+/// bundle.
+pub(crate) fn replace_run_log(dir: &Path, run_log: &[u8]) -> Result<(), Error> {
+    let path = resolved(dir)?.join(RUN_LOG);
+    fs::write(&path, run_log).map_err(Error::write(&path))
+}
+
 /// Returns the old bundle.
 fn write_beside<'a>(
     dir: &Path,

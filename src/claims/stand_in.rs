@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
+use crate::compute::Environment;
 use crate::dataset::CLASSES;
-use crate::engine::Environment;
 use crate::results::{
     ComparisonResult, Data, EpochResult, Evaluated, PairCounts, Results, RunResult, SCHEMA, SeedResult, model_facts,
 };
@@ -24,28 +24,14 @@ pub(super) fn results(study: &Study, plan: &Plan) -> Results {
     };
     Results {
         schema: SCHEMA,
-        environment: environment(),
+        // Expressions cannot use it.
+        environment: Environment::own(),
         data: Data { train_images: 60_000, test_images: IMAGES * CLASSES, test_classes: [IMAGES; CLASSES] },
         models: model_facts(plan),
         comparisons: study.comparisons.iter().filter_map(comparison).collect(),
         runs,
         diverged: IndexMap::new(),
         digits: IndexMap::new(),
-    }
-}
-
-/// Expressions cannot use the environment.
-fn environment() -> Environment {
-    Environment {
-        class: String::new(),
-        libtorch: String::new(),
-        arithmetic: 0,
-        precision: String::new(),
-        threads: None,
-        cpu: None,
-        gpu: None,
-        cuda: None,
-        cudnn: None,
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::compute::Environment;
 use crate::digest::short;
-use crate::engine::Environment;
-use crate::text::numbers::plural;
 use crate::text::terminal;
 use crate::verify::{Common, Record, Status, Verification, groups};
 
@@ -84,11 +83,12 @@ fn cut(text: &str) -> String {
     terminal::cut(&super::one_line(text), WIDEST)
 }
 
-/// An environment's class with its GPU, CPU or threads: `portable, 4 threads`, `cuda, NVIDIA H100`.
+/// An environment in a few words: `arithmetic 3`, `cuda, NVIDIA H100`.
 fn class(environment: &Environment) -> String {
-    let threads = environment.threads.map(|n| plural(n, "thread"));
-    let hardware = environment.gpu.clone().or_else(|| environment.cpu.clone()).or(threads);
-    cut(&[Some(environment.class.clone()), hardware].into_iter().flatten().collect::<Vec<_>>().join(", "))
+    match &environment.gpu {
+        None => format!("arithmetic {}", environment.arithmetic),
+        Some(gpu) => cut(&format!("cuda, {}", gpu.name)),
+    }
 }
 
 /// Each group of bundles that have something in common.
@@ -99,11 +99,11 @@ fn copies(records: &[Record]) -> String {
             Common::ReportId => ("The same Report ID more than once", ""),
             Common::Measured => (
                 "The same measured values under different Report IDs",
-                "\n  one run handed in more than once, or the same runs repeated in the same environment class",
+                "\n  one run handed in more than once, or the same runs repeated in the same environment",
             ),
             Common::Predictions => (
                 "The same predictions under different measured values",
-                "\n  the same networks with other values changed, or two environment classes that agree so far",
+                "\n  the same networks with other values changed, or two environments that agree so far",
             ),
         };
         let paths: Vec<String> = members.iter().map(|v| terminal::path(&v.path)).collect();

@@ -10,10 +10,11 @@ use super::say;
 use crate::build::{Job, Request};
 use crate::bundle::REPORT;
 use crate::claims;
-use crate::engine::{DeviceChoice, Engine, recording_failure};
+use crate::compute::{self, DeviceChoice, Libtorch};
 use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::numbers::{duration, plural};
+use crate::witness::Agreement;
 
 const FULL: &str = "reports/coursework.yaml";
 const QUICK: &str = "reports/quick.yaml";
@@ -28,35 +29,40 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
-        if let Some(reason) = recording_failure() {
+        if let Some(reason) = compute::libtorch().and_then(Libtorch::recording_failure) {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
         say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
     }
     super::print(&format!("Report ID {}\n", built.report_id))?;
+    let witnessed = built.witness.as_ref().map_or(ExitCode::Success, |answer| witnessed(options.quiet, answer));
     built.mistakes.iter().for_each(|mistake| say(&format!("error: {mistake}")));
     if !built.diverged.is_empty() {
         let (runs, diverged) = (plural(built.runs, "run"), built.diverged.join(", "));
         say(&format!("error: {} of {runs} diverged: {diverged}; the report lists usual causes", built.diverged.len()));
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
-    Ok(if is_good { ExitCode::Success } else { ExitCode::Difference })
+    Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// Prints libtorch's answer, if quiet only one that shows an error of this program.
+fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
+    match answer {
+        Ok(found) if quiet && found.is_close() => ExitCode::Success,
+        Err(_) if quiet => ExitCode::Success,
+        answer => super::witness::report(answer.as_ref()),
+    }
 }
 
 /// The full study on a GPU, the quick one on a CPU.
 fn default_study(device: DeviceChoice) -> PathBuf {
-    let gpu = match device {
-        DeviceChoice::Cuda(_) => true,
-        DeviceChoice::Auto => Engine::gpu_in_sight(),
-        DeviceChoice::Cpu => false,
-    };
-    paths::here_or_in_repository(if gpu { FULL } else { QUICK })
+    paths::here_or_in_repository(if device.wants_gpu() { FULL } else { QUICK })
 }
 
 /// Prints what will be done, about how long it takes on this device, and why this study was chosen.
 fn announce(job: &Job, chosen: bool) {
-    let (engine, plan) = (job.engine(), job.plan());
+    let (device, plan) = (job.device(), job.plan());
     let (study, out) = job.places();
     let planned: usize = plan.runs.values().map(|r| r.seeds.len()).sum();
     let cached = match planned - job.trainings() {
@@ -67,12 +73,12 @@ fn announce(job: &Job, chosen: bool) {
     let stops = plan.runs.values().any(|run| run.settings.stop_below_train_loss.is_some());
     let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
     say(&format!("{} -> {}", study.display(), out.display()));
-    say(&format!("{models}, {trainings} on {}; about {about}", engine.environment));
+    say(&format!("{models}, {trainings} on {}; about {about}", device.environment));
     if !chosen {
         return;
     }
     let full = paths::here_or_in_repository(FULL);
-    if engine.is_gpu() {
+    if device.is_gpu() {
         say("this is the full study, because there is a GPU");
     } else if let Ok((_, plan)) = claims::load_study(&full) {
         let about = duration(job.estimate_of(&plan));

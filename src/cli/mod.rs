@@ -12,16 +12,68 @@ mod publish;
 mod render;
 mod summary;
 mod verify;
+mod witness;
 
 use anyhow::{Context, Result, anyhow};
+use clap::Parser;
 
 pub use options::Cli;
 use options::Command;
 
 use crate::bundle::leftovers_line;
-use crate::engine::caught;
+use crate::compute::{self, libtorch_program};
 use crate::exit_code::ExitCode;
+use crate::failure::caught;
 pub use crate::text::terminal::one_line;
+
+/// Parses the command line, runs the command, and prints its error. Returns the exit status.
+pub fn main() -> u8 {
+    let options = match Cli::try_parse() {
+        Ok(options) => options,
+        // clap reports --help and --version as errors, too.
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
+        }
+    };
+    let done = match restart_with_libtorch(&options) {
+        Ok(()) => run(options),
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(code) => code.status(),
+        Err(error) => {
+            say(&format!("error: {}", one_line(&format!("{error:#}"))));
+            ExitCode::Failure.status()
+        }
+    }
+}
+
+/// If the command needs libtorch and this process does not have it, starts the program that has it, with the same arguments, in
+/// the place of this process. Returns if that is not so, or if there is no such program.
+fn restart_with_libtorch(options: &Cli) -> Result<()> {
+    let needed = options.command.needs_libtorch() && compute::libtorch().is_none();
+    let Some(program) = libtorch_program().filter(|_| needed) else { return Ok(()) };
+    let mut restart = std::process::Command::new(&program);
+    restart.args(std::env::args_os().skip(1));
+    Err(exec(restart)).with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// Runs a command in the place of this process; returns only if that fails.
+#[cfg(unix)]
+fn exec(mut command: std::process::Command) -> std::io::Error {
+    use std::os::unix::process::CommandExt;
+    command.exec()
+}
+
+/// Runs a command and ends this process with its status; returns only if that fails.
+#[cfg(not(unix))]
+fn exec(mut command: std::process::Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(2)),
+        Err(error) => error,
+    }
+}
 
 /// Runs a command.
 ///
@@ -41,6 +93,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Diff(options) => diff::run(&options),
         Command::Data(options) => data::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Witness(options) => witness::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }

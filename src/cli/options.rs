@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 
-use crate::engine::DeviceChoice;
+use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::Lang;
 
@@ -36,8 +36,23 @@ pub enum Command {
     Data(Data),
     /// Forge a bundle in every known way and show which rung of verify finds each forgery
     Demo(Demo),
+    /// Evaluate a bundle's networks with libtorch's own operators and say how far the two agree
+    Witness(Witness),
     /// Print the completion script for a shell
     Completions(Completions),
+}
+
+impl Command {
+    /// Whether the command computes with libtorch.
+    pub(super) fn needs_libtorch(&self) -> bool {
+        match self {
+            Self::Build(options) => options.device.wants_gpu(),
+            Self::Verify(options) => options.device.wants_gpu(),
+            Self::Demo(options) => options.device.wants_gpu(),
+            Self::Witness(_) => true,
+            _ => false,
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -147,6 +162,15 @@ pub struct Demo {
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+#[derive(clap::Args)]
+pub struct Witness {
+    /// The bundle: a folder or a zip
+    pub bundle: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(clap::Args)]

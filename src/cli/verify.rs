@@ -7,13 +7,17 @@ use anyhow::Result;
 use super::batch;
 use super::options::Verify;
 use crate::exit_code::ExitCode;
-use crate::verify::{Record, Verification, verify, verify_all};
+use crate::verify::{Record, Rung, RungResult, Status, Verification, verify, verify_all};
+use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let [path] = options.paths.as_slice() else { return run_batch(options) };
     let verification = verify(path, options.upto, options.device)?;
     super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
-    Ok(verification.exit_code())
+    let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
+    let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
+    let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
+    Ok(verification.exit_code().max(witnessed))
 }
 
 fn run_batch(options: &Verify) -> Result<ExitCode> {

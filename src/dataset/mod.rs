@@ -3,11 +3,13 @@
 mod error;
 mod idx;
 mod mnist;
+mod selection;
 mod subset;
 
 pub use error::DatasetError;
 pub use idx::{read_labels, write_labels};
 pub use mnist::{FileState, ImageSet, Mnist, MnistFile, find};
+pub use selection::Selection;
 pub use subset::{ImageOrder, Subset, choose, validation_images};
 
 /// Number of images in the training set.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{Cause, Honest};
 use crate::bundle::{Bundle, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder};
+use crate::compute::Device;
 use crate::dataset::Mnist;
-use crate::engine::Engine;
 use crate::report::Templates;
 use crate::results::{AnyRun, Results, SeedResult};
 use crate::study::{Plan, RunPlan};
@@ -80,8 +80,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    pub(super) fn engine(&self) -> Result<Engine, Cause> {
-        Ok(Engine::start(self.honest.device, &self.plan().compute)?)
+    pub(super) fn device(&self) -> Result<Device, Cause> {
+        Ok(Device::start(self.honest.device, &self.plan().compute)?)
     }
 
     pub(super) fn tensors(&self, file: &str) -> Result<Vec<NamedTensor>, Cause> {

@@ -4,9 +4,10 @@
 use super::Redo::{self, Everything, Nothing, Sums};
 use super::{Cause, Draft};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
+use crate::compute::{Network, Trainer};
+use crate::dataset::Selection;
 use crate::dataset::{CLASSES, Mnist, write_labels};
 use crate::digest::sha256_hex;
-use crate::engine::{DeviceDataset, Network, Trainer};
 use crate::results::{Checked, DivergedSeed, NotFinite, SeedEnd, SeedResult, confusion, misclassified};
 use crate::rung::Rung::{self, Exact, Files, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use crate::tensors::to_safetensors;
@@ -122,9 +123,8 @@ pub const FORGERIES: &[Forgery] = &[
         set_predictions(d, &predictions)
     }),
     forgery("weights", "the weights are another network's; report and sums redone", Weights, Everything, |d| {
-        let engine = d.engine()?;
-        let network = Network::new(&engine, &d.plan().models[&d.run()?.settings.model], 12345);
-        set_weights(d, &network)
+        let network = d.device()?.network(&d.plan().models[&d.run()?.settings.model], 12345);
+        set_weights(d, &*network)
     }),
     forgery("chain", "the chain of hashes is invented; report and sums redone", Replay, Everything, |d| {
         d.change_seed(|seed| {
@@ -187,7 +187,7 @@ fn set_confusion(seed: &mut SeedResult, confusion: &[[usize; CLASSES]; CLASSES])
     }
 }
 
-fn set_weights(draft: &mut Draft, network: &Network) -> Result<(), Cause> {
+fn set_weights(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
     let path = draft.seed_files()?.weights();
     let bytes = to_safetensors(&network.tensors());
     draft.change_seed(|seed| seed.weights_sha256 = sha256_hex(&bytes))?;
@@ -217,19 +217,19 @@ fn remove_as_diverged(draft: &mut Draft) -> Result<(), Cause> {
 
 /// Trains the run's network for another epoch and puts its results in the place of the honest ones.
 fn train_longer(draft: &mut Draft) -> Result<(), Cause> {
-    let (engine, data, run, plan) = (draft.engine()?, draft.data(), draft.run()?, draft.plan());
+    let (device, data, run, plan) = (draft.device()?, draft.data(), draft.run()?, draft.plan());
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
-    let images = DeviceDataset::new(&engine, &data.train, &chosen);
-    let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &images, seed);
+    let images = Selection::new(&data.train, &chosen);
+    let mut trainer = Trainer::new(&device, &plan.models[&run.settings.model], run, &plan.input, &images, seed);
     trainer.load_weights(&draft.tensors(&draft.seed_files()?.weights())?)?;
     (0..run.steps_per_epoch()).for_each(|_| trainer.step());
-    let network = trainer.into_network();
+    let network = trainer.network();
 
-    set_weights(draft, &network)?;
-    let prepared = Prepared::new(&engine, data, &plan.input);
-    let evaluation = prepared.test(&network);
-    let [train_eval, validation] = prepared.evaluate_beside_test(&network, run, seed);
+    set_weights(draft, network)?;
+    let prepared = Prepared::new(&device, data, &plan.input);
+    let evaluation = prepared.test(network);
+    let [train_eval, validation] = prepared.evaluate_beside_test(network, run, seed);
     set_predictions(draft, &evaluation.predictions)?;
     draft.change_seed(|seed| {
         seed.test_loss = evaluation.loss();

@@ -11,8 +11,8 @@ pub use draft::{Draft, Redo};
 pub use forgeries::{FORGERIES, Forgery};
 
 use crate::bundle::{self, Bundle, Contents};
+use crate::compute::DeviceChoice;
 use crate::dataset::{DatasetError, Mnist};
-use crate::engine::DeviceChoice;
 use crate::verify::{RungResult, Status, verify};
 
 /// Why a step of a forgery failed: any error of the program.

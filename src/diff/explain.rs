@@ -1,6 +1,6 @@
 //! What may explain that two bundles measured different values.
 //!
-//! Training is a function of study, program and environment class, so each of these that differs may explain a difference.
+//! Training is a function of study, program and environment, so each of these that differs may explain a difference.
 //! If none does, one of the bundles is wrong.
 
 use serde::Serialize;
@@ -42,15 +42,15 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
         "The programs differ: build both studies with one program to see whether that is the cause.",
     );
     let classes = format!(
-        "The environment classes differ (A: {}; B: {}): values agree within rounding at first and diverge as training \
+        "The environments differ (A: {}; B: {}): values agree within rounding at first and diverge as training \
          goes on.",
         a.results.environment, b.results.environment
     );
     say(measured_differ && environments_differ, &classes);
-    say(measured_differ && !environments_differ, "The environment class is the same: it explains no difference.");
+    say(measured_differ && !environments_differ, "The environment is the same: it explains no difference.");
     say(
         unexplained,
-        "Study, program and environment class are the same, so the values should be the same: at least one of these \
+        "Study, program and environment are the same, so the values should be the same: at least one of these \
          bundles does not hold the results of its study. Run `mnist-report verify` on both.",
     );
     Explanation { measured_differ, studies_differ, programs_differ, environments_differ, unexplained, sentences }

@@ -10,7 +10,6 @@ unsafe extern "C" {
     fn mr_keep_freed_memory();
     fn mr_load_cuda() -> *const c_char;
     fn mr_configure(threads: c_int, tf32: bool) -> bool;
-    fn mr_cpu_capability(text: *mut c_char, size: usize);
     fn mr_cudnn_version() -> c_long;
     fn mr_cuda_version() -> c_int;
     fn mr_gpu_name(device: c_int, text: *mut c_char, size: usize);
@@ -111,12 +110,6 @@ fn text(fill: impl FnOnce(*mut c_char, usize)) -> String {
     unsafe { CStr::from_ptr(buffer.as_ptr()) }.to_string_lossy().into_owned()
 }
 
-/// The instruction set of libtorch's CPU kernels, such as `AVX2`.
-pub(super) fn cpu_capability() -> String {
-    // SAFETY: see `text`.
-    text(|buffer, size| unsafe { mr_cpu_capability(buffer, size) })
-}
-
 /// cuDNN's version number: 91900 is 9.19.0, and 0 means no CUDA.
 pub(super) fn cudnn_version() -> i64 {
     // SAFETY: no arguments; the shim catches C++ exceptions.
@@ -135,6 +128,12 @@ pub(super) fn gpu_name(device: usize) -> String {
     text(|buffer, size| unsafe { mr_gpu_name(device as c_int, buffer, size) })
 }
 
+/// Unsets an environment variable that CUDA's libraries would read when they are loaded.
+pub(super) fn remove_env(name: &str) {
+    // SAFETY: as in `set_env`.
+    unsafe { std::env::remove_var(name) }
+}
+
 /// Sets an environment variable that libtorch reads at its first use.
 pub(super) fn set_env(name: &str, value: &str) {
     // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads (progress
@@ -143,7 +142,8 @@ pub(super) fn set_env(name: &str, value: &str) {
 }
 
 /// Exits without running libtorch's destructors, which take time. Flush all output first.
-pub fn quick_exit(code: u8) -> ! {
+#[allow(dead_code, reason = "not every program with this module uses it")]
+pub(crate) fn quick_exit(code: u8) -> ! {
     // SAFETY: no `at_quick_exit` handlers are registered, and the system ends the threads that still run.
     unsafe { c_quick_exit(c_int::from(code)) }
 }

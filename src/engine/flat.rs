@@ -59,14 +59,13 @@ fn numel(size: &[i64]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Engine;
+    use super::super::network::to_vec;
     use super::*;
-    use crate::engine::network::to_vec;
-    use crate::engine::{DeviceChoice, Engine};
-    use crate::study::Compute;
 
     #[test]
     fn parts_are_aligned_views_and_join_uses_their_offsets() {
-        Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
+        Engine::start(None, false).unwrap();
         let mut flat = Flat::zeros(&[vec![2, 3], vec![64], vec![1]], Device::Cpu);
         assert_eq!(flat.all.size(), [64 + 64 + 1]);
         let tensors = [

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tch::{Device, Kind, Tensor};
 
-use super::failure::caught;
 use super::{Error, ffi};
+use mnist_report::failure::caught;
 
 /// Executions of a step before it is recorded. In the first one, libraries choose algorithms and allocate memory; that
 /// cannot be recorded.
@@ -21,19 +21,20 @@ static RECORDING_ENABLED: AtomicBool = AtomicBool::new(true);
 static FIRST_FAILURE: OnceLock<String> = OnceLock::new();
 
 /// Switches the recording of steps on or off, for measurements. The results are the same.
-pub fn set_step_recording(enabled: bool) {
+#[allow(dead_code, reason = "not every program with this module uses it")]
+pub(crate) fn set_step_recording(enabled: bool) {
     RECORDING_ENABLED.store(enabled, Ordering::Relaxed);
 }
 
 /// Why the first recording of this process failed; `None` if none failed. After a failure, new trainings execute every step
 /// directly.
-pub fn recording_failure() -> Option<&'static str> {
+pub(super) fn recording_failure() -> Option<&'static str> {
     FIRST_FAILURE.get().map(String::as_str)
 }
 
 /// How much of a training was replayed from recordings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReplayStats {
+pub(super) struct ReplayStats {
     /// Recordings in use: recorded, and checked to give the same bits.
     pub recordings: usize,
     /// Steps that were replayed, without those that only checked a recording.

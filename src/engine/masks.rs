@@ -1,58 +1,33 @@
 //! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw the
 //! masks of many steps in advance and send them in one transfer, so that the GPU seldom waits for the host.
 
+use std::ops::Range;
 use std::thread::JoinHandle;
 
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
-use crate::model::LayerKind;
-use crate::model::Model;
-use crate::rng::{Purpose, Stream};
-use crate::study::RunPlan;
+use mnist_report::arithmetic::{DropoutLayer, Masks};
+use mnist_report::model::Model;
+use mnist_report::study::RunPlan;
 
 /// Mask values drawn in advance at a time: 128 MB as f32.
 const BLOCK_VALUES: usize = 1 << 25;
 
-/// Everything that determines the masks of a training.
-#[derive(Clone)]
-struct MaskStreams {
-    seed: u64,
-    steps_per_epoch: usize,
-    batch_size: usize,
-    /// The dropout layers with a probability above 0.
-    layers: Vec<DropoutLayer>,
-}
-
-#[derive(Clone)]
-struct DropoutLayer {
-    name: String,
-    p: f64,
-    /// Number of the layer's values for one image.
-    values_per_image: usize,
-}
-
-impl MaskStreams {
-    /// The random stream of a layer's mask at a step, counted from 0 through all epochs.
-    fn stream(&self, layer: &str, step: usize) -> Stream {
-        let (epoch, step) = (step / self.steps_per_epoch + 1, step % self.steps_per_epoch + 1);
-        Stream::new(self.seed, Purpose::Dropout { layer, epoch, step })
-    }
-
-    /// For each layer, the masks of these steps as bits. Each step's bits start at a new byte.
-    fn bits(&self, steps: std::ops::Range<usize>) -> Vec<Vec<u8>> {
-        let layer_bits = |l: &DropoutLayer| -> Vec<u8> {
-            let values = self.batch_size * l.values_per_image;
-            let rows = steps.clone().into_par_iter().map(|step| self.stream(&l.name, step).dropout_bits(values, l.p));
-            rows.collect::<Vec<_>>().concat()
-        };
-        self.layers.iter().map(layer_bits).collect()
-    }
+/// For each layer, the masks of these steps as bits. Each step's bits start at a new byte.
+fn bits(masks: &Masks, batch_size: usize, steps: &Range<usize>) -> Vec<Vec<u8>> {
+    let layer_bits = |l: &DropoutLayer| -> Vec<u8> {
+        let values = batch_size * l.values_per_image;
+        let rows = steps.clone().into_par_iter().map(|step| masks.stream(&l.name, step).dropout_bits(values, l.p));
+        rows.collect::<Vec<_>>().concat()
+    };
+    masks.layers.iter().map(layer_bits).collect()
 }
 
 /// The masks of one training.
-pub(super) struct Masks {
-    streams: MaskStreams,
+pub(super) struct DeviceMasks {
+    masks: Masks,
+    batch_size: usize,
     device: Device,
     /// Steps in a block drawn in advance; `None` if each mask is drawn at its step.
     block_steps: Option<usize>,
@@ -64,27 +39,18 @@ pub(super) struct Masks {
     next_block: Option<(usize, JoinHandle<Vec<Vec<u8>>>)>,
 }
 
-impl Masks {
+impl DeviceMasks {
     /// The masks of one seed of a run.
     pub(super) fn new(model: &Model, plan: &RunPlan, seed: u64, device: Device) -> Self {
-        let dropout = |layer: &crate::model::Layer| match &layer.kind {
-            LayerKind::Dropout(c) if plan.settings.dropout && c.p > 0.0 => Some(DropoutLayer {
-                name: layer.name.clone(),
-                p: c.p,
-                values_per_image: layer.output_values() as usize,
-            }),
-            _ => None,
-        };
-        let layers: Vec<DropoutLayer> = model.layers.iter().filter_map(dropout).collect();
-        let values: usize = layers.iter().map(|l| plan.settings.batch_size * l.values_per_image).sum();
+        let (masks, batch_size) = (Masks::new(model, plan, seed), plan.settings.batch_size);
+        let values: usize = masks.layers.iter().map(|l| batch_size * l.values_per_image).sum();
         let block_steps = device.is_cuda().then(|| (BLOCK_VALUES / values.max(1)).max(1));
-        let steps_per_epoch = plan.steps_per_epoch();
-        let streams = MaskStreams { seed, steps_per_epoch, batch_size: plan.settings.batch_size, layers };
         Self {
-            streams,
+            masks,
+            batch_size,
             device,
             block_steps,
-            total_steps: plan.settings.epochs * steps_per_epoch,
+            total_steps: plan.total_steps(),
             current_block: None,
             next_block: None,
         }
@@ -96,7 +62,7 @@ impl Masks {
         if let Some(block_steps) = self.block_steps {
             let is_loaded =
                 self.current_block.as_ref().is_some_and(|(first, _)| (*first..first + block_steps).contains(&step));
-            if !is_loaded && !self.streams.layers.is_empty() {
+            if !is_loaded && !self.masks.layers.is_empty() {
                 self.load_block(step, block_steps);
             }
         }
@@ -104,20 +70,20 @@ impl Masks {
             let values = images * layer.values_per_image;
             let mask = match &self.current_block {
                 Some((first, masks)) => masks[at].get((step - first) as i64).narrow(0, 0, values as i64),
-                None => Tensor::from_slice(&self.streams.stream(&layer.name, step).dropout_mask(values, layer.p)),
+                None => Tensor::from_slice(&self.masks.stream(&layer.name, step).dropout_mask(values, layer.p)),
             };
             (layer.name.clone(), mask)
         };
-        self.streams.layers.iter().enumerate().map(mask).collect()
+        self.masks.layers.iter().enumerate().map(mask).collect()
     }
 
     /// Tensors of zeros with the sizes of a full batch's masks, by layer name.
     pub(super) fn zeros(&self) -> Vec<(String, Tensor)> {
         let zeros = |layer: &DropoutLayer| {
-            let values = self.streams.batch_size * layer.values_per_image;
+            let values = self.batch_size * layer.values_per_image;
             (layer.name.clone(), Tensor::zeros([values as i64], (Kind::Float, self.device)))
         };
-        self.streams.layers.iter().map(zeros).collect()
+        self.masks.layers.iter().map(zeros).collect()
     }
 
     /// Loads the block that starts at a step, and starts a thread that draws the block after it.
@@ -125,15 +91,15 @@ impl Masks {
         let steps = |first: usize| first..(first + block_steps).min(self.total_steps.max(first + 1));
         let drawn = match self.next_block.take() {
             Some((first, thread)) if first == step => thread.join().expect("drawing masks does not panic"),
-            _ => self.streams.bits(steps(step)),
+            _ => bits(&self.masks, self.batch_size, &steps(step)),
         };
         let rows = steps(step).len();
         let unpack = |(bits, layer): (Vec<u8>, &DropoutLayer)| unpack_bits(&bits, rows, layer.p, self.device);
-        self.current_block = Some((step, drawn.into_iter().zip(&self.streams.layers).map(unpack).collect()));
+        self.current_block = Some((step, drawn.into_iter().zip(&self.masks.layers).map(unpack).collect()));
         let after = step + block_steps;
         if after < self.total_steps {
-            let (streams, steps) = (self.streams.clone(), steps(after));
-            self.next_block = Some((after, std::thread::spawn(move || streams.bits(steps))));
+            let (masks, batch_size, steps) = (self.masks.clone(), self.batch_size, steps(after));
+            self.next_block = Some((after, std::thread::spawn(move || bits(&masks, batch_size, &steps))));
         }
     }
 }
@@ -149,18 +115,18 @@ fn unpack_bits(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Engine;
+    use super::super::network::to_vec;
     use super::*;
-    use crate::engine::network::to_vec;
-    use crate::engine::{DeviceChoice, Engine};
-    use crate::study::Compute;
 
     #[test]
     fn masks_drawn_in_advance_equal_those_drawn_at_their_step() {
-        Engine::start(DeviceChoice::Cpu, &Compute::default()).unwrap();
+        Engine::start(None, false).unwrap();
         let layer = |name: &str, p, values| DropoutLayer { name: name.to_owned(), p, values_per_image: values };
         let layers = vec![layer("a", 0.25, 7), layer("b", 0.5, 4)];
-        let masks = |block_steps| Masks {
-            streams: MaskStreams { seed: 3, steps_per_epoch: 5, batch_size: 3, layers: layers.clone() },
+        let masks = |block_steps| DeviceMasks {
+            masks: Masks { seed: 3, steps_per_epoch: 5, layers: layers.clone() },
+            batch_size: 3,
             device: Device::Cpu,
             block_steps,
             total_steps: 10,

@@ -1,28 +1,48 @@
-//! Trains and evaluates networks with libtorch and the program's own CPU kernels: devices, weights, training steps,
-//! evaluation. No other module uses `tch` or `unsafe`. Its public functions take and return plain data (`f32`, `u8`,
-//! names), no tensors of libtorch.
+//! libtorch: trains on a GPU, and is an independent witness of the program's own arithmetic on a CPU. Nothing else uses `tch`.
+//!
+//! It is a module of the executable `mnist-report-libtorch` and not of the library, so that `mnist-report` starts without
+//! libtorch. [`LIBTORCH`] is its face: what it takes and returns is plain data (`f32`, `u8`, names), no tensors.
 
+mod backend;
 mod device;
 mod error;
-mod failure;
 mod ffi;
 mod flat;
 mod graph;
-mod kernels;
 mod masks;
 mod network;
 mod optimizer;
-mod pass;
-mod schedule;
+#[cfg(test)]
+#[path = "../arithmetic/testing.rs"]
+mod testing;
 mod train;
 
-pub use device::{DeviceChoice, Engine, Environment, restart_without_overrides};
-pub use error::Error;
-pub use failure::caught;
-pub use ffi::quick_exit;
-pub use graph::{ReplayStats, recording_failure, set_step_recording};
-pub use kernels::{Vectors, choose as choose_vectors};
-pub use network::{LayerShapes, Network};
-pub use optimizer::state_values;
-pub use schedule::learning_rate;
-pub use train::{DeviceDataset, Observer, Trainer, evaluate};
+use mnist_report::compute::{self, Backend, Libtorch};
+
+use device::Engine;
+use error::Error;
+use network::Network;
+use train::Trainer;
+#[allow(unused_imports, reason = "not every program with this module uses them")]
+pub(crate) use {ffi::quick_exit, graph::set_step_recording};
+
+/// libtorch, for `compute::provide_libtorch`.
+pub(crate) static LIBTORCH: Provided = Provided;
+
+/// See [`LIBTORCH`].
+pub(crate) struct Provided;
+
+impl Libtorch for Provided {
+    fn start(&self, gpu: Option<usize>, tf32: bool) -> Result<Box<dyn Backend>, compute::Error> {
+        let engine = Engine::start(gpu, tf32).map_err(|error| compute::Error::Libtorch(error.to_string()))?;
+        Ok(Box::new(engine))
+    }
+
+    fn version(&self) -> String {
+        ffi::torch_version()
+    }
+
+    fn recording_failure(&self) -> Option<&'static str> {
+        graph::recording_failure()
+    }
+}

@@ -1,27 +1,16 @@
-//! A network on a device: its parameters and buffers, and each layer as libtorch computes it. The forward and backward
-//! passes are in `pass`. Names, shapes and the distributions of initial values come from `model`.
+//! A network on a device: its parameters and buffers, and each layer as libtorch computes it, with libtorch's autograd. Names, shapes and the distributions of initial values come from `model`.
 
 use tch::{Device, Kind, Tensor};
 
 use super::Engine;
 use super::flat::Flat;
-use crate::model::{Init, LayerKind, Model, TensorSpec};
-use crate::rng::{Purpose, Stream};
-use crate::study::Input;
-use crate::tensors::NamedTensor;
-
-/// The shapes of a layer's input and output, batch first, as found by running the network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "self-evident")]
-pub struct LayerShapes {
-    /// The layer's name.
-    pub layer: String,
-    pub input: Vec<usize>,
-    pub output: Vec<usize>,
-}
+use mnist_report::model::{Init, LayerKind, Model, TensorSpec};
+use mnist_report::rng::{Purpose, Stream};
+use mnist_report::study::Input;
+use mnist_report::tensors::NamedTensor;
 
 /// A network on a device.
-pub struct Network {
+pub(super) struct Network {
     pub(super) device: Device,
     pub(super) layers: Vec<NetworkLayer>,
     /// All trainable parameters in PyTorch's order; layers refer to them by index.
@@ -61,7 +50,7 @@ pub(super) enum Mode<'a> {
 
 impl Network {
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
-    pub fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
+    pub(super) fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
         let initial_values = |spec: &TensorSpec| {
             let n = spec.numel() as usize;
             match spec.init {
@@ -107,7 +96,7 @@ impl Network {
     }
 
     /// Copies of all parameters and buffers, with PyTorch's names.
-    pub fn tensors(&self) -> Vec<NamedTensor> {
+    pub(super) fn tensors(&self) -> Vec<NamedTensor> {
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         specs
             .zip(self.parameters.parts.iter().chain(&self.buffers))
@@ -116,7 +105,7 @@ impl Network {
     }
 
     /// The gradients of the last backward pass, with the parameters' names. A replayed step does not update them.
-    pub fn gradients(&self) -> Vec<NamedTensor> {
+    pub(super) fn gradients(&self) -> Vec<NamedTensor> {
         self.parameter_specs.iter().zip(&self.gradients).map(|(spec, tensor)| to_named(spec, tensor)).collect()
     }
 
@@ -124,7 +113,7 @@ impl Network {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub(super) fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         let expected = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         for (spec, target) in specs.zip(self.parameters.parts.iter_mut().chain(&mut self.buffers)) {
@@ -155,62 +144,32 @@ impl Network {
         Ok(targets.len())
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
-    /// `masks` in evaluation mode, with them in training mode.
-    pub fn logits(&self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
-        let x = self.input_tensor(images, input);
-        let logits = match masks {
-            None => self.evaluate(&x),
-            Some(masks) => self.forward(&x, &mut Mode::Train { mask: &mut mask_source(masks, self.device) }).logits,
-        };
-        to_vec(&logits)
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`.
+    pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Tensor {
+        let images = images.shallow_clone();
+        self.layers.iter().fold(images, |x, layer| self.apply(layer, &x, mode))
     }
 
-    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `gradients`
-    /// then returns its gradients.
-    pub fn loss_and_backward(
-        &mut self,
-        images: &[f32],
-        input: [usize; 3],
-        labels: &[u8],
-        masks: &[(String, Vec<f32>)],
-    ) -> f32 {
-        let x = self.input_tensor(images, input);
-        let targets = Tensor::from_slice(labels).to_kind(Kind::Int64).to_device(self.device);
-        let pass = self.forward(&x, &mut Mode::Train { mask: &mut mask_source(masks, self.device) });
-        let loss = pass.logits.cross_entropy_for_logits(&targets);
-        self.backward(pass, &loss);
-        loss.double_value(&[]) as f32
-    }
-
-    /// Images as a tensor `[images, channels, height, width]` on the network's device.
-    fn input_tensor(&self, images: &[f32], [c, h, w]: [usize; 3]) -> Tensor {
-        Tensor::from_slice(images).reshape([-1, c as i64, h as i64, w as i64]).to_device(self.device)
-    }
-
-    /// Runs a batch of zeros through the network, layer by layer, and returns the shapes. `input` is channels, height,
-    /// width.
-    pub fn trace_shapes(&self, batch: usize, input: [usize; 3]) -> Vec<LayerShapes> {
-        let dims = |t: &Tensor| t.size().iter().map(|&d| d as usize).collect::<Vec<_>>();
-        let mut x = self.input_tensor(&vec![0.0; batch * input.iter().product::<usize>()], input);
-        let mut shapes = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let y = tch::no_grad(|| self.apply(layer, &x, &mut Mode::Evaluate));
-            shapes.push(LayerShapes { layer: layer.name.clone(), input: dims(&x), output: dims(&y) });
-            x = y;
+    /// The gradients of a loss with respect to all parameters, in their order.
+    pub(super) fn backward(&mut self, loss: &Tensor) {
+        // Not `Tensor::backward`: it adds each gradient to the parameter's `grad`, with one operator for each parameter.
+        let parameters: Vec<&Tensor> = self.parameters.parts.iter().collect();
+        self.gradients = Tensor::run_backward(&[loss.shallow_clone()], &parameters, false, false);
+        // Their true gradient is zero. The computed one consists of rounding errors, which differ between machines and which
+        // Adam would scale up to full steps.
+        for &i in &self.cancelled_biases {
+            let _ = self.gradients[i].zero_();
         }
-        shapes
     }
 
-    /// Computes a layer with libtorch.
-    pub(super) fn apply(&self, layer: &NetworkLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
+    fn apply(&self, layer: &NetworkLayer, x: &Tensor, mode: &mut Mode) -> Tensor {
         let parameter = |i: usize| &self.parameters.parts[layer.first_parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
         match &layer.kind {
             LayerKind::Conv2d(c) => {
                 let (stride, padding) = (pair(c.stride), pair(c.padding));
-                channels_first_strides(x).conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
+                x.conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
             }
             LayerKind::BatchNorm2d(c) => {
                 let training = matches!(mode, Mode::Train { .. });
@@ -245,21 +204,6 @@ impl Network {
             LayerKind::Flatten(_) => x.flatten(1, -1),
             LayerKind::Linear(_) => x.linear(parameter(0), bias()),
         }
-    }
-}
-
-/// The same values with the memory order and strides of `[batch, c, h, w]`. The kernels' outputs are `[batch, h, w, c]` in
-/// memory, and with that order oneDNN's backward pass writes out of bounds if channels are few, the kernel is 1x1 and the
-/// stride 2 (libtorch 2.11, AVX2). With one channel the two orders differ only in their strides, which `contiguous` does not
-/// change; the views do.
-fn channels_first_strides(x: &Tensor) -> Tensor {
-    x.contiguous().view([-1]).view(x.size().as_slice())
-}
-
-/// A source of masks that looks up each layer's mask by the layer's name.
-fn mask_source(masks: &[(String, Vec<f32>)], device: Device) -> impl FnMut(&str, usize) -> Option<Tensor> {
-    move |name, _| {
-        masks.iter().find(|(layer, _)| layer == name).map(|(_, mask)| Tensor::from_slice(mask).to_device(device))
     }
 }
 

@@ -110,12 +110,6 @@ bool mr_configure(int threads, bool tf32) {
   }
 }
 
-// Writes the instruction set of libtorch's CPU kernels, such as "AVX2".
-void mr_cpu_capability(char *text, size_t size) {
-  std::strncpy(text, at::get_cpu_capability().c_str(), size - 1);
-  text[size - 1] = 0;
-}
-
 long mr_cudnn_version() {
   try {
     return at::Context::hasCUDA() ? at::Context::versionCuDNN() : 0;

@@ -3,22 +3,22 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::Engine;
 use super::graph::{ReplayStats, StepReplayer};
-use super::masks::Masks;
+use super::masks::DeviceMasks;
 use super::network::{Mode, Network, normalise, to_vec};
 use super::optimizer::UpdateRule;
-use super::{Engine, Error, learning_rate};
-use crate::dataset::{CLASSES, ImageOrder, ImageSet, PIXELS};
-use crate::model::Model;
-use crate::rng::{Purpose, Stream};
-use crate::study::{Input, RunPlan};
-use crate::tensors::NamedTensor;
+use mnist_report::arithmetic::{epoch_order, factors_of};
+use mnist_report::dataset::{CLASSES, PIXELS, Selection};
+use mnist_report::model::Model;
+use mnist_report::study::{Input, RunPlan};
+use mnist_report::tensors::NamedTensor;
 
 /// Batch size of an evaluation. It is fixed because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
 
-/// Images and labels on the engine's device. Pixels are bytes.
-pub struct DeviceDataset {
+/// Images and labels on a device. Pixels are bytes.
+struct DeviceDataset {
     /// `[images, PIXELS]`.
     pixels: Tensor,
     /// `[images]`, int64.
@@ -27,64 +27,29 @@ pub struct DeviceDataset {
 }
 
 impl DeviceDataset {
-    /// Copies the chosen images (indices into `images`) to the device.
-    pub fn new(engine: &Engine, images: &ImageSet, chosen: &[u32]) -> Self {
-        let pixels: Vec<u8> = chosen.iter().flat_map(|i| images.image(*i as usize)).copied().collect();
-        let labels: Vec<u8> = chosen.iter().map(|i| images.labels[*i as usize]).collect();
+    fn new(device: Device, images: &Selection) -> Self {
         Self {
-            pixels: Tensor::from_slice(&pixels).reshape([-1, PIXELS as i64]).to_device(engine.device),
-            labels: Tensor::from_slice(&labels).to_kind(Kind::Int64).to_device(engine.device),
-            len: chosen.len(),
+            pixels: Tensor::from_slice(&images.pixels).reshape([-1, PIXELS as i64]).to_device(device),
+            labels: Tensor::from_slice(&images.labels).to_kind(Kind::Int64).to_device(device),
+            len: images.len(),
         }
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether it has no images.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-/// Is called during training, to evaluate, record or show progress.
-pub trait Observer {
-    /// Why the observer stops the training; also carries the engine's own errors.
-    type Error: From<Error>;
-
-    /// Called before the first step and after each step.
-    ///
-    /// # Errors
-    /// Any error stops the training.
-    fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
-    /// Called after the training of each epoch, with the mean of its training losses over the images. Returns whether to
-    /// continue with the next epoch.
-    ///
-    /// # Errors
-    /// Any error stops the training.
-    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, Self::Error>;
-    /// Called when another epoch follows.
-    ///
-    /// # Errors
-    /// Any error stops the training.
-    fn between_epochs(&mut self, _trainer: &Trainer) -> Result<(), Self::Error> {
-        Ok(())
     }
 }
 
 /// The training of one seed of a run.
-pub struct Trainer<'a> {
+pub(super) struct Trainer<'a> {
     plan: &'a RunPlan,
     seed: u64,
     /// Steps done.
     done: usize,
-    masks: Masks,
+    masks: DeviceMasks,
     epoch: Option<Epoch>,
     training: Training<'a>,
     /// For replayed steps: the tensors from which a recording reads its inputs, and the recordings. `None` on a CPU.
     replay: Option<(StepInputs, StepReplayer)>,
+    /// The losses of the current epoch's steps, `[steps]`. They share one tensor, because a small tensor that outlives its
+    /// step prevents malloc from merging the large free blocks around it: memory would grow with every step.
+    losses: Tensor,
 }
 
 /// Inputs of all steps of an epoch, copied to the device once, because a GPU waits for each copy from the host.
@@ -93,7 +58,7 @@ struct Epoch {
     number: usize,
     /// The images' positions in the dataset, in training order.
     order: Tensor,
-    /// `UpdateRule::factors` of each step, `[steps, factors]`.
+    /// The optimizer's numbers of each step (`arithmetic::factors`), `[steps, factors]`.
     factors: Tensor,
 }
 
@@ -101,16 +66,16 @@ struct Epoch {
 struct StepInputs {
     /// The images' positions in the dataset.
     index: Tensor,
-    /// See `Masks::for_step`.
+    /// See `DeviceMasks::for_step`.
     masks: Vec<(String, Tensor)>,
-    /// See `UpdateRule::factors`.
+    /// See `arithmetic::factors`.
     factors: Tensor,
 }
 
 impl StepInputs {
     /// Zeros with the sizes of a full batch's inputs.
-    fn zeros(plan: &RunPlan, masks: &Masks, device: Device) -> Self {
-        let factors = UpdateRule::factors(&plan.settings.optimizer, 0.0, 1).len();
+    fn zeros(plan: &RunPlan, masks: &DeviceMasks, device: Device) -> Self {
+        let factors = factors_of(plan, 0).len();
         Self {
             index: Tensor::zeros([plan.settings.batch_size as i64], (Kind::Int64, device)),
             masks: masks.zeros(),
@@ -137,7 +102,7 @@ impl StepInputs {
 /// What a step needs and changes, apart from its inputs.
 struct Training<'a> {
     input: &'a Input,
-    dataset: &'a DeviceDataset,
+    dataset: DeviceDataset,
     network: Network,
     rule: UpdateRule,
     /// The mean loss of the last step.
@@ -159,65 +124,62 @@ impl Training<'_> {
         let mut mask = |layer: &str, _: usize| {
             inputs.masks.iter().find(|(name, _)| name == layer).map(|(_, mask)| mask.shallow_clone())
         };
-        let pass = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
-        let loss = pass.logits.cross_entropy_for_logits(&targets);
-        self.network.backward(pass, &loss);
+        let logits = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
+        let loss = logits.cross_entropy_for_logits(&targets);
+        self.network.backward(&loss);
         self.rule.step(&mut self.network.parameters, &self.network.gradients, &inputs.factors, first);
         self.loss.copy_(&loss.detach());
     }
 }
 
 impl<'a> Trainer<'a> {
-    /// A training before its first step. `dataset` holds the run's images in the order of `RunPlan::choose`.
-    pub fn new(
+    /// A training before its first step. `images` holds the run's images in the order of `RunPlan::choose`.
+    pub(super) fn new(
         engine: &Engine,
         model: &Model,
         plan: &'a RunPlan,
         input: &'a Input,
-        dataset: &'a DeviceDataset,
+        images: &Selection,
         seed: u64,
     ) -> Self {
         let network = Network::new(engine, model, seed);
         let rule = UpdateRule::new(&plan.settings.optimizer, &network.parameters);
-        let masks = Masks::new(model, plan, seed, engine.device);
+        let masks = DeviceMasks::new(model, plan, seed, engine.device);
+        let dataset = DeviceDataset::new(engine.device, images);
+        let losses = Tensor::zeros([plan.steps_per_epoch() as i64], (Kind::Float, engine.device));
         let loss = Tensor::zeros([], (Kind::Float, engine.device));
         let training = Training { input, dataset, network, rule, loss };
         let replayer = StepReplayer::new(engine.device, training.written());
         let replay = replayer.map(|replayer| (StepInputs::zeros(plan, &masks, engine.device), replayer));
-        Self { plan, seed, done: 0, masks, epoch: None, training, replay }
+        Self { plan, seed, done: 0, masks, epoch: None, training, replay, losses }
     }
 
     /// Number of steps done since the start of the run.
-    pub fn done(&self) -> usize {
+    pub(super) fn done(&self) -> usize {
         self.done
     }
 
     /// The network in its current state.
-    pub fn network(&self) -> &Network {
+    pub(super) fn network(&self) -> &Network {
         &self.training.network
     }
 
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// `Error::Tensors`, as `Network::load`.
-    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error> {
-        self.training.network.load(tensors).map_err(Error::Tensors)
-    }
-
-    /// Returns the network and drops the rest.
-    pub fn into_network(self) -> Network {
-        self.training.network
+    /// As `Network::load`.
+    pub(super) fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+        self.training.network.load(tensors)
     }
 
     /// How many steps were replayed from recordings. All zero on a CPU.
-    pub fn replay_stats(&self) -> ReplayStats {
+    pub(super) fn replay_stats(&self) -> ReplayStats {
         self.replay.as_ref().map(|(_, replayer)| replayer.stats.clone()).unwrap_or_default()
     }
 
     /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
     /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
-    pub fn state(&self) -> Vec<NamedTensor> {
+    pub(super) fn state(&self) -> Vec<NamedTensor> {
         let Training { network, rule, .. } = &self.training;
         let mut state = network.tensors();
         for (list, tensors) in rule.state() {
@@ -229,46 +191,34 @@ impl<'a> Trainer<'a> {
     /// Continues from a state after `done` steps.
     ///
     /// # Errors
-    /// `Error::Tensors` if a tensor is missing or has another shape, or there are too many tensors.
-    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error> {
+    /// A tensor is missing or has another shape, or there are too many tensors.
+    pub(super) fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
         let (optimizer, weights): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizer_state);
         let Training { network, rule, .. } = &mut self.training;
-        network.load(&weights).map_err(Error::Tensors)?;
+        network.load(&weights)?;
         let mut used = 0;
         for (list, tensors) in rule.state_mut() {
             let prefix = format!("{}{list}.", NamedTensor::OPTIMIZER);
-            used += network.load_like_parameters(&prefix, tensors, &optimizer).map_err(Error::Tensors)?;
+            used += network.load_like_parameters(&prefix, tensors, &optimizer)?;
         }
         if used != optimizer.len() {
-            let message = format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len());
-            return Err(Error::Tensors(message));
+            return Err(format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len()));
         }
         self.done = done;
         Ok(())
     }
 
-    /// The positions in the dataset of an epoch's images, in training order. Epochs count from 1.
-    pub fn epoch_order(&self, epoch: usize) -> Vec<i64> {
-        let mut order: Vec<i64> = (0..self.training.dataset.len as i64).collect();
-        if self.plan.settings.order == ImageOrder::Shuffled {
-            Stream::new(self.seed, Purpose::Order { epoch }).shuffle(&mut order);
-        }
-        order
-    }
-
     /// Computes an epoch's inputs and copies them to the device.
     fn prepare_epoch(&self, number: usize) -> Epoch {
-        let (settings, steps) = (&self.plan.settings, self.plan.steps_per_epoch());
-        let factors = |step: usize| {
-            let base = settings.optimizer.lr();
-            let lr = learning_rate(&settings.schedule, base, number - 1, step, settings.epochs, steps);
-            UpdateRule::factors(&settings.optimizer, lr, ((number - 1) * steps + step + 1) as u64)
-        };
-        let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
-        let device = self.training.dataset.pixels.device();
+        let (steps, dataset) = (self.plan.steps_per_epoch(), &self.training.dataset);
+        let factors: Vec<f32> =
+            (0..steps).flat_map(|step| factors_of(self.plan, (number - 1) * steps + step)).collect();
+        let device = dataset.pixels.device();
+        let order = epoch_order(self.plan, self.seed, number, dataset.len);
+        let order: Vec<i64> = order.into_iter().map(i64::from).collect();
         Epoch {
             number,
-            order: Tensor::from_slice(&self.epoch_order(number)).to_device(device),
+            order: Tensor::from_slice(&order).to_device(device),
             factors: Tensor::from_slice(&factors).reshape([steps as i64, -1]).to_device(device),
         }
     }
@@ -300,12 +250,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The mean loss of the last step. On a GPU, waits for that step.
-    pub fn last_loss(&self) -> f32 {
+    pub(super) fn last_loss(&self) -> f32 {
         self.training.loss.double_value(&[]) as f32
     }
 
     /// Trains the next batch.
-    pub fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         let (inputs, remaining, first) = (self.next_inputs(), self.remaining_steps(), self.done == 0);
         let training = &mut self.training;
         match &mut self.replay {
@@ -317,66 +267,29 @@ impl<'a> Trainer<'a> {
             }
             _ => training.step(&inputs, first),
         }
+        let step = self.done % self.plan.steps_per_epoch();
+        self.losses.get(step as i64).copy_(&self.training.loss);
         self.done += 1;
     }
 
-    /// Trains all batches of the next epoch. Returns the mean loss over its images.
-    fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
-        let steps = self.plan.steps_per_epoch();
-        // A GPU's losses are read once per epoch, so that it never waits for the host during it. They share one tensor, because a
-        // small tensor that outlives its step prevents malloc from merging the large free blocks around it: memory would
-        // grow with every step.
-        let losses = Tensor::zeros([steps as i64], (Kind::Float, self.training.loss.device()));
-        let epoch = self.done / steps + 1;
-        let on_cpu = losses.device() == Device::Cpu;
-        for step in 0..steps {
-            self.step();
-            losses.get(step as i64).copy_(&self.training.loss);
-            if on_cpu && !self.last_loss().is_finite() {
-                return Err(Error::Diverged { epoch, step: step + 1 }.into());
-            }
-            observer.step(self)?;
-        }
-        let losses = to_vec(&losses);
-        if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
-            return Err(Error::Diverged { epoch, step: at + 1 }.into());
-        }
-        let (images, batch) = (self.training.dataset.len, self.plan.settings.batch_size);
-        let size = |step: usize| (images - step * batch).min(batch);
-        let sum: f64 = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64).sum();
-        Ok(sum / images as f64)
-    }
-
-    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
-    /// `load_state` went to.
-    ///
-    /// # Errors
-    /// `Error::Diverged` if a training loss is not finite, or the observer's error.
-    pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
-        if self.done == 0 {
-            observer.step(self)?;
-        }
-        let last = self.plan.settings.epochs;
-        for epoch in self.done / self.plan.steps_per_epoch() + 1..=last {
-            let loss = self.epoch(observer)?;
-            if !observer.epoch(epoch, loss, &self.training.network)? || epoch == last {
-                break;
-            }
-            observer.between_epochs(self)?;
-        }
-        Ok(())
+    /// The mean losses of the current epoch's steps, the last step's last. Waits for the GPU.
+    pub(super) fn epoch_losses(&self) -> Vec<f32> {
+        let mut losses = to_vec(&self.losses);
+        losses.truncate((self.done + self.plan.steps_per_epoch() - 1) % self.plan.steps_per_epoch() + 1);
+        losses
     }
 }
 
-/// Logits `[images, 10]` of a dataset's images, in evaluation mode, in row-major order.
-pub fn evaluate(network: &Network, dataset: &DeviceDataset, input: &Input) -> Vec<f32> {
+/// Logits `[images, 10]` in evaluation mode, in row-major order.
+pub(super) fn evaluate(network: &Network, images: &Selection, input: &Input) -> Vec<f32> {
+    let dataset = DeviceDataset::new(network.device, images);
     tch::no_grad(|| {
         // One tensor, read once, for the same reasons as the losses of an epoch.
         let logits = Tensor::zeros([dataset.len as i64, CLASSES as i64], (Kind::Float, dataset.pixels.device()));
         for start in (0..dataset.len).step_by(EVALUATION_BATCH) {
             let (start, size) = (start as i64, EVALUATION_BATCH.min(dataset.len - start) as i64);
             let pixels = dataset.pixels.narrow(0, start, size);
-            logits.narrow(0, start, size).copy_(&network.evaluate(&normalise(&pixels, input)));
+            logits.narrow(0, start, size).copy_(&network.forward(&normalise(&pixels, input), &mut Mode::Evaluate));
         }
         to_vec(&logits)
     })

@@ -23,12 +23,12 @@ pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, RunResult, SeedResult, Segment};
 
+use crate::compute::Environment;
 use crate::dataset::{CLASSES, ImageSet, Mnist};
-use crate::engine::Environment;
 use crate::study::Study;
 
 /// The version of results.json's schema; a program refuses any other.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ impl Results {
     }
 
     /// The digest of what training measured: the results of all seeds of all runs, with the runs' names. The study's texts
-    /// are not part of it. Two bundles of one environment class that have the same digest measured the same.
+    /// are not part of it. Two bundles of one environment that have the same digest measured the same.
     ///
     /// # Panics
     /// On a number that is not finite.

@@ -91,6 +91,9 @@ const FIRST_SETTINGS: &[(&str, &str)] = &[
     ("Cosine", "min_lr"),
 ];
 
+/// Keys of `compute` in studies of earlier versions.
+const RETIRED: [&str; 2] = ["threads", "class"];
+
 /// Translates one of serde's messages.
 pub(super) fn plain(message: &str) -> String {
     let message = message.replace("missing field", "missing key").replace("unit value", "nothing");
@@ -132,6 +135,9 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
     }
     if belongs_to_optimizer {
         return format!("{start}; it belongs to the optimizer, such as optimizer: {{sgd: {{lr: 0.1}}}}");
+    }
+    if known == ["tf32"] && RETIRED.contains(&key) {
+        return format!("`{key}` has no use any more: results depend neither on threads nor on the CPU; leave it out");
     }
     if DEFAULT_ONLY.contains(&key) {
         return format!("{start}; only PyTorch's default is supported: leave it out");

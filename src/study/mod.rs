@@ -22,6 +22,6 @@ pub use plan::{Plan, RunPlan, RunSettings, is_date};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use source::Source;
 pub use spec::{
-    Claim, Compare, Comparison, Compute, Conclusion, CpuClass, EvidenceSettings, Input, Point, RunSpec, Section, Show,
-    Study, Table, TrainImages,
+    Claim, Compare, Comparison, Compute, Conclusion, EvidenceSettings, Input, Point, RunSpec, Section, Show, Study,
+    Table, TrainImages,
 };

@@ -92,6 +92,15 @@ impl Optimizer {
         }
     }
 
+    /// Whether there is a momentum that a schedule can cycle: SGD's `momentum`, or Adam's first beta.
+    pub(super) fn has_momentum(&self) -> bool {
+        match self {
+            Self::Sgd(c) => c.momentum > 0.0,
+            Self::Adam(_) | Self::AdamW(_) => true,
+            Self::Adadelta(_) => false,
+        }
+    }
+
     /// Checks the settings; `run` is the run's place in the study.
     pub(super) fn check(&self, run: &Place) -> Result<(), StudyError> {
         let place = run.at("optimizer").at(self.key());

@@ -266,7 +266,6 @@ sections:
                 "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7] values for each image",
             ),
             ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
-            ("title: T", "title: T\ncompute: {threads: 0}", "s.yaml:2: compute.threads: 0"),
         ] {
             let message = refused((from, to));
             assert!(message.contains(expected), "{to}: {message}");

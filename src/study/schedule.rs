@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StudyError;
 use super::checks::Place;
+use super::{Optimizer, StudyError};
 use crate::one_of::{Nothing, one_of};
 
 one_of! {
@@ -44,24 +44,35 @@ pub struct Cosine {
     pub min_lr: f64,
 }
 
-/// `OneCycleLR` with the base rate as its maximum and cosine annealing, stepped each batch, without cycling the momentum.
+/// `OneCycleLR` with the base rate as its maximum and cosine annealing, stepped each batch. Cycles the momentum (SGD's
+/// `momentum`, Adam's first beta) in the other direction unless switched off.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneCycle {
     pub pct_start: f64,
     pub div_factor: f64,
     pub final_div_factor: f64,
+    pub cycle_momentum: bool,
+    pub base_momentum: f64,
+    pub max_momentum: f64,
 }
 
 impl Default for OneCycle {
     fn default() -> Self {
-        Self { pct_start: 0.3, div_factor: 25.0, final_div_factor: 1e4 }
+        Self {
+            pct_start: 0.3,
+            div_factor: 25.0,
+            final_div_factor: 1e4,
+            cycle_momentum: true,
+            base_momentum: 0.85,
+            max_momentum: 0.95,
+        }
     }
 }
 
 impl Schedule {
     /// Checks the settings; `run` is the run's place in the study.
-    pub(super) fn check(&self, run: &Place) -> Result<(), StudyError> {
+    pub(super) fn check(&self, run: &Place, optimizer: &Optimizer) -> Result<(), StudyError> {
         let place = run.at("schedule").at(self.key());
         match self {
             Self::Constant(_) => Ok(()),
@@ -71,7 +82,18 @@ impl Schedule {
             Self::OneCycle(c) => {
                 place.within("pct_start", c.pct_start, 0.0, 1.0)?;
                 place.positive("div_factor", c.div_factor)?;
-                place.positive("final_div_factor", c.final_div_factor)
+                place.positive("final_div_factor", c.final_div_factor)?;
+                for (key, momentum) in [("base_momentum", c.base_momentum), ("max_momentum", c.max_momentum)] {
+                    place.require(key, momentum, (0.0..1.0).contains(&momentum), "at least 0 and below 1")?;
+                }
+                if c.cycle_momentum && !optimizer.has_momentum() {
+                    let name = optimizer.key();
+                    let momentum = if name == "sgd" { "give it a `momentum`, or " } else { "" };
+                    return place.at("cycle_momentum").refuse(format!(
+                        "{name} has no momentum to cycle in this run; {momentum}set `cycle_momentum: false` here"
+                    ));
+                }
+                Ok(())
             }
         }
     }

@@ -90,31 +90,11 @@ impl Default for Input {
 }
 
 /// Settings of the computation that change the results' bits.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compute {
-    /// CPU threads. Partial sums depend on their number, so the study sets it, not the machine.
-    pub threads: usize,
-    pub class: CpuClass,
     /// TF32 in matrix products and convolutions on a GPU.
     pub tf32: bool,
-}
-
-impl Default for Compute {
-    fn default() -> Self {
-        Self { threads: 4, class: CpuClass::default(), tf32: false }
-    }
-}
-
-/// The CPUs whose results can be compared bit for bit.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum CpuClass {
-    /// The same bits on every x86-64 CPU with AVX2.
-    #[default]
-    Portable,
-    /// The fastest instructions of this CPU model; only the same model gives the same bits.
-    Native,
 }
 
 /// A training run, with `defaults` already filled in.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Unfinished;
-use crate::engine;
+use crate::compute;
 use crate::results::NotFinite;
 use crate::tensors::TensorError;
 
@@ -14,9 +14,9 @@ use crate::tensors::TensorError;
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TrainingError {
     #[error(transparent)]
-    Engine(#[from] engine::Error),
+    Device(#[from] compute::Error),
     #[error("training of `{run}` (seed {seed}): {reason}")]
-    Libtorch { run: String, seed: u64, reason: String },
+    Failed { run: String, seed: u64, reason: String },
     /// Ends a training and never a build: `Prepared::run` returns it as an outcome.
     #[error("{0}")]
     Diverged(NotFinite),

@@ -1,8 +1,8 @@
 //! Digests of what the outcome of a seed's training depends on.
 
+use crate::compute::Environment;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
-use crate::engine::Environment;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::evidence::{segments_recorded, state_sha256};
 use super::{Prepared, TrainingError};
-use crate::engine::{DeviceDataset, Trainer, caught, evaluate};
+use crate::compute::Trainer;
+use crate::dataset::Selection;
+use crate::failure::caught;
 use crate::model::Model;
 use crate::results::Evaluation;
 use crate::study::RunPlan;
@@ -42,20 +44,20 @@ impl Prepared<'_> {
     /// from a recording, which is faster.
     ///
     /// # Errors
-    /// What libtorch cannot do on this machine, such as an activation that memory cannot hold.
+    /// What this machine cannot do, such as an activation that memory cannot hold.
     pub fn rehearse(&self, model: &Model, run: &RunPlan) -> Result<Speed, TrainingError> {
         let seed = run.seeds[0];
         caught(|| self.first_steps(model, run, seed)).map_err(|reason| {
             let run = run.name.clone();
-            TrainingError::Libtorch { run, seed, reason }
+            TrainingError::Failed { run, seed, reason }
         })
     }
 
     fn first_steps(&self, model: &Model, run: &RunPlan, seed: u64) -> Speed {
         let since = Instant::now();
         let chosen = run.choose(&self.data.train.labels, seed);
-        let dataset = DeviceDataset::new(self.engine, &self.data.train, &chosen);
-        let mut trainer = Trainer::new(self.engine, model, run, self.input, &dataset, seed);
+        let dataset = Selection::new(&self.data.train, &chosen);
+        let mut trainer = Trainer::new(self.device, model, run, self.input, &dataset, seed);
         let start = since.elapsed().as_secs_f64();
         let mut time = |steps: u32| {
             let since = Instant::now();
@@ -66,7 +68,7 @@ impl Prepared<'_> {
         };
         // The first step takes longer: it starts threads and touches memory for the first time.
         let first = time(1);
-        if self.engine.is_gpu() {
+        if self.device.is_gpu() {
             return Speed::default();
         }
         // At most as many steps as the training has, because the trainer has no plan for more.
@@ -86,10 +88,10 @@ impl Prepared<'_> {
     /// Seconds to evaluate `IMAGES` images.
     fn time_evaluation(&self, trainer: &Trainer) -> f64 {
         let chosen: Vec<u32> = (0..IMAGES).collect();
-        let images = DeviceDataset::new(self.engine, &self.data.test, &chosen);
+        let images = Selection::new(&self.data.test, &chosen);
         let time = || {
             let since = Instant::now();
-            let logits = evaluate(trainer.network(), &images, self.input);
+            let logits = trainer.network().evaluate(&images, self.input);
             let _ = Evaluation::of(&logits, &self.data.test.labels[..chosen.len()]).loss();
             since.elapsed()
         };

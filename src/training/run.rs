@@ -3,9 +3,11 @@
 use super::checkpoint::Checkpoint;
 use super::evidence::EvidenceRecorder;
 use super::{Progress, SeedOutcome, TrainedSeed, TrainingError, Unfinished, inputs_digest, subset_sha256};
-use crate::dataset::{Mnist, validation_images};
+use crate::arithmetic::learning_rate;
+use crate::compute::{self, Device, Network, Observer, Trainer};
+use crate::dataset::{Mnist, Selection, validation_images};
 use crate::digest::sha256_hex;
-use crate::engine::{self, DeviceDataset, Engine, Network, Observer, Trainer, caught, learning_rate};
+use crate::failure::caught;
 use crate::model::Model;
 use crate::results::{
     Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, confusion, misclassified,
@@ -16,31 +18,28 @@ use crate::tensors::to_safetensors;
 /// The engine and the data, with the test set on the device: what every run needs.
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Prepared<'a> {
-    pub engine: &'a Engine,
+    pub device: &'a Device,
     pub data: &'a Mnist,
     pub input: &'a Input,
-    test: DeviceDataset,
+    test: Selection,
 }
-
-/// Training images on the device, with their labels.
-type Labelled = (DeviceDataset, Vec<u8>);
 
 impl<'a> Prepared<'a> {
     /// Sends the test set to the device.
-    pub fn new(engine: &'a Engine, data: &'a Mnist, input: &'a Input) -> Self {
+    pub fn new(device: &'a Device, data: &'a Mnist, input: &'a Input) -> Self {
         let all: Vec<u32> = (0..data.test.len() as u32).collect();
-        Self { engine, data, input, test: DeviceDataset::new(engine, &data.test, &all) }
+        Self { device, data, input, test: Selection::new(&data.test, &all) }
     }
 
     /// Evaluates a network on the test set.
-    pub fn test(&self, network: &Network) -> Evaluation {
-        Evaluation::of(&engine::evaluate(network, &self.test, self.input), &self.data.test.labels)
+    pub fn test(&self, network: &dyn Network) -> Evaluation {
+        Evaluation::of(&network.evaluate(&self.test, self.input), &self.data.test.labels)
     }
 
     /// Evaluates a network on its training images and on its validation set; `None` for what the run's plan does not
     /// ask for.
-    pub fn evaluate_beside_test(&self, network: &Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
-        let train = run.settings.evaluate_train.then(|| self.labelled(&run.choose(&self.data.train.labels, seed)));
+    pub fn evaluate_beside_test(&self, network: &dyn Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
+        let train = run.settings.evaluate_train.then(|| self.train_images(&run.choose(&self.data.train.labels, seed)));
         [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
     }
 
@@ -48,7 +47,7 @@ impl<'a> Prepared<'a> {
     /// `unfinished`, and goes on from the last one there.
     ///
     /// # Errors
-    /// A training that libtorch cannot do on this machine.
+    /// A training that this machine cannot do.
     pub fn run(
         &self,
         model: &Model,
@@ -58,7 +57,7 @@ impl<'a> Prepared<'a> {
         progress: &mut dyn Progress,
     ) -> Result<SeedOutcome, TrainingError> {
         caught(|| self.train(model, run, seed, unfinished, progress))
-            .unwrap_or_else(|reason| Err(TrainingError::Libtorch { run: run.name.clone(), seed, reason }))
+            .unwrap_or_else(|reason| Err(TrainingError::Failed { run: run.name.clone(), seed, reason }))
     }
 
     fn train(
@@ -70,8 +69,8 @@ impl<'a> Prepared<'a> {
         progress: &mut dyn Progress,
     ) -> Result<SeedOutcome, TrainingError> {
         let chosen = run.choose(&self.data.train.labels, seed);
-        let train = self.labelled(&chosen);
-        let mut trainer = Trainer::new(self.engine, model, run, self.input, &train.0, seed);
+        let train = self.train_images(&chosen);
+        let mut trainer = Trainer::new(self.device, model, run, self.input, &train, seed);
         let initial = to_safetensors(&trainer.network().tensors());
         let mut watch = Watch {
             prepared: self,
@@ -85,7 +84,7 @@ impl<'a> Prepared<'a> {
             unfinished,
         };
         if !watch.resume(&mut trainer) {
-            trainer = Trainer::new(self.engine, model, run, self.input, &train.0, seed);
+            trainer = Trainer::new(self.device, model, run, self.input, &train, seed);
         }
         if let Err(stopped) = trainer.run(&mut watch) {
             let not_finite = divergence(&stopped).ok_or(stopped)?;
@@ -94,7 +93,7 @@ impl<'a> Prepared<'a> {
         }
         let Watch { epochs, last, recorder, .. } = watch;
         let last = last.expect("a run has at least one epoch");
-        let digest = inputs_digest(&self.engine.environment, self.input, model, run, seed);
+        let digest = inputs_digest(&self.device.environment, self.input, model, run, seed);
         let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
         let weights = to_safetensors(&trainer.network().tensors());
         let result = SeedResult {
@@ -113,18 +112,17 @@ impl<'a> Prepared<'a> {
         Ok(SeedOutcome::Finished(Box::new(trained)))
     }
 
-    fn labelled(&self, chosen: &[u32]) -> Labelled {
-        let labels = chosen.iter().map(|i| self.data.train.labels[*i as usize]).collect();
-        (DeviceDataset::new(self.engine, &self.data.train, chosen), labels)
+    fn train_images(&self, chosen: &[u32]) -> Selection {
+        Selection::new(&self.data.train, chosen)
     }
 
-    fn validation_set(&self, run: &RunPlan) -> Option<Labelled> {
+    fn validation_set(&self, run: &RunPlan) -> Option<Selection> {
         let chosen = validation_images(self.data.train.len(), run.settings.hold_out);
-        (!chosen.is_empty()).then(|| self.labelled(&chosen))
+        (!chosen.is_empty()).then(|| self.train_images(&chosen))
     }
 
-    fn evaluated(&self, network: &Network, (images, labels): &Labelled) -> Evaluated {
-        evaluated(&Evaluation::of(&engine::evaluate(network, images, self.input), labels), labels)
+    fn evaluated(&self, network: &dyn Network, images: &Selection) -> Evaluated {
+        evaluated(&Evaluation::of(&network.evaluate(images, self.input), &images.labels), &images.labels)
     }
 }
 
@@ -132,8 +130,8 @@ impl<'a> Prepared<'a> {
 struct Watch<'a, 'b> {
     prepared: &'a Prepared<'a>,
     run: &'a RunPlan,
-    train: &'a Labelled,
-    validation: Option<Labelled>,
+    train: &'a Selection,
+    validation: Option<Selection>,
     progress: &'b mut dyn Progress,
     recorder: EvidenceRecorder<'a>,
     epochs: Vec<EpochResult>,
@@ -178,7 +176,7 @@ impl Observer for Watch<'_, '_> {
         self.recorder.step(trainer)
     }
 
-    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &Network) -> Result<bool, TrainingError> {
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &dyn Network) -> Result<bool, TrainingError> {
         let run = self.run;
         let train_eval = run.settings.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
         let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
@@ -218,7 +216,7 @@ impl Observer for Watch<'_, '_> {
 fn divergence(stopped: &TrainingError) -> Option<NotFinite> {
     match stopped {
         TrainingError::Diverged(not_finite) => Some(*not_finite),
-        TrainingError::Engine(engine::Error::Diverged { epoch, step }) => {
+        TrainingError::Device(compute::Error::Diverged { epoch, step }) => {
             Some(NotFinite { epoch: *epoch, step: *step, value: Checked::TrainingLoss })
         }
         _ => None,
@@ -227,7 +225,7 @@ fn divergence(stopped: &TrainingError) -> Option<NotFinite> {
 
 /// Whether all weights and running statistics are finite. The loss does not always show it: ReLU hides a bias of minus
 /// infinity. And NaN has no fixed bits to hash.
-fn has_finite_weights(network: &Network) -> bool {
+fn has_finite_weights(network: &dyn Network) -> bool {
     network.tensors().iter().all(|tensor| tensor.values.iter().all(|x| x.is_finite()))
 }
 

@@ -10,6 +10,8 @@ pub(super) const COMPUTING: &[&str] = &[
     "Cargo.toml",
     "build.rs",
     "src/dataset",
+    "src/arithmetic",
+    "src/compute",
     "src/engine",
     "src/model",
     "src/results/digits.rs",

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::bundle::{Bundle, PREDICTIONS};
+use crate::compute::Environment;
 use crate::digest::sha256_hex;
-use crate::engine::Environment;
 use crate::results::Results;
 
 /// A bundle's own statements, `None` where they cannot be read. Nothing here is checked; the digests are computed from the

@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::{Rung, Verification, verify};
-use crate::engine::{DeviceChoice, caught};
+use crate::compute::DeviceChoice;
 use crate::exit_code::ExitCode;
+use crate::failure::caught;
 use crate::text::error_chain;
 
 /// One path's result in a batch.
@@ -30,7 +31,7 @@ pub(crate) enum Record {
 #[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Copies {
     same_report_id_as: Vec<String>,
-    /// The same measured values under another Report ID: a run that was copied, or repeated in the same environment class.
+    /// The same measured values under another Report ID: a run that was copied, or repeated in the same environment.
     same_measured_as: Vec<String>,
     /// The same predictions under other measured values: a bundle that was copied and then changed.
     same_predictions_as: Vec<String>,

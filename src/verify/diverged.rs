@@ -3,8 +3,9 @@
 
 use super::machine::Machine;
 use super::subject::{Diverged, Subject};
+use crate::compute::Trainer;
+use crate::dataset::Selection;
 use crate::digest::sha256_hex;
-use crate::engine::{DeviceDataset, Trainer};
 use crate::results::Checked;
 use crate::tensors::to_safetensors;
 use crate::text::numbers::plural;
@@ -37,17 +38,17 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     let Diverged { plan, model, result, .. } = diverged;
     let prepared = &machine.prepared;
     let chosen = plan.choose(&prepared.data.train.labels, result.seed);
-    let images = DeviceDataset::new(prepared.engine, &prepared.data.train, &chosen);
+    let images = Selection::new(&prepared.data.train, &chosen);
     let input = &subject.contents.plan.input;
-    let mut trainer = Trainer::new(prepared.engine, model, plan, input, &images, result.seed);
+    let mut trainer = Trainer::new(prepared.device, model, plan, input, &images, result.seed);
     if sha256_hex(&to_safetensors(&trainer.network().tensors())) != result.initial_weights_sha256 {
         return Err(format!("its initial weights are not those that seed {} gives", result.seed));
     }
     let at = result.not_finite;
     // The bundle's plan may have more epochs than the study, which `exact` finds.
     let last = (at.epoch - 1).saturating_mul(plan.steps_per_epoch()).saturating_add(at.step).min(plan.total_steps());
-    // In another environment class, a training may diverge some steps earlier or later.
-    let steps = if machine.same_class { SEGMENT.min(last) } else { 0 };
+    // In another environment, a training may diverge some steps earlier or later.
+    let steps = if machine.same_environment { SEGMENT.min(last) } else { 0 };
     let stated = (at.value == Checked::TrainingLoss).then_some(last);
     for step in 1..=steps {
         trainer.step();

@@ -82,8 +82,8 @@ fn wrong_environment(contents: &Contents) -> Vec<String> {
     let environment = &contents.results.environment;
     let contradiction = environment.contradiction(&contents.plan.compute).map(|why| format!("environment: {why}"));
     let mut differences: Vec<String> = contradiction.into_iter().collect();
-    if contents.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_of_this_program() {
-        differences.push("environment: another arithmetic or libtorch than those of the program named".into());
+    if contents.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_this_arithmetic() {
+        differences.push("environment: another arithmetic than that of the program named".into());
     }
     differences
 }

@@ -48,7 +48,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
 
 /// Inputs that are not MNIST or not the bundle's study. Templates, program and libtorch may be others than here.
 fn wrong_inputs(manifest: &Manifest, study: &[u8]) -> Vec<String> {
-    let expected = bundle::inputs(study, &Templates::built_in());
+    let expected = bundle::inputs(study, &Templates::built_in(), &manifest.environment);
     let mut differences = Vec::new();
     if manifest.inputs.len() != expected.len() {
         differences.push(format!(

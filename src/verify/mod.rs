@@ -22,9 +22,9 @@ pub(crate) use batch::{Common, Record, groups, verify_all};
 pub use outcome::{RungResult, Status, Verification};
 
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
-use crate::engine::{DeviceChoice, caught};
+use crate::compute::{Device, DeviceChoice};
+use crate::failure::caught;
 pub use crate::rung::Rung;
-use crate::study::Compute;
 use machine::Machine;
 use outcome::Outcome;
 use subject::Subject;
@@ -34,18 +34,21 @@ use subject::Subject;
 /// # Errors
 /// A path that cannot be read or is not a bundle.
 pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<Verification, bundle::Error> {
-    verify_with(path, upto, device, None)
+    verify_on(path, upto, |subject| machine::start(subject, device))
 }
 
-/// As [`verify`], with another arithmetic than the study's: this is how the tolerances were measured.
+/// As [`verify`], on a device that was started before: this is how the tolerances were measured.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_with(
+pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<Verification, bundle::Error> {
+    verify_on(path, upto, |_| Ok(device.clone()))
+}
+
+fn verify_on(
     path: &Path,
     upto: Option<Rung>,
-    device: DeviceChoice,
-    compute: Option<Compute>,
+    start: impl FnOnce(&Subject) -> Result<Device, String>,
 ) -> Result<Verification, bundle::Error> {
     let bundle = Bundle::open(path)?;
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
@@ -65,9 +68,8 @@ pub fn verify_with(
             _ => Outcome::NotChecked("`inputs` failed".into()),
         }),
         Some(Ok(subject)) => {
-            let engine =
-                if upto >= Rung::Weights { machine::start(subject, device, compute) } else { Err("not needed".into()) };
-            let machine = engine.as_ref().map_err(Clone::clone).and_then(|engine| Machine::new(subject, engine));
+            let device = if upto >= Rung::Weights { start(subject) } else { Err("not needed".into()) };
+            let machine = device.as_ref().map_err(Clone::clone).and_then(|device| Machine::new(subject, device));
             // A failure of this machine is not a difference in the bundle.
             climb(upto, |rung| caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked))
         }

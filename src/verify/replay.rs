@@ -1,13 +1,14 @@
 //! Rung `replay`: segments of the training, started from stored states, end as they did when the bundle was built.
 //!
-//! In the same environment class the state's hash must agree, elsewhere the displacement within the tolerances.
+//! In the same environment the state's hash must agree, elsewhere the displacement within the tolerances.
 
 use super::machine::Machine;
 use super::subject::{Subject, Trained};
 use super::{Outcome, diverged};
 use crate::bundle::TOLERANCES;
+use crate::compute::Trainer;
+use crate::dataset::Selection;
 use crate::digest::sha256_hex;
-use crate::engine::{DeviceDataset, Trainer};
 use crate::results::Segment;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
@@ -41,7 +42,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     differences.extend(wrong);
     let repeated = (repeated > 0).then(|| {
         let trainings = plural(repeated, "training");
-        let class = if machine.same_class { "" } else { ", none in another environment class" };
+        let class = if machine.same_environment { "" } else { ", none in another environment" };
         format!("the first steps of {trainings} that diverged are as stated (at most {SEGMENT}{class}); only `rerun` proves the rest")
     });
     match Outcome::of(differences, passed) {
@@ -60,9 +61,9 @@ fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mu
     let file = evidence_of(subject, trained)?;
     let prepared = &machine.prepared;
     let chosen = plan.choose(&prepared.data.train.labels, seed.seed);
-    let images = DeviceDataset::new(prepared.engine, &prepared.data.train, &chosen);
+    let images = Selection::new(&prepared.data.train, &chosen);
     let input = &subject.contents.plan.input;
-    let mut trainer = Trainer::new(prepared.engine, trained.model, plan, input, &images, seed.seed);
+    let mut trainer = Trainer::new(prepared.device, trained.model, plan, input, &images, seed.seed);
     let initial = to_safetensors(&trainer.network().tensors());
     require(sha256_hex(&initial) == seed.initial_weights_sha256, || {
         format!("its initial weights are not those that seed {} gives", seed.seed)
@@ -121,7 +122,7 @@ fn replay_segment(
             "its replayed displacement differs by {parameters:.2} of its length (parameters) and {buffers:.2} (buffers)"
         )
     })?;
-    if machine.same_class {
+    if machine.same_environment {
         require(state_sha256(&end) == segment.end_sha256, || {
             "replayed, it ends in another state than the chain has".into()
         })?;
@@ -153,7 +154,7 @@ fn ends_in_weights(
     let same_shapes = own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape));
     require(own.len() == weights.len() && same_shapes, || "the weights are those of another network".into())?;
     let stated: Vec<NamedTensor> = own.iter().filter_map(|t| find(&t.name).cloned()).collect();
-    if machine.same_class {
+    if machine.same_environment {
         require(own == stated, || "it does not end in the bundle's weights".into())?;
     }
     let start: Vec<NamedTensor> = if start.is_empty() {

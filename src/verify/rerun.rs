@@ -1,6 +1,6 @@
 //! Rung `rerun`: every network trained again from the bundle's own study.
 //!
-//! In the same environment class the results must be equal, elsewhere within the tolerances.
+//! In the same environment the results must be equal, elsewhere within the tolerances.
 
 use super::Outcome;
 use super::machine::Machine;
@@ -46,10 +46,10 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     }
     let diverged = subject.diverged().count();
     differences.extend(subject.diverged().filter_map(|stated| otherwise_ended(machine, &stated)));
-    if machine.same_class && differences.is_empty() && again.measured_digest() != results.measured_digest() {
+    if machine.same_environment && differences.is_empty() && again.measured_digest() != results.measured_digest() {
         differences.push("the measured digest differs, though every result is equal".into());
     }
-    let largest = if machine.same_class {
+    let largest = if machine.same_environment {
         String::new()
     } else {
         format!(", largest differences: accuracy {:.2} points, loss {largest_loss:.1e}", 100.0 * largest_accuracy)
@@ -74,13 +74,13 @@ fn seed_result<'r>(results: &'r mut Results, run: &str, seed: u64) -> Option<&'r
     })
 }
 
-/// A message if a training that the bundle says diverged does not diverge in the same way. In another environment class it
+/// A message if a training that the bundle says diverged does not diverge in the same way. In another environment it
 /// must diverge, at any step.
 fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<String> {
     let Diverged { plan, model, result, files } = stated;
     let at = result.not_finite;
     match machine.prepared.run(model, plan, result.seed, None, &mut Silent) {
-        Ok(SeedOutcome::Diverged(found)) if !machine.same_class || found == **result => None,
+        Ok(SeedOutcome::Diverged(found)) if !machine.same_environment || found == **result => None,
         Ok(SeedOutcome::Diverged(found)) if found.not_finite != at => {
             Some(format!("{files}: {}, the bundle has: {at}", found.not_finite))
         }
@@ -153,7 +153,7 @@ fn first_difference(machine: &Machine, stated: &SeedResult, found: &SeedResult) 
     if stated.epochs.len() != found.epochs.len() {
         return Some(format!("{}, the bundle has {}", plural(found.epochs.len(), "epoch"), stated.epochs.len()));
     }
-    (machine.same_class && stated != found).then(|| {
+    (machine.same_environment && stated != found).then(|| {
         "its losses and accuracies are the same, but another part of its result differs, such as a hash, a learning rate, \
          the confusion matrix or a misclassified image"
             .into()

@@ -4,7 +4,7 @@ use super::machine::Machine;
 use super::subject::{Subject, Trained};
 use super::{Outcome, diverged};
 use crate::bundle::{Bundle, RESULTS, TOLERANCES};
-use crate::engine::Network;
+use crate::compute::Network;
 use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
@@ -23,11 +23,11 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     let (mut checked, mut largest) = (0, Largest::default());
     for trained in subject.trained() {
         match evaluate(subject.bundle, machine, &trained) {
-            Ok((network, evaluation, stated)) => {
+            Ok(Loaded { network, evaluation, stated }) => {
                 checked += 1;
                 let mut wrong = wrong_predictions(machine, &trained, &evaluation, &stated, &mut largest);
                 wrong.extend(wrong_confidences(machine, trained.result, &evaluation, &mut largest));
-                wrong.extend(wrong_other_images(machine, &trained, &network));
+                wrong.extend(wrong_other_images(machine, &trained, &*network));
                 differences.extend(wrong.iter().map(|why| format!("{}: {why}", trained.files)));
             }
             Err(why) => differences.push(why),
@@ -42,16 +42,25 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Outcome {
     Outcome::of_networks(differences, checked, passed, diverged::not_checked(subject, "weights"))
 }
 
-/// A network with the bundle's weights, evaluated on the test set, and the bundle's predictions.
-fn evaluate(bundle: &Bundle, machine: &Machine, trained: &Trained) -> Result<(Network, Evaluation, Vec<u8>), String> {
+/// A network with the bundle's weights.
+struct Loaded {
+    network: Box<dyn Network>,
+    /// Of the test set.
+    evaluation: Evaluation,
+    /// The bundle's predictions.
+    stated: Vec<u8>,
+}
+
+/// Evaluates a network with the bundle's weights.
+fn evaluate(bundle: &Bundle, machine: &Machine, trained: &Trained) -> Result<Loaded, String> {
     let path = trained.files.weights();
-    let mut network = Network::new(machine.prepared.engine, trained.model, 0);
+    let mut network = machine.prepared.device.network(trained.model, 0);
     let weights = from_safetensors(bundle.bytes(&path).map_err(error_chain)?);
     let loaded = weights.map_err(error_chain).and_then(|weights| network.load(&weights).map_err(error_chain));
     loaded.map_err(|why| format!("{path}: {why}"))?;
-    let evaluation = machine.prepared.test(&network);
+    let evaluation = machine.prepared.test(&*network);
     let stated = bundle.predictions(&trained.files).map_err(error_chain)?;
-    Ok((network, evaluation, stated))
+    Ok(Loaded { network, evaluation, stated })
 }
 
 /// Predictions and test losses that differ.
@@ -97,7 +106,7 @@ fn wrong_confidences(
     let off = listed.map(|m| (evaluation.confidences[m.image] - m.confidence).abs()).fold(0.0, f64::max);
     largest.confidence = largest.confidence.max(off);
     let recomputed = misclassified(evaluation, &machine.prepared.data.test.labels);
-    let is_right = if machine.same_class {
+    let is_right = if machine.same_environment {
         seed.misclassified == recomputed
     } else {
         // In another class their order may differ, but no error may be missing that is clearly more confident than the last
@@ -111,7 +120,7 @@ fn wrong_confidences(
 }
 
 /// Differences in the last epoch's results on the training images and on the validation set.
-fn wrong_other_images(machine: &Machine, trained: &Trained, network: &Network) -> Vec<String> {
+fn wrong_other_images(machine: &Machine, trained: &Trained, network: &dyn Network) -> Vec<String> {
     let seed = trained.result;
     let last = &seed.epochs[seed.epochs.len() - 1];
     let found = machine.prepared.evaluate_beside_test(network, trained.plan, seed.seed);
@@ -134,7 +143,7 @@ fn agree(machine: &Machine, stated: Option<&Evaluated>, found: Option<&Evaluated
 }
 
 fn allowed_images(machine: &Machine) -> usize {
-    if machine.same_class { 0 } else { TOLERANCES.weights_images }
+    if machine.same_environment { 0 } else { TOLERANCES.weights_images }
 }
 
 /// False if the error is NaN.

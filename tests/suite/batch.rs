@@ -30,7 +30,7 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     assert!(line(&format!("{}: ", missing.display())).contains("cannot be checked: cannot read"), "{out}");
     assert!(line(&format!("{}: ", broken.name())).contains("`files` FAILED: report.md was changed"), "{out}");
     let row = line(&format!("{}  ", copied.name()));
-    assert!(row.contains("My study") && row.contains("5 passed") && row.contains("portable, 4 threads"), "{row}");
+    assert!(row.contains("My study") && row.contains("5 passed") && row.contains("arithmetic 3"), "{row}");
     let same = line("The same measured values under different Report IDs: ");
     assert!(same.contains(tiny.name()) && same.contains(copied.name()), "{out}");
 
@@ -78,6 +78,6 @@ fn one_path_gives_one_object() {
     let record: Value = serde_json::from_str(&done.out).expect("one document");
     assert_eq!(record["steps"][0]["status"], "passed");
     assert_eq!(record["title"], "Tiny study");
-    assert_eq!(record["environment"]["class"], "portable");
+    assert_eq!(record["environment"]["arithmetic"], 3);
     verify(&["--json"], &[Path::new("/no/such/bundle")]).refused(&[]);
 }

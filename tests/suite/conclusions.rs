@@ -5,14 +5,13 @@ use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use mnist_report::claims::{DecidedConclusion, Finding, conclude};
+use mnist_report::compute::Environment;
 use mnist_report::dataset::{ImageSet, Mnist};
-use mnist_report::engine::Environment;
 use mnist_report::results::{
     Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
 };
 use mnist_report::rng::Stream;
 use mnist_report::study::{Plan, Source};
-use serde_json::json;
 
 use crate::support::*;
 
@@ -26,9 +25,7 @@ fn labels() -> &'static [u8] {
 }
 
 fn environment() -> Environment {
-    let class =
-        json!({"class": "portable", "libtorch": "2.11.0", "arithmetic": 1, "precision": "float32", "threads": 4});
-    serde_json::from_value(class).unwrap()
+    Environment::own()
 }
 
 /// A study with invented results.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use mnist_report::engine::DeviceChoice;
+use mnist_report::compute::DeviceChoice;
 use mnist_report::exit_code::ExitCode;
 use mnist_report::rng::Stream;
 use mnist_report::verify::{Rung, Status, verify};

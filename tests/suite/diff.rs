@@ -47,7 +47,7 @@ fn another_learning_rate_diverges_in_the_first_epoch() {
     for expected in [
         "small, seed 1: first difference in epoch 1, learning rate: 0.1 -> 0.05",
         "The studies differ in models, plans, data, seeds",
-        "The environment class is the same: it explains no difference.",
+        "The environment is the same: it explains no difference.",
         "  predictions/small-bn.idx1-ubyte\n",
     ] {
         assert!(out.contains(expected), "{expected}: {out}");
@@ -77,11 +77,11 @@ fn only_a_differing_environment_explains_what_the_study_does_not() {
     let parts = &found["measured"][0]["seeds"][0]["parts"];
     assert_eq!(parts["quantity"], "test loss");
 
-    forged.replace_all("results.json", "\"threads\": 4", "\"threads\": 3");
+    forged.replace_all("results.json", "\"arithmetic\": 3", "\"arithmetic\": 2");
     let found = diff(&forged);
     assert_eq!(found["explanation"]["unexplained"], false);
     assert_eq!(found["explanation"]["environments_differ"], true);
     assert_eq!(found["b"]["problems"][0], "results.json was changed", "a damaged side is named");
     let out = shared().0.run("diff", &[forged.name()]).out;
-    assert!(out.contains("The environment classes differ (A: ") && out.contains("DAMAGED"), "{out}");
+    assert!(out.contains("The environments differ (A: ") && out.contains("DAMAGED"), "{out}");
 }

@@ -4,8 +4,8 @@
 use std::fs;
 use std::sync::OnceLock;
 
+use mnist_report::compute::DeviceChoice;
 use mnist_report::demo::{FORGERIES, Honest};
-use mnist_report::engine::DeviceChoice;
 use mnist_report::results::{Checked, NotFinite, Results};
 use mnist_report::verify::{Rung, Status, verify};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::*;
 
-/// A study with these runs. `conv` is trained by the program's kernels alone, `gelu` in part by libtorch.
+/// A study with these runs.
 fn study(runs: &str) -> String {
     format!(
         "title: Divergence

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
+use mnist_report::compute::DeviceChoice;
 use mnist_report::demo::{FORGERIES, Honest};
-use mnist_report::engine::DeviceChoice;
 use mnist_report::exit_code::ExitCode;
 use mnist_report::verify::{Rung, Status, verify};
 

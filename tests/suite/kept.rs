@@ -132,7 +132,6 @@ fn everything_that_changes_training_is_part_of_the_key() {
         ("{images: {first: 50}}", "{images: {first: 50}, order: as_stored}"),
         ("{out_features: 10}}", "{out_features: 10, bias: false}}"),
         ("title: Mini study", "input: {mean: 0.1307, std: 0.3081}\ntitle: Mini study"),
-        ("threads: 1", "threads: 2"),
     ] {
         assert!(!build_with(from, to), "`{to}` must be trained");
         assert!(build_with(from, to), "`{to}` need not be trained twice");

@@ -3,6 +3,10 @@
 
 #![allow(unreachable_pub, reason = "one binary: `pub` says what a module offers to the others")]
 
+#[cfg(feature = "tch")]
+#[path = "../../src/engine/mod.rs"]
+mod engine;
+
 mod batch;
 mod build;
 mod cli;
@@ -22,6 +26,7 @@ mod languages;
 mod leftovers;
 mod markdown;
 mod messages;
+mod one_id;
 mod places;
 mod publish;
 mod pytorch;
@@ -38,3 +43,4 @@ mod support;
 mod tamper;
 mod typed;
 mod verify;
+mod witness;

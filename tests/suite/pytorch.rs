@@ -1,15 +1,13 @@
 //! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files and
-//! how their inputs are made. Optimizers and schedules are compared in src/engine.
+//! how their inputs are made. Optimizers and schedules are compared in src/arithmetic.
 
 mod layers;
 mod passes;
 
 use std::path::Path;
-use std::sync::OnceLock;
 
-use mnist_report::engine::{DeviceChoice, Engine, Network};
+use mnist_report::arithmetic::Network;
 use mnist_report::model::{LayerKind, Model, ModelSpec};
-use mnist_report::study::Compute;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -88,7 +86,7 @@ impl Case {
 
     /// The network with the fixture's weights and fresh running statistics.
     fn network(&self) -> Network {
-        let mut network = Network::new(engine(), &self.model(), 1);
+        let mut network = Network::new(&self.model(), 1);
         let mut tensors = network.tensors();
         let (parameters, _statistics) = tensors.split_at_mut(self.parameters.len());
         for (tensor, filling) in parameters.iter_mut().zip(&self.parameters) {
@@ -138,11 +136,6 @@ fn cases() -> Vec<Case> {
 
 fn case(name: &str) -> Case {
     cases().into_iter().find(|c| c.name == name).unwrap_or_else(|| panic!("no network {name} in networks.json"))
-}
-
-fn engine() -> &'static Engine {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::start(DeviceChoice::Cpu, &Compute::default()).expect("the CPU can be started"))
 }
 
 /// Asserts that two lists are equal within the relative difference `allowed` plus the absolute one `slack`.

@@ -70,7 +70,7 @@ fn a_batch_beyond_the_machines_memory() {
     limited.args(["-c", "ulimit -v 8000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mnist-report"), "build"]);
     limited.args(["--device", "cpu"]);
     limited.arg(&study).arg("--out").arg(home.path().join("out"));
-    run(&mut limited).refused(&["60000 images", "`m`", "libtorch", "10383360000 bytes", "a smaller batch_size"]);
+    run(&mut limited).refused(&["60000 images", "`m`", "10.4 GB of memory", "a smaller batch_size"]);
     assert_eq!(names(home.path()), ["study.yaml"]);
 }
 
@@ -120,10 +120,6 @@ fn values_that_do_not_fit() {
             ("small-bn: {title: With,", "../up: {title: With,", &["../up", "name"]),
         ],
     );
-    let home = tempfile::tempdir().unwrap();
-    let study = home.path().join("mini.yaml");
-    fs::write(&study, MINI.replace("threads: 1", "threads: 100000")).unwrap();
-    refused(&study, &["mini.yaml:2: compute.threads: 100000"]);
 }
 
 #[test]
@@ -208,7 +204,7 @@ const TOP_LEVEL: &[&str] = &[
     "input: {mean: .nan}",
     "input: {std: 0}",
     "input: {shape: [3, 28, 28]}",
-    "compute: {threads: 0}",
+    "compute: {threads: 4}",
     "compute: {class: fast}",
     "license: \"a\\u202eb\"",
 ];

@@ -40,7 +40,7 @@ fn numbers_and_names_of_every_model_and_run_are_in_both_formats() {
             "2024-05-06",
             "Side by side",
             "Ordered",
-            "libtorch 2.11.0",
+            "own arithmetic, version 3",
         ] {
             has(words);
         }

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::*;
 
 /// Settings of runs, each different from those of every other run.
-const RUNS: [&str; 28] = [
+const RUNS: [&str; 31] = [
     "",
     "train: {images: {first: 60}}",
     "train: {images: {random: 50}}",
@@ -27,9 +27,12 @@ const RUNS: [&str; 28] = [
     "schedule: {step: {step_size: 1}}",
     "schedule: {step: {step_size: 1, gamma: 0.2}}",
     "schedule: cosine",
-    "schedule: one_cycle",
-    "schedule: {one_cycle: {pct_start: 0.301}}",
-    "schedule: {one_cycle: {div_factor: 24}}",
+    "optimizer: {adam: {lr: 0.01}}, schedule: one_cycle",
+    "optimizer: {adam: {lr: 0.01}}, schedule: {one_cycle: {base_momentum: 0.8}}",
+    "optimizer: {adam: {lr: 0.01}}, schedule: {one_cycle: {max_momentum: 0.96}}",
+    "schedule: {one_cycle: {cycle_momentum: false}}",
+    "schedule: {one_cycle: {cycle_momentum: false, pct_start: 0.301}}",
+    "schedule: {one_cycle: {cycle_momentum: false, div_factor: 24}}",
     "dropout: false",
     "stop_below_train_loss: 9",
     "evaluate_train: true",

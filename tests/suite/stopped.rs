@@ -12,7 +12,6 @@ use crate::support::*;
 /// Two runs of two seeds and one that stops early, each of them some seconds long.
 const STUDY: &str = "\
 title: Stopped
-compute: {threads: 2}
 models:
   m: {layers: [conv2d: {out_channels: 8, kernel_size: 5, stride: 2}, batch_norm2d, relu, dropout: {p: 0.2}, flatten, linear: {out_features: 10}]}
 defaults:

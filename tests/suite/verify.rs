@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use mnist_report::engine::DeviceChoice;
+use mnist_report::compute::DeviceChoice;
 use mnist_report::verify::{Rung, verify};
 use serde_json::{Value, json};
 

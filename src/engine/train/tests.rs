@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::super::graph::StepRecorder;
+use super::super::{Engine, Error};
 use super::*;
-use crate::dataset::Mnist;
-use crate::engine::failure::caught;
-use crate::engine::graph::StepRecorder;
-use crate::engine::{DeviceChoice, Engine};
-use crate::study::{Plan, Source};
+use mnist_report::dataset::ImageSet;
+use mnist_report::dataset::Mnist;
+use mnist_report::failure::caught;
+use mnist_report::study::{Plan, Source};
 
 /// A recorder on the CPU. A replay executes the work that it is given.
 enum FakeRecorder {
@@ -56,12 +57,12 @@ fn replayed_steps_give_the_same_bits() {
     const EPOCHS: usize = 6;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
-    let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
+    let engine = Engine::start(None, false).unwrap();
     let data = Mnist::load(&root.join("data/mnist")).unwrap();
     for (name, run) in &mut plan.runs {
         run.settings.epochs = EPOCHS;
         let chosen = run.choose(&data.train.labels, 1);
-        let dataset = DeviceDataset::new(&engine, &data.train, &chosen);
+        let dataset = Selection::new(&data.train, &chosen);
         let count = EPOCHS * run.steps_per_epoch();
         let train = |recorder: fn(&StepInputs) -> Option<FakeRecorder>, min_remaining: usize| {
             let mut trainer = Trainer::new(&engine, &plan.models[&run.settings.model], run, &plan.input, &dataset, 1);
@@ -114,11 +115,11 @@ fn replayed_steps_give_the_same_bits() {
 fn remaining_steps_are_counted_by_batch_size() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
-    let engine = Engine::start(DeviceChoice::Cpu, &plan.compute).unwrap();
+    let engine = Engine::start(None, false).unwrap();
     let run = &mut plan.runs["features-adam"];
     (run.settings.epochs, run.settings.image_count, run.settings.batch_size) = (3, 10, 4);
     let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
-    let dataset = DeviceDataset::new(&engine, &ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
+    let dataset = Selection::new(&ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
     let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &dataset, 1);
     let counted: Vec<usize> = (0..10).map(|done| (trainer.done = done, trainer.remaining_steps()).1).collect();
     assert_eq!(counted, [6, 5, 3, 4, 3, 2, 2, 1, 1, 0]);
@@ -126,7 +127,7 @@ fn remaining_steps_are_counted_by_batch_size() {
 
 #[test]
 fn inputs_have_the_same_addresses_at_every_step() {
-    let engine = Engine::start(DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
+    let engine = Engine::start(None, false).unwrap();
     let inputs = |n: i64, value: f64| {
         let full = |size: i64, kind| Tensor::full([size], value, (kind, engine.device));
         let masks = vec![("drop".to_owned(), full(3 * n, Kind::Float))];

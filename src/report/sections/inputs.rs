@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use crate::claims;
-use crate::engine::Environment;
+use crate::compute::{Environment, Gpu};
 use crate::report::sections::{comparisons, settings};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
 use crate::results::statistics::LEAST_SEEDS;
@@ -33,7 +33,6 @@ fn facts(b: &Builder) -> Result<Definitions> {
     let [mean, std] = [b.study.input.mean, b.study.input.std].map(|x| b.lang.numbers.setting(x));
     let items = vec![
         Definition::new(b.phrase("inputs.environment")?, in_words(b, environment)?),
-        Definition::new(b.phrase("inputs.class")?, environment.class.as_str()),
         Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std })?),
         Definition::new(b.phrase("inputs.program")?, program()),
         Definition::new(b.phrase("inputs.inputs_digest")?, hash(b.provenance.inputs_digest)),
@@ -44,14 +43,11 @@ fn facts(b: &Builder) -> Result<Definitions> {
 
 /// The environment that the results come from.
 fn in_words(b: &Builder, e: &Environment) -> Result<RichText> {
-    let key = match (e.class.as_str(), &e.cpu) {
-        ("cuda", _) => "environment.cuda",
-        ("native", Some(_)) => "environment.native",
-        _ => "environment.portable",
+    let arithmetic = e.arithmetic;
+    let Some(Gpu { name, libtorch, cuda, cudnn, precision }) = &e.gpu else {
+        return b.text("environment.own", context! { arithmetic });
     };
-    let Environment { libtorch, arithmetic, precision, cpu, gpu, cuda, cudnn, .. } = e;
-    let threads = e.threads.unwrap_or_default();
-    b.text(key, context! { libtorch, arithmetic, precision, cpu, gpu, cuda, cudnn, threads })
+    b.text("environment.cuda", context! { libtorch, precision, name, cuda, cudnn })
 }
 
 fn inputs(b: &Builder) -> Result<TableBlock> {

@@ -133,7 +133,13 @@ pub(super) fn schedule(schedule: &Schedule, lang: &Language) -> Result<String> {
             (name, &["gamma", "step_size"])
         }
         Schedule::Cosine(c) => (lang.say("run.cosine", context! { least => form(c.min_lr) })?, &["min_lr"]),
-        Schedule::OneCycle(c) => (lang.say("run.one_cycle", context! { share => form(c.pct_start) })?, &["pct_start"]),
+        Schedule::OneCycle(c) => {
+            // Without the rounding errors of the product.
+            let percent = form((c.pct_start * 1e8).round() / 1e6);
+            let momentum = c.cycle_momentum.then(|| [c.base_momentum, c.max_momentum].map(form));
+            let name = lang.say("run.one_cycle", context! { percent, momentum })?;
+            (name, &["pct_start", "cycle_momentum", "base_momentum", "max_momentum"])
+        }
     };
     with_settings(name, other_settings(schedule, told, lang)?, lang)
 }
@@ -233,14 +239,14 @@ mod tests {
             ("step: {step_size: 2, gamma: 0.5}", "times 0.5 every 2 epochs", "множник 0,5 кожні 2 епохи"),
             ("cosine: {min_lr: 0.00002}", "cosine to 2e\u{2212}5", "за косинусом до 2e\u{2212}5"),
             (
-                "one_cycle: {pct_start: 0.301, div_factor: 10}",
-                "one cycle (momentum not cycled), maximum after 0.301 of the steps, starting at 1/10 of the maximum",
-                "один цикл (one cycle, імпульс не змінюється), максимум після 0,301 кроків; початок — 1/10 максимуму",
+                "one_cycle: {pct_start: 0.301, div_factor: 10, base_momentum: 0.5}",
+                "one cycle, highest rate after 30.1 % of the steps, momentum from 0.95 to 0.5 and back, starting at 1/10 of the maximum",
+                "один цикл (one cycle), найбільша швидкість після 30,1 % кроків, імпульс від 0,95 до 0,5 і назад; початок — 1/10 максимуму",
             ),
             (
-                "one_cycle: {final_div_factor: 100}",
-                "one cycle (momentum not cycled), maximum after 0.3 of the steps, ending at 1/100 of the start",
-                "один цикл (one cycle, імпульс не змінюється), максимум після 0,3 кроків; кінець — 1/100 початку",
+                "one_cycle: {final_div_factor: 100, cycle_momentum: false}",
+                "one cycle, highest rate after 30 % of the steps, momentum not cycled, ending at 1/100 of the start",
+                "один цикл (one cycle), найбільша швидкість після 30 % кроків, імпульс не змінюється; кінець — 1/100 початку",
             ),
         ] {
             let choice: Schedule = serde_yaml::from_str(yaml).unwrap();

@@ -5,7 +5,8 @@ use crate::rung::Rung;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let rung = |rung: Rung| {
-        let values = context! { section => b.section_link("inputs", "inputs")? };
+        let gpu = b.results.environment.gpu.is_some();
+        let values = context! { section => b.section_link("inputs", "inputs")?, gpu };
         Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
     };
     let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;

@@ -18,9 +18,6 @@ pub(super) use names::check as check_names;
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
 
-/// More threads do not make libtorch faster, and it cannot start thousands of threads.
-const MAX_THREADS: usize = 256;
-
 /// A key of a study, for errors.
 pub(super) struct Place<'a> {
     source: &'a Source,
@@ -95,7 +92,6 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
         return input.at("mean").refuse(format!("{}: must be a number", study.input.mean));
     }
     input.positive("std", study.input.std)?;
-    Place::new(source, "compute").within("threads", study.compute.threads, 1, MAX_THREADS)?;
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }

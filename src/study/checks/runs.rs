@@ -29,7 +29,7 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
         return evidence.at("keep").refuse(message);
     }
     spec.optimizer.check(run)?;
-    spec.schedule.check(run)
+    spec.schedule.check(run, &spec.optimizer)
 }
 
 /// The number of images that a run trains on.

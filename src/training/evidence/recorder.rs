@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::states::States;
 use super::{Displacement, SegmentEvidence, from_file, lengths, sketch, states_kept, stored, to_file};
+use crate::compute::Trainer;
 use crate::digest::sha256_hex;
-use crate::engine::Trainer;
 use crate::results::Segment;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};

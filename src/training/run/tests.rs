@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::*;
+use crate::compute::Device;
 use crate::dataset::PIXELS;
-use crate::engine::DeviceChoice;
 use crate::study::{Plan, Source};
 
 /// Three steps for each epoch, so that segments of candidates cross the ends of epochs. `compute` is the default, as in
@@ -36,12 +36,12 @@ fn plan() -> &'static Plan {
 }
 
 fn with_prepared(test: impl FnOnce(&Prepared)) {
-    let engine = Engine::start(DeviceChoice::Cpu, &plan().compute).unwrap();
+    let device = Device::cpu();
     let mut data = Mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
     // Evaluating all test images would take most of the time.
     data.test.labels.truncate(300);
     data.test.pixels.truncate(300 * PIXELS);
-    test(&Prepared::new(&engine, &data, &plan().input));
+    test(&Prepared::new(&device, &data, &plan().input));
 }
 
 /// Stops the training by a panic after some steps, and remembers after which epoch it was resumed.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use mnist_report::engine::Network;
+use mnist_report::arithmetic::{Network, trace_shapes};
 use mnist_report::model::{Init, LayerKind, Megabytes};
 use serde::Deserialize;
 
-use super::{Case, INPUT, Printed, case, cases, engine, fixture};
+use super::{Case, INPUT, Printed, case, cases, fixture};
 
 #[test]
 fn parameters_have_pytorchs_names_shapes_and_counts() {
@@ -17,7 +17,7 @@ fn parameters_have_pytorchs_names_shapes_and_counts() {
         let planned: Vec<_> = model.parameters().map(|p| (p.name.as_str(), p.shape.as_slice())).collect();
         assert_eq!(planned, expected, "{}", case.name);
 
-        let tensors = Network::new(engine(), &model, 1).tensors();
+        let tensors = Network::new(&model, 1).tensors();
         let live: Vec<_> = tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice())).collect();
         assert_eq!(live[..expected.len()], expected, "{}", case.name);
         assert_eq!(tensors.len() - expected.len(), model.buffers().count(), "{}", case.name);
@@ -40,7 +40,7 @@ fn every_layer_gives_pytorchs_shape() {
         let planned: Vec<Vec<usize>> = model.layers.iter().map(|l| [&[128], l.output.as_slice()].concat()).collect();
         assert_eq!(planned, case.output_shapes_at_batch_128, "{}", case.name);
 
-        let trace = Network::new(engine(), &model, 1).trace_shapes(128, INPUT);
+        let trace = trace_shapes(&model, 128);
         let mut input = [&[128], INPUT.as_slice()].concat();
         assert_eq!(trace.len(), model.layers.len(), "{}", case.name);
         for ((live, layer), shape) in trace.into_iter().zip(&model.layers).zip(&case.output_shapes_at_batch_128) {
@@ -156,7 +156,7 @@ fn initial_weights_spread_as_pytorchs_do() {
     for expected in fixture::<Initialisation>("initialisation.json").networks {
         let model = case(&expected.network).model();
         let mut drawn = HashMap::<String, Vec<f64>>::new();
-        for tensor in (1..=SEEDS).flat_map(|seed| Network::new(engine(), &model, seed).tensors()) {
+        for tensor in (1..=SEEDS).flat_map(|seed| Network::new(&model, seed).tensors()) {
             drawn.entry(tensor.name).or_default().extend(tensor.values.into_iter().map(f64::from));
         }
         let modules = expected.modules.iter();

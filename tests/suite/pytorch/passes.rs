@@ -1,12 +1,12 @@
 //! Logits, losses, gradients and running statistics, compared with PyTorch's.
 
-use mnist_report::engine::Network;
+use mnist_report::arithmetic::Network;
 use mnist_report::model::{Model, ModelSpec};
 use mnist_report::results::Evaluation;
 use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 
-use super::{BATCH, Case, GRADIENT, INPUT, PIXELS, VALUE, assert_close, case, cases, engine, fixture, images, u};
+use super::{BATCH, Case, GRADIENT, INPUT, PIXELS, VALUE, assert_close, case, cases, fixture, images, u};
 
 #[derive(Deserialize)]
 struct Gradients {
@@ -179,7 +179,7 @@ fn every_network_passes_forward_and_back_as_in_pytorch() {
 
     let (mut compared, mut statistics) = (Compared::default(), 0);
     for passes in &expected.networks {
-        let network = passes.step.assert_taken(&case(&passes.network), &expected.labels, &[], &mut compared);
+        let mut network = passes.step.assert_taken(&case(&passes.network), &expected.labels, &[], &mut compared);
 
         let what = format!("{}: evaluation logits", passes.network);
         let logits = wide(&network.logits(&images(1), INPUT, None));
@@ -224,7 +224,7 @@ fn dropout_multiplies_by_the_mask_it_is_given() {
 fn network_of(layers: &str, fill: impl Fn(&mut NamedTensor)) -> Network {
     let layers = serde_json::from_str(layers).expect("layers");
     let model = Model::resolve("own", &ModelSpec { title: None, layers }, INPUT).expect("layers that fit");
-    let mut network = Network::new(engine(), &model, 1);
+    let mut network = Network::new(&model, 1);
     let mut tensors = network.tensors();
     for tensor in &mut tensors[..model.parameters().count()] {
         tensor.values.fill(0.0);

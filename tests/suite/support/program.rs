@@ -19,6 +19,8 @@ pub fn in_known_environment<S: AsRef<OsStr>>(mut command: Command, arguments: im
     }
     // A user who has asked for backtraces must still get a plain error.
     command.env("RUST_BACKTRACE", "1");
+    // libtorch takes longer to start than most tests; one test asks it (tests/suite/witness.rs).
+    command.env("MNIST_REPORT_WITNESS", "no");
     // Tests share the processors: threads that spin while they wait slow each other down. No bit depends on it.
     command.env("OMP_WAIT_POLICY", "PASSIVE");
     // Do not use the run cache of the user who runs the tests.

@@ -8,7 +8,6 @@ use super::root;
 /// A study that trains in milliseconds: one layer, one step. For tests that are not about training.
 pub const MINI: &str = "\
 title: Mini study
-compute: {threads: 1}
 models: {only: {layers: [flatten, {linear: {out_features: 10}}]}}
 defaults: {train: {images: {first: 50}}, epochs: 1, batch_size: 50, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}
 runs: {single: {model: only}}

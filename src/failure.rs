@@ -1,29 +1,59 @@
-//! Turns a failure of libtorch (out of memory, an operator without a deterministic form, a GPU error) into a one-line
-//! message. tch reports such failures as panics.
+//! Turns a failure that is reported as a panic into a one-line message: memory that the system does not give, and what libtorch
+//! cannot do (an operator without a deterministic form, a GPU error).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use crate::text::numbers::bytes;
+
 /// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation: a new line is `\n`.
 const FROM_LIBTORCH: &str = "Torch(\"";
+
+/// The payload of a panic: the system does not give this many bytes of memory.
+struct OutOfMemory(u64);
+
+/// `count` zeros.
+///
+/// # Panics
+/// If the system does not give the memory; [`caught`] turns that into a message.
+pub fn zeros(count: usize) -> Vec<f32> {
+    let mut values = Vec::new();
+    grow(&mut values, count);
+    values
+}
+
+/// Makes a list at least `count` values long, with zeros.
+///
+/// # Panics
+/// As [`zeros`].
+pub fn grow(values: &mut Vec<f32>, count: usize) {
+    let more = count.saturating_sub(values.len());
+    if values.try_reserve_exact(more).is_err() {
+        panic::panic_any(OutOfMemory(4 * count as u64));
+    }
+    values.resize(values.len() + more, 0.0);
+}
 
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
+/// The memory that is missing, or the first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
 /// report a bug; Rust prints its usual panic message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !text(info.payload()).contains(FROM_LIBTORCH) {
+            if !info.payload().is::<OutOfMemory>() && !text(info.payload()).contains(FROM_LIBTORCH) {
                 before(info);
             }
         }));
     });
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| one_line(text(payload.as_ref())))
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref() {
+        Some(OutOfMemory(needed)) => format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed)),
+        None => one_line(text(payload.as_ref())),
+    })
 }
 
 fn text(payload: &(dyn Any + Send)) -> &str {
@@ -71,21 +101,9 @@ mod tests {
     }
 
     #[test]
-    fn libtorchs_own_message_is_found() {
-        let failed = caught(|| tch::Tensor::from_slice(&[1.0_f32]).reshape([2])).unwrap_err();
-        assert_eq!(failed, "libtorch: shape '[2]' is invalid for input of size 1");
-    }
-
-    #[test]
-    fn an_operator_without_a_deterministic_form_fails() {
-        crate::engine::Engine::start(crate::engine::DeviceChoice::Cpu, &crate::study::Compute::default()).unwrap();
-        let options = (tch::Kind::Float, tch::Device::Cpu);
-        let x = tch::Tensor::ones([1, 1, 2, 2], options);
-        let (x, at) = x.max_pool2d_with_indices([2, 2], [2, 2], [0, 0], [1, 1], false);
-        let failed = caught(|| x.max_unpool2d(&at, [2, 2])).unwrap_err();
-        assert_eq!(
-            failed,
-            "libtorch: max_unpooling2d_forward_out does not have a deterministic implementation on this device; use another --device"
-        );
+    fn memory_that_the_system_does_not_give_is_a_message() {
+        let failed = caught(|| zeros(1 << 60)).unwrap_err();
+        assert_eq!(failed, "cannot get 4611686.0 TB of memory; try a smaller batch_size");
+        assert_eq!(caught(|| zeros(3)), Ok(vec![0.0; 3]));
     }
 }

@@ -22,17 +22,34 @@ fn cosine(start: f64, end: f64, progress: f64) -> f64 {
 }
 
 fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
-    let (initial, step) = (max / c.div_factor, step as f64);
-    let minimum = initial / c.final_div_factor;
+    let initial = max / c.div_factor;
+    cycle(c, [initial, max, initial / c.final_div_factor], step, total)
+}
+
+/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it from
+/// `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts from 0
+/// through all `total` steps.
+pub fn momentum(schedule: &Schedule, step: usize, total: usize) -> Option<f64> {
+    match schedule {
+        Schedule::OneCycle(c) if c.cycle_momentum => {
+            Some(cycle(c, [c.max_momentum, c.base_momentum, c.max_momentum], step, total))
+        }
+        _ => None,
+    }
+}
+
+/// From the first value to the second while the rate rises, then to the third.
+fn cycle(c: &OneCycle, [first, middle, last]: [f64; 3], step: usize, total: usize) -> f64 {
+    let step = step as f64;
     // The last step of the rise. Negative if the rise takes less than one step, as in PyTorch.
     let up = c.pct_start * total as f64 - 1.0;
     let down = total as f64 - 1.0 - up;
     if up > 0.0 && step <= up {
-        cosine(initial, max, step / up)
+        cosine(first, middle, step / up)
     } else if down > 0.0 {
-        cosine(max, minimum, (step - up) / down)
+        cosine(middle, last, (step - up) / down)
     } else {
-        max
+        middle
     }
 }
 
@@ -107,6 +124,20 @@ mod tests {
             }
         }
         assert_eq!((fixture.cases.len(), compared), (6, 4 * 6 * 3 + 20 + 13));
+    }
+
+    #[test]
+    fn the_momentum_goes_down_while_the_rate_goes_up() {
+        let schedule: Schedule = serde_json::from_value(json!({"one_cycle": {"pct_start": 0.5}})).unwrap();
+        let momenta: Vec<f64> = (0..10).map(|step| momentum(&schedule, step, 10).unwrap()).collect();
+        // The rate is highest at step 4 of 0 to 9. In between both follow half a cosine, which is half done half-way.
+        for (step, expected) in [(0, 0.95), (2, 0.9), (4, 0.85), (9, 0.95)] {
+            assert!((momenta[step] - expected).abs() < 1e-15, "step {step}: {}", momenta[step]);
+        }
+        let rates: Vec<f64> = (0..10).map(|step| learning_rate(&schedule, 1.0, 0, step, 1, 10)).collect();
+        assert!((0..9).all(|i| (rates[i] < rates[i + 1]) == (momenta[i] > momenta[i + 1])));
+        let off: Schedule = serde_json::from_value(json!({"one_cycle": {"cycle_momentum": false}})).unwrap();
+        assert_eq!((momentum(&off, 3, 10), momentum(&Schedule::default(), 3, 10)), (None, None));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
 //! multiply-additions in the order of `k`, so AVX2 and AVX-512 give the same bits.
 
-use super::{LANES, Vectors, vectors};
+use super::vectors::{LANES, Vectors, vectors};
 
 /// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
         let rows = (m - row).min(6);
         let mut column = 0;
         while column < n {
-            let wide = vectors() == Some(Vectors::Avx512) && n - column >= 64;
+            let wide = vectors() == Vectors::Avx512 && n - column >= 64;
             // SAFETY: the assertions above keep every access inside the slices, and the CPU has the vectors.
             unsafe {
                 let first = a.values.as_ptr().add(row * a.row_stride);
@@ -41,15 +41,31 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
                 };
                 let to = c.as_mut_ptr().add(row * n + column);
                 match vectors() {
-                    Some(Vectors::Avx512) if wide => by_rows!(rows, avx512_64, tile, to),
-                    Some(Vectors::Avx512) => by_rows!(rows, avx512_16, tile, to),
-                    Some(Vectors::Avx2) => by_rows!(rows, avx2_16, tile, to),
-                    None => scalar_16(rows, &tile, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Vectors::Avx512 if wide => by_rows!(rows, avx512_64, tile, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Vectors::Avx512 => by_rows!(rows, avx512_16, tile, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Vectors::Avx2 => by_rows!(rows, avx2_16, tile, to),
+                    _ => scalar_16(rows, &tile, to),
                 }
             }
             column += if wide { 64 } else { LANES };
         }
         row += rows;
+    }
+}
+
+/// Most terms in a chain of fused multiply-additions of a [`product`].
+pub(super) const PIECE: usize = 128;
+
+/// As [`gemm`], for any `k`: a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and is
+/// added to the sum of those before it. A piece's part of `b` fits into the caches, and short chains keep rounding errors
+/// small.
+pub(super) fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+    for start in (0..k).step_by(PIECE) {
+        let piece = Matrix { values: &a.values[start * a.column_stride..], ..a };
+        gemm(piece, &b[start * n..], c, [m, n, (k - start).min(PIECE)], add || start > 0);
     }
 }
 
@@ -67,6 +83,7 @@ struct TileInputs {
 }
 
 /// Calls the kernel for this number of rows.
+#[cfg(target_arch = "x86_64")]
 macro_rules! by_rows {
     ($rows:expr, $kernel:ident, $tile:expr, $to:expr) => {
         match $rows {
@@ -79,9 +96,11 @@ macro_rules! by_rows {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 use by_rows;
 
 /// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values.
+#[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {
         #[target_feature(enable = $features)]
@@ -113,10 +132,14 @@ macro_rules! kernel {
         }
     };
 }
+#[cfg(target_arch = "x86_64")]
 kernel!(avx512_64, "avx512f", avx512, 4, 16);
+#[cfg(target_arch = "x86_64")]
 kernel!(avx512_16, "avx512f", avx512, 1, 16);
+#[cfg(target_arch = "x86_64")]
 kernel!(avx2_16, "avx2,fma", avx2, 2, 8);
 
+#[cfg(target_arch = "x86_64")]
 mod avx512 {
     pub(super) use std::arch::x86_64::{
         _mm512_add_ps as add, _mm512_fmadd_ps as fma, _mm512_loadu_ps as load, _mm512_set1_ps as set,
@@ -124,6 +147,7 @@ mod avx512 {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 mod avx2 {
     pub(super) use std::arch::x86_64::{
         _mm256_add_ps as add, _mm256_fmadd_ps as fma, _mm256_loadu_ps as load, _mm256_set1_ps as set,

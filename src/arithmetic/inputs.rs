@@ -1,0 +1,69 @@
+//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's numbers of
+//! that step. It follows from the plan and the seed alone.
+
+use super::masks::Masks;
+use super::optimizers::factors;
+use super::schedule::{learning_rate, momentum};
+use crate::dataset::ImageOrder;
+use crate::model::Model;
+use crate::rng::{Purpose, Stream};
+use crate::study::RunPlan;
+
+/// The inputs of all steps of one seed of a run.
+pub(super) struct StepInputs<'a> {
+    plan: &'a RunPlan,
+    seed: u64,
+    masks: Masks,
+    /// Images in an epoch.
+    images: usize,
+    /// The epoch whose order was computed last, counted from 1, and its order.
+    order: Option<(usize, Vec<u32>)>,
+}
+
+/// What one step reads.
+pub(super) struct Batch<'a> {
+    /// The images' positions in the dataset.
+    pub images: &'a [u32],
+    /// Each dropout layer's name with its mask.
+    pub masks: Vec<(&'a str, Vec<f32>)>,
+    /// See [`factors`].
+    pub factors: Vec<f32>,
+}
+
+impl<'a> StepInputs<'a> {
+    /// The inputs of a training on a dataset of `images` images.
+    pub(super) fn new(model: &Model, plan: &'a RunPlan, seed: u64, images: usize) -> Self {
+        Self { plan, seed, masks: Masks::new(model, plan, seed), images, order: None }
+    }
+
+    /// The inputs of a step, counted from 0 through all epochs.
+    pub(super) fn batch(&mut self, step: usize) -> Batch<'_> {
+        let (steps, size) = (self.plan.steps_per_epoch(), self.plan.settings.batch_size);
+        let (epoch, in_epoch) = (step / steps + 1, step % steps);
+        let factors = factors_of(self.plan, step);
+        if self.order.as_ref().is_none_or(|(computed, _)| *computed != epoch) {
+            self.order = Some((epoch, epoch_order(self.plan, self.seed, epoch, self.images)));
+        }
+        let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
+        let images = &order[(in_epoch * size).min(order.len())..((in_epoch + 1) * size).min(order.len())];
+        Batch { images, masks: self.masks.of_step(step, images.len()).collect(), factors }
+    }
+}
+
+/// The positions in the dataset of an epoch's images, in training order. Epochs count from 1.
+pub fn epoch_order(plan: &RunPlan, seed: u64, epoch: usize, images: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..images as u32).collect();
+    if plan.settings.order == ImageOrder::Shuffled {
+        Stream::new(seed, Purpose::Order { epoch }).shuffle(&mut order);
+    }
+    order
+}
+
+/// The optimizer's numbers of a step, counted from 0 through all epochs.
+pub fn factors_of(plan: &RunPlan, step: usize) -> Vec<f32> {
+    let (settings, steps) = (&plan.settings, plan.steps_per_epoch());
+    let (epoch, in_epoch) = (step / steps, step % steps);
+    let lr = learning_rate(&settings.schedule, settings.optimizer.lr(), epoch, in_epoch, settings.epochs, steps);
+    let momentum = momentum(&settings.schedule, step, settings.epochs * steps);
+    factors(&settings.optimizer, lr, momentum, step as u64 + 1)
+}

@@ -1,0 +1,93 @@
+//! The kernels of each layer, forward and backward, one file for each kind of layer.
+//!
+//! Activations are `[images, height, width, channels]` in memory (PyTorch's channels_last); flat ones are
+//! `[images, features]`. Parameters have PyTorch's names, shapes and order.
+
+pub(super) mod avg_pool2d;
+pub(super) mod batch_norm2d;
+pub(super) mod conv2d;
+mod direct;
+pub(super) mod dropout;
+pub(super) mod flatten;
+pub(super) mod gelu;
+pub(super) mod global_avg_pool;
+mod im2col;
+pub(super) mod layer_norm;
+pub(super) mod leaky_relu;
+pub(super) mod linear;
+pub(super) mod max_pool2d;
+pub(super) mod relu;
+#[cfg(test)]
+mod testing;
+mod winograd;
+
+/// Height, width and channels of an image's activation. A flat activation has height and width 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::arithmetic) struct Shape {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+impl Shape {
+    /// Number of values of one image.
+    pub(in crate::arithmetic) const fn len(self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Number of pixels of one image.
+    pub(in crate::arithmetic) const fn pixels(self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// What a layer reads in a forward pass, and where it writes.
+pub(in crate::arithmetic) struct Forward<'a> {
+    /// The input, `[images, ...]`.
+    pub x: &'a [f32],
+    /// The layer's parameters, in PyTorch's order.
+    pub parameters: &'a [Vec<f32>],
+    /// The layer's buffers (`running_mean`, `running_var`).
+    pub buffers: &'a [Vec<f32>],
+    /// Where to write the output, `[images, ...]`. Every value is overwritten.
+    pub y: &'a mut [f32],
+}
+
+/// What a layer reads in a backward pass, and where it writes gradients of the loss. Every value is overwritten.
+pub(in crate::arithmetic) struct Backward<'a> {
+    /// The input of the forward pass.
+    pub x: &'a [f32],
+    /// The output of the forward pass.
+    pub y: &'a [f32],
+    /// The gradient with respect to `y`.
+    pub output_gradient: &'a [f32],
+    /// The layer's parameters.
+    pub parameters: &'a [Vec<f32>],
+    /// Where to write the gradient with respect to `x`; `None` if no layer before this one needs it.
+    pub input_gradient: Option<&'a mut [f32]>,
+    /// Where to write the gradients with respect to the parameters.
+    pub parameter_gradients: &'a mut [Vec<f32>],
+}
+
+/// The kernels of one layer of a network.
+///
+/// A layer keeps what its backward pass needs besides its input and output, from `train` until `backward`.
+pub(in crate::arithmetic) trait Layer: Send + Sync {
+    /// Computes the output in evaluation mode.
+    fn evaluate(&self, pass: Forward);
+
+    /// Computes the output in training mode. By default as in evaluation mode.
+    fn train(&mut self, pass: Forward) {
+        self.evaluate(pass);
+    }
+
+    /// After `train`: updates the layer's buffers. By default there are none.
+    fn update_buffers(&self, _buffers: &mut [Vec<f32>]) {}
+
+    /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None` keeps
+    /// every value. By default the layer has no mask.
+    fn set_mask(&mut self, _mask: Option<Vec<f32>>) {}
+
+    /// Computes the gradients, after `train` with the same input and parameters.
+    fn backward(&mut self, pass: Backward);
+}

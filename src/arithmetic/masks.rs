@@ -1,0 +1,58 @@
+//! Dropout masks of a training: which layers have one, and the values of each step.
+
+use crate::model::{Layer, LayerKind, Model};
+use crate::rng::{Purpose, Stream};
+use crate::study::RunPlan;
+
+/// Everything that determines the masks of a training.
+#[derive(Clone, Debug)]
+pub struct Masks {
+    /// The run's seed.
+    pub seed: u64,
+    /// Steps in an epoch.
+    pub steps_per_epoch: usize,
+    /// The dropout layers with a probability above 0; none if the run switches dropout off.
+    pub layers: Vec<DropoutLayer>,
+}
+
+/// A layer that drops values.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct DropoutLayer {
+    pub name: String,
+    /// The probability that a value is dropped.
+    pub p: f64,
+    /// Number of the layer's values for one image.
+    pub values_per_image: usize,
+}
+
+impl Masks {
+    /// The masks of one seed of a run.
+    pub fn new(model: &Model, plan: &RunPlan, seed: u64) -> Self {
+        let dropout = |layer: &Layer| match &layer.kind {
+            LayerKind::Dropout(c) if plan.settings.dropout && c.p > 0.0 => Some(DropoutLayer {
+                name: layer.name.clone(),
+                p: c.p,
+                values_per_image: layer.output_values() as usize,
+            }),
+            _ => None,
+        };
+        let layers = model.layers.iter().filter_map(dropout).collect();
+        Self { seed, steps_per_epoch: plan.steps_per_epoch(), layers }
+    }
+
+    /// The random stream of a layer's mask at a step, counted from 0 through all epochs.
+    pub fn stream(&self, layer: &str, step: usize) -> Stream {
+        let (epoch, step) = (step / self.steps_per_epoch + 1, step % self.steps_per_epoch + 1);
+        Stream::new(self.seed, Purpose::Dropout { layer, epoch, step })
+    }
+
+    /// The masks of a step for its `images` images: each dropout layer's name with a mask
+    /// `[images, channels, height, width]`, 0 or 1 / (1 - p).
+    pub fn of_step(&self, step: usize, images: usize) -> impl Iterator<Item = (&str, Vec<f32>)> {
+        self.layers.iter().map(move |layer| {
+            let mask = self.stream(&layer.name, step).dropout_mask(images * layer.values_per_image, layer.p);
+            (layer.name.as_str(), mask)
+        })
+    }
+}

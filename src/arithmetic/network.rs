@@ -1,0 +1,253 @@
+//! A network: its parameters and buffers, and its layers' kernels in the order of execution, with an explicit backward pass.
+//! Names, shapes and the distributions of initial values come from `model`.
+
+use std::sync::Mutex;
+
+use super::cross_entropy::cross_entropy;
+use super::layers::{Backward, Forward};
+use super::steps::{Step, steps};
+use crate::dataset::CLASSES;
+use crate::failure::grow;
+use crate::model::{Init, Model, TensorSpec};
+use crate::rng::{Purpose, Stream};
+use crate::tensors::NamedTensor;
+
+/// A network in this process's memory.
+pub struct Network {
+    /// The values of one input image.
+    input: usize,
+    steps: Vec<Step>,
+    /// All trainable parameters in PyTorch's order; steps refer to them by index.
+    pub(super) parameters: Vec<Vec<f32>>,
+    buffers: Vec<Vec<f32>>,
+    /// The gradients of the last backward pass, one for each parameter.
+    pub(super) gradients: Vec<Vec<f32>>,
+    /// Indices of the biases that batch normalisation cancels. Their gradient is exactly zero.
+    cancelled_biases: Vec<usize>,
+    parameter_specs: Vec<TensorSpec>,
+    buffer_specs: Vec<TensorSpec>,
+    /// The output of every step in the last pass in training mode.
+    outputs: Vec<Vec<f32>>,
+    /// Working memory for the two gradients that a backward step reads and writes.
+    output_gradients: [Vec<f32>; 2],
+    /// Working memory of evaluations, which borrow the network.
+    evaluation: Mutex<[Vec<f32>; 2]>,
+}
+
+impl Network {
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
+    pub fn new(model: &Model, seed: u64) -> Self {
+        let initial_values = |spec: &TensorSpec| {
+            let n = spec.numel() as usize;
+            match spec.init {
+                Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
+                Init::Ones => vec![1.0; n],
+                Init::Zeros => vec![0.0; n],
+            }
+        };
+        let parameters: Vec<Vec<f32>> = model.parameters().map(initial_values).collect();
+        let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
+        let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
+        let steps = steps(model);
+        Self {
+            input: model.input.iter().product(),
+            outputs: steps.iter().map(|_| Vec::new()).collect(),
+            steps,
+            gradients: parameters.iter().map(|p| vec![0.0; p.len()]).collect(),
+            parameters,
+            buffers: model.buffers().map(initial_values).collect(),
+            cancelled_biases: cancelled.map(|(i, _)| i).collect(),
+            parameter_specs: model.parameters().cloned().collect(),
+            buffer_specs: model.buffers().cloned().collect(),
+            output_gradients: Default::default(),
+            evaluation: Mutex::default(),
+        }
+    }
+
+    /// Copies of all parameters and buffers, with PyTorch's names.
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let parameters = self.parameter_specs.iter().zip(&self.parameters);
+        parameters.chain(self.buffer_specs.iter().zip(&self.buffers)).map(|(spec, v)| named("", spec, v)).collect()
+    }
+
+    /// The gradients of the last backward pass, with the parameters' names.
+    pub fn gradients(&self) -> Vec<NamedTensor> {
+        self.parameter_specs.iter().zip(&self.gradients).map(|(spec, values)| named("", spec, values)).collect()
+    }
+
+    /// Sets all parameters and buffers.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape, or there are too many tensors.
+    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+        let expected = self.parameter_specs.len() + self.buffer_specs.len();
+        let parameters = self.parameter_specs.iter().zip(&mut self.parameters);
+        for (spec, target) in parameters.chain(self.buffer_specs.iter().zip(&mut self.buffers)) {
+            copy_tensor("", spec, tensors, target)?;
+        }
+        if tensors.len() != expected {
+            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
+        }
+        Ok(())
+    }
+
+    /// Copies of an optimizer's values, one tensor for each parameter. Each name is `prefix` and the parameter's name.
+    pub(super) fn named_like_parameters(&self, prefix: &str, values: &[Vec<f32>]) -> Vec<NamedTensor> {
+        self.parameter_specs.iter().zip(values).map(|(spec, values)| named(prefix, spec, values)).collect()
+    }
+
+    /// Sets an optimizer's values from tensors named as in `named_like_parameters`. Returns their number.
+    pub(super) fn load_like_parameters(
+        &self,
+        prefix: &str,
+        targets: &mut [Vec<f32>],
+        tensors: &[NamedTensor],
+    ) -> Result<usize, String> {
+        for (spec, target) in self.parameter_specs.iter().zip(targets.iter_mut()) {
+            copy_tensor(prefix, spec, tensors, target)?;
+        }
+        Ok(targets.len())
+    }
+
+    /// Logits `[images, 10]` of images `[images, height, width, channels]`, in evaluation mode.
+    pub(super) fn evaluate(&self, images: &[f32]) -> Vec<f32> {
+        let count = images.len() / self.input;
+        let mut buffers = self.evaluation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let [current, next] = &mut *buffers;
+        for (i, step) in self.steps.iter().enumerate() {
+            let input = self.steps[..i].last().map_or(images, |before| &current[..count * before.output]);
+            step.kernel.evaluate(Forward {
+                x: input,
+                parameters: &self.parameters[step.parameters.clone()],
+                buffers: &self.buffers[step.buffers.clone()],
+                y: sized(next, count * step.output),
+            });
+            std::mem::swap(current, next);
+        }
+        current[..count * CLASSES].to_vec()
+    }
+
+    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the logits
+    /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a layer without one drops nothing.
+    pub(super) fn train(&mut self, images: &[f32], masks: Vec<(&str, Vec<f32>)>) -> &[f32] {
+        let count = images.len() / self.input;
+        for step in &mut self.steps {
+            step.kernel.set_mask(None);
+        }
+        for (layer, mask) in masks {
+            let step = self.steps.iter_mut().find(|step| step.layer == layer);
+            step.expect("a mask is of a layer of the network").kernel.set_mask(Some(mask));
+        }
+        for (i, step) in self.steps.iter_mut().enumerate() {
+            let (before, output) = self.outputs.split_at_mut(i);
+            step.kernel.train(Forward {
+                x: before.last().map_or(images, |input| &input[..]),
+                parameters: &self.parameters[step.parameters.clone()],
+                buffers: &self.buffers[step.buffers.clone()],
+                y: exactly(&mut output[0], count * step.output),
+            });
+            step.kernel.update_buffers(&mut self.buffers[step.buffers.clone()]);
+        }
+        self.outputs.last().expect("a model has layers")
+    }
+
+    /// The gradients of the mean cross-entropy of the last pass in training mode, over the same images, with their labels.
+    /// Returns the loss.
+    pub(super) fn backward(&mut self, images: &[f32], labels: &[u8]) -> f32 {
+        let count = images.len() / self.input;
+        let [output_gradient, input_gradient] = &mut self.output_gradients;
+        let logits = self.outputs.last().expect("a model has layers");
+        let loss = cross_entropy(logits, labels, sized(output_gradient, logits.len()));
+        for (i, step) in self.steps.iter_mut().enumerate().rev() {
+            if step.parameters.is_empty() && !step.needs_input_gradient {
+                break;
+            }
+            let (before, output) = self.outputs.split_at(i);
+            let x = before.last().map_or(images, |input| &input[..]);
+            step.kernel.backward(Backward {
+                x,
+                y: &output[0],
+                output_gradient: &output_gradient[..count * step.output],
+                parameters: &self.parameters[step.parameters.clone()],
+                input_gradient: step.needs_input_gradient.then(|| sized(input_gradient, x.len())),
+                parameter_gradients: &mut self.gradients[step.parameters.clone()],
+            });
+            if !step.needs_input_gradient {
+                break;
+            }
+            std::mem::swap(output_gradient, input_gradient);
+        }
+        // Their true gradient is zero. The computed one consists of rounding errors, which Adam would scale up to full steps.
+        for &i in &self.cancelled_biases {
+            self.gradients[i].fill(0.0);
+        }
+        loss
+    }
+
+    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images` are
+    /// `[images, channels, height, width]`. `gradients` then returns its gradients.
+    pub fn loss_and_backward(
+        &mut self,
+        images: &[f32],
+        input: [usize; 3],
+        labels: &[u8],
+        masks: &[(String, Vec<f32>)],
+    ) -> f32 {
+        let images = channels_last(images, input);
+        self.train(&images, masks.iter().map(|(layer, mask)| (layer.as_str(), mask.clone())).collect());
+        self.backward(&images, labels)
+    }
+
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
+    /// `masks` in evaluation mode, with them in training mode, which updates the buffers.
+    pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
+        let images = channels_last(images, input);
+        match masks {
+            None => self.evaluate(&images),
+            Some(masks) => {
+                self.train(&images, masks.iter().map(|(layer, mask)| (layer.as_str(), mask.clone())).collect()).to_vec()
+            }
+        }
+    }
+}
+
+/// Images `[images, channels, height, width]` as `[images, height, width, channels]`.
+pub(super) fn channels_last(images: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
+    if channels == 1 {
+        return images.to_vec();
+    }
+    let (pixels, mut out) = (height * width, Vec::with_capacity(images.len()));
+    for image in images.chunks_exact(channels * pixels) {
+        out.extend((0..pixels * channels).map(|i| image[i % channels * pixels + i / channels]));
+    }
+    out
+}
+
+/// The first `len` values of working memory, which grows as needed and is never given back: memory that is fresh from the
+/// system costs more time than most kernels.
+fn sized(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    grow(memory, len);
+    &mut memory[..len]
+}
+
+/// As `sized`, but the memory then has exactly this length.
+fn exactly(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    memory.truncate(len);
+    grow(memory, len);
+    memory
+}
+
+/// Copies the tensor of this name among `tensors` into `target`.
+fn copy_tensor(prefix: &str, spec: &TensorSpec, tensors: &[NamedTensor], target: &mut [f32]) -> Result<(), String> {
+    let name = format!("{prefix}{}", spec.name);
+    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
+    if source.shape != spec.shape {
+        return Err(format!("{name} has shape {:?}, but the model needs {:?}", source.shape, spec.shape));
+    }
+    target.copy_from_slice(&source.values);
+    Ok(())
+}
+
+fn named(prefix: &str, spec: &TensorSpec, values: &[f32]) -> NamedTensor {
+    NamedTensor { name: format!("{prefix}{}", spec.name), shape: spec.shape.clone(), values: values.to_vec() }
+}

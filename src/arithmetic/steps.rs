@@ -1,0 +1,166 @@
+//! The kernels of a network in the order of execution, and the shapes that they have.
+
+use std::ops::Range;
+
+use super::layers::avg_pool2d::AvgPool2d;
+use super::layers::batch_norm2d::BatchNorm2d;
+use super::layers::conv2d::{Conv2dOptions, conv2d};
+use super::layers::dropout::Dropout;
+use super::layers::flatten::Flatten;
+use super::layers::gelu::Gelu;
+use super::layers::global_avg_pool::GlobalAvgPool;
+use super::layers::layer_norm::LayerNorm;
+use super::layers::leaky_relu::LeakyRelu;
+use super::layers::linear::Linear;
+use super::layers::max_pool2d::MaxPool2d;
+use super::layers::relu::Relu;
+use super::layers::{Forward, Layer, Shape};
+use crate::failure::zeros;
+use crate::model::{self, LayerKind, Model, TensorSpec};
+
+/// A kernel as part of the network.
+pub(super) struct Step {
+    /// The layer's name in the study.
+    pub layer: String,
+    pub kernel: Box<dyn Layer>,
+    pub parameters: Range<usize>,
+    pub buffers: Range<usize>,
+    /// Values of one image's output.
+    pub output: usize,
+    /// Whether any step before it has parameters, so that the gradient of its input is needed.
+    pub needs_input_gradient: bool,
+}
+
+/// The shape of an activation, and whether it is an image or flat.
+#[derive(Clone, Copy, Debug)]
+struct Activation {
+    shape: Shape,
+    is_flat: bool,
+}
+
+impl Activation {
+    fn image([channels, height, width]: [usize; 3]) -> Self {
+        Self { shape: Shape { height, width, channels }, is_flat: false }
+    }
+
+    fn flat(features: usize) -> Self {
+        Self { shape: Shape { height: 1, width: 1, channels: features }, is_flat: true }
+    }
+
+    /// The dimensions in PyTorch's order, without the batch.
+    fn dimensions(self) -> Vec<usize> {
+        let Shape { height, width, channels } = self.shape;
+        if self.is_flat { vec![channels] } else { vec![channels, height, width] }
+    }
+}
+
+/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows.
+fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer>, Activation) {
+    let shape = input.shape;
+    let image = |shape: Shape| Activation { shape, is_flat: false };
+    match &layer.kind {
+        LayerKind::Conv2d(c) => {
+            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
+            let (kernel, output) = conv2d(shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups });
+            (kernel, image(output))
+        }
+        LayerKind::BatchNorm2d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
+        LayerKind::LayerNorm(c) => (Box::new(LayerNorm::new(shape, c.eps)), input),
+        LayerKind::Relu(_) => (Box::new(Relu), input),
+        LayerKind::LeakyRelu(c) => (Box::new(LeakyRelu::new(c.negative_slope)), input),
+        LayerKind::Gelu(_) => (Box::new(Gelu), input),
+        LayerKind::MaxPool2d(c) => {
+            let pool = MaxPool2d::new(shape, c.kernel_size, c.stride(), c.padding);
+            let output = image(pool.output_shape());
+            (Box::new(pool), output)
+        }
+        LayerKind::AvgPool2d(c) => {
+            let pool = AvgPool2d::new(shape, c.kernel_size, c.stride(), c.padding);
+            let output = image(pool.output_shape());
+            (Box::new(pool), output)
+        }
+        LayerKind::GlobalAvgPool(_) => (Box::new(GlobalAvgPool::new(shape)), Activation::flat(shape.channels)),
+        LayerKind::Dropout(_) => (Box::new(Dropout::new(shape)), input),
+        LayerKind::Flatten(_) => (Box::new(Flatten::new(shape)), Activation::flat(shape.len())),
+        LayerKind::Linear(c) => {
+            (Box::new(Linear::new(shape.channels, c.out_features)), Activation::flat(c.out_features))
+        }
+    }
+}
+
+/// The kernels of a model in the order of execution. Two pairs of layers differ from the model's order:
+/// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and
+///   computes ReLU on as many times fewer values as the window has.
+/// - Any other ReLU after a batch normalisation is part of its kernel.
+pub(super) fn steps(model: &Model) -> Vec<Step> {
+    let (mut steps, mut activation) = (Vec::with_capacity(model.layers.len()), Activation::image(model.input));
+    let (mut parameters, mut buffers, mut has_parameters) = (0, 0, false);
+    let mut add = |layer: &model::Layer, relu: bool| {
+        let (kernel, output) = kernel(layer, activation, relu);
+        let step = Step {
+            layer: layer.name.clone(),
+            kernel,
+            parameters: parameters..parameters + layer.parameters.len(),
+            buffers: buffers..buffers + layer.buffers.len(),
+            output: output.shape.len(),
+            needs_input_gradient: has_parameters,
+        };
+        (activation, parameters, buffers) = (output, step.parameters.end, step.buffers.end);
+        has_parameters |= !layer.parameters.is_empty();
+        steps.push(step);
+    };
+    let mut layers = &model.layers[..];
+    while let [layer, rest @ ..] = layers {
+        let next = |i: usize| rest.get(i).map(|next| &next.kind);
+        layers = match (&layer.kind, next(0), next(1)) {
+            (LayerKind::Relu(_), Some(LayerKind::MaxPool2d(_)), _) => {
+                add(&rest[0], false);
+                add(layer, false);
+                &rest[1..]
+            }
+            (LayerKind::BatchNorm2d(_), Some(LayerKind::Relu(_)), after)
+                if !matches!(after, Some(LayerKind::MaxPool2d(_))) =>
+            {
+                add(layer, true);
+                &rest[1..]
+            }
+            _ => {
+                add(layer, false);
+                rest
+            }
+        };
+    }
+    steps
+}
+
+/// The shapes of a layer's input and output, batch first, as its kernel has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct LayerShapes {
+    /// The layer's name.
+    pub layer: String,
+    pub input: Vec<usize>,
+    pub output: Vec<usize>,
+}
+
+/// Runs a batch of zeros through a model, layer by layer, and returns the shapes that the kernels have.
+pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
+    let ones = |specs: &[TensorSpec]| specs.iter().map(|spec| vec![1.0; spec.numel() as usize]).collect::<Vec<_>>();
+    let mut shapes = Vec::with_capacity(model.layers.len());
+    let mut shape = Activation::image(model.input);
+    let mut x = zeros(batch * shape.shape.len());
+    for layer in &model.layers {
+        let (kernel, output) = kernel(layer, shape, false);
+        let mut y = zeros(batch * output.shape.len());
+        kernel.evaluate(Forward {
+            x: &x,
+            parameters: &ones(&layer.parameters),
+            buffers: &ones(&layer.buffers),
+            y: &mut y,
+        });
+        let of = |activation: Activation| [vec![batch], activation.dimensions()].concat();
+        shapes.push(LayerShapes { layer: layer.name.clone(), input: of(shape), output: of(output) });
+        (x, shape) = (y, output);
+    }
+    shapes
+}

@@ -1,0 +1,114 @@
+//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU, with libtorch on a GPU. Its public
+//! functions take and return plain data, so nothing above this module knows which of the two computes.
+//!
+//! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
+
+mod device;
+mod environment;
+mod error;
+mod own;
+mod restart;
+mod trainer;
+
+pub use device::{Device, DeviceChoice, libtorch, provide_libtorch};
+pub use environment::{Environment, Gpu};
+pub use error::Error;
+pub use restart::{LIBTORCH_PROGRAM, libtorch_program};
+pub use trainer::{Observer, Trainer};
+
+use crate::dataset::Selection;
+use crate::model::Model;
+use crate::study::{Input, RunPlan};
+use crate::tensors::NamedTensor;
+
+/// A network on a device.
+pub trait Network {
+    /// Copies of all parameters and buffers, with PyTorch's names.
+    fn tensors(&self) -> Vec<NamedTensor>;
+
+    /// The gradients of the last step, with the parameters' names.
+    fn gradients(&self) -> Vec<NamedTensor>;
+
+    /// Sets all parameters and buffers.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape, or there are too many tensors.
+    fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
+
+    /// Logits `[images, 10]` in evaluation mode, in row-major order.
+    fn evaluate(&self, images: &Selection, input: &Input) -> Vec<f32>;
+}
+
+/// How many steps of a training a GPU repeated from recordings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Recorded {
+    /// Recordings in use: recorded, and checked to give the same bits.
+    pub kinds: usize,
+    /// Steps that were replayed, without those that only checked a recording.
+    pub steps: usize,
+    /// Why the last recording that failed did; `None` if none failed.
+    pub refused: Option<String>,
+}
+
+/// A device that computes.
+pub trait Backend {
+    /// The GPU's facts; `None` if it is not a GPU.
+    fn gpu(&self) -> Option<Gpu>;
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
+    fn network(&self, model: &Model, seed: u64) -> Box<dyn Network>;
+    /// A training before its first step; see [`Trainer::new`].
+    fn trainer<'a>(
+        &self,
+        model: &Model,
+        plan: &'a RunPlan,
+        input: &'a Input,
+        images: &'a Selection,
+        seed: u64,
+    ) -> Box<dyn Steps + 'a>;
+    /// The speed of a large operator, in multiply-adds per second.
+    fn mult_add_rate(&self) -> f64;
+}
+
+/// libtorch, where the executable links it.
+pub trait Libtorch: Sync {
+    /// Starts libtorch on the GPU of this number, counted from 0, or on the CPU.
+    ///
+    /// # Errors
+    /// The GPU does not exist, or libtorch or CUDA refuse a setting.
+    fn start(&self, gpu: Option<usize>, tf32: bool) -> Result<Box<dyn Backend>, Error>;
+    /// The version of libtorch, such as 2.11.0.
+    fn version(&self) -> String;
+    /// Why the steps of a training could not be recorded on a GPU; `None` if all could.
+    fn recording_failure(&self) -> Option<&'static str>;
+}
+
+/// A training on a device, step by step. A step depends only on the plan, the seed, the state (weights, buffers, optimizer)
+/// and the number of the step, so a training can continue from any saved state.
+pub trait Steps {
+    /// Number of steps done since the start of the run.
+    fn done(&self) -> usize;
+    /// Trains the next batch.
+    fn step(&mut self);
+    /// The mean loss of the last step. On a GPU, waits for that step.
+    fn last_loss(&self) -> f32;
+    /// The mean losses of the current epoch's steps, the last step's last.
+    fn epoch_losses(&self) -> Vec<f32>;
+    /// The network in its current state.
+    fn network(&self) -> &dyn Network;
+    /// See [`Trainer::load_weights`].
+    ///
+    /// # Errors
+    /// As there.
+    fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
+    /// See [`Trainer::state`].
+    fn state(&self) -> Vec<NamedTensor>;
+    /// See [`Trainer::recorded`].
+    fn recorded(&self) -> Recorded {
+        Recorded::default()
+    }
+    /// See [`Trainer::load_state`].
+    ///
+    /// # Errors
+    /// As there.
+    fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error>;
+}

@@ -1,0 +1,12 @@
+//! The executable that links libtorch, beside this one.
+
+use std::path::PathBuf;
+
+/// Its name.
+pub const LIBTORCH_PROGRAM: &str = "mnist-report-libtorch";
+
+/// Its path, if it is in the folder of this process's executable.
+pub fn libtorch_program() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?.with_file_name(LIBTORCH_PROGRAM);
+    program.is_file().then_some(program)
+}

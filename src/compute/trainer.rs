@@ -1,0 +1,146 @@
+//! The training of one seed of a run, on any device: its steps, and the loop over its epochs.
+
+use super::{Device, Error, Network, Recorded, Steps};
+use crate::dataset::Selection;
+use crate::model::Model;
+use crate::study::{Input, RunPlan};
+use crate::tensors::NamedTensor;
+
+/// Is called during training, to evaluate, record or show progress.
+pub trait Observer {
+    /// Why the observer stops the training; also carries the device's own errors.
+    type Error: From<Error>;
+
+    /// Called before the first step and after each step.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
+    /// Called after the training of each epoch, with the mean of its training losses over the images. Returns whether to
+    /// continue with the next epoch.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &dyn Network) -> Result<bool, Self::Error>;
+    /// Called when another epoch follows.
+    ///
+    /// # Errors
+    /// Any error stops the training.
+    fn between_epochs(&mut self, _trainer: &Trainer) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// The training of one seed of a run.
+pub struct Trainer<'a> {
+    plan: &'a RunPlan,
+    /// Images in an epoch.
+    images: usize,
+    steps: Box<dyn Steps + 'a>,
+    /// Whether a loss can be read without waiting for a GPU.
+    reads_losses: bool,
+}
+
+impl<'a> Trainer<'a> {
+    /// A training before its first step. `images` holds the run's images in the order of `RunPlan::choose`.
+    pub fn new(
+        device: &Device,
+        model: &Model,
+        plan: &'a RunPlan,
+        input: &'a Input,
+        images: &'a Selection,
+        seed: u64,
+    ) -> Self {
+        let steps = device.backend.trainer(model, plan, input, images, seed);
+        Self { plan, images: images.len(), steps, reads_losses: !device.is_gpu() }
+    }
+
+    /// Number of steps done since the start of the run.
+    pub fn done(&self) -> usize {
+        self.steps.done()
+    }
+
+    /// The network in its current state.
+    pub fn network(&self) -> &dyn Network {
+        self.steps.network()
+    }
+
+    /// Replaces the network's parameters and buffers.
+    ///
+    /// # Errors
+    /// As `Network::load`.
+    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error> {
+        self.steps.load_weights(tensors)
+    }
+
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
+    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    pub fn state(&self) -> Vec<NamedTensor> {
+        self.steps.state()
+    }
+
+    /// Continues from a state after `done` steps.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape, or there are too many tensors.
+    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error> {
+        self.steps.load_state(state, done)
+    }
+
+    /// How many steps were repeated from recordings. All zero on a CPU.
+    pub fn recorded(&self) -> Recorded {
+        self.steps.recorded()
+    }
+
+    /// The mean loss of the last step. On a GPU, waits for that step.
+    pub fn last_loss(&self) -> f32 {
+        self.steps.last_loss()
+    }
+
+    /// Trains the next batch.
+    pub fn step(&mut self) {
+        self.steps.step();
+    }
+
+    /// Trains all batches of the next epoch. Returns the mean loss over its images.
+    fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
+        let steps = self.plan.steps_per_epoch();
+        let epoch = self.done() / steps + 1;
+        for step in 0..steps {
+            self.step();
+            if self.reads_losses && !self.last_loss().is_finite() {
+                return Err(Error::Diverged { epoch, step: step + 1 }.into());
+            }
+            observer.step(self)?;
+        }
+        // A GPU's losses are read once per epoch, so that it never waits for the host during it.
+        let losses = self.steps.epoch_losses();
+        if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
+            return Err(Error::Diverged { epoch, step: at + 1 }.into());
+        }
+        let batch = self.plan.settings.batch_size;
+        let size = |step: usize| (self.images - step * batch).min(batch);
+        let weighted = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64);
+        Ok(weighted.fold(0.0, |sum, loss| sum + loss) / self.images as f64)
+    }
+
+    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
+    /// `load_state` went to.
+    ///
+    /// # Errors
+    /// `Error::Diverged` if a training loss is not finite, or the observer's error.
+    pub fn run<O: Observer>(&mut self, observer: &mut O) -> Result<(), O::Error> {
+        if self.done() == 0 {
+            observer.step(self)?;
+        }
+        let last = self.plan.settings.epochs;
+        for epoch in self.done() / self.plan.steps_per_epoch() + 1..=last {
+            let loss = self.epoch(observer)?;
+            if !observer.epoch(epoch, loss, self.network())? || epoch == last {
+                break;
+            }
+            observer.between_epochs(self)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! mnist-report with libtorch: the same command line, and a GPU as a device.
+//!
+//! `mnist-report` starts it where a command needs libtorch.
+
+#[path = "mod.rs"]
+mod engine;
+
+use std::io::Write;
+
+use mnist_report::{cli, compute};
+
+fn main() {
+    compute::provide_libtorch(&engine::LIBTORCH);
+    let status = cli::main();
+    // Ignore broken pipes.
+    let _ = std::io::stdout().flush();
+    // libtorch unregisters its operators one by one at exit, a third of the time of a short command.
+    engine::quick_exit(status)
+}

@@ -1,0 +1,77 @@
+//! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether the
+//! program has libtorch. Emulated CPUs are compared by `make test-portable`.
+
+use std::path::Path;
+
+use mnist_report::arithmetic::{Vectors, use_threads, use_vectors, vectors};
+use mnist_report::compute::{Device, Trainer};
+use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::study::{Plan, Source};
+use mnist_report::tensors::to_safetensors;
+
+use crate::support::*;
+
+/// Builds a study in the way of a machine with these vectors and threads. Returns the Report ID.
+fn report_id(study: &Path, vectors: &str, threads: usize) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut build = build(study, &home.path().join("out"));
+    build.env("MNIST_REPORT_THREADS", threads.to_string()).env("MNIST_REPORT_VECTORS", vectors);
+    run(&mut build).exits(0).report_id().clone()
+}
+
+#[test]
+fn a_whole_study_has_one_report_id() {
+    let expected = shared().1.report_id();
+    for (vectors, threads) in [("widest", 1), ("widest", 8), ("avx2", 2), ("avx2", 3), ("scalar", 2)] {
+        assert_eq!(report_id(&tiny(), vectors, threads), expected, "{vectors}, {threads} threads");
+    }
+}
+
+#[test]
+fn a_study_of_every_layer_optimizer_and_schedule_has_one_report_id() {
+    let portable = root().join("tests/fixtures/portable.yaml");
+    assert_eq!(report_id(&portable, "widest", 1), report_id(&portable, "avx2", 3));
+}
+
+/// As the test before, with few steps and images, because a CPU without vectors takes minutes for the whole study.
+#[test]
+fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on_any_threads() {
+    let source = Source::load(&root().join("tests/fixtures/portable.yaml")).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let data = Mnist::load(&source.data_dir()).unwrap();
+    let test = Selection::new(&data.test, &[0, 1, 2, 3]);
+    let device = Device::cpu();
+    let computed = || -> Vec<(Vec<u8>, Vec<u32>)> {
+        let of_run = |run| {
+            let run: &mnist_report::study::RunPlan = run;
+            let images = Selection::new(&data.train, &run.choose(&data.train.labels, 1));
+            let model = &plan.models[&run.settings.model];
+            let mut trainer = Trainer::new(&device, model, run, &plan.input, &images, 1);
+            (0..run.total_steps().min(3)).for_each(|_| trainer.step());
+            let logits = trainer.network().evaluate(&test, &plan.input);
+            (to_safetensors(&trainer.state()), logits.iter().map(|x| x.to_bits()).collect())
+        };
+        plan.runs.values().map(of_run).collect()
+    };
+    let widest = vectors();
+    let expected = computed();
+    for (vectors, threads) in [(Vectors::Scalar, 3), (Vectors::Avx2, 1), (Vectors::Avx2, 8), (widest, 1), (widest, 3)] {
+        if use_vectors(vectors) {
+            use_threads(threads);
+            assert!(computed() == expected, "{vectors:?}, {threads} threads");
+        }
+    }
+    use_vectors(widest);
+    use_threads(2);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn the_program_with_libtorch_gives_the_same_report_id() {
+    let home = tempfile::tempdir().unwrap();
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_mnist-report-libtorch"));
+    let (out, study) = (home.path().join("out"), tiny());
+    let arguments = ["build", "--device", "cpu", "--fresh", "--out", out.to_str().unwrap(), study.to_str().unwrap()];
+    let done = run(&mut in_known_environment(program, arguments)).exits(0);
+    assert_eq!(done.report_id(), shared().1.report_id());
+}

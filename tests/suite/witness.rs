@@ -1,0 +1,77 @@
+//! libtorch as a witness: what `build`, `verify` and `witness` say of it.
+
+#![cfg(feature = "tch")]
+
+use std::fs;
+
+use mnist_report::compute::LIBTORCH_PROGRAM;
+use mnist_report::tensors::{from_safetensors, to_safetensors};
+use serde_json::Value;
+
+use crate::support::*;
+
+/// The line of the witness on standard error.
+fn witness(done: &Done) -> Option<&str> {
+    done.err.lines().find(|line| line.starts_with("witness: "))
+}
+
+#[test]
+fn build_and_verify_say_how_far_libtorch_agrees() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("out");
+    let study = tiny();
+    let arguments = ["build", "--device", "cpu", "--out", out.to_str().unwrap(), study.to_str().unwrap()];
+    let done = run(program(arguments).env_remove("MNIST_REPORT_WITNESS")).exits(0);
+    let line = witness(&done).unwrap_or_else(|| panic!("{}", done.err)).to_owned();
+    assert!(line.contains("evaluated 4 networks: 0 of 40,000 predictions differ"), "{line}");
+    assert_eq!(done.report_id(), shared().1.report_id(), "the bundle does not depend on the witness");
+    let log: Value = serde_json::from_slice(&fs::read(out.join("run-log.json")).unwrap()).unwrap();
+    assert_eq!((&log["witness"]["networks"], &log["witness"]["other_classes"]), (&4.into(), &0.into()));
+    assert!(log["witness"]["loss"].as_f64().unwrap() < 1e-6, "{log}");
+
+    let verified = run(program(["verify", out.to_str().unwrap()]).env_remove("MNIST_REPORT_WITNESS")).exits(0);
+    assert_eq!(witness(&verified), Some(&*line));
+    assert_eq!(verified.out, run(&mut program(["verify", out.to_str().unwrap()])).out, "only standard error says it");
+    // Variables that would change what libtorch computes, or let it wait for ever.
+    let set = run(program(["verify", out.to_str().unwrap()])
+        .env_remove("MNIST_REPORT_WITNESS")
+        .envs([("OMP_MAX_ACTIVE_LEVELS", "0"), ("ATEN_CPU_CAPABILITY", "default")]))
+    .exits(0);
+    assert_eq!(witness(&set), Some(&*line));
+}
+
+#[test]
+fn other_weights_are_an_error_of_the_program() {
+    let bundle = copy();
+    let path = bundle.path.join("weights/small-bn.safetensors");
+    let mut weights = from_safetensors(&fs::read(&path).unwrap()).unwrap();
+    for tensor in &mut weights {
+        tensor.values.iter_mut().for_each(|w| *w *= 1.5);
+    }
+    fs::write(&path, to_safetensors(&weights)).unwrap();
+    let done = bundle.run("witness", &[]).exits(2);
+    assert!(
+        done.out.contains("libtorch 2.11.0 evaluated 4 networks: ") && done.err.contains("report this bug"),
+        "{}",
+        done.err
+    );
+}
+
+#[test]
+fn without_the_program_that_has_libtorch_nothing_is_asked() {
+    let home = tempfile::tempdir().unwrap();
+    let alone = home.path().join("mnist-report");
+    fs::copy(env!("CARGO_BIN_EXE_mnist-report"), &alone).unwrap();
+    let path = shared().0.path.to_str().unwrap();
+    let of = |arguments: &[&str]| {
+        run(in_known_environment(std::process::Command::new(&alone), arguments).env_remove("MNIST_REPORT_WITNESS"))
+    };
+    let data = root().join("data/mnist");
+    std::os::unix::fs::symlink(root().join("data"), home.path().join("data")).unwrap();
+    assert!(data.is_dir());
+    let verified = of(&["verify", path, "--upto", "metrics"]);
+    assert_eq!(witness(&verified), None);
+    of(&["witness", path]).refused(&[LIBTORCH_PROGRAM]);
+    of(&["build", "--device", "cuda", "--out", "b", tiny().to_str().unwrap()])
+        .refused(&[LIBTORCH_PROGRAM, "--device cpu"]);
+}
