@@ -19,7 +19,12 @@ pub(super) struct Matrix<'a> {
 /// # Panics
 /// `n` is not a multiple of 16, or a slice is too short.
 pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
-    assert!(n.is_multiple_of(LANES) && b.len() >= k * n && c.len() >= m * n);
+    gemm_in_rows(a, b, c, n, [m, n, k], add);
+}
+
+/// As [`gemm`]; the rows of `c` begin `c_stride` values after each other.
+fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]: [usize; 3], add: bool) {
+    assert!(n.is_multiple_of(LANES) && b.len() >= k * n && (m == 0 || c.len() >= (m - 1) * c_stride + n));
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row_stride + (k - 1) * a.column_stride);
     let mut row = 0;
     while row < m {
@@ -36,10 +41,11 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
                     column_stride: a.column_stride,
                     b: b.as_ptr().add(column),
                     n,
+                    c_stride,
                     k,
                     add,
                 };
-                let to = c.as_mut_ptr().add(row * n + column);
+                let to = c.as_mut_ptr().add(row * c_stride + column);
                 match vectors() {
                     #[cfg(target_arch = "x86_64")]
                     Vectors::Avx512 if wide => by_rows!(rows, avx512_64, tile, to),
@@ -63,11 +69,30 @@ pub(super) const PIECE: usize = 128;
 /// added to the sum of those before it. A piece's part of `b` fits into the caches, and short chains keep rounding errors
 /// small.
 pub(super) fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+    let mut panel = if n > WIDE { vec![0.0; PIECE * PANEL] } else { Vec::new() };
     for start in (0..k).step_by(PIECE) {
-        let piece = Matrix { values: &a.values[start * a.column_stride..], ..a };
-        gemm(piece, &b[start * n..], c, [m, n, (k - start).min(PIECE)], add || start > 0);
+        let (piece, count) = (Matrix { values: &a.values[start * a.column_stride..], ..a }, (k - start).min(PIECE));
+        let (b, add) = (&b[start * n..][..count * n], add || start > 0);
+        if n <= WIDE {
+            gemm(piece, b, c, [m, n, count], add);
+            continue;
+        }
+        for column in (0..n).step_by(PANEL) {
+            let width = (n - column).min(PANEL);
+            let panel = &mut panel[..count * width];
+            for (to, from) in panel.chunks_exact_mut(width).zip(b.chunks_exact(n)) {
+                to.copy_from_slice(&from[column..column + width]);
+            }
+            gemm_in_rows(piece, panel, &mut c[column..], n, [m, width, count], add);
+        }
     }
 }
+
+/// If `b` has more columns than this, its rows are so far apart in memory that they displace each other in the caches. Then
+/// [`product`] copies some columns at a time to a panel.
+const WIDE: usize = 512;
+/// Columns of a panel.
+const PANEL: usize = 64;
 
 /// The inputs of a kernel, which computes a tile of `c` from some rows of `a` and some columns of `b`.
 struct TileInputs {
@@ -78,6 +103,8 @@ struct TileInputs {
     /// The first value of these columns.
     b: *const f32,
     n: usize,
+    /// Distance from a row of `c` to the next.
+    c_stride: usize,
     k: usize,
     add: bool,
 }
@@ -124,7 +151,7 @@ macro_rules! kernel {
                 }
                 for i in 0..ROWS {
                     for j in 0..$vectors {
-                        let at = to.add(i * t.n + j * $width);
+                        let at = to.add(i * t.c_stride + j * $width);
                         store(at, if t.add { add(load(at), sums[i][j]) } else { sums[i][j] });
                     }
                 }
@@ -160,7 +187,7 @@ unsafe fn scalar_16(rows: usize, t: &TileInputs, to: *mut f32) {
         for j in 0..LANES {
             // SAFETY: the caller guarantees it.
             unsafe {
-                let at = to.add(i * t.n + j);
+                let at = to.add(i * t.c_stride + j);
                 let mut sum = 0.0;
                 for k in 0..t.k {
                     sum = (*t.a.add(i * t.row_stride + k * t.column_stride)).mul_add(*t.b.add(k * t.n + j), sum);
@@ -174,6 +201,25 @@ unsafe fn scalar_16(rows: usize, t: &TileInputs, to: *mut f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_product_of_wide_matrices_has_the_same_bits() {
+        let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
+        let [m, n, k] = [7, WIDE + 80, PIECE + 9];
+        let (a, b, before) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
+        for add in [false, true] {
+            let (a, mut c) = (Matrix { values: &a, row_stride: k, column_stride: 1 }, before.clone());
+            product(a, &b, &mut c, [m, n, k], add);
+            for (i, value) in c.iter().enumerate() {
+                let piece = |terms: std::ops::Range<usize>| {
+                    terms.fold(0.0f32, |sum, p| a.values[i / n * k + p].mul_add(b[p * n + i % n], sum))
+                };
+                let (first, second) = (piece(0..PIECE), piece(PIECE..k));
+                let first = if add { before[i] + first } else { first };
+                assert_eq!(value.to_bits(), (first + second).to_bits(), "{i}, {add}");
+            }
+        }
+    }
 
     #[test]
     fn every_value_is_a_chain_of_fused_multiply_additions() {

@@ -27,14 +27,16 @@ pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// The bytes that a run needs at least: the data, the largest output of a layer and its gradient, the parameters with
-/// their gradients and the optimizer's values. How many more it needs depends on the kernels.
+/// Bytes that a run needs in any case: the data, the output of every layer with parameters, two gradients of an output, the
+/// parameters with their gradients and the optimizer's values. The kernels need some more.
 fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     let (settings, model) = (&run.settings, &plan.models[&run.settings.model]);
     let images = settings.batch_size.min(settings.image_count) as u64;
-    let output = model.layers.iter().filter(|l| l.parameter_count() > 0).map(Layer::output_values).max().unwrap_or(0);
+    // Flattening and ReLU can be part of other layers.
+    let outputs = model.layers.iter().filter(|l| l.parameter_count() > 0).map(Layer::output_values);
+    let (largest, all) = (outputs.clone().max().unwrap_or(0), outputs.sum::<u64>());
     let parameters = model.parameter_count() * (2 + state_values(&settings.optimizer) as u64);
-    F32 * (2 * images * output + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
+    F32 * (images * (all + 2 * largest) + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
 }
 
 /// Bytes of memory and swap, or of the control group if that has fewer. `None` if the system does not report them.

@@ -27,6 +27,7 @@ mod leftovers;
 mod markdown;
 mod messages;
 mod one_id;
+mod operators;
 mod places;
 mod publish;
 mod pytorch;

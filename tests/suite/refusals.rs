@@ -63,14 +63,14 @@ fn a_batch_beyond_the_machines_memory() {
     let study = home.path().join("study.yaml");
     let text = "title: Large\n\
          models: {m: {layers: [conv2d: {out_channels: 64, kernel_size: 3}, flatten, linear: {out_features: 10}]}}\n\
-         runs: {r: {model: m, batch_size: 60000, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
+         runs: {r: {model: m, batch_size: 6000, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
     fs::write(&study, text).unwrap();
-    // The first layer alone gives 10 GB.
+    // The first layer alone gives 1 GB.
     let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -v 8000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mnist-report"), "build"]);
+    limited.args(["-c", "ulimit -v 1000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mnist-report"), "build"]);
     limited.args(["--device", "cpu"]);
     limited.arg(&study).arg("--out").arg(home.path().join("out"));
-    run(&mut limited).refused(&["60000 images", "`m`", "10.4 GB of memory", "a smaller batch_size"]);
+    run(&mut limited).refused(&["6000 images", "`m`", "cannot get 1.0 GB of memory", "a smaller batch_size"]);
     assert_eq!(names(home.path()), ["study.yaml"]);
 }
 

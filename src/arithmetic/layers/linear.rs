@@ -2,11 +2,19 @@
 
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::gemm::{Matrix, product};
-use crate::arithmetic::threads::{for_each_job, for_each_job_with};
+use crate::arithmetic::threads::{for_each_job, for_each_job_with, threads};
 use crate::arithmetic::vectors::LANES;
 
-/// Rows of a product that one job computes.
+/// Rows of a product that one job computes, if there are many rows. No bit depends on it.
 const ROWS: usize = 18;
+
+/// Inputs whose weights are transposed together: enough that reading them is fast, few enough that they stay in the cache.
+const TRANSPOSED: usize = 64;
+
+/// Rows of each job: as many as every thread can have, because each job reads all of `b`.
+fn rows_per_job(rows: usize) -> usize {
+    rows.div_ceil(threads()).next_multiple_of(6).max(ROWS)
+}
 
 /// A layer `[images, inputs] -> [images, outputs]`. Its parameters are the weight `[outputs, inputs]` and, if it has one, the
 /// bias `[outputs]`.
@@ -26,8 +34,8 @@ impl Linear {
     fn transposed(self, weight: &[f32]) -> Vec<f32> {
         let padded_outputs = self.outputs.next_multiple_of(LANES);
         let mut transposed = vec![0.0; self.inputs * padded_outputs];
-        for_each_job(transposed.chunks_mut(LANES * padded_outputs).enumerate(), |(block, rows)| {
-            let first = block * LANES;
+        for_each_job(transposed.chunks_mut(TRANSPOSED * padded_outputs).enumerate(), |(block, rows)| {
+            let first = block * TRANSPOSED;
             for (output, weights) in weight.chunks_exact(self.inputs).enumerate() {
                 for (weight, row) in weights[first..].iter().zip(rows.chunks_exact_mut(padded_outputs)) {
                     row[output] = *weight;
@@ -44,10 +52,11 @@ impl Layer for Linear {
         let bias = pass.parameters.get(1);
         let padded_outputs = self.outputs.next_multiple_of(LANES);
         let transposed_weight = self.transposed(&pass.parameters[0]);
-        let jobs = pass.x.chunks(ROWS * self.inputs).zip(pass.y.chunks_mut(ROWS * self.outputs));
+        let rows = rows_per_job(pass.y.len() / self.outputs);
+        let jobs = pass.x.chunks(rows * self.inputs).zip(pass.y.chunks_mut(rows * self.outputs));
         for_each_job_with(
             jobs,
-            || vec![0.0; ROWS * padded_outputs],
+            || vec![0.0; rows * padded_outputs],
             |(x, y), sums| {
                 let a = Matrix { values: x, row_stride: self.inputs, column_stride: 1 };
                 product(a, &transposed_weight, sums, [y.len() / self.outputs, padded_outputs, self.inputs], false);
@@ -68,8 +77,9 @@ impl Layer for Linear {
         let mut gradients = pass.parameter_gradients.iter_mut();
         let weight_gradient = gradients.next().expect("a linear layer has a weight");
         let x = padded_rows(pass.x, inputs);
-        for_each_job(weight_gradient.chunks_mut(ROWS * inputs).enumerate(), |(block, rows)| {
-            let a = Matrix { values: &pass.output_gradient[block * ROWS..], row_stride: 1, column_stride: outputs };
+        let per_job = rows_per_job(outputs);
+        for_each_job(weight_gradient.chunks_mut(per_job * inputs).enumerate(), |(block, rows)| {
+            let a = Matrix { values: &pass.output_gradient[block * per_job..], row_stride: 1, column_stride: outputs };
             padded_product(a, &x, rows, [rows.len() / inputs, inputs, images]);
         });
         if let Some(bias_gradient) = gradients.next() {
@@ -80,7 +90,8 @@ impl Layer for Linear {
         }
         let Some(input_gradient) = pass.input_gradient else { return };
         let weight = padded_rows(&pass.parameters[0], inputs);
-        let jobs = pass.output_gradient.chunks(ROWS * outputs).zip(input_gradient.chunks_mut(ROWS * inputs));
+        let per_job = rows_per_job(images);
+        let jobs = pass.output_gradient.chunks(per_job * outputs).zip(input_gradient.chunks_mut(per_job * inputs));
         for_each_job(jobs, |(output_gradient, rows)| {
             let a = Matrix { values: output_gradient, row_stride: outputs, column_stride: 1 };
             padded_product(a, &weight, rows, [rows.len() / inputs, inputs, outputs]);

@@ -10,7 +10,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
     };
     let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;
-    let blocks = vec![
+    let mut blocks = vec![
         Block::paragraph(b.phrase("verify.folder")?),
         Block::Command { text: "sha256sum -c SHA256SUMS" },
         Block::paragraph(b.phrase("verify.report_id")?),
@@ -20,5 +20,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Block::paragraph(b.phrase("verify.rungs")?),
         Block::Definitions(Definitions { style: "rungs", items: rungs }),
     ];
+    if b.results.environment.gpu.is_none() {
+        blocks.push(Block::paragraph(b.phrase("verify.witness")?));
+    }
     Ok(b.section("verify", b.phrase("verify.heading")?, blocks))
 }
