@@ -13,7 +13,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 .PHONY: help report pdf build verifier test test-browser test-portable test-gpu test-cuda-calls bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")

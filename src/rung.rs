@@ -48,7 +48,7 @@ impl Rung {
         match self {
             Self::Files => "Every file has the hash in SHA256SUMS",
             Self::Inputs => "The data are MNIST, and the study is the one named",
-            Self::Exact => "Counts, shapes, sizes and the claims on them, recomputed",
+            Self::Exact => "Counts, shapes, sizes and the claims about them, recomputed",
             Self::Render => "Report and figures, rendered again",
             Self::Metrics => "Accuracies and confusion matrices, recomputed from the predictions",
             Self::Weights => "The stored weights, evaluated again",

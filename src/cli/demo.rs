@@ -1,4 +1,4 @@
-//! `mnist-report demo`: forges a bundle in every known way, and prints which rung of `verify` finds each forgery.
+//! `mnist-report demo`: forges copies of a bundle in several ways, and prints which rung of `verify` finds each forgery.
 
 use std::fmt::Write;
 

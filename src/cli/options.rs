@@ -34,7 +34,7 @@ pub enum Command {
     Diff(Diff),
     /// Find the MNIST files and check their hashes
     Data(Data),
-    /// Forge a bundle in every known way and show which rung of verify finds each forgery
+    /// Forge copies of a bundle in several ways and show which rung of verify finds each forgery
     Demo(Demo),
     /// Evaluate a bundle's networks with libtorch's own operators and say how far the two agree
     Witness(Witness),

@@ -1,4 +1,4 @@
-//! Forges bundles in every known way, to show which rung of `verify` finds each forgery.
+//! Forges copies of a bundle in several ways, to show which rung of `verify` finds each forgery.
 //!
 //! [`Draft`] is a forger's tool, which the tests use too; [`FORGERIES`] is what `mnist-report demo` shows.
 

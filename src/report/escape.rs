@@ -41,9 +41,17 @@ pub(super) fn css_string(text: &str) -> String {
     text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
 }
 
-/// Text in which a number stays on the line of its percent sign.
+/// Text in which a number stays on the line of its percent sign and of the word before it, and no line begins with a dash.
 pub(super) fn tied(text: &str) -> String {
-    text.replace(" %", "\u{a0}%")
+    let mut tied = String::with_capacity(text.len());
+    let (mut rest, mut last) = (text.chars().peekable(), ' ');
+    while let Some(c) = rest.next() {
+        let next = rest.peek().copied().unwrap_or(' ');
+        let names_number = next.is_ascii_digit() && (last.is_alphabetic() || last == ':');
+        tied.push(if c == ' ' && (names_number || next == '%' || next == '—') { '\u{a0}' } else { c });
+        last = c;
+    }
+    tied
 }
 
 /// A number with a remark in brackets: lines break only before the brackets, and after a comma inside them.
@@ -72,8 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn a_number_with_a_remark_breaks_before_the_remark() {
+    fn lines_break_only_where_they_may() {
         assert_eq!(unbroken("300 (100 held out, drawn)"), "300 (100\u{a0}held\u{a0}out, drawn)");
-        assert_eq!(tied("97 %"), "97\u{a0}%");
+        assert_eq!(
+            tied("97 %, seed 1, epochs: 2, (1, 2) — не"),
+            "97\u{a0}%, seed\u{a0}1, epochs:\u{a0}2, (1, 2)\u{a0}— не"
+        );
     }
 }

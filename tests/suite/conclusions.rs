@@ -286,7 +286,7 @@ fn conclusions_over_several_seeds() {
             (|_| {}, &["Not decided", "0.00 points"]),
         ],
     );
-    for (study, seeds) in [(EXTENDED, "over 5 and 5 seeds"), (LADDER, "over 3 and 3 seeds")] {
+    for (study, seeds) in [(EXTENDED, "over 5 seeds each"), (LADDER, "over 3 seeds each")] {
         let ways: [Way; 3] = [
             (|i| i.right("ladder-10k", 9_699), &["Yes", "9,690 parameters", "\u{2212}0.01 points"]),
             (|i| i.right("ladder-10k", 9_650), &["No", "\u{2212}0.50 points"]),
@@ -306,7 +306,7 @@ fn conclusions_over_several_seeds() {
             invented.right(run, correct);
             let concluded = invented.conclude(id);
             assert_eq!(concluded.finding, finding, "{id}: {}", concluded.sentence);
-            assert!(concluded.sentence.contains("over 5 and 5 seeds"), "{}", concluded.sentence);
+            assert!(concluded.sentence.contains("over 5 seeds each"), "{}", concluded.sentence);
             assert!(!concluded.sentence.contains("one seed"), "{}", concluded.sentence);
         }
     }

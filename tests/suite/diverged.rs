@@ -257,7 +257,7 @@ fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
         "- Seed 1 diverged: the training loss was not finite in epoch 2 of 3, step 3 of 4.",
         "- Seed 1 diverged: the test loss was not finite after epoch 3 of 3, that is after step 4 of 4.",
         "- Seed 3 was trained to the end: test accuracy 0.87 %, test loss 4.1414e37.",
-        "SGD 1000, momentum 0.5: the learning rate is 10,000 times 0.1, about the largest that is usual for SGD.",
+        "SGD, learning rate 1000, momentum 0.5: the learning rate is 10,000 times 0.1, about the largest that is usual for SGD.",
         "Momentum 0.5: steps in the same direction add up to 2 times one step.",
         "With mean 0.5 and std 0.5, pixels are from −1 to 1, which is usual.",
         "The model has no layer that keeps the values’ scale",
@@ -291,7 +291,7 @@ fn causes_are_given_with_the_values_of_the_study() {
             "  r: {model: linear, batch_size: 200, optimizer: {sgd: {lr: 0.1}}}\n",
             "input: {mean: 0, std: 1.0e-30}\n",
             &[
-                "SGD 0.1: the learning rate is not above 0.1, about the largest that is usual for SGD.",
+                "SGD, learning rate 0.1: the learning rate is not above 0.1, about the largest that is usual for SGD.",
                 "With mean 0 and std 1e−30, pixels are from 0 to 1e30. That is far beyond the usual −3 to 3.",
                 "Try the usual mean and std of the input, 0.1307 and 0.3081 for MNIST, first.",
             ][..],
@@ -300,7 +300,7 @@ fn causes_are_given_with_the_values_of_the_study() {
             "  r: {model: norm, optimizer: {adamw: {lr: 1.0e+37, weight_decay: 2}}}\n",
             "",
             &[
-                "AdamW 1e37, weight decay 2: the learning rate is 1e40 times 0.001, PyTorch’s default.",
+                "AdamW, learning rate 1e37, weight decay 2: the learning rate is 1e40 times 0.001, PyTorch’s default.",
                 "The model has layers that keep the values’ scale (batch\\_norm2d).",
                 "Weight decay 2 times the learning rate is 2e37.",
             ],

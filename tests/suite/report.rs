@@ -214,10 +214,10 @@ fn the_losses_of_a_single_epoch_are_given_once() {
     let epoch = &results.runs["single"].seeds[0].epochs[0];
     let [train, test] = [epoch.train_loss, epoch.test.loss].map(|loss| format!("{loss:.4}"));
     for (lang, words) in [
-        ("en", format!("plain: training loss {train} and test loss {test} after the one epoch.")),
+        ("en", format!("plain: training loss {train} in the only epoch and test loss {test} after it.")),
         (
             "uk",
-            format!("plain: після єдиної епохи втрати під час навчання {train}, на тесті {test}.")
+            format!("plain: у єдиній епосі втрати під час навчання {train}, після неї на тесті {test}.")
                 .replace(&train, &train.replace('.', ","))
                 .replace(&test, &test.replace('.', ",")),
         ),

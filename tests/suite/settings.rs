@@ -94,7 +94,9 @@ fn settings_that_no_run_changes_have_no_row_and_no_part_in_the_budget() {
     let (home, plain) = (tempfile::tempdir().unwrap(), MINI);
     let report = bundle_of(plain, home.path()).text("report.md");
     assert!(
-        report.contains("\n- single: training images: 50 (the first); epochs: 1; batch 50; SGD 0.1; seed 1\n"),
+        report.contains(
+            "\n- single: training images: 50 (the first); epochs: 1; batch 50; SGD, learning rate 0.1; seed 1\n"
+        ),
         "{report}"
     );
     for absent in ["Training images evaluated", "Evidence", "constant;", "shuffled each epoch;"] {

@@ -211,29 +211,45 @@ mod tests {
     fn settings_are_described_in_words() {
         let [en, uk] = Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap());
         for (yaml, english, ukrainian) in [
-            ("adam: {lr: 0.01}", "Adam 0.01", "Adam 0,01"),
+            ("adam: {lr: 0.01}", "Adam, learning rate 0.01", "Adam, швидкість навчання 0,01"),
             (
                 "adam: {lr: 0.01, betas: [0, 0.5], eps: 0.1}",
-                "Adam 0.01, betas 0 and 0.5, eps 0.1",
-                "Adam 0,01; коефіцієнти β 0 і 0,5; ε 0,1",
+                "Adam, learning rate 0.01, betas 0 and 0.5, eps 0.1",
+                "Adam, швидкість навчання 0,01; коефіцієнти β 0 і 0,5; ε 0,1",
             ),
-            ("adam: {lr: 0.00001, eps: 1e-9}", "Adam 1e\u{2212}5, eps 1e\u{2212}9", "Adam 1e\u{2212}5; ε 1e\u{2212}9"),
-            ("adamw", "AdamW 0.001, weight decay 0.01", "AdamW 0,001; згасання ваг 0,01"),
-            ("adamw: {weight_decay: 0}", "AdamW 0.001, weight decay 0", "AdamW 0,001; згасання ваг 0"),
-            ("adadelta: {rho: 0.95}", "Adadelta 1, rho 0.95", "Adadelta 1; ρ 0,95"),
+            (
+                "adam: {lr: 0.00001, eps: 1e-9}",
+                "Adam, learning rate 1e\u{2212}5, eps 1e\u{2212}9",
+                "Adam, швидкість навчання 1e\u{2212}5; ε 1e\u{2212}9",
+            ),
+            (
+                "adamw",
+                "AdamW, learning rate 0.001, weight decay 0.01",
+                "AdamW, швидкість навчання 0,001; згасання ваг 0,01",
+            ),
+            (
+                "adamw: {weight_decay: 0}",
+                "AdamW, learning rate 0.001, weight decay 0",
+                "AdamW, швидкість навчання 0,001; згасання ваг 0",
+            ),
+            ("adadelta: {rho: 0.95}", "Adadelta, learning rate 1, rho 0.95", "Adadelta, швидкість навчання 1; ρ 0,95"),
             (
                 "sgd: {lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0005}",
-                "SGD 0.1, momentum 0.9, weight decay 0.0005, Nesterov",
-                "SGD 0,1; імпульс 0,9; згасання ваг 0,0005; метод Нестерова",
+                "SGD, learning rate 0.1, momentum 0.9, weight decay 0.0005, Nesterov",
+                "SGD, швидкість навчання 0,1; імпульс 0,9; згасання ваг 0,0005; метод Нестерова",
             ),
-            ("sgd: {lr: 0.1, dampening: 0.5}", "SGD 0.1, dampening 0.5", "SGD 0,1; демпфування 0,5"),
+            (
+                "sgd: {lr: 0.1, dampening: 0.5}",
+                "SGD, learning rate 0.1, dampening 0.5",
+                "SGD, швидкість навчання 0,1; демпфування 0,5",
+            ),
         ] {
             let choice: Optimizer = serde_yaml::from_str(yaml).unwrap();
             assert_eq!(optimizer(&choice, &en).unwrap(), english);
             assert_eq!(optimizer(&choice, &uk).unwrap(), ukrainian);
         }
         for (yaml, english, ukrainian) in [
-            ("constant", "constant", "стала"),
+            ("constant", "constant", "стала швидкість"),
             ("step: {step_size: 1}", "times 0.1 every epoch", "множник 0,1 щоепохи"),
             ("step: {step_size: 21, gamma: 0.5}", "times 0.5 every 21 epochs", "множник 0,5 кожні 21 епоху"),
             ("step: {step_size: 2, gamma: 0.5}", "times 0.5 every 2 epochs", "множник 0,5 кожні 2 епохи"),
