@@ -34,7 +34,8 @@ fn text(diff: &Diff) -> String {
     section(&mut text, "Exact values that differ (models, plans)", diff.exact.iter().map(change));
     section(&mut text, "Measured values that differ", diff.measured.iter().flat_map(run_lines));
     section(&mut text, "Files that differ", diff.files.iter().map(file));
-    let _ = writeln!(text, "\nPossible causes");
+    let heading = if diff.explanation.measured_differ { "Possible causes" } else { "What may explain it" };
+    let _ = writeln!(text, "\n{heading}");
     for sentence in &diff.explanation.sentences {
         let _ = writeln!(text, "  {}", super::one_line(sentence));
     }

@@ -1,4 +1,4 @@
-//! What may explain that two bundles measured different values.
+//! What may explain that two bundles differ, above all in what they measured.
 //!
 //! Training is a function of study, program and environment, so each of these that differs may explain a difference.
 //! If none does, one of the bundles is wrong.
@@ -32,7 +32,11 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
     let unexplained = measured_differ && !studies_differ && !programs_differ && !environments_differ;
     let mut sentences = Vec::new();
     let mut say = |holds: bool, sentence: &str| sentences.extend(holds.then(|| sentence.to_owned()));
-    say(!measured_differ, "The measured values are the same.");
+    say(!measured_differ, "The measured values are the same: only texts or files made from them differ.");
+    let (x, y) = (a.manifest.language, b.manifest.language);
+    say(x != y, &format!("The reports are in different languages (A: {}; B: {}).", x.name(), y.name()));
+    say(!measured_differ && studies_differ, "The studies differ in models, plans, data, seeds, input or compute.");
+    say(!measured_differ && programs_differ, "The programs differ, so their texts may differ.");
     say(
         measured_differ && studies_differ,
         "The studies differ in models, plans, data, seeds, input or compute, so other values are expected.",

@@ -101,7 +101,7 @@ fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
     };
     assert!(cells(1, "| c1 ")[2].contains("(over 10,000 test images)"));
     assert_eq!(cells(2, "| c2 ")[2..], [two_seeds, "1.00: undecided"]);
-    assert!(cells(3, "| c3 ")[2].contains("(over 3 and 3 seeds)"));
+    assert!(cells(3, "| c3 ")[2].contains("(over 3 seeds each)"));
     assert_eq!(cells(3, "| d ")[2], two_seeds, "one of the two runs has two seeds");
     // Results of the first seeds alone are not in a table with means over seeds.
     for n in 2..=4 {

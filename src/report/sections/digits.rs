@@ -48,7 +48,10 @@ pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result
         descriptions.push(lang.say("figures.misclassified.description", values())?);
         if let Some(png) = b.results.digits.get(&m.image.to_string()) {
             let first = lang.say("figures.misclassified.tile", values())?;
-            tiles.push(GalleryImage { png, first, second: lang.numbers.percent(m.confidence, 1) });
+            // Rounded, a confidence below 1 must not read as certainty.
+            let [confidence, full, below] = [m.confidence, 1.0, 0.999].map(|x| lang.numbers.percent(x, 1));
+            let second = if confidence == full && m.confidence < 1.0 { format!("> {below}") } else { confidence };
+            tiles.push(GalleryImage { png, first, second });
         }
     }
     if tiles.is_empty() {
