@@ -53,6 +53,7 @@ bench: build ## time training against PyTorch, on a quiet machine (20 minutes; i
 lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
 	cargo fmt --check
 	cargo clippy --release --all-targets --locked -- -D warnings
+	cargo clippy --release --all-targets --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked
 
 audit: rust ## check licences, sources, duplicates and, where the database is at hand, advisories of the dependencies (needs cargo-deny)
