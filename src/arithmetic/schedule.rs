@@ -10,7 +10,7 @@ use crate::study::{OneCycle, Schedule};
 pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, epochs: usize, steps: usize) -> f64 {
     match schedule {
         Schedule::Constant(_) => base,
-        Schedule::Step(s) => base * libm::pow(s.gamma, (epoch / s.step_size) as f64),
+        Schedule::Step(s) => base * libm::pow(s.gamma, (epoch / s.step_size.max(1)) as f64),
         Schedule::Cosine(c) => cosine(base, c.min_lr, epoch as f64 / epochs as f64),
         Schedule::OneCycle(c) => one_cycle(c, base, epoch * steps + step, epochs * steps),
     }

@@ -43,6 +43,18 @@ impl Job {
         run.seeds.iter().filter(|seed| self.fresh || !self.cache.has(&self.inputs(run, **seed))).count()
     }
 
+    /// How many trainings of a run are left to do: seeds that are not in the run cache, less the epochs that a stopped build
+    /// has done of them.
+    fn left_to_train(&self, run: &RunPlan) -> f64 {
+        let epochs = run.settings.epochs as f64;
+        let left = |inputs: String| 1.0 - (self.cache.epochs_done(&inputs) as f64 / epochs).min(1.0);
+        let inputs = run.seeds.iter().map(|seed| self.inputs(run, *seed));
+        if self.fresh {
+            return run.seeds.len() as f64;
+        }
+        inputs.filter(|inputs| !self.cache.has(inputs)).map(left).sum()
+    }
+
     /// How many seeds of all runs are not in the run cache.
     pub fn trainings(&self) -> usize {
         self.plan.runs.values().map(|run| self.seeds_to_train(run)).sum()
@@ -52,7 +64,7 @@ impl Job {
     pub fn estimate(&self) -> f64 {
         if self.device.is_gpu() {
             let runs = self.plan.runs.values();
-            let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.seeds_to_train(run) as f64).sum();
+            let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.left_to_train(run)).sum();
             return REPORT_SECONDS + cost / (self.device.mult_add_rate() * GPU_FACTOR);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
@@ -73,9 +85,9 @@ impl Job {
         other.cost() / (self.device.mult_add_rate() * factor)
     }
 
-    /// The runs that were rehearsed, with the number of seeds to train.
+    /// The runs that were rehearsed, with the number of trainings left.
     fn rehearsed_runs(&self) -> impl Iterator<Item = (&RunPlan, &Speed, f64)> {
         let run = |name: &String| &self.plan.runs[name];
-        self.speeds.iter().map(move |(name, speed)| (run(name), speed, self.seeds_to_train(run(name)) as f64))
+        self.speeds.iter().map(move |(name, speed)| (run(name), speed, self.left_to_train(run(name))))
     }
 }

@@ -8,7 +8,7 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
-use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
 
 /// Bytes of results.json and the files made from it, such as report and figures. Those of the coursework study have 1.3
@@ -40,9 +40,35 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
     F32 * (model.parameter_count() * (1 + optimizer as u64) + model.buffer_count())
 }
 
+/// The names of a bundle's files besides those of its trained networks. `verify` counts them, too.
+fn made_files(source: &Source, plan: &Plan) -> Vec<String> {
+    let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::REPORT];
+    let fixed = fixed.into_iter().chain([bundle::REPORT_MARKDOWN, bundle::INDEX]).map(str::to_owned);
+    let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
+    let of_section = |section: &Section| {
+        let each = |show: &Show| match show {
+            Show::Confusion | Show::Misclassified => section.runs.len(),
+            Show::Disagreements => section.comparisons.len(),
+            _ => 1,
+        };
+        section.show.iter().map(each).sum::<usize>()
+    };
+    // Without sections, there is one of all runs with three kinds of figures, one of them for each run.
+    let sections = match source.study.sections.as_slice() {
+        [] => plan.runs.len() + 2,
+        sections => sections.iter().map(of_section).sum(),
+    };
+    // The parameters of all models, and each model.
+    let figures = 1 + plan.models.len() + sections;
+    fixed.chain((0..figures).map(figure)).collect()
+}
+
 /// Refuses a study whose bundle would be too large to open.
 pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)]) -> Result<(), StudyError> {
-    let Err((file, reason)) = bundle::check_sizes(files.iter()) else { return Ok(()) };
+    let seeds = files.len() as u64 / 3;
+    let made = made_files(source, plan).into_iter().map(|file| (file, 0));
+    let made = made.chain([(bundle::RESULTS.to_owned(), REPORT + REPORT_PER_SEED * seeds)]).collect::<Vec<_>>();
+    let Err((file, reason)) = bundle::check_sizes(files.iter().chain(&made)) else { return Ok(()) };
     let is_of =
         |run: &&RunPlan| run.seeds.iter().any(|seed| file.contains(&format!("/{}.", SeedFiles::of_plan(run, *seed))));
     let run = plan.runs.values().find(is_of).map_or("runs".to_owned(), |run| format!("runs.{}", run.name));

@@ -18,6 +18,14 @@ const PARTIAL: &str = ".partial-";
 /// Refuses a place that contains anything except a bundle without changes. A changed file is accepted if `files`, which
 /// will be written, has the same content.
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
+    if let Some(bundle) = resolved(dir)?.ancestors().skip(1).find(|above| is_bundle(above)) {
+        let reason = format!(
+            "is inside the bundle {}, which would no longer be as it was handed in: name another folder with --out, or copy \
+             the study out of the bundle",
+            bundle.display()
+        );
+        return Err(Error::refused(dir, reason));
+    }
     if !dir.exists() {
         return Ok(());
     }

@@ -45,6 +45,8 @@ pub struct JudgedClaim<'a> {
     pub printed: String,
     /// The measured value as the report prints it; empty if nothing was measured.
     pub measured: String,
+    /// Why nothing was measured.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// How the results answer a conclusion's question.
@@ -94,9 +96,10 @@ pub struct DecidedConclusion {
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
     let (env, values) = (expression::environment(study.lang, Purpose::Decide), values::of(study, results));
     let judged = |claim: &'a Claim| {
-        let value = expression::evaluate(&env, &claim.measured, &values, Purpose::Decide).ok();
-        let (verdict, measured) = compare::compare(claim, value.as_ref(), study.lang);
-        JudgedClaim { claim, verdict, printed: compare::printed_with_tolerance(claim, study.lang), measured }
+        let value = expression::evaluate(&env, &claim.measured, &values, Purpose::Decide);
+        let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
+        let printed = compare::printed_with_tolerance(claim, study.lang);
+        JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
 }

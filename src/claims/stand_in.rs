@@ -37,33 +37,38 @@ pub(super) fn results(study: &Study, plan: &Plan) -> Results {
 
 fn run(run: &RunPlan) -> RunResult {
     let settings = &run.settings;
-    let evaluated = Evaluated { images: IMAGES * CLASSES, correct: CORRECT * CLASSES, loss: 0.2 };
-    let epoch = |epoch: usize| EpochResult {
+    // Seeds differ, because equal ones have no interval.
+    let evaluated = |i: usize| Evaluated { images: IMAGES * CLASSES, correct: CORRECT * CLASSES - i % 2, loss: 0.2 };
+    let epoch = |i: usize, epoch: usize| EpochResult {
         epoch,
         lr: 0.1,
         train_loss: 0.1 / epoch as f64,
-        train_eval: settings.evaluate_train.then_some(evaluated),
-        validation: (settings.hold_out > 0).then_some(evaluated),
-        test: evaluated,
+        train_eval: settings.evaluate_train.then(|| evaluated(i)),
+        validation: (settings.hold_out > 0).then(|| evaluated(i)),
+        test: evaluated(i),
     };
-    let mut confusion = [[0; CLASSES]; CLASSES];
-    for class in 0..CLASSES {
-        confusion[class][class] = CORRECT;
-        confusion[class][(class + 1) % CLASSES] = IMAGES - CORRECT;
-    }
-    let seed = |seed: &u64| SeedResult {
+    let confusion = |i: usize| {
+        let mut confusion = [[0; CLASSES]; CLASSES];
+        for class in 0..CLASSES {
+            let correct = if class == 0 { CORRECT - i % 2 } else { CORRECT };
+            confusion[class][class] = correct;
+            confusion[class][(class + 1) % CLASSES] = IMAGES - correct;
+        }
+        confusion
+    };
+    let seed = |(i, seed): (usize, &u64)| SeedResult {
         seed: *seed,
         subset_sha256: String::new(),
         initial_weights_sha256: String::new(),
-        weights_sha256: String::new(),
-        epochs: (1..=settings.epochs).map(epoch).collect(),
-        confusion,
+        weights_sha256: format!("{}, seed {seed}", run.name),
+        epochs: (1..=settings.epochs).map(|number| epoch(i, number)).collect(),
+        confusion: confusion(i),
         misclassified: Vec::new(),
         test_loss: 0.2,
         batch_mean_loss: 0.002,
         chain: Vec::new(),
     };
-    RunResult { plan: settings.clone(), seeds: run.seeds.iter().map(seed).collect() }
+    RunResult { plan: settings.clone(), seeds: run.seeds.iter().enumerate().map(seed).collect() }
 }
 
 fn pair(seeds: [u64; 2]) -> PairCounts {

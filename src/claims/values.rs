@@ -8,14 +8,16 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::results::statistics::{Interval, mcnemar, wilson};
-use crate::results::{ComparisonResult, LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
+use crate::results::{LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
 use crate::study::Study;
 
 #[derive(Serialize)]
 struct Values<'a> {
     models: BTreeMap<&'a str, ModelContext<'a>>,
-    runs: BTreeMap<&'a str, RunContext>,
-    comparisons: BTreeMap<&'a str, ComparisonContext<'a>>,
+    /// None for a run that diverged.
+    runs: BTreeMap<&'a str, Option<RunContext>>,
+    /// None for a comparison with a run that diverged.
+    comparisons: BTreeMap<&'a str, Option<ComparisonContext<'a>>>,
     #[serde(rename = "values")]
     of_study: &'a serde_json::Value,
     data: &'a crate::results::Data,
@@ -39,7 +41,7 @@ struct RunContext {
     correct: usize,
     /// Standard deviation over seeds; none for one seed.
     sd: Option<f64>,
-    /// 95 % interval over seeds; none for fewer than three.
+    /// 95 % interval over seeds; none for fewer than three, or if they gave the same network or accuracy.
     interval: Option<Interval>,
     /// The interval of the first seed's accuracy, over test images.
     wilson: Interval,
@@ -64,7 +66,7 @@ struct ComparisonContext<'a> {
     run: &'a str,
     against: &'a str,
     difference: f64,
-    /// None if a run has two seeds, which give no useful interval.
+    /// None if a run has two seeds, which give no useful interval, or if the networks are the same.
     lower: Option<f64>,
     upper: Option<f64>,
     /// `seeds` or `images`: whether the interval from `lower` to `upper` is over seeds or over test images.
@@ -110,25 +112,19 @@ struct SeedContext {
 pub(super) fn of(study: &Study, results: &Results) -> Value {
     Value::from(Serde(Values {
         models: results.models.iter().map(|(name, m)| (name.as_str(), model(m))).collect(),
-        runs: results.runs.iter().map(|(name, r)| (name.as_str(), run(r))).collect(),
-        comparisons: results
+        runs: study.runs.keys().map(|name| (name.as_str(), results.runs.get(name).map(run))).collect(),
+        comparisons: study
             .comparisons
             .iter()
-            .filter_map(|(name, c)| Some((name.as_str(), comparison(study, results, name, c)?)))
+            .map(|(name, spec)| (name.as_str(), comparison(results, name, spec.margin)))
             .collect(),
         of_study: &study.values,
         data: &results.data,
     }))
 }
 
-fn comparison<'a>(
-    study: &Study,
-    results: &Results,
-    name: &str,
-    c: &'a ComparisonResult,
-) -> Option<ComparisonContext<'a>> {
-    // A bundle's results may hold comparisons that its study does not have.
-    let spec = study.comparisons.get(name)?;
+fn comparison<'a>(results: &'a Results, name: &str, margin: Option<f64>) -> Option<ComparisonContext<'a>> {
+    let c = results.comparisons.get(name)?;
     let (run, against) = (results.runs.get(&c.run)?, results.runs.get(&c.against)?);
     let found = difference(c, run, against)?;
     let pair = c.pairs.first()?;
@@ -142,10 +138,10 @@ fn comparison<'a>(
         run: &c.run,
         against: &c.against,
         difference: found.mean,
-        lower: found.interval.map(|i| i.lower),
-        upper: found.interval.map(|i| i.upper),
+        lower: found.interval.ok().map(|i| i.lower),
+        upper: found.interval.ok().map(|i| i.upper),
         over: found.over,
-        margin: spec.margin,
+        margin,
         both: pair.both,
         only_run: pair.only_run,
         only_against: pair.only_against,

@@ -25,8 +25,9 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;
     if !options.quiet {
         announce(&job, options.study.is_none());
-        job.notes().iter().for_each(|note| say(&format!("note: {note}")));
     }
+    // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
+    job.notes().iter().for_each(|note| say(&format!("note: {note}")));
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
         if let Some(reason) = compute::libtorch().and_then(Libtorch::recording_failure) {

@@ -32,6 +32,7 @@ pub fn main() -> u8 {
         Ok(options) => options,
         // clap reports --help and --version as errors, too.
         Err(error) => {
+            let error = options::with_suggestion(error);
             let _ = error.print();
             return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
         }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
@@ -71,7 +72,7 @@ pub struct Build {
     /// Train every run, even if it is in the run cache
     #[arg(long)]
     pub fresh: bool,
-    /// Print only the Report ID and errors
+    /// Print only the Report ID, errors, and notes on what will never be measured
     #[arg(long)]
     pub quiet: bool,
 }
@@ -176,6 +177,51 @@ pub struct Witness {
 #[derive(clap::Args)]
 pub struct Completions {
     pub shell: clap_complete::Shell,
+}
+
+/// Words that people type in the place of a subcommand or of a language.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("run", "build"),
+    ("train", "build"),
+    ("make", "build"),
+    ("check", "verify"),
+    ("test", "verify"),
+    ("zip", "publish"),
+    ("compare", "diff"),
+    ("info", "summary"),
+    ("ua", "uk"),
+    ("ukr", "uk"),
+    ("ukrainian", "uk"),
+    ("ukua", "uk"),
+    ("eng", "en"),
+    ("english", "en"),
+];
+
+/// Adds what was probably meant to an error of clap, which knows only words that are spelled alike.
+pub(super) fn with_suggestion(mut error: clap::Error) -> clap::Error {
+    let (found, suggested) = match error.kind() {
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        ErrorKind::InvalidValue => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+        _ => return error,
+    };
+    let Some(ContextValue::String(typed)) = error.get(found) else { return error };
+    let plain: String = typed.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let known: Vec<String> = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) => values.clone(),
+        _ => Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect(),
+    };
+    let same =
+        |name: &&String| **name == plain || plain.strip_prefix(name.as_str()).is_some_and(|rest| rest.len() == 2);
+    let synonym = SYNONYMS.iter().find(|(word, _)| *word == plain).map(|(_, meant)| (*meant).to_owned());
+    let meant = synonym.filter(|meant| known.contains(meant)).or_else(|| known.iter().find(same).cloned());
+    if let Some(meant) = meant {
+        let value = match suggested {
+            ContextKind::SuggestedSubcommand => ContextValue::Strings(vec![meant]),
+            _ => ContextValue::String(meant),
+        };
+        error.insert(suggested, value);
+    }
+    error
 }
 
 /// Parses one of these values by its name.

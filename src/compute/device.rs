@@ -44,7 +44,7 @@ impl FromStr for DeviceChoice {
                 .strip_prefix("cuda:")
                 .and_then(|n| n.parse().ok())
                 .map(Self::Cuda)
-                .ok_or_else(|| Error::UnknownDevice(other.to_owned())),
+                .ok_or_else(|| Error::UnknownDevice { typed: other.to_owned() }),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! What can go wrong on a device.
 
 use super::LIBTORCH_PROGRAM;
+use crate::text::closest::did_you_mean;
 
 /// What can go wrong on a device.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum Error {
-    #[error("unknown device `{0}`; use auto, cpu, cuda or cuda:N")]
-    UnknownDevice(String),
+    #[error("unknown device `{typed}`{} use auto, cpu, cuda or cuda:N", meant_device(typed))]
+    UnknownDevice { typed: String },
     #[error(
         "--device cuda needs libtorch, and the program {LIBTORCH_PROGRAM} is not beside this one: build it with `make build`, or \
          use --device cpu"
@@ -22,4 +23,18 @@ pub enum Error {
     /// Given tensors do not fit the network or the optimizer.
     #[error("{0}")]
     Tensors(String),
+}
+
+/// The device that a mistyped one probably means, as part of a message.
+fn meant_device(typed: &str) -> String {
+    let plain: String = typed.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    let number = plain.strip_prefix("cuda").or_else(|| plain.strip_prefix("gpu"));
+    match number {
+        Some("") => "; did you mean `cuda`?".to_owned(),
+        Some(n) if n.bytes().all(|b| b.is_ascii_digit()) => format!("; did you mean `cuda:{n}`?"),
+        _ => match did_you_mean(typed, ["auto", "cpu", "cuda"]) {
+            meant if meant.is_empty() => ";".to_owned(),
+            meant => meant,
+        },
+    }
 }

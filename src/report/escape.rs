@@ -19,9 +19,9 @@ pub(super) fn markdown(text: &str) -> String {
     };
     for c in text.chars() {
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' => escaped.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '$' => escaped.extend(['\\', c]),
             '&' => escaped.push_str("&amp;"),
-            '\n' => escaped.push(' '),
+            '\n' | '\r' => escaped.push(' '),
             _ => escaped.push(c),
         }
     }
@@ -30,10 +30,18 @@ pub(super) fn markdown(text: &str) -> String {
 
 /// Text as a code span of Markdown, between more backticks than it has in a row (CommonMark 0.31, 6.1).
 pub(super) fn code_span(text: &str) -> String {
+    // An empty line would end the paragraph, and the span with it.
+    let text = text.replace(['\n', '\r'], " ");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let room = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{room}{text}{room}{fence}")
+}
+
+/// Text as a code span in a cell of a table. A bar would end the cell even inside the span, so it is escaped (GFM 0.29, 4.10).
+/// Parsers disagree on a backslash before a bar, so such a text is not shown as code.
+pub(super) fn code_cell(text: &str) -> String {
+    if text.contains("\\|") { markdown(text) } else { code_span(text).replace('|', "\\|") }
 }
 
 /// Text as a string of CSS, without its quotes: everything but letters and digits is escaped (CSS Syntax 3, 4.3.7).
@@ -67,6 +75,13 @@ mod tests {
     fn code_is_shown_as_it_stands() {
         assert_eq!(code_span("a < b|c"), "`a < b|c`");
         assert_eq!(code_span("`a` or ``b``"), "``` `a` or ``b`` ```");
+        assert_eq!(code_span("a\n\n# b"), "`a  # b`");
+    }
+
+    #[test]
+    fn code_cannot_end_a_cell() {
+        assert_eq!(code_cell("a | b"), r"`a \| b`");
+        assert_eq!(code_cell(r"a \| b"), r"a \\\| b");
     }
 
     #[test]

@@ -54,8 +54,8 @@ impl RichText {
 
     /// Text in one style that links to an id.
     pub fn linked(style: InlineStyle, text: impl Into<String>, link: impl Into<String>) -> Self {
-        // Markdown would read leading spaces as code.
-        let text = without_marks(text.into().trim_start());
+        // Markdown would read leading spaces as code, and would not end emphasis after a space.
+        let text = without_marks(text.into().trim());
         if text.is_empty() {
             return Self::default();
         }

@@ -2,6 +2,7 @@
 //!
 //! A phrase is a small template of its own. What the study says is in the study's language, and is not translated.
 
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error as TemplateError, ErrorKind, UndefinedBehavior, Value};
 use serde_yaml::Value as Yaml;
 
@@ -80,11 +81,24 @@ fn environment(lang: Lang) -> Environment<'static> {
     let form = Form::of(lang);
     env.add_filter("count", move |n: u64| form.count(n));
     env.add_filter("plural", move |n: u64, forms: minijinja::value::Rest<String>| plural(lang, n, &forms));
+    env.add_filter("quoted", move |titles: Value| -> std::result::Result<String, TemplateError> {
+        let each = if titles.kind() == ValueKind::String { vec![titles] } else { titles.try_iter()?.collect() };
+        Ok(each.iter().map(|title| quoted(lang, &title.to_string())).collect::<Vec<_>>().join("; "))
+    });
     for (name, style) in [("code", InlineStyle::Code), ("em", InlineStyle::Emphasis), ("sup", InlineStyle::Superscript)]
     {
         env.add_filter(name, move |text: String| RichText::styled(style, text).value());
     }
     env
+}
+
+/// A title in quotation marks, which it cannot end: a caption would otherwise go on as the title wants.
+fn quoted(lang: Lang, title: &str) -> String {
+    let [open, close] = match lang {
+        Lang::En => ['“', '”'],
+        Lang::Uk => ['«', '»'],
+    };
+    format!("{open}{}{close}", title.replace([open, close], "'"))
 }
 
 /// The phrases of a catalogue by their keys, such as `summary.heading`.

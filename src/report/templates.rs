@@ -108,6 +108,7 @@ impl Templates {
         env.add_filter("tied", |text: String| escape::tied(&text));
         env.add_filter("unbroken", |text: String| escape::unbroken(&text));
         env.add_filter("code_span", |text: String| Value::from_safe_string(escape::code_span(&text)));
+        env.add_filter("code_cell", |text: String| Value::from_safe_string(escape::code_cell(&text)));
         env.add_filter("css", |text: String| Value::from_safe_string(escape::css_string(&text)));
         for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".yaml")) {
             env.add_template(name, text).map_err(|source| Error::Template { name: name.clone(), source })?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digits::GALLERY;
 use super::statistics::{Difference, Interval, paired, welch_over_seeds};
-use super::{RunResult, SeedResult};
+use super::{NoInterval, RunResult, SeedResult};
 
 /// A comparison of a study: on how many test images the networks of its two runs are right.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -85,8 +85,8 @@ pub enum Over {
 #[expect(missing_docs, reason = "self-evident")]
 pub struct RunDifference {
     pub mean: f64,
-    /// Over seeds if both runs have several, over test images if both have one. None if there are too few seeds for one.
-    pub interval: Option<Interval>,
+    /// Over seeds if both runs have several, over test images if both have one; or why there is none.
+    pub interval: Result<Interval, NoInterval>,
     pub over: Over,
 }
 
@@ -96,26 +96,56 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
     match (run.seeds.len(), against.seeds.len()) {
         (1, 1) => comparison.pairs.first().map(|p| {
             let Difference { mean, interval } = paired(p.only_run, p.only_against, p.images());
-            RunDifference { mean, interval: Some(interval), over: Over::Images }
+            let interval = if are_same_networks(run, against) {
+                Err(NoInterval::SameNetworks)
+            } else if interval.lower == interval.upper {
+                Err(NoInterval::NoSpread)
+            } else {
+                Ok(interval)
+            };
+            RunDifference { mean, interval, over: Over::Images }
         }),
         (1, _) | (_, 1) => None,
         _ => {
-            let interval = welch_over_seeds(&accuracies(run), &accuracies(against)).map(|d| d.interval);
+            let found = welch_over_seeds(&accuracies(run), &accuracies(against));
+            let interval = match (found, no_interval_over_seeds(run, against)) {
+                (_, Some(reason)) => Err(reason),
+                (None, None) => Err(NoInterval::NoSpread),
+                (Some(difference), None) => Ok(difference.interval),
+            };
             Some(RunDifference { mean: run.accuracy() - against.accuracy(), interval, over: Over::Seeds })
         }
     }
 }
 
+/// Whether the seeds of two runs gave the same networks, one by one.
+fn are_same_networks(run: &RunResult, against: &RunResult) -> bool {
+    let weights = |r: &RunResult| r.seeds.iter().map(|s| s.weights_sha256.clone()).collect::<Vec<_>>();
+    weights(run) == weights(against)
+}
+
+/// Why no difference of two runs with several seeds can have an interval.
+pub fn no_interval_over_seeds(run: &RunResult, against: &RunResult) -> Option<NoInterval> {
+    if are_same_networks(run, against) {
+        Some(NoInterval::SameNetworks)
+    } else if run.is_one_network() || against.is_one_network() {
+        Some(NoInterval::SameNetwork)
+    } else {
+        (run.seeds.len().min(against.seeds.len()) == 2).then_some(NoInterval::TwoSeeds)
+    }
+}
+
 /// The difference of two runs' test accuracies after each epoch that all their seeds have, with an interval if both have
-/// at least three seeds.
+/// at least three seeds, and the seeds make a difference.
 pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
     let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
     let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();
+    let is_possible = no_interval_over_seeds(run, against).is_none();
     (0..epochs)
         .map(|i| {
             let (a, b) = (at(run, i), at(against, i));
             let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-            (i + 1, mean(&a) - mean(&b), welch_over_seeds(&a, &b))
+            (i + 1, mean(&a) - mean(&b), welch_over_seeds(&a, &b).filter(|_| is_possible))
         })
         .collect()
 }

@@ -16,12 +16,14 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{ResultsError, RunProblem};
-pub use comparison::{ComparisonResult, Disagreement, Over, PairCounts, RunDifference, by_epoch, difference};
+pub use comparison::{
+    ComparisonResult, Disagreement, Over, PairCounts, RunDifference, by_epoch, difference, no_interval_over_seeds,
+};
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
-pub use runs::{EpochResult, Evaluated, RunResult, SeedResult, Segment};
+pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment};
 
 use crate::compute::Environment;
 use crate::dataset::{CLASSES, ImageSet, Mnist};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digits::Misclassified;
-use super::statistics::Summary;
+use super::statistics::{Interval, Summary};
 use crate::dataset::CLASSES;
 use crate::study::RunSettings;
 
@@ -14,6 +14,21 @@ use crate::study::RunSettings;
 pub struct RunResult {
     pub plan: RunSettings,
     pub seeds: Vec<SeedResult>,
+}
+
+/// Why a value has no interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoInterval {
+    /// One seed shows nothing of other seeds.
+    OneSeed,
+    /// Two seeds give no useful interval.
+    TwoSeeds,
+    /// The seeds gave the same network.
+    SameNetwork,
+    /// Both runs of a comparison gave the same networks.
+    SameNetworks,
+    /// The networks differ, but not in what is measured.
+    NoSpread,
 }
 
 /// The result of a run with one of its seeds.
@@ -130,14 +145,33 @@ impl RunResult {
         self.mean(SeedResult::accuracy)
     }
 
-    /// Test accuracy over seeds: mean, spread and interval, whose ends are limited to 0 and 1. Fewer than three seeds have no
-    /// interval.
+    /// Test accuracy over seeds: mean, spread and interval, whose ends are limited to 0 and 1. [`RunResult::interval`] says why
+    /// there is no interval.
     pub fn accuracies(&self) -> Summary {
         let mut summary = Summary::over_seeds(&self.seeds.iter().map(SeedResult::accuracy).collect::<Vec<_>>());
+        summary.interval = summary.interval.filter(|_| !self.is_one_network());
         if let Some(interval) = &mut summary.interval {
             (interval.lower, interval.upper) = (interval.lower.max(0.0), interval.upper.min(1.0));
         }
         summary
+    }
+
+    /// The interval of the mean test accuracy over seeds.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn interval(&self) -> Result<Interval, NoInterval> {
+        self.accuracies().interval.ok_or(match self.seeds.len() {
+            1 => NoInterval::OneSeed,
+            _ if self.is_one_network() => NoInterval::SameNetwork,
+            2 => NoInterval::TwoSeeds,
+            _ => NoInterval::NoSpread,
+        })
+    }
+
+    /// Whether several seeds gave the same network: nothing in the training depends on the seed.
+    pub fn is_one_network(&self) -> bool {
+        self.seeds.len() > 1 && self.seeds.iter().all(|s| s.weights_sha256 == self.seeds[0].weights_sha256)
     }
 
     /// Test loss, mean over seeds.

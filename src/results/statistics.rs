@@ -52,13 +52,13 @@ impl Summary {
         Self { n, mean, sd: variance.map(f64::sqrt), interval }
     }
 
-    /// Summarises one value for each seed: the same, with an interval from [`LEAST_SEEDS`] seeds on.
+    /// Summarises one value for each seed: the same, with an interval from [`LEAST_SEEDS`] seeds on if the values differ.
     ///
     /// # Panics
     /// On no values.
     pub fn over_seeds(values: &[f64]) -> Self {
         let summary = Self::of(values);
-        Self { interval: summary.interval.filter(|_| values.len() >= LEAST_SEEDS), ..summary }
+        Self { interval: summary.interval.filter(|_| values.len() >= LEAST_SEEDS && differ(values)), ..summary }
     }
 }
 
@@ -100,9 +100,15 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
     Some(Difference { mean, interval: Interval::around(mean, t_quantile(degrees) * sum.sqrt()) })
 }
 
-/// [`welch`] for samples with one value for each seed: none unless both have [`LEAST_SEEDS`] seeds.
+/// [`welch`] for samples with one value for each seed: none unless both have [`LEAST_SEEDS`] seeds, and values of one differ.
 pub fn welch_over_seeds(a: &[f64], b: &[f64]) -> Option<Difference> {
-    if a.len().min(b.len()) < LEAST_SEEDS { None } else { welch(a, b) }
+    let enough = a.len().min(b.len()) >= LEAST_SEEDS;
+    if enough && (differ(a) || differ(b)) { welch(a, b) } else { None }
+}
+
+/// Whether values have any spread. Rounding gives equal values a variance that is not always 0.
+pub fn differ(values: &[f64]) -> bool {
+    values.iter().any(|x| *x != values[0])
 }
 
 /// The difference of two networks' accuracies on the same `n` images, of which `only_a` are classified correctly by the first
@@ -201,6 +207,16 @@ mod tests {
     fn one_value_has_no_interval() {
         assert_eq!(Summary::of(&[0.97]), Summary { n: 1, mean: 0.97, sd: None, interval: None });
         assert_eq!(welch(&[0.97], &[0.98, 0.99]), None);
+    }
+
+    #[test]
+    fn values_without_spread_have_no_interval_over_seeds() {
+        // The sum of three times 0.1, divided by 3, is not 0.1.
+        for same in [[0.1; 3], [0.9153; 3]] {
+            assert_eq!(Summary::over_seeds(&same).interval, None);
+            assert_eq!(welch_over_seeds(&same, &[0.5; 4]), None);
+            assert!(welch_over_seeds(&same, &[0.1, 0.2, 0.3]).is_some());
+        }
     }
 
     #[test]

@@ -20,6 +20,11 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("ukr", "uk"),
     ("ukrainian", "uk"),
     ("eng", "en"),
+    ("ukua", "uk"),
+    ("uaua", "uk"),
+    ("українська", "uk"),
+    ("enus", "en"),
+    ("engb", "en"),
     ("english", "en"),
     ("language", "lang"),
     ("dataset", "data"),
@@ -139,6 +144,9 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
     if known == ["tf32"] && RETIRED.contains(&key) {
         return format!("`{key}` has no use any more: results depend neither on threads nor on the CPU; leave it out");
     }
+    if ["device", "gpu", "cuda"].contains(&key) && known.contains(&"models") {
+        return format!("{start}; choose the device on the command line, as in --device cuda");
+    }
     if DEFAULT_ONLY.contains(&key) {
         return format!("{start}; only PyTorch's default is supported: leave it out");
     }
@@ -196,7 +204,10 @@ fn mismatch(found: &str, expected: &str) -> String {
     let value = found.split(['"', '`']).nth(1).unwrap_or_default();
     let found = found.replace(value, &short_number(value));
     let is_number = expected.starts_with(['u', 'f']) || words.contains("number");
-    let hint = if has_decimal_comma(value) {
+    let numbers: Vec<&str> = value.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+    let hint = if words == "a list" && !numbers.is_empty() && numbers.iter().all(|part| part.parse::<f64>().is_ok()) {
+        format!("; write [{}]", numbers.join(", "))
+    } else if has_decimal_comma(value) {
         POINT.to_owned()
     } else if is_number && value.parse::<f64>().is_err() && is_number_with_separators(value) {
         "; write a number without spaces or separators".to_owned()
@@ -242,12 +253,25 @@ mod tests {
                 "invalid type: string \"x\", expected a whole number, 0 or more",
             ),
             ("invalid type: unit value, expected struct Run", "invalid type: nothing, expected a map of settings"),
-            ("invalid type: integer `1`, expected a sequence", "invalid type: integer `1`, expected a list"),
+            ("invalid type: integer `1`, expected a sequence", "invalid type: integer `1`, expected a list; write [1]"),
+            (
+                "unknown field `device`, expected one of `title`, `models`",
+                "unknown key `device`; choose the device on the command line, as in --device cuda",
+            ),
+            ("unknown variant `en-US`, expected `en` or `uk`", "unknown word `en-US`; did you mean `en`?"),
+            (
+                "unknown variant `uk_UA`, expected `en` or `uk`",
+                "unknown word `uk_UA`; did you mean `uk`? (uk is Ukrainian)",
+            ),
             ("unknown variant `abc`, expected `b` or `c`", "unknown word `abc`; expected `b` or `c`"),
             ("missing field `group`", "missing key `group`"),
             (
                 "invalid type: floating point `0.5`, expected struct Dropout",
                 "invalid type: floating point `0.5`, expected a map of settings; write {p: 0.5}",
+            ),
+            (
+                "invalid type: string \"1, 2\", expected a sequence",
+                "invalid type: string \"1, 2\", expected a list; write [1, 2]",
             ),
             (
                 "invalid type: integer `-100000000000000000000000000000`, expected usize",

@@ -12,6 +12,7 @@ use super::messages::plain;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
 use crate::paths;
+use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
@@ -159,13 +160,36 @@ fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, St
 
 fn read(file: &Path) -> Result<String, StudyError> {
     let refused = |message: String| StudyError::of_file(file, message);
-    let meta = std::fs::metadata(file).map_err(|e| refused(format!("cannot be read: {e}")))?;
+    let meta = std::fs::metadata(file).map_err(|e| refused(format!("cannot be read: {e}{}", near_file(file))))?;
     if !meta.is_file() {
         return Err(refused("is not a file: name a study, such as reports/quick.yaml".into()));
     }
     check_size(file, meta.len())?;
     let bytes = std::fs::read(file).map_err(|e| refused(format!("cannot be read: {e}")))?;
     decoded(bytes).map_err(refused)
+}
+
+/// A file beside a missing one that is probably meant, as part of a message: another ending, or a typo.
+fn near_file(file: &Path) -> String {
+    if file.exists() {
+        return String::new();
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_study = |name: &String| [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_study).collect();
+    names.sort();
+    let stem = |name: &str| name.trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
+    let typed = stem(&file.file_name().unwrap_or_default().to_string_lossy());
+    let same = names.iter().find(|name| stem(name) == typed).map(String::as_str);
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let close = || {
+        let meant = closest(&typed, stems.iter().map(String::as_str))?;
+        names.iter().find(|name| stem(name) == meant).map(String::as_str)
+    };
+    same.or_else(close)
+        .map_or(String::new(), |name| format!("; did you mean `{}`?", file.with_file_name(name).display()))
 }
 
 fn check_size(file: &Path, bytes: u64) -> Result<(), StudyError> {

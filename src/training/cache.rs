@@ -134,6 +134,12 @@ impl RunCache {
         Unfinished::open(&self.path(&key, UNFINISHED), &key)
     }
 
+    /// How many epochs of a seed's unfinished training are done.
+    pub fn epochs_done(&self, inputs: &str) -> usize {
+        let key = key(inputs);
+        Unfinished::checkpoint_in(&self.path(&key, UNFINISHED), &key).map_or(0, |checkpoint| checkpoint.epochs.len())
+    }
+
     /// Removes the unfinished training of a seed whose outcome is in the cache.
     pub fn discard_unfinished(&mut self, inputs: &str) {
         let key = self.key(inputs);

@@ -99,7 +99,12 @@ impl Unfinished {
 
     /// The last checkpoint, if it is whole and of this training.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        Checkpoint::from_bytes(&fs::read(self.folder.join(CHECKPOINT)).ok()?, &self.key)
+        Self::checkpoint_in(&self.folder, &self.key)
+    }
+
+    /// The last checkpoint in a folder, if it is whole and of the training with this key.
+    pub(super) fn checkpoint_in(folder: &Path, key: &str) -> Option<Checkpoint> {
+        Checkpoint::from_bytes(&fs::read(folder.join(CHECKPOINT)).ok()?, key)
     }
 
     /// Whether it is time to write a checkpoint.

@@ -111,3 +111,23 @@ fn the_exit_code_does_not_depend_on_stderr() {
         run(program(["build"]).arg("--no-such-option").stderr(stderr())).exits(2);
     }
 }
+
+#[test]
+fn words_that_people_type_in_the_place_of_others_have_a_suggestion() {
+    for (arguments, tip) in [
+        (&["train", "s.yaml"][..], "'build'"),
+        (&["run", "s.yaml"], "'build'"),
+        (&["bild", "s.yaml"], "'build'"),
+        (&["build", "--lang", "ua"], "'uk'"),
+        (&["build", "--lang", "UK"], "'uk'"),
+        (&["build", "--lang", "uk_UA"], "'uk'"),
+        (&["build", "--lang", "English"], "'en'"),
+        (&["build", "--lang", "en-US"], "'en'"),
+        (&["build", "--device", "gpu"], "did you mean `cuda`?"),
+        (&["build", "--device", "CPU"], "did you mean `cpu`?"),
+        (&["build", "--device", "cuda1"], "did you mean `cuda:1`?"),
+    ] {
+        let done = run(&mut program(arguments)).exits(2);
+        assert!(done.err.contains(tip), "{arguments:?}: {}", done.err);
+    }
+}

@@ -64,7 +64,7 @@ impl Invented {
                 seed: *seed,
                 subset_sha256: String::new(),
                 initial_weights_sha256: String::new(),
-                weights_sha256: String::new(),
+                weights_sha256: format!("{name}, seed {seed}"),
                 epochs: (1..=run.settings.epochs)
                     .map(|epoch| EpochResult {
                         epoch,

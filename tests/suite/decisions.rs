@@ -140,10 +140,10 @@ fn a_printed_figure_that_cannot_be_compared_is_refused() {
     for (printed, measured, compare, part) in [
         ("9703 of 10000", "runs.r.correct", "exact", "holds 2 numbers"),
         ("0,97", "runs.r.accuracy", "printed", "decimals are written with a point"),
-        ("half", "runs.r.accuracy", "printed", "holds no number"),
+        ("half", "runs.r.accuracy", "printed", "changes what the number says"),
         ("[1, 2]", "runs.r.per_class", "printed", "the list has 10"),
         ("0.97", "runs.r.accuracy|fixed(2)", "printed", "text"),
-        ("10k", "runs.r.images", "exact", "in full"),
+        ("10 k", "runs.r.images", "exact", "in full"),
     ] {
         refused(&claiming(&[(printed, measured, compare)]), &["claims[0].printed", printed, part]);
     }

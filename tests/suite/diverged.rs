@@ -310,6 +310,26 @@ fn causes_are_given_with_the_values_of_the_study() {
             "",
             &["Momentum 1: steps in the same direction add up without limit."],
         ),
+        // A schedule can raise the rate above the optimizer's.
+        (
+            "  r: {model: conv, epochs: 9, optimizer: {sgd: {lr: 0.01}}, schedule: {step: {step_size: 1, gamma: 100}}}\n",
+            "",
+            &[
+                "SGD, learning rate 0.01, times 100 every epoch: the learning rate was ",
+                "about the largest that is usual for SGD.",
+                "Try a schedule that keeps the learning rate at 0.1 or less first.",
+            ],
+        ),
+        (
+            "  r: {model: conv, epochs: 9, optimizer: {sgd: {lr: 0.01}}, schedule: {cosine: {min_lr: 100000}}}\n",
+            "",
+            &["Try a schedule that keeps the learning rate at 0.1 or less first."],
+        ),
+        (
+            "  r: {model: conv, epochs: 9, optimizer: {sgd: {lr: 100000}}, schedule: {one_cycle: {cycle_momentum: false}}}\n",
+            "",
+            &["the learning rate was ", "Try a learning rate of 0.1 or less first."],
+        ),
     ] {
         let built = Diverged::of(&format!("{head}{}", study(run)));
         assert_eq!(built.done.code, 1, "{run}: {}", built.done.err);
@@ -317,7 +337,46 @@ fn causes_are_given_with_the_values_of_the_study() {
         for sentence in expected {
             assert!(report.contains(sentence), "`{sentence}` is not in: {report}");
         }
+        if run.contains("schedule") {
+            assert!(!report.contains("not above"), "the rate in force was high: {report}");
+        }
     }
+}
+
+/// Otherwise a run that diverged would be left out of the worst of all runs, which would decide a conclusion.
+#[test]
+fn all_runs_together_are_not_measured_if_one_diverged() {
+    let all = [
+        "runs|length",
+        "runs|list|length",
+        "runs|items|map(attribute=1)|map(attribute='accuracy')|min",
+        "comparisons|length",
+        "(runs|items|list)|length",
+        "runs|items|first|length",
+        "(runs|list|sort|join(','))|length",
+    ];
+    let claims: String = all
+        .iter()
+        .enumerate()
+        .map(|(i, text)| {
+            format!("  - {{id: c{i}, group: G, quote: q, printed: \"1\", measured: \"{text}\", compare: {{absolute: 90}}}}\n")
+        })
+        .collect();
+    let yaml = study("  good: {model: linear}\n  bad: {model: conv, optimizer: {sgd: {lr: 1000}}}\n");
+    let built = Diverged::of(&format!(
+        "{yaml}comparisons: {{c: {{run: good, against: bad}}}}\nclaims:\n{claims}conclusions:
+  - {{id: one, question: q, supported_if: runs|length == 1, refuted_if: runs|length != 1, supported: y, refuted: n, undecided: u}}
+  - {{id: in, question: q, supported_if: \"'bad' in (runs|list)\", refuted_if: \"'bad' not in (runs|list)\", supported: y, refuted: n, undecided: u}}
+  - {{id: good, question: q, supported_if: runs.good.accuracy > 0, refuted_if: \"false\", supported: y, refuted: n, undecided: u}}
+"
+    ));
+    assert_eq!(built.done.code, 1, "{}", built.done.err);
+    let report = built.bundle.text("report.md");
+    assert!(report.contains(&format!("0 differ, and {} were not measured", all.len())), "{report}");
+    let undecided = "**Undecided.** *q* u";
+    assert_eq!(report.matches(undecided).count(), 2, "{report}");
+    assert!(report.contains("`runs.bad`"), "the run is named: {report}");
+    assert!(report.contains("**Supported.** *q* y"), "{report}");
 }
 
 #[test]

@@ -23,11 +23,13 @@ pub struct Document {
 
 fn parse(markdown: &str) -> Document {
     let mut document = Document::default();
+    let mut in_cell = false;
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
         match event {
             Event::Start(Tag::Table(_)) => document.tables.push(Vec::new()),
             Event::Start(Tag::TableHead | Tag::TableRow) => document.tables.last_mut().unwrap().push(Vec::new()),
             Event::Start(Tag::TableCell) => {
+                in_cell = true;
                 document.tables.last_mut().unwrap().last_mut().unwrap().push(String::new());
             }
             Event::Start(Tag::Link { dest_url, .. }) => document.links.push(dest_url.into_string()),
@@ -37,13 +39,18 @@ fn parse(markdown: &str) -> Document {
             Event::Start(Tag::CodeBlock(_)) => document.code += 1,
             Event::Text(text) | Event::Code(text) => {
                 document.text.push_str(&text);
-                if let Some(cell) = document.tables.last_mut().and_then(|t| t.last_mut()).and_then(|r| r.last_mut()) {
+                let last = document.tables.last_mut().filter(|_| in_cell);
+                if let Some(cell) = last.and_then(|t| t.last_mut()).and_then(|r| r.last_mut()) {
                     cell.push_str(&text);
                 }
             }
-            Event::SoftBreak
-            | Event::HardBreak
-            | Event::End(TagEnd::TableCell | TagEnd::Paragraph | TagEnd::Heading(_)) => document.text.push(' '),
+            Event::End(TagEnd::TableCell) => {
+                in_cell = false;
+                document.text.push(' ');
+            }
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph | TagEnd::Heading(_)) => {
+                document.text.push(' ');
+            }
             Event::Html(html) | Event::InlineHtml(html) => document.html.push(html.into_string()),
             _ => {}
         }
@@ -103,6 +110,47 @@ fn tables_are_complete_and_every_figure_is_linked() {
     assert!(rows("conv1") >= 2, "a row for the layer of each model");
     let widest = document.tables.iter().map(Vec::len).max().unwrap();
     assert!(widest > 10, "a row for each digit of a confusion matrix");
+}
+
+/// A bar ends a cell of a table even inside code, so that an id could make columns with another verdict.
+#[test]
+fn a_cell_of_a_table_has_the_text_that_was_meant() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("mini.yaml");
+    let bundle = Bundle::at(home.path().join("mini"));
+    let hostile = [
+        "accuracy | “my network gets 99 %” | 99 % | 99 % | matches |",
+        "`a | b` | c",
+        "a \\| b \\\\| c",
+        "`",
+        "a | b `` c | d",
+        "a\r\n\r\n# b | c",
+        "*a|* **b|** ~~c|~~ $d|$",
+        "<td>|</td> &#124; &vert;",
+        "ends in \\",
+    ];
+    let quoted = |words: &str| serde_json::to_string(words).unwrap();
+    let claims: String = (0..hostile.len())
+        .map(|i| {
+            let text = |offset: usize| hostile[(i + offset) % hostile.len()];
+            let [id, quote, printed, why] = [text(0), text(1), text(2), text(3)].map(quoted);
+            format!(
+                "- {{id: {id}, group: {}, quote: {quote}, printed: {printed}, why: {why}, measured: \"'x'\", compare: exact}}\n",
+                quoted(&format!("{} {i}", text(4)))
+            )
+        })
+        .collect();
+    fs::write(&study, format!("{MINI}claims:\n{claims}")).unwrap();
+    run(&mut build(&study, &bundle.path)).exits(0);
+    let document = check(&bundle);
+    let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rows: Vec<Vec<String>> =
+        document.tables.iter().flatten().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
+    for i in 0..hostile.len() {
+        let text = |offset: usize| plain(hostile[(i + offset) % hostile.len()]);
+        let meant = [text(0), format!("“{}”", text(1)), text(2), "x".into(), "differs".into(), text(3)];
+        assert!(rows.iter().any(|row| *row == meant), "no row {meant:?} in {rows:#?}");
+    }
 }
 
 #[test]

@@ -40,6 +40,36 @@ impl Desk {
     }
 }
 
+#[test]
+fn a_bundle_is_not_written_into_another_bundle() {
+    let desk = Desk::new();
+    let bundle = desk.path("mini");
+    run(&mut desk.build(&bundle)).exits(0);
+    let before = names(&bundle);
+    for out in ["study", "new/deep"] {
+        run(&mut desk.build(&bundle.join(out))).refused(&["is inside the bundle", "--out"]);
+    }
+    let inner = bundle.join("study.yaml");
+    let build = |arguments: &[&str]| {
+        let mut command = program(["build", "--device", "cpu", "--quiet"]);
+        command.arg(&inner).args(arguments).env("MNIST_REPORT_CACHE", desk.path("cache"));
+        run(&mut command)
+    };
+    build(&[]).refused(&["is inside the bundle", "copy the study out of the bundle"]);
+    assert_eq!(names(&bundle), before);
+    build(&["--out", desk.path("other").to_str().unwrap()]).exits(0);
+}
+
+/// `verify` would refuse it after hours of training.
+#[test]
+fn a_bundle_with_too_many_files_is_refused_before_training() {
+    let desk = Desk::new();
+    let seeds = |n: usize| format!("seeds: {:?}", (0..n).collect::<Vec<_>>());
+    let write = |n: usize| fs::write(&desk.study, MINI.replace("seeds: [1]", &seeds(n))).unwrap();
+    write(3332);
+    desk.refuses(&desk.path("out"), &["too large for a bundle", "10000 files in all"]);
+}
+
 /// A mount that ends when the value is dropped.
 struct Mounted(PathBuf);
 

@@ -124,17 +124,17 @@ fn results_of_the_first_seed_name_the_seed() {
     let pages = [bundle.text("report.md"), read(&bundle.text("report.html"))];
     for page in pages {
         for words in [
-            "Confusion matrix of Without, seed 1:",
-            "Confusion matrix of Without, seed 1, the counts of",
-            "Accuracy by digit: Without, seed 1; With.",
-            "Without, seed 1: of the",
+            "Confusion matrix of “Without, seed 1”:",
+            "Confusion matrix of “Without, seed 1”, the counts of",
+            "Accuracy by digit: “Without, seed 1”; “With”.",
+            "“Without, seed 1”: of the",
             "means over seeds, but for the counts",
             "last epoch, means over seeds;",
-            "Stops early: training loss, evaluated,",
+            "“Stops early”: training loss, evaluated,",
         ] {
             assert!(page.contains(words), "{words}");
         }
-        assert!(!page.contains("Confusion matrix of Without:") && !page.contains("With, seed"));
+        assert!(!page.contains("Confusion matrix of “Without”:") && !page.contains("With, seed"));
     }
     let rows = bundle.text("report.md");
     assert!(rows.contains("\n| Without, seed 1 | 1 |") && rows.contains("\n| With | 1 |"), "{rows}");
@@ -214,10 +214,10 @@ fn the_losses_of_a_single_epoch_are_given_once() {
     let epoch = &results.runs["single"].seeds[0].epochs[0];
     let [train, test] = [epoch.train_loss, epoch.test.loss].map(|loss| format!("{loss:.4}"));
     for (lang, words) in [
-        ("en", format!("plain: training loss {train} in the only epoch and test loss {test} after it.")),
+        ("en", format!("“plain”: training loss {train} in the only epoch and test loss {test} after it.")),
         (
             "uk",
-            format!("plain: у єдиній епосі втрати під час навчання {train}, після неї на тесті {test}.")
+            format!("«plain»: у єдиній епосі втрати під час навчання {train}, після неї на тесті {test}.")
                 .replace(&train, &train.replace('.', ","))
                 .replace(&test, &test.replace('.', ",")),
         ),

@@ -113,6 +113,51 @@ fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
     assert!(report.contains(sentence), "an interval over two seeds decides no conclusion");
 }
 
+/// `lr * weight_decay = 1` replaces the initial weights, and nothing else depends on the seed.
+#[test]
+fn seeds_that_gave_the_same_network_have_no_interval() {
+    let home = tempfile::tempdir().unwrap();
+    let mini = MINI
+        .replace("{sgd: {lr: 0.1}}", "{sgd: {lr: 0.1, weight_decay: 10}}")
+        .replace("seeds: [1]", "seeds: [1, 2, 3]")
+        .replace("epochs: 1, batch_size: 50", "epochs: 2, batch_size: 64");
+    let mini = mini.replace("images: {first: 50}}", "images: {first: 640}, order: by_class}").replace(
+        "runs: {single: {model: only}}",
+        "runs:
+  a: {model: only}
+  b: {model: only, train: {images: {first: 640}, order: as_stored}}
+  c: {model: only, dropout: false}
+  d: {model: only, seeds: [1]}
+  e: {model: only, dropout: false, seeds: [4]}
+comparisons:
+  x: {run: b, against: a, margin: 0.001}
+  y: {run: c, against: a, margin: 0.001}
+  z: {run: e, against: d, margin: 0.001}
+sections:
+  - {title: S, runs: [a, b], comparisons: [x, y, z], show: [curves, gain, ladder]}
+conclusions:
+  - {id: c, question: Better?, supported_if: comparisons.x.lower > 0, refuted_if: comparisons.x.upper < 0, supported: y, refuted: n, undecided: u}",
+    );
+    fs::write(home.path().join("s.yaml"), mini).unwrap();
+    let out = home.path().join("s");
+    run(&mut build(&home.path().join("s.yaml"), &out)).exits(0);
+    let bundle = Bundle::at(out);
+    let report = bundle.text("report.md");
+    assert!(!report.contains("0.00 to 0.00") && !report.contains(": not inferior"), "{report}");
+    assert_eq!(row(&report, "95 % intervals of", "| a ")[4], "the seeds gave the same network");
+    let cells = |start: &str| row(&report, "Runs compared in pairs", start)[2..].join("; ");
+    assert_eq!(cells("| x "), "the seeds gave the same network; 0.10: undecided");
+    assert_eq!(cells("| y "), "both runs gave the same network; 0.10: undecided");
+    assert_eq!(cells("| z "), "both runs gave the same network; 0.10: undecided");
+    assert!(report.contains("**Undecided.** *Better?* u"), "{report}");
+    for figure in ["curves", "gain", "ladder"] {
+        let svg = bundle.text(&format!("figures/section1-{figure}.svg"));
+        assert!(svg.contains("the seeds gave the same network, so no interval is drawn"), "{figure}");
+    }
+    bundle.run("render", &["--lang", "uk"]).exits(0);
+    assert!(bundle.text("report.md").contains("усі зерна дали ту саму мережу"));
+}
+
 #[test]
 fn figures_draw_no_interval_for_two_seeds_and_say_why() {
     let bundle = built_study();

@@ -132,7 +132,7 @@ fn models_that_differ_in_one_setting_are_told_apart() {
         .iter()
         .enumerate()
         .map(|(i, layer)| {
-            format!("  m{i}: {{title: X, layers: [{{{layer}}}, flatten, {{linear: {{out_features: 10}}}}]}}\n")
+            format!("  m{i}: {{title: X{i}, layers: [{{{layer}}}, flatten, {{linear: {{out_features: 10}}}}]}}\n")
                 .replace("{batch_norm2d}", "batch_norm2d")
                 .replace("{leaky_relu}", "leaky_relu")
                 .replace("{layer_norm}", "layer_norm")
@@ -146,7 +146,7 @@ fn models_that_differ_in_one_setting_are_told_apart() {
     // From one heading of a model's shapes to the next; figures are named after models.
     let report = bundle.text("report.md");
     let shapes: Vec<String> = report
-        .split("\n### Shapes of X\n")
+        .split("\n### Shapes of X")
         .skip(1)
         .map(|text| text.lines().filter(|l| l.starts_with("| ")).collect::<Vec<_>>().join("\n"))
         .take(all.len())

@@ -18,6 +18,8 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     if meta.is_dir() {
         place = folder::locate(path, &mut found.leftovers);
         folder::read(&place, &mut found)?;
+    } else if let Some(reason) = not_a_bundle(path) {
+        return Err(Error::refused(path, reason));
     } else if meta.is_file() {
         zip::read(path, &mut found)?;
     } else {
@@ -40,6 +42,16 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     // Only a zip may leave files out: a file that is missing in a folder was lost.
     let left_out = if meta.is_file() { left_out(&files) } else { Listing::new() };
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
+}
+
+/// What a file is that people name in the place of a bundle, by its ending.
+fn not_a_bundle(path: &Path) -> Option<&'static str> {
+    match path.extension()?.to_str()? {
+        "yaml" | "yml" => Some("is a study, not a bundle: name the folder that `mnist-report build` made of it"),
+        "html" | "md" => Some("is a report, not a bundle: name the folder that holds it"),
+        "json" => Some("is one file of a bundle: name the folder that holds it"),
+        _ => None,
+    }
 }
 
 /// The contents of a folder or a zip.

@@ -8,8 +8,11 @@ use minijinja::value::Kwargs;
 use minijinja::{Environment, State, Value, context};
 
 use super::operators::{self, Kind};
+use super::paths::{member_path, path};
 use super::{MAX_STEPS, Purpose, Stop, both, functions};
 use crate::text::on_one_line;
+use crate::text::terminal::is_hidden;
+use crate::text::unseen::complaint;
 
 /// Tests that a sentence may apply to a value that was not measured.
 const PRESENCE_TESTS: [&str; 4] = ["defined", "undefined", "none", "number"];
@@ -19,6 +22,9 @@ const WHOLE_NUMBER_TESTS: [&str; 3] = ["odd", "even", "divisibleby"];
 
 /// The groups whose members a study names.
 const OPEN_GROUPS: [&str; 4] = ["runs", "models", "comparisons", "values"];
+
+/// The groups whose members may not have been measured, because a run diverged.
+const MEASURED_GROUPS: [&str; 2] = ["runs", "comparisons"];
 
 type Evaluated = Result<Value, Stop>;
 
@@ -81,11 +87,14 @@ impl<'e> Evaluator<'e> {
     pub(super) fn value(&mut self, expr: &Expr) -> Evaluated {
         self.step()?;
         match expr {
-            Expr::Var(var) => self.variable(var.id),
+            Expr::Var(var) => self.whole(var.id),
             Expr::Const(constant) if Kind::of(&constant.value) == Kind::Missing => {
                 Err(Stop::fault("`none` is not a value; a value that was not measured cannot be compared"))
             }
-            Expr::Const(constant) => Ok(constant.value.clone()),
+            Expr::Const(constant) => {
+                seen(constant.value.as_str().unwrap_or_default())?;
+                Ok(constant.value.clone())
+            }
             Expr::Slice(slice) => self.slice(slice),
             Expr::UnaryOp(unary) => self.unary(unary),
             Expr::BinOp(binary) => self.binary(binary, &self.text(expr)),
@@ -94,11 +103,11 @@ impl<'e> Evaluator<'e> {
             Expr::Filter(filter) => self.filter(filter),
             Expr::Test(test) => self.test(test).map(Value::from),
             Expr::GetAttr(get) => {
-                let group = self.value(&get.expr)?;
+                let group = self.group(&get.expr)?;
                 self.member(&group, &Value::from(get.name), expr, &get.expr)
             }
             Expr::GetItem(get) => {
-                let (group, key) = both(self.value(&get.expr), self.value(&get.subscript_expr))?;
+                let (group, key) = both(self.group(&get.expr), self.value(&get.subscript_expr))?;
                 self.member(&group, &key, expr, &get.expr)
             }
             Expr::Call(call) => self.call(call),
@@ -134,9 +143,33 @@ impl<'e> Evaluator<'e> {
         }
         let value = self.values.get_attr(name)?;
         if Kind::of(&value) == Kind::Missing {
-            return Err(self.missing(name.to_owned(), functions::hint(self.values, name), true));
+            return Err(self.missing(name.to_owned(), functions::hint(self.values, name, false), true));
         }
         Ok(value)
+    }
+
+    /// A group of which one member is taken.
+    fn group(&mut self, expr: &Expr) -> Evaluated {
+        match expr {
+            Expr::Var(var) => self.step().and_then(|()| self.variable(var.id)),
+            _ => self.value(expr),
+        }
+    }
+
+    /// A variable's whole value. All runs have a value only if each of them was measured: otherwise `runs|items` would leave
+    /// out those that diverged, and the worst would be the best.
+    fn whole(&self, name: &str) -> Evaluated {
+        let value = self.variable(name)?;
+        let is_shadowed = self.scopes.iter().any(|scope| scope.contains_key(name));
+        if is_shadowed || !MEASURED_GROUPS.contains(&name) {
+            return Ok(value);
+        }
+        let mut missing = Ok(());
+        for key in value.try_iter()?.filter(|key| value.get_item(key).is_ok_and(|v| Kind::of(&v) == Kind::Missing)) {
+            let stop = Stop::not_measured(member_path(name, &key), format!("`{name}` as a whole needs all of them"));
+            missing = both(missing, Err::<(), _>(stop)).map(|_| ());
+        }
+        missing.map(|()| value)
     }
 
     /// A member of a group, by name, or an item of a list, by index.
@@ -159,7 +192,7 @@ impl<'e> Evaluator<'e> {
                 let (name, of) = (key.as_str().unwrap_or_default(), self.text(of));
                 let open = OPEN_GROUPS.contains(&of.as_str()) || of.starts_with("values") || of.ends_with("layers");
                 let unknown = !open && !functions::has_member(group, name);
-                Err(self.missing(self.text(whole), functions::hint(group, name), unknown))
+                Err(self.missing(self.text(whole), functions::hint(group, name, open), unknown))
             }
             Kind::Number => operators::complete(&value, &self.text(whole)).map(|_| value),
             _ => Ok(value),
@@ -283,7 +316,7 @@ impl<'e> Evaluator<'e> {
 
     fn test(&mut self, test: &ast::Test) -> Result<bool, Stop> {
         functions::check_test(&mut self.state, test.name)?;
-        let value = match self.value(&test.expr) {
+        let value = match self.group(&test.expr) {
             // A sentence may ask whether a value was measured. A condition may not, because the answer would decide the
             // conclusion.
             Err(Stop::NotMeasured(_) | Stop::NoValue(_)) if self.in_sentence && PRESENCE_TESTS.contains(&test.name) => {
@@ -295,6 +328,7 @@ impl<'e> Evaluator<'e> {
         if PRESENCE_TESTS.contains(&test.name) && test.name != "number" {
             return Ok(test.name == "defined");
         }
+        let value = self.value(&test.expr).map(|_| value)?;
         let text = self.text(&test.expr);
         self.charge(operators::complete(&value, &text)?)?;
         if WHOLE_NUMBER_TESTS.contains(&test.name) && !value.is_integer() {
@@ -340,6 +374,14 @@ impl<'e> Evaluator<'e> {
     }
 }
 
+/// Refuses text with a hidden character, which Jinja can make of an escape such as `"\u202e"`.
+pub(super) fn seen(text: &str) -> Result<(), Stop> {
+    match complaint(&text.chars().filter(|c| is_hidden(*c)).collect::<String>()) {
+        Some(complaint) => Err(Stop::fault(format!("the text {complaint}"))),
+        None => Ok(()),
+    }
+}
+
 fn pushed((mut values, value): (Vec<Value>, Value)) -> Vec<Value> {
     values.push(value);
     values
@@ -350,19 +392,5 @@ pub(super) fn only_faults<T>(result: Result<T, Stop>) -> Result<(), Stop> {
     match result {
         Err(fault @ Stop::Fault(_)) => Err(fault),
         _ => Ok(()),
-    }
-}
-
-/// An expression that is a path, such as `runs["slim-bn"].last.test_loss`, as text; `None` for any other.
-fn path(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::Var(var) => Some(var.id.to_owned()),
-        Expr::GetAttr(get) => Some(format!("{}.{}", path(&get.expr)?, get.name)),
-        Expr::GetItem(get) => {
-            let Expr::Const(key) = &get.subscript_expr else { return None };
-            let key = key.value.as_str().map_or_else(|| key.value.to_string(), |key| format!("\"{key}\""));
-            Some(format!("{}[{key}]", path(&get.expr)?))
-        }
-        _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use minijinja::machinery::ast::CompareOpKind;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
+use super::names::meant;
 use super::operators::{self, Kind};
 use super::{MAX_STEPS, Purpose, Stop};
 use crate::text::closest::{closest, did_you_mean};
@@ -13,6 +14,9 @@ use crate::text::{Lang, numbers};
 /// Filters that replace a missing value, turn any value into true or false, or print whole groups with their missing
 /// values.
 const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", "pprint", "urlencode", "escape", "e"];
+
+/// The most names of a group that a message lists.
+const MOST_LISTED: usize = 24;
 
 /// Filters and tests that are suggested for a mistyped name.
 const FILTERS: [&str; 24] = [
@@ -98,6 +102,7 @@ pub(super) fn check_input(
             "`default` of the filter `{filter}` would replace values that were not measured"
         )));
     }
+    check_selection(filter, text, input, positional)?;
     let by_name = named.iter().find(|(name, _)| name == "attribute").map(|(_, value)| value);
     let first = ["selectattr", "rejectattr", "groupby"].contains(&filter).then(|| positional.first()).flatten();
     if let Some(attribute) = by_name.or(first).and_then(Value::as_str) {
@@ -124,6 +129,32 @@ pub(super) fn check_input(
     Ok(())
 }
 
+/// Refuses a selection without a test, unless it is of truth values: it would drop every 0 as if it were false.
+fn check_selection(filter: &str, text: &str, input: &Value, positional: &[Value]) -> Result<(), Stop> {
+    let with_test = match filter {
+        "select" | "reject" => !positional.is_empty(),
+        "selectattr" | "rejectattr" => positional.len() > 1,
+        _ => true,
+    };
+    if with_test {
+        return Ok(());
+    }
+    let attribute = positional.first().and_then(Value::as_str);
+    let value = |item: Value| match attribute {
+        Some(path) => path.split('.').try_fold(item, |item, part| item.get_attr(part)),
+        None => Ok(item),
+    };
+    for item in input.try_iter()? {
+        if Kind::of(&value(item)?) != Kind::Bool {
+            let name = attribute.map_or(String::new(), |attribute| format!("\"{attribute}\", "));
+            return Err(Stop::fault(format!(
+                "`{filter}` without a test takes truth values, and `{text}` lists others; write a test, such as {filter}({name}\"gt\", 0)"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A failed filter or test, with its name.
 pub(super) fn call_error(what: &str, name: &str, error: Error) -> Stop {
     match Stop::from(error) {
@@ -142,23 +173,26 @@ pub(super) fn has_member(group: &Value, name: &str) -> bool {
     group.try_iter().is_ok_and(|mut keys| keys.any(|key| key.as_str() == Some(name)))
 }
 
-/// What to do about a missing member of a group.
-pub(super) fn hint(group: &Value, name: &str) -> String {
+/// What to do about a missing member of a group. The names in an `open` group are the study's own.
+pub(super) fn hint(group: &Value, name: &str, open: bool) -> String {
     let keys: Vec<String> = group.try_iter().into_iter().flatten().map(|key| key.to_string()).collect();
     if keys.iter().any(|key| key == name) {
         return match name {
             "train_eval_loss" | "train_eval_accuracy" => "set `evaluate_train: true`",
-            "sd" | "interval" | "lower" | "upper" => "this needs several seeds",
+            "sd" => "this needs several seeds",
+            "interval" => "this needs at least three seeds that differ",
+            "lower" | "upper" => "this needs runs that differ, each with one seed or with at least three that differ",
             "held_out_accuracy" => "this needs `hold_out`",
             "margin" => "the comparison has no `margin`",
             _ => "",
         }
         .to_owned();
     }
-    match closest(name, keys.iter().map(String::as_str)) {
+    let meant = if open { closest(name, keys.iter().map(String::as_str)) } else { meant(name, &keys) };
+    match meant {
         Some(key) => format!("did you mean `{key}`?"),
         None if keys.is_empty() => "there are none".to_owned(),
-        None if keys.len() <= 12 => format!("choose from {}", keys.join(", ")),
+        None if keys.len() <= MOST_LISTED => format!("choose from {}", keys.join(", ")),
         None => String::new(),
     }
 }

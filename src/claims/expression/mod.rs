@@ -13,7 +13,9 @@
 
 mod evaluator;
 mod functions;
+mod names;
 mod operators;
+mod paths;
 mod sentence;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::machinery::ast::{self, Expr, Stmt};
 use minijinja::{Value, context};
 
-use super::evaluator::{Evaluator, only_faults};
+use super::evaluator::{Evaluator, only_faults, seen};
 use super::operators::{self, Kind};
 use super::{MAX_TEXT, Purpose, Stop};
 
@@ -34,7 +34,9 @@ fn statement(evaluator: &mut Evaluator, stmt: &Stmt, text: &mut String) -> Resul
                 let name = evaluator.text(&emit.expr);
                 return Err(Stop::fault(format!("`{name}` is a group of values; print one of them")));
             }
-            text.push_str(&value.to_string());
+            let printed = value.to_string();
+            seen(&printed)?;
+            text.push_str(&printed);
         }
         Stmt::IfCond(choice) => {
             let holds = evaluator.condition(&choice.expr)?;

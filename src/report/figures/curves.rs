@@ -8,7 +8,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use super::prelude::*;
 use crate::dataset::CLASSES;
 use crate::results::statistics::{Interval, Summary};
-use crate::results::{EpochResult, RunResult};
+use crate::results::{EpochResult, NoInterval, RunResult};
 
 const PANEL_HEIGHT: u32 = 300;
 /// Above this ratio of largest to smallest loss, a linear axis hides the small ones.
@@ -31,22 +31,28 @@ struct Course<'a> {
     train: Vec<Loss>,
     test: Vec<Loss>,
     seeds: usize,
+    /// Why no epoch has an interval.
+    no_interval: Option<NoInterval>,
 }
 
 impl<'a> Course<'a> {
     fn of(title: &'a str, run: &RunResult) -> Self {
         let epochs = run.seeds.iter().map(|s| s.epochs.len()).min().unwrap_or(0);
+        let is_one_network = run.is_one_network();
         let losses = |loss: fn(&EpochResult) -> f64| -> Vec<Loss> {
             (0..epochs)
                 .map(|i| {
                     let all: Vec<f64> = run.seeds.iter().map(|s| loss(&s.epochs[i])).collect();
                     let mean = all.iter().sum::<f64>() / all.len() as f64;
-                    Loss { mean, interval: Summary::over_seeds(&all).interval }
+                    Loss { mean, interval: Summary::over_seeds(&all).interval.filter(|_| !is_one_network) }
                 })
                 .collect()
         };
         let evaluated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.train_eval.is_some());
-        Self { title, evaluated, train: losses(train_loss), test: losses(|e| e.test.loss), seeds: run.seeds.len() }
+        let seeds = run.seeds.len();
+        let no_interval =
+            if is_one_network { Some(NoInterval::SameNetwork) } else { (seeds == 2).then_some(NoInterval::TwoSeeds) };
+        Self { title, evaluated, train: losses(train_loss), test: losses(|e| e.test.loss), seeds, no_interval }
     }
 
     /// Both lines' means.
@@ -82,7 +88,7 @@ fn drawn(name: String, courses: &[Course], lang: &Language) -> Result<Drawing> {
     let low = courses.iter().flat_map(Course::means).fold(f64::MAX, f64::min).max(LEAST);
     let high = courses.iter().map(Course::highest).fold(2.0 * LEAST, f64::max);
     let (rows, columns) = grid(courses.len(), 3);
-    let titles = courses.iter().map(|c| c.title).collect::<Vec<_>>().join("; ");
+    let titles = courses.iter().map(|c| c.title.to_owned()).collect::<Vec<_>>();
     let banded = courses.iter().any(|c| c.test.iter().any(|l| l.interval.is_some()));
     let key = match courses.iter().map(|c| c.seeds).max() {
         _ if banded => "figures.curves.caption_band",
@@ -90,8 +96,8 @@ fn drawn(name: String, courses: &[Course], lang: &Language) -> Result<Drawing> {
         _ => "figures.curves.caption",
     };
     let caption = lang.say(key, context! { titles })?;
-    let two_seeds = without_interval(courses.iter().filter(|c| c.seeds == 2).map(|c| c.title), lang)?;
-    let described = courses.iter().map(|c| describe(c, lang)).chain(two_seeds.map(Ok));
+    let without = without_interval(courses.iter().filter_map(|c| Some((c.title, c.no_interval?))), lang)?;
+    let described = courses.iter().map(|c| describe(c, lang)).chain(without.into_iter().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
         for (area, course) in root.split_evenly((rows, columns)).iter().zip(courses) {
@@ -290,6 +296,7 @@ mod tests {
                     title,
                     evaluated: false,
                     seeds: 3,
+                    no_interval: None,
                     train: vec![loss(high), loss(low)],
                     test: vec![loss(low), loss(high)],
                 };

@@ -2,6 +2,7 @@
 
 use super::axes::{Axis, error_bar, ticks};
 use super::prelude::*;
+use crate::results::NoInterval;
 use crate::results::statistics::{Difference, Interval};
 
 const PANEL_HEIGHT: u32 = 260;
@@ -17,6 +18,8 @@ pub(crate) struct Gain<'a> {
     pub margin: Option<f64>,
     /// The seeds of the run that has fewer.
     pub seeds: usize,
+    /// Why no epoch has an interval.
+    pub no_interval: Option<NoInterval>,
 }
 
 impl Gain<'_> {
@@ -30,7 +33,7 @@ impl Gain<'_> {
 
 /// The figure of some comparisons.
 pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
-    let titles = gains.iter().map(|g| g.title).collect::<Vec<_>>().join("; ");
+    let titles = gains.iter().map(|g| g.title.to_owned()).collect::<Vec<_>>();
     let banded = gains.iter().any(|g| g.epochs.iter().any(|e| e.2.is_some()));
     let key = match gains.iter().map(|g| g.seeds).max() {
         _ if banded => "figures.gain.caption_band",
@@ -38,8 +41,8 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
         _ => "figures.gain.caption",
     };
     let caption = lang.say(key, context! { titles })?;
-    let two_seeds = without_interval(gains.iter().filter(|g| g.seeds == 2).map(|g| g.title), lang)?;
-    let described = gains.iter().map(|g| describe(g, lang)).chain(two_seeds.map(Ok));
+    let without = without_interval(gains.iter().filter_map(|g| Some((g.title, g.no_interval?))), lang)?;
+    let described = gains.iter().map(|g| describe(g, lang)).chain(without.into_iter().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));
     let ends = gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]);

@@ -2,6 +2,7 @@
 
 use super::axes::{Axis, error_bar, ticks};
 use super::prelude::*;
+use crate::results::NoInterval;
 use crate::results::statistics::Interval;
 
 const HEIGHT: u32 = 420;
@@ -15,15 +16,19 @@ pub(crate) struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
-    /// The accuracy's; none for one or two seeds, and none for what others printed.
-    pub interval: Option<Interval>,
+    /// The accuracy's, or why it has none; none for what others printed.
+    pub interval: Option<std::result::Result<Interval, NoInterval>>,
     /// How many seeds were trained here; none for what others printed.
     pub seeds: Option<usize>,
 }
 
 impl LadderPoint {
+    fn bounds(&self) -> Option<Interval> {
+        self.interval?.ok()
+    }
+
     fn ends(&self) -> Interval {
-        self.interval.unwrap_or(Interval { lower: self.accuracy, upper: self.accuracy })
+        self.bounds().unwrap_or(Interval { lower: self.accuracy, upper: self.accuracy })
     }
 }
 
@@ -75,7 +80,7 @@ impl Plane {
 /// The figure of some networks.
 pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
     let printed = points.iter().any(|p| p.seeds.is_none());
-    let caption = lang.word(match (points.iter().any(|p| p.interval.is_some()), printed) {
+    let caption = lang.word(match (points.iter().any(|p| p.bounds().is_some()), printed) {
         (false, false) => "figures.ladder.caption",
         (false, true) => "figures.ladder.caption_printed",
         (true, false) => "figures.ladder.caption_band",
@@ -86,9 +91,10 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> R
         let values = context! { title => p.title.as_str(), n => p.parameters, accuracy };
         lang.say("figures.ladder.description", values)
     };
-    let two_seeds = points.iter().filter(|p| p.seeds == Some(2)).map(|p| p.title.as_str());
-    let two_seeds = without_interval(two_seeds, lang)?;
-    let description = points.iter().map(describe).chain(two_seeds.map(Ok)).collect::<Result<Vec<_>>>()?.join(" ");
+    let without = points.iter().filter_map(|p| Some((p.title.as_str(), p.interval?.err()?)));
+    let without = without_interval(without, lang)?;
+    let described = points.iter().map(describe).chain(without.into_iter().map(Ok));
+    let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let plane = Plane::of(points);
     let axis = &plane.accuracy;
     draw(Titles { name, caption, description }, HEIGHT, |root| {
@@ -116,7 +122,7 @@ fn network(
 ) -> Result<()> {
     let at = (plane.x(point.parameters), plane.y(point.accuracy));
     let color = if point.seeds.is_some() { BLUE } else { ORANGE };
-    if let Some(Interval { lower, upper }) = point.interval {
+    if let Some(Interval { lower, upper }) = point.bounds() {
         error_bar(root, at.0, (plane.y(upper.min(1.0)), plane.y(lower)), color)?;
     }
     root.draw(&Circle::new(at, 5, if point.seeds.is_some() { color.filled() } else { color.stroke_width(2) }))?;

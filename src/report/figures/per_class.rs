@@ -13,7 +13,7 @@ const BOTTOM: i32 = 52;
 
 /// The figure of some runs' accuracies by class: (title, first seed).
 pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
-    let titles = runs.iter().map(|(title, _)| *title).collect::<Vec<_>>().join("; ");
+    let titles = runs.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>();
     let caption = lang.say("figures.per_class.caption", context! { titles })?;
     let describe = |(title, seed): &(&str, &SeedResult)| {
         let all = seed.per_class();

@@ -10,6 +10,7 @@ pub(super) use plotters::style::text_anchor::{HPos, VPos};
 pub(super) use super::Drawing;
 pub(super) use crate::report::Language;
 pub(super) use crate::report::error::Result;
+use crate::results::NoInterval;
 
 /// What a figure is called, and its text for those who cannot see it.
 pub(super) struct Titles {
@@ -61,14 +62,26 @@ pub(super) fn draw(titles: Titles, height: u32, paint: impl FnOnce(&Canvas) -> R
     Ok(Drawing { name, caption, description, svg })
 }
 
-/// The sentence that those with two seeds have no interval; none if there are none.
-pub(super) fn without_interval<'a>(titles: impl Iterator<Item = &'a str>, lang: &Language) -> Result<Option<String>> {
-    let titles: Vec<&str> = titles.collect();
-    if titles.is_empty() {
-        Ok(None)
-    } else {
-        lang.say("figures.two_seeds", context! { titles => titles.join("; ") }).map(Some)
+/// A sentence for each reason for which some of those shown have no interval. That one seed has none is in the captions.
+pub(super) fn without_interval<'a>(
+    shown: impl Iterator<Item = (&'a str, NoInterval)>,
+    lang: &Language,
+) -> Result<Vec<String>> {
+    let shown: Vec<(&str, NoInterval)> = shown.collect();
+    let mut sentences = Vec::new();
+    for (reason, key) in [
+        (NoInterval::TwoSeeds, "figures.two_seeds"),
+        (NoInterval::SameNetwork, "figures.same_network"),
+        (NoInterval::SameNetworks, "figures.same_networks"),
+        (NoInterval::NoSpread, "figures.no_spread"),
+    ] {
+        let of_reason = shown.iter().filter(|(_, other)| *other == reason);
+        let titles: Vec<String> = of_reason.map(|(title, _)| (*title).to_owned()).collect();
+        if !titles.is_empty() {
+            sentences.push(lang.say(key, context! { titles })?);
+        }
     }
+    Ok(sentences)
 }
 
 pub(super) fn font(size: f64, color: RGBColor) -> TextStyle<'static> {

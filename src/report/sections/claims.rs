@@ -1,5 +1,6 @@
 //! The quoted claims with their verdicts.
 
+use super::conclusions::obstacle;
 use super::prelude::*;
 use crate::claims::{JudgedClaim, Verdict};
 
@@ -97,7 +98,10 @@ fn table(b: &Builder, group: &ClaimGroup) -> Result<TableBlock> {
     table.note_heading = b.heading("why")?;
     for (row, judged) in table.groups[0].rows.iter_mut().zip(&group.claims) {
         let why = judged.claim.why.as_deref().filter(|_| judged.verdict == Verdict::Differs);
-        row.note = why.unwrap_or_default().into();
+        row.note = match why {
+            Some(why) => why.into(),
+            None => obstacle(b, judged.obstacle.as_ref())?,
+        };
     }
     Ok(table)
 }

@@ -3,7 +3,10 @@
 use super::prelude::*;
 use crate::report::figures::Gain;
 use crate::results::statistics::{Interval, mcnemar};
-use crate::results::{ComparisonResult, Over, PairCounts, RunDifference, RunResult, by_epoch, difference};
+use crate::results::{
+    ComparisonResult, NoInterval, Over, PairCounts, RunDifference, RunResult, by_epoch, difference,
+    no_interval_over_seeds,
+};
 
 /// A comparison with both of its runs.
 pub(super) struct ComparedRuns<'a> {
@@ -33,13 +36,15 @@ impl<'a> ComparedRuns<'a> {
             epochs: by_epoch(self.run, self.against),
             margin: self.margin,
             seeds: self.run.seeds.len().min(self.against.seeds.len()),
+            no_interval: no_interval_over_seeds(self.run, self.against),
         }
     }
 
     /// The interval of the difference, and what it is taken over.
     fn interval(&self, pair: &PairCounts, lang: &Language) -> Result<String> {
-        let Some(bounds) = self.difference.interval else {
-            return no_interval(self.run.seeds.len().min(self.against.seeds.len()), lang);
+        let bounds = match self.difference.interval {
+            Ok(bounds) => bounds,
+            Err(reason) => return no_interval(reason, lang),
         };
         let over = match self.difference.over {
             Over::Seeds => {
@@ -55,8 +60,8 @@ impl<'a> ComparedRuns<'a> {
     fn verdict(&self, lang: &Language) -> Result<String> {
         let Some(margin) = self.margin else { return Ok("–".into()) };
         let verdict = match self.difference.interval {
-            Some(Interval { lower, .. }) if lower > -margin => "verdict.not inferior",
-            Some(Interval { upper, .. }) if upper < -margin => "verdict.inferior",
+            Ok(Interval { lower, .. }) if lower > -margin => "verdict.not inferior",
+            Ok(Interval { upper, .. }) if upper < -margin => "verdict.inferior",
             _ => "verdict.undecided",
         };
         let values = context! { margin => lang.numbers.points(margin, 2), verdict => lang.word(verdict)? };
@@ -116,13 +121,15 @@ fn counts<'a>(b: &'a Builder, columns: Columns<'a, Row<'a>>) -> Columns<'a, Row<
         })
 }
 
-/// Why there is no interval over so many seeds.
-pub(super) fn no_interval(seeds: usize, lang: &Language) -> Result<String> {
-    match seeds {
-        1 => lang.word("training.no_interval"),
-        2 => lang.word("training.two_seeds"),
-        _ => Ok("–".into()),
-    }
+/// Why there is no interval.
+pub(super) fn no_interval(reason: NoInterval, lang: &Language) -> Result<String> {
+    lang.word(match reason {
+        NoInterval::OneSeed => "training.no_interval",
+        NoInterval::TwoSeeds => "training.two_seeds",
+        NoInterval::SameNetwork => "training.same_network",
+        NoInterval::SameNetworks => "training.same_networks",
+        NoInterval::NoSpread => "training.no_spread",
+    })
 }
 
 /// An interval of shares, in points: `97.02 to 97.71`.

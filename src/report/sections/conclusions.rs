@@ -7,7 +7,7 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
     let item = |c: &DecidedConclusion| {
         let rule = context! { supported_if => c.supported_if.as_str(), refuted_if => c.refuted_if.as_str() };
-        let text = b.text("conclusions.how", rule)?.then(obstacle(b, c)?);
+        let text = b.text("conclusions.how", rule)?.then(obstacle(b, c.obstacle.as_ref())?);
         Ok(FindingItem { badge: badge(b, c)?, question: c.question.as_str().into(), text })
     };
     let items = conclusions.iter().map(item).collect::<Result<_>>()?;
@@ -18,9 +18,9 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
     Ok(b.section("conclusions", b.phrase("conclusions.heading")?, blocks))
 }
 
-/// Why a conclusion could not be decided; empty if nothing stood in the way.
-pub(super) fn obstacle(b: &Builder, concluded: &DecidedConclusion) -> Result<RichText> {
-    match &concluded.obstacle {
+/// Why a conclusion could not be decided, or nothing measured for a claim; empty if nothing stood in the way.
+pub(super) fn obstacle(b: &Builder, obstacle: Option<&Obstacle>) -> Result<RichText> {
+    match obstacle {
         None => Ok(RichText::default()),
         Some(Obstacle::NotMeasured(names)) => b.text("conclusions.not_measured", context! { names }),
         Some(Obstacle::NoValue(reason)) => b.text("conclusions.no_value", context! { reason }),

@@ -2,12 +2,15 @@
 
 use super::prelude::*;
 use super::settings;
-use crate::results::{DivergedRun, DivergedSeed, SeedEnd};
-use crate::study::{Optimizer, RunSettings};
+use crate::arithmetic;
+use crate::results::{DivergedRun, DivergedSeed, NotFinite, SeedEnd};
+use crate::study::{Optimizer, RunSettings, Schedule};
 
 /// Pixels beyond this size, after they are normalised, are unusual: with MNIST's own mean and standard deviation they are
 /// between -0.42 and 2.82.
 const LARGE_PIXEL: f64 = 10.0;
+/// About how many steps are searched for the highest learning rate: a bundle's plan may have any number of them.
+const MOST_RATES: usize = 10_000;
 /// Layers that keep the size of the values that pass through them.
 const NORMALISATIONS: [&str; 2] = ["batch_norm2d", "layer_norm"];
 
@@ -19,7 +22,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::List { items: seeds });
         blocks.push(Block::paragraph(b.phrase("diverged.causes")?));
         blocks.push(Block::Definitions(Definitions { style: "terms", items: causes(b, run)? }));
-        blocks.push(Block::paragraph(advice(b, &run.plan)?));
+        blocks.push(Block::paragraph(advice(b, run)?));
     }
     Ok(b.section("diverged", b.phrase("diverged.heading")?, blocks))
 }
@@ -50,14 +53,14 @@ fn place(lang: &Language, plan: &RunSettings, seed: &DivergedSeed) -> Result<Str
 fn causes(b: &Builder, run: &DivergedRun) -> Result<Vec<Definition>> {
     let (plan, lang) = (&run.plan, b.lang);
     let mut causes = vec![
-        cause(b, "rate", learning_rate(lang, plan)?)?,
+        cause(b, "rate", learning_rate(lang, run)?)?,
         cause(b, "input", input(b)?)?,
         cause(b, "normalisation", normalisation(b, plan)?)?,
     ];
-    if let Some(text) = momentum(lang, plan)? {
+    if let Some(text) = momentum(lang, run)? {
         causes.insert(1, cause(b, "momentum", text)?);
     }
-    if let Some(text) = weight_decay(lang, plan)? {
+    if let Some(text) = weight_decay(lang, run)? {
         causes.push(cause(b, "weight_decay", text)?);
     }
     Ok(causes)
@@ -76,23 +79,86 @@ fn usual_rate(optimizer: &Optimizer) -> f64 {
     }
 }
 
-fn learning_rate(lang: &Language, plan: &RunSettings) -> Result<String> {
-    let (rate, usual) = (plan.optimizer.lr(), usual_rate(&plan.optimizer));
+/// The learning rate of a training up to the step where it diverged, as its schedule set it.
+struct Rate {
+    seed: u64,
+    place: NotFinite,
+    /// In that step.
+    last: f64,
+    /// In the steps up to there.
+    highest: f64,
+}
+
+impl Rate {
+    /// The rate of the seed that diverged at the highest one.
+    fn of(run: &DivergedRun) -> Option<Self> {
+        let rates = run.diverged().map(|seed| Self::of_seed(&run.plan, seed));
+        rates.reduce(|a, b| if b.highest > a.highest { b } else { a })
+    }
+
+    fn of_seed(plan: &RunSettings, seed: &DivergedSeed) -> Self {
+        let (steps, at) = (steps_per_epoch(plan), seed.not_finite);
+        let rate = |step: usize| {
+            let (base, epochs) = (plan.optimizer.lr(), plan.epochs);
+            arithmetic::learning_rate(&plan.schedule, base, step / steps, step % steps, epochs, steps)
+        };
+        let last = last_step(plan, at);
+        let tried = (0..last).step_by((last / MOST_RATES).max(1)).chain([last]);
+        Self { seed: seed.seed, place: at, last: rate(last), highest: tried.map(rate).fold(0.0, f64::max) }
+    }
+
+    /// The highest rate up to the step where the training diverged.
+    fn highest(run: &DivergedRun) -> f64 {
+        Self::of(run).map_or(run.plan.optimizer.lr(), |rate| rate.highest)
+    }
+}
+
+fn steps_per_epoch(plan: &RunSettings) -> usize {
+    plan.image_count.div_ceil(plan.batch_size.max(1)).max(1)
+}
+
+/// The step of a place, counted from 0 through the whole training.
+fn last_step(plan: &RunSettings, at: NotFinite) -> usize {
+    at.epoch.saturating_sub(1).saturating_mul(steps_per_epoch(plan)).saturating_add(at.step.saturating_sub(1))
+}
+
+fn learning_rate(lang: &Language, run: &DivergedRun) -> Result<String> {
+    let (plan, usual) = (&run.plan, usual_rate(&run.plan.optimizer));
+    let rate = Rate::highest(run);
     let basis = if matches!(plan.optimizer, Optimizer::Sgd(_)) { "diverged.usual_of_sgd" } else { "diverged.default" };
     let basis = lang.say(basis, context! { usual => lang.numbers.setting(usual) })?;
     let setting = settings::optimizer(&plan.optimizer, lang)?;
-    let key = if rate > usual { "diverged.rate_high" } else { "diverged.rate_usual" };
-    lang.say(key, context! { setting, basis, times => lang.numbers.rough(rate / usual) })
+    let times = lang.numbers.rough(rate / usual);
+    let scheduled = Rate::of(run).filter(|_| plan.schedule != Schedule::default());
+    let Some(Rate { seed, place, last, highest }) = scheduled else {
+        let key = if rate > usual { "diverged.rate_high" } else { "diverged.rate_usual" };
+        return lang.say(key, context! { setting, basis, times });
+    };
+    let schedule = settings::schedule(&plan.schedule, lang)?;
+    let values = context! {
+        setting, basis, times, schedule, seed,
+        epoch => place.epoch,
+        step => place.step,
+        rate => lang.numbers.rough(last),
+        highest => (highest > last).then(|| lang.numbers.rough(highest)),
+    };
+    let key = if rate > usual { "diverged.scheduled_high" } else { "diverged.scheduled_usual" };
+    lang.say(key, values)
 }
 
-fn momentum(lang: &Language, plan: &RunSettings) -> Result<Option<String>> {
+fn momentum(lang: &Language, run: &DivergedRun) -> Result<Option<String>> {
+    let plan = &run.plan;
     let Optimizer::Sgd(sgd) = &plan.optimizer else { return Ok(None) };
-    if sgd.momentum == 0.0 {
+    // A schedule may set the momentum, too.
+    let total = plan.epochs.saturating_mul(steps_per_epoch(plan));
+    let scheduled = |rate: Rate| arithmetic::momentum(&plan.schedule, last_step(plan, rate.place), total);
+    let momentum = Rate::of(run).and_then(scheduled).unwrap_or(sgd.momentum);
+    if momentum == 0.0 {
         return Ok(None);
     }
     // The sum of 1, momentum, momentum squared, and so on.
-    let times = (sgd.momentum < 1.0).then(|| lang.numbers.rough(1.0 / (1.0 - sgd.momentum)));
-    let values = context! { momentum => lang.numbers.setting(sgd.momentum), times };
+    let times = (momentum < 1.0).then(|| lang.numbers.rough(1.0 / (1.0 - momentum)));
+    let values = context! { momentum => lang.numbers.setting(momentum), times };
     lang.say("diverged.momentum_text", values).map(Some)
 }
 
@@ -125,14 +191,14 @@ fn normalisation(b: &Builder, plan: &RunSettings) -> Result<String> {
 }
 
 /// Weight decay, if it alone changes the sign of the weights in each step.
-fn weight_decay(lang: &Language, plan: &RunSettings) -> Result<Option<String>> {
-    let decay = match &plan.optimizer {
+fn weight_decay(lang: &Language, run: &DivergedRun) -> Result<Option<String>> {
+    let decay = match &run.plan.optimizer {
         Optimizer::Sgd(c) => c.weight_decay,
         Optimizer::AdamW(c) => c.weight_decay,
         // These add the decay to the gradient, and the gradient's size does not change their step.
         Optimizer::Adam(_) | Optimizer::Adadelta(_) => return Ok(None),
     };
-    let share = decay * plan.optimizer.lr();
+    let share = decay * Rate::highest(run);
     if share <= 1.0 {
         return Ok(None);
     }
@@ -141,9 +207,11 @@ fn weight_decay(lang: &Language, plan: &RunSettings) -> Result<Option<String>> {
 }
 
 /// What to change first.
-fn advice(b: &Builder, plan: &RunSettings) -> Result<RichText> {
-    let (rate, usual) = (plan.optimizer.lr(), usual_rate(&plan.optimizer));
-    if rate > usual {
+fn advice(b: &Builder, run: &DivergedRun) -> Result<RichText> {
+    let (rate, usual) = (run.plan.optimizer.lr(), usual_rate(&run.plan.optimizer));
+    if rate <= usual && Rate::highest(run) > usual {
+        b.text("diverged.other_schedule", context! { rate => b.lang.numbers.setting(usual) })
+    } else if rate > usual {
         b.text("diverged.lower_rate", context! { rate => b.lang.numbers.setting(usual) })
     } else if has_large_pixels(b) {
         b.phrase("diverged.usual_input")

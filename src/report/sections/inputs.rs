@@ -5,6 +5,7 @@ use crate::claims;
 use crate::compute::{Environment, Gpu};
 use crate::report::sections::{comparisons, settings};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
+use crate::results::NoInterval;
 use crate::results::statistics::LEAST_SEEDS;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
@@ -69,7 +70,9 @@ fn over_seeds(b: &Builder) -> Result<RichText> {
         false => return b.phrase("measures.one_seed_text"),
     };
     let two_seeds = b.any_run(|run| run.seeds.len() == 2);
-    Ok(if two_seeds { interval.then(b.phrase("measures.two_seeds_text")?) } else { interval })
+    let interval = if two_seeds { interval.then(b.phrase("measures.two_seeds_text")?) } else { interval };
+    let same = b.any_run(|run| matches!(run.interval(), Err(NoInterval::SameNetwork | NoInterval::NoSpread)));
+    Ok(if same { interval.then(b.phrase("measures.no_spread_text")?) } else { interval })
 }
 
 /// The measures that the report shows, explained.

@@ -14,7 +14,7 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
             Ok(FindingItem {
                 badge: badge(b, c)?,
                 question: c.question.as_str().into(),
-                text: RichText::from(c.sentence.as_str()).then(obstacle(b, c)?),
+                text: RichText::from(c.sentence.as_str()).then(obstacle(b, c.obstacle.as_ref())?),
             })
         };
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;

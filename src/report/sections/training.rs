@@ -130,7 +130,7 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
             title: run.title.to_owned(),
             parameters: b.results.models.get(&run.result.plan.model)?.parameters,
             accuracy: run.result.accuracy(),
-            interval: run.result.accuracies().interval,
+            interval: Some(run.result.interval()),
             seeds: Some(run.result.seeds.len()),
         })
     });
@@ -250,9 +250,9 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
 fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let several = has_several_seeds(runs);
     let form = b.lang.numbers;
-    let over_seeds = |run: &&ShownRun| match run.result.accuracies().interval {
-        Some(bounds) => interval(bounds, b.lang),
-        None => comparisons::no_interval(run.result.seeds.len(), b.lang),
+    let over_seeds = |run: &&ShownRun| match run.result.interval() {
+        Ok(bounds) => interval(bounds, b.lang),
+        Err(reason) => comparisons::no_interval(reason, b.lang),
     };
     let over_images = |run: &&ShownRun| {
         let seed = run.first_seed();

@@ -7,6 +7,9 @@ use crate::study::{Source, StudyError};
 /// More comparisons than this make a report unreadable.
 const MAX_COMPARISONS: usize = 64;
 
+/// Half of the test images. A larger margin is almost certainly meant in points.
+const LARGEST_MARGIN: f64 = 0.5;
+
 /// Checks that each comparison is of two different runs that can be compared.
 pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
     let comparisons = &source.study.comparisons;
@@ -20,7 +23,10 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
         check_run_exists(&place.at("against"), &comparison.against)?;
         check_pair(&place, comparison)?;
         if let Some(margin) = comparison.margin {
-            place.within("margin", margin, 0.0, 1.0)?;
+            let holds = (0.0..=LARGEST_MARGIN).contains(&margin);
+            let expected =
+                format!("from 0 to {LARGEST_MARGIN}: it is a share of the test images, and 0.01 is one point");
+            place.require("margin", margin, holds, &expected)?;
         }
     }
     Ok(())

@@ -4,8 +4,9 @@ mod comparisons;
 mod names;
 mod runs;
 mod sections;
+mod titles;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::{Source, StudyError};
@@ -95,24 +96,8 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }
-    check_titles(source)?;
+    titles::check(source)?;
     check_ids(source)
-}
-
-/// Checks that no two runs are shown by the same title, because tables show only titles. A run without a title is shown
-/// by its name.
-fn check_titles(source: &Source) -> Result<(), StudyError> {
-    let runs = &source.study.runs;
-    let mut shown: HashMap<&str, &str> = HashMap::new();
-    for (name, run) in runs {
-        let title = run.title.as_deref().unwrap_or(name).trim();
-        if let Some(other) = shown.insert(title, name) {
-            let message =
-                format!("the runs `{other}` and `{name}` are both shown as `{title}`; give one another title");
-            return Err(source.error(format!("runs.{name}"), message));
-        }
-    }
-    Ok(())
 }
 
 /// Checks that no id is used twice: claims and conclusions share one set of ids.

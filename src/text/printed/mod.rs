@@ -2,6 +2,7 @@
 //!
 //! A text that can be read in two ways is refused, because a wrong reading could make a differing claim match.
 
+mod beside;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,7 @@ impl Reader<'_> {
         if per_cent || PERCENT_STEMS.iter().any(|stem| lower.starts_with(stem)) {
             return Err(format!("write `%` after the number for `{word}`"));
         }
-        Ok(())
+        self.check_word(start, &word, &lower)
     }
 
     /// A number with its sign, or none if the dash is punctuation between words.
@@ -136,6 +136,7 @@ impl Reader<'_> {
         let digits = self.digits(start)?;
         let mut decimals = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
         let exponent = self.exponent(start)?;
+        let exponent = exponent.saturating_add(self.factor());
         decimals = decimals.saturating_sub(exponent);
         self.check_end(start)?;
         let is_percent = self.percent()?;
@@ -150,7 +151,13 @@ impl Reader<'_> {
         if !value.is_finite() || (value == 0.0 && nonzero) {
             return Err(format!("`{}` is out of range", self.near(start)));
         }
-        Ok(PrintedNumber { value, decimals: if is_percent { decimals + 2 } else { decimals }, is_percent })
+        // `0e400` would be 0, give or take more than any number.
+        let printed = if is_percent { value * 100.0 } else { value };
+        if decimals < 0 && 0.5 * 10f64.powi(-decimals) > printed.abs() {
+            return Err(format!("the last digit of `{}` is worth more than the number; write 0", self.near(start)));
+        }
+        let decimals = if is_percent { decimals + 2 } else { decimals };
+        Ok(PrintedNumber { value, decimals, is_percent })
     }
 
     fn unreadable(&self, start: usize) -> String {

@@ -26,8 +26,36 @@ pub(super) const MULTIPLE_STEMS: [&str; 14] = [
     "десят",
     "дюжин",
 ];
-/// Words that change the meaning of a number.
-pub(super) const QUALIFIERS: [&str; 22] = [
+/// Words that change the meaning of a number, in a label before it, too.
+pub(super) const QUALIFIERS: [&str; 50] = [
+    "not",
+    "no",
+    "never",
+    "without",
+    "negative",
+    "half",
+    "third",
+    "quarter",
+    "twice",
+    "thrice",
+    "double",
+    "triple",
+    "squared",
+    "cubed",
+    "kb",
+    "kib",
+    "gb",
+    "gib",
+    "bytes",
+    "не",
+    "ні",
+    "без",
+    "половина",
+    "третина",
+    "чверть",
+    "двічі",
+    "кб",
+    "гб",
     "minus",
     "less",
     "more",
@@ -51,7 +79,29 @@ pub(super) const QUALIFIERS: [&str; 22] = [
     "щонайбільше",
     "до",
 ];
+/// Words and beginnings of words that may stand beside a number without changing it. All others are refused, because no list of
+/// those that change it would be complete: `twice`, `ten`, `squared`, `KB`.
+#[rustfmt::skip]
+pub(super) const HARMLESS: [&str; 54] = [
+    "a", "an", "the", "of", "on", "in", "out", "is", "was", "are", "and", "with", "for", "has", "have", "at", "my", "our",
+    "about", "approx", "ca", "mb", "s", "np", "lr", "set", "avg", "max", "min", "sec", "int", "x", "х", "і", "й", "та", "в",
+    "у", "на", "з", "із", "для", "це", "є", "має", "мають", "мб", "с", "сек", "близько", "приблизно", "всього", "усього",
+    "разом",
+];
+#[rustfmt::skip]
+pub(super) const HARMLESS_STEMS: [&str; 90] = [
+    "accurac", "loss", "error", "param", "weight", "image", "digit", "epoch", "batch", "step", "layer", "channel", "class",
+    "seed", "run", "model", "network", "test", "train", "valid", "point", "second", "minute", "hour", "neuron", "unit", "bias",
+    "conv", "linear", "relu", "pool", "drop", "norm", "flatten", "size", "shape", "mean", "average", "total", "correct",
+    "predict", "sample", "momentum", "learning", "rate", "score", "precision", "recall", "value", "filter", "kernel", "feature",
+    "input", "output", "torch", "tensor", "array", "numpy", "float", "mac", "mult", "точн", "втрат", "похибк", "помилк",
+    "параметр", "ваг", "зображен", "цифр", "епох", "пакет", "крок", "шар", "канал", "клас", "зер", "запуск", "модел", "мереж",
+    "тест", "навч", "валідац", "пункт", "секунд", "хвилин", "нейрон", "розмір", "середн", "правильн", "значен",
+];
+/// Words after a number for thousands, millions and billions of multiply-adds, as ptflops prints them.
+pub(super) const MULT_ADDS: [(&str, i32); 3] = [("kmac", 3), ("mmac", 6), ("gmac", 9)];
 /// Beginnings of words for percent.
 pub(super) const PERCENT_STEMS: [&str; 7] = ["percent", "pct", "permille", "prozent", "pp", "відс", "процент"];
 /// Signs that change the number beside them.
-pub(super) const OPERATIONS: [char; 9] = ['√', '!', '^', '⁻', '⁺', '%', '\u{fe6a}', '\u{ff05}', '\u{66a}'];
+pub(super) const OPERATIONS: [char; 15] =
+    ['¬', '÷', '∛', '∑', '∞', '∓', '√', '!', '^', '⁻', '⁺', '%', '\u{fe6a}', '\u{ff05}', '\u{66a}'];

@@ -18,6 +18,8 @@ pub fn worded(words: &str) -> String {
     // A JSON string is a YAML string.
     let quoted = |words: &str| serde_json::to_string(words).unwrap();
     let w = quoted(words);
+    // No two titles may look alike.
+    let point = quoted(&format!("{words} elsewhere"));
     // A conclusion's sentence is a template.
     let raw = quoted(&format!("{{% raw %}}{words}{{% endraw %}}"));
     let mini = MINI.replace("title: Mini study\n", "").replace("{only: {", &format!("{{only: {{title: {w}, "));
@@ -25,7 +27,7 @@ pub fn worded(words: &str) -> String {
     format!(
         "title: {w}\ndescription: {w}\nauthor: {w}\n{mini}\
          sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
-         points: [{{title: {w}, parameters: 9, accuracy: 0.5}}]}}]\n\
+         points: [{{title: {point}, parameters: 9, accuracy: 0.5}}]}}]\n\
          claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: \"'another text'\", compare: exact, why: {w}}}]\n\
          conclusions:\n- {{id: c, question: {w}, supported_if: 'true', refuted_if: 'false', \
          supported: {raw}, refuted: 'no', undecided: 'no'}}\n"
