@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, Contents, TOLERANCES, WEIGHTS, seed_files};
 use crate::compute::{Device, Libtorch, libtorch, libtorch_program};
-use crate::dataset::Mnist;
 use crate::failure::caught;
-use crate::paths;
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
 use crate::text::numbers::{count, plural};
@@ -69,10 +67,9 @@ impl fmt::Display for Agreement {
 pub fn evaluate(path: &Path) -> Result<Agreement, String> {
     let device = Device::libtorch_on_cpu().map_err(error_chain)?;
     let bundle = Bundle::open(path).map_err(error_chain)?;
-    let Contents { source, plan, results, .. } = bundle.contents().map_err(error_chain)?;
-    let data = Mnist::load(&source.data_dir())
-        .or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
-        .map_err(error_chain)?;
+    let contents = bundle.contents().map_err(error_chain)?;
+    let data = contents.data().map_err(error_chain)?;
+    let Contents { plan, results, .. } = contents;
     let prepared = Prepared::new(&device, &data, &plan.input);
     let mut found =
         Agreement { libtorch: libtorch().map(Libtorch::version).unwrap_or_default(), ..Agreement::default() };

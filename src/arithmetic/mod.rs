@@ -24,7 +24,7 @@ mod vectors;
 
 pub use inputs::{epoch_order, factors_of};
 pub use masks::{DropoutLayer, Masks};
-pub use network::Network;
+pub use network::{Network, cancelled_biases, initial_values};
 pub use optimizers::{factors, state_names, state_values};
 pub use schedule::{learning_rate, momentum};
 pub use speed::convolution_rate;

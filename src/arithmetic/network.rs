@@ -37,17 +37,8 @@ pub struct Network {
 impl Network {
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     pub fn new(model: &Model, seed: u64) -> Self {
-        let initial_values = |spec: &TensorSpec| {
-            let n = spec.numel() as usize;
-            match spec.init {
-                Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
-                Init::Ones => vec![1.0; n],
-                Init::Zeros => vec![0.0; n],
-            }
-        };
+        let initial_values = |spec: &TensorSpec| initial_values(spec, seed);
         let parameters: Vec<Vec<f32>> = model.parameters().map(initial_values).collect();
-        let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
-        let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
         let steps = steps(model);
         Self {
             input: model.input.iter().product(),
@@ -56,7 +47,7 @@ impl Network {
             gradients: parameters.iter().map(|p| vec![0.0; p.len()]).collect(),
             parameters,
             buffers: model.buffers().map(initial_values).collect(),
-            cancelled_biases: cancelled.map(|(i, _)| i).collect(),
+            cancelled_biases: cancelled_biases(model),
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: Default::default(),
@@ -209,6 +200,23 @@ impl Network {
             }
         }
     }
+}
+
+/// A tensor's values before training, drawn from the seed's stream for it (PyTorch's default initialisation).
+pub fn initial_values(spec: &TensorSpec, seed: u64) -> Vec<f32> {
+    let n = spec.numel() as usize;
+    match spec.init {
+        Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
+        Init::Ones => vec![1.0; n],
+        Init::Zeros => vec![0.0; n],
+    }
+}
+
+/// Indices among a model's parameters of the biases that batch normalisation cancels.
+pub fn cancelled_biases(model: &Model) -> Vec<usize> {
+    let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
+    let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
+    cancelled.map(|(i, _)| i).collect()
 }
 
 /// Images `[images, channels, height, width]` as `[images, height, width, channels]`.

@@ -38,8 +38,9 @@ pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::TOLERANCES;
 pub(crate) use write::{replace_folder, replace_run_log};
 
-use crate::dataset::read_labels;
+use crate::dataset::{DatasetError, Mnist, read_labels};
 use crate::digest::sha256_hex;
+use crate::paths;
 use crate::report::Rendition;
 use crate::results::Results;
 use crate::study::{Plan, Source, Study};
@@ -92,6 +93,11 @@ impl Contents {
     /// The study.
     pub(crate) fn study(&self) -> &Study {
         &self.source.study
+    }
+
+    /// MNIST from the study's folder, or else from the repository's.
+    pub(crate) fn data(&self) -> Result<Mnist, DatasetError> {
+        Mnist::load(&self.source.data_dir()).or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
     }
 }
 

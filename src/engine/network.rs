@@ -1,11 +1,12 @@
-//! A network on a device: its parameters and buffers, and each layer as libtorch computes it, with libtorch's autograd. Names, shapes and the distributions of initial values come from `model`.
+//! A network on a device: its parameters and buffers, and each layer as libtorch computes it, with libtorch's autograd.
+//! Names, shapes and the distributions of initial values come from `model`.
 
 use tch::{Device, Kind, Tensor};
 
 use super::Engine;
 use super::flat::Flat;
-use mnist_report::model::{Init, LayerKind, Model, TensorSpec};
-use mnist_report::rng::{Purpose, Stream};
+use mnist_report::arithmetic::{cancelled_biases, initial_values};
+use mnist_report::model::{LayerKind, Model, TensorSpec};
 use mnist_report::study::Input;
 use mnist_report::tensors::NamedTensor;
 
@@ -51,17 +52,10 @@ pub(super) enum Mode<'a> {
 impl Network {
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     pub(super) fn new(engine: &Engine, model: &Model, seed: u64) -> Self {
-        let initial_values = |spec: &TensorSpec| {
-            let n = spec.numel() as usize;
-            match spec.init {
-                Init::Uniform { bound } => Stream::new(seed, Purpose::Init { tensor: &spec.name }).uniform(n, bound),
-                Init::Ones => vec![1.0; n],
-                Init::Zeros => vec![0.0; n],
-            }
-        };
         let size = |spec: &TensorSpec| spec.shape.iter().map(|&d| d as i64).collect::<Vec<_>>();
-        let on_device =
-            |spec: &TensorSpec| Tensor::from_slice(&initial_values(spec)).reshape(size(spec)).to_device(engine.device);
+        let on_device = |spec: &TensorSpec| {
+            Tensor::from_slice(&initial_values(spec, seed)).reshape(size(spec)).to_device(engine.device)
+        };
         let mut parameters = Flat::zeros(&model.parameters().map(size).collect::<Vec<_>>(), engine.device);
         for (part, spec) in parameters.parts.iter_mut().zip(model.parameters()) {
             part.copy_(&on_device(spec));
@@ -80,16 +74,13 @@ impl Network {
             first_parameter += parameter_count;
             first_buffer += layer.buffers.len();
         }
-        let is_cancelled = |spec: &TensorSpec| model.cancelled_biases().any(|name| name == spec.name);
-        let cancelled = model.parameters().enumerate().filter(|(_, spec)| is_cancelled(spec));
-        let cancelled_biases = cancelled.map(|(i, _)| i).collect();
         Self {
             device: engine.device,
             layers,
             parameters,
             buffers: model.buffers().map(on_device).collect(),
             gradients: Vec::new(),
-            cancelled_biases,
+            cancelled_biases: cancelled_biases(model),
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
         }

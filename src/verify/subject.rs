@@ -3,7 +3,6 @@
 use crate::bundle::{Bundle, Contents, SeedFiles, seed_files};
 use crate::dataset::Mnist;
 use crate::model::Model;
-use crate::paths;
 use crate::results::{AnyRun, DivergedSeed, SeedResult};
 use crate::study::RunPlan;
 use crate::text::error_chain;
@@ -45,9 +44,7 @@ impl<'a> Subject<'a> {
         let contents = bundle
             .contents()
             .map_err(|e| Unreadable { is_of_another_version: e.is_of_another_version(), reason: error_chain(e) })?;
-        let data = Mnist::load(&contents.source.data_dir())
-            .or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
-            .map_err(|e| format!("needs the data: {}", error_chain(e)));
+        let data = contents.data().map_err(|e| format!("needs the data: {}", error_chain(e)));
         Ok(Self { bundle, contents, data })
     }
 
