@@ -80,10 +80,26 @@ impl Stream {
     }
 
     /// A dropout mask of `n` values: 0 with probability `p`, otherwise 1 / (1 - p).
-    pub fn dropout_mask(&mut self, n: usize, p: f64) -> Vec<f32> {
-        let keep = (1.0 / (1.0 - p)) as f32;
-        let is_kept = is_kept(p);
-        self.bytes(4 * n).chunks_exact(4).map(|word| if is_kept(word) { keep } else { 0.0 }).collect()
+    pub fn dropout_mask(&self, n: usize, p: f64) -> Vec<f32> {
+        let mut mask = vec![0.0; n];
+        self.dropout_mask_from(0, p, &mut mask);
+        mask
+    }
+
+    /// The part of the same mask that begins at value `first`, if nothing was drawn from this stream yet. So several threads
+    /// can draw parts of a mask.
+    pub fn dropout_mask_from(&self, first: usize, p: f64, mask: &mut [f32]) {
+        let (keep, is_kept) = ((1.0 / (1.0 - p)) as f32, is_kept(p));
+        let mut rng = self.0.clone();
+        rng.set_word_pos(first as u128);
+        let mut bytes = [0u8; 4096];
+        for values in mask.chunks_mut(bytes.len() / 4) {
+            let bytes = &mut bytes[..4 * values.len()];
+            rng.fill_bytes(bytes);
+            for (value, word) in values.iter_mut().zip(bytes.chunks_exact(4)) {
+                *value = if is_kept(word) { keep } else { 0.0 };
+            }
+        }
     }
 
     /// The same mask as bits: 1 means keep. A byte has eight values, the first in its lowest bit.
@@ -137,6 +153,11 @@ mod tests {
         let dropped = mask.iter().filter(|v| **v == 0.0).count() as f64 / 200_000.0;
         assert!((dropped - 0.25).abs() < 0.005, "{dropped}");
         assert!(mask.iter().all(|v| *v == 0.0 || *v == (4.0f64 / 3.0) as f32));
+        for first in [0, 1, 1023, 77_777] {
+            let mut part = vec![9.0; 3000];
+            Stream::keyed(b"mask").dropout_mask_from(first, 0.25, &mut part);
+            assert_eq!(part, mask[first..first + 3000]);
+        }
         let bits = Stream::keyed(b"mask").dropout_bits(199_999, 0.25);
         let unpacked = (0..199_999).map(|i| if bits[i / 8] >> (i % 8) & 1 == 1 { (4.0f64 / 3.0) as f32 } else { 0.0 });
         assert!(unpacked.eq(mask[..199_999].iter().copied()), "bits and values differ");

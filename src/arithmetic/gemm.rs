@@ -31,7 +31,11 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
         let rows = (m - row).min(6);
         let mut column = 0;
         while column < n {
-            let wide = vectors() == Vectors::Avx512 && n - column >= 64;
+            let width = match n - column {
+                64.. if vectors() == Vectors::Avx512 => 64,
+                32.. if vectors() == Vectors::Avx512 => 32,
+                _ => LANES,
+            };
             // SAFETY: the assertions above keep every access inside the slices, and the CPU has the vectors.
             unsafe {
                 let first = a.values.as_ptr().add(row * a.row_stride);
@@ -48,7 +52,9 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                 let to = c.as_mut_ptr().add(row * c_stride + column);
                 match vectors() {
                     #[cfg(target_arch = "x86_64")]
-                    Vectors::Avx512 if wide => by_rows!(rows, avx512_64, tile, to),
+                    Vectors::Avx512 if width == 64 => by_rows!(rows, avx512_64, tile, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Vectors::Avx512 if width == 32 => by_rows!(rows, avx512_32, tile, to),
                     #[cfg(target_arch = "x86_64")]
                     Vectors::Avx512 => by_rows!(rows, avx512_16, tile, to),
                     #[cfg(target_arch = "x86_64")]
@@ -56,7 +62,7 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                     _ => scalar_16(rows, &tile, to),
                 }
             }
-            column += if wide { 64 } else { LANES };
+            column += width;
         }
         row += rows;
     }
@@ -161,6 +167,8 @@ macro_rules! kernel {
 }
 #[cfg(target_arch = "x86_64")]
 kernel!(avx512_64, "avx512f", avx512, 4, 16);
+#[cfg(target_arch = "x86_64")]
+kernel!(avx512_32, "avx512f", avx512, 2, 16);
 #[cfg(target_arch = "x86_64")]
 kernel!(avx512_16, "avx512f", avx512, 1, 16);
 #[cfg(target_arch = "x86_64")]

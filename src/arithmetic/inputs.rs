@@ -18,6 +18,8 @@ pub(super) struct StepInputs<'a> {
     images: usize,
     /// The epoch whose order was computed last, counted from 1, and its order.
     order: Option<(usize, Vec<u32>)>,
+    /// The masks of the last step.
+    drawn: Vec<Vec<f32>>,
 }
 
 /// What one step reads.
@@ -25,7 +27,7 @@ pub(super) struct Batch<'a> {
     /// The images' positions in the dataset.
     pub images: &'a [u32],
     /// Each dropout layer's name with its mask.
-    pub masks: Vec<(&'a str, Vec<f32>)>,
+    pub masks: Vec<(&'a str, &'a [f32])>,
     /// See [`factors`].
     pub factors: Vec<f32>,
 }
@@ -33,7 +35,7 @@ pub(super) struct Batch<'a> {
 impl<'a> StepInputs<'a> {
     /// The inputs of a training on a dataset of `images` images.
     pub(super) fn new(model: &Model, plan: &'a RunPlan, seed: u64, images: usize) -> Self {
-        Self { plan, seed, masks: Masks::new(model, plan, seed), images, order: None }
+        Self { plan, seed, masks: Masks::new(model, plan, seed), images, order: None, drawn: Vec::new() }
     }
 
     /// The inputs of a step, counted from 0 through all epochs.
@@ -46,7 +48,9 @@ impl<'a> StepInputs<'a> {
         }
         let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
         let images = &order[(in_epoch * size).min(order.len())..((in_epoch + 1) * size).min(order.len())];
-        Batch { images, masks: self.masks.of_step(step, images.len()).collect(), factors }
+        self.masks.draw(step, images.len(), &mut self.drawn);
+        let masks = self.masks.layers.iter().zip(&self.drawn).map(|(layer, mask)| (layer.name.as_str(), &mask[..]));
+        Batch { images, masks: masks.collect(), factors }
     }
 }
 

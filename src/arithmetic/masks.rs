@@ -1,8 +1,12 @@
 //! Dropout masks of a training: which layers have one, and the values of each step.
 
+use super::threads::for_each_job;
 use crate::model::{Layer, LayerKind, Model};
 use crate::rng::{Purpose, Stream};
 use crate::study::RunPlan;
+
+/// Number of a mask's values that one job draws.
+const BLOCK: usize = 1 << 15;
 
 /// Everything that determines the masks of a training.
 #[derive(Clone, Debug)]
@@ -47,12 +51,16 @@ impl Masks {
         Stream::new(self.seed, Purpose::Dropout { layer, epoch, step })
     }
 
-    /// The masks of a step for its `images` images: each dropout layer's name with a mask
+    /// Draws the masks of a step for its `images` images, one for each dropout layer:
     /// `[images, channels, height, width]`, 0 or 1 / (1 - p).
-    pub fn of_step(&self, step: usize, images: usize) -> impl Iterator<Item = (&str, Vec<f32>)> {
-        self.layers.iter().map(move |layer| {
-            let mask = self.stream(&layer.name, step).dropout_mask(images * layer.values_per_image, layer.p);
-            (layer.name.as_str(), mask)
-        })
+    pub(super) fn draw(&self, step: usize, images: usize, masks: &mut Vec<Vec<f32>>) {
+        masks.resize(self.layers.len(), Vec::new());
+        for (layer, mask) in self.layers.iter().zip(masks) {
+            let stream = self.stream(&layer.name, step);
+            mask.resize(images * layer.values_per_image, 0.0);
+            for_each_job(mask.chunks_mut(BLOCK).enumerate(), |(block, values)| {
+                stream.dropout_mask_from(block * BLOCK, layer.p, values);
+            });
+        }
     }
 }

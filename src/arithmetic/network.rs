@@ -120,13 +120,13 @@ impl Network {
 
     /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the logits
     /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a layer without one drops nothing.
-    pub(super) fn train(&mut self, images: &[f32], masks: Vec<(&str, Vec<f32>)>) -> &[f32] {
+    pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
         for step in &mut self.steps {
             step.kernel.set_mask(None);
         }
         for (layer, mask) in masks {
-            let step = self.steps.iter_mut().find(|step| step.layer == layer);
+            let step = self.steps.iter_mut().find(|step| step.layer == *layer);
             step.expect("a mask is of a layer of the network").kernel.set_mask(Some(mask));
         }
         for (i, step) in self.steps.iter_mut().enumerate() {
@@ -185,7 +185,7 @@ impl Network {
         masks: &[(String, Vec<f32>)],
     ) -> f32 {
         let images = channels_last(images, input);
-        self.train(&images, masks.iter().map(|(layer, mask)| (layer.as_str(), mask.clone())).collect());
+        self.train(&images, &by_layer(masks));
         self.backward(&images, labels)
     }
 
@@ -195,11 +195,13 @@ impl Network {
         let images = channels_last(images, input);
         match masks {
             None => self.evaluate(&images),
-            Some(masks) => {
-                self.train(&images, masks.iter().map(|(layer, mask)| (layer.as_str(), mask.clone())).collect()).to_vec()
-            }
+            Some(masks) => self.train(&images, &by_layer(masks)).to_vec(),
         }
     }
+}
+
+fn by_layer(masks: &[(String, Vec<f32>)]) -> Vec<(&str, &[f32])> {
+    masks.iter().map(|(layer, mask)| (layer.as_str(), &mask[..])).collect()
 }
 
 /// A tensor's values before training, drawn from the seed's stream for it (PyTorch's default initialisation).

@@ -86,10 +86,15 @@ pub(super) fn images_per_part(images: usize) -> usize {
     images.div_ceil(PARTS).max(1)
 }
 
+/// Values that one job adds.
+const ADDED: usize = 1 << 14;
+
 /// Adds all parts to the first one, in order.
 pub(super) fn add_parts(parts: &mut [f32], len: usize) {
     let (first, rest) = parts.split_at_mut(len);
-    for part in rest.chunks_exact(len) {
-        first.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
-    }
+    for_each_job(first.chunks_mut(ADDED).enumerate(), |(block, sums)| {
+        for part in rest.chunks_exact(len) {
+            sums.iter_mut().zip(&part[block * ADDED..]).for_each(|(sum, x)| *sum += x);
+        }
+    });
 }

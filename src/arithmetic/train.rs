@@ -112,7 +112,7 @@ impl<'a> Trainer<'a> {
         let batch = self.inputs.batch(self.done);
         let images = self.normalise.images(batch.images.iter().map(|i| self.dataset.image(*i as usize)));
         let labels: Vec<u8> = batch.images.iter().map(|i| self.dataset.labels[*i as usize]).collect();
-        self.network.train(&images, batch.masks);
+        self.network.train(&images, &batch.masks);
         if self.done.is_multiple_of(self.plan.steps_per_epoch()) {
             self.losses.clear();
         }

@@ -47,7 +47,7 @@ impl BatchNorm2d {
     fn normalise(&self, pass: Forward, moments: &Moments) {
         let Forward { x, parameters, y, .. } = pass;
         let [weight, bias] = parameters else { panic!("batch normalisation has two parameters") };
-        let scale: Vec<f32> = weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect();
+        let scale = scale(weight, moments);
         let jobs = x.chunks_exact(self.shape.len()).zip(y.chunks_exact_mut(self.shape.len()));
         for_each_job(jobs, |(x, y)| normalise(x, &moments.mean, &scale, bias, self.relu, y));
     }
@@ -100,36 +100,46 @@ impl Layer for BatchNorm2d {
         }
     }
 
-    /// dx = scale (gradient - mean gradient - (x - mean) slope).
+    /// dx = scale (gradient - mean gradient - (x - mean) slope). With `relu`, the gradient is 0 where y <= 0; y is computed
+    /// again, which takes less time than reading it.
     fn backward(&mut self, pass: Backward) {
         let (c, len, relu) = (self.shape.channels, self.shape.len(), self.relu);
-        let Backward { x, y, output_gradient, parameters, input_gradient: dx, parameter_gradients } = pass;
+        let Backward { x, output_gradient, parameters, input_gradient: dx, parameter_gradients, .. } = pass;
         let [weight_gradient, bias_gradient] = parameter_gradients else {
             panic!("batch normalisation has two parameters")
         };
         self.per_image.resize(x.len() / len * 2 * c, 0.0);
         let (per_image, moments) = (&mut self.per_image, &self.moments);
-        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(output_gradient.chunks_exact(len));
-        let jobs = jobs.zip(per_image.chunks_exact_mut(2 * c));
+        let scale = scale(&parameters[0], moments);
+        let affine = [&moments.mean, &scale, &parameters[1]].map(|values| &values[..]);
+        let jobs = x.chunks_exact(len).zip(output_gradient.chunks_exact(len)).zip(per_image.chunks_exact_mut(2 * c));
         let images = jobs.len();
-        for_each_job(jobs, |(((x, y), g), sums)| image_sums(x, y, g, &moments.mean, relu, sums));
+        for_each_job(jobs, |((x, g), sums)| image_sums(x, g, affine, relu, sums));
         let all = (x.len() / c) as f64;
-        let (mut mean, mut slope, mut scale) = (vec![0.0; c], vec![0.0; c], vec![0.0; c]);
+        let (mut mean, mut slope) = (vec![0.0; c], vec![0.0; c]);
         for channel in 0..c {
             let sum = |at: usize| (0..images).fold(0.0, |sum, i| sum + f64::from(per_image[2 * c * i + at + channel]));
             let (plain, product, inverse) = (sum(0), sum(c), f64::from(moments.inverse[channel]));
             mean[channel] = (plain / all) as f32;
             slope[channel] = (product * inverse * inverse / all) as f32;
-            scale[channel] = parameters[0][channel] * moments.inverse[channel];
             bias_gradient[channel] = plain as f32;
             weight_gradient[channel] = (product * inverse) as f32;
         }
         let Some(dx) = dx else { return };
-        let terms = [&moments.mean[..], &mean, &slope, &scale];
-        let jobs = x.chunks_exact(len).zip(y.chunks_exact(len)).zip(output_gradient.chunks_exact(len));
-        let jobs = jobs.zip(dx.chunks_exact_mut(len));
-        for_each_job(jobs, |(((x, y), g), dx)| input_gradient(x, y, g, terms, relu, dx));
+        let jobs = x.chunks_exact(len).zip(output_gradient.chunks_exact(len)).zip(dx.chunks_exact_mut(len));
+        for_each_job(jobs, |((x, g), dx)| input_gradient(x, g, affine, [&mean, &slope], relu, dx));
     }
+}
+
+/// The factor of each channel's deviation from the mean.
+fn scale(weight: &[f32], moments: &Moments) -> Vec<f32> {
+    weight.iter().zip(&moments.inverse).map(|(w, i)| w * i).collect()
+}
+
+/// A value before ReLU, from its deviation from the mean.
+#[inline(always)]
+fn scaled(deviation: f32, scale: f32, bias: f32) -> f32 {
+    deviation.mul_add(scale, bias)
 }
 
 vectorised! {
@@ -170,7 +180,7 @@ vectorised! {
         let (mean, scale, bias) = (&mean[..c], &scale[..c], &bias[..c]);
         for (pixel, y) in x.chunks_exact(c).zip(y.chunks_exact_mut(c)) {
             for i in 0..c {
-                let value = (pixel[i] - mean[i]).mul_add(scale[i], bias[i]);
+                let value = scaled(pixel[i] - mean[i], scale[i], bias[i]);
                 y[i] = if relu && value <= 0.0 { 0.0 } else { value };
             }
         }
@@ -178,22 +188,24 @@ vectorised! {
 }
 
 vectorised! {
-    /// Writes the sum of the gradient of each channel, then the sum of its products with x - mean.
-    fn image_sums(x: &[f32], y: &[f32], gradient: &[f32], mean: &[f32], relu: bool, out: &mut [f32]) {
-        let c = mean.len();
+    /// Writes the sum of the gradient of each channel, then the sum of its products with x - mean. `affine` are the mean, the
+    /// scale and the bias of each channel.
+    fn image_sums(x: &[f32], gradient: &[f32], affine: [&[f32]; 3], relu: bool, out: &mut [f32]) {
+        let c = affine[0].len();
+        let [mean, scale, bias] = affine.map(|values| &values[..c]);
         out.fill(0.0);
         let (plain, product) = out.split_at_mut(c);
         let mut chains = vec![0.0; 2 * c];
-        let blocks = x.chunks(CHAIN * c).zip(y.chunks(CHAIN * c)).zip(gradient.chunks(CHAIN * c));
-        for ((x, y), gradient) in blocks {
+        for (x, gradient) in x.chunks(CHAIN * c).zip(gradient.chunks(CHAIN * c)) {
             chains.fill(0.0);
             let (sums, products) = chains.split_at_mut(c);
-            let (sums, products, mean) = (&mut sums[..c], &mut products[..c], &mean[..c]);
-            for ((x, y), g) in x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)) {
+            let (sums, products) = (&mut sums[..c], &mut products[..c]);
+            for (x, g) in x.chunks_exact(c).zip(gradient.chunks_exact(c)) {
                 for i in 0..c {
-                    let g = if relu && y[i] <= 0.0 { 0.0 } else { g[i] };
+                    let deviation = x[i] - mean[i];
+                    let g = if relu && scaled(deviation, scale[i], bias[i]) <= 0.0 { 0.0 } else { g[i] };
                     sums[i] += g;
-                    products[i] = g.mul_add(x[i] - mean[i], products[i]);
+                    products[i] = g.mul_add(deviation, products[i]);
                 }
             }
             plain.iter_mut().zip(sums).for_each(|(sum, x)| *sum += *x);
@@ -203,15 +215,22 @@ vectorised! {
 }
 
 vectorised! {
-    /// `terms` are the mean of `x`, the mean gradient, the slope and the scale of each channel.
-    fn input_gradient(x: &[f32], y: &[f32], gradient: &[f32], terms: [&[f32]; 4], relu: bool, dx: &mut [f32]) {
-        let c = terms[0].len();
-        let [mean, average, slope, scale] = terms.map(|t| &t[..c]);
-        let rows = x.chunks_exact(c).zip(y.chunks_exact(c)).zip(gradient.chunks_exact(c)).zip(dx.chunks_exact_mut(c));
-        for (((x, y), g), dx) in rows {
+    /// `affine` as in `image_sums`; `terms` are the mean gradient and the slope of each channel.
+    fn input_gradient(
+        x: &[f32],
+        gradient: &[f32],
+        affine: [&[f32]; 3],
+        terms: [&[f32]; 2],
+        relu: bool,
+        dx: &mut [f32],
+    ) {
+        let c = affine[0].len();
+        let ([mean, scale, bias], [average, slope]) = (affine.map(|v| &v[..c]), terms.map(|v| &v[..c]));
+        for ((x, g), dx) in x.chunks_exact(c).zip(gradient.chunks_exact(c)).zip(dx.chunks_exact_mut(c)) {
             for i in 0..c {
-                let g = if relu && y[i] <= 0.0 { 0.0 } else { g[i] };
-                dx[i] = scale[i] * (-(x[i] - mean[i])).mul_add(slope[i], g - average[i]);
+                let deviation = x[i] - mean[i];
+                let g = if relu && scaled(deviation, scale[i], bias[i]) <= 0.0 { 0.0 } else { g[i] };
+                dx[i] = scale[i] * (-deviation).mul_add(slope[i], g - average[i]);
             }
         }
     }

@@ -38,11 +38,11 @@ impl Layer for Dropout {
         }
     }
 
-    fn set_mask(&mut self, mask: Option<Vec<f32>>) {
+    fn set_mask(&mut self, mask: Option<&[f32]>) {
         self.has_mask = mask.is_some();
         if let Some(mask) = mask {
             self.mask.resize(mask.len(), 0.0);
-            to_channels_last(self.shape, &mask, &mut self.mask);
+            to_channels_last(self.shape, mask, &mut self.mask);
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
             let mask: Vec<f32> = drawn(n, "mask").iter().map(|v| if *v < 0.0 { 0.0 } else { 1.25 }).collect();
             let got = same_bits(|| {
                 let mut dropout = Dropout::new(shape);
-                dropout.set_mask(Some(mask.clone()));
+                dropout.set_mask(Some(&mask));
                 computed(&mut dropout, &x, [&[], &[]], &gradient)
             });
             for i in 0..n {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn without_a_mask_every_value_is_kept() {
         let mut dropout = Dropout::new(Shape { height: 2, width: 2, channels: 2 });
-        dropout.set_mask(Some(vec![0.0; 8]));
+        dropout.set_mask(Some(&[0.0; 8]));
         dropout.set_mask(None);
         let (x, gradient) = (drawn(16, "kept"), drawn(16, "kept gradient"));
         let got = computed(&mut dropout, &x, [&[], &[]], &gradient);

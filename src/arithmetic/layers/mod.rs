@@ -86,7 +86,7 @@ pub(in crate::arithmetic) trait Layer: Send + Sync {
 
     /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None` keeps
     /// every value. By default the layer has no mask.
-    fn set_mask(&mut self, _mask: Option<Vec<f32>>) {}
+    fn set_mask(&mut self, _mask: Option<&[f32]>) {}
 
     /// Computes the gradients, after `train` with the same input and parameters.
     fn backward(&mut self, pass: Backward);

@@ -23,6 +23,7 @@ use super::{Backward, Forward, Layer, Shape};
 use crate::arithmetic::gemm::{Matrix, product};
 use crate::arithmetic::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
 use crate::arithmetic::vectors::{LANES, Lane, lane, map, vectorised, zip};
+use crate::failure::grow;
 
 /// Values of a transformed tile: one for each pair of the six points at which Winograd's method evaluates polynomials.
 const POINTS: usize = 36;
@@ -44,6 +45,8 @@ pub(super) struct Winograd {
     padded_output: Shape,
     /// Number of images that are processed together.
     images_together: usize,
+    /// Working memory: the gradient of the transformed weight that each part of the batch gives.
+    weight_sums: Vec<f32>,
 }
 
 /// A thread's working memory.
@@ -110,7 +113,9 @@ impl Layer for Winograd {
         let [in_len, out_len] = [self.conv.input.len(), self.conv.output.len()];
         let per_part = images_per_part(pass.x.len() / in_len);
         let parts = pass.x.len().div_ceil(per_part * in_len);
-        let mut weight_sums = vec![0.0; parts * POINTS * c * k];
+        let mut weight_sums = std::mem::take(&mut self.weight_sums);
+        weight_sums.clear();
+        grow(&mut weight_sums, parts * POINTS * c * k);
         let mut bias_sums = vec![0.0; parts * k];
         let mut dx = pass.input_gradient.map(|dx| dx.chunks_mut(per_part * in_len));
         let jobs = pass.x.chunks(per_part * in_len).zip(pass.output_gradient.chunks(per_part * out_len));
@@ -134,6 +139,7 @@ impl Layer for Winograd {
         add_parts(&mut bias_sums, k);
         self.weight_gradient(&weight_sums, &mut pass.parameter_gradients[0]);
         write_bias_gradient(&bias_sums, pass.parameter_gradients);
+        self.weight_sums = weight_sums;
     }
 }
 
@@ -148,6 +154,7 @@ impl Winograd {
             padded_input: Shape { height: height + 2, width: width + 2, channels: channels(conv.input) },
             padded_output: Shape { height, width, channels: channels(conv.output) },
             images_together: (TILES_TOGETHER / (tiles[0] * tiles[1])).max(1),
+            weight_sums: Vec::new(),
         }
     }
 
