@@ -98,6 +98,10 @@ impl<'a> Checker<'a> {
             match holds(&self.env, text, &self.values, Purpose::Check) {
                 Err(Stop::Fault(message)) => return Err(self.invalid(&format!("{key}.{part}"), text, &message)),
                 Err(Stop::NotMeasured(_)) => can_be_decided = false,
+                Ok(true) if self.is_true_without_values(text) => {
+                    let message = format!("`{}` holds whatever is measured; compare a value", on_one_line(text));
+                    return Err(self.source.error(format!("{key}.{part}"), message));
+                }
                 Ok(_) | Err(Stop::NoValue(_)) => {}
             }
         }
@@ -124,6 +128,12 @@ impl<'a> Checker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a condition is true and uses no value. (A condition that is false by itself is a way to say that the
+    /// conclusion has only one side.)
+    fn is_true_without_values(&self, text: &str) -> bool {
+        holds(&self.env, text, &minijinja::context! {}, Purpose::Check) == Ok(true)
     }
 
     fn invalid(&self, key: &str, text: &str, message: &str) -> StudyError {

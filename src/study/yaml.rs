@@ -197,12 +197,17 @@ impl<'de> Visitor<'de> for Typed<'_> {
     }
 }
 
-/// Refuses decimal commas that YAML takes for the end of an item: `{lr: 0,5}` is `lr: 0` and a key `5` without a value.
+/// Keys whose value is a list of whole numbers.
+const LISTS: [&str; 2] = ["seeds", "shape"];
+
+/// Refuses commas that YAML takes for the end of an item. `{lr: 0,5}` is `lr: 0` and a key `5` without a value; so is
+/// `{seeds: 1, 2}`, where the brackets of a list are missing.
 fn check_commas(path: &str, name: &str, value: &Value) -> Result<(), Fault> {
     let is_fraction = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<f64>().is_ok();
+    let text =
+        |whole: &Value| whole.as_str().map_or_else(|| whole.as_i64().unwrap_or_default().to_string(), str::to_owned);
     let refuse = |key: String, whole: &Value, fraction: &str| {
-        let whole = whole.as_str().map_or_else(|| whole.as_i64().unwrap_or_default().to_string(), str::to_owned);
-        let message = format!("decimals are written with a point, not a comma: {whole}.{fraction}");
+        let message = format!("decimals are written with a point, not a comma: {}.{fraction}", text(whole));
         Err(Fault { key, line: None, message })
     };
     let is_whole = |value: &Value| value.is_i64() || value.as_str().is_some_and(|text| text.parse::<i64>().is_ok());
@@ -212,6 +217,10 @@ fn check_commas(path: &str, name: &str, value: &Value) -> Result<(), Fault> {
             for (key, item) in map {
                 let key = key.as_str().unwrap_or_default();
                 match before {
+                    Some((last, first)) if item.is_null() && is_fraction(key) && LISTS.contains(&last) && is_whole(first) => {
+                        let message = format!("a list is written in square brackets: [{}, {key}]", text(first));
+                        return Err(Fault { key: join(path, last), line: None, message });
+                    }
                     Some((last, whole)) if item.is_null() && is_fraction(key) && is_whole(whole) => {
                         return refuse(join(path, last), whole, key);
                     }

@@ -10,6 +10,9 @@ models: {m: {layers: [flatten, linear: {out_features: 10}]}}
 runs: {r: {model: m, train: {images: {first: 64}}, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}}
 ";
 
+/// A condition that the smallest study meets.
+const MET: &str = "runs.r.accuracy >= 0";
+
 /// The smallest study with one conclusion.
 fn concluding(supported_if: &str, refuted_if: &str, supported: &str) -> String {
     format!(
@@ -67,18 +70,18 @@ fn a_value_that_was_not_measured_decides_nothing_and_is_named() {
 fn a_sentence_that_would_print_an_unmeasured_value_is_refused() {
     let sentence = "Yes, {{ runs.r.sd|fixed(2) }}.";
     refused(
-        &concluding("true", "false", sentence),
+        &concluding(MET, "false", sentence),
         &["study.yaml:5", "conclusions[0].supported", "runs.r.sd", "seeds"],
     );
     let (page, _) =
-        reported(&concluding("true", "false", "Yes{% if runs.r.sd is defined %}, {{ runs.r.sd }}{% endif %}."), 0);
+        reported(&concluding(MET, "false", "Yes{% if runs.r.sd is defined %}, {{ runs.r.sd }}{% endif %}."), 0);
     assert!(page.contains("Yes."), "{page}");
 }
 
 #[test]
 fn a_conclusion_whose_sentence_has_no_value_is_undecided() {
     // The study may have two epochs, but the run stops after one.
-    let yaml = concluding("true", "false", "Yes, {{ runs.r.epochs[1].test_loss|fixed(2) }}.");
+    let yaml = concluding(MET, "false", "Yes, {{ runs.r.epochs[1].test_loss|fixed(2) }}.");
     let yaml = yaml.replace("epochs: 1", "epochs: 2, stop_below_train_loss: 100");
     let (page, said) = reported(&yaml, 0);
     assert!(page.contains("Unknown.") && page.contains("Not measured: runs.r.epochs[1]."), "{page} {said}");
@@ -100,7 +103,14 @@ fn text_is_not_compared_with_numbers() {
     refused(&concluding("runs.r.accuracy", "false", "Yes."), &["must be true or false, but is a number"]);
     let comma = format!("values: {{x: 0,05}}\n{}", concluding("values.x > 0", "values.x <= 0", "Yes."));
     refused(&comma, &["study.yaml:1", "values.x", "decimals are written with a point"]);
-    refused(&concluding("true", "true", "Yes."), &["conclusions[0].refuted_if", "same condition"]);
+    refused(&concluding(MET, MET, "Yes."), &["conclusions[0].refuted_if", "same condition"]);
+    for (part, yaml) in [
+        ("supported_if", concluding("true", "false", "Yes.")),
+        ("supported_if", concluding("1 < 2 and not false", "false", "Yes.")),
+        ("refuted_if", concluding(MET, "3 in [1, 2, 3]", "Yes.")),
+    ] {
+        refused(&yaml, &[&format!("conclusions[0].{part}"), "holds whatever is measured"]);
+    }
 }
 
 #[test]
@@ -162,7 +172,7 @@ fn two_runs_with_the_same_title_are_refused() {
 
 #[test]
 fn counts_keep_their_sign() {
-    let (page, _) = reported(&concluding("true", "false", "It is {{ (0 - 684)|count }}."), 0);
+    let (page, _) = reported(&concluding(MET, "false", "It is {{ (0 - 684)|count }}."), 0);
     assert!(page.contains("It is \u{2212}684."), "{page}");
-    refused(&concluding("true", "false", "It is {{ 1e300|count }}."), &["conclusions[0].supported", "too large"]);
+    refused(&concluding(MET, "false", "It is {{ 1e300|count }}."), &["conclusions[0].supported", "too large"]);
 }

@@ -29,7 +29,7 @@ pub fn worded(words: &str) -> String {
          sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
          points: [{{title: {point}, parameters: 9, accuracy: 0.5}}]}}]\n\
          claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: \"'another text'\", compare: exact, why: {w}}}]\n\
-         conclusions:\n- {{id: c, question: {w}, supported_if: 'true', refuted_if: 'false', \
+         conclusions:\n- {{id: c, question: {w}, supported_if: 'runs.single.accuracy >= 0', refuted_if: 'false', \
          supported: {raw}, refuted: 'no', undecided: 'no'}}\n"
     )
 }
