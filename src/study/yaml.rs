@@ -217,7 +217,9 @@ fn check_commas(path: &str, name: &str, value: &Value) -> Result<(), Fault> {
             for (key, item) in map {
                 let key = key.as_str().unwrap_or_default();
                 match before {
-                    Some((last, first)) if item.is_null() && is_fraction(key) && LISTS.contains(&last) && is_whole(first) => {
+                    Some((last, first))
+                        if item.is_null() && is_fraction(key) && LISTS.contains(&last) && is_whole(first) =>
+                    {
                         let message = format!("a list is written in square brackets: [{}, {key}]", text(first));
                         return Err(Fault { key: join(path, last), line: None, message });
                     }

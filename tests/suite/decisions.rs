@@ -69,10 +69,7 @@ fn a_value_that_was_not_measured_decides_nothing_and_is_named() {
 #[test]
 fn a_sentence_that_would_print_an_unmeasured_value_is_refused() {
     let sentence = "Yes, {{ runs.r.sd|fixed(2) }}.";
-    refused(
-        &concluding(MET, "false", sentence),
-        &["study.yaml:5", "conclusions[0].supported", "runs.r.sd", "seeds"],
-    );
+    refused(&concluding(MET, "false", sentence), &["study.yaml:5", "conclusions[0].supported", "runs.r.sd", "seeds"]);
     let (page, _) =
         reported(&concluding(MET, "false", "Yes{% if runs.r.sd is defined %}, {{ runs.r.sd }}{% endif %}."), 0);
     assert!(page.contains("Yes."), "{page}");
