@@ -1,5 +1,5 @@
-//! Turns a failure that is reported as a panic into a one-line message: memory that the system does not give, and what libtorch
-//! cannot do (an operator without a deterministic form, a GPU error).
+//! Turns two kinds of panic into messages of one line: memory that the system does not give, and errors of libtorch (an
+//! operator without a deterministic form, an error of the GPU).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -23,7 +23,7 @@ pub fn zeros(count: usize) -> Vec<f32> {
     values
 }
 
-/// Makes a list at least `count` values long, with zeros.
+/// Extends a list with zeros to at least `count` values.
 ///
 /// # Panics
 /// As [`zeros`].
@@ -38,8 +38,8 @@ pub fn grow(values: &mut Vec<f32>, count: usize) {
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The memory that is missing, or the first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
-/// report a bug; Rust prints its usual panic message to standard error.
+/// The size of the memory that the system did not give, or the first line of libtorch's message; Rust prints nothing then.
+/// For any other panic, a request to report a bug; Rust prints its usual message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

@@ -20,7 +20,7 @@ use crate::training::Prepared;
 /// Switches the witness off if it is `no`.
 const VARIABLE: &str = "MNIST_REPORT_WITNESS";
 
-/// How the names of variables start that change what libtorch computes, or make it slow or wait for ever.
+/// Prefixes of environment variables that change what libtorch computes, or make it slow or hang.
 const OVERRIDES: [&str; 9] = ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "PYTORCH_"];
 
 /// How far libtorch's evaluation of a bundle's networks is from the bundle's.
@@ -86,7 +86,8 @@ pub fn evaluate(path: &Path) -> Result<Agreement, String> {
         found.predictions += stated.len();
         found.other_classes += others;
         found.most_of_one_network = found.most_of_one_network.max(others);
-        found.loss = found.loss.max(loss);
+        // A loss that is not finite is the largest difference; JSON has no infinity.
+        found.loss = found.loss.max(if loss.is_finite() { loss } else { f64::MAX });
     }
     Ok(found)
 }

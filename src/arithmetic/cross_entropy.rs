@@ -35,7 +35,7 @@ vectorised! {
         }
         let rows = logits.chunks_exact(classes).zip(gradient.chunks_exact(classes)).zip(labels).zip(&mut *losses);
         for (((x, shifted), label), loss) in rows {
-            // Minus infinity would otherwise vanish in the sum.
+            // Without this, exp(-infinity) = 0 would hide a logit of minus infinity.
             *loss = if x.iter().all(|x| x.is_finite()) { -shifted[usize::from(*label)] } else { f32::NAN };
         }
         for value in gradient.iter_mut() {
@@ -55,7 +55,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::vectors::{Vectors, use_vectors, widest};
+    use crate::arithmetic::vectors::{Vectors, choosing, use_vectors, widest};
     use crate::rng::Stream;
 
     /// Mean cross-entropy by its definition.
@@ -111,9 +111,9 @@ mod tests {
         assert_eq!(cross_entropy(&[f32::MAX, -f32::MAX], &[1], &mut [0.0; 2]), f32::INFINITY);
     }
 
-    /// Another test may choose other vectors meanwhile, which changes nothing.
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
+        let _guard = choosing();
         let logits = Stream::keyed(b"bits").uniform(37 * 10, 20.0);
         let labels: Vec<u8> = (0..37).map(|i| i % 10).collect();
         let computed = || {

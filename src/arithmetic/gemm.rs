@@ -1,5 +1,5 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
-//! multiply-additions in the order of `k`, so AVX2 and AVX-512 give the same bits.
+//! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same bits.
 
 use super::vectors::{LANES, Vectors, vectors};
 
@@ -22,7 +22,7 @@ pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], a
     gemm_in_rows(a, b, c, n, [m, n, k], add);
 }
 
-/// As [`gemm`]; the rows of `c` begin `c_stride` values after each other.
+/// As [`gemm`]; `c_stride` is the distance between rows of `c`.
 fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && (m == 0 || c.len() >= (m - 1) * c_stride + n));
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row_stride + (k - 1) * a.column_stride);
@@ -36,7 +36,7 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                 32.. if vectors() == Vectors::Avx512 => 32,
                 _ => LANES,
             };
-            // SAFETY: the assertions above keep every access inside the slices, and the CPU has the vectors.
+            // SAFETY: the assertions above keep every access inside the slices, and the CPU has what `vectors` returned.
             unsafe {
                 let first = a.values.as_ptr().add(row * a.row_stride);
                 let tile = TileInputs {
@@ -68,11 +68,11 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
     }
 }
 
-/// Most terms in a chain of fused multiply-additions of a [`product`].
+/// Maximum number of terms in a chain of fused multiply-additions of a [`product`].
 pub(super) const PIECE: usize = 128;
 
-/// As [`gemm`], for any `k`: a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and is
-/// added to the sum of those before it. A piece's part of `b` fits into the caches, and short chains keep rounding errors
+/// As [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and the pieces
+/// are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
 /// small.
 pub(super) fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     let mut panel = if n > WIDE { vec![0.0; PIECE * PANEL] } else { Vec::new() };
@@ -108,6 +108,7 @@ struct TileInputs {
     column_stride: usize,
     /// The first value of these columns.
     b: *const f32,
+    /// Distance from a row of `b` to the next.
     n: usize,
     /// Distance from a row of `c` to the next.
     c_stride: usize,
@@ -132,7 +133,8 @@ macro_rules! by_rows {
 #[cfg(target_arch = "x86_64")]
 use by_rows;
 
-/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values.
+/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values. Its rows of `a`, its `k` rows of
+/// `b` and its tile of `c` must lie inside their slices, and the CPU must have the features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_product_of_wide_matrices_has_the_same_bits() {
+    fn a_product_of_wide_matrices_adds_chains_of_128_terms_in_order() {
         let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
         let [m, n, k] = [7, WIDE + 80, PIECE + 9];
         let (a, b, before) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));

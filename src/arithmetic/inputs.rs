@@ -1,5 +1,5 @@
-//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's numbers of
-//! that step. It follows from the plan and the seed alone.
+//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's factors of
+//! that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and the number of images.
 
 use super::masks::Masks;
 use super::optimizers::factors;
@@ -28,7 +28,7 @@ pub(super) struct Batch<'a> {
     pub images: &'a [u32],
     /// Each dropout layer's name with its mask.
     pub masks: Vec<(&'a str, &'a [f32])>,
-    /// See [`factors`].
+    /// The optimizer's factors of this step, in the order of [`factors`].
     pub factors: Vec<f32>,
 }
 

@@ -2,8 +2,8 @@
 //! network, in pure Rust.
 //!
 //! Every result is a fixed sequence of IEEE 754 operations: additions, multiplications, divisions, square roots and fused
-//! multiply-additions, each correctly rounded, in an order that this code states. So its bits depend on the study alone:
-//! not on the CPU, the width of its vectors or the number of threads.
+//! multiply-additions, each correctly rounded, in an order that this code states. So its bits depend on the study, its data
+//! and [`VERSION`] alone: not on the CPU, the width of its vectors or the number of threads.
 
 mod cross_entropy;
 mod functions;

@@ -12,9 +12,9 @@ use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
 
-/// A network in this process's memory.
+/// A network that the CPU trains and evaluates.
 pub struct Network {
-    /// The values of one input image.
+    /// Number of values of one input image.
     input: usize,
     steps: Vec<Step>,
     /// All trainable parameters in PyTorch's order; steps refer to them by index.
@@ -22,7 +22,7 @@ pub struct Network {
     buffers: Vec<Vec<f32>>,
     /// The gradients of the last backward pass, one for each parameter.
     pub(super) gradients: Vec<Vec<f32>>,
-    /// Indices of the biases that batch normalisation cancels. Their gradient is exactly zero.
+    /// Indices of the biases that batch normalisation cancels. `backward` sets their gradients to zero.
     cancelled_biases: Vec<usize>,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
@@ -30,7 +30,7 @@ pub struct Network {
     outputs: Vec<Vec<f32>>,
     /// Working memory for the two gradients that a backward step reads and writes.
     output_gradients: [Vec<f32>; 2],
-    /// Working memory of evaluations, which borrow the network.
+    /// Working memory of `evaluate`, in a mutex because `evaluate` takes `&self`.
     evaluation: Mutex<[Vec<f32>; 2]>,
 }
 
@@ -119,7 +119,8 @@ impl Network {
     }
 
     /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the logits
-    /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a layer without one drops nothing.
+    /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without a mask
+    /// drops nothing.
     pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
         for step in &mut self.steps {
@@ -127,7 +128,7 @@ impl Network {
         }
         for (layer, mask) in masks {
             let step = self.steps.iter_mut().find(|step| step.layer == *layer);
-            step.expect("a mask is of a layer of the network").kernel.set_mask(Some(mask));
+            step.expect("no layer has the mask's name").kernel.set_mask(Some(mask));
         }
         for (i, step) in self.steps.iter_mut().enumerate() {
             let (before, output) = self.outputs.split_at_mut(i);
@@ -142,8 +143,8 @@ impl Network {
         self.outputs.last().expect("a model has layers")
     }
 
-    /// The gradients of the mean cross-entropy of the last pass in training mode, over the same images, with their labels.
-    /// Returns the loss.
+    /// Computes the gradients of the mean cross-entropy. `images` must be those of the last call of `train`, and `labels` their
+    /// classes. Returns the loss.
     pub(super) fn backward(&mut self, images: &[f32], labels: &[u8]) -> f32 {
         let count = images.len() / self.input;
         let [output_gradient, input_gradient] = &mut self.output_gradients;
@@ -168,7 +169,8 @@ impl Network {
             }
             std::mem::swap(output_gradient, input_gradient);
         }
-        // Their true gradient is zero. The computed one consists of rounding errors, which Adam would scale up to full steps.
+        // The true gradient of these biases is zero. The computed one consists of rounding errors, which Adam would scale
+        // up to full steps.
         for &i in &self.cancelled_biases {
             self.gradients[i].fill(0.0);
         }
@@ -176,7 +178,8 @@ impl Network {
     }
 
     /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images` are
-    /// `[images, channels, height, width]`. `gradients` then returns its gradients.
+    /// `[images, channels, height, width]`, `input` is channels, height, width. Afterwards, `gradients` returns this loss's
+    /// gradients.
     pub fn loss_and_backward(
         &mut self,
         images: &[f32],
@@ -189,8 +192,9 @@ impl Network {
         self.backward(&images, labels)
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
-    /// `masks` in evaluation mode, with them in training mode, which updates the buffers.
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. `None` for
+    /// `masks` means evaluation mode. With masks, even without any in the list, the pass is in training mode and updates
+    /// the buffers.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let images = channels_last(images, input);
         match masks {
@@ -233,8 +237,8 @@ pub(super) fn channels_last(images: &[f32], [channels, height, width]: [usize; 3
     out
 }
 
-/// The first `len` values of working memory, which grows as needed and is never given back: memory that is fresh from the
-/// system costs more time than most kernels.
+/// The first `len` values of working memory, which grows as needed and is never given back: getting
+/// new memory from the system takes longer than most kernels.
 fn sized(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
     grow(memory, len);
     &mut memory[..len]
@@ -250,9 +254,9 @@ fn exactly(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
 /// Copies the tensor of this name among `tensors` into `target`.
 fn copy_tensor(prefix: &str, spec: &TensorSpec, tensors: &[NamedTensor], target: &mut [f32]) -> Result<(), String> {
     let name = format!("{prefix}{}", spec.name);
-    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
+    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("tensor {name} is missing")) };
     if source.shape != spec.shape {
-        return Err(format!("{name} has shape {:?}, but the model needs {:?}", source.shape, spec.shape));
+        return Err(format!("tensor {name} has shape {:?}, but the model needs {:?}", source.shape, spec.shape));
     }
     target.copy_from_slice(&source.values);
     Ok(())

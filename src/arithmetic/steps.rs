@@ -1,4 +1,4 @@
-//! The kernels of a network in the order of execution, and the shapes that they have.
+//! The kernels of a network in the order of execution, and the shapes of their inputs and outputs.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub(super) struct Step {
     pub kernel: Box<dyn Layer>,
     pub parameters: Range<usize>,
     pub buffers: Range<usize>,
-    /// Values of one image's output.
+    /// Number of values of one image's output.
     pub output: usize,
     /// Whether any step before it has parameters, so that the gradient of its input is needed.
     pub needs_input_gradient: bool,
@@ -54,7 +54,8 @@ impl Activation {
     }
 }
 
-/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows.
+/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows; only batch
+/// normalisation can.
 fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer>, Activation) {
     let shape = input.shape;
     let image = |shape: Shape| Activation { shape, is_flat: false };
@@ -88,9 +89,9 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
     }
 }
 
-/// The kernels of a model in the order of execution. Two pairs of layers differ from the model's order:
+/// The kernels of a model in the order of execution. Two pairs of layers are executed differently:
 /// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and
-///   computes ReLU on as many times fewer values as the window has.
+///   ReLU then has fewer values to compute.
 /// - Any other ReLU after a batch normalisation is part of its kernel.
 pub(super) fn steps(model: &Model) -> Vec<Step> {
     let (mut steps, mut activation) = (Vec::with_capacity(model.layers.len()), Activation::image(model.input));
@@ -143,7 +144,8 @@ pub struct LayerShapes {
     pub output: Vec<usize>,
 }
 
-/// Runs a batch of zeros through a model, layer by layer, and returns the shapes that the kernels have.
+/// Runs a batch of zeros through a model, layer by layer, and returns the shapes that the kernels have. Here the
+/// layers have the model's order.
 pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
     let ones = |specs: &[TensorSpec]| specs.iter().map(|spec| vec![1.0; spec.numel() as usize]).collect::<Vec<_>>();
     let mut shapes = Vec::with_capacity(model.layers.len());

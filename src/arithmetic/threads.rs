@@ -1,12 +1,12 @@
-//! Spreads independent jobs over the CPU's cores. Which thread does a job changes no bits, because each job writes values of
-//! its own.
+//! Spreads independent jobs over the CPU's cores. The bits do not depend on which thread runs a job, because no two jobs
+//! write the same values.
 
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Maximum number of partial sums in a sum over a batch, each over consecutive images. It is the same on every machine, so
-/// that the bits are; such a sum uses at most this many threads.
+/// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the bits depend
+/// on it. Such a sum uses at most this many threads.
 pub(super) const PARTS: usize = 8;
 
 /// The variable that sets the number of threads.
@@ -24,7 +24,8 @@ pub fn threads() -> usize {
     }
 }
 
-/// Sets the number of threads, for measurements and tests.
+/// Sets the number of threads, for measurements and tests. The thread pool keeps the size that it had at its first use, so
+/// a larger number has no effect after that.
 pub fn use_threads(count: usize) {
     CHOSEN.store(count.max(1), Ordering::Relaxed);
 }
@@ -38,7 +39,7 @@ fn default_threads() -> usize {
 }
 
 /// A thread pool for all threads but the caller's. Starting threads for each operator would cost as much time as they save.
-/// `None` if one thread is enough or the system does not create more.
+/// `None` if there is to be one thread, or if the system cannot start more.
 fn helpers() -> Option<&'static rayon::ThreadPool> {
     static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
     let start = || match threads() {
@@ -86,10 +87,10 @@ pub(super) fn images_per_part(images: usize) -> usize {
     images.div_ceil(PARTS).max(1)
 }
 
-/// Values that one job adds.
+/// Number of sums that one job computes.
 const ADDED: usize = 1 << 14;
 
-/// Adds all parts to the first one, in order.
+/// Adds all parts, of `len` values each, to the first one, in order.
 pub(super) fn add_parts(parts: &mut [f32], len: usize) {
     let (first, rest) = parts.split_at_mut(len);
     for_each_job(first.chunks_mut(ADDED).enumerate(), |(block, sums)| {

@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Images of an evaluation that are in memory together. No result depends on it.
+/// Number of images that are evaluated together. Does not change the bits.
 const EVALUATION_BATCH: usize = 250;
 
 /// Converts images from bytes to a network's input, as torchvision's ToTensor and Normalize do.
@@ -102,7 +102,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The mean losses of the current epoch's steps, the last step's last.
+    /// The mean loss of each step of the current epoch, in order.
     pub fn epoch_losses(&self) -> &[f32] {
         &self.losses
     }

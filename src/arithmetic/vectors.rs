@@ -14,7 +14,7 @@ pub(super) type Lane = [f32; LANES];
 #[repr(u8)]
 #[expect(missing_docs, reason = "names of instruction sets")]
 pub enum Vectors {
-    /// No vector instructions and, on x86-64, no fused multiply-add either: correct on every CPU, and slow.
+    /// What every CPU of this kind has. On x86-64 that is no fused multiply-add, so each is a call of a function: slow.
     Scalar = 1,
     Avx2 = 2,
     Avx512 = 3,
@@ -27,7 +27,7 @@ pub(super) const VARIABLE: &str = "MNIST_REPORT_VECTORS";
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction set that the kernels use: the widest of this CPU, unless the environment variable
-/// `MNIST_REPORT_VECTORS` or [`use_vectors`] chose a narrower one.
+/// `MNIST_REPORT_VECTORS` or [`use_vectors`] chose another one.
 #[inline(always)]
 pub fn vectors() -> Vectors {
     match CHOSEN.load(Ordering::Relaxed) {
@@ -132,4 +132,12 @@ pub(super) fn zip(a: Lane, b: Lane, f: impl Fn(f32, f32) -> f32) -> Lane {
         out[l] = f(a[l], b[l]);
     }
     out
+}
+
+/// Held by a test that chooses instruction sets or threads, so that no other test does so at the same time. Tests that do not
+/// choose may run meanwhile, because their bits do not depend on the choice.
+#[cfg(test)]
+pub(super) fn choosing() -> std::sync::MutexGuard<'static, ()> {
+    static CHOICE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -26,7 +26,7 @@ use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts};
 use crate::study::{Compute, Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
-use crate::training::{Prepared, Progress, RunCache, SeedOutcome, Speed, check_models, inputs_digest};
+use crate::training::{Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_models, inputs_digest};
 use crate::witness::{self, Agreement};
 
 /// What to build.
@@ -82,7 +82,7 @@ pub struct Built {
 }
 
 /// Receives the progress of a build.
-pub trait Listener: Progress {
+pub trait Listener: TrainingObserver {
     /// A seed of a run starts, with this many steps; `name` is the run's name, with the seed if it has several.
     fn seed_started(&mut self, name: &str, steps: u64);
     /// A seed of a run was trained or taken from the run cache.
@@ -232,7 +232,7 @@ impl Job {
         }
         let predictions =
             |run: &str, seed: u64| read_labels(&files[&SeedFiles::of_plan(&self.plan.runs[run], seed).predictions()]);
-        results.compare(&self.source.study, &self.data.test, predictions)?;
+        results.add_comparisons(&self.source.study, &self.data.test, predictions)?;
         Ok(results)
     }
 }
@@ -316,7 +316,7 @@ impl<'a> Timed<'a> {
     }
 }
 
-impl Progress for Timed<'_> {
+impl TrainingObserver for Timed<'_> {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
         self.listener.step(epoch, step, steps);
     }

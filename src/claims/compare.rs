@@ -94,7 +94,7 @@ pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (V
 
 /// A claim's printed value and its tolerance: `97 ± 1`.
 pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
-    let form = numbers::Form::of(lang);
+    let format = numbers::NumberFormat::of(lang);
     match &claim.compare {
         Compare::Absolute(t) => {
             let percent = printed::read(&claim.printed, lang).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
@@ -103,14 +103,14 @@ pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
                 Lang::En => " points",
                 Lang::Uk => " в. п.",
             };
-            format!("{} ± {}{unit}", claim.printed, form.setting(*t))
+            format!("{} ± {}{unit}", claim.printed, format.setting(*t))
         }
         Compare::Relative(t) => {
             let of_it = match lang {
                 Lang::En => "of it",
                 Lang::Uk => "від нього",
             };
-            format!("{} ± {} % {of_it}", claim.printed, form.setting(percentage(*t)))
+            format!("{} ± {} % {of_it}", claim.printed, format.setting(percentage(*t)))
         }
         Compare::Exact(_) | Compare::Printed(_) => claim.printed.clone(),
     }

@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use crate::results::statistics::{Interval, mcnemar, wilson};
-use crate::results::{LayerFacts, ModelFacts, Over, Results, RunResult, by_epoch, difference};
+use crate::results::{IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, by_epoch, difference};
 use crate::study::Study;
 
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ struct ComparisonContext<'a> {
     lower: Option<f64>,
     upper: Option<f64>,
     /// `seeds` or `images`: whether the interval from `lower` to `upper` is over seeds or over test images.
-    over: Over,
+    over: IntervalBasis,
     margin: Option<f64>,
     /// Test images of the first pair of seeds: both correct, only one correct, neither correct.
     both: usize,

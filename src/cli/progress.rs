@@ -6,7 +6,7 @@ use super::say;
 use crate::build::{Listener, Timing};
 use crate::results::{EpochResult, SeedEnd};
 use crate::text::numbers::{count, duration, loss, percent};
-use crate::training::Progress;
+use crate::training::TrainingObserver;
 
 /// Shows a build's progress; the bar only if standard error is a terminal.
 pub(super) struct Terminal {
@@ -64,7 +64,7 @@ impl Listener for Terminal {
     }
 }
 
-impl Progress for Terminal {
+impl TrainingObserver for Terminal {
     fn step(&mut self, epoch: usize, step: usize, steps: usize) {
         self.bar.set_message(format!("epoch {epoch}, {step}/{steps}{}", self.last));
         self.bar.inc(1);

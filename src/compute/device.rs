@@ -22,7 +22,7 @@ pub enum DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Whether it means a GPU on this machine.
+    /// Whether this asks for a GPU: `cuda:N` always, `auto` if this machine seems to have one.
     pub fn wants_gpu(self) -> bool {
         match self {
             Self::Cuda(_) => true,
@@ -59,7 +59,7 @@ pub struct Device {
 
 static LIBTORCH: OnceLock<&'static dyn Libtorch> = OnceLock::new();
 
-/// Makes libtorch available to this process, before anything is computed.
+/// Makes libtorch available to this process. Call it before anything is computed; later calls have no effect.
 pub fn provide_libtorch(libtorch: &'static dyn Libtorch) {
     let _ = LIBTORCH.set(libtorch);
 }
@@ -78,7 +78,7 @@ impl Device {
     /// Starts a device for a study's `compute` section.
     ///
     /// # Errors
-    /// The device does not exist, or libtorch or CUDA refuse a setting.
+    /// The device does not exist, or libtorch or CUDA rejects a setting.
     pub fn start(choice: DeviceChoice, compute: &Compute) -> Result<Self, Error> {
         match choice {
             DeviceChoice::Cpu => Ok(Self::cpu()),
@@ -94,8 +94,8 @@ impl Device {
         Ok(Self { backend: backend.into(), environment })
     }
 
-    /// libtorch on the CPU, to measure how far its results are from the program's own. Its environment names no GPU that
-    /// exists.
+    /// libtorch on the CPU, to measure how far its results are from the program's own. Its environment has a
+    /// placeholder instead of a GPU's name.
     ///
     /// # Errors
     /// This process has no libtorch, or libtorch refuses a setting.

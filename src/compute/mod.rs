@@ -1,19 +1,19 @@
 //! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU, with libtorch on a GPU. Its public
-//! functions take and return plain data, so nothing above this module knows which of the two computes.
+//! functions take and return plain data, so other modules call the same functions for both.
 //!
 //! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
 
 mod device;
 mod environment;
 mod error;
+mod libtorch_program;
 mod own;
-mod restart;
 mod trainer;
 
 pub use device::{Device, DeviceChoice, libtorch, provide_libtorch};
 pub use environment::{Environment, Gpu};
 pub use error::Error;
-pub use restart::{LIBTORCH_PROGRAM, libtorch_program};
+pub use libtorch_program::{LIBTORCH_PROGRAM, libtorch_program};
 pub use trainer::{Observer, Trainer};
 
 use crate::dataset::Selection;
@@ -39,20 +39,20 @@ pub trait Network {
     fn evaluate(&self, images: &Selection, input: &Input) -> Vec<f32>;
 }
 
-/// How many steps of a training a GPU repeated from recordings.
+/// How many steps of a training a GPU replayed from recordings (CUDA graphs).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// Recordings in use: recorded, and checked to give the same bits.
     pub kinds: usize,
     /// Steps that were replayed, without those that only checked a recording.
     pub steps: usize,
-    /// Why the last recording that failed did; `None` if none failed.
+    /// Why the last failed recording failed; `None` if none did.
     pub refused: Option<String>,
 }
 
 /// A device that computes.
 pub trait Backend {
-    /// The GPU's facts; `None` if it is not a GPU.
+    /// The GPU and its library versions; `None` if it is not a GPU.
     fn gpu(&self) -> Option<Gpu>;
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network>;
@@ -71,10 +71,10 @@ pub trait Backend {
 
 /// libtorch, where the executable links it.
 pub trait Libtorch: Sync {
-    /// Starts libtorch on the GPU of this number, counted from 0, or on the CPU.
+    /// Starts libtorch on this GPU, counted from 0; `None` means the CPU.
     ///
     /// # Errors
-    /// The GPU does not exist, or libtorch or CUDA refuse a setting.
+    /// The GPU does not exist, or libtorch or CUDA rejects a setting.
     fn start(&self, gpu: Option<usize>, tf32: bool) -> Result<Box<dyn Backend>, Error>;
     /// The version of libtorch, such as 2.11.0.
     fn version(&self) -> String;
@@ -89,16 +89,16 @@ pub trait Steps {
     fn done(&self) -> usize;
     /// Trains the next batch.
     fn step(&mut self);
-    /// The mean loss of the last step. On a GPU, waits for that step.
+    /// The mean loss of the last step, 0 before the first one. On a GPU, waits for that step.
     fn last_loss(&self) -> f32;
-    /// The mean losses of the current epoch's steps, the last step's last.
+    /// The mean loss of each step of the current epoch, in order.
     fn epoch_losses(&self) -> Vec<f32>;
     /// The network in its current state.
     fn network(&self) -> &dyn Network;
     /// See [`Trainer::load_weights`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Trainer::load_weights`].
     fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
     /// See [`Trainer::state`].
     fn state(&self) -> Vec<NamedTensor>;
@@ -109,6 +109,6 @@ pub trait Steps {
     /// See [`Trainer::load_state`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Trainer::load_state`].
     fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error>;
 }

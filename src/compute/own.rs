@@ -35,6 +35,8 @@ impl Backend for Cpu {
     }
 }
 
+// The types' own methods take precedence over the trait's, so the calls below are not recursive.
+
 impl Network for arithmetic::Network {
     fn tensors(&self) -> Vec<NamedTensor> {
         self.tensors()

@@ -177,7 +177,7 @@ impl<'a> Draft<'a> {
         let predictions = |run: &str, seed: u64| {
             self.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&runs[run]), seed))
         };
-        results.compare(self.honest.contents.study(), &self.data().test, predictions)?;
+        results.add_comparisons(self.honest.contents.study(), &self.data().test, predictions)?;
         self.write(RESULTS, results.to_json());
         Ok(())
     }

@@ -13,6 +13,37 @@ use super::language::Language;
 use crate::results::{AnyRun, Results, RunResult};
 use crate::study::{self, Study};
 
+/// The numbered sections of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SectionId {
+    Inputs,
+    Parameters,
+    Shapes,
+    Diverged,
+    /// One of the sections on training, counted from 1.
+    Training(usize),
+    Claims,
+    Conclusions,
+    Verify,
+}
+
+impl SectionId {
+    /// Its anchor.
+    fn anchor(self) -> String {
+        let name = match self {
+            Self::Training(number) => return format!("training-{number}"),
+            Self::Inputs => "inputs",
+            Self::Parameters => "parameters",
+            Self::Shapes => "shapes",
+            Self::Diverged => "diverged",
+            Self::Claims => "claims",
+            Self::Conclusions => "conclusions",
+            Self::Verify => "verify",
+        };
+        name.to_owned()
+    }
+}
+
 /// Builds the parts of one report. Tables and figures are numbered in the order in which they are built.
 pub(super) struct Builder<'a> {
     pub study: &'a Study,
@@ -21,8 +52,8 @@ pub(super) struct Builder<'a> {
     pub lang: &'a Language,
     /// The study's sections on training.
     pub training: Vec<study::Section>,
-    /// The ids of the numbered sections, in order.
-    outline: Vec<String>,
+    /// The numbered sections, in order.
+    pub outline: Vec<SectionId>,
     tables: Cell<usize>,
     figures: Cell<usize>,
 }
@@ -125,33 +156,27 @@ impl<'a> Builder<'a> {
     ) -> Result<Self> {
         let training =
             if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
-        let mut outline = ["inputs", "parameters", "shapes"].map(str::to_owned).to_vec();
-        outline.extend((!results.diverged.is_empty()).then(|| "diverged".into()));
-        outline.extend((1..=training.len()).map(training_id));
-        outline.extend((!study.claims.is_empty()).then(|| "claims".into()));
-        outline.extend((!study.conclusions.is_empty()).then(|| "conclusions".into()));
-        outline.push("verify".into());
+        let mut outline = vec![SectionId::Inputs, SectionId::Parameters, SectionId::Shapes];
+        outline.extend((!results.diverged.is_empty()).then_some(SectionId::Diverged));
+        outline.extend((1..=training.len()).map(SectionId::Training));
+        outline.extend((!study.claims.is_empty()).then_some(SectionId::Claims));
+        outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
+        outline.push(SectionId::Verify);
         let (tables, figures) = (Cell::new(0), Cell::new(0));
         Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
     }
 
     /// A section with its number.
-    pub(super) fn section(
-        &self,
-        id: impl Into<String>,
-        heading: impl Into<RichText>,
-        blocks: Vec<Block>,
-    ) -> ReportSection {
-        let id = id.into();
-        ReportSection { number: self.number(&id), id, heading: heading.into(), blocks }
+    pub(super) fn section(&self, id: SectionId, heading: impl Into<RichText>, blocks: Vec<Block>) -> ReportSection {
+        ReportSection { number: self.number(id), id: id.anchor(), heading: heading.into(), blocks }
     }
 
-    fn number(&self, id: &str) -> Option<usize> {
-        Some(self.outline.iter().position(|other| other == id)? + 1)
+    fn number(&self, id: SectionId) -> Option<usize> {
+        Some(self.outline.iter().position(|other| *other == id)? + 1)
     }
 
     /// A section's number as a link to an anchor in it.
-    pub(super) fn section_link(&self, id: &str, anchor: &str) -> Result<Value> {
+    pub(super) fn section_link(&self, id: SectionId, anchor: &str) -> Result<Value> {
         self.reference("reference.section", self.number(id).unwrap_or_default(), anchor.to_owned())
     }
 
@@ -261,11 +286,6 @@ impl<'a> Builder<'a> {
     pub(super) fn several_seeds(&self) -> bool {
         self.any_run(|run| run.seeds.len() > 1)
     }
-}
-
-/// The anchor of a section on training, counted from 1.
-pub(super) fn training_id(number: usize) -> String {
-    format!("training-{number}")
 }
 
 /// A model's name as a link to its parameters.

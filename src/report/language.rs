@@ -9,7 +9,7 @@ use serde_yaml::Value as Yaml;
 use super::error::{Error, Result};
 use super::inline::{self, InlineStyle, RichText};
 use crate::text::Lang;
-use crate::text::numbers::Form;
+use crate::text::numbers::NumberFormat;
 use crate::text::without_bom;
 
 /// A language with its phrases.
@@ -17,7 +17,7 @@ pub struct Language {
     /// Which language it is.
     pub lang: Lang,
     /// How it writes numbers.
-    pub numbers: Form,
+    pub numbers: NumberFormat,
     phrases: Environment<'static>,
 }
 
@@ -35,7 +35,7 @@ impl Language {
             let added = phrases.add_template_owned(key.clone(), text);
             added.map_err(|source| Error::Phrase { file, key, source })?;
         }
-        Ok(Self { lang, numbers: Form::of(lang), phrases })
+        Ok(Self { lang, numbers: NumberFormat::of(lang), phrases })
     }
 
     /// A phrase with its markup.
@@ -78,8 +78,8 @@ fn environment(lang: Lang) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_formatter(|out, _, value| out.write_str(&inline::printed(value)).map_err(TemplateError::from));
-    let form = Form::of(lang);
-    env.add_filter("count", move |n: u64| form.count(n));
+    let format = NumberFormat::of(lang);
+    env.add_filter("count", move |n: u64| format.count(n));
     env.add_filter("plural", move |n: u64, forms: minijinja::value::Rest<String>| plural(lang, n, &forms));
     env.add_filter("quoted", move |titles: Value| -> std::result::Result<String, TemplateError> {
         let each = if titles.kind() == ValueKind::String { vec![titles] } else { titles.try_iter()?.collect() };

@@ -73,7 +73,7 @@ impl PairCounts {
 /// What an interval of a difference is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Over {
+pub enum IntervalBasis {
     /// How much trainings with different seeds differ, on the same test images.
     Seeds,
     /// How much test images differ, for the same two networks: all that one seed allows.
@@ -87,7 +87,7 @@ pub struct RunDifference {
     pub mean: f64,
     /// Over seeds if both runs have several, over test images if both have one; or why there is none.
     pub interval: Result<Interval, NoInterval>,
-    pub over: Over,
+    pub over: IntervalBasis,
 }
 
 /// The difference of two runs. A study that compares one seed with several is refused.
@@ -103,7 +103,7 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
             } else {
                 Ok(interval)
             };
-            RunDifference { mean, interval, over: Over::Images }
+            RunDifference { mean, interval, over: IntervalBasis::Images }
         }),
         (1, _) | (_, 1) => None,
         _ => {
@@ -113,7 +113,7 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
                 (None, None) => Err(NoInterval::NoSpread),
                 (Some(difference), None) => Ok(difference.interval),
             };
-            Some(RunDifference { mean: run.accuracy() - against.accuracy(), interval, over: Over::Seeds })
+            Some(RunDifference { mean: run.accuracy() - against.accuracy(), interval, over: IntervalBasis::Seeds })
         }
     }
 }

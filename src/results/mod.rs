@@ -7,6 +7,7 @@ mod checks;
 mod comparison;
 mod digits;
 mod diverged;
+mod error;
 mod facts;
 mod metrics;
 mod runs;
@@ -15,12 +16,13 @@ pub mod statistics;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use checks::{ResultsError, RunProblem};
 pub use comparison::{
-    ComparisonResult, Disagreement, Over, PairCounts, RunDifference, by_epoch, difference, no_interval_over_seeds,
+    ComparisonResult, Disagreement, IntervalBasis, PairCounts, RunDifference, by_epoch, difference,
+    no_interval_over_seeds,
 };
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};
+pub use error::{ResultsError, RunProblem};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment};
@@ -75,7 +77,7 @@ impl Results {
     ///
     /// # Errors
     /// Predictions that cannot be read, or an image that the test set does not have.
-    pub fn compare<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    pub fn add_comparisons<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &mut self,
         study: &Study,
         test: &ImageSet,

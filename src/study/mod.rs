@@ -5,6 +5,7 @@
 
 mod advice;
 mod checks;
+mod date;
 mod error;
 mod lines;
 mod merge;
@@ -16,9 +17,10 @@ mod source;
 mod spec;
 mod yaml;
 
+pub use date::is_date;
 pub use error::StudyError;
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
-pub use plan::{Plan, RunPlan, RunSettings, is_date};
+pub use plan::{Plan, RunPlan, RunSettings};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use source::Source;
 pub use spec::{

@@ -121,11 +121,6 @@ impl RunPlan {
     }
 }
 
-/// Whether a text is a day, written YYYY-MM-DD.
-pub fn is_date(text: &str) -> bool {
-    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
-}
-
 impl Plan {
     /// Checks a study and resolves it.
     ///

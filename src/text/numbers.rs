@@ -1,19 +1,19 @@
 //! How numbers are printed in tables, figures, sentences, claims and on the terminal.
 //!
-//! The functions print English numbers with a hyphen as minus sign; `Form` prints in the language of a report, with
+//! The functions print English numbers with a hyphen as minus sign; `NumberFormat` prints in the language of a report, with
 //! U+2212.
 
 use crate::text::Lang;
 
 /// How a language writes numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct NumberFormat {
     decimal: &'static str,
     thousands: &'static str,
 }
 
-impl Form {
-    /// The form of a language. Ukrainian follows DSTU 3008:2015 and custom: a decimal comma, a no-break space
+impl NumberFormat {
+    /// The number format of a language. Ukrainian follows DSTU 3008:2015 and custom: a decimal comma, a no-break space
     /// between thousands.
     pub const fn of(lang: Lang) -> Self {
         match lang {
@@ -22,32 +22,32 @@ impl Form {
         }
     }
 
-    /// [`fixed`] in this form.
+    /// [`fixed`] in this format.
     pub fn fixed(self, x: f64, decimals: usize) -> String {
         self.localised(&fixed(x, decimals))
     }
 
-    /// [`percent`] in this form.
+    /// [`percent`] in this format.
     pub fn percent(self, x: f64, decimals: usize) -> String {
         self.localised(&percent(x, decimals))
     }
 
-    /// [`points`] in this form.
+    /// [`points`] in this format.
     pub fn points(self, x: f64, decimals: usize) -> String {
         self.localised(&points(x, decimals))
     }
 
-    /// [`setting`] in this form.
+    /// [`setting`] in this format.
     pub fn setting(self, x: f64) -> String {
         self.localised(&setting(x))
     }
 
-    /// [`loss`] in this form.
+    /// [`loss`] in this format.
     pub fn loss(self, x: f64) -> String {
         self.localised(&loss(x))
     }
 
-    /// [`rough`] in this form.
+    /// [`rough`] in this format.
     pub fn rough(self, x: f64) -> String {
         if (1e3..1e6).contains(&x) { self.count(x.round() as u64) } else { self.localised(&rough(x)) }
     }
@@ -57,7 +57,7 @@ impl Form {
         text.replace('.', self.decimal).replace('-', "\u{2212}")
     }
 
-    /// [`count`] in this form.
+    /// [`count`] in this format.
     pub fn count(self, n: u64) -> String {
         count(n).replace(',', self.thousands)
     }
@@ -203,13 +203,13 @@ mod tests {
         }
         let settings = [0.0, 0.0001, 0.00025, 1e-5, 1.5e-8, 999_999.0, 1e6, -2.5].map(setting);
         assert_eq!(settings, ["0", "0.0001", "0.00025", "1e-5", "1.5e-8", "999999", "1e6", "-2.5"]);
-        assert_eq!(Form::of(Lang::Uk).setting(1.5e-8), "1,5e\u{2212}8");
+        assert_eq!(NumberFormat::of(Lang::Uk).setting(1.5e-8), "1,5e\u{2212}8");
         assert_eq!(
             [999_999, 12_400_000, 3_440_000_000, 20_000_000_000_000].map(bytes),
             ["1 MB", "12 MB", "3.4 GB", "20.0 TB"]
         );
-        assert_eq!(Form::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
-        let uk = Form::of(Lang::Uk);
+        assert_eq!(NumberFormat::of(Lang::En).points(-0.0123, 1), "\u{2212}1.2");
+        let uk = NumberFormat::of(Lang::Uk);
         assert_eq!([10_000.0, 1e33].map(|x| uk.rough(x)), ["10\u{a0}000", "1e33"]);
         assert_eq!((uk.count(1_200_074), uk.percent(0.97034, 2)), ("1\u{a0}200\u{a0}074".into(), "97,03 %".into()));
     }

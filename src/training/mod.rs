@@ -54,7 +54,7 @@ pub struct TrainedSeed {
 }
 
 /// Receives the progress of a training.
-pub trait Progress {
+pub trait TrainingObserver {
     /// A batch was trained; epochs and steps count from 1.
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch was trained and evaluated.

@@ -2,7 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::evidence::EvidenceRecorder;
-use super::{Progress, SeedOutcome, TrainedSeed, TrainingError, Unfinished, inputs_digest, subset_sha256};
+use super::{SeedOutcome, TrainedSeed, TrainingError, TrainingObserver, Unfinished, inputs_digest, subset_sha256};
 use crate::arithmetic::learning_rate;
 use crate::compute::{self, Device, Network, Observer, Trainer};
 use crate::dataset::{Mnist, Selection, validation_images};
@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
         run: &RunPlan,
         seed: u64,
         unfinished: Option<&Unfinished>,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainingObserver,
     ) -> Result<SeedOutcome, TrainingError> {
         caught(|| self.train(model, run, seed, unfinished, progress))
             .unwrap_or_else(|reason| Err(TrainingError::Failed { run: run.name.clone(), seed, reason }))
@@ -66,7 +66,7 @@ impl<'a> Prepared<'a> {
         run: &RunPlan,
         seed: u64,
         unfinished: Option<&Unfinished>,
-        progress: &mut dyn Progress,
+        progress: &mut dyn TrainingObserver,
     ) -> Result<SeedOutcome, TrainingError> {
         let chosen = run.choose(&self.data.train.labels, seed);
         let train = self.train_images(&chosen);
@@ -132,7 +132,7 @@ struct Watch<'a, 'b> {
     run: &'a RunPlan,
     train: &'a Selection,
     validation: Option<Selection>,
-    progress: &'b mut dyn Progress,
+    progress: &'b mut dyn TrainingObserver,
     recorder: EvidenceRecorder<'a>,
     epochs: Vec<EpochResult>,
     /// The evaluation of the test set after the last epoch so far.

@@ -95,7 +95,7 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     let of_run = |run: &str, seed: u64| {
         subject.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&contents.results.runs[run]), seed))
     };
-    match recounted.compare(contents.study(), test, of_run) {
+    match recounted.add_comparisons(contents.study(), test, of_run) {
         Ok(()) if recounted.comparisons != contents.results.comparisons => {
             Some("the comparisons of runs are not what the predictions give".into())
         }

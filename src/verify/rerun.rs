@@ -9,11 +9,11 @@ use crate::bundle::TOLERANCES;
 use crate::results::{EpochResult, Evaluated, Results, SeedEnd, SeedResult};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
-use crate::training::{Progress, SeedOutcome};
+use crate::training::{SeedOutcome, TrainingObserver};
 
 struct Silent;
 
-impl Progress for Silent {
+impl TrainingObserver for Silent {
     fn step(&mut self, _: usize, _: usize, _: usize) {}
     fn epoch(&mut self, _: &EpochResult) {}
 }

@@ -126,7 +126,7 @@ impl Invented {
         let read = |run: &str, seed: u64| -> Result<Vec<u8>, String> {
             Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]))
         };
-        self.results.compare(&self.source.study, test_set(), read).unwrap();
+        self.results.add_comparisons(&self.source.study, test_set(), read).unwrap();
         let concluded = conclude(&self.source.study, &self.results);
         concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))
     }

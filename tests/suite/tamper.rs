@@ -15,7 +15,7 @@ use mnist_report::demo::Honest;
 #[cfg(feature = "tch")]
 use mnist_report::results::{EpochResult, SeedEnd};
 #[cfg(feature = "tch")]
-use mnist_report::training::Progress;
+use mnist_report::training::TrainingObserver;
 use mnist_report::verify::{Rung, verify};
 use serde_json::{Value, json, to_value};
 
@@ -166,7 +166,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
 struct Silent;
 
 #[cfg(feature = "tch")]
-impl Progress for Silent {
+impl TrainingObserver for Silent {
     fn step(&mut self, _: usize, _: usize, _: usize) {}
     fn epoch(&mut self, _: &EpochResult) {}
 }

@@ -160,7 +160,7 @@ mod tests {
         let got =
             computed(&mut AvgPool2d::new(input, 2, 2, 1), &[4.0, 8.0, 12.0, 16.0], [&[], &[]], &[1.0, 2.0, 4.0, 8.0]);
         assert_eq!([got.y, got.dx], [[1.0, 2.0, 3.0, 4.0], [0.25, 0.5, 1.0, 2.0]]);
-        // A window over three rows of one pixel each, of which one is padding.
+        // A 3x3 window over an image of one pixel: eight of its nine values are padding.
         let got = computed(
             &mut AvgPool2d::new(Shape { height: 1, width: 1, channels: 1 }, 3, 1, 1),
             &[9.0],

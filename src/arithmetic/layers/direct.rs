@@ -1,11 +1,12 @@
 //! Convolutions whose output channels read one input channel each, by the definition: images with one channel, and
 //! depthwise convolutions (`groups` equal to the number of input channels).
 //!
-//! Input channel c gives the output channels c m .. (c + 1) m, where m is the multiplier. The order of every sum:
+//! Input channel c gives the output channels `c * m .. (c + 1) * m`, where m is the number of output channels divided by
+//! that of input channels. The order of every sum:
 //! - An output is a chain of fused multiply-additions that starts at the bias, or at 0 without one, in the order of the
 //!   taps (rows, then columns). Taps outside the input are multiplied, too: they read 0.
-//! - The gradient of a weight is, for each row of outputs, such a chain over the row's pixels that starts at 0; the one of
-//!   the bias a chain of additions. The rows of a part of the batch are added in order, then the parts.
+//! - The gradient of a weight: for each row of outputs, such a chain over the row's pixels that starts at 0. The gradient
+//!   of the bias: the same, with additions only. The rows of a part of the batch are added in order, then the parts.
 //! - The gradient of an input is, for each of the m output channels, a chain that starts at 0, over the outputs that read
 //!   the input (rows, then columns). The m values are added in order, beginning with the first.
 
@@ -16,7 +17,7 @@ use super::{Backward, Forward, Layer};
 use crate::arithmetic::threads::{add_parts, for_each_job_with, images_per_part};
 use crate::arithmetic::vectors::{LANES, Lane, lane, vectorised, zip};
 
-/// A convolution with one input channel for each output channel.
+/// A convolution in which each output channel reads one input channel.
 pub(super) struct Direct {
     conv: Convolution,
     /// Number of output channels, padded to whole groups of lanes.
@@ -275,7 +276,7 @@ fn add_bias_row(conv: &Convolution, gradient: &[f32], group: usize, sums: &mut [
     sums[group..][..LANES].copy_from_slice(&total);
 }
 
-/// Adds a row of outputs to the sums of `DOWN` by `ACROSS` taps' weights, the first of which is `[ky, kx]`.
+/// Adds what one row of outputs contributes to the weight gradients of `DOWN` by `ACROSS` taps; the first tap is `[ky, kx]`.
 #[inline(always)]
 fn add_taps_row<const ONE: bool, const DOWN: usize, const ACROSS: usize>(
     conv: &Convolution,

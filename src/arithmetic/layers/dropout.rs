@@ -11,7 +11,7 @@ use crate::arithmetic::vectors::vectorised;
 #[derive(Clone, Debug)]
 pub(in crate::arithmetic) struct Dropout {
     shape: Shape,
-    /// In the order of the activations in memory; without meaning unless `has_mask`. Its memory is kept for the next mask.
+    /// In the order of the activations in memory; ignored unless `has_mask`. Its memory is kept for the next mask.
     mask: Vec<f32>,
     has_mask: bool,
 }

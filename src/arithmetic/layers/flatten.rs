@@ -1,4 +1,4 @@
-//! Flattening, as `torch.nn.Flatten`, and the change between this program's order of an image's values and PyTorch's.
+//! Flattening, as `torch.nn.Flatten`, and the conversions between channels last (this program) and channels first (PyTorch).
 
 use super::{Backward, Forward, Layer, Shape};
 use crate::arithmetic::threads::for_each_job;
@@ -52,7 +52,7 @@ fn transpose_images(from: &[f32], to: &mut [f32], [rows, columns]: [usize; 2]) {
 }
 
 vectorised! {
-    /// Copies a matrix `[rows, columns]` to `[columns, rows]`, in tiles that fit into the nearest cache.
+    /// Copies a matrix `[rows, columns]` to `[columns, rows]`, in tiles that fit into the L1 cache.
     fn transpose(from: &[f32], to: &mut [f32], rows: usize, columns: usize) {
         for first_row in (0..rows).step_by(LANES) {
             for first_column in (0..columns).step_by(LANES) {

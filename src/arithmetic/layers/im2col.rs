@@ -120,7 +120,7 @@ impl Im2col {
 
     fn scratch(&self, pixels: usize) -> Scratch {
         Scratch {
-            // One group more, because rows are copied in whole groups.
+            // `LANES` values more, because `copy` may write past the end of a row.
             rows: vec![0.0; pixels * self.row_len() + LANES],
             outputs: vec![0.0; pixels * self.padded_outputs],
         }
@@ -243,7 +243,7 @@ impl Im2col {
         );
     }
 
-    /// Adds the gradients of the inputs that some pixels read to `dx`; for 1x1 kernels, writes them.
+    /// Adds the gradients of the inputs that some pixels read to `dx`; if `is_pointwise`, writes them.
     fn input_gradient_block(
         &self,
         pixels: Pixels,
@@ -299,10 +299,10 @@ vectorised! {
             if !is_whole {
                 to[..conv.taps() * inputs].fill(0.0);
             }
-            // With one group, the values of a kernel's row are consecutive.
             if across.is_empty() {
                 continue;
             }
+            // With one group, the values of a kernel's row are consecutive.
             let (runs, len) = if conv.groups == 1 { (1, across.len() * inputs) } else { (across.len(), inputs) };
             for ky in down {
                 let y = image * input.height + row * conv.stride + ky - conv.padding;
@@ -311,7 +311,7 @@ vectorised! {
                     let from = &x[(y * input.width + x_column) * input.channels + group * inputs..];
                     let to = &mut to[(ky * conv.kernel + across.start + run) * inputs..];
                     if is_whole {
-                        // Values that are copied too much are overwritten by the next copy.
+                        // `copy` may write past `len`; the next copy overwrites those values.
                         copy(to, from, len);
                     } else {
                         to[..len].copy_from_slice(&from[..len]);
@@ -350,7 +350,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds the sums of each channel's values of all pixels to `channel_sums`.
+    /// Sums each channel over all pixels, starting at 0, and adds the sums to `channel_sums`.
     fn add_pixels(values: &[f32], channel_sums: &mut [f32]) {
         let channels = channel_sums.len();
         let whole = channels / LANES * LANES;

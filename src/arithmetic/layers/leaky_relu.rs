@@ -51,7 +51,7 @@ mod tests {
         assert_eq!(got.y[..5], [1.5, 0.0, -0.5, f32::INFINITY, f32::NEG_INFINITY]);
         assert!(got.y[5].is_nan());
         assert_eq!(got.dx, [3.0, 0.75, 0.75, 3.0, 0.75, 0.75]);
-        // The sign of the output does not tell the sign of the input.
+        // With a negative slope, the output is positive for negative inputs.
         let got = computed(&mut LeakyRelu::new(-0.5), &[-2.0, 2.0], [&[], &[]], &[1.0; 2]);
         assert_eq!([got.y, got.dx], [[1.0, 2.0], [-0.5, 1.0]]);
     }

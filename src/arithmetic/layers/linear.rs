@@ -5,15 +5,16 @@ use crate::arithmetic::gemm::{Matrix, product};
 use crate::arithmetic::threads::{for_each_job, for_each_job_with, threads};
 use crate::arithmetic::vectors::LANES;
 
-/// Rows of a product that one job computes, if there are many rows. No bit depends on it.
-const ROWS: usize = 18;
+/// Minimum number of rows of a product that one job computes. Does not change the bits.
+const MIN_ROWS: usize = 18;
 
 /// Inputs whose weights are transposed together: enough that reading them is fast, few enough that they stay in the cache.
 const TRANSPOSED: usize = 64;
 
-/// Rows of each job: as many as every thread can have, because each job reads all of `b`.
+/// Number of rows of each job: one job for each thread, because each job reads all of `b`, and a multiple of the six rows of a
+/// tile of `gemm`.
 fn rows_per_job(rows: usize) -> usize {
-    rows.div_ceil(threads()).next_multiple_of(6).max(ROWS)
+    rows.div_ceil(threads()).next_multiple_of(6).max(MIN_ROWS)
 }
 
 /// A layer `[images, inputs] -> [images, outputs]`. Its parameters are the weight `[outputs, inputs]` and, if it has one, the
@@ -30,7 +31,7 @@ impl Linear {
         Self { inputs, outputs }
     }
 
-    /// The weight as `[inputs, outputs]`, with the outputs padded to whole lanes.
+    /// The weight as `[inputs, outputs]`, with the outputs padded to a multiple of `LANES`.
     fn transposed(self, weight: &[f32]) -> Vec<f32> {
         let padded_outputs = self.outputs.next_multiple_of(LANES);
         let mut transposed = vec![0.0; self.inputs * padded_outputs];
@@ -47,7 +48,7 @@ impl Linear {
 }
 
 impl Layer for Linear {
-    /// `y = x weightᵀ + bias`: over the inputs in order, in pieces; the bias is added last.
+    /// `y = x weightᵀ + bias`: each output is a sum over the inputs in order (`product`, so in pieces). The bias is added last.
     fn evaluate(&self, pass: Forward) {
         let bias = pass.parameters.get(1);
         let padded_outputs = self.outputs.next_multiple_of(LANES);
@@ -99,7 +100,8 @@ impl Layer for Linear {
     }
 }
 
-/// The rows of a matrix `[rows, width]`, each padded with zeros to whole lanes. Borrows them where that changes nothing.
+/// The rows of a matrix `[rows, width]`, each padded with zeros to a multiple of `LANES`. Borrows `values` if no padding is
+/// needed.
 fn padded_rows(values: &[f32], width: usize) -> std::borrow::Cow<'_, [f32]> {
     if width.is_multiple_of(LANES) {
         return values.into();

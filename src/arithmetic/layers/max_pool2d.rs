@@ -27,8 +27,8 @@ impl Windows {
         Self { input, output, kernel_size, stride, padding }
     }
 
-    /// Along a side of `len` pixels: the first input pixel of window `window`, how many rows or columns of the window are
-    /// before it in the padding, and the number of pixels.
+    /// Along a side of `len` pixels, for window `window`: its first input pixel, how many of its rows or columns are in the
+    /// padding before that pixel, and how many are in the input.
     #[inline(always)]
     pub(super) fn pixels(&self, window: usize, len: usize) -> (usize, usize, usize) {
         let start = window * self.stride;
@@ -49,9 +49,9 @@ impl Windows {
 /// `torch.nn.MaxPool2d`: `[images, height, width, channels] -> [images, height', width', channels]`.
 ///
 /// The padding is minus infinity. If several values of a window are the largest, the first one in row-major order counts.
-/// NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a pixel is the sum
-/// of the gradients of the windows whose maximum it is, in row-major order: each window that contains the pixel adds its
-/// gradient or 0, the first one without an addition.
+/// NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a pixel is a sum
+/// over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its maximum, else 0.
+/// The sum starts with the first term.
 #[derive(Clone, Debug)]
 pub(in crate::arithmetic) struct MaxPool2d {
     windows: Windows,
@@ -87,7 +87,7 @@ impl Layer for MaxPool2d {
     fn evaluate(&self, pass: Forward) {
         let Windows { input, output, .. } = self.windows;
         let jobs = pass.x.chunks_exact(input.len()).zip(pass.y.chunks_exact_mut(output.len()));
-        // The positions, narrow ones in any case, are of no use here.
+        // An evaluation discards the positions, so narrow ones do even where they are too small.
         let positions = || vec![0; output.len()];
         for_each_job_with(jobs, positions, |(x, y), positions| find_maxima_narrow(&self.windows, x, y, positions));
     }
@@ -238,7 +238,7 @@ fn input_gradient<P: Position>(windows: &Windows, positions: &[P], gradient: &[f
     }
 }
 
-/// The same if no pixel is in two windows: walks over the windows.
+/// As `input_gradient`, if no pixel is in two windows: goes through the windows instead of the pixels.
 #[inline(always)]
 fn separate_windows<P: Position>(windows: &Windows, positions: &[P], gradient: &[f32], dx: &mut [f32]) {
     let Windows { input, output, kernel_size: side, stride, .. } = *windows;
@@ -334,9 +334,10 @@ mod tests {
         // The padding is minus infinity, and never counts, even where all values are minus infinity.
         let got = run(&[-5.0, -6.0, -7.0, f32::NEG_INFINITY], 2, [2, 2, 1], 4);
         assert_eq!((got.y, got.dx), (vec![-5.0, -6.0, -7.0, f32::NEG_INFINITY], vec![1.0, 2.0, 3.0, 4.0]));
-        // The middle pixel is the maximum of three windows.
+        // Windows of one pixel pass the gradient on.
         let got = run(&[1.0, 2.0, 9.0, 2.0, 1.0], 5, [1, 1, 0], 5);
         assert_eq!(got.dx, [1.0, 2.0, 3.0, 4.0, 5.0]);
+        // The middle pixel is the maximum of all four windows.
         let got = run(&[0.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 1.0], 3, [2, 1, 0], 4);
         assert_eq!((got.y, got.dx[4]), (vec![9.0; 4], 10.0));
     }

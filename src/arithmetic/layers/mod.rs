@@ -81,7 +81,8 @@ pub(in crate::arithmetic) trait Layer: Send + Sync {
         self.evaluate(pass);
     }
 
-    /// After `train`: updates the layer's buffers. By default there are none.
+    /// After `train`: updates the layer's buffers. Not part of `train`, because `Forward` borrows the buffers. By default
+    /// there are none.
     fn update_buffers(&self, _buffers: &mut [Vec<f32>]) {}
 
     /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None` keeps

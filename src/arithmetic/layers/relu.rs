@@ -1,4 +1,4 @@
-//! ReLU, as `torch.nn.ReLU`. Also the size of the jobs of all layers that compute each value on its own.
+//! ReLU, as `torch.nn.ReLU`. Also the size of the jobs of all elementwise layers.
 
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::threads::for_each_job;

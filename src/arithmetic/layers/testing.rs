@@ -55,8 +55,8 @@ pub(super) struct Computed {
     pub parameters: Vec<Vec<f32>>,
 }
 
-/// Runs a layer forward and backward. `outputs` is the number of values of `y`, and `gradient` the gradient with respect to
-/// `y`. Outputs start as NaN, so that a value that is not written shows.
+/// Runs a layer forward and backward. `gradient` is the gradient with respect to `y`, and `gradient` the gradient with
+/// respect to `y`. Outputs start as NaN, so that a value that is not written shows.
 pub(super) fn computed(
     layer: &mut dyn Layer,
     x: &[f32],
@@ -95,9 +95,7 @@ pub(super) fn computed(
 pub(super) fn same_bits(mut work: impl FnMut() -> Computed) -> Computed {
     use crate::arithmetic::threads::use_threads;
     use crate::arithmetic::vectors::{Vectors, use_vectors, widest};
-    // Two tests must not choose at the same time. Other tests may run meanwhile: their bits do not depend on the choice.
-    static CHOICE: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _guard = CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _guard = crate::arithmetic::vectors::choosing();
     let bits = |c: &Computed| -> Vec<u32> {
         let all = [&c.evaluated, &c.y, &c.dx].into_iter().chain(&c.parameters).flatten();
         all.map(|v| v.to_bits()).collect()

@@ -2,14 +2,15 @@
 //! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
 //!
 //! The order of every sum:
-//! - Each kernel is transformed in f64: products (those with the zeros of G, too) are rounded and added to 0 in the order of
-//!   the taps, along columns first, then along rows; the result is rounded to f32 once. So is the gradient of the weight,
-//!   from that of the transformed weight: in the order of the points, along columns first, then along rows.
+//! - Each kernel is transformed in f64. Each product, also with a zero of G, is rounded and then added, in the order of the
+//!   taps, starting at 0; along columns first, then along rows. The result is rounded to f32 once. The gradient of the
+//!   weight is computed in the same way from that of the transformed weight, in the order of the points.
 //! - The transformed output of a tile is, for each of 36 points, a sum over the input channels (`product`, so in pieces of
 //!   128). The transforms of tiles are the additions and fused multiply-additions written below. The bias is added last.
-//! - The gradient of the transformed weight is a sum over the tiles: of `images_together` images for each `product`, which
-//!   are added in order to the sum of a part of the batch; then the parts are added in order.
-//! - The gradient of the bias: the pixels of an image, in order, starting at 0; then images and parts as above.
+//! - The gradient of the transformed weight: one `product` sums over the tiles of `images_together` images. Its results are
+//!   added in order within each part of the batch, then the parts.
+//! - The gradient of the bias: the pixels of an image, in order, starting at 0; then the images of each part, then the
+//!   parts.
 //! - The gradient of the transformed input is a sum over the output channels (`product`). Where tiles overlap, their values
 //!   are added to 0 in the order of the tiles.
 //!
@@ -596,7 +597,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// Adds each channel's values of all pixels to `channel_sums`.
+    /// Sums each channel over all pixels, starting at 0, and adds the sums to `channel_sums`.
     fn add_pixels(image: &[f32], shape: Shape, channel_sums: &mut [f32]) {
         for group in (0..shape.channels).step_by(LANES) {
             let mut sum = [0.0; LANES];

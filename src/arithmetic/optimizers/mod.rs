@@ -5,7 +5,7 @@ mod update;
 
 use crate::study::Optimizer;
 
-/// How many values an optimizer stores for each parameter.
+/// How many values an optimizer stores for each weight.
 pub fn state_values(rule: &Optimizer) -> usize {
     state_names(rule).len()
 }

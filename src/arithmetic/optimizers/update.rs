@@ -15,7 +15,7 @@ pub(super) struct Sgd {
     pub gradient_share: f32,
     pub weight_decay: f32,
     pub nesterov: bool,
-    /// Whether this is the first step, when the momentum buffer is still empty.
+    /// Whether this is the first step, which sets the momentum buffer to the gradient.
     pub first: bool,
 }
 

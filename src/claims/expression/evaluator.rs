@@ -9,7 +9,7 @@ use minijinja::{Environment, State, Value, context};
 
 use super::operators::{self, Kind};
 use super::paths::{member_path, path};
-use super::{MAX_STEPS, Purpose, Stop, both, functions};
+use super::{MAX_STEPS, Mode, Stop, both, functions};
 use crate::text::on_one_line;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
@@ -41,14 +41,14 @@ pub(super) struct Evaluator<'e> {
     /// The variables of `set`, `for` and `with`, innermost scope last. A variable may stand for a missing value.
     pub(super) scopes: Vec<BTreeMap<String, Evaluated>>,
     pub(super) in_sentence: bool,
-    pub(super) purpose: Purpose,
+    pub(super) mode: Mode,
     steps: u64,
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn new(env: &'e Environment<'static>, source: &'e str, values: &'e Value, purpose: Purpose) -> Self {
+    pub(super) fn new(env: &'e Environment<'static>, source: &'e str, values: &'e Value, mode: Mode) -> Self {
         let (state, scopes) = (env.empty_state(), vec![BTreeMap::new()]);
-        Self { env, state, source, values, scopes, in_sentence: false, purpose, steps: 0 }
+        Self { env, state, source, values, scopes, in_sentence: false, mode, steps: 0 }
     }
 
     /// Counts a step.
@@ -202,7 +202,7 @@ impl<'e> Evaluator<'e> {
     /// The reason that a value is missing. In a sentence, a name that no study can have is a mistake, because `is defined`
     /// would take it for a value that was not measured.
     fn missing(&self, name: String, hint: String, unknown: bool) -> Stop {
-        if unknown && self.in_sentence && self.purpose == Purpose::Check {
+        if unknown && self.in_sentence && self.mode == Mode::Check {
             let hint = if hint.is_empty() { hint } else { format!("; {hint}") };
             return Stop::fault(format!("there is no `{name}`{hint}"));
         }
@@ -255,7 +255,7 @@ impl<'e> Evaluator<'e> {
         }
         match operators::arithmetic(self.env, binary.op, &a, &b, text) {
             // Stand-ins may give a division by zero where measured values do not.
-            Err(Stop::NoValue(_)) if self.purpose == Purpose::Check => Ok(Value::from(1.0)),
+            Err(Stop::NoValue(_)) if self.mode == Mode::Check => Ok(Value::from(1.0)),
             value => value,
         }
     }
@@ -276,8 +276,8 @@ impl<'e> Evaluator<'e> {
 
     fn choice(&mut self, choice: &ast::IfExpr) -> Evaluated {
         let condition = self.condition(&choice.test_expr)?;
-        let mut other = |expr: Option<&Expr>| match (self.purpose, expr) {
-            (Purpose::Check, Some(expr)) => only_faults(self.value(expr)),
+        let mut other = |expr: Option<&Expr>| match (self.mode, expr) {
+            (Mode::Check, Some(expr)) => only_faults(self.value(expr)),
             _ => Ok(()),
         };
         if condition {

@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::names::meant;
 use super::operators::{self, Kind};
-use super::{MAX_STEPS, Purpose, Stop};
+use super::{MAX_STEPS, Mode, Stop};
 use crate::text::closest::{closest, did_you_mean};
 use crate::text::{Lang, numbers};
 
@@ -38,15 +38,15 @@ const COMPARISON_TESTS: [(&[&str], CompareOpKind); 7] = [
 
 /// minijinja with the filters that studies can use. Filters that print numbers follow the study's language and return
 /// text.
-pub(in crate::claims) fn environment(lang: Lang, purpose: Purpose) -> Environment<'static> {
+pub(in crate::claims) fn environment(lang: Lang, mode: Mode) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(MAX_STEPS));
-    let form = numbers::Form::of(lang);
-    env.add_filter("fixed", move |x: Value, decimals: usize| Ok::<_, Error>(form.fixed(finite(&x)?, decimals)));
-    env.add_filter("percent", move |x: Value, decimals: usize| Ok::<_, Error>(form.percent(finite(&x)?, decimals)));
-    env.add_filter("points", move |x: Value, decimals: usize| Ok::<_, Error>(form.points(finite(&x)?, decimals)));
-    env.add_filter("count", move |x: Value| count(form, purpose, &x));
+    let format = numbers::NumberFormat::of(lang);
+    env.add_filter("fixed", move |x: Value, decimals: usize| Ok::<_, Error>(format.fixed(finite(&x)?, decimals)));
+    env.add_filter("percent", move |x: Value, decimals: usize| Ok::<_, Error>(format.percent(finite(&x)?, decimals)));
+    env.add_filter("points", move |x: Value, decimals: usize| Ok::<_, Error>(format.points(finite(&x)?, decimals)));
+    env.add_filter("count", move |x: Value| count(format, mode, &x));
     env.add_filter("round_to", |x: Value, decimals: usize| round_to(&x, decimals));
     env.add_filter("diagonal", |m: Value| diagonal(&matrix(&m)?));
     env.add_filter("row_sums", |m: Value| -> Result<Vec<f64>, Error> { Ok(row_sums(&matrix(&m)?)) });
@@ -216,17 +216,17 @@ fn finite(x: &Value) -> Result<f64, Error> {
 }
 
 /// Prints a number, rounded to a whole one, with separated thousands.
-fn count(form: numbers::Form, purpose: Purpose, x: &Value) -> Result<String, Error> {
+fn count(format: numbers::NumberFormat, mode: Mode, x: &Value) -> Result<String, Error> {
     let number = finite(x)?;
     let whole = number.round_ties_even();
     // Measured values may be fractions, such as a mean over seeds; a share is a mistake.
-    if purpose == Purpose::Check && (number - whole).abs() > 1e-6 && number.abs() < 1.0 {
+    if mode == Mode::Check && (number - whole).abs() > 1e-6 && number.abs() < 1.0 {
         return Err(invalid(format!("{number} is not a count; print it with `fixed` or `percent`")));
     }
     if whole.abs() > numbers::MAX_WHOLE {
         return Err(invalid("the number is too large to be printed as a count"));
     }
-    Ok(form.signed_count(whole as i64))
+    Ok(format.signed_count(whole as i64))
 }
 
 fn diagonal(m: &[Vec<f64>]) -> Result<Vec<f64>, Error> {

@@ -104,7 +104,7 @@ fn both<A, B>(a: Result<A, Stop>, b: Result<B, Stop>) -> Result<(A, B), Stop> {
 
 /// How an expression is evaluated.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(super) enum Mode {
     /// With measured values.
     Decide,
     /// With stand-ins before training, to find mistakes: branches that are not taken are evaluated as well.
@@ -112,29 +112,24 @@ pub(super) enum Purpose {
 }
 
 /// Evaluates an expression.
-pub(super) fn evaluate(
-    env: &Environment<'static>,
-    text: &str,
-    values: &Value,
-    purpose: Purpose,
-) -> Result<Value, Stop> {
+pub(super) fn evaluate(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
     let expression = machinery::parse_expr(text)?;
-    let mut evaluator = Evaluator::new(env, text, values, purpose);
+    let mut evaluator = Evaluator::new(env, text, values, mode);
     let value = evaluator.value(&expression)?;
     operators::complete(&value, text)?;
     Ok(value)
 }
 
 /// Evaluates an expression that must be true or false.
-pub(super) fn holds(env: &Environment<'static>, text: &str, values: &Value, purpose: Purpose) -> Result<bool, Stop> {
-    let value = evaluate(env, text, values, purpose)?;
+pub(super) fn holds(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<bool, Stop> {
+    let value = evaluate(env, text, values, mode)?;
     operators::truth(&value, text)
 }
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
-pub(super) fn render(env: &Environment<'static>, text: &str, values: &Value, purpose: Purpose) -> Result<String, Stop> {
+pub(super) fn render(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
     let template = machinery::parse(text, "sentence", SyntaxConfig::default())?;
-    let mut evaluator = Evaluator::new(env, text, values, purpose);
+    let mut evaluator = Evaluator::new(env, text, values, mode);
     evaluator.in_sentence = true;
     sentence::render(&mut evaluator, &template)
 }

@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 
 use super::evaluator::{Evaluator, only_faults, seen};
 use super::operators::{self, Kind};
-use super::{MAX_TEXT, Purpose, Stop};
+use super::{MAX_TEXT, Mode, Stop};
 
 /// The most items of a list for which a check renders the body of a `for`.
 const CHECKED_ITEMS: usize = 3;
@@ -42,7 +42,7 @@ fn statement(evaluator: &mut Evaluator, stmt: &Stmt, text: &mut String) -> Resul
             let holds = evaluator.condition(&choice.expr)?;
             let (taken, other) =
                 if holds { (&choice.true_body, &choice.false_body) } else { (&choice.false_body, &choice.true_body) };
-            if evaluator.purpose == Purpose::Check {
+            if evaluator.mode == Mode::Check {
                 let scopes = evaluator.scopes.clone();
                 only_faults(statements(evaluator, other, &mut String::new()))?;
                 evaluator.scopes = scopes;
@@ -113,7 +113,7 @@ fn for_loop(evaluator: &mut Evaluator, each: &ast::ForLoop, text: &mut String) -
 }
 
 fn passes(evaluator: &mut Evaluator, each: &ast::ForLoop, list: &Value, text: &mut String) -> Result<(), Stop> {
-    let checking = evaluator.purpose == Purpose::Check;
+    let checking = evaluator.mode == Mode::Check;
     let mut items = Vec::new();
     for item in list.try_iter()? {
         evaluator.step()?;

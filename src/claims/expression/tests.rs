@@ -20,15 +20,15 @@ fn values() -> Value {
 }
 
 fn english() -> Environment<'static> {
-    environment(Lang::En, Purpose::Decide)
+    environment(Lang::En, Mode::Decide)
 }
 
 fn found(text: &str) -> Result<Value, Stop> {
-    evaluate(&english(), text, &values(), Purpose::Decide)
+    evaluate(&english(), text, &values(), Mode::Decide)
 }
 
 fn sentence(text: &str) -> Result<String, Stop> {
-    render(&english(), text, &values(), Purpose::Decide)
+    render(&english(), text, &values(), Mode::Decide)
 }
 
 #[track_caller]
@@ -184,7 +184,7 @@ fn kinds_do_not_mix() {
     ] {
         is_fault(text, part);
     }
-    let not_bool = holds(&english(), "runs.r.accuracy", &values(), Purpose::Decide);
+    let not_bool = holds(&english(), "runs.r.accuracy", &values(), Mode::Decide);
     assert!(matches!(not_bool, Err(Stop::Fault(_))), "{not_bool:?}");
 }
 
@@ -263,7 +263,7 @@ fn sentences_print_measured_values_only() {
 
 #[test]
 fn a_check_looks_into_branches_that_are_not_taken() {
-    let check = |text: &str| render(&english(), text, &values(), Purpose::Check);
+    let check = |text: &str| render(&english(), text, &values(), Mode::Check);
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.accuracy > values.limit }}{% endif %}").is_err());
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.sd }}{% endif %}").is_ok());
     for text in [
@@ -281,6 +281,6 @@ fn a_check_looks_into_branches_that_are_not_taken() {
     assert!(check(empty).is_ok(), "{:?}", check(empty));
     let first = check("{{ runs.r.per_class|select(\"gt\", 2)|first|percent(1) }}");
     assert!(matches!(first, Err(Stop::NoValue(_))), "{first:?}");
-    assert!(evaluate(&english(), "1 if values.on else 1 > values.limit", &values(), Purpose::Check).is_err());
-    assert!(evaluate(&english(), "1 / (runs.r.loss - 0.2) > 3", &values(), Purpose::Check).is_ok());
+    assert!(evaluate(&english(), "1 if values.on else 1 > values.limit", &values(), Mode::Check).is_err());
+    assert!(evaluate(&english(), "1 / (runs.r.loss - 0.2) > 3", &values(), Mode::Check).is_ok());
 }

@@ -54,7 +54,7 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim]) -> Result<ReportSecti
         blocks.push(Block::heading(group_id(i), group.title));
         blocks.push(Block::Table(table(b, group)?));
     }
-    Ok(b.section("claims", b.phrase("claims.heading")?, blocks))
+    Ok(b.section(SectionId::Claims, b.phrase("claims.heading")?, blocks))
 }
 
 fn group_id(i: usize) -> String {

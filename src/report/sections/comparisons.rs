@@ -4,7 +4,7 @@ use super::prelude::*;
 use crate::report::figures::Gain;
 use crate::results::statistics::{Interval, mcnemar};
 use crate::results::{
-    ComparisonResult, NoInterval, Over, PairCounts, RunDifference, RunResult, by_epoch, difference,
+    ComparisonResult, IntervalBasis, NoInterval, PairCounts, RunDifference, RunResult, by_epoch, difference,
     no_interval_over_seeds,
 };
 
@@ -47,11 +47,11 @@ impl<'a> ComparedRuns<'a> {
             Err(reason) => return no_interval(reason, lang),
         };
         let over = match self.difference.over {
-            Over::Seeds => {
+            IntervalBasis::Seeds => {
                 let (one, other) = (self.run.seeds.len(), self.against.seeds.len());
                 lang.say("run.over_seeds", context! { one, other })?
             }
-            Over::Images => lang.say("run.over_images", context! { n => pair.images() })?,
+            IntervalBasis::Images => lang.say("run.over_images", context! { n => pair.images() })?,
         };
         lang.say("training.interval_over", context! { interval => interval(bounds, lang)?, over })
     }
@@ -84,7 +84,7 @@ pub(super) fn tables(b: &Builder, compared: &[ComparedRuns]) -> Result<Vec<Table
         return Ok(Vec::new());
     }
     let columns = || Columns::<Row>::new().column("comparison", Text, |(c, _)| c.title.clone());
-    let several = rows.iter().any(|(c, _)| c.difference.over == Over::Seeds);
+    let several = rows.iter().any(|(c, _)| c.difference.over == IntervalBasis::Seeds);
     let tables = if several {
         let differences =
             b.table(b.phrase("training.differences")?, &differences(b, &rows, columns()), rows.clone())?;

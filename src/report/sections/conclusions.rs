@@ -15,7 +15,7 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),
         Block::Findings { style: "rules", items },
     ];
-    Ok(b.section("conclusions", b.phrase("conclusions.heading")?, blocks))
+    Ok(b.section(SectionId::Conclusions, b.phrase("conclusions.heading")?, blocks))
 }
 
 /// Why a conclusion could not be decided, or nothing measured for a claim; empty if nothing stood in the way.

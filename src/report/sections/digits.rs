@@ -1,8 +1,7 @@
 //! Results by digit: accuracies, confusion matrices, and pictures of single test images.
 
-use super::first_seed_title;
 use super::prelude::*;
-use super::training::ShownRun;
+use super::shown_run::{ShownRun, first_seed_title};
 use crate::dataset::CLASSES;
 use crate::report::figures::{Drawing, GalleryImage, gallery};
 use crate::results::GALLERY;

@@ -24,7 +24,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::Definitions(Definitions { style: "terms", items: causes(b, run)? }));
         blocks.push(Block::paragraph(advice(b, run)?));
     }
-    Ok(b.section("diverged", b.phrase("diverged.heading")?, blocks))
+    Ok(b.section(SectionId::Diverged, b.phrase("diverged.heading")?, blocks))
 }
 
 /// How a seed of the run ended.

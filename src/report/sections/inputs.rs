@@ -20,7 +20,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Block::heading("measures", b.phrase("measures.heading")?),
         Block::Definitions(measures(b)?),
     ];
-    Ok(b.section("inputs", b.phrase("inputs.heading")?, blocks))
+    Ok(b.section(SectionId::Inputs, b.phrase("inputs.heading")?, blocks))
 }
 
 /// The program's name and version.

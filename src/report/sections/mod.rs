@@ -10,17 +10,18 @@ mod parameters;
 mod prelude;
 mod settings;
 mod shapes;
+mod shown_run;
 mod summary;
 mod training;
 mod verify;
 
 use minijinja::context;
 
-use super::builder::Builder;
+use super::builder::{Builder, SectionId};
 use super::document::{Definition, Definitions, Document, paragraphs};
 use super::error::Result;
 use super::{Language, Provenance};
-use crate::results::{Results, RunResult};
+use crate::results::Results;
 use crate::study::Study;
 
 /// Builds a study's report. Sections are built in their order, since that numbers tables and figures.
@@ -35,20 +36,17 @@ pub(super) fn document(
     let judged = crate::claims::judge(study, results);
     let conclusions = crate::claims::conclude(study, results);
     let summary = summary::section(&b, &judged, &conclusions)?;
-    let mut sections = vec![inputs::section(&b)?, parameters::section(&b)?, shapes::section(&b)?];
-    if !results.diverged.is_empty() {
-        sections.push(diverged::section(&b)?);
-    }
-    for (i, section) in b.training.iter().enumerate() {
-        sections.push(training::section(&b, i + 1, section)?);
-    }
-    if !study.claims.is_empty() {
-        sections.push(claims::section(&b, &judged)?);
-    }
-    if !conclusions.is_empty() {
-        sections.push(conclusions::section(&b, &conclusions)?);
-    }
-    sections.push(verify::section(&b)?);
+    let section = |planned: &SectionId| match planned {
+        SectionId::Inputs => inputs::section(&b),
+        SectionId::Parameters => parameters::section(&b),
+        SectionId::Shapes => shapes::section(&b),
+        SectionId::Diverged => diverged::section(&b),
+        SectionId::Training(number) => training::section(&b, *number, &b.training[number - 1]),
+        SectionId::Claims => claims::section(&b, &judged),
+        SectionId::Conclusions => conclusions::section(&b, &conclusions),
+        SectionId::Verify => verify::section(&b),
+    };
+    let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
     let program = inputs::program();
     Ok(Document {
         lang: lang.lang,
@@ -75,12 +73,4 @@ fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definition
     let given = all.into_iter().filter_map(|(key, value)| Some((key, value?)));
     let items = given.map(|(key, value)| Ok(Definition::new(lang.word(key)?, value)));
     Ok(Definitions { style: "meta", items: items.collect::<Result<_>>()? })
-}
-
-/// A run's title where the report shows only its first seed: it names the seed if there are several.
-fn first_seed_title(title: &str, run: &RunResult, lang: &Language) -> Result<String> {
-    match run.seeds.as_slice() {
-        [first, _, ..] => lang.say("run.of_seed", context! { title, seed => first.seed.to_string() }),
-        _ => Ok(title.to_owned()),
-    }
 }

@@ -22,7 +22,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::paragraph(b.text("parameters.sizes_text", context! { table => b.table_link(&table)? })?));
         blocks.push(Block::Table(table));
     }
-    Ok(b.section("parameters", b.phrase("parameters.heading")?, blocks))
+    Ok(b.section(SectionId::Parameters, b.phrase("parameters.heading")?, blocks))
 }
 
 fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {

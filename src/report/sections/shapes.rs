@@ -23,5 +23,5 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::Figure(b.figure(network)?));
         blocks.push(Block::Table(b.table(caption, &columns, model.layers.iter().enumerate())?));
     }
-    Ok(b.section("shapes", b.phrase("shapes.heading")?, blocks))
+    Ok(b.section(SectionId::Shapes, b.phrase("shapes.heading")?, blocks))
 }

@@ -25,20 +25,21 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
         let names: Vec<&str> = b.results.diverged.keys().map(|name| b.run_title(name)).collect();
         blocks.push(Block::Table(runs(b, &all)?));
         if !names.is_empty() {
-            let (section, n, titles) = (b.section_link("diverged", "diverged")?, names.len(), names.join("; "));
+            let (section, n, titles) =
+                (b.section_link(SectionId::Diverged, "diverged")?, names.len(), names.join("; "));
             let values = context! { section, n, all => all.len(), titles };
             blocks.push(Block::paragraph(b.text("summary.diverged", values)?));
         }
     }
     if !b.study.claims.is_empty() {
-        let section = b.section_link("claims", "claims")?;
+        let section = b.section_link(SectionId::Claims, "claims")?;
         let count = |verdict| count(claims, verdict);
         let (matches, differs) = (count(Verdict::Matches), count(Verdict::Differs));
         let not_measured = count(Verdict::NotMeasured);
         let values = context! { section, all => claims.len(), matches, differs, not_measured };
         blocks.push(Block::paragraph(b.text("summary.claims", values)?));
     }
-    Ok(b.section("summary", b.phrase("summary.heading")?, blocks))
+    Ok(ReportSection { number: None, id: "summary".to_owned(), heading: b.phrase("summary.heading")?, blocks })
 }
 
 fn runs(b: &Builder, all: &[(&String, AnyRun)]) -> Result<TableBlock> {

@@ -2,34 +2,13 @@
 
 use super::comparisons::{self, ComparedRuns, interval};
 use super::prelude::*;
-use super::{digits, first_seed_title, settings};
+use super::shown_run::ShownRun;
+use super::{digits, settings};
 use crate::claims;
 use crate::report::figures::LadderPoint;
 use crate::results::statistics::wilson;
 use crate::results::{AnyRun, EpochResult, Evaluated, RunResult, SeedResult};
 use crate::study::{RunSettings, Section, Show, Table};
-
-/// A run as its section shows it.
-pub(super) struct ShownRun<'a> {
-    name: &'a str,
-    title: &'a str,
-    /// Where only the first seed is shown.
-    pub first_seed_title: String,
-    result: &'a RunResult,
-}
-
-impl<'a> ShownRun<'a> {
-    /// The run of that name; none where the results do not have it.
-    fn of(b: &'a Builder, name: &'a str) -> Result<Option<Self>> {
-        let Some(result) = b.results.runs.get(name) else { return Ok(None) };
-        let title = b.run_title(name);
-        Ok(Some(Self { name, title, first_seed_title: first_seed_title(title, result, b.lang)?, result }))
-    }
-
-    pub(super) fn first_seed(&self) -> &'a SeedResult {
-        &self.result.seeds[0]
-    }
-}
 
 /// A section on training, counted from 1.
 pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<ReportSection> {
@@ -46,7 +25,8 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
-        let explained = b.text("training.measures", context! { section => b.section_link("inputs", "measures")? })?;
+        let explained =
+            b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
     }
     blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
@@ -64,7 +44,7 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
-    Ok(b.section(training_id(number), section.title.as_str(), blocks))
+    Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
 }
 
 /// A sentence for each run of the section that diverged, and for each comparison with one: why they are not shown.
@@ -72,7 +52,7 @@ fn left_out(b: &Builder, section: &Section) -> Result<Vec<RichText>> {
     let has_diverged = |name: &&String| b.results.diverged.contains_key(*name);
     let mut sentences = Vec::new();
     for name in section.runs.iter().filter(has_diverged) {
-        let link = b.section_link("diverged", &format!("diverged-{name}"))?;
+        let link = b.section_link(SectionId::Diverged, &format!("diverged-{name}"))?;
         sentences.push(b.text("training.diverged", context! { title => b.run_title(name), section => link })?);
     }
     for name in &section.comparisons {

@@ -6,7 +6,7 @@ use crate::rung::Rung;
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let rung = |rung: Rung| {
         let gpu = b.results.environment.gpu.is_some();
-        let values = context! { section => b.section_link("inputs", "inputs")?, gpu };
+        let values = context! { section => b.section_link(SectionId::Inputs, "inputs")?, gpu };
         Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
     };
     let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;
@@ -23,5 +23,5 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     if b.results.environment.gpu.is_none() {
         blocks.push(Block::paragraph(b.phrase("verify.witness")?));
     }
-    Ok(b.section("verify", b.phrase("verify.heading")?, blocks))
+    Ok(b.section(SectionId::Verify, b.phrase("verify.heading")?, blocks))
 }

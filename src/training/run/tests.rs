@@ -50,7 +50,7 @@ struct Stopping {
     resumed: Option<usize>,
 }
 
-impl Progress for Stopping {
+impl TrainingObserver for Stopping {
     fn step(&mut self, _: usize, _: usize, _: usize) {
         if self.steps == 0 {
             // A panic that prints nothing.
@@ -179,7 +179,7 @@ fn a_damaged_or_foreign_checkpoint_is_ignored() {
 
 /// Calls a function at each step and remembers the largest value.
 struct Looking<'a>(&'a mut usize, &'a dyn Fn() -> usize);
-impl Progress for Looking<'_> {
+impl TrainingObserver for Looking<'_> {
     fn step(&mut self, _: usize, _: usize, _: usize) {
         *self.0 = (*self.0).max(self.1());
     }

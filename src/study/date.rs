@@ -1,0 +1,6 @@
+//! Dates as a study and a manifest write them.
+
+/// Whether a text is a day, written YYYY-MM-DD.
+pub fn is_date(text: &str) -> bool {
+    text.len() == 10 && chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
