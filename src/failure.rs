@@ -7,7 +7,8 @@ use std::sync::Once;
 
 use crate::text::numbers::bytes;
 
-/// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation: a new line is `\n`.
+/// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation, which writes a line
+/// break as `\n`.
 const FROM_LIBTORCH: &str = "Torch(\"";
 
 /// The payload of a panic: the system does not give this many bytes of memory.
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_the_system_does_not_give_is_a_message() {
+    fn a_failed_allocation_becomes_a_message() {
         let failed = caught(|| zeros(1 << 60)).unwrap_err();
         assert_eq!(failed, "cannot get 4611686.0 TB of memory; try a smaller batch_size");
         assert_eq!(caught(|| zeros(3)), Ok(vec![0.0; 3]));

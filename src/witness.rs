@@ -1,7 +1,7 @@
 //! libtorch as an independent witness of the program's own arithmetic: it evaluates a bundle's networks with its own operators.
 //!
-//! It shares no code with the kernels in `arithmetic`, so an error in one of them would show. What it says is outside the
-//! bundle and the rungs of `verify`, whose bytes and verdicts must not depend on libtorch.
+//! It shares no code with the kernels in `arithmetic`, so an error in one of them would show. Its result goes
+//! neither into the bundle nor into the rungs of `verify`, because neither may depend on libtorch.
 
 use std::fmt;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, Contents, TOLERANCES, WEIGHTS, seed_files};
-use crate::compute::{Device, Libtorch, libtorch, libtorch_program};
+use crate::compute::{Device, LIBTORCH_PROGRAM, Libtorch, libtorch, libtorch_program};
 use crate::failure::caught;
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
@@ -33,28 +33,28 @@ pub struct Agreement {
     /// Predictions compared, over all networks.
     pub predictions: usize,
     /// Predictions that differ.
-    pub other_classes: usize,
+    pub differing_predictions: usize,
     /// The most predictions of one network that differ.
-    pub most_of_one_network: usize,
+    pub most_in_one_network: usize,
     /// The largest relative difference of a test loss.
     pub loss: f64,
 }
 
 impl Agreement {
-    /// Whether the two agree as closely as rounding explains: at most five images of a network near a tie, and losses to 1e-4.
+    /// Whether rounding can explain the differences: whether they are within the tolerances of the rung `weights`.
     pub fn is_close(&self) -> bool {
-        self.most_of_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss
+        self.most_in_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss
     }
 }
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { libtorch, networks, predictions, other_classes, loss, .. } = self;
+        let Self { libtorch, networks, predictions, differing_predictions, loss, .. } = self;
         write!(
             f,
             "libtorch {libtorch} evaluated {}: {} of {} predictions differ, losses by at most {loss:.1e} of their value",
             plural(*networks, "network"),
-            count(*other_classes as u64),
+            count(*differing_predictions as u64),
             count(*predictions as u64),
         )
     }
@@ -84,8 +84,8 @@ pub fn evaluate(path: &Path) -> Result<Agreement, String> {
         let loss = (evaluation.loss() - result.test_loss).abs() / result.test_loss.abs().max(f64::MIN_POSITIVE);
         found.networks += 1;
         found.predictions += stated.len();
-        found.other_classes += others;
-        found.most_of_one_network = found.most_of_one_network.max(others);
+        found.differing_predictions += others;
+        found.most_in_one_network = found.most_in_one_network.max(others);
         // A loss that is not finite is the largest difference; JSON has no infinity.
         found.loss = found.loss.max(if loss.is_finite() { loss } else { f64::MAX });
     }
@@ -110,10 +110,10 @@ pub fn ask(path: &Path) -> Option<Result<Agreement, String>> {
 }
 
 fn answer(mut command: Command) -> Result<Agreement, String> {
-    let output = command.output().map_err(|error| format!("cannot start it: {error}"))?;
+    let output = command.output().map_err(|error| format!("cannot start {LIBTORCH_PROGRAM}: {error}"))?;
     serde_json::from_slice(&output.stdout).map_err(|_| {
-        let told = String::from_utf8_lossy(&output.stderr);
-        let line = told.lines().last().unwrap_or_default();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let line = stderr.lines().last().unwrap_or_default();
         if line.is_empty() { output.status.to_string() } else { line.trim_start_matches("error: ").to_owned() }
     })
 }
@@ -123,13 +123,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agreement_is_close_or_not() {
+    fn an_agreement_is_close_within_the_tolerances() {
         let found = Agreement {
             libtorch: "2.11.0".into(),
             networks: 2,
             predictions: 20_000,
-            other_classes: 6,
-            most_of_one_network: 5,
+            differing_predictions: 6,
+            most_in_one_network: 5,
             loss: 3.14e-7,
         };
         assert!(found.is_close());
@@ -137,7 +137,7 @@ mod tests {
             found.to_string(),
             "libtorch 2.11.0 evaluated 2 networks: 6 of 20,000 predictions differ, losses by at most 3.1e-7 of their value"
         );
-        assert!(!Agreement { most_of_one_network: 6, ..found.clone() }.is_close());
+        assert!(!Agreement { most_in_one_network: 6, ..found.clone() }.is_close());
         assert!(!Agreement { loss: 1.1e-4, ..found.clone() }.is_close());
         assert!(!Agreement { loss: f64::NAN, ..found }.is_close());
     }

@@ -139,7 +139,7 @@ impl Device {
     }
 
     /// Measures the speed of a large operator, in multiply-adds per second: a convolution on a CPU, a matrix product on a GPU.
-    /// `build` estimates its duration from it.
+    /// `build` estimates its running time from it.
     pub fn mult_add_rate(&self) -> f64 {
         self.backend.mult_add_rate()
     }

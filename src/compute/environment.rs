@@ -1,4 +1,4 @@
-//! The environment of a training: where its results can be had again bit for bit.
+//! The environment of a training: what the bits of its results depend on.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What can go wrong on a device.
+//! Errors of the devices that compute.
 
 use super::LIBTORCH_PROGRAM;
 use crate::text::closest::did_you_mean;

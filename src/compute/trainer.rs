@@ -16,7 +16,7 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
-    /// Called after the training of each epoch, with the mean of its training losses over the images. Returns whether to
+    /// Called after the training of each epoch, with the epoch's mean training loss per image. Returns whether to
     /// continue with the next epoch.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ fn build_and_verify_say_how_far_libtorch_agrees() {
     assert!(line.contains("evaluated 4 networks: 0 of 40,000 predictions differ"), "{line}");
     assert_eq!(done.report_id(), shared().1.report_id(), "the bundle does not depend on the witness");
     let log: Value = serde_json::from_slice(&fs::read(out.join("run-log.json")).unwrap()).unwrap();
-    assert_eq!((&log["witness"]["networks"], &log["witness"]["other_classes"]), (&4.into(), &0.into()));
+    assert_eq!((&log["witness"]["networks"], &log["witness"]["differing_predictions"]), (&4.into(), &0.into()));
     assert!(log["witness"]["loss"].as_f64().unwrap() < 1e-6, "{log}");
 
     let verified = run(program(["verify", out.to_str().unwrap()]).env_remove("MNIST_REPORT_WITNESS")).exits(0);

@@ -5,8 +5,8 @@ use super::{Backward, Forward, Layer, Shape};
 use crate::arithmetic::threads::for_each_job;
 use crate::arithmetic::vectors::vectorised;
 
-/// Pixels that are added to one partial sum before it is added to an image's sum. Short chains of additions keep rounding
-/// errors small.
+/// Maximum number of terms in a chain of additions, after which the chain is added to a sum of chains. Short chains keep
+/// rounding errors small.
 pub(super) const CHAIN: usize = 24;
 
 /// Statistics of each channel over a batch.
@@ -43,7 +43,7 @@ impl BatchNorm2d {
         Self { shape, eps, momentum, relu, moments: Moments::default(), per_image: Vec::new() }
     }
 
-    /// y = (x - mean) (inverse weight) + bias, where the product with the last sum is fused, then ReLU if `relu`.
+    /// y = fma(x - mean, inverse * weight, bias), then ReLU if `relu`.
     fn normalise(&self, pass: Forward, moments: &Moments) {
         let Forward { x, parameters, y, .. } = pass;
         let [weight, bias] = parameters else { panic!("batch normalisation has two parameters") };
@@ -100,7 +100,8 @@ impl Layer for BatchNorm2d {
         }
     }
 
-    /// dx = scale (gradient - mean gradient - (x - mean) slope). With `relu`, the gradient is 0 where y <= 0; y is computed
+    /// dx = scale * fma(-(x - mean), slope, gradient - mean(gradient)), where scale = inverse * weight and
+    /// slope = mean(gradient * (x - mean)) * inverse². With `relu`, the gradient is 0 where y <= 0; y is computed
     /// again, which takes less time than reading it.
     fn backward(&mut self, pass: Backward) {
         let (c, len, relu) = (self.shape.channels, self.shape.len(), self.relu);

@@ -1,4 +1,4 @@
-//! GELU (Hendrycks and Gimpel 2016), as `torch.nn.GELU` without approximation.
+//! GELU (Hendrycks and Gimpel 2016), as `torch.nn.GELU` with `approximate='none'`.
 
 use super::relu::BLOCK;
 use super::{Backward, Forward, Layer};

@@ -29,7 +29,7 @@ impl Moments {
     }
 }
 
-/// Number of consecutive values of the parameters whose gradients one job computes.
+/// One job computes the gradients of this many consecutive weights and biases.
 const POSITIONS: usize = 256;
 
 /// `torch.nn.LayerNorm` of `[images, height, width, channels]` or `[images, features]`. Parameters are `weight` and `bias`,
@@ -41,7 +41,7 @@ const POSITIONS: usize = 256;
 pub(in crate::arithmetic) struct LayerNorm {
     shape: Shape,
     eps: f64,
-    /// Of each image of the last training step.
+    /// The moments of each image of the last training step.
     moments: Vec<Moments>,
 }
 
