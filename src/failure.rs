@@ -1,5 +1,5 @@
-//! Turns a failure that is reported as a panic into a one-line message: memory that the system does not give, and what libtorch
-//! cannot do (an operator without a deterministic form, a GPU error).
+//! Turns a failure that is reported as a panic into a one-line message: memory that the system or a GPU does not give, an error
+//! of a GPU, and what libtorch cannot do (an operator without a deterministic form, a GPU error).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,8 +10,45 @@ use crate::text::numbers::bytes;
 /// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation: a new line is `\n`.
 const FROM_LIBTORCH: &str = "Torch(\"";
 
-/// The payload of a panic: the system does not give this many bytes of memory.
-struct OutOfMemory(u64);
+/// The payload of a panic that is not a bug.
+enum Failure {
+    /// The system does not give this many bytes of memory.
+    OutOfMemory(u64),
+    /// A GPU does not give this many bytes of memory.
+    OutOfGpuMemory(u64),
+    /// Any other error of a GPU.
+    Gpu(String),
+}
+
+impl Failure {
+    fn message(&self) -> String {
+        match self {
+            Self::OutOfMemory(needed) => {
+                format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed))
+            }
+            Self::OutOfGpuMemory(needed) => {
+                format!("cannot get {} of the GPU's memory; try a smaller batch_size or --device cpu", bytes(*needed))
+            }
+            Self::Gpu(message) => format!("the GPU failed: {message}; try --device cpu"),
+        }
+    }
+}
+
+/// Reports that a GPU does not give this many bytes of memory.
+///
+/// # Panics
+/// Always; [`caught`] turns that into a message.
+pub fn out_of_gpu_memory(needed: usize) -> ! {
+    panic::panic_any(Failure::OutOfGpuMemory(needed as u64))
+}
+
+/// Reports an error of a GPU.
+///
+/// # Panics
+/// Always; [`caught`] turns that into a message.
+pub fn gpu(message: impl Into<String>) -> ! {
+    panic::panic_any(Failure::Gpu(message.into()))
+}
 
 /// `count` zeros.
 ///
@@ -30,7 +67,7 @@ pub fn zeros(count: usize) -> Vec<f32> {
 pub fn grow(values: &mut Vec<f32>, count: usize) {
     let more = count.saturating_sub(values.len());
     if values.try_reserve_exact(more).is_err() {
-        panic::panic_any(OutOfMemory(4 * count as u64));
+        panic::panic_any(Failure::OutOfMemory(4 * count as u64));
     }
     values.resize(values.len() + more, 0.0);
 }
@@ -38,20 +75,20 @@ pub fn grow(values: &mut Vec<f32>, count: usize) {
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The memory that is missing, or the first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
+/// The memory that is missing, the error of a GPU, or the first line of libtorch's message if libtorch failed; nothing is printed then. For any other panic, a request to
 /// report a bug; Rust prints its usual panic message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<OutOfMemory>() && !text(info.payload()).contains(FROM_LIBTORCH) {
+            if !info.payload().is::<Failure>() && !text(info.payload()).contains(FROM_LIBTORCH) {
                 before(info);
             }
         }));
     });
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref() {
-        Some(OutOfMemory(needed)) => format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed)),
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref::<Failure>() {
+        Some(failure) => failure.message(),
         None => one_line(text(payload.as_ref())),
     })
 }
@@ -105,5 +142,13 @@ mod tests {
         let failed = caught(|| zeros(1 << 60)).unwrap_err();
         assert_eq!(failed, "cannot get 4611686.0 TB of memory; try a smaller batch_size");
         assert_eq!(caught(|| zeros(3)), Ok(vec![0.0; 3]));
+    }
+
+    #[test]
+    fn a_failure_of_a_gpu_is_a_message() {
+        let failed = caught(|| out_of_gpu_memory(3 << 30)).unwrap_err();
+        assert_eq!(failed, "cannot get 3.2 GB of the GPU's memory; try a smaller batch_size or --device cpu");
+        let failed = caught(|| gpu("CUDA_ERROR_LAUNCH_FAILED")).unwrap_err();
+        assert_eq!(failed, "the GPU failed: CUDA_ERROR_LAUNCH_FAILED; try --device cpu");
     }
 }
