@@ -4,5 +4,7 @@
 mod gpu;
 mod layers;
 pub mod source;
+#[cfg(test)]
+mod testing;
 
 pub use gpu::{Address, Argument, Gpu, Grid, Memory, Recording};

@@ -3,6 +3,7 @@
 /// Every file with its name, in the order in which they are compiled.
 pub const FILES: &[(&str, &str)] = &[
     ("prelude.cuh", include_str!("kernels/prelude.cuh")),
+    ("train.cu", include_str!("kernels/train.cu")),
 ];
 
 /// All files, one after the other. Errors of a compiler name the file and its line.
@@ -12,20 +13,32 @@ pub fn source() -> String {
 
 /// The names of all kernels, in the order of the source.
 pub fn kernels() -> Vec<&'static str> {
-    FILES.iter().flat_map(|(_, text)| text.split(KERNEL).skip(1)).map(name).collect()
+    definitions().map(|(name, _)| name).collect()
+}
+
+/// The most threads that a block of this kernel may have, if its definition states it.
+#[cfg(test)]
+pub(super) fn threads_of(kernel: &str) -> Option<u32> {
+    definitions().find(|(name, _)| *name == kernel).and_then(|(_, threads)| threads)
+}
+
+/// The name of every kernel with the first number of its launch bounds.
+fn definitions() -> impl Iterator<Item = (&'static str, Option<u32>)> {
+    FILES.iter().flat_map(|(_, text)| text.split(KERNEL).skip(1)).map(definition)
 }
 
 /// How the definition of a kernel begins.
 const KERNEL: &str = "extern \"C\" __global__ void";
 
-/// The name in the rest of a kernel's definition, which may begin with the attribute for the block's size.
-fn name(definition: &str) -> &str {
-    let definition = definition.trim_start();
-    let definition = match definition.strip_prefix("__launch_bounds__(") {
-        Some(rest) => rest.split_once(')').map_or("", |(_, rest)| rest).trim_start(),
-        None => definition,
+/// Name and bound from the text that follows `KERNEL`.
+fn definition(text: &str) -> (&str, Option<u32>) {
+    let text = text.trim_start();
+    let (bounds, text) = match text.strip_prefix("__launch_bounds__(").and_then(|rest| rest.split_once(')')) {
+        Some((bounds, rest)) => (bounds, rest.trim_start()),
+        None => ("", text),
     };
-    definition.split('(').next().unwrap_or_default()
+    let threads = bounds.split(',').next().and_then(|n| n.trim().parse().ok());
+    (text.split('(').next().unwrap_or_default(), threads)
 }
 
 #[cfg(test)]
@@ -34,8 +47,8 @@ mod tests {
 
     #[test]
     fn kernels_are_found_by_their_definitions() {
-        assert_eq!(name(" __launch_bounds__(256)\nrelu(const float* x)"), "relu");
-        assert_eq!(name(" relu(const float* x)"), "relu");
+        assert_eq!(definition(" __launch_bounds__(256, 2)\nrelu(const float* x)"), ("relu", Some(256)));
+        assert_eq!(definition(" relu(const float* x)"), ("relu", None));
         let kernels = kernels();
         assert!(kernels.iter().all(|k| k.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !k.is_empty()));
         let definitions = FILES.iter().map(|(_, text)| text.matches("__global__").count()).sum::<usize>();

@@ -3,6 +3,9 @@
 //!
 //! Activations and parameters have the same order in memory as on the CPU.
 
+#[cfg(test)]
+pub(super) mod testing;
+
 use super::gpu::{Address, Gpu};
 
 /// What a layer reads in a forward pass, and where it writes.
