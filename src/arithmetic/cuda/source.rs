@@ -3,6 +3,19 @@
 /// Every file with its name, in the order in which they are compiled.
 pub const FILES: &[(&str, &str)] = &[
     ("prelude.cuh", include_str!("kernels/prelude.cuh")),
+    ("functions.cuh", include_str!("kernels/functions.cuh")),
+    ("relu.cu", include_str!("kernels/relu.cu")),
+    ("leaky_relu.cu", include_str!("kernels/leaky_relu.cu")),
+    ("gelu.cu", include_str!("kernels/gelu.cu")),
+    ("flatten.cu", include_str!("kernels/flatten.cu")),
+    ("dropout.cu", include_str!("kernels/dropout.cu")),
+    ("max_pool2d.cu", include_str!("kernels/max_pool2d.cu")),
+    ("avg_pool2d.cu", include_str!("kernels/avg_pool2d.cu")),
+    ("global_avg_pool.cu", include_str!("kernels/global_avg_pool.cu")),
+    ("batch_norm2d.cu", include_str!("kernels/batch_norm2d.cu")),
+    ("layer_norm.cu", include_str!("kernels/layer_norm.cu")),
+    ("cross_entropy.cu", include_str!("kernels/cross_entropy.cu")),
+    ("optimizers.cu", include_str!("kernels/optimizers.cu")),
     ("train.cu", include_str!("kernels/train.cu")),
 ];
 

@@ -3,10 +3,20 @@
 //!
 //! Activations and parameters have the same order in memory as on the CPU.
 
+pub(super) mod avg_pool2d;
+pub(super) mod batch_norm2d;
+pub(super) mod dropout;
+pub(super) mod flatten;
+pub(super) mod gelu;
+pub(super) mod global_avg_pool;
+pub(super) mod layer_norm;
+pub(super) mod leaky_relu;
+pub(super) mod max_pool2d;
+pub(super) mod relu;
 #[cfg(test)]
 pub(super) mod testing;
 
-use super::gpu::{Address, Gpu};
+use super::gpu::{Address, Gpu, Grid, size};
 
 /// What a layer reads in a forward pass, and where it writes.
 pub(in crate::arithmetic::cuda) struct Forward<'a> {
@@ -77,4 +87,25 @@ pub(in crate::arithmetic::cuda) trait Layer {
 
     /// Computes the gradients, after `train` with the same input and parameters.
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward);
+}
+
+/// The grid of a kernel that computes `n` values, each on its own: `FOR_EACH_VALUE` in the kernels.
+pub(in crate::arithmetic::cuda) fn value_grid(n: usize) -> Grid {
+    Grid::blocks(n.div_ceil(1024), 256)
+}
+
+/// The number of threads that compute the channels of a pixel.
+fn lanes(channels: usize) -> u32 {
+    channels.next_power_of_two().min(32) as u32
+}
+
+/// The grid of a kernel that computes `pixels` pixels with that many threads each: `pixel_of_thread` in the kernels.
+fn pixel_grid(pixels: usize, lanes: u32) -> Grid {
+    Grid::blocks(pixels.div_ceil(256 / lanes as usize), 256)
+}
+
+/// The grid of a kernel with a block for each image and group of `lanes` channels: `channel_sums` in the kernels.
+fn image_grid(images: usize, channels: usize, lanes: u32) -> Grid {
+    let groups = channels.div_ceil(lanes as usize);
+    Grid { blocks: [size(images), size(groups), 1], threads: 256, shared_bytes: 0 }
 }
