@@ -16,6 +16,10 @@ pub const FILES: &[(&str, &str)] = &[
     ("layer_norm.cu", include_str!("kernels/layer_norm.cu")),
     ("cross_entropy.cu", include_str!("kernels/cross_entropy.cu")),
     ("optimizers.cu", include_str!("kernels/optimizers.cu")),
+    ("gemm.cuh", include_str!("kernels/gemm.cuh")),
+    ("direct.cu", include_str!("kernels/direct.cu")),
+    ("im2col.cu", include_str!("kernels/im2col.cu")),
+    ("winograd.cu", include_str!("kernels/winograd.cu")),
     ("train.cu", include_str!("kernels/train.cu")),
 ];
 

@@ -5,16 +5,21 @@
 
 pub(super) mod avg_pool2d;
 pub(super) mod batch_norm2d;
+pub(super) mod conv2d;
+mod direct;
 pub(super) mod dropout;
 pub(super) mod flatten;
 pub(super) mod gelu;
 pub(super) mod global_avg_pool;
+mod im2col;
 pub(super) mod layer_norm;
 pub(super) mod leaky_relu;
+pub(super) mod linear;
 pub(super) mod max_pool2d;
 pub(super) mod relu;
 #[cfg(test)]
 pub(super) mod testing;
+mod winograd;
 
 use super::gpu::{Address, Gpu, Grid, size};
 
