@@ -110,7 +110,8 @@ impl Stream {
     /// The same mask as bits: 1 means keep. A byte has eight values, the first in its lowest bit.
     pub fn dropout_bits(&mut self, n: usize, p: f64) -> Vec<u8> {
         let rule = DropoutRule::new(p);
-        let byte = |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(rule.keeps(word)) << i).sum();
+        let byte =
+            |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(rule.keeps(word)) << i).sum();
         self.bytes(4 * n).chunks(32).map(byte).collect()
     }
 

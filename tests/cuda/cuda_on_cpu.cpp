@@ -18,6 +18,9 @@
 #define UNCHECKED
 #endif
 
+// Everything else is hidden: a kernel may have the name of a function of the C library.
+#define EXPORTED extern "C" __attribute__((visibility("default")))
+
 // The linker defines where the section of the shared variables begins and ends.
 extern unsigned char __start_cuda_shared[] __attribute__((weak));
 extern unsigned char __stop_cuda_shared[] __attribute__((weak));
@@ -157,15 +160,21 @@ void arrange(std::vector<T>& items, unsigned how, std::mt19937_64& random) {
 
 // Not memset, which AddressSanitizer would not let write between the variables.
 UNCHECKED void forget(unsigned char* from, unsigned char* to) {
-    for (volatile unsigned char* at = from; at < to; at++) {
-        *at = UNWRITTEN;
+    for (; from < to && reinterpret_cast<size_t>(from) % 8 != 0; from++) {
+        *const_cast<volatile unsigned char*>(from) = UNWRITTEN;
+    }
+    for (; from + 8 <= to; from += 8) {
+        *reinterpret_cast<volatile unsigned long long*>(from) = ~0ull;
+    }
+    for (; from < to; from++) {
+        *const_cast<volatile unsigned char*>(from) = UNWRITTEN;
     }
 }
 
 // Returns whether all threads of the block reached every barrier.
-bool run_block(unsigned threads, unsigned how, std::mt19937_64& random) {
+bool run_block(unsigned threads, unsigned shared_bytes, unsigned how, std::mt19937_64& random) {
     forget(__start_cuda_shared, __stop_cuda_shared);
-    forget(shared, shared + sizeof shared);
+    forget(shared, shared + shared_bytes);
     order.resize(threads);
     for (unsigned i = 0; i < threads; i++) {
         order[i] = i;
@@ -222,7 +231,7 @@ void __syncthreads() {
 }
 
 // Memory on which nothing was written yet.
-extern "C" void* cuda_on_cpu_allocate(size_t bytes) {
+EXPORTED void* cuda_on_cpu_allocate(size_t bytes) {
     void* memory = nullptr;
     if (posix_memalign(&memory, 256, bytes == 0 ? 1 : bytes) != 0) {
         return nullptr;
@@ -231,10 +240,10 @@ extern "C" void* cuda_on_cpu_allocate(size_t bytes) {
     return memory;
 }
 
-extern "C" void cuda_on_cpu_free(void* memory) { free(memory); }
+EXPORTED void cuda_on_cpu_free(void* memory) { free(memory); }
 
 // Runs a kernel. `letters` has one letter for each argument. Returns what is wrong with the launch, or null.
-extern "C" const char* cuda_on_cpu_launch(const char* name, const unsigned* blocks, unsigned threads, unsigned shared_bytes,
+EXPORTED const char* cuda_on_cpu_launch(const char* name, const unsigned* blocks, unsigned threads, unsigned shared_bytes,
                                           const char* letters, const unsigned long long* values, unsigned how,
                                           unsigned long long seed) {
     running = nullptr;
@@ -274,7 +283,7 @@ extern "C" const char* cuda_on_cpu_launch(const char* name, const unsigned* bloc
     arrange(all, how, random);
     for (uint3 block : all) {
         blockIdx = block;
-        if (!run_block(threads, how, random)) {
+        if (!run_block(threads, shared_bytes, how, random)) {
             return failure("a barrier that not all threads of the block reach");
         }
     }

@@ -70,6 +70,6 @@ dropout_draw(const u32* __restrict__ keys, u32 stride, const u32* __restrict__ s
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-multiply(const float* __restrict__ values, const float* __restrict__ mask, float* __restrict__ out, u64 n) {
+dropout_multiply(const float* __restrict__ values, const float* __restrict__ mask, float* __restrict__ out, u64 n) {
     FOR_EACH_VALUE(i, n) { out[i] = __fmul_rn(values[i], mask[i]); }
 }

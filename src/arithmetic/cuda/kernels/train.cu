@@ -19,4 +19,4 @@ input_images(const u8* __restrict__ dataset, const u8* __restrict__ labels, cons
 }
 
 // Ends a step: the next launches belong to the next step.
-extern "C" __global__ void advance(u32* step) { *step += 1; }
+extern "C" __global__ void end_step(u32* step) { *step += 1; }

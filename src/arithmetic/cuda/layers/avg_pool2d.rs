@@ -26,12 +26,7 @@ impl AvgPool2d {
     fn launch(&self, gpu: &dyn Gpu, kernel: &'static str, pixels: usize, from_to: [Address; 2]) {
         let windows = &self.windows;
         let count = (windows.kernel_size * windows.kernel_size) as f32;
-        let arguments = [
-            &from_to.map(Into::into)[..],
-            &arguments(windows),
-            &[count.into()],
-            &counts(pixels, windows),
-        ];
+        let arguments = [&from_to.map(Into::into)[..], &arguments(windows), &[count.into()], &counts(pixels, windows)];
         gpu.launch(kernel, pixel_grid(pixels, lanes(windows.input.channels)), &arguments.concat());
     }
 }

@@ -38,7 +38,7 @@ impl Dropout {
             return copy(gpu, n, [values, out]);
         }
         let arguments = [values.into(), self.mask.address().into(), out.into(), (n as u64).into()];
-        gpu.launch("multiply", value_grid(n), &arguments);
+        gpu.launch("dropout_multiply", value_grid(n), &arguments);
     }
 
     /// Draws the mask of the current step.

@@ -46,8 +46,7 @@ mod tests {
         for (images, len, slope) in [(1, 7, 0.01), (3, 1024, -0.5), (9, 345, 1.0 / 3.0)] {
             let mut x = drawn(images * len, "leaky");
             x[..5].copy_from_slice(&[0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]);
-            let inputs =
-                Inputs { images, x, gradient: drawn(images * len, "leaky gradient"), ..Inputs::default() };
+            let inputs = Inputs { images, x, gradient: drawn(images * len, "leaky gradient"), ..Inputs::default() };
             let mut cpu = leaky_relu::LeakyRelu::new(slope);
             assert_same_bits("leaky_relu", &inputs, &mut cpu, |_, _| Box::new(LeakyRelu::new(slope, len)));
         }
