@@ -2,11 +2,17 @@
 //! study has the same bits on both. What differs is who computes what, and when.
 
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+pub mod driver;
+#[cfg(test)]
+mod functions;
 mod gemm;
 mod gpu;
 mod inputs;
 mod layers;
 mod network;
+#[cfg(feature = "cuda")]
+pub mod nvrtc;
 mod optimizers;
 pub mod source;
 mod tensors;
