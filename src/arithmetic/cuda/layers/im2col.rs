@@ -47,7 +47,8 @@ impl Im2col {
         let arguments = sizes([count, input.len(), out.height, out.width, stride, padding]);
         let arguments = [[pixels.address().into()].as_slice(), &arguments].concat();
         gpu.launch("im2col_pixels", Grid::for_jobs(count, 256), &arguments);
-        let weight_sums_len = weight_len * images.min(PARTS).max(WORKING_LEN / weight_len / 2);
+        let pieces = (count.div_ceil(PIECE) + PARTS).min(WORKING_LEN / 2 / weight_len);
+        let weight_sums_len = weight_len * pieces.max(images.min(PARTS));
         Self {
             conv,
             terms,
@@ -71,7 +72,8 @@ impl Im2col {
         let (groups, outputs, pixels) = (self.conv.groups, self.conv.outputs_per_group(), self.conv.output.pixels());
         let (count, per_part) = (pass.images * pixels, images_per_part(pass.images) * pixels);
         let blocks = tiles([self.terms, outputs], SMALL.0);
-        let sums_of = |per_sum: usize| count / per_part * per_part.div_ceil(per_sum) + (count % per_part).div_ceil(per_sum);
+        let sums_of =
+            |per_sum: usize| count / per_part * per_part.div_ceil(per_sum) + (count % per_part).div_ceil(per_sum);
         // One sum for each part, or one for each piece if that keeps more of the GPU busy.
         let few = (blocks[0] * blocks[1]) as usize * groups * sums_of(per_part) < MANY_BLOCKS;
         let pieces = sums_of(PIECE);
@@ -79,12 +81,9 @@ impl Im2col {
         let per_sum = if few && fits { PIECE } else { per_part };
         let sums = sums_of(per_sum);
         let addresses = [pass.x, self.pixels.address(), pass.output_gradient, self.weight_sums.address()];
-        let arguments = [
-            addresses.map(Argument::from).as_slice(),
-            &sizes([count, per_part, per_sum, groups]),
-            &self.row_sizes(),
-        ]
-        .concat();
+        let arguments =
+            [addresses.map(Argument::from).as_slice(), &sizes([count, per_part, per_sum, groups]), &self.row_sizes()]
+                .concat();
         let grid = Grid { blocks: [blocks[0], blocks[1], size(groups * sums)], threads: SMALL.1, shared_bytes: 0 };
         gpu.launch("im2col_weight_gradient", grid, &arguments);
         let len = self.conv.output.channels * self.terms;

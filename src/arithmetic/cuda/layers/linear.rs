@@ -53,14 +53,8 @@ impl Layer for Linear {
         product(gpu, &weight_gradient, Some(&self.pieces[1]));
         if let Some(bias_gradient) = pass.parameter_gradients.get(1) {
             let rows = size(pass.images).into();
-            let arguments = [
-                pass.output_gradient.into(),
-                (*bias_gradient).into(),
-                rows,
-                size(outputs).into(),
-                rows,
-                rows,
-            ];
+            let arguments =
+                [pass.output_gradient.into(), (*bias_gradient).into(), rows, size(outputs).into(), rows, rows];
             gpu.launch("add_rows_in_runs", Grid::for_jobs(outputs, 128), &arguments);
         }
         let Some(input_gradient) = pass.input_gradient else { return };
@@ -109,7 +103,9 @@ mod tests {
                 };
                 let mut cpu = layers::linear::Linear::new(inputs, outputs);
                 let what = format!("{images} images, {inputs} inputs, {outputs} outputs, bias: {has_bias}");
-                assert_same_bits(&what, &given, &mut cpu, |gpu, images| Box::new(Linear::new(gpu, inputs, outputs, images)));
+                assert_same_bits(&what, &given, &mut cpu, |gpu, images| {
+                    Box::new(Linear::new(gpu, inputs, outputs, images))
+                });
             }
         }
     }
