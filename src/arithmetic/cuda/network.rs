@@ -188,7 +188,7 @@ impl Network {
         }
     }
 
-    fn forward<'a>(&'a self, i: usize, images: usize, x: Address, y: Address) -> Forward<'a> {
+    fn forward(&self, i: usize, images: usize, x: Address, y: Address) -> Forward<'_> {
         let step = &self.steps[i];
         let parameters = &self.parameters.addresses()[step.parameters.clone()];
         let buffers = &self.buffers.addresses()[step.buffers.clone()];

@@ -159,7 +159,9 @@ impl Gpu for Emulator {
 
     fn replay(&self, recording: &Recording) {
         let work: &Vec<Work> = recording.0.downcast_ref().expect("this GPU recorded it");
-        work.iter().for_each(|work| self.run(work));
+        for work in work {
+            self.run(work);
+        }
     }
 }
 
