@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build verifier test test-browser test-portable test-gpu test-cuda-calls bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report pdf build verifier test test-browser test-portable test-gpu test-cuda-calls test-cuda-source test-cuda-on-cpu bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,12 @@ test-gpu: build ## build two studies twice on this machine's GPU, with and witho
 test-cuda-calls: build ## check the calls that training makes on a GPU, without a GPU (needs `make libtorch CUDA=1`, or TORCH=a folder of libtorch_cuda.so)
 	cargo build --release --locked --example bench_training
 	@scripts/test-cuda-calls.sh
+
+test-cuda-on-cpu: tools ## run the tests of the CUDA kernels on this CPU with sanitizers (needs g++ with libasan)
+	@scripts/test-cuda-on-cpu.sh
+
+test-cuda-source: ## compile the CUDA kernels for several GPUs, without a GPU, and check that every operation rounds as on the CPU (installs NVRTC into target/nvrtc, or NVRTC=a libnvrtc.so)
+	@scripts/test-cuda-source.sh
 
 bench: build ## time training against PyTorch, on a quiet machine (20 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
 	cargo build --release --locked --example bench_training

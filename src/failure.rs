@@ -1,5 +1,5 @@
-//! Turns two kinds of panic into messages of one line: memory that the system does not give, and errors of libtorch (an
-//! operator without a deterministic form, an error of the GPU).
+//! Turns three kinds of panic into messages of one line: memory that the system or a GPU does not give, errors of a GPU,
+//! and errors of libtorch (an operator without a deterministic form).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,8 +11,45 @@ use crate::text::numbers::bytes;
 /// break as `\n`.
 const FROM_LIBTORCH: &str = "Torch(\"";
 
-/// The payload of a panic: the system does not give this many bytes of memory.
-struct OutOfMemory(u64);
+/// The payload of a panic that is not a bug.
+enum Failure {
+    /// The system does not give this many bytes of memory.
+    OutOfMemory(u64),
+    /// A GPU does not give this many bytes of memory.
+    OutOfGpuMemory(u64),
+    /// Any other error of a GPU.
+    Gpu(String),
+}
+
+impl Failure {
+    fn message(&self) -> String {
+        match self {
+            Self::OutOfMemory(needed) => {
+                format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed))
+            }
+            Self::OutOfGpuMemory(needed) => {
+                format!("cannot get {} of the GPU's memory; try a smaller batch_size or --device cpu", bytes(*needed))
+            }
+            Self::Gpu(message) => format!("the GPU failed: {message}; try --device cpu"),
+        }
+    }
+}
+
+/// Reports that a GPU does not give this many bytes of memory.
+///
+/// # Panics
+/// Always; [`caught`] turns that into a message.
+pub fn out_of_gpu_memory(needed: usize) -> ! {
+    panic::panic_any(Failure::OutOfGpuMemory(needed as u64))
+}
+
+/// Reports an error of a GPU.
+///
+/// # Panics
+/// Always; [`caught`] turns that into a message.
+pub fn gpu(message: impl Into<String>) -> ! {
+    panic::panic_any(Failure::Gpu(message.into()))
+}
 
 /// `count` zeros.
 ///
@@ -31,7 +68,7 @@ pub fn zeros(count: usize) -> Vec<f32> {
 pub fn grow(values: &mut Vec<f32>, count: usize) {
     let more = count.saturating_sub(values.len());
     if values.try_reserve_exact(more).is_err() {
-        panic::panic_any(OutOfMemory(4 * count as u64));
+        panic::panic_any(Failure::OutOfMemory(4 * count as u64));
     }
     values.resize(values.len() + more, 0.0);
 }
@@ -39,20 +76,20 @@ pub fn grow(values: &mut Vec<f32>, count: usize) {
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The size of the memory that the system did not give, or the first line of libtorch's message; Rust prints nothing then.
-/// For any other panic, a request to report a bug; Rust prints its usual message to standard error.
+/// The size of the memory that was not given, the error of a GPU, or the first line of libtorch's message; Rust prints
+/// nothing then. For any other panic, a request to report a bug; Rust prints its usual message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<OutOfMemory>() && !text(info.payload()).contains(FROM_LIBTORCH) {
+            if !info.payload().is::<Failure>() && !text(info.payload()).contains(FROM_LIBTORCH) {
                 before(info);
             }
         }));
     });
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref() {
-        Some(OutOfMemory(needed)) => format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed)),
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref::<Failure>() {
+        Some(failure) => failure.message(),
         None => one_line(text(payload.as_ref())),
     })
 }
@@ -106,5 +143,13 @@ mod tests {
         let failed = caught(|| zeros(1 << 60)).unwrap_err();
         assert_eq!(failed, "cannot get 4611686.0 TB of memory; try a smaller batch_size");
         assert_eq!(caught(|| zeros(3)), Ok(vec![0.0; 3]));
+    }
+
+    #[test]
+    fn a_failure_of_a_gpu_is_a_message() {
+        let failed = caught(|| out_of_gpu_memory(3 << 30)).unwrap_err();
+        assert_eq!(failed, "cannot get 3.2 GB of the GPU's memory; try a smaller batch_size or --device cpu");
+        let failed = caught(|| gpu("CUDA_ERROR_LAUNCH_FAILED")).unwrap_err();
+        assert_eq!(failed, "the GPU failed: CUDA_ERROR_LAUNCH_FAILED; try --device cpu");
     }
 }

@@ -45,6 +45,11 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(Sha256::digest(key).into()))
     }
 
+    /// The key of the stream's ChaCha8.
+    pub fn key(&self) -> [u8; 32] {
+        self.0.get_seed()
+    }
+
     /// An integer below `n`, without bias (Lemire 2019, "Fast random integer generation in an interval").
     ///
     /// # Panics
@@ -89,7 +94,7 @@ impl Stream {
     /// The part of the same mask that begins at value `first`, if nothing was drawn from this stream yet. So several threads
     /// can draw parts of a mask.
     pub fn dropout_mask_from(&self, first: usize, p: f64, mask: &mut [f32]) {
-        let (keep, is_kept) = ((1.0 / (1.0 - p)) as f32, is_kept(p));
+        let rule = DropoutRule::new(p);
         let mut rng = self.0.clone();
         rng.set_word_pos(first as u128);
         let mut bytes = [0u8; 4096];
@@ -97,15 +102,16 @@ impl Stream {
             let bytes = &mut bytes[..4 * values.len()];
             rng.fill_bytes(bytes);
             for (value, word) in values.iter_mut().zip(bytes.chunks_exact(4)) {
-                *value = if is_kept(word) { keep } else { 0.0 };
+                *value = if rule.keeps(word) { rule.keep } else { 0.0 };
             }
         }
     }
 
     /// The same mask as bits: 1 means keep. A byte has eight values, the first in its lowest bit.
     pub fn dropout_bits(&mut self, n: usize, p: f64) -> Vec<u8> {
-        let is_kept = is_kept(p);
-        let byte = |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(is_kept(word)) << i).sum();
+        let rule = DropoutRule::new(p);
+        let byte =
+            |words: &[u8]| (0..).zip(words.chunks_exact(4)).map(|(i, word)| u8::from(rule.keeps(word)) << i).sum();
         self.bytes(4 * n).chunks(32).map(byte).collect()
     }
 
@@ -116,10 +122,24 @@ impl Stream {
     }
 }
 
-/// Returns a function that tells from four random bytes whether dropout with probability `p` keeps a value.
-fn is_kept(p: f64) -> impl Fn(&[u8]) -> bool {
-    let drop_below = (p * 4_294_967_296.0) as u32;
-    move |word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]) >= drop_below
+/// How four random bytes of a stream decide whether dropout keeps a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutRule {
+    /// A value is dropped if the bytes, as a little-endian number, are less than this.
+    pub drop_below: u32,
+    /// The mask where values are kept, 1 / (1 - p).
+    pub keep: f32,
+}
+
+impl DropoutRule {
+    /// The rule for values that are dropped with probability `p`.
+    pub fn new(p: f64) -> Self {
+        Self { drop_below: (p * 4_294_967_296.0) as u32, keep: (1.0 / (1.0 - p)) as f32 }
+    }
+
+    fn keeps(self, word: &[u8]) -> bool {
+        u32::from_le_bytes([word[0], word[1], word[2], word[3]]) >= self.drop_below
+    }
 }
 
 #[cfg(test)]

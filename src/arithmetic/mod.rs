@@ -6,6 +6,7 @@
 //! and [`VERSION`] alone: not on the CPU, the width of its vectors or the number of threads.
 
 mod cross_entropy;
+pub mod cuda;
 mod functions;
 mod gemm;
 mod inputs;

@@ -204,7 +204,7 @@ impl Network {
     }
 }
 
-fn by_layer(masks: &[(String, Vec<f32>)]) -> Vec<(&str, &[f32])> {
+pub(super) fn by_layer(masks: &[(String, Vec<f32>)]) -> Vec<(&str, &[f32])> {
     masks.iter().map(|(layer, mask)| (layer.as_str(), &mask[..])).collect()
 }
 
@@ -252,7 +252,12 @@ fn exactly(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
 }
 
 /// Copies the tensor of this name among `tensors` into `target`.
-fn copy_tensor(prefix: &str, spec: &TensorSpec, tensors: &[NamedTensor], target: &mut [f32]) -> Result<(), String> {
+pub(super) fn copy_tensor(
+    prefix: &str,
+    spec: &TensorSpec,
+    tensors: &[NamedTensor],
+    target: &mut [f32],
+) -> Result<(), String> {
     let name = format!("{prefix}{}", spec.name);
     let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("tensor {name} is missing")) };
     if source.shape != spec.shape {
@@ -262,6 +267,6 @@ fn copy_tensor(prefix: &str, spec: &TensorSpec, tensors: &[NamedTensor], target:
     Ok(())
 }
 
-fn named(prefix: &str, spec: &TensorSpec, values: &[f32]) -> NamedTensor {
+pub(super) fn named(prefix: &str, spec: &TensorSpec, values: &[f32]) -> NamedTensor {
     NamedTensor { name: format!("{prefix}{}", spec.name), shape: spec.shape.clone(), values: values.to_vec() }
 }

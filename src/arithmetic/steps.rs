@@ -18,17 +18,30 @@ use super::layers::{Forward, Layer, Shape};
 use crate::failure::zeros;
 use crate::model::{self, LayerKind, Model, TensorSpec};
 
-/// A kernel as part of the network.
-pub(super) struct Step {
+/// A kernel as part of the network. On a GPU, the kernel is of another type.
+pub(super) struct Step<K = Box<dyn Layer>> {
     /// The layer's name in the study.
     pub layer: String,
-    pub kernel: Box<dyn Layer>,
+    pub kind: LayerKind,
+    /// The shape of the input.
+    pub input: Shape,
+    /// Whether the kernel includes the ReLU that follows.
+    pub relu: bool,
+    pub kernel: K,
     pub parameters: Range<usize>,
     pub buffers: Range<usize>,
     /// Number of values of one image's output.
     pub output: usize,
     /// Whether any step before it has parameters, so that the gradient of its input is needed.
     pub needs_input_gradient: bool,
+}
+
+impl<K> Step<K> {
+    /// The same step with another kernel.
+    pub(super) fn with_kernel<L>(self, kernel: L) -> Step<L> {
+        let Self { layer, kind, input, relu, kernel: _, parameters, buffers, output, needs_input_gradient } = self;
+        Step { layer, kind, input, relu, kernel, parameters, buffers, output, needs_input_gradient }
+    }
 }
 
 /// The shape of an activation, and whether it is an image or flat.
@@ -100,6 +113,9 @@ pub(super) fn steps(model: &Model) -> Vec<Step> {
         let (kernel, output) = kernel(layer, activation, relu);
         let step = Step {
             layer: layer.name.clone(),
+            kind: layer.kind.clone(),
+            input: activation.shape,
+            relu,
             kernel,
             parameters: parameters..parameters + layer.parameters.len(),
             buffers: buffers..buffers + layer.buffers.len(),

@@ -10,17 +10,17 @@ use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
 /// Number of images that are evaluated together. Does not change the bits.
-const EVALUATION_BATCH: usize = 250;
+pub(super) const EVALUATION_BATCH: usize = 250;
 
 /// Converts images from bytes to a network's input, as torchvision's ToTensor and Normalize do.
-struct Normalise {
+pub(super) struct Normalise {
     /// The value of each byte: `(byte / 255 - mean) / std`, each operation rounded to f32.
-    values: Vec<f32>,
+    pub values: Vec<f32>,
     shape: [usize; 3],
 }
 
 impl Normalise {
-    fn new(input: &Input) -> Self {
+    pub(super) fn new(input: &Input) -> Self {
         let value = |byte: u8| (f32::from(byte) / 255.0 - input.mean as f32) / input.std as f32;
         Self { values: (0..=255).map(value).collect(), shape: input.shape }
     }

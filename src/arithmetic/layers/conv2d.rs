@@ -32,20 +32,25 @@ pub(in crate::arithmetic) struct Conv2dOptions {
 /// `groups` does not divide the numbers of channels, or the kernel is larger than the padded input.
 pub(in crate::arithmetic) fn conv2d(input: Shape, options: &Conv2dOptions) -> (Box<dyn Layer>, Shape) {
     let conv = Convolution::new(input, options);
-    let is_3x3 = conv.kernel == 3 && conv.stride == 1 && conv.groups == 1;
-    let kernel: Box<dyn Layer> = if conv.inputs_per_group() == 1 {
-        Box::new(Direct::new(conv))
-    } else if is_3x3 && input.channels >= WINOGRAD_FROM {
-        Box::new(Winograd::new(conv))
-    } else {
-        Box::new(Im2col::new(conv))
+    let kernel: Box<dyn Layer> = match conv.algorithm() {
+        Algorithm::Direct => Box::new(Direct::new(conv)),
+        Algorithm::Winograd => Box::new(Winograd::new(conv)),
+        Algorithm::Im2col => Box::new(Im2col::new(conv)),
     };
     (kernel, conv.output)
 }
 
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::arithmetic) enum Algorithm {
+    Direct,
+    Winograd,
+    Im2col,
+}
+
 /// The shapes of a convolution.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Convolution {
+pub(in crate::arithmetic) struct Convolution {
     pub input: Shape,
     pub output: Shape,
     /// Height and width of the kernel.
@@ -56,7 +61,7 @@ pub(super) struct Convolution {
 }
 
 impl Convolution {
-    fn new(input: Shape, options: &Conv2dOptions) -> Self {
+    pub(in crate::arithmetic) fn new(input: Shape, options: &Conv2dOptions) -> Self {
         let Conv2dOptions { out_channels, kernel_size, stride, padding, groups } = *options;
         assert!(input.channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups), "{options:?}");
         assert!(input.height.min(input.width) + 2 * padding >= kernel_size, "{options:?}");
@@ -65,16 +70,32 @@ impl Convolution {
         Self { input, output, kernel: kernel_size, stride, padding, groups }
     }
 
+    pub(in crate::arithmetic) fn algorithm(&self) -> Algorithm {
+        let is_3x3 = self.kernel == 3 && self.stride == 1 && self.groups == 1;
+        if self.inputs_per_group() == 1 {
+            Algorithm::Direct
+        } else if is_3x3 && self.input.channels >= WINOGRAD_FROM {
+            Algorithm::Winograd
+        } else {
+            Algorithm::Im2col
+        }
+    }
+
+    /// Whether an output pixel reads just the input pixel at its place.
+    pub(in crate::arithmetic) fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1 && self.padding == 0
+    }
+
     /// Number of values of one kernel, which belongs to an input and an output channel.
-    pub(super) fn taps(&self) -> usize {
+    pub(in crate::arithmetic) fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
 
-    pub(super) fn inputs_per_group(&self) -> usize {
+    pub(in crate::arithmetic) fn inputs_per_group(&self) -> usize {
         self.input.channels / self.groups
     }
 
-    pub(super) fn outputs_per_group(&self) -> usize {
+    pub(in crate::arithmetic) fn outputs_per_group(&self) -> usize {
         self.output.channels / self.groups
     }
 

@@ -36,7 +36,7 @@ pub(super) fn to_channels_first(shape: Shape, from: &[f32], to: &mut [f32]) {
 }
 
 /// Copies `[images, channels, height, width]` to `[images, height, width, channels]`.
-pub(super) fn to_channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
+pub(in crate::arithmetic) fn to_channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
     transpose_images(from, to, [shape.channels, shape.pixels()]);
 }
 

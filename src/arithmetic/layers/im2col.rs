@@ -107,7 +107,7 @@ impl Im2col {
             terms,
             padded_terms: terms.next_multiple_of(LANES),
             padded_outputs: conv.outputs_per_group().next_multiple_of(LANES),
-            is_pointwise: conv.kernel == 1 && conv.stride == 1 && conv.padding == 0,
+            is_pointwise: conv.is_pointwise(),
             block: (BLOCK_LEN / terms).clamp(24, 96),
         }
     }

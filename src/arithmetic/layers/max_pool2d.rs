@@ -6,7 +6,7 @@ use crate::arithmetic::vectors::vectorised;
 
 /// Square windows over an image: what the two poolings share.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Windows {
+pub(in crate::arithmetic) struct Windows {
     pub input: Shape,
     pub output: Shape,
     pub kernel_size: usize,
@@ -20,7 +20,7 @@ impl Windows {
     ///
     /// # Panics
     /// The padding is larger, the stride is 0, or no window fits.
-    pub(super) fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub(in crate::arithmetic) fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
         let count = |side: usize| (side + 2 * padding - kernel_size) / stride + 1;
         assert!(padding <= kernel_size / 2 && input.height.min(input.width) + 2 * padding >= kernel_size);
         let output = Shape { height: count(input.height), width: count(input.width), channels: input.channels };

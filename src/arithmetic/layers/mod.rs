@@ -19,7 +19,7 @@ pub(super) mod max_pool2d;
 pub(super) mod relu;
 #[cfg(test)]
 mod testing;
-mod winograd;
+pub(super) mod winograd;
 
 /// Height, width and channels of an image's activation. A flat activation has height and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

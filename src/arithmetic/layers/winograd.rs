@@ -27,7 +27,7 @@ use crate::arithmetic::vectors::{LANES, Lane, lane, map, vectorised, zip};
 use crate::failure::grow;
 
 /// Values of a transformed tile: one for each pair of the six points at which Winograd's method evaluates polynomials.
-const POINTS: usize = 36;
+pub(in crate::arithmetic) const POINTS: usize = 36;
 /// Height and width of a tile of outputs, in pixels.
 const OUT_SIDE: usize = 4;
 /// Height and width of the inputs of a tile: two more, because the kernel is 3x3.
@@ -71,6 +71,16 @@ struct Tiles {
     first: usize,
     /// The number of tiles of all images that are processed together.
     total: usize,
+}
+
+/// Number of tiles of an image along height and width.
+pub(in crate::arithmetic) fn tiles(conv: &Convolution) -> [usize; 2] {
+    [conv.output.height.div_ceil(OUT_SIDE), conv.output.width.div_ceil(OUT_SIDE)]
+}
+
+/// Number of images that are processed together. The bits of the weight's gradient depend on it.
+pub(in crate::arithmetic) fn images_together([down, across]: [usize; 2]) -> usize {
+    (TILES_TOGETHER / (down * across)).max(1)
 }
 
 impl Layer for Winograd {
@@ -146,7 +156,7 @@ impl Layer for Winograd {
 
 impl Winograd {
     pub(super) fn new(conv: Convolution) -> Self {
-        let tiles = [conv.output.height.div_ceil(OUT_SIDE), conv.output.width.div_ceil(OUT_SIDE)];
+        let tiles = tiles(&conv);
         let [height, width] = tiles.map(|tiles| OUT_SIDE * tiles);
         let channels = |shape: Shape| shape.channels.next_multiple_of(LANES);
         Self {
@@ -154,7 +164,7 @@ impl Winograd {
             tiles,
             padded_input: Shape { height: height + 2, width: width + 2, channels: channels(conv.input) },
             padded_output: Shape { height, width, channels: channels(conv.output) },
-            images_together: (TILES_TOGETHER / (tiles[0] * tiles[1])).max(1),
+            images_together: images_together(tiles),
             weight_sums: Vec::new(),
         }
     }

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs the tests of the CUDA kernels on this CPU once more, with AddressSanitizer and UndefinedBehaviorSanitizer in the kernels: they
+# report reads and writes outside of an array, and misaligned ones. See src/arithmetic/cuda/testing.rs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+features=(--no-default-features)
+binary=$(cargo test --release --locked "${features[@]}" --lib --no-run --message-format=json |
+    sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+cxx=${CXX:-c++}
+preload="$($cxx -print-file-name=libasan.so) $($cxx -print-file-name=libubsan.so)"
+
+# Rust's memory is not what is tested, so leaks are not looked for. Fibres have stacks of their own.
+LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    MNIST_REPORT_SANITIZE=1 "$binary" arithmetic::cuda "$@"

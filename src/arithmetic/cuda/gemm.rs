@@ -1,0 +1,163 @@
+//! Products of matrices on a GPU, and sums in a fixed order: which kernels to launch.
+
+use super::gpu::{Address, Argument, Gpu, Grid, Memory, size};
+use crate::arithmetic::gemm::PIECE;
+
+/// Rows and columns of a block's tile, and its threads: `Large` and `Small` in the kernels.
+pub(super) const LARGE: (usize, u32) = (128, 256);
+pub(super) const SMALL: (usize, u32) = (64, 128);
+
+/// With at least this many blocks, a large GPU is busy. No bit depends on it. Fewer in tests, so that small sizes reach what
+/// depends on it.
+pub(super) const MANY_BLOCKS: usize = if cfg!(test) { 12 } else { 264 };
+
+/// Which of the matrices of a product are transposed in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `a[m, k] b[k, n]`
+    Plain,
+    /// `a[k, m]ᵀ b[k, n]`
+    ATransposed,
+    /// `a[m, k] b[n, k]ᵀ`
+    BTransposed,
+}
+
+/// A matrix, or several of the same size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Matrix {
+    pub address: Address,
+    /// Distance from a row to the next.
+    pub stride: usize,
+    /// Distance from a matrix to the next.
+    pub batch_stride: usize,
+}
+
+impl Matrix {
+    /// A matrix without gaps between its rows.
+    pub(super) fn new(address: Address, columns: usize) -> Self {
+        Self { address, stride: columns, batch_stride: 0 }
+    }
+}
+
+/// The products `c[m, n] = a[m, k] b[k, n]`, computed as `arithmetic::gemm::product` does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Product {
+    pub layout: Layout,
+    pub a: Matrix,
+    pub b: Matrix,
+    pub c: Matrix,
+    /// m, n and k.
+    pub sizes: [usize; 3],
+    /// Number of products.
+    pub batch: usize,
+    /// `n` values, one of which is added to each column at last; or `Address::NULL`.
+    pub addend: Address,
+}
+
+/// Working memory with which the pieces of one product are computed at the same time.
+#[derive(Debug)]
+pub(super) struct Pieces(Option<Memory>);
+
+impl Pieces {
+    /// For products of up to `m` rows.
+    pub(super) fn new(gpu: &dyn Gpu, [m, n, k]: [usize; 3]) -> Self {
+        let rows = (MANY_BLOCKS - 1) / n.div_ceil(SMALL.0) * SMALL.0;
+        let len = k.div_ceil(PIECE) * rows.min(m) * n;
+        Self((k > PIECE && len > 0).then(|| gpu.values(len)))
+    }
+}
+
+/// Number of blocks with tiles of this side.
+pub(super) fn tiles([m, n]: [usize; 2], side: usize) -> [u32; 2] {
+    [size(m.div_ceil(side)), size(n.div_ceil(side))]
+}
+
+/// Whether tiles are to be large: if there are many of them, and not half of a tile would be empty.
+pub(super) fn has_large_tiles(sizes: [usize; 2], batch: usize) -> bool {
+    let [down, across] = tiles(sizes, LARGE.0);
+    sizes[1] > SMALL.0 && down as usize * across as usize * batch >= MANY_BLOCKS / 2
+}
+
+/// Launches a product. With `pieces`, which must be made for its sizes, pieces may be computed at the same time; `c` has no gaps
+/// and `batch` is 1 then.
+pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
+    let [m, n, k] = p.sizes;
+    let is_large = p.layout == Layout::Plain && has_large_tiles([m, n], p.batch);
+    let (name, (side, threads)) = match p.layout {
+        Layout::Plain if is_large => ("product_large", LARGE),
+        Layout::Plain => ("product_small", SMALL),
+        Layout::ATransposed => ("product_a_transposed", SMALL),
+        Layout::BTransposed => ("product_b_transposed", SMALL),
+    };
+    let [down, across] = tiles([m, n], side);
+    let is_split = k > PIECE && ((down * across) as usize) < MANY_BLOCKS && !is_large;
+    let split = pieces.and_then(|pieces| pieces.0.as_ref()).filter(|_| is_split).map(Memory::address);
+    let count = if split.is_some() { k.div_ceil(PIECE) } else { 1 };
+    let arguments = [
+        p.a.address.into(),
+        p.b.address.into(),
+        split.unwrap_or(p.c.address).into(),
+        if split.is_some() { Address::NULL } else { p.addend }.into(),
+        size(m).into(),
+        size(n).into(),
+        size(k).into(),
+        size(p.a.stride).into(),
+        size(p.b.stride).into(),
+        size(p.c.stride).into(),
+        Argument::U64(p.a.batch_stride as u64),
+        Argument::U64(p.b.batch_stride as u64),
+        Argument::U64(p.c.batch_stride as u64),
+        size(p.batch).into(),
+        Argument::U64((m * n) as u64),
+    ];
+    gpu.launch(name, Grid { blocks: [down, across, size(p.batch * count)], threads, shared_bytes: 0 }, &arguments);
+    if let Some(split) = split {
+        let sizes = [count, m * n, n].map(|n| size(n).into());
+        let addresses = [split, p.c.address, p.addend].map(Argument::from);
+        gpu.launch("add_pieces", Grid::for_jobs(m * n, 256), &[addresses.as_slice(), &sizes].concat());
+    }
+}
+
+/// Adds `[count][len]` terms in parts of `per_part`: those of a part in order, starting at 0, then the parts in order. There are
+/// at most 8 parts.
+pub(super) fn add_in_parts(gpu: &dyn Gpu, terms: Address, sums: Address, [count, per_part, len]: [usize; 3]) {
+    let arguments = [terms.into(), sums.into(), size(count).into(), size(per_part).into(), size(len).into()];
+    gpu.launch("add_in_parts", Grid::blocks(len.div_ceil(32), 256), &arguments);
+}
+
+/// A layer's sums over pixels, for the gradient of a bias: over runs of pixels that begin with each part of a batch, from 0;
+/// then the runs of a part in order, from 0; then the parts.
+#[derive(Debug)]
+pub(super) struct PixelSums {
+    channels: usize,
+    /// Pixels of an image.
+    pixels: usize,
+    /// Pixels of a run.
+    run: usize,
+    sums: Memory,
+}
+
+impl PixelSums {
+    pub(super) fn new(gpu: &dyn Gpu, channels: usize, pixels: usize, run: usize, images: usize) -> Self {
+        // Each part may have a run that is not full.
+        let runs = (images * pixels).div_ceil(run) + crate::arithmetic::threads::PARTS;
+        Self { channels, pixels, run, sums: gpu.values(runs * channels) }
+    }
+
+    /// The sums of `values`, `[images][pixels][channels]`, in parts of some images.
+    pub(super) fn add(&self, gpu: &dyn Gpu, values: Address, to: Address, [images, per_part]: [usize; 2]) {
+        let Self { channels, pixels, run, ref sums } = *self;
+        let (rows, part) = (images * pixels, per_part * pixels);
+        let runs = rows / part * part.div_ceil(run) + (rows % part).div_ceil(run);
+        let arguments = [
+            values.into(),
+            sums.address().into(),
+            size(rows).into(),
+            size(channels).into(),
+            size(run).into(),
+            size(part).into(),
+        ];
+        gpu.launch("add_rows_in_runs", Grid::for_jobs(runs * channels, 128), &arguments);
+        add_in_parts(gpu, sums.address(), to, [runs, part.div_ceil(run), channels]);
+    }
+}

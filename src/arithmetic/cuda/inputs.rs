@@ -1,0 +1,83 @@
+//! A dataset on a GPU, and the input of a network that is made of its images.
+
+use super::gpu::{Address, Gpu, Memory, size};
+use super::layers::value_grid;
+use crate::arithmetic::train::Normalise;
+use crate::dataset::{PIXELS, Selection};
+use crate::study::Input;
+
+/// Images with their labels, and a batch of them as a network reads it.
+#[derive(Debug)]
+pub(super) struct Images {
+    pixels: Memory,
+    labels: Memory,
+    /// The value of each byte.
+    table: Memory,
+    channels: usize,
+    /// The batch `[images, height, width, channels]`, and its labels.
+    x: Memory,
+    batch_labels: Memory,
+}
+
+/// Which images a batch has.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Chosen {
+    /// Those from this position in the dataset on.
+    From(usize),
+    /// Those of `order` at the positions from `step` times `batch` on, where both are on the GPU: u32.
+    Ordered { order: Address, step: Address, batch: usize },
+}
+
+impl Images {
+    /// A dataset, for batches of up to `images` images.
+    pub(super) fn new(gpu: &dyn Gpu, dataset: &Selection, input: &Input, images: usize) -> Self {
+        let upload = |bytes: &[u8]| {
+            let memory = gpu.allocate(bytes.len());
+            gpu.write(memory.address(), bytes);
+            memory
+        };
+        let table = gpu.values(256);
+        gpu.write_values(table.address(), &Normalise::new(input).values);
+        Self {
+            pixels: upload(&dataset.pixels),
+            labels: upload(&dataset.labels),
+            table,
+            channels: input.shape[0],
+            x: gpu.values(images * PIXELS),
+            batch_labels: gpu.allocate(images),
+        }
+    }
+
+    /// The batch that was chosen last.
+    pub(super) fn x(&self) -> Address {
+        self.x.address()
+    }
+
+    /// The labels of the batch that was chosen last.
+    pub(super) fn labels(&self) -> Address {
+        self.batch_labels.address()
+    }
+
+    /// Makes a batch of some images.
+    pub(super) fn choose(&self, gpu: &dyn Gpu, images: usize, chosen: Chosen) {
+        let (order, step, batch, first) = match chosen {
+            Chosen::From(first) => (Address::NULL, Address::NULL, 0, first),
+            Chosen::Ordered { order, step, batch } => (order, step, batch, 0),
+        };
+        let arguments = [
+            self.pixels.address().into(),
+            self.labels.address().into(),
+            order.into(),
+            step.into(),
+            size(batch).into(),
+            size(first).into(),
+            self.table.address().into(),
+            self.x.address().into(),
+            self.batch_labels.address().into(),
+            size(images).into(),
+            size(self.channels).into(),
+            size(PIXELS / self.channels).into(),
+        ];
+        gpu.launch("input_images", value_grid(images * PIXELS), &arguments);
+    }
+}

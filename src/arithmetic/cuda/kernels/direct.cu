@@ -1,0 +1,159 @@
+// Convolutions whose output channels read one input channel each: see layers/direct.rs.
+//
+// Taps outside of the input are multiplied, too: they read 0. Output channel k reads input channel k / per_input.
+
+// Neighbouring pixels of a row that a thread computes.
+#define DIRECT_PIXELS 4
+
+// Each thread computes DIRECT_PIXELS pixels of a row of one channel.
+extern "C" __global__ void __launch_bounds__(128)
+direct_forward(const float* x, const float* weight, const float* bias, float* y, u32 images, u32 height, u32 width, u32 channels,
+               u32 out_height, u32 out_width, u32 out_channels, u32 kernel, u32 stride, u32 padding) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 across = (out_width + DIRECT_PIXELS - 1) / DIRECT_PIXELS;
+    const u32 channel = job % out_channels, first = job / out_channels % across * DIRECT_PIXELS;
+    const u32 row = job / out_channels / across % out_height, image = job / out_channels / across / out_height;
+    if (image >= images) {
+        return;
+    }
+    x += (u64)image * height * width * channels + channel / (out_channels / channels);
+    weight += channel * kernel * kernel;
+    float sums[DIRECT_PIXELS];
+#pragma unroll
+    for (u32 p = 0; p < DIRECT_PIXELS; p++) {
+        sums[p] = bias == nullptr ? 0.0f : bias[channel];
+    }
+    for (u32 ky = 0; ky < kernel; ky++) {
+        // Above or left of the image, they are huge.
+        const u32 y_in = row * stride + ky - padding;
+        for (u32 kx = 0; kx < kernel; kx++) {
+            const float w = weight[ky * kernel + kx];
+#pragma unroll
+            for (u32 p = 0; p < DIRECT_PIXELS; p++) {
+                const u32 x_in = (first + p) * stride + kx - padding;
+                const float value = y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
+                sums[p] = __fmaf_rn(value, w, sums[p]);
+            }
+        }
+    }
+    y += ((u64)(image * out_height + row) * out_width + first) * out_channels + channel;
+#pragma unroll
+    for (u32 p = 0; p < DIRECT_PIXELS; p++) {
+        if (first + p < out_width) {
+            y[p * out_channels] = sums[p];
+        }
+    }
+}
+
+// What a row of outputs gives to the gradients of `DOWN` by `ACROSS` weights of one channel, the first of which is [ky, kx], and
+// to that of the bias. Writes [rows][out_channels][taps] and [rows][out_channels].
+template <u32 DOWN, u32 ACROSS>
+__device__ __forceinline__ void direct_row_gradients(const float* x, const float* gradient, float* weight_rows,
+                                                     float* bias_rows, u32 height, u32 width, u32 channels, u32 out_width,
+                                                     u32 out_channels, u32 kernel, u32 stride, u32 padding, u32 out_row,
+                                                     u32 row, u32 channel, u32 ky, u32 kx) {
+    float chains[DOWN][ACROSS];
+#pragma unroll
+    for (u32 i = 0; i < DOWN; i++) {
+#pragma unroll
+        for (u32 j = 0; j < ACROSS; j++) {
+            chains[i][j] = 0.0f;
+        }
+    }
+    float bias_sum = 0.0f;
+    gradient += (u64)row * out_width * out_channels + channel;
+#pragma unroll 2
+    for (u32 column = 0; column < out_width; column++) {
+        const float g = gradient[column * out_channels];
+        bias_sum = __fadd_rn(bias_sum, g);
+#pragma unroll
+        for (u32 i = 0; i < DOWN; i++) {
+            const u32 y_in = out_row * stride + ky + i - padding;
+#pragma unroll
+            for (u32 j = 0; j < ACROSS; j++) {
+                const u32 x_in = column * stride + kx + j - padding;
+                const float value = y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
+                chains[i][j] = __fmaf_rn(value, g, chains[i][j]);
+            }
+        }
+    }
+    if (ky == 0 && kx == 0) {
+        bias_rows[(u64)row * out_channels + channel] = bias_sum;
+    }
+    weight_rows += ((u64)row * out_channels + channel) * kernel * kernel;
+#pragma unroll
+    for (u32 i = 0; i < DOWN; i++) {
+#pragma unroll
+        for (u32 j = 0; j < ACROSS; j++) {
+            if (kx + j < kernel) {
+                weight_rows[(ky + i) * kernel + kx + j] = chains[i][j];
+            }
+        }
+    }
+}
+
+// Taps across that a thread computes if the kernel is not 3x3.
+#define DIRECT_ACROSS 5
+
+// Each thread computes all taps of a 3x3 kernel, or else up to DIRECT_ACROSS taps of a row of the kernel.
+extern "C" __global__ void __launch_bounds__(128)
+direct_backward_rows(const float* x, const float* gradient, float* weight_rows, float* bias_rows, u32 images, u32 height,
+                     u32 width, u32 channels, u32 out_height, u32 out_width, u32 out_channels, u32 kernel, u32 stride,
+                     u32 padding) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 across = (kernel + DIRECT_ACROSS - 1) / DIRECT_ACROSS;
+    const u32 groups = kernel == 3 ? 1 : kernel * across;
+    const u32 channel = job % out_channels, group = job / out_channels % groups, row = job / out_channels / groups;
+    if (row >= images * out_height) {
+        return;
+    }
+    x += (u64)(row / out_height) * height * width * channels + channel / (out_channels / channels);
+    const u32 out_row = row % out_height;
+    if (kernel == 3) {
+        direct_row_gradients<3, 3>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width, out_channels, kernel,
+                                   stride, padding, out_row, row, channel, 0, 0);
+    } else {
+        direct_row_gradients<1, DIRECT_ACROSS>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width,
+                                               out_channels, kernel, stride, padding, out_row, row, channel, group / across,
+                                               group % across * DIRECT_ACROSS);
+    }
+}
+
+// The first output, along height or width, that reads the input at `input`, and the one after the last.
+__device__ __forceinline__ u32 first_reader(u32 input, u32 kernel, u32 stride, u32 padding) {
+    const u32 last = input + padding;
+    return last + 1 < kernel ? 0 : (last + 1 - kernel + stride - 1) / stride;
+}
+__device__ __forceinline__ u32 end_of_readers(u32 input, u32 stride, u32 padding, u32 outputs) {
+    return min((input + padding) / stride + 1, outputs);
+}
+
+extern "C" __global__ void __launch_bounds__(128)
+direct_input_gradient(const float* gradient, const float* weight, float* dx, u32 images, u32 height, u32 width, u32 channels,
+                      u32 out_height, u32 out_width, u32 out_channels, u32 kernel, u32 stride, u32 padding) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 channel = job % channels, column = job / channels % width, row = job / channels / width % height;
+    const u32 image = job / channels / width / height;
+    if (image >= images) {
+        return;
+    }
+    const u32 per_input = out_channels / channels;
+    const u32 first_y = first_reader(row, kernel, stride, padding), first_x = first_reader(column, kernel, stride, padding);
+    const u32 end_y = end_of_readers(row, stride, padding, out_height);
+    const u32 end_x = end_of_readers(column, stride, padding, out_width);
+    gradient += (u64)image * out_height * out_width * out_channels;
+    float total = 0.0f;
+    for (u32 k = channel * per_input; k < (channel + 1) * per_input; k++) {
+        float sum = 0.0f;
+        for (u32 y = first_y; y < end_y; y++) {
+            const u32 ky = row + padding - y * stride;
+            for (u32 x = first_x; x < end_x; x++) {
+                const u32 kx = column + padding - x * stride;
+                const float g = gradient[(y * out_width + x) * out_channels + k];
+                sum = __fmaf_rn(g, weight[(k * kernel + ky) * kernel + kx], sum);
+            }
+        }
+        total = k == channel * per_input ? sum : __fadd_rn(total, sum);
+    }
+    dx[job] = total;
+}

@@ -1,0 +1,167 @@
+// Convolutions as matrix products: see layers/im2col.rs. The rows of values that output pixels read are not written to memory:
+// the product reads them from the images.
+
+// Writes, for each output pixel of all images, where its image begins in x, and the row and column of x that its kernel begins
+// at: two values of 16 bits, negative in the padding.
+extern "C" __global__ void __launch_bounds__(256)
+im2col_pixels(u32* pixels, u32 count, u32 image_len, u32 out_height, u32 out_width, u32 stride, u32 padding) {
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= count) {
+        return;
+    }
+    const u32 row = i / out_width % out_height * stride - padding, column = i % out_width * stride - padding;
+    pixels[2 * i] = i / out_width / out_height * image_len;
+    pixels[2 * i + 1] = row << 16 | (column & 0xffff);
+}
+
+// The value that an output pixel reads at a tap of an input channel, or 0 outside of the image. `base` and `corner` are those of
+// im2col_pixels.
+__device__ __forceinline__ float im2col_value(const float* x, u32 base, u32 corner, u32 ky, u32 kx, u32 channel, u32 height,
+                                              u32 width, u32 channels) {
+    // Above or left of the image, they are huge.
+    const u32 row = (u32)((int)corner >> 16) + ky, column = (u32)(int)(short)(corner & 0xffff) + kx;
+    return row < height && column < width ? x[base + (row * width + column) * channels + channel] : 0.0f;
+}
+
+// Copies the weight [k, inputs, kernel, kernel] to [groups][terms][outputs], where the terms of an output are in the order of
+// the taps, and for each tap in that of the input channels.
+extern "C" __global__ void __launch_bounds__(256)
+im2col_transpose_weight(const float* weight, float* transposed, u32 groups, u32 inputs, u32 outputs, u32 taps) {
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x, terms = inputs * taps;
+    if (i >= groups * terms * outputs) {
+        return;
+    }
+    const u32 output = i % outputs, term = i / outputs % terms, group = i / outputs / terms;
+    transposed[i] = weight[(group * outputs + output) * terms + term % inputs * taps + term / inputs];
+}
+
+// Copies the weight to [k][terms].
+extern "C" __global__ void __launch_bounds__(256)
+im2col_weight_by_terms(const float* weight, float* by_terms, u32 inputs, u32 taps, u32 len) {
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x, terms = inputs * taps;
+    if (i >= len) {
+        return;
+    }
+    const u32 term = i % terms;
+    by_terms[i] = weight[i / terms * terms + term % inputs * taps + term / inputs];
+}
+
+// The transpose of im2col_transpose_weight.
+extern "C" __global__ void __launch_bounds__(256)
+im2col_write_weight_gradient(const float* sums, float* dweight, u32 groups, u32 inputs, u32 outputs, u32 taps) {
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x, terms = inputs * taps;
+    if (i >= groups * terms * outputs) {
+        return;
+    }
+    const u32 output = i / terms, term = i % taps * inputs + i % terms / taps;
+    dweight[i] = sums[(output / outputs * terms + term) * outputs + output % outputs];
+}
+
+// The outputs of all images' pixels: blockIdx.z counts groups, with `inputs` and `outputs` channels each. `weight` is
+// [groups][terms][outputs]. `rows` has room for two values for each row of the tile.
+template <class T>
+__device__ __forceinline__ void im2col_multiply(float* shared, u32* rows, const float* x, const u32* pixels,
+                                                const float* weight, const float* bias, float* y, u32 count, u32 inputs,
+                                                u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
+    const u32 group = blockIdx.z, terms = kernel * kernel * inputs, first = blockIdx.x * T::ROWS;
+    for (u32 i = threadIdx.x; i < 2 * T::ROWS; i += T::THREADS) {
+        rows[i] = 2 * first + i < 2 * count ? pixels[2 * first + i] : 0;
+    }
+    __syncthreads();
+    x += group * inputs;
+    weight += (u64)group * terms * outputs;
+    y += group * outputs;
+    const u32 stride = gridDim.z * outputs;
+    if (bias != nullptr) {
+        bias += group * outputs;
+    }
+    multiply_tile<T, true, false>(
+        shared, count, outputs, all_terms(terms),
+        [=](u32 row, u32 term) {
+            const u32 tap = term / inputs, i = 2 * (row - first);
+            return im2col_value(x, rows[i], rows[i + 1], tap / kernel, tap % kernel, term % inputs, height, width, channels);
+        },
+        [=](u32 term, u32 column) { return weight[(u64)term * outputs + column]; },
+        [=](const float(&sums)[THREAD_ROWS][T::WIDTH], bool is_first, bool is_last) {
+            write_tile<T>(y, stride, count, outputs, sums, is_first, is_last ? bias : nullptr);
+        });
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+im2col_forward_large(const float* x, const u32* pixels, const float* weight, const float* bias, float* y, u32 count, u32 inputs,
+                     u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
+    __shared__ __align__(16) float shared[Large::SHARED_LEN];
+    __shared__ u32 rows[2 * Large::ROWS];
+    im2col_multiply<Large>(shared, rows, x, pixels, weight, bias, y, count, inputs, outputs, kernel, height, width, channels);
+}
+
+// As im2col_forward_large, for few values.
+extern "C" __global__ void __launch_bounds__(128)
+im2col_forward_small(const float* x, const u32* pixels, const float* weight, const float* bias, float* y, u32 count, u32 inputs,
+                     u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
+    __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    __shared__ u32 rows[2 * Small::ROWS];
+    im2col_multiply<Small>(shared, rows, x, pixels, weight, bias, y, count, inputs, outputs, kernel, height, width, channels);
+}
+
+// The gradient of the weight: sums over pixels, `per_sum` each, of the values that a pixel reads times its gradient. blockIdx.z
+// counts groups and then sums. Writes [sums][groups][terms][outputs]. The sums of a part, which has `per_part` pixels, begin
+// with it, and their last one may be shorter.
+extern "C" __global__ void __launch_bounds__(128)
+im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient, float* sums, u32 count, u32 per_part,
+                       u32 per_sum, u32 groups, u32 inputs, u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
+    __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    const u32 group = blockIdx.z % groups, sum = blockIdx.z / groups, terms = kernel * kernel * inputs;
+    const u32 sums_of_part = (per_part + per_sum - 1) / per_sum, part = sum / sums_of_part * per_part;
+    const u32 first = part + sum % sums_of_part * per_sum;
+    const u32 end = min(min(first + per_sum, part + per_part), count);
+    x += group * inputs;
+    gradient += group * outputs;
+    sums += (u64)blockIdx.z * terms * outputs;
+    const u32 stride = groups * outputs;
+    // This thread reads the same term of every pixel.
+    const u32 term = blockIdx.x * Small::ROWS + fetched_line<false, Small::ROWS, Small::THREADS>(0);
+    const u32 tap = term / inputs, ky = tap / kernel, kx = tap % kernel, channel = term % inputs;
+    float totals[THREAD_ROWS][Small::WIDTH];
+    multiply_tile<Small, false, false>(
+        shared, terms, outputs, {first, end, PIECE},
+        [=](u32 row, u32 pixel) {
+            const uint2 at = reinterpret_cast<const uint2*>(pixels)[pixel];
+            return im2col_value(x, at.x, at.y, ky, kx, channel, height, width, channels);
+        },
+        [=](u32 pixel, u32 column) { return gradient[(u64)pixel * stride + column]; },
+        [&](const float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
+            add_to_totals<Small>(totals, piece, is_first);
+            if (is_last) {
+                write_tile<Small>(sums, outputs, terms, outputs, totals, true, nullptr);
+            }
+        });
+}
+
+// Adds the gradients of the values that output pixels read, [images][out pixels][groups][terms], to the gradient of the inputs:
+// those of an input in the order of the output pixels, to 0.
+extern "C" __global__ void __launch_bounds__(256)
+im2col_add_terms(const float* gradients, float* dx, u32 images, u32 height, u32 width, u32 channels, u32 inputs, u32 out_height,
+                 u32 out_width, u32 kernel, u32 stride, u32 padding) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 channel = job % channels, column = job / channels % width, row = job / channels / width % height;
+    const u32 image = job / channels / width / height;
+    if (image >= images) {
+        return;
+    }
+    const u32 taps = kernel * kernel;
+    // A pixel has `channels * taps` terms; this channel's is that of its group, then of the tap.
+    gradients += (u64)image * out_height * out_width * channels * taps + channel / inputs * inputs * taps + channel % inputs;
+    const u32 first_y = first_reader(row, kernel, stride, padding), first_x = first_reader(column, kernel, stride, padding);
+    const u32 end_y = end_of_readers(row, stride, padding, out_height);
+    const u32 end_x = end_of_readers(column, stride, padding, out_width);
+    float sum = 0.0f;
+    for (u32 y = first_y; y < end_y; y++) {
+        const u32 ky = row + padding - y * stride;
+        for (u32 x = first_x; x < end_x; x++) {
+            const u32 tap = ky * kernel + column + padding - x * stride;
+            sum = __fadd_rn(sum, gradients[(u64)(y * out_width + x) * channels * taps + tap * inputs]);
+        }
+    }
+    dx[job] = sum;
+}

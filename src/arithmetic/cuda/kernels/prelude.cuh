@@ -1,0 +1,70 @@
+// What all kernels share. The arithmetic on floats is written with functions that round once, such as __fadd_rn: a compiler may not
+// fuse, reorder or approximate them. Operators + - * / are for integers alone.
+//
+// Activations are [images, height, width, channels], as on the CPU. Blocks have up to 1024 threads along x.
+
+typedef unsigned char u8;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+// Pixels or images that are added to one partial sum before it is added to the whole sum.
+#define CHAIN 24
+
+// Dynamic shared memory. A test that compiles this as C++ defines it in another way.
+#ifndef DYNAMIC_SHARED
+#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
+#endif
+
+// Where each value is computed on its own, a block of 256 threads computes 1024 consecutive values: thread t computes values t, t + 256,
+// t + 512 and t + 768. This loop visits those of a thread.
+#define FOR_EACH_VALUE(i, n)                                                                                                    \
+    _Pragma("unroll") for (u32 step_ = 0; step_ < 1024; step_ += 256)                                                           \
+        if (u64 i = (u64)blockIdx.x * 1024 + step_ + threadIdx.x; i < (n))
+
+// Where a value depends on its channel, `lanes` threads that follow each other compute the channels of a pixel, each every lanes-th one.
+// `lanes` is a power of two up to 32. A block of 256 threads computes 256 / lanes pixels.
+__device__ u32 pixel_of_thread(u32 lanes) { return blockIdx.x * (256 / lanes) + threadIdx.x / lanes; }
+__device__ u32 lane_of_thread(u32 lanes) { return threadIdx.x % lanes; }
+
+// Number of chains of up to CHAIN * lanes floats of shared memory: see `channel_sums`.
+#define SHARED_SUMS 2048
+
+// Sums over the pixels of one image, of `lanes` channels: chains of CHAIN pixels in row-major order, each from 0, then the chains in
+// order, from 0. `term(pixel, sums)` adds the terms of a pixel to a chain's sums, for the channel of this thread's lane. `chains` is
+// shared memory, SHARED_SUMS floats for each sum. All 256 threads call this; the first `lanes` ones get the sums in `totals`.
+template <int SUMS, typename Term>
+__device__ void channel_sums(float* chains, u32 pixels, u32 lanes, bool inside, Term term, float (&totals)[SUMS]) {
+    u32 lane = threadIdx.x % lanes, row = threadIdx.x / lanes, rows = 256 / lanes;
+    u32 count = (pixels + CHAIN - 1) / CHAIN, at_once = SHARED_SUMS / lanes;
+    for (int s = 0; s < SUMS; s++) {
+        totals[s] = 0.0f;
+    }
+    for (u32 first = 0; first < count; first += at_once) {
+        u32 here = min(at_once, count - first);
+        for (u32 chain = row; chain < here; chain += rows) {
+            float sums[SUMS];
+            for (int s = 0; s < SUMS; s++) {
+                sums[s] = 0.0f;
+            }
+            u32 start = (first + chain) * CHAIN, end = min(start + CHAIN, pixels);
+            if (inside) {
+#pragma unroll 8
+                for (u32 pixel = start; pixel < end; pixel++) {
+                    term(pixel, sums);
+                }
+            }
+            for (int s = 0; s < SUMS; s++) {
+                chains[s * SHARED_SUMS + chain * lanes + lane] = sums[s];
+            }
+        }
+        __syncthreads();
+        if (row == 0) {
+            for (u32 chain = 0; chain < here; chain++) {
+                for (int s = 0; s < SUMS; s++) {
+                    totals[s] = __fadd_rn(totals[s], chains[s * SHARED_SUMS + chain * lanes + lane]);
+                }
+            }
+        }
+        __syncthreads();
+    }
+}

@@ -1,0 +1,355 @@
+// Convolutions with 3x3 kernels and stride 1 by Winograd's method: see layers/winograd.rs, which has the functions of the same
+// names, and says what they are.
+//
+// Images are not padded in memory: what lies outside is read as 0 here.
+
+#define POINTS 36
+#define OUT_SIDE 4
+#define IN_SIDE 6
+
+#define WINOGRAD_P 0.625f
+#define WINOGRAD_Q 1.5f
+#define WINOGRAD_P2 0.390625f
+#define WINOGRAD_Q2 2.25f
+#define WINOGRAD_SQUARES_SUM 2.640625f
+#define WINOGRAD_SQUARES_PRODUCT 0.87890625f
+
+// The matrix G: a row for each point.
+#define WINOGRAD_G                                                                                                             \
+    {                                                                                                                          \
+        {0x1.23456789abcdfp+0, 0.0, 0.0}, {-0x1.607667c6dcce3p-1, -0x1.b89401b89401cp-2, -0x1.135c81135c812p-2},               \
+            {-0x1.607667c6dcce3p-1, 0x1.b89401b89401cp-2, -0x1.135c81135c812p-2},                                              \
+            {0x1.e98801e98801fp-4, 0x1.6f26016f26017p-3, 0x1.135c81135c811p-2},                                                \
+            {0x1.e98801e98801fp-4, -0x1.6f26016f26017p-3, 0x1.135c81135c811p-2}, {0.0, 0.0, 1.0},                              \
+    }
+
+// Transforms the weight [outputs, inputs, 3, 3] to [POINTS][rows][columns], where a row is an input channel and a column an
+// output channel, or the other way round if `transposed`. Channels that fill a group have the weight 0.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_weights(const float* weight, float* transformed, u32 inputs, u32 outputs, u32 rows, u32 columns, u32 transposed) {
+    const double g[IN_SIDE][3] = WINOGRAD_G;
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= rows * columns) {
+        return;
+    }
+    const u32 row = i / columns, column = i % columns;
+    const u32 input = transposed ? column : row, output = transposed ? row : column;
+    double taps[9];
+#pragma unroll
+    for (u32 tap = 0; tap < 9; tap++) {
+        taps[tap] = input < inputs && output < outputs ? (double)weight[((u64)output * inputs + input) * 9 + tap] : 0.0;
+    }
+#pragma unroll
+    for (u32 y = 0; y < IN_SIDE; y++) {
+        double g_w[3];
+#pragma unroll
+        for (u32 x = 0; x < 3; x++) {
+            g_w[x] = 0.0;
+#pragma unroll
+            for (u32 tap = 0; tap < 3; tap++) {
+                g_w[x] = __dadd_rn(g_w[x], __dmul_rn(g[y][tap], taps[3 * tap + x]));
+            }
+        }
+#pragma unroll
+        for (u32 x = 0; x < IN_SIDE; x++) {
+            double sum = 0.0;
+#pragma unroll
+            for (u32 tap = 0; tap < 3; tap++) {
+                sum = __dadd_rn(sum, __dmul_rn(g[x][tap], g_w[tap]));
+            }
+            transformed[(u64)(y * IN_SIDE + x) * rows * columns + i] = __double2float_rn(sum);
+        }
+    }
+}
+
+// The transpose of winograd_weights, not transposed: from [POINTS][rows][columns] to the gradient of the weight.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_weights_backward(const float* transformed, float* dweight, u32 inputs, u32 outputs, u32 rows, u32 columns) {
+    const double g[IN_SIDE][3] = WINOGRAD_G;
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 input = i / columns, output = i % columns;
+    if (input >= inputs || output >= outputs) {
+        return;
+    }
+    float u[IN_SIDE][IN_SIDE];
+#pragma unroll
+    for (u32 point = 0; point < POINTS; point++) {
+        u[point / IN_SIDE][point % IN_SIDE] = transformed[(u64)point * rows * columns + i];
+    }
+    float* to = dweight + ((u64)output * inputs + input) * 9;
+#pragma unroll
+    for (u32 y = 0; y < 3; y++) {
+        double gt_u[IN_SIDE];
+#pragma unroll
+        for (u32 column = 0; column < IN_SIDE; column++) {
+            gt_u[column] = 0.0;
+#pragma unroll
+            for (u32 row = 0; row < IN_SIDE; row++) {
+                gt_u[column] = __dadd_rn(gt_u[column], __dmul_rn(g[row][y], (double)u[row][column]));
+            }
+        }
+#pragma unroll
+        for (u32 x = 0; x < 3; x++) {
+            double sum = 0.0;
+#pragma unroll
+            for (u32 column = 0; column < IN_SIDE; column++) {
+                sum = __dadd_rn(sum, __dmul_rn(g[column][x], gt_u[column]));
+            }
+            to[3 * y + x] = __double2float_rn(sum);
+        }
+    }
+}
+
+// a + x b, rounded once.
+__device__ __forceinline__ float add_scaled(float a, float x, float b) { return __fmaf_rn(x, b, a); }
+
+// Bᵀ d
+__device__ __forceinline__ void transform_input_line(const float (&d)[IN_SIDE], float (&out)[IN_SIDE]) {
+    const float even_p = add_scaled(d[4], -WINOGRAD_Q2, d[2]);
+    const float odd_p = __fmul_rn(WINOGRAD_P, add_scaled(d[3], -WINOGRAD_Q2, d[1]));
+    const float even_q = add_scaled(d[4], -WINOGRAD_P2, d[2]);
+    const float odd_q = __fmul_rn(WINOGRAD_Q, add_scaled(d[3], -WINOGRAD_P2, d[1]));
+    out[0] = add_scaled(add_scaled(d[4], -WINOGRAD_SQUARES_SUM, d[2]), WINOGRAD_SQUARES_PRODUCT, d[0]);
+    out[1] = __fadd_rn(even_p, odd_p);
+    out[2] = __fsub_rn(even_p, odd_p);
+    out[3] = __fadd_rn(even_q, odd_q);
+    out[4] = __fsub_rn(even_q, odd_q);
+    out[5] = add_scaled(add_scaled(d[5], -WINOGRAD_SQUARES_SUM, d[3]), WINOGRAD_SQUARES_PRODUCT, d[1]);
+}
+
+// B d
+__device__ __forceinline__ void transform_input_line_backward(const float (&d)[IN_SIDE], float (&out)[IN_SIDE]) {
+    const float sum_p = __fadd_rn(d[1], d[2]), difference_p = __fsub_rn(d[1], d[2]);
+    const float sum_q = __fadd_rn(d[3], d[4]), difference_q = __fsub_rn(d[3], d[4]);
+    const float p_q2 = 1.40625f, q_p2 = 0.5859375f;
+    out[0] = __fmul_rn(WINOGRAD_SQUARES_PRODUCT, d[0]);
+    out[1] = add_scaled(add_scaled(__fmul_rn(-p_q2, difference_p), -q_p2, difference_q), WINOGRAD_SQUARES_PRODUCT, d[5]);
+    out[2] = add_scaled(add_scaled(__fmul_rn(-WINOGRAD_SQUARES_SUM, d[0]), -WINOGRAD_Q2, sum_p), -WINOGRAD_P2, sum_q);
+    out[3] = add_scaled(add_scaled(__fmul_rn(-WINOGRAD_SQUARES_SUM, d[5]), WINOGRAD_P, difference_p), WINOGRAD_Q, difference_q);
+    out[4] = __fadd_rn(__fadd_rn(sum_p, sum_q), d[0]);
+    out[5] = d[5];
+}
+
+// Aᵀ m
+__device__ __forceinline__ void transform_output_line(const float (&m)[IN_SIDE], float (&out)[OUT_SIDE]) {
+    const float sum_p = __fadd_rn(m[1], m[2]), difference_p = __fsub_rn(m[1], m[2]);
+    const float sum_q = __fadd_rn(m[3], m[4]), difference_q = __fsub_rn(m[3], m[4]);
+    const float p_p2 = 0.244140625f, q_q2 = 3.375f;
+    out[0] = __fadd_rn(__fadd_rn(sum_p, sum_q), m[0]);
+    out[1] = add_scaled(__fmul_rn(WINOGRAD_P, difference_p), WINOGRAD_Q, difference_q);
+    out[2] = add_scaled(__fmul_rn(WINOGRAD_P2, sum_p), WINOGRAD_Q2, sum_q);
+    out[3] = add_scaled(add_scaled(m[5], p_p2, difference_p), q_q2, difference_q);
+}
+
+// A y
+__device__ __forceinline__ void transform_output_line_backward(const float (&y)[OUT_SIDE], float (&out)[IN_SIDE]) {
+    const float even_p = add_scaled(y[0], WINOGRAD_P2, y[2]);
+    const float odd_p = __fmul_rn(WINOGRAD_P, add_scaled(y[1], WINOGRAD_P2, y[3]));
+    const float even_q = add_scaled(y[0], WINOGRAD_Q2, y[2]);
+    const float odd_q = __fmul_rn(WINOGRAD_Q, add_scaled(y[1], WINOGRAD_Q2, y[3]));
+    out[0] = y[0];
+    out[1] = __fadd_rn(even_p, odd_p);
+    out[2] = __fsub_rn(even_p, odd_p);
+    out[3] = __fadd_rn(even_q, odd_q);
+    out[4] = __fsub_rn(even_q, odd_q);
+    out[5] = y[3];
+}
+
+// Transforms images [height, width, channels] to [POINTS][tiles][padded_channels]. There are `tiles` in all images, `down` by
+// `across` in each. A thread transforms a channel of a tile.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
+                u32 down, u32 across, u32 tiles) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 tile = job / padded_channels, channel = job % padded_channels;
+    if (tile >= tiles) {
+        return;
+    }
+    const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
+    x += (u64)(tile / across / down) * height * width * channels + channel;
+    float columns[IN_SIDE][IN_SIDE];
+#pragma unroll
+    for (u32 j = 0; j < IN_SIDE; j++) {
+        float line[IN_SIDE];
+        // Above or left of the image, they are huge.
+        const u32 column = first_column + j - padding;
+#pragma unroll
+        for (u32 i = 0; i < IN_SIDE; i++) {
+            const u32 row = first_row + i - padding;
+            const bool is_inside = row < height && column < width && channel < channels;
+            line[i] = is_inside ? x[(row * width + column) * channels] : 0.0f;
+        }
+        transform_input_line(line, columns[j]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < IN_SIDE; i++) {
+        float row[IN_SIDE], out[IN_SIDE];
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            row[j] = columns[j][i];
+        }
+        transform_input_line(row, out);
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = out[j];
+        }
+    }
+}
+
+// Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is none.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_outputs(const float* transformed, const float* bias, float* y, u32 height, u32 width, u32 channels,
+                 u32 padded_channels, u32 down, u32 across, u32 tiles) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 tile = job / padded_channels, channel = job % padded_channels;
+    if (tile >= tiles || channel >= channels) {
+        return;
+    }
+    const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
+    y += (u64)(tile / across / down) * height * width * channels + channel;
+    float columns[IN_SIDE][OUT_SIDE];
+#pragma unroll
+    for (u32 j = 0; j < IN_SIDE; j++) {
+        float line[IN_SIDE];
+#pragma unroll
+        for (u32 i = 0; i < IN_SIDE; i++) {
+            line[i] = transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job];
+        }
+        transform_output_line(line, columns[j]);
+    }
+    const float added = bias == nullptr ? 0.0f : bias[channel];
+#pragma unroll
+    for (u32 i = 0; i < OUT_SIDE; i++) {
+        float row[IN_SIDE], out[OUT_SIDE];
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            row[j] = columns[j][i];
+        }
+        transform_output_line(row, out);
+#pragma unroll
+        for (u32 j = 0; j < OUT_SIDE; j++) {
+            if (first_row + i < height && first_column + j < width) {
+                y[((first_row + i) * width + first_column + j) * channels] = __fadd_rn(out[j], added);
+            }
+        }
+    }
+}
+
+// The transpose of winograd_outputs.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_outputs_backward(const float* dy, float* transformed, u32 height, u32 width, u32 channels, u32 padded_channels,
+                          u32 down, u32 across, u32 tiles) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 tile = job / padded_channels, channel = job % padded_channels;
+    if (tile >= tiles) {
+        return;
+    }
+    const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
+    dy += (u64)(tile / across / down) * height * width * channels + channel;
+    float columns[OUT_SIDE][IN_SIDE];
+#pragma unroll
+    for (u32 j = 0; j < OUT_SIDE; j++) {
+        float line[OUT_SIDE];
+        const u32 column = first_column + j;
+#pragma unroll
+        for (u32 i = 0; i < OUT_SIDE; i++) {
+            const u32 row = first_row + i;
+            const bool is_inside = row < height && column < width && channel < channels;
+            line[i] = is_inside ? dy[(row * width + column) * channels] : 0.0f;
+        }
+        transform_output_line_backward(line, columns[j]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < IN_SIDE; i++) {
+        float row[OUT_SIDE], out[IN_SIDE];
+#pragma unroll
+        for (u32 j = 0; j < OUT_SIDE; j++) {
+            row[j] = columns[j][i];
+        }
+        transform_output_line_backward(row, out);
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = out[j];
+        }
+    }
+}
+
+// The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6 inputs.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_inputs_backward(float* transformed, u32 jobs) {
+    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
+    if (job >= jobs) {
+        return;
+    }
+    float columns[IN_SIDE][IN_SIDE];
+#pragma unroll
+    for (u32 j = 0; j < IN_SIDE; j++) {
+        float line[IN_SIDE];
+#pragma unroll
+        for (u32 i = 0; i < IN_SIDE; i++) {
+            line[i] = transformed[(u64)(i * IN_SIDE + j) * jobs + job];
+        }
+        transform_input_line_backward(line, columns[j]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < IN_SIDE; i++) {
+        float row[IN_SIDE], out[IN_SIDE];
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            row[j] = columns[j][i];
+        }
+        transform_input_line_backward(row, out);
+#pragma unroll
+        for (u32 j = 0; j < IN_SIDE; j++) {
+            transformed[(u64)(i * IN_SIDE + j) * jobs + job] = out[j];
+        }
+    }
+}
+
+// Adds what winograd_inputs_backward wrote to dx [height, width, channels]: the values of the tiles that overlap, in their order.
+extern "C" __global__ void __launch_bounds__(256)
+winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
+                   u32 down, u32 across, u32 tiles) {
+    const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    const u32 channel = i % channels, pixel = i / channels % (height * width), image = i / channels / (height * width);
+    if (image >= tiles / (down * across)) {
+        return;
+    }
+    const u32 row = pixel / width + padding, column = pixel % width + padding;
+    // The first tile whose 6 inputs reach this far.
+    const u32 first_down = row < IN_SIDE ? 0 : (row - IN_SIDE) / OUT_SIDE + 1;
+    const u32 first_across = column < IN_SIDE ? 0 : (column - IN_SIDE) / OUT_SIDE + 1;
+    float sum = 0.0f;
+    for (u32 y = first_down; y < down && y * OUT_SIDE <= row; y++) {
+        for (u32 x = first_across; x < across && x * OUT_SIDE <= column; x++) {
+            const u32 point = (row - y * OUT_SIDE) * IN_SIDE + column - x * OUT_SIDE;
+            const u32 tile = (image * down + y) * across + x;
+            sum = __fadd_rn(sum, gradients[((u64)point * tiles + tile) * padded_channels + channel]);
+        }
+    }
+    dx[i] = sum;
+}
+
+// The gradient of the transformed weight: for each point, the sums over tiles of `inputs`, [tiles][m], times `outputs`,
+// [tiles][n]. Writes [sums][POINTS][m][n], where blockIdx.z counts points and then sums, each over `per_sum` tiles. `group` tiles
+// are those of the images that one product adds to the sum.
+extern "C" __global__ void __launch_bounds__(128)
+winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
+                         u32 group) {
+    __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    const u32 point = blockIdx.z % POINTS, first = blockIdx.z / POINTS * per_sum;
+    inputs += (u64)point * tiles * m;
+    outputs += (u64)point * tiles * n;
+    sums += (u64)blockIdx.z * m * n;
+    const Terms terms = {first, min(first + per_sum, tiles), group};
+    float totals[THREAD_ROWS][Small::WIDTH];
+    multiply_tile<Small, false, false>(
+        shared, m, n, terms, [=](u32 row, u32 tile) { return inputs[(u64)tile * m + row]; },
+        [=](u32 tile, u32 column) { return outputs[(u64)tile * n + column]; },
+        [&](const float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
+            add_to_totals<Small>(totals, piece, is_first);
+            if (is_last) {
+                write_tile<Small>(sums, n, m, n, totals, true, nullptr);
+            }
+        });
+}

@@ -1,0 +1,70 @@
+//! Convolutions whose output channels read one input channel each, on a GPU.
+
+use super::conv2d::sizes;
+use super::{Backward, Forward, Layer};
+use crate::arithmetic::cuda::gemm::add_in_parts;
+use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory};
+use crate::arithmetic::layers::conv2d::Convolution;
+use crate::arithmetic::threads::images_per_part;
+
+/// Neighbouring pixels, and taps, that a thread computes: `DIRECT_PIXELS` and `DIRECT_ACROSS` in the kernels.
+const PIXELS: usize = 4;
+const ACROSS: usize = 5;
+
+/// `arithmetic::layers::direct::Direct`.
+#[derive(Debug)]
+pub(super) struct Direct {
+    conv: Convolution,
+    /// What each row of outputs gives to the gradient of the weight and of the bias.
+    weight_rows: Memory,
+    bias_rows: Memory,
+}
+
+impl Direct {
+    pub(super) fn new(gpu: &dyn Gpu, conv: Convolution, images: usize) -> Self {
+        let rows = images * conv.output.height * conv.output.channels;
+        Self { conv, weight_rows: gpu.values(rows * conv.taps()), bias_rows: gpu.values(rows) }
+    }
+
+    /// The arguments that describe the convolution.
+    fn sizes(&self, images: usize) -> [Argument; 10] {
+        let Convolution { input, output, kernel, stride, padding, .. } = self.conv;
+        let [input, output] = [input, output].map(|shape| [shape.height, shape.width, shape.channels]);
+        let [height, width, channels] = input;
+        let [out_height, out_width, out_channels] = output;
+        sizes([images, height, width, channels, out_height, out_width, out_channels, kernel, stride, padding])
+    }
+}
+
+impl Layer for Direct {
+    fn evaluate(&self, gpu: &dyn Gpu, pass: &Forward) {
+        let out = self.conv.output;
+        let bias = pass.parameters.get(1).copied().unwrap_or(Address::NULL);
+        let addresses = [pass.x, pass.parameters[0], bias, pass.y].map(Argument::from);
+        let jobs = pass.images * out.height * out.width.div_ceil(PIXELS) * out.channels;
+        let arguments = [addresses.as_slice(), &self.sizes(pass.images)].concat();
+        gpu.launch("direct_forward", Grid::for_jobs(jobs, 128), &arguments);
+    }
+
+    fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
+        let (out, kernel, taps) = (self.conv.output, self.conv.kernel, self.conv.taps());
+        let groups = if kernel == 3 { 1 } else { kernel * kernel.div_ceil(ACROSS) };
+        let [weight_rows, bias_rows] = [self.weight_rows.address(), self.bias_rows.address()];
+        let addresses = [pass.x, pass.output_gradient, weight_rows, bias_rows].map(Argument::from);
+        let rows = pass.images * out.height;
+        let sizes = self.sizes(pass.images);
+        let grid = Grid::for_jobs(rows * groups * out.channels, 128);
+        gpu.launch("direct_backward_rows", grid, &[addresses.as_slice(), &sizes].concat());
+        let per_part = images_per_part(pass.images) * out.height;
+        let len = out.channels * taps;
+        add_in_parts(gpu, weight_rows, pass.parameter_gradients[0], [rows, per_part, len]);
+        if let Some(dbias) = pass.parameter_gradients.get(1) {
+            add_in_parts(gpu, bias_rows, *dbias, [rows, per_part, out.channels]);
+        }
+        if let Some(dx) = pass.input_gradient {
+            let addresses = [pass.output_gradient, pass.parameters[0], dx].map(Argument::from);
+            let grid = Grid::for_jobs(pass.images * self.conv.input.len(), 128);
+            gpu.launch("direct_input_gradient", grid, &[addresses.as_slice(), &sizes].concat());
+        }
+    }
+}

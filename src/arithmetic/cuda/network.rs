@@ -1,0 +1,304 @@
+//! A network on a GPU: its tensors and the order of its layers' kernels.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::cross_entropy::{CrossEntropy, LossPlace};
+use super::gpu::{Address, Gpu, Memory};
+use super::layers::avg_pool2d::AvgPool2d;
+use super::layers::batch_norm2d::{BatchNorm2d, BatchNorm2dOptions};
+use super::layers::conv2d::conv2d;
+use super::layers::dropout::Dropout;
+use super::layers::flatten::Flatten;
+use super::layers::gelu::Gelu;
+use super::layers::global_avg_pool::GlobalAvgPool;
+use super::layers::layer_norm::LayerNorm;
+use super::layers::leaky_relu::LeakyRelu;
+use super::layers::linear::Linear;
+use super::layers::max_pool2d::MaxPool2d;
+use super::layers::relu::Relu;
+use super::layers::{Backward, Forward, Layer, Mask};
+use super::tensors::Tensors;
+use crate::arithmetic::layers::conv2d::Conv2dOptions;
+use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
+use crate::arithmetic::steps::{self, steps};
+use crate::dataset::CLASSES;
+use crate::model::{self, LayerKind, Model, TensorSpec};
+use crate::tensors::NamedTensor;
+
+type Step = steps::Step<Box<dyn Layer>>;
+
+/// A network in a GPU's memory.
+pub struct Network {
+    pub(super) gpu: Rc<dyn Gpu>,
+    /// The values of one input image.
+    input: usize,
+    /// The most images of a pass.
+    pub(super) images: usize,
+    steps: Vec<Step>,
+    /// All trainable parameters in PyTorch's order; steps refer to them by index.
+    pub(super) parameters: Tensors,
+    buffers: Tensors,
+    /// The gradients of the last backward pass, one for each parameter.
+    pub(super) gradients: Tensors,
+    /// Indices of the biases that batch normalisation cancels. Their gradient is exactly zero.
+    cancelled_biases: Vec<usize>,
+    parameter_specs: Vec<TensorSpec>,
+    buffer_specs: Vec<TensorSpec>,
+    /// The output of every step in the last pass. An evaluation writes there, too, so none may happen between the forward and the
+    /// backward pass of a training step.
+    outputs: Vec<Memory>,
+    /// The two gradients that a backward step reads and writes.
+    output_gradients: [Memory; 2],
+    cross_entropy: CrossEntropy,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Network").field("images", &self.images).finish_non_exhaustive()
+    }
+}
+
+/// The kernels of a layer for up to `images` images.
+fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Layer> {
+    let (shape, len) = (step.input, step.input.len());
+    match &step.kind {
+        LayerKind::Conv2d(c) => {
+            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
+            conv2d(gpu, shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups }, images)
+        }
+        LayerKind::BatchNorm2d(c) => {
+            let options = BatchNorm2dOptions { eps: c.eps, momentum: c.momentum, relu: step.relu };
+            Box::new(BatchNorm2d::new(gpu, shape, options, images))
+        }
+        LayerKind::LayerNorm(c) => Box::new(LayerNorm::new(gpu, shape, c.eps, images)),
+        LayerKind::Relu(_) => Box::new(Relu { len }),
+        LayerKind::LeakyRelu(c) => Box::new(LeakyRelu::new(c.negative_slope, len)),
+        LayerKind::Gelu(_) => Box::new(Gelu { len }),
+        LayerKind::MaxPool2d(c) => Box::new(MaxPool2d::new(gpu, shape, [c.kernel_size, c.stride(), c.padding], images)),
+        LayerKind::AvgPool2d(c) => Box::new(AvgPool2d::new(shape, [c.kernel_size, c.stride(), c.padding])),
+        LayerKind::GlobalAvgPool(_) => Box::new(GlobalAvgPool { shape }),
+        LayerKind::Dropout(c) => Box::new(Dropout::new(gpu, shape, c.p, images)),
+        LayerKind::Flatten(_) => Box::new(Flatten { shape }),
+        LayerKind::Linear(c) => Box::new(Linear::new(gpu, shape.channels, c.out_features, images)),
+    }
+}
+
+impl Network {
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation), for passes over up to
+    /// `images` images.
+    pub fn new(gpu: &Rc<dyn Gpu>, model: &Model, seed: u64, images: usize) -> Self {
+        let device = &**gpu;
+        let initial = |specs: Vec<&TensorSpec>| {
+            let values: Vec<Vec<f32>> = specs.iter().map(|spec| initial_values(spec, seed)).collect();
+            Tensors::of(device, &values)
+        };
+        let steps: Vec<Step> = steps(model)
+            .into_iter()
+            .map(|step| {
+                let kernel = kernel(device, &step, images);
+                step.with_kernel(kernel)
+            })
+            .collect();
+        let input = model.input.iter().product();
+        let largest = steps.iter().map(|step| step.output).max().unwrap_or_default();
+        let parameters = initial(model.parameters().collect());
+        Self {
+            gpu: Rc::clone(gpu),
+            input,
+            images,
+            outputs: steps.iter().map(|step| device.values(images * step.output)).collect(),
+            steps,
+            gradients: parameters.zeros_like(device),
+            parameters,
+            buffers: initial(model.buffers().collect()),
+            cancelled_biases: cancelled_biases(model),
+            parameter_specs: model.parameters().cloned().collect(),
+            buffer_specs: model.buffers().cloned().collect(),
+            output_gradients: [0; 2].map(|_| device.values(images * largest)),
+            cross_entropy: CrossEntropy::new(device, images),
+        }
+    }
+
+    /// Copies of all parameters and buffers, with PyTorch's names.
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let mut tensors = self.named_like_parameters("", &self.parameters);
+        let buffers = self.buffer_specs.iter().enumerate();
+        tensors.extend(buffers.map(|(i, spec)| named("", spec, &self.buffers.read(&*self.gpu, i))));
+        tensors
+    }
+
+    /// The gradients of the last backward pass, with the parameters' names.
+    pub fn gradients(&self) -> Vec<NamedTensor> {
+        self.named_like_parameters("", &self.gradients)
+    }
+
+    /// Sets all parameters and buffers.
+    ///
+    /// # Errors
+    /// A tensor is missing or has another shape, or there are too many tensors.
+    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+        for (specs, targets) in [(&self.parameter_specs, &self.parameters), (&self.buffer_specs, &self.buffers)] {
+            self.load_list("", specs, targets, tensors)?;
+        }
+        let expected = self.parameter_specs.len() + self.buffer_specs.len();
+        if tensors.len() != expected {
+            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
+        }
+        Ok(())
+    }
+
+    /// Copies of a list with one tensor for each parameter. Each name is `prefix` and the parameter's name.
+    pub(super) fn named_like_parameters(&self, prefix: &str, values: &Tensors) -> Vec<NamedTensor> {
+        let specs = self.parameter_specs.iter().enumerate();
+        specs.map(|(i, spec)| named(prefix, spec, &values.read(&*self.gpu, i))).collect()
+    }
+
+    /// Sets an optimizer's values from tensors named as in `named_like_parameters`. Returns their number.
+    pub(super) fn load_like_parameters(
+        &self,
+        prefix: &str,
+        targets: &Tensors,
+        tensors: &[NamedTensor],
+    ) -> Result<usize, String> {
+        self.load_list(prefix, &self.parameter_specs, targets, tensors)?;
+        Ok(self.parameter_specs.len())
+    }
+
+    fn load_list(
+        &self,
+        prefix: &str,
+        specs: &[TensorSpec],
+        targets: &Tensors,
+        tensors: &[NamedTensor],
+    ) -> Result<(), String> {
+        for (i, spec) in specs.iter().enumerate() {
+            let mut values = vec![0.0; spec.numel() as usize];
+            copy_tensor(prefix, spec, tensors, &mut values)?;
+            targets.write(&*self.gpu, i, &values);
+        }
+        Ok(())
+    }
+
+    /// Sets the masks of the next training steps: those of `masks` by the layer's name, none for other layers.
+    pub(super) fn set_masks(&mut self, masks: &[(&str, Mask)]) {
+        for step in &mut self.steps {
+            let mask = masks.iter().find(|(layer, _)| *layer == step.layer).map_or(&Mask::None, |(_, mask)| mask);
+            step.kernel.set_mask(&*self.gpu, mask);
+        }
+    }
+
+    fn forward(&self, i: usize, images: usize, x: Address, y: Address) -> Forward<'_> {
+        let step = &self.steps[i];
+        let parameters = &self.parameters.addresses()[step.parameters.clone()];
+        let buffers = &self.buffers.addresses()[step.buffers.clone()];
+        let x = if i == 0 { x } else { self.outputs[i - 1].address() };
+        Forward { images, x, parameters, buffers, y }
+    }
+
+    /// Writes the logits `[images, 10]` of images `[images, height, width, channels]`, in evaluation mode.
+    pub(super) fn evaluate(&self, images: usize, x: Address, logits: Address) {
+        for (i, step) in self.steps.iter().enumerate() {
+            let y = if i + 1 == self.steps.len() { logits } else { self.outputs[i].address() };
+            step.kernel.evaluate(&*self.gpu, &self.forward(i, images, x, y));
+        }
+    }
+
+    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers. Returns where the logits
+    /// `[images, 10]` are.
+    pub(super) fn train(&self, images: usize, x: Address) -> Address {
+        for (i, step) in self.steps.iter().enumerate() {
+            step.kernel.train(&*self.gpu, &self.forward(i, images, x, self.outputs[i].address()));
+        }
+        self.logits_of_training()
+    }
+
+    fn logits_of_training(&self) -> Address {
+        self.outputs.last().expect("a model has layers").address()
+    }
+
+    /// The gradients of the mean cross-entropy of the last pass in training mode, over the same images, with their labels.
+    pub(super) fn backward(&self, images: usize, x: Address, labels: Address, loss: LossPlace) {
+        let gpu = &*self.gpu;
+        let [mut output_gradient, mut input_gradient] = self.output_gradients.each_ref().map(Memory::address);
+        self.cross_entropy.launch(gpu, images, [self.logits_of_training(), labels, output_gradient], loss);
+        for (i, step) in self.steps.iter().enumerate().rev() {
+            if step.parameters.is_empty() && !step.needs_input_gradient {
+                break;
+            }
+            let Forward { x, y, parameters, .. } = self.forward(i, images, x, self.outputs[i].address());
+            let pass = Backward {
+                images,
+                x,
+                y,
+                output_gradient,
+                parameters,
+                input_gradient: step.needs_input_gradient.then_some(input_gradient),
+                parameter_gradients: &self.gradients.addresses()[step.parameters.clone()],
+            };
+            step.kernel.backward(gpu, &pass);
+            if !step.needs_input_gradient {
+                break;
+            }
+            std::mem::swap(&mut output_gradient, &mut input_gradient);
+        }
+        for &i in &self.cancelled_biases {
+            self.gradients.fill_zero(gpu, i);
+        }
+    }
+
+    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images` are
+    /// `[images, channels, height, width]`. `gradients` then returns its gradients.
+    ///
+    /// # Panics
+    /// There are more images than the network was made for.
+    pub fn loss_and_backward(
+        &mut self,
+        images: &[f32],
+        input: [usize; 3],
+        labels: &[u8],
+        masks: &[(String, Vec<f32>)],
+    ) -> f32 {
+        self.set_given_masks(masks);
+        let (count, x) = self.upload(images, input);
+        let gpu = &*self.gpu;
+        let (label_memory, loss, step) = (gpu.allocate(count), gpu.values(1), gpu.zeros(1));
+        gpu.write(label_memory.address(), labels);
+        self.train(count, x.address());
+        let place = LossPlace { step: step.address(), losses: loss.address() };
+        self.backward(count, x.address(), label_memory.address(), place);
+        gpu.read_values(loss.address(), 1)[0]
+    }
+
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
+    /// `masks` in evaluation mode, with them in training mode, which updates the buffers.
+    ///
+    /// # Panics
+    /// There are more images than the network was made for.
+    pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
+        let (count, x) = self.upload(images, input);
+        let logits = self.gpu.values(count * CLASSES);
+        let address = if let Some(masks) = masks {
+            self.set_given_masks(masks);
+            self.train(count, x.address())
+        } else {
+            self.evaluate(count, x.address(), logits.address());
+            logits.address()
+        };
+        self.gpu.read_values(address, count * CLASSES)
+    }
+
+    fn set_given_masks(&mut self, masks: &[(String, Vec<f32>)]) {
+        let masks: Vec<_> = by_layer(masks).into_iter().map(|(layer, mask)| (layer, Mask::Given(mask))).collect();
+        self.set_masks(&masks);
+    }
+
+    /// Copies images `[images, channels, height, width]` to the GPU, channels last. Returns their number, too.
+    fn upload(&self, images: &[f32], input: [usize; 3]) -> (usize, Memory) {
+        let count = images.len() / self.input;
+        assert!(count <= self.images, "{count} images, but the network is for {}", self.images);
+        let memory = self.gpu.values(images.len());
+        self.gpu.write_values(memory.address(), &channels_last(images, input));
+        (count, memory)
+    }
+}
