@@ -1,0 +1,150 @@
+//! Trains every run of a study for some steps on a GPU and on the CPU, with the program's own arithmetic, and compares the bits of
+//! every step's loss and of the state after it. Then times steps on the GPU.
+//!
+//!     cargo run --release --example gpu_probe -- STUDY STEPS TIMED_STEPS [FOLDER WITH NVRTC]...
+//!
+//! With `STUDY whole BUNDLE` instead, trains every run of one seed to its end on the GPU, and compares the weights with those in a bundle
+//! that was built on a CPU.
+//!
+//! The exit code is 1 if any bit differs.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use mnist_report::arithmetic;
+use mnist_report::arithmetic::cuda::driver::Driver;
+use mnist_report::arithmetic::cuda::{self, Gpu};
+use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::failure::caught;
+use mnist_report::study::{Plan, RunPlan, Source};
+use mnist_report::tensors::{NamedTensor, from_safetensors};
+
+/// The first difference between two states, with the number of values that differ in that tensor.
+fn difference(gpu: &[NamedTensor], cpu: &[NamedTensor]) -> Option<String> {
+    gpu.iter().find_map(|gpu| {
+        let Some(cpu) = cpu.iter().find(|cpu| cpu.name == gpu.name) else { return Some(format!("no {}", gpu.name)) };
+        let pairs = || gpu.values.iter().zip(&cpu.values);
+        let count = pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        let (a, b) = pairs().find(|(a, b)| a.to_bits() != b.to_bits())?;
+        Some(format!("{}: {count} of {} values, first {a} on the GPU, {b} on the CPU", gpu.name, gpu.values.len()))
+    })
+}
+
+struct Probe {
+    gpu: Rc<dyn Gpu>,
+    plan: Plan,
+    data: Mnist,
+    steps: usize,
+    timed: usize,
+}
+
+impl Probe {
+    /// Compares the steps of a run. Returns what differs first.
+    fn compare(&self, run: &RunPlan) -> Option<String> {
+        let (model, seed) = (&self.plan.models[&run.settings.model], run.seeds[0]);
+        let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
+        let mut gpu = cuda::Trainer::new(&self.gpu, model, run, &self.plan.input, &images, seed);
+        let mut cpu = arithmetic::Trainer::new(model, run, &self.plan.input, &images, seed);
+        for step in 1..=self.steps.min(run.settings.epochs * run.steps_per_epoch()) {
+            gpu.step();
+            cpu.step();
+            if let Some(difference) = difference(&gpu.state(), &cpu.state()) {
+                return Some(format!("step {step}, {difference}"));
+            }
+            let (one, other) = (gpu.epoch_losses(), cpu.epoch_losses().to_vec());
+            if one.last().map(|x| x.to_bits()) != other.last().map(|x| x.to_bits()) {
+                return Some(format!("step {step}, loss {one:?} on the GPU, {other:?} on the CPU"));
+            }
+        }
+        let some = Selection::new(&self.data.test, &(0..600).collect::<Vec<u32>>());
+        let one = cuda::evaluate(gpu.network(), &some, &self.plan.input);
+        let other = arithmetic::evaluate(cpu.network(), &some, &self.plan.input);
+        let count = one.iter().zip(&other).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+        (count > 0).then(|| format!("{count} of {} logits", other.len()))
+    }
+
+    /// Trains a seed to its end. Returns what differs first from the weights in a bundle, or the seconds that it took.
+    fn whole(&self, name: &str, run: &RunPlan, seed: u64, bundle: &Path) -> Result<Result<f64, String>> {
+        let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
+        let model = &self.plan.models[&run.settings.model];
+        let since = Instant::now();
+        let mut gpu = cuda::Trainer::new(&self.gpu, model, run, &self.plan.input, &images, seed);
+        (0..run.settings.epochs * run.steps_per_epoch()).for_each(|_| gpu.step());
+        let weights = gpu.network().tensors();
+        let seconds = since.elapsed().as_secs_f64();
+        let file = bundle.join(format!("weights/{name}.safetensors"));
+        let expected = from_safetensors(&std::fs::read(&file).with_context(|| file.display().to_string())?)?;
+        Ok(difference(&weights, &expected).map_or(Ok(seconds), Err))
+    }
+
+    /// Images per second of training on the GPU, and of evaluation.
+    fn time(&self, run: &RunPlan) -> [f64; 2] {
+        let (model, seed) = (&self.plan.models[&run.settings.model], run.seeds[0]);
+        let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
+        let mut gpu = cuda::Trainer::new(&self.gpu, model, run, &self.plan.input, &images, seed);
+        let steps = self.timed.min(run.steps_per_epoch() - 4);
+        (0..3).for_each(|_| gpu.step());
+        gpu.epoch_losses();
+        let since = Instant::now();
+        (0..steps).for_each(|_| gpu.step());
+        gpu.epoch_losses();
+        let train = (steps * run.settings.batch_size) as f64 / since.elapsed().as_secs_f64();
+        let some = Selection::new(&self.data.test, &(0..10_000).collect::<Vec<u32>>());
+        cuda::evaluate(gpu.network(), &some, &self.plan.input);
+        let since = Instant::now();
+        cuda::evaluate(gpu.network(), &some, &self.plan.input);
+        [train, 10_000.0 / since.elapsed().as_secs_f64()]
+    }
+}
+
+fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1).collect::<Vec<_>>().into_iter();
+    let study = words.next().context("usage: gpu_probe STUDY STEPS TIMED_STEPS [FOLDER]...")?;
+    let whole = words.clone().next().is_some_and(|word| word == "whole");
+    if whole {
+        words.next();
+    }
+    let bundle = PathBuf::from(if whole { words.next().context("the bundle is missing")? } else { String::new() });
+    let number = |word: Option<String>| word.and_then(|word| word.parse().ok()).context("a number of steps is missing");
+    let [steps, timed] = if whole { [0, 0] } else { [number(words.next())?, number(words.next())?] };
+    let folders: Vec<PathBuf> = words.map(PathBuf::from).collect();
+    let source = Source::load(&PathBuf::from(study))?;
+    let plan = Plan::resolve(&source)?;
+    let since = Instant::now();
+    let driver = Driver::open(0, &folders)?;
+    println!("{}: opened in {:.2} s", driver.name(), since.elapsed().as_secs_f64());
+    let probe = Probe { gpu: Rc::new(driver), plan, data: Mnist::load(&source.data_dir())?, steps, timed };
+    let mut differ = 0;
+    for (name, run) in &probe.plan.runs {
+        for seed in run.seeds.iter().filter(|_| whole && run.settings.stop_below_train_loss.is_none()) {
+            let found = caught(|| probe.whole(name, run, *seed, &bundle)).map_err(|why| anyhow!("{name}: {why}"))??;
+            differ += usize::from(found.is_err());
+            match found {
+                Ok(seconds) => println!("{name}, seed {seed}: equal weights after the whole training, {seconds:.1} s"),
+                Err(difference) => println!("{name}, seed {seed}: DIFFERENT: {difference}"),
+            }
+        }
+        if steps > 0 {
+            let since = Instant::now();
+            let found = caught(|| probe.compare(run)).map_err(|why| anyhow!("{name}: {why}"));
+            let verdict = match found {
+                Ok(None) => "equal bits".to_owned(),
+                Ok(Some(difference)) => format!("DIFFERENT: {difference}"),
+                Err(why) => format!("FAILED: {why}"),
+            };
+            differ += usize::from(verdict != "equal bits");
+            println!("{name}: {verdict} ({:.1} s)", since.elapsed().as_secs_f64());
+        }
+        if timed > 0 {
+            match caught(|| probe.time(run)) {
+                Ok([train, evaluate]) => {
+                    println!("{name}: trains {train:.0} images/s, evaluates {evaluate:.0} images/s");
+                }
+                Err(why) => println!("{name}: cannot be timed: {why}"),
+            }
+        }
+    }
+    std::process::exit(i32::from(differ > 0))
+}
