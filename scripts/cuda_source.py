@@ -11,7 +11,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "src/arithmetic/cuda"
 ARCHITECTURES = [75, 80, 90, 120]
-OPTIONS = ["--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false"]
+# The options with which the program compiles.
+OPTIONS = re.findall(r'c"(--[^"]+)"', re.search(r"const OPTIONS.*?;\n", (FOLDER / "nvrtc.rs").read_text()).group())
 
 # Instructions on floats that round, or that a compiler could fuse if they did not say how.
 ROUNDS = re.compile(r"^(add|sub|mul|fma|mad|div|sqrt|rcp)\.(.*\.)?f(32|64)(x2)?$")

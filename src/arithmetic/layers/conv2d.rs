@@ -120,9 +120,8 @@ pub(super) fn write_bias_gradient(sums: &[f32], parameter_gradients: &mut [Vec<f
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{computed, differences, dot, drawn, near, same_bits, wide};
+    use super::super::testing::{computed, differences, dot, drawn, near, random_convolutions, same_bits, wide};
     use super::*;
-    use crate::rng::Stream;
 
     /// A convolution and the batch that a test gives it.
     struct Case {
@@ -310,16 +309,8 @@ mod tests {
 
     #[test]
     fn convolutions_of_random_shapes_agree_with_the_definition() {
-        let mut random = Stream::keyed(b"shapes of convolutions");
-        for _ in 0..60 {
-            let mut below = |n: u32| random.below(n) as usize;
-            let groups = [1, 1, 1, 2, 3, 5, 16][below(7)];
-            let [inputs, outputs] = [1 + below(6), 1 + below(6)];
-            let kernel = 1 + below(5);
-            let [stride, padding] = [1 + below(3), below(4)];
-            let [height, width] = [kernel + below(7), kernel + below(7)];
-            let sizes = [height, width, groups * inputs, groups * outputs];
-            assert_layer_agrees(&case(1 + below(12), sizes, [kernel, stride, padding], groups, below(2) == 0));
+        for (images, sizes, kernel, groups, has_bias) in random_convolutions(60) {
+            assert_layer_agrees(&case(images, sizes, kernel, groups, has_bias));
         }
     }
 }

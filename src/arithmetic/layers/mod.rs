@@ -18,7 +18,7 @@ pub(super) mod linear;
 pub(super) mod max_pool2d;
 pub(super) mod relu;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 pub(super) mod winograd;
 
 /// Height, width and channels of an image's activation. A flat activation has height and width 1.

@@ -5,8 +5,27 @@ use super::{Backward, Forward, Layer};
 use crate::rng::Stream;
 
 /// Random values in [-1, 1), the same for the same key.
-pub(super) fn drawn(n: usize, key: &str) -> Vec<f32> {
+pub(in crate::arithmetic) fn drawn(n: usize, key: &str) -> Vec<f32> {
     Stream::keyed(key.as_bytes()).uniform(n, 1.0)
+}
+
+/// Images; height, width, input and output channels; kernel size, stride and padding; groups; whether there is a bias.
+type ConvolutionShape = (usize, [usize; 4], [usize; 3], usize, bool);
+
+/// Random convolutions, the same ones in every test.
+pub(in crate::arithmetic) fn random_convolutions(count: usize) -> Vec<ConvolutionShape> {
+    let mut random = Stream::keyed(b"shapes of convolutions");
+    let mut convolution = || {
+        let mut below = |n: u32| random.below(n) as usize;
+        let groups = [1, 1, 1, 2, 3, 5, 16][below(7)];
+        let [inputs, outputs] = [1 + below(6), 1 + below(6)];
+        let kernel = 1 + below(5);
+        let [stride, padding] = [1 + below(3), below(4)];
+        let [height, width] = [kernel + below(7), kernel + below(7)];
+        let sizes = [height, width, groups * inputs, groups * outputs];
+        (1 + below(12), sizes, [kernel, stride, padding], groups, below(2) == 0)
+    };
+    (0..count).map(|_| convolution()).collect()
 }
 
 /// The dot product, in f64.
@@ -55,8 +74,8 @@ pub(super) struct Computed {
     pub parameters: Vec<Vec<f32>>,
 }
 
-/// Runs a layer forward and backward. `gradient` is the gradient with respect to `y`, and `gradient` the gradient with
-/// respect to `y`. Outputs start as NaN, so that a value that is not written shows.
+/// Runs a layer forward and backward. `gradient` is the gradient with respect to `y`. Outputs start as NaN, so that a value
+/// that is not written shows.
 pub(super) fn computed(
     layer: &mut dyn Layer,
     x: &[f32],

@@ -155,6 +155,35 @@ __device__ __forceinline__ void transform_output_line_backward(const float (&y)[
     out[5] = y[3];
 }
 
+// Transforms a tile: `LINE` along each column of load(row, column), then along each row of that; gives the result to
+// store(row, column, value). Loads everything before it stores anything.
+template <u32 FROM, u32 TO, void (*LINE)(const float (&)[FROM], float (&)[TO]), typename Load, typename Store>
+__device__ __forceinline__ void transform_tile(Load load, Store store) {
+    float columns[FROM][TO];
+#pragma unroll
+    for (u32 j = 0; j < FROM; j++) {
+        float line[FROM];
+#pragma unroll
+        for (u32 i = 0; i < FROM; i++) {
+            line[i] = load(i, j);
+        }
+        LINE(line, columns[j]);
+    }
+#pragma unroll
+    for (u32 i = 0; i < TO; i++) {
+        float row[FROM], out[TO];
+#pragma unroll
+        for (u32 j = 0; j < FROM; j++) {
+            row[j] = columns[j][i];
+        }
+        LINE(row, out);
+#pragma unroll
+        for (u32 j = 0; j < TO; j++) {
+            store(i, j, out[j]);
+        }
+    }
+}
+
 // Transforms images [height, width, channels] to [POINTS][tiles][padded_channels]. There are `tiles` in all images, `down` by
 // `across` in each. A thread transforms a channel of a tile.
 extern "C" __global__ void __launch_bounds__(128)
@@ -167,33 +196,14 @@ winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 c
     }
     const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
     x += (u64)(tile / across / down) * height * width * channels + channel;
-    float columns[IN_SIDE][IN_SIDE];
-#pragma unroll
-    for (u32 j = 0; j < IN_SIDE; j++) {
-        float line[IN_SIDE];
+    auto load = [=](u32 i, u32 j) {
         // Above or left of the image, they are huge.
-        const u32 column = first_column + j - padding;
-#pragma unroll
-        for (u32 i = 0; i < IN_SIDE; i++) {
-            const u32 row = first_row + i - padding;
-            const bool is_inside = row < height && column < width && channel < channels;
-            line[i] = is_inside ? x[(row * width + column) * channels] : 0.0f;
-        }
-        transform_input_line(line, columns[j]);
-    }
-#pragma unroll
-    for (u32 i = 0; i < IN_SIDE; i++) {
-        float row[IN_SIDE], out[IN_SIDE];
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            row[j] = columns[j][i];
-        }
-        transform_input_line(row, out);
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = out[j];
-        }
-    }
+        const u32 row = first_row + i - padding, column = first_column + j - padding;
+        const bool is_inside = row < height && column < width && channel < channels;
+        return is_inside ? x[(row * width + column) * channels] : 0.0f;
+    };
+    auto store = [=](u32 i, u32 j, float value) { transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = value; };
+    transform_tile<IN_SIDE, IN_SIDE, transform_input_line>(load, store);
 }
 
 // Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is none.
@@ -207,32 +217,14 @@ winograd_outputs(const float* transformed, const float* bias, float* y, u32 heig
     }
     const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
     y += (u64)(tile / across / down) * height * width * channels + channel;
-    float columns[IN_SIDE][OUT_SIDE];
-#pragma unroll
-    for (u32 j = 0; j < IN_SIDE; j++) {
-        float line[IN_SIDE];
-#pragma unroll
-        for (u32 i = 0; i < IN_SIDE; i++) {
-            line[i] = transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job];
-        }
-        transform_output_line(line, columns[j]);
-    }
     const float added = bias == nullptr ? 0.0f : bias[channel];
-#pragma unroll
-    for (u32 i = 0; i < OUT_SIDE; i++) {
-        float row[IN_SIDE], out[OUT_SIDE];
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            row[j] = columns[j][i];
+    auto load = [=](u32 i, u32 j) { return transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job]; };
+    auto store = [=](u32 i, u32 j, float value) {
+        if (first_row + i < height && first_column + j < width) {
+            y[((first_row + i) * width + first_column + j) * channels] = __fadd_rn(value, added);
         }
-        transform_output_line(row, out);
-#pragma unroll
-        for (u32 j = 0; j < OUT_SIDE; j++) {
-            if (first_row + i < height && first_column + j < width) {
-                y[((first_row + i) * width + first_column + j) * channels] = __fadd_rn(out[j], added);
-            }
-        }
-    }
+    };
+    transform_tile<IN_SIDE, OUT_SIDE, transform_output_line>(load, store);
 }
 
 // The transpose of winograd_outputs.
@@ -246,32 +238,13 @@ winograd_outputs_backward(const float* dy, float* transformed, u32 height, u32 w
     }
     const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
     dy += (u64)(tile / across / down) * height * width * channels + channel;
-    float columns[OUT_SIDE][IN_SIDE];
-#pragma unroll
-    for (u32 j = 0; j < OUT_SIDE; j++) {
-        float line[OUT_SIDE];
-        const u32 column = first_column + j;
-#pragma unroll
-        for (u32 i = 0; i < OUT_SIDE; i++) {
-            const u32 row = first_row + i;
-            const bool is_inside = row < height && column < width && channel < channels;
-            line[i] = is_inside ? dy[(row * width + column) * channels] : 0.0f;
-        }
-        transform_output_line_backward(line, columns[j]);
-    }
-#pragma unroll
-    for (u32 i = 0; i < IN_SIDE; i++) {
-        float row[OUT_SIDE], out[IN_SIDE];
-#pragma unroll
-        for (u32 j = 0; j < OUT_SIDE; j++) {
-            row[j] = columns[j][i];
-        }
-        transform_output_line_backward(row, out);
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = out[j];
-        }
-    }
+    auto load = [=](u32 i, u32 j) {
+        const u32 row = first_row + i, column = first_column + j;
+        const bool is_inside = row < height && column < width && channel < channels;
+        return is_inside ? dy[(row * width + column) * channels] : 0.0f;
+    };
+    auto store = [=](u32 i, u32 j, float value) { transformed[(u64)(i * IN_SIDE + j) * tiles * padded_channels + job] = value; };
+    transform_tile<OUT_SIDE, IN_SIDE, transform_output_line_backward>(load, store);
 }
 
 // The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6 inputs.
@@ -281,29 +254,9 @@ winograd_inputs_backward(float* transformed, u32 jobs) {
     if (job >= jobs) {
         return;
     }
-    float columns[IN_SIDE][IN_SIDE];
-#pragma unroll
-    for (u32 j = 0; j < IN_SIDE; j++) {
-        float line[IN_SIDE];
-#pragma unroll
-        for (u32 i = 0; i < IN_SIDE; i++) {
-            line[i] = transformed[(u64)(i * IN_SIDE + j) * jobs + job];
-        }
-        transform_input_line_backward(line, columns[j]);
-    }
-#pragma unroll
-    for (u32 i = 0; i < IN_SIDE; i++) {
-        float row[IN_SIDE], out[IN_SIDE];
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            row[j] = columns[j][i];
-        }
-        transform_input_line_backward(row, out);
-#pragma unroll
-        for (u32 j = 0; j < IN_SIDE; j++) {
-            transformed[(u64)(i * IN_SIDE + j) * jobs + job] = out[j];
-        }
-    }
+    auto load = [=](u32 i, u32 j) { return transformed[(u64)(i * IN_SIDE + j) * jobs + job]; };
+    auto store = [=](u32 i, u32 j, float value) { transformed[(u64)(i * IN_SIDE + j) * jobs + job] = value; };
+    transform_tile<IN_SIDE, IN_SIDE, transform_input_line_backward>(load, store);
 }
 
 // Adds what winograd_inputs_backward wrote to dx [height, width, channels]: the values of the tiles that overlap, in their order.

@@ -1,7 +1,7 @@
 //! Average pooling on a GPU.
 
-use super::max_pool2d::{arguments, counts};
-use super::{Backward, Forward, Layer, lanes, pixel_grid};
+use super::max_pool2d::launch;
+use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gpu::{Address, Gpu};
 use crate::arithmetic::layers::Shape;
 use crate::arithmetic::layers::max_pool2d::Windows;
@@ -24,10 +24,8 @@ impl AvgPool2d {
 
     /// Launches a kernel that computes `pixels` pixels.
     fn launch(&self, gpu: &dyn Gpu, kernel: &'static str, pixels: usize, from_to: [Address; 2]) {
-        let windows = &self.windows;
-        let count = (windows.kernel_size * windows.kernel_size) as f32;
-        let arguments = [&from_to.map(Into::into)[..], &arguments(windows), &[count.into()], &counts(pixels, windows)];
-        gpu.launch(kernel, pixel_grid(pixels, lanes(windows.input.channels)), &arguments.concat());
+        let count = (self.windows.kernel_size * self.windows.kernel_size) as f32;
+        launch(gpu, kernel, &self.windows, pixels, [&from_to.map(Into::into), &[count.into()]]);
     }
 }
 

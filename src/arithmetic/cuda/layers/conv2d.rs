@@ -33,7 +33,7 @@ mod tests {
     use super::super::testing::{Inputs, assert_same_bits, drawn};
     use super::*;
     use crate::arithmetic::layers;
-    use crate::rng::Stream;
+    use crate::arithmetic::layers::testing::random_convolutions;
 
     /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels; `kernel` is
     /// kernel size, stride and padding.
@@ -118,16 +118,8 @@ mod tests {
 
     #[test]
     fn convolutions_of_random_shapes_have_the_bits_of_the_cpu() {
-        let mut random = Stream::keyed(b"shapes of convolutions");
-        for _ in 0..20 {
-            let mut below = |n: u32| random.below(n) as usize;
-            let groups = [1, 1, 1, 2, 3, 5, 16][below(7)];
-            let [inputs, outputs] = [1 + below(6), 1 + below(6)];
-            let kernel = 1 + below(5);
-            let [stride, padding] = [1 + below(3), below(4)];
-            let [height, width] = [kernel + below(7), kernel + below(7)];
-            let sizes = [height, width, groups * inputs, groups * outputs];
-            check(1 + below(12), sizes, [kernel, stride, padding], groups, below(2) == 0);
+        for (images, sizes, kernel, groups, has_bias) in random_convolutions(20) {
+            check(images, sizes, kernel, groups, has_bias);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Max pooling on a GPU. Also the arguments that the kernels of both poolings have.
+//! Max pooling on a GPU. Also the launch of the kernels of both poolings.
 
 use super::{Backward, Forward, Layer, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Memory, size};
@@ -26,25 +26,24 @@ impl MaxPool2d {
 
     fn forward(&self, gpu: &dyn Gpu, pass: &Forward, positions: Address) {
         let pixels = pass.images * self.windows.output.pixels();
-        let arguments = [
-            &[pass.x.into(), pass.y.into(), positions.into()][..],
-            &arguments(&self.windows),
-            &counts(pixels, &self.windows),
-        ];
-        gpu.launch("max_pool2d", pixel_grid(pixels, lanes(self.windows.input.channels)), &arguments.concat());
+        launch(gpu, "max_pool2d", &self.windows, pixels, [&[pass.x, pass.y, positions].map(Into::into), &[]]);
     }
 }
 
-/// The sizes of windows as the kernels have them.
-pub(super) fn arguments(windows: &Windows) -> [Argument; 8] {
+/// Launches a kernel of a pooling that computes `pixels` pixels. Its arguments are `tensors`, the sizes of the windows, `more`,
+/// the number of pixels, and that of the threads for each.
+pub(super) fn launch(
+    gpu: &dyn Gpu,
+    kernel: &'static str,
+    windows: &Windows,
+    pixels: usize,
+    [tensors, more]: [&[Argument]; 2],
+) {
     let Windows { input, output, kernel_size, stride, padding } = *windows;
     let sizes = [input.height, input.width, output.height, output.width, input.channels, kernel_size, stride, padding];
-    sizes.map(|n| size(n).into())
-}
-
-/// The number of pixels that a kernel computes, and that of the threads for each.
-pub(super) fn counts(pixels: usize, windows: &Windows) -> [Argument; 2] {
-    [size(pixels).into(), lanes(windows.input.channels).into()]
+    let lanes = lanes(input.channels);
+    let arguments = [tensors, &sizes.map(|n| size(n).into()), more, &[size(pixels).into(), lanes.into()]];
+    gpu.launch(kernel, pixel_grid(pixels, lanes), &arguments.concat());
 }
 
 impl Layer for MaxPool2d {
@@ -59,13 +58,8 @@ impl Layer for MaxPool2d {
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
         let Some(dx) = pass.input_gradient else { return };
         let pixels = pass.images * self.windows.input.pixels();
-        let arguments = [
-            &[self.positions.address().into(), pass.output_gradient.into(), dx.into()][..],
-            &arguments(&self.windows),
-            &counts(pixels, &self.windows),
-        ];
-        let grid = pixel_grid(pixels, lanes(self.windows.input.channels));
-        gpu.launch("max_pool2d_input_gradient", grid, &arguments.concat());
+        let tensors = [self.positions.address(), pass.output_gradient, dx].map(Into::into);
+        launch(gpu, "max_pool2d_input_gradient", &self.windows, pixels, [&tensors, &[]]);
     }
 }
 

@@ -4,12 +4,7 @@ use super::{Backward, Forward, Layer, Mask};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Memory};
 use crate::arithmetic::cuda::testing::{Emulator, Order};
 use crate::arithmetic::layers;
-use crate::rng::Stream;
-
-/// Random values in [-1, 1), the same for the same key.
-pub(super) fn drawn(n: usize, key: &str) -> Vec<f32> {
-    Stream::keyed(key.as_bytes()).uniform(n, 1.0)
-}
+pub(super) use crate::arithmetic::layers::testing::drawn;
 
 /// What a test gives a layer.
 #[derive(Clone, Debug, Default)]
