@@ -24,8 +24,8 @@ pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, b
 build: tools libtorch ## build target/release/mnist-report, and mnist-report-libtorch beside it for GPUs and as a witness
 	cargo build --release --locked
 
-verifier: rust ## build target/release/mnist-report without libtorch: it builds and verifies on a CPU, and downloads nothing but crates
-	cargo build --release --locked --no-default-features
+verifier: rust ## build target/release/mnist-report without libtorch: it builds and verifies on a CPU or a GPU, and downloads nothing but crates
+	cargo build --release --locked --no-default-features --features cuda
 	@echo target/release/mnist-report
 
 test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
@@ -35,10 +35,10 @@ test-browser: build ## test reports in headless Chromium (needs Node.js; install
 	@scripts/test-browser.sh
 
 test-portable: verifier ## compare bits between vector widths, threads and emulated CPUs, and of whole studies (long; needs qemu-user; CPUS="Haswell" THREADS=2 STUDIES=)
-	cargo build --release --locked --no-default-features --example portable_probe
+	cargo build --release --locked --no-default-features --features cuda --example portable_probe
 	@scripts/test-portable.sh
 
-test-gpu: build ## build two studies twice on this machine's GPU, with and without recorded steps, compare their bits, and verify them on the CPU too
+test-gpu: build ## build two studies on this machine's GPU and CPU, compare their bits, and verify them on both
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
 

@@ -63,19 +63,19 @@ expect() {
 on_stub() {
     local mode=$1 rc=0
     shift
-    DEVICE=cuda MNIST_REPORT_WITNESS=no CUDA_STUB=$mode LD_PRELOAD=$work/stub.so LD_LIBRARY_PATH=$torch:$work timeout 120 "$@" >"$work/output" 2>&1 || rc=$?
+    DEVICE=cuda MNIST_REPORT_GPU=libtorch MNIST_REPORT_WITNESS=no CUDA_STUB=$mode LD_PRELOAD=$work/stub.so LD_LIBRARY_PATH=$torch:$work timeout 120 "$@" >"$work/output" 2>&1 || rc=$?
     echo "exit status $rc" >>"$work/output"
 }
 
-sed -E 's/epochs: [12]\b/epochs: 40/' tests/fixtures/portable.yaml >"$work/study.yaml"
+sed -E 's/epochs: [12]\b/epochs: 40/' src/arithmetic/portable.yaml >"$work/study.yaml"
 for run in $(sed -nE '/^runs:/,$ s/^  ([a-z-]+):.*/\1/p' "$work/study.yaml"); do
-    on_stub works "$trainer" "$work/study.yaml" "$run"
+    on_stub works "$trainer" "$work/study.yaml" "$run" --libtorch
     expect "$run" "$work/output" '"kinds":[12],"steps":[1-9][0-9]*,"refused":null' '^exit status 0$' \
         '[12] graphs, [1-9][0-9]* replays, 0 refusals, 0 calls on the default stream, 0 beside a recording'
 done
-on_stub fails "$trainer" "$work/study.yaml" slim-bn
+on_stub fails "$trainer" "$work/study.yaml" slim-bn --libtorch
 expect "slim-bn, with a product that cannot be recorded" "$work/output" '"kinds":0,"steps":0,"refused":"libtorch: CUDA error' '^exit status 0$' ' 0 replays'
-on_stub differs "$trainer" "$work/study.yaml" slim-bn
+on_stub differs "$trainer" "$work/study.yaml" slim-bn --libtorch
 expect "slim-bn, with a recording that gives other bits" "$work/output" '"steps":0,"refused":"a recorded step gives other bits"' '^exit status 0$' ' 1 replays'
 quiet=' 0 refusals, 0 calls on the default stream, 0 beside a recording'
 on_stub works "$program" build tests/fixtures/tiny.yaml --device cuda --fresh --out "$work/bundle"

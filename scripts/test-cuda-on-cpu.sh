@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of the CUDA kernels on this CPU once more, with AddressSanitizer and UndefinedBehaviorSanitizer in the kernels: they
-# report reads and writes outside of an array, and misaligned ones. See src/arithmetic/cuda/testing.rs.
+# report reads and writes outside of an array, and misaligned ones. Then leaves out each barrier in turn: a test has to fail.
+# See src/arithmetic/cuda/testing.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,3 +14,12 @@ preload="$($cxx -print-file-name=libasan.so) $($cxx -print-file-name=libubsan.so
 # Rust's memory is not what is tested, so leaks are not looked for. Fibres have stacks of their own.
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
     MNIST_REPORT_SANITIZE=1 "$binary" arithmetic::cuda "$@"
+
+barriers=$(cat src/arithmetic/cuda/kernels/*.cu* | grep -o '__syncthreads();' | wc -l)
+for ((i = 0; i < barriers; i++)); do
+    if MNIST_REPORT_WITHOUT_BARRIER=$i "$binary" arithmetic::cuda >/dev/null 2>&1; then
+        echo "error: without barrier $i of the kernels, no test fails" >&2
+        exit 1
+    fi
+done
+echo "without any one of $barriers barriers, a test fails"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests that bits depend on the study alone. Trains tests/fixtures/portable.yaml on this CPU with each vector width and several
+# Tests that bits depend on the study alone. Trains src/arithmetic/portable.yaml on this CPU with each vector width and several
 # numbers of threads, and on emulated CPUs (user-mode QEMU), and compares every bit of states and logits. Then builds whole
 # studies on this CPU, each twice with other vectors and threads, and compares the digests of their results with the recorded
 # ones (tests/fixtures/measured.txt). See docs/reproducibility.md.
@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 probe=target/release/examples/portable_probe
 program=target/release/mnist-report
-study=tests/fixtures/portable.yaml
+study=src/arithmetic/portable.yaml
 measured=tests/fixtures/measured.txt
 read -ra cpus <<<"${CPUS:-EPYC-Milan Haswell max Skylake-Client}"
 read -ra threads <<<"${THREADS:-2 1 3 8}"

@@ -1,4 +1,5 @@
-//! Finds studies and data: below the current folder, or in the repository that the program was compiled in.
+//! Finds studies and data: below the current folder, or in the repository that the program was compiled in. Also the folder for
+//! files that speed up later runs.
 
 use std::path::PathBuf;
 
@@ -13,4 +14,18 @@ pub fn here_or_in_repository(relative: &str) -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let found = program.ancestors().skip(1).take(4).map(|folder| folder.join(relative)).find(|path| path.exists());
     found.unwrap_or(here)
+}
+
+/// The value of an environment variable, if it is set and not empty.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The folder for files that speed up later runs: `mnist-report` in $XDG_CACHE_HOME or ~/.cache. It need not exist. `None` if the
+/// user has no home folder, as some services.
+pub fn user_cache() -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    // Do not create a home folder that does not exist.
+    let home = || variable("HOME").filter(|home| absolute(home) && home.is_dir()).map(|home| home.join(".cache"));
+    variable("XDG_CACHE_HOME").filter(absolute).or_else(home).map(|caches| caches.join("mnist-report"))
 }

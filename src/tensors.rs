@@ -38,6 +38,31 @@ impl NamedTensor {
     }
 }
 
+/// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with the number of
+/// values that differ in it. `None` if the lists are equal bit for bit.
+pub fn first_difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Option<String> {
+    if found.len() != expected.len() {
+        return Some(format!("{} tensors instead of {}", found.len(), expected.len()));
+    }
+    found.iter().zip(expected).find_map(|(found, expected)| {
+        if (&found.name, &found.shape) != (&expected.name, &expected.shape) {
+            return Some(format!("{} {:?} instead of {} {:?}", found.name, found.shape, expected.name, expected.shape));
+        }
+        values_difference(&found.values, &expected.values).map(|why| format!("{}: {why}", found.name))
+    })
+}
+
+/// As [`first_difference`], for the values of one tensor. All NaN are equal: their bits are the hardware's choice.
+pub fn values_difference(found: &[f32], expected: &[f32]) -> Option<String> {
+    if found.len() != expected.len() {
+        return Some(format!("{} values instead of {}", found.len(), expected.len()));
+    }
+    let is_same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    let mut differ = found.iter().zip(expected).filter(|(a, b)| !is_same(**a, **b));
+    let (first, instead) = differ.next()?;
+    Some(format!("{} of {} values differ, the first is {first} instead of {instead}", 1 + differ.count(), found.len()))
+}
+
 /// Writes tensors as a safetensors file; the same tensors give the same bytes.
 ///
 /// # Panics

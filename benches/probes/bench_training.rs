@@ -3,7 +3,7 @@
 //!
 //!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--libtorch] [--each-operator] [--export FOLDER]
 //!
-//! `--libtorch` trains with libtorch's operators on the CPU; on a GPU, `--each-operator` launches every operator
+//! `--libtorch` trains with libtorch's operators, on the CPU or a GPU; on a GPU, `--each-operator` then launches every operator
 //! of a step on its own. Equal values of `state` mean equal bits at the end.
 //! `--export` writes the initial weights and the images' order instead, for another program to start from.
 
@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use engine::{quick_exit, set_step_recording};
 use mnist_report::arithmetic::epoch_order;
-use mnist_report::compute::{Device, Network, Observer, Trainer};
+use mnist_report::compute::{Device, DeviceChoice, Network, Observer, Trainer};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::study::{Plan, Source};
 use mnist_report::tensors::to_safetensors;
@@ -67,8 +67,12 @@ fn main() -> Result<()> {
     let run = plan.runs.get_mut(&name).with_context(|| format!("no run {name}"))?;
     run.settings.dropout &= dropout;
     let run = &plan.runs[&name];
-    let choice = std::env::var("DEVICE").unwrap_or("cpu".into()).parse()?;
-    let device = if libtorch { Device::libtorch_on_cpu()? } else { Device::start(choice, &plan.compute)? };
+    let choice: DeviceChoice = std::env::var("DEVICE").unwrap_or("cpu".into()).parse()?;
+    let device = match choice.gpu() {
+        Some(gpu) if libtorch => Device::libtorch_on_gpu(gpu, &plan.compute)?,
+        None if libtorch => Device::libtorch_on_cpu()?,
+        _ => Device::start(choice, &plan.compute, |_| Ok(()))?,
+    };
     let data = Mnist::load(&source.data_dir())?;
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
     let split = Selection::new(&data.train, &chosen);

@@ -14,23 +14,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use mnist_report::arithmetic;
-use mnist_report::arithmetic::cuda::driver::Driver;
-use mnist_report::arithmetic::cuda::{self, Gpu};
+use mnist_report::arithmetic::cuda::{self, Gpu, open};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, RunPlan, Source};
-use mnist_report::tensors::{NamedTensor, from_safetensors};
-
-/// The first difference between two states, with the number of values that differ in that tensor.
-fn difference(gpu: &[NamedTensor], cpu: &[NamedTensor]) -> Option<String> {
-    gpu.iter().find_map(|gpu| {
-        let Some(cpu) = cpu.iter().find(|cpu| cpu.name == gpu.name) else { return Some(format!("no {}", gpu.name)) };
-        let pairs = || gpu.values.iter().zip(&cpu.values);
-        let count = pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-        let (a, b) = pairs().find(|(a, b)| a.to_bits() != b.to_bits())?;
-        Some(format!("{}: {count} of {} values, first {a} on the GPU, {b} on the CPU", gpu.name, gpu.values.len()))
-    })
-}
+use mnist_report::tensors::{first_difference, from_safetensors};
 
 struct Probe {
     gpu: Rc<dyn Gpu>,
@@ -50,7 +38,7 @@ impl Probe {
         for step in 1..=self.steps.min(run.settings.epochs * run.steps_per_epoch()) {
             gpu.step();
             cpu.step();
-            if let Some(difference) = difference(&gpu.state(), &cpu.state()) {
+            if let Some(difference) = first_difference(&gpu.state(), &cpu.state()) {
                 return Some(format!("step {step}, {difference}"));
             }
             let (one, other) = (gpu.epoch_losses(), cpu.epoch_losses().to_vec());
@@ -76,7 +64,7 @@ impl Probe {
         let seconds = since.elapsed().as_secs_f64();
         let file = bundle.join(format!("weights/{name}.safetensors"));
         let expected = from_safetensors(&std::fs::read(&file).with_context(|| file.display().to_string())?)?;
-        Ok(difference(&weights, &expected).map_or(Ok(seconds), Err))
+        Ok(first_difference(&weights, &expected).map_or(Ok(seconds), Err))
     }
 
     /// Images per second of training on the GPU, and of evaluation.
@@ -113,9 +101,9 @@ fn main() -> Result<()> {
     let source = Source::load(&PathBuf::from(study))?;
     let plan = Plan::resolve(&source)?;
     let since = Instant::now();
-    let driver = Driver::open(0, &folders)?;
-    println!("{}: opened in {:.2} s", driver.name(), since.elapsed().as_secs_f64());
-    let probe = Probe { gpu: Rc::new(driver), plan, data: Mnist::load(&source.data_dir())?, steps, timed };
+    let (gpu, name) = open(0, &folders, None)?;
+    println!("{name}: compiled and tested in {:.2} s", since.elapsed().as_secs_f64());
+    let probe = Probe { gpu, plan, data: Mnist::load(&source.data_dir())?, steps, timed };
     let mut differ = 0;
     for (name, run) in &probe.plan.runs {
         for seed in run.seeds.iter().filter(|_| whole && run.settings.stop_below_train_loss.is_none()) {

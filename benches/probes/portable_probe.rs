@@ -1,7 +1,7 @@
 //! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these lines
 //! between CPUs.
 //!
-//!     MNIST_REPORT_THREADS=2 cargo run --release --example portable_probe -- tests/fixtures/portable.yaml
+//!     MNIST_REPORT_THREADS=2 cargo run --release --example portable_probe -- src/arithmetic/portable.yaml
 //!
 //! A `run` line has the hashes of the final state and of the logits of some test images. `step` lines show where two runs
 //! first differ: the loss stands for the forward pass, each gradient for one layer of the backward pass.

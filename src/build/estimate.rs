@@ -12,10 +12,10 @@ use crate::training::{Prepared, Speed};
 /// Seconds that a build takes in addition to the trainings, to render and write the report.
 const REPORT_SECONDS: f64 = 0.3;
 
-/// How many multiply-adds a plan does in the time in which the device's benchmark does one. The CPU's factor is
-/// measured; the GPU's is a guess, and low because small batches wait for kernel launches.
-const CPU_FACTOR: f64 = 1.5;
-const GPU_FACTOR: f64 = 0.25;
+/// How many multiply-adds a plan does in the time in which the device's benchmark does one. The factor of the program's own
+/// arithmetic is measured on a CPU; libtorch's is a guess, and low because small batches wait for kernel launches.
+const OWN_FACTOR: f64 = 1.5;
+const LIBTORCH_FACTOR: f64 = 0.25;
 
 impl Job {
     /// Rehearses every run that is not in the run cache. Of several runs with the same cost, only the first is
@@ -62,10 +62,10 @@ impl Job {
 
     /// About how many seconds the build takes on this device. Runs in the run cache take none.
     pub fn estimate(&self) -> f64 {
-        if self.device.is_gpu() {
+        if self.device.is_libtorch() {
             let runs = self.plan.runs.values();
             let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.left_to_train(run)).sum();
-            return REPORT_SECONDS + cost / (self.device.mult_add_rate() * GPU_FACTOR);
+            return REPORT_SECONDS + cost / (self.device.mult_add_rate() * LIBTORCH_FACTOR);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
     }
@@ -81,7 +81,7 @@ impl Job {
         if seconds > 0.0 {
             return other.cost() * seconds / cost;
         }
-        let factor = if self.device.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
+        let factor = if self.device.is_libtorch() { LIBTORCH_FACTOR } else { OWN_FACTOR };
         other.cost() / (self.device.mult_add_rate() * factor)
     }
 

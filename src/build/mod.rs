@@ -24,9 +24,11 @@ use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::report::{Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts};
-use crate::study::{Compute, Plan, RunPlan, Source, StudyError};
+use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
-use crate::training::{Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_models, inputs_digest};
+use crate::training::{
+    Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_first_steps, check_models, inputs_digest,
+};
 use crate::witness::{self, Agreement};
 
 /// What to build.
@@ -97,7 +99,9 @@ impl Job {
     /// # Errors
     /// A study, bundle folder, data set or device that cannot be used.
     pub fn prepare(request: &Request) -> Result<Self, BuildError> {
-        Self::prepare_on(request, |compute| Device::start(request.device, compute))
+        Self::prepare_on(request, |plan, data| {
+            Device::start(request.device, &plan.compute, |gpu| check_first_steps(gpu, plan, data))
+        })
     }
 
     /// As [`Job::prepare`], on another device than the request's.
@@ -106,7 +110,7 @@ impl Job {
     /// As [`Job::prepare`].
     pub fn prepare_on(
         request: &Request,
-        start: impl FnOnce(&Compute) -> Result<Device, compute::Error>,
+        start: impl FnOnce(&Plan, &Mnist) -> Result<Device, compute::Error>,
     ) -> Result<Self, BuildError> {
         let started = (Utc::now(), Instant::now());
         let study = request.study.to_owned();
@@ -123,7 +127,7 @@ impl Job {
         memory::check(&source, &plan)?;
         bundle::try_place(&place, room::longest(&files))?;
         let data = Mnist::load(&source.data_dir())?;
-        let device = start(&plan.compute)?;
+        let device = start(&plan, &data)?;
         let models = model_facts(&plan);
         check_models(&plan, &models)?;
         let lang = request.lang.unwrap_or(source.study.lang);
@@ -197,8 +201,8 @@ impl Job {
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
-        // A GPU's networks were computed by libtorch.
-        let witness = if self.device.is_gpu() { None } else { witness::ask(&self.place) };
+        // libtorch cannot be a witness of its own computations.
+        let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
         if let Some(Ok(agreement)) = &witness {
             bundle::replace_run_log(&self.place, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
         }

@@ -35,6 +35,9 @@ struct RunLog<'a> {
     host: String,
     cpu: String,
     cpu_count: usize,
+    /// The GPU that trained; absent if the CPU did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<String>,
     /// The most memory that the process used; absent if the system does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_memory_mib: Option<u64>,
@@ -60,6 +63,7 @@ pub(super) fn bytes(job: &Job, seconds: f64, runs: &[Timing], witness: Option<&A
         host: std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned(),
         cpu: Device::cpu_model(),
         cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
+        gpu: job.device.gpu_name(),
         peak_memory_mib: peak_memory_mib(),
         study: job.study.display().to_string(),
         out: job.place.display().to_string(),

@@ -26,6 +26,8 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     if !options.quiet {
         announce(&job, options.study.is_none());
     }
+    // Quiet or not, because the results of another device may differ.
+    job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
     // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
     job.notes().iter().for_each(|note| say(&format!("note: {note}")));
     let built = job.run(&mut Terminal::new(options.quiet))?;
@@ -58,7 +60,7 @@ fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
 
 /// The full study on a GPU, the quick one on a CPU.
 fn default_study(device: DeviceChoice) -> PathBuf {
-    paths::here_or_in_repository(if device.wants_gpu() { FULL } else { QUICK })
+    paths::here_or_in_repository(if device.gpu().is_some() { FULL } else { QUICK })
 }
 
 /// Prints what will be done, about how long it takes on this device, and why this study was chosen.
@@ -74,7 +76,7 @@ fn announce(job: &Job, chosen: bool) {
     let stops = plan.runs.values().any(|run| run.settings.stop_below_train_loss.is_some());
     let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
     say(&format!("{} -> {}", study.display(), out.display()));
-    say(&format!("{models}, {trainings} on {}; about {about}", device.environment));
+    say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
     if !chosen {
         return;
     }

@@ -1,6 +1,7 @@
 //! `mnist-report demo`: forges copies of a bundle in several ways, and prints which rung of `verify` finds each forgery.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -10,9 +11,15 @@ use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::verify::RungResult;
 
+impl Demo {
+    /// The bundle that is forged.
+    pub(super) fn bundle(&self) -> PathBuf {
+        self.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/quick"))
+    }
+}
+
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
-    let bundle = options.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/quick"));
-    let honest = Honest::open(&bundle, options.device)?;
+    let honest = Honest::open(&options.bundle(), options.device)?;
     let folder = tempfile::tempdir()?;
     let mut code = ExitCode::Success;
     super::print(&format!("{:<12} {:<9} story\n", "forgery", "caught by"))?;

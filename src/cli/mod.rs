@@ -14,13 +14,16 @@ mod summary;
 mod verify;
 mod witness;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 
 pub use options::Cli;
 use options::Command;
 
-use crate::bundle::leftovers_line;
+use crate::build::BuildError;
+use crate::bundle::{Bundle, leftovers_line};
 use crate::compute::{self, libtorch_program};
 use crate::exit_code::ExitCode;
 use crate::failure::caught;
@@ -37,10 +40,11 @@ pub fn main() -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
         }
     };
-    let done = match restart_with_libtorch(&options) {
-        Ok(()) => run(options),
-        Err(error) => Err(error),
-    };
+    let restarted = if needs_libtorch(&options.command) { restart_with_libtorch(None) } else { Ok(()) };
+    let done = restarted.and_then(|()| run(options)).or_else(|error| match gpu_needs_libtorch(&error) {
+        Some(why) => restart_with_libtorch(Some(&why)).and(Err(error)),
+        None => Err(error),
+    });
     match done {
         Ok(code) => code.status(),
         Err(error) => {
@@ -50,13 +54,41 @@ pub fn main() -> u8 {
     }
 }
 
-/// If the command needs libtorch and this process does not have it, starts the program that has it, with the same arguments, in
-/// the place of this process. Returns if that is not so, or if there is no such program.
-fn restart_with_libtorch(options: &Cli) -> Result<()> {
-    let needed = options.command.needs_libtorch() && compute::libtorch().is_none();
-    let Some(program) = libtorch_program().filter(|_| needed) else { return Ok(()) };
+/// Whether only the program that has libtorch can do this, and this process is not it: asking libtorch as a witness, and checking
+/// on a GPU what libtorch computed.
+fn needs_libtorch(command: &Command) -> bool {
+    let is_of_libtorch = |path: &Path| {
+        let results = Bundle::open(path).and_then(|bundle| bundle.results());
+        results.is_ok_and(|results| results.environment.gpu.is_some())
+    };
+    let needed = match command {
+        Command::Witness(_) => true,
+        Command::Verify(options) => {
+            options.device.gpu().is_some() && options.paths.iter().any(|path| is_of_libtorch(path))
+        }
+        Command::Demo(options) => options.device.gpu().is_some() && is_of_libtorch(&options.bundle()),
+        _ => false,
+    };
+    needed && compute::libtorch().is_none()
+}
+
+/// Why a GPU can only be used by the program that has libtorch, if that is the error.
+fn gpu_needs_libtorch(error: &anyhow::Error) -> Option<String> {
+    match error.downcast_ref() {
+        Some(BuildError::Device(compute::Error::NeedsLibtorch { why, .. })) => Some(why.clone()),
+        _ => None,
+    }
+}
+
+/// Starts the program that has libtorch, with the same arguments, in the place of this process. Given the reason why this program
+/// cannot use a GPU, it computes with libtorch there. Returns if there is no such program.
+fn restart_with_libtorch(why: Option<&str>) -> Result<()> {
+    let Some(program) = libtorch_program() else { return Ok(()) };
     let mut restart = std::process::Command::new(&program);
     restart.args(std::env::args_os().skip(1));
+    if let Some(why) = why {
+        restart.env(compute::GPU_VARIABLE, format!("libtorch: {why}"));
+    }
     Err(exec(restart)).with_context(|| format!("cannot start {}", program.display()))
 }
 

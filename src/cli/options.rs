@@ -43,19 +43,6 @@ pub enum Command {
     Completions(Completions),
 }
 
-impl Command {
-    /// Whether the command computes with libtorch.
-    pub(super) fn needs_libtorch(&self) -> bool {
-        match self {
-            Self::Build(options) => options.device.wants_gpu(),
-            Self::Verify(options) => options.device.wants_gpu(),
-            Self::Demo(options) => options.device.wants_gpu(),
-            Self::Witness(_) => true,
-            _ => false,
-        }
-    }
-}
-
 #[derive(clap::Args)]
 pub struct Build {
     /// The study [default: reports/coursework.yaml on a GPU, reports/quick.yaml on a CPU]

@@ -1,53 +1,20 @@
-//! The devices that compute: the CPU, and a GPU through libtorch.
+//! The devices that compute: the CPU, and a GPU with the program's own arithmetic or with libtorch.
 
 use std::path::Path;
 use std::rc::Rc;
-use std::str::FromStr;
 use std::sync::OnceLock;
 
 use super::own::Cpu;
-use super::{Backend, Environment, Error, Gpu, Libtorch, Network};
+use super::own_gpu::OwnGpu;
+use super::{Backend, DeviceChoice, Environment, Error, Libtorch, Network, libtorch_program};
+use crate::failure::caught;
 use crate::model::Model;
 use crate::study::Compute;
+use crate::text::error_chain;
 
-/// The device that `--device` asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "self-evident")]
-pub enum DeviceChoice {
-    /// GPU 0 if there is one and libtorch can use it, otherwise the CPU.
-    Auto,
-    Cpu,
-    /// The GPU of this number, counted from 0.
-    Cuda(usize),
-}
-
-impl DeviceChoice {
-    /// Whether this asks for a GPU: `cuda:N` always, `auto` if this machine seems to have one.
-    pub fn wants_gpu(self) -> bool {
-        match self {
-            Self::Cuda(_) => true,
-            Self::Auto => Device::gpu_in_sight(),
-            Self::Cpu => false,
-        }
-    }
-}
-
-impl FromStr for DeviceChoice {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            other => other
-                .strip_prefix("cuda:")
-                .and_then(|n| n.parse().ok())
-                .map(Self::Cuda)
-                .ok_or_else(|| Error::UnknownDevice { typed: other.to_owned() }),
-        }
-    }
-}
+/// Names the arithmetic that a GPU computes with: `libtorch`, or, as this program sets it for the one that has libtorch,
+/// `libtorch: ` and why. By default a GPU computes with the program's own arithmetic.
+pub const GPU_VARIABLE: &str = "MNIST_REPORT_GPU";
 
 /// A device that is ready to compute.
 #[derive(Clone)]
@@ -55,6 +22,8 @@ pub struct Device {
     pub(super) backend: Rc<dyn Backend>,
     /// The environment of the results that it computes.
     pub environment: Environment,
+    /// Why a better device is not used, in sentences.
+    pub notes: Vec<String>,
 }
 
 static LIBTORCH: OnceLock<&'static dyn Libtorch> = OnceLock::new();
@@ -70,28 +39,114 @@ pub fn libtorch() -> Option<&'static dyn Libtorch> {
 }
 
 impl Device {
-    /// This machine's CPU.
-    pub fn cpu() -> Self {
-        Self { backend: Rc::new(Cpu), environment: Environment::own() }
+    fn of(backend: Rc<dyn Backend>, notes: Vec<String>) -> Self {
+        Self { environment: backend.environment(), backend, notes }
     }
 
-    /// Starts a device for a study's `compute` section.
+    /// This machine's CPU.
+    pub fn cpu() -> Self {
+        Self::of(Rc::new(Cpu), Vec::new())
+    }
+
+    /// Starts a device to train a study's runs: a GPU if one is asked for, with the program's own arithmetic, which gives the bits
+    /// of the CPU. If that fails, or `accept` refuses the GPU, libtorch computes on it; and if that fails too, `auto` takes the CPU.
     ///
     /// # Errors
-    /// The device does not exist, or libtorch or CUDA rejects a setting.
-    pub fn start(choice: DeviceChoice, compute: &Compute) -> Result<Self, Error> {
-        match choice {
-            DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Auto if !Self::gpu_in_sight() => Ok(Self::cpu()),
-            DeviceChoice::Auto => Ok(Self::gpu(0, compute).unwrap_or_else(|_| Self::cpu())),
-            DeviceChoice::Cuda(index) => Self::gpu(index, compute),
+    /// The GPU that was asked for cannot be used; or [`Error::NeedsLibtorch`] if another program can try it.
+    pub fn start(
+        choice: DeviceChoice,
+        compute: &Compute,
+        accept: impl FnOnce(&Self) -> Result<(), String>,
+    ) -> Result<Self, Error> {
+        let Some(index) = choice.gpu() else { return Ok(Self::cpu()) };
+        let why = match Self::own_on_gpu(index, compute, accept) {
+            Ok(device) => return Ok(device),
+            Err(why) => why,
+        };
+        match Self::libtorch_on_gpu(index, compute) {
+            Ok(device) => {
+                let note = format!(
+                    "libtorch computes on GPU {index}, so other machines get results that differ slightly: {why}"
+                );
+                Ok(Self { notes: vec![note], ..device })
+            }
+            Err(Error::NeedsLibtorch { .. }) => Err(Error::NeedsLibtorch { index, why }),
+            Err(error) => {
+                let why = if libtorch().is_some() { format!("{why}; libtorch: {error}") } else { why };
+                Self::without_gpu(choice, index, why)
+            }
         }
     }
 
-    fn gpu(index: usize, compute: &Compute) -> Result<Self, Error> {
-        let backend = libtorch().ok_or(Error::NoLibtorch)?.start(Some(index), compute.tf32)?;
-        let environment = Environment { gpu: backend.gpu(), ..Environment::own() };
-        Ok(Self { backend: backend.into(), environment })
+    /// Starts a device to check results of this environment: the program's own arithmetic for its own results, on a GPU or a CPU;
+    /// libtorch for libtorch's, if a GPU is asked for.
+    ///
+    /// # Errors
+    /// As [`Device::start`].
+    pub fn start_for(
+        environment: &Environment,
+        choice: DeviceChoice,
+        compute: &Compute,
+        accept: impl FnOnce(&Self) -> Result<(), String>,
+    ) -> Result<Self, Error> {
+        let Some(index) = choice.gpu() else { return Ok(Self::cpu()) };
+        let started = match environment.gpu {
+            None => Self::own_on_gpu(index, compute, accept),
+            Some(_) => match Self::libtorch_on_gpu(index, compute) {
+                Err(error @ Error::NeedsLibtorch { .. }) => return Err(error),
+                started => started.map_err(error_chain),
+            },
+        };
+        started.or_else(|why| Self::without_gpu(choice, index, why))
+    }
+
+    /// The CPU with a note, or an error if a GPU was asked for.
+    fn without_gpu(choice: DeviceChoice, index: usize, why: String) -> Result<Self, Error> {
+        match choice {
+            DeviceChoice::Cuda(_) => Err(Error::NoGpu { index, why }),
+            _ => Ok(Self {
+                notes: vec![format!("the CPU computes, because GPU {index} cannot be used: {why}")],
+                ..Self::cpu()
+            }),
+        }
+    }
+
+    /// The program's own arithmetic on a GPU that the CPU emulates.
+    #[cfg(test)]
+    pub(crate) fn emulated() -> Self {
+        Self::of(Rc::new(OwnGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned() }), Vec::new())
+    }
+
+    /// The program's own arithmetic on a GPU. Fails with the reason.
+    fn own_on_gpu(
+        index: usize,
+        compute: &Compute,
+        accept: impl FnOnce(&Self) -> Result<(), String>,
+    ) -> Result<Self, String> {
+        if let Some(why) = libtorch_is_asked_for() {
+            return Err(why);
+        }
+        if compute.tf32 {
+            return Err("the study asks for tf32, which only libtorch has".to_owned());
+        }
+        // A GPU may fail at any time, with a panic.
+        caught(|| {
+            let device = Self::of(Rc::new(OwnGpu::open(index)?), Vec::new());
+            accept(&device).map(|()| device)
+        })
+        .unwrap_or_else(Err)
+    }
+
+    /// libtorch on a GPU.
+    ///
+    /// # Errors
+    /// The GPU cannot be used. If another program has libtorch, [`Error::NeedsLibtorch`].
+    pub fn libtorch_on_gpu(index: usize, compute: &Compute) -> Result<Self, Error> {
+        match libtorch() {
+            Some(libtorch) => Ok(Self::of(libtorch.start(Some(index), compute.tf32)?.into(), Vec::new())),
+            None if libtorch_program().is_some() => Err(Error::NeedsLibtorch { index, why: String::new() }),
+            None => Err(Error::NoLibtorch),
+        }
     }
 
     /// libtorch on the CPU, to measure how far its results are from the program's own. Its environment has a
@@ -101,20 +156,32 @@ impl Device {
     /// This process has no libtorch, or libtorch refuses a setting.
     pub fn libtorch_on_cpu() -> Result<Self, Error> {
         let libtorch = libtorch().ok_or(Error::NoLibtorch)?;
-        let backend = libtorch.start(None, false)?;
-        let gpu = Gpu {
-            name: "libtorch on a CPU".to_owned(),
-            libtorch: libtorch.version(),
-            cuda: String::new(),
-            cudnn: String::new(),
-            precision: "float32".to_owned(),
-        };
-        Ok(Self { backend: backend.into(), environment: Environment { gpu: Some(gpu), ..Environment::own() } })
+        Ok(Self::of(libtorch.start(None, false)?.into(), Vec::new()))
     }
 
     /// Whether the device is a GPU.
     pub fn is_gpu(&self) -> bool {
-        self.backend.gpu().is_some()
+        self.gpu_name().is_some()
+    }
+
+    /// The GPU's name; `None` if the device is not a GPU.
+    pub fn gpu_name(&self) -> Option<String> {
+        self.backend.gpu_name()
+    }
+
+    /// Whether libtorch computes.
+    pub fn is_libtorch(&self) -> bool {
+        self.environment.gpu.is_some()
+    }
+
+    /// The device and the arithmetic in a few words.
+    pub fn in_words(&self) -> String {
+        let arithmetic = self.environment.arithmetic;
+        match self.gpu_name() {
+            _ if self.is_libtorch() => self.environment.to_string(),
+            Some(name) => format!("{name} (arithmetic {arithmetic}, with the bits of a CPU)"),
+            None => format!("this CPU (arithmetic {arithmetic})"),
+        }
     }
 
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
@@ -138,11 +205,18 @@ impl Device {
         format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
     }
 
-    /// Measures the speed of a large operator, in multiply-adds per second: a convolution on a CPU, a matrix product on a GPU.
+    /// Measures the speed of a large operator, in multiply-adds per second: a convolution, or a matrix product with libtorch.
     /// `build` estimates its running time from it.
     pub fn mult_add_rate(&self) -> f64 {
         self.backend.mult_add_rate()
     }
+}
+
+/// Why a GPU computes with libtorch, if the user or this program's other executable asks for it.
+fn libtorch_is_asked_for() -> Option<String> {
+    let value = std::env::var(GPU_VARIABLE).ok()?;
+    let why = value.strip_prefix("libtorch")?.strip_prefix(": ").unwrap_or_default();
+    Some(if why.is_empty() { format!("{GPU_VARIABLE} is libtorch") } else { why.to_owned() })
 }
 
 #[cfg(test)]
@@ -150,12 +224,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn device_names_are_parsed() {
-        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
-        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
-        for bad in ["gpu", "cuda:", "cuda:x", "cuda:-1", ""] {
-            assert!(bad.parse::<DeviceChoice>().is_err(), "{bad}");
+    fn without_a_gpu_a_gpu_is_refused_and_auto_takes_the_cpu() {
+        if Device::gpu_in_sight() {
+            return;
         }
+        let compute = Compute::default();
+        let never = |_: &Device| -> Result<(), String> { unreachable!("there is no GPU") };
+        let started = |choice| Device::start(choice, &compute, never).map(|device| device.is_gpu());
+        assert_eq!(started(DeviceChoice::Auto), Ok(false));
+        let error = started(DeviceChoice::Cuda(1)).unwrap_err();
+        assert!(matches!(error, Error::NoGpu { index: 1, .. } | Error::NeedsLibtorch { index: 1, .. }), "{error}");
+        let own = Environment::own();
+        let error = Device::start_for(&own, DeviceChoice::Cuda(0), &compute, never).err().unwrap();
+        assert!(
+            matches!(error, Error::NoGpu { index: 0, .. }),
+            "libtorch cannot check the program's own results: {error}"
+        );
     }
 }

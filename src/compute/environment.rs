@@ -14,7 +14,7 @@ use crate::study::Compute;
 pub struct Environment {
     /// The version of the program's own arithmetic ([`arithmetic::VERSION`]).
     pub arithmetic: u32,
-    /// For a training on a GPU, where libtorch computes: what its bits depend on.
+    /// For a training with libtorch, on a GPU: what its bits depend on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
 }
@@ -60,7 +60,7 @@ impl Environment {
 impl fmt::Display for Environment {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match &self.gpu {
-            None => write!(f, "arithmetic {}, any CPU", self.arithmetic),
+            None => write!(f, "arithmetic {}, any CPU or GPU", self.arithmetic),
             Some(Gpu { name, libtorch, cuda, cudnn, precision }) => {
                 write!(f, "libtorch {libtorch}, {precision}, {name}, CUDA {cuda}, cuDNN {cudnn}")
             }

@@ -9,10 +9,12 @@ use crate::text::closest::did_you_mean;
 pub enum Error {
     #[error("unknown device `{typed}`{} use auto, cpu, cuda or cuda:N", meant_device(typed))]
     UnknownDevice { typed: String },
-    #[error(
-        "--device cuda needs libtorch, and the program {LIBTORCH_PROGRAM} is not beside this one: build it with `make build`, or \
-         use --device cpu"
-    )]
+    #[error("GPU {index} cannot be used: {why}; use --device cpu")]
+    NoGpu { index: usize, why: String },
+    /// This process does not have libtorch, but the executable beside it has.
+    #[error("only {LIBTORCH_PROGRAM} can use GPU {index}: {why}")]
+    NeedsLibtorch { index: usize, why: String },
+    #[error("{LIBTORCH_PROGRAM} is not beside this program: build it with `make build`")]
     NoLibtorch,
     /// libtorch's or CUDA's message.
     #[error("{0}")]

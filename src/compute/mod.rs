@@ -1,16 +1,19 @@
-//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU, with libtorch on a GPU. Its public
-//! functions take and return plain data, so other modules call the same functions for both.
+//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU or a GPU, or with libtorch. Its public
+//! functions take and return plain data, so other modules call the same functions for all of them.
 //!
 //! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
 
+mod choice;
 mod device;
 mod environment;
 mod error;
 mod libtorch_program;
 mod own;
+mod own_gpu;
 mod trainer;
 
-pub use device::{Device, DeviceChoice, libtorch, provide_libtorch};
+pub use choice::DeviceChoice;
+pub use device::{Device, GPU_VARIABLE, libtorch, provide_libtorch};
 pub use environment::{Environment, Gpu};
 pub use error::Error;
 pub use libtorch_program::{LIBTORCH_PROGRAM, libtorch_program};
@@ -52,8 +55,10 @@ pub struct Recorded {
 
 /// A device that computes.
 pub trait Backend {
-    /// The GPU and its library versions; `None` if it is not a GPU.
-    fn gpu(&self) -> Option<Gpu>;
+    /// What the bits of its results depend on.
+    fn environment(&self) -> Environment;
+    /// The GPU's name; `None` if the device is not a GPU.
+    fn gpu_name(&self) -> Option<String>;
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network>;
     /// A training before its first step; see [`Trainer::new`].

@@ -1,6 +1,6 @@
 //! The program's own arithmetic, on the CPU.
 
-use super::{Backend, Error, Gpu, Network, Steps};
+use super::{Backend, Environment, Error, Network, Steps};
 use crate::arithmetic;
 use crate::dataset::Selection;
 use crate::model::Model;
@@ -11,7 +11,11 @@ use crate::tensors::NamedTensor;
 pub(super) struct Cpu;
 
 impl Backend for Cpu {
-    fn gpu(&self) -> Option<Gpu> {
+    fn environment(&self) -> Environment {
+        Environment::own()
+    }
+
+    fn gpu_name(&self) -> Option<String> {
         None
     }
 

@@ -87,7 +87,7 @@ impl<'a> Trainer<'a> {
         self.steps.load_state(state, done)
     }
 
-    /// How many steps were repeated from recordings. All zero on a CPU.
+    /// How many steps a GPU repeated from recordings. All zero on a CPU.
     pub fn recorded(&self) -> Recorded {
         self.steps.recorded()
     }

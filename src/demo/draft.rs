@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Cause, Honest};
-use crate::bundle::{Bundle, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder};
+use crate::bundle::{Bundle, Contents, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder};
 use crate::compute::Device;
 use crate::dataset::Mnist;
 use crate::report::Templates;
@@ -13,6 +13,7 @@ use crate::results::{AnyRun, Results, SeedResult};
 use crate::study::{Plan, RunPlan};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
+use crate::training::check_first_steps;
 
 /// How far a forger goes after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,9 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn device(&self) -> Result<Device, Cause> {
-        Ok(Device::start(self.honest.device, &self.plan().compute)?)
+        let Honest { contents: Contents { plan, results, .. }, data, device, .. } = self.honest;
+        let accept = |gpu: &Device| check_first_steps(gpu, plan, data);
+        Ok(Device::start_for(&results.environment, *device, &plan.compute, accept)?)
     }
 
     pub(super) fn tensors(&self, file: &str) -> Result<Vec<NamedTensor>, Cause> {

@@ -1,6 +1,6 @@
 //! libtorch as a device of the program: see the traits in `compute`.
 
-use mnist_report::compute::{Backend, Error, Gpu, Network, Recorded, Steps};
+use mnist_report::compute::{Backend, Environment, Error, Network, Recorded, Steps};
 use mnist_report::dataset::Selection;
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
@@ -10,8 +10,12 @@ use super::graph::ReplayStats;
 use super::{Engine, train};
 
 impl Backend for Engine {
-    fn gpu(&self) -> Option<Gpu> {
-        self.gpu_facts()
+    fn environment(&self) -> Environment {
+        Environment { gpu: Some(self.facts()), ..Environment::own() }
+    }
+
+    fn gpu_name(&self) -> Option<String> {
+        self.is_gpu().then(|| self.facts().name)
     }
 
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network> {

@@ -28,7 +28,7 @@ impl Engine {
             ffi::keep_freed_memory();
         });
         if let Some(index) = gpu {
-            cuda(index).map_err(|reason| Error::NoGpu { index, reason: Box::new(reason) })?;
+            cuda(index).map_err(|reason| Error::NoGpu(Box::new(reason)))?;
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         if !ffi::configure(threads, tf32) {
@@ -45,17 +45,22 @@ impl Engine {
         self.device.is_cuda()
     }
 
-    /// What the GPU's results depend on; `None` on a CPU.
-    pub(super) fn gpu_facts(&self) -> Option<Gpu> {
-        let Device::Cuda(index) = self.device else { return None };
+    /// What the results depend on. On a CPU, there is a placeholder instead of the GPU's name.
+    pub(super) fn facts(&self) -> Gpu {
+        let precision = if self.tf32 { "tf32" } else { "float32" }.to_owned();
+        let libtorch = ffi::torch_version();
+        let Device::Cuda(index) = self.device else {
+            let (name, none) = ("libtorch on a CPU".to_owned(), String::new());
+            return Gpu { name, libtorch, cuda: none.clone(), cudnn: none, precision };
+        };
         let (cuda, cudnn) = (ffi::cuda_version(), ffi::cudnn_version());
-        Some(Gpu {
+        Gpu {
             name: ffi::gpu_name(index),
-            libtorch: ffi::torch_version(),
+            libtorch,
             cuda: format!("{}.{}", cuda / 1000, cuda % 1000 / 10),
             cudnn: format!("{}.{}.{}", cudnn / 10_000, cudnn % 10_000 / 100, cudnn % 100),
-            precision: if self.tf32 { "tf32" } else { "float32" }.to_owned(),
-        })
+            precision,
+        }
     }
 
     /// Measures the speed of a matrix product, in multiply-adds per second.

@@ -3,8 +3,8 @@
 /// What can go wrong in the engine.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum Error {
-    #[error("no GPU {index} for --device cuda: {reason}; use --device cpu, or `make libtorch CUDA=1`")]
-    NoGpu { index: usize, reason: Box<Error> },
+    #[error("{0} (`make libtorch CUDA=1` installs libtorch's CUDA libraries)")]
+    NoGpu(Box<Error>),
     #[error("libtorch finds no GPU")]
     NoGpuFound,
     #[error("this machine has {0}, numbered from 0")]

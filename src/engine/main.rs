@@ -1,6 +1,5 @@
-//! mnist-report with libtorch: the same command line, and a GPU as a device.
-//!
-//! `mnist-report` starts it where a command needs libtorch.
+//! mnist-report with libtorch: the same command line. `mnist-report` starts it as a witness, and where its own arithmetic cannot use a
+//! GPU.
 
 #[path = "mod.rs"]
 mod engine;

@@ -13,6 +13,7 @@ use std::{fs, io};
 use super::{SeedOutcome, TrainedSeed, Unfinished};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
+use crate::paths;
 use crate::results::SeedEnd;
 
 /// The SHA-256 over the sources that decide the outcome of a training, taken when the program was compiled.
@@ -51,15 +52,7 @@ impl RunCache {
     /// The user's cache: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache. If that folder
     /// cannot be written, a hidden folder beside the bundle, where a build has to be able to write.
     pub fn of_user(bundle: &Path) -> Self {
-        let variable =
-            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| !path.as_os_str().is_empty());
-        let caches = || {
-            let absolute = |path: &PathBuf| path.is_absolute();
-            // Do not create a home folder that does not exist (a service may have none).
-            let home = || variable("HOME").filter(|home| absolute(home) && home.is_dir());
-            variable("XDG_CACHE_HOME").filter(absolute).or_else(|| Some(home()?.join(".cache")))
-        };
-        let folder = variable(VARIABLE).or_else(|| Some(caches()?.join("mnist-report/runs")));
+        let folder = paths::variable(VARIABLE).or_else(|| Some(paths::user_cache()?.join("runs")));
         let user = folder.map(Self::at).filter(Self::is_writable);
         user.unwrap_or_else(|| {
             let name = bundle.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

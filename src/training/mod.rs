@@ -4,6 +4,7 @@ mod cache;
 mod checkpoint;
 mod error;
 pub mod evidence;
+mod first_step;
 mod inputs;
 mod rehearsal;
 mod run;
@@ -14,6 +15,7 @@ mod unfinished;
 
 pub use cache::RunCache;
 pub use error::TrainingError;
+pub use first_step::check_first_steps;
 pub use inputs::{inputs_digest, subset_sha256};
 pub use rehearsal::Speed;
 pub use run::{Prepared, last_learning_rate};

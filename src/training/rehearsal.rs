@@ -40,7 +40,7 @@ impl Speed {
 }
 
 impl Prepared<'_> {
-    /// Trains the first steps of a run and discards the result. On a GPU it times nothing: later steps are replayed
+    /// Trains the first steps of a run and discards the result. With libtorch it times nothing: there, later steps are replayed
     /// from a recording, which is faster.
     ///
     /// # Errors
@@ -66,9 +66,9 @@ impl Prepared<'_> {
             let _ = trainer.last_loss();
             since.elapsed()
         };
-        // The first step takes longer: it starts threads and touches memory for the first time.
+        // The first step takes longer: it starts threads and touches memory for the first time. A GPU records the second.
         let first = time(1);
-        if self.device.is_gpu() {
+        if self.device.is_libtorch() {
             return Speed::default();
         }
         // At most as many steps as the training has, because the trainer has no plan for more.

@@ -1,10 +1,11 @@
 //! This machine, as far as rungs that compute need it.
 
 use super::subject::Subject;
+use crate::bundle::Contents;
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
 use crate::text::error_chain;
-use crate::training::Prepared;
+use crate::training::{Prepared, check_first_steps};
 
 /// A device with the data.
 pub(super) struct Machine<'a> {
@@ -16,13 +17,13 @@ pub(super) struct Machine<'a> {
 
 /// Starts the device for a bundle's study; fails with the reason.
 pub(super) fn start(subject: &Subject, device: DeviceChoice) -> Result<Device, String> {
-    let contents = &subject.contents;
-    // A CPU's bundle is checked on the CPU, where all bits must agree; a GPU's bundle on any device.
-    let device = match (device, &contents.results.environment.gpu) {
-        (DeviceChoice::Auto, None) => DeviceChoice::Cpu,
-        (device, _) => device,
+    let Contents { plan, results, .. } = &subject.contents;
+    let accept = |gpu: &Device| match &subject.data {
+        Ok(data) => check_first_steps(gpu, plan, data),
+        // Then nothing is computed.
+        Err(_) => Ok(()),
     };
-    Device::start(device, &contents.plan.compute).map_err(error_chain)
+    Device::start_for(&results.environment, device, &plan.compute, accept).map_err(error_chain)
 }
 
 impl<'a> Machine<'a> {

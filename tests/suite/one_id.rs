@@ -29,14 +29,14 @@ fn a_whole_study_has_one_report_id() {
 
 #[test]
 fn a_study_of_every_layer_optimizer_and_schedule_has_one_report_id() {
-    let portable = root().join("tests/fixtures/portable.yaml");
+    let portable = root().join("src/arithmetic/portable.yaml");
     assert_eq!(report_id(&portable, "widest", 1), report_id(&portable, "avx2", 3));
 }
 
 /// As the test before, with few steps and images, because a CPU without vectors takes minutes for the whole study.
 #[test]
 fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on_any_threads() {
-    let source = Source::load(&root().join("tests/fixtures/portable.yaml")).unwrap();
+    let source = Source::load(&root().join("src/arithmetic/portable.yaml")).unwrap();
     let plan = Plan::resolve(&source).unwrap();
     let data = Mnist::load(&source.data_dir()).unwrap();
     let test = Selection::new(&data.test, &[0, 1, 2, 3]);

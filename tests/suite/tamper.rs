@@ -144,7 +144,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
     let out = home.path().join("mini");
     let request = Request { study: &study, out: Some(&out), device: DeviceChoice::Cpu, lang: None, fresh: true };
     compute::provide_libtorch(&crate::engine::LIBTORCH);
-    Job::prepare_on(&request, |_| Device::libtorch_on_cpu()).unwrap().run(&mut Silent).unwrap();
+    Job::prepare_on(&request, |_, _| Device::libtorch_on_cpu()).unwrap().run(&mut Silent).unwrap();
     let bundle = Bundle::at(out);
     let honest = bundle.json("results.json")["runs"]["single"]["seeds"][0]["epochs"][0]["train_loss"].as_f64().unwrap();
     let told = |times: f64, code: i32, line: &str| {

@@ -73,5 +73,5 @@ fn without_the_program_that_has_libtorch_nothing_is_asked() {
     assert_eq!(witness(&verified), None);
     of(&["witness", path]).refused(&[LIBTORCH_PROGRAM]);
     of(&["build", "--device", "cuda", "--out", "b", tiny().to_str().unwrap()])
-        .refused(&[LIBTORCH_PROGRAM, "--device cpu"]);
+        .refused(&["GPU 0 cannot be used: ", "--device cpu"]);
 }

@@ -5,14 +5,13 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::path::PathBuf;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::null_mut;
 use std::rc::Rc;
 
 use cudarc::driver::sys::{self, CUresult};
 
 use super::gpu::{Address, Argument, Gpu, Grid, Memory, Recording};
-use super::nvrtc::{self, NvrtcError};
 use super::source;
 use crate::failure;
 
@@ -38,9 +37,6 @@ pub enum DriverError {
         /// Number of GPUs.
         count: usize,
     },
-    /// The kernels were not compiled.
-    #[error(transparent)]
-    Nvrtc(#[from] NvrtcError),
     /// The driver reports an error.
     #[error("{0}")]
     Cuda(String),
@@ -83,6 +79,60 @@ pub fn count() -> usize {
         return 0;
     }
     usize::try_from(count).unwrap_or(0)
+}
+
+/// A GPU that the driver knows, before it is opened.
+#[derive(Clone, Debug)]
+pub struct Card {
+    device: sys::CUdevice,
+    /// Its name, for example "NVIDIA H100 80GB HBM3".
+    pub name: String,
+    /// Tells it from every other GPU, of the same name too.
+    pub uuid: [u8; 16],
+    /// Its compute capability, for example 90 for 9.0.
+    pub capability: u32,
+    /// The version of CUDA that the driver supports, for example 13000 for 13.0.
+    pub cuda: u32,
+}
+
+impl Card {
+    /// The GPU with this index, from 0.
+    ///
+    /// # Errors
+    /// There is no driver, or no such GPU.
+    pub fn find(index: usize) -> Result<Self, DriverError> {
+        if !is_present() {
+            return Err(DriverError::NoDriver);
+        }
+        let mut cuda = 0;
+        call!(cuInit(0)).and_then(|()| call!(cuDriverGetVersion(&raw mut cuda))).map_err(DriverError::Cuda)?;
+        if cuda < OLDEST_VERSION {
+            return Err(DriverError::TooOld(cuda));
+        }
+        let count = count();
+        if index >= count {
+            return Err(DriverError::NoSuchGpu { index, count });
+        }
+        Self::describe(index, cuda as u32).map_err(DriverError::Cuda)
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(name: &str, capability: u32) -> Self {
+        let mut uuid = [7; 16];
+        uuid[0] = 0;
+        Self { device: 0, name: name.to_owned(), uuid, capability, cuda: 13000 }
+    }
+
+    fn describe(index: usize, cuda: u32) -> Result<Self, String> {
+        let device = device(index)?;
+        let mut name = [0u8; 256];
+        call!(cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as c_int, device))?;
+        let name = String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+        let mut uuid = sys::CUuuid { bytes: [0; 16] };
+        call!(cuDeviceGetUuid_v2(&raw mut uuid, device))?;
+        let uuid = uuid.bytes.map(|byte| byte as u8);
+        Ok(Self { device, name, uuid, capability: capability(device)?, cuda })
+    }
 }
 
 /// The context, shared with the memory that was allocated in it.
@@ -136,34 +186,16 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Driver {
-    /// Opens the GPU with this index, from 0, and compiles the kernels for it. NVRTC is searched in `folders` and in the usual
-    /// places.
+    /// Opens a GPU with the kernels in this CUBIN, which was compiled for its compute capability.
     ///
     /// # Errors
-    /// There is no driver, no such GPU, or the kernels cannot be compiled.
-    pub fn open(index: usize, folders: &[PathBuf]) -> Result<Self, DriverError> {
-        if !is_present() {
-            return Err(DriverError::NoDriver);
-        }
-        let mut version = 0;
-        call!(cuInit(0)).and_then(|()| call!(cuDriverGetVersion(&raw mut version))).map_err(DriverError::Cuda)?;
-        if version < OLDEST_VERSION {
-            return Err(DriverError::TooOld(version));
-        }
-        let count = count();
-        if index >= count {
-            return Err(DriverError::NoSuchGpu { index, count });
-        }
-        let device = device(index).map_err(DriverError::Cuda)?;
-        let capability = capability(device).map_err(DriverError::Cuda)?;
-        let cubin = nvrtc::compile((version / 1000) as u32, capability, folders)?;
-        Self::load(device, &cubin).map_err(DriverError::Cuda)
+    /// The driver refuses the CUBIN, or reports another error.
+    pub fn open(card: &Card, cubin: &[u8]) -> Result<Self, DriverError> {
+        Self::load(card, cubin).map_err(DriverError::Cuda)
     }
 
-    fn load(device: sys::CUdevice, cubin: &[u8]) -> Result<Self, String> {
-        let mut name = [0u8; 256];
-        call!(cuDeviceGetName(name.as_mut_ptr().cast(), name.len() as c_int, device))?;
-        let name = String::from_utf8_lossy(name.split(|byte| *byte == 0).next().unwrap_or_default()).into_owned();
+    fn load(card: &Card, cubin: &[u8]) -> Result<Self, String> {
+        let (device, name) = (card.device, card.name.clone());
         let (mut context, mut stream, mut module) = (null_mut(), null_mut(), null_mut());
         call!(cuDevicePrimaryCtxRetain(&raw mut context, device))?;
         call!(cuCtxSetCurrent(context))?;
@@ -343,11 +375,14 @@ impl Gpu for Driver {
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         call!(cuStreamBeginCapture_v2(self.context.stream, mode)).ok()?;
         self.mode.set(Mode::Record);
-        work();
-        let ready = self.recorded();
+        // After a panic, too, the stream must not go on recording.
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        let graph = self.recorded().map(|ready| Graph { ready, context: Rc::clone(&self.context) });
         self.mode.set(Mode::Launch);
-        let context = Rc::clone(&self.context);
-        ready.ok().map(|ready| Recording(Box::new(Graph { ready, context })))
+        if let Err(panic) = worked {
+            resume_unwind(panic);
+        }
+        graph.ok().map(|graph| Recording(Box::new(graph)))
     }
 
     fn replay(&self, recording: &Recording) {
@@ -365,7 +400,7 @@ mod tests {
     #[test]
     fn without_a_gpu_there_is_an_error_and_no_panic() {
         if count() == 0 {
-            let error = Driver::open(0, &[]).unwrap_err().to_string();
+            let error = Card::find(0).unwrap_err().to_string();
             assert!(!error.is_empty() && !error.contains('\n'), "{error}");
         }
     }

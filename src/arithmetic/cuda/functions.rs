@@ -1,27 +1,26 @@
-//! Tests of `exp`, `log` and `erf` on a GPU. The functions themselves are in kernels/functions.cuh.
+//! `exp`, `log` and `erf` on a GPU, compared with the CPU's. The functions themselves are in kernels/functions.cuh.
 
 use super::gpu::Gpu;
-use super::layers::testing::assert_equal;
 use super::layers::value_grid;
-use super::testing::{Emulator, Order};
 use crate::arithmetic::functions::{erf, exp, log};
+use crate::tensors::values_difference;
 
-#[test]
-fn bits_are_those_of_the_cpu() {
-    // Values of every exponent and sign, and more of them around 1 and where `exp` and `erf` vary.
+/// The first value whose bits differ, over values of every exponent and sign, and more of them around 1 and where `exp` and `erf`
+/// vary.
+pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
     let every_exponent = (0..=u32::MAX).step_by(4099).map(f32::from_bits);
     let near_one = (0x3f00_0000..0x4000_0000).step_by(97).map(f32::from_bits);
     let even = |from: f64, to: f64| (0..100_003).map(move |i| (from + (to - from) * f64::from(i) / 1e5) as f32);
     let special = [0.0, -0.0, 1.0, 88.722_84, 88.722_83, -103.972_08, -87.336_55, f32::INFINITY, f32::NEG_INFINITY];
     let x: Vec<f32> =
         every_exponent.chain(near_one).chain(even(-105.0, 90.0)).chain(even(-4.2, 4.2)).chain(special).collect();
-    let gpu: &dyn Gpu = &Emulator::new(Order::Forward);
     let [input, exps, logs, erfs] = [0; 4].map(|_| gpu.values(x.len()));
     gpu.write_values(input.address(), &x);
     let addresses = [&input, &exps, &logs, &erfs].map(|memory| memory.address().into());
     gpu.launch("functions", value_grid(x.len()), &[&addresses[..], &[(x.len() as u64).into()]].concat());
-    for (name, memory, function) in [("exp", &exps, exp as fn(f32) -> f32), ("log", &logs, log), ("erf", &erfs, erf)] {
+    let functions = [("exp", &exps, exp as fn(f32) -> f32), ("log", &logs, log), ("erf", &erfs, erf)];
+    functions.into_iter().find_map(|(name, memory, function)| {
         let expected: Vec<f32> = x.iter().map(|x| function(*x)).collect();
-        assert_equal(name, &gpu.read_values(memory.address(), x.len()), &expected);
-    }
+        values_difference(&gpu.read_values(memory.address(), x.len()), &expected).map(|why| format!("{name}: {why}"))
+    })
 }

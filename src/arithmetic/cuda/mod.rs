@@ -4,7 +4,6 @@
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub mod driver;
-#[cfg(test)]
 mod functions;
 mod gemm;
 mod gpu;
@@ -13,8 +12,12 @@ mod layers;
 mod network;
 #[cfg(feature = "cuda")]
 pub mod nvrtc;
+#[cfg(feature = "cuda")]
+mod open;
 mod optimizers;
+mod self_test;
 pub mod source;
+mod speed;
 mod tensors;
 #[cfg(test)]
 mod testing;
@@ -22,4 +25,14 @@ mod train;
 
 pub use gpu::{Address, Argument, Gpu, Grid, Memory, Recording};
 pub use network::Network;
+#[cfg(feature = "cuda")]
+pub use open::{OpenError, open};
+pub use self_test::self_test;
+pub use speed::convolution_rate;
 pub use train::{Trainer, evaluate};
+
+/// A GPU that this CPU emulates.
+#[cfg(test)]
+pub(crate) fn emulated() -> std::rc::Rc<dyn Gpu> {
+    std::rc::Rc::new(testing::Emulator::new(testing::Order::Forward))
+}

@@ -8,7 +8,8 @@ use libloading::Library;
 use super::source;
 
 /// How all kernels are compiled: without fusing, approximating or flushing anything.
-const OPTIONS: [&CStr; 5] = [c"--std=c++17", c"--fmad=false", c"--prec-div=true", c"--prec-sqrt=true", c"--ftz=false"];
+pub(super) const OPTIONS: [&CStr; 5] =
+    [c"--std=c++17", c"--fmad=false", c"--prec-div=true", c"--prec-sqrt=true", c"--ftz=false"];
 
 /// The oldest version that knows the options.
 const OLDEST_MAJOR: u32 = 12;
@@ -64,8 +65,10 @@ fn candidates(major: u32, folders: &[PathBuf]) -> Vec<PathBuf> {
             searched.extend([up.join("nvidia/cuda_nvrtc/lib"), up.join(format!("nvidia/cu{major}/lib"))]);
         }
     }
-    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(std::env::var_os).into_iter().flatten();
-    for environment in environments.map(PathBuf::from).chain(["/usr/local", "/usr"].map(PathBuf::from)) {
+    let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(std::env::var_os).into_iter().flatten().map(PathBuf::from);
+    // A program that a Python package installed is in the bin/ of its environment.
+    let own = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.parent()?.to_owned()));
+    for environment in environments.chain(own).chain(["/usr/local", "/usr"].map(PathBuf::from)) {
         for packages in subfolders(&environment.join("lib"), "python3") {
             for kind in ["site-packages", "dist-packages"] {
                 let nvidia = packages.join(kind).join("nvidia");

@@ -3,7 +3,8 @@
 //! It checks what a real GPU would not report: barriers that not all threads reach, values that are read before they are
 //! written (they are NaN), and, as the order of threads can be chosen, results that depend on it. With the environment variable
 //! `MNIST_REPORT_SANITIZE`, the kernels are compiled with AddressSanitizer, which must then be loaded before the test
-//! (`make test-cuda-on-cpu`).
+//! (`make test-cuda-on-cpu`). With `MNIST_REPORT_WITHOUT_BARRIER`, that barrier of the source, counted from 0, is left out, and the
+//! tests should fail.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -194,10 +195,19 @@ fn library() -> &'static Compiled {
     })
 }
 
+/// Where the threads of a block wait for each other.
+const BARRIER: &str = "__syncthreads();";
+
 /// The C++ source: the kernels between the two files of tests/cuda.
 fn cpp() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cuda");
-    let mut text = format!("#include \"{}\"\n{}", folder.join("cuda_on_cpu.h").display(), source::source());
+    let mut kernels = source::source();
+    if let Ok(left_out) = std::env::var("MNIST_REPORT_WITHOUT_BARRIER") {
+        let barriers = kernels.match_indices(BARRIER).map(|(at, _)| at).collect::<Vec<_>>();
+        let at = barriers[left_out.parse::<usize>().unwrap()];
+        kernels.replace_range(at..at + BARRIER.len(), "");
+    }
+    let mut text = format!("#include \"{}\"\n{kernels}", folder.join("cuda_on_cpu.h").display());
     text += "#define KERNELS";
     for kernel in source::kernels() {
         write!(text, " KERNEL({kernel})").unwrap();

@@ -76,6 +76,8 @@ pub struct Trainer<'a> {
     network: Network,
     rule: Rule,
     launches: Vec<(usize, Launches)>,
+    /// Steps that were repeated from a recording.
+    replayed: usize,
     /// Steps done.
     done: usize,
 }
@@ -111,6 +113,7 @@ impl<'a> Trainer<'a> {
             network,
             masks,
             launches: Vec::new(),
+            replayed: 0,
             done: 0,
         }
     }
@@ -221,9 +224,23 @@ impl<'a> Trainer<'a> {
             self.launches[at].1 = recording.map_or(Launches::Direct, Launches::Recorded);
         }
         match &self.launches[at].1 {
-            Launches::Recorded(recording) => self.gpu().replay(recording),
+            Launches::Recorded(recording) => {
+                self.gpu().replay(recording);
+                self.replayed += 1;
+            }
             _ => self.launch_step(images),
         }
+    }
+
+    /// The number of recordings, and of steps that were repeated from them.
+    pub fn recordings(&self) -> [usize; 2] {
+        let recorded = self.launches.iter().filter(|(_, launches)| matches!(launches, Launches::Recorded(_)));
+        [recorded.count(), self.replayed]
+    }
+
+    /// Whether the GPU could not record some steps.
+    pub fn is_unrecorded(&self) -> bool {
+        self.launches.iter().any(|(_, launches)| matches!(launches, Launches::Direct))
     }
 
     fn launch_step(&self, images: usize) {

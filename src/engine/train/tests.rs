@@ -56,7 +56,7 @@ impl StepRecorder for FakeRecorder {
 fn replayed_steps_give_the_same_bits() {
     const EPOCHS: usize = 6;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
+    let mut plan = Plan::resolve(&Source::load(&root.join("src/arithmetic/portable.yaml")).unwrap()).unwrap();
     let engine = Engine::start(None, false).unwrap();
     let data = Mnist::load(&root.join("data/mnist")).unwrap();
     for (name, run) in &mut plan.runs {
@@ -114,7 +114,7 @@ fn replayed_steps_give_the_same_bits() {
 #[test]
 fn remaining_steps_are_counted_by_batch_size() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut plan = Plan::resolve(&Source::load(&root.join("tests/fixtures/portable.yaml")).unwrap()).unwrap();
+    let mut plan = Plan::resolve(&Source::load(&root.join("src/arithmetic/portable.yaml")).unwrap()).unwrap();
     let engine = Engine::start(None, false).unwrap();
     let run = &mut plan.runs["features-adam"];
     (run.settings.epochs, run.settings.image_count, run.settings.batch_size) = (3, 10, 4);

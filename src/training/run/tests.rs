@@ -203,3 +203,47 @@ fn without_a_folder_nothing_is_left_in_the_folder_of_temporary_files() {
         assert!(most > 0, "the states were in a file without a name");
     });
 }
+
+#[test]
+fn a_gpu_trains_and_measures_the_same() {
+    const SMALL: &str = "\
+title: T
+models:
+  m:
+    layers:
+      - conv2d: {out_channels: 4, kernel_size: 5, stride: 4}
+      - batch_norm2d
+      - relu
+      - dropout: {p: 0.3}
+      - flatten
+      - linear: {out_features: 10}
+runs:
+  r:
+    model: m
+    epochs: 3
+    batch_size: 5
+    train: {images: {first: 12}, hold_out: 6}
+    evaluate_train: true
+    optimizer: {adam: {lr: 0.01}}
+    seeds: [3]
+    evidence: {candidates: 6, keep: 2}
+";
+    let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), SMALL).unwrap()).unwrap();
+    let mut data = Mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
+    data.test.labels.truncate(20);
+    data.test.pixels.truncate(20 * PIXELS);
+    let devices = [Device::cpu(), Device::emulated()];
+    assert!(devices[1].is_gpu() && devices[0].environment == devices[1].environment);
+    assert_eq!(crate::training::check_first_steps(&devices[1], &plan, &data), Ok(()));
+    let [on_cpu, on_gpu] = devices.each_ref().map(|device| {
+        let prepared = Prepared::new(device, &data, &plan.input);
+        let progress = &mut Stopping { steps: usize::MAX, resumed: None };
+        match prepared.run(&plan.models["m"], &plan.runs["r"], 3, None, progress).unwrap() {
+            SeedOutcome::Finished(trained) => *trained,
+            SeedOutcome::Diverged(_) => panic!("diverged"),
+        }
+    });
+    assert_eq!(on_gpu.result, on_cpu.result);
+    assert_eq!((on_gpu.predictions, on_gpu.weights), (on_cpu.predictions, on_cpu.weights));
+    assert_eq!(on_gpu.evidence, on_cpu.evidence);
+}

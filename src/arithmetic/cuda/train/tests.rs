@@ -1,27 +1,14 @@
-//! Trains the runs of tests/fixtures/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU and on the
+//! Trains the runs of src/arithmetic/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU and on the
 //! emulated GPU.
-
-use std::path::Path;
 
 use super::*;
 use crate::arithmetic;
 use crate::arithmetic::cuda::layers::testing::assert_equal;
+use crate::arithmetic::cuda::self_test::{images, study};
 use crate::arithmetic::cuda::testing::{Emulator, Order};
 use crate::dataset::PIXELS;
 use crate::rng::Stream;
-use crate::study::{Plan, Source};
-
-fn plan() -> Plan {
-    let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/portable.yaml");
-    Plan::resolve(&Source::load(&study).unwrap()).unwrap()
-}
-
-/// Images of random bytes.
-fn images(count: usize, key: &str) -> Selection {
-    let mut random = Stream::keyed(key.as_bytes());
-    let pixels = (0..count * PIXELS).map(|_| random.below(256) as u8).collect();
-    Selection { pixels, labels: (0..count).map(|i| (i * 7 % 10) as u8).collect() }
-}
+use crate::study::Plan;
 
 #[track_caller]
 fn assert_same(what: &str, got: &[NamedTensor], expected: &[NamedTensor]) {
@@ -57,7 +44,7 @@ fn assert_same_training(plan: &Plan, name: &str, gpu: Emulator) {
 
 #[test]
 fn a_training_has_the_bits_of_the_cpu() {
-    let plan = plan();
+    let plan = study();
     for (i, name) in plan.runs.keys().enumerate() {
         let start = std::time::Instant::now();
         let order = Order::ALL[i % Order::ALL.len()];
@@ -70,7 +57,7 @@ fn a_training_has_the_bits_of_the_cpu() {
 
 #[test]
 fn a_training_continues_from_a_saved_state() {
-    let plan = plan();
+    let plan = study();
     let run = &plan.runs["norms-adam-one-cycle"];
     let (model, dataset) = (&plan.models[&run.settings.model], images(run.settings.image_count, "continued"));
     let gpu: Rc<dyn Gpu> = Rc::new(Emulator::new(Order::Forward));
@@ -102,7 +89,7 @@ fn a_training_continues_from_a_saved_state() {
 
 #[test]
 fn single_batches_have_the_bits_of_the_cpu() {
-    let plan = plan();
+    let plan = study();
     let run = &plan.runs["norms-adam-one-cycle"];
     let model = &plan.models[&run.settings.model];
     let gpu: Rc<dyn Gpu> = Rc::new(Emulator::new(Order::Reversed));

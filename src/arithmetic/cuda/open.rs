@@ -1,0 +1,142 @@
+//! Opens a GPU with kernels that were compiled for it and tested on it. Both are done once for each GPU and driver: the compiled
+//! kernels are kept in a file, which is written only after they passed the self-test.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::{fs, io};
+
+use super::driver::{Card, Driver, DriverError};
+use super::gpu::Gpu;
+use super::nvrtc::{self, NvrtcError};
+use super::self_test::self_test;
+use super::source;
+use crate::digest::sha256_hex;
+use crate::failure::caught;
+
+/// Why a GPU is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The driver.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// The compiler.
+    #[error(transparent)]
+    Nvrtc(#[from] NvrtcError),
+    /// The GPU fails, or computes other bits than the CPU.
+    #[error("the self-test of {name} failed: {why}")]
+    SelfTest {
+        /// The GPU.
+        name: String,
+        /// The first difference, or the GPU's error.
+        why: String,
+    },
+}
+
+/// Opens the GPU with this index, from 0. NVRTC is searched in `folders` and in the usual places; compiled kernels are kept in
+/// the folder `cache`. Returns the GPU and its name.
+///
+/// # Errors
+/// There is no driver, no such GPU, the kernels cannot be compiled, or they compute other bits than the CPU.
+pub fn open(index: usize, folders: &[PathBuf], cache: Option<&Path>) -> Result<(Rc<dyn Gpu>, String), OpenError> {
+    let card = Card::find(index)?;
+    let file = cache.map(|folder| folder.join(file_name(&card, &driver_version())));
+    if let Some(cubin) = file.as_deref().and_then(read)
+        && let Ok(driver) = Driver::open(&card, &cubin)
+    {
+        return Ok((Rc::new(driver), card.name));
+    }
+    let cubin = nvrtc::compile(card.cuda / 1000, card.capability, folders)?;
+    let gpu: Rc<dyn Gpu> = Rc::new(Driver::open(&card, &cubin)?);
+    let tested = caught(|| self_test(&gpu)).unwrap_or_else(Err);
+    tested.map_err(|why| OpenError::SelfTest { name: card.name.clone(), why })?;
+    if let Some(file) = file {
+        // Without the file, the next start takes longer.
+        let _ = write(&file, &cubin);
+    }
+    Ok((gpu, card.name))
+}
+
+/// The driver's own version, as far as the system states it.
+fn driver_version() -> String {
+    fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default()
+}
+
+/// The name of the file with a GPU's kernels: the GPU, and a digest of what its kernels and their test depend on.
+fn file_name(card: &Card, driver: &str) -> String {
+    let Card { name, uuid, capability, cuda, .. } = card;
+    let options = nvrtc::OPTIONS;
+    let parts = format!("{name} {capability} {cuda} {driver} {options:?} {}", source::source());
+    let uuid: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{uuid}-{}.cubin", &sha256_hex(parts.as_bytes())[..16])
+}
+
+/// The kernels in a file; `None` unless its end is their digest.
+fn read(file: &Path) -> Option<Vec<u8>> {
+    let mut bytes = fs::read(file).ok()?;
+    let digest = bytes.split_off(bytes.len().checked_sub(64)?);
+    (sha256_hex(&bytes).as_bytes() == digest).then_some(bytes)
+}
+
+/// Writes a file of kernels, and removes those of the same GPU that another driver or another source left.
+fn write(file: &Path, cubin: &[u8]) -> io::Result<()> {
+    let folder = file.parent().expect("a file in a folder");
+    fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+    temporary.write_all(cubin)?;
+    temporary.write_all(sha256_hex(cubin).as_bytes())?;
+    temporary.persist(file)?;
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let uuid = name(file).split('-').next().unwrap_or_default().to_owned();
+    for entry in fs::read_dir(folder)?.flatten().map(|entry| entry.path()) {
+        if entry != file && name(&entry).strip_prefix(&uuid).is_some_and(|rest| rest.starts_with('-')) {
+            let _ = fs::remove_file(entry);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_kept_for_one_gpu_driver_and_source() {
+        let card = Card::for_tests("NVIDIA H100 80GB HBM3", 90);
+        let name = file_name(&card, "580.95");
+        assert!(name.starts_with("00070707") && name.ends_with(".cubin") && name.len() == 55, "{name}");
+        assert_eq!(file_name(&card, "580.95"), name);
+        assert_ne!(file_name(&card, "580.96"), name);
+        assert_ne!(file_name(&Card::for_tests("NVIDIA H100 80GB HBM3", 80), "580.95"), name);
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cuda").join(&name);
+        assert_eq!(read(&file), None);
+        write(&file, b"kernels").unwrap();
+        assert_eq!(read(&file).as_deref(), Some(&b"kernels"[..]));
+        // Of another driver, and of another GPU.
+        let [other, another] =
+            [file_name(&card, "580.96"), "11-22.cubin".to_owned()].map(|name| file.with_file_name(name));
+        write(&another, b"another GPU's").unwrap();
+        write(&other, b"newer").unwrap();
+        assert_eq!(
+            [read(&file), read(&another).map(|_| vec![]), read(&other)],
+            [None, Some(vec![]), Some(b"newer".into())]
+        );
+    }
+
+    #[test]
+    fn a_damaged_file_is_ignored() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.cubin");
+        write(&file, b"kernels").unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[0] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(read(&file), None);
+        for len in [0, 63, 64, 70] {
+            fs::write(&file, &bytes[..len]).unwrap();
+            assert_eq!(read(&file), None, "{len}");
+        }
+    }
+}
