@@ -10,10 +10,10 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build verifier test test-browser test-portable test-gpu test-cuda-calls test-cuda-source test-cuda-on-cpu bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
@@ -41,6 +41,10 @@ test-portable: verifier ## compare bits between vector widths, threads and emula
 test-gpu: build ## build two studies on this machine's GPU and CPU, compare their bits, and verify them on both
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
+
+gpu-day: build ## measure a GPU in 13 minutes, the most valuable first (results in target/gpu-day; DEVICE=cpu rehearses it)
+	cargo build --release --locked --example gpu_probe --example bench_training
+	@scripts/gpu-day.sh
 
 test-cuda-calls: build ## check the calls that training makes on a GPU, without a GPU (needs `make libtorch CUDA=1`, or TORCH=a folder of libtorch_cuda.so)
 	cargo build --release --locked --example bench_training

@@ -4,7 +4,7 @@ A round runs our program and one peer directly after each other, for every peer.
 of its time divided by ours. Before that, every peer's losses without dropout must agree with ours, so that the same work is
 timed. The peers are in peers.py; our program is probes/bench_training.rs.
 
-    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N]
+    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N] [--out FILE]
 
 An epoch that is timed has N images. The default is 1,280 on a CPU and all 60,000 on a GPU, where ten steps are too short to
 time. Losses are always compared over 1,280 images, because rounding errors grow with the steps.
@@ -123,6 +123,7 @@ def main():
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--runs", default="baseline,slim,slim-bn")
     arguments.add_argument("--images", type=int)
+    arguments.add_argument("--out", type=Path, help="the file to write instead of RESULTS.md or RESULTS-GPU.md")
     given = arguments.parse_args()
     folder = Path(tempfile.mkdtemp())
     device, runs = given.device, given.runs.split(",")
@@ -161,7 +162,8 @@ def main():
         details = (mine["environment"], other["torch"], other["threads"])
         # Write after each network, so that an interrupted benchmark keeps its results.
         text = table(rows, given, images, rate, *details)
-        (HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")).write_text(text)
+        out = given.out or HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")
+        out.write_text(text)
     print(text)
 
 

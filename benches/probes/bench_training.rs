@@ -90,7 +90,7 @@ fn main() -> Result<()> {
     trainer.run(&mut clock)?;
     let (losses, seconds): (Vec<f64>, Vec<f64>) = clock.epochs.into_iter().unzip();
     let what = serde_json::json!({
-        "environment": device.environment.to_string(), "images": chosen.len(), "losses": losses, "seconds": seconds,
+        "environment": device.in_words(), "images": chosen.len(), "losses": losses, "seconds": seconds,
         "state": state_sha256(&trainer.state()),
         "recorded": trainer.recorded(),
     });

@@ -14,11 +14,44 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use mnist_report::arithmetic;
-use mnist_report::arithmetic::cuda::{self, Gpu, open};
+use mnist_report::arithmetic::cuda::{self, Address, Argument, Gpu, Grid, Memory, Recording, open};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::tensors::{first_difference, from_safetensors};
+
+/// A GPU that records nothing, so that each kernel of a step is launched on its own.
+struct WithoutRecordings(Rc<dyn Gpu>);
+
+impl Gpu for WithoutRecordings {
+    fn allocate(&self, bytes: usize) -> Memory {
+        self.0.allocate(bytes)
+    }
+
+    fn write(&self, to: Address, bytes: &[u8]) {
+        self.0.write(to, bytes);
+    }
+
+    fn read(&self, from: Address, bytes: &mut [u8]) {
+        self.0.read(from, bytes);
+    }
+
+    fn fill_zero(&self, to: Address, bytes: usize) {
+        self.0.fill_zero(to, bytes);
+    }
+
+    fn launch(&self, kernel: &'static str, grid: Grid, arguments: &[Argument]) {
+        self.0.launch(kernel, grid, arguments);
+    }
+
+    fn record(&self, _work: &mut dyn FnMut()) -> Option<Recording> {
+        None
+    }
+
+    fn replay(&self, recording: &Recording) {
+        self.0.replay(recording);
+    }
+}
 
 struct Probe {
     gpu: Rc<dyn Gpu>,
@@ -67,11 +100,17 @@ impl Probe {
         Ok(first_difference(&weights, &expected).map_or(Ok(seconds), Err))
     }
 
-    /// Images per second of training on the GPU, and of evaluation.
-    fn time(&self, run: &RunPlan) -> [f64; 2] {
+    /// Images per second of training on the GPU, with recorded steps and with launches one by one, and of evaluation.
+    fn time(&self, run: &RunPlan) -> [f64; 3] {
+        let one_by_one: Rc<dyn Gpu> = Rc::new(WithoutRecordings(Rc::clone(&self.gpu)));
+        let [train, evaluate] = self.time_on(&self.gpu, run);
+        [train, self.time_on(&one_by_one, run)[0], evaluate]
+    }
+
+    fn time_on(&self, gpu: &Rc<dyn Gpu>, run: &RunPlan) -> [f64; 2] {
         let (model, seed) = (&self.plan.models[&run.settings.model], run.seeds[0]);
         let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
-        let mut gpu = cuda::Trainer::new(&self.gpu, model, run, &self.plan.input, &images, seed);
+        let mut gpu = cuda::Trainer::new(gpu, model, run, &self.plan.input, &images, seed);
         let steps = self.timed.min(run.steps_per_epoch() - 4);
         (0..3).for_each(|_| gpu.step());
         gpu.epoch_losses();
@@ -127,9 +166,9 @@ fn main() -> Result<()> {
         }
         if timed > 0 {
             match caught(|| probe.time(run)) {
-                Ok([train, evaluate]) => {
-                    println!("{name}: trains {train:.0} images/s, evaluates {evaluate:.0} images/s");
-                }
+                Ok([train, one_by_one, evaluate]) => println!(
+                    "{name}: trains {train:.0} images/s ({one_by_one:.0} with launches one by one), evaluates {evaluate:.0} images/s"
+                ),
                 Err(why) => println!("{name}: cannot be timed: {why}"),
             }
         }
