@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,9 @@ test-cuda-on-cpu: tools ## run the tests of the CUDA kernels on this CPU with sa
 
 test-cuda-source: ## compile the CUDA kernels for several GPUs, without a GPU, and check that every operation rounds as on the CPU (installs NVRTC into target/nvrtc, or NVRTC=a libnvrtc.so)
 	@scripts/test-cuda-source.sh
+
+test-pytorch: build ## load the weights of two studies into their PyTorch programs and compare predictions (installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
+	@scripts/test-pytorch.sh
 
 bench: build ## time training against PyTorch, on a quiet machine (20 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
 	cargo build --release --locked --example bench_training

@@ -14,6 +14,7 @@ use super::layout::{
     CRATE, EVIDENCE, FIGURES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
 };
 use super::manifest::Manifest;
+use crate::report::PYTORCH;
 use crate::study::Study;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
@@ -244,6 +245,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         "svg" => "image/svg+xml",
         "json" => "application/json",
         "yaml" => "application/yaml",
+        "py" => "text/x-python",
         _ if path == SUMS => "text/plain",
         _ => "application/octet-stream",
     };
@@ -252,6 +254,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
     let description = match top {
         REPORT | REPORT_MARKDOWN => "The report",
         FIGURES => "A figure of the report",
+        PYTORCH => "A network as a PyTorch module",
         RESULTS => "Every measured value",
         STUDY => "The study: models, runs, claims and conclusions",
         PREDICTIONS => "The predicted class of each test image, in IDX format",

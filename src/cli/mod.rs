@@ -2,6 +2,7 @@
 
 mod batch;
 mod build;
+mod code;
 mod completions;
 mod data;
 mod demo;
@@ -120,6 +121,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Build(options) => build::run(&options),
         Command::Summary(options) => summary::run(&options),
+        Command::Code(options) => code::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Render(options) => render::run(&options),
         Command::Publish(options) => publish::run(&options),

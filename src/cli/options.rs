@@ -25,6 +25,8 @@ pub enum Command {
     Build(Build),
     /// Print parameters, shapes and sizes of a study's models, without data or training
     Summary(Summary),
+    /// Print a study's models as PyTorch programs, with the formula of each layer's parameters and the shape after each line
+    Code(Code),
     /// Verify bundles, cheapest checks first
     Verify(Verify),
     /// Render a bundle's report again from its results.json, without training
@@ -72,11 +74,17 @@ pub struct Summary {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// Print one JSON document
-    #[arg(long, conflicts_with = "pytorch")]
-    pub json: bool,
-    /// Print each model as Python code that constructs it with torch.nn
     #[arg(long)]
-    pub pytorch: bool,
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Code {
+    /// The study [default: reports/coursework.yaml]
+    pub study: Option<PathBuf>,
+    /// Print only this model
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
 }
 
 #[derive(clap::Args)]

@@ -25,14 +25,7 @@ pub(super) fn run(options: &Summary) -> Result<ExitCode> {
         }
         plan.models.retain(|other, _| other == name);
     }
-    let text = if options.pytorch {
-        plan.models.values().map(|model| format!("# {}\n{}\n", model.name, model.pytorch())).collect()
-    } else if options.json {
-        super::json(&model_facts(&plan))?
-    } else {
-        text(&plan)
-    };
-    super::print(&text)?;
+    super::print(&if options.json { super::json(&model_facts(&plan))? } else { text(&plan) })?;
     Ok(ExitCode::Success)
 }
 

@@ -47,6 +47,10 @@ impl LayerConfig for AvgPool2d {
         pool::pytorch("AvgPool2d", self.kernel_size, self.stride(), self.padding)
     }
 
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(pool::pytorch_function("avg_pool2d", x, self.kernel_size, self.stride(), self.padding))
+    }
+
     fn passes_channel_shifts(&self) -> bool {
         // Zeros of the padding are not shifted.
         self.padding == 0

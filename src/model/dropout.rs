@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, call, named, range, unless_default};
+use super::layer::{LayerConfig, LayerError, named, range};
 
 /// `torch.nn.Dropout`: zeroes each value with probability `p` while training; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -32,7 +32,7 @@ impl LayerConfig for Dropout {
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {
-        call("Dropout", &[], &[("p", unless_default(&Self::default().p, &self.p))])
+        format!("nn.Dropout({:?})", self.p)
     }
 
     fn passes_channel_shifts(&self) -> bool {

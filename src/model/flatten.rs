@@ -23,4 +23,8 @@ impl LayerConfig for Flatten {
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.Flatten()".to_owned()
     }
+
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(format!("torch.flatten({x}, 1)"))
+    }
 }

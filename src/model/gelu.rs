@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, named};
+use super::layer::{LayerConfig, function, named};
 
 /// `torch.nn.GELU` (with the exact Gaussian, not the tanh approximation); keeps the shape.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -18,5 +18,13 @@ impl LayerConfig for Gelu {
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.GELU()".to_owned()
+    }
+
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(function("gelu", x, &[], &[]))
+    }
+
+    fn is_activation(&self) -> bool {
+        true
     }
 }

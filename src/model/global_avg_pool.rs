@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, image, named};
+use super::layer::{LayerConfig, LayerError, function, image, named};
 
 /// The mean over height and width; `[C, H, W] -> [C]`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -22,5 +22,9 @@ impl LayerConfig for GlobalAvgPool {
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())".to_owned()
+    }
+
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(format!("torch.flatten({}, 1)", function("adaptive_avg_pool2d", x, &[1], &[])))
     }
 }

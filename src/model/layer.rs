@@ -74,6 +74,17 @@ pub trait LayerConfig {
     /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`.
     fn pytorch(&self, input: &[usize]) -> String;
 
+    /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer that PyTorch
+    /// programs write as a module.
+    fn pytorch_function(&self, _x: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether it is an activation function.
+    fn is_activation(&self) -> bool {
+        false
+    }
+
     /// Whether shifting a channel of the input by a constant shifts each channel of the output by a constant.
     fn passes_channel_shifts(&self) -> bool {
         false
@@ -317,9 +328,20 @@ pub(super) fn window(
 
 /// Writes a call of `torch.nn`: positional arguments, then the keyword arguments that have a value.
 pub(super) fn call(name: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
-    let positional = positional.iter().map(usize::to_string);
+    let positional: Vec<String> = positional.iter().map(usize::to_string).collect();
+    format!("nn.{name}({})", arguments(positional, keywords))
+}
+
+/// As [`call`], of `torch.nn.functional` with the input as its first argument.
+pub(super) fn function(name: &str, x: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
+    let positional = std::iter::once(x.to_owned()).chain(positional.iter().map(usize::to_string)).collect();
+    format!("F.{name}({})", arguments(positional, keywords))
+}
+
+fn arguments(mut positional: Vec<String>, keywords: &[(&str, Option<String>)]) -> String {
     let keywords = keywords.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
-    format!("nn.{name}({})", positional.chain(keywords).collect::<Vec<_>>().join(", "))
+    positional.extend(keywords);
+    positional.join(", ")
 }
 
 /// A keyword argument's value for [`call`]; `None` if it is the default.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, call, named, range, unless_default};
+use super::layer::{LayerConfig, LayerError, call, function, named, range, unless_default};
 
 /// `torch.nn.LeakyReLU`: x where x > 0, else `negative_slope`·x; keeps the shape.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
@@ -20,6 +20,12 @@ impl Default for LeakyRelu {
     }
 }
 
+impl LeakyRelu {
+    fn keywords(&self) -> [(&'static str, Option<String>); 1] {
+        [("negative_slope", unless_default(&Self::default().negative_slope, &self.negative_slope))]
+    }
+}
+
 impl LayerConfig for LeakyRelu {
     named!("leaky_relu");
 
@@ -28,10 +34,14 @@ impl LayerConfig for LeakyRelu {
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {
-        call(
-            "LeakyReLU",
-            &[],
-            &[("negative_slope", unless_default(&Self::default().negative_slope, &self.negative_slope))],
-        )
+        call("LeakyReLU", &[], &self.keywords())
+    }
+
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(function("leaky_relu", x, &[], &self.keywords()))
+    }
+
+    fn is_activation(&self) -> bool {
+        true
     }
 }

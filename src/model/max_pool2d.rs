@@ -47,6 +47,10 @@ impl LayerConfig for MaxPool2d {
         pool::pytorch("MaxPool2d", self.kernel_size, self.stride(), self.padding)
     }
 
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(pool::pytorch_function("max_pool2d", x, self.kernel_size, self.stride(), self.padding))
+    }
+
     fn passes_channel_shifts(&self) -> bool {
         // Padding is minus infinity, never the largest value.
         true

@@ -4,6 +4,7 @@
 
 mod avg_pool2d;
 mod batch_norm2d;
+mod code;
 mod conv2d;
 mod dropout;
 mod flatten;
@@ -26,6 +27,7 @@ use thiserror::Error;
 
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm2d::BatchNorm2d;
+pub use code::module_names;
 pub use conv2d::Conv2d;
 pub use dropout::Dropout;
 pub use flatten::Flatten;
@@ -96,6 +98,8 @@ pub enum ModelError {
     Empty,
     #[error("layer name `{name}`: only Latin letters, digits and `_`, and not a digit first")]
     Name { layer: usize, name: String },
+    #[error("layer name `{name}`: Python or torch.nn.Module uses it: choose another")]
+    ReservedName { layer: usize, name: String },
     #[error("layer name `{name}` is used twice")]
     RepeatedName { layer: usize, name: String },
     #[error("{error}")]
@@ -110,6 +114,7 @@ impl ModelError {
         match *self {
             Self::Empty => None,
             Self::Name { layer, .. }
+            | Self::ReservedName { layer, .. }
             | Self::RepeatedName { layer, .. }
             | Self::Layer { layer, .. }
             | Self::Output { layer, .. } => Some(layer),
@@ -171,12 +176,6 @@ impl Model {
         self.buffers().map(TensorSpec::numel).sum()
     }
 
-    /// The network as a `torch.nn.Sequential` under PyTorch's names of its tensors.
-    pub fn pytorch(&self) -> String {
-        let layers = self.layers.iter().map(|l| format!("    (\"{}\", {}),\n", l.name, l.pytorch()));
-        format!("nn.Sequential(OrderedDict([\n{}]))\n", layers.collect::<String>())
-    }
-
     /// Multiply-adds of one image's forward pass, by torchinfo's convention.
     pub fn mult_adds(&self) -> u64 {
         self.layers.iter().map(|l| l.mult_adds).sum()
@@ -201,6 +200,9 @@ fn layer_names(kinds: &[LayerKind]) -> Result<Vec<String>, ModelError> {
         let name = kind.config().name().map_or_else(&mut numbered, str::to_owned);
         if !is_identifier(&name) {
             return Err(ModelError::Name { layer, name });
+        }
+        if code::is_reserved(&name) {
+            return Err(ModelError::ReservedName { layer, name });
         }
         if !seen.insert(name.clone()) {
             return Err(ModelError::RepeatedName { layer, name });
@@ -286,8 +288,8 @@ mod tests {
             "nn.AvgPool2d(3, stride=1, padding=1)",
             "nn.LayerNorm([8, 7, 7])",
             "nn.LayerNorm([8, 7, 7], eps=0.1)",
-            "nn.Dropout()",
-            "nn.Dropout(p=0.1)",
+            "nn.Dropout(0.5)",
+            "nn.Dropout(0.1)",
             "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
             "nn.Linear(8, 9, bias=False)",
             "nn.Linear(9, 10)",

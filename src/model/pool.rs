@@ -1,6 +1,6 @@
 //! What the two pools share: checks, shape, PyTorch call.
 
-use super::layer::{LayerError, call, image, positive, unless_default, window};
+use super::layer::{LayerError, call, function, image, positive, unless_default, window};
 
 pub(super) fn check(kernel_size: usize, stride: usize, padding: usize) -> Result<(), LayerError> {
     positive("kernel_size", kernel_size)?;
@@ -20,9 +20,13 @@ pub(super) fn output_shape(
 }
 
 pub(super) fn pytorch(class: &str, kernel_size: usize, stride: usize, padding: usize) -> String {
-    call(
-        class,
-        &[kernel_size],
-        &[("stride", unless_default(&kernel_size, &stride)), ("padding", unless_default(&0, &padding))],
-    )
+    call(class, &[kernel_size], &keywords(kernel_size, stride, padding))
+}
+
+pub(super) fn pytorch_function(name: &str, x: &str, kernel_size: usize, stride: usize, padding: usize) -> String {
+    function(name, x, &[kernel_size], &keywords(kernel_size, stride, padding))
+}
+
+fn keywords(kernel_size: usize, stride: usize, padding: usize) -> [(&'static str, Option<String>); 2] {
+    [("stride", unless_default(&kernel_size, &stride)), ("padding", unless_default(&0, &padding))]
 }

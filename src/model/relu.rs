@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, named};
+use super::layer::{LayerConfig, function, named};
 
 /// `torch.nn.ReLU`: max(x, 0); keeps the shape.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
@@ -18,5 +18,13 @@ impl LayerConfig for Relu {
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.ReLU()".to_owned()
+    }
+
+    fn pytorch_function(&self, x: &str) -> Option<String> {
+        Some(function("relu", x, &[], &[]))
+    }
+
+    fn is_activation(&self) -> bool {
+        true
     }
 }

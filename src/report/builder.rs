@@ -24,6 +24,7 @@ pub(super) enum SectionId {
     Training(usize),
     Claims,
     Conclusions,
+    Code,
     Verify,
 }
 
@@ -38,6 +39,7 @@ impl SectionId {
             Self::Diverged => "diverged",
             Self::Claims => "claims",
             Self::Conclusions => "conclusions",
+            Self::Code => "code",
             Self::Verify => "verify",
         };
         name.to_owned()
@@ -161,7 +163,7 @@ impl<'a> Builder<'a> {
         outline.extend((1..=training.len()).map(SectionId::Training));
         outline.extend((!study.claims.is_empty()).then_some(SectionId::Claims));
         outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
-        outline.push(SectionId::Verify);
+        outline.extend([SectionId::Code, SectionId::Verify]);
         let (tables, figures) = (Cell::new(0), Cell::new(0));
         Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
     }

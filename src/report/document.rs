@@ -68,6 +68,10 @@ pub enum Block {
     },
     Table(TableBlock),
     Figure(FigureBlock),
+    /// A program in Python.
+    Code {
+        text: String,
+    },
     /// A command for a shell.
     Command {
         text: &'static str,

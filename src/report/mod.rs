@@ -21,6 +21,7 @@ pub use error::{Error, Result};
 pub use language::Language;
 pub use templates::Templates;
 
+use crate::model::{Model, module_names};
 use crate::results::Results;
 use crate::study::Study;
 use crate::text::Lang;
@@ -60,6 +61,9 @@ pub struct Rendition<'a> {
     pub templates: &'a Templates,
 }
 
+/// The folder of the models' PyTorch programs.
+pub const PYTORCH: &str = "pytorch/";
+
 /// Builds a study's report.
 ///
 /// # Errors
@@ -69,7 +73,7 @@ pub fn document(study: &Study, results: &Results, provenance: &Provenance, rendi
     sections::document(study, results, provenance, rendition.date, &language)
 }
 
-/// Renders a study's report: the names and texts of report.html, report.md and the figures.
+/// Renders a study's report: the names and texts of report.html, report.md, the figures and the PyTorch programs.
 ///
 /// # Errors
 /// As [`document`]; and a template that cannot be rendered.
@@ -82,5 +86,16 @@ pub fn render(
     let document = document(study, results, provenance, rendition)?;
     let mut files = rendition.templates.render(&document)?;
     files.extend(document.figures().into_iter().map(|f| (f.file.clone(), f.svg.clone())));
+    files.extend(model_code(study, results).map(|(_, file)| file));
     Ok(files)
+}
+
+/// Each measured model's name, with the name and text of its PyTorch program. Shapes have the batch size of the results.
+fn model_code(study: &Study, results: &Results) -> impl Iterator<Item = (String, (String, String))> {
+    let files = module_names(study.models.keys().map(String::as_str));
+    files.filter_map(|(name, file)| {
+        let (spec, facts) = (study.models.get(name)?, results.models.get(name)?);
+        let model = Model::resolve(name, spec, study.input.shape).ok()?;
+        Some((name.to_owned(), (format!("{PYTORCH}{file}.py"), model.code(facts.batch))))
+    })
 }

@@ -1,6 +1,7 @@
 //! The report's sections, a file for each. This one puts them in order.
 
 mod claims;
+mod code;
 mod comparisons;
 mod conclusions;
 mod digits;
@@ -44,6 +45,7 @@ pub(super) fn document(
         SectionId::Training(number) => training::section(&b, *number, &b.training[number - 1]),
         SectionId::Claims => claims::section(&b, &judged),
         SectionId::Conclusions => conclusions::section(&b, &conclusions),
+        SectionId::Code => code::section(&b),
         SectionId::Verify => verify::section(&b),
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
