@@ -14,9 +14,9 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
+pub use crate::bundle::Timing;
 pub use date::report_date;
 pub use error::BuildError;
-pub use run_log::Timing;
 
 use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;

@@ -14,6 +14,7 @@ mod place;
 mod publish;
 mod rerender;
 mod ro_crate;
+mod run_log;
 mod sums;
 mod tolerances;
 mod write;
@@ -34,6 +35,9 @@ pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_dig
 pub(crate) use place::{check_place, existing, try_place};
 pub(crate) use publish::{Published, publish};
 pub(crate) use rerender::Rerender;
+pub(crate) use run_log::RunLog;
+use run_log::check_run_log;
+pub use run_log::{Agreement, Timing};
 pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::TOLERANCES;
 pub(crate) use write::{replace_folder, replace_run_log};
@@ -176,13 +180,25 @@ impl Bundle {
         complete(primary, &self.left_out, study, results, rendition)
     }
 
+    /// What is wrong with the form of the run log. That of another version is not known.
+    fn run_log_problem(&self) -> Option<String> {
+        if self.manifest().is_err_and(|e| e.is_of_another_version()) {
+            return None;
+        }
+        let reason = check_run_log(self.files.get(RUN_LOG)?).err()?;
+        Some(format!("{RUN_LOG} {reason}; it is not part of the report, so remove it"))
+    }
+
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS
     /// lists them. Empty if the files are sound.
     pub(crate) fn damage(&self) -> Vec<String> {
         let mut damage = self.problems.clone();
+        damage.extend(self.run_log_problem());
         let listed = match self.text(SUMS).map(Sums::parse) {
             Ok(Ok(listed)) => listed,
             Ok(Err(reason)) => return [damage, vec![format!("{SUMS}: {reason}")]].concat(),
+            // Of a zip that contradicts itself, nothing was read.
+            Err(_) if self.files.is_empty() && !damage.is_empty() => return damage,
             Err(e) => return [damage, vec![e.to_string()]].concat(),
         };
         let found: BTreeMap<&String, String> = self.covered().map(|(path, bytes)| (path, sha256_hex(bytes))).collect();

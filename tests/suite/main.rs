@@ -45,3 +45,4 @@ mod tamper;
 mod typed;
 mod verify;
 mod witness;
+mod zips;
