@@ -1,5 +1,6 @@
 //! The devices that compute: the CPU, and a GPU through libtorch.
 
+use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -28,6 +29,16 @@ impl DeviceChoice {
             Self::Cuda(_) => true,
             Self::Auto => Device::gpu_in_sight(),
             Self::Cpu => false,
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod about;
 mod batch;
+mod child;
 mod diverged;
 mod exact;
 mod files;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use about::About;
 pub(crate) use batch::{Common, Record, groups, verify_all};
+pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use outcome::{RungResult, Status, Verification};
 
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
