@@ -95,9 +95,19 @@ pub struct DecidedConclusion {
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
+    // What the study itself states is no evidence for what it claims.
+    let stated = minijinja::context! { values => values.get_attr("values").unwrap_or_default() };
+    let tests_nothing = |claim: &Claim| {
+        compare::tolerates_anything(claim, study.lang)
+            || expression::evaluate(&language, &claim.measured, &stated, Mode::Decide).is_ok()
+    };
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
+        let verdict = match verdict {
+            Verdict::Matches if tests_nothing(claim) => Verdict::TestsNothing,
+            verdict => verdict,
+        };
         let printed = compare::printed_with_tolerance(claim, study.lang);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
