@@ -28,7 +28,7 @@ pub fn evaluate(path: &Path) -> Result<Agreement, String> {
     let device = Device::libtorch_on_cpu().map_err(error_chain)?;
     let bundle = Bundle::open(path).map_err(error_chain)?;
     let contents = bundle.contents().map_err(error_chain)?;
-    let data = contents.data().map_err(error_chain)?;
+    let data = Contents::data().map_err(error_chain)?;
     let Contents { plan, results, .. } = contents;
     let prepared = Prepared::new(&device, &data, &plan.input);
     let mut found =

@@ -30,6 +30,7 @@ pub use layout::{
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
 pub(crate) use leftovers::leftovers_line;
+use limits::check_models;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use place::{check_place, existing, try_place};
@@ -99,9 +100,10 @@ impl Contents {
         &self.source.study
     }
 
-    /// MNIST from the study's folder, or else from the repository's.
-    pub(crate) fn data(&self) -> Result<Mnist, DatasetError> {
-        Mnist::load(&self.source.data_dir()).or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
+    /// MNIST from this user's folder. Not from the one that the study names: whoever wrote a bundle must not choose which files
+    /// of a grader are opened.
+    pub(crate) fn data() -> Result<Mnist, DatasetError> {
+        Mnist::load(&paths::mnist())
     }
 }
 
@@ -115,6 +117,7 @@ impl Bundle {
     pub(crate) fn contents(&self) -> Result<Contents, Error> {
         let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
         let plan = Plan::resolve(&source)?;
+        check_models(&plan)?;
         Ok(Contents { manifest, results, source, plan })
     }
 
@@ -187,6 +190,16 @@ impl Bundle {
         }
         let reason = check_run_log(self.files.get(RUN_LOG)?).err()?;
         Some(format!("{RUN_LOG} {reason}; it is not part of the report, so remove it"))
+    }
+
+    /// As `render_again`, without the large files that no other file is made from: only their hashes are needed.
+    pub(crate) fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY;
+        let large = self.files.iter().filter(|(path, _)| is_large(path));
+        let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
+        listed.extend(self.left_out.clone());
+        let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
+        complete(small.into_iter().collect::<Result<_, Error>>()?, &listed, study, results, rendition)
     }
 
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS

@@ -14,6 +14,8 @@ mod summary;
 mod verify;
 mod witness;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 
@@ -28,6 +30,7 @@ pub use crate::text::terminal::one_line;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
 pub fn main() -> u8 {
+    report_full_files();
     let options = match Cli::try_parse() {
         Ok(options) => options,
         // clap reports --help and --version as errors, too.
@@ -48,6 +51,12 @@ pub fn main() -> u8 {
             ExitCode::Failure.status()
         }
     }
+}
+
+/// Turns the signal that a file reached the largest size that the system allows, which would end this process, into an error of
+/// the write.
+fn report_full_files() {
+    let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default());
 }
 
 /// If the command needs libtorch and this process does not have it, starts the program that has it, with the same arguments, in

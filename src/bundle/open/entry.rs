@@ -37,6 +37,9 @@ const DOS_FOLDER: u32 = 0x10;
 const EXTRA_FIELDS: [(u16, usize); 6] =
     [(0x5455, 13), (0x7875, 24), (0x7855, 4), (0x5855, 16), (0x000a, 32), (0xcafe, 0)];
 
+/// The newest version of the format that programs know, 6.3. Some refuse an entry that asks for a newer one, others unpack it.
+const NEWEST_VERSION: u8 = 63;
+
 const BLOCK: usize = 64 << 10;
 
 /// An entry. `data` and everything that the entry's own header states is known after [`Entry::read_local`].
@@ -90,6 +93,9 @@ impl<'a> Central<'a> {
         let mut found = |why: &str| contradictions.push(format!("{}: {why}", entry.shown()));
         if !comment.is_empty() {
             found("has a comment");
+        }
+        if fixed[6] > NEWEST_VERSION {
+            found("needs a newer program to unpack it");
         }
         if u16_at(fixed, 34) != 0 {
             found("is on another disk");
@@ -153,6 +159,9 @@ impl Entry {
         }
         if let Some(id) = unknown_extra(extra) {
             return Ok(Err(format!("extra field {id:#06x}, which may change what is unpacked")));
+        }
+        if fixed[4] > NEWEST_VERSION {
+            return Ok(Err("needs a newer program to unpack it".to_owned()));
         }
         if let Err(why) = self.agrees(&fixed) {
             return Ok(Err(why.to_owned()));

@@ -27,14 +27,14 @@ pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
 
 fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
     let archive = Archive::open(file, size)?;
-    check_limits(&archive.entries)?;
+    let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
+    check_limits(&archive.entries, top)?;
     if !archive.contradictions.is_empty() {
         // Nothing is unpacked: there would be no telling what another program unpacks.
         found.is_ambiguous = archive.entries.iter().any(may_be_of_bundle);
         found.problems.extend(archive.contradictions.iter().map(|why| format!("the zip contradicts itself: {why}")));
         return Ok(());
     }
-    let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
     let mut folders = BTreeSet::new();
     for entry in &archive.entries {
         match unpacked(file, entry, top) {
@@ -56,11 +56,12 @@ fn may_be_of_bundle(entry: &Entry) -> bool {
 }
 
 /// Checks the sizes that the entries claim before anything is unpacked.
-fn check_limits(entries: &[Entry]) -> Result<(), String> {
+fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
     let mut budget = Budget::default();
     for entry in entries {
         let (name, size, packed) = (entry.shown(), entry.size, entry.packed);
-        budget.take(size).map_err(|reason| format!("{name} {reason}"))?;
+        let path = String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default());
+        budget.take(&path, size).map_err(|reason| format!("{name} {reason}"))?;
         if size > ANY_RATIO && size / MAX_RATIO > packed {
             return Err(format!(
                 "{name} claims to unpack from {packed} bytes to {size}, more than {MAX_RATIO} times: no file of a \
