@@ -227,26 +227,26 @@ class Pipe:
     def __init__(self, file): self.file = file
     def write(self, data): return self.file.write(data)
     def flush(self): self.file.flush()
-with open('p.zip', 'wb') as file:
+with open('../p.zip', 'wb') as file:
     with zipfile.ZipFile(Pipe(file), 'w', int(sys.argv[1])) as z:
         for folder, folders, names in os.walk('.'):
             for name in names:
-                if not name.endswith('.zip'): z.write(os.path.join(folder, name))
+                z.write(os.path.join(folder, name))
 ";
     let mut tried = Vec::new();
     for (program, command) in [
-        ("zip", "zip -q -r p.zip ."),
-        ("zip", "zip -q -0 -r p.zip ."),
-        ("zip", "zip -q -fd -r p.zip ."),
-        ("zip", "zip -q -r - . | cat > p.zip"),
-        ("zip", "cd .. && zip -q -r p.zip 'Мій звіт' && mv p.zip 'Мій звіт'"),
-        ("7z", "7z a -bso0 -bsp0 p.zip ."),
-        ("7z", "7z a -bso0 -bsp0 -mx=0 p.zip ."),
-        ("jar", "jar cfM p.zip *"),
-        ("bsdtar", "bsdtar -a -cf p.zip *"),
+        ("zip", "zip -q -r ../p.zip ."),
+        ("zip", "zip -q -0 -r ../p.zip ."),
+        ("zip", "zip -q -fd -r ../p.zip ."),
+        ("zip", "zip -q -r - . | cat > ../p.zip"),
+        ("zip", "cd .. && zip -q -r p.zip 'Мій звіт'"),
+        ("7z", "7z a -bso0 -bsp0 ../p.zip ."),
+        ("7z", "7z a -bso0 -bsp0 -mx=0 ../p.zip ."),
+        ("jar", "jar cfM ../p.zip *"),
+        ("bsdtar", "bsdtar -a -cf ../p.zip *"),
         ("python3", "python3 -c \"$PYTHON\" 0"),
         ("python3", "python3 -c \"$PYTHON\" 8"),
-        ("python3", "python3 -m zipfile -c p.zip *"),
+        ("python3", "python3 -m zipfile -c ../p.zip *"),
     ] {
         let is_here = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
         if !is_here.unwrap().success() {
@@ -254,7 +254,7 @@ with open('p.zip', 'wb') as file:
         }
         let made = Command::new("sh").args(["-ec", command]).env("PYTHON", python).current_dir(&folder).status();
         assert!(made.unwrap().success(), "{command}");
-        let path = folder.join("p.zip");
+        let path = home.path().join("p.zip");
         let done = on_paths("verify", &["--upto", "exact"], &[&path]);
         assert_eq!(done.code, 0, "{command}: {}{}", done.out, done.err);
         fs::remove_file(&path).unwrap();
