@@ -58,6 +58,9 @@ enum Answer {
 }
 
 /// In the child: verifies a bundle within `memory` MiB. Returns the line for the parent.
+///
+/// # Panics
+/// On a number that is not finite, which no verification has.
 pub fn answer(path: &Path, upto: Option<Rung>, device: DeviceChoice, memory: u64) -> String {
     // A child without its parent has nobody to answer to.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));

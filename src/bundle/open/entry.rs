@@ -130,9 +130,10 @@ impl Entry {
         // Some programs read the Unix mode whatever the system that the entry names.
         let file_type = self.attributes >> 16 & FILE_TYPE;
         let is_dos_folder = self.attributes & DOS_FOLDER != 0;
-        match self.is_folder() {
-            true => file_type == 0 || file_type == FOLDER,
-            false => (file_type == 0 || file_type == PLAIN) && !is_dos_folder,
+        if self.is_folder() {
+            file_type == 0 || file_type == FOLDER
+        } else {
+            (file_type == 0 || file_type == PLAIN) && !is_dos_folder
         }
     }
 
@@ -236,7 +237,7 @@ impl Entry {
         loop {
             let (read, left) = (inflate.total_in(), self.packed - inflate.total_in());
             let piece = &mut block[..left.min(BLOCK as u64) as usize];
-            file.read_exact_at(piece, self.data + read).map_err(read_error)?;
+            file.read_exact_at(piece, self.data + read).map_err(|e| read_error(&e))?;
             let before = content.len();
             let status = inflate.decompress_vec(piece, &mut content, FlushDecompress::None);
             match status.map_err(|e| damaged(&e.to_string()))? {
@@ -250,7 +251,7 @@ impl Entry {
     }
 }
 
-fn read_error(error: io::Error) -> String {
+fn read_error(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => NOT_A_ZIP.to_owned(),
         _ => format!("cannot be read: {error}"),
