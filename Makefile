@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ verifier: rust ## build target/release/mnist-report without libtorch: it builds 
 
 test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
 	cargo test --release --locked
+
+fuzz: rust ## try random changes of everything that verify reads: CASES=30000 of each of nine kinds (an hour; SEED= for other changes)
+	FUZZ_CASES=$(or $(CASES),30000) FUZZ_SEED=$(SEED) cargo test --release --locked --no-default-features --test suite -- --nocapture fuzz::
 
 test-browser: build ## test reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh

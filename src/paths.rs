@@ -3,6 +3,14 @@
 
 use std::path::PathBuf;
 
+/// The variable that names the folder with the MNIST files, where a study does not.
+pub const DATA_VARIABLE: &str = "MNIST_REPORT_DATA";
+
+/// The folder with this user's MNIST files: `MNIST_REPORT_DATA`, otherwise the repository's `data/mnist`.
+pub fn mnist() -> PathBuf {
+    std::env::var_os(DATA_VARIABLE).map_or_else(|| here_or_in_repository("data/mnist"), PathBuf::from)
+}
+
 /// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder, otherwise in the
 /// repository whose `target/release/` holds the program. If it exists in neither, returns `relative`.
 pub fn here_or_in_repository(relative: &str) -> PathBuf {

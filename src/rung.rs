@@ -1,9 +1,9 @@
 //! The rungs of `verify`: their order and names, for reports, options and the checks themselves.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A rung of the verification ladder; cheaper rungs come first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rung {
     /// Compares the files with SHA256SUMS.

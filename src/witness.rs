@@ -3,18 +3,15 @@
 //! It shares no code with the kernels in `arithmetic`, so an error in one of them would show. Its result goes
 //! neither into the bundle nor into the rungs of `verify`, because neither may depend on libtorch.
 
-use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde::{Deserialize, Serialize};
-
-use crate::bundle::{Bundle, Contents, TOLERANCES, WEIGHTS, seed_files};
+pub use crate::bundle::Agreement;
+use crate::bundle::{Bundle, Contents, WEIGHTS, seed_files};
 use crate::compute::{Device, LIBTORCH_PROGRAM, Libtorch, libtorch, libtorch_program};
 use crate::failure::caught;
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
-use crate::text::numbers::{count, plural};
 use crate::training::Prepared;
 
 /// Switches the witness off if it is `no`.
@@ -22,43 +19,6 @@ const VARIABLE: &str = "MNIST_REPORT_WITNESS";
 
 /// Prefixes of environment variables that change what libtorch computes, or make it slow or hang.
 const OVERRIDES: [&str; 9] = ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "PYTORCH_"];
-
-/// How far libtorch's evaluation of a bundle's networks is from the bundle's.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Agreement {
-    /// libtorch's version.
-    pub libtorch: String,
-    /// Networks evaluated.
-    pub networks: usize,
-    /// Predictions compared, over all networks.
-    pub predictions: usize,
-    /// Predictions that differ.
-    pub differing_predictions: usize,
-    /// The most predictions of one network that differ.
-    pub most_in_one_network: usize,
-    /// The largest relative difference of a test loss.
-    pub loss: f64,
-}
-
-impl Agreement {
-    /// Whether rounding can explain the differences: whether they are within the tolerances of the rung `weights`.
-    pub fn is_close(&self) -> bool {
-        self.most_in_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss
-    }
-}
-
-impl fmt::Display for Agreement {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { libtorch, networks, predictions, differing_predictions, loss, .. } = self;
-        write!(
-            f,
-            "libtorch {libtorch} evaluated {}: {} of {} predictions differ, losses by at most {loss:.1e} of their value",
-            plural(*networks, "network"),
-            count(*differing_predictions as u64),
-            count(*predictions as u64),
-        )
-    }
-}
 
 /// Evaluates a bundle's networks with libtorch, in this process.
 ///
@@ -68,7 +28,7 @@ pub fn evaluate(path: &Path) -> Result<Agreement, String> {
     let device = Device::libtorch_on_cpu().map_err(error_chain)?;
     let bundle = Bundle::open(path).map_err(error_chain)?;
     let contents = bundle.contents().map_err(error_chain)?;
-    let data = contents.data().map_err(error_chain)?;
+    let data = Contents::data().map_err(error_chain)?;
     let Contents { plan, results, .. } = contents;
     let prepared = Prepared::new(&device, &data, &plan.input);
     let mut found =

@@ -14,9 +14,9 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
+pub use crate::bundle::Timing;
 pub use date::report_date;
 pub use error::BuildError;
-pub use run_log::Timing;
 
 use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
@@ -73,6 +73,8 @@ pub struct Built {
     pub seconds: f64,
     /// What libtorch says of the networks, or why it could not be asked; `None` if it is not installed.
     pub witness: Option<Result<Agreement, String>>,
+    /// The trainings that came from the run cache.
+    pub cached: Vec<String>,
     /// How many runs the study has.
     pub runs: usize,
     /// The runs that diverged, each with the places at which its seeds diverged.
@@ -210,7 +212,8 @@ impl Job {
         let mistakes = claims::contradictions(&self.source, &results);
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
         let diverged = results.diverged_in_words();
-        Ok(Built { report_id, out: self.out, seconds, witness, runs, diverged, notes, mistakes })
+        let cached = timings.iter().filter(|timing| timing.cached).map(|timing| timing.run.clone()).collect();
+        Ok(Built { cached, report_id, out: self.out, seconds, witness, runs, diverged, notes, mistakes })
     }
 
     /// The digest of what a seed's outcome depends on.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::manifest::MANIFEST_SCHEMA;
-use super::{MANIFEST, RESULTS};
+use super::{MANIFEST, RESULTS, STUDY};
 use crate::dataset::DatasetError;
 use crate::report;
 use crate::results::ResultsError;
@@ -47,6 +47,8 @@ pub enum Error {
         "{RESULTS}: computed with arithmetic {arithmetic}, which this program cannot reproduce; build the study again"
     )]
     OtherArithmetic { arithmetic: u32 },
+    #[error("{STUDY}: models.{name}: {parameters} parameters, but a bundle holds at most {most}")]
+    LargeModel { name: String, parameters: u64, most: u64 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
     #[error(transparent)]

@@ -143,7 +143,7 @@ pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
     let verdicts: Vec<_> = claims::judge(study, &untrained)
         .into_iter()
         .filter(|j| j.verdict != claims::Verdict::NotMeasured)
-        .map(|j| (j.claim.id.clone(), j.verdict == claims::Verdict::Matches, j.measured))
+        .map(|j| (j.claim.id.clone(), j.verdict >= claims::Verdict::TestsNothing, j.measured))
         .collect();
     // In the study's order: whether a run diverged is measured.
     let mut runs: Vec<_> = results.all_runs().map(|(name, run)| (name, run.plan(), run.subsets())).collect();

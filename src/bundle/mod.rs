@@ -14,6 +14,7 @@ mod place;
 mod publish;
 mod rerender;
 mod ro_crate;
+mod run_log;
 mod sums;
 mod tolerances;
 mod write;
@@ -29,11 +30,15 @@ pub use layout::{
     SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
 pub(crate) use leftovers::leftovers_line;
+use limits::check_models;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use place::{check_place, existing, try_place};
 pub(crate) use publish::{Published, publish};
 pub(crate) use rerender::Rerender;
+pub(crate) use run_log::RunLog;
+use run_log::check_run_log;
+pub use run_log::{Agreement, Timing};
 pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::TOLERANCES;
 pub(crate) use write::{replace_folder, replace_run_log};
@@ -95,9 +100,10 @@ impl Contents {
         &self.source.study
     }
 
-    /// MNIST from the study's folder, or else from the repository's.
-    pub(crate) fn data(&self) -> Result<Mnist, DatasetError> {
-        Mnist::load(&self.source.data_dir()).or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
+    /// MNIST from this user's folder. Not from the one that the study names: whoever wrote a bundle must not choose which files
+    /// of a grader are opened.
+    pub(crate) fn data() -> Result<Mnist, DatasetError> {
+        Mnist::load(&paths::mnist())
     }
 }
 
@@ -111,6 +117,7 @@ impl Bundle {
     pub(crate) fn contents(&self) -> Result<Contents, Error> {
         let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
         let plan = Plan::resolve(&source)?;
+        check_models(&plan)?;
         Ok(Contents { manifest, results, source, plan })
     }
 
@@ -176,13 +183,35 @@ impl Bundle {
         complete(primary, &self.left_out, study, results, rendition)
     }
 
+    /// What is wrong with the form of the run log. That of another version is not known.
+    fn run_log_problem(&self) -> Option<String> {
+        if self.manifest().is_err_and(|e| e.is_of_another_version()) {
+            return None;
+        }
+        let reason = check_run_log(self.files.get(RUN_LOG)?).err()?;
+        Some(format!("{RUN_LOG} {reason}; it is not part of the report, so remove it"))
+    }
+
+    /// As `render_again`, without the large files that no other file is made from: only their hashes are needed.
+    pub(crate) fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY;
+        let large = self.files.iter().filter(|(path, _)| is_large(path));
+        let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
+        listed.extend(self.left_out.clone());
+        let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
+        complete(small.into_iter().collect::<Result<_, Error>>()?, &listed, study, results, rendition)
+    }
+
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS
     /// lists them. Empty if the files are sound.
     pub(crate) fn damage(&self) -> Vec<String> {
         let mut damage = self.problems.clone();
+        damage.extend(self.run_log_problem());
         let listed = match self.text(SUMS).map(Sums::parse) {
             Ok(Ok(listed)) => listed,
             Ok(Err(reason)) => return [damage, vec![format!("{SUMS}: {reason}")]].concat(),
+            // Of a zip that contradicts itself, nothing was read.
+            Err(_) if self.files.is_empty() && !damage.is_empty() => return damage,
             Err(e) => return [damage, vec![e.to_string()]].concat(),
         };
         let found: BTreeMap<&String, String> = self.covered().map(|(path, bytes)| (path, sha256_hex(bytes))).collect();

@@ -59,7 +59,8 @@ fn exchange(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
     if renameat_with(CWD, new, CWD, dir, RenameFlags::EXCHANGE).is_ok() {
         return Ok(());
     }
-    let old = parent.join(format!(".old-{}", std::process::id()));
+    // A name that no other process has, nor one of the same number in another container had.
+    let old = tempfile::Builder::new().prefix(".old-").tempdir_in(parent)?.keep();
     fs::rename(dir, &old)?;
     if let Err(e) = fs::rename(new, dir) {
         fs::rename(&old, dir)?;

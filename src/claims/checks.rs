@@ -1,8 +1,8 @@
 //! Checks of a study's expressions, sentences and printed values before training, with stand-ins for measured values.
 
-use minijinja::{Environment, Value};
+use minijinja::Value;
 
-use super::expression::{Mode, Stop, environment, evaluate, holds, render};
+use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
 use super::{compare, stand_in, values};
 use crate::study::{Claim, Conclusion, Plan, Source, StudyError};
 use crate::text::on_one_line;
@@ -64,7 +64,7 @@ fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<St
 /// Evaluates a study's expressions and sentences with stand-ins.
 pub(super) struct Checker<'a> {
     source: &'a Source,
-    env: Environment<'static>,
+    language: Language,
     values: Value,
 }
 
@@ -72,11 +72,11 @@ impl<'a> Checker<'a> {
     pub(super) fn new(source: &'a Source, plan: &Plan) -> Self {
         let study = &source.study;
         let values = values::of(study, &stand_in::results(study, plan));
-        Self { source, env: environment(study.lang, Mode::Check), values }
+        Self { source, language: language(study.lang, Mode::Check), values }
     }
 
     pub(super) fn evaluate(&self, text: &str) -> Result<Value, Stop> {
-        evaluate(&self.env, text, &self.values, Mode::Check)
+        evaluate(&self.language, text, &self.values, Mode::Check)
     }
 
     fn claim(&self, key: &str, claim: &Claim) -> Result<(), StudyError> {
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
     fn conclusion(&self, key: &str, c: &Conclusion) -> Result<(), StudyError> {
         let mut can_be_decided = true;
         for (part, text) in [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)] {
-            match holds(&self.env, text, &self.values, Mode::Check) {
+            match holds(&self.language, text, &self.values, Mode::Check) {
                 Err(Stop::Fault(message)) => return Err(self.invalid(&format!("{key}.{part}"), text, &message)),
                 Err(Stop::NotMeasured(_)) => can_be_decided = false,
                 Ok(true) if self.is_true_without_values(text) => {
@@ -115,7 +115,7 @@ impl<'a> Checker<'a> {
             ("undecided", &c.undecided, true),
         ] {
             let key = format!("{key}.{part}");
-            match render(&self.env, text, &self.values, Mode::Check) {
+            match render(&self.language, text, &self.values, Mode::Check) {
                 Err(Stop::Fault(message)) => {
                     return Err(self.source.error(key, format!("invalid sentence: {message}")));
                 }
@@ -133,7 +133,7 @@ impl<'a> Checker<'a> {
     /// Whether a condition is true and uses no value. (A condition that is false by itself is a way to say that the
     /// conclusion has only one side.)
     fn is_true_without_values(&self, text: &str) -> bool {
-        holds(&self.env, text, &minijinja::context! {}, Mode::Check) == Ok(true)
+        holds(&self.language, text, &minijinja::context! {}, Mode::Check) == Ok(true)
     }
 
     fn invalid(&self, key: &str, text: &str, message: &str) -> StudyError {

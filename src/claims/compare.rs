@@ -14,6 +14,8 @@ use crate::text::{Lang, numbers, on_one_line};
 pub enum Verdict {
     Differs,
     NotMeasured,
+    /// It would match whatever is measured.
+    TestsNothing,
     Matches,
 }
 
@@ -72,6 +74,22 @@ pub(super) fn check_kind(claim: &Claim, measured: &Value, lang: Lang) -> Result<
             let measured = measured.as_array().map_or(1, Vec::len);
             Err(refused(claim, &format!("holds {}, but the list has {measured}", numbers::plural(printed, "number"))))
         }
+    }
+}
+
+/// Whether a claim's tolerance is as large as the printed value, so that almost anything matches. A printed 0 has no size to
+/// compare with.
+pub(super) fn tolerates_anything(claim: &Claim, lang: Lang) -> bool {
+    match &claim.compare {
+        Compare::Relative(t) => *t >= 1.0,
+        Compare::Absolute(t) => {
+            let printed = printed::read(&claim.printed, lang);
+            // The tolerance of a percentage is in points.
+            let size = |number: &PrintedNumber| number.value.abs() * if number.is_percent { 100.0 } else { 1.0 };
+            let largest = printed.iter().flat_map(|p| &p.numbers).map(size).fold(0.0, f64::max);
+            *t >= if largest == 0.0 { 1.0 } else { largest }
+        }
+        Compare::Exact(_) | Compare::Printed(_) => false,
     }
 }
 

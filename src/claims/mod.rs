@@ -13,13 +13,13 @@ mod values;
 
 use std::path::Path;
 
-use minijinja::{Environment, Value};
+use minijinja::Value;
 
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
 
 use checks::Checker;
-use expression::{Mode, Stop};
+use expression::{Language, Mode, Stop};
 
 use crate::results::Results;
 use crate::study::{Claim, Conclusion, Plan, Source, Study, StudyError};
@@ -94,10 +94,20 @@ pub struct DecidedConclusion {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
-    let (env, values) = (expression::environment(study.lang, Mode::Decide), values::of(study, results));
+    let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
+    // What the study itself states is no evidence for what it claims.
+    let stated = minijinja::context! { values => values.get_attr("values").unwrap_or_default() };
+    let tests_nothing = |claim: &Claim| {
+        compare::tolerates_anything(claim, study.lang)
+            || expression::evaluate(&language, &claim.measured, &stated, Mode::Decide).is_ok()
+    };
     let judged = |claim: &'a Claim| {
-        let value = expression::evaluate(&env, &claim.measured, &values, Mode::Decide);
+        let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
+        let verdict = match verdict {
+            Verdict::Matches if tests_nothing(claim) => Verdict::TestsNothing,
+            verdict => verdict,
+        };
         let printed = compare::printed_with_tolerance(claim, study.lang);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
@@ -106,13 +116,13 @@ pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
 
 /// Decides every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
-    let (env, values) = (expression::environment(study.lang, Mode::Decide), values::of(study, results));
-    study.conclusions.iter().map(|c| decide(&env, &values, c)).collect()
+    let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
+    study.conclusions.iter().map(|c| decide(&language, &values, c)).collect()
 }
 
-fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> DecidedConclusion {
-    let holds = |text: &str| expression::holds(env, text, values, Mode::Decide);
-    let render = |text: &str| expression::render(env, text, values, Mode::Decide).map(|text| on_one_line(&text));
+fn decide(language: &Language, values: &Value, c: &Conclusion) -> DecidedConclusion {
+    let holds = |text: &str| expression::holds(language, text, values, Mode::Decide);
+    let render = |text: &str| expression::render(language, text, values, Mode::Decide).map(|text| on_one_line(&text));
     let (finding, sentence, obstacle) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
         (Ok(true), Ok(true)) => (Finding::Undecided, &c.undecided, Some(Obstacle::BothHold)),
         (Ok(true), Ok(false)) => (Finding::Supported, &c.supported, None),
@@ -144,10 +154,11 @@ fn decide(env: &Environment<'static>, values: &Value, c: &Conclusion) -> Decided
 /// line.
 pub fn unmeasured_notes(source: &Source, plan: &Plan, results: &Results) -> Vec<String> {
     let checker = Checker::new(source, plan);
-    let (env, values) = (expression::environment(source.study.lang, Mode::Decide), values::of(&source.study, results));
+    let (language, values) =
+        (expression::language(source.study.lang, Mode::Decide), values::of(&source.study, results));
     // `never_measured_notes` reports the others before training.
     let evaluated = |text: &str| match checker.evaluate(text) {
-        Ok(_) => expression::evaluate(&env, text, &values, Mode::Decide),
+        Ok(_) => expression::evaluate(&language, text, &values, Mode::Decide),
         Err(_) => Ok(Value::UNDEFINED),
     };
     checks::notes(source, evaluated, |text| diverged(&source.study, results, text).cloned())

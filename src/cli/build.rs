@@ -38,6 +38,10 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
         say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
     }
+    // Quiet or not: this build has not trained them, and whoever could write to the cache could have made them.
+    if !built.cached.is_empty() {
+        say(&format!("note: not trained now but taken from the run cache: {}", built.cached.join(", ")));
+    }
     super::print(&format!("Report ID {}\n", built.report_id))?;
     let witnessed = built.witness.as_ref().map_or(ExitCode::Success, |answer| witnessed(options.quiet, answer));
     built.mistakes.iter().for_each(|mistake| say(&format!("error: {mistake}")));

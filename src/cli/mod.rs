@@ -16,6 +16,7 @@ mod verify;
 mod witness;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
@@ -32,6 +33,7 @@ pub use crate::text::terminal::one_line;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
 pub fn main() -> u8 {
+    report_full_files();
     let options = match Cli::try_parse() {
         Ok(options) => options,
         // clap reports --help and --version as errors, too.
@@ -55,6 +57,12 @@ pub fn main() -> u8 {
     }
 }
 
+/// Turns the signal that a file reached the largest size that the system allows, which would end this process, into an error of
+/// the write.
+fn report_full_files() {
+    let _ = signal_hook::flag::register(rustix::process::Signal::XFSZ.as_raw(), Arc::default());
+}
+
 /// Whether only the program that has libtorch can do this, and this process is not it: asking libtorch as a witness, and checking
 /// on a GPU what libtorch computed.
 fn needs_libtorch(command: &Command) -> bool {
@@ -64,9 +72,8 @@ fn needs_libtorch(command: &Command) -> bool {
     };
     let needed = match command {
         Command::Witness(_) => true,
-        Command::Verify(options) => {
-            options.device.gpu().is_some() && options.paths.iter().any(|path| is_of_libtorch(path))
-        }
+        // The process that verifies one bundle for another: the other one reads no bundle.
+        Command::VerifyForParent(options) => options.device.gpu().is_some() && is_of_libtorch(&options.path),
         Command::Demo(options) => options.device.gpu().is_some() && is_of_libtorch(&options.bundle()),
         _ => false,
     };
@@ -123,6 +130,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Summary(options) => summary::run(&options),
         Command::Code(options) => code::run(&options),
         Command::Verify(options) => verify::run(&options),
+        Command::VerifyForParent(options) => verify::run_for_parent(&options),
         Command::Render(options) => render::run(&options),
         Command::Publish(options) => publish::run(&options),
         Command::Diff(options) => diff::run(&options),

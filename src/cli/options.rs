@@ -9,6 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::Lang;
+use crate::verify::COMMAND;
 
 /// Turns one YAML study of a small neural network into a report that proves itself.
 #[derive(Parser)]
@@ -29,6 +30,9 @@ pub enum Command {
     Code(Code),
     /// Verify bundles, cheapest checks first
     Verify(Verify),
+    /// Verify one bundle for another process of this program
+    #[command(name = COMMAND, hide = true)]
+    VerifyForParent(VerifyForParent),
     /// Render a bundle's report again from its results.json, without training
     Render(Render),
     /// Pack a bundle into one zip to hand in; the same bundle gives the same bytes
@@ -98,9 +102,30 @@ pub struct Verify {
     /// Device of the rungs that compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
+    /// The memory that checking one bundle may take, in MiB [default: 1024 up to metrics, then 4096]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    pub memory: Option<u64>,
+    /// The time that checking one bundle may take [default: 60 up to metrics, 900 up to replay, 86400 for rerun]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
     /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct VerifyForParent {
+    /// The bundle
+    pub path: PathBuf,
+    /// The last rung to check
+    #[arg(long, value_parser = named(Rung::ALL, Rung::name, Rung::help))]
+    pub upto: Option<Rung>,
+    /// Device of the rungs that compute
+    #[arg(long)]
+    pub device: DeviceChoice,
+    /// The memory that it may take, in MiB
+    #[arg(long)]
+    pub memory: u64,
 }
 
 #[derive(clap::Args)]

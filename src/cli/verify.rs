@@ -1,18 +1,19 @@
 //! `mnist-report verify`: checks one bundle, or several.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::batch;
-use super::options::Verify;
+use super::options::{Verify, VerifyForParent};
 use crate::exit_code::ExitCode;
-use crate::verify::{Record, Rung, RungResult, Status, Verification, verify, verify_all};
+use crate::verify::{Limits, Record, Rung, RungResult, Status, Verification, answer, verify_all, verify_in_child};
 use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let [path] = options.paths.as_slice() else { return run_batch(options) };
-    let verification = verify(path, options.upto, options.device)?;
+    let verification = checked(options, path).map_err(|why| anyhow!("{why}"))?;
     super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
@@ -20,13 +21,29 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     Ok(verification.exit_code().max(witnessed))
 }
 
+/// Checks one bundle in a process of its own.
+fn checked(options: &Verify, path: &Path) -> Result<Verification, String> {
+    let limits = Limits::of(options.upto, options.memory, options.timeout);
+    verify_in_child(path, options.upto, &options.device.to_string(), limits)
+}
+
+/// Checks one bundle for the process that started this one.
+pub(super) fn run_for_parent(options: &VerifyForParent) -> Result<ExitCode> {
+    super::print(&answer(&options.path, options.upto, options.device, options.memory))?;
+    Ok(ExitCode::Success)
+}
+
 fn run_batch(options: &Verify) -> Result<ExitCode> {
     let mut printed = Ok(());
-    let records = verify_all(&options.paths, options.upto, options.device, |record| {
-        if !options.json && printed.is_ok() {
-            printed = super::print(&batch::line(record));
-        }
-    });
+    let records = verify_all(
+        &options.paths,
+        |path| checked(options, path),
+        |record| {
+            if !options.json && printed.is_ok() {
+                printed = super::print(&batch::line(record));
+            }
+        },
+    );
     printed?;
     super::print(&if options.json { super::json(&records)? } else { batch::table(&records) })?;
     Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())

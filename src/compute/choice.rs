@@ -1,5 +1,6 @@
 //! The device that `--device` asks for.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::{Device, Error};
@@ -22,6 +23,16 @@ impl DeviceChoice {
             Self::Cuda(index) => Some(index),
             Self::Auto => Device::gpu_in_sight().then_some(0),
             Self::Cpu => None,
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
         }
     }
 }

@@ -15,7 +15,7 @@ pub struct Environment {
     /// The version of the program's own arithmetic ([`arithmetic::VERSION`]).
     pub arithmetic: u32,
     /// For a training with libtorch, on a GPU: what its bits depend on.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
 }
 

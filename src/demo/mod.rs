@@ -46,7 +46,7 @@ impl Honest {
     pub fn open(path: &Path, device: DeviceChoice) -> Result<Self, Error> {
         let bundle = Bundle::open(path)?;
         let contents = bundle.contents()?;
-        let data = Mnist::load(&contents.source.data_dir())?;
+        let data = Contents::data()?;
         Ok(Self { bundle, contents, data, device })
     }
 

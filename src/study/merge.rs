@@ -3,6 +3,7 @@
 use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
+use super::aliases::{MAX_BYTES, MAX_NODES, too_large};
 use super::lines::Lines;
 
 /// Keys whose maps are replaced as a whole, not merged, because each chooses one thing, such as an optimizer.
@@ -40,6 +41,21 @@ fn merge_by_id(base: &mut Vec<Value>, over: Vec<Value>) {
     }
 }
 
+/// The values in a value, and the bytes of their texts. `check_expansion` has bounded both.
+fn size(value: &Value) -> (u64, u64) {
+    match value {
+        Value::String(text) => (1, text.len() as u64),
+        Value::Sequence(items) => items.iter().fold((1, 0), |sum, item| added(sum, size(item))),
+        Value::Mapping(map) => map.iter().fold((1, 0), |sum, (key, item)| added(added(sum, size(key)), size(item))),
+        Value::Tagged(tagged) => size(&tagged.value),
+        _ => (1, 0),
+    }
+}
+
+fn added(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+    (a.0 + b.0, a.1 + b.1)
+}
+
 /// Merges each run into a copy of `defaults`, and removes `defaults`.
 pub(super) fn fill_defaults(lines: &Lines, map: &mut Mapping) -> Result<(), StudyError> {
     let defaults = match map.shift_remove("defaults") {
@@ -48,6 +64,12 @@ pub(super) fn fill_defaults(lines: &Lines, map: &mut Mapping) -> Result<(), Stud
         Some(_) => return Err(lines.error("defaults", "must be a map of run settings")),
     };
     if let Some(Value::Mapping(runs)) = map.get_mut("runs") {
+        let (nodes, bytes) =
+            defaults.iter().fold((0, 0), |sum, (key, value)| added(added(sum, size(key)), size(value)));
+        let runs_count = runs.len() as u64;
+        if nodes * runs_count > MAX_NODES || bytes * runs_count > MAX_BYTES {
+            return Err(lines.error("defaults", too_large()));
+        }
         for (_, run) in runs.iter_mut() {
             if let Value::Mapping(own) = run {
                 let mut filled = defaults.clone();

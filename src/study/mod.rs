@@ -4,6 +4,7 @@
 //! is the result. Nothing here uses libtorch.
 
 mod advice;
+mod aliases;
 mod checks;
 mod date;
 mod error;

@@ -6,6 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
 use super::advice::advice;
+use super::aliases::check_expansion;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
 use super::messages::plain;
@@ -105,7 +106,7 @@ impl Source {
 
     /// The folder of the data: the study's `data`, relative to the file that sets it, or the repository's `data/mnist`.
     pub fn data_dir(&self) -> PathBuf {
-        let Some(data) = &self.study.data else { return paths::here_or_in_repository("data/mnist") };
+        let Some(data) = &self.study.data else { return paths::mnist() };
         self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
     }
 
@@ -209,6 +210,7 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
     if let Some((line, message)) = stray_bom(yaml) {
         return Err(StudyError { line: Some(line), ..StudyError::of_file(file, message) });
     }
+    check_expansion(yaml).map_err(|why| StudyError::of_file(file, why))?;
     let value: Value = serde_yaml::from_str(yaml).map_err(|e| {
         let (line, message) = advice(yaml, &e);
         StudyError { line, ..StudyError::of_file(file, message) }

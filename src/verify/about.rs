@@ -1,6 +1,6 @@
 //! What a bundle states about itself, for the table of several bundles.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, PREDICTIONS};
 use crate::compute::Environment;
@@ -9,7 +9,7 @@ use crate::results::Results;
 
 /// A bundle's own statements, `None` where they cannot be read. Nothing here is checked; the digests are computed from the
 /// files.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct About {
     /// The study's title.
     pub title: Option<String>,

@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Rung, Verification, verify};
-use crate::compute::DeviceChoice;
+use super::Verification;
 use crate::exit_code::ExitCode;
-use crate::failure::caught;
-use crate::text::error_chain;
 
 /// One path's result in a batch.
 #[derive(Clone, Debug, Serialize)]
@@ -72,19 +69,16 @@ impl Record {
     }
 }
 
-/// Verifies several bundles and calls `done` with each record. A bundle that cannot be read, or on which this program fails,
-/// does not stop the others.
+/// Verifies several bundles with `check` and calls `done` with each record.
 pub(crate) fn verify_all(
     paths: &[PathBuf],
-    upto: Option<Rung>,
-    device: DeviceChoice,
+    check: impl Fn(&Path) -> Result<Verification, String>,
     mut done: impl FnMut(&Record),
 ) -> Vec<Record> {
     let mut records: Vec<Record> = paths
         .iter()
         .map(|path| {
-            let result = caught(|| verify(path, upto, device).map_err(error_chain)).unwrap_or_else(Err);
-            let record = Record::new(path, result);
+            let record = Record::new(path, check(path));
             done(&record);
             record
         })
@@ -163,7 +157,7 @@ pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::About;
+    use crate::verify::{About, Rung};
 
     fn record(path: &str, id: &str, measured: &str, predictions: &str) -> Record {
         let digest = |text: &str| Some(text.to_owned());

@@ -6,6 +6,7 @@ use super::Outcome;
 use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
+use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
 use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts};
 use crate::study::{Plan, RunPlan, RunSettings};
@@ -47,7 +48,24 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         ));
     }
     let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
-    Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} and {runs}"))
+    let passed = format!("counts, shapes, sizes, plans and subsets of {models} and {runs}");
+    match Outcome::of(differences, passed) {
+        Outcome::Passed(passed) => {
+            Outcome::Passed(passed.into_iter().chain(claims_without_a_test(&subject.contents)).collect())
+        }
+        failed => failed,
+    }
+}
+
+/// One line that names the claims that would match whatever is measured.
+fn claims_without_a_test(contents: &Contents) -> Option<String> {
+    let judged = claims::judge(contents.study(), &contents.results);
+    let ids: Vec<&str> =
+        judged.iter().filter(|j| j.verdict == Verdict::TestsNothing).map(|j| j.claim.id.as_str()).collect();
+    (!ids.is_empty()).then(|| {
+        let (count, test) = (plural(ids.len(), "claim"), agreeing(ids.len(), "tests", "test"));
+        format!("{count} {test} nothing, whatever is computed or measured: {}", ids.join(", "))
+    })
 }
 
 /// Whether the results have every run of the study, in its order, either with results or as one that diverged.

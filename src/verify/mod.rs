@@ -2,6 +2,7 @@
 
 mod about;
 mod batch;
+mod child;
 mod diverged;
 mod exact;
 mod files;
@@ -19,6 +20,7 @@ use std::path::Path;
 
 pub use about::About;
 pub(crate) use batch::{Common, Record, groups, verify_all};
+pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use outcome::{RungResult, Status, Verification};
 
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
@@ -71,7 +73,19 @@ fn verify_on(
             let device = if upto >= Rung::Weights { start(subject) } else { Err("not needed".into()) };
             let machine = device.as_ref().map_err(Clone::clone).and_then(|device| Machine::new(subject, device));
             // A failure of this machine is not a difference in the bundle.
-            climb(upto, |rung| caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked))
+            // What a bundle says of its networks is not computed with if it contradicts itself.
+            let mut failed = None;
+            climb(upto, |rung| {
+                if let Some(failed) = failed.filter(|_| rung >= Rung::Weights) {
+                    return Outcome::NotChecked(format!("`{}` failed", Rung::name(failed)));
+                }
+                let outcome = caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked);
+                let is_basic = [Rung::Inputs, Rung::Exact].contains(&rung);
+                if is_basic && matches!(outcome, Outcome::Failed(_)) {
+                    failed = failed.or(Some(rung));
+                }
+                outcome
+            })
         }
     });
     let path = path.display().to_string();
@@ -79,9 +93,9 @@ fn verify_on(
 }
 
 /// The rungs above `files`, checked as far as they were asked for.
-fn climb(upto: Rung, check: impl Fn(Rung) -> Outcome) -> Vec<RungResult> {
+fn climb(upto: Rung, mut check: impl FnMut(Rung) -> Outcome) -> Vec<RungResult> {
     let rungs = Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files);
-    let outcome = |rung| {
+    let mut outcome = |rung| {
         if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())) } else { check(rung) }
     };
     rungs.map(|rung| outcome(rung).into_result(rung)).collect()

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::About;
 use crate::changes::{Change, changes};
@@ -10,7 +10,7 @@ use crate::exit_code::ExitCode;
 use crate::rung::Rung;
 
 /// The result of a rung. A rung that was not checked never counts as passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Everything that the rung checks is right.
@@ -32,7 +32,7 @@ impl fmt::Display for Status {
 }
 
 /// One rung's result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct RungResult {
     pub rung: Rung,
@@ -42,7 +42,7 @@ pub struct RungResult {
 }
 
 /// A bundle's verification.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verification {
     /// The bundle's folder or zip.
     pub path: String,

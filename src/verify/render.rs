@@ -20,7 +20,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         return Outcome::NotChecked("rendered with other templates than the built-in ones".into());
     }
     let rendition = Rendition { lang: manifest.language, date: manifest.date.as_deref(), templates: &templates };
-    let rendered = match subject.bundle.render_again(&source.study, results, &rendition) {
+    let rendered = match subject.bundle.rendered(&source.study, results, &rendition) {
         Ok(rendered) => rendered,
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
     };

@@ -44,7 +44,7 @@ impl<'a> Subject<'a> {
         let contents = bundle
             .contents()
             .map_err(|e| Unreadable { is_of_another_version: e.is_of_another_version(), reason: error_chain(e) })?;
-        let data = contents.data().map_err(|e| format!("needs the data: {}", error_chain(e)));
+        let data = Contents::data().map_err(|e| format!("needs the data: {}", error_chain(e)));
         Ok(Self { bundle, contents, data })
     }
 

@@ -146,7 +146,7 @@ fn comes_out(study: &str, id: &str, ways: [Way; 3]) {
         let mut invented = Invented::of(study);
         change(&mut invented);
         let concluded = invented.conclude(id);
-        assert_eq!(concluded.finding, finding, "{id}: {}", concluded.sentence);
+        assert_eq!(concluded.finding, finding, "{id}: {} {:?}", concluded.sentence, concluded.obstacle);
         for part in told {
             assert!(concluded.sentence.contains(part), "{id}, {finding:?}: `{part}` is not in: {}", concluded.sentence);
         }

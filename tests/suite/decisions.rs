@@ -120,14 +120,15 @@ fn both_conditions_true_is_a_mistake_in_the_study() {
 
 #[test]
 fn printed_figures_are_read_as_they_were_meant() {
+    // Claims about constants: those that match test nothing.
     let claims = [
         ("1e-3", "0.3", "printed", "differs"),
-        ("1E-3", "0.001", "printed", "matches"),
+        ("1E-3", "0.001", "printed", "tests nothing"),
         ("\u{2212}0.5", "0.5", "printed", "differs"),
-        ("\u{2013}0.5", "0 - 0.5", "printed", "matches"),
+        ("\u{2013}0.5", "0 - 0.5", "printed", "tests nothing"),
         ("7,850", "models.m.parameters", "exact", "matches"),
-        ("0.97", "0.98", "{absolute: 0.01}", "matches"),
-        ("97", "97.6", "{absolute: 1}", "matches"),
+        ("0.97", "0.98", "{absolute: 0.01}", "tests nothing"),
+        ("97", "97.6", "{absolute: 1}", "tests nothing"),
         ("99", "97.59", "{absolute: 1}", "differs"),
     ];
     let yaml = claiming(&claims.map(|(printed, measured, compare, _)| (printed, measured, compare)));
@@ -172,4 +173,33 @@ fn counts_keep_their_sign() {
     let (page, _) = reported(&concluding(MET, "false", "It is {{ (0 - 684)|count }}."), 0);
     assert!(page.contains("It is \u{2212}684."), "{page}");
     refused(&concluding(MET, "false", "It is {{ 1e300|count }}."), &["conclusions[0].supported", "too large"]);
+}
+
+#[test]
+fn a_claim_that_would_match_anything_is_not_counted_as_a_match() {
+    let empty = [
+        ("99.99", "100 * runs.r.accuracy", "{absolute: 1e300}"),
+        ("97", "100 * runs.r.accuracy", "{absolute: 97}"),
+        ("97 %", "runs.r.accuracy", "{absolute: 97}"),
+        ("97", "100 * runs.r.accuracy", "{relative: 1}"),
+        ("0", "runs.r.accuracy", "{absolute: 1}"),
+        ("true", "true", "exact"),
+        ("7", "3 + 4", "exact"),
+        ("5", "values.x", "exact"),
+        ("true", "values.x == values.x", "exact"),
+    ];
+    let good = [("7850", "models.m.parameters", "exact"), ("0.5", "runs.r.accuracy", "{absolute: 0.49999}")];
+    let yaml = claiming(&[&empty[..], &good].concat()) + "values: {x: 5}\n";
+    let bundle = built(&yaml);
+    let report = bundle.text("report.md");
+    assert!(report.contains("9 test nothing"), "{report}");
+    assert!(report.contains("Of 11 quoted claims, 2 match what was computed or measured here, 0 differ"), "{report}");
+    let out = bundle.run("verify", &["--upto", "exact"]).exits(0).out;
+    assert!(
+        out.contains("9 claims test nothing, whatever is computed or measured: c0, c1, c2, c3, c4, c5, c6, c7, c8"),
+        "{out}"
+    );
+    let bundle = built(&claiming(&good));
+    assert!(!bundle.text("report.md").contains("nothing"), "only where there are such claims");
+    assert!(!bundle.run("verify", &["--upto", "exact"]).exits(0).out.contains("nothing"));
 }

@@ -66,10 +66,13 @@ fn upto_checks_no_further() {
 }
 
 #[test]
-fn the_run_log_is_not_checked() {
+fn the_run_log_may_state_anything_but_only_in_its_form() {
     let bundle = copy();
-    bundle.write("run-log.json", "anything");
+    bundle.change_json("run-log.json", |log| log["host"] = "another".into());
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
+    bundle.write("run-log.json", "anything");
+    let done = bundle.run("verify", &["--upto", "metrics"]).exits(1);
+    assert!(done.out.starts_with("files     FAILED       run-log.json is not a run log"), "{}", done.out);
     fs::remove_file(bundle.path.join("run-log.json")).unwrap();
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
 }

@@ -33,7 +33,7 @@ pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
             folders.insert(name + "/");
         } else if entry.file_type().is_file() {
             let size = fs::symlink_metadata(path).map_err(Error::read(path))?.len();
-            budget.take(size).map_err(|reason| Error::refused(path, reason))?;
+            budget.take(&name, size).map_err(|reason| Error::refused(path, reason))?;
             if is_leftover(&name) {
                 found.leftovers.push(name);
             } else {

@@ -1,5 +1,7 @@
 //! Opens a bundle that somebody else may have made. Trusts nothing in the bundle and writes nothing to disk.
 
+mod archive;
+mod entry;
 mod folder;
 mod zip;
 
@@ -25,8 +27,8 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     } else {
         return Err(Error::refused(path, "is neither a folder nor a zip file"));
     }
-    let Found { mut files, mut problems, leftovers } = found;
-    if ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
+    let Found { mut files, mut problems, leftovers, is_ambiguous } = found;
+    if !is_ambiguous && ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
         let reason = format!(
             "is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; name a folder that `mnist-report build` \
              made, or its zip"
@@ -62,6 +64,8 @@ struct Found {
     problems: Vec<String>,
     /// Files that operating systems left.
     leftovers: Vec<String>,
+    /// Whether nothing was read of the zip of a bundle, because two programs could read two different bundles.
+    is_ambiguous: bool,
 }
 
 impl Found {

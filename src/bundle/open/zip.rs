@@ -4,53 +4,43 @@
 //! bundle is a problem, which rung `files` reports.
 
 use std::collections::BTreeSet;
-use std::io::{Cursor, Read};
+use std::fs::File;
 use std::path::Path;
 
-use zip::ZipArchive;
-use zip::read::{ArchiveOffset, Config};
-
 use super::Found;
+use super::archive::Archive;
+use super::entry::Entry;
 use crate::bundle::leftovers::{is_leftover, top_folder};
-use crate::bundle::limits::{ANY_RATIO, Budget, MAX_FILES, MAX_RATIO, MAX_ZIP};
-use crate::bundle::{Error, Files, is_valid_path};
-
-/// Bytes of the record at the end of a zip, without its comment.
-const END_SIZE: usize = 22;
-const END_MAGIC: &[u8; 4] = b"PK\x05\x06";
-const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
-/// The bits of a Unix mode that tell plain files and folders from links and devices.
-const FILE_TYPE: u32 = 0o170_000;
-const PLAIN: u32 = 0o100_000;
-const FOLDER: u32 = 0o040_000;
-
-type Archive<'a> = ZipArchive<Cursor<&'a [u8]>>;
+use crate::bundle::limits::{ANY_RATIO, Budget, MAX_RATIO, MAX_ZIP};
+use crate::bundle::{Error, Files, MANIFEST, RESULTS, SUMS, is_valid_path};
 
 /// Reads a zip's files, except leftovers of operating systems.
 pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
     let refused = |reason| Error::Zip { path: path.to_owned(), reason };
-    let size = std::fs::metadata(path).map_err(Error::read(path))?.len();
+    let file = File::open(path).map_err(Error::read(path))?;
+    let size = file.metadata().map_err(Error::read(path))?.len();
     if size > MAX_ZIP {
         return Err(refused("is larger than the zip of any bundle".to_owned()));
     }
-    let bytes = std::fs::read(path).map_err(Error::read(path))?;
-    unpack(&bytes, found).map_err(refused)
+    unpack(&file, size, found).map_err(refused)
 }
 
-fn unpack(bytes: &[u8], found: &mut Found) -> Result<(), String> {
-    let mut archive = open(bytes, &mut found.problems)?;
-    check_limits(&archive)?;
-    if let Err(e) = archive.validate_header_consistency() {
-        found.problems.push(format!("the zip contradicts itself: {}", reason(&e)));
+fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
+    let archive = Archive::open(file, size)?;
+    let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
+    check_limits(&archive.entries, top)?;
+    if !archive.contradictions.is_empty() {
+        // Nothing is unpacked: there would be no telling what another program unpacks.
+        found.is_ambiguous = archive.entries.iter().any(may_be_of_bundle);
+        found.problems.extend(archive.contradictions.iter().map(|why| format!("the zip contradicts itself: {why}")));
+        return Ok(());
     }
-    let names = (0..archive.len()).map(|i| archive.by_index_data(i).map(|entry| entry.name_raw().to_vec()));
-    let top = top_folder(&names.collect::<Result<Vec<_>, _>>().map_err(|e| reason(&e))?);
     let mut folders = BTreeSet::new();
-    for i in 0..archive.len() {
-        match read_entry(&mut archive, i, top) {
-            Ok(Entry::File(name, content)) => drop(found.files.insert(name, content)),
-            Ok(Entry::Folder(name)) => drop(folders.insert(name)),
-            Ok(Entry::Leftover(name)) => found.leftovers.push(name),
+    for entry in &archive.entries {
+        match unpacked(file, entry, top) {
+            Ok(Unpacked::File(name, content)) => drop(found.files.insert(name, content)),
+            Ok(Unpacked::Folder(name)) => drop(folders.insert(name)),
+            Ok(Unpacked::Leftover(name)) => found.leftovers.push(name),
             Err(problem) => found.problems.push(problem),
         }
     }
@@ -59,42 +49,22 @@ fn unpack(bytes: &[u8], found: &mut Found) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens the archive at the record that ends it; bytes after that record are a problem. Fails with the reason.
-fn open<'a>(bytes: &'a [u8], problems: &mut Vec<String>) -> Result<Archive<'a>, String> {
-    let tail_start = bytes.len().saturating_sub(END_SIZE + usize::from(u16::MAX));
-    let end = bytes[tail_start..].windows(END_MAGIC.len()).rposition(|w| w == END_MAGIC).map(|at| tail_start + at);
-    let end = end.filter(|at| at + END_SIZE <= bytes.len()).ok_or(NOT_A_ZIP)?;
-    let u16_at = |at: usize| u16::from_le_bytes([bytes[end + at], bytes[end + at + 1]]);
-    let u32_at = |at: usize| u64::from(u16_at(at)) + (u64::from(u16_at(at + 2)) << 16);
-    let (entries, list_size, list_start, comment) = (u16_at(10), u32_at(12), u32_at(16), usize::from(u16_at(20)));
-    // Checked before the list is read, which takes memory for each entry that it claims.
-    if usize::from(entries) > MAX_FILES {
-        return Err(format!("lists {entries} entries; a bundle has at most {MAX_FILES}"));
-    }
-    // If the list could be in two places, two programs could read two different zips.
-    if u16_at(4) != 0 || u16_at(6) != 0 || list_start + list_size != end as u64 {
-        return Err(NOT_A_ZIP.to_owned());
-    }
-    let bytes_after = bytes.len() - end - END_SIZE;
-    if bytes_after > 0 {
-        problems.push(format!("{bytes_after} bytes after the zip's end"));
-    }
-    let whole = if bytes_after == comment { bytes } else { &bytes[..end + END_SIZE] };
-    let config = Config { archive_offset: ArchiveOffset::Known(0) };
-    ZipArchive::with_config(config, Cursor::new(whole)).map_err(|e| format!("{NOT_A_ZIP} ({})", reason(&e)))
+/// Whether an entry may be one of those by which a bundle is recognised.
+fn may_be_of_bundle(entry: &Entry) -> bool {
+    let name = String::from_utf8_lossy(&entry.name);
+    [SUMS, MANIFEST, RESULTS].contains(&name.rsplit('/').next().unwrap_or_default())
 }
 
 /// Checks the sizes that the entries claim before anything is unpacked.
-fn check_limits(archive: &Archive) -> Result<(), String> {
+fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
     let mut budget = Budget::default();
-    for i in 0..archive.len() {
-        let entry = archive.by_index_data(i).map_err(|e| format!("cannot read its list of files: {}", reason(&e)))?;
-        let name = String::from_utf8_lossy(entry.name_raw());
-        let (size, packed) = (entry.size(), entry.compressed_size());
-        budget.take(size).map_err(|reason| format!("{name:?} {reason}"))?;
+    for entry in entries {
+        let (name, size, packed) = (entry.shown(), entry.size, entry.packed);
+        let path = String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default());
+        budget.take(&path, size).map_err(|reason| format!("{name} {reason}"))?;
         if size > ANY_RATIO && size / MAX_RATIO > packed {
             return Err(format!(
-                "{name:?} claims to unpack from {packed} bytes to {size}, more than {MAX_RATIO} times: no file of a \
+                "{name} claims to unpack from {packed} bytes to {size}, more than {MAX_RATIO} times: no file of a \
                  bundle does"
             ));
         }
@@ -102,8 +72,8 @@ fn check_limits(archive: &Archive) -> Result<(), String> {
     Ok(())
 }
 
-/// An entry of a zip, with its name below the top folder.
-enum Entry {
+/// What an entry holds, with its name below the top folder.
+enum Unpacked {
     File(String, Vec<u8>),
     Folder(String),
     /// What an operating system leaves; its content is not read.
@@ -111,53 +81,55 @@ enum Entry {
 }
 
 /// Unpacks an entry; its name without the first `top` bytes. Fails with the problem.
-fn read_entry(archive: &mut Archive, i: usize, top: usize) -> Result<Entry, String> {
-    let entry = archive.by_index_data(i).map_err(|e| reason(&e))?;
-    let raw = entry.name_raw();
-    let whole = String::from_utf8_lossy(raw).into_owned();
-    let is_folder = whole.ends_with('/');
-    let file_type = entry.unix_mode().map_or(0, |mode| mode & FILE_TYPE);
-    let is_plain = file_type == 0 || file_type == if is_folder { FOLDER } else { PLAIN };
-    if is_plain && is_leftover(&whole) {
-        return Ok(Entry::Leftover(whole));
+fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> {
+    let whole = String::from_utf8_lossy(&entry.name).into_owned();
+    if entry.is_plain() && is_leftover(&whole) && stays_in_place(&whole) {
+        return Ok(Unpacked::Leftover(whole));
     }
-    if raw.len() <= top {
+    if entry.name.len() <= top {
         // The top folder itself.
-        return Ok(Entry::Folder(String::new()));
+        return Ok(Unpacked::Folder(String::new()));
     }
-    let name = String::from_utf8_lossy(&raw[top..]).into_owned();
-    if entry.encrypted() {
+    let name = String::from_utf8_lossy(&entry.name[top..]).into_owned();
+    if entry.is_encrypted() {
         return Err(format!("{name:?} is encrypted"));
     }
-    if !is_plain {
+    if !entry.is_plain() {
         return Err(format!("{name:?} is a link or special file, not a plain file"));
     }
-    if !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
+    if !stays_in_place(&whole) || !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
         return Err(format!("{name:?} is not a valid file name in a bundle"));
     }
-    let size = entry.size();
-    if is_folder {
-        return if size == 0 { Ok(Entry::Folder(name)) } else { Err(format!("{name:?} is a folder with content")) };
+    if entry.is_folder() {
+        return if entry.size == 0 {
+            Ok(Unpacked::Folder(name))
+        } else {
+            Err(format!("{name:?} is a folder with content"))
+        };
     }
-    let file = archive.by_index(i).map_err(|e| format!("{name}: {}", reason(&e)))?;
-    let mut bytes = Vec::new();
-    // One byte more than claimed shows a longer file without reading it whole.
-    file.take(size + 1).read_to_end(&mut bytes).map_err(|e| format!("{name}: damaged: {e}"))?;
-    if bytes.len() as u64 != size {
-        return Err(format!("{name}: damaged: its size is not the {size} bytes that the zip lists"));
-    }
-    Ok(Entry::File(name, bytes))
+    let content = entry.content(file).map_err(|why| format!("{name}: damaged: {why}"))?;
+    Ok(Unpacked::File(name, content))
 }
 
-/// A problem for each path that differs from an earlier one only by case: some file systems take the two for the same path.
+/// Whether a name, also one of a leftover or below a folder made by hand, is unpacked where it says on every system.
+fn stays_in_place(name: &str) -> bool {
+    let name = name.strip_suffix('/').unwrap_or(name);
+    let is_plain = |part: &str| {
+        // Windows drops spaces and dots at the end of a name, and takes a backslash for a slash.
+        !part.is_empty()
+            && !part.ends_with(['.', ' '])
+            && !part.contains(|c: char| c.is_control() || "\\:\u{fffd}".contains(c))
+    };
+    name.split('/').all(is_plain)
+}
+
+/// A problem for each path that some file systems take for that of another file, or of a folder: they ignore case.
 fn same_but_for_case(files: &Files) -> Vec<String> {
-    let mut seen = BTreeSet::new();
-    let twice = files.keys().filter(|path| !seen.insert(path.to_ascii_lowercase()));
-    twice.map(|path| format!("{path}: another name differs only by case")).collect()
-}
-
-/// The library's message without a prefix that it puts before the reason.
-fn reason(error: &zip::result::ZipError) -> String {
-    let text = error.to_string();
-    text.trim_start_matches("header inconsistency detected: ").to_owned()
+    let lower: Vec<String> = files.keys().map(|path| path.to_ascii_lowercase()).collect();
+    let mut places: BTreeSet<&str> = BTreeSet::new();
+    for path in &lower {
+        places.extend(path.match_indices('/').map(|(at, _)| &path[..at]));
+    }
+    let twice = files.keys().zip(&lower).filter(|(_, lower)| !places.insert(lower.as_str()));
+    twice.map(|(path, _)| format!("{path}: another name differs only by case")).collect()
 }

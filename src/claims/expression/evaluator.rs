@@ -1,15 +1,13 @@
 //! Evaluates the syntax tree of an expression.
 
-use std::collections::BTreeMap;
-
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 use minijinja::value::Kwargs;
-use minijinja::{Environment, State, Value, context};
+use minijinja::{State, Value, context};
 
 use super::operators::{self, Kind};
 use super::paths::{member_path, path};
-use super::{MAX_STEPS, Mode, Stop, both, functions};
+use super::{Language, Mode, Stop, both, functions};
 use crate::text::on_one_line;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
@@ -26,43 +24,26 @@ const OPEN_GROUPS: [&str; 4] = ["runs", "models", "comparisons", "values"];
 /// The groups whose members may not have been measured, because a run diverged.
 const MEASURED_GROUPS: [&str; 2] = ["runs", "comparisons"];
 
-type Evaluated = Result<Value, Stop>;
+pub(super) type Evaluated = Result<Value, Stop>;
 
 /// Arguments by position, and by name.
 type Arguments = (Vec<Value>, Vec<(String, Value)>);
 
-/// Evaluates expressions over a study's values and the variables that a sentence sets.
+/// Evaluates expressions over a study's values.
 pub(super) struct Evaluator<'e> {
-    env: &'e Environment<'static>,
+    pub(super) language: &'e Language,
     /// Passed to filters, so that all filters of one expression share one budget of steps.
     state: State<'e, 'e>,
     source: &'e str,
     values: &'e Value,
-    /// The variables of `set`, `for` and `with`, innermost scope last. A variable may stand for a missing value.
-    pub(super) scopes: Vec<BTreeMap<String, Evaluated>>,
     pub(super) in_sentence: bool,
     pub(super) mode: Mode,
-    steps: u64,
+    pub(super) steps: u64,
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn new(env: &'e Environment<'static>, source: &'e str, values: &'e Value, mode: Mode) -> Self {
-        let (state, scopes) = (env.empty_state(), vec![BTreeMap::new()]);
-        Self { env, state, source, values, scopes, in_sentence: false, mode, steps: 0 }
-    }
-
-    /// Counts a step.
-    pub(super) fn step(&mut self) -> Result<(), Stop> {
-        self.charge(1)
-    }
-
-    /// Counts several steps at once, for work on long values.
-    fn charge(&mut self, steps: u64) -> Result<(), Stop> {
-        self.steps += steps;
-        if self.steps > MAX_STEPS {
-            return Err(Stop::fault(format!("takes more than {MAX_STEPS} steps")));
-        }
-        Ok(())
+    pub(super) fn new(language: &'e Language, source: &'e str, values: &'e Value, mode: Mode) -> Self {
+        Self { language, state: language.env.empty_state(), source, values, in_sentence: false, mode, steps: 0 }
     }
 
     /// An expression as the study writes it, on one line.
@@ -135,12 +116,6 @@ impl<'e> Evaluator<'e> {
     }
 
     fn variable(&self, name: &str) -> Evaluated {
-        if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.get(name)) {
-            return match value {
-                Ok(value) if Kind::of(value) == Kind::Missing => Err(Stop::not_measured(name, "")),
-                value => value.clone(),
-            };
-        }
         let value = self.values.get_attr(name)?;
         if Kind::of(&value) == Kind::Missing {
             return Err(self.missing(name.to_owned(), functions::hint(self.values, name, false), true));
@@ -160,8 +135,7 @@ impl<'e> Evaluator<'e> {
     /// out those that diverged, and the worst would be the best.
     fn whole(&self, name: &str) -> Evaluated {
         let value = self.variable(name)?;
-        let is_shadowed = self.scopes.iter().any(|scope| scope.contains_key(name));
-        if is_shadowed || !MEASURED_GROUPS.contains(&name) {
+        if !MEASURED_GROUPS.contains(&name) {
             return Ok(value);
         }
         let mut missing = Ok(());
@@ -220,7 +194,8 @@ impl<'e> Evaluator<'e> {
         };
         let (from, (to, by)) = both(bound(&slice.start), both(bound(&slice.stop), bound(&slice.step)))?;
         let list = self.value(&slice.expr)?;
-        operators::apply(self.env, "list[from:to:by]", context! { list, from, to, by })
+        self.charge(operators::items(&list) + operators::text_steps(&list))?;
+        operators::apply(&self.language.env, "list[from:to:by]", context! { list, from, to, by })
     }
 
     fn unary(&mut self, unary: &ast::UnaryOp) -> Evaluated {
@@ -229,7 +204,7 @@ impl<'e> Evaluator<'e> {
             UnaryOpKind::Neg => {
                 let (value, text) = (self.value(&unary.expr)?, self.text(&unary.expr));
                 operators::number(&value, &text)?;
-                operators::apply(self.env, "-a", context! { a => value })
+                operators::apply(&self.language.env, "-a", context! { a => value })
             }
         }
     }
@@ -248,12 +223,14 @@ impl<'e> Evaluator<'e> {
         }
         let (a, b) = both(self.complete(&binary.left), self.complete(&binary.right))?;
         if let Some(op) = operators::as_comparison(binary.op) {
+            self.charge_comparison(op, &a, &b)?;
             return operators::compare(op, &a, &b, text).map(Value::from);
         }
         if let BinOpKind::Concat = binary.op {
-            return operators::joined(&a, &b, text);
+            let joined = operators::joined(&a, &b, text)?;
+            return self.made(joined);
         }
-        match operators::arithmetic(self.env, binary.op, &a, &b, text) {
+        match operators::arithmetic(&self.language.env, binary.op, &a, &b, text) {
             // Stand-ins may give a division by zero where measured values do not.
             Err(Stop::NoValue(_)) if self.mode == Mode::Check => Ok(Value::from(1.0)),
             value => value,
@@ -269,6 +246,7 @@ impl<'e> Evaluator<'e> {
         let operands = operands?;
         let mut holds = true;
         for (part, pair) in chain.ops.iter().zip(operands.windows(2)) {
+            self.charge_comparison(part.op, &pair[0], &pair[1])?;
             holds &= operators::compare(part.op, &pair[0], &pair[1], text)?;
         }
         Ok(Value::from(holds))
@@ -300,6 +278,7 @@ impl<'e> Evaluator<'e> {
         if functions::needs_items(filter.name) && input.len() == Some(0) {
             return Err(Stop::NoValue(format!("`{list}` is empty")));
         }
+        self.charge_call(&input, &positional)?;
         let mut args = vec![input];
         args.extend(positional);
         if !named.is_empty() {
@@ -311,7 +290,7 @@ impl<'e> Evaluator<'e> {
         if Kind::of(&value) == Kind::Missing {
             return Err(operators::complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
         }
-        Ok(value)
+        self.made(value)
     }
 
     fn test(&mut self, test: &ast::Test) -> Result<bool, Stop> {
@@ -335,6 +314,8 @@ impl<'e> Evaluator<'e> {
             return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` requires", test.name)));
         }
         let (positional, _) = self.arguments(&test.args)?;
+        self.charge_call(&value, &positional)?;
+        self.charge(positional.iter().map(operators::items).sum())?;
         let args: Vec<Value> = std::iter::once(value).chain(positional).collect();
         self.state.perform_test(test.name, &args).map_err(|e| functions::call_error("test", test.name, e))
     }
@@ -347,7 +328,8 @@ impl<'e> Evaluator<'e> {
             return Err(Stop::fault(format!("unknown function `{name}`; the only function is `range`")));
         }
         let (args, _) = self.arguments(&call.args)?;
-        operators::apply(self.env, "range(*args)", context! { args })
+        let value = operators::apply(&self.language.env, "range(*args)", context! { args })?;
+        self.made(value)
     }
 
     /// The arguments of a filter, test or function, by position and by name.

@@ -38,7 +38,7 @@ const COMPARISON_TESTS: [(&[&str], CompareOpKind); 7] = [
 
 /// minijinja with the filters that studies can use. Filters that print numbers follow the study's language and return
 /// text.
-pub(in crate::claims) fn environment(lang: Lang, mode: Mode) -> Environment<'static> {
+pub(super) fn environment(lang: Lang, mode: Mode) -> Environment<'static> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(MAX_STEPS));

@@ -11,6 +11,7 @@
 //! - `and`, `or`, `not` and conditions take true or false.
 //! - An expression whose result is not a finite number, such as a division by zero, has no value.
 
+mod cost;
 mod evaluator;
 mod functions;
 mod names;
@@ -18,21 +19,28 @@ mod operators;
 mod paths;
 mod sentence;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, machinery};
 
-pub(super) use functions::environment;
-
 use evaluator::Evaluator;
+
+use crate::text::Lang;
 
 /// The most steps that an expression or sentence may take, so that a study cannot keep a grader's machine busy. The
 /// longest real sentence needs a few hundred.
 const MAX_STEPS: u64 = 100_000;
 
+/// The most steps of all expressions and sentences of a study together, each time that it is judged.
+const MAX_TOTAL_STEPS: u64 = 4_000_000;
+
 /// The longest text that an expression or sentence may produce, in bytes.
-const MAX_TEXT: usize = 1 << 20;
+const MAX_TEXT: usize = 1 << 16;
+
+/// The most bytes that all sentences of a study may print together.
+const MAX_TOTAL_TEXT: usize = 1 << 20;
 
 /// Why an expression or sentence has no value.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +60,10 @@ impl Stop {
 
     fn fault(message: impl Into<String>) -> Self {
         Self::Fault(message.into())
+    }
+
+    fn too_long() -> Self {
+        Self::fault(format!("takes more than {MAX_STEPS} steps"))
     }
 
     /// The reason that two operands have no value. A mistake hides missing values; the missing values of both operands
@@ -87,7 +99,7 @@ impl From<Error> for Stop {
         let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         match error.kind() {
             ErrorKind::UndefinedError => Self::not_measured(message, ""),
-            ErrorKind::OutOfFuel => Self::fault(format!("takes more than {MAX_STEPS} steps")),
+            ErrorKind::OutOfFuel => Self::too_long(),
             _ => Self::fault(message),
         }
     }
@@ -111,27 +123,59 @@ pub(super) enum Mode {
     Check,
 }
 
+/// What the expressions of a study may use, and how much all of them together have used.
+pub(super) struct Language {
+    env: Environment<'static>,
+    steps: Cell<u64>,
+    printed: Cell<usize>,
+}
+
+impl Language {
+    fn spend(&self, steps: u64) -> Result<(), Stop> {
+        self.steps.set(self.steps.get() + steps);
+        if self.steps.get() > MAX_TOTAL_STEPS {
+            return Err(Stop::fault(format!("all expressions together take more than {MAX_TOTAL_STEPS} steps")));
+        }
+        Ok(())
+    }
+
+    fn print(&self, bytes: usize) -> Result<(), Stop> {
+        self.printed.set(self.printed.get() + bytes);
+        if self.printed.get() > MAX_TOTAL_TEXT {
+            return Err(Stop::fault(format!("all sentences together print more than {MAX_TOTAL_TEXT} bytes")));
+        }
+        Ok(())
+    }
+}
+
+/// The language of a study's expressions.
+pub(super) fn language(lang: Lang, mode: Mode) -> Language {
+    Language { env: functions::environment(lang, mode), steps: Cell::new(0), printed: Cell::new(0) }
+}
+
 /// Evaluates an expression.
-pub(super) fn evaluate(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
+pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
     let expression = machinery::parse_expr(text)?;
-    let mut evaluator = Evaluator::new(env, text, values, mode);
+    let mut evaluator = Evaluator::new(language, text, values, mode);
     let value = evaluator.value(&expression)?;
     operators::complete(&value, text)?;
     Ok(value)
 }
 
 /// Evaluates an expression that must be true or false.
-pub(super) fn holds(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<bool, Stop> {
-    let value = evaluate(env, text, values, mode)?;
+pub(super) fn holds(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<bool, Stop> {
+    let value = evaluate(language, text, values, mode)?;
     operators::truth(&value, text)
 }
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
-pub(super) fn render(env: &Environment<'static>, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
+pub(super) fn render(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
     let template = machinery::parse(text, "sentence", SyntaxConfig::default())?;
-    let mut evaluator = Evaluator::new(env, text, values, mode);
+    let mut evaluator = Evaluator::new(language, text, values, mode);
     evaluator.in_sentence = true;
-    sentence::render(&mut evaluator, &template)
+    let printed = sentence::render(&mut evaluator, &template)?;
+    language.print(printed.len())?;
+    Ok(printed)
 }
 
 #[cfg(test)]

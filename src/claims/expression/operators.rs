@@ -4,7 +4,7 @@ use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Value, context};
 
-use super::{MAX_TEXT, Stop};
+use super::{MAX_STEPS, MAX_TEXT, Stop};
 
 /// The kinds of values that operators distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,18 +69,32 @@ fn number_hint(value: &Value) -> &'static str {
 }
 
 /// Checks that a value, and each item if it is a list, was measured and is finite, and that a list does not mix
-/// numbers, texts and truth values. `name` is the value's expression. Returns the steps that the check took.
+/// numbers, texts and truth values. `name` is the value's expression. Returns the steps that the check took, which are at most
+/// `MAX_STEPS`.
 pub(super) fn complete(value: &Value, name: &str) -> Result<u64, Stop> {
+    let mut left = MAX_STEPS;
+    complete_within(value, name, &mut left)?;
+    Ok(MAX_STEPS - left)
+}
+
+/// Takes steps from those that are left.
+fn spend(left: &mut u64, steps: u64) -> Result<(), Stop> {
+    *left = left.checked_sub(steps).ok_or_else(Stop::too_long)?;
+    Ok(())
+}
+
+fn complete_within(value: &Value, name: &str, left: &mut u64) -> Result<(), Stop> {
+    spend(left, text_steps(value))?;
     match Kind::of(value) {
         // minijinja's filters pass on their errors as invalid values.
         Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
         Kind::Missing => Err(Stop::not_measured(name, "")),
         Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
-        Kind::Text => Ok(value.len().unwrap_or(0) as u64 / 64),
         Kind::List => {
-            let (mut first, mut steps): (Option<Value>, u64) = (None, 0);
+            let mut first: Option<Value> = None;
             for (i, item) in value.try_iter()?.enumerate() {
-                steps += 1 + complete(&item, &format!("{name}[{i}]"))?;
+                spend(left, 1)?;
+                complete_within(&item, &format!("{name}[{i}]"), left)?;
                 if !Kind::of(&item).is_scalar() {
                     continue;
                 }
@@ -93,10 +107,20 @@ pub(super) fn complete(value: &Value, name: &str) -> Result<u64, Stop> {
                     None => first = Some(item),
                 }
             }
-            Ok(steps)
+            Ok(())
         }
-        _ => Ok(0),
+        _ => Ok(()),
     }
+}
+
+/// The steps that reading or making a text takes; 0 for other values.
+pub(super) fn text_steps(value: &Value) -> u64 {
+    if Kind::of(value) == Kind::Text { value.len().unwrap_or(0) as u64 / 64 } else { 0 }
+}
+
+/// The items of a list; 0 for other values.
+pub(super) fn items(value: &Value) -> u64 {
+    if Kind::of(value) == Kind::List { value.len().unwrap_or(0) as u64 } else { 0 }
 }
 
 /// Whether a list has groups of values in it, at any depth.

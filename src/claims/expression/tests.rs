@@ -1,6 +1,8 @@
 //! Tests of expressions and sentences over a small set of values.
 
-use minijinja::{Environment, Value};
+use std::time::{Duration, Instant};
+
+use minijinja::Value;
 use serde_json::json;
 
 use super::*;
@@ -19,8 +21,8 @@ fn values() -> Value {
     })))
 }
 
-fn english() -> Environment<'static> {
-    environment(Lang::En, Mode::Decide)
+fn english() -> Language {
+    language(Lang::En, Mode::Decide)
 }
 
 fn found(text: &str) -> Result<Value, Stop> {
@@ -216,26 +218,18 @@ fn sentences_print_measured_values_only() {
         "one seed"
     );
     assert_eq!(sentence("{% if runs.r.sd is number %}{{ runs.r.sd }}{% endif %}.").unwrap(), ".");
-    assert_eq!(sentence("{% set a = runs.r %}{% set b = runs.q %}{{ a.loss }}").unwrap(), "0.2");
-    let each = "{% for x in runs.r.per_class %}{{ x|fixed(1) }}{% if not loop.last %}, {% endif %}{% endfor %}";
-    assert_eq!(sentence(each).unwrap(), "0.9, 0.8");
     let guarded = "{% if runs.r.sd is defined and runs.r.sd > 1 %}a{% else %}b{% endif %}";
     assert_eq!(sentence(guarded).unwrap(), "b");
     assert_eq!(sentence("{% if runs.r.sd is not defined or runs.r.sd > 1 %}a{% endif %}").unwrap(), "a");
-    let items = "{% for k, v in runs.r|items %}{% if k == \"sd\" and v is defined %}measured{% endif %}{% endfor %}";
-    assert_eq!(sentence(items).unwrap(), "");
     assert_eq!(sentence("{% if runs.r|attr(\"sd\") is defined %}measured{% endif %}").unwrap(), "");
     assert_eq!(
         sentence("{% if runs.r.per_class|select(\"gt\", 2)|first is defined %}a{% else %}b{% endif %}").unwrap(),
         "b"
     );
-    assert_eq!(sentence("{% with x = 2 %}{{ x }}{% endwith %}").unwrap(), "2");
     for text in [
         "Yes, {{ runs.r.sd }}.",
         "Yes, {{ runs.r.sd|fixed(2) }}.",
         "{{ runs.r.epochs|map(attribute=\"loss\")|join(\", \") }}",
-        "{% set b = runs.q %}{{ b.loss }}",
-        "{% for e in runs.r.epochs %}{{ e.loss }}{% endfor %}",
         "{% if runs.r.sd > 1 %}a{% else %}b{% endif %}",
         "{{ [1, runs.r.sd] }}",
         "{% if runs.r.sd is lt(0.01) %}a{% else %}b{% endif %}",
@@ -246,15 +240,10 @@ fn sentences_print_measured_values_only() {
     for text in [
         "{{ runs.r }}",
         "{{ runs.r.epochs }}",
-        "{% set t = range(50000)|list %}{% for i in range(1000) %}{% if t == t %}{% endif %}{% endfor %}",
-        "{% set t = range(50000)|list %}{% for i in range(1000) %}{% set y = t|length %}{% endfor %}",
         "{% if runs.r.accuracy %}a{% endif %}",
-        "{% macro m() %}{% endmacro %}",
         "{{ values.word|count }}",
         "{{ 1e300|count }}",
         "{% if runs.r.accuracy > values.limit %}a{% endif %}",
-        "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
-        "{% set t = \"xxxxxxxxxx\" %}{% for i in range(30) %}{% set t = t ~ t %}{{ t }}{% endfor %}{{ \"x\"|center(2000000) }}",
         "{% if x %}",
     ] {
         assert!(matches!(sentence(text), Err(Stop::Fault(_))), "{text}: {:?}", sentence(text).map(|t| t.len()));
@@ -266,21 +255,101 @@ fn a_check_looks_into_branches_that_are_not_taken() {
     let check = |text: &str| render(&english(), text, &values(), Mode::Check);
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.accuracy > values.limit }}{% endif %}").is_err());
     assert!(check("{% if runs.r.accuracy > 2 %}{{ runs.r.sd }}{% endif %}").is_ok());
-    for text in [
-        "{% if runs.r.acuracy is defined %}a{% endif %}",
-        "{% if undefined_thing is defined %}a{% endif %}",
-        "{% for e in [runs.r] if e.loss > 100 %}{{ e.los }}{% endfor %}",
-    ] {
+    for text in ["{% if runs.r.acuracy is defined %}a{% endif %}", "{% if undefined_thing is defined %}a{% endif %}"] {
         let found = check(text);
         assert!(matches!(&found, Err(Stop::Fault(message)) if message.contains("there is no")), "{text}: {found:?}");
     }
     assert!(check("{% if runs.zebra is defined %}a{% endif %}").is_ok());
     // Stand-ins may give an empty selection where measured values do not.
-    let empty =
-        "{% set low = runs.r.per_class|select(\"gt\", 2)|list %}{% if low|length > 0 %}{{ low|maximum }}{% endif %}";
+    let empty = "{% if runs.r.per_class|select(\"gt\", 2)|list|length > 0 %}\
+                 {{ runs.r.per_class|select(\"gt\", 2)|list|maximum }}{% endif %}";
     assert!(check(empty).is_ok(), "{:?}", check(empty));
     let first = check("{{ runs.r.per_class|select(\"gt\", 2)|first|percent(1) }}");
     assert!(matches!(first, Err(Stop::NoValue(_))), "{first:?}");
     assert!(evaluate(&english(), "1 if values.on else 1 > values.limit", &values(), Mode::Check).is_err());
     assert!(evaluate(&english(), "1 / (runs.r.loss - 0.2) > 3", &values(), Mode::Check).is_ok());
+}
+
+#[test]
+fn a_sentence_has_no_statement_but_if() {
+    for text in [
+        "{% set a = 1 %}",
+        "{% set a %}b{% endset %}",
+        "{% for i in [1] %}{% endfor %}",
+        "{% with a = 1 %}{% endwith %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% include 'a' %}",
+        "{% import 'a' as b %}",
+        "{% from 'a' import b %}",
+        "{% extends 'a' %}",
+        "{% block a %}{% endblock %}",
+        "{% filter upper %}a{% endfilter %}",
+        "{% autoescape true %}a{% endautoescape %}",
+        "{% do range(3) %}",
+        "{% macro m() %}{% endmacro %}{% call m() %}{% endcall %}",
+    ] {
+        match sentence(text) {
+            Err(Stop::Fault(_)) => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    let raw = sentence("{% raw %}{{ {% set %}{% endraw %}{# a comment #}");
+    assert_eq!(raw.unwrap(), "{{ {% set %}");
+}
+
+/// Each would take minutes or gigabytes without a bound.
+#[test]
+fn no_expression_takes_long_or_much_memory() {
+    let started = Instant::now();
+    let big = "range(99000)|list";
+    let nested = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let doubled = (0..11).fold("\"xxxxxxxxxx\"".to_owned(), |text, _| format!("({text} ~ {text})"));
+    let longer = (0..30).fold("\"aaaaaaaaaa\"".to_owned(), |text, _| format!("{text}|replace(\"a\", \"aaaaaaaaaa\")"));
+    for text in [
+        format!("{big} == {big}"),
+        format!("1 if {big} in [{big}] else 0"),
+        format!("{big}|select(\"in\", {big})|list|length"),
+        format!("{big}|reject(\"in\", {big})|list|length"),
+        format!("{big}|map(\"join\", \"{}\")|list", "x".repeat(900)),
+        format!("[{big}, {big}, {big}]|map(\"list\")|list"),
+        format!("range(3000)|list|map(\"replace\", \"\", \"{}\")|list", "x".repeat(3000)),
+        format!("[{}]|length", vec![big; 100].join(", ")),
+        format!("[{}]|length", vec!["range(99000)[1:]"; 200].join(", ")),
+        format!("{big}|join(\"{}\")", "x".repeat(3500)),
+        longer,
+        "\"x\"|indent(4000000000, true)".to_owned(),
+        "\"%2000000000d\"|format(1)".to_owned(),
+        "[1]|batch(4000000000, 0)|list".to_owned(),
+        "[1]|slice(4000000000)|list|length".to_owned(),
+        "range(100001)".to_owned(),
+        format!("{doubled} == 1"),
+    ] {
+        let found = found(&text);
+        assert!(!matches!(found, Ok(_) | Err(Stop::NotMeasured(_))), "{}: {found:?}", &text[..text.len().min(80)]);
+    }
+    for text in
+        [format!("{nested} == {nested}"), "2 ** 2 ** 2 ** 2 ** 2 ** 2".to_owned(), "1|fixed(4000000000)".to_owned()]
+    {
+        drop(found(&text));
+    }
+    let sentence = sentence(&format!("{{{{ {big} }}}}{{{{ {big} }}}}"));
+    assert!(matches!(sentence, Err(Stop::Fault(_))), "{sentence:?}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn all_expressions_of_a_study_share_a_budget() {
+    let language = english();
+    let spent = (0..200).find_map(|_| evaluate(&language, "range(30000)|length", &values(), Mode::Decide).err());
+    assert!(
+        matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all expressions together take")),
+        "{spent:?}"
+    );
+    let language = english();
+    let long = format!("{{{{ \"{}\" }}}}", "x".repeat(3900));
+    let spent = (0..500).find_map(|_| render(&language, &long, &values(), Mode::Decide).err());
+    assert!(
+        matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all sentences together print")),
+        "{spent:?}"
+    );
 }

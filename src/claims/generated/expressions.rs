@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::check;
-use crate::claims::expression::{Mode, Stop, environment, evaluate};
+use crate::claims::expression::{Mode, Stop, evaluate, language};
 use crate::text::Lang;
 
 /// An expression as a tree.
@@ -255,13 +255,14 @@ fn read(value: &serde_json::Value) -> Outcome {
 
 #[test]
 fn expressions_agree_with_a_second_implementation() {
-    let env = environment(Lang::En, Mode::Decide);
     let values = json!({"values": {"half": 0.5, "three": 3, "comma": "0,5", "pair": [1, 2], "null": null}});
     let values = Value::from(Serde(values));
     let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, u32>::new());
     check(&prop_oneof![1 => trees(), 1 => typed_trees()], |tree| {
         let text = tree.text();
-        let found = match evaluate(&env, &text, &values, Mode::Decide) {
+        // All expressions of one language share a budget of steps.
+        let language = language(Lang::En, Mode::Decide);
+        let found = match evaluate(&language, &text, &values, Mode::Decide) {
             Ok(value) => read(&serde_json::to_value(&value).unwrap()),
             Err(Stop::Fault(_)) => Outcome::Fault,
             Err(Stop::NotMeasured(names)) => {

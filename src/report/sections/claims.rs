@@ -34,6 +34,7 @@ pub(super) fn count<'a>(claims: impl IntoIterator<Item = &'a JudgedClaim<'a>>, v
 fn badge(b: &Builder, verdict: Verdict) -> Result<RichText> {
     match verdict {
         Verdict::Matches => b.badge(InlineStyle::Agrees, "matches"),
+        Verdict::TestsNothing => b.badge(InlineStyle::Open, "tests nothing"),
         Verdict::Differs => b.badge(InlineStyle::Opposes, "differs"),
         Verdict::NotMeasured => b.badge(InlineStyle::Open, "not measured"),
     }
@@ -44,6 +45,8 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim]) -> Result<ReportSecti
         matches => badge(b, Verdict::Matches)?.value(),
         differs => badge(b, Verdict::Differs)?.value(),
         not_measured => badge(b, Verdict::NotMeasured)?.value(),
+        tests_nothing => badge(b, Verdict::TestsNothing)?.value(),
+        any_tests_nothing => count(claims, Verdict::TestsNothing) > 0,
     };
     let mut blocks = vec![Block::paragraph(b.text("claims.text", values)?)];
     let groups = groups(claims);
@@ -70,6 +73,8 @@ fn overview(b: &Builder, claims: &[JudgedClaim], groups: &[ClaimGroup]) -> Resul
         .column("claims", Number, |(_, claims)| claims.len().to_string())
         .column("differ", Number, |group| number(group, Verdict::Differs))
         .column("not_measured", Number, |group| number(group, Verdict::NotMeasured))
+        .column("tests_nothing", Number, |group| number(group, Verdict::TestsNothing))
+        .when(count(claims, Verdict::TestsNothing) > 0)
         .column("match", Number, |group| number(group, Verdict::Matches));
     let rows = groups
         .iter()

@@ -36,7 +36,8 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
         let count = |verdict| count(claims, verdict);
         let (matches, differs) = (count(Verdict::Matches), count(Verdict::Differs));
         let not_measured = count(Verdict::NotMeasured);
-        let values = context! { section, all => claims.len(), matches, differs, not_measured };
+        let nothing = count(Verdict::TestsNothing);
+        let values = context! { section, all => claims.len(), matches, differs, not_measured, nothing };
         blocks.push(Block::paragraph(b.text("summary.claims", values)?));
     }
     Ok(ReportSection { number: None, id: "summary".to_owned(), heading: b.phrase("summary.heading")?, blocks })

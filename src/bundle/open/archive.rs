@@ -1,0 +1,182 @@
+//! The structure of a zip: its list of entries, if every program that unpacks the zip must find the same files.
+//!
+//! Some programs read the list at the end, some the headers before each file, some search for the end from one side, some from
+//! the other. So all of these must agree, and there must be no byte that only some of them read: the entries lie one after the
+//! other from the first byte, the list follows them, and the record at the end follows the list.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
+use crate::bundle::limits::MAX_FILES;
+
+/// Bytes of the record at the end of a zip, without its comment.
+const END_SIZE: usize = 22;
+const END_MAGIC: &[u8] = b"PK\x05\x06";
+/// The end record of zip64 is found by a record of this size before the usual one.
+const LOCATOR_SIZE: usize = 20;
+const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
+/// Bytes of a list of entries. Names and fields of an entry of an honest zip need a tenth of that.
+const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
+pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
+
+/// A zip that is read in pieces: it may be as large as memory.
+pub(super) struct Archive<'a> {
+    pub(super) file: &'a File,
+    pub(super) entries: Vec<Entry>,
+    /// What two programs could read in two ways. If there is anything, no entry may be unpacked.
+    pub(super) contradictions: Vec<String>,
+}
+
+impl<'a> Archive<'a> {
+    /// Reads the structure of a zip of `len` bytes. Fails with the reason if it is no zip.
+    pub(super) fn open(file: &'a File, len: u64) -> Result<Self, String> {
+        let end = End::find(file, len)?;
+        let list = bytes_at(file, end.list_start, end.list_size)?;
+        let mut archive = Self { file, entries: Vec::new(), contradictions: end.contradictions };
+        let mut rest = list.as_slice();
+        while !rest.is_empty() {
+            if archive.entries.len() > MAX_FILES {
+                return Err(format!("lists more entries than its end record; a bundle has at most {MAX_FILES}"));
+            }
+            let Some((central, after)) = Central::parse(rest) else {
+                if archive.entries.is_empty() {
+                    return Err(NOT_A_ZIP.to_owned());
+                }
+                archive.contradictions.push("its list of entries does not end at its end record".to_owned());
+                break;
+            };
+            rest = after;
+            archive.entries.push(central.into_entry(&mut archive.contradictions));
+        }
+        if archive.entries.len() != end.count {
+            let found = archive.entries.len();
+            archive.contradictions.push(format!("its end record counts {} entries, its list has {found}", end.count));
+        }
+        archive.check_order(end.list_start)?;
+        archive.check_names();
+        Ok(archive)
+    }
+
+    /// Checks that the entries fill the zip up to its list, and that their own headers agree with the list.
+    fn check_order(&mut self, list_start: u64) -> Result<(), String> {
+        self.entries.sort_by_key(|entry| entry.start);
+        let mut at = 0;
+        for entry in &mut self.entries {
+            if entry.start != at {
+                let what = if entry.start > at { "bytes outside of any entry before" } else { "another entry over" };
+                self.contradictions.push(format!("{what} {}", entry.shown()));
+                return Ok(());
+            }
+            if let Err(why) = entry.read_local(self.file, list_start)? {
+                self.contradictions.push(format!("{}: {why}", entry.shown()));
+                return Ok(());
+            }
+            at = entry.data + entry.packed + if entry.has_descriptor() { DESCRIPTOR_SIZE as u64 } else { 0 };
+        }
+        if at != list_start {
+            self.contradictions.push("bytes outside of any entry before its list of entries".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Checks that no two entries are for the same place.
+    fn check_names(&mut self) {
+        let mut seen = BTreeSet::new();
+        for entry in &self.entries {
+            if !seen.insert(entry.name.as_slice()) {
+                self.contradictions.push(format!("{}: duplicate: two entries have this name", entry.shown()));
+            }
+        }
+        for entry in &self.entries {
+            let folders = entry.name.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+            if folders.into_iter().any(|at| seen.contains(&entry.name[..at])) {
+                self.contradictions.push(format!("{}: a folder above it is also a file", entry.shown()));
+            }
+        }
+    }
+}
+
+/// The record that ends a zip.
+struct End {
+    count: usize,
+    list_start: u64,
+    list_size: u64,
+    contradictions: Vec<String>,
+}
+
+impl End {
+    /// Finds the record. Fails with the reason if there is none, or if the list of entries is not right before it.
+    fn find(file: &File, len: u64) -> Result<Self, String> {
+        let tail_size = len.min((END_SIZE + usize::from(u16::MAX)) as u64);
+        let tail = bytes_at(file, len - tail_size, tail_size)?;
+        let fits = |at: &usize| at + END_SIZE <= tail.len() && tail[*at..].starts_with(END_MAGIC);
+        let at = (0..tail.len()).rev().find(fits).ok_or(NOT_A_ZIP)?;
+        let position = len - tail_size + at as u64;
+        let record = Record::parse(&tail[at..]);
+        let Record { count, list_start, list_size, .. } = record;
+        // Checked before the list is read, which takes memory for each entry.
+        if count > MAX_FILES || list_size > MAX_LIST {
+            return Err(format!("lists {count} entries; a bundle has at most {MAX_FILES}"));
+        }
+        if !record.is_one_disk || list_start + list_size != position {
+            return Err(NOT_A_ZIP.to_owned());
+        }
+        let mut contradictions = Vec::new();
+        let after = tail.len() - at - END_SIZE;
+        if after > 0 {
+            contradictions.push(format!("{after} bytes after the zip's end"));
+        } else if record.comment != 0 {
+            contradictions.push("its end record states a comment that is not there".to_owned());
+        }
+        // A program that searches from the front must not find another record first.
+        let is_other = |other: &usize| {
+            let record = fits(other).then(|| Record::parse(&tail[*other..]));
+            record.is_some_and(|r| {
+                let end = other + END_SIZE + r.comment;
+                end <= tail.len() && r.list_start + r.list_size <= len - tail_size + *other as u64
+            })
+        };
+        if (0..at).any(|other| is_other(&other)) {
+            contradictions.push("a second end record before its end record".to_owned());
+        }
+        if at >= LOCATOR_SIZE && tail[at - LOCATOR_SIZE..].starts_with(LOCATOR_MAGIC) {
+            contradictions.push("a zip64 record, which no bundle needs".to_owned());
+        }
+        Ok(Self { count, list_start, list_size, contradictions })
+    }
+}
+
+/// The numbers of an end record.
+struct Record {
+    count: usize,
+    list_start: u64,
+    list_size: u64,
+    comment: usize,
+    is_one_disk: bool,
+}
+
+impl Record {
+    fn parse(bytes: &[u8]) -> Self {
+        let count = usize::from(u16_at(bytes, 10));
+        Self {
+            count,
+            list_size: u64::from(u32_at(bytes, 12)),
+            list_start: u64::from(u32_at(bytes, 16)),
+            comment: usize::from(u16_at(bytes, 20)),
+            is_one_disk: u16_at(bytes, 4) == 0 && u16_at(bytes, 6) == 0 && usize::from(u16_at(bytes, 8)) == count,
+        }
+    }
+}
+
+/// Some bytes of a file. Fails with the reason; a zip may end before.
+pub(super) fn bytes_at(file: &File, start: u64, size: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = vec![0; size as usize];
+    file.read_exact_at(&mut bytes, start).map_err(|e| match e.kind() {
+        io::ErrorKind::UnexpectedEof => NOT_A_ZIP.to_owned(),
+        _ => format!("cannot be read: {e}"),
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,264 @@
+//! Verifies a bundle in a process of its own, with limits on its memory, time and output: a bundle that exceeds one of them, or
+//! makes this program crash, is not checked, and neither stops the others nor takes the machine.
+
+use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use serde::{Deserialize, Serialize};
+
+use super::{Rung, Verification, verify};
+use crate::compute::DeviceChoice;
+use crate::failure::caught;
+use crate::text::error_chain;
+
+/// The subcommand that a process of this program runs to verify one bundle for another process.
+pub const COMMAND: &str = "verify-for-parent";
+
+/// Bytes of the answer. Details are shortened to fit.
+const MAX_ANSWER: u64 = 8 << 20;
+/// Bytes of the messages that are kept.
+const MAX_MESSAGES: u64 = 64 << 10;
+/// Details of a rung, and bytes of each.
+const MAX_DETAILS: usize = 1000;
+const MAX_DETAIL: usize = 1000;
+const MIB: u64 = 1 << 20;
+
+/// What the verification of one bundle may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// MiB of memory that the process may write to.
+    pub memory: u64,
+    /// Seconds.
+    pub timeout: u64,
+}
+
+impl Limits {
+    /// The limits up to a rung, unless the user sets others: rungs that train take time and memory.
+    pub fn of(upto: Option<Rung>, memory: Option<u64>, timeout: Option<u64>) -> Self {
+        let (default_memory, default_timeout) = match upto.unwrap_or(Rung::Replay) {
+            Rung::Files | Rung::Inputs | Rung::Exact | Rung::Render | Rung::Metrics => (1024, 60),
+            Rung::Weights | Rung::Replay => (4096, 900),
+            Rung::Rerun => (4096, 86_400),
+        };
+        Self { memory: memory.unwrap_or(default_memory), timeout: timeout.unwrap_or(default_timeout) }
+    }
+}
+
+/// What the child writes: the verification, or why there is none.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Verified(Box<Verification>),
+    Unreadable(String),
+}
+
+/// In the child: verifies a bundle within `memory` MiB. Returns the line for the parent.
+///
+/// # Panics
+/// On a number that is not finite, which no verification has.
+pub fn answer(path: &Path, upto: Option<Rung>, device: DeviceChoice, memory: u64) -> String {
+    // A child without its parent has nobody to answer to.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // A GPU's driver maps more memory than it uses.
+    if device.gpu().is_none() {
+        limit(Resource::Data, memory.saturating_mul(MIB));
+    }
+    limit(Resource::Core, 0);
+    let answer = match caught(|| verify(path, upto, device).map_err(error_chain)).unwrap_or_else(Err) {
+        Ok(verification) => Answer::Verified(Box::new(shortened(verification))),
+        Err(why) => Answer::Unreadable(why),
+    };
+    serde_json::to_string(&answer).expect("strings and numbers") + "\n"
+}
+
+/// Lowers a limit of this process.
+fn limit(resource: Resource, most: u64) {
+    let Rlimit { current, maximum } = getrlimit(resource);
+    let least = |limit: Option<u64>| Some(limit.map_or(most, |limit| limit.min(most)));
+    let _ = setrlimit(resource, Rlimit { current: least(current), maximum: least(maximum) });
+}
+
+/// A verification that fits into an answer: a bundle may name ten thousand files that are wrong.
+fn shortened(mut verification: Verification) -> Verification {
+    for step in &mut verification.steps {
+        let more = step.details.len().saturating_sub(MAX_DETAILS);
+        step.details.truncate(MAX_DETAILS);
+        for detail in &mut step.details {
+            if detail.len() > MAX_DETAIL {
+                *detail = detail.chars().take(MAX_DETAIL / 4).chain("...".chars()).collect();
+            }
+        }
+        if more > 0 {
+            step.details.push(format!("and {more} more"));
+        }
+    }
+    verification
+}
+
+/// In the parent: verifies a bundle in a child.
+///
+/// # Errors
+/// Why it could not be checked.
+pub fn verify_in_child(path: &Path, upto: Option<Rung>, device: &str, limits: Limits) -> Result<Verification, String> {
+    let started = Instant::now();
+    let mut child = start(path, upto, device, limits).map_err(|e| {
+        format!("not checked: cannot start a process to check it: {e}; the system may lack memory or processes")
+    })?;
+    let timeout = Duration::from_secs(limits.timeout);
+    let read = read_output(&mut child, started, timeout);
+    if !matches!(read, Ok(Output::Whole(..))) {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|e| format!("not checked: lost its process: {e}"))?;
+    match read {
+        Ok(Output::Whole(answer, messages)) => understood(&answer, &messages, status, limits),
+        Ok(Output::TooLong) => Err(format!("not checked: the answer has more than {} MiB", MAX_ANSWER / MIB)),
+        Ok(Output::Timeout) => Err(format!(
+            "not checked: takes longer than {} s; allow more with --timeout, or check fewer rungs with --upto",
+            limits.timeout
+        )),
+        Err(e) => Err(format!("not checked: cannot read from its process: {e}")),
+    }
+}
+
+fn start(path: &Path, upto: Option<Rung>, device: &str, limits: Limits) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(COMMAND).args(["--device", device, "--memory", &limits.memory.to_string()]);
+    if let Some(upto) = upto {
+        command.args(["--upto", upto.name()]);
+    }
+    // No option can follow `--`, whatever the path is called.
+    command.arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+}
+
+/// What was read from a child.
+enum Output {
+    /// Its answer and its messages, up to the end of both.
+    Whole(Vec<u8>, Vec<u8>),
+    TooLong,
+    Timeout,
+}
+
+/// Reads both outputs of a child without a thread, which the system may refuse.
+fn read_output(child: &mut Child, started: Instant, timeout: Duration) -> io::Result<Output> {
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let (mut answer, mut messages) = (Vec::new(), Vec::new());
+    while out.is_some() || err.is_some() {
+        let Some(left) = timeout.checked_sub(started.elapsed()) else { return Ok(Output::Timeout) };
+        let left = Timespec::try_from(left.min(Duration::from_secs(3600))).map_err(io::Error::other)?;
+        let mut polled: Vec<PollFd> = Vec::new();
+        polled.extend(out.as_ref().map(|out| PollFd::new(out, PollFlags::IN)));
+        polled.extend(err.as_ref().map(|err| PollFd::new(err, PollFlags::IN)));
+        match poll(&mut polled, Some(&left)) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(e) => return Err(e.into()),
+        }
+        let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let (out_ready, err_ready) = (out.is_some() && ready[0], err.is_some() && ready[ready.len() - 1]);
+        if out_ready && read_some(&mut out, &mut answer)? && answer.len() as u64 > MAX_ANSWER {
+            return Ok(Output::TooLong);
+        }
+        if err_ready && read_some(&mut err, &mut messages)? {
+            messages.truncate(MAX_MESSAGES as usize);
+        }
+    }
+    Ok(Output::Whole(answer, messages))
+}
+
+/// Reads what is there; drops the pipe at its end. Returns whether there was something.
+fn read_some(pipe: &mut Option<impl Read>, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut block = [0; 16 << 10];
+    let Some(open) = pipe else { return Ok(false) };
+    let count = match open.read(&mut block) {
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(false),
+        count => count?,
+    };
+    if count == 0 {
+        *pipe = None;
+    }
+    bytes.extend_from_slice(&block[..count]);
+    Ok(count > 0)
+}
+
+/// The verification in an answer, or why there is none.
+fn understood(answer: &[u8], messages: &[u8], status: ExitStatus, limits: Limits) -> Result<Verification, String> {
+    if status.success() {
+        return match serde_json::from_slice(answer) {
+            Ok(Answer::Verified(verification)) => Ok(*verification),
+            Ok(Answer::Unreadable(why)) => Err(why),
+            Err(e) => Err(format!("not checked: its process gave no answer: {e}")),
+        };
+    }
+    let messages = String::from_utf8_lossy(messages);
+    let last = messages.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    let is_out_of_memory = messages.contains("memory allocation of");
+    Err(match status.signal() {
+        _ if is_out_of_memory => {
+            let memory = limits.memory;
+            format!(
+                "not checked: needs more memory than {memory} MiB, or than this machine has; allow more with --memory"
+            )
+        }
+        Some(9) => "not checked: its process was killed; this machine may lack memory".to_owned(),
+        Some(signal) => format!("not checked: its process was stopped by signal {signal}: {last}"),
+        None => format!("not checked: {last}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code)
+    }
+
+    fn why(answer: &str, messages: &str, code: i32) -> String {
+        let limits = Limits { memory: 7, timeout: 1 };
+        understood(answer.as_bytes(), messages.as_bytes(), status(code), limits).unwrap_err()
+    }
+
+    #[test]
+    fn what_ends_a_child_is_the_reason() {
+        assert_eq!(why("{\"unreadable\":\"no zip\"}\n", "", 0), "no zip");
+        assert!(why("{}", "", 0).starts_with("not checked: its process gave no answer: "));
+        assert!(why("{\"verified\":{}}", "", 0).contains("gave no answer: missing field"));
+        assert!(why("", "memory allocation of 9 bytes failed\n", 6).contains("more memory than 7 MiB"));
+        assert_eq!(why("", "", 9), "not checked: its process was killed; this machine may lack memory");
+        assert_eq!(why("", "x\ny\n", 11), "not checked: its process was stopped by signal 11: y");
+        assert_eq!(why("", "error: x\n", 2 << 8), "not checked: x");
+    }
+
+    #[test]
+    fn limits_follow_the_rung() {
+        let of = |upto| Limits::of(upto, None, None);
+        assert_eq!(of(Some(Rung::Metrics)), Limits { memory: 1024, timeout: 60 });
+        assert_eq!(of(None), of(Some(Rung::Replay)));
+        assert_eq!(Limits::of(None, Some(1), Some(2)), Limits { memory: 1, timeout: 2 });
+    }
+
+    #[test]
+    fn long_details_are_shortened() {
+        let step =
+            |details| super::super::RungResult { rung: Rung::Files, status: super::super::Status::Failed, details };
+        let details = vec!["\u{436}".repeat(10_000); 10_000];
+        let verification = Verification {
+            path: "p".into(),
+            report_id: None,
+            upto: Rung::Files,
+            about: super::super::About::default(),
+            steps: vec![step(details)],
+        };
+        let verification = shortened(verification);
+        assert_eq!(verification.steps[0].details.len(), MAX_DETAILS + 1);
+        assert_eq!(verification.steps[0].details.last().unwrap(), "and 9000 more");
+        let text = serde_json::to_string(&Answer::Verified(Box::new(verification))).unwrap();
+        assert!((text.len() as u64) < MAX_ANSWER, "{}", text.len());
+    }
+}

@@ -1,0 +1,689 @@
+//! A zip has one reading, whoever unpacks it. Zips of usual programs are read; those that two programs could read in two
+//! ways are refused.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use flate2::Compression;
+use flate2::Crc;
+use flate2::write::DeflateEncoder;
+use tempfile::TempDir;
+
+use crate::support::*;
+
+const STORED: u16 = 0;
+const DEFLATED: u16 = 8;
+const DESCRIPTOR: u16 = 1 << 3;
+
+/// What the headers of an entry state, so that a test can change it.
+#[derive(Clone, Default)]
+struct Headers {
+    name: Vec<u8>,
+    flags: u16,
+    method: u16,
+    crc: u32,
+    packed: u32,
+    size: u32,
+    extra: Vec<u8>,
+}
+
+/// An entry of a zip that is put together by hand.
+#[derive(Clone)]
+struct Entry {
+    local: Headers,
+    listed: Headers,
+    content: Vec<u8>,
+    /// The descriptor behind the content, if any.
+    descriptor: Vec<u8>,
+    attributes: u32,
+    comment: Vec<u8>,
+}
+
+fn u16s(values: &[u16]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn u32s(values: &[u32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// The descriptor that belongs to some headers.
+fn descriptor(of: &Headers) -> Vec<u8> {
+    [b"PK\x07\x08".to_vec(), u32s(&[of.crc, of.packed, of.size])].concat()
+}
+
+impl Entry {
+    fn new(name: &str, bytes: &[u8], method: u16) -> Self {
+        let content = if method == STORED {
+            bytes.to_vec()
+        } else {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap()
+        };
+        let (packed, size) = (content.len() as u32, bytes.len() as u32);
+        let headers = Headers { name: name.into(), method, crc: crc(bytes), packed, size, ..Headers::default() };
+        let (local, descriptor, comment) = (headers.clone(), Vec::new(), Vec::new());
+        Self { local, listed: headers, content, descriptor, attributes: 0o100_644 << 16, comment }
+    }
+
+    /// As a program writes it that cannot go back in its output.
+    fn streamed(name: &str, bytes: &[u8], method: u16) -> Self {
+        let mut entry = Self::new(name, bytes, method);
+        entry.descriptor = descriptor(&entry.listed);
+        (entry.local.crc, entry.local.packed, entry.local.size) = (0, 0, 0);
+        (entry.local.flags, entry.listed.flags) = (DESCRIPTOR, DESCRIPTOR);
+        entry
+    }
+
+    fn with_extra(mut self, local: &[u8], listed: &[u8]) -> Self {
+        (self.local.extra, self.listed.extra) = (local.to_vec(), listed.to_vec());
+        self
+    }
+}
+
+fn fixed(of: &Headers) -> Vec<u8> {
+    let (name, extra) = (of.name.len() as u16, of.extra.len() as u16);
+    [u16s(&[20, of.flags, of.method, 0, 0x21]), u32s(&[of.crc, of.packed, of.size]), u16s(&[name, extra])].concat()
+}
+
+/// A zip's bytes, and where its parts are.
+struct Zip {
+    bytes: Vec<u8>,
+    /// Where each entry starts.
+    starts: Vec<usize>,
+    /// Where each entry of the list starts.
+    listed: Vec<usize>,
+    end: usize,
+}
+
+fn zip(entries: &[Entry]) -> Zip {
+    let (mut bytes, mut starts, mut listed) = (Vec::new(), Vec::new(), Vec::new());
+    for Entry { local, content, descriptor, .. } in entries {
+        starts.push(bytes.len());
+        bytes
+            .extend([b"PK\x03\x04".as_slice(), &fixed(local), &local.name, &local.extra, content, descriptor].concat());
+    }
+    let list = bytes.len();
+    for (entry, start) in entries.iter().zip(&starts) {
+        listed.push(bytes.len());
+        let Entry { listed: of, attributes, comment, .. } = entry;
+        let rest = [u16s(&[comment.len() as u16, 0, 0]), u32s(&[*attributes, *start as u32])].concat();
+        bytes.extend([b"PK\x01\x02\x1e\x03".as_slice(), &fixed(of), &rest, &of.name, &of.extra, comment].concat());
+    }
+    let (end, count) = (bytes.len(), entries.len() as u16);
+    bytes.extend(b"PK\x05\x06");
+    bytes.extend(u16s(&[0, 0, count, count]));
+    bytes.extend(u32s(&[(end - list) as u32, list as u32]));
+    bytes.extend(u16s(&[0]));
+    Zip { bytes, starts, listed, end }
+}
+
+impl Zip {
+    fn set_u16(&mut self, at: usize, value: u16) {
+        self.bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn set_u32(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// The entries of a small bundle, below a folder, made by `make`.
+fn entries(top: &str, make: impl Fn(&str, &[u8]) -> Entry) -> Vec<Entry> {
+    mini().iter().map(|(path, bytes)| make(&format!("{top}{path}"), bytes)).collect()
+}
+
+fn stored() -> Vec<Entry> {
+    entries("", |name, bytes| Entry::new(name, bytes, STORED))
+}
+
+/// The files of a small bundle, built once.
+fn mini() -> &'static Files {
+    static FILES: std::sync::OnceLock<Files> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| built(MINI).identity())
+}
+
+/// What `verify` prints about a zip, up to the rung `exact`.
+fn verified(zip: &[u8]) -> Done {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("bundle.zip");
+    fs::write(&path, zip).unwrap();
+    on_paths("verify", &["--upto", "exact"], &[&path])
+}
+
+/// `files` fails, or the zip is not opened, for the reason.
+#[track_caller]
+fn refused(what: &str, zip: &[u8], reason: &str) {
+    let done = verified(zip);
+    let told = done.out.clone() + &done.err;
+    assert!([1, 2].contains(&done.code) && told.contains(reason), "{what}: {}: {told}", done.code);
+    assert!(!done.out.contains("passed"), "{what}: {told}");
+}
+
+/// The extra fields that Info-ZIP writes: times, and owners.
+fn info_zip(times: u8) -> Vec<u8> {
+    let size = 1 + 4 * u16::from(times);
+    let times: Vec<u8> = (0..times).flat_map(|_| [1, 2, 3, 4]).collect();
+    let owners = [0x75, 0x78, 11, 0, 1, 4, 0xf5, 1, 0, 0, 4, 0x14, 0, 0, 0];
+    [&u16s(&[0x5455, size]), [7].as_slice(), &times, &owners].concat()
+}
+
+#[test]
+fn zips_as_usual_programs_write_them_are_read() {
+    let ntfs = [u16s(&[0x0a, 32]), vec![0; 4], u16s(&[1, 24]), vec![9; 24]].concat();
+    let old_mac = [u16s(&[0x5855, 12]), vec![7; 12]].concat();
+    let deflated = |name: &str, bytes: &[u8]| Entry::new(name, bytes, DEFLATED);
+    let streamed = |name: &str, bytes: &[u8]| Entry::streamed(name, bytes, DEFLATED);
+    let info = |entry: Entry| entry.with_extra(&info_zip(2), &info_zip(1));
+    // Folders first, and beside each file what the Finder knows of it.
+    let mut ditto = vec![info(Entry::new("mini/", b"", STORED))];
+    ditto[0].attributes = 0o040_755 << 16;
+    for (path, bytes) in mini() {
+        ditto.push(streamed(&format!("mini/{path}"), bytes).with_extra(&info_zip(3), &info_zip(3)));
+        let name = path.rsplit('/').next().unwrap();
+        let beside = format!("__MACOSX/mini/{}._{name}", &path[..path.len() - name.len()]);
+        ditto.push(streamed(&beside, b"\0\x05\x16\x07").with_extra(&info_zip(3), &info_zip(3)));
+    }
+    let mut info_streamed = entries("q/", streamed);
+    // Info-ZIP knows a file's size before it packs it.
+    for entry in &mut info_streamed {
+        entry.local.size = entry.listed.size;
+    }
+    for (what, entries) in [
+        ("stored", stored()),
+        ("deflated", entries("", deflated)),
+        ("streamed", entries("", streamed)),
+        ("stored and streamed, as Python writes to a pipe", entries("", |n, b| Entry::streamed(n, b, STORED))),
+        ("Info-ZIP", entries("q/", |name, bytes| info(deflated(name, bytes)))),
+        ("Info-ZIP, streamed", info_streamed),
+        ("7-Zip", entries("", |name, bytes| deflated(name, bytes).with_extra(b"", &ntfs))),
+        ("an old Mac", entries("", |name, bytes| streamed(name, bytes).with_extra(&old_mac, &old_mac))),
+        ("ditto", ditto),
+        ("another order in the file", stored().into_iter().rev().collect()),
+    ] {
+        let done = verified(&zip(&entries).bytes);
+        assert_eq!(done.code, 0, "{what}: {}{}", done.out, done.err);
+    }
+}
+
+#[test]
+fn zips_by_programs_of_this_machine_are_read() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("Мій звіт");
+    for (path, bytes) in mini() {
+        fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+        fs::write(folder.join(path), bytes).unwrap();
+    }
+    let python = "
+import os, sys, zipfile
+class Pipe:
+    def __init__(self, file): self.file = file
+    def write(self, data): return self.file.write(data)
+    def flush(self): self.file.flush()
+with open('../p.zip', 'wb') as file:
+    with zipfile.ZipFile(Pipe(file), 'w', int(sys.argv[1])) as z:
+        for folder, folders, names in os.walk('.'):
+            for name in names:
+                z.write(os.path.join(folder, name))
+";
+    let mut tried = Vec::new();
+    for (program, command) in [
+        ("zip", "zip -q -r ../p.zip ."),
+        ("zip", "zip -q -0 -r ../p.zip ."),
+        ("zip", "zip -q -fd -r ../p.zip ."),
+        ("zip", "zip -q -r - . | cat > ../p.zip"),
+        ("zip", "cd .. && zip -q -r p.zip 'Мій звіт'"),
+        ("7z", "7z a -bso0 -bsp0 ../p.zip ."),
+        ("7z", "7z a -bso0 -bsp0 -mx=0 ../p.zip ."),
+        ("jar", "jar cfM ../p.zip *"),
+        ("bsdtar", "bsdtar -a -cf ../p.zip *"),
+        ("python3", "python3 -c \"$PYTHON\" 0"),
+        ("python3", "python3 -c \"$PYTHON\" 8"),
+        ("python3", "python3 -m zipfile -c ../p.zip *"),
+    ] {
+        let is_here = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+        if !is_here.unwrap().success() {
+            continue;
+        }
+        let made = Command::new("sh").args(["-ec", command]).env("PYTHON", python).current_dir(&folder).status();
+        assert!(made.unwrap().success(), "{command}");
+        let path = home.path().join("p.zip");
+        let done = on_paths("verify", &["--upto", "exact"], &[&path]);
+        assert_eq!(done.code, 0, "{command}: {}{}", done.out, done.err);
+        fs::remove_file(&path).unwrap();
+        tried.push(program);
+    }
+    assert!(tried.contains(&"python3"), "{tried:?}");
+}
+
+/// A way to make a zip ambiguous, and what must be said about it.
+type Forgery = (&'static str, fn() -> Vec<u8>, &'static str);
+
+/// A zip of a small bundle after a change of its entries.
+fn changed(change: impl Fn(&mut Vec<Entry>)) -> Vec<u8> {
+    let mut entries = stored();
+    change(&mut entries);
+    zip(&entries).bytes
+}
+
+/// The zip of a small bundle after a change of its bytes.
+fn patched(change: impl Fn(&mut Zip)) -> Vec<u8> {
+    let mut zip = zip(&stored());
+    change(&mut zip);
+    zip.bytes
+}
+
+/// Bytes between the entries and the list, or at another place, with all offsets right.
+fn inserted(at: impl Fn(&Zip) -> usize, more: &[u8]) -> Vec<u8> {
+    let mut zip = zip(&stored());
+    let (at, list) = (at(&zip), zip.listed[0]);
+    zip.bytes.splice(at..at, more.iter().copied());
+    let by = more.len();
+    for (start, listed) in zip.starts.clone().iter().zip(zip.listed.clone()) {
+        let moved = if *start >= at { start + by } else { *start };
+        zip.set_u32(listed + by + 42, moved as u32);
+    }
+    let end = zip.end + by;
+    zip.set_u32(end + 16, (list + by) as u32);
+    zip.bytes
+}
+
+/// The extra field by which Info-ZIP states a name in UTF-8.
+fn unicode_path(of: &[u8], name: &[u8]) -> Vec<u8> {
+    [u16s(&[0x7075, 5 + name.len() as u16]), vec![1], u32s(&[crc(of)]), name.to_vec()].concat()
+}
+
+fn report(entries: &mut [Entry]) -> &mut Entry {
+    entries.iter_mut().find(|entry| entry.listed.name == b"report.html").unwrap()
+}
+
+const FORGERIES: &[Forgery] = &[
+    // The list.
+    (
+        "one entry more than counted",
+        || {
+            patched(|z| {
+                let (end, count) = (z.end, z.listed.len() as u16 - 1);
+                z.set_u16(end + 8, count);
+                z.set_u16(end + 10, count);
+            })
+        },
+        "its end record counts",
+    ),
+    (
+        "one entry less than counted",
+        || {
+            patched(|z| {
+                let (end, count) = (z.end, z.listed.len() as u16 + 1);
+                z.set_u16(end + 8, count);
+                z.set_u16(end + 10, count);
+            })
+        },
+        "its end record counts",
+    ),
+    ("two counts", || patched(|z| z.set_u16(z.end + 8, 1)), "is not a zip file"),
+    (
+        "a list that ends early",
+        || {
+            patched(|z| {
+                let (end, size) = (z.end, (z.end - z.listed[0]) as u32);
+                z.set_u32(end + 12, size - 1);
+                z.set_u32(end + 16, z.listed[0] as u32 + 1);
+            })
+        },
+        "is not a zip file",
+    ),
+    (
+        "a list that ends within an entry",
+        || changed(|e| e.last_mut().unwrap().listed.name.truncate(3)),
+        "its own header names it",
+    ),
+    (
+        "a gap before the end record",
+        || {
+            patched(|z| {
+                z.bytes.splice(z.end..z.end, *b"gap");
+            })
+        },
+        "is not a zip file",
+    ),
+    ("a comment of an entry", || changed(|e| e[0].comment = b"x".to_vec()), "has a comment"),
+    // The end.
+    (
+        "a comment",
+        || {
+            patched(|z| {
+                z.set_u16(z.end + 20, 3);
+                z.bytes.extend(*b"end");
+            })
+        },
+        "3 bytes after the zip's end",
+    ),
+    ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
+    ("a second zip behind", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
+    (
+        "an end record inside",
+        || {
+            changed(|e| {
+                let end = [b"PK\x05\x06".to_vec(), u16s(&[0; 4]), u32s(&[0, 0]), u16s(&[0])].concat();
+                let index = Entry::new("index.html", &end, STORED);
+                e.push(index);
+            })
+        },
+        "a second end record",
+    ),
+    ("a zip64 record", || inserted(|z| z.end, &[b"PK\x06\x07".as_slice(), &[0; 16]].concat()), "is not a zip file"),
+    (
+        "a zip64 locator in the list",
+        || {
+            changed(|e| {
+                // The extra field of owners ends the list.
+                let locator = [b"PK\x06\x07".as_slice(), &[0; 16]].concat();
+                e.last_mut().unwrap().listed.extra = [u16s(&[0x7875, 20]), locator].concat();
+            })
+        },
+        "a zip64 record",
+    ),
+    // Between.
+    ("bytes before", || [b"#!/bin/sh\n".as_slice(), &zip(&stored()).bytes].concat(), "is not a zip file"),
+    ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside of any entry"),
+    ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside of any entry"),
+    (
+        "an entry between that is not listed",
+        || {
+            let other = zip(&[Entry::new("report.html", b"better", STORED)]);
+            inserted(|z| z.starts[1], &other.bytes[..other.listed[0]])
+        },
+        "bytes outside of any entry",
+    ),
+    ("bytes before the list", || inserted(|z| z.listed[0], b"hidden"), "bytes outside of any entry"),
+    (
+        "two entries in one place",
+        || {
+            patched(|z| {
+                let start = z.starts[1] as u32;
+                z.set_u32(z.listed[2] + 42, start);
+            })
+        },
+        "another entry over",
+    ),
+    (
+        "an entry in the list",
+        || {
+            patched(|z| {
+                let last = *z.listed.last().unwrap();
+                z.set_u32(last + 42, z.listed[0] as u32);
+            })
+        },
+        "bytes outside of any entry",
+    ),
+    ("an entry behind the end", || patched(|z| z.set_u32(z.listed[0] + 42, u32::MAX)), "bytes outside of any entry"),
+    // The headers of an entry.
+    ("another name", || changed(|e| report(e).local.name = b"repord.html".to_vec()), "its own header names it"),
+    (
+        "a name with a zero byte",
+        || {
+            changed(|e| {
+                report(e).local.name = b"report.html\0x".to_vec();
+                report(e).listed.name = b"report.html\0x".to_vec();
+            })
+        },
+        "is not a valid file name",
+    ),
+    ("another size", || changed(|e| report(e).local.size -= 1), "another size or checksum"),
+    ("another packed size", || changed(|e| report(e).local.packed -= 1), "another size or checksum"),
+    ("another checksum", || changed(|e| report(e).local.crc ^= 1), "another size or checksum"),
+    ("another method", || changed(|e| report(e).local.method = DEFLATED), "another method or other flags"),
+    ("other flags", || changed(|e| report(e).local.flags = 1 << 11), "another method or other flags"),
+    (
+        "stored in two sizes",
+        || {
+            changed(|e| {
+                report(e).listed.size -= 1;
+                report(e).local.size -= 1;
+            })
+        },
+        "its two sizes differ",
+    ),
+    (
+        "a method that few know",
+        || {
+            changed(|e| {
+                report(e).listed.method = 93;
+                report(e).local.method = 93;
+            })
+        },
+        "by a method that no bundle needs",
+    ),
+    (
+        "flags that few know",
+        || {
+            changed(|e| {
+                report(e).listed.flags = 1 << 13;
+                report(e).local.flags = 1 << 13;
+            })
+        },
+        "by a method that no bundle needs",
+    ),
+    (
+        "another name in an extra field",
+        || {
+            changed(|e| {
+                report(e).listed.extra = unicode_path(b"report.html", b"index2.html");
+            })
+        },
+        "extra field 0x7075",
+    ),
+    (
+        "another name in its own extra field",
+        || {
+            changed(|e| {
+                report(e).local.extra = unicode_path(b"report.html", b"index2.html");
+            })
+        },
+        "extra field 0x7075",
+    ),
+    (
+        "sizes in an extra field",
+        || changed(|e| report(e).listed.extra = [u16s(&[1, 16]), vec![0; 16]].concat()),
+        "extra field 0x0001",
+    ),
+    (
+        "a link in an extra field",
+        || changed(|e| report(e).local.extra = [u16s(&[0x756e, 4]), vec![0; 4]].concat()),
+        "extra field 0x756e",
+    ),
+    ("an extra field over its end", || changed(|e| report(e).local.extra = u16s(&[0x5455, 9])), "extra field 0x5455"),
+    (
+        "the same extra field twice",
+        || changed(|e| report(e).local.extra = [info_zip(1), info_zip(1)].concat()),
+        "extra field 0x5455",
+    ),
+    (
+        "a long extra field",
+        || changed(|e| report(e).local.extra = [u16s(&[0x5455, 40]), vec![0; 40]].concat()),
+        "extra field 0x5455",
+    ),
+    ("an extra field that is none", || changed(|e| report(e).local.extra = b"abc".to_vec()), "extra field 0x0000"),
+    ("another disk", || patched(|z| z.set_u16(z.listed[0] + 34, 1)), "is on another disk"),
+    // The content.
+    (
+        "a descriptor without its flag",
+        || {
+            changed(|e| {
+                let right = descriptor(&report(e).listed);
+                report(e).descriptor = right;
+            })
+        },
+        "bytes outside of any entry",
+    ),
+    (
+        "a descriptor of another file",
+        || {
+            changed(|e| {
+                *report(e) = Entry::streamed("report.html", b"<p>", STORED);
+                report(e).descriptor[4] ^= 1;
+            })
+        },
+        "the descriptor behind its content",
+    ),
+    (
+        "a descriptor of zip64",
+        || {
+            changed(|e| {
+                *report(e) = Entry::streamed("report.html", b"<p>", STORED);
+                report(e).descriptor.extend([0; 8]);
+            })
+        },
+        "bytes outside of any entry",
+    ),
+    (
+        "content that ends twice",
+        || {
+            // A program that reads a stream finds `a`, then another report.
+            let (first, other) =
+                (Entry::streamed("a", b"better", STORED), zip(&[Entry::new("report.html", b"x", STORED)]));
+            let content = [b"better".to_vec(), first.descriptor, other.bytes[..other.listed[0]].to_vec()].concat();
+            changed(|e| *report(e) = Entry::streamed("report.html", &content, STORED))
+        },
+        "looks like the end of an entry",
+    ),
+    (
+        "bytes behind packed content",
+        || {
+            changed(|e| {
+                let mut entry = Entry::new("report.html", b"<p>", DEFLATED);
+                entry.content.extend(*b"hidden");
+                (entry.local.packed, entry.listed.packed) = (entry.local.packed + 6, entry.listed.packed + 6);
+                *report(e) = entry;
+            })
+        },
+        "bytes behind its end",
+    ),
+    (
+        "packed content that does not end",
+        || {
+            changed(|e| {
+                let mut entry = Entry::new("report.html", b"<p>text</p>", DEFLATED);
+                entry.content.pop();
+                (entry.local.packed, entry.listed.packed) = (entry.local.packed - 1, entry.listed.packed - 1);
+                *report(e) = entry;
+            })
+        },
+        "report.html: damaged",
+    ),
+    // Names.
+    (
+        "two entries of one name",
+        || changed(|e| e.push(Entry::new("report.html", b"better", STORED))),
+        "two entries have this name",
+    ),
+    (
+        "a file that is also a folder",
+        || changed(|e| e.push(Entry::new("report.html/x", b"", STORED))),
+        "is also a file",
+    ),
+    (
+        "a folder that differs from a file by case",
+        || changed(|e| e.push(Entry::new("Report.HTML/x", b"", STORED))),
+        "another name differs only by case",
+    ),
+    ("a file with the attribute of a folder", || changed(|e| report(e).attributes = 0x10), "is a link or special file"),
+    ("a link that names MS-DOS", || changed(|e| report(e).attributes = 0o120_777 << 16), "is a link or special file"),
+    (
+        "a leftover that leads out of its folder",
+        || changed(|e| e.push(Entry::new("__MACOSX/../report.html", b"better", STORED))),
+        "is not a valid file name",
+    ),
+    (
+        "a leftover that leads out of its folder on Windows",
+        || changed(|e| e.push(Entry::new("._x\\..\\report.html", b"better", STORED))),
+        "is not a valid file name",
+    ),
+    (
+        "a leftover with an absolute path",
+        || changed(|e| e.push(Entry::new("/__MACOSX/._report.html", b"", STORED))),
+        "is not a valid file name",
+    ),
+    (
+        "a name that Windows shortens",
+        || changed(|e| e.push(Entry::new("report.html.", b"better", STORED))),
+        "is not a valid file name",
+    ),
+];
+
+#[test]
+fn a_zip_with_two_readings_is_refused() {
+    for (what, make, reason) in FORGERIES {
+        refused(what, &make(), reason);
+    }
+}
+
+/// What a forger hides in run-log.json, the one file that no sum covers.
+#[test]
+fn a_zip_in_the_run_log_is_refused() {
+    let hidden = zip(&[Entry::new("report.html", b"better", STORED)]);
+    let log = [b"{}", &hidden.bytes[..hidden.listed[0]]].concat();
+    refused(
+        "a zip in the run log",
+        &changed(|e| e.push(Entry::new("run-log.json", &log, STORED))),
+        "run-log.json is not a run log",
+    );
+}
+
+/// The zip that is published, cut or with a byte changed anywhere in its headers: never taken for whole and different.
+#[test]
+fn no_change_of_a_header_is_overlooked() {
+    let bundle = built(MINI);
+    let out: PathBuf = bundle.path.with_extension("zip");
+    bundle.run("publish", &["--out", out.to_str().unwrap()]).exits(0);
+    let whole = fs::read(&out).unwrap();
+    let path: &Path = &bundle.path.with_file_name("changed.zip");
+    let is_same = |bytes: &[u8]| {
+        fs::write(path, bytes).unwrap();
+        mnist_report::verify::verify(
+            path,
+            Some(mnist_report::verify::Rung::Files),
+            mnist_report::compute::DeviceChoice::Cpu,
+        )
+        .is_ok_and(|v| v.exit_code() == mnist_report::exit_code::ExitCode::Success)
+    };
+    assert!(is_same(&whole));
+    // Versions, times, internal and external attributes: no program takes another file for them.
+    let is_free = |at_local: usize| (4..6).contains(&at_local) || (10..14).contains(&at_local);
+    let is_free_in_list = |at: usize| (4..8).contains(&at) || (12..16).contains(&at) || (36..42).contains(&at);
+    let local: Vec<usize> = positions(&whole, b"PK\x03\x04")
+        .flat_map(|start| (0..30).filter(|at| !is_free(*at)).map(move |at| start + at))
+        .collect();
+    let list: Vec<usize> = positions(&whole, b"PK\x01\x02")
+        .flat_map(|start| (0..46).filter(|at| !is_free_in_list(*at)).map(move |at| start + at))
+        .collect();
+    let end: Vec<usize> = (whole.len() - 22..whole.len()).collect();
+    let mut overlooked = Vec::new();
+    for at in local.iter().chain(&list).chain(&end) {
+        for change in [1, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[*at] ^= change;
+            if is_same(&bytes) {
+                overlooked.push((*at, change));
+            }
+        }
+    }
+    assert_eq!(overlooked, []);
+    for cut in [1, 10, 22, 23, 100, whole.len() / 2, whole.len() - 1] {
+        assert!(!is_same(&whole[..whole.len() - cut]), "cut by {cut}");
+    }
+}
+
+fn positions<'b>(bytes: &'b [u8], magic: &'b [u8]) -> impl Iterator<Item = usize> + 'b {
+    (0..bytes.len() - magic.len()).filter(move |at| bytes[*at..].starts_with(magic))
+}
