@@ -7,7 +7,7 @@ use super::manifest::MANIFEST_SCHEMA;
 use super::{MANIFEST, RESULTS};
 use crate::dataset::DatasetError;
 use crate::report;
-use crate::results::ResultsError;
+use crate::results::{LossesError, ResultsError};
 use crate::study::StudyError;
 
 /// A bundle that cannot be read, made or written.
@@ -49,6 +49,8 @@ pub enum Error {
     OtherArithmetic { arithmetic: u32 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
+    #[error("{file}")]
+    Losses { file: String, source: LossesError },
     #[error(transparent)]
     Study(#[from] StudyError),
     #[error(transparent)]

@@ -1,18 +1,20 @@
 //! `mnist-report verify`: checks one bundle, or several.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::batch;
 use super::options::Verify;
 use crate::exit_code::ExitCode;
-use crate::verify::{Record, Rung, RungResult, Status, Verification, verify, verify_all};
+use crate::verify::{Record, Request, Rung, RungResult, Status, Verification, verify_all, verify_request};
 use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
-    let [path] = options.paths.as_slice() else { return run_batch(options) };
-    let verification = verify(path, options.upto, options.device)?;
+    let request = request(options)?;
+    let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
+    let verification = verify_request(path, &request, &announce(options))?;
     super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
@@ -20,9 +22,28 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     Ok(verification.exit_code().max(witnessed))
 }
 
-fn run_batch(options: &Verify) -> Result<ExitCode> {
+/// What the options ask for.
+fn request(options: &Verify) -> Result<Request> {
+    if options.runs.is_some() && options.upto != Some(Rung::Rerun) {
+        bail!("--runs chooses what `rerun` trains again; add --upto rerun");
+    }
+    let runs = options.runs.clone().unwrap_or_default();
+    Ok(Request { upto: options.upto, device: options.device, runs })
+}
+
+/// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
+fn announce(options: &Verify) -> impl Fn(&str) {
+    let is_wanted = options.runs.is_some() || std::io::stderr().is_terminal();
+    move |line| {
+        if is_wanted {
+            super::say(&super::one_line(line));
+        }
+    }
+}
+
+fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
     let mut printed = Ok(());
-    let records = verify_all(&options.paths, options.upto, options.device, |record| {
+    let records = verify_all(&options.paths, request, &announce(options), |record| {
         if !options.json && printed.is_ok() {
             printed = super::print(&batch::line(record));
         }
@@ -53,5 +74,6 @@ fn text(verification: &Verification) -> String {
     }
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
     let _ = writeln!(text, "Report ID {id}");
+    let _ = writeln!(text, "{}", super::one_line(&verification.closing.line()));
     text
 }

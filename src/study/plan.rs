@@ -35,6 +35,9 @@ pub struct RunPlan {
     #[serde(flatten)]
     pub settings: RunSettings,
     pub seeds: Vec<u64>,
+    /// The cost of one seed in multiply-adds; see `Plan::seed_cost`.
+    #[serde(skip)]
+    pub cost: f64,
 }
 
 /// How a run is trained, with any seed. results.json stores it.
@@ -91,7 +94,10 @@ impl RunPlan {
             evidence: spec.evidence,
         };
         let name = name.to_owned();
-        Ok(Self { title: spec.title.unwrap_or_else(|| name.clone()), name, settings, seeds: spec.seeds })
+        let title = spec.title.unwrap_or_else(|| name.clone());
+        let mut plan = Self { title, name, settings, seeds: spec.seeds, cost: 0.0 };
+        plan.cost = plan.cost_of_seed(model);
+        Ok(plan)
     }
 
     /// The indices of the images that one of its seeds trains on; see [`choose`].
@@ -113,6 +119,22 @@ impl RunPlan {
     pub fn evaluated_images(&self) -> usize {
         let train = if self.settings.evaluate_train { self.settings.image_count } else { 0 };
         TEST_IMAGES + self.settings.hold_out + train
+    }
+
+    /// The mean training loss over an epoch's images, given the mean loss of each of its batches.
+    pub fn mean_loss(&self, batches: &[f32]) -> f64 {
+        let (images, batch) = (self.settings.image_count, self.settings.batch_size);
+        let size = |step: usize| (images - step * batch).min(batch);
+        let weighted = batches.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64);
+        weighted.fold(0.0, |sum, loss| sum + loss) / images as f64
+    }
+
+    /// In each epoch, training images pass forward and backward (twice the cost of forward), evaluated images forward.
+    fn cost_of_seed(&self, model: &Model) -> f64 {
+        let RunSettings { image_count, epochs, .. } = self.settings;
+        let images = (3 * image_count + self.evaluated_images()) * epochs;
+        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
+        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
     }
 
     /// Whether the run ends early after an epoch with this training loss.
@@ -140,14 +162,10 @@ impl Plan {
         self.runs.values().map(|run| self.seed_cost(run) * run.seeds.len() as f64).sum()
     }
 
-    /// The cost of one seed of a run. In each epoch, training images pass forward and backward (twice the cost of
-    /// forward), evaluated images forward.
+    /// The cost of one seed of a run, in multiply-adds. It follows from the study alone. A run that may stop early counts
+    /// with all its epochs.
     pub fn seed_cost(&self, run: &RunPlan) -> f64 {
-        let RunSettings { image_count, epochs, .. } = run.settings;
-        let images = (3 * image_count + run.evaluated_images()) * epochs;
-        let model = &self.models[&run.settings.model];
-        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
-        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
+        run.cost_of_seed(&self.models[&run.settings.model])
     }
 }
 

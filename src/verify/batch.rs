@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Rung, Verification, verify};
-use crate::compute::DeviceChoice;
+use super::{Request, Verification, verify_request};
 use crate::exit_code::ExitCode;
 use crate::failure::caught;
-use crate::text::error_chain;
+use crate::text::{error_chain, terminal};
 
 /// One path's result in a batch.
 #[derive(Clone, Debug, Serialize)]
@@ -76,14 +75,15 @@ impl Record {
 /// does not stop the others.
 pub(crate) fn verify_all(
     paths: &[PathBuf],
-    upto: Option<Rung>,
-    device: DeviceChoice,
+    request: &Request,
+    say: &dyn Fn(&str),
     mut done: impl FnMut(&Record),
 ) -> Vec<Record> {
     let mut records: Vec<Record> = paths
         .iter()
         .map(|path| {
-            let result = caught(|| verify(path, upto, device).map_err(error_chain)).unwrap_or_else(Err);
+            let say_of = |line: &str| say(&format!("{}: {line}", terminal::path(&path.display().to_string())));
+            let result = caught(|| verify_request(path, request, &say_of).map_err(error_chain)).unwrap_or_else(Err);
             let record = Record::new(path, result);
             done(&record);
             record
@@ -163,14 +163,20 @@ pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::About;
+    use crate::verify::{About, Closing, Rung};
 
     fn record(path: &str, id: &str, measured: &str, predictions: &str) -> Record {
         let digest = |text: &str| Some(text.to_owned());
         let (measured_digest, predictions_digest) = (digest(measured), digest(predictions));
         let about = About { measured_digest, predictions_digest, ..About::default() };
-        let verification =
-            Verification { path: path.into(), report_id: Some(id.into()), about, upto: Rung::Files, steps: Vec::new() };
+        let verification = Verification {
+            path: path.into(),
+            report_id: Some(id.into()),
+            about,
+            upto: Rung::Files,
+            steps: Vec::new(),
+            closing: Closing::default(),
+        };
         Record::new(Path::new(path), Ok(verification))
     }
 

@@ -1,10 +1,10 @@
 //! Rung `exact`: what every machine computes alike, recomputed from the study: parameter counts, shapes, sizes, plans,
-//! subsets, learning rates, the verdicts on claims that need no training, and the parts of the environment that the study
+//! subsets, learning rates, the means of the batches' losses, the verdicts on claims that need no training, and the parts of the environment that the study
 //! determines.
 
-use super::Outcome;
 use super::outcome::json_differences;
 use super::subject::Subject;
+use super::{Outcome, losses};
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
 use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts};
@@ -38,6 +38,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         let wrong = wrong_seeds(subject, planned, run, &mut unchecked);
         differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
     }
+    differences.extend(losses::wrong(subject));
     differences.extend(wrong_digests(&subject.contents));
     if differences.is_empty() && unchecked > 0 {
         return Outcome::NotChecked(format!(
@@ -47,7 +48,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         ));
     }
     let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
-    Outcome::of(differences, format!("counts, shapes, sizes, plans and subsets of {models} and {runs}"))
+    Outcome::of(differences, format!("counts, shapes, sizes, plans, subsets and mean losses of {models} and {runs}"))
 }
 
 /// Whether the results have every run of the study, in its order, either with results or as one that diverged.

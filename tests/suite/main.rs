@@ -35,6 +35,7 @@ mod refusals;
 mod render;
 mod report;
 mod ro_crate;
+mod sampled;
 mod seeds;
 mod settings;
 mod stopped;
