@@ -13,6 +13,10 @@ use crate::text::closest::unknown;
 /// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with
 /// reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
 const OUTPUT_VALUE_COST: f64 = 200.0;
+/// The cost of a training step besides that of its images: for each parameter its gradient and the optimizer, and in any case
+/// what the smallest step takes. Measured with Adam at batch size 1, where it is nearly all of the cost.
+const PARAMETER_COST: f64 = 1000.0;
+const STEP_COST: f64 = 1e7;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
@@ -134,7 +138,8 @@ impl RunPlan {
         let RunSettings { image_count, epochs, .. } = self.settings;
         let images = (3 * image_count + self.evaluated_images()) * epochs;
         let values: u64 = model.layers.iter().map(Layer::output_values).sum();
-        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
+        let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
+        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64) + steps
     }
 
     /// Whether the run ends early after an epoch with this training loss.
@@ -221,6 +226,23 @@ sections:
         assert!(yaml.contains(change.0));
         let source = Source::from_text(Path::new("s.yaml"), &yaml.replace(change.0, change.1)).unwrap();
         Plan::resolve(&source).expect_err("refused").to_string()
+    }
+
+    /// `replay` does a training again if its cost is low, so nothing that takes long may count as cheap.
+    #[test]
+    fn steps_and_parameters_cost_something_besides_images() {
+        let cost = |outputs: usize, batch: usize| {
+            let yaml = format!(
+                "title: T\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: {outputs}}}}}, relu, \
+                 {{linear: {{out_features: 10}}}}]}}}}\nruns: {{r: {{model: m, epochs: 1, batch_size: {batch}, \
+                 optimizer: adam, seeds: [1]}}}}\n"
+            );
+            let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap()).unwrap();
+            assert_eq!(plan.seed_cost(&plan.runs["r"]), plan.runs["r"].cost);
+            plan.cost()
+        };
+        assert!(cost(5000, 1) > 50.0 * cost(5000, 1000));
+        assert!(cost(1, 1) > 10.0 * cost(1, 1000));
     }
 
     #[test]
