@@ -43,8 +43,9 @@ const fn forgery(
 }
 
 /// A forgery of a run that `replay` only samples.
-const fn of_sampled(forgery: Forgery) -> Forgery {
-    Forgery { needs_sampled_run: true, ..forgery }
+const fn of_sampled(mut forgery: Forgery) -> Forgery {
+    forgery.needs_sampled_run = true;
+    forgery
 }
 
 /// Every forgery, by the rung that finds it.

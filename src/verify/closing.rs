@@ -87,12 +87,11 @@ impl Closing {
 fn statement(rung: Rung) -> Option<&'static str> {
     Some(match rung {
         Rung::Files => "no file was changed since SHA256SUMS was written",
-        Rung::Inputs => return None,
         Rung::Exact => "counts, shapes and plans follow from the study",
         Rung::Render => "the report shows the results",
         Rung::Metrics => "the accuracies follow from the predictions",
         Rung::Weights => "the predictions come from the weights",
-        Rung::Replay | Rung::Rerun => return None,
+        Rung::Inputs | Rung::Replay | Rung::Rerun => return None,
     })
 }
 
