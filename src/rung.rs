@@ -18,7 +18,7 @@ pub enum Rung {
     Metrics,
     /// Evaluates the stored weights.
     Weights,
-    /// Replays segments of the training.
+    /// Does cheap trainings again, and replays segments of the others.
     Replay,
     /// Trains every run again.
     Rerun,
@@ -52,8 +52,8 @@ impl Rung {
             Self::Render => "Report and figures, rendered again",
             Self::Metrics => "Accuracies and confusion matrices, recomputed from the predictions",
             Self::Weights => "The stored weights, evaluated again",
-            Self::Replay => "Segments of the training, replayed",
-            Self::Rerun => "Every run, trained again",
+            Self::Replay => "Cheap trainings, done again; segments of the others, replayed",
+            Self::Rerun => "Every run, or those of --runs, trained again",
         }
     }
 }

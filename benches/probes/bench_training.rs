@@ -19,18 +19,19 @@ use engine::{quick_exit, set_step_recording};
 use mnist_report::arithmetic::epoch_order;
 use mnist_report::compute::{Device, DeviceChoice, Network, Observer, Trainer};
 use mnist_report::dataset::{Mnist, Selection};
-use mnist_report::study::{Plan, Source};
+use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::tensors::to_safetensors;
 use mnist_report::training::evidence::state_sha256;
 
 /// Measures the time of each epoch's batches.
-struct Clock {
+struct Clock<'a> {
+    run: &'a RunPlan,
     since: Instant,
     first: bool,
     epochs: Vec<(f64, f64)>,
 }
 
-impl Observer for Clock {
+impl Observer for Clock<'_> {
     type Error = anyhow::Error;
 
     fn step(&mut self, _: &Trainer) -> Result<()> {
@@ -40,8 +41,8 @@ impl Observer for Clock {
         Ok(())
     }
 
-    fn epoch(&mut self, _: usize, train_loss: f64, _: &dyn Network) -> Result<bool> {
-        self.epochs.push((train_loss, self.since.elapsed().as_secs_f64()));
+    fn epoch(&mut self, _: usize, losses: &[f32], _: &dyn Network) -> Result<bool> {
+        self.epochs.push((self.run.mean_loss(losses), self.since.elapsed().as_secs_f64()));
         self.since = Instant::now();
         Ok(true)
     }
@@ -86,12 +87,12 @@ fn main() -> Result<()> {
         std::fs::write(folder.join(format!("{name}.json")), serde_json::to_string(&orders)?)?;
         return Ok(());
     }
-    let mut clock = Clock { since: Instant::now(), first: true, epochs: Vec::new() };
+    let mut clock = Clock { run, since: Instant::now(), first: true, epochs: Vec::new() };
     trainer.run(&mut clock)?;
     let (losses, seconds): (Vec<f64>, Vec<f64>) = clock.epochs.into_iter().unzip();
     let what = serde_json::json!({
         "environment": device.in_words(), "images": chosen.len(), "losses": losses, "seconds": seconds,
-        "state": state_sha256(&trainer.state()),
+        "state": state_sha256(trainer.done(), &trainer.state()),
         "recorded": trainer.recorded(),
     });
     println!("{what}");

@@ -59,7 +59,7 @@ fn probe(device: &Device, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Selec
             println!("step {} {step} {} {}", run.name, gradient.name, floats_sha256(&gradient.values));
         }
     }
-    let state = state_sha256(&trainer.state());
+    let state = state_sha256(trainer.done(), &trainer.state());
     let logits = floats_sha256(&trainer.network().evaluate(test, &plan.input));
     println!("run {} state {state} logits {logits}", run.name);
 }

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use indexmap::IndexMap;
 
 use super::{BuildError, Job};
+use crate::compute::Device;
 use crate::study::{Plan, RunPlan};
 use crate::training::{Prepared, Speed};
 
@@ -16,6 +17,12 @@ const REPORT_SECONDS: f64 = 0.3;
 /// arithmetic is measured on a CPU; libtorch's is a guess, and low because small batches wait for kernel launches.
 const OWN_FACTOR: f64 = 1.5;
 const LIBTORCH_FACTOR: f64 = 0.25;
+
+/// About how many seconds a device takes for a cost in multiply-adds (`RunPlan::cost`), by a short benchmark.
+pub(crate) fn seconds_of(device: &Device, cost: f64) -> f64 {
+    let factor = if device.is_libtorch() { LIBTORCH_FACTOR } else { OWN_FACTOR };
+    cost / (device.mult_add_rate() * factor)
+}
 
 impl Job {
     /// Rehearses every run that is not in the run cache. Of several runs with the same cost, only the first is
@@ -81,8 +88,7 @@ impl Job {
         if seconds > 0.0 {
             return other.cost() * seconds / cost;
         }
-        let factor = if self.device.is_libtorch() { LIBTORCH_FACTOR } else { OWN_FACTOR };
-        other.cost() / (self.device.mult_add_rate() * factor)
+        seconds_of(&self.device, other.cost())
     }
 
     /// The runs that were rehearsed, with the number of trainings left.

@@ -17,13 +17,14 @@ use indexmap::IndexMap;
 pub use crate::bundle::Timing;
 pub use date::report_date;
 pub use error::BuildError;
+pub(crate) use estimate::seconds_of;
 
 use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
 use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::report::{Rendition, Templates};
-use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts};
+use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, write_losses};
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::Lang;
 use crate::training::{
@@ -293,6 +294,7 @@ impl Trainings<'_> {
             self.files.insert(files.predictions(), write_labels(&trained.predictions));
             self.files.insert(files.weights(), trained.weights);
             self.files.insert(files.evidence(), trained.evidence);
+            self.files.insert(files.losses(), write_losses(&trained.losses));
         }
         Ok(end)
     }

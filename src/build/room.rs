@@ -6,7 +6,7 @@ use std::path::Path;
 use super::memory::F32;
 use super::{BuildError, Job};
 use crate::arithmetic::state_values;
-use crate::bundle::{self, SeedFiles, existing};
+use crate::bundle::{self, FILES_PER_SEED, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
 use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
@@ -23,7 +23,8 @@ pub(super) fn files(plan: &Plan) -> Vec<(String, u64)> {
         let files = SeedFiles::of_plan(run, seed);
         let weights = state_bytes(plan, run, 0);
         let evidence = states_stored(run) as u64 * state_bytes(plan, run, state_values(&run.settings.optimizer));
-        [(files.predictions(), TEST_IMAGES as u64), (files.weights(), weights), (files.evidence(), evidence)]
+        let losses = F32 * run.total_steps() as u64;
+        files.all().into_iter().zip([TEST_IMAGES as u64, weights, evidence, losses])
     };
     plan.runs.values().flat_map(|run| run.seeds.iter().flat_map(move |seed| of_seed(run, *seed))).collect()
 }
@@ -65,7 +66,7 @@ fn made_files(source: &Source, plan: &Plan) -> Vec<String> {
 
 /// Refuses a study whose bundle would be too large to open.
 pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)]) -> Result<(), StudyError> {
-    let seeds = files.len() as u64 / 3;
+    let seeds = (files.len() / FILES_PER_SEED) as u64;
     let made = made_files(source, plan).into_iter().map(|file| (file, 0));
     let made = made.chain([(bundle::RESULTS.to_owned(), REPORT + REPORT_PER_SEED * seeds)]).collect::<Vec<_>>();
     let Err((file, reason)) = bundle::check_sizes(files.iter().chain(&made)) else { return Ok(()) };
@@ -82,7 +83,7 @@ pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)])
 
 /// Refuses to start if a disk has too little room for the bundle, the run cache and the states of a training.
 pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError> {
-    let seeds = files.len() as u64 / 3;
+    let seeds = (files.len() / FILES_PER_SEED) as u64;
     let bundle = files.iter().map(|(_, size)| size).sum::<u64>() + REPORT + REPORT_PER_SEED * seeds;
     let (outcomes, states) = cache_bytes(job, files);
     let stored = job.cache.is_writable();
@@ -105,7 +106,7 @@ pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError
 fn cache_bytes(job: &Job, files: &[(String, u64)]) -> (u64, u64) {
     let seeds = job.plan.runs.values().flat_map(|run| run.seeds.iter().map(move |seed| (run, *seed)));
     let (mut outcomes, mut states) = (0, 0);
-    for ((run, seed), files) in seeds.zip(files.chunks(3)) {
+    for ((run, seed), files) in seeds.zip(files.chunks(FILES_PER_SEED)) {
         if job.fresh || !job.cache.has(&job.inputs(run, seed)) {
             outcomes += files.iter().map(|(_, size)| size).sum::<u64>();
             // The candidates' states, and two checkpoints while one replaces the other.

@@ -6,7 +6,7 @@ use crate::report::{self, Rendition};
 use crate::results::Results;
 use crate::study::Study;
 
-/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence). Manifest, crate and
+/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest, crate and
 /// sums also list the files of `left_out`.
 pub(crate) fn complete(
     mut files: Files,

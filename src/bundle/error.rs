@@ -7,7 +7,7 @@ use super::manifest::MANIFEST_SCHEMA;
 use super::{MANIFEST, RESULTS, STUDY};
 use crate::dataset::DatasetError;
 use crate::report;
-use crate::results::ResultsError;
+use crate::results::{LossesError, ResultsError};
 use crate::study::StudyError;
 
 /// A bundle that cannot be read, made or written.
@@ -51,6 +51,8 @@ pub enum Error {
     LargeModel { name: String, parameters: u64, most: u64 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
+    #[error("{file}")]
+    Losses { file: String, source: LossesError },
     #[error(transparent)]
     Study(#[from] StudyError),
     #[error(transparent)]

@@ -33,8 +33,13 @@ pub const PREDICTIONS: &str = "predictions/";
 pub const WEIGHTS: &str = "weights/";
 /// The folder of the segments that can be replayed.
 pub const EVIDENCE: &str = "evidence/";
+/// The folder of the training loss of every batch.
+pub const LOSSES: &str = "losses/";
 /// The folders that `publish --lean` leaves out: they are large, and only expensive rungs of `verify` need them.
 pub const OPTIONAL: [&str; 2] = [WEIGHTS, EVIDENCE];
+
+/// How many files a trained network has.
+pub const FILES_PER_SEED: usize = 4;
 
 /// The files of one trained network.
 ///
@@ -73,6 +78,16 @@ impl SeedFiles {
     pub fn evidence(&self) -> String {
         format!("{EVIDENCE}{self}.safetensors")
     }
+
+    /// The training loss of every batch, as little-endian float32.
+    pub fn losses(&self) -> String {
+        format!("{LOSSES}{self}.f32")
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [String; FILES_PER_SEED] {
+        [self.predictions(), self.weights(), self.evidence(), self.losses()]
+    }
 }
 
 impl fmt::Display for SeedFiles {
@@ -91,7 +106,7 @@ pub fn seed_files(results: &Results) -> impl Iterator<Item = (&str, &SeedResult,
 
 /// Whether a file is not made from other files of the bundle.
 pub fn is_primary(path: &str) -> bool {
-    let folders = [PREDICTIONS, WEIGHTS, EVIDENCE];
+    let folders = [PREDICTIONS, WEIGHTS, EVIDENCE, LOSSES];
     path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))
 }
 

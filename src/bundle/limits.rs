@@ -35,7 +35,7 @@ pub(super) fn check_models(plan: &Plan) -> Result<(), Error> {
 pub(super) const MAX_TOTAL: u64 = 1 << 30;
 /// Bytes of a zip. Its headers need room too, so that a bundle at `MAX_TOTAL` still fits.
 pub(super) const MAX_ZIP: u64 = MAX_TOTAL + MAX_TOTAL / 16;
-/// Files. A bundle has three for each trained network, and its figures.
+/// Files. A bundle has four for each trained network, and its figures.
 pub(super) const MAX_FILES: usize = 10_000;
 /// Levels of folders. A bundle has one; a bundle packed by hand may have one more.
 pub(super) const MAX_DEPTH: usize = 4;

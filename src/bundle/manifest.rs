@@ -16,7 +16,7 @@ use crate::study::Study;
 use crate::text::Lang;
 
 /// The version of manifest.json's schema; a program refuses any other.
-pub(super) const MANIFEST_SCHEMA: u32 = 1;
+pub(super) const MANIFEST_SCHEMA: u32 = 2;
 
 /// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
 pub(crate) const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");

@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 pub(crate) use complete::complete;
 pub use error::Error;
 pub use layout::{
-    CRATE, EVIDENCE, FIGURES, INDEX, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY,
-    SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
+    CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN,
+    RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
 };
 pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
@@ -40,14 +40,14 @@ pub(crate) use run_log::RunLog;
 use run_log::check_run_log;
 pub use run_log::{Agreement, Timing};
 pub(crate) use sums::{Sums, report_id};
-pub(crate) use tolerances::TOLERANCES;
+pub(crate) use tolerances::{SMALL_LOSS, TOLERANCES};
 pub(crate) use write::{replace_folder, replace_run_log};
 
 use crate::dataset::{DatasetError, Mnist, read_labels};
 use crate::digest::sha256_hex;
 use crate::paths;
 use crate::report::Rendition;
-use crate::results::Results;
+use crate::results::{Results, read_losses};
 use crate::study::{Plan, Source, Study};
 
 /// A bundle's files by path, in the order of SHA256SUMS.
@@ -137,6 +137,12 @@ impl Bundle {
     pub(crate) fn predictions(&self, files: &SeedFiles) -> Result<Vec<u8>, Error> {
         let file = files.predictions();
         read_labels(self.bytes(&file)?).map_err(|source| Error::Predictions { file, source })
+    }
+
+    /// The training loss of every batch of a seed, in the order of the steps.
+    pub(crate) fn losses(&self, files: &SeedFiles) -> Result<Vec<f32>, Error> {
+        let file = files.losses();
+        read_losses(self.bytes(&file)?).map_err(|source| Error::Losses { file, source })
     }
 
     /// A file's content.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Listing;
 use super::layout::{
-    CRATE, EVIDENCE, FIGURES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
+    CRATE, EVIDENCE, FIGURES, LOSSES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
 };
 use super::manifest::Manifest;
 use crate::report::PYTORCH;
@@ -261,6 +261,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         WEIGHTS => "Weights after training, in safetensors format",
         MANIFEST => "Inputs, digests, environment and files of the bundle",
         EVIDENCE => "States of a training from which parts of it can be replayed",
+        LOSSES => "The training loss of every batch of a run: float32, little-endian, in the order of the steps",
         SUMS => "The SHA-256 of every other file except run-log.json; its own SHA-256 is the Report ID",
         _ => "A file of the bundle",
     };

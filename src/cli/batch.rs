@@ -10,13 +10,17 @@ use crate::verify::{Common, Record, Status, Verification, groups};
 /// Characters of a title or environment in the table.
 const WIDEST: usize = 40;
 
-/// One bundle's line.
+/// One bundle's line, and below it what that proves.
 pub(super) fn line(record: &Record) -> String {
     let path = terminal::path(record.path());
     match record {
         Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
         Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
-            None => format!("{path}: {}{}{}\n", rungs(verification), not_checked(verification), diverged(verification)),
+            None => {
+                let closing = super::one_line(&verification.closing.line());
+                let (not_checked, diverged) = (not_checked(verification), diverged(verification));
+                format!("{path}: {}{not_checked}{diverged}\n  {closing}\n", rungs(verification))
+            }
             Some(step) => {
                 let first = step.details.first().map_or("", String::as_str);
                 format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))

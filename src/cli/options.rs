@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::Lang;
-use crate::verify::COMMAND;
+use crate::verify::{COMMAND, Draw};
 
 /// Turns one YAML study of a small neural network into a report that proves itself.
 #[derive(Parser)]
@@ -99,6 +99,9 @@ pub struct Verify {
     /// The last rung to check [default: replay]
     #[arg(long, value_name = "RUNG", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Option<Rung>,
+    /// With `--upto rerun`: train only these runs again, or N that this program draws
+    #[arg(long, value_name = "NAME,...|random:N")]
+    pub runs: Option<Draw>,
     /// Device of the rungs that compute: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
@@ -123,6 +126,9 @@ pub struct VerifyForParent {
     /// Device of the rungs that compute
     #[arg(long)]
     pub device: DeviceChoice,
+    /// The runs to train again
+    #[arg(long)]
+    pub runs: Option<Draw>,
     /// The memory that it may take, in MiB
     #[arg(long)]
     pub memory: u64,

@@ -1,19 +1,24 @@
 //! `mnist-report verify`: checks one bundle, or several.
 
 use std::fmt::Write;
+use std::io::IsTerminal;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
 use super::batch;
 use super::options::{Verify, VerifyForParent};
 use crate::exit_code::ExitCode;
-use crate::verify::{Limits, Record, Rung, RungResult, Status, Verification, answer, verify_all, verify_in_child};
+use crate::text::terminal;
+use crate::verify::{
+    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, verify_all, verify_in_child,
+};
 use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
-    let [path] = options.paths.as_slice() else { return run_batch(options) };
-    let verification = checked(options, path).map_err(|why| anyhow!("{why}"))?;
+    let request = request(options)?;
+    let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
+    let verification = checked(options, &request, path, &announce(options)).map_err(|why| anyhow!("{why}"))?;
     super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
@@ -21,23 +26,46 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     Ok(verification.exit_code().max(witnessed))
 }
 
+/// What the options ask for.
+fn request(options: &Verify) -> Result<Request> {
+    if options.runs.is_some() && options.upto != Some(Rung::Rerun) {
+        bail!("--runs chooses what `rerun` trains again; add --upto rerun");
+    }
+    let runs = options.runs.clone().unwrap_or_default();
+    Ok(Request { upto: options.upto, device: options.device, runs })
+}
+
+/// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
+fn announce(options: &Verify) -> impl Fn(&str) {
+    let is_wanted = options.runs.is_some() || std::io::stderr().is_terminal();
+    move |line| {
+        if is_wanted {
+            super::say(&super::one_line(line));
+        }
+    }
+}
+
 /// Checks one bundle in a process of its own.
-fn checked(options: &Verify, path: &Path) -> Result<Verification, String> {
-    let limits = Limits::of(options.upto, options.memory, options.timeout);
-    verify_in_child(path, options.upto, &options.device.to_string(), limits)
+fn checked(options: &Verify, request: &Request, path: &Path, say: &dyn Fn(&str)) -> Result<Verification, String> {
+    verify_in_child(path, request, Limits::of(options.upto, options.memory, options.timeout), say)
 }
 
 /// Checks one bundle for the process that started this one.
 pub(super) fn run_for_parent(options: &VerifyForParent) -> Result<ExitCode> {
-    super::print(&answer(&options.path, options.upto, options.device, options.memory))?;
+    let request =
+        Request { upto: options.upto, device: options.device, runs: options.runs.clone().unwrap_or_default() };
+    super::print(&answer(&options.path, &request, options.memory))?;
     Ok(ExitCode::Success)
 }
 
-fn run_batch(options: &Verify) -> Result<ExitCode> {
-    let mut printed = Ok(());
+fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
+    let (mut printed, announce) = (Ok(()), announce(options));
     let records = verify_all(
         &options.paths,
-        |path| checked(options, path),
+        |path| {
+            let name = terminal::path(&path.display().to_string());
+            checked(options, request, path, &|line| announce(&format!("{name}: {line}")))
+        },
         |record| {
             if !options.json && printed.is_ok() {
                 printed = super::print(&batch::line(record));
@@ -70,5 +98,6 @@ fn text(verification: &Verification) -> String {
     }
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
     let _ = writeln!(text, "Report ID {id}");
+    let _ = writeln!(text, "{}", super::one_line(&verification.closing.line()));
     text
 }

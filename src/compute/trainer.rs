@@ -16,12 +16,12 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
-    /// Called after the training of each epoch, with the epoch's mean training loss per image. Returns whether to
-    /// continue with the next epoch.
+    /// Called after the training of each epoch, with the mean loss of each of its batches. Returns whether to continue with
+    /// the next epoch.
     ///
     /// # Errors
     /// Any error stops the training.
-    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &dyn Network) -> Result<bool, Self::Error>;
+    fn epoch(&mut self, epoch: usize, losses: &[f32], network: &dyn Network) -> Result<bool, Self::Error>;
     /// Called when another epoch follows.
     ///
     /// # Errors
@@ -34,8 +34,6 @@ pub trait Observer {
 /// The training of one seed of a run.
 pub struct Trainer<'a> {
     plan: &'a RunPlan,
-    /// Images in an epoch.
-    images: usize,
     steps: Box<dyn Steps + 'a>,
     /// Whether a loss can be read without waiting for a GPU.
     reads_losses: bool,
@@ -52,7 +50,7 @@ impl<'a> Trainer<'a> {
         seed: u64,
     ) -> Self {
         let steps = device.backend.trainer(model, plan, input, images, seed);
-        Self { plan, images: images.len(), steps, reads_losses: !device.is_gpu() }
+        Self { plan, steps, reads_losses: !device.is_gpu() }
     }
 
     /// Number of steps done since the start of the run.
@@ -102,8 +100,8 @@ impl<'a> Trainer<'a> {
         self.steps.step();
     }
 
-    /// Trains all batches of the next epoch. Returns the mean loss over its images.
-    fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<f64, O::Error> {
+    /// Trains all batches of the next epoch. Returns the mean loss of each.
+    fn epoch<O: Observer>(&mut self, observer: &mut O) -> Result<Vec<f32>, O::Error> {
         let steps = self.plan.steps_per_epoch();
         let epoch = self.done() / steps + 1;
         for step in 0..steps {
@@ -118,10 +116,7 @@ impl<'a> Trainer<'a> {
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
             return Err(Error::Diverged { epoch, step: at + 1 }.into());
         }
-        let batch = self.plan.settings.batch_size;
-        let size = |step: usize| (self.images - step * batch).min(batch);
-        let weighted = losses.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64);
-        Ok(weighted.fold(0.0, |sum, loss| sum + loss) / self.images as f64)
+        Ok(losses)
     }
 
     /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
@@ -135,8 +130,8 @@ impl<'a> Trainer<'a> {
         }
         let last = self.plan.settings.epochs;
         for epoch in self.done() / self.plan.steps_per_epoch() + 1..=last {
-            let loss = self.epoch(observer)?;
-            if !observer.epoch(epoch, loss, self.network())? || epoch == last {
+            let losses = self.epoch(observer)?;
+            if !observer.epoch(epoch, &losses, self.network())? || epoch == last {
                 break;
             }
             observer.between_epochs(self)?;

@@ -31,6 +31,8 @@ pub enum Redo {
 /// A copy of an honest bundle, in memory.
 pub struct Draft<'a> {
     pub(super) honest: &'a Honest,
+    /// Whether it forges a run that `replay` only samples.
+    pub(super) of_sampled_run: bool,
     /// The bundle as it is after the changes.
     pub bundle: Bundle,
     /// A file to be replaced by a link to its content.
@@ -48,11 +50,10 @@ impl<'a> Draft<'a> {
         &self.honest.contents.plan
     }
 
-    /// The run that keeps most evidence: forgeries of a network change its first seed.
+    /// The run that is forged: forgeries of a network change its first seed.
     pub(super) fn run(&self) -> Result<&'a RunPlan, Cause> {
-        let results = &self.honest.contents.results;
-        let runs = self.plan().runs.values().filter(|run| results.runs.contains_key(&run.name));
-        Ok(runs.max_by_key(|run| run.settings.evidence.keep).ok_or("the bundle has no run with results")?)
+        let run = if self.of_sampled_run { self.honest.sampled_run() } else { self.honest.run() };
+        Ok(run.ok_or("the bundle has no such run with results")?)
     }
 
     /// The files of that run's first seed.

@@ -4,14 +4,15 @@
 use super::Redo::{self, Everything, Nothing, Sums};
 use super::{Cause, Draft};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
-use crate::compute::{Network, Trainer};
+use crate::compute::{Gpu, Network, Trainer};
 use crate::dataset::Selection;
 use crate::dataset::{CLASSES, Mnist, write_labels};
 use crate::digest::sha256_hex;
-use crate::results::{Checked, DivergedSeed, NotFinite, SeedEnd, SeedResult, confusion, misclassified};
+use crate::results::{Checked, DivergedSeed, NotFinite, SeedEnd, SeedResult, confusion, misclassified, write_losses};
 use crate::rung::Rung::{self, Exact, Files, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use crate::tensors::to_safetensors;
 use crate::text::numbers::points;
+use crate::training::evidence::{SEGMENT, SegmentEvidence, displacement, state_sha256};
 use crate::training::{Prepared, evidence};
 
 /// One way to cheat.
@@ -24,6 +25,8 @@ pub struct Forgery {
     pub caught_by: Rung,
     pub(super) redo: Redo,
     pub(super) change: Manipulation,
+    /// Whether it forges a run that `replay` only samples, because it is too expensive to be done again there.
+    pub needs_sampled_run: bool,
 }
 
 /// Changes a draft as a forger does.
@@ -36,7 +39,13 @@ const fn forgery(
     redo: Redo,
     change: Manipulation,
 ) -> Forgery {
-    Forgery { name, story, caught_by, redo, change }
+    Forgery { name, story, caught_by, redo, change, needs_sampled_run: false }
+}
+
+/// A forgery of a run that `replay` only samples.
+const fn of_sampled(mut forgery: Forgery) -> Forgery {
+    forgery.needs_sampled_run = true;
+    forgery
 }
 
 /// Every forgery, by the rung that finds it.
@@ -79,6 +88,13 @@ pub const FORGERIES: &[Forgery] = &[
         let name = d.run()?.name.clone();
         d.change_results(|results| results.runs[&name].plan.epochs += 1)
     }),
+    forgery(
+        "history",
+        "a loss in the middle of training is improved; report and sums redone",
+        Exact,
+        Everything,
+        |d| d.change_seed(|seed| seed.epochs[0].train_loss *= 0.9),
+    ),
     forgery("report", "a number in report.html alone is changed; sums redone", Render, Sums, |d| {
         let accuracy = points(d.seed()?.accuracy(), 2);
         d.replace(REPORT, &accuracy, "99.99")
@@ -110,22 +126,22 @@ pub const FORGERIES: &[Forgery] = &[
         },
     ),
     forgery("predictions", "50 predictions are corrected; report and sums redone", Weights, Everything, |d| {
-        let mut predictions = d.bundle.predictions(&d.seed_files()?)?;
-        let labels = &d.data().test.labels;
-        // The report shows the most confident errors; correcting those would fail `metrics`.
-        let shown = d.seed()?.misclassified;
-        let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
-        let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
-        let wrong: Vec<usize> = wrong.take(50).collect();
-        for i in wrong {
-            predictions[i] = labels[i];
-        }
-        set_predictions(d, &predictions)
+        correct_predictions(d, 50)
     }),
     forgery("weights", "the weights are another network's; report and sums redone", Weights, Everything, |d| {
         let network = d.device()?.network(&d.plan().models[&d.run()?.settings.model], 12345);
         set_weights(d, &*network)
     }),
+    forgery(
+        "tolerances",
+        "the bundle says that a GPU made it, which is held to tolerances, and 5 predictions are corrected; report and sums redone",
+        Weights,
+        Everything,
+        |d| {
+            d.change_results(|results| results.environment.gpu = Some(some_gpu()))?;
+            correct_predictions(d, 5)
+        },
+    ),
     forgery("chain", "the chain of hashes is invented; report and sums redone", Replay, Everything, |d| {
         d.change_seed(|seed| {
             for (i, segment) in seed.chain.iter_mut().enumerate() {
@@ -163,13 +179,79 @@ pub const FORGERIES: &[Forgery] = &[
         remove_as_diverged,
     ),
     forgery(
-        "history",
-        "a loss in the middle of training is improved; report and sums redone",
+        "batches",
+        "two of the last batches' losses are exchanged; report and sums redone",
+        Replay,
+        Everything,
+        |d| {
+            let last = d.run()?.steps_per_epoch().saturating_sub(1);
+            improve_losses(d, |losses| {
+                let end = losses.len();
+                // The last batch may be smaller than the others.
+                if last >= 2 {
+                    losses.swap(end - 2, end - 3);
+                } else {
+                    losses[end - 1] *= 0.9;
+                }
+            })
+        },
+    ),
+    forgery(
+        "curve",
+        "the first losses are improved, batch by batch; report and sums redone",
+        Replay,
+        Everything,
+        |d| improve_losses(d, |losses| losses[0] *= 0.9),
+    ),
+    of_sampled(forgery(
+        "spliced",
+        "a run ends in the last steps of a longer training; hashes, report and sums redone",
+        Replay,
+        Everything,
+        splice,
+    )),
+    of_sampled(forgery(
+        "unsampled",
+        "losses that `replay` does not repeat are improved; report and sums redone",
         Rerun,
         Everything,
-        |d| d.change_seed(|seed| seed.epochs[0].train_loss *= 0.9),
-    ),
+        |d| improve_losses(d, |losses| losses[SEGMENT] *= 0.9),
+    )),
 ];
+
+/// A GPU that the verifier does not have.
+fn some_gpu() -> Gpu {
+    let [name, libtorch, cuda, cudnn] = ["NVIDIA H100 80GB HBM3", "2.11.0", "13.0", "9.19.0"].map(str::to_owned);
+    Gpu { name, libtorch, cuda, cudnn, precision: "float32".into() }
+}
+
+/// Changes the losses of the batches, and the means of the epochs to match.
+fn improve_losses(draft: &mut Draft, change: impl FnOnce(&mut [f32])) -> Result<(), Cause> {
+    let (run, files) = (draft.run()?, draft.seed_files()?);
+    let mut losses = draft.bundle.losses(&files)?;
+    change(&mut losses);
+    draft.write(&files.losses(), write_losses(&losses));
+    draft.change_seed(|seed| {
+        for (epoch, batches) in seed.epochs.iter_mut().zip(losses.chunks(run.steps_per_epoch())) {
+            epoch.train_loss = run.mean_loss(batches);
+        }
+    })
+}
+
+/// Corrects some wrong predictions.
+fn correct_predictions(draft: &mut Draft, images: usize) -> Result<(), Cause> {
+    let mut predictions = draft.bundle.predictions(&draft.seed_files()?)?;
+    let labels = &draft.data().test.labels;
+    // The report shows the most confident errors; correcting those would fail `metrics`.
+    let shown = draft.seed()?.misclassified;
+    let is_shown = |i: &usize| shown.iter().any(|m| m.image == *i);
+    let wrong = (0..labels.len()).filter(|i| labels[*i] != predictions[*i] && !is_shown(i));
+    let wrong: Vec<usize> = wrong.take(images).collect();
+    for i in wrong {
+        predictions[i] = labels[i];
+    }
+    set_predictions(draft, &predictions)
+}
 
 fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Cause> {
     let path = draft.seed_files()?.predictions();
@@ -200,7 +282,7 @@ fn remove_as_diverged(draft: &mut Draft) -> Result<(), Cause> {
     let (run, plan) = (draft.run()?, draft.plan());
     for seed in &run.seeds {
         let files = SeedFiles::of_plan(run, *seed);
-        [files.predictions(), files.weights(), files.evidence()].iter().try_for_each(|file| draft.remove(file))?;
+        files.all().iter().try_for_each(|file| draft.remove(file))?;
     }
     let not_finite = NotFinite { epoch: 1, step: 1, value: Checked::TrainingLoss };
     draft.change_results(|results| {
@@ -224,12 +306,17 @@ fn train_longer(draft: &mut Draft) -> Result<(), Cause> {
     let mut trainer = Trainer::new(&device, &plan.models[&run.settings.model], run, &plan.input, &images, seed);
     trainer.load_weights(&draft.tensors(&draft.seed_files()?.weights())?)?;
     (0..run.steps_per_epoch()).for_each(|_| trainer.step());
-    let network = trainer.network();
+    set_network(draft, trainer.network())
+}
 
+/// Puts the results of a network in the place of the honest ones.
+fn set_network(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
+    let (device, data, run, plan) = (draft.device()?, draft.data(), draft.run()?, draft.plan());
     set_weights(draft, network)?;
     let prepared = Prepared::new(&device, data, &plan.input);
     let evaluation = prepared.test(network);
-    let [train_eval, validation] = prepared.evaluate_beside_test(network, run, seed);
+    let [train_eval, validation] =
+        prepared.evaluate_beside_test(network, run, run.seeds[0]).map(|set| set.map(|(evaluated, _)| evaluated));
     set_predictions(draft, &evaluation.predictions)?;
     draft.change_seed(|seed| {
         seed.test_loss = evaluation.loss();
@@ -240,4 +327,32 @@ fn train_longer(draft: &mut Draft) -> Result<(), Cause> {
             (last.train_eval, last.validation) = (train_eval, validation);
         }
     })
+}
+
+/// Trains the run twice as long, and puts the last segment of that at the end of the honest training: state, hashes, weights and
+/// what they predict. The losses of its steps stay those of the honest training.
+fn splice(draft: &mut Draft) -> Result<(), Cause> {
+    let (device, data, run, plan) = (draft.device()?, draft.data(), draft.run()?, draft.plan());
+    let (honest, files) = (draft.seed()?, draft.seed_files()?);
+    let last = honest.chain.last().ok_or("the bundle has no segment")?.clone();
+    let chosen = run.choose(&data.train.labels, run.seeds[0]);
+    let images = Selection::new(&data.train, &chosen);
+    let mut trainer = Trainer::new(&device, &plan.models[&run.settings.model], run, &plan.input, &images, run.seeds[0]);
+    (0..last.step + last.steps).for_each(|_| trainer.step());
+    let longer = trainer.state();
+    trainer.load_state(&longer, last.step)?;
+    (0..last.steps).for_each(|_| trainer.step());
+    let (start, end) = (longer, trainer.state());
+
+    let mut file = evidence::from_file(draft.bundle.bytes(&files.evidence())?)?;
+    let segment = SegmentEvidence { state: start.clone(), displacement: displacement(&start, &end) };
+    file.insert(last.step, segment).ok_or("the bundle does not store the last segment")?;
+    draft.write(&files.evidence(), evidence::to_file(&file));
+    draft.change_seed(|seed| {
+        if let Some(segment) = seed.chain.last_mut() {
+            segment.start_sha256 = state_sha256(last.step, &start);
+            segment.end_sha256 = state_sha256(last.step + last.steps, &end);
+        }
+    })?;
+    set_network(draft, trainer.network())
 }

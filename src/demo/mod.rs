@@ -13,6 +13,8 @@ pub use forgeries::{FORGERIES, Forgery};
 use crate::bundle::{self, Bundle, Contents};
 use crate::compute::DeviceChoice;
 use crate::dataset::{DatasetError, Mnist};
+use crate::study::RunPlan;
+use crate::training::evidence;
 use crate::verify::{RungResult, Status, verify};
 
 /// Why a step of a forgery failed: any error of the program.
@@ -52,7 +54,27 @@ impl Honest {
 
     /// A copy to be forged.
     pub fn draft(&self) -> Draft<'_> {
-        Draft { honest: self, bundle: self.bundle.clone(), link: None }
+        Draft { honest: self, of_sampled_run: false, bundle: self.bundle.clone(), link: None }
+    }
+
+    /// The run with results that keeps most evidence.
+    fn run(&self) -> Option<&RunPlan> {
+        self.runs().max_by_key(|run| run.settings.evidence.keep)
+    }
+
+    /// A run with results of which `replay` only repeats stored segments.
+    fn sampled_run(&self) -> Option<&RunPlan> {
+        self.runs().find(|run| !evidence::is_repeated_whole(run) && run.settings.evidence.last)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = &RunPlan> {
+        let Contents { plan, results, .. } = &self.contents;
+        plan.runs.values().filter(|run| results.runs.contains_key(&run.name))
+    }
+
+    /// Whether the bundle has a run of the kind that a forgery changes.
+    pub fn has_run_for(&self, forgery: &Forgery) -> bool {
+        !forgery.needs_sampled_run || self.sampled_run().is_some()
     }
 
     /// Writes a forged copy into a new folder.
@@ -60,7 +82,7 @@ impl Honest {
     /// # Errors
     /// A bundle without what the forgery changes (a run that keeps segments), or a disk that cannot be written.
     pub fn forge(&self, forgery: &Forgery, dir: &Path) -> Result<(), Error> {
-        let mut draft = self.draft();
+        let mut draft = Draft { of_sampled_run: forgery.needs_sampled_run, ..self.draft() };
         let forged =
             (forgery.change)(&mut draft).and_then(|()| draft.redo(forgery.redo)).and_then(|()| draft.save(dir));
         forged.map_err(|source| Error::Forgery { name: forgery.name, source })

@@ -109,6 +109,7 @@ mod tests {
             predictions: vec![0, 2, 3, 3, 5],
             losses: vec![0.0; 5],
             confidences: vec![0.99, 0.5, 0.9, 0.8, 0.9],
+            logits: vec![],
         };
         let images: Vec<usize> = misclassified(&evaluation, &labels).iter().map(|m| m.image).collect();
         assert_eq!(images, [2, 4, 1]);

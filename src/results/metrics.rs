@@ -12,6 +12,8 @@ pub struct Evaluation {
     pub losses: Vec<f64>,
     /// The softmax of the predicted class, 0 to 1.
     pub confidences: Vec<f64>,
+    /// Ten for each image.
+    pub logits: Vec<f32>,
 }
 
 impl Evaluation {
@@ -25,7 +27,7 @@ impl Evaluation {
         let predictions = predicted_classes(logits);
         let losses = rows().zip(labels).map(|(row, label)| cross_entropy(row, *label)).collect();
         let confidences = rows().zip(&predictions).map(|(row, class)| libm::exp(-cross_entropy(row, *class))).collect();
-        Self { predictions, losses, confidences }
+        Self { predictions, losses, confidences, logits: logits.to_vec() }
     }
 
     /// Mean cross-entropy.
@@ -38,6 +40,22 @@ impl Evaluation {
     pub fn batch_mean_loss(&self, batch: usize) -> f64 {
         let means = self.losses.chunks(batch).map(|b| b.iter().sum::<f64>() / b.len() as f64);
         means.sum::<f64>() / self.losses.len() as f64
+    }
+
+    /// How far a class's logit is below that of the predicted class; infinite for an image or a class that does not exist.
+    pub fn behind(&self, image: usize, class: u8) -> f32 {
+        let logit = |class: &u8| {
+            let row = self.logits.chunks_exact(CLASSES).nth(image)?;
+            row.get(usize::from(*class)).copied()
+        };
+        let best = self.predictions.get(image).and_then(logit);
+        best.zip(logit(&class)).map_or(f32::INFINITY, |(best, other)| best - other)
+    }
+
+    /// The images whose two largest logits differ by at most `most`.
+    pub fn near_ties(&self, most: f32) -> usize {
+        let others = |i: usize| (0..CLASSES as u8).filter(move |class| *class != self.predictions[i]);
+        (0..self.predictions.len()).filter(|i| others(*i).any(|class| self.behind(*i, class) <= most)).count()
     }
 
     /// The number of correct predictions.
@@ -84,11 +102,26 @@ mod tests {
 
     #[test]
     fn the_batch_mean_loss_is_the_mean_loss_over_the_batch_when_batches_are_full() {
-        let e = Evaluation { predictions: vec![0; 4], losses: vec![1.0, 2.0, 3.0, 6.0], confidences: vec![0.5; 4] };
+        let e = Evaluation {
+            predictions: vec![0; 4],
+            losses: vec![1.0, 2.0, 3.0, 6.0],
+            confidences: vec![0.5; 4],
+            logits: vec![],
+        };
         assert_eq!(e.loss(), 3.0);
         assert_eq!(e.batch_mean_loss(2), 1.5);
         // A smaller last batch counts as much as a full one.
         assert_eq!(e.batch_mean_loss(3), (2.0 + 6.0) / 4.0);
+    }
+
+    #[test]
+    fn a_class_is_behind_the_predicted_one_by_the_difference_of_their_logits() {
+        let mut logits = vec![0f32; 2 * CLASSES];
+        (logits[3], logits[4], logits[10 + 7]) = (2.0, 1.5, 1.0);
+        let e = Evaluation::of(&logits, &[3, 7]);
+        assert_eq!([e.behind(0, 3), e.behind(0, 4), e.behind(1, 0)], [0.0, 0.5, 1.0]);
+        assert_eq!([e.behind(0, 10), e.behind(2, 0)], [f32::INFINITY; 2]);
+        assert_eq!([e.near_ties(0.4), e.near_ties(0.5), e.near_ties(1.0)], [0, 1, 2]);
     }
 
     #[test]

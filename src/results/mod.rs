@@ -9,6 +9,7 @@ mod digits;
 mod diverged;
 mod error;
 mod facts;
+mod losses;
 mod metrics;
 mod runs;
 pub mod statistics;
@@ -24,6 +25,7 @@ pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};
 pub use error::{ResultsError, RunProblem};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
+pub use losses::{LossesError, read_losses, write_losses};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment};
 
@@ -32,7 +34,7 @@ use crate::dataset::{CLASSES, ImageSet, Mnist};
 use crate::study::Study;
 
 /// The version of results.json's schema; a program refuses any other.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]

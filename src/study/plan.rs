@@ -13,6 +13,10 @@ use crate::text::closest::unknown;
 /// The cost of writing and reading one output value of a layer, in multiply-adds. Measured on two CPU cores with
 /// reports/coursework.yaml and reports/ladder.yaml; in small networks it is most of the cost.
 const OUTPUT_VALUE_COST: f64 = 200.0;
+/// The cost of a training step besides that of its images: for each parameter its gradient and the optimizer, and in any case
+/// what the smallest step takes. Measured with Adam at batch size 1, where it is nearly all of the cost.
+const PARAMETER_COST: f64 = 1000.0;
+const STEP_COST: f64 = 1e7;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
@@ -35,6 +39,9 @@ pub struct RunPlan {
     #[serde(flatten)]
     pub settings: RunSettings,
     pub seeds: Vec<u64>,
+    /// The cost of one seed in multiply-adds; see `Plan::seed_cost`.
+    #[serde(skip)]
+    pub cost: f64,
 }
 
 /// How a run is trained, with any seed. results.json stores it.
@@ -91,7 +98,10 @@ impl RunPlan {
             evidence: spec.evidence,
         };
         let name = name.to_owned();
-        Ok(Self { title: spec.title.unwrap_or_else(|| name.clone()), name, settings, seeds: spec.seeds })
+        let title = spec.title.unwrap_or_else(|| name.clone());
+        let mut plan = Self { title, name, settings, seeds: spec.seeds, cost: 0.0 };
+        plan.cost = plan.cost_of_seed(model);
+        Ok(plan)
     }
 
     /// The indices of the images that one of its seeds trains on; see [`choose`].
@@ -113,6 +123,23 @@ impl RunPlan {
     pub fn evaluated_images(&self) -> usize {
         let train = if self.settings.evaluate_train { self.settings.image_count } else { 0 };
         TEST_IMAGES + self.settings.hold_out + train
+    }
+
+    /// The mean training loss over an epoch's images, given the mean loss of each of its batches.
+    pub fn mean_loss(&self, batches: &[f32]) -> f64 {
+        let (images, batch) = (self.settings.image_count, self.settings.batch_size);
+        let size = |step: usize| (images - step * batch).min(batch);
+        let weighted = batches.iter().enumerate().map(|(step, loss)| f64::from(*loss) * size(step) as f64);
+        weighted.fold(0.0, |sum, loss| sum + loss) / images as f64
+    }
+
+    /// In each epoch, training images pass forward and backward (twice the cost of forward), evaluated images forward.
+    fn cost_of_seed(&self, model: &Model) -> f64 {
+        let RunSettings { image_count, epochs, .. } = self.settings;
+        let images = (3 * image_count + self.evaluated_images()) * epochs;
+        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
+        let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
+        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64) + steps
     }
 
     /// Whether the run ends early after an epoch with this training loss.
@@ -140,14 +167,10 @@ impl Plan {
         self.runs.values().map(|run| self.seed_cost(run) * run.seeds.len() as f64).sum()
     }
 
-    /// The cost of one seed of a run. In each epoch, training images pass forward and backward (twice the cost of
-    /// forward), evaluated images forward.
+    /// The cost of one seed of a run, in multiply-adds. It follows from the study alone. A run that may stop early counts
+    /// with all its epochs.
     pub fn seed_cost(&self, run: &RunPlan) -> f64 {
-        let RunSettings { image_count, epochs, .. } = run.settings;
-        let images = (3 * image_count + run.evaluated_images()) * epochs;
-        let model = &self.models[&run.settings.model];
-        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
-        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64)
+        run.cost_of_seed(&self.models[&run.settings.model])
     }
 }
 
@@ -203,6 +226,23 @@ sections:
         assert!(yaml.contains(change.0));
         let source = Source::from_text(Path::new("s.yaml"), &yaml.replace(change.0, change.1)).unwrap();
         Plan::resolve(&source).expect_err("refused").to_string()
+    }
+
+    /// `replay` does a training again if its cost is low, so nothing that takes long may count as cheap.
+    #[test]
+    fn steps_and_parameters_cost_something_besides_images() {
+        let cost = |outputs: usize, batch: usize| {
+            let yaml = format!(
+                "title: T\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: {outputs}}}}}, relu, \
+                 {{linear: {{out_features: 10}}}}]}}}}\nruns: {{r: {{model: m, epochs: 1, batch_size: {batch}, \
+                 optimizer: adam, seeds: [1]}}}}\n"
+            );
+            let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap()).unwrap();
+            assert_eq!(plan.seed_cost(&plan.runs["r"]), plan.runs["r"].cost);
+            plan.cost()
+        };
+        assert!(cost(5000, 1) > 50.0 * cost(5000, 1000));
+        assert!(cost(1, 1) > 10.0 * cost(1, 1000));
     }
 
     #[test]

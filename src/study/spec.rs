@@ -139,11 +139,13 @@ pub struct EvidenceSettings {
     /// last steps are stored, too. A state is the weights and the optimizer's tensors: 8 bytes a parameter with momentum,
     /// 12 with Adam.
     pub keep: usize,
+    /// Whether the training's last steps are stored in any case, unless `verify` repeats the whole training.
+    pub last: bool,
 }
 
 impl Default for EvidenceSettings {
     fn default() -> Self {
-        Self { candidates: 16, keep: 0 }
+        Self { candidates: 16, keep: 0, last: true }
     }
 }
 

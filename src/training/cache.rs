@@ -14,7 +14,7 @@ use super::{SeedOutcome, TrainedSeed, Unfinished};
 use crate::dataset::{read_labels, write_labels};
 use crate::digest::sha256_hex;
 use crate::paths;
-use crate::results::SeedEnd;
+use crate::results::{SeedEnd, read_losses, write_losses};
 
 /// The SHA-256 over the sources that decide the outcome of a training, taken when the program was compiled.
 const COMPUTING_SHA256: &str = env!("MNIST_REPORT_COMPUTING_SHA256");
@@ -24,7 +24,7 @@ const VARIABLE: &str = "MNIST_REPORT_CACHE";
 
 /// The endings of an outcome's files, except its checksum, which is written last: an outcome without a checksum is
 /// incomplete. If the training diverged, all files except the first are empty.
-const PARTS: [&str; 4] = ["json", "idx1-ubyte", "safetensors", "evidence"];
+const PARTS: [&str; 5] = ["json", "idx1-ubyte", "safetensors", "evidence", "losses"];
 const CHECKSUM: &str = "sha256";
 /// The ending of the folder of an unfinished training.
 const UNFINISHED: &str = "unfinished";
@@ -86,12 +86,13 @@ impl RunCache {
         }
         // Record the time of use. If that fails, the outcome only counts as older.
         let _ = fs::File::open(self.path(&key, CHECKSUM)).and_then(|file| file.set_modified(SystemTime::now()));
-        let [json, predictions, weights, evidence] = <[_; PARTS.len()]>::try_from(parts).ok()?;
+        let [json, predictions, weights, evidence, losses] = <[_; PARTS.len()]>::try_from(parts).ok()?;
         match serde_json::from_slice(&json).ok()? {
             SeedEnd::Diverged(diverged) => Some(SeedOutcome::Diverged(diverged)),
             SeedEnd::Finished(result) => {
                 let predictions = read_labels(&predictions).ok()?;
-                let trained = TrainedSeed { result: *result, predictions, weights, evidence };
+                let losses = read_losses(&losses).ok()?;
+                let trained = TrainedSeed { result: *result, predictions, weights, evidence, losses };
                 Some(SeedOutcome::Finished(Box::new(trained)))
             }
         }
@@ -106,10 +107,10 @@ impl RunCache {
         let json = serde_json::to_vec(&outcome.end())?;
         let parts = match outcome {
             SeedOutcome::Finished(trained) => {
-                let TrainedSeed { predictions, weights, evidence, .. } = &**trained;
-                vec![json, write_labels(predictions), weights.clone(), evidence.clone()]
+                let TrainedSeed { predictions, weights, evidence, losses, .. } = &**trained;
+                vec![json, write_labels(predictions), weights.clone(), evidence.clone(), write_losses(losses)]
             }
-            SeedOutcome::Diverged(_) => vec![json, Vec::new(), Vec::new(), Vec::new()],
+            SeedOutcome::Diverged(_) => vec![json, Vec::new(), Vec::new(), Vec::new(), Vec::new()],
         };
         let sum = checksum(&parts).into_bytes();
         let mut files = PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum]));
@@ -300,15 +301,15 @@ mod tests {
             expected.sort();
             assert_eq!(found, expected);
         };
-        cache.trim_to(400);
+        cache.trim_to(480);
         left(&[&a, &b, &c, &new]);
-        cache.trim_to(399);
+        cache.trim_to(479);
         left(&[&b, &c, &new]);
         RunCache { used: HashSet::from([b.clone()]), folder: cache.folder.clone() }.trim_to(0);
         left(&[&b, &new]);
         let others: Vec<String> = cache.entries().map(|(name, _)| name).filter(|n| key_of(n).is_none()).collect();
         assert!(others.len() == 2 && !others.contains(&".newold".to_owned()), "{others:?}");
-        assert_eq!(cache.entries().count(), 2 * 5 + 2, "the other outcomes are removed completely");
+        assert_eq!(cache.entries().count(), 2 * 6 + 2, "the other outcomes are removed completely");
     }
 
     #[test]

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::Recorded;
 use crate::digest::sha256_hex;
-use crate::results::EpochResult;
+use crate::results::{EpochResult, read_losses, write_losses};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 
 /// The version of the file's format.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The state of a training between two epochs.
 pub(super) struct Checkpoint {
@@ -18,10 +18,12 @@ pub(super) struct Checkpoint {
     /// Weights, buffers and optimizer state.
     pub state: Vec<NamedTensor>,
     pub epochs: Vec<EpochResult>,
+    /// The mean loss of each step.
+    pub losses: Vec<f32>,
     pub recorded: Recorded,
 }
 
-/// The first part of the file, one line of JSON. The tensors follow it: the state, then the sketches.
+/// The first part of the file, one line of JSON. It is followed by the state, the losses and the sketches.
 #[derive(Serialize, Deserialize)]
 struct Header {
     schema: u32,
@@ -31,12 +33,14 @@ struct Header {
     recorded: Recorded,
     /// Bytes of the state.
     state: usize,
+    /// Bytes of the losses.
+    losses: usize,
 }
 
 impl Checkpoint {
     /// The file of a checkpoint: a digest of the rest, the header, the tensors. `key` identifies the training.
     pub(super) fn to_bytes(&self, key: &str) -> Vec<u8> {
-        let state = to_safetensors(&self.state);
+        let (state, losses) = (to_safetensors(&self.state), write_losses(&self.losses));
         let header = Header {
             schema: SCHEMA,
             key: key.to_owned(),
@@ -44,9 +48,10 @@ impl Checkpoint {
             epochs: self.epochs.clone(),
             recorded: self.recorded.clone(),
             state: state.len(),
+            losses: losses.len(),
         };
         let header = serde_json::to_vec(&header).expect("plain values");
-        let rest = [&header, &b"\n"[..], &state, &self.recorded.sketches()].concat();
+        let rest = [&header, &b"\n"[..], &state, &losses, &self.recorded.sketches()].concat();
         [sha256_hex(&rest).as_bytes(), b"\n", &rest].concat()
     }
 
@@ -57,13 +62,16 @@ impl Checkpoint {
             return None;
         }
         let (header, tensors) = line(rest)?;
-        let Header { schema, key: found, done, epochs, mut recorded, state } = serde_json::from_slice(header).ok()?;
+        let Header { schema, key: found, done, epochs, mut recorded, state, losses } =
+            serde_json::from_slice(header).ok()?;
         if schema != SCHEMA || found != key {
             return None;
         }
-        let (state, sketches) = tensors.split_at_checked(state)?;
+        let (state, rest) = tensors.split_at_checked(state)?;
+        let (losses, sketches) = rest.split_at_checked(losses)?;
         recorded.read_sketches(sketches)?;
-        Some(Self { done, state: from_safetensors(state).ok()?, epochs, recorded })
+        let losses = read_losses(losses).ok()?;
+        Some(Self { done, state: from_safetensors(state).ok()?, epochs, losses, recorded })
     }
 }
 

@@ -53,6 +53,8 @@ pub struct TrainedSeed {
     pub weights: Vec<u8>,
     /// Stored segments of the training, as a safetensors file; see [`evidence`].
     pub evidence: Vec<u8>,
+    /// The mean training loss of each batch, in order.
+    pub losses: Vec<f32>,
 }
 
 /// Receives the progress of a training.

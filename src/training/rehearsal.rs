@@ -81,7 +81,7 @@ impl Prepared<'_> {
         let step = if steps == 0 { first } else { timed / steps };
         let image = self.time_evaluation(&trainer) / f64::from(IMAGES);
         let since = Instant::now();
-        let _ = state_sha256(&trainer.state());
+        let _ = state_sha256(trainer.done(), &trainer.state());
         Speed { start, step: step.as_secs_f64(), image, state: since.elapsed().as_secs_f64() }
     }
 

@@ -38,9 +38,18 @@ impl<'a> Prepared<'a> {
 
     /// Evaluates a network on its training images and on its validation set; `None` for what the run's plan does not
     /// ask for.
-    pub fn evaluate_beside_test(&self, network: &dyn Network, run: &RunPlan, seed: u64) -> [Option<Evaluated>; 2] {
+    pub fn evaluate_beside_test(
+        &self,
+        network: &dyn Network,
+        run: &RunPlan,
+        seed: u64,
+    ) -> [Option<(Evaluated, Evaluation)>; 2] {
         let train = run.settings.evaluate_train.then(|| self.train_images(&run.choose(&self.data.train.labels, seed)));
-        [train, self.validation_set(run)].map(|images| images.map(|images| self.evaluated(network, &images)))
+        let evaluate = |images: Selection| {
+            let evaluation = Evaluation::of(&network.evaluate(&images, self.input), &images.labels);
+            (evaluated(&evaluation, &images.labels), evaluation)
+        };
+        [train, self.validation_set(run)].map(|images| images.map(evaluate))
     }
 
     /// Trains one seed of a run and measures it. A training that diverges stops there. Stores checkpoints in
@@ -80,6 +89,7 @@ impl<'a> Prepared<'a> {
             progress,
             recorder: EvidenceRecorder::new(run, unfinished)?,
             epochs: vec![],
+            losses: vec![],
             last: None,
             unfinished,
         };
@@ -91,10 +101,10 @@ impl<'a> Prepared<'a> {
             let (subset_sha256, initial_weights_sha256) = (subset_sha256(&chosen), sha256_hex(&initial));
             return Ok(SeedOutcome::Diverged(DivergedSeed { seed, subset_sha256, initial_weights_sha256, not_finite }));
         }
-        let Watch { epochs, last, recorder, .. } = watch;
+        let Watch { epochs, losses, last, recorder, .. } = watch;
         let last = last.expect("a run has at least one epoch");
         let digest = inputs_digest(&self.device.environment, self.input, model, run, seed);
-        let (chain, evidence) = recorder.finish(epochs.len(), &digest)?;
+        let (chain, evidence) = recorder.finish(epochs.len(), &losses, &digest)?;
         let weights = to_safetensors(&trainer.network().tensors());
         let result = SeedResult {
             seed,
@@ -108,7 +118,7 @@ impl<'a> Prepared<'a> {
             batch_mean_loss: last.batch_mean_loss(run.settings.batch_size),
             chain,
         };
-        let trained = TrainedSeed { result, predictions: last.predictions, weights, evidence };
+        let trained = TrainedSeed { result, predictions: last.predictions, weights, evidence, losses };
         Ok(SeedOutcome::Finished(Box::new(trained)))
     }
 
@@ -135,6 +145,8 @@ struct Watch<'a, 'b> {
     progress: &'b mut dyn TrainingObserver,
     recorder: EvidenceRecorder<'a>,
     epochs: Vec<EpochResult>,
+    /// The mean loss of each batch so far.
+    losses: Vec<f32>,
     /// The evaluation of the test set after the last epoch so far.
     last: Option<Evaluation>,
     /// Where checkpoints are stored; set to `None` when storing one fails.
@@ -148,9 +160,11 @@ impl Watch<'_, '_> {
         let Some(unfinished) = self.unfinished else { return true };
         let steps = self.run.steps_per_epoch();
         let fits = |c: &Checkpoint| {
-            (1..self.run.settings.epochs).contains(&c.epochs.len()) && c.done == c.epochs.len() * steps
+            (1..self.run.settings.epochs).contains(&c.epochs.len())
+                && c.done == c.epochs.len() * steps
+                && c.losses.len() == c.done
         };
-        let Some(Checkpoint { done, state, epochs, recorded }) = unfinished.checkpoint().filter(fits) else {
+        let Some(Checkpoint { done, state, epochs, losses, recorded }) = unfinished.checkpoint().filter(fits) else {
             unfinished.clear();
             return true;
         };
@@ -161,6 +175,7 @@ impl Watch<'_, '_> {
         }
         self.progress.resumed(&epochs, self.run.settings.epochs);
         self.epochs = epochs;
+        self.losses = losses;
         true
     }
 }
@@ -176,8 +191,10 @@ impl Observer for Watch<'_, '_> {
         self.recorder.step(trainer)
     }
 
-    fn epoch(&mut self, epoch: usize, train_loss: f64, network: &dyn Network) -> Result<bool, TrainingError> {
+    fn epoch(&mut self, epoch: usize, batches: &[f32], network: &dyn Network) -> Result<bool, TrainingError> {
         let run = self.run;
+        let train_loss = run.mean_loss(batches);
+        self.losses.extend(batches);
         let train_eval = run.settings.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
         let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
         let evaluation = self.prepared.test(network);
@@ -203,7 +220,8 @@ impl Observer for Watch<'_, '_> {
     fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
         let Some(unfinished) = self.unfinished.filter(|unfinished| unfinished.is_due()) else { return Ok(()) };
         let (done, state, epochs) = (trainer.done(), trainer.state(), self.epochs.clone());
-        let checkpoint = Checkpoint { done, state, epochs, recorded: self.recorder.recorded() };
+        let (losses, recorded) = (self.losses.clone(), self.recorder.recorded());
+        let checkpoint = Checkpoint { done, state, epochs, losses, recorded };
         if let Err(why) = unfinished.store_checkpoint(&checkpoint) {
             self.progress.not_stored(&why);
             self.unfinished = None;

@@ -16,6 +16,7 @@ pub(super) const COMPUTING: &[&str] = &[
     "src/model",
     "src/results/digits.rs",
     "src/results/diverged.rs",
+    "src/results/losses.rs",
     "src/results/metrics.rs",
     "src/results/runs.rs",
     "src/rng.rs",

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
-use crate::digest::sha256_hex;
+use super::evidence::file_sha256;
 
 /// Between two checkpoints a training runs at least this long, and at least `PATIENCE` times as long as the last one
 /// took to write, so writing costs at most 2 % of the time.
@@ -144,14 +144,22 @@ impl Unfinished {
         Ok(())
     }
 
+    /// Removes the state after some steps.
+    pub(super) fn forget_state(&self, step: usize) {
+        let path = self.state_path(step);
+        self.unsynced.borrow_mut().retain(|other| *other != path);
+        // A file that stays takes room until the training is finished, and nothing else.
+        let _ = fs::remove_file(path);
+    }
+
     /// The stored state after some steps.
     pub(super) fn state(&self, step: usize) -> io::Result<Vec<u8>> {
         fs::read(self.state_path(step))
     }
 
-    /// The stored state after some steps, if it has this digest.
+    /// The stored state after some steps, if it has this digest (`evidence::state_sha256`).
     pub(super) fn state_with(&self, step: usize, sha256: &str) -> Option<Vec<u8>> {
-        self.state(step).ok().filter(|bytes| sha256_hex(bytes) == sha256)
+        self.state(step).ok().filter(|bytes| file_sha256(step, bytes) == sha256)
     }
 
     fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {

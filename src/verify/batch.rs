@@ -157,14 +157,20 @@ pub(crate) fn groups(records: &[Record]) -> Vec<(Common, Vec<&Verification>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verify::{About, Rung};
+    use crate::verify::{About, Closing, Rung};
 
     fn record(path: &str, id: &str, measured: &str, predictions: &str) -> Record {
         let digest = |text: &str| Some(text.to_owned());
         let (measured_digest, predictions_digest) = (digest(measured), digest(predictions));
         let about = About { measured_digest, predictions_digest, ..About::default() };
-        let verification =
-            Verification { path: path.into(), report_id: Some(id.into()), about, upto: Rung::Files, steps: Vec::new() };
+        let verification = Verification {
+            path: path.into(),
+            report_id: Some(id.into()),
+            about,
+            upto: Rung::Files,
+            steps: Vec::new(),
+            closing: Closing::default(),
+        };
         Record::new(Path::new(path), Ok(verification))
     }
 

@@ -1,7 +1,7 @@
 //! Verifies a bundle in a process of its own, with limits on its memory, time and output: a bundle that exceeds one of them, or
 //! makes this program crash, is not checked, and neither stops the others nor takes the machine.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,10 +11,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::{Rung, Verification, verify};
-use crate::compute::DeviceChoice;
+use super::{Draw, Request, Rung, Verification, verify_request};
 use crate::failure::caught;
 use crate::text::error_chain;
+use crate::text::terminal::one_line;
 
 /// The subcommand that a process of this program runs to verify one bundle for another process.
 pub const COMMAND: &str = "verify-for-parent";
@@ -27,6 +27,8 @@ const MAX_MESSAGES: u64 = 64 << 10;
 const MAX_DETAILS: usize = 1000;
 const MAX_DETAIL: usize = 1000;
 const MIB: u64 = 1 << 20;
+/// How a message begins that the parent passes on at once.
+const ANNOUNCED: &str = "announced: ";
 
 /// What the verification of one bundle may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,19 +63,24 @@ enum Answer {
 ///
 /// # Panics
 /// On a number that is not finite, which no verification has.
-pub fn answer(path: &Path, upto: Option<Rung>, device: DeviceChoice, memory: u64) -> String {
+pub fn answer(path: &Path, request: &Request, memory: u64) -> String {
     // A child without its parent has nobody to answer to.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     // A GPU's driver maps more memory than it uses.
-    if device.gpu().is_none() {
+    if request.device.gpu().is_none() {
         limit(Resource::Data, memory.saturating_mul(MIB));
     }
     limit(Resource::Core, 0);
-    let answer = match caught(|| verify(path, upto, device).map_err(error_chain)).unwrap_or_else(Err) {
+    let answer = match caught(|| verify_request(path, request, &announce).map_err(error_chain)).unwrap_or_else(Err) {
         Ok(verification) => Answer::Verified(Box::new(shortened(verification))),
         Err(why) => Answer::Unreadable(why),
     };
     serde_json::to_string(&answer).expect("strings and numbers") + "\n"
+}
+
+/// In the child: a line for the parent's user.
+fn announce(line: &str) {
+    let _ = writeln!(io::stderr(), "{ANNOUNCED}{}", one_line(line));
 }
 
 /// Lowers a limit of this process.
@@ -100,17 +107,22 @@ fn shortened(mut verification: Verification) -> Verification {
     verification
 }
 
-/// In the parent: verifies a bundle in a child.
+/// In the parent: verifies a bundle in a child. `say` gets a line before the rungs that take long.
 ///
 /// # Errors
 /// Why it could not be checked.
-pub fn verify_in_child(path: &Path, upto: Option<Rung>, device: &str, limits: Limits) -> Result<Verification, String> {
+pub fn verify_in_child(
+    path: &Path,
+    request: &Request,
+    limits: Limits,
+    say: &dyn Fn(&str),
+) -> Result<Verification, String> {
     let started = Instant::now();
-    let mut child = start(path, upto, device, limits).map_err(|e| {
+    let mut child = start(path, request, limits).map_err(|e| {
         format!("not checked: cannot start a process to check it: {e}; the system may lack memory or processes")
     })?;
     let timeout = Duration::from_secs(limits.timeout);
-    let read = read_output(&mut child, started, timeout);
+    let read = read_output(&mut child, started, timeout, say);
     if !matches!(read, Ok(Output::Whole(..))) {
         let _ = child.kill();
     }
@@ -126,11 +138,14 @@ pub fn verify_in_child(path: &Path, upto: Option<Rung>, device: &str, limits: Li
     }
 }
 
-fn start(path: &Path, upto: Option<Rung>, device: &str, limits: Limits) -> io::Result<Child> {
+fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(COMMAND).args(["--device", device, "--memory", &limits.memory.to_string()]);
-    if let Some(upto) = upto {
+    command.arg(COMMAND).args(["--device", &request.device.to_string(), "--memory", &limits.memory.to_string()]);
+    if let Some(upto) = request.upto {
         command.args(["--upto", upto.name()]);
+    }
+    if request.runs != Draw::All {
+        command.args(["--runs", &request.runs.to_string()]);
     }
     // No option can follow `--`, whatever the path is called.
     command.arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -145,7 +160,7 @@ enum Output {
 }
 
 /// Reads both outputs of a child without a thread, which the system may refuse.
-fn read_output(child: &mut Child, started: Instant, timeout: Duration) -> io::Result<Output> {
+fn read_output(child: &mut Child, started: Instant, timeout: Duration, say: &dyn Fn(&str)) -> io::Result<Output> {
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let (mut answer, mut messages) = (Vec::new(), Vec::new());
     while out.is_some() || err.is_some() {
@@ -165,10 +180,26 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration) -> io::Re
             return Ok(Output::TooLong);
         }
         if err_ready && read_some(&mut err, &mut messages)? {
+            pass_on(&mut messages, say);
             messages.truncate(MAX_MESSAGES as usize);
         }
     }
     Ok(Output::Whole(answer, messages))
+}
+
+/// Removes the lines from the messages that are for the user, and passes them on.
+fn pass_on(messages: &mut Vec<u8>, say: &dyn Fn(&str)) {
+    let whole = messages.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let rest = messages.split_off(whole);
+    let mut kept = Vec::new();
+    for line in messages.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_prefix(ANNOUNCED.as_bytes()) {
+            Some(announced) => say(String::from_utf8_lossy(announced).trim_end()),
+            None => kept.extend_from_slice(line),
+        }
+    }
+    kept.extend(rest);
+    *messages = kept;
 }
 
 /// Reads what is there; drops the pipe at its end. Returns whether there was something.

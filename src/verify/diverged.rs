@@ -1,7 +1,9 @@
 //! Trainings that diverged according to the bundle. They have no files, so most rungs cannot check them: `replay`
-//! repeats their first steps, `rerun` all of them.
+//! repeats the cheap ones and the first steps of the others, `rerun` all of them.
 
+use super::Draw;
 use super::machine::Machine;
+use super::outcome::Proof;
 use super::subject::{Diverged, Subject};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
@@ -9,7 +11,7 @@ use crate::digest::sha256_hex;
 use crate::results::Checked;
 use crate::tensors::to_safetensors;
 use crate::text::numbers::plural;
-use crate::training::evidence::SEGMENT;
+use crate::training::evidence::{SEGMENT, is_repeated_whole};
 
 /// The message of a rung that cannot check the trainings that diverged; `None` if no training did.
 pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
@@ -23,18 +25,16 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
     })
 }
 
-/// Repeats the first steps of each training that diverged: the loss must stop being finite at the step in the bundle,
-/// and not before. Returns the number of trainings repeated, and the differences.
-pub(super) fn replay(subject: &Subject, machine: &Machine) -> (usize, Vec<String>) {
-    let all: Vec<Diverged> = subject.diverged().collect();
-    let wrong = |diverged: &Diverged| {
-        let why = first_steps(subject, machine, diverged).err()?;
-        Some(format!("{}: {why}", diverged.files))
-    };
-    (all.len(), all.iter().filter_map(wrong).collect())
+/// Checks a training that diverged: if it is cheap, it is done again whole; otherwise its first steps are, in which the loss must
+/// stop being finite at the step in the bundle, and not before. Fails with the difference.
+pub(super) fn replay(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<Proof, String> {
+    if is_repeated_whole(diverged.plan) && *machine.draw == Draw::All {
+        return machine.diverges_again(diverged).map_or(Ok(Proof::Whole), Err);
+    }
+    first_steps(subject, machine, diverged)
 }
 
-fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<(), String> {
+fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<Proof, String> {
     let Diverged { plan, model, result, .. } = diverged;
     let prepared = &machine.prepared;
     let chosen = plan.choose(&prepared.data.train.labels, result.seed);
@@ -53,7 +53,7 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     for step in 1..=steps {
         trainer.step();
         match (trainer.last_loss().is_finite(), stated == Some(step)) {
-            (false, true) => return Ok(()),
+            (false, true) => return Ok(Proof::Whole),
             (true, false) => {}
             (false, false) => {
                 return Err(format!("its training loss is not finite at step {step}, the bundle has: {at}"));
@@ -64,5 +64,5 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     if at.value == Checked::TestLoss && steps == last && prepared.test(trainer.network()).loss().is_finite() {
         return Err(format!("its test loss is finite after step {last}, the bundle has: {at}"));
     }
-    Ok(())
+    Ok(Proof::NotChecked)
 }

@@ -1,10 +1,10 @@
 //! Rung `exact`: what every machine computes alike, recomputed from the study: parameter counts, shapes, sizes, plans,
-//! subsets, learning rates, the verdicts on claims that need no training, and the parts of the environment that the study
+//! subsets, learning rates, the means of the batches' losses, the verdicts on claims that need no training, and the parts of the environment that the study
 //! determines.
 
-use super::Outcome;
 use super::outcome::json_differences;
 use super::subject::Subject;
+use super::{Outcome, losses};
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
@@ -39,6 +39,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         let wrong = wrong_seeds(subject, planned, run, &mut unchecked);
         differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
     }
+    differences.extend(losses::wrong(subject));
     differences.extend(wrong_digests(&subject.contents));
     if differences.is_empty() && unchecked > 0 {
         return Outcome::NotChecked(format!(
@@ -48,7 +49,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         ));
     }
     let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
-    let passed = format!("counts, shapes, sizes, plans and subsets of {models} and {runs}");
+    let passed = format!("counts, shapes, sizes, plans, subsets and mean losses of {models} and {runs}");
     match Outcome::of(differences, passed) {
         Outcome::Passed(passed) => {
             Outcome::Passed(passed.into_iter().chain(claims_without_a_test(&subject.contents)).collect())

@@ -107,11 +107,11 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     }
 }
 
-/// Files of predictions, weights or evidence that belong to no run, so that nothing checks them.
+/// Files of predictions, weights, evidence or losses that belong to no run, so that nothing checks them.
 fn of_no_run(subject: &Subject) -> Vec<String> {
     let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
     for (_, _, files) in seed_files(&subject.contents.results) {
-        expected.extend([files.predictions(), files.weights(), files.evidence()]);
+        expected.extend(files.all());
     }
     let primary = subject.bundle.files.keys().filter(|path| is_primary(path));
     primary

@@ -1,12 +1,16 @@
 //! Verifies a bundle: a ladder of checks, cheapest first, each rung in a file of its own.
 
 mod about;
+mod again;
 mod batch;
 mod child;
+mod closing;
 mod diverged;
+mod draw;
 mod exact;
 mod files;
 mod inputs;
+mod losses;
 mod machine;
 mod metrics;
 mod outcome;
@@ -21,22 +25,51 @@ use std::path::Path;
 pub use about::About;
 pub(crate) use batch::{Common, Record, groups, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
-pub use outcome::{RungResult, Status, Verification};
+pub use closing::Closing;
+pub use draw::Draw;
+pub use outcome::{Proof, RungResult, Status, Verification};
 
+use crate::build::seconds_of;
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
 pub use crate::rung::Rung;
 use machine::Machine;
-use outcome::Outcome;
+use outcome::{Outcome, Rated};
 use subject::Subject;
+
+/// The rungs above `files`.
+const ABOVE_FILES: &[Rung] =
+    &[Rung::Inputs, Rung::Exact, Rung::Render, Rung::Metrics, Rung::Weights, Rung::Replay, Rung::Rerun];
+/// Those that compare what the bundle states, and those that compute with networks.
+const STATED: &[Rung] = ABOVE_FILES.split_at(4).0;
+const COMPUTED: &[Rung] = ABOVE_FILES.split_at(4).1;
+
+/// What is to be verified, and on which device.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The last rung; by default `replay`.
+    pub upto: Option<Rung>,
+    /// The device of the rungs that compute.
+    pub device: DeviceChoice,
+    /// The runs that `rerun` trains again.
+    pub runs: Draw,
+}
 
 /// Checks every rung up to `upto`, by default up to `replay`.
 ///
 /// # Errors
 /// A path that cannot be read or is not a bundle.
 pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<Verification, bundle::Error> {
-    verify_on(path, upto, |subject| machine::start(subject, device))
+    verify_request(path, &Request { upto, device, runs: Draw::All }, &|_| {})
+}
+
+/// Checks what a request asks for. `say` gets a line before the rungs that take long.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_request(path: &Path, request: &Request, say: &dyn Fn(&str)) -> Result<Verification, bundle::Error> {
+    verify_on(path, request, say, |subject| machine::start(subject, request.device))
 }
 
 /// As [`verify`], on a device that was started before: this is how the tolerances were measured.
@@ -44,79 +77,89 @@ pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<V
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<Verification, bundle::Error> {
-    verify_on(path, upto, |_| Ok(device.clone()))
+    verify_on(path, &Request { upto, device: DeviceChoice::Auto, runs: Draw::All }, &|_| {}, |_| Ok(device.clone()))
 }
 
 fn verify_on(
     path: &Path,
-    upto: Option<Rung>,
+    request: &Request,
+    say: &dyn Fn(&str),
     start: impl FnOnce(&Subject) -> Result<Device, String>,
 ) -> Result<Verification, bundle::Error> {
     let bundle = Bundle::open(path)?;
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
-    let upto = upto.unwrap_or(Rung::Replay);
-    let files = files::check(&bundle).into_result(Rung::Files);
+    let upto = request.upto.unwrap_or(Rung::Replay);
+    let files = Rated::from(files::check(&bundle)).into_result(Rung::Files);
     let subject = (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle));
     let mut steps = vec![files];
+    let mut started = None;
     steps.extend(match &subject {
-        None => climb(upto, |_| Outcome::NotChecked("`files` failed".into())),
-        Some(Err(e)) if e.is_of_another_version => climb(upto, |rung| match rung {
-            Rung::Inputs => Outcome::NotChecked(e.reason.clone()),
-            _ => Outcome::NotChecked("another version of mnist-report wrote this bundle".into()),
+        None => climb(upto, ABOVE_FILES, |_| Outcome::NotChecked("`files` failed".into()).into()),
+        Some(Err(e)) if e.is_of_another_version => climb(upto, ABOVE_FILES, |rung| match rung {
+            Rung::Inputs => Outcome::NotChecked(e.reason.clone()).into(),
+            _ => Outcome::NotChecked("another version of mnist-report wrote this bundle".into()).into(),
         }),
         // The hashes are right, but the content cannot be parsed: made by hand.
-        Some(Err(e)) => climb(upto, |rung| match rung {
-            Rung::Inputs => Outcome::Failed(vec![e.reason.clone()]),
-            _ => Outcome::NotChecked("`inputs` failed".into()),
+        Some(Err(e)) => climb(upto, ABOVE_FILES, |rung| match rung {
+            Rung::Inputs => Outcome::Failed(vec![e.reason.clone()]).into(),
+            _ => Outcome::NotChecked("`inputs` failed".into()).into(),
         }),
         Some(Ok(subject)) => {
-            let device = if upto >= Rung::Weights { start(subject) } else { Err("not needed".into()) };
-            let machine = device.as_ref().map_err(Clone::clone).and_then(|device| Machine::new(subject, device));
             // A failure of this machine is not a difference in the bundle.
+            let checked = |rung, machine: &Result<Machine, String>| {
+                caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
+            };
+            let not_needed = Err("not needed".to_owned());
+            let mut climbed = climb(upto, STATED, |rung| checked(rung, &not_needed));
+            let has_failed =
+                |step: &&RungResult| step.status == Status::Failed && matches!(step.rung, Rung::Inputs | Rung::Exact);
             // What a bundle says of its networks is not computed with if it contradicts itself.
-            let mut failed = None;
-            climb(upto, |rung| {
-                if let Some(failed) = failed.filter(|_| rung >= Rung::Weights) {
-                    return Outcome::NotChecked(format!("`{}` failed", Rung::name(failed)));
-                }
-                let outcome = caught(|| check(rung, subject, &machine)).unwrap_or_else(Outcome::NotChecked);
-                let is_basic = [Rung::Inputs, Rung::Exact].contains(&rung);
-                if is_basic && matches!(outcome, Outcome::Failed(_)) {
-                    failed = failed.or(Some(rung));
-                }
-                outcome
-            })
+            let failed = climbed.iter().find(has_failed).map(|step| step.rung.name());
+            let device = match failed {
+                Some(failed) => Err(format!("`{failed}` failed")),
+                None if upto >= Rung::Weights => start(subject),
+                None => Err("not needed".into()),
+            };
+            let machine = device.as_ref().map_err(Clone::clone);
+            let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
+            started = device.as_ref().ok().map(|device| (device.clone(), subject.contents.plan.cost()));
+            climbed.extend(climb(upto, COMPUTED, |rung| checked(rung, &machine)));
+            climbed
         }
     });
+    let trainings = subject.and_then(Result::ok).map(|subject| subject.training_names()).unwrap_or_default();
+    let rerun_seconds = || started.as_ref().map(|(device, cost)| seconds_of(device, *cost));
+    let closing = Closing::of(&steps, upto, &trainings, rerun_seconds);
     let path = path.display().to_string();
-    Ok(Verification { path, report_id: bundle.report_id(), upto, about: About::of(&bundle), steps })
+    Ok(Verification { path, report_id: bundle.report_id(), upto, about: About::of(&bundle), steps, closing })
 }
 
-/// The rungs above `files`, checked as far as they were asked for.
-fn climb(upto: Rung, mut check: impl FnMut(Rung) -> Outcome) -> Vec<RungResult> {
-    let rungs = Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files);
+/// These rungs, checked as far as they were asked for.
+fn climb(upto: Rung, rungs: &[Rung], mut check: impl FnMut(Rung) -> Rated) -> Vec<RungResult> {
     let mut outcome = |rung| {
-        if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())) } else { check(rung) }
+        if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())).into() } else { check(rung) }
     };
-    rungs.map(|rung| outcome(rung).into_result(rung)).collect()
+    rungs.iter().map(|rung| outcome(*rung).into_result(*rung)).collect()
 }
 
-fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Outcome {
+fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Rated {
     // Rungs that compute need this machine, and folders that a lean zip leaves out.
-    let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Outcome| {
+    let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Rated| {
         let left_out = folders.iter().find(|folder| subject.bundle.leaves_out(folder));
         match (left_out, machine) {
-            (Some(folder), _) => Outcome::NotChecked(format!("left out: this zip was published without {folder}")),
+            (Some(folder), _) => {
+                Outcome::NotChecked(format!("left out: this zip was published without {folder}")).into()
+            }
             (None, Ok(machine)) => check(subject, machine),
-            (None, Err(why)) => Outcome::NotChecked(why.clone()),
+            (None, Err(why)) => Outcome::NotChecked(why.clone()).into(),
         }
     };
     match rung {
-        Rung::Files => files::check(subject.bundle),
-        Rung::Inputs => inputs::check(subject),
-        Rung::Exact => exact::check(subject),
-        Rung::Render => render::check(subject),
-        Rung::Metrics => metrics::check(subject),
+        Rung::Files => files::check(subject.bundle).into(),
+        Rung::Inputs => inputs::check(subject).into(),
+        Rung::Exact => exact::check(subject).into(),
+        Rung::Render => render::check(subject).into(),
+        Rung::Metrics => metrics::check(subject).into(),
         Rung::Weights => compute(&[WEIGHTS], weights::check),
         Rung::Replay => compute(&[WEIGHTS, EVIDENCE], replay::check),
         Rung::Rerun => compute(&[], rerun::check),

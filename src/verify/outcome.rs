@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::About;
+use super::{About, Closing};
 use crate::changes::{Change, changes};
 use crate::exit_code::ExitCode;
 use crate::rung::Rung;
@@ -39,6 +40,23 @@ pub struct RungResult {
     pub status: Status,
     /// What was checked, every difference found, or why nothing was checked.
     pub details: Vec<String>,
+    /// What `replay` and `rerun` showed of each training, by the name of its files.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub trainings: IndexMap<String, Proof>,
+    /// Whether values were held to tolerances, because libtorch made the bundle in another environment.
+    pub held_to_tolerances: bool,
+}
+
+/// What a rung showed of a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It was done again from the first step to the last: a full proof.
+    Whole,
+    /// Stored segments were replayed, and one of them ends in the bundle's weights.
+    Sampled,
+    /// Nothing ties its weights to its training.
+    NotChecked,
 }
 
 /// A bundle's verification.
@@ -55,6 +73,9 @@ pub struct Verification {
     pub about: About,
     /// One for each rung, cheapest first.
     pub steps: Vec<RungResult>,
+    /// What that proves and what it does not, in plain words.
+    #[serde(flatten)]
+    pub closing: Closing,
 }
 
 impl Verification {
@@ -80,6 +101,21 @@ pub(super) enum Outcome {
     Passed(Vec<String>),
     Failed(Vec<String>),
     NotChecked(String),
+    /// Not everything could be checked, but nothing was wrong.
+    PartlyChecked(Vec<String>),
+}
+
+/// A rung's outcome, with what the closing sentence needs to know of it.
+pub(super) struct Rated {
+    pub(super) outcome: Outcome,
+    pub(super) trainings: Vec<(String, Proof)>,
+    pub(super) tolerances: bool,
+}
+
+impl From<Outcome> for Rated {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, trainings: Vec::new(), tolerances: false }
+    }
 }
 
 impl Outcome {
@@ -102,14 +138,18 @@ impl Outcome {
             _ => Self::Failed(differences),
         }
     }
+}
 
+impl Rated {
     pub(super) fn into_result(self, rung: Rung) -> RungResult {
-        let (status, details) = match self {
-            Self::Passed(details) => (Status::Passed, details),
-            Self::Failed(details) => (Status::Failed, details),
-            Self::NotChecked(why) => (Status::NotChecked, vec![why]),
+        let (status, details) = match self.outcome {
+            Outcome::Passed(details) => (Status::Passed, details),
+            Outcome::Failed(details) => (Status::Failed, details),
+            Outcome::NotChecked(why) => (Status::NotChecked, vec![why]),
+            Outcome::PartlyChecked(details) => (Status::NotChecked, details),
         };
-        RungResult { rung, status, details }
+        let trainings = self.trainings.into_iter().collect();
+        RungResult { rung, status, details, trainings, held_to_tolerances: self.tolerances }
     }
 }
 

@@ -57,6 +57,12 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// The names of all trainings' files, finished or diverged, of runs that the study has.
+    pub(super) fn training_names(&self) -> Vec<String> {
+        let diverged = self.diverged().map(|diverged| diverged.files.to_string());
+        self.trained().map(|trained| trained.files.to_string()).chain(diverged).collect()
+    }
+
     /// Every training that diverged, of a run that the study has.
     pub(super) fn diverged(&self) -> impl Iterator<Item = Diverged<'_>> {
         let Contents { plan, results, .. } = &self.contents;

@@ -185,7 +185,9 @@ fn the_defaults_of_a_study_are_those_of_the_guide() {
             _ if value.is_object() && key != "evidence" => {
                 assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), [&text], "{key}");
             }
-            _ if key == "evidence" => assert_eq!(text, format!("{}, {}", value["candidates"], value["keep"])),
+            _ if key == "evidence" => {
+                assert_eq!(text, format!("{}, {}, {}", value["candidates"], value["keep"], value["last"]));
+            }
             _ => same(value, &text, &key),
         }
     }

@@ -73,12 +73,12 @@ pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String
 
 /// Whether a run's evidence is not the default.
 pub(super) fn has_evidence(plan: &RunSettings) -> bool {
-    plan.evidence != EvidenceSettings::default()
+    plan.evidence.keep > 0 || !plan.evidence.last
 }
 
 /// How much of a run can be replayed.
 pub(super) fn evidence(plan: &RunSettings, lang: &Language) -> Result<String> {
-    let EvidenceSettings { candidates, keep } = plan.evidence;
+    let EvidenceSettings { candidates, keep, .. } = plan.evidence;
     lang.say("run.evidence", context! { candidates, keep })
 }
 

@@ -28,6 +28,11 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
         let message = format!("{}: more than `candidates`, {}", settings.keep, settings.candidates);
         return evidence.at("keep").refuse(message);
     }
+    if settings.keep > 0 && !settings.last {
+        return evidence
+            .at("last")
+            .refuse("false: a run that keeps segments keeps the last one, too; set `keep: 0` or leave out `last`");
+    }
     spec.optimizer.check(run)?;
     spec.schedule.check(run, &spec.optimizer)
 }

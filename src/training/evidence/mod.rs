@@ -18,10 +18,15 @@ pub use sketch::{Displacement, displacement_error, sketch};
 use std::collections::BTreeMap;
 
 use crate::digest::sha256_hex;
-use crate::results::Segment;
+use crate::results::{Segment, write_losses};
 use crate::rng::Stream;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, to_safetensors};
+
+/// A training whose cost is at most this is repeated whole by rung `replay`, and stores no segment unless its study asks for
+/// one. In multiply-adds, computed from the study alone (`RunPlan::cost`), so that every machine decides alike. About 35
+/// seconds on two CPU cores: each training of reports/quick.yaml costs less.
+pub const WHOLE: f64 = 1.2e13;
 
 /// Steps in a segment. There are few, so that rounding errors stay far smaller than the displacement of the weights.
 pub const SEGMENT: usize = 10;
@@ -52,13 +57,24 @@ impl From<&Segment> for Span {
     }
 }
 
-/// The segments of a run that ended after `epochs` epochs: the first steps, candidates spread over the training, and the
-/// last epoch's last steps. The second and third kind exist only if the study keeps any.
+/// Whether rung `replay` repeats a training of this run from its first step to its last.
+pub fn is_repeated_whole(plan: &RunPlan) -> bool {
+    plan.cost <= WHOLE
+}
+
+/// Whether the last steps of a training are stored.
+fn keeps_last(plan: &RunPlan) -> bool {
+    let evidence = &plan.settings.evidence;
+    evidence.keep > 0 || (evidence.last && !is_repeated_whole(plan))
+}
+
+/// The segments of a run that ended after `epochs` epochs: the first steps, candidates spread over the training if the study
+/// keeps any, and the last epoch's last steps if they are stored.
 pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
     let total = epochs * plan.steps_per_epoch();
     let mut all = vec![Span::new(0, SEGMENT.min(total))];
     let last = last_span(plan, epochs);
-    if plan.settings.evidence.keep > 0 && last.start > 0 {
+    if keeps_last(plan) && last.start > 0 {
         // A run that stopped early may have left its last candidate unfinished.
         all.extend(candidates(plan).into_iter().filter(|span| span.start < last.start && span.end() <= total));
         all.push(last);
@@ -69,7 +85,7 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
 /// The length of each segment that a training may record, by its first step.
 fn lengths(plan: &RunPlan) -> BTreeMap<usize, usize> {
     let mut lengths = BTreeMap::from([(0, SEGMENT.min(plan.total_steps()))]);
-    if plan.settings.evidence.keep > 0 {
+    if keeps_last(plan) {
         // A run that stops early may end with any epoch.
         let epochs = plan.settings.epochs;
         let first_end = if plan.settings.stop_below_train_loss.is_some() { 1 } else { epochs };
@@ -86,8 +102,10 @@ pub fn segments_recorded(plan: &RunPlan) -> usize {
 
 /// The most states that are on the disk when a training ends.
 pub fn states_kept(plan: &RunPlan) -> usize {
-    // The first segment starts with the initial state, which follows from the seed.
-    lengths(plan).len() - 1
+    // The first segment starts with the initial state, which follows from the seed. Of the segments at the ends of epochs,
+    // only the last one's state is kept, and until it ends also the one before if there are no steps between them.
+    let ends = if plan.settings.stop_below_train_loss.is_some() && plan.steps_per_epoch() <= SEGMENT { 2 } else { 1 };
+    if keeps_last(plan) { candidates(plan).len() + ends } else { 0 }
 }
 
 /// The most states that the evidence file has.
@@ -96,17 +114,24 @@ pub fn states_stored(plan: &RunPlan) -> usize {
     states_kept(plan).min(plan.settings.evidence.keep + 1)
 }
 
-/// The candidates over the planned epochs, without the first and last segments.
+/// The candidates over the planned epochs, without the first and last segments; none if the study keeps none of them.
 fn candidates(plan: &RunPlan) -> Vec<Span> {
+    if plan.settings.evidence.keep == 0 {
+        return Vec::new();
+    }
     let total = plan.total_steps();
     let room = total.saturating_sub(3 * SEGMENT);
     let n = plan.settings.evidence.candidates;
     let mut starts: Vec<usize> = (0..n).map(|i| SEGMENT + (2 * i + 1) * room / (2 * n)).collect();
     starts.dedup();
     // A run that stops early may end with any epoch, whose last segment then starts there.
-    let ends_epoch = |start: &usize| (1..=plan.settings.epochs).any(|epoch| last_span(plan, epoch).start == *start);
-    starts.retain(|start| start + 2 * SEGMENT <= total && !ends_epoch(start));
+    starts.retain(|start| start + 2 * SEGMENT <= total && !ends_epoch(plan, *start));
     starts.into_iter().map(|start| Span::new(start, SEGMENT)).collect()
+}
+
+/// Whether the segment that starts at a step is the last one of some epoch.
+fn ends_epoch(plan: &RunPlan, start: usize) -> bool {
+    start > 0 && start % plan.steps_per_epoch() == last_span(plan, 1).start
 }
 
 /// The last segment of a run that ends with the given epoch.
@@ -115,32 +140,41 @@ fn last_span(plan: &RunPlan, epoch: usize) -> Span {
     Span::new(epoch * plan.steps_per_epoch() - steps, steps)
 }
 
-/// The segments of a chain whose evidence is stored: the first and, if the study keeps any, the drawn ones and the last.
-/// `run_inputs` is the digest of what the run depends on.
-pub fn stored<'a>(plan: &RunPlan, chain: &'a [Segment], run_inputs: &str) -> Vec<&'a Segment> {
+/// The segments of a chain whose evidence is stored: the first, the drawn ones and the last. `run_inputs` is the digest of
+/// what the run depends on. The draw depends on every loss and every hash, so none can be chosen after it.
+pub fn stored<'a>(plan: &RunPlan, chain: &'a [Segment], losses: &[f32], run_inputs: &str) -> Vec<&'a Segment> {
     let [first, inner @ .., last] = chain else { return chain.iter().collect() };
     let mut drawn: Vec<&Segment> = inner.iter().collect();
     let list: String =
         chain.iter().map(|s| format!("{} {} {} {}\n", s.step, s.steps, s.start_sha256, s.end_sha256)).collect();
-    let key = sha256_hex(format!("{run_inputs}\n{list}").as_bytes());
-    Stream::keyed(format!("mnist-report evidence 1\n{key}\n").as_bytes()).shuffle(&mut drawn);
+    let losses = sha256_hex(&write_losses(losses));
+    let key = sha256_hex(format!("{run_inputs}\n{losses}\n{list}").as_bytes());
+    Stream::keyed(format!("mnist-report evidence 2\n{key}\n").as_bytes()).shuffle(&mut drawn);
     drawn.truncate(plan.settings.evidence.keep);
     drawn.sort_by_key(|s| s.step);
     std::iter::once(first).chain(drawn).chain([last]).collect()
 }
 
-/// The SHA-256 of a state, as a safetensors file.
-pub fn state_sha256(state: &[NamedTensor]) -> String {
-    sha256_hex(&to_safetensors(state))
+/// The SHA-256 of the state after some steps. The number of steps is hashed, too, so that a state of a longer training cannot
+/// stand at an earlier step of a shorter one.
+pub fn state_sha256(step: usize, state: &[NamedTensor]) -> String {
+    file_sha256(step, &to_safetensors(state))
+}
+
+/// As [`state_sha256`], of the state's safetensors file.
+pub(super) fn file_sha256(step: usize, state: &[u8]) -> String {
+    sha256_hex(&[format!("mnist-report state, steps: {step}\n").as_bytes(), state].concat())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use indexmap::IndexMap;
 
     use super::*;
     use crate::dataset::{ImageOrder, Subset};
-    use crate::study::{EvidenceSettings, RunSettings, Schedule};
+    use crate::study::{EvidenceSettings, Plan, RunSettings, Schedule, Source};
 
     fn plan(epochs: usize, images: usize, candidates: usize, keep: usize) -> RunPlan {
         let settings = RunSettings {
@@ -156,9 +190,9 @@ mod tests {
             dropout: true,
             stop_below_train_loss: None,
             evaluate_train: false,
-            evidence: EvidenceSettings { candidates, keep },
+            evidence: EvidenceSettings { candidates, keep, last: true },
         };
-        RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1] }
+        RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1], cost: WHOLE }
     }
 
     fn pairs(spans: Vec<Span>) -> Vec<(usize, usize)> {
@@ -194,6 +228,34 @@ mod tests {
         }
     }
 
+    /// Which trainings of the shipped studies `replay` repeats: docs/verification.md says so.
+    #[test]
+    fn the_quick_study_is_repeated_whole_and_the_large_runs_of_the_full_one_are_sampled() {
+        let whole = |study: &str| -> Vec<(String, bool)> {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports").join(study);
+            let plan = Plan::resolve(&Source::load(&path).unwrap()).unwrap();
+            plan.runs.values().map(|run| (run.name.clone(), is_repeated_whole(run))).collect()
+        };
+        assert!(whole("quick.yaml").iter().all(|(_, whole)| *whole), "{:?}", whole("quick.yaml"));
+        let sampled: Vec<String> = whole("coursework.yaml").into_iter().filter(|run| !run.1).map(|run| run.0).collect();
+        assert_eq!(sampled, ["baseline", "overfit", "slim", "slim-bn"]);
+    }
+
+    #[test]
+    fn only_trainings_that_are_not_repeated_whole_store_their_last_steps_unless_a_study_says_otherwise() {
+        let mut cheap = plan(3, 1000, 16, 0);
+        let mut dear = RunPlan { cost: 2.0 * WHOLE, ..cheap.clone() };
+        assert_eq!(pairs(segments(&cheap, 3)), [(0, 10)]);
+        assert_eq!(pairs(segments(&dear, 3)), [(0, 10), (290, 10)]);
+        assert_eq!((states_stored(&cheap), states_stored(&dear)), (0, 1));
+        (cheap.settings.evidence.last, dear.settings.evidence.last) = (false, false);
+        assert_eq!(pairs(segments(&dear, 3)), [(0, 10)]);
+        // A run that may stop after any epoch keeps the last steps of one at a time.
+        dear.settings.evidence.last = true;
+        dear.settings.stop_below_train_loss = Some(0.1);
+        assert_eq!((segments_recorded(&dear), states_kept(&dear)), (4, 1));
+    }
+
     #[test]
     fn the_draw_depends_on_every_hash_and_on_the_inputs() {
         let plan = plan(3, 1000, 16, 2);
@@ -209,7 +271,7 @@ mod tests {
                 .collect()
         };
         let steps = |change, inputs: &str| -> Vec<usize> {
-            stored(&plan, &chain(change), inputs).iter().map(|s| s.step).collect()
+            stored(&plan, &chain(change), &[0.5, 0.25], inputs).iter().map(|s| s.step).collect()
         };
         let base = steps(usize::MAX, "a");
         assert_eq!((base.len(), base[0], base[3]), (4, 0, 290));

@@ -6,9 +6,10 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::states::States;
-use super::{Displacement, SegmentEvidence, from_file, lengths, sketch, states_kept, stored, to_file};
+use super::{
+    Displacement, SegmentEvidence, ends_epoch, file_sha256, from_file, lengths, sketch, states_kept, stored, to_file,
+};
 use crate::compute::Trainer;
-use crate::digest::sha256_hex;
 use crate::results::Segment;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
@@ -61,10 +62,12 @@ impl<'a> EvidenceRecorder<'a> {
         Ok(Self { plan, lengths: lengths(plan), open: Vec::new(), done: BTreeMap::new(), states })
     }
 
-    /// What has been recorded so far.
+    /// What has been recorded so far and is still needed if another epoch follows. The last steps of this epoch are not the
+    /// training's then.
     pub(in crate::training) fn recorded(&self) -> Recorded {
         let open = |o: &OpenSegment| OpenRecord { step: o.step, steps: o.steps, start_sha256: o.start_sha256.clone() };
-        let (segments, displacements) = self.done.values().cloned().unzip();
+        let needed = self.done.values().filter(|(segment, _)| !ends_epoch(self.plan, segment.step));
+        let (segments, displacements) = needed.cloned().unzip();
         Recorded { open: self.open.iter().map(open).collect(), segments, displacements }
     }
 
@@ -111,7 +114,7 @@ impl<'a> EvidenceRecorder<'a> {
         }
         let state = trainer.state();
         let bytes = to_safetensors(&state);
-        let sha256 = sha256_hex(&bytes);
+        let sha256 = file_sha256(now, &bytes);
         for o in self.open.iter().filter(|o| ends(o)) {
             let (step, steps, start_sha256) = (o.step, now - o.step, o.start_sha256.clone());
             let segment = Segment { step, steps, start_sha256, end_sha256: sha256.clone() };
@@ -119,6 +122,9 @@ impl<'a> EvidenceRecorder<'a> {
         }
         self.open.retain(|o| o.step + o.steps > now);
         if let Some(steps) = starting {
+            if ends_epoch(self.plan, now) {
+                self.forget_earlier_ends(now);
+            }
             if now > 0 {
                 self.states.store(now, &bytes)?;
             }
@@ -127,15 +133,32 @@ impl<'a> EvidenceRecorder<'a> {
         Ok(())
     }
 
-    /// The chain, and the evidence file of the segments drawn from it.
+    /// Forgets the last segments of epochs that ended before this step: the training went on after them.
+    fn forget_earlier_ends(&mut self, now: usize) {
+        let (plan, states) = (self.plan, &mut self.states);
+        self.done.retain(|step, (segment, _)| {
+            let is_stale = ends_epoch(plan, *step) && step + segment.steps < now;
+            if is_stale {
+                states.forget(*step);
+            }
+            !is_stale
+        });
+    }
+
+    /// The chain, and the evidence file of the segments drawn from it. `losses` are those of all steps.
     ///
     /// # Errors
     /// A state that cannot be read.
-    pub fn finish(self, epochs: usize, run_inputs: &str) -> Result<(Vec<Segment>, Vec<u8>), TrainingError> {
+    pub fn finish(
+        self,
+        epochs: usize,
+        losses: &[f32],
+        run_inputs: &str,
+    ) -> Result<(Vec<Segment>, Vec<u8>), TrainingError> {
         let spans = super::segments(self.plan, epochs);
         let chain: Vec<Segment> = spans.iter().map(|span| self.done[&span.start].0.clone()).collect();
         let mut evidence = IndexMap::new();
-        for segment in stored(self.plan, &chain, run_inputs) {
+        for segment in stored(self.plan, &chain, losses, run_inputs) {
             let state = if segment.step > 0 { self.stored_state(segment.step)? } else { Vec::new() };
             let displacement = self.done[&segment.step].1.clone();
             evidence.insert(segment.step, SegmentEvidence { state, displacement });

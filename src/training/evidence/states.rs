@@ -23,6 +23,8 @@ pub(super) struct Nameless {
     file: File,
     /// Where each state starts, and its length.
     places: BTreeMap<usize, (u64, usize)>,
+    /// The places of states that are not needed any more.
+    free: Vec<(u64, usize)>,
     end: u64,
 }
 
@@ -33,7 +35,7 @@ impl<'a> States<'a> {
             return Ok(Self::Folder(folder));
         }
         let file = tempfile::tempfile().map_err(TrainingError::TemporaryFile)?;
-        Ok(Self::Nameless(Nameless { file, places: BTreeMap::new(), end: 0 }))
+        Ok(Self::Nameless(Nameless { file, places: BTreeMap::new(), free: Vec::new(), end: 0 }))
     }
 
     pub(super) fn store(&mut self, step: usize, bytes: &[u8]) -> Result<(), TrainingError> {
@@ -49,6 +51,15 @@ impl<'a> States<'a> {
             Self::Nowhere => Ok(Vec::new()),
             Self::Nameless(states) => states.read(step).map_err(TrainingError::TemporaryFile),
             Self::Folder(folder) => folder.state(step).map_err(TrainingError::read(folder, step)),
+        }
+    }
+
+    /// Forgets a state, so that its room on the disk can be used again.
+    pub(super) fn forget(&mut self, step: usize) {
+        match self {
+            Self::Nowhere => {}
+            Self::Nameless(states) => states.free.extend(states.places.remove(&step)),
+            Self::Folder(folder) => folder.forget_state(step),
         }
     }
 
@@ -69,9 +80,12 @@ impl<'a> States<'a> {
 
 impl Nameless {
     fn store(&mut self, step: usize, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, self.end)?;
-        self.places.insert(step, (self.end, bytes.len()));
-        self.end += bytes.len() as u64;
+        // All states of a training have the same length.
+        let free = self.free.pop_if(|(_, len)| *len == bytes.len());
+        let place = free.unwrap_or((self.end, bytes.len()));
+        self.file.write_all_at(bytes, place.0)?;
+        self.places.insert(step, place);
+        self.end = self.end.max(place.0 + bytes.len() as u64);
         Ok(())
     }
 

@@ -32,7 +32,12 @@ runs:
 
 fn plan() -> &'static Plan {
     static PLAN: OnceLock<Plan> = OnceLock::new();
-    PLAN.get_or_init(|| Plan::resolve(&Source::from_text(Path::new("s.yaml"), STUDY).unwrap()).unwrap())
+    PLAN.get_or_init(|| {
+        let mut plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), STUDY).unwrap()).unwrap();
+        // So that its last steps are stored by default, whichever epoch is the last.
+        plan.runs["adadelta"].cost = f64::INFINITY;
+        plan
+    })
 }
 
 fn with_prepared(test: impl FnOnce(&Prepared)) {
@@ -87,7 +92,8 @@ fn trained(
 }
 
 fn same(a: &TrainedSeed, b: &TrainedSeed) -> bool {
-    (&a.result, &a.predictions, &a.weights, &a.evidence) == (&b.result, &b.predictions, &b.weights, &b.evidence)
+    let files = |t: &TrainedSeed| (t.predictions.clone(), t.weights.clone(), t.evidence.clone(), t.losses.clone());
+    a.result == b.result && files(a) == files(b)
 }
 
 #[test]
@@ -107,6 +113,44 @@ fn a_training_stopped_at_any_step_ends_as_if_it_had_not_been_stopped() {
                 assert!(same(&again.unwrap(), &whole), "{run}: stopped after {stop} steps");
             }
         }
+    });
+}
+
+#[test]
+fn a_training_records_the_loss_of_every_batch() {
+    with_prepared(|prepared| {
+        for (name, run) in &plan().runs {
+            let TrainedSeed { result, losses, .. } = trained(prepared, name, None, usize::MAX).0.unwrap();
+            assert_eq!(losses.len(), result.epochs.len() * 3, "{name}");
+            for (epoch, batches) in result.epochs.iter().zip(losses.chunks(3)) {
+                // Batches of 20, 20 and 15 images.
+                let [a, b, c] = [0, 1, 2].map(|i| f64::from(batches[i]));
+                let mean = (20.0 * a + 20.0 * b + 15.0 * c) / 55.0;
+                assert!((epoch.train_loss - mean).abs() < 1e-12, "{name}: epoch {}", epoch.epoch);
+                assert_eq!(epoch.train_loss, run.mean_loss(batches), "{name}: epoch {}", epoch.epoch);
+            }
+        }
+    });
+}
+
+#[test]
+fn of_the_ends_of_epochs_only_the_last_state_stays() {
+    with_prepared(|prepared| {
+        let folder = tempfile::tempdir().unwrap();
+        let states = || {
+            let names = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| name.starts_with("state")).count()
+        };
+        let mut most = 0;
+        let run = &plan().runs["adadelta"];
+        let unfinished = Unfinished::open(folder.path(), &run.name).unwrap().eager();
+        let progress = &mut Looking(&mut most, &states);
+        let outcome = prepared.run(&plan().models["m"], run, 3, Some(&unfinished), progress).unwrap();
+        let SeedOutcome::Finished(trained) = outcome else { panic!("diverged") };
+        // Epochs of three steps leave no step between two ends.
+        assert_eq!((most, crate::training::evidence::states_kept(run)), (2, 2));
+        let last = trained.result.chain.last().unwrap();
+        assert_eq!((trained.result.chain.len(), last.step + last.steps), (2, trained.losses.len()));
     });
 }
 

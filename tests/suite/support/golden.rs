@@ -44,7 +44,9 @@ impl Messages {
     pub fn add(&mut self, provoked_by: &str, done: &Done) {
         let message = if done.err.is_empty() { &done.out } else { &done.err };
         writeln!(self.0, "{}\n  exit code {}", provoked_by.replace('\n', "\\n"), done.code).unwrap();
-        let unchecked = |line: &str| line.contains(" not checked ") || line.starts_with("Report ID ");
+        let unchecked = |line: &str| {
+            line.contains(" not checked ") || line.starts_with("Report ID ") || line.starts_with("Proven: ")
+        };
         for line in message.lines().filter(|line| !unchecked(line)) {
             writeln!(self.0, "  {line}").unwrap();
         }

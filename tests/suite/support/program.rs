@@ -102,10 +102,11 @@ impl Done {
         done
     }
 
-    /// The Report ID, which the last line of standard output must give.
+    /// The Report ID, which the last line of standard output must give, except for the closing sentence of `verify`.
     #[track_caller]
     pub fn report_id(&self) -> String {
-        let last = self.out.strip_suffix('\n').and_then(|out| out.lines().last()).unwrap_or_default();
+        let mut lines = self.out.strip_suffix('\n').unwrap_or_default().lines();
+        let last = lines.rfind(|line| !line.starts_with("Proven: ")).unwrap_or_default();
         let id = last.strip_prefix("Report ID ").unwrap_or_else(|| panic!("no Report ID last: {}", self.out));
         assert!(id.len() == 64 && id.bytes().all(|b| b"0123456789abcdef".contains(&b)), "{id}");
         id.to_owned()

@@ -5,6 +5,7 @@ use mnist_report::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, RESULTS, STUDY};
 use mnist_report::demo::Draft;
 use mnist_report::demo::Redo::{self, Everything, Report, Sums};
 use mnist_report::digest::sha256_hex;
+use mnist_report::results::{read_losses, write_losses};
 use mnist_report::tensors::{NamedTensor, from_safetensors};
 use mnist_report::verify::Rung::{self, Exact, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         let all = json!({"images": 1, "correct": 1, "loss": 0.0});
         seed(d, "small", |seed| seed["epochs"][1]["held_out"] = all);
     }),
-    row("a validation result before the last epoch", Report, &[Rerun], |d| {
+    row("a validation result before the last epoch", Report, &[Replay, Rerun], |d| {
         seed(d, "small-bn", |seed| seed["epochs"][0]["held_out"]["correct"] = json!(99));
     }),
     row("a smaller last loss", Report, &[Weights], |d| {
@@ -61,7 +62,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
             *last_test(seed) = json!({"images": 10_000, "correct": last_test(seed)["correct"], "loss": 0.01});
         });
     }),
-    row("a smaller loss before the last epoch", Report, &[Rerun], |d| {
+    row("a smaller loss before the last epoch", Report, &[Exact, Replay], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
     row("another learning rate of an epoch", Report, &[Exact], |d| {
@@ -78,13 +79,25 @@ pub(super) const FORGERIES: &[Forgery] = &[
         seed(d, "stops", |seed| seed["epochs"][0]["train_loss"] = json!(0.001));
     }),
     row("a GPU of a precision that the study does not have", Report, &[Exact], |d| {
-        let gpu = json!({"name": "A", "libtorch": "2.11.0", "cuda": "13.0", "cudnn": "9.19.0", "precision": "tf32"});
+        let mut gpu = gpu();
+        gpu["precision"] = json!("tf32");
         environment(d, "gpu", gpu);
     }),
     row("another arithmetic by the same program", Sums, &[Exact, Render], |d| {
         environment_everywhere(d, "arithmetic", &json!(0));
     }),
-    row("another seed's training", Everything, &[Rerun], pass_off_another_seed),
+    row("another seed's training", Everything, &[Replay, Rerun], pass_off_another_seed),
+    row("a GPU's bundle with a better prediction", Everything, &[Weights, Replay], |d| {
+        environment(d, "gpu", gpu());
+        predict_one_more(d);
+    }),
+    row("a GPU's bundle with a better epoch", Everything, &[Replay, Rerun], |d| {
+        environment(d, "gpu", gpu());
+        seed(d, "small-bn", |seed| {
+            let correct = &mut seed["epochs"][2]["test"]["correct"];
+            *correct = json!(correct.as_u64().unwrap() + 100);
+        });
+    }),
     row("a count of parameters", Report, &[Exact], |d| {
         results(d, |r| r["models"]["small"]["parameters"] = json!(1234));
     }),
@@ -109,7 +122,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     }),
     row("results that cannot be read", Sums, &[Inputs], |d| d.write(RESULTS, "{}")),
     row("a run said to have diverged in its first step", Everything, &[Replay], |d| diverge(d, "stops", 1, 1)),
-    row("a run said to have diverged in its last step", Everything, &[Rerun], |d| diverge(d, "stops", 30, 4)),
+    row("a run said to have diverged in its last step", Everything, &[Replay, Rerun], |d| diverge(d, "stops", 30, 4)),
     row("a run said to have diverged, but its files kept", Everything, &[Metrics], |d| {
         let kept = d.bundle.bytes(STOPS).unwrap().to_vec();
         diverge(d, "stops", 30, 4);
@@ -127,7 +140,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         diverge(d, "stops", 30, 4);
         results(d, |r| r["diverged"]["stops"]["plan"]["optimizer"]["adam"]["lr"] = json!(1000.0));
     }),
-    row("one of two seeds said to have diverged", Everything, &[Rerun], diverge_second_seed),
+    row("one of two seeds said to have diverged", Everything, &[Replay, Rerun], diverge_second_seed),
     row("a run left out", Report, &[Exact], |d| {
         diverge(d, "stops", 1, 1);
         results(d, |r| r["diverged"].as_object_mut().unwrap().clear());
@@ -162,6 +175,24 @@ pub(super) const FORGERIES: &[Forgery] = &[
         d.change_tensors(path, |tensors| tensors.extend(state)).unwrap();
     }),
     row("a run's evidence removed", Report, &[Replay], |d| remove(d, "evidence/stops.safetensors")),
+    row("losses of no run", Report, &[Metrics], |d| copy(d, "losses/stops.f32", "losses/more.f32")),
+    row("a run's losses removed", Report, &[Exact], |d| remove(d, "losses/stops.f32")),
+    row("fewer losses", Report, &[Exact], |d| change_losses(d, |losses| losses.truncate(8))),
+    row("a part of a loss", Report, &[Exact], |d| {
+        let bytes = d.bundle.bytes("losses/stops.f32").unwrap();
+        let short = bytes[..bytes.len() - 1].to_vec();
+        d.write("losses/stops.f32", short);
+    }),
+    row("a loss of a batch", Report, &[Exact, Replay], |d| change_losses(d, |losses| losses[1] = 0.5)),
+    row("a loss that is infinite", Report, &[Exact], |d| change_losses(d, |losses| losses[1] = f32::INFINITY)),
+    row("two losses of an epoch exchanged", Report, &[Replay, Rerun], |d| {
+        change_losses(d, |losses| losses.swap(0, 1));
+        let losses = read_losses(d.bundle.bytes("losses/stops.f32").unwrap()).unwrap();
+        // Three batches of 64 images and one of 8.
+        let weighted = losses[..4].iter().zip([64.0, 64.0, 64.0, 8.0]).map(|(loss, n)| f64::from(*loss) * n);
+        let mean = weighted.fold(0.0, |sum, loss| sum + loss) / 200.0;
+        seed(d, "stops", |seed| seed["epochs"][0]["train_loss"] = json!(mean));
+    }),
     row("a chain of other states", Report, &[Replay], |d| {
         seed(d, "small-bn", |seed| seed["chain"][0]["end_sha256"] = json!("0".repeat(64)));
     }),
@@ -242,10 +273,29 @@ fn last_test(seed: &mut Value) -> &mut Value {
     &mut seed["epochs"].as_array_mut().unwrap().last_mut().unwrap()["test"]
 }
 
+/// The files of a trained network.
+fn run_files(name: &str) -> [String; 4] {
+    ["predictions/NAME.idx1-ubyte", "weights/NAME.safetensors", "evidence/NAME.safetensors", "losses/NAME.f32"]
+        .map(|file| file.replace("NAME", name))
+}
+
+/// A GPU that nobody here has.
+fn gpu() -> Value {
+    json!({"name": "A", "libtorch": "2.11.0", "cuda": "13.0", "cudnn": "9.19.0", "precision": "float32"})
+}
+
+/// Changes the losses of `stops`.
+fn change_losses(draft: &mut Draft, change: impl FnOnce(&mut Vec<f32>)) {
+    let file = "losses/stops.f32";
+    let mut losses = read_losses(draft.bundle.bytes(file).unwrap()).unwrap();
+    change(&mut losses);
+    draft.write(file, write_losses(&losses));
+}
+
 /// States that a run with one seed diverged, and removes its files.
 fn diverge(draft: &mut Draft, run: &str, epoch: usize, step: usize) {
-    for file in ["predictions/RUN.idx1-ubyte", "weights/RUN.safetensors", "evidence/RUN.safetensors"] {
-        remove(draft, &file.replace("RUN", run));
+    for file in run_files(run) {
+        remove(draft, &file);
     }
     results(draft, |results| {
         let mut removed = results["runs"].as_object_mut().unwrap().shift_remove(run).unwrap();
@@ -257,10 +307,8 @@ fn diverge(draft: &mut Draft, run: &str, epoch: usize, step: usize) {
 
 /// States that the second seed of `small` diverged in the last step, and removes its files.
 fn diverge_second_seed(draft: &mut Draft) {
-    for file in
-        ["predictions/small.seed2.idx1-ubyte", "weights/small.seed2.safetensors", "evidence/small.seed2.safetensors"]
-    {
-        remove(draft, file);
+    for file in run_files("small.seed2") {
+        remove(draft, &file);
     }
     results(draft, |results| {
         let mut removed = results["runs"].as_object_mut().unwrap().shift_remove("small").unwrap();
@@ -357,7 +405,7 @@ fn pass_off_another_seed(draft: &mut Draft) {
             seeds[0][kept] = own[kept].clone();
         }
     });
-    for name in ["predictions/small.seedN.idx1-ubyte", "weights/small.seedN.safetensors"] {
+    for name in ["predictions/small.seedN.idx1-ubyte", "weights/small.seedN.safetensors", "losses/small.seedN.f32"] {
         copy(draft, &name.replace('N', "2"), &name.replace('N', "1"));
     }
 }

@@ -1,0 +1,178 @@
+//! A training of the bundle, done again from its first step to its last and compared with what the bundle has of it.
+//!
+//! In the same environment everything must be equal. A bundle that libtorch made on a GPU is elsewhere held to tolerances,
+//! but only as far as rounding can explain: where a hash or a loss has the same bits, everything else must have them, too.
+
+use super::machine::Machine;
+use super::subject::{Subject, Trained};
+use crate::bundle::{Bundle, TOLERANCES};
+use crate::dataset::write_labels;
+use crate::results::{EpochResult, Evaluated, SeedResult, write_losses};
+use crate::text::error_chain;
+use crate::text::numbers::plural;
+use crate::training::{SeedOutcome, TrainedSeed, TrainingObserver};
+
+/// So many losses in a row do not have the same bits by chance: if another rounding changed them, each has the same bits in
+/// perhaps one case of two.
+pub(super) const COINCIDENCE: usize = 8;
+
+/// Passes nothing on.
+pub(super) struct Silent;
+
+impl TrainingObserver for Silent {
+    fn step(&mut self, _: usize, _: usize, _: usize) {}
+    fn epoch(&mut self, _: &EpochResult) {}
+}
+
+/// A training compared with itself, done again.
+#[derive(Clone)]
+pub(super) struct Again {
+    /// The first difference that is larger than allowed.
+    pub(super) difference: Option<String>,
+    /// The largest difference of an accuracy.
+    pub(super) accuracy: f64,
+    /// The largest relative difference of an epoch's loss.
+    pub(super) loss: f64,
+}
+
+impl Again {
+    fn failed(difference: String) -> Self {
+        Self::of_diverged(Some(difference))
+    }
+
+    /// Of a training without results.
+    pub(super) fn of_diverged(difference: Option<String>) -> Self {
+        Self { difference, accuracy: 0.0, loss: 0.0 }
+    }
+}
+
+/// Trains one seed of a run again and compares it.
+pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
+    let stated = trained.result;
+    let found = match machine.prepared.run(trained.model, trained.plan, stated.seed, None, &mut Silent) {
+        Ok(SeedOutcome::Finished(found)) => found,
+        Ok(SeedOutcome::Diverged(found)) => {
+            return Again::failed(format!("diverges, the bundle has a result: {}", found.not_finite));
+        }
+        Err(e) => return Again::failed(format!("cannot be trained: {}", error_chain(e))),
+    };
+    let largest = |is_loss: bool| {
+        let values = epoch_values(stated, &found.result);
+        let differences = values.iter().filter(|v| v.images.is_none() == is_loss).map(EpochValue::difference);
+        differences.fold(0.0, f64::max)
+    };
+    let difference = first_difference(subject.bundle, machine, trained, &found);
+    Again { difference, accuracy: largest(false), loss: largest(true) }
+}
+
+/// A value of an epoch in two trainings: a loss, or how many of `images` images are right.
+struct EpochValue {
+    epoch: usize,
+    name: &'static str,
+    stated: f64,
+    found: f64,
+    images: Option<usize>,
+}
+
+impl EpochValue {
+    /// For a loss, the difference divided by the larger of the two; for images, the difference of the accuracies.
+    fn difference(&self) -> f64 {
+        let difference = (self.stated - self.found).abs();
+        match self.images {
+            Some(images) => difference / images as f64,
+            None => difference / self.stated.abs().max(self.found.abs()).max(f64::MIN_POSITIVE),
+        }
+    }
+}
+
+/// All values of the epochs that both trainings have, in the order in which training computes them.
+fn epoch_values(stated: &SeedResult, found: &SeedResult) -> Vec<EpochValue> {
+    let mut all = Vec::new();
+    for (a, b) in stated.epochs.iter().zip(&found.epochs) {
+        let mut add = |name, stated: f64, found: f64, images| {
+            all.push(EpochValue { epoch: a.epoch, name, stated, found, images });
+        };
+        add("training loss", a.train_loss, b.train_loss, None);
+        let mut add_both = |loss, correct, x: &Evaluated, y: &Evaluated| {
+            add(loss, x.loss, y.loss, None);
+            add(correct, x.correct as f64, y.correct as f64, Some(x.images));
+        };
+        if let (Some(x), Some(y)) = (&a.train_eval, &b.train_eval) {
+            add_both("loss on the training images", "training images right", x, y);
+        }
+        if let (Some(x), Some(y)) = (&a.validation, &b.validation) {
+            add_both("loss on the validation images", "validation images right", x, y);
+        }
+        add_both("test loss", "test images right", &a.test, &b.test);
+    }
+    all
+}
+
+/// A message on the first difference between a training of the bundle and the one found that is larger than allowed.
+fn first_difference(bundle: &Bundle, machine: &Machine, trained: &Trained, found: &TrainedSeed) -> Option<String> {
+    let stated = trained.result;
+    let losses = bundle.losses(&trained.files).unwrap_or_default();
+    let is_same = machine.same_environment || stated.weights_sha256 == found.result.weights_sha256;
+    let equal_epochs = equal_epochs(trained, &losses, found);
+    let allowed = |value: &EpochValue| match value.images {
+        _ if is_same || equal_epochs.get(value.epoch - 1).is_none_or(|equal| *equal) => 0.0,
+        Some(_) => TOLERANCES.rerun_accuracy,
+        None => TOLERANCES.rerun_loss,
+    };
+    if let Some(v) = epoch_values(stated, &found.result).iter().find(|v| v.difference() > allowed(v)) {
+        return Some(format!("epoch {}: {} {}, the bundle has {}", v.epoch, v.name, v.found, v.stated));
+    }
+    other_difference(stated, &found.result)
+        .or_else(|| if is_same { difference_of_bits(bundle, trained, &losses, found) } else { None })
+}
+
+/// For each epoch, whether both trainings computed the same bits in it: the same test loss, a mean over thousands of images,
+/// or the same loss of every batch.
+fn equal_epochs(trained: &Trained, losses: &[f32], found: &TrainedSeed) -> Vec<bool> {
+    let steps = trained.plan.steps_per_epoch();
+    let batches = losses.chunks(steps).zip(found.losses.chunks(steps));
+    let same_batches = batches.map(|(a, b)| a.len() >= COINCIDENCE && a == b);
+    let tests = trained.result.epochs.iter().zip(&found.result.epochs).map(|(a, b)| a.test.loss == b.test.loss);
+    tests.zip(same_batches.chain(std::iter::repeat(false))).map(|(test, batches)| test || batches).collect()
+}
+
+/// Differences in what was evaluated and for how many epochs.
+fn other_difference(stated: &SeedResult, found: &SeedResult) -> Option<String> {
+    let others = |e: &EpochResult| (e.train_eval.is_some(), e.validation.is_some());
+    if let Some((a, _)) = stated.epochs.iter().zip(&found.epochs).find(|(a, b)| others(a) != others(b)) {
+        return Some(format!(
+            "epoch {}: only one of the trainings evaluated the training or validation images",
+            a.epoch
+        ));
+    }
+    (stated.epochs.len() != found.epochs.len())
+        .then(|| format!("{}, the bundle has {}", plural(found.epochs.len(), "epoch"), stated.epochs.len()))
+}
+
+/// Differences in the rest of the results and in the files, which must have the same bits.
+fn difference_of_bits(bundle: &Bundle, trained: &Trained, losses: &[f32], found: &TrainedSeed) -> Option<String> {
+    if let Some(step) = losses.iter().zip(&found.losses).position(|(a, b)| a.to_bits() != b.to_bits()) {
+        let steps = trained.plan.steps_per_epoch();
+        let (epoch, batch, a, b) = (step / steps + 1, step % steps + 1, losses[step], found.losses[step]);
+        return Some(format!("epoch {epoch}, batch {batch}: loss {b}, {} has {a}", trained.files.losses()));
+    }
+    if *trained.result != found.result {
+        return Some(
+            "its losses and accuracies are the same, but another part of its result differs, such as a hash, a learning \
+             rate, the confusion matrix or a misclassified image"
+                .into(),
+        );
+    }
+    let files = [
+        (trained.files.losses(), write_losses(&found.losses)),
+        (trained.files.predictions(), write_labels(&found.predictions)),
+        (trained.files.weights(), found.weights.clone()),
+        (trained.files.evidence(), found.evidence.clone()),
+    ];
+    let differs = |(path, bytes): &(String, Vec<u8>)| match bundle.files.get(path) {
+        Some(stated) => stated != bytes,
+        None => !bundle.left_out.contains_key(path),
+    };
+    let (path, _) = files.into_iter().find(differs)?;
+    Some(format!("{path} is not what its training gives"))
+}

@@ -1,0 +1,29 @@
+//! The file of losses of each training: one for every batch of every epoch, and each epoch's mean is that of results.json.
+
+use super::subject::{Subject, Trained};
+use crate::bundle::{Bundle, RESULTS};
+use crate::text::error_chain;
+
+/// Losses that do not fit the results. Needs no data.
+pub(super) fn wrong(subject: &Subject) -> Vec<String> {
+    subject.trained().filter_map(|trained| wrong_losses(subject.bundle, &trained).err()).collect()
+}
+
+fn wrong_losses(bundle: &Bundle, trained: &Trained) -> Result<(), String> {
+    let (path, plan, seed) = (trained.files.losses(), trained.plan, trained.result);
+    let losses = bundle.losses(&trained.files).map_err(error_chain)?;
+    let (steps, epochs) = (plan.steps_per_epoch(), seed.epochs.len());
+    if losses.len() != epochs.saturating_mul(steps) {
+        return Err(format!("{path} holds {} losses; {epochs} epochs of {steps} batches need others", losses.len()));
+    }
+    for (epoch, batches) in seed.epochs.iter().zip(losses.chunks(steps)) {
+        let mean = plan.mean_loss(batches);
+        if mean != epoch.train_loss {
+            let (number, stated) = (epoch.epoch, epoch.train_loss);
+            return Err(format!(
+                "{path}: epoch {number}: the mean of its batches is {mean}, {RESULTS} has a training loss of {stated}"
+            ));
+        }
+    }
+    Ok(())
+}

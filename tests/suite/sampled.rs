@@ -1,0 +1,262 @@
+//! What ties weights to training: trainings that `replay` repeats whole, those that it samples, those that it cannot check, and
+//! the runs that a grader draws for `rerun`.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use mnist_report::results::{read_losses, write_losses};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// `long` and `bare` may train so many epochs that they count as expensive, but they stop early.
+const STUDY: &str = "\
+title: Sampled
+models: {m: {layers: [flatten, {linear: {out_features: 32}}, relu, {linear: {out_features: 10}}]}}
+defaults:
+  model: m
+  train: {images: {random: 600}, order: as_stored}
+  batch_size: 50
+  optimizer: {sgd: {lr: 0.1, momentum: 0.5}}
+  seeds: [1]
+runs:
+  long: {epochs: 9000, stop_below_train_loss: 0.4}
+  cheap: {epochs: 2}
+  bare: {epochs: 9000, stop_below_train_loss: 0.6, evidence: {last: false}}
+";
+
+/// The study without `bare`, which `replay` cannot check.
+fn without_bare() -> String {
+    let at = STUDY.find("  bare:").unwrap();
+    STUDY[..at].to_owned()
+}
+
+fn shared_bundle(study: &str) -> Bundle {
+    let home = tempfile::tempdir().unwrap().keep();
+    let (yaml, bundle) = (home.join("s.yaml"), Bundle::at(home.join("s")));
+    std::fs::write(&yaml, study).unwrap();
+    run(&mut build(&yaml, &bundle.path)).exits(0);
+    bundle
+}
+
+/// The bundle of the whole study, and of the one without `bare`. No test may change them.
+fn bundles() -> &'static [Bundle; 2] {
+    static BUNDLES: OnceLock<[Bundle; 2]> = OnceLock::new();
+    BUNDLES.get_or_init(|| [shared_bundle(STUDY), shared_bundle(&without_bare())])
+}
+
+/// A copy of the bundle without `bare`.
+fn honest() -> (tempfile::TempDir, Bundle) {
+    let home = tempfile::tempdir().unwrap();
+    let bundle = Bundle::at(home.path().join("bundle"));
+    copy_folder(&bundles()[1].path, &bundle.path);
+    (home, bundle)
+}
+
+fn json_of(done: &Done) -> Value {
+    serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {}{}", done.out, done.err))
+}
+
+/// What a rung showed of each training.
+fn trainings(verification: &Value, rung: &str) -> BTreeMap<String, String> {
+    let steps = verification["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["rung"] == rung).unwrap();
+    let trainings = step["trainings"].as_object().cloned().unwrap_or_default();
+    trainings.into_iter().map(|(name, proof)| (name, proof.as_str().unwrap().to_owned())).collect()
+}
+
+fn proofs(all: &[(&str, &str)]) -> BTreeMap<String, String> {
+    all.iter().map(|(name, proof)| ((*name).to_owned(), (*proof).to_owned())).collect()
+}
+
+#[test]
+fn a_training_that_nothing_ties_to_its_weights_is_not_checked_by_name() {
+    let bundle = &bundles()[0];
+    let done = bundle.run("verify", &["--json"]).exits(2);
+    let value = json_of(&done);
+    assert_eq!(
+        trainings(&value, "replay"),
+        proofs(&[("bare", "not_checked"), ("cheap", "whole"), ("long", "sampled")])
+    );
+    let replay = &value["steps"][6];
+    assert_eq!(replay["status"], "not_checked");
+    let first = replay["details"][0].as_str().unwrap();
+    assert!(first.starts_with("not checked: no stored segment ends in their weights") && first.ends_with(": bare"));
+    let [proven, open] = ["proven", "not_proven"].map(|key| value[key].as_str().unwrap().to_owned());
+    assert!(proven.contains("the weights of cheap (1 of 3) came from the stated training"), "{proven}");
+    assert!(open.contains("that the weights of long (1 of 3) came from the stated training (sampled"), "{open}");
+    assert!(open.contains("that the weights of bare (1 of 3) came from the stated training"), "{open}");
+    assert!(open.contains("`verify --upto rerun` takes about "), "{open}");
+}
+
+#[test]
+fn a_sampled_training_passes_and_the_last_line_says_what_that_leaves_open() {
+    let done = bundles()[1].run("verify", &[]).exits(0);
+    let last = done.out.lines().next_back().unwrap();
+    assert!(last.starts_with("Proven: ") && last.contains("Not proven: that the weights of long"), "{last}");
+    assert!(done.out.contains("sampled, so that only `rerun` proves the rest: long (20 of "), "{}", done.out);
+    let rerun = bundles()[1].run("verify", &["--upto", "rerun"]).exits(0);
+    let last = rerun.out.lines().next_back().unwrap();
+    assert!(last.contains("; the weights came from the stated training, which was done again"), "{last}");
+    assert!(last.ends_with("Not proven: who made the report and when, and that its own texts are true."), "{last}");
+    let files = bundles()[1].run("verify", &["--upto", "files"]).exits(0);
+    let last = files.out.lines().next_back().unwrap();
+    assert!(
+        last.contains("Not proven: that the predictions come from the weights; that the weights came from"),
+        "{last}"
+    );
+}
+
+#[test]
+fn runs_that_the_verifier_names_are_trained_again_and_only_those() {
+    let bundle = &bundles()[0];
+    let done = bundle.run("verify", &["--upto", "rerun", "--runs", "bare", "--json"]).exits(0);
+    assert!(done.err.starts_with("rerun: trains 1 of 3 runs (bare) again, about "), "{}", done.err);
+    assert_eq!(done.err.lines().count(), 1);
+    let value = json_of(&done);
+    assert_eq!(trainings(&value, "rerun"), proofs(&[("bare", "whole")]));
+    let details = value["steps"][7]["details"][0].as_str().unwrap();
+    assert!(details.starts_with("1 of 3 runs trained again: bare ("), "{details}");
+    let open = value["not_proven"].as_str().unwrap();
+    assert!(open.contains("long") && open.contains("cheap") && !open.contains("bare"), "{open}");
+    // `replay` leaves whole trainings to `rerun`.
+    assert_eq!(value["steps"][6]["status"], "passed");
+    assert_eq!(trainings(&value, "replay")["cheap"], "not_checked");
+}
+
+#[test]
+fn runs_are_drawn_by_the_verifier() {
+    let bundle = &bundles()[1];
+    let drawn = || {
+        let done = bundle.run("verify", &["--upto", "rerun", "--runs", "random:1", "--json"]).exits(0);
+        let trained: Vec<String> = trainings(&json_of(&done), "rerun").into_keys().collect();
+        assert_eq!(trained.len(), 1);
+        trained[0].clone()
+    };
+    // The same run 30 times in a row has a probability of 2e-9.
+    let mut others = (0..30).map(|_| drawn());
+    let first = others.next().unwrap();
+    assert!(others.any(|other| other != first));
+    let both = bundle.run("verify", &["--upto", "rerun", "--runs", "random:7"]).exits(0);
+    assert!(both.out.contains("2 of 2 runs trained again: long, cheap"), "{}", both.out);
+}
+
+#[test]
+fn a_class_is_checked_by_a_run_of_each() {
+    let paths = [bundles()[0].path.as_path(), bundles()[1].path.as_path()];
+    let done = on_paths("verify", &["--upto", "rerun", "--runs", "cheap"], &paths).exits(0);
+    assert_eq!(done.err.matches(": rerun: trains 1 of ").count(), 2, "{}", done.err);
+    on_paths("verify", &["--upto", "rerun", "--runs", "bare"], &paths).exits(2);
+}
+
+#[test]
+fn a_draw_that_makes_no_sense_is_refused() {
+    let bundle = &bundles()[1];
+    bundle.run("verify", &["--runs", "long"]).refused(&["--runs chooses what `rerun` trains again; add --upto rerun"]);
+    bundle.run("verify", &["--upto", "replay", "--runs", "long"]).refused(&["add --upto rerun"]);
+    let unknown = bundle.run("verify", &["--upto", "rerun", "--runs", "lomg"]).exits(2);
+    assert!(unknown.out.contains("--runs: unknown run `lomg`; did you mean `long`"), "{}", unknown.out);
+    for draw in ["random:0", "random:x", "a,,b"] {
+        let done = bundle.run("verify", &["--upto", "rerun", "--runs", draw]).exits(2);
+        assert!(done.err.starts_with("error: invalid value"), "{}", done.err);
+    }
+}
+
+fn losses(bundle: &Bundle, run: &str) -> Vec<f32> {
+    read_losses(&bundle.bytes(&format!("losses/{run}.f32"))).unwrap()
+}
+
+/// Writes the losses of `long` and the means of its epochs, renders the report and verifies it.
+fn with_losses(bundle: &Bundle, losses: &[f32], upto: &str, code: i32) -> Done {
+    bundle.write("losses/long.f32", write_losses(losses));
+    bundle.change_json("results.json", |results| {
+        let epochs = results["runs"]["long"]["seeds"][0]["epochs"].as_array_mut().unwrap();
+        for (epoch, batches) in epochs.iter_mut().zip(losses.chunks(12)) {
+            let weighted = batches.iter().fold(0.0, |sum, loss| sum + f64::from(*loss) * 50.0);
+            epoch["train_loss"] = json!(weighted / 600.0);
+        }
+    });
+    bundle.run("render", &[]).exits(0);
+    bundle.run("verify", &["--upto", upto]).exits(code)
+}
+
+#[test]
+fn the_losses_of_replayed_steps_are_compared_bit_for_bit() {
+    let (_home, bundle) = honest();
+    let stated = losses(&bundle, "long");
+    let steps = stated.len();
+    with_losses(&bundle, &stated, "replay", 0);
+    // The first and the last ten steps are replayed.
+    for step in [1, 10, steps - 9, steps] {
+        let mut changed = stated.clone();
+        changed[step - 1] = f32::from_bits(changed[step - 1].to_bits() + 1);
+        let done = with_losses(&bundle, &changed, "replay", 1);
+        let line = done.out.lines().find(|line| line.starts_with("replay")).unwrap();
+        assert!(line.contains("FAILED") && line.contains(&format!("the loss of step {step} is ")), "{line}");
+    }
+    // The others are not, and only training again finds them.
+    let mut changed = stated.clone();
+    changed[11] *= 0.9;
+    with_losses(&bundle, &changed, "replay", 0);
+    let done = with_losses(&bundle, &changed, "rerun", 1);
+    assert!(done.out.contains("rerun     FAILED       long: epoch 1: training loss "), "{}", done.out);
+}
+
+#[test]
+fn a_loss_that_its_epoch_does_not_fit_fails_with_file_epoch_and_both_values() {
+    let (_home, bundle) = honest();
+    let epochs = bundle.json("results.json")["runs"]["long"]["seeds"][0]["epochs"].clone();
+    let mut changed = losses(&bundle, "long");
+    changed[12] = 5.0;
+    bundle.write("losses/long.f32", write_losses(&changed));
+    bundle.run("render", &[]).exits(0);
+    let done = bundle.run("verify", &["--upto", "exact"]).exits(1);
+    let line = done.out.lines().find(|line| line.starts_with("exact")).unwrap();
+    assert!(line.contains("losses/long.f32: epoch 2: the mean of its batches is "), "{line}");
+    assert!(line.contains(&format!("results.json has a training loss of {}", epochs[1]["train_loss"])), "{line}");
+}
+
+#[test]
+fn the_losses_of_every_batch_are_in_lean_zips_too() {
+    let (_home, bundle) = honest();
+    bundle.run("publish", &["--lean"]).exits(0);
+    on_paths("verify", &["--upto", "metrics"], &[&bundle.zip()]).exits(0);
+    let done = on_paths("verify", &["--json", "--upto", "rerun", "--runs", "cheap"], &[&bundle.zip()]).exits(2);
+    assert_eq!(trainings(&json_of(&done), "rerun"), proofs(&[("cheap", "whole")]));
+}
+
+/// A last segment that keeps its own hashes does not fit at an earlier step, although order, schedule and masks are the same in
+/// every epoch.
+#[test]
+fn the_end_of_a_longer_training_does_not_fit_into_a_shorter_one() {
+    let (_home, short) = honest();
+    let long = shared_bundle(&without_bare().replace("loss: 0.4", "loss: 0.2"));
+    let of = |bundle: &Bundle| bundle.json("results.json")["runs"]["long"]["seeds"][0].clone();
+    let (a, b) = (of(&short), of(&long));
+    let last = |seed: &Value| seed["chain"].as_array().unwrap().last().unwrap().clone();
+    assert_ne!(last(&a)["step"], last(&b)["step"]);
+    for file in ["weights/long.safetensors", "predictions/long.idx1-ubyte"] {
+        short.write(file, long.bytes(file));
+    }
+    let rename =
+        |name: &str| name.replace(&format!("step{}/", last(&b)["step"]), &format!("step{}/", last(&a)["step"]));
+    let tensors = mnist_report::tensors::from_safetensors(&long.bytes("evidence/long.safetensors")).unwrap();
+    let tensors: Vec<_> =
+        tensors.into_iter().map(|t| mnist_report::tensors::NamedTensor { name: rename(&t.name), ..t }).collect();
+    short.write("evidence/long.safetensors", mnist_report::tensors::to_safetensors(&tensors));
+    short.change_json("results.json", |results| {
+        results["digits"] = long.json("results.json")["digits"].clone();
+        let seed = &mut results["runs"]["long"]["seeds"][0];
+        for key in ["weights_sha256", "confusion", "misread", "test_loss", "notes_loss"] {
+            seed[key] = b[key].clone();
+        }
+        seed["epochs"].as_array_mut().unwrap().last_mut().unwrap()["test"] =
+            b["epochs"].as_array().unwrap().last().unwrap()["test"].clone();
+        let end = seed["chain"].as_array_mut().unwrap().last_mut().unwrap();
+        (end["start_sha256"], end["end_sha256"]) = (last(&b)["start_sha256"].clone(), last(&b)["end_sha256"].clone());
+    });
+    short.run("render", &[]).exits(0);
+    let done = short.run("verify", &[]).exits(1);
+    let line = done.out.lines().find(|line| line.starts_with("replay")).unwrap();
+    assert!(line.contains("its start is not the state of the chain"), "{}", done.out);
+}
