@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Where MNIST lies in the repository.
+pub const MNIST: &str = "data/mnist";
+
 /// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder, otherwise in the
 /// repository whose `target/release/` holds the program. If it exists in neither, returns `relative`.
 pub fn here_or_in_repository(relative: &str) -> PathBuf {

@@ -6,15 +6,14 @@ use std::collections::hash_map::Entry;
 use indexmap::IndexMap;
 
 use super::{BuildError, Job};
-use crate::study::{Plan, RunPlan};
+use crate::study::RunPlan;
 use crate::training::{Prepared, Speed};
 
 /// Seconds that a build takes in addition to the trainings, to render and write the report.
 const REPORT_SECONDS: f64 = 0.3;
 
-/// How many multiply-adds a plan does in the time in which the device's benchmark does one. The CPU's factor is
-/// measured; the GPU's is a guess, and low because small batches wait for kernel launches.
-const CPU_FACTOR: f64 = 1.5;
+/// How many multiply-adds a plan does in the time in which the GPU's benchmark does one: a guess, and low because small
+/// batches wait for kernel launches.
 const GPU_FACTOR: f64 = 0.25;
 
 impl Job {
@@ -68,21 +67,6 @@ impl Job {
             return REPORT_SECONDS + cost / (self.device.mult_add_rate() * GPU_FACTOR);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
-    }
-
-    /// About how many seconds another plan takes on this device, if nothing of it is in the run cache. Uses the speed
-    /// of the rehearsed runs, if there are any.
-    pub fn estimate_of(&self, other: &Plan) -> f64 {
-        let rehearsed = |value: &dyn Fn(&RunPlan, &Speed) -> f64| -> f64 {
-            self.rehearsed_runs().map(|(run, speed, seeds)| value(run, speed) * seeds).sum()
-        };
-        let (seconds, cost) =
-            (rehearsed(&|run, speed| speed.seconds(run)), rehearsed(&|run, _| self.plan.seed_cost(run)));
-        if seconds > 0.0 {
-            return other.cost() * seconds / cost;
-        }
-        let factor = if self.device.is_gpu() { GPU_FACTOR } else { CPU_FACTOR };
-        other.cost() / (self.device.mult_add_rate() * factor)
     }
 
     /// The runs that were rehearsed, with the number of trainings left.

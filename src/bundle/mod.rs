@@ -97,7 +97,7 @@ impl Contents {
 
     /// MNIST from the study's folder, or else from the repository's.
     pub(crate) fn data(&self) -> Result<Mnist, DatasetError> {
-        Mnist::load(&self.source.data_dir()).or_else(|_| Mnist::load(&paths::here_or_in_repository("data/mnist")))
+        Mnist::load(&self.source.data_dir()).or_else(|_| Mnist::load(&paths::here_or_in_repository(paths::MNIST)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::paths;
 use crate::text::error_chain;
 
 pub(super) fn run(options: &Data) -> Result<ExitCode> {
-    let dir = options.dir.clone().unwrap_or_else(|| paths::here_or_in_repository("data/mnist"));
+    let dir = options.dir.clone().unwrap_or_else(|| paths::here_or_in_repository(paths::MNIST));
     let (mut text, mut code) = (String::new(), ExitCode::Success);
     for state in find(&dir) {
         let name = state.file.name;

@@ -11,7 +11,7 @@ use crate::paths;
 use crate::verify::RungResult;
 
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
-    let bundle = options.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/quick"));
+    let bundle = options.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/coursework"));
     let honest = Honest::open(&bundle, options.device)?;
     let folder = tempfile::tempdir()?;
     let mut code = ExitCode::Success;

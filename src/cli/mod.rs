@@ -6,6 +6,7 @@ mod completions;
 mod data;
 mod demo;
 mod diff;
+mod new;
 mod options;
 mod progress;
 mod publish;
@@ -86,6 +87,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 fn run_command(cli: Cli) -> Result<ExitCode> {
     match cli.command {
+        Command::New(options) => new::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Verify(options) => verify::run(&options),

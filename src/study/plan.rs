@@ -135,11 +135,6 @@ impl Plan {
         Ok(Self { input: source.study.input.clone(), compute: source.study.compute.clone(), models, runs })
     }
 
-    /// The cost of all training and evaluation, in multiply-adds.
-    pub fn cost(&self) -> f64 {
-        self.runs.values().map(|run| self.seed_cost(run) * run.seeds.len() as f64).sum()
-    }
-
     /// The cost of one seed of a run. In each epoch, training images pass forward and backward (twice the cost of
     /// forward), evaluated images forward.
     pub fn seed_cost(&self, run: &RunPlan) -> f64 {

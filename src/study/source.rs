@@ -103,9 +103,14 @@ impl Source {
         }
     }
 
-    /// The folder of the data: the study's `data`, relative to the file that sets it, or the repository's `data/mnist`.
+    /// The folder of the data: the study's `data`, relative to the file that sets it; otherwise `data/mnist` in the current
+    /// folder, beside the study, or in the repository.
     pub fn data_dir(&self) -> PathBuf {
-        let Some(data) = &self.study.data else { return paths::here_or_in_repository("data/mnist") };
+        let Some(data) = &self.study.data else {
+            let beside = self.lines.file_of("").parent().unwrap_or(Path::new("")).join(paths::MNIST);
+            let here = Path::new(paths::MNIST);
+            return if !here.exists() && beside.exists() { beside } else { paths::here_or_in_repository(paths::MNIST) };
+        };
         self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
     }
 

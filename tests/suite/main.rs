@@ -26,6 +26,7 @@ mod languages;
 mod leftovers;
 mod markdown;
 mod messages;
+mod new;
 mod one_id;
 mod operators;
 mod places;
