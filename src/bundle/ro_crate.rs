@@ -14,6 +14,7 @@ use super::layout::{
     CRATE, EVIDENCE, FIGURES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
 };
 use super::manifest::Manifest;
+use crate::report::CONCLUSIONS;
 use crate::study::Study;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
@@ -253,6 +254,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         REPORT | REPORT_MARKDOWN => "The report",
         FIGURES => "A figure of the report",
         RESULTS => "Every measured value",
+        CONCLUSIONS => "The verdicts on claims and the answers of conclusions",
         STUDY => "The study: models, runs, claims and conclusions",
         PREDICTIONS => "The predicted class of each test image, in IDX format",
         WEIGHTS => "Weights after training, in safetensors format",

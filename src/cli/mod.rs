@@ -11,6 +11,7 @@ mod options;
 mod progress;
 mod publish;
 mod render;
+mod schema;
 mod summary;
 mod verify;
 mod witness;
@@ -97,6 +98,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Data(options) => data::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Witness(options) => witness::run(&options),
+        Command::Schema => schema::run(),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -9,8 +9,12 @@ use anyhow::{Context, Result, bail};
 
 use super::options::New;
 use crate::exit_code::ExitCode;
+use crate::study;
 use crate::text::Lang;
 use crate::text::terminal;
+
+/// The file of the schema, beside the study.
+const SCHEMA: &str = "study.schema.json";
 
 /// What a study can start from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,7 @@ pub(super) fn run(options: &New) -> Result<ExitCode> {
     check_name(file)?;
     let name = terminal::shell_word(&file.file_name().unwrap_or_default().to_string_lossy());
     write(file, &options.from.text(options.lang).replace("{FILE}", &name))?;
+    add_schema(file)?;
     let path = file.to_string_lossy();
     super::print(&format!(
         "{}: written; change the title block and what else is marked `<-`, then\n    mnist-report build {}\n",
@@ -72,6 +77,24 @@ pub(super) fn run(options: &New) -> Result<ExitCode> {
         terminal::shell_word(&path)
     ))?;
     Ok(ExitCode::Success)
+}
+
+/// Writes the schema that the study names, so that an editor finds it without a network. A file of that name that is not one
+/// is left as it is.
+fn add_schema(study: &Path) -> Result<()> {
+    let file = study.with_file_name(SCHEMA);
+    let text = super::json(&study::schema())?;
+    match std::fs::read_to_string(&file) {
+        Ok(old) if old == text => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => write(&file, &text),
+        _ => {
+            super::say(&format!(
+                "note: {}: is there already and is left as it is; `mnist-report schema` prints the current one",
+                file.display()
+            ));
+            Ok(())
+        }
+    }
 }
 
 /// The starters with what they study.

@@ -42,6 +42,8 @@ pub enum Command {
     Demo(Demo),
     /// Evaluate a bundle's networks with libtorch's own operators and say how far the two agree
     Witness(Witness),
+    /// Print the JSON Schema of a study, with which editors complete and check one
+    Schema,
     /// Print the completion script for a shell
     Completions(Completions),
 }

@@ -9,7 +9,7 @@ use crate::text::without_bom;
 
 /// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
 /// be lost if they were read as numbers.
-pub(super) const TEXTS: [&str; 28] = [
+pub(super) const TEXTS: [&str; 38] = [
     "title",
     "description",
     "author",
@@ -38,6 +38,16 @@ pub(super) const TEXTS: [&str; 28] = [
     "supported",
     "refuted",
     "undecided",
+    "overfits",
+    "overfitting_starts",
+    "learns",
+    "than",
+    "keeps_accuracy",
+    "better",
+    "best_of",
+    "shuffled",
+    "ordered",
+    "answers",
 ];
 
 /// The keys of prose, which may contain any character that does not change how other characters appear.

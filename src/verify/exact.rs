@@ -39,6 +39,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
     }
     differences.extend(wrong_digests(&subject.contents));
+    differences.extend(super::verdicts::difference(subject));
     if differences.is_empty() && unchecked > 0 {
         return Outcome::NotChecked(format!(
             "{} of images {} the data: restore data/mnist",

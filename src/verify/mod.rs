@@ -13,6 +13,7 @@ mod render;
 mod replay;
 mod rerun;
 mod subject;
+mod verdicts;
 mod weights;
 
 use std::path::Path;

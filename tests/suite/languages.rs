@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use mnist_report::rung::Rung;
-use mnist_report::study::Optimizer;
+use mnist_report::study::{Kind, Optimizer};
 use serde_yaml::Value as Yaml;
 
 use crate::markdown;
@@ -175,6 +175,11 @@ fn every_phrase_is_used() {
             "diverged" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
             "run" if name.starts_with("images_") => text.contains("run.images_{"),
             "run" if Optimizer::WORDS.contains(&name) => text.contains("\"run.{}\""),
+            "kinds" if name.contains('.') => {
+                let (kind, part) = name.split_once('.').unwrap();
+                let parts = ["question", "supported", "refuted", "undecided", "how"];
+                Kind::WORDS.contains(&kind) && parts.contains(&part) && text.contains("\"kinds.{}.{part}\"")
+            }
             "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()

@@ -36,6 +36,7 @@ mod refusals;
 mod render;
 mod report;
 mod ro_crate;
+mod schema;
 mod seeds;
 mod settings;
 mod stopped;
