@@ -28,16 +28,32 @@ use expression::{Mode, Stop};
 
 use crate::results::{NoInterval, Results};
 use crate::study::{Claim, Conclusion, Expressions, Kind, Plan, Rule, Source, Study, StudyError};
-use crate::text::on_one_line;
+use crate::text::{Lang, on_one_line};
 
 /// Reads a study and checks every part of it, its expressions included.
 ///
 /// # Errors
 /// The first fault, with file, line, key and value.
 pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
-    let source = Source::load(file)?;
-    let plan = Plan::resolve(&source)?;
-    check_expressions(&source, &plan)?;
+    load_study_in(file, None)
+}
+
+/// As [`load_study`], with the texts in another language than the study's default, if it has them. Every language of the study
+/// is checked.
+///
+/// # Errors
+/// As [`load_study`].
+pub fn load_study_in(file: &Path, lang: Option<Lang>) -> Result<(Source, Plan), StudyError> {
+    let checked = |lang: Option<Lang>| {
+        let source = Source::load_in(file, lang)?;
+        let plan = Plan::resolve(&source)?;
+        check_expressions(&source, &plan)?;
+        Ok((source, plan))
+    };
+    let (source, plan) = checked(lang)?;
+    for other in source.languages.iter().filter(|other| **other != source.study.lang) {
+        checked(Some(*other))?;
+    }
     Ok((source, plan))
 }
 

@@ -8,6 +8,7 @@ mod checks;
 mod conclusion;
 mod date;
 mod error;
+mod languages;
 mod lines;
 mod merge;
 mod messages;
@@ -28,6 +29,6 @@ pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
 pub use source::Source;
 pub use spec::{
-    Claim, Compare, Comparison, Compute, EvidenceSettings, Input, Point, RunSpec, Section, Show, Study, Table,
-    TrainImages,
+    Claim, Compare, Comparison, Compute, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section, Show, Study,
+    Table, TrainImages,
 };

@@ -1,14 +1,21 @@
 //! The JSON Schema of a study file, from the types that it is read into, so that editors complete and check it.
 
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::spec::Study;
-use super::yaml::TEXTS;
+use super::yaml::{PROSE, TEXTS};
+use crate::text::Lang;
 
 /// Types whose keys may all be left out of a file, because `defaults` or the extended study can give them. `build` still asks for
 /// them.
 const PARTIAL: [&str; 5] = ["RunSpec", "ModelSpec", "Comparison", "Claim", "Conclusion"];
+
+/// The types of a value that is read as a text.
+const TYPED: [&str; 3] = ["string", "number", "boolean"];
+
+/// The name of a text in several languages.
+const BY_LANGUAGE: &str = "TextByLanguage";
 
 /// The schema (draft 7, which editors support best).
 pub fn schema() -> Value {
@@ -29,8 +36,19 @@ pub fn schema() -> Value {
     if let Some(Value::Object(keys)) = top.get_mut("properties") {
         keys.insert("extends".into(), extends);
         keys.insert("defaults".into(), defaults);
+        let lang = json!({"anyOf": [{"$ref": "#/definitions/Lang"}, {"type": "array", "items": {"$ref": "#/definitions/Lang"}}]});
+        if let Some(key) = keys.get_mut("lang").and_then(Value::as_object_mut) {
+            key.remove("allOf");
+            key.append(&mut lang.as_object().cloned().unwrap_or_default());
+        }
     }
     allow_typed_texts(&mut schema);
+    let texts: Map<String, Value> =
+        Lang::ALL.iter().map(|lang| (lang.code().to_owned(), json!({"type": TYPED}))).collect();
+    if let Some(types) = schema["definitions"].as_object_mut() {
+        let by_language = json!({"type": "object", "properties": texts, "additionalProperties": false});
+        types.insert(BY_LANGUAGE.into(), by_language);
+    }
     schema
 }
 
@@ -40,11 +58,22 @@ fn allow_typed_texts(schema: &mut Value) {
         Value::Object(map) => {
             if let Some(Value::Object(keys)) = map.get_mut("properties") {
                 keys.iter_mut().filter(|(key, _)| TEXTS.contains(&key.as_str())).for_each(|(_, value)| widen(value));
+                keys.iter_mut()
+                    .filter(|(key, _)| PROSE.contains(&key.as_str()))
+                    .for_each(|(_, value)| translate(value));
             }
             map.values_mut().for_each(allow_typed_texts);
         }
         Value::Array(items) => items.iter_mut().for_each(allow_typed_texts),
         _ => {}
+    }
+}
+
+/// Allows a text by language in the place of a text.
+fn translate(value: &mut Value) {
+    let Some(map) = value.as_object_mut() else { return };
+    if let Some(types) = map.remove("type") {
+        map.insert("anyOf".into(), json!([{"type": types}, {"$ref": format!("#/definitions/{BY_LANGUAGE}")}]));
     }
 }
 
@@ -57,7 +86,8 @@ fn widen(value: &mut Value) {
         _ => return,
     };
     if types.contains(&"string") {
-        let all: Vec<&str> = types.into_iter().chain(["number", "boolean"]).collect();
+        let more = TYPED.into_iter().filter(|name| !types.contains(name));
+        let all: Vec<&str> = types.iter().copied().chain(more).collect();
         let all = json!(all);
         map.insert("type".into(), all);
     } else if types.contains(&"array") {

@@ -6,12 +6,14 @@ use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
 use super::advice::advice;
+use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
 use super::messages::plain;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
 use crate::paths;
+use crate::text::Lang;
 use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
@@ -38,6 +40,8 @@ pub struct Source {
     pub yaml: String,
     /// The study, with `extends` and `defaults` filled in.
     pub study: Study,
+    /// The languages of the study's texts, its default first.
+    pub languages: Vec<Lang>,
 }
 
 impl Source {
@@ -46,6 +50,14 @@ impl Source {
     /// # Errors
     /// An unreadable file, YAML that does not parse, unknown or missing keys, values of the wrong type.
     pub fn load(file: &Path) -> Result<Self, StudyError> {
+        Self::load_in(file, None)
+    }
+
+    /// As [`Source::load`], with the texts in another language than the study's default, if it has them.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn load_in(file: &Path, lang: Option<Lang>) -> Result<Self, StudyError> {
         let mut lines = Lines::default();
         let text = read(file)?;
         let merged = load_merged(file, &text, &mut lines)?;
@@ -55,7 +67,7 @@ impl Source {
             serde_yaml::to_string(&Value::Mapping(merged.clone()))
                 .map_err(|e| StudyError::of_file(file, format!("cannot be written as YAML: {e}")))?
         };
-        Self::from_map(lines, merged, yaml)
+        Self::from_map(lines, merged, yaml, lang)
     }
 
     /// Reads a study from text, such as a bundle's study.yaml.
@@ -63,16 +75,27 @@ impl Source {
     /// # Errors
     /// As [`Source::load`]; `extends` is refused, because a bundle's study is complete.
     pub fn from_text(file: &Path, yaml: &str) -> Result<Self, StudyError> {
+        Self::from_text_in(file, yaml, None)
+    }
+
+    /// As [`Source::from_text`], with the texts in another language than the study's default, if it has them.
+    ///
+    /// # Errors
+    /// As [`Source::from_text`].
+    pub fn from_text_in(file: &Path, yaml: &str, lang: Option<Lang>) -> Result<Self, StudyError> {
         let mut lines = Lines::default();
         let map = parse(file, yaml, &mut lines)?;
         if map.contains_key("extends") {
             return Err(lines.error("extends", "a bundle's study is complete and extends nothing"));
         }
-        Self::from_map(lines, map, yaml.to_owned())
+        Self::from_map(lines, map, yaml.to_owned(), lang)
     }
 
-    fn from_map(lines: Lines, mut map: Mapping, yaml: String) -> Result<Self, StudyError> {
+    fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
         fill_defaults(&lines, &mut map)?;
+        let languages = languages::listed(&lines, &map)?;
+        let lang = lang.filter(|lang| languages.contains(lang)).unwrap_or(languages[0]);
+        languages::choose(&lines, &mut map, &languages, lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
@@ -84,7 +107,7 @@ impl Source {
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
             lines.error(key.as_deref().unwrap_or(path), message)
         })?;
-        let source = Self { lines, yaml, study };
+        let source = Self { lines, yaml, study, languages };
         source.check_lengths()?;
         Ok(source)
     }

@@ -34,6 +34,13 @@ pub struct Study {
     pub course: Option<String>,
     /// Title block: the university or school.
     pub institution: Option<String>,
+    /// Title block: where the institution is.
+    pub city: Option<String>,
+    /// Title block: who supervises the work.
+    pub supervisor: Option<String>,
+    /// Title block: anything else, as pairs of `label` and `value`.
+    #[serde(default)]
+    pub meta: Vec<MetaPair>,
     /// Printed in the report, YYYY-MM-DD. Default: the day of SOURCE_DATE_EPOCH, or no date.
     pub date: Option<String>,
     /// What readers may do with the bundle: a licence's URL, or a few words. Default: no licence.
@@ -93,6 +100,16 @@ impl Study {
             Rule::Kind(_) => None,
         })
     }
+}
+
+/// A line of the title block.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetaPair {
+    /// What it is, such as `Variant`.
+    pub label: String,
+    /// What it says.
+    pub value: String,
 }
 
 /// The network's input: pixels as `(x / 255 - mean) / std`, shape `[channels, height, width]`.

@@ -253,7 +253,7 @@ fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
     for sentence in [
         "| Too fast | `conv` | 5,874 |",
         "2 of 4 runs diverged, so they have no results: Too fast; Half. Section 3 says where",
-        "## 4 Runs that diverged",
+        "## 3 Runs that diverged",
         "- Seed 1 diverged: the training loss was not finite in epoch 2 of 3, step 3 of 4.",
         "- Seed 1 diverged: the test loss was not finite after epoch 3 of 3, that is after step 4 of 4.",
         "- Seed 3 was trained to the end: test accuracy 0.87 %, test loss 4.1414e37.",

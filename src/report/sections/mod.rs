@@ -93,14 +93,20 @@ fn verdicts(b: &Builder, judged: &[JudgedClaim], conclusions: &[DecidedConclusio
 }
 
 fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definitions> {
-    let all = [
+    let given = [
         ("meta.author", study.author.as_deref()),
         ("meta.group", study.group.as_deref()),
         ("meta.course", study.course.as_deref()),
+        ("meta.supervisor", study.supervisor.as_deref()),
         ("meta.institution", study.institution.as_deref()),
-        ("meta.date", date),
+        ("meta.city", study.city.as_deref()),
     ];
-    let given = all.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    let items = given.map(|(key, value)| Ok(Definition::new(lang.word(key)?, value)));
-    Ok(Definitions { style: "meta", items: items.collect::<Result<_>>()? })
+    let keyed = |(key, value): (&str, Option<&str>)| {
+        let value = value?;
+        Some(lang.word(key).map(|word| Definition::new(word, value)))
+    };
+    let mut items = given.into_iter().filter_map(keyed).collect::<Result<Vec<_>>>()?;
+    items.extend(study.meta.iter().map(|pair| Definition::new(pair.label.as_str(), pair.value.as_str())));
+    items.extend(keyed(("meta.date", date)).transpose()?);
+    Ok(Definitions { style: "meta", items })
 }
