@@ -101,9 +101,9 @@ pub(super) type Decision = Result<(Finding, Fact), Obstacle>;
 /// Decides a conclusion.
 pub(super) fn decide(study: &Study, results: &Results, kind: &Kind) -> Decision {
     match kind {
-        Kind::Overfits(name) => overfits(name, run(results, name)?),
-        Kind::OverfittingStarts(name) => overfitting_starts(name, run(results, name)?),
-        Kind::Learns(name) => learns(name, run(results, name)?, results),
+        Kind::Overfits(name) => Ok(overfits(name, run(results, name)?)),
+        Kind::OverfittingStarts(name) => Ok(overfitting_starts(name, run(results, name)?)),
+        Kind::Learns(name) => Ok(learns(name, run(results, name)?, results)),
         Kind::FewerParameters(models) => fewer_parameters(results, models),
         Kind::KeepsAccuracy(name) => {
             let c = &study.comparisons[name];
@@ -153,7 +153,7 @@ fn train_loss(epoch: &EpochResult) -> f64 {
     epoch.train_eval.map_or(epoch.train_loss, |e| e.loss)
 }
 
-fn overfits(name: &str, run: &RunResult) -> Decision {
+fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
     let (finding, seeds) = agreed(run, |seed| {
         let (train, test) = (train_loss(last(seed)), last(seed).test.loss);
         if train < NEAR_ZERO && test > TIMES_AS_HIGH * train {
@@ -180,7 +180,7 @@ fn overfits(name: &str, run: &RunResult) -> Decision {
         test_accuracy: run.accuracy(),
         is_like_chance: (test_loss / chance - 1.0).abs() < NEAR_CHANCE,
     };
-    Ok((finding, Fact::Overfits(losses)))
+    (finding, Fact::Overfits(losses))
 }
 
 /// The index of the first epoch with the lowest test loss.
@@ -189,7 +189,7 @@ fn turn(seed: &SeedResult) -> usize {
     (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best })
 }
 
-fn overfitting_starts(name: &str, run: &RunResult) -> Decision {
+fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
     let lowest = |seed: &SeedResult| seed.epochs[turn(seed)].test.loss;
     let (finding, seeds) = agreed(run, |seed| {
         let (at, end) = (&seed.epochs[turn(seed)], last(seed));
@@ -209,16 +209,16 @@ fn overfitting_starts(name: &str, run: &RunResult) -> Decision {
         lowest: run.mean(lowest),
         end: run.mean(|s| last(s).test.loss),
     };
-    Ok((finding, Fact::OverfittingStarts(turn)))
+    (finding, Fact::OverfittingStarts(turn))
 }
 
-fn learns(name: &str, run: &RunResult, results: &Results) -> Decision {
+fn learns(name: &str, run: &RunResult, results: &Results) -> (Finding, Fact) {
     let most = results.data.test_classes.iter().max().copied().unwrap_or_default();
     let guessing = most as f64 / results.data.test_images as f64;
     let of_seed = |seed: &SeedResult| wilson(seed.correct(), seed.images());
     let (finding, seeds) = agreed(run, |seed| above(of_seed(seed), TIMES_GUESSING * guessing));
     let (accuracy, interval) = (run.accuracy(), of_seed(&run.seeds[0]));
-    Ok((finding, Fact::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing }))
+    (finding, Fact::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing })
 }
 
 fn fewer_parameters(results: &Results, models: &ModelPair) -> Decision {

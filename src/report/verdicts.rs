@@ -53,6 +53,9 @@ pub struct ConclusionVerdict {
 
 impl Verdicts {
     /// The text of the file.
+    ///
+    /// # Panics
+    /// Never: texts and numbers can always be written.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("texts and numbers") + "\n"
     }

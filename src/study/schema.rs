@@ -18,6 +18,9 @@ const TYPED: [&str; 3] = ["string", "number", "boolean"];
 const BY_LANGUAGE: &str = "TextByLanguage";
 
 /// The schema (draft 7, which editors support best).
+///
+/// # Panics
+/// Never: a derived schema is a map.
 pub fn schema() -> Value {
     let generator = SchemaSettings::draft07().into_generator();
     let mut schema = generator.into_root_schema_for::<Study>().to_value();

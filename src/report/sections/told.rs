@@ -70,10 +70,10 @@ fn about(b: &Builder, kind: &Kind) -> Value {
         Kind::FewerParameters(ModelPair { model, than }) => {
             context! { model => b.model_title(model), than => b.model_title(than) }
         }
-        Kind::KeepsAccuracy(name) | Kind::Better(name) => match b.study.comparisons.get(name) {
-            Some(c) => context! { run => b.run_title(&c.run), against => b.run_title(&c.against) },
-            None => context! { run => name, against => name },
-        },
+        Kind::KeepsAccuracy(name) | Kind::Better(name) => {
+            let compared = b.study.comparisons.get(name).map_or((name, name), |c| (&c.run, &c.against));
+            context! { run => b.run_title(compared.0), against => b.run_title(compared.1) }
+        }
         Kind::BestOf(runs) => {
             context! { runs => runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>() }
         }
@@ -119,7 +119,7 @@ fn values(b: &Builder, fact: &Fact) -> Result<Value> {
 
 fn of_losses(b: &Builder, l: &Losses) -> Value {
     let form = b.lang.numbers;
-    let times = (l.train_loss > 0.0).then(|| form.fixed(l.test_loss / l.train_loss, 1)).unwrap_or_default();
+    let times = if l.train_loss > 0.0 { form.fixed(l.test_loss / l.train_loss, 1) } else { String::new() };
     let chance = if l.is_like_chance { form.fixed((CLASSES as f64).ln(), 3) } else { String::new() };
     context! {
         epoch => l.epoch,
@@ -156,15 +156,16 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
     )?;
     let [parameters, of_other] = c.parameters;
     let is_smaller = parameters > 0 && parameters < of_other;
+    let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 1) } else { String::new() };
     let by_class = b.results.runs.get(&c.against).is_some_and(|run| run.plan.order == ImageOrder::ByClass);
     Ok(context! {
-        against => b.study.runs.get(&c.against).and_then(|run| run.title.as_deref()).unwrap_or(&c.against),
+        against => b.run_title(&c.against),
         accuracy => form.percent(c.accuracies[0], 2),
         other => form.percent(c.accuracies[1], 2),
         epochs => c.epochs[0],
         images => c.train_images,
         margin => points(c.margin),
-        times => is_smaller.then(|| form.fixed(of_other as f64 / parameters as f64, 1)).unwrap_or_default(),
+        times,
         difference => difference.value(),
         first => c.first.map(points).unwrap_or_default(),
         shrinks => c.first.is_some_and(|first| first > c.difference),
