@@ -10,16 +10,19 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-report: build ## build the report of a study (STUDY=reports/NAME.yaml; by default the full study on a GPU, the quick one on a CPU)
+report: build ## build the report of a study (STUDY=reports/NAME.yaml, by default reports/coursework.yaml)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
 
-pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, by default reports/quick)
-	@scripts/pdf.sh "$(or $(BUNDLE),reports/quick)"
+preview: build ## build reports/quick.yaml, the coursework study at a budget of two minutes
+	target/release/mnist-report build reports/quick.yaml
+
+pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, by default reports/coursework)
+	@scripts/pdf.sh "$(or $(BUNDLE),reports/coursework)"
 
 build: tools libtorch ## build target/release/mnist-report, and mnist-report-libtorch beside it for GPUs and as a witness
 	cargo build --release --locked

@@ -2,6 +2,7 @@
 //!
 //! serde's own externally tagged enums would need YAML tags (`!conv2d`).
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -78,6 +79,26 @@ macro_rules! one_of {
             }
         }
 
+        impl schemars::JsonSchema for $Name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($Name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let nothing = || serde::de::value::MapDeserializer::<_, serde::de::value::Error>::new(
+                    std::iter::empty::<(&str, &str)>());
+                let words: Vec<&str> = [
+                    $(<$Config as serde::Deserialize>::deserialize(nothing()).is_ok().then_some($key),)+
+                ].into_iter().flatten().collect();
+                let mut forms = Vec::new();
+                if !words.is_empty() {
+                    forms.push(serde_json::json!({"enum": words}));
+                }
+                $(forms.push($crate::one_of::form($key, generator.subschema_for::<$Config>()));)+
+                schemars::json_schema!({"anyOf": forms})
+            }
+        }
+
         impl serde::Serialize for $Name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::SerializeMap;
@@ -90,8 +111,14 @@ macro_rules! one_of {
 }
 pub(crate) use one_of;
 
+/// The JSON Schema of a map of one key.
+pub(crate) fn form(key: &str, value: schemars::Schema) -> Value {
+    let properties = Value::Object(Map::from_iter([(key.to_owned(), value.to_value())]));
+    serde_json::json!({"type": "object", "properties": properties, "required": [key], "additionalProperties": false})
+}
+
 /// No configuration.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
@@ -170,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+    #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
     #[serde(deny_unknown_fields)]
     pub struct Circle {
         radius: usize,

@@ -3,12 +3,20 @@
 
 use std::path::PathBuf;
 
+/// Where MNIST lies in the repository.
+pub const MNIST: &str = "data/mnist";
+
 /// The variable that names the folder with the MNIST files, where a study does not.
 pub const DATA_VARIABLE: &str = "MNIST_REPORT_DATA";
 
-/// The folder with this user's MNIST files: `MNIST_REPORT_DATA`, otherwise the repository's `data/mnist`.
+/// Whether the user names a folder with the MNIST files.
+pub fn is_mnist_named() -> bool {
+    std::env::var_os(DATA_VARIABLE).is_some()
+}
+
+/// The folder with this user's MNIST files: `MNIST_REPORT_DATA`, otherwise `data/mnist`, here or in the repository.
 pub fn mnist() -> PathBuf {
-    std::env::var_os(DATA_VARIABLE).map_or_else(|| here_or_in_repository("data/mnist"), PathBuf::from)
+    std::env::var_os(DATA_VARIABLE).map_or_else(|| here_or_in_repository(MNIST), PathBuf::from)
 }
 
 /// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder, otherwise in the

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{BuildError, Job};
 use crate::compute::Device;
-use crate::study::{Plan, RunPlan};
+use crate::study::RunPlan;
 use crate::training::{Prepared, Speed};
 
 /// Seconds that a build takes in addition to the trainings, to render and write the report.
@@ -75,20 +75,6 @@ impl Job {
             return REPORT_SECONDS + cost / (self.device.mult_add_rate() * LIBTORCH_FACTOR);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
-    }
-
-    /// About how many seconds another plan takes on this device, if nothing of it is in the run cache. Uses the speed
-    /// of the rehearsed runs, if there are any.
-    pub fn estimate_of(&self, other: &Plan) -> f64 {
-        let rehearsed = |value: &dyn Fn(&RunPlan, &Speed) -> f64| -> f64 {
-            self.rehearsed_runs().map(|(run, speed, seeds)| value(run, speed) * seeds).sum()
-        };
-        let (seconds, cost) =
-            (rehearsed(&|run, speed| speed.seconds(run)), rehearsed(&|run, _| self.plan.seed_cost(run)));
-        if seconds > 0.0 {
-            return other.cost() * seconds / cost;
-        }
-        seconds_of(&self.device, other.cost())
     }
 
     /// The runs that were rehearsed, with the number of trainings left.

@@ -119,7 +119,7 @@ impl Job {
         let study = request.study.to_owned();
         let out = request.out.map_or_else(|| study.with_extension(""), Path::to_owned);
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
-        let (source, plan) = claims::load_study(&study)?;
+        let (source, plan) = claims::load_study_in(&study, request.lang)?;
         let date = report_date(&source.study)?;
         bundle::check_place(&place, &Files::new())?;
         if out == study {

@@ -8,6 +8,7 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
+use crate::report::CONCLUSIONS;
 use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
 
@@ -44,7 +45,7 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
 /// The names of a bundle's files besides those of its trained networks. `verify` counts them, too.
 fn made_files(source: &Source, plan: &Plan) -> Vec<String> {
     let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::REPORT];
-    let fixed = fixed.into_iter().chain([bundle::REPORT_MARKDOWN, bundle::INDEX]).map(str::to_owned);
+    let fixed = fixed.into_iter().chain([bundle::REPORT_MARKDOWN, bundle::INDEX, CONCLUSIONS]).map(str::to_owned);
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
     let of_section = |section: &Section| {
         let each = |show: &Show| match show {

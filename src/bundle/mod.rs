@@ -49,6 +49,7 @@ use crate::paths;
 use crate::report::Rendition;
 use crate::results::{Results, read_losses};
 use crate::study::{Plan, Source, Study};
+use crate::text::Lang;
 
 /// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
@@ -115,7 +116,8 @@ impl Bundle {
 
     /// Parses manifest, results and study, and resolves the study's plan.
     pub(crate) fn contents(&self) -> Result<Contents, Error> {
-        let (manifest, results, source) = (self.manifest()?, self.results()?, self.source()?);
+        let (manifest, results) = (self.manifest()?, self.results()?);
+        let source = self.source(Some(manifest.language))?;
         let plan = Plan::resolve(&source)?;
         check_models(&plan)?;
         Ok(Contents { manifest, results, source, plan })
@@ -129,8 +131,9 @@ impl Bundle {
         Ok(Results::from_json(self.text(RESULTS)?)?)
     }
 
-    pub(crate) fn source(&self) -> Result<Source, Error> {
-        Ok(Source::from_text(Path::new(STUDY), self.text(STUDY)?)?)
+    /// The study, with its texts in a language if it has them in that.
+    pub(crate) fn source(&self, lang: Option<Lang>) -> Result<Source, Error> {
+        Ok(Source::from_text_in(Path::new(STUDY), self.text(STUDY)?, lang)?)
     }
 
     /// The predicted class of each test image.

@@ -13,37 +13,37 @@ pub(crate) struct Rerender<'a> {
     bundle: &'a Bundle,
     /// The manifest of the report that is replaced, if it can be read.
     old_manifest: Option<Manifest>,
+    /// The language to render in.
+    lang: Lang,
     pub(crate) source: Source,
     results: Results,
 }
 
 impl<'a> Rerender<'a> {
-    /// Reads and checks the bundle's study and results.
+    /// Reads and checks the bundle's study and results. The report will be in the language given here, otherwise in that of the old
+    /// report.
     ///
     /// # Errors
     /// A study or results that cannot be used. Results of another arithmetic are refused, because the new manifest
     /// would name this program as the one that made them.
-    pub(crate) fn new(bundle: &'a Bundle) -> Result<Self, Error> {
-        let source = bundle.source()?;
+    pub(crate) fn new(bundle: &'a Bundle, lang: Option<Lang>) -> Result<Self, Error> {
+        let old_manifest = bundle.manifest().ok();
+        let lang = lang.or(old_manifest.as_ref().map(|manifest| manifest.language));
+        let source = bundle.source(lang)?;
         claims::check_expressions(&source, &Plan::resolve(&source)?)?;
         let results = bundle.results()?;
         if !results.environment.is_this_arithmetic() {
             return Err(Error::OtherArithmetic { arithmetic: results.environment.arithmetic });
         }
-        Ok(Self { bundle, old_manifest: bundle.manifest().ok(), source, results })
+        let lang = lang.unwrap_or(source.study.lang);
+        Ok(Self { bundle, old_manifest, lang, source, results })
     }
 
-    /// How to render: with the language and date given here, otherwise those of the old report.
-    pub(crate) fn rendition<'r>(
-        &'r self,
-        lang: Option<Lang>,
-        date: Option<&'r str>,
-        templates: &'r Templates,
-    ) -> Rendition<'r> {
+    /// How to render: with the date given here, otherwise that of the old report.
+    pub(crate) fn rendition<'r>(&'r self, date: Option<&'r str>, templates: &'r Templates) -> Rendition<'r> {
         let old = self.old_manifest.as_ref();
-        let lang = lang.or(old.map(|manifest| manifest.language)).unwrap_or(self.source.study.lang);
         let date = date.or_else(|| old?.date.as_deref().filter(|date| is_date(date)));
-        Rendition { lang, date, templates }
+        Rendition { lang: self.lang, date, templates }
     }
 
     /// The bundle's files with the report made again.

@@ -14,7 +14,7 @@ use super::layout::{
     CRATE, EVIDENCE, FIGURES, LOSSES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
 };
 use super::manifest::Manifest;
-use crate::report::PYTORCH;
+use crate::report::{CONCLUSIONS, PYTORCH};
 use crate::study::Study;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
@@ -256,6 +256,7 @@ fn kind(path: &str) -> (&'static str, &'static str) {
         FIGURES => "A figure of the report",
         PYTORCH => "A network as a PyTorch module",
         RESULTS => "Every measured value",
+        CONCLUSIONS => "The verdicts on claims and the answers of conclusions",
         STUDY => "The study: models, runs, claims and conclusions",
         PREDICTIONS => "The predicted class of each test image, in IDX format",
         WEIGHTS => "Weights after training, in safetensors format",

@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
 use super::{compare, stand_in, values};
-use crate::study::{Claim, Conclusion, Plan, Source, StudyError};
+use crate::study::{Claim, Expressions, Plan, Rule, Source, StudyError};
 use crate::text::on_one_line;
 
 /// The most notes shown.
@@ -19,8 +19,10 @@ pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError>
     let study = &source.study;
     let checker = Checker::new(source, plan);
     study.claims.iter().enumerate().try_for_each(|(i, claim)| checker.claim(&format!("claims[{i}]"), claim))?;
-    let conclusions = study.conclusions.iter().enumerate();
-    conclusions.map(|(i, c)| (format!("conclusions[{i}]"), c)).try_for_each(|(key, c)| checker.conclusion(&key, c))
+    study.conclusions.iter().enumerate().try_for_each(|(i, c)| match &c.rule {
+        Rule::Expressions(own) => checker.conclusion(&format!("conclusions[{i}]"), own),
+        Rule::Kind(_) => Ok(()),
+    })
 }
 
 /// Notes on expressions that use values which this study never measures, each with its file and line.
@@ -92,7 +94,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn conclusion(&self, key: &str, c: &Conclusion) -> Result<(), StudyError> {
+    fn conclusion(&self, key: &str, c: &Expressions) -> Result<(), StudyError> {
         let mut can_be_decided = true;
         for (part, text) in [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)] {
             match holds(&self.language, text, &self.values, Mode::Check) {

@@ -19,6 +19,18 @@ pub enum Verdict {
     Matches,
 }
 
+impl Verdict {
+    /// Its word in conclusions.json.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Differs => "differs",
+            Self::NotMeasured => "not measured",
+            Self::TestsNothing => "tests nothing",
+            Self::Matches => "matches",
+        }
+    }
+}
+
 /// The most decimals of a measured value that are shown to make its verdict visible.
 const MAX_DECIMALS: usize = 17;
 

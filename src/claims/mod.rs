@@ -8,6 +8,7 @@ mod compare;
 mod expression;
 #[cfg(test)]
 mod generated;
+mod kinds;
 mod stand_in;
 mod values;
 
@@ -17,22 +18,42 @@ use minijinja::Value;
 
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
+pub use kinds::{
+    Agreement, Compared, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, RISE, TIMES_AS_HIGH, TIMES_GUESSING,
+    Turn,
+};
 
 use checks::Checker;
 use expression::{Language, Mode, Stop};
 
-use crate::results::Results;
-use crate::study::{Claim, Conclusion, Plan, Source, Study, StudyError};
-use crate::text::on_one_line;
+use crate::results::{NoInterval, Results};
+use crate::study::{Claim, Conclusion, Expressions, Kind, Plan, Rule, Source, Study, StudyError};
+use crate::text::{Lang, on_one_line};
 
 /// Reads a study and checks every part of it, its expressions included.
 ///
 /// # Errors
 /// The first fault, with file, line, key and value.
 pub fn load_study(file: &Path) -> Result<(Source, Plan), StudyError> {
-    let source = Source::load(file)?;
-    let plan = Plan::resolve(&source)?;
-    check_expressions(&source, &plan)?;
+    load_study_in(file, None)
+}
+
+/// As [`load_study`], with the texts in another language than the study's default, if it has them. Every language of the study
+/// is checked.
+///
+/// # Errors
+/// As [`load_study`].
+pub fn load_study_in(file: &Path, lang: Option<Lang>) -> Result<(Source, Plan), StudyError> {
+    let checked = |lang: Option<Lang>| {
+        let source = Source::load_in(file, lang)?;
+        let plan = Plan::resolve(&source)?;
+        check_expressions(&source, &plan)?;
+        Ok((source, plan))
+    };
+    let (source, plan) = checked(lang)?;
+    for other in source.languages.iter().filter(|other| **other != source.study.lang) {
+        checked(Some(*other))?;
+    }
     Ok((source, plan))
 }
 
@@ -58,6 +79,17 @@ pub enum Finding {
     Undecided,
 }
 
+impl Finding {
+    /// Its word in conclusions.json.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Supported => "supported",
+            Self::Refuted => "refuted",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
 /// Why a conclusion could not be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
@@ -67,6 +99,8 @@ pub enum Obstacle {
     NoValue(String),
     /// Both conditions hold, which is a mistake in the study.
     BothHold,
+    /// A difference has no interval.
+    NoInterval(NoInterval),
 }
 
 impl From<Stop> for Obstacle {
@@ -78,18 +112,47 @@ impl From<Stop> for Obstacle {
     }
 }
 
-/// A conclusion with its sentence.
+/// A conclusion with its answer.
 #[expect(missing_docs, reason = "self-evident")]
 pub struct DecidedConclusion {
     pub id: String,
-    pub question: String,
-    /// The study's expressions, each on one line.
-    pub supported_if: String,
-    pub refuted_if: String,
+    /// The study's question; none for a kind whose own question is asked.
+    pub question: Option<String>,
+    /// The study's remark.
+    pub why: Option<String>,
     pub finding: Finding,
-    /// Empty if not even the sentence for an undecided conclusion can be rendered.
-    pub sentence: String,
+    pub answer: Answer,
     pub obstacle: Option<Obstacle>,
+}
+
+/// What a conclusion says and what it was decided by.
+pub enum Answer {
+    /// A sentence of the study.
+    Own {
+        /// The study's expressions, each on one line.
+        supported_if: String,
+        /// As `supported_if`.
+        refuted_if: String,
+        /// Empty if not even the sentence for an undecided conclusion can be rendered.
+        sentence: String,
+    },
+    /// What the report has a sentence for.
+    Kind {
+        /// The kind, with its names.
+        kind: Kind,
+        /// What decided it; none if something was in the way.
+        fact: Option<Fact>,
+    },
+}
+
+impl Answer {
+    /// The word of the kind; `expressions` for a rule of the study's own.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Own { .. } => "expressions",
+            Self::Kind { kind, .. } => kind.word(),
+        }
+    }
 }
 
 /// Compares every claim with the results.
@@ -117,10 +180,24 @@ pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
 /// Decides every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
-    study.conclusions.iter().map(|c| decide(&language, &values, c)).collect()
+    let decided = |c: &Conclusion| {
+        let (finding, answer, obstacle) = match &c.rule {
+            Rule::Expressions(own) => decide(&language, &values, own),
+            Rule::Kind(kind) => {
+                let (finding, fact, obstacle) = match kinds::decide(study, results, kind) {
+                    Ok((finding, fact)) => (finding, Some(fact), None),
+                    Err(obstacle) => (Finding::Undecided, None, Some(obstacle)),
+                };
+                (finding, Answer::Kind { kind: kind.clone(), fact }, obstacle)
+            }
+        };
+        let (question, why) = (c.question.clone(), c.why.clone());
+        DecidedConclusion { id: c.id.clone(), question, why, finding, answer, obstacle }
+    };
+    study.conclusions.iter().map(decided).collect()
 }
 
-fn decide(language: &Language, values: &Value, c: &Conclusion) -> DecidedConclusion {
+fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Answer, Option<Obstacle>) {
     let holds = |text: &str| expression::holds(language, text, values, Mode::Decide);
     let render = |text: &str| expression::render(language, text, values, Mode::Decide).map(|text| on_one_line(&text));
     let (finding, sentence, obstacle) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
@@ -139,15 +216,8 @@ fn decide(language: &Language, values: &Value, c: &Conclusion) -> DecidedConclus
             (Finding::Undecided, render(&c.undecided).unwrap_or_default(), Some(obstacle))
         }
     };
-    DecidedConclusion {
-        id: c.id.clone(),
-        question: c.question.clone(),
-        supported_if: on_one_line(&c.supported_if),
-        refuted_if: on_one_line(&c.refuted_if),
-        finding,
-        sentence,
-        obstacle,
-    }
+    let [supported_if, refuted_if] = [&c.supported_if, &c.refuted_if].map(|text| on_one_line(text));
+    (finding, Answer::Own { supported_if, refuted_if, sentence }, obstacle)
 }
 
 /// Notes on expressions that could have a value in this study but have none with these results, each with its file and

@@ -2,29 +2,27 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::options::Build;
 use super::progress::Terminal;
 use super::say;
 use crate::build::{Job, Request};
 use crate::bundle::REPORT;
-use crate::claims;
-use crate::compute::{self, DeviceChoice, Libtorch};
+use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
-use crate::paths;
 use crate::text::numbers::{duration, plural};
 use crate::witness::Agreement;
 
-const FULL: &str = "reports/coursework.yaml";
-const QUICK: &str = "reports/quick.yaml";
+/// The study that `build` takes in the repository if none is named.
+const DEFAULT_STUDY: &str = "reports/coursework.yaml";
 
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
-    let study = options.study.clone().unwrap_or_else(|| default_study(options.device));
+    let study = options.study.clone().map_or_else(default_study, Ok)?;
     let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);
     let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;
     if !options.quiet {
-        announce(&job, options.study.is_none());
+        announce(&job);
     }
     // Quiet or not, because the results of another device may differ.
     job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
@@ -62,13 +60,20 @@ fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
     }
 }
 
-/// The full study on a GPU, the quick one on a CPU.
-fn default_study(device: DeviceChoice) -> PathBuf {
-    paths::here_or_in_repository(if device.gpu().is_some() { FULL } else { QUICK })
+/// The full study, in the repository. Elsewhere, a build of minutes would be of somebody else's study.
+fn default_study() -> Result<PathBuf> {
+    let study = PathBuf::from(DEFAULT_STUDY);
+    if !study.is_file() {
+        bail!(
+            "no study is named, and there is no {DEFAULT_STUDY} here; write a study of your own with `mnist-report new \
+             my-study.yaml`, then run `mnist-report build my-study.yaml`"
+        );
+    }
+    Ok(study)
 }
 
-/// Prints what will be done, about how long it takes on this device, and why this study was chosen.
-fn announce(job: &Job, chosen: bool) {
+/// Prints what will be done, and about how long it takes on this device.
+fn announce(job: &Job) {
     let (device, plan) = (job.device(), job.plan());
     let (study, out) = job.places();
     let planned: usize = plan.runs.values().map(|r| r.seeds.len()).sum();
@@ -81,19 +86,4 @@ fn announce(job: &Job, chosen: bool) {
     let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
-    if !chosen {
-        return;
-    }
-    let full = paths::here_or_in_repository(FULL);
-    if device.is_gpu() {
-        say("this is the full study, because there is a GPU");
-    } else if let Ok((_, plan)) = claims::load_study(&full) {
-        let about = duration(job.estimate_of(&plan));
-        let full = full.display();
-        say(&format!(
-            "this is the quick study, because there is no GPU; the full one, {full}, would take about {about} here"
-        ));
-    } else {
-        say("this is the quick study, because there is no GPU");
-    }
 }

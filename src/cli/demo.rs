@@ -14,7 +14,7 @@ use crate::verify::RungResult;
 impl Demo {
     /// The bundle that is forged.
     pub(super) fn bundle(&self) -> PathBuf {
-        self.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/quick"))
+        self.bundle.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/coursework"))
     }
 }
 

@@ -7,10 +7,12 @@ mod completions;
 mod data;
 mod demo;
 mod diff;
+mod new;
 mod options;
 mod progress;
 mod publish;
 mod render;
+mod schema;
 mod summary;
 mod verify;
 mod witness;
@@ -126,6 +128,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
 
 fn run_command(cli: Cli) -> Result<ExitCode> {
     match cli.command {
+        Command::New(options) => new::run(&options),
         Command::Build(options) => build::run(&options),
         Command::Summary(options) => summary::run(&options),
         Command::Code(options) => code::run(&options),
@@ -137,6 +140,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Data(options) => data::run(&options),
         Command::Demo(options) => demo::run(&options),
         Command::Witness(options) => witness::run(&options),
+        Command::Schema => schema::run(),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
+use super::new::Starter;
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::Lang;
@@ -22,6 +23,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Write a commented study to start from
+    New(New),
     /// Train a study's networks, measure them and write the report with its bundle
     Build(Build),
     /// Print parameters, shapes and sizes of a study's models, without data or training
@@ -45,13 +48,31 @@ pub enum Command {
     Demo(Demo),
     /// Evaluate a bundle's networks with libtorch's own operators and say how far the two agree
     Witness(Witness),
+    /// Print the JSON Schema of a study, with which editors complete and check one
+    Schema,
     /// Print the completion script for a shell
     Completions(Completions),
 }
 
 #[derive(clap::Args)]
+pub struct New {
+    /// The study to write, such as my-study.yaml; an existing file is left as it is
+    #[arg(required_unless_present = "list", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The language of the study and of its report
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Lang,
+    /// What to start from
+    #[arg(long, value_name = "STARTER", default_value = "coursework", value_parser = named(Starter::ALL, Starter::name, Starter::help))]
+    pub from: Starter,
+    /// List what there is to start from, and write nothing
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(clap::Args)]
 pub struct Build {
-    /// The study [default: reports/coursework.yaml on a GPU, reports/quick.yaml on a CPU]
+    /// The study [default: reports/coursework.yaml, in the repository]
     pub study: Option<PathBuf>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
@@ -181,7 +202,7 @@ pub struct Data {
 
 #[derive(clap::Args)]
 pub struct Demo {
-    /// The bundle to forge copies of; it stays unchanged [default: reports/quick]
+    /// The bundle to forge copies of; it stays unchanged [default: reports/coursework]
     pub bundle: Option<PathBuf>,
     /// Only forgeries that this rung or a cheaper one finds; `rerun` trains everything again
     #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
@@ -206,7 +227,10 @@ pub struct Completions {
 }
 
 /// Words that people type in the place of a subcommand or of a language.
-const SYNONYMS: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 17] = [
+    ("init", "new"),
+    ("create", "new"),
+    ("start", "new"),
     ("run", "build"),
     ("train", "build"),
     ("make", "build"),

@@ -1,5 +1,6 @@
 //! Chooses the training images and the validation images of a run, as indices into MNIST's training set.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CLASSES;
@@ -26,7 +27,7 @@ impl Default for Subset {
 }
 
 /// The order of the training images in an epoch.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageOrder {
     /// A new permutation each epoch, as `DataLoader(shuffle=True)` does.

@@ -165,9 +165,9 @@ impl<'a> Draft<'a> {
                 self.write(SUMS, Sums::of(&covered).to_string());
             }
             Redo::Report | Redo::Everything => {
-                let (rerender, templates) = (Rerender::new(&self.bundle)?, Templates::built_in());
+                let (rerender, templates) = (Rerender::new(&self.bundle, None)?, Templates::built_in());
                 let date = rerender.source.study.date.as_deref();
-                let files = rerender.files(&rerender.rendition(None, date, &templates))?;
+                let files = rerender.files(&rerender.rendition(date, &templates))?;
                 self.bundle.files = files;
             }
         }

@@ -79,7 +79,8 @@ impl Parsed {
 
     fn read(path: &Path) -> Result<Self, bundle::Error> {
         let bundle = Bundle::open(path)?;
-        let (manifest, results, source) = (bundle.manifest()?, bundle.results()?, bundle.source()?);
+        let (manifest, results) = (bundle.manifest()?, bundle.results()?);
+        let source = bundle.source(Some(manifest.language))?;
         let side = Side {
             path: path.to_owned(),
             title: manifest.title.clone(),

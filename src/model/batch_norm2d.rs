@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, range, unless_default};
 
 /// `torch.nn.BatchNorm2d`; keeps the shape `[C, H, W]`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchNorm2d {
     pub name: Option<String>,

@@ -2,16 +2,17 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
     Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless_default,
     weight_and_bias, window,
 };
-use super::settings::{Padding, side};
+use super::settings::{Padding, Side, side};
 
 /// `torch.nn.Conv2d`; `[in_channels, H, W] -> [out_channels, H', W']`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(try_from = "TypedConv2d")]
 pub struct Conv2d {
     pub name: Option<String>,
@@ -24,14 +25,17 @@ pub struct Conv2d {
 }
 
 /// A convolution as typed: its padding may be a word.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Conv2d")]
 struct TypedConv2d {
     name: Option<String>,
     out_channels: usize,
     #[serde(deserialize_with = "side")]
+    #[schemars(with = "Side")]
     kernel_size: usize,
     #[serde(default = "one", deserialize_with = "side")]
+    #[schemars(with = "Side")]
     stride: usize,
     #[serde(default)]
     padding: Padding,

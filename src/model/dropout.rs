@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named, range};
 
 /// `torch.nn.Dropout`: zeroes each value with probability `p` while training; keeps the shape.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dropout {
     pub name: Option<String>,

@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, function, named};
 
 /// `torch.nn.GELU` (with the exact Gaussian, not the tanh approximation); keeps the shape.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gelu {
     pub name: Option<String>,

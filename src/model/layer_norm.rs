@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless_default};
 
 /// `torch.nn.LayerNorm` over the whole shape of one image; keeps the shape.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct LayerNorm {
     pub name: Option<String>,

@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, call, function, named, range, unless_default};
 
 /// `torch.nn.LeakyReLU`: x where x > 0, else `negative_slope`·x; keeps the shape.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct LeakyRelu {
     pub name: Option<String>,

@@ -2,12 +2,13 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, default_bias, named, positive, weight_and_bias};
 
 /// `torch.nn.Linear`; `[in_features] -> [out_features]`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
     pub name: Option<String>,

@@ -2,22 +2,26 @@
 
 #![expect(missing_docs, reason = "the settings have the names of torch.nn")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, named};
 use super::pool;
-use super::settings::{optional_side, side};
+use super::settings::{Side, optional_side, side};
 
 /// `torch.nn.MaxPool2d`: the largest value of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool2d {
     pub name: Option<String>,
     #[serde(deserialize_with = "side")]
+    #[schemars(with = "Side")]
     pub kernel_size: usize,
     #[serde(default, deserialize_with = "optional_side")]
+    #[schemars(with = "Option<Side>")]
     pub stride: Option<usize>,
     #[serde(default, deserialize_with = "side")]
+    #[schemars(with = "Side")]
     pub padding: usize,
 }
 

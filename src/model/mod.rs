@@ -22,6 +22,7 @@ mod sizes;
 
 use std::collections::{HashMap, HashSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -71,7 +72,7 @@ impl LayerKind {
 }
 
 /// A network as the study writes it: its layers from input to output.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 pub struct ModelSpec {

@@ -16,7 +16,6 @@ use crate::study::{self, Study};
 /// The numbered sections of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SectionId {
-    Inputs,
     Parameters,
     Shapes,
     Diverged,
@@ -25,6 +24,7 @@ pub(super) enum SectionId {
     Claims,
     Conclusions,
     Code,
+    Inputs,
     Verify,
 }
 
@@ -158,12 +158,13 @@ impl<'a> Builder<'a> {
     ) -> Result<Self> {
         let training =
             if study.sections.is_empty() { vec![default_section(study, lang)?] } else { study.sections.clone() };
-        let mut outline = vec![SectionId::Inputs, SectionId::Parameters, SectionId::Shapes];
+        // The answers come before what they were made from.
+        let mut outline = vec![SectionId::Parameters, SectionId::Shapes];
         outline.extend((!results.diverged.is_empty()).then_some(SectionId::Diverged));
         outline.extend((1..=training.len()).map(SectionId::Training));
         outline.extend((!study.claims.is_empty()).then_some(SectionId::Claims));
         outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
-        outline.extend([SectionId::Code, SectionId::Verify]);
+        outline.extend([SectionId::Code, SectionId::Inputs, SectionId::Verify]);
         let (tables, figures) = (Cell::new(0), Cell::new(0));
         Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
     }
@@ -263,12 +264,18 @@ impl<'a> Builder<'a> {
     }
 
     /// A model's title; its name where the study gives none.
-    pub(super) fn model_title(&self, name: &'a str) -> &'a str {
+    pub(super) fn model_title<'n>(&self, name: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
         self.study.models.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
     /// A run's title; its name where the study gives none.
-    pub(super) fn run_title(&self, name: &'a str) -> &'a str {
+    pub(super) fn run_title<'n>(&self, name: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
     }
 
@@ -305,6 +312,7 @@ fn default_section(study: &Study, lang: &Language) -> Result<study::Section> {
     Ok(study::Section {
         title: lang.word("training.heading")?,
         text: String::new(),
+        answers: Vec::new(),
         runs: study.runs.keys().cloned().collect(),
         tables: study::Table::all(),
         comparisons: study.comparisons.keys().cloned().collect(),

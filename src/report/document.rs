@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::inline::RichText;
+use super::verdicts::Verdicts;
 use crate::text::Lang;
 
 /// The whole report: what the page templates receive.
@@ -31,6 +32,9 @@ pub struct Document {
     pub page_footer: String,
     /// The program's name and version.
     pub program: String,
+    /// The claims and conclusions as data, which are a file of their own.
+    #[serde(skip)]
+    pub verdicts: Verdicts,
 }
 
 /// A section with its place in the table of contents.

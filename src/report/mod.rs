@@ -13,6 +13,7 @@ mod inline;
 mod language;
 mod sections;
 mod templates;
+mod verdicts;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ pub use document::Document;
 pub use error::{Error, Result};
 pub use language::Language;
 pub use templates::Templates;
+pub use verdicts::{CONCLUSIONS, ClaimVerdict, ConclusionVerdict, Verdicts};
 
 use crate::model::{Model, module_names};
 use crate::results::Results;
@@ -73,7 +75,7 @@ pub fn document(study: &Study, results: &Results, provenance: &Provenance, rendi
     sections::document(study, results, provenance, rendition.date, &language)
 }
 
-/// Renders a study's report: the names and texts of report.html, report.md, the figures and the PyTorch programs.
+/// Renders a study's report: the names and texts of report.html, report.md, conclusions.json, the figures and the PyTorch programs.
 ///
 /// # Errors
 /// As [`document`]; and a template that cannot be rendered.
@@ -85,6 +87,7 @@ pub fn render(
 ) -> Result<Vec<(String, String)>> {
     let document = document(study, results, provenance, rendition)?;
     let mut files = rendition.templates.render(&document)?;
+    files.push((CONCLUSIONS.to_owned(), document.verdicts.to_json()));
     files.extend(document.figures().into_iter().map(|f| (f.file.clone(), f.svg.clone())));
     files.extend(model_code(study, results).map(|(_, file)| file));
     Ok(files)

@@ -122,6 +122,21 @@ pub fn paired(only_a: usize, only_b: usize, n: usize) -> Difference {
     Difference { mean, interval: Interval::around(mean, half) }
 }
 
+/// The difference of two accuracies, each `(correct, images)`, on samples that are treated as independent: Newcombe's interval from
+/// Wilson's (Newcombe 1998, method 10; `confint_proportions_2indep(method="newcomb")` of statsmodels). For two networks on the same
+/// images it is wider than [`paired`], which needs to know on which images they differ.
+pub fn newcombe(a: (usize, usize), b: (usize, usize)) -> Difference {
+    let share = |(k, n): (usize, usize)| k as f64 / n as f64;
+    let (p, q, of_a, of_b) = (share(a), share(b), wilson(a.0, a.1), wilson(b.0, b.1));
+    let root = |x: f64, y: f64| (x * x + y * y).sqrt();
+    let mean = p - q;
+    let interval = Interval {
+        lower: mean - root(p - of_a.lower, of_b.upper - q),
+        upper: mean + root(of_a.upper - p, q - of_b.lower),
+    };
+    Difference { mean, interval }
+}
+
 /// The p-value of McNemar's exact test, two-sided (McNemar 1947; `mcnemar(exact=True)` of statsmodels): the probability that
 /// the images on which only one network is right are split at least this unevenly, if both networks are equally accurate.
 pub fn mcnemar(only_a: usize, only_b: usize) -> f64 {
@@ -233,5 +248,14 @@ mod tests {
         }
         // What the reports print about two seeds.
         assert_eq!(format!("{:.1}", t_quantile(1.0)), "12.7");
+    }
+
+    /// Table II of Newcombe 1998, method 10: 56 of 70 against 48 of 80, and 9 of 10 against 3 of 10.
+    #[test]
+    fn newcombe_gives_the_published_intervals() {
+        for (a, b, lower, upper) in [((56, 70), (48, 80), 0.0524, 0.3339), ((9, 10), (3, 10), 0.1705, 0.8090)] {
+            let Difference { interval, .. } = newcombe(a, b);
+            assert!((interval.lower - lower).abs() < 5e-5 && (interval.upper - upper).abs() < 5e-5, "{interval:?}");
+        }
     }
 }

@@ -6,25 +6,30 @@
 mod advice;
 mod aliases;
 mod checks;
+mod conclusion;
 mod date;
 mod error;
+mod languages;
 mod lines;
 mod merge;
 mod messages;
 mod optimizer;
 mod plan;
 mod schedule;
+mod schema;
 mod source;
 mod spec;
 mod yaml;
 
+pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use date::is_date;
 pub use error::StudyError;
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use plan::{Plan, RunPlan, RunSettings};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
+pub use schema::schema;
 pub use source::Source;
 pub use spec::{
-    Claim, Compare, Comparison, Compute, Conclusion, EvidenceSettings, Input, Point, RunSpec, Section, Show, Study,
+    Claim, Compare, Comparison, Compute, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section, Show, Study,
     Table, TrainImages,
 };

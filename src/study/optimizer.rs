@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::StudyError;
@@ -19,7 +20,7 @@ one_of! {
 }
 
 /// `torch.optim.SGD`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Sgd {
     pub lr: f64,
@@ -34,7 +35,7 @@ pub struct Sgd {
 }
 
 /// `torch.optim.Adam` (without amsgrad).
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adam {
     pub lr: f64,
@@ -50,7 +51,7 @@ impl Default for Adam {
 }
 
 /// `torch.optim.AdamW` (without amsgrad).
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamW {
     pub lr: f64,
@@ -66,7 +67,7 @@ impl Default for AdamW {
 }
 
 /// `torch.optim.Adadelta`.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adadelta {
     pub lr: f64,

@@ -159,6 +159,7 @@ impl Plan {
         let runs = resolve_runs(source, &models)?;
         checks::check_comparisons(source)?;
         checks::check_sections(source)?;
+        checks::check_conclusions(source)?;
         Ok(Self { input: source.study.input.clone(), compute: source.study.compute.clone(), models, runs })
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::checks::Place;
@@ -25,7 +26,7 @@ impl Default for Schedule {
 }
 
 /// `StepLR`: multiplies the rate by gamma every step_size epochs.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct StepLr {
     pub step_size: usize,
@@ -38,7 +39,7 @@ fn default_gamma() -> f64 {
 }
 
 /// `CosineAnnealingLR` over the run's epochs, from the base rate to min_lr, stepped each epoch.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cosine {
     pub min_lr: f64,
@@ -46,7 +47,7 @@ pub struct Cosine {
 
 /// `OneCycleLR` with the base rate as its maximum and cosine annealing, stepped each batch. Cycles the momentum (SGD's
 /// `momentum`, Adam's first beta) in the other direction unless switched off.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneCycle {
     pub pct_start: f64,

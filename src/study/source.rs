@@ -7,12 +7,14 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
+use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
 use super::messages::plain;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
 use crate::paths;
+use crate::text::Lang;
 use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
@@ -39,6 +41,8 @@ pub struct Source {
     pub yaml: String,
     /// The study, with `extends` and `defaults` filled in.
     pub study: Study,
+    /// The languages of the study's texts, its default first.
+    pub languages: Vec<Lang>,
 }
 
 impl Source {
@@ -47,6 +51,14 @@ impl Source {
     /// # Errors
     /// An unreadable file, YAML that does not parse, unknown or missing keys, values of the wrong type.
     pub fn load(file: &Path) -> Result<Self, StudyError> {
+        Self::load_in(file, None)
+    }
+
+    /// As [`Source::load`], with the texts in another language than the study's default, if it has them.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn load_in(file: &Path, lang: Option<Lang>) -> Result<Self, StudyError> {
         let mut lines = Lines::default();
         let text = read(file)?;
         let merged = load_merged(file, &text, &mut lines)?;
@@ -56,7 +68,7 @@ impl Source {
             serde_yaml::to_string(&Value::Mapping(merged.clone()))
                 .map_err(|e| StudyError::of_file(file, format!("cannot be written as YAML: {e}")))?
         };
-        Self::from_map(lines, merged, yaml)
+        Self::from_map(lines, merged, yaml, lang)
     }
 
     /// Reads a study from text, such as a bundle's study.yaml.
@@ -64,16 +76,27 @@ impl Source {
     /// # Errors
     /// As [`Source::load`]; `extends` is refused, because a bundle's study is complete.
     pub fn from_text(file: &Path, yaml: &str) -> Result<Self, StudyError> {
+        Self::from_text_in(file, yaml, None)
+    }
+
+    /// As [`Source::from_text`], with the texts in another language than the study's default, if it has them.
+    ///
+    /// # Errors
+    /// As [`Source::from_text`].
+    pub fn from_text_in(file: &Path, yaml: &str, lang: Option<Lang>) -> Result<Self, StudyError> {
         let mut lines = Lines::default();
         let map = parse(file, yaml, &mut lines)?;
         if map.contains_key("extends") {
             return Err(lines.error("extends", "a bundle's study is complete and extends nothing"));
         }
-        Self::from_map(lines, map, yaml.to_owned())
+        Self::from_map(lines, map, yaml.to_owned(), lang)
     }
 
-    fn from_map(lines: Lines, mut map: Mapping, yaml: String) -> Result<Self, StudyError> {
+    fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
         fill_defaults(&lines, &mut map)?;
+        let languages = languages::listed(&lines, &map)?;
+        let lang = lang.filter(|lang| languages.contains(lang)).unwrap_or(languages[0]);
+        languages::choose(&lines, &mut map, &languages, lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
@@ -85,7 +108,7 @@ impl Source {
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
             lines.error(key.as_deref().unwrap_or(path), message)
         })?;
-        let source = Self { lines, yaml, study };
+        let source = Self { lines, yaml, study, languages };
         source.check_lengths()?;
         Ok(source)
     }
@@ -104,9 +127,14 @@ impl Source {
         }
     }
 
-    /// The folder of the data: the study's `data`, relative to the file that sets it, or the repository's `data/mnist`.
+    /// The folder of the data: the study's `data`, relative to the file that sets it; otherwise `data/mnist` in the current
+    /// folder, beside the study, or in the repository.
     pub fn data_dir(&self) -> PathBuf {
-        let Some(data) = &self.study.data else { return paths::mnist() };
+        let Some(data) = &self.study.data else {
+            let beside = self.lines.file_of("").parent().unwrap_or(Path::new("")).join(paths::MNIST);
+            let is_beside = !Path::new(paths::MNIST).exists() && !paths::is_mnist_named() && beside.exists();
+            return if is_beside { beside } else { paths::mnist() };
+        };
         self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
     }
 

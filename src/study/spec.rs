@@ -1,13 +1,13 @@
 //! The types that a study's YAML is read into, with their defaults. A setting that PyTorch also has keeps PyTorch's
 //! name and default.
 
-#![expect(missing_docs, reason = "docs/study.md documents the keys of a study")]
-
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::conclusion::{Conclusion, Expressions, Rule};
 use super::{Optimizer, Schedule};
 use crate::dataset::{ImageOrder, Subset};
 use crate::model::ModelSpec;
@@ -15,41 +15,61 @@ use crate::one_of::{Nothing, one_of};
 use crate::text::Lang;
 
 /// A whole study.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
+    /// The title of the report.
     pub title: String,
     /// The language of the study's own texts, and of the report unless `--lang` names another.
     #[serde(default)]
     pub lang: Lang,
+    /// Printed below the title.
     #[serde(default)]
     pub description: String,
+    /// Title block: who wrote it.
     pub author: Option<String>,
+    /// Title block: the author's group.
     pub group: Option<String>,
+    /// Title block: the course.
     pub course: Option<String>,
+    /// Title block: the university or school.
     pub institution: Option<String>,
+    /// Title block: where the institution is.
+    pub city: Option<String>,
+    /// Title block: who supervises the work.
+    pub supervisor: Option<String>,
+    /// Title block: anything else, as pairs of `label` and `value`.
+    #[serde(default)]
+    pub meta: Vec<MetaPair>,
     /// Printed in the report, YYYY-MM-DD. Default: the day of SOURCE_DATE_EPOCH, or no date.
     pub date: Option<String>,
     /// What readers may do with the bundle: a licence's URL, or a few words. Default: no licence.
     pub license: Option<String>,
     /// The folder with MNIST, relative to the study file. Default: `data/mnist` of the repository.
     pub data: Option<PathBuf>,
+    /// How pixels become the input of a network.
     #[serde(default)]
     pub input: Input,
+    /// Settings of the computation.
     #[serde(default)]
     pub compute: Compute,
+    /// The networks, by name.
     pub models: IndexMap<String, ModelSpec>,
+    /// The trainings, by name.
     pub runs: IndexMap<String, RunSpec>,
     /// Pairs of runs whose accuracies are compared.
     #[serde(default)]
     pub comparisons: IndexMap<String, Comparison>,
+    /// The report's sections on training. Default: one with all runs.
     #[serde(default)]
     pub sections: Vec<Section>,
     /// Values of any shape that claims and conclusions can use.
     #[serde(default)]
     pub values: serde_json::Value,
+    /// Published values to compare with the measured ones.
     #[serde(default)]
     pub claims: Vec<Claim>,
+    /// Questions that the results answer.
     #[serde(default)]
     pub conclusions: Vec<Conclusion>,
 }
@@ -59,27 +79,48 @@ impl Study {
     pub fn expressions(&self) -> impl Iterator<Item = (String, &str)> {
         let claims =
             self.claims.iter().enumerate().map(|(i, c)| (format!("claims[{i}].measured"), c.measured.as_str()));
-        claims.chain(self.conclusions.iter().enumerate().flat_map(|(i, c)| {
-            [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)]
+        claims.chain(self.own_rules().flat_map(|(i, own)| {
+            [("supported_if", &own.supported_if), ("refuted_if", &own.refuted_if)]
                 .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
         }))
     }
 
     /// Every sentence of every conclusion, with its key in the study.
     pub fn sentences(&self) -> impl Iterator<Item = (String, &str)> {
-        self.conclusions.iter().enumerate().flat_map(|(i, c)| {
-            [("supported", &c.supported), ("refuted", &c.refuted), ("undecided", &c.undecided)]
+        self.own_rules().flat_map(|(i, own)| {
+            [("supported", &own.supported), ("refuted", &own.refuted), ("undecided", &own.undecided)]
                 .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
+        })
+    }
+
+    /// The conclusions that have conditions and sentences of their own, with their places.
+    fn own_rules(&self) -> impl Iterator<Item = (usize, &Expressions)> {
+        self.conclusions.iter().enumerate().filter_map(|(i, c)| match &c.rule {
+            Rule::Expressions(own) => Some((i, own)),
+            Rule::Kind(_) => None,
         })
     }
 }
 
+/// A line of the title block.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetaPair {
+    /// What it is, such as `Variant`.
+    pub label: String,
+    /// What it says.
+    pub value: String,
+}
+
 /// The network's input: pixels as `(x / 255 - mean) / std`, shape `[channels, height, width]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
+    /// Channels, height, width: can only be that of MNIST.
     pub shape: [usize; 3],
+    /// Subtracted from each pixel, which is from 0 to 1.
     pub mean: f64,
+    /// Divides each pixel after that; above 0.
     pub std: f64,
 }
 
@@ -90,7 +131,7 @@ impl Default for Input {
 }
 
 /// Settings of the computation that change the results' bits.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compute {
     /// TF32 in matrix products and convolutions on a GPU.
@@ -98,16 +139,23 @@ pub struct Compute {
 }
 
 /// A training run, with `defaults` already filled in.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunSpec {
+    /// Its name in tables and figures. Default: the run's name.
     pub title: Option<String>,
+    /// One of the models.
     pub model: String,
+    /// Which training images, in which order.
     #[serde(default)]
     pub train: TrainImages,
+    /// How often all its images are used, 1 to 10,000.
     pub epochs: usize,
+    /// Images of a step, 1 to 60,000.
     pub batch_size: usize,
+    /// The update rule, such as `{sgd: {lr: 0.01}}`.
     pub optimizer: Optimizer,
+    /// How the learning rate changes. Default: `constant`.
     #[serde(default)]
     pub schedule: Schedule,
     /// `false` switches every dropout layer off for this run.
@@ -121,6 +169,7 @@ pub struct RunSpec {
     /// What the bundle stores so that segments of the training can be replayed.
     #[serde(default)]
     pub evidence: EvidenceSettings,
+    /// One training for each seed, which fixes initial weights, choice and order of images, and dropout masks. Three or more give an interval.
     pub seeds: Vec<u64>,
 }
 
@@ -129,7 +178,7 @@ fn default_dropout() -> bool {
 }
 
 /// How much of a training can be replayed. The first steps always can, because their start state follows from the seed.
-#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvidenceSettings {
     /// The number of segments, spread over the training, from which the stored ones are drawn. The states at their start
@@ -150,22 +199,27 @@ impl Default for EvidenceSettings {
 }
 
 /// Which training images, and in which order.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainImages {
+    /// `all`, `{first: N}`, `{random: N}` or `{per_class: N}`.
     pub images: Subset,
     /// Size of the validation set: training images that are held out from training and evaluated after each epoch, so
     /// that models and epochs can be chosen by them. Runs with the same number hold out the same images.
     pub hold_out: usize,
+    /// `shuffled` in each epoch, `by_class` or `as_stored`.
     pub order: ImageOrder,
 }
 
 /// Two runs to compare, and by how much the first may be worse.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
+    /// Its name in the report. Default: the comparison's name.
     pub title: Option<String>,
+    /// The run whose accuracy is compared.
     pub run: String,
+    /// The run that it is compared with.
     pub against: String,
     /// How much lower the accuracy may be (0.001 is a tenth of a point). `run` is not inferior if the lower
     /// bound of its difference to `against` is above -margin.
@@ -173,12 +227,18 @@ pub struct Comparison {
 }
 
 /// A section of the report about some of the runs.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
+    /// Its heading.
     pub title: String,
+    /// Printed below the heading.
     #[serde(default)]
     pub text: String,
+    /// The conclusions, by id, whose answers it starts with.
+    #[serde(default)]
+    pub answers: Vec<String>,
+    /// The runs that it shows.
     pub runs: Vec<String>,
     /// The tables of its runs. Default: all.
     #[serde(default = "Table::all")]
@@ -186,6 +246,7 @@ pub struct Section {
     /// The comparisons that it shows, by name.
     #[serde(default)]
     pub comparisons: Vec<String>,
+    /// Its figures, such as `curves`.
     #[serde(default)]
     pub show: Vec<Show>,
     /// Results from elsewhere, drawn beside the runs in the figure `ladder`.
@@ -194,7 +255,7 @@ pub struct Section {
 }
 
 /// A table of a section.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Table {
     /// Model, images, optimizer and the like.
@@ -213,17 +274,19 @@ impl Table {
 }
 
 /// A network's size and accuracy as somebody else published them.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Point {
+    /// Its name in the figure.
     pub title: String,
+    /// Parameters of the network.
     pub parameters: u64,
-    /// 0 to 1.
+    /// Its test accuracy, 0 to 1.
     pub accuracy: f64,
 }
 
 /// A figure of a section's runs.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Show {
     /// Training and test loss by epoch.
@@ -246,16 +309,22 @@ pub enum Show {
 }
 
 /// A published value, and the measured value to compare it with.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
+    /// Its name, unique in the study.
     pub id: String,
+    /// The heading under which the report lists it.
     pub group: String,
+    /// The published words.
     pub quote: String,
+    /// The published value, as it is printed.
     pub printed: String,
     /// A minijinja expression over the results.
     pub measured: String,
+    /// How the two values are compared.
     pub compare: Compare,
+    /// Printed if the claim differs.
     pub why: Option<String>,
 }
 
@@ -268,17 +337,4 @@ one_of! {
         "absolute" => Absolute(f64),
         "relative" => Relative(f64),
     }
-}
-
-/// A conclusion: conditions on the results, and a sentence for each outcome.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conclusion {
-    pub id: String,
-    pub question: String,
-    pub supported_if: String,
-    pub refuted_if: String,
-    pub supported: String,
-    pub refuted: String,
-    pub undecided: String,
 }

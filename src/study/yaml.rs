@@ -4,12 +4,13 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredA
 use serde_yaml::{Mapping, Value};
 
 use super::lines::join;
+use crate::text::Lang;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
 
 /// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
 /// be lost if they were read as numbers.
-pub(super) const TEXTS: [&str; 28] = [
+pub(super) const TEXTS: [&str; 42] = [
     "title",
     "description",
     "author",
@@ -38,10 +39,24 @@ pub(super) const TEXTS: [&str; 28] = [
     "supported",
     "refuted",
     "undecided",
+    "overfits",
+    "overfitting_starts",
+    "learns",
+    "than",
+    "keeps_accuracy",
+    "better",
+    "best_of",
+    "shuffled",
+    "ordered",
+    "answers",
+    "city",
+    "supervisor",
+    "label",
+    "value",
 ];
 
 /// The keys of prose, which may contain any character that does not change how other characters appear.
-pub(super) const PROSE: [&str; 15] = [
+pub(super) const PROSE: [&str; 19] = [
     "title",
     "description",
     "author",
@@ -57,6 +72,10 @@ pub(super) const PROSE: [&str; 15] = [
     "supported",
     "refuted",
     "undecided",
+    "city",
+    "supervisor",
+    "label",
+    "value",
 ];
 
 /// The key whose value may have any form.
@@ -135,6 +154,8 @@ impl Wanted {
             Self::Data => Self::Data,
             Self::Top if key == DATA => Self::Data,
             _ if TEXTS.contains(&key) => Self::Text,
+            // A text in several languages.
+            Self::Text if Lang::ALL.iter().any(|lang| lang.code() == key) => Self::Text,
             _ => Self::Any,
         }
     }

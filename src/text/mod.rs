@@ -7,10 +7,11 @@ pub mod printed;
 pub mod terminal;
 pub(crate) mod unseen;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A language that reports are written in, by its ISO 639-1 code.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Lang {
     /// English.

@@ -20,6 +20,17 @@ pub fn path(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) || c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// A path as a word of a shell command: in quotes if it has characters that a shell would not leave alone.
+pub fn shell_word(text: &str) -> String {
+    let text = path(text);
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain) {
+        return text;
+    }
+    let quoted = format!("'{}'", text.replace('\'', r"'\''"));
+    if text.starts_with('-') { format!("./{quoted}") } else { quoted }
+}
+
 /// The first `width` characters of a text, followed by `…` if there are more.
 pub fn cut(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {

@@ -41,6 +41,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     differences.extend(losses::wrong(subject));
     differences.extend(wrong_digests(&subject.contents));
+    differences.extend(super::verdicts::difference(subject));
     if differences.is_empty() && unchecked > 0 {
         return Outcome::NotChecked(format!(
             "{} of images {} the data: restore data/mnist",

@@ -18,6 +18,7 @@ mod render;
 mod replay;
 mod rerun;
 mod subject;
+mod verdicts;
 mod weights;
 
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! `build`: it writes the same bytes everywhere, a whole bundle or none, and touches nothing else.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use mnist_report::digest::sha256_hex;
 use mnist_report::results::Results;
+use mnist_report::study::Source;
 
 use crate::support::*;
 
@@ -238,7 +238,7 @@ fn claims_about_unmeasured_values_give_a_note() {
         ),
         "{claim}"
     );
-    let (place, rest) = conclusion.split_once(": conclusions[1].supported_if: ").unwrap();
+    let (place, rest) = conclusion.split_once(": conclusions[8].supported_if: ").unwrap();
     assert!(place.ends_with("notes.yaml:2"), "{place}");
     assert!(rest.ends_with("has no value: write [\"small-bn\"] instead of .small-bn"), "{rest}");
 }
@@ -258,19 +258,22 @@ fn cuda_without_a_gpu_is_refused() {
 }
 
 #[test]
-fn without_a_study_it_names_the_default_and_the_reason() {
+fn without_a_study_it_builds_the_full_one_in_the_repository_alone() {
     let home = tempfile::tempdir().unwrap();
-    let mut command = program(["build", "--out", "bundle"]);
-    let mut child = command.current_dir(home.path()).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let said: Vec<String> = lines.take_while(|line| !line.contains("correct (")).take(3).collect();
-    // The build itself would take minutes.
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let said = said.join("\n");
-    let (study, why) = if has_gpu() { ("coursework", "GPU") } else { ("quick", "there is no GPU") };
-    assert!(said.contains(&format!("reports/{study}.yaml")) && said.contains(why), "{said}");
-    assert!(has_gpu() || said.contains("reports/coursework.yaml"), "the full one is named too: {said}");
+    run(program(["build"]).current_dir(home.path())).refused(&["no study is named", "mnist-report new my-study.yaml"]);
+    assert_eq!(names(home.path()).len(), 0);
+    // The build itself would take minutes, so a study of the same name stands in for it.
+    fs::create_dir(home.path().join("reports")).unwrap();
+    fs::write(home.path().join("reports/coursework.yaml"), MINI).unwrap();
+    let done = run(program(["build", "--device", "cpu"]).current_dir(home.path())).exits(0);
+    assert!(done.err.contains("reports/coursework.yaml -> reports/coursework"), "{}", done.err);
+    assert!(home.path().join("reports/coursework/report.html").is_file());
+}
+
+#[test]
+fn the_preview_says_that_it_is_one() {
+    let source = Source::load(&root().join("reports/quick.yaml")).unwrap();
+    assert!(source.study.title.starts_with("Preview:") && source.study.description.contains("preview"));
 }
 
 #[test]

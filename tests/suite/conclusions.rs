@@ -1,17 +1,18 @@
-//! Tests every conclusion of the studies in reports/ with invented results that support it, refute it, and leave it
-//! undecided. Its sentence must contain the values that decided it.
+//! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support it, refute
+//! it, and leave it undecided. Its sentence must contain the values that decided it.
 
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
-use mnist_report::claims::{DecidedConclusion, Finding, conclude};
 use mnist_report::compute::Environment;
 use mnist_report::dataset::{ImageSet, Mnist};
+use mnist_report::report::{ConclusionVerdict, Provenance, Rendition, Templates, document};
 use mnist_report::results::{
     Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
 };
 use mnist_report::rng::Stream;
-use mnist_report::study::{Plan, Source};
+use mnist_report::study::{Conclusion, Kind, Plan, Rule, Source};
+use mnist_report::text::Lang;
 
 use crate::support::*;
 
@@ -116,7 +117,22 @@ impl Invented {
         seeds.iter_mut().flat_map(|s| &mut s.epochs).for_each(|e| e.validation.as_mut().unwrap().correct = correct);
     }
 
-    fn conclude(mut self, id: &str) -> DecidedConclusion {
+    /// Adds a conclusion to the study.
+    fn ask(&mut self, yaml: &str) -> String {
+        let conclusion: Conclusion = serde_yaml::from_str(yaml).unwrap();
+        let id = conclusion.id.clone();
+        self.source.study.conclusions.retain(|other| other.id != id);
+        self.source.study.conclusions.push(conclusion);
+        Plan::resolve(&self.source).unwrap();
+        id
+    }
+
+    fn conclude(self, id: &str) -> ConclusionVerdict {
+        self.conclude_in(id, Lang::En)
+    }
+
+    /// The conclusion as the report has it.
+    fn conclude_in(mut self, id: &str, lang: Lang) -> ConclusionVerdict {
         let correct: IndexMap<(String, u64), usize> = self
             .results
             .runs
@@ -126,8 +142,17 @@ impl Invented {
         let read = |run: &str, seed: u64| -> Result<Vec<u8>, String> {
             Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]))
         };
-        self.results.add_comparisons(&self.source.study, test_set(), read).unwrap();
-        let concluded = conclude(&self.source.study, &self.results);
+        // Without the comparisons of a run that the results lack, as if it had diverged.
+        let mut measured = self.source.study.clone();
+        measured.comparisons.retain(|_, c| [&c.run, &c.against].iter().all(|run| self.results.runs.contains_key(*run)));
+        self.results.add_comparisons(&measured, test_set(), read).unwrap();
+        // Invented results have no pixels to show, so their report has no sections with images.
+        self.source.study.sections.clear();
+        let templates = Templates::built_in();
+        let rendition = Rendition { lang, date: None, templates: &templates };
+        let provenance = Provenance { inputs: &[], inputs_digest: "", measured_digest: "" };
+        let document = document(&self.source.study, &self.results, &provenance, &rendition).unwrap();
+        let concluded = document.verdicts.conclusions.into_iter();
         concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))
     }
 }
@@ -140,43 +165,45 @@ type Way = (Change, &'static [&'static str]);
 /// Checks a conclusion with results that support it, refute it, and leave it undecided.
 #[track_caller]
 fn comes_out(study: &str, id: &str, ways: [Way; 3]) {
-    let findings = [Finding::Supported, Finding::Refuted, Finding::Undecided];
+    let findings = ["supported", "refuted", "undecided"];
     let mut sentences: Vec<String> = Vec::new();
     for ((change, told), finding) in ways.into_iter().zip(findings) {
         let mut invented = Invented::of(study);
         change(&mut invented);
         let concluded = invented.conclude(id);
-        assert_eq!(concluded.finding, finding, "{id}: {} {:?}", concluded.sentence, concluded.obstacle);
+        assert_eq!(concluded.finding, finding, "{id}: {} {:?}", concluded.answer, concluded.obstacle);
         for part in told {
-            assert!(concluded.sentence.contains(part), "{id}, {finding:?}: `{part}` is not in: {}", concluded.sentence);
+            assert!(concluded.answer.contains(part), "{id}, {finding:?}: `{part}` is not in: {}", concluded.answer);
         }
         for fault in ["(not measured)", "cannot be stated", "  ", " .", " ,", " inf", "NaN"] {
-            assert!(!concluded.sentence.contains(fault), "{id}, {finding:?}: `{fault}` in: {}", concluded.sentence);
+            assert!(!concluded.answer.contains(fault), "{id}, {finding:?}: `{fault}` in: {}", concluded.answer);
         }
-        assert!(!sentences.contains(&concluded.sentence), "{id}, {finding:?}: {}", concluded.sentence);
-        sentences.push(concluded.sentence);
+        assert!(!sentences.contains(&concluded.answer), "{id}, {finding:?}: {}", concluded.answer);
+        sentences.push(concluded.answer);
     }
 }
 
 const FULL: &str = "coursework.yaml";
+const AUDIT: &str = "notes-audit.yaml";
 const EXTENDED: &str = "extended.yaml";
 const LADDER: &str = "ladder.yaml";
 
 #[test]
 fn every_conclusion_has_a_test_here() {
     let here = include_str!("conclusions.rs");
-    for study in [FULL, EXTENDED, LADDER] {
+    for study in [FULL, AUDIT, EXTENDED, LADDER] {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
-        for c in &source.study.conclusions {
+        // The kinds are tried below, for any study.
+        for c in source.study.conclusions.iter().filter(|c| matches!(c.rule, Rule::Expressions(_))) {
             assert!(here.contains(&format!("\"{}\",", c.id)), "{study}: {} is not tried in all three ways", c.id);
         }
     }
 }
 
 #[test]
-fn conclusions_about_the_overfit_runs() {
+fn conclusions_about_the_notes_overfit_run() {
     comes_out(
-        FULL,
+        AUDIT,
         "notes-overfit-run-overfits",
         [
             (|i| i.losses("overfit-as-written", 0.0051, 0.61), &["Yes", "0.0051", "0.6100"]),
@@ -184,40 +211,13 @@ fn conclusions_about_the_overfit_runs() {
             (|i| i.losses("overfit-as-written", 0.052, 0.6), &["Not decided", "0.052"]),
         ],
     );
-    comes_out(
-        FULL,
-        "order-of-images",
-        [
-            (|i| i.right("overfit-as-written", 921), &["Yes", "9.21 %", "97.00 %"]),
-            (|i| i.right("overfit-as-written", 9_650), &["No", "96.50 %", "97.00 %"]),
-            (|i| i.right("overfit-as-written", 9_100), &["Not decided", "91.00 %"]),
-        ],
-    );
-    comes_out(
-        FULL,
-        "overfit-run-overfits",
-        [
-            (|i| i.losses("overfit", 0.0052, 0.1619), &["Yes", "0.0052", "0.1619", "31 times"]),
-            (|i| i.losses("overfit", 0.51, 0.6), &["No", "0.5100", "0.6000"]),
-            (|i| i.losses("overfit", 0.0502, 0.6), &["Not decided", "0.0502"]),
-        ],
-    );
-}
-
-#[test]
-fn the_sentence_names_the_epoch_of_the_lowest_test_loss() {
-    let mut invented = Invented::of(FULL);
-    invented.losses("overfit", 0.005, 0.16);
-    invented.results.runs["overfit"].seeds[0].epochs[2].test.loss = 0.1437;
-    let sentence = invented.conclude("overfit-run-overfits").sentence;
-    assert!(sentence.contains("lowest after epoch 3, 0.1437"), "{sentence}");
 }
 
 #[test]
 fn conclusions_about_sizes_and_quoted_figures() {
     comes_out(
-        FULL,
-        "fewer-parameters",
+        AUDIT,
+        "parameters-as-printed",
         [
             (|_| {}, &["Yes", "1,200,074", "338,058", "338,442", "3.55"]),
             (|i| i.results.models["slim"].parameters += 1, &["No", "338,059"]),
@@ -225,7 +225,7 @@ fn conclusions_about_sizes_and_quoted_figures() {
         ],
     );
     comes_out(
-        FULL,
+        AUDIT,
         "notes-matrices-consistent",
         [
             (
@@ -247,25 +247,7 @@ fn conclusions_about_sizes_and_quoted_figures() {
 #[test]
 fn conclusions_that_compare_accuracies() {
     comes_out(
-        FULL,
-        "slim-keeps-baseline-accuracy",
-        [
-            (|i| i.right("slim", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "0.10 points", "one seed"]),
-            (|i| i.right("slim", 9_550), &["No", "95.50 %", "\u{2212}1.50 points"]),
-            (|i| i.right("slim", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
-        ],
-    );
-    comes_out(
-        FULL,
-        "slim-bn-keeps-baseline-accuracy",
-        [
-            (|i| i.right("slim-bn", 9_790), &["Yes", "97.90 %", "97.00 %", "0.90 points", "one seed"]),
-            (|i| i.right("slim-bn", 9_550), &["No", "95.50 %", "\u{2212}1.50 points"]),
-            (|i| i.right("slim-bn", 9_705), &["Not decided", "97.05 %", "0.05 points"]),
-        ],
-    );
-    comes_out(
-        FULL,
+        AUDIT,
         "batch-norm-helps",
         [
             (|i| i.right("slim-bn", 9_862), &["Yes", "98.62 %", "1.62 points", "1.59 points"]),
@@ -293,25 +275,192 @@ fn conclusions_over_several_seeds() {
             (|i| i.right("ladder-10k", 9_690), &["Not decided", "\u{2212}0.10 points"]),
         ];
         comes_out(study, "ten-thousand-parameters", ways);
-        let sentence = Invented::of(study).conclude("ten-thousand-parameters").sentence;
+        let sentence = Invented::of(study).conclude("ten-thousand-parameters").answer;
         assert!(sentence.contains(seeds), "{sentence}");
-    }
-    for (run, id) in [
-        ("slim", "slim-keeps-baseline-accuracy"),
-        ("slim-bn", "slim-bn-keeps-baseline-accuracy"),
-        ("slim-bn", "batch-norm-helps"),
-    ] {
-        for (correct, finding) in [(9_790, Finding::Supported), (9_550, Finding::Refuted)] {
-            let mut invented = Invented::of(EXTENDED);
-            invented.right(run, correct);
-            let concluded = invented.conclude(id);
-            assert_eq!(concluded.finding, finding, "{id}: {}", concluded.sentence);
-            assert!(concluded.sentence.contains("over 5 seeds each"), "{}", concluded.sentence);
-            assert!(!concluded.sentence.contains("one seed"), "{}", concluded.sentence);
-        }
     }
     let mut invented = Invented::of(EXTENDED);
     invented.validation("ladder-5k", 4_950);
-    let sentence = invented.conclude("ten-thousand-parameters").sentence;
+    let sentence = invented.conclude("ten-thousand-parameters").answer;
     assert!(sentence.contains("5,066 parameters") && sentence.contains("99.00 %"), "{sentence}");
+}
+
+/// Checks a kind with results that give each of three findings, in every language: its answer has the values that decided it.
+#[track_caller]
+fn kind_comes_out(yaml: &str, ways: &[(&str, Change, &[&str])]) {
+    for lang in Lang::ALL {
+        let mut answers: Vec<String> = Vec::new();
+        for (finding, change, told) in ways {
+            let mut invented = Invented::of(FULL);
+            change(&mut invented);
+            let id = invented.ask(yaml);
+            let concluded = invented.conclude_in(&id, lang);
+            assert_eq!(concluded.finding, *finding, "{yaml}: {}", concluded.answer);
+            for part in *told {
+                // Numbers follow the language; words are those of English.
+                let part = if lang == Lang::Uk { part.replace('.', ",") } else { (*part).to_owned() };
+                let is_number = part.chars().all(|c| c.is_ascii_digit() || "., %\u{2212}".contains(c));
+                let expected = lang == Lang::En || is_number;
+                let answer = concluded.answer.replace('\u{a0}', ",");
+                assert!(!expected || answer.contains(&part), "{yaml}, {finding}: `{part}` is not in: {answer}");
+            }
+            for fault in ["  ", " .", " ,", " inf", "NaN", "{", "()"] {
+                assert!(!concluded.answer.contains(fault), "{yaml}, {finding}: `{fault}` in: {}", concluded.answer);
+            }
+            assert!(!concluded.question.is_empty() && !answers.contains(&concluded.answer), "{}", concluded.answer);
+            answers.push(concluded.answer);
+        }
+    }
+}
+
+/// Test losses by epoch of a run, with a training loss that falls.
+fn test_losses(i: &mut Invented, run: &str, losses: &[f64]) {
+    for seed in &mut i.results.runs[run].seeds {
+        for (e, epoch) in seed.epochs.iter_mut().enumerate() {
+            epoch.train_loss = 1.0 / (e + 1) as f64;
+            epoch.test.loss = losses[e.min(losses.len() - 1)];
+        }
+    }
+}
+
+#[test]
+fn every_kind_is_tried_here() {
+    let here = include_str!("conclusions.rs");
+    for word in Kind::WORDS {
+        assert!(here.contains(&format!("kind_comes_out(\n        \"{word}: ")), "{word}");
+    }
+}
+
+#[test]
+fn kinds_about_overfitting() {
+    kind_comes_out(
+        "overfits: overfit",
+        &[
+            ("supported", |i| i.losses("overfit", 0.0052, 0.1619), &["Yes", "0.0052", "0.1619", "31.1 times"]),
+            ("refuted", |i| i.losses("overfit", 0.51, 0.6), &["No", "0.5100", "0.6000"]),
+            ("refuted", |i| i.losses("overfit", 2.29, 2.3), &["almost nothing", "2.303"]),
+            ("refuted", |i| i.losses("overfit", 0.05, 0.04), &["0.0500", "0.0400"]),
+            ("undecided", |i| i.losses("overfit", 0.0502, 0.6), &["Not decided", "0.0502"]),
+            ("undecided", |i| i.losses("overfit", 0.009, 0.017), &["Not decided", "0.0090", "0.0170"]),
+        ],
+    );
+    kind_comes_out(
+        "overfitting_starts: overfit",
+        &[
+            (
+                "supported",
+                |i| test_losses(i, "overfit", &[0.5, 0.4, 0.2, 0.3]),
+                &["After epoch 3", "0.2000", "0.3000", "50 %"],
+            ),
+            (
+                "refuted",
+                |i| test_losses(i, "overfit", &(1..=20).map(|e| 1.0 / f64::from(e)).collect::<Vec<_>>()),
+                &["20 epochs"],
+            ),
+            ("undecided", |i| test_losses(i, "overfit", &[0.5, 0.4, 0.41]), &["Not decided", "0.4000", "0.4100"]),
+        ],
+    );
+}
+
+#[test]
+fn kinds_about_one_run_or_model() {
+    kind_comes_out(
+        "learns: slim",
+        &[
+            ("supported", |i| i.right("slim", 9_500), &["Yes", "95.00 %", "10.00 %"]),
+            ("refuted", |i| i.right("slim", 1_135), &["No", "11.35 %"]),
+            ("undecided", |i| i.right("slim", 2_000), &["Not decided", "20.00 %"]),
+        ],
+    );
+    kind_comes_out(
+        "fewer_parameters: {model: slim, than: baseline}",
+        &[
+            ("supported", |_| {}, &["Yes", "338,058", "1,200,074", "3.55 times"]),
+            ("refuted", |i| i.results.models["slim"].parameters = 1_200_074, &["No", "1,200,074"]),
+        ],
+    );
+}
+
+#[test]
+fn kinds_about_two_runs_and_more() {
+    kind_comes_out(
+        "keeps_accuracy: slim-baseline",
+        &[
+            (
+                "supported",
+                |i| i.right("slim", 9_790),
+                &["Yes", "97.90 %", "97.00 %", "0.90", "0.10", "one seed", "3.5 times"],
+            ),
+            ("refuted", |i| i.right("slim", 9_550), &["No", "95.50 %", "\u{2212}1.50"]),
+            ("undecided", |i| i.right("slim", 9_705), &["Not decided", "97.05 %", "0.05"]),
+        ],
+    );
+    kind_comes_out(
+        "better: batch-norm",
+        &[
+            ("supported", |i| i.right("slim-bn", 9_862), &["Yes", "98.62 %", "97.00 %", "1.62"]),
+            ("refuted", |i| i.right("slim-bn", 9_500), &["No", "95.00 %", "\u{2212}2.00"]),
+            ("undecided", |i| i.right("slim-bn", 9_702), &["Not decided", "97.02 %"]),
+        ],
+    );
+    // `slim` and `overfit` have no comparison in the study, so their images are not paired.
+    kind_comes_out(
+        "best_of: [slim, overfit, slim-bn]",
+        &[
+            ("supported", |i| i.right("slim", 9_790), &["“Slim”, with", "97.90 %"]),
+            (
+                "undecided",
+                |i| i.right("slim", 9_702),
+                &["A tie", "97.02 %", "“Trained to overfit”; “Slim with batch normalisation”"],
+            ),
+        ],
+    );
+    kind_comes_out(
+        "order_matters: {shuffled: overfit-shuffled, ordered: overfit-as-written}",
+        &[
+            ("supported", |i| i.right("overfit-as-written", 921), &["Yes", "9.21 %", "97.00 %", "Class by class"]),
+            ("refuted", |i| i.right("overfit-as-written", 9_690), &["No", "96.90 %"]),
+            ("undecided", |i| i.right("overfit-as-written", 9_600), &["Not decided", "96.00 %"]),
+        ],
+    );
+}
+
+#[test]
+fn what_was_not_measured_decides_nothing() {
+    for yaml in ["overfits: slim", "learns: slim", "keeps_accuracy: slim-baseline", "best_of: [slim, slim-bn]"] {
+        let mut invented = Invented::of(FULL);
+        let id = invented.ask(yaml);
+        invented.results.runs.shift_remove("slim");
+        let concluded = invented.conclude(&id);
+        assert_eq!((concluded.finding.as_str(), concluded.answer.as_str()), ("undecided", "Not decided."), "{yaml}");
+        assert!(concluded.obstacle.contains("runs.slim"), "{yaml}: {}", concluded.obstacle);
+    }
+    // Two runs that gave the same network have no interval.
+    let mut invented = Invented::of(FULL);
+    let weights = invented.results.runs["slim"].seeds[0].weights_sha256.clone();
+    invented.results.runs["slim-bn"].seeds[0].weights_sha256 = weights;
+    let concluded = invented.conclude("better-batch-norm");
+    assert_eq!(concluded.finding, "undecided");
+    assert!(concluded.obstacle.contains("same network"), "{}", concluded.obstacle);
+}
+
+#[test]
+fn seeds_that_disagree_leave_a_kind_undecided() {
+    let mut invented = Invented::of(EXTENDED);
+    let id = invented.ask("overfits: slim");
+    invented.losses("slim", 0.005, 0.1);
+    let last = invented.results.runs["slim"].seeds[4].epochs.last_mut().unwrap();
+    (last.train_loss, last.test.loss) = (0.5, 0.6);
+    let concluded = invented.conclude(&id);
+    assert_eq!(concluded.finding, "undecided");
+    assert!(concluded.answer.contains("4 of 5 seeds overfit"), "{}", concluded.answer);
+    // Over several seeds, the interval is over seeds.
+    let mut invented = Invented::of(EXTENDED);
+    invented.right("slim-bn", 9_790);
+    let concluded = invented.conclude("better-batch-norm");
+    assert_eq!(concluded.finding, "supported");
+    assert!(
+        concluded.answer.contains("over 5 seeds each") && !concluded.answer.contains("one seed"),
+        "{}",
+        concluded.answer
+    );
 }

@@ -250,8 +250,8 @@ fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
     let report = bundle.text("report.md");
     for sentence in [
         "| Too fast | `conv` | 5,874 |",
-        "2 of 4 runs diverged, so they have no results: Too fast; Half. Section 4 says where",
-        "## 4 Runs that diverged",
+        "2 of 4 runs diverged, so they have no results: Too fast; Half. Section 3 says where",
+        "## 3 Runs that diverged",
         "- Seed 1 diverged: the training loss was not finite in epoch 2 of 3, step 3 of 4.",
         "- Seed 1 diverged: the test loss was not finite after epoch 3 of 3, that is after step 4 of 4.",
         "- Seed 3 was trained to the end: test accuracy 0.87 %, test loss 4.1414e37.",
@@ -260,8 +260,8 @@ fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
         "With mean 0.5 and std 0.5, pixels are from −1 to 1, which is usual.",
         "The model has no layer that keeps the values’ scale",
         "Try a learning rate of 0.1 or less first.",
-        "Too fast diverged (Section 4), so it is in no table of results and in no figure.",
-        "Half diverged (Section 4), so it is in no table of results and in no figure.",
+        "Too fast diverged (Section 3), so it is in no table of results and in no figure.",
+        "Half diverged (Section 3), so it is in no table of results and in no figure.",
         "Hopeless: not measured, because this run diverged: Too fast.",
         "- Too fast: training images: 200 (the first); epochs: 3 planned, diverged;",
         "**Undecided.** *Is it better?* unknown",
@@ -516,7 +516,7 @@ fn a_bundle_with_a_diverged_run_is_published_and_rendered_like_any_other() {
         "Запуски, що розбіглися",
         "2 запуски розбіглися, тому не мають результатів (усього запусків: 4): Too fast; Half.",
         "Зерно 1: навчання розбіглося, втрати під час навчання перестали бути скінченними в епосі 2 з 3, на кроці 3 з 4.",
-        "Навчання запуску «Too fast» розбіглося (розд. 4), тому його немає",
+        "Навчання запуску «Too fast» розбіглося (розд. 3), тому його немає",
         "Hopeless: не виміряно, бо розбігся запуск: Too fast.",
     ] {
         assert!(report.contains(sentence), "`{sentence}` is not in: {report}");

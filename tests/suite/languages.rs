@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use mnist_report::rung::Rung;
-use mnist_report::study::Optimizer;
+use mnist_report::study::{Kind, Optimizer, Source};
+use mnist_report::text::Lang;
 use serde_yaml::Value as Yaml;
 
 use crate::markdown;
@@ -124,6 +125,124 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     assert!(done.err.contains("'fr'") && done.err.contains("en, uk"), "{}", done.err);
 }
 
+/// `MINI` in two languages, with a title block.
+const BOTH: &str = "\
+lang: [en, uk]
+title: {en: A study, uk: Дослідження}
+author: {en: A. Student, uk: О. Студент}
+city: {en: Kyiv, uk: Київ}
+supervisor: {en: B. Lecturer, uk: Б. Викладач}
+meta: [{label: {en: Variant, uk: Варіант}, value: 07}]
+models: {only: {title: {en: One layer, uk: Один шар}, layers: [flatten, {linear: {out_features: 10}}]}}
+defaults: {train: {images: {first: 50}}, epochs: 1, batch_size: 50, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}
+runs: {single: {title: {en: One run, uk: Один запуск}, model: only}}
+conclusions:
+  - {learns: single, question: {en: Does it learn?, uk: Чи вона вчиться?}, why: {en: So it is., uk: Так і є.}}
+";
+
+#[test]
+fn a_study_in_two_languages_gives_a_report_wholly_in_each() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("both.yaml");
+    fs::write(&study, BOTH).unwrap();
+    let bundle = Bundle::at(home.path().join("both"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    let english = [
+        "# A study",
+        "Author: A. Student",
+        "City: Kyiv",
+        "Supervisor: B. Lecturer",
+        "Variant: 07",
+        "One layer",
+        "One run",
+        "Does it learn?",
+        "So it is.",
+    ];
+    let ukrainian = [
+        "# Дослідження",
+        "Автор: О. Студент",
+        "Місто: Київ",
+        "Керівник: Б. Викладач",
+        "Варіант: 07",
+        "Один шар",
+        "Один запуск",
+        "Чи вона вчиться?",
+        "Так і є.",
+    ];
+    let has = |words: &[&str], others: &[&str]| {
+        let report = bundle.text("report.md");
+        for word in words {
+            assert!(report.contains(word), "{word}: {report}");
+        }
+        for word in others.iter().filter(|word| !words.contains(word)) {
+            assert!(!report.contains(word), "{word}: {report}");
+        }
+        bundle.run("verify", &["--upto", "render"]).exits(0);
+    };
+    has(&english, &ukrainian);
+    let first = bundle.identity();
+    bundle.run("render", &["--lang", "uk"]).exits(0);
+    has(&ukrainian, &english);
+    assert_eq!(bundle.json("manifest.json")["title"], "Дослідження");
+    assert_eq!(bundle.json("conclusions.json")["conclusions"][0]["question"], "Чи вона вчиться?");
+    bundle.run("render", &["--lang", "en"]).exits(0);
+    assert!(bundle.identity() == first);
+    // Built in the other language, it is the same report as rendered in it.
+    bundle.run("render", &["--lang", "uk"]).exits(0);
+    let rendered = bundle.identity();
+    run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
+    assert!(bundle.identity() == rendered);
+}
+
+#[test]
+fn a_text_that_lacks_a_language_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("both.yaml");
+    for (from, to, parts) in [
+        ("{en: A study, uk: Дослідження}", "{en: A study}", &["both.yaml:2: title: has no text in `uk`"][..]),
+        ("uk: Київ", "ua: Київ", &["both.yaml:4: city.ua: unknown language `ua`"]),
+        ("[en, uk]", "[en, fr]", &["both.yaml:1: lang[1]: ", "`fr`"]),
+        ("[en, uk]", "[en, en]", &["both.yaml:1: lang[1]: `en` is listed twice"]),
+        ("[en, uk]", "[]", &["both.yaml:1: lang: lists no language"]),
+        ("uk: Один шар", "uk: [a]", &["both.yaml:7: models.only.title.uk: expected a text"]),
+        // A mistake in the language that is not asked for is found, too.
+        (
+            "learns: single",
+            "supported_if: runs.single.accuracy > 0, refuted_if: 'false', id: c, supported: {en: Y, uk: '{{ x }}'}, refuted: N, undecided: U",
+            &["conclusions[0].supported"],
+        ),
+    ] {
+        assert!(BOTH.contains(from), "{from}");
+        fs::write(&study, BOTH.replace(from, to)).unwrap();
+        run(&mut build(&study, &home.path().join("out"))).refused(parts);
+    }
+}
+
+#[test]
+fn the_coursework_in_ukrainian_has_no_english_text_of_its_own() {
+    for name in ["coursework.yaml", "quick.yaml"] {
+        let path = root().join("reports").join(name);
+        let source = Source::load_in(&path, Some(Lang::Uk)).unwrap();
+        assert_eq!((source.study.lang, source.languages), (Lang::Uk, vec![Lang::En, Lang::Uk]));
+        let study = source.study;
+        let mut texts = vec![study.title, study.description];
+        texts.extend(study.models.values().filter_map(|m| m.title.clone()));
+        texts.extend(study.runs.values().filter_map(|r| r.title.clone()));
+        texts.extend(study.comparisons.values().filter_map(|c| c.title.clone()));
+        texts.extend(study.sections.iter().flat_map(|s| [s.title.clone(), s.text.clone()]));
+        texts.extend(study.sections.iter().flat_map(|s| s.points.iter().map(|p| p.title.clone())));
+        texts.extend(study.conclusions.iter().filter_map(|c| c.question.clone()));
+        assert!(texts.len() > 20);
+        for text in texts {
+            let latin: Vec<String> = words(&text)
+                .into_iter()
+                .filter(|w| !["MNIST", "PyTorch", "dropout", "coursework", "yaml"].contains(&w.as_str()))
+                .collect();
+            assert!(latin.is_empty(), "{name}: {latin:?} in {text}");
+        }
+    }
+}
+
 #[test]
 fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
     let bundle = copy();
@@ -175,6 +294,11 @@ fn every_phrase_is_used() {
             "diverged" => [name, &key].iter().any(|k| text.contains(&format!("\"{k}\""))),
             "run" if name.starts_with("images_") => text.contains("run.images_{"),
             "run" if Optimizer::WORDS.contains(&name) => text.contains("\"run.{}\""),
+            "kinds" if name.contains('.') => {
+                let (kind, part) = name.split_once('.').unwrap();
+                let parts = ["question", "supported", "refuted", "undecided", "how"];
+                Kind::WORDS.contains(&kind) && parts.contains(&part) && text.contains("\"kinds.{}.{part}\"")
+            }
             "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()

@@ -13,9 +13,13 @@ fn read(text: &str) -> String {
         .fold(text.to_owned(), |text, tie| text.replace(tie, " "));
     let mut plain = String::new();
     let mut inside = false;
-    for c in untied.chars() {
+    let mut chars = untied.chars().peekable();
+    while let Some(c) = chars.next() {
+        // A tag; a `<` in an expression has a space after it.
+        let starts_tag =
+            c == '<' && chars.peek().is_some_and(|next| next.is_ascii_alphabetic() || "/!".contains(*next));
         match c {
-            '<' => inside = true,
+            '<' if starts_tag => inside = true,
             '>' if inside => inside = false,
             _ if !inside => plain.push(c),
             _ => {}

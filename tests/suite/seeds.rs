@@ -40,7 +40,7 @@ fn built_study() -> &'static Bundle {
 /// The part of the report on runs with `n` seeds.
 fn section(report: &str, n: usize) -> String {
     let heading = format!(" Section {n}\n");
-    let start = report.find(&format!("## {}{heading}", n + 3)).unwrap();
+    let start = report.find(&format!("## {}{heading}", n + 2)).unwrap();
     let rest = &report[start + 3..];
     rest[..rest.find("\n## ").unwrap()].to_owned()
 }

@@ -1,7 +1,7 @@
 //! The quoted claims with their verdicts.
 
-use super::conclusions::obstacle;
 use super::prelude::*;
+use super::told::obstacle;
 use crate::claims::{JudgedClaim, Verdict};
 
 /// A group of claims, those that differ first.

@@ -1,14 +1,17 @@
 //! What decides each conclusion.
 
 use super::prelude::*;
-use crate::claims::{DecidedConclusion, Finding, Obstacle};
+use super::told;
+use crate::claims::{DecidedConclusion, Finding};
 
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
     let item = |c: &DecidedConclusion| {
-        let rule = context! { supported_if => c.supported_if.as_str(), refuted_if => c.refuted_if.as_str() };
-        let text = b.text("conclusions.how", rule)?.then(obstacle(b, c.obstacle.as_ref())?);
-        Ok(FindingItem { badge: badge(b, c)?, question: c.question.as_str().into(), text })
+        Ok(FindingItem {
+            badge: badge(b, c)?,
+            question: told::question(b, c)?,
+            text: told::how(b, c)?.then(told::obstacle(b, c.obstacle.as_ref())?),
+        })
     };
     let items = conclusions.iter().map(item).collect::<Result<_>>()?;
     let blocks = vec![
@@ -16,16 +19,6 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
         Block::Findings { style: "rules", items },
     ];
     Ok(b.section(SectionId::Conclusions, b.phrase("conclusions.heading")?, blocks))
-}
-
-/// Why a conclusion could not be decided, or nothing measured for a claim; empty if nothing stood in the way.
-pub(super) fn obstacle(b: &Builder, obstacle: Option<&Obstacle>) -> Result<RichText> {
-    match obstacle {
-        None => Ok(RichText::default()),
-        Some(Obstacle::NotMeasured(names)) => b.text("conclusions.not_measured", context! { names }),
-        Some(Obstacle::NoValue(reason)) => b.text("conclusions.no_value", context! { reason }),
-        Some(Obstacle::BothHold) => b.phrase("conclusions.both_hold"),
-    }
 }
 
 /// A conclusion's finding.

@@ -13,6 +13,7 @@ mod settings;
 mod shapes;
 mod shown_run;
 mod summary;
+mod told;
 mod training;
 mod verify;
 
@@ -21,7 +22,9 @@ use minijinja::context;
 use super::builder::{Builder, SectionId};
 use super::document::{Definition, Definitions, Document, paragraphs};
 use super::error::Result;
+use super::verdicts::{self, ClaimVerdict, ConclusionVerdict, Verdicts};
 use super::{Language, Provenance};
+use crate::claims::{DecidedConclusion, JudgedClaim};
 use crate::results::Results;
 use crate::study::Study;
 
@@ -42,7 +45,7 @@ pub(super) fn document(
         SectionId::Parameters => parameters::section(&b),
         SectionId::Shapes => shapes::section(&b),
         SectionId::Diverged => diverged::section(&b),
-        SectionId::Training(number) => training::section(&b, *number, &b.training[number - 1]),
+        SectionId::Training(number) => training::section(&b, *number, &conclusions),
         SectionId::Claims => claims::section(&b, &judged),
         SectionId::Conclusions => conclusions::section(&b, &conclusions),
         SectionId::Code => code::section(&b),
@@ -50,6 +53,7 @@ pub(super) fn document(
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
     let program = inputs::program();
+    let verdicts = verdicts(&b, &judged, &conclusions)?;
     Ok(Document {
         lang: lang.lang,
         title: study.title.clone(),
@@ -61,18 +65,50 @@ pub(super) fn document(
         footer: b.text("page.footer", context! { title => study.title.as_str(), program => program.as_str() })?,
         page_footer: lang.say("page.digest", context! { digest => provenance.measured_digest })?,
         program,
+        verdicts,
     })
 }
 
+/// The claims and conclusions as data.
+fn verdicts(b: &Builder, judged: &[JudgedClaim], conclusions: &[DecidedConclusion]) -> Result<Verdicts> {
+    let claim = |j: &JudgedClaim| ClaimVerdict {
+        id: j.claim.id.clone(),
+        group: j.claim.group.clone(),
+        quote: j.claim.quote.clone(),
+        printed: j.printed.clone(),
+        measured: j.measured.clone(),
+        verdict: j.verdict.word().to_owned(),
+    };
+    let conclusion = |c: &DecidedConclusion| {
+        Ok(ConclusionVerdict {
+            id: c.id.clone(),
+            kind: c.answer.kind().to_owned(),
+            question: told::question(b, c)?.plain(),
+            finding: c.finding.word().to_owned(),
+            answer: told::sentence(b, c)?.plain(),
+            obstacle: told::obstacle(b, c.obstacle.as_ref())?.plain(),
+        })
+    };
+    let claims = judged.iter().map(claim).collect();
+    let conclusions = conclusions.iter().map(conclusion).collect::<Result<_>>()?;
+    Ok(Verdicts { schema: verdicts::SCHEMA, language: b.lang.lang, claims, conclusions })
+}
+
 fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definitions> {
-    let all = [
+    let given = [
         ("meta.author", study.author.as_deref()),
         ("meta.group", study.group.as_deref()),
         ("meta.course", study.course.as_deref()),
+        ("meta.supervisor", study.supervisor.as_deref()),
         ("meta.institution", study.institution.as_deref()),
-        ("meta.date", date),
+        ("meta.city", study.city.as_deref()),
     ];
-    let given = all.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    let items = given.map(|(key, value)| Ok(Definition::new(lang.word(key)?, value)));
-    Ok(Definitions { style: "meta", items: items.collect::<Result<_>>()? })
+    let keyed = |(key, value): (&str, Option<&str>)| {
+        let value = value?;
+        Some(lang.word(key).map(|word| Definition::new(word, value)))
+    };
+    let mut items = given.into_iter().filter_map(keyed).collect::<Result<Vec<_>>>()?;
+    items.extend(study.meta.iter().map(|pair| Definition::new(pair.label.as_str(), pair.value.as_str())));
+    items.extend(keyed(("meta.date", date)).transpose()?);
+    Ok(Definitions { style: "meta", items })
 }

@@ -7,10 +7,11 @@ use crate::results::{LayerFacts, ModelFacts};
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
     let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
+    let mut blocks: Vec<Block> = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<_>>()?;
     let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;
     let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
-    let mut blocks = vec![Block::paragraph(text), Block::Figure(figure)];
+    blocks.extend([Block::paragraph(text), Block::Figure(figure)]);
     for ((name, model), (title, _)) in b.results.models.iter().zip(&models) {
         let code = if title == name { RichText::default() } else { RichText::code(name) };
         blocks.push(Block::heading(format!("parameters-{name}"), RichText::from(*title).then(code)));
@@ -23,6 +24,15 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::Table(table));
     }
     Ok(b.section(SectionId::Parameters, b.phrase("parameters.heading")?, blocks))
+}
+
+/// How many parameters a model has, and in which layers.
+fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<Block> {
+    let form = b.lang.numbers;
+    let layers = model.layers.iter().filter(|l| l.parameters > 0);
+    let layers: Vec<String> = layers.map(|l| format!("{} {}", l.name, form.count(l.parameters))).collect();
+    let values = context! { title, n => model.parameters, layers => layers.join("; ") };
+    Ok(Block::paragraph(b.text("parameters.answer", values)?))
 }
 
 fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {

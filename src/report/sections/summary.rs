@@ -1,9 +1,9 @@
 //! The first section: what was found, and all runs in one table.
 
 use super::claims::count;
-use super::conclusions::{badge, obstacle};
+use super::conclusions::badge;
 use super::prelude::*;
-use super::settings;
+use super::{settings, told};
 use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
 use crate::results::{AnyRun, ModelFacts, RunResult};
 
@@ -11,11 +11,7 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
         let item = |c: &DecidedConclusion| {
-            Ok(FindingItem {
-                badge: badge(b, c)?,
-                question: c.question.as_str().into(),
-                text: RichText::from(c.sentence.as_str()).then(obstacle(b, c.obstacle.as_ref())?),
-            })
+            Ok(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text: told::answer(b, c)? })
         };
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
         blocks.push(Block::Findings { style: "", items });

@@ -3,15 +3,16 @@
 use super::comparisons::{self, ComparedRuns, interval};
 use super::prelude::*;
 use super::shown_run::ShownRun;
-use super::{digits, settings};
-use crate::claims;
+use super::{digits, settings, told};
+use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::LadderPoint;
 use crate::results::statistics::wilson;
 use crate::results::{AnyRun, EpochResult, Evaluated, RunResult, SeedResult};
 use crate::study::{RunSettings, Section, Show, Table};
 
 /// A section on training, counted from 1.
-pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<ReportSection> {
+pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
+    let section = &b.training[number - 1];
     let runs = section.runs.iter().filter_map(|name| ShownRun::of(b, name).transpose()).collect::<Result<Vec<_>>>()?;
     let compared: Vec<ComparedRuns> = section.comparisons.iter().filter_map(|n| ComparedRuns::of(b, n)).collect();
     let figures = training_figures(b, number, section, &runs, &compared)?;
@@ -21,7 +22,9 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
     } else {
         None
     };
-    let mut blocks: Vec<Block> = paragraphs(&section.text).map(Block::paragraph).collect();
+    let answers = section.answers.iter().filter_map(|id| conclusions.iter().find(|c| c.id == *id));
+    let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
+    blocks.extend(paragraphs(&section.text).map(Block::paragraph));
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
@@ -45,6 +48,12 @@ pub(super) fn section(b: &Builder, number: usize, section: &Section) -> Result<R
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
     Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
+}
+
+/// A conclusion's answer, at the start of its section.
+fn answer(b: &Builder, c: &DecidedConclusion) -> Result<Block> {
+    let question = RichText::styled(InlineStyle::Strong, told::question(b, c)?.plain());
+    Ok(Block::paragraph(question.then(told::answer(b, c)?)))
 }
 
 /// A sentence for each run of the section that diverged, and for each comparison with one: why they are not shown.

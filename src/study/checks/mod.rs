@@ -1,6 +1,7 @@
 //! Checks of a study: that names exist, numbers are in range and parts fit together. Each reports the first fault.
 
 mod comparisons;
+mod conclusions;
 mod names;
 mod runs;
 mod sections;
@@ -15,6 +16,7 @@ use crate::text::closest::unknown;
 use crate::text::short_number;
 
 pub(super) use comparisons::check as check_comparisons;
+pub(super) use conclusions::check as check_conclusions;
 pub(super) use names::check as check_names;
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;

@@ -17,7 +17,18 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
         }
         check_repeated(&place, "runs", &section.runs)?;
         check_repeated(&place, "comparisons", &section.comparisons)?;
+        check_repeated(&place, "answers", &section.answers)?;
         check_shown(&place, section)?;
+        for (j, id) in section.answers.iter().enumerate() {
+            let mut ids = source.study.conclusions.iter().map(|c| &c.id);
+            if !ids.clone().any(|other| other == id) {
+                let place = place.at(&format!("answers[{j}]"));
+                return match ids.next() {
+                    None => place.refuse(format!("unknown conclusion `{id}`; this study has no `conclusions`")),
+                    Some(_) => place.refuse(unknown("conclusion", id, source.study.conclusions.iter().map(|c| &c.id))),
+                };
+            }
+        }
         for (j, name) in section.comparisons.iter().enumerate() {
             if !source.study.comparisons.contains_key(name) {
                 let message = unknown("comparison", name, source.study.comparisons.keys());

@@ -5,6 +5,7 @@ use mnist_report::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, RESULTS, STUDY};
 use mnist_report::demo::Draft;
 use mnist_report::demo::Redo::{self, Everything, Report, Sums};
 use mnist_report::digest::sha256_hex;
+use mnist_report::report::CONCLUSIONS;
 use mnist_report::results::{read_losses, write_losses};
 use mnist_report::tensors::{NamedTensor, from_safetensors};
 use mnist_report::verify::Rung::{self, Exact, Inputs, Metrics, Render, Replay, Rerun, Weights};
@@ -213,6 +214,15 @@ pub(super) const FORGERIES: &[Forgery] = &[
         manifest(d, |m| drop(m["inputs"].as_array_mut().unwrap().pop()));
     }),
     row("its digest of inputs", Sums, &[Inputs, Render], |d| manifest(d, |m| zero(&mut m["digests"]["inputs"]))),
+    row("the finding of a conclusion in conclusions.json", Sums, &[Exact, Render], |d| {
+        d.change_json(CONCLUSIONS, |v| v["conclusions"][0]["finding"] = json!("refuted")).unwrap();
+    }),
+    row("a verdict in conclusions.json", Sums, &[Exact, Render], |d| {
+        d.change_json(CONCLUSIONS, |v| v["claims"][3]["verdict"] = json!("matches")).unwrap();
+    }),
+    row("the answer of a conclusion in conclusions.json", Sums, &[Render], |d| {
+        d.change_json(CONCLUSIONS, |v| v["conclusions"][0]["answer"] = json!("Yes, perfectly.")).unwrap();
+    }),
     row("its exact digest", Sums, &[Exact, Render], |d| manifest(d, |m| zero(&mut m["digests"]["exact"]))),
     row("its measured digest", Sums, &[Exact, Render], |d| manifest(d, |m| zero(&mut m["digests"]["measured"]))),
     row("its list of files", Sums, &[Inputs, Render], |d| manifest(d, |m| m["files"][0] = json!("none"))),

@@ -1,0 +1,309 @@
+//! Decides the conclusions of a kind that the program knows. What was not measured decides nothing, and where an interval
+//! exists, the interval decides.
+
+use super::{Finding, Obstacle};
+use crate::results::statistics::{Interval, newcombe, wilson};
+use crate::results::{
+    ComparisonResult, EpochResult, IntervalBasis, Results, RunDifference, RunResult, SeedResult, by_epoch, difference,
+};
+use crate::study::{Kind, ModelPair, OrderPair, Study};
+
+/// A network overfits if its training loss ends below this ...
+pub const NEAR_ZERO: f64 = 0.01;
+/// ... and not if it ends above this.
+pub const FAR_FROM_ZERO: f64 = 0.1;
+/// How many times as high the test loss of an overfitted network is, at least.
+pub const TIMES_AS_HIGH: f64 = 2.0;
+/// How much the test loss rises from its lowest value, at least, where overfitting has started.
+pub const RISE: f64 = 0.1;
+/// How many times as accurate as always guessing the most frequent digit a network is that has learned something.
+pub const TIMES_GUESSING: f64 = 2.0;
+/// By how much shuffled images must do better for their order to matter: a percentage point.
+pub const ORDER_MARGIN: f64 = 0.01;
+/// How close the loss of a network that learned nothing is to that of equal probabilities.
+const NEAR_CHANCE: f64 = 0.1;
+
+/// What decided a conclusion, for its sentence. Values of a run are means over its seeds.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub enum Fact {
+    Overfits(Losses),
+    OverfittingStarts(Turn),
+    Learns { run: String, seeds: Agreement, accuracy: f64, interval: Interval, guessing: f64 },
+    FewerParameters { model: String, than: String, parameters: u64, of_other: u64 },
+    KeepsAccuracy(Compared),
+    Better(Compared),
+    BestOf { best: String, accuracy: f64, runs: usize, ties: Vec<String>, unknown: Vec<String>, basis: IntervalBasis },
+    OrderMatters(Compared),
+}
+
+/// How many of a run's seeds gave the answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Agreement {
+    pub yes: usize,
+    pub of: usize,
+}
+
+/// The losses of a run after its last epoch.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Losses {
+    pub run: String,
+    pub seeds: Agreement,
+    pub epoch: usize,
+    pub images: usize,
+    /// Evaluated after the epoch if the run does that, otherwise the mean while training.
+    pub train_loss: f64,
+    pub train_accuracy: Option<f64>,
+    pub test_loss: f64,
+    pub test_accuracy: f64,
+    /// Whether the test loss is about that of a network which gives all digits the same probability.
+    pub is_like_chance: bool,
+}
+
+/// Where the test loss of a run was lowest.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Turn {
+    pub run: String,
+    pub seeds: Agreement,
+    /// The earliest and the latest epoch over the seeds.
+    pub epochs: [usize; 2],
+    pub last: usize,
+    pub lowest: f64,
+    pub end: f64,
+}
+
+/// Two runs and the difference of their accuracies.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Compared {
+    pub run: String,
+    pub against: String,
+    pub accuracies: [f64; 2],
+    pub epochs: [usize; 2],
+    pub seeds: [usize; 2],
+    pub images: usize,
+    pub train_images: usize,
+    pub parameters: [u64; 2],
+    pub margin: f64,
+    pub difference: f64,
+    pub interval: Interval,
+    pub over: IntervalBasis,
+    /// The difference after the first epoch, if there are several.
+    pub first: Option<f64>,
+}
+
+/// A decided conclusion: its finding with what decided it, or what was in the way.
+pub(super) type Decision = Result<(Finding, Fact), Obstacle>;
+
+/// Decides a conclusion.
+pub(super) fn decide(study: &Study, results: &Results, kind: &Kind) -> Decision {
+    match kind {
+        Kind::Overfits(name) => Ok(overfits(name, run(results, name)?)),
+        Kind::OverfittingStarts(name) => Ok(overfitting_starts(name, run(results, name)?)),
+        Kind::Learns(name) => Ok(learns(name, run(results, name)?, results)),
+        Kind::FewerParameters(models) => fewer_parameters(results, models),
+        Kind::KeepsAccuracy(name) => {
+            let c = &study.comparisons[name];
+            let found = compared(results, &c.run, &c.against, c.margin.unwrap_or_default())?;
+            Ok((above(found.interval, -found.margin), Fact::KeepsAccuracy(found)))
+        }
+        Kind::Better(name) => {
+            let c = &study.comparisons[name];
+            let found = compared(results, &c.run, &c.against, 0.0)?;
+            Ok((above(found.interval, 0.0), Fact::Better(found)))
+        }
+        Kind::BestOf(runs) => best_of(results, runs),
+        Kind::OrderMatters(OrderPair { shuffled, ordered }) => {
+            let found = compared(results, shuffled, ordered, ORDER_MARGIN)?;
+            Ok((above(found.interval, ORDER_MARGIN), Fact::OrderMatters(found)))
+        }
+    }
+}
+
+fn run<'a>(results: &'a Results, name: &str) -> Result<&'a RunResult, Obstacle> {
+    results.runs.get(name).ok_or_else(|| Obstacle::NotMeasured(vec![format!("runs.{name}")]))
+}
+
+/// Supported if a whole interval is above a bound, refuted if it is below.
+fn above(interval: Interval, bound: f64) -> Finding {
+    match interval {
+        Interval { lower, .. } if lower > bound => Finding::Supported,
+        Interval { upper, .. } if upper < bound => Finding::Refuted,
+        _ => Finding::Undecided,
+    }
+}
+
+/// What all seeds say; undecided unless they agree.
+fn agreed(run: &RunResult, of_seed: impl Fn(&SeedResult) -> Finding) -> (Finding, Agreement) {
+    let findings: Vec<Finding> = run.seeds.iter().map(of_seed).collect();
+    let yes = findings.iter().filter(|f| **f == Finding::Supported).count();
+    let all = findings.iter().all(|f| *f == findings[0]);
+    (if all { findings[0] } else { Finding::Undecided }, Agreement { yes, of: findings.len() })
+}
+
+fn last(seed: &SeedResult) -> &EpochResult {
+    &seed.epochs[seed.epochs.len() - 1]
+}
+
+/// The training loss after an epoch: evaluated if the run does that, otherwise the mean while training.
+fn train_loss(epoch: &EpochResult) -> f64 {
+    epoch.train_eval.map_or(epoch.train_loss, |e| e.loss)
+}
+
+fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
+    let (finding, seeds) = agreed(run, |seed| {
+        let (train, test) = (train_loss(last(seed)), last(seed).test.loss);
+        if train < NEAR_ZERO && test > TIMES_AS_HIGH * train {
+            Finding::Supported
+        } else if train > FAR_FROM_ZERO || test <= train {
+            Finding::Refuted
+        } else {
+            Finding::Undecided
+        }
+    });
+    let chance = (crate::dataset::CLASSES as f64).ln();
+    let test_loss = run.mean(|s| last(s).test.loss);
+    let train_accuracies = run.seeds.iter().map(|s| last(s).train_eval.map(|e| e.accuracy()));
+    let train_accuracy =
+        train_accuracies.collect::<Option<Vec<f64>>>().map(|all| all.iter().sum::<f64>() / all.len() as f64);
+    let losses = Losses {
+        run: name.to_owned(),
+        seeds,
+        epoch: run.seeds.iter().map(|s| s.epochs.len()).max().unwrap_or_default(),
+        images: run.plan.image_count,
+        train_loss: run.mean(|s| train_loss(last(s))),
+        train_accuracy,
+        test_loss,
+        test_accuracy: run.accuracy(),
+        is_like_chance: (test_loss / chance - 1.0).abs() < NEAR_CHANCE,
+    };
+    (finding, Fact::Overfits(losses))
+}
+
+/// The index of the first epoch with the lowest test loss.
+fn turn(seed: &SeedResult) -> usize {
+    let losses: Vec<f64> = seed.epochs.iter().map(|e| e.test.loss).collect();
+    (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best })
+}
+
+fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
+    let lowest = |seed: &SeedResult| seed.epochs[turn(seed)].test.loss;
+    let (finding, seeds) = agreed(run, |seed| {
+        let (at, end) = (&seed.epochs[turn(seed)], last(seed));
+        let rises = end.test.loss >= (1.0 + RISE) * at.test.loss && train_loss(end) < train_loss(at);
+        match (turn(seed) + 1 == seed.epochs.len(), rises) {
+            (true, _) => Finding::Refuted,
+            (false, true) => Finding::Supported,
+            (false, false) => Finding::Undecided,
+        }
+    });
+    let epochs = || run.seeds.iter().map(|s| turn(s) + 1);
+    let turn = Turn {
+        run: name.to_owned(),
+        seeds,
+        epochs: [epochs().min().unwrap_or_default(), epochs().max().unwrap_or_default()],
+        last: run.seeds.iter().map(|s| s.epochs.len()).max().unwrap_or_default(),
+        lowest: run.mean(lowest),
+        end: run.mean(|s| last(s).test.loss),
+    };
+    (finding, Fact::OverfittingStarts(turn))
+}
+
+fn learns(name: &str, run: &RunResult, results: &Results) -> (Finding, Fact) {
+    let most = results.data.test_classes.iter().max().copied().unwrap_or_default();
+    let guessing = most as f64 / results.data.test_images as f64;
+    let of_seed = |seed: &SeedResult| wilson(seed.correct(), seed.images());
+    let (finding, seeds) = agreed(run, |seed| above(of_seed(seed), TIMES_GUESSING * guessing));
+    let (accuracy, interval) = (run.accuracy(), of_seed(&run.seeds[0]));
+    (finding, Fact::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing })
+}
+
+fn fewer_parameters(results: &Results, models: &ModelPair) -> Decision {
+    let ModelPair { model, than } = models;
+    let parameters = |name: &String| {
+        let found = results.models.get(name).map(|m| m.parameters);
+        found.ok_or_else(|| Obstacle::NotMeasured(vec![format!("models.{name}")]))
+    };
+    let (parameters, of_other) = (parameters(model)?, parameters(than)?);
+    let finding = if parameters < of_other { Finding::Supported } else { Finding::Refuted };
+    Ok((finding, Fact::FewerParameters { model: model.clone(), than: than.clone(), parameters, of_other }))
+}
+
+/// The difference of two runs: that of the study's comparison where there is one, which pairs the test images; otherwise that of
+/// independent samples.
+fn difference_of(results: &Results, run: &str, against: &str) -> Result<RunDifference, Obstacle> {
+    let (a, b) = (self::run(results, run)?, self::run(results, against)?);
+    let pair = |one: &str, other: &str| results.comparisons.values().find(|c| c.run == one && c.against == other);
+    let no_pairs = ComparisonResult { run: run.to_owned(), against: against.to_owned(), pairs: Vec::new() };
+    let found = match (pair(run, against), pair(against, run)) {
+        (Some(c), _) => difference(c, a, b),
+        (None, Some(c)) => difference(c, b, a).map(negated),
+        (None, None) if a.seeds.len() == 1 && b.seeds.len() == 1 => {
+            let [one, other] = [a, b].map(|r| (r.seeds[0].correct(), r.seeds[0].images()));
+            let difference = newcombe(one, other);
+            Some(RunDifference {
+                mean: difference.mean,
+                interval: Ok(difference.interval),
+                over: IntervalBasis::Images,
+            })
+        }
+        (None, None) => difference(&no_pairs, a, b),
+    };
+    found.ok_or_else(|| Obstacle::NotMeasured(vec![format!("runs.{run}"), format!("runs.{against}")]))
+}
+
+fn negated(d: RunDifference) -> RunDifference {
+    let interval = d.interval.map(|i| Interval { lower: -i.upper, upper: -i.lower });
+    RunDifference { mean: -d.mean, interval, ..d }
+}
+
+fn compared(results: &Results, run: &str, against: &str, margin: f64) -> Result<Compared, Obstacle> {
+    let (a, b) = (self::run(results, run)?, self::run(results, against)?);
+    let found = difference_of(results, run, against)?;
+    let parameters = |r: &RunResult| results.models.get(&r.plan.model).map_or(0, |m| m.parameters);
+    let epochs = |r: &RunResult| r.seeds.iter().map(|s| s.epochs.len()).max().unwrap_or_default();
+    let by_epoch = by_epoch(a, b);
+    Ok(Compared {
+        run: run.to_owned(),
+        against: against.to_owned(),
+        accuracies: [a.accuracy(), b.accuracy()],
+        epochs: [epochs(a), epochs(b)],
+        seeds: [a.seeds.len(), b.seeds.len()],
+        images: a.seeds[0].images(),
+        train_images: a.plan.image_count,
+        parameters: [parameters(a), parameters(b)],
+        margin,
+        difference: found.mean,
+        interval: found.interval.map_err(Obstacle::NoInterval)?,
+        over: found.over,
+        first: by_epoch.first().filter(|_| by_epoch.len() > 1).map(|(_, difference, _)| *difference),
+    })
+}
+
+/// The most accurate run, and those that it is not clearly better than.
+fn best_of(results: &Results, runs: &[String]) -> Decision {
+    let missing: Vec<String> =
+        runs.iter().filter(|name| !results.runs.contains_key(*name)).map(|name| format!("runs.{name}")).collect();
+    if !missing.is_empty() {
+        return Err(Obstacle::NotMeasured(missing));
+    }
+    let accuracy = |name: &String| results.runs[name].accuracy();
+    let best =
+        runs.iter().skip(1).fold(&runs[0], |best, name| if accuracy(name) > accuracy(best) { name } else { best });
+    let (mut ties, mut unknown, mut basis) = (Vec::new(), Vec::new(), IntervalBasis::Images);
+    for other in runs.iter().filter(|name| *name != best) {
+        let found = difference_of(results, best, other)?;
+        basis = found.over;
+        match found.interval {
+            Ok(interval) if interval.lower > 0.0 => {}
+            Ok(_) => ties.push(other.clone()),
+            Err(_) => unknown.push(other.clone()),
+        }
+    }
+    let finding = if ties.is_empty() && unknown.is_empty() { Finding::Supported } else { Finding::Undecided };
+    let (best, accuracy) = (best.clone(), accuracy(best));
+    Ok((finding, Fact::BestOf { best, accuracy, runs: runs.len(), ties, unknown, basis }))
+}

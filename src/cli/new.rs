@@ -1,0 +1,127 @@
+//! `mnist-report new`: writes a commented study to start from.
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::options::New;
+use crate::exit_code::ExitCode;
+use crate::study;
+use crate::text::Lang;
+use crate::text::terminal;
+
+/// The file of the schema, beside the study.
+const SCHEMA: &str = "study.schema.json";
+
+/// What a study can start from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Starter {
+    Coursework,
+    Compare,
+    Minimal,
+}
+
+impl Starter {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Coursework, Self::Compare, Self::Minimal];
+
+    /// The word on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Coursework => "coursework",
+            Self::Compare => "compare",
+            Self::Minimal => "minimal",
+        }
+    }
+
+    /// What it studies, and how long it takes on two processor cores.
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::Coursework => {
+                "The whole coursework: overfitting, fewer parameters, batch normalisation; four trainings, about 7 minutes on a CPU"
+            }
+            Self::Compare => "Two networks with three seeds each, and their difference; about a minute on a CPU",
+            Self::Minimal => "One small network, trained once; seconds on a CPU",
+        }
+    }
+
+    /// Its text, in which `{FILE}` stands for the path of the study.
+    fn text(self, lang: Lang) -> &'static str {
+        match (self, lang) {
+            (Self::Coursework, Lang::En) => include_str!("starters/coursework.en.yaml"),
+            (Self::Coursework, Lang::Uk) => include_str!("starters/coursework.uk.yaml"),
+            (Self::Compare, Lang::En) => include_str!("starters/compare.en.yaml"),
+            (Self::Compare, Lang::Uk) => include_str!("starters/compare.uk.yaml"),
+            (Self::Minimal, Lang::En) => include_str!("starters/minimal.en.yaml"),
+            (Self::Minimal, Lang::Uk) => include_str!("starters/minimal.uk.yaml"),
+        }
+    }
+}
+
+pub(super) fn run(options: &New) -> Result<ExitCode> {
+    let Some(file) = options.file.as_deref().filter(|_| !options.list) else {
+        super::print(&list())?;
+        return Ok(ExitCode::Success);
+    };
+    check_name(file)?;
+    let name = terminal::shell_word(&file.file_name().unwrap_or_default().to_string_lossy());
+    write(file, &options.from.text(options.lang).replace("{FILE}", &name))?;
+    add_schema(file)?;
+    let path = file.to_string_lossy();
+    super::print(&format!(
+        "{}: written; change the title block and what else is marked `<-`, then\n    mnist-report build {}\n",
+        terminal::path(&path),
+        terminal::shell_word(&path)
+    ))?;
+    Ok(ExitCode::Success)
+}
+
+/// Writes the schema that the study names, so that an editor finds it without a network. A file of that name that is not one
+/// is left as it is.
+fn add_schema(study: &Path) -> Result<()> {
+    let file = study.with_file_name(SCHEMA);
+    let text = super::json(&study::schema())?;
+    match std::fs::read_to_string(&file) {
+        Ok(old) if old == text => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => write(&file, &text),
+        _ => {
+            super::say(&format!(
+                "note: {}: is there already and is left as it is; `mnist-report schema` prints the current one",
+                file.display()
+            ));
+            Ok(())
+        }
+    }
+}
+
+/// The starters with what they study.
+fn list() -> String {
+    Starter::ALL.iter().fold(String::new(), |mut text, starter| {
+        let _ = writeln!(text, "{:<12} {}", starter.name(), starter.help());
+        text
+    })
+}
+
+/// `build` writes the bundle to the study's path without its ending, so a study needs one.
+fn check_name(file: &Path) -> Result<()> {
+    let is_study = file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
+    if !is_study {
+        let suggested = file.with_extension("yaml");
+        bail!("{}: a study's name ends in .yaml, such as {}", file.display(), suggested.display());
+    }
+    Ok(())
+}
+
+/// Writes a file that does not exist yet.
+fn write(file: &Path, text: &str) -> Result<()> {
+    let mut opened = match OpenOptions::new().write(true).create_new(true).open(file) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            bail!("{}: exists already and is left as it is; name another file", file.display())
+        }
+        opened => opened.with_context(|| format!("{}: cannot be written", file.display()))?,
+    };
+    opened.write_all(text.as_bytes()).with_context(|| format!("{}: cannot be written", file.display()))
+}

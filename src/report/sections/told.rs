@@ -1,0 +1,174 @@
+//! A decided conclusion in words: its question, its answer, and the rule that decided it.
+
+use minijinja::Value;
+
+use super::comparisons::no_interval;
+use super::prelude::*;
+use crate::claims::{
+    Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
+    TIMES_AS_HIGH, TIMES_GUESSING, Turn,
+};
+use crate::dataset::{CLASSES, ImageOrder};
+use crate::results::IntervalBasis;
+use crate::study::{Kind, ModelPair, OrderPair};
+
+/// The question: the study's, or that of its kind.
+pub(super) fn question(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    match (&c.question, &c.answer) {
+        (Some(question), _) => Ok(question.as_str().into()),
+        (None, Answer::Kind { kind, .. }) => b.text(&key(kind, "question"), about(b, kind)),
+        (None, Answer::Own { .. }) => Ok(RichText::default()),
+    }
+}
+
+/// The answer, with what was in the way of one and the study's remark.
+pub(super) fn answer(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    let remark = c.why.as_deref().map(RichText::from).unwrap_or_default();
+    Ok(sentence(b, c)?.then(obstacle(b, c.obstacle.as_ref())?).then(remark))
+}
+
+/// The answer alone.
+pub(super) fn sentence(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    match &c.answer {
+        Answer::Own { sentence, .. } => Ok(sentence.as_str().into()),
+        Answer::Kind { fact: None, .. } => b.phrase("kinds.undecided"),
+        Answer::Kind { kind, fact: Some(fact) } => b.text(&key(kind, c.finding.word()), values(b, fact)?),
+    }
+}
+
+/// The rule that decides it.
+pub(super) fn how(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    match &c.answer {
+        Answer::Own { supported_if, refuted_if, .. } => {
+            b.text("conclusions.how", context! { supported_if, refuted_if })
+        }
+        Answer::Kind { kind, .. } => b.text(&key(kind, "how"), thresholds(b)),
+    }
+}
+
+/// Why a conclusion could not be decided, or nothing measured for a claim; empty if nothing stood in the way.
+pub(super) fn obstacle(b: &Builder, obstacle: Option<&Obstacle>) -> Result<RichText> {
+    match obstacle {
+        None => Ok(RichText::default()),
+        Some(Obstacle::NotMeasured(names)) => b.text("conclusions.not_measured", context! { names }),
+        Some(Obstacle::NoValue(reason)) => b.text("conclusions.no_value", context! { reason }),
+        Some(Obstacle::BothHold) => b.phrase("conclusions.both_hold"),
+        Some(Obstacle::NoInterval(reason)) => {
+            b.text("conclusions.no_interval", context! { reason => no_interval(*reason, b.lang)? })
+        }
+    }
+}
+
+fn key(kind: &Kind, part: &str) -> String {
+    format!("kinds.{}.{part}", kind.word())
+}
+
+/// What a kind's question is about, by title.
+fn about(b: &Builder, kind: &Kind) -> Value {
+    match kind {
+        Kind::Overfits(run) | Kind::OverfittingStarts(run) | Kind::Learns(run) => context! { run => b.run_title(run) },
+        Kind::FewerParameters(ModelPair { model, than }) => {
+            context! { model => b.model_title(model), than => b.model_title(than) }
+        }
+        Kind::KeepsAccuracy(name) | Kind::Better(name) => {
+            let compared = b.study.comparisons.get(name).map_or((name, name), |c| (&c.run, &c.against));
+            context! { run => b.run_title(compared.0), against => b.run_title(compared.1) }
+        }
+        Kind::BestOf(runs) => {
+            context! { runs => runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>() }
+        }
+        Kind::OrderMatters(OrderPair { shuffled, ordered }) => {
+            context! { run => b.run_title(shuffled), against => b.run_title(ordered) }
+        }
+    }
+}
+
+/// The limits that the rules of all kinds use.
+fn thresholds(b: &Builder) -> Value {
+    let form = b.lang.numbers;
+    context! {
+        near => form.setting(NEAR_ZERO),
+        far => form.setting(FAR_FROM_ZERO),
+        times => form.setting(TIMES_AS_HIGH.max(TIMES_GUESSING)),
+        rise => form.percent(RISE, 0),
+        margin => form.points(ORDER_MARGIN, 0),
+    }
+}
+
+/// The values of a kind's answers.
+fn values(b: &Builder, fact: &Fact) -> Result<Value> {
+    let form = b.lang.numbers;
+    Ok(match fact {
+        Fact::Overfits(losses) => of_losses(b, losses),
+        Fact::OverfittingStarts(turn) => of_turn(b, turn),
+        Fact::Learns { seeds, accuracy, guessing, .. } => context! {
+            accuracy => form.percent(*accuracy, 2), guessing => form.percent(*guessing, 2), yes => seeds.yes, of => seeds.of,
+        },
+        Fact::FewerParameters { than, parameters, of_other, .. } => {
+            let times = form.fixed(*of_other as f64 / *parameters as f64, 2);
+            context! { than => b.model_title(than), parameters, of_other, times }
+        }
+        Fact::KeepsAccuracy(c) | Fact::Better(c) | Fact::OrderMatters(c) => of_comparison(b, c)?,
+        Fact::BestOf { best, accuracy, ties, unknown, .. } => {
+            let titles = |runs: &[String]| runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>();
+            let best = b.run_title(best);
+            context! { best, accuracy => form.percent(*accuracy, 2), ties => titles(ties), unknown => titles(unknown) }
+        }
+    })
+}
+
+fn of_losses(b: &Builder, l: &Losses) -> Value {
+    let form = b.lang.numbers;
+    let times = if l.train_loss > 0.0 { form.fixed(l.test_loss / l.train_loss, 1) } else { String::new() };
+    let chance = if l.is_like_chance { form.fixed((CLASSES as f64).ln(), 3) } else { String::new() };
+    context! {
+        epoch => l.epoch,
+        images => l.images,
+        train_loss => form.loss(l.train_loss),
+        train_accuracy => l.train_accuracy.map(|a| form.percent(a, 2)).unwrap_or_default(),
+        test_loss => form.loss(l.test_loss),
+        test_accuracy => form.percent(l.test_accuracy, 2),
+        times, chance, yes => l.seeds.yes, of => l.seeds.of,
+    }
+}
+
+fn of_turn(b: &Builder, turn: &Turn) -> Value {
+    let form = b.lang.numbers;
+    let [first, last] = turn.epochs;
+    context! {
+        first, final => last, last => turn.last,
+        lowest => form.loss(turn.lowest),
+        end => form.loss(turn.end),
+        rise => form.percent(turn.end / turn.lowest - 1.0, 0),
+    }
+}
+
+fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
+    let form = b.lang.numbers;
+    let points = |x: f64| form.points(x, 2);
+    let [one, other] = c.seeds;
+    let difference = b.text(
+        "kinds.difference",
+        context! {
+            points => points(c.difference), lower => points(c.interval.lower), upper => points(c.interval.upper),
+            over_seeds => c.over == IntervalBasis::Seeds, one, other,
+        },
+    )?;
+    let [parameters, of_other] = c.parameters;
+    let is_smaller = parameters > 0 && parameters < of_other;
+    let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 1) } else { String::new() };
+    let by_class = b.results.runs.get(&c.against).is_some_and(|run| run.plan.order == ImageOrder::ByClass);
+    Ok(context! {
+        against => b.run_title(&c.against),
+        accuracy => form.percent(c.accuracies[0], 2),
+        other => form.percent(c.accuracies[1], 2),
+        epochs => c.epochs[0],
+        images => c.train_images,
+        margin => points(c.margin),
+        times,
+        difference => difference.value(),
+        first => c.first.map(points).unwrap_or_default(),
+        shrinks => c.first.is_some_and(|first| first > c.difference),
+        by_class,
+    })
+}

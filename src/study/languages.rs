@@ -1,0 +1,88 @@
+//! Texts in several languages: `{en: ..., uk: ...}` in the place of a text, and the languages that a study lists.
+
+use serde_yaml::{Mapping, Value};
+
+use super::StudyError;
+use super::lines::{Lines, join};
+use super::messages::plain;
+use super::yaml::{DATA, PROSE};
+use crate::text::Lang;
+
+/// The languages of a study's own texts, the first of which is its default.
+pub(super) fn listed(lines: &Lines, study: &Mapping) -> Result<Vec<Lang>, StudyError> {
+    let read = |value: &Value, key: &str| {
+        serde_yaml::from_value(value.clone()).map_err(|e| lines.error(key, plain(&e.to_string())))
+    };
+    let all = match study.get("lang") {
+        None | Some(Value::Null) => vec![Lang::default()],
+        Some(Value::Sequence(items)) => {
+            let each = items.iter().enumerate().map(|(i, item)| read(item, &format!("lang[{i}]")));
+            each.collect::<Result<Vec<Lang>, _>>()?
+        }
+        Some(one) => vec![read(one, "lang")?],
+    };
+    match (all.first(), (1..all.len()).find(|i| all[..*i].contains(&all[*i]))) {
+        (None, _) => Err(lines.error("lang", "lists no language")),
+        (_, Some(i)) => Err(lines.error(&format!("lang[{i}]"), format!("`{}` is listed twice", all[i].code()))),
+        _ => Ok(all),
+    }
+}
+
+/// Replaces each text in several languages by that in one of them, and `lang` by that language. Every text must be in all
+/// languages of the study.
+pub(super) fn choose(lines: &Lines, study: &mut Mapping, all: &[Lang], lang: Lang) -> Result<(), StudyError> {
+    study.insert("lang".into(), lang.code().into());
+    choose_in(lines, "", study, all, lang)
+}
+
+fn choose_in(lines: &Lines, path: &str, map: &mut Mapping, all: &[Lang], lang: Lang) -> Result<(), StudyError> {
+    for (key, value) in map.iter_mut() {
+        let Some(key) = key.as_str().filter(|key| !(path.is_empty() && *key == DATA)) else { continue };
+        let at = join(path, key);
+        if let Value::Mapping(texts) = value
+            && is_by_language(key, texts)
+        {
+            *value = chosen(lines, &at, texts, all, lang)?;
+        }
+        choose_below(lines, &at, value, all, lang)?;
+    }
+    Ok(())
+}
+
+fn choose_below(lines: &Lines, at: &str, value: &mut Value, all: &[Lang], lang: Lang) -> Result<(), StudyError> {
+    match value {
+        Value::Mapping(map) => choose_in(lines, at, map, all, lang),
+        Value::Sequence(items) => items
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(i, item)| choose_below(lines, &format!("{at}[{i}]"), item, all, lang)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a map holds a text by language. A model or run may be named `title` or `en`, so both must fit.
+fn is_by_language(key: &str, map: &Mapping) -> bool {
+    let is_code = |key: &Value| Lang::ALL.iter().any(|lang| key == lang.code());
+    PROSE.contains(&key) && !map.is_empty() && map.keys().any(is_code)
+}
+
+/// A text in one language.
+fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) -> Result<Value, StudyError> {
+    for (key, text) in texts {
+        let key = key.as_str().unwrap_or_default();
+        // A study that extends this one may have fewer languages, so texts in others are left alone.
+        if !Lang::ALL.iter().any(|lang| lang.code() == key) {
+            let codes = Lang::ALL.map(|lang| format!("`{}`", lang.code())).join(" and ");
+            return Err(lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}")));
+        }
+        if !text.is_string() {
+            return Err(lines.error(&join(at, key), "expected a text"));
+        }
+    }
+    if let Some(missing) = all.iter().find(|lang| !texts.contains_key(lang.code())) {
+        let message =
+            format!("has no text in `{}`, a language of this study: add `{}: ...`", missing.code(), missing.code());
+        return Err(lines.error(at, message));
+    }
+    Ok(texts.get(lang.code()).cloned().unwrap_or_default())
+}

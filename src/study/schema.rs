@@ -1,0 +1,99 @@
+//! The JSON Schema of a study file, from the types that it is read into, so that editors complete and check it.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::spec::Study;
+use super::yaml::{PROSE, TEXTS};
+use crate::text::Lang;
+
+/// Types whose keys may all be left out of a file, because `defaults` or the extended study can give them. `build` still asks for
+/// them.
+const PARTIAL: [&str; 5] = ["RunSpec", "ModelSpec", "Comparison", "Claim", "Conclusion"];
+
+/// The types of a value that is read as a text.
+const TYPED: [&str; 3] = ["string", "number", "boolean"];
+
+/// The name of a text in several languages.
+const BY_LANGUAGE: &str = "TextByLanguage";
+
+/// The schema (draft 7, which editors support best).
+///
+/// # Panics
+/// Never: a derived schema is a map.
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<Study>().to_value();
+    if let Some(types) = schema["definitions"].as_object_mut() {
+        for (name, definition) in types.iter_mut() {
+            if PARTIAL.contains(&name.as_str()) {
+                definition.as_object_mut().map(|map| map.remove("required"));
+            }
+        }
+    }
+    let defaults = json!({"allOf": [{"$ref": "#/definitions/RunSpec"}], "description": "Run settings for all runs."});
+    let extends = json!({"type": "string", "description": "Path of another study, relative to this file, that this one changes."});
+    let top = schema.as_object_mut().expect("a type's schema is a map");
+    let required = top.remove("required");
+    top.insert("anyOf".into(), json!([{"required": ["extends"]}, {"required": required}]));
+    if let Some(Value::Object(keys)) = top.get_mut("properties") {
+        keys.insert("extends".into(), extends);
+        keys.insert("defaults".into(), defaults);
+        let lang = json!({"anyOf": [{"$ref": "#/definitions/Lang"}, {"type": "array", "items": {"$ref": "#/definitions/Lang"}}]});
+        if let Some(key) = keys.get_mut("lang").and_then(Value::as_object_mut) {
+            key.remove("allOf");
+            key.append(&mut lang.as_object().cloned().unwrap_or_default());
+        }
+    }
+    allow_typed_texts(&mut schema);
+    let texts: Map<String, Value> =
+        Lang::ALL.iter().map(|lang| (lang.code().to_owned(), json!({"type": TYPED}))).collect();
+    if let Some(types) = schema["definitions"].as_object_mut() {
+        let by_language = json!({"type": "object", "properties": texts, "additionalProperties": false});
+        types.insert(BY_LANGUAGE.into(), by_language);
+    }
+    schema
+}
+
+/// Allows numbers and truth values where a text is expected, which is then read as it was typed.
+fn allow_typed_texts(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if let Some(Value::Object(keys)) = map.get_mut("properties") {
+                keys.iter_mut().filter(|(key, _)| TEXTS.contains(&key.as_str())).for_each(|(_, value)| widen(value));
+                keys.iter_mut()
+                    .filter(|(key, _)| PROSE.contains(&key.as_str()))
+                    .for_each(|(_, value)| translate(value));
+            }
+            map.values_mut().for_each(allow_typed_texts);
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_typed_texts),
+        _ => {}
+    }
+}
+
+/// Allows a text by language in the place of a text.
+fn translate(value: &mut Value) {
+    let Some(map) = value.as_object_mut() else { return };
+    if let Some(types) = map.remove("type") {
+        map.insert("anyOf".into(), json!([{"type": types}, {"$ref": format!("#/definitions/{BY_LANGUAGE}")}]));
+    }
+}
+
+/// Adds numbers and truth values to the types of a text, or of the texts of a list.
+fn widen(value: &mut Value) {
+    let Some(map) = value.as_object_mut() else { return };
+    let types: Vec<&str> = match map.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return,
+    };
+    if types.contains(&"string") {
+        let more = TYPED.into_iter().filter(|name| !types.contains(name));
+        let all: Vec<&str> = types.iter().copied().chain(more).collect();
+        let all = json!(all);
+        map.insert("type".into(), all);
+    } else if types.contains(&"array") {
+        map.get_mut("items").map(widen);
+    }
+}

@@ -1,0 +1,27 @@
+//! Part of rung `exact`: the verdicts and findings in conclusions.json are those that results.json gives, in any language and by
+//! any version of the program that words its answers differently.
+
+use super::subject::Subject;
+use crate::claims::{conclude, judge};
+use crate::report::{CONCLUSIONS, Verdicts};
+
+/// The first difference; `None` also if a bundle of an earlier program has no such file.
+pub(super) fn difference(subject: &Subject) -> Option<String> {
+    let file = subject.bundle.files.get(CONCLUSIONS)?;
+    let stated: Verdicts = match serde_json::from_slice(file) {
+        Ok(stated) => stated,
+        Err(e) => return Some(format!("{CONCLUSIONS} cannot be read: {e}")),
+    };
+    let (study, results) = (subject.contents.study(), &subject.contents.results);
+    let judged = judge(study, results).into_iter().map(|j| (j.claim.id.clone(), j.verdict.word().to_owned()));
+    let concluded = conclude(study, results).into_iter().map(|c| (c.id, c.finding.word().to_owned()));
+    let claims = stated.claims.into_iter().map(|c| (c.id, c.verdict));
+    let conclusions = stated.conclusions.into_iter().map(|c| (c.id, c.finding));
+    let given: Vec<(String, String)> = judged.chain(concluded).collect();
+    let stated: Vec<(String, String)> = claims.chain(conclusions).collect();
+    if stated.len() != given.len() {
+        return Some(format!("{CONCLUSIONS} has {} claims and conclusions, the study {}", stated.len(), given.len()));
+    }
+    let (one, other) = stated.iter().zip(&given).find(|(one, other)| one != other)?;
+    Some(format!("{CONCLUSIONS}: `{}` is {}, by the results `{}` is {}", one.0, one.1, other.0, other.1))
+}

@@ -1,0 +1,136 @@
+//! `mnist-report new`: every starter is a study that builds as it stands, short, and in one language.
+
+use std::fs;
+
+use mnist_report::claims::load_study;
+use mnist_report::study::Plan;
+
+use crate::support::*;
+
+const STARTERS: [&str; 3] = ["coursework", "compare", "minimal"];
+const MAX_LINES: usize = 60;
+
+/// The text of a new study.
+fn starter(name: &str, lang: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("my-study.yaml");
+    let done = run(program(["new", "--from", name, "--lang", lang]).arg(&study)).exits(0);
+    assert!(done.out.contains(&format!("mnist-report build {}", study.display())), "{}", done.out);
+    fs::read_to_string(&study).unwrap()
+}
+
+fn plan(text: &str) -> Plan {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("my-study.yaml");
+    fs::write(&study, text).unwrap();
+    load_study(&study).unwrap_or_else(|e| panic!("{e}\n{text}")).1
+}
+
+#[test]
+fn every_starter_in_every_language_is_a_short_study() {
+    for name in STARTERS {
+        let [english, ukrainian] = ["en", "uk"].map(|lang| starter(name, lang));
+        for text in [&english, &ukrainian] {
+            assert!(text.lines().count() <= MAX_LINES, "{name}: {} lines", text.lines().count());
+            assert!(text.contains("mnist-report build my-study.yaml") && text.contains("# <-"), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 132), "{name} has a long line");
+            for key in ["author:", "group:", "out_channels:", "seeds:"] {
+                assert!(text.contains(key), "{name} has no {key}");
+            }
+        }
+        // The languages say the same study: models and runs agree but for their titles.
+        let [english, ukrainian] = [english, ukrainian].map(|text| plan(&text));
+        assert_eq!(english.models.keys().collect::<Vec<_>>(), ukrainian.models.keys().collect::<Vec<_>>());
+        for (one, other) in english.runs.values().zip(ukrainian.runs.values()) {
+            assert_eq!((&one.name, &one.settings, &one.seeds), (&other.name, &other.settings, &other.seeds));
+        }
+        for (one, other) in english.models.values().zip(ukrainian.models.values()) {
+            assert_eq!(one.parameter_count(), other.parameter_count());
+        }
+    }
+}
+
+#[test]
+fn a_ukrainian_starter_has_no_english_text() {
+    let latin = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| c.is_whitespace() || "`(){}[],;:\"".contains(c));
+        words
+            .map(|w| w.trim_end_matches('.'))
+            .filter(|w| w.chars().any(|c| c.is_ascii_alphabetic()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let allowed = [
+        "yaml-language-server",
+        "$schema=study.schema.json",
+        "mnist-report",
+        "build",
+        "my-study.yaml",
+        "docs/study.md",
+        "MNIST",
+        "images",
+        "all",
+        "margin",
+    ];
+    for name in STARTERS {
+        let text = starter(name, "uk");
+        assert!(text.contains("\nlang: uk\n"));
+        let comments = text.lines().filter_map(|line| line.split_once('#').map(|(_, comment)| comment));
+        let study: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let mut texts = Vec::new();
+        collect(&study, &mut texts);
+        assert!(texts.len() >= 6, "{texts:?}");
+        for text in comments.chain(texts.iter().map(String::as_str)) {
+            let found: Vec<String> = latin(text).into_iter().filter(|w| !allowed.contains(&w.as_str())).collect();
+            assert!(found.is_empty(), "{name}: {found:?} in: {text}");
+        }
+    }
+}
+
+/// Every text of a study that a report prints.
+fn collect(value: &serde_yaml::Value, texts: &mut Vec<String>) {
+    const PRINTED: [&str; 9] =
+        ["title", "description", "author", "group", "course", "institution", "text", "question", "why"];
+    match value {
+        serde_yaml::Value::Mapping(map) => {
+            for (key, value) in map {
+                match value.as_str() {
+                    Some(text) if PRINTED.iter().any(|printed| key == *printed) => texts.push(text.to_owned()),
+                    _ => collect(value, texts),
+                }
+            }
+        }
+        serde_yaml::Value::Sequence(items) => items.iter().for_each(|item| collect(item, texts)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_new_study_builds_as_it_stands_in_an_empty_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let here = |arguments: &[&str]| run(program(arguments).current_dir(home.path()));
+    here(&["new", "звіт 1.yaml", "--lang", "uk", "--from", "minimal"]).exits(0);
+    let done = here(&["build", "--device", "cpu", "--quiet", "звіт 1.yaml"]).exits(0);
+    done.report_id();
+    let report = fs::read_to_string(home.path().join("звіт 1/report.md")).unwrap();
+    assert!(report.contains("# Моя перша мережа") && report.contains("## Підсумок"), "{report}");
+    here(&["verify", "звіт 1"]).exits(0);
+}
+
+#[test]
+fn a_file_that_exists_is_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("my.yaml");
+    fs::write(&study, "mine\n").unwrap();
+    run(program(["new"]).arg(&study)).refused(&["my.yaml: exists already"]);
+    assert_eq!(fs::read_to_string(&study).unwrap(), "mine\n");
+    run(program(["new"]).arg(home.path().join("study"))).refused(&["study's name ends in .yaml", "study.yaml"]);
+    run(program(["new"]).arg(home.path().join("none/my.yaml"))).refused(&["none/my.yaml: cannot be written"]);
+    assert_eq!(names(home.path()), ["my.yaml"]);
+}
+
+#[test]
+fn the_list_names_every_starter() {
+    let list = run(&mut program(["new", "--list"])).exits(0).out;
+    assert_eq!(list.lines().map(|line| line.split(' ').next().unwrap()).collect::<Vec<_>>(), STARTERS);
+}

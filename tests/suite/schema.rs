@@ -1,0 +1,192 @@
+//! The JSON Schema of a study: the tracked file is the program's, it accepts every study in the repository, it finds
+//! mistakes, and every study names it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mnist_report::study::schema;
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema uses,
+/// and panics at any other.
+fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+    let Some(map) = schema.as_object() else {
+        return if *schema == json!(true) { Ok(()) } else { Err(format!("{at}: nothing is allowed")) };
+    };
+    for (keyword, wanted) in map {
+        let holds = match keyword.as_str() {
+            "$ref" => {
+                let path = wanted.as_str().unwrap().strip_prefix('#').unwrap();
+                fault(root, root.pointer(path).unwrap(), value, at)?;
+                true
+            }
+            "allOf" => {
+                wanted.as_array().unwrap().iter().try_for_each(|each| fault(root, each, value, at))?;
+                true
+            }
+            "anyOf" | "oneOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
+            "type" => {
+                let types = wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()]);
+                types.iter().any(|name| is_of_type(value, name.as_str().unwrap()))
+            }
+            "enum" => wanted.as_array().unwrap().contains(value),
+            "const" => wanted == value,
+            "minimum" => value.as_f64().is_none_or(|x| x >= wanted.as_f64().unwrap()),
+            "maximum" => value.as_f64().is_none_or(|x| x <= wanted.as_f64().unwrap()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= wanted.as_u64().unwrap()),
+            "items" => {
+                let items = value.as_array().map_or(&[][..], Vec::as_slice);
+                items.iter().enumerate().try_for_each(|(i, item)| fault(root, wanted, item, &format!("{at}[{i}]")))?;
+                true
+            }
+            "required" => {
+                let keys = wanted.as_array().unwrap().iter().map(|key| key.as_str().unwrap());
+                value.as_object().is_none_or(|map| keys.clone().all(|key| map.contains_key(key)))
+            }
+            "properties" => {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    let found = wanted.get(key).map(|schema| fault(root, schema, value, &format!("{at}.{key}")));
+                    found.transpose()?;
+                }
+                true
+            }
+            "additionalProperties" => {
+                let listed = |key: &str| map.get("properties").is_some_and(|keys| keys.get(key).is_some());
+                let others = value.as_object().into_iter().flatten().filter(|(key, _)| !listed(key));
+                others.into_iter().try_for_each(|(key, value)| fault(root, wanted, value, &format!("{at}.{key}")))?;
+                true
+            }
+            "$schema" | "title" | "description" | "default" | "format" | "definitions" | "examples" => true,
+            other => panic!("{at}: this test does not know `{other}`"),
+        };
+        if !holds {
+            return Err(format!("{at}: {value} does not fit {keyword} {wanted}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_of_type(value: &Value, name: &str) -> bool {
+    match name {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("unknown type {other}"),
+    }
+}
+
+fn check(yaml: &str) -> Result<(), String> {
+    let yaml: serde_yaml::Value = serde_yaml::from_str(yaml).unwrap();
+    let schema = schema();
+    fault(&schema, &schema, &serde_json::to_value(yaml).unwrap(), "study")
+}
+
+/// The studies of a folder of the repository.
+fn studies(folder: &str) -> Vec<PathBuf> {
+    let all = names(&root().join(folder)).into_iter().filter(|name| name.ends_with(".yaml"));
+    all.map(|name| root().join(folder).join(name)).collect()
+}
+
+#[test]
+fn the_tracked_schema_is_the_one_that_the_program_prints() {
+    let printed = run(&mut program(["schema"])).exits(0).out;
+    assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), schema());
+    golden("../../docs/study.schema.json", &printed);
+}
+
+#[test]
+fn it_accepts_every_study_in_the_repository() {
+    let folders = ["reports", "examples", "src/cli/starters", "tests/fixtures"];
+    let all: Vec<PathBuf> = folders.iter().flat_map(|folder| studies(folder)).collect();
+    assert!(all.len() > 12, "{all:?}");
+    for study in all {
+        check(&fs::read_to_string(&study).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", study.display()));
+    }
+    // Texts may be typed as numbers.
+    check(&MINI.replace("title: Mini study", "title: 2026\nauthor: true")).unwrap();
+}
+
+#[test]
+fn it_finds_mistakes() {
+    check(MINI).unwrap();
+    for (from, to) in [
+        ("title: Mini study\n", ""),
+        ("title: Mini study\n", "title: T\ntitel: T\n"),
+        ("flatten", "flaten"),
+        ("out_features: 10", "out_feature: 10"),
+        ("epochs: 1", "epochs: many"),
+        ("epochs: 1", "epochs: 1.5"),
+        ("sgd: {lr: 0.1}", "sgd: {rate: 0.1}"),
+        ("first: 50", "frist: 50"),
+        ("seeds: [1]", "seeds: 1"),
+        ("model: only", "modle: only"),
+        ("title: Mini study", "title: T\nlang: fr"),
+    ] {
+        assert!(MINI.contains(from));
+        assert!(check(&MINI.replace(from, to)).is_err(), "{to} was not found");
+    }
+}
+
+#[test]
+fn every_key_of_a_study_has_a_description() {
+    let schema = schema();
+    let types = [
+        "Input",
+        "Compute",
+        "RunSpec",
+        "EvidenceSettings",
+        "TrainImages",
+        "Comparison",
+        "Section",
+        "Point",
+        "Claim",
+        "Conclusion",
+    ];
+    let keys = |name: &str| schema.pointer(&format!("/definitions/{name}/properties")).unwrap_or(&Value::Null).clone();
+    for (name, keys) in
+        types.map(|name| (name, keys(name))).into_iter().chain([("Study", schema["properties"].clone())])
+    {
+        let keys = keys.as_object().unwrap_or_else(|| panic!("no type {name}"));
+        assert!(!keys.is_empty());
+        for (key, value) in keys {
+            assert!(value["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {value}");
+        }
+    }
+}
+
+#[test]
+fn every_study_names_the_schema_in_its_first_line() {
+    for study in ["reports", "examples"].iter().flat_map(|folder| studies(folder)) {
+        let text = fs::read_to_string(&study).unwrap();
+        let named = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=");
+        let named = named.unwrap_or_else(|| panic!("{}: no schema in its first line", study.display()));
+        assert!(same_file(&study.parent().unwrap().join(named), &root().join("docs/study.schema.json")), "{named}");
+    }
+    // A new study lies anywhere, so its schema lies beside it.
+    let home = tempfile::tempdir().unwrap();
+    let here = |arguments: &[&str]| run(program(arguments).current_dir(home.path()));
+    here(&["new", "a.yaml"]).exits(0);
+    let beside = home.path().join("study.schema.json");
+    assert!(
+        fs::read_to_string(home.path().join("a.yaml"))
+            .unwrap()
+            .starts_with("# yaml-language-server: $schema=study.schema.json\n")
+    );
+    let written: Value = serde_json::from_str(&fs::read_to_string(&beside).unwrap()).unwrap();
+    assert_eq!(written, schema());
+    // A file of this name that is there already is left as it is.
+    fs::write(&beside, "mine").unwrap();
+    let done = here(&["new", "b.yaml"]).exits(0);
+    assert!(done.err.contains("study.schema.json") && fs::read_to_string(&beside).unwrap() == "mine", "{}", done.err);
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().ok().is_some_and(|a| a == b.canonicalize().unwrap())
+}
