@@ -276,8 +276,13 @@ mod tests {
 
     #[test]
     fn long_details_are_shortened() {
-        let step =
-            |details| super::super::RungResult { rung: Rung::Files, status: super::super::Status::Failed, details };
+        let step = |details| super::super::RungResult {
+            rung: Rung::Files,
+            status: super::super::Status::Failed,
+            details,
+            trainings: indexmap::IndexMap::new(),
+            held_to_tolerances: false,
+        };
         let details = vec!["\u{436}".repeat(10_000); 10_000];
         let verification = Verification {
             path: "p".into(),
@@ -285,6 +290,7 @@ mod tests {
             upto: Rung::Files,
             about: super::super::About::default(),
             steps: vec![step(details)],
+            closing: super::super::Closing::default(),
         };
         let verification = shortened(verification);
         assert_eq!(verification.steps[0].details.len(), MAX_DETAILS + 1);

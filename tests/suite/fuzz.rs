@@ -360,7 +360,7 @@ fn changed_weights_and_predictions() {
 #[test]
 fn changed_studies() {
     let studies =
-        [MINI.to_owned(), tiny_text(), fs::read_to_string(root().join("tests/fixtures/portable.yaml")).unwrap()];
+        [MINI.to_owned(), tiny_text(), fs::read_to_string(root().join("src/arithmetic/portable.yaml")).unwrap()];
     let make = |draw: &mut Draw| {
         let study = draw.pick(&studies);
         draw.text(study)

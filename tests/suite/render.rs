@@ -118,7 +118,7 @@ fn a_folder_of_templates_replaces_built_in_ones() {
     fs::write(templates.join("page.md.j2"), "{{ title }}: {{ sections|length }} sections\n").unwrap();
     let argument = ["--templates", templates.to_str().unwrap()];
     bundle.run("render", &argument).exits(0);
-    assert_eq!(bundle.text("report.md"), "Tiny study: 8 sections\n");
+    assert_eq!(bundle.text("report.md"), "Tiny study: 9 sections\n");
     bundle.run("verify", &["--upto", "files"]).exits(0);
     // A verifier does not have these templates, so the bundle is not verified as a whole.
     let done = bundle.run("verify", &["--upto", "render"]).exits(2);

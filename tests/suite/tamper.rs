@@ -153,13 +153,11 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
         });
         bundle.run("render", &[]).exits(0);
         let done = bundle.run("verify", &["--upto", "rerun"]).exits(code);
-        let rerun = done.out.lines().find(|l| l.starts_with("rerun")).unwrap();
-        assert!(rerun.contains(line), "{}", done.out);
+        assert!(done.out.contains(line), "{}", done.out);
     };
-    let within = "another environment: within the stated tolerances, largest differences: accuracy 0.00 points, loss";
-    told(1.0, 0, within);
-    told(0.9, 0, &format!("{within} 1.0e-1"));
-    told(0.7, 1, "single: epoch 1: training loss");
+    told(1.0, 0, "another environment: held to tolerances, largest differences: accuracy 0.00 points, loss");
+    // The losses of the batches give the epoch's without rounding, so no tolerance hides another one.
+    told(0.999, 1, "losses/single.f32: epoch 1: the mean of its batches is");
 }
 
 #[cfg(feature = "tch")]

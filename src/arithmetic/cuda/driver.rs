@@ -1,6 +1,8 @@
 //! A real GPU, through NVIDIA's driver.
 //!
 //! All work is in one stream of its own, and on the thread that created the value.
+//!
+//! Longer than 400 lines because every call of the driver is here, beside the macro that checks it.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -63,7 +63,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
             *last_test(seed) = json!({"images": 10_000, "correct": last_test(seed)["correct"], "loss": 0.01});
         });
     }),
-    row("a smaller loss before the last epoch", Report, &[Exact, Replay], |d| {
+    row("a smaller loss before the last epoch", Report, &[Exact], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
     row("another learning rate of an epoch", Report, &[Exact], |d| {
@@ -73,7 +73,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("an epoch tested on more images", Report, &[Exact], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["test"]["images"] = json!(10_001));
     }),
-    row("the first epochs left out", Report, &[Exact, Replay], |d| {
+    row("the first epochs left out", Report, &[Exact], |d| {
         seed(d, "small-bn", |seed| drop(seed["epochs"].as_array_mut().unwrap().drain(..2)));
     }),
     row("a loss after which training had stopped", Report, &[Exact], |d| {
@@ -118,7 +118,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         results(d, |r| r["data"]["test_classes"][0] = json!(979));
     }),
     row("results in another form", Sums, &[Exact], |d| compact(d, RESULTS)),
-    row("a value twice in the results", Sums, &[Exact], |d| {
+    row("a value twice in the results", Sums, &[Inputs], |d| {
         replace(d, RESULTS, "\"test_loss\":", "\"test_loss\": 0.001,\n          \"test_loss\":");
     }),
     row("results that cannot be read", Sums, &[Inputs], |d| d.write(RESULTS, "{}")),
@@ -184,7 +184,7 @@ pub(super) const FORGERIES: &[Forgery] = &[
         let short = bytes[..bytes.len() - 1].to_vec();
         d.write("losses/stops.f32", short);
     }),
-    row("a loss of a batch", Report, &[Exact, Replay], |d| change_losses(d, |losses| losses[1] = 0.5)),
+    row("a loss of a batch", Report, &[Exact], |d| change_losses(d, |losses| losses[1] = 0.5)),
     row("a loss that is infinite", Report, &[Exact], |d| change_losses(d, |losses| losses[1] = f32::INFINITY)),
     row("two losses of an epoch exchanged", Report, &[Replay, Rerun], |d| {
         change_losses(d, |losses| losses.swap(0, 1));
