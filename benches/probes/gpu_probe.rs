@@ -13,7 +13,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use mnist_report::arithmetic;
 use mnist_report::arithmetic::cuda::{self, Address, Argument, Gpu, Grid, Memory, Recording, open};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::failure::caught;
@@ -64,26 +63,9 @@ struct Probe {
 impl Probe {
     /// Compares the steps of a run. Returns what differs first.
     fn compare(&self, run: &RunPlan) -> Option<String> {
-        let (model, seed) = (&self.plan.models[&run.settings.model], run.seeds[0]);
-        let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
-        let mut gpu = cuda::Trainer::new(&self.gpu, model, run, &self.plan.input, &images, seed);
-        let mut cpu = arithmetic::Trainer::new(model, run, &self.plan.input, &images, seed);
-        for step in 1..=self.steps.min(run.settings.epochs * run.steps_per_epoch()) {
-            gpu.step();
-            cpu.step();
-            if let Some(difference) = first_difference(&gpu.state(), &cpu.state()) {
-                return Some(format!("step {step}, {difference}"));
-            }
-            let (one, other) = (gpu.epoch_losses(), cpu.epoch_losses().to_vec());
-            if one.last().map(|x| x.to_bits()) != other.last().map(|x| x.to_bits()) {
-                return Some(format!("step {step}, loss {one:?} on the GPU, {other:?} on the CPU"));
-            }
-        }
+        let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, run.seeds[0]));
         let some = Selection::new(&self.data.test, &(0..600).collect::<Vec<u32>>());
-        let one = cuda::evaluate(gpu.network(), &some, &self.plan.input);
-        let other = arithmetic::evaluate(cpu.network(), &some, &self.plan.input);
-        let count = one.iter().zip(&other).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
-        (count > 0).then(|| format!("{count} of {} logits", other.len()))
+        cuda::training_difference(&self.gpu, &self.plan, run, [&images, &some], self.steps)
     }
 
     /// Trains a seed to its end. Returns what differs first from the weights in a bundle, or the seconds that it took.

@@ -34,11 +34,9 @@ impl Job {
             if self.seeds_to_train(run) == 0 {
                 continue;
             }
-            let s = &run.settings;
-            let optimizer = std::mem::discriminant(&s.optimizer);
-            let speed = match known.entry((&s.model, s.batch_size.min(s.image_count), s.dropout, optimizer)) {
+            let speed = match known.entry(run.settings.step_kind()) {
                 Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(new) => *new.insert(prepared.rehearse(&self.plan.models[&s.model], run)?),
+                Entry::Vacant(new) => *new.insert(prepared.rehearse(&self.plan.models[&run.settings.model], run)?),
             };
             speeds.insert(name.clone(), speed);
         }
@@ -72,7 +70,7 @@ impl Job {
         if self.device.is_libtorch() {
             let runs = self.plan.runs.values();
             let cost: f64 = runs.map(|run| self.plan.seed_cost(run) * self.left_to_train(run)).sum();
-            return REPORT_SECONDS + cost / (self.device.mult_add_rate() * LIBTORCH_FACTOR);
+            return REPORT_SECONDS + seconds_of(&self.device, cost);
         }
         REPORT_SECONDS + self.rehearsed_runs().map(|(run, speed, seeds)| speed.seconds(run) * seeds).sum::<f64>()
     }

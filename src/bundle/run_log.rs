@@ -33,7 +33,7 @@ pub struct Timing {
 }
 
 /// Facts about one build.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunLog {
     pub(crate) started: String,
@@ -82,20 +82,7 @@ impl RunLog {
             return bytes;
         }
         let without = |timing: &Timing| Timing { epoch_seconds: Vec::new(), ..timing.clone() };
-        let runs = self.runs.iter().map(without).collect();
-        let text = |text: &String| text.clone();
-        let short = Self {
-            started: text(&self.started),
-            finished: text(&self.finished),
-            host: text(&self.host),
-            cpu: text(&self.cpu),
-            gpu: self.gpu.clone(),
-            study: text(&self.study),
-            out: text(&self.out),
-            runs,
-            witness: self.witness.clone(),
-            ..*self
-        };
+        let short = Self { runs: self.runs.iter().map(without).collect(), ..self.clone() };
         short.json().into_bytes()
     }
 

@@ -7,6 +7,7 @@ mod completions;
 mod data;
 mod demo;
 mod diff;
+mod models;
 mod new;
 mod options;
 mod progress;

@@ -93,11 +93,8 @@ pub struct Build {
 
 #[derive(clap::Args)]
 pub struct Summary {
-    /// The study [default: reports/coursework.yaml]
-    pub study: Option<PathBuf>,
-    /// Print only this model
-    #[arg(long, value_name = "NAME")]
-    pub model: Option<String>,
+    #[command(flatten)]
+    pub models: Models,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
@@ -105,6 +102,13 @@ pub struct Summary {
 
 #[derive(clap::Args)]
 pub struct Code {
+    #[command(flatten)]
+    pub models: Models,
+}
+
+/// The models of a study that a command prints.
+#[derive(clap::Args)]
+pub struct Models {
     /// The study [default: reports/coursework.yaml]
     pub study: Option<PathBuf>,
     /// Print only this model

@@ -1,30 +1,18 @@
 //! `mnist-report summary`: prints the sizes of a study's models.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::options::Summary;
-use crate::claims;
 use crate::exit_code::ExitCode;
 use crate::model::Layer;
-use crate::paths;
 use crate::results::{LayerFacts, model_facts};
 use crate::study::Plan;
-use crate::text::closest::unknown;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
-    let file: PathBuf =
-        options.study.clone().unwrap_or_else(|| paths::here_or_in_repository("reports/coursework.yaml"));
-    let (_, mut plan) = claims::load_study(&file)?;
-    if let Some(name) = &options.model {
-        if !plan.models.contains_key(name) {
-            bail!("{}: {}", file.display(), unknown("model", name, plan.models.keys()));
-        }
-        plan.models.retain(|other, _| other == name);
-    }
+    let plan = options.models.plan()?;
     super::print(&if options.json { super::json(&model_facts(&plan))? } else { text(&plan) })?;
     Ok(ExitCode::Success)
 }

@@ -95,7 +95,9 @@ pub trait Steps {
     /// Trains the next batch.
     fn step(&mut self);
     /// The mean loss of the last step, 0 before the first one. On a GPU, waits for that step.
-    fn last_loss(&self) -> f32;
+    fn last_loss(&self) -> f32 {
+        self.epoch_losses().last().copied().unwrap_or_default()
+    }
     /// The mean loss of each step of the current epoch, in order.
     fn epoch_losses(&self) -> Vec<f32>;
     /// The network in its current state.

@@ -68,10 +68,6 @@ impl Steps for arithmetic::Trainer<'_> {
         self.step();
     }
 
-    fn last_loss(&self) -> f32 {
-        self.epoch_losses().last().copied().unwrap_or_default()
-    }
-
     fn epoch_losses(&self) -> Vec<f32> {
         self.epoch_losses().to_vec()
     }

@@ -1,5 +1,7 @@
 //! The plan: a study's models and runs resolved and checked, before anything is trained.
 
+use std::hash::Hash;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,14 @@ pub struct RunSettings {
     pub stop_below_train_loss: Option<f64>,
     pub evaluate_train: bool,
     pub evidence: EvidenceSettings,
+}
+
+impl RunSettings {
+    /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
+    pub fn step_kind(&self) -> impl Eq + Hash + use<> {
+        let optimizer = std::mem::discriminant(&self.optimizer);
+        (self.model.clone(), self.batch_size.min(self.image_count), self.dropout, optimizer)
+    }
 }
 
 impl RunPlan {

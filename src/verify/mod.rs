@@ -40,8 +40,7 @@ use outcome::{Outcome, Rated};
 use subject::Subject;
 
 /// The rungs above `files`.
-const ABOVE_FILES: &[Rung] =
-    &[Rung::Inputs, Rung::Exact, Rung::Render, Rung::Metrics, Rung::Weights, Rung::Replay, Rung::Rerun];
+const ABOVE_FILES: &[Rung] = Rung::ALL.split_at(1).1;
 /// Those that compare what the bundle states, and those that compute with networks.
 const STATED: &[Rung] = ABOVE_FILES.split_at(4).0;
 const COMPUTED: &[Rung] = ABOVE_FILES.split_at(4).1;

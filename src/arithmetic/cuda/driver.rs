@@ -218,11 +218,6 @@ impl Driver {
         Ok(Self { kernels, module, context, name, mode: Cell::new(Mode::Launch) })
     }
 
-    /// The GPU's name, for example "NVIDIA H100 80GB HBM3".
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Reports an error, unless launches are recorded: then the recording fails.
     fn report(&self, result: Result<(), String>) {
         if let Err(message) = result {

@@ -27,7 +27,7 @@ pub use gpu::{Address, Argument, Gpu, Grid, Memory, Recording};
 pub use network::Network;
 #[cfg(feature = "cuda")]
 pub use open::{OpenError, open};
-pub use self_test::self_test;
+pub use self_test::{self_test, training_difference};
 pub use speed::convolution_rate;
 pub use train::{Trainer, evaluate};
 

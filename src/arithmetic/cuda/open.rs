@@ -37,7 +37,7 @@ pub enum OpenError {
 /// the folder `cache`. Returns the GPU and its name.
 ///
 /// # Errors
-/// There is no driver, no such GPU, the kernels cannot be compiled, or they compute other bits than the CPU.
+/// The driver or the GPU is missing, the kernels cannot be compiled, or they compute other bits than the CPU.
 pub fn open(index: usize, folders: &[PathBuf], cache: Option<&Path>) -> Result<(Rc<dyn Gpu>, String), OpenError> {
     let card = Card::find(index)?;
     let file = cache.map(|folder| folder.join(file_name(&card, &driver_version())));

@@ -42,12 +42,26 @@ pub(super) fn images(count: usize, key: &str) -> Selection {
     Selection { pixels, labels: (0..count).map(|i| (i * 7 % 10) as u8).collect() }
 }
 
-/// What differs first between a run's training on the GPU and on the CPU.
+/// What differs first between a run's training on the GPU and on the CPU, over all its steps.
 fn compare(gpu: &Rc<dyn Gpu>, plan: &Plan, run: &RunPlan) -> Option<String> {
-    let (model, dataset) = (&plan.models[&run.settings.model], images(run.settings.image_count, &run.name));
-    let mut on_gpu = Trainer::new(gpu, model, run, &plan.input, &dataset, 1);
-    let mut on_cpu = arithmetic::Trainer::new(model, run, &plan.input, &dataset, 1);
-    for step in 1..=run.settings.epochs * run.steps_per_epoch() {
+    let dataset = images(run.settings.image_count, &run.name);
+    training_difference(gpu, plan, run, [&dataset, &images(EVALUATED, "test")], run.total_steps())
+}
+
+/// What differs first between a run's training on the GPU and on the CPU: a loss or the state after one of the first `steps` steps of
+/// its first seed, or then a logit of the test images. `[dataset, test]` are the run's images, in the order of `RunPlan::choose`, and
+/// the test images.
+pub fn training_difference(
+    gpu: &Rc<dyn Gpu>,
+    plan: &Plan,
+    run: &RunPlan,
+    [dataset, test]: [&Selection; 2],
+    steps: usize,
+) -> Option<String> {
+    let (model, seed) = (&plan.models[&run.settings.model], run.seeds[0]);
+    let mut on_gpu = Trainer::new(gpu, model, run, &plan.input, dataset, seed);
+    let mut on_cpu = arithmetic::Trainer::new(model, run, &plan.input, dataset, seed);
+    for step in 1..=steps.min(run.total_steps()) {
         on_gpu.step();
         on_cpu.step();
         let loss = values_difference(&on_gpu.epoch_losses(), on_cpu.epoch_losses()).map(|why| format!("losses: {why}"));
@@ -55,9 +69,8 @@ fn compare(gpu: &Rc<dyn Gpu>, plan: &Plan, run: &RunPlan) -> Option<String> {
             return Some(format!("step {step}: {why}"));
         }
     }
-    let test = images(EVALUATED, "test");
-    let expected = arithmetic::evaluate(on_cpu.network(), &test, &plan.input);
-    values_difference(&evaluate(on_gpu.network(), &test, &plan.input), &expected).map(|why| format!("logits: {why}"))
+    let expected = arithmetic::evaluate(on_cpu.network(), test, &plan.input);
+    values_difference(&evaluate(on_gpu.network(), test, &plan.input), &expected).map(|why| format!("logits: {why}"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct Archive<'a> {
 }
 
 impl<'a> Archive<'a> {
-    /// Reads the structure of a zip of `len` bytes. Fails with the reason if it is no zip.
+    /// Reads the structure of a zip of `len` bytes. Fails with the reason if it is not a zip.
     pub(super) fn open(file: &'a File, len: u64) -> Result<Self, String> {
         let end = End::find(file, len)?;
         let list = bytes_at(file, end.list_start, end.list_size)?;

@@ -258,7 +258,7 @@ fn read_error(error: &io::Error) -> String {
     }
 }
 
-/// The first extra field that is not about times and owners; 0 for what is no field.
+/// The first extra field that is not about times and owners; 0 if the bytes are not fields.
 fn unknown_extra(mut extra: &[u8]) -> Option<u16> {
     let mut seen = Vec::new();
     while !extra.is_empty() {
