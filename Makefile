@@ -70,7 +70,7 @@ bench: build ## time training against PyTorch, on a quiet machine (20 minutes; i
 	@scripts/bench.sh
 
 lint: tools lint-tools libtorch ## check the formatting, clippy and the documentation
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	cargo clippy --release --all-targets --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked

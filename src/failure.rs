@@ -5,6 +5,8 @@ use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
+use kernels::memory::OutOfMemory;
+
 use crate::text::numbers::bytes;
 
 /// The text of tch's panics contains this, followed by libtorch's message in Rust's debug notation, which writes a line
@@ -13,8 +15,6 @@ const FROM_LIBTORCH: &str = "Torch(\"";
 
 /// The payload of a panic that is not a bug.
 enum Failure {
-    /// The system does not give this many bytes of memory.
-    OutOfMemory(u64),
     /// A GPU does not give this many bytes of memory.
     OutOfGpuMemory(u64),
     /// Any other error of a GPU.
@@ -24,9 +24,6 @@ enum Failure {
 impl Failure {
     fn message(&self) -> String {
         match self {
-            Self::OutOfMemory(needed) => {
-                format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed))
-            }
             Self::OutOfGpuMemory(needed) => {
                 format!("cannot get {} of the GPU's memory; try a smaller batch_size or --device cpu", bytes(*needed))
             }
@@ -51,28 +48,6 @@ pub fn gpu(message: impl Into<String>) -> ! {
     panic::panic_any(Failure::Gpu(message.into()))
 }
 
-/// `count` zeros.
-///
-/// # Panics
-/// If the system does not give the memory; [`caught`] turns that into a message.
-pub fn zeros(count: usize) -> Vec<f32> {
-    let mut values = Vec::new();
-    grow(&mut values, count);
-    values
-}
-
-/// Extends a list with zeros to at least `count` values.
-///
-/// # Panics
-/// As [`zeros`].
-pub fn grow(values: &mut Vec<f32>, count: usize) {
-    let more = count.saturating_sub(values.len());
-    if values.try_reserve_exact(more).is_err() {
-        panic::panic_any(Failure::OutOfMemory(4 * count as u64));
-    }
-    values.resize(values.len() + more, 0.0);
-}
-
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
@@ -83,14 +58,21 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if !info.payload().is::<Failure>() && !text(info.payload()).contains(FROM_LIBTORCH) {
+            let payload = info.payload();
+            let is_failure = payload.is::<Failure>() || payload.is::<OutOfMemory>();
+            if !is_failure && !text(payload).contains(FROM_LIBTORCH) {
                 before(info);
             }
         }));
     });
-    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| match payload.downcast_ref::<Failure>() {
-        Some(failure) => failure.message(),
-        None => one_line(text(payload.as_ref())),
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        if let Some(OutOfMemory(needed)) = payload.downcast_ref() {
+            return format!("cannot get {} of memory; try a smaller batch_size", bytes(*needed));
+        }
+        match payload.downcast_ref::<Failure>() {
+            Some(failure) => failure.message(),
+            None => one_line(text(payload.as_ref())),
+        }
     })
 }
 
@@ -140,9 +122,9 @@ mod tests {
 
     #[test]
     fn a_failed_allocation_becomes_a_message() {
-        let failed = caught(|| zeros(1 << 60)).unwrap_err();
+        let failed = caught(|| kernels::memory::zeros(1 << 60)).unwrap_err();
         assert_eq!(failed, "cannot get 4611686.0 TB of memory; try a smaller batch_size");
-        assert_eq!(caught(|| zeros(3)), Ok(vec![0.0; 3]));
+        assert_eq!(caught(|| kernels::memory::zeros(3)), Ok(vec![0.0; 3]));
     }
 
     #[test]

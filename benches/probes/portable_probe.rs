@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use mnist_report::arithmetic::{threads, vectors};
+use mnist_report::arithmetic::{instruction_set, threads};
 use mnist_report::compute::{Device, Trainer};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::digest::sha256_hex;
@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     let device = Device::cpu();
     let data = Mnist::load(&source.data_dir())?;
     let test = Selection::new(&data.test, &(0..options.images).collect::<Vec<_>>());
-    println!("environment {}; {:?}, {} threads", device.environment, vectors(), threads());
+    println!("environment {}; {:?}, {} threads", device.environment, instruction_set(), threads());
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
     for run in runs {
         probe(&device, &plan, run, &data, &test, options.steps);

@@ -1,9 +1,9 @@
 //! Dropout masks of a training: which layers have one, and the values of each step.
 
-use super::threads::for_each_job;
 use crate::model::{Layer, LayerKind, Model};
 use crate::rng::{Purpose, Stream};
 use crate::study::RunPlan;
+use kernels::threads::for_each_job;
 
 /// Number of a mask's values that one job draws.
 const BLOCK: usize = 1 << 15;

@@ -1,16 +1,12 @@
 //! The program's own arithmetic: the forward and backward pass of every layer, the loss, the optimizers and the training of a
-//! network, in pure Rust.
+//! network, in pure Rust. The kernels of the layers, the loss and the optimizers are a crate of their own, in `kernels/`.
 //!
 //! Every result is a fixed sequence of IEEE 754 operations: additions, multiplications, divisions, square roots and fused
 //! multiply-additions, each correctly rounded, in an order that this code states. So its bits depend on the study, its data
 //! and [`VERSION`] alone: not on the CPU, the width of its vectors or the number of threads.
 
-mod cross_entropy;
 pub mod cuda;
-mod functions;
-mod gemm;
 mod inputs;
-mod layers;
 mod masks;
 mod network;
 mod optimizers;
@@ -19,20 +15,18 @@ mod speed;
 mod steps;
 #[cfg(test)]
 mod testing;
-mod threads;
 mod train;
-mod vectors;
 
 pub use inputs::{epoch_order, factors_of};
+pub use kernels::simd::{InstructionSet, instruction_set, use_instruction_set};
+pub use kernels::threads::{threads, use_threads};
 pub use masks::{DropoutLayer, Masks};
 pub use network::{Network, cancelled_biases, initial_values};
 pub use optimizers::{factors, state_names, state_values};
 pub use schedule::{learning_rate, momentum};
 pub use speed::convolution_rate;
 pub use steps::{LayerShapes, trace_shapes};
-pub use threads::{threads, use_threads};
 pub use train::{Trainer, evaluate};
-pub use vectors::{Vectors, use_vectors, vectors};
 
 /// The version of this arithmetic. Increment it with every change that gives other bits for the same study. Results of
 /// different versions cannot be compared bit for bit.

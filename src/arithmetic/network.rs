@@ -3,14 +3,14 @@
 
 use std::sync::Mutex;
 
-use super::cross_entropy::cross_entropy;
-use super::layers::{Backward, Forward};
 use super::steps::{Step, steps};
 use crate::dataset::CLASSES;
-use crate::failure::grow;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
+use kernels::cross_entropy::cross_entropy;
+use kernels::layers::{Backward, Forward};
+use kernels::memory::grow;
 
 /// A network that the CPU trains and evaluates.
 pub struct Network {

@@ -1,7 +1,7 @@
 //! How fast this machine computes.
 
-use super::layers::conv2d::{Conv2dOptions, Convolution, conv2d};
-use super::layers::{Forward, Shape};
+use kernels::layers::conv2d::{Conv2dOptions, Convolution, conv2d};
+use kernels::layers::{Forward, Shape};
 
 /// A typical convolution.
 pub(super) const CONVOLUTION: Conv2dOptions =

@@ -2,21 +2,21 @@
 
 use std::ops::Range;
 
-use super::layers::avg_pool2d::AvgPool2d;
-use super::layers::batch_norm2d::BatchNorm2d;
-use super::layers::conv2d::{Conv2dOptions, conv2d};
-use super::layers::dropout::Dropout;
-use super::layers::flatten::Flatten;
-use super::layers::gelu::Gelu;
-use super::layers::global_avg_pool::GlobalAvgPool;
-use super::layers::layer_norm::LayerNorm;
-use super::layers::leaky_relu::LeakyRelu;
-use super::layers::linear::Linear;
-use super::layers::max_pool2d::MaxPool2d;
-use super::layers::relu::Relu;
-use super::layers::{Forward, Layer, Shape};
-use crate::failure::zeros;
 use crate::model::{self, LayerKind, Model, TensorSpec};
+use kernels::layers::avg_pool2d::AvgPool2d;
+use kernels::layers::batch_norm2d::BatchNorm2d;
+use kernels::layers::conv2d::{Conv2dOptions, conv2d};
+use kernels::layers::dropout::Dropout;
+use kernels::layers::flatten::Flatten;
+use kernels::layers::gelu::Gelu;
+use kernels::layers::global_avg_pool::GlobalAvgPool;
+use kernels::layers::layer_norm::LayerNorm;
+use kernels::layers::leaky_relu::LeakyRelu;
+use kernels::layers::linear::Linear;
+use kernels::layers::max_pool2d::MaxPool2d;
+use kernels::layers::relu::Relu;
+use kernels::layers::{Forward, Layer, Shape};
+use kernels::memory::zeros;
 
 /// A kernel as part of the network. On a GPU, the kernel is of another type.
 pub(super) struct Step<K = Box<dyn Layer>> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use mnist_report::arithmetic::{Vectors, use_threads, use_vectors, vectors};
+use mnist_report::arithmetic::{InstructionSet, instruction_set, use_instruction_set, use_threads};
 use mnist_report::compute::{Device, Trainer};
 use mnist_report::dataset::{Mnist, Selection};
 use mnist_report::study::{Plan, Source};
@@ -53,15 +53,17 @@ fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on
         };
         plan.runs.values().map(of_run).collect()
     };
-    let widest = vectors();
+    let widest = instruction_set();
     let expected = computed();
-    for (vectors, threads) in [(Vectors::Scalar, 3), (Vectors::Avx2, 1), (Vectors::Avx2, 8), (widest, 1), (widest, 3)] {
-        if use_vectors(vectors) {
+    for (vectors, threads) in
+        [(InstructionSet::Scalar, 3), (InstructionSet::Avx2, 1), (InstructionSet::Avx2, 8), (widest, 1), (widest, 3)]
+    {
+        if use_instruction_set(vectors) {
             use_threads(threads);
             assert!(computed() == expected, "{vectors:?}, {threads} threads");
         }
     }
-    use_vectors(widest);
+    use_instruction_set(widest);
     use_threads(2);
 }
 

@@ -130,7 +130,7 @@ fn only_the_engine_uses_libtorch_and_only_kernels_use_unsafe_besides() {
     for (path, text) in sources().iter().filter(|(path, _)| module(path) != "engine") {
         let code = code(text);
         // The CPU's products and vectors; the driver of a GPU, and what stands for one in tests.
-        let is_kernel = ["gemm.rs", "vectors.rs", "cuda/driver.rs", "cuda/nvrtc.rs", "cuda/testing.rs"]
+        let is_kernel = ["kernels/gemm.rs", "kernels/simd.rs", "cuda/driver.rs", "cuda/nvrtc.rs", "cuda/testing.rs"]
             .iter()
             .any(|file| path.strip_prefix("arithmetic/") == Some(file));
         let words: &[&str] = if is_kernel { &["tch::", "use tch"] } else { &["tch::", "use tch", "unsafe "] };

@@ -50,10 +50,10 @@ impl CrossEntropy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::cross_entropy::cross_entropy;
     use crate::arithmetic::cuda::layers::testing::assert_equal;
     use crate::arithmetic::cuda::testing::{Emulator, Order};
     use crate::rng::Stream;
+    use kernels::cross_entropy::cross_entropy;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

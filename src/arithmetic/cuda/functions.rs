@@ -2,8 +2,8 @@
 
 use super::gpu::Gpu;
 use super::layers::value_grid;
-use crate::arithmetic::functions::{erf, exp, log};
 use crate::tensors::values_difference;
+use kernels::functions::{erf, exp, log};
 
 /// The first value whose bits differ, over values of every exponent and sign, and more of them around 1 and where `exp` and `erf`
 /// vary.

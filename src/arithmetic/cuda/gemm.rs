@@ -1,7 +1,7 @@
 //! Products of matrices on a GPU, and sums in a fixed order: which kernels to launch.
 
 use super::gpu::{Address, Argument, Gpu, Grid, Memory, size};
-use crate::arithmetic::gemm::PIECE;
+use kernels::gemm::PIECE;
 
 /// Rows and columns of a block's tile, and its threads: `Large` and `Small` in the kernels.
 pub(super) const LARGE: (usize, u32) = (128, 256);
@@ -140,7 +140,7 @@ pub(super) struct PixelSums {
 impl PixelSums {
     pub(super) fn new(gpu: &dyn Gpu, channels: usize, pixels: usize, run: usize, images: usize) -> Self {
         // Each part may have a run that is not full.
-        let runs = (images * pixels).div_ceil(run) + crate::arithmetic::threads::PARTS;
+        let runs = (images * pixels).div_ceil(run) + kernels::threads::PARTS;
         Self { channels, pixels, run, sums: gpu.values(runs * channels) }
     }
 

@@ -19,12 +19,12 @@ use super::layers::max_pool2d::MaxPool2d;
 use super::layers::relu::Relu;
 use super::layers::{Backward, Forward, Layer, Mask};
 use super::tensors::Tensors;
-use crate::arithmetic::layers::conv2d::Conv2dOptions;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
 use crate::arithmetic::steps::{self, steps};
 use crate::dataset::CLASSES;
 use crate::model::{self, LayerKind, Model, TensorSpec};
 use crate::tensors::NamedTensor;
+use kernels::layers::conv2d::Conv2dOptions;
 
 type Step = steps::Step<Box<dyn Layer>>;
 

@@ -3,8 +3,8 @@
 use super::gpu::Gpu;
 use super::layers::Forward;
 use super::layers::conv2d::conv2d;
-use crate::arithmetic::layers::conv2d::{Conv2dOptions, Convolution};
 use crate::arithmetic::speed::{CONVOLUTION, INPUT, mult_adds};
+use kernels::layers::conv2d::{Conv2dOptions, Convolution};
 
 /// As `arithmetic::convolution_rate`, on a GPU.
 pub fn convolution_rate(gpu: &dyn Gpu) -> f64 {

@@ -230,7 +230,7 @@ fn compiled() -> PathBuf {
         "-fvisibility=hidden",
     ];
     // Without this instruction, a fused multiply-addition is a call of a function, with the same result.
-    if cfg!(target_arch = "x86_64") && crate::arithmetic::vectors::widest() != crate::arithmetic::Vectors::Scalar {
+    if cfg!(target_arch = "x86_64") && kernels::simd::widest() != kernels::simd::InstructionSet::Scalar {
         flags.push("-mfma");
     }
     if sanitize {

@@ -1,4 +1,4 @@
-// Batch normalisation. Sums over an image are f32, sums over the images f64: see src/arithmetic/layers/batch_norm2d.rs.
+// Batch normalisation. Sums over an image are f32, sums over the images f64: see src/arithmetic/kernels/layers/batch_norm2d.rs.
 
 // A value before ReLU, from its deviation from the mean.
 __device__ float scaled(float deviation, float scale, float bias) { return __fmaf_rn(deviation, scale, bias); }

@@ -1,4 +1,4 @@
-// GELU: see src/arithmetic/layers/gelu.rs.
+// GELU: see src/arithmetic/kernels/layers/gelu.rs.
 
 #define GELU_SQRT_HALF __uint_as_float(0x3f3504f3)
 #define GELU_DENSITY_AT_0 __uint_as_float(0x3ecc422a)

@@ -1,4 +1,4 @@
-// Global average pooling: see src/arithmetic/layers/global_avg_pool.rs.
+// Global average pooling: see src/arithmetic/kernels/layers/global_avg_pool.rs.
 
 // The mean of each channel of each image. `count` is the number of pixels. Blocks: images, groups of `lanes` channels.
 extern "C" __global__ void __launch_bounds__(256)

@@ -1,4 +1,4 @@
-// Layer normalisation: see src/arithmetic/layers/layer_norm.rs. Weight and bias are in the order of the activations in memory.
+// Layer normalisation: see src/arithmetic/kernels/layers/layer_norm.rs. Weight and bias are in the order of the activations in memory.
 
 // Values of a lane's row; 16 lanes as on the CPU.
 #define NORM_LANES 16

@@ -1,4 +1,4 @@
-// Leaky ReLU: see src/arithmetic/layers/leaky_relu.rs.
+// Leaky ReLU: see src/arithmetic/kernels/layers/leaky_relu.rs.
 
 // Writes the values where x > 0, and slope times the values elsewhere. `x` and `values` may be the same.
 extern "C" __global__ void __launch_bounds__(256)

@@ -1,4 +1,4 @@
-// Max pooling: see src/arithmetic/layers/max_pool2d.rs. Each pixel of the output, and in the backward pass of the input, is
+// Max pooling: see src/arithmetic/kernels/layers/max_pool2d.rs. Each pixel of the output, and in the backward pass of the input, is
 // computed by the threads of its lanes: see `pixel_of_thread`.
 
 // Along a side of `len` pixels: the first input pixel of a window, how many rows or columns of it are before that in the padding, and

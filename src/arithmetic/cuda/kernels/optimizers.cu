@@ -1,4 +1,4 @@
-// The update rules of src/arithmetic/optimizers/update.rs, over all parameters at once. `factors` has `count` numbers for each step:
+// The update rules of src/arithmetic/kernels/optimizers.rs, over all parameters at once. `factors` has `count` numbers for each step:
 // those of `optimizers::factors`, then 1 for the first step of a training and 0 for the others.
 
 extern "C" __global__ void __launch_bounds__(256)

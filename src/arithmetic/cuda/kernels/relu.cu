@@ -1,4 +1,4 @@
-// ReLU: see src/arithmetic/layers/relu.rs.
+// ReLU: see src/arithmetic/kernels/layers/relu.rs.
 
 extern "C" __global__ void __launch_bounds__(256)
 relu(const float* __restrict__ x, float* __restrict__ y, u64 n) {

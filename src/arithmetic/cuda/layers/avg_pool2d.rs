@@ -3,8 +3,8 @@
 use super::max_pool2d::launch;
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gpu::{Address, Gpu};
-use crate::arithmetic::layers::Shape;
-use crate::arithmetic::layers::max_pool2d::Windows;
+use kernels::layers::Shape;
+use kernels::layers::max_pool2d::Windows;
 
 /// `arithmetic::layers::avg_pool2d::AvgPool2d`.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Layer for AvgPool2d {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::avg_pool2d;
+    use kernels::layers::avg_pool2d;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -2,7 +2,7 @@
 
 use super::{Backward, Forward, Layer, image_grid, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
-use crate::arithmetic::layers::Shape;
+use kernels::layers::Shape;
 
 /// `arithmetic::layers::batch_norm2d::BatchNorm2d`.
 #[derive(Debug)]
@@ -179,7 +179,7 @@ impl Layer for BatchNorm2d {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::batch_norm2d;
+    use kernels::layers::batch_norm2d;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

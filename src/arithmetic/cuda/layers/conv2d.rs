@@ -5,8 +5,8 @@ use super::direct::Direct;
 use super::im2col::Im2col;
 use super::winograd::Winograd;
 use crate::arithmetic::cuda::gpu::{Argument, Gpu, size};
-use crate::arithmetic::layers::Shape;
-use crate::arithmetic::layers::conv2d::{Algorithm, Conv2dOptions, Convolution};
+use kernels::layers::Shape;
+use kernels::layers::conv2d::{Algorithm, Conv2dOptions, Convolution};
 
 /// `arithmetic::layers::conv2d::conv2d`, for up to `images` images.
 pub(in crate::arithmetic::cuda) fn conv2d(
@@ -32,8 +32,8 @@ pub(super) fn sizes<const N: usize>(sizes: [usize; N]) -> [Argument; N] {
 mod tests {
     use super::super::testing::{Inputs, assert_same_bits, drawn};
     use super::*;
-    use crate::arithmetic::layers;
-    use crate::arithmetic::layers::testing::random_convolutions;
+    use kernels::layers;
+    use kernels::samples::random_convolutions;
 
     /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels; `kernel` is
     /// kernel size, stride and padding.

@@ -4,8 +4,8 @@ use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::add_in_parts;
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory};
-use crate::arithmetic::layers::conv2d::Convolution;
-use crate::arithmetic::threads::images_per_part;
+use kernels::layers::conv2d::Convolution;
+use kernels::threads::images_per_part;
 
 /// Neighbouring pixels, and taps, that a thread computes: `DIRECT_PIXELS` and `DIRECT_ACROSS` in the kernels.
 const PIXELS: usize = 4;

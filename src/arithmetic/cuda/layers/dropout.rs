@@ -3,8 +3,8 @@
 use super::flatten::{copy, to_channels_last};
 use super::{Backward, Forward, Keys, Layer, Mask, value_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
-use crate::arithmetic::layers::Shape;
 use crate::rng::DropoutRule;
+use kernels::layers::Shape;
 
 /// `arithmetic::layers::dropout::Dropout`.
 #[derive(Debug)]
@@ -98,9 +98,9 @@ mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_equal, assert_same_bits, drawn};
     use crate::arithmetic::cuda::testing::{Emulator, Order};
-    use crate::arithmetic::layers::dropout;
-    use crate::arithmetic::layers::flatten;
     use crate::rng::Stream;
+    use kernels::layers::dropout;
+    use kernels::layers::flatten;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -2,7 +2,7 @@
 
 use super::{Backward, Forward, Layer, value_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, size};
-use crate::arithmetic::layers::Shape;
+use kernels::layers::Shape;
 
 /// `arithmetic::layers::flatten::Flatten`.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ fn transpose_images(gpu: &dyn Gpu, images: usize, [from, to]: [Address; 2], [row
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::flatten;
+    use kernels::layers::flatten;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -2,7 +2,7 @@
 
 use super::{Backward, Forward, Layer, image_grid, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Gpu, size};
-use crate::arithmetic::layers::Shape;
+use kernels::layers::Shape;
 
 /// `arithmetic::layers::global_avg_pool::GlobalAvgPool`.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Layer for GlobalAvgPool {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::global_avg_pool;
+    use kernels::layers::global_avg_pool;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -6,9 +6,9 @@ use crate::arithmetic::cuda::gemm::{
     LARGE, Layout, MANY_BLOCKS, Matrix, PixelSums, Product, SMALL, add_in_parts, has_large_tiles, product, tiles,
 };
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
-use crate::arithmetic::gemm::PIECE;
-use crate::arithmetic::layers::conv2d::Convolution;
-use crate::arithmetic::threads::{PARTS, images_per_part};
+use kernels::gemm::PIECE;
+use kernels::layers::conv2d::Convolution;
+use kernels::threads::{PARTS, images_per_part};
 
 /// Working memory of a layer is about this many values; it has room for one image at least. No bit depends on it.
 const WORKING_LEN: usize = 1 << 25;

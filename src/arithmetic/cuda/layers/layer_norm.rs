@@ -3,7 +3,7 @@
 use super::flatten::{has_one_order, to_channels_first, to_channels_last};
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
-use crate::arithmetic::layers::Shape;
+use kernels::layers::Shape;
 
 /// `arithmetic::layers::layer_norm::LayerNorm`.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Layer for LayerNorm {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::layer_norm;
+    use kernels::layers::layer_norm;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

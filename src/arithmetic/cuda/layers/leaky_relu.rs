@@ -39,7 +39,7 @@ impl Layer for LeakyRelu {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::leaky_relu;
+    use kernels::layers::leaky_relu;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -75,7 +75,7 @@ impl Layer for Linear {
 mod tests {
     use super::super::testing::{Inputs, assert_same_bits, drawn};
     use super::*;
-    use crate::arithmetic::layers;
+    use kernels::layers;
 
     #[test]
     fn linear_has_the_bits_of_the_cpu() {

@@ -2,8 +2,8 @@
 
 use super::{Backward, Forward, Layer, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Memory, size};
-use crate::arithmetic::layers::Shape;
-use crate::arithmetic::layers::max_pool2d::Windows;
+use kernels::layers::Shape;
+use kernels::layers::max_pool2d::Windows;
 
 /// `arithmetic::layers::max_pool2d::MaxPool2d`.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Layer for MaxPool2d {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::max_pool2d;
+    use kernels::layers::max_pool2d;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

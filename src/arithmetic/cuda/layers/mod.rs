@@ -1,5 +1,5 @@
 //! The layers on a GPU, one file for each kind of layer: which kernels they launch. The kernels are in `../kernels`, and compute
-//! what the files of the same names in `arithmetic/layers` compute, bit for bit.
+//! what the files of the same names in `arithmetic/kernels/layers` compute, bit for bit.
 //!
 //! Activations and parameters have the same order in memory as on the CPU.
 

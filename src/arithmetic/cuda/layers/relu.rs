@@ -27,7 +27,7 @@ impl Layer for Relu {
 mod tests {
     use super::*;
     use crate::arithmetic::cuda::layers::testing::{Inputs, assert_same_bits, drawn};
-    use crate::arithmetic::layers::relu;
+    use kernels::layers::relu;
 
     #[test]
     fn bits_are_those_of_the_cpu() {

@@ -3,8 +3,8 @@
 use super::{Backward, Forward, Layer, Mask};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Memory};
 use crate::arithmetic::cuda::testing::{Emulator, Order};
-use crate::arithmetic::layers;
-pub(super) use crate::arithmetic::layers::testing::drawn;
+use kernels::layers;
+pub(super) use kernels::samples::drawn;
 
 /// What a test gives a layer.
 #[derive(Clone, Debug, Default)]

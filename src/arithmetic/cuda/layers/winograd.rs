@@ -4,10 +4,10 @@ use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::{Layout, Matrix, PixelSums, Product, SMALL, add_in_parts, product, tiles};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
-use crate::arithmetic::layers::conv2d::Convolution;
-use crate::arithmetic::layers::winograd::{POINTS, images_together, tiles as tiles_of_image};
-use crate::arithmetic::threads::{PARTS, images_per_part};
-use crate::arithmetic::vectors::LANES;
+use kernels::layers::conv2d::Convolution;
+use kernels::layers::winograd::{POINTS, images_together, tiles as tiles_of_image};
+use kernels::simd::LANES;
+use kernels::threads::{PARTS, images_per_part};
 
 /// `arithmetic::layers::winograd::Winograd`.
 #[derive(Debug)]

@@ -21,13 +21,13 @@
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::gemm::{Matrix, product};
-use crate::arithmetic::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
-use crate::arithmetic::vectors::{LANES, Lane, lane, map, vectorised, zip};
-use crate::failure::grow;
+use crate::gemm::{Matrix, product};
+use crate::memory::grow;
+use crate::simd::{LANES, Vector, lane, map, vectorised, zip};
+use crate::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
 
 /// Values of a transformed tile: one for each pair of the six points at which Winograd's method evaluates polynomials.
-pub(in crate::arithmetic) const POINTS: usize = 36;
+pub const POINTS: usize = 36;
 /// Height and width of a tile of outputs, in pixels.
 const OUT_SIDE: usize = 4;
 /// Height and width of the inputs of a tile: two more, because the kernel is 3x3.
@@ -74,12 +74,12 @@ struct Tiles {
 }
 
 /// Number of tiles of an image along height and width.
-pub(in crate::arithmetic) fn tiles(conv: &Convolution) -> [usize; 2] {
+pub fn tiles(conv: &Convolution) -> [usize; 2] {
     [conv.output.height.div_ceil(OUT_SIDE), conv.output.width.div_ceil(OUT_SIDE)]
 }
 
 /// Number of images that are processed together. The bits of the weight's gradient depend on it.
-pub(in crate::arithmetic) fn images_together([down, across]: [usize; 2]) -> usize {
+pub fn images_together([down, across]: [usize; 2]) -> usize {
     (TILES_TOGETHER / (down * across)).max(1)
 }
 
@@ -375,28 +375,28 @@ fn add_products(sums: &mut [f64; LANES], x: f64, b: [f64; LANES]) {
 
 /// `a + x b`, rounded once.
 #[inline(always)]
-fn add_scaled(a: Lane, x: f32, b: Lane) -> Lane {
+fn add_scaled(a: Vector, x: f32, b: Vector) -> Vector {
     zip(a, b, |a, b| x.mul_add(b, a))
 }
 
 #[inline(always)]
-fn add(a: Lane, b: Lane) -> Lane {
+fn add(a: Vector, b: Vector) -> Vector {
     zip(a, b, |a, b| a + b)
 }
 
 #[inline(always)]
-fn subtract(a: Lane, b: Lane) -> Lane {
+fn subtract(a: Vector, b: Vector) -> Vector {
     zip(a, b, |a, b| a - b)
 }
 
 #[inline(always)]
-fn scale(x: f32, a: Lane) -> Lane {
+fn scale(x: f32, a: Vector) -> Vector {
     map(a, |a| x * a)
 }
 
 /// Transforms one row or column of inputs: Bᵀ d, with the matrix B of the paper.
 #[inline(always)]
-fn transform_input_line(d: [Lane; IN_SIDE]) -> [Lane; IN_SIDE] {
+fn transform_input_line(d: [Vector; IN_SIDE]) -> [Vector; IN_SIDE] {
     let [even_p, odd_p] = [add_scaled(d[4], -Q2, d[2]), scale(P, add_scaled(d[3], -Q2, d[1]))];
     let [even_q, odd_q] = [add_scaled(d[4], -P2, d[2]), scale(Q, add_scaled(d[3], -P2, d[1]))];
     [
@@ -411,7 +411,7 @@ fn transform_input_line(d: [Lane; IN_SIDE]) -> [Lane; IN_SIDE] {
 
 /// The transpose of `transform_input_line`, for the backward pass: B d.
 #[inline(always)]
-fn transform_input_line_backward(d: [Lane; IN_SIDE]) -> [Lane; IN_SIDE] {
+fn transform_input_line_backward(d: [Vector; IN_SIDE]) -> [Vector; IN_SIDE] {
     let [sum_p, difference_p] = [add(d[1], d[2]), subtract(d[1], d[2])];
     let [sum_q, difference_q] = [add(d[3], d[4]), subtract(d[3], d[4])];
     [
@@ -426,7 +426,7 @@ fn transform_input_line_backward(d: [Lane; IN_SIDE]) -> [Lane; IN_SIDE] {
 
 /// Transforms one row or column of products to outputs: Aᵀ m, with the matrix A of the paper.
 #[inline(always)]
-fn transform_output_line(m: [Lane; IN_SIDE]) -> [Lane; OUT_SIDE] {
+fn transform_output_line(m: [Vector; IN_SIDE]) -> [Vector; OUT_SIDE] {
     let [sum_p, difference_p] = [add(m[1], m[2]), subtract(m[1], m[2])];
     let [sum_q, difference_q] = [add(m[3], m[4]), subtract(m[3], m[4])];
     [
@@ -439,14 +439,14 @@ fn transform_output_line(m: [Lane; IN_SIDE]) -> [Lane; OUT_SIDE] {
 
 /// The transpose of `transform_output_line`, for the backward pass: A y.
 #[inline(always)]
-fn transform_output_line_backward(y: [Lane; OUT_SIDE]) -> [Lane; IN_SIDE] {
+fn transform_output_line_backward(y: [Vector; OUT_SIDE]) -> [Vector; IN_SIDE] {
     let [even_p, odd_p] = [add_scaled(y[0], P2, y[2]), scale(P, add_scaled(y[1], P2, y[3]))];
     let [even_q, odd_q] = [add_scaled(y[0], Q2, y[2]), scale(Q, add_scaled(y[1], Q2, y[3]))];
     [y[0], add(even_p, odd_p), subtract(even_p, odd_p), add(even_q, odd_q), subtract(even_q, odd_q), y[3]]
 }
 
 #[inline(always)]
-fn transpose<const M: usize, const N: usize>(a: [[Lane; N]; M]) -> [[Lane; M]; N] {
+fn transpose<const M: usize, const N: usize>(a: [[Vector; N]; M]) -> [[Vector; M]; N] {
     let mut out = [[[0.0; LANES]; M]; N];
     for i in 0..M {
         for j in 0..N {

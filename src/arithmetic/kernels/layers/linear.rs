@@ -1,9 +1,9 @@
 //! `linear`: `torch.nn.Linear`. A large matrix product is split into jobs of some rows each.
 
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::gemm::{Matrix, product};
-use crate::arithmetic::threads::{for_each_job, for_each_job_with, threads};
-use crate::arithmetic::vectors::LANES;
+use crate::gemm::{Matrix, product};
+use crate::simd::LANES;
+use crate::threads::{for_each_job, for_each_job_with, threads};
 
 /// Minimum number of rows of a product that one job computes. Does not change the bits.
 const MIN_ROWS: usize = 18;
@@ -20,14 +20,14 @@ fn rows_per_job(rows: usize) -> usize {
 /// A layer `[images, inputs] -> [images, outputs]`. Its parameters are the weight `[outputs, inputs]` and, if it has one, the
 /// bias `[outputs]`.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Linear {
+pub struct Linear {
     inputs: usize,
     outputs: usize,
 }
 
 impl Linear {
     /// A dense layer of this size.
-    pub(in crate::arithmetic) fn new(inputs: usize, outputs: usize) -> Self {
+    pub fn new(inputs: usize, outputs: usize) -> Self {
         Self { inputs, outputs }
     }
 

@@ -1,7 +1,7 @@
 //! Mean cross-entropy of a batch and its gradient, as `torch.nn.functional.cross_entropy`.
 
 use super::functions::{exp, log};
-use super::vectors::vectorised;
+use super::simd::vectorised;
 
 /// Mean cross-entropy of `logits` `[images, classes]` and `labels` `[images]`. Writes the gradient with respect to the
 /// logits, `[images, classes]`.
@@ -15,7 +15,7 @@ use super::vectors::vectorised;
 ///
 /// # Panics
 /// The numbers of values do not agree, or a label is not a class.
-pub(super) fn cross_entropy(logits: &[f32], labels: &[u8], gradient: &mut [f32]) -> f32 {
+pub fn cross_entropy(logits: &[f32], labels: &[u8], gradient: &mut [f32]) -> f32 {
     let images = labels.len();
     assert!(images > 0 && logits.len().is_multiple_of(images) && gradient.len() == logits.len());
     let classes = logits.len() / images;
@@ -56,8 +56,8 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::vectors::{Vectors, choosing, use_vectors, widest};
-    use crate::rng::Stream;
+    use crate::samples::drawn;
+    use crate::simd::{InstructionSet, choosing, use_instruction_set, widest};
 
     /// Mean cross-entropy by its definition.
     fn defined(logits: &[f64], labels: &[u8]) -> f64 {
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn loss_and_gradient_agree_with_the_definition() {
         for (images, classes, size) in [(1, 10, 1.0), (3, 10, 30.0), (9, 7, 0.01), (40, 10, 5.0), (2, 1, 1.0)] {
-            let logits = Stream::keyed(b"logits").uniform(images * classes, size);
+            let logits = drawn(images * classes, "logits").iter().map(|x| size * x).collect::<Vec<f32>>();
             let labels: Vec<u8> = (0..images).map(|i| (i * 7 % classes) as u8).collect();
             let mut gradient = vec![f32::NAN; logits.len()];
             let loss = cross_entropy(&logits, &labels, &mut gradient);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn every_instruction_set_gives_the_same_bits() {
         let _guard = choosing();
-        let logits = Stream::keyed(b"bits").uniform(37 * 10, 20.0);
+        let logits = drawn(37 * 10, "bits").iter().map(|x| 20.0 * x).collect::<Vec<f32>>();
         let labels: Vec<u8> = (0..37).map(|i| i % 10).collect();
         let computed = || {
             let mut all = vec![f32::NAN; logits.len()];
@@ -124,11 +124,11 @@ mod tests {
             all.into_iter().map(f32::to_bits).collect::<Vec<_>>()
         };
         let expected = computed();
-        for vectors in [Vectors::Scalar, Vectors::Avx2, Vectors::Avx512] {
-            if use_vectors(vectors) {
+        for vectors in [InstructionSet::Scalar, InstructionSet::Avx2, InstructionSet::Avx512] {
+            if use_instruction_set(vectors) {
                 assert_eq!(computed(), expected, "{vectors:?}");
             }
         }
-        use_vectors(widest());
+        use_instruction_set(widest());
     }
 }

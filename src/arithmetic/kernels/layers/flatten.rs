@@ -1,19 +1,19 @@
 //! Flattening, as `torch.nn.Flatten`, and the conversions between channels last (this program) and channels first (PyTorch).
 
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::{LANES, vectorised};
+use crate::simd::{LANES, vectorised};
+use crate::threads::for_each_job;
 
 /// `torch.nn.Flatten`: `[images, height, width, channels]` in memory becomes `[images, features]`, and the features have
 /// PyTorch's order `[channels, height, width]`. No value changes.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Flatten {
+pub struct Flatten {
     shape: Shape,
 }
 
 impl Flatten {
     /// A layer for images of this shape.
-    pub(in crate::arithmetic) fn new(shape: Shape) -> Self {
+    pub fn new(shape: Shape) -> Self {
         Self { shape }
     }
 }
@@ -36,7 +36,7 @@ pub(super) fn to_channels_first(shape: Shape, from: &[f32], to: &mut [f32]) {
 }
 
 /// Copies `[images, channels, height, width]` to `[images, height, width, channels]`.
-pub(in crate::arithmetic) fn to_channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
+pub fn to_channels_last(shape: Shape, from: &[f32], to: &mut [f32]) {
     transpose_images(from, to, [shape.channels, shape.pixels()]);
 }
 
@@ -82,7 +82,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, same_bits};
+    use crate::layers::testing::{computed, drawn, same_bits};
 
     #[test]
     fn features_have_the_order_of_pytorch() {

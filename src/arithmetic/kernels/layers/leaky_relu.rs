@@ -2,18 +2,18 @@
 
 use super::relu::BLOCK;
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// `torch.nn.LeakyReLU` of activations of any shape: y = x if x > 0, else slope x. The gradient at 0 is the slope.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct LeakyRelu {
+pub struct LeakyRelu {
     slope: f32,
 }
 
 impl LeakyRelu {
     /// A layer with this slope for negative values, rounded to f32.
-    pub(in crate::arithmetic) fn new(negative_slope: f64) -> Self {
+    pub fn new(negative_slope: f64) -> Self {
         Self { slope: negative_slope as f32 }
     }
 }
@@ -42,7 +42,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, same_bits};
+    use crate::layers::testing::{computed, drawn, same_bits};
 
     #[test]
     fn values_and_gradients_are_those_of_pytorch() {

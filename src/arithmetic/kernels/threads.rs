@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the bits depend
 /// on it. Such a sum uses at most this many threads.
-pub(super) const PARTS: usize = 8;
+pub const PARTS: usize = 8;
 
 /// The variable that sets the number of threads.
-pub(super) const VARIABLE: &str = "MNIST_REPORT_THREADS";
+pub const VARIABLE: &str = "MNIST_REPORT_THREADS";
 
 /// The number of threads that [`use_threads`] set; 0 if it was not called.
 static CHOSEN: AtomicUsize = AtomicUsize::new(0);
@@ -50,12 +50,15 @@ fn helpers() -> Option<&'static rayon::ThreadPool> {
 }
 
 /// Runs `work` on every job, each job on one thread.
-pub(super) fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
+pub fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work: impl Fn(J) + Sync) {
     for_each_job_with(jobs, || (), |job, ()| work(job));
 }
 
 /// As `for_each_job`; `scratch` creates each thread's working memory.
-pub(super) fn for_each_job_with<J: Send, S>(
+///
+/// # Panics
+/// If `work` does.
+pub fn for_each_job_with<J: Send, S>(
     jobs: impl ExactSizeIterator<Item = J> + Send,
     scratch: impl Fn() -> S + Sync,
     work: impl Fn(J, &mut S) + Sync,
@@ -83,7 +86,7 @@ pub(super) fn for_each_job_with<J: Send, S>(
 }
 
 /// Number of images of each part of a batch; the last part may have fewer. There are at most [`PARTS`] parts.
-pub(super) fn images_per_part(images: usize) -> usize {
+pub fn images_per_part(images: usize) -> usize {
     images.div_ceil(PARTS).max(1)
 }
 
@@ -91,7 +94,7 @@ pub(super) fn images_per_part(images: usize) -> usize {
 const ADDED: usize = 1 << 14;
 
 /// Adds all parts, of `len` values each, to the first one, in order.
-pub(super) fn add_parts(parts: &mut [f32], len: usize) {
+pub fn add_parts(parts: &mut [f32], len: usize) {
     let (first, rest) = parts.split_at_mut(len);
     for_each_job(first.chunks_mut(ADDED).enumerate(), |(block, sums)| {
         for part in rest.chunks_exact(len) {

@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::threads::{add_parts, for_each_job_with, images_per_part};
-use crate::arithmetic::vectors::{LANES, Lane, lane, vectorised, zip};
+use crate::simd::{LANES, Vector, lane, vectorised, zip};
+use crate::threads::{add_parts, for_each_job_with, images_per_part};
 
 /// A convolution in which each output channel reads one input channel.
 pub(super) struct Direct {
@@ -135,7 +135,7 @@ fn pixel_len(conv: &Convolution) -> usize {
 
 /// Loads a group of channels. If the pixel has fewer than `LANES` left, the values after them are arbitrary.
 #[inline(always)]
-fn load(values: &[f32], channels_left: usize) -> Lane {
+fn load(values: &[f32], channels_left: usize) -> Vector {
     if values.len() >= LANES {
         return lane(values);
     }
@@ -146,12 +146,12 @@ fn load(values: &[f32], channels_left: usize) -> Lane {
 
 /// The values that a group of output channels reads at a pixel; `ONE` if the image has one channel.
 #[inline(always)]
-fn inputs<const ONE: bool>(x: &[f32], pixel: usize, len: usize, group: usize) -> Lane {
+fn inputs<const ONE: bool>(x: &[f32], pixel: usize, len: usize, group: usize) -> Vector {
     if ONE { [x[pixel]; LANES] } else { lane(&x[pixel * len + group..]) }
 }
 
 #[inline(always)]
-fn multiply_add(a: Lane, b: Lane, sum: Lane) -> Lane {
+fn multiply_add(a: Vector, b: Vector, sum: Vector) -> Vector {
     let mut out = sum;
     for l in 0..LANES {
         out[l] = a[l].mul_add(b[l], sum[l]);

@@ -2,8 +2,8 @@
 //! f64.
 
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// Maximum number of terms in a chain of additions, after which the chain is added to a sum of chains. Short chains keep
 /// rounding errors small.
@@ -25,7 +25,7 @@ struct Moments {
 /// A sum over an image's pixels is f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in order,
 /// from 0. A sum over images is f64, in order, from 0, and what is computed from it is narrowed to f32 once.
 #[derive(Clone, Debug)]
-pub(in crate::arithmetic) struct BatchNorm2d {
+pub struct BatchNorm2d {
     shape: Shape,
     eps: f64,
     momentum: f64,
@@ -39,7 +39,7 @@ pub(in crate::arithmetic) struct BatchNorm2d {
 impl BatchNorm2d {
     /// A layer for images of this shape. `eps` is added to variances, `momentum` is the weight of a batch in the running
     /// statistics. With `relu`, the layer includes the ReLU that follows it.
-    pub(in crate::arithmetic) fn new(shape: Shape, eps: f64, momentum: f64, relu: bool) -> Self {
+    pub fn new(shape: Shape, eps: f64, momentum: f64, relu: bool) -> Self {
         Self { shape, eps, momentum, relu, moments: Moments::default(), per_image: Vec::new() }
     }
 
@@ -240,7 +240,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, differences, dot, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, differences, dot, drawn, near, same_bits, wide};
 
     /// Batch normalisation in training by its definition.
     fn normalised(x: &[f64], c: usize, [weight, bias]: [&[f64]; 2], eps: f64, relu: bool) -> Vec<f64> {

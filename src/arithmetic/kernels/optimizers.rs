@@ -1,14 +1,15 @@
 //! The update rules, each in one pass over a tensor. The arithmetic is f32; each operation rounds once.
 
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// Number of values of a job.
 const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sgd {
+#[expect(missing_docs, reason = "the arguments of torch.optim.Sgd")]
+pub struct Sgd {
     pub lr: f32,
     pub momentum: f32,
     /// 1 - dampening: the share of the gradient that is added to the momentum buffer.
@@ -21,7 +22,8 @@ pub(super) struct Sgd {
 
 /// `torch.optim.Adam` and `AdamW`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Adam {
+#[expect(missing_docs, reason = "the arguments of torch.optim.Adam")]
+pub struct Adam {
     /// Factor of the weights before the update: 1 - lr * weight_decay in AdamW, 1 in Adam.
     pub decay_factor: f32,
     pub weight_decay: f32,
@@ -37,7 +39,8 @@ pub(super) struct Adam {
 
 /// `torch.optim.Adadelta`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Adadelta {
+#[expect(missing_docs, reason = "the arguments of torch.optim.Adadelta")]
+pub struct Adadelta {
     pub lr: f32,
     pub rho: f32,
     /// 1 - rho, computed in f64 and rounded once.
@@ -48,7 +51,7 @@ pub(super) struct Adadelta {
 
 impl Sgd {
     /// Updates parameters `p` with gradient `g`. `buffer` is the momentum buffer; it is empty if there is no momentum.
-    pub(super) fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
+    pub fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
         if buffer.is_empty() {
             let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK));
             return for_each_job(jobs, |(p, g)| sgd(self, p, g));
@@ -60,7 +63,7 @@ impl Sgd {
 
 impl Adam {
     /// Updates parameters `p` with gradient `g`, and the moving averages of the gradient and of its square.
-    pub(super) fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
+    pub fn step(self, p: &mut [f32], g: &[f32], average: &mut [f32], square: &mut [f32]) {
         let jobs =
             p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(average.chunks_mut(BLOCK)).zip(square.chunks_mut(BLOCK));
         for_each_job(jobs, |(((p, g), average), square)| adam(self, p, g, average, square));
@@ -69,7 +72,7 @@ impl Adam {
 
 impl Adadelta {
     /// Updates parameters `p` with gradient `g`, and the moving averages of the squared gradient and of the squared update.
-    pub(super) fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
+    pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
         for_each_job(jobs, |(((p, g), square), delta)| adadelta(self, p, g, square, delta));
     }

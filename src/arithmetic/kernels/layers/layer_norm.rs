@@ -3,8 +3,8 @@
 use super::batch_norm2d::CHAIN;
 use super::flatten::{to_channels_first, to_channels_last};
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::{LANES, Lane, lane, vectorised};
+use crate::simd::{LANES, Vector, lane, vectorised};
+use crate::threads::for_each_job;
 
 /// Mean and 1 / sqrt(variance + eps) of an image, with the biased variance.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +38,7 @@ const POSITIONS: usize = 256;
 /// A sum over an image is computed as in `sums`, one over images in f32: chains of `CHAIN` images in order, each from 0, then
 /// the chains in order, from 0.
 #[derive(Clone, Debug)]
-pub(in crate::arithmetic) struct LayerNorm {
+pub struct LayerNorm {
     shape: Shape,
     eps: f64,
     /// The moments of each image of the last training step.
@@ -47,7 +47,7 @@ pub(in crate::arithmetic) struct LayerNorm {
 
 impl LayerNorm {
     /// A layer for activations of this shape. `eps` is added to variances.
-    pub(in crate::arithmetic) fn new(shape: Shape, eps: f64) -> Self {
+    pub fn new(shape: Shape, eps: f64) -> Self {
         Self { shape, eps, moments: Vec::new() }
     }
 
@@ -114,7 +114,7 @@ impl Layer for LayerNorm {
 #[inline(always)]
 fn sums<const INPUTS: usize, const SUMS: usize>(
     inputs: [&[f32]; INPUTS],
-    add: impl Fn([Lane; INPUTS], &mut [Lane; SUMS], usize),
+    add: impl Fn([Vector; INPUTS], &mut [Vector; SUMS], usize),
 ) -> [f64; SUMS] {
     let len = inputs[0].len();
     let mut totals = [[0.0f64; LANES]; SUMS];
@@ -222,7 +222,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, differences, dot, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, differences, dot, drawn, near, same_bits, wide};
 
     /// Layer normalisation by its definition. `x` is `[images, height, width, channels]`.
     fn normalised(x: &[f64], shape: Shape, [weight, bias]: [&[f64]; 2], eps: f64) -> Vec<f64> {

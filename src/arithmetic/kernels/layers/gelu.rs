@@ -2,9 +2,9 @@
 
 use super::relu::BLOCK;
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::functions::{erf, exp};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::functions::{erf, exp};
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// `torch.nn.GELU` of activations of any shape: y = x cdf(x) with the distribution function of the standard normal
 /// distribution, computed as (x / 2) (1 + erf(x / sqrt 2)). As in PyTorch, minus infinity gives NaN. The gradient is
@@ -12,7 +12,7 @@ use crate::arithmetic::vectors::vectorised;
 ///
 /// The largest measured error of y is 1.15e-7 |x|, and that of the derivative 1.4e-7.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Gelu;
+pub struct Gelu;
 
 /// sqrt(1/2), 0.707106769.
 const SQRT_HALF: f32 = f32::from_bits(0x3f35_04f3);
@@ -52,7 +52,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, differences, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, differences, drawn, near, same_bits, wide};
 
     fn defined(x: f64) -> f64 {
         x / 2.0 * (1.0 + libm::erf(x / 2f64.sqrt()))

@@ -4,16 +4,16 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Number of values that kernels process together. They pad their own buffers to a multiple of it.
-pub(super) const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 /// `LANES` values, for example of 16 channels.
-pub(super) type Lane = [f32; LANES];
+pub type Vector = [f32; LANES];
 
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "names of instruction sets")]
-pub enum Vectors {
+pub enum InstructionSet {
     /// What every CPU of this kind has. On x86-64 that is no fused multiply-add, so each is a call of a function: slow.
     Scalar = 1,
     Avx2 = 2,
@@ -21,29 +21,29 @@ pub enum Vectors {
 }
 
 /// The variable that chooses a narrower instruction set than the CPU's widest: `avx2` or `scalar`.
-pub(super) const VARIABLE: &str = "MNIST_REPORT_VECTORS";
+pub const VARIABLE: &str = "MNIST_REPORT_VECTORS";
 
 /// The chosen instruction set; 0 before the first use.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
 /// The instruction set that the kernels use: the widest of this CPU, unless the environment variable
-/// `MNIST_REPORT_VECTORS` or [`use_vectors`] chose another one.
+/// `MNIST_REPORT_VECTORS` or [`use_instruction_set`] chose another one.
 #[inline(always)]
-pub fn vectors() -> Vectors {
+pub fn instruction_set() -> InstructionSet {
     match CHOSEN.load(Ordering::Relaxed) {
-        1 => Vectors::Scalar,
-        2 => Vectors::Avx2,
-        3 => Vectors::Avx512,
+        1 => InstructionSet::Scalar,
+        2 => InstructionSet::Avx2,
+        3 => InstructionSet::Avx512,
         _ => first_choice(),
     }
 }
 
 #[cold]
-fn first_choice() -> Vectors {
+fn first_choice() -> InstructionSet {
     let widest = widest();
     let chosen = match std::env::var(VARIABLE).as_deref() {
-        Ok("scalar") => Vectors::Scalar,
-        Ok("avx2") if widest != Vectors::Scalar => Vectors::Avx2,
+        Ok("scalar") => InstructionSet::Scalar,
+        Ok("avx2") if widest != InstructionSet::Scalar => InstructionSet::Avx2,
         _ => widest,
     };
     CHOSEN.store(chosen as u8, Ordering::Relaxed);
@@ -52,27 +52,27 @@ fn first_choice() -> Vectors {
 
 /// The widest instruction set of this CPU.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn widest() -> Vectors {
+pub fn widest() -> InstructionSet {
     let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let has_avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512dq")
         && is_x86_feature_detected!("avx512bw");
     match (has_avx2, has_avx512) {
-        (true, true) => Vectors::Avx512,
-        (true, false) => Vectors::Avx2,
-        (false, _) => Vectors::Scalar,
+        (true, true) => InstructionSet::Avx512,
+        (true, false) => InstructionSet::Avx2,
+        (false, _) => InstructionSet::Scalar,
     }
 }
 
 /// The widest instruction set of this CPU. Elsewhere than on x86-64 the compiler chooses the instructions.
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn widest() -> Vectors {
-    Vectors::Scalar
+pub fn widest() -> InstructionSet {
+    InstructionSet::Scalar
 }
 
 /// Chooses an instruction set, for measurements and tests. Returns false if the CPU does not have it.
-pub fn use_vectors(vectors: Vectors) -> bool {
+pub fn use_instruction_set(vectors: InstructionSet) -> bool {
     let is_available = vectors as u8 <= widest() as u8;
     if is_available {
         CHOSEN.store(vectors as u8, Ordering::Relaxed);
@@ -94,29 +94,32 @@ macro_rules! vectorised {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
             fn avx512($($argument: $kind),*) { scalar($($argument),*) }
-            match $crate::arithmetic::vectors::vectors() {
+            match $crate::simd::instruction_set() {
                 // SAFETY: the CPU has these instructions, or `vectors` would not return them.
                 #[cfg(target_arch = "x86_64")]
-                $crate::arithmetic::vectors::Vectors::Avx512 => unsafe { avx512($($argument),*) },
+                $crate::simd::InstructionSet::Avx512 => unsafe { avx512($($argument),*) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                $crate::arithmetic::vectors::Vectors::Avx2 => unsafe { avx2($($argument),*) },
+                $crate::simd::InstructionSet::Avx2 => unsafe { avx2($($argument),*) },
                 _ => scalar($($argument),*),
             }
         }
     };
 }
-pub(super) use vectorised;
+pub(crate) use vectorised;
 
 /// The first `LANES` values.
+///
+/// # Panics
+/// There are fewer.
 #[inline(always)]
-pub(super) fn lane(values: &[f32]) -> Lane {
+pub fn lane(values: &[f32]) -> Vector {
     values[..LANES].try_into().expect("the slice has LANES values")
 }
 
 /// Applies `f` to each value.
 #[inline(always)]
-pub(super) fn map(a: Lane, f: impl Fn(f32) -> f32) -> Lane {
+pub fn map(a: Vector, f: impl Fn(f32) -> f32) -> Vector {
     let mut out = [0.0; LANES];
     for l in 0..LANES {
         out[l] = f(a[l]);
@@ -126,7 +129,7 @@ pub(super) fn map(a: Lane, f: impl Fn(f32) -> f32) -> Lane {
 
 /// Applies `f` to each pair of values.
 #[inline(always)]
-pub(super) fn zip(a: Lane, b: Lane, f: impl Fn(f32, f32) -> f32) -> Lane {
+pub fn zip(a: Vector, b: Vector, f: impl Fn(f32, f32) -> f32) -> Vector {
     let mut out = [0.0; LANES];
     for l in 0..LANES {
         out[l] = f(a[l], b[l]);
@@ -136,8 +139,7 @@ pub(super) fn zip(a: Lane, b: Lane, f: impl Fn(f32, f32) -> f32) -> Lane {
 
 /// Held by a test that chooses instruction sets or threads, so that no other test does so at the same time. Tests that do not
 /// choose may run meanwhile, because their bits do not depend on the choice.
-#[cfg(test)]
-pub(super) fn choosing() -> std::sync::MutexGuard<'static, ()> {
+pub fn choosing() -> std::sync::MutexGuard<'static, ()> {
     static CHOICE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -13,7 +13,8 @@ const WINOGRAD_FROM: usize = 12;
 
 /// The options of a convolution, named as in PyTorch's `Conv2d`. The kernel is square and the padding zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::arithmetic) struct Conv2dOptions {
+#[expect(missing_docs, reason = "the arguments of torch.nn.Conv2d")]
+pub struct Conv2dOptions {
     pub out_channels: usize,
     pub kernel_size: usize,
     pub stride: usize,
@@ -30,7 +31,7 @@ pub(in crate::arithmetic) struct Conv2dOptions {
 ///
 /// # Panics
 /// `groups` does not divide the numbers of channels, or the kernel is larger than the padded input.
-pub(in crate::arithmetic) fn conv2d(input: Shape, options: &Conv2dOptions) -> (Box<dyn Layer>, Shape) {
+pub fn conv2d(input: Shape, options: &Conv2dOptions) -> (Box<dyn Layer>, Shape) {
     let conv = Convolution::new(input, options);
     let kernel: Box<dyn Layer> = match conv.algorithm() {
         Algorithm::Direct => Box::new(Direct::new(conv)),
@@ -42,15 +43,19 @@ pub(in crate::arithmetic) fn conv2d(input: Shape, options: &Conv2dOptions) -> (B
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::arithmetic) enum Algorithm {
+pub enum Algorithm {
+    /// By the definition (`direct.rs`).
     Direct,
+    /// Winograd's F(4x4, 3x3) (`winograd.rs`).
     Winograd,
+    /// A product of matrices (`im2col.rs`).
     Im2col,
 }
 
 /// The shapes of a convolution.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Convolution {
+#[expect(missing_docs, reason = "self-evident, or as in `Conv2dOptions`")]
+pub struct Convolution {
     pub input: Shape,
     pub output: Shape,
     /// Height and width of the kernel.
@@ -61,7 +66,11 @@ pub(in crate::arithmetic) struct Convolution {
 }
 
 impl Convolution {
-    pub(in crate::arithmetic) fn new(input: Shape, options: &Conv2dOptions) -> Self {
+    /// The shapes of a convolution over images of shape `input`.
+    ///
+    /// # Panics
+    /// As [`conv2d`].
+    pub fn new(input: Shape, options: &Conv2dOptions) -> Self {
         let Conv2dOptions { out_channels, kernel_size, stride, padding, groups } = *options;
         assert!(input.channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups), "{options:?}");
         assert!(input.height.min(input.width) + 2 * padding >= kernel_size, "{options:?}");
@@ -70,7 +79,8 @@ impl Convolution {
         Self { input, output, kernel: kernel_size, stride, padding, groups }
     }
 
-    pub(in crate::arithmetic) fn algorithm(&self) -> Algorithm {
+    /// How this convolution is computed. It depends on the shapes alone.
+    pub fn algorithm(&self) -> Algorithm {
         let is_3x3 = self.kernel == 3 && self.stride == 1 && self.groups == 1;
         if self.inputs_per_group() == 1 {
             Algorithm::Direct
@@ -82,20 +92,22 @@ impl Convolution {
     }
 
     /// Whether an output pixel reads just the input pixel at its place.
-    pub(in crate::arithmetic) fn is_pointwise(&self) -> bool {
+    pub fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
     /// Number of values of one kernel, which belongs to an input and an output channel.
-    pub(in crate::arithmetic) fn taps(&self) -> usize {
+    pub fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
 
-    pub(in crate::arithmetic) fn inputs_per_group(&self) -> usize {
+    /// Number of input channels that an output channel reads.
+    pub fn inputs_per_group(&self) -> usize {
         self.input.channels / self.groups
     }
 
-    pub(in crate::arithmetic) fn outputs_per_group(&self) -> usize {
+    /// Number of output channels that read the same input channels.
+    pub fn outputs_per_group(&self) -> usize {
         self.output.channels / self.groups
     }
 

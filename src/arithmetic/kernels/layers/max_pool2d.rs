@@ -1,12 +1,13 @@
 //! Max pooling, as `torch.nn.MaxPool2d`.
 
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::{for_each_job, for_each_job_with};
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::{for_each_job, for_each_job_with};
 
 /// Square windows over an image: what the two poolings share.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Windows {
+#[expect(missing_docs, reason = "self-evident, or the arguments of torch.nn.MaxPool2d")]
+pub struct Windows {
     pub input: Shape,
     pub output: Shape,
     pub kernel_size: usize,
@@ -20,7 +21,7 @@ impl Windows {
     ///
     /// # Panics
     /// The padding is larger, the stride is 0, or no window fits.
-    pub(in crate::arithmetic) fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
         let count = |side: usize| (side + 2 * padding - kernel_size) / stride + 1;
         assert!(padding <= kernel_size / 2 && input.height.min(input.width) + 2 * padding >= kernel_size);
         let output = Shape { height: count(input.height), width: count(input.width), channels: input.channels };
@@ -53,7 +54,7 @@ impl Windows {
 /// over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its maximum, else 0.
 /// The sum starts with the first term.
 #[derive(Clone, Debug)]
-pub(in crate::arithmetic) struct MaxPool2d {
+pub struct MaxPool2d {
     windows: Windows,
     /// Where each maximum of the last training step was in its window, counted row by row, padding included.
     positions: Positions,
@@ -71,14 +72,14 @@ impl MaxPool2d {
     ///
     /// # Panics
     /// The padding is more than half the window, the stride is 0, or no window fits.
-    pub(in crate::arithmetic) fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
         let is_narrow = kernel_size * kernel_size <= 256;
         let positions = if is_narrow { Positions::Narrow(Vec::new()) } else { Positions::Wide(Vec::new()) };
         Self { windows: Windows::new(input, kernel_size, stride, padding), positions }
     }
 
     /// The shape of one image's output.
-    pub(in crate::arithmetic) fn output_shape(&self) -> Shape {
+    pub fn output_shape(&self) -> Shape {
         self.windows.output
     }
 }
@@ -261,7 +262,7 @@ fn separate_windows<P: Position>(windows: &Windows, positions: &[P], gradient: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, same_bits};
+    use crate::layers::testing::{computed, drawn, same_bits};
 
     /// The maxima by their definition, and the index in `x` of each.
     fn defined(x: &[f32], windows: Windows) -> (Vec<f32>, Vec<usize>) {

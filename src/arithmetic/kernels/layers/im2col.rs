@@ -13,9 +13,9 @@
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::gemm::{Matrix, PIECE, gemm, product};
-use crate::arithmetic::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
-use crate::arithmetic::vectors::{LANES, lane, vectorised, zip};
+use crate::gemm::{Matrix, PIECE, gemm, product};
+use crate::simd::{LANES, lane, vectorised, zip};
+use crate::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
 
 /// Number of values in a block's rows, about: they should stay in the caches.
 const BLOCK_LEN: usize = 1 << 16;

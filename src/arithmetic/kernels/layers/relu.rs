@@ -1,8 +1,8 @@
 //! ReLU, as `torch.nn.ReLU`. Also the size of the jobs of all elementwise layers.
 
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// Number of consecutive values that one job computes, where each value is computed on its own.
 pub(super) const BLOCK: usize = 1 << 14;
@@ -10,7 +10,7 @@ pub(super) const BLOCK: usize = 1 << 14;
 /// `torch.nn.ReLU` of activations of any shape: y = 0 if x <= 0, else x, so -0 gives 0 and NaN stays NaN. The gradient is 0
 /// where y <= 0, so also at x = 0.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct Relu;
+pub struct Relu;
 
 impl Layer for Relu {
     fn evaluate(&self, pass: Forward) {
@@ -43,7 +43,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, same_bits};
+    use crate::layers::testing::{computed, drawn, same_bits};
 
     #[test]
     fn values_and_gradients_are_those_of_pytorch() {

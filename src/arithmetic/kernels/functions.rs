@@ -78,7 +78,7 @@ fn power_of_two(n: i32) -> f32 {
 /// e^x. The largest measured error is 0.998 ulp. The result is infinity from 88.72284 on and 0 below -103.97208.
 /// Subnormal results are rounded, not flushed to 0. NaN gives NaN.
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // Both comparisons are false for NaN, which stays NaN.
     let x = if x < EXP_RANGE[0] { EXP_RANGE[0] } else { x };
     let x = if x > EXP_RANGE[1] { EXP_RANGE[1] } else { x };
@@ -97,7 +97,7 @@ pub(super) fn exp(x: f32) -> f32 {
 /// The natural logarithm. The largest measured error is 0.842 ulp. Subnormal arguments are as precise as others. 0 and -0
 /// give minus infinity, negative numbers and NaN give NaN, infinity gives infinity.
 #[inline(always)]
-pub(super) fn log(x: f32) -> f32 {
+pub fn log(x: f32) -> f32 {
     let is_subnormal = x < f32::MIN_POSITIVE;
     let scaled = if is_subnormal { x * TWO_23 } else { x };
     let shift = if is_subnormal { -23.0 } else { 0.0 };
@@ -118,7 +118,7 @@ pub(super) fn log(x: f32) -> f32 {
 /// The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. The largest measured error is 1.086 ulp.
 /// erf(-x) = -erf(x), also in the sign of 0. NaN gives NaN.
 #[inline(always)]
-pub(super) fn erf(x: f32) -> f32 {
+pub fn erf(x: f32) -> f32 {
     let t = x.abs();
     let near = polynomial(x * x, ERF).mul_add(x, x);
     let t = if t > ERF_RANGE[1] { ERF_RANGE[1] } else { t };
@@ -129,7 +129,7 @@ pub(super) fn erf(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::vectors::{Vectors, choosing, use_vectors, vectorised, widest};
+    use crate::simd::{InstructionSet, choosing, use_instruction_set, vectorised, widest};
 
     vectorised! {
         fn all_functions(x: &[f32], y: &mut [[f32; 3]]) {
@@ -189,14 +189,14 @@ mod tests {
         let x: Vec<f32> = sample().into_iter().step_by(3).collect();
         let expected: Vec<[f32; 3]> = x.iter().map(|x| [exp(*x), log(*x), erf(*x)]).collect();
         let bits = |v: f32| if v.is_nan() { u32::MAX } else { v.to_bits() };
-        for vectors in [Vectors::Scalar, Vectors::Avx2, Vectors::Avx512] {
-            if use_vectors(vectors) {
+        for vectors in [InstructionSet::Scalar, InstructionSet::Avx2, InstructionSet::Avx512] {
+            if use_instruction_set(vectors) {
                 let mut y = vec![[0.0; 3]; x.len()];
                 all_functions(&x, &mut y);
                 assert!(y.iter().flatten().zip(expected.iter().flatten()).all(|(a, b)| bits(*a) == bits(*b)));
             }
         }
-        use_vectors(widest());
+        use_instruction_set(widest());
         // FNV-1a of the bits.
         let hash = expected
             .iter()

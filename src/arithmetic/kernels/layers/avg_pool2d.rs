@@ -2,8 +2,8 @@
 
 use super::max_pool2d::Windows;
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// `torch.nn.AvgPool2d`: `[images, height, width, channels] -> [images, height', width', channels]`. As with PyTorch's
 /// default `count_include_pad=True`, the zeros of the padding count: every sum is divided by `kernel_size`^2.
@@ -12,7 +12,7 @@ use crate::arithmetic::vectors::vectorised;
 /// starts with its first term. The gradient of a pixel is the sum of the gradients of the windows that contain it, in
 /// row-major order, starting with the first one, divided by `kernel_size`^2.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct AvgPool2d {
+pub struct AvgPool2d {
     windows: Windows,
 }
 
@@ -21,12 +21,12 @@ impl AvgPool2d {
     ///
     /// # Panics
     /// The padding is more than half the window, the stride is 0, or no window fits.
-    pub(in crate::arithmetic) fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub fn new(input: Shape, kernel_size: usize, stride: usize, padding: usize) -> Self {
         Self { windows: Windows::new(input, kernel_size, stride, padding) }
     }
 
     /// The shape of one image's output.
-    pub(in crate::arithmetic) fn output_shape(&self) -> Shape {
+    pub fn output_shape(&self) -> Shape {
         self.windows.output
     }
 }
@@ -106,7 +106,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, drawn, near, same_bits, wide};
 
     /// Calls `with` for every output and input that is in its window.
     fn for_each_pair(windows: Windows, images: usize, mut with: impl FnMut(usize, usize)) {

@@ -1,7 +1,7 @@
 //! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can continue
 //! from any saved state.
 
-mod update;
+use kernels::optimizers as rules;
 
 use crate::study::Optimizer;
 
@@ -76,7 +76,7 @@ impl Rule {
     fn update(&mut self, i: usize, p: &mut [f32], g: &[f32], factors: &[f32], first: bool) {
         let mut state = self.state.iter_mut().map(|list| &mut list[i][..]);
         let mut next = || state.next().unwrap_or_default();
-        let adam = |beta2: f64, eps: f64, weight_decay: f64, decay_factor: f32| update::Adam {
+        let adam = |beta2: f64, eps: f64, weight_decay: f64, decay_factor: f32| rules::Adam {
             decay_factor,
             weight_decay: weight_decay as f32,
             betas: [factors[2], beta2 as f32],
@@ -86,7 +86,7 @@ impl Rule {
             correction2_sqrt: factors[1],
         };
         match &self.rule {
-            Optimizer::Sgd(c) => update::Sgd {
+            Optimizer::Sgd(c) => rules::Sgd {
                 lr: factors[0],
                 momentum: factors[1],
                 gradient_share: (1.0 - c.dampening) as f32,
@@ -97,7 +97,7 @@ impl Rule {
             .step(p, g, next()),
             Optimizer::Adam(c) => adam(c.betas[1], c.eps, c.weight_decay, 1.0).step(p, g, next(), next()),
             Optimizer::AdamW(c) => adam(c.betas[1], c.eps, 0.0, factors[4]).step(p, g, next(), next()),
-            Optimizer::Adadelta(c) => update::Adadelta {
+            Optimizer::Adadelta(c) => rules::Adadelta {
                 lr: factors[0],
                 rho: c.rho as f32,
                 one_minus_rho: (1.0 - c.rho) as f32,

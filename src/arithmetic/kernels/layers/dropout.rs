@@ -3,13 +3,13 @@
 use super::flatten::to_channels_last;
 use super::relu::BLOCK;
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// `torch.nn.Dropout` of activations `[images, height, width, channels]` or `[images, features]`: y = x mask in training and
 /// y = x in evaluation. The mask holds 0 or 1 / (1 - p). The gradient is that of y times the mask.
 #[derive(Clone, Debug)]
-pub(in crate::arithmetic) struct Dropout {
+pub struct Dropout {
     shape: Shape,
     /// In the order of the activations in memory; ignored unless `has_mask`. Its memory is kept for the next mask.
     mask: Vec<f32>,
@@ -18,7 +18,7 @@ pub(in crate::arithmetic) struct Dropout {
 
 impl Dropout {
     /// A layer for activations of this shape. It drops nothing until it has a mask.
-    pub(in crate::arithmetic) fn new(shape: Shape) -> Self {
+    pub fn new(shape: Shape) -> Self {
         Self { shape, mask: Vec::new(), has_mask: false }
     }
 }
@@ -73,7 +73,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, same_bits};
+    use crate::layers::testing::{computed, drawn, same_bits};
 
     #[test]
     fn the_mask_has_the_order_of_pytorch() {

@@ -1,32 +1,8 @@
-//! What the tests of the layers share: random inputs, comparisons with values computed in f64, finite differences, and a
+//! What the tests of the layers share: comparisons with values computed in f64, finite differences, and a
 //! run of a layer that returns everything it computes.
 
 use super::{Backward, Forward, Layer};
-use crate::rng::Stream;
-
-/// Random values in [-1, 1), the same for the same key.
-pub(in crate::arithmetic) fn drawn(n: usize, key: &str) -> Vec<f32> {
-    Stream::keyed(key.as_bytes()).uniform(n, 1.0)
-}
-
-/// Images; height, width, input and output channels; kernel size, stride and padding; groups; whether there is a bias.
-type ConvolutionShape = (usize, [usize; 4], [usize; 3], usize, bool);
-
-/// Random convolutions, the same ones in every test.
-pub(in crate::arithmetic) fn random_convolutions(count: usize) -> Vec<ConvolutionShape> {
-    let mut random = Stream::keyed(b"shapes of convolutions");
-    let mut convolution = || {
-        let mut below = |n: u32| random.below(n) as usize;
-        let groups = [1, 1, 1, 2, 3, 5, 16][below(7)];
-        let [inputs, outputs] = [1 + below(6), 1 + below(6)];
-        let kernel = 1 + below(5);
-        let [stride, padding] = [1 + below(3), below(4)];
-        let [height, width] = [kernel + below(7), kernel + below(7)];
-        let sizes = [height, width, groups * inputs, groups * outputs];
-        (1 + below(12), sizes, [kernel, stride, padding], groups, below(2) == 0)
-    };
-    (0..count).map(|_| convolution()).collect()
-}
+pub(super) use crate::samples::{drawn, random_convolutions};
 
 /// The dot product, in f64.
 pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {
@@ -112,23 +88,23 @@ pub(super) fn computed(
 /// Runs the work with every instruction set of this CPU and with 1, 2 and 3 threads, and asserts that it gives the same
 /// bits each time. Returns them.
 pub(super) fn same_bits(mut work: impl FnMut() -> Computed) -> Computed {
-    use crate::arithmetic::threads::use_threads;
-    use crate::arithmetic::vectors::{Vectors, use_vectors, widest};
-    let _guard = crate::arithmetic::vectors::choosing();
+    use crate::simd::{InstructionSet, use_instruction_set, widest};
+    use crate::threads::use_threads;
+    let _guard = crate::simd::choosing();
     let bits = |c: &Computed| -> Vec<u32> {
         let all = [&c.evaluated, &c.y, &c.dx].into_iter().chain(&c.parameters).flatten();
         all.map(|v| v.to_bits()).collect()
     };
     let expected = work();
-    for vectors in [Vectors::Scalar, Vectors::Avx2, Vectors::Avx512] {
+    for vectors in [InstructionSet::Scalar, InstructionSet::Avx2, InstructionSet::Avx512] {
         for threads in [1, 2, 3] {
-            if use_vectors(vectors) {
+            if use_instruction_set(vectors) {
                 use_threads(threads);
                 assert!(bits(&work()) == bits(&expected), "other bits with {vectors:?} and {threads} threads");
             }
         }
     }
-    use_vectors(widest());
+    use_instruction_set(widest());
     use_threads(2);
     expected
 }

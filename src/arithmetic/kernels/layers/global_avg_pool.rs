@@ -2,21 +2,21 @@
 
 use super::batch_norm2d::CHAIN;
 use super::{Backward, Forward, Layer, Shape};
-use crate::arithmetic::threads::for_each_job;
-use crate::arithmetic::vectors::vectorised;
+use crate::simd::vectorised;
+use crate::threads::for_each_job;
 
 /// The mean of each channel over the pixels: `[images, height, width, channels] -> [images, channels]`.
 ///
 /// Sums are f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in order, from 0. The sum is
 /// divided by the number of pixels once. The gradient of each pixel is that of the channel's mean divided by that number.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::arithmetic) struct GlobalAvgPool {
+pub struct GlobalAvgPool {
     shape: Shape,
 }
 
 impl GlobalAvgPool {
     /// A layer for images of this shape.
-    pub(in crate::arithmetic) fn new(shape: Shape) -> Self {
+    pub fn new(shape: Shape) -> Self {
         Self { shape }
     }
 }
@@ -68,7 +68,7 @@ vectorised! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arithmetic::layers::testing::{computed, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, drawn, near, same_bits, wide};
 
     #[test]
     fn means_and_gradients_agree_with_the_definition() {

@@ -3,27 +3,28 @@
 //! Activations are `[images, height, width, channels]` in memory (PyTorch's channels_last); flat ones are
 //! `[images, features]`. Parameters have PyTorch's names, shapes and order.
 
-pub(super) mod avg_pool2d;
-pub(super) mod batch_norm2d;
-pub(super) mod conv2d;
+pub mod avg_pool2d;
+pub mod batch_norm2d;
+pub mod conv2d;
 mod direct;
-pub(super) mod dropout;
-pub(super) mod flatten;
-pub(super) mod gelu;
-pub(super) mod global_avg_pool;
+pub mod dropout;
+pub mod flatten;
+pub mod gelu;
+pub mod global_avg_pool;
 mod im2col;
-pub(super) mod layer_norm;
-pub(super) mod leaky_relu;
-pub(super) mod linear;
-pub(super) mod max_pool2d;
-pub(super) mod relu;
+pub mod layer_norm;
+pub mod leaky_relu;
+pub mod linear;
+pub mod max_pool2d;
+pub mod relu;
 #[cfg(test)]
-pub(super) mod testing;
-pub(super) mod winograd;
+mod testing;
+pub mod winograd;
 
 /// Height, width and channels of an image's activation. A flat activation has height and width 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::arithmetic) struct Shape {
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Shape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
@@ -31,18 +32,19 @@ pub(in crate::arithmetic) struct Shape {
 
 impl Shape {
     /// Number of values of one image.
-    pub(in crate::arithmetic) const fn len(self) -> usize {
+    #[expect(clippy::len_without_is_empty, reason = "an image is never empty")]
+    pub const fn len(self) -> usize {
         self.height * self.width * self.channels
     }
 
     /// Number of pixels of one image.
-    pub(in crate::arithmetic) const fn pixels(self) -> usize {
+    pub const fn pixels(self) -> usize {
         self.height * self.width
     }
 }
 
 /// What a layer reads in a forward pass, and where it writes.
-pub(in crate::arithmetic) struct Forward<'a> {
+pub struct Forward<'a> {
     /// The input, `[images, ...]`.
     pub x: &'a [f32],
     /// The layer's parameters, in PyTorch's order.
@@ -54,7 +56,7 @@ pub(in crate::arithmetic) struct Forward<'a> {
 }
 
 /// What a layer reads in a backward pass, and where it writes gradients of the loss. Every value is overwritten.
-pub(in crate::arithmetic) struct Backward<'a> {
+pub struct Backward<'a> {
     /// The input of the forward pass.
     pub x: &'a [f32],
     /// The output of the forward pass.
@@ -72,7 +74,7 @@ pub(in crate::arithmetic) struct Backward<'a> {
 /// The kernels of one layer of a network.
 ///
 /// A layer keeps what its backward pass needs besides its input and output, from `train` until `backward`.
-pub(in crate::arithmetic) trait Layer: Send + Sync {
+pub trait Layer: Send + Sync {
     /// Computes the output in evaluation mode.
     fn evaluate(&self, pass: Forward);
 

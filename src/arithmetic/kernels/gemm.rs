@@ -1,11 +1,12 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
 //! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same bits.
 
-use super::vectors::{LANES, Vectors, vectors};
+use super::simd::{InstructionSet, LANES, instruction_set};
 
 /// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub struct Matrix<'a> {
+    /// The memory in which the matrix lies.
     pub values: &'a [f32],
     /// Distance from a row to the next.
     pub row_stride: usize,
@@ -18,7 +19,7 @@ pub(super) struct Matrix<'a> {
 ///
 /// # Panics
 /// `n` is not a multiple of 16, or a slice is too short.
-pub(super) fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     gemm_in_rows(a, b, c, n, [m, n, k], add);
 }
 
@@ -32,8 +33,8 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
         let mut column = 0;
         while column < n {
             let width = match n - column {
-                64.. if vectors() == Vectors::Avx512 => 64,
-                32.. if vectors() == Vectors::Avx512 => 32,
+                64.. if instruction_set() == InstructionSet::Avx512 => 64,
+                32.. if instruction_set() == InstructionSet::Avx512 => 32,
                 _ => LANES,
             };
             // SAFETY: the assertions above keep every access inside the slices, and the CPU has what `vectors` returned.
@@ -50,15 +51,15 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                     add,
                 };
                 let to = c.as_mut_ptr().add(row * c_stride + column);
-                match vectors() {
+                match instruction_set() {
                     #[cfg(target_arch = "x86_64")]
-                    Vectors::Avx512 if width == 64 => by_rows!(rows, avx512_64, tile, to),
+                    InstructionSet::Avx512 if width == 64 => by_rows!(rows, avx512_64, tile, to),
                     #[cfg(target_arch = "x86_64")]
-                    Vectors::Avx512 if width == 32 => by_rows!(rows, avx512_32, tile, to),
+                    InstructionSet::Avx512 if width == 32 => by_rows!(rows, avx512_32, tile, to),
                     #[cfg(target_arch = "x86_64")]
-                    Vectors::Avx512 => by_rows!(rows, avx512_16, tile, to),
+                    InstructionSet::Avx512 => by_rows!(rows, avx512_16, tile, to),
                     #[cfg(target_arch = "x86_64")]
-                    Vectors::Avx2 => by_rows!(rows, avx2_16, tile, to),
+                    InstructionSet::Avx2 => by_rows!(rows, avx2_16, tile, to),
                     _ => scalar_16(rows, &tile, to),
                 }
             }
@@ -69,12 +70,12 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
 }
 
 /// Maximum number of terms in a chain of fused multiply-additions of a [`product`].
-pub(super) const PIECE: usize = 128;
+pub const PIECE: usize = 128;
 
 /// As [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and the pieces
 /// are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
 /// small.
-pub(super) fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
+pub fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     let mut panel = if n > WIDE { vec![0.0; PIECE * PANEL] } else { Vec::new() };
     for start in (0..k).step_by(PIECE) {
         let (piece, count) = (Matrix { values: &a.values[start * a.column_stride..], ..a }, (k - start).min(PIECE));
@@ -211,10 +212,11 @@ unsafe fn scalar_16(rows: usize, t: &TileInputs, to: *mut f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::samples::drawn;
 
     #[test]
     fn a_product_of_wide_matrices_adds_chains_of_128_terms_in_order() {
-        let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
+        let values = |n: usize, seed: u64| drawn(n, &seed.to_string());
         let [m, n, k] = [7, WIDE + 80, PIECE + 9];
         let (a, b, before) = (values(m * k, 1), values(k * n, 2), values(m * n, 3));
         for add in [false, true] {
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn every_value_is_a_chain_of_fused_multiply_additions() {
-        let values = |n: usize, seed: u64| crate::rng::Stream::keyed(&seed.to_le_bytes()).uniform(n, 1.0);
+        let values = |n: usize, seed: u64| drawn(n, &seed.to_string());
         for [m, n, k] in [[1, 16, 1], [7, 80, 5], [36, 128, 64], [6, 64, 36], [13, 32, 9]] {
             let (a, b) = (values(m * k, 1), values(k * n, 2));
             let before = values(m * n, 3);

@@ -1,0 +1,29 @@
+//! Memory for values, which the system may refuse.
+
+use std::panic;
+
+/// The payload of the panic when the system does not give memory: the number of bytes that were asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct OutOfMemory(pub u64);
+
+/// `count` zeros.
+///
+/// # Panics
+/// With [`OutOfMemory`] if the system does not give the memory.
+pub fn zeros(count: usize) -> Vec<f32> {
+    let mut values = Vec::new();
+    grow(&mut values, count);
+    values
+}
+
+/// Extends a list with zeros to at least `count` values.
+///
+/// # Panics
+/// As [`zeros`].
+pub fn grow(values: &mut Vec<f32>, count: usize) {
+    let more = count.saturating_sub(values.len());
+    if values.try_reserve_exact(more).is_err() {
+        panic::panic_any(OutOfMemory(4 * count as u64));
+    }
+    values.resize(values.len() + more, 0.0);
+}
