@@ -20,6 +20,8 @@ pub struct Document {
     pub description: Vec<RichText>,
     /// Author, group, course, institution, date: those that the study gives.
     pub meta: Definitions,
+    /// What the study found in a paragraph, its key figures, and its most telling figures.
+    pub lead: Vec<Block>,
     /// The first section. It has no number.
     pub summary: ReportSection,
     /// The heading of the list of contents.
@@ -70,6 +72,10 @@ pub enum Block {
         style: &'static str,
         items: Vec<FindingItem>,
     },
+    /// A few numbers that answer the study's questions.
+    KeyFigures {
+        items: Vec<KeyFigure>,
+    },
     Table(TableBlock),
     Figure(FigureBlock),
     /// A program in Python.
@@ -108,6 +114,14 @@ impl Block {
 /// A text's lines that are not blank.
 pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
     text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().into())
+}
+
+/// A number that stands out, with what it is and how sure it is.
+#[derive(Serialize)]
+pub struct KeyFigure {
+    pub label: RichText,
+    pub value: String,
+    pub note: RichText,
 }
 
 /// Terms with what they mean. The style is the list's class in the page.
@@ -238,7 +252,7 @@ impl Document {
     pub fn figures(&self) -> Vec<&FigureBlock> {
         let mut figures = Vec::new();
         let sections = std::iter::once(&self.summary).chain(&self.sections);
-        sections.flat_map(|s| &s.blocks).for_each(|block| block.figures(&mut figures));
+        self.lead.iter().chain(sections.flat_map(|s| &s.blocks)).for_each(|block| block.figures(&mut figures));
         figures
     }
 }

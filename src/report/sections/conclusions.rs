@@ -10,7 +10,7 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
         Ok(FindingItem {
             badge: badge(b, c)?,
             question: told::question(b, c)?,
-            text: told::how(b, c)?.then(told::obstacle(b, c.obstacle.as_ref())?),
+            text: answer_here(b, c)?.then(told::how(b, c)?).then(told::obstacle(b, c.obstacle.as_ref())?),
         })
     };
     let items = conclusions.iter().map(item).collect::<Result<_>>()?;
@@ -19,6 +19,12 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
         Block::Findings { style: "rules", items },
     ];
     Ok(b.section(SectionId::Conclusions, b.phrase("conclusions.heading")?, blocks))
+}
+
+/// The answer, unless a section on training begins with it.
+fn answer_here(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    let elsewhere = b.training.iter().any(|section| section.answers.contains(&c.id));
+    if elsewhere { Ok(RichText::default()) } else { told::sentence(b, c) }
 }
 
 /// A conclusion's finding.

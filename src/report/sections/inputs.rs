@@ -3,7 +3,7 @@
 use super::prelude::*;
 use crate::claims;
 use crate::compute::{Environment, Gpu};
-use crate::report::sections::{comparisons, settings};
+use crate::report::sections::{comparisons, settings, summary};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
 use crate::results::NoInterval;
 use crate::results::statistics::LEAST_SEEDS;
@@ -11,15 +11,20 @@ use crate::results::statistics::LEAST_SEEDS;
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
     let budget = b.runs().into_iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
-    let blocks = vec![
+    let all = b.runs();
+    let runs = if all.is_empty() { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
+    let mut blocks = vec![
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),
         Block::Definitions(facts(b)?),
         Block::Table(table),
         Block::heading("", b.phrase("inputs.budget")?),
+    ];
+    blocks.extend(runs);
+    blocks.extend([
         Block::List { items: budget.collect::<Result<_>>()? },
         Block::heading("measures", b.phrase("measures.heading")?),
         Block::Definitions(measures(b)?),
-    ];
+    ]);
     Ok(b.section(SectionId::Inputs, b.phrase("inputs.heading")?, blocks))
 }
 

@@ -7,6 +7,7 @@ mod conclusions;
 mod digits;
 mod diverged;
 mod inputs;
+mod lead;
 mod parameters;
 mod prelude;
 mod settings;
@@ -39,6 +40,7 @@ pub(super) fn document(
     let b = Builder::new(study, results, provenance, lang)?;
     let judged = crate::claims::judge(study, results);
     let conclusions = crate::claims::conclude(study, results);
+    let lead = lead::blocks(&b, &conclusions)?;
     let summary = summary::section(&b, &judged, &conclusions)?;
     let section = |planned: &SectionId| match planned {
         SectionId::Inputs => inputs::section(&b),
@@ -59,6 +61,7 @@ pub(super) fn document(
         title: study.title.clone(),
         description: paragraphs(&study.description).collect(),
         meta: meta(study, date, lang)?,
+        lead,
         summary,
         contents: lang.word("summary.contents")?,
         sections,

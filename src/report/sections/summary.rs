@@ -1,4 +1,4 @@
-//! The first section: what was found, and all runs in one table.
+//! The first section: what was asked, and what was found. All runs in one table, for the section on inputs.
 
 use super::claims::count;
 use super::conclusions::badge;
@@ -11,15 +11,15 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
         let item = |c: &DecidedConclusion| {
-            Ok(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text: told::answer(b, c)? })
+            let text = told::brief(b, c)?.then(evidence(b, &c.id)?);
+            Ok(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text })
         };
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
-        blocks.push(Block::Findings { style: "", items });
+        blocks.push(Block::Findings { style: "brief", items });
     }
     let all = b.runs();
     if !all.is_empty() {
         let names: Vec<&str> = b.results.diverged.keys().map(|name| b.run_title(name)).collect();
-        blocks.push(Block::Table(runs(b, &all)?));
         if !names.is_empty() {
             let (section, n, titles) =
                 (b.section_link(SectionId::Diverged, "diverged")?, names.len(), names.join("; "));
@@ -39,7 +39,18 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
     Ok(ReportSection { number: None, id: "summary".to_owned(), heading: b.phrase("summary.heading")?, blocks })
 }
 
-fn runs(b: &Builder, all: &[(&String, AnyRun)]) -> Result<TableBlock> {
+/// A link to the section with the whole answer: the section on training that gives it, otherwise that on conclusions.
+fn evidence(b: &Builder, id: &str) -> Result<RichText> {
+    let answering = b.training.iter().position(|section| section.answers.iter().any(|answer| answer == id));
+    let (section, anchor) = match answering {
+        Some(index) => (SectionId::Training(index + 1), format!("training-{}", index + 1)),
+        None => (SectionId::Conclusions, "conclusions".to_owned()),
+    };
+    b.text("summary.evidence", context! { section => b.section_link(section, &anchor)? })
+}
+
+/// All runs in one table.
+pub(super) fn runs(b: &Builder, all: &[(&String, AnyRun)]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let of_model = |run: &AnyRun, print: &dyn Fn(&ModelFacts) -> String| {
         b.results.models.get(&run.plan().model).map_or_else(|| "–".into(), print)

@@ -5,7 +5,7 @@ use minijinja::Value;
 use super::comparisons::no_interval;
 use super::prelude::*;
 use crate::claims::{
-    Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
+    Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Finding, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
     TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
 use crate::dataset::{CLASSES, ImageOrder};
@@ -34,6 +34,28 @@ pub(super) fn sentence(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
         Answer::Kind { fact: None, .. } => b.phrase("kinds.undecided"),
         Answer::Kind { kind, fact: Some(fact) } => b.text(&key(kind, c.finding.word()), values(b, fact)?),
     }
+}
+
+/// What was measured, in a few words beside the verdict.
+pub(super) fn brief(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    match &c.answer {
+        Answer::Own { sentence, .. } => Ok(sentence.as_str().into()),
+        Answer::Kind { fact: None, .. } => obstacle(b, c.obstacle.as_ref()),
+        Answer::Kind { kind, fact: Some(fact) } => {
+            let refuted = context! { refuted => c.finding == Finding::Refuted };
+            b.text(&key(kind, "brief"), context! { ..values(b, fact)?, ..refuted })
+        }
+    }
+}
+
+/// By how much one run is more accurate than the other; empty where no comparison decided the conclusion.
+pub(super) fn difference(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+    let Answer::Kind { fact: Some(Fact::Better(found) | Fact::KeepsAccuracy(found)), .. } = &c.answer else {
+        return Ok(RichText::default());
+    };
+    let values =
+        context! { size => b.lang.numbers.points(found.difference.abs(), 2), gains => found.difference >= 0.0 };
+    b.text("lead.difference", context! { ..of_comparison(b, found)?, ..values })
 }
 
 /// The rule that decides it.
@@ -159,7 +181,9 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
     let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 1) } else { String::new() };
     let by_class = b.results.runs.get(&c.against).is_some_and(|run| run.plan.order == ImageOrder::ByClass);
     Ok(context! {
+        run => b.run_title(&c.run),
         against => b.run_title(&c.against),
+        points => points(c.difference), lower => points(c.interval.lower), upper => points(c.interval.upper),
         accuracy => form.percent(c.accuracies[0], 2),
         other => form.percent(c.accuracies[1], 2),
         epochs => c.epochs[0],
