@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use super::told;
-use crate::claims::{Answer, DecidedConclusion, Fact, Finding};
+use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding};
 use crate::report::document::KeyFigure;
 use crate::results::RunResult;
 use crate::results::statistics::wilson;
@@ -82,7 +82,7 @@ fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
 }
 
 fn parameters(b: &Builder, size: &Smaller) -> Result<KeyFigure> {
-    let values = context! { times => size.times(b), of_other => size.of_other, than => b.model_title(size.than) };
+    let values = context! { times => size.times(b), of_other => size.of_other };
     Ok(KeyFigure {
         label: b.text("lead.parameters", context! { model => b.model_title(size.model) })?,
         value: b.lang.numbers.count(size.parameters),
@@ -126,12 +126,14 @@ fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Smalle
             context! { model => b.model_title(size.model), than => b.model_title(size.than), times => size.times(b) };
         text = text.then(b.text("lead.smaller", values)?);
     }
-    for conclusion in conclusions.iter().filter(|c| has_difference(c)) {
-        text = text.then(told::difference(b, conclusion)?);
+    let mut before: Option<&Compared> = None;
+    for conclusion in conclusions {
+        let Answer::Kind { fact: Some(Fact::Better(compared) | Fact::KeepsAccuracy(compared)), .. } = &conclusion.answer
+        else {
+            continue;
+        };
+        text = text.then(told::difference(b, compared, before)?);
+        before = Some(compared);
     }
     Ok(text)
-}
-
-fn has_difference(c: &DecidedConclusion) -> bool {
-    matches!(&c.answer, Answer::Kind { fact: Some(Fact::Better(_) | Fact::KeepsAccuracy(_)), .. })
 }

@@ -48,13 +48,14 @@ pub(super) fn brief(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     }
 }
 
-/// By how much one run is more accurate than the other; empty where no comparison decided the conclusion.
-pub(super) fn difference(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
-    let Answer::Kind { fact: Some(Fact::Better(found) | Fact::KeepsAccuracy(found)), .. } = &c.answer else {
-        return Ok(RichText::default());
+/// By how much one run is more accurate than the other, after the sentence on another comparison or none.
+pub(super) fn difference(b: &Builder, found: &Compared, before: Option<&Compared>) -> Result<RichText> {
+    let values = context! {
+        size => b.lang.numbers.points(found.difference.abs(), 2),
+        gains => found.difference >= 0.0,
+        is_first => before.is_none(),
+        says_epochs => before.is_none_or(|before| before.epochs != found.epochs),
     };
-    let values =
-        context! { size => b.lang.numbers.points(found.difference.abs(), 2), gains => found.difference >= 0.0 };
     b.text("lead.difference", context! { ..of_comparison(b, found)?, ..values })
 }
 
