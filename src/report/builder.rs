@@ -314,7 +314,7 @@ fn default_section(study: &Study, lang: &Language) -> Result<study::Section> {
         text: String::new(),
         answers: Vec::new(),
         runs: study.runs.keys().cloned().collect(),
-        tables: study::Table::all(),
+        tables: study::Table::default_tables(),
         comparisons: study.comparisons.keys().cloned().collect(),
         show: vec![study::Show::Curves, study::Show::PerClass, study::Show::Confusion],
         points: Vec::new(),

@@ -86,6 +86,11 @@ pub enum Block {
     Command {
         text: &'static str,
     },
+    /// Blocks that are shown when the reader asks for them, in formats that can do so.
+    Folded {
+        title: RichText,
+        blocks: Vec<Block>,
+    },
     /// Blocks that belong side by side, where there is room.
     Group {
         style: &'static str,
@@ -105,7 +110,9 @@ impl Block {
     fn figures<'a>(&'a self, found: &mut Vec<&'a FigureBlock>) {
         match self {
             Self::Figure(figure) => found.push(figure),
-            Self::Group { blocks, .. } => blocks.iter().for_each(|block| block.figures(found)),
+            Self::Group { blocks, .. } | Self::Folded { blocks, .. } => {
+                blocks.iter().for_each(|block| block.figures(found))
+            }
             _ => {}
         }
     }

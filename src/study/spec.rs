@@ -240,8 +240,8 @@ pub struct Section {
     pub answers: Vec<String>,
     /// The runs that it shows.
     pub runs: Vec<String>,
-    /// The tables of its runs. Default: all.
-    #[serde(default = "Table::all")]
+    /// The tables of its runs. Default: settings and results.
+    #[serde(default = "Table::default_tables")]
     pub tables: Vec<Table>,
     /// The comparisons that it shows, by name.
     #[serde(default)]
@@ -267,9 +267,9 @@ pub enum Table {
 }
 
 impl Table {
-    /// All tables: the default of a section.
-    pub fn all() -> Vec<Self> {
-        vec![Self::Settings, Self::Results, Self::Epochs]
+    /// The default of a section. Curves show what happens by epoch.
+    pub fn default_tables() -> Vec<Self> {
+        vec![Self::Settings, Self::Results]
     }
 }
 

@@ -4,6 +4,9 @@ use super::prelude::*;
 use super::told::obstacle;
 use crate::claims::{JudgedClaim, Verdict};
 
+/// With more claims than this, those that match are folded, so that the others are seen.
+const MOST_SHOWN: usize = 12;
+
 /// A group of claims, those that differ first.
 struct ClaimGroup<'a> {
     title: &'a str,
@@ -50,12 +53,22 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim]) -> Result<ReportSecti
     };
     let mut blocks = vec![Block::paragraph(b.text("claims.text", values)?)];
     let groups = groups(claims);
+    let folds = claims.len() > MOST_SHOWN;
     if groups.len() > 1 {
         blocks.push(Block::Table(overview(b, claims, &groups)?));
     }
     for (i, group) in groups.iter().enumerate() {
         blocks.push(Block::heading(group_id(i), group.title));
-        blocks.push(Block::Table(table(b, group)?));
+        let (matching, others): (Vec<&JudgedClaim>, _) =
+            group.claims.iter().partition(|judged| folds && judged.verdict == Verdict::Matches);
+        if !others.is_empty() {
+            blocks.push(Block::Table(table(b, group.title, &others)?));
+        }
+        if !matching.is_empty() {
+            let title = b.text("claims.folded", context! { n => matching.len() })?;
+            let table = Block::Table(table(b, group.title, &matching)?);
+            blocks.push(Block::Folded { title, blocks: vec![table] });
+        }
     }
     Ok(b.section(SectionId::Claims, b.phrase("claims.heading")?, blocks))
 }
@@ -85,8 +98,8 @@ fn overview(b: &Builder, claims: &[JudgedClaim], groups: &[ClaimGroup]) -> Resul
     Ok(TableBlock { footer, ..table })
 }
 
-/// A group's claims, each with the reason that the study gives for a difference.
-fn table(b: &Builder, group: &ClaimGroup) -> Result<TableBlock> {
+/// Claims of a group, each with the reason that the study gives for a difference.
+fn table(b: &Builder, title: &str, claims: &[&JudgedClaim]) -> Result<TableBlock> {
     let columns = Columns::<&JudgedClaim>::new()
         .column("claim", Text, |judged| RichText::code(&judged.claim.id))
         .column("quote", Text, |judged| {
@@ -98,10 +111,10 @@ fn table(b: &Builder, group: &ClaimGroup) -> Result<TableBlock> {
             if judged.measured.is_empty() { "–".to_owned() } else { judged.measured.clone() }
         })
         .column("verdict", Text, |judged| badge(b, judged.verdict));
-    let caption = b.text("claims.table", context! { title => group.title })?;
-    let mut table = b.table(caption, &columns, group.claims.iter().copied())?.styled("long claims");
+    let caption = b.text("claims.table", context! { title })?;
+    let mut table = b.table(caption, &columns, claims.iter().copied())?.styled("long claims");
     table.note_heading = b.heading("why")?;
-    for (row, judged) in table.groups[0].rows.iter_mut().zip(&group.claims) {
+    for (row, judged) in table.groups[0].rows.iter_mut().zip(claims) {
         let why = judged.claim.why.as_deref().filter(|_| judged.verdict == Verdict::Differs);
         row.note = match why {
             Some(why) => why.into(),

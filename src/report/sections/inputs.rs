@@ -17,7 +17,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),
         Block::Definitions(facts(b)?),
         Block::Table(table),
-        Block::heading("", b.phrase("inputs.budget")?),
+        Block::heading("budget", b.phrase("inputs.budget")?),
     ];
     blocks.extend(runs);
     blocks.extend([

@@ -128,7 +128,8 @@ fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Smalle
     }
     let mut before: Option<&Compared> = None;
     for conclusion in conclusions {
-        let Answer::Kind { fact: Some(Fact::Better(compared) | Fact::KeepsAccuracy(compared)), .. } = &conclusion.answer
+        let Answer::Kind { fact: Some(Fact::Better(compared) | Fact::KeepsAccuracy(compared)), .. } =
+            &conclusion.answer
         else {
             continue;
         };

@@ -1,8 +1,9 @@
-//! Parameters of every layer, and the sizes of the models.
+//! Every layer with its settings, its parameters and the shape of its output, and the sizes of the models.
 
 use super::prelude::*;
-use crate::model::Megabytes;
+use crate::model::{LayerKind, Megabytes};
 use crate::results::{LayerFacts, ModelFacts};
+use crate::text::numbers::shape;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
@@ -15,7 +16,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     for ((name, model), (title, _)) in b.results.models.iter().zip(&models) {
         let code = if title == name { RichText::default() } else { RichText::code(name) };
         blocks.push(Block::heading(format!("parameters-{name}"), RichText::from(*title).then(code)));
-        blocks.push(Block::Table(layers(b, title, model)?));
+        blocks.push(Block::Table(layers(b, name, title, model)?));
     }
     if !models.is_empty() {
         let table = sizes(b, &models)?;
@@ -35,20 +36,29 @@ fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<Block> {
     Ok(Block::paragraph(b.text("parameters.answer", values)?))
 }
 
-fn layers(b: &Builder, title: &str, model: &ModelFacts) -> Result<TableBlock> {
+fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<TableBlock> {
     let form = b.lang.numbers;
-    let columns = Columns::<&LayerFacts>::new()
-        .column("layer", Text, |l| l.name.clone())
-        .column("kind", Text, |l| RichText::code(&l.kind))
-        .column("formula", Formula, |l| match l.formula.as_str() {
-            "" => String::new(),
-            formula => format!("{formula} = {}", form.count(l.parameters)),
-        })
-        .column("parameters", Number, |l| form.count(l.parameters))
-        .column("buffers", Number, |l| form.count(l.buffers));
-    let [parameters, buffers] = [model.parameters, model.buffers].map(|n| form.count(n).into());
-    let footer = vec![b.heading("total")?, RichText::default(), RichText::default(), parameters, buffers];
-    let table = b.table(b.text("parameters.table", context! { title })?, &columns, &model.layers)?;
+    let configured = b.study.models.get(name).map_or(&[][..], |spec| &spec.layers);
+    let settings = |i: usize| configured.get(i).map_or_else(String::new, LayerKind::settings);
+    let has_buffers = model.buffers > 0;
+    // Layers without parameters leave their cells empty: rows of zeros would hide the others.
+    let count = |n: u64| if n == 0 { String::new() } else { form.count(n) };
+    let columns = Columns::<(usize, &LayerFacts)>::new()
+        .column("layer", Text, |(_, l)| l.name.clone())
+        .column("kind", Text, |(_, l)| RichText::code(&l.kind))
+        .column("settings", Text, |(i, _)| RichText::code(settings(*i)))
+        .column("formula", Formula, |(_, l)| l.formula.clone())
+        .column("parameters", Number, |(_, l)| count(l.parameters))
+        .column("buffers", Number, |(_, l)| count(l.buffers))
+        .when(has_buffers)
+        .column("after", Shape, |(_, l)| shape(&l.output_shape));
+    let input = model.layers.first().map(|l| shape(&l.input_shape)).unwrap_or_default();
+    let caption = b.text("parameters.table", context! { title, input, batch => model.batch })?;
+    let table = b.table(caption, &columns, model.layers.iter().enumerate())?;
+    let mut footer = vec![b.heading("total")?, RichText::default(), RichText::default(), RichText::default()];
+    footer.push(form.count(model.parameters).into());
+    footer.extend(has_buffers.then(|| form.count(model.buffers).into()));
+    footer.push(RichText::default());
     Ok(TableBlock { footer, ..table })
 }
 

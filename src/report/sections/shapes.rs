@@ -1,30 +1,18 @@
-//! Tensor shapes before and after every layer, with the layers' settings.
+//! Tensor shapes before and after every layer: in a sentence and a drawing for each model. The tables of layers have them, too.
 
 use super::prelude::*;
-use crate::model::LayerKind;
-use crate::results::{LayerFacts, ModelFacts};
-use crate::text::numbers::shape;
+use crate::results::ModelFacts;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models = b.results.models.iter();
     let mut blocks: Vec<Block> = models.map(|(name, m)| answer(b, b.model_title(name), m)).collect::<Result<_>>()?;
-    blocks.push(Block::paragraph(b.phrase("shapes.text")?));
     for (name, model) in &b.results.models {
-        let title = b.model_title(name);
-        let configured = b.study.models.get(name).map_or(&[][..], |spec| &spec.layers);
-        let settings = |i: usize| configured.get(i).map_or_else(String::new, LayerKind::settings);
-        let columns = Columns::<(usize, &LayerFacts)>::new()
-            .column("layer", Text, |(_, l)| l.name.clone())
-            .column("kind", Text, |(_, l)| RichText::code(&l.kind))
-            .column("settings", Text, |(i, _)| RichText::code(settings(*i)))
-            .column("before", Shape, |(_, l)| shape(&l.input_shape))
-            .column("after", Shape, |(_, l)| shape(&l.output_shape));
-        let caption = b.text("shapes.table", context! { title, batch => model.batch })?;
-        let network = figures::network(format!("network-{name}"), title, model, b.lang)?;
-        blocks.push(Block::heading(format!("shapes-{name}"), b.text("shapes.of", context! { title })?));
+        let network = figures::network(format!("network-{name}"), b.model_title(name), model, b.lang)?;
         blocks.push(Block::Figure(b.figure(network)?));
-        blocks.push(Block::Table(b.table(caption, &columns, model.layers.iter().enumerate())?));
     }
+    blocks.push(Block::paragraph(
+        b.text("shapes.text", context! { section => b.section_link(SectionId::Parameters, "parameters")? })?,
+    ));
     Ok(b.section(SectionId::Shapes, b.phrase("shapes.heading")?, blocks))
 }
 

@@ -8,7 +8,7 @@ use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::LadderPoint;
 use crate::results::statistics::wilson;
 use crate::results::{AnyRun, EpochResult, Evaluated, RunResult, SeedResult};
-use crate::study::{RunSettings, Section, Show, Table};
+use crate::study::{Section, Show, Table};
 
 /// A section on training, counted from 1.
 pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
@@ -164,15 +164,15 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
     let mut tables = Vec::new();
     let all: Vec<(&str, AnyRun)> =
         section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
-    if section.tables.contains(&Table::Settings) && !all.is_empty() {
-        tables.push(settings_table(b, &all)?);
+    if section.tables.contains(&Table::Settings) {
+        tables.extend(settings_table(b, &all)?);
     }
     if runs.is_empty() {
         return Ok(tables);
     }
     if section.tables.contains(&Table::Results) {
         tables.push(results_table(b, runs)?);
-        tables.push(intervals_table(b, runs)?);
+        tables.extend(if has_several_seeds(runs) { Some(intervals_table(b, runs)?) } else { None });
     }
     if section.tables.contains(&Table::Epochs) {
         tables.push(epochs_table(b, runs)?);
@@ -180,36 +180,43 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
     Ok(tables)
 }
 
-/// A row for each setting, a column for each run. Settings that few studies use have a row only if a run has them.
-fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<TableBlock> {
+/// A row for each setting in which the runs differ, a column for each run. The section on inputs lists all settings.
+fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBlock>> {
     type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
-    let any = |has: fn(&RunSettings) -> bool| runs.iter().any(|(_, run)| has(run.plan()));
     let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [(Setting, bool); 11] = [
-        (("model", &|r| Ok(model_link(&r.plan().model))), true),
-        (
-            ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
-            true,
-        ),
-        (("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())), true),
-        (("batch", &|r| Ok(r.plan().batch_size.to_string().into())), true),
-        (("optimizer", &|r| Ok(settings::optimizer(&r.plan().optimizer, lang)?.into())), true),
-        (("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())), true),
-        (("dropout", &|r| b.phrase(dropout(r.plan().dropout))), true),
-        (("epochs", &|r| Ok(settings::epochs(r, lang)?.into())), true),
-        (("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))), any(|plan| plan.evaluate_train)),
-        (("evidence", &|r| Ok(settings::evidence(r.plan(), lang)?.into())), any(settings::has_evidence)),
-        ((if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())), true),
+    let rows: [Setting; 11] = [
+        ("model", &|r| Ok(model_link(&r.plan().model))),
+        ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
+        ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
+        ("batch", &|r| Ok(r.plan().batch_size.to_string().into())),
+        ("optimizer", &|r| Ok(settings::optimizer(&r.plan().optimizer, lang)?.into())),
+        ("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())),
+        ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
+        ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
+        ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
+        ("evidence", &|r| Ok(settings::evidence(r.plan(), lang)?.into())),
+        (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
     for (title, run) in runs {
         columns = columns.column(RichText::from(*title), Text, |(_, setting)| setting(*run));
     }
-    let shown = rows.into_iter().filter(|(_, shown)| *shown).map(|(setting, _)| setting);
-    Ok(b.table(b.phrase("training.settings")?, &columns, shown)?.styled("settings"))
+    let mut differing = Vec::new();
+    for row in rows {
+        let cells = runs.iter().map(|(_, run)| (row.1)(*run)).collect::<Result<Vec<_>>>()?;
+        if cells.windows(2).any(|pair| pair[0] != pair[1]) {
+            differing.push(row);
+        }
+    }
+    if differing.is_empty() {
+        return Ok(None);
+    }
+    let link = b.section_link(SectionId::Inputs, "budget")?;
+    let caption = b.text("training.settings", context! { section => link })?;
+    Ok(Some(b.table(caption, &columns, differing)?.styled("settings")))
 }
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
@@ -230,37 +237,35 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
             let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
             let all = form.count(last_epoch(run.first_seed()).test.images as u64);
             b.text("run.correct", context! { each => each.join("; "), all })
-        });
+        })
+        .column("over_test_images", Number, |run| over_images(b, run))
+        .when(!has_several_seeds(runs));
     let several = has_several_seeds(runs);
     Ok(b.table(b.text("training.results", context! { several })?, &columns, runs)?.styled("runs"))
 }
 
-/// The intervals, each beside the accuracy that it is an interval of.
+/// The interval of the first seed's accuracy over test images.
+fn over_images(b: &Builder, run: &ShownRun) -> Result<String> {
+    let seed = run.first_seed();
+    interval(wilson(seed.correct(), seed.images()), b.lang)
+}
+
+/// The intervals of runs with several seeds, each beside the accuracy that it is an interval of.
 fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    let several = has_several_seeds(runs);
     let form = b.lang.numbers;
     let over_seeds = |run: &&ShownRun| match run.result.interval() {
         Ok(bounds) => interval(bounds, b.lang),
         Err(reason) => comparisons::no_interval(reason, b.lang),
     };
-    let over_images = |run: &&ShownRun| {
-        let seed = run.first_seed();
-        interval(wilson(seed.correct(), seed.images()), b.lang)
-    };
     let sd = |run: &&ShownRun| run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| form.points(sd, 2));
-    let run = Columns::<&ShownRun>::new().column("run", Text, |run| run.title.to_owned());
-    let columns = if several {
-        run.column("seeds", Number, |run| run.result.seeds.len().to_string())
-            .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
-            .column("standard_deviation", Number, sd)
-            .column("over_seeds", LongNumber, over_seeds)
-            .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
-            .column("over_test_images_first_seed", Number, over_images)
-    } else {
-        run.column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
-            .column("over_test_images", Number, over_images)
-            .column("over_seeds", Number, over_seeds)
-    };
+    let columns = Columns::<&ShownRun>::new()
+        .column("run", Text, |run| run.title.to_owned())
+        .column("seeds", Number, |run| run.result.seeds.len().to_string())
+        .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
+        .column("standard_deviation", Number, sd)
+        .column("over_seeds", LongNumber, over_seeds)
+        .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
+        .column("over_test_images_first_seed", Number, |run| over_images(b, run));
     Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))
 }
 
