@@ -32,6 +32,7 @@ use crate::bundle::{Bundle, leftovers_line};
 use crate::compute::{self, libtorch_program};
 use crate::exit_code::ExitCode;
 use crate::failure::caught;
+use crate::temporary;
 pub use crate::text::terminal::one_line;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
@@ -46,6 +47,10 @@ pub fn main() -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
         }
     };
+    // The process that verifies for another has nothing to clean up and nobody to tell.
+    if !matches!(options.command, Command::VerifyForParent(_)) {
+        temporary::remove_on_signals(say);
+    }
     let restarted = if needs_libtorch(&options.command) { restart_with_libtorch(None) } else { Ok(()) };
     let done = restarted.and_then(|()| run(options)).or_else(|error| match gpu_needs_libtorch(&error) {
         Some(why) => restart_with_libtorch(Some(&why)).and(Err(error)),
