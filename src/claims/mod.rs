@@ -9,6 +9,7 @@ mod expression;
 #[cfg(test)]
 mod generated;
 mod kinds;
+mod possible;
 mod stand_in;
 mod values;
 
@@ -25,6 +26,7 @@ pub use kinds::{
 
 use checks::Checker;
 use expression::{Language, Mode, Stop};
+use possible::Possible;
 
 use crate::results::{NoInterval, Results};
 use crate::study::{Claim, Conclusion, Expressions, Kind, Plan, Rule, Source, Study, StudyError};
@@ -158,23 +160,43 @@ impl Answer {
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
-    // What the study itself states is no evidence for what it claims.
-    let stated = minijinja::context! { values => values.get_attr("values").unwrap_or_default() };
-    let tests_nothing = |claim: &Claim| {
-        compare::tolerates_anything(claim, study.lang)
-            || expression::evaluate(&language, &claim.measured, &stated, Mode::Decide).is_ok()
-    };
+    let test = Test::new(study, results);
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
         let verdict = match verdict {
-            Verdict::Matches if tests_nothing(claim) => Verdict::TestsNothing,
+            Verdict::Matches if !test.can_differ(claim) => Verdict::TestsNothing,
             verdict => verdict,
         };
         let printed = compare::printed_with_tolerance(claim, study.lang);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
+}
+
+/// Finds out whether claims test anything.
+struct Test<'a> {
+    lang: Lang,
+    /// Its own, with a budget of steps of its own.
+    language: Language,
+    possible: Possible<'a>,
+}
+
+impl<'a> Test<'a> {
+    fn new(study: &'a Study, results: &'a Results) -> Self {
+        let language = expression::language(study.lang, Mode::Decide);
+        Self { lang: study.lang, language, possible: Possible::new(study, results) }
+    }
+
+    /// Whether a claim that matches would differ from other results. A claim whose expression is too long to find out counts as one
+    /// that would not.
+    fn can_differ(&self, claim: &Claim) -> bool {
+        let differs = |values: &Value| {
+            let value = expression::evaluate(&self.language, &claim.measured, values, Mode::Decide);
+            value.is_ok_and(|value| compare::compare(claim, Some(&value), self.lang).0 == Verdict::Differs)
+        };
+        !compare::tolerates_anything(claim, self.lang) && self.possible.values().any(differs)
+    }
 }
 
 /// Decides every conclusion.
