@@ -36,7 +36,7 @@ pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use partial::{Reserved, reserve};
 pub(crate) use place::{check_place, existing, try_place};
-pub(crate) use publish::{Published, publish};
+pub(crate) use publish::Packed;
 pub(crate) use rerender::Rerender;
 pub(crate) use run_log::RunLog;
 use run_log::check_run_log;

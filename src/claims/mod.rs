@@ -26,7 +26,6 @@ pub use kinds::{
 
 use checks::Checker;
 use expression::{Language, Mode, Stop};
-use possible::Possible;
 
 use crate::results::{NoInterval, Results};
 use crate::study::{Claim, Conclusion, Expressions, Kind, Plan, Rule, Source, Study, StudyError};
@@ -159,43 +158,43 @@ impl Answer {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
+    let mut judged = judge_alone(study, results);
+    find_untested(study, results, &mut judged);
+    judged
+}
+
+/// Compares every claim with these results alone.
+fn judge_alone<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
-    let test = Test::new(study, results);
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
-        let verdict = match verdict {
-            Verdict::Matches if !test.can_differ(claim) => Verdict::TestsNothing,
-            verdict => verdict,
-        };
         let printed = compare::printed_with_tolerance(claim, study.lang);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
 }
 
-/// Finds out whether claims test anything.
-struct Test<'a> {
-    lang: Lang,
-    /// Its own, with a budget of steps of its own.
-    language: Language,
-    possible: Possible<'a>,
-}
-
-impl<'a> Test<'a> {
-    fn new(study: &'a Study, results: &'a Results) -> Self {
-        let language = expression::language(study.lang, Mode::Decide);
-        Self { lang: study.lang, language, possible: Possible::new(study, results) }
+/// Changes the verdict of the claims that match whatever is measured. One whose expression is too long to find out counts as one of
+/// them.
+fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
+    let matches = |judged: &&mut JudgedClaim| judged.verdict == Verdict::Matches;
+    let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
+    let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
+    let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
+    // With a budget of steps of its own.
+    let language = expression::language(study.lang, Mode::Decide);
+    let mut others = possible::values(study, results);
+    while !undecided.is_empty()
+        && let Some(values) = others.next()
+    {
+        undecided.retain(|judged| {
+            let value = expression::evaluate(&language, &judged.claim.measured, &values, Mode::Decide);
+            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), study.lang).0 != Verdict::Differs)
+        });
     }
-
-    /// Whether a claim that matches would differ from other results. A claim whose expression is too long to find out counts as one
-    /// that would not.
-    fn can_differ(&self, claim: &Claim) -> bool {
-        let differs = |values: &Value| {
-            let value = expression::evaluate(&self.language, &claim.measured, values, Mode::Decide);
-            value.is_ok_and(|value| compare::compare(claim, Some(&value), self.lang).0 == Verdict::Differs)
-        };
-        !compare::tolerates_anything(claim, self.lang) && self.possible.values().any(differs)
+    for judged in empty.into_iter().chain(undecided) {
+        judged.verdict = Verdict::TestsNothing;
     }
 }
 

@@ -5,8 +5,6 @@
 //! expression that only combines such rules, such as a number of correct images divided by the accuracy, has the same value in all of
 //! them.
 
-use std::cell::OnceCell;
-
 use minijinja::Value;
 
 use super::values;
@@ -18,34 +16,25 @@ use crate::study::Study;
 
 /// How many results are made; fewer of results so large that this would take long.
 const MOST: usize = 32;
-const FEWEST: usize = 6;
+const FEWEST: usize = 4;
 /// Epochs, layers and pairs of all results together, about.
-const BUDGET: usize = 400_000;
+const BUDGET: usize = 200_000;
 /// The wrong prediction of an image with the smallest loss has a loss of ln 2.
 const LOSS_OF_ERROR: f64 = 0.7;
 
-/// The values of other results, each made when it is first needed.
-pub(super) struct Possible<'a> {
-    study: &'a Study,
-    results: &'a Results,
-    made: Vec<OnceCell<Value>>,
+/// How many other results are tried.
+fn count(results: &Results) -> usize {
+    let epochs = results.runs.values().flat_map(|run| run.seeds.iter().map(|seed| seed.epochs.len()));
+    let layers = results.models.values().map(|model| model.layers.len());
+    let pairs = results.comparisons.values().map(|comparison| comparison.pairs.len());
+    let size: usize = epochs.chain(layers).chain(pairs).sum();
+    (BUDGET / size.max(1)).clamp(FEWEST, MOST)
 }
 
-impl<'a> Possible<'a> {
-    pub(super) fn new(study: &'a Study, results: &'a Results) -> Self {
-        let epochs = results.runs.values().flat_map(|run| run.seeds.iter().map(|seed| seed.epochs.len()));
-        let layers = results.models.values().map(|model| model.layers.len());
-        let pairs = results.comparisons.values().map(|comparison| comparison.pairs.len());
-        let size: usize = epochs.chain(layers).chain(pairs).sum();
-        let count = (BUDGET / size.max(1)).clamp(FEWEST, MOST);
-        Self { study, results, made: vec![OnceCell::new(); count] }
-    }
-
-    /// The values, as expressions use them.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
-        let make = |draw| values::of(self.study, &Draw::new(draw).results(self.results));
-        self.made.iter().enumerate().map(move |(draw, made)| made.get_or_init(|| make(draw)))
-    }
+/// The values of other results, as expressions use them. They are made one after the other, because each may be as large as the real
+/// ones.
+pub(super) fn values(study: &Study, results: &Results) -> impl Iterator<Item = Value> {
+    (0..count(results)).map(|draw| values::of(study, &Draw::new(draw).results(results)))
 }
 
 /// Random numbers for one of the results.
@@ -75,24 +64,26 @@ impl Draw {
         libm::pow(10.0, least + (most - least) * self.share())
     }
 
-    /// The share of images that a network gets right: in the first results all are bad, then all are good, then those of every second
-    /// run; later ones are of any quality.
+    /// The share of images that a network gets right: in the first results none, then all, then all in every second run; later ones
+    /// are of any quality.
     fn quality(&mut self, run: usize) -> f64 {
-        let any = self.share();
         match self.number {
-            0 => 0.15 * any,
-            1 => 1.0 - 0.01 * any,
-            2 | 3 if run % 2 == self.number % 2 => 1.0 - 0.05 * any,
-            2 | 3 => 0.5 * any,
-            _ => any,
+            0 => 0.0,
+            1 => 1.0,
+            2 | 3 => f64::from(u8::from(run % 2 == self.number % 2)),
+            _ => self.share(),
         }
     }
 
-    /// Whether the results have another form: more seeds, more epochs, other numbers of images.
-    fn has_more_seeds(&self) -> bool {
-        self.number % 4 == 1
+    /// The quality for one class.
+    fn quality_of_class(&mut self, quality: f64) -> f64 {
+        if quality <= 0.0 || quality >= 1.0 {
+            return quality;
+        }
+        (quality + 0.2 * (self.share() - 0.5)).clamp(0.0, 1.0)
     }
 
+    /// Whether trainings have one epoch more. Their seeds stay: the study names them, and one seed is its own mean.
     fn has_more_epochs(&self) -> bool {
         self.number % 2 == 1
     }
@@ -119,13 +110,6 @@ impl Draw {
 
     fn run(&mut self, number: usize, run: &mut RunResult, classes: &[usize; CLASSES]) {
         run.plan.image_count = self.count(10, 60_000);
-        if self.has_more_seeds() {
-            for more in 1..=2 {
-                let mut seed = run.seeds[0].clone();
-                seed.seed = run.seeds.iter().map(|s| s.seed).max().unwrap_or(0).wrapping_add(more);
-                run.seeds.push(seed);
-            }
-        }
         let images = run.plan.image_count;
         for (i, seed) in run.seeds.iter_mut().enumerate() {
             let quality = self.quality(number);
@@ -157,7 +141,7 @@ impl Draw {
     fn confusion(&mut self, quality: f64, classes: &[usize; CLASSES]) -> [[usize; CLASSES]; CLASSES] {
         let mut confusion = [[0; CLASSES]; CLASSES];
         for (class, images) in classes.iter().enumerate() {
-            let quality = (quality + 0.2 * (self.share() - 0.5) * (1.0 - quality)).clamp(0.0, 1.0);
+            let quality = self.quality_of_class(quality);
             let correct = (*images as f64 * quality) as usize;
             confusion[class][class] = correct;
             let mut left = images - correct;
@@ -221,5 +205,71 @@ impl Draw {
             let total = sizes.input + forward_backward + params;
             *sizes = Megabytes { input: sizes.input, forward_backward, params, total };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::stand_in;
+    use crate::study::{Plan, Source};
+
+    const STUDY: &str = "\
+title: t
+models: {m: {layers: [flatten, {linear: {out_features: 10}}]}, n: {layers: [flatten, {linear: {out_features: 10, bias: false}}]}}
+defaults: {train: {images: {first: 500}, hold_out: 100}, evaluate_train: true, epochs: 3, batch_size: 50, optimizer: adam, seeds: [1, 2]}
+runs: {a: {model: m}, b: {model: n}}
+comparisons: {c: {run: a, against: b}}
+";
+
+    fn source() -> (Source, Plan) {
+        let source = Source::from_text_in(std::path::Path::new("study.yaml"), STUDY, None).unwrap();
+        let plan = Plan::resolve(&source).unwrap();
+        (source, plan)
+    }
+
+    #[test]
+    fn other_results_follow_the_rules_of_all_results() {
+        let (source, plan) = source();
+        let results = stand_in::results(&source.study, &plan);
+        for number in 0..MOST {
+            let other = Draw::new(number).results(&results);
+            let text = other.to_json();
+            Results::from_json(&text).unwrap_or_else(|e| panic!("{number}: {e:?}"));
+            for (name, run) in &other.runs {
+                for seed in &run.seeds {
+                    let last = seed.epochs.last().unwrap();
+                    assert_eq!(
+                        (last.test.correct, last.test.images),
+                        (seed.correct(), other.data.test_images),
+                        "{name}"
+                    );
+                    assert_eq!(last.test.loss.to_bits(), seed.test_loss.to_bits());
+                    let classes: Vec<usize> = seed.confusion.iter().map(|row| row.iter().sum()).collect();
+                    assert_eq!(classes, other.data.test_classes);
+                    assert!(seed.test_loss >= 0.69 * (1.0 - seed.accuracy()), "{number}: {}", seed.test_loss);
+                }
+            }
+            for (pair, (a, b)) in
+                other.comparisons["c"].pairs.iter().zip(other.runs["a"].seeds.iter().zip(&other.runs["b"].seeds))
+            {
+                assert_eq!((pair.both + pair.only_run, pair.both + pair.only_against), (a.correct(), b.correct()));
+                assert_eq!(pair.images(), other.data.test_images);
+            }
+            let model = &other.models["m"];
+            assert_eq!(model.parameters, model.layers.iter().map(|l| l.parameters).sum::<u64>());
+        }
+    }
+
+    #[test]
+    fn other_results_are_far_from_each_other() {
+        let (source, plan) = source();
+        let results = stand_in::results(&source.study, &plan);
+        let accuracies: Vec<f64> = (0..MOST).map(|n| Draw::new(n).results(&results).runs["a"].accuracy()).collect();
+        assert_eq!(accuracies[..2], [0.0, 1.0]);
+        for (from, to) in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)] {
+            assert!(accuracies.iter().filter(|a| (from..to).contains(*a)).count() >= 3, "{accuracies:?}");
+        }
+        assert_eq!(values(&source.study, &results).count(), MOST);
     }
 }
