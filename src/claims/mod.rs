@@ -218,6 +218,30 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
     study.conclusions.iter().map(decided).collect()
 }
 
+/// The conclusions by the study's own conditions that would have the same answer whatever is measured.
+pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
+    let language = expression::language(study.lang, Mode::Decide);
+    let concluded = conclude(study, results);
+    let of_conditions = study.conclusions.iter().zip(concluded).filter_map(|(c, decided)| match &c.rule {
+        Rule::Expressions(own) if decided.finding != Finding::Undecided => Some((&c.id, own, decided.finding)),
+        _ => None,
+    });
+    let mut same: Vec<_> = of_conditions.collect();
+    let mut others = possible::values(study, results);
+    while !same.is_empty()
+        && let Some(values) = others.next()
+    {
+        let holds = |text: &str| expression::holds(&language, text, &values, Mode::Decide);
+        same.retain(|(_, own, finding)| match (holds(&own.supported_if), holds(&own.refuted_if)) {
+            (Ok(supported), Ok(refuted)) => {
+                (*finding == Finding::Supported, *finding == Finding::Refuted) == (supported, refuted)
+            }
+            _ => true,
+        });
+    }
+    same.into_iter().map(|(id, ..)| id.clone()).collect()
+}
+
 fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Answer, Option<Obstacle>) {
     let holds = |text: &str| expression::holds(language, text, values, Mode::Decide);
     let render = |text: &str| expression::render(language, text, values, Mode::Decide).map(|text| on_one_line(&text));

@@ -247,3 +247,23 @@ fn a_claim_that_no_measured_value_can_refute_tests_nothing() {
     }
     bundle.run("verify", &["--upto", "exact"]).exits(0);
 }
+
+#[test]
+fn a_conclusion_that_no_measured_value_can_change_is_named() {
+    let conclusions: String = [
+        ("a", "runs.r.accuracy >= 0", "false"),
+        ("b", "runs.r.accuracy > 2", "runs.r.loss >= 0 and runs.r.accuracy <= 1"),
+        ("c", "runs.r.accuracy > 0.001", "false"),
+        ("d", "runs.r.accuracy > 0.999", "runs.r.accuracy <= 0.999"),
+    ]
+    .map(|(id, supported_if, refuted_if)| {
+        format!(
+            "- {{id: {id}, question: Is it so?, supported_if: '{supported_if}', refuted_if: '{refuted_if}', supported: 'Yes.', \
+             refuted: 'No.', undecided: 'Unknown.'}}\n"
+        )
+    })
+    .concat();
+    let bundle = built(&format!("{BASE}conclusions:\n{conclusions}"));
+    let out = bundle.run("verify", &["--upto", "exact"]).exits(0).out;
+    assert!(out.contains("2 conclusions have the same answer, whatever is computed or measured: a, b\n"), "{out}");
+}

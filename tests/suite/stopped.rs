@@ -179,6 +179,7 @@ fn of_two_builds_into_one_folder_one_is_refused_and_told_who_builds() {
     assert_eq!(desk.beside().1, 1, "the reservation of the other build");
     send("KILL", &child);
     child.wait().unwrap();
+    desk.forget();
     // Killed, it holds nothing any more.
     let mut again = desk.training(desk.command());
     send("INT", &again);
