@@ -37,8 +37,8 @@ test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden fil
 fuzz: rust ## try random changes of everything that verify reads: CASES=30000 of each of nine kinds (an hour; SEED= for other changes)
 	FUZZ_CASES=$(or $(CASES),30000) FUZZ_SEED=$(SEED) cargo test --release --locked --no-default-features --test suite -- --nocapture fuzz::
 
-kills: rust ## kill a build at each of its system calls, and check what is left (half an hour; needs strace)
-	MNIST_REPORT_EVERY_CALL=1 cargo test --release --locked --no-default-features --test suite -- --nocapture killed::
+kills: rust ## kill a build at each of its system calls, and check what is left (half an hour; STEP=10 for each tenth; needs strace)
+	MNIST_REPORT_KILL_STEP=$(or $(STEP),1) cargo test --release --locked --no-default-features --test suite -- --nocapture killed::
 
 test-browser: build ## test reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh

@@ -11,6 +11,9 @@ use crate::support::*;
 /// The calls that change a file system or lock something.
 const CALLS: &str = "mkdir,mkdirat,openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,rmdir,chmod,fchmod,fchmodat,flock,ftruncate";
 
+/// Which calls are tried besides those around the exchange: each one of so many. MNIST_REPORT_KILL_STEP sets another number.
+const STEP: usize = 60;
+
 /// How two folders are exchanged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Exchange {
@@ -141,7 +144,7 @@ fn numbered(calls: &[String]) -> Vec<(String, usize)> {
 
 #[test]
 fn a_build_killed_at_a_system_call_leaves_the_old_bundle_or_the_new_one() {
-    let all = std::env::var_os("MNIST_REPORT_EVERY_CALL").is_some();
+    let step: usize = std::env::var("MNIST_REPORT_KILL_STEP").map_or(STEP, |step| step.parse().unwrap());
     if Command::new("strace").args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
         let mut kills = 0;
         for with_old in [true, false] {
@@ -153,7 +156,7 @@ fn a_build_killed_at_a_system_call_leaves_the_old_bundle_or_the_new_one() {
                 // Around the exchange, and some others.
                 let is_near = |i: usize| renames.iter().any(|rename| i.abs_diff(*rename) <= 1);
                 for (i, (call, nth)) in calls.iter().enumerate() {
-                    if all || (with_old && is_near(i)) || i % 60 == 59 {
+                    if (with_old && is_near(i)) || i % step == step - 1 {
                         desk.kill(exchange, call, *nth);
                         kills += 1;
                     }
