@@ -226,17 +226,17 @@ fn a_claim_that_no_measured_value_can_refute_tests_nothing() {
         ("10", "runs.r.per_class|length", "exact"),
         ("true", "runs.r.wilson.lower <= runs.r.wilson.upper", "exact"),
         ("true", "runs.r.loss >= 0.69 * (1 - runs.r.accuracy)", "exact"),
-        ("0", "models.m.parameters - models.m.layers.linear1.parameters", "exact"),
+        ("0", "models.m.parameters - models.m.layers.fc1.parameters", "exact"),
         ("5", "values.x + 0 * models.m.parameters", "exact"),
     ];
     let good = [
         ("true", "runs.r.accuracy > 0.001", "exact"),
         ("true", "runs.r.accuracy < 0.999", "exact"),
         ("true", "runs.r.loss > 0.001 and runs.r.loss < 1000", "exact"),
-        ("7850", "models.m.layers.linear1.parameters", "exact"),
+        ("7850", "models.m.layers.fc1.parameters", "exact"),
         ("10000", "runs.r.test_images", "exact"),
-        ("[1, 10]", "[1, models.m.layers.linear1.output_shape[1]]", "exact"),
-        ("linear", "models.m.layers.linear1.kind", "exact"),
+        ("[1, 10]", "[1, models.m.layers.fc1.output_shape[1]]", "exact"),
+        ("linear", "models.m.layers.fc1.kind", "exact"),
         ("true", "runs.r.per_class|max > runs.r.per_class|min", "exact"),
     ];
     let bundle = built(&(claiming(&[&empty[..], &good].concat()) + "values: {x: 5}\n"));
