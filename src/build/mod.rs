@@ -208,6 +208,7 @@ impl Job {
         let templates = Templates::built_in();
         let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
+        room::check_made(&self.source, &files)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&self.reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
         // libtorch cannot be a witness of its own computations.
