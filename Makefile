@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden fil
 
 fuzz: rust ## try random changes of everything that verify reads: CASES=30000 of each of nine kinds (an hour; SEED= for other changes)
 	FUZZ_CASES=$(or $(CASES),30000) FUZZ_SEED=$(SEED) cargo test --release --locked --no-default-features --test suite -- --nocapture fuzz::
+
+kills: rust ## kill a build at each of its system calls, and check what is left (half an hour; STEP=10 for each tenth; needs strace)
+	MNIST_REPORT_KILL_STEP=$(or $(STEP),1) cargo test --release --locked --no-default-features --test suite -- --nocapture killed::
 
 test-browser: build ## test reports in headless Chromium (needs Node.js; installs Chromium where it runs as root)
 	@scripts/test-browser.sh

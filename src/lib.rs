@@ -18,6 +18,7 @@ pub mod one_of;
 pub mod paths;
 pub mod rng;
 pub mod rung;
+pub mod temporary;
 pub mod tensors;
 
 pub mod dataset;

@@ -19,7 +19,7 @@ pub use date::report_date;
 pub use error::BuildError;
 pub(crate) use estimate::seconds_of;
 
-use crate::bundle::{self, Files, Listing, SeedFiles};
+use crate::bundle::{self, Files, Listing, Reserved, SeedFiles};
 use crate::claims;
 use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
@@ -52,6 +52,8 @@ pub struct Job {
     out: PathBuf,
     /// `out` as an absolute path, because `.` has no file name.
     place: PathBuf,
+    /// Keeps other builds from `place`.
+    reserved: Reserved,
     source: Source,
     plan: Plan,
     date: Option<String>,
@@ -121,14 +123,17 @@ impl Job {
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
         let (source, plan) = claims::load_study_in(&study, request.lang)?;
         let date = report_date(&source.study)?;
+        // Reserved first, so that no other build replaces what is checked.
+        let reserved = bundle::reserve(&place);
         bundle::check_place(&place, &Files::new())?;
+        let reserved = reserved?;
         if out == study {
             return Err(BuildError::NoExtension(study));
         }
         let files = room::files(&plan);
         room::check_sizes(&source, &plan, &files)?;
         memory::check(&source, &plan)?;
-        bundle::try_place(&place, room::longest(&files))?;
+        bundle::try_place(&reserved, room::longest(&files))?;
         let data = Mnist::load(&source.data_dir())?;
         let device = start(&plan, &data)?;
         let models = model_facts(&plan);
@@ -141,6 +146,7 @@ impl Job {
             study,
             out,
             place,
+            reserved,
             source,
             plan,
             date,
@@ -202,12 +208,13 @@ impl Job {
         let templates = Templates::built_in();
         let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
+        room::check_made(&self.source, &files)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
-        bundle::replace_folder(&self.place, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
+        bundle::replace_folder(&self.reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
         // libtorch cannot be a witness of its own computations.
         let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
         if let Some(Ok(agreement)) = &witness {
-            bundle::replace_run_log(&self.place, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
+            bundle::replace_run_log(&self.reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
         }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mistakes = claims::contradictions(&self.source, &results);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::memory::F32;
 use super::{BuildError, Job};
 use crate::arithmetic::state_values;
-use crate::bundle::{self, FILES_PER_SEED, SeedFiles, existing};
+use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
 use crate::report::CONCLUSIONS;
 use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
@@ -80,6 +80,15 @@ pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)])
         "take a smaller model or fewer seeds"
     };
     Err(source.error(&run, format!("its {file} {reason}; {advice}")))
+}
+
+/// Refuses a bundle that is too large to open, such as one whose report has thousands of figures. What was trained stays in the run
+/// cache.
+pub(super) fn check_made(source: &Source, files: &Files) -> Result<(), StudyError> {
+    let sizes: Vec<(String, u64)> = files.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect();
+    bundle::check_sizes(sizes.iter()).map_err(|(file, reason)| {
+        source.error("sections", format!("its {file} {reason}; show fewer runs and figures, or take fewer epochs"))
+    })
 }
 
 /// Refuses to start if a disk has too little room for the bundle, the run cache and the states of a training.

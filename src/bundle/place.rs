@@ -1,19 +1,15 @@
 //! Checks that a bundle can be written to a folder. This happens before training, which may take hours.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tempfile::TempDir;
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use walkdir::WalkDir;
 
 use super::leftovers::is_leftover;
+use super::partial::{Partial, Reserved, is_partial};
 use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 use crate::digest::sha256_hex;
-
-/// The prefix of folders in which a bundle is being written.
-const PARTIAL: &str = ".partial-";
 
 /// Refuses a place that contains anything except a bundle without changes. A changed file is accepted if `files`, which
 /// will be written, has the same content.
@@ -73,35 +69,44 @@ fn read_sums(dir: &Path) -> Option<Sums> {
 
 /// Whether this program wrote a folder, according to its manifest or its sums. Other programs write files with these
 /// names, too.
-fn is_bundle(dir: &Path) -> bool {
+pub(super) fn is_bundle(dir: &Path) -> bool {
     let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
     let is_listed = |sums: &Sums| [RESULTS, STUDY, MANIFEST].iter().all(|name| sums.0.contains_key(*name));
     manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
 }
 
-/// Tries to create the bundle's file `name` and removes it again. It is created in a temporary folder inside the
-/// bundle's folder if that exists, otherwise inside the nearest existing folder above, below the missing folders.
+/// Tries to create the bundle's file `name` and removes it again. It is created in a temporary folder where the bundle will be
+/// written: beside its place, below the missing folders, or inside if nothing can be written beside it.
 ///
 /// # Errors
 /// A place that cannot be written, with the reason.
-pub(crate) fn try_place(dir: &Path, name: &str) -> Result<(), Error> {
-    let dir = resolved(dir)?;
-    let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
-    let there = existing(&dir);
-    if !there.is_dir() {
+pub(crate) fn try_place(reserved: &Reserved, name: &str) -> Result<(), Error> {
+    let dir = &reserved.dir;
+    let parent = dir.parent().unwrap_or(dir);
+    let there = existing(parent);
+    if !there.is_dir() || !existing(dir).is_dir() {
+        let there = if there.is_dir() { existing(dir) } else { there };
         return Err(Error::refused(
             there,
             "is not a folder, so no bundle can be written below it; name another with --out",
         ));
     }
-    sweep(if there == dir { parent } else { there }, Duration::from_secs(5));
-    let trial = Partial::new(there).map_err(Error::place(there))?;
+    let inside = || if dir.is_dir() { Partial::new(dir) } else { Partial::new(there) };
+    // Not inside a bundle if that can be avoided: a process that is killed now would leave the folder there.
+    let trial = if is_mount_point(dir) { inside() } else { Partial::new(there).or_else(|_| inside()) };
+    let trial = trial.map_err(Error::place(if dir.is_dir() { dir } else { there }))?;
     let below = trial.path().join(dir.strip_prefix(there).unwrap_or(Path::new("")));
     let path = below.join(name);
     let created = fs::create_dir_all(path.parent().unwrap_or(&below)).and_then(|()| File::create(&path));
-    created.map_err(Error::place(&dir))?;
+    created.map_err(Error::place(dir))?;
     Ok(())
+}
+
+/// Whether a folder is the root of a mounted file system, which cannot be renamed. `false` if the system does not know.
+pub(super) fn is_mount_point(dir: &Path) -> bool {
+    let status = statx(CWD, dir, AtFlags::empty(), StatxFlags::TYPE);
+    status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// The place as an absolute path. If it is a link to a folder, the path of that folder.
@@ -113,53 +118,4 @@ pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
 /// The place itself, or the nearest existing one above it. A link counts as existing even if its target is missing.
 pub(crate) fn existing(path: &Path) -> &Path {
     path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path)
-}
-
-/// A folder for a bundle that is being written. It is locked, so that `sweep` can recognise the folders of processes
-/// that ended. Dropping the value removes it.
-pub(super) struct Partial {
-    folder: TempDir,
-    _lock: Option<File>,
-}
-
-impl Partial {
-    pub(super) fn new(parent: &Path) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent)?;
-        // On a file system without locks, `sweep` removes nothing.
-        let lock = File::open(folder.path()).ok().filter(|lock| lock.try_lock().is_ok());
-        Ok(Self { folder, _lock: lock })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Forgets the folder, which was moved away.
-    pub(super) fn moved(self) {
-        let _ = self.folder.keep();
-    }
-
-    /// Removes the folder.
-    pub(super) fn remove(self) -> io::Result<()> {
-        self.folder.close()
-    }
-}
-
-/// Removes the partial bundles that killed processes left in a folder, if they are at least `age` old.
-pub(super) fn sweep(folder: &Path, age: Duration) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_old = entry.metadata().and_then(|m| m.modified()).is_ok_and(|t| t.elapsed().is_ok_and(|t| t >= age));
-        if is_old && is_partial(&entry.file_name().to_string_lossy()) {
-            let lock = File::open(entry.path());
-            if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
-/// Whether a name is that of a folder in which a bundle is being written: the prefix and six characters.
-pub(super) fn is_partial(name: &str) -> bool {
-    let random = name.strip_prefix(PARTIAL);
-    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric()))
 }

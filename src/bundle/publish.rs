@@ -1,18 +1,17 @@
-//! Publishes a bundle as one zip.
+//! Packs a bundle into one zip, to hand in.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::write::write_file;
 use super::zip::pack;
 use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
 
-/// A zip that was written.
-pub(crate) struct Published {
+/// A bundle that is ready to be written as a zip.
+pub(crate) struct Packed {
+    /// Where the zip will be.
     pub(crate) path: PathBuf,
-    /// The zip's size.
-    pub(crate) bytes: usize,
+    zip: Vec<u8>,
     pub(crate) report_id: String,
     pub(crate) manifest: Manifest,
     /// Files in the folder that an operating system left; the zip does not have them.
@@ -21,30 +20,39 @@ pub(crate) struct Published {
     pub(crate) left_out: Vec<&'static str>,
 }
 
-/// Writes the zip of a bundle's folder to `out`, by default beside the folder; `lean` leaves out the optional folders.
-pub(crate) fn publish(folder: &Path, out: Option<&Path>, lean: bool) -> Result<Published, Error> {
-    if !folder.is_dir() {
-        return Err(Error::refused(folder, "is not a bundle's folder: name one that `mnist-report build` made"));
+impl Packed {
+    /// Packs a bundle's folder for `out`, by default beside the folder; `lean` leaves out the optional folders.
+    pub(crate) fn new(folder: &Path, out: Option<&Path>, lean: bool) -> Result<Self, Error> {
+        if !folder.is_dir() {
+            return Err(Error::refused(folder, "is not a bundle's folder: name one that `mnist-report build` made"));
+        }
+        let path = out.map_or_else(|| beside(folder), |out| Ok(out.to_owned()))?;
+        check_zip_place(folder, &path)?;
+        let bundle = Bundle::open(folder)?;
+        let damage = bundle.damage();
+        if let Some(first) = damage.first() {
+            return Err(Error::Damaged { path: folder.to_owned(), first: first.clone(), others: damage.len() - 1 });
+        }
+        let holds = |folder: &&str| bundle.files.keys().any(|path| path.starts_with(*folder));
+        Ok(Self {
+            path,
+            zip: pack(&bundle.files, lean)?,
+            report_id: report_id(bundle.bytes(SUMS)?),
+            manifest: bundle.manifest()?,
+            leftovers: bundle.leftovers.clone(),
+            left_out: OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect(),
+        })
     }
-    let path = out.map_or_else(|| beside(folder), |out| Ok(out.to_owned()))?;
-    check_zip_place(folder, &path)?;
-    let bundle = Bundle::open(folder)?;
-    let damage = bundle.damage();
-    if let Some(first) = damage.first() {
-        return Err(Error::Damaged { path: folder.to_owned(), first: first.clone(), others: damage.len() - 1 });
+
+    /// The zip's size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.zip.len()
     }
-    let manifest = bundle.manifest()?;
-    let zip = pack(&bundle.files, lean)?;
-    write_file(&path, &zip)?;
-    let holds = |folder: &&str| bundle.files.keys().any(|path| path.starts_with(*folder));
-    Ok(Published {
-        path,
-        bytes: zip.len(),
-        report_id: report_id(bundle.bytes(SUMS)?),
-        manifest,
-        leftovers: bundle.leftovers.clone(),
-        left_out: OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect(),
-    })
+
+    /// Writes the zip.
+    pub(crate) fn write(&self) -> Result<(), Error> {
+        write_file(&self.path, &self.zip)
+    }
 }
 
 /// The folder's path with `.zip` appended.
@@ -60,7 +68,7 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
     Ok(named.with_file_name(name))
 }
 
-/// Refuses to write into the bundle, or over a file that is not a zip.
+/// Refuses to write into the bundle, or over a file that `publish` did not write.
 fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(parent), Ok(folder)) = (parent.canonicalize(), folder.canonicalize())
@@ -68,15 +76,21 @@ fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
     {
         return Err(Error::refused(out, "is inside the bundle; name a place outside with --out"));
     }
-    if out.exists() {
-        if !out.is_file() {
+    if fs::symlink_metadata(out).is_ok() {
+        if out.is_dir() {
             return Err(Error::refused(out, "is a folder; --out names the zip"));
         }
-        let mut head = [0; 2];
-        let read = File::open(out).and_then(|mut file| file.read_exact(&mut head));
-        if read.is_err() || &head != b"PK" {
-            return Err(Error::refused(out, "exists but is not a zip file; name another file with --out"));
+        if !is_published(out) {
+            let reason = "exists but is not a zip file that `publish` wrote; move it, or name another file with --out";
+            return Err(Error::refused(out, reason));
         }
     }
     Ok(())
+}
+
+/// Whether a file is what `publish` writes for the bundle in it, byte for byte.
+fn is_published(path: &Path) -> bool {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let packed = || pack(&Bundle::open(path).ok().filter(|bundle| bundle.damage().is_empty())?.files, false).ok();
+    is_file && packed().is_some_and(|packed| fs::read(path).is_ok_and(|bytes| bytes == packed))
 }

@@ -1,38 +1,55 @@
 //! Writes bundles and files so that they appear completely or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use walkdir::WalkDir;
 
 use super::leftovers::is_leftover;
-use super::place::{Partial, check_place, is_partial, resolved, sweep};
+use super::partial::{Aside, Partial, Reserved, is_partial, sweep};
+use super::place::{check_place, is_mount_point};
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
+use crate::temporary::undisturbed;
 
-/// Writes a bundle beside its folder and exchanges the two. Where that cannot be done, because the folder is a mount point or
-/// the one above it cannot be written, writes the files into the folder.
-pub(crate) fn replace_folder(dir: &Path, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
+/// Writes a bundle beside its place and exchanges the two. Where that cannot be done, because the place is a mount point or the
+/// folder above it cannot be written, writes the files into the folder.
+pub(crate) fn replace_folder(place: &Reserved, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
+    let dir = &place.dir;
     check_place(dir, files)?;
-    let dir = resolved(dir)?;
-    let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
+    let parent = dir.parent().unwrap_or(dir);
     let all =
         || files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).chain(run_log.map(|l| (RUN_LOG, l)));
-    match write_beside(&dir, parent, all()) {
-        Ok(Some(old)) => old.remove().map_err(Error::write(&dir)),
+    if is_mount_point(dir) {
+        return write_inside(dir, all());
+    }
+    match write_beside(dir, parent, all()) {
+        Ok(Some(old)) => old.remove().map_err(Error::write(dir)),
         Ok(None) => Ok(()),
-        Err(_) if dir.is_dir() => write_inside(&dir, all()),
+        Err(_) if dir.is_dir() => write_inside(dir, all()),
         Err(e) => Err(e),
     }
 }
 
-/// Replaces the run log of a bundle's folder. Not by a file beside it: if this process were killed, that would be left in the
-/// bundle.
-pub(crate) fn replace_run_log(dir: &Path, run_log: &[u8]) -> Result<(), Error> {
-    let path = resolved(dir)?.join(RUN_LOG);
-    fs::write(&path, run_log).map_err(Error::write(&path))
+/// Replaces the run log of a bundle's folder in one step.
+pub(crate) fn replace_run_log(place: &Reserved, run_log: &[u8]) -> Result<(), Error> {
+    let path = place.dir.join(RUN_LOG);
+    let parent = place.dir.parent().unwrap_or(&place.dir);
+    let beside = || -> io::Result<()> {
+        let partial = Partial::new(parent)?;
+        let new = partial.path().join(RUN_LOG);
+        fs::write(&new, run_log)?;
+        fs::rename(new, &path)
+    };
+    // Inside a mount point, a file beside it would be left in the bundle if this process were killed.
+    let inside = || -> io::Result<()> {
+        let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
+        file.write_all(run_log)?;
+        file.set_len(run_log.len() as u64)
+    };
+    let replaced = if is_mount_point(&place.dir) { inside() } else { beside().or_else(|_| inside()) };
+    replaced.map_err(Error::write(&path))
 }
 
 /// Returns the old bundle.
@@ -45,12 +62,13 @@ fn write_beside<'a>(
     let partial = Partial::new(parent).map_err(Error::write(parent))?;
     write_all(partial.path(), files)?;
     make_readable(partial.path(), 0o755).map_err(Error::write(partial.path()))?;
+    let mut guard = undisturbed();
     if dir.exists() {
         exchange(partial.path(), dir, parent).map_err(Error::write(dir))?;
         return Ok(Some(partial));
     }
     fs::rename(partial.path(), dir).map_err(Error::write(dir))?;
-    partial.moved();
+    partial.moved(&mut guard);
     Ok(None)
 }
 
@@ -59,20 +77,18 @@ fn exchange(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
     if renameat_with(CWD, new, CWD, dir, RenameFlags::EXCHANGE).is_ok() {
         return Ok(());
     }
-    // A name that no other process has, nor one of the same number in another container had.
-    let old = tempfile::Builder::new().prefix(".old-").tempdir_in(parent)?.keep();
-    fs::rename(dir, &old)?;
+    let old = Aside::put(dir, parent)?;
     if let Err(e) = fs::rename(new, dir) {
-        fs::rename(&old, dir)?;
+        fs::rename(&old.bundle, dir)?;
         return Err(e);
     }
-    fs::rename(&old, new)
+    fs::rename(&old.bundle, new)
 }
 
 /// Writes a bundle's files inside its folder, then moves each to its place. SHA256SUMS is removed first and written last, so
 /// that nobody takes a mixture for a bundle; the manifest comes first, so that a later build knows whose folder it is.
 fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<(), Error> {
-    sweep(dir, Duration::ZERO);
+    sweep(dir);
     let partial = Partial::new(dir).map_err(Error::write(dir))?;
     let mut names = write_all(partial.path(), files)?;
     names.sort_by_key(|name| (*name == SUMS, *name != MANIFEST));
@@ -81,6 +97,8 @@ fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>
         fs::create_dir_all(place.parent().unwrap_or(dir))?;
         fs::rename(partial.path().join(name), place)
     };
+    // From here on the folder is no bundle until SHA256SUMS is there.
+    let guard = undisturbed();
     let (sums, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| **name == SUMS);
     match fs::remove_file(dir.join(SUMS)) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::write(&dir.join(SUMS))(e)),
@@ -89,6 +107,7 @@ fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>
     others.iter().try_for_each(|name| moved(name)).map_err(Error::write(dir))?;
     remove_others(dir, &names)?;
     sums.iter().try_for_each(|name| moved(name)).map_err(Error::write(dir))?;
+    drop(guard);
     partial.remove().map_err(Error::write(dir))
 }
 
@@ -127,16 +146,16 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         fs::create_dir_all(folder)?;
-        let mut temp = tempfile::NamedTempFile::new_in(folder)?;
-        temp.write_all(bytes)?;
-        make_readable(temp.path(), 0o644)?;
-        temp.persist(path)?;
-        Ok(())
+        sweep(folder);
+        let partial = Partial::new(folder)?;
+        let new = partial.path().join("new");
+        fs::write(&new, bytes)?;
+        fs::rename(new, path)
     };
     write().map_err(Error::write(path))
 }
 
-/// Temporary files and folders belong to their owner alone; others must be able to read a bundle.
+/// Temporary folders belong to their owner alone; others must be able to read a bundle.
 fn make_readable(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))

@@ -9,6 +9,7 @@ mod expression;
 #[cfg(test)]
 mod generated;
 mod kinds;
+mod possible;
 mod stand_in;
 mod values;
 
@@ -157,24 +158,44 @@ impl Answer {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
+    let mut judged = judge_alone(study, results);
+    find_untested(study, results, &mut judged);
+    judged
+}
+
+/// Compares every claim with these results alone.
+fn judge_alone<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
-    // What the study itself states is no evidence for what it claims.
-    let stated = minijinja::context! { values => values.get_attr("values").unwrap_or_default() };
-    let tests_nothing = |claim: &Claim| {
-        compare::tolerates_anything(claim, study.lang)
-            || expression::evaluate(&language, &claim.measured, &stated, Mode::Decide).is_ok()
-    };
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
-        let verdict = match verdict {
-            Verdict::Matches if tests_nothing(claim) => Verdict::TestsNothing,
-            verdict => verdict,
-        };
         let printed = compare::printed_with_tolerance(claim, study.lang);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
+}
+
+/// Changes the verdict of the claims that match whatever is measured. One whose expression is too long to find out counts as one of
+/// them.
+fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
+    let matches = |judged: &&mut JudgedClaim| judged.verdict == Verdict::Matches;
+    let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
+    let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
+    let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
+    // With a budget of steps of its own.
+    let language = expression::language(study.lang, Mode::Decide);
+    let mut others = possible::values(study, results);
+    while !undecided.is_empty()
+        && let Some(values) = others.next()
+    {
+        undecided.retain(|judged| {
+            let value = expression::evaluate(&language, &judged.claim.measured, &values, Mode::Decide);
+            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), study.lang).0 != Verdict::Differs)
+        });
+    }
+    for judged in empty.into_iter().chain(undecided) {
+        judged.verdict = Verdict::TestsNothing;
+    }
 }
 
 /// Decides every conclusion.
@@ -195,6 +216,30 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
         DecidedConclusion { id: c.id.clone(), question, why, finding, answer, obstacle }
     };
     study.conclusions.iter().map(decided).collect()
+}
+
+/// The conclusions by the study's own conditions that would have the same answer whatever is measured.
+pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
+    let language = expression::language(study.lang, Mode::Decide);
+    let concluded = conclude(study, results);
+    let of_conditions = study.conclusions.iter().zip(concluded).filter_map(|(c, decided)| match &c.rule {
+        Rule::Expressions(own) if decided.finding != Finding::Undecided => Some((&c.id, own, decided.finding)),
+        _ => None,
+    });
+    let mut same: Vec<_> = of_conditions.collect();
+    let mut others = possible::values(study, results);
+    while !same.is_empty()
+        && let Some(values) = others.next()
+    {
+        let holds = |text: &str| expression::holds(&language, text, &values, Mode::Decide);
+        same.retain(|(_, own, finding)| match (holds(&own.supported_if), holds(&own.refuted_if)) {
+            (Ok(supported), Ok(refuted)) => {
+                (*finding == Finding::Supported, *finding == Finding::Refuted) == (supported, refuted)
+            }
+            _ => true,
+        });
+    }
+    same.into_iter().map(|(id, ..)| id.clone()).collect()
 }
 
 fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Answer, Option<Obstacle>) {

@@ -9,6 +9,7 @@ use super::options::Demo;
 use crate::demo::{FORGERIES, Forgery, Honest};
 use crate::exit_code::ExitCode;
 use crate::paths;
+use crate::temporary::Folder;
 use crate::verify::RungResult;
 
 impl Demo {
@@ -20,7 +21,7 @@ impl Demo {
 
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
     let honest = Honest::open(&options.bundle(), options.device)?;
-    let folder = tempfile::tempdir()?;
+    let folder = Folder::of_system()?;
     let mut code = ExitCode::Success;
     super::print(&format!("{:<12} {:<9} story\n", "forgery", "caught by"))?;
     for forgery in FORGERIES.iter().filter(|f| f.caught_by <= options.upto) {

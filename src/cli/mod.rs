@@ -32,6 +32,8 @@ use crate::bundle::{Bundle, leftovers_line};
 use crate::compute::{self, libtorch_program};
 use crate::exit_code::ExitCode;
 use crate::failure::caught;
+use crate::temporary;
+use crate::text::terminal::is_hidden;
 pub use crate::text::terminal::one_line;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
@@ -46,6 +48,10 @@ pub fn main() -> u8 {
             return u8::try_from(error.exit_code()).unwrap_or(ExitCode::Failure.status());
         }
     };
+    // The process that verifies for another has nothing to clean up and nobody to tell.
+    if !matches!(options.command, Command::VerifyForParent(_)) {
+        temporary::remove_on_signals(say);
+    }
     let restarted = if needs_libtorch(&options.command) { restart_with_libtorch(None) } else { Ok(()) };
     let done = restarted.and_then(|()| run(options)).or_else(|error| match gpu_needs_libtorch(&error) {
         Some(why) => restart_with_libtorch(Some(&why)).and(Err(error)),
@@ -146,9 +152,15 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
     }
 }
 
-/// A value as the JSON document that `--json` prints.
+/// A value as the JSON document that `--json` prints. Characters that could change what a terminal shows are written as escapes:
+/// JSON itself only asks for that of some.
 fn json(value: &impl serde::Serialize) -> Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    let escaped = |c: char| match c {
+        c if is_hidden(c) => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    Ok(if text.contains(is_hidden) { text.chars().map(escaped).collect() } else { text })
 }
 
 /// Prints a line to standard error, ignoring that it cannot be written.
@@ -170,5 +182,18 @@ fn print(text: &str) -> Result<()> {
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(e).context("cannot write to standard output"),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_no_character_that_changes_what_a_terminal_shows() {
+        let text = "a\u{9b}31m\u{202e}b\u{7f}\u{feff} ї\n";
+        let printed = json(&text).unwrap();
+        assert_eq!(printed, "\"a\\u009b31m\\u202eb\\u007f\\ufeff ї\\n\"\n");
+        assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
     }
 }

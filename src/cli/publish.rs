@@ -1,35 +1,67 @@
-//! `mnist-report publish`: packs a bundle into one zip to hand in.
+//! `mnist-report publish`: packs a bundle into one zip to hand in, after the checks that need no training.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
 
 use super::options::Publish;
-use crate::bundle::{Error, Published, publish};
+use crate::bundle::{Error, Packed};
+use crate::compute::DeviceChoice;
 use crate::exit_code::ExitCode;
 use crate::text::numbers::count;
 use crate::text::terminal;
+use crate::verify::{Draw, Limits, Request, Rung, RungResult, Status, verify_in_child};
 
 pub(super) fn run(options: &Publish) -> Result<ExitCode> {
-    match publish(&options.dir, options.out.as_deref(), options.lean) {
-        Ok(published) => {
-            super::note_leftovers(&published.leftovers);
-            super::print(&text(&published))?;
-            Ok(ExitCode::Success)
-        }
-        Err(damaged @ Error::Damaged { .. }) => {
-            super::say(&format!("error: {}", super::one_line(&damaged.to_string())));
-            Ok(ExitCode::Difference)
-        }
-        Err(e) => Err(e.into()),
+    let packed = match Packed::new(&options.dir, options.out.as_deref(), options.lean) {
+        Ok(packed) => packed,
+        Err(damaged @ Error::Damaged { .. }) => return Ok(refuse(&damaged.to_string())),
+        Err(e) => return Err(e.into()),
+    };
+    super::note_leftovers(&packed.leftovers);
+    let checked = checked(&options.dir, &packed.report_id)?;
+    let is_refused = |step: &&RungResult| step.status == Status::Failed && step.rung < Rung::Render;
+    if let Some(step) = checked.iter().find(is_refused) {
+        let (dir, rung, why) = (options.dir.display(), step.rung.name(), first(step));
+        return Ok(refuse(&format!("{dir} cannot be published: `{rung}` failed: {why}; build it again")));
     }
+    for step in checked.iter().filter(|step| step.status != Status::Passed) {
+        let (rung, status, why) = (step.rung.name(), step.status, first(step));
+        super::say(&super::one_line(&format!("note: `{rung}` {status}, as whoever verifies the zip will see: {why}")));
+    }
+    packed.write()?;
+    super::print(&text(&packed))?;
+    Ok(ExitCode::Success)
 }
 
-fn text(published: &Published) -> String {
-    let Published { path, bytes, report_id, manifest, left_out, .. } = published;
+fn refuse(why: &str) -> ExitCode {
+    super::say(&format!("error: {}", super::one_line(why)));
+    ExitCode::Difference
+}
+
+/// The rungs up to `render` of the bundle with this Report ID.
+fn checked(dir: &Path, report_id: &str) -> Result<Vec<RungResult>> {
+    let upto = Some(Rung::Render);
+    let request = Request { upto, device: DeviceChoice::Cpu, runs: Draw::All };
+    let verification =
+        verify_in_child(dir, &request, Limits::of(upto, None, None), &|_| {}).map_err(|why| anyhow!("{why}"))?;
+    if verification.report_id.as_deref() != Some(report_id) {
+        return Err(anyhow!("{} was changed while it was read; publish it again", dir.display()));
+    }
+    Ok(verification.steps.into_iter().filter(|step| step.rung <= Rung::Render).collect())
+}
+
+fn first(step: &RungResult) -> &str {
+    step.details.first().map_or("", String::as_str)
+}
+
+fn text(packed: &Packed) -> String {
+    let Packed { path, report_id, manifest, left_out, .. } = packed;
     let lean = if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
     format!(
         "{}: {} bytes{lean}\n{} {} Report ID {report_id} ({})\nReport ID {report_id}\n",
         terminal::path(&path.to_string_lossy()),
-        count(*bytes as u64),
+        count(packed.bytes() as u64),
         super::one_line(&manifest.program.name),
         super::one_line(&manifest.program.version),
         super::one_line(&manifest.title)

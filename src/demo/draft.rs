@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{Cause, Honest};
-use crate::bundle::{Bundle, Contents, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder};
+use crate::bundle::{Bundle, Contents, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder, reserve};
 use crate::compute::Device;
 use crate::dataset::Mnist;
 use crate::report::Templates;
@@ -191,7 +191,7 @@ impl<'a> Draft<'a> {
     /// # Errors
     /// A disk that cannot be written.
     pub fn save(&self, dir: &Path) -> Result<(), Cause> {
-        replace_folder(dir, &self.bundle.files, None)?;
+        replace_folder(&reserve(dir)?, &self.bundle.files, None)?;
         if let Some(file) = self.link {
             let (path, elsewhere) = (dir.join(file), dir.with_extension("elsewhere"));
             std::fs::rename(&path, &elsewhere)?;

@@ -34,6 +34,9 @@ const MAX_EXPRESSION: usize = 4000;
 /// repository are 108.
 const MAX_CLAIMS: usize = 1000;
 
+/// Bytes of all texts that a report prints: aliases can repeat a text many times.
+const MAX_PROSE: usize = 5 << 20;
+
 /// A study file, read together with the files that it extends.
 pub struct Source {
     lines: Lines,
@@ -98,6 +101,11 @@ impl Source {
         let lang = lang.filter(|lang| languages.contains(lang)).unwrap_or(languages[0]);
         languages::choose(&lines, &mut map, &languages, lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
+        let prose = prose_bytes("", &Value::Mapping(map.clone()));
+        if prose > MAX_PROSE {
+            let (found, most) = (prose.div_ceil(1 << 20), MAX_PROSE >> 20);
+            return Err(lines.error("", format!("its texts have {found} MiB; a report prints at most {most}")));
+        }
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();
             let path = if path == "." { "" } else { &path };
@@ -165,6 +173,19 @@ fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyErr
             }
         }),
         _ => Ok(()),
+    }
+}
+
+/// Bytes of the texts that a report prints.
+fn prose_bytes(key: &str, value: &Value) -> usize {
+    match value {
+        Value::String(text) if PROSE.contains(&key) => text.len(),
+        Value::Sequence(items) => items.iter().map(|item| prose_bytes(key, item)).sum(),
+        Value::Mapping(map) => {
+            let inner = map.iter().filter(|(key, _)| key.as_str() != Some(DATA));
+            inner.map(|(key, item)| prose_bytes(key.as_str().unwrap_or_default(), item)).sum()
+        }
+        _ => 0,
     }
 }
 

@@ -53,7 +53,9 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let passed = format!("counts, shapes, sizes, plans, subsets and mean losses of {models} and {runs}");
     match Outcome::of(differences, passed) {
         Outcome::Passed(passed) => {
-            Outcome::Passed(passed.into_iter().chain(claims_without_a_test(&subject.contents)).collect())
+            let contents = &subject.contents;
+            let without = claims_without_a_test(contents).into_iter().chain(conclusions_without_a_test(contents));
+            Outcome::Passed(passed.into_iter().chain(without).collect())
         }
         failed => failed,
     }
@@ -67,6 +69,15 @@ fn claims_without_a_test(contents: &Contents) -> Option<String> {
     (!ids.is_empty()).then(|| {
         let (count, test) = (plural(ids.len(), "claim"), agreeing(ids.len(), "tests", "test"));
         format!("{count} {test} nothing, whatever is computed or measured: {}", ids.join(", "))
+    })
+}
+
+/// One line that names the conclusions that have the same answer whatever is measured.
+fn conclusions_without_a_test(contents: &Contents) -> Option<String> {
+    let ids = claims::decided_by_nothing(contents.study(), &contents.results);
+    (!ids.is_empty()).then(|| {
+        let (count, have) = (plural(ids.len(), "conclusion"), agreeing(ids.len(), "has", "have"));
+        format!("{count} {have} the same answer, whatever is computed or measured: {}", ids.join(", "))
     })
 }
 

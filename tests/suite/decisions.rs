@@ -203,3 +203,67 @@ fn a_claim_that_would_match_anything_is_not_counted_as_a_match() {
     assert!(!bundle.text("report.md").contains("nothing"), "only where there are such claims");
     assert!(!bundle.run("verify", &["--upto", "exact"]).exits(0).out.contains("nothing"));
 }
+
+/// However the expression is written: the verdict of these is the same for every network.
+#[test]
+fn a_claim_that_no_measured_value_can_refute_tests_nothing() {
+    let empty = [
+        ("0.97", "0 * runs.r.accuracy + 0.97", "printed"),
+        ("0.97", "runs.r.accuracy - runs.r.accuracy + 0.97", "printed"),
+        ("1", "runs.r.loss / runs.r.loss", "exact"),
+        ("0.97", "0.97 + runs.r.accuracy * 1e-9", "{absolute: 0.001}"),
+        ("0.97", "0.96 + runs.r.accuracy / 100", "{absolute: 0.02}"),
+        ("2", "[runs.r.accuracy, 2]|max", "exact"),
+        ("0", "[runs.r.loss, 0]|min", "exact"),
+        ("0.97", "0.97 if runs.r.accuracy >= 0 else 0", "exact"),
+        ("0.5", "runs.r.accuracy ** 0 / 2", "exact"),
+        ("true", "runs.r.accuracy <= 1", "exact"),
+        ("true", "runs.r.loss >= 0 and runs.r.last.train_loss >= 0", "exact"),
+        ("true", "runs.r.accuracy > 0.5 or runs.r.accuracy <= 0.5", "exact"),
+        ("true", "runs.r.accuracy == runs.r.last.test_accuracy", "exact"),
+        ("true", "runs.r.seeds[0].accuracy == runs.r.accuracy", "exact"),
+        ("0", "runs.r.accuracy - runs.r.correct / runs.r.test_images", "{absolute: 0.000001}"),
+        ("10", "runs.r.per_class|length", "exact"),
+        ("true", "runs.r.wilson.lower <= runs.r.wilson.upper", "exact"),
+        ("true", "runs.r.loss >= 0.69 * (1 - runs.r.accuracy)", "exact"),
+        ("0", "models.m.parameters - models.m.layers.fc1.parameters", "exact"),
+        ("5", "values.x + 0 * models.m.parameters", "exact"),
+    ];
+    let good = [
+        ("true", "runs.r.accuracy > 0.001", "exact"),
+        ("true", "runs.r.accuracy < 0.999", "exact"),
+        ("true", "runs.r.loss > 0.001 and runs.r.loss < 1000", "exact"),
+        ("7850", "models.m.layers.fc1.parameters", "exact"),
+        ("10000", "runs.r.test_images", "exact"),
+        ("[1, 10]", "[1, models.m.layers.fc1.output_shape[1]]", "exact"),
+        ("linear", "models.m.layers.fc1.kind", "exact"),
+        ("true", "runs.r.per_class|max > runs.r.per_class|min", "exact"),
+    ];
+    let bundle = built(&(claiming(&[&empty[..], &good].concat()) + "values: {x: 5}\n"));
+    let verdicts = bundle.json("conclusions.json")["claims"].clone();
+    for (i, (printed, measured, compare)) in empty.iter().chain(&good).enumerate() {
+        let expected = if i < empty.len() { "tests nothing" } else { "matches" };
+        assert_eq!(verdicts[i]["verdict"], expected, "{measured}: {printed}, {compare}");
+    }
+    bundle.run("verify", &["--upto", "exact"]).exits(0);
+}
+
+#[test]
+fn a_conclusion_that_no_measured_value_can_change_is_named() {
+    let conclusions: String = [
+        ("a", "runs.r.accuracy >= 0", "false"),
+        ("b", "runs.r.accuracy > 2", "runs.r.loss >= 0 and runs.r.accuracy <= 1"),
+        ("c", "runs.r.accuracy > 0.001", "false"),
+        ("d", "runs.r.accuracy > 0.999", "runs.r.accuracy <= 0.999"),
+    ]
+    .map(|(id, supported_if, refuted_if)| {
+        format!(
+            "- {{id: {id}, question: Is it so?, supported_if: '{supported_if}', refuted_if: '{refuted_if}', supported: 'Yes.', \
+             refuted: 'No.', undecided: 'Unknown.'}}\n"
+        )
+    })
+    .concat();
+    let bundle = built(&format!("{BASE}conclusions:\n{conclusions}"));
+    let out = bundle.run("verify", &["--upto", "exact"]).exits(0).out;
+    assert!(out.contains("2 conclusions have the same answer, whatever is computed or measured: a, b\n"), "{out}");
+}

@@ -23,6 +23,7 @@ mod forger;
 mod fuzz;
 mod golden;
 mod kept;
+mod killed;
 mod languages;
 mod leftovers;
 mod markdown;

@@ -250,3 +250,17 @@ fn a_bundle_that_nobody_could_open_is_refused_before_training() {
         &["runs.single", "1024 MiB", "fewer seeds"],
     );
 }
+
+#[test]
+fn a_report_that_nobody_could_open_is_not_written() {
+    let desk = Desk::new();
+    let section = |i: usize| {
+        format!(
+            "- {{title: Section {i}, text: x, runs: [single], show: [curves, predictions, per_class, confusion, misread]}}\n"
+        )
+    };
+    fs::write(&desk.study, format!("{MINI}sections:\n{}", (0..1200).map(section).collect::<String>())).unwrap();
+    let done = run(&mut desk.build(&desk.path("out")));
+    done.refused(&["mini.yaml", "sections", "report.html is too large", "at most 64 MiB", "fewer runs and figures"]);
+    assert_eq!(names(desk.home.path()), ["cache", "mini.yaml"]);
+}

@@ -132,7 +132,41 @@ fn a_damaged_bundle_is_not_published() {
 }
 
 #[test]
-fn the_zip_replaces_nothing_but_a_zip() {
+fn a_bundle_that_contradicts_its_study_is_not_published() {
+    let bundle = copy();
+    bundle.change_json("results.json", |results| {
+        results["runs"]["small-bn"]["seeds"][0]["epochs"][0]["lr"] = 0.75.into();
+    });
+    bundle.redo_sums();
+    bundle
+        .run("publish", &[])
+        .fails(1, &["cannot be published: `exact` failed: ", "learning rate 0.75", "build it again"]);
+    assert!(!bundle.zip().exists());
+    let bundle = copy();
+    bundle.replace("study.yaml", "title: Tiny study", "title: Another study");
+    bundle.redo_sums();
+    bundle.run("publish", &[]).fails(1, &["`inputs` failed"]);
+    assert!(!bundle.zip().exists());
+}
+
+#[test]
+fn publish_warns_where_the_report_cannot_be_compared_with_its_results() {
+    let bundle = copy();
+    bundle.change_json("manifest.json", |manifest| manifest["program"]["source_sha256"] = "0".repeat(64).into());
+    bundle.redo_sums();
+    let done = bundle.run("publish", &[]).exits(0);
+    let note = "note: `render` not checked, as whoever verifies the zip will see: needs the program that built it";
+    assert!(done.err.starts_with(note) && done.err.lines().count() == 1, "{}", done.err);
+    let bundle = copy();
+    bundle.replace("report.md", "Tiny study", "Fine study");
+    bundle.redo_sums();
+    let done = bundle.run("publish", &[]).exits(0);
+    assert!(done.err.starts_with("note: `render` FAILED, as whoever verifies the zip will see: "), "{}", done.err);
+    assert_eq!(copy().run("publish", &[]).exits(0).err, "");
+}
+
+#[test]
+fn the_zip_replaces_nothing_but_its_own_zip() {
     let bundle = copy();
     let to = |path: &Path| bundle.run("publish", &["--out", path.to_str().unwrap()]);
     let mut messages = Messages::default();
@@ -142,8 +176,31 @@ fn the_zip_replaces_nothing_but_a_zip() {
     );
     let other = bundle.path.with_file_name("notes.txt");
     fs::write(&other, "mine").unwrap();
-    messages.add("publish BUNDLE --out notes.txt", &to(&other).refused(&["not a zip file"]));
+    messages.add("publish BUNDLE --out notes.txt", &to(&other).refused(&["is not a zip file that `publish` wrote"]));
     assert_eq!(fs::read(&other).unwrap(), b"mine");
+    // Zips that other programs made, of this bundle too, and a zip that was changed.
+    let zip = bundle.path.with_file_name("photos.zip");
+    let (_keep, own) = published(&["--lean"]);
+    let mut changed = fs::read(&own).unwrap();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    for bytes in
+        [pack(|_| false, &[("a.jpg", b"x", stored())]), pack(|_| true, &[]), changed, b"PK".to_vec(), Vec::new()]
+    {
+        write(&zip, &bytes);
+        to(&zip).refused(&["photos.zip", "is not a zip file that `publish` wrote"]);
+        assert!(fs::read(&zip).unwrap() == bytes);
+    }
+    std::os::unix::fs::symlink(&own, bundle.path.with_file_name("link.zip")).unwrap();
+    to(&bundle.path.with_file_name("link.zip")).refused(&["link.zip"]);
+    fs::create_dir(bundle.path.with_file_name("folder.zip")).unwrap();
+    to(&bundle.path.with_file_name("folder.zip")).refused(&["is a folder; --out names the zip"]);
+    to(Path::new("/dev/null")).refused(&["is not a zip file that `publish` wrote"]);
+    // Its own: of another bundle or a lean one, too.
+    fs::copy(&own, &zip).unwrap();
+    to(&zip).exits(0);
+    to(&zip).exits(0);
+    assert!(names(zip.parent().unwrap()).iter().all(|name| !name.starts_with(".partial-")));
     let done = on_paths("publish", &[], &[&other]).refused(&["not a bundle's folder"]);
     messages.add("publish notes.txt", &done);
     messages.golden("publish");

@@ -186,3 +186,53 @@ fn no_path_that_a_bundle_names_is_opened() {
     }
     bundle.run("verify", &["--upto", "metrics", "--timeout", "20"]);
 }
+
+/// A bundle whose results have many epochs, as if they had been trained, with claims that are costly to judge.
+fn with_epochs(seeds: usize, epochs: usize, claims: usize) -> Bundle {
+    let list = format!("seeds: {:?}", (1..=seeds).collect::<Vec<_>>());
+    let study = MINI.replace("seeds: [1]", &list).replace("epochs: 1", "epochs: 2");
+    let bundle = built(&study);
+    // Sums over all epochs, whose verdict no result changes.
+    let claim = |i: usize| {
+        let measured = "0 * (runs.single.epochs|map(attribute=\"test_loss\")|sum) + 1";
+        format!("- {{id: c{i}, group: g, quote: q, printed: \"1\", measured: '{measured}', compare: exact}}\n")
+    };
+    let claims: String = (0..claims).map(claim).collect();
+    bundle.replace("study.yaml", "epochs: 2", &format!("epochs: {epochs}"));
+    bundle.write("study.yaml", bundle.text("study.yaml") + "claims:\n" + &claims);
+    bundle.change_json("results.json", |results| {
+        let run = &mut results["runs"]["single"];
+        run["plan"]["epochs"] = epochs.into();
+        for seed in run["seeds"].as_array_mut().unwrap() {
+            let trained = seed["epochs"].as_array_mut().unwrap();
+            let (first, last) = (trained[0].clone(), trained[1].clone());
+            *trained = vec![first; epochs - 1];
+            trained.push(last);
+            for (i, epoch) in trained.iter_mut().enumerate() {
+                epoch["epoch"] = (i + 1).into();
+            }
+        }
+    });
+    for seed in 1..=seeds {
+        let name = format!("losses/single.seed{seed}.f32");
+        let losses = bundle.bytes(&name);
+        bundle.write(&name, [losses[..4].repeat(epochs - 1), losses[4..].to_vec()].concat());
+    }
+    bundle.redo_sums();
+    bundle.run("render", &[]).exits(0);
+    bundle
+}
+
+/// MNIST_REPORT_WORST=1 takes the largest results that a bundle may have.
+#[test]
+fn the_largest_results_are_checked_within_the_limits() {
+    let (seeds, epochs, claims) =
+        if std::env::var_os("MNIST_REPORT_WORST").is_some() { (25, 10_000, 1000) } else { (3, 3000, 200) };
+    let bundle = with_epochs(seeds, epochs, claims);
+    let bytes = bundle.bytes("results.json").len();
+    let started = Instant::now();
+    let done = bundle.run("verify", &["--upto", "metrics"]);
+    eprintln!("results.json of {bytes} bytes, {:?}: {}{}", started.elapsed(), done.out, done.err);
+    let done = done.exits(0);
+    assert!(done.out.contains(&format!("{claims} claims test nothing")), "{}", done.out);
+}

@@ -79,22 +79,151 @@ fn wait(child: &mut Child, what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+/// Trains long; many candidates, so that the first one comes soon.
+fn long() -> Desk {
+    Desk::new(&STUDY.replace("epochs: 10", "epochs: 500").replace("candidates: 12", "candidates: 256"))
+}
+
+fn send(signal: &str, child: &Child) {
+    let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+impl Desk {
+    /// Starts a build, and waits until it trains.
+    fn training(&self, mut command: Command) -> Child {
+        let mut child = command.spawn().unwrap();
+        wait(&mut child, "a state of a candidate is stored", || {
+            !self.unfinished(|n| n.starts_with("state")).is_empty()
+        });
+        child
+    }
+
+    /// The names beside the bundle, and how many folders reserve a place.
+    fn beside(&self) -> (Vec<String>, usize) {
+        let (reserved, others): (Vec<_>, Vec<_>) =
+            names(self.home.path()).into_iter().partition(|name| name.starts_with(".partial-"));
+        (others, reserved.len())
+    }
+
+    fn forget(&self) {
+        self.unfinished(|_| true).iter().for_each(|path| drop(fs::remove_file(path)));
+    }
+}
+
 #[test]
 fn a_stopped_build_leaves_no_temporary_file_whatever_stopped_it() {
-    // Many candidates, so that the first one comes soon.
-    let desk = Desk::new(&STUDY.replace("epochs: 10", "epochs: 500").replace("candidates: 12", "candidates: 256"));
-    for signal in ["TERM", "INT", "HUP", "KILL"] {
-        let mut child = desk.start();
-        wait(&mut child, "a state of a candidate is stored", || {
-            !desk.unfinished(|n| n.starts_with("state")).is_empty()
-        });
+    let desk = long();
+    for (signal, code) in [("TERM", Some(143)), ("INT", Some(130)), ("HUP", Some(129)), ("KILL", None)] {
+        let mut command = desk.command();
+        command.arg("--quiet").stderr(Stdio::piped());
+        let child = desk.training(command);
         assert!(names(&desk.home.path().join("tmp")).is_empty(), "while it trains");
-        let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
-        assert!(sent.success() && !child.wait().unwrap().success(), "{signal}");
+        assert_eq!(
+            desk.beside(),
+            (vec!["cache".into(), "s.yaml".into(), "tmp".into()], 1),
+            "of the last build, nothing"
+        );
+        let sent = Instant::now();
+        send(signal, &child);
+        let done = child.wait_with_output().unwrap();
+        assert!(
+            sent.elapsed() < Duration::from_secs(if code.is_some() { 2 } else { 60 }),
+            "{signal}: {:?}",
+            sent.elapsed()
+        );
+        assert_eq!(done.status.code(), code, "{signal}");
+        let told = code.map_or(String::new(), |_| format!("error: stopped by SIG{signal}\n"));
+        assert_eq!(String::from_utf8_lossy(&done.stderr), told);
         assert!(names(&desk.home.path().join("tmp")).is_empty(), "{signal}");
-        assert_eq!(names(desk.home.path()), ["cache", "s.yaml", "tmp"], "{signal}");
-        desk.unfinished(|_| true).iter().for_each(|path| drop(fs::remove_file(path)));
+        let reserved = usize::from(code.is_none());
+        assert_eq!(desk.beside(), (vec!["cache".into(), "s.yaml".into(), "tmp".into()], reserved), "{signal}");
+        desk.forget();
     }
+}
+
+#[test]
+fn a_signal_that_is_ignored_does_not_stop_a_build() {
+    let desk = long();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(program(["build"]).get_program());
+    shell.args(["build", "--device", "cpu", "--quiet"]).arg(desk.home.path().join("s.yaml"));
+    shell.env("MNIST_REPORT_CACHE", desk.home.path().join("cache")).env("TMPDIR", desk.home.path().join("tmp"));
+    let mut child = desk.training(shell);
+    send("HUP", &child);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none(), "SIGHUP was ignored");
+    send("TERM", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn of_two_builds_into_one_folder_one_is_refused_and_told_who_builds() {
+    let desk = long();
+    let mut child = desk.training(desk.command());
+    let refused = |out: &Path| {
+        let mut other = desk.command();
+        other.arg("--out").arg(out).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let pid = format!("process {} on ", child.id());
+        run(&mut other).refused(&["s is being written by another process", &pid, "wait until it ends", "--out"]);
+    };
+    refused(&desk.bundle.path);
+    std::os::unix::fs::symlink(desk.home.path(), desk.home.path().join("tmp/link")).unwrap();
+    refused(&desk.home.path().join("tmp/link/s"));
+    fs::remove_file(desk.home.path().join("tmp/link")).unwrap();
+    // Another folder beside it is free.
+    let mut other = program(["build", "--device", "cpu", "--quiet"]);
+    fs::write(desk.home.path().join("mini.yaml"), MINI).unwrap();
+    run(other.arg(desk.home.path().join("mini.yaml")).env("MNIST_REPORT_CACHE", desk.home.path().join("cache")))
+        .exits(0);
+    assert_eq!(desk.beside().1, 1, "the reservation of the other build");
+    send("KILL", &child);
+    child.wait().unwrap();
+    desk.forget();
+    // Killed, it holds nothing any more.
+    let mut again = desk.training(desk.command());
+    send("INT", &again);
+    assert_eq!(again.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn many_builds_at_once_leave_one_whole_bundle() {
+    let desk = Desk::new(MINI);
+    for round in 0..3 {
+        let mut children: Vec<Child> = (0..5).map(|_| desk.start()).collect();
+        let codes: Vec<Option<i32>> = children.iter_mut().map(|child| child.wait().unwrap().code()).collect();
+        assert!(codes.contains(&Some(0)), "{codes:?}");
+        assert!(codes.iter().all(|code| [Some(0), Some(2)].contains(code)), "{codes:?}");
+        desk.bundle.run("verify", &["--upto", "render"]).exits(0);
+        assert_eq!(names(desk.home.path()), ["cache", "s", "s.yaml", "tmp"], "{round}");
+    }
+}
+
+#[test]
+fn what_a_killed_build_of_the_same_number_left_does_not_block() {
+    let desk = Desk::new(MINI);
+    for name in [".partial-1", ".old-1", ".old-abc123", ".partial-abc123"] {
+        fs::create_dir(desk.home.path().join(name)).unwrap();
+    }
+    // Not a bundle, so it is the user's.
+    fs::write(desk.home.path().join(".old-abc123/notes.txt"), "mine").unwrap();
+    fs::write(desk.home.path().join(".partial-abc123/report.md"), "half").unwrap();
+    assert!(desk.command().status().unwrap().success());
+    let left = [".old-1", ".old-abc123", ".partial-1", "cache", "s", "s.yaml", "tmp"];
+    assert_eq!(names(desk.home.path()), left);
+    // A bundle that was put aside returns to its place if nothing is there.
+    let (aside, place) = (desk.home.path().join(".old-xyz789"), &desk.bundle.path);
+    fs::create_dir(&aside).unwrap();
+    fs::rename(place, aside.join("s")).unwrap();
+    fs::write(desk.home.path().join("s.yaml"), MINI.replace("optimizer", "optimiser")).unwrap();
+    assert!(!desk.command().status().unwrap().success(), "refused for the study");
+    assert!(!place.exists(), "nothing was done yet");
+    fs::write(desk.home.path().join("other.yaml"), MINI).unwrap();
+    let mut other = program(["build", "--device", "cpu", "--quiet"]);
+    run(other.arg(desk.home.path().join("other.yaml")).env("MNIST_REPORT_CACHE", desk.home.path().join("cache")))
+        .exits(0);
+    desk.bundle.run("verify", &["--upto", "files"]).exits(0);
+    assert!(!aside.exists());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::support::*;
 /// The modules of src/ in groups, lowest first. A module may use modules of lower groups, and modules of its own group
 /// that do not use it.
 const ORDER: [&[&str]; 17] = [
-    &["text", "one_of", "digest", "exit_code", "rung", "rng", "tensors", "paths", "changes", "failure"],
+    &["text", "one_of", "digest", "exit_code", "rung", "rng", "tensors", "temporary", "paths", "changes", "failure"],
     &["dataset"],
     &["model"],
     &["study"],

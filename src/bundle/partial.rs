@@ -1,0 +1,233 @@
+//! The temporary folders beside a bundle. Each is locked by the process that uses it, and the system releases the lock however the
+//! process ends, so a later process recognises what killed ones left.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+
+use super::Error;
+use super::place::{existing, is_bundle, is_mount_point, resolved};
+use crate::digest::sha256_hex;
+use crate::temporary::{Folder, Guard};
+
+/// The prefix of folders in which a bundle is being written, and of those that reserve a place.
+const PARTIAL: &str = ".partial-";
+/// The prefix of folders with an old bundle, where two folders cannot be exchanged in one step.
+const ASIDE: &str = ".old-";
+/// Characters after a prefix.
+const RANDOM: usize = 6;
+/// The file of a reservation that names the process.
+const BUILDER: &str = "builder";
+/// How often a name is tried that another process removes at that moment.
+const ATTEMPTS: usize = 100;
+/// What is older than this is nobody's, where the file system has no locks.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whether this process has locked a folder.
+enum Lock {
+    Held(File),
+    /// Another process has it, or has just removed it.
+    Taken,
+    /// The file system has no locks.
+    Unknown,
+}
+
+impl Lock {
+    fn of(folder: &Path) -> Self {
+        let file = match File::open(folder) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Self::Taken,
+            Err(_) => return Self::Unknown,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Self::Taken,
+            Err(TryLockError::Error(_)) => return Self::Unknown,
+            Ok(()) => {}
+        }
+        // Between opening and locking, another process may have removed the folder.
+        let identity = |m: fs::Metadata| (m.dev(), m.ino());
+        let is_same = || Some(identity(file.metadata().ok()?) == identity(fs::symlink_metadata(folder).ok()?));
+        if is_same() == Some(true) { Self::Held(file) } else { Self::Taken }
+    }
+}
+
+/// A folder for files that are being written. Dropping the value removes it.
+pub(super) struct Partial {
+    folder: Folder,
+    _lock: Lock,
+}
+
+impl Partial {
+    pub(super) fn new(parent: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let folder = Folder::in_parent(parent, PARTIAL)?;
+            match Lock::of(folder.path()) {
+                // A process that was sweeping took it for a folder that was left.
+                Lock::Taken => {}
+                lock => return Ok(Self { folder, _lock: lock }),
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves the folder, which was moved away.
+    pub(super) fn moved(self, guard: &mut Guard) {
+        self.folder.keep(guard);
+    }
+
+    /// Removes the folder.
+    pub(super) fn remove(self) -> io::Result<()> {
+        self.folder.remove()
+    }
+}
+
+/// A bundle that was moved away from its place. If this process is killed before another bundle is there, `sweep` puts it back.
+pub(super) struct Aside {
+    folder: PathBuf,
+    /// Where the bundle is now.
+    pub(super) bundle: PathBuf,
+    _lock: Lock,
+}
+
+impl Aside {
+    /// Moves a bundle's folder into a new folder beside it.
+    pub(super) fn put(dir: &Path, parent: &Path) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            // Not a `Folder`, because a signal must not remove it.
+            let folder = tempfile::Builder::new().prefix(ASIDE).tempdir_in(parent)?.keep();
+            let lock = Lock::of(&folder);
+            if !matches!(lock, Lock::Taken) {
+                let bundle = folder.join(dir.file_name().unwrap_or_default());
+                let aside = Self { folder, bundle, _lock: lock };
+                fs::rename(dir, &aside.bundle)?;
+                return Ok(aside);
+            }
+        }
+        Err(io::ErrorKind::ResourceBusy.into())
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // Fails while the bundle is in it.
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// Removes what killed processes left in a folder. A bundle that one of them had put aside is put back if its place is empty.
+pub(super) fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !is_partial(&name) && !is_aside(&entry.path(), &name) {
+            continue;
+        }
+        let is_abandoned = || {
+            let modified = entry.metadata().and_then(|m| m.modified());
+            modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
+        };
+        // Held until the folder is removed.
+        let lock = Lock::of(&entry.path());
+        if matches!(lock, Lock::Held(_)) || (matches!(lock, Lock::Unknown) && is_abandoned()) {
+            for old in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+                let place = folder.join(old.file_name());
+                if !is_partial(&name) && fs::symlink_metadata(&place).is_err() {
+                    let _ = fs::rename(old.path(), place);
+                }
+            }
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Whether a name is that of a folder in which a bundle is being written.
+pub(super) fn is_partial(name: &str) -> bool {
+    is_temporary(name, PARTIAL)
+}
+
+/// Whether a folder has nothing in it but a bundle that was put aside.
+fn is_aside(path: &Path, name: &str) -> bool {
+    if !is_temporary(name, ASIDE) || !fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) {
+        return false;
+    }
+    let entries: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.len() <= 1 && entries.iter().all(|entry| is_bundle(entry))
+}
+
+fn is_temporary(name: &str, prefix: &str) -> bool {
+    let random = name.strip_prefix(prefix);
+    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// A bundle's place that this process may write, and no other process of this program until the value is dropped.
+pub(crate) struct Reserved {
+    /// The place as an absolute path.
+    pub(super) dir: PathBuf,
+    _folder: Option<Folder>,
+    _lock: Lock,
+}
+
+/// Reserves a place, before training, by a folder beside it. The folder's name follows from the place, so two processes cannot both
+/// create it. Where nothing can be written beside the place, the folder of the place itself is locked.
+pub(crate) fn reserve(dir: &Path) -> Result<Reserved, Error> {
+    let dir = resolved(dir)?;
+    let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
+    let there = existing(parent);
+    sweep(there);
+    sweep(&dir);
+    let below = dir.strip_prefix(there).unwrap_or(&dir);
+    let name = sha256_hex(below.as_os_str().as_encoded_bytes());
+    let folder = there.join(format!("{PARTIAL}{}", &name[..RANDOM]));
+    if !is_mount_point(&dir) && there.is_dir() {
+        for _ in 0..ATTEMPTS {
+            match Folder::at(folder.clone()) {
+                Ok(made) => match Lock::of(&folder) {
+                    Lock::Taken => made.leave(),
+                    lock => return Ok(Reserved::beside(dir, made, lock)),
+                },
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match Lock::of(&folder) {
+                    Lock::Held(file) => {
+                        return Ok(Reserved::beside(dir, Folder::adopt(folder), Lock::Held(file)));
+                    }
+                    Lock::Taken if folder.exists() => return Err(taken(&dir, &folder)),
+                    Lock::Taken => {}
+                    Lock::Unknown => break,
+                },
+                Err(_) => break,
+            }
+        }
+    }
+    match Lock::of(&dir) {
+        Lock::Taken if dir.exists() => Err(taken(&dir, &folder)),
+        lock => Ok(Reserved { dir, _folder: None, _lock: lock }),
+    }
+}
+
+impl Reserved {
+    fn beside(dir: PathBuf, folder: Folder, lock: Lock) -> Self {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        // Only for the message to another process.
+        let builder = format!("process {} on {} since {now}", std::process::id(), host.trim());
+        let _ = fs::write(folder.path().join(BUILDER), builder);
+        Self { dir, _folder: Some(folder), _lock: lock }
+    }
+}
+
+/// Another process has reserved a place.
+fn taken(dir: &Path, folder: &Path) -> Error {
+    let builder = fs::read_to_string(folder.join(BUILDER)).unwrap_or_default();
+    let mut by = String::from("another process");
+    if !builder.is_empty() {
+        let _ = write!(by, " ({})", builder.chars().take(200).collect::<String>());
+    }
+    Error::refused(dir, format!("is being written by {by}; wait until it ends, or name another folder with --out"))
+}
