@@ -39,6 +39,7 @@ mod report;
 mod ro_crate;
 mod sampled;
 mod schema;
+mod second;
 mod seeds;
 mod settings;
 mod starved;

@@ -3,7 +3,7 @@
 //! `forgeries` is the table. Rungs that compute are checked by the program itself; the cheaper ones in this process, since
 //! starting the program costs more than they do.
 
-mod forgeries;
+pub mod forgeries;
 
 use forgeries::FORGERIES;
 #[cfg(feature = "tch")]
