@@ -5,6 +5,7 @@ mod date;
 mod error;
 mod estimate;
 mod memory;
+mod only;
 mod room;
 mod run_log;
 
@@ -18,6 +19,7 @@ pub use crate::bundle::Timing;
 pub use date::report_date;
 pub use error::BuildError;
 pub(crate) use estimate::seconds_of;
+pub use only::training_names;
 
 use crate::bundle::{self, Files, Listing, SeedFiles};
 use crate::claims;
@@ -43,6 +45,10 @@ pub struct Request<'a> {
     pub lang: Option<Lang>,
     /// Whether to train all runs, even those in the run cache.
     pub fresh: bool,
+    /// The run cache's folder; by default the user's.
+    pub cache: Option<&'a Path>,
+    /// The trainings that [`Job::train`] does, as runs or their seeds; empty for all, of which [`Job::run`] makes a bundle.
+    pub only: &'a [String],
 }
 
 /// A build that is ready to train: its study, folder, data and device are checked.
@@ -57,6 +63,8 @@ pub struct Job {
     date: Option<String>,
     lang: Lang,
     fresh: bool,
+    /// The trainings to do; `None` for all.
+    only: Option<only::Chosen>,
     data: Mnist,
     device: Device,
     models: IndexMap<String, ModelFacts>,
@@ -121,21 +129,24 @@ impl Job {
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
         let (source, plan) = claims::load_study_in(&study, request.lang)?;
         let date = report_date(&source.study)?;
-        bundle::check_place(&place, &Files::new())?;
-        if out == study {
-            return Err(BuildError::NoExtension(study));
-        }
+        let only = if request.only.is_empty() { None } else { Some(only::chosen(&plan, request.only)?) };
         let files = room::files(&plan);
         room::check_sizes(&source, &plan, &files)?;
         memory::check(&source, &plan)?;
-        bundle::try_place(&place, room::longest(&files))?;
+        if only.is_none() {
+            bundle::check_place(&place, &Files::new())?;
+            if out == study {
+                return Err(BuildError::NoExtension(study));
+            }
+            bundle::try_place(&place, room::longest(&files))?;
+        }
+        let cache = run_cache(request, &place)?;
         let data = Mnist::load(&source.data_dir())?;
         let device = start(&plan, &data)?;
         let models = model_facts(&plan);
         check_models(&plan, &models)?;
         let lang = request.lang.unwrap_or(source.study.lang);
         let fresh = request.fresh;
-        let cache = RunCache::of_user(&place);
         let mut job = Self {
             started,
             study,
@@ -146,21 +157,35 @@ impl Job {
             date,
             lang,
             fresh,
+            only,
             data,
             device,
             models,
             cache,
             speeds: IndexMap::new(),
         };
-        job.cache.trim();
+        // A folder that the user names is the user's to clear.
+        if request.cache.is_none() {
+            job.cache.trim();
+        }
         room::check(&job, &files)?;
         job.speeds = job.rehearsed()?;
         Ok(job)
     }
 
-    /// The study file and the bundle's folder, as asked for.
-    pub fn places(&self) -> (&Path, &Path) {
-        (&self.study, &self.out)
+    /// The study file and the bundle's folder, as asked for; no folder if no bundle is made.
+    pub fn places(&self) -> (&Path, Option<&Path>) {
+        (&self.study, self.only.is_none().then_some(&*self.out))
+    }
+
+    /// The run cache's folder.
+    pub fn cache_folder(&self) -> &Path {
+        self.cache.folder()
+    }
+
+    /// How many trainings were asked for.
+    pub fn planned(&self) -> usize {
+        self.plan.runs.values().map(|run| self.seeds(run).count()).sum()
     }
 
     /// The plan that will be carried out.
@@ -185,14 +210,7 @@ impl Job {
     /// written. Finished runs stay in the run cache.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
         let cache = std::mem::take(&mut self.cache);
-        let mut trainings = Trainings {
-            job: &self,
-            prepared: Prepared::new(&self.device, &self.data, &self.plan.input),
-            cache,
-            listener,
-            files: Files::default(),
-            timings: Vec::new(),
-        };
+        let mut trainings = Trainings::new(&self, cache, listener);
         let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
         let ends = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
         let Trainings { mut files, timings, .. } = trainings;
@@ -245,17 +263,34 @@ impl Job {
     }
 }
 
+/// The run cache of a build. One that is named, or from which alone a later build can take what is trained, must be writable.
+fn run_cache(request: &Request, place: &Path) -> Result<RunCache, BuildError> {
+    let named = request.cache.map(Path::to_owned);
+    let cache = match named.or_else(|| RunCache::place_of_user().filter(|_| !request.only.is_empty())) {
+        Some(folder) => RunCache::at(folder),
+        None => return Ok(RunCache::of_user(place)),
+    };
+    if cache.is_writable() { Ok(cache) } else { Err(BuildError::Cache(cache.folder().to_owned())) }
+}
+
 /// The trainings of a job, and their results so far.
 struct Trainings<'a> {
     job: &'a Job,
     prepared: Prepared<'a>,
     cache: RunCache,
+    /// Whether a training that cannot be stored in the run cache is an error.
+    must_store: bool,
     listener: &'a mut dyn Listener,
     files: Files,
     timings: Vec<Timing>,
 }
 
-impl Trainings<'_> {
+impl<'a> Trainings<'a> {
+    fn new(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
+        let prepared = Prepared::new(&job.device, &job.data, &job.plan.input);
+        Self { job, prepared, cache, must_store: false, listener, files: Files::default(), timings: Vec::new() }
+    }
+
     fn run(&mut self, plan: &RunPlan) -> Result<Vec<SeedEnd>, BuildError> {
         plan.seeds.iter().map(|seed| self.seed(plan, *seed)).collect()
     }
@@ -281,6 +316,9 @@ impl Trainings<'_> {
             match (self.cache.store(&inputs, &outcome), unfinished) {
                 (Ok(()), Some(unfinished)) => unfinished.remove(),
                 (Ok(()), None) => {}
+                (Err(source), _) if self.must_store => {
+                    return Err(BuildError::NotStored { name: files.to_string(), source });
+                }
                 (Err(e), _) => timed
                     .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}")),
             }
