@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean rust tools lint-tools
+.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean install wheel test-wheel test-pages test-cluster rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,21 @@ build: tools libtorch ## build target/release/mnist-report, and mnist-report-lib
 verifier: rust ## build target/release/mnist-report without libtorch: it builds and verifies on a CPU or a GPU, and downloads nothing but crates
 	cargo build --release --locked --no-default-features --features cuda
 	@echo target/release/mnist-report
+
+install: verifier ## install the program, its manual pages and completions below PREFIX (by default ~/.local; DESTDIR= for packages)
+	@scripts/install.sh
+
+wheel: rust ## build the Python wheel in target/wheels, for any Linux x86-64 with glibc 2.17 or newer (installs maturin and zig into target/wheel-tools)
+	@scripts/wheel.sh
+
+test-wheel: wheel ## install the wheel in a fresh environment and use it as another user (CUDA=1: also its extras, 150 MB)
+	@scripts/test-wheel.sh
+
+test-pages: wheel ## run the steps of the workflow that publishes a report (docs/pages.yml)
+	@scripts/test-pages.sh
+
+test-cluster: verifier ## build a study in parts with GNU parallel and with Slurm, and compare the Report IDs
+	@scripts/test-cluster.sh
 
 test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
 	cargo test --release --locked

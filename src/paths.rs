@@ -1,10 +1,13 @@
-//! Finds studies and data: below the current folder, or in the repository that the program was compiled in. Also the folder for
-//! files that speed up later runs.
+//! Finds studies and data: below the current folder, in the repository that the program was compiled in, or where it was installed.
+//! Also the folder for files that speed up later runs.
 
 use std::path::PathBuf;
 
 /// Where MNIST lies in the repository.
 pub const MNIST: &str = "data/mnist";
+
+/// Where an installation keeps files, below the folder that has `bin/` with the program.
+const SHARED: &str = "share/mnist-report";
 
 /// The variable that names the folder with the MNIST files, where a study does not.
 pub const DATA_VARIABLE: &str = "MNIST_REPORT_DATA";
@@ -20,7 +23,8 @@ pub fn mnist() -> PathBuf {
 }
 
 /// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder, otherwise in the
-/// repository whose `target/release/` holds the program. If it exists in neither, returns `relative`.
+/// repository whose `target/release/` holds the program, or in the `share/mnist-report/` of the installation whose `bin/` does. If
+/// it exists in none, returns `relative`.
 pub fn here_or_in_repository(relative: &str) -> PathBuf {
     let here = PathBuf::from(relative);
     if here.exists() {
@@ -28,8 +32,9 @@ pub fn here_or_in_repository(relative: &str) -> PathBuf {
     }
     // The program is in target/release, or below it if a test runs it.
     let program = std::env::current_exe().unwrap_or_default();
-    let found = program.ancestors().skip(1).take(4).map(|folder| folder.join(relative)).find(|path| path.exists());
-    found.unwrap_or(here)
+    let folders = program.ancestors().skip(1).take(4);
+    let places = folders.flat_map(|folder| [folder.join(relative), folder.join(SHARED).join(relative)]);
+    places.into_iter().find(|path| path.exists()).unwrap_or(here)
 }
 
 /// The value of an environment variable, if it is set and not empty.

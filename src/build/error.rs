@@ -17,6 +17,12 @@ use crate::{bundle, compute};
 pub enum BuildError {
     #[error("cannot resolve {}", path.display())]
     Path { path: PathBuf, source: std::io::Error },
+    #[error("--only: {0}")]
+    UnknownTraining(String),
+    #[error("cannot write the run cache in {}, from which a later build takes the trainings; name another folder with --cache", .0.display())]
+    Cache(PathBuf),
+    #[error("{name} was trained, but not stored in the run cache")]
+    NotStored { name: String, source: std::io::Error },
     #[error("{} does not end in .yaml: name the bundle's folder with --out", .0.display())]
     NoExtension(PathBuf),
     #[error(

@@ -45,7 +45,7 @@ impl Job {
 
     /// How many seeds of a run are not in the run cache.
     fn seeds_to_train(&self, run: &RunPlan) -> usize {
-        run.seeds.iter().filter(|seed| self.fresh || !self.cache.has(&self.inputs(run, **seed))).count()
+        self.seeds(run).filter(|seed| self.fresh || !self.cache.has(&self.inputs(run, *seed))).count()
     }
 
     /// How many trainings of a run are left to do: seeds that are not in the run cache, less the epochs that a stopped build
@@ -53,9 +53,9 @@ impl Job {
     fn left_to_train(&self, run: &RunPlan) -> f64 {
         let epochs = run.settings.epochs as f64;
         let left = |inputs: String| 1.0 - (self.cache.epochs_done(&inputs) as f64 / epochs).min(1.0);
-        let inputs = run.seeds.iter().map(|seed| self.inputs(run, *seed));
+        let inputs = self.seeds(run).map(|seed| self.inputs(run, seed));
         if self.fresh {
-            return run.seeds.len() as f64;
+            return self.seeds(run).count() as f64;
         }
         inputs.filter(|inputs| !self.cache.has(inputs)).map(left).sum()
     }

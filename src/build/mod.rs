@@ -5,6 +5,7 @@ mod date;
 mod error;
 mod estimate;
 mod memory;
+mod only;
 mod room;
 mod run_log;
 
@@ -18,6 +19,7 @@ pub use crate::bundle::Timing;
 pub use date::report_date;
 pub use error::BuildError;
 pub(crate) use estimate::seconds_of;
+pub use only::training_names;
 
 use crate::bundle::{self, Files, Listing, Reserved, SeedFiles};
 use crate::claims;
@@ -43,6 +45,10 @@ pub struct Request<'a> {
     pub lang: Option<Lang>,
     /// Whether to train all runs, even those in the run cache.
     pub fresh: bool,
+    /// The run cache's folder; by default the user's.
+    pub cache: Option<&'a Path>,
+    /// The trainings that [`Job::train`] does, as runs or their seeds; empty for all, of which [`Job::run`] makes a bundle.
+    pub only: &'a [String],
 }
 
 /// A build that is ready to train: its study, folder, data and device are checked.
@@ -52,13 +58,15 @@ pub struct Job {
     out: PathBuf,
     /// `out` as an absolute path, because `.` has no file name.
     place: PathBuf,
-    /// Keeps other builds from `place`.
-    reserved: Reserved,
+    /// Keeps other builds from `place`; `None` if no bundle is made.
+    reserved: Option<Reserved>,
     source: Source,
     plan: Plan,
     date: Option<String>,
     lang: Lang,
     fresh: bool,
+    /// The trainings to do; `None` for all.
+    only: Option<only::Chosen>,
     data: Mnist,
     device: Device,
     models: IndexMap<String, ModelFacts>,
@@ -123,24 +131,22 @@ impl Job {
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
         let (source, plan) = claims::load_study_in(&study, request.lang)?;
         let date = report_date(&source.study)?;
-        // Reserved first, so that no other build replaces what is checked.
-        let reserved = bundle::reserve(&place);
-        bundle::check_place(&place, &Files::new())?;
-        let reserved = reserved?;
-        if out == study {
-            return Err(BuildError::NoExtension(study));
-        }
+        let only = if request.only.is_empty() { None } else { Some(only::chosen(&plan, request.only)?) };
+        // Reserved first, so that no other build replaces what is checked. Parts of a build write no bundle.
+        let reserved = if only.is_none() { Some(reserve(&study, &out, &place)?) } else { None };
         let files = room::files(&plan);
         room::check_sizes(&source, &plan, &files)?;
         memory::check(&source, &plan)?;
-        bundle::try_place(&reserved, room::longest(&files))?;
+        if let Some(reserved) = &reserved {
+            bundle::try_place(reserved, room::longest(&files))?;
+        }
+        let cache = run_cache(request, &place)?;
         let data = Mnist::load(&source.data_dir())?;
         let device = start(&plan, &data)?;
         let models = model_facts(&plan);
         check_models(&plan, &models)?;
         let lang = request.lang.unwrap_or(source.study.lang);
         let fresh = request.fresh;
-        let cache = RunCache::of_user(&place);
         let mut job = Self {
             started,
             study,
@@ -152,21 +158,35 @@ impl Job {
             date,
             lang,
             fresh,
+            only,
             data,
             device,
             models,
             cache,
             speeds: IndexMap::new(),
         };
-        job.cache.trim();
+        // A folder that the user names is the user's to clear.
+        if request.cache.is_none() {
+            job.cache.trim();
+        }
         room::check(&job, &files)?;
         job.speeds = job.rehearsed()?;
         Ok(job)
     }
 
-    /// The study file and the bundle's folder, as asked for.
-    pub fn places(&self) -> (&Path, &Path) {
-        (&self.study, &self.out)
+    /// The study file and the bundle's folder, as asked for; no folder if no bundle is made.
+    pub fn places(&self) -> (&Path, Option<&Path>) {
+        (&self.study, self.only.is_none().then_some(&*self.out))
+    }
+
+    /// The run cache's folder.
+    pub fn cache_folder(&self) -> &Path {
+        self.cache.folder()
+    }
+
+    /// How many trainings were asked for.
+    pub fn planned(&self) -> usize {
+        self.plan.runs.values().map(|run| self.seeds(run).count()).sum()
     }
 
     /// The plan that will be carried out.
@@ -189,16 +209,13 @@ impl Job {
     /// # Errors
     /// A training that cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
     /// written. Finished runs stay in the run cache.
+    ///
+    /// # Panics
+    /// Only some trainings were asked for: [`Job::train`] does them.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
+        let reserved = self.reserved.take().expect("whoever asks for some trainings calls `train`");
         let cache = std::mem::take(&mut self.cache);
-        let mut trainings = Trainings {
-            job: &self,
-            prepared: Prepared::new(&self.device, &self.data, &self.plan.input),
-            cache,
-            listener,
-            files: Files::default(),
-            timings: Vec::new(),
-        };
+        let mut trainings = Trainings::new(&self, cache, listener);
         let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
         let ends = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
         let Trainings { mut files, timings, .. } = trainings;
@@ -210,11 +227,11 @@ impl Job {
         let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
         room::check_made(&self.source, &files)?;
         let seconds = self.started.1.elapsed().as_secs_f64();
-        bundle::replace_folder(&self.reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
+        bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
         // libtorch cannot be a witness of its own computations.
         let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
         if let Some(Ok(agreement)) = &witness {
-            bundle::replace_run_log(&self.reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
+            bundle::replace_run_log(&reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
         }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mistakes = claims::contradictions(&self.source, &results);
@@ -252,17 +269,45 @@ impl Job {
     }
 }
 
+/// Checks a bundle's place and reserves it.
+fn reserve(study: &Path, out: &Path, place: &Path) -> Result<Reserved, BuildError> {
+    let reserved = bundle::reserve(place);
+    bundle::check_place(place, &Files::new())?;
+    let reserved = reserved?;
+    if out == study {
+        return Err(BuildError::NoExtension(study.to_owned()));
+    }
+    Ok(reserved)
+}
+
+/// The run cache of a build. One that is named, or from which alone a later build can take what is trained, must be writable.
+fn run_cache(request: &Request, place: &Path) -> Result<RunCache, BuildError> {
+    let named = request.cache.map(Path::to_owned);
+    let cache = match named.or_else(|| RunCache::place_of_user().filter(|_| !request.only.is_empty())) {
+        Some(folder) => RunCache::at(folder),
+        None => return Ok(RunCache::of_user(place)),
+    };
+    if cache.is_writable() { Ok(cache) } else { Err(BuildError::Cache(cache.folder().to_owned())) }
+}
+
 /// The trainings of a job, and their results so far.
 struct Trainings<'a> {
     job: &'a Job,
     prepared: Prepared<'a>,
     cache: RunCache,
+    /// Whether a training that cannot be stored in the run cache is an error.
+    must_store: bool,
     listener: &'a mut dyn Listener,
     files: Files,
     timings: Vec<Timing>,
 }
 
-impl Trainings<'_> {
+impl<'a> Trainings<'a> {
+    fn new(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
+        let prepared = Prepared::new(&job.device, &job.data, &job.plan.input);
+        Self { job, prepared, cache, must_store: false, listener, files: Files::default(), timings: Vec::new() }
+    }
+
     fn run(&mut self, plan: &RunPlan) -> Result<Vec<SeedEnd>, BuildError> {
         plan.seeds.iter().map(|seed| self.seed(plan, *seed)).collect()
     }
@@ -288,6 +333,9 @@ impl Trainings<'_> {
             match (self.cache.store(&inputs, &outcome), unfinished) {
                 (Ok(()), Some(unfinished)) => unfinished.remove(),
                 (Ok(()), None) => {}
+                (Err(source), _) if self.must_store => {
+                    return Err(BuildError::NotStored { name: files.to_string(), source });
+                }
                 (Err(e), _) => timed
                     .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}")),
             }

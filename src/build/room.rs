@@ -93,9 +93,12 @@ pub(super) fn check_made(source: &Source, files: &Files) -> Result<(), StudyErro
 
 /// Refuses to start if a disk has too little room for the bundle, the run cache and the states of a training.
 pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError> {
+    let (outcomes, states) = cache_bytes(job, files);
+    if job.only.is_some() {
+        return require(job.cache.folder(), "the run cache", outcomes + states, "--cache");
+    }
     let seeds = (files.len() / FILES_PER_SEED) as u64;
     let bundle = files.iter().map(|(_, size)| size).sum::<u64>() + REPORT + REPORT_PER_SEED * seeds;
-    let (outcomes, states) = cache_bytes(job, files);
     let stored = job.cache.is_writable();
     // Without a run cache, states are in temporary files.
     let temporary = std::env::temp_dir();
@@ -117,7 +120,8 @@ fn cache_bytes(job: &Job, files: &[(String, u64)]) -> (u64, u64) {
     let seeds = job.plan.runs.values().flat_map(|run| run.seeds.iter().map(move |seed| (run, *seed)));
     let (mut outcomes, mut states) = (0, 0);
     for ((run, seed), files) in seeds.zip(files.chunks(FILES_PER_SEED)) {
-        if job.fresh || !job.cache.has(&job.inputs(run, seed)) {
+        let is_chosen = job.seeds(run).any(|chosen| chosen == seed);
+        if is_chosen && (job.fresh || !job.cache.has(&job.inputs(run, seed))) {
             outcomes += files.iter().map(|(_, size)| size).sum::<u64>();
             // The candidates' states, and two checkpoints while one replaces the other.
             let state = state_bytes(&job.plan, run, state_values(&run.settings.optimizer));

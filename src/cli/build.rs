@@ -11,6 +11,7 @@ use crate::build::{Job, Request};
 use crate::bundle::REPORT;
 use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
+use crate::results::SeedEnd;
 use crate::text::numbers::{duration, plural};
 use crate::witness::Agreement;
 
@@ -20,7 +21,8 @@ const DEFAULT_STUDY: &str = "reports/coursework.yaml";
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(default_study, Ok)?;
     let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);
-    let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;
+    let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
+    let job = Job::prepare(&Request { study: &study, out, device, lang, fresh, cache, only })?;
     if !options.quiet {
         announce(&job);
     }
@@ -28,6 +30,9 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
     // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
     job.notes().iter().for_each(|note| say(&format!("note: {note}")));
+    if !only.is_empty() {
+        return train(job, options.quiet);
+    }
     let built = job.run(&mut Terminal::new(options.quiet))?;
     if !options.quiet {
         if let Some(reason) = compute::libtorch().and_then(Libtorch::recording_failure) {
@@ -49,6 +54,23 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
     Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// Trains what was asked for into the run cache, and prints a line for each training.
+fn train(job: Job, quiet: bool) -> Result<ExitCode> {
+    let mut code = ExitCode::Success;
+    for (timing, end) in job.train(&mut Terminal::new(quiet))? {
+        let how = if timing.cached { "was in the run cache" } else { "stored in the run cache" };
+        let ended = match end {
+            SeedEnd::Finished(_) => "",
+            SeedEnd::Diverged(_) => {
+                code = ExitCode::Difference;
+                "diverged; "
+            }
+        };
+        super::print(&format!("{}: {ended}{how}\n", timing.run))?;
+    }
+    Ok(code)
 }
 
 /// Prints libtorch's answer, if quiet only one that shows an error of this program.
@@ -76,7 +98,7 @@ fn default_study() -> Result<PathBuf> {
 fn announce(job: &Job) {
     let (device, plan) = (job.device(), job.plan());
     let (study, out) = job.places();
-    let planned: usize = plan.runs.values().map(|r| r.seeds.len()).sum();
+    let planned = job.planned();
     let cached = match planned - job.trainings() {
         0 => String::new(),
         cached => format!(" ({cached} in the run cache)"),
@@ -84,6 +106,7 @@ fn announce(job: &Job) {
     let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
     let stops = plan.runs.values().any(|run| run.settings.stop_below_train_loss.is_some());
     let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
+    let out = out.unwrap_or(job.cache_folder());
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
 }

@@ -16,7 +16,8 @@ pub(super) fn run(options: &Data) -> Result<ExitCode> {
         let (line, outcome) = match (state.path, state.content) {
             (Some(path), Ok(_)) => (format!("{name}  canonical  {}\n", path.display()), ExitCode::Success),
             (Some(_), Err(e)) => (format!("{name}  NOT MNIST  {}\n", error_chain(e)), ExitCode::Difference),
-            (None, _) => {
+            (None, Ok(_)) => (format!("{name}  canonical  inside the program\n"), ExitCode::Success),
+            (None, Err(_)) => {
                 let line = format!("{name}  missing    looked in {}, its raw/ and MNIST/raw/\n", dir.display());
                 (line, ExitCode::Failure)
             }

@@ -7,6 +7,8 @@ mod completions;
 mod data;
 mod demo;
 mod diff;
+mod doctor;
+mod man;
 mod models;
 mod new;
 mod options;
@@ -14,8 +16,10 @@ mod progress;
 mod publish;
 mod render;
 mod schema;
+mod studies;
 mod summary;
 mod verify;
+mod version;
 mod witness;
 
 use std::path::Path;
@@ -23,6 +27,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
+use clap::error::ErrorKind;
 
 pub use options::Cli;
 use options::Command;
@@ -42,6 +47,10 @@ pub fn main() -> u8 {
     let options = match Cli::try_parse() {
         Ok(options) => options,
         // clap reports --help and --version as errors, too.
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => {
+            let printed = print(&version::text());
+            return if printed.is_ok() { ExitCode::Success } else { ExitCode::Failure }.status();
+        }
         Err(error) => {
             let error = options::with_suggestion(error);
             let _ = error.print();
@@ -148,6 +157,9 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(&options),
         Command::Witness(options) => witness::run(&options),
         Command::Schema => schema::run(),
+        Command::Studies(options) => studies::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Man(options) => man::run(&options),
         Command::Completions(options) => completions::run(&options),
     }
 }

@@ -50,6 +50,12 @@ pub enum Command {
     Witness(Witness),
     /// Print the JSON Schema of a study, with which editors complete and check one
     Schema,
+    /// Write the studies that come with the program
+    Studies(Studies),
+    /// Show what this machine has, what is missing, and what to do about it
+    Doctor(Doctor),
+    /// Print the manual page, or write those of all commands
+    Man(ManPages),
     /// Print the completion script for a shell
     Completions(Completions),
 }
@@ -86,6 +92,12 @@ pub struct Build {
     /// Train every run, even if it is in the run cache
     #[arg(long)]
     pub fresh: bool,
+    /// The folder of the run cache; several machines may share it [default: MNIST_REPORT_CACHE, or ~/.cache/mnist-report/runs]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Only train these runs, or one seed of a run, into the run cache, and write no report; repeat it for several
+    #[arg(long, value_name = "RUN[.seedN]", conflicts_with_all = ["out", "lang"])]
+    pub only: Vec<String>,
     /// Print only the Report ID, errors, and notes on what will never be measured
     #[arg(long)]
     pub quiet: bool,
@@ -98,6 +110,9 @@ pub struct Summary {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+    /// Print only the names of the trainings, one a line, for `build --only`
+    #[arg(long, conflicts_with = "json")]
+    pub trainings: bool,
 }
 
 #[derive(clap::Args)]
@@ -223,6 +238,25 @@ pub struct Witness {
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Studies {
+    /// The folder to write them to; files that are there already are left as they are
+    pub dir: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct Doctor {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct ManPages {
+    /// Write a page for the program and one for each command into this folder
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

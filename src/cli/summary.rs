@@ -3,18 +3,36 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use indexmap::IndexMap;
+use serde::Serialize;
 
 use super::options::Summary;
+use crate::build::training_names;
 use crate::exit_code::ExitCode;
 use crate::model::Layer;
-use crate::results::{LayerFacts, model_facts};
+use crate::results::{LayerFacts, ModelFacts, model_facts};
 use crate::study::Plan;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let plan = options.models.plan()?;
-    super::print(&if options.json { super::json(&model_facts(&plan))? } else { text(&plan) })?;
+    let trainings = training_names(&plan);
+    super::print(&if options.json {
+        super::json(&Facts { models: model_facts(&plan), trainings })?
+    } else if options.trainings {
+        trainings.join("\n") + "\n"
+    } else {
+        text(&plan)
+    })?;
     Ok(ExitCode::Success)
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Facts {
+    models: IndexMap<String, ModelFacts>,
+    /// What `build --only` takes: the seeds of all runs.
+    trainings: Vec<String>,
 }
 
 /// A layer's columns: name, kind and settings; shape; formula and number of parameters.

@@ -1,4 +1,5 @@
-//! Finds and reads MNIST's four files. Their hashes are fixed: a file with one changed byte is refused.
+//! Finds and reads MNIST's four files. Their hashes are fixed: a file with one changed byte is refused. The program contains them,
+//! so that a copy of it needs no other file.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,6 +9,7 @@ use flate2::read::GzDecoder;
 
 use super::{CLASSES, DatasetError, PIXELS, idx};
 use crate::digest::sha256_hex;
+use crate::paths::MNIST;
 
 /// One of MNIST's files, with size and hash of its raw bytes (not gzipped).
 #[expect(missing_docs, reason = "self-evident")]
@@ -15,6 +17,8 @@ pub struct MnistFile {
     pub name: &'static str,
     pub bytes: usize,
     pub sha256: &'static str,
+    /// The file as the program contains it, gzipped.
+    gzipped: &'static [u8],
 }
 
 static FILES: [MnistFile; 4] = [
@@ -22,21 +26,25 @@ static FILES: [MnistFile; 4] = [
         name: "train-images-idx3-ubyte",
         bytes: 47_040_016,
         sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        gzipped: include_bytes!("../../data/mnist/train-images-idx3-ubyte.gz"),
     },
     MnistFile {
         name: "train-labels-idx1-ubyte",
         bytes: 60_008,
         sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        gzipped: include_bytes!("../../data/mnist/train-labels-idx1-ubyte.gz"),
     },
     MnistFile {
         name: "t10k-images-idx3-ubyte",
         bytes: 7_840_016,
         sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        gzipped: include_bytes!("../../data/mnist/t10k-images-idx3-ubyte.gz"),
     },
     MnistFile {
         name: "t10k-labels-idx1-ubyte",
         bytes: 10_008,
         sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        gzipped: include_bytes!("../../data/mnist/t10k-labels-idx1-ubyte.gz"),
     },
 ];
 
@@ -89,13 +97,14 @@ pub struct Mnist {
 pub struct FileState {
     /// The file looked for.
     pub file: &'static MnistFile,
-    /// The file that was found, raw or gzipped.
+    /// The file that was found, raw or gzipped. `None` if there is none; its content is then the program's own if no folder was named.
     pub path: Option<PathBuf>,
     /// Its raw bytes, or what is wrong with it.
     pub content: Result<Vec<u8>, DatasetError>,
 }
 
-/// Looks for the four files in a folder, in its `raw/` and in torchvision's `MNIST/raw/`, gzipped or not.
+/// Looks for the four files in a folder, in its `raw/` and in torchvision's `MNIST/raw/`, gzipped or not. If the folder is the
+/// default one, `data/mnist`, and does not exist, the files are those that the program contains.
 pub fn find(dir: &Path) -> Vec<FileState> {
     FILES.iter().map(|file| look(dir, file)).collect()
 }
@@ -107,25 +116,34 @@ fn look(dir: &Path, file: &'static MnistFile) -> FileState {
         .flat_map(|place| [place.join(file.name), place.join(format!("{}.gz", file.name))])
         .find(|path| path.is_file());
     let content = match &path {
+        None if dir == Path::new(MNIST) && !dir.exists() => read(GzDecoder::new(file.gzipped), Path::new(""), file),
         None => Err(DatasetError::Missing { name: file.name, folder: dir.to_owned() }),
-        Some(path) => read(path, file),
+        Some(path) => read_file(path, file),
     };
     FileState { file, path, content }
 }
 
-fn read(path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
-    let unreadable = |source| DatasetError::Unreadable { path: path.to_owned(), source };
-    let open = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::with_capacity(file.bytes);
-    // One byte more than the file should have: a larger file is noticed without reading all of it.
-    let limit = file.bytes as u64 + 1;
+fn read_file(path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
+    let open = File::open(path).map_err(|source| DatasetError::Unreadable { path: path.to_owned(), source })?;
     if path.extension().is_some_and(|e| e == "gz") {
-        let mut unpacked = GzDecoder::new(open).take(limit);
-        unpacked.read_to_end(&mut bytes).map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
+        read(GzDecoder::new(open), path, file).map_err(|error| match error {
+            DatasetError::Unreadable { path, source } => DatasetError::Gzip { path, source },
+            error => error,
+        })
     } else {
-        open.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+        read(open, path, file)
     }
-    let (path, name) = (path.to_owned(), file.name);
+}
+
+/// Reads a file's raw bytes from where they come from, and checks them. `path` is for messages.
+fn read(source: impl Read, path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
+    let mut bytes = Vec::with_capacity(file.bytes);
+    let path = path.to_owned();
+    // One byte more than the file should have: a larger file is noticed without reading all of it.
+    if let Err(source) = source.take(file.bytes as u64 + 1).read_to_end(&mut bytes) {
+        return Err(DatasetError::Unreadable { path, source });
+    }
+    let name = file.name;
     if bytes.len() != file.bytes {
         return Err(DatasetError::Size { path, name, found: bytes.len(), expected: file.bytes });
     }

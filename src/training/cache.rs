@@ -52,12 +52,17 @@ impl RunCache {
     /// The user's cache: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache. If that folder
     /// cannot be written, a hidden folder beside the bundle, where a build has to be able to write.
     pub fn of_user(bundle: &Path) -> Self {
-        let folder = paths::variable(VARIABLE).or_else(|| Some(paths::user_cache()?.join("runs")));
-        let user = folder.map(Self::at).filter(Self::is_writable);
+        let user = Self::place_of_user().map(Self::at).filter(Self::is_writable);
         user.unwrap_or_else(|| {
             let name = bundle.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
             Self::at(bundle.with_file_name(format!(".{name}.runs")))
         })
+    }
+
+    /// Where the user's cache is: $MNIST_REPORT_CACHE, otherwise `mnist-report/runs` in $XDG_CACHE_HOME or ~/.cache. `None` if the
+    /// user has no home folder.
+    pub fn place_of_user() -> Option<PathBuf> {
+        paths::variable(VARIABLE).or_else(|| Some(paths::user_cache()?.join("runs")))
     }
 
     /// The cache's folder.
@@ -115,7 +120,8 @@ impl RunCache {
         let sum = checksum(&parts).into_bytes();
         let mut files = PARTS.into_iter().chain([CHECKSUM]).zip(parts.into_iter().chain([sum]));
         let stored = files.try_for_each(|(ending, bytes)| self.write(&self.path(&key, ending), &bytes));
-        if stored.is_err() {
+        // A checksum is another build's, which has stored the same outcome.
+        if stored.is_err() && !self.path(&key, CHECKSUM).exists() {
             self.remove(&key);
         }
         stored

@@ -376,5 +376,8 @@ fn small_aliases_are_read() {
     fs::write(&study, text).unwrap();
     let summary = run(program(["summary", "--json"]).arg(&study)).exits(0).out;
     let facts: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    assert_eq!((&facts["only"]["parameters"], &facts["twin"]["parameters"]), (&7850.into(), &7850.into()));
+    assert_eq!(
+        (&facts["models"]["only"]["parameters"], &facts["models"]["twin"]["parameters"]),
+        (&7850.into(), &7850.into())
+    );
 }

@@ -11,7 +11,16 @@ fn coursework(arguments: &[&str]) -> Value {
     let study = root().join("reports/coursework.yaml");
     let done = run(program(["summary", "--json"]).args(arguments).arg(study)).exits(0);
     assert_eq!(done.err, "");
-    serde_json::from_str(&done.out).unwrap()
+    serde_json::from_str::<Value>(&done.out).unwrap()["models"].take()
+}
+
+#[test]
+fn the_trainings_are_the_seeds_of_all_runs() {
+    let done = run(program(["summary", "--json"]).arg(tiny())).exits(0);
+    let facts: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(facts["trainings"], json!(["small.seed1", "small.seed2", "small-bn", "stops"]));
+    let lines = run(program(["summary", "--trainings"]).arg(tiny())).exits(0).out;
+    assert_eq!(lines, "small.seed1\nsmall.seed2\nsmall-bn\nstops\n");
 }
 
 fn layer<'a>(model: &'a Value, name: &str) -> &'a Value {

@@ -3,7 +3,7 @@
 //! `forgeries` is the table. Rungs that compute are checked by the program itself; the cheaper ones in this process, since
 //! starting the program costs more than they do.
 
-mod forgeries;
+pub mod forgeries;
 
 use forgeries::FORGERIES;
 #[cfg(feature = "tch")]
@@ -142,7 +142,15 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
     let study = home.path().join("mini.yaml");
     std::fs::write(&study, MINI).unwrap();
     let out = home.path().join("mini");
-    let request = Request { study: &study, out: Some(&out), device: DeviceChoice::Cpu, lang: None, fresh: true };
+    let request = Request {
+        study: &study,
+        out: Some(&out),
+        device: DeviceChoice::Cpu,
+        lang: None,
+        fresh: true,
+        cache: None,
+        only: &[],
+    };
     compute::provide_libtorch(&crate::engine::LIBTORCH);
     Job::prepare_on(&request, |_, _| Device::libtorch_on_cpu()).unwrap().run(&mut Silent).unwrap();
     let bundle = Bundle::at(out);

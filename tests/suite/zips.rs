@@ -11,6 +11,7 @@ use flate2::Crc;
 use flate2::write::DeflateEncoder;
 use tempfile::TempDir;
 
+use crate::second;
 use crate::support::*;
 
 const STORED: u16 = 0;
@@ -152,12 +153,15 @@ fn mini() -> &'static Files {
     FILES.get_or_init(|| built(MINI).identity())
 }
 
-/// What `verify` prints about a zip, up to the rung `exact`.
+/// What `verify` prints about a zip, up to the rung `exact`. scripts/check.py must accept and refuse the same zips.
 fn verified(zip: &[u8]) -> Done {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("bundle.zip");
     fs::write(&path, zip).unwrap();
-    on_paths("verify", &["--upto", "exact"], &[&path])
+    let done = on_paths("verify", &["--upto", "exact"], &[&path]);
+    let second = second::check(&["--upto", "inputs"], &path);
+    assert_eq!(done.code == 0, second.code == 0, "{}{}check.py: {}{}", done.out, done.err, second.out, second.err);
+    done
 }
 
 /// `files` fails, or the zip is not opened, for the reason.
@@ -259,6 +263,7 @@ with open('../p.zip', 'wb') as file:
         let path = home.path().join("p.zip");
         let done = on_paths("verify", &["--upto", "exact"], &[&path]);
         assert_eq!(done.code, 0, "{command}: {}{}", done.out, done.err);
+        second::check(&["--upto", "inputs"], &path).exits(0);
         fs::remove_file(&path).unwrap();
         tried.push(program);
     }

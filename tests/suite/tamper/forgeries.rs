@@ -11,11 +11,11 @@ use mnist_report::tensors::{NamedTensor, from_safetensors};
 use mnist_report::verify::Rung::{self, Exact, Inputs, Metrics, Render, Replay, Rerun, Weights};
 use serde_json::{Value, json};
 
-pub(super) struct Forgery {
-    pub(super) what: &'static str,
-    pub(super) change: fn(&mut Draft),
-    pub(super) redo: Redo,
-    pub(super) fails: &'static [Rung],
+pub struct Forgery {
+    pub what: &'static str,
+    pub change: fn(&mut Draft),
+    pub redo: Redo,
+    pub fails: &'static [Rung],
 }
 
 /// One row.
@@ -26,7 +26,7 @@ const fn row(what: &'static str, redo: Redo, fails: &'static [Rung], change: fn(
 const STOPS: &str = "predictions/stops.idx1-ubyte";
 const BN_WEIGHTS: &str = "weights/small-bn.safetensors";
 
-pub(super) const FORGERIES: &[Forgery] = &[
+pub const FORGERIES: &[Forgery] = &[
     // The results.
     row("a better accuracy", Sums, &[Exact, Render, Metrics], |d| results(d, embellish)),
     row("a better accuracy, rendered", Report, &[Metrics], |d| results(d, embellish)),

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Copies the program that `make verifier` built below PREFIX, with check.py, the shipped studies, manual pages and completions. The
+# program itself contains MNIST and the studies, so it works from anywhere and may be copied on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+prefix=${DESTDIR:-}${PREFIX:-$HOME/.local}
+program=target/release/mnist-report
+[[ -x $program ]] || {
+    echo "error: $program is missing; run make verifier" >&2
+    exit 1
+}
+install -d "$prefix/bin" "$prefix/share/man/man1" "$prefix/share/mnist-report/labels"
+install -m 755 "$program" "$prefix/bin/mnist-report"
+install -m 755 scripts/check.py "$prefix/bin/mnist-report-check"
+install -m 644 data/mnist/t10k-labels-idx1-ubyte.gz "$prefix/share/mnist-report/labels/"
+# From here on the installed program does the work, so that an installation that does not run shows at once.
+"$prefix/bin/mnist-report" man "$prefix/share/man/man1"
+rm -rf "$prefix/share/mnist-report/reports" # of an earlier version
+"$prefix/bin/mnist-report" studies "$prefix/share/mnist-report/reports" >/dev/null
+while read -r shell file; do
+    install -d "$(dirname "$prefix/share/$file")"
+    "$prefix/bin/mnist-report" completions "$shell" >"$prefix/share/$file"
+done <<'SHELLS'
+bash bash-completion/completions/mnist-report
+zsh zsh/site-functions/_mnist-report
+fish fish/vendor_completions.d/mnist-report.fish
+SHELLS
+echo "$prefix/bin/mnist-report"
+case ":$PATH:" in *":$prefix/bin:"*) ;; *) echo "note: $prefix/bin is not in PATH" ;; esac

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs the steps of docs/pages.yml one by one in a fresh folder, without the actions of GitHub, with the wheel of `make wheel`, and
+# checks the page that would be published. Lints the workflow where actionlint is installed. STUDY= another study.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+wheel=$(ls "$PWD"/target/wheels/mnist_report-*.whl) || {
+    echo "error: no wheel; run make wheel" >&2
+    exit 1
+}
+workflow=$PWD/docs/pages.yml
+if command -v actionlint >/dev/null; then
+    actionlint "$workflow"
+else
+    echo "note: actionlint is not installed, so the workflow is not linted"
+fi
+home=$(mktemp -d "${TMPDIR:-/tmp}/test-pages.XXXXXX")
+trap 'rm -rf "$home"' EXIT
+cp "${STUDY:-tests/fixtures/tiny.yaml}" "$home/study.yaml"
+# The scripts of the steps, as the workflow states them.
+"${PYTHON:-python3}" - "$workflow" "$home" <<'PY'
+import pathlib, re, sys
+workflow, home = pathlib.Path(sys.argv[1]).read_text(), pathlib.Path(sys.argv[2])
+steps = re.findall(r"^ +(?:- )?run: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", workflow, re.M)
+assert len(steps) == len(re.findall(r"\brun: ", workflow)) > 3, "a step that this script does not read"
+for number, (block, line) in enumerate(steps):
+    (home / f"step{number}.sh").write_text(re.sub("^ {10}", "", block, flags=re.M) or line)
+PY
+cd "$home"
+for step in step*.sh; do
+    echo "== $step"
+    STUDY=study.yaml WHEEL=$wheel bash -e "$step"
+done
+cmp page/index.html report/report.html
+venv/bin/mnist-report verify --upto metrics page/report.zip >/dev/null
+echo "the page: $(find page -type f | wc -l) files"

@@ -1,0 +1,67 @@
+//! `build --only`: some trainings of a study, for a machine that does a part of the work. Their outcomes go to the run cache,
+//! from which a later build takes them.
+
+use std::collections::BTreeSet;
+
+use super::{BuildError, Job, Listener, Timing, Trainings};
+use crate::bundle::SeedFiles;
+use crate::results::SeedEnd;
+use crate::study::{Plan, RunPlan};
+use crate::text::closest::unknown;
+
+/// Some trainings, by run and seed.
+pub(super) type Chosen = BTreeSet<(String, u64)>;
+
+/// The trainings that these names stand for: each a run (`slim`) or a seed of a run (`slim.seed2`).
+pub(super) fn chosen(plan: &Plan, names: &[String]) -> Result<Chosen, BuildError> {
+    let mut chosen = Chosen::new();
+    for name in names {
+        let before = chosen.len();
+        for run in plan.runs.values() {
+            let is_named = |seed: u64| *name == run.name || *name == format!("{}.seed{seed}", run.name);
+            chosen.extend(run.seeds.iter().filter(|seed| is_named(**seed)).map(|seed| (run.name.clone(), *seed)));
+        }
+        let is_known = chosen.len() > before
+            || chosen.iter().any(|(run, seed)| name == run || *name == format!("{run}.seed{seed}"));
+        if !is_known {
+            return Err(BuildError::UnknownTraining(unknown("training", name, training_names(plan).iter())));
+        }
+    }
+    Ok(chosen)
+}
+
+/// The names of all trainings of a study, in its order: a run's name, with the seed if it has several.
+pub fn training_names(plan: &Plan) -> Vec<String> {
+    let of_run =
+        |run: &RunPlan| run.seeds.iter().map(|seed| SeedFiles::of_plan(run, *seed).to_string()).collect::<Vec<_>>();
+    plan.runs.values().flat_map(of_run).collect()
+}
+
+impl Job {
+    /// The seeds of a run that this build trains or takes from the run cache.
+    pub(super) fn seeds<'a>(&'a self, run: &'a RunPlan) -> impl Iterator<Item = u64> + 'a {
+        let is_chosen = |seed: &u64| {
+            self.only.as_ref().is_none_or(|only| only.iter().any(|(name, s)| *name == run.name && s == seed))
+        };
+        run.seeds.iter().copied().filter(is_chosen)
+    }
+
+    /// Trains what was asked for and is not in the run cache, and writes no bundle. Returns each training with how it ended.
+    ///
+    /// # Errors
+    /// A training that cannot be done on this machine, or a run cache that cannot be written. Finished ones stay in the cache.
+    pub fn train(mut self, listener: &mut dyn Listener) -> Result<Vec<(Timing, SeedEnd)>, BuildError> {
+        let cache = std::mem::take(&mut self.cache);
+        let mut trainings = Trainings::new(&self, cache, listener);
+        trainings.must_store = true;
+        let mut done = Vec::new();
+        for run in self.plan.runs.values() {
+            for seed in self.seeds(run) {
+                let end = trainings.seed(run, seed)?;
+                trainings.files.clear();
+                done.extend(trainings.timings.pop().map(|timing| (timing, end)));
+            }
+        }
+        Ok(done)
+    }
+}
