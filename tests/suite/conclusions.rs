@@ -59,6 +59,8 @@ impl Invented {
             diverged: IndexMap::new(),
             comparisons: IndexMap::new(),
             digits: IndexMap::new(),
+            loss_curves: IndexMap::new(),
+            filters: IndexMap::new(),
         };
         for (name, run) in &plan.runs {
             let seeds = run.seeds.iter().map(|seed| SeedResult {

@@ -7,6 +7,7 @@ mod conclusions;
 mod digits;
 mod diverged;
 mod inputs;
+mod overview;
 mod parameters;
 mod prelude;
 mod settings;
