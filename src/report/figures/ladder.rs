@@ -9,7 +9,8 @@ use crate::results::statistics::Interval;
 
 const PLOT: i32 = 270;
 const LEFT: i32 = 62;
-const RIGHT: i32 = 8;
+/// Half of the last tick's label.
+const RIGHT: i32 = 30;
 const TOP: i32 = 26;
 const BOTTOM: i32 = 44;
 
@@ -101,11 +102,11 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
     };
     let without = points.iter().filter_map(|p| Some((p.title.as_str(), p.interval?.err()?)));
     let without = without_interval(without, lang)?;
-    let described = points.iter().map(describe).chain(without.into_iter().map(Ok));
+    let described = points.iter().map(describe).chain(without.iter().cloned().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let plane = Plane::of(points);
     let axis = &plane.accuracy;
-    draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
+    let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
         text(root, &lang.word("figures.test_accuracy")?, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         axis.grid(root, &ticks(axis.low, axis.high, 0.001, 7.0), |tick| lang.numbers.percent(tick, 1))?;
         for tick in plane.parameters.ticks(7) {
@@ -117,7 +118,9 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
         centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 32), &label(MUTED))?;
         let mut taken: Vec<Area> = points.iter().map(|point| plane.area(point)).collect();
         points.iter().try_for_each(|point| network(root, point, &plane, &mut taken, lang))
-    })
+    })?;
+    // The labels say the rest.
+    Ok(Drawing { description: without.join(" "), ..drawing })
 }
 
 /// A network's point with its interval, its title and its accuracy. `taken` is what is covered so far.

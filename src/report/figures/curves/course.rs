@@ -159,12 +159,13 @@ fn losses(run: &RunResult, epochs: usize, loss: impl Fn(&EpochResult) -> f64) ->
     (0..epochs).map(of_epoch).collect()
 }
 
-/// The mean of each value and of up to `half` values on each side of it; of fewer near the ends, as many on both sides, so that
-/// the curve keeps its ends.
+/// The mean of each value and of up to `half` values on each side of it. Near the start, where losses fall fast, as many on
+/// both sides, so that the curve starts where the losses do; near the end, those that there are.
 fn moving_mean(values: &[f64], half: usize) -> Vec<f64> {
     let at = |i: usize| {
-        let half = half.min(i).min(values.len() - 1 - i);
-        values[i - half..=i + half].iter().sum::<f64>() / (2 * half + 1) as f64
+        let before = half.min(i);
+        let part = &values[i - before..values.len().min(i + before + 1)];
+        part.iter().sum::<f64>() / part.len() as f64
     };
     (0..values.len()).map(at).collect()
 }
@@ -174,9 +175,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_moving_mean_keeps_the_ends_and_what_is_straight() {
-        assert_eq!(moving_mean(&[4.0, 1.0, 1.0, 4.0, 7.0], 1), [4.0, 2.0, 2.0, 4.0, 7.0]);
-        assert_eq!(moving_mean(&[1.0, 2.0, 3.0, 4.0], 9), [1.0, 2.0, 3.0, 4.0]);
+    fn the_moving_mean_keeps_the_start_and_ends_in_the_mean_of_the_last() {
+        assert_eq!(moving_mean(&[4.0, 1.0, 1.0, 4.0, 7.0], 1), [4.0, 2.0, 2.0, 4.0, 5.5]);
+        assert_eq!(moving_mean(&[1.0, 2.0, 3.0, 4.0], 9), [1.0, 2.0, 2.5, 2.5]);
         assert_eq!(moving_mean(&[3.0, 5.0], 0), [3.0, 5.0]);
         assert!(moving_mean(&[], 3).is_empty());
     }

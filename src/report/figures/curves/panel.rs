@@ -144,7 +144,7 @@ impl Panel<'_> {
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
         let words = self.lang.say("figures.curves.chance", context! { classes => CLASSES })?;
-        text(area, &words, (right - 2, y - 9), &label(MUTED), HPos::Right, VPos::Center)
+        text(area, &words, (right - 2, y + 9), &label(MUTED), HPos::Right, VPos::Center)
     }
 
     /// The curves of one run: training and test in their colours, the gap between them shaded.
