@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
-    Init, LayerConfig, LayerError, TensorSpec, Window, call, default_bias, image, named, padding, positive, unless_default,
-    weight_and_bias, window,
+    Init, LayerConfig, LayerError, TensorSpec, Window, call, default_bias, image, named, padding, positive,
+    unless_default, weight_and_bias, window,
 };
 use super::settings::{Padding, Side, side};
 

@@ -48,7 +48,9 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
         }
     }
     check_curves(results)?;
-    if let Some((name, _)) = results.filters.iter().find(|(name, f)| !results.runs.contains_key(*name) || f.values().is_none()) {
+    if let Some((name, _)) =
+        results.filters.iter().find(|(name, f)| !results.runs.contains_key(*name) || f.values().is_none())
+    {
         return Err(ResultsError::Filters(name.clone()));
     }
     match results.digits.iter().find(|(image, png)| image.parse::<usize>().is_err() || !is_base64(png)) {

@@ -43,7 +43,9 @@ pub enum ResultsError {
     Weights { run: String, seed: u64, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("loss_curves are not one for each run with results, in their order")]
     LossCurves,
-    #[error("loss_curves.{0}: needs steps, one curve for each seed, and losses and learning rates that a training can have")]
+    #[error(
+        "loss_curves.{0}: needs steps, one curve for each seed, and losses and learning rates that a training can have"
+    )]
     LossCurve(String),
     #[error("filters.{0}: not the weights of a first convolution")]
     Filters(String),

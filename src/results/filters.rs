@@ -40,7 +40,8 @@ impl Filters {
         let shown = kernels.min(MAX_KERNELS) * height * width;
         let weights = tensor.values.get(..shown)?;
         let largest = weights.iter().fold(0f32, |most, w| if w.abs() > most { w.abs() } else { most });
-        let scaled = |w: &f32| if largest > 0.0 { (f64::from(*w) / f64::from(largest) * 127.0).round() as i8 } else { 0 };
+        let scaled =
+            |w: &f32| if largest > 0.0 { (f64::from(*w) / f64::from(largest) * 127.0).round() as i8 } else { 0 };
         let bytes: Vec<u8> = weights.iter().map(|w| scaled(w).to_le_bytes()[0]).collect();
         Some(Self {
             layer: layer.to_owned(),

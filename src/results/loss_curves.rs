@@ -43,7 +43,8 @@ fn learning_rates(settings: &RunSettings, steps: usize, steps_per_group: usize) 
     }
     let in_epoch = settings.steps_per_epoch();
     let firsts = (0..steps).step_by(steps_per_group);
-    let rate = |step: usize| learning_rate(schedule, optimizer.lr(), step / in_epoch, step % in_epoch, *epochs, in_epoch);
+    let rate =
+        |step: usize| learning_rate(schedule, optimizer.lr(), step / in_epoch, step % in_epoch, *epochs, in_epoch);
     firsts.map(|step| rounded(rate(step))).collect()
 }
 

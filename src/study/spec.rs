@@ -298,9 +298,9 @@ pub enum Show {
     Predictions,
     /// Accuracy by class.
     PerClass,
-    /// Confusion matrices, as heat maps and tables.
+    /// Confusion matrices: counts and the shares of their rows.
     Confusion,
-    /// The difference in accuracy by epoch, for each of the section's comparisons.
+    /// Accuracies of both runs by epoch and their difference, for each of the section's comparisons.
     Gain,
     /// Accuracy against the number of parameters.
     Ladder,

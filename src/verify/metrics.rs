@@ -3,7 +3,7 @@
 
 use super::subject::Subject;
 use super::{Outcome, diverged};
-use crate::bundle::{Bundle, RESULTS, STUDY, WEIGHTS, SeedFiles, is_primary, seed_files};
+use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;

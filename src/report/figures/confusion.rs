@@ -27,7 +27,9 @@ impl Matrix<'_> {
     /// The most frequent error; `None` where there is none.
     fn worst(&self) -> Option<(usize, usize)> {
         let count = |(row, column): (usize, usize)| self.0[row][column];
-        Self::errors().filter(|cell| count(*cell) > 0).reduce(|best, cell| if count(cell) > count(best) { cell } else { best })
+        Self::errors()
+            .filter(|cell| count(*cell) > 0)
+            .reduce(|best, cell| if count(cell) > count(best) { cell } else { best })
     }
 
     fn table(&self, lang: &Language) -> Result<FigureTable> {
@@ -36,9 +38,8 @@ impl Matrix<'_> {
             format!("{} ({share})", lang.numbers.count(self.0[row][column] as u64))
         };
         let digits = (0..CLASSES).map(|digit| digit.to_string());
-        let rows = (0..CLASSES).map(|row| {
-            std::iter::once(row.to_string()).chain((0..CLASSES).map(|column| cell(row, column))).collect()
-        });
+        let rows = (0..CLASSES)
+            .map(|row| std::iter::once(row.to_string()).chain((0..CLASSES).map(|column| cell(row, column))).collect());
         let columns = std::iter::once(lang.word("figures.confusion.corner")?).chain(digits).collect();
         Ok(FigureTable { columns, rows: rows.collect() })
     }

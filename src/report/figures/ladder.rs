@@ -124,13 +124,7 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
 }
 
 /// A network's point with its interval, its title and its accuracy. `taken` is what is covered so far.
-fn network(
-    root: &Canvas,
-    point: &LadderPoint,
-    plane: &Plane,
-    taken: &mut Vec<Area>,
-    lang: &Language,
-) -> Result<()> {
+fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Area>, lang: &Language) -> Result<()> {
     let (x, y) = plane.at(point);
     let color = if point.is_quoted() { ORANGE } else { BLUE };
     if let Some(Interval { lower, upper }) = point.bounds() {

@@ -78,7 +78,8 @@ struct Sizes {
 
 impl Sizes {
     fn of(steps: &[&Step]) -> Self {
-        let most = |dimension: &dyn Fn(&[usize]) -> usize| steps.iter().map(|s| dimension(s.shape)).max().unwrap_or(1).max(1);
+        let most =
+            |dimension: &dyn Fn(&[usize]) -> usize| steps.iter().map(|s| dimension(s.shape)).max().unwrap_or(1).max(1);
         Self {
             side: most(&|shape| if let [_, height, width] = shape { *height.max(width) } else { 1 }),
             channels: most(&|shape| if let [channels, _, _] = shape { *channels } else { 1 }),

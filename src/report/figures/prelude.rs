@@ -167,9 +167,10 @@ pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<
 
 /// Lines of text below one another, the first centred on `at.1`.
 pub(super) fn lines(canvas: &Canvas, texts: &[String], at: (i32, i32), style: &TextStyle, h: HPos) -> Result<()> {
-    texts.iter().enumerate().try_for_each(|(i, words)| {
-        text(canvas, words, (at.0, at.1 + i as i32 * LINE), style, h, VPos::Center)
-    })
+    texts
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, words)| text(canvas, words, (at.0, at.1 + i as i32 * LINE), style, h, VPos::Center))
 }
 
 /// Each series has its shape, too, so that grey print tells them apart: hollow and filled circles, squares, triangles.

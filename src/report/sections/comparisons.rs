@@ -54,9 +54,7 @@ impl<'a> ComparedRuns<'a> {
         let length = |run: &RunResult| run.seeds[0].epochs.len();
         let RunDifference { mean, interval, over } = self.difference;
         match (epochs.last_mut(), interval) {
-            (Some(last), Ok(interval))
-                if over == IntervalBasis::Images && length(self.run) == length(self.against) =>
-            {
+            (Some(last), Ok(interval)) if over == IntervalBasis::Images && length(self.run) == length(self.against) => {
                 last.2 = Some(Difference { mean, interval });
                 true
             }

@@ -60,10 +60,8 @@ fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
     if section.runs.len() > Show::MAX_TOGETHER
         && let Some(j) = position(Show::CurvesTogether)
     {
-        let problem = format!(
-            "more than {} runs in one panel of curves; use `curves`, or split the section",
-            Show::MAX_TOGETHER
-        );
+        let problem =
+            format!("more than {} runs in one panel of curves; use `curves`, or split the section", Show::MAX_TOGETHER);
         return place.at(&format!("show[{j}]")).refuse(problem);
     }
     if !section.points.is_empty() && position(Show::Ladder).is_none() {

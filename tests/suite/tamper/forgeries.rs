@@ -66,6 +66,22 @@ pub(super) const FORGERIES: &[Forgery] = &[
     row("a smaller loss before the last epoch", Report, &[Exact], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
+    row("a smoother curve in the figure", Report, &[Exact], |d| {
+        results(d, |r| r["loss_curves"]["small"]["losses"][1][3] = json!(0.5));
+    }),
+    row("a curve of fewer steps", Report, &[Exact], |d| {
+        results(d, |r| r["loss_curves"]["small-bn"]["steps_per_group"] = json!(2));
+    }),
+    row("a learning rate in the figure of a run that has a constant one", Report, &[Exact], |d| {
+        results(d, |r| {
+            let curve = &mut r["loss_curves"]["stops"];
+            let rates: Vec<Value> = curve["losses"][0].as_array().unwrap().iter().map(|_| json!(0.1)).collect();
+            curve["learning_rates"] = json!(rates);
+        });
+    }),
+    row("another first convolution in the figure", Report, &[Metrics], |d| {
+        results(d, |r| r["filters"]["small"] = r["filters"]["small-bn"].clone());
+    }),
     row("another learning rate of an epoch", Report, &[Exact], |d| {
         seed(d, "small-bn", |seed| seed["epochs"][2]["lr"] = json!(0.05));
     }),

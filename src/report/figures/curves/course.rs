@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn groups_are_those_that_every_seed_has() {
-        let curve = LossCurve { steps_per_group: 2, losses: vec![vec![1.0, 2.0, 3.0], vec![3.0, 4.0]], learning_rates: vec![] };
+        let curve =
+            LossCurve { steps_per_group: 2, losses: vec![vec![1.0, 2.0, 3.0], vec![3.0, 4.0]], learning_rates: vec![] };
         assert_eq!(groups(&curve, 4.0), [(1.0, 2.0), (3.0, 3.0)]);
         let one = LossCurve { losses: vec![vec![1.0, 2.0, 3.0]], ..curve };
         assert_eq!(groups(&one, 5.0), [(1.0, 1.0), (3.0, 2.0), (4.5, 3.0)], "the last group has one step");

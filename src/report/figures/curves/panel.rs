@@ -169,8 +169,10 @@ impl Panel<'_> {
         }
         self.turn(area, plot, course)?;
         let train_end = train.last().copied().or_else(|| Some(plot.at(*course.smooth.last()?)));
-        let ends = [("figures.curves.training", train_end, ORANGE), ("figures.curves.test", test.last().copied(), BLUE)];
-        let ends: Vec<(&str, i32, RGBColor)> = ends.iter().filter_map(|(k, at, color)| Some((*k, at.as_ref()?.1, *color))).collect();
+        let ends =
+            [("figures.curves.training", train_end, ORANGE), ("figures.curves.test", test.last().copied(), BLUE)];
+        let ends: Vec<(&str, i32, RGBColor)> =
+            ends.iter().filter_map(|(k, at, color)| Some((*k, at.as_ref()?.1, *color))).collect();
         let heights: Vec<(i32, i32)> = ends.iter().map(|(_, y, _)| (*y, LINE)).collect();
         let middles = spread(&heights, (plot.losses.to, plot.losses.from));
         for ((key, _, color), y) in ends.iter().zip(middles) {
@@ -195,8 +197,7 @@ impl Panel<'_> {
             bars(area, plot, &course.test, color)?;
             plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
         }
-        let titles: Vec<Vec<String>> =
-            courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
+        let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
         let end = |course: &Course| {
             let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);
             course.test.last().map_or(smooth, |test| i32::midpoint(smooth, plot.losses.at(test.mean)))
