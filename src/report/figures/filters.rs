@@ -62,8 +62,8 @@ fn png(values: &[i8], [height, width]: [usize; 2], tiling: &Tiling) -> Vec<u8> {
     for (kernel, weights) in values.chunks(height * width).enumerate() {
         let (left, top) = (kernel % tiling.columns * (width + 1), kernel / tiling.columns * (height + 1));
         for (i, weight) in weights.iter().enumerate() {
-            // From 255 for -127 to 1 for 127.
-            let grey = u8::try_from(128 - i16::from(*weight)).unwrap_or(u8::MAX);
+            // From 228 for -127 to 28 for 127: neither is the page's paper, light or dark.
+            let grey = u8::try_from(128 - i16::from(*weight) * 100 / 127).unwrap_or(u8::MAX);
             pixels[(top + i / width) * across + left + i % width] = [grey, u8::MAX];
         }
     }
@@ -90,7 +90,7 @@ mod tests {
         let mut reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
         let mut read = vec![0; 10];
         reader.next_frame(&mut read).unwrap();
-        assert_eq!(read, [1, 255, 128, 255, 0, 0, 255, 255, 64, 255]);
+        assert_eq!(read, [28, 255, 128, 255, 0, 0, 228, 255, 78, 255]);
     }
 
     #[test]

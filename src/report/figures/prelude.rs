@@ -176,8 +176,8 @@ pub(super) fn lines(canvas: &Canvas, texts: &[String], at: (i32, i32), style: &T
 /// Each series has its shape, too, so that grey print tells them apart: hollow and filled circles, squares, triangles.
 pub(super) fn mark(canvas: &Canvas, series: usize, (x, y): (i32, i32)) -> Result<()> {
     let color = SERIES[series % SERIES.len()];
-    let style = if series % 2 == 0 { color.stroke_width(2) } else { color.filled() };
-    if series % 2 == 0 {
+    let style = if series.is_multiple_of(2) { color.stroke_width(2) } else { color.filled() };
+    if series.is_multiple_of(2) {
         // Hollow marks hide the lines below them.
         canvas.draw(&Circle::new((x, y), 4, PAPER.filled()))?;
     }

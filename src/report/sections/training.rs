@@ -83,11 +83,11 @@ fn training_figures(
     let name = |figure: &str| format!("section{number}-{figure}");
     let mut drawings = Vec::new();
     if shows(section, runs, Show::Curves) {
-        drawings.push(figures::curves(name("curves"), &panels(b, section, runs), b.lang)?);
+        drawings.extend(figures::curves(name("curves"), &panels(b, section, runs), b.lang)?);
     }
     if shows(section, runs, Show::CurvesTogether) {
         let together = runs.iter().filter_map(|run| curve(b, run)).collect();
-        drawings.push(figures::curves(name("curves-together"), &[together], b.lang)?);
+        drawings.extend(figures::curves(name("curves-together"), &[together], b.lang)?);
     }
     if shows(section, runs, Show::Predictions) {
         drawings.push(figures::predictions(name("predictions"), &first_seeds(runs), b.lang)?);

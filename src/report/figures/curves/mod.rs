@@ -24,10 +24,13 @@ pub(crate) struct Curve<'a> {
     pub losses: &'a LossCurve,
 }
 
-/// The figure of some panels, each of one or more runs.
-pub(crate) fn curves<'a>(name: String, panels: &[Vec<Curve<'a>>], lang: &Language) -> Result<Drawing> {
-    let courses = |panel: &Vec<Curve<'a>>| panel.iter().map(|c| Course::of(c.title, c.run, c.losses)).collect();
-    drawn(name, &panels.iter().map(courses).collect::<Vec<Vec<Course>>>(), lang)
+/// The figure of some panels, each of one or more runs; `None` without a run.
+pub(crate) fn curves<'a>(name: String, panels: &[Vec<Curve<'a>>], lang: &Language) -> Result<Option<Drawing>> {
+    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> {
+        panel.iter().map(|curve| Course::of(curve.title, curve.run, curve.losses)).collect()
+    };
+    let panels: Vec<Vec<Course>> = panels.iter().filter(|panel| !panel.is_empty()).map(courses).collect();
+    if panels.is_empty() { Ok(None) } else { drawn(name, &panels, lang).map(Some) }
 }
 
 fn drawn(name: String, panels: &[Vec<Course>], lang: &Language) -> Result<Drawing> {

@@ -89,7 +89,7 @@ impl Panel<'_> {
         self.chance(area, &plot)?;
         match self.courses {
             [course] => self.one(area, &plot, course)?,
-            several => self.several(area, &plot, several)?,
+            courses => several(area, &plot, courses)?,
         }
         let mut bottom = base;
         if self.has_schedule() {
@@ -144,7 +144,7 @@ impl Panel<'_> {
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
         let words = self.lang.say("figures.curves.chance", context! { classes => CLASSES })?;
-        text(area, &words, (right - 2, y + 9), &label(MUTED), HPos::Right, VPos::Center)
+        text(area, &words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
     }
 
     /// The curves of one run: training and test in their colours, the gap between them shaded.
@@ -181,38 +181,6 @@ impl Panel<'_> {
         Ok(())
     }
 
-    /// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
-    fn several(&self, area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
-        for (i, course) in courses.iter().enumerate() {
-            line(area, &plot.line(&course.groups), SERIES[i % SERIES.len()].mix(0.3))?;
-        }
-        for (i, course) in courses.iter().enumerate() {
-            let color = SERIES[i % SERIES.len()];
-            let smooth = plot.line(&course.smooth);
-            match i % 3 {
-                0 => line(area, &smooth, color.stroke_width(2))?,
-                1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
-                _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
-            }
-            bars(area, plot, &course.test, color)?;
-            plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
-        }
-        let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
-        let end = |course: &Course| {
-            let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);
-            course.test.last().map_or(smooth, |test| i32::midpoint(smooth, plot.losses.at(test.mean)))
-        };
-        let heights: Vec<(i32, i32)> =
-            courses.iter().zip(&titles).map(|(c, title)| (end(c), title.len() as i32 * LINE)).collect();
-        let middles = spread(&heights, (plot.losses.to, plot.losses.from));
-        for (i, (title, y)) in titles.iter().zip(middles).enumerate() {
-            let first = y - (title.len() as i32 - 1) * LINE / 2;
-            mark(area, i, (plot.epochs.to + 14, first))?;
-            lines(area, title, (plot.epochs.to + 26, first), &label(SERIES[i % SERIES.len()]), HPos::Left)?;
-        }
-        Ok(())
-    }
-
     /// Names the lowest test loss, where it rises again.
     fn turn(&self, area: &Canvas, plot: &Plot, course: &Course) -> Result<()> {
         let Some(epoch) = course.turn() else { return Ok(()) };
@@ -245,6 +213,38 @@ impl Panel<'_> {
         }
         Ok(())
     }
+}
+
+/// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
+fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
+    for (i, course) in courses.iter().enumerate() {
+        line(area, &plot.line(&course.groups), SERIES[i % SERIES.len()].mix(0.3))?;
+    }
+    for (i, course) in courses.iter().enumerate() {
+        let color = SERIES[i % SERIES.len()];
+        let smooth = plot.line(&course.smooth);
+        match i % 3 {
+            0 => line(area, &smooth, color.stroke_width(2))?,
+            1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
+            _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
+        }
+        bars(area, plot, &course.test, color)?;
+        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
+    }
+    let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
+    let end = |course: &Course| {
+        let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);
+        course.test.last().map_or(smooth, |test| i32::midpoint(smooth, plot.losses.at(test.mean)))
+    };
+    let heights: Vec<(i32, i32)> =
+        courses.iter().zip(&titles).map(|(c, title)| (end(c), title.len() as i32 * LINE)).collect();
+    let middles = spread(&heights, (plot.losses.to, plot.losses.from));
+    for (i, (title, y)) in titles.iter().zip(middles).enumerate() {
+        let first = y - (title.len() as i32 - 1) * LINE / 2;
+        mark(area, i, (plot.epochs.to + 14, first))?;
+        lines(area, title, (plot.epochs.to + 26, first), &label(SERIES[i % SERIES.len()]), HPos::Left)?;
+    }
+    Ok(())
 }
 
 fn plot_height(width: i32) -> i32 {
