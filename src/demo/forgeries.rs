@@ -304,6 +304,8 @@ fn remove_as_diverged(draft: &mut Draft) -> Result<(), Cause> {
         };
         results.add_run(run.name.clone(), removed.plan, removed.seeds.into_iter().map(diverged).collect());
         results.diverged.sort_by_cached_key(|name, _| plan.runs.get_index_of(name));
+        results.loss_curves.shift_remove(&run.name);
+        results.filters.shift_remove(&run.name);
         results.comparisons.retain(|_, compared| ![&compared.run, &compared.against].contains(&&run.name));
     })
 }

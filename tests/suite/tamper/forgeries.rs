@@ -327,6 +327,7 @@ fn diverge(draft: &mut Draft, run: &str, epoch: usize, step: usize) {
         let mut removed = results["runs"].as_object_mut().unwrap().shift_remove(run).unwrap();
         removed["seeds"][0] = diverged(&removed["seeds"][0], epoch, step);
         results["diverged"][run] = removed;
+        without_figures_of(results, run);
         results["comparisons"].as_object_mut().unwrap().retain(|_, c| c["run"] != run && c["against"] != run);
     });
 }
@@ -341,7 +342,15 @@ fn diverge_second_seed(draft: &mut Draft) {
         removed["seeds"][0] = json!({"finished": removed["seeds"][0]});
         removed["seeds"][1] = diverged(&removed["seeds"][1], 2, 7);
         results["diverged"]["small"] = removed;
+        without_figures_of(results, "small");
     });
+}
+
+/// Removes what results keep of a run for figures.
+fn without_figures_of(results: &mut Value, run: &str) {
+    for part in ["loss_curves", "filters"] {
+        results[part].as_object_mut().unwrap().shift_remove(run);
+    }
 }
 
 /// The entry of a seed as if it had diverged.
