@@ -26,8 +26,9 @@ use crate::claims;
 use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::report::{Rendition, Templates};
-use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, write_losses};
+use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, read_losses, write_losses};
 use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::tensors::from_safetensors;
 use crate::text::Lang;
 use crate::training::{
     Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_first_steps, check_models, inputs_digest,
@@ -257,14 +258,19 @@ impl Job {
             diverged: IndexMap::new(),
             comparisons: IndexMap::new(),
             digits: IndexMap::new(),
+            loss_curves: IndexMap::new(),
+            filters: IndexMap::new(),
         };
         for (name, ends) in ends {
             let plan = self.plan.runs[&name].settings.clone();
             results.add_run(name, plan, ends);
         }
-        let predictions =
-            |run: &str, seed: u64| read_labels(&files[&SeedFiles::of_plan(&self.plan.runs[run], seed).predictions()]);
+        let seed_files = |run: &str, seed: u64| SeedFiles::of_plan(&self.plan.runs[run], seed);
+        let predictions = |run: &str, seed: u64| read_labels(&files[&seed_files(run, seed).predictions()]);
         results.add_comparisons(&self.source.study, &self.data.test, predictions)?;
+        results.add_loss_curves(|run, seed| read_losses(&files[&seed_files(run, seed).losses()]))?;
+        let weights = |run: &str, seed: u64| from_safetensors(&files[&seed_files(run, seed).weights()]);
+        results.add_filters(&self.source.study, weights)?;
         Ok(results)
     }
 }

@@ -9,6 +9,7 @@ use crate::dataset::DatasetError;
 use crate::report;
 use crate::results::{LossesError, ResultsError};
 use crate::study::StudyError;
+use crate::tensors::TensorError;
 
 /// A bundle that cannot be read, made or written.
 #[expect(missing_docs, reason = "the messages describe the variants")]
@@ -51,6 +52,8 @@ pub enum Error {
     LargeModel { name: String, parameters: u64, most: u64 },
     #[error("{file}")]
     Predictions { file: String, source: DatasetError },
+    #[error("{file}")]
+    Weights { file: String, source: TensorError },
     #[error("{file}")]
     Losses { file: String, source: LossesError },
     #[error(transparent)]

@@ -51,6 +51,7 @@ use crate::paths;
 use crate::report::Rendition;
 use crate::results::{Results, read_losses};
 use crate::study::{Plan, Source, Study};
+use crate::tensors::{NamedTensor, from_safetensors};
 use crate::text::Lang;
 
 /// A bundle's files by path, in the order of SHA256SUMS.
@@ -148,6 +149,12 @@ impl Bundle {
     pub(crate) fn losses(&self, files: &SeedFiles) -> Result<Vec<f32>, Error> {
         let file = files.losses();
         read_losses(self.bytes(&file)?).map_err(|source| Error::Losses { file, source })
+    }
+
+    /// A trained network's weights and buffers.
+    pub(crate) fn trained_weights(&self, files: &SeedFiles) -> Result<Vec<NamedTensor>, Error> {
+        let file = files.weights();
+        from_safetensors(self.bytes(&file)?).map_err(|source| Error::Weights { file, source })
     }
 
     /// A file's content.

@@ -32,6 +32,8 @@ pub(super) fn results(study: &Study, plan: &Plan) -> Results {
         runs,
         diverged: IndexMap::new(),
         digits: IndexMap::new(),
+        loss_curves: IndexMap::new(),
+        filters: IndexMap::new(),
     }
 }
 

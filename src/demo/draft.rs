@@ -24,7 +24,8 @@ pub enum Redo {
     Sums,
     /// Report, figures, manifest and sums follow from the changed results and study, as after `mnist-report render`.
     Report,
-    /// The comparisons and digits in results.json follow from the changed predictions too.
+    /// What results.json derives from the changed predictions, losses and weights follows from them too: comparisons, digits,
+    /// curves.
     Everything,
 }
 
@@ -174,14 +175,15 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Compares the runs again, by their predictions.
+    /// Derives again what follows from predictions, losses and weights.
     fn recount(&mut self) -> Result<(), Cause> {
         let mut results = self.bundle.results()?;
         let runs = results.runs.clone();
-        let predictions = |run: &str, seed: u64| {
-            self.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&runs[run]), seed))
-        };
-        results.add_comparisons(self.honest.contents.study(), &self.data().test, predictions)?;
+        let (study, bundle) = (self.honest.contents.study(), &self.bundle);
+        let files = |run: &str, seed: u64| SeedFiles::of_result(run, AnyRun::Finished(&runs[run]), seed);
+        results.add_comparisons(study, &self.data().test, |run, seed| bundle.predictions(&files(run, seed)))?;
+        results.add_loss_curves(|run, seed| bundle.losses(&files(run, seed)))?;
+        results.add_filters(study, |run, seed| bundle.trained_weights(&files(run, seed)))?;
         self.write(RESULTS, results.to_json());
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The forgeries of `mnist-report demo`. Each is made as well as its story allows: hashes, report and manifest are redone
 //! wherever a forger could redo them.
 
-use super::Redo::{self, Everything, Nothing, Sums};
+use super::Redo::{self, Everything, Nothing, Report, Sums};
 use super::{Cause, Draft};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
 use crate::compute::{Gpu, Network, Trainer};
@@ -95,6 +95,17 @@ pub const FORGERIES: &[Forgery] = &[
         Everything,
         |d| d.change_seed(|seed| seed.epochs[0].train_loss *= 0.9),
     ),
+    forgery("drawn", "the losses that the curves show are improved; report and sums redone", Exact, Report, |d| {
+        let run = &d.run()?.name;
+        d.change_results(|results| {
+            results
+                .loss_curves
+                .get_mut(run)
+                .into_iter()
+                .flat_map(|c| c.losses.iter_mut().flatten())
+                .for_each(|l| *l *= 0.9);
+        })
+    }),
     forgery("report", "a number in report.html alone is changed; sums redone", Render, Sums, |d| {
         let accuracy = points(d.seed()?.accuracy(), 2);
         d.replace(REPORT, &accuracy, "99.99")
@@ -293,6 +304,8 @@ fn remove_as_diverged(draft: &mut Draft) -> Result<(), Cause> {
         };
         results.add_run(run.name.clone(), removed.plan, removed.seeds.into_iter().map(diverged).collect());
         results.diverged.sort_by_cached_key(|name, _| plan.runs.get_index_of(name));
+        results.loss_curves.shift_remove(&run.name);
+        results.filters.shift_remove(&run.name);
         results.comparisons.retain(|_, compared| ![&compared.run, &compared.against].contains(&&run.name));
     })
 }

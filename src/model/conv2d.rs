@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
-    Init, LayerConfig, LayerError, TensorSpec, call, default_bias, image, named, padding, positive, unless_default,
-    weight_and_bias, window,
+    Init, LayerConfig, LayerError, TensorSpec, Window, call, default_bias, image, named, padding, positive,
+    unless_default, weight_and_bias, window,
 };
 use super::settings::{Padding, Side, side};
 
@@ -78,6 +78,10 @@ impl LayerConfig for Conv2d {
         }
         let (height, width) = window((height, width), self.kernel_size, self.stride, self.padding)?;
         Ok(vec![outputs, height, width])
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(Window { kernel_size: self.kernel_size, stride: self.stride, padding: self.padding })
     }
 
     fn padding(&self) -> usize {

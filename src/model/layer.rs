@@ -1,6 +1,6 @@
 //! The interface of all kinds of layers, and a layer of a network with its shapes and parameters.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::LayerKind;
@@ -37,6 +37,11 @@ pub trait LayerConfig {
     /// An input shape that the layer cannot take.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         Ok(input.to_vec())
+    }
+
+    /// The window that the layer moves over its input, if it does.
+    fn window(&self) -> Option<Window> {
+        None
     }
 
     /// Pixels of padding on each side of the input.
@@ -99,6 +104,16 @@ pub trait LayerConfig {
     fn has_channel_bias(&self) -> bool {
         false
     }
+}
+
+/// A square window that a convolution or a pool moves over its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the settings have the names of torch.nn")]
+pub struct Window {
+    pub kernel_size: usize,
+    pub stride: usize,
+    pub padding: usize,
 }
 
 /// Implements `LayerConfig::name` and `LayerConfig::prefix`.

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, named};
+use super::layer::{LayerConfig, LayerError, Window, named};
 use super::pool;
 use super::settings::{Side, optional_side, side};
 
@@ -41,6 +41,10 @@ impl LayerConfig for MaxPool2d {
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         pool::output_shape(input, self.kernel_size, self.stride(), self.padding)
+    }
+
+    fn window(&self) -> Option<Window> {
+        Some(Window { kernel_size: self.kernel_size, stride: self.stride(), padding: self.padding })
     }
 
     fn padding(&self) -> usize {

@@ -34,7 +34,7 @@ pub use dropout::Dropout;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
-pub use layer::{Init, Layer, LayerConfig, LayerError, TensorSpec};
+pub use layer::{Init, Layer, LayerConfig, LayerError, TensorSpec, Window};
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;

@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 use super::Provenance;
 use super::document::{Block, ColumnKind, FigureBlock, ReportSection, RowGroup, TableBlock, TableColumn, TableRow};
 use super::error::Result;
-use super::figures::Drawing;
+use super::figures::{Drawing, Width};
 use super::inline::{InlineStyle, RichText};
 use super::language::Language;
 use crate::results::{AnyRun, Results, RunResult};
@@ -258,9 +258,10 @@ impl<'a> Builder<'a> {
     /// A drawing with its number.
     pub(super) fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
         let number = next(&self.figures);
-        let Drawing { name, caption, description, svg } = drawing;
+        let Drawing { name, caption, description, svg, width, table } = drawing;
+        let half = width == Width::Half;
         let label = self.lang.say("page.figure", context! { n => number })?;
-        Ok(FigureBlock { number, label, file: format!("figures/{name}.svg"), caption, description, svg })
+        Ok(FigureBlock { number, label, file: format!("figures/{name}.svg"), caption, description, svg, half, table })
     }
 
     /// A model's title; its name where the study gives none.

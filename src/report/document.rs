@@ -246,6 +246,17 @@ pub struct FigureBlock {
     /// What the figure shows; empty where the caption says it all.
     pub description: String,
     pub svg: String,
+    /// Whether it is half as wide as the others.
+    pub half: bool,
+    pub table: Option<FigureTable>,
+}
+
+/// A figure's numbers as a table, for readers who cannot see the figure: the page hides it from the others.
+#[derive(Serialize)]
+pub struct FigureTable {
+    pub columns: Vec<String>,
+    /// The first cell of a row is its heading.
+    pub rows: Vec<Vec<String>>,
 }
 
 impl FigureBlock {

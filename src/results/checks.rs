@@ -3,7 +3,8 @@
 use super::digits::is_base64;
 use super::error::MAX_TEST_IMAGES;
 use super::{
-    Checked, DivergedRun, EpochResult, NotFinite, PairCounts, Results, ResultsError, RunProblem, SeedEnd, SeedResult,
+    Checked, DivergedRun, EpochResult, LossCurve, MAX_GROUPS, NotFinite, PairCounts, Results, ResultsError, RunProblem,
+    RunResult, SeedEnd, SeedResult,
 };
 use crate::study::RunSettings;
 
@@ -46,8 +47,34 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
             return Err(ResultsError::Pairs { name: name.clone(), images });
         }
     }
+    check_curves(results)?;
+    if let Some((name, _)) =
+        results.filters.iter().find(|(name, f)| !results.runs.contains_key(*name) || f.values().is_none())
+    {
+        return Err(ResultsError::Filters(name.clone()));
+    }
     match results.digits.iter().find(|(image, png)| image.parse::<usize>().is_err() || !is_base64(png)) {
         Some((image, _)) => Err(ResultsError::Digit(image.clone())),
+        None => Ok(()),
+    }
+}
+
+fn check_curves(results: &Results) -> Result<(), ResultsError> {
+    if !results.loss_curves.keys().eq(results.runs.keys()) {
+        return Err(ResultsError::LossCurves);
+    }
+    let is_size = |n: usize| (1..=MAX_GROUPS).contains(&n);
+    let can_be = |curve: &LossCurve, run: &RunResult| {
+        let rates = &curve.learning_rates;
+        let longest = curve.losses.iter().map(Vec::len).max();
+        curve.steps_per_group > 0
+            && curve.losses.len() == run.seeds.len()
+            && curve.losses.iter().all(|seed| is_size(seed.len()) && seed.iter().copied().all(is_loss))
+            && (rates.is_empty() || Some(rates.len()) == longest)
+            && rates.iter().all(|rate| (0.0..=MAX_LOSS).contains(rate))
+    };
+    match results.loss_curves.iter().zip(results.runs.values()).find(|((_, curve), run)| !can_be(curve, run)) {
+        Some(((name, _), _)) => Err(ResultsError::LossCurve(name.clone())),
         None => Ok(()),
     }
 }

@@ -37,6 +37,18 @@ pub enum ResultsError {
     UnknownRun { name: String, run: String },
     #[error("predictions of run {run}, seed {seed}")]
     Predictions { run: String, seed: u64, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("losses of run {run}, seed {seed}")]
+    Losses { run: String, seed: u64, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("weights of run {run}, seed {seed}")]
+    Weights { run: String, seed: u64, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("loss_curves are not one for each run with results, in their order")]
+    LossCurves,
+    #[error(
+        "loss_curves.{0}: needs steps, one curve for each seed, and losses and learning rates that a training can have"
+    )]
+    LossCurve(String),
+    #[error("filters.{0}: not the weights of a first convolution")]
+    Filters(String),
     #[error("there is no test image {0}")]
     NoTestImage(usize),
 }

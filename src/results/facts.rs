@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Model, Sizes};
+use crate::model::{Model, Sizes, Window};
 use crate::study::Plan;
 
 /// Sizes of a model and of its layers.
@@ -33,6 +33,9 @@ pub struct LayerFacts {
     pub parameters: u64,
     pub buffers: u64,
     pub formula: String,
+    /// The window of a convolution or a pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
     pub mult_adds: u64,
     /// Input and output shape, batch first.
     pub input_shape: Vec<usize>,
@@ -58,6 +61,7 @@ impl ModelFacts {
                     parameters: l.parameter_count(),
                     buffers: l.buffer_count(),
                     formula: l.formula.clone(),
+                    window: l.kind.config().window(),
                     mult_adds: l.mult_adds,
                     input_shape: with_batch(&l.input),
                     output_shape: with_batch(&l.output),

@@ -9,6 +9,8 @@ mod digits;
 mod diverged;
 mod error;
 mod facts;
+mod filters;
+mod loss_curves;
 mod losses;
 mod metrics;
 mod runs;
@@ -25,6 +27,8 @@ pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};
 pub use error::{ResultsError, RunProblem};
 pub use facts::{LayerFacts, ModelFacts, model_facts};
+pub use filters::{Filters, MAX_KERNELS};
+pub use loss_curves::{LossCurve, MAX_GROUPS};
 pub use losses::{LossesError, read_losses, write_losses};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment};
@@ -34,7 +38,7 @@ use crate::dataset::{CLASSES, ImageSet, Mnist};
 use crate::study::Study;
 
 /// The version of results.json's schema; a program refuses any other.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 /// A study's results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +55,10 @@ pub struct Results {
     pub comparisons: IndexMap<String, ComparisonResult>,
     /// The test images that the report shows, by their index in the test set: PNG in base64.
     pub digits: IndexMap<String, String>,
+    /// For each run with results: its losses by step, as figures show them.
+    pub loss_curves: IndexMap<String, LossCurve>,
+    /// The first convolutions that the report shows, by run.
+    pub filters: IndexMap<String, Filters>,
 }
 
 /// The number of images.
@@ -112,6 +120,26 @@ impl Results {
         }
         self.comparisons = comparisons;
         self.digits = digits(study, self, test)?;
+        Ok(())
+    }
+
+    /// Adds the losses by step of every run. `losses` gives those of a run's seed, one for each batch.
+    ///
+    /// # Errors
+    /// Losses that cannot be read.
+    pub fn add_loss_curves<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &mut self,
+        losses: impl Fn(&str, u64) -> Result<Vec<f32>, E>,
+    ) -> Result<(), ResultsError> {
+        let of_run = |(name, run): (&String, &RunResult)| {
+            let of_seed = |seed: &SeedResult| {
+                let failed = |e: E| ResultsError::Losses { run: name.clone(), seed: seed.seed, source: e.into() };
+                losses(name, seed.seed).map_err(failed)
+            };
+            let losses = run.seeds.iter().map(of_seed).collect::<Result<Vec<_>, _>>()?;
+            Ok((name.clone(), LossCurve::of(&run.plan, &losses)))
+        };
+        self.loss_curves = self.runs.iter().map(of_run).collect::<Result<_, ResultsError>>()?;
         Ok(())
     }
 

@@ -70,6 +70,12 @@ pub struct RunSettings {
 }
 
 impl RunSettings {
+    /// Batches in an epoch; the last may be smaller.
+    pub fn steps_per_epoch(&self) -> usize {
+        // Settings from a bundle that is not checked yet may have a batch size of 0.
+        self.image_count.div_ceil(self.batch_size.max(1))
+    }
+
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
     pub fn step_kind(&self) -> impl Eq + Hash + use<> {
         let optimizer = std::mem::discriminant(&self.optimizer);
@@ -121,7 +127,7 @@ impl RunPlan {
 
     /// Batches in an epoch; the last one may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        self.settings.image_count.div_ceil(self.settings.batch_size)
+        self.settings.steps_per_epoch()
     }
 
     /// Batches in all planned epochs.

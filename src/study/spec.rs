@@ -289,23 +289,33 @@ pub struct Point {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Show {
-    /// Training and test loss by epoch.
+    /// Training loss by step, and losses after each epoch. Runs that the section compares share a panel, the others have panels
+    /// of their own.
     Curves,
+    /// The same, all runs of the section in one panel.
+    CurvesTogether,
     /// How many test images each network predicts as each class.
     Predictions,
     /// Accuracy by class.
     PerClass,
-    /// Confusion matrices, as heat maps and tables.
+    /// Confusion matrices: counts and the shares of their rows.
     Confusion,
-    /// The difference in accuracy by epoch, for each of the section's comparisons.
+    /// Accuracies of both runs by epoch and their difference, for each of the section's comparisons.
     Gain,
     /// Accuracy against the number of parameters.
     Ladder,
     /// The test images that each run misclassifies with the highest confidence.
     #[serde(alias = "misread")]
     Misclassified,
+    /// The kernels of the first convolution of each run's network.
+    Filters,
     /// The test images that the two runs of a comparison classify differently, for each of the section's comparisons.
     Disagreements,
+}
+
+impl Show {
+    /// More curves than this cannot be told apart in one panel.
+    pub const MAX_TOGETHER: usize = 6;
 }
 
 /// A published value, and the measured value to compare it with.

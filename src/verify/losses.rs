@@ -1,12 +1,27 @@
-//! The file of losses of each training: one for every batch of every epoch, and each epoch's mean is that of results.json.
+//! The file of losses of each training: one for every batch of every epoch, and each epoch's mean and the curves of figures
+//! are those of results.json.
 
 use super::subject::{Subject, Trained};
-use crate::bundle::{Bundle, RESULTS};
+use crate::bundle::{Bundle, LOSSES, RESULTS, SeedFiles};
+use crate::results::AnyRun;
 use crate::text::error_chain;
 
 /// Losses that do not fit the results. Needs no data.
 pub(super) fn wrong(subject: &Subject) -> Vec<String> {
-    subject.trained().filter_map(|trained| wrong_losses(subject.bundle, &trained).err()).collect()
+    let of_seeds = subject.trained().filter_map(|trained| wrong_losses(subject.bundle, &trained).err());
+    of_seeds.chain(wrong_curves(subject)).collect()
+}
+
+/// Curves that figures show, and that do not follow from the losses.
+fn wrong_curves(subject: &Subject) -> Vec<String> {
+    let results = &subject.contents.results;
+    let mut recomputed = results.clone();
+    let files = |run: &str, seed: u64| SeedFiles::of_result(run, AnyRun::Finished(&results.runs[run]), seed);
+    if let Err(why) = recomputed.add_loss_curves(|run, seed| subject.bundle.losses(&files(run, seed))) {
+        return vec![error_chain(why)];
+    }
+    let wrong = results.loss_curves.iter().filter(|(name, curve)| recomputed.loss_curves.get(*name) != Some(curve));
+    wrong.map(|(name, _)| format!("loss_curves.{name}: not what {LOSSES} and the plan give")).collect()
 }
 
 fn wrong_losses(bundle: &Bundle, trained: &Trained) -> Result<(), String> {

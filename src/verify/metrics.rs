@@ -3,7 +3,7 @@
 
 use super::subject::Subject;
 use super::{Outcome, diverged};
-use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, is_primary, seed_files};
+use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
@@ -36,6 +36,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if checked == networks {
         differences.extend(wrong_comparisons(subject, test));
     }
+    differences.extend(wrong_filters(subject));
     differences.extend(of_no_run(subject));
     if test.class_counts() != results.data.test_classes {
         differences.push("data.test_classes are not the test set's counts of each class".into());
@@ -104,6 +105,22 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
         }
         Ok(()) => None,
         Err(e) => Some(error_chain(e)),
+    }
+}
+
+/// Kernels of first convolutions that are not those of the weights. A lean bundle has no weights to compare with.
+fn wrong_filters(subject: &Subject) -> Option<String> {
+    let (results, bundle) = (&subject.contents.results, subject.bundle);
+    let mut recomputed = results.clone();
+    let files = |run: &str, seed: u64| SeedFiles::of_result(run, AnyRun::Finished(&results.runs[run]), seed);
+    if bundle.leaves_out(WEIGHTS) {
+        return None;
+    }
+    let added = recomputed.add_filters(subject.contents.study(), |run, seed| bundle.trained_weights(&files(run, seed)));
+    match added {
+        Ok(()) if recomputed.filters == results.filters => None,
+        Ok(()) => Some(format!("the first convolutions in {RESULTS} are not those of {WEIGHTS}")),
+        Err(why) => Some(error_chain(why)),
     }
 }
 

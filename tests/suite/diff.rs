@@ -48,7 +48,7 @@ fn another_learning_rate_diverges_in_the_first_epoch() {
         "small, seed 1: first difference in epoch 1, learning rate: 0.1 -> 0.05",
         "The studies differ in models, plans, data, seeds",
         "The environment is the same: it explains no difference.",
-        "  predictions/small-bn.idx1-ubyte\n",
+        "  losses/small-bn.f32\n",
     ] {
         assert!(out.contains(expected), "{expected}: {out}");
     }

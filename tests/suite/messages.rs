@@ -64,7 +64,7 @@ fn arguments_that_name_the_wrong_thing() {
 #[test]
 fn results_that_contradict_themselves() {
     type Change = fn(&mut Value);
-    let changes: [(&str, Change); 23] = [
+    let changes: [(&str, Change); 29] = [
         ("an older schema", |r| r["schema"] = json!(2)),
         ("a newer schema", |r| r["schema"] = json!(999)),
         ("no schema", |r| r["schema"] = json!("three")),
@@ -97,6 +97,15 @@ fn results_that_contradict_themselves() {
         ("an epoch after the last", |r| drop(diverge(r, 31, 1, "training_loss"))),
         ("a test loss inside an epoch", |r| drop(diverge(r, 1, 2, "test_loss"))),
         ("a validation loss of a run without a validation set", |r| drop(diverge(r, 1, 4, "validation_loss"))),
+        ("a run without its curve", |r| drop(r["loss_curves"].as_object_mut().unwrap().shift_remove("stops"))),
+        ("a curve for another number of seeds", |r| {
+            let curve = r["loss_curves"]["stops"]["losses"][0].clone();
+            r["loss_curves"]["stops"]["losses"] = json!([curve, curve]);
+        }),
+        ("a curve of too many groups", |r| r["loss_curves"]["stops"]["losses"][0] = json!(vec![1.0; 301])),
+        ("a learning rate for some of the groups", |r| r["loss_curves"]["stops"]["learning_rates"] = json!([0.1])),
+        ("a curve of no steps", |r| r["loss_curves"]["stops"]["steps_per_group"] = json!(0)),
+        ("a first convolution that is a script", |r| r["filters"]["small"]["weights"] = json!("\"/><script>")),
         ("a picture that is a script", |r| r["digits"]["7"] = json!("\"/><script>")),
     ];
     let bundle = copy();

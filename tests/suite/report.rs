@@ -173,6 +173,74 @@ fn the_page_is_one_file() {
     }
 }
 
+/// The numbers of an attribute in an SVG.
+fn numbers(svg: &str, attribute: &str) -> Vec<f64> {
+    let start = format!(" {attribute}=\"");
+    svg.split(&start).skip(1).map(|rest| rest.split('"').next().unwrap().parse().unwrap()).collect()
+}
+
+/// The value of a property in the first rule of some CSS for a selector, in millimetres.
+fn millimetres(css: &str, rule: &str) -> f64 {
+    let rest = css.split(rule).nth(1).unwrap_or_else(|| panic!("no rule `{rule}`"));
+    rest.split("mm").next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn figures_have_one_of_two_widths_and_no_label_is_too_small_on_screen_or_in_print() {
+    let (bundle, _) = shared();
+    let css = fs::read_to_string(root().join("templates/style.css")).unwrap();
+    let print = css.split("@media print").nth(1).unwrap();
+    let full = millimetres(print, ".picture svg { width: ");
+    let half = millimetres(print, ".picture.half svg { width: ");
+    let mut widths = std::collections::BTreeSet::new();
+    for name in names(&bundle.path.join("figures")) {
+        let svg = bundle.text(&format!("figures/{name}"));
+        let width = numbers(&svg, "width")[0];
+        // A unit is a CSS pixel on screen, where figures are not scaled.
+        let smallest = numbers(&svg, "font-size").into_iter().fold(f64::MAX, f64::min);
+        assert!(smallest >= 12.0, "{name}: {smallest} px");
+        let printed = if width > 400.0 { full } else { half };
+        let points = smallest * printed / width / 25.4 * 72.0;
+        assert!(points >= 8.0, "{name}: {points} pt");
+        widths.insert(width as u32);
+    }
+    assert_eq!(widths.into_iter().collect::<Vec<_>>(), [368, 760]);
+    assert!(css.contains(".picture svg { display: block; max-width: none; }"), "no screen makes figures smaller");
+}
+
+#[test]
+fn words_in_figures_are_inside_their_canvas() {
+    let tags = |svg: &str| -> Vec<(String, String)> {
+        let pairs = svg.split("<text ").skip(1).map(|rest| rest.split_once('>').unwrap());
+        pairs.map(|(tag, rest)| (format!(" {tag}"), rest.split('<').next().unwrap().trim().to_owned())).collect()
+    };
+    let (english, ukrainian) = (copy(), copy());
+    ukrainian.run("render", &["--lang", "uk"]).exits(0);
+    for bundle in [english, ukrainian] {
+        for name in names(&bundle.path.join("figures")) {
+            let svg = bundle.text(&format!("figures/{name}"));
+            let [width, height] = ["width", "height"].map(|side| numbers(&svg, side)[0]);
+            for (tag, words) in tags(&svg) {
+                let ([x], [y], [size]) = (&*numbers(&tag, "x"), &*numbers(&tag, "y"), &*numbers(&tag, "font-size"))
+                else {
+                    panic!("{name}: {tag}")
+                };
+                // Letters of common fonts are about half as wide as they are high.
+                let long = words.chars().count() as f64 * size * 0.5;
+                let left = if tag.contains("\"middle\"") {
+                    x - long / 2.0
+                } else if tag.contains("\"end\"") {
+                    x - long
+                } else {
+                    *x
+                };
+                assert!(left >= -2.0 && left + long <= width + 2.0, "{name}: `{words}` from {left} to {}", left + long);
+                assert!((0.0..=height).contains(y), "{name}: `{words}` at {y} of {height}");
+            }
+        }
+    }
+}
+
 #[test]
 fn ids_in_the_page_are_unique_and_links_lead_somewhere() {
     let html = shared().0.text("report.html");

@@ -30,12 +30,12 @@ impl Axis {
     }
 
     /// A line across at each tick, with its label to the left; the line at 0 is darker.
-    pub(super) fn grid(&self, canvas: &Canvas, ticks: &[f64], label: impl Fn(f64) -> String) -> Result<()> {
+    pub(super) fn grid(&self, canvas: &Canvas, ticks: &[f64], tick_label: impl Fn(f64) -> String) -> Result<()> {
         for tick in ticks {
             let y = self.y(*tick);
             let color = if *tick == 0.0 { MUTED } else { GRID };
             line(canvas, &[(self.left, y), (self.right, y)], color)?;
-            text(canvas, &label(*tick), (self.left - 7, y), &font(SIZE - 1.0, MUTED), HPos::Right, VPos::Center)?;
+            text(canvas, &tick_label(*tick), (self.left - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
         }
         Ok(())
     }

@@ -1,57 +1,97 @@
-//! A confusion matrix as a heat map: counts in every cell, the diagonal muted so that errors stand out.
+//! A confusion matrix: counts and the shares of their rows in every cell, only the errors coloured.
 
 use super::prelude::*;
 use crate::dataset::CLASSES;
+use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 
-const CELL: i32 = 42;
-const EDGE: i32 = CELL * CLASSES as i32;
-const LEFT: i32 = (WIDTH as i32 - EDGE) / 2;
-const TOP: i32 = 46;
-const HEIGHT: u32 = (TOP + EDGE + 58) as u32;
+const CELL: (i32, i32) = (34, 34);
+const LEFT: i32 = HALF as i32 - CELL.0 * CLASSES as i32;
+const TOP: i32 = 38;
+const BASE: i32 = TOP + CELL.1 * CLASSES as i32;
+const HEIGHT: u32 = (BASE + 28) as u32;
+
+/// The counts of one network with the shares of their rows, from 0 to 1.
+struct Matrix<'a>(&'a [[usize; CLASSES]; CLASSES]);
+
+impl Matrix<'_> {
+    fn share(&self, (row, column): (usize, usize)) -> f64 {
+        self.0[row][column] as f64 / self.0[row].iter().sum::<usize>().max(1) as f64
+    }
+
+    /// The cells off the diagonal.
+    fn errors() -> impl Iterator<Item = (usize, usize)> {
+        (0..CLASSES).flat_map(|row| (0..CLASSES).map(move |column| (row, column))).filter(|(row, column)| row != column)
+    }
+
+    /// The most frequent error; `None` where there is none.
+    fn worst(&self) -> Option<(usize, usize)> {
+        let count = |(row, column): (usize, usize)| self.0[row][column];
+        Self::errors()
+            .filter(|cell| count(*cell) > 0)
+            .reduce(|best, cell| if count(cell) > count(best) { cell } else { best })
+    }
+
+    fn table(&self, lang: &Language) -> Result<FigureTable> {
+        let cell = |row: usize, column: usize| {
+            let share = lang.numbers.percent(self.share((row, column)), 1);
+            format!("{} ({share})", lang.numbers.count(self.0[row][column] as u64))
+        };
+        let digits = (0..CLASSES).map(|digit| digit.to_string());
+        let rows = (0..CLASSES)
+            .map(|row| std::iter::once(row.to_string()).chain((0..CLASSES).map(|column| cell(row, column))).collect());
+        let columns = std::iter::once(lang.word("figures.confusion.corner")?).chain(digits).collect();
+        Ok(FigureTable { columns, rows: rows.collect() })
+    }
+}
 
 /// The figure of one run's confusion matrix.
 pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Language) -> Result<Drawing> {
-    let errors = |(row, column): (usize, usize)| if row == column { 0 } else { seed.confusion[row][column] };
-    let cells = (0..CLASSES).flat_map(|row| (0..CLASSES).map(move |column| (row, column)));
-    let (row, column) = cells.clone().fold((0, 1), |best, cell| if errors(cell) > errors(best) { cell } else { best });
-    let most = errors((row, column));
+    let matrix = Matrix(&seed.confusion);
     let caption = lang.say("figures.confusion.caption", context! { title })?;
-    let description = match most {
-        0 => lang.word("figures.confusion.none")?,
-        n => lang.say("figures.confusion.description", context! { n, digit => row, predicted => column })?,
+    let description = match matrix.worst() {
+        None => lang.word("figures.confusion.none")?,
+        Some((digit, predicted)) => {
+            let n = seed.confusion[digit][predicted];
+            lang.say("figures.confusion.description", context! { n, digit, predicted })?
+        }
     };
-    draw(Titles { name, caption, description }, HEIGHT, |root| {
-        let style = font(SIZE, INK);
-        let middle = LEFT + EDGE / 2;
-        centred(root, &lang.word("figures.predicted_digit")?, (middle, 14), &style)?;
-        let actual = lang.word("figures.true_digit")?;
-        text(root, &actual, (LEFT - 34, TOP + EDGE / 2), &style, HPos::Right, VPos::Center)?;
+    let most = Matrix::errors().map(|cell| matrix.share(cell)).fold(0.0, f64::max);
+    let drawing = draw(Titles { name, caption, description }, Width::Half, HEIGHT, |root| {
+        let middle = LEFT + CELL.0 * CLASSES as i32 / 2;
+        centred(root, &format!("{} →", lang.word("figures.predicted_digit")?), (middle, 8), &label(MUTED))?;
+        let truth = format!("{} ↓", lang.word("figures.true_digit")?);
+        text(root, &truth, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         for i in 0..CLASSES {
-            let along = i as i32 * CELL + CELL / 2;
-            centred(root, &i.to_string(), (LEFT + along, TOP - 12), &style)?;
-            centred(root, &i.to_string(), (LEFT - 14, TOP + along), &style)?;
+            centred(root, &i.to_string(), (LEFT + i as i32 * CELL.0 + CELL.0 / 2, TOP - 11), &label(INK))?;
+            centred(root, &i.to_string(), (LEFT / 2, TOP + i as i32 * CELL.1 + CELL.1 / 2), &label(INK))?;
         }
-        for (row, column) in cells {
-            cell(root, (row, column), seed.confusion[row][column], most.max(1))?;
+        for row in 0..CLASSES {
+            for column in 0..CLASSES {
+                cell(root, &matrix, (row, column), most, lang)?;
+            }
         }
-        root.draw(&Rectangle::new([(LEFT, TOP), (LEFT + EDGE, TOP + EDGE)], GRID.stroke_width(1)))?;
-        centred(root, &lang.word("figures.confusion.key")?, (middle, TOP + EDGE + 24), &font(SIZE - 1.0, MUTED))
-    })
+        root.draw(&Rectangle::new([(LEFT, TOP), (HALF as i32 - 1, BASE)], GRID.stroke_width(1)))?;
+        centred(root, &lang.word("figures.confusion.key")?, (HALF as i32 / 2, BASE + 16), &label(MUTED))
+    })?;
+    Ok(drawing.with_table(matrix.table(lang)?))
 }
 
-/// A cell with its count; `most` is the largest count off the diagonal.
-fn cell(root: &Canvas, (row, column): (usize, usize), n: usize, most: usize) -> Result<()> {
-    let (left, top) = (LEFT + column as i32 * CELL, TOP + row as i32 * CELL);
-    let (fill, ink) = match n {
-        _ if row == column => (GRID.to_rgba(), MUTED),
-        0 => (PAPER.to_rgba(), MUTED),
-        // The square root makes single errors visible.
-        n => (ORANGE.mix(0.1 + 0.65 * (n as f64 / most as f64).sqrt()), INK),
-    };
-    root.draw(&Rectangle::new([(left + 1, top + 1), (left + CELL - 1, top + CELL - 1)], fill.filled()))?;
-    if n > 0 {
-        centred(root, &n.to_string(), (left + CELL / 2, top + CELL / 2), &font(SIZE, ink))?;
+/// A cell with its count and the share of its row; `most` is the largest share off the diagonal.
+fn cell(root: &Canvas, matrix: &Matrix, (row, column): (usize, usize), most: f64, lang: &Language) -> Result<()> {
+    let n = matrix.0[row][column];
+    if n == 0 {
+        return Ok(());
     }
-    Ok(())
+    let share = matrix.share((row, column));
+    let (left, top) = (LEFT + column as i32 * CELL.0, TOP + row as i32 * CELL.1);
+    if row != column {
+        // The square root makes single errors visible.
+        let fill = ORANGE.mix(0.12 + 0.55 * (share / most).sqrt());
+        root.draw(&Rectangle::new([(left + 1, top + 1), (left + CELL.0 - 1, top + CELL.1 - 1)], fill.filled()))?;
+    }
+    let middle = left + CELL.0 / 2;
+    centred(root, &n.to_string(), (middle, top + 10), &label(INK))?;
+    let muted = if row == column { MUTED } else { INK };
+    centred(root, &lang.numbers.points(share, 1), (middle, top + 24), &label(muted))
 }

@@ -1,23 +1,29 @@
-//! The difference of two runs' accuracies by epoch, with its interval: a panel for each comparison, on a common scale.
+//! Two runs compared after each epoch: their accuracies in pairs, and beside them the difference with its interval.
 
 use super::axes::{Axis, error_bar, ticks};
+use super::labels::Legend;
 use super::prelude::*;
 use crate::results::NoInterval;
 use crate::results::statistics::{Difference, Interval};
 
-const PANEL_HEIGHT: u32 = 260;
-const TOP: i32 = 40;
-const BOTTOM: i32 = 48;
+const PLOT: i32 = 180;
+const BOTTOM: i32 = 44;
 const LEFT: i32 = 62;
-const RIGHT: i32 = 16;
+const GAP: i32 = (FULL - 2 * HALF) as i32;
 
-/// What one panel shows: a comparison's title, its epochs as `results::by_epoch` gives them, and its margin.
+/// What one row shows: a comparison's title and runs, its epochs as `results::by_epoch` gives them, and its margin.
 pub(crate) struct Gain<'a> {
     pub title: &'a str,
+    /// The titles of the run and of the one that it is compared with.
+    pub runs: [String; 2],
+    /// Both accuracies after each epoch.
+    pub accuracies: Vec<[f64; 2]>,
     pub epochs: Vec<(usize, f64, Option<Difference>)>,
     pub margin: Option<f64>,
     /// The seeds of the run that has fewer.
     pub seeds: usize,
+    /// Whether the last epoch's interval is over test images, of networks of one seed.
+    pub over_images: bool,
     /// Why no epoch has an interval.
     pub no_interval: Option<NoInterval>,
 }
@@ -29,36 +35,55 @@ impl Gain<'_> {
             [lower, upper]
         })
     }
+
+    fn legend(&self) -> Legend {
+        Legend::of(&self.runs, HALF as i32)
+    }
+
+    fn height(&self) -> i32 {
+        LINE + 12 + self.legend().height() + PLOT + BOTTOM
+    }
 }
 
 /// The figure of some comparisons.
 pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
     let titles = gains.iter().map(|g| g.title.to_owned()).collect::<Vec<_>>();
-    let banded = gains.iter().any(|g| g.epochs.iter().any(|e| e.2.is_some()));
-    let key = match gains.iter().map(|g| g.seeds).max() {
-        _ if banded => "figures.gain.caption_band",
-        Some(2..) => "figures.gain.caption_means",
-        _ => "figures.gain.caption",
+    let values = context! {
+        titles,
+        means => gains.iter().any(|g| g.seeds > 1),
+        over_seeds => gains.iter().any(|g| !g.over_images && g.epochs.iter().any(|e| e.2.is_some())),
+        over_images => gains.iter().any(|g| g.over_images),
     };
-    let caption = lang.say(key, context! { titles })?;
+    let caption = lang.say("figures.gain.caption", values)?;
     let without = without_interval(gains.iter().filter_map(|g| Some((g.title, g.no_interval?))), lang)?;
     let described = gains.iter().map(|g| describe(g, lang)).chain(without.into_iter().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));
-    let ends = gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]);
-    let (low, high) = ends.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
-    let room = ((high - low) * 0.08).max(0.0005);
-    let (rows, columns) = grid(gains.len(), 3);
-    draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, gain) in root.split_evenly((rows, columns)).iter().zip(gains) {
-            let (width, height) = area.dim_in_pixel();
-            let (right, base) = (width as i32 - RIGHT, height as i32 - BOTTOM);
-            let axis = Axis { low: low - room, high: high + room, left: LEFT, right, top: TOP, base };
-            centred(area, gain.title, (width as i32 / 2, 14), &font(SIZE, INK))?;
-            panel(area, gain, &axis, lang)?;
+    let (low, high) = range(gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]));
+    let height = gains.iter().map(Gain::height).sum::<i32>() + (gains.len() as i32 - 1) * GAP;
+    draw(Titles { name, caption, description }, Width::Full, height.max(1) as u32, |root| {
+        let mut top = 0;
+        for gain in gains {
+            let shown = wrapped(gain.title, TITLE, FULL as i32, 1).concat();
+            text(root, &shown, (0, top + 9), &title(), HPos::Left, VPos::Center)?;
+            let legend = gain.legend();
+            legend.draw(root, (0, top + LINE + 12))?;
+            let plot = top + LINE + 12 + legend.height();
+            accuracies(root, gain, plot, lang)?;
+            let left = HALF as i32 + GAP + LEFT;
+            let axis = Axis { low, high, left, right: FULL as i32 - 6, top: plot + 14, base: plot + PLOT };
+            differences(root, gain, &axis, lang)?;
+            top += gain.height() + GAP;
         }
         Ok(())
     })
+}
+
+/// The ends of some shares with a little room.
+fn range(shares: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = shares.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
+    let room = ((high - low) * 0.08).max(0.0005);
+    (low - room, high + room)
 }
 
 fn describe(gain: &Gain, lang: &Language) -> Result<String> {
@@ -83,31 +108,65 @@ fn describe(gain: &Gain, lang: &Language) -> Result<String> {
     }
 }
 
-fn panel(area: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
-    let label = font(SIZE - 1.0, MUTED);
-    text(area, &lang.word("figures.points")?, (LEFT - 6, TOP - 16), &label, HPos::Right, VPos::Center)?;
-    axis.grid(area, &ticks(axis.low, axis.high, 0.0005, 7.0), |tick| {
-        lang.numbers.points(tick, 1 + usize::from((tick * 1000.0).fract().abs() > 1e-6))
-    })?;
+/// Both runs' accuracies after each epoch, joined in pairs, below the pixel `plot`.
+fn accuracies(root: &Canvas, gain: &Gain, plot: i32, lang: &Language) -> Result<()> {
+    let (low, high) = range(gain.accuracies.iter().flatten().copied());
+    let (low, high) = (low.max(0.0), high.min(1.0).max(low + 0.001));
+    let axis = Axis { low, high, left: LEFT, right: HALF as i32, top: plot + 14, base: plot + PLOT };
+    text(root, &lang.word("figures.test_accuracy")?, (0, plot + 2), &label(MUTED), HPos::Left, VPos::Center)?;
+    let all = ticks(low, high, 0.0005, 6.0);
+    axis.grid(root, &all, |tick| lang.numbers.percent(tick, decimals(&all)))?;
+    let slots = gain.accuracies.len();
+    let place = |i: usize| axis.slot(i, slots);
+    for (i, pair) in gain.accuracies.iter().enumerate() {
+        let [y, other] = pair.map(|accuracy| axis.y(accuracy));
+        line(root, &[(place(i), y), (place(i), other)], GRID.stroke_width(4))?;
+    }
+    for run in 0..2 {
+        let points: Vec<(i32, i32)> =
+            gain.accuracies.iter().enumerate().map(|(i, pair)| (place(i), axis.y(pair[run]))).collect();
+        line(root, &points, SERIES[run])?;
+        points.into_iter().try_for_each(|at| mark(root, run, at))?;
+    }
+    epochs(root, gain, &axis, lang)
+}
+
+/// How many decimals of a percentage the ticks need.
+fn decimals(ticks: &[f64]) -> usize {
+    let needs = |scale: f64| ticks.iter().any(|tick| ((tick * scale).round() - tick * scale).abs() > 1e-6);
+    if needs(1000.0) { 2 } else { usize::from(needs(100.0)) }
+}
+
+/// The difference after each epoch, with its interval.
+fn differences(root: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
+    let words = lang.word("figures.gain.difference")?;
+    text(root, &words, (axis.left - LEFT, axis.top - 12), &label(MUTED), HPos::Left, VPos::Center)?;
+    let all = ticks(axis.low, axis.high, 0.0005, 6.0);
+    axis.grid(root, &all, |tick| lang.numbers.points(tick, decimals(&all)))?;
     if let Some(margin) = gain.margin {
         let y = axis.y(-margin);
-        area.draw(&DashedPathElement::new([(LEFT, y), (axis.right, y)], 5, 4, ORANGE.stroke_width(1)))?;
+        root.draw(&DashedPathElement::new([(axis.left, y), (axis.right, y)], 5, 4, ORANGE.stroke_width(1)))?;
         let margin = lang.word("figures.margin")?;
-        text(area, &margin, (axis.right, y - 2), &font(SIZE - 2.0, ORANGE), HPos::Right, VPos::Bottom)?;
+        text(root, &margin, (axis.right, y - 2), &label(ORANGE), HPos::Right, VPos::Bottom)?;
     }
     let slots = gain.epochs.len();
     let means: Vec<(i32, i32)> =
         gain.epochs.iter().enumerate().map(|(i, e)| (axis.slot(i, slots), axis.y(e.1))).collect();
-    line(area, &means, BLUE.stroke_width(2))?;
-    for (i, ((epoch, _, difference), at)) in gain.epochs.iter().zip(means).enumerate() {
+    line(root, &means, INK.stroke_width(2))?;
+    for ((_, _, difference), at) in gain.epochs.iter().zip(means) {
         if let Some(Difference { interval, .. }) = difference {
-            error_bar(area, at.0, (axis.y(interval.upper), axis.y(interval.lower)), BLUE)?;
+            error_bar(root, at.0, (axis.y(interval.upper), axis.y(interval.lower)), INK)?;
         }
-        area.draw(&Circle::new(at, 4, BLUE.filled()))?;
-        // At most eight labels.
-        if i % slots.div_ceil(8) == 0 {
-            centred(area, &epoch.to_string(), (at.0, axis.base + 14), &label)?;
-        }
+        root.draw(&Circle::new(at, 4, INK.filled()))?;
     }
-    centred(area, &lang.word("figures.epoch")?, (axis.middle(), axis.base + 34), &font(SIZE, INK))
+    epochs(root, gain, axis, lang)
+}
+
+/// The epochs below a plot: at most eight labels.
+fn epochs(root: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
+    let slots = gain.epochs.len();
+    for (i, (epoch, ..)) in gain.epochs.iter().enumerate().step_by(slots.div_ceil(8).max(1)) {
+        centred(root, &epoch.to_string(), (axis.slot(i, slots), axis.base + 14), &label(MUTED))?;
+    }
+    centred(root, &lang.word("figures.epoch")?, (axis.middle(), axis.base + 32), &label(MUTED))
 }

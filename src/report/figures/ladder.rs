@@ -1,47 +1,60 @@
 //! Accuracy against the number of parameters: how small a network can get.
 
 use super::axes::{Axis, error_bar, ticks};
+use super::labels::{Area, overlap};
 use super::prelude::*;
+use super::scale::Scale;
 use crate::results::NoInterval;
 use crate::results::statistics::Interval;
 
-const HEIGHT: u32 = 420;
-const LEFT: i32 = 70;
-const RIGHT: i32 = 40;
-const TOP: i32 = 40;
-const BOTTOM: i32 = 56;
+const PLOT: i32 = 270;
+const LEFT: i32 = 62;
+/// Half of the last tick's label.
+const RIGHT: i32 = 30;
+const TOP: i32 = 26;
+const BOTTOM: i32 = 44;
+
+/// What the intervals are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Seeds,
+    /// Test images, for a network of one seed.
+    Images,
+}
 
 /// A network's place in the figure.
+#[derive(Clone)]
 pub(crate) struct LadderPoint {
     pub title: String,
     pub parameters: u64,
     pub accuracy: f64,
     /// The accuracy's, or why it has none; none for what others printed.
-    pub interval: Option<std::result::Result<Interval, NoInterval>>,
-    /// How many seeds were trained here; none for what others printed.
-    pub seeds: Option<usize>,
+    pub interval: Option<std::result::Result<(Interval, Over), NoInterval>>,
 }
 
 impl LadderPoint {
     fn bounds(&self) -> Option<Interval> {
-        self.interval?.ok()
+        Some(self.interval?.ok()?.0)
     }
 
     fn ends(&self) -> Interval {
         self.bounds().unwrap_or(Interval { lower: self.accuracy, upper: self.accuracy })
+    }
+
+    /// Whether it is what others printed, not measured here.
+    fn is_quoted(&self) -> bool {
+        self.interval.is_none()
+    }
+
+    fn is_over(&self, over: Over) -> bool {
+        self.interval.and_then(std::result::Result::ok).is_some_and(|(_, other)| other == over)
     }
 }
 
 /// Both axes: accuracies upwards, the logarithm of parameters to the right.
 struct Plane {
     accuracy: Axis,
-    /// Base 10.
-    smallest: f64,
-    largest: f64,
-}
-
-fn log10(parameters: u64) -> f64 {
-    libm::log10(parameters.max(1) as f64)
+    parameters: Scale,
 }
 
 impl Plane {
@@ -50,42 +63,38 @@ impl Plane {
         let highest = points.iter().map(|p| p.ends().upper).fold(0.0, f64::max).min(1.0);
         let room = ((highest - lowest) * 0.1).max(0.001);
         let (low, high) = ((lowest - room).max(0.0), (highest + room).min(1.0));
-        let (right, base) = (WIDTH as i32 - RIGHT, HEIGHT as i32 - BOTTOM);
+        let (right, base) = (FULL as i32 - RIGHT, TOP + PLOT);
+        let sizes = || points.iter().map(|p| p.parameters.max(1) as f64);
         // Whole decades would waste the width on two networks alike; a little room on both sides does.
-        let sizes = || points.iter().map(|p| log10(p.parameters));
+        let ends = (sizes().fold(f64::MAX, f64::min) / 1.4, sizes().fold(1.0, f64::max) * 1.4);
         Self {
             accuracy: Axis { low, high, left: LEFT, right, top: TOP, base },
-            smallest: sizes().fold(f64::MAX, f64::min) - 0.15,
-            largest: sizes().fold(0.0, f64::max) + 0.15,
+            parameters: Scale::logarithmic(ends, (LEFT, right)),
         }
     }
 
-    fn x(&self, parameters: u64) -> i32 {
-        let share = (log10(parameters) - self.smallest) / (self.largest - self.smallest);
-        LEFT + (share * f64::from(self.accuracy.right - LEFT)).round() as i32
+    fn at(&self, point: &LadderPoint) -> (i32, i32) {
+        (self.parameters.at(point.parameters.max(1) as f64), self.accuracy.y(point.accuracy))
     }
 
-    fn y(&self, accuracy: f64) -> i32 {
-        self.accuracy.y(accuracy)
-    }
-
-    /// 1, 2 and 5 times the powers of ten between the ends.
-    fn size_ticks(&self) -> impl Iterator<Item = u64> {
-        let (least, most) = (libm::pow(10.0, self.smallest), libm::pow(10.0, self.largest));
-        let all = (0..10u32).flat_map(|decade| [1, 2, 5].map(|n| n * 10u64.pow(decade)));
-        all.filter(move |n| (least..=most).contains(&(*n as f64)))
+    /// What a point and its interval cover.
+    fn area(&self, point: &LadderPoint) -> Area {
+        let ((x, _), Interval { lower, upper }) = (self.at(point), point.ends());
+        (x - 7, self.accuracy.y(upper.min(1.0)) - 6, x + 7, self.accuracy.y(lower) + 6)
     }
 }
 
-/// The figure of some networks.
-pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> Result<Drawing> {
-    let printed = points.iter().any(|p| p.seeds.is_none());
-    let caption = lang.word(match (points.iter().any(|p| p.bounds().is_some()), printed) {
-        (false, false) => "figures.ladder.caption",
-        (false, true) => "figures.ladder.caption_printed",
-        (true, false) => "figures.ladder.caption_band",
-        (true, true) => "figures.ladder.caption_band_printed",
-    })?;
+/// The figure of some networks. `images` says on how many training images they were trained, where the study has runs with
+/// other numbers.
+pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>, lang: &Language) -> Result<Drawing> {
+    let over = |over: Over| points.iter().any(|p| p.is_over(over));
+    let values = context! {
+        quoted => points.iter().any(LadderPoint::is_quoted),
+        over_seeds => over(Over::Seeds),
+        over_images => over(Over::Images),
+        images,
+    };
+    let caption = lang.say("figures.ladder.caption", values)?;
     let describe = |p: &LadderPoint| {
         let accuracy = lang.numbers.percent(p.accuracy, 2);
         let values = context! { title => p.title.as_str(), n => p.parameters, accuracy };
@@ -93,58 +102,52 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], lang: &Language) -> R
     };
     let without = points.iter().filter_map(|p| Some((p.title.as_str(), p.interval?.err()?)));
     let without = without_interval(without, lang)?;
-    let described = points.iter().map(describe).chain(without.into_iter().map(Ok));
+    let described = points.iter().map(describe).chain(without.iter().cloned().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let plane = Plane::of(points);
     let axis = &plane.accuracy;
-    draw(Titles { name, caption, description }, HEIGHT, |root| {
-        axis.grid(root, &ticks(axis.low, axis.high, 0.001, 8.0), |tick| lang.numbers.percent(tick, 1))?;
-        for tick in plane.size_ticks() {
-            let (x, label) = (plane.x(tick), lang.numbers.count(tick));
+    let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
+        text(root, &lang.word("figures.test_accuracy")?, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
+        axis.grid(root, &ticks(axis.low, axis.high, 0.001, 7.0), |tick| lang.numbers.percent(tick, 1))?;
+        for tick in plane.parameters.ticks(7) {
+            let x = plane.parameters.at(tick);
             line(root, &[(x, axis.base), (x, axis.base + 5)], MUTED)?;
-            centred(root, &label, (x, axis.base + 16), &font(SIZE - 1.0, MUTED))?;
+            centred(root, &lang.numbers.count(tick.round() as u64), (x, axis.base + 14), &label(MUTED))?;
         }
         line(root, &[(LEFT, axis.base), (axis.right, axis.base)], MUTED)?;
-        centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 38), &font(SIZE, INK))?;
-        text(root, &lang.word("figures.ladder.y")?, (LEFT - 50, 16), &font(SIZE, INK), HPos::Left, VPos::Center)?;
-        let mut labels = Vec::new();
-        points.iter().try_for_each(|point| network(root, point, points, &plane, &mut labels))
-    })
+        centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 32), &label(MUTED))?;
+        let mut taken: Vec<Area> = points.iter().map(|point| plane.area(point)).collect();
+        points.iter().try_for_each(|point| network(root, point, &plane, &mut taken, lang))
+    })?;
+    // The labels say the rest.
+    Ok(Drawing { description: without.join(" "), ..drawing })
 }
 
-/// A network's point with its interval and its title. `labels` holds where the titles before it are.
-fn network(
-    root: &Canvas,
-    point: &LadderPoint,
-    points: &[LadderPoint],
-    plane: &Plane,
-    labels: &mut Vec<(i32, i32)>,
-) -> Result<()> {
-    let at = (plane.x(point.parameters), plane.y(point.accuracy));
-    let color = if point.seeds.is_some() { BLUE } else { ORANGE };
+/// A network's point with its interval, its title and its accuracy. `taken` is what is covered so far.
+fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Area>, lang: &Language) -> Result<()> {
+    let (x, y) = plane.at(point);
+    let color = if point.is_quoted() { ORANGE } else { BLUE };
     if let Some(Interval { lower, upper }) = point.bounds() {
-        error_bar(root, at.0, (plane.y(upper.min(1.0)), plane.y(lower)), color)?;
+        error_bar(root, x, (plane.accuracy.y(upper.min(1.0)), plane.accuracy.y(lower)), color)?;
     }
-    root.draw(&Circle::new(at, 5, if point.seeds.is_some() { color.filled() } else { color.stroke_width(2) }))?;
-    // In the right half, the title is to the left of its point.
-    let length = (point.title.chars().count() as f64 * SIZE * 0.5) as i32;
-    let (side, x, span) = if at.0 > plane.accuracy.middle() {
-        (HPos::Right, at.0 - 10, at.0 - 10 - length..=at.0 - 10)
-    } else {
-        (HPos::Left, at.0 + 10, at.0 + 10..=at.0 + 10 + length)
+    root.draw(&Circle::new((x, y), 5, if point.is_quoted() { color.stroke_width(2) } else { color.filled() }))?;
+    let words = format!("{} {}", point.title, lang.numbers.percent(point.accuracy, 2));
+    let length = width_of(&words, LABEL);
+    // Beside the point, towards the middle; or the nearest place above or below that is free.
+    let area = |right: bool, middle: i32| {
+        let left = if right { x + 10 } else { x - 10 - length };
+        (left, middle - 7, left + length, middle + 7)
     };
-    // Above the point, or the nearest place below it that is free of other titles and other points' intervals.
-    let taken = |label: i32| {
-        let by_label = labels.iter().any(|(lx, ly)| (lx - at.0).abs() < 230 && (ly - label).abs() < 14);
-        let by_point = points.iter().filter(|p| p.parameters != point.parameters).any(|p| {
-            let Interval { lower, upper } = p.ends();
-            (span.start() - 5..=span.end() + 5).contains(&plane.x(p.parameters))
-                && (plane.y(upper) - 10..=plane.y(lower) + 10).contains(&label)
-        });
-        by_label || by_point
+    let first = x < plane.accuracy.middle();
+    let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
+    let mut places = heights.flat_map(|middle| [(first, middle), (!first, middle)]);
+    let is_free = |(right, middle): &(bool, i32)| {
+        let area = area(*right, *middle);
+        let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
+        inside && !taken.iter().any(|other| overlap(*other, area))
     };
-    let mut places = std::iter::once(at.1 - 9).chain((1..).map(|i| at.1 + 2 + 14 * i));
-    let label = places.find(|y| !taken(*y)).unwrap_or(at.1 - 9);
-    labels.push((at.0, label));
-    text(root, &point.title, (x, label), &font(SIZE - 1.0, color), side, VPos::Center)
+    let (right, middle) = places.find(is_free).unwrap_or((first, y));
+    taken.push(area(right, middle));
+    let (at, side) = if right { (x + 10, HPos::Left) } else { (x - 10, HPos::Right) };
+    text(root, &words, (at, middle), &label(color), side, VPos::Center)
 }

@@ -5,24 +5,31 @@
 mod axes;
 mod confusion;
 mod curves;
+mod filters;
 mod gain;
 mod gallery;
+mod labels;
 mod ladder;
 mod network;
 mod parameters;
 mod per_class;
 mod predictions;
 mod prelude;
+mod scale;
 
 pub(super) use confusion::confusion;
-pub(super) use curves::curves;
+pub(super) use curves::{Curve, curves};
+pub(super) use filters::filters;
 pub(super) use gain::{Gain, gain};
 pub(super) use gallery::{GalleryImage, gallery};
-pub(super) use ladder::{LadderPoint, ladder};
+pub(super) use ladder::{LadderPoint, Over, ladder};
 pub(super) use network::network;
 pub(super) use parameters::parameters;
 pub(super) use per_class::per_class;
 pub(super) use predictions::predictions;
+
+use super::document::FigureTable;
+pub(super) use prelude::Width;
 
 /// A figure before it gets its number.
 pub(super) struct Drawing {
@@ -33,9 +40,17 @@ pub(super) struct Drawing {
     /// says it.
     pub description: String,
     pub svg: String,
+    pub width: Width,
+    /// The figure's numbers as a table, for readers who cannot see it.
+    pub table: Option<FigureTable>,
 }
 
 impl Drawing {
+    /// Adds the figure's numbers as a table for readers who cannot see it.
+    fn with_table(self, table: FigureTable) -> Self {
+        Self { table: Some(table), ..self }
+    }
+
     /// Removes the description below the figure, where a table or the figure itself says the same. The SVG keeps it.
     fn without_description(self) -> Self {
         Self { description: String::new(), ..self }

@@ -1,77 +1,222 @@
-//! A network as a row of blocks, each with the shape of its output.
+//! A network as blocks whose height and width follow their tensors, with the layers at the arrows between them.
 
 use super::prelude::*;
+use crate::model::Window;
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
-const COLUMNS: usize = 7;
-const SLOT: i32 = (WIDTH / COLUMNS as u32) as i32;
-const BLOCK: (i32, i32) = (92, 34);
-const ROW: i32 = 74;
-const TOP: i32 = 8;
+const COLUMNS: usize = 5;
+/// A cell: an arrow with its layers, then the block that they give.
+const CELL: i32 = 148;
+/// Where the middle of a block is in its cell. The shape below it needs room on both sides.
+const BLOCK: i32 = 122;
+const TALLEST: i32 = 84;
+const WIDEST: i32 = 44;
+const LEAST: i32 = 8;
+/// The room for words above an arrow.
+const WORDS: i32 = 98;
+
+/// A block with the layers that give it.
+struct Step<'a> {
+    layers: &'a [LayerFacts],
+    /// For one image.
+    shape: &'a [usize],
+}
 
 /// The figure of one model: the image, then every layer in order.
 pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Language) -> Result<Drawing> {
-    let rows = (model.layers.len() + 1).div_ceil(COLUMNS);
     let caption = lang.say("figures.network.caption", context! { title })?;
-    let one_image = |shape: &[usize]| dimensions(shape.get(1..).unwrap_or_default());
-    let input = model.layers.first().map_or_else(String::new, |l| one_image(&l.input_shape));
-    let steps: Vec<String> =
-        model.layers.iter().map(|l| format!("{} {}", l.name, one_image(&l.output_shape))).collect();
-    let layers = steps.join("; ");
-    let description = lang.say("figures.network.description", context! { input => input.as_str(), layers })?;
-    let drawing = draw(Titles { name, caption, description }, (rows as i32 * ROW + TOP) as u32, |root| {
-        block(root, 0, &lang.word("figures.network.image")?, &input, MUTED)?;
-        for (i, layer) in model.layers.iter().enumerate() {
-            arrow(root, i)?;
-            block(root, i + 1, &shortened(&layer.name), &one_image(&layer.output_shape), color(layer))?;
+    let input = model.layers.first().map_or(&[][..], |l| of_one_image(&l.input_shape));
+    let named = |l: &LayerFacts| format!("{} {}", l.name, dimensions(of_one_image(&l.output_shape)));
+    let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");
+    let description = lang.say("figures.network.description", context! { input => dimensions(input), layers })?;
+    let steps = steps(model);
+    let image = Step { layers: &[], shape: input };
+    let all: Vec<&Step> = std::iter::once(&image).chain(&steps).collect();
+    let sizes = Sizes::of(&all);
+    let rows: Vec<Row> = all.chunks(COLUMNS).map(|steps| Row::of(steps, lang)).collect::<Result<_>>()?;
+    let height: i32 = rows.iter().map(Row::height).sum();
+    let drawing = draw(Titles { name, caption, description }, Width::Full, height as u32, |root| {
+        let mut top = 0;
+        for (i, row) in rows.iter().enumerate() {
+            row.draw(root, top, &sizes)?;
+            if i == 0 {
+                let word = lang.word("figures.network.image")?;
+                let x = BLOCK - sizes.of_block(image.shape).0 / 2 - 8;
+                text(root, &word, (x, row.middle(top)), &label(INK), HPos::Right, VPos::Center)?;
+            }
+            top += row.height();
         }
         Ok(())
     });
     drawing.map(Drawing::without_description)
 }
 
-/// The left upper corner of the i-th block.
-fn place(i: usize) -> (i32, i32) {
-    ((i % COLUMNS) as i32 * SLOT + (SLOT - BLOCK.0) / 2, TOP + (i / COLUMNS) as i32 * ROW)
+fn of_one_image(shape: &[usize]) -> &[usize] {
+    shape.get(1..).unwrap_or_default()
 }
 
-fn block(root: &Canvas, i: usize, words: &str, shape: &str, color: RGBColor) -> Result<()> {
-    let (left, top) = place(i);
-    let (middle, right, base) = (left + BLOCK.0 / 2, left + BLOCK.0, top + BLOCK.1);
-    root.draw(&Rectangle::new([(left, top), (right, base)], color.stroke_width(2)))?;
-    centred(root, words, (middle, top + BLOCK.1 / 2), &font(SIZE, INK))?;
-    centred(root, shape, (middle, base + 13), &font(SIZE - 1.0, MUTED))
+/// The layers up to each one that gives another shape or moves a window; those that change values one by one go with the next.
+fn steps(model: &ModelFacts) -> Vec<Step<'_>> {
+    let (mut steps, mut start) = (Vec::new(), 0);
+    for (i, layer) in model.layers.iter().enumerate() {
+        let gives_block = layer.window.is_some() || layer.input_shape != layer.output_shape;
+        if gives_block || i + 1 == model.layers.len() {
+            steps.push(Step { layers: &model.layers[start..=i], shape: of_one_image(&layer.output_shape) });
+            start = i + 1;
+        }
+    }
+    steps
 }
 
-/// From the i-th block to the next one, or out of the row.
-fn arrow(root: &Canvas, i: usize) -> Result<()> {
-    let (left, top) = place(i);
-    let length = if i % COLUMNS == COLUMNS - 1 { (SLOT - BLOCK.0) / 2 - 1 } else { SLOT - BLOCK.0 - 2 };
-    let right = left + BLOCK.0;
-    let (from, to, y) = (right + 2, right + length, top + BLOCK.1 / 2);
+/// The largest dimensions of a network's tensors, by which blocks are drawn.
+struct Sizes {
+    side: usize,
+    channels: usize,
+    features: usize,
+}
+
+impl Sizes {
+    fn of(steps: &[&Step]) -> Self {
+        let most =
+            |dimension: &dyn Fn(&[usize]) -> usize| steps.iter().map(|s| dimension(s.shape)).max().unwrap_or(1).max(1);
+        Self {
+            side: most(&|shape| if let [_, height, width] = shape { *height.max(width) } else { 1 }),
+            channels: most(&|shape| if let [channels, _, _] = shape { *channels } else { 1 }),
+            features: most(&|shape| if let [features] = shape { *features } else { 1 }),
+        }
+    }
+
+    /// A block's width and height: an image's side is drawn to scale, channels and features by their logarithm, because they
+    /// go from one to thousands.
+    fn of_block(&self, shape: &[usize]) -> (i32, i32) {
+        let scaled = |n: f64, most: f64, length: i32| LEAST + (f64::from(length - LEAST) * n / most).round() as i32;
+        let log = |n: usize| libm::log2(n as f64 + 1.0);
+        match shape {
+            [channels, height, _] => {
+                let width = scaled(log(*channels), log(self.channels), WIDEST);
+                (width, scaled(*height as f64, self.side as f64, TALLEST))
+            }
+            [features] => (LEAST, scaled(log(*features), log(self.features), TALLEST)),
+            _ => (LEAST, LEAST),
+        }
+    }
+}
+
+/// A row of blocks with the words at their arrows.
+struct Row<'a> {
+    steps: &'a [&'a Step<'a>],
+    /// For each step its lines, each with whether it is a count of parameters.
+    words: Vec<Vec<(String, bool)>>,
+}
+
+impl<'a> Row<'a> {
+    fn of(steps: &'a [&'a Step<'a>], lang: &Language) -> Result<Self> {
+        let of_step = |step: &&Step| {
+            let lines = step.layers.iter().map(|layer| words(layer, lang)).collect::<Result<Vec<_>>>()?;
+            Ok(lines.concat())
+        };
+        Ok(Self { steps, words: steps.iter().map(of_step).collect::<Result<_>>()? })
+    }
+
+    /// Room above the arrows.
+    fn above(&self) -> i32 {
+        let lines = self.words.iter().map(Vec::len).max().unwrap_or(0) as i32;
+        (TALLEST / 2 + 6).max(lines * LINE + 10)
+    }
+
+    fn height(&self) -> i32 {
+        self.above() + TALLEST / 2 + LINE + 16
+    }
+
+    /// The height of the arrows.
+    fn middle(&self, top: i32) -> i32 {
+        top + self.above()
+    }
+
+    fn draw(&self, root: &Canvas, top: i32, sizes: &Sizes) -> Result<()> {
+        let y = self.middle(top);
+        let mut end = 0;
+        for (i, (step, words)) in self.steps.iter().zip(&self.words).enumerate() {
+            let middle = i as i32 * CELL + BLOCK;
+            let (width, height) = sizes.of_block(step.shape);
+            let (left, right) = (middle - width / 2, middle + width / 2);
+            if !words.is_empty() {
+                arrow(root, (end + 4, left - 3), y)?;
+                for (j, (line, is_count)) in words.iter().rev().enumerate() {
+                    let color = if *is_count { BLUE } else { INK };
+                    let at = (i32::midpoint(end + 4, left - 3), y - 12 - j as i32 * LINE);
+                    centred(root, line, at, &label(color))?;
+                }
+            }
+            let corners = [(left, y - height / 2), (right, y + height / 2)];
+            root.draw(&Rectangle::new(corners, color(step.shape).mix(0.22).filled()))?;
+            root.draw(&Rectangle::new(corners, color(step.shape).stroke_width(2)))?;
+            centred(root, &dimensions(step.shape), (middle, y + TALLEST / 2 + 12), &label(MUTED))?;
+            end = right;
+        }
+        Ok(())
+    }
+}
+
+/// What stands at the arrow for a layer: its name with its kernel, its stride, and its parameters.
+fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
+    let kernel = layer.window.map_or_else(String::new, |w| format!(" {0}×{0}", w.kernel_size));
+    let mut lines = vec![(wrapped(&format!("{}{kernel}", layer.name), LABEL, WORDS, 1).concat(), false)];
+    // A pool's windows do not overlap unless its stride says so.
+    let usual = |w: &Window| if layer.parameters > 0 { 1 } else { w.kernel_size };
+    if let Some(window) = layer.window.filter(|w| w.stride != usual(w)) {
+        lines.push((lang.say("figures.network.stride", context! { n => window.stride })?, false));
+    }
+    if let Some(window) = layer.window.filter(|w| w.padding > 0) {
+        lines.push((lang.say("figures.network.padding", context! { n => window.padding })?, false));
+    }
+    if layer.parameters > 0 {
+        lines.push((lang.numbers.count(layer.parameters), true));
+    }
+    Ok(lines)
+}
+
+fn arrow(root: &Canvas, (from, to): (i32, i32), y: i32) -> Result<()> {
     line(root, &[(from, y), (to, y)], MUTED)?;
     line(root, &[(to - 4, y - 3), (to, y), (to - 4, y + 3)], MUTED)
 }
 
-/// A name that fits into a block; the table has the whole name.
-fn shortened(name: &str) -> String {
-    match name.chars().count() {
-        0..=13 => name.to_owned(),
-        _ => name.chars().take(12).chain(['…']).collect(),
-    }
+/// Images and features differ in colour.
+fn color(shape: &[usize]) -> RGBColor {
+    if shape.len() > 2 { GREEN } else { ORANGE }
 }
 
-/// Layers with parameters stand out, by what they do to an image: keep its shape, give another one, or leave features.
-fn color(layer: &LayerFacts) -> RGBColor {
-    let spatial = layer.output_shape.len() > 2;
-    if layer.parameters == 0 {
-        MUTED
-    } else if layer.output_shape == layer.input_shape {
-        GREEN
-    } else if spatial {
-        BLUE
-    } else {
-        ORANGE
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Model, ModelSpec};
+
+    fn facts(layers: &str) -> ModelFacts {
+        let spec: ModelSpec = serde_yaml::from_str(&format!("layers: [{layers}]")).unwrap();
+        ModelFacts::of(&Model::resolve("m", &spec, [1, 28, 28]).unwrap(), 64)
+    }
+
+    #[test]
+    fn layers_that_keep_the_shape_go_with_the_next_block() {
+        let model = facts(
+            "{conv2d: {out_channels: 8, kernel_size: 3}}, batch_norm2d, relu, {max_pool2d: {kernel_size: 2}}, flatten, \
+             {linear: {out_features: 10}}",
+        );
+        let names: Vec<String> = steps(&model)
+            .iter()
+            .map(|s| s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(names, ["conv1", "bn1 relu1 pool1", "flatten1", "fc1"]);
+    }
+
+    #[test]
+    fn blocks_follow_their_tensors() {
+        let sizes = Sizes { side: 28, channels: 64, features: 1000 };
+        let (narrow, tall) = sizes.of_block(&[1, 28, 28]);
+        let (wide, low) = sizes.of_block(&[64, 7, 7]);
+        assert!(narrow < wide && low < tall);
+        assert_eq!((wide, tall), (WIDEST, TALLEST));
+        assert!(sizes.of_block(&[10]).1 < sizes.of_block(&[1000]).1);
     }
 }

@@ -3,12 +3,12 @@
 use super::prelude::*;
 use crate::results::{LayerFacts, ModelFacts};
 
-const ROW: i32 = 24;
+const ROW: i32 = 22;
 const HEAD: i32 = 30;
 const GAP: i32 = 14;
 const LEFT: i32 = 110;
 /// Room for the widest label right of the longest bar.
-const LABEL: i32 = 170;
+const AFTER: i32 = 170;
 
 /// The figure of some models' parameters: (title, facts).
 pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Drawing> {
@@ -24,21 +24,22 @@ pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &La
         }
     }
     let height: i32 = models.iter().map(|(_, m)| HEAD + weighted(m).count() as i32 * ROW + GAP).sum();
-    draw(Titles { name, caption, description: descriptions.join(" ") }, height as u32, |root| {
+    draw(Titles { name, caption, description: descriptions.join(" ") }, Width::Full, height as u32, |root| {
         let mut top = 0;
-        for (title, m) in models {
-            let head = lang.say("figures.parameters.head", context! { title => *title, n => m.parameters })?;
-            text(root, &head, (8, top + HEAD / 2), &font(SIZE + 1.0, INK), HPos::Left, VPos::Center)?;
+        for (model, m) in models {
+            let head = lang.say("figures.parameters.head", context! { title => *model, n => m.parameters })?;
+            text(root, &head, (0, top + HEAD / 2), &title(), HPos::Left, VPos::Center)?;
             top += HEAD;
             for layer in weighted(m) {
                 let middle = top + ROW / 2;
-                let length = layer.parameters as f64 / most as f64 * f64::from(WIDTH as i32 - LEFT - LABEL);
+                let length = layer.parameters as f64 / most as f64 * f64::from(FULL as i32 - LEFT - AFTER);
                 let end = LEFT + (length.round() as i32).max(1);
                 let values = context! { n => layer.parameters, share => share(layer, m) };
-                let label = lang.say("figures.parameters.bar", values)?;
-                text(root, &layer.name, (LEFT - 8, middle), &font(SIZE, INK), HPos::Right, VPos::Center)?;
-                root.draw(&Rectangle::new([(LEFT, top + 4), (end, top + ROW - 4)], BLUE.filled()))?;
-                text(root, &label, (end + 6, middle), &font(SIZE - 1.0, MUTED), HPos::Left, VPos::Center)?;
+                let bar = lang.say("figures.parameters.bar", values)?;
+                let named = wrapped(&layer.name, LABEL, LEFT - 10, 1).concat();
+                text(root, &named, (LEFT - 8, middle), &label(INK), HPos::Right, VPos::Center)?;
+                root.draw(&Rectangle::new([(LEFT, top + 3), (end, top + ROW - 3)], BLUE.filled()))?;
+                text(root, &bar, (end + 6, middle), &label(MUTED), HPos::Left, VPos::Center)?;
                 top += ROW;
             }
             top += GAP;

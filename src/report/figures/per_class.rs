@@ -1,20 +1,22 @@
-//! Accuracy of each digit, the runs side by side as points joined by a line.
+//! Accuracy of each digit with its interval, the runs side by side.
 
-use super::axes::{Axis, ticks};
+use super::axes::{Axis, error_bar, ticks};
+use super::labels::Legend;
 use super::prelude::*;
 use crate::dataset::CLASSES;
+use crate::report::document::FigureTable;
 use crate::results::SeedResult;
+use crate::results::statistics::{Interval, wilson};
 
-const HEIGHT: u32 = 320;
-const LEFT: i32 = 70;
-const RIGHT: i32 = 20;
-const TOP: i32 = 44;
-const BOTTOM: i32 = 52;
+const PLOT: i32 = 220;
+const LEFT: i32 = 62;
+const RIGHT: i32 = 8;
+const BOTTOM: i32 = 44;
 
 /// The figure of some runs' accuracies by class: (title, first seed).
 pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
     let titles = runs.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>();
-    let caption = lang.say("figures.per_class.caption", context! { titles })?;
+    let caption = lang.say("figures.per_class.caption", context! { titles => titles.clone() })?;
     let describe = |(title, seed): &(&str, &SeedResult)| {
         let all = seed.per_class();
         let lowest = all.iter().copied().fold(1.0, f64::min);
@@ -23,42 +25,54 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
         lang.say("figures.per_class.description", context! { title => *title, digits, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let lowest = runs.iter().flat_map(|(_, s)| s.per_class()).fold(1.0, f64::min);
-    // The axis starts at a whole percent below the lowest point, and spans at least two percent.
+    let lowest = runs.iter().flat_map(|(_, s)| (0..CLASSES).map(|c| interval(s, c).lower)).fold(1.0, f64::min);
+    // The axis starts at a whole percent below the lowest end, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
-    let (right, base) = (WIDTH as i32 - RIGHT, HEIGHT as i32 - BOTTOM);
-    let axis = Axis { low, high: 1.0, left: LEFT, right, top: TOP, base };
-    draw(Titles { name, caption, description }, HEIGHT, |root| {
+    let legend = Legend::of(&titles, FULL as i32 - LEFT);
+    let top = legend.height() + 14;
+    let axis = Axis { low, high: 1.0, left: LEFT, right: FULL as i32 - RIGHT, top, base: top + PLOT };
+    let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
+        legend.draw(root, (LEFT, 8))?;
         axis.grid(root, &ticks(low, 1.0, 0.001, 8.0), |tick| {
             lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0))
         })?;
         for class in 0..CLASSES {
-            let x = axis.slot(class, CLASSES);
-            let points: Vec<i32> = runs.iter().map(|(_, s)| axis.y(s.per_class()[class])).collect();
-            if let (Some(top), Some(bottom)) = (points.iter().min(), points.iter().max()) {
-                line(root, &[(x, *bottom), (x, *top)], GRID.stroke_width(5))?;
+            let middle = axis.slot(class, CLASSES);
+            for (i, (_, seed)) in runs.iter().enumerate() {
+                let x = middle + beside(i, runs.len());
+                let Interval { lower, upper } = interval(seed, class);
+                error_bar(root, x, (axis.y(upper), axis.y(lower)), SERIES[i % SERIES.len()])?;
+                mark(root, i, (x, axis.y(seed.per_class()[class])))?;
             }
-            points.iter().enumerate().try_for_each(|(i, y)| mark(root, i, (x, *y)))?;
-            centred(root, &class.to_string(), (x, base + 16), &font(SIZE, INK))?;
+            centred(root, &class.to_string(), (middle, axis.base + 14), &label(INK))?;
         }
-        centred(root, &lang.word("figures.digit")?, (axis.middle(), base + 36), &font(SIZE, INK))?;
-        let mut left = LEFT;
-        for (i, (title, _)) in runs.iter().enumerate() {
-            mark(root, i, (left + 6, 18))?;
-            text(root, title, (left + 18, 18), &font(SIZE, SERIES[i % SERIES.len()]), HPos::Left, VPos::Center)?;
-            left += 40 + (title.chars().count() as f64 * SIZE * 0.56) as i32;
-        }
-        Ok(())
-    })
+        centred(root, &lang.word("figures.digit")?, (axis.middle(), axis.base + 32), &label(MUTED))
+    })?;
+    Ok(drawing.with_table(table(runs, lang)?))
 }
 
-/// Each run has its colour and its shape, so that grey print tells them apart.
-fn mark(root: &Canvas, i: usize, at: (i32, i32)) -> Result<()> {
-    let color = SERIES[i % SERIES.len()];
-    match i % 3 {
-        0 => root.draw(&Circle::new(at, 5, color.stroke_width(2)))?,
-        1 => root.draw(&Circle::new(at, 5, color.filled()))?,
-        _ => root.draw(&TriangleMarker::new(at, 6, color.filled()))?,
-    }
-    Ok(())
+/// How uncertain a class's accuracy is because its test images are limited.
+fn interval(seed: &SeedResult, class: usize) -> Interval {
+    wilson(seed.confusion[class][class], seed.confusion[class].iter().sum())
+}
+
+/// How far right of the middle of its slot the i-th of some runs is.
+fn beside(i: usize, runs: usize) -> i32 {
+    let apart = (52 / runs.max(1) as i32).min(14);
+    (2 * i as i32 - (runs as i32 - 1)) * apart / 2
+}
+
+fn table(runs: &[(&str, &SeedResult)], lang: &Language) -> Result<FigureTable> {
+    let titles = runs.iter().map(|(title, _)| (*title).to_owned());
+    let columns = std::iter::once(lang.word("figures.digit")?).chain(titles).collect();
+    let cell = |class: usize, seed: &SeedResult| {
+        let Interval { lower, upper } = interval(seed, class);
+        let [accuracy, lower, upper] = [seed.per_class()[class], lower, upper].map(|x| lang.numbers.points(x, 2));
+        lang.say("figures.per_class.cell", context! { accuracy, lower, upper })
+    };
+    let row = |class: usize| {
+        let cells = runs.iter().map(|(_, seed)| cell(class, seed));
+        std::iter::once(Ok(class.to_string())).chain(cells).collect::<Result<_>>()
+    };
+    Ok(FigureTable { columns, rows: (0..CLASSES).map(row).collect::<Result<_>>()? })
 }

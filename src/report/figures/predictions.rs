@@ -6,7 +6,7 @@ use crate::results::SeedResult;
 
 const PANEL_HEIGHT: u32 = 260;
 const TOP: i32 = 46;
-const BOTTOM: i32 = 40;
+const BOTTOM: i32 = 42;
 const SIDE: i32 = 14;
 
 /// The figure of some runs' predictions: (title, first seed).
@@ -22,11 +22,12 @@ pub(crate) fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Lan
     let (rows, columns) = grid(runs.len(), 2);
     let most = runs.iter().flat_map(|(_, s)| s.predicted()).max().unwrap_or(1).max(1);
     let axis = lang.word("figures.predicted_digit")?;
-    draw(Titles { name, caption, description }, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, (title, seed)) in root.split_evenly((rows, columns)).iter().zip(runs) {
+    draw(Titles { name, caption, description }, Width::Full, PANEL_HEIGHT * rows as u32, |root| {
+        for (area, (run, seed)) in root.split_evenly((rows, columns)).iter().zip(runs) {
             let width = area.dim_in_pixel().0 as i32;
-            centred(area, title, (width / 2, 14), &font(SIZE + 1.0, INK))?;
-            centred(area, &axis, (width / 2, PANEL_HEIGHT as i32 - BOTTOM + 30), &font(SIZE, INK))?;
+            let shown = wrapped(run, TITLE, width - 2 * SIDE, 1).concat();
+            text(area, &shown, (SIDE, 10), &title(), HPos::Left, VPos::Center)?;
+            centred(area, &axis, (width / 2, PANEL_HEIGHT as i32 - BOTTOM + 32), &label(MUTED))?;
             panel(area, seed, most)?;
         }
         Ok(())
@@ -44,8 +45,8 @@ fn panel(area: &Canvas, seed: &SeedResult, most: usize) -> Result<()> {
         let true_count = base - height(seed.confusion[class].iter().sum());
         line(area, &[(left, true_count), (left + slot, true_count)], ORANGE.stroke_width(2))?;
         let above = top.min(true_count) - 4;
-        text(area, &predicted.to_string(), (centre, above), &font(SIZE - 2.0, INK), HPos::Center, VPos::Bottom)?;
-        centred(area, &class.to_string(), (centre, base + 12), &font(SIZE, INK))?;
+        text(area, &predicted.to_string(), (centre, above), &label(INK), HPos::Center, VPos::Bottom)?;
+        centred(area, &class.to_string(), (centre, base + 14), &label(INK))?;
     }
     line(area, &[(SIDE, base), (SIDE + slot * CLASSES as i32, base)], MUTED)
 }

@@ -1,5 +1,8 @@
 //! What every figure is drawn with: the canvas, colours, text and lines.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 pub(super) use minijinja::context;
 use plotters::coord::Shift;
 pub(super) use plotters::element::DashedPathElement;
@@ -11,6 +14,7 @@ pub(super) use super::Drawing;
 pub(super) use crate::report::Language;
 pub(super) use crate::report::error::Result;
 use crate::results::NoInterval;
+use crate::study::Show;
 
 /// What a figure is called, and its text for those who cannot see it.
 pub(super) struct Titles {
@@ -19,8 +23,28 @@ pub(super) struct Titles {
     pub description: String,
 }
 
-/// A figure's width in pixels; each figure has its own height.
-pub(super) const WIDTH: u32 = 760;
+/// Figures have one of two widths, so that they line up in the page and in print; each has its own height. One unit is a
+/// CSS pixel on screen and 180 mm / 760 in print (templates/style.css).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::report) enum Width {
+    Full,
+    /// Two halves and the gap between them are as wide as a full figure.
+    Half,
+}
+
+/// The width of a full figure.
+pub(in crate::report) const FULL: u32 = 760;
+/// The width of half a figure.
+pub(in crate::report) const HALF: u32 = 368;
+
+impl Width {
+    pub(in crate::report) fn pixels(self) -> u32 {
+        match self {
+            Self::Full => FULL,
+            Self::Half => HALF,
+        }
+    }
+}
 /// Text and lines. The page's style sheet replaces exactly these values in its dark colours.
 pub(super) const INK: RGBColor = RGBColor(0x1A, 0x1A, 0x1A);
 pub(super) const MUTED: RGBColor = RGBColor(0x5F, 0x63, 0x68);
@@ -31,19 +55,31 @@ pub(super) const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
 pub(super) const ORANGE: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 const PURPLE: RGBColor = RGBColor(0xAA, 0x44, 0x99);
-pub(super) const SERIES: [RGBColor; 4] = [ORANGE, BLUE, GREEN, PURPLE];
+const BROWN: RGBColor = RGBColor(0x8C, 0x5A, 0x14);
+/// As many as curves may share a panel.
+pub(super) const SERIES: [RGBColor; Show::MAX_TOGETHER] = [ORANGE, BLUE, GREEN, PURPLE, BROWN, INK];
 
-/// The size of text; labels of axes are a little smaller, titles of panels a little larger.
-pub(super) const SIZE: f64 = 13.0;
+/// The size of labels, in pixels: no text is smaller. Printed it is 8 pt.
+pub(super) const LABEL: f64 = 12.0;
+/// The size of the titles of panels.
+pub(super) const TITLE: f64 = 14.0;
+/// The height of a line of labels.
+pub(super) const LINE: i32 = 16;
 
 pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Draws on a canvas of the usual width, and gives the SVG a role, a title and a description.
-pub(super) fn draw(titles: Titles, height: u32, paint: impl FnOnce(&Canvas) -> Result<()>) -> Result<Drawing> {
+/// Draws on a canvas, and gives the SVG a role, a title and a description.
+pub(super) fn draw(
+    titles: Titles,
+    width: Width,
+    height: u32,
+    paint: impl FnOnce(&Canvas) -> Result<()>,
+) -> Result<Drawing> {
+    let pixels = width.pixels();
     let Titles { name, caption, description } = titles;
     let mut body = String::new();
     {
-        let root = SVGBackend::with_string(&mut body, (WIDTH, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut body, (pixels, height)).into_drawing_area();
         root.fill(&PAPER)?;
         paint(&root)?;
         root.present()?;
@@ -53,13 +89,13 @@ pub(super) fn draw(titles: Titles, height: u32, paint: impl FnOnce(&Canvas) -> R
     let id = format!("figure-{name}");
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {pixels} {height}\" width=\"{pixels}\" height=\"{height}\" \
          role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n<title id=\"{id}-title\">{}</title>\n\
          <desc id=\"{id}-desc\">{}</desc>\n{inner}",
         escape(&caption),
         escape(&description),
     );
-    Ok(Drawing { name, caption, description, svg })
+    Ok(Drawing { name, caption, description, svg, width, table: None })
 }
 
 /// A sentence for each reason for which some of those shown have no interval. That one seed has none is in the captions.
@@ -84,8 +120,73 @@ pub(super) fn without_interval<'a>(
     Ok(sentences)
 }
 
+/// A font whose size in the SVG is `size`: plotters divides by 1.24.
 pub(super) fn font(size: f64, color: RGBColor) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&color)
+    ("sans-serif", size * 1.24).into_font().color(&color)
+}
+
+/// Labels of axes and of what is in a figure.
+pub(super) fn label(color: RGBColor) -> TextStyle<'static> {
+    font(LABEL, color)
+}
+
+/// The titles of panels.
+pub(super) fn title() -> TextStyle<'static> {
+    ("sans-serif", TITLE * 1.24, FontStyle::Bold).into_font().color(&INK)
+}
+
+/// About how wide a text is, whatever the font: no font's letters are much wider on average.
+pub(super) fn width_of(words: &str, size: f64) -> i32 {
+    (words.chars().count() as f64 * size * 0.58).round() as i32
+}
+
+/// A text in lines of at most so many pixels, broken between words; a last line that is still too long, or whose text goes
+/// on, ends in an ellipsis.
+pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<String> {
+    let mut broken: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match broken.last_mut() {
+            Some(line) if width_of(&format!("{line} {word}"), size) <= pixels => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => broken.push(word.to_owned()),
+        }
+    }
+    let has_more = broken.len() > lines;
+    broken.truncate(lines.max(1));
+    let last = broken.len().saturating_sub(1);
+    for (i, line) in broken.iter_mut().enumerate() {
+        if (has_more && i == last) || width_of(line, size) > pixels {
+            let room = (f64::from(pixels) / (size * 0.58)) as usize;
+            *line = line.chars().take(room.saturating_sub(1).max(1)).collect::<String>() + "…";
+        }
+    }
+    broken
+}
+
+/// Lines of text below one another, the first centred on `at.1`.
+pub(super) fn lines(canvas: &Canvas, texts: &[String], at: (i32, i32), style: &TextStyle, h: HPos) -> Result<()> {
+    texts
+        .iter()
+        .enumerate()
+        .try_for_each(|(i, words)| text(canvas, words, (at.0, at.1 + i as i32 * LINE), style, h, VPos::Center))
+}
+
+/// Each series has its shape, too, so that grey print tells them apart: hollow and filled circles, squares, triangles.
+pub(super) fn mark(canvas: &Canvas, series: usize, (x, y): (i32, i32)) -> Result<()> {
+    let color = SERIES[series % SERIES.len()];
+    let style = if series.is_multiple_of(2) { color.stroke_width(2) } else { color.filled() };
+    if series.is_multiple_of(2) {
+        // Hollow marks hide the lines below them.
+        canvas.draw(&Circle::new((x, y), 4, PAPER.filled()))?;
+    }
+    match series % 6 {
+        0 | 1 => canvas.draw(&Circle::new((x, y), 4, style))?,
+        2 | 3 => canvas.draw(&Rectangle::new([(x - 4, y - 4), (x + 4, y + 4)], style))?,
+        _ => canvas.draw(&Polygon::new([(x - 5, y + 4), (x + 5, y + 4), (x, y - 5)], color.filled()))?,
+    }
+    Ok(())
 }
 
 /// Text at a pixel of the canvas.
@@ -107,4 +208,28 @@ pub(super) fn line(canvas: &Canvas, points: &[(i32, i32)], style: impl Into<Shap
 pub(super) fn grid(panels: usize, most: usize) -> (usize, usize) {
     let columns = panels.clamp(1, most);
     (panels.div_ceil(columns), columns)
+}
+
+/// An image in a figure.
+pub(super) struct Bitmap<'a> {
+    /// Left upper corner.
+    pub place: (i32, i32),
+    pub size: (i32, i32),
+    /// PNG in base64.
+    pub png: Cow<'a, str>,
+}
+
+/// Adds images to a drawing. Without the `image` crate, plotters cannot draw them: they are inserted into its SVG.
+pub(super) fn with_bitmaps(mut drawing: Drawing, bitmaps: &[Bitmap]) -> Drawing {
+    let mut elements = String::new();
+    for Bitmap { place: (x, y), size: (width, height), png } in bitmaps {
+        let _ = writeln!(
+            elements,
+            "<image x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" style=\"image-rendering:pixelated\" \
+             href=\"data:image/png;base64,{png}\"/>"
+        );
+    }
+    let end = drawing.svg.rfind("</svg>").unwrap_or(drawing.svg.len());
+    drawing.svg.insert_str(end, &elements);
+    drawing
 }

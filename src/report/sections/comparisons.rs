@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use crate::report::figures::Gain;
-use crate::results::statistics::{Interval, mcnemar};
+use crate::results::statistics::{Difference, Interval, mcnemar};
 use crate::results::{
     ComparisonResult, IntervalBasis, NoInterval, PairCounts, RunDifference, RunResult, by_epoch, difference,
     no_interval_over_seeds,
@@ -30,13 +30,35 @@ impl<'a> ComparedRuns<'a> {
     }
 
     /// What the figure of differences by epoch shows.
-    pub(super) fn gain(&self) -> Gain<'_> {
+    pub(super) fn gain(&self, b: &Builder) -> Gain<'_> {
+        let runs = [&self.counts.run, &self.counts.against];
+        let runs = runs.map(|name| b.run_title(name).to_owned());
+        let mut epochs = by_epoch(self.run, self.against);
+        let pairs = epochs.iter().map(|(epoch, ..)| [self.run, self.against].map(|run| accuracy_after(run, *epoch)));
+        let accuracies = pairs.collect();
+        let over_images = self.over_images_at(&mut epochs);
         Gain {
             title: &self.title,
-            epochs: by_epoch(self.run, self.against),
+            runs,
+            accuracies,
+            epochs,
+            over_images,
             margin: self.margin,
             seeds: self.run.seeds.len().min(self.against.seeds.len()),
             no_interval: no_interval_over_seeds(self.run, self.against),
+        }
+    }
+
+    /// Networks of one seed have an interval over test images, after the last epoch: adds it, and says whether there is one.
+    fn over_images_at(&self, epochs: &mut [(usize, f64, Option<Difference>)]) -> bool {
+        let length = |run: &RunResult| run.seeds[0].epochs.len();
+        let RunDifference { mean, interval, over } = self.difference;
+        match (epochs.last_mut(), interval) {
+            (Some(last), Ok(interval)) if over == IntervalBasis::Images && length(self.run) == length(self.against) => {
+                last.2 = Some(Difference { mean, interval });
+                true
+            }
+            _ => false,
         }
     }
 
@@ -67,6 +89,11 @@ impl<'a> ComparedRuns<'a> {
         let values = context! { margin => lang.numbers.points(margin, 2), verdict => lang.word(verdict)? };
         lang.say("training.margin", values)
     }
+}
+
+/// The mean test accuracy over seeds after an epoch, counted from 1.
+fn accuracy_after(run: &RunResult, epoch: usize) -> f64 {
+    run.mean(|seed| seed.epochs[epoch - 1].test.accuracy())
 }
 
 /// Whether the comparison of that name has a row in its section's table.

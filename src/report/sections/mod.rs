@@ -8,6 +8,7 @@ mod digits;
 mod diverged;
 mod inputs;
 mod lead;
+mod overview;
 mod parameters;
 mod prelude;
 mod settings;

@@ -3,11 +3,11 @@
 use super::comparisons::{self, ComparedRuns, interval};
 use super::prelude::*;
 use super::shown_run::ShownRun;
-use super::{digits, settings, told};
+use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
-use crate::report::figures::LadderPoint;
+use crate::report::figures::{Curve, Drawing, LadderPoint};
 use crate::results::statistics::wilson;
-use crate::results::{AnyRun, EpochResult, Evaluated, RunResult, SeedResult};
+use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
 use crate::study::{Section, Show, Table};
 
 /// A section on training, counted from 1.
@@ -16,18 +16,12 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     let runs = section.runs.iter().filter_map(|name| ShownRun::of(b, name).transpose()).collect::<Result<Vec<_>>>()?;
     let compared: Vec<ComparedRuns> = section.comparisons.iter().filter_map(|n| ComparedRuns::of(b, n)).collect();
     let figures = training_figures(b, number, section, &runs, &compared)?;
-    let per_class = if shows(section, &runs, Show::PerClass) {
-        let seeds: Vec<(&str, &SeedResult)> = first_seeds(&runs);
-        Some(b.figure(figures::per_class(format!("section{number}-per-class"), &seeds, b.lang)?)?)
-    } else {
-        None
-    };
     let answers = section.answers.iter().filter_map(|id| conclusions.iter().find(|c| c.id == *id));
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
     blocks.extend(paragraphs(&section.text).map(Block::paragraph));
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     if !runs.is_empty() {
-        let all: Vec<&FigureBlock> = figures.iter().chain(&per_class).collect();
+        let all: Vec<&FigureBlock> = figures.iter().collect();
         let explained =
             b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
@@ -35,14 +29,7 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
     blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
     blocks.extend(figures.into_iter().map(Block::Figure));
-    if let Some(figure) = per_class {
-        blocks.push(digits::accuracy(b, figure, &runs)?);
-    }
-    if shows(section, &runs, Show::Confusion) {
-        for run in &runs {
-            blocks.push(digits::confusion(b, format!("section{number}-confusion-{}", run.name), run)?);
-        }
-    }
+    blocks.extend(halves(b, number, section, &runs)?);
     let galleries = galleries(b, number, section, &runs)?;
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
@@ -85,7 +72,7 @@ fn first_seeds<'a>(runs: &'a [ShownRun]) -> Vec<(&'a str, &'a SeedResult)> {
     runs.iter().map(|run| (run.first_seed_title.as_str(), run.first_seed())).collect()
 }
 
-/// The figures of all runs together, but for accuracies by digit, which are beside their table.
+/// The figures of all runs together.
 fn training_figures(
     b: &Builder,
     number: usize,
@@ -96,41 +83,82 @@ fn training_figures(
     let name = |figure: &str| format!("section{number}-{figure}");
     let mut drawings = Vec::new();
     if shows(section, runs, Show::Curves) {
-        let titled: Vec<(&str, &RunResult)> = runs.iter().map(|run| (run.title, run.result)).collect();
-        drawings.push(figures::curves(name("curves"), &titled, b.lang)?);
+        drawings.extend(figures::curves(name("curves"), &panels(b, section, runs), b.lang)?);
+    }
+    if shows(section, runs, Show::CurvesTogether) {
+        let together = runs.iter().filter_map(|run| curve(b, run)).collect();
+        drawings.extend(figures::curves(name("curves-together"), &[together], b.lang)?);
     }
     if shows(section, runs, Show::Predictions) {
         drawings.push(figures::predictions(name("predictions"), &first_seeds(runs), b.lang)?);
     }
     if section.show.contains(&Show::Gain) && !compared.is_empty() {
-        let gains: Vec<figures::Gain> = compared.iter().map(ComparedRuns::gain).collect();
+        let gains: Vec<figures::Gain> = compared.iter().map(|c| c.gain(b)).collect();
         drawings.push(figures::gain(name("gain"), &gains, b.lang)?);
     }
     if shows(section, runs, Show::Ladder) {
-        drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), b.lang)?);
+        drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), None, b.lang)?);
+    }
+    if shows(section, runs, Show::PerClass) {
+        drawings.push(figures::per_class(name("per-class"), &first_seeds(runs), b.lang)?);
     }
     drawings.into_iter().map(|drawing| b.figure(drawing)).collect()
 }
 
+/// A run's losses, as curves show them.
+fn curve<'a>(b: &'a Builder, run: &'a ShownRun) -> Option<Curve<'a>> {
+    Some(Curve { title: run.title, run: run.result, losses: b.results.loss_curves.get(run.name)? })
+}
+
+/// The panels of curves: runs that the section compares, directly or through others, share one. More runs than can be told
+/// apart have panels of their own.
+fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Vec<Curve<'a>>> {
+    let mut groups: Vec<Vec<&ShownRun>> = runs.iter().map(|run| vec![run]).collect();
+    for name in &section.comparisons {
+        let Some(spec) = b.study.comparisons.get(name) else { continue };
+        let group_of = |run: &String| groups.iter().position(|group| group.iter().any(|other| other.name == run));
+        if let (Some(one), Some(other)) = (group_of(&spec.run), group_of(&spec.against))
+            && one != other
+        {
+            let joined = groups.remove(one.max(other));
+            groups[one.min(other)].extend(joined);
+        }
+    }
+    let split = |group: Vec<&'a ShownRun<'a>>| {
+        if group.len() > Show::MAX_TOGETHER { group.into_iter().map(|run| vec![run]).collect() } else { vec![group] }
+    };
+    let panel = |group: Vec<&'a ShownRun<'a>>| group.into_iter().filter_map(|run| curve(b, run)).collect();
+    groups.into_iter().flat_map(split).map(panel).collect()
+}
+
 /// The section's runs by size, and the points that the study adds.
 fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<LadderPoint> {
-    let measured = runs.iter().filter_map(|run| {
-        Some(LadderPoint {
-            title: run.title.to_owned(),
-            parameters: b.results.models.get(&run.result.plan.model)?.parameters,
-            accuracy: run.result.accuracy(),
-            interval: Some(run.result.interval()),
-            seeds: Some(run.result.seeds.len()),
-        })
-    });
-    let printed = section.points.iter().map(|p| LadderPoint {
+    let measured = runs.iter().filter_map(|run| overview::point(b, run.title, run.result));
+    let quoted = section.points.iter().map(|p| LadderPoint {
         title: p.title.clone(),
         parameters: p.parameters,
         accuracy: p.accuracy,
         interval: None,
-        seeds: None,
     });
-    measured.chain(printed).collect()
+    measured.chain(quoted).collect()
+}
+
+/// The figures of half the width, one for each run: confusion matrices and kernels.
+fn halves(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
+    let mut groups = Vec::new();
+    if shows(section, runs, Show::Confusion) {
+        let matrix = |run: &ShownRun| digits::confusion(b, format!("section{number}-confusion-{}", run.name), run);
+        groups.push(runs.iter().map(matrix).collect::<Result<Vec<_>>>()?);
+    }
+    if shows(section, runs, Show::Filters) {
+        let kernels = |run: &ShownRun| digits::filters(b, format!("section{number}-filters-{}", run.name), run);
+        groups.push(runs.iter().filter_map(|run| kernels(run).transpose()).collect::<Result<Vec<_>>>()?);
+    }
+    let group = |drawings: Vec<Drawing>| {
+        let figures = drawings.into_iter().map(|drawing| Ok(Block::Figure(b.figure(drawing)?)));
+        Ok(Block::Group { style: "halves", blocks: figures.collect::<Result<_>>()? })
+    };
+    groups.into_iter().filter(|drawings| !drawings.is_empty()).map(group).collect()
 }
 
 /// What the section's figures are for; empty without figures.

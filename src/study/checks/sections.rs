@@ -57,6 +57,13 @@ fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
     {
         return place.at(&format!("show[{j}]")).refuse("shows comparisons, but the section has no `comparisons`");
     }
+    if section.runs.len() > Show::MAX_TOGETHER
+        && let Some(j) = position(Show::CurvesTogether)
+    {
+        let problem =
+            format!("more than {} runs in one panel of curves; use `curves`, or split the section", Show::MAX_TOGETHER);
+        return place.at(&format!("show[{j}]")).refuse(problem);
+    }
     if !section.points.is_empty() && position(Show::Ladder).is_none() {
         return place.at("points").refuse("are drawn in the figure `ladder`; add `ladder` to `show`");
     }

@@ -66,6 +66,22 @@ pub const FORGERIES: &[Forgery] = &[
     row("a smaller loss before the last epoch", Report, &[Exact], |d| {
         seed(d, "small", |seed| seed["epochs"][0]["train_loss"] = json!(0.5));
     }),
+    row("a smoother curve in the figure", Report, &[Exact], |d| {
+        results(d, |r| r["loss_curves"]["small"]["losses"][1][3] = json!(0.5));
+    }),
+    row("a curve of fewer steps", Report, &[Exact], |d| {
+        results(d, |r| r["loss_curves"]["small-bn"]["steps_per_group"] = json!(2));
+    }),
+    row("a learning rate in the figure of a run that has a constant one", Report, &[Exact], |d| {
+        results(d, |r| {
+            let curve = &mut r["loss_curves"]["stops"];
+            let rates: Vec<Value> = curve["losses"][0].as_array().unwrap().iter().map(|_| json!(0.1)).collect();
+            curve["learning_rates"] = json!(rates);
+        });
+    }),
+    row("another first convolution in the figure", Report, &[Metrics], |d| {
+        results(d, |r| r["filters"]["small"] = r["filters"]["small-bn"].clone());
+    }),
     row("another learning rate of an epoch", Report, &[Exact], |d| {
         seed(d, "small-bn", |seed| seed["epochs"][2]["lr"] = json!(0.05));
     }),
@@ -311,6 +327,7 @@ fn diverge(draft: &mut Draft, run: &str, epoch: usize, step: usize) {
         let mut removed = results["runs"].as_object_mut().unwrap().shift_remove(run).unwrap();
         removed["seeds"][0] = diverged(&removed["seeds"][0], epoch, step);
         results["diverged"][run] = removed;
+        without_figures_of(results, run);
         results["comparisons"].as_object_mut().unwrap().retain(|_, c| c["run"] != run && c["against"] != run);
     });
 }
@@ -325,7 +342,15 @@ fn diverge_second_seed(draft: &mut Draft) {
         removed["seeds"][0] = json!({"finished": removed["seeds"][0]});
         removed["seeds"][1] = diverged(&removed["seeds"][1], 2, 7);
         results["diverged"]["small"] = removed;
+        without_figures_of(results, "small");
     });
+}
+
+/// Removes what results keep of a run for figures.
+fn without_figures_of(results: &mut Value, run: &str) {
+    for part in ["loss_curves", "filters"] {
+        results[part].as_object_mut().unwrap().shift_remove(run);
+    }
 }
 
 /// The entry of a seed as if it had diverged.

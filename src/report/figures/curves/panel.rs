@@ -1,0 +1,281 @@
+//! One panel of loss curves, with the learning rate below where it changes.
+
+use super::super::labels::spread;
+use super::super::prelude::*;
+use super::super::scale::Scale;
+use super::course::{Course, Loss};
+use crate::dataset::CLASSES;
+
+/// Room for the labels of losses.
+const LEFT: i32 = 48;
+/// Room for the titles of runs beside their curves.
+const RIGHT_OF_RUNS: i32 = 196;
+const RATES: i32 = 54;
+/// Below a plot: labels of ticks, and the axis's title.
+const BELOW: i32 = 42;
+
+/// What a panel draws: one run, or several in one plot.
+pub(super) struct Panel<'a> {
+    pub courses: &'a [Course<'a>],
+    /// The scale of losses, whose pixels each panel sets.
+    pub losses: Scale,
+    pub lang: &'a Language,
+}
+
+/// Where epochs and losses are on a panel's canvas.
+struct Plot {
+    epochs: Scale,
+    losses: Scale,
+}
+
+impl Plot {
+    fn at(&self, (epoch, loss): (f64, f64)) -> (i32, i32) {
+        (self.epochs.at(epoch), self.losses.at(loss))
+    }
+
+    fn line(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
+        points.iter().map(|point| self.at(*point)).collect()
+    }
+
+    /// The pixels of losses after each epoch.
+    fn marks(&self, losses: &[Loss]) -> Vec<(i32, i32)> {
+        losses.iter().enumerate().map(|(i, loss)| self.at(((i + 1) as f64, loss.mean))).collect()
+    }
+}
+
+impl Panel<'_> {
+    pub(super) fn is_of_one_run(&self) -> bool {
+        self.courses.len() == 1
+    }
+
+    pub(super) fn height(&self, width: i32) -> i32 {
+        let rates = if self.has_schedule() { LINE + RATES + 22 } else { 0 };
+        self.top(width) + plot_height(width) + rates + BELOW
+    }
+
+    fn has_schedule(&self) -> bool {
+        self.courses.iter().any(|course| course.has_schedule)
+    }
+
+    /// The title of a panel of one run; the titles of several are beside their curves.
+    fn title(&self, width: i32) -> Vec<String> {
+        match self.courses {
+            [course] => wrapped(course.title, TITLE, width, 2),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the plot begins: below the title, the axis's name and the turning point's.
+    fn top(&self, width: i32) -> i32 {
+        self.title(width).len() as i32 * (LINE + 2) + 2 * LINE + 8
+    }
+
+    pub(super) fn draw(&self, area: &Canvas, width: i32) -> Result<()> {
+        let title_lines = self.title(width);
+        for (i, line) in title_lines.iter().enumerate() {
+            text(area, line, (0, 9 + i as i32 * (LINE + 2)), &title(), HPos::Left, VPos::Center)?;
+        }
+        let top = self.top(width);
+        let base = top + plot_height(width);
+        let epochs = self.courses.iter().map(Course::epochs).max().unwrap_or(1).max(1) as f64;
+        let right = width - self.right_margin()?;
+        let plot = Plot {
+            epochs: Scale::linear((0.0, epochs), (LEFT, right)),
+            losses: Scale { from: base, to: top, ..self.losses },
+        };
+        let loss = self.lang.word("figures.curves.loss")?;
+        text(area, &loss, (0, top - 2 * LINE + 4), &label(MUTED), HPos::Left, VPos::Center)?;
+        self.grid(area, &plot)?;
+        self.chance(area, &plot)?;
+        match self.courses {
+            [course] => self.one(area, &plot, course)?,
+            courses => several(area, &plot, courses)?,
+        }
+        let mut bottom = base;
+        if self.has_schedule() {
+            bottom = base + 22 + LINE + RATES;
+            self.rates(area, &plot, (bottom - RATES, bottom))?;
+        }
+        self.epoch_axis(area, &plot, bottom)
+    }
+
+    fn right_margin(&self) -> Result<i32> {
+        if !self.is_of_one_run() {
+            return Ok(RIGHT_OF_RUNS);
+        }
+        let words = [self.lang.word("figures.curves.training")?, self.lang.word("figures.curves.test")?];
+        Ok(words.iter().map(|word| width_of(word, LABEL)).max().unwrap_or(0) + 14)
+    }
+
+    fn grid(&self, area: &Canvas, plot: &Plot) -> Result<()> {
+        for tick in plot.losses.ticks(7) {
+            let y = plot.losses.at(tick);
+            line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
+            text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
+        }
+        Ok(())
+    }
+
+    /// The axis of epochs at the bottom of the panel.
+    fn epoch_axis(&self, area: &Canvas, plot: &Plot, bottom: i32) -> Result<()> {
+        line(area, &[(LEFT, bottom), (plot.epochs.to, bottom)], MUTED)?;
+        let most = usize::try_from((plot.epochs.to - LEFT) / 36).unwrap_or(1);
+        for tick in plot.epochs.ticks(most).into_iter().filter(|tick| tick.fract().abs() < 1e-9) {
+            let x = plot.epochs.at(tick);
+            line(area, &[(x, bottom), (x, bottom + 4)], MUTED)?;
+            centred(area, &self.lang.numbers.fixed(tick, 0), (x, bottom + 14), &label(MUTED))?;
+        }
+        let same = |value: fn(&Course) -> usize| self.courses.iter().all(|c| value(c) == value(&self.courses[0]));
+        let axis = if same(|c| c.steps_per_epoch) && same(|c| c.batch) {
+            let (steps, batch) = (self.courses[0].steps_per_epoch, self.courses[0].batch);
+            self.lang.say("figures.curves.epoch_of", context! { steps, batch })?
+        } else {
+            self.lang.word("figures.epoch")?
+        };
+        centred(area, &axis, (i32::midpoint(LEFT, plot.epochs.to), bottom + 32), &label(MUTED))
+    }
+
+    /// The loss of a network that knows nothing: all ten digits equally likely.
+    fn chance(&self, area: &Canvas, plot: &Plot) -> Result<()> {
+        let chance = libm::log(CLASSES as f64);
+        if !(plot.losses.low..=plot.losses.high).contains(&chance) {
+            return Ok(());
+        }
+        let (y, right) = (plot.losses.at(chance), plot.epochs.to);
+        area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
+        let words = self.lang.say("figures.curves.chance", context! { classes => CLASSES })?;
+        text(area, &words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
+    }
+
+    /// The curves of one run: training and test in their colours, the gap between them shaded.
+    fn one(&self, area: &Canvas, plot: &Plot, course: &Course) -> Result<()> {
+        if let Some(gap) = course.gap() {
+            area.draw(&Polygon::new(plot.line(&gap), BLUE.mix(0.12)))?;
+        }
+        line(area, &plot.line(&course.groups), ORANGE.mix(0.4))?;
+        line(area, &plot.line(&course.smooth), ORANGE.stroke_width(2))?;
+        let radius = radius(plot, course);
+        let (train, test) = (plot.marks(&course.train), plot.marks(&course.test));
+        bars(area, plot, &course.train, ORANGE)?;
+        bars(area, plot, &course.test, BLUE)?;
+        line(area, &test, BLUE)?;
+        for (x, y) in &train {
+            let corners = [(x - radius, y - radius), (x + radius, y + radius)];
+            area.draw(&Rectangle::new(corners, ORANGE.filled()))?;
+        }
+        for at in &test {
+            area.draw(&Circle::new(*at, radius, PAPER.filled()))?;
+            area.draw(&Circle::new(*at, radius, BLUE.stroke_width(2)))?;
+        }
+        self.turn(area, plot, course)?;
+        let train_end = train.last().copied().or_else(|| Some(plot.at(*course.smooth.last()?)));
+        let ends =
+            [("figures.curves.training", train_end, ORANGE), ("figures.curves.test", test.last().copied(), BLUE)];
+        let ends: Vec<(&str, i32, RGBColor)> =
+            ends.iter().filter_map(|(k, at, color)| Some((*k, at.as_ref()?.1, *color))).collect();
+        let heights: Vec<(i32, i32)> = ends.iter().map(|(_, y, _)| (*y, LINE)).collect();
+        let middles = spread(&heights, (plot.losses.to, plot.losses.from));
+        for ((key, _, color), y) in ends.iter().zip(middles) {
+            text(area, &self.lang.word(key)?, (plot.epochs.to + 9, y), &label(*color), HPos::Left, VPos::Center)?;
+        }
+        Ok(())
+    }
+
+    /// Names the lowest test loss, where it rises again.
+    fn turn(&self, area: &Canvas, plot: &Plot, course: &Course) -> Result<()> {
+        let Some(epoch) = course.turn() else { return Ok(()) };
+        let words = self.lang.say("figures.curves.turn", context! { epoch })?;
+        let (x, y) = plot.at((epoch as f64, course.test[epoch - 1].mean));
+        let top = plot.losses.to;
+        area.draw(&DashedPathElement::new([(x, top - 2), (x, y - 6)], 2, 3, BLUE))?;
+        let half = width_of(&words, LABEL) / 2;
+        let x = x.clamp(LEFT + half, (plot.epochs.to + self.right_margin()? - half).max(LEFT + half));
+        centred(area, &words, (x, top - 10), &label(BLUE))
+    }
+
+    /// The learning rate by step, between two heights.
+    fn rates(&self, area: &Canvas, plot: &Plot, (top, bottom): (i32, i32)) -> Result<()> {
+        let all = self.courses.iter().flat_map(|c| &c.rates).map(|(_, rate)| *rate);
+        let highest = all.fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+        let scale = Scale::linear((0.0, highest * 1.05), (bottom, top));
+        let words = self.lang.word("figures.curves.rate")?;
+        text(area, &words, (0, top - 12), &label(MUTED), HPos::Left, VPos::Center)?;
+        for tick in scale.ticks(2) {
+            let y = scale.at(tick);
+            line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
+            text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
+        }
+        for (i, course) in self.courses.iter().enumerate() {
+            let points: Vec<(i32, i32)> =
+                course.rates.iter().map(|(epoch, rate)| (plot.epochs.at(*epoch), scale.at(*rate))).collect();
+            let color = if self.is_of_one_run() { INK } else { SERIES[i % SERIES.len()] };
+            line(area, &points, color.stroke_width(2))?;
+        }
+        Ok(())
+    }
+}
+
+/// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
+fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
+    for (i, course) in courses.iter().enumerate() {
+        line(area, &plot.line(&course.groups), SERIES[i % SERIES.len()].mix(0.3))?;
+    }
+    for (i, course) in courses.iter().enumerate() {
+        let color = SERIES[i % SERIES.len()];
+        let smooth = plot.line(&course.smooth);
+        match i % 3 {
+            0 => line(area, &smooth, color.stroke_width(2))?,
+            1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
+            _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
+        }
+        bars(area, plot, &course.test, color)?;
+        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
+    }
+    let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
+    let end = |course: &Course| {
+        let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);
+        course.test.last().map_or(smooth, |test| i32::midpoint(smooth, plot.losses.at(test.mean)))
+    };
+    let heights: Vec<(i32, i32)> =
+        courses.iter().zip(&titles).map(|(c, title)| (end(c), title.len() as i32 * LINE)).collect();
+    let middles = spread(&heights, (plot.losses.to, plot.losses.from));
+    for (i, (title, y)) in titles.iter().zip(middles).enumerate() {
+        let first = y - (title.len() as i32 - 1) * LINE / 2;
+        mark(area, i, (plot.epochs.to + 14, first))?;
+        lines(area, title, (plot.epochs.to + 26, first), &label(SERIES[i % SERIES.len()]), HPos::Left)?;
+    }
+    Ok(())
+}
+
+fn plot_height(width: i32) -> i32 {
+    if width > HALF as i32 { 230 } else { 190 }
+}
+
+/// Marks that would touch are drawn smaller.
+fn radius(plot: &Plot, course: &Course) -> i32 {
+    let apart = (plot.epochs.to - LEFT) / course.epochs().max(1) as i32;
+    if apart < 14 { 2 } else { 4 }
+}
+
+/// The intervals of losses after each epoch.
+fn bars(area: &Canvas, plot: &Plot, losses: &[Loss], color: RGBColor) -> Result<()> {
+    for (i, loss) in losses.iter().enumerate() {
+        let Some(interval) = loss.interval else { continue };
+        let [upper, lower] = [interval.upper, interval.lower].map(|end| plot.at(((i + 1) as f64, end)));
+        line(area, &[upper, lower], color)?;
+    }
+    Ok(())
+}
+
+/// A loss or a learning rate at its tick.
+fn tick_label(value: f64, lang: &Language) -> String {
+    match value {
+        v if v < 1e-12 => "0".into(),
+        v if !(1e-4..1e5).contains(&v) => lang.numbers.rough(v),
+        v if v >= 1e3 => lang.numbers.count(v.round() as u64),
+        v => {
+            let fixed = lang.numbers.fixed(v, 4);
+            fixed.trim_end_matches('0').trim_end_matches(['.', ',']).to_owned()
+        }
+    }
+}

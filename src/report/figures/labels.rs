@@ -1,0 +1,138 @@
+//! Where labels go, so that none covers another.
+
+use super::prelude::*;
+
+/// The titles of runs with their marks, in rows.
+pub(super) struct Legend {
+    /// Each title with its place.
+    items: Vec<(String, (i32, i32))>,
+    rows: i32,
+}
+
+/// Room for a mark before its title, and between items.
+const BEFORE: i32 = 14;
+const BETWEEN: i32 = 22;
+
+impl Legend {
+    /// Arranges titles in rows of at most so many pixels.
+    pub(super) fn of(titles: &[String], width: i32) -> Self {
+        let (mut items, mut left, mut row) = (Vec::new(), 0, 0);
+        for title in titles {
+            let shown = wrapped(title, LABEL, width - BEFORE, 1).concat();
+            let wide = BEFORE + width_of(&shown, LABEL);
+            if left > 0 && left + wide > width {
+                (left, row) = (0, row + 1);
+            }
+            items.push((shown, (left, row * LINE)));
+            left += wide + BETWEEN;
+        }
+        Self { items, rows: row + 1 }
+    }
+
+    pub(super) fn height(&self) -> i32 {
+        self.rows * LINE
+    }
+
+    /// Draws it, the middle of its first row at `at.1`.
+    pub(super) fn draw(&self, canvas: &Canvas, at: (i32, i32)) -> Result<()> {
+        for (i, (title, (left, top))) in self.items.iter().enumerate() {
+            let (x, y) = (at.0 + left, at.1 + top);
+            mark(canvas, i, (x + 5, y))?;
+            let color = SERIES[i % SERIES.len()];
+            text(canvas, title, (x + BEFORE, y), &label(color), HPos::Left, VPos::Center)?;
+        }
+        Ok(())
+    }
+}
+
+/// A rectangle: left, top, right, bottom.
+pub(super) type Area = (i32, i32, i32, i32);
+
+/// Whether two rectangles have a pixel in common.
+pub(super) fn overlap(a: Area, b: Area) -> bool {
+    a.0 <= b.2 && b.0 <= a.2 && a.1 <= b.3 && b.1 <= a.3
+}
+
+/// The middles of labels, each as near to its wished middle as the others allow: (wished middle, height). They stay
+/// between two pixels as long as there is room.
+pub(super) fn spread(wished: &[(i32, i32)], (top, base): (i32, i32)) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..wished.len()).collect();
+    order.sort_by_key(|i| wished[*i].0);
+    // Labels that would overlap become one block, centred on the mean of what they wish.
+    let mut blocks: Vec<(Vec<usize>, i32)> = Vec::new();
+    for i in order {
+        let (middle, height) = wished[i];
+        let mut block = (vec![i], middle - height / 2);
+        while let Some(above) = blocks.pop_if(|above| above.1 + height_of(&above.0, wished) > block.1) {
+            block.0 = [above.0, block.0].concat();
+            block.1 = start_of(&block.0, wished);
+        }
+        blocks.push(block);
+    }
+    let mut middles = vec![0; wished.len()];
+    let mut free = base;
+    for (members, start) in blocks.iter().rev() {
+        let height = height_of(members, wished);
+        let mut y = (*start).min(free - height).max(top);
+        free = y;
+        for i in members {
+            middles[*i] = y + wished[*i].1 / 2;
+            y += wished[*i].1;
+        }
+    }
+    middles
+}
+
+fn height_of(members: &[usize], wished: &[(i32, i32)]) -> i32 {
+    members.iter().map(|i| wished[*i].1).sum()
+}
+
+/// Where a block starts whose labels are, on average, where they wish to be.
+fn start_of(members: &[usize], wished: &[(i32, i32)]) -> i32 {
+    let mut above = 0;
+    let mut sum = 0;
+    for i in members {
+        let (middle, height) = wished[*i];
+        sum += middle - (above + height / 2);
+        above += height;
+    }
+    sum / members.len().max(1) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_legend_breaks_between_titles() {
+        let titles: Vec<String> = (0..4).map(|i| format!("A network of name {i}")).collect();
+        let legend = Legend::of(&titles, 330);
+        assert_eq!(legend.items.iter().map(|(_, (_, top))| *top).collect::<Vec<_>>(), [0, 0, LINE, LINE]);
+        assert_eq!(legend.height(), 2 * LINE);
+        assert!(legend.items.iter().all(|(title, (left, _))| left + BEFORE + width_of(title, LABEL) <= 330));
+    }
+
+    #[test]
+    fn labels_stay_where_they_wish_if_they_can() {
+        assert_eq!(spread(&[(50, 16), (100, 16)], (0, 200)), [50, 100]);
+        assert_eq!(spread(&[(100, 16), (50, 16)], (0, 200)), [100, 50]);
+        assert!(spread(&[], (0, 200)).is_empty());
+    }
+
+    #[test]
+    fn labels_that_would_overlap_are_moved_apart_in_their_order() {
+        assert_eq!(spread(&[(100, 16), (104, 16)], (0, 200)), [94, 110]);
+        assert_eq!(spread(&[(104, 16), (100, 16)], (0, 200)), [110, 94]);
+        let middles = spread(&[(100, 16), (100, 32), (101, 16), (30, 16)], (0, 200));
+        assert_eq!(middles[3], 30);
+        assert!(middles[0] + 24 <= middles[1] && middles[1] + 24 <= middles[2], "{middles:?}");
+    }
+
+    #[test]
+    fn labels_stay_between_the_ends() {
+        assert_eq!(spread(&[(198, 16), (199, 16)], (0, 200)), [176, 192]);
+        assert_eq!(spread(&[(2, 16)], (0, 200)), [8]);
+        let near_the_end = spread(&[(170, 16), (190, 32)], (0, 200));
+        assert!(near_the_end[0] + 8 <= near_the_end[1] - 16 && near_the_end[1] + 16 <= 200, "{near_the_end:?}");
+    }
+}
