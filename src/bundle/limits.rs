@@ -17,6 +17,8 @@ fn most(path: &str) -> u64 {
         SUMS | RUN_LOG => 8 * MIB,
         MANIFEST | CRATE => 16 * MIB,
         RESULTS | REPORT | INDEX | REPORT_MARKDOWN => 64 * MIB,
+        // In another language.
+        path if path.starts_with("report.") && !path.contains('/') => 64 * MIB,
         path if path.starts_with(FIGURES) => 16 * MIB,
         path if path.starts_with(PREDICTIONS) => 2 * MIB,
         _ => MAX_FILE,

@@ -13,10 +13,10 @@ use crate::digest::sha256_hex;
 use crate::report::{InputFile, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
 use crate::study::Study;
-use crate::text::Lang;
+use crate::text::Languages;
 
 /// The version of manifest.json's schema; a program refuses any other.
-pub(super) const MANIFEST_SCHEMA: u32 = 2;
+pub(super) const MANIFEST_SCHEMA: u32 = 3;
 
 /// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
 pub(crate) const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
@@ -30,7 +30,8 @@ pub(crate) struct Manifest {
     /// The date that the report prints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) date: Option<String>,
-    pub(crate) language: Lang,
+    /// The report's languages. The files of the first have the plain names.
+    pub(crate) languages: Languages,
     pub(crate) program: Program,
     /// The environment in which the networks were trained.
     pub(crate) environment: Environment,
@@ -69,13 +70,14 @@ pub(crate) struct Digests {
 
 impl Manifest {
     /// A manifest that lists no files yet.
-    pub(super) fn new(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Self {
+    pub(super) fn new(study_yaml: &[u8], results: &Results, rendition: &Rendition) -> Self {
+        let study = rendition.study();
         let inputs = inputs(study_yaml, rendition.templates, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
             date: rendition.date.map(str::to_owned),
-            language: rendition.lang,
+            languages: rendition.languages(),
             program: Program {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,7 +98,12 @@ impl Manifest {
 
     pub(super) fn provenance(&self) -> Provenance<'_> {
         let Digests { inputs, measured, .. } = &self.digests;
-        Provenance { inputs: &self.inputs, inputs_digest: inputs, measured_digest: measured }
+        Provenance {
+            languages: &self.languages,
+            inputs: &self.inputs,
+            inputs_digest: inputs,
+            measured_digest: measured,
+        }
     }
 
     /// The text of manifest.json.

@@ -16,6 +16,7 @@ use super::layout::{
 use super::manifest::Manifest;
 use crate::report::{CONCLUSIONS, PYTORCH};
 use crate::study::Study;
+use crate::text::Lang;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 const MNIST: &str = "http://yann.lecun.com/exdb/mnist/";
@@ -47,7 +48,7 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
     graph.extend(program(manifest));
     graph.extend(data(manifest));
     graph.extend(files.iter().map(|(path, listed)| {
-        let mut file = file(path);
+        let mut file = file(path, manifest);
         file["sha256"] = json!(listed.sha256);
         if let Some(bytes) = listed.bytes {
             file["contentSize"] = json!(bytes.to_string());
@@ -55,7 +56,7 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
         file
     }));
     // SHA256SUMS has no hash here, because it contains the hash of ro-crate-metadata.json.
-    graph.push(file(SUMS));
+    graph.push(file(SUMS, manifest));
     // The context of RO-Crate 1.1 is older than schema.org's `sha256` and does not have it.
     let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
     format!("{:#}\n", json!({"@context": context, "@graph": graph}))
@@ -96,6 +97,7 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         "conformsTo": id(PROFILE),
         "name": study.title,
         "description": description,
+        "inLanguage": manifest.languages,
         "datePublished": manifest.date.as_deref().unwrap_or(UNDATED),
         "license": id(license_id(study.license.as_deref())),
         "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
@@ -232,9 +234,22 @@ fn data(manifest: &Manifest) -> Vec<Value> {
     entities
 }
 
-fn file(path: &str) -> Value {
+fn file(path: &str, manifest: &Manifest) -> Value {
     let (format, description) = kind(path);
-    json!({"@id": path, "@type": "File", "name": path, "description": description, "encodingFormat": format})
+    let mut file =
+        json!({"@id": path, "@type": "File", "name": path, "description": description, "encodingFormat": format});
+    if let Some(lang) = language_of_page(path, manifest) {
+        file["description"] = format!("The report in {}", lang.name()).into();
+        file["inLanguage"] = lang.code().into();
+    }
+    file
+}
+
+/// The language of a report's page; `None` for other files.
+fn language_of_page(path: &str, manifest: &Manifest) -> Option<Lang> {
+    let provenance = manifest.provenance();
+    let is_of = |lang: &&Lang| [REPORT, REPORT_MARKDOWN].iter().any(|page| provenance.file_in(**lang, page) == path);
+    manifest.languages.all().iter().find(is_of).copied()
 }
 
 /// A file's media type and description, by its name.
@@ -252,7 +267,6 @@ fn kind(path: &str) -> (&'static str, &'static str) {
     // A folder ends in `/`.
     let top = path.split_inclusive('/').next().unwrap_or_default();
     let description = match top {
-        REPORT | REPORT_MARKDOWN => "The report",
         FIGURES => "A figure of the report",
         PYTORCH => "A network as a PyTorch module",
         RESULTS => "Every measured value",

@@ -51,7 +51,7 @@ pub fn load_study_in(file: &Path, lang: Option<Lang>) -> Result<(Source, Plan), 
         Ok((source, plan))
     };
     let (source, plan) = checked(lang)?;
-    for other in source.languages.iter().filter(|other| **other != source.study.lang) {
+    for other in source.languages.all().iter().filter(|other| **other != source.study.lang) {
         checked(Some(*other))?;
     }
     Ok((source, plan))

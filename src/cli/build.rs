@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::options::Build;
+use super::options::{Build, languages};
 use super::progress::Terminal;
 use super::say;
-use crate::build::{Job, Request};
-use crate::bundle::REPORT;
+use crate::build::{Built, Job, Request};
 use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
 use crate::text::numbers::{duration, plural};
@@ -19,8 +18,8 @@ const DEFAULT_STUDY: &str = "reports/coursework.yaml";
 
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(default_study, Ok)?;
-    let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);
-    let job = Job::prepare(&Request { study: &study, out, device, lang, fresh })?;
+    let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
+    let job = Job::prepare(&Request { study: &study, out, device, languages: languages(&options.lang)?, fresh })?;
     if !options.quiet {
         announce(&job);
     }
@@ -34,7 +33,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
-        say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
+        say(&format!("built in {}: {}", duration(built.seconds), reports(&built)));
     }
     // Quiet or not: this build has not trained them, and whoever could write to the cache could have made them.
     if !built.cached.is_empty() {
@@ -49,6 +48,12 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
     Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// The report's pages, one for each language.
+fn reports(built: &Built) -> String {
+    let pages: Vec<String> = built.pages.iter().map(|page| built.out.join(page).display().to_string()).collect();
+    pages.join(", ")
 }
 
 /// Prints libtorch's answer, if quiet only one that shows an error of this program.

@@ -260,7 +260,8 @@ impl<'a> Builder<'a> {
         let number = next(&self.figures);
         let Drawing { name, caption, description, svg } = drawing;
         let label = self.lang.say("page.figure", context! { n => number })?;
-        Ok(FigureBlock { number, label, file: format!("figures/{name}.svg"), caption, description, svg })
+        let file = self.provenance.file_in(self.lang.lang, &format!("figures/{name}.svg"));
+        Ok(FigureBlock { number, label, file, caption, description, svg })
     }
 
     /// A model's title; its name where the study gives none.

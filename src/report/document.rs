@@ -14,6 +14,10 @@ use crate::text::Lang;
 pub struct Document {
     /// The language of the phrases and numbers.
     pub lang: Lang,
+    /// The report's files in this language.
+    pub file: ReportFiles,
+    /// Those in its other languages.
+    pub translations: Vec<ReportFiles>,
     /// The study's title.
     pub title: String,
     /// Paragraphs.
@@ -35,6 +39,16 @@ pub struct Document {
     /// The claims and conclusions as data, which are a file of their own.
     #[serde(skip)]
     pub verdicts: Verdicts,
+}
+
+/// The names of a report's pages in one of its languages.
+#[derive(Serialize)]
+pub struct ReportFiles {
+    pub lang: Lang,
+    /// The language's name in the language itself.
+    pub name: &'static str,
+    pub html: String,
+    pub md: String,
 }
 
 /// A section with its place in the table of contents.

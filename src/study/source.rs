@@ -14,11 +14,11 @@ use super::messages::plain;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
 use crate::paths;
-use crate::text::Lang;
 use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
+use crate::text::{Lang, Languages};
 
 /// The largest study file in the repository has 54 KB.
 const MAX_BYTES: u64 = 4 << 20;
@@ -42,7 +42,7 @@ pub struct Source {
     /// The study, with `extends` and `defaults` filled in.
     pub study: Study,
     /// The languages of the study's texts, its default first.
-    pub languages: Vec<Lang>,
+    pub languages: Languages,
 }
 
 impl Source {
@@ -95,8 +95,8 @@ impl Source {
     fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
-        let lang = lang.filter(|lang| languages.contains(lang)).unwrap_or(languages[0]);
-        languages::choose(&lines, &mut map, &languages, lang)?;
+        let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
+        languages::choose(&lines, &mut map, languages.all(), lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
         let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
             let path = e.path().to_string();

@@ -65,7 +65,12 @@ fn cells(line: &str) -> usize {
 
 #[track_caller]
 pub fn check(bundle: &Bundle) -> Document {
-    let markdown = bundle.text("report.md");
+    check_file(bundle, "report.md")
+}
+
+#[track_caller]
+pub fn check_file(bundle: &Bundle, name: &str) -> Document {
+    let markdown = bundle.text(name);
     let document = parse(&markdown);
     assert_eq!(document.html, Vec::<String>::new(), "raw HTML");
     // A parser pads and cuts rows to the header's length, so count the cells of the lines, too.

@@ -142,7 +142,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
     let study = home.path().join("mini.yaml");
     std::fs::write(&study, MINI).unwrap();
     let out = home.path().join("mini");
-    let request = Request { study: &study, out: Some(&out), device: DeviceChoice::Cpu, lang: None, fresh: true };
+    let request = Request { study: &study, out: Some(&out), device: DeviceChoice::Cpu, languages: None, fresh: true };
     compute::provide_libtorch(&crate::engine::LIBTORCH);
     Job::prepare_on(&request, |_, _| Device::libtorch_on_cpu()).unwrap().run(&mut Silent).unwrap();
     let bundle = Bundle::at(out);

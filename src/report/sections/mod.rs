@@ -20,13 +20,15 @@ mod verify;
 use minijinja::context;
 
 use super::builder::{Builder, SectionId};
-use super::document::{Definition, Definitions, Document, paragraphs};
+use super::document::{Definition, Definitions, Document, ReportFiles, paragraphs};
 use super::error::Result;
+use super::templates::{PAGE, PAGE_MARKDOWN};
 use super::verdicts::{self, ClaimVerdict, ConclusionVerdict, Verdicts};
 use super::{Language, Provenance};
 use crate::claims::{DecidedConclusion, JudgedClaim};
 use crate::results::Results;
 use crate::study::Study;
+use crate::text::Lang;
 
 /// Builds a study's report. Sections are built in their order, since that numbers tables and figures.
 pub(super) fn document(
@@ -54,8 +56,17 @@ pub(super) fn document(
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
     let program = inputs::program();
     let verdicts = verdicts(&b, &judged, &conclusions)?;
+    let files = |lang: Lang| ReportFiles {
+        lang,
+        name: lang.own_name(),
+        html: provenance.file_in(lang, PAGE),
+        md: provenance.file_in(lang, PAGE_MARKDOWN),
+    };
+    let others = provenance.languages.all().iter().filter(|other| **other != lang.lang);
     Ok(Document {
         lang: lang.lang,
+        file: files(lang.lang),
+        translations: others.map(|other| files(*other)).collect(),
         title: study.title.clone(),
         description: paragraphs(&study.description).collect(),
         meta: meta(study, date, lang)?,
