@@ -8,6 +8,7 @@ mod memory;
 mod room;
 mod run_log;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
 use crate::report::{Edition, Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, write_losses};
-use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::study::{Picture, Plan, RunPlan, Source, StudyError, read_images};
 use crate::text::{Lang, Languages};
 use crate::training::{
     Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_first_steps, check_models, inputs_digest,
@@ -57,6 +58,8 @@ pub struct Job {
     date: Option<String>,
     /// The study in each language of the report.
     editions: Vec<Edition>,
+    /// The images that the study's own words show.
+    images: BTreeMap<String, Picture>,
     fresh: bool,
     data: Mnist,
     device: Device,
@@ -125,6 +128,7 @@ impl Job {
         let (source, plan) =
             claims::load_study_in(&study, request.languages.as_ref().map(Languages::default_language))?;
         let editions = editions(&source, request.languages.as_ref())?;
+        let images = read_images(&source)?;
         let date = report_date(&source.study)?;
         bundle::check_place(&place, &Files::new())?;
         if out == study {
@@ -149,6 +153,7 @@ impl Job {
             plan,
             date,
             editions,
+            images,
             fresh,
             data,
             device,
@@ -203,6 +208,8 @@ impl Job {
         let results = self.results(ends, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
+        let image = |(path, image): (&String, &Picture)| (format!("{}{path}", bundle::IMAGES), image.bytes.clone());
+        files.extend(self.images.iter().map(image));
         let templates = Templates::built_in();
         let rendition = Rendition { editions: &self.editions, date: self.date.as_deref(), templates: &templates };
         let files = bundle::complete(files, &Listing::new(), &results, &rendition)?;

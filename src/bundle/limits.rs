@@ -1,7 +1,7 @@
 //! How much is read of a bundle that somebody else made.
 
 use super::{
-    CRATE, Error, FIGURES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,
+    CRATE, Error, FIGURES, IMAGES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,
 };
 use crate::study::Plan;
 
@@ -20,6 +20,7 @@ fn most(path: &str) -> u64 {
         // In another language.
         path if path.starts_with("report.") && !path.contains('/') => 64 * MIB,
         path if path.starts_with(FIGURES) => 16 * MIB,
+        path if path.starts_with(IMAGES) => MIB,
         path if path.starts_with(PREDICTIONS) => 2 * MIB,
         _ => MAX_FILE,
     }

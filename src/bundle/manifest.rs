@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::layout::STUDY;
 use super::tolerances::{TOLERANCES, Tolerances};
+use super::{Error, Files, images};
 use crate::claims;
 use crate::compute::Environment;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
-use crate::report::{InputFile, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
+use crate::report::{InputFile, Pictures, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
 use crate::study::Study;
 use crate::text::Languages;
@@ -70,9 +70,9 @@ pub(crate) struct Digests {
 
 impl Manifest {
     /// A manifest that lists no files yet.
-    pub(super) fn new(study_yaml: &[u8], results: &Results, rendition: &Rendition) -> Self {
+    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition) -> Self {
         let study = rendition.study();
-        let inputs = inputs(study_yaml, rendition.templates, &results.environment);
+        let inputs = inputs(files, rendition.templates, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
@@ -96,10 +96,11 @@ impl Manifest {
         }
     }
 
-    pub(super) fn provenance(&self) -> Provenance<'_> {
+    pub(super) fn provenance<'a>(&'a self, pictures: &'a Pictures) -> Provenance<'a> {
         let Digests { inputs, measured, .. } = &self.digests;
         Provenance {
             languages: &self.languages,
+            pictures,
             inputs: &self.inputs,
             inputs_digest: inputs,
             measured_digest: measured,
@@ -121,11 +122,13 @@ impl Manifest {
     }
 }
 
-/// The inputs of a build, in the order in which reports list them. libtorch, if it computed, is listed with the hash of its
+/// The inputs of a build, in the order in which reports list them; study and images are among the bundle's files. libtorch, if it computed, is listed with the hash of its
 /// name and version, not of its files.
-pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates, environment: &Environment) -> Vec<InputFile> {
+pub(crate) fn inputs(files: &Files, templates: &Templates, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
-    let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
+    let study = files.get(STUDY).map_or_else(Vec::new, Clone::clone);
+    let mut inputs = vec![input(STUDY, sha256_hex(&study))];
+    inputs.extend(images(files).map(|(path, bytes)| input(path, sha256_hex(bytes))));
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, templates.digest()));
     inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));

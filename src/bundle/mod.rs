@@ -26,8 +26,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use complete::complete;
 pub use error::Error;
 pub use layout::{
-    CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN,
-    RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
+    CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, IMAGES, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT,
+    REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path,
+    seed_files,
 };
 pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
@@ -108,6 +109,11 @@ impl Contents {
     pub(crate) fn data() -> Result<Mnist, DatasetError> {
         Mnist::load(&paths::mnist())
     }
+}
+
+/// The images among a bundle's files.
+pub(crate) fn images(files: &Files) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+    files.iter().filter(|(path, _)| path.starts_with(IMAGES))
 }
 
 impl Bundle {
@@ -211,12 +217,14 @@ impl Bundle {
 
     /// As `render_again`, without the large files that no other file is made from: only their hashes are needed.
     pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
-        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY;
+        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY && !path.starts_with(IMAGES);
         let large = self.files.iter().filter(|(path, _)| is_large(path));
         let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
         listed.extend(self.left_out.clone());
         let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
-        complete(small.into_iter().collect::<Result<_, Error>>()?, &listed, results, rendition)
+        let mut small: Files = small.into_iter().collect::<Result<_, Error>>()?;
+        small.extend(images(&self.files).map(|(path, bytes)| (path.clone(), bytes.clone())));
+        complete(small, &listed, results, rendition)
     }
 
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS

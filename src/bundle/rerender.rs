@@ -1,7 +1,7 @@
 //! Makes a bundle's report again from its results, without training.
 
 use super::complete::template_context;
-use super::{Bundle, Error, Files, Manifest, STUDY};
+use super::{Bundle, Error, Files, Manifest};
 use crate::claims;
 use crate::report::{Edition, Rendition, Templates};
 use crate::results::Results;
@@ -56,6 +56,6 @@ impl<'a> Rerender<'a> {
 
     /// What the templates receive, as JSON.
     pub(crate) fn context(&self, rendition: &Rendition) -> Result<String, Error> {
-        template_context(self.bundle.bytes(STUDY)?, &self.results, rendition)
+        template_context(&self.bundle.files, &self.results, rendition)
     }
 }

@@ -20,8 +20,8 @@ pub struct Document {
     pub translations: Vec<ReportFiles>,
     /// The study's title.
     pub title: String,
-    /// Paragraphs.
-    pub description: Vec<RichText>,
+    /// The study's own words below the title.
+    pub description: Vec<Block>,
     /// Author, group, course, institution, date: those that the study gives.
     pub meta: Definitions,
     /// The first section. It has no number.
@@ -94,6 +94,28 @@ pub enum Block {
     Command {
         text: &'static str,
     },
+    /// A list of the study's own words, whose items have blocks.
+    Nested {
+        /// The number of the first item; none if they are not numbered.
+        start: Option<u64>,
+        items: Vec<Vec<Block>>,
+    },
+    Quotation {
+        blocks: Vec<Block>,
+    },
+    /// Code in any language, of the study's own words.
+    Listing {
+        /// Empty if it is not known.
+        language: String,
+        text: String,
+    },
+    Picture(Picture),
+    /// A line across the page.
+    Rule,
+    /// The study's references. Each has the id `reference-1` and so on.
+    References {
+        items: Vec<RichText>,
+    },
     /// Blocks that belong side by side, where there is room.
     Group {
         style: &'static str,
@@ -117,11 +139,6 @@ impl Block {
             _ => {}
         }
     }
-}
-
-/// A text's lines that are not blank.
-pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
-    text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().into())
 }
 
 /// Terms with what they mean. The style is the list's class in the page.
@@ -239,6 +256,24 @@ pub struct FigureBlock {
     /// What the figure shows; empty where the caption says it all.
     pub description: String,
     pub svg: String,
+}
+
+/// An image of the study's own words, numbered with the figures.
+#[derive(Serialize)]
+pub struct Picture {
+    pub number: usize,
+    /// `Figure 2`.
+    pub label: String,
+    /// Below the bundle: `images/NAME`.
+    pub file: String,
+    pub caption: RichText,
+    /// What the image shows, for readers who do not see it.
+    pub description: String,
+    /// The image as a `data:` URI.
+    pub data: String,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
 }
 
 impl FigureBlock {

@@ -11,12 +11,16 @@ mod escape;
 mod figures;
 mod inline;
 mod language;
+mod own_words;
 mod sections;
 mod templates;
 mod verdicts;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use crate::study::Picture;
 pub use document::Document;
 pub use error::{Error, Result};
 pub use language::Language;
@@ -42,10 +46,15 @@ pub struct InputFile {
     pub sha256: String,
 }
 
+/// Images by the paths that the study's texts give them.
+pub type Pictures = BTreeMap<String, Picture>;
+
 /// What the report says about its inputs and digests.
 pub struct Provenance<'a> {
     /// The languages that the report is rendered in.
     pub languages: &'a Languages,
+    /// The images that the study's own words show.
+    pub pictures: &'a Pictures,
     /// All inputs, in the manifest's order.
     pub inputs: &'a [InputFile],
     /// The digest of the list of inputs.
@@ -92,19 +101,6 @@ impl Rendition<'_> {
     pub fn languages(&self) -> Languages {
         let all: Vec<Lang> = self.editions.iter().map(|edition| edition.lang).collect();
         all.try_into().expect("one edition or more, each in another language")
-    }
-}
-
-impl Provenance<'_> {
-    /// The name in a language of a file that each language has: `report.html` in the first language, `report.uk.html` in
-    /// Ukrainian as another one.
-    pub fn file_in(&self, lang: Lang, name: &str) -> String {
-        match name.rsplit_once('.') {
-            Some((stem, ending)) if lang != self.languages.default_language() => {
-                format!("{stem}.{}.{ending}", lang.code())
-            }
-            _ => name.to_owned(),
-        }
     }
 }
 

@@ -111,6 +111,11 @@ impl Templates {
         env.add_filter("unbroken", |text: String| escape::unbroken(&text));
         env.add_filter("code_span", |text: String| Value::from_safe_string(escape::code_span(&text)));
         env.add_filter("code_cell", |text: String| Value::from_safe_string(escape::code_cell(&text)));
+        env.add_filter("link_target", |url: String| Value::from_safe_string(escape::link_target(&url)));
+        env.add_filter("fenced", |text: String, language: String| {
+            Value::from_safe_string(escape::fenced(&text, &language))
+        });
+        env.add_filter("quotation", |text: String| Value::from_safe_string(escape::quotation(&text)));
         env.add_filter("css", |text: String| Value::from_safe_string(escape::css_string(&text)));
         for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".yaml")) {
             env.add_template(name, text).map_err(|source| Error::Template { name: name.clone(), source })?;

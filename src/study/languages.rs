@@ -43,7 +43,29 @@ fn choose_in(lines: &Lines, path: &str, map: &mut Mapping, all: &[Lang], lang: L
         {
             *value = chosen(lines, &at, texts, all, lang)?;
         }
+        if let Value::Sequence(items) = value {
+            choose_items(lines, key, &at, items, all, lang)?;
+        }
         choose_below(lines, &at, value, all, lang)?;
+    }
+    Ok(())
+}
+
+/// Replaces the texts in several languages of a list of texts.
+fn choose_items(
+    lines: &Lines,
+    key: &str,
+    at: &str,
+    items: &mut [Value],
+    all: &[Lang],
+    lang: Lang,
+) -> Result<(), StudyError> {
+    for (i, item) in items.iter_mut().enumerate() {
+        if let Value::Mapping(texts) = item
+            && is_by_language(key, texts)
+        {
+            *item = chosen(lines, &format!("{at}[{i}]"), texts, all, lang)?;
+        }
     }
     Ok(())
 }

@@ -30,6 +30,8 @@ const MAX_EXTENDS: usize = 4;
 /// Longer expressions and sentences could overflow the stack of their parser. The longest in the
 /// repository has about 1,500 bytes.
 const MAX_EXPRESSION: usize = 4000;
+/// A longer text of the study's own words belongs into a document of its own; its parser must not take long.
+const MAX_OWN_WORDS: usize = 32_000;
 /// Each expression may take milliseconds; more claims or conclusions would keep a grader's machine busy. The most in the
 /// repository are 108.
 const MAX_CLAIMS: usize = 1000;
@@ -121,10 +123,27 @@ impl Source {
             }
         }
         let mut texts = self.study.expressions().chain(self.study.sentences());
-        match texts.find(|(_, text)| text.len() > MAX_EXPRESSION) {
-            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_EXPRESSION} bytes: split it"))),
+        if let Some((key, _)) = texts.find(|(_, text)| text.chars().count() > MAX_EXPRESSION) {
+            return Err(self.error(key, format!("is longer than {MAX_EXPRESSION} characters: split it")));
+        }
+        match self.study.own_words().find(|(_, text)| text.len() > MAX_OWN_WORDS) {
+            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_OWN_WORDS} bytes"))),
             None => Ok(()),
         }
+    }
+
+    /// The study in another of its languages.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn in_language(&self, lang: Lang) -> Result<Self, StudyError> {
+        Self::from_text_in(self.lines.file_of(""), &self.yaml, Some(lang))
+    }
+
+    /// The folder of the file that sets a key.
+    pub(super) fn folder_of(&self, key: &str) -> &Path {
+        let file = self.lines.nearest_file(key);
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// The folder of the data: the study's `data`, relative to the file that sets it; otherwise `data/mnist` in the current
@@ -147,7 +166,8 @@ impl Source {
 /// Refuses invisible characters: in prose, those that make a text look different from what it is; elsewhere, also those
 /// that make two words look alike.
 fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyError> {
-    let in_prose = PROSE.contains(&path.rsplit('.').next().unwrap_or(path)) || path.starts_with(DATA);
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let in_prose = PROSE.contains(&key.split('[').next().unwrap_or(key)) || path.starts_with(DATA);
     match value {
         Value::String(text) => {
             let hidden: String = text.chars().filter(|c| !in_prose || is_hidden(*c)).collect();
@@ -283,7 +303,7 @@ mod tests {
         };
         assert!(Source::from_text(Path::new("s.yaml"), &claim(&"-".repeat(4000))).is_ok());
         let message = error(&claim(&"-".repeat(4001)));
-        assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 bytes"), "{message}");
+        assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 characters"), "{message}");
         let claims = |count: usize| {
             let claims: String = (0..count)
                 .map(|i| {

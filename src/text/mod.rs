@@ -2,6 +2,7 @@
 
 pub(crate) mod closest;
 pub(crate) mod look_alike;
+pub(crate) mod markdown;
 pub mod numbers;
 pub mod printed;
 pub mod terminal;
@@ -40,7 +41,6 @@ impl Lang {
             Self::Uk => "Ukrainian",
         }
     }
-}
 
     /// The language's name in the language itself.
     pub fn own_name(self) -> &'static str {
@@ -80,6 +80,15 @@ impl Languages {
     pub fn all(&self) -> &[Lang] {
         &self.0
     }
+
+    /// The name in a language of a file that each language has: `report.html` in the first language, `report.uk.html` in
+    /// Ukrainian as another one.
+    pub fn file_in(&self, lang: Lang, name: &str) -> String {
+        match name.rsplit_once('.') {
+            Some((stem, ending)) if lang != self.default_language() => format!("{stem}.{}.{ending}", lang.code()),
+            _ => name.to_owned(),
+        }
+    }
 }
 
 impl From<Lang> for Languages {
@@ -100,6 +109,7 @@ impl TryFrom<Vec<Lang>> for Languages {
             None => Ok(Self(all)),
         }
     }
+}
 
 /// A text without the byte order mark that some editors write at its start.
 pub(crate) fn without_bom(text: &str) -> &str {

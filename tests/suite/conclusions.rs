@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use indexmap::IndexMap;
 use mnist_report::compute::Environment;
 use mnist_report::dataset::{ImageSet, Mnist};
-use mnist_report::report::{ConclusionVerdict, Edition, Provenance, Rendition, Templates, document};
+use mnist_report::report::{ConclusionVerdict, Edition, Pictures, Provenance, Rendition, Templates, document};
 use mnist_report::results::{
     Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
 };
@@ -151,8 +151,14 @@ impl Invented {
         let templates = Templates::built_in();
         let editions = [Edition { lang, study: self.source.study }];
         let rendition = Rendition { editions: &editions, date: None, templates: &templates };
-        let languages = rendition.languages();
-        let provenance = Provenance { languages: &languages, inputs: &[], inputs_digest: "", measured_digest: "" };
+        let (languages, pictures) = (rendition.languages(), Pictures::new());
+        let provenance = Provenance {
+            languages: &languages,
+            pictures: &pictures,
+            inputs: &[],
+            inputs_digest: "",
+            measured_digest: "",
+        };
         let document = document(&editions[0], &self.results, &provenance, &rendition).unwrap();
         let concluded = document.verdicts.conclusions.into_iter();
         concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))

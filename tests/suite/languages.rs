@@ -243,7 +243,7 @@ fn every_language_of_a_report_is_published_and_verified() {
     let sound = bundle.identity();
     let restored = || sound.iter().for_each(|(name, bytes)| bundle.write(name, bytes));
     // A number in a translation alone is changed; the sums are right again.
-    bundle.replace("report.uk.html", "7 850", "7 851");
+    bundle.replace("report.uk.html", "7\u{a0}850", "7\u{a0}851");
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
     assert!(done.out.contains("report.uk.html is not what results.json renders to"), "{}", done.out);
@@ -353,6 +353,8 @@ fn every_phrase_is_used() {
     read(&root().join("src/results"), &mut results);
     read(&root().join("templates"), &mut text);
     read(&root().join("src/report"), &mut text);
+    read(&root().join("src/bundle"), &mut text);
+    let layers = fs::read_to_string(root().join("src/model/mod.rs")).unwrap();
     for (key, _) in catalogue("en.yaml") {
         let (group, name) = key.split_once('.').unwrap();
         let used = match group {
@@ -368,6 +370,8 @@ fn every_phrase_is_used() {
                 let parts = ["question", "supported", "refuted", "undecided", "how"];
                 Kind::WORDS.contains(&kind) && parts.contains(&part) && text.contains("\"kinds.{}.{part}\"")
             }
+            "layers" => layers.contains(&format!("\"{name}\" =>")) && text.contains("\"layers.{word}\""),
+            "crate" if name.starts_with("in_") => text.contains("\"crate.in_{}\""),
             "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()
@@ -375,4 +379,86 @@ fn every_phrase_is_used() {
         };
         assert!(used, "{key}");
     }
+}
+
+/// The coursework study with networks and image numbers that train in seconds.
+fn short_coursework() -> String {
+    let layers = |bn: &str| {
+        format!(
+            "[conv2d: {{name: conv1, out_channels: 2, kernel_size: 5, stride: 3}}{bn}, relu, max_pool2d: {{kernel_size: 2}}, \
+             dropout: {{name: dropout1, p: 0.25}}, flatten, linear: {{name: fc1, out_features: 8}}, relu, \
+             linear: {{name: fc2, out_features: 10}}]"
+        )
+    };
+    let [plain, normal] = ["", ", batch_norm2d"].map(layers);
+    let base = root().join("reports/coursework.yaml");
+    format!(
+        "extends: {}\nlang: [uk, en]\nauthor: {{en: A. Student, uk: О. Студент}}\n\
+         models: {{baseline: {{layers: {normal}}}, slim: {{layers: {plain}}}, slim-bn: {{layers: {normal}}}}}\n\
+         defaults: {{train: {{images: {{random: 300}}}}, epochs: 2}}\n\
+         runs: {{overfit: {{epochs: 3}}}}\n",
+        base.display()
+    )
+}
+
+/// The text of a page outside of code and of links to its translations, with that of its drawings.
+fn prose(page: &str) -> String {
+    let body = page.split("</style>").last().unwrap();
+    let mut text = String::new();
+    // The open elements whose text is skipped.
+    let mut skipped: Vec<&str> = Vec::new();
+    for part in body.split('<').skip(1) {
+        let (tag, after) = part.split_once('>').unwrap();
+        let name = tag.split_whitespace().next().unwrap();
+        if ["code", "pre"].contains(&name) || (name == "a" && tag.contains("hreflang")) {
+            skipped.push(name);
+        } else if name.strip_prefix('/') == skipped.last().copied() {
+            skipped.pop();
+        }
+        if skipped.is_empty() {
+            text.push_str(after);
+            text.push(' ');
+        }
+    }
+    text
+}
+
+#[test]
+fn the_courseworks_report_in_ukrainian_has_no_english_words() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("short.yaml");
+    fs::write(&study, short_coursework()).unwrap();
+    let bundle = Bundle::at(home.path().join("short"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    // Names of programs and layers, units and symbols, and the words of the report's own files.
+    let terms = words(
+        "MNIST PyTorch torchsummary torchinfo SHA ReLU SGD Adam dropout one cycle softmax libtorch float32 log Report ID \
+         Dropout FOLDER ln conv1 conv2 bn1 bn2 fc1 fc2 relu1 relu2 relu3 pool1 dropout1 dropout2 flatten1 pooling weights study yaml mnist report \
+         train images labels idx ubyte idx3 idx1 t10k",
+    );
+    let page = prose(&bundle.text("report.html"));
+    let left: BTreeSet<String> = words(&page).difference(&terms).cloned().collect();
+    assert_eq!(left, BTreeSet::new(), "{page}");
+    // English quotation marks and decimal points do not belong to it either.
+    for mark in ['“', '”', '"', '\''] {
+        assert!(!page.replace("&quot;", "\"").replace("&#x27;", "'").contains(mark), "{mark}: {page}");
+    }
+    let is_point = |window: &[char]| window[0].is_ascii_digit() && window[1] == '.' && window[2].is_ascii_digit();
+    let chars: Vec<char> = page.chars().collect();
+    let points: Vec<String> = chars.windows(3).filter(|w| is_point(w)).map(|w| w.iter().collect()).collect();
+    assert_eq!(points, vec![String::new(); 0]);
+    // The other language is whole, too.
+    let english = prose(&bundle.text("report.en.html"));
+    let cyrillic: String = english.chars().filter(|c| ('\u{400}'..'\u{500}').contains(c)).collect();
+    assert_eq!(cyrillic, "");
+    // What an archive shows of the bundle.
+    for entity in bundle.json("ro-crate-metadata.json")["@graph"].as_array().unwrap() {
+        for key in ["description", "name"] {
+            let text = entity[key].as_str().unwrap_or_default();
+            let is_text = text.contains(' ') && text.is_ascii();
+            let names = ["Process Run Crate", "Creative Commons Attribution-ShareAlike 3.0"];
+            assert!(!is_text || names.contains(&text), "{text}");
+        }
+    }
+    bundle.run("verify", &["--upto", "render"]).exits(0);
 }

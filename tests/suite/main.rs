@@ -30,6 +30,7 @@ mod messages;
 mod new;
 mod one_id;
 mod operators;
+mod own_words;
 mod places;
 mod publish;
 mod pytorch;

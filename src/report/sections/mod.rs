@@ -20,11 +20,11 @@ mod verify;
 use minijinja::context;
 
 use super::builder::{Builder, SectionId};
-use super::document::{Definition, Definitions, Document, ReportFiles, paragraphs};
+use super::document::{Block, Definition, Definitions, Document, ReportFiles, ReportSection};
 use super::error::Result;
 use super::templates::{PAGE, PAGE_MARKDOWN};
 use super::verdicts::{self, ClaimVerdict, ConclusionVerdict, Verdicts};
-use super::{Language, Provenance};
+use super::{Language, Provenance, own_words};
 use crate::claims::{DecidedConclusion, JudgedClaim};
 use crate::results::Results;
 use crate::study::Study;
@@ -41,6 +41,7 @@ pub(super) fn document(
     let b = Builder::new(study, results, provenance, lang)?;
     let judged = crate::claims::judge(study, results);
     let conclusions = crate::claims::conclude(study, results);
+    let description = own_words::blocks(&b, &study.description)?;
     let summary = summary::section(&b, &judged, &conclusions)?;
     let section = |planned: &SectionId| match planned {
         SectionId::Inputs => inputs::section(&b),
@@ -52,6 +53,7 @@ pub(super) fn document(
         SectionId::Conclusions => conclusions::section(&b, &conclusions),
         SectionId::Code => code::section(&b),
         SectionId::Verify => verify::section(&b),
+        SectionId::References => references(&b),
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
     let program = inputs::program();
@@ -59,8 +61,8 @@ pub(super) fn document(
     let files = |lang: Lang| ReportFiles {
         lang,
         name: lang.own_name(),
-        html: provenance.file_in(lang, PAGE),
-        md: provenance.file_in(lang, PAGE_MARKDOWN),
+        html: provenance.languages.file_in(lang, PAGE),
+        md: provenance.languages.file_in(lang, PAGE_MARKDOWN),
     };
     let others = provenance.languages.all().iter().filter(|other| **other != lang.lang);
     Ok(Document {
@@ -68,7 +70,7 @@ pub(super) fn document(
         file: files(lang.lang),
         translations: others.map(|other| files(*other)).collect(),
         title: study.title.clone(),
-        description: paragraphs(&study.description).collect(),
+        description,
         meta: meta(study, date, lang)?,
         summary,
         contents: lang.word("summary.contents")?,
@@ -78,6 +80,12 @@ pub(super) fn document(
         program,
         verdicts,
     })
+}
+
+/// What the study's own words refer to.
+fn references(b: &Builder) -> Result<ReportSection> {
+    let items = b.study.references.iter().map(|text| own_words::line(b, text)).collect::<Result<_>>()?;
+    Ok(b.section(SectionId::References, b.phrase("own.references")?, vec![Block::References { items }]))
 }
 
 /// The claims and conclusions as data.
