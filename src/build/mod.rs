@@ -9,6 +9,7 @@ mod only;
 mod room;
 mod run_log;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -25,11 +26,11 @@ use crate::bundle::{self, Files, Listing, Reserved, SeedFiles};
 use crate::claims;
 use crate::compute::{self, Device, DeviceChoice};
 use crate::dataset::{Mnist, read_labels, write_labels};
-use crate::report::{Rendition, Templates};
+use crate::report::{Edition, Rendition, Templates};
 use crate::results::{Data, EpochResult, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, read_losses, write_losses};
-use crate::study::{Plan, RunPlan, Source, StudyError};
+use crate::study::{Picture, Plan, RunPlan, Source, StudyError, read_images};
 use crate::tensors::from_safetensors;
-use crate::text::Lang;
+use crate::text::{Lang, Languages};
 use crate::training::{
     Prepared, RunCache, SeedOutcome, Speed, TrainingObserver, check_first_steps, check_models, inputs_digest,
 };
@@ -42,8 +43,8 @@ pub struct Request<'a> {
     /// The bundle's folder; by default the study's path without .yaml.
     pub out: Option<&'a Path>,
     pub device: DeviceChoice,
-    /// The report's language; by default the study's.
-    pub lang: Option<Lang>,
+    /// The report's languages; by default the study's.
+    pub languages: Option<Languages>,
     /// Whether to train all runs, even those in the run cache.
     pub fresh: bool,
     /// The run cache's folder; by default the user's.
@@ -64,7 +65,10 @@ pub struct Job {
     source: Source,
     plan: Plan,
     date: Option<String>,
-    lang: Lang,
+    /// The study in each language of the report.
+    editions: Vec<Edition>,
+    /// The images that the study's own words show.
+    images: BTreeMap<String, Picture>,
     fresh: bool,
     /// The trainings to do; `None` for all.
     only: Option<only::Chosen>,
@@ -82,6 +86,8 @@ pub struct Built {
     pub report_id: String,
     /// The bundle's folder, as asked for.
     pub out: PathBuf,
+    /// The names of the report's pages, one for each language.
+    pub pages: Vec<String>,
     pub seconds: f64,
     /// What libtorch says of the networks, or why it could not be asked; `None` if it is not installed.
     pub witness: Option<Result<Agreement, String>>,
@@ -130,13 +136,16 @@ impl Job {
         let study = request.study.to_owned();
         let out = request.out.map_or_else(|| study.with_extension(""), Path::to_owned);
         let place = std::path::absolute(&out).map_err(|source| BuildError::Path { path: out.clone(), source })?;
-        let (source, plan) = claims::load_study_in(&study, request.lang)?;
+        let (source, plan) =
+            claims::load_study_in(&study, request.languages.as_ref().map(Languages::default_language))?;
+        let editions = editions(&source, request.languages.as_ref())?;
+        let images = read_images(&source)?;
         let date = report_date(&source.study)?;
         let only = if request.only.is_empty() { None } else { Some(only::chosen(&plan, request.only)?) };
         // Reserved first, so that no other build replaces what is checked. Parts of a build write no bundle.
         let reserved = if only.is_none() { Some(reserve(&study, &out, &place)?) } else { None };
         let files = room::files(&plan);
-        room::check_sizes(&source, &plan, &files)?;
+        room::check_sizes(&source, &plan, &files, editions.len())?;
         memory::check(&source, &plan)?;
         if let Some(reserved) = &reserved {
             bundle::try_place(reserved, room::longest(&files))?;
@@ -146,7 +155,6 @@ impl Job {
         let device = start(&plan, &data)?;
         let models = model_facts(&plan);
         check_models(&plan, &models)?;
-        let lang = request.lang.unwrap_or(source.study.lang);
         let fresh = request.fresh;
         let mut job = Self {
             started,
@@ -157,7 +165,8 @@ impl Job {
             source,
             plan,
             date,
-            lang,
+            editions,
+            images,
             fresh,
             only,
             data,
@@ -223,10 +232,13 @@ impl Job {
         let results = self.results(ends, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());
+        let image = |(path, image): (&String, &Picture)| (format!("{}{path}", bundle::IMAGES), image.bytes.clone());
+        files.extend(self.images.iter().map(image));
         let templates = Templates::built_in();
-        let rendition = Rendition { lang: self.lang, date: self.date.as_deref(), templates: &templates };
-        let files = bundle::complete(files, &Listing::new(), &self.source.study, &results, &rendition)?;
+        let rendition = Rendition { editions: &self.editions, date: self.date.as_deref(), templates: &templates };
+        let files = bundle::complete(files, &Listing::new(), &results, &rendition)?;
         room::check_made(&self.source, &files)?;
+        let pages = files.keys().filter(|file| file.ends_with(".html")).cloned().collect();
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
         // libtorch cannot be a witness of its own computations.
@@ -239,7 +251,7 @@ impl Job {
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
         let diverged = results.diverged_in_words();
         let cached = timings.iter().filter(|timing| timing.cached).map(|timing| timing.run.clone()).collect();
-        Ok(Built { cached, report_id, out: self.out, seconds, witness, runs, diverged, notes, mistakes })
+        Ok(Built { cached, report_id, out: self.out, pages, seconds, witness, runs, diverged, notes, mistakes })
     }
 
     /// The digest of what a seed's outcome depends on.
@@ -294,6 +306,16 @@ fn run_cache(request: &Request, place: &Path) -> Result<RunCache, BuildError> {
         None => return Ok(RunCache::of_user(place)),
     };
     if cache.is_writable() { Ok(cache) } else { Err(BuildError::Cache(cache.folder().to_owned())) }
+}
+
+/// The study in each language of the report. `load_study_in` has checked all that it has.
+fn editions(source: &Source, languages: Option<&Languages>) -> Result<Vec<Edition>, StudyError> {
+    let languages = languages.unwrap_or(&source.languages);
+    let edition = |lang: &Lang| {
+        let study = Source::from_text_in(Path::new(bundle::STUDY), &source.yaml, Some(*lang))?.study;
+        Ok(Edition { lang: *lang, study })
+    };
+    languages.all().iter().map(edition).collect()
 }
 
 /// The trainings of a job, and their results so far.

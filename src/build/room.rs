@@ -43,9 +43,11 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
 }
 
 /// The names of a bundle's files besides those of its trained networks. `verify` counts them, too.
-fn made_files(source: &Source, plan: &Plan) -> Vec<String> {
-    let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::REPORT];
-    let fixed = fixed.into_iter().chain([bundle::REPORT_MARKDOWN, bundle::INDEX, CONCLUSIONS]).map(str::to_owned);
+fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
+    let fixed =
+        [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::INDEX, CONCLUSIONS];
+    let page = |i: usize| [bundle::REPORT, bundle::REPORT_MARKDOWN].map(|page| format!("{page}.{i}"));
+    let fixed = fixed.into_iter().map(str::to_owned).chain((0..languages).flat_map(page));
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
     let of_section = |section: &Section| {
         let each = |show: &Show| match show {
@@ -62,13 +64,18 @@ fn made_files(source: &Source, plan: &Plan) -> Vec<String> {
     };
     // The parameters of all models, and each model.
     let figures = 1 + plan.models.len() + sections;
-    fixed.chain((0..figures).map(figure)).collect()
+    fixed.chain((0..figures * languages).map(figure)).collect()
 }
 
 /// Refuses a study whose bundle would be too large to open.
-pub(super) fn check_sizes(source: &Source, plan: &Plan, files: &[(String, u64)]) -> Result<(), StudyError> {
+pub(super) fn check_sizes(
+    source: &Source,
+    plan: &Plan,
+    files: &[(String, u64)],
+    languages: usize,
+) -> Result<(), StudyError> {
     let seeds = (files.len() / FILES_PER_SEED) as u64;
-    let made = made_files(source, plan).into_iter().map(|file| (file, 0));
+    let made = made_files(source, plan, languages).into_iter().map(|file| (file, 0));
     let made = made.chain([(bundle::RESULTS.to_owned(), REPORT + REPORT_PER_SEED * seeds)]).collect::<Vec<_>>();
     let Err((file, reason)) = bundle::check_sizes(files.iter().chain(&made)) else { return Ok(()) };
     let is_of =

@@ -1,29 +1,35 @@
 //! Adds everything that follows from a bundle's primary files: report, figures, manifest, crate and sums.
 
-use super::layout::{CRATE, MANIFEST, STUDY, SUMS};
-use super::{Error, FileInfo, Files, Listing, Manifest, Sums, ro_crate};
-use crate::report::{self, Rendition};
+use super::layout::{CRATE, IMAGES, MANIFEST, SUMS};
+use super::ro_crate::Described;
+use super::{Error, FileInfo, Files, Listing, Manifest, Sums, images, ro_crate};
+use crate::claims::OwnWords;
+use crate::report::{self, Pictures, Rendition};
 use crate::results::Results;
-use crate::study::Study;
+use crate::study::Picture;
+use crate::text::markdown;
 
 /// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest, crate and
 /// sums also list the files of `left_out`.
 pub(crate) fn complete(
     mut files: Files,
     left_out: &Listing,
-    study: &Study,
     results: &Results,
     rendition: &Rendition,
 ) -> Result<Files, Error> {
-    let mut manifest = Manifest::new(&files[STUDY], study, results, rendition);
-    let rendered = report::render(study, results, &manifest.provenance(), rendition)?;
+    let mut manifest = Manifest::new(&files, results, rendition);
+    let rendered = report::render(results, &manifest.provenance(&pictures(&files)), rendition)?;
     files.extend(rendered.into_iter().map(|(name, text)| (name, text.into_bytes())));
     manifest.files = files.keys().chain(left_out.keys()).cloned().chain([CRATE, MANIFEST].map(str::to_owned)).collect();
     manifest.files.sort();
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
     let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
     listing.extend(left_out.clone());
-    let metadata = ro_crate::metadata(study, &manifest, &listing);
+    let (study, language) = (rendition.study(), rendition.templates.language(rendition.editions[0].lang)?);
+    let description = OwnWords::of(study, results).print(&study.description);
+    let description = description.map(|text| markdown::plain(&text)).unwrap_or_default();
+    let about = Described { study, description, manifest: &manifest, language: &language };
+    let metadata = ro_crate::metadata(&about, &listing)?;
     listing.insert(CRATE.to_owned(), FileInfo::of(metadata.as_bytes()));
     files.insert(CRATE.to_owned(), metadata.into_bytes());
     let sums = Sums(listing.into_iter().map(|(path, info)| (path, info.sha256)).collect());
@@ -31,14 +37,18 @@ pub(crate) fn complete(
     Ok(files)
 }
 
-/// What the templates of a bundle's report receive, as JSON.
-pub(super) fn template_context(
-    study_yaml: &[u8],
-    study: &Study,
-    results: &Results,
-    rendition: &Rendition,
-) -> Result<String, Error> {
-    let manifest = Manifest::new(study_yaml, study, results, rendition);
-    let document = report::document(study, results, &manifest.provenance(), rendition)?;
+/// The images of a bundle, by the paths that the study's texts give them. A file that is no image is left out.
+fn pictures(files: &Files) -> Pictures {
+    let picture = |(path, bytes): (&String, &Vec<u8>)| {
+        Some((path.strip_prefix(IMAGES)?.to_owned(), Picture::read(bytes.clone()).ok()?))
+    };
+    images(files).filter_map(picture).collect()
+}
+
+/// What the templates of a bundle's report receive in its first language, as JSON.
+pub(super) fn template_context(files: &Files, results: &Results, rendition: &Rendition) -> Result<String, Error> {
+    let manifest = Manifest::new(files, results, rendition);
+    let document =
+        report::document(&rendition.editions[0], results, &manifest.provenance(&pictures(files)), rendition)?;
     Ok(serde_json::to_string_pretty(&document).expect("strings and numbers") + "\n")
 }

@@ -27,6 +27,8 @@ pub const INDEX: &str = "index.html";
 
 /// The folder of the report's figures.
 pub const FIGURES: &str = "figures/";
+/// The folder of the images that the study's own words show.
+pub const IMAGES: &str = "images/";
 /// The folder of the predicted classes.
 pub const PREDICTIONS: &str = "predictions/";
 /// The folder of the trained weights.
@@ -106,7 +108,7 @@ pub fn seed_files(results: &Results) -> impl Iterator<Item = (&str, &SeedResult,
 
 /// Whether a file is not made from other files of the bundle.
 pub fn is_primary(path: &str) -> bool {
-    let folders = [PREDICTIONS, WEIGHTS, EVIDENCE, LOSSES];
+    let folders = [PREDICTIONS, WEIGHTS, EVIDENCE, LOSSES, IMAGES];
     path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))
 }
 

@@ -1,7 +1,7 @@
 //! How much is read of a bundle that somebody else made.
 
 use super::{
-    CRATE, Error, FIGURES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,
+    CRATE, Error, FIGURES, IMAGES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,
 };
 use crate::study::Plan;
 
@@ -17,7 +17,10 @@ fn most(path: &str) -> u64 {
         SUMS | RUN_LOG => 8 * MIB,
         MANIFEST | CRATE => 16 * MIB,
         RESULTS | REPORT | INDEX | REPORT_MARKDOWN => 64 * MIB,
+        // In another language.
+        path if path.starts_with("report.") && !path.contains('/') => 64 * MIB,
         path if path.starts_with(FIGURES) => 16 * MIB,
+        path if path.starts_with(IMAGES) => MIB,
         path if path.starts_with(PREDICTIONS) => 2 * MIB,
         _ => MAX_FILE,
     }

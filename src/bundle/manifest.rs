@@ -3,20 +3,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::layout::STUDY;
 use super::tolerances::{TOLERANCES, Tolerances};
+use super::{Error, Files, images};
 use crate::claims;
 use crate::compute::Environment;
 use crate::dataset::Mnist;
 use crate::digest::sha256_hex;
-use crate::report::{InputFile, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
+use crate::report::{InputFile, Pictures, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
 use crate::study::Study;
-use crate::text::Lang;
+use crate::text::Languages;
 
 /// The version of manifest.json's schema; a program refuses any other.
-pub(super) const MANIFEST_SCHEMA: u32 = 2;
+pub(super) const MANIFEST_SCHEMA: u32 = 3;
 
 /// The SHA-256 of the program's sources, templates and lock file, computed when it was built.
 pub(crate) const SOURCE_SHA256: &str = env!("MNIST_REPORT_SOURCE_SHA256");
@@ -30,7 +30,8 @@ pub(crate) struct Manifest {
     /// The date that the report prints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) date: Option<String>,
-    pub(crate) language: Lang,
+    /// The report's languages. The files of the first have the plain names.
+    pub(crate) languages: Languages,
     pub(crate) program: Program,
     /// The environment in which the networks were trained.
     pub(crate) environment: Environment,
@@ -69,13 +70,14 @@ pub(crate) struct Digests {
 
 impl Manifest {
     /// A manifest that lists no files yet.
-    pub(super) fn new(study_yaml: &[u8], study: &Study, results: &Results, rendition: &Rendition) -> Self {
-        let inputs = inputs(study_yaml, rendition.templates, &results.environment);
+    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition) -> Self {
+        let study = rendition.study();
+        let inputs = inputs(files, rendition.templates, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
             date: rendition.date.map(str::to_owned),
-            language: rendition.lang,
+            languages: rendition.languages(),
             program: Program {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,9 +96,15 @@ impl Manifest {
         }
     }
 
-    pub(super) fn provenance(&self) -> Provenance<'_> {
+    pub(super) fn provenance<'a>(&'a self, pictures: &'a Pictures) -> Provenance<'a> {
         let Digests { inputs, measured, .. } = &self.digests;
-        Provenance { inputs: &self.inputs, inputs_digest: inputs, measured_digest: measured }
+        Provenance {
+            languages: &self.languages,
+            pictures,
+            inputs: &self.inputs,
+            inputs_digest: inputs,
+            measured_digest: measured,
+        }
     }
 
     /// The text of manifest.json.
@@ -114,11 +122,13 @@ impl Manifest {
     }
 }
 
-/// The inputs of a build, in the order in which reports list them. libtorch, if it computed, is listed with the hash of its
+/// The inputs of a build, in the order in which reports list them; study and images are among the bundle's files. libtorch, if it computed, is listed with the hash of its
 /// name and version, not of its files.
-pub(crate) fn inputs(study_yaml: &[u8], templates: &Templates, environment: &Environment) -> Vec<InputFile> {
+pub(crate) fn inputs(files: &Files, templates: &Templates, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
-    let mut inputs = vec![input(STUDY, sha256_hex(study_yaml))];
+    let study = files.get(STUDY).map_or_else(Vec::new, Clone::clone);
+    let mut inputs = vec![input(STUDY, sha256_hex(&study))];
+    inputs.extend(images(files).map(|(path, bytes)| input(path, sha256_hex(bytes))));
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, templates.digest()));
     inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));

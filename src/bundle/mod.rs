@@ -27,8 +27,9 @@ use std::path::{Path, PathBuf};
 pub(crate) use complete::complete;
 pub use error::Error;
 pub use layout::{
-    CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT, REPORT_MARKDOWN,
-    RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path, seed_files,
+    CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, IMAGES, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT,
+    REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path,
+    seed_files,
 };
 pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
@@ -48,7 +49,7 @@ pub(crate) use write::{replace_folder, replace_run_log};
 use crate::dataset::{DatasetError, Mnist, read_labels};
 use crate::digest::sha256_hex;
 use crate::paths;
-use crate::report::Rendition;
+use crate::report::{Edition, Rendition};
 use crate::results::{Results, read_losses};
 use crate::study::{Plan, Source, Study};
 use crate::tensors::{NamedTensor, from_safetensors};
@@ -96,6 +97,8 @@ pub(crate) struct Contents {
     pub(crate) results: Results,
     pub(crate) source: Source,
     pub(crate) plan: Plan,
+    /// The study in each of the report's languages.
+    pub(crate) editions: Vec<Edition>,
 }
 
 impl Contents {
@@ -111,6 +114,11 @@ impl Contents {
     }
 }
 
+/// The images among a bundle's files.
+pub(crate) fn images(files: &Files) -> impl Iterator<Item = (&String, &Vec<u8>)> {
+    files.iter().filter(|(path, _)| path.starts_with(IMAGES))
+}
+
 impl Bundle {
     /// Reads a bundle's folder or zip, up to the sizes that limits.rs allows.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
@@ -120,10 +128,16 @@ impl Bundle {
     /// Parses manifest, results and study, and resolves the study's plan.
     pub(crate) fn contents(&self) -> Result<Contents, Error> {
         let (manifest, results) = (self.manifest()?, self.results()?);
-        let source = self.source(Some(manifest.language))?;
+        let source = self.source(Some(manifest.languages.default_language()))?;
         let plan = Plan::resolve(&source)?;
         check_models(&plan)?;
-        Ok(Contents { manifest, results, source, plan })
+        let edition = |lang: &Lang| {
+            let source = self.source(Some(*lang))?;
+            Plan::resolve(&source)?;
+            Ok(Edition { lang: *lang, study: source.study })
+        };
+        let editions = manifest.languages.all().iter().map(edition).collect::<Result<_, Error>>()?;
+        Ok(Contents { manifest, results, source, plan, editions })
     }
 
     pub(crate) fn manifest(&self) -> Result<Manifest, Error> {
@@ -194,11 +208,11 @@ impl Bundle {
         self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
     }
 
-    /// All files of this bundle, with the report and what depends on it made again from `study` and `results`.
-    pub(crate) fn render_again(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+    /// All files of this bundle, with the report and what depends on it made again from `results`.
+    pub(crate) fn render_again(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
         let primary = self.files.iter().filter(|(path, _)| is_primary(path));
         let primary = primary.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-        complete(primary, &self.left_out, study, results, rendition)
+        complete(primary, &self.left_out, results, rendition)
     }
 
     /// What is wrong with the form of the run log. That of another version is not known.
@@ -211,13 +225,15 @@ impl Bundle {
     }
 
     /// As `render_again`, without the large files that no other file is made from: only their hashes are needed.
-    pub(crate) fn rendered(&self, study: &Study, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
-        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY;
+    pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+        let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY && !path.starts_with(IMAGES);
         let large = self.files.iter().filter(|(path, _)| is_large(path));
         let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
         listed.extend(self.left_out.clone());
         let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
-        complete(small.into_iter().collect::<Result<_, Error>>()?, &listed, study, results, rendition)
+        let mut small: Files = small.into_iter().collect::<Result<_, Error>>()?;
+        small.extend(images(&self.files).map(|(path, bytes)| (path.clone(), bytes.clone())));
+        complete(small, &listed, results, rendition)
     }
 
     /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS

@@ -7,15 +7,18 @@
 
 use std::collections::BTreeMap;
 
+use minijinja::context;
 use serde_json::{Value, json};
 
 use super::Listing;
 use super::layout::{
-    CRATE, EVIDENCE, FIGURES, LOSSES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS, WEIGHTS,
+    CRATE, EVIDENCE, FIGURES, IMAGES, LOSSES, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, STUDY, SUMS,
+    WEIGHTS,
 };
 use super::manifest::Manifest;
-use crate::report::{CONCLUSIONS, PYTORCH};
+use crate::report::{self, CONCLUSIONS, Language, PYTORCH};
 use crate::study::Study;
+use crate::text::Lang;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 const MNIST: &str = "http://yann.lecun.com/exdb/mnist/";
@@ -29,8 +32,20 @@ const INSTITUTION: &str = "#institution";
 /// description says so. Today's date would give other bytes each day.
 const UNDATED: &str = "1980-01-01";
 
+/// What a crate describes, in the report's first language.
+pub(super) struct Described<'a> {
+    pub(super) study: &'a Study,
+    /// The study's description, with its values and without markup.
+    pub(super) description: String,
+    pub(super) manifest: &'a Manifest,
+    pub(super) language: &'a Language,
+}
+
+type Result<T> = std::result::Result<T, report::Error>;
+
 /// The bytes of ro-crate-metadata.json.
-pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> String {
+pub(super) fn metadata(about: &Described, files: &Listing) -> Result<String> {
+    let Described { study, manifest, language, .. } = about;
     let mut graph = vec![
         json!({
             "@id": CRATE,
@@ -38,27 +53,27 @@ pub(super) fn metadata(study: &Study, manifest: &Manifest, files: &Listing) -> S
             "about": id("./"),
             "conformsTo": id("https://w3id.org/ro/crate/1.1"),
         }),
-        root(study, manifest, files),
+        root(about, files)?,
         json!({"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}),
-        license(study.license.as_deref()),
+        license(study.license.as_deref(), language)?,
     ];
     graph.extend(people(study));
-    graph.push(action(study, manifest, files));
-    graph.extend(program(manifest));
-    graph.extend(data(manifest));
-    graph.extend(files.iter().map(|(path, listed)| {
-        let mut file = file(path);
+    graph.push(action(about, files)?);
+    graph.extend(program(manifest, language)?);
+    graph.extend(data(manifest, language)?);
+    for (path, listed) in files {
+        let mut file = file(path, about)?;
         file["sha256"] = json!(listed.sha256);
         if let Some(bytes) = listed.bytes {
             file["contentSize"] = json!(bytes.to_string());
         }
-        file
-    }));
+        graph.push(file);
+    }
     // SHA256SUMS has no hash here, because it contains the hash of ro-crate-metadata.json.
-    graph.push(file(SUMS));
+    graph.push(file(SUMS, about)?);
     // The context of RO-Crate 1.1 is older than schema.org's `sha256` and does not have it.
     let context = json!(["https://w3id.org/ro/crate/1.1/context", {"sha256": "http://schema.org/sha256"}]);
-    format!("{:#}\n", json!({"@context": context, "@graph": graph}))
+    Ok(format!("{:#}\n", json!({"@context": context, "@graph": graph})))
 }
 
 /// The sizes of files that a crate states; empty if it cannot be parsed.
@@ -82,13 +97,14 @@ fn ids<'a>(of: impl IntoIterator<Item = &'a str>) -> Value {
     }
 }
 
-fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
-    let mut description = study.description.trim().to_owned();
+fn root(about: &Described, files: &Listing) -> Result<Value> {
+    let Described { study, manifest, language, .. } = about;
+    let mut description = about.description.clone();
     if description.is_empty() {
-        description = "A study of neural networks on MNIST: report, measured values and trained weights.".into();
+        description = language.word("crate.description")?;
     }
     if manifest.date.is_none() {
-        description.push_str(" (The study carries no date; datePublished is a placeholder.)");
+        description = format!("{description} {}", language.word("crate.undated")?);
     }
     let mut root = json!({
         "@id": "./",
@@ -96,6 +112,7 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
         "conformsTo": id(PROFILE),
         "name": study.title,
         "description": description,
+        "inLanguage": manifest.languages,
         "datePublished": manifest.date.as_deref().unwrap_or(UNDATED),
         "license": id(license_id(study.license.as_deref())),
         "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
@@ -104,7 +121,7 @@ fn root(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
     if study.author.is_some() {
         root["author"] = id(AUTHOR);
     }
-    root
+    Ok(root)
 }
 
 fn is_url(text: &str) -> bool {
@@ -117,15 +134,13 @@ fn license_id(license: Option<&str>) -> &str {
 }
 
 /// Only the author can give a licence: without `license:` in the study, the crate states that there is none.
-fn license(license: Option<&str>) -> Value {
+fn license(license: Option<&str>, language: &Language) -> Result<Value> {
     let (name, description) = match license {
-        Some(text) => (text, "The licence that the study names."),
-        None => (
-            "No licence stated",
-            "Ask the study's author before any use that the law does not allow without a licence.",
-        ),
+        Some(text) => (text.to_owned(), "crate.license"),
+        None => (language.word("crate.no_license")?, "crate.no_license_text"),
     };
-    json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description})
+    let description = language.word(description)?;
+    Ok(json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description}))
 }
 
 fn people(study: &Study) -> Vec<Value> {
@@ -140,15 +155,16 @@ fn people(study: &Study) -> Vec<Value> {
     people
 }
 
-fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
+fn action(about: &Described, files: &Listing) -> Result<Value> {
+    let Described { study, manifest, language, .. } = about;
     let data: Vec<String> = data_files(manifest).map(|(name, _)| data_id(name)).collect();
     let inputs = std::iter::once(STUDY).chain(data.iter().map(String::as_str)).chain([SOURCE]);
     let results = files.keys().map(String::as_str).filter(|path| *path != STUDY).chain([CRATE, SUMS]);
     let mut action = json!({
         "@id": BUILD,
         "@type": "CreateAction",
-        "name": format!("Build of the bundle \"{}\"", study.title),
-        "description": format!("Trains, measures and reports the study's networks. {}.", manifest.environment),
+        "name": language.say("crate.build", context! { title => study.title.as_str() })?,
+        "description": language.word("crate.build_text")?,
         "instrument": id(PROGRAM),
         "object": ids(inputs),
         "result": ids(results),
@@ -157,10 +173,10 @@ fn action(study: &Study, manifest: &Manifest, files: &Listing) -> Value {
     if study.author.is_some() {
         action["agent"] = id(AUTHOR);
     }
-    action
+    Ok(action)
 }
 
-fn program(manifest: &Manifest) -> Vec<Value> {
+fn program(manifest: &Manifest, language: &Language) -> Result<Vec<Value>> {
     let program = &manifest.program;
     let mut entities = vec![
         json!({
@@ -172,7 +188,7 @@ fn program(manifest: &Manifest) -> Vec<Value> {
         json!({
             "@id": SOURCE,
             "@type": "SoftwareSourceCode",
-            "name": format!("Source, templates and lock file of {} {}", program.name, program.version),
+            "name": language.say("crate.source", context! { program => format!("{} {}", program.name, program.version) })?,
             "version": program.version,
             "programmingLanguage": "Rust",
             "targetProduct": id(PROGRAM),
@@ -190,7 +206,7 @@ fn program(manifest: &Manifest) -> Vec<Value> {
             "url": "https://pytorch.org/",
         }));
     }
-    entities
+    Ok(entities)
 }
 
 /// The inputs that are data: (name, SHA-256).
@@ -204,7 +220,7 @@ fn data_id(name: &str) -> String {
 }
 
 /// The crate names MNIST's files with their hashes. They are not in the bundle, so they are not parts of the crate.
-fn data(manifest: &Manifest) -> Vec<Value> {
+fn data(manifest: &Manifest, language: &Language) -> Result<Vec<Value>> {
     let mut entities: Vec<Value> = data_files(manifest)
         .map(|(name, sha256)| {
             json!({
@@ -220,51 +236,75 @@ fn data(manifest: &Manifest) -> Vec<Value> {
     entities.push(json!({
         "@id": MNIST,
         "@type": "CreativeWork",
-        "name": "The MNIST database of handwritten digits",
+        "name": language.word("crate.mnist")?,
         "license": id(MNIST_LICENSE),
     }));
     entities.push(json!({
         "@id": MNIST_LICENSE,
         "@type": "CreativeWork",
         "name": "Creative Commons Attribution-ShareAlike 3.0",
-        "description": "The licence of MNIST, which is not part of this bundle.",
+        "description": language.word("crate.mnist_license")?,
     }));
-    entities
+    Ok(entities)
 }
 
-fn file(path: &str) -> Value {
-    let (format, description) = kind(path);
-    json!({"@id": path, "@type": "File", "name": path, "description": description, "encodingFormat": format})
+fn file(path: &str, about: &Described) -> Result<Value> {
+    let Described { manifest, language, .. } = about;
+    let (page, format) = (language_of_page(path, manifest), media_type(path));
+    let description = match page {
+        Some(lang) => {
+            let named = language.word(&format!("crate.in_{}", lang.code()))?;
+            language.say("crate.report", context! { language => named })?
+        }
+        None => language.word(description(path))?,
+    };
+    let mut file =
+        json!({"@id": path, "@type": "File", "name": path, "description": description, "encodingFormat": format});
+    if let Some(lang) = page {
+        file["inLanguage"] = lang.code().into();
+    }
+    Ok(file)
 }
 
-/// A file's media type and description, by its name.
-fn kind(path: &str) -> (&'static str, &'static str) {
-    let format = match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
+/// The language of a report's page; `None` for other files.
+fn language_of_page(path: &str, manifest: &Manifest) -> Option<Lang> {
+    let is_of =
+        |lang: &&Lang| [REPORT, REPORT_MARKDOWN].iter().any(|page| manifest.languages.file_in(**lang, page) == path);
+    manifest.languages.all().iter().find(is_of).copied()
+}
+
+/// A file's media type.
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "html" => "text/html",
         "md" => "text/markdown",
         "svg" => "image/svg+xml",
         "json" => "application/json",
         "yaml" => "application/yaml",
+        "png" | "PNG" => "image/png",
+        "jpg" | "jpeg" | "JPG" | "JPEG" => "image/jpeg",
         "py" => "text/x-python",
         _ if path == SUMS => "text/plain",
         _ => "application/octet-stream",
-    };
+    }
+}
+
+/// What a file is: a key of the catalogue.
+fn description(path: &str) -> &'static str {
     // A folder ends in `/`.
-    let top = path.split_inclusive('/').next().unwrap_or_default();
-    let description = match top {
-        REPORT | REPORT_MARKDOWN => "The report",
-        FIGURES => "A figure of the report",
-        PYTORCH => "A network as a PyTorch module",
-        RESULTS => "Every measured value",
-        CONCLUSIONS => "The verdicts on claims and the answers of conclusions",
-        STUDY => "The study: models, runs, claims and conclusions",
-        PREDICTIONS => "The predicted class of each test image, in IDX format",
-        WEIGHTS => "Weights after training, in safetensors format",
-        MANIFEST => "Inputs, digests, environment and files of the bundle",
-        EVIDENCE => "States of a training from which parts of it can be replayed",
-        LOSSES => "The training loss of every batch of a run: float32, little-endian, in the order of the steps",
-        SUMS => "The SHA-256 of every other file except run-log.json; its own SHA-256 is the Report ID",
-        _ => "A file of the bundle",
-    };
-    (format, description)
+    match path.split_inclusive('/').next().unwrap_or_default() {
+        FIGURES => "crate.figure",
+        IMAGES => "crate.image",
+        PYTORCH => "crate.module",
+        RESULTS => "crate.results",
+        CONCLUSIONS => "crate.verdicts",
+        STUDY => "crate.study",
+        PREDICTIONS => "crate.predictions",
+        WEIGHTS => "crate.weights",
+        MANIFEST => "crate.manifest",
+        EVIDENCE => "crate.evidence",
+        LOSSES => "crate.losses",
+        SUMS => "crate.sums",
+        _ => "crate.file",
+    }
 }

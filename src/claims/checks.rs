@@ -5,6 +5,7 @@ use minijinja::Value;
 use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
 use super::{compare, stand_in, values};
 use crate::study::{Claim, Expressions, Plan, Rule, Source, StudyError};
+use crate::text::markdown::{self, Block, Link, Markdown};
 use crate::text::on_one_line;
 
 /// The most notes shown.
@@ -22,7 +23,8 @@ pub fn check_expressions(source: &Source, plan: &Plan) -> Result<(), StudyError>
     study.conclusions.iter().enumerate().try_for_each(|(i, c)| match &c.rule {
         Rule::Expressions(own) => checker.conclusion(&format!("conclusions[{i}]"), own),
         Rule::Kind(_) => Ok(()),
-    })
+    })?;
+    study.own_words().try_for_each(|(key, text)| checker.own_words(&key, text))
 }
 
 /// Notes on expressions that use values which this study never measures, each with its file and line.
@@ -130,6 +132,55 @@ impl<'a> Checker<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Checks a text in Markdown, with values in place of `{{ }}`.
+    fn own_words(&self, key: &str, text: &str) -> Result<(), StudyError> {
+        let refused = |message: String| Err(self.source.error(key, message));
+        let printed = match render(&self.language, text, &self.values, Mode::Check) {
+            Ok(printed) => printed,
+            Err(stop @ Stop::NotMeasured(_)) => {
+                return refused(format!("would print a value that is never measured: {}", stop.message()));
+            }
+            Err(stop) => {
+                let message = stop.message();
+                return refused(format!(
+                    "invalid text between braces: {message}; write `{{{{ '{{{{' }}}}` for two braces"
+                ));
+            }
+        };
+        let blocks = markdown::read(&printed).blocks;
+        if key == "description" && blocks.iter().any(|block| matches!(block, Block::Heading(_))) {
+            return refused("a heading can only be in the `text` or `discussion` of a section".to_owned());
+        }
+        if key.starts_with("references") && !matches!(blocks[..], [Block::Paragraph(_)]) {
+            return refused("a reference is one paragraph".to_owned());
+        }
+        // Images are looked for in the text as typed, so those of the printed one must be the same.
+        let files = |markdown: &Markdown| markdown.images().map(|image| image.file.clone()).collect::<Vec<_>>();
+        let (typed, read) = (markdown::read(text), markdown::read(&printed));
+        if let Some(fault) = read.fault.clone().or_else(|| typed.fault.clone()) {
+            return refused(fault);
+        }
+        if let Some(image) = files(&read).into_iter().find(|file| !files(&typed).contains(file)) {
+            return refused(format!("the image `{image}` depends on a value: name its file"));
+        }
+        if let Some(image) = read.images().find(|image| image.caption.is_empty()) {
+            let file = &image.file;
+            return refused(format!("the image `{file}` has no caption: write `![caption]({file})`"));
+        }
+        let anchors = self.source.study.anchors();
+        let unknown = read.links().into_iter().find_map(|link| match link {
+            Link::Anchor(anchor) if !anchors.contains(anchor) => Some(anchor),
+            _ => None,
+        });
+        match unknown {
+            None => Ok(()),
+            Some(anchor) => {
+                let known: Vec<String> = anchors.iter().map(|anchor| format!("#{anchor}")).collect();
+                refused(format!("the report has no place `#{anchor}`; it has {}", known.join(", ")))
+            }
+        }
     }
 
     /// Whether a condition is true and uses no value. (A condition that is false by itself is a way to say that the

@@ -113,8 +113,8 @@ pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (V
     match expected(claim, &measured, lang) {
         Err(Mismatch::Count) => (Verdict::Differs, plain_list(&measured)),
         Err(Mismatch::Kind(_)) => (Verdict::Differs, of_another_kind(&measured)),
-        Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured),
-        Ok(Expected::Bool(printed)) => (verdict(measured == printed), measured.to_string()),
+        Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured, lang),
+        Ok(Expected::Bool(printed)) => (verdict(measured == printed), truth(measured == true, lang).to_owned()),
         Ok(Expected::Text) => {
             let text = measured.as_str().unwrap_or_default();
             (verdict(typed(text) == typed(&claim.printed)), text.to_owned())
@@ -142,7 +142,21 @@ pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
             };
             format!("{} ± {} % {of_it}", claim.printed, format.setting(percentage(*t)))
         }
-        Compare::Exact(_) | Compare::Printed(_) => claim.printed.clone(),
+        Compare::Exact(_) | Compare::Printed(_) => match claim.printed.trim().to_lowercase().as_str() {
+            "true" => truth(true, lang).to_owned(),
+            "false" => truth(false, lang).to_owned(),
+            _ => claim.printed.clone(),
+        },
+    }
+}
+
+/// A truth value in a language.
+fn truth(value: bool, lang: Lang) -> &'static str {
+    match (lang, value) {
+        (Lang::En, true) => "true",
+        (Lang::En, false) => "false",
+        (Lang::Uk, true) => "так",
+        (Lang::Uk, false) => "ні",
     }
 }
 
@@ -158,6 +172,8 @@ fn expected(claim: &Claim, measured: &Json, lang: Lang) -> Result<Expected, Mism
         Json::Bool(_) if exact => match claim.printed.trim().to_lowercase().as_str() {
             "true" => Ok(Expected::Bool(true)),
             "false" => Ok(Expected::Bool(false)),
+            word if word == truth(true, lang) => Ok(Expected::Bool(true)),
+            word if word == truth(false, lang) => Ok(Expected::Bool(false)),
             _ => other_kind("the measured value is true or false; print `true` or `false`"),
         },
         Json::Bool(_) => other_kind("the measured value is true or false; use `compare: exact`"),
@@ -216,13 +232,17 @@ fn of_another_kind(measured: &Json) -> String {
 }
 
 /// Compares number by number.
-fn compare_numbers(how: &Compare, printed: &Printed, measured: &Json) -> (Verdict, String) {
+fn compare_numbers(how: &Compare, printed: &Printed, measured: &Json, lang: Lang) -> (Verdict, String) {
     let mut found = Vec::new();
     flatten(measured, &mut found);
     let agree = |shown: &[f64]| printed.numbers.iter().zip(shown).all(|(p, m)| agrees(how, p, *m));
     let matches = agree(&found);
+    let comma = printed.decimal_comma || lang == Lang::Uk;
     let shown = shown_values(how, printed, &found, matches, &agree);
-    let text = if measured.is_array() { format!("[{}]", shown.join(", ")) } else { shown.concat() };
+    let notation = |text: String| if comma { text.replace('.', ",") } else { text };
+    let shown: Vec<String> = shown.into_iter().map(notation).collect();
+    let text =
+        if measured.is_array() { format!("[{}]", shown.join(if comma { "; " } else { ", " })) } else { shown.concat() };
     (verdict(matches), text)
 }
 
@@ -236,13 +256,10 @@ fn shown_values(
     agree: &impl Fn(&[f64]) -> bool,
 ) -> Vec<String> {
     let percent = printed.numbers.iter().all(|n| n.is_percent);
-    let notation = |text: String| if printed.decimal_comma { text.replace('.', ",") } else { text };
     if let Compare::Exact(_) = how {
         return found
             .iter()
-            .map(|m| {
-                notation(if percent { format!("{} %", numbers::plain(percentage(*m))) } else { numbers::plain(*m) })
-            })
+            .map(|m| if percent { format!("{} %", numbers::plain(percentage(*m))) } else { numbers::plain(*m) })
             .collect();
     }
     let least = printed.numbers.iter().map(|n| n.decimals).max().unwrap_or(0).max(0) as usize;
@@ -261,7 +278,7 @@ fn shown_values(
         agree(&rounded) == matches && (!hides || *decimals >= least + MOST_MORE_DECIMALS)
     };
     let decimals = (start..end).find(shows_verdict).unwrap_or(end);
-    found.iter().map(|m| notation(print(*m, decimals))).collect()
+    found.iter().map(|m| print(*m, decimals)).collect()
 }
 
 /// A share as a percentage: 0.07 gives 7, where a multiplication gives 7.000000000000001.

@@ -52,7 +52,7 @@ pub fn load_study_in(file: &Path, lang: Option<Lang>) -> Result<(Source, Plan), 
         Ok((source, plan))
     };
     let (source, plan) = checked(lang)?;
-    for other in source.languages.iter().filter(|other| **other != source.study.lang) {
+    for other in source.languages.all().iter().filter(|other| **other != source.study.lang) {
         checked(Some(*other))?;
     }
     Ok((source, plan))
@@ -263,6 +263,27 @@ fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Ans
     };
     let [supported_if, refuted_if] = [&c.supported_if, &c.refuted_if].map(|text| on_one_line(text));
     (finding, Answer::Own { supported_if, refuted_if, sentence }, obstacle)
+}
+
+/// Prints the values in a study's own words.
+pub struct OwnWords {
+    language: Language,
+    values: Value,
+}
+
+impl OwnWords {
+    /// With the values of some results.
+    pub fn of(study: &Study, results: &Results) -> Self {
+        Self { language: expression::language(study.lang, Mode::Decide), values: values::of(study, results) }
+    }
+
+    /// A text with its values.
+    ///
+    /// # Errors
+    /// A value that was not measured or does not exist.
+    pub fn print(&self, text: &str) -> Result<String, Obstacle> {
+        expression::render(&self.language, text, &self.values, Mode::Decide).map_err(Obstacle::from)
+    }
 }
 
 /// Notes on expressions that could have a value in this study but have none with these results, each with its file and

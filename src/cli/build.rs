@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::options::Build;
+use super::options::{Build, languages};
 use super::progress::Terminal;
 use super::say;
-use crate::build::{Job, Request};
-use crate::bundle::REPORT;
+use crate::build::{Built, Job, Request};
 use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
 use crate::results::SeedEnd;
@@ -20,9 +19,10 @@ const DEFAULT_STUDY: &str = "reports/coursework.yaml";
 
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(default_study, Ok)?;
-    let (out, device, lang, fresh) = (options.out.as_deref(), options.device, options.lang, options.fresh);
+    let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
-    let job = Job::prepare(&Request { study: &study, out, device, lang, fresh, cache, only })?;
+    let languages = languages(&options.lang)?;
+    let job = Job::prepare(&Request { study: &study, out, device, languages, fresh, cache, only })?;
     if !options.quiet {
         announce(&job);
     }
@@ -39,7 +39,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
             say(&format!("note: each operator of a training step was launched on its own, which is slower: {reason}"));
         }
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
-        say(&format!("built in {}: {}", duration(built.seconds), built.out.join(REPORT).display()));
+        say(&format!("built in {}: {}", duration(built.seconds), reports(&built)));
     }
     // Quiet or not: this build has not trained them, and whoever could write to the cache could have made them.
     if !built.cached.is_empty() {
@@ -71,6 +71,12 @@ fn train(job: Job, quiet: bool) -> Result<ExitCode> {
         super::print(&format!("{}: {ended}{how}\n", timing.run))?;
     }
     Ok(code)
+}
+
+/// The report's pages, one for each language.
+fn reports(built: &Built) -> String {
+    let pages: Vec<String> = built.pages.iter().map(|page| built.out.join(page).display().to_string()).collect();
+    pages.join(", ")
 }
 
 /// Prints libtorch's answer, if quiet only one that shows an error of this program.

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::new::Starter;
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
-use crate::text::Lang;
+use crate::text::{Lang, Languages, LanguagesError};
 use crate::verify::{COMMAND, Draw};
 
 /// Turns one YAML study of a small neural network into a report that proves itself.
@@ -86,9 +86,9 @@ pub struct Build {
     /// The bundle's folder [default: the study's path without .yaml]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// The report's language [default: the study's]
-    #[arg(long, value_name = "LANG", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
-    pub lang: Option<Lang>,
+    /// The report's languages, the first in report.html [default: the study's]
+    #[arg(long, value_name = "LANG,...", value_delimiter = ',', value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Vec<Lang>,
     /// Train every run, even if it is in the run cache
     #[arg(long)]
     pub fresh: bool,
@@ -189,9 +189,9 @@ pub struct Diff {
 pub struct Render {
     /// A bundle's folder
     pub dir: PathBuf,
-    /// The report's language [default: unchanged]
-    #[arg(long, value_name = "LANG", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
-    pub lang: Option<Lang>,
+    /// The report's languages, the first in report.html [default: unchanged]
+    #[arg(long, value_name = "LANG,...", value_delimiter = ',', value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Vec<Lang>,
     /// A folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub templates: Option<PathBuf>,
@@ -262,6 +262,12 @@ pub struct ManPages {
 #[derive(clap::Args)]
 pub struct Completions {
     pub shell: clap_complete::Shell,
+}
+
+/// The languages that `--lang` lists; `None` without the option.
+pub(super) fn languages(listed: &[Lang]) -> anyhow::Result<Option<Languages>> {
+    let all = (!listed.is_empty()).then(|| listed.to_vec().try_into());
+    all.transpose().map_err(|e: LanguagesError| anyhow::anyhow!("--lang: {e}"))
 }
 
 /// Words that people type in the place of a subcommand or of a language.

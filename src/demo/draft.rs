@@ -167,8 +167,8 @@ impl<'a> Draft<'a> {
             }
             Redo::Report | Redo::Everything => {
                 let (rerender, templates) = (Rerender::new(&self.bundle, None)?, Templates::built_in());
-                let date = rerender.source.study.date.as_deref();
-                let files = rerender.files(&rerender.rendition(date, &templates))?;
+                let date = rerender.editions[0].study.date.clone();
+                let files = rerender.files(&rerender.rendition(date.as_deref(), &templates))?;
                 self.bundle.files = files;
             }
         }

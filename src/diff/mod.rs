@@ -80,7 +80,7 @@ impl Parsed {
     fn read(path: &Path) -> Result<Self, bundle::Error> {
         let bundle = Bundle::open(path)?;
         let (manifest, results) = (bundle.manifest()?, bundle.results()?);
-        let source = bundle.source(Some(manifest.language))?;
+        let source = bundle.source(Some(manifest.languages.default_language()))?;
         let side = Side {
             path: path.to_owned(),
             title: manifest.title.clone(),

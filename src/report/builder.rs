@@ -1,6 +1,7 @@
 //! What all sections are built with: study, results, phrases, and the numbers of sections, tables and figures.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use minijinja::{Value, context};
 
@@ -10,6 +11,7 @@ use super::error::Result;
 use super::figures::{Drawing, Width};
 use super::inline::{InlineStyle, RichText};
 use super::language::Language;
+use crate::claims::OwnWords;
 use crate::results::{AnyRun, Results, RunResult};
 use crate::study::{self, Study};
 
@@ -26,6 +28,7 @@ pub(super) enum SectionId {
     Code,
     Inputs,
     Verify,
+    References,
 }
 
 impl SectionId {
@@ -41,6 +44,7 @@ impl SectionId {
             Self::Conclusions => "conclusions",
             Self::Code => "code",
             Self::Verify => "verify",
+            Self::References => "references",
         };
         name.to_owned()
     }
@@ -54,10 +58,15 @@ pub(super) struct Builder<'a> {
     pub lang: &'a Language,
     /// The study's sections on training.
     pub training: Vec<study::Section>,
+    /// Prints the values in the study's own words.
+    pub own: OwnWords,
+    /// The places that the study's own words may link to.
+    pub anchors: BTreeSet<String>,
     /// The numbered sections, in order.
     pub outline: Vec<SectionId>,
     tables: Cell<usize>,
     figures: Cell<usize>,
+    pictures: Cell<usize>,
 }
 
 /// The columns of a table whose rows are made from values of type `R`.
@@ -165,8 +174,10 @@ impl<'a> Builder<'a> {
         outline.extend((!study.claims.is_empty()).then_some(SectionId::Claims));
         outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
         outline.extend([SectionId::Code, SectionId::Inputs, SectionId::Verify]);
-        let (tables, figures) = (Cell::new(0), Cell::new(0));
-        Ok(Self { study, results, provenance, lang, training, outline, tables, figures })
+        outline.extend((!study.references.is_empty()).then_some(SectionId::References));
+        let [tables, figures, pictures] = [0; 3].map(Cell::new);
+        let (own, anchors) = (OwnWords::of(study, results), study.anchors());
+        Ok(Self { study, results, provenance, lang, training, own, anchors, outline, tables, figures, pictures })
     }
 
     /// A section with its number.
@@ -255,13 +266,25 @@ impl<'a> Builder<'a> {
         self.phrase(&format!("columns.{key}"))
     }
 
+    /// An image, unless the report has already shown as many as it may.
+    pub(super) fn next_picture(&self, file: &str) -> Option<&'a study::Picture> {
+        let picture = self.provenance.pictures.get(file)?;
+        (next(&self.pictures) <= study::MAX_IMAGES).then_some(picture)
+    }
+
+    /// The number and label of the next figure.
+    pub(super) fn next_figure(&self) -> Result<(usize, String)> {
+        let number = next(&self.figures);
+        Ok((number, self.lang.say("page.figure", context! { n => number })?))
+    }
+
     /// A drawing with its number.
     pub(super) fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
-        let number = next(&self.figures);
+        let (number, label) = self.next_figure()?;
         let Drawing { name, caption, description, svg, width, table } = drawing;
         let half = width == Width::Half;
-        let label = self.lang.say("page.figure", context! { n => number })?;
-        Ok(FigureBlock { number, label, file: format!("figures/{name}.svg"), caption, description, svg, half, table })
+        let file = self.provenance.languages.file_in(self.lang.lang, &format!("figures/{name}.svg"));
+        Ok(FigureBlock { number, label, file, caption, description, svg, half, table })
     }
 
     /// A model's title; its name where the study gives none.
@@ -313,6 +336,7 @@ fn default_section(study: &Study, lang: &Language) -> Result<study::Section> {
     Ok(study::Section {
         title: lang.word("training.heading")?,
         text: String::new(),
+        discussion: String::new(),
         answers: Vec::new(),
         runs: study.runs.keys().cloned().collect(),
         tables: study::Table::default_tables(),

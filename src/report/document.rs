@@ -14,10 +14,14 @@ use crate::text::Lang;
 pub struct Document {
     /// The language of the phrases and numbers.
     pub lang: Lang,
+    /// The report's files in this language.
+    pub file: ReportFiles,
+    /// Those in its other languages.
+    pub translations: Vec<ReportFiles>,
     /// The study's title.
     pub title: String,
-    /// Paragraphs.
-    pub description: Vec<RichText>,
+    /// The study's own words below the title.
+    pub description: Vec<Block>,
     /// Author, group, course, institution, date: those that the study gives.
     pub meta: Definitions,
     /// What the study found in a paragraph, its key figures, and its most telling figures.
@@ -37,6 +41,16 @@ pub struct Document {
     /// The claims and conclusions as data, which are a file of their own.
     #[serde(skip)]
     pub verdicts: Verdicts,
+}
+
+/// The names of a report's pages in one of its languages.
+#[derive(Serialize)]
+pub struct ReportFiles {
+    pub lang: Lang,
+    /// The language's name in the language itself.
+    pub name: &'static str,
+    pub html: String,
+    pub md: String,
 }
 
 /// A section with its place in the table of contents.
@@ -91,6 +105,28 @@ pub enum Block {
         title: RichText,
         blocks: Vec<Block>,
     },
+    /// A list of the study's own words, whose items have blocks.
+    Nested {
+        /// The number of the first item; none if they are not numbered.
+        start: Option<u64>,
+        items: Vec<Vec<Block>>,
+    },
+    Quotation {
+        blocks: Vec<Block>,
+    },
+    /// Code in any language, of the study's own words.
+    Listing {
+        /// Empty if it is not known.
+        language: String,
+        text: String,
+    },
+    Picture(Picture),
+    /// A line across the page.
+    Rule,
+    /// The study's references. Each has the id `reference-1` and so on.
+    References {
+        items: Vec<RichText>,
+    },
     /// Blocks that belong side by side, where there is room.
     Group {
         style: &'static str,
@@ -116,11 +152,6 @@ impl Block {
             _ => {}
         }
     }
-}
-
-/// A text's lines that are not blank.
-pub(super) fn paragraphs(text: &str) -> impl Iterator<Item = RichText> + '_ {
-    text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().into())
 }
 
 /// A number that stands out, with what it is and how sure it is.
@@ -257,6 +288,24 @@ pub struct FigureTable {
     pub columns: Vec<String>,
     /// The first cell of a row is its heading.
     pub rows: Vec<Vec<String>>,
+}
+
+/// An image of the study's own words, numbered with the figures.
+#[derive(Serialize)]
+pub struct Picture {
+    pub number: usize,
+    /// `Figure 2`.
+    pub label: String,
+    /// Below the bundle: `images/NAME`.
+    pub file: String,
+    pub caption: RichText,
+    /// What the image shows, for readers who do not see it.
+    pub description: String,
+    /// The image as a `data:` URI.
+    pub data: String,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
 }
 
 impl FigureBlock {

@@ -3,10 +3,11 @@
 /// Text that Markdown shows as it stands, in a paragraph or a table's cell.
 pub(super) fn markdown(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    // At the start of a line, a dash, a plus, or a number with a dot would begin a list.
+    // At the start of a line, a dash, a plus, or a number with a dot would begin a list, and equals signs would make the line
+    // above a heading.
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let text = match text.as_bytes().get(digits) {
-        Some(b'-' | b'+') if digits == 0 => {
+        Some(b'-' | b'+' | b'=') if digits == 0 => {
             escaped.push('\\');
             text
         }
@@ -42,6 +43,23 @@ pub(super) fn code_span(text: &str) -> String {
 /// Parsers disagree on a backslash before a bar, so such a text is not shown as code.
 pub(super) fn code_cell(text: &str) -> String {
     if text.contains("\\|") { markdown(text) } else { code_span(text).replace('|', "\\|") }
+}
+
+/// An address as the target of a link of Markdown, between `<` and `>`, which no address has.
+pub(super) fn link_target(url: &str) -> String {
+    url.replace('&', "&amp;")
+}
+
+/// Code between fences of more backticks than it has in a row.
+pub(super) fn fenced(text: &str, language: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{}\n{fence}", text.trim_end_matches('\n'))
+}
+
+/// Markdown as a quotation.
+pub(super) fn quotation(markdown: &str) -> String {
+    markdown.trim().lines().map(|line| format!("> {line}").trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
 /// Text as a string of CSS, without its quotes: everything but letters and digits is escaped (CSS Syntax 3, 4.3.7).

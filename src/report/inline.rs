@@ -16,6 +16,9 @@ pub enum InlineStyle {
     Hash,
     Emphasis,
     Strong,
+    StrongEmphasis,
+    /// The end of a line, without text.
+    Break,
     Muted,
     Superscript,
     /// Somebody else's words, in a language that is not known.
@@ -35,6 +38,9 @@ pub(super) struct Inline {
     pub style: InlineStyle,
     /// The id of the place in the report that the piece links to; empty for none.
     pub link: String,
+    /// The address that the piece links to; empty for none.
+    #[serde(default)]
+    pub url: String,
 }
 
 /// Text as a sequence of styled pieces; empty text has none.
@@ -59,7 +65,25 @@ impl RichText {
         if text.is_empty() {
             return Self::default();
         }
-        Self(vec![Inline { text, style, link: link.into() }])
+        Self(vec![Inline { text, style, link: link.into(), url: String::new() }])
+    }
+
+    /// Adds text that links to an id or an address, both empty for none.
+    pub fn push(&mut self, style: InlineStyle, text: &str, link: &str, url: &str) {
+        let mut add = |style, text: &str| {
+            let is_shown = !text.is_empty() || style == InlineStyle::Break;
+            let text = without_marks(text);
+            self.0.extend(is_shown.then(|| Inline { text, style, link: link.to_owned(), url: url.to_owned() }));
+        };
+        if !matches!(style, InlineStyle::Emphasis | InlineStyle::Strong | InlineStyle::StrongEmphasis) {
+            return add(style, text);
+        }
+        // Markdown would not end emphasis after a space.
+        let inner = text.trim();
+        let start = text.len() - text.trim_start().len();
+        add(InlineStyle::Plain, &text[..start]);
+        add(style, inner);
+        add(InlineStyle::Plain, &text[start + inner.len()..]);
     }
 
     pub fn code(text: impl Into<String>) -> Self {
@@ -74,7 +98,7 @@ impl RichText {
     #[must_use]
     pub fn then(mut self, more: Self) -> Self {
         if !self.is_empty() && !more.is_empty() {
-            self.0.push(Inline { text: " ".into(), style: InlineStyle::Plain, link: String::new() });
+            self.push(InlineStyle::Plain, " ", "", "");
         }
         self.0.extend(more.0);
         self
@@ -97,7 +121,7 @@ impl RichText {
         for part in text.split_inclusive(END) {
             let (plain, marked) = part.split_once(START).unwrap_or((part, ""));
             if !plain.is_empty() {
-                pieces.0.push(Inline { text: plain.to_owned(), style: InlineStyle::Plain, link: String::new() });
+                pieces.push(InlineStyle::Plain, plain, "", "");
             }
             pieces.0.extend(serde_json::from_str::<Self>(marked.trim_end_matches(END)).unwrap_or_default().0);
         }

@@ -11,12 +11,16 @@ mod escape;
 mod figures;
 mod inline;
 mod language;
+mod own_words;
 mod sections;
 mod templates;
 mod verdicts;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use crate::study::Picture;
 pub use document::Document;
 pub use error::{Error, Result};
 pub use language::Language;
@@ -26,7 +30,7 @@ pub use verdicts::{CONCLUSIONS, ClaimVerdict, ConclusionVerdict, Verdicts};
 use crate::model::{Model, module_names};
 use crate::results::Results;
 use crate::study::Study;
-use crate::text::Lang;
+use crate::text::{Lang, Languages};
 
 /// The manifest's name for the templates, which it lists as one input.
 pub const TEMPLATES: &str = "templates";
@@ -42,8 +46,15 @@ pub struct InputFile {
     pub sha256: String,
 }
 
+/// Images by the paths that the study's texts give them.
+pub type Pictures = BTreeMap<String, Picture>;
+
 /// What the report says about its inputs and digests.
 pub struct Provenance<'a> {
+    /// The languages that the report is rendered in.
+    pub languages: &'a Languages,
+    /// The images that the study's own words show.
+    pub pictures: &'a Pictures,
     /// All inputs, in the manifest's order.
     pub inputs: &'a [InputFile],
     /// The digest of the list of inputs.
@@ -52,11 +63,19 @@ pub struct Provenance<'a> {
     pub measured_digest: &'a str,
 }
 
+/// A language of the report, with the study whose texts are in that language as far as it has them.
+pub struct Edition {
+    /// The language of the phrases and numbers.
+    pub lang: Lang,
+    /// The study.
+    pub study: Study,
+}
+
 /// How a bundle's report is rendered from its results.
 #[derive(Clone, Copy)]
 pub struct Rendition<'a> {
-    /// The language of the phrases and numbers.
-    pub lang: Lang,
+    /// The report's languages, at least one. The files of the first have the plain names.
+    pub editions: &'a [Edition],
     /// The date to print; `None` if neither the study nor SOURCE_DATE_EPOCH gives one.
     pub date: Option<&'a str>,
     /// Pages, blocks, style sheet and phrases.
@@ -66,30 +85,55 @@ pub struct Rendition<'a> {
 /// The folder of the models' PyTorch programs.
 pub const PYTORCH: &str = "pytorch/";
 
-/// Builds a study's report.
+impl Rendition<'_> {
+    /// The study, with its texts in the first language.
+    ///
+    /// # Panics
+    /// Without editions.
+    pub fn study(&self) -> &Study {
+        &self.editions[0].study
+    }
+
+    /// The report's languages.
+    ///
+    /// # Panics
+    /// Without editions, or with two of one language.
+    pub fn languages(&self) -> Languages {
+        let all: Vec<Lang> = self.editions.iter().map(|edition| edition.lang).collect();
+        all.try_into().expect("one edition or more, each in another language")
+    }
+}
+
+/// Builds a study's report in one of its languages.
 ///
 /// # Errors
 /// A catalogue that cannot be read, a phrase that is missing, a figure that cannot be drawn.
-pub fn document(study: &Study, results: &Results, provenance: &Provenance, rendition: &Rendition) -> Result<Document> {
-    let language = rendition.templates.language(rendition.lang)?;
-    sections::document(study, results, provenance, rendition.date, &language)
-}
-
-/// Renders a study's report: the names and texts of report.html, report.md, conclusions.json, the figures and the PyTorch programs.
-///
-/// # Errors
-/// As [`document`]; and a template that cannot be rendered.
-pub fn render(
-    study: &Study,
+pub fn document(
+    edition: &Edition,
     results: &Results,
     provenance: &Provenance,
     rendition: &Rendition,
-) -> Result<Vec<(String, String)>> {
-    let document = document(study, results, provenance, rendition)?;
-    let mut files = rendition.templates.render(&document)?;
-    files.push((CONCLUSIONS.to_owned(), document.verdicts.to_json()));
-    files.extend(document.figures().into_iter().map(|f| (f.file.clone(), f.svg.clone())));
-    files.extend(model_code(study, results).map(|(_, file)| file));
+) -> Result<Document> {
+    let language = rendition.templates.language(edition.lang)?;
+    sections::document(&edition.study, results, provenance, rendition.date, &language)
+}
+
+/// Renders a study's report in each of its languages: the names and texts of report.html, report.md, conclusions.json, the
+/// figures and the PyTorch programs. conclusions.json is in the first language.
+///
+/// # Errors
+/// As [`document`]; and a template that cannot be rendered.
+pub fn render(results: &Results, provenance: &Provenance, rendition: &Rendition) -> Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for edition in rendition.editions {
+        let document = document(edition, results, provenance, rendition)?;
+        files.extend(rendition.templates.render(&document)?);
+        files.extend(document.figures().into_iter().map(|f| (f.file.clone(), f.svg.clone())));
+        if edition.lang == provenance.languages.default_language() {
+            files.push((CONCLUSIONS.to_owned(), document.verdicts.to_json()));
+        }
+    }
+    files.extend(model_code(rendition.study(), results).map(|(_, file)| file));
     Ok(files)
 }
 

@@ -23,8 +23,10 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("uk.yaml", include_str!("../../templates/uk.yaml")),
 ];
 
-/// The files of a report, and the template of each.
-const PAGES: [(&str, &str); 2] = [("report.md", "page.md.j2"), ("report.html", "page.html.j2")];
+/// The report as a web page, in its first language.
+pub(super) const PAGE: &str = "report.html";
+/// The report as Markdown, in its first language.
+pub(super) const PAGE_MARKDOWN: &str = "report.md";
 
 /// A set of templates, name and text.
 pub struct Templates(Vec<(String, String)>);
@@ -83,7 +85,7 @@ impl Templates {
             let text = env.get_template(name).and_then(|template| template.render(Serde(document)));
             Ok((file.to_owned(), text.map_err(|source| Error::Template { name: name.to_owned(), source })?))
         };
-        PAGES.into_iter().map(page).collect()
+        [(&*document.file.md, "page.md.j2"), (&*document.file.html, "page.html.j2")].into_iter().map(page).collect()
     }
 
     pub(super) fn environment(&self) -> Result<Environment<'_>> {
@@ -109,6 +111,11 @@ impl Templates {
         env.add_filter("unbroken", |text: String| escape::unbroken(&text));
         env.add_filter("code_span", |text: String| Value::from_safe_string(escape::code_span(&text)));
         env.add_filter("code_cell", |text: String| Value::from_safe_string(escape::code_cell(&text)));
+        env.add_filter("link_target", |url: String| Value::from_safe_string(escape::link_target(&url)));
+        env.add_filter("fenced", |text: String, language: String| {
+            Value::from_safe_string(escape::fenced(&text, &language))
+        });
+        env.add_filter("quotation", |text: String| Value::from_safe_string(escape::quotation(&text)));
         env.add_filter("css", |text: String| Value::from_safe_string(escape::css_string(&text)));
         for (name, text) in self.0.iter().filter(|(name, _)| !name.ends_with(".yaml")) {
             env.add_template(name, text).map_err(|source| Error::Template { name: name.clone(), source })?;

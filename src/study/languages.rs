@@ -6,10 +6,10 @@ use super::StudyError;
 use super::lines::{Lines, join};
 use super::messages::plain;
 use super::yaml::{DATA, PROSE};
-use crate::text::Lang;
+use crate::text::{Lang, Languages, LanguagesError};
 
 /// The languages of a study's own texts, the first of which is its default.
-pub(super) fn listed(lines: &Lines, study: &Mapping) -> Result<Vec<Lang>, StudyError> {
+pub(super) fn listed(lines: &Lines, study: &Mapping) -> Result<Languages, StudyError> {
     let read = |value: &Value, key: &str| {
         serde_yaml::from_value(value.clone()).map_err(|e| lines.error(key, plain(&e.to_string())))
     };
@@ -21,11 +21,10 @@ pub(super) fn listed(lines: &Lines, study: &Mapping) -> Result<Vec<Lang>, StudyE
         }
         Some(one) => vec![read(one, "lang")?],
     };
-    match (all.first(), (1..all.len()).find(|i| all[..*i].contains(&all[*i]))) {
-        (None, _) => Err(lines.error("lang", "lists no language")),
-        (_, Some(i)) => Err(lines.error(&format!("lang[{i}]"), format!("`{}` is listed twice", all[i].code()))),
-        _ => Ok(all),
-    }
+    Languages::try_from(all).map_err(|e| match e {
+        LanguagesError::Empty => lines.error("lang", e.to_string()),
+        LanguagesError::Twice { index, .. } => lines.error(&format!("lang[{index}]"), e.to_string()),
+    })
 }
 
 /// Replaces each text in several languages by that in one of them, and `lang` by that language. Every text must be in all
@@ -44,7 +43,29 @@ fn choose_in(lines: &Lines, path: &str, map: &mut Mapping, all: &[Lang], lang: L
         {
             *value = chosen(lines, &at, texts, all, lang)?;
         }
+        if let Value::Sequence(items) = value {
+            choose_items(lines, key, &at, items, all, lang)?;
+        }
         choose_below(lines, &at, value, all, lang)?;
+    }
+    Ok(())
+}
+
+/// Replaces the texts in several languages of a list of texts.
+fn choose_items(
+    lines: &Lines,
+    key: &str,
+    at: &str,
+    items: &mut [Value],
+    all: &[Lang],
+    lang: Lang,
+) -> Result<(), StudyError> {
+    for (i, item) in items.iter_mut().enumerate() {
+        if let Value::Mapping(texts) = item
+            && is_by_language(key, texts)
+        {
+            *item = chosen(lines, &format!("{at}[{i}]"), texts, all, lang)?;
+        }
     }
     Ok(())
 }

@@ -75,6 +75,11 @@ impl Lines {
         self.of(key).map_or(self.0[0].file.as_path(), |(file, _)| file)
     }
 
+    /// The file that has a key, or the nearest key above it; the study's own if none has it.
+    pub(super) fn nearest_file(&self, key: &str) -> &Path {
+        self.find(key).map_or(self.0[0].file.as_path(), |found| found.file)
+    }
+
     fn find(&self, key: &str) -> Option<Found<'_>> {
         let mut rest = key;
         loop {

@@ -14,11 +14,11 @@ use super::messages::plain;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
 use crate::paths;
-use crate::text::Lang;
 use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
+use crate::text::{Lang, Languages};
 
 /// The largest study file in the repository has 54 KB.
 const MAX_BYTES: u64 = 4 << 20;
@@ -30,6 +30,8 @@ const MAX_EXTENDS: usize = 4;
 /// Longer expressions and sentences could overflow the stack of their parser. The longest in the
 /// repository has about 1,500 bytes.
 const MAX_EXPRESSION: usize = 4000;
+/// A longer text of the study's own words belongs into a document of its own; its parser must not take long.
+const MAX_OWN_WORDS: usize = 32_000;
 /// Each expression may take milliseconds; more claims or conclusions would keep a grader's machine busy. The most in the
 /// repository are 108.
 const MAX_CLAIMS: usize = 1000;
@@ -45,7 +47,7 @@ pub struct Source {
     /// The study, with `extends` and `defaults` filled in.
     pub study: Study,
     /// The languages of the study's texts, its default first.
-    pub languages: Vec<Lang>,
+    pub languages: Languages,
 }
 
 impl Source {
@@ -98,8 +100,8 @@ impl Source {
     fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
-        let lang = lang.filter(|lang| languages.contains(lang)).unwrap_or(languages[0]);
-        languages::choose(&lines, &mut map, &languages, lang)?;
+        let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
+        languages::choose(&lines, &mut map, languages.all(), lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
         let prose = prose_bytes("", &Value::Mapping(map.clone()));
         if prose > MAX_PROSE {
@@ -129,10 +131,27 @@ impl Source {
             }
         }
         let mut texts = self.study.expressions().chain(self.study.sentences());
-        match texts.find(|(_, text)| text.len() > MAX_EXPRESSION) {
-            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_EXPRESSION} bytes: split it"))),
+        if let Some((key, _)) = texts.find(|(_, text)| text.chars().count() > MAX_EXPRESSION) {
+            return Err(self.error(key, format!("is longer than {MAX_EXPRESSION} characters: split it")));
+        }
+        match self.study.own_words().find(|(_, text)| text.len() > MAX_OWN_WORDS) {
+            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_OWN_WORDS} bytes"))),
             None => Ok(()),
         }
+    }
+
+    /// The study in another of its languages.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn in_language(&self, lang: Lang) -> Result<Self, StudyError> {
+        Self::from_text_in(self.lines.file_of(""), &self.yaml, Some(lang))
+    }
+
+    /// The folder of the file that sets a key.
+    pub(super) fn folder_of(&self, key: &str) -> &Path {
+        let file = self.lines.nearest_file(key);
+        file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// The folder of the data: the study's `data`, relative to the file that sets it; otherwise `data/mnist` in the current
@@ -155,7 +174,8 @@ impl Source {
 /// Refuses invisible characters: in prose, those that make a text look different from what it is; elsewhere, also those
 /// that make two words look alike.
 fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyError> {
-    let in_prose = PROSE.contains(&path.rsplit('.').next().unwrap_or(path)) || path.starts_with(DATA);
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let in_prose = PROSE.contains(&key.split('[').next().unwrap_or(key)) || path.starts_with(DATA);
     match value {
         Value::String(text) => {
             let hidden: String = text.chars().filter(|c| !in_prose || is_hidden(*c)).collect();
@@ -304,7 +324,7 @@ mod tests {
         };
         assert!(Source::from_text(Path::new("s.yaml"), &claim(&"-".repeat(4000))).is_ok());
         let message = error(&claim(&"-".repeat(4001)));
-        assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 bytes"), "{message}");
+        assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 characters"), "{message}");
         let claims = |count: usize| {
             let claims: String = (0..count)
                 .map(|i| {

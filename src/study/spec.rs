@@ -1,6 +1,7 @@
 //! The types that a study's YAML is read into, with their defaults. A setting that PyTorch also has keeps PyTorch's
 //! name and default.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -23,7 +24,7 @@ pub struct Study {
     /// The language of the study's own texts, and of the report unless `--lang` names another.
     #[serde(default)]
     pub lang: Lang,
-    /// Printed below the title.
+    /// Printed below the title: Markdown.
     #[serde(default)]
     pub description: String,
     /// Title block: who wrote it.
@@ -72,6 +73,9 @@ pub struct Study {
     /// Questions that the results answer.
     #[serde(default)]
     pub conclusions: Vec<Conclusion>,
+    /// What the study's own words refer to, each in Markdown. A text links to the first one with `[1](#reference-1)`.
+    #[serde(default)]
+    pub references: Vec<String>,
 }
 
 impl Study {
@@ -91,6 +95,34 @@ impl Study {
             [("supported", &own.supported), ("refuted", &own.refuted), ("undecided", &own.undecided)]
                 .map(|(part, text)| (format!("conclusions[{i}].{part}"), text.as_str()))
         })
+    }
+
+    /// Every text in Markdown, with its key in the study.
+    pub fn own_words(&self) -> impl Iterator<Item = (String, &str)> {
+        let sections = self.sections.iter().enumerate().flat_map(|(i, section)| {
+            [("text", &section.text), ("discussion", &section.discussion)]
+                .map(|(part, text)| (format!("sections[{i}].{part}"), text.as_str()))
+        });
+        let references = self.references.iter().enumerate();
+        let references = references.map(|(i, text)| (format!("references[{i}]"), text.as_str()));
+        [("description".to_owned(), self.description.as_str())].into_iter().chain(sections).chain(references)
+    }
+
+    /// The places of the report that every report of this study has, by the ids that links use. A test compares them with a report.
+    pub fn anchors(&self) -> BTreeSet<String> {
+        let fixed = ["summary", "contents", "parameters", "shapes", "code", "inputs", "measures", "verify"];
+        let optional = [
+            ("claims", !self.claims.is_empty()),
+            ("conclusions", !self.conclusions.is_empty()),
+            ("references", !self.references.is_empty()),
+        ];
+        let optional = optional.into_iter().filter(|(_, has)| *has).map(|(name, _)| name);
+        let numbered = |name: &str, count: usize| (1..=count).map(|i| format!("{name}-{i}")).collect::<Vec<_>>();
+        let mut anchors: BTreeSet<String> = fixed.into_iter().chain(optional).map(str::to_owned).collect();
+        anchors.extend(numbered("training", self.sections.len().max(1)));
+        anchors.extend(numbered("reference", self.references.len()));
+        anchors.extend(self.models.keys().map(|name| format!("parameters-{name}")));
+        anchors
     }
 
     /// The conclusions that have conditions and sentences of their own, with their places.
@@ -232,9 +264,12 @@ pub struct Comparison {
 pub struct Section {
     /// Its heading.
     pub title: String,
-    /// Printed below the heading.
+    /// Printed before the tables: Markdown.
     #[serde(default)]
     pub text: String,
+    /// Printed after the figures: Markdown.
+    #[serde(default)]
+    pub discussion: String,
     /// The conclusions, by id, whose answers it starts with.
     #[serde(default)]
     pub answers: Vec<String>,

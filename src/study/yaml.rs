@@ -10,7 +10,7 @@ use crate::text::without_bom;
 
 /// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
 /// be lost if they were read as numbers.
-pub(super) const TEXTS: [&str; 42] = [
+pub(super) const TEXTS: [&str; 44] = [
     "title",
     "description",
     "author",
@@ -53,10 +53,12 @@ pub(super) const TEXTS: [&str; 42] = [
     "supervisor",
     "label",
     "value",
+    "discussion",
+    "references",
 ];
 
 /// The keys of prose, which may contain any character that does not change how other characters appear.
-pub(super) const PROSE: [&str; 19] = [
+pub(super) const PROSE: [&str; 21] = [
     "title",
     "description",
     "author",
@@ -76,6 +78,8 @@ pub(super) const PROSE: [&str; 19] = [
     "supervisor",
     "label",
     "value",
+    "discussion",
+    "references",
 ];
 
 /// The key whose value may have any form.

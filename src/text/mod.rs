@@ -2,6 +2,7 @@
 
 pub(crate) mod closest;
 pub(crate) mod look_alike;
+pub(crate) mod markdown;
 pub mod numbers;
 pub mod printed;
 pub mod terminal;
@@ -38,6 +39,74 @@ impl Lang {
         match self {
             Self::En => "English",
             Self::Uk => "Ukrainian",
+        }
+    }
+
+    /// The language's name in the language itself.
+    pub fn own_name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Uk => "Українська",
+        }
+    }
+}
+
+/// One or more languages, none of them twice. The first is the default.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(try_from = "Vec<Lang>")]
+pub struct Languages(Vec<Lang>);
+
+/// Why a list is not one of languages.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
+pub enum LanguagesError {
+    #[error("lists no language")]
+    Empty,
+    #[error("`{}` is listed twice", lang.code())]
+    Twice {
+        /// The place of the second.
+        index: usize,
+        lang: Lang,
+    },
+}
+
+impl Languages {
+    /// The first.
+    pub fn default_language(&self) -> Lang {
+        self.0[0]
+    }
+
+    /// All of them, in order.
+    pub fn all(&self) -> &[Lang] {
+        &self.0
+    }
+
+    /// The name in a language of a file that each language has: `report.html` in the first language, `report.uk.html` in
+    /// Ukrainian as another one.
+    pub fn file_in(&self, lang: Lang, name: &str) -> String {
+        match name.rsplit_once('.') {
+            Some((stem, ending)) if lang != self.default_language() => format!("{stem}.{}.{ending}", lang.code()),
+            _ => name.to_owned(),
+        }
+    }
+}
+
+impl From<Lang> for Languages {
+    fn from(lang: Lang) -> Self {
+        Self(vec![lang])
+    }
+}
+
+impl TryFrom<Vec<Lang>> for Languages {
+    type Error = LanguagesError;
+
+    fn try_from(all: Vec<Lang>) -> Result<Self, LanguagesError> {
+        if all.is_empty() {
+            return Err(LanguagesError::Empty);
+        }
+        match (1..all.len()).find(|i| all[..*i].contains(&all[*i])) {
+            Some(index) => Err(LanguagesError::Twice { index, lang: all[index] }),
+            None => Ok(Self(all)),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! Rung `inputs`: the data are MNIST, the study is the one that the manifest names, and the manifest is consistent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Outcome;
 use super::outcome::json_differences;
 use super::subject::Subject;
-use crate::bundle::{self, Contents, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
+use crate::bundle::{self, Contents, Files, IMAGES, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
 use crate::digest::{sha256_hex, short};
 use crate::report::{TEMPLATES, Templates};
-use crate::study::is_date;
+use crate::study::{Picture, Source, images_named, is_date};
 use crate::text::numbers::plural;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { manifest, results, source, .. } = &subject.contents;
     let study = &subject.bundle.files[STUDY];
-    let mut differences = wrong_inputs(manifest, study);
+    let mut differences = wrong_inputs(manifest, &subject.bundle.files);
+    differences.extend(wrong_images(source, &subject.bundle.files));
     differences.extend(json_differences("environment", &manifest.environment, &results.environment));
     let mut require = |holds: bool, otherwise: &str| {
         if !holds {
@@ -46,9 +47,32 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     Outcome::Passed(passed)
 }
 
+/// Images that the study's texts do not show, that are missing, or that are no images.
+fn wrong_images(source: &Source, files: &Files) -> Vec<String> {
+    let named = match images_named(source) {
+        Ok(named) => named,
+        Err(e) => return vec![e.to_string()],
+    };
+    let held: BTreeMap<&str, &Vec<u8>> =
+        bundle::images(files).filter_map(|(path, bytes)| Some((path.strip_prefix(IMAGES)?, bytes))).collect();
+    let missing = named.iter().filter(|name| !held.contains_key(name.as_str()));
+    let mut differences: Vec<String> =
+        missing.map(|name| format!("{IMAGES}{name}: the study shows it, and it is missing")).collect();
+    for (name, bytes) in held {
+        let fault = match Picture::read(bytes.clone()) {
+            _ if !named.contains(name) => "no text of the study shows it".to_owned(),
+            Err(why) => why,
+            Ok(picture) if !picture.fits(name) => format!("is {} by its content", picture.media_type),
+            Ok(_) => continue,
+        };
+        differences.push(format!("{IMAGES}{name}: {fault}"));
+    }
+    differences
+}
+
 /// Inputs that are not MNIST or not the bundle's study. Templates, program and libtorch may be others than here.
-fn wrong_inputs(manifest: &Manifest, study: &[u8]) -> Vec<String> {
-    let expected = bundle::inputs(study, &Templates::built_in(), &manifest.environment);
+fn wrong_inputs(manifest: &Manifest, files: &Files) -> Vec<String> {
+    let expected = bundle::inputs(files, &Templates::built_in(), &manifest.environment);
     let mut differences = Vec::new();
     if manifest.inputs.len() != expected.len() {
         differences.push(format!(
@@ -60,7 +84,11 @@ fn wrong_inputs(manifest: &Manifest, study: &[u8]) -> Vec<String> {
     let fixed = expected.iter().take_while(|input| input.name != TEMPLATES);
     for (stated, expected) in manifest.inputs.iter().zip(fixed) {
         if stated != expected {
-            let what = if expected.name == STUDY { "the bundle's study" } else { "MNIST's" };
+            let what = match expected.name.as_str() {
+                STUDY => "the bundle's study",
+                name if name.starts_with(IMAGES) => "the bundle's image",
+                _ => "MNIST's",
+            };
             differences.push(format!("{} is not {what}: {MANIFEST} has {}", expected.name, stated.sha256));
         }
     }

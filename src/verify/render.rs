@@ -7,7 +7,7 @@ use crate::report::{Rendition, Templates};
 use crate::text::error_chain;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
-    let Contents { manifest, results, source, .. } = &subject.contents;
+    let Contents { manifest, results, editions, .. } = &subject.contents;
     let templates = Templates::built_in();
     let program = &manifest.program;
     if program.source_sha256 != SOURCE_SHA256 {
@@ -19,8 +19,8 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if program.templates_sha256 != templates.digest() {
         return Outcome::NotChecked("rendered with other templates than the built-in ones".into());
     }
-    let rendition = Rendition { lang: manifest.language, date: manifest.date.as_deref(), templates: &templates };
-    let rendered = match subject.bundle.rendered(&source.study, results, &rendition) {
+    let rendition = Rendition { editions, date: manifest.date.as_deref(), templates: &templates };
+    let rendered = match subject.bundle.rendered(results, &rendition) {
         Ok(rendered) => rendered,
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
     };

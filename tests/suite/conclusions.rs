@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use indexmap::IndexMap;
 use mnist_report::compute::Environment;
 use mnist_report::dataset::{ImageSet, Mnist};
-use mnist_report::report::{ConclusionVerdict, Provenance, Rendition, Templates, document};
+use mnist_report::report::{ConclusionVerdict, Edition, Pictures, Provenance, Rendition, Templates, document};
 use mnist_report::results::{
     Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
 };
@@ -152,9 +152,17 @@ impl Invented {
         // Invented results have no pixels to show, so their report has no sections with images.
         self.source.study.sections.clear();
         let templates = Templates::built_in();
-        let rendition = Rendition { lang, date: None, templates: &templates };
-        let provenance = Provenance { inputs: &[], inputs_digest: "", measured_digest: "" };
-        let document = document(&self.source.study, &self.results, &provenance, &rendition).unwrap();
+        let editions = [Edition { lang, study: self.source.study }];
+        let rendition = Rendition { editions: &editions, date: None, templates: &templates };
+        let (languages, pictures) = (rendition.languages(), Pictures::new());
+        let provenance = Provenance {
+            languages: &languages,
+            pictures: &pictures,
+            inputs: &[],
+            inputs_digest: "",
+            measured_digest: "",
+        };
+        let document = document(&editions[0], &self.results, &provenance, &rendition).unwrap();
         let concluded = document.verdicts.conclusions.into_iter();
         concluded.into_iter().find(|c| c.id == id).unwrap_or_else(|| panic!("no conclusion {id}"))
     }

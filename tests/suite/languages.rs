@@ -7,6 +7,7 @@ use std::path::Path;
 use mnist_report::rung::Rung;
 use mnist_report::study::{Kind, Optimizer, Source};
 use mnist_report::text::Lang;
+use serde_json::json;
 use serde_yaml::Value as Yaml;
 
 use crate::markdown;
@@ -99,7 +100,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     let out = home.path().join("mini");
     run(&mut build(&study, &out)).exits(0);
     let bundle = Bundle::at(out);
-    let (language, report) = (|b: &Bundle| b.json("manifest.json")["language"].clone(), "report.md");
+    let (language, report) = (|b: &Bundle| b.json("manifest.json")["languages"][0].clone(), "report.md");
     assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Підсумок"));
     let first = bundle.identity();
     bundle.run("verify", &["--upto", "render"]).exits(0);
@@ -117,7 +118,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
     assert!(bundle.text(report).contains("## Підсумок"));
     // `verify` finds a manifest that names another language than the report's.
-    bundle.change_json("manifest.json", |m| m["language"] = "en".into());
+    bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
     assert!(done.out.contains("report.md"), "{}", done.out);
@@ -144,12 +145,13 @@ conclusions:
 ";
 
 #[test]
-fn a_study_in_two_languages_gives_a_report_wholly_in_each() {
+fn one_build_gives_a_report_wholly_in_each_language_of_the_study() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("both.yaml");
     fs::write(&study, BOTH).unwrap();
     let bundle = Bundle::at(home.path().join("both"));
-    run(&mut build(&study, &bundle.path)).exits(0);
+    let done = run(program(["build", "--device", "cpu", "--out"]).arg(&bundle.path).arg(&study)).exits(0);
+    assert!(done.err.contains("both/report.html, ") && done.err.contains("both/report.uk.html"), "{}", done.err);
     let english = [
         "# A study",
         "Author: A. Student",
@@ -172,29 +174,93 @@ fn a_study_in_two_languages_gives_a_report_wholly_in_each() {
         "Чи вона вчиться?",
         "Так і є.",
     ];
-    let has = |words: &[&str], others: &[&str]| {
-        let report = bundle.text("report.md");
+    let has = |report: &str, words: &[&str], others: &[&str]| {
+        markdown::check_file(&bundle, report);
+        let report = bundle.text(report);
         for word in words {
             assert!(report.contains(word), "{word}: {report}");
         }
         for word in others.iter().filter(|word| !words.contains(word)) {
             assert!(!report.contains(word), "{word}: {report}");
         }
-        bundle.run("verify", &["--upto", "render"]).exits(0);
     };
-    has(&english, &ukrainian);
-    let first = bundle.identity();
+    has("report.md", &english, &ukrainian);
+    has("report.uk.md", &ukrainian, &english);
+    // Each page links to the other and names itself.
+    let [page, other] = ["report.html", "report.uk.html"].map(|name| bundle.text(name));
+    assert!(page.contains("<html lang=\"en\">") && other.contains("<html lang=\"uk\">"));
+    assert!(page.contains("<a href=\"report.uk.html\" hreflang=\"uk\" lang=\"uk\">Українська</a>"), "{page}");
+    assert!(other.contains("<a href=\"report.html\" hreflang=\"en\" lang=\"en\">English</a>"), "{other}");
+    assert!(bundle.text("report.md").contains("English · [Українська](report.uk.md)"));
+    // Every figure is there in each language, and each report shows its own.
+    let figures = names(&bundle.path.join("figures"));
+    let (own, others): (Vec<&String>, Vec<_>) = figures.iter().partition(|name| name.ends_with(".uk.svg"));
+    assert_eq!(
+        others.iter().map(|name| name.replace(".svg", ".uk.svg")).collect::<Vec<_>>(),
+        own.into_iter().cloned().collect::<Vec<_>>()
+    );
+    assert!(
+        !bundle.text("report.uk.md").contains("-curves.svg") && bundle.text("report.uk.md").contains("-curves.uk.svg")
+    );
+    assert_eq!(bundle.json("manifest.json")["languages"], json!(["en", "uk"]));
+    assert_eq!(bundle.json("conclusions.json")["conclusions"][0]["question"], "Does it learn?");
+    let crate_ = bundle.text("ro-crate-metadata.json");
+    for described in ["The report in English", "The report in Ukrainian"] {
+        assert_eq!(crate_.matches(described).count(), 2, "{described}: {crate_}");
+    }
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+    // `render` keeps the languages, and its option changes them.
+    let both = bundle.identity();
+    bundle.run("render", &[]).exits(0);
+    assert!(bundle.identity() == both);
     bundle.run("render", &["--lang", "uk"]).exits(0);
-    has(&ukrainian, &english);
+    has("report.md", &ukrainian, &english);
+    assert!(!bundle.path.join("report.uk.html").exists() && !bundle.text("report.html").contains("hreflang"));
     assert_eq!(bundle.json("manifest.json")["title"], "Дослідження");
-    assert_eq!(bundle.json("conclusions.json")["conclusions"][0]["question"], "Чи вона вчиться?");
-    bundle.run("render", &["--lang", "en"]).exits(0);
-    assert!(bundle.identity() == first);
-    // Built in the other language, it is the same report as rendered in it.
-    bundle.run("render", &["--lang", "uk"]).exits(0);
+    bundle.run("verify", &["--upto", "render"]).exits(0);
     let rendered = bundle.identity();
+    bundle.run("render", &["--lang", "uk,en"]).exits(0);
+    has("report.md", &ukrainian, &english);
+    has("report.en.md", &english, &ukrainian);
+    bundle.run("verify", &["--upto", "render"]).exits(0);
+    bundle.run("render", &["--lang", "en,uk"]).exits(0);
+    assert!(bundle.identity() == both);
+    // Built in one language, it is the same report as rendered in it.
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
     assert!(bundle.identity() == rendered);
+    bundle.run("render", &["--lang", "en,en"]).refused(&["--lang: `en` is listed twice"]);
+}
+
+#[test]
+fn every_language_of_a_report_is_published_and_verified() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("both.yaml");
+    fs::write(&study, BOTH).unwrap();
+    let bundle = Bundle::at(home.path().join("both"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    bundle.run("publish", &[]).exits(0);
+    on_paths("verify", &["--upto", "render"], &[&bundle.zip()]).exits(0);
+    let sound = bundle.identity();
+    let restored = || sound.iter().for_each(|(name, bytes)| bundle.write(name, bytes));
+    // A number in a translation alone is changed; the sums are right again.
+    bundle.replace("report.uk.html", "7\u{a0}850", "7\u{a0}851");
+    bundle.redo_sums();
+    let done = bundle.run("verify", &["--upto", "render"]).exits(1);
+    assert!(done.out.contains("report.uk.html is not what results.json renders to"), "{}", done.out);
+    restored();
+    // A manifest cannot list a language twice, or none.
+    for languages in [json!([]), json!(["en", "uk", "en"])] {
+        bundle.change_json("manifest.json", |m| m["languages"] = languages.clone());
+        bundle.redo_sums();
+        let done = bundle.run("verify", &["--upto", "render"]).exits(1);
+        assert!(done.out.contains("manifest.json"), "{}", done.out);
+        restored();
+    }
+    // A translation that the manifest does not know is not part of the report.
+    bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
+    bundle.redo_sums();
+    let done = bundle.run("verify", &["--upto", "render"]).exits(1);
+    assert!(done.out.contains("report.html is not what results.json renders to"), "{}", done.out);
 }
 
 #[test]
@@ -226,7 +292,7 @@ fn the_coursework_in_ukrainian_has_no_english_text_of_its_own() {
     for name in ["coursework.yaml", "quick.yaml"] {
         let path = root().join("reports").join(name);
         let source = Source::load_in(&path, Some(Lang::Uk)).unwrap();
-        assert_eq!((source.study.lang, source.languages), (Lang::Uk, vec![Lang::En, Lang::Uk]));
+        assert_eq!((source.study.lang, source.languages), (Lang::Uk, vec![Lang::En, Lang::Uk].try_into().unwrap()));
         let study = source.study;
         let mut texts = vec![study.title, study.description];
         texts.extend(study.models.values().filter_map(|m| m.title.clone()));
@@ -287,6 +353,8 @@ fn every_phrase_is_used() {
     read(&root().join("src/results"), &mut results);
     read(&root().join("templates"), &mut text);
     read(&root().join("src/report"), &mut text);
+    read(&root().join("src/bundle"), &mut text);
+    let layers = fs::read_to_string(root().join("src/model/mod.rs")).unwrap();
     for (key, _) in catalogue("en.yaml") {
         let (group, name) = key.split_once('.').unwrap();
         let used = match group {
@@ -302,6 +370,8 @@ fn every_phrase_is_used() {
                 let parts = ["question", "supported", "refuted", "undecided", "how"];
                 Kind::WORDS.contains(&kind) && parts.contains(&part) && text.contains("\"kinds.{}.{part}\"")
             }
+            "layers" => layers.contains(&format!("\"{name}\" =>")) && text.contains("\"layers.{word}\""),
+            "crate" if name.starts_with("in_") => text.contains("\"crate.in_{}\""),
             "setting" => text.contains("\"setting.{key}\"") && settings.contains(&format!("pub {name}:")),
             _ => [key.as_str(), key.strip_suffix("_text").unwrap_or(&key)]
                 .iter()
@@ -309,4 +379,86 @@ fn every_phrase_is_used() {
         };
         assert!(used, "{key}");
     }
+}
+
+/// The coursework study with networks and image numbers that train in seconds.
+fn short_coursework() -> String {
+    let layers = |bn: &str| {
+        format!(
+            "[conv2d: {{name: conv1, out_channels: 2, kernel_size: 5, stride: 3}}{bn}, relu, max_pool2d: {{kernel_size: 2}}, \
+             dropout: {{name: dropout1, p: 0.25}}, flatten, linear: {{name: fc1, out_features: 8}}, relu, \
+             linear: {{name: fc2, out_features: 10}}]"
+        )
+    };
+    let [plain, normal] = ["", ", batch_norm2d"].map(layers);
+    let base = root().join("reports/coursework.yaml");
+    format!(
+        "extends: {}\nlang: [uk, en]\nauthor: {{en: A. Student, uk: О. Студент}}\n\
+         models: {{baseline: {{layers: {normal}}}, slim: {{layers: {plain}}}, slim-bn: {{layers: {normal}}}}}\n\
+         defaults: {{train: {{images: {{random: 300}}}}, epochs: 2}}\n\
+         runs: {{overfit: {{epochs: 3}}}}\n",
+        base.display()
+    )
+}
+
+/// The text of a page outside of code and of links to its translations, with that of its drawings.
+fn prose(page: &str) -> String {
+    let body = page.split("</style>").last().unwrap();
+    let mut text = String::new();
+    // The open elements whose text is skipped.
+    let mut skipped: Vec<&str> = Vec::new();
+    for part in body.split('<').skip(1) {
+        let (tag, after) = part.split_once('>').unwrap();
+        let name = tag.split_whitespace().next().unwrap();
+        if ["code", "pre"].contains(&name) || (name == "a" && tag.contains("hreflang")) {
+            skipped.push(name);
+        } else if name.strip_prefix('/') == skipped.last().copied() {
+            skipped.pop();
+        }
+        if skipped.is_empty() {
+            text.push_str(after);
+            text.push(' ');
+        }
+    }
+    text
+}
+
+#[test]
+fn the_courseworks_report_in_ukrainian_has_no_english_words() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("short.yaml");
+    fs::write(&study, short_coursework()).unwrap();
+    let bundle = Bundle::at(home.path().join("short"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    // Names of programs and layers, units and symbols, and the words of the report's own files.
+    let terms = words(
+        "MNIST PyTorch torchsummary torchinfo SHA ReLU SGD Adam dropout one cycle softmax libtorch float32 log Report ID \
+         Dropout FOLDER ln conv1 conv2 bn1 bn2 fc1 fc2 relu1 relu2 relu3 pool1 dropout1 dropout2 flatten1 pooling weights study yaml mnist report \
+         train images labels idx ubyte idx3 idx1 t10k",
+    );
+    let page = prose(&bundle.text("report.html"));
+    let left: BTreeSet<String> = words(&page).difference(&terms).cloned().collect();
+    assert_eq!(left, BTreeSet::new(), "{page}");
+    // English quotation marks and decimal points do not belong to it either.
+    for mark in ['“', '”', '"', '\''] {
+        assert!(!page.replace("&quot;", "\"").replace("&#x27;", "'").contains(mark), "{mark}: {page}");
+    }
+    let is_point = |window: &[char]| window[0].is_ascii_digit() && window[1] == '.' && window[2].is_ascii_digit();
+    let chars: Vec<char> = page.chars().collect();
+    let points: Vec<String> = chars.windows(3).filter(|w| is_point(w)).map(|w| w.iter().collect()).collect();
+    assert_eq!(points, vec![String::new(); 0]);
+    // The other language is whole, too.
+    let english = prose(&bundle.text("report.en.html"));
+    let cyrillic: String = english.chars().filter(|c| ('\u{400}'..'\u{500}').contains(c)).collect();
+    assert_eq!(cyrillic, "");
+    // What an archive shows of the bundle.
+    for entity in bundle.json("ro-crate-metadata.json")["@graph"].as_array().unwrap() {
+        for key in ["description", "name"] {
+            let text = entity[key].as_str().unwrap_or_default();
+            let is_text = text.contains(' ') && text.is_ascii();
+            let names = ["Process Run Crate", "Creative Commons Attribution-ShareAlike 3.0"];
+            assert!(!is_text || names.contains(&text), "{text}");
+        }
+    }
+    bundle.run("verify", &["--upto", "render"]).exits(0);
 }

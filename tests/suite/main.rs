@@ -32,6 +32,7 @@ mod messages;
 mod new;
 mod one_id;
 mod operators;
+mod own_words;
 mod parts;
 mod places;
 mod publish;

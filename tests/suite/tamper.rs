@@ -146,7 +146,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
         study: &study,
         out: Some(&out),
         device: DeviceChoice::Cpu,
-        lang: None,
+        languages: None,
         fresh: true,
         cache: None,
         only: &[],

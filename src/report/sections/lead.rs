@@ -1,7 +1,7 @@
 //! What stands before the first section: what the study found in a paragraph, and its key figures.
 
 use super::prelude::*;
-use super::told;
+use super::{overview, told};
 use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding};
 use crate::report::document::KeyFigure;
 use crate::results::RunResult;
@@ -11,7 +11,7 @@ use crate::study::{Kind, Rule};
 /// More would not be read at a glance.
 const ACCURACIES: usize = 3;
 
-/// The paragraph and the key figures. There are none if no run was measured.
+/// The paragraph, the key figures, and accuracy against size. There are none if no run was measured.
 pub(super) fn blocks(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<Vec<Block>> {
     if b.results.runs.is_empty() {
         return Ok(Vec::new());
@@ -24,6 +24,7 @@ pub(super) fn blocks(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<V
     if items.len() > 1 {
         blocks.push(Block::KeyFigures { items });
     }
+    blocks.extend(overview::figure(b)?.map(Block::Figure));
     Ok(blocks)
 }
 

@@ -22,13 +22,15 @@ mod verify;
 use minijinja::context;
 
 use super::builder::{Builder, SectionId};
-use super::document::{Definition, Definitions, Document, paragraphs};
+use super::document::{Block, Definition, Definitions, Document, ReportFiles, ReportSection};
 use super::error::Result;
+use super::templates::{PAGE, PAGE_MARKDOWN};
 use super::verdicts::{self, ClaimVerdict, ConclusionVerdict, Verdicts};
-use super::{Language, Provenance};
+use super::{Language, Provenance, own_words};
 use crate::claims::{DecidedConclusion, JudgedClaim};
 use crate::results::Results;
 use crate::study::Study;
+use crate::text::Lang;
 
 /// Builds a study's report. Sections are built in their order, since that numbers tables and figures.
 pub(super) fn document(
@@ -41,6 +43,7 @@ pub(super) fn document(
     let b = Builder::new(study, results, provenance, lang)?;
     let judged = crate::claims::judge(study, results);
     let conclusions = crate::claims::conclude(study, results);
+    let description = own_words::blocks(&b, &study.description)?;
     let lead = lead::blocks(&b, &conclusions)?;
     let summary = summary::section(&b, &judged, &conclusions)?;
     let section = |planned: &SectionId| match planned {
@@ -53,14 +56,24 @@ pub(super) fn document(
         SectionId::Conclusions => conclusions::section(&b, &conclusions),
         SectionId::Code => code::section(&b),
         SectionId::Verify => verify::section(&b),
+        SectionId::References => references(&b),
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
     let program = inputs::program();
     let verdicts = verdicts(&b, &judged, &conclusions)?;
+    let files = |lang: Lang| ReportFiles {
+        lang,
+        name: lang.own_name(),
+        html: provenance.languages.file_in(lang, PAGE),
+        md: provenance.languages.file_in(lang, PAGE_MARKDOWN),
+    };
+    let others = provenance.languages.all().iter().filter(|other| **other != lang.lang);
     Ok(Document {
         lang: lang.lang,
+        file: files(lang.lang),
+        translations: others.map(|other| files(*other)).collect(),
         title: study.title.clone(),
-        description: paragraphs(&study.description).collect(),
+        description,
         meta: meta(study, date, lang)?,
         lead,
         summary,
@@ -71,6 +84,12 @@ pub(super) fn document(
         program,
         verdicts,
     })
+}
+
+/// What the study's own words refer to.
+fn references(b: &Builder) -> Result<ReportSection> {
+    let items = b.study.references.iter().map(|text| own_words::line(b, text)).collect::<Result<_>>()?;
+    Ok(b.section(SectionId::References, b.phrase("own.references")?, vec![Block::References { items }]))
 }
 
 /// The claims and conclusions as data.

@@ -10,9 +10,10 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
     let mut blocks: Vec<Block> = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<_>>()?;
     let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;
+    let kinds = kinds(b)?;
     let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
-    blocks.extend([Block::paragraph(text), Block::Figure(figure)]);
+    blocks.extend([Block::paragraph(text), Block::paragraph(kinds), Block::Figure(figure)]);
     for ((name, model), (title, _)) in b.results.models.iter().zip(&models) {
         let code = if title == name { RichText::default() } else { RichText::code(name) };
         blocks.push(Block::heading(format!("parameters-{name}"), RichText::from(*title).then(code)));
@@ -25,6 +26,19 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         blocks.push(Block::Table(table));
     }
     Ok(b.section(SectionId::Parameters, b.phrase("parameters.heading")?, blocks))
+}
+
+/// What the kinds of layers are, in the order in which the models use them.
+fn kinds(b: &Builder) -> Result<RichText> {
+    let mut words: Vec<&str> = Vec::new();
+    for layer in b.results.models.values().flat_map(|model| &model.layers) {
+        if !words.contains(&layer.kind.as_str()) && LayerKind::WORDS.contains(&layer.kind.as_str()) {
+            words.push(&layer.kind);
+        }
+    }
+    let named = |word: &&str| Ok(context! { word => *word, name => b.lang.word(&format!("layers.{word}"))? });
+    let kinds = words.iter().map(named).collect::<Result<Vec<_>>>()?;
+    b.text("parameters.kinds", context! { kinds })
 }
 
 /// How many parameters a model has, and in which layers.

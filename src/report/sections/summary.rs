@@ -3,7 +3,7 @@
 use super::claims::count;
 use super::conclusions::badge;
 use super::prelude::*;
-use super::{overview, settings, told};
+use super::{settings, told};
 use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
 use crate::results::{AnyRun, ModelFacts, RunResult};
 
@@ -17,7 +17,6 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
         blocks.push(Block::Findings { style: "brief", items });
     }
-    blocks.extend(overview::figure(b)?.map(Block::Figure));
     let all = b.runs();
     if !all.is_empty() {
         let names: Vec<&str> = b.results.diverged.keys().map(|name| b.run_title(name)).collect();

@@ -74,7 +74,11 @@ pub(super) fn obstacle(b: &Builder, obstacle: Option<&Obstacle>) -> Result<RichT
     match obstacle {
         None => Ok(RichText::default()),
         Some(Obstacle::NotMeasured(names)) => b.text("conclusions.not_measured", context! { names }),
-        Some(Obstacle::NoValue(reason)) => b.text("conclusions.no_value", context! { reason }),
+        Some(Obstacle::NoValue(reason)) => {
+            // The reason is a message for the study's author, in English; it starts with the expression.
+            let expression = reason.split('`').nth(1).unwrap_or(reason);
+            b.text("conclusions.no_value", context! { expression })
+        }
         Some(Obstacle::BothHold) => b.phrase("conclusions.both_hold"),
         Some(Obstacle::NoInterval(reason)) => {
             b.text("conclusions.no_interval", context! { reason => no_interval(*reason, b.lang)? })

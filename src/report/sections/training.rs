@@ -13,12 +13,15 @@ use crate::study::{Section, Show, Table};
 /// A section on training, counted from 1.
 pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let section = &b.training[number - 1];
+    let (text, discussion) = (section.text.as_str(), section.discussion.as_str());
+    // First, because pictures are numbered with the figures.
+    let text = own_words::blocks(b, text)?;
     let runs = section.runs.iter().filter_map(|name| ShownRun::of(b, name).transpose()).collect::<Result<Vec<_>>>()?;
     let compared: Vec<ComparedRuns> = section.comparisons.iter().filter_map(|n| ComparedRuns::of(b, n)).collect();
     let figures = training_figures(b, number, section, &runs, &compared)?;
     let answers = section.answers.iter().filter_map(|id| conclusions.iter().find(|c| c.id == *id));
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
-    blocks.extend(paragraphs(&section.text).map(Block::paragraph));
+    blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().collect();
@@ -34,6 +37,7 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
+    blocks.extend(own_words::blocks(b, discussion)?);
     Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
 }
 

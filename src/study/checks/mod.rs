@@ -17,7 +17,7 @@ use crate::text::short_number;
 
 pub(super) use comparisons::check as check_comparisons;
 pub(super) use conclusions::check as check_conclusions;
-pub(super) use names::check as check_names;
+pub(super) use names::{check as check_names, is_device};
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
 

@@ -40,7 +40,7 @@ fn check_characters(place: &Place, name: &str) -> Result<(), StudyError> {
     place.refuse(format!("name `{name}`: 1 to 64 Latin letters, digits, `-` or `_`, and not `-` first"))
 }
 
-fn is_device(lower: &str) -> bool {
+pub(in crate::study) fn is_device(lower: &str) -> bool {
     let numbered = lower.strip_prefix("com").or_else(|| lower.strip_prefix("lpt"));
     DEVICES.contains(&lower) || numbered.is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
 }

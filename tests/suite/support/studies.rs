@@ -13,7 +13,8 @@ defaults: {train: {images: {first: 50}}, epochs: 1, batch_size: 50, optimizer: {
 runs: {single: {model: only}}
 ";
 
-/// `MINI` with the same words in each of the 14 places of a study whose text a report prints.
+/// `MINI` with the same words in each of the 12 places of a study whose text a report prints as it is. (Texts in Markdown are not
+/// among them.)
 pub fn worded(words: &str) -> String {
     // A JSON string is a YAML string.
     let quoted = |words: &str| serde_json::to_string(words).unwrap();
@@ -25,8 +26,8 @@ pub fn worded(words: &str) -> String {
     let mini = MINI.replace("title: Mini study\n", "").replace("{only: {", &format!("{{only: {{title: {w}, "));
     let mini = mini.replace("{model: only}", &format!("{{model: only, title: {w}}}"));
     format!(
-        "title: {w}\ndescription: {w}\nauthor: {w}\n{mini}\
-         sections: [{{title: {w}, text: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
+        "title: {w}\nauthor: {w}\n{mini}\
+         sections: [{{title: {w}, runs: [single], show: [curves, predictions, per_class, confusion, misread, ladder], \
          points: [{{title: {point}, parameters: 9, accuracy: 0.5}}]}}]\n\
          claims: [{{id: a, group: {w}, quote: {w}, printed: {w}, measured: \"'another text'\", compare: exact, why: {w}}}]\n\
          conclusions:\n- {{id: c, question: {w}, supported_if: 'runs.single.accuracy >= 0', refuted_if: 'false', \
