@@ -191,10 +191,12 @@ impl Draw {
             layer.buffers = self.count(1, 1000) as u64;
             layer.mult_adds = self.count(1, 1_000_000_000) as u64;
             for shape in [&mut layer.input_shape, &mut layer.output_shape] {
-                shape.iter_mut().for_each(|size| *size = self.count(1, 1000));
+                for size in shape {
+                    *size = self.count(1, 1000);
+                }
             }
-            layer.kind = "another".to_owned();
-            layer.formula = "another".to_owned();
+            "another".clone_into(&mut layer.kind);
+            "another".clone_into(&mut layer.formula);
         }
         model.parameters = model.layers.iter().map(|layer| layer.parameters).sum();
         model.buffers = model.layers.iter().map(|layer| layer.buffers).sum();
