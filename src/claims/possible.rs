@@ -65,12 +65,13 @@ impl Draw {
     }
 
     /// The share of images that a network gets right: in the first results none, then all, then all in every second run; later ones
-    /// are of any quality.
+    /// are of any quality, every third one good.
     fn quality(&mut self, run: usize) -> f64 {
         match self.number {
             0 => 0.0,
             1 => 1.0,
             2 | 3 => f64::from(u8::from(run % 2 == self.number % 2)),
+            _ if self.number.is_multiple_of(3) => 1.0 - 0.3 * self.share(),
             _ => self.share(),
         }
     }
@@ -190,10 +191,12 @@ impl Draw {
             layer.buffers = self.count(1, 1000) as u64;
             layer.mult_adds = self.count(1, 1_000_000_000) as u64;
             for shape in [&mut layer.input_shape, &mut layer.output_shape] {
-                shape.iter_mut().for_each(|size| *size = self.count(1, 1000));
+                for size in shape {
+                    *size = self.count(1, 1000);
+                }
             }
-            layer.kind = "another".to_owned();
-            layer.formula = "another".to_owned();
+            "another".clone_into(&mut layer.kind);
+            "another".clone_into(&mut layer.formula);
         }
         model.parameters = model.layers.iter().map(|layer| layer.parameters).sum();
         model.buffers = model.layers.iter().map(|layer| layer.buffers).sum();
