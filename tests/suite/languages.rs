@@ -444,7 +444,7 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
         assert!(!page.replace("&quot;", "\"").replace("&#x27;", "'").contains(mark), "{mark}: {page}");
     }
     let is_point = |window: &[char]| window[0].is_ascii_digit() && window[1] == '.' && window[2].is_ascii_digit();
-    let chars: Vec<char> = page.chars().collect();
+    let chars: Vec<char> = page.replace(env!("CARGO_PKG_VERSION"), "").chars().collect();
     let points: Vec<String> = chars.windows(3).filter(|w| is_point(w)).map(|w| w.iter().collect()).collect();
     assert_eq!(points, vec![String::new(); 0]);
     // The other language is whole, too.

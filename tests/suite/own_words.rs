@@ -105,7 +105,7 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "<blockquote><p>Quoted &lt;b&gt;words&lt;/b&gt;.</p></blockquote>",
         "<code>print(&quot;`x`&quot; &lt; 3)",
         "alt=\"Five digits in chalk\"",
-        "<b>Figure 2.</b> The <em>board</em> in the lab.</figcaption>",
+        "<b>Figure 3.</b> The <em>board</em> in the lab.</figcaption>",
         "width=\"3\" height=\"2\"",
         "[<a href=\"#reference-1\">1</a>]",
         "<li id=\"reference-1\">LeCun et al. <em>Gradient-based learning</em>. <a href=\"https://example.org/lecun\" rel=\"noreferrer\">",
@@ -130,14 +130,14 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "> Quoted \\<b\\>words\\</b\\>.",
         "```python\nprint(\"`x`\" < 3)\n```",
         "![Five digits in chalk](images/photos/board.png)",
-        "**Figure 2.** The *board* in the lab.",
+        "**Figure 3.** The *board* in the lab.",
         "1. LeCun et al. *Gradient-based learning*. [https://example.org/lecun](<https://example.org/lecun>)\n2. A book",
     ] {
         has(&report, part);
     }
     assert!(document.has_link("https://example.org/notes?a=1&b=2"));
     let ukrainian = bundle.text("report.uk.html").replace('\u{a0}', " ");
-    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 2.</b> Дошка в лабораторії.", "Книга"]
+    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 3.</b> Дошка в лабораторії.", "Книга"]
     {
         has(&ukrainian, part);
     }
@@ -150,7 +150,7 @@ fn images_are_inputs_that_verify_checks() {
     let manifest = bundle.json("manifest.json");
     assert_eq!(manifest["inputs"][1]["name"], "images/photos/board.png");
     has(&bundle.text("report.html").replace("&#x2f;", "/"), "<th scope=\"row\">images/photos/board.png</th>");
-    assert!(bundle.text("ro-crate-metadata.json").contains("An image that the study's own words show"));
+    assert!(bundle.text("ro-crate-metadata.json").contains("An image that the study’s own words show"));
     bundle.run("verify", &["--upto", "render"]).exits(0);
     bundle.run("publish", &[]).exits(0);
     on_paths("verify", &["--upto", "render"], &[&bundle.zip()]).exits(0);
@@ -337,7 +337,6 @@ fn hostile_words_of_a_bundle_neither_enter_the_page_nor_take_long() {
         "{{ values.nothing }} {{ 1 / 0 }}",
         "{{",
         "{% for x in range(10) %}{% endfor %}",
-        "\u{1}[{\"text\":\"<script>\",\"style\":\"plain\",\"link\":\"\",\"url\":\"javascript:alert(1)\"}]\u{3}",
     ] {
         let started = Instant::now();
         let [page, report] = pages(words);
