@@ -52,7 +52,7 @@ chown -R munge: munge && chmod 700 munge && chmod 400 munge/key
 chmod 755 "$home"
 # A socket of its own: a munge that the machine runs is left alone.
 setpriv --reuid=munge --regid=munge --clear-groups munged --foreground --force --key-file="$home/munge/key" \
-    --socket="$home/munge/socket" --pid-file="$home/munge/pid" --log-file="$home/munge/log" --seed-file="$home/munge/seed" &
+    --socket="$home/munge/socket" --pid-file="$home/munge/pid" --log-file="$home/munge/log" --seed-file="$home/munge/seed" 2>munge.err &
 daemons+=($!)
 cat >slurm/slurm.conf <<CONF
 ClusterName=one

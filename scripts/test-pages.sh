@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the steps of docs/pages.yml one by one in a fresh folder, without the actions of GitHub, with the wheel of `make wheel`, and
-# checks the page that would be published. Lints the workflow where actionlint is installed. STUDY= another study.
+# checks the page that would be published. Lints the workflow where a linter is installed. STUDY= another study.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,11 +9,14 @@ wheel=$(ls "$PWD"/target/wheels/mnist_report-*.whl) || {
     exit 1
 }
 workflow=$PWD/docs/pages.yml
+linted=
 if command -v actionlint >/dev/null; then
-    actionlint "$workflow"
-else
-    echo "note: actionlint is not installed, so the workflow is not linted"
+    linted=yes && actionlint "$workflow"
 fi
+if command -v check-jsonschema >/dev/null; then
+    linted=yes && check-jsonschema --builtin-schema vendor.github-workflows "$workflow"
+fi
+[[ $linted ]] || echo "note: the workflow is not linted: neither actionlint nor check-jsonschema is installed (pip install check-jsonschema)"
 home=$(mktemp -d "${TMPDIR:-/tmp}/test-pages.XXXXXX")
 trap 'rm -rf "$home"' EXIT
 cp "${STUDY:-tests/fixtures/tiny.yaml}" "$home/study.yaml"

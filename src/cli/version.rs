@@ -52,6 +52,8 @@ pub(super) fn vectors() -> String {
 /// The name of the first GPU, or why it cannot be used.
 pub(super) fn gpu() -> Result<String, String> {
     match Device::start(DeviceChoice::Auto, &Compute::default(), |_| Ok(())) {
+        // `auto` says nothing about a machine that has no GPU.
+        Ok(device) if device.notes.is_empty() => device.gpu_name().ok_or_else(|| "no NVIDIA GPU was found".to_owned()),
         Ok(device) => device.gpu_name().ok_or_else(|| device.notes.join("; ")),
         Err(compute::Error::NeedsLibtorch { why, .. }) => Err(format!("only libtorch can use it: {why}")),
         Err(error) => Err(error.to_string()),

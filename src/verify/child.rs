@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use super::{Draw, Request, Rung, Verification, verify_request};
@@ -64,8 +64,9 @@ enum Answer {
 /// # Panics
 /// On a number that is not finite, which no verification has.
 pub fn answer(path: &Path, request: &Request, memory: u64) -> String {
-    // A child without its parent has nobody to answer to.
-    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // A child without its parent has nobody to answer to. Other systems cannot end it then; its limits do.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     // A GPU's driver maps more memory than it uses.
     if request.device.gpu().is_none() {
         limit(Resource::Data, memory.saturating_mul(MIB));

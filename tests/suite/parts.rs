@@ -1,7 +1,7 @@
 //! A build in parts: `build --only` trains into a run cache that several processes share, and `build` assembles the report.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::*;
 
@@ -34,7 +34,7 @@ impl Desk {
 
     fn assembled(&self) -> (String, Bundle) {
         let out = self.path("assembled");
-        let done = run(self.build(&["--out"]).arg(&out)).exits(0);
+        let done = run(&mut self.build(&["--out", out.to_str().unwrap()])).exits(0);
         (done.report_id(), Bundle::at(out))
     }
 }
@@ -47,8 +47,10 @@ fn unfinished(cache: &Path) -> Vec<String> {
 fn trainings_done_by_several_processes_give_the_same_report_id() {
     let desk = Desk::new();
     let list = run(program(["summary", "--trainings"]).arg(tiny())).exits(0).out;
-    let mut processes: Vec<_> =
-        list.lines().map(|name| (name, desk.build(&["--only", name]).spawn().unwrap())).collect();
+    let mut processes: Vec<_> = list
+        .lines()
+        .map(|name| (name, desk.build(&["--only", name]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()))
+        .collect();
     for (name, process) in &mut processes {
         assert!(process.wait().unwrap().success(), "{name}");
     }
@@ -62,7 +64,7 @@ fn trainings_done_by_several_processes_give_the_same_report_id() {
 #[test]
 fn processes_that_do_the_same_training_do_not_disturb_each_other() {
     let desk = Desk::new();
-    let start = || desk.build(&["--only", "small"]).spawn().unwrap();
+    let start = || desk.build(&["--only", "small"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut processes: Vec<_> = (0..4).map(|_| start()).collect();
     assert!(processes.iter_mut().all(|process| process.wait().unwrap().success()));
     let (id, bundle) = desk.assembled();

@@ -257,6 +257,42 @@ fn a_path_or_identifier_that_does_not_exist_is_found() {
     assert_eq!(wrong_identifiers(text, &["Job", "prepare"].into()), ["Job::prepair", "prepair"]);
 }
 
+/// What only Linux has, and the files that use it all the same because they do without where it is missing.
+const ONLY_LINUX: [(&str, &[&str]); 8] = [
+    ("/proc/", &["compute/device.rs", "arithmetic/cuda/open.rs", "build/memory.rs", "build/run_log.rs"]),
+    ("/sys/", &["build/memory.rs"]),
+    ("/dev/shm", &[]),
+    ("std::os::linux", &[]),
+    ("mallopt", &[]),
+    ("set_parent_process_death_signal", &[]),
+    ("inotify", &[]),
+    ("memfd", &[]),
+];
+
+/// Without libtorch, the program is to compile and run on every Unix. A line after `cfg(target_os = "linux")` is Linux's alone.
+#[test]
+fn only_code_for_libtorch_needs_linux() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources().iter().filter(|(path, _)| module(path) != "engine" && !path.ends_with("tests.rs")) {
+        let code = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap());
+        let lines: Vec<&str> = code.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let is_gated = at > 0 && lines[at - 1].contains("cfg(target_os = \"linux\")");
+            let used = ONLY_LINUX.iter().find(|(what, _)| line.contains(what));
+            if let Some((what, allowed)) = used.filter(|(_, allowed)| !is_gated && !allowed.contains(&path.as_str())) {
+                let allowed = allowed.join(", ");
+                wrong.push(format!("src/{path}:{}: {what}, which only Linux has (allowed in: {allowed})", at + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for (what, allowed) in ONLY_LINUX {
+        for path in allowed {
+            assert!(sources()[*path].contains(what), "src/{path} no longer uses {what}");
+        }
+    }
+}
+
 /// The number in `const NAME: u32 = NUMBER;` of a source file.
 fn version(file: &str, name: &str) -> String {
     let text = sources()[file].clone();
