@@ -175,11 +175,12 @@ fn figures_draw_no_interval_for_two_seeds_and_say_why() {
     };
     let [one, two, three] = bars("curves");
     assert!(one == 0 && two == 0 && three > 0, "{one} {two} {three}");
-    for figure in ["gain", "ladder"] {
-        // One seed has an interval over the test images.
-        let [one, two, three] = bars(figure);
-        assert!(one > 0 && two == 0 && three > 0, "{figure}: {one} {two} {three}");
-    }
+    // The networks of the two runs are compared over the test images only where both end with the same epoch.
+    let [one, two, three] = bars("gain");
+    assert!(one == 0 && two == 0 && three > 0, "{one} {two} {three}");
+    // One seed has an interval over the test images.
+    let [one, two, three] = bars("ladder");
+    assert!(one > 0 && two == 0 && three > 0, "{one} {two} {three}");
     let report = bundle.text("report.md");
     for n in 1..=4 {
         // Of the curves, the gain and the ladder.
