@@ -15,7 +15,7 @@ Exit code: 0 if all passed, 1 if a difference was found, 2 if something could no
 """
 import argparse, collections, datetime, gzip, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
 
-RUNGS, RESULTS_SCHEMA, MANIFEST_SCHEMA = ["files", "inputs", "metrics", "sizes"], 5, 2
+RUNGS, RESULTS_SCHEMA, MANIFEST_SCHEMA = ["files", "inputs", "metrics", "sizes"], 6, 3
 MNIST = {"train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
          "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
          "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
