@@ -134,8 +134,14 @@ impl Source {
         if let Some((key, _)) = texts.find(|(_, text)| text.chars().count() > MAX_EXPRESSION) {
             return Err(self.error(key, format!("is longer than {MAX_EXPRESSION} characters: split it")));
         }
-        match self.study.own_words().find(|(_, text)| text.len() > MAX_OWN_WORDS) {
-            Some((key, _)) => Err(self.error(key, format!("is longer than {MAX_OWN_WORDS} bytes"))),
+        if let Some((key, _)) = self.study.own_words().find(|(_, text)| text.len() > MAX_OWN_WORDS) {
+            return Err(self.error(key, format!("is longer than {MAX_OWN_WORDS} bytes")));
+        }
+        match self.study.own_words().find(|(_, text)| in_braces(text) > MAX_EXPRESSION) {
+            Some((key, _)) => {
+                let message = format!("has more than {MAX_EXPRESSION} bytes between braces: print fewer values");
+                Err(self.error(key, message))
+            }
             None => Ok(()),
         }
     }
@@ -169,6 +175,42 @@ impl Source {
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
         self.lines.error(key.as_ref(), message)
     }
+}
+
+/// The bytes of a text that are between `{{` and `}}` or `{%` and `%}`, which the parser of expressions reads. As there, quoted
+/// text and brackets that are still open hide the end.
+fn in_braces(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut count, mut at) = (0, 0);
+    while at + 1 < bytes.len() {
+        if bytes[at] != b'{' || !matches!(bytes[at + 1], b'{' | b'%') {
+            at += 1;
+            continue;
+        }
+        let end = end_of_braces(bytes, at + 2, bytes[at + 1]);
+        count += end - at;
+        at = end;
+    }
+    count
+}
+
+/// Where the part ends that starts after `{{` (`opened` is `{`) or `{%`.
+fn end_of_braces(bytes: &[u8], start: usize, opened: u8) -> usize {
+    let closing = if opened == b'{' { b'}' } else { b'%' };
+    let (mut at, mut open, mut quote) = (start, 0_usize, None);
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (Some(_), b'\\') => at += 1,
+            (Some(mark), byte) => quote = (byte != mark).then_some(mark),
+            (None, mark @ (b'"' | b'\'')) => quote = Some(mark),
+            (None, byte) if open == 0 && byte == closing && bytes.get(at + 1) == Some(&b'}') => return at + 2,
+            (None, b'(' | b'[' | b'{') => open += 1,
+            (None, b')' | b']' | b'}') => open = open.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
 }
 
 /// Refuses invisible characters: in prose, those that make a text look different from what it is; elsewhere, also those
@@ -335,6 +377,21 @@ mod tests {
         };
         assert!(Source::from_text(Path::new("s.yaml"), &claims(1000)).is_ok());
         assert_eq!(error(&claims(1001)), "s.yaml:4: claims: 1001: at most 1000 are supported");
+    }
+
+    #[test]
+    fn only_what_is_between_braces_counts_as_expression() {
+        for (text, expected) in [
+            ("a { b } %}", 0),
+            ("a {{ b }} c {% if d %}", 17),
+            ("{{ '}}' }} a", 10),
+            ("{{ (}} a) }}", 12),
+            ("{{ {}}} a", 7),
+            ("{{ \"\\\"}}\" }}a", 12),
+            ("{{ (((", 6),
+        ] {
+            assert_eq!(in_braces(text), expected, "{text}");
+        }
     }
 
     const HEAD: &str = "title: T\nmodels:\n  m:\n    layers:\n";

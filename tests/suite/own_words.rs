@@ -384,11 +384,11 @@ fn hostile_words_of_a_bundle_neither_enter_the_page_nor_take_long() {
         "[a]: <b>\n".repeat(3_000),
         "<".repeat(30_000),
         "<!--".repeat(7_500),
-        "{{ ".to_owned() + &"(".repeat(30_000),
-        "{% if true %}".repeat(2_300),
-        "{{ ".to_owned() + &"[".repeat(9_000),
-        "{{ ".to_owned() + &"not ".repeat(7_000) + "true }}",
-        "{{ ".to_owned() + &"1 + ".repeat(7_000) + "1 }}",
+        "{{ ".to_owned() + &"(".repeat(3_900),
+        "{% if true %}".repeat(300),
+        "{{ ".to_owned() + &"[".repeat(3_900),
+        "{{ ".to_owned() + &"not ".repeat(950) + "true }}",
+        "{{ ".to_owned() + &"1 + ".repeat(950) + "1 }}",
         "{{ 'x' * 100000 }}".to_owned(),
     ] {
         let started = Instant::now();
@@ -399,6 +399,15 @@ fn hostile_words_of_a_bundle_neither_enter_the_page_nor_take_long() {
             &words[..20.min(words.len())],
             started.elapsed()
         );
+    }
+}
+
+#[test]
+fn expressions_that_would_overflow_the_stack_are_refused() {
+    for expression in ["(".repeat(4_000), "not ".repeat(7_000), "1 + ".repeat(7_000), "'}}' + ".repeat(700)] {
+        let yaml = format!("description: \"{{{{ {expression}\"\n{MINI}");
+        let refused = Source::from_text(Path::new("study.yaml"), &yaml).err().unwrap().to_string();
+        assert!(refused.contains("description: has more than 4000 bytes between braces"), "{refused}");
     }
 }
 
