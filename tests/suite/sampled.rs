@@ -2,9 +2,10 @@
 //! the runs that a grader draws for `rerun`.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::sync::OnceLock;
 
-use mnist_report::results::{read_losses, write_losses};
+use mnist_report::results::{Results, read_losses, write_losses};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -166,7 +167,7 @@ fn losses(bundle: &Bundle, run: &str) -> Vec<f32> {
     read_losses(&bundle.bytes(&format!("losses/{run}.f32"))).unwrap()
 }
 
-/// Writes the losses of `long` and the means of its epochs, renders the report and verifies it.
+/// Writes the losses of `long`, the means of its epochs and its curve, renders the report and verifies it.
 fn with_losses(bundle: &Bundle, losses: &[f32], upto: &str, code: i32) -> Done {
     bundle.write("losses/long.f32", write_losses(losses));
     bundle.change_json("results.json", |results| {
@@ -176,6 +177,10 @@ fn with_losses(bundle: &Bundle, losses: &[f32], upto: &str, code: i32) -> Done {
             epoch["train_loss"] = json!(weighted / 600.0);
         }
     });
+    let mut results = Results::from_json(&bundle.text("results.json")).unwrap();
+    let read = |run: &str, _: u64| read_losses(&fs::read(bundle.path.join(format!("losses/{run}.f32"))).unwrap());
+    results.add_loss_curves(read).unwrap();
+    bundle.write("results.json", results.to_json());
     bundle.run("render", &[]).exits(0);
     bundle.run("verify", &["--upto", upto]).exits(code)
 }
