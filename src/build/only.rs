@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{BuildError, Job, Listener, Timing, Trainings};
+use super::trainings::Trainings;
+use super::{BuildError, Job, Listener, Timing};
 use crate::bundle::SeedFiles;
 use crate::results::SeedEnd;
 use crate::study::{Plan, RunPlan};

@@ -101,7 +101,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     run(&mut build(&study, &out)).exits(0);
     let bundle = Bundle::at(out);
     let (language, report) = (|b: &Bundle| b.json("manifest.json")["languages"][0].clone(), "report.md");
-    assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Підсумок"));
+    assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Що запитували"));
     let first = bundle.identity();
     bundle.run("verify", &["--upto", "render"]).exits(0);
     // --lang gives another report of the same results. It verifies, and the choice stays until the next --lang.
@@ -318,7 +318,11 @@ fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
     let own = fs::read_to_string(root().join("templates/en.yaml")).unwrap();
-    fs::write(templates.join("en.yaml"), own.replace("heading: Summary", "heading: Abstract")).unwrap();
+    fs::write(
+        templates.join("en.yaml"),
+        own.replace("heading: What was asked, and what was found", "heading: Abstract"),
+    )
+    .unwrap();
     let argument = ["--templates", templates.to_str().unwrap()];
     bundle.run("render", &argument).exits(0);
     assert!(bundle.text("report.md").contains("## Abstract"));

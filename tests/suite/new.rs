@@ -113,7 +113,7 @@ fn a_new_study_builds_as_it_stands_in_an_empty_folder() {
     let done = here(&["build", "--device", "cpu", "--quiet", "звіт 1.yaml"]).exits(0);
     done.report_id();
     let report = fs::read_to_string(home.path().join("звіт 1/report.md")).unwrap();
-    assert!(report.contains("# Моя перша мережа") && report.contains("## Підсумок"), "{report}");
+    assert!(report.contains("# Моя перша мережа") && report.contains("## Що запитували"), "{report}");
     here(&["verify", "звіт 1"]).exits(0);
 }
 

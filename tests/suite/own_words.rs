@@ -118,7 +118,8 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
     // The text stands before the tables, the discussion after the figures.
     let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
     let section = at("<h2 id=\"training-1\">");
-    assert!(section < at("Setting") && at("Setting") < section + page[section..].find("<table").unwrap());
+    let heading = at("<h3>Setting</h3>");
+    assert!(section < heading && heading < section + page[section..].find("<table").unwrap());
     assert!(page[section..].find("<svg").unwrap_or(0) + section < at("It reaches"));
     let document = markdown::check_file(&bundle, "report.md");
     let report = bundle.text("report.md");

@@ -155,9 +155,9 @@ fn what_templates_receive_can_be_printed() {
     // A template prints the same values.
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
-    fs::write(templates.join("page.md.j2"), "{{ summary.blocks[2].groups[0].rows[0].cells[8][0].text }}").unwrap();
+    fs::write(templates.join("page.md.j2"), "{{ lead[1]['items'][0].value }}").unwrap();
     bundle.run("render", &["--templates", templates.to_str().unwrap()]).exits(0);
-    let accuracy = context["summary"]["blocks"][2]["groups"][0]["rows"][0]["cells"][8][0]["text"].as_str().unwrap();
+    let accuracy = context["lead"][1]["items"][0]["value"].as_str().unwrap();
     assert!(accuracy.ends_with(" %"), "{accuracy}");
     assert_eq!(bundle.text("report.md"), accuracy);
 }

@@ -16,11 +16,12 @@ use crate::tamper::forgeries;
 const SHARED: [Rung; 3] = [Rung::Files, Rung::Inputs, Rung::Metrics];
 
 /// Forgeries that only the program finds on a shared rung: check.py reads no YAML, and shows no pictures.
-const BEYOND: [(&str, Rung); 4] = [
+const BEYOND: [(&str, Rung); 5] = [
     ("its title", Rung::Inputs),
     ("another date everywhere", Rung::Inputs),
     ("a comparison left out", Rung::Metrics),
     ("the picture of another digit", Rung::Metrics),
+    ("another first convolution in the figure", Rung::Metrics),
 ];
 
 /// `check.py ARGUMENTS BUNDLE`.

@@ -56,15 +56,23 @@ fn row<'a>(section: &'a str, table: &str, start: &str) -> Vec<&'a str> {
 fn each_interval_is_beside_its_value() {
     let report = built_study().text("report.md");
     let two_seeds = "two seeds give no useful interval";
+    let number = |text: &str| text.trim_end_matches(" %").parse::<f64>().unwrap();
+    let holds = |interval: &str, value: f64| {
+        let (lower, upper) = interval.split_once(" to ").unwrap_or_else(|| panic!("{interval}"));
+        assert!(number(lower) <= value && value <= number(upper), "{value} in {interval}");
+    };
     for n in 1..=4 {
         let section = section(&report, n);
-        let headings = row(&section, "95 % intervals of", "| Run ");
-        let cells = row(&section, "95 % intervals of", "| a");
         if n == 1 {
-            assert_eq!(headings, ["Run", "Test accuracy", "Over test images", "Over seeds"]);
-            assert_eq!(cells[3], "one seed: none");
+            let table = "with the 95 % interval of each accuracy";
+            let expected = ["Run", "Training loss", "Test loss", "Test accuracy", "Correct", "Over test images"];
+            assert_eq!(row(&section, table, "| Run "), expected);
+            let cells = row(&section, table, "| a");
+            holds(cells[5], number(cells[3]));
             continue;
         }
+        let headings = row(&section, "95 % intervals of", "| Run ");
+        let cells = row(&section, "95 % intervals of", "| a");
         let expected = [
             "Run",
             "Seeds",
@@ -75,11 +83,6 @@ fn each_interval_is_beside_its_value() {
             "Over test images, first seed",
         ];
         assert_eq!(headings, expected);
-        let number = |text: &str| text.trim_end_matches(" %").parse::<f64>().unwrap();
-        let holds = |interval: &str, value: f64| {
-            let (lower, upper) = interval.split_once(" to ").unwrap_or_else(|| panic!("{interval}"));
-            assert!(number(lower) <= value && value <= number(upper), "{value} in {interval}");
-        };
         if n == 2 {
             assert_eq!(cells[4], two_seeds);
         } else {

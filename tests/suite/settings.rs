@@ -143,12 +143,19 @@ fn models_that_differ_in_one_setting_are_told_apart() {
     let study = MINI.replace(only, &format!("models:\n{models}")).replace("model: only", "model: m0");
     let home = tempfile::tempdir().unwrap();
     let bundle = bundle_of(&study, home.path());
-    // From one heading of a model's shapes to the next; figures are named after models.
+    // From one table of a model's layers to the next.
     let report = bundle.text("report.md");
     let shapes: Vec<String> = report
-        .split("\n### Shapes of X")
+        .split(" Layers of “X")
         .skip(1)
-        .map(|text| text.lines().filter(|l| l.starts_with("| ")).collect::<Vec<_>>().join("\n"))
+        .map(|text| {
+            text.lines()
+                .skip(1)
+                .skip_while(|l| l.is_empty())
+                .take_while(|l| l.starts_with('|'))
+                .collect::<Vec<_>>()
+                .join("\n")
+        })
         .take(all.len())
         .collect();
     assert_eq!(shapes.len(), all.len());

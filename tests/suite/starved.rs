@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mnist_report::results::{Results, read_losses};
+
 use crate::support::*;
 
 /// The program started by a shell after some commands, such as `ulimit -v 400000`.
@@ -218,6 +220,10 @@ fn with_epochs(seeds: usize, epochs: usize, claims: usize) -> Bundle {
         let losses = bundle.bytes(&name);
         bundle.write(&name, [losses[..4].repeat(epochs - 1), losses[4..].to_vec()].concat());
     }
+    let mut results = Results::from_json(&bundle.text("results.json")).unwrap();
+    let of_seed = |run: &str, seed: u64| read_losses(&bundle.bytes(&format!("losses/{run}.seed{seed}.f32")));
+    results.add_loss_curves(of_seed).unwrap();
+    bundle.write("results.json", results.to_json());
     bundle.redo_sums();
     bundle.run("render", &[]).exits(0);
     bundle

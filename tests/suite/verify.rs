@@ -224,6 +224,8 @@ fn the_rungs_up_to_metrics_fit_into_400_mb_of_address_space() {
 fn without_mnist_the_rungs_that_need_it_are_not_checked() {
     let bundle = copy();
     let home = tempfile::tempdir().unwrap();
+    // The program has MNIST inside, but uses a data folder beside it as it is.
+    fs::create_dir_all(home.path().join("data/mnist")).unwrap();
     let binary = home.path().join("mnist-report");
     fs::copy(env!("CARGO_BIN_EXE_mnist-report"), &binary).unwrap();
     let elsewhere = |arguments: &[&str]| {

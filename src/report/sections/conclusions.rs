@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use super::told;
-use crate::claims::{DecidedConclusion, Finding};
+use crate::claims::{Answer, DecidedConclusion, Finding};
 
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
@@ -21,10 +21,11 @@ pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<
     Ok(b.section(SectionId::Conclusions, b.phrase("conclusions.heading")?, blocks))
 }
 
-/// The answer, unless a section on training begins with it.
+/// The answer, unless the first section has the whole of it, or a section on training begins with it.
 fn answer_here(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     let elsewhere = b.training.iter().any(|section| section.answers.contains(&c.id));
-    if elsewhere { Ok(RichText::default()) } else { told::sentence(b, c) }
+    let is_whole = matches!(c.answer, Answer::Own { .. });
+    if elsewhere || is_whole { Ok(RichText::default()) } else { Ok(told::sentence(b, c)?.then(told::remark(c))) }
 }
 
 /// A conclusion's finding.

@@ -23,8 +23,12 @@ pub(super) fn question(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
 
 /// The answer, with what was in the way of one and the study's remark.
 pub(super) fn answer(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
-    let remark = c.why.as_deref().map(RichText::from).unwrap_or_default();
-    Ok(sentence(b, c)?.then(obstacle(b, c.obstacle.as_ref())?).then(remark))
+    Ok(sentence(b, c)?.then(obstacle(b, c.obstacle.as_ref())?).then(remark(c)))
+}
+
+/// The study's remark.
+pub(super) fn remark(c: &DecidedConclusion) -> RichText {
+    c.why.as_deref().map(RichText::from).unwrap_or_default()
 }
 
 /// The answer alone.
@@ -39,7 +43,7 @@ pub(super) fn sentence(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
 /// What was measured, in a few words beside the verdict.
 pub(super) fn brief(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     match &c.answer {
-        Answer::Own { sentence, .. } => Ok(sentence.as_str().into()),
+        Answer::Own { sentence, .. } => Ok(RichText::from(sentence.as_str()).then(remark(c))),
         Answer::Kind { fact: None, .. } => obstacle(b, c.obstacle.as_ref()),
         Answer::Kind { kind, fact: Some(fact) } => {
             let refuted = context! { refuted => c.finding == Finding::Refuted };

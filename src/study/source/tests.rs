@@ -1,0 +1,96 @@
+use super::*;
+
+fn error(yaml: &str) -> String {
+    Source::from_text(Path::new("s.yaml"), yaml).err().expect("refused").to_string()
+}
+
+#[test]
+fn refuses_invisible_characters_and_long_expressions() {
+    let study = |title: &str, rest: &str| format!("title: {title}\nmodels: {{}}\nruns: {{}}\n{rest}");
+    assert!(Source::from_text(Path::new("s.yaml"), &study("\"Звіт\\n\\tЇ\"", "")).is_ok());
+    let message = error(&study("\"T\\e[8m\"", ""));
+    assert!(message.starts_with("s.yaml:1: title: holds the invisible character U+001B"), "{message}");
+    let message = error(&study("T", "values: {a: [\"x\u{202e}y\"]}\n"));
+    assert!(message.starts_with("s.yaml:4: values.a[0]: holds the invisible character U+202E"), "{message}");
+    let claim = |measured: &str| {
+        study(
+            "T",
+            &format!(
+                "claims:\n- {{id: a, group: g, quote: q, printed: '1', measured: '{measured}', compare: exact}}\n"
+            ),
+        )
+    };
+    assert!(Source::from_text(Path::new("s.yaml"), &claim(&"-".repeat(4000))).is_ok());
+    let message = error(&claim(&"-".repeat(4001)));
+    assert!(message.starts_with("s.yaml:5: claims[0].measured: is longer than 4000 characters"), "{message}");
+    let claims = |count: usize| {
+        let claims: String = (0..count)
+            .map(|i| format!("- id: c{i}\n  group: g\n  quote: q\n  printed: '1'\n  measured: '1'\n  compare: exact\n"))
+            .collect();
+        study("T", &format!("claims:\n{claims}"))
+    };
+    assert!(Source::from_text(Path::new("s.yaml"), &claims(1000)).is_ok());
+    assert_eq!(error(&claims(1001)), "s.yaml:4: claims: 1001: at most 1000 are supported");
+}
+
+#[test]
+fn only_what_is_between_braces_counts_as_expression() {
+    for (text, expected) in [
+        ("a { b } %}", 0),
+        ("a {{ b }} c {% if d %}", 17),
+        ("{{ '}}' }} a", 10),
+        ("{{ (}} a) }}", 12),
+        ("{{ {}}} a", 7),
+        ("{{ \"\\\"}}\" }}a", 12),
+        ("{{ (((", 6),
+    ] {
+        assert_eq!(in_braces(text), expected, "{text}");
+    }
+}
+
+const HEAD: &str = "title: T\nmodels:\n  m:\n    layers:\n";
+
+#[test]
+fn names_line_and_key_of_an_unknown_key() {
+    let yaml = format!("{HEAD}      - flatten\n      - linear: {{out_feature: 10}}\nruns: {{}}\n");
+    let message = error(&yaml);
+    assert!(message.starts_with("s.yaml:6: models.m.layers[1].linear.out_feature: unknown key"), "{message}");
+}
+
+#[test]
+fn names_line_of_a_wrong_type_in_defaults() {
+    let yaml = format!("{HEAD}      - flatten\ndefaults:\n  epochs: many\nruns:\n  r: {{model: m}}\n");
+    let expected = "s.yaml:7: runs.r.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
+    assert_eq!(error(&yaml), expected);
+}
+
+#[test]
+fn names_the_line_that_extends_a_missing_file_and_refuses_other_encodings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.yaml");
+    std::fs::write(&file, "title: T\nextends: no.yaml\n").unwrap();
+    let message = Source::load(&file).err().expect("refused").to_string();
+    assert!(message.starts_with(&format!("{}:2: extends: ", file.display())), "{message}");
+    assert!(message.contains("no.yaml: cannot be read"), "{message}");
+    std::fs::write(&file, b"title: \xd2\n").unwrap();
+    let message = Source::load(&file).err().expect("refused").to_string();
+    assert_eq!(message, format!("{}: is not UTF-8 text (see line 1): save it as UTF-8", file.display()));
+}
+
+#[test]
+fn refuses_an_unknown_layer_and_two_layers_in_one_item() {
+    let message = error(&format!("{HEAD}      - rellu\nruns: {{}}\n"));
+    assert!(message.contains("s.yaml:5: models.m.layers[0]: unknown word `rellu`"), "{message}");
+    let message = error(&format!("{HEAD}      - {{relu: {{}}, flatten: {{}}}}\nruns: {{}}\n"));
+    assert!(message.ends_with("models.m.layers[0]: expected a layer, found two: `relu` and `flatten`"), "{message}");
+}
+
+#[test]
+fn a_duplicate_key_is_refused() {
+    let message = error("title: a\ntitle: b\n");
+    assert!(message.starts_with("s.yaml:"), "{message}");
+    assert!(
+        message.ends_with("s.yaml:2: is not valid YAML: the key `title` is there twice: remove or rename one of them"),
+        "{message}"
+    );
+}
