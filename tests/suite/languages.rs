@@ -106,17 +106,17 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     bundle.run("verify", &["--upto", "render"]).exits(0);
     // --lang gives another report of the same results. It verifies, and the choice stays until the next --lang.
     bundle.run("render", &["--lang", "en"]).exits(0);
-    assert!(language(&bundle) == "en" && bundle.text(report).contains("## Summary"));
+    assert!(language(&bundle) == "en" && bundle.text(report).contains("## What was asked"));
     assert_eq!(bundle.bytes("results.json"), first["results.json"]);
     bundle.run("verify", &["--upto", "render"]).exits(0);
     bundle.run("render", &[]).exits(0);
-    assert!(bundle.text(report).contains("## Summary"));
+    assert!(bundle.text(report).contains("## What was asked"));
     bundle.run("render", &["--lang", "uk"]).exits(0);
     assert!(bundle.identity() == first);
     // `build --lang`, with a study that names no language.
     fs::write(&study, MINI).unwrap();
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
-    assert!(bundle.text(report).contains("## Підсумок"));
+    assert!(bundle.text(report).contains("## Що запитували"));
     // `verify` finds a manifest that names another language than the report's.
     bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
     bundle.redo_sums();
@@ -318,20 +318,17 @@ fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
     let templates = bundle.path.with_file_name("templates");
     fs::create_dir(&templates).unwrap();
     let own = fs::read_to_string(root().join("templates/en.yaml")).unwrap();
-    fs::write(
-        templates.join("en.yaml"),
-        own.replace("heading: What was asked, and what was found", "heading: Abstract"),
-    )
-    .unwrap();
+    let heading = "heading: What was asked, and what was found";
+    fs::write(templates.join("en.yaml"), own.replace(heading, "heading: Abstract")).unwrap();
     let argument = ["--templates", templates.to_str().unwrap()];
     bundle.run("render", &argument).exits(0);
     assert!(bundle.text("report.md").contains("## Abstract"));
     let before = bundle.identity();
     for (from, to, part) in [
         ("  budget: Budget of each run\n", "", "inputs.budget"),
-        ("heading: Summary", "heading: '{{ Summary'", "summary.heading"),
-        ("heading: Summary", "heading: '{{ unheard_of }}'", "summary.heading"),
-        ("heading: Summary", "heading: [Summary]", "summary.heading"),
+        (heading, "heading: '{{ Summary'", "summary.heading"),
+        (heading, "heading: '{{ unheard_of }}'", "summary.heading"),
+        (heading, "heading: [Summary]", "summary.heading"),
     ] {
         fs::write(templates.join("en.yaml"), own.replace(from, to)).unwrap();
         bundle.run("render", &argument).refused(&[part]);
@@ -371,7 +368,7 @@ fn every_phrase_is_used() {
             "run" if Optimizer::WORDS.contains(&name) => text.contains("\"run.{}\""),
             "kinds" if name.contains('.') => {
                 let (kind, part) = name.split_once('.').unwrap();
-                let parts = ["question", "supported", "refuted", "undecided", "how"];
+                let parts = ["question", "supported", "refuted", "undecided", "brief", "how"];
                 Kind::WORDS.contains(&kind) && parts.contains(&part) && text.contains("\"kinds.{}.{part}\"")
             }
             "layers" => layers.contains(&format!("\"{name}\" =>")) && text.contains("\"layers.{word}\""),
