@@ -234,7 +234,9 @@ comparisons: {c: {run: a, against: b}}
     #[test]
     fn other_results_follow_the_rules_of_all_results() {
         let (source, plan) = source();
-        let results = stand_in::results(&source.study, &plan);
+        let mut results = stand_in::results(&source.study, &plan);
+        let losses = |run: &str, _: u64| Ok::<_, String>(vec![0.1; plan.runs[run].total_steps()]);
+        results.add_loss_curves(losses).unwrap();
         for number in 0..MOST {
             let other = Draw::new(number).results(&results);
             let text = other.to_json();

@@ -49,7 +49,7 @@ impl Picture {
 
     /// Whether a file's name has an ending of this kind of image.
     pub fn fits(&self, file: &str) -> bool {
-        let ending = file.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let ending = file.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
         match self.media_type {
             "image/png" => ending == "png",
             _ => ending == "jpg" || ending == "jpeg",
