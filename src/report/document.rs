@@ -147,7 +147,9 @@ impl Block {
         match self {
             Self::Figure(figure) => found.push(figure),
             Self::Group { blocks, .. } | Self::Folded { blocks, .. } => {
-                blocks.iter().for_each(|block| block.figures(found))
+                for block in blocks {
+                    block.figures(found);
+                }
             }
             _ => {}
         }

@@ -36,10 +36,10 @@ impl Desk {
         let desk = Self { home, old: None, new: Files::new() };
         let write = |text: &str| fs::write(desk.path("s.yaml"), text).unwrap();
         write(&MINI.replace("Mini study", "Old study"));
-        run(&mut desk.build(desk.program())).exits(0);
+        run(&mut desk.build(Self::program())).exits(0);
         let old = identity(&desk.path("s"));
         write(MINI);
-        run(&mut desk.build(desk.program())).exits(0);
+        run(&mut desk.build(Self::program())).exits(0);
         let new = identity(&desk.path("s"));
         assert!(old != new);
         Self { old: with_old.then_some(old), new, ..desk }
@@ -49,7 +49,7 @@ impl Desk {
         self.home.path().join(name)
     }
 
-    fn program(&self) -> Command {
+    fn program() -> Command {
         Command::new(program(["build"]).get_program())
     }
 
@@ -108,7 +108,7 @@ impl Desk {
             "{what}: {:?}",
             names(self.home.path())
         );
-        run(&mut self.build(self.program())).exits(0);
+        run(&mut self.build(Self::program())).exits(0);
         assert!(identity(&place) == self.new, "{what}");
         assert_eq!(names(self.home.path()), ["cache", "s", "s.yaml", "trace"], "{what}");
     }

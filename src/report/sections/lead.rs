@@ -94,14 +94,12 @@ fn parameters(b: &Builder, size: &Smaller) -> Result<KeyFigure> {
 /// A run's test accuracy with its interval: over seeds if there is one, otherwise over the test images.
 fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
     let form = b.lang.numbers;
-    let note = match run.interval() {
-        Ok(interval) => b.text("lead.over_seeds", range(b, interval.lower, interval.upper, run.seeds.len()))?,
-        Err(_) => {
-            let seed = &run.seeds[0];
-            let interval = wilson(seed.correct(), seed.images());
-            b.text("lead.over_images", range(b, interval.lower, interval.upper, run.seeds.len()))?
-        }
+    let (key, interval) = if let Ok(interval) = run.interval() {
+        ("lead.over_seeds", interval)
+    } else {
+        ("lead.over_images", wilson(run.seeds[0].correct(), run.seeds[0].images()))
     };
+    let note = b.text(key, range(b, interval.lower, interval.upper, run.seeds.len()))?;
     Ok(KeyFigure {
         label: b.text("lead.accuracy", context! { run => b.run_title(name) })?,
         value: form.percent(run.accuracy(), 2),

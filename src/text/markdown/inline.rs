@@ -23,7 +23,7 @@ impl Inlines {
         match event {
             // HTML is shown as it was typed.
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                self.push(&text, code)
+                self.push(&text, code);
             }
             Event::SoftBreak => self.push(" ", false),
             Event::HardBreak => self.spans.push(Span::default()),

@@ -232,7 +232,7 @@ impl Reader<'_> {
     /// The text up to the end of a paragraph or heading.
     fn inlines(&mut self) -> Inlines {
         let mut inlines = Inlines::default();
-        while let Some(event) = self.events.next() {
+        for event in self.events.by_ref() {
             if let Event::End(TagEnd::Paragraph | TagEnd::Heading(_) | TagEnd::HtmlBlock) = event {
                 break;
             }
