@@ -142,8 +142,8 @@ for (const bundle of bundles) {
     test("the page is below 1 MB and declares its language", () =>
       open({}, async (page) => {
         assert.ok(statSync(join(bundle, "report.html")).size < 1_000_000);
-        const { language } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
-        assert.equal(await page.evaluate(() => document.documentElement.lang), language);
+        const { languages } = JSON.parse(readFileSync(join(bundle, "manifest.json"), "utf8"));
+        assert.equal(await page.evaluate(() => document.documentElement.lang), languages[0]);
       }));
 
     test("make pdf prints a tagged PDF with an outline, or explains how to print without Chromium", async () => {
