@@ -2,7 +2,7 @@
 //! exists, the interval decides.
 
 use super::{Finding, Obstacle};
-use crate::results::statistics::{Interval, newcombe, wilson};
+use crate::results::statistics::{Interval, newcombe};
 use crate::results::{
     ComparisonResult, EpochResult, IntervalBasis, Results, RunDifference, RunResult, SeedResult, by_epoch, difference,
 };
@@ -215,9 +215,8 @@ fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
 fn learns(name: &str, run: &RunResult, results: &Results) -> (Finding, Fact) {
     let most = results.data.test_classes.iter().max().copied().unwrap_or_default();
     let guessing = most as f64 / results.data.test_images as f64;
-    let of_seed = |seed: &SeedResult| wilson(seed.correct(), seed.images());
-    let (finding, seeds) = agreed(run, |seed| above(of_seed(seed), TIMES_GUESSING * guessing));
-    let (accuracy, interval) = (run.accuracy(), of_seed(&run.seeds[0]));
+    let (finding, seeds) = agreed(run, |seed| above(seed.interval(), TIMES_GUESSING * guessing));
+    let (accuracy, interval) = (run.accuracy(), run.seeds[0].interval());
     (finding, Fact::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing })
 }
 

@@ -7,7 +7,7 @@ use minijinja::Value;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use crate::results::statistics::{Interval, mcnemar, wilson};
+use crate::results::statistics::{Interval, mcnemar};
 use crate::results::{IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, by_epoch, difference};
 use crate::study::Study;
 
@@ -182,7 +182,7 @@ fn run(r: &RunResult) -> RunContext {
         accuracy: r.accuracy(),
         sd: over_seeds.sd,
         interval: over_seeds.interval,
-        wilson: wilson(seed.correct(), seed.images()),
+        wilson: seed.interval(),
         held_out_accuracy: r.validation_accuracy(),
         turn: epochs[(0..epochs.len()).fold(0, least)].clone(),
         loss: r.test_loss(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::digits::Misclassified;
-use super::statistics::{Interval, Summary};
+use super::statistics::{Interval, Summary, wilson};
 use crate::dataset::CLASSES;
 use crate::study::RunSettings;
 
@@ -121,6 +121,11 @@ impl SeedResult {
     /// Test accuracy, 0 to 1.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.images() as f64
+    }
+
+    /// Wilson's 95 % interval of the test accuracy, over test images.
+    pub fn interval(&self) -> Interval {
+        wilson(self.correct(), self.images())
     }
 
     /// The number of test images.

@@ -52,7 +52,7 @@ fn the_shipped_studies_are_inside_the_program() {
     for study in shipped.iter().filter(|name| name.ends_with(".yaml")) {
         run(&["summary", &format!("my studies/{study}")]).exits(0);
     }
-    // Again is no error, but somebody's own text is not replaced.
+    // A second time, nothing changes. A file with somebody's own text is not replaced.
     run(&["studies", "my studies"]).exits(0);
     fs::write(home.path().join("my studies/quick.yaml"), MINI).unwrap();
     run(&["studies", "my studies"]).refused(&["quick.yaml", "is left as it is"]);

@@ -5,7 +5,6 @@ use super::{overview, told};
 use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding};
 use crate::report::document::KeyFigure;
 use crate::results::RunResult;
-use crate::results::statistics::wilson;
 use crate::study::{Kind, Rule};
 
 /// More would not be read at a glance.
@@ -97,7 +96,7 @@ fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
     let (key, interval) = if let Ok(interval) = run.interval() {
         ("lead.over_seeds", interval)
     } else {
-        ("lead.over_images", wilson(run.seeds[0].correct(), run.seeds[0].images()))
+        ("lead.over_images", run.seeds[0].interval())
     };
     let note = b.text(key, range(b, interval.lower, interval.upper, run.seeds.len()))?;
     Ok(KeyFigure {

@@ -2,7 +2,6 @@
 
 use super::prelude::*;
 use crate::report::figures::{LadderPoint, Over};
-use crate::results::statistics::wilson;
 use crate::results::{AnyRun, NoInterval, RunResult};
 
 /// Accuracy against parameters of all runs that were trained on the most images: accuracies of others do not compare. `None`
@@ -27,7 +26,7 @@ pub(super) fn figure(b: &Builder) -> Result<Option<FigureBlock>> {
 pub(super) fn point(b: &Builder, title: &str, run: &RunResult) -> Option<LadderPoint> {
     let interval = match run.interval() {
         Ok(interval) => Ok((interval, Over::Seeds)),
-        Err(NoInterval::OneSeed) => Ok((wilson(run.seeds[0].correct(), run.seeds[0].images()), Over::Images)),
+        Err(NoInterval::OneSeed) => Ok((run.seeds[0].interval(), Over::Images)),
         Err(reason) => Err(reason),
     };
     Some(LadderPoint {

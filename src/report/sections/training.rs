@@ -6,7 +6,6 @@ use super::shown_run::ShownRun;
 use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::{Curve, Drawing, LadderPoint};
-use crate::results::statistics::wilson;
 use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
 use crate::study::{Section, Show, Table};
 
@@ -278,8 +277,7 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
 
 /// The interval of the first seed's accuracy over test images.
 fn over_images(b: &Builder, run: &ShownRun) -> Result<String> {
-    let seed = run.first_seed();
-    interval(wilson(seed.correct(), seed.images()), b.lang)
+    interval(run.first_seed().interval(), b.lang)
 }
 
 /// The intervals of runs with several seeds, each beside the accuracy that it is an interval of.
