@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "src/arithmetic/cuda"
 ARCHITECTURES = [75, 80, 90, 120]
 # The options with which the program compiles.
-OPTIONS = re.findall(r'c"(--[^"]+)"', re.search(r"const OPTIONS.*?;\n", (FOLDER / "nvrtc.rs").read_text()).group())
+OPTIONS = re.findall(r'c"(--[^"]+)"', re.search(r"const OPTIONS.*?;\n", (FOLDER / "nvrtc.rs").read_text(), re.S).group())
 
 # Instructions on floats that round, or that a compiler could fuse if they did not say how.
 ROUNDS = re.compile(r"^(add|sub|mul|fma|mad|div|sqrt|rcp)\.(.*\.)?f(32|64)(x2)?$")
