@@ -4,7 +4,7 @@ A round runs our program and one peer directly after each other, for every peer.
 of its time divided by ours. Before that, every peer's losses without dropout must agree with ours, so that the same work is
 timed. The peers are in peers.py; our program is probes/bench_training.rs.
 
-    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--images N] [--out FILE]
+    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--peers loader,tensor,compile] [--images N] [--out FILE]
 
 An epoch that is timed has N images. The default is 1,280 on a CPU and all 60,000 on a GPU, where ten steps are too short to
 time. Losses are always compared over 1,280 images, because rounding errors grow with the steps.
@@ -95,7 +95,7 @@ def milliseconds(step):
     return f"{1000 * step:.{0 if step >= 0.01 else 2}f}"
 
 
-def table(rows, given, images, rate, environment, torch, threads):
+def table(rows, peers, given, images, rate, environment, torch, threads):
     """The results so far as Markdown."""
     lines = [
         "# Training speed against PyTorch",
@@ -108,8 +108,8 @@ def table(rows, given, images, rate, environment, torch, threads):
         f"- peers: PyTorch {torch}, {threads} threads, with the kernels that PyTorch chooses",
         f"- PyTorch's matrix product: {rate:.0f} · 10⁹ operations per second",
         "",
-        "| network | our images/s | " + " | ".join(PEERS.values()) + " | our step, ms | same operations at the speed of the matrix product, ms | losses differ by |",
-        "|:---|---:|" + "---:|" * len(PEERS) + "---:|---:|---:|",
+        "| network | our images/s | " + " | ".join(PEERS[peer] for peer in peers) + " | our step, ms | same operations at the speed of the matrix product, ms | losses differ by |",
+        "|:---|---:|" + "---:|" * len(peers) + "---:|---:|---:|",
     ]
     for run, speed, ratios, step, ideal, worst in rows:
         cells = [f"{statistics.median(r):.2f} ({min(r):.2f} to {max(r):.2f})" for r in ratios.values()]
@@ -122,11 +122,12 @@ def main():
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--device", default="cpu")
     arguments.add_argument("--runs", default="baseline,slim,slim-bn")
+    arguments.add_argument("--peers", default=",".join(PEERS))
     arguments.add_argument("--images", type=int)
     arguments.add_argument("--out", type=Path, help="the file to write instead of RESULTS.md or RESULTS-GPU.md")
     given = arguments.parse_args()
     folder = Path(tempfile.mkdtemp())
-    device, runs = given.device, given.runs.split(",")
+    device, runs, peers = given.device, given.runs.split(","), given.peers.split(",")
     images = given.images or (1280 if device == "cpu" else 60000)
     compared, timed = study_of(1280, folder / "compared"), study_of(images, folder / "timed")
     rows = []
@@ -144,14 +145,14 @@ def main():
 
         reference = ours(compared, "--no-dropout")["losses"]
         worst = 0.0
-        for peer in PEERS:
+        for peer in peers:
             losses = theirs(compared, peer, "--no-dropout")["losses"]
             worst = max(worst, *(abs(a - b) / b for a, b in zip(losses, reference)))
         if worst > LOSS_TOLERANCE:
             sys.exit(f"error: {run}: a peer's losses are {worst:.1e} off ours: not the same work")
-        ratios, own = {peer: [] for peer in PEERS}, []
+        ratios, own = {peer: [] for peer in peers}, []
         for number in range(given.rounds):
-            for peer in PEERS:
+            for peer in peers:
                 mine = ours(timed)
                 other = theirs(timed, peer)
                 own.append(seconds(mine))
@@ -161,7 +162,7 @@ def main():
         rows.append((run, images / statistics.median(own), ratios, step, flops(run) / rate, worst))
         details = (mine["environment"], other["torch"], other["threads"])
         # Write after each network, so that an interrupted benchmark keeps its results.
-        text = table(rows, given, images, rate, *details)
+        text = table(rows, peers, given, images, rate, *details)
         out = given.out or HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")
         out.write_text(text)
     print(text)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define __global__
-#define __device__ static
+#define __device__ __attribute__((unused))
 #define __host__
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))

@@ -3,9 +3,24 @@
 use super::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::gemm::PIECE;
 
-/// Rows and columns of a block's tile, and its threads: `Large` and `Small` in the kernels.
-pub(super) const LARGE: (usize, u32) = (128, 256);
-pub(super) const SMALL: (usize, u32) = (64, 128);
+/// What a block computes: `Large`, `Small` and `Narrow` in the kernels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile {
+    pub rows: usize,
+    pub columns: usize,
+    pub threads: u32,
+}
+
+pub(super) const LARGE: Tile = Tile { rows: 128, columns: 128, threads: 256 };
+pub(super) const SMALL: Tile = Tile { rows: 64, columns: 64, threads: 128 };
+const NARROW: Tile = Tile { rows: 128, columns: 32, threads: 128 };
+
+impl Tile {
+    /// Number of tiles along the rows and the columns of a matrix.
+    pub(super) fn count(self, [m, n]: [usize; 2]) -> [u32; 2] {
+        [size(m.div_ceil(self.rows)), size(n.div_ceil(self.columns))]
+    }
+}
 
 /// With at least this many blocks, a large GPU is busy. No bit depends on it. Fewer in tests, so that small sizes reach what
 /// depends on it.
@@ -61,36 +76,41 @@ pub(super) struct Pieces(Option<Memory>);
 impl Pieces {
     /// For products of up to `m` rows.
     pub(super) fn new(gpu: &dyn Gpu, [m, n, k]: [usize; 3]) -> Self {
-        let rows = (MANY_BLOCKS - 1) / n.div_ceil(SMALL.0) * SMALL.0;
+        let rows = (MANY_BLOCKS - 1) / n.div_ceil(SMALL.columns) * NARROW.rows;
         let len = k.div_ceil(PIECE) * rows.min(m) * n;
         Self((k > PIECE && len > 0).then(|| gpu.values(len)))
     }
 }
 
-/// Number of blocks with tiles of this side.
-pub(super) fn tiles([m, n]: [usize; 2], side: usize) -> [u32; 2] {
-    [size(m.div_ceil(side)), size(n.div_ceil(side))]
-}
-
 /// Whether tiles are to be large: if there are many of them, and not half of a tile would be empty.
 pub(super) fn has_large_tiles(sizes: [usize; 2], batch: usize) -> bool {
-    let [down, across] = tiles(sizes, LARGE.0);
-    sizes[1] > SMALL.0 && down as usize * across as usize * batch >= MANY_BLOCKS / 2
+    let [down, across] = LARGE.count(sizes);
+    sizes[1] > SMALL.columns && down as usize * across as usize * batch >= MANY_BLOCKS / 2
+}
+
+/// The kernel for a product, and its tile.
+fn kernel(p: &Product) -> (&'static str, Tile) {
+    let [m, n, k] = p.sizes;
+    let distances = [p.a, p.b, p.c].map(|matrix| [matrix.stride, matrix.batch_stride]);
+    let is_aligned = [n, k].iter().chain(distances.as_flattened()).all(|len| len.is_multiple_of(4))
+        && [p.a, p.b].iter().all(|matrix| matrix.address.0.is_multiple_of(16));
+    match p.layout {
+        Layout::Plain if is_aligned && has_large_tiles([m, n], p.batch) => ("product_large", LARGE),
+        Layout::Plain if is_aligned && n <= NARROW.columns => ("product_narrow", NARROW),
+        Layout::Plain if is_aligned => ("product_small", SMALL),
+        Layout::Plain => ("product_plain", SMALL),
+        Layout::ATransposed => ("product_a_transposed", SMALL),
+        Layout::BTransposed => ("product_b_transposed", SMALL),
+    }
 }
 
 /// Launches a product. With `pieces`, which must be made for its sizes, pieces may be computed at the same time; `c` has no gaps
 /// and `batch` is 1 then.
 pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
     let [m, n, k] = p.sizes;
-    let is_large = p.layout == Layout::Plain && has_large_tiles([m, n], p.batch);
-    let (name, (side, threads)) = match p.layout {
-        Layout::Plain if is_large => ("product_large", LARGE),
-        Layout::Plain => ("product_small", SMALL),
-        Layout::ATransposed => ("product_a_transposed", SMALL),
-        Layout::BTransposed => ("product_b_transposed", SMALL),
-    };
-    let [down, across] = tiles([m, n], side);
-    let is_split = k > PIECE && ((down * across) as usize) < MANY_BLOCKS && !is_large;
+    let (name, tile) = kernel(p);
+    let [down, across] = tile.count([m, n]);
+    let is_split = k > PIECE && ((down * across) as usize) < MANY_BLOCKS && name != "product_large";
     let split = pieces.and_then(|pieces| pieces.0.as_ref()).filter(|_| is_split).map(Memory::address);
     let count = if split.is_some() { k.div_ceil(PIECE) } else { 1 };
     let arguments = [
@@ -110,7 +130,8 @@ pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
         size(p.batch).into(),
         Argument::U64((m * n) as u64),
     ];
-    gpu.launch(name, Grid { blocks: [down, across, size(p.batch * count)], threads, shared_bytes: 0 }, &arguments);
+    let blocks = [down, across, size(p.batch * count)];
+    gpu.launch(name, Grid { blocks, threads: tile.threads, shared_bytes: 0 }, &arguments);
     if let Some(split) = split {
         let sizes = [count, m * n, n].map(|n| size(n).into());
         let addresses = [split, p.c.address, p.addend].map(Argument::from);

@@ -95,6 +95,11 @@ impl Grid {
         Self { blocks: [size(blocks), 1, 1], threads, shared_bytes: 0 }
     }
 
+    /// Blocks of 128 threads for `jobs` threads in each of `rows` rows: blocks along x count rows, and along y the blocks of a row.
+    pub fn for_rows(rows: usize, jobs: usize) -> Self {
+        Self { blocks: [size(rows), size(jobs.div_ceil(128)), 1], threads: 128, shared_bytes: 0 }
+    }
+
     /// As many blocks of `threads` threads as `jobs` threads need.
     pub fn for_jobs(jobs: usize, threads: u32) -> Self {
         Self::blocks(jobs.div_ceil(threads as usize), threads)

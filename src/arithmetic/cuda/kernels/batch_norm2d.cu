@@ -35,6 +35,14 @@ batch_norm2d_image_moments(const float* __restrict__ x, float* __restrict__ per_
     }
 }
 
+// What image i has for a channel.
+struct TwoValues {
+    float first, second;
+};
+__device__ __forceinline__ TwoValues two_values(const float* values, u32 i, u32 channels) {
+    return {values[(u64)i * 2 * channels], values[(u64)i * 2 * channels + channels]};
+}
+
 // Combines the images' moments: writes each channel's mean and 1 / sqrt(variance + eps), and updates the running mean and variance.
 // `pixels` is the number of an image's pixels, `count` that of the images, `all` that of all pixels and `unbiased` one less.
 extern "C" __global__ void __launch_bounds__(32)
@@ -47,18 +55,16 @@ batch_norm2d_moments(const float* __restrict__ per_image, u32 images, u32 channe
     }
     const float* values = per_image + channel;
     double sum = 0.0;
-#pragma unroll 8
-    for (u32 i = 0; i < images; i++) {
-        sum = __dadd_rn(sum, (double)values[(u64)i * 2 * channels]);
-    }
+    in_order(0, images, [=](u32 i) { return values[(u64)i * 2 * channels]; },
+             [&](float image_mean) { sum = __dadd_rn(sum, (double)image_mean); });
     double mean = __ddiv_rn(sum, count);
+    auto load = [=](u32 i) { return two_values(values, i, channels); };
     double squares = 0.0;
-#pragma unroll 8
-    for (u32 i = 0; i < images; i++) {
-        double deviation = __dsub_rn((double)values[(u64)i * 2 * channels], mean);
-        squares = __dadd_rn(squares, (double)values[(u64)i * 2 * channels + channels]);
+    in_order(0, images, load, [&](TwoValues of_image) {
+        double deviation = __dsub_rn((double)of_image.first, mean);
+        squares = __dadd_rn(squares, (double)of_image.second);
         squares = __dadd_rn(squares, __dmul_rn(__dmul_rn(pixels, deviation), deviation));
-    }
+    });
     float narrow_mean = __double2float_rn(mean);
     float variance = __double2float_rn(__ddiv_rn(squares, unbiased));
     mean_out[channel] = narrow_mean;
@@ -137,11 +143,10 @@ batch_norm2d_terms(const float* __restrict__ per_image, const float* __restrict_
     }
     const float* values = per_image + channel;
     double plain = 0.0, product = 0.0;
-#pragma unroll 8
-    for (u32 i = 0; i < images; i++) {
-        plain = __dadd_rn(plain, (double)values[(u64)i * 2 * channels]);
-        product = __dadd_rn(product, (double)values[(u64)i * 2 * channels + channels]);
-    }
+    in_order(0, images, [=](u32 i) { return two_values(values, i, channels); }, [&](TwoValues of_image) {
+        plain = __dadd_rn(plain, (double)of_image.first);
+        product = __dadd_rn(product, (double)of_image.second);
+    });
     double wide = (double)inverse[channel];
     mean[channel] = __double2float_rn(__ddiv_rn(plain, all));
     slope[channel] = __double2float_rn(__ddiv_rn(__dmul_rn(__dmul_rn(product, wide), wide), all));

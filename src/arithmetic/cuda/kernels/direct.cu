@@ -5,17 +5,35 @@
 // Neighbouring pixels of a row that a thread computes.
 #define DIRECT_PIXELS 4
 
-// Each thread computes DIRECT_PIXELS pixels of a row of one channel.
+// Adds a row of a kernel to DIRECT_PIXELS pixels: `from` is the input row, and its pixel `first` is the first that they read.
+template <u32 kernel>
+__device__ __forceinline__ void direct_add_row(float (&sums)[DIRECT_PIXELS], const float* from, const float* weight, u32 first,
+                                               u32 width, u32 channels, bool is_inside) {
+    float values[DIRECT_PIXELS + kernel - 1];
+#pragma unroll
+    for (u32 i = 0; i < DIRECT_PIXELS + kernel - 1; i++) {
+        values[i] = is_inside && first + i < width ? from[(first + i) * channels] : 0.0f;
+    }
+#pragma unroll
+    for (u32 kx = 0; kx < kernel; kx++) {
+        const float w = weight[kx];
+#pragma unroll
+        for (u32 p = 0; p < DIRECT_PIXELS; p++) {
+            sums[p] = __fmaf_rn(values[p + kx], w, sums[p]);
+        }
+    }
+}
+
+// Each thread computes DIRECT_PIXELS pixels of a row of one channel. blockIdx.x counts the rows of all images.
 extern "C" __global__ void __launch_bounds__(128)
-direct_forward(const float* x, const float* weight, const float* bias, float* y, u32 images, u32 height, u32 width, u32 channels,
-               u32 out_height, u32 out_width, u32 out_channels, u32 kernel, u32 stride, u32 padding) {
-    const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
-    const u32 across = (out_width + DIRECT_PIXELS - 1) / DIRECT_PIXELS;
-    const u32 channel = job % out_channels, first = job / out_channels % across * DIRECT_PIXELS;
-    const u32 row = job / out_channels / across % out_height, image = job / out_channels / across / out_height;
-    if (image >= images) {
+direct_forward(const float* x, const float* weight, const float* bias, float* y, u32 height, u32 width, u32 channels, u32 out_height,
+               u32 out_width, u32 out_channels, u32 kernel, u32 stride, u32 padding) {
+    const u32 job = blockIdx.y * blockDim.x + threadIdx.x;
+    const u32 channel = job % out_channels, first = job / out_channels * DIRECT_PIXELS;
+    if (first >= out_width) {
         return;
     }
+    const u32 image = blockIdx.x / out_height, row = blockIdx.x % out_height;
     x += (u64)image * height * width * channels + channel / (out_channels / channels);
     weight += channel * kernel * kernel;
     float sums[DIRECT_PIXELS];
@@ -23,20 +41,28 @@ direct_forward(const float* x, const float* weight, const float* bias, float* y,
     for (u32 p = 0; p < DIRECT_PIXELS; p++) {
         sums[p] = bias == nullptr ? 0.0f : bias[channel];
     }
-    for (u32 ky = 0; ky < kernel; ky++) {
-        // Above or left of the image, they are huge.
-        const u32 y_in = row * stride + ky - padding;
-        for (u32 kx = 0; kx < kernel; kx++) {
-            const float w = weight[ky * kernel + kx];
+    if (kernel == 3 && stride == 1) {
 #pragma unroll
-            for (u32 p = 0; p < DIRECT_PIXELS; p++) {
-                const u32 x_in = (first + p) * stride + kx - padding;
-                const float value = y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
-                sums[p] = __fmaf_rn(value, w, sums[p]);
+        for (u32 ky = 0; ky < 3; ky++) {
+            // Above or left of the image, they are huge.
+            const u32 y_in = row + ky - padding;
+            direct_add_row<3>(sums, x + y_in * width * channels, weight + 3 * ky, first - padding, width, channels, y_in < height);
+        }
+    } else {
+        for (u32 ky = 0; ky < kernel; ky++) {
+            const u32 y_in = row * stride + ky - padding;
+            for (u32 kx = 0; kx < kernel; kx++) {
+                const float w = weight[ky * kernel + kx];
+#pragma unroll
+                for (u32 p = 0; p < DIRECT_PIXELS; p++) {
+                    const u32 x_in = (first + p) * stride + kx - padding;
+                    const float value = y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
+                    sums[p] = __fmaf_rn(value, w, sums[p]);
+                }
             }
         }
     }
-    y += ((u64)(image * out_height + row) * out_width + first) * out_channels + channel;
+    y += ((u64)blockIdx.x * out_width + first) * out_channels + channel;
 #pragma unroll
     for (u32 p = 0; p < DIRECT_PIXELS; p++) {
         if (first + p < out_width) {
@@ -46,8 +72,9 @@ direct_forward(const float* x, const float* weight, const float* bias, float* y,
 }
 
 // What a row of outputs gives to the gradients of `DOWN` by `ACROSS` weights of one channel, the first of which is [ky, kx], and
-// to that of the bias. Writes [rows][out_channels][taps] and [rows][out_channels].
-template <u32 DOWN, u32 ACROSS>
+// to that of the bias. Writes [rows][out_channels][taps] and [rows][out_channels]. If the window `SLIDES`, the stride is 1, and from
+// column to column only the last column of the window is read.
+template <u32 DOWN, u32 ACROSS, bool SLIDES>
 __device__ __forceinline__ void direct_row_gradients(const float* x, const float* gradient, float* weight_rows,
                                                      float* bias_rows, u32 height, u32 width, u32 channels, u32 out_width,
                                                      u32 out_channels, u32 kernel, u32 stride, u32 padding, u32 out_row,
@@ -62,18 +89,31 @@ __device__ __forceinline__ void direct_row_gradients(const float* x, const float
     }
     float bias_sum = 0.0f;
     gradient += (u64)row * out_width * out_channels + channel;
-#pragma unroll 2
+    auto read = [=](u32 i, u32 x_in) {
+        const u32 y_in = out_row * stride + ky + i - padding;
+        return y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
+    };
+    float window[DOWN][ACROSS];
+    if (SLIDES) {
+#pragma unroll
+        for (u32 i = 0; i < DOWN; i++) {
+#pragma unroll
+            for (u32 j = 1; j < ACROSS; j++) {
+                window[i][j] = read(i, kx + j - 1 - padding);
+            }
+        }
+    }
+#pragma unroll (SLIDES ? 6 : 2)
     for (u32 column = 0; column < out_width; column++) {
         const float g = gradient[column * out_channels];
         bias_sum = __fadd_rn(bias_sum, g);
 #pragma unroll
         for (u32 i = 0; i < DOWN; i++) {
-            const u32 y_in = out_row * stride + ky + i - padding;
 #pragma unroll
             for (u32 j = 0; j < ACROSS; j++) {
-                const u32 x_in = column * stride + kx + j - padding;
-                const float value = y_in < height && x_in < width ? x[(y_in * width + x_in) * channels] : 0.0f;
-                chains[i][j] = __fmaf_rn(value, g, chains[i][j]);
+                const bool has_it = SLIDES && j + 1 < ACROSS;
+                window[i][j] = has_it ? window[i][j + 1] : read(i, column * stride + kx + j - padding);
+                chains[i][j] = __fmaf_rn(window[i][j], g, chains[i][j]);
             }
         }
     }
@@ -109,13 +149,16 @@ direct_backward_rows(const float* x, const float* gradient, float* weight_rows, 
     }
     x += (u64)(row / out_height) * height * width * channels + channel / (out_channels / channels);
     const u32 out_row = row % out_height;
-    if (kernel == 3) {
-        direct_row_gradients<3, 3>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width, out_channels, kernel,
-                                   stride, padding, out_row, row, channel, 0, 0);
+    if (kernel == 3 && stride == 1) {
+        direct_row_gradients<3, 3, true>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width, out_channels,
+                                         kernel, stride, padding, out_row, row, channel, 0, 0);
+    } else if (kernel == 3) {
+        direct_row_gradients<3, 3, false>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width, out_channels,
+                                          kernel, stride, padding, out_row, row, channel, 0, 0);
     } else {
-        direct_row_gradients<1, DIRECT_ACROSS>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width,
-                                               out_channels, kernel, stride, padding, out_row, row, channel, group / across,
-                                               group % across * DIRECT_ACROSS);
+        direct_row_gradients<1, DIRECT_ACROSS, false>(x, gradient, weight_rows, bias_rows, height, width, channels, out_width,
+                                                      out_channels, kernel, stride, padding, out_row, row, channel,
+                                                      group / across, group % across * DIRECT_ACROSS);
     }
 }
 

@@ -10,9 +10,6 @@
 #define CHUNK 16
 // Rows that a thread computes: 4 in the upper half of its block's tile, 4 in the lower half.
 #define THREAD_ROWS 8
-// Values of `a`, and of `b`, that a thread reads for each chunk.
-#define FETCHED 8
-
 // A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each half.
 template <u32 rows, u32 columns, u32 width>
 struct Tile {
@@ -22,6 +19,9 @@ struct Tile {
         WIDTH = width,
         ACROSS = columns / width,
         THREADS = rows / THREAD_ROWS * (columns / width),
+        // Values of `a`, and of `b`, that a thread reads for each chunk.
+        A_VALUES = rows * CHUNK / THREADS,
+        B_VALUES = columns * CHUNK / THREADS,
         // 4 more, so that the values of a row of `a`, which lie in different rows of the chunk, are in different banks.
         A_STRIDE = rows + 4,
         B_STRIDE = columns + 4,
@@ -33,6 +33,8 @@ struct Tile {
 typedef Tile<128, 128, 8> Large;
 // 128 threads, for products with few values.
 typedef Tile<64, 64, 4> Small;
+// 128 threads, for products with few columns.
+typedef Tile<128, 32, 4> Narrow;
 
 // The terms of a sum: from `first` to `end`, in groups of `group`. Pieces begin with each group.
 struct Terms {
@@ -57,51 +59,115 @@ __device__ __forceinline__ u32 tile_column(u32 j) {
     return threadIdx.x % T::ACROSS * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
 }
 
-// Which of a chunk's values this thread reads: number i of 8. Consecutive threads read consecutive terms of one line if
-// `by_terms`, and else one term of consecutive lines: as they lie in memory. A line is a row of `a` or a column of `b`.
-template <bool by_terms, u32 lines, u32 threads>
-__device__ __forceinline__ u32 fetched_line(u32 i) {
-    return by_terms ? threadIdx.x / CHUNK + i * (threads / CHUNK) : threadIdx.x % lines;
-}
-template <bool by_terms, u32 lines, u32 threads>
-__device__ __forceinline__ u32 fetched_term(u32 i) {
-    return by_terms ? threadIdx.x % CHUNK : threadIdx.x / lines + i * (threads / lines);
-}
+// How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch` reads this
+// thread's values of terms k to end - 1, and `put` writes them to shared memory: `a` as [CHUNK][A_STRIDE], then `b` as
+// [CHUNK][B_STRIDE]. Where a chunk has no more terms, the product is -0, which changes no sum.
 
-// Computes this block's tile of `c[m, n] = a[m, k] b[k, n]`. Its first row and column are those of blockIdx.x and blockIdx.y.
-//
-// `a(row, k)` and `b(k, column)` read a value. After each piece, `finish(sums, is_first, is_last)` gets this thread's chains and
-// whether it is the first and last piece. `shared` has room for T::SHARED_LEN values. All threads of the block call this.
-template <class T, bool a_by_terms, bool b_by_terms, class A, class B, class Finish>
-__device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const Terms terms, A a, B b, Finish finish) {
-    const u32 first_row = blockIdx.x * T::ROWS, first_column = blockIdx.y * T::COLUMNS;
-    float next_a[FETCHED], next_b[FETCHED], sums[THREAD_ROWS][T::WIDTH];
+// Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`, and else one term
+// of consecutive lines: as they lie in memory. A line is a row of `a` or a column of `b`.
+template <class T, bool a_by_terms, bool b_by_terms, class A, class B>
+struct SingleValues {
+    A a;
+    B b;
+    u32 m, n;
+    float next_a[T::A_VALUES], next_b[T::B_VALUES];
 
-    // Where a chunk has no more terms, the product is -0, which changes no sum.
-    auto fetch = [&](u32 k, u32 end) {
+    template <bool by_terms, u32 lines>
+    static __device__ __forceinline__ u32 line(u32 i) {
+        return by_terms ? threadIdx.x / CHUNK + i * (T::THREADS / CHUNK) : threadIdx.x % lines;
+    }
+    template <bool by_terms, u32 lines>
+    static __device__ __forceinline__ u32 term(u32 i) {
+        return by_terms ? threadIdx.x % CHUNK : threadIdx.x / lines + i * (T::THREADS / lines);
+    }
+
+    __device__ __forceinline__ void fetch(u32 k, u32 end) {
 #pragma unroll
-        for (u32 i = 0; i < FETCHED; i++) {
-            u32 row = first_row + fetched_line<a_by_terms, T::ROWS, T::THREADS>(i);
-            u32 term = k + fetched_term<a_by_terms, T::ROWS, T::THREADS>(i);
-            next_a[i] = row < m && term < end ? a(row, term) : 0.0f;
+        for (u32 i = 0; i < T::A_VALUES; i++) {
+            u32 row = blockIdx.x * T::ROWS + line<a_by_terms, T::ROWS>(i), at = k + term<a_by_terms, T::ROWS>(i);
+            next_a[i] = row < m && at < end ? a(row, at) : 0.0f;
         }
 #pragma unroll
-        for (u32 i = 0; i < FETCHED; i++) {
-            u32 column = first_column + fetched_line<b_by_terms, T::COLUMNS, T::THREADS>(i);
-            u32 term = k + fetched_term<b_by_terms, T::COLUMNS, T::THREADS>(i);
-            next_b[i] = column < n && term < end ? b(term, column) : -0.0f;
+        for (u32 i = 0; i < T::B_VALUES; i++) {
+            u32 column = blockIdx.y * T::COLUMNS + line<b_by_terms, T::COLUMNS>(i), at = k + term<b_by_terms, T::COLUMNS>(i);
+            next_b[i] = column < n && at < end ? b(at, column) : -0.0f;
         }
-    };
-    auto put = [&](float* chunk) {
+    }
+
+    __device__ __forceinline__ void put(float* chunk) const {
 #pragma unroll
-        for (u32 i = 0; i < FETCHED; i++) {
-            u32 row = fetched_line<a_by_terms, T::ROWS, T::THREADS>(i);
-            chunk[fetched_term<a_by_terms, T::ROWS, T::THREADS>(i) * T::A_STRIDE + row] = next_a[i];
-            u32 column = fetched_line<b_by_terms, T::COLUMNS, T::THREADS>(i);
-            u32 term = fetched_term<b_by_terms, T::COLUMNS, T::THREADS>(i);
-            chunk[CHUNK * T::A_STRIDE + term * T::B_STRIDE + column] = next_b[i];
+        for (u32 i = 0; i < T::A_VALUES; i++) {
+            chunk[term<a_by_terms, T::ROWS>(i) * T::A_STRIDE + line<a_by_terms, T::ROWS>(i)] = next_a[i];
         }
-    };
+        chunk += CHUNK * T::A_STRIDE;
+#pragma unroll
+        for (u32 i = 0; i < T::B_VALUES; i++) {
+            chunk[term<b_by_terms, T::COLUMNS>(i) * T::B_STRIDE + line<b_by_terms, T::COLUMNS>(i)] = next_b[i];
+        }
+    }
+};
+
+// Reads four neighbours at a time: of `a`, terms of a row if `by_terms`, else rows of a term; of `b`, columns of a term. Rows of both
+// in memory are multiples of 4 values long and begin at multiples of 16 bytes, and so do pieces.
+template <class T, bool by_terms>
+struct FourValues {
+    const float* a;
+    const float* b;
+    u32 a_stride, b_stride, m, n;
+    float4 next_a[T::A_VALUES / 4], next_b[T::B_VALUES / 4];
+
+    static __device__ __forceinline__ u32 place(u32 i) { return threadIdx.x + i * T::THREADS; }
+    static __device__ __forceinline__ u32 row(u32 i) {
+        return by_terms ? place(i) / (CHUNK / 4) : place(i) % (T::ROWS / 4) * 4;
+    }
+    static __device__ __forceinline__ u32 a_term(u32 i) {
+        return by_terms ? place(i) % (CHUNK / 4) * 4 : place(i) / (T::ROWS / 4);
+    }
+    static __device__ __forceinline__ u32 column(u32 i) { return place(i) % (T::COLUMNS / 4) * 4; }
+    static __device__ __forceinline__ u32 b_term(u32 i) { return place(i) / (T::COLUMNS / 4); }
+
+    __device__ __forceinline__ void fetch(u32 k, u32 end) {
+#pragma unroll
+        for (u32 i = 0; i < T::A_VALUES / 4; i++) {
+            const u32 at = blockIdx.x * T::ROWS + row(i), term = k + a_term(i);
+            const u64 offset = by_terms ? (u64)at * a_stride + term : (u64)term * a_stride + at;
+            next_a[i] = at < m && term < end ? *reinterpret_cast<const float4*>(a + offset) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        }
+#pragma unroll
+        for (u32 i = 0; i < T::B_VALUES / 4; i++) {
+            const u32 at = blockIdx.y * T::COLUMNS + column(i), term = k + b_term(i);
+            const float* from = b + ((u64)term * b_stride + at);
+            next_b[i] = at < n && term < end ? *reinterpret_cast<const float4*>(from) : make_float4(-0.0f, -0.0f, -0.0f, -0.0f);
+        }
+    }
+
+    __device__ __forceinline__ void put(float* chunk) const {
+#pragma unroll
+        for (u32 i = 0; i < T::A_VALUES / 4; i++) {
+            float* to = chunk + a_term(i) * T::A_STRIDE + row(i);
+            if (by_terms) {
+                to[0] = next_a[i].x;
+                to[T::A_STRIDE] = next_a[i].y;
+                to[2 * T::A_STRIDE] = next_a[i].z;
+                to[3 * T::A_STRIDE] = next_a[i].w;
+            } else {
+                *reinterpret_cast<float4*>(to) = next_a[i];
+            }
+        }
+        chunk += CHUNK * T::A_STRIDE;
+#pragma unroll
+        for (u32 i = 0; i < T::B_VALUES / 4; i++) {
+            *reinterpret_cast<float4*>(chunk + b_term(i) * T::B_STRIDE + column(i)) = next_b[i];
+        }
+    }
+};
+
+// Computes this block's tile of a product. Its first row and column are those of blockIdx.x and blockIdx.y. After each piece,
+// `finish(sums, is_first, is_last)` gets this thread's chains and whether it is the first and last piece. `shared` has room for
+// T::SHARED_LEN values. All threads of the block call this.
+template <class T, class Values, class Finish>
+__device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, Values values, Finish finish) {
+    float sums[THREAD_ROWS][T::WIDTH];
     auto clear = [&]() {
 #pragma unroll
         for (u32 i = 0; i < THREAD_ROWS; i++) {
@@ -114,8 +180,8 @@ __device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const
 
     u32 piece_end = end_of_piece(terms, terms.first);
     u32 chunk_end = min(terms.first + CHUNK, piece_end);
-    fetch(terms.first, chunk_end);
-    put(shared);
+    values.fetch(terms.first, chunk_end);
+    values.put(shared);
     __syncthreads();
     clear();
     bool is_first = true;
@@ -129,7 +195,7 @@ __device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const
                 piece_end = end_of_piece(terms, next);
             }
             chunk_end = min(next + CHUNK, piece_end);
-            fetch(next, chunk_end);
+            values.fetch(next, chunk_end);
         }
         const float* a_row = chunk + tile_row<T>(0);
         const float* b_row = chunk + CHUNK * T::A_STRIDE + tile_column<T>(0);
@@ -165,7 +231,7 @@ __device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const
             break;
         }
         // No thread reads `other` any more: all have passed the barrier before this chunk.
-        put(other);
+        values.put(other);
         __syncthreads();
         float* used = chunk;
         chunk = other;
@@ -232,36 +298,55 @@ __device__ __forceinline__ void write_tile(float* c, u32 stride, u32 m, u32 n, c
     }
 }
 
-// Sums over pieces that begin at 0, in registers: adds the chains of a piece to `totals`.
+// As multiply_tile, of values that `a(row, term)` and `b(term, column)` read.
+template <class T, bool a_by_terms, bool b_by_terms, class A, class B, class Finish>
+__device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const Terms terms, A a, B b, Finish finish) {
+    SingleValues<T, a_by_terms, b_by_terms, A, B> values{a, b, m, n, {}, {}};
+    multiply_tile<T>(shared, terms, values, finish);
+}
+
+// Room in shared memory for the totals of a block: a thread has no registers left for its own.
 template <class T>
-__device__ __forceinline__ void add_to_totals(float (&totals)[THREAD_ROWS][T::WIDTH],
-                                              const float (&sums)[THREAD_ROWS][T::WIDTH], bool is_first) {
+struct Totals {
+    float values[THREAD_ROWS * T::WIDTH][T::THREADS];
+};
+
+// Sums over pieces that begin at 0. Adds the chains of a piece to those of the pieces before it; the last time, writes them to `sums`.
+template <class T>
+__device__ __forceinline__ void add_to_totals(Totals<T>& totals, float (&sums)[THREAD_ROWS][T::WIDTH], bool is_first,
+                                              bool is_last) {
 #pragma unroll
     for (u32 i = 0; i < THREAD_ROWS; i++) {
 #pragma unroll
         for (u32 j = 0; j < T::WIDTH; j++) {
-            totals[i][j] = __fadd_rn(is_first ? 0.0f : totals[i][j], sums[i][j]);
+            float& total = totals.values[i * T::WIDTH + j][threadIdx.x];
+            sums[i][j] = __fadd_rn(is_first ? 0.0f : total, sums[i][j]);
+            if (!is_last) {
+                total = sums[i][j];
+            }
         }
     }
 }
 
-// Computes this block's tile of a product of matrices whose rows (of `b`, if `b_by_terms`, columns; of `a`, if not
-// `a_by_terms`, columns) are `a_stride`, `b_stride` and `c_stride` values apart. blockIdx.z counts `batch` matrices, which are
-// `a_batch`, `b_batch` and `c_batch` values apart, and, if there are more blocks along z, the pieces: then each block writes
-// its piece's chains to `c + piece * c_piece`.
+// Products of matrices whose rows (if they are transposed, columns) are `a_stride`, `b_stride` and `c_stride` values apart. blockIdx.z
+// counts `batch` matrices, which are `a_batch`, `b_batch` and `c_batch` values apart, and, if there are more blocks along z, the
+// pieces: then each block writes its piece's chains to `c + piece * c_piece`.
+#define PRODUCT_PARAMETERS                                                                                                      \
+    const float *a, const float *b, float *c, const float *addend, u32 m, u32 n, u32 k, u32 a_stride, u32 b_stride, u32 c_stride, \
+        u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece
+
+// Moves a, b and c to this block's matrices, and finds its terms.
+#define THIS_PRODUCT                                                                                                            \
+    const u32 matrix = blockIdx.z % batch, piece = blockIdx.z / batch;                                                          \
+    a += matrix * a_batch;                                                                                                      \
+    b += matrix * b_batch;                                                                                                      \
+    c += matrix * c_batch + piece * c_piece;                                                                                    \
+    const Terms terms = gridDim.z > batch ? Terms{piece * PIECE, min((piece + 1) * PIECE, k), PIECE} : all_terms(k)
+
+// Products whose values are read one by one.
 template <class T, bool a_by_terms, bool b_by_terms>
-__device__ __forceinline__ void multiply_matrices(float* shared, const float* a, const float* b, float* c,
-                                                  const float* addend, u32 m, u32 n, u32 k, u32 a_stride, u32 b_stride,
-                                                  u32 c_stride, u64 a_batch, u64 b_batch, u64 c_batch, u32 batch,
-                                                  u64 c_piece) {
-    const u32 matrix = blockIdx.z % batch, piece = blockIdx.z / batch;
-    a += matrix * a_batch;
-    b += matrix * b_batch;
-    c += matrix * c_batch + piece * c_piece;
-    Terms terms = all_terms(k);
-    if (gridDim.z > batch) {
-        terms = {piece * PIECE, min((piece + 1) * PIECE, k), PIECE};
-    }
+__device__ __forceinline__ void multiply_matrices(float* shared, PRODUCT_PARAMETERS) {
+    THIS_PRODUCT;
     multiply_tile<T, a_by_terms, b_by_terms>(
         shared, m, n, terms,
         [=](u32 row, u32 term) { return a_by_terms ? a[(u64)row * a_stride + term] : a[(u64)term * a_stride + row]; },
@@ -271,40 +356,49 @@ __device__ __forceinline__ void multiply_matrices(float* shared, const float* a,
         });
 }
 
-// c[m, n] = a[m, k] b[k, n]
-extern "C" __global__ void __launch_bounds__(256)
-product_large(const float* a, const float* b, float* c, const float* addend, u32 m, u32 n, u32 k, u32 a_stride, u32 b_stride,
-              u32 c_stride, u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece) {
-    __shared__ __align__(16) float shared[Large::SHARED_LEN];
-    multiply_matrices<Large, true, false>(shared, a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch,
-                                          c_batch, batch, c_piece);
+// c[m, n] = a[m, k] b[k, n], read four by four: n, k and all distances are multiples of 4.
+template <class T>
+__device__ __forceinline__ void multiply_aligned(float* shared, PRODUCT_PARAMETERS) {
+    THIS_PRODUCT;
+    FourValues<T, true> values{a, b, a_stride, b_stride, m, n, {}, {}};
+    multiply_tile<T>(shared, terms, values, [=](const float(&sums)[THREAD_ROWS][T::WIDTH], bool is_first, bool is_last) {
+        write_tile<T>(c, c_stride, m, n, sums, is_first, is_last ? addend : nullptr);
+    });
 }
 
-// As product_large, for few values.
-extern "C" __global__ void __launch_bounds__(128)
-product_small(const float* a, const float* b, float* c, const float* addend, u32 m, u32 n, u32 k, u32 a_stride, u32 b_stride,
-              u32 c_stride, u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece) {
+#define PRODUCT_ARGUMENTS a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch, c_batch, batch, c_piece
+
+extern "C" __global__ void __launch_bounds__(256, 2) product_large(PRODUCT_PARAMETERS) {
+    __shared__ __align__(16) float shared[Large::SHARED_LEN];
+    multiply_aligned<Large>(shared, PRODUCT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 5) product_small(PRODUCT_PARAMETERS) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    multiply_matrices<Small, true, false>(shared, a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch,
-                                          c_batch, batch, c_piece);
+    multiply_aligned<Small>(shared, PRODUCT_ARGUMENTS);
+}
+
+extern "C" __global__ void __launch_bounds__(128, 5) product_narrow(PRODUCT_PARAMETERS) {
+    __shared__ __align__(16) float shared[Narrow::SHARED_LEN];
+    multiply_aligned<Narrow>(shared, PRODUCT_ARGUMENTS);
+}
+
+// c[m, n] = a[m, k] b[k, n]
+extern "C" __global__ void __launch_bounds__(128) product_plain(PRODUCT_PARAMETERS) {
+    __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    multiply_matrices<Small, true, false>(shared, PRODUCT_ARGUMENTS);
 }
 
 // c[m, n] = a[k, m]ᵀ b[k, n]
-extern "C" __global__ void __launch_bounds__(128)
-product_a_transposed(const float* a, const float* b, float* c, const float* addend, u32 m, u32 n, u32 k, u32 a_stride,
-                     u32 b_stride, u32 c_stride, u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece) {
+extern "C" __global__ void __launch_bounds__(128) product_a_transposed(PRODUCT_PARAMETERS) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    multiply_matrices<Small, false, false>(shared, a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch,
-                                           c_batch, batch, c_piece);
+    multiply_matrices<Small, false, false>(shared, PRODUCT_ARGUMENTS);
 }
 
 // c[m, n] = a[m, k] b[n, k]ᵀ
-extern "C" __global__ void __launch_bounds__(128)
-product_b_transposed(const float* a, const float* b, float* c, const float* addend, u32 m, u32 n, u32 k, u32 a_stride,
-                     u32 b_stride, u32 c_stride, u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece) {
+extern "C" __global__ void __launch_bounds__(128) product_b_transposed(PRODUCT_PARAMETERS) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    multiply_matrices<Small, true, true>(shared, a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch,
-                                         c_batch, batch, c_piece);
+    multiply_matrices<Small, true, true>(shared, PRODUCT_ARGUMENTS);
 }
 
 // Adds pieces in order: c[i] is the sum of pieces[0][i], pieces[1][i] ... and, if there is `addend`, of the value of its column.
@@ -316,10 +410,7 @@ add_pieces(const float* pieces, float* c, const float* addend, u32 count, u32 le
         return;
     }
     float sum = pieces[i];
-#pragma unroll 8
-    for (u32 piece = 1; piece < count; piece++) {
-        sum = __fadd_rn(sum, pieces[(u64)piece * len + i]);
-    }
+    in_order(1, count, [=](u32 piece) { return pieces[(u64)piece * len + i]; }, [&](float term) { sum = __fadd_rn(sum, term); });
     c[i] = addend == nullptr ? sum : __fadd_rn(sum, addend[i % columns]);
 }
 
@@ -335,10 +426,7 @@ add_in_parts(const float* terms, float* sums, u32 count, u32 per_part, u32 len) 
     const u32 first = min(part * per_part, count), end = min(first + per_part, count);
     if (i < len) {
         float sum = 0.0f;
-#pragma unroll 16
-        for (u32 term = first; term < end; term++) {
-            sum = __fadd_rn(sum, terms[(u64)term * len + i]);
-        }
+        in_order(first, end, [=](u32 term) { return terms[(u64)term * len + i]; }, [&](float term) { sum = __fadd_rn(sum, term); });
         parts[part][lane] = sum;
     }
     __syncthreads();
@@ -364,9 +452,6 @@ add_rows_in_runs(const float* values, float* sums, u32 rows, u32 columns, u32 ru
     }
     const u32 end = min(min(first + run, group_first + group), rows);
     float sum = 0.0f;
-#pragma unroll 16
-    for (u32 row = first; row < end; row++) {
-        sum = __fadd_rn(sum, values[(u64)row * columns + column]);
-    }
+    in_order(first, end, [=](u32 row) { return values[(u64)row * columns + column]; }, [&](float term) { sum = __fadd_rn(sum, term); });
     sums[i] = sum;
 }

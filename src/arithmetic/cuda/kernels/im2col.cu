@@ -111,6 +111,7 @@ extern "C" __global__ void __launch_bounds__(128)
 im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient, float* sums, u32 count, u32 per_part,
                        u32 per_sum, u32 groups, u32 inputs, u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    __shared__ Totals<Small> totals;
     const u32 group = blockIdx.z % groups, sum = blockIdx.z / groups, terms = kernel * kernel * inputs;
     const u32 sums_of_part = (per_part + per_sum - 1) / per_sum, part = sum / sums_of_part * per_part;
     const u32 first = part + sum % sums_of_part * per_sum;
@@ -120,9 +121,8 @@ im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient,
     sums += (u64)blockIdx.z * terms * outputs;
     const u32 stride = groups * outputs;
     // This thread reads the same term of every pixel.
-    const u32 term = blockIdx.x * Small::ROWS + fetched_line<false, Small::ROWS, Small::THREADS>(0);
+    const u32 term = blockIdx.x * Small::ROWS + threadIdx.x % Small::ROWS;
     const u32 tap = term / inputs, ky = tap / kernel, kx = tap % kernel, channel = term % inputs;
-    float totals[THREAD_ROWS][Small::WIDTH];
     multiply_tile<Small, false, false>(
         shared, terms, outputs, {first, end, PIECE},
         [=](u32 row, u32 pixel) {
@@ -130,10 +130,10 @@ im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient,
             return im2col_value(x, at.x, at.y, ky, kx, channel, height, width, channels);
         },
         [=](u32 pixel, u32 column) { return gradient[(u64)pixel * stride + column]; },
-        [&](const float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
-            add_to_totals<Small>(totals, piece, is_first);
+        [&](float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
+            add_to_totals<Small>(totals, piece, is_first, is_last);
             if (is_last) {
-                write_tile<Small>(sums, outputs, terms, outputs, totals, true, nullptr);
+                write_tile<Small>(sums, outputs, terms, outputs, piece, true, nullptr);
             }
         });
 }

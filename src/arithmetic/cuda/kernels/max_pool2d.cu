@@ -1,5 +1,4 @@
-// Max pooling: see src/arithmetic/kernels/layers/max_pool2d.rs. Each pixel of the output, and in the backward pass of the input, is
-// computed by the threads of its lanes: see `pixel_of_thread`.
+// Max pooling: see src/arithmetic/kernels/layers/max_pool2d.rs.
 
 // Along a side of `len` pixels: the first input pixel of a window, how many rows or columns of it are before that in the padding, and
 // the number of pixels.
@@ -22,36 +21,53 @@ __device__ Containing windows_with(u32 pixel, u32 count, u32 kernel, u32 stride,
     return {at < kernel ? 0 : (at - kernel) / stride + 1, min(count, at / stride + 1)};
 }
 
-// `positions` are those of the maxima in their windows, row by row, padding included; null if they are of no use.
+// `positions` are those of the maxima in their windows, row by row, padding included; null if they are of no use. A thread computes
+// one of `len` values.
 extern "C" __global__ void __launch_bounds__(256)
 max_pool2d(const float* __restrict__ x, float* __restrict__ y, u32* __restrict__ positions, u32 height, u32 width, u32 out_height,
-           u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 out_pixels, u32 lanes) {
-    u32 out = pixel_of_thread(lanes);
-    if (out >= out_pixels) {
+           u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 len) {
+    const u32 i = blockIdx.x * 256 + threadIdx.x;
+    if (i >= len) {
         return;
     }
-    u32 column = out % out_width, row = out / out_width % out_height, image = out / out_width / out_height;
-    WindowPixels rows = window_pixels(row, height, kernel, stride, padding);
-    WindowPixels columns = window_pixels(column, width, kernel, stride, padding);
-    const float* first = x + (((u64)image * height + rows.first) * width + columns.first) * channels;
-    for (u32 channel = lane_of_thread(lanes); channel < channels; channel += lanes) {
-        float largest = first[channel];
-        u32 position = rows.skipped * kernel + columns.skipped;
-        for (u32 r = 0; r < rows.count; r++) {
-            for (u32 c = r == 0 ? 1 : 0; c < columns.count; c++) {
-                float value = first[((u64)r * width + c) * channels + channel];
-                bool larger = value > largest || value != value;
-                largest = larger ? value : largest;
-                position = larger ? (rows.skipped + r) * kernel + columns.skipped + c : position;
-            }
-        }
-        y[(u64)out * channels + channel] = largest;
-        if (positions) {
-            positions[(u64)out * channels + channel] = position;
-        }
+    const u32 channel = i % channels, out = i / channels;
+    const u32 column = out % out_width, row = out / out_width % out_height, image = out / out_width / out_height;
+    const WindowPixels rows = window_pixels(row, height, kernel, stride, padding);
+    const WindowPixels columns = window_pixels(column, width, kernel, stride, padding);
+    const float* first = x + (((u64)image * height + rows.first) * width + columns.first) * channels + channel;
+    float largest = first[0];
+    u32 position = rows.skipped * kernel + columns.skipped;
+    for (u32 r = 0; r < rows.count; r++) {
+        u32 here = (rows.skipped + r) * kernel + columns.skipped;
+        in_order<8>(0, columns.count, [=](u32 c) { return first[(r * width + c) * channels]; }, [&](float value) {
+            const bool larger = value > largest || value != value;
+            largest = larger ? value : largest;
+            position = larger ? here : position;
+            here++;
+        });
+    }
+    y[i] = largest;
+    if (positions) {
+        positions[i] = position;
     }
 }
 
+// The gradient of the input where no windows overlap: writes each output's gradient to its maximum. The other values of dx are 0
+// already. A thread reads one of `len` gradients.
+extern "C" __global__ void __launch_bounds__(256)
+max_pool2d_scatter(const u32* __restrict__ positions, const float* __restrict__ gradient, float* __restrict__ dx, u32 height,
+                   u32 width, u32 out_height, u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 len) {
+    const u32 i = blockIdx.x * 256 + threadIdx.x;
+    if (i >= len) {
+        return;
+    }
+    const u32 channel = i % channels, out = i / channels, position = positions[i];
+    const u32 column = out % out_width, row = out / out_width % out_height, image = out / out_width / out_height;
+    const u32 y = row * stride + position / kernel - padding, x = column * stride + position % kernel - padding;
+    dx[(((u64)image * height + y) * width + x) * channels + channel] = gradient[i];
+}
+
+// The gradient of the input where windows overlap: each value of dx gathers from all windows that contain it.
 extern "C" __global__ void __launch_bounds__(256)
 max_pool2d_input_gradient(const u32* __restrict__ positions, const float* __restrict__ gradient, float* __restrict__ dx, u32 height,
                           u32 width, u32 out_height, u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 in_pixels,

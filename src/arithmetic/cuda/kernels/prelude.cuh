@@ -26,6 +26,29 @@ typedef unsigned long long u64;
 __device__ u32 pixel_of_thread(u32 lanes) { return blockIdx.x * (256 / lanes) + threadIdx.x / lanes; }
 __device__ u32 lane_of_thread(u32 lanes) { return threadIdx.x % lanes; }
 
+// Values that a thread reads before it uses the first of them. Reading takes long, but many reads take hardly longer than one.
+#define AHEAD 32
+
+// Gives load(first), load(first + 1) ... load(end - 1) to `use`, in order.
+template <u32 ahead = AHEAD, typename Load, typename Use>
+__device__ __forceinline__ void in_order(u32 first, u32 end, Load load, Use use) {
+    for (u32 at = first; at < end; at += ahead) {
+        decltype(load(at)) values[ahead];
+#pragma unroll
+        for (u32 i = 0; i < ahead; i++) {
+            if (at + i < end) {
+                values[i] = load(at + i);
+            }
+        }
+#pragma unroll
+        for (u32 i = 0; i < ahead; i++) {
+            if (at + i < end) {
+                use(values[i]);
+            }
+        }
+    }
+}
+
 // Number of chains of up to CHAIN * lanes floats of shared memory: see `channel_sums`.
 #define SHARED_SUMS 2048
 
@@ -48,7 +71,7 @@ __device__ void channel_sums(float* chains, u32 pixels, u32 lanes, bool inside, 
             }
             u32 start = (first + chain) * CHAIN, end = min(start + CHAIN, pixels);
             if (inside) {
-#pragma unroll 8
+#pragma unroll 12
                 for (u32 pixel = start; pixel < end; pixel++) {
                     term(pixel, sums);
                 }

@@ -260,49 +260,64 @@ winograd_inputs_backward(float* transformed, u32 jobs) {
 }
 
 // Adds what winograd_inputs_backward wrote to dx [height, width, channels]: the values of the tiles that overlap, in their order.
-extern "C" __global__ void __launch_bounds__(256)
+// blockIdx.x counts the rows of all images; a thread computes 4 channels of a pixel. Groups of 4 channels lie at multiples of 16 bytes
+// in `gradients`.
+extern "C" __global__ void __launch_bounds__(128)
 winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
                    u32 down, u32 across, u32 tiles) {
-    const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
-    const u32 channel = i % channels, pixel = i / channels % (height * width), image = i / channels / (height * width);
-    if (image >= tiles / (down * across)) {
+    const u32 job = blockIdx.y * blockDim.x + threadIdx.x, groups = (channels + 3) / 4;
+    const u32 channel = job % groups * 4, x_in = job / groups;
+    if (x_in >= width) {
         return;
     }
-    const u32 row = pixel / width + padding, column = pixel % width + padding;
+    const u32 image = blockIdx.x / height, row = blockIdx.x % height + padding, column = x_in + padding;
     // The first tile whose 6 inputs reach this far.
     const u32 first_down = row < IN_SIDE ? 0 : (row - IN_SIDE) / OUT_SIDE + 1;
     const u32 first_across = column < IN_SIDE ? 0 : (column - IN_SIDE) / OUT_SIDE + 1;
-    float sum = 0.0f;
+    float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     for (u32 y = first_down; y < down && y * OUT_SIDE <= row; y++) {
         for (u32 x = first_across; x < across && x * OUT_SIDE <= column; x++) {
             const u32 point = (row - y * OUT_SIDE) * IN_SIDE + column - x * OUT_SIDE;
             const u32 tile = (image * down + y) * across + x;
-            sum = __fadd_rn(sum, gradients[((u64)point * tiles + tile) * padded_channels + channel]);
+            const u64 at = ((u64)point * tiles + tile) * padded_channels + channel;
+            const float4 terms = *reinterpret_cast<const float4*>(gradients + at);
+            sums[0] = __fadd_rn(sums[0], terms.x);
+            sums[1] = __fadd_rn(sums[1], terms.y);
+            sums[2] = __fadd_rn(sums[2], terms.z);
+            sums[3] = __fadd_rn(sums[3], terms.w);
         }
     }
-    dx[i] = sum;
+    dx += ((u64)blockIdx.x * width + x_in) * channels + channel;
+    if (channels % 4 == 0) {
+        *reinterpret_cast<float4*>(dx) = make_float4(sums[0], sums[1], sums[2], sums[3]);
+    } else {
+#pragma unroll
+        for (u32 i = 0; i < 4; i++) {
+            if (channel + i < channels) {
+                dx[i] = sums[i];
+            }
+        }
+    }
 }
 
 // The gradient of the transformed weight: for each point, the sums over tiles of `inputs`, [tiles][m], times `outputs`,
 // [tiles][n]. Writes [sums][POINTS][m][n], where blockIdx.z counts points and then sums, each over `per_sum` tiles. `group` tiles
 // are those of the images that one product adds to the sum.
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 5)
 winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
                          u32 group) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    __shared__ Totals<Small> totals;
     const u32 point = blockIdx.z % POINTS, first = blockIdx.z / POINTS * per_sum;
     inputs += (u64)point * tiles * m;
     outputs += (u64)point * tiles * n;
     sums += (u64)blockIdx.z * m * n;
     const Terms terms = {first, min(first + per_sum, tiles), group};
-    float totals[THREAD_ROWS][Small::WIDTH];
-    multiply_tile<Small, false, false>(
-        shared, m, n, terms, [=](u32 row, u32 tile) { return inputs[(u64)tile * m + row]; },
-        [=](u32 tile, u32 column) { return outputs[(u64)tile * n + column]; },
-        [&](const float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
-            add_to_totals<Small>(totals, piece, is_first);
-            if (is_last) {
-                write_tile<Small>(sums, n, m, n, totals, true, nullptr);
-            }
-        });
+    FourValues<Small, false> values{inputs, outputs, m, n, m, n, {}, {}};
+    multiply_tile<Small>(shared, terms, values, [&](float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
+        add_to_totals<Small>(totals, piece, is_first, is_last);
+        if (is_last) {
+            write_tile<Small>(sums, n, m, n, piece, true, nullptr);
+        }
+    });
 }

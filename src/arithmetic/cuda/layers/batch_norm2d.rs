@@ -55,6 +55,12 @@ impl BatchNorm2d {
         lanes(self.shape.channels)
     }
 
+    /// Threads that compute the channels of a pixel where its values are added to those of other pixels: fewer, so that more pixels
+    /// are read at the same time.
+    fn sum_lanes(&self) -> u32 {
+        self.lanes().min(8)
+    }
+
     /// y = (x - mean) (inverse weight) + bias, then ReLU if the layer includes it.
     fn normalise(&self, gpu: &dyn Gpu, pass: &Forward, mean: Address, inverse: Address) {
         let pixels = pass.images * self.shape.pixels();
@@ -82,9 +88,9 @@ impl BatchNorm2d {
             size(channels).into(),
             size(pixels).into(),
             (pixels as f32).into(),
-            self.lanes().into(),
+            self.sum_lanes().into(),
         ];
-        gpu.launch("batch_norm2d_image_moments", image_grid(images, channels, self.lanes()), &arguments);
+        gpu.launch("batch_norm2d_image_moments", image_grid(images, channels, self.sum_lanes()), &arguments);
         let all = pixels as f64 * images as f64;
         let momentum = self.options.momentum;
         let arguments = [
@@ -120,9 +126,9 @@ impl BatchNorm2d {
             self.per_image.address().into(),
             size(channels).into(),
             size(self.shape.pixels()).into(),
-            self.lanes().into(),
+            self.sum_lanes().into(),
         ];
-        gpu.launch("batch_norm2d_image_sums", image_grid(images, channels, self.lanes()), &arguments);
+        gpu.launch("batch_norm2d_image_sums", image_grid(images, channels, self.sum_lanes()), &arguments);
         let arguments = [
             self.per_image.address().into(),
             self.list(INVERSE).into(),
@@ -192,6 +198,7 @@ mod tests {
             (40, 5, 5, 2, true),
             (2, 26, 26, 64, true),
             (1, 40, 41, 32, false),
+            (1, 79, 80, 8, true),
         ] {
             let shape = Shape { height, width, channels };
             let x: Vec<f32> = drawn(images * shape.len(), "norm").iter().map(|v| v + 0.5).collect();

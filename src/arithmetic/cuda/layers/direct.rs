@@ -3,7 +3,7 @@
 use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::add_in_parts;
-use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory};
+use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::conv2d::Convolution;
 use kernels::threads::images_per_part;
 
@@ -27,12 +27,12 @@ impl Direct {
     }
 
     /// The arguments that describe the convolution.
-    fn sizes(&self, images: usize) -> [Argument; 10] {
+    fn sizes(&self) -> [Argument; 9] {
         let Convolution { input, output, kernel, stride, padding, .. } = self.conv;
         let [input, output] = [input, output].map(|shape| [shape.height, shape.width, shape.channels]);
         let [height, width, channels] = input;
         let [out_height, out_width, out_channels] = output;
-        sizes([images, height, width, channels, out_height, out_width, out_channels, kernel, stride, padding])
+        sizes([height, width, channels, out_height, out_width, out_channels, kernel, stride, padding])
     }
 }
 
@@ -41,9 +41,9 @@ impl Layer for Direct {
         let out = self.conv.output;
         let bias = pass.parameters.get(1).copied().unwrap_or(Address::NULL);
         let addresses = [pass.x, pass.parameters[0], bias, pass.y].map(Argument::from);
-        let jobs = pass.images * out.height * out.width.div_ceil(PIXELS) * out.channels;
-        let arguments = [addresses.as_slice(), &self.sizes(pass.images)].concat();
-        gpu.launch("direct_forward", Grid::for_jobs(jobs, 128), &arguments);
+        let jobs = out.width.div_ceil(PIXELS) * out.channels;
+        let arguments = [addresses.as_slice(), &self.sizes()].concat();
+        gpu.launch("direct_forward", Grid::for_rows(pass.images * out.height, jobs), &arguments);
     }
 
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
@@ -52,9 +52,10 @@ impl Layer for Direct {
         let [weight_rows, bias_rows] = [self.weight_rows.address(), self.bias_rows.address()];
         let addresses = [pass.x, pass.output_gradient, weight_rows, bias_rows].map(Argument::from);
         let rows = pass.images * out.height;
-        let sizes = self.sizes(pass.images);
+        let images = size(pass.images).into();
+        let sizes = self.sizes();
         let grid = Grid::for_jobs(rows * groups * out.channels, 128);
-        gpu.launch("direct_backward_rows", grid, &[addresses.as_slice(), &sizes].concat());
+        gpu.launch("direct_backward_rows", grid, &[addresses.as_slice(), &[images], &sizes].concat());
         let per_part = images_per_part(pass.images) * out.height;
         let len = out.channels * taps;
         add_in_parts(gpu, weight_rows, pass.parameter_gradients[0], [rows, per_part, len]);
@@ -64,7 +65,7 @@ impl Layer for Direct {
         if let Some(dx) = pass.input_gradient {
             let addresses = [pass.output_gradient, pass.parameters[0], dx].map(Argument::from);
             let grid = Grid::for_jobs(pass.images * self.conv.input.len(), 128);
-            gpu.launch("direct_input_gradient", grid, &[addresses.as_slice(), &sizes].concat());
+            gpu.launch("direct_input_gradient", grid, &[addresses.as_slice(), &[images], &sizes].concat());
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::{
-    LARGE, Layout, MANY_BLOCKS, Matrix, PixelSums, Product, SMALL, add_in_parts, has_large_tiles, product, tiles,
+    LARGE, Layout, MANY_BLOCKS, Matrix, PixelSums, Product, SMALL, add_in_parts, has_large_tiles, product,
 };
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::gemm::PIECE;
@@ -71,7 +71,7 @@ impl Im2col {
     fn weight_gradient(&self, gpu: &dyn Gpu, pass: &Backward) {
         let (groups, outputs, pixels) = (self.conv.groups, self.conv.outputs_per_group(), self.conv.output.pixels());
         let (count, per_part) = (pass.images * pixels, images_per_part(pass.images) * pixels);
-        let blocks = tiles([self.terms, outputs], SMALL.0);
+        let blocks = SMALL.count([self.terms, outputs]);
         let sums_of =
             |per_sum: usize| count / per_part * per_part.div_ceil(per_sum) + (count % per_part).div_ceil(per_sum);
         // One sum for each part, or one for each piece if that keeps more of the GPU busy.
@@ -84,7 +84,8 @@ impl Im2col {
         let arguments =
             [addresses.map(Argument::from).as_slice(), &sizes([count, per_part, per_sum, groups]), &self.row_sizes()]
                 .concat();
-        let grid = Grid { blocks: [blocks[0], blocks[1], size(groups * sums)], threads: SMALL.1, shared_bytes: 0 };
+        let grid =
+            Grid { blocks: [blocks[0], blocks[1], size(groups * sums)], threads: SMALL.threads, shared_bytes: 0 };
         gpu.launch("im2col_weight_gradient", grid, &arguments);
         let len = self.conv.output.channels * self.terms;
         let [from, to] = [self.weight_sums.address(), self.weight.address()];
@@ -142,7 +143,7 @@ impl Layer for Im2col {
         .concat();
         gpu.launch("im2col_transpose_weight", Grid::for_jobs(len, 256), &arguments);
         let count = pass.images * self.conv.output.pixels();
-        let (name, (side, threads)) = if has_large_tiles([count, outputs], groups) {
+        let (name, tile) = if has_large_tiles([count, outputs], groups) {
             ("im2col_forward_large", LARGE)
         } else {
             ("im2col_forward_small", SMALL)
@@ -150,8 +151,12 @@ impl Layer for Im2col {
         let bias = pass.parameters.get(1).copied().unwrap_or(Address::NULL);
         let addresses = [pass.x, self.pixels.address(), self.weight.address(), bias, pass.y].map(Argument::from);
         let arguments = [addresses.as_slice(), &[size(count).into()], &self.row_sizes()].concat();
-        let [down, across] = tiles([count, outputs], side);
-        gpu.launch(name, Grid { blocks: [down, across, size(groups)], threads, shared_bytes: 0 }, &arguments);
+        let [down, across] = tile.count([count, outputs]);
+        gpu.launch(
+            name,
+            Grid { blocks: [down, across, size(groups)], threads: tile.threads, shared_bytes: 0 },
+            &arguments,
+        );
     }
 
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {

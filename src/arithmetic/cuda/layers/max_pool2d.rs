@@ -1,7 +1,7 @@
 //! Max pooling on a GPU. Also the launch of the kernels of both poolings.
 
 use super::{Backward, Forward, Layer, lanes, pixel_grid};
-use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Memory, size};
+use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::Shape;
 use kernels::layers::max_pool2d::Windows;
 
@@ -25,9 +25,23 @@ impl MaxPool2d {
     }
 
     fn forward(&self, gpu: &dyn Gpu, pass: &Forward, positions: Address) {
-        let pixels = pass.images * self.windows.output.pixels();
-        launch(gpu, "max_pool2d", &self.windows, pixels, [&[pass.x, pass.y, positions].map(Into::into), &[]]);
+        self.for_each_output(gpu, "max_pool2d", pass.images, [pass.x, pass.y, positions]);
     }
+
+    /// Launches a kernel with a thread for each value of the output.
+    fn for_each_output(&self, gpu: &dyn Gpu, kernel: &'static str, images: usize, tensors: [Address; 3]) {
+        let len = images * self.windows.output.len();
+        let tensors = tensors.map(Argument::from);
+        let arguments = [tensors.as_slice(), &sizes(&self.windows), &[size(len).into()]];
+        gpu.launch(kernel, Grid::for_jobs(len, 256), &arguments.concat());
+    }
+}
+
+/// The arguments that describe the windows of a pooling.
+fn sizes(windows: &Windows) -> [Argument; 8] {
+    let Windows { input, output, kernel_size, stride, padding } = *windows;
+    [input.height, input.width, output.height, output.width, input.channels, kernel_size, stride, padding]
+        .map(|n| size(n).into())
 }
 
 /// Launches a kernel of a pooling that computes `pixels` pixels. Its arguments are `tensors`, the sizes of the windows, `more`,
@@ -39,10 +53,8 @@ pub(super) fn launch(
     pixels: usize,
     [tensors, more]: [&[Argument]; 2],
 ) {
-    let Windows { input, output, kernel_size, stride, padding } = *windows;
-    let sizes = [input.height, input.width, output.height, output.width, input.channels, kernel_size, stride, padding];
-    let lanes = lanes(input.channels);
-    let arguments = [tensors, &sizes.map(|n| size(n).into()), more, &[size(pixels).into(), lanes.into()]];
+    let lanes = lanes(windows.input.channels);
+    let arguments = [tensors, &sizes(windows), more, &[size(pixels).into(), lanes.into()]];
     gpu.launch(kernel, pixel_grid(pixels, lanes), &arguments.concat());
 }
 
@@ -57,9 +69,15 @@ impl Layer for MaxPool2d {
 
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
         let Some(dx) = pass.input_gradient else { return };
-        let pixels = pass.images * self.windows.input.pixels();
-        let tensors = [self.positions.address(), pass.output_gradient, dx].map(Into::into);
-        launch(gpu, "max_pool2d_input_gradient", &self.windows, pixels, [&tensors, &[]]);
+        let tensors = [self.positions.address(), pass.output_gradient, dx];
+        let Windows { input, kernel_size, stride, .. } = self.windows;
+        if stride < kernel_size {
+            let pixels = pass.images * input.pixels();
+            launch(gpu, "max_pool2d_input_gradient", &self.windows, pixels, [&tensors.map(Into::into), &[]]);
+        } else {
+            gpu.fill_zero(dx, 4 * pass.images * input.len());
+            self.for_each_output(gpu, "max_pool2d_scatter", pass.images, tensors);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::cuda::gemm::{Layout, Matrix, PixelSums, Product, SMALL, add_in_parts, product, tiles};
+use crate::arithmetic::cuda::gemm::{Layout, Matrix, PixelSums, Product, SMALL, add_in_parts, product};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::conv2d::Convolution;
 use kernels::layers::winograd::{POINTS, images_together, tiles as tiles_of_image};
@@ -101,10 +101,10 @@ impl Winograd {
         let per_part = images_per_part(images);
         let parts = images.div_ceil(per_part);
         let group = images_together(self.tiles) * tiles_of_image;
-        let [down, across] = tiles([c, k], SMALL.0);
+        let [down, across] = SMALL.count([c, k]);
         let addresses = [&self.inputs, &self.outputs, &self.weight_sums].map(|memory| memory.address().into());
         let shape = sizes([c, k, self.tiles_of(images), per_part * tiles_of_image, group]);
-        let grid = Grid { blocks: [down, across, size(POINTS * parts)], threads: SMALL.1, shared_bytes: 0 };
+        let grid = Grid { blocks: [down, across, size(POINTS * parts)], threads: SMALL.threads, shared_bytes: 0 };
         gpu.launch("winograd_weight_gradient", grid, &[addresses.as_slice(), &shape].concat());
         add_in_parts(gpu, self.weight_sums.address(), self.weight.address(), [parts, 1, POINTS * c * k]);
         let addresses = [self.weight.address().into(), dweight.into()];
@@ -123,7 +123,8 @@ impl Winograd {
         gpu.launch("winograd_inputs_backward", Grid::for_jobs(tiles * c, 128), &[inputs, size(tiles * c).into()]);
         let shape = [input.height, input.width, input.channels, c, self.conv.padding, down, across, tiles];
         let arguments = [[inputs, dx.into()].as_slice(), &sizes(shape)].concat();
-        gpu.launch("winograd_add_tiles", Grid::for_jobs(images * input.len(), 256), &arguments);
+        let jobs = input.width * input.channels.div_ceil(4);
+        gpu.launch("winograd_add_tiles", Grid::for_rows(images * input.height, jobs), &arguments);
     }
 }
 
