@@ -67,8 +67,8 @@ def sgemm_rate(device):
 def flops(run):
     """Floating-point operations of a training step, in 10^9."""
     summary = [HERE.parent / "target" / "release" / "mnist-report", "summary", STUDY, "--json"]
-    models = json.loads(subprocess.run([str(w) for w in summary], capture_output=True, text=True, check=True).stdout)
-    return 6 * 128 * models[run]["mult_adds"] / 1e9
+    done = subprocess.run([str(w) for w in summary], capture_output=True, text=True, check=True)
+    return 6 * 128 * json.loads(done.stdout)["models"][run]["mult_adds"] / 1e9
 
 
 def cpu():

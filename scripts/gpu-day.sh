@@ -120,14 +120,14 @@ bench 90 baseline-and-slim --device "$device" --runs baseline,slim --rounds 2 --
 # 6. Steps that are recorded as CUDA graphs, against launches one by one: images per second of both.
 step 60 images-per-second "$probe" "$study" 0 200
 
-# libtorch on the GPU: steps as CUDA graphs against operators one by one, and bundles verified on both devices.
-if [[ $device != cpu ]]; then
-    STUDIES=src/arithmetic/portable.yaml OUT=$work/test-gpu step 90 test-gpu scripts/test-gpu.sh
-fi
-
 # 8. Reads and writes outside of an array.
 if command -v compute-sanitizer >/dev/null; then
     step 90 sanitizer compute-sanitizer --error-exitcode 1 "$probe" src/arithmetic/portable.yaml 1 0
+fi
+
+# libtorch on the GPU: steps as CUDA graphs against operators one by one, and bundles verified on both devices.
+if [[ $device != cpu ]]; then
+    STUDIES=src/arithmetic/portable.yaml OUT=$work/test-gpu step 60 test-gpu scripts/test-gpu.sh
 fi
 
 # 4. Against the CPU.

@@ -49,19 +49,22 @@ __device__ __forceinline__ u32 end_of_piece(const Terms& terms, u32 k) {
     return k + min(min(left, (u32)PIECE), terms.end - k);
 }
 
-// Where this thread's value i of 8 (or j of 4 or 8) is in its block's tile.
+// Where this thread's value i of 8 (or j of 4 or 8) is in its block's tile. The 32 threads of a warp compute 4 groups of rows by 8
+// groups of columns, so that they read few different values together.
 template <class T>
 __device__ __forceinline__ u32 tile_row(u32 i) {
-    return threadIdx.x / T::ACROSS * 4 + i % 4 + i / 4 * (T::ROWS / 2);
+    const u32 group = threadIdx.x / 32 / (T::ACROSS / 8) * 4 + threadIdx.x % 32 / 8;
+    return group * 4 + i % 4 + i / 4 * (T::ROWS / 2);
 }
 template <class T>
 __device__ __forceinline__ u32 tile_column(u32 j) {
-    return threadIdx.x % T::ACROSS * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
+    const u32 group = threadIdx.x / 32 % (T::ACROSS / 8) * 8 + threadIdx.x % 8;
+    return group * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
 }
 
 // How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch` reads this
 // thread's values of terms k to end - 1, and `put` writes them to shared memory: `a` as [CHUNK][A_STRIDE], then `b` as
-// [CHUNK][B_STRIDE]. Where a chunk has no more terms, the product is -0, which changes no sum.
+// [CHUNK][B_STRIDE]. Outside of the matrices, and of the terms, they are 0.
 
 // Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`, and else one term
 // of consecutive lines: as they lie in memory. A line is a row of `a` or a column of `b`.
@@ -90,7 +93,7 @@ struct SingleValues {
 #pragma unroll
         for (u32 i = 0; i < T::B_VALUES; i++) {
             u32 column = blockIdx.y * T::COLUMNS + line<b_by_terms, T::COLUMNS>(i), at = k + term<b_by_terms, T::COLUMNS>(i);
-            next_b[i] = column < n && at < end ? b(at, column) : -0.0f;
+            next_b[i] = column < n && at < end ? b(at, column) : 0.0f;
         }
     }
 
@@ -137,7 +140,7 @@ struct FourValues {
         for (u32 i = 0; i < T::B_VALUES / 4; i++) {
             const u32 at = blockIdx.y * T::COLUMNS + column(i), term = k + b_term(i);
             const float* from = b + ((u64)term * b_stride + at);
-            next_b[i] = at < n && term < end ? *reinterpret_cast<const float4*>(from) : make_float4(-0.0f, -0.0f, -0.0f, -0.0f);
+            next_b[i] = at < n && term < end ? *reinterpret_cast<const float4*>(from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         }
     }
 
@@ -178,8 +181,30 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         }
     };
 
+    // Adds a term that is in shared memory.
+    auto add_term = [&](const float* a_term, const float* b_term) {
+        float a_values[THREAD_ROWS], b_values[T::WIDTH];
+#pragma unroll
+        for (u32 i = 0; i < THREAD_ROWS; i += 4) {
+            float4 four = *reinterpret_cast<const float4*>(a_term + i / 4 * (T::ROWS / 2));
+            a_values[i] = four.x, a_values[i + 1] = four.y, a_values[i + 2] = four.z, a_values[i + 3] = four.w;
+        }
+#pragma unroll
+        for (u32 j = 0; j < T::WIDTH; j += 4) {
+            float4 four = *reinterpret_cast<const float4*>(b_term + j / 4 * (T::COLUMNS / 2));
+            b_values[j] = four.x, b_values[j + 1] = four.y, b_values[j + 2] = four.z, b_values[j + 3] = four.w;
+        }
+#pragma unroll
+        for (u32 i = 0; i < THREAD_ROWS; i++) {
+#pragma unroll
+            for (u32 j = 0; j < T::WIDTH; j++) {
+                sums[i][j] = __fmaf_rn(a_values[i], b_values[j], sums[i][j]);
+            }
+        }
+    };
+
     u32 piece_end = end_of_piece(terms, terms.first);
-    u32 chunk_end = min(terms.first + CHUNK, piece_end);
+    u32 chunk_end = min(terms.first + CHUNK, piece_end), count = chunk_end - terms.first;
     values.fetch(terms.first, chunk_end);
     values.put(shared);
     __syncthreads();
@@ -197,31 +222,20 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
             chunk_end = min(next + CHUNK, piece_end);
             values.fetch(next, chunk_end);
         }
-        const float* a_row = chunk + tile_row<T>(0);
-        const float* b_row = chunk + CHUNK * T::A_STRIDE + tile_column<T>(0);
+        const float* a_term = chunk + tile_row<T>(0);
+        const float* b_term = chunk + CHUNK * T::A_STRIDE + tile_column<T>(0);
+        if (count == CHUNK) {
 #pragma unroll
-        for (u32 term = 0; term < CHUNK; term++) {
-            float a_values[THREAD_ROWS], b_values[T::WIDTH];
-#pragma unroll
-            for (u32 i = 0; i < THREAD_ROWS; i += 4) {
-                float4 four = *reinterpret_cast<const float4*>(a_row + i / 4 * (T::ROWS / 2));
-                a_values[i] = four.x, a_values[i + 1] = four.y, a_values[i + 2] = four.z, a_values[i + 3] = four.w;
+            for (u32 term = 0; term < CHUNK; term++) {
+                add_term(a_term + term * T::A_STRIDE, b_term + term * T::B_STRIDE);
             }
-#pragma unroll
-            for (u32 j = 0; j < T::WIDTH; j += 4) {
-                float4 four = *reinterpret_cast<const float4*>(b_row + j / 4 * (T::COLUMNS / 2));
-                b_values[j] = four.x, b_values[j + 1] = four.y, b_values[j + 2] = four.z, b_values[j + 3] = four.w;
+        } else {
+#pragma unroll 4
+            for (u32 term = 0; term < count; term++) {
+                add_term(a_term + term * T::A_STRIDE, b_term + term * T::B_STRIDE);
             }
-#pragma unroll
-            for (u32 i = 0; i < THREAD_ROWS; i++) {
-#pragma unroll
-                for (u32 j = 0; j < T::WIDTH; j++) {
-                    sums[i][j] = __fmaf_rn(a_values[i], b_values[j], sums[i][j]);
-                }
-            }
-            a_row += T::A_STRIDE;
-            b_row += T::B_STRIDE;
         }
+        count = chunk_end - next;
         if (ends) {
             finish(sums, is_first, is_last);
             is_first = false;

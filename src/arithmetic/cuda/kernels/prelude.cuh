@@ -32,20 +32,21 @@ __device__ u32 lane_of_thread(u32 lanes) { return threadIdx.x % lanes; }
 // Gives load(first), load(first + 1) ... load(end - 1) to `use`, in order.
 template <u32 ahead = AHEAD, typename Load, typename Use>
 __device__ __forceinline__ void in_order(u32 first, u32 end, Load load, Use use) {
-    for (u32 at = first; at < end; at += ahead) {
+    u32 at = first;
+    for (; at + ahead <= end; at += ahead) {
         decltype(load(at)) values[ahead];
 #pragma unroll
         for (u32 i = 0; i < ahead; i++) {
-            if (at + i < end) {
-                values[i] = load(at + i);
-            }
+            values[i] = load(at + i);
         }
 #pragma unroll
         for (u32 i = 0; i < ahead; i++) {
-            if (at + i < end) {
-                use(values[i]);
-            }
+            use(values[i]);
         }
+    }
+#pragma unroll 4
+    for (; at < end; at++) {
+        use(load(at));
     }
 }
 

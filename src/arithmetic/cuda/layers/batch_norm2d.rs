@@ -58,7 +58,7 @@ impl BatchNorm2d {
     /// Threads that compute the channels of a pixel where its values are added to those of other pixels: fewer, so that more pixels
     /// are read at the same time.
     fn sum_lanes(&self) -> u32 {
-        self.lanes().min(8)
+        self.lanes().min(16)
     }
 
     /// y = (x - mean) (inverse weight) + bias, then ReLU if the layer includes it.
@@ -198,7 +198,7 @@ mod tests {
             (40, 5, 5, 2, true),
             (2, 26, 26, 64, true),
             (1, 40, 41, 32, false),
-            (1, 79, 80, 8, true),
+            (1, 79, 80, 7, true),
         ] {
             let shape = Shape { height, width, channels };
             let x: Vec<f32> = drawn(images * shape.len(), "norm").iter().map(|v| v + 0.5).collect();
