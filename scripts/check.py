@@ -22,7 +22,6 @@ MNIST = {"train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bd
          "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"}
 TEST_CLASSES = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # test images of each digit
 SUMS, RUN_LOG, MARKS = "SHA256SUMS", "run-log.json", ("SHA256SUMS", "manifest.json", "results.json")
-LABELS = ("data/mnist", "share/mnist-report/labels")  # in the repository, and where the wheel is installed
 OPTIONAL, MIB, MAX_FILES, GALLERY = ("weights/", "evidence/"), 1 << 20, 10_000, 16  # a lean zip may lack the optional folders
 LEFT = re.compile(r"""(.*/)?(( # what operating systems leave: folders with all that is in them, and files
     __macosx | \.appledouble | \.documentrevisions-v100 | \.fseventsd | \.spotlight-v100 | \.temporaryitems | \.trashes
@@ -292,7 +291,7 @@ def compared(one, other, classes, labels):
 def test_labels(folder):
     """The labels of MNIST's test set; None if there is no file of them."""
     name, folder = "t10k-labels-idx1-ubyte", folder or os.environ.get("MNIST_REPORT_DATA")
-    places = [folder] if folder else ["data/mnist", *(pathlib.Path(__file__).resolve().parents[1] / below for below in LABELS)]
+    places = [folder] if folder else ["data/mnist", pathlib.Path(__file__).resolve().parents[1] / "data/mnist"]
     paths = [pathlib.Path(*place) for place in itertools.product(places, ("", "raw", "MNIST/raw"), (name, name + ".gz"))]
     path = next(filter(pathlib.Path.is_file, paths), None)
     content = path and (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
