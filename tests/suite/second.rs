@@ -59,8 +59,8 @@ fn differences(what: &str, bundle: &Path) -> Vec<String> {
 #[test]
 fn it_needs_little_to_be_read_and_run() {
     let text = std::fs::read_to_string(root().join("scripts/check.py")).unwrap();
-    let lines = text.lines().filter(|line| !line.is_empty()).count();
-    assert!(lines <= 300, "{lines} lines that are not blank");
+    let (lines, longest) = (text.lines().count(), text.lines().map(|line| line.chars().count()).max());
+    assert!(lines <= 300 && longest <= Some(132), "{lines} lines, the longest of {longest:?} characters");
     let mut imported = text.lines().filter_map(|line| line.strip_prefix("import "));
     assert_eq!(imported.clone().count(), 1);
     for module in imported.next().unwrap().split(", ") {
@@ -138,6 +138,45 @@ fn wrong_counts_of_parameters_fail_the_sizes() {
     }
     bundle.redo_sums();
     check(&[], &bundle.path).exits(0);
+}
+
+#[test]
+fn wrong_headers_of_weights_fail_the_sizes() {
+    let bundle = copy();
+    let weights = "weights/small-bn.safetensors";
+    let sound = bundle.bytes(weights);
+    let changed = |from: &str, to: &str| {
+        let at = sound.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+        [&sound[..at], to.as_bytes(), &sound[at + from.len()..]].concat()
+    };
+    let forged = [
+        changed("\"F32\"", "\"I32\""),
+        changed("running_mean", "shifted_mean"),
+        changed("\"data_offsets\":[0,", "\"data_offsets\":[4,"),
+        [&sound[..], &[0; 4]].concat(),
+        sound[..sound.len() - 4].to_vec(),
+    ];
+    for bytes in forged {
+        bundle.write(weights, bytes);
+        bundle.redo_sums();
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["sizes"], "FAILED", "{}", done.out);
+    }
+}
+
+#[test]
+fn a_wrong_size_in_either_convention_fails_the_sizes() {
+    let bundle = copy();
+    for convention in ["torchsummary", "torchinfo"] {
+        let sound = bundle.bytes("results.json");
+        bundle.change_json("results.json", |results| {
+            results["models"]["small-bn"]["sizes"][convention]["params"] = 0.5.into();
+        });
+        bundle.redo_sums();
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["sizes"], "FAILED", "{}", done.out);
+        bundle.write("results.json", sound);
+    }
 }
 
 #[test]
