@@ -52,7 +52,7 @@ def zip_items(path):
     data = pathlib.Path(path).read_bytes() if os.path.getsize(path) <= 1088 * MIB else b""
     if b"PK\5\6" not in data[-22 - 65535:]:
         raise Refused("is not a zip file of a bundle, or was cut off: have it sent again")
-    *_, count, _, list_start, _ = END.unpack(data[-22:])
+    *_, count, _, list_start, _ = END.unpack(data[data.rindex(b"PK\5\6"):][:22])
     at, ends = list_start, {}
     for _ in range(count):
         magic, needs, flags, method, *sums, name_size, size, comment, disk, attributes, start = CENTRAL.unpack_from(data, at)
@@ -78,7 +78,7 @@ def zip_items(path):
         yield name.decode("utf-8", "replace"), is_plain, unpacked_size, read
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
             or data[at - 20:][:4] == b"PK\6\7" or [0, *sorted(ends.values())] != [*sorted(ends), list_start]):
-        raise ValueError("bytes outside of any entry, two entries over each other, or a second end record")
+        raise ValueError("bytes outside of any entry or behind its end, two entries over each other, or a second end record")
 
 
 def has_unknown_extra(extra, seen=()):
@@ -288,7 +288,7 @@ def main():
                     print(f"{rung:9} {('passed', 'FAILED', 'not checked')[code]:11}  {shown}")
                 if rung == "files" and code or rung == "inputs" and not bundle.results:
                     break
-            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}; {len(bundle.left_out)} files were left out, not checked; "
+            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {path}; {len(bundle.left_out)} files left out, not checked; "
                   "only mnist-report checks exact, render, weights, replay and rerun")
         except (OSError, Refused) as error:
             codes.add(2)

@@ -90,6 +90,34 @@ fn an_honest_bundle_passes_as_folder_zip_and_lean_zip() {
 }
 
 #[test]
+fn of_several_bundles_each_is_named_with_its_report_id() {
+    let bundle = copy();
+    let zip = bundle.path.with_file_name("one.zip");
+    bundle.run("publish", &["--out", zip.to_str().unwrap()]).exits(0);
+    let done = check(&[zip.to_str().unwrap()], &bundle.path).exits(0);
+    for path in [&zip, &bundle.path] {
+        let line = format!("Report ID {}: {}; 0 files left out", bundle.report_id(), path.display());
+        assert!(done.out.contains(&line), "{line}\n{}", done.out);
+    }
+}
+
+#[test]
+fn bytes_behind_a_zip_are_named() {
+    let bundle = copy();
+    let zip = bundle.path.with_file_name("longer.zip");
+    bundle.run("publish", &["--out", zip.to_str().unwrap()]).exits(0);
+    let mut bytes = std::fs::read(&zip).unwrap();
+    bytes.push(b'x');
+    std::fs::write(&zip, bytes).unwrap();
+    let done = check(&[], &zip).exits(1);
+    assert!(
+        done.out.contains("the zip contradicts itself: bytes outside of any entry or behind its end"),
+        "{}",
+        done.out
+    );
+}
+
+#[test]
 fn without_labels_the_metrics_are_not_checked_and_the_sizes_are() {
     let empty = tempfile::tempdir().unwrap();
     let done = check(&["--data", empty.path().to_str().unwrap()], &shared().0.path).exits(2);
