@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds a study in one process, then in parts with GNU parallel and, as root, with a Slurm of one node that it starts and stops itself:
 # all must have the same Report ID. Needs GNU parallel; Debian's slurmctld, slurmd, slurm-client and munge for the second part.
-# STUDY= another study; PROGRAM= another program.
+# STUDY= another study, such as tests/fixtures/extended-small.yaml (36 trainings); PROGRAM= another program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,8 +20,6 @@ stop() {
     rm -rf "$home"
 }
 trap stop EXIT
-cp "$(dirname "$study")"/*.yaml "$home/" # a study may extend another one
-study=$home/$(basename "$study")
 export MNIST_REPORT_WITNESS=no
 cd "$home"
 

@@ -10,7 +10,7 @@ fail() {
     exit 1
 }
 
-wheel=$(ls "$PWD"/target/wheels/mnist_report-*-manylinux_2_17_x86_64.manylinux2014_x86_64.whl) || fail "no wheel; run make wheel"
+wheel=$(ls "$PWD"/target/wheels/mnist_report-*-manylinux*_x86_64.whl) || fail "no wheel; run make wheel"
 home=$(mktemp -d "${TMPDIR:-/tmp}/a wheel's home XXXXXX")
 trap 'rm -rf "$home"' EXIT
 chmod 755 "$home"

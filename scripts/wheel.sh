@@ -10,16 +10,16 @@ if [[ ! -x $tools/bin/maturin || ! -d $(echo "$tools"/lib/python3*/site-packages
     "$tools/bin/pip" install --quiet --disable-pip-version-check -r scripts/wheel/tools.txt
 fi
 
-rm -rf target/wheel
+rm -rf target/wheel target/wheels/mnist_report-*.whl
+mkdir -p target/wheel
+cp scripts/wheel/pyproject.toml LICENSE-* target/wheel/
+# check.py finds the labels from its own place, as in the repository. The program would take them for all of MNIST's files if they
+# were in share/mnist-report.
 data=target/wheel/mnist_report.data
-mkdir -p "$data/scripts" "$data/data/share/mnist-report/labels"
-cp scripts/wheel/pyproject.toml target/wheel/
-# pip replaces this first line by one with the path of Python.
-{
-    echo '#!python'
-    tail -n +2 scripts/check.py
-} >"$data/scripts/mnist-report-check"
-cp data/mnist/t10k-labels-idx1-ubyte.gz "$data/data/share/mnist-report/labels/"
+install -D -m 755 scripts/wheel/mnist-report-check "$data/scripts/mnist-report-check"
+install -D -m 755 scripts/check.py "$data/data/share/mnist-report-check/scripts/check.py"
+install -D -m 644 -t "$data/data/share/mnist-report-check/data/mnist" data/mnist/t10k-labels-idx1-ubyte.gz
+install -D -m 644 -t "$data/data/share/mnist-report-check/data" data/README.md
 
 # A folder of its own, because another linker and glibc change every object.
 export CARGO_TARGET_DIR=$PWD/target/zig

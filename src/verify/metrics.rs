@@ -3,7 +3,7 @@
 
 use super::subject::Subject;
 use super::{Outcome, diverged};
-use crate::bundle::{Bundle, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
+use crate::bundle::{Bundle, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
@@ -126,13 +126,14 @@ fn wrong_filters(subject: &Subject) -> Option<String> {
     }
 }
 
-/// Files of predictions, weights, evidence or losses that belong to no run, so that nothing checks them.
+/// Files of predictions, weights, evidence or losses that belong to no run, so that nothing checks them. Images belong to the
+/// study, and `inputs` checks them.
 fn of_no_run(subject: &Subject) -> Vec<String> {
     let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
     for (_, _, files) in seed_files(&subject.contents.results) {
         expected.extend(files.all());
     }
-    let primary = subject.bundle.files.keys().filter(|path| is_primary(path));
+    let primary = subject.bundle.files.keys().filter(|path| is_primary(path) && !path.starts_with(IMAGES));
     primary
         .filter(|path| !expected.contains(path))
         .map(|path| format!("{path} belongs to no run of {RESULTS}"))

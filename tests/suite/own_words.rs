@@ -11,6 +11,7 @@ use mnist_report::study::Source;
 use tempfile::TempDir;
 
 use crate::markdown;
+use crate::second::check;
 use crate::support::*;
 
 /// `MINI` with a text of each kind, as YAML lists its lines.
@@ -152,9 +153,11 @@ fn images_are_inputs_that_verify_checks() {
     assert_eq!(manifest["inputs"][1]["name"], "images/photos/board.png");
     has(&bundle.text("report.html").replace("&#x2f;", "/"), "<th scope=\"row\">images/photos/board.png</th>");
     assert!(bundle.text("ro-crate-metadata.json").contains("An image that the study’s own words show"));
-    bundle.run("verify", &["--upto", "render"]).exits(0);
+    bundle.run("verify", &[]).exits(0);
+    check(&[], &bundle.path).exits(0);
     bundle.run("publish", &[]).exits(0);
-    on_paths("verify", &["--upto", "render"], &[&bundle.zip()]).exits(0);
+    on_paths("verify", &["--upto", "metrics"], &[&bundle.zip()]).exits(0);
+    check(&[], &bundle.zip()).exits(0);
     let sound = bundle.identity();
     bundle.run("render", &[]).exits(0);
     assert!(bundle.identity() == sound);
@@ -163,6 +166,7 @@ fn images_are_inputs_that_verify_checks() {
         bundle.redo_sums();
         let done = bundle.run("verify", &["--upto", "render"]).exits(1);
         assert!(done.out.contains(part), "{part}: {}", done.out);
+        check(&["--upto", "inputs"], &bundle.path).exits(1);
         fs::create_dir_all(bundle.path.join("images/photos")).unwrap();
         for (name, bytes) in &sound {
             bundle.write(name, bytes);

@@ -59,8 +59,8 @@ fn differences(what: &str, bundle: &Path) -> Vec<String> {
 #[test]
 fn it_needs_little_to_be_read_and_run() {
     let text = std::fs::read_to_string(root().join("scripts/check.py")).unwrap();
-    let lines = text.lines().filter(|line| !line.is_empty()).count();
-    assert!(lines <= 300, "{lines} lines that are not blank");
+    let (lines, longest) = (text.lines().count(), text.lines().map(|line| line.chars().count()).max());
+    assert!(lines <= 300 && longest <= Some(132), "{lines} lines, the longest of {longest:?} characters");
     let mut imported = text.lines().filter_map(|line| line.strip_prefix("import "));
     assert_eq!(imported.clone().count(), 1);
     for module in imported.next().unwrap().split(", ") {
@@ -87,6 +87,34 @@ fn an_honest_bundle_passes_as_folder_zip_and_lean_zip() {
     assert_eq!(differences("folder", &bundle.path), Vec::<String>::new());
     let done = check(&[], &bundle.path).exits(0);
     assert_eq!(done.out.lines().count(), 5, "{}", done.out);
+}
+
+#[test]
+fn of_several_bundles_each_is_named_with_its_report_id() {
+    let bundle = copy();
+    let zip = bundle.path.with_file_name("one.zip");
+    bundle.run("publish", &["--out", zip.to_str().unwrap()]).exits(0);
+    let done = check(&[zip.to_str().unwrap()], &bundle.path).exits(0);
+    for path in [&zip, &bundle.path] {
+        let line = format!("Report ID {}: {}; 0 files left out", bundle.report_id(), path.display());
+        assert!(done.out.contains(&line), "{line}\n{}", done.out);
+    }
+}
+
+#[test]
+fn bytes_behind_a_zip_are_named() {
+    let bundle = copy();
+    let zip = bundle.path.with_file_name("longer.zip");
+    bundle.run("publish", &["--out", zip.to_str().unwrap()]).exits(0);
+    let mut bytes = std::fs::read(&zip).unwrap();
+    bytes.push(b'x');
+    std::fs::write(&zip, bytes).unwrap();
+    let done = check(&[], &zip).exits(1);
+    assert!(
+        done.out.contains("the zip contradicts itself: bytes outside of any entry or behind its end"),
+        "{}",
+        done.out
+    );
 }
 
 #[test]
@@ -138,6 +166,45 @@ fn wrong_counts_of_parameters_fail_the_sizes() {
     }
     bundle.redo_sums();
     check(&[], &bundle.path).exits(0);
+}
+
+#[test]
+fn wrong_headers_of_weights_fail_the_sizes() {
+    let bundle = copy();
+    let weights = "weights/small-bn.safetensors";
+    let sound = bundle.bytes(weights);
+    let changed = |from: &str, to: &str| {
+        let at = sound.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+        [&sound[..at], to.as_bytes(), &sound[at + from.len()..]].concat()
+    };
+    let forged = [
+        changed("\"F32\"", "\"I32\""),
+        changed("running_mean", "shifted_mean"),
+        changed("\"data_offsets\":[0,", "\"data_offsets\":[4,"),
+        [&sound[..], &[0; 4]].concat(),
+        sound[..sound.len() - 4].to_vec(),
+    ];
+    for bytes in forged {
+        bundle.write(weights, bytes);
+        bundle.redo_sums();
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["sizes"], "FAILED", "{}", done.out);
+    }
+}
+
+#[test]
+fn a_wrong_size_in_either_convention_fails_the_sizes() {
+    let bundle = copy();
+    for convention in ["torchsummary", "torchinfo"] {
+        let sound = bundle.bytes("results.json");
+        bundle.change_json("results.json", |results| {
+            results["models"]["small-bn"]["sizes"][convention]["params"] = 0.5.into();
+        });
+        bundle.redo_sums();
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["sizes"], "FAILED", "{}", done.out);
+        bundle.write("results.json", sound);
+    }
 }
 
 #[test]
