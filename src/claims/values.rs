@@ -96,6 +96,9 @@ struct EpochContext {
     train_loss: f64,
     train_eval_loss: Option<f64>,
     train_eval_accuracy: Option<f64>,
+    /// On the validation set.
+    held_out_loss: Option<f64>,
+    held_out_accuracy: Option<f64>,
     test_loss: f64,
     test_accuracy: f64,
 }
@@ -172,6 +175,8 @@ fn run(r: &RunResult) -> RunContext {
             train_loss: e.train_loss,
             train_eval_loss: e.train_eval.map(|t| t.loss),
             train_eval_accuracy: e.train_eval.map(|t| t.accuracy()),
+            held_out_loss: e.validation.map(|v| v.loss),
+            held_out_accuracy: e.validation.map(|v| v.accuracy()),
             test_loss: e.test.loss,
             test_accuracy: e.test.accuracy(),
         })

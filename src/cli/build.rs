@@ -110,7 +110,7 @@ fn announce(job: &Job) {
         cached => format!(" ({cached} in the run cache)"),
     };
     let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
-    let stops = plan.runs.values().any(|run| run.settings.stop_below_train_loss.is_some());
+    let stops = plan.runs.values().any(|run| run.settings.may_stop_early());
     let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
     let out = out.unwrap_or(job.cache_folder());
     say(&format!("{} -> {}", study.display(), out.display()));

@@ -94,6 +94,11 @@ pub struct EpochResult {
     pub test: Evaluated,
 }
 
+/// The validation loss after each epoch; none if the run has no validation set.
+pub fn validation_losses(epochs: &[EpochResult]) -> Vec<f64> {
+    epochs.iter().filter_map(|epoch| epoch.validation).map(|validation| validation.loss).collect()
+}
+
 /// A network's results on a set of images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]

@@ -34,6 +34,6 @@ pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
 pub use source::Source;
 pub use spec::{
-    Claim, Compare, Comparison, Compute, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section, Show, Study,
-    Table, TrainImages,
+    Claim, Compare, Comparison, Compute, EarlyStopping, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section,
+    Show, Study, Table, TrainImages,
 };

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::checks::{self, Place};
-use super::spec::{Compute, EvidenceSettings, Input, RunSpec};
+use super::spec::{Compute, EarlyStopping, EvidenceSettings, Input, RunSpec};
 use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
 use crate::model::{Layer, Model};
@@ -65,6 +65,8 @@ pub struct RunSettings {
     pub dropout: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
     pub evaluate_train: bool,
     pub evidence: EvidenceSettings,
 }
@@ -74,6 +76,11 @@ impl RunSettings {
     pub fn steps_per_epoch(&self) -> usize {
         // Settings from a bundle that is not checked yet may have a batch size of 0.
         self.image_count.div_ceil(self.batch_size.max(1))
+    }
+
+    /// Whether the run may end before its last epoch.
+    pub fn may_stop_early(&self) -> bool {
+        self.stop_below_train_loss.is_some() || self.early_stopping.is_some()
     }
 
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
@@ -110,6 +117,7 @@ impl RunPlan {
             schedule: spec.schedule,
             dropout: spec.dropout,
             stop_below_train_loss: spec.stop_below_train_loss,
+            early_stopping: spec.early_stopping,
             evaluate_train: spec.evaluate_train,
             evidence: spec.evidence,
         };
@@ -158,9 +166,16 @@ impl RunPlan {
         images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64) + steps
     }
 
-    /// Whether the run ends early after an epoch with this training loss.
-    pub fn stops_at(&self, train_loss: f64) -> bool {
-        self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit)
+    /// Whether the run ends early after an epoch with this training loss. `validation_losses` are those of all epochs up to it;
+    /// none if the run has no validation set.
+    pub fn stops_after(&self, train_loss: f64, validation_losses: &[f64]) -> bool {
+        let is_low = self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit);
+        let is_stuck = self.settings.early_stopping.is_some_and(|EarlyStopping { patience }| {
+            let lower = |best: usize, i: usize| if validation_losses[i] < validation_losses[best] { i } else { best };
+            let best = (0..validation_losses.len()).fold(0, lower);
+            validation_losses.len() > best + patience
+        });
+        is_low || is_stuck
     }
 }
 

@@ -195,6 +195,8 @@ pub struct RunSpec {
     pub dropout: bool,
     /// Ends the run after the first epoch whose mean training loss is below this.
     pub stop_below_train_loss: Option<f64>,
+    /// Ends the run when the validation loss has not fallen for some epochs. Needs `hold_out`.
+    pub early_stopping: Option<EarlyStopping>,
     /// Also evaluates the training images after each epoch, in the same way as the test images.
     #[serde(default)]
     pub evaluate_train: bool,
@@ -207,6 +209,14 @@ pub struct RunSpec {
 
 fn default_dropout() -> bool {
     true
+}
+
+/// When a run ends before its last epoch, by the loss on the validation set.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// The run ends when so many epochs in a row have not lowered the lowest validation loss so far.
+    pub patience: usize,
 }
 
 /// How much of a training can be replayed. The first steps always can, because their start state follows from the seed.

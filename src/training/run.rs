@@ -11,6 +11,7 @@ use crate::failure::caught;
 use crate::model::Model;
 use crate::results::{
     Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, confusion, misclassified,
+    validation_losses,
 };
 use crate::study::{Input, RunPlan};
 use crate::tensors::to_safetensors;
@@ -214,7 +215,7 @@ impl Observer for Watch<'_, '_> {
         self.progress.epoch(&result);
         self.epochs.push(result);
         self.last = Some(evaluation);
-        Ok(!run.stops_at(train_loss))
+        Ok(!run.stops_after(train_loss, &validation_losses(&self.epochs)))
     }
 
     fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {

@@ -161,7 +161,8 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
         if epoch.lr != lr && this_arithmetic {
             return Some(format!("epoch {number}: learning rate {}, the schedule gives {lr}", epoch.lr));
         }
-        let is_last = number == run.settings.epochs || run.stops_at(epoch.train_loss);
+        let stops = run.stops_after(epoch.train_loss, &validation_losses(&seed.epochs[..number]));
+        let is_last = number == run.settings.epochs || stops;
         if is_last != (number == seed.epochs.len()) {
             let (found, planned) = if is_last { ("continues", "ends") } else { ("ends", "continues") };
             return Some(format!("epoch {number}: training {found} after it, but by the plan it {planned}"));

@@ -17,6 +17,7 @@ mod decisions;
 mod diff;
 mod diverged;
 mod docs;
+mod early_stopping;
 mod errors;
 mod examples;
 mod forger;

@@ -180,6 +180,8 @@ const SETTINGS: &[&str] = &[
     "schedule: {one_cycle: {pct_start: 2}}",
     "schedule: {one_cycle: {div_factor: 0}}",
     "stop_below_train_loss: 0",
+    "early_stopping: {patience: 1}",
+    "train: {images: {first: 64}, hold_out: 100}, early_stopping: {patience: 0}",
 ];
 
 /// First layers of a model of `tiny`, each refused.

@@ -182,7 +182,7 @@ pub(super) fn hint(group: &Value, name: &str, open: bool) -> String {
             "sd" => "this needs several seeds",
             "interval" => "this needs at least three seeds that differ",
             "lower" | "upper" => "this needs runs that differ, each with one seed or with at least three that differ",
-            "held_out_accuracy" => "this needs `hold_out`",
+            "held_out_accuracy" | "held_out_loss" => "this needs `hold_out`",
             "margin" => "the comparison has no `margin`",
             _ => "",
         }

@@ -29,9 +29,13 @@ pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {
         AnyRun::Finished(run) => run,
         AnyRun::Diverged(run) => return lang.say("run.epochs_diverged", context! { planned => run.plan.epochs }),
     };
-    let Some(loss) = run.plan.stop_below_train_loss else { return epochs_done(run, lang) };
-    let ((low, high), loss) = (fewest_and_most(run), lang.numbers.setting(loss));
-    lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss })
+    if !run.plan.may_stop_early() {
+        return epochs_done(run, lang);
+    }
+    let (low, high) = fewest_and_most(run);
+    let loss = run.plan.stop_below_train_loss.map(|loss| lang.numbers.setting(loss));
+    let patience = run.plan.early_stopping.map(|stopping| stopping.patience);
+    lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss, patience })
 }
 
 /// A run's training on one line: the settings that every run has, and every other setting that is not the default.
@@ -49,6 +53,7 @@ pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String
         schedule: rate,
         dropout,
         stop_below_train_loss: _,
+        early_stopping: _,
         evaluate_train,
         evidence: _,
     } = run.plan();

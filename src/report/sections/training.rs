@@ -303,6 +303,7 @@ fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
 fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let evaluated = runs.iter().any(|run| evaluates_training(run.result));
+    let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
     let loss = |e: Evaluated| form.loss(e.loss);
     let accuracy = |e: Evaluated| form.percent(e.accuracy(), 2);
     let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
@@ -313,6 +314,10 @@ fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         .when(evaluated)
         .column("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))
         .when(evaluated)
+        .column("validation_loss", Number, |e| or_dash(e.validation.map(loss)))
+        .when(validated)
+        .column("validation_accuracy", Number, |e| or_dash(e.validation.map(accuracy)))
+        .when(validated)
         .column("test_loss", Number, |e| loss(e.test))
         .column("test_accuracy", Number, |e| accuracy(e.test));
     let table = match runs {

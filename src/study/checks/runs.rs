@@ -6,7 +6,7 @@ use super::{Place, images_left};
 use crate::dataset::{CLASSES, SMALLEST_CLASS, Subset, TRAIN_IMAGES};
 use crate::model::Model;
 use crate::study::StudyError;
-use crate::study::spec::{RunSpec, TrainImages};
+use crate::study::spec::{EarlyStopping, RunSpec, TrainImages};
 
 /// More epochs than this are almost certainly a typo.
 const MAX_EPOCHS: usize = 10_000;
@@ -21,6 +21,13 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
     check_seeds(run, &spec.seeds)?;
     if let Some(loss) = spec.stop_below_train_loss {
         run.positive("stop_below_train_loss", loss)?;
+    }
+    if let Some(EarlyStopping { patience }) = spec.early_stopping {
+        run.at("early_stopping").within("patience", patience, 1, MAX_EPOCHS)?;
+        if spec.train.hold_out == 0 {
+            let message = "watches the loss on a validation set, but the run has none; set `train: {hold_out: 5000}`";
+            return run.at("early_stopping").refuse(message);
+        }
     }
     let (evidence, settings) = (run.at("evidence"), &spec.evidence);
     evidence.within("candidates", settings.candidates, 1, MAX_CANDIDATES)?;

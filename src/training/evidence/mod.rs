@@ -88,7 +88,7 @@ fn lengths(plan: &RunPlan) -> BTreeMap<usize, usize> {
     if keeps_last(plan) {
         // A run that stops early may end with any epoch.
         let epochs = plan.settings.epochs;
-        let first_end = if plan.settings.stop_below_train_loss.is_some() { 1 } else { epochs };
+        let first_end = if plan.settings.may_stop_early() { 1 } else { epochs };
         let last = (first_end..=epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
         lengths.extend(candidates(plan).into_iter().chain(last).map(|span| (span.start, span.len)));
     }
@@ -104,7 +104,7 @@ pub fn segments_recorded(plan: &RunPlan) -> usize {
 pub fn states_kept(plan: &RunPlan) -> usize {
     // The first segment starts with the initial state, which follows from the seed. Of the segments at the ends of epochs,
     // only the last one's state is kept, and until it ends also the one before if there are no steps between them.
-    let ends = if plan.settings.stop_below_train_loss.is_some() && plan.steps_per_epoch() <= SEGMENT { 2 } else { 1 };
+    let ends = if plan.settings.may_stop_early() && plan.steps_per_epoch() <= SEGMENT { 2 } else { 1 };
     if keeps_last(plan) { candidates(plan).len() + ends } else { 0 }
 }
 
@@ -189,6 +189,7 @@ mod tests {
             schedule: Schedule::default(),
             dropout: true,
             stop_below_train_loss: None,
+            early_stopping: None,
             evaluate_train: false,
             evidence: EvidenceSettings { candidates, keep, last: true },
         };

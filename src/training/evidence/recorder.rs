@@ -106,8 +106,7 @@ impl<'a> EvidenceRecorder<'a> {
         let now = trainer.done();
         let starting = self.lengths.get(&now).copied();
         // The first segment ends with the run if the run stops before it; any epoch may be the last.
-        let may_stop =
-            self.plan.settings.stop_below_train_loss.is_some() && now.is_multiple_of(self.plan.steps_per_epoch());
+        let may_stop = self.plan.settings.may_stop_early() && now.is_multiple_of(self.plan.steps_per_epoch());
         let ends = |o: &OpenSegment| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_stop));
         if starting.is_none() && !self.open.iter().any(ends) {
             return Ok(());

@@ -34,6 +34,8 @@ pub(super) struct Course<'a> {
     /// The mean training loss of each epoch, taken during it.
     pub during: Vec<f64>,
     pub test: Vec<Loss>,
+    /// The validation images; empty if the run has none.
+    pub validation: Vec<Loss>,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -59,6 +61,8 @@ impl<'a> Course<'a> {
         let constant = || vec![(0.0, run.plan.optimizer.lr()), (epochs as f64, run.plan.optimizer.lr())];
         let evaluated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.train_eval.is_some());
         let train_eval = |e: &EpochResult| e.train_eval.map_or(0.0, |t| t.loss);
+        let validated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.validation.is_some());
+        let validation = |e: &EpochResult| e.validation.map_or(0.0, |v| v.loss);
         let is_one_network = run.is_one_network();
         let two = (run.seeds.len() == 2).then_some(NoInterval::TwoSeeds);
         Self {
@@ -72,6 +76,7 @@ impl<'a> Course<'a> {
             train: if evaluated { losses(run, epochs, train_eval) } else { Vec::new() },
             during: losses(run, epochs, |e| e.train_loss).iter().map(|loss| loss.mean).collect(),
             test: losses(run, epochs, |e| e.test.loss),
+            validation: if validated { losses(run, epochs, validation) } else { Vec::new() },
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),
@@ -86,7 +91,7 @@ impl<'a> Course<'a> {
 
     /// All values that the axis must hold.
     pub(super) fn values(&self) -> impl Iterator<Item = f64> {
-        let marks = self.train.iter().chain(&self.test);
+        let marks = self.train.iter().chain(&self.test).chain(&self.validation);
         let ends = marks.flat_map(|l| [Some(l.mean), l.interval.map(|i| i.upper)]).flatten();
         self.smooth.iter().map(|(_, loss)| *loss).chain(ends)
     }

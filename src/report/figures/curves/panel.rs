@@ -11,6 +11,10 @@ const LEFT: i32 = 48;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
 const RATES: i32 = 54;
+/// The words beside the curves of one run.
+const TRAINING: &str = "figures.curves.training";
+const VALIDATION: &str = "figures.curves.validation";
+const TEST: &str = "figures.curves.test";
 /// Below a plot: labels of ticks, and the axis's title.
 const BELOW: i32 = 42;
 
@@ -103,7 +107,8 @@ impl Panel<'_> {
         if !self.is_of_one_run() {
             return Ok(RIGHT_OF_RUNS);
         }
-        let words = [self.lang.word("figures.curves.training")?, self.lang.word("figures.curves.test")?];
+        let words =
+            [TRAINING, VALIDATION, TEST].map(|key| self.lang.word(key)).into_iter().collect::<Result<Vec<_>>>()?;
         Ok(words.iter().map(|word| width_of(word, LABEL)).max().unwrap_or(0) + 14)
     }
 
@@ -157,11 +162,19 @@ impl Panel<'_> {
         let radius = radius(plot, course);
         let (train, test) = (plot.marks(&course.train), plot.marks(&course.test));
         bars(area, plot, &course.train, ORANGE)?;
+        bars(area, plot, &course.validation, GREEN)?;
         bars(area, plot, &course.test, BLUE)?;
+        let validation = plot.marks(&course.validation);
+        line(area, &validation, GREEN)?;
         line(area, &test, BLUE)?;
         for (x, y) in &train {
             let corners = [(x - radius, y - radius), (x + radius, y + radius)];
             area.draw(&Rectangle::new(corners, ORANGE.filled()))?;
+        }
+        let size = radius + 1;
+        for (x, y) in &validation {
+            let corners = [(*x, y - size), (x - size, y + size), (x + size, y + size)];
+            area.draw(&Polygon::new(corners, GREEN.filled()))?;
         }
         for at in &test {
             area.draw(&Circle::new(*at, radius, PAPER.filled()))?;
@@ -169,8 +182,8 @@ impl Panel<'_> {
         }
         self.turn(area, plot, course)?;
         let train_end = train.last().copied().or_else(|| Some(plot.at(*course.smooth.last()?)));
-        let ends =
-            [("figures.curves.training", train_end, ORANGE), ("figures.curves.test", test.last().copied(), BLUE)];
+        let [validation_end, test_end] = [&validation, &test].map(|marks| marks.last().copied());
+        let ends = [(TRAINING, train_end, ORANGE), (VALIDATION, validation_end, GREEN), (TEST, test_end, BLUE)];
         let ends: Vec<(&str, i32, RGBColor)> =
             ends.iter().filter_map(|(k, at, color)| Some((*k, at.as_ref()?.1, *color))).collect();
         let heights: Vec<(i32, i32)> = ends.iter().map(|(_, y, _)| (*y, LINE)).collect();
