@@ -8,7 +8,7 @@ use super::{Outcome, losses};
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts};
+use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
