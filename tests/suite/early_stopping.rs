@@ -46,7 +46,7 @@ fn a_run_ends_when_its_validation_loss_has_not_fallen_for_some_epochs() {
 
 #[test]
 fn the_report_says_when_it_stops_and_shows_the_validation_set() {
-    let page = page_text(&shared().text("report.html"));
+    let markdown = shared().text("report.md");
     let epochs = epochs(shared());
     for words in [
         "(at most 60, until the validation loss has not fallen for 3 epochs)",
@@ -55,7 +55,7 @@ fn the_report_says_when_it_stops_and_shows_the_validation_set() {
         "triangles, the validation loss; others, the test loss",
         "Held out: ",
     ] {
-        assert!(page.contains(words), "{words}: {page}");
+        assert!(markdown.contains(words), "{words}: {markdown}");
     }
     let held_out = epochs[0]["held_out"]["correct"].as_f64().unwrap() / 3.0;
     let markdown = shared().text("report.md");
@@ -64,7 +64,7 @@ fn the_report_says_when_it_stops_and_shows_the_validation_set() {
         "{markdown}"
     );
     assert!(
-        shared().text("figures/curves-1.svg").contains(">validation<"),
+        shared().text("figures/section1-curves.svg").contains(">validation<"),
         "the curve of the validation set has its name"
     );
 }
