@@ -64,7 +64,7 @@ fn the_report_says_when_it_stops_and_shows_the_validation_set() {
         "{markdown}"
     );
     assert!(
-        shared().text("figures/section1-curves.svg").contains(">validation<"),
+        shared().text("figures/section1-curves.svg").contains("\nvalidation\n"),
         "the curve of the validation set has its name"
     );
 }
