@@ -37,6 +37,7 @@ mod parts;
 mod places;
 mod publish;
 mod pytorch;
+mod readme;
 mod refusals;
 mod render;
 mod report;
