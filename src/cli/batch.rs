@@ -19,7 +19,16 @@ pub(super) fn line(record: &Record) -> String {
             None => {
                 let closing = super::one_line(&verification.closing.line());
                 let (not_checked, diverged) = (not_checked(verification), diverged(verification));
-                format!("{path}: {}{not_checked}{diverged}\n  {closing}\n", rungs(verification))
+                let found = format!("{}{not_checked}{diverged}", rungs(verification));
+                let found = match &verification.assignment {
+                    None => found,
+                    // First, so that nobody reads only that all rungs passed.
+                    Some(other) if other.status == Status::Failed => {
+                        format!("NOT THE ASSIGNMENT: {} ({found})", super::one_line(&other.brief()))
+                    }
+                    Some(assignment) => format!("{found}; {}", super::one_line(&assignment.brief())),
+                };
+                format!("{path}: {found}\n  {closing}\n")
             }
             Some(step) => {
                 let first = step.details.first().map_or("", String::as_str);

@@ -139,6 +139,9 @@ pub struct Verify {
     /// The last rung to check [default: replay]
     #[arg(long, value_name = "RUNG", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Option<Rung>,
+    /// A study that each bundle's must be, except for the keys in its `free`
+    #[arg(long, value_name = "STUDY.yaml")]
+    pub assignment: Option<PathBuf>,
     /// With `--upto rerun`: train only these runs again, or N that this program draws
     #[arg(long, value_name = "NAME,...|random:N")]
     pub runs: Option<Draw>,
@@ -169,6 +172,9 @@ pub struct VerifyForParent {
     /// The runs to train again
     #[arg(long)]
     pub runs: Option<Draw>,
+    /// The assignment
+    #[arg(long)]
+    pub assignment: Option<PathBuf>,
     /// The memory that it may take, in MiB
     #[arg(long)]
     pub memory: u64,

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 
 use super::batch;
 use super::options::{Verify, VerifyForParent};
+use crate::claims::load_study;
 use crate::exit_code::ExitCode;
 use crate::text::terminal;
 use crate::verify::{
@@ -32,7 +33,20 @@ fn request(options: &Verify) -> Result<Request> {
         bail!("--runs chooses what `rerun` trains again; add --upto rerun");
     }
     let runs = options.runs.clone().unwrap_or_default();
-    Ok(Request { upto: options.upto, device: options.device, runs })
+    if let Some(file) = &options.assignment {
+        check_assignment(file)?;
+    }
+    Ok(Request { upto: options.upto, device: options.device, runs, assignment: options.assignment.clone() })
+}
+
+/// Reads the assignment before any bundle, so that a mistake in it is one line.
+fn check_assignment(file: &Path) -> Result<()> {
+    let (source, _) = load_study(file)?;
+    if source.study.free.is_empty() {
+        let file = terminal::path(&file.display().to_string());
+        super::say(&format!("note: {file} has no `free`, so every key must be equal, `author` and `title`, too"));
+    }
+    Ok(())
 }
 
 /// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
@@ -52,8 +66,12 @@ fn checked(options: &Verify, request: &Request, path: &Path, say: &dyn Fn(&str))
 
 /// Checks one bundle for the process that started this one.
 pub(super) fn run_for_parent(options: &VerifyForParent) -> Result<ExitCode> {
-    let request =
-        Request { upto: options.upto, device: options.device, runs: options.runs.clone().unwrap_or_default() };
+    let request = Request {
+        upto: options.upto,
+        device: options.device,
+        runs: options.runs.clone().unwrap_or_default(),
+        assignment: options.assignment.clone(),
+    };
     super::print(&answer(&options.path, &request, options.memory))?;
     Ok(ExitCode::Success)
 }
@@ -77,21 +95,14 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
     Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())
 }
 
-/// A line for each rung, with at most 12 details, and one for each run that diverged.
+/// A line for each rung and for the assignment, with details, and one for each run that diverged.
 fn text(verification: &Verification) -> String {
-    const MOST: usize = 12;
     let mut text = String::new();
     for step in &verification.steps {
-        let mut details = step.details.iter().map(|detail| super::one_line(detail));
-        let first = details.next().unwrap_or_default();
-        let _ = writeln!(text, "{:<9} {:<12} {first}", step.rung.name(), step.status);
-        for detail in details.take(MOST - 1) {
-            let _ = writeln!(text, "{:<22} {detail}", "");
-        }
-        let more = step.details.len().saturating_sub(MOST);
-        if more > 0 {
-            let _ = writeln!(text, "{:<22} and {more} more", "");
-        }
+        text += &lines(&format!("{:<9} {:<12}", step.rung.name(), step.status), &step.details);
+    }
+    if let Some(assignment) = &verification.assignment {
+        text += &lines(&format!("assignment {:<11}", assignment.status), &assignment.lines());
     }
     for run in verification.about.diverged.iter().flatten() {
         let _ = writeln!(text, "Diverged  {}", super::one_line(run));
@@ -99,5 +110,21 @@ fn text(verification: &Verification) -> String {
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
     let _ = writeln!(text, "Report ID {id}");
     let _ = writeln!(text, "{}", super::one_line(&verification.closing.line()));
+    text
+}
+
+/// A line, with at most 12 details on it and below it.
+fn lines(start: &str, all: &[String]) -> String {
+    const MOST: usize = 12;
+    let mut details = all.iter().map(|detail| super::one_line(detail));
+    let first = details.next().unwrap_or_default();
+    let mut text = format!("{start} {first}\n");
+    for detail in details.take(MOST - 1) {
+        let _ = writeln!(text, "{:<22} {detail}", "");
+    }
+    let more = all.len().saturating_sub(MOST);
+    if more > 0 {
+        let _ = writeln!(text, "{:<22} and {more} more", "");
+    }
     text
 }

@@ -169,6 +169,7 @@ mod tests {
             about,
             upto: Rung::Files,
             steps: Vec::new(),
+            assignment: None,
             closing: Closing::default(),
         };
         Record::new(Path::new(path), Ok(verification))

@@ -5,7 +5,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Closing};
+use super::{About, AssignmentResult, Closing};
 use crate::changes::{Change, changes};
 use crate::exit_code::ExitCode;
 use crate::rung::Rung;
@@ -73,17 +73,22 @@ pub struct Verification {
     pub about: About,
     /// One for each rung, cheapest first.
     pub steps: Vec<RungResult>,
+    /// The comparison with an assignment, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<AssignmentResult>,
     /// What that proves and what it does not, in plain words.
     #[serde(flatten)]
     pub closing: Closing,
 }
 
 impl Verification {
-    /// Success if every rung asked for passed; a difference if one failed; otherwise a failure to check.
+    /// Success if every rung asked for passed, and the study is the assignment if one was named; a difference if a rung failed or
+    /// the study is another; otherwise a failure to check.
     pub fn exit_code(&self) -> ExitCode {
-        if self.asked(Status::Failed).next().is_some() {
+        let is_assignment = |status| self.assignment.as_ref().is_some_and(|assignment| assignment.status == status);
+        if self.asked(Status::Failed).next().is_some() || is_assignment(Status::Failed) {
             ExitCode::Difference
-        } else if self.asked(Status::NotChecked).next().is_some() {
+        } else if self.asked(Status::NotChecked).next().is_some() || is_assignment(Status::NotChecked) {
             ExitCode::Failure
         } else {
             ExitCode::Success

@@ -7,6 +7,7 @@
 #[path = "../../src/engine/mod.rs"]
 mod engine;
 
+mod assignment;
 mod batch;
 mod build;
 mod cli;
