@@ -6,21 +6,31 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::batch;
 use super::options::{Verify, VerifyForParent};
+use super::{batch, csv};
 use crate::claims::load_study;
 use crate::exit_code::ExitCode;
 use crate::text::terminal;
 use crate::verify::{
-    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, verify_all, verify_in_child,
+    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
+    verify_in_child,
 };
 use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let request = request(options)?;
+    if let Some(file) = &options.csv {
+        csv::check(file)?;
+    }
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
-    let verification = checked(options, &request, path, &announce(options)).map_err(|why| anyhow!("{why}"))?;
-    super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
+    let announce = announce(options);
+    let record = checked_in_time(path, |path| checked(options, &request, path, &announce));
+    write_csv(options, std::slice::from_ref(&record))?;
+    let verification = match &record {
+        Record::Checked { verification, .. } => verification,
+        Record::Unreadable { error, .. } => return Err(anyhow!("{error}")),
+    };
+    super::print(&if options.json { super::json(&record)? } else { text(verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
     let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
@@ -47,6 +57,11 @@ fn check_assignment(file: &Path) -> Result<()> {
         super::say(&format!("note: {file} has no `free`, so every key must be equal, `author` and `title`, too"));
     }
     Ok(())
+}
+
+/// Writes the table for `--csv`.
+fn write_csv(options: &Verify, records: &[Record]) -> Result<()> {
+    options.csv.as_ref().map_or(Ok(()), |file| csv::write(file, records))
 }
 
 /// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
@@ -80,6 +95,7 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
     let (mut printed, announce) = (Ok(()), announce(options));
     let records = verify_all(
         &options.paths,
+        usize::from(options.jobs.get()),
         |path| {
             let name = terminal::path(&path.display().to_string());
             checked(options, request, path, &|line| announce(&format!("{name}: {line}")))
@@ -90,6 +106,7 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
             }
         },
     );
+    write_csv(options, &records)?;
     printed?;
     super::print(&if options.json { super::json(&records)? } else { batch::table(&records) })?;
     Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())

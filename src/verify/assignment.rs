@@ -63,7 +63,7 @@ impl AssignmentResult {
         match (self.status, self.differences.forbidden.first()) {
             (Status::Failed, Some(first)) => {
                 let more = self.forbidden_count - 1;
-                let more = if more > 0 { format!(" (and {} more)", plural(more, "key")) } else { String::new() };
+                let more = if more > 0 { format!(" (and {})", plural(more, "more key")) } else { String::new() };
                 format!("{}{more}", describe(first))
             }
             (Status::NotChecked, _) => format!("assignment not checked: {}", self.why.as_deref().unwrap_or_default()),

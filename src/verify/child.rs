@@ -285,6 +285,7 @@ mod tests {
             status: super::super::Status::Failed,
             details,
             trainings: indexmap::IndexMap::new(),
+            left_out: false,
             held_to_tolerances: false,
         };
         let details = vec!["\u{436}".repeat(10_000); 10_000];

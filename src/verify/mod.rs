@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use assignment::AssignmentResult;
-pub(crate) use batch::{Common, Record, groups, verify_all};
+pub(crate) use batch::{Common, Record, checked_in_time, groups, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::Closing;
 pub use draw::Draw;
@@ -162,9 +162,7 @@ fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Ra
     let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Rated| {
         let left_out = folders.iter().find(|folder| subject.bundle.leaves_out(folder));
         match (left_out, machine) {
-            (Some(folder), _) => {
-                Outcome::NotChecked(format!("left out: this zip was published without {folder}")).into()
-            }
+            (Some(folder), _) => Outcome::LeftOut(format!("left out: this zip was published without {folder}")).into(),
             (None, Ok(machine)) => check(subject, machine),
             (None, Err(why)) => Outcome::NotChecked(why.clone()).into(),
         }

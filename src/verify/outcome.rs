@@ -22,13 +22,19 @@ pub enum Status {
     NotChecked,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.pad(match self {
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
             Self::Passed => "passed",
             Self::Failed => "FAILED",
             Self::NotChecked => "not checked",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -43,8 +49,21 @@ pub struct RungResult {
     /// What `replay` and `rerun` showed of each training, by the name of its files.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub trainings: IndexMap<String, Proof>,
+    /// Whether it was not checked because a lean zip was published without the files that it needs.
+    #[serde(default)]
+    pub left_out: bool,
     /// Whether values were held to tolerances, because libtorch made the bundle in another environment.
     pub held_to_tolerances: bool,
+}
+
+impl RungResult {
+    /// The result in a table.
+    pub fn word(&self) -> &'static str {
+        match self.status {
+            Status::NotChecked if self.left_out => "lean",
+            status => status.word(),
+        }
+    }
 }
 
 /// What a rung showed of a training.
@@ -95,6 +114,13 @@ impl Verification {
         }
     }
 
+    /// Whether nothing is wrong, and all that was not checked needs files that a lean zip was published without.
+    pub fn is_lean(&self) -> bool {
+        let mut not_checked = self.asked(Status::NotChecked).peekable();
+        let is_sound = self.asked(Status::Failed).next().is_none() && not_checked.peek().is_some();
+        is_sound && not_checked.all(|step| step.left_out)
+    }
+
     /// The rungs asked for that have this status, in their order.
     pub fn asked(&self, status: Status) -> impl Iterator<Item = &RungResult> {
         self.steps.iter().filter(move |step| step.rung <= self.upto && step.status == status)
@@ -106,6 +132,8 @@ pub(super) enum Outcome {
     Passed(Vec<String>),
     Failed(Vec<String>),
     NotChecked(String),
+    /// Not checked, because a lean zip was published without the files.
+    LeftOut(String),
     /// Not everything could be checked, but nothing was wrong.
     PartlyChecked(Vec<String>),
 }
@@ -147,14 +175,15 @@ impl Outcome {
 
 impl Rated {
     pub(super) fn into_result(self, rung: Rung) -> RungResult {
+        let left_out = matches!(self.outcome, Outcome::LeftOut(_));
         let (status, details) = match self.outcome {
             Outcome::Passed(details) => (Status::Passed, details),
             Outcome::Failed(details) => (Status::Failed, details),
-            Outcome::NotChecked(why) => (Status::NotChecked, vec![why]),
+            Outcome::NotChecked(why) | Outcome::LeftOut(why) => (Status::NotChecked, vec![why]),
             Outcome::PartlyChecked(details) => (Status::NotChecked, details),
         };
         let trainings = self.trainings.into_iter().collect();
-        RungResult { rung, status, details, trainings, held_to_tolerances: self.tolerances }
+        RungResult { rung, status, details, trainings, left_out, held_to_tolerances: self.tolerances }
     }
 }
 
