@@ -8,7 +8,7 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
-use crate::report::CONCLUSIONS;
+use crate::report::{CONCLUSIONS, README};
 use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
 use crate::training::evidence::{states_kept, states_stored};
 
@@ -44,10 +44,10 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
 
 /// The names of a bundle's files besides those of its trained networks. `verify` counts them, too.
 fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
-    let fixed =
-        [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::INDEX, CONCLUSIONS];
+    let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::INDEX];
+    let fixed = fixed.into_iter().chain([CONCLUSIONS, README]);
     let page = |i: usize| [bundle::REPORT, bundle::REPORT_MARKDOWN].map(|page| format!("{page}.{i}"));
-    let fixed = fixed.into_iter().map(str::to_owned).chain((0..languages).flat_map(page));
+    let fixed = fixed.map(str::to_owned).chain((0..languages).flat_map(page));
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
     let of_section = |section: &Section| {
         let each = |show: &Show| match show {

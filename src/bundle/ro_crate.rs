@@ -16,7 +16,7 @@ use super::layout::{
     WEIGHTS,
 };
 use super::manifest::Manifest;
-use crate::report::{self, CONCLUSIONS, Language, PYTORCH};
+use crate::report::{self, CONCLUSIONS, Language, PYTORCH, README};
 use crate::study::Study;
 use crate::text::Lang;
 
@@ -284,6 +284,7 @@ fn media_type(path: &str) -> &'static str {
         "png" | "PNG" => "image/png",
         "jpg" | "jpeg" | "JPG" | "JPEG" => "image/jpeg",
         "py" => "text/x-python",
+        "txt" => "text/plain",
         _ if path == SUMS => "text/plain",
         _ => "application/octet-stream",
     }
@@ -305,6 +306,7 @@ fn description(path: &str) -> &'static str {
         EVIDENCE => "crate.evidence",
         LOSSES => "crate.losses",
         SUMS => "crate.sums",
+        README => "crate.readme",
         _ => "crate.file",
     }
 }

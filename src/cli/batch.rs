@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::compute::Environment;
 use crate::digest::short;
+use crate::rung::Rung;
 use crate::text::terminal;
 use crate::verify::{Common, Record, Status, Verification, groups};
 
-/// Characters of a title or environment in the table.
-const WIDEST: usize = 40;
+/// Characters of a title in the table, and of a name.
+const WIDEST: usize = 30;
 
 /// One bundle's line, and below it what that proves.
 pub(super) fn line(record: &Record) -> String {
@@ -18,8 +18,7 @@ pub(super) fn line(record: &Record) -> String {
         Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
             None => {
                 let closing = super::one_line(&verification.closing.line());
-                let (not_checked, diverged) = (not_checked(verification), diverged(verification));
-                format!("{path}: {}{not_checked}{diverged}\n  {closing}\n", rungs(verification))
+                format!("{path}: {}\n  {closing}\n", found(verification))
             }
             Some(step) => {
                 let first = step.details.first().map_or("", String::as_str);
@@ -29,44 +28,91 @@ pub(super) fn line(record: &Record) -> String {
     }
 }
 
-/// The table of all bundles, and what they have in common.
+/// What was found in a bundle in which no rung failed.
+fn found(verification: &Verification) -> String {
+    let lean = if verification.is_lean() { "lean, fine as far as it goes: " } else { "" };
+    let (not_checked, diverged) = (not_checked(verification), diverged(verification));
+    let found = format!("{lean}{}{not_checked}{diverged}", rungs(verification));
+    match &verification.assignment {
+        None => found,
+        // First, so that nobody reads only that all rungs passed.
+        Some(other) if other.status == Status::Failed => {
+            format!("NOT THE ASSIGNMENT: {} ({found})", super::one_line(&other.brief()))
+        }
+        Some(assignment) => format!("{found}; {}", super::one_line(&assignment.brief())),
+    }
+}
+
+/// The table of all bundles, sorted by group, author and file, and what they have in common.
 pub(super) fn table(records: &[Record]) -> String {
-    let header = ["path", "title", "Report ID", "rungs", "environment", "measured"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(header).chain(records.iter().map(row)).collect();
-    let widths: [usize; 6] = std::array::from_fn(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0));
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    sorted.sort_by_key(|record| record.place());
+    let upto = records.iter().filter_map(Record::verification).map(|verification| verification.upto).max();
+    let columns = Columns {
+        rungs: Rung::ALL.into_iter().filter(|rung| Some(*rung) <= upto).collect(),
+        has_assignment: records.iter().filter_map(Record::verification).any(|v| v.assignment.is_some()),
+    };
+    let rows: Vec<Vec<String>> =
+        std::iter::once(columns.header()).chain(sorted.into_iter().map(|record| columns.row(record))).collect();
+    let widths: Vec<usize> =
+        (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or_default()).collect();
     let mut text = String::from("\n");
     for row in &rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text + &copies(records)
 }
 
-fn row(record: &Record) -> [String; 6] {
-    let path = terminal::path(record.path());
-    let none = || "-".to_owned();
-    let Some(verification) = record.verification() else {
-        return [path, none(), none(), "cannot be checked".into(), none(), none()];
-    };
-    let about = &verification.about;
-    let hash = |hash: &Option<String>| hash.as_deref().map_or_else(none, |hash| short(hash).to_owned());
-    [
-        path,
-        about.title.as_deref().map_or_else(none, cut),
-        hash(&verification.report_id),
-        rungs(verification),
-        about.environment.as_ref().map_or_else(none, class),
-        hash(&about.measured_digest),
-    ]
+/// The columns that depend on what was asked for.
+struct Columns {
+    rungs: Vec<Rung>,
+    has_assignment: bool,
+}
+
+impl Columns {
+    fn header(&self) -> Vec<String> {
+        let mut header: Vec<String> =
+            ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
+        header.extend(self.rungs.iter().map(|rung| rung.name().to_owned()));
+        header.extend(self.has_assignment.then(|| "assignment".to_owned()));
+        header.push("time".to_owned());
+        header
+    }
+
+    fn row(&self, record: &Record) -> Vec<String> {
+        let none = || "-".to_owned();
+        let mut row = vec![terminal::path(record.path()), record.result().to_string()];
+        let verification = record.verification();
+        let about = verification.map(|verification| &verification.about);
+        for text in [about.map(|a| &a.author), about.map(|a| &a.group), about.map(|a| &a.title)] {
+            row.push(text.and_then(Option::as_deref).map_or_else(none, cut));
+        }
+        let id = verification.and_then(|verification| verification.report_id.as_deref());
+        row.push(id.map_or_else(none, |id| short(id).to_owned()));
+        let step = |rung: &Rung| verification?.steps.iter().find(|step| step.rung == *rung);
+        row.extend(self.rungs.iter().map(|rung| step(rung).map_or_else(none, |step| step.word().to_owned())));
+        if self.has_assignment {
+            let assignment = verification.and_then(|verification| verification.assignment.as_ref());
+            row.push(assignment.map_or_else(none, |assignment| assignment.status.to_string()));
+        }
+        row.push(format!("{:.1} s", record.seconds()));
+        row
+    }
 }
 
 /// `1 passed, 1 FAILED, 3 not checked`, of the rungs asked for.
 fn rungs(verification: &Verification) -> String {
-    let counts = [Status::Passed, Status::Failed, Status::NotChecked].into_iter().filter_map(|status| {
-        let count = verification.asked(status).count();
-        (count > 0).then(|| format!("{count} {status}"))
-    });
-    counts.collect::<Vec<_>>().join(", ")
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for status in [Status::Passed, Status::Failed, Status::NotChecked] {
+        for left_out in [false, true] {
+            let steps: Vec<_> = verification.asked(status).filter(|step| step.left_out == left_out).collect();
+            if let Some(step) = steps.first() {
+                counts.push((if left_out { "left out" } else { step.word() }, steps.len()));
+            }
+        }
+    }
+    counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
 /// `: render, replay`, the rungs asked for that were not checked; empty if all were.
@@ -85,14 +131,6 @@ fn diverged(verification: &Verification) -> String {
 
 fn cut(text: &str) -> String {
     terminal::cut(&super::one_line(text), WIDEST)
-}
-
-/// An environment in a few words: `arithmetic 3`, `cuda, NVIDIA H100`.
-fn class(environment: &Environment) -> String {
-    match &environment.gpu {
-        None => format!("arithmetic {}", environment.arithmetic),
-        Some(gpu) => cut(&format!("cuda, {}", gpu.name)),
-    }
 }
 
 /// Each group of bundles that have something in common.

@@ -4,6 +4,7 @@ mod batch;
 mod build;
 mod code;
 mod completions;
+mod csv;
 mod data;
 mod demo;
 mod diff;

@@ -1,5 +1,6 @@
 //! The command line as typed: commands and options with their defaults and help.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -139,6 +140,9 @@ pub struct Verify {
     /// The last rung to check [default: replay]
     #[arg(long, value_name = "RUNG", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Option<Rung>,
+    /// A study that each bundle's must be, except for the keys in its `free`
+    #[arg(long, value_name = "STUDY.yaml")]
+    pub assignment: Option<PathBuf>,
     /// With `--upto rerun`: train only these runs again, or N that this program draws
     #[arg(long, value_name = "NAME,...|random:N")]
     pub runs: Option<Draw>,
@@ -151,6 +155,12 @@ pub struct Verify {
     /// The time that checking one bundle may take [default: 60 up to metrics, 900 up to replay, 86400 for rerun]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
+    /// How many bundles to check at once; each may use every processor and the memory of --memory
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub jobs: NonZeroU16,
+    /// Also write the table of the bundles to a file, for spreadsheets
+    #[arg(long, value_name = "FILE.csv")]
+    pub csv: Option<PathBuf>,
     /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,
@@ -169,6 +179,9 @@ pub struct VerifyForParent {
     /// The runs to train again
     #[arg(long)]
     pub runs: Option<Draw>,
+    /// The assignment
+    #[arg(long)]
+    pub assignment: Option<PathBuf>,
     /// The memory that it may take, in MiB
     #[arg(long)]
     pub memory: u64,

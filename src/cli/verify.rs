@@ -6,20 +6,31 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::batch;
 use super::options::{Verify, VerifyForParent};
+use super::{batch, csv};
+use crate::claims::load_study;
 use crate::exit_code::ExitCode;
 use crate::text::terminal;
 use crate::verify::{
-    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, verify_all, verify_in_child,
+    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
+    verify_in_child,
 };
 use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let request = request(options)?;
+    if let Some(file) = &options.csv {
+        csv::check(file)?;
+    }
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
-    let verification = checked(options, &request, path, &announce(options)).map_err(|why| anyhow!("{why}"))?;
-    super::print(&if options.json { super::json(&verification)? } else { text(&verification) })?;
+    let announce = announce(options);
+    let record = checked_in_time(path, |path| checked(options, &request, path, &announce));
+    write_csv(options, std::slice::from_ref(&record))?;
+    let verification = match &record {
+        Record::Checked { verification, .. } => verification,
+        Record::Unreadable { error, .. } => return Err(anyhow!("{error}")),
+    };
+    super::print(&if options.json { super::json(&record)? } else { text(verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
     let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
@@ -32,7 +43,25 @@ fn request(options: &Verify) -> Result<Request> {
         bail!("--runs chooses what `rerun` trains again; add --upto rerun");
     }
     let runs = options.runs.clone().unwrap_or_default();
-    Ok(Request { upto: options.upto, device: options.device, runs })
+    if let Some(file) = &options.assignment {
+        check_assignment(file)?;
+    }
+    Ok(Request { upto: options.upto, device: options.device, runs, assignment: options.assignment.clone() })
+}
+
+/// Reads the assignment before any bundle, so that a mistake in it is one line.
+fn check_assignment(file: &Path) -> Result<()> {
+    let (source, _) = load_study(file)?;
+    if source.study.free.is_empty() {
+        let file = terminal::path(&file.display().to_string());
+        super::say(&format!("note: {file} has no `free`, so every key must be equal, `author` and `title`, too"));
+    }
+    Ok(())
+}
+
+/// Writes the table for `--csv`.
+fn write_csv(options: &Verify, records: &[Record]) -> Result<()> {
+    options.csv.as_ref().map_or(Ok(()), |file| csv::write(file, records))
 }
 
 /// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
@@ -52,8 +81,12 @@ fn checked(options: &Verify, request: &Request, path: &Path, say: &dyn Fn(&str))
 
 /// Checks one bundle for the process that started this one.
 pub(super) fn run_for_parent(options: &VerifyForParent) -> Result<ExitCode> {
-    let request =
-        Request { upto: options.upto, device: options.device, runs: options.runs.clone().unwrap_or_default() };
+    let request = Request {
+        upto: options.upto,
+        device: options.device,
+        runs: options.runs.clone().unwrap_or_default(),
+        assignment: options.assignment.clone(),
+    };
     super::print(&answer(&options.path, &request, options.memory))?;
     Ok(ExitCode::Success)
 }
@@ -62,6 +95,7 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
     let (mut printed, announce) = (Ok(()), announce(options));
     let records = verify_all(
         &options.paths,
+        usize::from(options.jobs.get()),
         |path| {
             let name = terminal::path(&path.display().to_string());
             checked(options, request, path, &|line| announce(&format!("{name}: {line}")))
@@ -72,26 +106,20 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
             }
         },
     );
+    write_csv(options, &records)?;
     printed?;
     super::print(&if options.json { super::json(&records)? } else { batch::table(&records) })?;
     Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())
 }
 
-/// A line for each rung, with at most 12 details, and one for each run that diverged.
+/// A line for each rung and for the assignment, with details, and one for each run that diverged.
 fn text(verification: &Verification) -> String {
-    const MOST: usize = 12;
     let mut text = String::new();
     for step in &verification.steps {
-        let mut details = step.details.iter().map(|detail| super::one_line(detail));
-        let first = details.next().unwrap_or_default();
-        let _ = writeln!(text, "{:<9} {:<12} {first}", step.rung.name(), step.status);
-        for detail in details.take(MOST - 1) {
-            let _ = writeln!(text, "{:<22} {detail}", "");
-        }
-        let more = step.details.len().saturating_sub(MOST);
-        if more > 0 {
-            let _ = writeln!(text, "{:<22} and {more} more", "");
-        }
+        text += &lines(&format!("{:<9} {:<12}", step.rung.name(), step.status), &step.details);
+    }
+    if let Some(assignment) = &verification.assignment {
+        text += &lines(&format!("assignment {:<11}", assignment.status), &assignment.lines());
     }
     for run in verification.about.diverged.iter().flatten() {
         let _ = writeln!(text, "Diverged  {}", super::one_line(run));
@@ -99,5 +127,21 @@ fn text(verification: &Verification) -> String {
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
     let _ = writeln!(text, "Report ID {id}");
     let _ = writeln!(text, "{}", super::one_line(&verification.closing.line()));
+    text
+}
+
+/// A line, with at most 12 details on it and below it.
+fn lines(start: &str, all: &[String]) -> String {
+    const MOST: usize = 12;
+    let mut details = all.iter().map(|detail| super::one_line(detail));
+    let first = details.next().unwrap_or_default();
+    let mut text = format!("{start} {first}\n");
+    for detail in details.take(MOST - 1) {
+        let _ = writeln!(text, "{:<22} {detail}", "");
+    }
+    let more = all.len().saturating_sub(MOST);
+    if more > 0 {
+        let _ = writeln!(text, "{:<22} and {more} more", "");
+    }
     text
 }

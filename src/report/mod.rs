@@ -12,6 +12,7 @@ mod figures;
 mod inline;
 mod language;
 mod own_words;
+mod readme;
 mod sections;
 mod templates;
 mod verdicts;
@@ -24,6 +25,7 @@ pub use crate::study::Picture;
 pub use document::Document;
 pub use error::{Error, Result};
 pub use language::Language;
+pub use readme::README;
 pub use templates::Templates;
 pub use verdicts::{CONCLUSIONS, ClaimVerdict, ConclusionVerdict, Verdicts};
 
@@ -119,7 +121,7 @@ pub fn document(
 }
 
 /// Renders a study's report in each of its languages: the names and texts of report.html, report.md, conclusions.json, the
-/// figures and the PyTorch programs. conclusions.json is in the first language.
+/// figures, the PyTorch programs and README.txt. conclusions.json is in the first language, README.txt in all.
 ///
 /// # Errors
 /// As [`document`]; and a template that cannot be rendered.
@@ -134,6 +136,7 @@ pub fn render(results: &Results, provenance: &Provenance, rendition: &Rendition)
         }
     }
     files.extend(model_code(rendition.study(), results).map(|(_, file)| file));
+    files.push((README.to_owned(), readme::readme(rendition)?));
     Ok(files)
 }
 

@@ -5,6 +5,7 @@
 
 mod advice;
 mod aliases;
+mod assignment;
 mod checks;
 mod conclusion;
 mod date;
@@ -23,6 +24,7 @@ mod source;
 mod spec;
 mod yaml;
 
+pub use assignment::{Difference, Differences};
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use date::is_date;
 pub use error::StudyError;

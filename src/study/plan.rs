@@ -5,6 +5,7 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::assignment::check_free;
 use super::checks::{self, Place};
 use super::spec::{Compute, EarlyStopping, EvidenceSettings, Input, RunSpec};
 use super::{Optimizer, Schedule, Source, StudyError};
@@ -191,6 +192,7 @@ impl Plan {
         checks::check_comparisons(source)?;
         checks::check_sections(source)?;
         checks::check_conclusions(source)?;
+        check_free(source)?;
         Ok(Self { input: source.study.input.clone(), compute: source.study.compute.clone(), models, runs })
     }
 

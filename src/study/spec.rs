@@ -46,6 +46,11 @@ pub struct Study {
     pub date: Option<String>,
     /// What readers may do with the bundle: a licence's URL, or a few words. Default: no licence.
     pub license: Option<String>,
+    /// An assignment's keys that are the student's to change, such as `models.slim.layers`, `runs.*.epochs`, `title`. `verify
+    /// --assignment` demands that a bundle's study has the assignment's value everywhere else. Nothing that is trained or
+    /// reported depends on it.
+    #[serde(default)]
+    pub free: Vec<String>,
     /// The folder with MNIST, relative to the study file. Default: `data/mnist` of the repository.
     pub data: Option<PathBuf>,
     /// How pixels become the input of a network.

@@ -10,7 +10,7 @@ use crate::text::without_bom;
 
 /// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
 /// be lost if they were read as numbers.
-pub(super) const TEXTS: [&str; 44] = [
+pub(super) const TEXTS: [&str; 45] = [
     "title",
     "description",
     "author",
@@ -55,6 +55,7 @@ pub(super) const TEXTS: [&str; 44] = [
     "value",
     "discussion",
     "references",
+    "free",
 ];
 
 /// The keys of prose, which may contain any character that does not change how other characters appear.

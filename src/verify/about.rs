@@ -13,6 +13,10 @@ use crate::results::Results;
 pub struct About {
     /// The study's title.
     pub title: Option<String>,
+    /// The study's author.
+    pub author: Option<String>,
+    /// The author's group.
+    pub group: Option<String>,
     /// The environment in which the networks were trained.
     pub environment: Option<Environment>,
     /// The digest of the measured values.
@@ -26,7 +30,10 @@ pub struct About {
 impl About {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let results = bundle.results().ok();
+        let study = bundle.source(None).ok().map(|source| source.study);
         Self {
+            author: study.as_ref().and_then(|study| study.author.clone()),
+            group: study.and_then(|study| study.group),
             title: bundle.manifest().ok().map(|manifest| manifest.title),
             measured_digest: results.as_ref().map(Results::measured_digest),
             diverged: results.as_ref().map(Results::diverged_in_words),

@@ -145,6 +145,9 @@ fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
     if let Some(upto) = request.upto {
         command.args(["--upto", upto.name()]);
     }
+    if let Some(assignment) = &request.assignment {
+        command.arg("--assignment").arg(assignment);
+    }
     if request.runs != Draw::All {
         command.args(["--runs", &request.runs.to_string()]);
     }
@@ -282,6 +285,7 @@ mod tests {
             status: super::super::Status::Failed,
             details,
             trainings: indexmap::IndexMap::new(),
+            left_out: false,
             held_to_tolerances: false,
         };
         let details = vec!["\u{436}".repeat(10_000); 10_000];
@@ -291,6 +295,7 @@ mod tests {
             upto: Rung::Files,
             about: super::super::About::default(),
             steps: vec![step(details)],
+            assignment: None,
             closing: super::super::Closing::default(),
         };
         let verification = shortened(verification);

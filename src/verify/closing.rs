@@ -114,7 +114,7 @@ mod tests {
 
     fn step(rung: Rung, status: Status, trainings: &[(&str, Proof)]) -> RungResult {
         let trainings: IndexMap<String, Proof> = trainings.iter().map(|(n, p)| ((*n).to_owned(), *p)).collect();
-        RungResult { rung, status, details: Vec::new(), trainings, held_to_tolerances: false }
+        RungResult { rung, status, details: Vec::new(), trainings, left_out: false, held_to_tolerances: false }
     }
 
     /// All rungs up to `upto` pass, and then come these.

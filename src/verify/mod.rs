@@ -2,6 +2,7 @@
 
 mod about;
 mod again;
+mod assignment;
 mod batch;
 mod child;
 mod closing;
@@ -21,10 +22,11 @@ mod subject;
 mod verdicts;
 mod weights;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use about::About;
-pub(crate) use batch::{Common, Record, groups, verify_all};
+pub use assignment::AssignmentResult;
+pub(crate) use batch::{Common, Record, checked_in_time, groups, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::Closing;
 pub use draw::Draw;
@@ -54,6 +56,15 @@ pub struct Request {
     pub device: DeviceChoice,
     /// The runs that `rerun` trains again.
     pub runs: Draw,
+    /// The study that the bundle's must be, except for the keys that it leaves free.
+    pub assignment: Option<PathBuf>,
+}
+
+impl Request {
+    /// Checks every rung up to `upto`, and compares with no assignment.
+    pub fn up_to(upto: Option<Rung>, device: DeviceChoice) -> Self {
+        Self { upto, device, runs: Draw::All, assignment: None }
+    }
 }
 
 /// Checks every rung up to `upto`, by default up to `replay`.
@@ -61,7 +72,7 @@ pub struct Request {
 /// # Errors
 /// A path that cannot be read or is not a bundle.
 pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<Verification, bundle::Error> {
-    verify_request(path, &Request { upto, device, runs: Draw::All }, &|_| {})
+    verify_request(path, &Request::up_to(upto, device), &|_| {})
 }
 
 /// Checks what a request asks for. `say` gets a line before the rungs that take long.
@@ -77,7 +88,7 @@ pub fn verify_request(path: &Path, request: &Request, say: &dyn Fn(&str)) -> Res
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<Verification, bundle::Error> {
-    verify_on(path, &Request { upto, device: DeviceChoice::Auto, runs: Draw::All }, &|_| {}, |_| Ok(device.clone()))
+    verify_on(path, &Request::up_to(upto, DeviceChoice::Auto), &|_| {}, |_| Ok(device.clone()))
 }
 
 fn verify_on(
@@ -130,8 +141,12 @@ fn verify_on(
     let trainings = subject.and_then(Result::ok).map(|subject| subject.training_names()).unwrap_or_default();
     let rerun_seconds = || started.as_ref().map(|(device, cost)| seconds_of(device, *cost));
     let closing = Closing::of(&steps, upto, &trainings, rerun_seconds);
-    let path = path.display().to_string();
-    Ok(Verification { path, report_id: bundle.report_id(), upto, about: About::of(&bundle), steps, closing })
+    let assignment = request.assignment.as_ref().map(|file| {
+        let damaged = steps[0].status != Status::Passed;
+        assignment::check(file, &bundle, damaged)
+    });
+    let (path, report_id) = (path.display().to_string(), bundle.report_id());
+    Ok(Verification { path, report_id, upto, about: About::of(&bundle), steps, assignment, closing })
 }
 
 /// These rungs, checked as far as they were asked for.
@@ -147,9 +162,7 @@ fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Ra
     let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Rated| {
         let left_out = folders.iter().find(|folder| subject.bundle.leaves_out(folder));
         match (left_out, machine) {
-            (Some(folder), _) => {
-                Outcome::NotChecked(format!("left out: this zip was published without {folder}")).into()
-            }
+            (Some(folder), _) => Outcome::LeftOut(format!("left out: this zip was published without {folder}")).into(),
             (None, Ok(machine)) => check(subject, machine),
             (None, Err(why)) => Outcome::NotChecked(why.clone()).into(),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Closing};
+use super::{About, AssignmentResult, Closing};
 use crate::changes::{Change, changes};
 use crate::exit_code::ExitCode;
 use crate::rung::Rung;
@@ -22,13 +22,19 @@ pub enum Status {
     NotChecked,
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.pad(match self {
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
             Self::Passed => "passed",
             Self::Failed => "FAILED",
             Self::NotChecked => "not checked",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(self.word())
     }
 }
 
@@ -43,8 +49,21 @@ pub struct RungResult {
     /// What `replay` and `rerun` showed of each training, by the name of its files.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub trainings: IndexMap<String, Proof>,
+    /// Whether it was not checked because a lean zip was published without the files that it needs.
+    #[serde(default)]
+    pub left_out: bool,
     /// Whether values were held to tolerances, because libtorch made the bundle in another environment.
     pub held_to_tolerances: bool,
+}
+
+impl RungResult {
+    /// The result in a table.
+    pub fn word(&self) -> &'static str {
+        match self.status {
+            Status::NotChecked if self.left_out => "lean",
+            status => status.word(),
+        }
+    }
 }
 
 /// What a rung showed of a training.
@@ -73,21 +92,33 @@ pub struct Verification {
     pub about: About,
     /// One for each rung, cheapest first.
     pub steps: Vec<RungResult>,
+    /// The comparison with an assignment, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<AssignmentResult>,
     /// What that proves and what it does not, in plain words.
     #[serde(flatten)]
     pub closing: Closing,
 }
 
 impl Verification {
-    /// Success if every rung asked for passed; a difference if one failed; otherwise a failure to check.
+    /// Success if every rung asked for passed, and the study is the assignment if one was named; a difference if a rung failed or
+    /// the study is another; otherwise a failure to check.
     pub fn exit_code(&self) -> ExitCode {
-        if self.asked(Status::Failed).next().is_some() {
+        let is_assignment = |status| self.assignment.as_ref().is_some_and(|assignment| assignment.status == status);
+        if self.asked(Status::Failed).next().is_some() || is_assignment(Status::Failed) {
             ExitCode::Difference
-        } else if self.asked(Status::NotChecked).next().is_some() {
+        } else if self.asked(Status::NotChecked).next().is_some() || is_assignment(Status::NotChecked) {
             ExitCode::Failure
         } else {
             ExitCode::Success
         }
+    }
+
+    /// Whether nothing is wrong, and all that was not checked needs files that a lean zip was published without.
+    pub fn is_lean(&self) -> bool {
+        let mut not_checked = self.asked(Status::NotChecked).peekable();
+        let is_sound = self.asked(Status::Failed).next().is_none() && not_checked.peek().is_some();
+        is_sound && not_checked.all(|step| step.left_out)
     }
 
     /// The rungs asked for that have this status, in their order.
@@ -101,6 +132,8 @@ pub(super) enum Outcome {
     Passed(Vec<String>),
     Failed(Vec<String>),
     NotChecked(String),
+    /// Not checked, because a lean zip was published without the files.
+    LeftOut(String),
     /// Not everything could be checked, but nothing was wrong.
     PartlyChecked(Vec<String>),
 }
@@ -142,14 +175,15 @@ impl Outcome {
 
 impl Rated {
     pub(super) fn into_result(self, rung: Rung) -> RungResult {
+        let left_out = matches!(self.outcome, Outcome::LeftOut(_));
         let (status, details) = match self.outcome {
             Outcome::Passed(details) => (Status::Passed, details),
             Outcome::Failed(details) => (Status::Failed, details),
-            Outcome::NotChecked(why) => (Status::NotChecked, vec![why]),
+            Outcome::NotChecked(why) | Outcome::LeftOut(why) => (Status::NotChecked, vec![why]),
             Outcome::PartlyChecked(details) => (Status::NotChecked, details),
         };
         let trainings = self.trainings.into_iter().collect();
-        RungResult { rung, status, details, trainings, held_to_tolerances: self.tolerances }
+        RungResult { rung, status, details, trainings, left_out, held_to_tolerances: self.tolerances }
     }
 }
 

@@ -30,7 +30,9 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     assert!(line(&format!("{}: ", missing.display())).contains("cannot be checked: cannot read"), "{out}");
     assert!(line(&format!("{}: ", broken.name())).contains("`files` FAILED: report.md was changed"), "{out}");
     let row = line(&format!("{}  ", copied.name()));
-    assert!(row.contains("My study") && row.contains("5 passed") && row.contains("arithmetic 3"), "{row}");
+    let cells = ["verified", "B. Other", "CS-31", "My study", "passed  passed  passed  passed  passed"];
+    let squeezed = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
+    assert!(cells.iter().all(|cell| squeezed.contains(cell)) && row.ends_with(" s"), "{row}");
     let same = line("The same measured values under different Report IDs: ");
     assert!(same.contains(tiny.name()) && same.contains(copied.name()), "{out}");
 
@@ -46,7 +48,12 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     assert_eq!(records[3]["same_report_id_as"][0], tiny.name(), "its SHA256SUMS is the other's");
 
     let out = verify(&[], &[&tiny.path, &lean]).out;
-    assert!(out.contains(&format!("\n{}: 5 passed, 2 not checked: weights, replay\n", lean.display())), "{out}");
+    let line = format!("\n{}: lean, fine as far as it goes: 5 passed, 2 left out: weights, replay\n", lean.display());
+    assert!(out.contains(&line), "{out}");
+    let row = out.lines().find(|l| l.starts_with(&format!("{}  ", lean.display()))).unwrap();
+    assert_eq!(row.matches(" lean ").count(), 3, "the result and the rungs weights and replay: {row}");
+    // Up to the last rung that a lean zip has the files for, all that was asked for is checked.
+    verify(&["--upto", "metrics"], &[&tiny.path, &lean]).exits(0);
 
     verify(&["--upto", "files"], &[&tiny.path, missing]).exits(2);
 }
@@ -80,4 +87,100 @@ fn one_path_gives_one_object() {
     assert_eq!(record["title"], "Tiny study");
     assert_eq!(record["environment"]["arithmetic"], 3);
     verify(&["--json"], &[Path::new("/no/such/bundle")]).refused(&[]);
+}
+
+/// The cells of a table of `--csv`; no cell of these tests has a quotation mark.
+fn cells(csv: &str) -> Vec<Vec<String>> {
+    let of_line = |line: &str| {
+        let (mut cells, mut quoted) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ',' if !quoted => cells.push(String::new()),
+                c => cells.last_mut().unwrap().push(c),
+            }
+        }
+        cells
+    };
+    csv.strip_prefix('\u{feff}').unwrap().split_terminator("\r\n").map(of_line).collect()
+}
+
+#[test]
+fn the_table_is_sorted_and_csv_has_the_same_rows_and_every_result() {
+    let home = tempfile::tempdir().unwrap();
+    let (csv, lab) = (home.path().join("course.csv"), home.path().join("lab.yaml"));
+    let tiny = &shared().0;
+    fs::write(&lab, format!("free: [author, group]\n{}", tiny_text())).unwrap();
+    let first = built_with(&[("A. Student", "=1+1"), ("group: CS-31", "group: CS-30")]);
+    let other = built_with(&[("title: Tiny study", "title: Another, of mine")]);
+    let broken = copy();
+    broken.write("report.md", "better");
+    let lean = home.path().join("lean.zip");
+    tiny.run("publish", &["--lean", "--out", lean.to_str().unwrap()]).exits(0);
+    let missing = Path::new("/no/such/bundle");
+    let options = ["--upto", "weights", "--csv", csv.to_str().unwrap(), "--assignment", lab.to_str().unwrap()];
+    let out = verify(&options, &[missing, &other.path, &broken.path, &lean, &first.path]).exits(1).out;
+
+    let rows = cells(&fs::read_to_string(&csv).unwrap());
+    let column = |name: &str| rows[0].iter().position(|cell| cell == name).unwrap();
+    let of = |path: &Path| rows.iter().find(|row| row[0] == path.to_str().unwrap()).unwrap();
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()), "{rows:?}");
+    let found: Vec<[&str; 4]> = [first.path.as_path(), &lean, &other.path, &broken.path, missing]
+        .map(|path| ["result", "exit_code", "weights", "assignment"].map(|name| of(path)[column(name)].as_str()))
+        .to_vec();
+    let expected = [
+        ["verified", "0", "passed", "passed"],
+        ["lean", "2", "lean", "passed"],
+        ["another_study", "1", "passed", "failed"],
+        ["failed", "1", "not_checked", "not_checked"],
+        ["unreadable", "2", "", ""],
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(of(&first.path)[column("author")], "'=1+1", "a spreadsheet computes nothing");
+    assert_eq!(of(&other.path)[column("title")], "Another, of mine");
+    assert_eq!(of(&other.path)[column("assignment_differs")], "title");
+    assert_eq!(of(&lean)[column("report_id")], tiny.report_id());
+    assert_eq!(of(&lean)[column("same_report_id_as")], broken.name());
+    assert!(of(missing)[column("error")].contains("cannot read"), "{rows:?}");
+    assert_eq!(of(&lean)[column("rerun")], "", "not asked for");
+    // By group, author and file; what is not known is last.
+    assert_eq!((rows[1][0].as_str(), rows[5][0].as_str()), (first.name(), "/no/such/bundle"));
+    let sorted: Vec<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
+    let table = out.split("\n\n").nth(1).unwrap();
+    let printed: Vec<&str> = table.lines().skip(1).map(|line| line.split("  ").next().unwrap()).collect();
+    assert_eq!(printed, sorted, "{out}");
+    let header: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    let expected = "file result author group title Report ID files inputs exact render metrics weights assignment time";
+    assert_eq!(header.join(" "), expected);
+    assert!(table.contains("ANOTHER STUDY"), "{out}");
+}
+
+#[test]
+fn csv_overwrites_no_zip_and_is_refused_before_anything_is_verified() {
+    let home = tempfile::tempdir().unwrap();
+    let zip = home.path().join("a.zip");
+    fs::write(&zip, "a student's work").unwrap();
+    let tiny: &Path = &shared().0.path;
+    verify(&["--csv", zip.to_str().unwrap()], &[tiny]).refused(&["a.zip", "must end in .csv"]);
+    assert_eq!(fs::read_to_string(&zip).unwrap(), "a student's work");
+    let nowhere = home.path().join("none/course.csv");
+    verify(&["--csv", nowhere.to_str().unwrap()], &[tiny, tiny]).refused(&["cannot write", "none/course.csv"]);
+}
+
+#[test]
+fn json_of_one_bundle_and_of_several_has_the_documented_keys() {
+    let tiny = &shared().0;
+    let one: Value = serde_json::from_str(&verify(&["--json", "--upto", "files"], &[&tiny.path]).exits(0).out).unwrap();
+    let out = verify(&["--json", "--upto", "files"], &[&tiny.path, Path::new("/no/such/bundle")]).exits(2).out;
+    let several: Value = serde_json::from_str(&out).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&one), keys(&several[0]));
+    assert_eq!((&one["schema"], &one["result"], &one["author"]), (&1.into(), &"verified".into(), &"A. Student".into()));
+    assert!(one["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(several[1]["result"], "unreadable");
+    let guide = fs::read_to_string(root().join("docs/verification.md")).unwrap();
+    let documented = guide.split("### What does `--json` print?").nth(1).unwrap();
+    for key in keys(&several[0]).into_iter().chain(keys(&several[1])) {
+        assert!(documented.contains(&format!("`{key}`")), "{key}");
+    }
 }

@@ -7,6 +7,7 @@
 #[path = "../../src/engine/mod.rs"]
 mod engine;
 
+mod assignment;
 mod batch;
 mod build;
 mod cli;
@@ -38,6 +39,7 @@ mod parts;
 mod places;
 mod publish;
 mod pytorch;
+mod readme;
 mod refusals;
 mod render;
 mod report;

@@ -1,0 +1,285 @@
+//! Assignments: which keys of a study are the student's to change (`free`), and how a study that was handed in differs from the
+//! one that was handed out.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::Study;
+use super::yaml::DATA;
+use super::{Source, StudyError};
+use crate::changes::changes;
+use crate::text::closest::did_you_mean;
+use crate::text::terminal::cut;
+
+/// Keys that decide neither what is trained nor what is reported: `free` itself, and where MNIST lies on a machine.
+const IGNORED: [&str; 2] = ["free", "data"];
+/// Each pattern is compared with every key of the study.
+const MAX_FREE: usize = 100;
+/// Characters of a value in a result.
+const MAX_VALUE: usize = 1000;
+
+/// A key under which two studies differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The key's path, such as `runs.slim.epochs`.
+    pub key: String,
+    /// The assignment's value; `null` if it has no such key.
+    pub assignment: Value,
+    /// The value that was handed in; `null` if there is no such key.
+    pub handed_in: Value,
+}
+
+impl Difference {
+    /// Replaces values with many bytes by the start of their JSON, so that a hostile study does not fill a result.
+    pub fn shorten(&mut self) {
+        for value in [&mut self.assignment, &mut self.handed_in] {
+            let text = value.to_string();
+            if text.len() > MAX_VALUE {
+                *value = Value::String(cut(&text, MAX_VALUE));
+            }
+        }
+        self.key = cut(&self.key, MAX_VALUE);
+    }
+}
+
+/// How a study differs from an assignment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Differences {
+    /// Under keys that must be equal.
+    pub forbidden: Vec<Difference>,
+    /// Under keys that the assignment leaves free.
+    pub free: Vec<Difference>,
+}
+
+impl Differences {
+    /// Compares a study with the assignment, in each language that both have. Defaults are filled in, so a key with its default
+    /// value equals a key that is left out, and the order of keys does not matter.
+    ///
+    /// # Errors
+    /// A study that cannot be read in one of its languages.
+    pub fn between(assignment: &Source, handed_in: &Source) -> Result<Self, StudyError> {
+        let free: Vec<Vec<&str>> = assignment.study.free.iter().map(|pattern| parts(pattern)).collect();
+        let (mut seen, mut differences) = (HashSet::new(), Self::default());
+        let has_both = |lang| handed_in.languages.all().contains(lang);
+        let common: Vec<_> = assignment.languages.all().iter().filter(|lang| has_both(*lang)).copied().collect();
+        let pairs = match common.as_slice() {
+            [] => vec![(json(assignment), json(handed_in))],
+            common => common
+                .iter()
+                .map(|lang| Ok((json(&assignment.in_language(*lang)?), json(&handed_in.in_language(*lang)?))))
+                .collect::<Result<_, StudyError>>()?,
+        };
+        for (a, b) in pairs {
+            for change in changes("", &a, &b) {
+                let is_free = free.iter().any(|pattern| covers(pattern, &parts(&change.what)));
+                let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
+                if seen.insert(change.what.clone()) {
+                    list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
+                }
+            }
+        }
+        Ok(differences)
+    }
+}
+
+/// Checks that each pattern of `free` names a key of the study: with a typo, a key would stay fixed without anyone noticing.
+pub(super) fn check_free(source: &Source) -> Result<(), StudyError> {
+    let study = &source.study;
+    if study.free.is_empty() {
+        return Ok(());
+    }
+    if study.free.len() > MAX_FREE {
+        return Err(source.error("free", format!("{}: at most {MAX_FREE} patterns; use `*`", study.free.len())));
+    }
+    let mut keys = Vec::new();
+    collect_keys("", &json(source), &mut keys);
+    for (i, pattern) in study.free.iter().enumerate() {
+        let pattern_parts = parts(pattern);
+        let is_key = |key: &String| {
+            let key = parts(key);
+            key.len() == pattern_parts.len() && covers(&pattern_parts, &key)
+        };
+        if pattern_parts[0] != DATA && !keys.iter().any(is_key) {
+            let advice = match pattern_parts[0] {
+                "defaults" => "; `defaults` are part of each run: write `runs.*.` and the setting".to_owned(),
+                _ => did_you_mean(pattern, keys.iter().map(String::as_str)),
+            };
+            return Err(source.error(format!("free[{i}]"), format!("`{pattern}` matches no key of this study{advice}")));
+        }
+    }
+    Ok(())
+}
+
+/// A study in one of its languages, with the list of all its languages.
+fn json(source: &Source) -> Value {
+    let mut value = serde_json::to_value::<&Study>(&source.study).unwrap_or_default();
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|key, _| !IGNORED.contains(&key.as_str()));
+        map.insert("lang".to_owned(), serde_json::to_value(&source.languages).unwrap_or_default());
+    }
+    value
+}
+
+/// The paths of all keys and items, except those below `values`, which may have any form and size.
+fn collect_keys(path: &str, value: &Value, keys: &mut Vec<String>) {
+    let mut add = |inner: String, value: &Value| {
+        if inner != DATA {
+            collect_keys(&inner, value, keys);
+        }
+        keys.push(inner);
+    };
+    match value {
+        Value::Object(map) if path.is_empty() => map.iter().for_each(|(key, value)| add(key.clone(), value)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| add(format!("{path}.{key}"), value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, item)| add(format!("{path}[{i}]"), item)),
+        _ => {}
+    }
+}
+
+/// The parts of a path or pattern: `a`, `b` and `0]` of `a.b[0]`. Names of models and runs have neither points nor brackets.
+fn parts(path: &str) -> Vec<&str> {
+    path.split(['.', '[']).collect()
+}
+
+/// Whether a pattern names a key or one above it. `*` stands for any characters of one part.
+fn covers(pattern: &[&str], key: &[&str]) -> bool {
+    pattern.len() <= key.len() && pattern.iter().zip(key).all(|(pattern, part)| is_match(pattern, part))
+}
+
+fn is_match(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(start) else { return false };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    // The first place of each piece leaves the most text to the others.
+    for piece in pieces {
+        let Some(at) = text.find(piece) else { return false };
+        text = &text[at + piece.len()..];
+    }
+    text.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const LAB: &str = "
+title: Lab
+free: [author, title, models.slim.layers, 'runs.*.epochs']
+models:
+  slim: {layers: [flatten, {linear: {out_features: 10}}]}
+  wide: {layers: [flatten, {linear: {out_features: 10}}]}
+runs:
+  slim: {model: slim, epochs: 1, batch_size: 64, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}
+";
+
+    fn source(yaml: &str) -> Source {
+        Source::from_text(Path::new("lab.yaml"), yaml).unwrap()
+    }
+
+    fn keys(differences: &[Difference]) -> Vec<&str> {
+        differences.iter().map(|difference| difference.key.as_str()).collect()
+    }
+
+    fn between(changes: &[(&str, &str)]) -> Differences {
+        let changed = changes.iter().fold(LAB.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replacen(from, to, 1)
+        });
+        Differences::between(&source(LAB), &source(&changed)).unwrap()
+    }
+
+    #[test]
+    fn free_keys_may_differ_and_no_others() {
+        let equal = between(&[]);
+        assert_eq!(equal, Differences::default());
+        let free = between(&[
+            ("title: Lab", "title: Mine\nauthor: A"),
+            ("[flatten,", "[flatten, relu,"),
+            ("epochs: 1", "epochs: 3"),
+        ]);
+        assert_eq!(keys(&free.forbidden), [""; 0]);
+        assert_eq!(keys(&free.free), ["title", "author", "models.slim.layers", "runs.slim.epochs"]);
+        let other = between(&[("seeds: [1]", "seeds: [2]"), ("lr: 0.1", "lr: 0.2"), ("epochs: 1", "epochs: 3")]);
+        assert_eq!(keys(&other.forbidden), ["runs.slim.optimizer.sgd.lr", "runs.slim.seeds[0]"]);
+        assert_eq!(other.forbidden[1].assignment, json!(1));
+        assert_eq!(other.forbidden[1].handed_in, json!(2));
+        let more = between(&[("  wide:", "  third: {layers: [flatten, {linear: {out_features: 10}}]}\n  wide:")]);
+        assert_eq!(keys(&more.forbidden), ["models.third"], "`models.slim.layers` frees no other model");
+    }
+
+    #[test]
+    fn what_means_the_same_is_equal() {
+        let same = between(&[
+            ("free: [author, title, models.slim.layers, 'runs.*.epochs']", "data: elsewhere"),
+            ("{sgd: {lr: 0.1}}", "{sgd: {lr: 1e-1, momentum: 0}}"),
+            ("model: slim, epochs: 1", "epochs: 1, model: slim, dropout: true"),
+        ]);
+        assert_eq!(same, Differences::default());
+    }
+
+    #[test]
+    fn the_assignment_alone_decides_what_is_free() {
+        let all = between(&[
+            ("free: [author, title, models.slim.layers, 'runs.*.epochs']", "free: [runs]"),
+            ("seeds: [1]", "seeds: [2]"),
+        ]);
+        assert_eq!(keys(&all.forbidden), ["runs.slim.seeds[0]"]);
+    }
+
+    #[test]
+    fn texts_are_compared_in_every_language_that_both_have() {
+        let both = LAB.replace("title: Lab", "lang: [en, uk]\ntitle: {en: Lab, uk: Робота}").replace("title, ", "");
+        let changed = both.replace("Робота", "Інша");
+        let found = Differences::between(&source(&both), &source(&changed)).unwrap();
+        assert_eq!((keys(&found.forbidden), &found.forbidden[0].handed_in), (vec!["title"], &json!("Інша")));
+        let one = both.replace("lang: [en, uk]", "lang: uk");
+        let found = Differences::between(&source(&both), &source(&one)).unwrap();
+        assert_eq!(keys(&found.forbidden), ["lang"]);
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_named_with_what_was_meant() {
+        let message = |free: &str| {
+            let yaml = LAB.replace("[author, title, models.slim.layers, 'runs.*.epochs']", free);
+            check_free(&source(&yaml)).map_err(|e| e.to_string())
+        };
+        for free in ["[]", "['*']", "['runs.*']", "['runs.s*m.seeds[0]']", "['models.*.layers[*]']", "[meta, group]"] {
+            assert_eq!(message(free), Ok(()), "{free}");
+        }
+        for (free, place, advice) in [
+            ("[title, models.slin.layers]", "free[1]", "did you mean `models.slim.layers`?"),
+            ("[autor]", "free[0]", "did you mean `author`?"),
+            ("[defaults.epochs]", "free[0]", "write `runs.*.` and the setting"),
+            ("['runs.*.epoch.*']", "free[0]", "matches no key of this study"),
+            ("['']", "free[0]", "matches no key of this study"),
+        ] {
+            let error = message(free).unwrap_err();
+            assert!(error.contains(place) && error.contains(advice), "{free}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters_of_one_part() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("a*", "abc", true),
+            ("*c", "abc", true),
+            ("a*c", "ac", true),
+            ("a*c", "abcd", false),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("ab*bc", "abc", false),
+            ("abc", "abcd", false),
+        ] {
+            assert_eq!(is_match(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(covers(&parts("a.*"), &parts("a.b[0].c")) && !covers(&parts("a.b.c"), &parts("a.b")));
+    }
+}

@@ -1,0 +1,124 @@
+//! Whether a bundle's study is the assignment: every key that the assignment does not leave free has the assignment's value.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Status;
+use crate::bundle::Bundle;
+use crate::claims::load_study;
+use crate::study::{Difference, Differences, Source};
+use crate::text::error_chain;
+use crate::text::numbers::plural;
+
+/// Differences of each kind that are kept, and characters of a value that are printed.
+const MOST: usize = 100;
+const WIDEST: usize = 80;
+
+/// A bundle's study compared with an assignment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AssignmentResult {
+    /// The assignment's file.
+    pub file: String,
+    /// Passed if the bundle's study is the assignment, failed if it is another study.
+    pub status: Status,
+    /// Why it was not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The keys that differ, the first hundred of each kind.
+    #[serde(flatten)]
+    pub differences: Differences,
+    /// How many keys differ that must be equal.
+    pub forbidden_count: usize,
+    /// How many keys differ that the assignment leaves free.
+    pub free_count: usize,
+}
+
+impl AssignmentResult {
+    /// The result in lines: what was found, then each key that must be equal and is not, then the free keys that differ.
+    pub fn lines(&self) -> Vec<String> {
+        let file = &self.file;
+        let free = match self.free_count {
+            0 => None,
+            _ => Some(format!(
+                "changed, as the assignment allows: {}",
+                self.named(&self.differences.free, self.free_count)
+            )),
+        };
+        let first = match self.status {
+            Status::NotChecked => return vec![self.why.clone().unwrap_or_default()],
+            Status::Passed => format!("the study is that of {file}"),
+            Status::Failed => format!(
+                "another study than {file}: {} {}",
+                plural(self.forbidden_count, "key"),
+                if self.forbidden_count == 1 { "differs that must be equal" } else { "differ that must be equal" }
+            ),
+        };
+        let differing = self.differences.forbidden.iter().map(describe);
+        std::iter::once(first).chain(differing).chain(free).collect()
+    }
+
+    /// The result in a few words: the first key that differs, and how many others do.
+    pub fn brief(&self) -> String {
+        match (self.status, self.differences.forbidden.first()) {
+            (Status::Failed, Some(first)) => {
+                let more = self.forbidden_count - 1;
+                let more = if more > 0 { format!(" (and {})", plural(more, "more key")) } else { String::new() };
+                format!("{}{more}", describe(first))
+            }
+            (Status::NotChecked, _) => format!("assignment not checked: {}", self.why.as_deref().unwrap_or_default()),
+            _ => "assignment passed".to_owned(),
+        }
+    }
+
+    /// The keys of some differences.
+    fn named(&self, differences: &[Difference], count: usize) -> String {
+        let keys: Vec<&str> = differences.iter().map(|difference| difference.key.as_str()).collect();
+        let more = count - keys.len();
+        keys.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+    }
+
+    /// The keys that must be equal and are not.
+    pub fn forbidden_keys(&self) -> String {
+        self.named(&self.differences.forbidden, self.forbidden_count)
+    }
+}
+
+/// Compares the study in a bundle with an assignment. `damaged` says that the bundle's files are not those of SHA256SUMS, so that
+/// its study may not be the one that was handed in.
+pub(super) fn check(file: &Path, bundle: &Bundle, damaged: bool) -> AssignmentResult {
+    let found = if damaged { Err("`files` failed".to_owned()) } else { compare(file, bundle) };
+    let (mut differences, why) = match found {
+        Ok(differences) => (differences, None),
+        Err(why) => (Differences::default(), Some(why)),
+    };
+    let (forbidden_count, free_count) = (differences.forbidden.len(), differences.free.len());
+    differences.forbidden.truncate(MOST);
+    differences.free.truncate(MOST);
+    for difference in differences.forbidden.iter_mut().chain(&mut differences.free) {
+        difference.shorten();
+    }
+    let status = match (&why, forbidden_count) {
+        (Some(_), _) => Status::NotChecked,
+        (None, 0) => Status::Passed,
+        (None, _) => Status::Failed,
+    };
+    AssignmentResult { file: file.display().to_string(), status, why, differences, forbidden_count, free_count }
+}
+
+fn compare(file: &Path, bundle: &Bundle) -> Result<Differences, String> {
+    let (assignment, _) = load_study(file).map_err(|e| error_chain(e))?;
+    let handed_in: Source =
+        bundle.source(None).map_err(|e| format!("the bundle's study cannot be read: {}", error_chain(e)))?;
+    Differences::between(&assignment, &handed_in).map_err(|e| error_chain(e))
+}
+
+/// A difference in words.
+fn describe(difference: &Difference) -> String {
+    let shown = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => "nothing".to_owned(),
+        value => crate::text::terminal::cut(&value.to_string(), WIDEST),
+    };
+    let Difference { key, assignment, handed_in } = difference;
+    format!("{key}: {} handed in, the assignment has {}", shown(handed_in), shown(assignment))
+}

@@ -1,0 +1,115 @@
+//! `verify --assignment`: a bundle's study must be the assignment, except for the keys that the assignment leaves free.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// The study of the shared bundle as an assignment with free keys.
+fn assignment(home: &Path, free: &str, changes: &[(&str, &str)]) -> PathBuf {
+    let file = home.join("lab.yaml");
+    fs::write(&file, format!("free: {free}\n{}", tiny_with(changes))).unwrap();
+    file
+}
+
+fn verify(assignment: &Path, arguments: &[&str], bundles: &[&Path]) -> Done {
+    let assignment = ["--upto", "metrics", "--assignment", assignment.to_str().unwrap()];
+    on_paths("verify", &[&assignment, arguments].concat(), bundles)
+}
+
+#[test]
+fn a_bundle_of_the_assignment_passes_and_names_what_the_student_changed() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = assignment(home.path(), "[author, title, 'models.*.title']", &[]);
+    let own = built_with(&[("title: Tiny study", "title: My study"), ("A. Student", "B. Other")]);
+    let out = verify(&lab, &[], &[&own.path]).exits(0).out;
+    let line = format!("assignment passed      the study is that of {}\n", lab.display());
+    assert!(out.contains(&line), "{out}");
+    assert!(out.contains("changed, as the assignment allows: title, author\n"), "{out}");
+    let done = verify(&lab, &[], &[&shared().0.path, &own.path]).exits(0);
+    assert_eq!(done.out.matches("; assignment passed\n").count(), 2, "{}", done.out);
+    assert_eq!(done.err, "");
+}
+
+#[test]
+fn a_bundle_of_another_study_fails_though_every_rung_passes() {
+    let home = tempfile::tempdir().unwrap();
+    let changes = [("epochs: 6", "epochs: 7"), ("lr: 0.1,", "lr: 0.2,")];
+    let lab = assignment(home.path(), "[author, title]", &changes);
+    let tiny = &shared().0;
+    let out = verify(&lab, &[], &[&tiny.path]).exits(1).out;
+    assert_eq!(out.matches("FAILED").count(), 1, "{out}");
+    assert!(out.contains("another study than") && out.contains("keys differ that must be equal"), "{out}");
+    assert!(out.contains("runs.small-bn.epochs: 6 handed in, the assignment has 7\n"), "{out}");
+    assert!(out.contains("runs.small.optimizer.sgd.lr: 0.1 handed in, the assignment has 0.2\n"), "{out}");
+
+    let done = verify(&lab, &[], &[&tiny.path, &tiny.path]).exits(1);
+    let line = done.out.lines().next().unwrap();
+    assert!(line.contains(": NOT THE ASSIGNMENT: ") && line.contains("more keys) (5 passed)"), "{line}");
+
+    let json = verify(&lab, &["--json"], &[&tiny.path]).exits(1).out;
+    let result: Value = serde_json::from_str(&json).unwrap();
+    let assignment = &result["assignment"];
+    assert_eq!(assignment["status"], "failed");
+    assert_eq!(assignment["file"], lab.to_str().unwrap());
+    let keys: Vec<&str> =
+        assignment["forbidden"].as_array().unwrap().iter().map(|d| d["key"].as_str().unwrap()).collect();
+    assert!(keys.contains(&"runs.small-bn.epochs"), "{keys:?}");
+    assert_eq!(assignment["forbidden_count"], keys.len());
+    assert_eq!(assignment["free_count"], 0);
+    // The same keys, left free.
+    let lab = self::assignment(home.path(), "['runs.*.epochs', 'runs.*.optimizer']", &changes);
+    let out = verify(&lab, &[], &[&tiny.path]).exits(0).out;
+    assert!(out.contains("changed, as the assignment allows: runs.small.optimizer.sgd.lr"), "{out}");
+}
+
+#[test]
+fn a_student_cannot_free_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = assignment(home.path(), "[title]", &[]);
+    let own = built_with(&[("title: Tiny study", "free: [models, runs]\ntitle: My study"), ("A. Student", "B. Other")]);
+    let out = verify(&lab, &[], &[&own.path]).exits(1).out;
+    assert!(out.contains("1 key differs that must be equal\n"), "{out}");
+    assert!(out.contains("author: \"B. Other\" handed in, the assignment has \"A. Student\"\n"), "{out}");
+}
+
+#[test]
+fn a_damaged_bundle_is_not_compared() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = assignment(home.path(), "[title]", &[]);
+    let bundle = copy();
+    bundle.write("report.md", "better");
+    let out = verify(&lab, &[], &[&bundle.path]).exits(1).out;
+    assert!(out.contains("assignment not checked `files` failed\n"), "{out}");
+}
+
+#[test]
+fn an_assignment_is_compared_up_to_any_rung() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = assignment(home.path(), "[title]", &[("seeds: [1, 2]", "seeds: [3, 2]")]);
+    let arguments = ["--upto", "files", "--assignment", lab.to_str().unwrap()];
+    let out = on_paths("verify", &arguments, &[&shared().0.path]).exits(1).out;
+    assert!(out.contains("runs.small.seeds[0]: 1 handed in, the assignment has 3\n"), "{out}");
+}
+
+#[test]
+fn free_keys_change_nothing_that_is_trained() {
+    let free = built_with(&[("title: Tiny study", "free: ['runs.*.seeds']\ntitle: Tiny study")]);
+    assert!(free.kept().iter().all(|(_, kept)| *kept), "{:?}", free.kept());
+    assert_eq!(free.text("results.json"), shared().0.text("results.json"));
+    assert_eq!(free.text("report.md").len(), shared().0.text("report.md").len(), "only hashes differ");
+}
+
+#[test]
+fn mistakes_in_an_assignment_are_one_line() {
+    let home = tempfile::tempdir().unwrap();
+    let bundle: &Path = &shared().0.path;
+    let lab = assignment(home.path(), "[autor]", &[]);
+    verify(&lab, &[], &[bundle]).refused(&["lab.yaml:1: free[0]: `autor` matches no key", "did you mean `author`?"]);
+    verify(&home.path().join("none.yaml"), &[], &[bundle]).refused(&["none.yaml", "cannot be read"]);
+    let lab = assignment(home.path(), "[]", &[]);
+    let done = verify(&lab, &[], &[bundle]).exits(0);
+    assert!(done.err.contains("lab.yaml has no `free`, so every key must be equal"), "{}", done.err);
+}
