@@ -211,14 +211,15 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Table
     Ok(tables)
 }
 
-/// A row for each setting in which the runs differ, a column for each run. The section on inputs lists all settings.
+/// A row for each setting in which the runs differ, a column for each run; none for the evidence that is recorded, which changes
+/// no result. The section on inputs lists all settings.
 fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBlock>> {
     type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
     let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [Setting; 11] = [
+    let rows: [Setting; 10] = [
         ("model", &|r| Ok(model_link(&r.plan().model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
         ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
@@ -228,7 +229,6 @@ fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBl
         ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
         ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
         ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
-        ("evidence", &|r| Ok(settings::evidence(r.plan(), lang)?.into())),
         (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
