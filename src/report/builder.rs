@@ -11,6 +11,7 @@ use super::error::Result;
 use super::figures::{Drawing, Width};
 use super::inline::{InlineStyle, RichText};
 use super::language::Language;
+use super::series::Series;
 use crate::claims::OwnWords;
 use crate::results::{AnyRun, Results, RunResult};
 use crate::study::{self, Study};
@@ -64,6 +65,8 @@ pub(super) struct Builder<'a> {
     pub anchors: BTreeSet<String>,
     /// The numbered sections, in order.
     pub outline: Vec<SectionId>,
+    /// The colours of runs in figures.
+    series: Series,
     tables: Cell<usize>,
     figures: Cell<usize>,
     pictures: Cell<usize>,
@@ -177,7 +180,21 @@ impl<'a> Builder<'a> {
         outline.extend((!study.references.is_empty()).then_some(SectionId::References));
         let [tables, figures, pictures] = [0; 3].map(Cell::new);
         let (own, anchors) = (OwnWords::of(study, results), study.anchors());
-        Ok(Self { study, results, provenance, lang, training, own, anchors, outline, tables, figures, pictures })
+        let series = Series::of(study, &training, results);
+        Ok(Self {
+            study,
+            results,
+            provenance,
+            lang,
+            training,
+            own,
+            anchors,
+            outline,
+            series,
+            tables,
+            figures,
+            pictures,
+        })
     }
 
     /// A section with its number.
@@ -301,6 +318,11 @@ impl<'a> Builder<'a> {
         'a: 'n,
     {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
+    }
+
+    /// The number by which figures choose a run's colour and mark.
+    pub(super) fn series(&self, run: &str) -> usize {
+        self.series.of_run(run)
     }
 
     /// Every run, in the study's order.

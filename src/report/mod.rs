@@ -13,6 +13,7 @@ mod inline;
 mod language;
 mod own_words;
 mod sections;
+mod series;
 mod templates;
 mod verdicts;
 

@@ -5,7 +5,7 @@ use super::prelude::*;
 use super::shown_run::ShownRun;
 use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
-use crate::report::figures::{Curve, Drawing, LadderPoint};
+use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
 use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
 use crate::study::{Section, Show, Table};
 
@@ -71,8 +71,13 @@ fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
     section.show.contains(&show) && !runs.is_empty()
 }
 
-fn first_seeds<'a>(runs: &'a [ShownRun]) -> Vec<(&'a str, &'a SeedResult)> {
-    runs.iter().map(|run| (run.first_seed_title.as_str(), run.first_seed())).collect()
+fn first_seeds<'a>(b: &Builder, runs: &'a [ShownRun]) -> Vec<OneSeed<'a>> {
+    let of_run = |run: &'a ShownRun| OneSeed {
+        title: &run.first_seed_title,
+        seed: run.first_seed(),
+        series: b.series(run.name),
+    };
+    runs.iter().map(of_run).collect()
 }
 
 /// The figures of all runs together.
@@ -93,7 +98,7 @@ fn training_figures(
         drawings.extend(figures::curves(name("curves-together"), &[together], b.lang)?);
     }
     if shows(section, runs, Show::Predictions) {
-        drawings.push(figures::predictions(name("predictions"), &first_seeds(runs), b.lang)?);
+        drawings.push(figures::predictions(name("predictions"), &first_seeds(b, runs), b.lang)?);
     }
     if section.show.contains(&Show::Gain) && !compared.is_empty() {
         let gains: Vec<figures::Gain> = compared.iter().map(|c| c.gain(b)).collect();
@@ -103,14 +108,19 @@ fn training_figures(
         drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), None, b.lang)?);
     }
     if shows(section, runs, Show::PerClass) {
-        drawings.push(figures::per_class(name("per-class"), &first_seeds(runs), b.lang)?);
+        drawings.push(figures::per_class(name("per-class"), &first_seeds(b, runs), b.lang)?);
     }
     drawings.into_iter().map(|drawing| b.figure(drawing)).collect()
 }
 
 /// A run's losses, as curves show them.
 fn curve<'a>(b: &'a Builder, run: &'a ShownRun) -> Option<Curve<'a>> {
-    Some(Curve { title: run.title, run: run.result, losses: b.results.loss_curves.get(run.name)? })
+    Some(Curve {
+        title: run.title,
+        series: b.series(run.name),
+        run: run.result,
+        losses: b.results.loss_curves.get(run.name)?,
+    })
 }
 
 /// The panels of curves: runs that the section compares, directly or through others, share one. More runs than can be told
@@ -136,9 +146,10 @@ fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Ve
 
 /// The section's runs by size, and the points that the study adds.
 fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<LadderPoint> {
-    let measured = runs.iter().filter_map(|run| overview::point(b, run.title, run.result));
+    let measured = runs.iter().filter_map(|run| overview::point(b, run.name, run.result));
     let quoted = section.points.iter().map(|p| LadderPoint {
         title: p.title.clone(),
+        series: None,
         parameters: p.parameters,
         accuracy: p.accuracy,
         interval: None,

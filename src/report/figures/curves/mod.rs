@@ -20,15 +20,15 @@ const GAP: i32 = (FULL - 2 * HALF) as i32;
 #[derive(Clone, Copy)]
 pub(crate) struct Curve<'a> {
     pub title: &'a str,
+    /// Chooses the run's colour and marks where it shares a panel.
+    pub series: usize,
     pub run: &'a RunResult,
     pub losses: &'a LossCurve,
 }
 
 /// The figure of some panels, each of one or more runs; `None` without a run.
 pub(crate) fn curves<'a>(name: String, panels: &[Vec<Curve<'a>>], lang: &Language) -> Result<Option<Drawing>> {
-    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> {
-        panel.iter().map(|curve| Course::of(curve.title, curve.run, curve.losses)).collect()
-    };
+    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> { panel.iter().map(|curve| Course::of(curve)).collect() };
     let panels: Vec<Vec<Course>> = panels.iter().filter(|panel| !panel.is_empty()).map(courses).collect();
     if panels.is_empty() { Ok(None) } else { drawn(name, &panels, lang).map(Some) }
 }
@@ -112,6 +112,7 @@ mod tests {
         let loss = |mean| Loss { mean, interval: Some(Interval { lower: -mean, upper: 8.0 * mean }) };
         Course {
             title,
+            series: 0,
             steps_per_epoch: 2,
             batch: 64,
             steps_per_group: 1,

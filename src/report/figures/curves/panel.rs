@@ -205,10 +205,10 @@ impl Panel<'_> {
             line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
             text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
         }
-        for (i, course) in self.courses.iter().enumerate() {
+        for course in self.courses {
             let points: Vec<(i32, i32)> =
                 course.rates.iter().map(|(epoch, rate)| (plot.epochs.at(*epoch), scale.at(*rate))).collect();
-            let color = if self.is_of_one_run() { INK } else { SERIES[i % SERIES.len()] };
+            let color = if self.is_of_one_run() { INK } else { series_color(course.series) };
             line(area, &points, color.stroke_width(2))?;
         }
         Ok(())
@@ -217,19 +217,19 @@ impl Panel<'_> {
 
 /// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
 fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
-    for (i, course) in courses.iter().enumerate() {
-        line(area, &plot.line(&course.groups), SERIES[i % SERIES.len()].mix(0.3))?;
+    for course in courses {
+        line(area, &plot.line(&course.groups), series_color(course.series).mix(0.3))?;
     }
-    for (i, course) in courses.iter().enumerate() {
-        let color = SERIES[i % SERIES.len()];
+    for course in courses {
+        let color = series_color(course.series);
         let smooth = plot.line(&course.smooth);
-        match i % 3 {
+        match course.series % 3 {
             0 => line(area, &smooth, color.stroke_width(2))?,
             1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
             _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
         }
         bars(area, plot, &course.test, color)?;
-        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
+        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, course.series, at))?;
     }
     let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
     let end = |course: &Course| {
@@ -239,10 +239,10 @@ fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     let heights: Vec<(i32, i32)> =
         courses.iter().zip(&titles).map(|(c, title)| (end(c), title.len() as i32 * LINE)).collect();
     let middles = spread(&heights, (plot.losses.to, plot.losses.from));
-    for (i, (title, y)) in titles.iter().zip(middles).enumerate() {
+    for ((course, title), y) in courses.iter().zip(&titles).zip(middles) {
         let first = y - (title.len() as i32 - 1) * LINE / 2;
-        mark(area, i, (plot.epochs.to + 14, first))?;
-        lines(area, title, (plot.epochs.to + 26, first), &label(SERIES[i % SERIES.len()]), HPos::Left)?;
+        mark(area, course.series, (plot.epochs.to + 14, first))?;
+        lines(area, title, (plot.epochs.to + 26, first), &label(series_color(course.series)), HPos::Left)?;
     }
     Ok(())
 }
