@@ -65,6 +65,8 @@ pub(super) struct Builder<'a> {
     pub anchors: BTreeSet<String>,
     /// The numbered sections, in order.
     pub outline: Vec<SectionId>,
+    /// The number of the figure of all networks by size, once it is drawn.
+    pub overview: Cell<usize>,
     /// The colours of runs in figures.
     series: Series,
     tables: Cell<usize>,
@@ -178,7 +180,7 @@ impl<'a> Builder<'a> {
         outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
         outline.extend([SectionId::Code, SectionId::Inputs, SectionId::Verify]);
         outline.extend((!study.references.is_empty()).then_some(SectionId::References));
-        let [tables, figures, pictures] = [0; 3].map(Cell::new);
+        let [tables, figures, pictures, overview] = [0; 4].map(Cell::new);
         let (own, anchors) = (OwnWords::of(study, results), study.anchors());
         let series = Series::of(study, &training, results);
         Ok(Self {
@@ -190,6 +192,7 @@ impl<'a> Builder<'a> {
             own,
             anchors,
             outline,
+            overview,
             series,
             tables,
             figures,
@@ -218,7 +221,12 @@ impl<'a> Builder<'a> {
 
     /// A figure's number as a link.
     pub(super) fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
-        self.reference("reference.figure", figure.number, figure.id())
+        self.link_to_figure(figure.number)
+    }
+
+    /// The number of a figure, which may be in another section, as a link.
+    pub(super) fn link_to_figure(&self, number: usize) -> Result<Value> {
+        self.reference("reference.figure", number, format!("figure-{number}"))
     }
 
     fn reference(&self, key: &str, n: usize, id: String) -> Result<Value> {

@@ -6,7 +6,7 @@ use super::prelude::*;
 use crate::results::NoInterval;
 use crate::results::statistics::{Difference, Interval};
 
-const PLOT: i32 = 180;
+const PLOT: i32 = 150;
 const BOTTOM: i32 = 44;
 const LEFT: i32 = 62;
 const GAP: i32 = (FULL - 2 * HALF) as i32;

@@ -7,7 +7,7 @@ use super::scale::Scale;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, NoInterval};
 
-const PLOT: i32 = 270;
+const PLOT: i32 = 190;
 const LEFT: i32 = 62;
 /// Half of the last tick's label.
 const RIGHT: i32 = 30;
@@ -141,7 +141,9 @@ fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Ar
         inside && !taken.iter().any(|other| overlap(*other, area))
     };
     let (right, middle) = places.find(is_free).unwrap_or((first, y));
-    taken.push(area(right, middle));
+    // Two labels on one line do not read as one.
+    let (start, top, end, base) = area(right, middle);
+    taken.push((start - 8, top, end + 8, base));
     let (at, side) = if right { (x + 10, HPos::Left) } else { (x - 10, HPos::Right) };
     text(root, &words, (at, middle), &label(color), side, VPos::Center)
 }

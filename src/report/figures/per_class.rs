@@ -8,7 +8,7 @@ use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 use crate::results::statistics::{Interval, wilson};
 
-const PLOT: i32 = 220;
+const PLOT: i32 = 170;
 const LEFT: i32 = 62;
 const RIGHT: i32 = 8;
 const BOTTOM: i32 = 44;

@@ -42,17 +42,23 @@ fn drawn(name: String, panels: &[Vec<Course>], lang: &Language) -> Result<Drawin
     } else {
         Scale::linear((0.0, high * 1.08), (0, 0))
     };
-    let described = all().map(|c| c.describe(lang));
     let without = without_interval(all().filter_map(|c| Some((c.title, c.no_interval?))), lang)?;
-    let description = described.chain(without.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?.join(" ");
+    let described = |courses: &mut dyn Iterator<Item = &Course>| -> Result<String> {
+        let runs = courses.map(|c| c.describe(lang)).collect::<Result<Vec<_>>>()?;
+        Ok([runs, without.clone()].concat().join(" "))
+    };
+    let description = described(&mut all())?;
+    // Curves in one panel are compared by eye; what they end with is in the table of results.
+    let printed = described(&mut panels.iter().filter(|panel| panel.len() == 1).flatten())?;
     let titles = Titles { name, caption: caption(panels, lang)?, description };
     let panels: Vec<Panel> = panels.iter().map(|courses| Panel { courses, losses, lang }).collect();
     let (places, height) = layout(&panels);
-    draw(titles, Width::Full, height as u32, |root| {
+    let drawing = draw(titles, Width::Full, height as u32, |root| {
         panels.iter().zip(places).try_for_each(|(panel, (left, top, width))| {
             panel.draw(&root.clone().shrink((left, top), (width, panel.height(width))), width)
         })
-    })
+    })?;
+    Ok(Drawing { description: printed, ..drawing })
 }
 
 /// Left upper corner and width of each panel, and the height of all. Panels of several runs have rows of their own; of the

@@ -8,6 +8,7 @@ use crate::dataset::CLASSES;
 
 /// Room for the labels of losses.
 const LEFT: i32 = 48;
+const PLOT: i32 = 170;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
 const RATES: i32 = 54;
@@ -50,7 +51,7 @@ impl Panel<'_> {
 
     pub(super) fn height(&self, width: i32) -> i32 {
         let rates = if self.has_schedule() { LINE + RATES + 22 } else { 0 };
-        self.top(width) + plot_height(width) + rates + BELOW
+        self.top(width) + PLOT + rates + BELOW
     }
 
     fn has_schedule(&self) -> bool {
@@ -76,7 +77,7 @@ impl Panel<'_> {
             text(area, line, (0, 9 + i as i32 * (LINE + 2)), &title(), HPos::Left, VPos::Center)?;
         }
         let top = self.top(width);
-        let base = top + plot_height(width);
+        let base = top + PLOT;
         let epochs = self.courses.iter().map(Course::epochs).max().unwrap_or(1).max(1) as f64;
         let right = width - self.right_margin()?;
         let plot = Plot {
@@ -245,10 +246,6 @@ fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
         lines(area, title, (plot.epochs.to + 26, first), &label(series_color(course.series)), HPos::Left)?;
     }
     Ok(())
-}
-
-fn plot_height(width: i32) -> i32 {
-    if width > HALF as i32 { 230 } else { 190 }
 }
 
 /// Marks that would touch are drawn smaller.
