@@ -30,11 +30,28 @@ pub enum Fact {
     Overfits(Losses),
     OverfittingStarts(Turn),
     Learns { run: String, seeds: Agreement, accuracy: f64, interval: Interval, guessing: f64 },
-    FewerParameters { model: String, than: String, parameters: u64, of_other: u64 },
+    FewerParameters(Sizes),
     KeepsAccuracy(Compared),
     Better(Compared),
     BestOf { best: String, accuracy: f64, runs: usize, ties: Vec<String>, unknown: Vec<String>, basis: IntervalBasis },
     OrderMatters(Compared),
+}
+
+/// The parameters of a model and of the one that it is compared with.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct Sizes {
+    pub model: String,
+    pub than: String,
+    pub parameters: u64,
+    pub of_other: u64,
+}
+
+impl Sizes {
+    /// How many times fewer parameters the model has.
+    pub fn times(&self) -> f64 {
+        self.of_other as f64 / self.parameters as f64
+    }
 }
 
 /// How many of a run's seeds gave the answer.
@@ -228,7 +245,7 @@ fn fewer_parameters(results: &Results, models: &ModelPair) -> Decision {
     };
     let (parameters, of_other) = (parameters(model)?, parameters(than)?);
     let finding = if parameters < of_other { Finding::Supported } else { Finding::Refuted };
-    Ok((finding, Fact::FewerParameters { model: model.clone(), than: than.clone(), parameters, of_other }))
+    Ok((finding, Fact::FewerParameters(Sizes { model: model.clone(), than: than.clone(), parameters, of_other })))
 }
 
 /// The difference of two runs: that of the study's comparison where there is one, which pairs the test images; otherwise that of

@@ -20,8 +20,8 @@ use minijinja::Value;
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
 pub use kinds::{
-    Agreement, Compared, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, RISE, TIMES_AS_HIGH, TIMES_GUESSING,
-    Turn,
+    Agreement, Compared, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, RISE, Sizes, TIMES_AS_HIGH,
+    TIMES_GUESSING, Turn,
 };
 
 use checks::Checker;

@@ -11,6 +11,7 @@ use super::error::Result;
 use super::figures::{Drawing, Width};
 use super::inline::{InlineStyle, RichText};
 use super::language::Language;
+use super::series::Series;
 use crate::claims::OwnWords;
 use crate::results::{AnyRun, Results, RunResult};
 use crate::study::{self, Study};
@@ -64,6 +65,10 @@ pub(super) struct Builder<'a> {
     pub anchors: BTreeSet<String>,
     /// The numbered sections, in order.
     pub outline: Vec<SectionId>,
+    /// The number of the figure of all networks by size, once it is drawn.
+    pub overview: Cell<usize>,
+    /// The colours of runs in figures.
+    series: Series,
     tables: Cell<usize>,
     figures: Cell<usize>,
     pictures: Cell<usize>,
@@ -175,9 +180,24 @@ impl<'a> Builder<'a> {
         outline.extend((!study.conclusions.is_empty()).then_some(SectionId::Conclusions));
         outline.extend([SectionId::Code, SectionId::Inputs, SectionId::Verify]);
         outline.extend((!study.references.is_empty()).then_some(SectionId::References));
-        let [tables, figures, pictures] = [0; 3].map(Cell::new);
+        let [tables, figures, pictures, overview] = [0; 4].map(Cell::new);
         let (own, anchors) = (OwnWords::of(study, results), study.anchors());
-        Ok(Self { study, results, provenance, lang, training, own, anchors, outline, tables, figures, pictures })
+        let series = Series::of(study, &training, results);
+        Ok(Self {
+            study,
+            results,
+            provenance,
+            lang,
+            training,
+            own,
+            anchors,
+            outline,
+            overview,
+            series,
+            tables,
+            figures,
+            pictures,
+        })
     }
 
     /// A section with its number.
@@ -201,7 +221,12 @@ impl<'a> Builder<'a> {
 
     /// A figure's number as a link.
     pub(super) fn figure_link(&self, figure: &FigureBlock) -> Result<Value> {
-        self.reference("reference.figure", figure.number, figure.id())
+        self.link_to_figure(figure.number)
+    }
+
+    /// The number of a figure, which may be in another section, as a link.
+    pub(super) fn link_to_figure(&self, number: usize) -> Result<Value> {
+        self.reference("reference.figure", number, format!("figure-{number}"))
     }
 
     fn reference(&self, key: &str, n: usize, id: String) -> Result<Value> {
@@ -301,6 +326,11 @@ impl<'a> Builder<'a> {
         'a: 'n,
     {
         self.study.runs.get(name).and_then(|spec| spec.title.as_deref()).unwrap_or(name)
+    }
+
+    /// The number by which figures choose a run's colour and mark.
+    pub(super) fn series(&self, run: &str) -> usize {
+        self.series.of_run(run)
     }
 
     /// Every run, in the study's order.

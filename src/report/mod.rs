@@ -14,6 +14,7 @@ mod language;
 mod own_words;
 mod readme;
 mod sections;
+mod series;
 mod templates;
 mod verdicts;
 

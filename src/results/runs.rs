@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::comparison::IntervalBasis;
 use super::digits::Misclassified;
 use super::statistics::{Interval, Summary, wilson};
 use crate::dataset::CLASSES;
@@ -177,6 +178,18 @@ impl RunResult {
             2 => NoInterval::TwoSeeds,
             _ => NoInterval::NoSpread,
         })
+    }
+
+    /// The interval that a test accuracy may be printed with, and what it is over: seeds where there are several, otherwise
+    /// test images. A mean over seeds never has the interval of one network.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn accuracy_interval(&self) -> Result<(Interval, IntervalBasis), NoInterval> {
+        match &self.seeds[..] {
+            [seed] => Ok((seed.interval(), IntervalBasis::Images)),
+            _ => Ok((self.interval()?, IntervalBasis::Seeds)),
+        }
     }
 
     /// Whether several seeds gave the same network: nothing in the training depends on the seed.

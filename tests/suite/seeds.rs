@@ -116,6 +116,26 @@ fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
     assert!(report.contains(sentence), "an interval over two seeds decides no conclusion");
 }
 
+#[test]
+fn a_mean_at_the_top_of_the_report_has_its_own_interval_or_none() {
+    let report = built_study().text("report.md");
+    let figures: Vec<&str> = report.lines().filter(|line| line.starts_with("- Test accuracy: ")).collect();
+    let [one, other, two] = figures[..] else { panic!("{figures:?}") };
+    assert!(one.contains(" over test images, one seed)") && other.contains(" over test images, one seed)"));
+    assert!(two.ends_with("(mean of 2 seeds; no interval: two seeds give no useful interval)"), "{two}");
+    let more = study().replace("  a1: {model: only, seeds: [1]}", "  a1: {model: only, seeds: [1, 2, 3]}");
+    let more =
+        more.replace("  b1: {model: only, seeds: [1], epochs: 2}", "  b1: {model: only, seeds: [4, 5, 6], epochs: 2}");
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("s.yaml"), more).unwrap();
+    let out = home.path().join("s");
+    run(&mut build(&home.path().join("s.yaml"), &out)).exits(0);
+    let report = Bundle::at(out).text("report.md");
+    let means =
+        report.lines().filter(|l| l.starts_with("- Test accuracy: ") && l.contains("mean of 3 seeds; 95 % interval "));
+    assert_eq!(means.count(), 2, "{report}");
+}
+
 /// `lr * weight_decay = 1` replaces the initial weights, and nothing else depends on the seed.
 #[test]
 fn seeds_that_gave_the_same_network_have_no_interval() {

@@ -6,7 +6,7 @@ use super::prelude::*;
 use crate::results::NoInterval;
 use crate::results::statistics::{Difference, Interval};
 
-const PLOT: i32 = 180;
+const PLOT: i32 = 150;
 const BOTTOM: i32 = 44;
 const LEFT: i32 = 62;
 const GAP: i32 = (FULL - 2 * HALF) as i32;
@@ -14,8 +14,8 @@ const GAP: i32 = (FULL - 2 * HALF) as i32;
 /// What one row shows: a comparison's title and runs, its epochs as `results::by_epoch` gives them, and its margin.
 pub(crate) struct Gain<'a> {
     pub title: &'a str,
-    /// The titles of the run and of the one that it is compared with.
-    pub runs: [String; 2],
+    /// The run and the one that it is compared with: their titles and series.
+    pub runs: [(String, usize); 2],
     /// Both accuracies after each epoch.
     pub accuracies: Vec<[f64; 2]>,
     pub epochs: Vec<(usize, f64, Option<Difference>)>,
@@ -37,7 +37,7 @@ impl Gain<'_> {
     }
 
     fn legend(&self) -> Legend {
-        Legend::of(&self.runs, HALF as i32)
+        Legend::of(self.runs.iter().map(|(title, series)| (title.as_str(), *series)), HALF as i32)
     }
 
     fn height(&self) -> i32 {
@@ -122,11 +122,11 @@ fn accuracies(root: &Canvas, gain: &Gain, plot: i32, lang: &Language) -> Result<
         let [y, other] = pair.map(|accuracy| axis.y(accuracy));
         line(root, &[(place(i), y), (place(i), other)], GRID.stroke_width(4))?;
     }
-    for run in 0..2 {
+    for (run, (_, series)) in gain.runs.iter().enumerate() {
         let points: Vec<(i32, i32)> =
             gain.accuracies.iter().enumerate().map(|(i, pair)| (place(i), axis.y(pair[run]))).collect();
-        line(root, &points, SERIES[run])?;
-        points.into_iter().try_for_each(|at| mark(root, run, at))?;
+        line(root, &points, series_color(*series))?;
+        points.into_iter().try_for_each(|at| mark(root, *series, at))?;
     }
     epochs(root, gain, &axis, lang)
 }

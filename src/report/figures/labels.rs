@@ -4,9 +4,15 @@ use super::prelude::*;
 
 /// The titles of runs with their marks, in rows.
 pub(super) struct Legend {
-    /// Each title with its place.
-    items: Vec<(String, (i32, i32))>,
+    items: Vec<Item>,
     rows: i32,
+}
+
+struct Item {
+    title: String,
+    /// Its left upper corner in the legend.
+    place: (i32, i32),
+    series: usize,
 }
 
 /// Room for a mark before its title, and between items.
@@ -14,16 +20,16 @@ const BEFORE: i32 = 14;
 const BETWEEN: i32 = 22;
 
 impl Legend {
-    /// Arranges titles in rows of at most so many pixels.
-    pub(super) fn of(titles: &[String], width: i32) -> Self {
+    /// Arranges titles, each with its series, in rows of at most so many pixels.
+    pub(super) fn of<'a>(runs: impl IntoIterator<Item = (&'a str, usize)>, width: i32) -> Self {
         let (mut items, mut left, mut row) = (Vec::new(), 0, 0);
-        for title in titles {
+        for (title, series) in runs {
             let shown = wrapped(title, LABEL, width - BEFORE, 1).concat();
             let wide = BEFORE + width_of(&shown, LABEL);
             if left > 0 && left + wide > width {
                 (left, row) = (0, row + 1);
             }
-            items.push((shown, (left, row * LINE)));
+            items.push(Item { title: shown, place: (left, row * LINE), series });
             left += wide + BETWEEN;
         }
         Self { items, rows: row + 1 }
@@ -35,11 +41,10 @@ impl Legend {
 
     /// Draws it, the middle of its first row at `at.1`.
     pub(super) fn draw(&self, canvas: &Canvas, at: (i32, i32)) -> Result<()> {
-        for (i, (title, (left, top))) in self.items.iter().enumerate() {
+        for Item { title, place: (left, top), series } in &self.items {
             let (x, y) = (at.0 + left, at.1 + top);
-            mark(canvas, i, (x + 5, y))?;
-            let color = SERIES[i % SERIES.len()];
-            text(canvas, title, (x + BEFORE, y), &label(color), HPos::Left, VPos::Center)?;
+            mark(canvas, *series, (x + 5, y))?;
+            text(canvas, title, (x + BEFORE, y), &label(series_color(*series)), HPos::Left, VPos::Center)?;
         }
         Ok(())
     }
@@ -106,10 +111,10 @@ mod tests {
     #[test]
     fn a_legend_breaks_between_titles() {
         let titles: Vec<String> = (0..4).map(|i| format!("A network of name {i}")).collect();
-        let legend = Legend::of(&titles, 330);
-        assert_eq!(legend.items.iter().map(|(_, (_, top))| *top).collect::<Vec<_>>(), [0, 0, LINE, LINE]);
+        let legend = Legend::of(titles.iter().map(|title| (title.as_str(), 0)), 330);
+        assert_eq!(legend.items.iter().map(|item| item.place.1).collect::<Vec<_>>(), [0, 0, LINE, LINE]);
         assert_eq!(legend.height(), 2 * LINE);
-        assert!(legend.items.iter().all(|(title, (left, _))| left + BEFORE + width_of(title, LABEL) <= 330));
+        assert!(legend.items.iter().all(|item| item.place.0 + BEFORE + width_of(&item.title, LABEL) <= 330));
     }
 
     #[test]

@@ -4,32 +4,26 @@ use super::axes::{Axis, error_bar, ticks};
 use super::labels::{Area, overlap};
 use super::prelude::*;
 use super::scale::Scale;
-use crate::results::NoInterval;
 use crate::results::statistics::Interval;
+use crate::results::{IntervalBasis, NoInterval};
 
-const PLOT: i32 = 270;
+const PLOT: i32 = 190;
 const LEFT: i32 = 62;
 /// Half of the last tick's label.
 const RIGHT: i32 = 30;
 const TOP: i32 = 26;
 const BOTTOM: i32 = 44;
 
-/// What the intervals are taken over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Over {
-    Seeds,
-    /// Test images, for a network of one seed.
-    Images,
-}
-
 /// A network's place in the figure.
 #[derive(Clone)]
 pub(crate) struct LadderPoint {
     pub title: String,
+    /// The run's; none for what others printed.
+    pub series: Option<usize>,
     pub parameters: u64,
     pub accuracy: f64,
     /// The accuracy's, or why it has none; none for what others printed.
-    pub interval: Option<std::result::Result<(Interval, Over), NoInterval>>,
+    pub interval: Option<std::result::Result<(Interval, IntervalBasis), NoInterval>>,
 }
 
 impl LadderPoint {
@@ -43,10 +37,10 @@ impl LadderPoint {
 
     /// Whether it is what others printed, not measured here.
     fn is_quoted(&self) -> bool {
-        self.interval.is_none()
+        self.series.is_none()
     }
 
-    fn is_over(&self, over: Over) -> bool {
+    fn is_over(&self, over: IntervalBasis) -> bool {
         self.interval.and_then(std::result::Result::ok).is_some_and(|(_, other)| other == over)
     }
 }
@@ -87,11 +81,11 @@ impl Plane {
 /// The figure of some networks. `images` says on how many training images they were trained, where the study has runs with
 /// other numbers.
 pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>, lang: &Language) -> Result<Drawing> {
-    let over = |over: Over| points.iter().any(|p| p.is_over(over));
+    let over = |over: IntervalBasis| points.iter().any(|p| p.is_over(over));
     let values = context! {
         quoted => points.iter().any(LadderPoint::is_quoted),
-        over_seeds => over(Over::Seeds),
-        over_images => over(Over::Images),
+        over_seeds => over(IntervalBasis::Seeds),
+        over_images => over(IntervalBasis::Images),
         images,
     };
     let caption = lang.say("figures.ladder.caption", values)?;
@@ -126,7 +120,7 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
 /// A network's point with its interval, its title and its accuracy. `taken` is what is covered so far.
 fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Area>, lang: &Language) -> Result<()> {
     let (x, y) = plane.at(point);
-    let color = if point.is_quoted() { ORANGE } else { BLUE };
+    let color = point.series.map_or(MUTED, series_color);
     if let Some(Interval { lower, upper }) = point.bounds() {
         error_bar(root, x, (plane.accuracy.y(upper.min(1.0)), plane.accuracy.y(lower)), color)?;
     }
@@ -147,7 +141,9 @@ fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Ar
         inside && !taken.iter().any(|other| overlap(*other, area))
     };
     let (right, middle) = places.find(is_free).unwrap_or((first, y));
-    taken.push(area(right, middle));
+    // Two labels on one line do not read as one.
+    let (start, top, end, base) = area(right, middle);
+    taken.push((start - 8, top, end + 8, base));
     let (at, side) = if right { (x + 10, HPos::Left) } else { (x - 10, HPos::Right) };
     text(root, &words, (at, middle), &label(color), side, VPos::Center)
 }

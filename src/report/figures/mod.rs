@@ -22,10 +22,10 @@ pub(super) use curves::{Curve, curves};
 pub(super) use filters::filters;
 pub(super) use gain::{Gain, gain};
 pub(super) use gallery::{GalleryImage, gallery};
-pub(super) use ladder::{LadderPoint, Over, ladder};
+pub(super) use ladder::{LadderPoint, ladder};
 pub(super) use network::network;
 pub(super) use parameters::parameters;
-pub(super) use per_class::per_class;
+pub(super) use per_class::{OneSeed, per_class};
 pub(super) use predictions::predictions;
 
 use super::document::FigureTable;

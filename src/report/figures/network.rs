@@ -5,16 +5,16 @@ use crate::model::Window;
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 7;
 /// A cell: an arrow with its layers, then the block that they give.
-const CELL: i32 = 148;
+const CELL: i32 = 108;
 /// Where the middle of a block is in its cell. The shape below it needs room on both sides.
-const BLOCK: i32 = 122;
-const TALLEST: i32 = 84;
-const WIDEST: i32 = 44;
+const BLOCK: i32 = 62;
+const TALLEST: i32 = 72;
+const WIDEST: i32 = 34;
 const LEAST: i32 = 8;
 /// The room for words above an arrow.
-const WORDS: i32 = 98;
+const WORDS: i32 = 78;
 
 /// A block with the layers that give it.
 struct Step<'a> {
@@ -23,9 +23,9 @@ struct Step<'a> {
     shape: &'a [usize],
 }
 
-/// The figure of one model: the image, then every layer in order.
-pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Language) -> Result<Drawing> {
-    let caption = lang.say("figures.network.caption", context! { title })?;
+/// The figure of one model: the image, then every layer in order. Its caption explains what is drawn if it is the first.
+pub(crate) fn network(name: String, title: &str, model: &ModelFacts, first: bool, lang: &Language) -> Result<Drawing> {
+    let caption = lang.say("figures.network.caption", context! { title, explained => first })?;
     let input = model.layers.first().map_or(&[][..], |l| of_one_image(&l.input_shape));
     let named = |l: &LayerFacts| format!("{} {}", l.name, dimensions(of_one_image(&l.output_shape)));
     let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");
@@ -42,8 +42,8 @@ pub(crate) fn network(name: String, title: &str, model: &ModelFacts, lang: &Lang
             row.draw(root, top, &sizes)?;
             if i == 0 {
                 let word = lang.word("figures.network.image")?;
-                let x = BLOCK - sizes.of_block(image.shape).0 / 2 - 8;
-                text(root, &word, (x, row.middle(top)), &label(INK), HPos::Right, VPos::Center)?;
+                let y = row.middle(top) - sizes.of_block(image.shape).1 / 2 - 10;
+                centred(root, &word, (BLOCK, y), &label(INK))?;
             }
             top += row.height();
         }

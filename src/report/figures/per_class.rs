@@ -8,16 +8,24 @@ use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 use crate::results::statistics::{Interval, wilson};
 
-const PLOT: i32 = 220;
+const PLOT: i32 = 170;
 const LEFT: i32 = 62;
 const RIGHT: i32 = 8;
 const BOTTOM: i32 = 44;
 
-/// The figure of some runs' accuracies by class: (title, first seed).
-pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
-    let titles = runs.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>();
-    let caption = lang.say("figures.per_class.caption", context! { titles => titles.clone() })?;
-    let describe = |(title, seed): &(&str, &SeedResult)| {
+/// A run's first seed with what it is called and the series that chooses its colour.
+#[derive(Clone, Copy)]
+pub(crate) struct OneSeed<'a> {
+    pub title: &'a str,
+    pub seed: &'a SeedResult,
+    pub series: usize,
+}
+
+/// The figure of some runs' accuracies by class.
+pub(crate) fn per_class(name: String, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
+    let titles = runs.iter().map(|run| run.title.to_owned()).collect::<Vec<_>>();
+    let caption = lang.say("figures.per_class.caption", context! { titles })?;
+    let describe = |OneSeed { title, seed, .. }: &OneSeed| {
         let all = seed.per_class();
         let lowest = all.iter().copied().fold(1.0, f64::min);
         let digits: Vec<usize> = (0..CLASSES).filter(|c| all[*c] <= lowest).collect();
@@ -25,10 +33,10 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
         lang.say("figures.per_class.description", context! { title => *title, digits, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let lowest = runs.iter().flat_map(|(_, s)| (0..CLASSES).map(|c| interval(s, c).lower)).fold(1.0, f64::min);
+    let lowest = runs.iter().flat_map(|run| (0..CLASSES).map(|c| interval(run.seed, c).lower)).fold(1.0, f64::min);
     // The axis starts at a whole percent below the lowest end, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
-    let legend = Legend::of(&titles, FULL as i32 - LEFT);
+    let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), FULL as i32 - LEFT);
     let top = legend.height() + 14;
     let axis = Axis { low, high: 1.0, left: LEFT, right: FULL as i32 - RIGHT, top, base: top + PLOT };
     let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
@@ -38,11 +46,11 @@ pub(crate) fn per_class(name: String, runs: &[(&str, &SeedResult)], lang: &Langu
         })?;
         for class in 0..CLASSES {
             let middle = axis.slot(class, CLASSES);
-            for (i, (_, seed)) in runs.iter().enumerate() {
+            for (i, OneSeed { seed, series, .. }) in runs.iter().enumerate() {
                 let x = middle + beside(i, runs.len());
                 let Interval { lower, upper } = interval(seed, class);
-                error_bar(root, x, (axis.y(upper), axis.y(lower)), SERIES[i % SERIES.len()])?;
-                mark(root, i, (x, axis.y(seed.per_class()[class])))?;
+                error_bar(root, x, (axis.y(upper), axis.y(lower)), series_color(*series))?;
+                mark(root, *series, (x, axis.y(seed.per_class()[class])))?;
             }
             centred(root, &class.to_string(), (middle, axis.base + 14), &label(INK))?;
         }
@@ -62,8 +70,8 @@ fn beside(i: usize, runs: usize) -> i32 {
     (2 * i as i32 - (runs as i32 - 1)) * apart / 2
 }
 
-fn table(runs: &[(&str, &SeedResult)], lang: &Language) -> Result<FigureTable> {
-    let titles = runs.iter().map(|(title, _)| (*title).to_owned());
+fn table(runs: &[OneSeed], lang: &Language) -> Result<FigureTable> {
+    let titles = runs.iter().map(|run| run.title.to_owned());
     let columns = std::iter::once(lang.word("figures.digit")?).chain(titles).collect();
     let cell = |class: usize, seed: &SeedResult| {
         let Interval { lower, upper } = interval(seed, class);
@@ -71,7 +79,7 @@ fn table(runs: &[(&str, &SeedResult)], lang: &Language) -> Result<FigureTable> {
         lang.say("figures.per_class.cell", context! { accuracy, lower, upper })
     };
     let row = |class: usize| {
-        let cells = runs.iter().map(|(_, seed)| cell(class, seed));
+        let cells = runs.iter().map(|run| cell(class, run.seed));
         std::iter::once(Ok(class.to_string())).chain(cells).collect::<Result<_>>()
     };
     Ok(FigureTable { columns, rows: (0..CLASSES).map(row).collect::<Result<_>>()? })

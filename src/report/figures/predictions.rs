@@ -1,18 +1,19 @@
 //! How many test images a network predicts as each digit: bars, with the true counts marked.
 
+use super::per_class::OneSeed;
 use super::prelude::*;
 use crate::dataset::CLASSES;
 use crate::results::SeedResult;
 
-const PANEL_HEIGHT: u32 = 260;
+const PANEL_HEIGHT: u32 = 205;
 const TOP: i32 = 46;
 const BOTTOM: i32 = 42;
 const SIDE: i32 = 14;
 
-/// The figure of some runs' predictions: (title, first seed).
-pub(crate) fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Language) -> Result<Drawing> {
+/// The figure of some runs' predictions.
+pub(crate) fn predictions(name: String, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
     let caption = lang.word("figures.predictions.caption")?;
-    let describe = |(title, seed): &(&str, &SeedResult)| {
+    let describe = |OneSeed { title, seed, .. }: &OneSeed| {
         let predicted = seed.predicted();
         let most = (0..CLASSES).fold(0, |best, c| if predicted[c] > predicted[best] { c } else { best });
         let [n, all] = [predicted[most], predicted.iter().sum()].map(|n| lang.numbers.count(n as u64));
@@ -20,10 +21,10 @@ pub(crate) fn predictions(name: String, runs: &[(&str, &SeedResult)], lang: &Lan
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
     let (rows, columns) = grid(runs.len(), 2);
-    let most = runs.iter().flat_map(|(_, s)| s.predicted()).max().unwrap_or(1).max(1);
+    let most = runs.iter().flat_map(|run| run.seed.predicted()).max().unwrap_or(1).max(1);
     let axis = lang.word("figures.predicted_digit")?;
     draw(Titles { name, caption, description }, Width::Full, PANEL_HEIGHT * rows as u32, |root| {
-        for (area, (run, seed)) in root.split_evenly((rows, columns)).iter().zip(runs) {
+        for (area, OneSeed { title: run, seed, .. }) in root.split_evenly((rows, columns)).iter().zip(runs) {
             let width = area.dim_in_pixel().0 as i32;
             let shown = wrapped(run, TITLE, width - 2 * SIDE, 1).concat();
             text(area, &shown, (SIDE, 10), &title(), HPos::Left, VPos::Center)?;

@@ -57,7 +57,12 @@ pub(super) const GREEN: RGBColor = RGBColor(0x00, 0x9E, 0x73);
 const PURPLE: RGBColor = RGBColor(0xAA, 0x44, 0x99);
 const BROWN: RGBColor = RGBColor(0x8C, 0x5A, 0x14);
 /// As many as curves may share a panel.
-pub(super) const SERIES: [RGBColor; Show::MAX_TOGETHER] = [ORANGE, BLUE, GREEN, PURPLE, BROWN, INK];
+const SERIES: [RGBColor; Show::MAX_TOGETHER] = [ORANGE, BLUE, GREEN, PURPLE, BROWN, INK];
+
+/// The colour of a series: a run has the same in all figures of a report.
+pub(super) fn series_color(series: usize) -> RGBColor {
+    SERIES[series % SERIES.len()]
+}
 
 /// The size of labels, in pixels: no text is smaller. Printed it is 8 pt.
 pub(super) const LABEL: f64 = 12.0;
@@ -175,7 +180,7 @@ pub(super) fn lines(canvas: &Canvas, texts: &[String], at: (i32, i32), style: &T
 
 /// Each series has its shape, too, so that grey print tells them apart: hollow and filled circles, squares, triangles.
 pub(super) fn mark(canvas: &Canvas, series: usize, (x, y): (i32, i32)) -> Result<()> {
-    let color = SERIES[series % SERIES.len()];
+    let color = series_color(series);
     let style = if series.is_multiple_of(2) { color.stroke_width(2) } else { color.filled() };
     if series.is_multiple_of(2) {
         // Hollow marks hide the lines below them.

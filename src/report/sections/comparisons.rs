@@ -32,7 +32,7 @@ impl<'a> ComparedRuns<'a> {
     /// What the figure of differences by epoch shows.
     pub(super) fn gain(&self, b: &Builder) -> Gain<'_> {
         let runs = [&self.counts.run, &self.counts.against];
-        let runs = runs.map(|name| b.run_title(name).to_owned());
+        let runs = runs.map(|name| (b.run_title(name).to_owned(), b.series(name)));
         let mut epochs = by_epoch(self.run, self.against);
         let pairs = epochs.iter().map(|(epoch, ..)| [self.run, self.against].map(|run| accuracy_after(run, *epoch)));
         let accuracies = pairs.collect();

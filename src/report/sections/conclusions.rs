@@ -6,14 +6,17 @@ use crate::claims::{Answer, DecidedConclusion, Finding};
 
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
-    let item = |c: &DecidedConclusion| {
-        Ok(FindingItem {
-            badge: badge(b, c)?,
-            question: told::question(b, c)?,
-            text: answer_here(b, c)?.then(told::how(b, c)?).then(told::obstacle(b, c.obstacle.as_ref())?),
-        })
-    };
-    let items = conclusions.iter().map(item).collect::<Result<_>>()?;
+    // Questions that the same words decide share them.
+    let mut items: Vec<FindingItem> = Vec::new();
+    for c in conclusions {
+        let text = answer_here(b, c)?.then(told::how(b, c)?).then(told::obstacle(b, c.obstacle.as_ref())?);
+        let (badge, question) = (badge(b, c)?, told::question(b, c)?);
+        if let Some(same) = items.iter_mut().find(|item| item.text == text) {
+            same.question = std::mem::take(&mut same.question).then(badge).then(question);
+        } else {
+            items.push(FindingItem { badge, question, text });
+        }
+    }
     let blocks = vec![
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),
         Block::Findings { style: "rules", items },

@@ -1,10 +1,11 @@
 //! What stands before the first section: what the study found in a paragraph, and its key figures.
 
 use super::prelude::*;
-use super::{overview, told};
-use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding};
+use super::{comparisons, overview, told};
+use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding, Sizes};
 use crate::report::document::KeyFigure;
-use crate::results::RunResult;
+use crate::results::statistics::Interval;
+use crate::results::{IntervalBasis, RunResult};
 use crate::study::{Kind, Rule};
 
 /// More would not be read at a glance.
@@ -19,7 +20,7 @@ pub(super) fn blocks(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<V
     let runs = key_runs(b);
     let mut items: Vec<KeyFigure> = smaller.iter().map(|size| parameters(b, size)).collect::<Result<_>>()?;
     items.extend(runs.iter().map(|(name, run)| accuracy(b, name, run)).collect::<Result<Vec<_>>>()?);
-    let mut blocks = vec![Block::paragraph(found(b, conclusions, smaller.as_ref())?)];
+    let mut blocks = vec![Block::paragraph(found(b, conclusions, smaller)?)];
     if items.len() > 1 {
         blocks.push(Block::KeyFigures { items });
     }
@@ -27,30 +28,17 @@ pub(super) fn blocks(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<V
     Ok(blocks)
 }
 
-/// A model with fewer parameters than another one.
-struct Smaller<'a> {
-    model: &'a str,
-    than: &'a str,
-    parameters: u64,
-    of_other: u64,
-}
-
-impl Smaller<'_> {
-    fn times(&self, b: &Builder) -> String {
-        b.lang.numbers.fixed(self.of_other as f64 / self.parameters as f64, 1)
-    }
-}
-
 /// The last model that a conclusion found to be smaller than another one: studies go from the simple model to the improved one.
-fn smaller(conclusions: &[DecidedConclusion]) -> Option<Smaller<'_>> {
+fn smaller(conclusions: &[DecidedConclusion]) -> Option<&Sizes> {
     conclusions.iter().rev().find_map(|c| match &c.answer {
-        Answer::Kind { fact: Some(Fact::FewerParameters { model, than, parameters, of_other }), .. }
-            if c.finding == Finding::Supported =>
-        {
-            Some(Smaller { model, than, parameters: *parameters, of_other: *of_other })
-        }
+        Answer::Kind { fact: Some(Fact::FewerParameters(sizes)), .. } if c.finding == Finding::Supported => Some(sizes),
         _ => None,
     })
+}
+
+/// A ratio of sizes, as the lead prints it.
+fn times(b: &Builder, sizes: &Sizes) -> String {
+    b.lang.numbers.fixed(sizes.times(), 1)
 }
 
 /// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise the first ones.
@@ -81,24 +69,30 @@ fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
     found
 }
 
-fn parameters(b: &Builder, size: &Smaller) -> Result<KeyFigure> {
-    let values = context! { times => size.times(b), of_other => size.of_other };
+fn parameters(b: &Builder, size: &Sizes) -> Result<KeyFigure> {
+    let values = context! { times => times(b, size), of_other => size.of_other };
     Ok(KeyFigure {
-        label: b.text("lead.parameters", context! { model => b.model_title(size.model) })?,
+        label: b.text("lead.parameters", context! { model => b.model_title(&size.model) })?,
         value: b.lang.numbers.count(size.parameters),
         note: b.text("lead.parameters_note", values)?,
     })
 }
 
-/// A run's test accuracy with its interval: over seeds if there is one, otherwise over the test images.
+/// A run's test accuracy with its own interval, or why it has none.
 fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
-    let form = b.lang.numbers;
-    let (key, interval) = if let Ok(interval) = run.interval() {
-        ("lead.over_seeds", interval)
-    } else {
-        ("lead.over_images", run.seeds[0].interval())
+    let (form, seeds) = (b.lang.numbers, run.seeds.len());
+    let note = match run.accuracy_interval() {
+        Ok((Interval { lower, upper }, over)) => {
+            let key = match over {
+                IntervalBasis::Seeds => "lead.over_seeds",
+                IntervalBasis::Images => "lead.over_images",
+            };
+            b.text(key, context! { lower => form.percent(lower, 2), upper => form.percent(upper, 2), seeds })?
+        }
+        Err(reason) => {
+            b.text("lead.no_interval", context! { seeds, reason => comparisons::no_interval(reason, b.lang)? })?
+        }
     };
-    let note = b.text(key, range(b, interval.lower, interval.upper, run.seeds.len()))?;
     Ok(KeyFigure {
         label: b.text("lead.accuracy", context! { run => b.run_title(name) })?,
         value: form.percent(run.accuracy(), 2),
@@ -106,13 +100,8 @@ fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
     })
 }
 
-fn range(b: &Builder, lower: f64, upper: f64, seeds: usize) -> minijinja::Value {
-    let form = b.lang.numbers;
-    context! { lower => form.percent(lower, 2), upper => form.percent(upper, 2), seeds }
-}
-
 /// What was trained on what, and the answers in a few sentences.
-fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Smaller>) -> Result<RichText> {
+fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Sizes>) -> Result<RichText> {
     let runs = b.results.runs.values();
     let models: std::collections::BTreeSet<&str> = runs.clone().map(|run| run.plan.model.as_str()).collect();
     let images = runs.map(|run| run.plan.image_count).max().unwrap_or_default();
@@ -120,8 +109,7 @@ fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Smalle
         context! { models => models.len(), runs => b.results.runs.len(), images, tested => b.results.data.test_images };
     let mut text = b.text("lead.trained", values)?;
     if let Some(size) = smaller {
-        let values =
-            context! { model => b.model_title(size.model), than => b.model_title(size.than), times => size.times(b) };
+        let values = context! { model => b.model_title(&size.model), than => b.model_title(&size.than), times => times(b, size) };
         text = text.then(b.text("lead.smaller", values)?);
     }
     let mut before: Option<&Compared> = None;

@@ -1,38 +1,63 @@
 //! The figure of the first screen: how accurate each network is, and how large.
 
 use super::prelude::*;
-use crate::report::figures::{LadderPoint, Over};
-use crate::results::{AnyRun, NoInterval, RunResult};
+use crate::report::figures::LadderPoint;
+use crate::report::series::trained_on_most;
+use crate::results::RunResult;
+use crate::study::{Section, Show};
 
 /// Accuracy against parameters of all runs that were trained on the most images: accuracies of others do not compare. `None`
 /// with fewer than two.
 pub(super) fn figure(b: &Builder) -> Result<Option<FigureBlock>> {
-    let runs: Vec<(&str, &RunResult)> = b
-        .runs()
-        .into_iter()
-        .filter_map(|(name, run)| if let AnyRun::Finished(run) = run { Some((b.run_title(name), run)) } else { None })
-        .collect();
-    let most = runs.iter().map(|(_, run)| run.plan.image_count).max().unwrap_or(0);
-    let (alike, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(_, run)| run.plan.image_count == most);
-    let points: Vec<LadderPoint> = alike.into_iter().filter_map(|(title, run)| point(b, title, run)).collect();
+    let alike = trained_on_most(b.study, b.results);
+    let mut points: Vec<LadderPoint> = alike.iter().filter_map(|(name, run)| point(b, name, run)).collect();
     if points.len() < 2 {
         return Ok(None);
     }
-    let images = (!others.is_empty()).then_some(most);
-    b.figure(figures::ladder("overview".into(), &points, images, b.lang)?).map(Some)
+    for section in b.training.iter().filter(|section| shows(b, section)) {
+        for point in quoted(section) {
+            if points.iter().all(|other| other.title != point.title) {
+                points.push(point);
+            }
+        }
+    }
+    let images = (alike.len() < b.results.runs.len()).then(|| alike[0].1.plan.image_count);
+    let figure = b.figure(figures::ladder("overview".into(), &points, images, b.lang)?)?;
+    b.overview.set(figure.number);
+    Ok(Some(figure))
+}
+
+/// Whether a section's ladder would show the same runs. Then this figure has the section's points, and the section refers to it.
+pub(super) fn shows(b: &Builder, section: &Section) -> bool {
+    let alike = trained_on_most(b.study, b.results);
+    let is_shown = |(name, _): &(&String, &RunResult)| section.runs.contains(name);
+    let measured = section.runs.iter().filter(|name| b.results.runs.contains_key(*name)).count();
+    section.show.contains(&Show::Ladder) && alike.len() > 1 && alike.len() == measured && alike.iter().all(is_shown)
+}
+
+/// A sentence that refers to this figure.
+pub(super) fn reference(b: &Builder) -> Result<RichText> {
+    b.text("training.overview", context! { figure => b.link_to_figure(b.overview.get())? })
+}
+
+/// The points that a section adds to its ladder.
+pub(super) fn quoted(section: &Section) -> impl Iterator<Item = LadderPoint> {
+    section.points.iter().map(|p| LadderPoint {
+        title: p.title.clone(),
+        series: None,
+        parameters: p.parameters,
+        accuracy: p.accuracy,
+        interval: None,
+    })
 }
 
 /// A run's place in the figure; `None` if the results lack its model.
-pub(super) fn point(b: &Builder, title: &str, run: &RunResult) -> Option<LadderPoint> {
-    let interval = match run.interval() {
-        Ok(interval) => Ok((interval, Over::Seeds)),
-        Err(NoInterval::OneSeed) => Ok((run.seeds[0].interval(), Over::Images)),
-        Err(reason) => Err(reason),
-    };
+pub(super) fn point(b: &Builder, name: &str, run: &RunResult) -> Option<LadderPoint> {
     Some(LadderPoint {
-        title: title.to_owned(),
+        title: b.run_title(name).to_owned(),
+        series: Some(b.series(name)),
         parameters: b.results.models.get(&run.plan.model)?.parameters,
         accuracy: run.accuracy(),
-        interval: Some(interval),
+        interval: Some(run.accuracy_interval()),
     })
 }

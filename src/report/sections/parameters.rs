@@ -8,7 +8,9 @@ use crate::text::numbers::shape;
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
     let figure = b.figure(figures::parameters("parameters".into(), &models, b.lang)?)?;
-    let mut blocks: Vec<Block> = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<_>>()?;
+    let answers = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<Vec<_>>>()?;
+    let answers = answers.into_iter().fold(RichText::default(), RichText::then);
+    let mut blocks = vec![Block::paragraph(answers)];
     let text = b.text("parameters.text", context! { figure => b.figure_link(&figure)? })?;
     let kinds = kinds(b)?;
     let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
@@ -41,13 +43,12 @@ fn kinds(b: &Builder) -> Result<RichText> {
     b.text("parameters.kinds", context! { kinds })
 }
 
-/// How many parameters a model has, and in which layers.
-fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<Block> {
-    let form = b.lang.numbers;
-    let layers = model.layers.iter().filter(|l| l.parameters > 0);
-    let layers: Vec<String> = layers.map(|l| format!("{} {}", l.name, form.count(l.parameters))).collect();
-    let values = context! { title, n => model.parameters, layers => layers.join("; ") };
-    Ok(Block::paragraph(b.text("parameters.answer", values)?))
+/// How many parameters a model has, and which layer has most of them. The figure and the table have those of each layer.
+fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<RichText> {
+    let most = model.layers.iter().filter(|l| l.parameters > 0).max_by_key(|l| l.parameters);
+    let share = most.map(|l| b.lang.numbers.percent(l.parameters as f64 / model.parameters as f64, 1));
+    let layer = most.map(|l| l.name.as_str());
+    b.text("parameters.answer", context! { title, n => model.parameters, share, layer })
 }
 
 fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<TableBlock> {

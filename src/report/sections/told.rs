@@ -6,7 +6,7 @@ use super::comparisons::no_interval;
 use super::prelude::*;
 use crate::claims::{
     Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Finding, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
-    TIMES_AS_HIGH, TIMES_GUESSING, Turn,
+    Sizes, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
 use crate::dataset::{CLASSES, ImageOrder};
 use crate::results::IntervalBasis;
@@ -135,9 +135,9 @@ fn values(b: &Builder, fact: &Fact) -> Result<Value> {
         Fact::Learns { seeds, accuracy, guessing, .. } => context! {
             accuracy => form.percent(*accuracy, 2), guessing => form.percent(*guessing, 2), yes => seeds.yes, of => seeds.of,
         },
-        Fact::FewerParameters { than, parameters, of_other, .. } => {
-            let times = form.fixed(*of_other as f64 / *parameters as f64, 2);
-            context! { than => b.model_title(than), parameters, of_other, times }
+        Fact::FewerParameters(sizes) => {
+            let Sizes { than, parameters, of_other, .. } = sizes;
+            context! { than => b.model_title(than), parameters, of_other, times => form.fixed(sizes.times(), 2) }
         }
         Fact::KeepsAccuracy(c) | Fact::Better(c) | Fact::OrderMatters(c) => of_comparison(b, c)?,
         Fact::BestOf { best, accuracy, ties, unknown, .. } => {

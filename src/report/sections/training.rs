@@ -5,7 +5,7 @@ use super::prelude::*;
 use super::shown_run::ShownRun;
 use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
-use crate::report::figures::{Curve, Drawing, LadderPoint};
+use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
 use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
 use crate::study::{Section, Show, Table};
 
@@ -26,9 +26,10 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
         let all: Vec<&FigureBlock> = figures.iter().collect();
         let explained =
             b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
-        blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(explained)));
+        let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
+        blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(overview).then(explained)));
     }
-    blocks.extend(tables(b, section, &runs)?.into_iter().map(Block::Table));
+    blocks.extend(tables(b, section, &runs)?);
     blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
     blocks.extend(figures.into_iter().map(Block::Figure));
     blocks.extend(halves(b, number, section, &runs)?);
@@ -71,8 +72,13 @@ fn shows(section: &Section, runs: &[ShownRun], show: Show) -> bool {
     section.show.contains(&show) && !runs.is_empty()
 }
 
-fn first_seeds<'a>(runs: &'a [ShownRun]) -> Vec<(&'a str, &'a SeedResult)> {
-    runs.iter().map(|run| (run.first_seed_title.as_str(), run.first_seed())).collect()
+fn first_seeds<'a>(b: &Builder, runs: &'a [ShownRun]) -> Vec<OneSeed<'a>> {
+    let of_run = |run: &'a ShownRun| OneSeed {
+        title: &run.first_seed_title,
+        seed: run.first_seed(),
+        series: b.series(run.name),
+    };
+    runs.iter().map(of_run).collect()
 }
 
 /// The figures of all runs together.
@@ -93,24 +99,29 @@ fn training_figures(
         drawings.extend(figures::curves(name("curves-together"), &[together], b.lang)?);
     }
     if shows(section, runs, Show::Predictions) {
-        drawings.push(figures::predictions(name("predictions"), &first_seeds(runs), b.lang)?);
+        drawings.push(figures::predictions(name("predictions"), &first_seeds(b, runs), b.lang)?);
     }
     if section.show.contains(&Show::Gain) && !compared.is_empty() {
         let gains: Vec<figures::Gain> = compared.iter().map(|c| c.gain(b)).collect();
         drawings.push(figures::gain(name("gain"), &gains, b.lang)?);
     }
-    if shows(section, runs, Show::Ladder) {
+    if shows(section, runs, Show::Ladder) && !overview::shows(b, section) {
         drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), None, b.lang)?);
     }
     if shows(section, runs, Show::PerClass) {
-        drawings.push(figures::per_class(name("per-class"), &first_seeds(runs), b.lang)?);
+        drawings.push(figures::per_class(name("per-class"), &first_seeds(b, runs), b.lang)?);
     }
     drawings.into_iter().map(|drawing| b.figure(drawing)).collect()
 }
 
 /// A run's losses, as curves show them.
 fn curve<'a>(b: &'a Builder, run: &'a ShownRun) -> Option<Curve<'a>> {
-    Some(Curve { title: run.title, run: run.result, losses: b.results.loss_curves.get(run.name)? })
+    Some(Curve {
+        title: run.title,
+        series: b.series(run.name),
+        run: run.result,
+        losses: b.results.loss_curves.get(run.name)?,
+    })
 }
 
 /// The panels of curves: runs that the section compares, directly or through others, share one. More runs than can be told
@@ -136,14 +147,8 @@ fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Ve
 
 /// The section's runs by size, and the points that the study adds.
 fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<LadderPoint> {
-    let measured = runs.iter().filter_map(|run| overview::point(b, run.title, run.result));
-    let quoted = section.points.iter().map(|p| LadderPoint {
-        title: p.title.clone(),
-        parameters: p.parameters,
-        accuracy: p.accuracy,
-        interval: None,
-    });
-    measured.chain(quoted).collect()
+    let measured = runs.iter().filter_map(|run| overview::point(b, run.name, run.result));
+    measured.chain(overview::quoted(section)).collect()
 }
 
 /// The figures of half the width, one for each run: confusion matrices and kernels.
@@ -191,34 +196,37 @@ fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -
 }
 
 /// The tables that the section asks for.
-fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<TableBlock>> {
+fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
     let mut tables = Vec::new();
     let all: Vec<(&str, AnyRun)> =
         section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
     if section.tables.contains(&Table::Settings) {
-        tables.extend(settings_table(b, &all)?);
+        tables.extend(settings_that_differ(b, &all)?);
     }
     if runs.is_empty() {
         return Ok(tables);
     }
     if section.tables.contains(&Table::Results) {
-        tables.push(results_table(b, runs)?);
-        tables.extend(if has_several_seeds(runs) { Some(intervals_table(b, runs)?) } else { None });
+        tables.push(Block::Table(results_table(b, runs)?));
+        if has_several_seeds(runs) {
+            tables.push(Block::Table(intervals_table(b, runs)?));
+        }
     }
     if section.tables.contains(&Table::Epochs) {
-        tables.push(epochs_table(b, runs)?);
+        tables.push(Block::Table(epochs_table(b, runs)?));
     }
     Ok(tables)
 }
 
-/// A row for each setting in which the runs differ, a column for each run. The section on inputs lists all settings.
-fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBlock>> {
+/// A row for each setting in which the runs differ, a column for each run; a sentence for a single setting. No row for the evidence that is recorded, which changes
+/// no result. The section on inputs lists all settings.
+fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<Block>> {
     type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
     let lang = b.lang;
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
     let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [Setting; 11] = [
+    let rows: [Setting; 10] = [
         ("model", &|r| Ok(model_link(&r.plan().model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
         ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
@@ -228,7 +236,6 @@ fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBl
         ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
         ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
         ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
-        ("evidence", &|r| Ok(settings::evidence(r.plan(), lang)?.into())),
         (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
@@ -242,12 +249,19 @@ fn settings_table(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<TableBl
             differing.push(row);
         }
     }
+    let section = b.section_link(SectionId::Inputs, "budget")?;
+    if let [(key, value)] = differing[..] {
+        let of_run = |(title, run): &(&str, AnyRun)| Ok(context! { title => *title, value => value(*run)?.value() });
+        let each = runs.iter().map(of_run).collect::<Result<Vec<_>>>()?;
+        let setting = b.heading(key)?.plain();
+        let sentence = b.text("training.one_setting", context! { setting, runs => each, section })?;
+        return Ok(Some(Block::paragraph(sentence)));
+    }
     if differing.is_empty() {
         return Ok(None);
     }
-    let link = b.section_link(SectionId::Inputs, "budget")?;
-    let caption = b.text("training.settings", context! { section => link })?;
-    Ok(Some(b.table(caption, &columns, differing)?.styled("settings")))
+    let caption = b.text("training.settings", context! { section })?;
+    Ok(Some(Block::Table(b.table(caption, &columns, differing)?.styled("settings"))))
 }
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {

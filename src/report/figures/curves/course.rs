@@ -2,6 +2,7 @@
 
 use minijinja::context;
 
+use super::Curve;
 use crate::report::Language;
 use crate::report::error::Result;
 use crate::results::statistics::{Interval, Summary};
@@ -20,6 +21,7 @@ pub(super) struct Loss {
 /// A run's losses, as far as every seed was trained. Places on the axis are in epochs: 1.5 is in the middle of the second.
 pub(super) struct Course<'a> {
     pub title: &'a str,
+    pub series: usize,
     pub steps_per_epoch: usize,
     pub batch: usize,
     pub steps_per_group: usize,
@@ -46,7 +48,7 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn of(title: &'a str, run: &RunResult, curve: &LossCurve) -> Self {
+    pub(super) fn of(&Curve { title, series, run, losses: curve }: &Curve<'a>) -> Self {
         let epochs = run.seeds.iter().map(|s| s.epochs.len()).min().unwrap_or(0);
         let steps_per_epoch = run.plan.steps_per_epoch().max(1);
         let groups = groups(curve, epochs as f64 * steps_per_epoch as f64);
@@ -67,6 +69,7 @@ impl<'a> Course<'a> {
         let two = (run.seeds.len() == 2).then_some(NoInterval::TwoSeeds);
         Self {
             title,
+            series,
             steps_per_epoch,
             batch: run.plan.batch_size.min(run.plan.image_count),
             steps_per_group: curve.steps_per_group,

@@ -20,15 +20,15 @@ const GAP: i32 = (FULL - 2 * HALF) as i32;
 #[derive(Clone, Copy)]
 pub(crate) struct Curve<'a> {
     pub title: &'a str,
+    /// Chooses the run's colour and marks where it shares a panel.
+    pub series: usize,
     pub run: &'a RunResult,
     pub losses: &'a LossCurve,
 }
 
 /// The figure of some panels, each of one or more runs; `None` without a run.
 pub(crate) fn curves<'a>(name: String, panels: &[Vec<Curve<'a>>], lang: &Language) -> Result<Option<Drawing>> {
-    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> {
-        panel.iter().map(|curve| Course::of(curve.title, curve.run, curve.losses)).collect()
-    };
+    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> { panel.iter().map(|curve| Course::of(curve)).collect() };
     let panels: Vec<Vec<Course>> = panels.iter().filter(|panel| !panel.is_empty()).map(courses).collect();
     if panels.is_empty() { Ok(None) } else { drawn(name, &panels, lang).map(Some) }
 }
@@ -42,17 +42,23 @@ fn drawn(name: String, panels: &[Vec<Course>], lang: &Language) -> Result<Drawin
     } else {
         Scale::linear((0.0, high * 1.08), (0, 0))
     };
-    let described = all().map(|c| c.describe(lang));
     let without = without_interval(all().filter_map(|c| Some((c.title, c.no_interval?))), lang)?;
-    let description = described.chain(without.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?.join(" ");
+    let described = |courses: &mut dyn Iterator<Item = &Course>| -> Result<String> {
+        let runs = courses.map(|c| c.describe(lang)).collect::<Result<Vec<_>>>()?;
+        Ok([runs, without.clone()].concat().join(" "))
+    };
+    let description = described(&mut all())?;
+    // Curves in one panel are compared by eye; what they end with is in the table of results.
+    let printed = described(&mut panels.iter().filter(|panel| panel.len() == 1).flatten())?;
     let titles = Titles { name, caption: caption(panels, lang)?, description };
     let panels: Vec<Panel> = panels.iter().map(|courses| Panel { courses, losses, lang }).collect();
     let (places, height) = layout(&panels);
-    draw(titles, Width::Full, height as u32, |root| {
+    let drawing = draw(titles, Width::Full, height as u32, |root| {
         panels.iter().zip(places).try_for_each(|(panel, (left, top, width))| {
             panel.draw(&root.clone().shrink((left, top), (width, panel.height(width))), width)
         })
-    })
+    })?;
+    Ok(Drawing { description: printed, ..drawing })
 }
 
 /// Left upper corner and width of each panel, and the height of all. Panels of several runs have rows of their own; of the
@@ -113,6 +119,7 @@ mod tests {
         let loss = |mean| Loss { mean, interval: Some(Interval { lower: -mean, upper: 8.0 * mean }) };
         Course {
             title,
+            series: 0,
             steps_per_epoch: 2,
             batch: 64,
             steps_per_group: 1,

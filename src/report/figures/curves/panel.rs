@@ -8,6 +8,7 @@ use crate::dataset::CLASSES;
 
 /// Room for the labels of losses.
 const LEFT: i32 = 48;
+const PLOT: i32 = 170;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
 const RATES: i32 = 54;
@@ -54,7 +55,7 @@ impl Panel<'_> {
 
     pub(super) fn height(&self, width: i32) -> i32 {
         let rates = if self.has_schedule() { LINE + RATES + 22 } else { 0 };
-        self.top(width) + plot_height(width) + rates + BELOW
+        self.top(width) + PLOT + rates + BELOW
     }
 
     fn has_schedule(&self) -> bool {
@@ -80,7 +81,7 @@ impl Panel<'_> {
             text(area, line, (0, 9 + i as i32 * (LINE + 2)), &title(), HPos::Left, VPos::Center)?;
         }
         let top = self.top(width);
-        let base = top + plot_height(width);
+        let base = top + PLOT;
         let epochs = self.courses.iter().map(Course::epochs).max().unwrap_or(1).max(1) as f64;
         let right = width - self.right_margin()?;
         let plot = Plot {
@@ -218,10 +219,10 @@ impl Panel<'_> {
             line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
             text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
         }
-        for (i, course) in self.courses.iter().enumerate() {
+        for course in self.courses {
             let points: Vec<(i32, i32)> =
                 course.rates.iter().map(|(epoch, rate)| (plot.epochs.at(*epoch), scale.at(*rate))).collect();
-            let color = if self.is_of_one_run() { INK } else { SERIES[i % SERIES.len()] };
+            let color = if self.is_of_one_run() { INK } else { series_color(course.series) };
             line(area, &points, color.stroke_width(2))?;
         }
         Ok(())
@@ -230,19 +231,19 @@ impl Panel<'_> {
 
 /// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
 fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
-    for (i, course) in courses.iter().enumerate() {
-        line(area, &plot.line(&course.groups), SERIES[i % SERIES.len()].mix(0.3))?;
+    for course in courses {
+        line(area, &plot.line(&course.groups), series_color(course.series).mix(0.3))?;
     }
-    for (i, course) in courses.iter().enumerate() {
-        let color = SERIES[i % SERIES.len()];
+    for course in courses {
+        let color = series_color(course.series);
         let smooth = plot.line(&course.smooth);
-        match i % 3 {
+        match course.series % 3 {
             0 => line(area, &smooth, color.stroke_width(2))?,
             1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
             _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
         }
         bars(area, plot, &course.test, color)?;
-        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, i, at))?;
+        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, course.series, at))?;
     }
     let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
     let end = |course: &Course| {
@@ -252,16 +253,12 @@ fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     let heights: Vec<(i32, i32)> =
         courses.iter().zip(&titles).map(|(c, title)| (end(c), title.len() as i32 * LINE)).collect();
     let middles = spread(&heights, (plot.losses.to, plot.losses.from));
-    for (i, (title, y)) in titles.iter().zip(middles).enumerate() {
+    for ((course, title), y) in courses.iter().zip(&titles).zip(middles) {
         let first = y - (title.len() as i32 - 1) * LINE / 2;
-        mark(area, i, (plot.epochs.to + 14, first))?;
-        lines(area, title, (plot.epochs.to + 26, first), &label(SERIES[i % SERIES.len()]), HPos::Left)?;
+        mark(area, course.series, (plot.epochs.to + 14, first))?;
+        lines(area, title, (plot.epochs.to + 26, first), &label(series_color(course.series)), HPos::Left)?;
     }
     Ok(())
-}
-
-fn plot_height(width: i32) -> i32 {
-    if width > HALF as i32 { 230 } else { 190 }
 }
 
 /// Marks that would touch are drawn smaller.
