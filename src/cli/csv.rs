@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::rung::Rung;
-use crate::verify::{Record, Status};
+use crate::verify::{AssignmentResult, Record, Status};
 
 /// The columns before and after those of the rungs.
 const BEFORE: [&str; 6] = ["file", "result", "author", "group", "title", "report_id"];
@@ -66,7 +66,7 @@ fn row(record: &Record) -> Vec<String> {
     }
     let assignment = verification.and_then(|verification| verification.assignment.as_ref());
     row.push(assignment.map(|assignment| word(assignment.status, false).to_owned()).unwrap_or_default());
-    row.push(assignment.map(|assignment| assignment.forbidden_keys()).unwrap_or_default());
+    row.push(assignment.map(AssignmentResult::forbidden_keys).unwrap_or_default());
     row.push(format!("{:.1}", record.seconds()));
     row.push(record.exit_code().status().to_string());
     row.push(about.and_then(|about| about.measured_digest.clone()).unwrap_or_default());

@@ -40,10 +40,7 @@ impl AssignmentResult {
         let file = &self.file;
         let free = match self.free_count {
             0 => None,
-            _ => Some(format!(
-                "changed, as the assignment allows: {}",
-                self.named(&self.differences.free, self.free_count)
-            )),
+            _ => Some(format!("changed, as the assignment allows: {}", named(&self.differences.free, self.free_count))),
         };
         let first = match self.status {
             Status::NotChecked => return vec![self.why.clone().unwrap_or_default()],
@@ -71,17 +68,17 @@ impl AssignmentResult {
         }
     }
 
-    /// The keys of some differences.
-    fn named(&self, differences: &[Difference], count: usize) -> String {
-        let keys: Vec<&str> = differences.iter().map(|difference| difference.key.as_str()).collect();
-        let more = count - keys.len();
-        keys.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
-    }
-
     /// The keys that must be equal and are not.
     pub fn forbidden_keys(&self) -> String {
-        self.named(&self.differences.forbidden, self.forbidden_count)
+        named(&self.differences.forbidden, self.forbidden_count)
     }
+}
+
+/// The keys of some differences.
+fn named(differences: &[Difference], count: usize) -> String {
+    let keys: Vec<&str> = differences.iter().map(|difference| difference.key.as_str()).collect();
+    let more = count - keys.len();
+    keys.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 /// Compares the study in a bundle with an assignment. `damaged` says that the bundle's files are not those of SHA256SUMS, so that
@@ -107,10 +104,10 @@ pub(super) fn check(file: &Path, bundle: &Bundle, damaged: bool) -> AssignmentRe
 }
 
 fn compare(file: &Path, bundle: &Bundle) -> Result<Differences, String> {
-    let (assignment, _) = load_study(file).map_err(|e| error_chain(e))?;
+    let (assignment, _) = load_study(file).map_err(error_chain)?;
     let handed_in: Source =
         bundle.source(None).map_err(|e| format!("the bundle's study cannot be read: {}", error_chain(e)))?;
-    Differences::between(&assignment, &handed_in).map_err(|e| error_chain(e))
+    Differences::between(&assignment, &handed_in).map_err(error_chain)
 }
 
 /// A difference in words.
