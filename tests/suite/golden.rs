@@ -1,5 +1,7 @@
 //! Golden files of successful output. The golden files of help and errors are compared in the tests that provoke them.
 
+use std::fs;
+
 use mnist_report::text::Lang;
 
 use crate::support::*;
@@ -30,4 +32,32 @@ fn the_two_sides_of_a_difference() {
     let (a, b) = (&shared().0, other);
     let text = a.run("diff", &[b.name()]).exits(1).out;
     golden("diff.txt", &text.replace(a.name(), "A").replace(b.name(), "B"));
+}
+
+/// Two runs with a section that shows every figure: a change of any is seen in a difference of text.
+#[test]
+fn figures_of_a_small_study() {
+    let layers = "{conv2d: {out_channels: 2, kernel_size: 5}}, relu, {max_pool2d: {kernel_size: 6}}, flatten, \
+        {linear: {out_features: 10}}";
+    let study = MINI
+        .replace("flatten, {linear: {out_features: 10}}", layers)
+        .replace("batch_size: 50", "batch_size: 25")
+        .replace("epochs: 1", "epochs: 2")
+        .replace(
+            "{single: {model: only}}",
+            "{slow: {model: only}, fast: {model: only, optimizer: {adam: {lr: 0.01}}}}",
+        );
+    let section = "comparisons: {rule: {run: fast, against: slow, margin: 0.01}}\nsections: [{title: All, runs: [slow, fast], \
+        comparisons: [rule], show: [curves, predictions, per_class, confusion, gain, ladder, misclassified, \
+        filters, disagreements], points: [{title: elsewhere, parameters: 200, accuracy: 0.5}]}, \
+        {title: Alone, runs: [slow], show: [curves]}]\n";
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("s.yaml"), study + section).unwrap();
+    let bundle = Bundle::at(home.path().join("s"));
+    run(&mut build(&home.path().join("s.yaml"), &bundle.path)).exits(0);
+    let drawn = names(&bundle.path.join("figures"));
+    golden("figures/names.txt", &(drawn.join("\n") + "\n"));
+    for name in drawn {
+        golden(&format!("figures/{name}"), &bundle.text(&format!("figures/{name}")));
+    }
 }

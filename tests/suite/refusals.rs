@@ -383,3 +383,25 @@ fn small_aliases_are_read() {
         (&7850.into(), &7850.into())
     );
 }
+
+/// More curves than there are colours cannot be told apart in one panel.
+#[test]
+fn at_most_six_runs_share_a_panel_of_curves() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    let written = |count: usize| {
+        let names: Vec<String> = (1..=count).map(|i| format!("r{i}")).collect();
+        let runs = names.iter().map(|name| format!("{name}: {{model: only}}")).collect::<Vec<_>>().join(", ");
+        let section = format!("sections: [{{title: S, runs: [{}], show: [curves_together]}}]\n", names.join(", "));
+        fs::write(&study, MINI.replace("single: {model: only}", &runs) + &section).unwrap();
+    };
+    written(6);
+    run(program(["summary"]).arg(&study)).exits(0);
+    written(7);
+    refused(
+        &study,
+        &[
+            "study.yaml:5: sections[0].show[0]: more than 6 runs in one panel of curves; use `curves`, or split the section",
+        ],
+    );
+}
