@@ -108,8 +108,11 @@ impl Panel<'_> {
         if !self.is_of_one_run() {
             return Ok(RIGHT_OF_RUNS);
         }
-        let words =
-            [TRAINING, VALIDATION, TEST].map(|key| self.lang.word(key)).into_iter().collect::<Result<Vec<_>>>()?;
+        let mut keys = vec![TRAINING, TEST];
+        if self.courses.iter().any(|course| !course.validation.is_empty()) {
+            keys.push(VALIDATION);
+        }
+        let words = keys.into_iter().map(|key| self.lang.word(key)).collect::<Result<Vec<_>>>()?;
         Ok(words.iter().map(|word| width_of(word, LABEL)).max().unwrap_or(0) + 14)
     }
 
