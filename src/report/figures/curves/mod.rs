@@ -28,7 +28,7 @@ pub(crate) struct Curve<'a> {
 
 /// The figure of some panels, each of one or more runs; `None` without a run.
 pub(crate) fn curves<'a>(name: String, panels: &[Vec<Curve<'a>>], lang: &Language) -> Result<Option<Drawing>> {
-    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> { panel.iter().map(|curve| Course::of(curve)).collect() };
+    let courses = |panel: &Vec<Curve<'a>>| -> Vec<Course<'a>> { panel.iter().map(Course::of).collect() };
     let panels: Vec<Vec<Course>> = panels.iter().filter(|panel| !panel.is_empty()).map(courses).collect();
     if panels.is_empty() { Ok(None) } else { drawn(name, &panels, lang).map(Some) }
 }

@@ -169,7 +169,9 @@ impl Panel<'_> {
         bars(area, plot, &course.validation, GREEN)?;
         bars(area, plot, &course.test, BLUE)?;
         let validation = plot.marks(&course.validation);
-        line(area, &validation, GREEN)?;
+        if !validation.is_empty() {
+            line(area, &validation, GREEN)?;
+        }
         line(area, &test, BLUE)?;
         for (x, y) in &train {
             let corners = [(x - radius, y - radius), (x + radius, y + radius)];
