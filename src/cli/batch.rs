@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::digest::short;
 use crate::rung::Rung;
 use crate::text::terminal;
-use crate::verify::{Common, Record, Status, Verification, groups};
+use crate::verify::{Common, Record, Status, Verification, groups, sorted};
 
 /// Characters of a title in the table, and of a name.
 const WIDEST: usize = 30;
@@ -45,15 +45,14 @@ fn found(verification: &Verification) -> String {
 
 /// The table of all bundles, sorted by group, author and file, and what they have in common.
 pub(super) fn table(records: &[Record]) -> String {
-    let mut sorted: Vec<&Record> = records.iter().collect();
-    sorted.sort_by_key(|record| record.place());
     let upto = records.iter().filter_map(Record::verification).map(|verification| verification.upto).max();
     let columns = Columns {
         rungs: Rung::ALL.into_iter().filter(|rung| Some(*rung) <= upto).collect(),
         has_assignment: records.iter().filter_map(Record::verification).any(|v| v.assignment.is_some()),
     };
-    let rows: Vec<Vec<String>> =
-        std::iter::once(columns.header()).chain(sorted.into_iter().map(|record| columns.row(record))).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(columns.header())
+        .chain(sorted(records).into_iter().map(|record| columns.row(record)))
+        .collect();
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or_default()).collect();
     let mut text = String::from("\n");

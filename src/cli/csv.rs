@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::rung::Rung;
-use crate::verify::{AssignmentResult, Record, Status};
+use crate::verify::{AssignmentResult, Record, Status, sorted};
 
 /// The columns before and after those of the rungs.
 const BEFORE: [&str; 6] = ["file", "result", "author", "group", "title", "report_id"];
@@ -43,11 +43,9 @@ fn cannot_write(file: &Path) -> String {
 
 /// The table as RFC 4180 has it. The byte order mark tells spreadsheets that it is UTF-8.
 fn text(records: &[Record]) -> String {
-    let mut sorted: Vec<&Record> = records.iter().collect();
-    sorted.sort_by_key(|record| record.place());
     let rungs = Rung::ALL.map(Rung::name);
     let header: Vec<String> = BEFORE.iter().chain(&rungs).chain(&AFTER).map(|name| (*name).to_owned()).collect();
-    let rows = std::iter::once(header).chain(sorted.into_iter().map(row));
+    let rows = std::iter::once(header).chain(sorted(records).into_iter().map(row));
     let lines = rows.map(|row| row.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",") + "\r\n");
     std::iter::once("\u{feff}".to_owned()).chain(lines).collect()
 }

@@ -165,7 +165,7 @@ impl Record {
     }
 
     /// The place in a sorted table: by group, author and file; bundles that name neither come last.
-    pub(crate) fn place(&self) -> impl Ord + use<'_> {
+    fn place(&self) -> impl Ord + use<'_> {
         let about = self.verification().map(|verification| &verification.about);
         let last_if_none = |text: Option<&'_ String>| (text.is_none(), text.cloned());
         let group = last_if_none(about.and_then(|about| about.group.as_ref()));
@@ -179,6 +179,13 @@ impl Record {
             Self::Unreadable { .. } => None,
         }
     }
+}
+
+/// The records in the order of a table: by group, author and file.
+pub(crate) fn sorted(records: &[Record]) -> Vec<&Record> {
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    sorted.sort_by_key(|record| record.place());
+    sorted
 }
 
 /// Verifies one bundle with `check`, and measures the time.

@@ -152,6 +152,7 @@ fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
 /// The first epoch whose number, learning rate or end of training is not the plan's. The learning rate is compared only
 /// if it was computed by this arithmetic, because another one may round differently.
 fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Option<String> {
+    let validation = validation_losses(&seed.epochs);
     for (i, epoch) in seed.epochs.iter().enumerate() {
         let number = i + 1;
         if epoch.epoch != number {
@@ -161,7 +162,7 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
         if epoch.lr != lr && this_arithmetic {
             return Some(format!("epoch {number}: learning rate {}, the schedule gives {lr}", epoch.lr));
         }
-        let stops = run.stops_after(epoch.train_loss, &validation_losses(&seed.epochs[..number]));
+        let stops = run.stops_after(epoch.train_loss, &validation[..number.min(validation.len())]);
         let is_last = number == run.settings.epochs || stops;
         if is_last != (number == seed.epochs.len()) {
             let (found, planned) = if is_last { ("continues", "ends") } else { ("ends", "continues") };

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use about::About;
 pub use assignment::AssignmentResult;
-pub(crate) use batch::{Common, Record, checked_in_time, groups, verify_all};
+pub(crate) use batch::{Common, Record, checked_in_time, groups, sorted, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::Closing;
 pub use draw::Draw;

@@ -73,18 +73,11 @@ fn the_report_says_when_it_stops_and_shows_the_validation_set() {
 #[test]
 fn another_last_epoch_is_found() {
     for patience in [2, 4] {
-        let bundle = built(STUDY);
         let home = tempfile::tempdir().unwrap();
         let changed = Bundle::at(home.path().join("b"));
-        copy_folder(&bundle.path, &changed.path);
-        for file in ["study.yaml", "results.json"] {
-            let [from, to] = if file == "study.yaml" {
-                ["patience: 3".to_owned(), format!("patience: {patience}")]
-            } else {
-                ["\"patience\": 3".to_owned(), format!("\"patience\": {patience}")]
-            };
-            changed.replace(file, &from, &to);
-        }
+        copy_folder(&shared().path, &changed.path);
+        changed.replace("study.yaml", "patience: 3", &format!("patience: {patience}"));
+        changed.replace("results.json", "\"patience\": 3", &format!("\"patience\": {patience}"));
         changed.redo_sums();
         let done = changed.run("verify", &["--device", "cpu", "--upto", "exact"]).exits(1);
         assert!(done.out.contains("training"), "{}", done.out);
