@@ -5,7 +5,7 @@ use super::prelude::*;
 use crate::dataset::CLASSES;
 use crate::results::SeedResult;
 
-const PANEL_HEIGHT: u32 = 205;
+const PANEL_HEIGHT: u32 = 180;
 const TOP: i32 = 46;
 const BOTTOM: i32 = 42;
 const SIDE: i32 = 14;
