@@ -50,8 +50,12 @@ impl<'a> Panel<'a> {
     }
 }
 
-/// The figure of some models' parameters: (title, facts). Two models share a row.
-pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Drawing> {
+/// The figure of some models' parameters: (title, facts). Two models share a row. `None` if there is nothing to compare,
+/// because all models together have one layer with parameters or none.
+pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Option<Drawing>> {
+    if models.iter().flat_map(|(_, m)| weighted(m)).count() < 2 {
+        return Ok(None);
+    }
     let most = models.iter().flat_map(|(_, m)| m.layers.iter().map(|l| l.parameters)).max().unwrap_or(1).max(1);
     let caption = lang.word("figures.parameters.caption")?;
     let mut descriptions = Vec::new();
@@ -78,7 +82,7 @@ pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &La
         }
         Ok(())
     });
-    drawing.map(Drawing::without_description)
+    drawing.map(|d| Some(d.without_description()))
 }
 
 fn share(layer: &LayerFacts, model: &ModelFacts, lang: &Language) -> String {
