@@ -18,6 +18,7 @@ mod messages;
 mod optimizer;
 mod picture;
 mod plan;
+mod run_spec;
 mod schedule;
 mod schema;
 mod source;
@@ -31,11 +32,9 @@ pub use error::StudyError;
 pub use images::{MAX_IMAGES, images_named, read_images};
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use picture::Picture;
-pub use plan::{Plan, RunPlan, RunSettings};
+pub use plan::{Plan, RunPlan, RunSettings, first_lowest};
+pub use run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec, TrainImages};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
 pub use source::Source;
-pub use spec::{
-    Claim, Compare, Comparison, Compute, EarlyStopping, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section,
-    Show, Study, Table, TrainImages,
-};
+pub use spec::{Claim, Compare, Comparison, Compute, Input, MetaPair, Point, Section, Show, Study, Table};

@@ -8,7 +8,7 @@ use super::{Outcome, losses};
 use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
-use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts, validation_losses};
+use crate::results::{AnyRun, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
@@ -145,11 +145,21 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
 fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
     let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
-    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES)?;
-    Some(format!("epoch {}: other images were evaluated than the plan asks for", epoch.epoch))
+    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES);
+    if let Some(epoch) = epoch {
+        return Some(format!("epoch {}: other images were evaluated than the plan asks for", epoch.epoch));
+    }
+    let steps: Vec<usize> = plan.evaluated_steps(seed.epochs.len()).collect();
+    if !seed.within_epochs.iter().map(|s| &s.step).eq(&steps) {
+        let (found, planned) = (seed.within_epochs.len(), steps.len());
+        return Some(format!("within_epochs: {found} evaluations, at steps that are not the {planned} of the plan"));
+    }
+    let found = |s: &&StepResult| s.validation.map(|set| set.images) != asked[1] || s.test.images != TEST_IMAGES;
+    let step = seed.within_epochs.iter().find(found)?;
+    Some(format!("within_epochs: step {}: other images were evaluated than the plan asks for", step.step))
 }
 
-/// The first epoch whose number, learning rate or end of training is not the plan's. The learning rate is compared only
+/// The first epoch whose number, learning rate or end of training is not the plan's, or another reported epoch. The learning rate is compared only
 /// if it was computed by this arithmetic, because another one may round differently.
 fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Option<String> {
     let validation = validation_losses(&seed.epochs);
@@ -169,5 +179,13 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
             return Some(format!("epoch {number}: training {found} after it, but by the plan it {planned}"));
         }
     }
-    None
+    let planned = run.reported_epoch(&validation);
+    (seed.reported_epoch != planned).then(|| {
+        let number = |epoch: Option<usize>| epoch.unwrap_or(seed.epochs.len());
+        format!(
+            "reported_epoch: the results are those of epoch {}, but by the plan and the validation losses those of epoch {}",
+            number(seed.reported_epoch),
+            number(planned)
+        )
+    })
 }

@@ -162,7 +162,7 @@ fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mu
         let stated = losses.get(segment.step..end).ok_or_else(|| at("has no losses".into()))?;
         let Ended { state, same_bits } =
             replay_segment(machine, &mut trainer, segment, evidence, stated, replayed).map_err(at)?;
-        if end == seed.epochs.len() * plan.steps_per_epoch() {
+        if end == seed.reported_epoch() * plan.steps_per_epoch() {
             let weights = subject.bundle.bytes(&trained.files.weights()).map_err(error_chain)?;
             let weights = from_safetensors(weights).map_err(error_chain)?;
             ends_in_weights(same_bits, &evidence.state, &state, &weights).map_err(at)?;
@@ -179,7 +179,7 @@ fn evidence_of(
     losses: &[f32],
 ) -> Result<indexmap::IndexMap<usize, SegmentEvidence>, String> {
     let (plan, seed, contents) = (trained.plan, trained.result, &subject.contents);
-    let expected = evidence::segments(plan, seed.epochs.len());
+    let expected = evidence::segments(plan, seed.reported_epoch());
     let found: Vec<Span> = seed.chain.iter().map(Span::from).collect();
     require(found == expected, || "its chain has other steps than its plan gives".into())?;
     let digest = inputs_digest(&contents.results.environment, &contents.plan.input, trained.model, plan, seed.seed);

@@ -144,14 +144,16 @@ fn wrong_confidences(machine: &Machine, seed: &SeedResult, loaded: &Loaded, larg
     (!is_right).then(|| format!("its misclassified images, or their confidences, are not as in {RESULTS}"))
 }
 
-/// Differences in the last epoch's results on the training images and on the validation set.
+/// Differences in the reported epoch's results on the training images and on the validation set.
 fn wrong_other_images(machine: &Machine, trained: &Trained, loaded: &Loaded) -> Vec<String> {
     let seed = trained.result;
-    let last = &seed.epochs[seed.epochs.len() - 1];
+    let reported = seed.reported();
     let found = machine.prepared.evaluate_beside_test(&*loaded.network, trained.plan, seed.seed);
-    let sets = ["training", "held-out"].into_iter().zip([last.train_eval, last.validation]).zip(found);
+    let sets = ["training", "held-out"].into_iter().zip([reported.train_eval, reported.validation]).zip(found);
     sets.filter(|((_, stated), found)| !agree(loaded, stated.as_ref(), found.as_ref()))
-        .map(|((what, _), _)| format!("the last epoch's results on the {what} images are not as in {RESULTS}"))
+        .map(|((what, _), _)| {
+            format!("epoch {}: the results on the {what} images are not as in {RESULTS}", reported.epoch)
+        })
         .collect()
 }
 

@@ -82,6 +82,8 @@ impl Invented {
                         test: Evaluated { images: 10_000, correct: 9_700, loss: 0.2 },
                     })
                     .collect(),
+                reported_epoch: None,
+                within_epochs: Vec::new(),
                 confusion: [[0; 10]; 10],
                 misclassified: Vec::new(),
                 test_loss: 0.2,

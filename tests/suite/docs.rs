@@ -222,6 +222,7 @@ const RANGES: &[(&str, &str, &str)] = &[
     ("train: {images: {first: 60000}}", "train: {images: {first: 60001}}", "train.images"),
     ("train: {images: {per_class: 5421}}", "train: {images: {per_class: 5422}}", "train.images"),
     ("train: {images: {random: 100}, hold_out: 10}", "train: {images: {per_class: 10}, hold_out: 10}", "hold_out"),
+    ("evaluate_every: 8", "evaluate_every: 7", "evaluate_every"),
     ("evidence: {candidates: 256, keep: 256}", "evidence: {candidates: 257}", "candidates"),
     ("evidence: {candidates: 3, keep: 3}", "evidence: {candidates: 3, keep: 4}", "keep"),
     ("optimizer: {sgd: {lr: 0.1, momentum: 1}}", "optimizer: {sgd: {lr: 0.1, momentum: 1.1}}", "momentum"),

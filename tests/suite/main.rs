@@ -43,6 +43,7 @@ mod readme;
 mod refusals;
 mod render;
 mod report;
+mod report_epoch;
 mod ro_crate;
 mod sampled;
 mod schema;

@@ -106,7 +106,7 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "<blockquote><p>Quoted &lt;b&gt;words&lt;/b&gt;.</p></blockquote>",
         "<code>print(&quot;`x`&quot; &lt; 3)",
         "alt=\"Five digits in chalk\"",
-        "<b>Figure 3.</b> The <em>board</em> in the lab.</figcaption>",
+        "<b>Figure 2.</b> The <em>board</em> in the lab.</figcaption>",
         "width=\"3\" height=\"2\"",
         "<a href=\"#reference-1\">[1]</a>",
         "<li id=\"reference-1\">LeCun et al. <em>Gradient-based learning</em>. <a href=\"https://example.org/lecun\" rel=\"noreferrer\">",
@@ -132,14 +132,14 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "> Quoted \\<b\\>words\\</b\\>.",
         "```python\nprint(\"`x`\" < 3)\n```",
         "![Five digits in chalk](images/photos/board.png)",
-        "**Figure 3.** The *board* in the lab.",
+        "**Figure 2.** The *board* in the lab.",
         "1. LeCun et al. *Gradient-based learning*. [https://example.org/lecun](<https://example.org/lecun>)\n2. A book",
     ] {
         has(&report, part);
     }
     assert!(document.has_link("https://example.org/notes?a=1&b=2"));
     let ukrainian = bundle.text("report.uk.html").replace('\u{a0}', " ");
-    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 3.</b> Дошка в лабораторії.", "Книга"]
+    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 2.</b> Дошка в лабораторії.", "Книга"]
     {
         has(&ukrainian, part);
     }

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::*;
 
 /// Settings of runs, each different from those of every other run.
-const RUNS: [&str; 31] = [
+const RUNS: [&str; 34] = [
     "",
     "train: {images: {first: 60}}",
     "train: {images: {random: 50}}",
@@ -36,6 +36,9 @@ const RUNS: [&str; 31] = [
     "dropout: false",
     "stop_below_train_loss: 9",
     "evaluate_train: true",
+    "evaluate_every: 1",
+    "train: {images: {first: 50}, hold_out: 20}, epochs: 2, early_stopping: {patience: 1}",
+    "train: {images: {first: 50}, hold_out: 20}, epochs: 2, report_epoch: best_validation",
     "evidence: {candidates: 4, keep: 1}",
     "seeds: [2]",
 ];

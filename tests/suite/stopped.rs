@@ -43,7 +43,10 @@ impl Desk {
     }
 
     fn command(&self) -> Command {
-        let mut command = program(["build", "--device", "cpu"]);
+        // A shell may have started the tests with signals ignored, as nohup does, and a child inherits that.
+        let arguments =
+            ["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mnist-report"), "build", "--device", "cpu"];
+        let mut command = in_known_environment(Command::new("env"), arguments);
         command.arg(self.home.path().join("s.yaml")).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("MNIST_REPORT_CACHE", self.home.path().join("cache")).env("TMPDIR", self.home.path().join("tmp"));
         command

@@ -6,7 +6,7 @@ use super::shown_run::ShownRun;
 use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
-use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
+use crate::results::{AnyRun, EpochResult, Evaluated};
 use crate::study::{Section, Show, Table};
 
 /// A section on training, counted from 1.
@@ -226,7 +226,7 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
     let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [Setting; 10] = [
+    let rows: [Setting; 11] = [
         ("model", &|r| Ok(model_link(&r.plan().model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
         ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
@@ -236,6 +236,7 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
         ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
         ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
         ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
+        ("evaluated_within", &|r| settings::evaluated_within(r.plan(), lang).map(RichText::from)),
         (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
     ];
     let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
@@ -269,7 +270,7 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
     let columns = Columns::<&ShownRun>::new()
         .column("run", Text, |run| run.title.to_owned())
-        .column("training_loss", Number, |run| form.loss(run.result.mean(|s| last_epoch(s).train_loss)))
+        .column("training_loss", Number, |run| form.loss(run.result.mean(|s| s.reported().train_loss)))
         .column("test_loss", Number, |run| form.loss(run.result.test_loss()))
         .column("batch_mean_loss", Number, |run| form.loss(run.result.mean(|s| s.batch_mean_loss)))
         .when(claims::mentions_batch_mean_loss(b.study))
@@ -280,13 +281,18 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         .column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
         .column("correct", Number, |run| {
             let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
-            let all = form.count(last_epoch(run.first_seed()).test.images as u64);
+            let all = form.count(run.first_seed().images() as u64);
             b.text("run.correct", context! { each => each.join("; "), all })
         })
         .column("over_test_images", Number, |run| over_images(b, run))
         .when(!has_several_seeds(runs));
     let several = has_several_seeds(runs);
-    Ok(b.table(b.text("training.results", context! { several })?, &columns, runs)?.styled("runs"))
+    Ok(b.table(
+        b.text("training.results", context! { several, chosen => runs.iter().any(|run| chooses_epoch(run.result)) })?,
+        &columns,
+        runs,
+    )?
+    .styled("runs"))
 }
 
 /// The interval of the first seed's accuracy over test images.
@@ -348,10 +354,6 @@ fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         }
     };
     Ok(table.styled("long grouped"))
-}
-
-fn last_epoch(seed: &SeedResult) -> &EpochResult {
-    &seed.epochs[seed.epochs.len() - 1]
 }
 
 /// Whether any run has several seeds.

@@ -101,6 +101,9 @@ fn caption(panels: &[Vec<Course>], lang: &Language) -> Result<String> {
         validated => panels.iter().any(|panel| panel.len() == 1 && !panel[0].validation.is_empty()),
         means => all().any(|c| c.seeds > 1),
         bars => all().any(|c| c.test.iter().any(|l| l.interval.is_some())),
+        within => all().filter_map(|c| c.evaluate_every).min(),
+        within_most => all().filter_map(|c| c.evaluate_every).max(),
+        reported => panels.iter().any(|panel| panel.len() == 1 && !panel[0].reported.is_empty()),
         gap => panels.iter().any(|panel| panel.len() == 1 && panel[0].gap().is_some()),
     };
     lang.say("figures.curves.caption", values)
@@ -130,6 +133,10 @@ mod tests {
             during: vec![high, low],
             test: vec![loss(low), loss(high)],
             validation: vec![loss(high), loss(low)],
+            test_line: vec![(0.5, high), (1.0, low), (2.0, high)],
+            validation_line: vec![(1.0, high), (2.0, low)],
+            evaluate_every: Some(1),
+            reported: vec![1],
             rates: vec![(0.0, low), (1.0, high)],
             has_schedule: true,
             seeds: 3,
