@@ -20,11 +20,12 @@ pub fn state_names(rule: &Optimizer) -> &'static [&'static str] {
     }
 }
 
-/// The numbers that change from step to step, for `Rule::step`. `momentum` is the momentum that the schedule sets, if it does
-/// (SGD's `momentum`, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
+/// The optimizer's numbers of one step, for `Rule::step`. `momentum` is the value that the schedule sets, if it sets
+/// one (SGD's `momentum`, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
 ///
-/// SGD: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1. AdamW: these
-/// and 1 - lr * `weight_decay`. As in PyTorch, the corrections use the betas of this step, even if the schedule changes them.
+/// SGD: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1.
+/// AdamW: the same as Adam, then 1 - lr * `weight_decay`. As in PyTorch, the corrections use the betas of this step,
+/// even if the schedule changes them.
 pub fn factors(rule: &Optimizer, lr: f64, momentum: Option<f64>, t: u64) -> Vec<f32> {
     // Kingma and Ba 2015, algorithm 1: the step size, the square root of the second moment's bias correction, the first beta
     // and its complement.

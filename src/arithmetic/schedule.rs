@@ -16,7 +16,7 @@ pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, 
     }
 }
 
-/// Goes from `start` to `end` along half a cosine, as `progress` goes from 0 to 1.
+/// The value at `progress`, from 0 to 1, along half a cosine from `start` to `end`.
 fn cosine(start: f64, end: f64, progress: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + libm::cos(PI * progress))
 }
@@ -130,7 +130,8 @@ mod tests {
     fn the_momentum_goes_down_while_the_rate_goes_up() {
         let schedule: Schedule = serde_json::from_value(json!({"one_cycle": {"pct_start": 0.5}})).unwrap();
         let momenta: Vec<f64> = (0..10).map(|step| momentum(&schedule, step, 10).unwrap()).collect();
-        // The rate is highest at step 4 of 0 to 9. In between both follow half a cosine, which is half done half-way.
+        // The rate is highest at step 4 of steps 0 to 9. Between the extremes, both follow half a cosine, which is
+        // halfway at the midpoint.
         for (step, expected) in [(0, 0.95), (2, 0.9), (4, 0.85), (9, 0.95)] {
             assert!((momenta[step] - expected).abs() < 1e-15, "step {step}: {}", momenta[step]);
         }

@@ -18,7 +18,7 @@ use kernels::layers::relu::Relu;
 use kernels::layers::{Forward, Layer, Shape};
 use kernels::memory::zeros;
 
-/// A kernel as part of the network. On a GPU, the kernel is of another type.
+/// A kernel as part of the network. A GPU's network uses another type of kernel `K`.
 pub(super) struct Step<K = Box<dyn Layer>> {
     /// The layer's name in the study.
     pub layer: String,
@@ -32,7 +32,7 @@ pub(super) struct Step<K = Box<dyn Layer>> {
     pub buffers: Range<usize>,
     /// Number of values of one image's output.
     pub output: usize,
-    /// Whether any step before it has parameters, so that the gradient of its input is needed.
+    /// Whether a previous step has parameters, so that the gradient of this step's input is needed.
     pub needs_input_gradient: bool,
 }
 
@@ -150,7 +150,7 @@ pub(super) fn steps(model: &Model) -> Vec<Step> {
     steps
 }
 
-/// The shapes of a layer's input and output, batch first, as its kernel has them.
+/// The shapes of the input and output of a layer's kernel, batch first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct LayerShapes {
@@ -160,8 +160,8 @@ pub struct LayerShapes {
     pub output: Vec<usize>,
 }
 
-/// Runs a batch of zeros through a model, layer by layer, and returns the shapes that the kernels have. Here the
-/// layers have the model's order.
+/// Runs a batch of zeros through a model, layer by layer, and returns the shapes of the kernels' inputs and outputs.
+/// The layers are in the model's order.
 pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
     let ones = |specs: &[TensorSpec]| specs.iter().map(|spec| vec![1.0; spec.numel() as usize]).collect::<Vec<_>>();
     let mut shapes = Vec::with_capacity(model.layers.len());

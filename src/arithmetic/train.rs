@@ -40,7 +40,7 @@ pub struct Trainer<'a> {
     inputs: StepInputs<'a>,
     network: Network,
     rule: Rule,
-    /// Steps done.
+    /// Number of steps done.
     done: usize,
     /// The mean losses of the current epoch's steps.
     losses: Vec<f32>,

@@ -21,7 +21,7 @@ pub fn cross_entropy(logits: &[f32], labels: &[u8], gradient: &mut [f32]) -> f32
     let classes = logits.len() / images;
     assert!(labels.iter().all(|label| usize::from(*label) < classes), "a label is not a class");
     let mut losses = vec![0.0; images];
-    // It uses one thread, because a batch has few logits.
+    // One thread is enough, because a batch has few logits.
     losses_and_gradients(logits, labels, gradient, &mut losses);
     (losses.iter().fold(0.0, |sum, loss| sum + f64::from(*loss)) / images as f64) as f32
 }

@@ -1,11 +1,12 @@
 //! `exp`, `log` and `erf` of f32 as fixed sequences of additions, multiplications and fused multiply-additions, so every CPU
 //! and GPU gives the same bits. A C library's functions differ between versions in the last bit.
 //!
-//! The functions have no branches, only selections of one of two computed values. A loop inside `vectorised!` computes them
-//! for 8 or 16 values at a time. The polynomials are minimax fits (Lawson's algorithm) whose coefficients were rounded to
-//! f32 one after the other, from the lowest power up.
+//! The functions have no branches: they compute both alternatives and select one. A loop inside `vectorised!` computes
+//! them for 8 or 16 values at a time. The polynomials are minimax fits (Lawson's algorithm) whose coefficients were
+//! rounded to f32 one after the other, from the lowest power up.
 
-/// Constants as bit patterns, which leave no room for how a compiler reads decimals. The decimals are for people.
+/// Constants as bit patterns, so that they do not depend on how a compiler parses decimals. The comments give the
+/// decimals.
 mod constants {
     const fn f(bits: u32) -> f32 {
         f32::from_bits(bits)
@@ -39,7 +40,7 @@ mod constants {
         f(0x3e02_af4b),
         f(0xbd9c_6484),
     ];
-    /// `erf` has one formula below and another above 15/16; from 4 on, it is 1.
+    /// `erf` is computed by one formula below 15/16 and by another above it; from 4 on, it is 1.
     pub(super) const ERF_RANGE: [f32; 2] = [f(0x3f70_0000), f(0x4080_0000)];
     /// erf(x) / x - 1 as a polynomial in x^2, for |x| <= 15/16: 0.128379151, -0.376124799, 0.1128162, -0.0267587099,
     /// 0.00498096924, -0.000592681346.
@@ -82,8 +83,8 @@ pub fn exp(x: f32) -> f32 {
     // Both comparisons are false for NaN, which stays NaN.
     let x = if x < EXP_RANGE[0] { EXP_RANGE[0] } else { x };
     let x = if x > EXP_RANGE[1] { EXP_RANGE[1] } else { x };
-    // x = n ln 2 + r, and n is the integer nearest to x / ln 2, half to even. From one whole number to the
-    // next, the bits of `rounded` grow by 1.
+    // x = n ln 2 + r, and n is the integer nearest to x / ln 2, half to even. When n grows by 1, the bits of `rounded`
+    // grow by 1.
     let rounded = x.mul_add(LOG2_E, ROUND);
     let integer = rounded - ROUND;
     let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;

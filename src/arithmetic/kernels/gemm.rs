@@ -6,11 +6,11 @@ use super::simd::{InstructionSet, LANES, instruction_set};
 /// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
-    /// The memory in which the matrix lies.
+    /// The memory that holds the matrix.
     pub values: &'a [f32],
-    /// Distance from a row to the next.
+    /// Distance between consecutive rows.
     pub row_stride: usize,
-    /// Distance from a column to the next.
+    /// Distance between consecutive columns.
     pub column_stride: usize,
 }
 
@@ -37,7 +37,8 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                 32.. if instruction_set() == InstructionSet::Avx512 => 32,
                 _ => LANES,
             };
-            // SAFETY: the assertions above keep every access inside the slices, and the CPU has what `vectors` returned.
+            // SAFETY: the assertions above keep every access inside the slices, and the CPU has the instruction set
+            // that `instruction_set` returned.
             unsafe {
                 let first = a.values.as_ptr().add(row * a.row_stride);
                 let tile = TileInputs {
@@ -95,13 +96,13 @@ pub fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: 
     }
 }
 
-/// If `b` has more columns than this, its rows are so far apart in memory that they displace each other in the caches. Then
-/// [`product`] copies some columns at a time to a panel.
+/// If `b` has more columns than this, its rows are so far apart in memory that they evict each other from the caches.
+/// Then [`product`] copies [`PANEL`] columns at a time into contiguous memory.
 const WIDE: usize = 512;
-/// Columns of a panel.
+/// Number of columns of `b` that are copied together.
 const PANEL: usize = 64;
 
-/// The inputs of a kernel, which computes a tile of `c` from some rows of `a` and some columns of `b`.
+/// The inputs of a kernel that computes a tile of `c` from some rows of `a` and some columns of `b`.
 struct TileInputs {
     /// The first value of these rows.
     a: *const f32,
@@ -109,9 +110,9 @@ struct TileInputs {
     column_stride: usize,
     /// The first value of these columns.
     b: *const f32,
-    /// Distance from a row of `b` to the next.
+    /// Distance between consecutive rows of `b`.
     n: usize,
-    /// Distance from a row of `c` to the next.
+    /// Distance between consecutive rows of `c`.
     c_stride: usize,
     k: usize,
     add: bool,

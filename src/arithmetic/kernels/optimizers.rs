@@ -3,7 +3,7 @@
 use crate::simd::vectorised;
 use crate::threads::for_each_job;
 
-/// Number of values of a job.
+/// Number of values that one job updates.
 const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`.

@@ -46,7 +46,7 @@ impl Layer for AvgPool2d {
     }
 }
 
-/// Copies the values if they are the first of a chain, else adds them.
+/// Copies the values if they are the first of a chain; otherwise adds them.
 #[inline(always)]
 fn add(sums: &mut [f32], values: &[f32], is_first: bool) {
     if is_first {

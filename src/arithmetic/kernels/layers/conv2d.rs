@@ -91,12 +91,12 @@ impl Convolution {
         }
     }
 
-    /// Whether an output pixel reads just the input pixel at its place.
+    /// Whether each output pixel reads only the input pixel at the same position.
     pub fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Number of values of one kernel, which belongs to an input and an output channel.
+    /// Number of values in one kernel, the square for one input channel and one output channel.
     pub fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
@@ -121,8 +121,8 @@ impl Convolution {
     }
 }
 
-/// Copies the first values of `sums` to the gradient of the bias, if the layer has a bias. There may be more sums: of
-/// channels that only fill a vector, or of other parts of the batch.
+/// Copies the first values of `sums` to the gradient of the bias, if the layer has a bias. `sums` may be longer: it may
+/// include channels that only pad a vector, or other parts of the batch.
 pub(super) fn write_bias_gradient(sums: &[f32], parameter_gradients: &mut [Vec<f32>]) {
     if let Some(bias) = parameter_gradients.get_mut(1) {
         let len = bias.len();
@@ -135,7 +135,7 @@ mod tests {
     use super::super::testing::{computed, differences, dot, drawn, near, random_convolutions, same_bits, wide};
     use super::*;
 
-    /// A convolution and the batch that a test gives it.
+    /// A convolution and the number of images that a test runs it on.
     struct Case {
         conv: Convolution,
         images: usize,

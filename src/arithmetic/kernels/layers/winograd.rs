@@ -2,9 +2,10 @@
 //! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
 //!
 //! The order of every sum:
-//! - Each kernel is transformed in f64. Each product, also with a zero of G, is rounded and then added, in the order of the
-//!   taps, starting at 0; along columns first, then along rows. The result is rounded to f32 once. The gradient of the
-//!   weight is computed in the same way from that of the transformed weight, in the order of the points.
+//! - Each kernel is transformed in f64. Each product, including those with a zero of G, is rounded and then added, in
+//!   the order of the taps, starting at 0; along columns first, then along rows. The result is rounded to f32 once. The
+//!   gradient of the weight is computed in the same way from the gradient of the transformed weight, in the order of
+//!   the points.
 //! - The transformed output of a tile is, for each of 36 points, a sum over the input channels (`product`, so in pieces of
 //!   128). The transforms of tiles are the additions and fused multiply-additions written below. The bias is added last.
 //! - The gradient of the transformed weight: one `product` sums over the tiles of `images_together` images. Its results are
@@ -17,7 +18,7 @@
 //! Few images are processed at a time, so that their tiles stay in the caches between the transforms and the products. The
 //! backward pass is the transpose of the forward pass, step by step, and uses the same tiles.
 //!
-//! Longer than 400 lines because each transform must be read next to its transpose.
+//! Longer than 400 lines because each transform and its transpose must be read side by side.
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer, Shape};
@@ -32,7 +33,7 @@ pub const POINTS: usize = 36;
 const OUT_SIDE: usize = 4;
 /// Height and width of the inputs of a tile: two more, because the kernel is 3x3.
 const IN_SIDE: usize = 6;
-/// Images are processed together while they have at most this many tiles, so that the matrix products are not too small.
+/// Images are processed together up to this many tiles, so that the matrix products are not too small.
 const TILES_TOGETHER: usize = 36;
 
 /// A convolution with a 3x3 kernel, stride 1 and one group.
@@ -46,7 +47,7 @@ pub(super) struct Winograd {
     padded_output: Shape,
     /// Number of images that are processed together.
     images_together: usize,
-    /// Working memory: the gradient of the transformed weight that each part of the batch gives.
+    /// Working memory: each part of the batch's gradient of the transformed weight.
     weight_sums: Vec<f32>,
 }
 
