@@ -1,4 +1,4 @@
-//! How fast this machine computes.
+//! Measures how fast this machine computes.
 
 use kernels::layers::conv2d::{Conv2dOptions, Convolution, conv2d};
 use kernels::layers::{Forward, Shape};

@@ -1,4 +1,4 @@
-// The change between this program's order of an image's values and PyTorch's.
+// Conversions between channels last (this program) and channels first (PyTorch).
 
 extern "C" __global__ void __launch_bounds__(256)
 copy(const float* __restrict__ from, float* __restrict__ to, u64 n) {

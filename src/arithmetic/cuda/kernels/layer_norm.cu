@@ -1,8 +1,8 @@
 // Layer normalisation: see src/arithmetic/kernels/layers/layer_norm.rs. Weight and bias are in the order of the activations in memory.
 
-// Values of a lane's row; 16 lanes as on the CPU.
+// Number of lanes, as on the CPU.
 #define NORM_LANES 16
-// Groups of CHAIN rows of lanes whose sums are in shared memory together.
+// Number of chains per lane whose sums are in shared memory together.
 #define NORM_GROUPS 128
 #define NORM_SUMS (NORM_GROUPS * NORM_LANES)
 

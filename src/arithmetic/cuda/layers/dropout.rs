@@ -6,7 +6,7 @@ use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 use crate::rng::DropoutRule;
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::dropout::Dropout`.
+/// The GPU counterpart of `kernels::layers::dropout::Dropout`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct Dropout {
     shape: Shape,

@@ -9,7 +9,7 @@ use kernels::layers::winograd::{POINTS, images_together, tiles as tiles_of_image
 use kernels::simd::LANES;
 use kernels::threads::{PARTS, images_per_part};
 
-/// `arithmetic::layers::winograd::Winograd`.
+/// The GPU counterpart of `kernels::layers::winograd::Winograd`.
 #[derive(Debug)]
 pub(super) struct Winograd {
     conv: Convolution,
@@ -23,7 +23,7 @@ pub(super) struct Winograd {
     inputs: Memory,
     /// The transformed outputs or their gradient, `[POINTS][tiles][output channels]`.
     outputs: Memory,
-    /// The gradient of the transformed weight that each part of the batch gives.
+    /// Each part of the batch's gradient of the transformed weight.
     weight_sums: Memory,
     bias_sums: PixelSums,
 }
