@@ -1,5 +1,5 @@
-//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU or a GPU, or with libtorch. Its public
-//! functions take and return plain data, so other modules call the same functions for all of them.
+//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU or a GPU, or with libtorch.
+//! Its public functions take and return plain data, so other modules do not depend on the device.
 //!
 //! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
 
@@ -42,7 +42,7 @@ pub trait Network {
     fn evaluate(&self, images: &Selection, input: &Input) -> Vec<f32>;
 }
 
-/// How many steps of a training a GPU replayed from recordings (CUDA graphs).
+/// How many steps of a training were replayed from recordings on a GPU (CUDA graphs).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// Recordings in use: recorded, and checked to give the same bits.
@@ -94,7 +94,7 @@ pub trait Steps {
     fn done(&self) -> usize;
     /// Trains the next batch.
     fn step(&mut self);
-    /// The mean loss of the last step, 0 before the first one. On a GPU, waits for that step.
+    /// The mean loss of the last step; 0 before the first one. On a GPU, waits for that step.
     fn last_loss(&self) -> f32 {
         self.epoch_losses().last().copied().unwrap_or_default()
     }

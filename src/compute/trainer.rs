@@ -6,9 +6,9 @@ use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Is called during training, to evaluate, record or show progress.
+/// Callbacks during a training, to evaluate the network, record data or show progress.
 pub trait Observer {
-    /// Why the observer stops the training; also carries the device's own errors.
+    /// Why the training stopped: the observer's errors, and those of the device.
     type Error: From<Error>;
 
     /// Called before the first step and after each step.
@@ -22,7 +22,7 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn epoch(&mut self, epoch: usize, losses: &[f32], network: &dyn Network) -> Result<bool, Self::Error>;
-    /// Called when another epoch follows.
+    /// Called between two epochs.
     ///
     /// # Errors
     /// Any error stops the training.
@@ -85,7 +85,7 @@ impl<'a> Trainer<'a> {
         self.steps.load_state(state, done)
     }
 
-    /// How many steps a GPU repeated from recordings. All zero on a CPU.
+    /// How many steps a GPU replayed from recordings. All zero on a CPU.
     pub fn recorded(&self) -> Recorded {
         self.steps.recorded()
     }
@@ -111,7 +111,7 @@ impl<'a> Trainer<'a> {
             }
             observer.step(self)?;
         }
-        // A GPU's losses are read once per epoch, so that it never waits for the host during it.
+        // A GPU's losses are read once per epoch, so that the GPU does not wait for the host during the epoch.
         let losses = self.steps.epoch_losses();
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
             return Err(Error::Diverged { epoch, step: at + 1 }.into());
@@ -119,8 +119,8 @@ impl<'a> Trainer<'a> {
         Ok(losses)
     }
 
-    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
-    /// `load_state` went to.
+    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch
+    /// whose state `load_state` loaded.
     ///
     /// # Errors
     /// `Error::Diverged` if a training loss is not finite, or the observer's error.
