@@ -19,12 +19,12 @@ pub(crate) struct Rerender<'a> {
 }
 
 impl<'a> Rerender<'a> {
-    /// Reads and checks the bundle's study and results. The report will be in the languages given here, otherwise in those of the
+    /// Reads and checks the bundle's study and results. The report will be in `languages`, by default in those of the
     /// old report.
     ///
     /// # Errors
-    /// A study or results that cannot be used. Results of another arithmetic are refused, because the new manifest
-    /// would name this program as the one that made them.
+    /// The study or the results cannot be used. Results of another arithmetic are refused, because the new manifest
+    /// would name this program as their maker.
     pub(crate) fn new(bundle: &'a Bundle, languages: Option<Languages>) -> Result<Self, Error> {
         let old_manifest = bundle.manifest().ok();
         let languages = languages.or(old_manifest.as_ref().map(|manifest| manifest.languages.clone()));
@@ -42,7 +42,7 @@ impl<'a> Rerender<'a> {
         Ok(Self { bundle, old_manifest, editions, results })
     }
 
-    /// How to render: with the date given here, otherwise that of the old report.
+    /// How to render the report: with `date`, by default that of the old report.
     pub(crate) fn rendition<'r>(&'r self, date: Option<&'r str>, templates: &'r Templates) -> Rendition<'r> {
         let old = self.old_manifest.as_ref();
         let date = date.or_else(|| old?.date.as_deref().filter(|date| is_date(date)));
@@ -54,7 +54,7 @@ impl<'a> Rerender<'a> {
         self.bundle.render_again(&self.results, rendition)
     }
 
-    /// What the templates receive, as JSON.
+    /// The input of the templates, as JSON.
     pub(crate) fn context(&self, rendition: &Rendition) -> Result<String, Error> {
         template_context(&self.bundle.files, &self.results, rendition)
     }

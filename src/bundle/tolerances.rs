@@ -1,5 +1,6 @@
-//! How far the values that `verify` computes may differ from those of a bundle that libtorch made on a GPU, in another
-//! environment. Nothing else has tolerances, and these end where a hash or a loss shows that both computed the same bits.
+//! How far the values that `verify` computes in another environment may differ from those of a bundle that libtorch
+//! made on a GPU. Nothing else has tolerances. They do not apply if a hash or a loss shows that both computed the same
+//! bits.
 //!
 //! docs/verification.md has the measurements behind these numbers.
 
@@ -44,5 +45,5 @@ pub(crate) const TOLERANCES: Tolerances = Tolerances {
     rerun_loss: 0.25,
 };
 
-/// Below this, a loss consists of a few units of float32's last place, so that a relative difference says nothing.
+/// A loss below this is only a few float32 rounding errors large, so its relative difference is meaningless.
 pub(crate) const SMALL_LOSS: f64 = 0.01;

@@ -1,5 +1,5 @@
-//! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw the
-//! masks of many steps in advance and send them in one transfer, so that the GPU seldom waits for the host.
+//! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw
+//! the masks of many steps in advance, and one transfer copies them, so that the GPU seldom waits for the host.
 
 use std::ops::Range;
 use std::thread::JoinHandle;
@@ -134,7 +134,7 @@ mod tests {
             next_block: None,
         };
         let (mut at_step, mut in_advance) = (masks(None), masks(Some(4)));
-        // In order, then from any step, as a replay does; the last batch of an epoch has fewer images.
+        // In order, then from other steps, as in `verify`'s rung `replay`. The last batch of an epoch has fewer images.
         for step in (0..10).chain([7, 8, 2]) {
             let images = if step % 5 == 4 { 2 } else { 3 };
             let [expected, got] = [&mut at_step, &mut in_advance].map(|m| {

@@ -143,7 +143,8 @@ impl Network {
 
     /// The gradients of a loss with respect to all parameters, in their order.
     pub(super) fn backward(&mut self, loss: &Tensor) {
-        // Not `Tensor::backward`: it adds each gradient to the parameter's `grad`, with one operator for each parameter.
+        // Do not use `Tensor::backward`: it adds each gradient to the parameter's `grad`, with one operator per
+        // parameter.
         let parameters: Vec<&Tensor> = self.parameters.parts.iter().collect();
         self.gradients = Tensor::run_backward(&[loss.shallow_clone()], &parameters, false, false);
         // Their true gradient is zero. The computed one consists of rounding errors, which differ between machines and which
@@ -183,7 +184,7 @@ impl Network {
             LayerKind::AvgPool2d(p) => {
                 x.avg_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), false, true, None::<i64>)
             }
-            // A mean instead of adaptive pooling, whose backward pass on CUDA is not deterministic.
+            // Use a mean: the backward pass of adaptive pooling is not deterministic on CUDA.
             LayerKind::GlobalAvgPool(_) => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
             LayerKind::Dropout(_) => match mode {
                 Mode::Evaluate => x.shallow_clone(),

@@ -1,6 +1,6 @@
-//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can continue
-//! from any saved state. Numbers that change from step to step, such as the learning rate, are passed as a tensor, because a
-//! recorded step can read only tensors.
+//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can
+//! continue from any saved state. Numbers that change from step to step, such as the learning rate, are passed as a
+//! tensor, because a recorded step reads only tensors.
 
 use tch::{Kind, Tensor};
 
@@ -41,7 +41,8 @@ impl UpdateRule {
     /// Updates all parameters from their gradients, with the step's `arithmetic::factors`. `first` means the first step of the
     /// training.
     pub(super) fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
-        // A guard switches gradients on again even if an operator panics here, because training may continue after that.
+        // Use a guard, which enables gradients again even if an operator panics here, because training may continue
+        // after that.
         let _guard = tch::no_grad_guard();
         let g = parameters.join(gradients);
         let p = &mut parameters.all;
@@ -120,7 +121,7 @@ mod tests {
     use mnist_report::failure::caught;
     use mnist_report::rng::Stream;
 
-    /// The values of a parameter, with other parameters before and after it in the same memory.
+    /// A parameter with these values, with other parameters before and after it in the same memory.
     fn parameters(p: &[f32]) -> Flat {
         let mut flat = Flat::zeros(&[vec![3], vec![p.len() as i64], vec![2, 2]], tch::Device::Cpu);
         flat.parts[1].copy_(&Tensor::from_slice(p));

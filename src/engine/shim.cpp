@@ -1,6 +1,6 @@
-// C functions around the parts of libtorch, libc and CUDA that tch does not expose. Functions that can fail return null, or an
-// error message that is valid until the thread's next call. No C++ exception leaves this file. It compiles against a CPU-only
-// libtorch and looks up CUDA's functions at run time.
+// C functions around the parts of libtorch, libc and CUDA that tch does not expose. Functions that can fail return
+// null, or an error message that is valid until the thread's next call. No C++ exception leaves this file. The file
+// compiles against a CPU-only libtorch and looks up CUDA's functions at run time.
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
@@ -72,8 +72,8 @@ extern "C" {
 
 const char *mr_torch_version() { return TORCH_VERSION; }
 
-// libtorch frees activations of tens of megabytes after every layer. By default, malloc returns such blocks to the system, and
-// the next step has to get new pages, which takes about a fifth of a step.
+// libtorch frees activations of tens of megabytes after every layer. By default, malloc returns such blocks to the
+// system, and the next step must get new pages, which takes about a fifth of a step's time.
 void mr_keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -91,8 +91,8 @@ const char *mr_load_cuda() {
   return last_error.c_str();
 }
 
-// Sets the number of threads of an operator and the flags for deterministic results. An operator that has no deterministic
-// form then fails instead of printing a warning. Returns false if libtorch refused.
+// Sets the number of threads of an operator and the flags for deterministic results. An operator that has no
+// deterministic form then fails instead of printing a warning. Returns false if libtorch did not accept them.
 bool mr_configure(int threads, bool tf32) {
   try {
     at::set_num_threads(threads);
@@ -125,8 +125,8 @@ int mr_cuda_version() {
   return get != nullptr && get(&version) == 0 ? version : 0;
 }
 
-// Writes the GPU's name; an empty text if CUDA does not give it. The name is the first field of cudaDeviceProp. That struct
-// has about 1 KB and grows with CUDA's versions, so the buffer is larger.
+// Writes the GPU's name, or an empty string if CUDA does not give it. The name is the first field of cudaDeviceProp.
+// That struct takes about 1 KB and grows with CUDA's versions, so the buffer is larger.
 void mr_gpu_name(int device, char *text, size_t size) {
   auto get = symbol<int (*)(void *, int)>("cudaGetDeviceProperties_v2");
   if (get == nullptr) {
@@ -162,11 +162,11 @@ const char *mr_graph_begin(int device, void **graph) {
     TORCH_CHECK(Graph::members().all(), "this libtorch has no CUDA graphs");
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     guard.setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
-    // A recording allocates memory of its own and cannot free memory, so free the unused memory first.
+    // A recording allocates its own memory and cannot free memory, so free unused memory first.
     at::accelerator::emptyCache();
-    // Not freed if `begin` fails: libtorch may keep asking this graph which memory it owns.
+    // Never freed if `begin` fails: libtorch may still use this graph to find out which memory it owns.
     auto *made = new Graph();
-    // {0, 0}: a memory pool of its own. Thread-local mode: calls of other threads do not affect the recording.
+    // {0, 0} means a separate memory pool. In thread-local mode, calls of other threads do not affect the recording.
     constexpr int cudaStreamCaptureModeThreadLocal = 1;
     Graph::members().begin(made->fields, {0, 0}, cudaStreamCaptureModeThreadLocal);
     *graph = made;

@@ -14,7 +14,7 @@ use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
 use mnist_report::tensors::NamedTensor;
 
-/// Batch size of an evaluation. It is fixed because the bits of a matrix product may depend on its size.
+/// The batch size of evaluations. It is fixed, because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
 
 /// Images and labels on a device. Pixels are bytes.
@@ -40,7 +40,7 @@ impl DeviceDataset {
 pub(super) struct Trainer<'a> {
     plan: &'a RunPlan,
     seed: u64,
-    /// Steps done.
+    /// Number of steps done.
     done: usize,
     masks: DeviceMasks,
     epoch: Option<Epoch>,
@@ -58,11 +58,12 @@ struct Epoch {
     number: usize,
     /// The images' positions in the dataset, in training order.
     order: Tensor,
-    /// The optimizer's numbers of each step (`arithmetic::factors`), `[steps, factors]`.
+    /// The optimizer's factors of each step (`arithmetic::factors`), `[steps, factors]`.
     factors: Tensor,
 }
 
-/// What a step reads besides the training's state. All of it is tensors, so that a recording contains no value of one step.
+/// What a step reads besides the training's state. All inputs are tensors, so that a recording does not contain the
+/// values of one step.
 struct StepInputs {
     /// The images' positions in the dataset.
     index: Tensor,
@@ -241,7 +242,7 @@ impl<'a> Trainer<'a> {
         inputs
     }
 
-    /// How many steps are still to execute that have the batch size of the next step, that one included.
+    /// The number of remaining steps, including the next one, that have the batch size of the next one.
     fn remaining_steps(&self) -> usize {
         let (steps, full) = (self.plan.steps_per_epoch(), self.training.dataset.len / self.plan.settings.batch_size);
         let (epoch, step) = (self.done / steps, self.done % steps);
@@ -272,7 +273,7 @@ impl<'a> Trainer<'a> {
         self.done += 1;
     }
 
-    /// The mean losses of the current epoch's steps, the last step's last. Waits for the GPU.
+    /// The mean losses of the current epoch's steps, in order. Waits for the GPU.
     pub(super) fn epoch_losses(&self) -> Vec<f32> {
         let mut losses = to_vec(&self.losses);
         losses.truncate((self.done + self.plan.steps_per_epoch() - 1) % self.plan.steps_per_epoch() + 1);

@@ -284,7 +284,7 @@ pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerE
     }
 }
 
-/// Checks a padding: from 0 to [`MAX_SETTING`].
+/// Checks a padding, which may be 0 but must be below [`MAX_SETTING`].
 pub(super) fn padding(value: usize) -> Result<(), LayerError> {
     let (setting, most) = ("padding", MAX_SETTING - 1);
     if value <= most { Ok(()) } else { Err(LayerError::TooLarge { setting, value, most }) }

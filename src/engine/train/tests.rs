@@ -11,7 +11,7 @@ use mnist_report::dataset::Mnist;
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, Source};
 
-/// A recorder on the CPU. A replay executes the work that it is given.
+/// A recorder on the CPU. Its replay executes the work that is passed to it.
 enum FakeRecorder {
     Correct,
     /// A replay executes the work twice.
