@@ -45,5 +45,6 @@ pub(crate) const TOLERANCES: Tolerances = Tolerances {
     rerun_loss: 0.25,
 };
 
-/// A loss below this is only a few float32 rounding errors large, so its relative difference is meaningless.
+/// The difference of two losses below this is divided by this instead, because the relative difference of very small
+/// losses consists mostly of rounding errors.
 pub(crate) const SMALL_LOSS: f64 = 0.01;
