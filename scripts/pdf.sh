@@ -28,7 +28,7 @@ trap 'rm -rf "$work"' EXIT
 options=(--headless --disable-gpu --no-first-run --user-data-dir="$work/profile" --no-pdf-header-footer
     --generate-pdf-document-outline)
 [[ $(id -u) != 0 ]] || options+=(--no-sandbox)
-# Copy the page to a plain path: `#` and `?` in a path would end it in a file URL.
+# Copy the page to a plain path: in a file URL, `#` or `?` would end the path.
 cp -- "$page" "$work/report.html"
 "$browser" "${options[@]}" --print-to-pdf="$work/report.pdf" "file://$work/report.html" >"$work/output" 2>&1 ||
     fail "$browser failed: $(tail -n 1 "$work/output")"

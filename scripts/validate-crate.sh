@@ -24,8 +24,8 @@ install() {
         fail "python3 3.10 or newer is missing; install it (Debian, Ubuntu: apt-get install python3 python3-pip)"
     rm -rf "$site"
     mkdir -p "$root/target"
-    # --no-deps: every dependency is pinned in the list; of rocrate, only one file is needed and not its dependencies.
-    # The user may have told pip to require a virtual environment, or to install elsewhere, which pip does not combine with
+    # --no-deps: every dependency is pinned in the list; of rocrate, only one file is needed, without its dependencies.
+    # The user may have configured pip to require a virtual environment, or to install elsewhere, which conflicts with
     # --target.
     PIP_ROOT_USER_ACTION=ignore PIP_REQUIRE_VIRTUALENV=0 python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-user --prefix= --target "$site" -r "$pins" ||
         fail "pip cannot install the validator; check the network and pip's settings, then try again"
