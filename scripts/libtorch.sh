@@ -182,8 +182,9 @@ run python3 -I "$part/unpack.py" "$kind" "$part/wheels" "$part/new" || {
     fail "cannot unpack the wheels: $(tail -n 1 "$part/log" | cut -c 1-300) (see ${part##*/}/log)"
 }
 
-# cargo links with cpu/, which has only the CPU libraries even if the CUDA ones are installed. The program loads CUDA at run
-# time, so the same build works with and without it. libtorch.so is the CPU library under the name that tch links with.
+# cargo links with cpu/, which has only the CPU libraries even if the CUDA ones are installed. The program loads CUDA at
+# run time, so the same build works with and without it. libtorch.so is the CPU library under the name that tch links
+# with.
 (
     cd "$part/new"
     ln -s libtorch_cpu.so torch/lib/libtorch.so

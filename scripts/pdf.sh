@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a bundle's report.html to a tagged PDF (A4) with an installed Chromium. By default, the PDF is written beside the
-# bundle. It is not part of the bundle and proves nothing; the bundle does. Usage: scripts/pdf.sh BUNDLE [FILE.pdf]
+# Prints a bundle's report.html to a tagged PDF (A4) with an installed Chromium. By default, the PDF is written beside
+# the bundle. It is not part of the bundle and proves nothing; the bundle does. Usage: scripts/pdf.sh BUNDLE [FILE.pdf]
 #   CHROMIUM   the browser; by default chromium or google-chrome
 # Exit code 0: printed. 2: not printed.
 set -euo pipefail

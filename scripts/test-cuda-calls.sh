@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Tests the calls that training makes on a GPU, without a GPU. It runs the CUDA part of libtorch with a fake CUDA runtime
-# (tests/cuda/runtime.cpp), which computes nothing but rejects what cannot be recorded in a CUDA graph. It tests that every
-# kind of layer, optimizer and schedule is recorded, what happens if that fails, and that a study can be built and verified.
-# It does not test numbers.
+# Tests the calls that training makes on a GPU, without a GPU. It runs the CUDA part of libtorch with a fake CUDA
+# runtime (tests/cuda/runtime.cpp), which computes nothing but rejects what cannot be recorded in a CUDA graph. It tests
+# that every kind of layer, optimizer and schedule is recorded, what happens if that fails, and that a study can be
+# built and verified. It does not test numbers.
 #   TORCH   the folder of libtorch_cuda.so; by default libtorch/torch/lib, after `make libtorch CUDA=1`
 # The last line is `N passed, N failed`. Exit code 0: all passed. 1: some failed. 2: the tests could not run.
 set -euo pipefail

@@ -58,7 +58,8 @@ rm -f "$out"/*-[0-9]* # files of an earlier run
 trap 'kill $(jobs -p) 2>/dev/null || true; [[ -n ${OUT-} ]] || rm -rf "$out"' EXIT
 trap 'exit 2' INT TERM HUP
 
-# Runs the probe on an emulated CPU. Output and errors go to files; the output file gets its final name when it is complete.
+# Runs the probe on an emulated CPU. Output and errors go to files; the output file gets its final name when it is
+# complete.
 emulate() { # CPU THREADS
     local start=$SECONDS file=$out/$1-$2
     MNIST_REPORT_THREADS=$2 qemu-x86_64 -cpu "$1" "$probe" "$study" >"$file.part" 2>"$file.err" &

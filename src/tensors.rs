@@ -38,8 +38,8 @@ impl NamedTensor {
     }
 }
 
-/// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with the number of
-/// values that differ in it. `None` if the lists are equal bit for bit.
+/// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with
+/// the number of values that differ in it. `None` if the lists are equal bit for bit.
 pub fn first_difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Option<String> {
     if found.len() != expected.len() {
         return Some(format!("{} tensors instead of {}", found.len(), expected.len()));

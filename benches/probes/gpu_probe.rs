@@ -1,5 +1,5 @@
-//! Trains every run of a study for some steps on a GPU and on the CPU, with the program's own arithmetic, and compares the bits of
-//! every step's loss and of the state after it. Then times steps on the GPU.
+//! Trains every run of a study for some steps on a GPU and on the CPU, with the program's own arithmetic, and compares
+//! the bits of every step's loss and of the state after it. Then times steps on the GPU.
 //!
 //!     cargo run --release --example gpu_probe -- STUDY STEPS TIMED_STEPS [FOLDER WITH NVRTC]...
 //!

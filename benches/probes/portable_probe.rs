@@ -1,5 +1,5 @@
-//! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these lines
-//! between CPUs.
+//! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these
+//! lines between CPUs.
 //!
 //!     MNIST_REPORT_THREADS=2 cargo run --release --example portable_probe -- src/arithmetic/portable.yaml
 //!

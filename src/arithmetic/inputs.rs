@@ -1,5 +1,6 @@
-//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's factors of
-//! that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and the number of images.
+//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's
+//! factors of that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and
+//! the number of images.
 
 use super::masks::Masks;
 use super::optimizers::factors;

@@ -1,5 +1,5 @@
-//! A network: its parameters and buffers, and its layers' kernels in the order of execution, with an explicit backward pass.
-//! Names, shapes and the distributions of initial values come from `model`.
+//! A network: its parameters and buffers, and its layers' kernels in the order of execution, with an explicit backward
+//! pass. Names, shapes and the distributions of initial values come from `model`.
 
 use std::sync::Mutex;
 
@@ -118,9 +118,9 @@ impl Network {
         current[..count * CLASSES].to_vec()
     }
 
-    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the logits
-    /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without a mask
-    /// drops nothing.
+    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the
+    /// logits `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
+    /// a mask drops nothing.
     pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
         for step in &mut self.steps {
@@ -143,8 +143,8 @@ impl Network {
         self.outputs.last().expect("a model has layers")
     }
 
-    /// Computes the gradients of the mean cross-entropy. `images` must be those of the last call of `train`, and `labels` their
-    /// classes. Returns the loss.
+    /// Computes the gradients of the mean cross-entropy. `images` must be those of the last call of `train`, and
+    /// `labels` their classes. Returns the loss.
     pub(super) fn backward(&mut self, images: &[f32], labels: &[u8]) -> f32 {
         let count = images.len() / self.input;
         let [output_gradient, input_gradient] = &mut self.output_gradients;
@@ -169,8 +169,8 @@ impl Network {
             }
             std::mem::swap(output_gradient, input_gradient);
         }
-        // The true gradient of these biases is zero. The computed one consists of rounding errors, which Adam would scale
-        // up to full steps.
+        // The true gradient of these biases is zero. The computed one consists of rounding errors, which Adam would
+        // scale up to full steps.
         for &i in &self.cancelled_biases {
             self.gradients[i].fill(0.0);
         }

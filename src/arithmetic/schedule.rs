@@ -5,8 +5,9 @@ use std::f64::consts::PI;
 
 use crate::study::{OneCycle, Schedule};
 
-/// The learning rate of a step. `epoch` and `step` (within the epoch) count from 0; `steps` is the number of steps in an
-/// epoch and `base` the optimizer's learning rate. `one_cycle` changes the rate at each step, the others at each epoch.
+/// The learning rate of a step. `epoch` and `step` (within the epoch) count from 0; `steps` is the number of steps in
+/// an epoch and `base` the optimizer's learning rate. `one_cycle` changes the rate at each step, the others at each
+/// epoch.
 pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, epochs: usize, steps: usize) -> f64 {
     match schedule {
         Schedule::Constant(_) => base,
@@ -26,9 +27,9 @@ fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
     cycle(c, [initial, max, initial / c.final_div_factor], step, total)
 }
 
-/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it from
-/// `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts from 0
-/// through all `total` steps.
+/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it
+/// from `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts
+/// from 0 through all `total` steps.
 pub fn momentum(schedule: &Schedule, step: usize, total: usize) -> Option<f64> {
     match schedule {
         Schedule::OneCycle(c) if c.cycle_momentum => {

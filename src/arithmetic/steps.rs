@@ -67,8 +67,8 @@ impl Activation {
     }
 }
 
-/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows; only batch
-/// normalisation can.
+/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows;
+/// only batch normalisation can.
 fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer>, Activation) {
     let shape = input.shape;
     let image = |shape: Shape| Activation { shape, is_flat: false };
@@ -103,8 +103,8 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
 }
 
 /// The kernels of a model in the order of execution. Two pairs of layers are executed differently:
-/// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and
-///   ReLU then has fewer values to compute.
+/// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and
+///   gradient, and ReLU then has fewer values to compute.
 /// - Any other ReLU after a batch normalisation is part of its kernel.
 pub(super) fn steps(model: &Model) -> Vec<Step> {
     let (mut steps, mut activation) = (Vec::with_capacity(model.layers.len()), Activation::image(model.input));

@@ -126,10 +126,10 @@ impl Job {
         })
     }
 
-    /// As [`Job::prepare`], on another device than the request's.
+    /// Like [`Job::prepare`], on another device than the request's.
     ///
     /// # Errors
-    /// As [`Job::prepare`].
+    /// Same as [`Job::prepare`].
     pub fn prepare_on(
         request: &Request,
         start: impl FnOnce(&Plan, &Mnist) -> Result<Device, compute::Error>,

@@ -9,8 +9,8 @@ use crate::results::Results;
 use crate::study::Picture;
 use crate::text::markdown;
 
-/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest, crate and
-/// sums also list the files of `left_out`.
+/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest,
+/// crate and sums also list the files of `left_out`.
 pub(crate) fn complete(
     mut files: Files,
     left_out: &Listing,

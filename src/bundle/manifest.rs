@@ -1,5 +1,5 @@
-//! manifest.json: the program, the environment, the inputs with their hashes, the digests, the tolerances and the list of
-//! files.
+//! manifest.json: the program, the environment, the inputs with their hashes, the digests, the tolerances and the list
+//! of files.
 
 use serde::{Deserialize, Serialize};
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tolerances {
-    /// `weights`: how many test images may have another predicted class, and by how many the correct training images and the
-    /// correct validation images may differ.
+    /// `weights`: how many test images may have another predicted class, and by how many the correct training images
+    /// and the correct validation images may differ.
     pub(crate) weights_images: usize,
     /// `weights`: by how much the logit of the stated class may be below the largest one of such an image.
     pub(crate) weights_tie: f64,
@@ -24,7 +24,8 @@ pub(crate) struct Tolerances {
     pub(crate) replay_parameters: f64,
     /// `replay`: the same for the buffers (running statistics).
     pub(crate) replay_buffers: f64,
-    /// `replay`: difference of a batch's loss, relative to the larger of the two, or to [`SMALL_LOSS`] if both are smaller.
+    /// `replay`: difference of a batch's loss, relative to the larger of the two, or to [`SMALL_LOSS`] if both are
+    /// smaller.
     pub(crate) replay_loss: f64,
     /// `rerun`: difference of an accuracy (0.01 is one percentage point).
     pub(crate) rerun_accuracy: f64,

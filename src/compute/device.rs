@@ -85,7 +85,7 @@ impl Device {
     /// own arithmetic on the CPU if no GPU is requested.
     ///
     /// # Errors
-    /// As [`Device::start`].
+    /// Same as [`Device::start`].
     pub fn start_for(
         environment: &Environment,
         choice: DeviceChoice,

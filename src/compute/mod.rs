@@ -87,8 +87,8 @@ pub trait Libtorch: Sync {
     fn recording_failure(&self) -> Option<&'static str>;
 }
 
-/// A training on a device, step by step. A step depends only on the plan, the seed, the state (weights, buffers, optimizer)
-/// and the number of the step, so a training can continue from any saved state.
+/// A training on a device, step by step. A step depends only on the plan, the seed, the state (weights, buffers,
+/// optimizer) and the number of the step, so a training can continue from any saved state.
 pub trait Steps {
     /// Number of steps done since the start of the run.
     fn done(&self) -> usize;
@@ -105,7 +105,7 @@ pub trait Steps {
     /// See [`Trainer::load_weights`].
     ///
     /// # Errors
-    /// As [`Trainer::load_weights`].
+    /// Same as [`Trainer::load_weights`].
     fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
     /// See [`Trainer::state`].
     fn state(&self) -> Vec<NamedTensor>;
@@ -116,6 +116,6 @@ pub trait Steps {
     /// See [`Trainer::load_state`].
     ///
     /// # Errors
-    /// As [`Trainer::load_state`].
+    /// Same as [`Trainer::load_state`].
     fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error>;
 }

@@ -16,8 +16,8 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
-    /// Called after the training of each epoch, with the mean loss of each of its batches. Returns whether to continue with
-    /// the next epoch.
+    /// Called after the training of each epoch, with the mean loss of each of its batches. Returns whether to continue
+    /// with the next epoch.
     ///
     /// # Errors
     /// Any error stops the training.
@@ -66,13 +66,13 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error> {
         self.steps.load_weights(tensors)
     }
 
-    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
-    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub fn state(&self) -> Vec<NamedTensor> {
         self.steps.state()
     }

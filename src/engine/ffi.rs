@@ -41,8 +41,8 @@ pub(super) fn load_cuda() -> Result<(), Error> {
     unsafe { outcome(mr_load_cuda()) }
 }
 
-/// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's default
-/// stream cannot be recorded.
+/// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's
+/// default stream cannot be recorded.
 pub(super) fn use_own_stream(device: usize) -> Result<(), Error> {
     // SAFETY: a plain value; the shim catches C++ exceptions.
     unsafe { outcome(mr_use_own_stream(device as c_int)) }
@@ -137,8 +137,8 @@ pub(super) fn remove_env(name: &str) {
 
 /// Sets an environment variable that libtorch reads at its first use.
 pub(super) fn set_env(name: &str, value: &str) {
-    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads (progress
-    // bars) start later.
+    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads
+    // (progress bars) start later.
     unsafe { std::env::set_var(name, value) }
 }
 

@@ -95,8 +95,8 @@ impl StepReplayer {
         Self { recorder, written, stages: BTreeMap::new(), min_remaining, stats: ReplayStats::default() }
     }
 
-    /// Executes one step. `remaining` is the number of steps of this key still to execute, this one included. All steps of
-    /// a key must launch the same operators on tensors at the same addresses; only the values may differ.
+    /// Executes one step. `remaining` is the number of steps of this key still to execute, this one included. All steps
+    /// of a key must launch the same operators on tensors at the same addresses; only the values may differ.
     pub(super) fn run(&mut self, key: usize, remaining: usize, work: &mut dyn FnMut()) {
         let stage = self.stages.get(&key).copied().unwrap_or(Stage::WarmUp(0));
         let next = match stage {
@@ -137,8 +137,8 @@ impl StepReplayer {
     }
 
     /// Replays a step, restores the tensors, executes the same step directly, and compares every written tensor. The
-    /// inputs differ from those at the time of the recording, so a recording that kept an old input is detected. Afterwards
-    /// the tensors have the values of the direct execution.
+    /// inputs differ from those at the time of the recording, so a recording that kept an old input is detected.
+    /// Afterwards the tensors have the values of the direct execution.
     fn check_recording(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let before = self.copies();
         let replayed = self.recorder.replay(key, work).map(|()| self.copies());

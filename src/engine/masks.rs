@@ -56,8 +56,8 @@ impl DeviceMasks {
         }
     }
 
-    /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a
-    /// mask `[values]`. Layers with `p` 0 have none.
+    /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with
+    /// a mask `[values]`. Layers with `p` 0 have none.
     pub(super) fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
         if let Some(block_steps) = self.block_steps {
             let is_loaded =
@@ -104,8 +104,8 @@ impl DeviceMasks {
     }
 }
 
-/// Converts bits (`rows` rows of whole bytes) to masks `[rows, values]` on a device: 0 for a zero bit, 1 / (1 - p) for a
-/// one.
+/// Converts bits (`rows` rows of whole bytes) to masks `[rows, values]` on a device: 0 for a zero bit, 1 / (1 - p) for
+/// a one.
 fn unpack_bits(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
     let bytes = Tensor::from_slice(bits).to_device(device).reshape([rows as i64, -1, 1]);
     let places = Tensor::from_slice(&[1u8, 2, 4, 8, 16, 32, 64, 128]).to_device(device);

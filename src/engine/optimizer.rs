@@ -38,8 +38,8 @@ impl UpdateRule {
         self.state.iter().map(|list| &list.all)
     }
 
-    /// Updates all parameters from their gradients, with the step's `arithmetic::factors`. `first` means the first step of the
-    /// training.
+    /// Updates all parameters from their gradients, with the step's `arithmetic::factors`. `first` means the first step
+    /// of the training.
     pub(super) fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
         // Use a guard, which enables gradients again even if an operator panics here, because training may continue
         // after that.
@@ -101,10 +101,10 @@ impl UpdateRule {
     }
 }
 
-/// The correctly rounded square root. On a CPU libtorch calls MKL's vector library, which ignores the settings that fix the
-/// instruction set: with AVX-512, its f32 roots are sometimes off by one unit in the last place. So compute in f64. An error
-/// of that size in f64 cannot change the rounded f32, because the root of an f32 is at least four f64 units away from the
-/// midpoint of two f32 numbers.
+/// The correctly rounded square root. On a CPU libtorch calls MKL's vector library, which ignores the settings that fix
+/// the instruction set: with AVX-512, its f32 roots are sometimes off by one unit in the last place. So compute in f64.
+/// An error of that size in f64 cannot change the rounded f32, because the root of an f32 is at least four f64 units
+/// away from the midpoint of two f32 numbers.
 fn square_root(x: &Tensor) -> Tensor {
     x.to_kind(Kind::Double).sqrt().to_kind(Kind::Float)
 }

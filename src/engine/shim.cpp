@@ -37,8 +37,8 @@ template <typename Work> const char *outcome(Work work) {
   return last_error.c_str();
 }
 
-// at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by their
-// mangled names and reserves memory for the fields (about 150 bytes).
+// at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by
+// their mangled names and reserves memory for the fields (about 150 bytes).
 struct Graph {
   using Member = void (*)(void *);
   using Pool = std::pair<unsigned long long, unsigned long long>;
@@ -80,8 +80,8 @@ void mr_keep_freed_memory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// Loads libtorch_cuda, which registers CUDA with libtorch. Call it before the first query about CUDA, because libtorch caches
-// the answer.
+// Loads libtorch_cuda, which registers CUDA with libtorch. Call it before the first query about CUDA, because libtorch
+// caches the answer.
 const char *mr_load_cuda() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) {
     return nullptr;
@@ -140,7 +140,8 @@ void mr_gpu_name(int device, char *text, size_t size) {
   }
 }
 
-// Selects a GPU and the program's stream on it for this thread. All threads share that stream; it is not CUDA's default one.
+// Selects a GPU and the program's stream on it for this thread. All threads share that stream; it is not CUDA's default
+// one.
 const char *mr_use_own_stream(int device) {
   return outcome([&] {
     static std::mutex lock;

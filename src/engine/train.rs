@@ -1,5 +1,5 @@
-//! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer) and
-//! the number of the step, so training can continue from any saved state.
+//! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer)
+//! and the number of the step, so training can continue from any saved state.
 
 use tch::{Device, Kind, Tensor};
 
@@ -47,8 +47,8 @@ pub(super) struct Trainer<'a> {
     training: Training<'a>,
     /// For replayed steps: the tensors from which a recording reads its inputs, and the recordings. `None` on a CPU.
     replay: Option<(StepInputs, StepReplayer)>,
-    /// The losses of the current epoch's steps, `[steps]`. They share one tensor, because a small tensor that outlives its
-    /// step prevents malloc from merging the large free blocks around it: memory would grow with every step.
+    /// The losses of the current epoch's steps, `[steps]`. They share one tensor, because a small tensor that outlives
+    /// its step prevents malloc from merging the large free blocks around it: memory would grow with every step.
     losses: Tensor,
 }
 
@@ -168,7 +168,7 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub(super) fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         self.training.network.load(tensors)
     }
@@ -178,8 +178,8 @@ impl<'a> Trainer<'a> {
         self.replay.as_ref().map(|(_, replayer)| replayer.stats.clone()).unwrap_or_default()
     }
 
-    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
-    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub(super) fn state(&self) -> Vec<NamedTensor> {
         let Training { network, rule, .. } = &self.training;
         let mut state = network.tensors();

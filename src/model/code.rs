@@ -1,4 +1,5 @@
-//! A network as a PyTorch program: an `nn.Module` with the formula of each layer's parameters and the shape after each line.
+//! A network as a PyTorch program: an `nn.Module` with the formula of each layer's parameters and the shape after each
+//! line.
 //!
 //! Layers with parameters and dropout are modules, named like their tensors, so the program can load the network's
 //! weights. Other layers are function calls, as PyTorch programs usually write them.
@@ -8,7 +9,8 @@ use std::fmt::Write;
 use super::{Layer, Model};
 use crate::text::numbers::count;
 
-/// Names that a module's attribute cannot have: Python's keywords, and the attributes of `torch.nn.Module` in PyTorch 2.11.
+/// Names that a module's attribute cannot have: Python's keywords, and the attributes of `torch.nn.Module` in PyTorch
+/// 2.11.
 const RESERVED: [&str; 94] = [
     "False",
     "None",

@@ -64,14 +64,14 @@ pub trait LayerConfig {
         String::new()
     }
 
-    /// Multiply-adds for one image by the convention of torchinfo 1.8 (`LayerInfo.calculate_macs`): a convolution counts
-    /// its parameters once for each output pixel, any other layer counts its parameters once.
+    /// Multiply-adds for one image by the convention of torchinfo 1.8 (`LayerInfo.calculate_macs`): a convolution
+    /// counts its parameters once for each output pixel, any other layer counts its parameters once.
     fn mult_adds(&self, parameters: u64, _output: &[usize]) -> u64 {
         parameters
     }
 
-    /// Whether torchsummary counts the layer's output. It sees only modules (`nn.Conv2d`); the layers that PyTorch programs
-    /// usually write as function calls (activations, pools, flatten) are not counted here.
+    /// Whether torchsummary counts the layer's output. It sees only modules (`nn.Conv2d`); the layers that PyTorch
+    /// programs usually write as function calls (activations, pools, flatten) are not counted here.
     fn is_torchsummary_module(&self) -> bool {
         false
     }
@@ -79,8 +79,8 @@ pub trait LayerConfig {
     /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`.
     fn pytorch(&self, input: &[usize]) -> String;
 
-    /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer that PyTorch
-    /// programs write as a module.
+    /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer
+    /// that PyTorch programs write as a module.
     fn pytorch_function(&self, _x: &str) -> Option<String> {
         None
     }

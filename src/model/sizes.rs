@@ -12,7 +12,8 @@ const MEGABYTE: f64 = 1e6;
 /// outputs: once for the values, once for their gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// torchsummary 1.5: an MB is 2^20 bytes, and the layers counted are those of `LayerConfig::is_torchsummary_module`.
+    /// torchsummary 1.5: an MB is 2^20 bytes, and the layers counted are those of
+    /// `LayerConfig::is_torchsummary_module`.
     pub torchsummary: Megabytes,
     /// torchinfo 1.8: an MB is 10^6 bytes, and the layers counted are those with parameters.
     pub torchinfo: Megabytes,

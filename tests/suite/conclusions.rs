@@ -1,5 +1,5 @@
-//! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support it, refute
-//! it, and leave it undecided. Its sentence must contain the values that decided it.
+//! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support
+//! it, refute it, and leave it undecided. Its sentence must contain the values that decided it.
 
 use std::sync::OnceLock;
 

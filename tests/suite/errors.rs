@@ -72,7 +72,8 @@ fn escaped(text: &str) -> String {
     text.chars().map(|c| if shows(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
-/// Runs what a row's first cell describes: a command, a passage of the study and what replaces it, or lines added to it.
+/// Runs what a row's first cell describes: a command, a passage of the study and what replaces it, or lines added to
+/// it.
 fn tried(input: &str, desk: &Path) -> Done {
     if let Some(arguments) = span_of_command(input) {
         return run(program(arguments.split_whitespace()).current_dir(desk));

@@ -71,7 +71,8 @@ impl Draw {
         &from[self.below(from.len())]
     }
 
-    /// One to eight changes of bytes: flipped, replaced, removed, inserted, repeated, cut, or a number that is too large.
+    /// One to eight changes of bytes: flipped, replaced, removed, inserted, repeated, cut, or a number that is too
+    /// large.
     fn bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut changed = bytes.to_vec();
         for _ in 0..*self.pick(&[1, 1, 1, 2, 3, 8]) {

@@ -47,7 +47,8 @@ fn in_ukrainian() -> Bundle {
 fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
     let bundle = in_ukrainian();
     markdown::check(&bundle);
-    // Latin words that may stay: the study's own, names of layers and files, and names that Ukrainian texts do not transcribe.
+    // Latin words that may stay: the study's own, names of layers and files, and names that Ukrainian texts do not
+    // transcribe.
     let mut own = words(&["study.yaml", "results.json", "manifest.json"].map(|name| bundle.text(name)).concat());
     for (_, phrase) in catalogue("uk.yaml") {
         own.extend(words(&phrase));

@@ -1,5 +1,5 @@
-//! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether the
-//! program has libtorch. Emulated CPUs are compared by `make test-portable`.
+//! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether
+//! the program has libtorch. Emulated CPUs are compared by `make test-portable`.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files and
-//! how their inputs are made. Optimizers and schedules are compared in src/arithmetic.
+//! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files
+//! and how their inputs are made. Optimizers and schedules are compared in src/arithmetic.
 
 mod layers;
 mod passes;

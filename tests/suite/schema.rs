@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema uses,
-/// and panics at any other.
+/// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema
+/// uses, and panics at any other.
 fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let Some(map) = schema.as_object() else {
         return if *schema == json!(true) { Ok(()) } else { Err(format!("{at}: nothing is allowed")) };

@@ -79,7 +79,8 @@ fn runs_that_differ_in_one_setting_are_told_apart() {
         let budgets: Vec<String> = (0..RUNS.len()).filter_map(budget).collect();
         assert_eq!(budgets.len(), RUNS.len(), "a line for each run");
         all_differ(&budgets, &RUNS);
-        // The table has a row for each setting that may change results and in which the runs differ, a column for each run.
+        // The table has a row for each setting that may change results and in which the runs differ, a column for each
+        // run.
         let start = report.lines().skip_while(|l| !l.starts_with(setting));
         let rows: Vec<Vec<&str>> = start.take_while(|l| l.starts_with('|')).map(cells).collect();
         assert!(rows.len() >= 10 && rows[0].len() == RUNS.len() + 1, "{} rows", rows.len());

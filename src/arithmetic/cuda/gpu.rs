@@ -1,4 +1,5 @@
-//! What the arithmetic needs from a GPU: memory, copies, and launches of kernels in order. The tests implement it on a CPU.
+//! What the arithmetic needs from a GPU: memory, copies, and launches of kernels in order. The tests implement it on a
+//! CPU.
 
 use std::any::Any;
 use std::fmt;

@@ -85,8 +85,8 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
 }
 
 impl Network {
-    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation), for passes over up to
-    /// `images` images.
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation), for passes over
+    /// up to `images` images.
     pub fn new(gpu: &Rc<dyn Gpu>, model: &Model, seed: u64, images: usize) -> Self {
         let device = &**gpu;
         let initial = |specs: Vec<&TensorSpec>| {

@@ -36,8 +36,8 @@ pub enum NvrtcError {
     },
 }
 
-/// Compiles all kernels to a CUBIN for this compute capability, for example 90 for 9.0. `major` is the version of CUDA that the
-/// driver supports; `folders` are searched first.
+/// Compiles all kernels to a CUBIN for this compute capability, for example 90 for 9.0. `major` is the version of CUDA
+/// that the driver supports; `folders` are searched first.
 ///
 /// # Errors
 /// NVRTC is missing or fails.

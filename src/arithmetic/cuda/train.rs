@@ -136,7 +136,7 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         self.network.load(tensors)
     }

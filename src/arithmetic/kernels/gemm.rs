@@ -1,5 +1,6 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
-//! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same bits.
+//! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same
+//! bits.
 
 use super::simd::{InstructionSet, LANES, instruction_set};
 
@@ -14,8 +15,8 @@ pub struct Matrix<'a> {
     pub column_stride: usize,
 }
 
-/// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps, and `n`
-/// is a multiple of 16.
+/// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps,
+/// and `n` is a multiple of 16.
 ///
 /// # Panics
 /// `n` is not a multiple of 16, or a slice is too short.
@@ -23,7 +24,7 @@ pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: boo
     gemm_in_rows(a, b, c, n, [m, n, k], add);
 }
 
-/// As [`gemm`]; `c_stride` is the distance between rows of `c`.
+/// Like [`gemm`]; `c_stride` is the distance between rows of `c`.
 fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && (m == 0 || c.len() >= (m - 1) * c_stride + n));
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row_stride + (k - 1) * a.column_stride);
@@ -73,8 +74,8 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
 /// Maximum number of terms in a chain of fused multiply-additions of a [`product`].
 pub const PIECE: usize = 128;
 
-/// As [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and the pieces
-/// are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
+/// Like [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and
+/// the pieces are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
 /// small.
 pub fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     let mut panel = if n > WIDE { vec![0.0; PIECE * PANEL] } else { Vec::new() };
@@ -135,8 +136,8 @@ macro_rules! by_rows {
 #[cfg(target_arch = "x86_64")]
 use by_rows;
 
-/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values. Its rows of `a`, its `k` rows of
-/// `b` and its tile of `c` must lie inside their slices, and the CPU must have the features.
+/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values. Its rows of `a`, its `k` rows
+/// of `b` and its tile of `c` must lie inside their slices, and the CPU must have the features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {

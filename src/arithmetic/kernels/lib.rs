@@ -1,4 +1,5 @@
-//! The CPU's kernels: the forward and backward pass of every layer, the loss, and the optimizers' updates, on slices of f32.
+//! The CPU's kernels: the forward and backward pass of every layer, the loss, and the optimizers' updates, on slices of
+//! f32.
 //!
 //! Every value is a fixed sequence of IEEE 754 operations, so its bits depend neither on the instruction set nor on the
 //! number of threads. The crate does not depend on studies or models: `arithmetic` in mnist-report builds networks from

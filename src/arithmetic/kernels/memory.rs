@@ -19,7 +19,7 @@ pub fn zeros(count: usize) -> Vec<f32> {
 /// Extends a list with zeros to at least `count` values.
 ///
 /// # Panics
-/// As [`zeros`].
+/// Same as [`zeros`].
 pub fn grow(values: &mut Vec<f32>, count: usize) {
     let more = count.saturating_sub(values.len());
     if values.try_reserve_exact(more).is_err() {

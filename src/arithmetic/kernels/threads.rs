@@ -1,12 +1,12 @@
-//! Spreads independent jobs over the CPU's cores. The bits do not depend on which thread runs a job, because no two jobs
-//! write the same values.
+//! Spreads independent jobs over the CPU's cores. The bits do not depend on which thread runs a job, because no two
+//! jobs write the same values.
 
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the bits depend
-/// on it. Such a sum uses at most this many threads.
+/// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the
+/// bits depend on it. Such a sum uses at most this many threads.
 pub const PARTS: usize = 8;
 
 /// The environment variable that sets the number of threads.
@@ -24,8 +24,8 @@ pub fn threads() -> usize {
     }
 }
 
-/// Sets the number of threads, for measurements and tests. The thread pool keeps the size that it had at its first use, so
-/// a larger number has no effect after that.
+/// Sets the number of threads, for measurements and tests. The thread pool keeps the size that it had at its first use,
+/// so a larger number has no effect after that.
 pub fn use_threads(count: usize) {
     CHOSEN.store(count.max(1), Ordering::Relaxed);
 }
@@ -54,7 +54,7 @@ pub fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work
     for_each_job_with(jobs, || (), |job, ()| work(job));
 }
 
-/// As `for_each_job`; `scratch` creates each thread's working memory.
+/// Like `for_each_job`; `scratch` creates each thread's working memory.
 ///
 /// # Panics
 /// If `work` panics.

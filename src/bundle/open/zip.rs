@@ -1,7 +1,7 @@
 //! Reads a bundle's zip.
 //!
-//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in a
-//! bundle is a problem, which rung `files` reports.
+//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in
+//! a bundle is a problem, which rung `files` reports.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,10 +1,11 @@
-// Batch normalisation. Sums over an image are f32, sums over the images f64: see src/arithmetic/kernels/layers/batch_norm2d.rs.
+// Batch normalisation. Sums over an image are f32, sums over the images f64: see
+// src/arithmetic/kernels/layers/batch_norm2d.rs.
 
 // A value before ReLU, from its deviation from the mean.
 __device__ float scaled(float deviation, float scale, float bias) { return __fmaf_rn(deviation, scale, bias); }
 
-// For each image: the mean of each channel, then the sum of squared deviations from that mean. `count` is the number of pixels. Blocks:
-// images, groups of `lanes` channels.
+// For each image: the mean of each channel, then the sum of squared deviations from that mean. `count` is the number of
+// pixels. Blocks: images, groups of `lanes` channels.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm2d_image_moments(const float* __restrict__ x, float* __restrict__ per_image, u32 channels, u32 pixels, float count,
                            u32 lanes) {

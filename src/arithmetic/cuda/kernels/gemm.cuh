@@ -11,7 +11,8 @@
 #define CHUNK 16
 // Number of rows that a thread computes: 4 in the upper half of its block's tile, 4 in the lower half.
 #define THREAD_ROWS 8
-// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each half.
+// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each
+// half.
 template <u32 rows, u32 columns, u32 width>
 struct Tile {
     enum : u32 {

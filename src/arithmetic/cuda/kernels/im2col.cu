@@ -23,8 +23,8 @@ __device__ __forceinline__ float im2col_value(const float* x, u32 base, u32 corn
     return row < height && column < width ? x[base + (row * width + column) * channels + channel] : 0.0f;
 }
 
-// Copies the weight [k, inputs, kernel, kernel] to [groups][terms][outputs], where the terms of an output are in the order of
-// the taps, and for each tap in that of the input channels.
+// Copies the weight [k, inputs, kernel, kernel] to [groups][terms][outputs], where the terms of an output are in the
+// order of the taps, and for each tap in that of the input channels.
 extern "C" __global__ void __launch_bounds__(256)
 im2col_transpose_weight(const float* weight, float* transposed, u32 groups, u32 inputs, u32 outputs, u32 taps) {
     const u32 i = blockIdx.x * blockDim.x + threadIdx.x, terms = inputs * taps;

@@ -53,8 +53,8 @@ max_pool2d(const float* __restrict__ x, float* __restrict__ y, u32* __restrict__
     }
 }
 
-// The gradient of the input where no windows overlap: writes each output's gradient to its maximum. The other values of dx are 0
-// already. A thread reads one of `len` gradients.
+// The gradient of the input where no windows overlap: writes each output's gradient to its maximum. The other values of
+// dx are 0 already. A thread reads one of `len` gradients.
 extern "C" __global__ void __launch_bounds__(256)
 max_pool2d_scatter(const u32* __restrict__ positions, const float* __restrict__ gradient, float* __restrict__ dx, u32 height,
                    u32 width, u32 out_height, u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 len) {

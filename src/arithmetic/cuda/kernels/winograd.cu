@@ -206,7 +206,8 @@ winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 c
     transform_tile<IN_SIDE, IN_SIDE, transform_input_line>(load, store);
 }
 
-// Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is none.
+// Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is
+// none.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_outputs(const float* transformed, const float* bias, float* y, u32 height, u32 width, u32 channels,
                  u32 padded_channels, u32 down, u32 across, u32 tiles) {
@@ -247,7 +248,8 @@ winograd_outputs_backward(const float* dy, float* transformed, u32 height, u32 w
     transform_tile<OUT_SIDE, IN_SIDE, transform_output_line_backward>(load, store);
 }
 
-// The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6 inputs.
+// The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6
+// inputs.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_inputs_backward(float* transformed, u32 jobs) {
     const u32 job = blockIdx.x * blockDim.x + threadIdx.x;

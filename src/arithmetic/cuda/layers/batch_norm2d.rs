@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        // A single value; more images than a chain; more chains than fit into shared memory together; channels of two blocks.
+        // A single value; more images than a chain; more chains than fit into shared memory together; channels of two
+        // blocks.
         for (images, height, width, channels, relu) in [
             (1, 1, 1, 1, true),
             (4, 3, 3, 16, false),

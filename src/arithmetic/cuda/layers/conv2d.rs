@@ -35,8 +35,8 @@ mod tests {
     use kernels::layers;
     use kernels::samples::random_convolutions;
 
-    /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels; `kernel` is
-    /// kernel size, stride and padding.
+    /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels;
+    /// `kernel` is kernel size, stride and padding.
     #[track_caller]
     fn check(images: usize, sizes: [usize; 4], kernel: [usize; 3], groups: usize, has_bias: bool) {
         let [height, width, channels, out_channels] = sizes;

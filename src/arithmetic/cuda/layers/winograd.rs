@@ -51,8 +51,8 @@ impl Winograd {
         images * self.tiles[0] * self.tiles[1]
     }
 
-    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged if
-    /// `transposed`.
+    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged
+    /// if `transposed`.
     fn transform_weight(&self, gpu: &dyn Gpu, weight: Address, transposed: bool) {
         let [c, k] = self.channels;
         let [rows, columns] = if transposed { [k, c] } else { [c, k] };

@@ -1,5 +1,5 @@
-//! Trains the runs of src/arithmetic/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU and on the
-//! emulated GPU.
+//! Trains the runs of src/arithmetic/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU
+//! and on the emulated GPU.
 
 use super::*;
 use crate::arithmetic;

@@ -1,5 +1,5 @@
-//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`. Sums over an image are f32, sums over the images
-//! f64.
+//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`. Sums over an image are f32, sums over the
+//! images f64.
 
 use super::{Backward, Forward, Layer, Shape};
 use crate::simd::vectorised;
@@ -19,8 +19,8 @@ struct Moments {
     variance: Vec<f32>,
 }
 
-/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`. Parameters are `weight` and `bias`, buffers `running_mean`
-/// and `running_var`, each `[channels]`.
+/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`. Parameters are `weight` and `bias`, buffers
+/// `running_mean` and `running_var`, each `[channels]`.
 ///
 /// A sum over an image's pixels is f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in
 /// order, from 0. A sum over images is f64, in order, from 0; the value computed from it is narrowed to f32 once.
@@ -37,8 +37,8 @@ pub struct BatchNorm2d {
 }
 
 impl BatchNorm2d {
-    /// A layer for images of this shape. `eps` is added to variances, `momentum` is the weight of a batch in the running
-    /// statistics. With `relu`, the layer includes the ReLU that follows it.
+    /// A layer for images of this shape. `eps` is added to variances, `momentum` is the weight of a batch in the
+    /// running statistics. With `relu`, the layer includes the ReLU that follows it.
     pub fn new(shape: Shape, eps: f64, momentum: f64, relu: bool) -> Self {
         Self { shape, eps, momentum, relu, moments: Moments::default(), per_image: Vec::new() }
     }

@@ -5,10 +5,11 @@
 //! divided by that of input channels. The order of every sum:
 //! - An output is a chain of fused multiply-additions that starts at the bias, or at 0 without one, in the order of the
 //!   taps (rows, then columns). Taps outside the input are multiplied, too: they read 0.
-//! - The gradient of a weight: for each row of outputs, such a chain over the row's pixels that starts at 0. The gradient
-//!   of the bias: the same, with additions only. The rows of a part of the batch are added in order, then the parts.
-//! - The gradient of an input is, for each of the m output channels, a chain that starts at 0, over the outputs that read
-//!   the input (rows, then columns). The m values are added in order, beginning with the first.
+//! - The gradient of a weight: for each row of outputs, such a chain over the row's pixels that starts at 0. The
+//!   gradient of the bias: the same, with additions only. The rows of a part of the batch are added in order, then the
+//!   parts.
+//! - The gradient of an input is, for each of the m output channels, a chain that starts at 0, over the outputs that
+//!   read the input (rows, then columns). The m values are added in order, beginning with the first.
 
 use std::ops::Range;
 
@@ -277,7 +278,8 @@ fn add_bias_row(conv: &Convolution, gradient: &[f32], group: usize, sums: &mut [
     sums[group..][..LANES].copy_from_slice(&total);
 }
 
-/// Adds what one row of outputs contributes to the weight gradients of `DOWN` by `ACROSS` taps; the first tap is `[ky, kx]`.
+/// Adds what one row of outputs contributes to the weight gradients of `DOWN` by `ACROSS` taps; the first tap is
+/// `[ky, kx]`.
 #[inline(always)]
 fn add_taps_row<const ONE: bool, const DOWN: usize, const ACROSS: usize>(
     conv: &Convolution,
@@ -316,7 +318,8 @@ fn readers(conv: &Convolution, input: usize, outputs: usize) -> Range<usize> {
 }
 
 vectorised! {
-    /// Computes the gradient of an input, `dx`, from that of its output. `sums` has room for one pixel's output channels.
+    /// Computes the gradient of an input, `dx`, from that of its output. `sums` has room for one pixel's output
+    /// channels.
     fn input_gradient_image(conv: &Convolution, rows: &[f32], gradient: &[f32], dx: &mut [f32], sums: &mut [f32]) {
         let (out, per_input) = (conv.output, conv.outputs_per_group());
         let channels = out.channels.next_multiple_of(LANES);

@@ -1,12 +1,13 @@
-//! Convolutions with any kernel, stride, padding and number of groups as matrix products: each output pixel becomes a row
-//! with the values that it reads (PyTorch's `unfold`, known as im2col), in blocks of pixels that fit into the caches.
+//! Convolutions with any kernel, stride, padding and number of groups as matrix products: each output pixel becomes a
+//! row with the values that it reads (PyTorch's `unfold`, known as im2col), in blocks of pixels that fit into the
+//! caches.
 //!
-//! The terms of an output are in the order of the taps (rows, then columns), and for each tap in that of the group's input
-//! channels. Taps outside the input are multiplied, too: they read 0. The order of every sum:
+//! The terms of an output are in the order of the taps (rows, then columns), and for each tap in that of the group's
+//! input channels. Taps outside the input are multiplied, too: they read 0. The order of every sum:
 //! - An output is a sum over its terms (`product`, so in pieces of 128). The bias is added last, if there is one.
-//! - The gradient of a weight is a sum over the output pixels of a part of the batch, in order, in pieces of 128 pixels:
-//!   each is a chain of fused multiply-additions that starts at 0, for the bias a chain of additions. The pieces are added
-//!   in order, starting at 0, then the parts.
+//! - The gradient of a weight is a sum over the output pixels of a part of the batch, in order, in pieces of 128
+//!   pixels: each is a chain of fused multiply-additions that starts at 0, for the bias a chain of additions. The
+//!   pieces are added in order, starting at 0, then the parts.
 //! - The gradient of an output's term is a sum over the group's output channels (`product`). The gradient of an input
 //!   is the sum of its terms' gradients, added to 0 in the order of the output pixels. For 1x1 kernels with stride 1
 //!   and no padding, it is the gradient of its only term, without adding it to 0.
@@ -112,8 +113,8 @@ impl Im2col {
         }
     }
 
-    /// Distance between rows in memory: an odd number of cache lines, so that a column's values do not share a few sets of
-    /// the cache.
+    /// Distance between rows in memory: an odd number of cache lines, so that a column's values do not share a few sets
+    /// of the cache.
     fn row_len(&self) -> usize {
         ((self.padded_terms / LANES) | 1) * LANES
     }

@@ -32,8 +32,8 @@ impl Moments {
 /// Number of consecutive weights and biases whose gradients one job computes.
 const POSITIONS: usize = 256;
 
-/// `torch.nn.LayerNorm` of `[images, height, width, channels]` or `[images, features]`. Parameters are `weight` and `bias`,
-/// each `[channels, height, width]` or `[features]`.
+/// `torch.nn.LayerNorm` of `[images, height, width, channels]` or `[images, features]`. Parameters are `weight` and
+/// `bias`, each `[channels, height, width]` or `[features]`.
 ///
 /// A sum over an image is computed as in `sums`. A sum over images is f32: chains of `CHAIN` images in order, each from
 /// 0, then the chains in order, from 0.
@@ -51,7 +51,8 @@ impl LayerNorm {
         Self { shape, eps, moments: Vec::new() }
     }
 
-    /// Writes each image's moments and y = ((x - mean) inverse) weight + bias, where the last product and sum are fused.
+    /// Writes each image's moments and y = ((x - mean) inverse) weight + bias, where the last product and sum are
+    /// fused.
     fn forward(&self, pass: Forward, moments: &mut [Moments]) {
         let Forward { x, parameters, y, .. } = pass;
         let [weight, bias] = parameters else { panic!("layer normalisation has two parameters") };
@@ -109,8 +110,8 @@ impl Layer for LayerNorm {
 /// Sums over an image. `add` receives up to 16 values of each input, one per lane, and adds their terms to the sums of
 /// the lanes. Its last argument is the number of lanes in use.
 ///
-/// Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of `CHAIN` values, each from 0; the chains are
-/// added in f64, in order, from 0. The lanes' sums are then added in f64, in order, from 0.
+/// Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of `CHAIN` values, each from 0; the
+/// chains are added in f64, in order, from 0. The lanes' sums are then added in f64, in order, from 0.
 #[inline(always)]
 fn sums<const INPUTS: usize, const SUMS: usize>(
     inputs: [&[f32]; INPUTS],
@@ -174,8 +175,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Computes the gradients of the weights and biases at these positions, from `inputs`, which are `x` and the gradient of
-    /// `y`, both `[images, len]`.
+    /// Computes the gradients of the weights and biases at these positions, from `inputs`, which are `x` and the
+    /// gradient of `y`, both `[images, len]`.
     fn parameter_sums(
         inputs: [&[f32]; 2],
         positions: std::ops::Range<usize>,

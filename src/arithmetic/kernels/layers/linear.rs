@@ -48,7 +48,8 @@ impl Linear {
 }
 
 impl Layer for Linear {
-    /// `y = x weightᵀ + bias`: each output is a sum over the inputs in order (`product`, so in pieces). The bias is added last.
+    /// `y = x weightᵀ + bias`: each output is a sum over the inputs in order (`product`, so in pieces). The bias is
+    /// added last.
     fn evaluate(&self, pass: Forward) {
         let bias = pass.parameters.get(1);
         let padded_outputs = self.outputs.next_multiple_of(LANES);
@@ -100,8 +101,8 @@ impl Layer for Linear {
     }
 }
 
-/// The rows of a matrix `[rows, width]`, each padded with zeros to a multiple of `LANES`. Borrows `values` if no padding is
-/// needed.
+/// The rows of a matrix `[rows, width]`, each padded with zeros to a multiple of `LANES`. Borrows `values` if no
+/// padding is needed.
 fn padded_rows(values: &[f32], width: usize) -> std::borrow::Cow<'_, [f32]> {
     if width.is_multiple_of(LANES) {
         return values.into();
@@ -114,7 +115,7 @@ fn padded_rows(values: &[f32], width: usize) -> std::borrow::Cow<'_, [f32]> {
     rows.into()
 }
 
-/// As [`product`], for any `n`: `b` has the rows of [`padded_rows`].
+/// Like [`product`], for any `n`: `b` has the rows of [`padded_rows`].
 fn padded_product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3]) {
     if n.is_multiple_of(LANES) {
         return product(a, b, c, [m, n, k], false);

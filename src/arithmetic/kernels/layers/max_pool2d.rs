@@ -16,8 +16,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows over images of shape `input`. As in PyTorch, `padding` is at most half the window, so every window has a pixel
-    /// of the image.
+    /// Windows over images of shape `input`. As in PyTorch, `padding` is at most half the window, so every window has a
+    /// pixel of the image.
     ///
     /// # Panics
     /// The padding is larger, the stride is 0, or no window fits.
@@ -28,8 +28,8 @@ impl Windows {
         Self { input, output, kernel_size, stride, padding }
     }
 
-    /// Along a side of `len` pixels, for window `window`: its first input pixel, how many of its rows or columns are in the
-    /// padding before that pixel, and how many are in the input.
+    /// Along a side of `len` pixels, for window `window`: its first input pixel, how many of its rows or columns are in
+    /// the padding before that pixel, and how many are in the input.
     #[inline(always)]
     pub(super) fn pixels(&self, window: usize, len: usize) -> (usize, usize, usize) {
         let start = window * self.stride;
@@ -49,10 +49,10 @@ impl Windows {
 
 /// `torch.nn.MaxPool2d`: `[images, height, width, channels] -> [images, height', width', channels]`.
 ///
-/// The padding is minus infinity. If several values of a window are the largest, the first one in row-major order counts.
-/// NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a pixel is a sum
-/// over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its maximum, else 0.
-/// The sum starts with the first term.
+/// The padding is minus infinity. If several values of a window are the largest, the first one in row-major order
+/// counts. NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a
+/// pixel is a sum over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its
+/// maximum, else 0. The sum starts with the first term.
 #[derive(Clone, Debug)]
 pub struct MaxPool2d {
     windows: Windows,

@@ -87,8 +87,8 @@ pub trait Layer: Send + Sync {
     /// default there are none.
     fn update_buffers(&self, _buffers: &mut [Vec<f32>]) {}
 
-    /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None` keeps
-    /// every value. By default the layer has no mask.
+    /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None`
+    /// keeps every value. By default the layer has no mask.
     fn set_mask(&mut self, _mask: Option<&[f32]>) {}
 
     /// Computes the gradients. Call it after `train` with the same input and parameters.

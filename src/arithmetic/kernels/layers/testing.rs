@@ -23,8 +23,8 @@ pub(super) fn near(what: &str, got: &[f32], expected: &[f64], allowed: f64) {
     }
 }
 
-/// The gradient of `loss` by central differences. `loss` is linear or nearly linear in each value, so the step need not be
-/// small.
+/// The gradient of `loss` by central differences. `loss` is linear or nearly linear in each value, so the step need not
+/// be small.
 pub(super) fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
     let mut x = at.to_vec();
     (0..at.len())
