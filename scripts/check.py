@@ -78,7 +78,7 @@ def zip_items(path):
         yield name.decode("utf-8", "replace"), is_plain, unpacked_size, read
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
             or data[at - 20:][:4] == b"PK\6\7" or [0, *sorted(ends.values())] != [*sorted(ends), list_start]):
-        raise ValueError("bytes outside of any entry or behind its end, two entries over each other, or a second end record")
+        raise ValueError("bytes outside any entry or after its end, overlapping entries, or a second end record")
 
 
 def has_unknown_extra(extra, seen=()):

@@ -244,7 +244,7 @@ impl Job {
         let pages = files.keys().filter(|file| file.ends_with(".html")).cloned().collect();
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
-        // libtorch is not an independent witness of its own results.
+        // libtorch cannot be an independent witness of its own results.
         let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
         if let Some(Ok(agreement)) = &witness {
             bundle::replace_run_log(&reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;

@@ -1,4 +1,4 @@
-//! Limits on the size of a bundle, which somebody else may have made.
+//! Limits on the size of a bundle, which may come from an untrusted author.
 
 use super::{
     CRATE, Error, FIGURES, IMAGES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,

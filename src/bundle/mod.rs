@@ -58,7 +58,7 @@ use crate::text::Lang;
 /// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A file's hash and size. They are known even if the file's content was left out.
+/// A file's hash and size, which are known even if the file's content was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileInfo {
     /// 64 hex digits.
@@ -209,7 +209,7 @@ impl Bundle {
         self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
     }
 
-    /// All files of this bundle, with the report and the files that depend on it made again from `results`.
+    /// All files of this bundle, with the report and the files that depend on it rendered again from `results`.
     pub(crate) fn render_again(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
         let primary = self.files.iter().filter(|(path, _)| is_primary(path));
         let primary = primary.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();

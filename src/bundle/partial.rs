@@ -90,8 +90,8 @@ impl Partial {
     }
 }
 
-/// A bundle that was moved away from its place. If this process is killed before another bundle is there, `sweep` puts
-/// it back.
+/// A bundle that was moved away from its place. If this process is killed before another bundle is in that place,
+/// `sweep` moves this one back.
 pub(super) struct Aside {
     folder: PathBuf,
     /// Where the bundle is now.

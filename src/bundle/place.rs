@@ -16,8 +16,8 @@ use crate::digest::sha256_hex;
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     if let Some(bundle) = resolved(dir)?.ancestors().skip(1).find(|above| is_bundle(above)) {
         let reason = format!(
-            "is inside the bundle {}, which would no longer be as it was handed in: name another folder with --out, or copy \
-             the study out of the bundle",
+            "is inside the bundle {}, which the build would change; name another folder with --out, or copy the study \
+             out of the bundle",
             bundle.display()
         );
         return Err(Error::refused(dir, reason));

@@ -1,4 +1,4 @@
-//! Makes a bundle's report again from its results, without training.
+//! Renders a bundle's report again from its results, without training.
 
 use super::complete::template_context;
 use super::{Bundle, Error, Files, Manifest};
@@ -8,7 +8,7 @@ use crate::results::Results;
 use crate::study::{Plan, is_date};
 use crate::text::{Lang, Languages};
 
-/// A bundle whose report can be made again: its study and results, checked.
+/// A bundle with a checked study and checked results, whose report can be rendered again.
 pub(crate) struct Rerender<'a> {
     bundle: &'a Bundle,
     /// The manifest of the report that is replaced, if it can be read.
@@ -49,7 +49,7 @@ impl<'a> Rerender<'a> {
         Rendition { editions: &self.editions, date, templates }
     }
 
-    /// The bundle's files with the report made again.
+    /// The bundle's files with the new report.
     pub(crate) fn files(&self, rendition: &Rendition) -> Result<Files, Error> {
         self.bundle.render_again(&self.results, rendition)
     }

@@ -130,7 +130,7 @@ impl Device {
             return Err(why);
         }
         if compute.tf32 {
-            return Err("the study asks for tf32, which only libtorch has".to_owned());
+            return Err("the study requires tf32, which only libtorch supports".to_owned());
         }
         // A GPU may fail at any time, with a panic.
         caught(|| {

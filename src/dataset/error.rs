@@ -12,7 +12,7 @@ pub enum DatasetError {
     NotIdx,
     #[error("has a damaged IDX header")]
     IdxHeader,
-    #[error("holds {found} values, but its header says {sizes:?}")]
+    #[error("holds {found} values, but its header states {sizes:?}")]
     IdxSize { found: usize, sizes: Vec<usize> },
     #[error("has {0} dimensions; labels have one")]
     NotLabels(usize),

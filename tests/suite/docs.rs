@@ -58,7 +58,7 @@ fn in_code<T: DeserializeOwned + Serialize>(word: &str) -> BTreeMap<String, Opti
 }
 
 /// Asserts that a table lists every word with every key and its default. `unlisted` is a key that the guide explains
-/// outside of the table.
+/// outside the table.
 fn is_complete<T: DeserializeOwned + Serialize>(heading: &str, all: &[&str], unlisted: &str) {
     let mut listed = Vec::new();
     for row in table(heading) {

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::*;
 
-/// A copy of the program at a path with spaces and letters that are not ASCII, outside of the repository.
+/// A copy of the program at a path with spaces and letters that are not ASCII, outside the repository.
 fn copied(home: &Path) -> PathBuf {
     let folder = home.join("Мої програми/bin");
     fs::create_dir_all(&folder).unwrap();
@@ -52,7 +52,7 @@ fn the_shipped_studies_are_inside_the_program() {
     for study in shipped.iter().filter(|name| name.ends_with(".yaml")) {
         run(&["summary", &format!("my studies/{study}")]).exits(0);
     }
-    // A second time, nothing changes. A file with somebody's own text is not replaced.
+    // A second time, nothing changes. A file that the user changed is not replaced.
     run(&["studies", "my studies"]).exits(0);
     fs::write(home.path().join("my studies/quick.yaml"), MINI).unwrap();
     run(&["studies", "my studies"]).refused(&["quick.yaml", "is left as it is"]);

@@ -198,7 +198,7 @@ fn one_build_gives_a_report_wholly_in_each_language_of_the_study() {
     assert!(page.contains("<a href=\"report.uk.html\" hreflang=\"uk\" lang=\"uk\">Українська</a>"), "{page}");
     assert!(other.contains("<a href=\"report.html\" hreflang=\"en\" lang=\"en\">English</a>"), "{other}");
     assert!(bundle.text("report.md").contains("English · [Українська](report.uk.md)"));
-    // Every figure is there in each language, and each report shows its own.
+    // Every figure exists in each language, and each report shows those in its language.
     let figures = names(&bundle.path.join("figures"));
     let (own, others): (Vec<&String>, Vec<_>) = figures.iter().partition(|name| name.ends_with(".uk.svg"));
     assert_eq!(
@@ -270,7 +270,7 @@ fn every_language_of_a_report_is_published_and_verified() {
         assert!(done.out.contains("manifest.json"), "{}", done.out);
         restored();
     }
-    // A translation that the manifest does not know is not part of the report.
+    // A translation that the manifest does not list is not part of the report.
     bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
@@ -416,7 +416,7 @@ fn short_coursework() -> String {
     )
 }
 
-/// The text of a page outside of code and of links to its translations, with that of its drawings.
+/// The text of a page and its figures, except code and links to translations.
 fn prose(page: &str) -> String {
     let body = page.split("</style>").last().unwrap();
     let mut text = String::new();

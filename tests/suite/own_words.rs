@@ -336,7 +336,7 @@ fn assert_harmless(tags: &[String], words: &str) {
             !lower.starts_with("script") && !lower.contains("javascript:") && !lower.contains("data:text"),
             "{words}: <{tag}>"
         );
-        // An attribute would follow a quotation mark or a space outside of values.
+        // An attribute would follow a quotation mark or a space outside values.
         let outside: String = tag.split('"').step_by(2).collect();
         assert!(
             !outside.contains("onclick")

@@ -384,7 +384,7 @@ fn small_aliases_are_read() {
     );
 }
 
-/// More curves than there are colours cannot be told apart in one panel.
+/// With more curves than colours, a panel would have curves of the same colour.
 #[test]
 fn at_most_six_runs_share_a_panel_of_curves() {
     let home = tempfile::tempdir().unwrap();

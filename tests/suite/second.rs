@@ -111,7 +111,7 @@ fn bytes_behind_a_zip_are_named() {
     std::fs::write(&zip, bytes).unwrap();
     let done = check(&[], &zip).exits(1);
     assert!(
-        done.out.contains("the zip contradicts itself: bytes outside of any entry or behind its end"),
+        done.out.contains("the zip contradicts itself: bytes outside any entry or after its end"),
         "{}",
         done.out
     );

@@ -9,7 +9,7 @@ use mnist_report::rng::Stream;
 
 use crate::support::*;
 
-/// Two runs of two seeds and one that stops early, each of them some seconds long.
+/// Two runs of two seeds and one that stops early, which take some seconds each.
 const STUDY: &str = "\
 title: Stopped
 models:

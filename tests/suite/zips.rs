@@ -198,7 +198,7 @@ fn zips_as_usual_programs_write_them_are_read() {
         ditto.push(streamed(&beside, b"\0\x05\x16\x07").with_extra(&info_zip(3), &info_zip(3)));
     }
     let mut info_streamed = entries("q/", streamed);
-    // Info-ZIP knows a file's size before it packs it.
+    // Info-ZIP writes the size before the content.
     for entry in &mut info_streamed {
         entry.local.size = entry.listed.size;
     }
@@ -374,7 +374,7 @@ const FORGERIES: &[Forgery] = &[
         "3 bytes after the zip's end",
     ),
     ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
-    ("a second zip behind", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
+    ("a second zip after it", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
     (
         "an end record inside",
         || {
@@ -400,17 +400,17 @@ const FORGERIES: &[Forgery] = &[
     ),
     // Between.
     ("bytes before", || [b"#!/bin/sh\n".as_slice(), &zip(&stored()).bytes].concat(), "is not a zip file"),
-    ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside of any entry"),
-    ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside of any entry"),
+    ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside any entry"),
+    ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside any entry"),
     (
         "an entry between that is not listed",
         || {
             let other = zip(&[Entry::new("report.html", b"better", STORED)]);
             inserted(|z| z.starts[1], &other.bytes[..other.listed[0]])
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
-    ("bytes before the list", || inserted(|z| z.listed[0], b"hidden"), "bytes outside of any entry"),
+    ("bytes before the list", || inserted(|z| z.listed[0], b"hidden"), "bytes outside any entry"),
     (
         "two entries in one place",
         || {
@@ -419,7 +419,7 @@ const FORGERIES: &[Forgery] = &[
                 z.set_u32(z.listed[2] + 42, start);
             })
         },
-        "another entry over",
+        "another entry overlaps",
     ),
     (
         "an entry in the list",
@@ -429,9 +429,9 @@ const FORGERIES: &[Forgery] = &[
                 z.set_u32(last + 42, z.listed[0] as u32);
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
-    ("an entry behind the end", || patched(|z| z.set_u32(z.listed[0] + 42, u32::MAX)), "bytes outside of any entry"),
+    ("an entry after the end", || patched(|z| z.set_u32(z.listed[0] + 42, u32::MAX)), "bytes outside any entry"),
     // The headers of an entry.
     ("another name", || changed(|e| report(e).local.name = b"repord.html".to_vec()), "its own header names it"),
     (
@@ -529,7 +529,7 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor = right;
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
     (
         "a descriptor of another file",
@@ -539,7 +539,7 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor[4] ^= 1;
             })
         },
-        "the descriptor behind its content",
+        "the descriptor after its content",
     ),
     (
         "a descriptor of zip64",
@@ -549,7 +549,7 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor.extend([0; 8]);
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
     (
         "content that ends twice",
@@ -563,7 +563,7 @@ const FORGERIES: &[Forgery] = &[
         "looks like the end of an entry",
     ),
     (
-        "bytes behind packed content",
+        "bytes after packed content",
         || {
             changed(|e| {
                 let mut entry = Entry::new("report.html", b"<p>", DEFLATED);
@@ -572,7 +572,7 @@ const FORGERIES: &[Forgery] = &[
                 *report(e) = entry;
             })
         },
-        "bytes behind its end",
+        "bytes after its end",
     ),
     (
         "packed content that does not end",

@@ -83,7 +83,7 @@ pub fn count() -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
-/// A GPU that the driver knows, before it is opened.
+/// A GPU that the driver has found, before it is opened.
 #[derive(Clone, Debug)]
 pub struct Card {
     device: sys::CUdevice,

@@ -6,7 +6,7 @@ use crate::arithmetic::train::Normalise;
 use crate::dataset::{PIXELS, Selection};
 use crate::study::Input;
 
-/// Images with their labels, and a batch of them as a network reads it.
+/// The images and labels of a dataset, and the current batch in a network's format.
 #[derive(Debug)]
 pub(super) struct Images {
     pixels: Memory,

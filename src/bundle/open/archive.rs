@@ -66,7 +66,7 @@ impl<'a> Archive<'a> {
         let mut at = 0;
         for entry in &mut self.entries {
             if entry.start != at {
-                let what = if entry.start > at { "bytes outside of any entry before" } else { "another entry over" };
+                let what = if entry.start > at { "bytes outside any entry before" } else { "another entry overlaps" };
                 self.contradictions.push(format!("{what} {}", entry.shown()));
                 return Ok(());
             }
@@ -77,7 +77,7 @@ impl<'a> Archive<'a> {
             at = entry.data + entry.packed + if entry.has_descriptor() { DESCRIPTOR_SIZE as u64 } else { 0 };
         }
         if at != list_start {
-            self.contradictions.push("bytes outside of any entry before its list of entries".to_owned());
+            self.contradictions.push("bytes outside any entry before its list of entries".to_owned());
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Record {
     }
 }
 
-/// Reads some bytes of a file. Fails with the reason, for example if the zip ends before.
+/// Reads some bytes of a file. Fails with the reason, for example if the file ends too early.
 pub(super) fn bytes_at(file: &File, start: u64, size: u64) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; size as usize];
     file.read_exact_at(&mut bytes, start).map_err(|e| match e.kind() {

@@ -174,7 +174,7 @@ impl Entry {
         let descriptor = bytes_at(file, end, DESCRIPTOR_SIZE as u64)?;
         let stated = [u32_at(&descriptor, 4), u32_at(&descriptor, 8), u32_at(&descriptor, 12)];
         let is_right = descriptor.starts_with(DESCRIPTOR_MAGIC) && stated == self.sums();
-        Ok(if is_right { Ok(()) } else { Err("the descriptor behind its content is not as listed".to_owned()) })
+        Ok(if is_right { Ok(()) } else { Err("the descriptor after its content is not as listed".to_owned()) })
     }
 
     /// Compares the fixed part of the entry's own header with the list.
@@ -243,7 +243,7 @@ impl Entry {
             let status = inflate.decompress_vec(piece, &mut content, FlushDecompress::None);
             match status.map_err(|e| damaged(&e.to_string()))? {
                 Status::StreamEnd if inflate.total_in() == self.packed => return Ok(content),
-                Status::StreamEnd => return Err(damaged("bytes behind its end")),
+                Status::StreamEnd => return Err(damaged("bytes after its end")),
                 _ if content.len() as u64 > self.size => return Err(damaged("it is longer than listed")),
                 _ if inflate.total_in() == read && content.len() == before => return Err(damaged("it does not end")),
                 _ => {}

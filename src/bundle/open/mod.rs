@@ -1,4 +1,4 @@
-//! Opens a bundle that somebody else may have made. Trusts nothing in the bundle and writes nothing to disk.
+//! Opens a bundle from a possibly untrusted author. Trusts nothing in the bundle, and writes nothing to disk.
 
 mod archive;
 mod entry;

@@ -9,7 +9,7 @@ copy(const float* __restrict__ from, float* __restrict__ to, u64 n) {
 // are coalesced. Blocks: column tiles, row tiles, images.
 extern "C" __global__ void __launch_bounds__(256)
 transpose_images(const float* __restrict__ from, float* __restrict__ to, u32 rows, u32 columns) {
-    // One column more than needed, so that the values of a column lie in different banks.
+    // One column more than needed, so that the values of a column are in different banks.
     __shared__ float tile[32 * 33];
     u64 image = (u64)blockIdx.z * rows * columns;
     u32 x = threadIdx.x % 32, first_column = blockIdx.x * 32, first_row = blockIdx.y * 32;
