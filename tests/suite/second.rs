@@ -110,11 +110,7 @@ fn bytes_behind_a_zip_are_named() {
     bytes.push(b'x');
     std::fs::write(&zip, bytes).unwrap();
     let done = check(&[], &zip).exits(1);
-    assert!(
-        done.out.contains("the zip contradicts itself: bytes outside any entry or after its end"),
-        "{}",
-        done.out
-    );
+    assert!(done.out.contains("the zip contradicts itself: bytes outside any entry or after its end"), "{}", done.out);
 }
 
 #[test]
