@@ -8,7 +8,7 @@ const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the arguments of torch.optim.Sgd")]
+#[expect(missing_docs, reason = "the arguments of torch.optim.SGD")]
 pub struct Sgd {
     pub lr: f32,
     pub momentum: f32,
