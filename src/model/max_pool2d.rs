@@ -9,8 +9,7 @@ use super::layer::{LayerConfig, LayerError, Window, named};
 use super::pool;
 use super::settings::{Side, optional_side, side};
 
-/// `torch.nn.MaxPool2d`: the largest value of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the
-/// window.
+/// `torch.nn.MaxPool2d`: the largest value of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool2d {
