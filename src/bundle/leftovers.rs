@@ -4,7 +4,7 @@
 use super::SUMS;
 use super::limits::MAX_DEPTH;
 
-/// Names of files, in any folder, in upper or lower case.
+/// Names of files, in any folder, in any mixture of upper and lower case.
 const FILES: [&str; 9] = [
     ".DS_Store",
     ".directory",

@@ -156,7 +156,7 @@ impl Device {
     /// placeholder instead of a GPU's name.
     ///
     /// # Errors
-    /// This process has no libtorch, or libtorch refuses a setting.
+    /// This process has no libtorch, or libtorch rejects a setting.
     pub fn libtorch_on_cpu() -> Result<Self, Error> {
         let libtorch = libtorch().ok_or(Error::NoLibtorch)?;
         Ok(Self::of(libtorch.start(None, false)?.into(), Vec::new()))

@@ -81,9 +81,9 @@ pub fn use_instruction_set(vectors: InstructionSet) -> bool {
     is_available
 }
 
-/// Compiles a function for AVX-512, for AVX2 and without vectors, and calls the version for the current
-/// [`instruction_set`]. All three are the same Rust code, and Rust never contracts or reorders floating-point
-/// operations, so they give the same bits.
+/// Compiles a function for AVX-512, for AVX2 and for the baseline, and calls the version for the current
+/// [`instruction_set`]. All three are compiled from the same Rust code, and Rust never contracts or reorders
+/// floating-point operations, so they give the same bits.
 macro_rules! vectorised {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
@@ -113,7 +113,7 @@ pub(crate) use vectorised;
 /// The first `LANES` values.
 ///
 /// # Panics
-/// There are fewer.
+/// There are fewer than `LANES` values.
 #[inline(always)]
 pub fn lane(values: &[f32]) -> Vector {
     values[..LANES].try_into().expect("the slice has LANES values")

@@ -126,7 +126,7 @@ impl Entry {
         self.name.ends_with(b"/")
     }
 
-    /// Whether every system unpacks it as a plain file or, if its name is that of a folder, as a folder.
+    /// Whether every system unpacks the entry as a plain file or, if it has the name of a folder, as a folder.
     pub(super) fn is_plain(&self) -> bool {
         // Some programs read the Unix mode whichever system the entry names.
         let file_type = self.attributes >> 16 & FILE_TYPE;
@@ -259,7 +259,7 @@ fn read_error(error: &io::Error) -> String {
     }
 }
 
-/// The first extra field that is not about times and owners; 0 if the bytes are not fields.
+/// The ID of the first extra field with anything except times and owners; 0 if the bytes are not extra fields.
 fn unknown_extra(mut extra: &[u8]) -> Option<u16> {
     let mut seen = Vec::new();
     while !extra.is_empty() {

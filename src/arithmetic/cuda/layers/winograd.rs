@@ -23,7 +23,7 @@ pub(super) struct Winograd {
     inputs: Memory,
     /// The transformed outputs or their gradient, `[POINTS][tiles][output channels]`.
     outputs: Memory,
-    /// Each part of the batch's gradient of the transformed weight.
+    /// The gradient of the transformed weight for each part of the batch.
     weight_sums: Memory,
     bias_sums: PixelSums,
 }

@@ -1,4 +1,4 @@
-//! ReLU, as `torch.nn.ReLU`. Also the size of the jobs of all elementwise layers.
+//! ReLU, as `torch.nn.ReLU`, and the size of the jobs of all elementwise layers.
 
 use super::{Backward, Forward, Layer};
 use crate::simd::vectorised;

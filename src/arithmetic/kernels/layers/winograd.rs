@@ -48,7 +48,7 @@ pub(super) struct Winograd {
     padded_output: Shape,
     /// Number of images that are processed together.
     images_together: usize,
-    /// Working memory: each part of the batch's gradient of the transformed weight.
+    /// Working memory: the gradient of the transformed weight for each part of the batch.
     weight_sums: Vec<f32>,
 }
 
