@@ -8,8 +8,8 @@ use super::flat::Flat;
 use mnist_report::arithmetic::state_names;
 use mnist_report::study::Optimizer;
 
-/// An optimizer with its state. On a GPU, each operator costs the time to launch it, so there each operator updates all
-/// parameters at once.
+/// An optimizer with its state. On a GPU, each operator updates all parameters at once, because launching an operator
+/// takes time.
 pub(super) struct UpdateRule {
     rule: Optimizer,
     /// One list for each of `state_names`, each with one tensor per parameter.

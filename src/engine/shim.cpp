@@ -38,7 +38,7 @@ template <typename Work> const char *outcome(Work work) {
 }
 
 // at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by
-// their mangled names and reserves memory for the fields (about 150 bytes).
+// their mangled names, and reserves more memory than the fields need (about 150 bytes).
 struct Graph {
   using Member = void (*)(void *);
   using Pool = std::pair<unsigned long long, unsigned long long>;
