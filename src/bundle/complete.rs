@@ -1,4 +1,4 @@
-//! Adds everything that follows from a bundle's primary files: report, figures, manifest, crate and sums.
+//! Adds the files that are computed from a bundle's primary files: report, figures, manifest, crate and sums.
 
 use super::layout::{CRATE, IMAGES, MANIFEST, SUMS};
 use super::ro_crate::Described;
@@ -9,8 +9,8 @@ use crate::results::Results;
 use crate::study::Picture;
 use crate::text::markdown;
 
-/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest, crate and
-/// sums also list the files of `left_out`.
+/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest,
+/// crate and sums also list the files of `left_out`.
 pub(crate) fn complete(
     mut files: Files,
     left_out: &Listing,
@@ -37,7 +37,7 @@ pub(crate) fn complete(
     Ok(files)
 }
 
-/// The images of a bundle, by the paths that the study's texts give them. A file that is no image is left out.
+/// The images of a bundle, by the paths that the study's texts give them. Omits files that are not images.
 fn pictures(files: &Files) -> Pictures {
     let picture = |(path, bytes): (&String, &Vec<u8>)| {
         Some((path.strip_prefix(IMAGES)?.to_owned(), Picture::read(bytes.clone()).ok()?))
@@ -45,7 +45,7 @@ fn pictures(files: &Files) -> Pictures {
     images(files).filter_map(picture).collect()
 }
 
-/// What the templates of a bundle's report receive in its first language, as JSON.
+/// The input of the templates for a bundle's report in its first language, as JSON.
 pub(super) fn template_context(files: &Files, results: &Results, rendition: &Rendition) -> Result<String, Error> {
     let manifest = Manifest::new(files, results, rendition);
     let document =

@@ -28,11 +28,11 @@ const SOURCE: &str = "#program-source";
 const BUILD: &str = "#build";
 const AUTHOR: &str = "#author";
 const INSTITUTION: &str = "#institution";
-/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, the crate has this one and its
-/// description says so. Today's date would give other bytes each day.
+/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, the crate has this date, and its
+/// description states that. With today's date, the bytes would change every day.
 const UNDATED: &str = "1980-01-01";
 
-/// What a crate describes, in the report's first language.
+/// The content of a crate, in the report's first language.
 pub(super) struct Described<'a> {
     pub(super) study: &'a Study,
     /// The study's description, with its values and without markup.
@@ -290,7 +290,7 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// What a file is: a key of the catalogue.
+/// The key in the text catalogue of a file's description.
 fn description(path: &str) -> &'static str {
     // A folder ends in `/`.
     match path.split_inclusive('/').next().unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! ro-crate-metadata.json: it describes the bundle as it is, and the RO-Crate validator accepts it.
+//! ro-crate-metadata.json describes the bundle correctly, and the RO-Crate validator accepts it.
 
 use std::process::Command;
 
