@@ -118,8 +118,8 @@ fn root(about: &Described, files: &Listing) -> Result<Value> {
         "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
         "mentions": id(BUILD),
     });
-    if study.author.is_some() {
-        root["author"] = id(AUTHOR);
+    if let Some(authors) = authors(study) {
+        root["author"] = authors;
     }
     Ok(root)
 }
@@ -143,16 +143,31 @@ fn license(license: Option<&str>, language: &Language) -> Result<Value> {
     Ok(json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description}))
 }
 
+/// The ids of a study's authors, with their names.
+fn persons(study: &Study) -> Vec<(String, &str)> {
+    let names = study.author.iter().flat_map(|authors| authors.names());
+    let id = |i: usize| if i == 0 { AUTHOR.to_owned() } else { format!("{AUTHOR}-{}", i + 1) };
+    names.enumerate().map(|(i, name)| (id(i), name.as_str())).collect()
+}
+
+/// References to a study's authors: one, or a list of several.
+fn authors(study: &Study) -> Option<Value> {
+    let mut references: Vec<Value> = persons(study).iter().map(|(author, _)| id(author)).collect();
+    if references.len() > 1 { Some(references.into()) } else { references.pop() }
+}
+
 fn people(study: &Study) -> Vec<Value> {
-    let mut people = Vec::new();
-    if let Some(author) = &study.author {
-        people.push(json!({"@id": AUTHOR, "@type": "Person", "name": author}));
-        if let Some(institution) = &study.institution {
-            people[0]["affiliation"] = id(INSTITUTION);
-            people.push(json!({"@id": INSTITUTION, "@type": "Organization", "name": institution}));
+    let persons = persons(study);
+    let institution = study.institution.as_ref().filter(|_| !persons.is_empty());
+    let person = |(author, name): &(String, &str)| {
+        let mut person = json!({"@id": author, "@type": "Person", "name": name});
+        if institution.is_some() {
+            person["affiliation"] = id(INSTITUTION);
         }
-    }
-    people
+        person
+    };
+    let organization = |name| json!({"@id": INSTITUTION, "@type": "Organization", "name": name});
+    persons.iter().map(person).chain(institution.map(organization)).collect()
 }
 
 fn action(about: &Described, files: &Listing) -> Result<Value> {
@@ -170,8 +185,8 @@ fn action(about: &Described, files: &Listing) -> Result<Value> {
         "result": ids(results),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     });
-    if study.author.is_some() {
-        action["agent"] = id(AUTHOR);
+    if let Some(authors) = authors(study) {
+        action["agent"] = authors;
     }
     Ok(action)
 }

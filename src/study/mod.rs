@@ -37,4 +37,4 @@ pub use run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec, TrainI
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
 pub use source::Source;
-pub use spec::{Claim, Compare, Comparison, Compute, Input, MetaPair, Point, Section, Show, Study, Table};
+pub use spec::{Authors, Claim, Compare, Comparison, Compute, Input, MetaPair, Point, Section, Show, Study, Table};

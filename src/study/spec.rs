@@ -2,6 +2,7 @@
 //! name and default.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
@@ -26,8 +27,9 @@ pub struct Study {
     /// Printed below the title: Markdown.
     #[serde(default)]
     pub description: String,
-    /// Title block: who wrote it.
-    pub author: Option<String>,
+    /// Title block: who wrote it, one name or a list.
+    #[schemars(with = "Option<String>")]
+    pub author: Option<Authors>,
     /// Title block: the author's group.
     pub group: Option<String>,
     /// Title block: the course.
@@ -135,6 +137,32 @@ impl Study {
             Rule::Expressions(own) => Some((i, own)),
             Rule::Kind(_) => None,
         })
+    }
+}
+
+/// Who wrote a report.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged, expecting = "takes a name or a list of names")]
+pub enum Authors {
+    /// One author.
+    One(String),
+    /// Several, in the order in which they are printed.
+    Several(Vec<String>),
+}
+
+impl Authors {
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+impl fmt::Display for Authors {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.names().join(", "))
     }
 }
 

@@ -32,7 +32,7 @@ impl About {
         let results = bundle.results().ok();
         let study = bundle.source(None).ok().map(|source| source.study);
         Self {
-            author: study.as_ref().and_then(|study| study.author.clone()),
+            author: study.as_ref().and_then(|study| Some(study.author.as_ref()?.to_string())),
             group: study.and_then(|study| study.group),
             title: bundle.manifest().ok().map(|manifest| manifest.title),
             measured_digest: results.as_ref().map(Results::measured_digest),

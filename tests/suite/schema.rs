@@ -111,6 +111,7 @@ fn it_accepts_every_study_in_the_repository() {
     }
     // Texts may be written as numbers.
     check(&MINI.replace("title: Mini study", "title: 2026\nauthor: true")).unwrap();
+    check(&MINI.replace("title: Mini study", "title: T\nauthor: [A, 7, {en: B, uk: Б}]")).unwrap();
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn text_is_taken_as_typed() {
         let read = [
             &study.title,
             study.group.as_ref().unwrap(),
-            study.author.as_ref().unwrap(),
+            &study.author.as_ref().unwrap().names()[0],
             &study.sections[0].title,
             &study.sections[0].text,
             &claim.id,
