@@ -9,8 +9,8 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
-use crate::report::{CONCLUSIONS, README};
-use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
+use crate::report::{CONCLUSIONS, PYTORCH, README};
+use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError, images_named};
 use crate::training::evidence::{states_kept, states_stored};
 
 /// Estimated bytes of results.json and the files made from it, such as report and figures. Those of the coursework
@@ -43,8 +43,9 @@ fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
     F32 * (model.parameter_count() * (1 + optimizer as u64) + model.buffer_count())
 }
 
-/// The names of a bundle's files except those of its trained networks. They count towards the limits of `verify`.
-fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
+/// Names for a bundle's files except those of its trained networks, at least as many as there are: they count towards the
+/// limits of `verify`.
+fn made_files(source: &Source, plan: &Plan, languages: usize) -> Result<Vec<String>, StudyError> {
     let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::INDEX];
     let fixed = fixed.into_iter().chain([CONCLUSIONS, README]);
     let page = |i: usize| [bundle::REPORT, bundle::REPORT_MARKDOWN].map(|page| format!("{page}.{i}"));
@@ -52,9 +53,9 @@ fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
     let of_section = |section: &Section| {
         let each = |show: &Show| match show {
-            Show::Confusion | Show::Misclassified => section.runs.len(),
+            Show::Confusion | Show::Misclassified | Show::Filters => section.runs.len(),
             Show::Disagreements => section.comparisons.len(),
-            _ => 1,
+            Show::Curves | Show::CurvesTogether | Show::Predictions | Show::PerClass | Show::Gain | Show::Ladder => 1,
         };
         section.show.iter().map(each).sum::<usize>()
     };
@@ -63,9 +64,11 @@ fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
         [] => plan.runs.len() + 2,
         sections => sections.iter().map(of_section).sum(),
     };
-    // A figure of all models' parameters, and one of each model.
-    let figures = 1 + plan.models.len() + sections;
-    fixed.chain((0..figures * languages).map(figure)).collect()
+    // The overview of runs, all models' parameters, and a figure of each model.
+    let figures = 2 + plan.models.len() + sections;
+    let programs = plan.models.keys().map(|model| format!("{PYTORCH}{model}.py"));
+    let images = images_named(source)?.into_iter().map(|image| format!("{}{image}", bundle::IMAGES));
+    Ok(fixed.chain((0..figures * languages).map(figure)).chain(programs).chain(images).collect())
 }
 
 /// Refuses a study whose bundle would be too large to open.
@@ -76,7 +79,7 @@ pub(super) fn check_sizes(
     languages: usize,
 ) -> Result<(), StudyError> {
     let seeds = (files.len() / FILES_PER_SEED) as u64;
-    let made = made_files(source, plan, languages).into_iter().map(|file| (file, 0));
+    let made = made_files(source, plan, languages)?.into_iter().map(|file| (file, 0));
     let made = made.chain([(bundle::RESULTS.to_owned(), REPORT + REPORT_PER_SEED * seeds)]).collect::<Vec<_>>();
     let Err((file, reason)) = bundle::check_sizes(files.iter().chain(&made)) else { return Ok(()) };
     let is_of =

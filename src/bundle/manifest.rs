@@ -56,6 +56,18 @@ pub(crate) struct Program {
     pub(crate) templates_sha256: String,
 }
 
+impl Program {
+    /// This program, with the templates that it renders by.
+    pub(crate) fn this(templates: &Templates) -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            source_sha256: SOURCE_SHA256.to_owned(),
+            templates_sha256: templates.digest(),
+        }
+    }
+}
+
 /// SHA-256 of three parts of a bundle's content.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -70,20 +82,15 @@ pub(crate) struct Digests {
 
 impl Manifest {
     /// A manifest that lists no files yet.
-    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition) -> Self {
+    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition, program: &Program) -> Self {
         let study = rendition.study();
-        let inputs = inputs(files, rendition.templates, &results.environment);
+        let inputs = inputs(files, program, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
             date: rendition.date.map(str::to_owned),
             languages: rendition.languages(),
-            program: Program {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                source_sha256: SOURCE_SHA256.to_owned(),
-                templates_sha256: rendition.templates.digest(),
-            },
+            program: program.clone(),
             environment: results.environment.clone(),
             digests: Digests {
                 inputs: input_files_digest(&inputs),
@@ -124,14 +131,14 @@ impl Manifest {
 
 /// The inputs of a build, in the order in which reports list them. The study and its images are files of the bundle. If
 /// libtorch computed, it is listed with the hash of its name and version, not of its files.
-pub(crate) fn inputs(files: &Files, templates: &Templates, environment: &Environment) -> Vec<InputFile> {
+pub(crate) fn inputs(files: &Files, program: &Program, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let study = files.get(STUDY).map_or_else(Vec::new, Clone::clone);
     let mut inputs = vec![input(STUDY, sha256_hex(&study))];
     inputs.extend(images(files).map(|(path, bytes)| input(path, sha256_hex(bytes))));
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
-    inputs.push(input(TEMPLATES, templates.digest()));
-    inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
+    inputs.push(input(TEMPLATES, program.templates_sha256.clone()));
+    inputs.push(input(SOURCE, program.source_sha256.clone()));
     inputs.extend(environment.gpu.as_ref().map(|gpu| {
         let libtorch = format!("libtorch {}", gpu.libtorch);
         input(&libtorch, sha256_hex(libtorch.as_bytes()))

@@ -34,7 +34,7 @@ pub use layout::{
 pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
 pub(crate) use limits::check_sizes;
-pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
+pub(crate) use manifest::{Manifest, Program, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use partial::{Reserved, reserve};
 pub(crate) use place::{check_place, existing, try_place};
 pub(crate) use publish::Packed;
@@ -225,8 +225,9 @@ impl Bundle {
         Some(format!("{RUN_LOG} {reason}; it is not part of the report, so remove it"))
     }
 
-    /// Like `render_again`, without the large files from which no other file is made: only their hashes are needed.
-    pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+    /// Like `render_again`, without the large files from which no other file is made: only their hashes are needed. `program`
+    /// is the program that the files name as theirs.
+    pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition, program: &Program) -> Result<Files, Error> {
         let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY && !path.starts_with(IMAGES);
         let large = self.files.iter().filter(|(path, _)| is_large(path));
         let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
@@ -234,7 +235,7 @@ impl Bundle {
         let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
         let mut small: Files = small.into_iter().collect::<Result<_, Error>>()?;
         small.extend(images(&self.files).map(|(path, bytes)| (path.clone(), bytes.clone())));
-        complete(small, &listed, results, rendition)
+        complete::complete_as(program, small, &listed, results, rendition)
     }
 
     /// Everything that is wrong with the files: the problems of the folder or zip, and differences from SHA256SUMS.

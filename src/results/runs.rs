@@ -244,6 +244,12 @@ impl RunResult {
         self.mean(|s| s.test_loss)
     }
 
+    /// Loss on the training images, evaluated after the reported epoch, mean over seeds.
+    pub fn training_loss_evaluated(&self) -> Option<f64> {
+        let losses: Vec<f64> = self.seeds.iter().map(|s| Some(s.reported().train_eval?.loss)).collect::<Option<_>>()?;
+        Some(losses.iter().sum::<f64>() / losses.len() as f64)
+    }
+
     /// Accuracy on the validation set after the reported epoch, mean over seeds.
     pub fn validation_accuracy(&self) -> Option<f64> {
         let of = |s: &SeedResult| Some(s.reported().validation?.accuracy());

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use mnist_report::model::LayerKind;
 use mnist_report::rung::Rung;
-use mnist_report::study::{Kind, Optimizer, Source};
+use mnist_report::study::{Kind, Optimizer, Schedule, Source};
 use mnist_report::text::Lang;
 use serde_json::json;
 use serde_yaml::Value as Yaml;
@@ -347,6 +348,34 @@ fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
         fs::write(templates.join("en.yaml"), own.replace(from, to)).unwrap();
         bundle.run("render", &argument).refused(&[part]);
         assert!(bundle.identity() == before);
+    }
+}
+
+/// Otherwise a report stops after all the training.
+#[test]
+fn every_phrase_whose_key_is_put_together_exists() {
+    let keyed = |group: &str, words: &[&str], part: &str| -> Vec<String> {
+        words.iter().map(|word| format!("{group}{word}{part}")).collect()
+    };
+    let codes = Lang::ALL.map(Lang::code);
+    let rungs = Rung::ALL.map(Rung::name);
+    let mut keys = [
+        keyed("layers.", LayerKind::WORDS, ""),
+        keyed("run.", Optimizer::WORDS, ""),
+        keyed("run.", Schedule::WORDS, ""),
+        keyed("verify.", &rungs, ""),
+        keyed("crate.in_", &codes, ""),
+    ]
+    .concat();
+    for part in [".question", ".supported", ".refuted", ".undecided", ".brief", ".how"] {
+        keys.extend(keyed("kinds.", Kind::WORDS.as_slice(), part));
+    }
+    // Of some runs, there always is a best one.
+    keys.retain(|key| key != "kinds.best_of.refuted");
+    for lang in Lang::ALL {
+        let phrases = catalogue(&format!("{}.yaml", lang.code()));
+        let missing: Vec<&String> = keys.iter().filter(|key| !phrases.iter().any(|(k, _)| k == *key)).collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", lang.code());
     }
 }
 

@@ -38,6 +38,7 @@ mod own_words;
 mod parts;
 mod places;
 mod publish;
+mod published;
 mod pytorch;
 mod readme;
 mod refusals;

@@ -222,17 +222,51 @@ fn wrong_paths<'a>(markdown: &'a str, bases: &[&str]) -> Vec<&'a str> {
     in_backticks(markdown).into_iter().filter(is_wrong).collect()
 }
 
+/// Whether a text can be the path of an item in Rust.
+fn is_identifier(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    !text.is_empty() && text.split("::").all(is_name)
+}
+
 /// The identifiers of a document, such as `Job::prepare` or `SCHEMA`, that no source file has.
 fn wrong_identifiers<'a>(markdown: &'a str, code: &BTreeSet<&str>) -> Vec<&'a str> {
-    let is_identifier = |text: &&str| {
-        let is_name = |name: &str| {
-            let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        !text.is_empty() && text.split("::").all(is_name)
-    };
     let exists = |text: &&str| text.split("::").all(|name| code.contains(name));
     in_backticks(markdown).into_iter().filter(|text| is_identifier(text) && !exists(text)).collect()
+}
+
+/// Places of the form "`name` in `file.rs`" or "`name` (`file.rs`)" where the file does not have the name.
+fn wrong_places(markdown: &str, has: impl Fn(&str, &str) -> Option<bool>) -> Vec<String> {
+    let lines = markdown.split("```").step_by(2).flat_map(str::lines);
+    let wrong_in_line = |line: &str| -> Vec<String> {
+        let parts: Vec<&str> = line.split('`').collect();
+        // Every second part is in backticks.
+        let places = parts.windows(3).skip(1).step_by(2);
+        let places = places.filter(|p| is_identifier(p[0]) && [" in ", " of ", " ("].contains(&p[1]));
+        places
+            .filter(|p| p[2].ends_with(".rs") && has(p[2], p[0].rsplit("::").next().unwrap()) == Some(false))
+            .map(<[&str]>::concat)
+            .collect()
+    };
+    lines.flat_map(wrong_in_line).collect()
+}
+
+#[test]
+fn documents_for_developers_name_the_right_files() {
+    for (document, bases) in DEVELOPER_DOCUMENTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let has = |file: &str, name: &str| {
+            let found = bases.iter().map(|base| root().join(base).join(file)).find(|path| path.is_file())?;
+            let code = fs::read_to_string(found).unwrap();
+            Some(code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
+        };
+        assert_eq!(wrong_places(&text, has), <[&str; 0]>::default(), "places in {document}");
+    }
+    let text = "`one` in `a.rs`, `two` in `a.rs`, `two` (`b.rs`), `A::one` of `b.rs`";
+    let has = |file: &str, name: &str| Some((file == "a.rs") == (name == "one"));
+    assert_eq!(wrong_places(text, has), ["two in a.rs", "A::one of b.rs"]);
 }
 
 #[test]

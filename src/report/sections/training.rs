@@ -6,7 +6,7 @@ use super::shown_run::ShownRun;
 use super::{digits, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
-use crate::results::{AnyRun, EpochResult, Evaluated};
+use crate::results::{AnyRun, EpochResult, Evaluated, IntervalBasis};
 use crate::study::{Section, Show, Table};
 
 /// A section on training, counted from 1.
@@ -22,18 +22,18 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
     blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
+    let (halves, galleries) = (halves(b, number, section, &runs)?, galleries(b, number, section, &runs)?);
     if !runs.is_empty() {
-        let all: Vec<&FigureBlock> = figures.iter().collect();
+        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&halves)).chain(figures_of(&galleries)).collect();
         let explained =
             b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
         let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(overview).then(explained)));
     }
-    blocks.extend(tables(b, section, &runs)?);
-    blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
+    blocks.extend(tables(b, number, &runs)?);
+    blocks.extend(comparisons::blocks(b, &compared)?);
     blocks.extend(figures.into_iter().map(Block::Figure));
-    blocks.extend(halves(b, number, section, &runs)?);
-    let galleries = galleries(b, number, section, &runs)?;
+    blocks.extend(halves);
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
@@ -169,6 +169,19 @@ fn halves(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> R
     groups.into_iter().filter(|drawings| !drawings.is_empty()).map(group).collect()
 }
 
+/// The figures among some blocks, also those in groups.
+fn figures_of(blocks: &[Block]) -> Vec<&FigureBlock> {
+    let mut figures = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Figure(figure) => figures.push(figure),
+            Block::Group { blocks, .. } => figures.extend(figures_of(blocks)),
+            _ => {}
+        }
+    }
+    figures
+}
+
 /// What the section's figures are for; empty without figures.
 fn figures_sentence(b: &Builder, figures: &[&FigureBlock]) -> Result<RichText> {
     let number = |f: &FigureBlock| RichText::linked(InlineStyle::Plain, f.number.to_string(), f.id()).value();
@@ -195,8 +208,34 @@ fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -
     drawings.into_iter().map(|drawing| Ok(Block::Figure(b.figure(drawing)?))).collect()
 }
 
+/// The section before this one that has the results of all its runs.
+fn results_before(b: &Builder, number: usize) -> Option<usize> {
+    let section = &b.training[number - 1];
+    let has_all = |other: &Section| {
+        other.tables.contains(&Table::Results) && section.runs.iter().all(|run| other.runs.contains(run))
+    };
+    b.training[..number - 1].iter().position(has_all).map(|index| index + 1)
+}
+
+/// The results of the section's runs: a table, a sentence for a single run, or where they stand if another section has them.
+fn results(b: &Builder, number: usize, runs: &[ShownRun]) -> Result<Vec<Block>> {
+    if let Some(before) = results_before(b, number) {
+        let section = b.section_link(SectionId::Training(before), &format!("training-{before}"))?;
+        return Ok(vec![Block::paragraph(b.text("training.results_before", context! { section })?)]);
+    }
+    if let [run] = runs {
+        return Ok(vec![Block::paragraph(result_sentence(b, run)?)]);
+    }
+    let mut tables = vec![Block::Table(results_table(b, runs)?)];
+    if has_several_seeds(runs) {
+        tables.push(Block::Table(intervals_table(b, runs)?));
+    }
+    Ok(tables)
+}
+
 /// The tables that the section asks for.
-fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
+fn tables(b: &Builder, number: usize, runs: &[ShownRun]) -> Result<Vec<Block>> {
+    let section = &b.training[number - 1];
     let mut tables = Vec::new();
     let all: Vec<(&str, AnyRun)> =
         section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
@@ -207,10 +246,7 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block
         return Ok(tables);
     }
     if section.tables.contains(&Table::Results) {
-        tables.push(Block::Table(results_table(b, runs)?));
-        if has_several_seeds(runs) {
-            tables.push(Block::Table(intervals_table(b, runs)?));
-        }
+        tables.extend(results(b, number, runs)?);
     }
     if section.tables.contains(&Table::Epochs) {
         tables.push(Block::Table(epochs_table(b, runs)?));
@@ -271,6 +307,11 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     let columns = Columns::<&ShownRun>::new()
         .column("run", Text, |run| run.title.to_owned())
         .column("training_loss", Number, |run| form.loss(run.result.mean(|s| s.reported().train_loss)))
+        .when(!runs.iter().all(|run| evaluates_training(run.result)))
+        .column("training_loss_evaluated", Number, |run| {
+            run.result.training_loss_evaluated().map_or_else(|| "–".into(), |loss| form.loss(loss))
+        })
+        .when(runs.iter().any(|run| evaluates_training(run.result)))
         .column("test_loss", Number, |run| form.loss(run.result.test_loss()))
         .column("batch_mean_loss", Number, |run| form.loss(run.result.mean(|s| s.batch_mean_loss)))
         .when(claims::mentions_batch_mean_loss(b.study))
@@ -293,6 +334,31 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         runs,
     )?
     .styled("runs"))
+}
+
+/// What the tables of results and intervals would say of a single run.
+fn result_sentence(b: &Builder, run: &ShownRun) -> Result<RichText> {
+    let (form, result) = (b.lang.numbers, run.result);
+    let each: Vec<String> = result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
+    let all = form.count(run.first_seed().images() as u64);
+    let found = result.accuracy_interval();
+    let values = context! {
+        title => run.title,
+        chosen => chooses_epoch(result),
+        seeds => result.seeds.len(),
+        trained => form.loss(result.mean(|s| s.reported().train_loss)),
+        evaluated => result.training_loss_evaluated().map(|loss| form.loss(loss)),
+        test => form.loss(result.test_loss()),
+        batch_mean => claims::mentions_batch_mean_loss(b.study).then(|| form.loss(result.mean(|s| s.batch_mean_loss))),
+        validation => result.validation_accuracy().map(|a| form.percent(a, 2)),
+        accuracy => form.percent(result.accuracy(), 2),
+        correct => b.lang.say("run.correct", context! { each => each.join("; "), all })?,
+        sd => result.accuracies().sd.map(|sd| form.points(sd, 2)),
+        over_seeds => matches!(found, Ok((_, IntervalBasis::Seeds))),
+        interval => found.ok().map(|(bounds, _)| interval(bounds, b.lang)).transpose()?,
+        reason => found.err().map(|reason| comparisons::no_interval(reason, b.lang)).transpose()?,
+    };
+    b.text("training.result", values)
 }
 
 /// The interval of the first seed's accuracy over test images.

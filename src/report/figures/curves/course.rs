@@ -44,8 +44,10 @@ pub(super) struct Course<'a> {
     pub validation_line: Vec<(f64, f64)>,
     /// Steps from one evaluation within epochs to the next.
     pub evaluate_every: Option<usize>,
-    /// The epochs that seeds report, where those are not their last ones by definition.
-    pub reported: Vec<usize>,
+    /// The epoch that all seeds report, where it is not the last one by definition.
+    pub reported: Option<usize>,
+    /// Whether seeds were trained for different numbers of epochs, so that the means end with the shortest training.
+    pub is_shortened: bool,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -101,7 +103,8 @@ impl<'a> Course<'a> {
             test,
             validation,
             evaluate_every: run.plan.evaluate_every,
-            reported: run.seeds.iter().filter_map(|s| s.reported_epoch).collect(),
+            reported: reported(run),
+            is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),
@@ -175,6 +178,12 @@ fn groups(curve: &LossCurve, steps: f64) -> Vec<(f64, f64)> {
     let common = curve.losses.iter().map(Vec::len).min().unwrap_or(0);
     let mean = |i: usize| curve.losses.iter().map(|seed| seed[i]).sum::<f64>() / curve.losses.len() as f64;
     (0..common).take_while(|i| start(*i) < steps).map(|i| (middle(i), mean(i))).collect()
+}
+
+/// The epoch that all seeds report, if the study chooses it.
+fn reported(run: &RunResult) -> Option<usize> {
+    let first = run.seeds[0].reported_epoch?;
+    run.seeds.iter().all(|s| s.reported_epoch == Some(first)).then_some(first)
 }
 
 /// The mean over seeds of a loss that was evaluated within epochs, after each step at which all seeds have it, up to the

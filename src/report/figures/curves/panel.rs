@@ -88,7 +88,9 @@ impl Panel<'_> {
             epochs: Scale::linear((0.0, epochs), (LEFT, right)),
             losses: Scale { from: base, to: top, ..self.losses },
         };
-        let loss = self.lang.word("figures.curves.loss")?;
+        let is_logarithmic = self.losses.logarithmic;
+        let loss = if is_logarithmic { "figures.curves.loss_logarithmic" } else { "figures.curves.loss" };
+        let loss = self.lang.word(loss)?;
         text(area, &loss, (0, top - 2 * LINE + 4), &label(MUTED), HPos::Left, VPos::Center)?;
         self.grid(area, &plot)?;
         self.chance(area, &plot)?;
@@ -183,7 +185,7 @@ impl Panel<'_> {
             area.draw(&Polygon::new(corners, GREEN.filled()))?;
         }
         for (i, at) in test.iter().enumerate() {
-            let inside = if course.reported.contains(&(i + 1)) { BLUE } else { PAPER };
+            let inside = if course.reported == Some(i + 1) { BLUE } else { PAPER };
             area.draw(&Circle::new(*at, radius, inside.filled()))?;
             area.draw(&Circle::new(*at, radius, BLUE.stroke_width(2)))?;
         }
