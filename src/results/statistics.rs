@@ -3,7 +3,7 @@
 //! The last bits may differ between machines, because statrs uses the system's logarithm. Reports print few digits, so
 //! they do not show it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
 /// The confidence level: the share of repetitions in which an interval contains the true value.
@@ -14,7 +14,7 @@ pub const LEVEL: f64 = 0.95;
 pub const LEAST_SEEDS: usize = 3;
 
 /// A closed interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Interval {
     pub lower: f64,

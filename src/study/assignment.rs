@@ -84,6 +84,12 @@ impl Differences {
     }
 }
 
+/// Whether an assignment leaves to students who they are: a key of the title block that says so.
+pub fn frees_names(assignment: &Source) -> bool {
+    let patterns = assignment.study.free.iter().map(|pattern| parts(pattern));
+    patterns.into_iter().any(|pattern| ["author", "group"].iter().any(|name| covers(&pattern, &[name])))
+}
+
 /// Checks that each pattern of `free` names a key of the study: with a typo, a key would stay fixed without anyone noticing.
 pub(super) fn check_free(source: &Source) -> Result<(), StudyError> {
     let study = &source.study;

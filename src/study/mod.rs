@@ -5,6 +5,7 @@
 
 mod advice;
 mod aliases;
+mod alike;
 mod assignment;
 mod checks;
 mod conclusion;
@@ -24,7 +25,8 @@ mod source;
 mod spec;
 mod yaml;
 
-pub use assignment::{Difference, Differences};
+pub use alike::{is_seed, is_trained};
+pub use assignment::{Difference, Differences, frees_names};
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use date::is_date;
 pub use error::StudyError;

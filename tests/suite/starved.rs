@@ -22,7 +22,7 @@ fn after(commands: &str, arguments: &[&str], paths: &[&Path]) -> Command {
 }
 
 /// A copy of a bundle of `MINI` whose study, and what states its hash, was changed.
-fn with_study(change: impl Fn(&str) -> String) -> Bundle {
+pub fn with_study(change: impl Fn(&str) -> String) -> Bundle {
     let bundle = built(MINI);
     let (old, new) = (bundle.text("study.yaml"), change(&bundle.text("study.yaml")));
     let hash = |text: &str| mnist_report::digest::sha256_hex(text.as_bytes());

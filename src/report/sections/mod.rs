@@ -59,7 +59,7 @@ pub(super) fn document(
         SectionId::References => references(&b),
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
-    let program = inputs::program();
+    let program = crate::report::program();
     let verdicts = verdicts(&b, &judged, &conclusions)?;
     let files = |lang: Lang| ReportFiles {
         lang,
