@@ -11,6 +11,7 @@ mod checks;
 mod conclusion;
 mod date;
 mod error;
+mod grid;
 mod images;
 mod languages;
 mod lines;
@@ -21,6 +22,7 @@ mod picture;
 mod plan;
 mod schedule;
 mod schema;
+mod section;
 mod source;
 mod spec;
 mod yaml;
@@ -30,14 +32,15 @@ pub use assignment::{Difference, Differences, frees_names};
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use date::is_date;
 pub use error::StudyError;
+pub use grid::{Axis, Cell, Grid, axes, cells};
 pub use images::{MAX_IMAGES, images_named, read_images};
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use picture::Picture;
 pub use plan::{Plan, RunPlan, RunSettings};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
+pub use section::{Point, Section, Show, Table};
 pub use source::Source;
 pub use spec::{
-    Claim, Compare, Comparison, Compute, EarlyStopping, EvidenceSettings, Input, MetaPair, Point, RunSpec, Section,
-    Show, Study, Table, TrainImages,
+    Claim, Compare, Comparison, Compute, EarlyStopping, EvidenceSettings, Input, MetaPair, RunSpec, Study, TrainImages,
 };

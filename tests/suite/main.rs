@@ -25,6 +25,7 @@ mod examples;
 mod forger;
 mod fuzz;
 mod golden;
+mod grid;
 mod hostile;
 mod install;
 mod kept;

@@ -6,6 +6,7 @@ mod comparisons;
 mod conclusions;
 mod digits;
 mod diverged;
+mod grid;
 mod inputs;
 mod lead;
 mod overview;

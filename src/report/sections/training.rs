@@ -3,7 +3,7 @@
 use super::comparisons::{self, ComparedRuns, interval};
 use super::prelude::*;
 use super::shown_run::ShownRun;
-use super::{digits, overview, settings, told};
+use super::{digits, grid, overview, settings, told};
 use crate::claims::{self, DecidedConclusion};
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
 use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
@@ -127,7 +127,19 @@ fn curve<'a>(b: &'a Builder, run: &'a ShownRun) -> Option<Curve<'a>> {
 /// The panels of curves: runs that the section compares, directly or through others, share one. More runs than can be told
 /// apart have panels of their own.
 fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Vec<Curve<'a>>> {
-    let mut groups: Vec<Vec<&ShownRun>> = runs.iter().map(|run| vec![run]).collect();
+    // Of a grid, runs that differ in its last list alone share one, too.
+    let mut groups: Vec<Vec<&ShownRun>> = Vec::new();
+    let mut rows: Vec<Option<Vec<usize>>> = Vec::new();
+    for run in runs {
+        let row = grid::row_of(b.study, run.name);
+        match rows.iter().position(|other| row.is_some() && *other == row) {
+            Some(i) => groups[i].push(run),
+            None => {
+                groups.push(vec![run]);
+                rows.push(row);
+            }
+        }
+    }
     for name in &section.comparisons {
         let Some(spec) = b.study.comparisons.get(name) else { continue };
         let group_of = |run: &String| groups.iter().position(|group| group.iter().any(|other| other.name == run));
@@ -200,6 +212,12 @@ fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block
     let mut tables = Vec::new();
     let all: Vec<(&str, AnyRun)> =
         section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
+    if section.tables.contains(&Table::Ranking) {
+        tables.extend(grid::ranking(b)?.map(Block::Table));
+    }
+    if section.tables.contains(&Table::Matrix) {
+        tables.extend(grid::matrix(b)?.map(Block::Table));
+    }
     if section.tables.contains(&Table::Settings) {
         tables.extend(settings_that_differ(b, &all)?);
     }
