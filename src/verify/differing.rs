@@ -34,9 +34,9 @@ fn word_start(text: &str) -> usize {
     text.rfind(ends_word).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))
 }
 
-/// Between the words of a page, of Markdown and of JSON.
+/// Between the words of a page, of Markdown and of JSON. A space that may not end a line is inside a number, or before its unit.
 fn ends_word(c: char) -> bool {
-    c.is_whitespace() || "<>\"|;".contains(c)
+    (c.is_whitespace() && c != '\u{a0}') || "<>\"|;".contains(c)
 }
 
 /// The word that a text starts with, with a unit after it. `same` bytes of it are equal in both texts: of a long word, the end of
@@ -44,8 +44,9 @@ fn ends_word(c: char) -> bool {
 fn shown(text: &str, same: usize) -> String {
     let end = text.find(ends_word).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
-    let unit = rest.strip_prefix([' ', '\u{a0}']).filter(|rest| rest.starts_with('%')).map_or("", |_| " %");
+    let unit = rest.strip_prefix(' ').filter(|rest| rest.starts_with('%')).map_or("", |_| " %");
     let skipped = word.char_indices().filter(|(at, _)| *at <= same).count().saturating_sub(BEFORE);
+    let word = word.replace('\u{a0}', " ");
     let word: String = word.chars().skip(if word.chars().count() > WIDEST { skipped } else { 0 }).collect();
     match word.trim_end_matches(',') {
         "" => "nothing there".to_owned(),
@@ -91,6 +92,10 @@ mod tests {
         assert_eq!(
             of("<p>x\n<td>98.59\u{a0}%</td>", "<p>x\n<td>97.59\u{a0}%</td>"),
             "a.html says 98.59 %, results.json gives 97.59 % (line 2)"
+        );
+        assert_eq!(
+            of("<b>7\u{a0}851</b>", "<b>7\u{a0}850</b>"),
+            "a.html says 7 851, results.json gives 7 850 (line 1)"
         );
         assert_eq!(of("1,555 | b", "1,554 | b"), "a.html says 1,555, results.json gives 1,554 (line 1)");
         assert_eq!(of("a b", "a b c"), "a.html says nothing there, results.json gives c (line 1)");
