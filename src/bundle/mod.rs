@@ -47,7 +47,7 @@ pub(crate) use tolerances::{SMALL_LOSS, TOLERANCES};
 pub(crate) use write::{replace_folder, replace_run_log};
 
 use crate::dataset::{DatasetError, Mnist, read_labels};
-use crate::digest::sha256_hex;
+use crate::digest::{sha256_hex, short};
 use crate::paths;
 use crate::report::{Edition, Rendition};
 use crate::results::{Results, read_losses};
@@ -254,8 +254,12 @@ impl Bundle {
         for (path, hash) in &listed.0 {
             match found.get(path) {
                 None if self.left_out.contains_key(path) => {}
-                None => damage.push(format!("{path} is missing")),
-                Some(other) if other != hash => damage.push(format!("{path} was changed")),
+                None => damage.push(format!("{path} is missing, and {SUMS} lists it")),
+                Some(other) if other != hash => damage.push(format!(
+                    "{path} was changed: its SHA-256 is {}, {SUMS} has {}",
+                    short(other),
+                    short(hash)
+                )),
                 Some(_) => {}
             }
         }

@@ -5,26 +5,24 @@ use std::fmt::Write;
 use crate::digest::short;
 use crate::rung::Rung;
 use crate::text::terminal;
-use crate::verify::{Common, Record, Status, Verification, groups, sorted};
+use crate::verify::{Common, Group, Record, Status, Verification, groups, sorted};
 
 /// Characters of a title in the table, and of a name.
 const WIDEST: usize = 30;
 
 /// One bundle's line, and below it what that proves.
 pub(super) fn line(record: &Record) -> String {
-    let path = terminal::path(record.path());
-    match record {
-        Record::Unreadable { error, .. } => format!("{path}: cannot be checked: {}\n", super::one_line(error)),
-        Record::Checked { verification, .. } => match verification.asked(Status::Failed).next() {
-            None => {
-                let closing = super::one_line(&verification.closing.line());
-                format!("{path}: {}\n  {closing}\n", found(verification))
-            }
-            Some(step) => {
-                let first = step.details.first().map_or("", String::as_str);
-                format!("{path}: `{}` FAILED: {}\n", step.rung.name(), super::one_line(first))
-            }
-        },
+    let path = terminal::path(&record.path);
+    let Some(verification) = &record.verification else {
+        let error = record.error.as_deref().unwrap_or_default();
+        return format!("{path}: cannot be checked: {}\n", super::one_line(error));
+    };
+    match record.first_difference() {
+        Some((rung, first)) => format!("{path}: `{}` FAILED: {}\n", rung.name(), super::one_line(first)),
+        None => {
+            let closing = super::one_line(&verification.closing.line());
+            format!("{path}: {}\n  {closing}\n", found(verification))
+        }
     }
 }
 
@@ -45,11 +43,7 @@ fn found(verification: &Verification) -> String {
 
 /// The table of all bundles, sorted by group, author and file, and what they have in common.
 pub(super) fn table(records: &[Record]) -> String {
-    let upto = records.iter().filter_map(Record::verification).map(|verification| verification.upto).max();
-    let columns = Columns {
-        rungs: Rung::ALL.into_iter().filter(|rung| Some(*rung) <= upto).collect(),
-        has_assignment: records.iter().filter_map(Record::verification).any(|v| v.assignment.is_some()),
-    };
+    let columns = Columns::of(records);
     let rows: Vec<Vec<String>> = std::iter::once(columns.header())
         .chain(sorted(records).into_iter().map(|record| columns.row(record)))
         .collect();
@@ -60,16 +54,24 @@ pub(super) fn table(records: &[Record]) -> String {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
-    text + &copies(records)
+    text + &groups(records).iter().map(in_common).collect::<String>()
 }
 
 /// The columns that depend on what was asked for.
-struct Columns {
-    rungs: Vec<Rung>,
-    has_assignment: bool,
+pub(super) struct Columns {
+    pub(super) rungs: Vec<Rung>,
+    pub(super) has_assignment: bool,
 }
 
 impl Columns {
+    pub(super) fn of(records: &[Record]) -> Self {
+        let upto = records.iter().filter_map(|record| Some(record.verification.as_deref()?.upto)).max();
+        Self {
+            rungs: Rung::ALL.into_iter().filter(|rung| Some(*rung) <= upto).collect(),
+            has_assignment: records.iter().any(|record| record.assignment().is_some()),
+        }
+    }
+
     fn header(&self) -> Vec<String> {
         let mut header: Vec<String> =
             ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
@@ -81,33 +83,27 @@ impl Columns {
 
     fn row(&self, record: &Record) -> Vec<String> {
         let none = || "-".to_owned();
-        let mut row = vec![terminal::path(record.path()), record.result().to_string()];
-        let verification = record.verification();
-        let about = verification.map(|verification| &verification.about);
-        for text in [about.map(|a| &a.author), about.map(|a| &a.group), about.map(|a| &a.title)] {
-            row.push(text.and_then(Option::as_deref).map_or_else(none, cut));
-        }
-        let id = verification.and_then(|verification| verification.report_id.as_deref());
-        row.push(id.map_or_else(none, |id| short(id).to_owned()));
-        let step = |rung: &Rung| verification?.steps.iter().find(|step| step.rung == *rung);
-        row.extend(self.rungs.iter().map(|rung| step(rung).map_or_else(none, |step| step.word().to_owned())));
+        let mut row = vec![terminal::path(&record.path), record.result.to_string()];
+        row.extend(record.names().map(|name| name.map_or_else(none, cut)));
+        row.push(record.report_id().map_or_else(none, |id| short(id).to_owned()));
+        row.extend(self.rungs.iter().map(|rung| record.mark(*rung).map_or_else(none, |mark| mark.to_string())));
         if self.has_assignment {
-            let assignment = verification.and_then(|verification| verification.assignment.as_ref());
-            row.push(assignment.map_or_else(none, |assignment| assignment.status.to_string()));
+            row.push(record.assignment().map_or_else(none, |assignment| assignment.status.to_string()));
         }
-        row.push(format!("{:.1} s", record.seconds()));
+        row.push(format!("{:.1} s", record.seconds));
         row
     }
 }
 
 /// `1 passed, 1 FAILED, 3 not checked`, of the rungs asked for.
 fn rungs(verification: &Verification) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut counts: Vec<(String, usize)> = Vec::new();
     for status in [Status::Passed, Status::Failed, Status::NotChecked] {
         for left_out in [false, true] {
             let steps: Vec<_> = verification.asked(status).filter(|step| step.left_out == left_out).collect();
             if let Some(step) = steps.first() {
-                counts.push((if left_out { "left out" } else { step.word() }, steps.len()));
+                let word = if left_out { "left out".to_owned() } else { step.mark().to_string() };
+                counts.push((word, steps.len()));
             }
         }
     }
@@ -132,23 +128,41 @@ fn cut(text: &str) -> String {
     terminal::cut(&super::one_line(text), WIDEST)
 }
 
-/// Each group of bundles that have something in common.
-fn copies(records: &[Record]) -> String {
-    let mut text = String::new();
-    for (common, members) in groups(records) {
-        let (what, note) = match common {
-            Common::ReportId => ("The same Report ID more than once", ""),
-            Common::Measured => (
-                "The same measured values under different Report IDs",
-                "\n  one run handed in more than once, or the same runs repeated in the same environment",
-            ),
-            Common::Predictions => (
-                "The same predictions under different measured values",
-                "\n  the same networks with other values changed, or two environments that agree so far",
-            ),
-        };
-        let paths: Vec<String> = members.iter().map(|v| terminal::path(&v.path)).collect();
-        let _ = writeln!(text, "\n{what}: {}{note}", paths.join(", "));
+/// A group of bundles that have something in common.
+fn in_common(group: &Group) -> String {
+    let (what, note) = match group.common {
+        Common::ReportId => ("The same Report ID more than once", ""),
+        Common::Measured => (
+            "The same measured values under different Report IDs",
+            "one run handed in more than once, or the same runs repeated in the same environment",
+        ),
+        Common::Weights => (
+            "The same weights under different measured values",
+            "the same networks with other values changed, or the same trainings evaluated otherwise",
+        ),
+        Common::Predictions => (
+            "The same predictions under different measured values",
+            "the same networks with other values changed, or two environments that agree so far",
+        ),
+        Common::Study => {
+            ("The same study but for seeds or names", "the same networks and settings, chosen alike or copied")
+        }
+    };
+    let paths: Vec<String> = group.members.iter().map(|record| terminal::path(&record.path)).collect();
+    let mut text = format!("\n{what}: {}\n", paths.join(", "));
+    if !note.is_empty() {
+        let _ = writeln!(text, "  {note}");
+    }
+    if !group.shared.is_empty() {
+        let _ = writeln!(text, "  changed from the assignment alike: {}", super::one_line(&named(&group.shared)));
     }
     text
+}
+
+/// The first keys, and how many more.
+pub(super) fn named(keys: &[&str]) -> String {
+    const MOST: usize = 8;
+    let first = keys.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    let more = keys.len().saturating_sub(MOST);
+    if more > 0 { format!("{first} and {more} more") } else { first }
 }

@@ -161,6 +161,12 @@ pub struct Verify {
     /// Also write the table of the bundles to a file, for spreadsheets
     #[arg(long, value_name = "FILE.csv")]
     pub csv: Option<PathBuf>,
+    /// Also write one page about all bundles: the table, accuracies and sizes, differences, what is alike
+    #[arg(long, value_name = "FILE.html")]
+    pub html: Option<PathBuf>,
+    /// The language of the page
+    #[arg(long, value_name = "LANG", default_value = "en", requires = "html", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Lang,
     /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,

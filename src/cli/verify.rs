@@ -1,13 +1,14 @@
 //! `mnist-report verify`: checks one bundle, or several.
 
 use std::fmt::Write;
+use std::fs::{self, OpenOptions};
 use std::io::IsTerminal;
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::options::{Verify, VerifyForParent};
-use super::{batch, csv};
+use super::{batch, csv, page};
 use crate::claims::load_study;
 use crate::exit_code::ExitCode;
 use crate::text::terminal;
@@ -19,16 +20,13 @@ use crate::witness;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let request = request(options)?;
-    if let Some(file) = &options.csv {
-        csv::check(file)?;
-    }
+    check_files(options)?;
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
     let announce = announce(options);
     let record = checked_in_time(path, |path| checked(options, &request, path, &announce));
-    write_csv(options, std::slice::from_ref(&record))?;
-    let verification = match &record {
-        Record::Checked { verification, .. } => verification,
-        Record::Unreadable { error, .. } => return Err(anyhow!("{error}")),
+    write_files(options, std::slice::from_ref(&record))?;
+    let Some(verification) = &record.verification else {
+        return Err(anyhow!("{}", record.error.as_deref().unwrap_or_default()));
     };
     super::print(&if options.json { super::json(&record)? } else { text(verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
@@ -59,9 +57,38 @@ fn check_assignment(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes the table for `--csv`.
-fn write_csv(options: &Verify, records: &[Record]) -> Result<()> {
-    options.csv.as_ref().map_or(Ok(()), |file| csv::write(file, records))
+/// The files that the options ask for, each with its option and the ending that its name must have.
+fn files(options: &Verify) -> impl Iterator<Item = (&'static str, &'static str, &Path)> {
+    let all = [("--csv", "csv", &options.csv), ("--html", "html", &options.html)];
+    all.into_iter().filter_map(|(option, ending, file)| Some((option, ending, file.as_deref()?)))
+}
+
+/// Refuses files that cannot be written, before anything is verified. The ending keeps `verify --csv *.zip` from overwriting the
+/// first zip.
+fn check_files(options: &Verify) -> Result<()> {
+    for (option, wanted, file) in files(options) {
+        if !file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted)) {
+            bail!("{option} {}: the file's name must end in .{wanted}", file.display());
+        }
+        OpenOptions::new().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
+    }
+    Ok(())
+}
+
+/// Writes the files that the options ask for.
+fn write_files(options: &Verify, records: &[Record]) -> Result<()> {
+    for (option, _, file) in files(options) {
+        let text = match option {
+            "--csv" => csv::text(records),
+            _ => page::text(records, options)?,
+        };
+        fs::write(file, text).with_context(|| cannot_write(file))?;
+    }
+    Ok(())
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write {}", file.display())
 }
 
 /// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
@@ -106,10 +133,10 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
             }
         },
     );
-    write_csv(options, &records)?;
+    write_files(options, &records)?;
     printed?;
     super::print(&if options.json { super::json(&records)? } else { batch::table(&records) })?;
-    Ok(records.iter().map(Record::exit_code).max().unwrap_or_default())
+    Ok(records.iter().map(|record| record.exit_code).max().unwrap_or_default())
 }
 
 /// A line for each rung and for the assignment, with details, and one for each run that diverged.

@@ -368,15 +368,24 @@ pub(super) fn evaluates_training(run: &RunResult) -> bool {
 
 /// The one section on training of a study that has no sections.
 fn default_section(study: &Study, lang: &Language) -> Result<study::Section> {
+    let (tables, show) = match study.grid {
+        None => {
+            (study::Table::default_tables(), vec![study::Show::Curves, study::Show::PerClass, study::Show::Confusion])
+        }
+        // A column for each of many runs, or a confusion matrix, says less than how they rank.
+        Some(_) => {
+            (vec![study::Table::Ranking, study::Table::Matrix, study::Table::Results], vec![study::Show::Curves])
+        }
+    };
     Ok(study::Section {
         title: lang.word("training.heading")?,
         text: String::new(),
         discussion: String::new(),
         answers: Vec::new(),
         runs: study.runs.keys().cloned().collect(),
-        tables: study::Table::default_tables(),
+        tables,
         comparisons: study.comparisons.keys().cloned().collect(),
-        show: vec![study::Show::Curves, study::Show::PerClass, study::Show::Confusion],
+        show,
         points: Vec::new(),
     })
 }

@@ -86,10 +86,12 @@ impl RichText {
         add(InlineStyle::Plain, &text[start + inner.len()..]);
     }
 
+    /// Code.
     pub fn code(text: impl Into<String>) -> Self {
         Self::styled(InlineStyle::Code, text)
     }
 
+    /// Whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

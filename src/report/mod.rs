@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::study::Picture;
 pub use document::Document;
 pub use error::{Error, Result};
+pub use inline::RichText;
 pub use language::Language;
 pub use readme::README;
 pub use templates::Templates;
@@ -34,6 +35,11 @@ use crate::model::{Model, module_names};
 use crate::results::Results;
 use crate::study::Study;
 use crate::text::{Lang, Languages};
+
+/// The program's name and version.
+pub fn program() -> String {
+    format!("mnist-report {}", env!("CARGO_PKG_VERSION"))
+}
 
 /// The manifest's name for the templates, which it lists as one input.
 pub const TEMPLATES: &str = "templates";

@@ -5,6 +5,7 @@ use std::path::Path;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use serde::Serialize;
 
 use super::document::Document;
 use super::error::{Error, Result};
@@ -22,6 +23,9 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("en.yaml", include_str!("../../templates/en.yaml")),
     ("uk.yaml", include_str!("../../templates/uk.yaml")),
 ];
+
+/// The page about several bundles. It is no part of a bundle, so it is not among the files whose digest a bundle has.
+const COURSE: (&str, &str) = ("course.html.j2", include_str!("../../templates/course.html.j2"));
 
 /// The report as a web page, in its first language.
 pub(super) const PAGE: &str = "report.html";
@@ -86,6 +90,18 @@ impl Templates {
             Ok((file.to_owned(), text.map_err(|source| Error::Template { name: name.to_owned(), source })?))
         };
         [(&*document.file.md, "page.md.j2"), (&*document.file.html, "page.html.j2")].into_iter().map(page).collect()
+    }
+
+    /// The page about several bundles.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn course(&self, page: &impl Serialize) -> Result<String> {
+        let (name, text) = COURSE;
+        let failed = |source| Error::Template { name: name.to_owned(), source };
+        let mut env = self.environment()?;
+        env.add_template(name, text).map_err(failed)?;
+        env.get_template(name).and_then(|template| template.render(Serde(page))).map_err(failed)
     }
 
     pub(super) fn environment(&self) -> Result<Environment<'_>> {

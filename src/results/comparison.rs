@@ -71,7 +71,7 @@ impl PairCounts {
 }
 
 /// What an interval of a difference is based on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum IntervalBasis {
     /// How much trainings with different seeds differ, on the same test images.

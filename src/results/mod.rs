@@ -13,6 +13,7 @@ mod filters;
 mod loss_curves;
 mod losses;
 mod metrics;
+mod ranking;
 mod runs;
 pub mod statistics;
 
@@ -31,6 +32,7 @@ pub use filters::{Filters, MAX_KERNELS};
 pub use loss_curves::{LossCurve, MAX_GROUPS};
 pub use losses::{LossesError, read_losses, write_losses};
 pub use metrics::{Evaluation, confusion, predicted_classes};
+pub use ranking::{AgainstBest, Ranked};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment, StepResult, validation_losses};
 
 use crate::compute::Environment;
@@ -87,7 +89,7 @@ struct Probe {
 }
 
 impl Results {
-    /// Adds what follows from the predictions: the study's comparisons, and the pixels of the test images that its report
+    /// Adds what follows from the predictions: the study's comparisons, those of its grid with the best run, and the pixels of the test images that its report
     /// shows. `predictions` gives the predicted classes of a run's seed. A comparison
     /// with a run that diverged is left out.
     ///
@@ -103,20 +105,25 @@ impl Results {
             let failed = |e: E| ResultsError::Predictions { run: run.to_owned(), seed, source: e.into() };
             predictions(run, seed).map_err(failed)
         };
+        let ranked = ranking::by_accuracy(study, self);
+        let of_grid = ranked
+            .iter()
+            .skip(1)
+            .map(|(cell, _)| (ranking::comparison_name(&cell.run), cell.run.clone(), ranked[0].0.run.clone()));
+        let of_study = study.comparisons.iter().map(|(name, c)| (name.clone(), c.run.clone(), c.against.clone()));
         let mut comparisons = IndexMap::new();
-        for (name, c) in &study.comparisons {
-            if [&c.run, &c.against].into_iter().any(|run| self.diverged.contains_key(run)) {
+        for (name, run, against) in of_study.chain(of_grid) {
+            if [&run, &against].into_iter().any(|run| self.diverged.contains_key(run)) {
                 continue;
             }
             let unknown = |run: &String| ResultsError::UnknownRun { name: name.clone(), run: run.clone() };
             let seeds = |run: &String| self.runs.get(run).map(|r| &r.seeds).ok_or_else(|| unknown(run));
-            let pairs = seeds(&c.run)?.iter().zip(seeds(&c.against)?).map(|(a, b)| {
-                let (run, against) = (read(&c.run, a.seed)?, read(&c.against, b.seed)?);
+            let pairs = seeds(&run)?.iter().zip(seeds(&against)?).map(|(a, b)| {
+                let (run, against) = (read(&run, a.seed)?, read(&against, b.seed)?);
                 Ok(PairCounts::count([a.seed, b.seed], &run, &against, &test.labels))
             });
             let pairs = pairs.collect::<Result<_, ResultsError>>()?;
-            let comparison = ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs };
-            comparisons.insert(name.clone(), comparison);
+            comparisons.insert(name, ComparisonResult { run, against, pairs });
         }
         self.comparisons = comparisons;
         self.digits = digits(study, self, test)?;

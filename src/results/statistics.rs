@@ -3,7 +3,7 @@
 //! The last bits may differ between machines, because statrs uses the system's logarithm. Reports print few digits, so
 //! they do not show it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
 /// The confidence level: the share of repetitions in which an interval contains the true value.
@@ -14,7 +14,7 @@ pub const LEVEL: f64 = 0.95;
 pub const LEAST_SEEDS: usize = 3;
 
 /// A closed interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Interval {
     pub lower: f64,
@@ -104,6 +104,32 @@ pub fn welch(a: &[f64], b: &[f64]) -> Option<Difference> {
 pub fn welch_over_seeds(a: &[f64], b: &[f64]) -> Option<Difference> {
     let enough = a.len().min(b.len()) >= LEAST_SEEDS;
     if enough && (differ(a) || differ(b)) { welch(a, b) } else { None }
+}
+
+/// The p-value of Welch's test, two-sided: the probability of a difference of the means at least this large, if the samples come
+/// from normal distributions with equal means (Welch 1947; `ttest_ind(equal_var=False)` of SciPy). `None` where [`welch`] has no
+/// interval, or both samples have no spread.
+pub fn welch_p(a: &[f64], b: &[f64]) -> Option<f64> {
+    let of_mean = |x: &[f64]| Some((variance(x)? / x.len() as f64, (x.len() - 1) as f64));
+    let ((va, da), (vb, db)) = (of_mean(a)?, of_mean(b)?);
+    let sum = va + vb;
+    let degrees = sum * sum / (va * va / da + vb * vb / db);
+    let t = StudentsT::new(0.0, 1.0, degrees).ok().filter(|_| sum > 0.0 && degrees.is_finite())?;
+    Some((2.0 * t.cdf(-((mean(a) - mean(b)) / sum.sqrt()).abs())).min(1.0))
+}
+
+/// Holm's adjustment of p-values that are looked at together (Holm 1979, A simple sequentially rejective multiple test procedure;
+/// `multipletests(method="holm")` of statsmodels): whoever calls those below 0.05 a difference is wrong about any of them with a
+/// probability of at most 0.05, however they depend on each other.
+pub fn holm(ps: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..ps.len()).collect();
+    order.sort_by(|i, j| ps[*i].total_cmp(&ps[*j]));
+    let (mut adjusted, mut largest) = (vec![0.0; ps.len()], 0.0f64);
+    for (rank, i) in order.into_iter().enumerate() {
+        largest = largest.max(((ps.len() - rank) as f64 * ps[i]).min(1.0));
+        adjusted[i] = largest;
+    }
+    adjusted
 }
 
 /// Whether values have any spread. Rounding gives equal values a variance that is not always 0.
@@ -205,6 +231,12 @@ mod tests {
             let (what, found) = (format!("welch {case}"), welch(&list(&case["a"]), &list(&case["b"])).unwrap());
             close(found.mean, &case["mean"], &what);
             close_interval(found.interval, &case["interval"], &what);
+            close(welch_p(&list(&case["a"]), &list(&case["b"])).unwrap(), &case["p"], &what);
+        }
+        for case in cases("holm") {
+            let found = holm(&list(&case["p"]));
+            assert_eq!(found.len(), list(&case["adjusted"]).len());
+            found.iter().zip(case["adjusted"].as_array().unwrap()).for_each(|(p, q)| close(*p, q, "holm"));
         }
         for case in cases("paired") {
             let what = format!("paired {case}");
@@ -222,6 +254,8 @@ mod tests {
     fn one_value_has_no_interval() {
         assert_eq!(Summary::of(&[0.97]), Summary { n: 1, mean: 0.97, sd: None, interval: None });
         assert_eq!(welch(&[0.97], &[0.98, 0.99]), None);
+        assert_eq!(welch_p(&[0.97], &[0.98, 0.99]), None);
+        assert_eq!(welch_p(&[0.5, 0.5], &[0.25, 0.25]), None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::changes::changes;
 use crate::text::closest::did_you_mean;
 use crate::text::terminal::cut;
 
-/// Keys that decide neither what is trained nor what is reported: `free` itself, and where MNIST lies on a machine.
-const IGNORED: [&str; 2] = ["free", "data"];
+/// Keys that are not compared: `free` itself, where MNIST lies on a machine, and `grid`, whose runs are.
+const IGNORED: [&str; 3] = ["free", "data", "grid"];
 /// Each pattern is compared with every key of the study.
 const MAX_FREE: usize = 100;
 /// Characters of a value in a result.
@@ -82,6 +82,12 @@ impl Differences {
         }
         Ok(differences)
     }
+}
+
+/// Whether an assignment leaves to students who they are: a key of the title block that says so.
+pub fn frees_names(assignment: &Source) -> bool {
+    let patterns = assignment.study.free.iter().map(|pattern| parts(pattern));
+    patterns.into_iter().any(|pattern| ["author", "group"].iter().any(|name| covers(&pattern, &[name])))
 }
 
 /// Checks that each pattern of `free` names a key of the study: with a typo, a key would stay fixed without anyone noticing.

@@ -83,9 +83,10 @@ impl Lines {
     fn find(&self, key: &str) -> Option<Found<'_>> {
         let mut rest = key;
         loop {
-            // A run's value may come from `defaults`.
+            // A run's value may come from `grid` or `defaults`.
             let tail = rest.strip_prefix("runs.").and_then(|r| r.split_once('.')).map(|(_, tail)| tail);
-            let found = self.of(rest).or_else(|| self.of(&format!("defaults.{}", tail?)));
+            let from = |part: &str| self.of(&format!("{part}.{}", tail?));
+            let found = self.of(rest).or_else(|| from("grid")).or_else(|| from("defaults"));
             if let Some((file, line)) = found {
                 return Some(Found { file, line, exact: rest.len() == key.len() });
             }

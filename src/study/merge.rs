@@ -42,7 +42,7 @@ fn merge_by_id(base: &mut Vec<Value>, over: Vec<Value>) {
 }
 
 /// The values in a value, and the bytes of their texts. `check_expansion` has bounded both.
-fn size(value: &Value) -> (u64, u64) {
+pub(super) fn size(value: &Value) -> (u64, u64) {
     match value {
         Value::String(text) => (1, text.len() as u64),
         Value::Sequence(items) => items.iter().fold((1, 0), |sum, item| added(sum, size(item))),

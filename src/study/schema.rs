@@ -35,7 +35,9 @@ pub fn schema() -> Value {
     let extends = json!({"type": "string", "description": "Path of another study, relative to this file, that this one changes."});
     let top = schema.as_object_mut().expect("a type's schema is a map");
     let required = top.remove("required");
-    top.insert("anyOf".into(), json!([{"required": ["extends"]}, {"required": required}]));
+    // A grid makes the runs.
+    let of_grid = json!(["title", "models", "grid"]);
+    top.insert("anyOf".into(), json!([{"required": ["extends"]}, {"required": required}, {"required": of_grid}]));
     if let Some(Value::Object(keys)) = top.get_mut("properties") {
         keys.insert("extends".into(), extends);
         keys.insert("defaults".into(), defaults);
@@ -44,6 +46,13 @@ pub fn schema() -> Value {
             key.remove("allOf");
             key.append(&mut lang.as_object().cloned().unwrap_or_default());
         }
+    }
+    let grid = grid_of(&schema["definitions"]["RunSpec"]["properties"]);
+    if let Some(key) = schema["properties"]["grid"].as_object_mut() {
+        key.remove("additionalProperties");
+        key.insert("type".into(), json!("object"));
+        key.insert("properties".into(), grid);
+        key.insert("additionalProperties".into(), json!(false));
     }
     allow_typed_texts(&mut schema);
     // One author or several.
@@ -58,6 +67,17 @@ pub fn schema() -> Value {
         types.insert(BY_LANGUAGE.into(), by_language);
     }
     schema
+}
+
+/// The keys of a grid: those of a run, each with a value or a list of values. Runs are named by their values.
+fn grid_of(run: &Value) -> Value {
+    let keys = run.as_object().into_iter().flatten().filter(|(key, _)| *key != "title");
+    let key = |(name, value): (&String, &Value)| {
+        let several = json!({"type": "array", "items": value, "minItems": 1});
+        let value = if name == "seeds" { value.clone() } else { json!({"anyOf": [value, several]}) };
+        (name.clone(), value)
+    };
+    Value::Object(keys.map(key).collect())
 }
 
 /// Allows numbers and truth values where a text is expected, which is then read as it was typed.

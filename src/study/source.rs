@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
+use super::grid;
 use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
@@ -98,6 +99,7 @@ impl Source {
     }
 
     fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
+        grid::expand(&lines, &mut map)?;
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
         let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
@@ -266,7 +268,9 @@ fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, St
         lines.error_in_last("extends", format!("{e}{hint}"))
     })?;
     let mut merged = load_merged(&base, &yaml, lines)?;
+    let removed = grid::removed_runs(&merged, &map);
     merge(&mut merged, map);
+    grid::keep_removed(&mut merged, removed);
     Ok(merged)
 }
 

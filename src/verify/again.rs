@@ -3,10 +3,12 @@
 //! In the same environment everything must be equal. A bundle that libtorch made on a GPU is elsewhere held to tolerances,
 //! but only as far as rounding can explain: where a hash or a loss has the same bits, everything else must have them, too.
 
+use super::differing::json_difference;
 use super::machine::Machine;
 use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, TOLERANCES};
 use crate::dataset::write_labels;
+use crate::digest::{sha256_hex, short};
 use crate::results::{EpochResult, Evaluated, SeedResult, write_losses};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
@@ -177,11 +179,7 @@ fn difference_of_bits(bundle: &Bundle, trained: &Trained, losses: &[f32], found:
         return Some(format!("epoch {epoch}, batch {batch}: loss {b}, {} has {a}", trained.files.losses()));
     }
     if *trained.result != found.result {
-        return Some(
-            "its losses and accuracies are the same, but another part of its result differs, such as a hash, a learning \
-             rate, the confusion matrix or a misclassified image"
-                .into(),
-        );
+        return json_difference("the bundle's result", trained.result, "the training", &found.result);
     }
     let files = [
         (trained.files.losses(), write_losses(&found.losses)),
@@ -193,6 +191,8 @@ fn difference_of_bits(bundle: &Bundle, trained: &Trained, losses: &[f32], found:
         Some(stated) => stated != bytes,
         None => !bundle.left_out.contains_key(path),
     };
-    let (path, _) = files.into_iter().find(differs)?;
-    Some(format!("{path} is not what its training gives"))
+    let (path, given) = files.into_iter().find(differs)?;
+    let held = bundle.sha256(&path).unwrap_or_else(|| "none".into());
+    let (held, given) = (short(&held), sha256_hex(&given));
+    Some(format!("{path} has the SHA-256 {held}, its training gives {}", short(&given)))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Status;
 use crate::bundle::Bundle;
 use crate::claims::load_study;
-use crate::study::{Difference, Differences, Source};
+use crate::study::{Difference, Differences, Source, frees_names};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
 
@@ -32,6 +32,8 @@ pub struct AssignmentResult {
     pub forbidden_count: usize,
     /// How many keys differ that the assignment leaves free.
     pub free_count: usize,
+    /// Whether the assignment leaves author or group free.
+    pub names_are_free: bool,
 }
 
 impl AssignmentResult {
@@ -84,7 +86,9 @@ fn named(differences: &[Difference], count: usize) -> String {
 /// Compares the study in a bundle with an assignment. `damaged` says that the bundle's files are not those of SHA256SUMS, so that
 /// its study may not be the one that was handed in.
 pub(super) fn check(file: &Path, bundle: &Bundle, damaged: bool) -> AssignmentResult {
-    let found = if damaged { Err("`files` failed".to_owned()) } else { compare(file, bundle) };
+    let assignment = load_study(file).map(|(assignment, _)| assignment).map_err(error_chain);
+    let names_are_free = assignment.as_ref().is_ok_and(frees_names);
+    let found = if damaged { Err("`files` failed".to_owned()) } else { assignment.and_then(|a| compare(&a, bundle)) };
     let (mut differences, why) = match found {
         Ok(differences) => (differences, None),
         Err(why) => (Differences::default(), Some(why)),
@@ -100,14 +104,14 @@ pub(super) fn check(file: &Path, bundle: &Bundle, damaged: bool) -> AssignmentRe
         (None, 0) => Status::Passed,
         (None, _) => Status::Failed,
     };
-    AssignmentResult { file: file.display().to_string(), status, why, differences, forbidden_count, free_count }
+    let file = file.display().to_string();
+    AssignmentResult { file, status, why, differences, forbidden_count, free_count, names_are_free }
 }
 
-fn compare(file: &Path, bundle: &Bundle) -> Result<Differences, String> {
-    let (assignment, _) = load_study(file).map_err(error_chain)?;
+fn compare(assignment: &Source, bundle: &Bundle) -> Result<Differences, String> {
     let handed_in: Source =
         bundle.source(None).map_err(|e| format!("the bundle's study cannot be read: {}", error_chain(e)))?;
-    Differences::between(&assignment, &handed_in).map_err(error_chain)
+    Differences::between(assignment, &handed_in).map_err(error_chain)
 }
 
 /// A difference in words.

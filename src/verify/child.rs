@@ -290,7 +290,6 @@ mod tests {
         };
         let details = vec!["\u{436}".repeat(10_000); 10_000];
         let verification = Verification {
-            path: "p".into(),
             report_id: None,
             upto: Rung::Files,
             about: super::super::About::default(),

@@ -4,17 +4,73 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::{Proof, RungResult, Status};
 use crate::rung::Rung;
-use crate::text::numbers::{count, duration};
+use crate::text::numbers::{count as thousands, duration};
 
 /// The most trainings that are named.
 const MOST_NAMED: usize = 6;
 
-/// The closing sentences.
+/// The closing sentences, in English and as data, from which a page in another language makes its own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "self-evident")]
 pub struct Closing {
+    /// What is proven.
     pub proven: String,
+    /// What is not.
     pub not_proven: String,
+    /// Both as data.
+    pub statements: Statements,
+}
+
+/// What is proven and what is not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statements {
+    /// What is proven.
+    pub proven: Vec<Statement>,
+    /// What is not.
+    pub not_proven: Vec<Statement>,
+    /// Whether `verify --upto rerun` would show more.
+    pub rerun_is_left: bool,
+    /// About how long that takes, if it is known.
+    pub rerun_seconds: Option<f64>,
+}
+
+/// Something that is proven or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Statement {
+    /// The bundle is not what it says: a rung found a difference.
+    Difference {
+        /// The rung.
+        rung: Rung,
+    },
+    /// Anything that the report states.
+    Anything,
+    /// No file was changed since SHA256SUMS was written.
+    Files,
+    /// Counts, shapes and plans follow from the study.
+    Exact,
+    /// The report shows the results.
+    Render,
+    /// The accuracies follow from the predictions.
+    Metrics,
+    /// The predictions come from the weights.
+    Weights,
+    /// Weights came from the stated training.
+    Trained {
+        /// The first of these trainings.
+        names: Vec<String>,
+        /// How many they are.
+        count: usize,
+        /// Of how many.
+        of: usize,
+        /// What was shown of them.
+        proof: Proof,
+    },
+    /// All that was computed held to tolerances.
+    Tolerances,
+    /// Nothing.
+    Nothing,
+    /// Who made the report and when, and that its own texts are true.
+    Texts,
 }
 
 impl Closing {
@@ -26,55 +82,15 @@ impl Closing {
         trainings: &[String],
         rerun_seconds: impl FnOnce() -> Option<f64>,
     ) -> Self {
-        if let Some(failed) = steps.iter().find(|step| step.status == Status::Failed) {
-            return Self {
-                proven: format!("that the bundle is not what it says: `{}` found a difference", failed.rung.name()),
-                not_proven: "anything that the report states".into(),
-            };
-        }
-        let is_passed = |rung: Rung| steps.iter().any(|step| step.rung == rung && step.status == Status::Passed);
-        let (passed, others): (Vec<Rung>, Vec<Rung>) = Rung::ALL.into_iter().partition(|rung| is_passed(*rung));
-        let mut proven: Vec<String> = passed.into_iter().filter_map(statement).map(str::to_owned).collect();
-        // A rung that was not reached goes without saying, except for what a grader wants to know most.
-        let is_open = |rung: &Rung| *rung <= upto || *rung >= Rung::Weights;
-        let mut open: Vec<String> =
-            others.into_iter().filter(is_open).filter_map(statement).map(|what| format!("that {what}")).collect();
-
-        let proof = |name: &String| {
-            let found = steps.iter().filter_map(|step| step.trainings.get(name)).copied();
-            found.min_by_key(|proof| *proof as u8).unwrap_or(Proof::NotChecked)
+        let statements = match steps.iter().find(|step| step.status == Status::Failed) {
+            Some(failed) => Statements {
+                proven: vec![Statement::Difference { rung: failed.rung }],
+                not_proven: vec![Statement::Anything],
+                ..Statements::default()
+            },
+            None => Statements::of(steps, upto, trainings, rerun_seconds),
         };
-        let of = |wanted: Proof| trainings.iter().filter(|name| proof(name) == wanted).collect::<Vec<_>>();
-        let (whole, sampled, unchecked) = (of(Proof::Whole), of(Proof::Sampled), of(Proof::NotChecked));
-        if !whole.is_empty() {
-            let which = named(&whole, trainings.len());
-            proven.push(format!("{which} came from the stated training, which was done again from first step to last"));
-        }
-        if !sampled.is_empty() {
-            let which = named(&sampled, trainings.len());
-            open.push(format!(
-                "that {which} came from the stated training (sampled: a few of its steps were replayed)"
-            ));
-        }
-        if !unchecked.is_empty() || trainings.is_empty() {
-            open.push(format!("that {} came from the stated training", named(&unchecked, trainings.len())));
-        }
-        if proven.is_empty() {
-            proven.push("nothing".into());
-        }
-        if steps.iter().any(|step| step.held_to_tolerances && step.status == Status::Passed) {
-            proven.push("all that was computed here held to tolerances, because the bundle was made on a GPU".into());
-        }
-        if open.is_empty() {
-            open.push("who made the report and when, and that its own texts are true".into());
-        }
-        let is_left = !sampled.is_empty() || !unchecked.is_empty();
-        let rerun = match is_left.then(rerun_seconds) {
-            Some(Some(seconds)) => format!("; `verify --upto rerun` takes about {}", duration(seconds)),
-            Some(None) => "; `verify --upto rerun` shows it".into(),
-            None => String::new(),
-        };
-        Self { proven: proven.join("; "), not_proven: open.join("; ") + &rerun }
+        Self { proven: statements.proven_in_words(), not_proven: statements.not_proven_in_words(), statements }
     }
 
     /// One line.
@@ -83,27 +99,116 @@ impl Closing {
     }
 }
 
+impl Statements {
+    /// Sums up rungs of which none failed.
+    fn of(steps: &[RungResult], upto: Rung, trainings: &[String], rerun_seconds: impl FnOnce() -> Option<f64>) -> Self {
+        let is_passed = |rung: Rung| steps.iter().any(|step| step.rung == rung && step.status == Status::Passed);
+        let (passed, others): (Vec<Rung>, Vec<Rung>) = Rung::ALL.into_iter().partition(|rung| is_passed(*rung));
+        let mut proven: Vec<Statement> = passed.into_iter().filter_map(statement).collect();
+        // A rung that was not reached goes without saying, except for what a grader wants to know most.
+        let is_open = |rung: &Rung| *rung <= upto || *rung >= Rung::Weights;
+        let mut not_proven: Vec<Statement> = others.into_iter().filter(is_open).filter_map(statement).collect();
+
+        let proof_of = |name: &String| {
+            let found = steps.iter().filter_map(|step| step.trainings.get(name)).copied();
+            found.min_by_key(|proof| *proof as u8).unwrap_or(Proof::NotChecked)
+        };
+        let with = |proof: Proof| {
+            let all: Vec<&String> = trainings.iter().filter(|name| proof_of(name) == proof).collect();
+            let names = all.iter().take(MOST_NAMED).map(|name| (*name).clone()).collect();
+            Statement::Trained { names, count: all.len(), of: trainings.len(), proof }
+        };
+        let is_some = |statement: &Statement| !matches!(statement, Statement::Trained { count: 0, .. });
+        proven.extend(Some(with(Proof::Whole)).filter(is_some));
+        let left: Vec<Statement> =
+            [with(Proof::Sampled), with(Proof::NotChecked)].into_iter().filter(is_some).collect();
+        let is_left = !left.is_empty();
+        not_proven.extend(left);
+        if trainings.is_empty() {
+            not_proven.push(with(Proof::NotChecked));
+        }
+        if proven.is_empty() {
+            proven.push(Statement::Nothing);
+        }
+        if steps.iter().any(|step| step.held_to_tolerances && step.status == Status::Passed) {
+            proven.push(Statement::Tolerances);
+        }
+        if not_proven.is_empty() {
+            not_proven.push(Statement::Texts);
+        }
+        Self { proven, not_proven, rerun_is_left: is_left, rerun_seconds: is_left.then(rerun_seconds).flatten() }
+    }
+
+    fn proven_in_words(&self) -> String {
+        self.proven.iter().map(Statement::words).collect::<Vec<_>>().join("; ")
+    }
+
+    fn not_proven_in_words(&self) -> String {
+        let open = |statement: &Statement| match statement {
+            Statement::Anything | Statement::Texts => statement.words(),
+            other => format!("that {}", other.words()),
+        };
+        let open = self.not_proven.iter().map(open).collect::<Vec<_>>().join("; ");
+        match self.rerun_seconds {
+            _ if !self.rerun_is_left => open,
+            Some(seconds) => format!("{open}; `verify --upto rerun` takes about {}", duration(seconds)),
+            None => format!("{open}; `verify --upto rerun` shows it"),
+        }
+    }
+}
+
+impl Statement {
+    fn words(&self) -> String {
+        let words = match self {
+            Self::Difference { rung } => {
+                return format!("that the bundle is not what it says: `{}` found a difference", rung.name());
+            }
+            Self::Trained { names, count, of, proof } => {
+                let which = named(names, *count, *of);
+                let how = match proof {
+                    Proof::Whole => ", which was done again from first step to last",
+                    Proof::Sampled => " (sampled: a few of its steps were replayed)",
+                    Proof::NotChecked => "",
+                };
+                return format!("{which} came from the stated training{how}");
+            }
+            Self::Anything => "anything that the report states",
+            Self::Files => "no file was changed since SHA256SUMS was written",
+            Self::Exact => "counts, shapes and plans follow from the study",
+            Self::Render => "the report shows the results",
+            Self::Metrics => "the accuracies follow from the predictions",
+            Self::Weights => "the predictions come from the weights",
+            Self::Tolerances => "all that was computed here held to tolerances, because the bundle was made on a GPU",
+            Self::Nothing => "nothing",
+            Self::Texts => "who made the report and when, and that its own texts are true",
+        };
+        words.to_owned()
+    }
+}
+
 /// What a rung shows if it passes; nothing for rungs that only prepare others, and for those that are summed up by training.
-fn statement(rung: Rung) -> Option<&'static str> {
+fn statement(rung: Rung) -> Option<Statement> {
     Some(match rung {
-        Rung::Files => "no file was changed since SHA256SUMS was written",
-        Rung::Exact => "counts, shapes and plans follow from the study",
-        Rung::Render => "the report shows the results",
-        Rung::Metrics => "the accuracies follow from the predictions",
-        Rung::Weights => "the predictions come from the weights",
+        Rung::Files => Statement::Files,
+        Rung::Exact => Statement::Exact,
+        Rung::Render => Statement::Render,
+        Rung::Metrics => Statement::Metrics,
+        Rung::Weights => Statement::Weights,
         Rung::Inputs | Rung::Replay | Rung::Rerun => return None,
     })
 }
 
 /// `the weights`, of all trainings, or `the weights of slim and slim-bn`.
-fn named(names: &[&String], all: usize) -> String {
-    let listed: Vec<&str> = names.iter().take(MOST_NAMED).map(|name| name.as_str()).collect();
-    let more = names.len() - listed.len();
-    if names.len() == all {
+fn named(names: &[String], count: usize, of: usize) -> String {
+    if count == of {
         return "the weights".into();
     }
-    let more = if more > 0 { format!(" and {} more", count(more as u64)) } else { String::new() };
-    format!("the weights of {}{more} ({} of {})", listed.join(", "), count(names.len() as u64), count(all as u64))
+    let more = match count - names.len() {
+        0 => String::new(),
+        more => format!(" and {} more", thousands(more as u64)),
+    };
+    let (count, of) = (thousands(count as u64), thousands(of as u64));
+    format!("the weights of {}{more} ({count} of {of})", names.join(", "))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::outcome::Proof;
 use super::subject::{Diverged, Subject};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
-use crate::digest::sha256_hex;
+use crate::digest::{sha256_hex, short};
 use crate::results::Checked;
 use crate::tensors::to_safetensors;
 use crate::text::numbers::plural;
@@ -41,8 +41,11 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     let images = Selection::new(&prepared.data.train, &chosen);
     let input = &subject.contents.plan.input;
     let mut trainer = Trainer::new(prepared.device, model, plan, input, &images, result.seed);
-    if sha256_hex(&to_safetensors(&trainer.network().tensors())) != result.initial_weights_sha256 {
-        return Err(format!("its initial weights are not those that seed {} gives", result.seed));
+    let initial = sha256_hex(&to_safetensors(&trainer.network().tensors()));
+    if initial != result.initial_weights_sha256 {
+        let (stated, given) = (short(&result.initial_weights_sha256), short(&initial));
+        let seed = result.seed;
+        return Err(format!("its initial weights have the SHA-256 {stated}, seed {seed} gives weights with {given}"));
     }
     let at = result.not_finite;
     // The bundle's plan may have more epochs than the study, which `exact` finds.

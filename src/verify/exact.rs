@@ -2,12 +2,14 @@
 //! subsets, learning rates, the means of the batches' losses, the verdicts on claims that need no training, and the parts of the environment that the study
 //! determines.
 
+use super::differing::{list_difference, text_difference};
 use super::outcome::json_differences;
 use super::subject::Subject;
 use super::{Outcome, losses};
-use crate::bundle::{self, Contents, RESULTS, SOURCE_SHA256};
+use crate::bundle::{self, Contents, MANIFEST, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
+use crate::digest::short;
 use crate::results::{AnyRun, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
@@ -18,14 +20,23 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let mut differences = Vec::new();
     // In another form a key could be there twice, and another reader could take another value than this program.
     if subject.bundle.files[RESULTS] != results.to_json().into_bytes() {
-        differences.push(format!("{RESULTS} is not in the form that mnist-report writes"));
+        let written = results.to_json().into_bytes();
+        let place = text_difference(RESULTS, &subject.bundle.files[RESULTS], "mnist-report", &written);
+        differences.push(format!("{RESULTS} is not in the form that mnist-report writes: {place}"));
     }
     differences.extend(json_differences("models", &results.models, &model_facts(plan)));
     if !results.models.keys().eq(plan.models.keys()) || !has_runs_of(results, plan) {
-        differences.push("models or runs are not those of the study".into());
+        let sides = [RESULTS, "the study"];
+        let models = list_difference(sides, results.models.keys(), plan.models.keys());
+        let runs = || list_difference(sides, results.all_runs().map(|(name, _)| name), plan.runs.keys());
+        let order = || format!("{RESULTS} has them in another order than the study");
+        let which = models.or_else(runs).unwrap_or_else(order);
+        differences.push(format!("models or runs are not those of the study: {which}"));
     }
     if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
-        differences.push("data: not MNIST's numbers of images".into());
+        let (train, test) = (results.data.train_images, results.data.test_images);
+        differences
+            .push(format!("data: {train} training and {test} test images, MNIST has {TRAIN_IMAGES} and {TEST_IMAGES}"));
     }
     differences.extend(wrong_environment(&subject.contents));
     let mut unchecked = 0;
@@ -99,10 +110,16 @@ fn wrong_seeds(subject: &Subject, planned: &RunPlan, run: AnyRun, unchecked: &mu
     for (seed, subset) in run.subsets() {
         match train_labels(subject, planned) {
             None => *unchecked += 1,
-            Some(labels) if subset_sha256(&planned.choose(&labels, seed)) != *subset => {
-                wrong.push((seed, "other training images than the study chooses".into()));
+            Some(labels) => {
+                let chosen = subset_sha256(&planned.choose(&labels, seed));
+                if chosen != *subset {
+                    let (stated, chosen) = (short(subset), short(&chosen));
+                    wrong.push((
+                        seed,
+                        format!("other training images, with the SHA-256 {stated}, the study chooses {chosen}"),
+                    ));
+                }
             }
-            Some(_) => {}
         }
     }
     wrong
@@ -114,7 +131,11 @@ fn wrong_environment(contents: &Contents) -> Vec<String> {
     let contradiction = environment.contradiction(&contents.plan.compute).map(|why| format!("environment: {why}"));
     let mut differences: Vec<String> = contradiction.into_iter().collect();
     if contents.manifest.program.source_sha256 == SOURCE_SHA256 && !environment.is_this_arithmetic() {
-        differences.push("environment: another arithmetic than that of the program named".into());
+        differences.push(format!(
+            "environment: arithmetic {}, the program named has {}",
+            environment.arithmetic,
+            crate::arithmetic::VERSION
+        ));
     }
     differences
 }
@@ -122,11 +143,16 @@ fn wrong_environment(contents: &Contents) -> Vec<String> {
 fn wrong_digests(contents: &Contents) -> Vec<String> {
     let Contents { manifest, results, .. } = contents;
     let mut differences = Vec::new();
-    if bundle::exact_digest(contents.study(), results) != manifest.digests.exact {
-        differences.push("the exact digest, or a verdict on a claim, is not what these results give".into());
-    }
-    if results.measured_digest() != manifest.digests.measured {
-        differences.push("the measured digest is not that of results.json".into());
+    let digests = &manifest.digests;
+    for (name, stated, given) in [
+        ("exact", &digests.exact, bundle::exact_digest(contents.study(), results)),
+        ("measured", &digests.measured, results.measured_digest()),
+    ] {
+        if *stated != given {
+            let (stated, given) = (short(stated), short(&given));
+            differences
+                .push(format!("{MANIFEST}: the {name} digest is {stated}, {RESULTS} and the study give {given}"));
+        }
     }
     differences
 }
@@ -145,18 +171,26 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
 fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
     let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
+    let said = |images: [Option<usize>; 2], test: usize| {
+        let [train, validation] = images.map(Option::unwrap_or_default);
+        format!("{train} training, {validation} validation and {test} test images")
+    };
+    let asked_for = said(asked, TEST_IMAGES);
     let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES);
     if let Some(epoch) = epoch {
-        return Some(format!("epoch {}: other images were evaluated than the plan asks for", epoch.epoch));
+        let stated = said(found(epoch), epoch.test.images);
+        return Some(format!("epoch {}: {stated} were evaluated, the plan asks for {asked_for}", epoch.epoch));
     }
     let steps: Vec<usize> = plan.evaluated_steps(seed.epochs.len()).collect();
     if !seed.within_epochs.iter().map(|s| &s.step).eq(&steps) {
         let (found, planned) = (seed.within_epochs.len(), steps.len());
         return Some(format!("within_epochs: {found} evaluations, at steps that are not the {planned} of the plan"));
     }
-    let found = |s: &&StepResult| s.validation.map(|set| set.images) != asked[1] || s.test.images != TEST_IMAGES;
-    let step = seed.within_epochs.iter().find(found)?;
-    Some(format!("within_epochs: step {}: other images were evaluated than the plan asks for", step.step))
+    let in_step = |s: &StepResult| s.validation.map(|set| set.images);
+    let step = seed.within_epochs.iter().find(|s| in_step(s) != asked[1] || s.test.images != TEST_IMAGES)?;
+    let stated = said([None, in_step(step)], step.test.images);
+    let asked_for = said([None, asked[1]], TEST_IMAGES);
+    Some(format!("within_epochs: step {}: {stated} were evaluated, the plan asks for {asked_for}", step.step))
 }
 
 /// The first epoch whose number, learning rate or end of training is not the plan's, or another reported epoch. The learning rate is compared only

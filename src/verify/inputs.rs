@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Outcome;
+use super::differing::list_difference;
 use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, Files, IMAGES, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
@@ -17,18 +18,26 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let mut differences = wrong_inputs(manifest, &subject.bundle.files);
     differences.extend(wrong_images(source, &subject.bundle.files));
     differences.extend(json_differences("environment", &manifest.environment, &results.environment));
-    let mut require = |holds: bool, otherwise: &str| {
+    let mut require = |holds: bool, otherwise: &dyn Fn() -> String| {
         if !holds {
-            differences.push(format!("{MANIFEST}: {otherwise}"));
+            differences.push(format!("{MANIFEST}: {}", otherwise()));
         }
     };
-    require(manifest.title == source.study.title, "the title is not the study's");
-    let date = &source.study.date;
-    require(date.is_none() || manifest.date == *date, "the date is not the study's");
-    require(manifest.date.as_deref().is_none_or(is_date), "invalid date; expected YYYY-MM-DD");
+    let (title, date) = (&source.study.title, &source.study.date);
+    require(manifest.title == *title, &|| format!("the title is `{}`, the study's is `{title}`", manifest.title));
+    let stated = manifest.date.as_deref().unwrap_or("none");
+    require(date.is_none() || manifest.date == *date, &|| {
+        format!("the date is {stated}, the study's is {}", date.as_deref().unwrap_or("none"))
+    });
+    require(manifest.date.as_deref().is_none_or(is_date), &|| {
+        format!("invalid date {stated}; expected YYYY-MM-DD, such as 2026-01-31")
+    });
     let held = subject.bundle.covered().map(|(path, _)| path);
     let listed: BTreeSet<&String> = held.chain(subject.bundle.left_out.keys()).collect();
-    require(manifest.files.iter().eq(listed), "its list of files is not the bundle's");
+    require(manifest.files.iter().eq(listed.iter().copied()), &|| {
+        list_difference(["its list of files", "the bundle"], &manifest.files, listed.iter().copied())
+            .unwrap_or_else(|| "its list of files is not sorted, or has a file twice".to_owned())
+    });
     if !differences.is_empty() {
         return Outcome::Failed(differences);
     }
@@ -89,11 +98,19 @@ fn wrong_inputs(manifest: &Manifest, files: &Files) -> Vec<String> {
                 name if name.starts_with(IMAGES) => "the bundle's image",
                 _ => "MNIST's",
             };
-            differences.push(format!("{} is not {what}: {MANIFEST} has {}", expected.name, stated.sha256));
+            differences.push(format!(
+                "{} is not {what}: {MANIFEST} has {} with the SHA-256 {}, {what} has {}",
+                expected.name,
+                stated.name,
+                short(&stated.sha256),
+                short(&expected.sha256)
+            ));
         }
     }
-    if bundle::input_files_digest(&manifest.inputs) != manifest.digests.inputs {
-        differences.push(format!("{MANIFEST}: the inputs digest is not that of its inputs"));
+    let digest = bundle::input_files_digest(&manifest.inputs);
+    if digest != manifest.digests.inputs {
+        let (stated, digest) = (short(&manifest.digests.inputs), short(&digest));
+        differences.push(format!("{MANIFEST}: the inputs digest is {stated}, its inputs give {digest}"));
     }
     differences
 }

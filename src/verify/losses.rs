@@ -1,9 +1,10 @@
 //! The file of losses of each training: one for every batch of every epoch, and each epoch's mean and the curves of figures
 //! are those of results.json.
 
+use super::differing::json_difference;
 use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, LOSSES, RESULTS, SeedFiles};
-use crate::results::AnyRun;
+use crate::results::{AnyRun, LossCurve};
 use crate::text::error_chain;
 
 /// Losses that do not fit the results. Needs no data.
@@ -20,8 +21,11 @@ fn wrong_curves(subject: &Subject) -> Vec<String> {
     if let Err(why) = recomputed.add_loss_curves(|run, seed| subject.bundle.losses(&files(run, seed))) {
         return vec![error_chain(why)];
     }
-    let wrong = results.loss_curves.iter().filter(|(name, curve)| recomputed.loss_curves.get(*name) != Some(curve));
-    wrong.map(|(name, _)| format!("loss_curves.{name}: not what {LOSSES} and the plan give")).collect()
+    let first = |(name, curve): (&String, &LossCurve)| {
+        let (what, given) = (format!("{RESULTS}: loss_curves.{name}"), recomputed.loss_curves.get(name)?);
+        json_difference(&what, curve, &format!("{LOSSES} and the plan"), given)
+    };
+    results.loss_curves.iter().filter_map(first).collect()
 }
 
 fn wrong_losses(bundle: &Bundle, trained: &Trained) -> Result<(), String> {
@@ -29,7 +33,8 @@ fn wrong_losses(bundle: &Bundle, trained: &Trained) -> Result<(), String> {
     let losses = bundle.losses(&trained.files).map_err(error_chain)?;
     let (steps, epochs) = (plan.steps_per_epoch(), seed.epochs.len());
     if losses.len() != epochs.saturating_mul(steps) {
-        return Err(format!("{path} holds {} losses; {epochs} epochs of {steps} batches need others", losses.len()));
+        let needed = epochs.saturating_mul(steps);
+        return Err(format!("{path} holds {} losses; {epochs} epochs of {steps} batches need {needed}", losses.len()));
     }
     for (epoch, batches) in seed.epochs.iter().zip(losses.chunks(steps)) {
         let mean = plan.mean_loss(batches);

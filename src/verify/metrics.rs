@@ -1,10 +1,12 @@
 //! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
 //! predictions/ and the test set. Weights have the hashes of results.json, and no file belongs to no run.
 
+use super::differing::json_difference;
 use super::subject::Subject;
 use super::{Outcome, diverged};
 use crate::bundle::{Bundle, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
 use crate::dataset::{CLASSES, ImageSet};
+use crate::digest::short;
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
@@ -30,7 +32,9 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
         let weights = files.weights();
         if subject.bundle.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
-            differences.push(format!("{weights} does not have the SHA-256 in {RESULTS}"));
+            let held = subject.bundle.sha256(&weights).unwrap_or_else(|| "none".into());
+            let (held, stated) = (short(&held), short(&seed.weights_sha256));
+            differences.push(format!("{weights} has the SHA-256 {held}, {RESULTS} has {stated}"));
         }
     }
     if checked == networks {
@@ -39,7 +43,8 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     differences.extend(wrong_filters(subject));
     differences.extend(of_no_run(subject));
     if test.class_counts() != results.data.test_classes {
-        differences.push("data.test_classes are not the test set's counts of each class".into());
+        let what = format!("{RESULTS}: data.test_classes");
+        differences.extend(json_difference(&what, &results.data.test_classes, "the test set", &test.class_counts()));
     }
     let passed = format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network"));
     Outcome::of_networks(differences, networks, passed, diverged::not_checked(subject, "predictions"))
@@ -49,16 +54,30 @@ pub(super) fn check(subject: &Subject) -> Outcome {
 fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<u8>, String> {
     let predictions = bundle.predictions(files).map_err(error_chain)?;
     if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= CLASSES) {
-        return Err(format!("{} does not hold {images} classes from 0 to 9", files.predictions()));
+        let (held, path) = (predictions.len(), files.predictions());
+        let wrong = predictions.iter().find(|class| usize::from(**class) >= CLASSES);
+        let wrong = wrong.map_or(String::new(), |class| format!(", and class {class} among them"));
+        return Err(format!("{path} holds {held} classes{wrong}; {images} from 0 to 9 are needed"));
     }
     Ok(predictions)
 }
 
 /// Values of a network's result that do not follow from its predictions.
 fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl Iterator<Item = String> {
-    let is_misclassified = |m: &Misclassified| {
+    let is_misclassified = |m: &&Misclassified| {
         let actual = (labels.get(m.image), predictions.get(m.image));
         m.label != m.predicted && actual == (Some(&m.label), Some(&m.predicted))
+    };
+    let not_misclassified = |m: &Misclassified| {
+        let class = |of: &[u8]| of.get(m.image).map_or_else(|| "none".to_owned(), ToString::to_string);
+        format!(
+            "image {} is listed as a {} that was taken for a {}; it is a {} with the predicted class {}",
+            m.image,
+            m.label,
+            m.predicted,
+            class(labels),
+            class(predictions)
+        )
     };
     let by_confidence = |a: &Misclassified, b: &Misclassified| {
         a.confidence > b.confidence || (a.confidence == b.confidence && a.image < b.image)
@@ -70,20 +89,30 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
     let test = &seed.reported().test;
     let is_reported = (test.correct, test.images) == (seed.correct(), labels.len()) && test.loss == seed.test_loss;
     [
-        (!seed.misclassified.iter().all(is_misclassified)).then(|| {
-            "an image listed as misclassified is classified correctly, or has another label or predicted class"
-                .to_owned()
-        }),
+        seed.misclassified.iter().find(|m| !is_misclassified(m)).map(not_misclassified),
         (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence)).then(|| {
-            format!("the list of misclassified images does not have {}, sorted by confidence", plural(listed, "image"))
-        }),
-        (found != seed.confusion).then(|| {
             format!(
-                "the confusion matrix ({} correct) is not that of the predictions ({correct} correct)",
-                seed.correct()
+                "the list of misclassified images has {}; {listed} are needed, sorted by confidence",
+                plural(seed.misclassified.len(), "image")
             )
         }),
-        (!is_reported).then(|| format!("its result is not that of epoch {}, which it reports", seed.reported_epoch())),
+        (found != seed.confusion).then(|| {
+            let cell = json_difference("confusion", &seed.confusion, "the predictions", &found).unwrap_or_default();
+            let stated = seed.correct();
+            format!("{RESULTS} counts {stated} correct predictions, there are {correct}; the first count: {cell}")
+        }),
+        (!is_reported).then(|| {
+            format!(
+                "epoch {} has {} of {} correct and loss {}, the result {} of {} and loss {}",
+                seed.reported_epoch(),
+                test.correct,
+                test.images,
+                test.loss,
+                seed.correct(),
+                labels.len(),
+                seed.test_loss
+            )
+        }),
     ]
     .into_iter()
     .flatten()
@@ -97,13 +126,12 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
         subject.bundle.predictions(&SeedFiles::of_result(run, AnyRun::Finished(&contents.results.runs[run]), seed))
     };
     match recounted.add_comparisons(contents.study(), test, of_run) {
-        Ok(()) if recounted.comparisons != contents.results.comparisons => {
-            Some("the comparisons of runs are not what the predictions give".into())
+        Ok(()) => {
+            let stated = &contents.results;
+            let what = |part: &str| format!("{RESULTS}: {part}");
+            json_difference(&what("comparisons"), &stated.comparisons, "the predictions", &recounted.comparisons)
+                .or_else(|| json_difference(&what("digits"), &stated.digits, "the test set", &recounted.digits))
         }
-        Ok(()) if recounted.digits != contents.results.digits => {
-            Some("the digits shown are not those of the test set".into())
-        }
-        Ok(()) => None,
         Err(e) => Some(error_chain(e)),
     }
 }
@@ -120,7 +148,7 @@ fn wrong_filters(subject: &Subject) -> Option<String> {
     let added = recomputed.add_filters(subject.contents.study(), |run, seed| bundle.trained_weights(&files(run, seed)));
     match added {
         Ok(()) if recomputed.filters != results.filters => {
-            Some(format!("the first convolutions in {RESULTS} are not those of {WEIGHTS}"))
+            json_difference(&format!("{RESULTS}: filters"), &results.filters, WEIGHTS, &recomputed.filters)
         }
         _ => None,
     }

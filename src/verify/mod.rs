@@ -6,15 +6,18 @@ mod assignment;
 mod batch;
 mod child;
 mod closing;
+mod differing;
 mod diverged;
 mod draw;
 mod exact;
 mod files;
 mod inputs;
+mod likeness;
 mod losses;
 mod machine;
 mod metrics;
 mod outcome;
+mod record;
 mod render;
 mod replay;
 mod rerun;
@@ -24,13 +27,15 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
-pub use about::About;
+pub use about::{About, KeyModel, KeyRun};
 pub use assignment::AssignmentResult;
-pub(crate) use batch::{Common, Record, checked_in_time, groups, sorted, verify_all};
+pub(crate) use batch::{checked_in_time, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
-pub use closing::Closing;
+pub use closing::{Closing, Statement};
 pub use draw::Draw;
-pub use outcome::{Proof, RungResult, Status, Verification};
+pub(crate) use likeness::{Common, Group, groups};
+pub use outcome::{Mark, Proof, RungResult, Status, Verification};
+pub(crate) use record::{Finding, Record, sorted};
 
 use crate::build::seconds_of;
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
@@ -114,8 +119,8 @@ fn verify_on(
         let damaged = steps[0].status != Status::Passed;
         assignment::check(file, &bundle, damaged)
     });
-    let (path, report_id) = (path.display().to_string(), bundle.report_id());
-    Ok(Verification { path, report_id, upto, about: About::of(&bundle), steps, assignment, closing })
+    let report_id = bundle.report_id();
+    Ok(Verification { report_id, upto, about: About::of(&bundle), steps, assignment, closing })
 }
 
 fn above_files() -> impl Iterator<Item = Rung> {

@@ -22,19 +22,53 @@ pub enum Status {
     NotChecked,
 }
 
-impl Status {
-    fn word(self) -> &'static str {
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        Mark::from(*self).fmt(f)
+    }
+}
+
+/// A status in a table, where what a lean zip leaves out has a word of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in `Status`")]
+pub enum Mark {
+    Passed,
+    Failed,
+    NotChecked,
+    /// Not checked, because a lean zip was published without the files that it needs.
+    Lean,
+}
+
+impl Mark {
+    /// The word in CSV, and the key of the phrase on a page.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Passed => "passed",
-            Self::Failed => "FAILED",
-            Self::NotChecked => "not checked",
+            Self::Failed => "failed",
+            Self::NotChecked => "not_checked",
+            Self::Lean => "lean",
         }
     }
 }
 
-impl fmt::Display for Status {
+impl From<Status> for Mark {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Passed => Self::Passed,
+            Status::Failed => Self::Failed,
+            Status::NotChecked => Self::NotChecked,
+        }
+    }
+}
+
+/// The word on a terminal: a failure is the one to be seen first.
+impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.pad(self.word())
+        f.pad(match self {
+            Self::Failed => "FAILED",
+            Self::NotChecked => "not checked",
+            other => other.name(),
+        })
     }
 }
 
@@ -58,11 +92,8 @@ pub struct RungResult {
 
 impl RungResult {
     /// The result in a table.
-    pub fn word(&self) -> &'static str {
-        match self.status {
-            Status::NotChecked if self.left_out => "lean",
-            status => status.word(),
-        }
+    pub fn mark(&self) -> Mark {
+        if self.left_out { Mark::Lean } else { self.status.into() }
     }
 }
 
@@ -81,8 +112,6 @@ pub enum Proof {
 /// A bundle's verification.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verification {
-    /// The bundle's folder or zip.
-    pub path: String,
     /// `None` without SHA256SUMS.
     pub report_id: Option<String>,
     /// The last rung asked for.

@@ -1,8 +1,9 @@
 //! Rung `render`: report, figures, manifest, crate and sums, made again from results.json, have the same bytes.
 
 use super::Outcome;
+use super::differing::text_difference;
 use super::subject::Subject;
-use crate::bundle::{CRATE, Contents, MANIFEST, Program, SOURCE_SHA256, SUMS};
+use crate::bundle::{CRATE, Contents, MANIFEST, Program, RESULTS, SOURCE_SHA256, SUMS};
 use crate::report::{Rendition, Templates};
 use crate::text::error_chain;
 
@@ -21,16 +22,20 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
     };
     let differs = |path: &str| subject.bundle.files.get(path) != rendered.get(path);
+    let difference = |path: &str, given_by: &str| match (subject.bundle.files.get(path), rendered.get(path)) {
+        (Some(stated), Some(given)) => text_difference(path, stated, given_by, given),
+        _ => format!("{path} is missing, and {RESULTS} renders to it"),
+    };
     // These change with every other file.
     let follow = [SUMS, CRATE, MANIFEST];
     let mut differences: Vec<String> = rendered
         .keys()
         .filter(|path| !follow.contains(&path.as_str()) && differs(path))
-        .map(|path| format!("{path} is not what results.json renders to"))
+        .map(|path| difference(path, RESULTS))
         .collect();
     for name in [MANIFEST, CRATE] {
         if differences.is_empty() && differs(name) {
-            differences.push(format!("{name} is not what results.json and the study give"));
+            differences.push(difference(name, "results.json and the study"));
         }
     }
     let same = "report, figures, manifest and crate have the same bytes";

@@ -12,7 +12,7 @@ use crate::build::seconds_of;
 use crate::bundle::{SMALL_LOSS, TOLERANCES};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
-use crate::digest::sha256_hex;
+use crate::digest::{sha256_hex, short};
 use crate::results::Segment;
 use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
@@ -136,6 +136,11 @@ fn outcome(differences: Vec<String>, shown: Shown, replayed: &Replayed, machine:
     Outcome::PartlyChecked(lines)
 }
 
+/// Fails unless a hash of the bundle is that of what it stands for.
+fn same_hash(what: &str, stated: &str, given_by: &str, given: &str) -> Result<(), String> {
+    require(stated == given, || format!("{what} has the SHA-256 {}, {given_by} gives {}", short(stated), short(given)))
+}
+
 /// Fails with a difference unless a condition holds.
 fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(otherwise()) }
@@ -172,9 +177,12 @@ fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mu
     let input = &subject.contents.plan.input;
     let mut trainer = Trainer::new(prepared.device, trained.model, plan, input, &images, seed.seed);
     let initial = to_safetensors(&trainer.network().tensors());
-    require(sha256_hex(&initial) == seed.initial_weights_sha256, || {
-        format!("its initial weights are not those that seed {} gives", seed.seed)
-    })?;
+    same_hash(
+        "its initial weights",
+        &seed.initial_weights_sha256,
+        &format!("seed {}", seed.seed),
+        &sha256_hex(&initial),
+    )?;
     let mut reaches_the_end = false;
     for segment in seed.chain.iter().filter(|segment| file.contains_key(&segment.step)) {
         let end = segment.step + segment.steps;
@@ -202,7 +210,14 @@ fn evidence_of(
     let (plan, seed, contents) = (trained.plan, trained.result, &subject.contents);
     let expected = evidence::segments(plan, seed.reported_epoch());
     let found: Vec<Span> = seed.chain.iter().map(Span::from).collect();
-    require(found == expected, || "its chain has other steps than its plan gives".into())?;
+    require(found == expected, || {
+        let starts = |spans: &[Span]| spans.iter().map(|span| (span.start, span.len)).collect::<Vec<_>>();
+        format!(
+            "its chain has segments (first step, steps) {:?}, its plan gives {:?}",
+            starts(&found),
+            starts(&expected)
+        )
+    })?;
     let digest = inputs_digest(&contents.results.environment, &contents.plan.input, trained.model, plan, seed.seed);
     let drawn: Vec<usize> = evidence::stored(plan, &seed.chain, losses, &digest).iter().map(|s| s.step).collect();
     let path = trained.files.evidence();
@@ -237,9 +252,8 @@ fn replay_segment(
         trainer.load_state(&evidence.state, segment.step).map_err(error_chain)?;
     }
     let start = trainer.state();
-    require(state_sha256(segment.step, &start) == segment.start_sha256, || {
-        "its start is not the state of the chain".into()
-    })?;
+    let loaded = state_sha256(segment.step, &start);
+    same_hash("its start in the chain", &segment.start_sha256, "the stored state", &loaded)?;
     let losses: Vec<f32> = (0..segment.steps)
         .map(|_| {
             trainer.step();
@@ -247,7 +261,8 @@ fn replay_segment(
         })
         .collect();
     let end = trainer.state();
-    let ends_equal = state_sha256(segment.step + segment.steps, &end) == segment.end_sha256;
+    let ended = state_sha256(segment.step + segment.steps, &end);
+    let ends_equal = ended == segment.end_sha256;
     let same_bits =
         machine.same_environment || ends_equal || (losses.len() >= COINCIDENCE && bits(&losses) == bits(stated));
     compare_losses(segment.step, stated, &losses, same_bits)?;
@@ -257,7 +272,9 @@ fn replay_segment(
             "its replayed displacement differs by {parameters:.2} of its length (parameters) and {buffers:.2} (buffers)"
         )
     })?;
-    require(ends_equal || !same_bits, || "replayed, it ends in another state than the chain has".into())?;
+    if same_bits {
+        same_hash("its end in the chain", &segment.end_sha256, "the replayed segment", &ended)?;
+    }
     replayed.segments += 1;
     replayed.steps += segment.steps;
     replayed.parameters = replayed.parameters.max(parameters);
@@ -305,7 +322,15 @@ fn ends_in_weights(
     require(own.len() == weights.len() && same_shapes, || "the weights are those of another network".into())?;
     let stated: Vec<NamedTensor> = own.iter().filter_map(|t| find(&t.name).cloned()).collect();
     if same_bits {
-        require(own == stated, || "it does not end in the bundle's weights".into())?;
+        if let Some((found, stated)) = own.iter().zip(&stated).find(|(found, stated)| found != stated) {
+            let at = found.values.iter().zip(&stated.values).position(|(x, y)| x.to_bits() != y.to_bits()).unwrap_or(0);
+            let (name, x, y) = (&found.name, found.values.get(at), stated.values.get(at));
+            return Err(format!(
+                "it does not end in the bundle's weights: {name}[{at}] is {}, the bundle has {}",
+                x.copied().unwrap_or_default(),
+                y.copied().unwrap_or_default()
+            ));
+        }
     }
     let start: Vec<NamedTensor> = if start.is_empty() {
         own.iter().map(|t| NamedTensor { values: vec![0.0; t.values.len()], ..t.clone() }).collect()

@@ -4,6 +4,7 @@
 //! In the same environment the results must be equal, elsewhere within the tolerances.
 
 use super::again::Silent;
+use super::differing::json_difference;
 use super::machine::Machine;
 use super::outcome::{Proof, Rated};
 use super::subject::{Diverged, Subject};
@@ -97,7 +98,7 @@ pub(super) fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<St
         Ok(SeedOutcome::Diverged(found)) if found.not_finite != at => {
             Some(format!("{}, the bundle has: {at}", found.not_finite))
         }
-        Ok(SeedOutcome::Diverged(_)) => Some("other images or initial weights than the bundle has".into()),
+        Ok(SeedOutcome::Diverged(found)) => json_difference("the bundle's result", *result, "the training", &found),
         Ok(SeedOutcome::Finished(found)) => {
             Some(format!("was trained to the end with a test loss of {}, the bundle has: {at}", found.result.test_loss))
         }

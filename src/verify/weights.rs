@@ -1,5 +1,6 @@
 //! Rung `weights`: the stored weights, evaluated again, give the stored predictions, losses and confidences.
 
+use super::differing::json_difference;
 use super::machine::Machine;
 use super::outcome::Rated;
 use super::subject::{Subject, Trained};
@@ -96,11 +97,12 @@ fn wrong_predictions(trained: &Trained, loaded: &Loaded, largest: &mut Largest) 
     let mut wrong = Vec::new();
     let most = if loaded.same_bits { 0 } else { TOLERANCES.weights_images };
     if images > most || stated.len() != evaluation.predictions.len() {
-        wrong.push(format!(
-            "{} {} another class than predictions/ has",
-            plural(images, "image"),
-            agreeing(images, "gets", "get")
-        ));
+        let first = others.first().map_or(String::new(), |i| {
+            let found = evaluation.predictions.get(*i).map_or_else(|| "no class".into(), ToString::to_string);
+            format!("; the first is image {i}: {found}, predictions/ has {}", stated[*i])
+        });
+        let (count, get) = (plural(images, "image"), agreeing(images, "gets", "get"));
+        wrong.push(format!("{count} {get} another class than predictions/ has{first}"));
     } else if let Some(image) = others.iter().find(|i| !is_near_tie(evaluation, **i, stated[**i])) {
         let (class, behind) = (stated[*image], evaluation.behind(*image, stated[*image]));
         wrong.push(format!(
@@ -141,7 +143,10 @@ fn wrong_confidences(machine: &Machine, seed: &SeedResult, loaded: &Loaded, larg
         let is_missing = recomputed.iter().filter(|m| !is_listed(m)).any(|m| m.confidence > least);
         within(off, TOLERANCES.weights_confidence) && !is_missing
     };
-    (!is_right).then(|| format!("its misclassified images, or their confidences, are not as in {RESULTS}"))
+    (!is_right).then(|| {
+        json_difference(&format!("{RESULTS}: misread"), &seed.misclassified, "the network", &recomputed)
+            .unwrap_or_else(|| format!("its confidences are {off} from those in {RESULTS}"))
+    })
 }
 
 /// Differences in the reported epoch's results on the training images and on the validation set.
@@ -151,8 +156,13 @@ fn wrong_other_images(machine: &Machine, trained: &Trained, loaded: &Loaded) -> 
     let found = machine.prepared.evaluate_beside_test(&*loaded.network, trained.plan, seed.seed);
     let sets = ["training", "held-out"].into_iter().zip([reported.train_eval, reported.validation]).zip(found);
     sets.filter(|((_, stated), found)| !agree(loaded, stated.as_ref(), found.as_ref()))
-        .map(|((what, _), _)| {
-            format!("epoch {}: the results on the {what} images are not as in {RESULTS}", reported.epoch)
+        .map(|((what, stated), found)| {
+            let said = |set: Option<&Evaluated>| match set {
+                Some(set) => format!("{} of {} correct and loss {}", set.correct, set.images, set.loss),
+                None => "none".to_owned(),
+            };
+            let (found, stated) = (said(found.as_ref().map(|(set, _)| set)), said(stated.as_ref()));
+            format!("epoch {} on the {what} images: {found}, {RESULTS} has {stated}", reported.epoch)
         })
         .collect()
 }

@@ -66,8 +66,11 @@ fn a_copied_run_with_changed_losses_is_reported() {
     changed.replace("results.json", loss, "\"train_loss\": 2.5,");
     changed.run("render", &[]);
     let out = verify(&["--upto", "files"], &[&tiny.path, &changed.path]).out;
-    let told = format!("The same predictions under different measured values: {}, {}", tiny.name(), changed.name());
-    assert!(out.contains(&told) && !out.contains("The same measured"), "{out}");
+    let told = format!("The same weights under different measured values: {}, {}", tiny.name(), changed.name());
+    assert!(
+        out.contains(&told) && !out.contains("The same measured") && !out.contains("The same predictions"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -165,6 +168,70 @@ fn csv_overwrites_no_zip_and_is_refused_before_anything_is_verified() {
     assert_eq!(fs::read_to_string(&zip).unwrap(), "a student's work");
     let nowhere = home.path().join("none/course.csv");
     verify(&["--csv", nowhere.to_str().unwrap()], &[tiny, tiny]).refused(&["cannot write", "none/course.csv"]);
+    verify(&["--html", zip.to_str().unwrap()], &[tiny]).refused(&["--html", "a.zip", "must end in .html"]);
+    assert_eq!(fs::read_to_string(&zip).unwrap(), "a student's work");
+    let done = verify(&["--lang", "uk"], &[tiny]);
+    assert!(done.code == 2 && done.err.contains("--html"), "{}", done.err);
+}
+
+#[test]
+fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
+    let home = tempfile::tempdir().unwrap();
+    let (page, lab) = (home.path().join("course.html"), home.path().join("lab.yaml"));
+    let tiny = &shared().0;
+    fs::write(&lab, format!("free: [author, title]\n{}", tiny_text())).unwrap();
+    let evil = built_with(&[("title: Tiny study", "title: \"<script>alert(1)</script>\""), ("A. Student", "\"<b>M\"")]);
+    let other = built_with(&[("lr: 0.1,", "lr: 0.2,")]);
+    let broken = copy();
+    broken.write("report.md", "better");
+    let missing = Path::new("/no/such/bundle");
+    let paths: [&Path; 5] = [&tiny.path, &evil.path, &other.path, &broken.path, missing];
+    let assignment = ["--upto", "metrics", "--html", page.to_str().unwrap(), "--assignment", lab.to_str().unwrap()];
+    verify(&assignment, &paths).exits(1);
+    let html = fs::read_to_string(&page).unwrap();
+    for outside in ["<script", "src=", "http:", "https:", "url(", "<link", "<b>M"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    let text = page_text(&html).replace("  ", " ");
+    for part in [
+        "Hand-ins of “Tiny study”",
+        "5 hand-ins, checked up to metrics. Each study was compared with the assignment",
+        "| Author, file | Result | files | inputs | exact | render | metrics | Assignment | Alike | Time",
+        "<b>M",
+        "<script>alert(1)</script>",
+        "✓ verified | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ",
+        "✗ another study | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✗ failed | ",
+        "✗ failed | ✗ failed | ? not checked |",
+        "? unreadable | – | – | – | – | – | – | – | ",
+        "files: report.md was changed",
+        "runs.small.optimizer.sgd.lr: handed in 0.2, the assignment has 0.1",
+        "Changed, as allowed",
+        "Proven: no file was changed since SHA256SUMS was written; counts, shapes and plans follow from the study",
+        "| With | Small with batch normalisation | 1,562 | ",
+        "over test images",
+        "These numbers are stated, not confirmed.",
+        "The same Report ID",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // Two results of an unchanged assignment are equal without a copy.
+    assert!(!text.contains("The same measured values"), "{text}");
+
+    verify(&["--upto", "files", "--lang", "uk", "--html", page.to_str().unwrap()], &paths).exits(1);
+    let html = fs::read_to_string(&page).unwrap();
+    let text = page_text(&html);
+    assert!(html.contains("<html lang=\"uk\">"));
+    for part in [
+        "5 зданих робіт, перевірка до files.",
+        "✓ перевірено",
+        "Доведено: жодного файлу не змінено",
+        "Ті самі виміряні значення",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // A single bundle has a page, too.
+    verify(&["--upto", "files", "--html", page.to_str().unwrap()], &[&tiny.path]).exits(0);
+    assert!(page_text(&fs::read_to_string(&page).unwrap()).contains("1 hand-in, checked up to files."));
 }
 
 #[test]

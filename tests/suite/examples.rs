@@ -10,7 +10,7 @@ const MAX_LINES: usize = 40;
 fn every_example_is_short_and_resolves() {
     let folder = root().join("examples");
     let examples = names(&folder);
-    assert_eq!(examples.len(), 3, "{examples:?}");
+    assert_eq!(examples.len(), 4, "{examples:?}");
     for name in examples {
         let text = fs::read_to_string(folder.join(&name)).unwrap();
         assert!(text.lines().count() <= MAX_LINES, "{name} has more than {MAX_LINES} lines");

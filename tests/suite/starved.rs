@@ -21,8 +21,8 @@ fn after(commands: &str, arguments: &[&str], paths: &[&Path]) -> Command {
     shell
 }
 
-/// A copy of a bundle of `MINI` with a changed study and updated hashes.
-fn with_study(change: impl Fn(&str) -> String) -> Bundle {
+/// A copy of a bundle of `MINI` whose study, and what states its hash, was changed.
+pub fn with_study(change: impl Fn(&str) -> String) -> Bundle {
     let bundle = built(MINI);
     let (old, new) = (bundle.text("study.yaml"), change(&bundle.text("study.yaml")));
     let hash = |text: &str| mnist_report::digest::sha256_hex(text.as_bytes());

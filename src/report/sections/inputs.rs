@@ -34,11 +34,6 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     Ok(b.section(SectionId::Inputs, b.phrase("inputs.heading")?, blocks))
 }
 
-/// The program's name and version.
-pub(super) fn program() -> String {
-    format!("mnist-report {}", env!("CARGO_PKG_VERSION"))
-}
-
 fn facts(b: &Builder) -> Result<Definitions> {
     let hash = |digest: &str| RichText::styled(InlineStyle::Hash, digest);
     let environment = &b.results.environment;
@@ -46,7 +41,7 @@ fn facts(b: &Builder) -> Result<Definitions> {
     let items = vec![
         Definition::new(b.phrase("inputs.environment")?, in_words(b, environment)?),
         Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std })?),
-        Definition::new(b.phrase("inputs.program")?, program()),
+        Definition::new(b.phrase("inputs.program")?, crate::report::program()),
         Definition::new(b.phrase("inputs.inputs_digest")?, hash(b.provenance.inputs_digest)),
         Definition::new(b.phrase("inputs.measured_digest")?, hash(b.provenance.measured_digest)),
     ];

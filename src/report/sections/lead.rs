@@ -41,7 +41,7 @@ fn times(b: &Builder, sizes: &Sizes) -> String {
     b.lang.numbers.fixed(sizes.times(), 2)
 }
 
-/// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise the first ones.
+/// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise the best of a grid, otherwise the first ones.
 fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
     let mut names: Vec<&str> = Vec::new();
     for conclusion in &b.study.conclusions {
@@ -53,6 +53,12 @@ fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
             Rule::Kind(Kind::BestOf(runs)) => names.extend(runs.iter().map(String::as_str)),
             _ => {}
         }
+    }
+    let ranked = b.results.ranking(b.study);
+    if names.is_empty() {
+        names.extend(
+            ranked.iter().filter_map(|run| b.study.runs.get_key_value(&run.cell.run)).map(|(name, _)| name.as_str()),
+        );
     }
     if names.is_empty() {
         names.extend(b.study.runs.keys().map(String::as_str));

@@ -6,6 +6,7 @@ mod comparisons;
 mod conclusions;
 mod digits;
 mod diverged;
+mod grid;
 mod inputs;
 mod lead;
 mod overview;
@@ -17,6 +18,7 @@ mod shown_run;
 mod summary;
 mod told;
 mod training;
+mod training_tables;
 mod verify;
 
 use minijinja::context;
@@ -59,7 +61,7 @@ pub(super) fn document(
         SectionId::References => references(&b),
     };
     let sections = b.outline.iter().map(section).collect::<Result<_>>()?;
-    let program = inputs::program();
+    let program = crate::report::program();
     let verdicts = verdicts(&b, &judged, &conclusions)?;
     let files = |lang: Lang| ReportFiles {
         lang,

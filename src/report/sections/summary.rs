@@ -3,7 +3,7 @@
 use super::claims::count;
 use super::conclusions::badge;
 use super::prelude::*;
-use super::{settings, told};
+use super::{grid, settings, told};
 use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
 use crate::results::{AnyRun, ModelFacts, RunResult};
 
@@ -17,6 +17,7 @@ pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[Decide
         let items = conclusions.iter().map(item).collect::<Result<_>>()?;
         blocks.push(Block::Findings { style: "brief", items });
     }
+    blocks.extend(grid::sentence(b)?.map(Block::paragraph));
     let all = b.runs();
     if !all.is_empty() {
         let names: Vec<&str> = b.results.diverged.keys().map(|name| b.run_title(name)).collect();

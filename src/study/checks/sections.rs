@@ -1,8 +1,7 @@
 //! Checks of the report's sections.
 
 use super::{Place, check_run_exists};
-use crate::study::spec::{Point, Section, Show};
-use crate::study::{Source, StudyError};
+use crate::study::{Point, Section, Show, Source, StudyError, Table};
 use crate::text::closest::unknown;
 
 /// More points than this make a figure unreadable.
@@ -19,6 +18,7 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
         check_repeated(&place, "comparisons", &section.comparisons)?;
         check_repeated(&place, "answers", &section.answers)?;
         check_shown(&place, section)?;
+        check_tables(&place, section, source.study.grid.is_some())?;
         for (j, id) in section.answers.iter().enumerate() {
             let mut ids = source.study.conclusions.iter().map(|c| &c.id);
             if !ids.clone().any(|other| other == id) {
@@ -71,6 +71,16 @@ fn check_shown(place: &Place, section: &Section) -> Result<(), StudyError> {
         return place.at("points").refuse(format!("more than {MAX_POINTS}"));
     }
     Ok(())
+}
+
+/// Checks that tables of a grid have one.
+fn check_tables(place: &Place, section: &Section, has_grid: bool) -> Result<(), StudyError> {
+    match section.tables.iter().position(|table| matches!(table, Table::Ranking | Table::Matrix)) {
+        Some(j) if !has_grid => {
+            place.at(&format!("tables[{j}]")).refuse("is about the runs of `grid`, and there is none")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_point(place: &Place, point: &Point) -> Result<(), StudyError> {

@@ -30,7 +30,12 @@ fn redacted(text: &str) -> String {
     let mut short = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
         let hex = part.trim_end_matches(|c: char| !c.is_ascii_hexdigit());
-        short += &if hex.len() == 64 { part.replace(hex, "[SHA-256]") } else { part.to_owned() };
+        short += &match hex.len() {
+            64 => part.replace(hex, "[SHA-256]"),
+            // The start of one, as messages print it.
+            12 => part.replace(hex, "[HASH]"),
+            _ => part.to_owned(),
+        };
     }
     short
 }

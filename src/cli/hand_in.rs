@@ -1,0 +1,208 @@
+//! One bundle on the page of a course: what is known of it, in the page's language, and its numbers.
+
+use anyhow::Result;
+use indexmap::IndexMap;
+use minijinja::context;
+
+use super::one_line;
+use super::page::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, short, who};
+use crate::report::RichText;
+use crate::results::IntervalBasis;
+use crate::rung::Rung;
+use crate::study::Difference;
+use crate::text::terminal;
+use crate::verify::{AssignmentResult, KeyRun, Proof, Record, Statement, Status, Verification};
+
+impl Writer<'_> {
+    /// What is known of a bundle, the most important first.
+    pub(super) fn facts(&self, record: &Record) -> Result<Vec<Fact>> {
+        let own = |text: &str| vec![RichText::from(short(text, LONGEST))];
+        let mut facts = Vec::new();
+        if let Some(error) = &record.error {
+            facts.push(self.fact("error", own(error), true)?);
+        }
+        if let Some((rung, first)) = record.first_difference() {
+            facts.push(self.fact("difference", vec![self.of_rung(rung, first)?], true)?);
+        }
+        if let Some(assignment) = record.assignment() {
+            facts.extend(self.assignment(assignment)?);
+        }
+        if let Some(verification) = &record.verification {
+            let lines = self.not_checked(verification)?;
+            if !lines.is_empty() {
+                facts.push(self.fact("not_checked", lines, true)?);
+            }
+            facts.push(self.fact("closing", vec![self.closing(verification)?], false)?);
+            if let Some(diverged) = verification.about.diverged.as_ref().filter(|runs| !runs.is_empty()) {
+                facts.push(self.fact("diverged", own(&diverged.join(", ")), true)?);
+            }
+        }
+        let alike = self.likenesses(record)?;
+        if !alike.is_empty() {
+            facts.push(self.fact("alike", alike, false)?);
+        }
+        let [_, group, title] = record.names();
+        for (key, text) in [("title", title), ("group", group)] {
+            if let Some(text) = text {
+                facts.push(self.fact(key, own(text), false)?);
+            }
+        }
+        facts.push(self.fact("file", vec![RichText::code(terminal::path(&record.path))], false)?);
+        if let Some(id) = record.report_id() {
+            facts.push(self.fact("report_id", vec![RichText::code(id)], false)?);
+        }
+        Ok(facts)
+    }
+
+    fn of_rung(&self, rung: Rung, text: &str) -> Result<RichText> {
+        self.say("of_rung", context! { rung => rung.name(), text => short(text, LONGEST) })
+    }
+
+    /// Why rungs were not checked, a line for each reason.
+    fn not_checked(&self, verification: &Verification) -> Result<Vec<RichText>> {
+        let mut reasons: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for step in verification.asked(Status::NotChecked) {
+            reasons.entry(step.details.first().map_or("", String::as_str)).or_default().push(step.rung.name());
+        }
+        let line = |(why, rungs): (&str, Vec<&str>)| {
+            self.say("of_rung", context! { rung => rungs.join(", "), text => short(why, LONGEST) })
+        };
+        reasons.into_iter().map(line).collect()
+    }
+
+    /// The keys that must be equal and are not, and those that were changed as the assignment allows.
+    fn assignment(&self, found: &AssignmentResult) -> Result<Vec<Fact>> {
+        let file = terminal::path(&found.file);
+        let mut lines = match found.status {
+            Status::NotChecked => {
+                let why = found.why.as_deref().unwrap_or_default();
+                return Ok(vec![self.fact("assignment_not_checked", vec![short(why, LONGEST).into()], true)?]);
+            }
+            Status::Passed => vec![self.say("is_assignment", context! { file })?],
+            Status::Failed => Vec::new(),
+        };
+        lines.extend(self.differences(&found.differences.forbidden, found.forbidden_count)?);
+        let mut facts = vec![self.fact("assignment", lines, false)?];
+        let free = self.differences(&found.differences.free, found.free_count)?;
+        if !free.is_empty() {
+            facts.push(self.fact("free", free, false)?);
+        }
+        Ok(facts)
+    }
+
+    fn differences(&self, differences: &[Difference], count: usize) -> Result<Vec<RichText>> {
+        let value = |value: &serde_json::Value| match value {
+            serde_json::Value::Null => self.word("nothing"),
+            value => Ok(short(&value.to_string(), WIDEST)),
+        };
+        let mut lines = Vec::new();
+        for Difference { key, assignment, handed_in } in differences.iter().take(MOST) {
+            let (assignment, handed_in, key) = (value(assignment)?, value(handed_in)?, short(key, WIDEST));
+            lines.push(self.say("difference", context! { key, assignment, handed_in })?);
+        }
+        if count > lines.len() {
+            lines.push(self.say("more", context! { n => count - lines.len() })?);
+        }
+        Ok(lines)
+    }
+
+    /// What is proven and what is not.
+    fn closing(&self, verification: &Verification) -> Result<RichText> {
+        let statements = &verification.closing.statements;
+        let open = |statement: &Statement| match statement {
+            Statement::Anything | Statement::Texts => self.statement(statement),
+            other => Ok(self.say("open", context! { statement => self.statement(other)? })?.plain()),
+        };
+        let command = "verify --upto rerun";
+        let rerun = match statements.rerun_seconds {
+            _ if !statements.rerun_is_left => RichText::default(),
+            Some(seconds) => {
+                let duration = self.duration(seconds)?;
+                self.say("rerun_time", context! { command, duration })?
+            }
+            None => self.say("rerun", context! { command })?,
+        };
+        let proven = statements.proven.iter().map(|statement| self.statement(statement)).collect::<Result<Vec<_>>>()?;
+        let not_proven = statements.not_proven.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let (proven, not_proven) = (proven.join("; "), not_proven.join("; "));
+        self.say("closing", context! { proven, not_proven, rerun => rerun.plain() })
+    }
+
+    fn statement(&self, statement: &Statement) -> Result<String> {
+        let (key, values) = match statement {
+            Statement::Difference { rung } => ("difference", context! { rung => rung.name() }),
+            Statement::Anything => ("anything", ().into()),
+            Statement::Files => ("files", ().into()),
+            Statement::Exact => ("exact", ().into()),
+            Statement::Render => ("render", ().into()),
+            Statement::Metrics => ("metrics", ().into()),
+            Statement::Weights => ("weights", ().into()),
+            Statement::Trained { names, count, of, proof } => {
+                let proof = match proof {
+                    Proof::Whole => "whole",
+                    Proof::Sampled => "sampled",
+                    Proof::NotChecked => "",
+                };
+                let (some, more) = (count < of, count.saturating_sub(names.len()));
+                ("trained", context! { names => names.join(", "), n => count, of, some, more, proof })
+            }
+            Statement::Tolerances => ("tolerances", ().into()),
+            Statement::Nothing => ("nothing", ().into()),
+            Statement::Texts => ("texts", ().into()),
+        };
+        Ok(self.say(&format!("statement.{key}"), values)?.plain())
+    }
+
+    fn duration(&self, seconds: f64) -> Result<String> {
+        let minutes = (seconds / 60.0).round() as u64;
+        let said = match minutes {
+            _ if seconds < 90.0 => self.say("seconds", context! { seconds => self.lang.numbers.fixed(seconds, 0) })?,
+            0..90 => self.say("minutes", context! { n => minutes })?,
+            _ => self.say("hours", context! { hours => minutes / 60, minutes => minutes % 60 })?,
+        };
+        Ok(said.plain())
+    }
+
+    /// The others that are like a bundle, a line for each thing that they have in common.
+    fn likenesses(&self, record: &Record) -> Result<Vec<RichText>> {
+        let mut lines = Vec::new();
+        for (common, paths) in record.likenesses() {
+            if paths.is_empty() {
+                continue;
+            }
+            let what = self.word(&format!("same.{}", common.name()))?;
+            let others = self.rows.iter().filter(|other| paths.contains(&other.path));
+            let who: Vec<String> =
+                others.map(|other| format!("{} ({})", who(other), terminal::path(&other.path))).collect();
+            lines.push(self.say("same_as", context! { what, who => who.join(", ") })?);
+        }
+        Ok(lines)
+    }
+
+    /// The accuracy of each run, with the size of its model.
+    pub(super) fn runs(&self, record: &Record) -> Result<Vec<RunRow>> {
+        let Some(about) = record.about() else { return Ok(Vec::new()) };
+        let numbers = self.lang.numbers;
+        let row = |run: &KeyRun| {
+            let model = about.models.iter().find(|model| model.name == run.model);
+            Ok(RunRow {
+                title: one_line(&run.title),
+                model: one_line(model.map_or(&run.model, |model| &model.title)),
+                parameters: model.map_or_else(|| "–".to_owned(), |model| numbers.count(model.parameters)),
+                accuracy: numbers.percent(run.accuracy, 2),
+                interval: self.interval(run)?,
+            })
+        };
+        about.runs.iter().map(row).collect()
+    }
+
+    fn interval(&self, run: &KeyRun) -> Result<String> {
+        let (Some(interval), Some(over)) = (run.interval, run.over) else { return Ok("–".to_owned()) };
+        let [lower, upper] = [interval.lower, interval.upper].map(|x| self.lang.numbers.points(x, 2));
+        Ok(match over {
+            IntervalBasis::Images => self.say("over_images", context! { lower, upper })?,
+            IntervalBasis::Seeds => self.say("over_seeds", context! { lower, upper, seeds => run.seeds })?,
+        }
+        .plain())
+    }
+}

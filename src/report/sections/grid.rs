@@ -1,0 +1,176 @@
+//! The runs of a study's grid: a ranking, and a matrix of accuracies.
+
+use super::comparisons::interval;
+use super::prelude::*;
+use crate::results::{AnyRun, IntervalBasis, Ranked};
+use crate::study::{Axis, Cell, Section, Study, Table, axes, cells};
+
+/// The runs best first, each with its interval, and its difference to the best. `None` without two runs that have results.
+pub(super) fn ranking(b: &Builder) -> Result<Option<TableBlock>> {
+    let ranked = b.results.ranking(b.study);
+    if ranked.len() < 2 {
+        return Ok(None);
+    }
+    let several = ranked.iter().any(|run| run.result.seeds.len() > 1);
+    let over_seeds =
+        ranked.iter().filter_map(|run| run.against_best).all(|against| against.over == IntervalBasis::Seeds);
+    let form = b.lang.numbers;
+    let size = |run: &Ranked| b.results.models.get(&run.result.plan.model).map(|model| model.parameters);
+    let columns = Columns::<(usize, &Ranked)>::new()
+        .column("rank", Key, |(rank, _)| rank.to_string())
+        .column("run", Text, |(_, run)| b.run_title(&run.cell.run).to_owned())
+        .column(if several { "mean_accuracy" } else { "test_accuracy" }, Number, |(_, run)| {
+            form.percent(run.result.accuracy(), 2)
+        })
+        .column("interval", LongNumber, |(_, run)| accuracy_interval(b, run))
+        .column("parameters", Number, |(_, run)| size(run).map_or_else(|| "–".into(), |n| form.count(n)))
+        .column("to_best", Number, |(_, run)| {
+            run.against_best.map_or_else(|| "–".into(), |against| form.points(against.difference, 2))
+        })
+        .column("p_holm", Number, |(_, run)| match run.against_best {
+            None => Ok("–".into()),
+            Some(against) if against.p < 0.001 => b.phrase("run.p_below"),
+            Some(against) => Ok(form.fixed(against.p, 3).into()),
+        });
+    let caption = b.text("training.ranking", context! { n => ranked.len(), several, over_seeds })?;
+    let rows = ranked.iter().enumerate().map(|(i, run)| (i + 1, run));
+    Ok(Some(b.table(caption, &columns, rows)?))
+}
+
+/// Which run is the best, and how many others are not told apart from it. `None` without two runs that have results.
+pub(super) fn sentence(b: &Builder) -> Result<Option<RichText>> {
+    const LEVEL: f64 = 0.05;
+    let ranked = b.results.ranking(b.study);
+    let [best, others @ ..] = ranked.as_slice() else { return Ok(None) };
+    if others.is_empty() {
+        return Ok(None);
+    }
+    let open = others.iter().filter_map(|run| run.against_best).filter(|against| against.p >= LEVEL).count();
+    let ranks = |section: &Section| section.tables.contains(&Table::Ranking);
+    let number = b.training.iter().position(ranks).unwrap_or_default() + 1;
+    let values = context! {
+        best => b.run_title(&best.cell.run),
+        accuracy => b.lang.numbers.percent(best.result.accuracy(), 2),
+        n => ranked.len(),
+        open,
+        several => best.result.seeds.len() > 1,
+        section => b.section_link(SectionId::Training(number), &format!("training-{number}"))?,
+    };
+    b.text("summary.ranking", values).map(Some)
+}
+
+/// The interval over seeds where there are enough, otherwise that of the first seed's network over test images.
+fn accuracy_interval(b: &Builder, run: &Ranked) -> Result<RichText> {
+    let seeds = run.result.seeds.len();
+    let said = match run.result.interval() {
+        Ok(bounds) => {
+            b.lang.say("training.over_n_seeds", context! { interval => interval(bounds, b.lang)?, n => seeds })?
+        }
+        Err(_) => {
+            // The mean over seeds may be outside of it, so it stands with the accuracy that it is of.
+            let first = &run.result.seeds[0];
+            let (bounds, accuracy) = (interval(first.interval(), b.lang)?, b.lang.numbers.percent(first.accuracy(), 2));
+            let values = context! { accuracy, interval => bounds.as_str() };
+            if seeds == 1 { bounds } else { b.lang.say("training.first_seed", values)? }
+        }
+    };
+    Ok(RichText::styled(InlineStyle::Unbroken, said))
+}
+
+/// The grid's lists with several values, each with its place among all.
+fn lists(study: &Study) -> Vec<(usize, Axis)> {
+    let Some(grid) = &study.grid else { return Vec::new() };
+    axes(grid).into_iter().enumerate().filter(|(_, axis)| axis.names.len() > 1).collect()
+}
+
+/// The places of a run in all lists of the grid but the last one with several values: runs that share these are a row, and share a
+/// panel of curves. `None` for a run that is not of the grid, or in a grid of one list.
+pub(super) fn row_of(study: &Study, run: &str) -> Option<Vec<usize>> {
+    let lists = lists(study);
+    let [_, .., (last, _)] = lists.as_slice() else { return None };
+    let mut places = cells(&axes(study.grid.as_ref()?)).into_iter().find(|cell| cell.run == run)?.places;
+    places.remove(*last);
+    Some(places)
+}
+
+/// Accuracies: a row for each value of the first list with several, a column for each of the second; a group of rows for each
+/// combination of the others. `None` with fewer than two such lists.
+pub(super) fn matrix(b: &Builder) -> Result<Option<TableBlock>> {
+    let (Some(grid), lists) = (&b.study.grid, lists(b.study)) else { return Ok(None) };
+    let [rows, columns, others @ ..] = lists.as_slice() else { return Ok(None) };
+    let cells = cells(&axes(grid));
+    let best = b.results.ranking(b.study).first().map(|best| best.cell.run.clone());
+    let find = |places: &[(usize, usize)]| {
+        let is_at = |cell: &&Cell| places.iter().all(|(list, place)| cell.places[*list] == *place);
+        cells.iter().find(is_at).map(|cell| accuracy(b, &cell.run, best.as_ref() == Some(&cell.run)))
+    };
+    // A row is its place in the first list, with the places in the other ones.
+    let mut table = Columns::<(usize, Vec<(usize, usize)>)>::new()
+        .column(heading(b, &rows.1)?, Text, |(place, _)| label(b, &rows.1, *place));
+    for place in 0..columns.1.names.len() {
+        let (find, rows, columns) = (&find, rows.0, columns.0);
+        table = table.column(RichText::from(label(b, &lists[1].1, place)), Number, move |(row, fixed)| {
+            let places: Vec<(usize, usize)> = fixed.iter().copied().chain([(rows, *row), (columns, place)]).collect();
+            find(&places).unwrap_or_else(|| Ok("–".into()))
+        });
+    }
+    let groups = combinations(others).into_iter().map(|fixed| {
+        let names: Vec<String> =
+            others.iter().zip(&fixed).map(|((_, axis), (_, place))| label(b, axis, *place)).collect();
+        let rows = (0..rows.1.names.len()).map(move |row| (row, fixed.clone()));
+        (RichText::from(names.join(", ")), rows.collect::<Vec<_>>())
+    });
+    let several = b.several_seeds();
+    let values = |others: String| -> Result<minijinja::Value> {
+        let (rows, columns) = (heading(b, &rows.1)?.plain(), heading(b, &columns.1)?.plain());
+        Ok(context! { rows, columns, others, several })
+    };
+    let table = if others.is_empty() {
+        let caption = b.text("training.matrix", values(String::new())?)?;
+        b.table(caption, &table, groups.flat_map(|(_, rows)| rows).collect::<Vec<_>>())?
+    } else {
+        let names = others.iter().map(|(_, axis)| Ok(heading(b, axis)?.plain().to_lowercase()));
+        let names = names.collect::<Result<Vec<_>>>()?.join(", ");
+        let caption = b.text("training.matrix_over", values(names.clone())?)?;
+        b.grouped_table(caption, RichText::from(names), &table, groups.collect::<Vec<_>>())?.styled("grouped")
+    };
+    Ok(Some(table))
+}
+
+/// Every combination of the values of some lists, each value with its list.
+fn combinations(lists: &[(usize, Axis)]) -> Vec<Vec<(usize, usize)>> {
+    lists.iter().fold(vec![Vec::new()], |all, (list, axis)| {
+        let with = |start: Vec<(usize, usize)>| {
+            (0..axis.names.len()).map(move |place| start.iter().copied().chain([(*list, place)]).collect())
+        };
+        all.into_iter().flat_map(with).collect()
+    })
+}
+
+/// A run's accuracy in a cell of the matrix.
+fn accuracy(b: &Builder, run: &str, is_best: bool) -> Result<RichText> {
+    match b.results.run(run) {
+        Some(AnyRun::Finished(result)) => {
+            let percent = b.lang.numbers.percent(result.accuracy(), 2);
+            Ok(if is_best { RichText::styled(InlineStyle::Strong, percent) } else { percent.into() })
+        }
+        Some(AnyRun::Diverged(_)) => b.phrase("training.diverged_cell"),
+        None => Ok("–".into()),
+    }
+}
+
+/// What a list is of.
+fn heading(b: &Builder, axis: &Axis) -> Result<RichText> {
+    match axis.key.as_str() {
+        key @ ("model" | "optimizer" | "schedule" | "epochs" | "dropout") => b.heading(key),
+        "batch_size" => b.heading("batch"),
+        "train" => b.heading("training_images"),
+        other => Ok(RichText::code(other)),
+    }
+}
+
+/// A value's name; of a model, its title.
+fn label(b: &Builder, axis: &Axis, place: usize) -> String {
+    let name = &axis.names[place];
+    if axis.key == "model" { b.model_title(name).to_owned() } else { name.clone() }
+}

@@ -1,0 +1,358 @@
+//! `grid`: runs from lists of settings. `model: [mlp, cnn], batch_size: [32, 64]` makes four runs, `mlp-batch_size32` and so on.
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use serde_yaml::{Mapping, Value};
+
+use super::StudyError;
+use super::aliases::{MAX_BYTES, MAX_NODES, too_large};
+use super::lines::Lines;
+use super::merge::{merge, size};
+
+/// More runs than this are neither read in a report nor trained in a course.
+const MAX_RUNS: usize = 100;
+/// The key whose list is a value of its own: every run has all these seeds.
+const SEEDS: &str = "seeds";
+
+/// A grid as a study has it: settings of runs, where a list (except `seeds`) stands for each of its items.
+pub type Grid = IndexMap<String, Json>;
+
+/// A key of a grid with several values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The key of a run, such as `optimizer`.
+    pub key: String,
+    /// The name of each value, such as `sgd`: a part of the names of its runs.
+    pub names: Vec<String>,
+}
+
+/// A run of a grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The run's name.
+    pub run: String,
+    /// For each axis, the place of its value.
+    pub places: Vec<usize>,
+}
+
+/// The axes of a grid, in its order.
+pub fn axes(grid: &Grid) -> Vec<Axis> {
+    let lists = grid.iter().filter_map(|(key, value)| Some((key, list(key, value)?)));
+    lists.map(|(key, values)| Axis { key: key.clone(), names: names(key, values) }).collect()
+}
+
+/// The runs of a grid: the last axis changes fastest.
+pub fn cells(axes: &[Axis]) -> Vec<Cell> {
+    let mut places: Vec<Vec<usize>> = vec![Vec::new()];
+    for axis in axes {
+        let extended = places.iter().flat_map(|start| {
+            (0..axis.names.len()).map(move |place| start.iter().copied().chain([place]).collect::<Vec<usize>>())
+        });
+        places = extended.collect();
+    }
+    let name = |places: &[usize]| {
+        let parts: Vec<&str> = axes.iter().zip(places).map(|(axis, place)| axis.names[*place].as_str()).collect();
+        if parts.is_empty() { "run".to_owned() } else { parts.join("-") }
+    };
+    places.into_iter().map(|places| Cell { run: name(&places), places }).collect()
+}
+
+/// The values of a key that is an axis.
+fn list<'a>(key: &str, value: &'a Json) -> Option<&'a Vec<Json>> {
+    if key == SEEDS { None } else { value.as_array() }
+}
+
+/// The names of an axis's values: what stands first in each, and where that is the same, the settings in which they differ.
+fn names(key: &str, values: &[Json]) -> Vec<String> {
+    let leaves: Vec<Vec<(String, String)>> = values.iter().map(leaves_of).collect();
+    let heads: Vec<String> = values.iter().map(|value| head(key, value)).collect();
+    let name = |i: usize| {
+        let like: Vec<usize> = (0..values.len()).filter(|j| heads[*j] == heads[i]).collect();
+        let differs = |leaf: &&(String, String)| like.iter().any(|j| !leaves[*j].contains(leaf));
+        let own = leaves[i].iter().filter(|_| like.len() > 1).filter(differs);
+        let settings: Vec<String> = own.map(|(key, value)| slug(&format!("{key}{value}"))).collect();
+        std::iter::once(heads[i].clone()).chain(settings).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+    };
+    (0..values.len()).map(name).collect()
+}
+
+/// What a value is called first: a word by itself, a number with its key, a choice such as `{sgd: ...}` by its word.
+fn head(key: &str, value: &Json) -> String {
+    match value {
+        Json::String(text) => slug(text),
+        Json::Bool(true) => slug(key),
+        Json::Bool(false) => slug(&format!("no-{key}")),
+        Json::Object(map) if map.len() == 1 => map.keys().next().map(|word| slug(word)).unwrap_or_default(),
+        Json::Object(_) | Json::Array(_) => slug(key),
+        other => slug(&format!("{key}{other}")),
+    }
+}
+
+/// The settings in a value, by their keys.
+fn leaves_of(value: &Json) -> Vec<(String, String)> {
+    fn add(key: &str, value: &Json, leaves: &mut Vec<(String, String)>) {
+        match value {
+            Json::Object(map) => map.iter().for_each(|(key, value)| add(key, value, leaves)),
+            Json::String(text) => leaves.push((key.to_owned(), text.clone())),
+            other => leaves.push((key.to_owned(), other.to_string())),
+        }
+    }
+    let mut leaves = Vec::new();
+    add("", value, &mut leaves);
+    leaves
+}
+
+/// A text as a part of a run's name: letters, digits and `_`.
+fn slug(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+/// Adds the runs of `grid` to `runs`, which may change a run (`mlp-sgd: {epochs: 3}`) or remove it (`mlp-sgd: null`). The grid
+/// stays, for the report.
+pub(super) fn expand(lines: &Lines, study: &mut Mapping) -> Result<(), StudyError> {
+    let Some(grid) = study.get("grid").filter(|grid| !grid.is_null()) else {
+        study.shift_remove("grid");
+        return Ok(());
+    };
+    let Value::Mapping(typed) = grid else {
+        return Err(lines.error("grid", "must be a map of run settings, such as `{model: [a, b], epochs: 2}`"));
+    };
+    let typed = typed.clone();
+    let grid: Grid = serde_yaml::from_value(Value::Mapping(typed.clone()))
+        .map_err(|e| lines.error("grid", format!("cannot be read: {e}")))?;
+    let axes = axes(&grid);
+    check(lines, &grid, &axes)?;
+    let cells = cells(&axes);
+    let (nodes, bytes) = size(&Value::Mapping(typed.clone()));
+    if nodes * cells.len() as u64 > MAX_NODES || bytes * cells.len() as u64 > MAX_BYTES {
+        return Err(lines.error("grid", too_large()));
+    }
+    let mut own = match study.shift_remove("runs") {
+        None | Some(Value::Null) => Mapping::new(),
+        Some(Value::Mapping(runs)) => runs,
+        Some(_) => return Err(lines.error("runs", "must be a map of runs")),
+    };
+    let mut runs = Mapping::new();
+    for cell in &cells {
+        let mut run = settings(&typed, &axes, cell);
+        match own.shift_remove(cell.run.as_str()) {
+            Some(Value::Null) => continue,
+            Some(Value::Mapping(changes)) => merge(&mut run, changes),
+            Some(_) => {
+                return Err(lines.error(&format!("runs.{}", cell.run), "must be a map of run settings, or `null`"));
+            }
+            None => {}
+        }
+        runs.insert(cell.run.clone().into(), Value::Mapping(run));
+    }
+    if let Some((name, _)) = own.iter().find(|(_, run)| run.is_null()) {
+        let name = name.as_str().unwrap_or_default();
+        let runs = cells.iter().map(|cell| cell.run.as_str());
+        let hint = crate::text::closest::did_you_mean(name, runs);
+        return Err(lines.error(&format!("runs.{name}"), format!("removes a run that `grid` does not make{hint}")));
+    }
+    runs.extend(own);
+    study.insert("runs".into(), Value::Mapping(runs));
+    Ok(())
+}
+
+/// The runs that a study removes (`runs: {mlp-sgd: null}`) and that the study which it extends does not list: those of a grid.
+pub(super) fn removed_runs(base: &Mapping, over: &Mapping) -> Vec<Value> {
+    let runs = |study: &Mapping| study.get("runs").and_then(Value::as_mapping).cloned().unwrap_or_default();
+    let listed = runs(base);
+    runs(over)
+        .into_iter()
+        .filter(|(name, run)| run.is_null() && !listed.contains_key(name))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Keeps in a merged study that these runs of its grid are removed: they are made only when the grid is expanded.
+pub(super) fn keep_removed(merged: &mut Mapping, removed: Vec<Value>) {
+    if !merged.contains_key("grid") || removed.is_empty() {
+        return;
+    }
+    let runs = merged.entry("runs".into()).or_insert(Value::Mapping(Mapping::new()));
+    if let Value::Mapping(runs) = runs {
+        runs.extend(removed.into_iter().map(|name| (name, Value::Null)));
+    }
+}
+
+fn check(lines: &Lines, grid: &Grid, axes: &[Axis]) -> Result<(), StudyError> {
+    if grid.contains_key("title") {
+        return Err(
+            lines.error("grid.title", "the runs of a grid are named by their values; give one a title in `runs`")
+        );
+    }
+    for (axis, values) in axes.iter().zip(grid.iter().filter_map(|(key, value)| list(key, value))) {
+        let at = |i: usize| format!("grid.{}[{i}]", axis.key);
+        if values.is_empty() {
+            return Err(lines.error(&format!("grid.{}", axis.key), "lists nothing"));
+        }
+        for (i, name) in axis.names.iter().enumerate() {
+            if values[..i].contains(&values[i]) {
+                return Err(lines.error(&at(i), format!("`{}` is listed twice", values[i])));
+            }
+            if let Some(j) = axis.names[..i].iter().position(|other| other == name) {
+                let message =
+                    format!("its runs would be named `{name}`, as those of {}: write these runs in `runs`", at(j));
+                return Err(lines.error(&at(i), message));
+            }
+        }
+    }
+    let count = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.names.len()));
+    match count {
+        Some(count) if count <= MAX_RUNS => {}
+        _ => {
+            let sizes: Vec<String> = axes.iter().map(|axis| axis.names.len().to_string()).collect();
+            let message = format!("{} runs: at most {MAX_RUNS}; use shorter lists", sizes.join(" × "));
+            return Err(lines.error("grid", message));
+        }
+    }
+    let cells = cells(axes);
+    match (1..cells.len()).find(|i| cells[..*i].iter().any(|other| other.run == cells[*i].run)) {
+        Some(i) => {
+            Err(lines.error("grid", format!("two runs would be named `{}`: write them in `runs`", cells[i].run)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The settings of a run: the value of each axis, and what all runs have.
+fn settings(typed: &Mapping, axes: &[Axis], cell: &Cell) -> Mapping {
+    let place = |key: &str| axes.iter().position(|axis| axis.key == key).map(|axis| cell.places[axis]);
+    let value = |(key, value): (&Value, &Value)| {
+        let chosen = match (value, key.as_str().and_then(place)) {
+            (Value::Sequence(items), Some(place)) => items[place].clone(),
+            _ => value.clone(),
+        };
+        (key.clone(), chosen)
+    };
+    typed.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::study::{Plan, Source};
+
+    const STUDY: &str = "
+title: T
+models:
+  mlp: {layers: [flatten, {linear: {out_features: 10}}]}
+  cnn: {layers: [{conv2d: {out_channels: 2, kernel_size: 3}}, flatten, {linear: {out_features: 10}}]}
+defaults: {epochs: 1, batch_size: 64}
+grid:
+  model: [mlp, cnn]
+  optimizer: [{sgd: {lr: 0.1}}, {sgd: {lr: 0.01, momentum: 0.9}}, adam]
+  seeds: [1, 2]
+";
+
+    fn source(changes: &[(&str, &str)]) -> Result<Source, StudyError> {
+        let text = changes.iter().fold(STUDY.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        let source = Source::from_text(Path::new("s.yaml"), &text)?;
+        Plan::resolve(&source)?;
+        Ok(source)
+    }
+
+    fn runs(changes: &[(&str, &str)]) -> Vec<String> {
+        source(changes).unwrap().study.runs.keys().cloned().collect()
+    }
+
+    #[test]
+    fn lists_become_runs_that_are_named_by_their_values() {
+        let names = [
+            "mlp-sgd-lr0_1",
+            "mlp-sgd-lr0_01-momentum0_9",
+            "mlp-adam",
+            "cnn-sgd-lr0_1",
+            "cnn-sgd-lr0_01-momentum0_9",
+            "cnn-adam",
+        ];
+        assert_eq!(runs(&[]), names);
+        let study = source(&[]).unwrap().study;
+        let run = &study.runs["cnn-adam"];
+        assert_eq!((run.model.as_str(), run.seeds.as_slice(), run.epochs), ("cnn", &[1, 2][..], 1));
+        let axes = axes(study.grid.as_ref().unwrap());
+        assert_eq!(axes[1].names, ["sgd-lr0_1", "sgd-lr0_01-momentum0_9", "adam"]);
+        assert!(cells(&axes).iter().map(|cell| &cell.run).eq(study.runs.keys()));
+        let short =
+            runs(&[("{sgd: {lr: 0.01, momentum: 0.9}}, ", ""), ("seeds: [1, 2]", "seeds: [1]\n  epochs: [1, 2]")]);
+        assert_eq!(short[..3], ["mlp-sgd-epochs1", "mlp-sgd-epochs2", "mlp-adam-epochs1"]);
+        let other = runs(&[
+            ("[{sgd: {lr: 0.1}}, {sgd: {lr: 0.01, momentum: 0.9}}, adam]", "adam\n  dropout: [true, false]"),
+            ("[mlp, cnn]", "mlp\n  train: [{images: {first: 100}}, {images: {first: 200}}]"),
+        ]);
+        let expected = ["images-first100-dropout", "images-first100-no-dropout", "images-first200-dropout"];
+        assert_eq!(other[..3], expected);
+    }
+
+    #[test]
+    fn runs_may_change_and_remove_runs_of_the_grid_and_add_others() {
+        let more = "runs: {cnn-adam: null, mlp-adam: {epochs: 3, title: Best}, extra: {model: mlp, optimizer: adam, seeds: [9]}}";
+        let study = source(&[("grid:", &format!("{more}\ngrid:"))]).unwrap().study;
+        let names: Vec<&str> = study.runs.keys().map(String::as_str).collect();
+        assert!(!names.contains(&"cnn-adam") && names.ends_with(&["extra"]), "{names:?}");
+        assert_eq!((study.runs["mlp-adam"].epochs, study.runs["mlp-adam"].title.as_deref()), (3, Some("Best")));
+    }
+
+    #[test]
+    fn a_study_that_extends_another_may_change_its_grid_and_remove_its_runs() {
+        let home = tempfile::tempdir().unwrap();
+        let base = home.path().join("base.yaml");
+        for own in ["", "runs: {extra: {model: mlp, optimizer: adam, seeds: [9]}}\n"] {
+            std::fs::write(&base, format!("{STUDY}{own}")).unwrap();
+            let changed = home.path().join("s.yaml");
+            let text = "extends: base.yaml\ngrid: {optimizer: [adam, adadelta], seeds: [3]}\nruns: {cnn-adam: null}\n";
+            std::fs::write(&changed, text).unwrap();
+            let source = Source::load(&changed).unwrap();
+            let names: Vec<&str> = source.study.runs.keys().map(String::as_str).collect();
+            assert_eq!(names[..3], ["mlp-adam", "mlp-adadelta", "cnn-adadelta"]);
+            assert_eq!(source.study.runs["mlp-adam"].seeds, [3]);
+            // What a bundle stores gives the same study.
+            let stored = Source::from_text(Path::new("study.yaml"), &source.yaml).unwrap();
+            assert!(stored.study.runs.keys().eq(source.study.runs.keys()));
+        }
+    }
+
+    #[test]
+    fn mistakes_name_the_line_and_what_to_do() {
+        let long = (0..101).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        for (from, to, expected) in [
+            ("[mlp, cnn]", "[mlp, mlp]", "s.yaml:8: grid.model[1]: `\"mlp\"` is listed twice"),
+            ("[mlp, cnn]", "[]", "s.yaml:8: grid.model: lists nothing"),
+            (
+                "[mlp, cnn]",
+                "[mlp, cmn]",
+                "s.yaml:8: runs.cmn-sgd-lr0_1.model: unknown model `cmn`; did you mean `cnn`?",
+            ),
+            ("adam]", "adm]", "s.yaml:9: runs.mlp-adm.optimizer"),
+            (
+                "seeds: [1, 2]",
+                &format!("batch_size: [{long}]"),
+                "grid: 2 × 3 × 101 runs: at most 100; use shorter lists",
+            ),
+            ("seeds: [1, 2]", "title: x", "grid.title: the runs of a grid are named by their values"),
+            (
+                "grid:",
+                "runs: {cnn-adm: null}\ngrid:",
+                "runs.cnn-adm: removes a run that `grid` does not make; did you mean",
+            ),
+            (
+                "seeds: [1, 2]",
+                "sedes: [1, 2]",
+                "s.yaml:10: runs.mlp-sgd-lr0_1-sedes1.sedes: unknown key `sedes`; did you mean `seeds`?",
+            ),
+        ] {
+            let error = source(&[(from, to)]).err().unwrap_or_else(|| panic!("{to} is refused")).to_string();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+        let error = Source::from_text(Path::new("s.yaml"), "title: T\ngrid: [a]\n").err().unwrap().to_string();
+        assert!(error.contains("s.yaml:2: grid: must be a map of run settings"), "{error}");
+    }
+}

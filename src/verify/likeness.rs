@@ -1,0 +1,327 @@
+//! What bundles have in common. None of it proves copying: equal studies give equal results.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Record, Status, Verification};
+use crate::study::{Difference, is_seed, is_trained};
+
+/// What two bundles can have in common, strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Common {
+    /// The whole bundle.
+    ReportId,
+    /// All that was measured.
+    Measured,
+    /// The trained networks, under other measured values.
+    Weights,
+    /// What the networks predict.
+    Predictions,
+    /// All that decides the trainings, but for seeds and names.
+    Study,
+}
+
+impl Common {
+    pub(crate) const ALL: [Self; 5] = [Self::ReportId, Self::Measured, Self::Weights, Self::Predictions, Self::Study];
+
+    /// The name in keys of JSON, columns of CSV, and phrases.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ReportId => "report_id",
+            Self::Measured => "measured",
+            Self::Weights => "weights",
+            Self::Predictions => "predictions",
+            Self::Study => "study",
+        }
+    }
+
+    fn value_of(self, verification: &Verification) -> Option<&String> {
+        let about = &verification.about;
+        match self {
+            Self::ReportId => verification.report_id.as_ref(),
+            Self::Measured => about.measured_digest.as_ref(),
+            Self::Weights => about.weights_digest.as_ref(),
+            Self::Predictions => about.predictions_digest.as_ref(),
+            Self::Study => about.study_digest.as_ref(),
+        }
+    }
+
+    /// The strongest thing that two bundles have in common.
+    fn of(a: &Verification, b: &Verification) -> Option<Self> {
+        let is_common = |what: &Self| what.value_of(a).is_some() && what.value_of(a) == what.value_of(b);
+        Self::ALL.into_iter().find(is_common)
+    }
+
+    /// Whether a change of the assignment could make two bundles differ in this, so that sharing it means something.
+    fn depends_on(self, key: &str) -> bool {
+        match self {
+            Self::ReportId => true,
+            Self::Measured | Self::Weights | Self::Predictions => is_trained(key),
+            Self::Study => is_trained(key) && !is_seed(key),
+        }
+    }
+
+    /// Whether two bundles that have this in common are worth a word. Without an assignment, always. With one, everybody who
+    /// changed nothing has the same results, so only what both changed alike counts.
+    fn is_worth_a_word(self, a: &Verification, b: &Verification) -> bool {
+        let names_are_free = |v: &Verification| v.assignment.as_ref().is_some_and(|found| found.names_are_free);
+        match (self.changes(a), self.changes(b)) {
+            // Everybody was to put a name of their own, and these have the same.
+            _ if self == Self::ReportId && (names_are_free(a) || names_are_free(b)) => true,
+            (Some(a), Some(b)) => a.iter().any(|change| b.contains(change)),
+            // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
+            (Some(changes), None) | (None, Some(changes)) => !changes.is_empty(),
+            (None, None) => true,
+        }
+    }
+
+    /// The keys that a bundle's study changed from the assignment, with their values, as far as they matter here; `None` if it
+    /// was not compared.
+    fn changes(self, verification: &Verification) -> Option<Vec<(&str, &Value)>> {
+        let compared = verification.assignment.as_ref().filter(|found| found.status != Status::NotChecked)?;
+        let all = compared.differences.free.iter().chain(&compared.differences.forbidden);
+        let change = |d: &'_ Difference| self.depends_on(&d.key);
+        Some(all.filter(|d| change(d)).map(|d| (d.key.as_str(), &d.handed_in)).collect())
+    }
+}
+
+/// The other paths that have something in common with a bundle and are worth a word; each path is in one list only.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
+pub(crate) struct Likenesses {
+    same_report_id_as: Vec<String>,
+    /// The same measured values under another Report ID: a run that was copied, or repeated.
+    same_measured_as: Vec<String>,
+    /// The same networks under other measured values: a bundle that was copied and then changed.
+    same_weights_as: Vec<String>,
+    /// The same predictions of other networks.
+    same_predictions_as: Vec<String>,
+    /// The same trainings but for seeds and names.
+    same_study_as: Vec<String>,
+}
+
+impl Likenesses {
+    pub(super) fn of(&self, common: Common) -> &[String] {
+        match common {
+            Common::ReportId => &self.same_report_id_as,
+            Common::Measured => &self.same_measured_as,
+            Common::Weights => &self.same_weights_as,
+            Common::Predictions => &self.same_predictions_as,
+            Common::Study => &self.same_study_as,
+        }
+    }
+
+    fn list(&mut self, common: Common) -> &mut Vec<String> {
+        match common {
+            Common::ReportId => &mut self.same_report_id_as,
+            Common::Measured => &mut self.same_measured_as,
+            Common::Weights => &mut self.same_weights_as,
+            Common::Predictions => &mut self.same_predictions_as,
+            Common::Study => &mut self.same_study_as,
+        }
+    }
+}
+
+/// Fills in what each record has in common with others.
+pub(super) fn find_likenesses(records: &mut [Record]) {
+    let mut pairs = Vec::new();
+    for (i, a) in records.iter().enumerate() {
+        for (j, b) in records.iter().enumerate().filter(|(j, _)| *j != i) {
+            let (Some(one), Some(other)) = (&a.verification, &b.verification) else { continue };
+            let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other));
+            pairs.extend(common.map(|common| (i, common, j)));
+        }
+    }
+    for (i, common, j) in pairs {
+        let path = records[j].path.clone();
+        if let Some(likenesses) = &mut records[i].likenesses {
+            likenesses.list(common).push(path);
+        }
+    }
+}
+
+/// Bundles that have something in common.
+pub(crate) struct Group<'a> {
+    pub(crate) common: Common,
+    pub(crate) members: Vec<&'a Record>,
+    /// The keys that all of them changed alike from the assignment; none without an assignment.
+    pub(crate) shared: Vec<&'a str>,
+}
+
+/// Every group of at least two bundles that have something in common, and do not have in common what is stronger.
+pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
+    let mut groups = Vec::new();
+    for common in Common::ALL {
+        let mut by_value: IndexMap<&String, Vec<&Record>> = IndexMap::new();
+        for record in records {
+            // Those alone that are like another one in this are named.
+            let value = record.verification.as_deref().and_then(|verification| common.value_of(verification));
+            if let Some(value) = value.filter(|_| is_member(record, common)) {
+                by_value.entry(value).or_default().push(record);
+            }
+        }
+        groups.extend(by_value.into_values().filter(|members| members.len() > 1).map(|members| {
+            let shared = shared(common, &members);
+            Group { common, members, shared }
+        }));
+    }
+    groups
+}
+
+/// Whether a record has this in common with some other, and nothing stronger with that one.
+fn is_member(record: &Record, common: Common) -> bool {
+    record.likenesses.as_ref().is_some_and(|likenesses| !likenesses.of(common).is_empty())
+}
+
+/// The keys that all members changed alike.
+fn shared<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
+    let of = |record: &'a Record| common.changes(record.verification.as_deref()?);
+    let mut all = members.iter().filter_map(|record| of(record));
+    let Some(mut shared) = all.next() else { return Vec::new() };
+    all.for_each(|other| shared.retain(|change| other.contains(change)));
+    shared.into_iter().map(|(key, _)| key).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::study::Differences;
+    use crate::verify::{About, AssignmentResult, Closing, Rung};
+
+    fn verification(digests: [&str; 5]) -> Verification {
+        let [id, measured, weights, predictions, study] = digests.map(|text| Some(text.to_owned()));
+        let about = About {
+            measured_digest: measured,
+            weights_digest: weights,
+            predictions_digest: predictions,
+            study_digest: study,
+            ..About::default()
+        };
+        Verification {
+            report_id: id,
+            about,
+            upto: Rung::Files,
+            steps: Vec::new(),
+            assignment: None,
+            closing: Closing::default(),
+        }
+    }
+
+    fn record(path: &str, digests: [&str; 5]) -> Record {
+        Record::new(Path::new(path), Ok(verification(digests)), 0.0)
+    }
+
+    /// A bundle that was compared with an assignment, with these free changes.
+    fn changed(path: &str, digests: [&str; 5], free: &[(&str, &str)]) -> Record {
+        let difference = |(key, value): &(&str, &str)| Difference {
+            key: (*key).to_owned(),
+            assignment: Value::Null,
+            handed_in: json!(value),
+        };
+        let differences = Differences { free: free.iter().map(difference).collect(), forbidden: Vec::new() };
+        let assignment = AssignmentResult {
+            file: "lab.yaml".into(),
+            status: Status::Passed,
+            why: None,
+            differences,
+            forbidden_count: 0,
+            free_count: free.len(),
+            names_are_free: true,
+        };
+        let verification = Verification { assignment: Some(assignment), ..verification(digests) };
+        Record::new(Path::new(path), Ok(verification), 0.0)
+    }
+
+    fn lists(record: &Record) -> Vec<String> {
+        record.likenesses().iter().map(|(common, paths)| format!("{} {}", common.name(), paths.join(" "))).collect()
+    }
+
+    fn found(mut records: Vec<Record>) -> (Vec<Vec<String>>, Vec<(Common, Vec<String>, Vec<String>)>) {
+        find_likenesses(&mut records);
+        let each = records.iter().map(|record| lists(record).into_iter().filter(|l| !l.ends_with(' ')).collect());
+        let of_group = |group: Group| {
+            let members = group.members.iter().map(|record| record.path.clone()).collect();
+            (group.common, members, group.shared.iter().map(|key| (*key).to_owned()).collect())
+        };
+        (each.collect(), groups(&records).into_iter().map(of_group).collect())
+    }
+
+    #[test]
+    fn likenesses_are_sorted_by_strength_and_each_path_is_in_one_list() {
+        let unreadable = Record::new(Path::new("none"), Err("not a bundle".into()), 0.0);
+        let (each, groups) = found(vec![
+            record("a", ["1", "x", "w", "p", "s"]),
+            unreadable,
+            record("b", ["2", "x", "w", "p", "s"]),
+            record("c", ["1", "x", "w", "p", "s"]),
+            record("d", ["3", "y", "v", "q", "t"]),
+            record("e", ["4", "z", "v", "q", "t"]),
+            record("f", ["5", "f", "u", "q", "t"]),
+            record("g", ["6", "g", "g", "g", "t"]),
+        ]);
+        assert_eq!(each[0], ["report_id c", "measured b"]);
+        assert_eq!(each[1], [""; 0]);
+        assert_eq!(each[3], ["report_id a", "measured b"]);
+        assert_eq!(each[4], ["weights e", "predictions f", "study g"]);
+        assert_eq!(each[7], ["study d e f"]);
+        let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
+        let expected = [
+            (Common::ReportId, "a c"),
+            (Common::Measured, "a b c"),
+            (Common::Weights, "d e"),
+            (Common::Predictions, "d e f"),
+            (Common::Study, "d e f g"),
+        ];
+        assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
+    }
+
+    #[test]
+    fn everybody_who_changed_nothing_of_an_assignment_is_not_alike() {
+        let own = |name: &'static str| vec![("author", name)];
+        let (each, groups) = found(vec![
+            changed("a", ["1", "x", "w", "p", "s"], &own("A")),
+            changed("b", ["2", "x", "w", "p", "s"], &own("B")),
+            // Damaged, so that it was not compared; it has what everybody has.
+            record("c", ["3", "x", "w", "p", "s"]),
+            // Handed in twice: everybody was to put a name of their own.
+            changed("d", ["4", "x", "w", "p", "s"], &own("D")),
+            changed("e", ["4", "x", "w", "p", "s"], &own("D")),
+        ]);
+        assert!(each[..3].iter().all(Vec::is_empty), "{each:?}");
+        assert_eq!((each[3].join(""), each[4].join("")), ("report_id e".into(), "report_id d".into()));
+        assert_eq!(groups, [(Common::ReportId, vec!["d".into(), "e".into()], vec!["author".into()])]);
+    }
+
+    #[test]
+    fn what_two_changed_alike_is_named() {
+        let layers = ("models.slim.layers", "deep");
+        let (each, groups) = found(vec![
+            changed("a", ["1", "x", "w", "p", "s"], &[("author", "A"), layers]),
+            changed("b", ["2", "x", "w", "p", "s"], &[("author", "B"), layers]),
+            // Another seed.
+            changed("c", ["3", "y", "v", "q", "s"], &[layers, ("runs.r.seeds[0]", "7")]),
+            // Damaged.
+            record("d", ["4", "x", "w", "p", "s"]),
+            // The same seed alone is worth a word where results are the same, and not where the study is.
+            changed("e", ["5", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
+            changed("f", ["6", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
+            changed("g", ["7", "g", "g", "g", "e"], &[("runs.r.seeds[0]", "7")]),
+        ]);
+        assert_eq!(each[0], ["measured b d", "study c"]);
+        assert_eq!(each[2], ["study a b d"]);
+        assert_eq!(each[4], ["measured f"]);
+        assert_eq!(each[6], [""; 0]);
+        let shared: Vec<_> = groups.iter().map(|(common, _, shared)| (*common, shared.join(" "))).collect();
+        let expected = [
+            (Common::Measured, "models.slim.layers"),
+            (Common::Measured, "runs.r.seeds[0]"),
+            (Common::Study, "models.slim.layers"),
+        ];
+        assert_eq!(shared, expected.map(|(common, keys)| (common, keys.to_owned())));
+    }
+}

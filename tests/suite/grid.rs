@@ -1,0 +1,111 @@
+//! `grid`: a study whose runs are made from lists, its ranking and its matrix.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::*;
+
+/// Three networks, two optimizers, one seed: six trainings of milliseconds.
+const STUDY: &str = "\
+title: Grid
+models:
+  one: {title: One layer, layers: [flatten, {linear: {out_features: 10}}]}
+  two: {layers: [flatten, {linear: {out_features: 16}}, relu, {linear: {out_features: 10}}]}
+defaults: {train: {images: {first: 500}}, epochs: 1, batch_size: 50}
+grid:
+  model: [one, two]
+  optimizer: [{sgd: {lr: 0.1}}, adam, adadelta]
+  seeds: [1]
+runs: {two-adadelta: null}
+";
+
+#[test]
+fn the_report_ranks_the_runs_and_verify_counts_again() {
+    let bundle = built(STUDY);
+    let results = bundle.json("results.json");
+    let correct = |run: &str| results["runs"][run]["seeds"][0]["epochs"][0]["test"]["correct"].as_u64().unwrap();
+    let mut names = ["one-sgd", "one-adam", "one-adadelta", "two-sgd", "two-adam"];
+    assert_eq!(results["runs"].as_object().unwrap().len(), names.len());
+    names.sort_by_key(|name| std::cmp::Reverse(correct(name)));
+    let best = names[0];
+    let compared = results["comparisons"].as_object().unwrap();
+    assert_eq!(compared.len(), 4);
+    for name in &names[1..] {
+        assert_eq!(compared[&format!("grid.{name}")]["against"], best);
+    }
+
+    let report = bundle.text("report.md");
+    let ranking = report.lines().filter(|line| line.starts_with("| ") || line.starts_with("|")).collect::<Vec<_>>();
+    let header = ranking.iter().position(|line| line.contains("p, Holm")).expect("a ranking");
+    for (i, name) in names.iter().enumerate() {
+        let row = ranking[header + 2 + i];
+        let accuracy = format!("{:.2}", correct(name) as f64 / 100.0);
+        assert!(row.contains(&format!("{} | {name} | {accuracy}", i + 1)), "{row}");
+        let difference = correct(best) - correct(name);
+        let shown = if i == 0 { "–".to_owned() } else { format!("−{:.2}", difference as f64 / 100.0) };
+        assert!(row.contains(&format!("| {shown} |")) || difference == 0, "{shown}: {row}");
+    }
+    let summary = format!("“{best}” has the highest test accuracy: {:.2}", correct(best) as f64 / 100.0);
+    assert!(report.contains(&summary), "{summary}: {report}");
+    assert!(report.contains("adjusted for all comparisons with the best (Holm 1979)"), "{report}");
+    let header = ranking.iter().position(|line| line.contains("| sgd | adam | adadelta |")).expect("a matrix");
+    let row = ranking[header + 2];
+    let cells = ["one-sgd", "one-adam", "one-adadelta"].map(|name| format!("{:.2}", correct(name) as f64 / 100.0));
+    assert!(row.starts_with("| One layer ") && cells.iter().all(|cell| row.contains(cell)), "{row}");
+    assert!(ranking[header + 3].ends_with("| – |"), "the run that was removed: {}", ranking[header + 3]);
+    let bold = format!("**{:.2}", correct(best) as f64 / 100.0);
+    assert!(ranking[header + 2].contains(&bold) || ranking[header + 3].contains(&bold), "{bold}");
+
+    bundle.run("verify", &["--upto", "replay"]).exits(0);
+    // A comparison with the best is counted again, and none can be left out.
+    for change in [0, 1] {
+        let forged = Bundle::at(bundle.path.with_file_name(format!("forged{change}")));
+        copy_folder(&bundle.path, &forged.path);
+        forged.change_json("results.json", |results| {
+            let compared = results["comparisons"].as_object_mut().unwrap();
+            let name = compared.keys().next().unwrap().clone();
+            if change == 0 {
+                compared.shift_remove(&name);
+            } else {
+                let pair = &mut compared[&name]["pairs"][0];
+                let [both, neither] = ["both", "neither"].map(|key| pair[key].as_u64().unwrap());
+                (pair["both"], pair["neither"]) = (json!(both + 1), json!(neither - 1));
+            }
+        });
+        forged.run("render", &[]).exits(0);
+        let out = forged.run("verify", &["--upto", "metrics"]).exits(1).out;
+        assert!(out.contains("metrics   FAILED       results.json: comparisons.grid."), "{out}");
+    }
+}
+
+#[test]
+fn with_three_seeds_the_ranking_is_over_seeds_in_every_language() {
+    let study = STUDY.replace("seeds: [1]", "seeds: [1, 2, 3]").replace("title: Grid", "lang: [en, uk]\ntitle: Grid");
+    let bundle = built(&study);
+    let [english, ukrainian] = ["report.md", "report.uk.md"].map(|file| bundle.text(file));
+    assert!(english.contains("Welch’s test over seeds, adjusted") && english.contains("(3 seeds)"), "{english}");
+    assert!(
+        ukrainian.contains("критерій Велча за зернами, з поправкою") && ukrainian.contains("(зерен: 3)"),
+        "{ukrainian}"
+    );
+    for report in [english, ukrainian] {
+        assert!(!report.contains("McNemar") && !report.contains("Макнемара"), "{report}");
+    }
+}
+
+#[test]
+fn tables_of_a_grid_need_one() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("s.yaml");
+    fs::write(&study, format!("{MINI}sections: [{{title: S, runs: [single], tables: [results, ranking]}}]\n")).unwrap();
+    run(program(["summary"]).arg(&study)).refused(&["s.yaml:5: sections[0].tables[1]: is about the runs of `grid`"]);
+}
+
+#[test]
+fn a_section_may_show_some_of_the_runs_with_a_matrix_alone() {
+    let section = "sections: [{title: S, runs: [one-sgd, one-adam], tables: [matrix], show: [curves]}]\n";
+    let bundle = built(&format!("{STUDY}{section}"));
+    let report = bundle.text("report.md");
+    assert!(report.contains("| sgd | adam | adadelta |") && !report.contains("p, Holm"), "{report}");
+}

@@ -1,0 +1,151 @@
+//! Templates and expressions of a hostile bundle: `verify` evaluates them with limits, says what is wrong, and goes on with the
+//! next bundle.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::starved::with_study;
+use crate::support::*;
+
+/// The most seconds that one of them may take, on a machine that is busy. Each needs a fraction of one.
+const MOST_SECONDS: f64 = 20.0;
+
+/// A study with a sentence, or with a condition.
+fn sentence(text: &str) -> Bundle {
+    conclusion("'runs.single.accuracy >= 0'", &quoted(text))
+}
+
+fn condition(text: &str) -> Bundle {
+    conclusion(&quoted(text), "'yes'")
+}
+
+fn conclusion(condition: &str, sentence: &str) -> Bundle {
+    with_study(|study| {
+        format!(
+            "{study}conclusions:\n- {{id: c, question: q, supported_if: {condition}, refuted_if: 'false', supported: \
+             {sentence}, refuted: 'no', undecided: 'no'}}\n"
+        )
+    })
+}
+
+/// A study with so many claims with the same expression.
+fn claims(count: usize, measured: &str) -> Bundle {
+    with_study(|study| {
+        let mut study = format!("{study}claims:\n");
+        for i in 0..count {
+            let measured = quoted(measured);
+            let _ = writeln!(
+                study,
+                "- {{id: c{i}, group: g, quote: q, printed: '1', measured: {measured}, compare: printed}}"
+            );
+        }
+        study
+    })
+}
+
+/// A study with a description: Markdown that may print values.
+fn description(text: &str) -> Bundle {
+    with_study(|study| format!("description: {}\n{study}", quoted(text)))
+}
+
+/// A JSON string is a YAML string.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+/// Each way to keep a machine busy, or to fill its memory, by what it tries.
+fn hostile() -> Vec<(&'static str, Bundle)> {
+    let deep = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+    vec![
+        // Loops and recursion.
+        ("a loop", sentence("{% for i in range(1000000000) %}x{% endfor %}")),
+        (
+            "a loop in a loop",
+            sentence("{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}"),
+        ),
+        ("a macro that calls itself", sentence("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")),
+        ("a recursive loop", sentence("{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}")),
+        ("a block that includes a file", sentence("{% include 'study.yaml' %}{% extends 'study.yaml' %}")),
+        ("an import", sentence("{% import '/etc/passwd' as p %}{{ p }}")),
+        // Large ranges, lists and texts.
+        ("a range", condition("range(1000000000)|length > 0")),
+        ("a sum over a range", condition("range(100000000)|sum > 0")),
+        ("a sorted range", condition("range(90000)|sort|reverse|first > 0")),
+        ("a product of lists", condition("([0] * 1000000000)|length > 0")),
+        ("a product of texts", condition("('a' * 1000000000)|length > 0")),
+        (
+            "texts that replace each other",
+            sentence(&format!("{{{{ 'xxxxxxxx'{} }}}}", "|replace('x', 'xxxxxxxx')".repeat(20))),
+        ),
+        ("texts that join themselves", condition(&format!("'aaaaaaaa'{} == ''", "|list|join('aaaaaaaa')".repeat(20)))),
+        ("an indent", sentence("{{ 'a\nb'|indent(1000000000) }}")),
+        ("a width", sentence("{{ '%01000000000d'|format(1) }}")),
+        ("decimals", sentence("{{ runs.single.accuracy|percent(1000000000) }}")),
+        ("batches", condition("(range(90000)|batch(1, 0)|list|length) > 0")),
+        ("slices", condition("(range(90000)|slice(90000)|list|length) > 0")),
+        ("a search of lists in lists", condition("range(9000)|list in [range(9000)|list, range(9000)|list]")),
+        ("a table of everything", sentence("{{ runs|pprint }}{{ runs|tojson(indent=100000) }}")),
+        ("a power of a power", condition("9**9**9**9**9 > 0")),
+        ("a range of huge numbers", condition("range(-9223372036854775807, 9223372036854775807)|length > 0")),
+        // Deep nesting.
+        ("brackets", condition(&format!("{} == 1", deep("(", ")", 1900)))),
+        ("lists", condition(&format!("{} == 1", deep("[", "]", 1900)))),
+        ("signs", condition(&format!("{}1 > 0", "-".repeat(3900)))),
+        ("negations", condition(&format!("{}true", "not ".repeat(950)))),
+        ("attributes", condition(&format!("runs{} > 0", ".a".repeat(1900)))),
+        ("choices", condition(&"1 if 1 else ".repeat(320))),
+        ("operators", condition(&format!("{}1 > 0", "1+".repeat(1900)))),
+        ("filters", condition(&format!("1{} > 0", "|abs".repeat(950)))),
+        ("blocks", sentence(&format!("{}x{}", "{% if 1 %}".repeat(190), "{% endif %}".repeat(190)))),
+        ("quotations of quotations", description(&">".repeat(31_000))),
+        ("lists of lists", description(&(0..250).map(|i| format!("{}- a\n", " ".repeat(2 * i))).collect::<String>())),
+        ("values in a description", description(&"{{ runs.single.accuracy }}".repeat(1200))),
+        // Much of everything.
+        ("many claims", claims(1000, "range(9000)|sum")),
+        ("more claims than are supported", claims(1001, "1")),
+        ("a claim of a long text", claims(1, &format!("'{}'", "a".repeat(4_000)))),
+        ("the deepest YAML", with_study(|study| format!("{study}values: {}\n", deep("[", "]", 9000)))),
+        ("a long text in braces", description(&format!("{{{{ '{}' }}}}", "a".repeat(31_000)))),
+    ]
+}
+
+#[test]
+fn no_template_of_a_bundle_is_executed_without_bounds() {
+    let hostile = hostile();
+    let honest = &*shared().0.path;
+    let paths: Vec<&Path> = hostile.iter().map(|(_, bundle)| &*bundle.path).chain([honest]).collect();
+    // Half of the memory, and a third of the time, that is allowed up to `metrics`.
+    let limits = ["--json", "--upto", "metrics", "--memory", "512", "--timeout", "20"];
+    let out = on_paths("verify", &limits, &paths).exits(1).out;
+    let records: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let mut wrong = Vec::new();
+    for ((what, _), record) in hostile.iter().zip(&records) {
+        let is_slow = record["seconds"].as_f64().unwrap() > MOST_SECONDS;
+        // The report of the honest bundle does not show what this study says: whatever became of it, `render` or a rung before
+        // it must fail, or nothing was checked.
+        let found = record["result"].as_str().unwrap();
+        let has_a_reason = match found {
+            "failed" => record["steps"].as_array().unwrap().iter().any(|step| step["status"] == "failed"),
+            "not_checked" | "unreadable" => !record["error"].as_str().unwrap_or("why").is_empty(),
+            _ => false,
+        };
+        if is_slow || !has_a_reason {
+            wrong.push(format!("{what}: {found} after {} s: {record}", record["seconds"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(records.last().unwrap()["result"], "verified", "the batch goes on");
+}
+
+#[test]
+fn the_templates_of_a_bundle_are_not_used() {
+    let bundle = built(MINI);
+    fs::create_dir(bundle.path.join("templates")).unwrap();
+    bundle.write("templates/page.html.j2", "{% for i in range(1000000000) %}{% endfor %}");
+    bundle.redo_sums();
+    let out = bundle.run("verify", &["--upto", "metrics", "--timeout", "20"]).exits(1).out;
+    assert!(out.contains("templates/page.html.j2"), "{out}");
+}
