@@ -340,7 +340,7 @@ fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
     assert!(bundle.text("report.md").contains("## Abstract"));
     let before = bundle.identity();
     for (from, to, part) in [
-        ("  budget: Budget of each run\n", "", "inputs.budget"),
+        ("  budget: Settings of each run\n", "", "inputs.budget"),
         (heading, "heading: '{{ Summary'", "summary.heading"),
         (heading, "heading: '{{ unheard_of }}'", "summary.heading"),
         (heading, "heading: [Summary]", "summary.heading"),

@@ -214,7 +214,7 @@ const TOP_LEVEL: &[&str] = &[
 /// Other passages of `tiny` and what replaces them, each refused.
 const PASSAGES: &[(&str, &str)] = &[
     ("date: 2024-05-06", "date: today"),
-    ("author: A. Student", "author: [A, B]"),
+    ("author: A. Student", "author: [[A, B]]"),
     ("run: small-bn, against: stops", "run: stops, against: stops"),
     ("margin: 0.01", "margin: 2"),
     ("early: {run: stops", "-early: {run: stops"),
