@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report preview pdf build verifier test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean install wheel test-wheel test-pages test-cluster rust tools lint-tools
+.PHONY: help report preview pdf build verifier published test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean install wheel test-wheel test-pages test-cluster rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -45,6 +45,9 @@ test-pages: wheel ## run the steps of the workflow that publishes a report (docs
 
 test-cluster: verifier ## build a study in parts with GNU parallel and with Slurm, and compare the Report IDs
 	@scripts/test-cluster.sh
+
+published: verifier ## build the reports in reports/published again (10 minutes, or seconds if their trainings are in the run cache)
+	@scripts/publish-reports.sh
 
 test: tools libtorch ## run the tests (SNAPSHOTS=overwrite: write the golden files in tests/golden again)
 	cargo test --release --locked

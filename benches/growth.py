@@ -49,7 +49,7 @@ def seconds(**sizes):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "growth.yaml"
         file.write_text(study(**sizes))
-        # libtorch as a witness would add to the memory.
+        # Without libtorch as a witness, which needs memory.
         environment = dict(os.environ, MNIST_REPORT_WITNESS="no")
         command = [PROGRAM, "build", "--quiet", "--device", "cpu", file]
         subprocess.run(command, check=True, capture_output=True, env=environment)

@@ -1,4 +1,4 @@
-"""Trains the benchmark's networks in PyTorch in three ways, timed as in probes/bench_training.rs.
+"""Trains the benchmark's networks in PyTorch in three ways, with the same timing as probes/bench_training.rs.
 
     python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu]
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks licences, sources and duplicates of the dependencies with cargo-deny (deny.toml), offline. Advisories are checked
-# where their database has been fetched before (`cargo deny fetch`). Exit code 0: all pass. 1: a check fails. 2: no cargo-deny.
+# Checks licences, sources and duplicates of the dependencies with cargo-deny (deny.toml), offline. Checks advisories if
+# their database has been downloaded (`cargo deny fetch`). Exit code 0: all pass. 1: a check fails. 2: no cargo-deny.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

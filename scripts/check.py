@@ -7,7 +7,7 @@ Exit code: 0 if all rungs passed, 1 if a difference was found, 2 if something co
 """
 import argparse, collections, datetime, gzip, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
 
-RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link, and a zip has one reading",
+RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link, and a zip is unambiguous",
          "inputs": "the data are MNIST, and the study and its images are the bundle's, by their hashes",
          "metrics": "confusion matrices, accuracies and comparisons follow from predictions/ and the labels of the test set",
          "sizes": "the parameters of each layer, and their size, follow from the headers of weights/"}
@@ -17,38 +17,38 @@ MNIST = [("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93b
          ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
          ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")]
 SUMS, RUN_LOG, OPTIONAL = "SHA256SUMS", "run-log.json", ("weights/", "evidence/")  # a lean zip lacks the optional folders
-# What operating systems leave: folders with all that is in them, and files.
+# Leftovers of operating systems: folders with all their contents, and files.
 LEFT = re.compile(r"""(.*/)?((__macosx | \.appledouble | \.documentrevisions-v100 | \.fseventsd | \.spotlight-v100 | \.trashes
     | \.temporaryitems | \$recycle\.bin | @eadir | system\ volume\ information | (?-i:\.Trash-)[^/]*) (/.*)? | \.ds_store
     | \.directory | \.localized | \.apdisk | \.volumeicon\.icns | desktop\.ini | (eh)?thumbs\.db | ehthumbs_vista\.db
     | \._[^/]*)""", re.I | re.S | re.X)
-# Names that every system unpacks to the same place: Windows drops dots and spaces at their end, and takes \ for /.
+# Names that every system unpacks to the same place: Windows drops dots and spaces at their end, and treats \ as /.
 SAFE = re.compile(r"((?!\.{1,2}(/|\Z))[^/\\:\x00-\x1f\x7f-\x9f\ufffd]*[^/\\:\x00-\x1f\x7f-\x9f\ufffd. ](/|\Z))+")
 VALID = re.compile(r"(?!.{256})(?!(.*/)?\.{1,2}(/|\Z))[\w.-]+(/[\w.-]+)*", re.A)
 EXTRA_FIELDS = {0x5455: 13, 0x7875: 24, 0x7855: 4, 0x5855: 16, 0x000A: 32, 0xCAFE: 0}  # times and owners: largest size
 RUN_LOG_KEYS = set("""started finished seconds host cpu cpu_count gpu peak_memory_mib study out runs witness run seed
     epoch_seconds resumed_after kept libtorch networks predictions differing_predictions most_in_one_network loss""".split())
-# What is read of a zip: an entry's own header, its header in the list, and the record at the end. x: versions and times
+# The records of a zip: an entry's own header, its header in the list, and the end record. x skips versions and times
 LOCAL, CENTRAL, END = struct.Struct("<4s3H4x3L2H"), struct.Struct("<4s2x3H4x3L4H2x2L"), struct.Struct("<4s4H2LH")
-# Arguments of json.loads: a key that is there twice, or NaN, is an error.
+# Arguments of json.loads: a repeated key, or NaN, is an error.
 STRICT = {"object_pairs_hook": lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else int("a key twice"),
           "parse_constant": int}
-text_of = json.JSONEncoder(sort_keys=True).encode  # unlike ==, tells 1 from 1.0 and True
+text_of = json.JSONEncoder(sort_keys=True).encode  # unlike ==, distinguishes 1, 1.0 and True
 
 
 class Refused(Exception):
-    """Why a bundle cannot be opened, or a rung not checked."""
+    """Why a bundle cannot be opened, or a rung cannot be checked."""
 
 
 def folder_items(folder):
-    """The name, whether it is a plain file or folder, the size and content of everything below a folder. Follows no link."""
+    """Everything below a folder: name, whether it is a plain file or folder, size and content. Follows no link."""
     for path in pathlib.Path(folder).rglob("*"):
         name, mode, size = path.relative_to(folder).as_posix(), path.lstat().st_mode, path.lstat().st_size
         yield (name + "/", True, 0, None) if stat.S_ISDIR(mode) else (name, stat.S_ISREG(mode), size, path.read_bytes)
 
 
 def zip_items(path):
-    """As folder_items, of a zip that has one reading: entries, their list and the end record agree, and there is nothing else."""
+    """Like folder_items, for an unambiguous zip: entries, their list and the end record agree, and there is nothing else."""
     data = pathlib.Path(path).read_bytes() if os.path.getsize(path) <= 1088 * MIB else b""
     if b"PK\5\6" not in data[-22 - 65535:]:
         raise Refused("is not a zip file of a bundle, or was cut off: have it sent again")
@@ -61,7 +61,7 @@ def zip_items(path):
         own_magic, own_needs, own_flags, own_method, *own_sums, name_size, size = LOCAL.unpack_from(data, start)
         content = start + 30 + name_size + size
         own_name, own_extra = data[content - size - name_size:content - size], data[content - size:content]
-        # Bit 3: the sizes are behind the content, and may be 0 before it. Bits 1 and 2 mean nothing to who unpacks.
+        # Bit 3: the sizes are after the content, and may be 0 before it. Bits 1 and 2 do not matter for unpacking.
         own_sums = [own or right for own, right in zip(own_sums, sums)] if flags & 8 else own_sums
         footer = b"PK\7\b" + struct.pack("<3L", *sums) if flags & 8 else b""
         ends[start] = content + packed + len(footer)
@@ -78,11 +78,11 @@ def zip_items(path):
         yield name.decode("utf-8", "replace"), is_plain, unpacked_size, read
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
             or data[at - 20:][:4] == b"PK\6\7" or [0, *sorted(ends.values())] != [*sorted(ends), list_start]):
-        raise ValueError("bytes outside of any entry or behind its end, two entries over each other, or a second end record")
+        raise ValueError("bytes outside any entry or after its end, overlapping entries, or a second end record")
 
 
 def has_unknown_extra(extra, seen=()):
-    """Whether an extra field is not about times and owners: it may change what is unpacked."""
+    """Whether an extra field has more than times and owners, and so may change what is unpacked."""
     kind, size = struct.unpack_from("<2H", extra) if len(extra) >= 4 else (0, 0)
     return extra != b"" and (size > min(EXTRA_FIELDS.get(kind, -1), len(extra) - 4) or kind in seen
                              or has_unknown_extra(extra[4 + size:], (*seen, kind)))
@@ -91,7 +91,7 @@ def has_unknown_extra(extra, seen=()):
 def unpacked(content, flags, method, crc, _, size):
     inflate = zlib.decompressobj(-15)
     plain = inflate.decompress(content, size + 1) if method == 8 else content
-    # A program that reads a stream could take the mark of a footer in stored content for the end.
+    # A program that reads a stream could mistake the mark of a footer in stored content for the end.
     is_whole = inflate.eof and not inflate.unused_data if method == 8 else not flags & 8 or b"PK\7\b" not in content
     if not is_whole or len(plain) != size or zlib.crc32(plain) != crc:
         raise ValueError("its content does not end where it should, or its size or checksum is not the one that the zip lists")
@@ -99,7 +99,7 @@ def unpacked(content, flags, method, crc, _, size):
 
 
 def read_bundle(path):
-    """Files by path, and problems. Reads nothing of a zip that two programs could unpack in two ways."""
+    """Files by path, and problems. Reads no file of a zip that two programs could unpack differently."""
     try:
         items = [*itertools.islice((folder_items if os.path.isdir(path) else zip_items)(path), MAX_FILES + 1)]
     except (ValueError, struct.error) as error:
@@ -153,7 +153,7 @@ class Bundle:
         yield from self.problems
         yield from (f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
-        # No hash covers the run log. It hides nothing if it has the form that is written, where floats are printed in many ways.
+        # No hash covers the run log. It hides nothing if it has the program's format; floats may be printed in any way.
         log = self.files.get(RUN_LOG, b"{}\n").decode()
         written = json.dumps(json.loads(log, parse_float=str), indent=2, ensure_ascii=False) + "\n"
         if log.replace('"', "") != written.replace('"', "") or not RUN_LOG_KEYS.issuperset(re.findall('"([^"]*)": ', log)):
@@ -240,7 +240,7 @@ class Bundle:
 
 
 def compared(one, other, classes, labels):
-    """How two networks do on the same test images."""
+    """Compares two networks on the same test images."""
     images = [*zip(itertools.count(), labels, classes[one[0]], classes[other[0]])]
     counts = collections.Counter((label == a, label == b) for _, label, a, b in images)
     differing = [{"image": i, "label": label, "predicted": [a, b]} for i, label, a, b in images if a != b]
@@ -258,7 +258,7 @@ def test_labels(folder):
 
 
 def check(bundle, rung, labels):
-    """The exit code of a rung, and what to print of it. Each check of a bundle yields differences, or raises Refused."""
+    """The exit code of a rung, and the lines to print. Each check of a bundle yields differences, or raises Refused."""
     wrong, refused = [], []
     try:
         for difference in getattr(bundle, "check_" + rung)(labels):
@@ -283,7 +283,7 @@ def main():
             for rung in [*RUNGS][:[*RUNGS].index(options.upto) + 1]:
                 code, details = check(bundle, rung, labels)
                 codes.add(code)
-                for detail in details[:20]:  # the names in it are the bundle's: they must not look like other lines
+                for detail in details[:20]:  # the bundle chose the names in it: they must not look like other lines
                     shown = "".join(c if " " <= c <= "~" else "?" for c in detail[:1000])
                     print(f"{rung:9} {('passed', 'FAILED', 'not checked')[code]:11}  {shown}")
                 if rung == "files" and code or rung == "inputs" and not bundle.results:

@@ -11,10 +11,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "src/arithmetic/cuda"
 ARCHITECTURES = [75, 80, 90, 120]
-# The options with which the program compiles.
+# The program's compiler options.
 OPTIONS = re.findall(r'c"(--[^"]+)"', re.search(r"const OPTIONS.*?;\n", (FOLDER / "nvrtc.rs").read_text(), re.S).group())
 
-# Instructions on floats that round, or that a compiler could fuse if they did not say how.
+# Instructions on floats that round, or that a compiler could fuse if they had no rounding mode.
 ROUNDS = re.compile(r"^(add|sub|mul|fma|mad|div|sqrt|rcp)\.(.*\.)?f(32|64)(x2)?$")
 # Conversions: exact ones have no rounding mode.
 CONVERTS = re.compile(r"^cvt\..*f(32|64)")
@@ -81,7 +81,7 @@ def problems(ptx):
 
 
 def check_the_check():
-    """A check that finds nothing must be able to find something."""
+    """Tests the check itself: it must find known mistakes."""
     wrong = [
         "add.f32 %f1, %f2, %f3;",
         "mul.ftz.f32 %f1, %f2, %f3;",

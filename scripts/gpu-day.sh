@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Measures everything that needs a GPU, the most valuable first, for a machine that is there for a few minutes. Every step has a time
-# limit and writes its results at once; a step that fails does not stop the next one. Needs what `make build` and
+# Measures everything that needs a GPU, the most important first, on a machine that is available for a few minutes.
+# Every step has a time limit and writes its results at once; a failing step does not stop the next one. Needs the files
+# that `make build` and
 #
 #     cargo build --release --locked --example gpu_probe --example bench_training
 #
-# make, NVRTC, and for the comparisons an interpreter with torch 2.11.0, torchvision and safetensors. On a machine with at least 16
-# cores, the steps that need no GPU run at the same time as the others, each on one half of the cores.
+# make; NVRTC; and for the comparisons a Python interpreter with torch 2.11.0, torchvision and safetensors. On a machine
+# with at least 16 cores, the steps that need no GPU run on one half of the cores, at the same time as the others.
 #   OUT      the folder for all results (default target/gpu-day)
 #   DEVICE   cuda (default) or cuda:N; cpu rehearses the script with small studies
 #   PYTHON   the interpreter (default python3)
 #   LIMIT    seconds for everything (default 560)
-# Exit code 0: all steps did what they should. 1: one did not.
+# Exit code 0: all steps succeeded. 1: one failed.
 set -uo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -75,7 +76,7 @@ bench() {
 }
 
 on_cpu() {
-    # 7. A CPU's threads, and the study on the CPU.
+    # 7. The speed by number of CPU threads, and the study on the CPU.
     for threads in 1 2 4 8; do
         ((threads <= $(nproc))) || continue
         MNIST_REPORT_THREADS=$threads OMP_NUM_THREADS=$threads bench 90 "cpu-$threads" --device cpu --runs slim-bn --rounds 1 --peers tensor
@@ -100,7 +101,7 @@ else
     on_cpu
 fi
 
-# 1. The card, and the self-test of every kernel.
+# 1. The GPU's properties, and the self-test of every kernel.
 step 20 card nvidia-smi
 say "$(grep -o 'NVIDIA-SMI.*' "$out/card.txt" | head -n 1)"
 step 60 self-test "$probe" src/arithmetic/portable.yaml 4 0
@@ -113,30 +114,30 @@ step 60 build-gpu-again "$program" build "$study" --fresh --device "$device" --o
 equal gpu-twice "$work/gpu/$name" "$work/again/$name"
 step 60 verify-gpu "$program" verify "$work/gpu/$name" --device "$device" --upto rerun
 
-# 5. Against PyTorch on the same device.
+# 5. Compare with PyTorch on the same device.
 bench 150 slim-bn --device "$device" --runs slim-bn --rounds 1 --images "$images"
 bench 90 baseline-and-slim --device "$device" --runs baseline,slim --rounds 2 --images "$images" --peers tensor
 
-# 6. Steps that are recorded as CUDA graphs, against launches one by one: images per second of both.
+# 6. Images per second with steps recorded as CUDA graphs, and with launches one by one.
 step 60 images-per-second "$probe" "$study" 0 200
 
-# 8. Reads and writes outside of an array.
+# 8. Check for reads and writes outside arrays.
 if command -v compute-sanitizer >/dev/null; then
     step 90 sanitizer compute-sanitizer --error-exitcode 1 "$probe" src/arithmetic/portable.yaml 1 0
 fi
 
-# libtorch on the GPU: steps as CUDA graphs against operators one by one, and bundles verified on both devices.
+# libtorch on the GPU: compare steps as CUDA graphs with operators one by one, and verify bundles on both devices.
 if [[ $device != cpu ]]; then
     STUDIES=src/arithmetic/portable.yaml OUT=$work/test-gpu step 60 test-gpu scripts/test-gpu.sh
 fi
 
-# 4. Against the CPU.
+# 4. Compare with the CPU.
 until [[ -e $work/cpu-is-built ]] || ((SECONDS + 5 > end)); do
     sleep 1
 done
 equal gpu-and-cpu "$work/gpu/$name" "$work/cpu/$name"
 
-# 5 and 9. More, as far as time goes.
+# 5 and 9. More comparisons, if time is left.
 bench 90 compile --device "$device" --runs baseline,slim --rounds 1 --images "$images" --peers compile
 step 300 build-long "$program" build "$long" --fresh --device "$device" --out "$work/long"
 say "done"

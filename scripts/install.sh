@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Copies the program that `make verifier` built below PREFIX, with check.py, the shipped studies, manual pages and completions. The
-# program itself contains MNIST and the studies, so it works from anywhere and may be copied on.
+# Installs the program that `make verifier` built below PREFIX, with check.py, the shipped studies, manual pages and
+# completions. The program itself contains MNIST and the studies, so it works from anywhere and can be copied.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,9 +14,9 @@ install -d "$prefix/bin" "$prefix/share/man/man1" "$prefix/share/mnist-report/la
 install -m 755 "$program" "$prefix/bin/mnist-report"
 install -m 755 scripts/check.py "$prefix/bin/mnist-report-check"
 install -m 644 data/mnist/t10k-labels-idx1-ubyte.gz "$prefix/share/mnist-report/labels/"
-# From here on the installed program does the work, so that an installation that does not run shows at once.
+# Use the installed program from here on, so that an installation that does not run is noticed at once.
 "$prefix/bin/mnist-report" man "$prefix/share/man/man1"
-rm -rf "$prefix/share/mnist-report/reports" # of an earlier version
+rm -rf "$prefix/share/mnist-report/reports" # files of an earlier version
 "$prefix/bin/mnist-report" studies "$prefix/share/mnist-report/reports" >/dev/null
 while read -r shell file; do
     install -d "$(dirname "$prefix/share/$file")"

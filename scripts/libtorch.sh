@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs PyTorch's C++ library into libtorch/, from PyPI wheels with pinned versions and hashes. It keeps only the parts that
-# the program needs. If they are installed already, it returns at once.
+# Installs PyTorch's C++ library into libtorch/, from PyPI wheels with pinned versions and hashes. It keeps only the
+# parts that the program needs. If they are already installed, it returns at once.
 #   CUDA   1: with the CUDA libraries; 0: without. By default, with them if the machine has an NVIDIA GPU. An install with
 #          CUDA also works without a GPU.
 set -euo pipefail
@@ -41,7 +41,7 @@ installed() {
     done < <(stamp_lines)
 }
 
-# After a failure only the log remains, after a success nothing.
+# After a failure, keep only the log; after a success, nothing.
 clean_up() {
     trap '' INT TERM HUP
     if [[ -n $child ]]; then
@@ -117,7 +117,7 @@ fi
 
 # Measured: the peak use of the disk in MiB, when pip has two copies of every wheel, and the size of the download.
 if [[ $kind == cuda ]]; then need=5500 size="2.4 GB"; else need=1200 size="0.5 GB"; fi
-rm -rf "$part" # the rest of a run that was killed
+rm -rf "$part" # files of a killed run
 free=$(($(df -Pk "$root" | awk 'NR == 2 { print $4 }') / 1024))
 if [[ $free -lt $need ]]; then
     fail "too little disk space in $root: $free MiB are free, but unpacking needs $need MiB"
@@ -132,8 +132,8 @@ mkdir "$part" "$part/wheels" "$part/tmp" 2>/dev/null || fail "cannot write in $r
 
 version=$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' "$cpu_pins")
 say "downloading the $kind parts of PyTorch $version, once ($size)"
-# Platform and Python tags are given, so that any Python can download the wheels. Temporary files go to the disk whose free
-# space was checked. pip's cache is off, because it would store everything a second time.
+# State platform and Python tags, so that any Python can download the wheels. Put temporary files on the disk whose free
+# space was checked. Switch pip's cache off, because it would store everything a second time.
 pins=(-r "$cpu_pins")
 if [[ $kind == cuda ]]; then pins+=(-r "$cuda_pins"); fi
 platforms=()
@@ -182,8 +182,9 @@ run python3 -I "$part/unpack.py" "$kind" "$part/wheels" "$part/new" || {
     fail "cannot unpack the wheels: $(tail -n 1 "$part/log" | cut -c 1-300) (see ${part##*/}/log)"
 }
 
-# cargo links with cpu/, which has only the CPU libraries even if the CUDA ones are installed. The program loads CUDA at run
-# time, so the same build works with and without it. libtorch.so is the CPU library under the name that tch links with.
+# cargo links with cpu/, which has only the CPU libraries even if the CUDA ones are installed. The program loads CUDA at
+# run time, so the same build works with and without it. libtorch.so is the CPU library under the name that tch links
+# with.
 (
     cd "$part/new"
     ln -s libtorch_cpu.so torch/lib/libtorch.so

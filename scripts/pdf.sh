@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a bundle's report.html to a tagged PDF (A4) with an installed Chromium. By default, the PDF is written beside the
-# bundle. It is not part of the bundle and proves nothing; the bundle does. Usage: scripts/pdf.sh BUNDLE [FILE.pdf]
+# Prints a bundle's report.html to a tagged PDF (A4) with an installed Chromium. By default, the PDF is written beside
+# the bundle. It is not part of the bundle and proves nothing; the bundle does. Usage: scripts/pdf.sh BUNDLE [FILE.pdf]
 #   CHROMIUM   the browser; by default chromium or google-chrome
 # Exit code 0: printed. 2: not printed.
 set -euo pipefail
@@ -28,7 +28,7 @@ trap 'rm -rf "$work"' EXIT
 options=(--headless --disable-gpu --no-first-run --user-data-dir="$work/profile" --no-pdf-header-footer
     --generate-pdf-document-outline)
 [[ $(id -u) != 0 ]] || options+=(--no-sandbox)
-# Copy the page to a plain path: `#` and `?` in a path would end it in a file URL.
+# Copy the page to a plain path: in a file URL, `#` or `?` would end the path.
 cp -- "$page" "$work/report.html"
 "$browser" "${options[@]}" --print-to-pdf="$work/report.pdf" "file://$work/report.html" >"$work/output" 2>&1 ||
     fail "$browser failed: $(tail -n 1 "$work/output")"

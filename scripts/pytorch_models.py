@@ -1,4 +1,4 @@
-"""Runs the PyTorch programs of bundles: each loads the weights of the runs with its network and must give their predictions.
+"""Runs the PyTorch programs of bundles. Each loads the weights of the runs of its network, and must give their predictions.
 
     python pytorch_models.py DATA BUNDLE...
 
@@ -35,7 +35,7 @@ def test_images(data):
 
 
 def network(bundle, code):
-    """The class that a program defines, constructed."""
+    """An instance of the class that a program defines."""
     spec = importlib.util.spec_from_file_location("model", bundle / code)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the browser tests (tests/browser): installs what they need, builds small bundles in both languages and opens their
-# reports in headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with arguments, tests those bundles instead.
+# Runs the browser tests (tests/browser): installs what they need, builds small bundles in both languages and opens
+# their reports in headless Chromium. Usage: scripts/test-browser.sh [BUNDLE...]; with arguments, tests those bundles
+# instead.
 #   CHROMIUM   the browser; by default chromium or google-chrome. Chromium is installed if none is found and the user is root.
 # Exit code 0: all tests pass. 1: a test fails. 2: the tests could not run.
 set -euo pipefail

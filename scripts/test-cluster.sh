@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds a study in one process, then in parts with GNU parallel and, as root, with a Slurm of one node that it starts and stops itself:
-# all must have the same Report ID. Needs GNU parallel; Debian's slurmctld, slurmd, slurm-client and munge for the second part.
-# STUDY= another study, such as tests/fixtures/extended-small.yaml (36 trainings); PROGRAM= another program.
+# Builds a study in one process, then in parts with GNU parallel and, as root, with Slurm on one node, which it starts
+# and stops. All Report IDs must be equal. Needs GNU parallel, and Debian's slurmctld, slurmd, slurm-client and munge
+# for Slurm. STUDY selects another study, such as tests/fixtures/extended-small.yaml (36 trainings), PROGRAM another
+# program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,7 +24,7 @@ trap stop EXIT
 export MNIST_REPORT_WITNESS=no
 cd "$home"
 
-# The Report ID that `build` prints last; all trainings must come from the cache that is named.
+# Builds the bundle and prints its Report ID. All trainings must come from the given cache.
 assembled() {
     "$program" build --device cpu --cache "$1" --out "$2" "$study" 2>"$2.err" | sed -n 's/^Report ID //p'
     ! grep -q '"kept": false' "$2/run-log.json" || fail "$2: the assembly trained a run again"
@@ -48,7 +49,7 @@ mkdir -p slurm/state slurm/spool munge
 dd if=/dev/urandom of=munge/key bs=1 count=1024 status=none
 chown -R munge: munge && chmod 700 munge && chmod 400 munge/key
 chmod 755 "$home"
-# A socket of its own: a munge that the machine runs is left alone.
+# Use a separate socket, so that a munge that already runs on the machine is not affected.
 setpriv --reuid=munge --regid=munge --clear-groups munged --foreground --force --key-file="$home/munge/key" \
     --socket="$home/munge/socket" --pid-file="$home/munge/pid" --log-file="$home/munge/log" --seed-file="$home/munge/seed" 2>munge.err &
 daemons+=($!)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Tests the calls that training makes on a GPU, without a GPU. It runs the CUDA part of libtorch with a fake CUDA runtime
-# (tests/cuda/runtime.cpp), which computes nothing but rejects what cannot be recorded in a CUDA graph. It tests that every
-# kind of layer, optimizer and schedule is recorded, what happens if that fails, and that a study can be built and verified.
-# It does not test numbers.
+# Tests the calls that training makes on a GPU, without a GPU. It runs the CUDA part of libtorch with a fake CUDA
+# runtime (tests/cuda/runtime.cpp), which computes nothing but rejects what cannot be recorded in a CUDA graph. It tests
+# that every kind of layer, optimizer and schedule is recorded, what happens if that fails, and that a study can be
+# built and verified. It does not test numbers.
 #   TORCH   the folder of libtorch_cuda.so; by default libtorch/torch/lib, after `make libtorch CUDA=1`
 # The last line is `N passed, N failed`. Exit code 0: all passed. 1: some failed. 2: the tests could not run.
 set -euo pipefail
@@ -24,8 +24,8 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Generate the functions of CUDA and cuBLAS that libtorch needs and runtime.cpp does not define: matrix products count as
-# products, all others return 0.
+# Generate the functions of CUDA and cuBLAS that libtorch needs and runtime.cpp does not define. Matrix products are
+# counted, all others return 0.
 g++ -std=c++17 -O1 -fPIC -c tests/cuda/runtime.cpp -o "$work/runtime.o" || fail "tests/cuda/runtime.cpp does not compile"
 nm --defined-only "$work/runtime.o" | awk '{ print $3 }' | sort -u >"$work/have"
 nm -D --undefined-only "$torch"/libtorch_cuda.so "$torch"/libc10_cuda.so |
@@ -58,8 +58,8 @@ expect() {
     printf '%s: %s\n' "$name" "$(grep -o 'a graph of.*' "$file" | paste -sd ';')"
 }
 
-# on_stub MODE COMMAND...: runs a command with the fake runtime in a mode (see runtime.cpp); writes all output to $work/output.
-# The witness is not asked, because the fake runtime computes nothing.
+# on_stub MODE COMMAND...: runs a command with the fake runtime in a mode (see runtime.cpp); writes all output to
+# $work/output. The witness is switched off, because the fake runtime computes nothing.
 on_stub() {
     local mode=$1 rc=0
     shift

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of the CUDA kernels on this CPU once more, with AddressSanitizer and UndefinedBehaviorSanitizer in the kernels: they
-# report reads and writes outside of an array, and misaligned ones. Then leaves out each barrier in turn: a test has to fail.
-# See src/arithmetic/cuda/testing.rs.
+# Runs the tests of the CUDA kernels on this CPU again, with AddressSanitizer and UndefinedBehaviorSanitizer in the
+# kernels, which report accesses outside arrays and misaligned ones. Then leaves out each barrier in turn: a test must
+# fail. See src/arithmetic/cuda/testing.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,8 @@ binary=$(cargo test --release --locked "${features[@]}" --lib --no-run --message
 cxx=${CXX:-c++}
 preload="$($cxx -print-file-name=libasan.so) $($cxx -print-file-name=libubsan.so)"
 
-# Rust's memory is not what is tested, so leaks are not looked for. Fibres have stacks of their own.
+# Do not check for leaks, because Rust's memory is not tested here, nor for use of a stack after a return, because
+# fibres have their own stacks.
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
     MNIST_REPORT_SANITIZE=1 "$binary" arithmetic::cuda "$@"
 

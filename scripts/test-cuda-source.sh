@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compiles the CUDA kernels for several GPUs, without a GPU, and checks their PTX: every operation on floats rounds to nearest, and
-# none is approximate, flushes subnormals or depends on the order of threads. NVRTC=a libnvrtc.so; otherwise one is installed.
+# Compiles the CUDA kernels for several GPUs, without a GPU, and checks their PTX: every operation on floats must round
+# to nearest, and none may be approximate, flush subnormals or depend on the order of threads. NVRTC is the path of a
+# libnvrtc.so; by default the script installs one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Tests a GPU. Builds two studies on it twice and on the CPU once: all three Report IDs must be equal; verifies each bundle on both.
-# Then the same with libtorch on the GPU, where its CUDA libraries are installed: two builds have one Report ID, each is verified on
-# the GPU and, within tolerances, on the CPU; and every kind of layer, optimizer and schedule is trained with steps recorded as CUDA
-# graphs and with operators launched one by one, with equal bits. See docs/reproducibility.md.
+# Tests a GPU. Builds two studies twice on the GPU and once on the CPU: all three Report IDs must be equal. Verifies
+# each bundle on both. Then repeats this with libtorch on the GPU, if its CUDA libraries are installed: two builds must
+# have the same Report ID, and pass verification on the GPU and, within tolerances, on the CPU. Finally trains every
+# kind of layer, optimizer and schedule with steps recorded as CUDA graphs and with operators launched one by one: the
+# bits must be equal. See docs/reproducibility.md.
 #   DEVICE   cuda (default) or cuda:N
 #   STUDIES  by default "src/arithmetic/portable.yaml reports/quick.yaml"
 #   OUT      a folder in which to keep bundles and outputs; by default a temporary folder
@@ -29,7 +30,7 @@ say() {
     printf '%s\n' "$*" | tee -a "$out/test-gpu.txt"
 }
 
-# built STUDY FOLDER DEVICE: builds a bundle and says what the program says of the device.
+# built STUDY FOLDER DEVICE: builds a bundle, and prints the program's notes about the device.
 built() {
     local start=$SECONDS text=$out/$2.txt
     if ! "$program" build "$1" --device "$3" --fresh --out "$out/$2" >"$text" 2>&1; then
@@ -59,7 +60,8 @@ verified() {
     [[ $rc -eq 0 ]] || different=1
 }
 
-# trained FILE ARGUMENTS...: trains a network with libtorch; prints the digest of its final state and what was recorded.
+# trained FILE ARGUMENTS...: trains a network with libtorch. Prints the digest of its final state and the statistics of
+# recorded steps.
 trained() {
     local file=$out/$1
     shift
@@ -80,7 +82,7 @@ compared() {
         different=1
         say "$name: recorded steps give OTHER bits than operators launched one by one"
     fi
-    # If a step cannot be recorded, results are right, but training is slow.
+    # If a step cannot be recorded, the results are right, but training is slow.
     [[ $recorded == *'"refused":null'* && $recorded != *'"kinds":0'* ]] || different=1
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the steps of docs/pages.yml one by one in a fresh folder, without the actions of GitHub, with the wheel of `make wheel`, and
-# checks the page that would be published. Lints the workflow where a linter is installed. STUDY= another study.
+# Runs the steps of docs/pages.yml one by one in a new folder, without GitHub's actions, with the wheel of `make wheel`,
+# and checks the page that would be published. Lints the workflow if a linter is installed. STUDY selects another study.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -30,7 +30,7 @@ for number, (block, line) in enumerate(steps):
     (home / f"step{number}.sh").write_text(re.sub("^ {10}", "", block, flags=re.M) or line)
 PY
 cd "$home"
-export MNIST_REPORT_CACHE=$home/cache # a run that this machine has trained before would not be trained
+export MNIST_REPORT_CACHE=$home/cache # otherwise runs that this machine has already trained would not be trained again
 for step in step*.sh; do
     echo "== $step"
     STUDY=study.yaml WHEEL=$wheel bash -e "$step"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Tests that bits depend on the study alone. Trains src/arithmetic/portable.yaml on this CPU with each vector width and several
-# numbers of threads, and on emulated CPUs (user-mode QEMU), and compares every bit of states and logits. Then builds whole
-# studies on this CPU, each twice with other vectors and threads, and compares the digests of their results with the recorded
-# ones (tests/fixtures/measured.txt). See docs/reproducibility.md.
+# Tests that the bits depend only on the study. Trains src/arithmetic/portable.yaml on this CPU with each vector width
+# and several numbers of threads, and on emulated CPUs (user-mode QEMU), and compares every bit of states and logits.
+# Then builds complete studies on this CPU, each twice with different vectors and threads, and compares the digests of
+# their results with the recorded ones (tests/fixtures/measured.txt). See docs/reproducibility.md.
 #   CPUS     emulated CPUs, by default "EPYC-Milan Haswell max Skylake-Client"; one without AVX2 and FMA takes much longer
 #   THREADS  thread counts, by default "2 1 3 8"
 #   STUDIES  whole studies, by default "reports/quick.yaml"; "" for none
@@ -58,11 +58,12 @@ rm -f "$out"/*-[0-9]* # files of an earlier run
 trap 'kill $(jobs -p) 2>/dev/null || true; [[ -n ${OUT-} ]] || rm -rf "$out"' EXIT
 trap 'exit 2' INT TERM HUP
 
-# Runs the probe on an emulated CPU. Output and errors go to files; the output file gets its final name when it is complete.
+# Runs the probe on an emulated CPU. Output and errors go to files; the output file gets its final name when it is
+# complete.
 emulate() { # CPU THREADS
     local start=$SECONDS file=$out/$1-$2
     MNIST_REPORT_THREADS=$2 qemu-x86_64 -cpu "$1" "$probe" "$study" >"$file.part" 2>"$file.err" &
-    # $! is expanded now, on purpose: stop this shell's only child together with the shell.
+    # Expand $! now, on purpose: this stops the shell's only child together with the shell.
     # shellcheck disable=SC2064
     trap "kill $! 2>/dev/null || true" TERM
     if wait $!; then
@@ -74,8 +75,9 @@ emulate() { # CPU THREADS
 # Prints the runs of the first file that differ in the second file or are not in it.
 different_runs() { comm -23 <(results "$1") <(results "$2") | cut -d' ' -f2; }
 results() { grep '^run ' "$1" | sort; }
-# Prints the first divergence of a run: the first step and tensor that differ. A loss means that the forward pass differs. A
-# gradient names the layer where the backward pass first differs (or a forward pass that differs but gives the same loss).
+# Prints the first divergence of a run: the first step and tensor that differ. If it is the loss, the forward pass
+# differs. If it is a gradient, its layer is the one where the backward pass first differs (or the forward pass differs
+# but gives the same loss).
 first_divergence() { # FILE FILE RUN
     local line
     line=$(diff <(grep "^step $3 " "$1") <(grep "^step $3 " "$2") | grep -m 1 '^<' | cut -d' ' -f4,5) || true

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests the PyTorch programs in bundles: builds two studies, which have every kind of layer, loads their weights into the programs, and
-# compares the predictions. See scripts/pytorch_models.py.
+# Tests the PyTorch programs in bundles: builds two studies, which together have every kind of layer, loads their
+# weights into the programs, and compares the predictions. See scripts/pytorch_models.py.
 #   PYTHON   an interpreter with torch and safetensors. By default, the script installs them into benches/.venv (3 GB).
 set -euo pipefail
 

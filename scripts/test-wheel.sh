@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the wheel as its users do, and uses it: in a fresh virtual environment at a path with spaces, without the network after
-# the download, as another user, from a folder that is not the repository. With CUDA=1 also the extras, whose NVRTC must lie
-# where the program looks for it (150 MB).
+# Installs and uses the wheel like a user: in a new virtual environment at a path with spaces, without network access,
+# as another user, from a folder outside the repository. With CUDA=1, also downloads the extras (150 MB); their NVRTC
+# must be where the program looks for it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,7 +15,7 @@ home=$(mktemp -d "${TMPDIR:-/tmp}/a wheel's home XXXXXX")
 trap 'rm -rf "$home"' EXIT
 chmod 755 "$home"
 
-# Without the network, where this user may cut it off.
+# Without network access, if this user may switch it off.
 offline=()
 if unshare --net true 2>/dev/null; then
     offline=(unshare --net)
@@ -27,7 +27,7 @@ fi
 bin="$home/my venv/bin"
 [[ -x $bin/mnist-report && -x $bin/mnist-report-check ]] || fail "the wheel installs no mnist-report or no mnist-report-check"
 
-# The newest glibc that it asks for.
+# The newest glibc version that the program requires.
 newest=$(grep -aoE 'GLIBC_2\.[0-9]+' "$bin/mnist-report" | sort -uV | tail -n 1)
 [[ $(printf '%s\nGLIBC_2.17\n' "$newest" | sort -V | tail -n 1) == GLIBC_2.17 ]] || fail "it needs $newest"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Validates the ro-crate-metadata.json of bundles with the RO-Crate validator and the profile that the crates name (Process
-# Run Crate 0.5). Usage: scripts/validate-crate.sh BUNDLE... (folders), or only --install.
-# The first run installs the validator from PyPI into target/validate-crate/. Later runs do not need the network.
-# Exit code 0: all are valid. 1: one is not. 2: the check could not run.
+# Validates the ro-crate-metadata.json of bundles with the RO-Crate validator and the profile that the crates name
+# (Process Run Crate 0.5). Usage: scripts/validate-crate.sh BUNDLE... (folders), or only --install. The first run
+# installs the validator from PyPI into target/validate-crate/. Later runs do not need the network. Exit code 0: all are
+# valid. 1: one is not. 2: the check could not run.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -24,13 +24,13 @@ install() {
         fail "python3 3.10 or newer is missing; install it (Debian, Ubuntu: apt-get install python3 python3-pip)"
     rm -rf "$site"
     mkdir -p "$root/target"
-    # --no-deps: every dependency is pinned in the list; of rocrate, only one file is needed and not its dependencies.
-    # The user may have told pip to require a virtual environment, or to install elsewhere, which pip does not combine with
+    # --no-deps: every dependency is pinned in the list; of rocrate, only one file is needed, without its dependencies.
+    # The user may have configured pip to require a virtual environment, or to install elsewhere, which conflicts with
     # --target.
     PIP_ROOT_USER_ACTION=ignore PIP_REQUIRE_VIRTUALENV=0 python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-user --prefix= --target "$site" -r "$pins" ||
         fail "pip cannot install the validator; check the network and pip's settings, then try again"
-    # A crate names its JSON-LD context by URL, and the validator downloads it. Put the context into the validator's cache, so
-    # that the check needs no network and the context cannot change.
+    # A crate names its JSON-LD context by URL, and the validator downloads it. Put the context into the validator's
+    # cache, so that the check needs no network and the context cannot change.
     python3 -I - "$site" "$site/cache" <<'PY' || fail "cannot put the JSON-LD context into the validator's cache"
 import importlib.util, json, pathlib, sys
 sys.path.insert(0, sys.argv[1])

@@ -1,5 +1,5 @@
-//! Turns three kinds of panic into messages of one line: memory that the system or a GPU does not give, errors of a GPU,
-//! and errors of libtorch (an operator without a deterministic form).
+//! Turns three kinds of panic into messages of one line: failed allocations on the host or a GPU, other errors of a
+//! GPU, and errors of libtorch (such as an operator without a deterministic form).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -15,7 +15,7 @@ const FROM_LIBTORCH: &str = "Torch(\"";
 
 /// The payload of a panic that is not a bug.
 enum Failure {
-    /// A GPU does not give this many bytes of memory.
+    /// A GPU could not allocate this many bytes.
     OutOfGpuMemory(u64),
     /// Any other error of a GPU.
     Gpu(String),
@@ -32,7 +32,7 @@ impl Failure {
     }
 }
 
-/// Reports that a GPU does not give this many bytes of memory.
+/// Reports that a GPU could not allocate this many bytes.
 ///
 /// # Panics
 /// Always; [`caught`] turns that into a message.
@@ -51,8 +51,9 @@ pub fn gpu(message: impl Into<String>) -> ! {
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// The size of the memory that was not given, the error of a GPU, or the first line of libtorch's message; Rust prints
-/// nothing then. For any other panic, a request to report a bug; Rust prints its usual message to standard error.
+/// For these three kinds of panic, the size of the failed allocation, the error of the GPU, or the first line of
+/// libtorch's message; Rust prints nothing. For any other panic, a request to report a bug; Rust also prints its usual
+/// message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -87,7 +88,7 @@ fn one_line(text: &str) -> String {
         return format!("a bug in mnist-report, please report it: {first}");
     };
     let first = message.split("\\n").next().unwrap_or_default().trim_end_matches("\")").replace("\\\"", "\"");
-    // Drop where the check failed and how to switch determinism off: that does not help the user.
+    // Drop the place of the failed check and the advice to switch determinism off, because they do not help the user.
     let said = first.rsplit_once("err == 0. ").map_or(first.as_str(), |(_, said)| said);
     let (said, is_nondeterministic) = match said.split_once(", but you set 'torch.use_deterministic_algorithms") {
         Some((said, _)) => (said, true),

@@ -1,6 +1,6 @@
-//! Random numbers. Each purpose (initial weights, order of images, dropout masks, ...) has a random stream of its own, so any
-//! draw can be repeated without the draws before it. The device's own generator is never used: a CPU and a GPU get the same
-//! numbers, and a training step can be replayed on its own.
+//! Random numbers. Each purpose (initial weights, order of images, dropout masks, ...) has its own random stream, so
+//! any draw can be repeated without the draws before it. The device's generator is never used, so a CPU and a GPU get
+//! the same numbers, and a single training step can be replayed.
 //!
 //! A stream is ChaCha8 whose key is the SHA-256 of `mnist-report stream 1`, the seed, the purpose and its counters.
 
@@ -45,7 +45,7 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(Sha256::digest(key).into()))
     }
 
-    /// The key of the stream's ChaCha8.
+    /// The stream's ChaCha8 key.
     pub fn key(&self) -> [u8; 32] {
         self.0.get_seed()
     }
@@ -66,7 +66,7 @@ impl Stream {
         (product >> 32) as u32
     }
 
-    /// Shuffles in place (Fisher-Yates). Not a library's shuffle, because its next version may draw in another way and
+    /// Shuffles in place (Fisher-Yates). Do not use a library's shuffle: its next version may draw differently, and
     /// results would change silently.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
@@ -74,7 +74,7 @@ impl Stream {
         }
     }
 
-    /// `n` values, uniform in [-bound, bound), made of 24 random bits each, computed in f64 and rounded once to f32.
+    /// `n` values, uniform in [-bound, bound). Each is made of 24 random bits, computed in f64 and rounded once to f32.
     pub fn uniform(&mut self, n: usize, bound: f64) -> Vec<f32> {
         (0..n)
             .map(|_| {
@@ -91,8 +91,8 @@ impl Stream {
         mask
     }
 
-    /// The part of the same mask that begins at value `first`, if nothing was drawn from this stream yet. So several threads
-    /// can draw parts of a mask.
+    /// Draws the part of the same mask that begins at value `first`, so that several threads can draw parts of a mask.
+    /// Nothing may have been drawn from this stream before.
     pub fn dropout_mask_from(&self, first: usize, p: f64, mask: &mut [f32]) {
         let rule = DropoutRule::new(p);
         let mut rng = self.0.clone();
@@ -107,7 +107,7 @@ impl Stream {
         }
     }
 
-    /// The same mask as bits: 1 means keep. A byte has eight values, the first in its lowest bit.
+    /// The same mask as bits, where 1 means keep. A byte holds eight values, the first in its lowest bit.
     pub fn dropout_bits(&mut self, n: usize, p: f64) -> Vec<u8> {
         let rule = DropoutRule::new(p);
         let byte =

@@ -29,6 +29,11 @@ impl Rung {
     pub const ALL: [Self; 8] =
         [Self::Files, Self::Inputs, Self::Exact, Self::Render, Self::Metrics, Self::Weights, Self::Replay, Self::Rerun];
 
+    /// Whether it computes with networks, for which a device is started.
+    pub fn computes(self) -> bool {
+        self >= Self::Weights
+    }
+
     /// The name that `--upto` takes.
     pub fn name(self) -> &'static str {
         match self {

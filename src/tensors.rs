@@ -4,7 +4,7 @@ use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
-/// Bytes that are not a safetensors file of this program's kind.
+/// Errors in a safetensors file.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum TensorError {
@@ -38,8 +38,8 @@ impl NamedTensor {
     }
 }
 
-/// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with the number of
-/// values that differ in it. `None` if the lists are equal bit for bit.
+/// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with
+/// the number of values that differ in it. `None` if the lists are equal bit for bit.
 pub fn first_difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Option<String> {
     if found.len() != expected.len() {
         return Some(format!("{} tensors instead of {}", found.len(), expected.len()));
@@ -52,7 +52,8 @@ pub fn first_difference(found: &[NamedTensor], expected: &[NamedTensor]) -> Opti
     })
 }
 
-/// As [`first_difference`], for the values of one tensor. All NaN are equal: their bits are the hardware's choice.
+/// Like [`first_difference`], for the values of one tensor. All NaN count as equal, because their bits depend on the
+/// hardware.
 pub fn values_difference(found: &[f32], expected: &[f32]) -> Option<String> {
     if found.len() != expected.len() {
         return Some(format!("{} values instead of {}", found.len(), expected.len()));
@@ -66,7 +67,7 @@ pub fn values_difference(found: &[f32], expected: &[f32]) -> Option<String> {
 /// Writes tensors as a safetensors file; the same tensors give the same bytes.
 ///
 /// # Panics
-/// On a shape that does not fit the values, or a repeated name.
+/// If a shape does not fit its values, or a name is repeated.
 pub fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
     let bytes: Vec<Vec<u8>> = tensors.iter().map(|t| t.values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
     let views = tensors.iter().zip(&bytes).map(|(t, b)| {
@@ -79,7 +80,7 @@ pub fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
 /// Reads the tensors of a safetensors file.
 ///
 /// # Errors
-/// Not safetensors, or not float32.
+/// The bytes are not a safetensors file, or a tensor is not float32.
 pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>, TensorError> {
     let file = SafeTensors::deserialize(bytes)?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {

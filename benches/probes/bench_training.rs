@@ -1,11 +1,11 @@
-//! Trains one run of a study and prints each epoch's mean training loss and seconds as JSON, for the benchmarks in benches/.
-//! Evaluates nothing and stores nothing.
+//! Trains one run of a study and prints each epoch's mean training loss and seconds as JSON, for the benchmarks in
+//! benches/. Does not evaluate or store anything.
 //!
 //!     cargo run --release --example bench_training -- benches/study.yaml slim-bn [--no-dropout] [--libtorch] [--each-operator] [--export FOLDER]
 //!
-//! `--libtorch` trains with libtorch's operators, on the CPU or a GPU; on a GPU, `--each-operator` then launches every operator
-//! of a step on its own. Equal values of `state` mean equal bits at the end.
-//! `--export` writes the initial weights and the images' order instead, for another program to start from.
+//! `--libtorch` trains with libtorch's operators, on the CPU or a GPU; on a GPU, `--each-operator` launches every
+//! operator of a step separately. Equal values of `state` mean equal bits at the end. `--export` writes the initial
+//! weights and the images' order instead, for another program to start from.
 
 #[path = "../../src/engine/mod.rs"]
 mod engine;
@@ -96,7 +96,7 @@ fn main() -> Result<()> {
         "recorded": trainer.recorded(),
     });
     println!("{what}");
-    // As main.rs does: libtorch's destructors take time.
+    // Like src/engine/main.rs, skip libtorch's destructors, which take time.
     std::io::stdout().flush()?;
     quick_exit(0)
 }

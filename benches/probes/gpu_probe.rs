@@ -1,10 +1,10 @@
-//! Trains every run of a study for some steps on a GPU and on the CPU, with the program's own arithmetic, and compares the bits of
-//! every step's loss and of the state after it. Then times steps on the GPU.
+//! Trains every run of a study for some steps on a GPU and on the CPU, with the program's own arithmetic, and compares
+//! the bits of every step's loss and of the state after it. Then times steps on the GPU.
 //!
 //!     cargo run --release --example gpu_probe -- STUDY STEPS TIMED_STEPS [FOLDER WITH NVRTC]...
 //!
-//! With `STUDY whole BUNDLE` instead, trains every run of one seed to its end on the GPU, and compares the weights with those in a bundle
-//! that was built on a CPU.
+//! With `STUDY whole BUNDLE`, trains every run with one seed to its end on the GPU, and compares the weights with those
+//! of a bundle that was built on a CPU.
 //!
 //! The exit code is 1 if any bit differs.
 
@@ -19,7 +19,7 @@ use mnist_report::failure::caught;
 use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::tensors::{first_difference, from_safetensors};
 
-/// A GPU that records nothing, so that each kernel of a step is launched on its own.
+/// A GPU that cannot record, so that each kernel of a step is launched separately.
 struct WithoutRecordings(Rc<dyn Gpu>);
 
 impl Gpu for WithoutRecordings {
@@ -61,14 +61,15 @@ struct Probe {
 }
 
 impl Probe {
-    /// Compares the steps of a run. Returns what differs first.
+    /// Compares the steps of a run. Returns the first difference.
     fn compare(&self, run: &RunPlan) -> Option<String> {
         let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, run.seeds[0]));
         let some = Selection::new(&self.data.test, &(0..600).collect::<Vec<u32>>());
         cuda::training_difference(&self.gpu, &self.plan, run, [&images, &some], self.steps)
     }
 
-    /// Trains a seed to its end. Returns what differs first from the weights in a bundle, or the seconds that it took.
+    /// Trains a seed to its end. Returns the seconds that it took, or the first difference from the weights in a
+    /// bundle.
     fn whole(&self, name: &str, run: &RunPlan, seed: u64, bundle: &Path) -> Result<Result<f64, String>> {
         let images = Selection::new(&self.data.train, &run.choose(&self.data.train.labels, seed));
         let model = &self.plan.models[&run.settings.model];
@@ -82,7 +83,7 @@ impl Probe {
         Ok(first_difference(&weights, &expected).map_or(Ok(seconds), Err))
     }
 
-    /// Images per second of training on the GPU, with recorded steps and with launches one by one, and of evaluation.
+    /// Images per second on the GPU: training with recorded steps, training with launches one by one, and evaluation.
     fn time(&self, run: &RunPlan) -> [f64; 3] {
         let one_by_one: Rc<dyn Gpu> = Rc::new(WithoutRecordings(Rc::clone(&self.gpu)));
         let [train, evaluate] = self.time_on(&self.gpu, run);

@@ -1,10 +1,11 @@
-//! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these lines
-//! between CPUs.
+//! Trains the runs of a study for a few steps and prints hashes of the results. `make test-portable` compares these
+//! lines between CPUs.
 //!
 //!     MNIST_REPORT_THREADS=2 cargo run --release --example portable_probe -- src/arithmetic/portable.yaml
 //!
-//! A `run` line has the hashes of the final state and of the logits of some test images. `step` lines show where two runs
-//! first differ: the loss stands for the forward pass, each gradient for one layer of the backward pass.
+//! A `run` line has the hashes of the final state and of the logits of some test images. `step` lines show where two
+//! runs first differ: a different loss means a different forward pass, and the first different gradient names the layer
+//! in the backward pass.
 
 use std::path::PathBuf;
 
@@ -20,13 +21,13 @@ use mnist_report::training::evidence::state_sha256;
 #[derive(Parser)]
 struct Options {
     study: PathBuf,
-    /// Training steps of a run, at most.
+    /// Maximum number of training steps per run.
     #[arg(long, default_value_t = 3)]
     steps: usize,
-    /// Test images to evaluate.
+    /// Number of test images to evaluate.
     #[arg(long, default_value_t = 4)]
     images: u32,
-    /// Only this run.
+    /// Train only this run.
     #[arg(long)]
     run: Option<String>,
 }
@@ -54,7 +55,7 @@ fn probe(device: &Device, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Selec
     for step in 1..=steps.min(run.settings.epochs * run.steps_per_epoch()) {
         trainer.step();
         println!("step {} {step} loss {}", run.name, floats_sha256(&[trainer.last_loss()]));
-        // In the order of the backward pass: the first that differs is the layer to look at.
+        // In the order of the backward pass, so that the first difference is in the layer to look at.
         for gradient in trainer.network().gradients().iter().rev() {
             println!("step {} {step} {} {}", run.name, gradient.name, floats_sha256(&gradient.values));
         }

@@ -1,9 +1,9 @@
-//! Verifies a bundle of the program's own arithmetic with libtorch's operators and prints the differences. The tolerances for
-//! bundles that were made on a GPU, in docs/verification.md, come from these measurements.
+//! Verifies a bundle of the program's own arithmetic with libtorch's operators, and prints the differences. These
+//! measurements are the basis of the tolerances in docs/verification.md for bundles that libtorch made on a GPU.
 //!
 //!     cargo run --release --example replay_errors -- BUNDLE [rerun]
 //!
-//! libtorch obeys its variables: ATEN_CPU_CAPABILITY=default, avx2, avx512; ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2;
+//! libtorch reads these variables: ATEN_CPU_CAPABILITY=default, avx2, avx512; ONEDNN_MAX_CPU_ISA=SSE41, AVX, AVX2;
 //! MKL_CBWR=COMPATIBLE, SSE4_2, AVX2; OMP_NUM_THREADS.
 
 #[path = "../../src/engine/mod.rs"]

@@ -1,5 +1,6 @@
-//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's factors of
-//! that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and the number of images.
+//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's
+//! factors of that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and
+//! the number of images.
 
 use super::masks::Masks;
 use super::optimizers::factors;
@@ -38,7 +39,7 @@ impl<'a> StepInputs<'a> {
         Self { plan, seed, masks: Masks::new(model, plan, seed), images, order: None, drawn: Vec::new() }
     }
 
-    /// The inputs of a step, counted from 0 through all epochs.
+    /// The inputs of a step. `step` counts from 0 through all epochs.
     pub(super) fn batch(&mut self, step: usize) -> Batch<'_> {
         let (steps, size) = (self.plan.steps_per_epoch(), self.plan.settings.batch_size);
         let (epoch, in_epoch) = (step / steps + 1, step % steps);
@@ -63,7 +64,7 @@ pub fn epoch_order(plan: &RunPlan, seed: u64, epoch: usize, images: usize) -> Ve
     order
 }
 
-/// The optimizer's numbers of a step, counted from 0 through all epochs.
+/// The optimizer's factors of a step (see [`factors`]). `step` counts from 0 through all epochs.
 pub fn factors_of(plan: &RunPlan, step: usize) -> Vec<f32> {
     let (settings, steps) = (&plan.settings, plan.steps_per_epoch());
     let (epoch, in_epoch) = (step / steps, step % steps);

@@ -5,7 +5,7 @@ use crate::rng::{Purpose, Stream};
 use crate::study::RunPlan;
 use kernels::threads::for_each_job;
 
-/// Number of a mask's values that one job draws.
+/// Number of mask values that one job draws.
 const BLOCK: usize = 1 << 15;
 
 /// Everything that determines the masks of a training.
@@ -45,7 +45,7 @@ impl Masks {
         Self { seed, steps_per_epoch: plan.steps_per_epoch(), layers }
     }
 
-    /// The random stream of a layer's mask at a step, counted from 0 through all epochs.
+    /// The random stream of a layer's mask at a step. `step` counts from 0 through all epochs.
     pub fn stream(&self, layer: &str, step: usize) -> Stream {
         let (epoch, step) = (step / self.steps_per_epoch + 1, step % self.steps_per_epoch + 1);
         Stream::new(self.seed, Purpose::Dropout { layer, epoch, step })

@@ -1,9 +1,10 @@
-//! The program's own arithmetic: the forward and backward pass of every layer, the loss, the optimizers and the training of a
-//! network, in pure Rust. The kernels of the layers, the loss and the optimizers are a crate of their own, in `kernels/`.
+//! The program's own arithmetic: the forward and backward pass of every layer, the loss, the optimizers and the
+//! training of a network, in pure Rust. The kernels of the layers, the loss and the optimizers are a separate crate, in
+//! `kernels/`.
 //!
-//! Every result is a fixed sequence of IEEE 754 operations: additions, multiplications, divisions, square roots and fused
-//! multiply-additions, each correctly rounded, in an order that this code states. So its bits depend on the study, its data
-//! and [`VERSION`] alone: not on the CPU, the width of its vectors or the number of threads.
+//! Every result is a fixed sequence of IEEE 754 operations: additions, multiplications, divisions, square roots and
+//! fused multiply-additions, each correctly rounded, in the order written in this code. So the bits depend only on the
+//! study, its data and [`VERSION`], and not on the CPU, the width of its vectors or the number of threads.
 
 pub mod cuda;
 mod inputs;
@@ -28,6 +29,6 @@ pub use speed::convolution_rate;
 pub use steps::{LayerShapes, trace_shapes};
 pub use train::{Trainer, evaluate};
 
-/// The version of this arithmetic. Increment it with every change that gives other bits for the same study. Results of
+/// The version of this arithmetic. Increment it with every change that alters the bits of a study's results. Results of
 /// different versions cannot be compared bit for bit.
 pub const VERSION: u32 = 3;

@@ -1,5 +1,5 @@
-//! A network: its parameters and buffers, and its layers' kernels in the order of execution, with an explicit backward pass.
-//! Names, shapes and the distributions of initial values come from `model`.
+//! A network: its parameters and buffers, and its layers' kernels in the order of execution, with an explicit backward
+//! pass. Names, shapes and the distributions of initial values come from `model`.
 
 use std::sync::Mutex;
 
@@ -14,7 +14,7 @@ use kernels::memory::grow;
 
 /// A network that the CPU trains and evaluates.
 pub struct Network {
-    /// Number of values of one input image.
+    /// Number of values in one input image.
     input: usize,
     steps: Vec<Step>,
     /// All trainable parameters in PyTorch's order; steps refer to them by index.
@@ -118,9 +118,9 @@ impl Network {
         current[..count * CLASSES].to_vec()
     }
 
-    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the logits
-    /// `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without a mask
-    /// drops nothing.
+    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the
+    /// logits `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
+    /// a mask drops nothing.
     pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
         for step in &mut self.steps {
@@ -143,8 +143,8 @@ impl Network {
         self.outputs.last().expect("a model has layers")
     }
 
-    /// Computes the gradients of the mean cross-entropy. `images` must be those of the last call of `train`, and `labels` their
-    /// classes. Returns the loss.
+    /// Computes the gradients of the mean cross-entropy. `images` must be those of the last call of `train`, and
+    /// `labels` their classes. Returns the loss.
     pub(super) fn backward(&mut self, images: &[f32], labels: &[u8]) -> f32 {
         let count = images.len() / self.input;
         let [output_gradient, input_gradient] = &mut self.output_gradients;
@@ -169,17 +169,17 @@ impl Network {
             }
             std::mem::swap(output_gradient, input_gradient);
         }
-        // The true gradient of these biases is zero. The computed one consists of rounding errors, which Adam would scale
-        // up to full steps.
+        // The true gradient of these biases is zero. The computed one consists of rounding errors, which Adam would
+        // scale up to full steps.
         for &i in &self.cancelled_biases {
             self.gradients[i].fill(0.0);
         }
         loss
     }
 
-    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images` are
-    /// `[images, channels, height, width]`, `input` is channels, height, width. Afterwards, `gradients` returns this loss's
-    /// gradients.
+    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images`
+    /// are `[images, channels, height, width]`, `input` is channels, height, width. Afterwards, `gradients` returns the
+    /// gradients of this loss.
     pub fn loss_and_backward(
         &mut self,
         images: &[f32],
@@ -192,9 +192,9 @@ impl Network {
         self.backward(&images, labels)
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. `None` for
-    /// `masks` means evaluation mode. With masks, even without any in the list, the pass is in training mode and updates
-    /// the buffers.
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
+    /// `masks` is `None`, the pass is in evaluation mode. With a list of masks, even an empty one, it is in training
+    /// mode and updates the buffers.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let images = channels_last(images, input);
         match masks {
@@ -208,7 +208,7 @@ pub(super) fn by_layer(masks: &[(String, Vec<f32>)]) -> Vec<(&str, &[f32])> {
     masks.iter().map(|(layer, mask)| (layer.as_str(), &mask[..])).collect()
 }
 
-/// A tensor's values before training, drawn from the seed's stream for it (PyTorch's default initialisation).
+/// A tensor's initial values, drawn from its random stream of this seed (PyTorch's default initialisation).
 pub fn initial_values(spec: &TensorSpec, seed: u64) -> Vec<f32> {
     let n = spec.numel() as usize;
     match spec.init {
@@ -237,14 +237,14 @@ pub(super) fn channels_last(images: &[f32], [channels, height, width]: [usize; 3
     out
 }
 
-/// The first `len` values of working memory, which grows as needed and is never given back: getting
-/// new memory from the system takes longer than most kernels.
+/// The first `len` values of working memory. The memory grows as needed and is never freed, because allocating it takes
+/// longer than most kernels.
 fn sized(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
     grow(memory, len);
     &mut memory[..len]
 }
 
-/// As `sized`, but the memory then has exactly this length.
+/// Like `sized`, but resizes the memory to exactly this length.
 fn exactly(memory: &mut Vec<f32>, len: usize) -> &mut [f32] {
     memory.truncate(len);
     grow(memory, len);

@@ -1,5 +1,5 @@
-//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can continue
-//! from any saved state.
+//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can
+//! continue from any saved state.
 
 use kernels::optimizers as rules;
 
@@ -20,14 +20,15 @@ pub fn state_names(rule: &Optimizer) -> &'static [&'static str] {
     }
 }
 
-/// The numbers that change from step to step, for `Rule::step`. `momentum` is the momentum that the schedule sets, if it does
-/// (SGD's `momentum`, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
+/// The optimizer's numbers of one step, for `Rule::step`. `momentum` is the value that the schedule sets, if it sets
+/// one (SGD's `momentum`, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
 ///
-/// SGD: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1. AdamW: these
-/// and 1 - lr * `weight_decay`. As in PyTorch, the corrections use the betas of this step, even if the schedule changes them.
+/// SGD: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1.
+/// AdamW: the same as Adam, then 1 - lr * `weight_decay`. As in PyTorch, the corrections use the betas of this step,
+/// even if the schedule changes them.
 pub fn factors(rule: &Optimizer, lr: f64, momentum: Option<f64>, t: u64) -> Vec<f32> {
-    // Kingma and Ba 2015, algorithm 1: the step size, the square root of the second moment's bias correction, the first beta
-    // and its complement.
+    // Kingma and Ba 2015, algorithm 1: the step size, the square root of the second moment's bias correction, the first
+    // beta and its complement.
     let adam = |betas: [f64; 2]| {
         let betas = [momentum.unwrap_or(betas[0]), betas[1]];
         let [correction1, correction2] = betas.map(|b| 1.0 - libm::pow(b, t as f64));
@@ -65,7 +66,8 @@ impl Rule {
         state_names(&self.rule).iter().copied().zip(&mut self.state)
     }
 
-    /// Updates the parameters from their gradients, with the step's [`factors`]. `first` means the first step of the training.
+    /// Updates the parameters from their gradients, with the step's [`factors`]. `first` means the first step of the
+    /// training.
     pub(super) fn step(&mut self, parameters: &mut [Vec<f32>], gradients: &[Vec<f32>], factors: &[f32], first: bool) {
         for (i, (parameter, gradient)) in parameters.iter_mut().zip(gradients).enumerate() {
             self.update(i, parameter, gradient, factors, first);
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_schedule_sets_sgds_momentum_and_adams_first_beta() {
-        // Two steps with gradients 0.5 and -2, a rate of 0.1 and a momentum of 0.95, then 0.85, by torch.optim's formulas.
+        // Two steps with gradients 0.5 and -2, a rate of 0.1 and a momentum of 0.95, then 0.85, by torch.optim's
+        // formulas.
         for (key, first, second) in [("sgd", 0.95, 1.107_5), ("adam", 0.9, 0.968_893_239)] {
             let optimizer: Optimizer = serde_json::from_value(json!({key: {"lr": 0.1}})).unwrap();
             let optimizer = match optimizer {

@@ -5,8 +5,9 @@ use std::f64::consts::PI;
 
 use crate::study::{OneCycle, Schedule};
 
-/// The learning rate of a step. `epoch` and `step` (within the epoch) count from 0; `steps` is the number of steps in an
-/// epoch and `base` the optimizer's learning rate. `one_cycle` changes the rate at each step, the others at each epoch.
+/// The learning rate of a step. `epoch` and `step` (within the epoch) count from 0; `steps` is the number of steps in
+/// an epoch and `base` the optimizer's learning rate. `one_cycle` changes the rate at each step, the others at each
+/// epoch.
 pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, epochs: usize, steps: usize) -> f64 {
     match schedule {
         Schedule::Constant(_) => base,
@@ -16,7 +17,7 @@ pub fn learning_rate(schedule: &Schedule, base: f64, epoch: usize, step: usize, 
     }
 }
 
-/// Goes from `start` to `end` along half a cosine, as `progress` goes from 0 to 1.
+/// The value at `progress`, from 0 to 1, along half a cosine from `start` to `end`.
 fn cosine(start: f64, end: f64, progress: f64) -> f64 {
     end + (start - end) / 2.0 * (1.0 + libm::cos(PI * progress))
 }
@@ -26,9 +27,9 @@ fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
     cycle(c, [initial, max, initial / c.final_div_factor], step, total)
 }
 
-/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it from
-/// `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts from 0
-/// through all `total` steps.
+/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it
+/// from `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts
+/// from 0 through all `total` steps.
 pub fn momentum(schedule: &Schedule, step: usize, total: usize) -> Option<f64> {
     match schedule {
         Schedule::OneCycle(c) if c.cycle_momentum => {
@@ -130,7 +131,8 @@ mod tests {
     fn the_momentum_goes_down_while_the_rate_goes_up() {
         let schedule: Schedule = serde_json::from_value(json!({"one_cycle": {"pct_start": 0.5}})).unwrap();
         let momenta: Vec<f64> = (0..10).map(|step| momentum(&schedule, step, 10).unwrap()).collect();
-        // The rate is highest at step 4 of 0 to 9. In between both follow half a cosine, which is half done half-way.
+        // The rate is highest at step 4 of steps 0 to 9. Between the extremes, both follow half a cosine, which is
+        // halfway at the midpoint.
         for (step, expected) in [(0, 0.95), (2, 0.9), (4, 0.85), (9, 0.95)] {
             assert!((momenta[step] - expected).abs() < 1e-15, "step {step}: {}", momenta[step]);
         }

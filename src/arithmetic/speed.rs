@@ -1,4 +1,4 @@
-//! How fast this machine computes.
+//! Measures how fast this machine computes.
 
 use kernels::layers::conv2d::{Conv2dOptions, Convolution, conv2d};
 use kernels::layers::{Forward, Shape};
@@ -8,13 +8,14 @@ pub(super) const CONVOLUTION: Conv2dOptions =
     Conv2dOptions { out_channels: 128, kernel_size: 3, stride: 1, padding: 0, groups: 1 };
 pub(super) const INPUT: Shape = Shape { height: 26, width: 26, channels: 64 };
 
-/// The multiply-adds of that convolution over some images, by the direct algorithm. Winograd's has fewer.
+/// The multiply-adds of that convolution for this many images, by the direct algorithm. Winograd's algorithm needs
+/// fewer.
 pub(super) fn mult_adds(images: usize) -> f64 {
     let conv = Convolution::new(INPUT, &CONVOLUTION);
     (images * conv.output.len() * INPUT.channels * conv.taps()) as f64
 }
 
-/// Measures a typical convolution, in multiply-adds of the direct algorithm per second.
+/// Measures the speed of a typical convolution, in multiply-adds of the direct algorithm per second.
 pub fn convolution_rate() -> f64 {
     const IMAGES: usize = 32;
     let (kernel, output) = conv2d(INPUT, &CONVOLUTION);

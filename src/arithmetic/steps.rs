@@ -18,7 +18,7 @@ use kernels::layers::relu::Relu;
 use kernels::layers::{Forward, Layer, Shape};
 use kernels::memory::zeros;
 
-/// A kernel as part of the network. On a GPU, the kernel is of another type.
+/// A kernel as part of the network. A GPU's network uses another type of kernel `K`.
 pub(super) struct Step<K = Box<dyn Layer>> {
     /// The layer's name in the study.
     pub layer: String,
@@ -32,7 +32,7 @@ pub(super) struct Step<K = Box<dyn Layer>> {
     pub buffers: Range<usize>,
     /// Number of values of one image's output.
     pub output: usize,
-    /// Whether any step before it has parameters, so that the gradient of its input is needed.
+    /// Whether a previous step has parameters, so that the gradient of this step's input is needed.
     pub needs_input_gradient: bool,
 }
 
@@ -67,8 +67,8 @@ impl Activation {
     }
 }
 
-/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows; only batch
-/// normalisation can.
+/// The kernel of a layer, and the shape of its output. `relu` means that the kernel includes the ReLU that follows;
+/// only batch normalisation can.
 fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer>, Activation) {
     let shape = input.shape;
     let image = |shape: Shape| Activation { shape, is_flat: false };
@@ -103,8 +103,8 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
 }
 
 /// The kernels of a model in the order of execution. Two pairs of layers are executed differently:
-/// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and gradient, and
-///   ReLU then has fewer values to compute.
+/// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and
+///   gradient, and ReLU then has fewer values to compute.
 /// - Any other ReLU after a batch normalisation is part of its kernel.
 pub(super) fn steps(model: &Model) -> Vec<Step> {
     let (mut steps, mut activation) = (Vec::with_capacity(model.layers.len()), Activation::image(model.input));
@@ -150,7 +150,7 @@ pub(super) fn steps(model: &Model) -> Vec<Step> {
     steps
 }
 
-/// The shapes of a layer's input and output, batch first, as its kernel has them.
+/// The shapes of the input and output of a layer's kernel, batch first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct LayerShapes {
@@ -160,8 +160,8 @@ pub struct LayerShapes {
     pub output: Vec<usize>,
 }
 
-/// Runs a batch of zeros through a model, layer by layer, and returns the shapes that the kernels have. Here the
-/// layers have the model's order.
+/// Runs a batch of zeros through a model, layer by layer, and returns the shapes of the kernels' inputs and outputs.
+/// The layers are in the model's order.
 pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
     let ones = |specs: &[TensorSpec]| specs.iter().map(|spec| vec![1.0; spec.numel() as usize]).collect::<Vec<_>>();
     let mut shapes = Vec::with_capacity(model.layers.len());

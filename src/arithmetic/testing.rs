@@ -1,4 +1,4 @@
-//! What the tests of both implementations of the optimizers share: PyTorch's parameters after five steps.
+//! Shared by the tests of both implementations of the optimizers: PyTorch's parameters after five steps.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ pub(crate) struct OptimizerCase {
     pub(crate) steps: Vec<OptimizerStep>,
 }
 
-/// One step of PyTorch's.
+/// One step computed by PyTorch.
 pub(crate) struct OptimizerStep {
     /// Counted from 1.
     t: u64,

@@ -1,5 +1,5 @@
-//! Training steps and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer)
-//! and the number of the step, so training can continue from any saved state.
+//! Training steps and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers,
+//! optimizer) and the number of the step, so training can continue from any saved state.
 
 use super::inputs::StepInputs;
 use super::network::{Network, channels_last};
@@ -40,7 +40,7 @@ pub struct Trainer<'a> {
     inputs: StepInputs<'a>,
     network: Network,
     rule: Rule,
-    /// Steps done.
+    /// Number of steps done.
     done: usize,
     /// The mean losses of the current epoch's steps.
     losses: Vec<f32>,
@@ -68,13 +68,13 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         self.network.load(tensors)
     }
 
-    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
-    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub fn state(&self) -> Vec<NamedTensor> {
         let mut state = self.network.tensors();
         for (list, values) in self.rule.state() {

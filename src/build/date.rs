@@ -1,12 +1,13 @@
-//! The date that a report carries.
+//! The date that a report prints.
 
 use super::BuildError;
 use crate::study::Study;
 
-/// The study's date, otherwise the day (UTC) of SOURCE_DATE_EPOCH, otherwise none; never today's date.
+/// The study's date, otherwise the day (UTC) of SOURCE_DATE_EPOCH, otherwise none. Never today's date, so that builds
+/// are reproducible.
 ///
 /// # Errors
-/// A malformed SOURCE_DATE_EPOCH (<https://reproducible-builds.org/specs/source-date-epoch/> 1.1).
+/// SOURCE_DATE_EPOCH is malformed (<https://reproducible-builds.org/specs/source-date-epoch/> 1.1).
 pub fn report_date(study: &Study) -> Result<Option<String>, BuildError> {
     if study.date.is_some() {
         return Ok(study.date.clone());

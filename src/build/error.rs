@@ -19,7 +19,7 @@ pub enum BuildError {
     Path { path: PathBuf, source: std::io::Error },
     #[error("--only: {0}")]
     UnknownTraining(String),
-    #[error("cannot write the run cache in {}, from which a later build takes the trainings; name another folder with --cache", .0.display())]
+    #[error("cannot write the run cache in {}, where later builds find the trainings; name another folder with --cache", .0.display())]
     Cache(PathBuf),
     #[error("{name} was trained, but not stored in the run cache")]
     NotStored { name: String, source: std::io::Error },

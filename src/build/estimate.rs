@@ -10,22 +10,23 @@ use crate::compute::Device;
 use crate::study::RunPlan;
 use crate::training::{Prepared, Speed};
 
-/// Seconds that a build takes in addition to the trainings, to render and write the report.
+/// Seconds that a build takes to render and write the report, in addition to the trainings.
 const REPORT_SECONDS: f64 = 0.3;
 
-/// How many multiply-adds a plan does in the time in which the device's benchmark does one. The factor of the program's own
-/// arithmetic is measured on a CPU; libtorch's is a guess, and low because small batches wait for kernel launches.
+/// The speed of a training divided by the speed of the device's benchmark, in multiply-adds. The factor of the
+/// program's own arithmetic was measured on a CPU. libtorch's is a guess; it is low because small batches wait for
+/// kernel launches.
 const OWN_FACTOR: f64 = 1.5;
 const LIBTORCH_FACTOR: f64 = 0.25;
 
-/// About how many seconds a device takes for a cost in multiply-adds (`RunPlan::cost`), by a short benchmark.
+/// Estimates by a short benchmark how many seconds a device takes for a cost in multiply-adds (`RunPlan::cost`).
 pub(crate) fn seconds_of(device: &Device, cost: f64) -> f64 {
     let factor = if device.is_libtorch() { LIBTORCH_FACTOR } else { OWN_FACTOR };
     cost / (device.mult_add_rate() * factor)
 }
 
 impl Job {
-    /// Rehearses every run that is not in the run cache. Of several runs with the same cost, only the first is
+    /// Rehearses every run that is not in the run cache. Of several runs with the same kind of step, only the first is
     /// rehearsed.
     pub(super) fn rehearsed(&self) -> Result<IndexMap<String, Speed>, BuildError> {
         let prepared = Prepared::new(&self.device, &self.data, &self.plan.input);
@@ -43,13 +44,13 @@ impl Job {
         Ok(speeds)
     }
 
-    /// How many seeds of a run are not in the run cache.
+    /// How many seeds of a run this build trains: those that are not in the run cache.
     fn seeds_to_train(&self, run: &RunPlan) -> usize {
         self.seeds(run).filter(|seed| self.fresh || !self.cache.has(&self.inputs(run, *seed))).count()
     }
 
-    /// How many trainings of a run are left to do: seeds that are not in the run cache, less the epochs that a stopped build
-    /// has done of them.
+    /// How many trainings of a run are left: the seeds that are not in the run cache. A seed for which a stopped build
+    /// has trained some epochs counts as a fraction.
     fn left_to_train(&self, run: &RunPlan) -> f64 {
         let epochs = run.settings.epochs as f64;
         let left = |inputs: String| 1.0 - (self.cache.epochs_done(&inputs) as f64 / epochs).min(1.0);
@@ -60,12 +61,12 @@ impl Job {
         inputs.filter(|inputs| !self.cache.has(inputs)).map(left).sum()
     }
 
-    /// How many seeds of all runs are not in the run cache.
+    /// How many seeds of all runs this build trains.
     pub fn trainings(&self) -> usize {
         self.plan.runs.values().map(|run| self.seeds_to_train(run)).sum()
     }
 
-    /// About how many seconds the build takes on this device. Runs in the run cache take none.
+    /// Estimates how many seconds the build takes on this device. Runs in the run cache take none.
     pub fn estimate(&self) -> f64 {
         if self.device.is_libtorch() {
             let runs = self.plan.runs.values();

@@ -1,5 +1,5 @@
-//! Checks that the memory can hold the largest batch of each run. It does so before training, because a system that
-//! runs out of memory kills the process without a message.
+//! Checks before training that the memory can hold the largest batch of each run, because a system that runs out of
+//! memory kills the process without a message.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::model::Layer;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::numbers::bytes;
 
-/// Bytes of a value.
+/// Number of bytes in a value.
 pub(super) const F32: u64 = 4;
 
 /// Refuses a run that needs more memory than this machine or the process's control group has.
@@ -27,8 +27,8 @@ pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
     Ok(())
 }
 
-/// Bytes that a run needs in any case: the data, the output of every layer with parameters, two gradients of an output, the
-/// parameters with their gradients and the optimizer's values. The kernels need some more.
+/// The minimum number of bytes that a run needs: the data, the output of every layer with parameters, two gradients of
+/// an output, the parameters with their gradients, and the optimizer's values. The kernels need some more.
 fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     let (settings, model) = (&run.settings, &plan.models[&run.settings.model]);
     let images = settings.batch_size.min(settings.image_count) as u64;
@@ -39,7 +39,8 @@ fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     F32 * (images * (all + 2 * largest) + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
 }
 
-/// Bytes of memory and swap, or of the control group if that has fewer. `None` if the system does not report them.
+/// The machine's memory and swap in bytes, or the limit of the control group if that is lower. `None` if the system
+/// does not report them.
 fn limit() -> Option<u64> {
     let info = fs::read_to_string("/proc/meminfo").ok()?;
     let field = |name: &str| -> Option<u64> {

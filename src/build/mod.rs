@@ -50,7 +50,8 @@ pub struct Request<'a> {
     pub fresh: bool,
     /// The run cache's folder; by default the user's.
     pub cache: Option<&'a Path>,
-    /// The trainings that [`Job::train`] does, as runs or their seeds; empty for all, of which [`Job::run`] makes a bundle.
+    /// The trainings for [`Job::train`], as runs (`slim`) or seeds of runs (`slim.seed2`). Empty for all trainings,
+    /// from which [`Job::run`] makes a bundle.
     pub only: &'a [String],
 }
 
@@ -61,14 +62,14 @@ pub struct Job {
     out: PathBuf,
     /// `out` as an absolute path, because `.` has no file name.
     place: PathBuf,
-    /// Keeps other builds from `place`; `None` if no bundle is made.
+    /// Reserves `place`, so that no other build writes there; `None` if no bundle is made.
     reserved: Option<Reserved>,
     source: Source,
     plan: Plan,
     date: Option<String>,
     /// The study in each language of the report.
     editions: Vec<Edition>,
-    /// The images that the study's own words show.
+    /// The images that the study's texts show.
     images: BTreeMap<String, Picture>,
     fresh: bool,
     /// The trainings to do; `None` for all.
@@ -85,28 +86,28 @@ pub struct Job {
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Built {
     pub report_id: String,
-    /// The bundle's folder, as asked for.
+    /// The bundle's folder, as the user wrote it.
     pub out: PathBuf,
     /// The names of the report's pages, one for each language.
     pub pages: Vec<String>,
     pub seconds: f64,
-    /// What libtorch says of the networks, or why it could not be asked; `None` if it is not installed.
+    /// How far libtorch's evaluation of the networks agrees, or why it failed; `None` if libtorch is not installed.
     pub witness: Option<Result<Agreement, String>>,
     /// The trainings that came from the run cache.
     pub cached: Vec<String>,
     /// How many runs the study has.
     pub runs: usize,
-    /// The runs that diverged, each with the places at which its seeds diverged.
+    /// The runs that diverged, each with the epochs and steps at which its seeds diverged.
     pub diverged: Vec<String>,
-    /// What the user should know, such as claims about values that were not measured.
+    /// Notes for the user, such as those on claims about values that were not measured.
     pub notes: Vec<String>,
-    /// Mistakes in the study that only the results show: conclusions whose conditions both hold.
+    /// Mistakes in the study that only the results reveal: conclusions whose conditions both hold.
     pub mistakes: Vec<StudyError>,
 }
 
 /// Receives the progress of a build.
 pub trait Listener: TrainingObserver {
-    /// A seed of a run starts, with this many steps; `name` is the run's name, with the seed if it has several.
+    /// A seed of a run starts, with this many steps. `name` is the run's name, with the seed if the run has several.
     fn seed_started(&mut self, name: &str, steps: u64);
     /// A seed of a run was trained or taken from the run cache.
     fn seed_finished(&mut self, timing: &Timing, end: &SeedEnd);
@@ -118,17 +119,17 @@ impl Job {
     /// Checks everything that can be checked before training, and starts the device.
     ///
     /// # Errors
-    /// A study, bundle folder, data set or device that cannot be used.
+    /// The study, the bundle's folder, the data set or the device cannot be used.
     pub fn prepare(request: &Request) -> Result<Self, BuildError> {
         Self::prepare_on(request, |plan, data| {
             Device::start(request.device, &plan.compute, |gpu| check_first_steps(gpu, plan, data))
         })
     }
 
-    /// As [`Job::prepare`], on another device than the request's.
+    /// Like [`Job::prepare`], on another device than the request's.
     ///
     /// # Errors
-    /// As [`Job::prepare`].
+    /// Same as [`Job::prepare`].
     pub fn prepare_on(
         request: &Request,
         start: impl FnOnce(&Plan, &Mnist) -> Result<Device, compute::Error>,
@@ -143,7 +144,8 @@ impl Job {
         let images = read_images(&source)?;
         let date = report_date(&source.study)?;
         let only = if request.only.is_empty() { None } else { Some(only::chosen(&plan, request.only)?) };
-        // Reserved first, so that no other build replaces what is checked. Parts of a build write no bundle.
+        // Reserve the place first, so that no other build replaces what is checked. A build of only some trainings
+        // writes no bundle.
         let reserved = if only.is_none() { Some(reserve(&study, &out, &place)?) } else { None };
         let files = room::files(&plan);
         room::check_sizes(&source, &plan, &files, editions.len())?;
@@ -176,7 +178,7 @@ impl Job {
             cache,
             speeds: IndexMap::new(),
         };
-        // A folder that the user names is the user's to clear.
+        // Only the user clears a folder that the user named.
         if request.cache.is_none() {
             job.cache.trim();
         }
@@ -185,7 +187,7 @@ impl Job {
         Ok(job)
     }
 
-    /// The study file and the bundle's folder, as asked for; no folder if no bundle is made.
+    /// The study file and the bundle's folder, as the user wrote them; no folder if no bundle is made.
     pub fn places(&self) -> (&Path, Option<&Path>) {
         (&self.study, self.only.is_none().then_some(&*self.out))
     }
@@ -195,7 +197,7 @@ impl Job {
         self.cache.folder()
     }
 
-    /// How many trainings were asked for.
+    /// How many trainings were requested.
     pub fn planned(&self) -> usize {
         self.plan.runs.values().map(|run| self.seeds(run).count()).sum()
     }
@@ -205,7 +207,7 @@ impl Job {
         &self.plan
     }
 
-    /// Notes on expressions that use values which this study never measures.
+    /// Notes on expressions that use values that this study never measures.
     pub fn notes(&self) -> Vec<String> {
         claims::never_measured_notes(&self.source, &self.plan)
     }
@@ -218,13 +220,13 @@ impl Job {
     /// Trains all runs that are not in the run cache, renders the report and writes the bundle.
     ///
     /// # Errors
-    /// A training that cannot be done on this machine, a report that cannot be rendered, a disk that cannot be
-    /// written. Finished runs stay in the run cache.
+    /// A training is impossible on this machine, the report cannot be rendered, or the disk cannot be written. Finished
+    /// runs stay in the run cache.
     ///
     /// # Panics
-    /// Only some trainings were asked for: [`Job::train`] does them.
+    /// If only some trainings were requested. Call [`Job::train`] for those.
     pub fn run(mut self, listener: &mut dyn Listener) -> Result<Built, BuildError> {
-        let reserved = self.reserved.take().expect("whoever asks for some trainings calls `train`");
+        let reserved = self.reserved.take().expect("`train` is called for some trainings");
         let cache = std::mem::take(&mut self.cache);
         let mut trainings = Trainings::new(&self, cache, listener);
         let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
@@ -242,7 +244,7 @@ impl Job {
         let pages = files.keys().filter(|file| file.ends_with(".html")).cloned().collect();
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
-        // libtorch cannot be a witness of its own computations.
+        // libtorch cannot be an independent witness of its own results.
         let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
         if let Some(Ok(agreement)) = &witness {
             bundle::replace_run_log(&reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
@@ -255,7 +257,7 @@ impl Job {
         Ok(Built { cached, report_id, out: self.out, pages, seconds, witness, runs, diverged, notes, mistakes })
     }
 
-    /// The digest of what a seed's outcome depends on.
+    /// The digest of everything on which a seed's outcome depends.
     fn inputs(&self, run: &RunPlan, seed: u64) -> String {
         let model = &self.plan.models[&run.settings.model];
         inputs_digest(&self.device.environment, &self.plan.input, model, run, seed)
@@ -299,7 +301,8 @@ fn reserve(study: &Path, out: &Path, place: &Path) -> Result<Reserved, BuildErro
     Ok(reserved)
 }
 
-/// The run cache of a build. One that is named, or from which alone a later build can take what is trained, must be writable.
+/// The run cache of a build. It must be writable if the user named it, or if this build makes no bundle, because then
+/// the trainings are stored nowhere else.
 fn run_cache(request: &Request, place: &Path) -> Result<RunCache, BuildError> {
     let named = request.cache.map(Path::to_owned);
     let cache = match named.or_else(|| RunCache::place_of_user().filter(|_| !request.only.is_empty())) {
@@ -309,7 +312,7 @@ fn run_cache(request: &Request, place: &Path) -> Result<RunCache, BuildError> {
     if cache.is_writable() { Ok(cache) } else { Err(BuildError::Cache(cache.folder().to_owned())) }
 }
 
-/// The study in each language of the report. `load_study_in` has checked all that it has.
+/// The study in each language of the report. `load_study_in` has already checked all its languages.
 fn editions(source: &Source, languages: Option<&Languages>) -> Result<Vec<Edition>, StudyError> {
     let languages = languages.unwrap_or(&source.languages);
     let edition = |lang: &Lang| {

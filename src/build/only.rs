@@ -1,5 +1,5 @@
-//! `build --only`: some trainings of a study, for a machine that does a part of the work. Their outcomes go to the run cache,
-//! from which a later build takes them.
+//! `build --only`: trains some of a study's runs or seeds, to split the work among machines. Their outcomes go to the
+//! run cache, where a later build finds them.
 
 use std::collections::BTreeSet;
 
@@ -47,10 +47,12 @@ impl Job {
         run.seeds.iter().copied().filter(is_chosen)
     }
 
-    /// Trains what was asked for and is not in the run cache, and writes no bundle. Returns each training with how it ended.
+    /// Does the requested trainings that are not in the run cache, and writes no bundle. Returns the timing and the
+    /// outcome of each training.
     ///
     /// # Errors
-    /// A training that cannot be done on this machine, or a run cache that cannot be written. Finished ones stay in the cache.
+    /// A training is impossible on this machine, or the run cache cannot be written. Finished trainings stay in the
+    /// cache.
     pub fn train(mut self, listener: &mut dyn Listener) -> Result<Vec<(Timing, SeedEnd)>, BuildError> {
         let cache = std::mem::take(&mut self.cache);
         let mut trainings = Trainings::new(&self, cache, listener);

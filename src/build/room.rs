@@ -1,4 +1,5 @@
-//! Checks before training that the disks have room for what a build will write, and that `verify` will accept its size.
+//! Checks before training that the disks have room for the files of a build, and that `verify` will accept the bundle's
+//! size.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,14 +9,14 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
 use crate::dataset::TEST_IMAGES;
-use crate::report::{CONCLUSIONS, README};
-use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError};
+use crate::report::{CONCLUSIONS, PYTORCH, README};
+use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError, images_named};
 use crate::training::evidence::{states_kept, states_stored};
 
-/// Bytes of results.json and the files made from it, such as report and figures. Those of the coursework study have 1.3
-/// MB.
+/// Estimated bytes of results.json and the files made from it, such as report and figures. Those of the coursework
+/// study take 1.3 MB.
 const REPORT: u64 = 4 << 20;
-/// Bytes that each trained network adds to them.
+/// Estimated bytes that each trained network adds to them.
 const REPORT_PER_SEED: u64 = 64 << 10;
 
 /// The names of the files of a study's trained networks, each with its smallest possible size in bytes.
@@ -36,14 +37,15 @@ pub(super) fn longest(files: &[(String, u64)]) -> &str {
     names.max_by_key(|path| path.rsplit('/').next().map_or(0, str::len)).unwrap_or_default()
 }
 
-/// Bytes of a run's weights and buffers, with some values of its optimizer for each parameter.
+/// Bytes of a run's weights and buffers, with `optimizer` values of the optimizer for each parameter.
 fn state_bytes(plan: &Plan, run: &RunPlan, optimizer: usize) -> u64 {
     let model = &plan.models[&run.settings.model];
     F32 * (model.parameter_count() * (1 + optimizer as u64) + model.buffer_count())
 }
 
-/// The names of a bundle's files besides those of its trained networks. `verify` counts them, too.
-fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
+/// Names for a bundle's files except those of its trained networks, at least as many as there are: they count towards the
+/// limits of `verify`.
+fn made_files(source: &Source, plan: &Plan, languages: usize) -> Result<Vec<String>, StudyError> {
     let fixed = [bundle::STUDY, bundle::MANIFEST, bundle::CRATE, bundle::SUMS, bundle::RUN_LOG, bundle::INDEX];
     let fixed = fixed.into_iter().chain([CONCLUSIONS, README]);
     let page = |i: usize| [bundle::REPORT, bundle::REPORT_MARKDOWN].map(|page| format!("{page}.{i}"));
@@ -51,20 +53,22 @@ fn made_files(source: &Source, plan: &Plan, languages: usize) -> Vec<String> {
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
     let of_section = |section: &Section| {
         let each = |show: &Show| match show {
-            Show::Confusion | Show::Misclassified => section.runs.len(),
+            Show::Confusion | Show::Misclassified | Show::Filters => section.runs.len(),
             Show::Disagreements => section.comparisons.len(),
-            _ => 1,
+            Show::Curves | Show::CurvesTogether | Show::Predictions | Show::PerClass | Show::Gain | Show::Ladder => 1,
         };
         section.show.iter().map(each).sum::<usize>()
     };
-    // Without sections, there is one of all runs with three kinds of figures, one of them for each run.
+    // Without sections in the study, the report has one section with all runs: two figures, and one for each run.
     let sections = match source.study.sections.as_slice() {
         [] => plan.runs.len() + 2,
         sections => sections.iter().map(of_section).sum(),
     };
-    // The parameters of all models, and each model.
-    let figures = 1 + plan.models.len() + sections;
-    fixed.chain((0..figures * languages).map(figure)).collect()
+    // The overview of runs, all models' parameters, and a figure of each model.
+    let figures = 2 + plan.models.len() + sections;
+    let programs = plan.models.keys().map(|model| format!("{PYTORCH}{model}.py"));
+    let images = images_named(source)?.into_iter().map(|image| format!("{}{image}", bundle::IMAGES));
+    Ok(fixed.chain((0..figures * languages).map(figure)).chain(programs).chain(images).collect())
 }
 
 /// Refuses a study whose bundle would be too large to open.
@@ -75,7 +79,7 @@ pub(super) fn check_sizes(
     languages: usize,
 ) -> Result<(), StudyError> {
     let seeds = (files.len() / FILES_PER_SEED) as u64;
-    let made = made_files(source, plan, languages).into_iter().map(|file| (file, 0));
+    let made = made_files(source, plan, languages)?.into_iter().map(|file| (file, 0));
     let made = made.chain([(bundle::RESULTS.to_owned(), REPORT + REPORT_PER_SEED * seeds)]).collect::<Vec<_>>();
     let Err((file, reason)) = bundle::check_sizes(files.iter().chain(&made)) else { return Ok(()) };
     let is_of =
@@ -89,8 +93,8 @@ pub(super) fn check_sizes(
     Err(source.error(&run, format!("its {file} {reason}; {advice}")))
 }
 
-/// Refuses a bundle that is too large to open, such as one whose report has thousands of figures. What was trained stays in the run
-/// cache.
+/// Refuses a bundle that is too large to open, such as one whose report has thousands of figures. The trainings stay in
+/// the run cache.
 pub(super) fn check_made(source: &Source, files: &Files) -> Result<(), StudyError> {
     let sizes: Vec<(String, u64)> = files.iter().map(|(path, bytes)| (path.clone(), bytes.len() as u64)).collect();
     bundle::check_sizes(sizes.iter()).map_err(|(file, reason)| {
@@ -98,7 +102,7 @@ pub(super) fn check_made(source: &Source, files: &Files) -> Result<(), StudyErro
     })
 }
 
-/// Refuses to start if a disk has too little room for the bundle, the run cache and the states of a training.
+/// Fails if a disk has too little free space for the bundle, the run cache and the states of a training.
 pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError> {
     let (outcomes, states) = cache_bytes(job, files);
     if job.only.is_some() {
@@ -121,8 +125,8 @@ pub(super) fn check(job: &Job, files: &[(String, u64)]) -> Result<(), BuildError
     require(folder, "the run cache", cache, option)
 }
 
-/// Bytes that the run cache will get: the outcomes of the seeds that it does not have, and the most that one training has on
-/// the disk before it ends.
+/// Bytes that the build adds to the run cache: the outcomes of the seeds that are not in it, and the largest temporary
+/// files of a training.
 fn cache_bytes(job: &Job, files: &[(String, u64)]) -> (u64, u64) {
     let seeds = job.plan.runs.values().flat_map(|run| run.seeds.iter().map(move |seed| (run, *seed)));
     let (mut outcomes, mut states) = (0, 0);
@@ -146,7 +150,7 @@ fn require(folder: &Path, what: &'static str, needed: u64, option: &'static str)
     }
 }
 
-/// Bytes that this user may still write. `None` if the system does not know; some file systems report no size at all.
+/// Free bytes for this user. `None` if the system does not know; some file systems report no size at all.
 fn free(path: &Path) -> Option<u64> {
     let status = rustix::fs::statvfs(path).ok()?;
     (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))

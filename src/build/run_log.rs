@@ -28,7 +28,7 @@ pub(super) fn bytes(job: &Job, seconds: f64, runs: &[Timing], witness: Option<&A
     log.to_bytes()
 }
 
-/// Seconds, to three decimals.
+/// Seconds, rounded to three decimals.
 pub(super) fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -1,4 +1,4 @@
-//! Carries out a job's trainings, or takes them from the run cache, and measures how long they take.
+//! Does a job's trainings or takes them from the run cache, and measures how long they take.
 
 use std::time::Instant;
 

@@ -1,23 +1,34 @@
-//! Adds everything that follows from a bundle's primary files: report, figures, manifest, crate and sums.
+//! Adds the files that are computed from a bundle's primary files: report, figures, manifest, crate and sums.
 
 use super::layout::{CRATE, IMAGES, MANIFEST, SUMS};
 use super::ro_crate::Described;
-use super::{Error, FileInfo, Files, Listing, Manifest, Sums, images, ro_crate};
+use super::{Error, FileInfo, Files, Listing, Manifest, Program, Sums, images, ro_crate};
 use crate::claims::OwnWords;
 use crate::report::{self, Pictures, Rendition};
 use crate::results::Results;
 use crate::study::Picture;
 use crate::text::markdown;
 
-/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest, crate and
-/// sums also list the files of `left_out`.
+/// Adds all other files to a bundle's primary files (results, study, predictions, weights, evidence, losses). Manifest,
+/// crate and sums also list the files of `left_out`.
 pub(crate) fn complete(
+    files: Files,
+    left_out: &Listing,
+    results: &Results,
+    rendition: &Rendition,
+) -> Result<Files, Error> {
+    complete_as(&Program::this(rendition.templates), files, left_out, results, rendition)
+}
+
+/// Like [`complete`], with the name and digests of another program in the place of this one's.
+pub(super) fn complete_as(
+    program: &Program,
     mut files: Files,
     left_out: &Listing,
     results: &Results,
     rendition: &Rendition,
 ) -> Result<Files, Error> {
-    let mut manifest = Manifest::new(&files, results, rendition);
+    let mut manifest = Manifest::new(&files, results, rendition, program);
     let rendered = report::render(results, &manifest.provenance(&pictures(&files)), rendition)?;
     files.extend(rendered.into_iter().map(|(name, text)| (name, text.into_bytes())));
     manifest.files = files.keys().chain(left_out.keys()).cloned().chain([CRATE, MANIFEST].map(str::to_owned)).collect();
@@ -37,7 +48,7 @@ pub(crate) fn complete(
     Ok(files)
 }
 
-/// The images of a bundle, by the paths that the study's texts give them. A file that is no image is left out.
+/// The images of a bundle, by the paths that the study's texts give them. Omits files that are not images.
 fn pictures(files: &Files) -> Pictures {
     let picture = |(path, bytes): (&String, &Vec<u8>)| {
         Some((path.strip_prefix(IMAGES)?.to_owned(), Picture::read(bytes.clone()).ok()?))
@@ -45,9 +56,9 @@ fn pictures(files: &Files) -> Pictures {
     images(files).filter_map(picture).collect()
 }
 
-/// What the templates of a bundle's report receive in its first language, as JSON.
+/// The input of the templates for a bundle's report in its first language, as JSON.
 pub(super) fn template_context(files: &Files, results: &Results, rendition: &Rendition) -> Result<String, Error> {
-    let manifest = Manifest::new(files, results, rendition);
+    let manifest = Manifest::new(files, results, rendition, &Program::this(rendition.templates));
     let document =
         report::document(&rendition.editions[0], results, &manifest.provenance(&pictures(files)), rendition)?;
     Ok(serde_json::to_string_pretty(&document).expect("strings and numbers") + "\n")

@@ -65,7 +65,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the bundle was written by another version of the program, whose files have another form.
+    /// Whether the bundle was written by a version of the program whose files have another format.
     pub(crate) fn is_of_another_version(&self) -> bool {
         matches!(self, Self::ManifestSchema { .. } | Self::Results(ResultsError::Schema { .. }))
     }

@@ -27,7 +27,7 @@ pub const INDEX: &str = "index.html";
 
 /// The folder of the report's figures.
 pub const FIGURES: &str = "figures/";
-/// The folder of the images that the study's own words show.
+/// The folder of the images that the study's texts show.
 pub const IMAGES: &str = "images/";
 /// The folder of the predicted classes.
 pub const PREDICTIONS: &str = "predictions/";
@@ -86,7 +86,7 @@ impl SeedFiles {
         format!("{LOSSES}{self}.f32")
     }
 
-    /// All of them.
+    /// All files of this network.
     pub fn all(&self) -> [String; FILES_PER_SEED] {
         [self.predictions(), self.weights(), self.evidence(), self.losses()]
     }
@@ -106,7 +106,7 @@ pub fn seed_files(results: &Results) -> impl Iterator<Item = (&str, &SeedResult,
     })
 }
 
-/// Whether a file is not made from other files of the bundle.
+/// Whether a file is primary: not computed from other files of the bundle.
 pub fn is_primary(path: &str) -> bool {
     let folders = [PREDICTIONS, WEIGHTS, EVIDENCE, LOSSES, IMAGES];
     path == RESULTS || path == STUDY || folders.iter().any(|folder| path.starts_with(folder))
@@ -117,7 +117,7 @@ pub fn is_optional(path: &str) -> bool {
     OPTIONAL.iter().any(|folder| path.starts_with(folder))
 }
 
-/// Whether a path is relative, stays inside the bundle, and has only characters that every system reads alike.
+/// Whether a path is relative, stays inside the bundle, and has only characters that mean the same on every system.
 pub fn is_valid_path(path: &str) -> bool {
     let is_plain = |part: &str| {
         !part.is_empty()

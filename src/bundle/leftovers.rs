@@ -1,10 +1,10 @@
-//! Files that operating systems leave in folders and zips. They never belong to a bundle: they are named and ignored, so no
-//! list, hash or report of a bundle can contain them.
+//! Files that operating systems leave in folders and zips. They never belong to a bundle: they are reported and
+//! ignored, so no list, hash or report of a bundle can contain them.
 
 use super::SUMS;
 use super::limits::MAX_DEPTH;
 
-/// Files, in any folder and any case.
+/// Names of files, in any folder, in any mixture of upper and lower case.
 const FILES: [&str; 9] = [
     ".DS_Store",
     ".directory",
@@ -17,7 +17,7 @@ const FILES: [&str; 9] = [
     "ehthumbs_vista.db",
 ];
 
-/// Folders, in any folder. Everything in them is a leftover, too.
+/// Names of folders, in any folder. All their contents are leftovers, too.
 const FOLDERS: [&str; 10] = [
     "__MACOSX",
     ".AppleDouble",
@@ -31,7 +31,7 @@ const FOLDERS: [&str; 10] = [
     "System Volume Information",
 ];
 
-/// Whether an operating system leaves a file of this path; a folder's path ends with `/`.
+/// Whether a path is that of a leftover. A folder's path ends with `/`.
 pub(super) fn is_leftover(path: &str) -> bool {
     let is_folder = path.ends_with('/');
     let parts: Vec<&str> = path.trim_end_matches('/').split('/').collect();
@@ -44,7 +44,7 @@ pub(super) fn is_leftover(path: &str) -> bool {
 }
 
 /// The length of the path of the folder that contains the bundle in a zip made by hand, such as `quick (1)/`; 0 if the
-/// bundle is at the top. Everything except leftovers must be in that folder.
+/// bundle is at the top of the zip, or if a file outside that folder is not a leftover.
 pub(super) fn top_folder(names: &[Vec<u8>]) -> usize {
     let own = names.iter().filter(|name| !is_leftover(&String::from_utf8_lossy(name)));
     let own: Vec<&[u8]> = own.map(Vec::as_slice).collect();

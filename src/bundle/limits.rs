@@ -1,23 +1,24 @@
-//! How much is read of a bundle that somebody else made.
+//! Limits on the size of a bundle, which may come from an untrusted author.
 
 use super::{
     CRATE, Error, FIGURES, IMAGES, INDEX, MANIFEST, PREDICTIONS, REPORT, REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS,
 };
 use crate::study::Plan;
 
-/// Bytes of a file. The weights of the largest network that studies train have 5 MB, a run's evidence a few times that.
+/// Maximum size of a file. The weights of the largest network that studies train take 5 MB, and a run's evidence a few
+/// times that.
 pub(super) const MAX_FILE: u64 = 256 << 20;
 const MIB: u64 = 1 << 20;
 
-/// The most bytes of a file of a bundle. Files that are parsed as a whole are smaller, because parsing takes several times
-/// their size in memory.
+/// The maximum size of a file in a bundle. It is lower for files that are parsed as a whole, because parsing takes
+/// several times their size in memory.
 fn most(path: &str) -> u64 {
     match path {
         STUDY => 4 * MIB,
         SUMS | RUN_LOG => 8 * MIB,
         MANIFEST | CRATE => 16 * MIB,
         RESULTS | REPORT | INDEX | REPORT_MARKDOWN => 64 * MIB,
-        // In another language.
+        // The report in another language.
         path if path.starts_with("report.") && !path.contains('/') => 64 * MIB,
         path if path.starts_with(FIGURES) => 16 * MIB,
         path if path.starts_with(IMAGES) => MIB,
@@ -26,7 +27,7 @@ fn most(path: &str) -> u64 {
     }
 }
 
-/// Refuses a network whose weights no bundle could hold, before memory is taken for them.
+/// Refuses a network whose weights are too large for any bundle, before memory is allocated for them.
 pub(super) fn check_models(plan: &Plan) -> Result<(), Error> {
     let most = MAX_FILE / size_of::<f32>() as u64;
     match plan.models.iter().find(|(_, model)| model.parameter_count() > most) {
@@ -34,29 +35,30 @@ pub(super) fn check_models(plan: &Plan) -> Result<(), Error> {
         None => Ok(()),
     }
 }
-/// Bytes of all files together: all are in memory at once.
+/// Maximum size of all files together, which are in memory at the same time.
 pub(super) const MAX_TOTAL: u64 = 1 << 30;
-/// Bytes of a zip. Its headers need room too, so that a bundle at `MAX_TOTAL` still fits.
+/// Maximum size of a zip. It includes room for headers, so that a bundle of `MAX_TOTAL` bytes still fits.
 pub(super) const MAX_ZIP: u64 = MAX_TOTAL + MAX_TOTAL / 16;
-/// Files. A bundle has four for each trained network, and its figures.
+/// Maximum number of files. A bundle has four for each trained network, and its figures.
 pub(super) const MAX_FILES: usize = 10_000;
-/// Levels of folders. A bundle has one; a bundle packed by hand may have one more.
+/// Maximum depth of folders. A bundle has one level; a bundle packed by hand may have one more.
 pub(super) const MAX_DEPTH: usize = 4;
-/// Bytes of a path in a bundle: the longest name that common file systems take.
+/// Maximum length of a path in a bundle, in bytes: the longest name that common file systems accept.
 pub(super) const MAX_PATH: usize = 255;
-/// How many times its packed size a file may unpack to, against zip bombs. Text unpacks to 10 to 20 times.
+/// Maximum ratio of a file's size to its packed size, against zip bombs. Text has a ratio of 10 to 20.
 pub(super) const MAX_RATIO: u64 = 200;
 /// A file of at most this size may have any ratio: 10,000 equal predictions pack to a few bytes.
 pub(super) const ANY_RATIO: u64 = 1 << 20;
 
-/// Refuses files that would be too large to read again, given their names and sizes. Returns the name of the first, and why.
+/// Refuses files, given their names and sizes, that would be too large to read again. The error is the name of the
+/// first such file, and the reason.
 pub(crate) fn check_sizes<'a>(files: impl Iterator<Item = &'a (String, u64)>) -> Result<(), (&'a str, String)> {
     let mut budget = Budget::default();
     let mut files = files;
     files.try_for_each(|(name, size)| budget.take(name, *size).map_err(|reason| (name.as_str(), reason)))
 }
 
-/// Counts what was read, and stops beyond the limits.
+/// Counts the files and bytes that were read, and enforces the limits.
 #[derive(Default)]
 pub(super) struct Budget {
     bytes: u64,
@@ -64,7 +66,8 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Takes one file of `size` bytes, whose path in the bundle is `path`; fails with the reason if it goes beyond the limits.
+    /// Counts one file of `size` bytes, whose path in the bundle is `path`. Fails with the reason if a limit is
+    /// exceeded.
     pub(super) fn take(&mut self, path: &str, size: u64) -> Result<(), String> {
         self.bytes = self.bytes.saturating_add(size);
         self.files += 1;

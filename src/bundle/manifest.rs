@@ -1,5 +1,5 @@
-//! manifest.json: the program, the environment, the inputs with their hashes, the digests, the tolerances and the list of
-//! files.
+//! manifest.json: the program, the environment, the inputs with their hashes, the digests, the tolerances and the list
+//! of files.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,7 @@ pub(crate) struct Manifest {
     /// The date that the report prints.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) date: Option<String>,
-    /// The report's languages. The files of the first have the plain names.
+    /// The report's languages. The files of the first language have names without a language code.
     pub(crate) languages: Languages,
     pub(crate) program: Program,
     /// The environment in which the networks were trained.
@@ -56,13 +56,25 @@ pub(crate) struct Program {
     pub(crate) templates_sha256: String,
 }
 
+impl Program {
+    /// This program, with the templates that it renders by.
+    pub(crate) fn this(templates: &Templates) -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            source_sha256: SOURCE_SHA256.to_owned(),
+            templates_sha256: templates.digest(),
+        }
+    }
+}
+
 /// SHA-256 of three parts of a bundle's content.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Digests {
     /// [`input_files_digest`] of the list of inputs.
     pub(crate) inputs: String,
-    /// What needs no training; see [`exact_digest`].
+    /// The results that need no training; see [`exact_digest`].
     pub(crate) exact: String,
     /// The results of training; see `Results::measured_digest`.
     pub(crate) measured: String,
@@ -70,20 +82,15 @@ pub(crate) struct Digests {
 
 impl Manifest {
     /// A manifest that lists no files yet.
-    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition) -> Self {
+    pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition, program: &Program) -> Self {
         let study = rendition.study();
-        let inputs = inputs(files, rendition.templates, &results.environment);
+        let inputs = inputs(files, program, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
             date: rendition.date.map(str::to_owned),
             languages: rendition.languages(),
-            program: Program {
-                name: env!("CARGO_PKG_NAME").to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                source_sha256: SOURCE_SHA256.to_owned(),
-                templates_sha256: rendition.templates.digest(),
-            },
+            program: program.clone(),
             environment: results.environment.clone(),
             digests: Digests {
                 inputs: input_files_digest(&inputs),
@@ -122,16 +129,16 @@ impl Manifest {
     }
 }
 
-/// The inputs of a build, in the order in which reports list them; study and images are among the bundle's files. libtorch, if it computed, is listed with the hash of its
-/// name and version, not of its files.
-pub(crate) fn inputs(files: &Files, templates: &Templates, environment: &Environment) -> Vec<InputFile> {
+/// The inputs of a build, in the order in which reports list them. The study and its images are files of the bundle. If
+/// libtorch computed, it is listed with the hash of its name and version, not of its files.
+pub(crate) fn inputs(files: &Files, program: &Program, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let study = files.get(STUDY).map_or_else(Vec::new, Clone::clone);
     let mut inputs = vec![input(STUDY, sha256_hex(&study))];
     inputs.extend(images(files).map(|(path, bytes)| input(path, sha256_hex(bytes))));
     inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
-    inputs.push(input(TEMPLATES, templates.digest()));
-    inputs.push(input(SOURCE, SOURCE_SHA256.to_owned()));
+    inputs.push(input(TEMPLATES, program.templates_sha256.clone()));
+    inputs.push(input(SOURCE, program.source_sha256.clone()));
     inputs.extend(environment.gpu.as_ref().map(|gpu| {
         let libtorch = format!("libtorch {}", gpu.libtorch);
         input(&libtorch, sha256_hex(libtorch.as_bytes()))
@@ -145,8 +152,8 @@ pub(crate) fn input_files_digest(inputs: &[InputFile]) -> String {
     sha256_hex(list.as_bytes())
 }
 
-/// The digest of what follows from study and data without training, and is the same on every machine: numbers of images,
-/// model facts, settings of runs, choices of images, and the verdicts on claims that need no training.
+/// The digest of the results that need no training and are the same on every machine: numbers of images, model facts,
+/// settings of runs, choices of images, and the verdicts on claims that need no training.
 pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
     let mut untrained = results.clone();
     untrained.runs.clear();
@@ -155,7 +162,7 @@ pub(crate) fn exact_digest(study: &Study, results: &Results) -> String {
         .filter(|j| j.verdict != claims::Verdict::NotMeasured)
         .map(|j| (j.claim.id.clone(), j.verdict >= claims::Verdict::TestsNothing, j.measured))
         .collect();
-    // In the study's order: whether a run diverged is measured.
+    // Sort the runs in the study's order, because whether a run diverged is a result of training.
     let mut runs: Vec<_> = results.all_runs().map(|(name, run)| (name, run.plan(), run.subsets())).collect();
     runs.sort_by_key(|(name, ..)| study.runs.get_index_of(*name));
     let exact = serde_json::to_string(&(&results.data, &results.models, runs, verdicts)).expect("finite numbers");

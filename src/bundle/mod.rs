@@ -34,7 +34,7 @@ pub use layout::{
 pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
 pub(crate) use limits::check_sizes;
-pub(crate) use manifest::{Manifest, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
+pub(crate) use manifest::{Manifest, Program, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use partial::{Reserved, reserve};
 pub(crate) use place::{check_place, existing, try_place};
 pub(crate) use publish::Packed;
@@ -58,7 +58,7 @@ use crate::text::Lang;
 /// A bundle's files by path, in the order of SHA256SUMS.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
-/// A file's hash and size. They are known even if the file's content was left out.
+/// A file's hash and size, which are known even if the file's content was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileInfo {
     /// 64 hex digits.
@@ -85,9 +85,10 @@ pub struct Bundle {
     pub files: Files,
     /// What is wrong with the folder or the zip itself: links, empty folders, invalid names.
     pub problems: Vec<String>,
-    /// Files that operating systems leave, which are not among `files` and were not read.
+    /// Leftovers of operating systems, which are not in `files` and were not read.
     pub leftovers: Vec<String>,
-    /// The files that a lean zip was published without, as SHA256SUMS and the crate list them. Nobody has checked them.
+    /// The files that a lean zip was published without, as SHA256SUMS and the crate list them. Their content is
+    /// unchecked.
     pub left_out: Listing,
 }
 
@@ -107,8 +108,8 @@ impl Contents {
         &self.source.study
     }
 
-    /// MNIST from this user's folder. Not from the one that the study names: whoever wrote a bundle must not choose which files
-    /// of a grader are opened.
+    /// MNIST from this user's folder. Not from the folder that the study names, because the bundle's author must not
+    /// choose which files on a grader's machine are opened.
     pub(crate) fn data() -> Result<Mnist, DatasetError> {
         Mnist::load(&paths::mnist())
     }
@@ -148,7 +149,7 @@ impl Bundle {
         Ok(Results::from_json(self.text(RESULTS)?)?)
     }
 
-    /// The study, with its texts in a language if it has them in that.
+    /// The study, with its texts in language `lang` if it has them.
     pub(crate) fn source(&self, lang: Option<Lang>) -> Result<Source, Error> {
         Ok(Source::from_text_in(Path::new(STUDY), self.text(STUDY)?, lang)?)
     }
@@ -208,14 +209,14 @@ impl Bundle {
         self.files.iter().filter(|(path, _)| ![SUMS, RUN_LOG].contains(&path.as_str()))
     }
 
-    /// All files of this bundle, with the report and what depends on it made again from `results`.
+    /// All files of this bundle, with the report and the files that depend on it rendered again from `results`.
     pub(crate) fn render_again(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
         let primary = self.files.iter().filter(|(path, _)| is_primary(path));
         let primary = primary.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
         complete(primary, &self.left_out, results, rendition)
     }
 
-    /// What is wrong with the form of the run log. That of another version is not known.
+    /// What is wrong with the format of the run log. `None` for a bundle of another version, whose format is unknown.
     fn run_log_problem(&self) -> Option<String> {
         if self.manifest().is_err_and(|e| e.is_of_another_version()) {
             return None;
@@ -224,8 +225,9 @@ impl Bundle {
         Some(format!("{RUN_LOG} {reason}; it is not part of the report, so remove it"))
     }
 
-    /// As `render_again`, without the large files that no other file is made from: only their hashes are needed.
-    pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition) -> Result<Files, Error> {
+    /// Like `render_again`, without the large files from which no other file is made: only their hashes are needed. `program`
+    /// is the program that the files name as theirs.
+    pub(crate) fn rendered(&self, results: &Results, rendition: &Rendition, program: &Program) -> Result<Files, Error> {
         let is_large = |path: &str| is_primary(path) && path != RESULTS && path != STUDY && !path.starts_with(IMAGES);
         let large = self.files.iter().filter(|(path, _)| is_large(path));
         let mut listed: Listing = large.map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
@@ -233,18 +235,18 @@ impl Bundle {
         let small = [RESULTS, STUDY].map(|path| Ok((path.to_owned(), self.bytes(path)?.to_vec())));
         let mut small: Files = small.into_iter().collect::<Result<_, Error>>()?;
         small.extend(images(&self.files).map(|(path, bytes)| (path.clone(), bytes.clone())));
-        complete(small, &listed, results, rendition)
+        complete::complete_as(program, small, &listed, results, rendition)
     }
 
-    /// Everything that is wrong with the files: the problems of the folder or zip, and files that are not as SHA256SUMS
-    /// lists them. Empty if the files are sound.
+    /// Everything that is wrong with the files: the problems of the folder or zip, and differences from SHA256SUMS.
+    /// Empty if the files are intact.
     pub(crate) fn damage(&self) -> Vec<String> {
         let mut damage = self.problems.clone();
         damage.extend(self.run_log_problem());
         let listed = match self.text(SUMS).map(Sums::parse) {
             Ok(Ok(listed)) => listed,
             Ok(Err(reason)) => return [damage, vec![format!("{SUMS}: {reason}")]].concat(),
-            // Of a zip that contradicts itself, nothing was read.
+            // No file of a zip that contradicts itself was read.
             Err(_) if self.files.is_empty() && !damage.is_empty() => return damage,
             Err(e) => return [damage, vec![e.to_string()]].concat(),
         };

@@ -1,5 +1,5 @@
-//! The temporary folders beside a bundle. Each is locked by the process that uses it, and the system releases the lock however the
-//! process ends, so a later process recognises what killed ones left.
+//! The temporary folders beside a bundle. Each is locked by the process that uses it. The system releases the lock
+//! however the process ends, so a later process recognises the folders of killed processes.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
@@ -19,19 +19,19 @@ use crate::temporary::{Folder, Guard};
 const PARTIAL: &str = ".partial-";
 /// The prefix of folders with an old bundle, where two folders cannot be exchanged in one step.
 const ASIDE: &str = ".old-";
-/// Characters after a prefix.
+/// Number of random characters after a prefix.
 const RANDOM: usize = 6;
-/// The file of a reservation that names the process.
+/// The file in a reservation that names the process.
 const BUILDER: &str = "builder";
-/// How often a name is tried that another process removes at that moment.
+/// Number of attempts to create a folder, if another process removes each new one at that moment.
 const ATTEMPTS: usize = 100;
-/// What is older than this is nobody's, where the file system has no locks.
+/// On a file system without locks, a folder older than this counts as abandoned.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whether this process has locked a folder.
+/// The result of locking a folder.
 enum Lock {
     Held(File),
-    /// Another process has it, or has just removed it.
+    /// Another process has locked the folder, or has just removed it.
     Taken,
     /// The file system has no locks.
     Unknown,
@@ -67,7 +67,7 @@ impl Partial {
         for _ in 0..ATTEMPTS {
             let folder = Folder::in_parent(parent, PARTIAL)?;
             match Lock::of(folder.path()) {
-                // A process that was sweeping took it for a folder that was left.
+                // A process in `sweep` mistook it for an abandoned folder.
                 Lock::Taken => {}
                 lock => return Ok(Self { folder, _lock: lock }),
             }
@@ -79,7 +79,7 @@ impl Partial {
         self.folder.path()
     }
 
-    /// Leaves the folder, which was moved away.
+    /// Forgets the folder, which was moved away, instead of removing it.
     pub(super) fn moved(self, guard: &mut Guard) {
         self.folder.keep(guard);
     }
@@ -90,7 +90,8 @@ impl Partial {
     }
 }
 
-/// A bundle that was moved away from its place. If this process is killed before another bundle is there, `sweep` puts it back.
+/// A bundle that was moved away from its place. If this process is killed before another bundle is in that place,
+/// `sweep` moves this one back.
 pub(super) struct Aside {
     folder: PathBuf,
     /// Where the bundle is now.
@@ -102,7 +103,7 @@ impl Aside {
     /// Moves a bundle's folder into a new folder beside it.
     pub(super) fn put(dir: &Path, parent: &Path) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
-            // Not a `Folder`, because a signal must not remove it.
+            // Do not use `Folder`, because a signal must not remove the bundle.
             let folder = tempfile::Builder::new().prefix(ASIDE).tempdir_in(parent)?.keep();
             let lock = Lock::of(&folder);
             if !matches!(lock, Lock::Taken) {
@@ -118,12 +119,13 @@ impl Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // Fails while the bundle is in it.
+        // Ignore errors: this fails while the bundle is in the folder.
         let _ = fs::remove_dir(&self.folder);
     }
 }
 
-/// Removes what killed processes left in a folder. A bundle that one of them had put aside is put back if its place is empty.
+/// Removes the temporary folders of killed processes from a folder. If one of them had put a bundle aside, moves it
+/// back if its place is empty.
 pub(super) fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -134,7 +136,7 @@ pub(super) fn sweep(folder: &Path) {
             let modified = entry.metadata().and_then(|m| m.modified());
             modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > ABANDONED))
         };
-        // Held until the folder is removed.
+        // Keep the lock until the folder is removed.
         let lock = Lock::of(&entry.path());
         if matches!(lock, Lock::Held(_)) || (matches!(lock, Lock::Unknown) && is_abandoned()) {
             for old in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
@@ -153,7 +155,7 @@ pub(super) fn is_partial(name: &str) -> bool {
     is_temporary(name, PARTIAL)
 }
 
-/// Whether a folder has nothing in it but a bundle that was put aside.
+/// Whether a folder contains only a bundle that was put aside.
 fn is_aside(path: &Path, name: &str) -> bool {
     if !is_temporary(name, ASIDE) || !fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) {
         return false;
@@ -167,7 +169,8 @@ fn is_temporary(name: &str, prefix: &str) -> bool {
     random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
-/// A bundle's place that this process may write, and no other process of this program until the value is dropped.
+/// A place for a bundle that only this process may write. No other process of this program writes there until the value
+/// is dropped.
 pub(crate) struct Reserved {
     /// The place as an absolute path.
     pub(super) dir: PathBuf,
@@ -175,8 +178,9 @@ pub(crate) struct Reserved {
     _lock: Lock,
 }
 
-/// Reserves a place, before training, by a folder beside it. The folder's name follows from the place, so two processes cannot both
-/// create it. Where nothing can be written beside the place, the folder of the place itself is locked.
+/// Reserves a place before training, by creating a folder beside it. The folder's name is derived from the place, so
+/// two processes cannot both create it. If nothing can be written beside the place, locks the folder at the place
+/// itself.
 pub(crate) fn reserve(dir: &Path) -> Result<Reserved, Error> {
     let dir = resolved(dir)?;
     let parent = dir.parent().ok_or_else(|| Error::refused(&dir, "is the root folder, which cannot be a bundle"))?;
@@ -222,7 +226,7 @@ impl Reserved {
     }
 }
 
-/// Another process has reserved a place.
+/// The error if another process has reserved a place.
 fn taken(dir: &Path, folder: &Path) -> Error {
     let builder = fs::read_to_string(folder.join(BUILDER)).unwrap_or_default();
     let mut by = String::from("another process");

@@ -1,4 +1,4 @@
-//! Checks that a bundle can be written to a folder. This happens before training, which may take hours.
+//! Checks before training, which may take hours, that a bundle can be written to a folder.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use super::partial::{Partial, Reserved, is_partial};
 use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
 use crate::digest::sha256_hex;
 
-/// Refuses a place that contains anything except a bundle without changes. A changed file is accepted if `files`, which
-/// will be written, has the same content.
+/// Refuses a place that contains anything except an unchanged bundle. A changed file is accepted if `files`, which will
+/// be written, has the same content.
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
     if let Some(bundle) = resolved(dir)?.ancestors().skip(1).find(|above| is_bundle(above)) {
         let reason = format!(
-            "is inside the bundle {}, which would no longer be as it was handed in: name another folder with --out, or copy \
-             the study out of the bundle",
+            "is inside the bundle {}, which the build would change; name another folder with --out, or copy the study \
+             out of the bundle",
             bundle.display()
         );
         return Err(Error::refused(dir, reason));
@@ -67,8 +67,8 @@ fn read_sums(dir: &Path) -> Option<Sums> {
     Sums::parse(&fs::read_to_string(dir.join(SUMS)).ok()?).ok()
 }
 
-/// Whether this program wrote a folder, according to its manifest or its sums. Other programs write files with these
-/// names, too.
+/// Whether this program wrote a folder, according to its manifest or its sums. The names alone are not enough, because
+/// other programs use them, too.
 pub(super) fn is_bundle(dir: &Path) -> bool {
     let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
@@ -76,11 +76,12 @@ pub(super) fn is_bundle(dir: &Path) -> bool {
     manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
 }
 
-/// Tries to create the bundle's file `name` and removes it again. It is created in a temporary folder where the bundle will be
-/// written: beside its place, below the missing folders, or inside if nothing can be written beside it.
+/// Tries to create the bundle's file `name`, and removes it again. The file is in a temporary folder where the bundle
+/// will be written: beside its place, beside the topmost missing folder of that path, or inside the place if nothing
+/// can be written beside it.
 ///
 /// # Errors
-/// A place that cannot be written, with the reason.
+/// The place cannot be written. The error has the reason.
 pub(crate) fn try_place(reserved: &Reserved, name: &str) -> Result<(), Error> {
     let dir = &reserved.dir;
     let parent = dir.parent().unwrap_or(dir);
@@ -93,7 +94,7 @@ pub(crate) fn try_place(reserved: &Reserved, name: &str) -> Result<(), Error> {
         ));
     }
     let inside = || if dir.is_dir() { Partial::new(dir) } else { Partial::new(there) };
-    // Not inside a bundle if that can be avoided: a process that is killed now would leave the folder there.
+    // Avoid a folder inside the bundle: a process killed now would leave it there.
     let trial = if is_mount_point(dir) { inside() } else { Partial::new(there).or_else(|_| inside()) };
     let trial = trial.map_err(Error::place(if dir.is_dir() { dir } else { there }))?;
     let below = trial.path().join(dir.strip_prefix(there).unwrap_or(Path::new("")));

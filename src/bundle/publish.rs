@@ -1,4 +1,4 @@
-//! Packs a bundle into one zip, to hand in.
+//! Packs a bundle into a zip to hand in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub(crate) struct Packed {
     zip: Vec<u8>,
     pub(crate) report_id: String,
     pub(crate) manifest: Manifest,
-    /// Files in the folder that an operating system left; the zip does not have them.
+    /// Leftovers of operating systems in the folder, which are not in the zip.
     pub(crate) leftovers: Vec<String>,
     /// The folders that a lean zip was published without.
     pub(crate) left_out: Vec<&'static str>,
@@ -88,7 +88,7 @@ fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a file is what `publish` writes for the bundle in it, byte for byte.
+/// Whether a file is a zip that equals, byte for byte, what `publish` would write for the bundle in it.
 fn is_published(path: &Path) -> bool {
     let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
     let packed = || pack(&Bundle::open(path).ok().filter(|bundle| bundle.damage().is_empty())?.files, false).ok();

@@ -1,4 +1,4 @@
-//! Makes a bundle's report again from its results, without training.
+//! Renders a bundle's report again from its results, without training.
 
 use super::complete::template_context;
 use super::{Bundle, Error, Files, Manifest};
@@ -8,7 +8,7 @@ use crate::results::Results;
 use crate::study::{Plan, is_date};
 use crate::text::{Lang, Languages};
 
-/// A bundle whose report can be made again: its study and results, checked.
+/// A bundle with a checked study and checked results, whose report can be rendered again.
 pub(crate) struct Rerender<'a> {
     bundle: &'a Bundle,
     /// The manifest of the report that is replaced, if it can be read.
@@ -19,12 +19,12 @@ pub(crate) struct Rerender<'a> {
 }
 
 impl<'a> Rerender<'a> {
-    /// Reads and checks the bundle's study and results. The report will be in the languages given here, otherwise in those of the
+    /// Reads and checks the bundle's study and results. The report will be in `languages`, by default in those of the
     /// old report.
     ///
     /// # Errors
-    /// A study or results that cannot be used. Results of another arithmetic are refused, because the new manifest
-    /// would name this program as the one that made them.
+    /// The study or the results cannot be used. Results of another arithmetic are refused, because the new manifest
+    /// would name this program as their maker.
     pub(crate) fn new(bundle: &'a Bundle, languages: Option<Languages>) -> Result<Self, Error> {
         let old_manifest = bundle.manifest().ok();
         let languages = languages.or(old_manifest.as_ref().map(|manifest| manifest.languages.clone()));
@@ -42,19 +42,19 @@ impl<'a> Rerender<'a> {
         Ok(Self { bundle, old_manifest, editions, results })
     }
 
-    /// How to render: with the date given here, otherwise that of the old report.
+    /// How to render the report: with `date`, by default that of the old report.
     pub(crate) fn rendition<'r>(&'r self, date: Option<&'r str>, templates: &'r Templates) -> Rendition<'r> {
         let old = self.old_manifest.as_ref();
         let date = date.or_else(|| old?.date.as_deref().filter(|date| is_date(date)));
         Rendition { editions: &self.editions, date, templates }
     }
 
-    /// The bundle's files with the report made again.
+    /// The bundle's files with the new report.
     pub(crate) fn files(&self, rendition: &Rendition) -> Result<Files, Error> {
         self.bundle.render_again(&self.results, rendition)
     }
 
-    /// What the templates receive, as JSON.
+    /// The input of the templates, as JSON.
     pub(crate) fn context(&self, rendition: &Rendition) -> Result<String, Error> {
         template_context(&self.bundle.files, &self.results, rendition)
     }

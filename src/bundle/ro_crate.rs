@@ -28,11 +28,11 @@ const SOURCE: &str = "#program-source";
 const BUILD: &str = "#build";
 const AUTHOR: &str = "#author";
 const INSTITUTION: &str = "#institution";
-/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, the crate has this one and its
-/// description says so. Today's date would give other bytes each day.
+/// RO-Crate requires a date. If neither the study nor SOURCE_DATE_EPOCH gives one, the crate has this date, and its
+/// description states that. With today's date, the bytes would change every day.
 const UNDATED: &str = "1980-01-01";
 
-/// What a crate describes, in the report's first language.
+/// The content of a crate, in the report's first language.
 pub(super) struct Described<'a> {
     pub(super) study: &'a Study,
     /// The study's description, with its values and without markup.
@@ -118,8 +118,8 @@ fn root(about: &Described, files: &Listing) -> Result<Value> {
         "hasPart": ids(files.keys().map(String::as_str).chain([SUMS])),
         "mentions": id(BUILD),
     });
-    if study.author.is_some() {
-        root["author"] = id(AUTHOR);
+    if let Some(authors) = authors(study) {
+        root["author"] = authors;
     }
     Ok(root)
 }
@@ -143,16 +143,31 @@ fn license(license: Option<&str>, language: &Language) -> Result<Value> {
     Ok(json!({"@id": license_id(license), "@type": "CreativeWork", "name": name, "description": description}))
 }
 
+/// The ids of a study's authors, with their names.
+fn persons(study: &Study) -> Vec<(String, &str)> {
+    let names = study.author.iter().flat_map(|authors| authors.names());
+    let id = |i: usize| if i == 0 { AUTHOR.to_owned() } else { format!("{AUTHOR}-{}", i + 1) };
+    names.enumerate().map(|(i, name)| (id(i), name.as_str())).collect()
+}
+
+/// References to a study's authors: one, or a list of several.
+fn authors(study: &Study) -> Option<Value> {
+    let mut references: Vec<Value> = persons(study).iter().map(|(author, _)| id(author)).collect();
+    if references.len() > 1 { Some(references.into()) } else { references.pop() }
+}
+
 fn people(study: &Study) -> Vec<Value> {
-    let mut people = Vec::new();
-    if let Some(author) = &study.author {
-        people.push(json!({"@id": AUTHOR, "@type": "Person", "name": author}));
-        if let Some(institution) = &study.institution {
-            people[0]["affiliation"] = id(INSTITUTION);
-            people.push(json!({"@id": INSTITUTION, "@type": "Organization", "name": institution}));
+    let persons = persons(study);
+    let institution = study.institution.as_ref().filter(|_| !persons.is_empty());
+    let person = |(author, name): &(String, &str)| {
+        let mut person = json!({"@id": author, "@type": "Person", "name": name});
+        if institution.is_some() {
+            person["affiliation"] = id(INSTITUTION);
         }
-    }
-    people
+        person
+    };
+    let organization = |name| json!({"@id": INSTITUTION, "@type": "Organization", "name": name});
+    persons.iter().map(person).chain(institution.map(organization)).collect()
 }
 
 fn action(about: &Described, files: &Listing) -> Result<Value> {
@@ -170,8 +185,8 @@ fn action(about: &Described, files: &Listing) -> Result<Value> {
         "result": ids(results),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     });
-    if study.author.is_some() {
-        action["agent"] = id(AUTHOR);
+    if let Some(authors) = authors(study) {
+        action["agent"] = authors;
     }
     Ok(action)
 }
@@ -290,7 +305,7 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// What a file is: a key of the catalogue.
+/// The key in the text catalogue of a file's description.
 fn description(path: &str) -> &'static str {
     // A folder ends in `/`.
     match path.split_inclusive('/').next().unwrap_or_default() {

@@ -1,5 +1,5 @@
-//! run-log.json: facts about one build, such as times and the host. No hash covers it, so only its exact form is accepted:
-//! it cannot carry anything else.
+//! run-log.json: facts about one build, such as times and the host. No hash covers it, so only the exact format is
+//! accepted, to keep out anything else.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::TOLERANCES;
 use crate::text::numbers::{count, plural};
 
-/// Bytes of a run log. Half of it is enough for a hundred thousand epochs.
+/// Maximum size of a run log. Half of it is enough for a hundred thousand epochs.
 const MAX_BYTES: usize = 4 << 20;
-/// Bytes of one of its texts: the longest path that Linux takes.
+/// Maximum length of one of its texts in bytes: the longest path that Linux accepts.
 const MAX_TEXT: usize = 4096;
 
 /// How long one seed of a run took.
@@ -24,7 +24,7 @@ pub struct Timing {
     pub seconds: f64,
     /// Seconds of each epoch that this build trained, evaluation included; empty if the run came from the run cache.
     pub epoch_seconds: Vec<f64>,
-    /// The epochs that an earlier build had trained, if it was stopped.
+    /// The number of epochs that an earlier, stopped build had trained.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub resumed_after: usize,
     /// Whether the run came from the run cache.
@@ -45,18 +45,18 @@ pub(crate) struct RunLog {
     /// The GPU that trained; absent if the CPU did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gpu: Option<String>,
-    /// The most memory that the process used; absent if the system does not report it.
+    /// The process's peak memory; absent if the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) peak_memory_mib: Option<u64>,
     pub(crate) study: String,
     pub(crate) out: String,
     pub(crate) runs: Vec<Timing>,
-    /// What libtorch says of the networks; absent if it was not asked.
+    /// How far libtorch's evaluation of the networks agrees; absent if libtorch was not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) witness: Option<Agreement>,
 }
 
-/// How far libtorch's evaluation of a bundle's networks is from the bundle's.
+/// How far libtorch's evaluation of a bundle's networks agrees with the bundle.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
@@ -68,7 +68,7 @@ pub struct Agreement {
     pub predictions: usize,
     /// Predictions that differ.
     pub differing_predictions: usize,
-    /// The most predictions of one network that differ.
+    /// The largest number of differing predictions of one network.
     pub most_in_one_network: usize,
     /// The largest relative difference of a test loss.
     pub loss: f64,
@@ -91,7 +91,7 @@ impl RunLog {
     }
 }
 
-/// Refuses a run log that is not in the form that this program writes. Fails with the reason.
+/// Refuses a run log that differs from the format that this program writes. Fails with the reason.
 pub(super) fn check_run_log(bytes: &[u8]) -> Result<(), String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("is larger than {} MiB", MAX_BYTES >> 20));
@@ -103,7 +103,7 @@ pub(super) fn check_run_log(bytes: &[u8]) -> Result<(), String> {
     if texts.chain(log.witness.iter().map(|w| &w.libtorch)).any(|text| text.len() > MAX_TEXT) {
         return Err(format!("has a text of more than {MAX_TEXT} bytes"));
     }
-    // White space between the values could carry a message, too.
+    // Even white space between the values could carry a message.
     if log.json().as_bytes() != bytes {
         return Err("is not in the form that mnist-report writes".to_owned());
     }
@@ -116,7 +116,7 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Agreement {
-    /// Whether rounding can explain the differences: whether they are within the tolerances of the rung `weights`.
+    /// Whether rounding can explain the differences: they are within the tolerances of the rung `weights`.
     pub fn is_close(&self) -> bool {
         self.most_in_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss
     }

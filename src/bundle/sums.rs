@@ -1,6 +1,7 @@
 //! SHA256SUMS: the list that `sha256sum -c` checks. Its own hash is the Report ID.
 //!
-//! Only one form is accepted (sorted by path, two spaces, a newline after each line), so that every changed byte shows.
+//! Only one form is accepted (sorted by path, two spaces, a newline after each line), so that every changed byte is
+//! detected.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +19,8 @@ impl Sums {
         Self(files.iter().map(|(path, bytes)| (path.clone(), sha256_hex(bytes))).collect())
     }
 
-    /// Parses SHA256SUMS. Fails with the reason on any form but the one that this program writes, and on paths that lead
-    /// out of the folder.
+    /// Parses SHA256SUMS. Fails with the reason if the format is not the one that this program writes, or if a path
+    /// leads out of the folder.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut sums = BTreeMap::new();
         for (i, line) in text.lines().enumerate() {

@@ -1,5 +1,6 @@
-//! How far the values that `verify` computes may differ from those of a bundle that libtorch made on a GPU, in another
-//! environment. Nothing else has tolerances, and these end where a hash or a loss shows that both computed the same bits.
+//! How far the values that `verify` computes in another environment may differ from those of a bundle that libtorch
+//! made on a GPU. Nothing else has tolerances. They do not apply if a hash or a loss shows that both computed the same
+//! bits.
 //!
 //! docs/verification.md has the measurements behind these numbers.
 
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tolerances {
-    /// `weights`: how many test images may have another predicted class, and by how many the correct training images and the
-    /// correct validation images may differ.
+    /// `weights`: how many test images may have another predicted class, and by how many the correct training images
+    /// and the correct validation images may differ.
     pub(crate) weights_images: usize,
     /// `weights`: by how much the logit of the stated class may be below the largest one of such an image.
     pub(crate) weights_tie: f64,
@@ -23,7 +24,8 @@ pub(crate) struct Tolerances {
     pub(crate) replay_parameters: f64,
     /// `replay`: the same for the buffers (running statistics).
     pub(crate) replay_buffers: f64,
-    /// `replay`: difference of a batch's loss, relative to the larger of the two, or to [`SMALL_LOSS`] if both are smaller.
+    /// `replay`: difference of a batch's loss, relative to the larger of the two, or to [`SMALL_LOSS`] if both are
+    /// smaller.
     pub(crate) replay_loss: f64,
     /// `rerun`: difference of an accuracy (0.01 is one percentage point).
     pub(crate) rerun_accuracy: f64,
@@ -44,5 +46,6 @@ pub(crate) const TOLERANCES: Tolerances = Tolerances {
     rerun_loss: 0.25,
 };
 
-/// Below this, a loss consists of a few units of float32's last place, so that a relative difference says nothing.
+/// The difference of two losses below this is divided by this instead, because the relative difference of very small
+/// losses consists mostly of rounding errors.
 pub(crate) const SMALL_LOSS: f64 = 0.01;

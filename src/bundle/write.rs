@@ -1,4 +1,4 @@
-//! Writes bundles and files so that they appear completely or not at all.
+//! Writes bundles and files atomically: they appear completely or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,8 +13,8 @@ use super::place::{check_place, is_mount_point};
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
 use crate::temporary::undisturbed;
 
-/// Writes a bundle beside its place and exchanges the two. Where that cannot be done, because the place is a mount point or the
-/// folder above it cannot be written, writes the files into the folder.
+/// Writes a bundle beside its place and exchanges the two. If that is impossible, because the place is a mount point or
+/// the folder above it cannot be written, writes the files into the folder.
 pub(crate) fn replace_folder(place: &Reserved, files: &Files, run_log: Option<&[u8]>) -> Result<(), Error> {
     let dir = &place.dir;
     check_place(dir, files)?;
@@ -42,7 +42,7 @@ pub(crate) fn replace_run_log(place: &Reserved, run_log: &[u8]) -> Result<(), Er
         fs::write(&new, run_log)?;
         fs::rename(new, &path)
     };
-    // Inside a mount point, a file beside it would be left in the bundle if this process were killed.
+    // In a mount point, the temporary folder would be inside the bundle, and stay there if this process were killed.
     let inside = || -> io::Result<()> {
         let mut file = File::options().write(true).create(true).truncate(false).open(&path)?;
         file.write_all(run_log)?;
@@ -52,7 +52,7 @@ pub(crate) fn replace_run_log(place: &Reserved, run_log: &[u8]) -> Result<(), Er
     replaced.map_err(Error::write(&path))
 }
 
-/// Returns the old bundle.
+/// Writes a bundle beside its place and moves it there. Returns the old bundle, if there was one.
 fn write_beside<'a>(
     dir: &Path,
     parent: &Path,
@@ -85,8 +85,9 @@ fn exchange(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
     fs::rename(&old.bundle, new)
 }
 
-/// Writes a bundle's files inside its folder, then moves each to its place. SHA256SUMS is removed first and written last, so
-/// that nobody takes a mixture for a bundle; the manifest comes first, so that a later build knows whose folder it is.
+/// Writes a bundle's files inside its folder, then moves each to its place. SHA256SUMS is removed first and written
+/// last, so that a mixture of files never counts as a bundle. The manifest is written first, so that a later build
+/// recognises the folder as a bundle's.
 fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<(), Error> {
     sweep(dir);
     let partial = Partial::new(dir).map_err(Error::write(dir))?;
@@ -97,7 +98,7 @@ fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>
         fs::create_dir_all(place.parent().unwrap_or(dir))?;
         fs::rename(partial.path().join(name), place)
     };
-    // From here on the folder is no bundle until SHA256SUMS is there.
+    // From here on, the folder is not a bundle until SHA256SUMS is written.
     let guard = undisturbed();
     let (sums, others): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| **name == SUMS);
     match fs::remove_file(dir.join(SUMS)) {
@@ -111,16 +112,16 @@ fn write_inside<'a>(dir: &Path, files: impl Iterator<Item = (&'a str, &'a [u8])>
     partial.remove().map_err(Error::write(dir))
 }
 
-/// Removes the files of a folder that are not named, and the folders that are empty then.
+/// Removes the files of a folder that are not in `names`, then the empty folders.
 fn remove_others(dir: &Path, names: &[&str]) -> Result<(), Error> {
     let entries = WalkDir::new(dir).min_depth(1).into_iter();
     let entries = entries.filter_entry(|e| !(e.depth() == 1 && is_partial(&e.file_name().to_string_lossy())));
     let entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(|e| Error::read(dir)(e.into()))?;
-    // What is in a folder comes before the folder.
+    // In reverse order, the contents of a folder come before the folder.
     for entry in entries.iter().rev() {
         let name = entry.path().strip_prefix(dir).unwrap_or(entry.path()).to_string_lossy().into_owned();
         if entry.file_type().is_dir() {
-            // Fails where a file is left, which is right.
+            // Ignore errors: a folder that still has files must stay.
             let _ = fs::remove_dir(entry.path());
         } else if !names.contains(&name.as_str()) && !is_leftover(&name) {
             fs::remove_file(entry.path()).map_err(Error::write(entry.path()))?;
@@ -155,7 +156,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write().map_err(Error::write(path))
 }
 
-/// Temporary folders belong to their owner alone; others must be able to read a bundle.
+/// Only the owner can read a temporary folder, but others must be able to read a bundle.
 fn make_readable(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))

@@ -1,7 +1,7 @@
-//! Packs a bundle into a zip: the same bytes from the same bundle on any machine.
+//! Packs a bundle into a zip. The same bundle gives the same bytes on every machine.
 //!
-//! The files are at the top of the zip, with report.html again as index.html, so that a static host shows the report.
-//! run-log.json is left out, because it differs from build to build.
+//! The files are at the top of the zip, with a copy of report.html as index.html, so that a static host shows the
+//! report. run-log.json is left out, because it differs from build to build.
 
 use std::io::{Cursor, Write};
 
@@ -18,7 +18,7 @@ pub(super) fn pack(files: &Files, lean: bool) -> Result<Vec<u8>, Error> {
     if let Some(report) = files.get(REPORT) {
         packed.insert(INDEX.to_owned(), report.clone());
     }
-    // Not deflated: the output of a compressor changes with its version, and some with the CPU. Weights and evidence,
+    // Do not compress: a compressor's output depends on its version, and sometimes on the CPU. Weights and evidence,
     // which are most of a bundle, would hardly shrink.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)

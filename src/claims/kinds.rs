@@ -6,7 +6,7 @@ use crate::results::statistics::{Interval, newcombe};
 use crate::results::{
     ComparisonResult, EpochResult, IntervalBasis, Results, RunDifference, RunResult, SeedResult, by_epoch, difference,
 };
-use crate::study::{Kind, ModelPair, OrderPair, Study};
+use crate::study::{Kind, ModelPair, OrderPair, Study, first_lowest};
 
 /// A network overfits if its training loss ends below this ...
 pub const NEAR_ZERO: f64 = 0.01;
@@ -194,7 +194,7 @@ fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
         train_loss: run.mean(|s| train_loss(last(s))),
         train_accuracy,
         test_loss,
-        test_accuracy: run.accuracy(),
+        test_accuracy: run.mean(|s| last(s).test.accuracy()),
         is_like_chance: (test_loss / chance - 1.0).abs() < NEAR_CHANCE,
     };
     (finding, Fact::Overfits(losses))
@@ -202,8 +202,7 @@ fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
 
 /// The index of the first epoch with the lowest test loss.
 fn turn(seed: &SeedResult) -> usize {
-    let losses: Vec<f64> = seed.epochs.iter().map(|e| e.test.loss).collect();
-    (0..losses.len()).fold(0, |best, i| if losses[i] < losses[best] { i } else { best })
+    first_lowest(&seed.epochs.iter().map(|e| e.test.loss).collect::<Vec<f64>>())
 }
 
 fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
@@ -280,7 +279,7 @@ fn compared(results: &Results, run: &str, against: &str, margin: f64) -> Result<
     let (a, b) = (self::run(results, run)?, self::run(results, against)?);
     let found = difference_of(results, run, against)?;
     let parameters = |r: &RunResult| results.models.get(&r.plan.model).map_or(0, |m| m.parameters);
-    let epochs = |r: &RunResult| r.seeds.iter().map(|s| s.epochs.len()).max().unwrap_or_default();
+    let epochs = |r: &RunResult| r.seeds.iter().map(SeedResult::reported_epoch).max().unwrap_or_default();
     let by_epoch = by_epoch(a, b);
     Ok(Compared {
         run: run.to_owned(),

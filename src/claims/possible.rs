@@ -1,6 +1,6 @@
 //! Other results that a study could have had. A claim that matches all of them tests nothing, however its expression is written.
 //!
-//! They keep the names and the form of the real results, and the rules that all results follow: the last epoch is what the confusion
+//! They keep the names and the form of the real results, and the rules that all results follow: the reported epoch is what the confusion
 //! matrix counts, the counts of a comparison are those of its two networks, the parameters of a model are those of its layers. So an
 //! expression that only combines such rules, such as a number of correct images divided by the accuracy, has the same value in all of
 //! them.
@@ -131,10 +131,9 @@ impl Draw {
             self.epoch(epoch, images, classes.iter().sum());
         }
         let (correct, all) = (seed.correct(), seed.images());
-        if let Some(last) = seed.epochs.last_mut() {
-            last.test = self.evaluated(all, correct);
-            seed.test_loss = last.test.loss;
-        }
+        let reported = seed.reported_epoch() - 1;
+        seed.epochs[reported].test = self.evaluated(all, correct);
+        seed.test_loss = seed.epochs[reported].test.loss;
         // The last batch may be smaller than the others.
         seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * self.share());
     }

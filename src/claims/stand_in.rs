@@ -64,6 +64,8 @@ fn run(run: &RunPlan) -> RunResult {
         initial_weights_sha256: String::new(),
         weights_sha256: format!("{}, seed {seed}", run.name),
         epochs: (1..=settings.epochs).map(|number| epoch(i, number)).collect(),
+        reported_epoch: None,
+        within_epochs: Vec::new(),
         confusion: confusion(i),
         misclassified: Vec::new(),
         test_loss: 0.2,

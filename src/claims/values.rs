@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::results::statistics::{Interval, mcnemar};
 use crate::results::{IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, by_epoch, difference};
-use crate::study::Study;
+use crate::study::{Study, first_lowest};
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -53,6 +53,8 @@ struct RunContext {
     epochs: Vec<EpochContext>,
     first: EpochContext,
     last: EpochContext,
+    /// The epoch whose network is reported.
+    reported: EpochContext,
     /// The epoch with the lowest test loss.
     turn: EpochContext,
     seeds: Vec<SeedContext>,
@@ -182,14 +184,14 @@ fn run(r: &RunResult) -> RunContext {
         })
         .collect();
     let over_seeds = r.accuracies();
-    let least = |best: usize, i: usize| if epochs[i].test_loss < epochs[best].test_loss { i } else { best };
+    let test_losses: Vec<f64> = epochs.iter().map(|e| e.test_loss).collect();
     RunContext {
         accuracy: r.accuracy(),
         sd: over_seeds.sd,
         interval: over_seeds.interval,
         wilson: seed.interval(),
         held_out_accuracy: r.validation_accuracy(),
-        turn: epochs[(0..epochs.len()).fold(0, least)].clone(),
+        turn: epochs[first_lowest(&test_losses)].clone(),
         loss: r.test_loss(),
         notes_loss: r.mean(|s| s.batch_mean_loss),
         correct: seed.correct(),
@@ -198,6 +200,7 @@ fn run(r: &RunResult) -> RunContext {
         predicted: seed.predicted().to_vec(),
         first: epochs[0].clone(),
         last: epochs[epochs.len() - 1].clone(),
+        reported: epochs[seed.reported_epoch() - 1].clone(),
         epochs,
         seeds: r
             .seeds

@@ -57,7 +57,11 @@ fn first(step: &RungResult) -> &str {
 
 fn text(packed: &Packed) -> String {
     let Packed { path, report_id, manifest, left_out, .. } = packed;
-    let lean = if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
+    let lean = if left_out.is_empty() {
+        "; --lean leaves out weights/ and evidence/".to_owned()
+    } else {
+        format!("; left out: {}", left_out.join(", "))
+    };
     format!(
         "{}: {} bytes{lean}\n{} {} Report ID {report_id} ({})\nReport ID {report_id}\n",
         terminal::path(&path.to_string_lossy()),

@@ -1,23 +1,23 @@
-//! The device that `--device` asks for.
+//! The device that `--device` selects.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::{Device, Error};
 
-/// The device that `--device` asks for.
+/// The device that `--device` selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "self-evident")]
 pub enum DeviceChoice {
     /// GPU 0 if there is one that can be used, otherwise the CPU.
     Auto,
     Cpu,
-    /// The GPU of this number, counted from 0.
+    /// The GPU with this number, counted from 0.
     Cuda(usize),
 }
 
 impl DeviceChoice {
-    /// The GPU that this asks for: `cuda:N` always, `auto` if this machine seems to have one.
+    /// The number of the GPU to use: always for `cuda:N`; for `auto` only if this machine seems to have one.
     pub fn gpu(self) -> Option<usize> {
         match self {
             Self::Cuda(index) => Some(index),

@@ -12,17 +12,18 @@ use crate::model::Model;
 use crate::study::Compute;
 use crate::text::error_chain;
 
-/// Names the arithmetic that a GPU computes with: `libtorch`, or, as this program sets it for the one that has libtorch,
-/// `libtorch: ` and why. By default a GPU computes with the program's own arithmetic.
+/// The environment variable that makes GPUs compute with libtorch if it is set to `libtorch`, or to `libtorch: ` and a
+/// reason, as this program sets it when it starts `mnist-report-libtorch`. By default a GPU computes with the program's
+/// own arithmetic.
 pub const GPU_VARIABLE: &str = "MNIST_REPORT_GPU";
 
 /// A device that is ready to compute.
 #[derive(Clone)]
 pub struct Device {
     pub(super) backend: Rc<dyn Backend>,
-    /// The environment of the results that it computes.
+    /// The environment that its results record.
     pub environment: Environment,
-    /// Why a better device is not used, in sentences.
+    /// Notes for the user on why a better device is not used.
     pub notes: Vec<String>,
 }
 
@@ -48,11 +49,12 @@ impl Device {
         Self::of(Rc::new(Cpu), Vec::new())
     }
 
-    /// Starts a device to train a study's runs: a GPU if one is asked for, with the program's own arithmetic, which gives the bits
-    /// of the CPU. If that fails, or `accept` refuses the GPU, libtorch computes on it; and if that fails too, `auto` takes the CPU.
+    /// Starts a device to train a study's runs: a GPU if one is requested, with the program's own arithmetic, which
+    /// computes the same bits as on the CPU. If that fails, or `accept` refuses the GPU, libtorch computes on the GPU.
+    /// If that fails too, `auto` falls back to the CPU.
     ///
     /// # Errors
-    /// The GPU that was asked for cannot be used; or [`Error::NeedsLibtorch`] if another program can try it.
+    /// The requested GPU cannot be used; or [`Error::NeedsLibtorch`] if the executable with libtorch can try to use it.
     pub fn start(
         choice: DeviceChoice,
         compute: &Compute,
@@ -78,11 +80,12 @@ impl Device {
         }
     }
 
-    /// Starts a device to check results of this environment: the program's own arithmetic for its own results, on a GPU or a CPU;
-    /// libtorch for libtorch's, if a GPU is asked for.
+    /// Starts a device to check results from this environment. Results of the program's own arithmetic are checked with
+    /// that arithmetic, on a GPU or a CPU; libtorch's results are checked with libtorch on a GPU, or with the program's
+    /// own arithmetic on the CPU if no GPU is requested.
     ///
     /// # Errors
-    /// As [`Device::start`].
+    /// Same as [`Device::start`].
     pub fn start_for(
         environment: &Environment,
         choice: DeviceChoice,
@@ -100,7 +103,7 @@ impl Device {
         started.or_else(|why| Self::without_gpu(choice, index, why))
     }
 
-    /// The CPU with a note, or an error if a GPU was asked for.
+    /// The CPU with a note, or an error if a GPU was requested with `cuda:N`.
     fn without_gpu(choice: DeviceChoice, index: usize, why: String) -> Result<Self, Error> {
         match choice {
             DeviceChoice::Cuda(_) => Err(Error::NoGpu { index, why }),
@@ -117,7 +120,7 @@ impl Device {
         Self::of(Rc::new(OwnGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned() }), Vec::new())
     }
 
-    /// The program's own arithmetic on a GPU. Fails with the reason.
+    /// The program's own arithmetic on a GPU. The error is the reason why it cannot be used.
     fn own_on_gpu(
         index: usize,
         compute: &Compute,
@@ -127,7 +130,7 @@ impl Device {
             return Err(why);
         }
         if compute.tf32 {
-            return Err("the study asks for tf32, which only libtorch has".to_owned());
+            return Err("the study requires tf32, which only libtorch supports".to_owned());
         }
         // A GPU may fail at any time, with a panic.
         caught(|| {
@@ -153,7 +156,7 @@ impl Device {
     /// placeholder instead of a GPU's name.
     ///
     /// # Errors
-    /// This process has no libtorch, or libtorch refuses a setting.
+    /// This process has no libtorch, or libtorch rejects a setting.
     pub fn libtorch_on_cpu() -> Result<Self, Error> {
         let libtorch = libtorch().ok_or(Error::NoLibtorch)?;
         Ok(Self::of(libtorch.start(None, false)?.into(), Vec::new()))
@@ -174,7 +177,7 @@ impl Device {
         self.environment.gpu.is_some()
     }
 
-    /// The device and the arithmetic in a few words.
+    /// A short description of the device and the arithmetic.
     pub fn in_words(&self) -> String {
         let arithmetic = self.environment.arithmetic;
         match self.gpu_name() {
@@ -195,7 +198,7 @@ impl Device {
         files.iter().any(|file| Path::new(file).exists())
     }
 
-    /// The CPU's name with its family, model and stepping, from /proc/cpuinfo; empty if the system does not state it.
+    /// The CPU's name with its family, model and stepping, from /proc/cpuinfo; empty if the system does not report it.
     pub fn cpu_model() -> String {
         let Ok(info) = std::fs::read_to_string("/proc/cpuinfo") else { return String::new() };
         let field = |name: &str| {
@@ -205,14 +208,14 @@ impl Device {
         format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
     }
 
-    /// Measures the speed of a large operator, in multiply-adds per second: a convolution, or a matrix product with libtorch.
-    /// `build` estimates its running time from it.
+    /// Measures the speed of a large operator, in multiply-adds per second: of a matrix product with libtorch,
+    /// otherwise of a convolution. `build` uses it to estimate its running time.
     pub fn mult_add_rate(&self) -> f64 {
         self.backend.mult_add_rate()
     }
 }
 
-/// Why a GPU computes with libtorch, if the user or this program's other executable asks for it.
+/// The reason why a GPU must compute with libtorch, if [`GPU_VARIABLE`] demands it.
 fn libtorch_is_asked_for() -> Option<String> {
     let value = std::env::var(GPU_VARIABLE).ok()?;
     let why = value.strip_prefix("libtorch")?.strip_prefix(": ").unwrap_or_default();

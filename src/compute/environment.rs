@@ -1,4 +1,4 @@
-//! The environment of a training: what the bits of its results depend on.
+//! The environment of a training: everything on which the bits of its results depend.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::arithmetic;
 use crate::study::Compute;
 
-/// The environment of a training: results of two equal environments are comparable bit for bit. It holds no time, path, host
-/// name or CPU, because the program's own arithmetic gives the same bits everywhere.
+/// The environment of a training. Results from equal environments can be compared bit for bit. It holds no time, path,
+/// host name or CPU, because the program's own arithmetic gives the same bits everywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Environment {
@@ -46,7 +46,7 @@ impl Environment {
         (gpu.precision != needed).then(|| format!("the precision is {}, but the study needs {needed}", gpu.precision))
     }
 
-    /// Whether the arithmetic is this program's version.
+    /// Whether the arithmetic has the version of this program.
     pub fn is_this_arithmetic(&self) -> bool {
         self.arithmetic == arithmetic::VERSION
     }

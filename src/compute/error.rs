@@ -11,7 +11,7 @@ pub enum Error {
     UnknownDevice { typed: String },
     #[error("GPU {index} cannot be used: {why}; use --device cpu")]
     NoGpu { index: usize, why: String },
-    /// This process does not have libtorch, but the executable beside it has.
+    /// This process does not have libtorch, but the executable beside it does.
     #[error("only {LIBTORCH_PROGRAM} can use GPU {index}: {why}")]
     NeedsLibtorch { index: usize, why: String },
     #[error("{LIBTORCH_PROGRAM} is not beside this program: build it with `make build`")]
@@ -27,7 +27,7 @@ pub enum Error {
     Tensors(String),
 }
 
-/// The device that a mistyped one probably means, as part of a message.
+/// A suggestion for a mistyped device, as part of a message.
 fn meant_device(typed: &str) -> String {
     let plain: String = typed.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     let number = plain.strip_prefix("cuda").or_else(|| plain.strip_prefix("gpu"));

@@ -1,5 +1,5 @@
-//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU or a GPU, or with libtorch. Its public
-//! functions take and return plain data, so other modules call the same functions for all of them.
+//! Trains and evaluates networks on a device: with the program's own arithmetic on a CPU or a GPU, or with libtorch.
+//! Its public functions take and return plain data, so other modules do not depend on the device.
 //!
 //! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
 
@@ -42,7 +42,7 @@ pub trait Network {
     fn evaluate(&self, images: &Selection, input: &Input) -> Vec<f32>;
 }
 
-/// How many steps of a training a GPU replayed from recordings (CUDA graphs).
+/// How many steps of a training were replayed from recordings on a GPU (CUDA graphs).
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Recorded {
     /// Recordings in use: recorded, and checked to give the same bits.
@@ -87,14 +87,14 @@ pub trait Libtorch: Sync {
     fn recording_failure(&self) -> Option<&'static str>;
 }
 
-/// A training on a device, step by step. A step depends only on the plan, the seed, the state (weights, buffers, optimizer)
-/// and the number of the step, so a training can continue from any saved state.
+/// A training on a device, step by step. A step depends only on the plan, the seed, the state (weights, buffers,
+/// optimizer) and the number of the step, so a training can continue from any saved state.
 pub trait Steps {
     /// Number of steps done since the start of the run.
     fn done(&self) -> usize;
     /// Trains the next batch.
     fn step(&mut self);
-    /// The mean loss of the last step, 0 before the first one. On a GPU, waits for that step.
+    /// The mean loss of the last step; 0 before the first one. On a GPU, waits for that step.
     fn last_loss(&self) -> f32 {
         self.epoch_losses().last().copied().unwrap_or_default()
     }
@@ -105,7 +105,7 @@ pub trait Steps {
     /// See [`Trainer::load_weights`].
     ///
     /// # Errors
-    /// As [`Trainer::load_weights`].
+    /// Same as [`Trainer::load_weights`].
     fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
     /// See [`Trainer::state`].
     fn state(&self) -> Vec<NamedTensor>;
@@ -116,6 +116,6 @@ pub trait Steps {
     /// See [`Trainer::load_state`].
     ///
     /// # Errors
-    /// As [`Trainer::load_state`].
+    /// Same as [`Trainer::load_state`].
     fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), Error>;
 }

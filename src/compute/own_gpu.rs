@@ -1,4 +1,4 @@
-//! The program's own arithmetic, on a GPU: the bits of the CPU.
+//! The program's own arithmetic, on a GPU, with the same bits as on the CPU.
 
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Images that a network without a trainer evaluates together. Does not change the bits.
+/// Number of images that a network without a trainer evaluates together. Does not change the bits.
 const EVALUATION_BATCH: usize = 250;
 
 /// An NVIDIA GPU.

@@ -6,9 +6,9 @@ use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Is called during training, to evaluate, record or show progress.
+/// Callbacks during a training, to evaluate the network, record data or show progress.
 pub trait Observer {
-    /// Why the observer stops the training; also carries the device's own errors.
+    /// Why the training stopped: the observer's errors, and those of the device.
     type Error: From<Error>;
 
     /// Called before the first step and after each step.
@@ -16,13 +16,13 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn step(&mut self, trainer: &Trainer) -> Result<(), Self::Error>;
-    /// Called after the training of each epoch, with the mean loss of each of its batches. Returns whether to continue with
-    /// the next epoch.
+    /// Called after the training of each epoch, with the mean loss of each of its batches. Returns whether to continue
+    /// with the next epoch.
     ///
     /// # Errors
     /// Any error stops the training.
     fn epoch(&mut self, epoch: usize, losses: &[f32], network: &dyn Network) -> Result<bool, Self::Error>;
-    /// Called when another epoch follows.
+    /// Called between two epochs.
     ///
     /// # Errors
     /// Any error stops the training.
@@ -66,13 +66,13 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error> {
         self.steps.load_weights(tensors)
     }
 
-    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
-    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub fn state(&self) -> Vec<NamedTensor> {
         self.steps.state()
     }
@@ -85,7 +85,7 @@ impl<'a> Trainer<'a> {
         self.steps.load_state(state, done)
     }
 
-    /// How many steps a GPU repeated from recordings. All zero on a CPU.
+    /// How many steps a GPU replayed from recordings. All zero on a CPU.
     pub fn recorded(&self) -> Recorded {
         self.steps.recorded()
     }
@@ -111,7 +111,7 @@ impl<'a> Trainer<'a> {
             }
             observer.step(self)?;
         }
-        // A GPU's losses are read once per epoch, so that it never waits for the host during it.
+        // A GPU's losses are read once per epoch, so that the GPU does not wait for the host during the epoch.
         let losses = self.steps.epoch_losses();
         if let Some(at) = losses.iter().position(|l| !l.is_finite()) {
             return Err(Error::Diverged { epoch, step: at + 1 }.into());
@@ -119,8 +119,8 @@ impl<'a> Trainer<'a> {
         Ok(losses)
     }
 
-    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch that
-    /// `load_state` went to.
+    /// Trains to the end of the run, or until the observer stops it. Begins with the first epoch, or after the epoch
+    /// whose state `load_state` loaded.
     ///
     /// # Errors
     /// `Error::Diverged` if a training loss is not finite, or the observer's error.

@@ -1,10 +1,10 @@
-//! What can be wrong with the files of a data set.
+//! Errors in the files of a data set.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A file that is missing, damaged or not the one expected.
+/// A file is missing, damaged, or not the expected one.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages describe the variants")]
 pub enum DatasetError {
@@ -12,7 +12,7 @@ pub enum DatasetError {
     NotIdx,
     #[error("has a damaged IDX header")]
     IdxHeader,
-    #[error("holds {found} values, but its header says {sizes:?}")]
+    #[error("holds {found} values, but its header states {sizes:?}")]
     IdxSize { found: usize, sizes: Vec<usize> },
     #[error("has {0} dimensions; labels have one")]
     NotLabels(usize),

@@ -6,8 +6,8 @@ use super::DatasetError;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 
-/// Splits an IDX file into its sizes and values. Fails unless the product of the sizes is the number of values, so no
-/// memory is allocated for what a header only claims.
+/// Splits an IDX file into its sizes and values. Fails unless the product of the sizes is the number of values, so a
+/// false header never causes a large allocation.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), DatasetError> {
     let [0, 0, UNSIGNED_BYTE, dimensions, rest @ ..] = bytes else { return Err(DatasetError::NotIdx) };
     let dimensions = usize::from(*dimensions);
@@ -27,7 +27,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), DatasetError> {
 /// Reads the labels or predicted classes of an IDX file with one dimension.
 ///
 /// # Errors
-/// A damaged file, or one with more dimensions.
+/// The file is damaged, or has more than one dimension.
 pub fn read_labels(bytes: &[u8]) -> Result<Vec<u8>, DatasetError> {
     let (sizes, values) = parse(bytes)?;
     if sizes.len() == 1 { Ok(values.to_vec()) } else { Err(DatasetError::NotLabels(sizes.len())) }

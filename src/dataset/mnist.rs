@@ -1,5 +1,5 @@
-//! Finds and reads MNIST's four files. Their hashes are fixed: a file with one changed byte is refused. The program contains them,
-//! so that a copy of it needs no other file.
+//! Finds and reads MNIST's four files. Their hashes are fixed: a file with one changed byte is refused. The executable
+//! contains the files, so it works without any other file.
 
 use std::fs::File;
 use std::io::Read;
@@ -51,7 +51,7 @@ static FILES: [MnistFile; 4] = [
 /// Images with their labels.
 #[derive(Clone)]
 pub struct ImageSet {
-    /// One byte a pixel, 0 (paper) to 255 (ink); image by image, row by row.
+    /// One byte per pixel, from 0 (paper) to 255 (ink); image by image, row by row.
     pub pixels: Vec<u8>,
     /// The digit of each image.
     pub labels: Vec<u8>,
@@ -93,18 +93,19 @@ pub struct Mnist {
     pub test: ImageSet,
 }
 
-/// What was found when looking for one of the four files.
+/// The result of looking for one of the four files.
 pub struct FileState {
     /// The file looked for.
     pub file: &'static MnistFile,
-    /// The file that was found, raw or gzipped. `None` if there is none; its content is then the program's own if no folder was named.
+    /// The file that was found, raw or gzipped. `None` if no file was found. Then the content is the program's own
+    /// copy, if the folder is the default one and does not exist.
     pub path: Option<PathBuf>,
     /// Its raw bytes, or what is wrong with it.
     pub content: Result<Vec<u8>, DatasetError>,
 }
 
-/// Looks for the four files in a folder, in its `raw/` and in torchvision's `MNIST/raw/`, gzipped or not. If the folder is the
-/// default one, `data/mnist`, and does not exist, the files are those that the program contains.
+/// Looks for the four files in a folder, in its `raw/` and in torchvision's `MNIST/raw/`, gzipped or not. If the folder
+/// is the default one, `data/mnist`, and does not exist, uses the files that the program contains.
 pub fn find(dir: &Path) -> Vec<FileState> {
     FILES.iter().map(|file| look(dir, file)).collect()
 }
@@ -135,11 +136,11 @@ fn read_file(path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
     }
 }
 
-/// Reads a file's raw bytes from where they come from, and checks them. `path` is for messages.
+/// Reads a file's raw bytes from `source` and checks them. `path` is only for messages.
 fn read(source: impl Read, path: &Path, file: &MnistFile) -> Result<Vec<u8>, DatasetError> {
     let mut bytes = Vec::with_capacity(file.bytes);
     let path = path.to_owned();
-    // One byte more than the file should have: a larger file is noticed without reading all of it.
+    // Read one byte more than expected, to detect a larger file without reading all of it.
     if let Err(source) = source.take(file.bytes as u64 + 1).read_to_end(&mut bytes) {
         return Err(DatasetError::Unreadable { path, source });
     }
@@ -158,7 +159,7 @@ impl Mnist {
     /// Reads the four files and checks their hashes.
     ///
     /// # Errors
-    /// A file that is missing or not MNIST's, with its path and what to do.
+    /// A file is missing or not MNIST's. The error names its path and what to do.
     pub fn load(dir: &Path) -> Result<Self, DatasetError> {
         let values = |file: &'static MnistFile| -> Result<Vec<u8>, DatasetError> {
             let bytes = look(dir, file).content.map_err(|e| DatasetError::NoMnist(Box::new(e)))?;

@@ -39,8 +39,8 @@ pub enum ImageOrder {
     AsStored,
 }
 
-/// The indices of a run's training images, without the validation images: class by class if `order` is `ByClass`, otherwise
-/// in the order of the file, from which shuffled runs start.
+/// The indices of a run's training images, without the validation images: class by class if `order` is `ByClass`,
+/// otherwise in the order of the file. Shuffled runs start from that order, too.
 pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder, seed: u64) -> Vec<u32> {
     let mut chosen = validation_order(labels.len()).split_off(hold_out);
     chosen.sort_unstable();
@@ -77,8 +77,8 @@ pub fn validation_images(images: usize, n: usize) -> Vec<u32> {
     chosen
 }
 
-/// The indices of all training images in a random order, whose first images are the validation set. The seed is fixed, so that all runs and seeds have the same
-/// validation images.
+/// The indices of all training images in a random order; the first ones are the validation set. The seed is fixed, so
+/// that all runs and seeds have the same validation images.
 fn validation_order(images: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..images as u32).collect();
     Stream::new(0, Purpose::HoldOut).shuffle(&mut order);

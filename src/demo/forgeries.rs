@@ -271,13 +271,10 @@ fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Cause> {
     draft.change_seed(|seed| set_confusion(seed, &confusion))
 }
 
-/// Sets the confusion matrix, and as many correct images in the last epoch.
+/// Sets the confusion matrix, and as many correct images in the reported epoch.
 fn set_confusion(seed: &mut SeedResult, confusion: &[[usize; CLASSES]; CLASSES]) {
     seed.confusion = *confusion;
-    let correct = seed.correct();
-    if let Some(last) = seed.epochs.last_mut() {
-        last.test.correct = correct;
-    }
+    seed.reported_mut().test.correct = seed.correct();
 }
 
 fn set_weights(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
@@ -335,10 +332,9 @@ fn set_network(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
         seed.test_loss = evaluation.loss();
         seed.batch_mean_loss = evaluation.batch_mean_loss(run.settings.batch_size);
         seed.misclassified = misclassified(&evaluation, &data.test.labels);
-        if let Some(last) = seed.epochs.last_mut() {
-            last.test.loss = evaluation.loss();
-            (last.train_eval, last.validation) = (train_eval, validation);
-        }
+        let reported = seed.reported_mut();
+        reported.test.loss = evaluation.loss();
+        (reported.train_eval, reported.validation) = (train_eval, validation);
     })
 }
 

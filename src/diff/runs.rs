@@ -164,7 +164,11 @@ const IN_EPOCH: [NamedValue<EpochResult>; 7] = [
     ("test images right", |e| json!(e.test.correct)),
     ("test images", |e| json!(e.test.images)),
 ];
-const NUMBER_OF_EPOCHS: [NamedValue<SeedResult>; 1] = [("number of epochs", |s| json!(s.epochs.len()))];
+const OF_EPOCHS: [NamedValue<SeedResult>; 3] = [
+    ("number of epochs", |s| json!(s.epochs.len())),
+    ("evaluations within epochs", |s| json!(s.within_epochs)),
+    ("reported epoch", |s| json!(s.reported_epoch())),
+];
 const AFTER_TRAINING: [NamedValue<SeedResult>; 5] = [
     ("final weights", |s| json!(s.weights_sha256)),
     ("test loss", |s| json!(s.test_loss)),
@@ -191,7 +195,7 @@ fn first_in_results(a: &SeedResult, b: &SeedResult) -> Option<Divergence> {
     let last = a.epochs.len().min(b.epochs.len());
     let in_epochs = a.epochs.iter().zip(&b.epochs).find_map(|(x, y)| first_of(&IN_EPOCH, x.epoch, x, y));
     in_epochs
-        .or_else(|| first_of(&NUMBER_OF_EPOCHS, last, a, b))
+        .or_else(|| first_of(&OF_EPOCHS, last, a, b))
         .or_else(|| first_in_chain(last, a, b))
         .or_else(|| first_of(&AFTER_TRAINING, last, a, b))
 }
@@ -228,6 +232,8 @@ mod tests {
             initial_weights_sha256: String::new(),
             weights_sha256: String::new(),
             epochs: losses.iter().enumerate().map(epoch).collect(),
+            reported_epoch: None,
+            within_epochs: Vec::new(),
             confusion: [[1; 10]; 10],
             misclassified: Vec::new(),
             test_loss: 2.0,

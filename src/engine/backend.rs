@@ -1,4 +1,4 @@
-//! libtorch as a device of the program: see the traits in `compute`.
+//! Implements the traits of `compute` for libtorch.
 
 use mnist_report::compute::{Backend, Environment, Error, Network, Recorded, Steps};
 use mnist_report::dataset::Selection;

@@ -7,7 +7,7 @@ use tch::Device;
 
 use super::{Error, ffi};
 
-/// libtorch, started. Holding one proves that the settings for reproducible results are in place.
+/// A started libtorch. If there is one, the settings for reproducible results are in effect.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
     pub(super) device: Device,
@@ -15,10 +15,10 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// Starts libtorch on the GPU of this number, counted from 0, or on the CPU.
+    /// Starts libtorch on the GPU with this number, counted from 0, or on the CPU.
     ///
     /// # Errors
-    /// The GPU does not exist, or libtorch or CUDA refuse a setting.
+    /// The GPU does not exist, or libtorch or CUDA rejects a setting.
     pub(super) fn start(gpu: Option<usize>, tf32: bool) -> Result<Self, Error> {
         static STARTED: OnceLock<()> = OnceLock::new();
         STARTED.get_or_init(|| {
@@ -45,7 +45,7 @@ impl Engine {
         self.device.is_cuda()
     }
 
-    /// What the results depend on. On a CPU, there is a placeholder instead of the GPU's name.
+    /// The facts on which the results depend. On a CPU, the GPU's name is a placeholder.
     pub(super) fn facts(&self) -> Gpu {
         let precision = if self.tf32 { "tf32" } else { "float32" }.to_owned();
         let libtorch = ffi::torch_version();
@@ -79,8 +79,8 @@ impl Engine {
     }
 }
 
-/// Unsets the variables that change the arithmetic of CUDA's libraries. They read theirs when they are loaded, which is
-/// later.
+/// Unsets the variables that change the arithmetic of CUDA's libraries. The libraries read them when they are loaded,
+/// which happens later.
 fn remove_overrides() {
     const PREFIXES: [&str; 6] = ["CUBLAS_", "CUBLASLT_", "CUDNN_", "TORCH_", "PYTORCH_", "NVIDIA_TF32_OVERRIDE"];
     for (name, _) in std::env::vars_os() {

@@ -1,4 +1,4 @@
-//! The engine's error type.
+//! Errors of the engine.
 
 /// What can go wrong in the engine.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

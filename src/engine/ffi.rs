@@ -25,7 +25,7 @@ unsafe extern "C" {
 
 /// The version of libtorch that the program was built for, such as 2.11.0.
 pub(super) fn torch_version() -> String {
-    // SAFETY: returns a string literal.
+    // SAFETY: the function returns a string literal.
     unsafe { CStr::from_ptr(mr_torch_version()) }.to_string_lossy().into_owned()
 }
 
@@ -41,8 +41,8 @@ pub(super) fn load_cuda() -> Result<(), Error> {
     unsafe { outcome(mr_load_cuda()) }
 }
 
-/// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's default
-/// stream cannot be recorded.
+/// Makes this thread launch its work on the program's own stream of a GPU, which all threads share. Work on CUDA's
+/// default stream cannot be recorded.
 pub(super) fn use_own_stream(device: usize) -> Result<(), Error> {
     // SAFETY: a plain value; the shim catches C++ exceptions.
     unsafe { outcome(mr_use_own_stream(device as c_int)) }
@@ -55,7 +55,7 @@ pub(super) struct Graph(NonNull<c_void>);
 pub(super) struct Recording(NonNull<c_void>);
 
 impl Graph {
-    /// From now on, records what this thread and its backward passes launch, without executing it.
+    /// Starts to record what this thread and its backward passes launch, without executing it.
     pub(super) fn begin(device: usize) -> Result<Recording, Error> {
         let mut graph = std::ptr::null_mut();
         // SAFETY: `graph` can be written to; the shim catches C++ exceptions.
@@ -71,7 +71,8 @@ impl Graph {
 }
 
 impl Recording {
-    /// Ends the recording. If this fails, the graph is never freed, because libtorch 2.11 keeps asking it which memory it owns.
+    /// Ends the recording. If this fails, the graph is never freed, because libtorch 2.11 still uses it to find out
+    /// which memory it owns.
     pub(super) fn end(self) -> Result<Graph, Error> {
         // SAFETY: the pointer comes from `begin` and the graph is not freed yet.
         unsafe { outcome(mr_graph_end(self.0.as_ptr())) }.map(|()| Graph(self.0))
@@ -97,7 +98,7 @@ unsafe fn outcome(message: *const c_char) -> Result<(), Error> {
     Err(Error::Libtorch(unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned()))
 }
 
-/// Sets libtorch's number of threads and its deterministic algorithms. Returns false if libtorch refused.
+/// Sets libtorch's number of threads and its deterministic algorithms. Returns false if libtorch did not accept them.
 pub(super) fn configure(threads: usize, tf32: bool) -> bool {
     // SAFETY: plain values; the shim catches C++ exceptions.
     unsafe { mr_configure(threads as c_int, tf32) }
@@ -136,8 +137,8 @@ pub(super) fn remove_env(name: &str) {
 
 /// Sets an environment variable that libtorch reads at its first use.
 pub(super) fn set_env(name: &str, value: &str) {
-    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads (progress
-    // bars) start later.
+    // SAFETY: called once, from `Engine::start`, before libtorch starts its threads. The program's own threads
+    // (progress bars) start later.
     unsafe { std::env::set_var(name, value) }
 }
 

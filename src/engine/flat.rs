@@ -8,7 +8,7 @@ const ALIGNMENT: usize = 64;
 
 /// f32 tensors that are views of one tensor.
 pub(super) struct Flat {
-    /// All values `[n]`: the parts one after the other, with unused values between them.
+    /// All values, `[n]`: the parts one after the other, with padding between them.
     pub all: Tensor,
     /// The views, in order.
     pub parts: Vec<Tensor>,

@@ -1,5 +1,5 @@
-//! Records the training step as a CUDA graph and replays it, because launching each operator takes time on a GPU.
-//! A recording is used only after one replay gave the same bits as the step itself.
+//! Records the training step as a CUDA graph and replays it, because launching each operator takes time on a GPU. A
+//! recording is used only after one replay has given the same bits as the step itself.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -10,14 +10,14 @@ use tch::{Device, Kind, Tensor};
 use super::{Error, ffi};
 use mnist_report::failure::caught;
 
-/// Executions of a step before it is recorded. In the first one, libraries choose algorithms and allocate memory; that
-/// cannot be recorded.
+/// Number of executions of a step before it is recorded. In the first one, libraries choose algorithms and allocate
+/// memory, which cannot be recorded.
 const WARM_UP: usize = 2;
 /// Record a step only if at least this many executions are left: recording takes memory and the time of a few steps.
 const MIN_REMAINING: usize = 20;
 
 static RECORDING_ENABLED: AtomicBool = AtomicBool::new(true);
-/// Why the first recording failed. Once this is set, a training that starts records no steps.
+/// Why the first failed recording failed. Once this is set, new trainings record no steps.
 static FIRST_FAILURE: OnceLock<String> = OnceLock::new();
 
 /// Switches the recording of steps on or off, for measurements. The results are the same.
@@ -26,8 +26,8 @@ pub(crate) fn set_step_recording(enabled: bool) {
     RECORDING_ENABLED.store(enabled, Ordering::Relaxed);
 }
 
-/// Why the first recording of this process failed; `None` if none failed. After a failure, new trainings execute every step
-/// directly.
+/// Why the first failed recording of this process failed; `None` if none did. After a failure, new trainings execute
+/// every step directly.
 pub(super) fn recording_failure() -> Option<&'static str> {
     FIRST_FAILURE.get().map(String::as_str)
 }
@@ -39,7 +39,7 @@ pub(super) struct ReplayStats {
     pub recordings: usize,
     /// Steps that were replayed, without those that only checked a recording.
     pub replayed_steps: usize,
-    /// Why the last recording that failed did: it could not be made or replayed, or it gave other bits.
+    /// Why the last failed recording failed: it could not be made or replayed, or it gave other bits.
     pub failure: Option<String>,
 }
 
@@ -53,8 +53,8 @@ pub(super) trait StepRecorder {
     fn forget(&mut self, key: usize);
 }
 
-/// Executes the steps of one training, from recordings where possible. A key stands for one kind of step: training has one
-/// for each batch size.
+/// Executes the steps of one training, from recordings where possible. A key identifies one kind of step: a training
+/// has one for each batch size.
 pub(super) struct StepReplayer {
     recorder: Box<dyn StepRecorder>,
     /// Every tensor that one step writes and another one reads.
@@ -65,7 +65,7 @@ pub(super) struct StepReplayer {
     pub stats: ReplayStats,
 }
 
-/// How far the recording of one kind of step is.
+/// The stage that the recording of one kind of step has reached.
 #[derive(Clone, Copy)]
 enum Stage {
     /// Executed directly this many times so far.
@@ -79,7 +79,8 @@ enum Stage {
 }
 
 impl StepReplayer {
-    /// For steps that write these tensors. `None` if the device cannot record, or recording is off or has failed before.
+    /// A replayer for steps that write these tensors. `None` if the device cannot record, or if recording is off or has
+    /// failed before.
     pub(super) fn new(device: Device, written: Vec<Tensor>) -> Option<Self> {
         match device {
             Device::Cuda(gpu) if RECORDING_ENABLED.load(Ordering::Relaxed) && FIRST_FAILURE.get().is_none() => {
@@ -94,8 +95,8 @@ impl StepReplayer {
         Self { recorder, written, stages: BTreeMap::new(), min_remaining, stats: ReplayStats::default() }
     }
 
-    /// Executes one step. `remaining` is the number of steps of this key still to execute, this one included. All steps of
-    /// a key must launch the same operators on tensors at the same addresses; only the values may differ.
+    /// Executes one step. `remaining` is the number of steps of this key still to execute, this one included. All steps
+    /// of a key must launch the same operators on tensors at the same addresses; only the values may differ.
     pub(super) fn run(&mut self, key: usize, remaining: usize, work: &mut dyn FnMut()) {
         let stage = self.stages.get(&key).copied().unwrap_or(Stage::WarmUp(0));
         let next = match stage {
@@ -123,7 +124,8 @@ impl StepReplayer {
                     self.stats.replayed_steps += 1;
                     Stage::Verified
                 }
-                // Nobody knows how much of the step was executed, so this training is lost, as with any other GPU failure.
+                // An unknown part of the step was executed, so the training cannot continue, as after any other GPU
+                // failure.
                 Err(error) => panic!("the GPU failed: {error}"),
             },
             Stage::Direct => {
@@ -135,8 +137,8 @@ impl StepReplayer {
     }
 
     /// Replays a step, restores the tensors, executes the same step directly, and compares every written tensor. The
-    /// inputs differ from those at the time of the recording, so a recording that kept an old input is detected. Afterwards
-    /// the tensors have the values of the direct execution.
+    /// inputs differ from those at the time of the recording, so a recording that kept an old input is detected.
+    /// Afterwards the tensors have the values of the direct execution.
     fn check_recording(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), String> {
         let before = self.copies();
         let replayed = self.recorder.replay(key, work).map(|()| self.copies());
@@ -181,7 +183,7 @@ impl StepRecorder for CudaGraphs {
     fn record(&mut self, key: usize, work: &mut dyn FnMut()) -> Result<(), Error> {
         let graph = ffi::Graph::begin(self.gpu)?;
         let done = caught(work);
-        // Always end the recording; but if `work` failed, report that error, because it came first.
+        // Always end the recording. If `work` failed, report its error, because it came first.
         let ended = graph.end();
         done.map_err(Error::Libtorch)?;
         self.graphs.insert(key, ended?);

@@ -1,5 +1,5 @@
-//! mnist-report with libtorch: the same command line. `mnist-report` starts it as a witness, and where its own arithmetic cannot use a
-//! GPU.
+//! The executable mnist-report-libtorch: mnist-report with libtorch, and the same command line. `mnist-report` starts
+//! it as a witness, and if its own arithmetic cannot use a GPU.
 
 #[path = "mod.rs"]
 mod engine;
@@ -13,6 +13,6 @@ fn main() {
     let status = cli::main();
     // Ignore broken pipes.
     let _ = std::io::stdout().flush();
-    // libtorch unregisters its operators one by one at exit, a third of the time of a short command.
+    // At exit, libtorch unregisters its operators one by one, which takes a third of the time of a short command.
     engine::quick_exit(status)
 }

@@ -1,5 +1,5 @@
-//! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw the
-//! masks of many steps in advance and send them in one transfer, so that the GPU seldom waits for the host.
+//! Dropout masks of one training, on its device. On a CPU each mask is drawn at its step. For a GPU, other threads draw
+//! the masks of many steps in advance, and one transfer copies them, so that the GPU seldom waits for the host.
 
 use std::ops::Range;
 use std::thread::JoinHandle;
@@ -56,8 +56,8 @@ impl DeviceMasks {
         }
     }
 
-    /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with a
-    /// mask `[values]`. Layers with `p` 0 have none.
+    /// The masks of a step (counted from 0 through all epochs) for its `images` images: each dropout layer's name with
+    /// a mask `[values]`. Layers with `p` 0 have none.
     pub(super) fn for_step(&mut self, step: usize, images: usize) -> Vec<(String, Tensor)> {
         if let Some(block_steps) = self.block_steps {
             let is_loaded =
@@ -104,8 +104,8 @@ impl DeviceMasks {
     }
 }
 
-/// Converts bits (`rows` rows of whole bytes) to masks `[rows, values]` on a device: 0 for a zero bit, 1 / (1 - p) for a
-/// one.
+/// Converts bits (`rows` rows of whole bytes) to masks `[rows, values]` on a device: 0 for a zero bit, 1 / (1 - p) for
+/// a one.
 fn unpack_bits(bits: &[u8], rows: usize, p: f64, device: Device) -> Tensor {
     let bytes = Tensor::from_slice(bits).to_device(device).reshape([rows as i64, -1, 1]);
     let places = Tensor::from_slice(&[1u8, 2, 4, 8, 16, 32, 64, 128]).to_device(device);
@@ -134,7 +134,7 @@ mod tests {
             next_block: None,
         };
         let (mut at_step, mut in_advance) = (masks(None), masks(Some(4)));
-        // In order, then from any step, as a replay does; the last batch of an epoch has fewer images.
+        // In order, then from other steps, as in `verify`'s rung `replay`. The last batch of an epoch has fewer images.
         for step in (0..10).chain([7, 8, 2]) {
             let images = if step % 5 == 4 { 2 } else { 3 };
             let [expected, got] = [&mut at_step, &mut in_advance].map(|m| {

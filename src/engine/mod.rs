@@ -1,7 +1,9 @@
-//! libtorch: trains on a GPU, and is an independent witness of the program's own arithmetic on a CPU. Nothing else uses `tch`.
+//! libtorch: trains on a GPU, and checks the program's own arithmetic as an independent witness on a CPU. No other
+//! module uses `tch`.
 //!
-//! It is a module of the executable `mnist-report-libtorch` and not of the library, so that `mnist-report` starts without
-//! libtorch. [`LIBTORCH`] is its face: what it takes and returns is plain data (`f32`, `u8`, names), no tensors.
+//! It is a module of the executable `mnist-report-libtorch` and not of the library, so that `mnist-report` starts
+//! without libtorch. [`LIBTORCH`] is its interface, which takes and returns plain data (`f32`, `u8`, names), no
+//! tensors.
 
 mod backend;
 mod device;

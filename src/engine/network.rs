@@ -37,8 +37,8 @@ pub(super) struct NetworkLayer {
     pub first_buffer: usize,
 }
 
-/// Returns the mask `[values]` of a dropout layer, given its name and its number of values, on the network's device. `None`
-/// keeps all values.
+/// Returns the mask `[values]` of a dropout layer, given its name and its number of values, on the network's device.
+/// `None` keeps all values.
 pub(super) type MaskSource<'a> = dyn FnMut(&str, usize) -> Option<Tensor> + 'a;
 
 /// How a forward pass treats dropout and batch normalisation.
@@ -143,11 +143,12 @@ impl Network {
 
     /// The gradients of a loss with respect to all parameters, in their order.
     pub(super) fn backward(&mut self, loss: &Tensor) {
-        // Not `Tensor::backward`: it adds each gradient to the parameter's `grad`, with one operator for each parameter.
+        // Do not use `Tensor::backward`: it adds each gradient to the parameter's `grad`, with one operator per
+        // parameter.
         let parameters: Vec<&Tensor> = self.parameters.parts.iter().collect();
         self.gradients = Tensor::run_backward(&[loss.shallow_clone()], &parameters, false, false);
-        // Their true gradient is zero. The computed one consists of rounding errors, which differ between machines and which
-        // Adam would scale up to full steps.
+        // Their true gradient is zero. The computed one consists of rounding errors, which differ between machines and
+        // which Adam would scale up to full steps.
         for &i in &self.cancelled_biases {
             let _ = self.gradients[i].zero_();
         }
@@ -173,8 +174,8 @@ impl Network {
                 x.layer_norm(shape, Some(parameter(0)), Some(parameter(1)), c.eps, true)
             }
             LayerKind::Relu(_) => x.relu(),
-            // tch's leaky_relu has no slope parameter. Use relu, not clamp_min: at 0, clamp_min's gradient is 1, but the
-            // gradient of PyTorch's leaky_relu is the slope.
+            // tch's leaky_relu has no slope parameter. Use relu, not clamp_min: at 0, clamp_min's gradient is 1, but
+            // the gradient of PyTorch's leaky_relu is the slope.
             LayerKind::LeakyRelu(c) => x.relu() + x.clamp_max(0.0) * c.negative_slope,
             LayerKind::Gelu(_) => x.gelu("none"),
             LayerKind::MaxPool2d(p) => {
@@ -183,7 +184,7 @@ impl Network {
             LayerKind::AvgPool2d(p) => {
                 x.avg_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), false, true, None::<i64>)
             }
-            // A mean instead of adaptive pooling, whose backward pass on CUDA is not deterministic.
+            // Use a mean: the backward pass of adaptive pooling is not deterministic on CUDA.
             LayerKind::GlobalAvgPool(_) => x.mean_dim([2i64, 3].as_slice(), false, Kind::Float),
             LayerKind::Dropout(_) => match mode {
                 Mode::Evaluate => x.shallow_clone(),
@@ -220,7 +221,8 @@ pub(super) fn to_vec(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(&flat).expect("a flat float tensor on the CPU becomes a vector")
 }
 
-/// Converts pixels `[n, 784]` (bytes) to the network's input `[n, 1, 28, 28]`, as torchvision's ToTensor and Normalize do.
+/// Converts pixels `[n, 784]` (bytes) to the network's input `[n, 1, 28, 28]`, as torchvision's ToTensor and Normalize
+/// do.
 pub(super) fn normalise(pixels: &Tensor, input: &Input) -> Tensor {
     let [c, h, w] = input.shape.map(|d| d as i64);
     let unit = pixels.to_kind(Kind::Float) / 255.0;

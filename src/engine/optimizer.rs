@@ -1,6 +1,6 @@
-//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can continue
-//! from any saved state. Numbers that change from step to step, such as the learning rate, are passed as a tensor, because a
-//! recorded step can read only tensors.
+//! Optimizers with the update rules and state of `torch.optim`. The state can be read and set, so that training can
+//! continue from any saved state. Numbers that change from step to step, such as the learning rate, are passed as a
+//! tensor, because a recorded step reads only tensors.
 
 use tch::{Kind, Tensor};
 
@@ -8,8 +8,8 @@ use super::flat::Flat;
 use mnist_report::arithmetic::state_names;
 use mnist_report::study::Optimizer;
 
-/// An optimizer with its state. On a GPU, each operator costs the time to launch it, so there each operator updates all
-/// parameters at once.
+/// An optimizer with its state. On a GPU, each operator updates all parameters at once, because launching an operator
+/// takes time.
 pub(super) struct UpdateRule {
     rule: Optimizer,
     /// One list for each of `state_names`, each with one tensor per parameter.
@@ -38,10 +38,11 @@ impl UpdateRule {
         self.state.iter().map(|list| &list.all)
     }
 
-    /// Updates all parameters from their gradients, with the step's `arithmetic::factors`. `first` means the first step of the
-    /// training.
+    /// Updates all parameters from their gradients, with the step's `arithmetic::factors`. `first` means the first step
+    /// of the training.
     pub(super) fn step(&mut self, parameters: &mut Flat, gradients: &[Tensor], factors: &Tensor, first: bool) {
-        // A guard switches gradients on again even if an operator panics here, because training may continue after that.
+        // Use a guard, which enables gradients again even if an operator panics here, because training may continue
+        // after that.
         let _guard = tch::no_grad_guard();
         let g = parameters.join(gradients);
         let p = &mut parameters.all;
@@ -100,10 +101,10 @@ impl UpdateRule {
     }
 }
 
-/// The correctly rounded square root. On a CPU libtorch calls MKL's vector library, which ignores the settings that fix the
-/// instruction set: with AVX-512, its f32 roots are sometimes off by one unit in the last place. So compute in f64. An error
-/// of that size in f64 cannot change the rounded f32, because the root of an f32 is at least four f64 units away from the
-/// midpoint of two f32 numbers.
+/// The correctly rounded square root. On a CPU libtorch calls MKL's vector library, which ignores the settings that fix
+/// the instruction set: with AVX-512, its f32 roots are sometimes off by one unit in the last place. So compute in f64.
+/// An error of that size in f64 cannot change the rounded f32, because the root of an f32 is at least four f64 units
+/// away from the midpoint of two f32 numbers.
 fn square_root(x: &Tensor) -> Tensor {
     x.to_kind(Kind::Double).sqrt().to_kind(Kind::Float)
 }
@@ -120,7 +121,7 @@ mod tests {
     use mnist_report::failure::caught;
     use mnist_report::rng::Stream;
 
-    /// The values of a parameter, with other parameters before and after it in the same memory.
+    /// A parameter with these values, with other parameters before and after it in the same memory.
     fn parameters(p: &[f32]) -> Flat {
         let mut flat = Flat::zeros(&[vec![3], vec![p.len() as i64], vec![2, 2]], tch::Device::Cpu);
         flat.parts[1].copy_(&Tensor::from_slice(p));

@@ -1,6 +1,6 @@
-// C functions around the parts of libtorch, libc and CUDA that tch does not expose. Functions that can fail return null, or an
-// error message that is valid until the thread's next call. No C++ exception leaves this file. It compiles against a CPU-only
-// libtorch and looks up CUDA's functions at run time.
+// C functions around the parts of libtorch, libc and CUDA that tch does not expose. Functions that can fail return
+// null, or an error message that is valid until the thread's next call. No C++ exception leaves this file. The file
+// compiles against a CPU-only libtorch and looks up CUDA's functions at run time.
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
@@ -37,8 +37,8 @@ template <typename Work> const char *outcome(Work work) {
   return last_error.c_str();
 }
 
-// at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by their
-// mangled names and reserves memory for the fields (about 150 bytes).
+// at::cuda::CUDAGraph of libtorch 2.11. Its header needs CUDA's headers, so this struct finds the member functions by
+// their mangled names, and reserves more memory than the fields need (about 150 bytes).
 struct Graph {
   using Member = void (*)(void *);
   using Pool = std::pair<unsigned long long, unsigned long long>;
@@ -72,16 +72,16 @@ extern "C" {
 
 const char *mr_torch_version() { return TORCH_VERSION; }
 
-// libtorch frees activations of tens of megabytes after every layer. By default, malloc returns such blocks to the system, and
-// the next step has to get new pages, which takes about a fifth of a step.
+// libtorch frees activations of tens of megabytes after every layer. By default, malloc returns such blocks to the
+// system, and the next step must get new pages, which takes about a fifth of a step's time.
 void mr_keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// Loads libtorch_cuda, which registers CUDA with libtorch. Call it before the first query about CUDA, because libtorch caches
-// the answer.
+// Loads libtorch_cuda, which registers CUDA with libtorch. Call it before the first query about CUDA, because libtorch
+// caches the answer.
 const char *mr_load_cuda() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) {
     return nullptr;
@@ -91,8 +91,8 @@ const char *mr_load_cuda() {
   return last_error.c_str();
 }
 
-// Sets the number of threads of an operator and the flags for deterministic results. An operator that has no deterministic
-// form then fails instead of printing a warning. Returns false if libtorch refused.
+// Sets the number of threads of an operator and the flags for deterministic results. An operator that has no
+// deterministic form then fails instead of printing a warning. Returns false if libtorch did not accept them.
 bool mr_configure(int threads, bool tf32) {
   try {
     at::set_num_threads(threads);
@@ -125,8 +125,8 @@ int mr_cuda_version() {
   return get != nullptr && get(&version) == 0 ? version : 0;
 }
 
-// Writes the GPU's name; an empty text if CUDA does not give it. The name is the first field of cudaDeviceProp. That struct
-// has about 1 KB and grows with CUDA's versions, so the buffer is larger.
+// Writes the GPU's name, or an empty string if CUDA does not give it. The name is the first field of cudaDeviceProp.
+// That struct takes about 1 KB and grows with CUDA's versions, so the buffer is larger.
 void mr_gpu_name(int device, char *text, size_t size) {
   auto get = symbol<int (*)(void *, int)>("cudaGetDeviceProperties_v2");
   if (get == nullptr) {
@@ -140,7 +140,8 @@ void mr_gpu_name(int device, char *text, size_t size) {
   }
 }
 
-// Selects a GPU and the program's stream on it for this thread. All threads share that stream; it is not CUDA's default one.
+// Selects a GPU and the program's stream on it for this thread. All threads share that stream; it is not CUDA's default
+// one.
 const char *mr_use_own_stream(int device) {
   return outcome([&] {
     static std::mutex lock;
@@ -162,11 +163,11 @@ const char *mr_graph_begin(int device, void **graph) {
     TORCH_CHECK(Graph::members().all(), "this libtorch has no CUDA graphs");
     const c10::impl::VirtualGuardImpl guard(c10::DeviceType::CUDA);
     guard.setDevice(c10::Device(c10::DeviceType::CUDA, static_cast<c10::DeviceIndex>(device)));
-    // A recording allocates memory of its own and cannot free memory, so free the unused memory first.
+    // A recording allocates its own memory and cannot free memory, so free unused memory first.
     at::accelerator::emptyCache();
-    // Not freed if `begin` fails: libtorch may keep asking this graph which memory it owns.
+    // Never freed if `begin` fails: libtorch may still use this graph to find out which memory it owns.
     auto *made = new Graph();
-    // {0, 0}: a memory pool of its own. Thread-local mode: calls of other threads do not affect the recording.
+    // {0, 0} means a separate memory pool. In thread-local mode, calls of other threads do not affect the recording.
     constexpr int cudaStreamCaptureModeThreadLocal = 1;
     Graph::members().begin(made->fields, {0, 0}, cudaStreamCaptureModeThreadLocal);
     *graph = made;

@@ -1,5 +1,5 @@
-//! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer) and
-//! the number of the step, so training can continue from any saved state.
+//! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer)
+//! and the number of the step, so training can continue from any saved state.
 
 use tch::{Device, Kind, Tensor};
 
@@ -14,7 +14,7 @@ use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
 use mnist_report::tensors::NamedTensor;
 
-/// Batch size of an evaluation. It is fixed because the bits of a matrix product may depend on its size.
+/// The batch size of evaluations. It is fixed, because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
 
 /// Images and labels on a device. Pixels are bytes.
@@ -40,15 +40,15 @@ impl DeviceDataset {
 pub(super) struct Trainer<'a> {
     plan: &'a RunPlan,
     seed: u64,
-    /// Steps done.
+    /// Number of steps done.
     done: usize,
     masks: DeviceMasks,
     epoch: Option<Epoch>,
     training: Training<'a>,
     /// For replayed steps: the tensors from which a recording reads its inputs, and the recordings. `None` on a CPU.
     replay: Option<(StepInputs, StepReplayer)>,
-    /// The losses of the current epoch's steps, `[steps]`. They share one tensor, because a small tensor that outlives its
-    /// step prevents malloc from merging the large free blocks around it: memory would grow with every step.
+    /// The losses of the current epoch's steps, `[steps]`. They share one tensor, because a small tensor that outlives
+    /// its step prevents malloc from merging the large free blocks around it: memory would grow with every step.
     losses: Tensor,
 }
 
@@ -58,11 +58,12 @@ struct Epoch {
     number: usize,
     /// The images' positions in the dataset, in training order.
     order: Tensor,
-    /// The optimizer's numbers of each step (`arithmetic::factors`), `[steps, factors]`.
+    /// The optimizer's factors of each step (`arithmetic::factors`), `[steps, factors]`.
     factors: Tensor,
 }
 
-/// What a step reads besides the training's state. All of it is tensors, so that a recording contains no value of one step.
+/// What a step reads besides the training's state. All inputs are tensors, so that a recording does not contain the
+/// values of one step.
 struct StepInputs {
     /// The images' positions in the dataset.
     index: Tensor,
@@ -167,7 +168,7 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub(super) fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         self.training.network.load(tensors)
     }
@@ -177,8 +178,8 @@ impl<'a> Trainer<'a> {
         self.replay.as_ref().map(|(_, replayer)| replayer.stats.clone()).unwrap_or_default()
     }
 
-    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names such
-    /// as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
     pub(super) fn state(&self) -> Vec<NamedTensor> {
         let Training { network, rule, .. } = &self.training;
         let mut state = network.tensors();
@@ -241,7 +242,7 @@ impl<'a> Trainer<'a> {
         inputs
     }
 
-    /// How many steps are still to execute that have the batch size of the next step, that one included.
+    /// The number of remaining steps, including the next one, that have the batch size of the next one.
     fn remaining_steps(&self) -> usize {
         let (steps, full) = (self.plan.steps_per_epoch(), self.training.dataset.len / self.plan.settings.batch_size);
         let (epoch, step) = (self.done / steps, self.done % steps);
@@ -272,7 +273,7 @@ impl<'a> Trainer<'a> {
         self.done += 1;
     }
 
-    /// The mean losses of the current epoch's steps, the last step's last. Waits for the GPU.
+    /// The mean losses of the current epoch's steps, in order. Waits for the GPU.
     pub(super) fn epoch_losses(&self) -> Vec<f32> {
         let mut losses = to_vec(&self.losses);
         losses.truncate((self.done + self.plan.steps_per_epoch() - 1) % self.plan.steps_per_epoch() + 1);

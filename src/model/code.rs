@@ -1,14 +1,16 @@
-//! A network as a PyTorch program: an `nn.Module` with the formula of each layer's parameters and the shape after each line.
+//! A network as a PyTorch program: an `nn.Module` with the formula of each layer's parameters and the shape after each
+//! line.
 //!
-//! Layers with parameters and dropout are modules, under the names of their tensors, so the program loads the network's weights.
-//! Other layers are function calls, as PyTorch programs usually write them.
+//! Layers with parameters and dropout are modules, named like their tensors, so the program can load the network's
+//! weights. Other layers are function calls, as PyTorch programs usually write them.
 
 use std::fmt::Write;
 
 use super::{Layer, Model};
 use crate::text::numbers::count;
 
-/// Names that a module's attribute cannot have: Python's keywords, and the attributes of `torch.nn.Module` in PyTorch 2.11.
+/// Names that a module's attribute cannot have: Python's keywords, and the attributes of `torch.nn.Module` in PyTorch
+/// 2.11.
 const RESERVED: [&str; 94] = [
     "False",
     "None",
@@ -106,7 +108,7 @@ const RESERVED: [&str; 94] = [
     "x",
 ];
 
-/// Whether a layer of this name could not be an attribute of a PyTorch module.
+/// Whether a layer's name cannot be that of an attribute of a PyTorch module.
 pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
@@ -118,7 +120,7 @@ fn class_name(model: &str) -> String {
         letters.next().map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + letters.as_str())
     };
     let name: String = model.split(['-', '_']).map(capitalised).collect();
-    // A class cannot begin with a digit, or have a name that the program uses.
+    // A class name cannot begin with a digit or be one that the program uses.
     let is_usable = name.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_reserved(&name);
     if is_usable { name } else { format!("Net{name}") }
 }
@@ -129,7 +131,7 @@ impl Layer {
         self.kind.config().pytorch_function(x).unwrap_or_else(|| format!("self.{}({x})", self.name))
     }
 
-    /// Whether it is a module of the program.
+    /// Whether the layer is a module in the PyTorch program.
     fn is_module(&self) -> bool {
         self.kind.config().pytorch_function("x").is_none()
     }
@@ -188,8 +190,8 @@ impl Model {
     }
 }
 
-/// The name of each model's Python file, without `.py`: the model's name, as a name that Python can import if that is not another
-/// model's.
+/// The name of each model's Python file, without `.py`: the model's name in a form that Python can import, unless two
+/// models would get the same name.
 pub fn module_names<'a>(models: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Item = (&'a str, String)> {
     let names: Vec<String> = models.clone().map(|name| name.replace('-', "_").to_ascii_lowercase()).collect();
     models.zip(names.clone()).map(move |(model, name)| {

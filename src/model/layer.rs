@@ -20,13 +20,13 @@ pub trait LayerConfig {
     /// The name that the study gives the layer, if any.
     fn name(&self) -> Option<&str>;
 
-    /// The start of the name that a layer gets if the study gives none: `conv` in `conv1`.
+    /// The prefix of the name that a layer gets if the study gives none: `conv` in `conv1`.
     fn prefix(&self) -> &'static str;
 
-    /// Checks the settings, as far as that is possible without the input's shape.
+    /// Checks the settings that do not depend on the input's shape.
     ///
     /// # Errors
-    /// The setting that is out of range.
+    /// A setting is out of range.
     fn check(&self) -> Result<(), LayerError> {
         Ok(())
     }
@@ -34,7 +34,7 @@ pub trait LayerConfig {
     /// The shape of the output; by default that of the input.
     ///
     /// # Errors
-    /// An input shape that the layer cannot take.
+    /// The layer cannot take this input shape.
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         Ok(input.to_vec())
     }
@@ -64,14 +64,14 @@ pub trait LayerConfig {
         String::new()
     }
 
-    /// Multiply-adds for one image by the convention of torchinfo 1.8 (`LayerInfo.calculate_macs`): a convolution counts
-    /// its parameters once for each output pixel, any other layer counts its parameters once.
+    /// Multiply-adds for one image by the convention of torchinfo 1.8 (`LayerInfo.calculate_macs`): a convolution
+    /// counts its parameters once for each output pixel, any other layer counts its parameters once.
     fn mult_adds(&self, parameters: u64, _output: &[usize]) -> u64 {
         parameters
     }
 
-    /// Whether torchsummary counts the layer's output. It sees only modules (`nn.Conv2d`); the layers that PyTorch programs
-    /// usually write as function calls (activations, pools, flatten) are not counted here.
+    /// Whether torchsummary counts the layer's output. It sees only modules (`nn.Conv2d`); the layers that PyTorch
+    /// programs usually write as function calls (activations, pools, flatten) are not counted here.
     fn is_torchsummary_module(&self) -> bool {
         false
     }
@@ -79,8 +79,8 @@ pub trait LayerConfig {
     /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`.
     fn pytorch(&self, input: &[usize]) -> String;
 
-    /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer that PyTorch
-    /// programs write as a module.
+    /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer
+    /// that PyTorch programs write as a module.
     fn pytorch_function(&self, _x: &str) -> Option<String> {
         None
     }
@@ -198,8 +198,8 @@ impl TensorSpec {
     }
 }
 
-/// A layer of a network, with what follows from its settings and the shape of its input. Most fields are results of the
-/// methods of [`LayerConfig`].
+/// A layer of a network. Most fields are results of the methods of [`LayerConfig`] for its settings and the shape of
+/// its input.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "see LayerConfig")]
 pub struct Layer {
@@ -218,7 +218,7 @@ impl Layer {
     /// Checks a layer's settings and its input shape, and computes the other fields from them.
     ///
     /// # Errors
-    /// The setting that does not fit, or a size above the limits.
+    /// A setting does not fit the input, or a size is above the limits.
     pub fn resolve(name: String, kind: LayerKind, input: Vec<usize>) -> Result<Self, LayerError> {
         let config = kind.config();
         config.check()?;
@@ -252,7 +252,7 @@ impl Layer {
         self.buffers.iter().map(TensorSpec::numel).sum()
     }
 
-    /// The number of values that the layer gives for one image.
+    /// The number of values in the layer's output for one image.
     pub fn output_values(&self) -> u64 {
         count(&self.output)
     }
@@ -267,7 +267,8 @@ fn count(shape: &[usize]) -> u64 {
     shape.iter().map(|&d| d as u64).product()
 }
 
-/// Refuses activations that cannot be held in memory for a whole batch. Counted in f64, which does not overflow.
+/// Refuses activations that are too large to hold in memory for a whole batch. The count is f64, because that does not
+/// overflow.
 fn check_activation(what: &'static str, values: f64) -> Result<(), LayerError> {
     if values <= MAX_ACTIVATION { Ok(()) } else { Err(LayerError::Activation { what, values }) }
 }
@@ -283,7 +284,7 @@ pub(super) fn positive(setting: &'static str, value: usize) -> Result<(), LayerE
     }
 }
 
-/// Checks a padding, which may be 0, but not too large.
+/// Checks a padding, which may be 0 but must be below [`MAX_SETTING`].
 pub(super) fn padding(value: usize) -> Result<(), LayerError> {
     let (setting, most) = ("padding", MAX_SETTING - 1);
     if value <= most { Ok(()) } else { Err(LayerError::TooLarge { setting, value, most }) }
@@ -317,7 +318,8 @@ pub(super) fn default_bias() -> bool {
     true
 }
 
-/// The weight and, if `bias`, the bias of a convolution or linear layer. The weight's first dimension is the outputs.
+/// The weight and, if `bias`, the bias of a convolution or linear layer. The weight's first dimension is the number of
+/// outputs.
 pub(super) fn weight_and_bias(shape: Vec<usize>, init: Init, bias: bool) -> Vec<TensorSpec> {
     let outputs = shape[0];
     let mut tensors = vec![TensorSpec::new("weight", shape, init)];
@@ -347,7 +349,7 @@ pub(super) fn call(name: &str, positional: &[usize], keywords: &[(&str, Option<S
     format!("nn.{name}({})", arguments(positional, keywords))
 }
 
-/// As [`call`], of `torch.nn.functional` with the input as its first argument.
+/// Like [`call`], for a function of `torch.nn.functional` with the input as its first argument.
 pub(super) fn function(name: &str, x: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
     let positional = std::iter::once(x.to_owned()).chain(positional.iter().map(usize::to_string)).collect();
     format!("F.{name}({})", arguments(positional, keywords))
@@ -359,7 +361,7 @@ fn arguments(mut positional: Vec<String>, keywords: &[(&str, Option<String>)]) -
     positional.join(", ")
 }
 
-/// A keyword argument's value for [`call`]; `None` if it is the default.
+/// The value of a keyword argument for [`call`]; `None` if it is the default.
 pub(super) fn unless_default<T: PartialEq + std::fmt::Debug>(default: &T, value: &T) -> Option<String> {
     (value != default).then(|| format!("{value:?}"))
 }

@@ -1,6 +1,7 @@
-//! A network as a list of layers, from which shapes, parameters, sizes, costs and the trained network follow.
+//! A network as a list of layers, which determines its shapes, parameters, sizes and costs.
 //!
-//! Each kind of layer has its own file and a line in [`LayerKind`]. Nothing here holds weights or uses libtorch.
+//! Each kind of layer has its own file and a line in [`LayerKind`]. This module has no weights and does not use
+//! libtorch.
 
 mod avg_pool2d;
 mod batch_norm2d;
@@ -64,7 +65,7 @@ one_of! {
 }
 
 impl LayerKind {
-    /// The settings that have no default or are not the default, in the study's words: `kernel_size=3, stride=2`.
+    /// The settings that have no default or differ from it, with the study's names: `kernel_size=3, stride=2`.
     pub fn settings(&self) -> String {
         let settings = one_of::settings(self).into_iter().filter(|(key, _)| key != "name");
         settings.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
@@ -110,7 +111,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// The place of the faulty layer in the study's list, from 0.
+    /// The index of the faulty layer in the study's list, from 0.
     pub fn layer(&self) -> Option<usize> {
         match *self {
             Self::Empty => None,
@@ -127,7 +128,7 @@ impl Model {
     /// Resolves names and shapes, layer by layer.
     ///
     /// # Errors
-    /// The first layer whose input does not fit it, a repeated name, or an output that is not one value for each class.
+    /// A layer cannot take its input, a name is repeated, or the output is not one value per class.
     pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3]) -> Result<Self, ModelError> {
         let names = layer_names(&spec.layers)?;
         let mut layers: Vec<Layer> = Vec::with_capacity(spec.layers.len());
@@ -154,9 +155,10 @@ impl Model {
         self.layers.iter().flat_map(|l| &l.buffers)
     }
 
-    /// The names of biases that the next batch normalisation cancels: it subtracts the batch's mean, so the loss does not
-    /// depend on them while training. Their gradient is zero; autograd returns rounding errors in its place. Pools,
-    /// convolutions and other layers may stand between, as long as they pass the shift on to whole channels.
+    /// The names of biases that the next batch normalisation cancels: it subtracts the batch's mean, so the loss does
+    /// not depend on them while training. Their gradient is zero, but autograd returns rounding errors instead. There
+    /// may be pools, convolutions and other layers in between if they turn a constant shift of a channel into constant
+    /// shifts of channels.
     pub fn cancelled_biases(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().enumerate().filter_map(|(i, layer)| {
             if !layer.kind.config().has_channel_bias() {
@@ -183,7 +185,7 @@ impl Model {
     }
 }
 
-/// Each layer's name: the study's, else the kind's prefix with the first free number.
+/// Each layer's name: the one in the study, otherwise the kind's prefix with the first free number.
 fn layer_names(kinds: &[LayerKind]) -> Result<Vec<String>, ModelError> {
     let given: HashSet<&str> = kinds.iter().filter_map(|kind| kind.config().name()).collect();
     let mut counts = HashMap::<&str, usize>::new();
@@ -249,7 +251,7 @@ mod tests {
     fn every_setting_of_every_layer_is_printed() {
         for word in LayerKind::WORDS {
             let (base, changed) = one_of::variants::of::<LayerKind>(word);
-            // A name is printed as the layer's name.
+            // `name` is not a setting: it is printed as the layer's name.
             for (key, other) in changed.into_iter().filter(|(key, _)| key != "name") {
                 assert_ne!(base.settings(), other.settings(), "{word}.{key}");
                 let value = &serde_json::to_value(&other).unwrap()[word][&key];

@@ -1,4 +1,4 @@
-//! What the two pools share: checks, shape, PyTorch call.
+//! Shared by max and average pooling: checks, shape, PyTorch call.
 
 use super::layer::{LayerError, call, function, image, positive, unless_default, window};
 

@@ -9,12 +9,12 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor
 #[derive(Clone, Copy)]
 pub(super) struct Side(pub(super) usize);
 
-/// For `deserialize_with`: a size as [`Side`] reads it.
+/// For `deserialize_with`: reads a size like [`Side`].
 pub(super) fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     Side::deserialize(deserializer).map(|side| side.0)
 }
 
-/// As [`side`], where the setting may be left out.
+/// Like [`side`], for an optional setting.
 pub(super) fn optional_side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     Option::<Side>::deserialize(deserializer).map(|side| side.map(|side| side.0))
 }
@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for SideVisitor {
 #[derive(Clone, Copy)]
 pub(super) enum Padding {
     Pixels(usize),
-    /// As much as keeps height and width.
+    /// The padding that keeps height and width.
     Same,
 }
 

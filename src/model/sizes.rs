@@ -1,4 +1,4 @@
-//! How much memory a network takes, by the conventions of the two programs that students know.
+//! How much memory a network takes, by the conventions of torchsummary and torchinfo.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,12 @@ const BYTES_PER_VALUE: f64 = 4.0;
 const MEBIBYTE: f64 = 1_048_576.0;
 const MEGABYTE: f64 = 1e6;
 
-/// A network's sizes by both conventions. The forward and backward pass is twice the outputs of some layers: once for the
-/// values, once for their gradients.
+/// A network's sizes by both conventions. The size of the forward and backward pass is twice that of some layers'
+/// outputs: once for the values, once for their gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sizes {
-    /// torchsummary 1.5: an MB is 2^20 bytes, and the layers counted are those of `LayerConfig::is_torchsummary_module`.
+    /// torchsummary 1.5: an MB is 2^20 bytes, and the layers counted are those of
+    /// `LayerConfig::is_torchsummary_module`.
     pub torchsummary: Megabytes,
     /// torchinfo 1.8: an MB is 10^6 bytes, and the layers counted are those with parameters.
     pub torchinfo: Megabytes,

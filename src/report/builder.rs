@@ -356,6 +356,11 @@ pub(super) fn model_link(model: &str) -> RichText {
     RichText::linked(InlineStyle::Code, model, format!("parameters-{model}"))
 }
 
+/// Whether a run reports another epoch than the last one.
+pub(super) fn chooses_epoch(run: &RunResult) -> bool {
+    !run.plan.report_epoch.is_last()
+}
+
 /// Whether a run evaluates its training images as it does its test images.
 pub(super) fn evaluates_training(run: &RunResult) -> bool {
     run.seeds[0].epochs.last().is_some_and(|e| e.train_eval.is_some())

@@ -18,7 +18,7 @@ pub(super) fn readme(rendition: &Rendition) -> Result<String> {
     let in_language = |edition: &Edition| {
         let values = context! {
             title => one_line(&edition.study.title),
-            author => edition.study.author.as_deref().map(one_line),
+            author => edition.study.author.as_ref().map(|author| one_line(&author.to_string())),
             page => languages.file_in(edition.lang, super::templates::PAGE),
         };
         Ok(rendition.templates.language(edition.lang)?.say("readme.text", values)? + "\n")

@@ -3,8 +3,8 @@
 use super::digits::is_base64;
 use super::error::MAX_TEST_IMAGES;
 use super::{
-    Checked, DivergedRun, EpochResult, LossCurve, MAX_GROUPS, NotFinite, PairCounts, Results, ResultsError, RunProblem,
-    RunResult, SeedEnd, SeedResult,
+    Checked, DivergedRun, EpochResult, Evaluated, LossCurve, MAX_GROUPS, NotFinite, PairCounts, Results, ResultsError,
+    RunProblem, RunResult, SeedEnd, SeedResult, StepResult,
 };
 use crate::study::RunSettings;
 
@@ -83,7 +83,11 @@ fn check_seed(seed: &SeedResult, images: usize) -> Result<(), RunProblem> {
     if seed.epochs.is_empty() {
         return Err(RunProblem::NoEpochs);
     }
+    if !(1..=seed.epochs.len()).contains(&seed.reported_epoch()) {
+        return Err(RunProblem::ReportedEpoch(seed.reported_epoch()));
+    }
     seed.epochs.iter().try_for_each(|epoch| check_epoch(seed, epoch))?;
+    seed.within_epochs.iter().try_for_each(check_step)?;
     if seed.confusion.iter().any(|row| total(row).is_none_or(|n| n == 0)) {
         return Err(RunProblem::EmptyClass);
     }
@@ -117,13 +121,18 @@ fn check_diverged(run: &DivergedRun, images: usize) -> Result<(), RunProblem> {
 fn has_step(plan: &RunSettings, at: NotFinite) -> bool {
     // The batch size is not checked yet.
     let steps = plan.image_count.div_ceil(plan.batch_size.max(1));
-    let steps = if at.value == Checked::TrainingLoss { 1..=steps } else { steps..=steps };
+    let within = plan.is_evaluated_within(at.epoch.saturating_sub(1).saturating_mul(steps).saturating_add(at.step));
+    let is_evaluated = match at.value {
+        Checked::TrainingLoss => true,
+        Checked::TestLoss | Checked::ValidationLoss => within || at.step == steps,
+        Checked::TrainingImagesLoss | Checked::Weights => at.step == steps,
+    };
     let is_checked = match at.value {
         Checked::TrainingLoss | Checked::TestLoss | Checked::Weights => true,
         Checked::ValidationLoss => plan.hold_out > 0,
         Checked::TrainingImagesLoss => plan.evaluate_train,
     };
-    is_checked && (1..=plan.epochs).contains(&at.epoch) && steps.contains(&at.step)
+    is_checked && is_evaluated && (1..=plan.epochs).contains(&at.epoch) && (1..=steps).contains(&at.step)
 }
 
 fn check_epoch(seed: &SeedResult, e: &EpochResult) -> Result<(), RunProblem> {
@@ -131,9 +140,19 @@ fn check_epoch(seed: &SeedResult, e: &EpochResult) -> Result<(), RunProblem> {
     let mut losses = sets.clone().map(|s| s.loss).chain([e.train_loss, seed.test_loss, seed.batch_mean_loss]);
     if !losses.all(is_loss) {
         Err(RunProblem::Loss(e.epoch))
-    } else if sets.any(|s| s.images == 0 || s.correct > s.images) {
+    } else if !sets.all(can_be_counted) {
         Err(RunProblem::Correct(e.epoch))
     } else {
         Ok(())
     }
+}
+
+fn check_step(s: &StepResult) -> Result<(), RunProblem> {
+    let mut sets = s.validation.iter().chain([&s.test]);
+    let can_be = sets.all(|set| is_loss(set.loss) && can_be_counted(set));
+    if can_be { Ok(()) } else { Err(RunProblem::Step(s.step)) }
+}
+
+fn can_be_counted(set: &Evaluated) -> bool {
+    set.images > 0 && set.correct <= set.images
 }

@@ -61,6 +61,10 @@ pub enum RunProblem {
     NoSeeds,
     #[error("has no epochs")]
     NoEpochs,
+    #[error("reported_epoch {0}: there is no such epoch")]
+    ReportedEpoch(usize),
+    #[error("within_epochs: step {0}: loss out of range, or more correct images than images")]
+    Step(usize),
     #[error("epoch {0}: loss out of range")]
     Loss(usize),
     #[error("epoch {0}: more correct images than images")]

@@ -33,7 +33,7 @@ pub use loss_curves::{LossCurve, MAX_GROUPS};
 pub use losses::{LossesError, read_losses, write_losses};
 pub use metrics::{Evaluation, confusion, predicted_classes};
 pub use ranking::{AgainstBest, Ranked};
-pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment, validation_losses};
+pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment, StepResult, validation_losses};
 
 use crate::compute::Environment;
 use crate::dataset::{CLASSES, ImageSet, Mnist};

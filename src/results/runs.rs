@@ -44,13 +44,20 @@ pub struct SeedResult {
     pub initial_weights_sha256: String,
     /// SHA-256 of the bundle's file of final weights.
     pub weights_sha256: String,
+    /// All epochs trained.
     pub epochs: Vec<EpochResult>,
-    /// Counts of (true class, predicted class) on the test set after the last epoch.
+    /// The number of the epoch whose network is stored and reported; none if it is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_epoch: Option<usize>,
+    /// Evaluations within epochs; only if the study asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within_epochs: Vec<StepResult>,
+    /// Counts of (true class, predicted class) on the test set after the reported epoch.
     pub confusion: [[usize; CLASSES]; CLASSES],
     /// The wrong predictions with the highest confidence.
     #[serde(rename = "misread")]
     pub misclassified: Vec<Misclassified>,
-    /// Mean cross-entropy over the test images after the last epoch.
+    /// Mean cross-entropy over the test images after the reported epoch.
     pub test_loss: f64,
     /// The sum of the batches' mean test losses divided by the number of images; see `Evaluation::batch_mean_loss`.
     #[serde(rename = "notes_loss")]
@@ -95,6 +102,19 @@ pub struct EpochResult {
     pub test: Evaluated,
 }
 
+/// What was measured after a step within an epoch.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "self-evident")]
+pub struct StepResult {
+    /// Steps done since the start of the training.
+    pub step: usize,
+    /// The validation set, if the run has one.
+    #[serde(rename = "held_out", skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Evaluated>,
+    pub test: Evaluated,
+}
+
 /// The validation loss after each epoch; none if the run has no validation set.
 pub fn validation_losses(epochs: &[EpochResult]) -> Vec<f64> {
     epochs.iter().filter_map(|epoch| epoch.validation).map(|validation| validation.loss).collect()
@@ -119,6 +139,28 @@ impl Evaluated {
 }
 
 impl SeedResult {
+    /// The number of the epoch whose network is stored and reported, counted from 1.
+    pub fn reported_epoch(&self) -> usize {
+        self.reported_epoch.unwrap_or(self.epochs.len())
+    }
+
+    /// The epoch whose network is stored and reported.
+    ///
+    /// # Panics
+    /// If there is no such epoch. Results that are read are checked first.
+    pub fn reported(&self) -> &EpochResult {
+        &self.epochs[self.reported_epoch() - 1]
+    }
+
+    /// As [`SeedResult::reported`], to change it.
+    ///
+    /// # Panics
+    /// If there is no such epoch.
+    pub fn reported_mut(&mut self) -> &mut EpochResult {
+        let index = self.reported_epoch() - 1;
+        &mut self.epochs[index]
+    }
+
     /// The number of test images classified correctly.
     pub fn correct(&self) -> usize {
         (0..CLASSES).map(|c| self.confusion[c][c]).sum()
@@ -202,9 +244,15 @@ impl RunResult {
         self.mean(|s| s.test_loss)
     }
 
-    /// Accuracy on the validation set after the last epoch, mean over seeds.
+    /// Loss on the training images, evaluated after the reported epoch, mean over seeds.
+    pub fn training_loss_evaluated(&self) -> Option<f64> {
+        let losses: Vec<f64> = self.seeds.iter().map(|s| Some(s.reported().train_eval?.loss)).collect::<Option<_>>()?;
+        Some(losses.iter().sum::<f64>() / losses.len() as f64)
+    }
+
+    /// Accuracy on the validation set after the reported epoch, mean over seeds.
     pub fn validation_accuracy(&self) -> Option<f64> {
-        let of = |s: &SeedResult| Some(s.epochs.last()?.validation?.accuracy());
+        let of = |s: &SeedResult| Some(s.reported().validation?.accuracy());
         let accuracies: Vec<f64> = self.seeds.iter().map(of).collect::<Option<_>>()?;
         Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     }

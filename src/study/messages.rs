@@ -40,6 +40,9 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("validation", "hold_out"),
     ("earlystop", "early_stopping"),
     ("patience", "early_stopping"),
+    ("restorebestweights", "report_epoch"),
+    ("savebestonly", "report_epoch"),
+    ("valcheckinterval", "evaluate_every"),
     ("steplr", "step"),
     ("cosineannealinglr", "cosine"),
     ("cosineannealing", "cosine"),
@@ -84,6 +87,7 @@ const DEFAULT_ONLY: [&str; 20] = [
 /// For each type, the setting that PyTorch accepts without its name.
 const FIRST_SETTINGS: &[(&str, &str)] = &[
     ("Dropout", "p"),
+    ("EarlyStopping", "patience"),
     ("Linear", "out_features"),
     ("TypedConv2d", "out_channels"),
     ("MaxPool2d", "kernel_size"),
@@ -207,7 +211,11 @@ fn mismatch(found: &str, expected: &str) -> String {
     let is_number = expected.starts_with(['u', 'f']) || words.contains("number");
     let numbers: Vec<&str> = value.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     let hint = if words == "a list" && !numbers.is_empty() && numbers.iter().all(|part| part.parse::<f64>().is_ok()) {
-        format!("; write [{}]", numbers.join(", "))
+        match numbers[..] {
+            // `seeds: 3` may mean seed 3 or three seeds.
+            [one] => format!("; write [{one}] for {one} alone, or a list such as [1, 2, 3]"),
+            _ => format!("; write [{}]", numbers.join(", ")),
+        }
     } else if has_decimal_comma(value) {
         POINT.to_owned()
     } else if is_number && value.parse::<f64>().is_err() && is_number_with_separators(value) {
@@ -254,7 +262,10 @@ mod tests {
                 "invalid type: string \"x\", expected a whole number, 0 or more",
             ),
             ("invalid type: unit value, expected struct Run", "invalid type: nothing, expected a map of settings"),
-            ("invalid type: integer `1`, expected a sequence", "invalid type: integer `1`, expected a list; write [1]"),
+            (
+                "invalid type: integer `1`, expected a sequence",
+                "invalid type: integer `1`, expected a list; write [1] for 1 alone, or a list such as [1, 2, 3]",
+            ),
             (
                 "unknown field `device`, expected one of `title`, `models`",
                 "unknown key `device`; choose the device on the command line, as in --device cuda",

@@ -20,6 +20,7 @@ mod messages;
 mod optimizer;
 mod picture;
 mod plan;
+mod run_spec;
 mod schedule;
 mod schema;
 mod section;
@@ -36,11 +37,10 @@ pub use grid::{Axis, Cell, Grid, axes, cells};
 pub use images::{MAX_IMAGES, images_named, read_images};
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, Sgd};
 pub use picture::Picture;
-pub use plan::{Plan, RunPlan, RunSettings};
+pub use plan::{Plan, RunPlan, RunSettings, first_lowest};
+pub use run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec, TrainImages};
 pub use schedule::{Cosine, OneCycle, Schedule, StepLr};
 pub use schema::schema;
 pub use section::{Point, Section, Show, Table};
 pub use source::Source;
-pub use spec::{
-    Claim, Compare, Comparison, Compute, EarlyStopping, EvidenceSettings, Input, MetaPair, RunSpec, Study, TrainImages,
-};
+pub use spec::{Authors, Claim, Compare, Comparison, Compute, Input, MetaPair, Study};

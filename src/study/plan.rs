@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::assignment::check_free;
 use super::checks::{self, Place};
-use super::spec::{Compute, EarlyStopping, EvidenceSettings, Input, RunSpec};
+use super::run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec};
+use super::spec::{Compute, Input};
 use super::{Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
 use crate::model::{Layer, Model};
@@ -68,7 +69,12 @@ pub struct RunSettings {
     pub stop_below_train_loss: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
+    #[serde(default, skip_serializing_if = "ReportEpoch::is_last")]
+    pub report_epoch: ReportEpoch,
     pub evaluate_train: bool,
+    /// Steps from one evaluation within the training to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<usize>,
     pub evidence: EvidenceSettings,
 }
 
@@ -82,6 +88,25 @@ impl RunSettings {
     /// Whether the run may end before its last epoch.
     pub fn may_stop_early(&self) -> bool {
         self.stop_below_train_loss.is_some() || self.early_stopping.is_some()
+    }
+
+    /// Whether the reported network may be that of an epoch before the last planned one.
+    pub fn may_report_earlier(&self) -> bool {
+        self.may_stop_early() || !self.report_epoch.is_last()
+    }
+
+    /// Whether test and validation images are evaluated after this many steps of the training, within an epoch.
+    pub fn is_evaluated_within(&self, step: usize) -> bool {
+        // Settings from a bundle that is not checked yet may have 0 steps.
+        let is_due = self.evaluate_every.is_some_and(|every| every > 0 && step > 0 && step.is_multiple_of(every));
+        is_due && !step.is_multiple_of(self.steps_per_epoch().max(1))
+    }
+
+    /// The steps within some epochs after which test and validation images are evaluated.
+    pub fn evaluated_steps(&self, epochs: usize) -> impl Iterator<Item = usize> {
+        let last = epochs.saturating_mul(self.steps_per_epoch());
+        let every = self.evaluate_every.filter(|every| *every > 0).unwrap_or(usize::MAX);
+        (every..last).step_by(every).filter(|step| self.is_evaluated_within(*step))
     }
 
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
@@ -119,7 +144,9 @@ impl RunPlan {
             dropout: spec.dropout,
             stop_below_train_loss: spec.stop_below_train_loss,
             early_stopping: spec.early_stopping,
+            report_epoch: spec.report_epoch,
             evaluate_train: spec.evaluate_train,
+            evaluate_every: spec.evaluate_every,
             evidence: spec.evidence,
         };
         let name = name.to_owned();
@@ -161,7 +188,8 @@ impl RunPlan {
     /// In each epoch, training images pass forward and backward (twice the cost of forward), evaluated images forward.
     fn cost_of_seed(&self, model: &Model) -> f64 {
         let RunSettings { image_count, epochs, .. } = self.settings;
-        let images = (3 * image_count + self.evaluated_images()) * epochs;
+        let within = self.settings.evaluated_steps(epochs).count() * (TEST_IMAGES + self.settings.hold_out);
+        let images = (3 * image_count + self.evaluated_images()) * epochs + within;
         let values: u64 = model.layers.iter().map(Layer::output_values).sum();
         let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
         images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64) + steps
@@ -172,12 +200,23 @@ impl RunPlan {
     pub fn stops_after(&self, train_loss: f64, validation_losses: &[f64]) -> bool {
         let is_low = self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit);
         let is_stuck = self.settings.early_stopping.is_some_and(|EarlyStopping { patience }| {
-            let lower = |best: usize, i: usize| if validation_losses[i] < validation_losses[best] { i } else { best };
-            let best = (0..validation_losses.len()).fold(0, lower);
-            validation_losses.len() > best + patience
+            validation_losses.len() > first_lowest(validation_losses) + patience
         });
         is_low || is_stuck
     }
+
+    /// The reported epoch, counted from 1, of a training with these validation losses; `None` for the last one.
+    pub fn reported_epoch(&self, validation_losses: &[f64]) -> Option<usize> {
+        match self.settings.report_epoch {
+            ReportEpoch::Last => None,
+            ReportEpoch::BestValidation => Some(first_lowest(validation_losses) + 1),
+        }
+    }
+}
+
+/// The index of the lowest loss, the first of equal ones; 0 if there are none.
+pub fn first_lowest(losses: &[f64]) -> usize {
+    (0..losses.len()).fold(0, |lowest, i| if losses[i] < losses[lowest] { i } else { lowest })
 }
 
 impl Plan {

@@ -55,6 +55,11 @@ pub fn schema() -> Value {
         key.insert("additionalProperties".into(), json!(false));
     }
     allow_typed_texts(&mut schema);
+    // One author or several.
+    if let Some(Value::Array(forms)) = schema.pointer_mut("/properties/author/anyOf") {
+        let text = json!({"anyOf": [{"type": TYPED}, {"$ref": format!("#/definitions/{BY_LANGUAGE}")}]});
+        forms.push(json!({"type": "array", "items": text}));
+    }
     let texts: Map<String, Value> =
         Lang::ALL.iter().map(|lang| (lang.code().to_owned(), json!({"type": TYPED}))).collect();
     if let Some(types) = schema["definitions"].as_object_mut() {

@@ -19,6 +19,7 @@ pub struct Section {
     #[serde(default)]
     pub answers: Vec<String>,
     /// The runs that it shows.
+    #[serde(default)]
     pub runs: Vec<String>,
     /// The tables of its runs. Default: settings and results.
     #[serde(default = "Table::default_tables")]

@@ -2,16 +2,17 @@
 //! name and default.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Grid;
 use super::conclusion::{Conclusion, Expressions, Rule};
+use super::run_spec::RunSpec;
 use super::section::Section;
-use super::{Grid, Optimizer, Schedule};
-use crate::dataset::{ImageOrder, Subset};
 use crate::model::ModelSpec;
 use crate::one_of::{Nothing, one_of};
 use crate::text::Lang;
@@ -28,8 +29,9 @@ pub struct Study {
     /// Printed below the title: Markdown.
     #[serde(default)]
     pub description: String,
-    /// Title block: who wrote it.
-    pub author: Option<String>,
+    /// Title block: who wrote it, one name or a list.
+    #[schemars(with = "Option<String>")]
+    pub author: Option<Authors>,
     /// Title block: the author's group.
     pub group: Option<String>,
     /// Title block: the course.
@@ -142,6 +144,32 @@ impl Study {
     }
 }
 
+/// Who wrote a report.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged, expecting = "takes a name or a list of names")]
+pub enum Authors {
+    /// One author.
+    One(String),
+    /// Several, in the order in which they are printed.
+    Several(Vec<String>),
+}
+
+impl Authors {
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Several(names) => names,
+        }
+    }
+}
+
+impl fmt::Display for Authors {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.names().join(", "))
+    }
+}
+
 /// A line of the title block.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -176,89 +204,6 @@ impl Default for Input {
 pub struct Compute {
     /// TF32 in matrix products and convolutions on a GPU.
     pub tf32: bool,
-}
-
-/// A training run, with `defaults` already filled in.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunSpec {
-    /// Its name in tables and figures. Default: the run's name.
-    pub title: Option<String>,
-    /// One of the models.
-    pub model: String,
-    /// Which training images, in which order.
-    #[serde(default)]
-    pub train: TrainImages,
-    /// How often all its images are used, 1 to 10,000.
-    pub epochs: usize,
-    /// Images of a step, 1 to 60,000.
-    pub batch_size: usize,
-    /// The update rule, such as `{sgd: {lr: 0.01}}`.
-    pub optimizer: Optimizer,
-    /// How the learning rate changes. Default: `constant`.
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// `false` switches every dropout layer off for this run.
-    #[serde(default = "default_dropout")]
-    pub dropout: bool,
-    /// Ends the run after the first epoch whose mean training loss is below this.
-    pub stop_below_train_loss: Option<f64>,
-    /// Ends the run when the validation loss has not fallen for some epochs. Needs `hold_out`.
-    pub early_stopping: Option<EarlyStopping>,
-    /// Also evaluates the training images after each epoch, in the same way as the test images.
-    #[serde(default)]
-    pub evaluate_train: bool,
-    /// What the bundle stores so that segments of the training can be replayed.
-    #[serde(default)]
-    pub evidence: EvidenceSettings,
-    /// One training for each seed, which fixes initial weights, choice and order of images, and dropout masks. Three or more give an interval.
-    pub seeds: Vec<u64>,
-}
-
-fn default_dropout() -> bool {
-    true
-}
-
-/// When a run ends before its last epoch, by the loss on the validation set.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
-#[serde(deny_unknown_fields)]
-pub struct EarlyStopping {
-    /// The run ends when so many epochs in a row have not lowered the lowest validation loss so far.
-    pub patience: usize,
-}
-
-/// How much of a training can be replayed. The first steps always can, because their start state follows from the seed.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvidenceSettings {
-    /// The number of segments, spread over the training, from which the stored ones are drawn. The states at their start
-    /// and end are hashed.
-    pub candidates: usize,
-    /// How many of them are drawn after the training, to be stored with their start states. Unless it is 0, the training's
-    /// last steps are stored, too. A state is the weights and the optimizer's tensors: 8 bytes a parameter with momentum,
-    /// 12 with Adam.
-    pub keep: usize,
-    /// Whether the training's last steps are stored in any case, unless `verify` repeats the whole training.
-    pub last: bool,
-}
-
-impl Default for EvidenceSettings {
-    fn default() -> Self {
-        Self { candidates: 16, keep: 0, last: true }
-    }
-}
-
-/// Which training images, and in which order.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainImages {
-    /// `all`, `{first: N}`, `{random: N}` or `{per_class: N}`.
-    pub images: Subset,
-    /// Size of the validation set: training images that are held out from training and evaluated after each epoch, so
-    /// that models and epochs can be chosen by them. Runs with the same number hold out the same images.
-    pub hold_out: usize,
-    /// `shuffled` in each epoch, `by_class` or `as_stored`.
-    pub order: ImageOrder,
 }
 
 /// Two runs to compare, and by how much the first may be worse.

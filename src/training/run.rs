@@ -10,11 +10,11 @@ use crate::digest::sha256_hex;
 use crate::failure::caught;
 use crate::model::Model;
 use crate::results::{
-    Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, confusion, misclassified,
-    validation_losses,
+    Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, StepResult, confusion,
+    misclassified, validation_losses,
 };
 use crate::study::{Input, RunPlan};
-use crate::tensors::to_safetensors;
+use crate::tensors::{NamedTensor, to_safetensors};
 
 /// The engine and the data, with the test set on the device: what every run needs.
 #[expect(missing_docs, reason = "self-evident")]
@@ -90,8 +90,10 @@ impl<'a> Prepared<'a> {
             progress,
             recorder: EvidenceRecorder::new(run, unfinished)?,
             epochs: vec![],
+            within_epochs: vec![],
+            not_finite: None,
             losses: vec![],
-            last: None,
+            reported: None,
             unfinished,
         };
         if !watch.resume(&mut trainer) {
@@ -102,24 +104,27 @@ impl<'a> Prepared<'a> {
             let (subset_sha256, initial_weights_sha256) = (subset_sha256(&chosen), sha256_hex(&initial));
             return Ok(SeedOutcome::Diverged(DivergedSeed { seed, subset_sha256, initial_weights_sha256, not_finite }));
         }
-        let Watch { epochs, losses, last, recorder, .. } = watch;
-        let last = last.expect("a run has at least one epoch");
+        let Watch { epochs, within_epochs, losses, reported, recorder, .. } = watch;
+        let Reported { evaluation, network } = reported.expect("a run has at least one epoch");
+        let reported_epoch = run.reported_epoch(&validation_losses(&epochs));
         let digest = inputs_digest(&self.device.environment, self.input, model, run, seed);
-        let (chain, evidence) = recorder.finish(epochs.len(), &losses, &digest)?;
-        let weights = to_safetensors(&trainer.network().tensors());
+        let (chain, evidence) = recorder.finish(reported_epoch.unwrap_or(epochs.len()), &losses, &digest)?;
+        let weights = to_safetensors(&network.unwrap_or_else(|| trainer.network().tensors()));
         let result = SeedResult {
             seed,
             subset_sha256: subset_sha256(&chosen),
             initial_weights_sha256: sha256_hex(&initial),
             weights_sha256: sha256_hex(&weights),
             epochs,
-            confusion: confusion(&last.predictions, &self.data.test.labels),
-            misclassified: misclassified(&last, &self.data.test.labels),
-            test_loss: last.loss(),
-            batch_mean_loss: last.batch_mean_loss(run.settings.batch_size),
+            reported_epoch,
+            within_epochs,
+            confusion: confusion(&evaluation.predictions, &self.data.test.labels),
+            misclassified: misclassified(&evaluation, &self.data.test.labels),
+            test_loss: evaluation.loss(),
+            batch_mean_loss: evaluation.batch_mean_loss(run.settings.batch_size),
             chain,
         };
-        let trained = TrainedSeed { result, predictions: last.predictions, weights, evidence, losses };
+        let trained = TrainedSeed { result, predictions: evaluation.predictions, weights, evidence, losses };
         Ok(SeedOutcome::Finished(Box::new(trained)))
     }
 
@@ -146,12 +151,24 @@ struct Watch<'a, 'b> {
     progress: &'b mut dyn TrainingObserver,
     recorder: EvidenceRecorder<'a>,
     epochs: Vec<EpochResult>,
+    within_epochs: Vec<StepResult>,
+    /// The first loss of this epoch's `within_epochs` that is not finite. It counts only if all training losses of the epoch
+    /// are finite, which a GPU's training does not know before the end of the epoch.
+    not_finite: Option<NotFinite>,
     /// The mean loss of each batch so far.
     losses: Vec<f32>,
-    /// The evaluation of the test set after the last epoch so far.
-    last: Option<Evaluation>,
+    /// The epoch that would be reported if the run ended here.
+    reported: Option<Reported>,
     /// Where checkpoints are stored; set to `None` when storing one fails.
     unfinished: Option<&'a Unfinished>,
+}
+
+/// The epoch that a run reports.
+struct Reported {
+    /// Of the test set.
+    evaluation: Evaluation,
+    /// `None` if it is the trainer's at the end of the run.
+    network: Option<Vec<NamedTensor>>,
 }
 
 impl Watch<'_, '_> {
@@ -165,19 +182,42 @@ impl Watch<'_, '_> {
                 && c.done == c.epochs.len() * steps
                 && c.losses.len() == c.done
         };
-        let Some(Checkpoint { done, state, epochs, losses, recorded }) = unfinished.checkpoint().filter(fits) else {
+        let Some(checkpoint) = unfinished.checkpoint().filter(fits) else {
             unfinished.clear();
             return true;
         };
+        let Checkpoint { done, state, epochs, within_epochs, losses, best, recorded } = checkpoint;
         let initial = trainer.state();
+        if let Some(epoch) = self.run.reported_epoch(&validation_losses(&epochs)) {
+            if trainer.load_weights(&best).is_err() {
+                unfinished.clear();
+                return false;
+            }
+            self.recorder.keep_end(epoch);
+            let evaluation = self.prepared.test(trainer.network());
+            self.reported = Some(Reported { evaluation, network: Some(best) });
+        }
         if trainer.load_state(&state, done).is_err() || !self.recorder.restore(recorded, &initial) {
             unfinished.clear();
             return false;
         }
         self.progress.resumed(&epochs, self.run.settings.epochs);
         self.epochs = epochs;
+        self.within_epochs = within_epochs;
         self.losses = losses;
         true
+    }
+
+    /// Evaluates test and validation images within an epoch.
+    fn evaluate_within(&mut self, trainer: &Trainer) {
+        let (step, network) = (trainer.done(), trainer.network());
+        let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
+        let test = evaluated(&self.prepared.test(network), &self.prepared.data.test.labels);
+        let steps = self.run.steps_per_epoch();
+        let lost = first_not_finite([(Checked::TestLoss, Some(test)), (Checked::ValidationLoss, validation)]);
+        let at = |value| NotFinite { epoch: step / steps + 1, step: step % steps, value };
+        self.not_finite = self.not_finite.or(lost.map(at));
+        self.within_epochs.push(StepResult { step, validation, test });
     }
 }
 
@@ -189,24 +229,28 @@ impl Observer for Watch<'_, '_> {
         if let Some(before) = trainer.done().checked_sub(1) {
             self.progress.step(before / steps + 1, before % steps + 1, steps);
         }
+        if self.run.settings.is_evaluated_within(trainer.done()) {
+            self.evaluate_within(trainer);
+        }
         self.recorder.step(trainer)
     }
 
     fn epoch(&mut self, epoch: usize, batches: &[f32], network: &dyn Network) -> Result<bool, TrainingError> {
         let run = self.run;
+        if let Some(not_finite) = self.not_finite {
+            return Err(TrainingError::Diverged(not_finite));
+        }
         let train_loss = run.mean_loss(batches);
         self.losses.extend(batches);
         let train_eval = run.settings.evaluate_train.then(|| self.prepared.evaluated(network, self.train));
         let validation = self.validation.as_ref().map(|images| self.prepared.evaluated(network, images));
         let evaluation = self.prepared.test(network);
         let test = evaluated(&evaluation, &self.prepared.data.test.labels);
-        let losses = [
+        let lost = first_not_finite([
             (Checked::TestLoss, Some(test)),
             (Checked::ValidationLoss, validation),
             (Checked::TrainingImagesLoss, train_eval),
-        ];
-        let is_finite = |set: Option<Evaluated>| set.is_none_or(|set| set.loss.is_finite());
-        let lost = losses.into_iter().find(|(_, set)| !is_finite(*set)).map(|(value, _)| value);
+        ]);
         if let Some(value) = lost.or_else(|| (!has_finite_weights(network)).then_some(Checked::Weights)) {
             return Err(TrainingError::Diverged(NotFinite { epoch, step: run.steps_per_epoch(), value }));
         }
@@ -214,21 +258,41 @@ impl Observer for Watch<'_, '_> {
         let result = EpochResult { epoch, lr, train_loss, train_eval, validation, test };
         self.progress.epoch(&result);
         self.epochs.push(result);
-        self.last = Some(evaluation);
-        Ok(!run.stops_after(train_loss, &validation_losses(&self.epochs)))
+        let validation_losses = validation_losses(&self.epochs);
+        match run.reported_epoch(&validation_losses) {
+            None => self.reported = Some(Reported { evaluation, network: None }),
+            Some(best) if best == epoch => {
+                self.recorder.keep_end(epoch);
+                self.reported = Some(Reported { evaluation, network: Some(network.tensors()) });
+            }
+            Some(_) => {}
+        }
+        Ok(!run.stops_after(train_loss, &validation_losses))
     }
 
     fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
         let Some(unfinished) = self.unfinished.filter(|unfinished| unfinished.is_due()) else { return Ok(()) };
-        let (done, state, epochs) = (trainer.done(), trainer.state(), self.epochs.clone());
-        let (losses, recorded) = (self.losses.clone(), self.recorder.recorded());
-        let checkpoint = Checkpoint { done, state, epochs, losses, recorded };
+        let checkpoint = Checkpoint {
+            done: trainer.done(),
+            state: trainer.state(),
+            epochs: self.epochs.clone(),
+            within_epochs: self.within_epochs.clone(),
+            losses: self.losses.clone(),
+            best: self.reported.as_ref().and_then(|reported| reported.network.clone()).unwrap_or_default(),
+            recorded: self.recorder.recorded(),
+        };
         if let Err(why) = unfinished.store_checkpoint(&checkpoint) {
             self.progress.not_stored(&why);
             self.unfinished = None;
         }
         Ok(())
     }
+}
+
+/// The first set of images with a loss that is not finite.
+fn first_not_finite<const N: usize>(sets: [(Checked, Option<Evaluated>); N]) -> Option<Checked> {
+    let is_finite = |set: Option<Evaluated>| set.is_none_or(|set| set.loss.is_finite());
+    sets.into_iter().find(|(_, set)| !is_finite(*set)).map(|(value, _)| value)
 }
 
 /// Where a training diverged, if that is what stopped it.

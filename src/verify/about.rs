@@ -71,7 +71,7 @@ impl About {
         let results = bundle.results().ok();
         let study = bundle.source(None).ok().map(|source| source.study);
         Self {
-            author: study.as_ref().and_then(|study| study.author.clone()),
+            author: study.as_ref().and_then(|study| Some(study.author.as_ref()?.to_string())),
             group: study.as_ref().and_then(|study| study.group.clone()),
             title: bundle.manifest().ok().map(|manifest| manifest.title),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),

@@ -59,7 +59,7 @@ pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> 
         Err(e) => return Again::failed(format!("cannot be trained: {}", error_chain(e))),
     };
     let largest = |is_loss: bool| {
-        let values = epoch_values(stated, &found.result);
+        let values = epoch_values(stated, &found.result, trained.plan.steps_per_epoch());
         let differences = values.iter().filter(|v| v.images.is_none() == is_loss).map(EpochValue::difference);
         differences.fold(0.0, f64::max)
     };
@@ -70,6 +70,8 @@ pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> 
 /// A value of an epoch in two trainings: a loss, or how many of `images` images are right.
 struct EpochValue {
     epoch: usize,
+    /// The step within the training, if the value was measured within the epoch.
+    step: Option<usize>,
     name: &'static str,
     stated: f64,
     found: f64,
@@ -87,27 +89,43 @@ impl EpochValue {
     }
 }
 
-/// All values of the epochs that both trainings have, in the order in which training computes them.
-fn epoch_values(stated: &SeedResult, found: &SeedResult) -> Vec<EpochValue> {
+/// All values of the epochs that both trainings have, and then those measured within epochs.
+fn epoch_values(stated: &SeedResult, found: &SeedResult, steps_per_epoch: usize) -> Vec<EpochValue> {
     let mut all = Vec::new();
     for (a, b) in stated.epochs.iter().zip(&found.epochs) {
-        let mut add = |name, stated: f64, found: f64, images| {
-            all.push(EpochValue { epoch: a.epoch, name, stated, found, images });
-        };
-        add("training loss", a.train_loss, b.train_loss, None);
-        let mut add_both = |loss, correct, x: &Evaluated, y: &Evaluated| {
-            add(loss, x.loss, y.loss, None);
-            add(correct, x.correct as f64, y.correct as f64, Some(x.images));
-        };
-        if let (Some(x), Some(y)) = (&a.train_eval, &b.train_eval) {
-            add_both("loss on the training images", "training images right", x, y);
-        }
-        if let (Some(x), Some(y)) = (&a.validation, &b.validation) {
-            add_both("loss on the validation images", "validation images right", x, y);
-        }
-        add_both("test loss", "test images right", &a.test, &b.test);
+        let (stated, found) = (a.train_loss, b.train_loss);
+        all.push(EpochValue { epoch: a.epoch, step: None, name: "training loss", stated, found, images: None });
+        let sets = [
+            (["loss on the training images", "training images right"], [a.train_eval, b.train_eval]),
+            (["loss on the validation images", "validation images right"], [a.validation, b.validation]),
+            (["test loss", "test images right"], [Some(a.test), Some(b.test)]),
+        ];
+        all.extend(sets.into_iter().flat_map(|(names, sets)| values_of(a.epoch, None, names, sets)));
+    }
+    for (a, b) in stated.within_epochs.iter().zip(&found.within_epochs) {
+        let sets = [
+            (["loss on the validation images", "validation images right"], [a.validation, b.validation]),
+            (["test loss", "test images right"], [Some(a.test), Some(b.test)]),
+        ];
+        let epoch = a.step / steps_per_epoch + 1;
+        all.extend(sets.into_iter().flat_map(|(names, sets)| values_of(epoch, Some(a.step), names, sets)));
     }
     all
+}
+
+/// The loss and the correct images of a set that both trainings evaluated.
+fn values_of(
+    epoch: usize,
+    step: Option<usize>,
+    [loss, correct]: [&'static str; 2],
+    sets: [Option<Evaluated>; 2],
+) -> Vec<EpochValue> {
+    let [Some(x), Some(y)] = sets else { return Vec::new() };
+    let images = Some(x.images);
+    vec![
+        EpochValue { epoch, step, name: loss, stated: x.loss, found: y.loss, images: None },
+        EpochValue { epoch, step, name: correct, stated: x.correct as f64, found: y.correct as f64, images },
+    ]
 }
 
 /// A message on the first difference between a training of the bundle and the one found that is larger than allowed.
@@ -121,8 +139,10 @@ fn first_difference(bundle: &Bundle, machine: &Machine, trained: &Trained, found
         Some(_) => TOLERANCES.rerun_accuracy,
         None => TOLERANCES.rerun_loss,
     };
-    if let Some(v) = epoch_values(stated, &found.result).iter().find(|v| v.difference() > allowed(v)) {
-        return Some(format!("epoch {}: {} {}, the bundle has {}", v.epoch, v.name, v.found, v.stated));
+    let values = epoch_values(stated, &found.result, trained.plan.steps_per_epoch());
+    if let Some(v) = values.iter().find(|v| v.difference() > allowed(v)) {
+        let at = v.step.map_or_else(String::new, |step| format!(", after step {step} of the training"));
+        return Some(format!("epoch {}{at}: {} {}, the bundle has {}", v.epoch, v.name, v.found, v.stated));
     }
     other_difference(stated, &found.result)
         .or_else(|| if is_same { difference_of_bits(bundle, trained, &losses, found) } else { None })

@@ -10,7 +10,7 @@ use crate::bundle::{self, Contents, MANIFEST, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
 use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
 use crate::digest::short;
-use crate::results::{AnyRun, EpochResult, Results, SeedResult, model_facts, validation_losses};
+use crate::results::{AnyRun, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
@@ -171,16 +171,29 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
 fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
     let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
-    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES)?;
     let said = |images: [Option<usize>; 2], test: usize| {
         let [train, validation] = images.map(Option::unwrap_or_default);
         format!("{train} training, {validation} validation and {test} test images")
     };
-    let (stated, asked) = (said(found(epoch), epoch.test.images), said(asked, TEST_IMAGES));
-    Some(format!("epoch {}: {stated} were evaluated, the plan asks for {asked}", epoch.epoch))
+    let asked_for = said(asked, TEST_IMAGES);
+    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES);
+    if let Some(epoch) = epoch {
+        let stated = said(found(epoch), epoch.test.images);
+        return Some(format!("epoch {}: {stated} were evaluated, the plan asks for {asked_for}", epoch.epoch));
+    }
+    let steps: Vec<usize> = plan.evaluated_steps(seed.epochs.len()).collect();
+    if !seed.within_epochs.iter().map(|s| &s.step).eq(&steps) {
+        let (found, planned) = (seed.within_epochs.len(), steps.len());
+        return Some(format!("within_epochs: {found} evaluations, at steps that are not the {planned} of the plan"));
+    }
+    let in_step = |s: &StepResult| s.validation.map(|set| set.images);
+    let step = seed.within_epochs.iter().find(|s| in_step(s) != asked[1] || s.test.images != TEST_IMAGES)?;
+    let stated = said([None, in_step(step)], step.test.images);
+    let asked_for = said([None, asked[1]], TEST_IMAGES);
+    Some(format!("within_epochs: step {}: {stated} were evaluated, the plan asks for {asked_for}", step.step))
 }
 
-/// The first epoch whose number, learning rate or end of training is not the plan's. The learning rate is compared only
+/// The first epoch whose number, learning rate or end of training is not the plan's, or another reported epoch. The learning rate is compared only
 /// if it was computed by this arithmetic, because another one may round differently.
 fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Option<String> {
     let validation = validation_losses(&seed.epochs);
@@ -200,5 +213,13 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
             return Some(format!("epoch {number}: training {found} after it, but by the plan it {planned}"));
         }
     }
-    None
+    let planned = run.reported_epoch(&validation);
+    (seed.reported_epoch != planned).then(|| {
+        let number = |epoch: Option<usize>| epoch.unwrap_or(seed.epochs.len());
+        format!(
+            "reported_epoch: the results are those of epoch {}, but by the plan and the validation losses those of epoch {}",
+            number(seed.reported_epoch),
+            number(planned)
+        )
+    })
 }

@@ -8,7 +8,7 @@ use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, Files, IMAGES, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
 use crate::digest::{sha256_hex, short};
-use crate::report::{TEMPLATES, Templates};
+use crate::report::TEMPLATES;
 use crate::study::{Picture, Source, images_named, is_date};
 use crate::text::numbers::plural;
 
@@ -81,7 +81,7 @@ fn wrong_images(source: &Source, files: &Files) -> Vec<String> {
 
 /// Inputs that are not MNIST or not the bundle's study. Templates, program and libtorch may be others than here.
 fn wrong_inputs(manifest: &Manifest, files: &Files) -> Vec<String> {
-    let expected = bundle::inputs(files, &Templates::built_in(), &manifest.environment);
+    let expected = bundle::inputs(files, &manifest.program, &manifest.environment);
     let mut differences = Vec::new();
     if manifest.inputs.len() != expected.len() {
         differences.push(format!(

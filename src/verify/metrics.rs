@@ -86,8 +86,8 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
     let listed = errors.min(GALLERY);
     let found = confusion(predictions, labels);
     let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
-    let last = &seed.epochs[seed.epochs.len() - 1].test;
-    let is_last = (last.correct, last.images) == (seed.correct(), labels.len()) && last.loss == seed.test_loss;
+    let test = &seed.reported().test;
+    let is_reported = (test.correct, test.images) == (seed.correct(), labels.len()) && test.loss == seed.test_loss;
     [
         seed.misclassified.iter().find(|m| !is_misclassified(m)).map(not_misclassified),
         (seed.misclassified.len() != listed || !seed.misclassified.is_sorted_by(by_confidence)).then(|| {
@@ -101,12 +101,13 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
             let stated = seed.correct();
             format!("{RESULTS} counts {stated} correct predictions, there are {correct}; the first count: {cell}")
         }),
-        (!is_last).then(|| {
+        (!is_reported).then(|| {
             format!(
-                "the last epoch has {} of {} correct and loss {}, the result {} of {} and loss {}",
-                last.correct,
-                last.images,
-                last.loss,
+                "epoch {} has {} of {} correct and loss {}, the result {} of {} and loss {}",
+                seed.reported_epoch(),
+                test.correct,
+                test.images,
+                test.loss,
                 seed.correct(),
                 labels.len(),
                 seed.test_loss

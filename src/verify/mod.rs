@@ -44,13 +44,7 @@ use crate::failure::caught;
 pub use crate::rung::Rung;
 use machine::Machine;
 use outcome::{Outcome, Rated};
-use subject::Subject;
-
-/// The rungs above `files`.
-const ABOVE_FILES: &[Rung] = Rung::ALL.split_at(1).1;
-/// Those that compare what the bundle states, and those that compute with networks.
-const STATED: &[Rung] = ABOVE_FILES.split_at(4).0;
-const COMPUTED: &[Rung] = ABOVE_FILES.split_at(4).1;
+use subject::{Subject, Unreadable};
 
 /// What is to be verified, and on which device.
 #[derive(Clone, Debug)]
@@ -110,37 +104,12 @@ fn verify_on(
     let mut steps = vec![files];
     let mut started = None;
     steps.extend(match &subject {
-        None => climb(upto, ABOVE_FILES, |_| Outcome::NotChecked("`files` failed".into()).into()),
-        Some(Err(e)) if e.is_of_another_version => climb(upto, ABOVE_FILES, |rung| match rung {
-            Rung::Inputs => Outcome::NotChecked(e.reason.clone()).into(),
-            _ => Outcome::NotChecked("another version of mnist-report wrote this bundle".into()).into(),
-        }),
-        // The hashes are right, but the content cannot be parsed: made by hand.
-        Some(Err(e)) => climb(upto, ABOVE_FILES, |rung| match rung {
-            Rung::Inputs => Outcome::Failed(vec![e.reason.clone()]).into(),
-            _ => Outcome::NotChecked("`inputs` failed".into()).into(),
-        }),
+        None => climb(upto, above_files(), |_| Outcome::NotChecked("`files` failed".into()).into()),
+        Some(Err(unreadable)) => not_read(upto, unreadable),
         Some(Ok(subject)) => {
-            // A failure of this machine is not a difference in the bundle.
-            let checked = |rung, machine: &Result<Machine, String>| {
-                caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
-            };
-            let not_needed = Err("not needed".to_owned());
-            let mut climbed = climb(upto, STATED, |rung| checked(rung, &not_needed));
-            let has_failed =
-                |step: &&RungResult| step.status == Status::Failed && matches!(step.rung, Rung::Inputs | Rung::Exact);
-            // What a bundle says of its networks is not computed with if it contradicts itself.
-            let failed = climbed.iter().find(has_failed).map(|step| step.rung.name());
-            let device = match failed {
-                Some(failed) => Err(format!("`{failed}` failed")),
-                None if upto >= Rung::Weights => start(subject),
-                None => Err("not needed".into()),
-            };
-            let machine = device.as_ref().map_err(Clone::clone);
-            let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
-            started = device.as_ref().ok().map(|device| (device.clone(), subject.contents.plan.cost()));
-            climbed.extend(climb(upto, COMPUTED, |rung| checked(rung, &machine)));
-            climbed
+            let climbed = climb_all(upto, subject, request, say, start);
+            started = climbed.device.map(|device| (device, subject.contents.plan.cost()));
+            climbed.steps
         }
     });
     let trainings = subject.and_then(Result::ok).map(|subject| subject.training_names()).unwrap_or_default();
@@ -154,12 +123,69 @@ fn verify_on(
     Ok(Verification { report_id, upto, about: About::of(&bundle), steps, assignment, closing })
 }
 
+fn above_files() -> impl Iterator<Item = Rung> {
+    Rung::ALL.into_iter().filter(|rung| *rung > Rung::Files)
+}
+
+/// The rungs of a bundle whose hashes are right, but whose content cannot be read.
+fn not_read(upto: Rung, unreadable: &Unreadable) -> Vec<RungResult> {
+    let not_checked = |why: &str| Outcome::NotChecked(why.to_owned()).into();
+    let reason = &unreadable.reason;
+    if unreadable.is_of_another_version {
+        return climb(upto, above_files(), |rung| match rung {
+            Rung::Inputs => not_checked(reason),
+            _ => not_checked("another version of mnist-report wrote this bundle"),
+        });
+    }
+    // Made by hand.
+    climb(upto, above_files(), |rung| match rung {
+        Rung::Inputs => Outcome::Failed(vec![reason.clone()]).into(),
+        _ => not_checked("`inputs` failed"),
+    })
+}
+
+/// The rungs above `files`, and the device that was started for those that compute with networks.
+struct Climbed {
+    steps: Vec<RungResult>,
+    device: Option<Device>,
+}
+
+/// Checks the rungs above `files`: first those that only compare what the bundle states, then those that compute.
+fn climb_all(
+    upto: Rung,
+    subject: &Subject,
+    request: &Request,
+    say: &dyn Fn(&str),
+    start: impl FnOnce(&Subject) -> Result<Device, String>,
+) -> Climbed {
+    // A failure of this machine is not a difference in the bundle.
+    let checked = |rung, machine: &Result<Machine, String>| {
+        caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
+    };
+    let not_needed = || Err("not needed".to_owned());
+    let (computing, stating): (Vec<Rung>, Vec<Rung>) = above_files().partition(|rung| rung.computes());
+    let mut steps = climb(upto, stating, |rung| checked(rung, &not_needed()));
+    // What a bundle says of its networks is not computed with if it contradicts itself.
+    let is_contradiction =
+        |step: &&RungResult| step.status == Status::Failed && matches!(step.rung, Rung::Inputs | Rung::Exact);
+    let device = match steps.iter().find(is_contradiction) {
+        Some(step) => Err(format!("`{}` failed", step.rung.name())),
+        None if upto.computes() => start(subject),
+        None => Err("not needed".to_owned()),
+    };
+    let machine = device.as_ref().map_err(Clone::clone);
+    let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
+    steps.extend(climb(upto, computing, |rung| checked(rung, &machine)));
+    drop(machine);
+    Climbed { steps, device: device.ok() }
+}
+
 /// These rungs, checked as far as they were asked for.
-fn climb(upto: Rung, rungs: &[Rung], mut check: impl FnMut(Rung) -> Rated) -> Vec<RungResult> {
+fn climb(upto: Rung, rungs: impl IntoIterator<Item = Rung>, mut check: impl FnMut(Rung) -> Rated) -> Vec<RungResult> {
     let mut outcome = |rung| {
         if rung > upto { Outcome::NotChecked(format!("beyond --upto {}", upto.name())).into() } else { check(rung) }
     };
-    rungs.iter().map(|rung| outcome(*rung).into_result(*rung)).collect()
+    rungs.into_iter().map(|rung| outcome(rung).into_result(rung)).collect()
 }
 
 fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Rated {

@@ -8,20 +8,25 @@ use super::machine::Machine;
 use super::outcome::{Proof, Rated};
 use super::subject::{Subject, Trained};
 use super::{Draw, Outcome, diverged};
+use crate::build::seconds_of;
 use crate::bundle::{SMALL_LOSS, TOLERANCES};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
 use crate::digest::{sha256_hex, short};
 use crate::results::Segment;
+use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
-use crate::text::numbers::{agreeing, count, plural};
+use crate::text::numbers::{agreeing, count, duration, plural};
 use crate::training::evidence::{
     self, Displacement, SegmentEvidence, Span, displacement, displacement_error, is_repeated_whole, state_sha256,
 };
 use crate::training::inputs_digest;
 
 /// How many segments were replayed, and their largest errors.
+/// Seconds from which the user is told how long it takes.
+const WORTH_SAYING: f64 = 20.0;
+
 #[derive(Default)]
 struct Replayed {
     segments: usize,
@@ -42,6 +47,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     let mut differences = Vec::new();
     let mut trainings = Vec::new();
     let (mut replayed, mut shown) = (Replayed::default(), Shown::default());
+    announce(subject, machine);
     for trained in subject.trained() {
         let (name, before) = (trained.files.to_string(), replayed.steps);
         match prove(subject, machine, &trained, &mut replayed) {
@@ -64,6 +70,21 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
         }
     }
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
+}
+
+/// Whether a training is done again from the first step to the last.
+fn is_done_again(plan: &RunPlan, machine: &Machine) -> bool {
+    is_repeated_whole(plan) && *machine.draw == Draw::All
+}
+
+/// Says how many trainings are done again, and about how long that takes, unless it is short.
+fn announce(subject: &Subject, machine: &Machine) {
+    let costs = subject.trained().filter(|t| is_done_again(t.plan, machine)).map(|t| t.plan.cost);
+    let (trainings, cost) = costs.fold((0, 0.0), |(n, sum), cost| (n + 1, sum + cost));
+    let seconds = seconds_of(machine.prepared.device, cost);
+    if seconds >= WORTH_SAYING {
+        (machine.say)(&format!("replay: does {} again, about {}", plural(trainings, "training"), duration(seconds)));
+    }
 }
 
 impl Shown {
@@ -127,7 +148,7 @@ fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String
 
 /// Checks one training, as far as this rung can.
 fn prove(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<Proof, String> {
-    let is_whole = is_repeated_whole(trained.plan) && *machine.draw == Draw::All;
+    let is_whole = is_done_again(trained.plan, machine);
     if is_whole {
         if let Some(difference) = machine.train_again(subject, trained).difference {
             return Err(difference);
@@ -170,7 +191,7 @@ fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mu
         let stated = losses.get(segment.step..end).ok_or_else(|| at("has no losses".into()))?;
         let Ended { state, same_bits } =
             replay_segment(machine, &mut trainer, segment, evidence, stated, replayed).map_err(at)?;
-        if end == seed.epochs.len() * plan.steps_per_epoch() {
+        if end == seed.reported_epoch() * plan.steps_per_epoch() {
             let weights = subject.bundle.bytes(&trained.files.weights()).map_err(error_chain)?;
             let weights = from_safetensors(weights).map_err(error_chain)?;
             ends_in_weights(same_bits, &evidence.state, &state, &weights).map_err(at)?;
@@ -187,7 +208,7 @@ fn evidence_of(
     losses: &[f32],
 ) -> Result<indexmap::IndexMap<usize, SegmentEvidence>, String> {
     let (plan, seed, contents) = (trained.plan, trained.result, &subject.contents);
-    let expected = evidence::segments(plan, seed.epochs.len());
+    let expected = evidence::segments(plan, seed.reported_epoch());
     let found: Vec<Span> = seed.chain.iter().map(Span::from).collect();
     require(found == expected, || {
         let starts = |spans: &[Span]| spans.iter().map(|span| (span.start, span.len)).collect::<Vec<_>>();

@@ -149,12 +149,12 @@ fn wrong_confidences(machine: &Machine, seed: &SeedResult, loaded: &Loaded, larg
     })
 }
 
-/// Differences in the last epoch's results on the training images and on the validation set.
+/// Differences in the reported epoch's results on the training images and on the validation set.
 fn wrong_other_images(machine: &Machine, trained: &Trained, loaded: &Loaded) -> Vec<String> {
     let seed = trained.result;
-    let last = &seed.epochs[seed.epochs.len() - 1];
+    let reported = seed.reported();
     let found = machine.prepared.evaluate_beside_test(&*loaded.network, trained.plan, seed.seed);
-    let sets = ["training", "held-out"].into_iter().zip([last.train_eval, last.validation]).zip(found);
+    let sets = ["training", "held-out"].into_iter().zip([reported.train_eval, reported.validation]).zip(found);
     sets.filter(|((_, stated), found)| !agree(loaded, stated.as_ref(), found.as_ref()))
         .map(|((what, stated), found)| {
             let said = |set: Option<&Evaluated>| match set {
@@ -162,7 +162,7 @@ fn wrong_other_images(machine: &Machine, trained: &Trained, loaded: &Loaded) -> 
                 None => "none".to_owned(),
             };
             let (found, stated) = (said(found.as_ref().map(|(set, _)| set)), said(stated.as_ref()));
-            format!("the last epoch on the {what} images: {found}, {RESULTS} has {stated}")
+            format!("epoch {} on the {what} images: {found}, {RESULTS} has {stated}", reported.epoch)
         })
         .collect()
 }

@@ -59,7 +59,7 @@ fn a_bundle_of_another_study_fails_though_every_rung_passes() {
     assert!(keys.contains(&"runs.small-bn.epochs"), "{keys:?}");
     assert_eq!(assignment["forbidden_count"], keys.len());
     assert_eq!(assignment["free_count"], 0);
-    // The same keys, left free.
+    // The same keys, as free keys.
     let lab = self::assignment(home.path(), "['runs.*.epochs', 'runs.*.optimizer']", &changes);
     let out = verify(&lab, &[], &[&tiny.path]).exits(0).out;
     assert!(out.contains("changed, as the assignment allows: runs.small.optimizer.sgd.lr"), "{out}");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// `verify` with some options on some paths, as a grader starts it.
+/// `verify` with these options on these paths.
 fn verify(arguments: &[&str], paths: &[&Path]) -> Done {
     on_paths("verify", arguments, paths)
 }
@@ -25,7 +25,7 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
 
     let done = verify(&["--upto", "metrics"], &paths);
     let out = &done.out;
-    assert_eq!(done.code, 1, "a difference is worse than what could not be checked: {out}");
+    assert_eq!(done.code, 1, "a difference counts more than an unchecked bundle: {out}");
     let line = |start: &str| out.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{start}: {out}"));
     assert!(line(&format!("{}: ", missing.display())).contains("cannot be checked: cannot read"), "{out}");
     assert!(line(&format!("{}: ", broken.name())).contains("`files` FAILED: report.md was changed"), "{out}");
@@ -52,7 +52,7 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     assert!(out.contains(&line), "{out}");
     let row = out.lines().find(|l| l.starts_with(&format!("{}  ", lean.display()))).unwrap();
     assert_eq!(row.matches(" lean ").count(), 3, "the result and the rungs weights and replay: {row}");
-    // Up to the last rung that a lean zip has the files for, all that was asked for is checked.
+    // Up to the last rung for which a lean zip has the files, everything requested is checked.
     verify(&["--upto", "metrics"], &[&tiny.path, &lean]).exits(0);
 
     verify(&["--upto", "files"], &[&tiny.path, missing]).exits(2);
@@ -146,7 +146,7 @@ fn the_table_is_sorted_and_csv_has_the_same_rows_and_every_result() {
     assert_eq!(of(&lean)[column("same_report_id_as")], broken.name());
     assert!(of(missing)[column("error")].contains("cannot read"), "{rows:?}");
     assert_eq!(of(&lean)[column("rerun")], "", "not asked for");
-    // By group, author and file; what is not known is last.
+    // Sorted by group, author and file; unknown values are last.
     assert_eq!((rows[1][0].as_str(), rows[5][0].as_str()), (first.name(), "/no/such/bundle"));
     let sorted: Vec<&str> = rows[1..].iter().map(|row| row[0].as_str()).collect();
     let table = out.split("\n\n").nth(1).unwrap();

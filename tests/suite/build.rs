@@ -1,4 +1,4 @@
-//! `build`: it writes the same bytes everywhere, a whole bundle or none, and touches nothing else.
+//! `build` writes the same bytes everywhere, either a complete bundle or none, and changes nothing else.
 
 use std::fs;
 use std::path::Path;
@@ -40,8 +40,8 @@ fn the_same_bytes_from_another_folder_in_another_environment() {
     assert!(!home.path().join("no home").exists(), "a home folder is not created");
 }
 
-/// The program's arithmetic promises these bits on every CPU. If they must change, increment `VERSION` in
-/// src/arithmetic/mod.rs and say so in CHANGELOG.md.
+/// The program's arithmetic guarantees these bits on every CPU. If they must change, increment `VERSION` in
+/// src/arithmetic/mod.rs and mention it in CHANGELOG.md.
 #[test]
 fn the_arithmetic_gives_the_same_results_on_every_machine() {
     let results = Results::from_json(&shared().0.text("results.json")).unwrap();
@@ -135,7 +135,7 @@ fn out_may_be_this_folder_or_end_in_a_slash() {
         let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
         let bundle = Bundle::at(home.path().join(from).join(out));
         assert_eq!(bundle.report_id(), done.report_id(), "{out}");
-        // A second build into the same folder leaves nothing of the first.
+        // A second build into the same folder leaves no file of the first.
         let done = run(build(&study, Path::new(out)).current_dir(home.path().join(from))).exits(0);
         assert_eq!(bundle.run("verify", &["--upto", "files"]).exits(0).report_id(), done.report_id(), "{out}");
         assert!(bundle.kept().iter().all(|(_, kept)| *kept), "{out}");
@@ -217,7 +217,7 @@ fn the_bundle_of_an_extending_study_holds_the_merged_study() {
     assert!(bundle.kept().iter().all(|(_, kept)| *kept));
     assert!(!bundle.text("study.yaml").contains("extends"));
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
-    // The study in a bundle is enough to build it again, into the same folder too.
+    // The study in a bundle is enough to build it again, even into the same folder.
     let before = bundle.identity();
     run(&mut build(&bundle.path.join("study.yaml"), &bundle.path)).exits(0);
     assert!(bundle.identity() == before);
@@ -262,7 +262,7 @@ fn without_a_study_it_builds_the_full_one_in_the_repository_alone() {
     let home = tempfile::tempdir().unwrap();
     run(program(["build"]).current_dir(home.path())).refused(&["no study is named", "mnist-report new my-study.yaml"]);
     assert_eq!(names(home.path()).len(), 0);
-    // The build itself would take minutes, so a study of the same name stands in for it.
+    // The build itself would take minutes, so the test replaces the study by another of the same name.
     fs::create_dir(home.path().join("reports")).unwrap();
     fs::write(home.path().join("reports/coursework.yaml"), MINI).unwrap();
     let done = run(program(["build", "--device", "cpu"]).current_dir(home.path())).exits(0);
@@ -281,7 +281,7 @@ fn a_run_may_stop_in_the_middle_of_an_evidence_segment() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("mini.yaml");
     let bundle = Bundle::at(home.path().join("mini"));
-    // Three steps an epoch, ten a segment.
+    // Three steps per epoch, ten per segment.
     let text = MINI
         .replace("epochs: 1, batch_size: 50", "epochs: 20, batch_size: 20, evidence: {candidates: 6, keep: 2}")
         .replace("lr: 0.1", "lr: 0.001");
@@ -307,8 +307,8 @@ fn a_run_may_stop_in_the_middle_of_an_evidence_segment() {
     assert_eq!(last_segments, [(0, 3), (3, 3), (6, 3), (21, 3), (24, 3), (36, 3)]);
 }
 
-/// A small block that outlives a step keeps malloc from joining the large blocks around it. Memory then grows by the size
-/// of a mask or an activation with every step.
+/// A small block that outlives a step prevents malloc from merging the large blocks around it. Then memory grows with
+/// every step by the size of a mask or an activation.
 #[test]
 fn memory_does_not_grow_with_the_steps() {
     let folder = tempfile::tempdir().unwrap();

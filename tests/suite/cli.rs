@@ -67,7 +67,7 @@ fn wrong_usage_is_exit_code_two() {
     messages.golden("usage");
 }
 
-/// A pipe whose reader is closed.
+/// A pipe whose reading end is closed.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,5 +1,5 @@
-//! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support it, refute
-//! it, and leave it undecided. Its sentence must contain the values that decided it.
+//! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support
+//! it, refute it, and leave it undecided. Its sentence must contain the values that decided it.
 
 use std::sync::OnceLock;
 
@@ -36,7 +36,7 @@ struct Invented {
     results: Results,
 }
 
-/// Predictions with a number of them correct; run and seed decide which.
+/// Predictions of which `correct` are correct; run and seed determine which ones.
 fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
     let mut order: Vec<usize> = (0..labels().len()).collect();
     Stream::keyed(format!("invented {run} {seed}").as_bytes()).shuffle(&mut order);
@@ -46,7 +46,7 @@ fn predictions(run: &str, seed: u64, correct: usize) -> Vec<u8> {
 }
 
 impl Invented {
-    /// Every run gets 9,700 images right, one more or fewer for other seeds, with losses of 0.1 and 0.2.
+    /// Every run classifies 9,700 images correctly, one more or fewer for other seeds, with losses of 0.1 and 0.2.
     fn of(study: &str) -> Self {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
         let plan = Plan::resolve(&source).unwrap();
@@ -82,6 +82,8 @@ impl Invented {
                         test: Evaluated { images: 10_000, correct: 9_700, loss: 0.2 },
                     })
                     .collect(),
+                reported_epoch: None,
+                within_epochs: Vec::new(),
                 confusion: [[0; 10]; 10],
                 misclassified: Vec::new(),
                 test_loss: 0.2,
@@ -98,7 +100,7 @@ impl Invented {
         invented
     }
 
-    /// Sets how many images each seed of a run gets right; seeds differ by one image.
+    /// Sets how many images each seed of a run classifies correctly; seeds differ by one image.
     fn right(&mut self, run: &str, correct: usize) {
         for (i, seed) in self.results.runs[run].seeds.iter_mut().enumerate() {
             let correct = correct + i % 3;
@@ -133,7 +135,7 @@ impl Invented {
         self.conclude_in(id, Lang::En)
     }
 
-    /// The conclusion as the report has it.
+    /// The conclusion as the report prints it.
     fn conclude_in(mut self, id: &str, lang: Lang) -> ConclusionVerdict {
         let correct: IndexMap<(String, u64), usize> = self
             .results
@@ -144,12 +146,12 @@ impl Invented {
         let read = |run: &str, seed: u64| -> Result<Vec<u8>, String> {
             Ok(predictions(run, seed, correct[&(run.to_owned(), seed)]))
         };
-        // Without the comparisons of a run that the results lack, as if it had diverged.
+        // Remove the comparisons of runs that the results lack, as if they had diverged.
         let mut measured = self.source.study.clone();
         measured.comparisons.retain(|_, c| [&c.run, &c.against].iter().all(|run| self.results.runs.contains_key(*run)));
         self.results.add_comparisons(&measured, test_set(), read).unwrap();
         self.results.add_loss_curves(|_, _| Ok::<_, String>(vec![0.1; 8])).unwrap();
-        // Invented results have no pixels to show, so their report has no sections with images.
+        // Invented results have no pixels, so the report must have no sections with images.
         self.source.study.sections.clear();
         let templates = Templates::built_in();
         let editions = [Edition { lang, study: self.source.study }];
@@ -204,9 +206,13 @@ fn every_conclusion_has_a_test_here() {
     let here = include_str!("conclusions.rs");
     for study in [FULL, AUDIT, EXTENDED, LADDER] {
         let source = Source::load(&root().join("reports").join(study)).unwrap();
-        // The kinds are tried below, for any study.
+        // The kinds of conclusions are tested below, for any study.
         for c in source.study.conclusions.iter().filter(|c| matches!(c.rule, Rule::Expressions(_))) {
-            assert!(here.contains(&format!("\"{}\",", c.id)), "{study}: {} is not tried in all three ways", c.id);
+            assert!(
+                here.contains(&format!("\"{}\",", c.id)),
+                "{study}: {} is not tested with all three findings",
+                c.id
+            );
         }
     }
 }
@@ -295,7 +301,8 @@ fn conclusions_over_several_seeds() {
     assert!(sentence.contains("5,066 parameters") && sentence.contains("99.00 %"), "{sentence}");
 }
 
-/// Checks a kind with results that give each of three findings, in every language: its answer has the values that decided it.
+/// Checks a kind of conclusion with results that give each of three findings, in every language. Its answer must
+/// contain the values that decided it.
 #[track_caller]
 fn kind_comes_out(yaml: &str, ways: &[(&str, Change, &[&str])]) {
     for lang in Lang::ALL {
@@ -307,7 +314,7 @@ fn kind_comes_out(yaml: &str, ways: &[(&str, Change, &[&str])]) {
             let concluded = invented.conclude_in(&id, lang);
             assert_eq!(concluded.finding, *finding, "{yaml}: {}", concluded.answer);
             for part in *told {
-                // Numbers follow the language; words are those of English.
+                // Numbers are formatted for the language; words are compared only in English.
                 let part = if lang == Lang::Uk { part.replace('.', ",") } else { (*part).to_owned() };
                 let is_number = part.chars().all(|c| c.is_ascii_digit() || "., %\u{2212}".contains(c));
                 let expected = lang == Lang::En || is_number;

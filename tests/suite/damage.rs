@@ -12,7 +12,7 @@ use crate::support::*;
 
 const CHANGES: usize = 10_000;
 
-/// Makes one random change and describes it. `None` where the draw changed nothing.
+/// Makes one random change and describes it. `None` if it changed nothing.
 fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
     let mut below = |n: usize| draw.below(u32::try_from(n).unwrap()) as usize;
     let names: Vec<&String> = files.keys().collect();
@@ -33,7 +33,7 @@ fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
         }
         3 => {
             let mut to = format!("{name}{}", char::from(b'a' + below(26) as u8));
-            // Half of them move a file out of its folder, or into another.
+            // Half of these changes move a file out of its folder, or into another one.
             if below(2) == 0 {
                 let split = |name: &str| name.rfind('/').map_or(0, |at| at + 1);
                 let folder = names[below(names.len())];
@@ -59,7 +59,7 @@ fn damage(bundle: &Bundle, files: &Files, draw: &mut Stream) -> Option<String> {
 
 #[test]
 fn ten_thousand_random_changes_are_found() {
-    // A smaller bundle than the shared one: each change reads and hashes it whole.
+    // Use a smaller bundle than the shared one, because each change reads and hashes all of it.
     let bundle = built(MINI);
     let files = bundle.identity();
     let holds = || verify(&bundle.path, Some(Rung::Files), DeviceChoice::Cpu).unwrap();
@@ -82,6 +82,6 @@ fn ten_thousand_random_changes_are_found() {
             bundle.write(name, bytes);
         });
     }
-    assert_eq!(unseen, "", "not found, of {done} changes");
+    assert_eq!(unseen, "", "changes that were not found, of {done}");
     assert_eq!(holds().exit_code(), ExitCode::Success, "after all changes are undone");
 }

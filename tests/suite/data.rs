@@ -1,4 +1,4 @@
-//! `data`: it recognises MNIST's four files in every layout in which they are distributed.
+//! `data` recognises MNIST's four files in every layout in which they are distributed.
 
 use std::fs;
 use std::io::Read;
@@ -113,7 +113,7 @@ fn missing_files_are_not_reported_as_wrong() {
         fs::create_dir(home.path().join(name)).unwrap();
     }
     data(home.path()).exits(2);
-    // A study's `data:` wins over the default folder.
+    // A study's `data:` takes precedence over the default folder.
     let study = home.path().join("mini.yaml");
     fs::write(&study, format!("data: nowhere\n{MINI}")).unwrap();
     run(&mut build(&study, &home.path().join("out"))).refused(&["nowhere", "MNIST"]);

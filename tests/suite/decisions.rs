@@ -1,5 +1,5 @@
-//! Claims and conclusions of whole studies: what was not measured decides nothing, kinds do not mix, printed figures are
-//! read as they were meant.
+//! Claims and conclusions of whole studies: unmeasured values decide nothing, values of different types are not
+//! compared, and printed figures are parsed correctly.
 
 use std::fs;
 
@@ -120,7 +120,7 @@ fn both_conditions_true_is_a_mistake_in_the_study() {
 
 #[test]
 fn printed_figures_are_read_as_they_were_meant() {
-    // Claims about constants: those that match test nothing.
+    // Claims about constants. Those that match test nothing.
     let claims = [
         ("1e-3", "0.3", "printed", "differs"),
         ("1E-3", "0.001", "printed", "tests nothing"),
@@ -204,7 +204,7 @@ fn a_claim_that_would_match_anything_is_not_counted_as_a_match() {
     assert!(!bundle.run("verify", &["--upto", "exact"]).exits(0).out.contains("nothing"));
 }
 
-/// However the expression is written: the verdict of these is the same for every network.
+/// The verdict of these expressions is the same for every network, in whatever form they are written.
 #[test]
 fn a_claim_that_no_measured_value_can_refute_tests_nothing() {
     let empty = [

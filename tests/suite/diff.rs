@@ -1,4 +1,4 @@
-//! `diff`: what differs between two bundles, and what may explain it.
+//! `diff` reports what differs between two bundles, and what may explain it.
 
 use serde_json::Value;
 

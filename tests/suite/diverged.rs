@@ -1,5 +1,5 @@
-//! A run that diverges is a result: the other runs go on, the report names the place and likely causes, and `verify`
-//! confirms it.
+//! A diverged run is a result: the other runs continue, the report names the epoch, the step and likely causes, and
+//! `verify` confirms them.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -28,8 +28,8 @@ runs:
     )
 }
 
-/// A run that diverges and one of which only one seed diverges, between runs that do not diverge, with every part of a
-/// study that can refer to them.
+/// A study with a run that diverges and one of which only one seed diverges, between runs that do not, and with every
+/// part of a study that can refer to runs.
 fn all_kinds() -> String {
     study(
         "  steady: {model: conv, evidence: {candidates: 2, keep: 1}}
@@ -59,7 +59,7 @@ conclusions:
     )
 }
 
-/// A bundle in a folder of its own, and what building it printed.
+/// A bundle in its own folder, and the output of building it.
 struct Diverged {
     bundle: Bundle,
     done: Done,
@@ -84,7 +84,7 @@ impl Diverged {
         Results::from_json(&self.bundle.text("results.json")).unwrap()
     }
 
-    /// Where a seed of a run diverged.
+    /// The epoch and step in which a seed of a run diverged.
     fn place(&self, run: &str, seed: u64) -> NotFinite {
         let results = self.results();
         let found = results.diverged[run].diverged().find(|s| s.seed == seed).map(|s| s.not_finite);
@@ -157,7 +157,7 @@ fn the_first_value_that_is_not_finite_is_named() {
         ("  r: {model: conv, optimizer: {adam: {lr: 1.0e+30}}}\n".into(), place(1, 2, Checked::TrainingLoss)),
         ("  r: {model: gelu, optimizer: {adam: {lr: 1.0e+30}}}\n".into(), place(1, 2, Checked::TrainingLoss)),
         ("  r: {model: norm, optimizer: {adamw: {lr: 1.0e+38}}}\n".into(), place(1, 2, Checked::TrainingLoss)),
-        // One step an epoch: its training loss is that of the initial weights.
+        // With one step per epoch, its training loss is that of the initial weights.
         (sgd("linear", "1.0e+38", ", batch_size: 200"), place(1, 1, Checked::TestLoss)),
         (sgd("gelu", "1.0e+38", ", batch_size: 200"), place(1, 1, Checked::TestLoss)),
         (sgd("conv", "1.0e+300", ", batch_size: 200"), place(1, 1, Checked::TestLoss)),
@@ -231,7 +231,7 @@ fn a_study_whose_runs_all_diverge_has_a_report() {
     for lang in ["uk", "en"] {
         built.bundle.run("render", &["--lang", lang]).exits(0);
     }
-    // Without a network, two rungs have nothing to check, which is not the same as passed.
+    // Without a network, two rungs have nothing to check, and are not reported as passed.
     let done = built.bundle.run("verify", &["--upto", "rerun", "--json"]).exits(2);
     let value: Value = serde_json::from_str(&done.out).unwrap();
     let statuses: Vec<&str> =
@@ -413,8 +413,8 @@ fn verify_reports_the_divergence_and_rerun_proves_it() {
     assert!(batch.out.contains("; diverged: fast (seed 1"), "{}", batch.out);
 }
 
-/// Of a training that is too expensive to be done again at `replay`, the first ten steps are. They prove a divergence in them,
-/// and nothing else.
+/// If a training is too expensive to repeat at `replay`, only its first ten steps are repeated. They prove only a
+/// divergence in these steps.
 #[test]
 fn an_expensive_training_that_diverged_later_is_not_checked_by_name() {
     let dear = |lr: &str, epochs: usize| {
@@ -434,7 +434,7 @@ fn an_expensive_training_that_diverged_later_is_not_checked_by_name() {
     );
 }
 
-/// A forger may claim that a run diverged, or change where. The rungs that repeat its training find this.
+/// A forger may claim that a run diverged, or change the step. The rungs that repeat the training find this.
 #[test]
 fn a_false_place_of_the_divergence_is_found() {
     type Change = fn(&mut Value);
@@ -545,7 +545,7 @@ fn a_note_names_the_run_that_diverged() {
     );
 }
 
-/// Even absurd losses are results as long as they are finite.
+/// Even absurd losses are results if they are finite.
 #[test]
 fn absurd_but_finite_runs_have_reports_that_verify() {
     let runs = "  sgd: {model: linear, optimizer: {sgd: {lr: 1000}}, epochs: 4, seeds: [1, 2]}

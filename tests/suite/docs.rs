@@ -1,4 +1,4 @@
-//! Compares docs/study.md with the code: every key must be there, with its default and range.
+//! Compares docs/study.md with the code: it must list every key with its default and range.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,8 @@ fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// The settings of a cell such as "`lr`; `momentum` 0, `betas` [0.9, 0.999]": a key and its default, none if it is required.
+/// The settings in a cell such as "`lr`; `momentum` 0, `betas` [0.9, 0.999]": each key with its default, `None` if it
+/// is required.
 fn settings(cell: &str) -> BTreeMap<String, Option<String>> {
     let parts = cell.split('`').collect::<Vec<_>>();
     let keys = parts.iter().skip(1).step_by(2);
@@ -38,7 +39,7 @@ fn settings(cell: &str) -> BTreeMap<String, Option<String>> {
     keys.map(|key| (*key).to_owned()).zip(defaults.map(|text| (!text.is_empty()).then_some(text))).collect()
 }
 
-/// The settings of a configuration as the code has them: a key and its default, none if it is required.
+/// The settings of a configuration in the code: each key with its default, `None` if it is required.
 fn in_code<T: DeserializeOwned + Serialize>(word: &str) -> BTreeMap<String, Option<Value>> {
     let mut required = Map::new();
     loop {
@@ -57,7 +58,7 @@ fn in_code<T: DeserializeOwned + Serialize>(word: &str) -> BTreeMap<String, Opti
 }
 
 /// Asserts that a table lists every word with every key and its default. `unlisted` is a key that the guide explains
-/// outside of the table.
+/// outside the table.
 fn is_complete<T: DeserializeOwned + Serialize>(heading: &str, all: &[&str], unlisted: &str) {
     let mut listed = Vec::new();
     for row in table(heading) {
@@ -123,7 +124,7 @@ fn minimal() -> Value {
     serde_json::to_value(&Source::from_text(Path::new("s.yaml"), yaml).unwrap().study).unwrap()
 }
 
-/// The defaults that a table states, by key. A row may have several keys and as many defaults.
+/// The defaults that a table states, by key. A row may have several keys, each with its default.
 fn defaults(heading: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for row in table(heading) {
@@ -194,7 +195,7 @@ fn the_defaults_of_a_study_are_those_of_the_guide() {
     for (key, text) in &top {
         let value = &study[key];
         let empty = value.is_null() || *value == json!({}) || *value == json!([]) || *value == json!("");
-        // Except keys that the test's own study sets, and keys whose default is given in a sentence.
+        // Except keys that the test's study sets, and keys whose default is given in a sentence.
         if text == "none" && !["comparisons", "extends", "defaults"].contains(&key.as_str()) {
             assert!(empty, "{key}: the guide says none, the code {value}");
         }
@@ -222,6 +223,7 @@ const RANGES: &[(&str, &str, &str)] = &[
     ("train: {images: {first: 60000}}", "train: {images: {first: 60001}}", "train.images"),
     ("train: {images: {per_class: 5421}}", "train: {images: {per_class: 5422}}", "train.images"),
     ("train: {images: {random: 100}, hold_out: 10}", "train: {images: {per_class: 10}, hold_out: 10}", "hold_out"),
+    ("evaluate_every: 8", "evaluate_every: 7", "evaluate_every"),
     ("evidence: {candidates: 256, keep: 256}", "evidence: {candidates: 257}", "candidates"),
     ("evidence: {candidates: 3, keep: 3}", "evidence: {candidates: 3, keep: 4}", "keep"),
     ("optimizer: {sgd: {lr: 0.1, momentum: 1}}", "optimizer: {sgd: {lr: 0.1, momentum: 1.1}}", "momentum"),

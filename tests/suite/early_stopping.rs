@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// A network that learns 200 images by heart: its validation loss soon rises.
+/// A network that memorises 200 images, so that its validation loss soon rises.
 const STUDY: &str = "\
 title: Early
 models: {m: {layers: [flatten, linear: {out_features: 64}, relu, linear: {out_features: 10}]}}
@@ -69,7 +69,7 @@ fn the_report_says_when_it_stops_and_shows_the_validation_set() {
     );
 }
 
-/// A training that went on, or that stopped too soon, is not that of the study.
+/// A training that stopped too late or too soon is not that of the study.
 #[test]
 fn another_last_epoch_is_found() {
     for patience in [2, 4] {

@@ -1,5 +1,5 @@
-//! docs/errors.md: each row of its tables is tried, and must give the message and the exit code of the row.
-//! `SNAPSHOTS=overwrite` writes messages and exit codes again; inputs are written by hand.
+//! Tries each row of the tables in docs/errors.md, which must give the message and the exit code of the row.
+//! `SNAPSHOTS=overwrite` updates messages and exit codes; edit inputs by hand.
 
 use std::fs;
 use std::path::Path;
@@ -72,7 +72,8 @@ fn escaped(text: &str) -> String {
     text.chars().map(|c| if shows(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
-/// Runs what a row's first cell describes: a command, a passage of the study and what replaces it, or lines added to it.
+/// Runs what a row's first cell describes: a command, a passage of the study and what replaces it, or lines added to
+/// it.
 fn tried(input: &str, desk: &Path) -> Done {
     if let Some(arguments) = span_of_command(input) {
         return run(program(arguments.split_whitespace()).current_dir(desk));
@@ -85,7 +86,7 @@ fn tried(input: &str, desk: &Path) -> Done {
         }
         None => base() + &unescaped(span(input)) + "\n",
     };
-    // From the library, since starting the program for each row takes long.
+    // Use the library, because starting the program for each row takes long.
     let source = Source::from_text(Path::new("study.yaml"), &study).map_err(|e| e.to_string());
     let checked = source.and_then(|source| {
         let plan = Plan::resolve(&source).map_err(|e| e.to_string())?;

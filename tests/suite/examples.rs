@@ -1,4 +1,4 @@
-//! The studies in examples/: short, and they do what their first lines promise.
+//! The studies in examples/ are short, and do what their first lines promise.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! The forger: every forgery is caught by the rung that should catch it and by no earlier one; the honest bundle passes
+//! Every forgery of the demo is caught by the rung that should catch it and by no earlier one; the honest bundle passes
 //! all rungs.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use crate::support::*;
 #[test]
 fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
     let folder = tempfile::tempdir().unwrap();
-    // `stops` may train so many epochs that `replay` only samples it. It stops as early as before.
+    // Give `stops` so many epochs that `replay` only samples it. It still stops as early as before.
     let sampled = built_with(&[("epochs: 30", "epochs: 9000")]);
     let bundle = &sampled.path;
     let honest = verify(bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();

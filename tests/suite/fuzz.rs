@@ -1,5 +1,5 @@
-//! Random changes of everything that `verify` reads of somebody else: no panic, no long time, and no changed zip that passes for
-//! another. `make fuzz` tries a hundred times as many as the suite.
+//! Random changes of every untrusted input of `verify`: it must not panic or take long, and no changed zip may pass as
+//! another one. `make fuzz` tries a hundred times as many as the suite.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,10 +24,10 @@ use crate::support::*;
 /// Cases of each kind in the suite; the variable `FUZZ_CASES` sets another number.
 const CASES: usize = 300;
 
-/// No case may take longer, also on a busy machine.
+/// No case may take longer, even on a busy machine.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// Words that programs misread.
+/// Words that are often parsed wrongly.
 const WORDS: [&str; 28] = [
     "0",
     "-1",
@@ -71,7 +71,8 @@ impl Draw {
         &from[self.below(from.len())]
     }
 
-    /// One to eight changes of bytes: flipped, replaced, removed, inserted, repeated, cut, or a number that is too large.
+    /// One to eight changes of bytes: flipped, replaced, removed, inserted, repeated, cut, or a number that is too
+    /// large.
     fn bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut changed = bytes.to_vec();
         for _ in 0..*self.pick(&[1, 1, 1, 2, 3, 8]) {
@@ -187,7 +188,7 @@ impl Draw {
     }
 }
 
-/// Where words are in a text.
+/// The positions of the words in a text.
 fn words(text: &str) -> Vec<(usize, usize)> {
     let is_of_word = |c: char| c.is_alphanumeric() || "_.-".contains(c);
     let mut found = Vec::new();
@@ -205,7 +206,7 @@ fn words(text: &str) -> Vec<(usize, usize)> {
     found
 }
 
-/// Tries changed inputs of one kind, each of which must be read or refused without a panic, soon.
+/// Tries changed inputs of one kind. Each must be read or refused quickly and without a panic.
 fn campaign(kind: &str, mut make: impl FnMut(&mut Draw) -> Vec<u8>, mut read: impl FnMut(&[u8]) -> Result<(), String>) {
     let cases = std::env::var("FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES);
     let mut draw =
@@ -264,7 +265,7 @@ fn changed_zips() {
     };
     campaign("zip", make, |zip| {
         fs::write(&path, zip).unwrap();
-        // Python is the judge of what another program unpacks; it is asked only about what passes.
+        // Python shows what another program unpacks. It is started only for zips that pass.
         if files_rung(&path) == ExitCode::Success && zip != whole && !unpacks_the_same(&path) {
             return Err("FAULT: another bundle passes".to_owned());
         }
@@ -295,7 +296,7 @@ fn changed_results() {
     campaign("results", make, |bytes| {
         let text = std::str::from_utf8(bytes).map_err(|e| e.to_string())?;
         let results = Results::from_json(text).map_err(|e| e.to_string())?;
-        // What is accepted can be printed, digested and judged.
+        // Accepted results can be printed, hashed and compared with claims.
         drop((results.to_json(), results.measured_digest(), results.diverged_in_words()));
         drop((claims::judge(&source.study, &results), claims::conclude(&source.study, &results)));
         Ok(())

@@ -34,7 +34,7 @@ fn the_two_sides_of_a_difference() {
     golden("diff.txt", &text.replace(a.name(), "A").replace(b.name(), "B"));
 }
 
-/// Two runs with a section that shows every figure: a change of any is seen in a difference of text.
+/// Two runs with a section that shows every figure, so that a change in any figure shows up in a text diff.
 #[test]
 fn figures_of_a_small_study() {
     let layers = "{conv2d: {out_channels: 2, kernel_size: 5}}, relu, {max_pool2d: {kernel_size: 6}}, flatten, \

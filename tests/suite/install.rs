@@ -1,4 +1,4 @@
-//! The program away from its repository: a copied binary and an installation need no other file.
+//! The program outside its repository: a copied binary and an installation need no other file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::*;
 
-/// A copy of the program at a path with spaces and letters that are not ASCII, outside of the repository.
+/// A copy of the program at a path with spaces and letters that are not ASCII, outside the repository.
 fn copied(home: &Path) -> PathBuf {
     let folder = home.join("Мої програми/bin");
     fs::create_dir_all(&folder).unwrap();
@@ -16,7 +16,7 @@ fn copied(home: &Path) -> PathBuf {
     copy
 }
 
-/// A copied program, run in a folder of its own.
+/// A copied program, run in its own folder.
 fn at(copy: &Path, home: &Path, arguments: &[&str]) -> Command {
     let mut command = in_known_environment(Command::new(copy), arguments);
     command.env_remove("MNIST_REPORT_DATA").env("HOME", home).current_dir(home);
@@ -52,14 +52,14 @@ fn the_shipped_studies_are_inside_the_program() {
     for study in shipped.iter().filter(|name| name.ends_with(".yaml")) {
         run(&["summary", &format!("my studies/{study}")]).exits(0);
     }
-    // A second time, nothing changes. A file with somebody's own text is not replaced.
+    // A second time, nothing changes. A file that the user changed is not replaced.
     run(&["studies", "my studies"]).exits(0);
     fs::write(home.path().join("my studies/quick.yaml"), MINI).unwrap();
     run(&["studies", "my studies"]).refused(&["quick.yaml", "is left as it is"]);
     assert_eq!(fs::read_to_string(home.path().join("my studies/quick.yaml")).unwrap(), MINI);
 }
 
-/// A folder that the user names, or that is there, is never replaced by the files inside the program.
+/// A folder that the user names, or that exists, is never replaced by the files inside the program.
 #[test]
 fn a_data_folder_that_is_there_is_used_as_it_is() {
     let home = tempfile::tempdir().unwrap();

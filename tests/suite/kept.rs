@@ -1,4 +1,4 @@
-//! The run cache: what a later build takes from it, and what it trains again.
+//! The run cache: what a later build takes from it, and what that build trains again.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -151,7 +151,7 @@ fn a_damaged_cached_run_is_trained_again() {
     for name in files {
         let whole = fs::read(runs.join(&name)).unwrap();
         let mut changed = whole.clone();
-        // A digit of a text, or any byte of a file that has none.
+        // Change a digit of a text, or any byte of a file without digits.
         let at = changed.iter().rposition(|byte| (b'1'..b'8').contains(byte) || *byte < 8).unwrap_or(0);
         changed[at] ^= 1;
         for damaged in [&changed[..], &whole[..whole.len() / 2], b""] {

@@ -1,5 +1,5 @@
-//! Builds that are killed at a system call, by strace: the old bundle or the new one is in its place, and the next build leaves
-//! nothing else. `make kills` tries every call.
+//! Builds that strace kills at a system call: either the old bundle or the new one is in its place, and the next build
+//! leaves no other file. `make kills` tries every call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::support::*;
 /// The calls that change a file system or lock something.
 const CALLS: &str = "mkdir,mkdirat,openat,write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,rmdir,chmod,fchmod,fchmodat,flock,ftruncate";
 
-/// Which calls are tried besides those around the exchange: each one of so many. MNIST_REPORT_KILL_STEP sets another number.
+/// Besides the calls around the exchange, tries every N-th call. MNIST_REPORT_KILL_STEP sets another N.
 const STEP: usize = 60;
 
 /// How two folders are exchanged.
@@ -19,11 +19,11 @@ const STEP: usize = 60;
 enum Exchange {
     /// In one step.
     OneStep,
-    /// By three renames, as on a file system that cannot exchange.
+    /// By three renames, as on a file system that cannot exchange folders.
     Renames,
 }
 
-/// A study that is trained already, and what is in the place before it is built.
+/// A study that is already trained, and the content of the place before the build.
 struct Desk {
     home: tempfile::TempDir,
     old: Option<Files>,
@@ -101,7 +101,7 @@ impl Desk {
         assert!(!status.success(), "{what}: was not killed");
         let place = self.path("s");
         let found = place.exists().then(|| identity(&place));
-        // Between two renames nothing is in the place; the next build puts the old bundle back before it does anything else.
+        // Between two renames the place is empty; the next build first moves the old bundle back.
         let is_aside = exchange == Exchange::Renames && found.is_none() && self.has_aside();
         assert!(
             found == self.old || found.as_ref() == Some(&self.new) || is_aside,
@@ -120,7 +120,7 @@ impl Desk {
     }
 }
 
-/// The files that the Report ID stands for. A run log must be whole.
+/// The files that the Report ID covers. A run log must be complete.
 fn identity(folder: &Path) -> Files {
     let mut files = read_folder(folder);
     if let Some(log) = files.remove("run-log.json") {
@@ -129,8 +129,8 @@ fn identity(folder: &Path) -> Files {
     files
 }
 
-/// Each call of a build with its number among the calls of its name. Those that the loader and the reading of data make before
-/// anything is written are the first.
+/// Each call of a build with its number among the calls of its name. The first ones are those of the loader and of
+/// reading data, before anything is written.
 fn numbered(calls: &[String]) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
     let mut numbered = Vec::new();

@@ -1,11 +1,12 @@
-//! The report's languages: which one is used, that no words of another are left, and that the report verifies.
+//! The report's languages: which one is used, that it has no words of another language, and that the report verifies.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use mnist_report::model::LayerKind;
 use mnist_report::rung::Rung;
-use mnist_report::study::{Kind, Optimizer, Source};
+use mnist_report::study::{Kind, Optimizer, Schedule, Source};
 use mnist_report::text::Lang;
 use serde_json::json;
 use serde_yaml::Value as Yaml;
@@ -47,14 +48,15 @@ fn in_ukrainian() -> Bundle {
 fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
     let bundle = in_ukrainian();
     markdown::check(&bundle);
-    // Latin words that may stay: the study's own, names of layers and files, and names that Ukrainian texts do not transcribe.
+    // Latin words that may stay: the study's own, names of layers and files, and names that Ukrainian texts do not
+    // transcribe.
     let mut own = words(&["study.yaml", "results.json", "manifest.json"].map(|name| bundle.text(name)).concat());
     for (_, phrase) in catalogue("uk.yaml") {
         own.extend(words(&phrase));
     }
     own.extend(names(&bundle.path.join("figures")).iter().flat_map(|name| words(name)));
     own.extend(words("sha256sum mnist-report verify FOLDER torchsummary torchinfo files metrics render sh figures"));
-    // Programs are in Python, between two fences each.
+    // Python programs are between fences.
     let report = bundle.text("report.md");
     let prose: String = report.split("```").step_by(2).collect();
     let left: BTreeSet<String> = words(&prose).difference(&own).cloned().collect();
@@ -67,7 +69,7 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
         let left: BTreeSet<String> = words(&texts).difference(&own).cloned().collect();
         assert_eq!(left, BTreeSet::new(), "{name}");
     }
-    // The page must not hold whole English phrases.
+    // The page must not contain whole English phrases.
     let page = bundle.text("report.html");
     let english = shared().0.text("report.html");
     let mut seen = 0;
@@ -144,7 +146,7 @@ conclusions:
   - {learns: single, question: {en: Does it learn?, uk: Чи вона вчиться?}, why: {en: So it is., uk: Так і є.}}
 ";
 
-/// What the report of `BOTH` says in each language.
+/// Texts in the report of `BOTH` in each language.
 const ENGLISH: [&str; 9] = [
     "# A study",
     "Author: A. Student",
@@ -168,7 +170,7 @@ const UKRAINIAN: [&str; 9] = [
     "Так і є.",
 ];
 
-/// Asserts that a report has all of these words, and none of the others but those that both languages have.
+/// Asserts that a report has all of `words`, and none of `others` except words of both languages.
 #[track_caller]
 fn has_words(bundle: &Bundle, report: &str, words: &[&str], others: &[&str]) {
     markdown::check_file(bundle, report);
@@ -197,7 +199,7 @@ fn one_build_gives_a_report_wholly_in_each_language_of_the_study() {
     assert!(page.contains("<a href=\"report.uk.html\" hreflang=\"uk\" lang=\"uk\">Українська</a>"), "{page}");
     assert!(other.contains("<a href=\"report.html\" hreflang=\"en\" lang=\"en\">English</a>"), "{other}");
     assert!(bundle.text("report.md").contains("English · [Українська](report.uk.md)"));
-    // Every figure is there in each language, and each report shows its own.
+    // Every figure exists in each language, and each report shows those in its language.
     let figures = names(&bundle.path.join("figures"));
     let (own, others): (Vec<&String>, Vec<_>) = figures.iter().partition(|name| name.ends_with(".uk.svg"));
     assert_eq!(
@@ -238,7 +240,7 @@ fn render_keeps_the_languages_and_its_option_changes_them() {
     bundle.run("verify", &["--upto", "render"]).exits(0);
     bundle.run("render", &["--lang", "en,uk"]).exits(0);
     assert!(bundle.identity() == both);
-    // Built in one language, it is the same report as rendered in it.
+    // A report built in one language equals the one rendered in that language.
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
     assert!(bundle.identity() == rendered);
     bundle.run("render", &["--lang", "en,en"]).refused(&["--lang: `en` is listed twice"]);
@@ -255,7 +257,7 @@ fn every_language_of_a_report_is_published_and_verified() {
     on_paths("verify", &["--upto", "render"], &[&bundle.zip()]).exits(0);
     let sound = bundle.identity();
     let restored = || sound.iter().for_each(|(name, bytes)| bundle.write(name, bytes));
-    // A number in a translation alone is changed; the sums are right again.
+    // A number is changed only in a translation, and the sums are updated.
     bundle.replace("report.uk.html", "7\u{a0}850", "7\u{a0}851");
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
@@ -270,7 +272,7 @@ fn every_language_of_a_report_is_published_and_verified() {
         assert!(done.out.contains("manifest.json"), "{}", done.out);
         restored();
     }
-    // A translation that the manifest does not know is not part of the report.
+    // A translation that the manifest does not list is not part of the report.
     bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
     bundle.redo_sums();
     let done = bundle.run("verify", &["--upto", "render"]).exits(1);
@@ -288,7 +290,7 @@ fn a_text_that_lacks_a_language_is_refused() {
         ("[en, uk]", "[en, en]", &["both.yaml:1: lang[1]: `en` is listed twice"]),
         ("[en, uk]", "[]", &["both.yaml:1: lang: lists no language"]),
         ("uk: Один шар", "uk: [a]", &["both.yaml:7: models.only.title.uk: expected a text"]),
-        // A mistake in the language that is not asked for is found, too.
+        // A mistake in a language that was not requested is found, too.
         (
             "learns: single",
             "supported_if: runs.single.accuracy > 0, refuted_if: 'false', id: c, supported: {en: Y, uk: '{{ x }}'}, refuted: N, undecided: U",
@@ -347,6 +349,34 @@ fn a_folder_may_replace_a_catalogue_and_its_errors_are_named() {
         fs::write(templates.join("en.yaml"), own.replace(from, to)).unwrap();
         bundle.run("render", &argument).refused(&[part]);
         assert!(bundle.identity() == before);
+    }
+}
+
+/// Otherwise a report stops after all the training.
+#[test]
+fn every_phrase_whose_key_is_put_together_exists() {
+    let keyed = |group: &str, words: &[&str], part: &str| -> Vec<String> {
+        words.iter().map(|word| format!("{group}{word}{part}")).collect()
+    };
+    let codes = Lang::ALL.map(Lang::code);
+    let rungs = Rung::ALL.map(Rung::name);
+    let mut keys = [
+        keyed("layers.", LayerKind::WORDS, ""),
+        keyed("run.", Optimizer::WORDS, ""),
+        keyed("run.", Schedule::WORDS, ""),
+        keyed("verify.", &rungs, ""),
+        keyed("crate.in_", &codes, ""),
+    ]
+    .concat();
+    for part in [".question", ".supported", ".refuted", ".undecided", ".brief", ".how"] {
+        keys.extend(keyed("kinds.", Kind::WORDS.as_slice(), part));
+    }
+    // Of some runs, there always is a best one.
+    keys.retain(|key| key != "kinds.best_of.refuted");
+    for lang in Lang::ALL {
+        let phrases = catalogue(&format!("{}.yaml", lang.code()));
+        let missing: Vec<&String> = keys.iter().filter(|key| !phrases.iter().any(|(k, _)| k == *key)).collect();
+        assert!(missing.is_empty(), "{}: {missing:?}", lang.code());
     }
 }
 
@@ -425,7 +455,7 @@ fn short_coursework() -> String {
     )
 }
 
-/// The text of a page outside of code and of links to its translations, with that of its drawings.
+/// The text of a page and its figures, except code and links to translations.
 fn prose(page: &str) -> String {
     let body = page.split("</style>").last().unwrap();
     let mut text = String::new();
@@ -463,7 +493,7 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
     let page = prose(&bundle.text("report.html"));
     let left: BTreeSet<String> = words(&page).difference(&terms).cloned().collect();
     assert_eq!(left, BTreeSet::new(), "{page}");
-    // English quotation marks and decimal points do not belong to it either.
+    // It has no English quotation marks or decimal points, either.
     for mark in ['“', '”', '"', '\''] {
         assert!(!page.replace("&quot;", "\"").replace("&#x27;", "'").contains(mark), "{mark}: {page}");
     }
@@ -475,7 +505,7 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
     let english = prose(&bundle.text("report.en.html"));
     let cyrillic: String = english.chars().filter(|c| ('\u{400}'..'\u{500}').contains(c)).collect();
     assert_eq!(cyrillic, "");
-    // What an archive shows of the bundle.
+    // The description of the bundle that an archive shows.
     for entity in bundle.json("ro-crate-metadata.json")["@graph"].as_array().unwrap() {
         for key in ["description", "name"] {
             let text = entity[key].as_str().unwrap_or_default();

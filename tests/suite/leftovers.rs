@@ -1,5 +1,5 @@
-//! Bundles as they come back from other machines: zipped under a folder, with files that an operating system left. Such
-//! files are named and ignored; any other extra file still fails.
+//! Bundles from other machines: zipped below a folder, with files that an operating system left. Such files are
+//! reported and ignored; any other extra file still fails.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -116,7 +116,7 @@ fn other_extra_files_still_fail() {
         let (_keep, zip) = zipped("quick (1)/", &[(&format!("quick (1)/{name}"), b"x")]);
         assert!(files_rung(&zip, 1).contains(&format!("{name} is not in SHA256SUMS")));
     }
-    // Beside the folder of the bundle, too.
+    // The same for a file beside the bundle's folder.
     let (_keep, zip) = zipped("quick (1)/", &[("notes.txt", b"x")]);
     on_paths("verify", &[], &[&zip]).refused(&["is not a bundle"]);
     let bundle = copy();

@@ -1,5 +1,5 @@
 //! The tests of the whole program, in one binary so that libtorch is linked once. Each feature has one module; most of
-//! them run the program as its users do, on studies of a few images. tests/README.md says where a new test goes.
+//! them run the program as its users do, on studies of a few images. tests/README.md explains where to add a test.
 
 #![allow(unreachable_pub, reason = "one binary: `pub` says what a module offers to the others")]
 
@@ -41,11 +41,13 @@ mod own_words;
 mod parts;
 mod places;
 mod publish;
+mod published;
 mod pytorch;
 mod readme;
 mod refusals;
 mod render;
 mod report;
+mod report_epoch;
 mod ro_crate;
 mod sampled;
 mod schema;

@@ -6,7 +6,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::support::*;
 
-/// What a document holds.
+/// The content of a document.
 #[derive(Default)]
 pub struct Document {
     /// Cells by table and row; the header is the first row.
@@ -85,7 +85,7 @@ pub fn check_file(bundle: &Bundle, name: &str) -> Document {
     let markdown = bundle.text(name);
     let document = parse(&markdown);
     assert_eq!(document.html, Vec::<String>::new(), "raw HTML");
-    // A parser pads and cuts rows to the header's length, so count the cells of the lines, too.
+    // A parser pads and cuts rows to the header's length, so also count the cells in the lines.
     let mut written = Vec::new();
     let mut before = false;
     for line in markdown.lines() {
@@ -126,14 +126,14 @@ fn tables_are_complete_and_every_figure_is_linked() {
     assert_eq!(pictures, figures, "each figure once");
     let rows = |first: &str| document.tables.iter().flatten().filter(|row| row[0] == first).count();
     assert!(rows("conv1") >= 2, "a row for the layer of each model");
-    // A confusion matrix is a figure; the page has its numbers as a table, too, for those who cannot see it.
+    // A confusion matrix is a figure; the page also has its numbers as a table, for readers who cannot see the figure.
     let page = bundle.text("report.html");
     let unseen = page.split("<div class=\"unseen\">").skip(1).map(|table| table.split("</table>").next().unwrap());
     let rows: Vec<usize> = unseen.map(|table| table.matches("<tr>").count()).collect();
     assert!(rows.iter().filter(|rows| **rows == 11).count() >= 2, "a row for each digit of each matrix: {rows:?}");
 }
 
-/// A bar ends a cell of a table even inside code, so that an id could make columns with another verdict.
+/// A bar ends a cell of a table even inside code, so an id with a bar could forge columns with another verdict.
 #[test]
 fn a_cell_of_a_table_has_the_text_that_was_meant() {
     let home = tempfile::tempdir().unwrap();

@@ -135,7 +135,7 @@ fn diverge(results: &mut Value, epoch: usize, step: usize, value: &str) -> Value
     }});
     run["seeds"] = json!([entry]);
     results["diverged"]["stops"] = run;
-    // Comparisons with the run are removed, because they are checked, too.
+    // Remove the comparisons with the run, because they are checked, too.
     results["comparisons"] = json!({});
     entry
 }

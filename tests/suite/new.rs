@@ -1,4 +1,4 @@
-//! `mnist-report new`: every starter is a study that builds as it stands, short, and in one language.
+//! `mnist-report new`: every starter is a short study in one language that builds without changes.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn every_starter_in_every_language_is_a_short_study() {
                 assert!(text.contains(key), "{name} has no {key}");
             }
         }
-        // The languages say the same study: models and runs agree but for their titles.
+        // All languages have the same study: models and runs are equal except for their titles.
         let [english, ukrainian] = [english, ukrainian].map(|text| plan(&text));
         assert_eq!(english.models.keys().collect::<Vec<_>>(), ukrainian.models.keys().collect::<Vec<_>>());
         for (one, other) in english.runs.values().zip(ukrainian.runs.values()) {

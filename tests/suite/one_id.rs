@@ -1,5 +1,5 @@
-//! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether the
-//! program has libtorch. Emulated CPUs are compared by `make test-portable`.
+//! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether
+//! the program has libtorch. Emulated CPUs are compared by `make test-portable`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use mnist_report::tensors::to_safetensors;
 
 use crate::support::*;
 
-/// Builds a study in the way of a machine with these vectors and threads. Returns the Report ID.
+/// Builds a study as on a machine with these vectors and threads. Returns the Report ID.
 fn report_id(study: &Path, vectors: &str, threads: usize) -> String {
     let home = tempfile::tempdir().unwrap();
     let mut build = build(study, &home.path().join("out"));
@@ -33,7 +33,7 @@ fn a_study_of_every_layer_optimizer_and_schedule_has_one_report_id() {
     assert_eq!(report_id(&portable, "widest", 1), report_id(&portable, "avx2", 3));
 }
 
-/// As the test before, with few steps and images, because a CPU without vectors takes minutes for the whole study.
+/// Like the previous test, with few steps and images, because a CPU without vectors takes minutes for the whole study.
 #[test]
 fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on_any_threads() {
     let source = Source::load(&root().join("src/arithmetic/portable.yaml")).unwrap();

@@ -1,4 +1,4 @@
-//! A study's own words: Markdown with measured values and images, references, and what is refused of them.
+//! A study's own texts: Markdown with measured values, images and references, and which of it is refused.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -82,7 +82,7 @@ fn built_words() -> (TempDir, Bundle) {
     (home, bundle)
 }
 
-/// Whether a text has a part but for white space.
+/// Asserts that a text contains a part, ignoring white space.
 #[track_caller]
 fn has(text: &str, part: &str) {
     let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("> <", "><");
@@ -106,7 +106,7 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "<blockquote><p>Quoted &lt;b&gt;words&lt;/b&gt;.</p></blockquote>",
         "<code>print(&quot;`x`&quot; &lt; 3)",
         "alt=\"Five digits in chalk\"",
-        "<b>Figure 3.</b> The <em>board</em> in the lab.</figcaption>",
+        "<b>Figure 2.</b> The <em>board</em> in the lab.</figcaption>",
         "width=\"3\" height=\"2\"",
         "<a href=\"#reference-1\">[1]</a>",
         "<li id=\"reference-1\">LeCun et al. <em>Gradient-based learning</em>. <a href=\"https://example.org/lecun\" rel=\"noreferrer\">",
@@ -116,7 +116,7 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
     }
     has(&page, &format!("It reaches {accuracy} %").replace(" %", "\u{a0}%"));
     assert!(!page.contains("Never.") && !page.contains("{{"), "{page}");
-    // The text stands before the tables, the discussion after the figures.
+    // The text is before the tables, and the discussion after the figures.
     let at = |part: &str| page.find(part).unwrap_or_else(|| panic!("{part}"));
     let section = at("<h2 id=\"training-1\">");
     let heading = at("<h3>Setting</h3>");
@@ -132,14 +132,14 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
         "> Quoted \\<b\\>words\\</b\\>.",
         "```python\nprint(\"`x`\" < 3)\n```",
         "![Five digits in chalk](images/photos/board.png)",
-        "**Figure 3.** The *board* in the lab.",
+        "**Figure 2.** The *board* in the lab.",
         "1. LeCun et al. *Gradient-based learning*. [https://example.org/lecun](<https://example.org/lecun>)\n2. A book",
     ] {
         has(&report, part);
     }
     assert!(document.has_link("https://example.org/notes?a=1&b=2"));
     let ukrainian = bundle.text("report.uk.html").replace('\u{a0}', " ");
-    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 3.</b> Дошка в лабораторії.", "Книга"]
+    for part in ["<p>Мережа з <b>7 850</b> параметрами.</p>", "<b>Рисунок 2.</b> Дошка в лабораторії.", "Книга"]
     {
         has(&ukrainian, part);
     }
@@ -235,7 +235,7 @@ fn words_that_a_report_cannot_show_are_refused_before_training() {
         ),
         ("(photos/board.png \"", "(../board.png \"", &["image `../board.png` must be below the study's folder"]),
         ("(photos/board.png \"", "(https://x.org/a.png \"", &["image `https://x.org/a.png` is not a file"]),
-        // The language that is not the first.
+        // A mistake in the second language.
         ("(photos/board.png)", "(photos/else.png)", &["image `photos/else.png` cannot be read"]),
     ] {
         assert!(WORDS.contains(from), "{from}");
@@ -278,7 +278,7 @@ fn an_image_must_be_a_small_png_or_jpeg_beside_the_study() {
     refused("is a symbolic link");
 }
 
-/// The pages of a study that nobody has checked, with the results of the shared bundle.
+/// The report of an unchecked study, with the results of the shared bundle.
 fn pages(words: &str) -> [String; 2] {
     let quoted = serde_json::to_string(words).unwrap();
     let yaml = tiny_text().replacen("title:", &format!("description: {quoted}\nreferences: [{quoted}]\ntitle:"), 1);
@@ -313,7 +313,7 @@ fn without_description(yaml: &str) -> String {
     yaml.lines().filter(keep).map(|line| line.to_owned() + "\n").collect()
 }
 
-/// Every tag of a page but those of its drawings.
+/// Every tag of a page except those of its figures.
 fn tags(page: &str) -> Vec<String> {
     let body = page.split("</style>").last().unwrap();
     let outside: Vec<&str> =
@@ -336,7 +336,7 @@ fn assert_harmless(tags: &[String], words: &str) {
             !lower.starts_with("script") && !lower.contains("javascript:") && !lower.contains("data:text"),
             "{words}: <{tag}>"
         );
-        // An attribute would follow a quotation mark or a space outside of values.
+        // An attribute would follow a quotation mark or a space outside values.
         let outside: String = tag.split('"').step_by(2).collect();
         assert!(
             !outside.contains("onclick")

@@ -1,4 +1,5 @@
-//! A build in parts: `build --only` trains into a run cache that several processes share, and `build` assembles the report.
+//! A build in parts: `build --only` stores trainings in a run cache that several processes share, and `build` assembles
+//! the report.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! Where `build` writes: it finds out before training whether it can.
+//! Where `build` writes. It checks before training whether it can.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -70,7 +70,7 @@ fn a_bundle_with_too_many_files_is_refused_before_training() {
     desk.refuses(&desk.path("out"), &["too large for a bundle", "10000 files in all"]);
 }
 
-/// A mount that ends when the value is dropped.
+/// A mount that is unmounted when the value is dropped.
 struct Mounted(PathBuf);
 
 impl Drop for Mounted {
@@ -112,13 +112,13 @@ fn a_mount_point_gets_the_bundle_inside() {
     assert_ne!(other, expected);
     assert_eq!(out.run("verify", &["--upto", "render"]).exits(0).report_id(), other);
     assert_eq!(names(&out.path.join("weights")), ["other.safetensors"]);
-    // A folder that a killed build left there does not prevent the build, and is removed.
+    // A folder left there by a killed build does not prevent the build, and is removed.
     fs::create_dir(out.path.join(".partial-aB3dE6")).unwrap();
     fs::remove_file(out.path.join("SHA256SUMS")).unwrap();
     assert_eq!(again(&["--lang", "uk"]), other);
     out.run("render", &["--lang", "en"]).exits(0);
     out.run("verify", &["--upto", "render"]).exits(0);
-    // A file of the user's is not lost.
+    // The user's file is not lost.
     out.write("remarks.txt", "mine");
     desk.refuses(&out.path, &["remarks.txt", "does not belong"]);
     assert_eq!(out.text("remarks.txt"), "mine");
@@ -165,7 +165,7 @@ fn a_place_that_cannot_be_written_is_refused_before_training() {
     let desk = Desk::new();
     fs::write(desk.path("notes.txt"), "mine").unwrap();
     symlink("nowhere", desk.path("dangling")).unwrap();
-    // Nobody can create files there, root included.
+    // Nobody can create files there, not even root.
     desk.refuses(Path::new("/proc/bundle"), &["/proc", "--out"]);
     desk.refuses(Path::new("/proc/here/and/there"), &["/proc", "--out"]);
     desk.refuses(&desk.path("notes.txt/bundle"), &["notes.txt is not a folder", "--out"]);

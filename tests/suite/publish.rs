@@ -1,4 +1,5 @@
-//! The published zip: it has the same bytes each time and verifies as it is, lean or whole; forged ones are refused.
+//! The published zip has the same bytes each time and can be verified without unpacking, lean or complete. Forged zips
+//! are refused.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -12,7 +13,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use crate::support::*;
 
-/// Publishes the shared bundle with some options; gives the zip.
+/// Publishes the shared bundle with some options. Returns the zip.
 fn published(options: &[&str]) -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let zip = folder.path().join("tiny.zip");
@@ -32,7 +33,7 @@ fn checked(out: &str) -> Vec<&str> {
 #[test]
 fn the_same_bundle_gives_the_same_zip() {
     let (_keep, a) = published(&[]);
-    // Another place, time, mode and run log: none of these belongs to the bundle.
+    // Another place, time, mode and run log, which are not part of the bundle.
     let other = copy();
     other.change_json("run-log.json", |log| log["host"] = "another".into());
     for name in read_folder(&other.path).keys() {
@@ -74,7 +75,7 @@ fn unzipping_gives_the_bundle_back() {
     assert!(found == expected, "{:?}", found.keys());
     let sums = Command::new("sha256sum").args(["-c", "--quiet", "--strict", "SHA256SUMS"]).current_dir(&out).status();
     assert!(sums.expect("sha256sum starts").success());
-    // index.html belongs to it.
+    // index.html is part of the zip.
     verify(&out, &["--upto", "files"]).exits(0);
     fs::write(out.join("index.html"), "another report").unwrap();
     let done = verify(&out, &["--upto", "files"]).exits(1);
@@ -100,7 +101,7 @@ fn a_lean_zip_names_what_it_leaves_out() {
         let expected = format!("{rung:<9} not checked  left out: this zip was published without weights/");
         assert!(out.contains(&expected), "{out}");
     }
-    // In a folder nothing may be missing.
+    // In a folder, no file may be missing.
     let folder = copy();
     fs::remove_dir_all(folder.path.join("weights")).unwrap();
     let out = folder.run("verify", &[]).exits(1).out;
@@ -179,7 +180,7 @@ fn the_zip_replaces_nothing_but_its_own_zip() {
     fs::write(&other, "mine").unwrap();
     messages.add("publish BUNDLE --out notes.txt", &to(&other).refused(&["is not a zip file that `publish` wrote"]));
     assert_eq!(fs::read(&other).unwrap(), b"mine");
-    // Zips that other programs made, of this bundle too, and a zip that was changed.
+    // Zips made by other programs, even of this bundle, and a changed zip.
     let zip = bundle.path.with_file_name("photos.zip");
     let (_keep, own) = published(&["--lean"]);
     let mut changed = fs::read(&own).unwrap();
@@ -197,7 +198,7 @@ fn the_zip_replaces_nothing_but_its_own_zip() {
     fs::create_dir(bundle.path.with_file_name("folder.zip")).unwrap();
     to(&bundle.path.with_file_name("folder.zip")).refused(&["is a folder; --out names the zip"]);
     to(Path::new("/dev/null")).refused(&["is not a zip file that `publish` wrote"]);
-    // Its own: of another bundle or a lean one, too.
+    // Zips that `publish` wrote, even of another bundle or a lean one, are replaced.
     fs::copy(&own, &zip).unwrap();
     to(&zip).exits(0);
     to(&zip).exits(0);
@@ -245,7 +246,7 @@ fn patch(bytes: &mut [u8], from: &[u8], to: &[u8]) {
     }
 }
 
-/// `verify` opens it, and rung `files` fails for the reason.
+/// Asserts that `verify` opens a zip, and the rung `files` fails for this reason.
 fn refused_by_files(zip: &Path, reason: &str) -> Done {
     let done = verify(zip, &[]).exits(1);
     let out = &done.out;
@@ -254,7 +255,7 @@ fn refused_by_files(zip: &Path, reason: &str) -> Done {
     done
 }
 
-/// `verify` does not open it, for the reason.
+/// Asserts that `verify` does not open a zip, for this reason.
 fn cannot_be_opened(zip: &Path, reason: &str) -> Done {
     verify(zip, &[]).refused(&[reason])
 }

@@ -1,5 +1,5 @@
-//! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files and
-//! how their inputs are made. Optimizers and schedules are compared in src/arithmetic.
+//! The program's networks compared with values from PyTorch. The README in tests/fixtures/pytorch describes the files
+//! and how their inputs are made. Optimizers and schedules are compared in src/arithmetic.
 
 mod layers;
 mod passes;
@@ -12,11 +12,11 @@ use mnist_report::tensors::NamedTensor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// Relative difference allowed for values and running statistics.
+/// Allowed relative difference of values and running statistics.
 const VALUE: f64 = 1e-5;
-/// Difference allowed for a gradient, relative to its l2 norm.
+/// Allowed difference of a gradient, relative to its l2 norm.
 const GRADIENT: f64 = 1e-4;
-/// Channels, height and width of every image here.
+/// Channels, height and width of every image in these tests.
 const INPUT: [usize; 3] = [1, 28, 28];
 const PIXELS: usize = 784;
 const BATCH: usize = 6;
@@ -46,7 +46,7 @@ struct Case {
     torchinfo: Vec<Torchinfo>,
 }
 
-/// A parameter and how its values are made from the hash.
+/// A parameter, and how the hash gives its values.
 #[derive(Deserialize)]
 struct Filling {
     name: String,

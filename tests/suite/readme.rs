@@ -1,4 +1,4 @@
-//! README.txt in a bundle: its commands work as they are written, and nobody can change what it says.
+//! README.txt in a bundle: its commands work as written, and changes to it are found.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! Studies that are refused: at once, in one line that names file and line, leaving nothing behind. The golden files
-//! tests/golden/messages/study-*.txt hold every message.
+//! Studies that are refused: quickly, with an error of one line that names file and line, and without leaving files.
+//! The golden files tests/golden/messages/study-*.txt contain every message.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::support::*;
 fn refused(study: &Path, parts: &[&str]) -> Done {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
-    // A busy machine may be slow once.
+    // Try again if a busy machine was slow once.
     let fast = (0..3).find_map(|_| {
         let start = Instant::now();
         let done = run(&mut build(study, &out)).refused(parts);
@@ -41,7 +41,7 @@ fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) -> Done {
 /// A passage of `tiny`, what replaces it, and words that the message must have.
 type Case<'a> = (&'a str, &'a str, &'a [&'a str]);
 
-/// Refuses each, at the line of the passage, and compares all messages with a golden file.
+/// Asserts that each change is refused at the line of the passage, and compares all messages with a golden file.
 #[track_caller]
 fn refuse_each(golden: &str, cases: &[Case]) {
     let mut messages = Messages::default();
@@ -65,7 +65,7 @@ fn a_batch_beyond_the_machines_memory() {
          models: {m: {layers: [conv2d: {out_channels: 64, kernel_size: 3}, flatten, linear: {out_features: 10}]}}\n\
          runs: {r: {model: m, batch_size: 6000, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n";
     fs::write(&study, text).unwrap();
-    // The first layer alone gives 1 GB.
+    // The output of the first layer alone takes 1 GB.
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -v 1000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mnist-report"), "build"]);
     limited.args(["--device", "cpu"]);
@@ -232,7 +232,7 @@ const PASSAGES: &[(&str, &str)] = &[
     ("seeds: [1, 2]", "seeds: 1"),
 ];
 
-/// Whole studies but for the title, each refused.
+/// Whole studies except for the title, each refused.
 const STUDIES: &[&str] = &[
     "models: {}\nruns: {}\n",
     "models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\nruns: {}\n",
@@ -240,8 +240,8 @@ const STUDIES: &[&str] = &[
     runs: {r: {model: m, train: {images: {first: 65}}, batch_size: 64, epochs: 1, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n",
 ];
 
-/// The messages about a study that no other test provokes: from the library, since starting the program for each takes
-/// long.
+/// The messages about studies that no other test provokes. Uses the library, because starting the program for each
+/// takes long.
 #[test]
 fn every_other_message_about_a_study() {
     let (seeds, layer) = ("seeds: [1, 2]}", "- conv2d: {out_channels: 4, kernel_size: 5, stride: 2}");
@@ -336,7 +336,7 @@ fn extends_a_missing_file_or_itself() {
     refused(&file("b.yaml", "extends: a.yaml\n"), &["extends", "cycle"]);
     refused(&file("gone.yaml", "extends: nowhere.yaml\n"), &["nowhere.yaml"]);
     refused(&file("number.yaml", "title: T\nextends: 3\n"), &["number.yaml:2: extends"]);
-    // An error names the file that has it, though another file extends that one.
+    // An error names the file that contains the mistake, even if another file extends that one.
     file("base.yaml", &tiny_text().replace("epochs: 2", "epochs: 0"));
     refused(
         &file("over.yaml", "extends: base.yaml\ntitle: Over\n"),
@@ -384,7 +384,7 @@ fn small_aliases_are_read() {
     );
 }
 
-/// More curves than there are colours cannot be told apart in one panel.
+/// With more curves than colours, a panel would have curves of the same colour.
 #[test]
 fn at_most_six_runs_share_a_panel_of_curves() {
     let home = tempfile::tempdir().unwrap();

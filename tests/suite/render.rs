@@ -1,4 +1,4 @@
-//! `render`: report, figures and sums again from results.json, without training.
+//! `render` makes report, figures and sums again from results.json, without training.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::*;
 
-/// Changes results.json so that `small` gets no image right.
+/// Changes results.json so that `small` classifies no image correctly.
 fn worsen(bundle: &Bundle) {
     bundle.change_json("results.json", |results| {
         for seed in results["runs"]["small"]["seeds"].as_array_mut().unwrap() {
@@ -147,7 +147,7 @@ fn what_templates_receive_can_be_printed() {
     assert!(bundle.identity() == shared().0.identity(), "nothing is rendered");
     let context: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     assert_eq!(context["title"], "Tiny study");
-    // docs/templates.md lists all of it, and nothing else.
+    // docs/templates.md must list exactly these values.
     let docs = fs::read_to_string(root().join("docs/templates.md")).unwrap();
     let listed: Vec<&str> = docs.lines().filter_map(|l| l.strip_prefix("| `")?.split('`').next()).collect();
     let keys: Vec<&String> = context.as_object().unwrap().keys().collect();

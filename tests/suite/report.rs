@@ -1,4 +1,5 @@
-//! What a report must contain, whatever its words: every count, accuracy, verdict and conclusion, in both formats.
+//! What a report must contain in both formats, independent of its wording: every count, accuracy, verdict and
+//! conclusion.
 
 use std::fs;
 
@@ -6,7 +7,7 @@ use mnist_report::results::Results;
 
 use crate::support::*;
 
-/// Text as it is read: with plain spaces and without tags.
+/// The visible text: with plain spaces and without tags.
 fn read(text: &str) -> String {
     let untied = ["\u{a0}", "\u{202f}", "\u{2009}", "&nbsp;", "&#160;"]
         .iter()

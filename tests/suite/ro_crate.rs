@@ -1,4 +1,4 @@
-//! ro-crate-metadata.json: it describes the bundle as it is, and the RO-Crate validator accepts it.
+//! ro-crate-metadata.json describes the bundle correctly, and the RO-Crate validator accepts it.
 
 use std::process::Command;
 
@@ -57,6 +57,21 @@ fn a_missing_date_or_licence_is_stated() {
     let graph = graph(&licensed);
     assert_eq!(entity(&graph, "./")["license"]["@id"], "https://creativecommons.org/licenses/by/4.0/");
     validate(&[&undated, &licensed]);
+}
+
+#[test]
+fn each_author_is_a_person() {
+    let bundle = built_with(&[("author: A. Student", "author: [Ada L., 7, B. C.]")]);
+    let graph = graph(&bundle);
+    for (root, role) in [("./", "author"), ("#build", "agent")] {
+        let persons = ids(&entity(&graph, root)[role]);
+        let persons: Vec<&Value> = persons.iter().map(|id| entity(&graph, id)).collect();
+        let names: Vec<&str> = persons.iter().map(|person| person["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["Ada L.", "7", "B. C."], "{role}");
+        assert!(persons.iter().all(|person| person["@type"] == "Person" && person["affiliation"]["@id"].is_string()));
+    }
+    assert!(bundle.text("report.md").contains("Authors: Ada L., 7, B. C."), "{}", bundle.text("report.md"));
+    validate(&[&bundle]);
 }
 
 #[test]

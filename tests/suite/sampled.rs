@@ -1,5 +1,5 @@
-//! What ties weights to training: trainings that `replay` repeats whole, those that it samples, those that it cannot check, and
-//! the runs that a grader draws for `rerun`.
+//! Proofs that the weights come from the stated training: trainings that `replay` repeats completely, samples, or
+//! cannot check, and the runs that a grader draws for `rerun`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +40,7 @@ fn shared_bundle(study: &str) -> Bundle {
     bundle
 }
 
-/// The bundle of the whole study, and of the one without `bare`. No test may change them.
+/// The bundles of the whole study and of the study without `bare`. No test may change them.
 fn bundles() -> &'static [Bundle; 2] {
     static BUNDLES: OnceLock<[Bundle; 2]> = OnceLock::new();
     BUNDLES.get_or_init(|| [shared_bundle(STUDY), shared_bundle(&without_bare())])
@@ -58,7 +58,7 @@ fn json_of(done: &Done) -> Value {
     serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {}{}", done.out, done.err))
 }
 
-/// What a rung showed of each training.
+/// What a rung proved about each training.
 fn trainings(verification: &Value, rung: &str) -> BTreeMap<String, String> {
     let steps = verification["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["rung"] == rung).unwrap();
@@ -199,7 +199,7 @@ fn the_losses_of_replayed_steps_are_compared_bit_for_bit() {
         let line = done.out.lines().find(|line| line.starts_with("replay")).unwrap();
         assert!(line.contains("FAILED") && line.contains(&format!("the loss of step {step} is ")), "{line}");
     }
-    // The others are not, and only training again finds them.
+    // The other steps are not replayed; only `rerun` finds a change there.
     let mut changed = stated.clone();
     changed[11] *= 0.9;
     with_losses(&bundle, &changed, "replay", 0);
@@ -230,8 +230,8 @@ fn the_losses_of_every_batch_are_in_lean_zips_too() {
     assert_eq!(trainings(&json_of(&done), "rerun"), proofs(&[("cheap", "whole")]));
 }
 
-/// A last segment that keeps its own hashes does not fit at an earlier step, although order, schedule and masks are the same in
-/// every epoch.
+/// A last segment with its original hashes does not fit at an earlier step, although order, schedule and masks are the
+/// same in every epoch.
 #[test]
 fn the_end_of_a_longer_training_does_not_fit_into_a_shorter_one() {
     let (_home, short) = honest();

@@ -1,5 +1,5 @@
-//! The JSON Schema of a study: the tracked file is the program's, it accepts every study in the repository, it finds
-//! mistakes, and every study names it.
+//! The JSON Schema of a study: the tracked file equals the program's output, it accepts every study in the repository
+//! and finds mistakes, and every study names it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema uses,
-/// and panics at any other.
+/// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema
+/// uses, and panics at any other.
 fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let Some(map) = schema.as_object() else {
         return if *schema == json!(true) { Ok(()) } else { Err(format!("{at}: nothing is allowed")) };
@@ -109,8 +109,9 @@ fn it_accepts_every_study_in_the_repository() {
     for study in all {
         check(&fs::read_to_string(&study).unwrap()).unwrap_or_else(|e| panic!("{}: {e}", study.display()));
     }
-    // Texts may be typed as numbers.
+    // Texts may be written as numbers.
     check(&MINI.replace("title: Mini study", "title: 2026\nauthor: true")).unwrap();
+    check(&MINI.replace("title: Mini study", "title: T\nauthor: [A, 7, {en: B, uk: Б}]")).unwrap();
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn every_study_names_the_schema_in_its_first_line() {
         let named = named.unwrap_or_else(|| panic!("{}: no schema in its first line", study.display()));
         assert!(same_file(&study.parent().unwrap().join(named), &root().join("docs/study.schema.json")), "{named}");
     }
-    // A new study lies anywhere, so its schema lies beside it.
+    // A new study can be anywhere, so its schema is beside it.
     let home = tempfile::tempdir().unwrap();
     let here = |arguments: &[&str]| run(program(arguments).current_dir(home.path()));
     here(&["new", "a.yaml"]).exits(0);
@@ -181,7 +182,7 @@ fn every_study_names_the_schema_in_its_first_line() {
     );
     let written: Value = serde_json::from_str(&fs::read_to_string(&beside).unwrap()).unwrap();
     assert_eq!(written, schema());
-    // A file of this name that is there already is left as it is.
+    // An existing file of this name is not changed.
     fs::write(&beside, "mine").unwrap();
     let done = here(&["new", "b.yaml"]).exits(0);
     assert!(done.err.contains("study.schema.json") && fs::read_to_string(&beside).unwrap() == "mine", "{}", done.err);

@@ -1,5 +1,5 @@
-//! The second verifier, scripts/check.py, gives the same answers as the program: on honest bundles, on every forgery that the
-//! tests know, and (in zips.rs) on every zip.
+//! The second verifier, scripts/check.py, gives the same answers as the program: for honest bundles, for every forgery
+//! of the tests, and (in zips.rs) for every zip.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +12,10 @@ use mnist_report::verify::{Rung, Status, verify};
 use crate::support::*;
 use crate::tamper::forgeries;
 
-/// The rungs that both have, as the program names them.
+/// The rungs of both verifiers, by the program's names.
 const SHARED: [Rung; 3] = [Rung::Files, Rung::Inputs, Rung::Metrics];
 
-/// Forgeries that only the program finds on a shared rung: check.py reads no YAML, and shows no pictures.
+/// Forgeries that only the program finds on a shared rung, because check.py reads neither YAML nor images.
 const BEYOND: [(&str, Rung); 5] = [
     ("its title", Rung::Inputs),
     ("another date everywhere", Rung::Inputs),
@@ -31,13 +31,13 @@ pub fn check(arguments: &[&str], bundle: &Path) -> Done {
     run(command.env_remove("MNIST_REPORT_DATA").current_dir(root()))
 }
 
-/// The status of each rung that check.py came to.
+/// The status of each rung that check.py reached.
 fn statuses(done: &Done) -> BTreeMap<String, String> {
     let of_line = |line: &str| Some((line.get(..10)?.trim_end().to_owned(), line.get(10..21)?.trim_end().to_owned()));
     done.out.lines().filter(|line| !line.starts_with("Report ID")).filter_map(of_line).collect()
 }
 
-/// Compares the answers of the program and of check.py to a bundle. Fails with how they differ.
+/// Compares the results of the program and of check.py for a bundle. Returns the differences.
 fn differences(what: &str, bundle: &Path) -> Vec<String> {
     let verification = verify(bundle, Some(Rung::Metrics), DeviceChoice::Cpu).unwrap();
     let done = check(&[], bundle);
@@ -50,7 +50,7 @@ fn differences(what: &str, bundle: &Path) -> Vec<String> {
             differences.push(format!("{what}: {} {expected}, but:\n{}{}", step.rung.name(), done.out, done.err));
         }
         if step.status == Status::Failed {
-            break; // each goes on in its own way
+            break; // after a failure, each continues differently
         }
     }
     differences
@@ -110,11 +110,7 @@ fn bytes_behind_a_zip_are_named() {
     bytes.push(b'x');
     std::fs::write(&zip, bytes).unwrap();
     let done = check(&[], &zip).exits(1);
-    assert!(
-        done.out.contains("the zip contradicts itself: bytes outside of any entry or behind its end"),
-        "{}",
-        done.out
-    );
+    assert!(done.out.contains("the zip contradicts itself: bytes outside any entry or after its end"), "{}", done.out);
 }
 
 #[test]

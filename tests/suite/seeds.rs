@@ -1,10 +1,10 @@
-//! Intervals over seeds: each is beside the mean that it belongs to, and there is none if there are too few seeds.
+//! Intervals over seeds: each is beside its mean, and there is none if there are too few seeds.
 
 use std::fs;
 
 use crate::support::*;
 
-/// A study of runs with one to four seeds. Two runs are compared for each number of seeds, in a section of their own.
+/// A study of runs with one to four seeds. For each number of seeds, a separate section compares two runs.
 fn study() -> String {
     let seeds = ["[1]", "[1, 2]", "[1, 2, 3]", "[1, 2, 3, 4]"];
     let each = |line: &dyn Fn(usize, &str) -> String| -> String {
@@ -45,7 +45,7 @@ fn section(report: &str, n: usize) -> String {
     rest[..rest.find("\n## ").unwrap()].to_owned()
 }
 
-/// The cells of the first row that starts so, after the first line that contains `table`.
+/// The cells of the first row that begins with `start`, after the first line that contains `table`.
 fn row<'a>(section: &'a str, table: &str, start: &str) -> Vec<&'a str> {
     let rows = &section[section.find(table).unwrap_or_else(|| panic!("no {table} in {section}"))..];
     let row = rows.lines().find(|l| l.starts_with(start)).unwrap();
@@ -184,7 +184,7 @@ conclusions:
 #[test]
 fn figures_draw_no_interval_for_two_seeds_and_say_why() {
     let bundle = built_study();
-    // Thin vertical lines in the colours of what was measured, not of the axes.
+    // Thin vertical lines in the colours of the measured values, not of the axes.
     let is_bar = |line: &&str| {
         let points = line.split("points=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         let xs: Vec<&str> = points.split_whitespace().filter_map(|point| Some(point.split_once(',')?.0)).collect();
@@ -206,7 +206,7 @@ fn figures_draw_no_interval_for_two_seeds_and_say_why() {
     assert!(one > 0 && two == 0 && three > 0, "{one} {two} {three}");
     let report = bundle.text("report.md");
     for n in 1..=4 {
-        // Of the curves, the gain and the ladder.
+        // The figures of the curves, the gain and the ladder.
         let reasons = section(&report, n).matches("two seeds give no useful interval, so none is drawn.").count();
         assert_eq!(
             reasons,

@@ -1,12 +1,12 @@
-//! Every setting that is not the default is in the report: two runs, or two models, that differ in one setting never look
-//! the same. The keys of optimizers, schedules and layers are tested one by one beside the code that prints them.
+//! The report prints every setting that is not the default: two runs, or two models, that differ in one setting never
+//! look the same. Unit tests beside the code that prints them test each key of optimizers, schedules and layers.
 
 use std::fs;
 
 use crate::support::*;
 
 /// Settings of runs, each different from those of every other run.
-const RUNS: [&str; 31] = [
+const RUNS: [&str; 34] = [
     "",
     "train: {images: {first: 60}}",
     "train: {images: {random: 50}}",
@@ -36,6 +36,9 @@ const RUNS: [&str; 31] = [
     "dropout: false",
     "stop_below_train_loss: 9",
     "evaluate_train: true",
+    "evaluate_every: 1",
+    "train: {images: {first: 50}, hold_out: 20}, epochs: 2, early_stopping: {patience: 1}",
+    "train: {images: {first: 50}, hold_out: 20}, epochs: 2, report_epoch: best_validation",
     "evidence: {candidates: 4, keep: 1}",
     "seeds: [2]",
 ];
@@ -74,12 +77,13 @@ fn runs_that_differ_in_one_setting_are_told_apart() {
     for (lang, setting) in [("en", "| Setting | X0 |"), ("uk", "| Налаштування | X0 |")] {
         bundle.run("render", &["--lang", lang]).exits(0);
         let report = bundle.text("report.md");
-        // Without the titles, which differ.
+        // Remove the titles, which differ.
         let budget = |i: usize| report.lines().find_map(|l| l.strip_prefix(&format!("- X{i}: "))).map(str::to_owned);
         let budgets: Vec<String> = (0..RUNS.len()).filter_map(budget).collect();
         assert_eq!(budgets.len(), RUNS.len(), "a line for each run");
         all_differ(&budgets, &RUNS);
-        // The table has a row for each setting that may change results and in which the runs differ, a column for each run.
+        // The table has a row for each setting that may change results and in which the runs differ, a column for each
+        // run.
         let start = report.lines().skip_while(|l| !l.starts_with(setting));
         let rows: Vec<Vec<&str>> = start.take_while(|l| l.starts_with('|')).map(cells).collect();
         assert!(rows.len() >= 10 && rows[0].len() == RUNS.len() + 1, "{} rows", rows.len());
@@ -149,7 +153,7 @@ fn models_that_differ_in_one_setting_are_told_apart() {
     let study = MINI.replace(only, &format!("models:\n{models}")).replace("model: only", "model: m0");
     let home = tempfile::tempdir().unwrap();
     let bundle = bundle_of(&study, home.path());
-    // From one table of a model's layers to the next.
+    // The part of the report from one table of a model's layers to the next.
     let report = bundle.text("report.md");
     let shapes: Vec<String> = report
         .split(" Layers of “X")

@@ -1,5 +1,5 @@
-//! `verify` with a hostile bundle, or on a machine that lacks something: it ends soon, with 0, 1 or 2 by their meaning, and the
-//! other bundles of a batch are checked.
+//! `verify` with a hostile bundle, or on a machine with too few resources: it ends soon with the right exit code (0, 1
+//! or 2), and the other bundles of a batch are checked.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -32,7 +32,7 @@ pub fn with_study(change: impl Fn(&str) -> String) -> Bundle {
     bundle
 }
 
-/// Lists of ten aliases of the list before.
+/// Lists of ten aliases each, of the previous list.
 fn many_aliases() -> String {
     let mut yaml = "values:\n  a0: &a0 [x]\n".to_owned();
     for i in 1..12 {
@@ -126,7 +126,7 @@ fn what_the_machine_lacks_is_not_a_difference() {
         told.push((commands, code));
     }
     assert!(told.contains(&("ulimit -v 2000000", Some(0))), "{told:?}");
-    // A file that reaches the largest size, and no standard output.
+    // A file that reaches the maximum size, and a closed standard output.
     let home = tempfile::tempdir().unwrap();
     let file = fs::File::create(home.path().join("out")).unwrap();
     let done = after("ulimit -f 0", &[], &[&mini.path]).stdout(file).output().unwrap();
@@ -142,7 +142,7 @@ fn what_the_machine_lacks_is_not_a_difference() {
     assert_eq!(done.status.code(), Some(0), "{done:?}");
 }
 
-/// As another user than root, whose processes the system counts.
+/// Runs as another user than root, because the system counts that user's processes.
 #[test]
 fn without_processes_nothing_is_called_different() {
     let mini = built(MINI);
@@ -194,7 +194,7 @@ fn with_epochs(seeds: usize, epochs: usize, claims: usize) -> Bundle {
     let list = format!("seeds: {:?}", (1..=seeds).collect::<Vec<_>>());
     let study = MINI.replace("seeds: [1]", &list).replace("epochs: 1", "epochs: 2");
     let bundle = built(&study);
-    // Sums over all epochs, whose verdict no result changes.
+    // Sums over all epochs; their verdict is the same for all results.
     let claim = |i: usize| {
         let measured = "0 * (runs.single.epochs|map(attribute=\"test_loss\")|sum) + 1";
         format!("- {{id: c{i}, group: g, quote: q, printed: \"1\", measured: '{measured}', compare: exact}}\n")

@@ -1,4 +1,4 @@
-//! Builds that are stopped: they leave nothing behind, and the next build goes on where they stopped.
+//! Builds that are stopped: they leave no files, and the next build continues where they stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use mnist_report::rng::Stream;
 
 use crate::support::*;
 
-/// Two runs of two seeds and one that stops early, each of them some seconds long.
+/// Two runs of two seeds and one that stops early, which take some seconds each.
 const STUDY: &str = "\
 title: Stopped
 models:
@@ -43,7 +43,10 @@ impl Desk {
     }
 
     fn command(&self) -> Command {
-        let mut command = program(["build", "--device", "cpu"]);
+        // A shell may have started the tests with signals ignored, as nohup does, and a child inherits that.
+        let arguments =
+            ["--default-signal=HUP,INT,TERM", env!("CARGO_BIN_EXE_mnist-report"), "build", "--device", "cpu"];
+        let mut command = in_known_environment(Command::new("env"), arguments);
         command.arg(self.home.path().join("s.yaml")).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("MNIST_REPORT_CACHE", self.home.path().join("cache")).env("TMPDIR", self.home.path().join("tmp"));
         command
@@ -79,7 +82,7 @@ fn wait(child: &mut Child, what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Trains long; many candidates, so that the first one comes soon.
+/// A study that trains long, with many evidence candidates, so that the first one comes soon.
 fn long() -> Desk {
     Desk::new(&STUDY.replace("epochs: 10", "epochs: 500").replace("candidates: 12", "candidates: 256"))
 }
@@ -99,7 +102,7 @@ impl Desk {
         child
     }
 
-    /// The names beside the bundle, and how many folders reserve a place.
+    /// The names beside the bundle, and the number of folders that reserve a place.
     fn beside(&self) -> (Vec<String>, usize) {
         let (reserved, others): (Vec<_>, Vec<_>) =
             names(self.home.path()).into_iter().partition(|name| name.starts_with(".partial-"));
@@ -180,7 +183,7 @@ fn of_two_builds_into_one_folder_one_is_refused_and_told_who_builds() {
     send("KILL", &child);
     child.wait().unwrap();
     desk.forget();
-    // Killed, it holds nothing any more.
+    // After it is killed, it holds no reservation.
     let mut again = desk.training(desk.command());
     send("INT", &again);
     assert_eq!(again.wait().unwrap().code(), Some(130));
@@ -205,13 +208,13 @@ fn what_a_killed_build_of_the_same_number_left_does_not_block() {
     for name in [".partial-1", ".old-1", ".old-abc123", ".partial-abc123"] {
         fs::create_dir(desk.home.path().join(name)).unwrap();
     }
-    // Not a bundle, so it is the user's.
+    // It is not a bundle, so it belongs to the user.
     fs::write(desk.home.path().join(".old-abc123/notes.txt"), "mine").unwrap();
     fs::write(desk.home.path().join(".partial-abc123/report.md"), "half").unwrap();
     assert!(desk.command().status().unwrap().success());
     let left = [".old-1", ".old-abc123", ".partial-1", "cache", "s", "s.yaml", "tmp"];
     assert_eq!(names(desk.home.path()), left);
-    // A bundle that was put aside returns to its place if nothing is there.
+    // A bundle that was put aside is moved back if its place is empty.
     let (aside, place) = (desk.home.path().join(".old-xyz789"), &desk.bundle.path);
     fs::create_dir(&aside).unwrap();
     fs::rename(place, aside.join("s")).unwrap();

@@ -29,7 +29,7 @@ const ORDER: [&[&str]; 17] = [
     &["cli"],
 ];
 
-/// A longer file must give a reason at its head.
+/// A longer file must give a reason in its first comment.
 const MAX_LINES: usize = 400;
 
 /// The files of src/ by path below it, with their text.
@@ -43,7 +43,7 @@ fn module(path: &str) -> &str {
     path.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
-/// A file's text without comments. Strings stay: none of them holds `//`, `crate::` or `tch::`.
+/// A file's text without comments. Strings are kept: none of them contains `//`, `crate::` or `tch::`.
 fn code(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
@@ -96,7 +96,7 @@ fn level(module: &str) -> Option<usize> {
 #[test]
 fn no_module_uses_one_above_it() {
     let mut used: BTreeMap<(String, String), String> = BTreeMap::new();
-    // `engine` is no module of the library: it uses the library's public names.
+    // `engine` is not a module of the library: it uses the library's public names.
     let is_in_library = |path: &str| !["lib.rs", "main.rs"].contains(&path) && module(path) != "engine";
     for (path, text) in sources().iter().filter(|(path, _)| is_in_library(path)) {
         let from = module(path);
@@ -129,7 +129,7 @@ fn the_order_is_read_from_every_form_of_a_path() {
 fn only_the_engine_uses_libtorch_and_only_kernels_use_unsafe_besides() {
     for (path, text) in sources().iter().filter(|(path, _)| module(path) != "engine") {
         let code = code(text);
-        // The CPU's products and vectors; the driver of a GPU, and what stands for one in tests.
+        // The CPU's matrix products and vectors; a GPU's driver and compiler, and the emulated GPU.
         let is_kernel = ["kernels/gemm.rs", "kernels/simd.rs", "cuda/driver.rs", "cuda/nvrtc.rs", "cuda/testing.rs"]
             .iter()
             .any(|file| path.strip_prefix("arithmetic/") == Some(file));
@@ -197,7 +197,7 @@ fn in_backticks(markdown: &str) -> Vec<&str> {
 }
 
 /// Whether a text in backticks is a path in the repository: one word with a folder, or the name of a source file. Words
-/// with a capital `NAME` stand for many, and `weights/` and the like are folders of a bundle.
+/// with a capital `NAME` are placeholders, and `weights/` and the like are folders of a bundle.
 fn is_path(text: &str) -> bool {
     let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || "./-_*".contains(c));
     let is_in_bundle = ["weights/", "evidence/", "predictions/", "figures/"].contains(&text);
@@ -222,17 +222,51 @@ fn wrong_paths<'a>(markdown: &'a str, bases: &[&str]) -> Vec<&'a str> {
     in_backticks(markdown).into_iter().filter(is_wrong).collect()
 }
 
+/// Whether a text can be the path of an item in Rust.
+fn is_identifier(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    !text.is_empty() && text.split("::").all(is_name)
+}
+
 /// The identifiers of a document, such as `Job::prepare` or `SCHEMA`, that no source file has.
 fn wrong_identifiers<'a>(markdown: &'a str, code: &BTreeSet<&str>) -> Vec<&'a str> {
-    let is_identifier = |text: &&str| {
-        let is_name = |name: &str| {
-            let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-            starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        !text.is_empty() && text.split("::").all(is_name)
-    };
     let exists = |text: &&str| text.split("::").all(|name| code.contains(name));
     in_backticks(markdown).into_iter().filter(|text| is_identifier(text) && !exists(text)).collect()
+}
+
+/// Places of the form "`name` in `file.rs`" or "`name` (`file.rs`)" where the file does not have the name.
+fn wrong_places(markdown: &str, has: impl Fn(&str, &str) -> Option<bool>) -> Vec<String> {
+    let lines = markdown.split("```").step_by(2).flat_map(str::lines);
+    let wrong_in_line = |line: &str| -> Vec<String> {
+        let parts: Vec<&str> = line.split('`').collect();
+        // Every second part is in backticks.
+        let places = parts.windows(3).skip(1).step_by(2);
+        let places = places.filter(|p| is_identifier(p[0]) && [" in ", " of ", " ("].contains(&p[1]));
+        places
+            .filter(|p| p[2].ends_with(".rs") && has(p[2], p[0].rsplit("::").next().unwrap()) == Some(false))
+            .map(<[&str]>::concat)
+            .collect()
+    };
+    lines.flat_map(wrong_in_line).collect()
+}
+
+#[test]
+fn documents_for_developers_name_the_right_files() {
+    for (document, bases) in DEVELOPER_DOCUMENTS {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let has = |file: &str, name: &str| {
+            let found = bases.iter().map(|base| root().join(base).join(file)).find(|path| path.is_file())?;
+            let code = fs::read_to_string(found).unwrap();
+            Some(code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
+        };
+        assert_eq!(wrong_places(&text, has), <[&str; 0]>::default(), "places in {document}");
+    }
+    let text = "`one` in `a.rs`, `two` in `a.rs`, `two` (`b.rs`), `A::one` of `b.rs`";
+    let has = |file: &str, name: &str| Some((file == "a.rs") == (name == "one"));
+    assert_eq!(wrong_places(text, has), ["two in a.rs", "A::one of b.rs"]);
 }
 
 #[test]
@@ -262,7 +296,7 @@ fn a_path_or_identifier_that_does_not_exist_is_found() {
     assert_eq!(wrong_identifiers(text, &["Job", "prepare"].into()), ["Job::prepair", "prepair"]);
 }
 
-/// What only Linux has, and the files that use it all the same because they do without where it is missing.
+/// What only Linux has, and the files that may use it, because they also work without it.
 const ONLY_LINUX: [(&str, &[&str]); 8] = [
     (
         "/proc/",
@@ -284,7 +318,8 @@ const ONLY_LINUX: [(&str, &[&str]); 8] = [
     ("memfd", &[]),
 ];
 
-/// Without libtorch, the program is to compile and run on every Unix. A line after `cfg(target_os = "linux")` is Linux's alone.
+/// Without libtorch, the program must compile and run on every Unix. A line after `cfg(target_os = "linux")` is only
+/// for Linux.
 #[test]
 fn only_code_for_libtorch_needs_linux() {
     let mut wrong = Vec::new();
@@ -316,7 +351,7 @@ fn version(file: &str, name: &str) -> String {
     text[at..].split(';').next().unwrap().to_owned()
 }
 
-/// A version that changes belongs in the changelog, since reports depend on it.
+/// The changelog must mention each change of a version, because reports depend on it.
 #[test]
 fn the_changelog_names_every_version() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();

@@ -1,4 +1,4 @@
-//! `summary`: parameters, shapes and sizes, without data or training.
+//! `summary` prints parameters, shapes and sizes, without data or training.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ fn it_takes_less_than_a_second_and_no_data() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("nowhere.yaml");
     fs::write(&study, format!("data: /nonexistent\n{}", tiny_text())).unwrap();
-    // A busy machine may be slow once.
+    // Try again if a busy machine was slow once.
     let fast = (0..4).any(|_| {
         let start = Instant::now();
         run(program(["summary"]).arg(&study)).exits(0);

@@ -1,7 +1,7 @@
-//! Forgeries: a bundle is changed and its sums are redone, so that only a higher rung can find the change.
+//! Forgeries: a bundle is changed and its sums are updated, so that only a higher rung can find the change.
 //!
-//! `forgeries` is the table. Rungs that compute are checked by the program itself; the cheaper ones in this process, since
-//! starting the program costs more than they do.
+//! `forgeries` has the table. Rungs that compute are checked by the program itself, the cheaper ones in this process,
+//! because starting the program takes longer.
 
 pub mod forgeries;
 
@@ -134,7 +134,7 @@ fn missing_evidence_fails_replay() {
     assert!(done.out.lines().any(|line| line.starts_with("replay    FAILED")), "{}", done.out);
 }
 
-/// A bundle of another environment is held to tolerances. libtorch on the CPU stands for a GPU.
+/// A bundle of another environment is checked with tolerances. libtorch on the CPU plays the part of a GPU.
 #[cfg(feature = "tch")]
 #[test]
 fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
@@ -164,7 +164,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
         assert!(done.out.contains(line), "{}", done.out);
     };
     told(1.0, 0, "another environment: held to tolerances, largest differences: accuracy 0.00 points, loss");
-    // The losses of the batches give the epoch's without rounding, so no tolerance hides another one.
+    // The batches' losses give the epoch's loss without rounding, so no tolerance hides a false one.
     told(0.999, 1, "losses/single.f32: epoch 1: the mean of its batches is");
 }
 

@@ -1,4 +1,4 @@
-//! What people type into a study, and what is read: texts as typed, merge keys, paths, a byte order mark, numbers out of range.
+//! How studies are parsed: texts as written, merge keys, paths, a byte order mark, numbers out of range.
 
 use std::fs;
 use std::path::Path;
@@ -41,7 +41,7 @@ fn text_is_taken_as_typed() {
         let read = [
             &study.title,
             study.group.as_ref().unwrap(),
-            study.author.as_ref().unwrap(),
+            &study.author.as_ref().unwrap().names()[0],
             &study.sections[0].title,
             &study.sections[0].text,
             &claim.id,
@@ -98,7 +98,7 @@ runs:
     assert_eq!(batches, [8, 8, 16, 16, 8, 16]);
     assert_eq!(study.runs["d"].seeds, [4]);
     assert_eq!(study.runs["f"].optimizer.key(), "adam");
-    // Runs keep the order in which they are written, and an error names the line of the value.
+    // Runs keep their order in the file, and an error names the line of the value.
     let ordered = yaml.replace("  b:", "  <<: {x: *a, y: *a}\n  b:");
     assert_eq!(read(&ordered).study.runs.keys().collect::<Vec<_>>(), ["a", "x", "y", "b", "c", "d", "e", "f"]);
     let wrong = yaml.replace("epochs: 1,", "epochs: 0,").replace("  a: &a", "  base: &a");
@@ -153,7 +153,7 @@ fn invisible_characters_are_reported_at_their_place() {
             assert!(message.starts_with(&format!("study.yaml:{line}: ")), "{to:?}: {message}");
         }
     }
-    // In prose they may be wanted: an emoji of several parts, a word that may break.
+    // In prose they may be intended: an emoji of several parts, a word that may break.
     for title in ["👩\u{200d}🔬", "не\u{ad}йрон\u{a0}на"] {
         assert_eq!(read(&MINI.replace("Mini study", title)).study.title, title);
     }
@@ -182,7 +182,7 @@ fn data_and_extends_are_relative_to_the_file_in_which_they_are_written() {
     assert_eq!(data_of(&own), home.path().join("b/c/here"));
     assert_eq!(data_of(&absolute), Path::new("/srv/mnist"));
     assert_eq!(data_of(&none), mnist_report::paths::here_or_in_repository("data/mnist"));
-    // A bundle stores what was typed, and is verified without that folder.
+    // A bundle stores the path as written, and is verified without that folder.
     fs::remove_dir(&there).unwrap();
     std::os::unix::fs::symlink(root().join("data/mnist"), &there).unwrap();
     let out = home.path().join("out/mine");
@@ -248,7 +248,7 @@ const NUMBERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Numbers of every kind: any that is out of range is refused at its key, in one line without endless digits.
+/// Numbers of every kind. Any that is out of range is refused at its key, in one line without endless digits.
 #[test]
 fn a_number_out_of_range_gives_a_short_message() {
     let values = [
@@ -329,7 +329,7 @@ fn a_typo_in_any_line_is_reported_at_that_line() {
                 assert!(!message.contains(" at line ") && !message.contains('\n'), "{what}");
                 let named = message.strip_prefix("study.yaml:").and_then(|rest| rest.split_once(':')).unwrap().0;
                 let named: usize = named.parse().unwrap_or_else(|_| panic!("no line: {what}"));
-                // A wrong indentation may be noticed only at the next key that does not fit.
+                // A wrong indentation may be reported only at the next key that does not fit.
                 let after = if slip.contains("deep") { 20 } else { 1 };
                 assert!((i..=i + 1 + after).contains(&named), "{what}");
             }

@@ -1,4 +1,4 @@
-//! `verify` on an honest bundle, on damaged ones, and on other files.
+//! `verify` with an honest bundle, with damaged ones, and with other files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// The rungs that compute nothing with libtorch.
+/// The rungs that do not compute with libtorch.
 const CHECKED: [&str; 5] = ["files", "inputs", "exact", "render", "metrics"];
 
 /// Each rung's status.
@@ -129,7 +129,7 @@ fn any_changed_byte_is_found() {
         bundle.write(&name, &bytes);
     }
     assert_eq!(files_hold(&bundle).0, 0);
-    // Once with the program itself.
+    // Check once with the program itself.
     bundle.replace("report.md", "Tiny", "Tidy");
     let done = bundle.run("verify", &[]).exits(1);
     assert!(done.out.starts_with("files     FAILED       report.md was changed: its SHA-256 is "), "{}", done.out);
@@ -212,7 +212,7 @@ fn sums_in_any_other_form_are_refused() {
     bundle.run("verify", &["--upto", "files"]).exits(1);
 }
 
-/// A grader's machine may be small, and libtorch alone would take more.
+/// A grader's machine may have little memory; libtorch alone would take more.
 #[test]
 fn the_rungs_up_to_metrics_fit_into_400_mb_of_address_space() {
     let mut limited = std::process::Command::new("sh");
@@ -225,7 +225,7 @@ fn the_rungs_up_to_metrics_fit_into_400_mb_of_address_space() {
 fn without_mnist_the_rungs_that_need_it_are_not_checked() {
     let bundle = copy();
     let home = tempfile::tempdir().unwrap();
-    // The program has MNIST inside, but uses a data folder beside it as it is.
+    // The program contains MNIST, but if there is a data folder beside it, uses that.
     fs::create_dir_all(home.path().join("data/mnist")).unwrap();
     let binary = home.path().join("mnist-report");
     fs::copy(env!("CARGO_BIN_EXE_mnist-report"), &binary).unwrap();

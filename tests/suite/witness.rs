@@ -1,4 +1,4 @@
-//! libtorch as a witness: what `build`, `verify` and `witness` say of it.
+//! libtorch as a witness: what `build`, `verify` and `witness` print about it.
 
 #![cfg(feature = "tch")]
 
@@ -32,7 +32,7 @@ fn build_and_verify_say_how_far_libtorch_agrees() {
     let verified = run(program(["verify", out.to_str().unwrap()]).env_remove("MNIST_REPORT_WITNESS")).exits(0);
     assert_eq!(witness(&verified), Some(&*line));
     assert_eq!(verified.out, run(&mut program(["verify", out.to_str().unwrap()])).out, "only standard error says it");
-    // Variables that would change what libtorch computes, or let it wait for ever.
+    // Variables that would change what libtorch computes, or make it wait forever.
     let set = run(program(["verify", out.to_str().unwrap()])
         .env_remove("MNIST_REPORT_WITNESS")
         .envs([("OMP_MAX_ACTIVE_LEVELS", "0"), ("ATEN_CPU_CAPABILITY", "default")]))

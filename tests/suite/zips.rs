@@ -1,5 +1,5 @@
-//! A zip has one reading, whoever unpacks it. Zips of usual programs are read; those that two programs could read in two
-//! ways are refused.
+//! Every accepted zip has the same content, whichever program unpacks it. Zips of common programs are read; those that
+//! two programs could read differently are refused.
 
 use std::fs;
 use std::io::Write;
@@ -18,7 +18,7 @@ const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 const DESCRIPTOR: u16 = 1 << 3;
 
-/// What the headers of an entry state, so that a test can change it.
+/// The fields in the headers of an entry, so that a test can change them.
 #[derive(Clone, Default)]
 struct Headers {
     name: Vec<u8>,
@@ -30,13 +30,13 @@ struct Headers {
     extra: Vec<u8>,
 }
 
-/// An entry of a zip that is put together by hand.
+/// An entry of a zip that a test assembles byte by byte.
 #[derive(Clone)]
 struct Entry {
     local: Headers,
     listed: Headers,
     content: Vec<u8>,
-    /// The descriptor behind the content, if any.
+    /// The descriptor after the content, if any.
     descriptor: Vec<u8>,
     attributes: u32,
     comment: Vec<u8>,
@@ -76,7 +76,7 @@ impl Entry {
         Self { local, listed: headers, content, descriptor, attributes: 0o100_644 << 16, comment }
     }
 
-    /// As a program writes it that cannot go back in its output.
+    /// An entry as written by a program that cannot seek in its output.
     fn streamed(name: &str, bytes: &[u8], method: u16) -> Self {
         let mut entry = Self::new(name, bytes, method);
         entry.descriptor = descriptor(&entry.listed);
@@ -96,7 +96,7 @@ fn fixed(of: &Headers) -> Vec<u8> {
     [u16s(&[20, of.flags, of.method, 0, 0x21]), u32s(&[of.crc, of.packed, of.size]), u16s(&[name, extra])].concat()
 }
 
-/// A zip's bytes, and where its parts are.
+/// A zip's bytes, and the positions of its parts.
 struct Zip {
     bytes: Vec<u8>,
     /// Where each entry starts.
@@ -164,7 +164,7 @@ fn verified(zip: &[u8]) -> Done {
     done
 }
 
-/// `files` fails, or the zip is not opened, for the reason.
+/// Asserts that `files` fails or that the zip is not opened, for this reason.
 #[track_caller]
 fn refused(what: &str, zip: &[u8], reason: &str) {
     let done = verified(zip);
@@ -188,7 +188,7 @@ fn zips_as_usual_programs_write_them_are_read() {
     let deflated = |name: &str, bytes: &[u8]| Entry::new(name, bytes, DEFLATED);
     let streamed = |name: &str, bytes: &[u8]| Entry::streamed(name, bytes, DEFLATED);
     let info = |entry: Entry| entry.with_extra(&info_zip(2), &info_zip(1));
-    // Folders first, and beside each file what the Finder knows of it.
+    // Folders first, and beside each file the Finder's metadata.
     let mut ditto = vec![info(Entry::new("mini/", b"", STORED))];
     ditto[0].attributes = 0o040_755 << 16;
     for (path, bytes) in mini() {
@@ -198,7 +198,7 @@ fn zips_as_usual_programs_write_them_are_read() {
         ditto.push(streamed(&beside, b"\0\x05\x16\x07").with_extra(&info_zip(3), &info_zip(3)));
     }
     let mut info_streamed = entries("q/", streamed);
-    // Info-ZIP knows a file's size before it packs it.
+    // Info-ZIP writes the size before the content.
     for entry in &mut info_streamed {
         entry.local.size = entry.listed.size;
     }
@@ -270,7 +270,7 @@ with open('../p.zip', 'wb') as file:
     assert!(tried.contains(&"python3"), "{tried:?}");
 }
 
-/// A way to make a zip ambiguous, and what must be said about it.
+/// A way to make a zip ambiguous, and the expected message.
 type Forgery = (&'static str, fn() -> Vec<u8>, &'static str);
 
 /// A zip of a small bundle after a change of its entries.
@@ -287,7 +287,7 @@ fn patched(change: impl Fn(&mut Zip)) -> Vec<u8> {
     zip.bytes
 }
 
-/// Bytes between the entries and the list, or at another place, with all offsets right.
+/// Inserts bytes between the entries and the list, or at another place, with correct offsets.
 fn inserted(at: impl Fn(&Zip) -> usize, more: &[u8]) -> Vec<u8> {
     let mut zip = zip(&stored());
     let (at, list) = (at(&zip), zip.listed[0]);
@@ -374,7 +374,7 @@ const FORGERIES: &[Forgery] = &[
         "3 bytes after the zip's end",
     ),
     ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
-    ("a second zip behind", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
+    ("a second zip after it", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
     (
         "an end record inside",
         || {
@@ -400,17 +400,17 @@ const FORGERIES: &[Forgery] = &[
     ),
     // Between.
     ("bytes before", || [b"#!/bin/sh\n".as_slice(), &zip(&stored()).bytes].concat(), "is not a zip file"),
-    ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside of any entry"),
-    ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside of any entry"),
+    ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside any entry"),
+    ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside any entry"),
     (
         "an entry between that is not listed",
         || {
             let other = zip(&[Entry::new("report.html", b"better", STORED)]);
             inserted(|z| z.starts[1], &other.bytes[..other.listed[0]])
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
-    ("bytes before the list", || inserted(|z| z.listed[0], b"hidden"), "bytes outside of any entry"),
+    ("bytes before the list", || inserted(|z| z.listed[0], b"hidden"), "bytes outside any entry"),
     (
         "two entries in one place",
         || {
@@ -419,7 +419,7 @@ const FORGERIES: &[Forgery] = &[
                 z.set_u32(z.listed[2] + 42, start);
             })
         },
-        "another entry over",
+        "another entry overlaps",
     ),
     (
         "an entry in the list",
@@ -429,9 +429,9 @@ const FORGERIES: &[Forgery] = &[
                 z.set_u32(last + 42, z.listed[0] as u32);
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
-    ("an entry behind the end", || patched(|z| z.set_u32(z.listed[0] + 42, u32::MAX)), "bytes outside of any entry"),
+    ("an entry after the end", || patched(|z| z.set_u32(z.listed[0] + 42, u32::MAX)), "bytes outside any entry"),
     // The headers of an entry.
     ("another name", || changed(|e| report(e).local.name = b"repord.html".to_vec()), "its own header names it"),
     (
@@ -529,7 +529,7 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor = right;
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
     (
         "a descriptor of another file",
@@ -539,7 +539,7 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor[4] ^= 1;
             })
         },
-        "the descriptor behind its content",
+        "the descriptor after its content",
     ),
     (
         "a descriptor of zip64",
@@ -549,12 +549,12 @@ const FORGERIES: &[Forgery] = &[
                 report(e).descriptor.extend([0; 8]);
             })
         },
-        "bytes outside of any entry",
+        "bytes outside any entry",
     ),
     (
         "content that ends twice",
         || {
-            // A program that reads a stream finds `a`, then another report.
+            // A program that reads the zip as a stream finds `a`, then another report.
             let (first, other) =
                 (Entry::streamed("a", b"better", STORED), zip(&[Entry::new("report.html", b"x", STORED)]));
             let content = [b"better".to_vec(), first.descriptor, other.bytes[..other.listed[0]].to_vec()].concat();
@@ -563,7 +563,7 @@ const FORGERIES: &[Forgery] = &[
         "looks like the end of an entry",
     ),
     (
-        "bytes behind packed content",
+        "bytes after packed content",
         || {
             changed(|e| {
                 let mut entry = Entry::new("report.html", b"<p>", DEFLATED);
@@ -572,7 +572,7 @@ const FORGERIES: &[Forgery] = &[
                 *report(e) = entry;
             })
         },
-        "bytes behind its end",
+        "bytes after its end",
     ),
     (
         "packed content that does not end",
@@ -633,7 +633,7 @@ fn a_zip_with_two_readings_is_refused() {
     }
 }
 
-/// What a forger hides in run-log.json, the one file that no sum covers.
+/// A zip that a forger hides in run-log.json, the only file that no hash covers.
 #[test]
 fn a_zip_in_the_run_log_is_refused() {
     let hidden = zip(&[Entry::new("report.html", b"better", STORED)]);
@@ -645,7 +645,8 @@ fn a_zip_in_the_run_log_is_refused() {
     );
 }
 
-/// The zip that is published, cut or with a byte changed anywhere in its headers: never taken for whole and different.
+/// A published zip that is cut, or has a changed byte in its headers, never passes as a complete zip with other
+/// content.
 #[test]
 fn no_change_of_a_header_is_overlooked() {
     let bundle = built(MINI);
@@ -663,7 +664,7 @@ fn no_change_of_a_header_is_overlooked() {
         .is_ok_and(|v| v.exit_code() == mnist_report::exit_code::ExitCode::Success)
     };
     assert!(is_same(&whole));
-    // Versions, times, internal and external attributes: no program takes another file for them.
+    // Skip versions, times, and internal and external attributes: they do not change the files that a program unpacks.
     let is_free = |at_local: usize| (4..6).contains(&at_local) || (10..14).contains(&at_local);
     let is_free_in_list = |at: usize| (4..8).contains(&at) || (12..16).contains(&at) || (36..42).contains(&at);
     let local: Vec<usize> = positions(&whole, b"PK\x03\x04")

@@ -3,14 +3,14 @@
 use super::gpu::{Address, Gpu, Grid, Memory, size};
 use crate::dataset::CLASSES;
 
-/// `arithmetic::cross_entropy::cross_entropy` for up to a number of images.
+/// The GPU counterpart of `kernels::cross_entropy::cross_entropy`, for up to a fixed number of images.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// Each image's loss.
     losses: Memory,
 }
 
-/// Where a batch's loss goes: place `step` of `losses`, where `step` is a u32 on the GPU.
+/// Where to write a batch's loss: at index `step` of `losses`. `step` is the address of a u32.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LossPlace {
     pub step: Address,

@@ -1,8 +1,8 @@
 //! A real GPU, through NVIDIA's driver.
 //!
-//! All work is in one stream of its own, and on the thread that created the value.
+//! All work runs in one stream that nothing else uses, and is launched by the thread that created the [`Driver`].
 //!
-//! Longer than 400 lines because every call of the driver is here, beside the macro that checks it.
+//! Longer than 400 lines because every call of the driver is in this file, beside the macro that checks it.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ pub enum DriverError {
     /// There is no such GPU.
     #[error("no GPU {index}: the driver finds {count}")]
     NoSuchGpu {
-        /// The GPU that was asked for, from 0.
+        /// The requested GPU, counted from 0.
         index: usize,
         /// Number of GPUs.
         count: usize,
@@ -44,7 +44,7 @@ pub enum DriverError {
     Cuda(String),
 }
 
-/// Whether a driver can be loaded. cudarc panics where there is none.
+/// Whether a driver can be loaded. Check this first: without a driver, cudarc panics.
 fn is_present() -> bool {
     // SAFETY: loading NVIDIA's library runs no code but its own initialisation.
     unsafe { sys::is_culib_present() }
@@ -69,7 +69,7 @@ fn checked(function: &str, result: CUresult) -> Result<(), String> {
 /// Calls a function of the driver and checks its result.
 macro_rules! call {
     ($function:ident($($argument:expr),* $(,)?)) => {
-        // SAFETY: the driver is present, its context is current, and the arguments are of this module.
+        // SAFETY: the driver is present, its context is current, and only this module chooses the arguments.
         checked(stringify!($function), unsafe { sys::$function($($argument),*) })
     };
 }
@@ -83,13 +83,13 @@ pub fn count() -> usize {
     usize::try_from(count).unwrap_or(0)
 }
 
-/// A GPU that the driver knows, before it is opened.
+/// A GPU that the driver has found, before it is opened.
 #[derive(Clone, Debug)]
 pub struct Card {
     device: sys::CUdevice,
     /// Its name, for example "NVIDIA H100 80GB HBM3".
     pub name: String,
-    /// Tells it from every other GPU, of the same name too.
+    /// Unique to this GPU, even among GPUs with the same name.
     pub uuid: [u8; 16],
     /// Its compute capability, for example 90 for 9.0.
     pub capability: u32,
@@ -156,18 +156,18 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // Errors of earlier work come back here, and were reported before.
+        // Ignore errors: the driver returns errors of earlier work again, and those have been reported.
         let _ = self.make_current().and_then(|()| call!(cuStreamDestroy_v2(self.stream)));
         let _ = call!(cuDevicePrimaryCtxRelease_v2(self.device));
     }
 }
 
-/// What launches do now.
+/// Whether launches are executed or recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Launch,
     Record,
-    /// A launch could not be recorded: the recording is of no use.
+    /// A launch could not be recorded, so the recording cannot be used.
     Failed,
 }
 
@@ -191,7 +191,7 @@ impl Driver {
     /// Opens a GPU with the kernels in this CUBIN, which was compiled for its compute capability.
     ///
     /// # Errors
-    /// The driver refuses the CUBIN, or reports another error.
+    /// The driver rejects the CUBIN, or reports another error.
     pub fn open(card: &Card, cubin: &[u8]) -> Result<Self, DriverError> {
         Self::load(card, cubin).map_err(DriverError::Cuda)
     }
@@ -209,7 +209,8 @@ impl Driver {
             let symbol = CString::new(kernel).expect("a name has no zero byte");
             let mut function = null_mut();
             call!(cuModuleGetFunction(&raw mut function, module, symbol.as_ptr()))?;
-            // The driver loads a kernel when it is first used, which must not be while launches are recorded.
+            // The driver loads a kernel at its first use. Load it now, because that must not happen while launches are
+            // recorded.
             let mut registers = 0;
             let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS;
             call!(cuFuncGetAttribute(&raw mut registers, attribute, function))?;
@@ -218,7 +219,7 @@ impl Driver {
         Ok(Self { kernels, module, context, name, mode: Cell::new(Mode::Launch) })
     }
 
-    /// Reports an error, unless launches are recorded: then the recording fails.
+    /// Reports an error; during a recording, marks the recording as failed instead.
     fn report(&self, result: Result<(), String>) {
         if let Err(message) = result {
             if self.mode.get() == Mode::Launch {
@@ -232,7 +233,7 @@ impl Driver {
         assert!(self.mode.get() == Mode::Launch, "only launches may be recorded");
     }
 
-    /// Ends a recording and makes it ready.
+    /// Ends a recording and makes it executable.
     fn recorded(&self) -> Result<sys::CUgraphExec, String> {
         let (mut graph, mut ready) = (null_mut(), null_mut());
         call!(cuStreamEndCapture(self.context.stream, &raw mut graph))?;
@@ -249,7 +250,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // As for the context.
+        // Ignore errors, as when the context is dropped.
         let _ = self.context.make_current().and_then(|()| self.context.wait());
         let _ = call!(cuModuleUnload(self.module));
     }
@@ -297,7 +298,7 @@ impl Gpu for Driver {
         self.report(checked("cuMemAlloc", result));
         let context = Rc::clone(&self.context);
         Memory::new(Address(address), move || {
-            // After an error of a kernel, this fails too; that was reported before.
+            // After an error of a kernel, this fails too; the error has been reported.
             let _ = context.make_current().and_then(|()| context.wait());
             let _ = call!(cuMemFree_v2(address));
         })
@@ -336,7 +337,8 @@ impl Gpu for Driver {
             return;
         }
         let function = *self.kernels.get(kernel).unwrap_or_else(|| panic!("no kernel {kernel}"));
-        // The driver reads as many bytes of each as the kernel's parameter has; a GPU's host is little-endian.
+        // The driver reads as many bytes of each value as the kernel's parameter has. The host of a GPU is
+        // little-endian.
         let mut values: Vec<u64> = arguments
             .iter()
             .map(|argument| match *argument {
@@ -372,7 +374,7 @@ impl Gpu for Driver {
         let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         call!(cuStreamBeginCapture_v2(self.context.stream, mode)).ok()?;
         self.mode.set(Mode::Record);
-        // After a panic, too, the stream must not go on recording.
+        // Catch panics, because the recording must be ended in any case.
         let worked = catch_unwind(AssertUnwindSafe(work));
         let graph = self.recorded().map(|ready| Graph { ready, context: Rc::clone(&self.context) });
         self.mode.set(Mode::Launch);

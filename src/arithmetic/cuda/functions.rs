@@ -5,8 +5,8 @@ use super::layers::value_grid;
 use crate::tensors::values_difference;
 use kernels::functions::{erf, exp, log};
 
-/// The first value whose bits differ, over values of every exponent and sign, and more of them around 1 and where `exp` and `erf`
-/// vary.
+/// The first value whose bits differ. Compares values of every exponent and sign, and more values around 1 and where
+/// `exp` and `erf` vary.
 pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
     let every_exponent = (0..=u32::MAX).step_by(4099).map(f32::from_bits);
     let near_one = (0x3f00_0000..0x4000_0000).step_by(97).map(f32::from_bits);

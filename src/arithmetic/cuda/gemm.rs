@@ -3,7 +3,7 @@
 use super::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::gemm::PIECE;
 
-/// What a block computes: `Large`, `Small` and `Narrow` in the kernels.
+/// The part of a matrix that a block computes: `Large`, `Small` or `Narrow` in the kernels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tile {
     pub rows: usize,
@@ -22,8 +22,8 @@ impl Tile {
     }
 }
 
-/// With at least this many blocks, a large GPU is busy. No bit depends on it. Fewer in tests, so that small sizes reach what
-/// depends on it.
+/// Number of blocks that keep a large GPU busy. Does not change the bits. Smaller in tests, so that small sizes reach
+/// the code for many blocks.
 pub(super) const MANY_BLOCKS: usize = if cfg!(test) { 12 } else { 264 };
 
 /// Which of the matrices of a product are transposed in memory.
@@ -41,9 +41,9 @@ pub(super) enum Layout {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Matrix {
     pub address: Address,
-    /// Distance from a row to the next.
+    /// Distance between consecutive rows.
     pub stride: usize,
-    /// Distance from a matrix to the next.
+    /// Distance between consecutive matrices.
     pub batch_stride: usize,
 }
 
@@ -54,7 +54,7 @@ impl Matrix {
     }
 }
 
-/// The products `c[m, n] = a[m, k] b[k, n]`, computed as `arithmetic::gemm::product` does.
+/// The products `c[m, n] = a[m, k] b[k, n]`, computed as by `kernels::gemm::product`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Product {
     pub layout: Layout,
@@ -65,11 +65,11 @@ pub(super) struct Product {
     pub sizes: [usize; 3],
     /// Number of products.
     pub batch: usize,
-    /// `n` values, one of which is added to each column at last; or `Address::NULL`.
+    /// `n` values that are added to the columns at the end, one to each; or `Address::NULL`.
     pub addend: Address,
 }
 
-/// Working memory with which the pieces of one product are computed at the same time.
+/// Working memory to compute the pieces of one product in parallel.
 #[derive(Debug)]
 pub(super) struct Pieces(Option<Memory>);
 
@@ -82,7 +82,7 @@ impl Pieces {
     }
 }
 
-/// Whether tiles are to be large: if there are many of them, and not half of a tile would be empty.
+/// Whether to use large tiles: if there are many of them, and more than half of their columns are used.
 pub(super) fn has_large_tiles(sizes: [usize; 2], batch: usize) -> bool {
     let [down, across] = LARGE.count(sizes);
     sizes[1] > SMALL.columns && down as usize * across as usize * batch >= MANY_BLOCKS / 2
@@ -104,8 +104,8 @@ fn kernel(p: &Product) -> (&'static str, Tile) {
     }
 }
 
-/// Launches a product. With `pieces`, which must be made for its sizes, pieces may be computed at the same time; `c` has no gaps
-/// and `batch` is 1 then.
+/// Launches a product. With `pieces`, which must be made for its sizes, its pieces may be computed in parallel; then
+/// `c` must have no gaps and `batch` must be 1.
 pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
     let [m, n, k] = p.sizes;
     let (name, tile) = kernel(p);
@@ -139,33 +139,34 @@ pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
     }
 }
 
-/// Adds `[count][len]` terms in parts of `per_part`: those of a part in order, starting at 0, then the parts in order. There are
-/// at most 8 parts.
+/// Adds `[count][len]` terms in parts of `per_part` terms: the terms of each part in order, starting at 0, then the
+/// parts in order. There are at most 8 parts.
 pub(super) fn add_in_parts(gpu: &dyn Gpu, terms: Address, sums: Address, [count, per_part, len]: [usize; 3]) {
     let arguments = [terms.into(), sums.into(), size(count).into(), size(per_part).into(), size(len).into()];
     gpu.launch("add_in_parts", Grid::blocks(len.div_ceil(32), 256), &arguments);
 }
 
-/// A layer's sums over pixels, for the gradient of a bias: over runs of pixels that begin with each part of a batch, from 0;
-/// then the runs of a part in order, from 0; then the parts.
+/// A layer's sums over pixels, for the gradient of a bias. Each part of the batch is split into runs of consecutive
+/// pixels. Each run is added from 0, then the runs of a part in order, from 0, then the parts.
 #[derive(Debug)]
 pub(super) struct PixelSums {
     channels: usize,
-    /// Pixels of an image.
+    /// Number of pixels in an image.
     pixels: usize,
-    /// Pixels of a run.
+    /// Number of pixels in a run.
     run: usize,
     sums: Memory,
 }
 
 impl PixelSums {
     pub(super) fn new(gpu: &dyn Gpu, channels: usize, pixels: usize, run: usize, images: usize) -> Self {
-        // Each part may have a run that is not full.
+        // Each part may end with a shorter run.
         let runs = (images * pixels).div_ceil(run) + kernels::threads::PARTS;
         Self { channels, pixels, run, sums: gpu.values(runs * channels) }
     }
 
-    /// The sums of `values`, `[images][pixels][channels]`, in parts of some images.
+    /// Writes the sums of `values`, `[images][pixels][channels]`, to `to`. Each part of the batch has `per_part`
+    /// images.
     pub(super) fn add(&self, gpu: &dyn Gpu, values: Address, to: Address, [images, per_part]: [usize; 2]) {
         let Self { channels, pixels, run, ref sums } = *self;
         let (rows, part) = (images * pixels, per_part * pixels);

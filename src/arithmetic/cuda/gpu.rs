@@ -1,4 +1,5 @@
-//! What the arithmetic needs from a GPU: memory, copies, and launches of kernels in order. The tests implement it on a CPU.
+//! What the arithmetic needs from a GPU: memory, copies, and launches of kernels in order. The tests implement it on a
+//! CPU.
 
 use std::any::Any;
 use std::fmt;
@@ -8,10 +9,10 @@ use std::fmt;
 pub struct Address(pub u64);
 
 impl Address {
-    /// No memory. A kernel that accepts it says what it means.
+    /// A null pointer. The kernels that accept it document its meaning.
     pub const NULL: Self = Self(0);
 
-    /// The address of the value after `values` values of 4 bytes.
+    /// The address `values` values of 4 bytes further on.
     #[must_use]
     pub fn offset(self, values: usize) -> Self {
         self.offset_bytes(4 * values)
@@ -31,12 +32,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Memory at this address, which `free` frees after all work that was launched before.
+    /// Memory at this address. `free` frees it after all work launched before.
     pub fn new(address: Address, free: impl FnOnce() + 'static) -> Self {
         Self { address, free: Some(Box::new(free)) }
     }
 
-    /// Where it begins. It is aligned to 256 bytes.
+    /// Its first address, aligned to 256 bytes.
     pub fn address(&self) -> Address {
         self.address
     }
@@ -95,7 +96,8 @@ impl Grid {
         Self { blocks: [size(blocks), 1, 1], threads, shared_bytes: 0 }
     }
 
-    /// Blocks of 128 threads for `jobs` threads in each of `rows` rows: blocks along x count rows, and along y the blocks of a row.
+    /// `rows` rows of at least `jobs` threads, in blocks of 128: a block's index is its row along x, and its place in
+    /// the row along y.
     pub fn for_rows(rows: usize, jobs: usize) -> Self {
         Self { blocks: [size(rows), size(jobs.div_ceil(128)), 1], threads: 128, shared_bytes: 0 }
     }
@@ -109,12 +111,13 @@ impl Grid {
 /// A size as an argument of a kernel.
 ///
 /// # Panics
-/// It does not fit. An activation of that size would not fit into a GPU's memory either.
+/// The size is 2^32 or more. An activation of that size would not fit into a GPU's memory either.
 pub(super) fn size(size: usize) -> u32 {
     size.try_into().unwrap_or_else(|_| panic!("a GPU's kernel cannot have the size {size}"))
 }
 
-/// Launches that were recorded, to be repeated with the same arguments. What it holds is the GPU's own.
+/// Recorded launches, to be repeated with the same arguments. Each implementation of [`Gpu`] has its own type of
+/// content.
 pub struct Recording(pub Box<dyn Any>);
 
 impl fmt::Debug for Recording {
@@ -123,36 +126,36 @@ impl fmt::Debug for Recording {
     }
 }
 
-/// A GPU with one stream of work: everything happens in the order of the calls, while the host goes on.
+/// A GPU with one stream of work: it executes everything in the order of the calls, asynchronously to the host.
 ///
 /// A failure is a panic that `failure::caught` turns into a message (`failure::gpu`, `failure::out_of_gpu_memory`).
 pub trait Gpu {
-    /// Memory of this many bytes, aligned to 256 bytes. It holds anything.
+    /// Allocates this many bytes, aligned to 256 bytes, with arbitrary content.
     fn allocate(&self, bytes: usize) -> Memory;
 
     /// Copies bytes to the GPU. The caller may change them afterwards.
     fn write(&self, to: Address, bytes: &[u8]);
 
-    /// Copies bytes from the GPU. Waits for all work before.
+    /// Copies bytes from the GPU, after waiting for all work launched before.
     fn read(&self, from: Address, bytes: &mut [u8]);
 
     /// Sets bytes to 0. May be recorded.
     fn fill_zero(&self, to: Address, bytes: usize);
 
-    /// Launches a kernel. May be recorded. Nothing happens if the grid has no block.
+    /// Launches a kernel. May be recorded. Does nothing if the grid has no block.
     fn launch(&self, kernel: &'static str, grid: Grid, arguments: &[Argument]);
 
-    /// Records what `work` launches (`launch`, `fill_zero`) without doing it; `work` does nothing else on the GPU. `None` if the
-    /// GPU cannot; then nothing was done either.
+    /// Records what `work` launches (`launch`, `fill_zero`) without executing it. `work` must do nothing else on the
+    /// GPU. Returns `None`, with nothing executed, if the GPU cannot record.
     fn record(&self, work: &mut dyn FnMut()) -> Option<Recording>;
 
-    /// Does what was recorded.
+    /// Executes a recording.
     fn replay(&self, recording: &Recording);
 }
 
 /// Copies and memory of f32 values, for every GPU.
 impl dyn Gpu + '_ {
-    /// Memory of this many values of 4 bytes, which hold anything.
+    /// Allocates this many values of 4 bytes, with arbitrary content.
     pub(super) fn values(&self, count: usize) -> Memory {
         self.allocate(4 * count)
     }

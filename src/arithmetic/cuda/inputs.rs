@@ -1,4 +1,4 @@
-//! A dataset on a GPU, and the input of a network that is made of its images.
+//! A dataset on a GPU, and batches of its images as input of a network.
 
 use super::gpu::{Address, Gpu, Memory, size};
 use super::layers::value_grid;
@@ -6,12 +6,12 @@ use crate::arithmetic::train::Normalise;
 use crate::dataset::{PIXELS, Selection};
 use crate::study::Input;
 
-/// Images with their labels, and a batch of them as a network reads it.
+/// The images and labels of a dataset, and the current batch in a network's format.
 #[derive(Debug)]
 pub(super) struct Images {
     pixels: Memory,
     labels: Memory,
-    /// The value of each byte.
+    /// The network's input value for each value of a byte.
     table: Memory,
     channels: usize,
     /// The batch `[images, height, width, channels]`, and its labels.
@@ -19,12 +19,12 @@ pub(super) struct Images {
     batch_labels: Memory,
 }
 
-/// Which images a batch has.
+/// The images of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Chosen {
-    /// Those from this position in the dataset on.
+    /// Consecutive images, from this position in the dataset on.
     From(usize),
-    /// Those of `order` at the positions from `step` times `batch` on, where both are on the GPU: u32.
+    /// The images in `order` from index `step` times `batch` on. `order` and `step` are addresses of u32 values.
     Ordered { order: Address, step: Address, batch: usize },
 }
 

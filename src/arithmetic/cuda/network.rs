@@ -31,9 +31,9 @@ type Step = steps::Step<Box<dyn Layer>>;
 /// A network in a GPU's memory.
 pub struct Network {
     pub(super) gpu: Rc<dyn Gpu>,
-    /// The values of one input image.
+    /// Number of values in one input image.
     input: usize,
-    /// The most images of a pass.
+    /// Maximum number of images in a pass.
     pub(super) images: usize,
     steps: Vec<Step>,
     /// All trainable parameters in PyTorch's order; steps refer to them by index.
@@ -45,8 +45,8 @@ pub struct Network {
     cancelled_biases: Vec<usize>,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
-    /// The output of every step in the last pass. An evaluation writes there, too, so none may happen between the forward and the
-    /// backward pass of a training step.
+    /// The output of every step in the last pass. An evaluation overwrites them, so do not evaluate between the forward
+    /// and the backward pass of a training step.
     outputs: Vec<Memory>,
     /// The two gradients that a backward step reads and writes.
     output_gradients: [Memory; 2],
@@ -85,8 +85,8 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
 }
 
 impl Network {
-    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation), for passes over up to
-    /// `images` images.
+    /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation), for passes over
+    /// up to `images` images.
     pub fn new(gpu: &Rc<dyn Gpu>, model: &Model, seed: u64, images: usize) -> Self {
         let device = &**gpu;
         let initial = |specs: Vec<&TensorSpec>| {
@@ -180,7 +180,7 @@ impl Network {
         Ok(())
     }
 
-    /// Sets the masks of the next training steps: those of `masks` by the layer's name, none for other layers.
+    /// Sets the masks of the next training steps, by the layer's name. Layers without a mask in `masks` drop nothing.
     pub(super) fn set_masks(&mut self, masks: &[(&str, Mask)]) {
         for step in &mut self.steps {
             let mask = masks.iter().find(|(layer, _)| *layer == step.layer).map_or(&Mask::None, |(_, mask)| mask);
@@ -204,8 +204,8 @@ impl Network {
         }
     }
 
-    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers. Returns where the logits
-    /// `[images, 10]` are.
+    /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers. Returns the
+    /// address of the logits `[images, 10]`.
     pub(super) fn train(&self, images: usize, x: Address) -> Address {
         for (i, step) in self.steps.iter().enumerate() {
             step.kernel.train(&*self.gpu, &self.forward(i, images, x, self.outputs[i].address()));
@@ -217,7 +217,8 @@ impl Network {
         self.outputs.last().expect("a model has layers").address()
     }
 
-    /// The gradients of the mean cross-entropy of the last pass in training mode, over the same images, with their labels.
+    /// Computes the gradients of the mean cross-entropy of the last pass in training mode. `images` and `x` must be
+    /// those of that pass.
     pub(super) fn backward(&self, images: usize, x: Address, labels: Address, loss: LossPlace) {
         let gpu = &*self.gpu;
         let [mut output_gradient, mut input_gradient] = self.output_gradients.each_ref().map(Memory::address);
@@ -247,11 +248,11 @@ impl Network {
         }
     }
 
-    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images` are
-    /// `[images, channels, height, width]`. `gradients` then returns its gradients.
+    /// Mean cross-entropy of a batch in training mode, with a mask for each dropout layer by the layer's name. `images`
+    /// are `[images, channels, height, width]`. Afterwards, `gradients` returns the gradients of this loss.
     ///
     /// # Panics
-    /// There are more images than the network was made for.
+    /// There are more images than the network was created for.
     pub fn loss_and_backward(
         &mut self,
         images: &[f32],
@@ -270,11 +271,11 @@ impl Network {
         gpu.read_values(loss.address(), 1)[0]
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. Without
-    /// `masks` in evaluation mode, with them in training mode, which updates the buffers.
+    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
+    /// `masks` is `None`, the pass is in evaluation mode; otherwise it is in training mode and updates the buffers.
     ///
     /// # Panics
-    /// There are more images than the network was made for.
+    /// There are more images than the network was created for.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let (count, x) = self.upload(images, input);
         let logits = self.gpu.values(count * CLASSES);
@@ -293,7 +294,8 @@ impl Network {
         self.set_masks(&masks);
     }
 
-    /// Copies images `[images, channels, height, width]` to the GPU, channels last. Returns their number, too.
+    /// Copies images `[images, channels, height, width]` to the GPU, channels last. Returns their number and the
+    /// memory.
     fn upload(&self, images: &[f32], input: [usize; 3]) -> (usize, Memory) {
         let count = images.len() / self.input;
         assert!(count <= self.images, "{count} images, but the network is for {}", self.images);

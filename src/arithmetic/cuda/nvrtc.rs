@@ -1,4 +1,5 @@
-//! NVRTC, NVIDIA's compiler for CUDA C at run time. It is loaded by path, because it lies in different places.
+//! NVRTC, NVIDIA's compiler for CUDA C at run time. It is loaded by path, because its location differs between
+//! installations.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -7,11 +8,11 @@ use libloading::Library;
 
 use super::source;
 
-/// How all kernels are compiled: without fusing, approximating or flushing anything.
+/// The options for all kernels: no fused operations, no approximations, and no flushing of subnormal numbers.
 pub(super) const OPTIONS: [&CStr; 5] =
     [c"--std=c++17", c"--fmad=false", c"--prec-div=true", c"--prec-sqrt=true", c"--ftz=false"];
 
-/// The oldest version that knows the options.
+/// The oldest version that supports these options.
 const OLDEST_MAJOR: u32 = 12;
 
 type Program = *mut c_void;
@@ -25,24 +26,24 @@ pub enum NvrtcError {
         dash = if *.0 == 12 { "-cu12" } else { "" }
     )]
     NotFound(u32),
-    /// A library was found, but does not compile the kernels.
+    /// A library was found, but it cannot compile the kernels.
     #[error("{path}: {message}")]
     Failed {
         /// The library.
         path: String,
-        /// The first line of what it reports.
+        /// The first line of its error message.
         message: String,
     },
 }
 
-/// Compiles all kernels to a CUBIN for this compute capability, for example 90 for 9.0. `major` is the version of CUDA that the
-/// driver supports; `folders` are searched first.
+/// Compiles all kernels to a CUBIN for this compute capability, for example 90 for 9.0. `major` is the version of CUDA
+/// that the driver supports; `folders` are searched first.
 ///
 /// # Errors
 /// NVRTC is missing or fails.
 pub fn compile(major: u32, capability: u32, folders: &[PathBuf]) -> Result<Vec<u8>, NvrtcError> {
     let mut error = NvrtcError::NotFound(major);
-    // A driver runs what an older NVRTC compiles, but not always what a newer one does.
+    // A driver runs the output of an older NVRTC, but not always that of a newer one.
     for major in (OLDEST_MAJOR..=major).rev() {
         for path in candidates(major, folders) {
             match compile_with(&path, capability) {
@@ -55,18 +56,18 @@ pub fn compile(major: u32, capability: u32, folders: &[PathBuf]) -> Result<Vec<u
     Err(error)
 }
 
-/// Where NVRTC may be. A name without a folder is searched by the loader.
+/// The paths to try. The system's loader searches for a name without a folder.
 fn candidates(major: u32, folders: &[PathBuf]) -> Vec<PathBuf> {
     let name = if cfg!(windows) { format!("nvrtc64_{major}0_0.dll") } else { format!("libnvrtc.so.{major}") };
     let mut searched: Vec<PathBuf> = folders.to_vec();
-    // Python's packages lie beside each other: PyTorch's libraries in torch/lib, NVRTC in one of these.
+    // Python packages are siblings: if a folder is PyTorch's torch/lib, NVRTC may be in one of these.
     for folder in folders {
         for up in folder.ancestors().skip(1).take(3) {
             searched.extend([up.join("nvidia/cuda_nvrtc/lib"), up.join(format!("nvidia/cu{major}/lib"))]);
         }
     }
     let environments = ["VIRTUAL_ENV", "CONDA_PREFIX"].map(std::env::var_os).into_iter().flatten().map(PathBuf::from);
-    // A program that a Python package installed is in the bin/ of its environment.
+    // If a Python package installed this program, it is in the bin/ of its environment.
     let own = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.parent()?.to_owned()));
     for environment in environments.chain(own).chain(["/usr/local", "/usr"].map(PathBuf::from)) {
         for packages in subfolders(&environment.join("lib"), "python3") {
@@ -84,7 +85,7 @@ fn candidates(major: u32, folders: &[PathBuf]) -> Vec<PathBuf> {
     [PathBuf::from(&name)].into_iter().chain(found).collect()
 }
 
-/// The entries of a folder whose names begin so, in the order of their names.
+/// The entries of a folder whose names start with `prefix`, sorted by name.
 fn subfolders(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let begins = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
@@ -96,7 +97,7 @@ fn subfolders(folder: &Path, prefix: &str) -> Vec<PathBuf> {
 /// Compiles with the library at this path; `None` if it cannot be loaded.
 fn compile_with(path: &Path, capability: u32) -> Result<Option<Vec<u8>>, String> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // NVRTC loads it by its name alone. That succeeds if it is loaded already.
+        // NVRTC loads its builtins by name, without a path. That succeeds if they are already loaded.
         for builtins in subfolders(folder, "libnvrtc-builtins.so") {
             // SAFETY: loading NVIDIA's library runs no code but its own initialisation.
             if let Ok(library) = unsafe { Library::new(builtins) } {
@@ -106,7 +107,7 @@ fn compile_with(path: &Path, capability: u32) -> Result<Option<Vec<u8>>, String>
     }
     // SAFETY: as above.
     let Ok(library) = (unsafe { Library::new(path) }) else { return Ok(None) };
-    // It is never unloaded, because it keeps threads and memory of its own.
+    // Never unload it, because it has its own threads and memory.
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: these are the functions of nvrtc.h, which have had these types since CUDA 11.
     unsafe { compile_in(library, capability) }.map(Some)
@@ -122,7 +123,7 @@ unsafe fn compile_in(library: &Library, capability: u32) -> Result<Vec<u8>, Stri
                 .map_err(|error| error.to_string())?
         };
     }
-    // SAFETY: the caller's, and the pointers live as long as the calls.
+    // SAFETY: the caller guarantees that the library is NVRTC, and the pointers outlive the calls.
     unsafe {
         let create = function!(
             "nvrtcCreateProgram",

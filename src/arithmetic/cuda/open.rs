@@ -1,5 +1,5 @@
-//! Opens a GPU with kernels that were compiled for it and tested on it. Both are done once for each GPU and driver: the compiled
-//! kernels are kept in a file, which is written only after they passed the self-test.
+//! Opens a GPU with kernels that were compiled for it and tested on it. Both happen once for each GPU and driver: the
+//! compiled kernels are cached in a file, which is written only after they pass the self-test.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::source;
 use crate::digest::sha256_hex;
 use crate::failure::caught;
 
-/// Why a GPU is not used.
+/// Why a GPU cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The driver.
@@ -33,8 +33,8 @@ pub enum OpenError {
     },
 }
 
-/// Opens the GPU with this index, from 0. NVRTC is searched in `folders` and in the usual places; compiled kernels are kept in
-/// the folder `cache`. Returns the GPU and its name.
+/// Opens the GPU with this index, from 0. Searches for NVRTC in `folders` and in the usual places, and caches compiled
+/// kernels in the folder `cache`. Returns the GPU and its name.
 ///
 /// # Errors
 /// The driver or the GPU is missing, the kernels cannot be compiled, or they compute other bits than the CPU.
@@ -51,18 +51,19 @@ pub fn open(index: usize, folders: &[PathBuf], cache: Option<&Path>) -> Result<(
     let tested = caught(|| self_test(&gpu)).unwrap_or_else(Err);
     tested.map_err(|why| OpenError::SelfTest { name: card.name.clone(), why })?;
     if let Some(file) = file {
-        // Without the file, the next start takes longer.
+        // Ignore errors: without the file, only the next start takes longer.
         let _ = write(&file, &cubin);
     }
     Ok((gpu, card.name))
 }
 
-/// The driver's own version, as far as the system states it.
+/// The version of the driver itself; empty if the system does not report it.
 fn driver_version() -> String {
     fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default()
 }
 
-/// The name of the file with a GPU's kernels: the GPU, and a digest of what its kernels and their test depend on.
+/// The name of the file with a GPU's kernels: the GPU's UUID, and a digest of what the kernels and their test depend
+/// on.
 fn file_name(card: &Card, driver: &str) -> String {
     let Card { name, uuid, capability, cuda, .. } = card;
     let options = nvrtc::OPTIONS;
@@ -71,14 +72,14 @@ fn file_name(card: &Card, driver: &str) -> String {
     format!("{uuid}-{}.cubin", &sha256_hex(parts.as_bytes())[..16])
 }
 
-/// The kernels in a file; `None` unless its end is their digest.
+/// Reads the kernels from a file; `None` if the digest at its end does not match.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let mut bytes = fs::read(file).ok()?;
     let digest = bytes.split_off(bytes.len().checked_sub(64)?);
     (sha256_hex(&bytes).as_bytes() == digest).then_some(bytes)
 }
 
-/// Writes a file of kernels, and removes those of the same GPU that another driver or another source left.
+/// Writes a file of kernels, and removes the same GPU's files for other drivers or sources.
 fn write(file: &Path, cubin: &[u8]) -> io::Result<()> {
     let folder = file.parent().expect("a file in a folder");
     fs::create_dir_all(folder)?;

@@ -14,13 +14,14 @@ pub(super) struct Rule {
     state: Vec<Tensors>,
 }
 
-/// The optimizer's numbers of all steps of an epoch on the GPU.
+/// The optimizer's factors for all steps of an epoch, on the GPU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Factors {
-    /// `[steps, count]`: the numbers of `optimizers::factors`, then 1 in the first step of the training and 0 in the others.
+    /// `[steps, count]`: the factors of `optimizers::factors`, then 1 in the first step of the training and 0 in the
+    /// others.
     pub values: Address,
     pub count: usize,
-    /// The step, a u32 that counts from 0.
+    /// The address of the step's number in the epoch, a u32 that counts from 0.
     pub step: Address,
 }
 
@@ -48,7 +49,7 @@ impl Rule {
     }
 }
 
-/// The kernel of an optimizer, and its arguments that no step changes.
+/// The kernel of an optimizer, and the arguments that are the same in every step.
 fn settings(rule: &Optimizer) -> (&'static str, Vec<Argument>) {
     let number = |value: f64| Argument::F32(value as f32);
     let adam = |decoupled: u32, beta2: f64, eps: f64, weight_decay: f64| {

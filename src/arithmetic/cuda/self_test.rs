@@ -1,4 +1,4 @@
-//! Compares a GPU with this CPU. A small study, which the tests use too, launches every kernel.
+//! Compares a GPU with this CPU on a small study that launches every kernel. The tests use the same study.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -12,14 +12,15 @@ use crate::rng::Stream;
 use crate::study::{Plan, RunPlan, Source};
 use crate::tensors::{first_difference, values_difference};
 
-/// Every kind of layer, optimizer and schedule, in few and small steps.
+/// A study with every kind of layer, optimizer and schedule, in a few small steps.
 const STUDY: &str = include_str!("../portable.yaml");
 
-/// Images that each network evaluates: enough for the kernels that compute large products. The emulated GPU, which is slow, uses them
-/// for smaller ones too.
+/// Number of images that each network evaluates: enough to use the kernels for large products. The emulated GPU is
+/// slow, so the tests evaluate fewer images; there, smaller products already use these kernels.
 const EVALUATED: usize = if cfg!(test) { 3 } else { 32 };
 
-/// Trains every run of the study on the GPU and on the CPU, on images of random bytes. Panics of the GPU are the caller's to catch.
+/// Trains every run of the study on the GPU and on the CPU, on images of random bytes. The caller must catch panics of
+/// the GPU.
 ///
 /// # Errors
 /// The first value whose bits differ, with its run and step.
@@ -42,15 +43,15 @@ pub(super) fn images(count: usize, key: &str) -> Selection {
     Selection { pixels, labels: (0..count).map(|i| (i * 7 % 10) as u8).collect() }
 }
 
-/// What differs first between a run's training on the GPU and on the CPU, over all its steps.
+/// The first difference between a run's training on the GPU and on the CPU, over all its steps.
 fn compare(gpu: &Rc<dyn Gpu>, plan: &Plan, run: &RunPlan) -> Option<String> {
     let dataset = images(run.settings.image_count, &run.name);
     training_difference(gpu, plan, run, [&dataset, &images(EVALUATED, "test")], run.total_steps())
 }
 
-/// What differs first between a run's training on the GPU and on the CPU: a loss or the state after one of the first `steps` steps of
-/// its first seed, or then a logit of the test images. `[dataset, test]` are the run's images, in the order of `RunPlan::choose`, and
-/// the test images.
+/// The first difference between the training of a run's first seed on the GPU and on the CPU. Compares the losses and
+/// the state after each of the first `steps` steps, then the logits of the test images. `dataset` holds the run's
+/// images in the order of `RunPlan::choose`, `test` the test images.
 pub fn training_difference(
     gpu: &Rc<dyn Gpu>,
     plan: &Plan,
@@ -83,11 +84,11 @@ mod tests {
     use crate::arithmetic::cuda::source;
     use crate::arithmetic::cuda::testing::{Emulator, Order};
 
-    /// A GPU that notes which kernels are launched.
+    /// A GPU that records which kernels are launched.
     struct Watched {
         gpu: Emulator,
         launched: RefCell<BTreeSet<&'static str>>,
-        /// This kernel does nothing.
+        /// The kernel that is not launched, to test that the self-test detects it.
         broken: Option<&'static str>,
     }
 
@@ -130,7 +131,7 @@ mod tests {
         }
     }
 
-    /// The kernels that a comparison launches, and what it finds.
+    /// The kernels that a comparison launches, and the difference that it finds.
     fn watched(
         broken: Option<&'static str>,
         compare: impl Fn(&Rc<dyn Gpu>) -> Option<String>,
@@ -142,7 +143,7 @@ mod tests {
         (launched, found)
     }
 
-    /// Without these, other kernels would read and write anywhere.
+    /// Kernels that write indices. They cannot be skipped: other kernels would read and write at arbitrary addresses.
     const WRITES_INDICES: [&str; 1] = ["im2col_pixels"];
 
     #[test]
@@ -162,6 +163,6 @@ mod tests {
         for run in plan.runs.values() {
             break_each(&|gpu| compare(gpu, &plan, run));
         }
-        assert!(left.is_empty(), "are not launched: {left:?}");
+        assert!(left.is_empty(), "kernels that are never launched: {left:?}");
     }
 }

@@ -23,7 +23,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("train.cu", include_str!("kernels/train.cu")),
 ];
 
-/// All files, one after the other. Errors of a compiler name the file and its line.
+/// All files, one after the other, with `#line` directives, so that compiler errors name the file and its line.
 pub fn source() -> String {
     FILES.iter().map(|(name, text)| format!("#line 1 \"{name}\"\n{text}\n")).collect()
 }
@@ -33,7 +33,7 @@ pub fn kernels() -> Vec<&'static str> {
     definitions().map(|(name, _)| name).collect()
 }
 
-/// The most threads that a block of this kernel may have, if its definition states it.
+/// Maximum number of threads per block of this kernel, if its definition states it.
 #[cfg(test)]
 pub(super) fn threads_of(kernel: &str) -> Option<u32> {
     definitions().find(|(name, _)| *name == kernel).and_then(|(_, threads)| threads)
@@ -44,7 +44,7 @@ fn definitions() -> impl Iterator<Item = (&'static str, Option<u32>)> {
     FILES.iter().flat_map(|(_, text)| text.split(KERNEL).skip(1)).map(definition)
 }
 
-/// How the definition of a kernel begins.
+/// The text with which the definition of a kernel begins.
 const KERNEL: &str = "extern \"C\" __global__ void";
 
 /// Name and bound from the text that follows `KERNEL`.

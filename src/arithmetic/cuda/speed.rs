@@ -1,4 +1,4 @@
-//! How fast a GPU computes.
+//! Measures how fast a GPU computes.
 
 use super::gpu::Gpu;
 use super::layers::Forward;
@@ -6,7 +6,7 @@ use super::layers::conv2d::conv2d;
 use crate::arithmetic::speed::{CONVOLUTION, INPUT, mult_adds};
 use kernels::layers::conv2d::{Conv2dOptions, Convolution};
 
-/// As `arithmetic::convolution_rate`, on a GPU.
+/// Like `arithmetic::convolution_rate`, on a GPU.
 pub fn convolution_rate(gpu: &dyn Gpu) -> f64 {
     const IMAGES: usize = 256;
     let output = Convolution::new(INPUT, &CONVOLUTION).output;

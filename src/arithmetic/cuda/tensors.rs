@@ -1,4 +1,4 @@
-//! Lists of tensors in one piece of a GPU's memory, so that one kernel can update all of them.
+//! Lists of tensors in one block of a GPU's memory, so that one kernel can update all of them.
 
 use super::gpu::{Address, Gpu, Memory};
 
@@ -9,14 +9,14 @@ const ALIGNMENT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Tensors {
     memory: Memory,
-    /// Where each begins, and its number of values.
+    /// The address and the number of values of each tensor.
     places: Vec<(Address, usize)>,
     addresses: Vec<Address>,
     values: usize,
 }
 
 impl Tensors {
-    /// Zeros, of these numbers of values.
+    /// Tensors of zeros with these numbers of values.
     pub(super) fn zeros(gpu: &dyn Gpu, lens: impl IntoIterator<Item = usize>) -> Self {
         let mut values = 0;
         let starts: Vec<(usize, usize)> = lens
@@ -32,7 +32,7 @@ impl Tensors {
         Self { memory, addresses: places.iter().map(|(address, _)| *address).collect(), places, values }
     }
 
-    /// These values.
+    /// Copies these values to the GPU.
     pub(super) fn of(gpu: &dyn Gpu, tensors: &[Vec<f32>]) -> Self {
         let new = Self::zeros(gpu, tensors.iter().map(Vec::len));
         for (i, values) in tensors.iter().enumerate() {
@@ -51,7 +51,7 @@ impl Tensors {
         &self.addresses
     }
 
-    /// Where the first tensor begins, and the number of values of all tensors with what is between them.
+    /// The address of the first tensor, and the number of values of all tensors, including the padding between them.
     pub(super) fn all(&self) -> (Address, usize) {
         (self.memory.address(), self.values)
     }

@@ -1,10 +1,10 @@
 //! A GPU for the tests: the kernels compiled as C++ (tests/cuda/cuda_on_cpu.cpp) and run on this CPU.
 //!
-//! It checks what a real GPU would not report: barriers that not all threads reach, values that are read before they are
-//! written (they are NaN), and, as the order of threads can be chosen, results that depend on it. With the environment variable
-//! `MNIST_REPORT_SANITIZE`, the kernels are compiled with AddressSanitizer, which must then be loaded before the test
-//! (`make test-cuda-on-cpu`). With `MNIST_REPORT_WITHOUT_BARRIER`, that barrier of the source, counted from 0, is left out, and the
-//! tests should fail.
+//! It checks what a real GPU would not report: barriers that not all threads reach; values that are read before they
+//! are written (they are NaN); and results that depend on the order of the threads, which a test can choose. With the
+//! environment variable `MNIST_REPORT_SANITIZE`, the kernels are compiled with AddressSanitizer, which must then be
+//! loaded before the test (`make test-cuda-on-cpu`). `MNIST_REPORT_WITHOUT_BARRIER=N` leaves out barrier N of the
+//! source, counted from 0; then the tests should fail.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -24,16 +24,16 @@ use super::source;
 pub(super) enum Order {
     Forward,
     Reversed,
-    /// By a seed.
+    /// Shuffled with this seed.
     Shuffled(u64),
 }
 
 impl Order {
-    /// Orders that tests try.
+    /// The orders that tests use.
     pub(super) const ALL: [Self; 3] = [Self::Forward, Self::Reversed, Self::Shuffled(7)];
 }
 
-/// A GPU that is a CPU.
+/// A GPU emulated on the CPU.
 pub(super) struct Emulator {
     order: Order,
     /// Whether it can record.
@@ -97,7 +97,7 @@ impl Emulator {
         let library = library();
         // The library runs one launch at a time.
         let _guard = library.busy.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the function has this signature, and the launch's addresses are of memory that the tests own.
+        // SAFETY: the function has this signature, and the launch's addresses belong to memory that the tests own.
         let wrong = unsafe {
             let error = (library.launch)(
                 name.as_ptr(),
@@ -195,7 +195,7 @@ fn library() -> &'static Compiled {
     })
 }
 
-/// Where the threads of a block wait for each other.
+/// The statement at which the threads of a block wait for each other.
 const BARRIER: &str = "__syncthreads();";
 
 /// The C++ source: the kernels between the two files of tests/cuda.
@@ -229,7 +229,7 @@ fn compiled() -> PathBuf {
         "-fPIC",
         "-fvisibility=hidden",
     ];
-    // Without this instruction, a fused multiply-addition is a call of a function, with the same result.
+    // Without the FMA instruction, each fused multiply-addition is a function call, with the same result.
     if cfg!(target_arch = "x86_64") && kernels::simd::widest() != kernels::simd::InstructionSet::Scalar {
         flags.push("-mfma");
     }

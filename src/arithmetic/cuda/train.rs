@@ -1,5 +1,6 @@
-//! Training steps and evaluation on a GPU. Whatever changes from step to step lies on the GPU, with a counter that the last kernel
-//! of each step advances. So all steps with the same number of images are the same launches, which are recorded once and repeated.
+//! Training steps and evaluation on a GPU. All inputs that change from step to step are on the GPU, with a counter that
+//! the last kernel of each step advances. So all steps with the same number of images consist of the same launches,
+//! which are recorded once and then replayed.
 
 use std::rc::Rc;
 
@@ -17,20 +18,20 @@ use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
 
-/// Bytes of a ChaCha8 key.
+/// Number of bytes in a ChaCha8 key.
 const KEY: usize = 32;
 
 /// What the steps of the current epoch read and write on the GPU besides the training's state.
 #[derive(Debug)]
 struct Epoch {
-    /// Counts the steps of the epoch from 0, as a u32.
+    /// The number of the step in the epoch, a u32 that counts from 0.
     step: Memory,
     /// The positions in the dataset of the epoch's images, as u32.
     order: Memory,
     /// See [`Factors`].
     factors: Memory,
     factors_per_step: usize,
-    /// For each step, the key of each dropout layer.
+    /// The key of each dropout layer for each step.
     keys: Memory,
     /// The mean loss of each step.
     losses: Memory,
@@ -51,13 +52,13 @@ impl Epoch {
     }
 }
 
-/// How the steps with some number of images are launched.
+/// How to launch the steps with a given number of images.
 #[derive(Debug)]
 enum Launches {
-    /// Once directly, so that the GPU has loaded all kernels.
+    /// Executed once directly, so that the GPU has loaded all kernels.
     Once,
     Recorded(Recording),
-    /// The GPU cannot record them.
+    /// Executed directly, because the GPU cannot record them.
     Direct,
 }
 
@@ -71,14 +72,14 @@ pub struct Trainer<'a> {
     /// Number of images in an epoch.
     len: usize,
     epoch: Epoch,
-    /// The epoch, counted from 0, whose inputs are on the GPU, and the first of its steps that was done with them.
+    /// The epoch whose inputs are on the GPU, and the first of its steps that used them. Both count from 0.
     prepared: Option<(usize, usize)>,
     network: Network,
     rule: Rule,
     launches: Vec<(usize, Launches)>,
-    /// Steps that were repeated from a recording.
+    /// Number of steps that were replayed from a recording.
     replayed: usize,
-    /// Steps done.
+    /// Number of steps done.
     done: usize,
 }
 
@@ -135,12 +136,12 @@ impl<'a> Trainer<'a> {
     /// Replaces the network's parameters and buffers.
     ///
     /// # Errors
-    /// As `Network::load`.
+    /// Same as `Network::load`.
     pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
         self.network.load(tensors)
     }
 
-    /// The state of the training: see `arithmetic::Trainer::state`. Waits for the GPU.
+    /// The state of the training, as in `arithmetic::Trainer::state`. Waits for the GPU.
     pub fn state(&self) -> Vec<NamedTensor> {
         let mut state = self.network.tensors();
         for (list, values) in self.rule.state() {
@@ -170,8 +171,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// The mean losses of the current epoch's steps, the last step's last. After `load_state`, only of the steps since. Waits
-    /// for the GPU.
+    /// The mean losses of the current epoch's steps, in order. After `load_state`, only those of the steps since then.
+    /// Waits for the GPU.
     pub fn epoch_losses(&self) -> Vec<f32> {
         let Some((epoch, first)) = self.prepared else { return Vec::new() };
         let end = self.done - epoch * self.plan.steps_per_epoch();
@@ -191,7 +192,7 @@ impl<'a> Trainer<'a> {
         self.done += 1;
     }
 
-    /// Copies the inputs of an epoch's steps to the GPU, before step `in_epoch`.
+    /// Copies the inputs of an epoch's steps to the GPU. `in_epoch` is the next step in the epoch.
     fn prepare(&mut self, epoch: usize, in_epoch: usize) {
         let (gpu, steps) = (self.gpu(), self.plan.steps_per_epoch());
         let first = epoch * steps;
@@ -212,7 +213,7 @@ impl<'a> Trainer<'a> {
         self.prepared = Some((epoch, in_epoch));
     }
 
-    /// Launches a step of this number of images.
+    /// Launches a step with this number of images.
     fn launch(&mut self, images: usize) {
         let Some(at) = self.launches.iter().position(|(n, _)| *n == images) else {
             self.launch_step(images);
@@ -232,7 +233,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The number of recordings, and of steps that were repeated from them.
+    /// The number of recordings, and the number of steps that were replayed from them.
     pub fn recordings(&self) -> [usize; 2] {
         let recorded = self.launches.iter().filter(|(_, launches)| matches!(launches, Launches::Recorded(_)));
         [recorded.count(), self.replayed]

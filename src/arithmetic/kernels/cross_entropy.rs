@@ -6,10 +6,10 @@ use super::simd::vectorised;
 /// Mean cross-entropy of `logits` `[images, classes]` and `labels` `[images]`. Writes the gradient with respect to the
 /// logits, `[images, classes]`.
 ///
-/// For each image, m is the largest logit (the first of equal ones) and s the sum of exp(x - m) in the order of classes.
-/// The loss is log(s) - (x of the label - m), the gradient is (exp(x - m) / s - t) / images, where t is 1 for the class of
-/// the label and 0 for the others. The losses are added as f64 in the order of images, divided by their number and narrowed
-/// to f32 once.
+/// For each image, m is the largest logit (the first of equal ones) and s the sum of exp(x - m) in the order of
+/// classes. The loss is log(s) - (x of the label - m), the gradient is (exp(x - m) / s - t) / images, where t is 1 for
+/// the class of the label and 0 for the others. The losses are added as f64 in the order of images, divided by their
+/// number and narrowed to f32 once.
 ///
 /// If any logit is infinite or NaN, the loss is NaN. PyTorch's may be finite if a logit is minus infinity.
 ///
@@ -21,7 +21,7 @@ pub fn cross_entropy(logits: &[f32], labels: &[u8], gradient: &mut [f32]) -> f32
     let classes = logits.len() / images;
     assert!(labels.iter().all(|label| usize::from(*label) < classes), "a label is not a class");
     let mut losses = vec![0.0; images];
-    // It uses one thread, because a batch has few logits.
+    // One thread is enough, because a batch has few logits.
     losses_and_gradients(logits, labels, gradient, &mut losses);
     (losses.iter().fold(0.0, |sum, loss| sum + f64::from(*loss)) / images as f64) as f32
 }

@@ -1,11 +1,12 @@
-//! `exp`, `log` and `erf` of f32 as fixed sequences of additions, multiplications and fused multiply-additions, so every CPU
-//! and GPU gives the same bits. A C library's functions differ between versions in the last bit.
+//! `exp`, `log` and `erf` of f32 as fixed sequences of additions, multiplications and fused multiply-additions, so
+//! every CPU and GPU gives the same bits. A C library's functions differ between versions in the last bit.
 //!
-//! The functions have no branches, only selections of one of two computed values. A loop inside `vectorised!` computes them
-//! for 8 or 16 values at a time. The polynomials are minimax fits (Lawson's algorithm) whose coefficients were rounded to
-//! f32 one after the other, from the lowest power up.
+//! The functions have no branches: they compute both alternatives and select one. A loop inside `vectorised!` computes
+//! them for 8 or 16 values at a time. The polynomials are minimax fits (Lawson's algorithm) whose coefficients were
+//! rounded to f32 one after the other, from the lowest power up.
 
-/// Constants as bit patterns, which leave no room for how a compiler reads decimals. The decimals are for people.
+/// Constants as bit patterns, so that they do not depend on how a compiler parses decimals. The comments give the
+/// decimals.
 mod constants {
     const fn f(bits: u32) -> f32 {
         f32::from_bits(bits)
@@ -39,14 +40,14 @@ mod constants {
         f(0x3e02_af4b),
         f(0xbd9c_6484),
     ];
-    /// `erf` has one formula below and another above 15/16; from 4 on, it is 1.
+    /// `erf` is computed by one formula below 15/16 and by another above it; from 4 on, it is 1.
     pub(super) const ERF_RANGE: [f32; 2] = [f(0x3f70_0000), f(0x4080_0000)];
     /// erf(x) / x - 1 as a polynomial in x^2, for |x| <= 15/16: 0.128379151, -0.376124799, 0.1128162, -0.0267587099,
     /// 0.00498096924, -0.000592681346.
     pub(super) const ERF: [f32; 6] =
         [f(0x3e03_75d3), f(0xbec0_936e), f(0x3de7_0c2e), f(0xbcdb_3515), f(0x3ba3_3766), f(0xba1b_5e2c)];
-    /// -log(1 - erf(x)) / x - 1 for 15/16 <= x <= 4: 0.128657952, 0.63511306, 0.106299877, -0.0238161031, 0.00366790639,
-    /// -0.000329037459, 1.18516255e-5.
+    /// -log(1 - erf(x)) / x - 1 for 15/16 <= x <= 4: 0.128657952, 0.63511306, 0.106299877, -0.0238161031,
+    /// 0.00366790639, -0.000329037459, 1.18516255e-5.
     pub(super) const ERF_TAIL: [f32; 7] = [
         f(0x3e03_bee9),
         f(0x3f22_96c5),
@@ -82,20 +83,21 @@ pub fn exp(x: f32) -> f32 {
     // Both comparisons are false for NaN, which stays NaN.
     let x = if x < EXP_RANGE[0] { EXP_RANGE[0] } else { x };
     let x = if x > EXP_RANGE[1] { EXP_RANGE[1] } else { x };
-    // x = n ln 2 + r, and n is the integer nearest to x / ln 2, half to even. From one whole number to the
-    // next, the bits of `rounded` grow by 1.
+    // x = n ln 2 + r, and n is the integer nearest to x / ln 2, half to even. When n grows by 1, the bits of `rounded`
+    // grow by 1.
     let rounded = x.mul_add(LOG2_E, ROUND);
     let integer = rounded - ROUND;
     let n = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let r = integer.mul_add(-LN_2_LOW, integer.mul_add(-LN_2_HIGH, x));
     let power = (r * r).mul_add(polynomial(r, EXP), r) + 1.0;
-    // In two steps, because 2^n itself may be too large or too small for an f32. Only the last multiplication can round.
+    // In two steps, because 2^n itself may be too large or too small for an f32. Only the last multiplication can
+    // round.
     let half = n >> 1;
     power * power_of_two(half) * power_of_two(n.wrapping_sub(half))
 }
 
-/// The natural logarithm. The largest measured error is 0.842 ulp. Subnormal arguments are as precise as others. 0 and -0
-/// give minus infinity, negative numbers and NaN give NaN, infinity gives infinity.
+/// The natural logarithm. The largest measured error is 0.842 ulp. Subnormal arguments are as precise as others. 0 and
+/// -0 give minus infinity, negative numbers and NaN give NaN, infinity gives infinity.
 #[inline(always)]
 pub fn log(x: f32) -> f32 {
     let is_subnormal = x < f32::MIN_POSITIVE;
@@ -115,8 +117,8 @@ pub fn log(x: f32) -> f32 {
     if x < 0.0 { f32::NAN } else { y }
 }
 
-/// The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. The largest measured error is 1.086 ulp.
-/// erf(-x) = -erf(x), also in the sign of 0. NaN gives NaN.
+/// The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x. The largest measured error is 1.086
+/// ulp. erf(-x) = -erf(x), also in the sign of 0. NaN gives NaN.
 #[inline(always)]
 pub fn erf(x: f32) -> f32 {
     let t = x.abs();
@@ -139,8 +141,8 @@ mod tests {
         }
     }
 
-    /// Values of every exponent and sign, and more of them where the functions vary: around 1, in [-105, 90] and in [-4.2,
-    /// 4.2].
+    /// Values of every exponent and sign, and more of them where the functions vary: around 1, in [-105, 90] and in
+    /// [-4.2, 4.2].
     fn sample() -> Vec<f32> {
         let every_exponent = (0..=u32::MAX).step_by(509).map(f32::from_bits);
         let near_one = (0x3f00_0000..0x4000_0000).step_by(7).map(f32::from_bits);

@@ -1,21 +1,22 @@
 //! Products of small matrices, `c = a b` or `c += a b`, on one thread. Every value of `a b` is a chain of fused
-//! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same bits.
+//! multiply-additions in the order of `k` (in [`product`], a sum of such chains), so all instruction sets give the same
+//! bits.
 
 use super::simd::{InstructionSet, LANES, instruction_set};
 
 /// A matrix in memory with its strides.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
-    /// The memory in which the matrix lies.
+    /// The memory that holds the matrix.
     pub values: &'a [f32],
-    /// Distance from a row to the next.
+    /// Distance between consecutive rows.
     pub row_stride: usize,
-    /// Distance from a column to the next.
+    /// Distance between consecutive columns.
     pub column_stride: usize,
 }
 
-/// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps, and `n`
-/// is a multiple of 16.
+/// Computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `b` and `c` are row-major without gaps,
+/// and `n` is a multiple of 16.
 ///
 /// # Panics
 /// `n` is not a multiple of 16, or a slice is too short.
@@ -23,7 +24,7 @@ pub fn gemm(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: boo
     gemm_in_rows(a, b, c, n, [m, n, k], add);
 }
 
-/// As [`gemm`]; `c_stride` is the distance between rows of `c`.
+/// Like [`gemm`]; `c_stride` is the distance between rows of `c`.
 fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]: [usize; 3], add: bool) {
     assert!(n.is_multiple_of(LANES) && b.len() >= k * n && (m == 0 || c.len() >= (m - 1) * c_stride + n));
     assert!(m == 0 || k == 0 || a.values.len() > (m - 1) * a.row_stride + (k - 1) * a.column_stride);
@@ -37,7 +38,8 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
                 32.. if instruction_set() == InstructionSet::Avx512 => 32,
                 _ => LANES,
             };
-            // SAFETY: the assertions above keep every access inside the slices, and the CPU has what `vectors` returned.
+            // SAFETY: the assertions above keep every access inside the slices, and the CPU has the instruction set
+            // that `instruction_set` returned.
             unsafe {
                 let first = a.values.as_ptr().add(row * a.row_stride);
                 let tile = TileInputs {
@@ -72,8 +74,8 @@ fn gemm_in_rows(a: Matrix, b: &[f32], c: &mut [f32], c_stride: usize, [m, n, k]:
 /// Maximum number of terms in a chain of fused multiply-additions of a [`product`].
 pub const PIECE: usize = 128;
 
-/// As [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and the pieces
-/// are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
+/// Like [`gemm`], but a sum of more than [`PIECE`] terms is split into pieces. Each is a chain that starts at 0, and
+/// the pieces are added in order. A piece's part of `b` fits into the caches, and short chains keep rounding errors
 /// small.
 pub fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     let mut panel = if n > WIDE { vec![0.0; PIECE * PANEL] } else { Vec::new() };
@@ -95,13 +97,13 @@ pub fn product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: 
     }
 }
 
-/// If `b` has more columns than this, its rows are so far apart in memory that they displace each other in the caches. Then
-/// [`product`] copies some columns at a time to a panel.
+/// If `b` has more columns than this, its rows are so far apart in memory that they evict each other from the caches.
+/// Then [`product`] copies [`PANEL`] columns at a time into contiguous memory.
 const WIDE: usize = 512;
-/// Columns of a panel.
+/// Number of columns of `b` that are copied together.
 const PANEL: usize = 64;
 
-/// The inputs of a kernel, which computes a tile of `c` from some rows of `a` and some columns of `b`.
+/// The inputs of a kernel that computes a tile of `c` from some rows of `a` and some columns of `b`.
 struct TileInputs {
     /// The first value of these rows.
     a: *const f32,
@@ -109,9 +111,9 @@ struct TileInputs {
     column_stride: usize,
     /// The first value of these columns.
     b: *const f32,
-    /// Distance from a row of `b` to the next.
+    /// Distance between consecutive rows of `b`.
     n: usize,
-    /// Distance from a row of `c` to the next.
+    /// Distance between consecutive rows of `c`.
     c_stride: usize,
     k: usize,
     add: bool,
@@ -134,8 +136,8 @@ macro_rules! by_rows {
 #[cfg(target_arch = "x86_64")]
 use by_rows;
 
-/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values. Its rows of `a`, its `k` rows of
-/// `b` and its tile of `c` must lie inside their slices, and the CPU must have the features.
+/// Defines a kernel that computes `ROWS` rows by `$vectors` vectors of `$width` values. Its rows of `a`, its `k` rows
+/// of `b` and its tile of `c` must lie inside their slices, and the CPU must have the features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     ($name:ident, $features:literal, $intrinsics:ident, $vectors:literal, $width:literal) => {

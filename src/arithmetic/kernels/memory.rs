@@ -1,15 +1,15 @@
-//! Memory for values, which the system may refuse.
+//! Allocates memory for values, and panics with [`OutOfMemory`] if the system refuses it.
 
 use std::panic;
 
-/// The payload of the panic when the system does not give memory: the number of bytes that were asked for.
+/// The payload of the panic when an allocation fails: the number of bytes requested.
 #[derive(Clone, Copy, Debug)]
 pub struct OutOfMemory(pub u64);
 
 /// `count` zeros.
 ///
 /// # Panics
-/// With [`OutOfMemory`] if the system does not give the memory.
+/// With [`OutOfMemory`] if the allocation fails.
 pub fn zeros(count: usize) -> Vec<f32> {
     let mut values = Vec::new();
     grow(&mut values, count);
@@ -19,7 +19,7 @@ pub fn zeros(count: usize) -> Vec<f32> {
 /// Extends a list with zeros to at least `count` values.
 ///
 /// # Panics
-/// As [`zeros`].
+/// Same as [`zeros`].
 pub fn grow(values: &mut Vec<f32>, count: usize) {
     let more = count.saturating_sub(values.len());
     if values.try_reserve_exact(more).is_err() {

@@ -3,12 +3,12 @@
 use crate::simd::vectorised;
 use crate::threads::for_each_job;
 
-/// Number of values of a job.
+/// Number of values that one job updates.
 const BLOCK: usize = 1 << 15;
 
 /// `torch.optim.SGD`.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the arguments of torch.optim.Sgd")]
+#[expect(missing_docs, reason = "the arguments of torch.optim.SGD")]
 pub struct Sgd {
     pub lr: f32,
     pub momentum: f32,
@@ -71,7 +71,8 @@ impl Adam {
 }
 
 impl Adadelta {
-    /// Updates parameters `p` with gradient `g`, and the moving averages of the squared gradient and of the squared update.
+    /// Updates parameters `p` with gradient `g`, and the moving averages of the squared gradient and of the squared
+    /// update.
     pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
         for_each_job(jobs, |(((p, g), square), delta)| adadelta(self, p, g, square, delta));

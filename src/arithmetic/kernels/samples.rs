@@ -1,4 +1,4 @@
-//! Random inputs for tests of the kernels, of these and of the GPU's.
+//! Random inputs for the tests of these kernels and of the GPU's kernels.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -10,7 +10,7 @@ pub fn drawn(n: usize, key: &str) -> Vec<f32> {
     (0..n).map(|_| (random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-/// A generator of its own for each key.
+/// A separate generator for each key.
 fn seeded(key: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(Sha256::digest(key).into())
 }

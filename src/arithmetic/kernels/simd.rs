@@ -1,5 +1,5 @@
-//! The instruction sets that the kernels are compiled for, and how one of them is chosen. The choice changes the speed, not
-//! the bits.
+//! The instruction sets that the kernels are compiled for, and the choice of one of them. The choice affects the speed,
+//! not the bits.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -14,13 +14,14 @@ pub type Vector = [f32; LANES];
 #[repr(u8)]
 #[expect(missing_docs, reason = "names of instruction sets")]
 pub enum InstructionSet {
-    /// What every CPU of this kind has. On x86-64 that is no fused multiply-add, so each is a call of a function: slow.
+    /// The architecture's baseline. On x86-64 it has no fused multiply-add instruction, so each one is a slow function
+    /// call.
     Scalar = 1,
     Avx2 = 2,
     Avx512 = 3,
 }
 
-/// The variable that chooses a narrower instruction set than the CPU's widest: `avx2` or `scalar`.
+/// The environment variable that selects a narrower instruction set than the CPU's widest: `avx2` or `scalar`.
 pub const VARIABLE: &str = "MNIST_REPORT_VECTORS";
 
 /// The chosen instruction set; 0 before the first use.
@@ -65,7 +66,7 @@ pub fn widest() -> InstructionSet {
     }
 }
 
-/// The widest instruction set of this CPU. Elsewhere than on x86-64 the compiler chooses the instructions.
+/// The widest instruction set of this CPU. On architectures other than x86-64, the compiler chooses the instructions.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn widest() -> InstructionSet {
     InstructionSet::Scalar
@@ -80,8 +81,9 @@ pub fn use_instruction_set(vectors: InstructionSet) -> bool {
     is_available
 }
 
-/// Compiles a function for AVX-512, for AVX2 and without vectors, and calls the version that [`vectors`] chooses. All three
-/// are the same Rust code, and Rust never contracts or reorders floating-point operations, so they give the same bits.
+/// Compiles a function for AVX-512, for AVX2 and for the baseline, and calls the version for the current
+/// [`instruction_set`]. All three are compiled from the same Rust code, and Rust never contracts or reorders
+/// floating-point operations, so they give the same bits.
 macro_rules! vectorised {
     ($(#[$doc:meta])* $visibility:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
@@ -95,7 +97,7 @@ macro_rules! vectorised {
             #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
             fn avx512($($argument: $kind),*) { scalar($($argument),*) }
             match $crate::simd::instruction_set() {
-                // SAFETY: the CPU has these instructions, or `vectors` would not return them.
+                // SAFETY: `instruction_set` returns only what the CPU has.
                 #[cfg(target_arch = "x86_64")]
                 $crate::simd::InstructionSet::Avx512 => unsafe { avx512($($argument),*) },
                 // SAFETY: as above.
@@ -111,7 +113,7 @@ pub(crate) use vectorised;
 /// The first `LANES` values.
 ///
 /// # Panics
-/// There are fewer.
+/// There are fewer than `LANES` values.
 #[inline(always)]
 pub fn lane(values: &[f32]) -> Vector {
     values[..LANES].try_into().expect("the slice has LANES values")
@@ -137,8 +139,8 @@ pub fn zip(a: Vector, b: Vector, f: impl Fn(f32, f32) -> f32) -> Vector {
     out
 }
 
-/// Held by a test that chooses instruction sets or threads, so that no other test does so at the same time. Tests that do not
-/// choose may run meanwhile, because their bits do not depend on the choice.
+/// Locked by a test that chooses instruction sets or threads, so that no other test does so at the same time. Tests
+/// that do not choose may run at the same time, because their bits do not depend on the choice.
 pub fn choosing() -> std::sync::MutexGuard<'static, ()> {
     static CHOICE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     CHOICE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -1,15 +1,15 @@
-//! Spreads independent jobs over the CPU's cores. The bits do not depend on which thread runs a job, because no two jobs
-//! write the same values.
+//! Spreads independent jobs over the CPU's cores. The bits do not depend on which thread runs a job, because no two
+//! jobs write the same values.
 
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the bits depend
-/// on it. Such a sum uses at most this many threads.
+/// A sum over a batch is split into at most this many parts of consecutive images. The number is fixed, because the
+/// bits depend on it. Such a sum uses at most this many threads.
 pub const PARTS: usize = 8;
 
-/// The variable that sets the number of threads.
+/// The environment variable that sets the number of threads.
 pub const VARIABLE: &str = "MNIST_REPORT_THREADS";
 
 /// The number of threads that [`use_threads`] set; 0 if it was not called.
@@ -24,8 +24,8 @@ pub fn threads() -> usize {
     }
 }
 
-/// Sets the number of threads, for measurements and tests. The thread pool keeps the size that it had at its first use, so
-/// a larger number has no effect after that.
+/// Sets the number of threads, for measurements and tests. The thread pool keeps the size that it had at its first use,
+/// so a larger number has no effect after that.
 pub fn use_threads(count: usize) {
     CHOSEN.store(count.max(1), Ordering::Relaxed);
 }
@@ -38,8 +38,8 @@ fn default_threads() -> usize {
     })
 }
 
-/// A thread pool for all threads but the caller's. Starting threads for each operator would cost as much time as they save.
-/// `None` if there is to be one thread, or if the system cannot start more.
+/// A thread pool for all threads but the caller's. Starting threads for each operator would cost as much time as they
+/// save. `None` if only one thread is wanted, or if the system cannot start more.
 fn helpers() -> Option<&'static rayon::ThreadPool> {
     static HELPERS: OnceLock<Option<rayon::ThreadPool>> = OnceLock::new();
     let start = || match threads() {
@@ -54,10 +54,10 @@ pub fn for_each_job<J: Send>(jobs: impl ExactSizeIterator<Item = J> + Send, work
     for_each_job_with(jobs, || (), |job, ()| work(job));
 }
 
-/// As `for_each_job`; `scratch` creates each thread's working memory.
+/// Like `for_each_job`; `scratch` creates each thread's working memory.
 ///
 /// # Panics
-/// If `work` does.
+/// If `work` panics.
 pub fn for_each_job_with<J: Send, S>(
     jobs: impl ExactSizeIterator<Item = J> + Send,
     scratch: impl Fn() -> S + Sync,
@@ -68,7 +68,7 @@ pub fn for_each_job_with<J: Send, S>(
     let run = || {
         let mut scratch = scratch();
         loop {
-            // A statement of its own, so that the lock is released before the work.
+            // A separate statement, so that the lock is released before the work.
             let job = jobs.lock().expect("`next` does not panic").next();
             match job {
                 Some(job) => work(job, &mut scratch),

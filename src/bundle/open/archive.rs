@@ -1,8 +1,8 @@
-//! The structure of a zip: its list of entries, if every program that unpacks the zip must find the same files.
+//! The structure of a zip. Accepts its list of entries only if every program that unpacks the zip finds the same files.
 //!
-//! Some programs read the list at the end, some the headers before each file, some search for the end from one side, some from
-//! the other. So all of these must agree, and there must be no byte that only some of them read: the entries lie one after the
-//! other from the first byte, the list follows them, and the record at the end follows the list.
+//! Some programs read the list at the end, some the headers before each file, some search for the end from one side,
+//! some from the other. So all of these must agree, and there must be no byte that only some programs read: the entries
+//! follow each other from the first byte on, then comes the list, then the end record.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,21 +12,21 @@ use std::os::unix::fs::FileExt;
 use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
 use crate::bundle::limits::MAX_FILES;
 
-/// Bytes of the record at the end of a zip, without its comment.
+/// Number of bytes in the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
 const END_MAGIC: &[u8] = b"PK\x05\x06";
-/// The end record of zip64 is found by a record of this size before the usual one.
+/// The size of the record, before the usual end record, that locates the end record of zip64.
 const LOCATOR_SIZE: usize = 20;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
-/// Bytes of a list of entries. Names and fields of an entry of an honest zip need a tenth of that.
+/// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
 const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
 pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
 
-/// A zip that is read in pieces: it may be as large as memory.
+/// A zip. It is read in pieces, because it may be as large as memory.
 pub(super) struct Archive<'a> {
     pub(super) file: &'a File,
     pub(super) entries: Vec<Entry>,
-    /// What two programs could read in two ways. If there is anything, no entry may be unpacked.
+    /// Everything that two programs could read differently. If there is anything, no entry may be unpacked.
     pub(super) contradictions: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Archive<'a> {
         let mut at = 0;
         for entry in &mut self.entries {
             if entry.start != at {
-                let what = if entry.start > at { "bytes outside of any entry before" } else { "another entry over" };
+                let what = if entry.start > at { "bytes outside any entry before" } else { "another entry overlaps" };
                 self.contradictions.push(format!("{what} {}", entry.shown()));
                 return Ok(());
             }
@@ -77,7 +77,7 @@ impl<'a> Archive<'a> {
             at = entry.data + entry.packed + if entry.has_descriptor() { DESCRIPTOR_SIZE as u64 } else { 0 };
         }
         if at != list_start {
-            self.contradictions.push("bytes outside of any entry before its list of entries".to_owned());
+            self.contradictions.push("bytes outside any entry before its list of entries".to_owned());
         }
         Ok(())
     }
@@ -108,7 +108,8 @@ struct End {
 }
 
 impl End {
-    /// Finds the record. Fails with the reason if there is none, or if the list of entries is not right before it.
+    /// Finds the record. Fails with the reason if there is none, or if the list of entries is not immediately before
+    /// it.
     fn find(file: &File, len: u64) -> Result<Self, String> {
         let tail_size = len.min((END_SIZE + usize::from(u16::MAX)) as u64);
         let tail = bytes_at(file, len - tail_size, tail_size)?;
@@ -117,7 +118,7 @@ impl End {
         let position = len - tail_size + at as u64;
         let record = Record::parse(&tail[at..]);
         let Record { count, list_start, list_size, .. } = record;
-        // Checked before the list is read, which takes memory for each entry.
+        // Check this before the list is read, because that allocates memory for each entry.
         if count > MAX_FILES || list_size > MAX_LIST {
             return Err(format!("lists {count} entries; a bundle has at most {MAX_FILES}"));
         }
@@ -149,7 +150,7 @@ impl End {
     }
 }
 
-/// The numbers of an end record.
+/// The fields of an end record.
 struct Record {
     count: usize,
     list_start: u64,
@@ -171,7 +172,7 @@ impl Record {
     }
 }
 
-/// Some bytes of a file. Fails with the reason; a zip may end before.
+/// Reads some bytes of a file. Fails with the reason, for example if the file ends too early.
 pub(super) fn bytes_at(file: &File, start: u64, size: u64) -> Result<Vec<u8>, String> {
     let mut bytes = vec![0; size as usize];
     file.read_exact_at(&mut bytes, start).map_err(|e| match e.kind() {

@@ -1,4 +1,4 @@
-//! An entry of a zip: what the list, its own header and its data descriptor state about it, and its content.
+//! An entry of a zip: its fields in the list, its own header and its data descriptor, and its content.
 
 use std::fs::File;
 use std::io;
@@ -15,29 +15,30 @@ const LOCAL_SIZE: usize = 30;
 const DESCRIPTOR_MAGIC: &[u8] = b"PK\x07\x08";
 pub(super) const DESCRIPTOR_SIZE: usize = 16;
 
-/// Flags of an entry: encrypted, sizes only in a data descriptor behind the content, name in UTF-8.
+/// Flags of an entry: encrypted, sizes only in a data descriptor after the content, name in UTF-8.
 const ENCRYPTED: u16 = 1;
 const DESCRIPTOR: u16 = 1 << 3;
 const UTF_8: u16 = 1 << 11;
-/// How hard the compressor tried. Programs that unpack ignore it.
+/// The compression level. Programs that unpack ignore it.
 const EFFORT: u16 = 0b110;
 
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// The bits of a Unix mode that tell plain files and folders from links and devices.
+/// The bits of a Unix mode that distinguish plain files and folders from links and devices.
 const FILE_TYPE: u32 = 0o170_000;
 const PLAIN: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 /// The attribute of a folder in MS-DOS.
 const DOS_FOLDER: u32 = 0x10;
 
-/// Extra fields that state times and owners, with their largest size: Info-ZIP's three, NTFS and the one of old Macs; and the
-/// empty one of `jar`. Others may state another name, size or kind of file.
+/// Extra fields that contain only times and owners, with their maximum size: three of Info-ZIP, NTFS's and that of old
+/// Macs; and the empty one of `jar`. Other fields may contain another name, size or kind of file.
 const EXTRA_FIELDS: [(u16, usize); 6] =
     [(0x5455, 13), (0x7875, 24), (0x7855, 4), (0x5855, 16), (0x000a, 32), (0xcafe, 0)];
 
-/// The newest version of the format that programs know, 6.3. Some refuse an entry that asks for a newer one, others unpack it.
+/// The newest version of the format that programs support, 6.3. Some refuse an entry that requires a newer version,
+/// others unpack it.
 const NEWEST_VERSION: u8 = 63;
 
 const BLOCK: usize = 64 << 10;
@@ -58,7 +59,7 @@ pub(super) struct Entry {
     pub(super) data: u64,
 }
 
-/// An entry as the list states it.
+/// An entry as the list describes it.
 pub(super) struct Central<'a> {
     fixed: &'a [u8],
     name: &'a [u8],
@@ -125,9 +126,9 @@ impl Entry {
         self.name.ends_with(b"/")
     }
 
-    /// Whether every system unpacks it as a plain file or, if its name is that of a folder, as a folder.
+    /// Whether every system unpacks the entry as a plain file or, if it has the name of a folder, as a folder.
     pub(super) fn is_plain(&self) -> bool {
-        // Some programs read the Unix mode whatever the system that the entry names.
+        // Some programs read the Unix mode whichever system the entry names.
         let file_type = self.attributes >> 16 & FILE_TYPE;
         let is_dos_folder = self.attributes & DOS_FOLDER != 0;
         if self.is_folder() {
@@ -137,8 +138,8 @@ impl Entry {
         }
     }
 
-    /// Reads the entry's own header, and the data descriptor behind its content. The inner error is how they contradict
-    /// the list, whose place is `list_start`.
+    /// Reads the entry's own header, and the data descriptor after its content. The inner error describes how they
+    /// contradict the list, which starts at `list_start`.
     pub(super) fn read_local(&mut self, file: &File, list_start: u64) -> Result<Result<(), String>, String> {
         let fits = |end: u64| end <= list_start;
         if !fits(self.start + LOCAL_SIZE as u64) {
@@ -173,7 +174,7 @@ impl Entry {
         let descriptor = bytes_at(file, end, DESCRIPTOR_SIZE as u64)?;
         let stated = [u32_at(&descriptor, 4), u32_at(&descriptor, 8), u32_at(&descriptor, 12)];
         let is_right = descriptor.starts_with(DESCRIPTOR_MAGIC) && stated == self.sums();
-        Ok(if is_right { Ok(()) } else { Err("the descriptor behind its content is not as listed".to_owned()) })
+        Ok(if is_right { Ok(()) } else { Err("the descriptor after its content is not as listed".to_owned()) })
     }
 
     /// Compares the fixed part of the entry's own header with the list.
@@ -188,7 +189,7 @@ impl Entry {
             return Err("is stored, but its two sizes differ");
         }
         let stated = [u32_at(fixed, 14), u32_at(fixed, 18), u32_at(fixed, 22)];
-        // With a data descriptor the header may leave them 0.
+        // With a data descriptor, these may be 0 in the header.
         let is_right = |(stated, listed): (&u32, &u32)| stated == listed || (self.has_descriptor() && *stated == 0);
         if !stated.iter().zip(&self.sums()).all(is_right) {
             return Err("its own header states another size or checksum than the list");
@@ -196,12 +197,12 @@ impl Entry {
         Ok(())
     }
 
-    /// Checksum, packed size and size, as headers state them.
+    /// Checksum, packed size and size, in the order of the headers.
     fn sums(&self) -> [u32; 3] {
         [self.crc, self.packed as u32, self.size as u32]
     }
 
-    /// The content. Fails with the reason if it is not as listed.
+    /// The content. Fails with the reason if it differs from the list.
     pub(super) fn content(&self, file: &File) -> Result<Vec<u8>, String> {
         let content = if self.method == STORED { self.stored(file)? } else { self.inflated(file)? };
         if content.len() as u64 != self.size {
@@ -217,7 +218,7 @@ impl Entry {
 
     fn stored(&self, file: &File) -> Result<Vec<u8>, String> {
         let content = bytes_at(file, self.data, self.packed)?;
-        // A program that reads the zip as a stream takes the first descriptor that fits for the end of the content.
+        // A program that reads the zip as a stream ends the content at the first matching descriptor.
         let ends_at = |at: usize| {
             let sizes = content.get(at + 8..at + DESCRIPTOR_SIZE).map(|b| [u32_at(b, 0), u32_at(b, 4)]);
             content[at..].starts_with(DESCRIPTOR_MAGIC) && sizes.is_some_and(|sizes| sizes.contains(&(at as u32)))
@@ -232,7 +233,7 @@ impl Entry {
         let damaged = |why: &str| format!("its packed content is damaged: {why}");
         let mut inflate = Decompress::new(false);
         let (mut content, mut block) = (Vec::new(), vec![0; BLOCK]);
-        // One byte more than listed shows a longer file without unpacking it whole.
+        // One byte more than listed is enough to detect a longer file without unpacking all of it.
         content.try_reserve_exact(self.size as usize + 1).map_err(|_| "needs more memory than there is".to_owned())?;
         loop {
             let (read, left) = (inflate.total_in(), self.packed - inflate.total_in());
@@ -242,7 +243,7 @@ impl Entry {
             let status = inflate.decompress_vec(piece, &mut content, FlushDecompress::None);
             match status.map_err(|e| damaged(&e.to_string()))? {
                 Status::StreamEnd if inflate.total_in() == self.packed => return Ok(content),
-                Status::StreamEnd => return Err(damaged("bytes behind its end")),
+                Status::StreamEnd => return Err(damaged("bytes after its end")),
                 _ if content.len() as u64 > self.size => return Err(damaged("it is longer than listed")),
                 _ if inflate.total_in() == read && content.len() == before => return Err(damaged("it does not end")),
                 _ => {}
@@ -258,7 +259,7 @@ fn read_error(error: &io::Error) -> String {
     }
 }
 
-/// The first extra field that is not about times and owners; 0 if the bytes are not fields.
+/// The ID of the first extra field with anything except times and owners; 0 if the bytes are not extra fields.
 fn unknown_extra(mut extra: &[u8]) -> Option<u16> {
     let mut seen = Vec::new();
     while !extra.is_empty() {

@@ -17,7 +17,7 @@ pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
     for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
-            // Trash folders may belong to somebody else.
+            // Ignore unreadable leftovers: a trash folder may belong to another user.
             Err(e) if e.path().is_some_and(|path| is_leftover(&inside(folder, path))) => continue,
             Err(e) => {
                 let path = e.path().unwrap_or(folder).to_owned();
@@ -53,8 +53,8 @@ fn inside(folder: &Path, path: &Path) -> String {
     inside.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
-/// The bundle's own folder: `folder`, or the one folder in it if it holds nothing else, as programs that unpack zips make
-/// it. What operating systems left beside it is added to `leftovers`.
+/// The bundle's own folder: `folder`, or the only folder in it, as programs that unpack zips create it. Leftovers of
+/// operating systems beside it are added to `leftovers`.
 pub(super) fn locate(folder: &Path, leftovers: &mut Vec<String>) -> PathBuf {
     let mut here = folder.to_owned();
     let mut beside = Vec::new();

@@ -1,4 +1,4 @@
-//! Opens a bundle that somebody else may have made. Trusts nothing in the bundle and writes nothing to disk.
+//! Opens a bundle from a possibly untrusted author. Trusts nothing in the bundle, and writes nothing to disk.
 
 mod archive;
 mod entry;
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
 }
 
-/// What a file is that people name in the place of a bundle, by its ending.
+/// Recognises, by its extension, a file that people pass instead of a bundle.
 fn not_a_bundle(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
         "yaml" | "yml" => Some("is a study, not a bundle: name the folder that `mnist-report build` made of it"),
@@ -64,7 +64,7 @@ struct Found {
     problems: Vec<String>,
     /// Files that operating systems left.
     leftovers: Vec<String>,
-    /// Whether nothing was read of the zip of a bundle, because two programs could read two different bundles.
+    /// Whether no file of a bundle's zip was read, because two programs could read two different bundles.
     is_ambiguous: bool,
 }
 
@@ -79,7 +79,7 @@ impl Found {
     }
 }
 
-/// The files that SHA256SUMS lists in those optional folders that have no file in the zip.
+/// The files that SHA256SUMS lists in optional folders from which the zip has no file.
 fn left_out(files: &Files) -> Listing {
     let sums = files.get(SUMS).and_then(|sums| Sums::parse(std::str::from_utf8(sums).ok()?).ok());
     let sizes = files.get(CRATE).map(|bytes| stated_sizes(bytes)).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Reads a bundle's zip.
 //!
-//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in a
-//! bundle is a problem, which rung `files` reports.
+//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in
+//! a bundle is a problem, which rung `files` reports.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -30,7 +30,7 @@ fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
     let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
     check_limits(&archive.entries, top)?;
     if !archive.contradictions.is_empty() {
-        // Nothing is unpacked: there would be no telling what another program unpacks.
+        // Unpack nothing, because another program may unpack something else.
         found.is_ambiguous = archive.entries.iter().any(may_be_of_bundle);
         found.problems.extend(archive.contradictions.iter().map(|why| format!("the zip contradicts itself: {why}")));
         return Ok(());
@@ -49,7 +49,7 @@ fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether an entry may be one of those by which a bundle is recognised.
+/// Whether an entry may be one of the files that identify a bundle.
 fn may_be_of_bundle(entry: &Entry) -> bool {
     let name = String::from_utf8_lossy(&entry.name);
     [SUMS, MANIFEST, RESULTS].contains(&name.rsplit('/').next().unwrap_or_default())
@@ -72,15 +72,15 @@ fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// What an entry holds, with its name below the top folder.
+/// The content of an entry, with its name below the top folder.
 enum Unpacked {
     File(String, Vec<u8>),
     Folder(String),
-    /// What an operating system leaves; its content is not read.
+    /// A leftover of an operating system; its content is not read.
     Leftover(String),
 }
 
-/// Unpacks an entry; its name without the first `top` bytes. Fails with the problem.
+/// Unpacks an entry, and removes the first `top` bytes of its name. Fails with the problem.
 fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> {
     let whole = String::from_utf8_lossy(&entry.name).into_owned();
     if entry.is_plain() && is_leftover(&whole) && stays_in_place(&whole) {
@@ -111,11 +111,12 @@ fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> 
     Ok(Unpacked::File(name, content))
 }
 
-/// Whether a name, also one of a leftover or below a folder made by hand, is unpacked where it says on every system.
+/// Whether every system unpacks an entry at the path that its name states. Applies to all names, including leftovers
+/// and those below a folder made by hand.
 fn stays_in_place(name: &str) -> bool {
     let name = name.strip_suffix('/').unwrap_or(name);
     let is_plain = |part: &str| {
-        // Windows drops spaces and dots at the end of a name, and takes a backslash for a slash.
+        // Windows drops spaces and dots at the end of a name, and treats a backslash as a slash.
         !part.is_empty()
             && !part.ends_with(['.', ' '])
             && !part.contains(|c: char| c.is_control() || "\\:\u{fffd}".contains(c))
@@ -123,7 +124,8 @@ fn stays_in_place(name: &str) -> bool {
     name.split('/').all(is_plain)
 }
 
-/// A problem for each path that some file systems take for that of another file, or of a folder: they ignore case.
+/// A problem for each path that differs from another file's or folder's only by case, because some file systems ignore
+/// case.
 fn same_but_for_case(files: &Files) -> Vec<String> {
     let lower: Vec<String> = files.keys().map(|path| path.to_ascii_lowercase()).collect();
     let mut places: BTreeSet<&str> = BTreeSet::new();

@@ -11,7 +11,7 @@ use mnist_report::dataset::Mnist;
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, Source};
 
-/// A recorder on the CPU. A replay executes the work that it is given.
+/// A recorder on the CPU. Its replay executes the work that is passed to it.
 enum FakeRecorder {
     Correct,
     /// A replay executes the work twice.
@@ -84,13 +84,14 @@ fn replayed_steps_give_the_same_bits() {
         };
         let (state, losses, none) = train(|_| None, 1);
         assert_eq!(none, ReplayStats::default());
-        // The first step is never recorded. After it, each batch size takes four steps: two to warm up, one to record and one
-        // to check the recording. All later steps are replayed.
+        // The first step is never recorded. After it, each batch size takes four steps: two to warm up, one to record
+        // and one to check the recording. All later steps are replayed.
         let sizes = if dataset.len().is_multiple_of(run.settings.batch_size) { 1 } else { 2 };
         let replayed = ReplayStats { recordings: sizes, replayed_steps: count - 1 - 4 * sizes, failure: None };
         let failed = |why: &str| ReplayStats { failure: Some(why.to_owned()), ..ReplayStats::default() };
         let wrong = failed("a recorded step gives other bits");
-        // This run has the same image at each step and a constant learning rate, so its old inputs are the current ones.
+        // This run has the same image at each step and a constant learning rate, so its old inputs are the current
+        // ones.
         let is_constant = name == "convs-adadelta-of-one";
         for (case, trained, expected) in [
             ("correct", train(|_| Some(FakeRecorder::Correct), 1), replayed.clone()),

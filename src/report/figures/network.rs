@@ -122,7 +122,8 @@ impl<'a> Row<'a> {
     /// Room above the arrows.
     fn above(&self) -> i32 {
         let lines = self.words.iter().map(Vec::len).max().unwrap_or(0) as i32;
-        (TALLEST / 2 + 6).max(lines * LINE + 10)
+        // The tallest block may be the image, whose name is above it.
+        (TALLEST / 2 + 6 + LINE).max(lines * LINE + 10)
     }
 
     fn height(&self) -> i32 {

@@ -142,14 +142,17 @@ pub(super) fn title() -> TextStyle<'static> {
 
 /// About how wide a text is, whatever the font: no font's letters are much wider on average.
 pub(super) fn width_of(words: &str, size: f64) -> i32 {
-    (words.chars().count() as f64 * size * 0.58).round() as i32
+    // Cyrillic letters are wider than Latin ones.
+    let width = |c: char| if ('\u{400}'..'\u{530}').contains(&c) { 0.66 } else { 0.58 };
+    (words.chars().map(width).sum::<f64>() * size).round() as i32
 }
 
 /// A text in lines of at most so many pixels, broken between words; a last line that is still too long, or whose text goes
 /// on, ends in an ellipsis.
 pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<String> {
     let mut broken: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
+    // Not at the no-break spaces within numbers.
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
         match broken.last_mut() {
             Some(line) if width_of(&format!("{line} {word}"), size) <= pixels => {
                 line.push(' ');

@@ -103,12 +103,14 @@ pub(super) fn is_shown(b: &Builder, name: &str) -> bool {
 
 type Row<'a> = (&'a ComparedRuns<'a>, &'a PairCounts);
 
-/// The tables of a section's comparisons; none where none has a counted pair. Where runs have several seeds, what is known
-/// of the first seeds has a table of its own, because the differences are means over all.
-pub(super) fn tables(b: &Builder, compared: &[ComparedRuns]) -> Result<Vec<TableBlock>> {
+/// The tables of a section's comparisons, a sentence for a single one; none where none has a counted pair. Where runs have
+/// several seeds, what is known of the first seeds has a table of its own, because the differences are means over all.
+pub(super) fn blocks(b: &Builder, compared: &[ComparedRuns]) -> Result<Vec<Block>> {
     let rows: Vec<Row> = compared.iter().filter_map(|c| Some((c, c.counts.pairs.first()?))).collect();
-    if rows.is_empty() {
-        return Ok(Vec::new());
+    match rows[..] {
+        [] => return Ok(Vec::new()),
+        [row] => return Ok(vec![Block::paragraph(sentence(b, row)?)]),
+        _ => {}
     }
     let columns = || Columns::<Row>::new().column("comparison", Text, |(c, _)| c.title.clone());
     let several = rows.iter().any(|(c, _)| c.difference.over == IntervalBasis::Seeds);
@@ -120,7 +122,33 @@ pub(super) fn tables(b: &Builder, compared: &[ComparedRuns]) -> Result<Vec<Table
         let columns = counts(b, differences(b, &rows, columns()));
         vec![b.table(b.phrase("training.comparisons")?, &columns, rows)?]
     };
-    Ok(tables.into_iter().map(|table| table.styled("runs")).collect())
+    Ok(tables.into_iter().map(|table| Block::Table(table.styled("runs"))).collect())
+}
+
+/// What a table of this one comparison would say.
+fn sentence(b: &Builder, (c, pair): Row) -> Result<RichText> {
+    let count = |n: usize| b.lang.numbers.count(n as u64);
+    let values = context! {
+        title => c.title.as_str(),
+        difference => b.lang.numbers.points(c.difference.mean, 2),
+        interval => c.interval(pair, b.lang)?,
+        margin => c.margin.map(|_| c.verdict(b.lang)).transpose()?,
+        several => c.difference.over == IntervalBasis::Seeds,
+        both => count(pair.both),
+        only_first => count(pair.only_run),
+        only_second => count(pair.only_against),
+        neither => count(pair.neither),
+        p => p_value(b, pair)?,
+    };
+    b.text("training.comparison", values)
+}
+
+/// McNemar's p of the first seeds.
+fn p_value(b: &Builder, pair: &PairCounts) -> Result<String> {
+    match mcnemar(pair.only_run, pair.only_against) {
+        p if p < 0.001 => b.lang.word("run.p_below"),
+        p => Ok(b.lang.numbers.fixed(p, 3)),
+    }
 }
 
 /// Adds the differences of accuracies and what they say about the margins.
@@ -142,10 +170,7 @@ fn counts<'a>(b: &'a Builder, columns: Columns<'a, Row<'a>>) -> Columns<'a, Row<
         .column("only_first", Number, move |(_, pair)| count(pair.only_run))
         .column("only_second", Number, move |(_, pair)| count(pair.only_against))
         .column("neither", Number, move |(_, pair)| count(pair.neither))
-        .column("p", Number, |(_, pair)| match mcnemar(pair.only_run, pair.only_against) {
-            p if p < 0.001 => b.phrase("run.p_below"),
-            p => Ok(b.lang.numbers.fixed(p, 3).into()),
-        })
+        .column("p", Number, |(_, pair)| p_value(b, pair))
 }
 
 /// Why there is no interval.

@@ -6,16 +6,15 @@ use crate::claims::{Answer, DecidedConclusion, Finding};
 
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
-    // Questions that the same words decide share them.
     let mut items: Vec<FindingItem> = Vec::new();
+    let mut rules: Vec<RichText> = Vec::new();
     for c in conclusions {
-        let text = answer_here(b, c)?.then(told::how(b, c)?).then(told::obstacle(b, c.obstacle.as_ref())?);
-        let (badge, question) = (badge(b, c)?, told::question(b, c)?);
-        if let Some(same) = items.iter_mut().find(|item| item.text == text) {
-            same.question = std::mem::take(&mut same.question).then(badge).then(question);
-        } else {
-            items.push(FindingItem { badge, question, text });
-        }
+        let rule = told::how(b, c)?;
+        // The words of a rule are printed once.
+        let printed = if rules.contains(&rule) { b.phrase("conclusions.same_rule")? } else { rule.clone() };
+        let text = answer_here(b, c)?.then(printed).then(told::obstacle(b, c.obstacle.as_ref())?);
+        items.push(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text });
+        rules.push(rule);
     }
     let blocks = vec![
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),

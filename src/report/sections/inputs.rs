@@ -7,12 +7,18 @@ use crate::report::sections::{comparisons, settings, summary};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
 use crate::results::NoInterval;
 use crate::results::statistics::LEAST_SEEDS;
+use crate::study::Table;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
     let budget = b.runs().into_iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
     let all = b.runs();
-    let runs = if all.is_empty() { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
+    // Runs whose results no section has.
+    let has_results = |name: &String| {
+        b.training.iter().any(|section| section.tables.contains(&Table::Results) && section.runs.contains(name))
+    };
+    let runs =
+        if all.iter().all(|(name, _)| has_results(name)) { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
     let mut blocks = vec![
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),
         Block::Definitions(facts(b)?),

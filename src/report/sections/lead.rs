@@ -38,7 +38,7 @@ fn smaller(conclusions: &[DecidedConclusion]) -> Option<&Sizes> {
 
 /// A ratio of sizes, as the lead prints it.
 fn times(b: &Builder, sizes: &Sizes) -> String {
-    b.lang.numbers.fixed(sizes.times(), 1)
+    b.lang.numbers.fixed(sizes.times(), 2)
 }
 
 /// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise the best of a grid, otherwise the first ones.
@@ -128,5 +128,6 @@ fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Sizes>
         text = text.then(told::difference(b, compared, before)?);
         before = Some(compared);
     }
-    Ok(text)
+    let have_one_seed = b.results.runs.values().all(|run| run.seeds.len() == 1);
+    Ok(if before.is_some() && have_one_seed { text.then(b.phrase("lead.one_seed")?) } else { text })
 }

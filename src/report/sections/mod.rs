@@ -18,6 +18,7 @@ mod shown_run;
 mod summary;
 mod told;
 mod training;
+mod training_tables;
 mod verify;
 
 use minijinja::context;
@@ -119,8 +120,11 @@ fn verdicts(b: &Builder, judged: &[JudgedClaim], conclusions: &[DecidedConclusio
 }
 
 fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definitions> {
+    let authors = study.author.as_ref().filter(|authors| !authors.names().is_empty());
+    let author = authors.map(ToString::to_string);
+    let are_several = authors.is_some_and(|authors| authors.names().len() > 1);
     let given = [
-        ("meta.author", study.author.as_deref()),
+        (if are_several { "meta.authors" } else { "meta.author" }, author.as_deref()),
         ("meta.group", study.group.as_deref()),
         ("meta.course", study.course.as_deref()),
         ("meta.supervisor", study.supervisor.as_deref()),

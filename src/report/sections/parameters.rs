@@ -7,11 +7,13 @@ use crate::text::numbers::shape;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
-    let figure = figures::parameters("parameters".into(), &models, b.lang)?.map(|drawing| b.figure(drawing)).transpose()?;
+    let figure =
+        figures::parameters("parameters".into(), &models, b.lang)?.map(|drawing| b.figure(drawing)).transpose()?;
     let answers = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<Vec<_>>>()?;
     let answers = answers.into_iter().fold(RichText::default(), RichText::then);
     let mut blocks = vec![Block::paragraph(answers)];
-    let text = b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
+    let text =
+        b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
     let kinds = kinds(b)?;
     let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };

@@ -3,7 +3,7 @@
 pub(super) use minijinja::context;
 
 pub(super) use crate::report::Language;
-pub(super) use crate::report::builder::{Builder, Columns, SectionId, evaluates_training, model_link};
+pub(super) use crate::report::builder::{Builder, Columns, SectionId, chooses_epoch, evaluates_training, model_link};
 pub(super) use crate::report::document::ColumnKind::{Formula, Key, LongNumber, Number, Shape, Text};
 pub(super) use crate::report::document::{
     Block, Definition, Definitions, FigureBlock, FindingItem, ReportSection, TableBlock,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::prelude::*;
 use crate::dataset::{ImageOrder, Subset};
 use crate::one_of;
-use crate::results::{AnyRun, RunResult};
+use crate::results::{AnyRun, RunResult, SeedResult};
 use crate::study::{AdamW, EvidenceSettings, Optimizer, RunSettings, Schedule};
 
 /// The fewest and the most epochs that a seed was trained for.
@@ -16,8 +16,24 @@ fn fewest_and_most(run: &RunResult) -> (usize, usize) {
     (epochs().min().unwrap_or(0), epochs().max().unwrap_or(0))
 }
 
+/// How many epochs were trained, and which one is reported if that is not the last by definition.
+pub(super) fn epochs_of(run: &RunResult, lang: &Language) -> Result<String> {
+    let epochs = epochs_done(run, lang)?;
+    if run.plan.report_epoch.is_last() {
+        return Ok(epochs);
+    }
+    let (low, high) = reported(run);
+    lang.say("run.reported_of", context! { reported => lang.say("run.epochs", context! { low, high })?, epochs })
+}
+
+/// The first and the last epoch that a seed reports.
+fn reported(run: &RunResult) -> (usize, usize) {
+    let reported = || run.seeds.iter().map(SeedResult::reported_epoch);
+    (reported().min().unwrap_or(0), reported().max().unwrap_or(0))
+}
+
 /// How many epochs were trained.
-pub(super) fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
+fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
     let (low, high) = fewest_and_most(run);
     lang.say("run.epochs", context! { low, high })
 }
@@ -29,9 +45,15 @@ pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {
         AnyRun::Finished(run) => run,
         AnyRun::Diverged(run) => return lang.say("run.epochs_diverged", context! { planned => run.plan.epochs }),
     };
-    if !run.plan.may_stop_early() {
-        return epochs_done(run, lang);
+    let epochs = if run.plan.may_stop_early() { epochs_stopped(run, lang)? } else { epochs_done(run, lang)? };
+    if run.plan.report_epoch.is_last() {
+        return Ok(epochs);
     }
+    let (low, high) = reported(run);
+    lang.say("run.reported", context! { epochs, low, high })
+}
+
+fn epochs_stopped(run: &RunResult, lang: &Language) -> Result<String> {
     let (low, high) = fewest_and_most(run);
     let loss = run.plan.stop_below_train_loss.map(|loss| lang.numbers.setting(loss));
     let patience = run.plan.early_stopping.map(|stopping| stopping.patience);
@@ -54,7 +76,9 @@ pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String
         dropout,
         stop_below_train_loss: _,
         early_stopping: _,
+        report_epoch: _,
         evaluate_train,
+        evaluate_every,
         evidence: _,
     } = run.plan();
     let mut parts = vec![lang.say("run.batch", context! { batch => batch_size })?, optimizer(rule, lang)?];
@@ -68,12 +92,23 @@ pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String
     for (_, key) in others.into_iter().filter(|(holds, _)| *holds) {
         parts.push(lang.word(key)?);
     }
+    if evaluate_every.is_some() {
+        parts.push(lang.say("run.evaluates_within", context! { every => evaluated_within(run.plan(), lang)? })?);
+    }
     if has_evidence(run.plan()) {
         parts.push(evidence(run.plan(), lang)?);
     }
     parts.push(lang.say("run.seeds", context! { n => run.seeds().len(), seeds => seeds(run) })?);
     let values = context! { title, images => images(run.plan(), lang)?, epochs => epochs(run, lang)?, parts };
     lang.say("run.budget", values)
+}
+
+/// How often test and validation images are evaluated within epochs.
+pub(super) fn evaluated_within(plan: &RunSettings, lang: &Language) -> Result<String> {
+    match plan.evaluate_every {
+        Some(every) => lang.say("run.every", context! { every }),
+        None => lang.word("run.never"),
+    }
 }
 
 /// Whether a run's evidence is not the default.

@@ -70,12 +70,13 @@ pub(super) fn runs(b: &Builder, all: &[(&String, AnyRun)]) -> Result<TableBlock>
         .column("training_images", LongNumber, |(_, run)| {
             settings::images(run.plan(), b.lang).map(|images| RichText::styled(InlineStyle::Unbroken, images))
         })
-        .column("epochs", Number, |(_, run)| or_dash(run, &|run| settings::epochs_done(run, b.lang)))
+        .column("epochs", Number, |(_, run)| or_dash(run, &|run| settings::epochs_of(run, b.lang)))
         .column("test_loss", Number, |(_, run)| or_dash(run, &|run| Ok(form.loss(run.test_loss()))))
         .column("test_accuracy", Number, |(_, run)| match run {
             AnyRun::Finished(run) => Ok(form.percent(run.accuracy(), 2).into()),
             AnyRun::Diverged(_) => b.badge(InlineStyle::Opposes, "diverged"),
         });
-    let caption = b.text("summary.runs", context! { several => b.several_seeds() })?;
+    let caption =
+        b.text("summary.runs", context! { several => b.several_seeds(), chosen => b.any_run(chooses_epoch) })?;
     Ok(b.table(caption, &columns, all.iter().copied())?.styled("runs"))
 }

@@ -121,10 +121,13 @@ fn thresholds(b: &Builder) -> Value {
         near => form.setting(NEAR_ZERO),
         far => form.setting(FAR_FROM_ZERO),
         times => form.setting(TIMES_AS_HIGH.max(TIMES_GUESSING)),
-        rise => form.percent(RISE, 0),
+        asked => form.percent(RISE, 0),
         margin => form.points(ORDER_MARGIN, 0),
     }
 }
+
+/// From this ratio of mult-adds, a smaller network is said to compute more.
+const NOTABLY_MORE: f64 = 1.05;
 
 /// The values of a kind's answers.
 fn values(b: &Builder, fact: &Fact) -> Result<Value> {
@@ -136,8 +139,12 @@ fn values(b: &Builder, fact: &Fact) -> Result<Value> {
             accuracy => form.percent(*accuracy, 2), guessing => form.percent(*guessing, 2), yes => seeds.yes, of => seeds.of,
         },
         Fact::FewerParameters(sizes) => {
-            let Sizes { than, parameters, of_other, .. } = sizes;
-            context! { than => b.model_title(than), parameters, of_other, times => form.fixed(sizes.times(), 2) }
+            let Sizes { model, than, parameters, of_other } = sizes;
+            let mult_adds = |model: &String| b.results.models.get(model).map_or(0.0, |m| m.mult_adds as f64);
+            let computes = mult_adds(model) / mult_adds(than);
+            let more = (computes > NOTABLY_MORE).then(|| form.fixed(computes, 1));
+            let than = b.model_title(than);
+            context! { than, parameters, of_other, times => form.fixed(sizes.times(), 2), more }
         }
         Fact::KeepsAccuracy(c) | Fact::Better(c) | Fact::OrderMatters(c) => of_comparison(b, c)?,
         Fact::BestOf { best, accuracy, ties, unknown, .. } => {
@@ -150,7 +157,9 @@ fn values(b: &Builder, fact: &Fact) -> Result<Value> {
 
 fn of_losses(b: &Builder, l: &Losses) -> Value {
     let form = b.lang.numbers;
-    let times = if l.train_loss > 0.0 { form.fixed(l.test_loss / l.train_loss, 1) } else { String::new() };
+    let times = l.test_loss / l.train_loss;
+    // Both losses are printed with few digits, so a large ratio has fewer.
+    let times = if l.train_loss > 0.0 { form.fixed(times, usize::from(times < 10.0)) } else { String::new() };
     let chance = if l.is_like_chance { form.fixed((CLASSES as f64).ln(), 3) } else { String::new() };
     context! {
         epoch => l.epoch,
@@ -159,6 +168,8 @@ fn of_losses(b: &Builder, l: &Losses) -> Value {
         train_accuracy => l.train_accuracy.map(|a| form.percent(a, 2)).unwrap_or_default(),
         test_loss => form.loss(l.test_loss),
         test_accuracy => form.percent(l.test_accuracy, 2),
+        near => form.setting(NEAR_ZERO),
+        asked => form.setting(TIMES_AS_HIGH),
         times, chance, yes => l.seeds.yes, of => l.seeds.of,
     }
 }
@@ -170,7 +181,8 @@ fn of_turn(b: &Builder, turn: &Turn) -> Value {
         first, final => last, last => turn.last,
         lowest => form.loss(turn.lowest),
         end => form.loss(turn.end),
-        rise => form.percent(turn.end / turn.lowest - 1.0, 0),
+        rise => form.percent(turn.end / turn.lowest - 1.0, 1),
+        asked => form.percent(RISE, 0),
     }
 }
 
@@ -187,7 +199,7 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
     )?;
     let [parameters, of_other] = c.parameters;
     let is_smaller = parameters > 0 && parameters < of_other;
-    let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 1) } else { String::new() };
+    let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 2) } else { String::new() };
     let by_class = b.results.runs.get(&c.against).is_some_and(|run| run.plan.order == ImageOrder::ByClass);
     Ok(context! {
         run => b.run_title(&c.run),

@@ -1,13 +1,12 @@
-//! The sections on training: settings, results and figures of the runs that each shows.
+//! The sections on training: answers, tables and figures of the runs that each shows.
 
-use super::comparisons::{self, ComparedRuns, interval};
+use super::comparisons::{self, ComparedRuns};
 use super::prelude::*;
 use super::shown_run::ShownRun;
-use super::{digits, grid, overview, settings, told};
-use crate::claims::{self, DecidedConclusion};
+use super::{digits, overview, told, training_tables};
+use crate::claims::DecidedConclusion;
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
-use crate::results::{AnyRun, EpochResult, Evaluated, SeedResult};
-use crate::study::{Section, Show, Table};
+use crate::study::{Section, Show};
 
 /// A section on training, counted from 1.
 pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
@@ -22,18 +21,18 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
     blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
+    let (halves, galleries) = (halves(b, number, section, &runs)?, galleries(b, number, section, &runs)?);
     if !runs.is_empty() {
-        let all: Vec<&FigureBlock> = figures.iter().collect();
+        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&halves)).chain(figures_of(&galleries)).collect();
         let explained =
             b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
         let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
         blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(overview).then(explained)));
     }
-    blocks.extend(tables(b, section, &runs)?);
-    blocks.extend(comparisons::tables(b, &compared)?.into_iter().map(Block::Table));
+    blocks.extend(training_tables::tables(b, number, &runs)?);
+    blocks.extend(comparisons::blocks(b, &compared)?);
     blocks.extend(figures.into_iter().map(Block::Figure));
-    blocks.extend(halves(b, number, section, &runs)?);
-    let galleries = galleries(b, number, section, &runs)?;
+    blocks.extend(halves);
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
@@ -180,6 +179,19 @@ fn halves(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> R
     groups.into_iter().filter(|drawings| !drawings.is_empty()).map(group).collect()
 }
 
+/// The figures among some blocks, also those in groups.
+fn figures_of(blocks: &[Block]) -> Vec<&FigureBlock> {
+    let mut figures = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Figure(figure) => figures.push(figure),
+            Block::Group { blocks, .. } => figures.extend(figures_of(blocks)),
+            _ => {}
+        }
+    }
+    figures
+}
+
 /// What the section's figures are for; empty without figures.
 fn figures_sentence(b: &Builder, figures: &[&FigureBlock]) -> Result<RichText> {
     let number = |f: &FigureBlock| RichText::linked(InlineStyle::Plain, f.number.to_string(), f.id()).value();
@@ -204,174 +216,4 @@ fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -
         }
     }
     drawings.into_iter().map(|drawing| Ok(Block::Figure(b.figure(drawing)?))).collect()
-}
-
-/// The tables that the section asks for.
-fn tables(b: &Builder, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
-    let mut tables = Vec::new();
-    let all: Vec<(&str, AnyRun)> =
-        section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
-    if section.tables.contains(&Table::Ranking) {
-        tables.extend(grid::ranking(b)?.map(Block::Table));
-    }
-    if section.tables.contains(&Table::Matrix) {
-        tables.extend(grid::matrix(b)?.map(Block::Table));
-    }
-    if section.tables.contains(&Table::Settings) {
-        tables.extend(settings_that_differ(b, &all)?);
-    }
-    if runs.is_empty() {
-        return Ok(tables);
-    }
-    if section.tables.contains(&Table::Results) {
-        tables.push(Block::Table(results_table(b, runs)?));
-        if has_several_seeds(runs) {
-            tables.push(Block::Table(intervals_table(b, runs)?));
-        }
-    }
-    if section.tables.contains(&Table::Epochs) {
-        tables.push(Block::Table(epochs_table(b, runs)?));
-    }
-    Ok(tables)
-}
-
-/// A row for each setting in which the runs differ, a column for each run; a sentence for a single setting. No row for the evidence that is recorded, which changes
-/// no result. The section on inputs lists all settings.
-fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<Block>> {
-    type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
-    let lang = b.lang;
-    let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
-    let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
-    let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [Setting; 10] = [
-        ("model", &|r| Ok(model_link(&r.plan().model))),
-        ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
-        ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
-        ("batch", &|r| Ok(r.plan().batch_size.to_string().into())),
-        ("optimizer", &|r| Ok(settings::optimizer(&r.plan().optimizer, lang)?.into())),
-        ("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())),
-        ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
-        ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
-        ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
-        (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
-    ];
-    let mut columns = Columns::<Setting>::new().column("setting", Text, |(key, _)| b.heading(key));
-    for (title, run) in runs {
-        columns = columns.column(RichText::from(*title), Text, |(_, setting)| setting(*run));
-    }
-    let mut differing = Vec::new();
-    for row in rows {
-        let cells = runs.iter().map(|(_, run)| (row.1)(*run)).collect::<Result<Vec<_>>>()?;
-        if cells.windows(2).any(|pair| pair[0] != pair[1]) {
-            differing.push(row);
-        }
-    }
-    let section = b.section_link(SectionId::Inputs, "budget")?;
-    if let [(key, value)] = differing[..] {
-        let of_run = |(title, run): &(&str, AnyRun)| Ok(context! { title => *title, value => value(*run)?.value() });
-        let each = runs.iter().map(of_run).collect::<Result<Vec<_>>>()?;
-        let setting = b.heading(key)?.plain();
-        let sentence = b.text("training.one_setting", context! { setting, runs => each, section })?;
-        return Ok(Some(Block::paragraph(sentence)));
-    }
-    if differing.is_empty() {
-        return Ok(None);
-    }
-    let caption = b.text("training.settings", context! { section })?;
-    Ok(Some(Block::Table(b.table(caption, &columns, differing)?.styled("settings"))))
-}
-
-fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    let form = b.lang.numbers;
-    let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
-    let columns = Columns::<&ShownRun>::new()
-        .column("run", Text, |run| run.title.to_owned())
-        .column("training_loss", Number, |run| form.loss(run.result.mean(|s| last_epoch(s).train_loss)))
-        .column("test_loss", Number, |run| form.loss(run.result.test_loss()))
-        .column("batch_mean_loss", Number, |run| form.loss(run.result.mean(|s| s.batch_mean_loss)))
-        .when(claims::mentions_batch_mean_loss(b.study))
-        .column("validation_accuracy", Number, |run| {
-            run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
-        })
-        .when(validated)
-        .column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
-        .column("correct", Number, |run| {
-            let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
-            let all = form.count(last_epoch(run.first_seed()).test.images as u64);
-            b.text("run.correct", context! { each => each.join("; "), all })
-        })
-        .column("over_test_images", Number, |run| over_images(b, run))
-        .when(!has_several_seeds(runs));
-    let several = has_several_seeds(runs);
-    Ok(b.table(b.text("training.results", context! { several })?, &columns, runs)?.styled("runs"))
-}
-
-/// The interval of the first seed's accuracy over test images.
-fn over_images(b: &Builder, run: &ShownRun) -> Result<String> {
-    interval(run.first_seed().interval(), b.lang)
-}
-
-/// The intervals of runs with several seeds, each beside the accuracy that it is an interval of.
-fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    let form = b.lang.numbers;
-    let over_seeds = |run: &&ShownRun| match run.result.interval() {
-        Ok(bounds) => interval(bounds, b.lang),
-        Err(reason) => comparisons::no_interval(reason, b.lang),
-    };
-    let sd = |run: &&ShownRun| run.result.accuracies().sd.map_or_else(|| "–".into(), |sd| form.points(sd, 2));
-    let columns = Columns::<&ShownRun>::new()
-        .column("run", Text, |run| run.title.to_owned())
-        .column("seeds", Number, |run| run.result.seeds.len().to_string())
-        .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
-        .column("standard_deviation", Number, sd)
-        .column("over_seeds", LongNumber, over_seeds)
-        .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
-        .column("over_test_images_first_seed", Number, |run| over_images(b, run));
-    Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))
-}
-
-/// A row for each epoch of each run's first seed, grouped by run where there are several runs.
-fn epochs_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
-    let form = b.lang.numbers;
-    let evaluated = runs.iter().any(|run| evaluates_training(run.result));
-    let validated = runs.iter().any(|run| run.result.validation_accuracy().is_some());
-    let loss = |e: Evaluated| form.loss(e.loss);
-    let accuracy = |e: Evaluated| form.percent(e.accuracy(), 2);
-    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".into());
-    let columns = Columns::<&EpochResult>::new()
-        .column("epoch", Key, |e| e.epoch.to_string())
-        .column("training_loss", Number, |e| form.loss(e.train_loss))
-        .column("training_loss_evaluated", Number, |e| or_dash(e.train_eval.map(loss)))
-        .when(evaluated)
-        .column("training_accuracy_evaluated", Number, |e| or_dash(e.train_eval.map(accuracy)))
-        .when(evaluated)
-        .column("validation_loss", Number, |e| or_dash(e.validation.map(loss)))
-        .when(validated)
-        .column("validation_accuracy", Number, |e| or_dash(e.validation.map(accuracy)))
-        .when(validated)
-        .column("test_loss", Number, |e| loss(e.test))
-        .column("test_accuracy", Number, |e| accuracy(e.test));
-    let table = match runs {
-        [run] => {
-            let caption = match run.result.seeds.len() {
-                1 => b.phrase("training.epochs")?,
-                _ => b.text("training.epochs_of", context! { title => run.first_seed_title.as_str() })?,
-            };
-            b.table(caption, &columns, &run.first_seed().epochs)?
-        }
-        runs => {
-            let groups = runs.iter().map(|run| (run.first_seed_title.as_str().into(), &run.first_seed().epochs));
-            b.grouped_table(b.phrase("training.epochs")?, b.heading("run")?, &columns, groups)?
-        }
-    };
-    Ok(table.styled("long grouped"))
-}
-
-fn last_epoch(seed: &SeedResult) -> &EpochResult {
-    &seed.epochs[seed.epochs.len() - 1]
-}
-
-/// Whether any run has several seeds.
-fn has_several_seeds(runs: &[ShownRun]) -> bool {
-    runs.iter().any(|run| run.result.seeds.len() > 1)
 }

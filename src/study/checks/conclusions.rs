@@ -3,7 +3,7 @@
 use super::{Place, check_run_exists};
 use crate::dataset::ImageOrder;
 use crate::study::conclusion::{Kind, ModelPair, OrderPair, Rule};
-use crate::study::spec::RunSpec;
+use crate::study::run_spec::RunSpec;
 use crate::study::{Source, StudyError};
 use crate::text::closest::unknown;
 

@@ -6,10 +6,12 @@ use super::{Place, images_left};
 use crate::dataset::{CLASSES, SMALLEST_CLASS, Subset, TRAIN_IMAGES};
 use crate::model::Model;
 use crate::study::StudyError;
-use crate::study::spec::{EarlyStopping, RunSpec, TrainImages};
+use crate::study::run_spec::{EarlyStopping, ReportEpoch, RunSpec, TrainImages};
 
 /// More epochs than this are almost certainly a typo.
 const MAX_EPOCHS: usize = 10_000;
+/// More evaluations within a training than this are more than a figure shows.
+const MAX_EVALUATIONS: usize = 1000;
 /// Each candidate's state is stored on the disk until training is over.
 const MAX_CANDIDATES: usize = 256;
 
@@ -24,11 +26,12 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
     }
     if let Some(EarlyStopping { patience }) = spec.early_stopping {
         run.at("early_stopping").within("patience", patience, 1, MAX_EPOCHS)?;
-        if spec.train.hold_out == 0 {
-            let message = "watches the loss on a validation set, but the run has none; set `train: {hold_out: 5000}`";
-            return run.at("early_stopping").refuse(message);
-        }
+        needs_validation(run, "early_stopping", spec)?;
     }
+    if spec.report_epoch == ReportEpoch::BestValidation {
+        needs_validation(run, "report_epoch", spec)?;
+    }
+    check_evaluate_every(run, spec, images)?;
     let (evidence, settings) = (run.at("evidence"), &spec.evidence);
     evidence.within("candidates", settings.candidates, 1, MAX_CANDIDATES)?;
     if settings.keep > settings.candidates {
@@ -42,6 +45,27 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
     }
     spec.optimizer.check(run)?;
     spec.schedule.check(run, &spec.optimizer)
+}
+
+fn needs_validation(run: &Place, key: &str, spec: &RunSpec) -> Result<(), StudyError> {
+    if spec.train.hold_out > 0 {
+        return Ok(());
+    }
+    run.at(key).refuse("watches the loss on a validation set, but the run has none; set `train: {hold_out: 5000}`")
+}
+
+fn check_evaluate_every(run: &Place, spec: &RunSpec, images: usize) -> Result<(), StudyError> {
+    let Some(every) = spec.evaluate_every else { return Ok(()) };
+    let steps = images.div_ceil(spec.batch_size) * spec.epochs;
+    run.within("evaluate_every", every, 1, steps)?;
+    let times = steps / every;
+    if times <= MAX_EVALUATIONS {
+        return Ok(());
+    }
+    let least = steps.div_ceil(MAX_EVALUATIONS);
+    run.at("evaluate_every").refuse(format!(
+        "{every}: would evaluate {times} times in {steps} steps; at most {MAX_EVALUATIONS} are possible: set {least} or more"
+    ))
 }
 
 /// The number of images that a run trains on.

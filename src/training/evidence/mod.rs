@@ -32,7 +32,7 @@ pub const WHOLE: f64 = 1.2e13;
 pub const SEGMENT: usize = 10;
 
 /// Consecutive steps of a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     /// Steps done before it.
     pub start: usize,
@@ -68,14 +68,14 @@ fn keeps_last(plan: &RunPlan) -> bool {
     evidence.keep > 0 || (evidence.last && !is_repeated_whole(plan))
 }
 
-/// The segments of a run that ended after `epochs` epochs: the first steps, candidates spread over the training if the study
+/// The segments of a run that reports the network after `epochs` epochs: the first steps, candidates spread over the training if the study
 /// keeps any, and the last epoch's last steps if they are stored.
 pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
     let total = epochs * plan.steps_per_epoch();
     let mut all = vec![Span::new(0, SEGMENT.min(total))];
     let last = last_span(plan, epochs);
     if keeps_last(plan) && last.start > 0 {
-        // A run that stopped early may have left its last candidate unfinished.
+        // The last candidate may have been left unfinished, or end after the reported epoch.
         all.extend(candidates(plan).into_iter().filter(|span| span.start < last.start && span.end() <= total));
         all.push(last);
     }
@@ -86,9 +86,8 @@ pub fn segments(plan: &RunPlan, epochs: usize) -> Vec<Span> {
 fn lengths(plan: &RunPlan) -> BTreeMap<usize, usize> {
     let mut lengths = BTreeMap::from([(0, SEGMENT.min(plan.total_steps()))]);
     if keeps_last(plan) {
-        // A run that stops early may end with any epoch.
         let epochs = plan.settings.epochs;
-        let first_end = if plan.settings.may_stop_early() { 1 } else { epochs };
+        let first_end = if plan.settings.may_report_earlier() { 1 } else { epochs };
         let last = (first_end..=epochs).map(|epoch| last_span(plan, epoch)).filter(|span| span.start > 0);
         lengths.extend(candidates(plan).into_iter().chain(last).map(|span| (span.start, span.len)));
     }
@@ -103,8 +102,10 @@ pub fn segments_recorded(plan: &RunPlan) -> usize {
 /// The most states that are on the disk when a training ends.
 pub fn states_kept(plan: &RunPlan) -> usize {
     // The first segment starts with the initial state, which follows from the seed. Of the segments at the ends of epochs,
-    // only the last one's state is kept, and until it ends also the one before if there are no steps between them.
-    let ends = if plan.settings.may_stop_early() && plan.steps_per_epoch() <= SEGMENT { 2 } else { 1 };
+    // the states of the last one and of the best one so far are kept, and until the last one ends also that of the one
+    // before if there are no steps between them.
+    let before = plan.settings.may_report_earlier() && plan.steps_per_epoch() <= SEGMENT;
+    let ends = 1 + usize::from(before) + usize::from(!plan.settings.report_epoch.is_last());
     if keeps_last(plan) { candidates(plan).len() + ends } else { 0 }
 }
 
@@ -124,7 +125,7 @@ fn candidates(plan: &RunPlan) -> Vec<Span> {
     let n = plan.settings.evidence.candidates;
     let mut starts: Vec<usize> = (0..n).map(|i| SEGMENT + (2 * i + 1) * room / (2 * n)).collect();
     starts.dedup();
-    // A run that stops early may end with any epoch, whose last segment then starts there.
+    // Any epoch may be the reported one, whose last segment then starts there.
     starts.retain(|start| start + 2 * SEGMENT <= total && !ends_epoch(plan, *start));
     starts.into_iter().map(|start| Span::new(start, SEGMENT)).collect()
 }
@@ -174,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::{ImageOrder, Subset};
-    use crate::study::{EvidenceSettings, Plan, RunSettings, Schedule, Source};
+    use crate::study::{EvidenceSettings, Plan, ReportEpoch, RunSettings, Schedule, Source};
 
     fn plan(epochs: usize, images: usize, candidates: usize, keep: usize) -> RunPlan {
         let settings = RunSettings {
@@ -190,7 +191,9 @@ mod tests {
             dropout: true,
             stop_below_train_loss: None,
             early_stopping: None,
+            report_epoch: ReportEpoch::Last,
             evaluate_train: false,
+            evaluate_every: None,
             evidence: EvidenceSettings { candidates, keep, last: true },
         };
         RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1], cost: WHOLE }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::states::States;
 use super::{
-    Displacement, SegmentEvidence, ends_epoch, file_sha256, from_file, lengths, sketch, states_kept, stored, to_file,
+    Displacement, SegmentEvidence, Span, ends_epoch, file_sha256, from_file, lengths, sketch, states_kept, stored,
+    to_file,
 };
 use crate::compute::Trainer;
 use crate::results::Segment;
@@ -21,7 +22,10 @@ pub struct EvidenceRecorder<'a> {
     /// The length of the segment that starts at a step.
     lengths: BTreeMap<usize, usize>,
     open: Vec<OpenSegment>,
-    done: BTreeMap<usize, (Segment, Displacement)>,
+    /// The first segment is here once for each epoch that may be the reported one and ends before the segment does.
+    done: BTreeMap<Span, (Segment, Displacement)>,
+    /// Steps at the end of the best epoch so far, if the best one is reported.
+    best_end: Option<usize>,
     /// The candidates' states.
     states: States<'a>,
 }
@@ -59,14 +63,20 @@ impl<'a> EvidenceRecorder<'a> {
     /// A temporary file that cannot be created.
     pub fn new(plan: &'a RunPlan, folder: Option<&'a Unfinished>) -> Result<Self, TrainingError> {
         let states = if states_kept(plan) > 0 { States::new(folder)? } else { States::Nowhere };
-        Ok(Self { plan, lengths: lengths(plan), open: Vec::new(), done: BTreeMap::new(), states })
+        Ok(Self { plan, lengths: lengths(plan), open: Vec::new(), done: BTreeMap::new(), best_end: None, states })
     }
 
-    /// What has been recorded so far and is still needed if another epoch follows. The last steps of this epoch are not the
-    /// training's then.
+    /// Call this after an epoch that is the best one so far, if the best one is reported: its last steps are kept.
+    pub fn keep_end(&mut self, epoch: usize) {
+        self.best_end = Some(epoch * self.plan.steps_per_epoch());
+    }
+
+    /// What has been recorded so far and is still needed if another epoch follows. The last steps of this epoch are the
+    /// training's then only if it is the best one.
     pub(in crate::training) fn recorded(&self) -> Recorded {
         let open = |o: &OpenSegment| OpenRecord { step: o.step, steps: o.steps, start_sha256: o.start_sha256.clone() };
-        let needed = self.done.values().filter(|(segment, _)| !ends_epoch(self.plan, segment.step));
+        let is_needed = |span: &Span| !ends_epoch(self.plan, span.start) || Some(span.end()) == self.best_end;
+        let needed = self.done.iter().filter(|(span, _)| is_needed(span)).map(|(_, done)| done);
         let (segments, displacements) = needed.cloned().unzip();
         Recorded { open: self.open.iter().map(open).collect(), segments, displacements }
     }
@@ -81,7 +91,7 @@ impl<'a> EvidenceRecorder<'a> {
         let (Some(open), true) = (open, segments.iter().all(is_kept)) else { return false };
         self.open = open;
         let pairs = segments.into_iter().zip(displacements);
-        self.done = pairs.map(|(segment, displacement)| (segment.step, (segment, displacement))).collect();
+        self.done = pairs.map(|(segment, displacement)| (Span::from(&segment), (segment, displacement))).collect();
         true
     }
 
@@ -105,9 +115,9 @@ impl<'a> EvidenceRecorder<'a> {
     pub fn step(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {
         let now = trainer.done();
         let starting = self.lengths.get(&now).copied();
-        // The first segment ends with the run if the run stops before it; any epoch may be the last.
-        let may_stop = self.plan.settings.may_stop_early() && now.is_multiple_of(self.plan.steps_per_epoch());
-        let ends = |o: &OpenSegment| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_stop));
+        // The first segment ends with the reported epoch if that ends before it.
+        let may_be_last = self.plan.settings.may_report_earlier() && now.is_multiple_of(self.plan.steps_per_epoch());
+        let ends = |o: &OpenSegment| now > o.step && (o.step + o.steps == now || (o.step == 0 && may_be_last));
         if starting.is_none() && !self.open.iter().any(ends) {
             return Ok(());
         }
@@ -117,7 +127,7 @@ impl<'a> EvidenceRecorder<'a> {
         for o in self.open.iter().filter(|o| ends(o)) {
             let (step, steps, start_sha256) = (o.step, now - o.step, o.start_sha256.clone());
             let segment = Segment { step, steps, start_sha256, end_sha256: sha256.clone() };
-            self.done.insert(step, (segment, displacement(&o.state, &state)));
+            self.done.insert(Span::from(&segment), (segment, displacement(&o.state, &state)));
         }
         self.open.retain(|o| o.step + o.steps > now);
         if let Some(steps) = starting {
@@ -132,19 +142,21 @@ impl<'a> EvidenceRecorder<'a> {
         Ok(())
     }
 
-    /// Forgets the last segments of epochs that ended before this step: the training went on after them.
+    /// Forgets the last segments of epochs that ended before this step, except for that of the best epoch: the training
+    /// went on after them.
     fn forget_earlier_ends(&mut self, now: usize) {
-        let (plan, states) = (self.plan, &mut self.states);
-        self.done.retain(|step, (segment, _)| {
-            let is_stale = ends_epoch(plan, *step) && step + segment.steps < now;
+        let (plan, states, best_end) = (self.plan, &mut self.states, self.best_end);
+        self.done.retain(|span, _| {
+            let is_stale = ends_epoch(plan, span.start) && span.end() < now && Some(span.end()) != best_end;
             if is_stale {
-                states.forget(*step);
+                states.forget(span.start);
             }
             !is_stale
         });
     }
 
-    /// The chain, and the evidence file of the segments drawn from it. `losses` are those of all steps.
+    /// The chain of a training that reports the network after `epochs` epochs, and the evidence file of the segments drawn
+    /// from it. `losses` are those of all steps.
     ///
     /// # Errors
     /// A state that cannot be read.
@@ -155,11 +167,11 @@ impl<'a> EvidenceRecorder<'a> {
         run_inputs: &str,
     ) -> Result<(Vec<Segment>, Vec<u8>), TrainingError> {
         let spans = super::segments(self.plan, epochs);
-        let chain: Vec<Segment> = spans.iter().map(|span| self.done[&span.start].0.clone()).collect();
+        let chain: Vec<Segment> = spans.iter().map(|span| self.done[span].0.clone()).collect();
         let mut evidence = IndexMap::new();
         for segment in stored(self.plan, &chain, losses, run_inputs) {
             let state = if segment.step > 0 { self.stored_state(segment.step)? } else { Vec::new() };
-            let displacement = self.done[&segment.step].1.clone();
+            let displacement = self.done[&Span::from(segment)].1.clone();
             evidence.insert(segment.step, SegmentEvidence { state, displacement });
         }
         Ok((chain, to_file(&evidence)))
@@ -172,12 +184,12 @@ impl<'a> EvidenceRecorder<'a> {
 }
 
 impl Recorded {
-    /// The displacements, as a safetensors file.
+    /// The displacements, as a safetensors file, numbered in the order of the segments. The first segment may be there
+    /// several times, with other ends.
     pub(in crate::training) fn sketches(&self) -> Vec<u8> {
-        let evidence = |(segment, displacement): (&Segment, &Displacement)| {
-            (segment.step, SegmentEvidence { state: Vec::new(), displacement: displacement.clone() })
-        };
-        to_file(&self.segments.iter().zip(&self.displacements).map(evidence).collect())
+        let evidence =
+            |displacement: &Displacement| SegmentEvidence { state: Vec::new(), displacement: displacement.clone() };
+        to_file(&self.displacements.iter().map(evidence).enumerate().collect())
     }
 
     /// Reads the displacements again. `None` if there is not exactly one for each segment.
@@ -186,8 +198,8 @@ impl Recorded {
             return Some(());
         }
         let mut evidence = from_file(bytes).ok()?;
-        let mut take = |segment: &Segment| Some(evidence.swap_remove(&segment.step)?.displacement);
-        self.displacements = self.segments.iter().map(&mut take).collect::<Option<_>>()?;
+        let mut take = |i: usize| Some(evidence.swap_remove(&i)?.displacement);
+        self.displacements = (0..self.segments.len()).map(&mut take).collect::<Option<_>>()?;
         evidence.is_empty().then_some(())
     }
 }

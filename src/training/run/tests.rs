@@ -28,6 +28,7 @@ runs:
   sgd: {optimizer: {sgd: {lr: 0.05, momentum: 0.9}}, evidence: {candidates: 3, keep: 3}}
   plain: {optimizer: {sgd: {lr: 0.05}}, evidence: {candidates: 1, keep: 0}}
   adadelta: {optimizer: {adadelta: {lr: 1.0}}, stop_below_train_loss: 2.0}
+  best: {optimizer: {adam: {lr: 0.02}}, report_epoch: best_validation, evaluate_every: 4, evidence: {candidates: 6, keep: 2}}
 ";
 
 fn plan() -> &'static Plan {
@@ -134,7 +135,7 @@ fn a_training_records_the_loss_of_every_batch() {
 }
 
 #[test]
-fn of_the_ends_of_epochs_only_the_last_state_stays() {
+fn of_the_ends_of_epochs_only_the_states_that_may_be_stored_stay() {
     with_prepared(|prepared| {
         let folder = tempfile::tempdir().unwrap();
         let states = || {
@@ -151,6 +152,37 @@ fn of_the_ends_of_epochs_only_the_last_state_stays() {
         assert_eq!((most, crate::training::evidence::states_kept(run)), (2, 2));
         let last = trained.result.chain.last().unwrap();
         assert_eq!((trained.result.chain.len(), last.step + last.steps), (2, trained.losses.len()));
+        drop(unfinished);
+        let mut most = 0;
+        let run = &plan().runs["best"];
+        let unfinished = Unfinished::open(folder.path(), &run.name).unwrap().eager();
+        let progress = &mut Looking(&mut most, &states);
+        prepared.run(&plan().models["m"], run, 3, Some(&unfinished), progress).unwrap();
+        assert!(most <= crate::training::evidence::states_kept(run), "{most}");
+    });
+}
+
+#[test]
+fn the_best_epoch_is_reported_and_its_last_steps_are_kept() {
+    with_prepared(|prepared| {
+        let run = &plan().runs["best"];
+        let TrainedSeed { result, losses, weights, .. } = trained(prepared, "best", None, usize::MAX).0.unwrap();
+        let validation = validation_losses(&result.epochs);
+        let lowest = (0..16).min_by(|a, b| validation[*a].total_cmp(&validation[*b])).unwrap();
+        assert!(lowest < 15, "the best epoch is not the last one: {validation:?}");
+        assert_eq!(result.reported_epoch, Some(lowest + 1));
+        assert_eq!(losses.len(), 16 * 3);
+        let last = result.chain.last().unwrap();
+        assert_eq!(last.step + last.steps, (lowest + 1) * 3);
+        assert_eq!(result.test_loss, result.epochs[lowest].test.loss);
+        assert!(result.within_epochs.iter().map(|s| s.step).eq(run.settings.evaluated_steps(16)));
+        // A training of so many epochs ends with the same network.
+        let mut short = run.clone();
+        short.settings.epochs = lowest + 1;
+        let progress = &mut Stopping { steps: usize::MAX, resumed: None };
+        let outcome = prepared.run(&plan().models["m"], &short, 3, None, progress).unwrap();
+        let SeedOutcome::Finished(short) = outcome else { panic!("diverged") };
+        assert_eq!((short.result.reported_epoch, &short.weights), (Some(lowest + 1), &weights));
     });
 }
 
@@ -268,6 +300,8 @@ runs:
     batch_size: 5
     train: {images: {first: 12}, hold_out: 6}
     evaluate_train: true
+    evaluate_every: 2
+    report_epoch: best_validation
     optimizer: {adam: {lr: 0.01}}
     seeds: [3]
     evidence: {candidates: 6, keep: 2}

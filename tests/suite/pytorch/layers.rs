@@ -80,7 +80,7 @@ fn sizes_and_cost_are_torchinfos_to_the_byte() {
         let batches: Vec<u64> = case.torchinfo.iter().map(|t| t.batch).collect();
         assert_eq!(batches, [1, 128], "{}", case.name);
         for found in &case.torchinfo {
-            // The model's figures are those of one image; all but the parameters grow with the batch.
+            // The model's sizes are for one image; all except the parameters grow with the batch.
             let bytes =
                 [found.input_data_bytes / found.batch, found.total_output_bytes / found.batch, found.total_param_bytes];
             let megabytes = [sizes.input, sizes.forward_backward, sizes.params];

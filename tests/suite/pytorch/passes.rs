@@ -133,14 +133,14 @@ struct Compared {
 }
 
 impl Step {
-    /// Absolute difference allowed for logits, because some terms cancel to almost nothing: PyTorch's float32 may be
-    /// off by `logits_float32_error`, and ours by as much in the other direction. Also used for evaluation, for which
-    /// the fixture gives no error.
+    /// Absolute difference allowed for logits, because some terms cancel to almost nothing: PyTorch's float32 may have
+    /// an error of `logits_float32_error`, and ours the same error in the other direction. Also used for evaluation,
+    /// for which the fixture gives no error.
     fn slack(&self) -> f64 {
         2.0 * self.logits_float32_error
     }
 
-    /// Takes the step and compares every value of it. Returns the network with its gradients.
+    /// Executes the step and compares every value. Returns the network with its gradients.
     fn assert_taken(&self, case: &Case, labels: &[u8], masks: &[(String, Vec<f32>)], seen: &mut Compared) -> Network {
         let logits = wide(&case.network().logits(&images(1), INPUT, Some(masks)));
         assert_close(&format!("{}: logits", case.name), &logits, self.logits.as_flattened(), VALUE, self.slack());
@@ -153,8 +153,8 @@ impl Step {
         assert_eq!(gradients.len(), self.gradients.len(), "{}", case.name);
         for (gradient, expected) in gradients.iter().zip(&self.gradients) {
             if expected.float64_l2 < 1e-12 {
-                // A bias before a batch norm: the true gradient is zero. PyTorch's float32 gives rounding noise for it,
-                // and we give zero.
+                // A bias before a batch norm: the true gradient is zero. PyTorch's float32 gives rounding errors, and
+                // this program gives zero.
                 let (name, entries) = (&expected.fingerprint.name, expected.fingerprint.entries.len());
                 assert_eq!((&gradient.name, gradient.values.len().min(64)), (name, entries), "{}", case.name);
                 let zero = gradient.values.iter().all(|v| *v == 0.0);

@@ -1,4 +1,4 @@
-//! Bundles: the one that all tests share, and copies to change.
+//! The bundle that all tests share, and copies that tests can change.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ pub type Files = BTreeMap<String, Vec<u8>>;
 /// A bundle's folder, to read and to change.
 pub struct Bundle {
     pub path: PathBuf,
-    /// The folder that holds it, removed with the value. `None` if something else owns the folder.
+    /// The folder that contains it, removed when the value is dropped. `None` if something else owns the folder.
     _home: Option<TempDir>,
 }
 
@@ -36,7 +36,7 @@ impl Bundle {
         self.path.to_str().unwrap()
     }
 
-    /// Where `publish` writes the zip unless told otherwise.
+    /// Where `publish` writes the zip by default.
     pub fn zip(&self) -> PathBuf {
         self.path.with_extension("zip")
     }
@@ -58,12 +58,12 @@ impl Bundle {
         fs::write(self.path.join(name), bytes).unwrap();
     }
 
-    /// Replaces the first occurrence of a text, which must be there.
+    /// Replaces the first occurrence of a text, which must exist.
     pub fn replace(&self, name: &str, from: &str, to: &str) {
         self.replace_up_to(1, name, from, to);
     }
 
-    /// Replaces every occurrence of a text, which must be there.
+    /// Replaces every occurrence of a text, which must exist.
     pub fn replace_all(&self, name: &str, from: &str, to: &str) {
         self.replace_up_to(usize::MAX, name, from, to);
     }
@@ -74,7 +74,7 @@ impl Bundle {
         self.write(name, text.replacen(from, to, count));
     }
 
-    /// Changes a JSON file's value and writes it in the form that the program writes.
+    /// Changes a JSON file's value, and writes it in the program's format.
     pub fn change_json(&self, name: &str, change: impl FnOnce(&mut Value)) {
         let mut value = self.json(name);
         change(&mut value);
@@ -89,7 +89,7 @@ impl Bundle {
         self.write("SHA256SUMS", sums);
     }
 
-    /// Every file that the Report ID stands for, and SHA256SUMS.
+    /// Every file that the Report ID covers, and SHA256SUMS.
     pub fn identity(&self) -> Files {
         let mut files = read_folder(&self.path);
         assert!(files.remove("run-log.json").is_some());
@@ -108,20 +108,20 @@ impl Bundle {
     }
 }
 
-/// The bundle of `tiny` and what building it printed. Built once for the whole binary; no test may change it.
+/// The bundle of `tiny` and the output of building it. Built once for the whole binary; no test may change it.
 pub fn shared() -> &'static (Bundle, Done) {
     static SHARED: OnceLock<(Bundle, Done)> = OnceLock::new();
     SHARED.get_or_init(|| {
         let home = lasting_folder();
         let path = home.join("tiny");
-        // Without --quiet: tests look at the messages, too.
+        // Without --quiet, because tests check the messages, too.
         let mut build = program(["build", "--device", "cpu", "--fresh", "--out"]);
         let done = run(build.arg(&path).arg(tiny()).env("MNIST_REPORT_CACHE", runs_beside(&path)));
         (Bundle::at(path), done.exits(0))
     })
 }
 
-/// A folder for the shared bundle. Rust drops no statics, so a later process removes what earlier ones left.
+/// A folder for the shared bundle. Rust does not drop statics, so a later process removes the folders of earlier ones.
 pub fn lasting_folder() -> PathBuf {
     let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
     for entry in fs::read_dir(all).unwrap().flatten() {
@@ -142,13 +142,13 @@ pub fn copy() -> Bundle {
     bundle
 }
 
-/// The bundle of `tiny` with some passages of the study replaced. Runs that the changes do not touch are taken from the
+/// The bundle of `tiny` with some passages of the study replaced. Runs that the changes do not affect come from the
 /// shared bundle's run cache.
 pub fn built_with(changes: &[(&str, &str)]) -> Bundle {
     built(&tiny_with(changes))
 }
 
-/// The bundle of a study, as `built_with`.
+/// The bundle of a study, built like that of `built_with`.
 pub fn built(yaml: &str) -> Bundle {
     let bundle = beside_the_shared_runs();
     let study = bundle.path.with_file_name("bundle.yaml");

@@ -1,6 +1,6 @@
-//! Golden files: what the program prints, compared with the files in tests/golden.
+//! Golden files: compares the program's output with the files in tests/golden.
 //!
-//! `SNAPSHOTS=overwrite make test` writes them again.
+//! `SNAPSHOTS=overwrite make test` updates them.
 
 use std::fmt::Write as _;
 
@@ -14,14 +14,14 @@ use super::{Done, root};
 pub fn golden(name: &str, actual: &str) {
     let path = root().join("tests/golden").join(name);
     let expected = Data::read_from(&path, Some(DataFormat::Text));
-    // Backslashes belong to Markdown here, not to paths.
+    // Backslashes are part of Markdown here, not of paths.
     Assert::new().action_env("SNAPSHOTS").normalize_paths(false).eq(redacted(actual), expected);
 }
 
 /// Replaces what differs between two machines or two versions of the source: hashes, paths, the version.
 fn redacted(text: &str) -> String {
     let mut text = text.replace(&format!("mnist-report {}", env!("CARGO_PKG_VERSION")), "mnist-report [VERSION]");
-    // A name that `tempfile` draws: `.tmp` and six characters.
+    // A random name made by `tempfile`: `.tmp` and six characters.
     let temporary = std::env::temp_dir().join(".tmp").to_str().unwrap().to_owned();
     while let Some(at) = text.find(&temporary) {
         text.replace_range(at..at + temporary.len() + 6, "[TMP]");
@@ -40,12 +40,12 @@ fn redacted(text: &str) -> String {
     short
 }
 
-/// Messages of the program, each with what provoked it: the text of one golden file.
+/// Messages of the program, each with its cause: the text of one golden file.
 #[derive(Default)]
 pub struct Messages(String);
 
 impl Messages {
-    /// Adds exit code and message of a run: of a verification, the rungs that were checked.
+    /// Adds the exit code and the message of a run; of a verification, the rungs that were checked.
     pub fn add(&mut self, provoked_by: &str, done: &Done) {
         let message = if done.err.is_empty() { &done.out } else { &done.err };
         writeln!(self.0, "{}\n  exit code {}", provoked_by.replace('\n', "\\n"), done.code).unwrap();
@@ -64,7 +64,7 @@ impl Messages {
         self.add(provoked_by, &Done { code: 2, out: String::new(), err });
     }
 
-    /// Compares them with a file in tests/golden/messages.
+    /// Compares the messages with a file in tests/golden/messages.
     #[track_caller]
     pub fn golden(&self, name: &str) {
         golden(&format!("messages/{name}.txt"), &self.0);

@@ -1,4 +1,4 @@
-//! The program, run in a known environment, and what a run printed.
+//! Runs the program in a known environment, and captures its output.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,18 +17,19 @@ pub fn in_known_environment<S: AsRef<OsStr>>(mut command: Command, arguments: im
     for name in ["SOURCE_DATE_EPOCH", "OMP_THREAD_LIMIT", "OMP_DYNAMIC"] {
         command.env_remove(name);
     }
-    // A user who has asked for backtraces must still get a plain error.
+    // Errors must be plain even for users who enabled backtraces.
     command.env("RUST_BACKTRACE", "1");
-    // libtorch takes longer to start than most tests; one test asks it (tests/suite/witness.rs).
+    // Starting libtorch takes longer than most tests; only tests/suite/witness.rs uses it.
     command.env("MNIST_REPORT_WITNESS", "no");
-    // Tests share the processors: threads that spin while they wait slow each other down. No bit depends on it.
+    // Tests share the CPU's cores, and threads that spin while they wait slow each other down. Does not change the
+    // bits.
     command.env("OMP_WAIT_POLICY", "PASSIVE");
     // Do not use the run cache of the user who runs the tests.
     command.env("MNIST_REPORT_CACHE", lasting_folder().join("runs"));
     command
 }
 
-/// The run cache of a test's bundle: a hidden folder beside it, so that no test finds the runs of another.
+/// The run cache of a test's bundle: a hidden folder beside it, so that tests do not share runs.
 pub fn runs_beside(bundle: &Path) -> PathBuf {
     let name = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
     bundle.with_file_name(format!(".{name}.runs"))
@@ -102,7 +103,7 @@ impl Done {
         done
     }
 
-    /// The Report ID, which the last line of standard output must give, except for the closing sentence of `verify`.
+    /// The Report ID, which must be on the last line of standard output, apart from the closing sentence of `verify`.
     #[track_caller]
     pub fn report_id(&self) -> String {
         let mut lines = self.out.strip_suffix('\n').unwrap_or_default().lines();

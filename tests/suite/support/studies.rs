@@ -13,8 +13,8 @@ defaults: {train: {images: {first: 50}}, epochs: 1, batch_size: 50, optimizer: {
 runs: {single: {model: only}}
 ";
 
-/// `MINI` with the same words in each of the 12 places of a study whose text a report prints as it is. (Texts in Markdown are not
-/// among them.)
+/// `MINI` with the same words in all 12 places of a study whose text a report prints without changes. (Texts in
+/// Markdown are not among them.)
 pub fn worded(words: &str) -> String {
     // A JSON string is a YAML string.
     let quoted = |words: &str| serde_json::to_string(words).unwrap();
@@ -45,7 +45,7 @@ pub fn tiny_text() -> String {
     fs::read_to_string(tiny()).unwrap()
 }
 
-/// The text of `tiny` with some passages replaced. Each must be there.
+/// The text of `tiny` with some passages replaced. Each passage must exist.
 pub fn tiny_with(changes: &[(&str, &str)]) -> String {
     changes.iter().fold(tiny_text(), |text, (from, to)| {
         assert!(text.contains(from), "tiny.yaml does not contain `{from}`");

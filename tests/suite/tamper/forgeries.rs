@@ -1,5 +1,5 @@
-//! The table of forgeries. Each row says what is changed, what the forger redoes after that, and which rungs must fail.
-//! The rungs below the first of these pass.
+//! The table of forgeries. Each row states the change, what the forger updates after it, and which rungs must fail. The
+//! rungs below the first of these pass.
 
 use mnist_report::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, RESULTS, STUDY};
 use mnist_report::demo::Draft;
@@ -305,7 +305,7 @@ fn run_files(name: &str) -> [String; 4] {
         .map(|file| file.replace("NAME", name))
 }
 
-/// A GPU that nobody here has.
+/// A GPU that no test machine has.
 fn gpu() -> Value {
     json!({"name": "A", "libtorch": "2.11.0", "cuda": "13.0", "cudnn": "9.19.0", "precision": "float32"})
 }
@@ -346,7 +346,7 @@ fn diverge_second_seed(draft: &mut Draft) {
     });
 }
 
-/// Removes what results keep of a run for figures.
+/// Removes a run's data for figures from the results.
 fn without_figures_of(results: &mut Value, run: &str) {
     for part in ["loss_curves", "filters"] {
         results[part].as_object_mut().unwrap().shift_remove(run);

@@ -1,10 +1,11 @@
-// Batch normalisation. Sums over an image are f32, sums over the images f64: see src/arithmetic/kernels/layers/batch_norm2d.rs.
+// Batch normalisation. Sums over an image are f32, sums over the images f64: see
+// src/arithmetic/kernels/layers/batch_norm2d.rs.
 
 // A value before ReLU, from its deviation from the mean.
 __device__ float scaled(float deviation, float scale, float bias) { return __fmaf_rn(deviation, scale, bias); }
 
-// For each image: the mean of each channel, then the sum of squared deviations from that mean. `count` is the number of pixels. Blocks:
-// images, groups of `lanes` channels.
+// For each image: the mean of each channel, then the sum of squared deviations from that mean. `count` is the number of
+// pixels. Blocks: images, groups of `lanes` channels.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm2d_image_moments(const float* __restrict__ x, float* __restrict__ per_image, u32 channels, u32 pixels, float count,
                            u32 lanes) {
@@ -35,7 +36,7 @@ batch_norm2d_image_moments(const float* __restrict__ x, float* __restrict__ per_
     }
 }
 
-// What image i has for a channel.
+// The two values of image i for a channel.
 struct TwoValues {
     float first, second;
 };
@@ -43,8 +44,9 @@ __device__ __forceinline__ TwoValues two_values(const float* values, u32 i, u32 
     return {values[(u64)i * 2 * channels], values[(u64)i * 2 * channels + channels]};
 }
 
-// Combines the images' moments: writes each channel's mean and 1 / sqrt(variance + eps), and updates the running mean and variance.
-// `pixels` is the number of an image's pixels, `count` that of the images, `all` that of all pixels and `unbiased` one less.
+// Combines the images' moments: writes each channel's mean and 1 / sqrt(variance + eps), and updates the running mean
+// and variance. `pixels` is the number of pixels in an image, `count` the number of images, `all` the number of pixels
+// in all images, and `unbiased` is `all` - 1.
 extern "C" __global__ void __launch_bounds__(32)
 batch_norm2d_moments(const float* __restrict__ per_image, u32 images, u32 channels, double pixels, double count, double all,
                      double unbiased, double eps, double momentum, double one_minus_momentum, float* __restrict__ mean_out,
@@ -131,8 +133,8 @@ batch_norm2d_image_sums(const float* __restrict__ x, const float* __restrict__ g
     }
 }
 
-// Adds the images' sums: writes each channel's mean gradient and slope, and the gradients of weight and bias. `all` is the number of all
-// pixels.
+// Adds the images' sums: writes each channel's mean gradient and slope, and the gradients of weight and bias. `all` is
+// the number of pixels in all images.
 extern "C" __global__ void __launch_bounds__(32)
 batch_norm2d_terms(const float* __restrict__ per_image, const float* __restrict__ inverse, u32 images, u32 channels, double all,
                    float* __restrict__ mean, float* __restrict__ slope, float* __restrict__ weight_gradient,

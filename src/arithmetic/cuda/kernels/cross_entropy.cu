@@ -1,4 +1,4 @@
-// Cross-entropy: see src/arithmetic/cross_entropy.rs.
+// Cross-entropy: see src/arithmetic/kernels/cross_entropy.rs.
 
 __device__ bool is_finite(float x) { return (__float_as_uint(x) & 0x7f800000) != 0x7f800000; }
 
@@ -33,7 +33,7 @@ cross_entropy(const float* __restrict__ logits, const u8* __restrict__ labels, f
     }
 }
 
-// Writes the mean of the images' losses, whose number is `count`, to the place of this step. One block.
+// Writes the mean of the images' losses to this step's place in `means`. `count` is the number of images. One block.
 extern "C" __global__ void __launch_bounds__(256)
 mean_loss(const float* __restrict__ losses, u32 images, double count, const u32* __restrict__ step, float* __restrict__ means) {
     __shared__ float some[256];

@@ -1,11 +1,12 @@
-// Convolutions whose output channels read one input channel each: see layers/direct.rs.
+// Convolutions whose output channels read one input channel each: see src/arithmetic/kernels/layers/direct.rs.
 //
-// Taps outside of the input are multiplied, too: they read 0. Output channel k reads input channel k / per_input.
+// Taps outside the input are multiplied, too: they read 0. Output channel k reads input channel k / per_input.
 
-// Neighbouring pixels of a row that a thread computes.
+// Number of neighbouring pixels of a row that a thread computes.
 #define DIRECT_PIXELS 4
 
-// Adds a row of a kernel to DIRECT_PIXELS pixels: `from` is the input row, and its pixel `first` is the first that they read.
+// Adds the products of one row of a kernel to DIRECT_PIXELS pixels. `from` is the input row, and `first` the first
+// pixel in it that they read.
 template <u32 kernel>
 __device__ __forceinline__ void direct_add_row(float (&sums)[DIRECT_PIXELS], const float* from, const float* weight, u32 first,
                                                u32 width, u32 channels, bool is_inside) {
@@ -44,7 +45,7 @@ direct_forward(const float* x, const float* weight, const float* bias, float* y,
     if (kernel == 3 && stride == 1) {
 #pragma unroll
         for (u32 ky = 0; ky < 3; ky++) {
-            // Above or left of the image, they are huge.
+            // Above or left of the image, these unsigned numbers wrap around to huge ones.
             const u32 y_in = row + ky - padding;
             direct_add_row<3>(sums, x + y_in * width * channels, weight + 3 * ky, first - padding, width, channels, y_in < height);
         }
@@ -71,9 +72,9 @@ direct_forward(const float* x, const float* weight, const float* bias, float* y,
     }
 }
 
-// What a row of outputs gives to the gradients of `DOWN` by `ACROSS` weights of one channel, the first of which is [ky, kx], and
-// to that of the bias. Writes [rows][out_channels][taps] and [rows][out_channels]. If the window `SLIDES`, the stride is 1, and from
-// column to column only the last column of the window is read.
+// Writes the contribution of a row of outputs to the gradients of `DOWN` by `ACROSS` weights of one channel, the first
+// of which is [ky, kx], and to the gradient of the bias: [rows][out_channels][taps] and [rows][out_channels]. If the
+// window `SLIDES`, the stride is 1, and each step to the next column reads only the window's new last column.
 template <u32 DOWN, u32 ACROSS, bool SLIDES>
 __device__ __forceinline__ void direct_row_gradients(const float* x, const float* gradient, float* weight_rows,
                                                      float* bias_rows, u32 height, u32 width, u32 channels, u32 out_width,
@@ -132,7 +133,7 @@ __device__ __forceinline__ void direct_row_gradients(const float* x, const float
     }
 }
 
-// Taps across that a thread computes if the kernel is not 3x3.
+// Number of taps in a row that a thread computes if the kernel is not 3x3.
 #define DIRECT_ACROSS 5
 
 // Each thread computes all taps of a 3x3 kernel, or else up to DIRECT_ACROSS taps of a row of the kernel.
@@ -162,7 +163,7 @@ direct_backward_rows(const float* x, const float* gradient, float* weight_rows, 
     }
 }
 
-// The first output, along height or width, that reads the input at `input`, and the one after the last.
+// The first output, along height or width, that reads the input at `input`, and the end of the range (exclusive).
 __device__ __forceinline__ u32 first_reader(u32 input, u32 kernel, u32 stride, u32 padding) {
     const u32 last = input + padding;
     return last + 1 < kernel ? 0 : (last + 1 - kernel + stride - 1) / stride;

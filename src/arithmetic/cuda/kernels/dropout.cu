@@ -37,8 +37,8 @@ __device__ void chacha8(const u32* key, u64 counter, u32 (&words)[16]) {
     }
 }
 
-// Draws a mask of n values, [images, pixels, channels] in memory: 0 where a word is less than `drop_below`, else `keep`. The key of a
-// step follows `stride` words after that of the step before. Each thread draws 16 values.
+// Draws a mask of n values, [images, pixels, channels] in memory: 0 where a word is less than `drop_below`, else
+// `keep`. The keys of consecutive steps are `stride` words apart. Each thread draws 16 values.
 extern "C" __global__ void __launch_bounds__(128)
 dropout_draw(const u32* __restrict__ keys, u32 stride, const u32* __restrict__ step, u32 drop_below, float keep,
              float* __restrict__ mask, u64 n, u32 channels, u32 pixels) {

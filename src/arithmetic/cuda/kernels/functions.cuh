@@ -1,4 +1,4 @@
-// `exp`, `log` and `erf` of f32: the steps of src/arithmetic/functions.rs, which explains them.
+// `exp`, `log` and `erf` of f32: the same steps as in src/arithmetic/kernels/functions.rs, which explains them.
 
 #define ROUND __uint_as_float(0x4b400000)
 #define LOG2_E __uint_as_float(0x3fb8aa3b)
@@ -89,7 +89,7 @@ __device__ float erf_f32(float x) {
     return t < ERF_NEAR ? near : far;
 }
 
-// All three, for the tests.
+// All three, for comparisons with the CPU.
 extern "C" __global__ void __launch_bounds__(256)
 functions(const float* __restrict__ x, float* __restrict__ exps, float* __restrict__ logs, float* __restrict__ erfs, u64 n) {
     FOR_EACH_VALUE(i, n) {

@@ -1,16 +1,18 @@
-// Products of matrices in pieces of 128 terms: see gemm.rs.
+// Products of matrices in pieces of 128 terms: see src/arithmetic/kernels/gemm.rs.
 //
-// Every value of a product is a sum over k. It is split into pieces: each is a chain of fused multiply-additions that starts at 0,
-// in the order of k, and is added to the sum of those before it. A thread computes all of a piece's chain for its values.
+// Every value of a product is a sum over k. The sum is split into pieces: each is a chain of fused multiply-additions
+// in the order of k that starts at 0, and is added to the sum of the pieces before it. One thread computes the whole
+// chain of a value.
 
-// Most terms in a chain.
+// Maximum number of terms in a chain.
 #define PIECE 128
-// Terms that a block has in shared memory at a time. There is room for two such chunks: while the threads use one, they read
-// the next.
+// Number of terms that a block holds in shared memory at a time. There is room for two such chunks: while the threads
+// use one, they read the next.
 #define CHUNK 16
-// Rows that a thread computes: 4 in the upper half of its block's tile, 4 in the lower half.
+// Number of rows that a thread computes: 4 in the upper half of its block's tile, 4 in the lower half.
 #define THREAD_ROWS 8
-// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each half.
+// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each
+// half.
 template <u32 rows, u32 columns, u32 width>
 struct Tile {
     enum : u32 {
@@ -19,10 +21,11 @@ struct Tile {
         WIDTH = width,
         ACROSS = columns / width,
         THREADS = rows / THREAD_ROWS * (columns / width),
-        // Values of `a`, and of `b`, that a thread reads for each chunk.
+        // Number of values of `a`, and of `b`, that a thread reads for each chunk.
         A_VALUES = rows * CHUNK / THREADS,
         B_VALUES = columns * CHUNK / THREADS,
-        // 4 more, so that the values of a row of `a`, which lie in different rows of the chunk, are in different banks.
+        // 4 more than needed, so that the values of a row of `a`, which are in different rows of the chunk, are in
+        // different banks.
         A_STRIDE = rows + 4,
         B_STRIDE = columns + 4,
         CHUNK_LEN = CHUNK * (rows + 4 + columns + 4),
@@ -36,21 +39,21 @@ typedef Tile<64, 64, 4> Small;
 // 128 threads, for products with few columns.
 typedef Tile<128, 32, 4> Narrow;
 
-// The terms of a sum: from `first` to `end`, in groups of `group`. Pieces begin with each group.
+// The terms of a sum: from `first` to `end`, in groups of `group` terms. A new piece begins with each group.
 struct Terms {
     u32 first, end, group;
 };
 
 __device__ __forceinline__ Terms all_terms(u32 k) { return {0, k, k}; }
 
-// Where the piece ends that begins at k.
+// The end of the piece that begins at k.
 __device__ __forceinline__ u32 end_of_piece(const Terms& terms, u32 k) {
     u32 left = terms.group - (k - terms.first) % terms.group;
     return k + min(min(left, (u32)PIECE), terms.end - k);
 }
 
-// Where this thread's value i of 8 (or j of 4 or 8) is in its block's tile. The 32 threads of a warp compute 4 groups of rows by 8
-// groups of columns, so that they read few different values together.
+// The row (or column) in the block's tile of this thread's value i of 8 (or j of 4 or 8). The 32 threads of a warp
+// compute 4 groups of rows by 8 groups of columns, so that together they read few different values.
 template <class T>
 __device__ __forceinline__ u32 tile_row(u32 i) {
     const u32 group = threadIdx.x / 32 / (T::ACROSS / 8) * 4 + threadIdx.x % 32 / 8;
@@ -62,12 +65,13 @@ __device__ __forceinline__ u32 tile_column(u32 j) {
     return group * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
 }
 
-// How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch` reads this
-// thread's values of terms k to end - 1, and `put` writes them to shared memory: `a` as [CHUNK][A_STRIDE], then `b` as
-// [CHUNK][B_STRIDE]. Outside of the matrices, and of the terms, they are 0.
+// How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch`
+// reads this thread's values of terms k to end - 1, and `put` writes them to shared memory: `a` as [CHUNK][A_STRIDE],
+// then `b` as [CHUNK][B_STRIDE]. Values outside the matrices or the terms are 0.
 
-// Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`, and else one term
-// of consecutive lines: as they lie in memory. A line is a row of `a` or a column of `b`.
+// Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`,
+// otherwise one term of consecutive lines, whichever is contiguous in memory. A line is a row of `a` or a column of
+// `b`.
 template <class T, bool a_by_terms, bool b_by_terms, class A, class B>
 struct SingleValues {
     A a;
@@ -110,8 +114,8 @@ struct SingleValues {
     }
 };
 
-// Reads four neighbours at a time: of `a`, terms of a row if `by_terms`, else rows of a term; of `b`, columns of a term. Rows of both
-// in memory are multiples of 4 values long and begin at multiples of 16 bytes, and so do pieces.
+// Reads four neighbours at a time: from `a`, terms of a row if `by_terms`, otherwise rows of a term; from `b`, columns
+// of a term. In memory, rows of both begin at multiples of 16 bytes and have a multiple of 4 values, and so do pieces.
 template <class T, bool by_terms>
 struct FourValues {
     const float* a;
@@ -165,9 +169,9 @@ struct FourValues {
     }
 };
 
-// Computes this block's tile of a product. Its first row and column are those of blockIdx.x and blockIdx.y. After each piece,
-// `finish(sums, is_first, is_last)` gets this thread's chains and whether it is the first and last piece. `shared` has room for
-// T::SHARED_LEN values. All threads of the block call this.
+// Computes this block's tile of a product. blockIdx.x and blockIdx.y are the tile's row and column. After each piece,
+// calls `finish(sums, is_first, is_last)` with this thread's chains and whether the piece is the first or the last one.
+// `shared` has room for T::SHARED_LEN values. All threads of the block call this.
 template <class T, class Values, class Finish>
 __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, Values values, Finish finish) {
     float sums[THREAD_ROWS][T::WIDTH];
@@ -181,7 +185,7 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         }
     };
 
-    // Adds a term that is in shared memory.
+    // Adds the products of one term in shared memory.
     auto add_term = [&](const float* a_term, const float* b_term) {
         float a_values[THREAD_ROWS], b_values[T::WIDTH];
 #pragma unroll
@@ -244,7 +248,7 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         if (is_last) {
             break;
         }
-        // No thread reads `other` any more: all have passed the barrier before this chunk.
+        // No thread still reads `other`: all have passed the barrier before this chunk.
         values.put(other);
         __syncthreads();
         float* used = chunk;
@@ -253,8 +257,8 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
     }
 }
 
-// Adds this thread's values of a tile to `c`, whose rows are `stride` values apart, or writes them if `is_first`; then adds a
-// value of each column, if there is `addend`.
+// Adds this thread's values of a tile to `c`, whose rows are `stride` values apart, or writes them if `is_first`; then
+// adds each column's value of `addend`, unless it is null.
 template <class T>
 __device__ __forceinline__ void write_tile(float* c, u32 stride, u32 m, u32 n, const float (&sums)[THREAD_ROWS][T::WIDTH],
                                            bool is_first, const float* addend) {
@@ -312,20 +316,21 @@ __device__ __forceinline__ void write_tile(float* c, u32 stride, u32 m, u32 n, c
     }
 }
 
-// As multiply_tile, of values that `a(row, term)` and `b(term, column)` read.
+// Like multiply_tile, for matrices whose values `a(row, term)` and `b(term, column)` read.
 template <class T, bool a_by_terms, bool b_by_terms, class A, class B, class Finish>
 __device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const Terms terms, A a, B b, Finish finish) {
     SingleValues<T, a_by_terms, b_by_terms, A, B> values{a, b, m, n, {}, {}};
     multiply_tile<T>(shared, terms, values, finish);
 }
 
-// Room in shared memory for the totals of a block: a thread has no registers left for its own.
+// The totals of a block, in shared memory, because the threads have no registers left for them.
 template <class T>
 struct Totals {
     float values[THREAD_ROWS * T::WIDTH][T::THREADS];
 };
 
-// Sums over pieces that begin at 0. Adds the chains of a piece to those of the pieces before it; the last time, writes them to `sums`.
+// Adds the chains of a piece, `sums`, to the totals of the pieces before it, which start at 0. Leaves the new totals in
+// `sums`.
 template <class T>
 __device__ __forceinline__ void add_to_totals(Totals<T>& totals, float (&sums)[THREAD_ROWS][T::WIDTH], bool is_first,
                                               bool is_last) {
@@ -342,9 +347,9 @@ __device__ __forceinline__ void add_to_totals(Totals<T>& totals, float (&sums)[T
     }
 }
 
-// Products of matrices whose rows (if they are transposed, columns) are `a_stride`, `b_stride` and `c_stride` values apart. blockIdx.z
-// counts `batch` matrices, which are `a_batch`, `b_batch` and `c_batch` values apart, and, if there are more blocks along z, the
-// pieces: then each block writes its piece's chains to `c + piece * c_piece`.
+// Products of matrices whose rows in memory are `a_stride`, `b_stride` and `c_stride` values apart. blockIdx.z counts
+// `batch` matrices, which are `a_batch`, `b_batch` and `c_batch` values apart. If there are more blocks along z, it
+// also counts the pieces, and each block writes its piece's chains to `c + piece * c_piece`.
 #define PRODUCT_PARAMETERS                                                                                                      \
     const float *a, const float *b, float *c, const float *addend, u32 m, u32 n, u32 k, u32 a_stride, u32 b_stride, u32 c_stride, \
         u64 a_batch, u64 b_batch, u64 c_batch, u32 batch, u64 c_piece
@@ -357,7 +362,7 @@ __device__ __forceinline__ void add_to_totals(Totals<T>& totals, float (&sums)[T
     c += matrix * c_batch + piece * c_piece;                                                                                    \
     const Terms terms = gridDim.z > batch ? Terms{piece * PIECE, min((piece + 1) * PIECE, k), PIECE} : all_terms(k)
 
-// Products whose values are read one by one.
+// Products whose values are read one at a time.
 template <class T, bool a_by_terms, bool b_by_terms>
 __device__ __forceinline__ void multiply_matrices(float* shared, PRODUCT_PARAMETERS) {
     THIS_PRODUCT;
@@ -370,7 +375,7 @@ __device__ __forceinline__ void multiply_matrices(float* shared, PRODUCT_PARAMET
         });
 }
 
-// c[m, n] = a[m, k] b[k, n], read four by four: n, k and all distances are multiples of 4.
+// c[m, n] = a[m, k] b[k, n], read four values at a time: n, k and all distances are multiples of 4.
 template <class T>
 __device__ __forceinline__ void multiply_aligned(float* shared, PRODUCT_PARAMETERS) {
     THIS_PRODUCT;
@@ -415,8 +420,8 @@ extern "C" __global__ void __launch_bounds__(128) product_b_transposed(PRODUCT_P
     multiply_matrices<Small, true, true>(shared, PRODUCT_ARGUMENTS);
 }
 
-// Adds pieces in order: c[i] is the sum of pieces[0][i], pieces[1][i] ... and, if there is `addend`, of the value of its column.
-// Rows have `columns` values.
+// Adds pieces in order: c[i] is the sum of pieces[0][i], pieces[1][i], ... and, unless `addend` is null, of its
+// column's value of `addend`. Rows have `columns` values.
 extern "C" __global__ void __launch_bounds__(256)
 add_pieces(const float* pieces, float* c, const float* addend, u32 count, u32 len, u32 columns) {
     const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -428,11 +433,11 @@ add_pieces(const float* pieces, float* c, const float* addend, u32 count, u32 le
     c[i] = addend == nullptr ? sum : __fadd_rn(sum, addend[i % columns]);
 }
 
-// Most parts of a batch: see threads.rs.
+// Maximum number of parts of a batch: see src/arithmetic/kernels/threads.rs.
 #define PARTS 8
 
-// Adds terms, `[count][len]`, in parts of `per_part`: those of a part in order, starting at 0, then the parts in order. A block
-// computes 32 sums, with a thread for each part.
+// Adds terms, `[count][len]`, in parts of `per_part` terms: the terms of each part in order, starting at 0, then the
+// parts in order. A block computes 32 sums, with a thread for each part.
 extern "C" __global__ void __launch_bounds__(256)
 add_in_parts(const float* terms, float* sums, u32 count, u32 per_part, u32 len) {
     __shared__ float parts[PARTS][32];
@@ -453,8 +458,8 @@ add_in_parts(const float* terms, float* sums, u32 count, u32 per_part, u32 len) 
     }
 }
 
-// The sums of each column of `[rows][columns]` over runs of rows that are `run` long, starting at 0: `[runs][columns]`. Runs
-// begin with each group of `group` rows.
+// Sums each column of `[rows][columns]` over runs of `run` rows, starting at 0, and writes `[runs][columns]`. A new run
+// begins with each group of `group` rows.
 extern "C" __global__ void __launch_bounds__(128)
 add_rows_in_runs(const float* values, float* sums, u32 rows, u32 columns, u32 run, u32 group) {
     const u32 i = blockIdx.x * blockDim.x + threadIdx.x;

@@ -1,8 +1,8 @@
-// Convolutions as matrix products: see layers/im2col.rs. The rows of values that output pixels read are not written to memory:
-// the product reads them from the images.
+// Convolutions as matrix products: see src/arithmetic/kernels/layers/im2col.rs. Unlike there, the rows of values that
+// output pixels read are not copied: the product reads them from the images.
 
-// Writes, for each output pixel of all images, where its image begins in x, and the row and column of x that its kernel begins
-// at: two values of 16 bits, negative in the padding.
+// Writes two values for each output pixel of all images: the index in x at which its image begins; and the row and
+// column of the image at which its kernel begins, as two 16-bit integers, negative in the padding.
 extern "C" __global__ void __launch_bounds__(256)
 im2col_pixels(u32* pixels, u32 count, u32 image_len, u32 out_height, u32 out_width, u32 stride, u32 padding) {
     const u32 i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -14,17 +14,17 @@ im2col_pixels(u32* pixels, u32 count, u32 image_len, u32 out_height, u32 out_wid
     pixels[2 * i + 1] = row << 16 | (column & 0xffff);
 }
 
-// The value that an output pixel reads at a tap of an input channel, or 0 outside of the image. `base` and `corner` are those of
-// im2col_pixels.
+// The value that an output pixel reads at a tap of an input channel, or 0 outside the image. `base` and `corner` are
+// the two values that im2col_pixels writes.
 __device__ __forceinline__ float im2col_value(const float* x, u32 base, u32 corner, u32 ky, u32 kx, u32 channel, u32 height,
                                               u32 width, u32 channels) {
-    // Above or left of the image, they are huge.
+    // Above or left of the image, these unsigned numbers wrap around to huge ones.
     const u32 row = (u32)((int)corner >> 16) + ky, column = (u32)(int)(short)(corner & 0xffff) + kx;
     return row < height && column < width ? x[base + (row * width + column) * channels + channel] : 0.0f;
 }
 
-// Copies the weight [k, inputs, kernel, kernel] to [groups][terms][outputs], where the terms of an output are in the order of
-// the taps, and for each tap in that of the input channels.
+// Copies the weight [k, inputs, kernel, kernel] to [groups][terms][outputs], where the terms of an output are in the
+// order of the taps, and for each tap in that of the input channels.
 extern "C" __global__ void __launch_bounds__(256)
 im2col_transpose_weight(const float* weight, float* transposed, u32 groups, u32 inputs, u32 outputs, u32 taps) {
     const u32 i = blockIdx.x * blockDim.x + threadIdx.x, terms = inputs * taps;
@@ -95,7 +95,7 @@ im2col_forward_large(const float* x, const u32* pixels, const float* weight, con
     im2col_multiply<Large>(shared, rows, x, pixels, weight, bias, y, count, inputs, outputs, kernel, height, width, channels);
 }
 
-// As im2col_forward_large, for few values.
+// Like im2col_forward_large, for few outputs.
 extern "C" __global__ void __launch_bounds__(128)
 im2col_forward_small(const float* x, const u32* pixels, const float* weight, const float* bias, float* y, u32 count, u32 inputs,
                      u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
@@ -104,9 +104,9 @@ im2col_forward_small(const float* x, const u32* pixels, const float* weight, con
     im2col_multiply<Small>(shared, rows, x, pixels, weight, bias, y, count, inputs, outputs, kernel, height, width, channels);
 }
 
-// The gradient of the weight: sums over pixels, `per_sum` each, of the values that a pixel reads times its gradient. blockIdx.z
-// counts groups and then sums. Writes [sums][groups][terms][outputs]. The sums of a part, which has `per_part` pixels, begin
-// with it, and their last one may be shorter.
+// The gradient of the weight: sums over pixels, `per_sum` each, of the values that a pixel reads times its gradient.
+// blockIdx.z counts groups and then sums. Writes [sums][groups][terms][outputs]. Each part of `per_part` pixels begins
+// with a new sum, and its last sum may be shorter.
 extern "C" __global__ void __launch_bounds__(128)
 im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient, float* sums, u32 count, u32 per_part,
                        u32 per_sum, u32 groups, u32 inputs, u32 outputs, u32 kernel, u32 height, u32 width, u32 channels) {
@@ -138,8 +138,8 @@ im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient,
         });
 }
 
-// Adds the gradients of the values that output pixels read, [images][out pixels][groups][terms], to the gradient of the inputs:
-// those of an input in the order of the output pixels, to 0.
+// Computes the gradient of the inputs from the gradients of the values that output pixels read, [images][out
+// pixels][groups][terms]. Those of each input are added to 0 in the order of the output pixels.
 extern "C" __global__ void __launch_bounds__(256)
 im2col_add_terms(const float* gradients, float* dx, u32 images, u32 height, u32 width, u32 channels, u32 inputs, u32 out_height,
                  u32 out_width, u32 kernel, u32 stride, u32 padding) {
@@ -150,7 +150,7 @@ im2col_add_terms(const float* gradients, float* dx, u32 images, u32 height, u32 
         return;
     }
     const u32 taps = kernel * kernel;
-    // A pixel has `channels * taps` terms; this channel's is that of its group, then of the tap.
+    // A pixel has `channels * taps` terms, ordered by group, then tap, then channel.
     gradients += (u64)image * out_height * out_width * channels * taps + channel / inputs * inputs * taps + channel % inputs;
     const u32 first_y = first_reader(row, kernel, stride, padding), first_x = first_reader(column, kernel, stride, padding);
     const u32 end_y = end_of_readers(row, stride, padding, out_height);

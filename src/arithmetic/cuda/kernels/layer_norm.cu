@@ -1,8 +1,9 @@
-// Layer normalisation: see src/arithmetic/kernels/layers/layer_norm.rs. Weight and bias are in the order of the activations in memory.
+// Layer normalisation: see src/arithmetic/kernels/layers/layer_norm.rs. Weight and bias are in the order of the
+// activations in memory.
 
-// Values of a lane's row; 16 lanes as on the CPU.
+// Number of lanes, as on the CPU.
 #define NORM_LANES 16
-// Groups of CHAIN rows of lanes whose sums are in shared memory together.
+// Number of chains per lane whose sums are in shared memory together.
 #define NORM_GROUPS 128
 #define NORM_SUMS (NORM_GROUPS * NORM_LANES)
 
@@ -13,10 +14,10 @@ struct NormMoments {
 __device__ float norm_deviation(NormMoments moments, float x) { return __fsub_rn(__fsub_rn(x, moments.mean), moments.rest); }
 __device__ float normalised(NormMoments moments, float x) { return __fmul_rn(norm_deviation(moments, x), moments.inverse); }
 
-// Sums over an image of `len` values. Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of CHAIN values, each
-// from 0; the chains are added in f64, in order, from 0. The lanes' sums are then added in f64, in order, from 0. `term(i, sums)` adds
-// the terms of value i to a chain's sums. `chains` is shared memory of NORM_SUMS floats for each sum, `lanes` of NORM_LANES doubles
-// for each sum. All threads of the block call this and get the sums.
+// Sums over an image of `len` values. Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of
+// CHAIN values, each from 0; the chains are added in f64, in order, from 0. The lanes' sums are then added in f64, in
+// order, from 0. `term(i, sums)` adds the terms of value i to a chain's sums. `chains` is shared memory of NORM_SUMS
+// floats for each sum, `lanes` of NORM_LANES doubles for each sum. All threads of the block call this and get the sums.
 template <int SUMS, typename Term>
 __device__ void norm_sums(float* chains, double* lanes, u32 len, Term term, double (&totals)[SUMS]) {
     u32 group_len = CHAIN * NORM_LANES, groups = (len + group_len - 1) / group_len;
@@ -99,8 +100,8 @@ layer_norm(const float* __restrict__ x, const float* __restrict__ weight, const 
     }
 }
 
-// The gradients of the weight and bias at each position: sums over the images, in chains of CHAIN images, each from 0, then the chains in
-// order, from 0.
+// The gradients of the weight and bias at each position: sums over the images, in chains of CHAIN images, each from 0,
+// then the chains in order, from 0.
 extern "C" __global__ void __launch_bounds__(256)
 layer_norm_parameter_gradients(const float* __restrict__ x, const float* __restrict__ gradient,
                                const NormMoments* __restrict__ moments, float* __restrict__ weight_gradient,
@@ -127,7 +128,8 @@ layer_norm_parameter_gradients(const float* __restrict__ x, const float* __restr
     bias_gradient[position] = bias_sum;
 }
 
-// With z = (x - mean) inverse and h = gradient weight: dx = inverse (h - mean of h - z (mean of h z)). One block for each image.
+// With z = (x - mean) inverse and h = gradient weight: dx = inverse (h - mean of h - z (mean of h z)). One block for
+// each image.
 extern "C" __global__ void __launch_bounds__(512)
 layer_norm_input_gradient(const float* __restrict__ x, const float* __restrict__ gradient, const float* __restrict__ weight,
                           const NormMoments* __restrict__ moments_of, float* __restrict__ dx, u32 len, double count) {

@@ -1,7 +1,7 @@
 // Max pooling: see src/arithmetic/kernels/layers/max_pool2d.rs.
 
-// Along a side of `len` pixels: the first input pixel of a window, how many rows or columns of it are before that in the padding, and
-// the number of pixels.
+// Along a side of `len` pixels: the first input pixel of a window, the number of its rows or columns before that pixel,
+// in the padding, and the number of its rows or columns in the image.
 struct WindowPixels {
     u32 first, skipped, count;
 };
@@ -12,7 +12,8 @@ __device__ WindowPixels window_pixels(u32 window, u32 len, u32 kernel, u32 strid
     return {first, skipped, min(kernel - skipped, len - first)};
 }
 
-// Along a side with `count` windows: the first window that contains input pixel `pixel`, and the first one after it that does not.
+// Along a side with `count` windows: the first window that contains input pixel `pixel`, and the end of the range
+// (exclusive).
 struct Containing {
     u32 first, end;
 };
@@ -21,8 +22,8 @@ __device__ Containing windows_with(u32 pixel, u32 count, u32 kernel, u32 stride,
     return {at < kernel ? 0 : (at - kernel) / stride + 1, min(count, at / stride + 1)};
 }
 
-// `positions` are those of the maxima in their windows, row by row, padding included; null if they are of no use. A thread computes
-// one of `len` values.
+// `positions` are those of the maxima in their windows, row by row, padding included; null if they are not needed. A
+// thread computes one of `len` values.
 extern "C" __global__ void __launch_bounds__(256)
 max_pool2d(const float* __restrict__ x, float* __restrict__ y, u32* __restrict__ positions, u32 height, u32 width, u32 out_height,
            u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 len) {
@@ -52,8 +53,8 @@ max_pool2d(const float* __restrict__ x, float* __restrict__ y, u32* __restrict__
     }
 }
 
-// The gradient of the input where no windows overlap: writes each output's gradient to its maximum. The other values of dx are 0
-// already. A thread reads one of `len` gradients.
+// The gradient of the input where no windows overlap: writes each output's gradient to its maximum. The other values of
+// dx are 0 already. A thread reads one of `len` gradients.
 extern "C" __global__ void __launch_bounds__(256)
 max_pool2d_scatter(const u32* __restrict__ positions, const float* __restrict__ gradient, float* __restrict__ dx, u32 height,
                    u32 width, u32 out_height, u32 out_width, u32 channels, u32 kernel, u32 stride, u32 padding, u32 len) {

@@ -1,5 +1,5 @@
-// The update rules of src/arithmetic/kernels/optimizers.rs, over all parameters at once. `factors` has `count` numbers for each step:
-// those of `optimizers::factors`, then 1 for the first step of a training and 0 for the others.
+// The update rules of src/arithmetic/kernels/optimizers.rs, over all parameters at once. `factors` has `count` numbers
+// for each step: those of `optimizers::factors`, then 1 in the first step of a training and 0 in the others.
 
 extern "C" __global__ void __launch_bounds__(256)
 sgd(float* __restrict__ p, const float* __restrict__ gradient, const float* __restrict__ factors, u32 count,

@@ -1,5 +1,5 @@
-// What all kernels share. The arithmetic on floats is written with functions that round once, such as __fadd_rn: a compiler may not
-// fuse, reorder or approximate them. Operators + - * / are for integers alone.
+// Shared by all kernels. Arithmetic on floats uses functions that round once, such as __fadd_rn, because the compiler
+// may not fuse, reorder or approximate them. Use the operators + - * / only for integers.
 //
 // Activations are [images, height, width, channels], as on the CPU. Blocks have up to 1024 threads along x.
 
@@ -7,29 +7,30 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-// Pixels or images that are added to one partial sum before it is added to the whole sum.
+// Number of pixels or images in one partial sum, which is then added to the whole sum.
 #define CHAIN 24
 
-// Dynamic shared memory. A test that compiles this as C++ defines it in another way.
+// Dynamic shared memory. Tests that compile this as C++ define it differently.
 #ifndef DYNAMIC_SHARED
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 #endif
 
-// Where each value is computed on its own, a block of 256 threads computes 1024 consecutive values: thread t computes values t, t + 256,
-// t + 512 and t + 768. This loop visits those of a thread.
+// Loops over the values of this thread in an elementwise kernel. A block of 256 threads computes 1024 consecutive
+// values: thread t computes values t, t + 256, t + 512 and t + 768.
 #define FOR_EACH_VALUE(i, n)                                                                                                    \
     _Pragma("unroll") for (u32 step_ = 0; step_ < 1024; step_ += 256)                                                           \
         if (u64 i = (u64)blockIdx.x * 1024 + step_ + threadIdx.x; i < (n))
 
-// Where a value depends on its channel, `lanes` threads that follow each other compute the channels of a pixel, each every lanes-th one.
-// `lanes` is a power of two up to 32. A block of 256 threads computes 256 / lanes pixels.
+// In kernels whose values depend on the channel, `lanes` consecutive threads compute the channels of a pixel, each
+// every lanes-th channel. `lanes` is a power of two up to 32. A block of 256 threads computes 256 / lanes pixels.
 __device__ u32 pixel_of_thread(u32 lanes) { return blockIdx.x * (256 / lanes) + threadIdx.x / lanes; }
 __device__ u32 lane_of_thread(u32 lanes) { return threadIdx.x % lanes; }
 
-// Values that a thread reads before it uses the first of them. Reading takes long, but many reads take hardly longer than one.
+// Number of values that a thread reads before it uses the first of them: many reads at a time take hardly longer than
+// one.
 #define AHEAD 32
 
-// Gives load(first), load(first + 1) ... load(end - 1) to `use`, in order.
+// Calls `use` with load(first), load(first + 1), ... load(end - 1), in order.
 template <u32 ahead = AHEAD, typename Load, typename Use>
 __device__ __forceinline__ void in_order(u32 first, u32 end, Load load, Use use) {
     u32 at = first;
@@ -53,9 +54,10 @@ __device__ __forceinline__ void in_order(u32 first, u32 end, Load load, Use use)
 // Number of chains of up to CHAIN * lanes floats of shared memory: see `channel_sums`.
 #define SHARED_SUMS 2048
 
-// Sums over the pixels of one image, of `lanes` channels: chains of CHAIN pixels in row-major order, each from 0, then the chains in
-// order, from 0. `term(pixel, sums)` adds the terms of a pixel to a chain's sums, for the channel of this thread's lane. `chains` is
-// shared memory, SHARED_SUMS floats for each sum. All 256 threads call this; the first `lanes` ones get the sums in `totals`.
+// Sums over the pixels of one image, of `lanes` channels: chains of CHAIN pixels in row-major order, each from 0, then
+// the chains in order, from 0. `term(pixel, sums)` adds the terms of a pixel to a chain's sums, for the channel of this
+// thread's lane. `chains` is shared memory, SHARED_SUMS floats for each sum. All 256 threads call this; the first
+// `lanes` threads receive the sums in `totals`.
 template <int SUMS, typename Term>
 __device__ void channel_sums(float* chains, u32 pixels, u32 lanes, bool inside, Term term, float (&totals)[SUMS]) {
     u32 lane = threadIdx.x % lanes, row = threadIdx.x / lanes, rows = 256 / lanes;

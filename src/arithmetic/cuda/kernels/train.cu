@@ -1,8 +1,8 @@
-// The inputs of a step that lie on the GPU, and the counter of steps.
+// Makes a step's batch from the dataset on the GPU, and counts the steps.
 
-// Writes images [images, pixels, channels] with the value that `table` has for each byte, and their labels, from a dataset of images
-// [channels, pixels]. Image i is that of `order` at position `step` times `batch` + i; without an order, image `first` + i of the
-// dataset.
+// Writes images [images, pixels, channels] and their labels from a dataset of images [channels, pixels]. `table` gives
+// the value of each byte. Image i is number `order[step * batch + i]` of the dataset, or number `first` + i if there is
+// no order.
 extern "C" __global__ void __launch_bounds__(256)
 input_images(const u8* __restrict__ dataset, const u8* __restrict__ labels, const u32* __restrict__ order,
              const u32* __restrict__ step, u32 batch, u32 first, const float* __restrict__ table, float* __restrict__ x,

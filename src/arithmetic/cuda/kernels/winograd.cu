@@ -1,7 +1,7 @@
-// Convolutions with 3x3 kernels and stride 1 by Winograd's method: see layers/winograd.rs, which has the functions of the same
-// names, and says what they are.
+// Convolutions with 3x3 kernels and stride 1 by Winograd's method: see src/arithmetic/kernels/layers/winograd.rs, which
+// documents the functions of the same names.
 //
-// Images are not padded in memory: what lies outside is read as 0 here.
+// Images are not padded in memory: the kernels read 0 outside an image.
 
 #define POINTS 36
 #define OUT_SIDE 4
@@ -23,8 +23,8 @@
             {0x1.e98801e98801fp-4, -0x1.6f26016f26017p-3, 0x1.135c81135c811p-2}, {0.0, 0.0, 1.0},                              \
     }
 
-// Transforms the weight [outputs, inputs, 3, 3] to [POINTS][rows][columns], where a row is an input channel and a column an
-// output channel, or the other way round if `transposed`. Channels that fill a group have the weight 0.
+// Transforms the weight [outputs, inputs, 3, 3] to [POINTS][rows][columns], where a row is an input channel and a
+// column an output channel, or the other way round if `transposed`. Channels that pad a group have the weight 0.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_weights(const float* weight, float* transformed, u32 inputs, u32 outputs, u32 rows, u32 columns, u32 transposed) {
     const double g[IN_SIDE][3] = WINOGRAD_G;
@@ -62,7 +62,7 @@ winograd_weights(const float* weight, float* transformed, u32 inputs, u32 output
     }
 }
 
-// The transpose of winograd_weights, not transposed: from [POINTS][rows][columns] to the gradient of the weight.
+// The transpose of winograd_weights without `transposed`: from [POINTS][rows][columns] to the gradient of the weight.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_weights_backward(const float* transformed, float* dweight, u32 inputs, u32 outputs, u32 rows, u32 columns) {
     const double g[IN_SIDE][3] = WINOGRAD_G;
@@ -155,7 +155,7 @@ __device__ __forceinline__ void transform_output_line_backward(const float (&y)[
     out[5] = y[3];
 }
 
-// Transforms a tile: `LINE` along each column of load(row, column), then along each row of that; gives the result to
+// Transforms a tile: applies `LINE` to each column of load(row, column), then to each row of the result, and calls
 // store(row, column, value). Loads everything before it stores anything.
 template <u32 FROM, u32 TO, void (*LINE)(const float (&)[FROM], float (&)[TO]), typename Load, typename Store>
 __device__ __forceinline__ void transform_tile(Load load, Store store) {
@@ -184,8 +184,8 @@ __device__ __forceinline__ void transform_tile(Load load, Store store) {
     }
 }
 
-// Transforms images [height, width, channels] to [POINTS][tiles][padded_channels]. There are `tiles` in all images, `down` by
-// `across` in each. A thread transforms a channel of a tile.
+// Transforms images [height, width, channels] to [POINTS][tiles][padded_channels]. All images together have `tiles`
+// tiles, each image `down` by `across`. A thread transforms a channel of a tile.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
                 u32 down, u32 across, u32 tiles) {
@@ -197,7 +197,7 @@ winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 c
     const u32 first_row = tile / across % down * OUT_SIDE, first_column = tile % across * OUT_SIDE;
     x += (u64)(tile / across / down) * height * width * channels + channel;
     auto load = [=](u32 i, u32 j) {
-        // Above or left of the image, they are huge.
+        // Above or left of the image, these unsigned numbers wrap around to huge ones.
         const u32 row = first_row + i - padding, column = first_column + j - padding;
         const bool is_inside = row < height && column < width && channel < channels;
         return is_inside ? x[(row * width + column) * channels] : 0.0f;
@@ -206,7 +206,8 @@ winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 c
     transform_tile<IN_SIDE, IN_SIDE, transform_input_line>(load, store);
 }
 
-// Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is none.
+// Transforms [POINTS][tiles][padded_channels] to outputs [height, width, channels] and adds the bias, or 0 if there is
+// none.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_outputs(const float* transformed, const float* bias, float* y, u32 height, u32 width, u32 channels,
                  u32 padded_channels, u32 down, u32 across, u32 tiles) {
@@ -247,7 +248,8 @@ winograd_outputs_backward(const float* dy, float* transformed, u32 height, u32 w
     transform_tile<OUT_SIDE, IN_SIDE, transform_output_line_backward>(load, store);
 }
 
-// The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6 inputs.
+// The transpose of winograd_inputs without its sums: replaces the values of each tile by the gradients of its 6 by 6
+// inputs.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_inputs_backward(float* transformed, u32 jobs) {
     const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
@@ -259,9 +261,9 @@ winograd_inputs_backward(float* transformed, u32 jobs) {
     transform_tile<IN_SIDE, IN_SIDE, transform_input_line_backward>(load, store);
 }
 
-// Adds what winograd_inputs_backward wrote to dx [height, width, channels]: the values of the tiles that overlap, in their order.
-// blockIdx.x counts the rows of all images; a thread computes 4 channels of a pixel. Groups of 4 channels lie at multiples of 16 bytes
-// in `gradients`.
+// Computes dx [height, width, channels] from the output of winograd_inputs_backward: adds the values of overlapping
+// tiles, in the order of the tiles. blockIdx.x counts the rows of all images; a thread computes 4 channels of a pixel.
+// Groups of 4 channels begin at multiples of 16 bytes in `gradients`.
 extern "C" __global__ void __launch_bounds__(128)
 winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
                    u32 down, u32 across, u32 tiles) {
@@ -271,7 +273,7 @@ winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32
         return;
     }
     const u32 image = blockIdx.x / height, row = blockIdx.x % height + padding, column = x_in + padding;
-    // The first tile whose 6 inputs reach this far.
+    // The first tile whose 6 rows (or columns) of inputs include this one.
     const u32 first_down = row < IN_SIDE ? 0 : (row - IN_SIDE) / OUT_SIDE + 1;
     const u32 first_across = column < IN_SIDE ? 0 : (column - IN_SIDE) / OUT_SIDE + 1;
     float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -301,8 +303,8 @@ winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32
 }
 
 // The gradient of the transformed weight: for each point, the sums over tiles of `inputs`, [tiles][m], times `outputs`,
-// [tiles][n]. Writes [sums][POINTS][m][n], where blockIdx.z counts points and then sums, each over `per_sum` tiles. `group` tiles
-// are those of the images that one product adds to the sum.
+// [tiles][n]. Writes [sums][POINTS][m][n]. blockIdx.z counts points and then sums; each sum is over `per_sum` tiles, in
+// groups of `group` tiles, which belong to the images that one product covers.
 extern "C" __global__ void __launch_bounds__(128, 5)
 winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
                          u32 group) {

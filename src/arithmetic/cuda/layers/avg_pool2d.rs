@@ -6,7 +6,7 @@ use crate::arithmetic::cuda::gpu::{Address, Gpu};
 use kernels::layers::Shape;
 use kernels::layers::max_pool2d::Windows;
 
-/// `arithmetic::layers::avg_pool2d::AvgPool2d`.
+/// The GPU counterpart of `kernels::layers::avg_pool2d::AvgPool2d`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct AvgPool2d {
     windows: Windows,

@@ -4,14 +4,14 @@ use super::{Backward, Forward, Layer, image_grid, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::batch_norm2d::BatchNorm2d`.
+/// The GPU counterpart of `kernels::layers::batch_norm2d::BatchNorm2d`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct BatchNorm2d {
     shape: Shape,
     options: BatchNorm2dOptions,
-    /// Two values of each channel for each image.
+    /// Two values per image and channel.
     per_image: Memory,
-    /// Lists of a value for each channel, one after the other: `MEAN` and so on.
+    /// Lists with one value per channel, one after the other; `MEAN` and the other constants are their numbers.
     per_channel: Memory,
 }
 
@@ -31,7 +31,7 @@ const INVERSE: usize = 1;
 /// Mean gradient and slope, for the gradient of the input.
 const AVERAGE: usize = 2;
 const SLOPE: usize = 3;
-/// As `INVERSE`, of an evaluation.
+/// Like `INVERSE`, for an evaluation.
 const EVALUATION_INVERSE: usize = 4;
 const LISTS: usize = 5;
 
@@ -55,8 +55,8 @@ impl BatchNorm2d {
         lanes(self.shape.channels)
     }
 
-    /// Threads that compute the channels of a pixel where its values are added to those of other pixels: fewer, so that more pixels
-    /// are read at the same time.
+    /// Number of threads that compute the channels of a pixel in a sum over pixels. Fewer than `lanes`, so that more
+    /// pixels are read at the same time.
     fn sum_lanes(&self) -> u32 {
         self.lanes().min(16)
     }
@@ -112,7 +112,7 @@ impl BatchNorm2d {
         gpu.launch("batch_norm2d_moments", Grid::for_jobs(channels, 32), &arguments);
     }
 
-    /// Computes the gradients of weight and bias, and what the gradient of the input needs.
+    /// Computes the gradients of weight and bias, and the mean gradient and slope that the gradient of the input needs.
     fn compute_terms(&self, gpu: &dyn Gpu, pass: &Backward) {
         let (channels, images) = (self.shape.channels, pass.images);
         let arguments = [
@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        // A single value; more images than a chain; more chains than fit into shared memory together; channels of two blocks.
+        // A single value; more images than a chain; more chains than fit into shared memory together; channels of two
+        // blocks.
         for (images, height, width, channels, relu) in [
             (1, 1, 1, 1, true),
             (4, 3, 3, 16, false),

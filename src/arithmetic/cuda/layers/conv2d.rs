@@ -1,4 +1,4 @@
-//! Two-dimensional convolutions on a GPU: the choice of the algorithm is that of the CPU.
+//! Two-dimensional convolutions on a GPU, with the same choice of the algorithm as on the CPU.
 
 use super::Layer;
 use super::direct::Direct;
@@ -8,7 +8,7 @@ use crate::arithmetic::cuda::gpu::{Argument, Gpu, size};
 use kernels::layers::Shape;
 use kernels::layers::conv2d::{Algorithm, Conv2dOptions, Convolution};
 
-/// `arithmetic::layers::conv2d::conv2d`, for up to `images` images.
+/// The GPU counterpart of `kernels::layers::conv2d::conv2d`, for up to `images` images.
 pub(in crate::arithmetic::cuda) fn conv2d(
     gpu: &dyn Gpu,
     input: Shape,
@@ -35,8 +35,8 @@ mod tests {
     use kernels::layers;
     use kernels::samples::random_convolutions;
 
-    /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels; `kernel` is
-    /// kernel size, stride and padding.
+    /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels;
+    /// `kernel` is kernel size, stride and padding.
     #[track_caller]
     fn check(images: usize, sizes: [usize; 4], kernel: [usize; 3], groups: usize, has_bias: bool) {
         let [height, width, channels, out_channels] = sizes;

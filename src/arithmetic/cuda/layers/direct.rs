@@ -7,15 +7,16 @@ use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::conv2d::Convolution;
 use kernels::threads::images_per_part;
 
-/// Neighbouring pixels, and taps, that a thread computes: `DIRECT_PIXELS` and `DIRECT_ACROSS` in the kernels.
+/// Numbers of neighbouring pixels and of taps that a thread computes: `DIRECT_PIXELS` and `DIRECT_ACROSS` in the
+/// kernels.
 const PIXELS: usize = 4;
 const ACROSS: usize = 5;
 
-/// `arithmetic::layers::direct::Direct`.
+/// The GPU counterpart of `kernels::layers::direct::Direct`.
 #[derive(Debug)]
 pub(super) struct Direct {
     conv: Convolution,
-    /// What each row of outputs gives to the gradient of the weight and of the bias.
+    /// The contribution of each row of outputs to the gradients of the weight and of the bias.
     weight_rows: Memory,
     bias_rows: Memory,
 }

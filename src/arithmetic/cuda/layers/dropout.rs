@@ -6,7 +6,7 @@ use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 use crate::rng::DropoutRule;
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::dropout::Dropout`.
+/// The GPU counterpart of `kernels::layers::dropout::Dropout`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct Dropout {
     shape: Shape,
@@ -26,8 +26,8 @@ enum Source {
 }
 
 impl Dropout {
-    /// A layer for up to `images` activations of this shape, which drops values with probability `p`. It drops nothing until
-    /// it has a mask.
+    /// A layer for up to `images` activations of this shape, which drops values with probability `p`. It drops nothing
+    /// until it has a mask.
     pub(in crate::arithmetic::cuda) fn new(gpu: &dyn Gpu, shape: Shape, p: f64, images: usize) -> Self {
         Self { shape, p, mask: gpu.values(images * shape.len()), given: None, source: Source::None }
     }

@@ -1,10 +1,10 @@
-//! Flattening on a GPU, and the change between this program's order of an image's values and PyTorch's.
+//! Flattening on a GPU, and the conversions between channels last (this program) and channels first (PyTorch).
 
 use super::{Backward, Forward, Layer, value_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, size};
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::flatten::Flatten`.
+/// The GPU counterpart of `kernels::layers::flatten::Flatten`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct Flatten {
     pub shape: Shape,

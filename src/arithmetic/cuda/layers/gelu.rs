@@ -3,7 +3,7 @@
 use super::{Backward, Forward, Layer, value_grid};
 use crate::arithmetic::cuda::gpu::Gpu;
 
-/// `arithmetic::layers::gelu::Gelu` of activations of `len` values.
+/// The GPU counterpart of `kernels::layers::gelu::Gelu`, for activations of `len` values.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct Gelu {
     pub len: usize,

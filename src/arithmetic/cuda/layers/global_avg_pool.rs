@@ -4,7 +4,7 @@ use super::{Backward, Forward, Layer, image_grid, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Gpu, size};
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::global_avg_pool::GlobalAvgPool`.
+/// The GPU counterpart of `kernels::layers::global_avg_pool::GlobalAvgPool`.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct GlobalAvgPool {
     pub shape: Shape,

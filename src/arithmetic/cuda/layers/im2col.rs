@@ -10,25 +10,26 @@ use kernels::gemm::PIECE;
 use kernels::layers::conv2d::Convolution;
 use kernels::threads::{PARTS, images_per_part};
 
-/// Working memory of a layer is about this many values; it has room for one image at least. No bit depends on it.
+/// Approximate number of values in a layer's working memory, which holds at least one image. Does not change the bits.
 const WORKING_LEN: usize = 1 << 25;
 
-/// `arithmetic::layers::im2col::Im2col`.
+/// The GPU counterpart of `kernels::layers::im2col::Im2col`.
 #[derive(Debug)]
 pub(super) struct Im2col {
     conv: Convolution,
     /// Number of terms of an output.
     terms: usize,
-    /// Where each output pixel of all images reads: `im2col_pixels` in the kernels.
+    /// The positions that each output pixel of all images reads: see `im2col_pixels` in the kernels.
     pixels: Memory,
     /// The weight or its gradient, rearranged.
     weight: Memory,
-    /// The gradient of the weight that some pixels give.
+    /// Partial sums of the gradient of the weight, each over some pixels.
     weight_sums: Memory,
     /// Number of values in `weight_sums`.
     weight_sums_len: usize,
     bias_sums: PixelSums,
-    /// The gradients of the values that the output pixels of some images read; `None` if they are the gradient of the input.
+    /// The gradients of the values that the output pixels of some images read; `None` if they equal the gradient of the
+    /// input.
     term_gradients: Option<Memory>,
     /// Number of those images.
     images_together: usize,
@@ -62,7 +63,7 @@ impl Im2col {
         }
     }
 
-    /// The arguments that describe the rows of values which output pixels read.
+    /// The arguments that describe the rows of values that output pixels read.
     fn row_sizes(&self) -> [Argument; 6] {
         let (input, inputs, outputs) = (self.conv.input, self.conv.inputs_per_group(), self.conv.outputs_per_group());
         sizes([inputs, outputs, self.conv.kernel, input.height, input.width, input.channels])
@@ -74,7 +75,7 @@ impl Im2col {
         let blocks = SMALL.count([self.terms, outputs]);
         let sums_of =
             |per_sum: usize| count / per_part * per_part.div_ceil(per_sum) + (count % per_part).div_ceil(per_sum);
-        // One sum for each part, or one for each piece if that keeps more of the GPU busy.
+        // One sum per part, or one per piece if there would be too few sums to keep the GPU busy.
         let few = (blocks[0] * blocks[1]) as usize * groups * sums_of(per_part) < MANY_BLOCKS;
         let pieces = sums_of(PIECE);
         let fits = pieces * groups <= 0xffff && pieces * self.conv.output.channels * self.terms <= self.weight_sums_len;

@@ -5,15 +5,16 @@ use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 use kernels::layers::Shape;
 
-/// `arithmetic::layers::layer_norm::LayerNorm`.
+/// The GPU counterpart of `kernels::layers::layer_norm::LayerNorm`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct LayerNorm {
     shape: Shape,
     eps: f64,
-    /// Four values of each image of the last training step, `NormMoments` in the kernels; then the same of an evaluation.
+    /// Four values for each image, `NormMoments` in the kernels: those of the last training step, then those of an
+    /// evaluation.
     moments: [Memory; 2],
-    /// The weight and the bias, or their gradients, in the order of the activations in memory. `None` if PyTorch's order is the
-    /// same.
+    /// The weight and the bias, or their gradients, in the order of the activations in memory. `None` if that is also
+    /// PyTorch's order.
     ordered: Option<[Memory; 2]>,
 }
 

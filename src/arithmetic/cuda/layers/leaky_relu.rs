@@ -3,7 +3,7 @@
 use super::{Backward, Forward, Layer, value_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu};
 
-/// `arithmetic::layers::leaky_relu::LeakyRelu` of activations of `len` values.
+/// The GPU counterpart of `kernels::layers::leaky_relu::LeakyRelu`, for activations of `len` values.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct LeakyRelu {
     slope: f32,

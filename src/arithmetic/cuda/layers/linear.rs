@@ -4,14 +4,14 @@ use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::{Layout, Matrix, Pieces, Product, product};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 
-/// `arithmetic::layers::linear::Linear`.
+/// The GPU counterpart of `kernels::layers::linear::Linear`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct Linear {
     inputs: usize,
     outputs: usize,
-    /// Working memory of the output, of the gradient of the weight, and of that of the input.
+    /// Working memory for the output, the gradient of the weight and the gradient of the input.
     pieces: [Pieces; 3],
-    /// Zeros: what is added to the outputs if there is no bias.
+    /// Zeros, added to the outputs if there is no bias.
     no_bias: Memory,
 }
 
@@ -88,7 +88,7 @@ mod tests {
             (9, 21, 7),
             // More than one piece of each sum.
             (130, 140, 129),
-            // Too many blocks to compute pieces at the same time.
+            // Too many blocks to compute pieces in parallel.
             (150, 300, 200),
         ];
         for (images, inputs, outputs) in sizes {

@@ -1,11 +1,11 @@
-//! Max pooling on a GPU. Also the launch of the kernels of both poolings.
+//! Max pooling on a GPU, and the launch of the kernels of max and average pooling.
 
 use super::{Backward, Forward, Layer, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::Shape;
 use kernels::layers::max_pool2d::Windows;
 
-/// `arithmetic::layers::max_pool2d::MaxPool2d`.
+/// The GPU counterpart of `kernels::layers::max_pool2d::MaxPool2d`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct MaxPool2d {
     windows: Windows,
@@ -44,8 +44,8 @@ fn sizes(windows: &Windows) -> [Argument; 8] {
         .map(|n| size(n).into())
 }
 
-/// Launches a kernel of a pooling that computes `pixels` pixels. Its arguments are `tensors`, the sizes of the windows, `more`,
-/// the number of pixels, and that of the threads for each.
+/// Launches a pooling kernel that computes `pixels` pixels. Its arguments are `tensors`, the sizes of the windows,
+/// `more`, the number of pixels, and the number of threads per pixel.
 pub(super) fn launch(
     gpu: &dyn Gpu,
     kernel: &'static str,

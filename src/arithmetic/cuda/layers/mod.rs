@@ -1,5 +1,5 @@
-//! The layers on a GPU, one file for each kind of layer: which kernels they launch. The kernels are in `../kernels`, and compute
-//! what the files of the same names in `arithmetic/kernels/layers` compute, bit for bit.
+//! The layers on a GPU, one file for each kind of layer. They launch the kernels in `../kernels`, which compute the
+//! same bits as the files of the same names in `arithmetic/kernels/layers`.
 //!
 //! Activations and parameters have the same order in memory as on the CPU.
 
@@ -68,21 +68,23 @@ pub(in crate::arithmetic::cuda) enum Mask<'a> {
 pub(in crate::arithmetic::cuda) struct Keys {
     /// The key of the layer's first step, 32 bytes.
     pub first: Address,
-    /// Bytes from a step's key to that of the next.
+    /// Distance between the keys of consecutive steps, in bytes.
     pub stride: usize,
-    /// The step, a u32 that counts from 0.
+    /// The address of the step's number, a u32 that counts from 0.
     pub step: Address,
 }
 
 /// The kernels of one layer of a network.
 ///
-/// A layer keeps what its backward pass needs besides its input and output, from `train` until `backward`. It allocates its
-/// working memory when it is created, for as many images as it is told then, because the launches of a step are recorded.
+/// From `train` until `backward`, a layer stores what its backward pass needs besides its input and output. It
+/// allocates its working memory when it is created, for a maximum number of images, because recorded launches must find
+/// it at the same addresses.
 pub(in crate::arithmetic::cuda) trait Layer {
     /// Computes the output in evaluation mode.
     fn evaluate(&self, gpu: &dyn Gpu, pass: &Forward);
 
-    /// Computes the output in training mode, and updates the buffers. By default as in evaluation mode, without buffers.
+    /// Computes the output in training mode, and updates the buffers. By default the same as `evaluate`, without
+    /// buffers.
     fn train(&self, gpu: &dyn Gpu, pass: &Forward) {
         self.evaluate(gpu, pass);
     }
@@ -90,11 +92,11 @@ pub(in crate::arithmetic::cuda) trait Layer {
     /// Sets the dropout mask of the next training steps. By default the layer has no mask.
     fn set_mask(&mut self, _gpu: &dyn Gpu, _mask: &Mask) {}
 
-    /// Computes the gradients, after `train` with the same input and parameters.
+    /// Computes the gradients. Call it after `train` with the same input and parameters.
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward);
 }
 
-/// The grid of a kernel that computes `n` values, each on its own: `FOR_EACH_VALUE` in the kernels.
+/// The grid of an elementwise kernel for `n` values: see `FOR_EACH_VALUE` in the kernels.
 pub(in crate::arithmetic::cuda) fn value_grid(n: usize) -> Grid {
     Grid::blocks(n.div_ceil(1024), 256)
 }
@@ -104,12 +106,12 @@ fn lanes(channels: usize) -> u32 {
     channels.next_power_of_two().min(32) as u32
 }
 
-/// The grid of a kernel that computes `pixels` pixels with that many threads each: `pixel_of_thread` in the kernels.
+/// The grid of a kernel that computes `pixels` pixels with `lanes` threads each: see `pixel_of_thread` in the kernels.
 fn pixel_grid(pixels: usize, lanes: u32) -> Grid {
     Grid::blocks(pixels.div_ceil(256 / lanes as usize), 256)
 }
 
-/// The grid of a kernel with a block for each image and group of `lanes` channels: `channel_sums` in the kernels.
+/// The grid of a kernel with a block for each image and group of `lanes` channels: see `channel_sums` in the kernels.
 fn image_grid(images: usize, channels: usize, lanes: u32) -> Grid {
     let groups = channels.div_ceil(lanes as usize);
     Grid { blocks: [size(images), size(groups), 1], threads: 256, shared_bytes: 0 }

@@ -3,7 +3,7 @@
 use super::{Backward, Forward, Layer, value_grid};
 use crate::arithmetic::cuda::gpu::Gpu;
 
-/// `arithmetic::layers::relu::Relu` of activations of `len` values.
+/// The GPU counterpart of `kernels::layers::relu::Relu`, for activations of `len` values.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::arithmetic::cuda) struct Relu {
     pub len: usize,

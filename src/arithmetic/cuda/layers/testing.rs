@@ -1,4 +1,4 @@
-//! What the tests of the layers share: a comparison of a layer on the GPU with the same layer on the CPU.
+//! Compares a layer on the GPU with the same layer on the CPU, for the tests of the layers.
 
 use super::{Backward, Forward, Layer, Mask};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Memory};
@@ -6,7 +6,7 @@ use crate::arithmetic::cuda::testing::{Emulator, Order};
 use kernels::layers;
 pub(super) use kernels::samples::drawn;
 
-/// What a test gives a layer.
+/// The inputs of a layer in a test.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inputs {
     pub images: usize,
@@ -21,8 +21,8 @@ pub(super) struct Inputs {
 /// What a layer computes: outputs in evaluation and training, buffers, and gradients of input and parameters.
 type Computed = Vec<(&'static str, Vec<f32>)>;
 
-/// Asserts that a layer on the GPU, in several orders of its threads, computes the bits of the layer on the CPU. `create` makes
-/// the layer for at most as many images as it is told.
+/// Asserts that a layer on the GPU, in several orders of its threads, computes the bits of the layer on the CPU.
+/// `create` makes the layer for a maximum number of images.
 #[track_caller]
 pub(super) fn assert_same_bits(
     what: &str,
@@ -32,7 +32,7 @@ pub(super) fn assert_same_bits(
 ) {
     let expected = on_cpu(cpu, inputs);
     for order in Order::ALL {
-        // Working memory for more images than needed must not matter.
+        // Working memory for more images than needed must not change the bits.
         for images in [inputs.images, inputs.images + 3] {
             let gpu = Emulator::new(order);
             let got = on_gpu(&gpu, &mut *create(&gpu, images), inputs);
@@ -44,7 +44,7 @@ pub(super) fn assert_same_bits(
     }
 }
 
-/// Asserts that the values have the same bits, where all NaN are the same.
+/// Asserts that the values have the same bits. All NaN count as equal.
 #[track_caller]
 pub(in crate::arithmetic::cuda) fn assert_equal(what: &str, got: &[f32], expected: &[f32]) {
     assert_eq!(got.len(), expected.len(), "{what}");
@@ -75,7 +75,7 @@ fn on_cpu(layer: &mut dyn layers::Layer, inputs: &Inputs) -> Computed {
     });
     let mut computed = vec![("evaluated", evaluated), ("y", y), ("dx", dx)];
     computed.extend(gradients.iter().map(|gradient| ("gradient of a parameter", gradient.clone())));
-    // The GPU computes them a second time, without `dx`.
+    // `on_gpu` computes them a second time, without `dx`.
     computed.extend(gradients.into_iter().map(|gradient| ("gradient of a parameter, without dx", gradient)));
     computed.extend(buffers.into_iter().map(|buffer| ("buffer", buffer)));
     computed

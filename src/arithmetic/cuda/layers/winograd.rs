@@ -9,7 +9,7 @@ use kernels::layers::winograd::{POINTS, images_together, tiles as tiles_of_image
 use kernels::simd::LANES;
 use kernels::threads::{PARTS, images_per_part};
 
-/// `arithmetic::layers::winograd::Winograd`.
+/// The GPU counterpart of `kernels::layers::winograd::Winograd`.
 #[derive(Debug)]
 pub(super) struct Winograd {
     conv: Convolution,
@@ -23,7 +23,7 @@ pub(super) struct Winograd {
     inputs: Memory,
     /// The transformed outputs or their gradient, `[POINTS][tiles][output channels]`.
     outputs: Memory,
-    /// The gradient of the transformed weight that each part of the batch gives.
+    /// The gradient of the transformed weight for each part of the batch.
     weight_sums: Memory,
     bias_sums: PixelSums,
 }
@@ -51,8 +51,8 @@ impl Winograd {
         images * self.tiles[0] * self.tiles[1]
     }
 
-    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged if
-    /// `transposed`.
+    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged
+    /// if `transposed`.
     fn transform_weight(&self, gpu: &dyn Gpu, weight: Address, transposed: bool) {
         let [c, k] = self.channels;
         let [rows, columns] = if transposed { [k, c] } else { [c, k] };

@@ -1,5 +1,5 @@
-//! Trains the runs of src/arithmetic/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU and on the
-//! emulated GPU.
+//! Trains the runs of src/arithmetic/portable.yaml, which have every kind of layer, optimizer and schedule, on the CPU
+//! and on the emulated GPU.
 
 use super::*;
 use crate::arithmetic;
@@ -19,7 +19,7 @@ fn assert_same(what: &str, got: &[NamedTensor], expected: &[NamedTensor]) {
     }
 }
 
-/// Trains a run on both, and compares everything after every step.
+/// Trains a run on both, and compares the losses and the state after every step.
 fn assert_same_training(plan: &Plan, name: &str, gpu: Emulator) {
     let (run, gpu): (_, Rc<dyn Gpu>) = (&plan.runs[name], Rc::new(gpu));
     let (model, dataset) = (&plan.models[&run.settings.model], images(run.settings.image_count, name));
@@ -31,7 +31,7 @@ fn assert_same_training(plan: &Plan, name: &str, gpu: Emulator) {
         let what = format!("{name}, step {step}");
         assert_equal(&format!("{what}: losses"), &on_gpu.epoch_losses(), on_cpu.epoch_losses());
         let [mut got, mut expected] = [on_gpu.network().gradients(), on_cpu.network().gradients()];
-        // In the order of the backward pass: the first that differs is the layer to look at.
+        // In the order of the backward pass, so that the first difference is in the layer to look at.
         got.reverse();
         expected.reverse();
         assert_same(&format!("{what}: gradient"), &got, &expected);
@@ -48,7 +48,7 @@ fn a_training_has_the_bits_of_the_cpu() {
     for (i, name) in plan.runs.keys().enumerate() {
         let start = std::time::Instant::now();
         let order = Order::ALL[i % Order::ALL.len()];
-        // Once, the GPU cannot record.
+        // In one case, the GPU cannot record.
         let gpu = if i == 0 { Emulator::without_recordings(order) } else { Emulator::new(order) };
         assert_same_training(&plan, name, gpu);
         println!("{name}: {:.1} s", start.elapsed().as_secs_f64());
@@ -66,7 +66,7 @@ fn a_training_continues_from_a_saved_state() {
     train(&mut whole, 1);
     let after_one = whole.state();
     train(&mut whole, 2);
-    // From within the first epoch into the second one, in another trainer and in the same one.
+    // Continue from within the first epoch into the second one, in another trainer and in the same one.
     let mut other = Trainer::new(&gpu, model, run, &plan.input, &dataset, 5);
     for _ in 0..2 {
         other.load_state(&after_one, 1).unwrap();

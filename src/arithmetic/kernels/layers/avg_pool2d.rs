@@ -8,9 +8,9 @@ use crate::threads::for_each_job;
 /// `torch.nn.AvgPool2d`: `[images, height, width, channels] -> [images, height', width', channels]`. As with PyTorch's
 /// default `count_include_pad=True`, the zeros of the padding count: every sum is divided by `kernel_size`^2.
 ///
-/// A window's sum is f32: each row from left to right, then the rows from top to bottom, without the padding's zeros. A chain
-/// starts with its first term. The gradient of a pixel is the sum of the gradients of the windows that contain it, in
-/// row-major order, starting with the first one, divided by `kernel_size`^2.
+/// A window's sum is f32: each row from left to right, then the rows from top to bottom, without the padding's zeros. A
+/// chain starts with its first term. The gradient of a pixel is the sum of the gradients of the windows that contain
+/// it, in row-major order, starting with the first one, divided by `kernel_size`^2.
 #[derive(Clone, Copy, Debug)]
 pub struct AvgPool2d {
     windows: Windows,
@@ -46,7 +46,7 @@ impl Layer for AvgPool2d {
     }
 }
 
-/// Copies the values if they are the first of a chain, else adds them.
+/// Copies the values if they are the first of a chain; otherwise adds them.
 #[inline(always)]
 fn add(sums: &mut [f32], values: &[f32], is_first: bool) {
     if is_first {

@@ -1,11 +1,11 @@
-//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`. Sums over an image are f32, sums over the images
-//! f64.
+//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`. Sums over an image are f32, sums over the
+//! images f64.
 
 use super::{Backward, Forward, Layer, Shape};
 use crate::simd::vectorised;
 use crate::threads::for_each_job;
 
-/// Maximum number of terms in a chain of additions, after which the chain is added to a sum of chains. Short chains keep
+/// Maximum number of terms in a chain of additions. The chain is then added to a sum of chains: short chains keep
 /// rounding errors small.
 pub(super) const CHAIN: usize = 24;
 
@@ -19,26 +19,26 @@ struct Moments {
     variance: Vec<f32>,
 }
 
-/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`. Parameters are `weight` and `bias`, buffers `running_mean`
-/// and `running_var`, each `[channels]`.
+/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`. Parameters are `weight` and `bias`, buffers
+/// `running_mean` and `running_var`, each `[channels]`.
 ///
-/// A sum over an image's pixels is f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in order,
-/// from 0. A sum over images is f64, in order, from 0, and what is computed from it is narrowed to f32 once.
+/// A sum over an image's pixels is f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in
+/// order, from 0. A sum over images is f64, in order, from 0; the value computed from it is narrowed to f32 once.
 #[derive(Clone, Debug)]
 pub struct BatchNorm2d {
     shape: Shape,
     eps: f64,
     momentum: f64,
     relu: bool,
-    /// Of the last training step.
+    /// The moments of the last training batch.
     moments: Moments,
-    /// Two values of each channel for each image: working memory.
+    /// Working memory: two values per image and channel.
     per_image: Vec<f32>,
 }
 
 impl BatchNorm2d {
-    /// A layer for images of this shape. `eps` is added to variances, `momentum` is the weight of a batch in the running
-    /// statistics. With `relu`, the layer includes the ReLU that follows it.
+    /// A layer for images of this shape. `eps` is added to variances, `momentum` is the weight of a batch in the
+    /// running statistics. With `relu`, the layer includes the ReLU that follows it.
     pub fn new(shape: Shape, eps: f64, momentum: f64, relu: bool) -> Self {
         Self { shape, eps, momentum, relu, moments: Moments::default(), per_image: Vec::new() }
     }
@@ -100,9 +100,9 @@ impl Layer for BatchNorm2d {
         }
     }
 
-    /// dx = scale * fma(-(x - mean), slope, gradient - mean(gradient)), where scale = inverse * weight and
-    /// slope = mean(gradient * (x - mean)) * inverse². With `relu`, the gradient is 0 where y <= 0; y is computed
-    /// again, which takes less time than reading it.
+    /// dx = scale * fma(-(x - mean), slope, gradient - mean(gradient)), where scale = inverse * weight and slope =
+    /// mean(gradient * (x - mean)) * inverse². With `relu`, the gradient is 0 where y <= 0; y is computed again,
+    /// because that is faster than reading it from memory.
     fn backward(&mut self, pass: Backward) {
         let (c, len, relu) = (self.shape.channels, self.shape.len(), self.relu);
         let Backward { x, output_gradient, parameters, input_gradient: dx, parameter_gradients, .. } = pass;
@@ -189,8 +189,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Writes the sum of the gradient of each channel, then the sum of its products with x - mean. `affine` are the mean, the
-    /// scale and the bias of each channel.
+    /// Writes the sum of the gradient of each channel, then the sum of its products with x - mean. `affine` holds the
+    /// mean, the scale and the bias of each channel.
     fn image_sums(x: &[f32], gradient: &[f32], affine: [&[f32]; 3], relu: bool, out: &mut [f32]) {
         let c = affine[0].len();
         let [mean, scale, bias] = affine.map(|values| &values[..c]);
@@ -216,7 +216,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// `affine` as in `image_sums`; `terms` are the mean gradient and the slope of each channel.
+    /// Writes the gradient of the input. `affine` is as in `image_sums`; `terms` holds the mean gradient and the slope
+    /// of each channel.
     fn input_gradient(
         x: &[f32],
         gradient: &[f32],

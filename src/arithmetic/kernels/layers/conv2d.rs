@@ -7,8 +7,8 @@ use super::im2col::Im2col;
 use super::winograd::Winograd;
 use super::{Layer, Shape};
 
-/// Use Winograd's algorithm for convolutions with at least this many input channels; with fewer, its transforms cost more
-/// than they save, and its rounding errors are larger.
+/// Use Winograd's algorithm for convolutions with at least this many input channels; with fewer, its transforms cost
+/// more than they save, and its rounding errors are larger.
 const WINOGRAD_FROM: usize = 12;
 
 /// The options of a convolution, named as in PyTorch's `Conv2d`. The kernel is square and the padding zeros.
@@ -26,8 +26,8 @@ pub struct Conv2dOptions {
 /// A convolution `[images, h, w, c] -> [images, h', w', k]`, as PyTorch's `conv2d`. Its parameters are the weight
 /// `[k, c / groups, kernel_size, kernel_size]` and, optionally, the bias `[k]`.
 ///
-/// Returns the kernel and the shape of its output. The algorithm depends on the layer's shape alone, because each rounds
-/// differently.
+/// Returns the kernel and the shape of its output. The algorithm depends on the layer's shape alone, because each
+/// rounds differently.
 ///
 /// # Panics
 /// `groups` does not divide the numbers of channels, or the kernel is larger than the padded input.
@@ -69,7 +69,7 @@ impl Convolution {
     /// The shapes of a convolution over images of shape `input`.
     ///
     /// # Panics
-    /// As [`conv2d`].
+    /// Same as [`conv2d`].
     pub fn new(input: Shape, options: &Conv2dOptions) -> Self {
         let Conv2dOptions { out_channels, kernel_size, stride, padding, groups } = *options;
         assert!(input.channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups), "{options:?}");
@@ -91,12 +91,12 @@ impl Convolution {
         }
     }
 
-    /// Whether an output pixel reads just the input pixel at its place.
+    /// Whether each output pixel reads only the input pixel at the same position.
     pub fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1 && self.padding == 0
     }
 
-    /// Number of values of one kernel, which belongs to an input and an output channel.
+    /// Number of values in one kernel, the square for one input channel and one output channel.
     pub fn taps(&self) -> usize {
         self.kernel * self.kernel
     }
@@ -111,8 +111,8 @@ impl Convolution {
         self.output.channels / self.groups
     }
 
-    /// The rows of the kernel that lie inside the input for row `output` of the output, where `size` is the input's height.
-    /// The same for columns, where `size` is the width.
+    /// The rows of the kernel that lie inside the input for row `output` of the output, where `size` is the input's
+    /// height. The same for columns, where `size` is the width.
     #[inline(always)]
     pub(super) fn taps_inside(&self, output: usize, size: usize) -> Range<usize> {
         let start = output * self.stride;
@@ -121,8 +121,8 @@ impl Convolution {
     }
 }
 
-/// Copies the first values of `sums` to the gradient of the bias, if the layer has a bias. There may be more sums: of
-/// channels that only fill a vector, or of other parts of the batch.
+/// Copies the first values of `sums` to the gradient of the bias, if the layer has a bias. `sums` may be longer: it may
+/// include channels that only pad a vector, or other parts of the batch.
 pub(super) fn write_bias_gradient(sums: &[f32], parameter_gradients: &mut [Vec<f32>]) {
     if let Some(bias) = parameter_gradients.get_mut(1) {
         let len = bias.len();
@@ -135,7 +135,7 @@ mod tests {
     use super::super::testing::{computed, differences, dot, drawn, near, random_convolutions, same_bits, wide};
     use super::*;
 
-    /// A convolution and the batch that a test gives it.
+    /// A convolution and the number of images that a test runs it on.
     struct Case {
         conv: Convolution,
         images: usize,
@@ -167,7 +167,8 @@ mod tests {
         }
     }
 
-    /// Calls `visit` with the indices of an output, an input and a weight for each of their products, by the definition.
+    /// Calls `visit` with the indices of an output, an input and a weight for each of their products, by the
+    /// definition.
     fn for_each_product(conv: &Convolution, images: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let (input, out, inputs) = (conv.input, conv.output, conv.inputs_per_group());
         for i in 0..images * out.len() {
@@ -204,8 +205,8 @@ mod tests {
         [dx, dweight]
     }
 
-    /// Compares everything that the layer computes with the definition in f64. `allowed` is the largest error of outputs and
-    /// gradients, relative to the largest expected value.
+    /// Compares everything that the layer computes with the definition in f64. `allowed` is the largest error of
+    /// outputs and gradients, relative to the largest expected value.
     fn assert_agrees(case: &Case, layer: &mut dyn Layer, allowed: f64) {
         let (x, parameters, gradient) = case.values();
         let got = same_bits(|| computed(layer, &x, [&parameters, &[]], &gradient));
@@ -252,8 +253,8 @@ mod tests {
 
     #[test]
     fn winograd_agrees_with_the_definition() {
-        // Whole tiles and vectors; remainders of tiles, channels, parts and images together; every padding; more than one
-        // piece of channels; more tiles than are processed together.
+        // Whole tiles and vectors; remainders of tiles, channels, parts and images together; every padding; more than
+        // one piece of channels; more tiles than are processed together.
         for case in [
             case(2, [10, 6, 16, 16], [3, 1, 0], 1, true),
             case(9, [5, 7, 4, 10], [3, 1, 1], 1, true),

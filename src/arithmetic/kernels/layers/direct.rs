@@ -1,14 +1,15 @@
 //! Convolutions whose output channels read one input channel each, by the definition: images with one channel, and
 //! depthwise convolutions (`groups` equal to the number of input channels).
 //!
-//! Input channel c gives the output channels `c * m .. (c + 1) * m`, where m is the number of output channels divided by
-//! that of input channels. The order of every sum:
+//! Input channel c produces the output channels `c * m .. (c + 1) * m`, where m is the number of output channels
+//! divided by that of input channels. The order of every sum:
 //! - An output is a chain of fused multiply-additions that starts at the bias, or at 0 without one, in the order of the
 //!   taps (rows, then columns). Taps outside the input are multiplied, too: they read 0.
-//! - The gradient of a weight: for each row of outputs, such a chain over the row's pixels that starts at 0. The gradient
-//!   of the bias: the same, with additions only. The rows of a part of the batch are added in order, then the parts.
-//! - The gradient of an input is, for each of the m output channels, a chain that starts at 0, over the outputs that read
-//!   the input (rows, then columns). The m values are added in order, beginning with the first.
+//! - The gradient of a weight: for each row of outputs, such a chain over the row's pixels that starts at 0. The
+//!   gradient of the bias: the same, with additions only. The rows of a part of the batch are added in order, then the
+//!   parts.
+//! - The gradient of an input is, for each of the m output channels, a chain that starts at 0, over the outputs that
+//!   read the input (rows, then columns). The m values are added in order, beginning with the first.
 
 use std::ops::Range;
 
@@ -86,14 +87,15 @@ impl Direct {
         rows
     }
 
-    /// Memory for a prepared image. Zeros, because `prepare` does not write the border and the channels that fill a group.
+    /// Memory for a prepared image. It starts as zeros, because `prepare` writes neither the border nor the channels
+    /// that pad a group.
     fn scratch(&self) -> Vec<f32> {
         let [height, width] = padded_sides(&self.conv);
         vec![0.0; height * width * pixel_len(&self.conv)]
     }
 
-    /// Returns the image with zeros around it and, if it has more than one channel, an input channel for each output
-    /// channel.
+    /// Returns the image with zeros around it. If it has more than one channel, each input channel is repeated for
+    /// every output channel that reads it.
     fn prepare<'a>(&self, x: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
         let (input, padding, per_input) = (self.conv.input, self.conv.padding, self.conv.outputs_per_group());
         let len = pixel_len(&self.conv);
@@ -226,7 +228,7 @@ fn forward_pixels<const ONE: bool, const PIXELS: usize>(
 }
 
 vectorised! {
-    /// Adds the gradients that one image gives to `sums`: those of the bias, then those of each tap's weights.
+    /// Adds one image's gradients to `sums`: those of the bias, then those of each tap's weights.
     fn backward_image(conv: &Convolution, x: &[f32], gradient: &[f32], sums: &mut [f32]) {
         if conv.input.channels == 1 {
             backward_rows::<true>(conv, x, gradient, sums);
@@ -276,7 +278,8 @@ fn add_bias_row(conv: &Convolution, gradient: &[f32], group: usize, sums: &mut [
     sums[group..][..LANES].copy_from_slice(&total);
 }
 
-/// Adds what one row of outputs contributes to the weight gradients of `DOWN` by `ACROSS` taps; the first tap is `[ky, kx]`.
+/// Adds what one row of outputs contributes to the weight gradients of `DOWN` by `ACROSS` taps; the first tap is
+/// `[ky, kx]`.
 #[inline(always)]
 fn add_taps_row<const ONE: bool, const DOWN: usize, const ACROSS: usize>(
     conv: &Convolution,
@@ -315,7 +318,8 @@ fn readers(conv: &Convolution, input: usize, outputs: usize) -> Range<usize> {
 }
 
 vectorised! {
-    /// Computes the gradient of an input, `dx`, from that of its output. `sums` has room for one pixel's output channels.
+    /// Computes the gradient of an input, `dx`, from that of its output. `sums` has room for one pixel's output
+    /// channels.
     fn input_gradient_image(conv: &Convolution, rows: &[f32], gradient: &[f32], dx: &mut [f32], sums: &mut [f32]) {
         let (out, per_input) = (conv.output, conv.outputs_per_group());
         let channels = out.channels.next_multiple_of(LANES);

@@ -6,12 +6,14 @@ use super::{Backward, Forward, Layer, Shape};
 use crate::simd::vectorised;
 use crate::threads::for_each_job;
 
-/// `torch.nn.Dropout` of activations `[images, height, width, channels]` or `[images, features]`: y = x mask in training and
-/// y = x in evaluation. The mask holds 0 or 1 / (1 - p). The gradient is that of y times the mask.
+/// `torch.nn.Dropout` of activations `[images, height, width, channels]` or `[images, features]`: y = x mask in
+/// training and y = x in evaluation. The mask holds 0 or 1 / (1 - p). The gradient of x is the gradient of y times the
+/// mask.
 #[derive(Clone, Debug)]
 pub struct Dropout {
     shape: Shape,
-    /// In the order of the activations in memory; ignored unless `has_mask`. Its memory is kept for the next mask.
+    /// The mask, in the order of the activations in memory. Ignored unless `has_mask`; kept so that the next mask
+    /// reuses its memory.
     mask: Vec<f32>,
     has_mask: bool,
 }
@@ -29,7 +31,7 @@ impl Layer for Dropout {
     }
 
     /// # Panics
-    /// There is a mask, and it has another length than the input.
+    /// The mask's length differs from the input's.
     fn train(&mut self, pass: Forward) {
         if self.has_mask {
             multiply(pass.x, &self.mask, pass.y);

@@ -1,11 +1,12 @@
-//! Flattening, as `torch.nn.Flatten`, and the conversions between channels last (this program) and channels first (PyTorch).
+//! Flattening, as `torch.nn.Flatten`, and the conversions between channels last (this program) and channels first
+//! (PyTorch).
 
 use super::{Backward, Forward, Layer, Shape};
 use crate::simd::{LANES, vectorised};
 use crate::threads::for_each_job;
 
-/// `torch.nn.Flatten`: `[images, height, width, channels]` in memory becomes `[images, features]`, and the features have
-/// PyTorch's order `[channels, height, width]`. No value changes.
+/// `torch.nn.Flatten`: `[images, height, width, channels]` in memory becomes `[images, features]`, and the features
+/// have PyTorch's order `[channels, height, width]`. No value changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten {
     shape: Shape,

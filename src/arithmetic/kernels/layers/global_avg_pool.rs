@@ -8,7 +8,8 @@ use crate::threads::for_each_job;
 /// The mean of each channel over the pixels: `[images, height, width, channels] -> [images, channels]`.
 ///
 /// Sums are f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in order, from 0. The sum is
-/// divided by the number of pixels once. The gradient of each pixel is that of the channel's mean divided by that number.
+/// divided by the number of pixels once. The gradient of each pixel is the gradient of the channel's mean divided by
+/// the number of pixels.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalAvgPool {
     shape: Shape,

@@ -1,15 +1,16 @@
-//! Convolutions with any kernel, stride, padding and number of groups as matrix products: each output pixel becomes a row
-//! with the values that it reads (PyTorch's `unfold`, known as im2col), in blocks of pixels that fit into the caches.
+//! Convolutions with any kernel, stride, padding and number of groups as matrix products: each output pixel becomes a
+//! row with the values that it reads (PyTorch's `unfold`, known as im2col), in blocks of pixels that fit into the
+//! caches.
 //!
-//! The terms of an output are in the order of the taps (rows, then columns), and for each tap in that of the group's input
-//! channels. Taps outside the input are multiplied, too: they read 0. The order of every sum:
+//! The terms of an output are in the order of the taps (rows, then columns), and for each tap in that of the group's
+//! input channels. Taps outside the input are multiplied, too: they read 0. The order of every sum:
 //! - An output is a sum over its terms (`product`, so in pieces of 128). The bias is added last, if there is one.
-//! - The gradient of a weight is a sum over the output pixels of a part of the batch, in order, in pieces of 128 pixels:
-//!   each is a chain of fused multiply-additions that starts at 0, for the bias a chain of additions. The pieces are added
-//!   in order, starting at 0, then the parts.
-//! - The gradient of an output's term is a sum over the group's output channels (`product`). The gradient of an input is
-//!   the sum of its terms' gradients, added to 0 in the order of the output pixels. For 1x1 kernels with stride 1 and no
-//!   padding, it is its only term's gradient, which is not added to 0.
+//! - The gradient of a weight is a sum over the output pixels of a part of the batch, in order, in pieces of 128
+//!   pixels: each is a chain of fused multiply-additions that starts at 0, for the bias a chain of additions. The
+//!   pieces are added in order, starting at 0, then the parts.
+//! - The gradient of an output's term is a sum over the group's output channels (`product`). The gradient of an input
+//!   is the sum of its terms' gradients, added to 0 in the order of the output pixels. For 1x1 kernels with stride 1
+//!   and no padding, it is the gradient of its only term, without adding it to 0.
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer};
@@ -17,7 +18,7 @@ use crate::gemm::{Matrix, PIECE, gemm, product};
 use crate::simd::{LANES, lane, vectorised, zip};
 use crate::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
 
-/// Number of values in a block's rows, about: they should stay in the caches.
+/// Approximate number of values in a block's rows, which should stay in the caches.
 const BLOCK_LEN: usize = 1 << 16;
 
 /// A convolution by matrix products.
@@ -29,7 +30,7 @@ pub(super) struct Im2col {
     padded_terms: usize,
     /// Number of output channels of a group, padded in the same way.
     padded_outputs: usize,
-    /// Whether an output pixel reads just the input pixel at its place, so that rows need not be copied.
+    /// Whether each output pixel reads only the input pixel at the same position, so that rows need not be copied.
     is_pointwise: bool,
     /// Number of output pixels in a block. Does not change the bits.
     block: usize,
@@ -37,7 +38,7 @@ pub(super) struct Im2col {
 
 /// A thread's working memory.
 struct Scratch {
-    /// The values that a block's pixels read in one group: a row of `Im2col::row_len` values for each.
+    /// The values that a block's pixels read in one group: a row of `Im2col::row_len` values for each pixel.
     rows: Vec<f32>,
     /// A block's outputs of one group or their gradient, `[pixels][padded_outputs]`.
     outputs: Vec<f32>,
@@ -112,8 +113,8 @@ impl Im2col {
         }
     }
 
-    /// Distance between rows in memory: an odd number of cache lines, so that a column's values do not share a few sets of
-    /// the cache.
+    /// Distance between rows in memory: an odd number of cache lines, so that a column's values do not share a few sets
+    /// of the cache.
     fn row_len(&self) -> usize {
         ((self.padded_terms / LANES) | 1) * LANES
     }
@@ -198,7 +199,7 @@ impl Im2col {
         }
     }
 
-    /// Adds the gradient of the weight that at most `PIECE` pixels give to `sums`, `[groups][terms][padded_outputs]`.
+    /// Adds the gradient of the weight from at most `PIECE` pixels to `sums`, `[groups][terms][padded_outputs]`.
     fn add_weight_gradient(&self, x: &[f32], pixels: Pixels, gradient: &[f32], sums: &mut [f32], s: &mut Scratch) {
         let outputs = self.conv.outputs_per_group();
         for (group, sums) in sums.chunks_exact_mut(self.terms * self.padded_outputs).enumerate() {
@@ -269,7 +270,7 @@ impl Im2col {
     }
 }
 
-/// Copies `len` values, and others after them up to whole groups of lanes if `from` has them: for few values, this is faster
+/// Copies `len` values, and possibly the ones after them up to a whole group of lanes: for few values, this is faster
 /// than an exact copy.
 #[inline(always)]
 fn copy(to: &mut [f32], from: &[f32], len: usize) {
@@ -302,7 +303,7 @@ vectorised! {
             if across.is_empty() {
                 continue;
             }
-            // With one group, the values of a kernel's row are consecutive.
+            // With one group, the values that a row of the kernel reads are consecutive.
             let (runs, len) = if conv.groups == 1 { (1, across.len() * inputs) } else { (across.len(), inputs) };
             for ky in down {
                 let y = image * input.height + row * conv.stride + ky - conv.padding;
@@ -323,8 +324,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// The transpose of `copy_rows`: adds the gradients of the values that pixels read to `dx`. Rows have no gaps but the
-    /// padding to whole groups of lanes.
+    /// The transpose of `copy_rows`: adds the gradients of the values that pixels read to `dx`. Rows have no gaps
+    /// except the padding to whole groups of lanes.
     fn add_rows(conv: &Convolution, rows: &[f32], pixels: Pixels, group: usize, dx: &mut [f32]) {
         let (input, out, inputs) = (conv.input, conv.output, conv.inputs_per_group());
         let row_len = (conv.taps() * inputs).next_multiple_of(LANES);

@@ -9,8 +9,8 @@ use crate::threads::for_each_job;
 /// Mean and 1 / sqrt(variance + eps) of an image, with the biased variance.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
-    /// The mean, rounded, and what the rounding cut off. Without the second part, every value of the image would be off by
-    /// the same error, which a following layer adds up.
+    /// The mean, rounded, and its rounding error. Without the second part, every value of the image would have the same
+    /// error, which would add up in the next layer.
     mean: [f32; 2],
     inverse: f32,
 }
@@ -29,14 +29,14 @@ impl Moments {
     }
 }
 
-/// One job computes the gradients of this many consecutive weights and biases.
+/// Number of consecutive weights and biases whose gradients one job computes.
 const POSITIONS: usize = 256;
 
-/// `torch.nn.LayerNorm` of `[images, height, width, channels]` or `[images, features]`. Parameters are `weight` and `bias`,
-/// each `[channels, height, width]` or `[features]`.
+/// `torch.nn.LayerNorm` of `[images, height, width, channels]` or `[images, features]`. Parameters are `weight` and
+/// `bias`, each `[channels, height, width]` or `[features]`.
 ///
-/// A sum over an image is computed as in `sums`, one over images in f32: chains of `CHAIN` images in order, each from 0, then
-/// the chains in order, from 0.
+/// A sum over an image is computed as in `sums`. A sum over images is f32: chains of `CHAIN` images in order, each from
+/// 0, then the chains in order, from 0.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     shape: Shape,
@@ -51,7 +51,8 @@ impl LayerNorm {
         Self { shape, eps, moments: Vec::new() }
     }
 
-    /// Writes each image's moments and y = ((x - mean) inverse) weight + bias, where the last product and sum are fused.
+    /// Writes each image's moments and y = ((x - mean) inverse) weight + bias, where the last product and sum are
+    /// fused.
     fn forward(&self, pass: Forward, moments: &mut [Moments]) {
         let Forward { x, parameters, y, .. } = pass;
         let [weight, bias] = parameters else { panic!("layer normalisation has two parameters") };
@@ -106,11 +107,11 @@ impl Layer for LayerNorm {
     }
 }
 
-/// Sums over an image. `add` is given up to 16 values of each input, in lanes, and adds the terms of the first lanes, whose
-/// number is its last argument, to the sums of the lanes.
+/// Sums over an image. `add` receives up to 16 values of each input, one per lane, and adds their terms to the sums of
+/// the lanes. Its last argument is the number of lanes in use.
 ///
-/// Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of `CHAIN` values, each from 0; the chains are
-/// added in f64, in order, from 0. The lanes' sums are then added in f64, in order, from 0.
+/// Value i belongs to lane i % 16. Each lane adds its values in f32, in chains of `CHAIN` values, each from 0; the
+/// chains are added in f64, in order, from 0. The lanes' sums are then added in f64, in order, from 0.
 #[inline(always)]
 fn sums<const INPUTS: usize, const SUMS: usize>(
     inputs: [&[f32]; INPUTS],
@@ -174,8 +175,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Computes the gradients of the weights and biases at these positions, from `inputs`, which are `x` and the gradient of
-    /// `y`, both `[images, len]`.
+    /// Computes the gradients of the weights and biases at these positions, from `inputs`, which are `x` and the
+    /// gradient of `y`, both `[images, len]`.
     fn parameter_sums(
         inputs: [&[f32]; 2],
         positions: std::ops::Range<usize>,
@@ -200,8 +201,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// With z = (x - mean) inverse and h = gradient weight: dx = inverse (h - mean of h - z (mean of h z)), where the product
-    /// with z is fused with the sum before it.
+    /// With z = (x - mean) inverse and h = gradient weight: dx = inverse (h - mean of h - z (mean of h z)), where the
+    /// product with z is fused with the subtraction before it.
     fn input_gradient(x: &[f32], gradient: &[f32], weight: &[f32], moments: Moments, dx: &mut [f32]) {
         let len = x.len() as f64;
         let totals = sums([x, gradient, weight], |[x, g, w], [plain, product], lanes| {
@@ -287,7 +288,7 @@ mod tests {
         let parameters = [vec![3.0; 4], vec![0.5, 1.0, 1.5, 2.0]];
         let shape = Shape { height: 2, width: 1, channels: 2 };
         let got = computed(&mut LayerNorm::new(shape, 1e-5), &[7.0; 4], [&parameters, &[]], &[1.0; 4]);
-        // In memory, the values of a pixel's channels follow each other.
+        // In memory, the channels of a pixel are consecutive.
         assert_eq!([got.y, got.dx], [[0.5, 1.5, 1.0, 2.0], [0.0; 4]]);
         assert_eq!(got.parameters, [[0.0; 4], [1.0; 4]]);
     }

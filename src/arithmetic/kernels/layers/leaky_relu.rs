@@ -31,7 +31,7 @@ impl Layer for LeakyRelu {
 }
 
 vectorised! {
-    /// Writes the values where x > 0, and slope times the values elsewhere.
+    /// Writes `values` where x > 0, and slope times `values` elsewhere.
     fn leaky(x: &[f32], values: &[f32], slope: f32, out: &mut [f32]) {
         for ((x, value), out) in x.iter().zip(values).zip(out) {
             *out = if *x > 0.0 { *value } else { *value * slope };

@@ -8,17 +8,17 @@ use crate::threads::{for_each_job, for_each_job_with, threads};
 /// Minimum number of rows of a product that one job computes. Does not change the bits.
 const MIN_ROWS: usize = 18;
 
-/// Inputs whose weights are transposed together: enough that reading them is fast, few enough that they stay in the cache.
+/// Number of inputs whose weights are transposed together: enough to read them fast, few enough to stay in the cache.
 const TRANSPOSED: usize = 64;
 
-/// Number of rows of each job: one job for each thread, because each job reads all of `b`, and a multiple of the six rows of a
-/// tile of `gemm`.
+/// Number of rows per job. There is one job per thread, because each job reads all of `b`; the number is a multiple of
+/// the six rows in a tile of `gemm`.
 fn rows_per_job(rows: usize) -> usize {
     rows.div_ceil(threads()).next_multiple_of(6).max(MIN_ROWS)
 }
 
-/// A layer `[images, inputs] -> [images, outputs]`. Its parameters are the weight `[outputs, inputs]` and, if it has one, the
-/// bias `[outputs]`.
+/// A layer `[images, inputs] -> [images, outputs]`. Its parameters are the weight `[outputs, inputs]` and, optionally,
+/// the bias `[outputs]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Linear {
     inputs: usize,
@@ -48,7 +48,8 @@ impl Linear {
 }
 
 impl Layer for Linear {
-    /// `y = x weightᵀ + bias`: each output is a sum over the inputs in order (`product`, so in pieces). The bias is added last.
+    /// `y = x weightᵀ + bias`: each output is a sum over the inputs in order (`product`, so in pieces). The bias is
+    /// added last.
     fn evaluate(&self, pass: Forward) {
         let bias = pass.parameters.get(1);
         let padded_outputs = self.outputs.next_multiple_of(LANES);
@@ -70,8 +71,8 @@ impl Layer for Linear {
         );
     }
 
-    /// The gradient of the weight sums over the images, and that of the input over the outputs, both in order and in pieces;
-    /// the gradient of the bias is one chain of additions over the images.
+    /// The gradient of the weight is a sum over the images, and that of the input a sum over the outputs, both in order
+    /// and in pieces. The gradient of the bias is one chain of additions over the images.
     fn backward(&mut self, pass: Backward) {
         let Self { inputs, outputs } = *self;
         let images = pass.x.len() / inputs;
@@ -100,8 +101,8 @@ impl Layer for Linear {
     }
 }
 
-/// The rows of a matrix `[rows, width]`, each padded with zeros to a multiple of `LANES`. Borrows `values` if no padding is
-/// needed.
+/// The rows of a matrix `[rows, width]`, each padded with zeros to a multiple of `LANES`. Borrows `values` if no
+/// padding is needed.
 fn padded_rows(values: &[f32], width: usize) -> std::borrow::Cow<'_, [f32]> {
     if width.is_multiple_of(LANES) {
         return values.into();
@@ -114,7 +115,7 @@ fn padded_rows(values: &[f32], width: usize) -> std::borrow::Cow<'_, [f32]> {
     rows.into()
 }
 
-/// As [`product`], for any `n`: `b` has the rows of [`padded_rows`].
+/// Like [`product`], for any `n`: `b` has the rows of [`padded_rows`].
 fn padded_product(a: Matrix, b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3]) {
     if n.is_multiple_of(LANES) {
         return product(a, b, c, [m, n, k], false);

@@ -4,7 +4,7 @@ use super::{Backward, Forward, Layer, Shape};
 use crate::simd::vectorised;
 use crate::threads::{for_each_job, for_each_job_with};
 
-/// Square windows over an image: what the two poolings share.
+/// Square windows over an image, shared by max and average pooling.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "self-evident, or the arguments of torch.nn.MaxPool2d")]
 pub struct Windows {
@@ -16,8 +16,8 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// Windows over images of shape `input`. As in PyTorch, `padding` is at most half the window, so every window has a pixel
-    /// of the image.
+    /// Windows over images of shape `input`. As in PyTorch, `padding` is at most half the window, so every window has a
+    /// pixel of the image.
     ///
     /// # Panics
     /// The padding is larger, the stride is 0, or no window fits.
@@ -28,8 +28,8 @@ impl Windows {
         Self { input, output, kernel_size, stride, padding }
     }
 
-    /// Along a side of `len` pixels, for window `window`: its first input pixel, how many of its rows or columns are in the
-    /// padding before that pixel, and how many are in the input.
+    /// Along a side of `len` pixels, for window `window`: its first input pixel, how many of its rows or columns are in
+    /// the padding before that pixel, and how many are in the input.
     #[inline(always)]
     pub(super) fn pixels(&self, window: usize, len: usize) -> (usize, usize, usize) {
         let start = window * self.stride;
@@ -49,10 +49,10 @@ impl Windows {
 
 /// `torch.nn.MaxPool2d`: `[images, height, width, channels] -> [images, height', width', channels]`.
 ///
-/// The padding is minus infinity. If several values of a window are the largest, the first one in row-major order counts.
-/// NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a pixel is a sum
-/// over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its maximum, else 0.
-/// The sum starts with the first term.
+/// The padding is minus infinity. If several values of a window are the largest, the first one in row-major order
+/// counts. NaN is larger than any number, and of several NaN the last one counts, as in PyTorch. The gradient of a
+/// pixel is a sum over the windows that contain it, in row-major order: a window adds its gradient if the pixel is its
+/// maximum, else 0. The sum starts with the first term.
 #[derive(Clone, Debug)]
 pub struct MaxPool2d {
     windows: Windows,
@@ -60,7 +60,8 @@ pub struct MaxPool2d {
     positions: Positions,
 }
 
-/// Positions in windows. One byte each where that is enough: they are written and read with every activation.
+/// Positions in windows. They take one byte each where that is enough, because they are written and read with every
+/// activation.
 #[derive(Clone, Debug)]
 enum Positions {
     Narrow(Vec<u8>),
@@ -88,7 +89,7 @@ impl Layer for MaxPool2d {
     fn evaluate(&self, pass: Forward) {
         let Windows { input, output, .. } = self.windows;
         let jobs = pass.x.chunks_exact(input.len()).zip(pass.y.chunks_exact_mut(output.len()));
-        // An evaluation discards the positions, so narrow ones do even where they are too small.
+        // An evaluation discards the positions, so narrow ones are enough even for large windows.
         let positions = || vec![0; output.len()];
         for_each_job_with(jobs, positions, |(x, y), positions| find_maxima_narrow(&self.windows, x, y, positions));
     }
@@ -239,7 +240,7 @@ fn input_gradient<P: Position>(windows: &Windows, positions: &[P], gradient: &[f
     }
 }
 
-/// As `input_gradient`, if no pixel is in two windows: goes through the windows instead of the pixels.
+/// Like `input_gradient`, for windows that do not overlap: iterates over the windows instead of the pixels.
 #[inline(always)]
 fn separate_windows<P: Position>(windows: &Windows, positions: &[P], gradient: &[f32], dx: &mut [f32]) {
     let Windows { input, output, kernel_size: side, stride, .. } = *windows;
@@ -335,7 +336,7 @@ mod tests {
         // The padding is minus infinity, and never counts, even where all values are minus infinity.
         let got = run(&[-5.0, -6.0, -7.0, f32::NEG_INFINITY], 2, [2, 2, 1], 4);
         assert_eq!((got.y, got.dx), (vec![-5.0, -6.0, -7.0, f32::NEG_INFINITY], vec![1.0, 2.0, 3.0, 4.0]));
-        // Windows of one pixel pass the gradient on.
+        // A window of one pixel passes its gradient to that pixel.
         let got = run(&[1.0, 2.0, 9.0, 2.0, 1.0], 5, [1, 1, 0], 5);
         assert_eq!(got.dx, [1.0, 2.0, 3.0, 4.0, 5.0]);
         // The middle pixel is the maximum of all four windows.

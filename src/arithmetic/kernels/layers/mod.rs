@@ -73,24 +73,24 @@ pub struct Backward<'a> {
 
 /// The kernels of one layer of a network.
 ///
-/// A layer keeps what its backward pass needs besides its input and output, from `train` until `backward`.
+/// From `train` until `backward`, a layer stores what its backward pass needs besides its input and output.
 pub trait Layer: Send + Sync {
     /// Computes the output in evaluation mode.
     fn evaluate(&self, pass: Forward);
 
-    /// Computes the output in training mode. By default as in evaluation mode.
+    /// Computes the output in training mode. By default the same as `evaluate`.
     fn train(&mut self, pass: Forward) {
         self.evaluate(pass);
     }
 
-    /// After `train`: updates the layer's buffers. Not part of `train`, because `Forward` borrows the buffers. By default
-    /// there are none.
+    /// Updates the layer's buffers after `train`. Not part of `train`, because `Forward` borrows the buffers. By
+    /// default there are none.
     fn update_buffers(&self, _buffers: &mut [Vec<f32>]) {}
 
-    /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None` keeps
-    /// every value. By default the layer has no mask.
+    /// Sets the dropout mask of the next training steps, `[images, channels, height, width]` as in PyTorch. `None`
+    /// keeps every value. By default the layer has no mask.
     fn set_mask(&mut self, _mask: Option<&[f32]>) {}
 
-    /// Computes the gradients, after `train` with the same input and parameters.
+    /// Computes the gradients. Call it after `train` with the same input and parameters.
     fn backward(&mut self, pass: Backward);
 }

@@ -1,14 +1,14 @@
-//! ReLU, as `torch.nn.ReLU`. Also the size of the jobs of all elementwise layers.
+//! ReLU, as `torch.nn.ReLU`, and the size of the jobs of all elementwise layers.
 
 use super::{Backward, Forward, Layer};
 use crate::simd::vectorised;
 use crate::threads::for_each_job;
 
-/// Number of consecutive values that one job computes, where each value is computed on its own.
+/// Number of consecutive values that one job of an elementwise layer computes.
 pub(super) const BLOCK: usize = 1 << 14;
 
-/// `torch.nn.ReLU` of activations of any shape: y = 0 if x <= 0, else x, so -0 gives 0 and NaN stays NaN. The gradient is 0
-/// where y <= 0, so also at x = 0.
+/// `torch.nn.ReLU` of activations of any shape: y = 0 if x <= 0, else x, so -0 gives 0 and NaN stays NaN. The gradient
+/// is 0 where y <= 0, including x = 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Relu;
 

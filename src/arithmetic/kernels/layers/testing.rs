@@ -1,5 +1,5 @@
-//! What the tests of the layers share: comparisons with values computed in f64, finite differences, and a
-//! run of a layer that returns everything it computes.
+//! Helpers for the tests of the layers: comparisons with values computed in f64, finite differences, and a run of a
+//! layer that returns everything it computes.
 
 use super::{Backward, Forward, Layer};
 pub(super) use crate::samples::{drawn, random_convolutions};
@@ -23,8 +23,8 @@ pub(super) fn near(what: &str, got: &[f32], expected: &[f64], allowed: f64) {
     }
 }
 
-/// The gradient of `loss` by central differences. `loss` is linear or nearly linear in each value, so the step need not be
-/// small.
+/// The gradient of `loss` by central differences. `loss` is linear or nearly linear in each value, so the step need not
+/// be small.
 pub(super) fn differences(at: &[f64], mut loss: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
     let mut x = at.to_vec();
     (0..at.len())
@@ -50,8 +50,8 @@ pub(super) struct Computed {
     pub parameters: Vec<Vec<f32>>,
 }
 
-/// Runs a layer forward and backward. `gradient` is the gradient with respect to `y`. Outputs start as NaN, so that a value
-/// that is not written shows.
+/// Runs a layer forward and backward. `gradient` is the gradient with respect to `y`. Outputs start as NaN, to detect
+/// values that are not written.
 pub(super) fn computed(
     layer: &mut dyn Layer,
     x: &[f32],
@@ -71,7 +71,7 @@ pub(super) fn computed(
         input_gradient: Some(&mut dx),
         parameter_gradients: &mut gradients,
     });
-    // If the gradient of the input is not asked for, the other gradients have the same bits.
+    // The other gradients have the same bits if the gradient of the input is not requested.
     let mut without: Vec<Vec<f32>> = parameters.iter().map(|p| vec![f32::NAN; p.len()]).collect();
     layer.backward(Backward {
         x,

@@ -2,22 +2,24 @@
 //! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
 //!
 //! The order of every sum:
-//! - Each kernel is transformed in f64. Each product, also with a zero of G, is rounded and then added, in the order of the
-//!   taps, starting at 0; along columns first, then along rows. The result is rounded to f32 once. The gradient of the
-//!   weight is computed in the same way from that of the transformed weight, in the order of the points.
-//! - The transformed output of a tile is, for each of 36 points, a sum over the input channels (`product`, so in pieces of
-//!   128). The transforms of tiles are the additions and fused multiply-additions written below. The bias is added last.
-//! - The gradient of the transformed weight: one `product` sums over the tiles of `images_together` images. Its results are
-//!   added in order within each part of the batch, then the parts.
+//! - Each kernel is transformed in f64. Each product, including those with a zero of G, is rounded and then added, in
+//!   the order of the taps, starting at 0; along columns first, then along rows. The result is rounded to f32 once. The
+//!   gradient of the weight is computed in the same way from the gradient of the transformed weight, in the order of
+//!   the points.
+//! - The transformed output of a tile is, for each of 36 points, a sum over the input channels (`product`, so in pieces
+//!   of 128). The transforms of tiles are the additions and fused multiply-additions written below. The bias is added
+//!   last.
+//! - The gradient of the transformed weight: one `product` sums over the tiles of `images_together` images. Its results
+//!   are added in order within each part of the batch, then the parts.
 //! - The gradient of the bias: the pixels of an image, in order, starting at 0; then the images of each part, then the
 //!   parts.
-//! - The gradient of the transformed input is a sum over the output channels (`product`). Where tiles overlap, their values
-//!   are added to 0 in the order of the tiles.
+//! - The gradient of the transformed input is a sum over the output channels (`product`). Where tiles overlap, their
+//!   values are added to 0 in the order of the tiles.
 //!
-//! Few images are processed at a time, so that their tiles stay in the caches between the transforms and the products. The
-//! backward pass is the transpose of the forward pass, step by step, and uses the same tiles.
+//! Few images are processed at a time, so that their tiles stay in the caches between the transforms and the products.
+//! The backward pass is the transpose of the forward pass, step by step, and uses the same tiles.
 //!
-//! Longer than 400 lines because each transform must be read next to its transpose.
+//! Longer than 400 lines because each transform and its transpose must be read side by side.
 
 use super::conv2d::{Convolution, write_bias_gradient};
 use super::{Backward, Forward, Layer, Shape};
@@ -32,7 +34,7 @@ pub const POINTS: usize = 36;
 const OUT_SIDE: usize = 4;
 /// Height and width of the inputs of a tile: two more, because the kernel is 3x3.
 const IN_SIDE: usize = 6;
-/// Images are processed together while they have at most this many tiles, so that the matrix products are not too small.
+/// Images are processed together up to this many tiles, so that the matrix products are not too small.
 const TILES_TOGETHER: usize = 36;
 
 /// A convolution with a 3x3 kernel, stride 1 and one group.
@@ -46,7 +48,7 @@ pub(super) struct Winograd {
     padded_output: Shape,
     /// Number of images that are processed together.
     images_together: usize,
-    /// Working memory: the gradient of the transformed weight that each part of the batch gives.
+    /// Working memory: the gradient of the transformed weight for each part of the batch.
     weight_sums: Vec<f32>,
 }
 
@@ -199,8 +201,8 @@ impl Winograd {
         }
     }
 
-    /// Adds some images' gradients of the transformed weight and of the bias to the sums. Leaves the transformed gradient
-    /// of the output in `s.transformed_outputs`.
+    /// Adds some images' gradients of the transformed weight and of the bias to the sums. Leaves the transformed
+    /// gradient of the output in `s.transformed_outputs`.
     fn add_weight_gradient(
         &self,
         x: &[f32],
@@ -242,8 +244,8 @@ impl Winograd {
         }
     }
 
-    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged if
-    /// `transposed`: G w Gᵀ for each 3x3 kernel w.
+    /// Transforms the weight to `[POINTS][input channels][output channels]`, or with the last two dimensions exchanged
+    /// if `transposed`: G w Gᵀ for each 3x3 kernel w.
     fn transform_weight(&self, weight: &[f32], transposed: bool) -> Vec<f32> {
         let [c, k] = [self.padded_input.channels, self.padded_output.channels];
         let row_len = if transposed { c } else { k };
@@ -279,8 +281,8 @@ impl Winograd {
     }
 }
 
-/// For each of the `POINTS` matrices, computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`. `strides` are
-/// those of `a`.
+/// For each of the `POINTS` matrices, computes `c[m, n] = a[m, k] b[k, n]`, or adds the product to `c` if `add`.
+/// `strides` are those of `a`.
 fn gemm_points(a: &[f32], strides: [usize; 2], b: &[f32], c: &mut [f32], [m, n, k]: [usize; 3], add: bool) {
     let [row_stride, column_stride] = strides;
     for point in 0..POINTS {
@@ -289,10 +291,10 @@ fn gemm_points(a: &[f32], strides: [usize; 2], b: &[f32], c: &mut [f32], [m, n, 
     }
 }
 
-/// Winograd's method evaluates polynomials at 0, ±P, ±Q and infinity. With the usual points 1 and 2 the rounding errors are
-/// 2.4 times as large (root mean square, 64 channels). 5/8 and 3/2 are near the optimum, and their squares, and the sum and
-/// product of the squares, are exact in f32 (Barabasz et al. 2020, "Error analysis and improving the accuracy of Winograd
-/// convolution").
+/// Winograd's method evaluates polynomials at 0, ±P, ±Q and infinity. With the usual points 1 and 2 the rounding errors
+/// are 2.4 times as large (root mean square, 64 channels). 5/8 and 3/2 are near the optimum, and their squares, and the
+/// sum and product of the squares, are exact in f32 (Barabasz et al. 2020, "Error analysis and improving the accuracy
+/// of Winograd convolution").
 const P: f32 = 0.625;
 const Q: f32 = 1.5;
 const P2: f32 = P * P;
@@ -340,8 +342,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// The transpose of `transform_kernels`, for all rows: Gᵀ u G. The matrices u are `[POINTS][kernels]` with the distance
-    /// `stride` between points; writes `[9][kernels]`.
+    /// The transpose of `transform_kernels`, for all rows: Gᵀ u G. The matrices u are `[POINTS][kernels]` with the
+    /// distance `stride` between points; writes `[9][kernels]`.
     fn transform_kernels_backward(transformed: &[f32], stride: usize, taps: &mut [f32]) {
         let kernels = taps.len() / 9;
         for first in (0..kernels).step_by(LANES) {

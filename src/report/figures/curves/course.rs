@@ -6,7 +6,8 @@ use super::Curve;
 use crate::report::Language;
 use crate::report::error::Result;
 use crate::results::statistics::{Interval, Summary};
-use crate::results::{EpochResult, LossCurve, NoInterval, RunResult};
+use crate::results::{EpochResult, LossCurve, NoInterval, RunResult, SeedResult, StepResult};
+use crate::study::first_lowest;
 
 /// The moving mean is taken over one of so many parts of a training.
 const PARTS: usize = 20;
@@ -38,6 +39,15 @@ pub(super) struct Course<'a> {
     pub test: Vec<Loss>,
     /// The validation images; empty if the run has none.
     pub validation: Vec<Loss>,
+    /// The test loss and the validation loss as lines: after each epoch, and where they were evaluated within epochs.
+    pub test_line: Vec<(f64, f64)>,
+    pub validation_line: Vec<(f64, f64)>,
+    /// Steps from one evaluation within epochs to the next.
+    pub evaluate_every: Option<usize>,
+    /// The epoch that all seeds report, where it is not the last one by definition.
+    pub reported: Option<usize>,
+    /// Whether seeds were trained for different numbers of epochs, so that the means end with the shortest training.
+    pub is_shortened: bool,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -65,6 +75,16 @@ impl<'a> Course<'a> {
         let train_eval = |e: &EpochResult| e.train_eval.map_or(0.0, |t| t.loss);
         let validated = run.seeds.iter().flat_map(|s| &s.epochs).all(|e| e.validation.is_some());
         let validation = |e: &EpochResult| e.validation.map_or(0.0, |v| v.loss);
+        let test = losses(run, epochs, |e| e.test.loss);
+        let validation = if validated { losses(run, epochs, validation) } else { Vec::new() };
+        let line = |marks: &[Loss], loss: &dyn Fn(&StepResult) -> Option<f64>| {
+            let within = within(run, epochs * steps_per_epoch, loss);
+            let within = within.into_iter().map(|(step, loss)| (step as f64 / steps_per_epoch as f64, loss));
+            let after = marks.iter().enumerate().map(|(i, loss)| ((i + 1) as f64, loss.mean));
+            let mut line: Vec<(f64, f64)> = within.chain(after).collect();
+            line.sort_by(|a, b| a.0.total_cmp(&b.0));
+            line
+        };
         let is_one_network = run.is_one_network();
         let two = (run.seeds.len() == 2).then_some(NoInterval::TwoSeeds);
         Self {
@@ -78,8 +98,13 @@ impl<'a> Course<'a> {
             window: curve.steps_per_group.saturating_mul(2 * half + 1),
             train: if evaluated { losses(run, epochs, train_eval) } else { Vec::new() },
             during: losses(run, epochs, |e| e.train_loss).iter().map(|loss| loss.mean).collect(),
-            test: losses(run, epochs, |e| e.test.loss),
-            validation: if validated { losses(run, epochs, validation) } else { Vec::new() },
+            test_line: line(&test, &|s| Some(s.test.loss)),
+            validation_line: if validated { line(&validation, &|s| Some(s.validation?.loss)) } else { Vec::new() },
+            test,
+            validation,
+            evaluate_every: run.plan.evaluate_every,
+            reported: reported(run),
+            is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),
@@ -96,13 +121,13 @@ impl<'a> Course<'a> {
     pub(super) fn values(&self) -> impl Iterator<Item = f64> {
         let marks = self.train.iter().chain(&self.test).chain(&self.validation);
         let ends = marks.flat_map(|l| [Some(l.mean), l.interval.map(|i| i.upper)]).flatten();
-        self.smooth.iter().map(|(_, loss)| *loss).chain(ends)
+        let lines = self.smooth.iter().chain(&self.test_line).chain(&self.validation_line);
+        lines.map(|(_, loss)| *loss).chain(ends)
     }
 
     /// The epoch, counted from 1, after which the test loss is lowest, where it rises again by the end.
     pub(super) fn turn(&self) -> Option<usize> {
-        let lowest = |best: usize, i: usize| if self.test[i].mean < self.test[best].mean { i } else { best };
-        let turn = (0..self.test.len()).fold(0, lowest);
+        let turn = first_lowest(&self.test.iter().map(|loss| loss.mean).collect::<Vec<f64>>());
         (turn + 1 < self.test.len()).then_some(turn + 1)
     }
 
@@ -113,12 +138,11 @@ impl<'a> Course<'a> {
         let marks = |losses: &[Loss]| -> Vec<(f64, f64)> {
             losses.iter().enumerate().skip(turn - 1).map(|(i, loss)| ((i + 1) as f64, loss.mean)).collect()
         };
-        let below = if self.train.is_empty() {
-            self.smooth.iter().filter(|(at, _)| *at >= turn as f64).copied().collect()
-        } else {
-            marks(&self.train)
+        let after_turn = |line: &[(f64, f64)]| -> Vec<(f64, f64)> {
+            line.iter().filter(|(at, _)| *at >= turn as f64).copied().collect()
         };
-        Some(marks(&self.test).into_iter().chain(below.into_iter().rev()).collect())
+        let below = if self.train.is_empty() { after_turn(&self.smooth) } else { marks(&self.train) };
+        Some(after_turn(&self.test_line).into_iter().chain(below.into_iter().rev()).collect())
     }
 
     /// The figures of the run, in words.
@@ -154,6 +178,24 @@ fn groups(curve: &LossCurve, steps: f64) -> Vec<(f64, f64)> {
     let common = curve.losses.iter().map(Vec::len).min().unwrap_or(0);
     let mean = |i: usize| curve.losses.iter().map(|seed| seed[i]).sum::<f64>() / curve.losses.len() as f64;
     (0..common).take_while(|i| start(*i) < steps).map(|i| (middle(i), mean(i))).collect()
+}
+
+/// The epoch that all seeds report, if the study chooses it.
+fn reported(run: &RunResult) -> Option<usize> {
+    let first = run.seeds[0].reported_epoch?;
+    run.seeds.iter().all(|s| s.reported_epoch == Some(first)).then_some(first)
+}
+
+/// The mean over seeds of a loss that was evaluated within epochs, after each step at which all seeds have it, up to the
+/// given one.
+fn within(run: &RunResult, steps: usize, loss: &dyn Fn(&StepResult) -> Option<f64>) -> Vec<(usize, f64)> {
+    let first = run.seeds[0].within_epochs.iter().take_while(|s| s.step < steps).enumerate();
+    let mean = |(i, at): (usize, &StepResult)| {
+        let of_seed = |seed: &SeedResult| seed.within_epochs.get(i).filter(|s| s.step == at.step).and_then(loss);
+        let all: Vec<f64> = run.seeds.iter().map(of_seed).collect::<Option<_>>()?;
+        Some((at.step, all.iter().sum::<f64>() / all.len() as f64))
+    };
+    first.filter_map(mean).collect()
 }
 
 /// A loss after each epoch.

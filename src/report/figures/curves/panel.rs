@@ -88,7 +88,9 @@ impl Panel<'_> {
             epochs: Scale::linear((0.0, epochs), (LEFT, right)),
             losses: Scale { from: base, to: top, ..self.losses },
         };
-        let loss = self.lang.word("figures.curves.loss")?;
+        let is_logarithmic = self.losses.logarithmic;
+        let loss = if is_logarithmic { "figures.curves.loss_logarithmic" } else { "figures.curves.loss" };
+        let loss = self.lang.word(loss)?;
         text(area, &loss, (0, top - 2 * LINE + 4), &label(MUTED), HPos::Left, VPos::Center)?;
         self.grid(area, &plot)?;
         self.chance(area, &plot)?;
@@ -170,9 +172,9 @@ impl Panel<'_> {
         bars(area, plot, &course.test, BLUE)?;
         let validation = plot.marks(&course.validation);
         if !validation.is_empty() {
-            line(area, &validation, GREEN)?;
+            line(area, &plot.line(&course.validation_line), GREEN)?;
         }
-        line(area, &test, BLUE)?;
+        line(area, &plot.line(&course.test_line), BLUE)?;
         for (x, y) in &train {
             let corners = [(x - radius, y - radius), (x + radius, y + radius)];
             area.draw(&Rectangle::new(corners, ORANGE.filled()))?;
@@ -182,8 +184,9 @@ impl Panel<'_> {
             let corners = [(*x, y - size), (x - size, y + size), (x + size, y + size)];
             area.draw(&Polygon::new(corners, GREEN.filled()))?;
         }
-        for at in &test {
-            area.draw(&Circle::new(*at, radius, PAPER.filled()))?;
+        for (i, at) in test.iter().enumerate() {
+            let inside = if course.reported == Some(i + 1) { BLUE } else { PAPER };
+            area.draw(&Circle::new(*at, radius, inside.filled()))?;
             area.draw(&Circle::new(*at, radius, BLUE.stroke_width(2)))?;
         }
         self.turn(area, plot, course)?;

@@ -1,0 +1,44 @@
+//! The reports in reports/published are what this version of the program makes of their results.
+
+use std::fs;
+use std::path::PathBuf;
+
+use mnist_report::study::Source;
+
+use crate::support::*;
+
+fn published() -> Vec<PathBuf> {
+    let folders = fs::read_dir(root().join("reports/published")).unwrap().map(|entry| entry.unwrap().path());
+    folders.filter(|path| path.is_dir()).collect()
+}
+
+/// If this fails after a change of the page, run `make published`.
+#[test]
+fn each_is_verified_and_renders_to_the_same_bytes() {
+    let all = published();
+    assert!(all.len() >= 2, "{all:?}");
+    for path in all {
+        let done = Bundle::at(path.clone()).run("verify", &["--upto", "metrics"]).exits(0);
+        for rung in ["files", "inputs", "exact", "render", "metrics"] {
+            assert!(
+                done.out.lines().any(|line| line.starts_with(&format!("{rung:<9} passed"))),
+                "{path:?}: {}",
+                done.out
+            );
+        }
+    }
+}
+
+/// They are for reading in the repository, so weights and evidence are left out.
+#[test]
+fn each_is_lean_and_its_study_is_that_of_the_repository() {
+    for path in published() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let study = Source::load(&root().join("reports").join(format!("{name}.yaml"))).unwrap();
+        assert!(fs::read_to_string(path.join("study.yaml")).unwrap() == study.yaml, "{name}: publish it again");
+        assert!(!path.join("weights").exists() && !path.join("evidence").exists(), "{name}");
+        for (file, bytes) in read_folder(&path) {
+            assert!(bytes.len() < 1_000_000, "{name}/{file}: {} bytes", bytes.len());
+        }
+    }
+}
