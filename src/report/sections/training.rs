@@ -3,7 +3,7 @@
 use super::comparisons::{self, ComparedRuns};
 use super::prelude::*;
 use super::shown_run::ShownRun;
-use super::{digits, overview, told, training_tables};
+use super::{digits, grid, overview, told, training_tables};
 use crate::claims::DecidedConclusion;
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
 use crate::study::{Section, Show};
