@@ -17,13 +17,11 @@ pub(super) fn line(record: &Record) -> String {
         let error = record.error.as_deref().unwrap_or_default();
         return format!("{path}: cannot be checked: {}\n", super::one_line(error));
     };
-    match record.first_difference() {
-        Some((rung, first)) => format!("{path}: `{}` FAILED: {}\n", rung.name(), super::one_line(first)),
-        None => {
-            let closing = super::one_line(&verification.closing.line());
-            format!("{path}: {}\n  {closing}\n", found(verification))
-        }
+    if let Some((rung, first)) = record.first_difference() {
+        return format!("{path}: `{}` FAILED: {}\n", rung.name(), super::one_line(first));
     }
+    let closing = super::one_line(&verification.closing.line());
+    format!("{path}: {}\n  {closing}\n", found(verification))
 }
 
 /// What was found in a bundle in which no rung failed.

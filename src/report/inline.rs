@@ -112,6 +112,9 @@ impl RichText {
     }
 
     /// As a value that a phrase prints with its markup.
+    ///
+    /// # Panics
+    /// Never: text is valid JSON.
     pub fn value(&self) -> Value {
         let pieces = serde_json::to_string(self).expect("pieces of text are always valid JSON");
         Value::from_safe_string(format!("{START}{pieces}{END}"))

@@ -48,13 +48,12 @@ impl Results {
         let compared: Option<Vec<_>> = others.iter().map(|(cell, run)| self.p_value(best, &cell.run, run)).collect();
         let Some(compared) = compared else { return Vec::new() };
         let adjusted = holm(&compared.iter().map(|(p, _)| *p).collect::<Vec<_>>());
-        let of_other = |((_, run), ((_, over), p)): (&(Cell, &RunResult), (&(f64, IntervalBasis), f64))| AgainstBest {
+        let of_others = others.iter().zip(&compared).zip(adjusted).map(|(((_, run), (_, over)), p)| AgainstBest {
             difference: run.accuracy() - best.accuracy(),
             p,
             over: *over,
-        };
-        let against: Vec<AgainstBest> = others.iter().zip(compared.iter().zip(adjusted)).map(of_other).collect();
-        let against = std::iter::once(None).chain(against.into_iter().map(Some));
+        });
+        let against: Vec<Option<AgainstBest>> = std::iter::once(None).chain(of_others.map(Some)).collect();
         runs.into_iter()
             .zip(against)
             .map(|((cell, result), against_best)| Ranked { cell, result, against_best })

@@ -48,7 +48,7 @@ fn unnamed(mut value: Value) -> Value {
 pub fn is_trained(key: &str) -> bool {
     let parts: Vec<&str> = key.split(['.', '[']).collect();
     let is_name = |part: &&str| ["title", "name", "evidence"].contains(part);
-    ["models", "runs", "input", "compute"].contains(&parts[0]) && !parts.iter().skip(2).any(|part| is_name(part))
+    ["models", "runs", "input", "compute"].contains(&parts[0]) && !parts.iter().skip(2).any(is_name)
 }
 
 /// Whether a key is a run's list of seeds, or one of them.

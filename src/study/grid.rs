@@ -80,10 +80,9 @@ fn names(key: &str, values: &[Json]) -> Vec<String> {
 fn head(key: &str, value: &Json) -> String {
     match value {
         Json::String(text) => slug(text),
-        Json::Bool(true) => slug(key),
         Json::Bool(false) => slug(&format!("no-{key}")),
         Json::Object(map) if map.len() == 1 => map.keys().next().map(|word| slug(word)).unwrap_or_default(),
-        Json::Object(_) | Json::Array(_) => slug(key),
+        Json::Bool(true) | Json::Object(_) | Json::Array(_) => slug(key),
         other => slug(&format!("{key}{other}")),
     }
 }

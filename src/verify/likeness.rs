@@ -241,7 +241,10 @@ mod tests {
         record.likenesses().iter().map(|(common, paths)| format!("{} {}", common.name(), paths.join(" "))).collect()
     }
 
-    fn found(mut records: Vec<Record>) -> (Vec<Vec<String>>, Vec<(Common, Vec<String>, Vec<String>)>) {
+    /// What is common, the members, and the keys that they changed alike.
+    type Told = (Common, Vec<String>, Vec<String>);
+
+    fn found(mut records: Vec<Record>) -> (Vec<Vec<String>>, Vec<Told>) {
         find_likenesses(&mut records);
         let each = records.iter().map(|record| lists(record).into_iter().filter(|l| !l.ends_with(' ')).collect());
         let of_group = |group: Group| {

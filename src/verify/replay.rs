@@ -321,16 +321,14 @@ fn ends_in_weights(
     let same_shapes = own.iter().all(|t| find(&t.name).is_some_and(|w| w.shape == t.shape));
     require(own.len() == weights.len() && same_shapes, || "the weights are those of another network".into())?;
     let stated: Vec<NamedTensor> = own.iter().filter_map(|t| find(&t.name).cloned()).collect();
-    if same_bits {
-        if let Some((found, stated)) = own.iter().zip(&stated).find(|(found, stated)| found != stated) {
-            let at = found.values.iter().zip(&stated.values).position(|(x, y)| x.to_bits() != y.to_bits()).unwrap_or(0);
-            let (name, x, y) = (&found.name, found.values.get(at), stated.values.get(at));
-            return Err(format!(
-                "it does not end in the bundle's weights: {name}[{at}] is {}, the bundle has {}",
-                x.copied().unwrap_or_default(),
-                y.copied().unwrap_or_default()
-            ));
-        }
+    if same_bits && let Some((found, stated)) = own.iter().zip(&stated).find(|(found, stated)| found != stated) {
+        let at = found.values.iter().zip(&stated.values).position(|(x, y)| x.to_bits() != y.to_bits()).unwrap_or(0);
+        let (name, x, y) = (&found.name, found.values.get(at), stated.values.get(at));
+        return Err(format!(
+            "it does not end in the bundle's weights: {name}[{at}] is {}, the bundle has {}",
+            x.copied().unwrap_or_default(),
+            y.copied().unwrap_or_default()
+        ));
     }
     let start: Vec<NamedTensor> = if start.is_empty() {
         own.iter().map(|t| NamedTensor { values: vec![0.0; t.values.len()], ..t.clone() }).collect()

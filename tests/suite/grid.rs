@@ -36,7 +36,7 @@ fn the_report_ranks_the_runs_and_verify_counts_again() {
     }
 
     let report = bundle.text("report.md");
-    let ranking = report.lines().filter(|line| line.starts_with("| ") || line.starts_with("|")).collect::<Vec<_>>();
+    let ranking = report.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>();
     let header = ranking.iter().position(|line| line.contains("p, Holm")).expect("a ranking");
     for (i, name) in names.iter().enumerate() {
         let row = ranking[header + 2 + i];

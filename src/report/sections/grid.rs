@@ -62,17 +62,14 @@ pub(super) fn sentence(b: &Builder) -> Result<Option<RichText>> {
 /// The interval over seeds where there are enough, otherwise that of the first seed's network over test images.
 fn accuracy_interval(b: &Builder, run: &Ranked) -> Result<RichText> {
     let seeds = run.result.seeds.len();
-    let said = match run.result.interval() {
-        Ok(bounds) => {
-            b.lang.say("training.over_n_seeds", context! { interval => interval(bounds, b.lang)?, n => seeds })?
-        }
-        Err(_) => {
-            // The mean over seeds may be outside of it, so it stands with the accuracy that it is of.
-            let first = &run.result.seeds[0];
-            let (bounds, accuracy) = (interval(first.interval(), b.lang)?, b.lang.numbers.percent(first.accuracy(), 2));
-            let values = context! { accuracy, interval => bounds.as_str() };
-            if seeds == 1 { bounds } else { b.lang.say("training.first_seed", values)? }
-        }
+    let said = if let Ok(bounds) = run.result.interval() {
+        b.lang.say("training.over_n_seeds", context! { interval => interval(bounds, b.lang)?, n => seeds })?
+    } else {
+        // The mean over seeds may be outside of it, so it stands with the accuracy that it is of.
+        let first = &run.result.seeds[0];
+        let (bounds, accuracy) = (interval(first.interval(), b.lang)?, b.lang.numbers.percent(first.accuracy(), 2));
+        let values = context! { accuracy, interval => bounds.as_str() };
+        if seeds == 1 { bounds } else { b.lang.say("training.first_seed", values)? }
     };
     Ok(RichText::styled(InlineStyle::Unbroken, said))
 }

@@ -131,12 +131,11 @@ fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Ve
     let mut rows: Vec<Option<Vec<usize>>> = Vec::new();
     for run in runs {
         let row = grid::row_of(b.study, run.name);
-        match rows.iter().position(|other| row.is_some() && *other == row) {
-            Some(i) => groups[i].push(run),
-            None => {
-                groups.push(vec![run]);
-                rows.push(row);
-            }
+        if let Some(i) = rows.iter().position(|other| row.is_some() && *other == row) {
+            groups[i].push(run);
+        } else {
+            groups.push(vec![run]);
+            rows.push(row);
         }
     }
     for name in &section.comparisons {
