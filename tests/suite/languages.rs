@@ -87,10 +87,9 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
 #[test]
 fn numbers_follow_the_language() {
     let (english, ukrainian) = (shared().0.text("report.md"), in_ukrainian().text("report.md"));
-    let accuracy = english.lines().find(|l| l.starts_with("| Without | `small` |")).unwrap();
-    assert!(accuracy.contains("| 1,554 |"), "{accuracy}");
-    let same = accuracy.replace("1,554", "1 554").replace("16,426", "16 426").replace('.', ",");
-    let same = same.replace("(random)", "(випадкові)").replace("2 to 2", "2");
+    let results = english.lines().find(|l| l.starts_with("| Without | ") && l.contains(" of 10,000 |")).unwrap();
+    let same = results.replace(',', " ").replace('.', ",").replace(" of ", " з ");
+    assert!(same != *results && same.contains(" з 10 000 |"), "{same}");
     assert!(ukrainian.replace('\u{a0}', " ").contains(&same), "{same}");
 }
 
@@ -321,7 +320,7 @@ fn the_coursework_in_ukrainian_has_no_english_text_of_its_own() {
         for text in texts {
             let latin: Vec<String> = words(&text)
                 .into_iter()
-                .filter(|w| !["MNIST", "PyTorch", "dropout", "coursework", "yaml"].contains(&w.as_str()))
+                .filter(|w| !["MNIST", "PyTorch", "SGD", "Adam", "dropout", "coursework", "yaml"].contains(&w.as_str()))
                 .collect();
             assert!(latin.is_empty(), "{name}: {latin:?} in {text}");
         }
@@ -486,11 +485,12 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
     run(&mut build(&study, &bundle.path)).exits(0);
     // Names of programs and layers, units and symbols, and the words of the report's own files.
     let terms = words(
-        "MNIST PyTorch torchsummary torchinfo SHA ReLU SGD Adam dropout one cycle softmax libtorch float32 log Report ID \
+        "MNIST PyTorch torchsummary torchinfo SHA ReLU SGD Adam dropout seed one cycle softmax libtorch float32 log Report ID \
          Dropout FOLDER ln conv1 conv2 bn1 bn2 fc1 fc2 relu1 relu2 relu3 pool1 dropout1 dropout2 flatten1 pooling weights study yaml mnist report \
          train images labels idx ubyte idx3 idx1 t10k",
     );
     let page = prose(&bundle.text("report.html"));
+    assert!(page.contains("Кожен запуск має одне зерно: інтервали показують"), "what the intervals say");
     let left: BTreeSet<String> = words(&page).difference(&terms).cloned().collect();
     assert_eq!(left, BTreeSet::new(), "{page}");
     // It has no English quotation marks or decimal points, either.

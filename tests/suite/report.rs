@@ -133,12 +133,12 @@ fn results_of_the_first_seed_name_the_seed() {
             "Accuracy by digit, with 95 % intervals over the test images: “Without, seed 1”; “With”.",
             "“Without, seed 1”: of the",
             "means over seeds, but for the counts",
-            "last epoch, means over seeds;",
             "“Stops early”: training loss, evaluated,",
         ] {
             assert!(page.contains(words), "{words}");
         }
         assert!(!page.contains("Confusion matrix of “Without”:") && !page.contains("With, seed"));
+        assert!(!page.contains("The models and runs side by side"), "the sections have all results");
     }
     let rows = bundle.text("report.md");
     assert!(rows.contains("\n| Without, seed 1 | 1 |") && rows.contains("\n| With | 1 |"), "{rows}");
@@ -152,8 +152,9 @@ fn the_batch_mean_loss_is_shown_only_if_the_study_refers_to_it() {
     let asked = built_with(&[("measured: runs.small.accuracy > values.chance", "measured: runs.small.notes_loss < 1")]);
     for name in ["report.md", "report.html"] {
         let (page, plain) = (asked.text(name), shared().0.text(name));
-        // The measure with its meaning, and a column in each table of results.
-        assert_eq!(read(&page).matches("Batch-mean loss").count(), 3, "{name}");
+        // The measure with its meaning, a column of the table of results, and in the sentence on the results of one run.
+        assert_eq!(read(&page).matches("Batch-mean loss").count(), 2, "{name}");
+        assert_eq!(read(&page).matches("batch-mean loss ").count(), 1, "{name}");
         assert!(!plain.to_lowercase().contains("notes"), "{name}: these claims quote no notes");
     }
 }

@@ -65,7 +65,7 @@ fn each_interval_is_beside_its_value() {
         let section = section(&report, n);
         if n == 1 {
             let table = "with the 95 % interval of each accuracy";
-            let expected = ["Run", "Training loss", "Test loss", "Test accuracy", "Correct", "Over test images"];
+            let expected = ["Run", "Training loss", "Test loss", "Test accuracy", "Correct", "95 % interval"];
             assert_eq!(row(&section, table, "| Run "), expected);
             let cells = row(&section, table, "| a");
             holds(cells[5], number(cells[3]));
@@ -102,15 +102,20 @@ fn a_comparison_of_runs_with_two_seeds_has_no_interval_and_decides_nothing() {
             .map(|c| (*c).to_owned())
             .collect::<Vec<String>>()
     };
-    assert!(cells(1, "| c1 ")[2].contains("(over 10,000 test images)"));
-    assert_eq!(cells(2, "| c2 ")[2..], [two_seeds, "1.00: undecided"]);
+    // A single comparison is a sentence.
+    let sentence =
+        |n: usize| section(&report, n).lines().find(|l| l.starts_with(&format!("c{n}: "))).unwrap().to_owned();
+    assert!(sentence(1).contains("(over 10,000 test images); margin 1.00: "), "{}", sentence(1));
+    assert!(sentence(1).contains(". Both networks classify "), "{}", sentence(1));
+    assert!(sentence(2).contains(&format!("95 % interval: {two_seeds}; margin 1.00: undecided. ")), "{}", sentence(2));
     assert!(cells(3, "| c3 ")[2].contains("(over 3 seeds each)"));
     assert_eq!(cells(3, "| d ")[2], two_seeds, "one of the two runs has two seeds");
-    // Results of the first seeds alone are not in a table with means over seeds.
-    for n in 2..=4 {
-        let section = section(&report, n);
-        assert!(row(&section, "Runs compared in pairs", "| Comparison").iter().all(|h| !h.contains("McNemar")));
-        assert!(row(&section, "The first seeds of the runs compared", "| Comparison").contains(&"McNemar’s p"));
+    // Results of the first seeds alone are not in a table with means over seeds, and are named in a sentence.
+    let section = section(&report, 3);
+    assert!(row(&section, "Runs compared in pairs", "| Comparison").iter().all(|h| !h.contains("McNemar")));
+    assert!(row(&section, "The first seeds of the runs compared", "| Comparison").contains(&"McNemar’s p"));
+    for n in [2, 4] {
+        assert!(sentence(n).contains(". Both networks of the first seeds classify "), "{}", sentence(n));
     }
     let sentence = "Nobody knows.";
     assert!(report.contains(sentence), "an interval over two seeds decides no conclusion");

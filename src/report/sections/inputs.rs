@@ -13,12 +13,12 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
     let budget = b.runs().into_iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
     let all = b.runs();
-    // Runs whose results no section has.
+    // If a run diverged, or its results are in no section.
     let has_results = |name: &String| {
         b.training.iter().any(|section| section.tables.contains(&Table::Results) && section.runs.contains(name))
     };
-    let runs =
-        if all.iter().all(|(name, _)| has_results(name)) { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
+    let are_shown = b.results.diverged.is_empty() && all.iter().all(|(name, _)| has_results(name));
+    let runs = if are_shown { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
     let mut blocks = vec![
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),
         Block::Definitions(facts(b)?),
