@@ -16,7 +16,7 @@ MNIST = [("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93b
          ("train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
          ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
          ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")]
-SUMS, RUN_LOG, OPTIONAL = "SHA256SUMS", "run-log.json", ("weights/", "evidence/")  # a lean zip lacks the optional folders
+SUMS, RUN_LOG, OPTIONAL = "SHA256SUMS", "run-log.json", ("weights/", "evidence/")  # a lean bundle lacks the optional folders
 # Leftovers of operating systems: folders with all their contents, and files.
 LEFT = re.compile(r"""(.*/)?((__macosx | \.appledouble | \.documentrevisions-v100 | \.fseventsd | \.spotlight-v100 | \.trashes
     | \.temporaryitems | \$recycle\.bin | @eadir | system\ volume\ information | (?-i:\.Trash-)[^/]*) (/.*)? | \.ds_store
@@ -144,7 +144,7 @@ class Bundle:
         written = "".join(f"{hash}  {path}\n" for path, hash in sorted(self.sums.items()))
         if not text or text != written or not all(map(VALID.fullmatch, self.sums)):
             self.problems.append(f"{SUMS} is missing or not in the form that mnist-report writes")
-        is_absent = lambda folder: not os.path.isdir(path) and not any(path.startswith(folder) for path in self.files)
+        is_absent = lambda folder: not any(path.startswith(folder) for path in self.files)
         self.left_out = {path for path in self.sums if path.startswith(tuple(filter(is_absent, OPTIONAL)))}
         self.hashes = {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}
 

@@ -10,9 +10,6 @@ for study in coursework notes-audit; do
     target/release/mnist-report build --device cpu --out "$out/$study" "reports/$study.yaml"
     target/release/mnist-report publish --lean --out "$out/$study.zip" "$out/$study"
     rm -rf "reports/published/$study"
-    mkdir -p "reports/published/$study"
-    python3 -m zipfile -e "$out/$study.zip" "$out/unpacked"
-    mv "$out"/unpacked/*/* "reports/published/$study/"
-    rm -rf "$out/unpacked"
+    python3 -m zipfile -e "$out/$study.zip" "reports/published/$study"
     target/release/mnist-report verify --upto metrics "reports/published/$study"
 done

@@ -87,7 +87,7 @@ pub struct Bundle {
     pub problems: Vec<String>,
     /// Leftovers of operating systems, which are not in `files` and were not read.
     pub leftovers: Vec<String>,
-    /// The files that a lean zip was published without, as SHA256SUMS and the crate list them. Their content is
+    /// The files that a lean bundle was published without, as SHA256SUMS and the crate list them. Their content is
     /// unchecked.
     pub left_out: Listing,
 }

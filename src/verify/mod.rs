@@ -193,7 +193,9 @@ fn check(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Ra
     let compute = |folders: &[&str], check: fn(&Subject, &Machine) -> Rated| {
         let left_out = folders.iter().find(|folder| subject.bundle.leaves_out(folder));
         match (left_out, machine) {
-            (Some(folder), _) => Outcome::LeftOut(format!("left out: this zip was published without {folder}")).into(),
+            (Some(folder), _) => {
+                Outcome::LeftOut(format!("left out: this bundle was published without {folder}")).into()
+            }
             (None, Ok(machine)) => check(subject, machine),
             (None, Err(why)) => Outcome::NotChecked(why.clone()).into(),
         }

@@ -367,7 +367,7 @@ fn kinds_about_overfitting() {
             (
                 "supported",
                 |i| test_losses(i, "overfit", &[0.5, 0.4, 0.2, 0.3]),
-                &["After epoch 3", "0.2000", "0.3000", "50 %"],
+                &["After epoch 3", "0.2000", "0.3000", "50.0 %"],
             ),
             (
                 "refuted",

@@ -168,7 +168,11 @@ fn alike(course: &mut Course, honest: &[Bundle]) {
 /// Five in other forms: lean, zipped by hand, hostile, cut off.
 fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
     let lean = course.own("Lean", 41);
-    course.expect(course.publish(&lean, "lean.zip", &["--lean"]), "lean", "left out: this zip was published without");
+    course.expect(
+        course.publish(&lean, "lean.zip", &["--lean"]),
+        "lean",
+        "left out: this bundle was published without",
+    );
     for (program, hidden) in [("zip", 42), ("python3", 43)] {
         let bundle = course.own(&format!("by-{program}"), hidden);
         let zip = course.folder.join(format!("{program}.zip"));

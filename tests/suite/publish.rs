@@ -98,12 +98,20 @@ fn a_lean_zip_names_what_it_leaves_out() {
     // A rung that was not checked never counts as passed.
     let out = verify(&zip, &[]).exits(2).out;
     for rung in ["weights", "replay"] {
-        let expected = format!("{rung:<9} not checked  left out: this zip was published without weights/");
+        let expected = format!("{rung:<9} not checked  left out: this bundle was published without weights/");
         assert!(out.contains(&expected), "{out}");
     }
-    // In a folder, no file may be missing.
+    // A folder that it is unpacked to is as good, but no single file may be missing.
     let folder = copy();
-    fs::remove_dir_all(folder.path.join("weights")).unwrap();
+    for part in ["weights", "evidence"] {
+        fs::remove_dir_all(folder.path.join(part)).unwrap();
+    }
+    assert_eq!(checked(&folder.run("verify", &["--upto", "metrics"]).exits(0).out), checked(&lean));
+    folder.run("verify", &[]).exits(2);
+    folder.run("render", &[]).exits(0);
+    assert_eq!(folder.run("verify", &["--upto", "metrics"]).exits(0).report_id(), shared().0.report_id());
+    let folder = copy();
+    fs::remove_file(folder.path.join("weights/small-bn.safetensors")).unwrap();
     let out = folder.run("verify", &[]).exits(1).out;
     assert!(out.contains("weights/small-bn.safetensors is missing"), "{out}");
     // A lean zip leaves out whole folders, and no other file.

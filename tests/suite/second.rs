@@ -84,6 +84,12 @@ fn an_honest_bundle_passes_as_folder_zip_and_lean_zip() {
         assert!(done.out.contains(&bundle.report_id()), "{}", done.out);
         check(&["--upto", "metrics"], &zip).exits(0);
     }
+    let lean = copy();
+    for part in ["weights", "evidence"] {
+        std::fs::remove_dir_all(lean.path.join(part)).unwrap();
+    }
+    assert_eq!(differences("lean folder", &lean.path), Vec::<String>::new());
+    check(&["--upto", "metrics"], &lean.path).exits(0);
     assert_eq!(differences("folder", &bundle.path), Vec::<String>::new());
     let done = check(&[], &bundle.path).exits(0);
     assert_eq!(done.out.lines().count(), 5, "{}", done.out);

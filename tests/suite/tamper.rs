@@ -129,6 +129,7 @@ fn dates_must_be_valid() {
 fn missing_evidence_fails_replay() {
     let bundle = copy();
     std::fs::remove_dir_all(bundle.path.join("evidence")).unwrap();
+    bundle.redo_sums();
     bundle.run("render", &[]).exits(0);
     let done = bundle.run("verify", &[]).exits(1);
     assert!(done.out.lines().any(|line| line.starts_with("replay    FAILED")), "{}", done.out);

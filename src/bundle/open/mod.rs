@@ -41,8 +41,7 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     {
         problems.push(format!("{INDEX} is not a copy of {REPORT}"));
     }
-    // Only a zip may leave files out: a file that is missing in a folder was lost.
-    let left_out = if meta.is_file() { left_out(&files) } else { Listing::new() };
+    let left_out = left_out(&files);
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
 }
 
@@ -79,7 +78,8 @@ impl Found {
     }
 }
 
-/// The files that SHA256SUMS lists in optional folders from which the zip has no file.
+/// The files that SHA256SUMS lists in optional folders from which the bundle has no file: a lean zip, or what it was unpacked
+/// to. A single file that is missing was lost.
 fn left_out(files: &Files) -> Listing {
     let sums = files.get(SUMS).and_then(|sums| Sums::parse(std::str::from_utf8(sums).ok()?).ok());
     let sizes = files.get(CRATE).map(|bytes| stated_sizes(bytes)).unwrap_or_default();
