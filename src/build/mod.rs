@@ -202,6 +202,11 @@ impl Job {
         self.plan.runs.values().map(|run| self.seeds(run).count()).sum()
     }
 
+    /// The text of the study.
+    pub fn study_text(&self) -> &str {
+        &self.source.yaml
+    }
+
     /// The plan that will be carried out.
     pub fn plan(&self) -> &Plan {
         &self.plan

@@ -30,6 +30,11 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
     // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
     job.notes().iter().for_each(|note| say(&format!("note: {note}")));
+    // Before the report is handed in with them.
+    let placeholders = super::new::placeholders(job.study_text());
+    if !placeholders.is_empty() {
+        say(&format!("note: the study still has words of the starter: {}", placeholders.join("; ")));
+    }
     if !only.is_empty() {
         return train(job, options.quiet);
     }

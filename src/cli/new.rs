@@ -24,6 +24,28 @@ pub enum Starter {
     Minimal,
 }
 
+/// The words of the starters that a student is to replace.
+const PLACEHOLDERS: [&str; 13] = [
+    "Your name",
+    "Your group",
+    "Your course",
+    "Your university",
+    "Describe here what the section is about.",
+    "Describe it here.",
+    "Write what you think of it here.",
+    "Ваше ім’я",
+    "Ваша група",
+    "Ваша дисципліна",
+    "Ваш заклад освіти",
+    "Опишіть тут, про що цей розділ.",
+    "Напишіть тут свою думку.",
+];
+
+/// The words of a starter that still stand in a study.
+pub(super) fn placeholders(study: &str) -> Vec<&'static str> {
+    PLACEHOLDERS.into_iter().filter(|words| study.contains(words)).collect()
+}
+
 impl Starter {
     /// All of them, the default first.
     pub const ALL: [Self; 3] = [Self::Coursework, Self::Compare, Self::Minimal];

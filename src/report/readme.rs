@@ -19,6 +19,7 @@ pub(super) fn readme(rendition: &Rendition) -> Result<String> {
         let values = context! {
             title => one_line(&edition.study.title),
             author => edition.study.author.as_ref().map(|author| one_line(&author.to_string())),
+            first => super::templates::PAGE,
             page => languages.file_in(edition.lang, super::templates::PAGE),
         };
         Ok(rendition.templates.language(edition.lang)?.say("readme.text", values)? + "\n")

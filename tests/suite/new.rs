@@ -112,6 +112,9 @@ fn a_new_study_builds_as_it_stands_in_an_empty_folder() {
     here(&["new", "звіт 1.yaml", "--lang", "uk", "--from", "minimal"]).exits(0);
     let done = here(&["build", "--device", "cpu", "--quiet", "звіт 1.yaml"]).exits(0);
     done.report_id();
+    let left =
+        "note: the study still has words of the starter: Ваше ім’я; Ваша група; Опишіть тут, про що цей розділ.\n";
+    assert!(done.err.contains(left), "{}", done.err);
     let report = fs::read_to_string(home.path().join("звіт 1/report.md")).unwrap();
     assert!(report.contains("# Моя перша мережа") && report.contains("## Що запитували"), "{report}");
     here(&["verify", "звіт 1"]).exits(0);

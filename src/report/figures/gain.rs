@@ -71,7 +71,7 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
             let plot = top + LINE + 12 + legend.height();
             accuracies(root, gain, plot, lang)?;
             let left = HALF as i32 + GAP + LEFT;
-            let axis = Axis { low, high, left, right: FULL as i32 - 6, top: plot + 14, base: plot + PLOT };
+            let axis = Axis { low, high, left, right: FULL as i32 - 6, top: plot + 22, base: plot + PLOT };
             differences(root, gain, &axis, lang)?;
             top += gain.height() + GAP;
         }
@@ -112,7 +112,7 @@ fn describe(gain: &Gain, lang: &Language) -> Result<String> {
 fn accuracies(root: &Canvas, gain: &Gain, plot: i32, lang: &Language) -> Result<()> {
     let (low, high) = range(gain.accuracies.iter().flatten().copied());
     let (low, high) = (low.max(0.0), high.min(1.0).max(low + 0.001));
-    let axis = Axis { low, high, left: LEFT, right: HALF as i32, top: plot + 14, base: plot + PLOT };
+    let axis = Axis { low, high, left: LEFT, right: HALF as i32, top: plot + 22, base: plot + PLOT };
     text(root, &lang.word("figures.test_accuracy")?, (0, plot + 2), &label(MUTED), HPos::Left, VPos::Center)?;
     let all = ticks(low, high, 0.0005, 6.0);
     axis.grid(root, &all, |tick| lang.numbers.percent(tick, decimals(&all)))?;

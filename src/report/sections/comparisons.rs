@@ -134,7 +134,7 @@ fn sentence(b: &Builder, (c, pair): Row) -> Result<RichText> {
         interval => c.interval(pair, b.lang)?,
         margin => c.margin.map(|_| c.verdict(b.lang)).transpose()?,
         several => c.difference.over == IntervalBasis::Seeds,
-        both => count(pair.both),
+        both => pair.both,
         only_first => count(pair.only_run),
         only_second => count(pair.only_against),
         neither => count(pair.neither),

@@ -110,21 +110,30 @@ fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
 fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Sizes>) -> Result<RichText> {
     let runs = b.results.runs.values();
     let models: std::collections::BTreeSet<&str> = runs.clone().map(|run| run.plan.model.as_str()).collect();
-    let images = runs.map(|run| run.plan.image_count).max().unwrap_or_default();
-    let values =
-        context! { models => models.len(), runs => b.results.runs.len(), images, tested => b.results.data.test_images };
+    let counts = runs.map(|run| run.plan.image_count);
+    let (images, fewest) = (counts.clone().max().unwrap_or_default(), counts.min().unwrap_or_default());
+    let tested = b.results.data.test_images;
+    let values = context! {
+        models => models.len(), runs => b.results.runs.len(), images, varies => fewest < images, tested,
+    };
     let mut text = b.text("lead.trained", values)?;
     if let Some(size) = smaller {
         let values = context! { model => b.model_title(&size.model), than => b.model_title(&size.than), times => times(b, size) };
         text = text.then(b.text("lead.smaller", values)?);
     }
     let mut before: Option<&Compared> = None;
+    let mut told_pairs: Vec<(&str, &str)> = Vec::new();
     for conclusion in conclusions {
         let Answer::Kind { fact: Some(Fact::Better(compared) | Fact::KeepsAccuracy(compared)), .. } =
             &conclusion.answer
         else {
             continue;
         };
+        let pair = (compared.run.as_str(), compared.against.as_str());
+        if told_pairs.contains(&pair) {
+            continue;
+        }
+        told_pairs.push(pair);
         text = text.then(told::difference(b, compared, before)?);
         before = Some(compared);
     }

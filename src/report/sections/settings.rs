@@ -38,6 +38,14 @@ fn epochs_done(run: &RunResult, lang: &Language) -> Result<String> {
     lang.say("run.epochs", context! { low, high })
 }
 
+/// How many epochs are planned, when training stops early, if it does, and which epoch is reported.
+pub(super) fn epochs_planned(plan: &RunSettings, lang: &Language) -> Result<String> {
+    let loss = plan.stop_below_train_loss.map(|loss| lang.numbers.setting(loss));
+    let patience = plan.early_stopping.map(|stopping| stopping.patience);
+    let values = context! { most => plan.epochs, loss, patience, chosen => !plan.report_epoch.is_last() };
+    lang.say("run.epochs_planned", values)
+}
+
 /// How many epochs were trained, and when training stops early, if it does. For a run that diverged, how many were
 /// planned.
 pub(super) fn epochs(run: AnyRun, lang: &Language) -> Result<String> {

@@ -76,7 +76,7 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
         ("optimizer", &|r| Ok(settings::optimizer(&r.plan().optimizer, lang)?.into())),
         ("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())),
         ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
-        ("epochs", &|r| Ok(settings::epochs(r, lang)?.into())),
+        ("epochs", &|r| Ok(settings::epochs_planned(r.plan(), lang)?.into())),
         ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),
         ("evaluated_within", &|r| settings::evaluated_within(r.plan(), lang).map(RichText::from)),
         (if several { "seeds" } else { "seed" }, &|r| Ok(settings::seeds(r).into())),
@@ -125,6 +125,8 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
             run.result.validation_accuracy().map_or_else(|| "–".into(), |a| form.percent(a, 2))
         })
         .when(validated)
+        .column("epochs", Number, |run| settings::epochs_of(run.result, b.lang))
+        .when(runs.iter().any(|run| run.result.plan.may_report_earlier()))
         .column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
         .column("correct", Number, |run| {
             let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
