@@ -199,7 +199,7 @@ class Bundle:
             correct = sum(confusion[digit][digit] for digit in range(10))
             if text_of(confusion) != text_of([[counts[label, guess] for guess in range(10)] for label in range(10)]):
                 yield f"{name}: the confusion matrix ({correct} correct) is not that of the predictions"
-            if text_of(seed["epochs"][-1]["test"]) != text_of({"images": 10_000, "correct": correct, "loss": seed["test_loss"]}):
+            if text_of(seed["epochs"][(seed.get("reported_epoch") or 0) - 1]["test"]) != text_of({"images": 10_000, "correct": correct, "loss": seed["test_loss"]}):
                 yield f"{name}: its result is not that of its last epoch"
             is_right = lambda m: m["image"] >= 0 and (labels[m["image"]], predicted[m["image"]]) == (m["label"], m["predicted"])
             order = [(-m["confidence"], m["image"]) for m in shown if is_right(m) and m["label"] != m["predicted"]]
@@ -263,9 +263,8 @@ def check(bundle, rung, labels):
     try:
         for difference in getattr(bundle, "check_" + rung)(labels):
             wrong.append(difference)
-    except Refused as why:
-        refused = [str(why)]
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
+    except Refused as why: refused = [str(why)]
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         wrong.append(f"does not follow the schema: {error!r}")
     return (1, wrong) if wrong else (2, refused) if refused else (0, [RUNGS[rung]])
 
@@ -277,22 +276,23 @@ def main():
     parser.add_argument("--data", metavar="FOLDER", default=os.environ.get("MNIST_REPORT_DATA", beside))
     parser.add_argument("--upto", metavar="RUNG", choices=RUNGS, default="sizes", help=f"the last of {', '.join(RUNGS)}")
     options, codes = parser.parse_args(), {0}
+    clean = lambda text: "".join(c if c.isprintable() else "?" for c in text)  # names must not look like other lines
+    sys.stdout.reconfigure(errors="replace"), sys.stderr.reconfigure(errors="replace")
     for path in options.bundles:
         try:
             bundle, labels = Bundle(path), test_labels(options.data)
             for rung in [*RUNGS][:[*RUNGS].index(options.upto) + 1]:
                 code, details = check(bundle, rung, labels)
                 codes.add(code)
-                for detail in details[:20]:  # the bundle chose the names in it: they must not look like other lines
-                    shown = "".join(c if " " <= c <= "~" else "?" for c in detail[:1000])
-                    print(f"{rung:9} {('passed', 'FAILED', 'not checked')[code]:11}  {shown}")
+                for detail in details[:20]:
+                    print(f"{rung:9} {('passed', 'FAILED', 'not checked')[code]:11}  {clean(detail[:1000])}")
                 if rung == "files" and code or rung == "inputs" and not bundle.results:
                     break
-            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {path}; {len(bundle.left_out)} files left out, not checked; "
+            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out, not checked; "
                   "only mnist-report checks exact, render, weights, replay and rerun")
-        except (OSError, Refused) as error:
+        except (OSError, Refused, MemoryError) as error:
             codes.add(2)
-            print(f"error: {path}: {error}", file=sys.stderr)
+            print(clean(f"error: {path}: {error or 'not enough memory'}"), file=sys.stderr)
     sys.exit(1 if 1 in codes else max(codes))
 
 

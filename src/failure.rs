@@ -1,5 +1,5 @@
-//! Turns three kinds of panic into messages of one line: failed allocations on the host or a GPU, other errors of a
-//! GPU, and errors of libtorch (such as an operator without a deterministic form).
+//! Turns four kinds of panic into messages of one line: failed allocations on the host or a GPU, other errors of a
+//! GPU, what else this machine lacks, and errors of libtorch (such as an operator without a deterministic form).
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -19,6 +19,8 @@ enum Failure {
     OutOfGpuMemory(u64),
     /// Any other error of a GPU.
     Gpu(String),
+    /// What this machine cannot do, such as to write a temporary file.
+    Machine(String),
 }
 
 impl Failure {
@@ -28,6 +30,7 @@ impl Failure {
                 format!("cannot get {} of the GPU's memory; try a smaller batch_size or --device cpu", bytes(*needed))
             }
             Self::Gpu(message) => format!("the GPU failed: {message}; try --device cpu"),
+            Self::Machine(message) => message.clone(),
         }
     }
 }
@@ -48,10 +51,18 @@ pub fn gpu(message: impl Into<String>) -> ! {
     panic::panic_any(Failure::Gpu(message.into()))
 }
 
+/// Reports what this machine cannot do.
+///
+/// # Panics
+/// Always; [`caught`] turns that into a message.
+pub fn machine(message: String) -> ! {
+    panic::panic_any(Failure::Machine(message))
+}
+
 /// Runs `work` and catches its panics. After a failure, do not use the values that `work` has changed.
 ///
 /// # Errors
-/// For these three kinds of panic, the size of the failed allocation, the error of the GPU, or the first line of
+/// For these kinds of panic, the size of the failed allocation, the error of the GPU or of the machine, or the first line of
 /// libtorch's message; Rust prints nothing. For any other panic, a request to report a bug; Rust also prints its usual
 /// message to standard error.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {

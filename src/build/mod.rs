@@ -255,7 +255,12 @@ impl Job {
             bundle::replace_run_log(&reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
         }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
-        let mistakes = claims::contradictions(&self.source, &results);
+        let mut mistakes = claims::contradictions(&self.source, &results);
+        let studies = self.editions.iter().map(|edition| &edition.study);
+        mistakes.extend(claims::decided_by_language(studies, &results).into_iter().map(|id| {
+            let message = "depends on the report's language; compare numbers, not printed text";
+            self.source.error("claims", format!("`{id}`: the verdict {message}"))
+        }));
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());
         let diverged = results.diverged_in_words();
         let cached = timings.iter().filter(|timing| timing.cached).map(|timing| timing.run.clone()).collect();

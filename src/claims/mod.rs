@@ -323,6 +323,25 @@ pub fn contradictions(source: &Source, results: &Results) -> Vec<StudyError> {
     .collect()
 }
 
+/// The ids of claims and conclusions that are not decided alike in all languages of a study. Filters such as `fixed` print numbers
+/// in the study's language, so an expression that looks at the text could tell the languages apart.
+pub fn decided_by_language<'a>(studies: impl IntoIterator<Item = &'a Study>, results: &Results) -> Vec<String> {
+    let decided = |study: &Study| -> Vec<(String, &'static str)> {
+        let judged = judge(study, results).into_iter().map(|j| (j.claim.id.clone(), j.verdict.word()));
+        judged.chain(conclude(study, results).into_iter().map(|c| (c.id, c.finding.word()))).collect()
+    };
+    let mut studies = studies.into_iter();
+    let Some(first) = studies.next().map(decided) else { return Vec::new() };
+    let differ = studies.flat_map(|study| {
+        let pairs = first.iter().zip(decided(study)).filter(|(one, other)| *one != other);
+        pairs.map(|(one, _)| one.0.clone()).collect::<Vec<_>>()
+    });
+    let mut ids: Vec<String> = differ.collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
 /// Whether the study mentions the batch-mean loss (`notes_loss`), which reports otherwise leave out.
 pub fn mentions_batch_mean_loss(study: &Study) -> bool {
     study.expressions().chain(study.sentences()).any(|(_, text)| text.contains("notes_loss"))

@@ -39,15 +39,19 @@ fn row(record: &Record) -> Vec<String> {
     row
 }
 
-/// A cell on one line. A spreadsheet would compute a text that starts like a formula, so an apostrophe comes before it.
+/// What a formula starts with, also in full width.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// A cell on one line. A spreadsheet would compute a text that starts like a formula, so an apostrophe comes before it: also after
+/// each semicolon, where spreadsheets of many languages start a new cell.
 fn quoted(cell: &str) -> String {
     let line = super::one_line(cell);
-    let guard = if line.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-    if line.contains([',', '"', ';']) || !guard.is_empty() {
-        format!("\"{guard}{}\"", line.replace('"', "\"\""))
-    } else {
-        line
-    }
+    let guarded = |part: &str| match part.trim_start_matches(['"', ' ']).starts_with(FORMULA) {
+        true => format!("'{part}"),
+        false => part.to_owned(),
+    };
+    let safe = line.split(';').map(guarded).collect::<Vec<_>>().join(";");
+    if safe.contains([',', '"', ';']) || safe != line { format!("\"{}\"", safe.replace('"', "\"\"")) } else { line }
 }
 
 #[cfg(test)]
@@ -63,6 +67,9 @@ mod tests {
             ("=HYPERLINK(\"http://x\")", "\"'=HYPERLINK(\"\"http://x\"\")\""),
             (" \t@SUM(A1)", "\"'@SUM(A1)\""),
             ("-1", "\"'-1\""),
+            ("＝1", "\"'＝1\""),
+            ("Lab 1;=HYPERLINK(\"x\")", "\"Lab 1;'=HYPERLINK(\"\"x\"\")\""),
+            ("Ann; +cmd|/C calc", "\"Ann;' +cmd|/C calc\""),
             ("", ""),
         ] {
             assert_eq!(quoted(cell), expected);

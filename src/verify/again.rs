@@ -9,6 +9,7 @@ use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, TOLERANCES};
 use crate::dataset::write_labels;
 use crate::digest::{sha256_hex, short};
+use crate::failure;
 use crate::results::{EpochResult, Evaluated, SeedResult, write_losses};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
@@ -56,7 +57,8 @@ pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> 
         Ok(SeedOutcome::Diverged(found)) => {
             return Again::failed(format!("diverges, the bundle has a result: {}", found.not_finite));
         }
-        Err(e) => return Again::failed(format!("cannot be trained: {}", error_chain(e))),
+        // A failure of this machine, such as a full disk, is not a difference in the bundle: the rung is not checked.
+        Err(e) => failure::machine(format!("{} cannot be trained here: {}", trained.files, error_chain(e))),
     };
     let largest = |is_loss: bool| {
         let values = epoch_values(stated, &found.result, trained.plan.steps_per_epoch());

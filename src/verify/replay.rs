@@ -14,12 +14,11 @@ use crate::compute::Trainer;
 use crate::dataset::Selection;
 use crate::digest::{sha256_hex, short};
 use crate::results::Segment;
-use crate::study::RunPlan;
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
 use crate::text::numbers::{agreeing, count, duration, plural};
 use crate::training::evidence::{
-    self, Displacement, SegmentEvidence, Span, displacement, displacement_error, is_repeated_whole, state_sha256,
+    self, Displacement, SegmentEvidence, Span, WHOLE, displacement, displacement_error, is_repeated_whole, state_sha256,
 };
 use crate::training::inputs_digest;
 
@@ -72,14 +71,22 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
 }
 
-/// Whether a training is done again from the first step to the last.
-fn is_done_again(plan: &RunPlan, machine: &Machine) -> bool {
-    is_repeated_whole(plan) && *machine.draw == Draw::All
+/// Whether a training is done again from the first step to the last. It counts with the epochs that it was trained for: a plan
+/// of many epochs, of which it needed few, does not make it expensive.
+fn is_done_again(trained: &Trained, machine: &Machine) -> bool {
+    let cost = cost(trained);
+    (is_repeated_whole(trained.plan) || cost <= WHOLE) && *machine.draw == Draw::All
+}
+
+/// The cost of the epochs that a training has.
+fn cost(trained: &Trained) -> f64 {
+    let share = trained.result.epochs.len() as f64 / trained.plan.settings.epochs as f64;
+    trained.plan.cost * share.min(1.0)
 }
 
 /// Says how many trainings are done again, and about how long that takes, unless it is short.
 fn announce(subject: &Subject, machine: &Machine) {
-    let costs = subject.trained().filter(|t| is_done_again(t.plan, machine)).map(|t| t.plan.cost);
+    let costs = subject.trained().filter(|t| is_done_again(t, machine)).map(|t| cost(&t));
     let (trainings, cost) = costs.fold((0, 0.0), |(n, sum), cost| (n + 1, sum + cost));
     let seconds = seconds_of(machine.prepared.device, cost);
     if seconds >= WORTH_SAYING {
@@ -148,7 +155,7 @@ fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String
 
 /// Checks one training, as far as this rung can.
 fn prove(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<Proof, String> {
-    let is_whole = is_done_again(trained.plan, machine);
+    let is_whole = is_done_again(trained, machine);
     if is_whole {
         if let Some(difference) = machine.train_again(subject, trained).difference {
             return Err(difference);

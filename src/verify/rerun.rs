@@ -11,6 +11,7 @@ use super::subject::{Diverged, Subject};
 use super::{Draw, Outcome};
 use crate::build::seconds_of;
 use crate::bundle::SeedFiles;
+use crate::failure;
 use crate::study::RunPlan;
 use crate::text::error_chain;
 use crate::text::numbers::{count, duration, plural};
@@ -102,6 +103,6 @@ pub(super) fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<St
         Ok(SeedOutcome::Finished(found)) => {
             Some(format!("was trained to the end with a test loss of {}, the bundle has: {at}", found.result.test_loss))
         }
-        Err(e) => Some(format!("cannot be trained: {}", error_chain(e))),
+        Err(e) => failure::machine(format!("{} cannot be trained here: {}", stated.files, error_chain(e))),
     }
 }

@@ -3,11 +3,15 @@
 
 use super::subject::Subject;
 use crate::bundle::SOURCE_SHA256;
-use crate::claims::{Verdict, conclude, judge};
+use crate::claims::{Verdict, conclude, decided_by_language, judge};
 use crate::report::{CONCLUSIONS, Verdicts};
 
 /// The first difference; `None` also if a bundle of an earlier program has no such file.
 pub(super) fn difference(subject: &Subject) -> Option<String> {
+    let studies = subject.contents.editions.iter().map(|edition| &edition.study);
+    if let Some(id) = decided_by_language(studies, &subject.contents.results).first() {
+        return Some(format!("`{id}` is decided in one language of the report in another way than in another"));
+    }
     let file = subject.bundle.files.get(CONCLUSIONS)?;
     let stated: Verdicts = match serde_json::from_slice(file) {
         Ok(stated) => stated,

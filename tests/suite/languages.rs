@@ -516,3 +516,20 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
     }
     bundle.run("verify", &["--upto", "render"]).exits(0);
 }
+
+/// A filter prints numbers in the study's language, which an expression could use to decide otherwise in each language.
+#[test]
+fn what_is_decided_does_not_depend_on_the_language() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("two.yaml");
+    let sided = MINI.replace("title: Mini study", "title: T\nlang: [en, uk]")
+        + "conclusions:\n\
+        - {id: sided, question: Is it?, supported_if: '\",\" in (runs.single.accuracy|fixed(2))', \
+           refuted_if: '\".\" in (runs.single.accuracy|fixed(2))', supported: 'Yes.', refuted: 'No.', undecided: 'Unknown.'}\n";
+    fs::write(&study, sided).unwrap();
+    let out = home.path().join("two");
+    let done = run(&mut build(&study, &out)).exits(1);
+    assert!(done.err.contains("`sided`: the verdict depends on the report's language"), "{}", done.err);
+    let done = Bundle::at(out).run("verify", &["--upto", "exact"]).exits(1);
+    assert!(done.out.contains("`sided` is decided in one language"), "{}", done.out);
+}

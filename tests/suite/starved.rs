@@ -111,6 +111,7 @@ fn what_the_machine_lacks_is_not_a_difference() {
         "ulimit -n 10",
         "ulimit -n 4",
         "ulimit -s 1024",
+        "export TMPDIR=/nowhere",
         "exec <&-",
         "exec 2>&-",
         "exec <&- 2>&-",
@@ -126,6 +127,9 @@ fn what_the_machine_lacks_is_not_a_difference() {
         told.push((commands, code));
     }
     assert!(told.contains(&("ulimit -v 2000000", Some(0))), "{told:?}");
+    // Without a place for temporary files, trainings that keep evidence cannot be done again.
+    let done = run(program(["verify", "--device", "cpu"]).arg(&shared().0.path).env("TMPDIR", "/nowhere")).exits(2);
+    assert!(done.out.contains("cannot be trained here") && !done.out.contains("FAILED"), "{}", done.out);
     // A file that reaches the maximum size, and a closed standard output.
     let home = tempfile::tempdir().unwrap();
     let file = fs::File::create(home.path().join("out")).unwrap();

@@ -51,10 +51,15 @@ impl<'a> ComparedRuns<'a> {
 
     /// Networks of one seed have an interval over test images, after the last epoch: adds it, and says whether there is one.
     fn over_images_at(&self, epochs: &mut [(usize, f64, Option<Difference>)]) -> bool {
-        let length = |run: &RunResult| run.seeds[0].epochs.len();
+        // The counts of the comparison are those of the reported networks.
+        let ends = |run: &RunResult, epoch: usize| {
+            run.seeds[0].reported_epoch() == epoch && run.seeds[0].epochs.len() == epoch
+        };
         let RunDifference { mean, interval, over } = self.difference;
         match (epochs.last_mut(), interval) {
-            (Some(last), Ok(interval)) if over == IntervalBasis::Images && length(self.run) == length(self.against) => {
+            (Some(last), Ok(interval))
+                if over == IntervalBasis::Images && ends(self.run, last.0) && ends(self.against, last.0) =>
+            {
                 last.2 = Some(Difference { mean, interval });
                 true
             }

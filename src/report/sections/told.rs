@@ -208,6 +208,7 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
         accuracy => form.percent(c.accuracies[0], 2),
         other => form.percent(c.accuracies[1], 2),
         epochs => c.epochs[0],
+        other_epochs => c.epochs[1],
         chosen => [&c.run, &c.against].into_iter().any(|run| b.results.runs.get(run).is_some_and(chooses_epoch)),
         images => c.train_images,
         margin => points(c.margin),
