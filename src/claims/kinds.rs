@@ -4,7 +4,8 @@
 use super::{Finding, Obstacle};
 use crate::results::statistics::{Interval, newcombe};
 use crate::results::{
-    ComparisonResult, EpochResult, IntervalBasis, Results, RunDifference, RunResult, SeedResult, by_epoch, difference,
+    ComparisonResult, EpochResult, IntervalBasis, NoInterval, Results, RunDifference, RunResult, SeedResult, by_epoch,
+    difference,
 };
 use crate::study::{Kind, ModelPair, OrderPair, Study, first_lowest};
 
@@ -33,7 +34,7 @@ pub enum Fact {
     FewerParameters(Sizes),
     KeepsAccuracy(Compared),
     Better(Compared),
-    BestOf { best: String, accuracy: f64, runs: usize, ties: Vec<String>, unknown: Vec<String>, basis: IntervalBasis },
+    BestOf { best: String, accuracy: f64, ties: Vec<String>, unknown: Vec<String>, why: Option<NoInterval> },
     OrderMatters(Compared),
 }
 
@@ -308,17 +309,19 @@ fn best_of(results: &Results, runs: &[String]) -> Decision {
     let accuracy = |name: &String| results.runs[name].accuracy();
     let best =
         runs.iter().skip(1).fold(&runs[0], |best, name| if accuracy(name) > accuracy(best) { name } else { best });
-    let (mut ties, mut unknown, mut basis) = (Vec::new(), Vec::new(), IntervalBasis::Images);
-    for other in runs.iter().filter(|name| *name != best) {
-        let found = difference_of(results, best, other)?;
-        basis = found.over;
-        match found.interval {
-            Ok(interval) if interval.lower > 0.0 => {}
-            Ok(_) => ties.push(other.clone()),
-            Err(_) => unknown.push(other.clone()),
+    let others: Vec<&str> = runs.iter().filter(|name| *name != best).map(String::as_str).collect();
+    let (mut ties, mut unknown, mut why) = (Vec::new(), Vec::new(), None);
+    for (other, compared) in others.iter().zip(results.against_best(best, &others)) {
+        match compared.test {
+            Ok(test) if test.tells_apart() => {}
+            Ok(_) => ties.push((*other).to_owned()),
+            Err(reason) => {
+                why.get_or_insert(reason);
+                unknown.push((*other).to_owned());
+            }
         }
     }
     let finding = if ties.is_empty() && unknown.is_empty() { Finding::Supported } else { Finding::Undecided };
     let (best, accuracy) = (best.clone(), accuracy(best));
-    Ok((finding, Fact::BestOf { best, accuracy, runs: runs.len(), ties, unknown, basis }))
+    Ok((finding, Fact::BestOf { best, accuracy, ties, unknown, why }))
 }

@@ -128,8 +128,12 @@ fn cut(text: &str) -> String {
 
 /// A group of bundles that have something in common.
 fn in_common(group: &Group) -> String {
+    let changed = group.members.iter().filter(|record| record.has_changed_files());
+    let changed = changed.map(|record| terminal::path(&record.path)).collect::<Vec<_>>().join(", ");
+    let of_stated = format!("files were changed in {changed}");
     let (what, note) = match group.common {
         Common::ReportId => ("The same Report ID more than once", ""),
+        Common::StatedReportId => ("The same Report ID stated, though files were changed", of_stated.as_str()),
         Common::Measured => (
             "The same measured values under different Report IDs",
             "one run handed in more than once, or the same runs repeated in the same environment",

@@ -17,9 +17,10 @@ impl Writer<'_> {
     /// What is known of a bundle, the most important first.
     pub(super) fn facts(&self, record: &Record) -> Result<Vec<Fact>> {
         let own = |text: &str| vec![RichText::from(short(text, LONGEST))];
+        let of_program = |text: &str| vec![with_code(&short(text, LONGEST))];
         let mut facts = Vec::new();
         if let Some(error) = &record.error {
-            facts.push(self.fact("error", own(error), true)?);
+            facts.push(self.fact("error", of_program(error), true)?);
         }
         if let Some((rung, first)) = record.first_difference() {
             facts.push(self.fact("difference", vec![self.of_rung(rung, first)?], true)?);
@@ -49,13 +50,15 @@ impl Writer<'_> {
         }
         facts.push(self.fact("file", vec![RichText::code(terminal::path(&record.path))], false)?);
         if let Some(id) = record.report_id() {
-            facts.push(self.fact("report_id", vec![RichText::code(id)], false)?);
+            // The ID is that of the list of hashes, which the files no longer match.
+            let key = if record.has_changed_files() { "stated_report_id" } else { "report_id" };
+            facts.push(self.fact(key, vec![RichText::code(id)], false)?);
         }
         Ok(facts)
     }
 
     fn of_rung(&self, rung: Rung, text: &str) -> Result<RichText> {
-        self.say("of_rung", context! { rung => rung.name(), text => short(text, LONGEST) })
+        self.say("of_rung", context! { rung => rung.name(), text => with_code(&short(text, LONGEST)).value() })
     }
 
     /// Why rungs were not checked, a line for each reason.
@@ -65,7 +68,7 @@ impl Writer<'_> {
             reasons.entry(step.details.first().map_or("", String::as_str)).or_default().push(step.rung.name());
         }
         let line = |(why, rungs): (&str, Vec<&str>)| {
-            self.say("of_rung", context! { rung => rungs.join(", "), text => short(why, LONGEST) })
+            self.say("of_rung", context! { rung => rungs.join(", "), text => with_code(&short(why, LONGEST)).value() })
         };
         reasons.into_iter().map(line).collect()
     }
@@ -76,7 +79,7 @@ impl Writer<'_> {
         let mut lines = match found.status {
             Status::NotChecked => {
                 let why = found.why.as_deref().unwrap_or_default();
-                return Ok(vec![self.fact("assignment_not_checked", vec![short(why, LONGEST).into()], true)?]);
+                return Ok(vec![self.fact("assignment_not_checked", vec![with_code(&short(why, LONGEST))], true)?]);
             }
             Status::Passed => vec![self.say("is_assignment", context! { file })?],
             Status::Failed => Vec::new(),
@@ -204,5 +207,30 @@ impl Writer<'_> {
             IntervalBasis::Seeds => self.say("over_seeds", context! { lower, upper, seeds => run.seeds })?,
         }
         .plain())
+    }
+}
+
+/// A message of `verify`, in which backticks enclose code. One without its partner stays as it is.
+fn with_code(message: &str) -> RichText {
+    let mut text = RichText::default();
+    let mut rest = message;
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, inner)| Some((before, inner.split_once('`')?)))
+    {
+        text = text.then(before.into()).then(RichText::code(code));
+        rest = after;
+    }
+    text.then(rest.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backticks_become_code() {
+        let expected = RichText::from("a ").then(RichText::code("b")).then(RichText::from(" c` d"));
+        assert_eq!(with_code("a `b` c` d"), expected);
+        assert_eq!(with_code("none"), RichText::from("none"));
     }
 }

@@ -12,7 +12,7 @@ use crate::report::{Language, RichText, Templates, program};
 use crate::rung::Rung;
 use crate::text::terminal;
 use crate::text::terminal::cut;
-use crate::verify::{Finding, Group, Mark, Record, groups, sorted};
+use crate::verify::{Common, Finding, Group, Mark, Record, groups, sorted};
 
 /// Differences that are listed of each bundle, and characters of a value and of a message.
 pub(super) const MOST: usize = 12;
@@ -122,6 +122,8 @@ struct Member {
     id: String,
     who: String,
     file: String,
+    /// That its files were changed, where the group is of bundles that state one Report ID; otherwise empty.
+    note: String,
 }
 
 /// The page's text.
@@ -270,13 +272,16 @@ impl Writer<'_> {
     }
 
     fn alike(&self, group: &Group) -> Result<Alike> {
-        let member =
-            |record: &&Record| Member { id: self.id(record), who: who(record), file: terminal::path(&record.path) };
+        let member = |record: &&Record| {
+            let is_broken = group.common == Common::StatedReportId && record.has_changed_files();
+            let note = if is_broken { self.word("files_changed")? } else { String::new() };
+            Ok(Member { id: self.id(record), who: who(record), file: terminal::path(&record.path), note })
+        };
         let shared = match group.shared.as_slice() {
             [] => None,
             keys => Some(self.say("shared", context! { keys => short(&named(keys), LONGEST) })?),
         };
-        Ok(Alike { shared, members: group.members.iter().map(member).collect() })
+        Ok(Alike { shared, members: group.members.iter().map(member).collect::<Result<_>>()? })
     }
 }
 

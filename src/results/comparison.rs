@@ -119,7 +119,7 @@ pub fn difference(comparison: &ComparisonResult, run: &RunResult, against: &RunR
 }
 
 /// Whether the seeds of two runs gave the same networks, one by one.
-fn are_same_networks(run: &RunResult, against: &RunResult) -> bool {
+pub(super) fn are_same_networks(run: &RunResult, against: &RunResult) -> bool {
     let weights = |r: &RunResult| r.seeds.iter().map(|s| s.weights_sha256.clone()).collect::<Vec<_>>();
     weights(run) == weights(against)
 }

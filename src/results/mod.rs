@@ -32,7 +32,7 @@ pub use filters::{Filters, MAX_KERNELS};
 pub use loss_curves::{LossCurve, MAX_GROUPS};
 pub use losses::{LossesError, read_losses, write_losses};
 pub use metrics::{Evaluation, confusion, predicted_classes};
-pub use ranking::{AgainstBest, Ranked};
+pub use ranking::{AgainstBest, Ranked, Test};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment, StepResult, validation_losses};
 
 use crate::compute::Environment;

@@ -44,16 +44,25 @@ fn unnamed(mut value: Value) -> Value {
     value
 }
 
-/// Whether a key decides what is trained, by its path: part of a model, of a run, of the input or of the computation, and no name.
+/// Whether a key decides what is trained, by its path: part of a model, of a run or the grid, of the input or of the computation, and
+/// no name.
 pub fn is_trained(key: &str) -> bool {
     let parts: Vec<&str> = key.split(['.', '[']).collect();
     let is_name = |part: &&str| ["title", "name", "evidence"].contains(part);
+    if parts[0] == "grid" {
+        return !parts.iter().any(|part| is_name(&part));
+    }
     ["models", "runs", "input", "compute"].contains(&parts[0]) && !parts.iter().skip(2).any(is_name)
 }
 
-/// Whether a key is a run's list of seeds, or one of them.
+/// Whether a key is the list of seeds of a run or the grid, or one of them.
 pub fn is_seed(key: &str) -> bool {
-    key.starts_with("runs.") && key.split(['.', '[']).nth(2) == Some("seeds")
+    let mut parts = key.split(['.', '[']);
+    match parts.next() {
+        Some("runs") => parts.nth(1) == Some("seeds"),
+        Some("grid") => parts.next() == Some("seeds"),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::grid::{SEEDS, axes, cells};
 use super::spec::Study;
 use super::yaml::DATA;
 use super::{Source, StudyError};
@@ -13,8 +14,8 @@ use crate::changes::changes;
 use crate::text::closest::did_you_mean;
 use crate::text::terminal::cut;
 
-/// Keys that are not compared: `free` itself, where MNIST lies on a machine, and `grid`, whose runs are.
-const IGNORED: [&str; 3] = ["free", "data", "grid"];
+/// Keys that are not compared: `free` itself, and where MNIST lies on a machine.
+const IGNORED: [&str; 2] = ["free", "data"];
 /// Each pattern is compared with every key of the study.
 const MAX_FREE: usize = 100;
 /// Characters of a value in a result.
@@ -64,6 +65,9 @@ impl Differences {
         let (mut seen, mut differences) = (HashSet::new(), Self::default());
         let has_both = |lang| handed_in.languages.all().contains(lang);
         let common: Vec<_> = assignment.languages.all().iter().filter(|lang| has_both(*lang)).copied().collect();
+        // Grids are compared as typed where both studies have one, otherwise by their runs.
+        let have_grids = [assignment, handed_in].iter().all(|source| source.study.grid.is_some());
+        let json = |source: &Source| if have_grids { with_grid(source) } else { without_grid(source) };
         let pairs = match common.as_slice() {
             [] => vec![(json(assignment), json(handed_in))],
             common => common
@@ -73,7 +77,7 @@ impl Differences {
         };
         for (a, b) in pairs {
             for change in changes("", &a, &b) {
-                let is_free = free.iter().any(|pattern| covers(pattern, &parts(&change.what)));
+                let is_free = free.iter().any(|pattern| frees(pattern, &parts(&change.what)));
                 let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
                 if seen.insert(change.what.clone()) {
                     list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
@@ -128,6 +132,34 @@ fn json(source: &Source) -> Value {
     value
 }
 
+/// As [`json`], where `grid` is left out: its runs are among the others.
+fn without_grid(source: &Source) -> Value {
+    let mut value = json(source);
+    value.as_object_mut().map(|map| map.shift_remove("grid"));
+    value
+}
+
+/// As [`json`], where `runs` has only what the study itself says of them. `grid` has the rest.
+fn with_grid(source: &Source) -> Value {
+    let mut value = json(source);
+    let typed: serde_yaml::Mapping = serde_yaml::from_str(&source.yaml).unwrap_or_default();
+    let typed = typed.get("runs").and_then(serde_yaml::Value::as_mapping);
+    let made = source.study.grid.as_ref().map(|grid| cells(&axes(grid))).unwrap_or_default();
+    let Some(runs) = value.get_mut("runs").and_then(Value::as_object_mut) else { return value };
+    for run in made.into_iter().map(|cell| cell.run) {
+        match typed.and_then(|typed| typed.get(run.as_str())) {
+            None => _ = runs.shift_remove(&run),
+            Some(serde_yaml::Value::Mapping(changes)) => {
+                if let Some(settings) = runs.get_mut(&run).and_then(Value::as_object_mut) {
+                    settings.retain(|key, _| changes.contains_key(key.as_str()));
+                }
+            }
+            Some(_) => _ = runs.insert(run, Value::from("removed")),
+        }
+    }
+    value
+}
+
 /// The paths of all keys and items, except those below `values`, which may have any form and size.
 fn collect_keys(path: &str, value: &Value, keys: &mut Vec<String>) {
     let mut add = |inner: String, value: &Value| {
@@ -152,6 +184,23 @@ fn parts(path: &str) -> Vec<&str> {
 /// Whether a pattern names a key or one above it. `*` stands for any characters of one part.
 fn covers(pattern: &[&str], key: &[&str]) -> bool {
     pattern.len() <= key.len() && pattern.iter().zip(key).all(|(pattern, part)| is_match(pattern, part))
+}
+
+/// As [`covers`]; a pattern that frees a setting of every run (`runs.*.epochs`) frees it in `grid`, too.
+fn frees(pattern: &[&str], key: &[&str]) -> bool {
+    let of_grid = || match (pattern, key) {
+        (["runs", "*", pattern @ ..], ["grid", key @ ..]) => {
+            let in_list = |item: &&str| item.ends_with(']');
+            // In a list of the grid, each item is a value of the setting.
+            let value = match key {
+                [first, item, below @ ..] if in_list(item) && *first != SEEDS => [&[*first], below].concat(),
+                key => key.to_vec(),
+            };
+            covers(pattern, &value)
+        }
+        _ => false,
+    };
+    covers(pattern, key) || of_grid()
 }
 
 fn is_match(pattern: &str, text: &str) -> bool {
@@ -218,6 +267,36 @@ runs:
         assert_eq!(other.forbidden[1].handed_in, json!(2));
         let more = between(&[("  wide:", "  third: {layers: [flatten, {linear: {out_features: 10}}]}\n  wide:")]);
         assert_eq!(keys(&more.forbidden), ["models.third"], "`models.slim.layers` frees no other model");
+    }
+
+    #[test]
+    fn grids_are_compared_as_typed() {
+        let lab = |free: &str, grid: &str, runs: &str| {
+            let start = LAB.split("runs:\n").next().unwrap();
+            let start = start.replace("[author, title, models.slim.layers, 'runs.*.epochs']", free);
+            source(&format!("{start}defaults: {{batch_size: 64}}\ngrid: {grid}\n{runs}"))
+        };
+        let grid = "{model: [slim, wide], optimizer: [{sgd: {lr: 0.1}}, adam], epochs: 1, seeds: [1]}";
+        let of = |free: &str, grid_handed_in: &str, runs: &str| {
+            let assignment = lab(free, grid, "");
+            check_free(&assignment).unwrap();
+            let found = Differences::between(&assignment, &lab("[]", grid_handed_in, runs)).unwrap();
+            (keys(&found.forbidden).join(" "), keys(&found.free).join(" "))
+        };
+        let told = |forbidden: &str, free: &str| (forbidden.to_owned(), free.to_owned());
+        let [other, longer] = [grid.replace("adam]", "adadelta]"), grid.replace("adam]", "adam, adadelta]")];
+        assert_eq!(of("[]", grid, ""), told("", ""));
+        assert_eq!(of("[]", &other, ""), told("grid.optimizer[1]", ""));
+        assert_eq!(of("[grid]", &other, ""), told("", "grid.optimizer[1]"));
+        assert_eq!(of("[grid.optimizer]", &longer, ""), told("", "grid.optimizer"));
+        assert_eq!(of("['grid.optimizer[1]']", &other, ""), told("", "grid.optimizer[1]"));
+        assert_eq!(of("['runs.*.optimizer']", &other, ""), told("", "grid.optimizer[1]"));
+        let [lr, seed] = [grid.replace("0.1", "0.2"), grid.replace("seeds: [1]", "seeds: [2]")];
+        assert_eq!(of("['runs.*.optimizer.sgd.lr']", &lr, ""), told("", "grid.optimizer[0].sgd.lr"));
+        assert_eq!(of("['runs.*.seeds[0]']", &seed, ""), told("", "grid.seeds[0]"));
+        assert_eq!(of("['runs.*.epochs']", &seed, ""), told("grid.seeds[0]", ""));
+        assert_eq!(of("[grid]", grid, "runs: {slim-adam: {epochs: 2}}\n"), told("runs.slim-adam", ""));
+        assert_eq!(of("[grid]", grid, "runs: {slim-adam: null}\n"), told("runs.slim-adam", ""));
     }
 
     #[test]

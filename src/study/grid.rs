@@ -1,18 +1,19 @@
 //! `grid`: runs from lists of settings. `model: [mlp, cnn], batch_size: [32, 64]` makes four runs, `mlp-batch_size32` and so on.
 
 use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
 
-use super::StudyError;
 use super::aliases::{MAX_BYTES, MAX_NODES, too_large};
 use super::lines::Lines;
 use super::merge::{merge, size};
+use super::{Optimizer, Schedule, StudyError, TrainImages};
 
 /// More runs than this are neither read in a report nor trained in a course.
 const MAX_RUNS: usize = 100;
 /// The key whose list is a value of its own: every run has all these seeds.
-const SEEDS: &str = "seeds";
+pub(super) const SEEDS: &str = "seeds";
 
 /// A grid as a study has it: settings of runs, where a list (except `seeds`) stands for each of its items.
 pub type Grid = IndexMap<String, Json>;
@@ -108,7 +109,7 @@ fn slug(text: &str) -> String {
 
 /// Adds the runs of `grid` to `runs`, which may change a run (`mlp-sgd: {epochs: 3}`) or remove it (`mlp-sgd: null`). The grid
 /// stays, for the report.
-pub(super) fn expand(lines: &Lines, study: &mut Mapping) -> Result<(), StudyError> {
+pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<(), StudyError> {
     let Some(grid) = study.get("grid").filter(|grid| !grid.is_null()) else {
         study.shift_remove("grid");
         return Ok(());
@@ -142,6 +143,10 @@ pub(super) fn expand(lines: &Lines, study: &mut Mapping) -> Result<(), StudyErro
             }
             None => {}
         }
+        lines.add_grid_run(
+            &cell.run,
+            axes.iter().map(|axis| axis.key.clone()).zip(cell.places.iter().copied()).collect(),
+        );
         runs.insert(cell.run.clone().into(), Value::Mapping(run));
     }
     if let Some((name, _)) = own.iter().find(|(_, run)| run.is_null()) {
@@ -177,20 +182,92 @@ pub(super) fn keep_removed(merged: &mut Mapping, removed: Vec<Value>) {
     }
 }
 
+/// Whether two values of a run's key mean the same once defaults are filled in.
+fn is_same(key: &str, a: &Json, b: &Json) -> bool {
+    fn read<T: DeserializeOwned + PartialEq>(a: &Json, b: &Json) -> bool {
+        let [a, b] = [a, b].map(|value| serde_json::from_value::<T>(value.clone()));
+        matches!((a, b), (Ok(a), Ok(b)) if a == b)
+    }
+    a == b
+        || match key {
+            "optimizer" => read::<Optimizer>(a, b),
+            "schedule" => read::<Schedule>(a, b),
+            "train" => read::<TrainImages>(a, b),
+            _ => false,
+        }
+}
+
+/// A value as YAML on a line.
+fn flow(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Json::Object(map) => {
+            let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The first list inside a value that was almost certainly meant as a list of the grid, with the value that has its first or second
+/// item instead: no setting inside another one is a list, except `betas`.
+fn inner_list(path: &str, value: &Json) -> Option<(String, [Json; 2])> {
+    let Json::Object(map) = value else { return None };
+    map.iter().find_map(|(key, inner)| {
+        let with = |item: &Json| {
+            let mut one = map.clone();
+            one.insert(key.clone(), item.clone());
+            Json::Object(one)
+        };
+        let path = format!("{path}.{key}");
+        match inner {
+            Json::Array(items) if key != "betas" => {
+                let first = items.first()?;
+                Some((path, [with(first), with(items.get(1).unwrap_or(first))]))
+            }
+            other => inner_list(&path, other).map(|(path, [one, two])| (path, [with(&one), with(&two)])),
+        }
+    })
+}
+
+/// Refuses lists inside values: they are not lists of the grid.
+fn check_inner_lists(lines: &Lines, grid: &Grid) -> Result<(), StudyError> {
+    for (key, value) in grid {
+        let at = format!("grid.{key}");
+        let items = match list(key, value) {
+            Some(items) => items.iter().enumerate().map(|(i, item)| (format!("{at}[{i}]"), item)).collect(),
+            None => vec![(at, value)],
+        };
+        if let Some((path, [one, two])) = items.into_iter().find_map(|(at, item)| inner_list(&at, item)) {
+            let message = format!(
+                "only a key of the grid itself may list values; write `{key}: [{}, {}, ...]`",
+                flow(&one),
+                flow(&two)
+            );
+            return Err(lines.error(&path, message));
+        }
+    }
+    Ok(())
+}
+
 fn check(lines: &Lines, grid: &Grid, axes: &[Axis]) -> Result<(), StudyError> {
     if grid.contains_key("title") {
         return Err(
             lines.error("grid.title", "the runs of a grid are named by their values; give one a title in `runs`")
         );
     }
+    check_inner_lists(lines, grid)?;
     for (axis, values) in axes.iter().zip(grid.iter().filter_map(|(key, value)| list(key, value))) {
         let at = |i: usize| format!("grid.{}[{i}]", axis.key);
         if values.is_empty() {
-            return Err(lines.error(&format!("grid.{}", axis.key), "lists nothing"));
+            return Err(lines.error(&format!("grid.{}", axis.key), "lists nothing; list values, or leave it out"));
         }
         for (i, name) in axis.names.iter().enumerate() {
-            if values[..i].contains(&values[i]) {
-                return Err(lines.error(&at(i), format!("`{}` is listed twice", values[i])));
+            if let Some(j) = values[..i].iter().position(|other| is_same(&axis.key, other, &values[i])) {
+                let shown = flow(&values[i]);
+                let defaults = if values[j] == values[i] { "" } else { " (defaults are filled in)" };
+                return Err(lines.error(&at(i), format!("`{shown}` is listed twice: {} is the same{defaults}", at(j))));
             }
             if let Some(j) = axis.names[..i].iter().position(|other| other == name) {
                 let message =
@@ -323,14 +400,10 @@ grid:
     fn mistakes_name_the_line_and_what_to_do() {
         let long = (0..101).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
         for (from, to, expected) in [
-            ("[mlp, cnn]", "[mlp, mlp]", "s.yaml:8: grid.model[1]: `\"mlp\"` is listed twice"),
+            ("[mlp, cnn]", "[mlp, mlp]", "s.yaml:8: grid.model[1]: `mlp` is listed twice: grid.model[0] is the same"),
             ("[mlp, cnn]", "[]", "s.yaml:8: grid.model: lists nothing"),
-            (
-                "[mlp, cnn]",
-                "[mlp, cmn]",
-                "s.yaml:8: runs.cmn-sgd-lr0_1.model: unknown model `cmn`; did you mean `cnn`?",
-            ),
-            ("adam]", "adm]", "s.yaml:9: runs.mlp-adm.optimizer"),
+            ("[mlp, cnn]", "[mlp, cmn]", "s.yaml:8: grid.model[1]: unknown model `cmn`; did you mean `cnn`?"),
+            ("adam]", "adm]", "s.yaml:9: grid.optimizer[2]: "),
             (
                 "seeds: [1, 2]",
                 &format!("batch_size: [{long}]"),
@@ -338,15 +411,30 @@ grid:
             ),
             ("seeds: [1, 2]", "title: x", "grid.title: the runs of a grid are named by their values"),
             (
+                "adam]",
+                "adam, {adam: {lr: 0.001}}]",
+                "s.yaml:9: grid.optimizer[3]: `{adam: {lr: 0.001}}` is listed twice: grid.optimizer[2] is the same (defaults are filled in)",
+            ),
+            (
+                "seeds: [1, 2]",
+                "seeds: [1]\n  train: {images: [{first: 100}, {first: 200}]}",
+                "s.yaml:11: grid.train.images: only a key of the grid itself may list values; write `train: [{images: {first: 100}}, {images: {first: 200}}, ...]`",
+            ),
+            (
+                "{sgd: {lr: 0.1}}",
+                "{sgd: {lr: [0.1, 0.2]}}",
+                "s.yaml:9: grid.optimizer[0].sgd.lr: only a key of the grid itself may list values; write `optimizer: [{sgd: {lr: 0.1}}, {sgd: {lr: 0.2}}, ...]`",
+            ),
+            ("{sgd: {lr: 0.1}}", "{sgd: {lr: -1}}", "s.yaml:9: grid.optimizer[0].sgd.lr: "),
+            ("seeds: [1, 2]", "seeds: [1, 1]", "s.yaml:10: grid.seeds[1]: "),
+            ("epochs: 1, batch_size: 64", "batch_size: 64", "s.yaml:7: grid: missing key `epochs`"),
+            ("grid:", "runs: {mlp-adam: {epochs: 0}}\ngrid:", "s.yaml:7: runs.mlp-adam.epochs: "),
+            (
                 "grid:",
                 "runs: {cnn-adm: null}\ngrid:",
                 "runs.cnn-adm: removes a run that `grid` does not make; did you mean",
             ),
-            (
-                "seeds: [1, 2]",
-                "sedes: [1, 2]",
-                "s.yaml:10: runs.mlp-sgd-lr0_1-sedes1.sedes: unknown key `sedes`; did you mean `seeds`?",
-            ),
+            ("seeds: [1, 2]", "sedes: [1, 2]", "s.yaml:10: grid.sedes[0]: unknown key `sedes`; did you mean `seeds`?"),
         ] {
             let error = source(&[(from, to)]).err().unwrap_or_else(|| panic!("{to} is refused")).to_string();
             assert!(error.contains(expected), "{to}: {error}");

@@ -15,7 +15,11 @@ struct FileLines {
 
 /// The lines of a study file and of the files that it extends, the extending file first.
 #[derive(Default)]
-pub(super) struct Lines(Vec<FileLines>);
+pub(super) struct Lines {
+    files: Vec<FileLines>,
+    /// For each run of the grid, the place of its value in each list.
+    grid_runs: HashMap<String, HashMap<String, usize>>,
+}
 
 /// The place of a key, or of the nearest key above it that has a line.
 struct Found<'a> {
@@ -23,6 +27,8 @@ struct Found<'a> {
     line: usize,
     /// Whether it is the place of the key itself.
     exact: bool,
+    /// The key as it is typed, where that is in `grid`.
+    in_grid: Option<String>,
 }
 
 impl Lines {
@@ -35,12 +41,17 @@ impl Lines {
         {
             index(document, "", &mut lines);
         }
-        self.0.push(FileLines { file: file.to_owned(), lines });
+        self.files.push(FileLines { file: file.to_owned(), lines });
+    }
+
+    /// Adds a run that `grid` makes, with the place of its value in each list: errors then name the keys of the grid.
+    pub(super) fn add_grid_run(&mut self, run: &str, places: HashMap<String, usize>) {
+        self.grid_runs.insert(run.to_owned(), places);
     }
 
     /// The number of files.
     pub(super) fn files(&self) -> usize {
-        self.0.len()
+        self.files.len()
     }
 
     /// Whether a key itself has a line.
@@ -51,14 +62,16 @@ impl Lines {
     /// The error that a key's value is wrong.
     pub(super) fn error(&self, key: &str, message: impl Into<String>) -> StudyError {
         let found = self.find(key);
-        let file = found.as_ref().map_or(self.0[0].file.as_path(), |found| found.file).to_owned();
-        StudyError { file, line: found.map(|found| found.line), key: key.to_owned(), message: message.into() }
+        let file = found.as_ref().map_or(self.files[0].file.as_path(), |found| found.file).to_owned();
+        let line = found.as_ref().map(|found| found.line);
+        let key = found.and_then(|found| found.in_grid).unwrap_or_else(|| key.to_owned());
+        StudyError { file, line, key, message: message.into() }
     }
 
     /// As `error`, for a key of the file that was added last.
     pub(super) fn error_in_last(&self, key: &str, message: impl Into<String>) -> StudyError {
-        let last = self.0.len() - 1;
-        let lines = &self.0[last].lines;
+        let last = self.files.len() - 1;
+        let lines = &self.files[last].lines;
         let mut rest = key;
         let line = loop {
             match (lines.get(rest), rest.rfind(['.', '['])) {
@@ -67,35 +80,56 @@ impl Lines {
                 (None, None) => break None,
             }
         };
-        StudyError { file: self.0[last].file.clone(), line, key: key.to_owned(), message: message.into() }
+        StudyError { file: self.files[last].file.clone(), line, key: key.to_owned(), message: message.into() }
     }
 
     /// The file that has a key; the study's own if none has it.
     pub(super) fn file_of(&self, key: &str) -> &Path {
-        self.of(key).map_or(self.0[0].file.as_path(), |(file, _)| file)
+        self.of(key).map_or(self.files[0].file.as_path(), |(file, _)| file)
     }
 
     /// The file that has a key, or the nearest key above it; the study's own if none has it.
     pub(super) fn nearest_file(&self, key: &str) -> &Path {
-        self.find(key).map_or(self.0[0].file.as_path(), |found| found.file)
+        self.find(key).map_or(self.files[0].file.as_path(), |found| found.file)
     }
 
     fn find(&self, key: &str) -> Option<Found<'_>> {
         let mut rest = key;
         loop {
-            // A run's value may come from `grid` or `defaults`.
+            let exact = rest.len() == key.len();
+            if let Some((file, line)) = self.of(rest) {
+                return Some(Found { file, line, exact, in_grid: None });
+            }
+            if let Some(typed) = self.in_grid(rest)
+                && let Some((file, line)) = self.of(&typed)
+            {
+                // What is below the key that has a line is named, too.
+                return Some(Found { file, line, exact, in_grid: self.in_grid(key) });
+            }
+            // A run's value may come from `defaults`.
             let tail = rest.strip_prefix("runs.").and_then(|r| r.split_once('.')).map(|(_, tail)| tail);
-            let from = |part: &str| self.of(&format!("{part}.{}", tail?));
-            let found = self.of(rest).or_else(|| from("grid")).or_else(|| from("defaults"));
-            if let Some((file, line)) = found {
-                return Some(Found { file, line, exact: rest.len() == key.len() });
+            if let Some((file, line)) = tail.and_then(|tail| self.of(&format!("defaults.{tail}"))) {
+                return Some(Found { file, line, exact, in_grid: None });
             }
             rest = &rest[..rest.rfind(['.', '['])?];
         }
     }
 
+    /// The key of `grid` that gives a run of the grid this key: `grid.optimizer[1].lr` for `runs.mlp-sgd.optimizer.lr`.
+    fn in_grid(&self, key: &str) -> Option<String> {
+        let of_run = key.strip_prefix("runs.")?;
+        let (run, tail) = of_run.split_once('.').unwrap_or((of_run, ""));
+        let places = self.grid_runs.get(run)?;
+        if tail.is_empty() {
+            return Some("grid".to_owned());
+        }
+        let (first, below) = tail.split_at(tail.find(['.', '[']).unwrap_or(tail.len()));
+        let place = places.get(first).map_or_else(String::new, |place| format!("[{place}]"));
+        Some(format!("grid.{first}{place}{below}"))
+    }
+
     fn of(&self, key: &str) -> Option<(&Path, usize)> {
-        self.0.iter().find_map(|file| Some((file.file.as_path(), *file.lines.get(key)?)))
+        self.files.iter().find_map(|file| Some((file.file.as_path(), *file.lines.get(key)?)))
     }
 }
 

@@ -98,8 +98,8 @@ impl Source {
         Self::from_map(lines, map, yaml.to_owned(), lang)
     }
 
-    fn from_map(lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
-        grid::expand(&lines, &mut map)?;
+    fn from_map(mut lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
+        grid::expand(&mut lines, &mut map)?;
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
         let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());

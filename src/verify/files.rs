@@ -1,12 +1,20 @@
 //! Rung `files`: every file is as SHA256SUMS lists it; none is missing, none is extra, none is a link.
 
 use super::Outcome;
+use super::render::changed_pages;
 use crate::bundle::{Bundle, OPTIONAL, SUMS, leftovers_line};
 use crate::text::numbers::plural;
 
 pub(super) fn check(bundle: &Bundle) -> Outcome {
-    let damage = bundle.damage();
+    let mut damage = bundle.damage();
     if !damage.is_empty() {
+        // Hashes alone do not show what was changed in a page.
+        for (path, difference) in changed_pages(bundle) {
+            let changed = format!("{path} was changed: ");
+            for line in damage.iter_mut().filter(|line| line.starts_with(&changed)) {
+                *line = format!("{line}; {difference}");
+            }
+        }
         return Outcome::Failed(damage);
     }
     let mut passed = vec![format!("{} files are as {SUMS} lists them", bundle.covered().count())];

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Record, Status, Verification};
+use crate::rung::Rung;
 use crate::study::{Difference, is_seed, is_trained};
 
 /// What two bundles can have in common, strongest first.
@@ -12,6 +13,8 @@ use crate::study::{Difference, is_seed, is_trained};
 pub(crate) enum Common {
     /// The whole bundle.
     ReportId,
+    /// The Report ID that both state, though files of at least one were changed.
+    StatedReportId,
     /// All that was measured.
     Measured,
     /// The trained networks, under other measured values.
@@ -23,12 +26,14 @@ pub(crate) enum Common {
 }
 
 impl Common {
-    pub(crate) const ALL: [Self; 5] = [Self::ReportId, Self::Measured, Self::Weights, Self::Predictions, Self::Study];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::ReportId, Self::StatedReportId, Self::Measured, Self::Weights, Self::Predictions, Self::Study];
 
     /// The name in keys of JSON, columns of CSV, and phrases.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ReportId => "report_id",
+            Self::StatedReportId => "stated_report_id",
             Self::Measured => "measured",
             Self::Weights => "weights",
             Self::Predictions => "predictions",
@@ -39,7 +44,8 @@ impl Common {
     fn value_of(self, verification: &Verification) -> Option<&String> {
         let about = &verification.about;
         match self {
-            Self::ReportId => verification.report_id.as_ref(),
+            Self::ReportId => verification.report_id.as_ref().filter(|_| !has_changed_files(verification)),
+            Self::StatedReportId => verification.report_id.as_ref(),
             Self::Measured => about.measured_digest.as_ref(),
             Self::Weights => about.weights_digest.as_ref(),
             Self::Predictions => about.predictions_digest.as_ref(),
@@ -56,7 +62,7 @@ impl Common {
     /// Whether a change of the assignment could make two bundles differ in this, so that sharing it means something.
     fn depends_on(self, key: &str) -> bool {
         match self {
-            Self::ReportId => true,
+            Self::ReportId | Self::StatedReportId => true,
             Self::Measured | Self::Weights | Self::Predictions => is_trained(key),
             Self::Study => is_trained(key) && !is_seed(key),
         }
@@ -68,7 +74,9 @@ impl Common {
         let names_are_free = |v: &Verification| v.assignment.as_ref().is_some_and(|found| found.names_are_free);
         match (self.changes(a), self.changes(b)) {
             // Everybody was to put a name of their own, and these have the same.
-            _ if self == Self::ReportId && (names_are_free(a) || names_are_free(b)) => true,
+            _ if matches!(self, Self::ReportId | Self::StatedReportId) && (names_are_free(a) || names_are_free(b)) => {
+                true
+            }
             (Some(a), Some(b)) => a.iter().any(|change| b.contains(change)),
             // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
             (Some(changes), None) | (None, Some(changes)) => !changes.is_empty(),
@@ -86,11 +94,18 @@ impl Common {
     }
 }
 
+/// Whether files are not as SHA256SUMS lists them, so that the Report ID is not that of these files.
+pub(super) fn has_changed_files(verification: &Verification) -> bool {
+    verification.steps.iter().any(|step| step.rung == Rung::Files && step.status == Status::Failed)
+}
+
 /// The other paths that have something in common with a bundle and are worth a word; each path is in one list only.
 #[derive(Clone, Debug, Default, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Likenesses {
     same_report_id_as: Vec<String>,
+    /// The same SHA256SUMS, but files of one of the two are not as it lists them.
+    same_stated_report_id_as: Vec<String>,
     /// The same measured values under another Report ID: a run that was copied, or repeated.
     same_measured_as: Vec<String>,
     /// The same networks under other measured values: a bundle that was copied and then changed.
@@ -105,6 +120,7 @@ impl Likenesses {
     pub(super) fn of(&self, common: Common) -> &[String] {
         match common {
             Common::ReportId => &self.same_report_id_as,
+            Common::StatedReportId => &self.same_stated_report_id_as,
             Common::Measured => &self.same_measured_as,
             Common::Weights => &self.same_weights_as,
             Common::Predictions => &self.same_predictions_as,
@@ -115,6 +131,7 @@ impl Likenesses {
     fn list(&mut self, common: Common) -> &mut Vec<String> {
         match common {
             Common::ReportId => &mut self.same_report_id_as,
+            Common::StatedReportId => &mut self.same_stated_report_id_as,
             Common::Measured => &mut self.same_measured_as,
             Common::Weights => &mut self.same_weights_as,
             Common::Predictions => &mut self.same_predictions_as,
@@ -191,7 +208,7 @@ mod tests {
 
     use super::*;
     use crate::study::Differences;
-    use crate::verify::{About, AssignmentResult, Closing, Rung};
+    use crate::verify::{About, AssignmentResult, Closing, RungResult};
 
     fn verification(digests: [&str; 5]) -> Verification {
         let [id, measured, weights, predictions, study] = digests.map(|text| Some(text.to_owned()));
@@ -281,6 +298,26 @@ mod tests {
             (Common::Study, "d e f g"),
         ];
         assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
+    }
+
+    #[test]
+    fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
+        let mut broken = record("broken", ["1", "y", "v", "q", "t"]);
+        let files = RungResult {
+            rung: Rung::Files,
+            status: Status::Failed,
+            details: Vec::new(),
+            trainings: IndexMap::new(),
+            left_out: false,
+            held_to_tolerances: false,
+        };
+        broken.verification.as_mut().unwrap().steps = vec![files];
+        let same = ["1", "x", "w", "p", "s"];
+        let (each, groups) = found(vec![record("a", same), record("b", same), broken]);
+        assert_eq!(each[0], ["report_id b", "stated_report_id broken"]);
+        assert_eq!(each[2], ["stated_report_id a b"]);
+        let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
+        assert_eq!(names, [(Common::ReportId, "a b".to_owned()), (Common::StatedReportId, "a b broken".to_owned())]);
     }
 
     #[test]

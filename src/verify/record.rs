@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::likeness::{Common, Likenesses};
+use super::likeness::{Common, Likenesses, has_changed_files};
 use super::{About, AssignmentResult, Mark, Rung, Status, Verification};
 use crate::exit_code::ExitCode;
 
@@ -126,6 +126,11 @@ impl Record {
     /// The Report ID.
     pub(crate) fn report_id(&self) -> Option<&str> {
         self.verification.as_deref()?.report_id.as_deref()
+    }
+
+    /// Whether files are not as SHA256SUMS lists them: the Report ID is stated, but it is that of other files.
+    pub(crate) fn has_changed_files(&self) -> bool {
+        self.verification.as_deref().is_some_and(has_changed_files)
     }
 
     /// The result of a rung; `None` if it was not asked for.

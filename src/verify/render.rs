@@ -1,9 +1,12 @@
 //! Rung `render`: report, figures, manifest, crate and sums, made again from results.json, have the same bytes.
 
+use std::collections::BTreeMap;
+
 use super::Outcome;
 use super::differing::text_difference;
 use super::subject::Subject;
-use crate::bundle::{CRATE, Contents, MANIFEST, Program, RESULTS, SOURCE_SHA256, SUMS};
+use crate::bundle::{Bundle, CRATE, Contents, MANIFEST, Program, RESULTS, SOURCE_SHA256, STUDY, SUMS, Sums};
+use crate::digest::sha256_hex;
 use crate::report::{Rendition, Templates};
 use crate::text::error_chain;
 
@@ -44,6 +47,39 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         (false, true) => Outcome::Passed(vec![format!("{same}, though another version of the program built them")]),
         (false, false) => needs_its_program(program),
     }
+}
+
+/// Where pages that were changed differ from what results.json and the study give, by their paths; empty where these files or the
+/// manifest were changed, too, or another version of the program wrote the bundle.
+pub(super) fn changed_pages(bundle: &Bundle) -> BTreeMap<String, String> {
+    let none = BTreeMap::new;
+    let Some(Ok(listed)) = bundle.text(SUMS).ok().map(Sums::parse) else { return none() };
+    let is_changed = |path: &str| {
+        let hash = bundle.files.get(path).map(|bytes| sha256_hex(bytes));
+        hash.is_none() || hash.as_ref() != listed.0.get(path)
+    };
+    let pages: Vec<&String> =
+        bundle.files.keys().filter(|path| is_page(path) && listed.0.contains_key(*path) && is_changed(path)).collect();
+    if pages.is_empty() || [RESULTS, STUDY, MANIFEST].into_iter().any(is_changed) {
+        return none();
+    }
+    let Ok(Contents { manifest, results, editions, .. }) = bundle.contents() else { return none() };
+    let (templates, program) = (Templates::built_in(), &manifest.program);
+    if program.source_sha256 != SOURCE_SHA256 || program.templates_sha256 != templates.digest() {
+        return none();
+    }
+    let rendition = Rendition { editions: &editions, date: manifest.date.as_deref(), templates: &templates };
+    let Ok(rendered) = bundle.rendered(&results, &rendition, program) else { return none() };
+    let differences = pages.into_iter().filter_map(|path| {
+        let (stated, given) = (bundle.files.get(path)?, rendered.get(path)?);
+        (stated != given).then(|| (path.clone(), text_difference(path, stated, RESULTS, given)))
+    });
+    differences.collect()
+}
+
+/// Whether a file is a report as text, in any language.
+fn is_page(path: &str) -> bool {
+    path.starts_with("report.") && (path.ends_with(".html") || path.ends_with(".md"))
 }
 
 /// Another version of the program may word and draw a report in another way, so a difference says nothing.

@@ -45,7 +45,7 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     assert_eq!(records[0]["same_measured_as"][0], copied.name());
     assert_ne!(records[0]["report_id"], records[2]["report_id"]);
     assert_eq!(records[0]["measured_digest"], records[2]["measured_digest"]);
-    assert_eq!(records[3]["same_report_id_as"][0], tiny.name(), "its SHA256SUMS is the other's");
+    assert_eq!(records[3]["same_stated_report_id_as"][0], tiny.name(), "its SHA256SUMS is the other's");
 
     let out = verify(&[], &[&tiny.path, &lean]).out;
     let line = format!("\n{}: lean, fine as far as it goes: 5 passed, 2 left out: weights, replay\n", lean.display());
@@ -143,7 +143,7 @@ fn the_table_is_sorted_and_csv_has_the_same_rows_and_every_result() {
     assert_eq!(of(&other.path)[column("title")], "Another, of mine");
     assert_eq!(of(&other.path)[column("assignment_differs")], "title");
     assert_eq!(of(&lean)[column("report_id")], tiny.report_id());
-    assert_eq!(of(&lean)[column("same_report_id_as")], broken.name());
+    assert_eq!(of(&lean)[column("same_stated_report_id_as")], broken.name());
     assert!(of(missing)[column("error")].contains("cannot read"), "{rows:?}");
     assert_eq!(of(&lean)[column("rerun")], "", "not asked for");
     // Sorted by group, author and file; unknown values are last.

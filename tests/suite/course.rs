@@ -248,7 +248,14 @@ fn part_of(page: &str, path: &str) -> String {
 
 /// Those who changed nothing have equal results, and are not said to be alike.
 fn only_those_who_are_alike_are_listed(records: &[Value], page: &str) {
-    let lists = ["same_report_id_as", "same_measured_as", "same_weights_as", "same_predictions_as", "same_study_as"];
+    let lists = [
+        "same_report_id_as",
+        "same_stated_report_id_as",
+        "same_measured_as",
+        "same_weights_as",
+        "same_predictions_as",
+        "same_study_as",
+    ];
     let alike =
         |record: &Value| lists.iter().any(|list| record[list].as_array().is_some_and(|paths| !paths.is_empty()));
     let mut names: Vec<&str> =

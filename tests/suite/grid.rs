@@ -41,7 +41,8 @@ fn the_report_ranks_the_runs_and_verify_counts_again() {
     for (i, name) in names.iter().enumerate() {
         let row = ranking[header + 2 + i];
         let accuracy = format!("{:.2}", correct(name) as f64 / 100.0);
-        assert!(row.contains(&format!("{} | {name} | {accuracy}", i + 1)), "{row}");
+        let rank = names.iter().filter(|other| correct(other) > correct(name)).count() + 1;
+        assert!(row.contains(&format!("{rank} | {name} | {accuracy}")), "{row}");
         let difference = correct(best) - correct(name);
         let shown = if i == 0 { "–".to_owned() } else { format!("−{:.2}", difference as f64 / 100.0) };
         assert!(row.contains(&format!("| {shown} |")) || difference == 0, "{shown}: {row}");
@@ -49,6 +50,7 @@ fn the_report_ranks_the_runs_and_verify_counts_again() {
     let summary = format!("“{best}” has the highest test accuracy: {:.2}", correct(best) as f64 / 100.0);
     assert!(report.contains(&summary), "{summary}: {report}");
     assert!(report.contains("adjusted for all comparisons with the best (Holm 1979)"), "{report}");
+    assert!(report.contains("For these networks alone, which one seed gave: "), "{report}");
     let header = ranking.iter().position(|line| line.contains("| sgd | adam | adadelta |")).expect("a matrix");
     let row = ranking[header + 2];
     let cells = ["one-sgd", "one-adam", "one-adadelta"].map(|name| format!("{:.2}", correct(name) as f64 / 100.0));
@@ -92,6 +94,62 @@ fn with_three_seeds_the_ranking_is_over_seeds_in_every_language() {
     for report in [english, ukrainian] {
         assert!(!report.contains("McNemar") && !report.contains("Макнемара"), "{report}");
     }
+}
+
+#[test]
+fn two_seeds_rank_without_a_verdict() {
+    let study = STUDY.replace("seeds: [1]", "seeds: [1, 2]").replace("title: Grid", "lang: [en, uk]\ntitle: Grid");
+    let asks = "conclusions: [{best_of: [one-sgd, one-adam, two-sgd]}]\n";
+    let bundle = built(&format!("{study}{asks}"));
+    for (file, verdict, of_best, why, header, test) in [
+        (
+            "report.md",
+            "Two seeds are too few to say which run is best.",
+            "two seeds are too few to say whether it is better than",
+            "two seeds give no useful interval; two seeds are too few to test a difference",
+            "p, Holm",
+            "McNemar’s exact test of these",
+        ),
+        (
+            "report.uk.md",
+            "Двох зерен замало, щоб сказати, який запуск найкращий.",
+            "двох зерен замало, щоб сказати, чи він кращий за",
+            "два зерна не дають корисного інтервалу; двох зерен замало, щоб перевірити різницю",
+            "p, Голм",
+            "Мак-Немара для цих",
+        ),
+    ] {
+        let report = bundle.text(file);
+        assert!(report.contains(verdict) && report.contains(of_best), "{report}");
+        assert_eq!(report.matches(why).count(), 1, "{report}");
+        assert!(!report.contains(test), "{report}");
+        let rows: Vec<&str> = report.lines().skip_while(|line| !line.contains(header)).skip(2).take(5).collect();
+        // No interval stands beside the mean, and no p beside the difference of the means.
+        for row in rows {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            assert_eq!((cells[3], cells[6]), ("–", "–"), "{row}");
+        }
+    }
+}
+
+#[test]
+fn equal_runs_share_a_rank_and_are_all_named() {
+    // No layer is a dropout, so that the setting changes nothing: both networks are the same.
+    let study = STUDY
+        .replace("model: [one, two]", "model: [one]")
+        .replace("[{sgd: {lr: 0.1}}, adam, adadelta]", "[adam, adadelta]\n  dropout: [true, false]")
+        .replace("runs: {two-adadelta: null}\n", "");
+    let bundle = built(&study);
+    let report = bundle.text("report.md");
+    assert!(report.contains("have the highest test accuracy"), "{report}");
+    let ranks = |rank: &str| report.lines().filter(|line| line.starts_with(rank)).count();
+    assert_eq!((ranks("| 1 |"), ranks("| 2 |"), ranks("| 3 |")), (2, 0, 2), "{report}");
+    let both_best = |line: &str| line.starts_with("| ad") && line.matches("**").count() == 4;
+    assert_eq!(
+        report.lines().filter(|line| both_best(line)).count(),
+        1,
+        "both of the best cells of the matrix: {report}"
+    );
 }
 
 #[test]

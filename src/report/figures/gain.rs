@@ -55,7 +55,7 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
         over_images => gains.iter().any(|g| g.over_images),
     };
     let caption = lang.say("figures.gain.caption", values)?;
-    let without = without_interval(gains.iter().filter_map(|g| Some((g.title, g.no_interval?))), lang)?;
+    let without = without_interval(gains.iter().map(|g| (g.title, g.no_interval)), lang)?;
     let described = gains.iter().map(|g| describe(g, lang)).chain(without.into_iter().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));

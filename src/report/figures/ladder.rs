@@ -94,11 +94,12 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
         let values = context! { title => p.title.as_str(), n => p.parameters, accuracy };
         lang.say("figures.ladder.description", values)
     };
-    let without = points.iter().filter_map(|p| Some((p.title.as_str(), p.interval?.err()?)));
+    let without = points.iter().map(|p| (p.title.as_str(), p.interval.and_then(std::result::Result::err)));
     let without = without_interval(without, lang)?;
     let described = points.iter().map(describe).chain(without.iter().cloned().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let plane = Plane::of(points);
+    let labels = labels(points, &plane, lang);
     let axis = &plane.accuracy;
     let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
         text(root, &lang.word("figures.test_accuracy")?, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
@@ -110,40 +111,175 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
         }
         line(root, &[(LEFT, axis.base), (axis.right, axis.base)], MUTED)?;
         centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 32), &label(MUTED))?;
-        let mut taken: Vec<Area> = points.iter().map(|point| plane.area(point)).collect();
-        points.iter().try_for_each(|point| network(root, point, &plane, &mut taken, lang))
+        points.iter().try_for_each(|point| network(root, point, &plane))?;
+        labels.iter().try_for_each(|label| label.draw(root))
     })?;
-    // The labels say the rest.
-    Ok(Drawing { description: without.join(" "), ..drawing })
+    // The labels say the rest, but for points that have none.
+    let has_no_label = |i: &usize| labels.iter().all(|label| !label.points.contains(i));
+    let unlabelled = (0..points.len()).filter(has_no_label).map(|i| describe(&points[i]));
+    let printed = unlabelled.chain(without.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?;
+    Ok(Drawing { description: printed.join(" "), ..drawing })
 }
 
-/// A network's point with its interval, its title and its accuracy. `taken` is what is covered so far.
-fn network(root: &Canvas, point: &LadderPoint, plane: &Plane, taken: &mut Vec<Area>, lang: &Language) -> Result<()> {
+/// A network's point with its interval.
+fn network(root: &Canvas, point: &LadderPoint, plane: &Plane) -> Result<()> {
     let (x, y) = plane.at(point);
     let color = point.series.map_or(MUTED, series_color);
     if let Some(Interval { lower, upper }) = point.bounds() {
         error_bar(root, x, (plane.accuracy.y(upper.min(1.0)), plane.accuracy.y(lower)), color)?;
     }
     root.draw(&Circle::new((x, y), 5, if point.is_quoted() { color.stroke_width(2) } else { color.filled() }))?;
-    let words = format!("{} {}", point.title, lang.numbers.percent(point.accuracy, 2));
-    let length = width_of(&words, LABEL);
-    // Beside the point, towards the middle; or the nearest place above or below that is free.
-    let area = |right: bool, middle: i32| {
-        let left = if right { x + 10 } else { x - 10 - length };
-        (left, middle - 7, left + length, middle + 7)
-    };
-    let first = x < plane.accuracy.middle();
-    let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
-    let mut places = heights.flat_map(|middle| [(first, middle), (!first, middle)]);
-    let is_free = |(right, middle): &(bool, i32)| {
-        let area = area(*right, *middle);
-        let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
-        inside && !taken.iter().any(|other| overlap(*other, area))
-    };
-    let (right, middle) = places.find(is_free).unwrap_or((first, y));
-    // Two labels on one line do not read as one.
-    let (start, top, end, base) = area(right, middle);
-    taken.push((start - 8, top, end + 8, base));
-    let (at, side) = if right { (x + 10, HPos::Left) } else { (x - 10, HPos::Right) };
-    text(root, &words, (at, middle), &label(color), side, VPos::Center)
+    Ok(())
+}
+
+/// The title and accuracy of a point, or of several in one place.
+struct PointLabel {
+    points: Vec<usize>,
+    words: String,
+    color: RGBColor,
+    /// The middle of the point.
+    point: (i32, i32),
+    /// Whether the label is to the right of the point.
+    right: bool,
+    /// The middle of the label.
+    middle: i32,
+}
+
+impl PointLabel {
+    /// How far from the point's middle the label starts. One that is not beside its point leaves room for a line.
+    fn distance(&self) -> i32 {
+        if self.is_beside() { 10 } else { 22 }
+    }
+
+    fn is_beside(&self) -> bool {
+        self.middle == self.point.1
+    }
+
+    /// Where the label starts: the end of its line.
+    fn start(&self) -> i32 {
+        if self.right { self.point.0 + self.distance() } else { self.point.0 - self.distance() }
+    }
+
+    fn area(&self) -> Area {
+        let (start, length) = (self.start(), width_of(&self.words, LABEL));
+        let left = if self.right { start } else { start - length };
+        (left, self.middle - 7, left + length, self.middle + 7)
+    }
+
+    /// What its line covers, in a few places; nothing where it is beside its point.
+    fn line(&self) -> Vec<Area> {
+        const STEPS: i32 = 8;
+        let ((x, y), (to, middle)) = (self.point, (self.start(), self.middle));
+        let at = |i: i32| (x + (to - x) * i / STEPS, y + (middle - y) * i / STEPS);
+        let places = (1..=STEPS).map(at).map(|(x, y)| (x - 1, y - 1, x + 1, y + 1));
+        if self.is_beside() { Vec::new() } else { places.collect() }
+    }
+
+    fn draw(&self, root: &Canvas) -> Result<()> {
+        let (x, y) = self.point;
+        let (gap, side) = if self.right { (-3, HPos::Left) } else { (3, HPos::Right) };
+        if !self.is_beside() {
+            let from = if self.right { x + 5 } else { x - 5 };
+            line(root, &[(from, y), (self.start() + gap, self.middle)], self.color)?;
+        }
+        text(root, &self.words, (self.start(), self.middle), &label(self.color), side, VPos::Center)
+    }
+}
+
+/// The labels of all points for which there is room: beside the point, or near it with a line to it. Points with equal values share one.
+fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLabel> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (i, point) in points.iter().enumerate() {
+        let percent = |p: &LadderPoint| lang.numbers.percent(p.accuracy, 2);
+        let is_equal = |other: &LadderPoint| other.parameters == point.parameters && percent(other) == percent(point);
+        match groups.iter_mut().find(|group| is_equal(&points[group[0]])) {
+            Some(group) => group.push(i),
+            None => groups.push(vec![i]),
+        }
+    }
+    let mut placed: Vec<PointLabel> = Vec::new();
+    for group in &groups {
+        // A label at another point would be read as that one's.
+        let others = groups.iter().flatten().filter(|i| !group.contains(i)).map(|i| plane.area(&points[*i]));
+        let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
+        let first = &points[group[0]];
+        let ((x, y), titles) = (plane.at(first), group.iter().map(|i| points[*i].title.as_str()).collect::<Vec<_>>());
+        let words = format!("{} {}", titles.join("; "), lang.numbers.percent(first.accuracy, 2));
+        let is_right = x < plane.accuracy.middle();
+        let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
+        let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
+            let color = first.series.map_or(MUTED, series_color);
+            PointLabel { points: group.clone(), words: words.clone(), color, point: (x, y), right, middle }
+        });
+        let is_free = |label: &PointLabel| {
+            let area = label.area();
+            let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
+            let covers = |area: Area| {
+                // Two labels on one line do not read as one.
+                let is_taken = |other: &PointLabel| {
+                    let (left, top, right, base) = other.area();
+                    overlap((left - 8, top, right + 8, base), area) || other.line().iter().any(|l| overlap(*l, area))
+                };
+                placed.iter().any(is_taken) || others.iter().any(|other| overlap(*other, area))
+            };
+            inside && !covers(area) && !label.line().into_iter().any(covers)
+        };
+        placed.extend(candidates.into_iter().find(is_free));
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Templates;
+    use crate::text::Lang;
+
+    fn point(title: &str, parameters: u64, accuracy: f64) -> LadderPoint {
+        LadderPoint { title: title.into(), series: Some(0), parameters, accuracy, interval: None }
+    }
+
+    #[test]
+    fn points_with_equal_values_share_a_label() {
+        let language = Templates::built_in().language(Lang::En).unwrap();
+        let points = [point("a", 1000, 0.9), point("b", 1000, 0.9), point("c", 9000, 0.95)];
+        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        assert!(drawing.svg.contains("a; b 90.00"), "{}", drawing.svg);
+        assert_eq!(drawing.svg.matches("90.00").count(), 1, "{}", drawing.svg);
+        assert_eq!(drawing.description, "");
+    }
+
+    /// Twelve points of three sizes, many close together: no label covers a point or another label, each that is not beside its
+    /// point has a line to it, and those without a label are described.
+    #[test]
+    fn labels_of_many_close_points_stay_at_their_own() {
+        let language = Templates::built_in().language(Lang::En).unwrap();
+        let points: Vec<LadderPoint> = (0..12u64)
+            .map(|i| {
+                point(
+                    &format!("a network of name {i}"),
+                    1000 * (1 + i % 3),
+                    0.9 + 0.0007 * (i * i % 7) as f64 + 0.00011 * i as f64,
+                )
+            })
+            .collect();
+        let plane = Plane::of(&points);
+        let labels = labels(&points, &plane, &language);
+        assert!(labels.len() > 3, "{}", labels.len());
+        assert!(labels.iter().any(|label| !label.is_beside()));
+        for (i, label) in labels.iter().enumerate() {
+            for (j, other) in points.iter().enumerate().filter(|(j, _)| !label.points.contains(j)) {
+                assert!(!overlap(label.area(), plane.area(other)), "{} and point {j}", label.words);
+                assert!(label.line().iter().all(|l| !overlap(*l, plane.area(other))), "{} and point {j}", label.words);
+            }
+            assert!(labels[..i].iter().all(|other| !overlap(label.area(), other.area())), "{}", label.words);
+            assert_eq!(label.line().is_empty(), label.middle == plane.at(&points[label.points[0]]).1);
+        }
+        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        for (i, point) in points.iter().enumerate() {
+            let is_labelled = labels.iter().any(|label| label.points.contains(&i));
+            let is_described = drawing.description.contains(&format!("“{}”", point.title));
+            assert_eq!(is_described, !is_labelled, "{}", drawing.description);
+        }
+    }
 }

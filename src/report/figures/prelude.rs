@@ -103,12 +103,15 @@ pub(super) fn draw(
     Ok(Drawing { name, caption, description, svg, width, table: None })
 }
 
+/// Captions do not name more runs than this where they are all runs of a section.
+pub(super) const MOST_NAMED: usize = 6;
+
 /// A sentence for each reason for which some of those shown have no interval. That one seed has none is in the captions.
 pub(super) fn without_interval<'a>(
-    shown: impl Iterator<Item = (&'a str, NoInterval)>,
+    shown: impl Iterator<Item = (&'a str, Option<NoInterval>)>,
     lang: &Language,
 ) -> Result<Vec<String>> {
-    let shown: Vec<(&str, NoInterval)> = shown.collect();
+    let shown: Vec<(&str, Option<NoInterval>)> = shown.collect();
     let mut sentences = Vec::new();
     for (reason, key) in [
         (NoInterval::TwoSeeds, "figures.two_seeds"),
@@ -116,10 +119,11 @@ pub(super) fn without_interval<'a>(
         (NoInterval::SameNetworks, "figures.same_networks"),
         (NoInterval::NoSpread, "figures.no_spread"),
     ] {
-        let of_reason = shown.iter().filter(|(_, other)| *other == reason);
+        let of_reason = shown.iter().filter(|(_, other)| *other == Some(reason));
         let titles: Vec<String> = of_reason.map(|(title, _)| (*title).to_owned()).collect();
         if !titles.is_empty() {
-            sentences.push(lang.say(key, context! { titles })?);
+            let all = titles.len() == shown.len() && titles.len() > MOST_NAMED;
+            sentences.push(lang.say(key, context! { titles, all })?);
         }
     }
     Ok(sentences)

@@ -189,6 +189,15 @@ pub(super) fn no_interval(reason: NoInterval, lang: &Language) -> Result<String>
     })
 }
 
+/// Why a difference to the best run was not tested.
+pub(super) fn no_test(reason: NoInterval, lang: &Language) -> Result<String> {
+    match reason {
+        NoInterval::OneSeed => lang.word("training.one_and_several_seeds"),
+        NoInterval::TwoSeeds => lang.word("training.two_seeds_no_test"),
+        other => no_interval(other, lang),
+    }
+}
+
 /// An interval of shares, in points: `97.02 to 97.71`.
 pub(super) fn interval(i: Interval, lang: &Language) -> Result<String> {
     let [lower, upper] = [i.lower, i.upper].map(|x| lang.numbers.points(x, 2));

@@ -1,75 +1,106 @@
 //! The runs of a study's grid: a ranking, and a matrix of accuracies.
 
-use super::comparisons::interval;
+use super::comparisons::{interval, no_interval, no_test};
 use super::prelude::*;
-use crate::results::{AnyRun, IntervalBasis, Ranked};
+use crate::results::{AnyRun, IntervalBasis, NoInterval, Ranked};
 use crate::study::{Axis, Cell, Section, Study, Table, axes, cells};
 
-/// The runs best first, each with its interval, and its difference to the best. `None` without two runs that have results.
-pub(super) fn ranking(b: &Builder) -> Result<Option<TableBlock>> {
+/// The runs best first, each with its interval, and its difference to the best; below it, why intervals or tests are missing. Empty
+/// without two runs that have results.
+pub(super) fn ranking(b: &Builder) -> Result<Vec<Block>> {
+    let ranked = b.results.ranking(b.study);
+    if ranked.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let several = ranked.iter().any(|run| run.result.seeds.len() > 1);
+    let form = b.lang.numbers;
+    let size = |run: &Ranked| b.results.models.get(&run.result.plan.model).map(|model| model.parameters);
+    let columns = Columns::<&Ranked>::new()
+        .column("rank", Key, |run| run.rank.to_string())
+        .column("run", Text, |run| b.run_title(&run.cell.run).to_owned())
+        .column(if several { "mean_accuracy" } else { "test_accuracy" }, Number, |run| {
+            form.percent(run.result.accuracy(), 2)
+        })
+        .column("interval", LongNumber, |run| accuracy_interval(b, run))
+        .column("parameters", Number, |run| size(run).map_or_else(|| "–".into(), |n| form.count(n)))
+        .column("to_best", Number, |run| {
+            run.against_best.map_or_else(|| "–".into(), |against| form.points(against.difference, 2))
+        })
+        .column("p_holm", Number, |run| match run.against_best.and_then(|against| against.test.ok()) {
+            None => Ok("–".into()),
+            Some(test) if test.p < 0.001 => b.phrase("run.p_below"),
+            Some(test) => Ok(form.fixed(test.p, 3).into()),
+        });
+    let caption = b.text("training.ranking", context! { n => ranked.len(), several, over => basis(&ranked) })?;
+    let mut blocks = vec![Block::Table(b.table(caption, &columns, &ranked)?)];
+    let reasons = missing(b, &ranked)?;
+    if !reasons.is_empty() {
+        blocks.push(Block::paragraph(b.text("training.ranking_without", context! { reasons })?));
+    }
+    Ok(blocks)
+}
+
+/// What the tests of the differences to the best are over, in a word for the templates; empty where there is none.
+fn basis(ranked: &[Ranked]) -> &'static str {
+    let tests = ranked.iter().filter_map(|run| run.against_best?.test.ok());
+    match tests.map(|test| test.over).next() {
+        Some(IntervalBasis::Seeds) => "seeds",
+        Some(IntervalBasis::Images) => "images",
+        None => "",
+    }
+}
+
+/// Why runs have no interval, and differences no test: each reason once.
+fn missing(b: &Builder, ranked: &[Ranked]) -> Result<Vec<String>> {
+    let of_runs = ranked.iter().filter_map(|run| run.result.accuracy_interval().err());
+    let of_tests = ranked.iter().filter_map(|run| run.against_best?.test.err());
+    let mut found = Vec::new();
+    let intervals = of_runs.map(|reason| no_interval(reason, b.lang));
+    for reason in intervals.chain(of_tests.map(|reason| no_test(reason, b.lang))) {
+        let reason = reason?;
+        if !found.contains(&reason) {
+            found.push(reason);
+        }
+    }
+    Ok(found)
+}
+
+/// Which runs are the best, and how many others are not told apart from them. `None` without two runs that have results.
+pub(super) fn sentence(b: &Builder) -> Result<Option<RichText>> {
     let ranked = b.results.ranking(b.study);
     if ranked.len() < 2 {
         return Ok(None);
     }
-    let several = ranked.iter().any(|run| run.result.seeds.len() > 1);
-    let over_seeds =
-        ranked.iter().filter_map(|run| run.against_best).all(|against| against.over == IntervalBasis::Seeds);
-    let form = b.lang.numbers;
-    let size = |run: &Ranked| b.results.models.get(&run.result.plan.model).map(|model| model.parameters);
-    let columns = Columns::<(usize, &Ranked)>::new()
-        .column("rank", Key, |(rank, _)| rank.to_string())
-        .column("run", Text, |(_, run)| b.run_title(&run.cell.run).to_owned())
-        .column(if several { "mean_accuracy" } else { "test_accuracy" }, Number, |(_, run)| {
-            form.percent(run.result.accuracy(), 2)
-        })
-        .column("interval", LongNumber, |(_, run)| accuracy_interval(b, run))
-        .column("parameters", Number, |(_, run)| size(run).map_or_else(|| "–".into(), |n| form.count(n)))
-        .column("to_best", Number, |(_, run)| {
-            run.against_best.map_or_else(|| "–".into(), |against| form.points(against.difference, 2))
-        })
-        .column("p_holm", Number, |(_, run)| match run.against_best {
-            None => Ok("–".into()),
-            Some(against) if against.p < 0.001 => b.phrase("run.p_below"),
-            Some(against) => Ok(form.fixed(against.p, 3).into()),
-        });
-    let caption = b.text("training.ranking", context! { n => ranked.len(), several, over_seeds })?;
-    let rows = ranked.iter().enumerate().map(|(i, run)| (i + 1, run));
-    Ok(Some(b.table(caption, &columns, rows)?))
-}
-
-/// Which run is the best, and how many others are not told apart from it. `None` without two runs that have results.
-pub(super) fn sentence(b: &Builder) -> Result<Option<RichText>> {
-    const LEVEL: f64 = 0.05;
-    let ranked = b.results.ranking(b.study);
-    let [best, others @ ..] = ranked.as_slice() else { return Ok(None) };
-    if others.is_empty() {
-        return Ok(None);
-    }
-    let open = others.iter().filter_map(|run| run.against_best).filter(|against| against.p >= LEVEL).count();
+    let (best, others) = ranked.split_at(ranked.partition_point(|run| run.rank == 1));
+    let tests: Vec<_> = others.iter().filter_map(|run| Some(run.against_best?.test)).collect();
+    let reason = tests.iter().find_map(|test| test.err());
     let ranks = |section: &Section| section.tables.contains(&Table::Ranking);
     let number = b.training.iter().position(ranks).unwrap_or_default() + 1;
     let values = context! {
-        best => b.run_title(&best.cell.run),
-        accuracy => b.lang.numbers.percent(best.result.accuracy(), 2),
+        best => best.iter().map(|run| b.run_title(&run.cell.run).to_owned()).collect::<Vec<_>>(),
+        accuracy => b.lang.numbers.percent(best[0].result.accuracy(), 2),
         n => ranked.len(),
-        open,
-        several => best.result.seeds.len() > 1,
+        others => others.len(),
+        tested => tests.iter().filter(|test| test.is_ok()).count(),
+        open => tests.iter().filter(|test| test.is_ok_and(|test| !test.tells_apart())).count(),
+        several => best[0].result.seeds.len() > 1,
+        over => basis(&ranked),
+        two_seeds => reason == Some(NoInterval::TwoSeeds),
+        reason => reason.map(|reason| no_test(reason, b.lang)).transpose()?,
         section => b.section_link(SectionId::Training(number), &format!("training-{number}"))?,
     };
     b.text("summary.ranking", values).map(Some)
 }
 
-/// The interval over seeds where there are enough, otherwise that of the first seed's network over test images.
+/// The interval of the accuracy beside it, which is a mean over seeds where there are several.
 fn accuracy_interval(b: &Builder, run: &Ranked) -> Result<RichText> {
-    let seeds = run.result.seeds.len();
-    let said = if let Ok(bounds) = run.result.interval() {
-        b.lang.say("training.over_n_seeds", context! { interval => interval(bounds, b.lang)?, n => seeds })?
-    } else {
-        // The mean over seeds may be outside of it, so it stands with the accuracy that it is of.
-        let first = &run.result.seeds[0];
-        let (bounds, accuracy) = (interval(first.interval(), b.lang)?, b.lang.numbers.percent(first.accuracy(), 2));
-        let values = context! { accuracy, interval => bounds.as_str() };
-        if seeds == 1 { bounds } else { b.lang.say("training.first_seed", values)? }
+    let said = match run.result.accuracy_interval() {
+        Ok((bounds, IntervalBasis::Seeds)) => {
+            let values = context! { interval => interval(bounds, b.lang)?, n => run.result.seeds.len() };
+            b.lang.say("training.over_n_seeds", values)?
+        }
+        Ok((bounds, IntervalBasis::Images)) => interval(bounds, b.lang)?,
+        Err(_) => "–".to_owned(),
     };
     Ok(RichText::styled(InlineStyle::Unbroken, said))
 }
@@ -96,10 +127,11 @@ pub(super) fn matrix(b: &Builder) -> Result<Option<TableBlock>> {
     let (Some(grid), lists) = (&b.study.grid, lists(b.study)) else { return Ok(None) };
     let [rows, columns, others @ ..] = lists.as_slice() else { return Ok(None) };
     let cells = cells(&axes(grid));
-    let best = b.results.ranking(b.study).first().map(|best| best.cell.run.clone());
+    let ranked = b.results.ranking(b.study);
+    let is_best = |run: &str| ranked.iter().any(|of| of.rank == 1 && of.cell.run == run);
     let find = |places: &[(usize, usize)]| {
         let is_at = |cell: &&Cell| places.iter().all(|(list, place)| cell.places[*list] == *place);
-        cells.iter().find(is_at).map(|cell| accuracy(b, &cell.run, best.as_ref() == Some(&cell.run)))
+        cells.iter().find(is_at).map(|cell| accuracy(b, &cell.run, is_best(&cell.run)))
     };
     // A row is its place in the first list, with the places in the other ones.
     let mut table = Columns::<(usize, Vec<(usize, usize)>)>::new()

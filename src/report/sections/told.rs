@@ -2,14 +2,14 @@
 
 use minijinja::Value;
 
-use super::comparisons::no_interval;
+use super::comparisons::{no_interval, no_test};
 use super::prelude::*;
 use crate::claims::{
     Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Finding, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
     Sizes, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
 use crate::dataset::{CLASSES, ImageOrder};
-use crate::results::IntervalBasis;
+use crate::results::{IntervalBasis, NoInterval};
 use crate::study::{Kind, ModelPair, OrderPair};
 
 /// The question: the study's, or that of its kind.
@@ -147,10 +147,13 @@ fn values(b: &Builder, fact: &Fact) -> Result<Value> {
             context! { than, parameters, of_other, times => form.fixed(sizes.times(), 2), more }
         }
         Fact::KeepsAccuracy(c) | Fact::Better(c) | Fact::OrderMatters(c) => of_comparison(b, c)?,
-        Fact::BestOf { best, accuracy, ties, unknown, .. } => {
+        Fact::BestOf { best, accuracy, ties, unknown, why } => {
             let titles = |runs: &[String]| runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>();
-            let best = b.run_title(best);
-            context! { best, accuracy => form.percent(*accuracy, 2), ties => titles(ties), unknown => titles(unknown) }
+            context! {
+                best => b.run_title(best), accuracy => form.percent(*accuracy, 2), ties => titles(ties),
+                unknown => titles(unknown), two_seeds => *why == Some(NoInterval::TwoSeeds),
+                reason => why.map(|reason| no_test(reason, b.lang)).transpose()?,
+            }
         }
     })
 }

@@ -40,7 +40,7 @@ pub(super) fn tables(b: &Builder, number: usize, runs: &[ShownRun]) -> Result<Ve
     let all: Vec<(&str, AnyRun)> =
         section.runs.iter().filter_map(|name| Some((b.run_title(name), b.results.run(name)?))).collect();
     if section.tables.contains(&Table::Ranking) {
-        tables.extend(grid::ranking(b)?.map(Block::Table));
+        tables.extend(grid::ranking(b)?);
     }
     if section.tables.contains(&Table::Matrix) {
         tables.extend(grid::matrix(b)?.map(Block::Table));

@@ -42,7 +42,7 @@ fn drawn(name: String, panels: &[Vec<Course>], lang: &Language) -> Result<Drawin
     } else {
         Scale::linear((0.0, high * 1.08), (0, 0))
     };
-    let without = without_interval(all().filter_map(|c| Some((c.title, c.no_interval?))), lang)?;
+    let without = without_interval(all().map(|c| (c.title, c.no_interval)), lang)?;
     let described = |courses: &mut dyn Iterator<Item = &Course>| -> Result<String> {
         let runs = courses.map(|c| c.describe(lang)).collect::<Result<Vec<_>>>()?;
         Ok([runs, without.clone()].concat().join(" "))
@@ -93,6 +93,7 @@ fn caption(panels: &[Vec<Course>], lang: &Language) -> Result<String> {
     };
     let values = context! {
         titles => all().map(|c| c.title.to_owned()).collect::<Vec<_>>(),
+        many => all().count() > MOST_NAMED,
         every_batch => all().all(|c| c.steps_per_group == 1),
         thin => range(&|c| c.steps_per_group),
         thick => range(&|c| c.window),
@@ -159,6 +160,19 @@ mod tests {
                 let svg = drawn("name".into(), &panels, &language).unwrap().svg;
                 assert!(svg.len() < 60_000 && !svg.contains("NaN") && !svg.contains("inf"), "{low} to {high}: {svg}");
             }
+        }
+    }
+
+    #[test]
+    fn a_caption_names_up_to_six_runs() {
+        for (lang, all) in [(Lang::En, "the 7 runs of this section."), (Lang::Uk, "запуски цього розділу, усього 7.")]
+        {
+            let language = Templates::built_in().language(lang).unwrap();
+            let captions = [6, 7].map(|n| {
+                let panels: Vec<Vec<Course>> = (0..n).map(|_| vec![course("a", [0.1, 1.0])]).collect();
+                caption(&panels, &language).unwrap()
+            });
+            assert!(!captions[0].contains(all) && captions[1].contains(all), "{captions:?}");
         }
     }
 
