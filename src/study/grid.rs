@@ -137,7 +137,17 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<(), Study
         let mut run = settings(&typed, &axes, cell);
         match own.shift_remove(cell.run.as_str()) {
             Some(Value::Null) => continue,
-            Some(Value::Mapping(changes)) => merge(&mut run, changes),
+            Some(Value::Mapping(changes)) => {
+                // The run's name, the matrix and the ranking say what the grid says.
+                if let Some(axis) = axes.iter().find(|axis| changes.contains_key(axis.key.as_str())) {
+                    let message = format!(
+                        "is set by `grid.{}`, and the run is named by it; add a run with another name",
+                        axis.key
+                    );
+                    return Err(lines.error(&format!("runs.{}.{}", cell.run, axis.key), message));
+                }
+                merge(&mut run, changes);
+            }
             Some(_) => {
                 return Err(lines.error(&format!("runs.{}", cell.run), "must be a map of run settings, or `null`"));
             }

@@ -167,3 +167,18 @@ fn a_section_may_show_some_of_the_runs_with_a_matrix_alone() {
     let report = bundle.text("report.md");
     assert!(report.contains("| sgd | adam | adadelta |") && !report.contains("p, Holm"), "{report}");
 }
+
+/// Its name, the matrix and the ranking say what the grid says.
+#[test]
+fn a_run_of_the_grid_keeps_the_values_of_its_axes() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("s.yaml");
+    for key in ["model: two", "optimizer: {sgd: {lr: 0.5}}"] {
+        let changed = STUDY.replace("runs: {two-adadelta: null}", &format!("runs: {{one-adam: {{{key}}}}}"));
+        fs::write(&study, changed).unwrap();
+        let place = format!("runs.one-adam.{}: is set by `grid.", key.split(':').next().unwrap());
+        run(program(["summary"]).arg(&study)).refused(&[&place, "add a run with another name"]);
+    }
+    fs::write(&study, STUDY.replace("runs: {two-adadelta: null}", "runs: {one-adam: {epochs: 2}}")).unwrap();
+    run(program(["summary"]).arg(&study)).exits(0);
+}
