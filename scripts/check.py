@@ -199,8 +199,9 @@ class Bundle:
             correct = sum(confusion[digit][digit] for digit in range(10))
             if text_of(confusion) != text_of([[counts[label, guess] for guess in range(10)] for label in range(10)]):
                 yield f"{name}: the confusion matrix ({correct} correct) is not that of the predictions"
-            if text_of(seed["epochs"][(seed.get("reported_epoch") or 0) - 1]["test"]) != text_of({"images": 10_000, "correct": correct, "loss": seed["test_loss"]}):
-                yield f"{name}: its result is not that of its last epoch"
+            reported = seed["epochs"][(seed.get("reported_epoch") or 0) - 1]["test"]
+            if text_of(reported) != text_of({"images": 10_000, "correct": correct, "loss": seed["test_loss"]}):
+                yield f"{name}: its result is not that of the epoch that it reports"
             is_right = lambda m: m["image"] >= 0 and (labels[m["image"]], predicted[m["image"]]) == (m["label"], m["predicted"])
             order = [(-m["confidence"], m["image"]) for m in shown if is_right(m) and m["label"] != m["predicted"]]
             if order != sorted(order) or not len(order) == len(shown) == min(10_000 - correct, GALLERY):
@@ -283,13 +284,12 @@ def main():
             bundle, labels = Bundle(path), test_labels(options.data)
             for rung in [*RUNGS][:[*RUNGS].index(options.upto) + 1]:
                 code, details = check(bundle, rung, labels)
-                codes.add(code)
-                for detail in details[:20]:
-                    print(f"{rung:9} {('passed', 'FAILED', 'not checked')[code]:11}  {clean(detail[:1000])}")
+                status, codes = ("passed", "FAILED", "not checked")[code], codes | {code}
+                print("\n".join(f"{rung:9} {status:11}  {clean(detail[:1000])}" for detail in details[:20]))
                 if rung == "files" and code or rung == "inputs" and not bundle.results:
                     break
-            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out, not checked; "
-                  "only mnist-report checks exact, render, weights, replay and rerun")
+            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out, "
+                  "not checked; only mnist-report checks exact, render, weights, replay and rerun")
         except (OSError, Refused, MemoryError) as error:
             codes.add(2)
             print(clean(f"error: {path}: {error or 'not enough memory'}"), file=sys.stderr)

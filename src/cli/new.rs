@@ -25,7 +25,7 @@ pub enum Starter {
 }
 
 /// The words of the starters that a student is to replace.
-const PLACEHOLDERS: [&str; 13] = [
+const PLACEHOLDERS: [&str; 14] = [
     "Your name",
     "Your group",
     "Your course",
@@ -38,6 +38,7 @@ const PLACEHOLDERS: [&str; 13] = [
     "Ваша дисципліна",
     "Ваш заклад освіти",
     "Опишіть тут, про що цей розділ.",
+    "Опишіть його тут.",
     "Напишіть тут свою думку.",
 ];
 

@@ -341,7 +341,7 @@ mod tests {
     use crate::study::Source;
 
     /// Keys whose values are words of a fixed list.
-    const WORDS: [&str; 5] = ["lang", "class", "order", "tables", "show"];
+    const WORDS: [&str; 6] = ["lang", "class", "order", "report_epoch", "tables", "show"];
 
     fn texts<'a>(key: &'a str, value: &'a Value, found: &mut Vec<&'a str>) {
         match value {

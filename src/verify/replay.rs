@@ -71,11 +71,13 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
 }
 
-/// Whether a training is done again from the first step to the last. It counts with the epochs that it was trained for: a plan
-/// of many epochs, of which it needed few, does not make it expensive.
+/// Whether a training is done again from the first step to the last. No stored segment ties down the epochs after a reported one
+/// that the study chooses, so such a training counts with the epochs that it has: a plan of many more does not make it
+/// expensive.
 fn is_done_again(trained: &Trained, machine: &Machine) -> bool {
-    let cost = cost(trained);
-    (is_repeated_whole(trained.plan) || cost <= WHOLE) && *machine.draw == Draw::All
+    let chooses_epoch = !trained.plan.settings.report_epoch.is_last();
+    let is_cheap = is_repeated_whole(trained.plan) || (chooses_epoch && cost(trained) <= WHOLE);
+    is_cheap && *machine.draw == Draw::All
 }
 
 /// The cost of the epochs that a training has.

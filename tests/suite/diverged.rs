@@ -212,8 +212,9 @@ fn the_order_of_runs_in_the_study_does_not_matter() {
         let built = Diverged::of(&study(&format!("  first: {a}\n  second: {b}\n  third: {c}\n")));
         assert!(built.done.err.contains(&format!("error: 1 of 3 runs diverged: {diverged} (")), "{}", built.done.err);
         let report = built.bundle.text("report.md");
+        let table = report.split("The models and runs side by side").nth(1).unwrap();
         let rows: Vec<usize> =
-            ["first", "second", "third"].map(|name| report.find(&format!("| {name} |")).unwrap()).into();
+            ["first", "second", "third"].map(|name| table.find(&format!("| {name} |")).unwrap()).into();
         assert!(rows.is_sorted(), "the table of runs is in the study's order");
         built.bundle.run("verify", &["--upto", "rerun"]).exits(0);
     }
