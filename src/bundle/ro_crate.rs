@@ -17,7 +17,7 @@ use super::layout::{
 };
 use super::manifest::Manifest;
 use crate::report::{self, CONCLUSIONS, Language, PYTORCH, README};
-use crate::study::Study;
+use crate::study::{Authors, Study};
 use crate::text::Lang;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
@@ -145,7 +145,7 @@ fn license(license: Option<&str>, language: &Language) -> Result<Value> {
 
 /// The ids of a study's authors, with their names.
 fn persons(study: &Study) -> Vec<(String, &str)> {
-    let names = study.author.iter().flat_map(|authors| authors.names());
+    let names = study.author.iter().flat_map(Authors::names);
     let id = |i: usize| if i == 0 { AUTHOR.to_owned() } else { format!("{AUTHOR}-{}", i + 1) };
     names.enumerate().map(|(i, name)| (id(i), name.as_str())).collect()
 }

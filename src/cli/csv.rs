@@ -46,9 +46,9 @@ const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// each semicolon, where spreadsheets of many languages start a new cell.
 fn quoted(cell: &str) -> String {
     let line = super::one_line(cell);
-    let guarded = |part: &str| match part.trim_start_matches(['"', ' ']).starts_with(FORMULA) {
-        true => format!("'{part}"),
-        false => part.to_owned(),
+    let guarded = |part: &str| {
+        let is_formula = part.trim_start_matches(['"', ' ']).starts_with(FORMULA);
+        if is_formula { format!("'{part}") } else { part.to_owned() }
     };
     let safe = line.split(';').map(guarded).collect::<Vec<_>>().join(";");
     if safe.contains([',', '"', ';']) || safe != line { format!("\"{}\"", safe.replace('"', "\"\"")) } else { line }

@@ -50,7 +50,7 @@ pub fn is_trained(key: &str) -> bool {
     let parts: Vec<&str> = key.split(['.', '[']).collect();
     let is_name = |part: &&str| ["title", "name", "evidence"].contains(part);
     if parts[0] == "grid" {
-        return !parts.iter().any(|part| is_name(&part));
+        return !parts.iter().any(is_name);
     }
     ["models", "runs", "input", "compute"].contains(&parts[0]) && !parts.iter().skip(2).any(is_name)
 }

@@ -119,9 +119,9 @@ fn a_training_without_evaluations_within_epochs_is_the_same() {
 /// A study or results that name another epoch, or other evaluations, are found without training.
 #[test]
 fn another_reported_epoch_is_found() {
+    type Change = fn(&mut Value, usize);
     let best = best_epoch(&seed(shared(), 0));
     let other = if best == 1 { 2 } else { 1 };
-    type Change = fn(&mut Value, usize);
     let changes: [(Change, &str); 4] = [
         (|seed, other| seed["reported_epoch"] = other.into(), "reported_epoch: the results are those of epoch"),
         (|seed, _| seed["reported_epoch"] = 13.into(), "reported_epoch 13: there is no such epoch"),
