@@ -184,9 +184,7 @@ fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
     });
     let chance = (crate::dataset::CLASSES as f64).ln();
     let test_loss = run.mean(|s| last(s).test.loss);
-    let train_accuracies = run.seeds.iter().map(|s| last(s).train_eval.map(|e| e.accuracy()));
-    let train_accuracy =
-        train_accuracies.collect::<Option<Vec<f64>>>().map(|all| all.iter().sum::<f64>() / all.len() as f64);
+    let train_accuracy = run.mean_if_all(|s| last(s).train_eval.map(|e| e.accuracy()));
     let losses = Losses {
         run: name.to_owned(),
         seeds,

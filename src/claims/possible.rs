@@ -131,9 +131,9 @@ impl Draw {
             self.epoch(epoch, images, classes.iter().sum());
         }
         let (correct, all) = (seed.correct(), seed.images());
-        let reported = seed.reported_epoch() - 1;
-        seed.epochs[reported].test = self.evaluated(all, correct);
-        seed.test_loss = seed.epochs[reported].test.loss;
+        let test = self.evaluated(all, correct);
+        seed.reported_mut().test = test;
+        seed.test_loss = test.loss;
         // The last batch may be smaller than the others.
         seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * self.share());
     }

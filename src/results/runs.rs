@@ -246,15 +246,18 @@ impl RunResult {
 
     /// Loss on the training images, evaluated after the reported epoch, mean over seeds.
     pub fn training_loss_evaluated(&self) -> Option<f64> {
-        let losses: Vec<f64> = self.seeds.iter().map(|s| Some(s.reported().train_eval?.loss)).collect::<Option<_>>()?;
-        Some(losses.iter().sum::<f64>() / losses.len() as f64)
+        self.mean_if_all(|s| Some(s.reported().train_eval?.loss))
     }
 
     /// Accuracy on the validation set after the reported epoch, mean over seeds.
     pub fn validation_accuracy(&self) -> Option<f64> {
-        let of = |s: &SeedResult| Some(s.reported().validation?.accuracy());
-        let accuracies: Vec<f64> = self.seeds.iter().map(of).collect::<Option<_>>()?;
-        Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
+        self.mean_if_all(|s| Some(s.reported().validation?.accuracy()))
+    }
+
+    /// The mean over seeds of a value that not every run has.
+    pub fn mean_if_all(&self, value: impl Fn(&SeedResult) -> Option<f64>) -> Option<f64> {
+        let values: Vec<f64> = self.seeds.iter().map(value).collect::<Option<_>>()?;
+        Some(values.iter().sum::<f64>() / values.len() as f64)
     }
 
     /// The mean over seeds of a value.

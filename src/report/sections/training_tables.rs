@@ -128,11 +128,7 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         .column("epochs", Number, |run| settings::epochs_of(run.result, b.lang))
         .when(runs.iter().any(|run| run.result.plan.may_report_earlier()))
         .column("test_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
-        .column("correct", Number, |run| {
-            let each: Vec<String> = run.result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
-            let all = form.count(run.first_seed().images() as u64);
-            b.text("run.correct", context! { each => each.join("; "), all })
-        })
+        .column("correct", Number, |run| correct(b, run))
         .column("over_test_images", Number, |run| over_images(b, run))
         .when(!has_several_seeds(runs));
     let several = has_several_seeds(runs);
@@ -144,11 +140,16 @@ fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
     .styled("runs"))
 }
 
+/// How many test images the network of each seed classifies correctly.
+fn correct(b: &Builder, run: &ShownRun) -> Result<String> {
+    let count = |n: usize| b.lang.numbers.count(n as u64);
+    let each: Vec<String> = run.result.seeds.iter().map(|s| count(s.correct())).collect();
+    b.lang.say("run.correct", context! { each => each.join("; "), all => count(run.first_seed().images()) })
+}
+
 /// What the tables of results and intervals would say of a single run.
 fn result_sentence(b: &Builder, run: &ShownRun) -> Result<RichText> {
     let (form, result) = (b.lang.numbers, run.result);
-    let each: Vec<String> = result.seeds.iter().map(|s| form.count(s.correct() as u64)).collect();
-    let all = form.count(run.first_seed().images() as u64);
     let found = result.accuracy_interval();
     let values = context! {
         title => run.title,
@@ -160,7 +161,7 @@ fn result_sentence(b: &Builder, run: &ShownRun) -> Result<RichText> {
         batch_mean => claims::mentions_batch_mean_loss(b.study).then(|| form.loss(result.mean(|s| s.batch_mean_loss))),
         validation => result.validation_accuracy().map(|a| form.percent(a, 2)),
         accuracy => form.percent(result.accuracy(), 2),
-        correct => b.lang.say("run.correct", context! { each => each.join("; "), all })?,
+        correct => correct(b, run)?,
         sd => result.accuracies().sd.map(|sd| form.points(sd, 2)),
         over_seeds => matches!(found, Ok((_, IntervalBasis::Seeds))),
         interval => found.ok().map(|(bounds, _)| interval(bounds, b.lang)).transpose()?,
