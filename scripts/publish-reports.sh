@@ -14,3 +14,11 @@ for study in coursework notes-audit; do
     rm "reports/published/$study/index.html" # the copy of report.html for static hosts
     target/release/mnist-report verify --upto metrics "reports/published/$study"
 done
+
+# README.md shows the Report ID.
+id=$(sha256sum reports/published/coursework/SHA256SUMS | cut -d' ' -f1)
+sed -i "s/^\`[0-9a-f]\{64\}\`\$/\`$id\`/" README.md
+grep -q "^\`$id\`$" README.md || {
+    echo "error: README.md has no line for the Report ID" >&2
+    exit 1
+}

@@ -17,6 +17,8 @@ use crate::{bundle, compute};
 pub enum BuildError {
     #[error("cannot resolve {}", path.display())]
     Path { path: PathBuf, source: std::io::Error },
+    #[error("--jobs: a GPU does one training at a time; leave it out, or train on the CPU with --device cpu")]
+    JobsOnGpu,
     #[error("--only: {0}")]
     UnknownTraining(String),
     #[error("cannot write the run cache in {}, where later builds find the trainings; name another folder with --cache", .0.display())]

@@ -12,15 +12,17 @@ use crate::text::numbers::bytes;
 /// Number of bytes in a value.
 pub(super) const F32: u64 = 4;
 
-/// Refuses a run that needs more memory than this machine or the process's control group has.
-pub(super) fn check(source: &Source, plan: &Plan) -> Result<(), StudyError> {
+/// Refuses a run that needs more memory than this machine or the process's control group has, if so many trainings are done
+/// at once.
+pub(super) fn check(source: &Source, plan: &Plan, jobs: usize) -> Result<(), StudyError> {
     let Some(limit) = limit() else { return Ok(()) };
     for run in plan.runs.values() {
-        let needed = at_least(plan, run);
+        let needed = at_least(plan, run) * jobs as u64;
         if needed > limit {
             let batch = run.settings.batch_size;
             let (needed, limit) = (bytes(needed), bytes(limit));
-            let message = format!("{batch}: needs at least {needed} of memory, but there are {limit}; lower it");
+            let what = if jobs > 1 { "lower it, or --jobs" } else { "lower it" };
+            let message = format!("{batch}: needs at least {needed} of memory, but there are {limit}; {what}");
             return Err(source.error(format!("runs.{}.batch_size", run.name), message));
         }
     }

@@ -8,6 +8,7 @@ mod memory;
 mod only;
 mod room;
 mod run_log;
+mod side_by_side;
 mod trainings;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,8 @@ pub struct Request<'a> {
     /// The trainings for [`Job::train`], as runs (`slim`) or seeds of runs (`slim.seed2`). Empty for all trainings,
     /// from which [`Job::run`] makes a bundle.
     pub only: &'a [String],
+    /// How many trainings are done at once, at least 1.
+    pub jobs: usize,
 }
 
 /// A build that is ready to train: its study, folder, data and device are checked.
@@ -78,6 +81,8 @@ pub struct Job {
     device: Device,
     models: IndexMap<String, ModelFacts>,
     cache: RunCache,
+    /// How many trainings are done at once.
+    jobs: usize,
     /// The speed of each run that will be trained.
     speeds: IndexMap<String, Speed>,
 }
@@ -113,6 +118,10 @@ pub trait Listener: TrainingObserver {
     fn seed_finished(&mut self, timing: &Timing, end: &SeedEnd);
     /// A note for the user, shown at once.
     fn note(&mut self, text: &str);
+    /// Several trainings start, some of them at once, with this many steps together.
+    fn several_started(&mut self, _trainings: usize, _at_once: usize, _steps: u64) {}
+    /// One of several trainings has done a step.
+    fn advanced(&mut self) {}
 }
 
 impl Job {
@@ -149,13 +158,16 @@ impl Job {
         let reserved = if only.is_none() { Some(reserve(&study, &out, &place)?) } else { None };
         let files = room::files(&plan);
         room::check_sizes(&source, &plan, &files, editions.len())?;
-        memory::check(&source, &plan)?;
+        memory::check(&source, &plan, request.jobs)?;
         if let Some(reserved) = &reserved {
             bundle::try_place(reserved, room::longest(&files))?;
         }
         let cache = run_cache(request, &place)?;
         let data = Mnist::load(&source.data_dir())?;
         let device = start(&plan, &data)?;
+        if request.jobs > 1 && (device.is_gpu() || device.is_libtorch()) {
+            return Err(BuildError::JobsOnGpu);
+        }
         let models = model_facts(&plan);
         check_models(&plan, &models)?;
         let fresh = request.fresh;
@@ -176,6 +188,7 @@ impl Job {
             device,
             models,
             cache,
+            jobs: request.jobs.max(1),
             speeds: IndexMap::new(),
         };
         // Only the user clears a folder that the user named.
@@ -212,9 +225,11 @@ impl Job {
         &self.plan
     }
 
-    /// Notes on expressions that use values that this study never measures.
+    /// Notes on expressions that use values that this study never measures, and on texts in one language only.
     pub fn notes(&self) -> Vec<String> {
-        claims::never_measured_notes(&self.source, &self.plan)
+        let mut notes = claims::never_measured_notes(&self.source, &self.plan);
+        notes.extend(self.source.language_notes());
+        notes
     }
 
     /// The device that trains.
@@ -234,9 +249,13 @@ impl Job {
         let reserved = self.reserved.take().expect("`train` is called for some trainings");
         let cache = std::mem::take(&mut self.cache);
         let mut trainings = Trainings::new(&self, cache, listener);
-        let trained = |(name, run): (&String, &RunPlan)| Ok((name.clone(), trainings.run(run)?));
-        let ends = self.plan.runs.iter().map(trained).collect::<Result<_, BuildError>>()?;
-        let Trainings { mut files, timings, .. } = trainings;
+        let wanted: Vec<(&RunPlan, u64)> = self.wanted().collect();
+        let (timings, seed_ends): (Vec<Timing>, Vec<SeedEnd>) = trainings.all(&wanted)?.into_iter().unzip();
+        let mut files = trainings.files;
+        let mut ends: IndexMap<String, Vec<SeedEnd>> = IndexMap::new();
+        for ((run, _), end) in wanted.iter().zip(seed_ends) {
+            ends.entry(run.name.clone()).or_default().push(end);
+        }
         let results = self.results(ends, &files)?;
         files.insert(bundle::RESULTS.to_owned(), results.to_json().into_bytes());
         files.insert(bundle::STUDY.to_owned(), self.source.yaml.clone().into_bytes());

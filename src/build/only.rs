@@ -47,6 +47,11 @@ impl Job {
         run.seeds.iter().copied().filter(is_chosen)
     }
 
+    /// All seeds of runs that this build trains or takes from the run cache.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (&RunPlan, u64)> {
+        self.plan.runs.values().flat_map(|run| self.seeds(run).map(move |seed| (run, seed)))
+    }
+
     /// Does the requested trainings that are not in the run cache, and writes no bundle. Returns the timing and the
     /// outcome of each training.
     ///
@@ -55,16 +60,7 @@ impl Job {
     /// cache.
     pub fn train(mut self, listener: &mut dyn Listener) -> Result<Vec<(Timing, SeedEnd)>, BuildError> {
         let cache = std::mem::take(&mut self.cache);
-        let mut trainings = Trainings::new(&self, cache, listener);
-        trainings.must_store = true;
-        let mut done = Vec::new();
-        for run in self.plan.runs.values() {
-            for seed in self.seeds(run) {
-                let end = trainings.seed(run, seed)?;
-                trainings.files.clear();
-                done.extend(trainings.timings.pop().map(|timing| (timing, end)));
-            }
-        }
-        Ok(done)
+        let wanted: Vec<(&RunPlan, u64)> = self.wanted().collect();
+        Trainings::into_cache(&self, cache, listener).all(&wanted)
     }
 }

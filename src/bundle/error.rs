@@ -24,11 +24,11 @@ pub enum Error {
     #[error("{}: {reason}", path.display())]
     Zip { path: PathBuf, reason: String },
     #[error(
-        "{} is damaged and cannot be published: {first}{}; build it again, or see `mnist-report verify`",
+        "{} is damaged and cannot be published: {first}{}; {advice}",
         path.display(),
         if *others > 0 { format!(" and {others} more") } else { String::new() }
     )]
-    Damaged { path: PathBuf, first: String, others: usize },
+    Damaged { path: PathBuf, first: String, others: usize, advice: &'static str },
 
     #[error("{0} is missing")]
     Missing(String),

@@ -267,4 +267,11 @@ impl Bundle {
         damage.extend(extra.map(|path| format!("{path} is not in {SUMS}")));
         damage
     }
+
+    /// Whether nothing is wrong with the bundle but files that do not belong to it, such as a PDF that somebody put there.
+    pub(crate) fn only_has_extra_files(&self, damage: &[String]) -> bool {
+        let listed = self.text(SUMS).ok().and_then(|text| Sums::parse(text).ok());
+        let count = listed.map(|listed| self.covered().filter(|(path, _)| !listed.0.contains_key(*path)).count());
+        count.is_some_and(|count| count > 0 && count == damage.len())
+    }
 }

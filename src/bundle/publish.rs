@@ -31,7 +31,13 @@ impl Packed {
         let bundle = Bundle::open(folder)?;
         let damage = bundle.damage();
         if let Some(first) = damage.first() {
-            return Err(Error::Damaged { path: folder.to_owned(), first: first.clone(), others: damage.len() - 1 });
+            let advice = if bundle.only_has_extra_files(&damage) {
+                "move what does not belong to the bundle elsewhere"
+            } else {
+                "build it again, or see `mnist-report verify`"
+            };
+            let (path, first, others) = (folder.to_owned(), first.clone(), damage.len() - 1);
+            return Err(Error::Damaged { path, first, others, advice });
         }
         let holds = |folder: &&str| bundle.files.keys().any(|path| path.starts_with(*folder));
         Ok(Self {

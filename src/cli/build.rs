@@ -22,7 +22,8 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
     let languages = languages(&options.lang)?;
-    let job = Job::prepare(&Request { study: &study, out, device, languages, fresh, cache, only })?;
+    let jobs = usize::from(options.jobs);
+    let job = Job::prepare(&Request { study: &study, out, device, languages, fresh, cache, only, jobs })?;
     if !options.quiet {
         announce(&job);
     }

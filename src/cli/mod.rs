@@ -1,6 +1,7 @@
 //! The command line: options as typed, and a file for each subcommand.
 
 mod batch;
+mod bilingual;
 mod build;
 mod code;
 mod completions;

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::options::New;
+use super::bilingual;
+use super::options::{self, New};
 use crate::exit_code::ExitCode;
 use crate::study;
-use crate::text::Lang;
-use crate::text::terminal;
+use crate::text::{Lang, Languages, terminal};
 
 /// The file of the schema, beside the study.
 const SCHEMA: &str = "study.schema.json";
@@ -71,7 +71,14 @@ impl Starter {
         }
     }
 
-    /// Its text, in which `{FILE}` stands for the path of the study.
+    /// Its text in one language or two, in which `{FILE}` stands for the path of the study.
+    fn text_in(self, langs: &[Lang]) -> String {
+        match langs {
+            [first, second] => bilingual::joined([*first, *second].map(|lang| (lang, self.text(lang)))),
+            _ => self.text(langs.first().copied().unwrap_or_default()).to_owned(),
+        }
+    }
+
     fn text(self, lang: Lang) -> &'static str {
         match (self, lang) {
             (Self::Coursework, Lang::En) => include_str!("starters/coursework.en.yaml"),
@@ -91,7 +98,9 @@ pub(super) fn run(options: &New) -> Result<ExitCode> {
     };
     check_name(file)?;
     let name = terminal::shell_word(&file.file_name().unwrap_or_default().to_string_lossy());
-    write(file, &options.from.text(options.lang).replace("{FILE}", &name))?;
+    let langs = options::languages(&options.lang)?;
+    let text = options.from.text_in(langs.as_ref().map_or(&[], Languages::all));
+    write(file, &text.replace("{FILE}", &name))?;
     add_schema(file)?;
     let path = file.to_string_lossy();
     super::print(&format!(

@@ -66,9 +66,9 @@ pub struct New {
     /// The study to write, such as my-study.yaml; an existing file is left as it is
     #[arg(required_unless_present = "list", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The language of the study and of its report
-    #[arg(long, value_name = "LANG", default_value = "en", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
-    pub lang: Lang,
+    /// The language of the study and of its report; two, such as uk,en, for a study and a report in both [default: en]
+    #[arg(long, value_name = "LANG,...", value_delimiter = ',', value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Vec<Lang>,
     /// What to start from
     #[arg(long, value_name = "STARTER", default_value = "coursework", value_parser = named(Starter::ALL, Starter::name, Starter::help))]
     pub from: Starter,
@@ -99,6 +99,9 @@ pub struct Build {
     /// Only train these runs, or one seed of a run, into the run cache, and write no report; repeat it for several
     #[arg(long, value_name = "RUN[.seedN]", conflicts_with_all = ["out", "lang"])]
     pub only: Vec<String>,
+    /// How many trainings to do at once on a CPU; more than one is faster on many cores (the results are the same)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
     /// Print only the Report ID, errors, and notes on what will never be measured
     #[arg(long)]
     pub quiet: bool,

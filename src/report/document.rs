@@ -175,11 +175,20 @@ pub struct Definitions {
 pub struct Definition {
     pub term: RichText,
     pub text: RichText,
+    /// Its place on a printed title page, such as `institution`; empty for others.
+    pub place: &'static str,
 }
 
 impl Definition {
     pub fn new(term: impl Into<RichText>, text: impl Into<RichText>) -> Self {
-        Self { term: term.into(), text: text.into() }
+        Self { term: term.into(), text: text.into(), place: "" }
+    }
+
+    /// The definition with its place on a printed title page.
+    #[must_use]
+    pub fn at(mut self, place: &'static str) -> Self {
+        self.place = place;
+        self
     }
 }
 

@@ -229,6 +229,13 @@ impl Text<'_> {
         }
         let (line, _) = self.start().or(self.mark)?;
         let opened = if list { "[" } else { "{" };
+        let is_two_colons = |line: &usize| self.line(*line).split(['{', ',']).any(|item| colons(item) > 1);
+        if let Some(line) = self.mark.map(|(line, _)| line).filter(|line| map && is_two_colons(line)) {
+            return Some((
+                line,
+                "a text that has a colon and a space must be in quotes, such as {en: \"Part 1: results\"}".to_owned(),
+            ));
+        }
         let what = if node {
             "an item is missing beside a comma or bracket".to_owned()
         } else {

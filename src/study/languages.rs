@@ -87,6 +87,52 @@ fn is_by_language(key: &str, map: &Mapping) -> bool {
     PROSE.contains(&key) && !map.is_empty() && map.keys().any(is_code)
 }
 
+/// The texts of a study in several languages that are only in one, each with a language whose report it does not fit.
+pub(super) fn untranslated(study: &Mapping, languages: &Languages) -> Vec<(String, Lang)> {
+    let mut found = Vec::new();
+    if languages.all().len() > 1 {
+        find_untranslated("", study, languages.all(), &mut found);
+    }
+    found
+}
+
+fn find_untranslated(path: &str, map: &Mapping, all: &[Lang], found: &mut Vec<(String, Lang)>) {
+    for (key, value) in map {
+        let Some(key) = key.as_str().filter(|key| !(path.is_empty() && *key == DATA)) else { continue };
+        let at = join(path, key);
+        let mut check = |at: String, value: &Value| match value {
+            // A work is cited in the language in which it was written.
+            Value::String(text) if PROSE.contains(&key) && key != "references" => {
+                found.extend(all.iter().find(|lang| is_foreign(text, **lang)).map(|lang| (at, *lang)));
+            }
+            Value::Mapping(map) if !is_by_language(key, map) => find_untranslated(&at, map, all, found),
+            _ => {}
+        };
+        match value {
+            Value::Sequence(items) => items.iter().enumerate().for_each(|(i, item)| check(format!("{at}[{i}]"), item)),
+            value => check(at, value),
+        }
+    }
+}
+
+/// Whether a text is obviously in another language. Names and terms, such as `Adam, lr 0.01`, fit into every language.
+fn is_foreign(text: &str, lang: Lang) -> bool {
+    let is_cyrillic = |c: char| ('\u{400}'..='\u{52f}').contains(&c);
+    let words = |text: &str| -> Vec<String> {
+        let outside = text.split("{{").map(|part| part.split_once("}}").map_or(part, |(_, rest)| rest));
+        outside.flat_map(|part| part.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    match lang {
+        Lang::En => text.chars().filter(|c| is_cyrillic(*c)).count() > 2,
+        Lang::Uk => {
+            let words = words(text);
+            let is_english =
+                |word: &String| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase() || ",.;:?!".contains(c));
+            !text.chars().any(is_cyrillic) && words.len() > 1 && words.iter().any(is_english)
+        }
+    }
+}
+
 /// A text in one language.
 fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) -> Result<Value, StudyError> {
     for (key, text) in texts {
@@ -94,7 +140,11 @@ fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) ->
         // A study that extends this one may have fewer languages, so texts in others are left alone.
         if !Lang::ALL.iter().any(|lang| lang.code() == key) {
             let codes = Lang::ALL.map(|lang| format!("`{}`", lang.code())).join(" and ");
-            return Err(lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}")));
+            // `{en: Overfitting, and its cause}` is a map of two keys.
+            let comma = if text.is_null() { "; a text with a comma must be in quotes" } else { "" };
+            return Err(
+                lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}{comma}"))
+            );
         }
         // Several authors are a list.
         let is_text = text.is_string()
@@ -109,4 +159,28 @@ fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) ->
         return Err(lines.error(at, message));
     }
     Ok(texts.get(lang.code()).cloned().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_the_other_language_are_found_and_names_are_not() {
+        let study = "
+lang: [uk, en]
+title: {uk: Мережа, en: Network}
+author: Олена Коваль
+models: {a: {title: Slim network}, b: {title: Slim BN}, c: {title: 'Adam, lr 0.01'}}
+sections: [{title: Навчання, text: '{{ runs.the.accuracy }} %'}]
+references: [Adam with a reference, Книга]
+values: {title: some text here}
+";
+        let study: Mapping = serde_yaml::from_str(study).unwrap();
+        let languages = Languages::try_from(vec![Lang::Uk, Lang::En]).unwrap();
+        let found = untranslated(&study, &languages);
+        let found: Vec<(&str, Lang)> = found.iter().map(|(key, lang)| (key.as_str(), *lang)).collect();
+        assert_eq!(found, [("author", Lang::En), ("models.a.title", Lang::Uk), ("sections[0].title", Lang::En)]);
+        assert_eq!(untranslated(&study, &Languages::from(Lang::Uk)), []);
+    }
 }

@@ -49,6 +49,8 @@ pub struct Source {
     pub study: Study,
     /// The languages of the study's texts, its default first.
     pub languages: Languages,
+    /// Texts that are in one of several languages only, each with a language whose report it does not fit.
+    untranslated: Vec<(String, Lang)>,
 }
 
 impl Source {
@@ -103,6 +105,7 @@ impl Source {
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
         let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
+        let untranslated = languages::untranslated(&map, &languages);
         languages::choose(&lines, &mut map, languages.all(), lang)?;
         check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
         let prose = prose_bytes("", &Value::Mapping(map.clone()));
@@ -120,9 +123,26 @@ impl Source {
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
             lines.error(key.as_deref().unwrap_or(path), message)
         })?;
-        let source = Self { lines, yaml, study, languages };
+        let source = Self { lines, yaml, study, languages, untranslated };
         source.check_lengths()?;
         Ok(source)
+    }
+
+    /// Notes on texts of a study in several languages that are only in one.
+    pub fn language_notes(&self) -> Vec<String> {
+        const MOST: usize = 3;
+        let note = |(key, lang): &(String, Lang)| {
+            let other = self.languages.all().iter().find(|other| *other != lang).unwrap_or(lang);
+            let (other, code) = (other.code(), lang.code());
+            self.error(key, format!("this text is the same in every language; write {{{other}: ..., {code}: ...}}"))
+                .to_string()
+        };
+        let mut notes: Vec<String> = self.untranslated.iter().take(MOST).map(note).collect();
+        match self.untranslated.len().saturating_sub(MOST) {
+            0 => {}
+            more => notes.push(format!("{more} more texts are the same in every language")),
+        }
+        notes
     }
 
     /// Refuses expressions and sentences that would overflow the stack or take too long.

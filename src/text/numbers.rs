@@ -52,6 +52,11 @@ impl NumberFormat {
         if (1e3..1e6).contains(&x) { self.count(x.round() as u64) } else { self.localised(&rough(x)) }
     }
 
+    /// [`few_decimals`] in this format.
+    pub fn few_decimals(self, x: f64) -> String {
+        self.localised(&few_decimals(x))
+    }
+
     /// Replaces the decimal point by the language's sign, and hyphens by minus signs, because a line may break after a hyphen.
     fn localised(self, text: &str) -> String {
         text.replace('.', self.decimal).replace('-', "\u{2212}")
@@ -89,6 +94,14 @@ pub fn fixed(x: f64, decimals: usize) -> String {
 /// A loss: `0.0473`, or `4.7300e12` if it would have many digits.
 pub fn loss(x: f64) -> String {
     if x.abs() < 1e6 { fixed(x, 4) } else { format!("{x:.4e}") }
+}
+
+/// A number of which nobody said how many decimals it has: at most four, `0.9872`, `12.5`, or `3.4500e-5`.
+pub fn few_decimals(x: f64) -> String {
+    match x.abs() {
+        size if size != 0.0 && !(1e-3..1e6).contains(&size) => format!("{x:.4e}"),
+        _ => fixed(x, 4).trim_end_matches('0').trim_end_matches('.').to_owned(),
+    }
 }
 
 /// A number to about two digits, for sentences: `0.25`, `12`, `10000`, `1e9`.

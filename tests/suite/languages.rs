@@ -279,12 +279,38 @@ fn every_language_of_a_report_is_published_and_verified() {
 }
 
 #[test]
+fn texts_that_are_the_same_in_every_language_are_noted_before_training() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("both.yaml");
+    let text = BOTH.replace("{en: A. Student, uk: О. Студент}", "О. Студент");
+    fs::write(&study, text.replace("{en: One layer, uk: Один шар}", "One layer")).unwrap();
+    let done = run(program(["build", "--device", "cpu", "--quiet"]).arg(&study)).exits(0);
+    for note in [
+        "both.yaml:3: author: this text is the same in every language; write {uk: ..., en: ...}",
+        "both.yaml:7: models.only.title: this text is the same in every language; write {en: ..., uk: ...}",
+    ] {
+        assert!(done.err.contains(note), "{note}\n{}", done.err);
+    }
+    assert_eq!(done.err.matches("the same in every language").count(), 2, "{}", done.err);
+}
+
+#[test]
 fn a_text_that_lacks_a_language_is_refused() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("both.yaml");
     for (from, to, parts) in [
         ("{en: A study, uk: Дослідження}", "{en: A study}", &["both.yaml:2: title: has no text in `uk`"][..]),
         ("uk: Київ", "ua: Київ", &["both.yaml:4: city.ua: unknown language `ua`"]),
+        (
+            "uk: Київ",
+            "uk: Київ, столиця",
+            &["both.yaml:4: city.столиця: unknown language", "with a comma must be in quotes"],
+        ),
+        (
+            "en: A study",
+            "en: A study: part one",
+            &["both.yaml:2: is not valid YAML", "a colon and a space must be in quotes"],
+        ),
         ("[en, uk]", "[en, fr]", &["both.yaml:1: lang[1]: ", "`fr`"]),
         ("[en, uk]", "[en, en]", &["both.yaml:1: lang[1]: `en` is listed twice"]),
         ("[en, uk]", "[]", &["both.yaml:1: lang: lists no language"]),

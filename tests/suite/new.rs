@@ -51,6 +51,43 @@ fn every_starter_in_every_language_is_a_short_study() {
 }
 
 #[test]
+fn a_starter_in_two_languages_is_that_in_each_of_them() {
+    for name in STARTERS {
+        let both = starter(name, "uk,en");
+        assert!(both.contains("\nlang: [uk, en]\n") && both.contains("# <-"), "{both}");
+        assert!(both.lines().all(|line| line.chars().count() <= 132), "{name} has a long line:\n{both}");
+        let study: serde_yaml::Value = serde_yaml::from_str(&both).unwrap_or_else(|e| panic!("{e}\n{both}"));
+        for lang in ["uk", "en"] {
+            let mut alone: serde_yaml::Value = serde_yaml::from_str(&starter(name, lang)).unwrap();
+            alone.as_mapping_mut().unwrap().remove("lang");
+            let mut chosen = in_language(&study, lang);
+            chosen.as_mapping_mut().unwrap().remove("lang");
+            assert_eq!(chosen, alone, "{name} in {lang}");
+        }
+        plan(&both);
+    }
+    assert!(starter("minimal", "en,uk").contains("\ntitle: {en: My first network, uk: Моя перша мережа}"));
+}
+
+/// A study with each text in several languages replaced by that in one of them.
+fn in_language(value: &serde_yaml::Value, lang: &str) -> serde_yaml::Value {
+    match value {
+        serde_yaml::Value::Mapping(map) => match map.get(lang) {
+            Some(text) if map.len() == 2 => text.clone(),
+            _ => map
+                .iter()
+                .map(|(key, value)| (key.clone(), in_language(value, lang)))
+                .collect::<serde_yaml::Mapping>()
+                .into(),
+        },
+        serde_yaml::Value::Sequence(items) => {
+            items.iter().map(|item| in_language(item, lang)).collect::<Vec<_>>().into()
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
 fn a_ukrainian_starter_has_no_english_text() {
     let latin = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| c.is_whitespace() || "`(){}[],;:\"".contains(c));

@@ -63,6 +63,24 @@ fn trainings_done_by_several_processes_give_the_same_report_id() {
 }
 
 #[test]
+fn trainings_at_once_give_the_same_report_id() {
+    let desk = Desk::new();
+    let done = run(&mut desk.build(&["--jobs", "3", "--only", "small", "--only", "stops"])).exits(0);
+    let first: Vec<&str> = done.out.lines().map(|line| line.split(':').next().unwrap()).collect();
+    assert_eq!(first[..2], ["small.seed1", "small.seed2"], "in the study's order: {}", done.out);
+    assert_eq!(unfinished(&desk.cache()), Vec::<String>::new());
+    let out = desk.path("at-once");
+    let at_once = desk.build(&["--jobs", "2", "--fresh", "--out", out.to_str().unwrap()]);
+    assert_eq!(run(&mut { at_once }).exits(0).report_id(), shared().1.report_id());
+    assert!(Bundle::at(out).kept().iter().all(|(_, kept)| !kept));
+    let (id, bundle) = desk.assembled();
+    assert_eq!(id, shared().1.report_id());
+    assert!(bundle.kept().iter().all(|(_, kept)| *kept), "{:?}", bundle.kept());
+    let none = run(&mut desk.build(&["--jobs", "0"])).exits(2);
+    assert!(none.err.contains("'0' for '--jobs <N>'"), "{}", none.err);
+}
+
+#[test]
 fn processes_that_do_the_same_training_do_not_disturb_each_other() {
     let desk = Desk::new();
     let start = || desk.build(&["--only", "small"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

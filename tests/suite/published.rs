@@ -42,3 +42,11 @@ fn each_is_lean_and_its_study_is_that_of_the_repository() {
         }
     }
 }
+
+#[test]
+fn the_readme_shows_the_report_id_of_the_coursework() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let id = Bundle::at(root().join("reports/published/coursework")).report_id();
+    assert!(readme.contains(&format!("\n`{id}`\n")), "publish it again");
+    assert!(readme.lines().count() < 150, "{} lines", readme.lines().count());
+}

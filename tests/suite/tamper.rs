@@ -151,6 +151,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
         fresh: true,
         cache: None,
         only: &[],
+        jobs: 1,
     };
     compute::provide_libtorch(&crate::engine::LIBTORCH);
     Job::prepare_on(&request, |_, _| Device::libtorch_on_cpu()).unwrap().run(&mut Silent).unwrap();

@@ -28,6 +28,7 @@ use minijinja::{Environment, Error, ErrorKind, Value, machinery};
 use evaluator::Evaluator;
 
 use crate::text::Lang;
+use crate::text::numbers::NumberFormat;
 
 /// The most steps that an expression or sentence may take, so that a study cannot keep a grader's machine busy. The
 /// longest real sentence needs a few hundred.
@@ -126,6 +127,8 @@ pub(super) enum Mode {
 /// What the expressions of a study may use, and how much all of them together have used.
 pub(super) struct Language {
     env: Environment<'static>,
+    /// How a sentence prints a number that has no filter.
+    format: NumberFormat,
     steps: Cell<u64>,
     printed: Cell<usize>,
 }
@@ -150,12 +153,13 @@ impl Language {
 
 /// The language of a study's expressions.
 pub(super) fn language(lang: Lang, mode: Mode) -> Language {
-    Language { env: functions::environment(lang, mode), steps: Cell::new(0), printed: Cell::new(0) }
+    let format = NumberFormat::of(lang);
+    Language { env: functions::environment(lang, mode), format, steps: Cell::new(0), printed: Cell::new(0) }
 }
 
 /// Evaluates an expression.
 pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
-    let expression = machinery::parse_expr(text)?;
+    let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     let value = evaluator.value(&expression)?;
     operators::complete(&value, text)?;
@@ -170,12 +174,30 @@ pub(super) fn holds(language: &Language, text: &str, values: &Value, mode: Mode)
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
 pub(super) fn render(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
-    let template = machinery::parse(text, "sentence", SyntaxConfig::default())?;
+    let template = machinery::parse(text, "sentence", SyntaxConfig::default()).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     evaluator.in_sentence = true;
     let printed = sentence::render(&mut evaluator, &template)?;
     language.print(printed.len())?;
     Ok(printed)
+}
+
+/// Why an expression or sentence is not one, with what is probably wrong.
+fn mistyped(error: Error, text: &str) -> Stop {
+    let has_comma = |part: &str| {
+        let comma = |at: usize| {
+            let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+            digit(part[..at].chars().next_back()) && digit(part[at + 1..].chars().next())
+        };
+        part.match_indices(',').any(|(at, _)| comma(at))
+    };
+    let is_sentence = text.contains("{{") || text.contains("{%");
+    let in_braces = |part: &str| part.split_once(['}']).is_some_and(|(inside, _)| has_comma(inside));
+    let decimal_comma = if is_sentence { text.split('{').skip(1).any(in_braces) } else { has_comma(text) };
+    match Stop::from(error) {
+        Stop::Fault(message) if decimal_comma => Stop::fault(format!("{message}; write decimals with a point, 0.5")),
+        stop => stop,
+    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,12 @@ pub(super) fn items(value: &Value) -> u64 {
     if Kind::of(value) == Kind::List { value.len().unwrap_or(0) as u64 } else { 0 }
 }
 
+/// A number that is not a whole one by its type.
+pub(super) fn fraction(value: &Value) -> Option<f64> {
+    let is_fraction = Kind::of(value) == Kind::Number && !value.is_integer();
+    f64::try_from(value.clone()).ok().filter(|_| is_fraction)
+}
+
 /// Whether a list has groups of values in it, at any depth.
 pub(super) fn has_groups(value: &Value) -> bool {
     match Kind::of(value) {

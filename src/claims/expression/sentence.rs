@@ -30,7 +30,10 @@ fn statement(evaluator: &mut Evaluator, stmt: &Stmt, text: &mut String) -> Resul
                 let name = evaluator.text(&emit.expr);
                 return Err(Stop::fault(format!("`{name}` is a group of values; print one of them")));
             }
-            let printed = value.to_string();
+            let printed = match operators::fraction(&value) {
+                Some(x) => evaluator.language.format.few_decimals(x),
+                None => value.to_string(),
+            };
             seen(&printed)?;
             text.push_str(&printed);
         }

@@ -179,6 +179,7 @@ fn kinds_do_not_mix() {
         ("runs.r.accuracy is odd", "not a whole number"),
         ("debug()", "unknown function `debug`"),
         ("runs.r.accuracy >", "unexpected"),
+        ("runs.r.accuracy > 0,05", "write decimals with a point, 0.5"),
         (
             "range(100000)|map(\"round_to\", 1)|list|length + range(100000)|map(\"round_to\", 1)|list|length > 0",
             "steps",
@@ -188,6 +189,18 @@ fn kinds_do_not_mix() {
     }
     let not_bool = holds(&english(), "runs.r.accuracy", &values(), Mode::Decide);
     assert!(matches!(not_bool, Err(Stop::Fault(_))), "{not_bool:?}");
+}
+
+#[test]
+fn a_sentence_prints_a_number_without_a_filter_with_at_most_four_decimals() {
+    let printed = |lang, text| render(&language(lang, Mode::Decide), text, &values(), Mode::Decide).unwrap();
+    let text = "{{ runs.r.correct }} {{ runs.r.correct / 7 }} {{ 1 / 2 }} {{ -1 / 3 }} {{ 1 / 30000 }} {{ runs.r.correct / 2 }}";
+    assert_eq!(printed(Lang::En, text), "9000 1285.7143 0.5 \u{2212}0.3333 3.3333e\u{2212}5 4500");
+    assert_eq!(printed(Lang::Uk, "{{ runs.r.correct / 7 }}"), "1285,7143");
+    let comma = sentence("At least 0,5: {{ runs.r.accuracy - 0,5 }}.");
+    assert!(matches!(&comma, Err(Stop::Fault(m)) if m.contains("write decimals with a point")), "{comma:?}");
+    let other = sentence("At least 0,5: {{ runs.r.accuracy - }}.");
+    assert!(matches!(&other, Err(Stop::Fault(m)) if !m.contains("decimals")), "{other:?}");
 }
 
 #[test]

@@ -114,10 +114,15 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
         points.iter().try_for_each(|point| network(root, point, &plane))?;
         labels.iter().try_for_each(|label| label.draw(root))
     })?;
-    // The labels say the rest, but for points that have none.
+    // The labels say the rest, but for numbers, and for points that have none.
+    let numbered = labels.iter().filter_map(|label| Some((label.number?, label))).map(|(number, label)| {
+        let titles: Vec<&str> = label.points.iter().map(|i| points[*i].title.as_str()).collect();
+        let accuracy = lang.numbers.percent(points[label.points[0]].accuracy, 2);
+        lang.say("figures.ladder.numbered", context! { number, titles, accuracy })
+    });
     let has_no_label = |i: &usize| labels.iter().all(|label| !label.points.contains(i));
     let unlabelled = (0..points.len()).filter(has_no_label).map(|i| describe(&points[i]));
-    let printed = unlabelled.chain(without.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?;
+    let printed = numbered.chain(unlabelled).chain(without.into_iter().map(Ok)).collect::<Result<Vec<_>>>()?;
     Ok(Drawing { description: printed.join(" "), ..drawing })
 }
 
@@ -135,6 +140,8 @@ fn network(root: &Canvas, point: &LadderPoint, plane: &Plane) -> Result<()> {
 /// The title and accuracy of a point, or of several in one place.
 struct PointLabel {
     points: Vec<usize>,
+    /// The number that stands for a title that has no room.
+    number: Option<usize>,
     words: String,
     color: RGBColor,
     /// The middle of the point.
@@ -186,7 +193,7 @@ impl PointLabel {
     }
 }
 
-/// The labels of all points for which there is room: beside the point, or near it with a line to it. Points with equal values share one.
+/// The labels of all points for which there is room: title and accuracy, or a number. Points with equal values share one.
 fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLabel> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (i, point) in points.iter().enumerate() {
@@ -198,35 +205,56 @@ fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLa
         }
     }
     let mut placed: Vec<PointLabel> = Vec::new();
+    let mut left = Vec::new();
     for group in &groups {
-        // A label at another point would be read as that one's.
-        let others = groups.iter().flatten().filter(|i| !group.contains(i)).map(|i| plane.area(&points[*i]));
-        let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
-        let first = &points[group[0]];
-        let ((x, y), titles) = (plane.at(first), group.iter().map(|i| points[*i].title.as_str()).collect::<Vec<_>>());
-        let words = format!("{} {}", titles.join("; "), lang.numbers.percent(first.accuracy, 2));
-        let is_right = x < plane.accuracy.middle();
-        let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
-        let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
-            let color = first.series.map_or(MUTED, series_color);
-            PointLabel { points: group.clone(), words: words.clone(), color, point: (x, y), right, middle }
-        });
-        let is_free = |label: &PointLabel| {
-            let area = label.area();
-            let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
-            let covers = |area: Area| {
-                // Two labels on one line do not read as one.
-                let is_taken = |other: &PointLabel| {
-                    let (left, top, right, base) = other.area();
-                    overlap((left - 8, top, right + 8, base), area) || other.line().iter().any(|l| overlap(*l, area))
-                };
-                placed.iter().any(is_taken) || others.iter().any(|other| overlap(*other, area))
-            };
-            inside && !covers(area) && !label.line().into_iter().any(covers)
-        };
-        placed.extend(candidates.into_iter().find(is_free));
+        let titles: Vec<&str> = group.iter().map(|i| points[*i].title.as_str()).collect();
+        let words = format!("{} {}", titles.join("; "), lang.numbers.percent(points[group[0]].accuracy, 2));
+        match place(points, plane, &placed, group, words) {
+            Some(label) => placed.push(label),
+            None => left.push(group),
+        }
+    }
+    // A number fits in more places than a title; the caption says what it stands for.
+    for (number, group) in (1..).zip(left) {
+        let label = place(points, plane, &placed, group, number.to_string());
+        placed.extend(label.map(|label| PointLabel { number: Some(number), ..label }));
     }
     placed
+}
+
+/// The label of points in one place, where there is room for these words: beside the point, or near it with a line to it.
+fn place(
+    points: &[LadderPoint],
+    plane: &Plane,
+    placed: &[PointLabel],
+    group: &[usize],
+    words: String,
+) -> Option<PointLabel> {
+    // A label at another point would be read as that one's.
+    let others = (0..points.len()).filter(|i| !group.contains(i)).map(|i| plane.area(&points[i]));
+    let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
+    let first = &points[group[0]];
+    let (x, y) = plane.at(first);
+    let is_right = x < plane.accuracy.middle();
+    let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
+    let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
+        let color = first.series.map_or(MUTED, series_color);
+        PointLabel { points: group.to_vec(), number: None, words: words.clone(), color, point: (x, y), right, middle }
+    });
+    let is_free = |label: &PointLabel| {
+        let area = label.area();
+        let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
+        let covers = |area: Area| {
+            // Two labels on one line do not read as one.
+            let is_taken = |other: &PointLabel| {
+                let (left, top, right, base) = other.area();
+                overlap((left - 8, top, right + 8, base), area) || other.line().iter().any(|l| overlap(*l, area))
+            };
+            placed.iter().any(is_taken) || others.iter().any(|other| overlap(*other, area))
+        };
+        inside && !covers(area) && !label.line().into_iter().any(covers)
+    };
+    candidates.into_iter().find(is_free)
 }
 
 #[cfg(test)]
@@ -251,8 +279,24 @@ mod tests {
         assert_eq!(drawing.description, "");
     }
 
+    /// Titles that fit nowhere: the points have numbers, which the description explains.
+    #[test]
+    fn points_with_long_titles_are_numbered() {
+        let language = Templates::built_in().language(Lang::En).unwrap();
+        let points: Vec<LadderPoint> =
+            (1..=6u64).map(|i| point(&"a long title ".repeat(20), 1000 * i, 0.9 + 0.01 * i as f64)).collect();
+        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        let drawn = drawing.svg.split("</desc>").nth(1).unwrap();
+        for i in 1..=6 {
+            let accuracy = format!("{}.00", 90 + i);
+            assert!(drawn.contains(&format!(">\n{i}\n<")), "{drawn}");
+            assert!(drawing.description.contains(&format!("{i}: “a long title")), "{}", drawing.description);
+            assert!(drawing.description.contains(&accuracy), "{}", drawing.description);
+        }
+    }
+
     /// Twelve points of three sizes, many close together: no label covers a point or another label, each that is not beside its
-    /// point has a line to it, and those without a label are described.
+    /// point has a line to it, and those without a title are described.
     #[test]
     fn labels_of_many_close_points_stay_at_their_own() {
         let language = Templates::built_in().language(Lang::En).unwrap();
@@ -279,7 +323,7 @@ mod tests {
         }
         let drawing = ladder("name".into(), &points, None, &language).unwrap();
         for (i, point) in points.iter().enumerate() {
-            let is_labelled = labels.iter().any(|label| label.points.contains(&i));
+            let is_labelled = labels.iter().any(|label| label.number.is_none() && label.points.contains(&i));
             let is_described = drawing.description.contains(&format!("“{}”", point.title));
             assert_eq!(is_described, !is_labelled, "{}", drawing.description);
         }

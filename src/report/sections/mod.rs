@@ -133,7 +133,13 @@ fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definition
     ];
     let keyed = |(key, value): (&str, Option<&str>)| {
         let value = value?;
-        Some(lang.word(key).map(|word| Definition::new(word, value)))
+        // As in the country's theses: the institution at the head of the page, city and date at its foot.
+        let place = match key {
+            "meta.institution" => "head",
+            "meta.city" | "meta.date" => "foot",
+            _ => "",
+        };
+        Some(lang.word(key).map(|word| Definition::new(word, value).at(place)))
     };
     let mut items = given.into_iter().filter_map(keyed).collect::<Result<Vec<_>>>()?;
     items.extend(study.meta.iter().map(|pair| Definition::new(pair.label.as_str(), pair.value.as_str())));

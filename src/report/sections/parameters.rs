@@ -9,9 +9,7 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
     let figure =
         figures::parameters("parameters".into(), &models, b.lang)?.map(|drawing| b.figure(drawing)).transpose()?;
-    let answers = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<Vec<_>>>()?;
-    let answers = answers.into_iter().fold(RichText::default(), RichText::then);
-    let mut blocks = vec![Block::paragraph(answers)];
+    let mut blocks = vec![Block::paragraph(answers(b, &models)?)];
     let text =
         b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
     let kinds = kinds(b)?;
@@ -44,6 +42,25 @@ fn kinds(b: &Builder) -> Result<RichText> {
     let named = |word: &&str| Ok(context! { word => *word, name => b.lang.word(&format!("layers.{word}"))? });
     let kinds = words.iter().map(named).collect::<Result<Vec<_>>>()?;
     b.text("parameters.kinds", context! { kinds })
+}
+
+/// With more models, a sentence on each would only repeat the tables.
+const MOST_ANSWERS: usize = 4;
+
+/// How many parameters the models have.
+fn answers(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<RichText> {
+    let least = models.iter().min_by_key(|(_, m)| m.parameters);
+    let most = models.iter().max_by_key(|(_, m)| m.parameters);
+    match (least, most) {
+        (Some((smallest, least)), Some((largest, most))) if models.len() > MOST_ANSWERS => {
+            let (n, least, most) = (models.len(), least.parameters, most.parameters);
+            b.text("parameters.range", context! { n, smallest, least, largest, most })
+        }
+        _ => {
+            let answers = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<Vec<_>>>()?;
+            Ok(answers.into_iter().fold(RichText::default(), RichText::then))
+        }
+    }
 }
 
 /// How many parameters a model has, and which layer has most of them. The figure and the table have those of each layer.

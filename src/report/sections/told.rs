@@ -69,7 +69,7 @@ pub(super) fn how(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
         Answer::Own { supported_if, refuted_if, .. } => {
             b.text("conclusions.how", context! { supported_if, refuted_if })
         }
-        Answer::Kind { kind, .. } => b.text(&key(kind, "how"), thresholds(b)),
+        Answer::Kind { kind, .. } => b.text(&key(kind, "how"), context! { ..about(b, kind), ..thresholds(b) }),
     }
 }
 
@@ -106,7 +106,8 @@ fn about(b: &Builder, kind: &Kind) -> Value {
             context! { run => b.run_title(compared.0), against => b.run_title(compared.1) }
         }
         Kind::BestOf(runs) => {
-            context! { runs => runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>() }
+            let all = runs.len() == b.study.runs.len();
+            context! { runs => runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>(), all }
         }
         Kind::OrderMatters(OrderPair { shuffled, ordered }) => {
             context! { run => b.run_title(shuffled), against => b.run_title(ordered) }
