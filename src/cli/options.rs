@@ -99,7 +99,7 @@ pub struct Build {
     /// Only train these runs, or one seed of a run, into the run cache, and write no report; repeat it for several
     #[arg(long, value_name = "RUN[.seedN]", conflicts_with_all = ["out", "lang"])]
     pub only: Vec<String>,
-    /// How many trainings to do at once on a CPU; more than one is faster on many cores (the results are the same)
+    /// How many trainings to do at once on a CPU; the results are the same
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// Print only the Report ID, errors, and notes on what will never be measured

@@ -116,7 +116,7 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
     })?;
     // The labels say the rest, but for numbers, and for points that have none.
     let numbered = labels.iter().filter_map(|label| Some((label.number?, label))).map(|(number, label)| {
-        let titles: Vec<&str> = label.points.iter().map(|i| points[*i].title.as_str()).collect();
+        let titles: Vec<String> = label.points.iter().map(|i| points[*i].title.clone()).collect();
         let accuracy = lang.numbers.percent(points[label.points[0]].accuracy, 2);
         lang.say("figures.ladder.numbered", context! { number, titles, accuracy })
     });

@@ -52,7 +52,7 @@ fn answers(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<RichText> {
     let least = models.iter().min_by_key(|(_, m)| m.parameters);
     let most = models.iter().max_by_key(|(_, m)| m.parameters);
     match (least, most) {
-        (Some((smallest, least)), Some((largest, most))) if models.len() > MOST_ANSWERS => {
+        (Some(&(smallest, least)), Some(&(largest, most))) if models.len() > MOST_ANSWERS => {
             let (n, least, most) = (models.len(), least.parameters, most.parameters);
             b.text("parameters.range", context! { n, smallest, least, largest, most })
         }
