@@ -44,7 +44,7 @@ if [[ ${#bundles[@]} -eq 0 ]]; then
     [[ -x $program ]] || fail "$program is missing; run \`make test-browser\`"
     out=$(mktemp -d)
     trap 'rm -rf "$out"' EXIT
-    # tiny.yaml has every kind of section; least.yaml is the smallest possible study.
+    # tiny.yaml has every kind of section, many.yaml many runs with long titles; least.yaml is the smallest possible study.
     cat >"$out/least.yaml" <<'YAML'
 title: The smallest study
 models: {only: {layers: [flatten, {linear: {out_features: 10}}]}}
@@ -58,10 +58,11 @@ runs:
     seeds: [1]
 YAML
     "$program" build --device cpu --quiet --out "$out/tiny" tests/fixtures/tiny.yaml >/dev/null || fail "cannot build a bundle"
+    "$program" build --device cpu --quiet --out "$out/many" tests/fixtures/many.yaml >/dev/null || fail "cannot build a bundle"
     "$program" build --device cpu --quiet --out "$out/least" "$out/least.yaml" >/dev/null || fail "cannot build a bundle"
     cp -r "$out/tiny" "$out/tiny-uk"
     "$program" render --lang uk "$out/tiny-uk" >/dev/null || fail "cannot render a report in Ukrainian"
-    bundles=("$out/tiny" "$out/tiny-uk" "$out/least")
+    bundles=("$out/tiny" "$out/tiny-uk" "$out/many" "$out/least")
 fi
 
 absolute=$(for bundle in "${bundles[@]}"; do realpath -- "$bundle"; done | paste -sd :)

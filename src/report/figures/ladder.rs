@@ -71,6 +71,12 @@ impl Plane {
         (self.parameters.at(point.parameters.max(1) as f64), self.accuracy.y(point.accuracy))
     }
 
+    /// What a point covers.
+    fn dot(&self, point: &LadderPoint) -> Area {
+        let (x, y) = self.at(point);
+        (x - 7, y - 6, x + 7, y + 6)
+    }
+
     /// What a point and its interval cover.
     fn area(&self, point: &LadderPoint) -> Area {
         let ((x, _), Interval { lower, upper }) = (self.at(point), point.ends());
@@ -209,17 +215,27 @@ fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLa
     for group in &groups {
         let titles: Vec<&str> = group.iter().map(|i| points[*i].title.as_str()).collect();
         let words = format!("{} {}", titles.join("; "), lang.numbers.percent(points[group[0]].accuracy, 2));
-        match place(points, plane, &placed, group, words) {
+        match place(points, plane, &placed, group, Words::Title(words)) {
             Some(label) => placed.push(label),
             None => left.push(group),
         }
     }
     // A number fits in more places than a title; the caption says what it stands for.
-    for (number, group) in (1..).zip(left) {
-        let label = place(points, plane, &placed, group, number.to_string());
-        placed.extend(label.map(|label| PointLabel { number: Some(number), ..label }));
+    let mut number = 1;
+    for group in left {
+        if let Some(label) = place(points, plane, &placed, group, Words::Number(number)) {
+            placed.push(label);
+            number += 1;
+        }
     }
     placed
+}
+
+/// What a label says.
+#[derive(Clone)]
+enum Words {
+    Title(String),
+    Number(usize),
 }
 
 /// The label of points in one place, where there is room for these words: beside the point, or near it with a line to it.
@@ -228,10 +244,14 @@ fn place(
     plane: &Plane,
     placed: &[PointLabel],
     group: &[usize],
-    words: String,
+    words: Words,
 ) -> Option<PointLabel> {
-    // A label at another point would be read as that one's.
-    let others = (0..points.len()).filter(|i| !group.contains(i)).map(|i| plane.area(&points[i]));
+    // A label at another point would be read as that one's. A number has the colour of its point and may cross another's interval.
+    let area = |point: &LadderPoint| match words {
+        Words::Title(_) => plane.area(point),
+        Words::Number(_) => plane.dot(point),
+    };
+    let others = (0..points.len()).filter(|i| !group.contains(i)).map(|i| area(&points[i]));
     let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
     let first = &points[group[0]];
     let (x, y) = plane.at(first);
@@ -239,7 +259,11 @@ fn place(
     let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
     let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
         let color = first.series.map_or(MUTED, series_color);
-        PointLabel { points: group.to_vec(), number: None, words: words.clone(), color, point: (x, y), right, middle }
+        let (number, words) = match &words {
+            Words::Title(words) => (None, words.clone()),
+            Words::Number(number) => (Some(*number), number.to_string()),
+        };
+        PointLabel { points: group.to_vec(), number, words, color, point: (x, y), right, middle }
     });
     let is_free = |label: &PointLabel| {
         let area = label.area();
