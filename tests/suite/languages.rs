@@ -102,7 +102,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     run(&mut build(&study, &out)).exits(0);
     let bundle = Bundle::at(out);
     let (language, report) = (|b: &Bundle| b.json("manifest.json")["languages"][0].clone(), "report.md");
-    assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Що запитували"));
+    assert!(language(&bundle) == "uk" && bundle.text(report).contains("## Питання та відповіді"));
     let first = bundle.identity();
     bundle.run("verify", &["--upto", "render"]).exits(0);
     // --lang gives another report of the same results. It verifies, and the choice stays until the next --lang.
@@ -117,7 +117,7 @@ fn the_language_is_the_studys_until_lang_chooses_another() {
     // `build --lang`, with a study that names no language.
     fs::write(&study, MINI).unwrap();
     run(build(&study, &bundle.path).args(["--lang", "uk"])).exits(0);
-    assert!(bundle.text(report).contains("## Що запитували"));
+    assert!(bundle.text(report).contains("## Питання та відповіді"));
     // `verify` finds a manifest that names another language than the report's.
     bundle.change_json("manifest.json", |m| m["languages"] = json!(["en"]));
     bundle.redo_sums();

@@ -153,7 +153,7 @@ fn a_new_study_builds_as_it_stands_in_an_empty_folder() {
         "note: the study still has words of the starter: Ваше ім’я; Ваша група; Опишіть тут, про що цей розділ.\n";
     assert!(done.err.contains(left), "{}", done.err);
     let report = fs::read_to_string(home.path().join("звіт 1/report.md")).unwrap();
-    assert!(report.contains("# Моя перша мережа") && report.contains("## Що запитували"), "{report}");
+    assert!(report.contains("# Моя перша мережа") && report.contains("## Питання та відповіді"), "{report}");
     here(&["verify", "звіт 1"]).exits(0);
 }
 

@@ -7,14 +7,18 @@ use crate::claims::{Answer, DecidedConclusion, Finding};
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
     let mut items: Vec<FindingItem> = Vec::new();
-    let mut rules: Vec<RichText> = Vec::new();
+    let mut rules: Vec<(RichText, RichText)> = Vec::new();
     for c in conclusions {
         let rule = told::how(b, c)?;
         // The words of a rule are printed once.
-        let printed = if rules.contains(&rule) { b.phrase("conclusions.same_rule")? } else { rule.clone() };
+        let printed = match rules.iter().find(|(other, _)| *other == rule) {
+            Some((_, question)) => b.text("conclusions.same_rule", context! { question => question.plain() })?,
+            None => rule.clone(),
+        };
         let text = answer_here(b, c)?.then(printed).then(told::obstacle(b, c.obstacle.as_ref())?);
-        items.push(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text });
-        rules.push(rule);
+        let question = told::question(b, c)?;
+        rules.push((rule, question.clone()));
+        items.push(FindingItem { badge: badge(b, c)?, question, text });
     }
     let blocks = vec![
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),

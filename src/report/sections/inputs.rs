@@ -11,7 +11,12 @@ use crate::study::Table;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
-    let budget = b.runs().into_iter().map(|(name, run)| Ok(settings::budget(b.run_title(name), run, b.lang)?.into()));
+    let budget = b.runs().into_iter().map(|(name, run)| {
+        let (title, network) = (b.run_title(name), b.model_title(&run.plan().model));
+        // A run that is called like its network says so.
+        let network = Some(network).filter(|network| *network != title);
+        Ok(settings::budget(title, network, run, b.lang)?.into())
+    });
     let all = b.runs();
     // If a run diverged, or its results are in no section.
     let has_results = |name: &String| {

@@ -68,8 +68,8 @@ fn epochs_stopped(run: &RunResult, lang: &Language) -> Result<String> {
     lang.say("run.epochs_stopped", context! { low, high, most => run.plan.epochs, loss, patience })
 }
 
-/// A run's training on one line: the settings that every run has, and every other setting that is not the default.
-pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String> {
+/// A run's training on one line: its network, the settings that every run has, and every other setting that is not the default.
+pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Language) -> Result<String> {
     // Names every field, so that a new one has to be printed here or left out on purpose.
     let RunSettings {
         model: _,
@@ -107,7 +107,7 @@ pub(super) fn budget(title: &str, run: AnyRun, lang: &Language) -> Result<String
         parts.push(evidence(run.plan(), lang)?);
     }
     parts.push(lang.say("run.seeds", context! { n => run.seeds().len(), seeds => seeds(run) })?);
-    let values = context! { title, images => images(run.plan(), lang)?, epochs => epochs(run, lang)?, parts };
+    let values = context! { title, network, images => images(run.plan(), lang)?, epochs => epochs(run, lang)?, parts };
     lang.say("run.budget", values)
 }
 

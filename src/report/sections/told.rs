@@ -209,6 +209,7 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
         run => b.run_title(&c.run),
         against => b.run_title(&c.against),
         points => points(c.difference), lower => points(c.interval.lower), upper => points(c.interval.upper),
+        open => c.interval.lower <= 0.0 && c.interval.upper >= 0.0,
         accuracy => form.percent(c.accuracies[0], 2),
         other => form.percent(c.accuracies[1], 2),
         epochs => c.epochs[0],
