@@ -69,8 +69,7 @@ __device__ void norm_sums(float* chains, double* lanes, u32 len, Term term, doub
     for (int s = 0; s < SUMS; s++) {
         totals[s] = lanes[s * NORM_LANES];
     }
-    // The next sums write to the same memory.
-    __syncthreads();
+    // The next sums may start at once: they write to `chains`, and to `lanes` only after a barrier.
 }
 
 // Writes each image's moments and y = ((x - mean) inverse) weight + bias. One block for each image. `count` is `len`.
