@@ -15,6 +15,8 @@ use kernels::layers::leaky_relu::LeakyRelu;
 use kernels::layers::linear::Linear;
 use kernels::layers::max_pool2d::MaxPool2d;
 use kernels::layers::relu::Relu;
+use kernels::layers::sigmoid::Sigmoid;
+use kernels::layers::tanh::Tanh;
 use kernels::layers::{Forward, Layer, Shape};
 use kernels::memory::zeros;
 
@@ -83,6 +85,8 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
         LayerKind::Relu(_) => (Box::new(Relu), input),
         LayerKind::LeakyRelu(c) => (Box::new(LeakyRelu::new(c.negative_slope)), input),
         LayerKind::Gelu(_) => (Box::new(Gelu), input),
+        LayerKind::Sigmoid(_) => (Box::new(Sigmoid), input),
+        LayerKind::Tanh(_) => (Box::new(Tanh), input),
         LayerKind::MaxPool2d(c) => {
             let pool = MaxPool2d::new(shape, c.kernel_size, c.stride(), c.padding);
             let output = image(pool.output_shape());

@@ -178,6 +178,8 @@ impl Network {
             // the gradient of PyTorch's leaky_relu is the slope.
             LayerKind::LeakyRelu(c) => x.relu() + x.clamp_max(0.0) * c.negative_slope,
             LayerKind::Gelu(_) => x.gelu("none"),
+            LayerKind::Sigmoid(_) => x.sigmoid(),
+            LayerKind::Tanh(_) => x.tanh(),
             LayerKind::MaxPool2d(p) => {
                 x.max_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), [1, 1], false)
             }

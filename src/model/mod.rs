@@ -19,7 +19,9 @@ mod max_pool2d;
 mod pool;
 mod relu;
 mod settings;
+mod sigmoid;
 mod sizes;
+mod tanh;
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +43,9 @@ pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use sigmoid::Sigmoid;
 pub use sizes::{Megabytes, Sizes};
+pub use tanh::Tanh;
 
 use crate::dataset::CLASSES;
 use crate::one_of::{self, one_of};
@@ -55,6 +59,8 @@ one_of! {
         "relu" => Relu(Relu),
         "leaky_relu" => LeakyRelu(LeakyRelu),
         "gelu" => Gelu(Gelu),
+        "sigmoid" => Sigmoid(Sigmoid),
+        "tanh" => Tanh(Tanh),
         "max_pool2d" => MaxPool2d(MaxPool2d),
         "avg_pool2d" => AvgPool2d(AvgPool2d),
         "global_avg_pool" => GlobalAvgPool(GlobalAvgPool),
@@ -274,7 +280,7 @@ mod tests {
         let layers = "{layers: [
             conv2d: {out_channels: 4, kernel_size: 3, stride: 2, padding: 1, bias: false}, batch_norm2d,
             batch_norm2d: {eps: 0.001, momentum: 0.2}, relu, leaky_relu, leaky_relu: {negative_slope: 0.2}, gelu,
-            conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
+            sigmoid, tanh, conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
             avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
             global_avg_pool, linear: {out_features: 9, bias: false}, linear: {out_features: 10}, flatten]}";
         let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
@@ -286,6 +292,8 @@ mod tests {
             "nn.LeakyReLU()",
             "nn.LeakyReLU(negative_slope=0.2)",
             "nn.GELU()",
+            "nn.Sigmoid()",
+            "nn.Tanh()",
             "nn.Conv2d(4, 8, 1, groups=2)",
             "nn.MaxPool2d(2)",
             "nn.AvgPool2d(3, stride=1, padding=1)",

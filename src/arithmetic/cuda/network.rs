@@ -17,6 +17,8 @@ use super::layers::leaky_relu::LeakyRelu;
 use super::layers::linear::Linear;
 use super::layers::max_pool2d::MaxPool2d;
 use super::layers::relu::Relu;
+use super::layers::sigmoid::Sigmoid;
+use super::layers::tanh::Tanh;
 use super::layers::{Backward, Forward, Layer, Mask};
 use super::tensors::Tensors;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
@@ -75,6 +77,8 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
         LayerKind::Relu(_) => Box::new(Relu { len }),
         LayerKind::LeakyRelu(c) => Box::new(LeakyRelu::new(c.negative_slope, len)),
         LayerKind::Gelu(_) => Box::new(Gelu { len }),
+        LayerKind::Sigmoid(_) => Box::new(Sigmoid { len }),
+        LayerKind::Tanh(_) => Box::new(Tanh { len }),
         LayerKind::MaxPool2d(c) => Box::new(MaxPool2d::new(gpu, shape, [c.kernel_size, c.stride(), c.padding], images)),
         LayerKind::AvgPool2d(c) => Box::new(AvgPool2d::new(shape, [c.kernel_size, c.stride(), c.padding])),
         LayerKind::GlobalAvgPool(_) => Box::new(GlobalAvgPool { shape }),
