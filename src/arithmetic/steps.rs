@@ -81,6 +81,8 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
             (kernel, image(output))
         }
         LayerKind::BatchNorm2d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
+        // Features are the channels of images of one pixel.
+        LayerKind::BatchNorm1d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
         LayerKind::LayerNorm(c) => (Box::new(LayerNorm::new(shape, c.eps)), input),
         LayerKind::Relu(_) => (Box::new(Relu), input),
         LayerKind::LeakyRelu(c) => (Box::new(LeakyRelu::new(c.negative_slope)), input),
@@ -139,7 +141,7 @@ pub(super) fn steps(model: &Model) -> Vec<Step> {
                 add(layer, false);
                 &rest[1..]
             }
-            (LayerKind::BatchNorm2d(_), Some(LayerKind::Relu(_)), after)
+            (LayerKind::BatchNorm2d(_) | LayerKind::BatchNorm1d(_), Some(LayerKind::Relu(_)), after)
                 if !matches!(after, Some(LayerKind::MaxPool2d(_))) =>
             {
                 add(layer, true);

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::Engine;
 use super::flat::Flat;
 use mnist_report::arithmetic::{cancelled_biases, initial_values};
-use mnist_report::model::{LayerKind, Model, TensorSpec};
+use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, TensorSpec};
 use mnist_report::study::Input;
 use mnist_report::tensors::NamedTensor;
 
@@ -163,11 +163,12 @@ impl Network {
                 let (stride, padding) = (pair(c.stride), pair(c.padding));
                 x.conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
             }
-            LayerKind::BatchNorm2d(c) => {
+            LayerKind::BatchNorm2d(BatchNorm2d { eps, momentum, .. })
+            | LayerKind::BatchNorm1d(BatchNorm1d { eps, momentum, .. }) => {
                 let training = matches!(mode, Mode::Train { .. });
                 let (mean, variance) = (&self.buffers[layer.first_buffer], &self.buffers[layer.first_buffer + 1]);
                 let (weight, bias) = (Some(parameter(0)), Some(parameter(1)));
-                x.batch_norm(weight, bias, Some(mean), Some(variance), training, c.momentum, c.eps, true)
+                x.batch_norm(weight, bias, Some(mean), Some(variance), training, *momentum, *eps, true)
             }
             LayerKind::LayerNorm(c) => {
                 let shape = parameter(0).size();

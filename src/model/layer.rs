@@ -150,6 +150,10 @@ pub enum LayerError {
     NotAnImage { input: Vec<usize> },
     #[error("needs a flat input, but its input is {input:?}: put `flatten` before it")]
     NotFlat { input: Vec<usize> },
+    #[error("needs an image [channels, height, width], but its input is {input:?}: use `batch_norm1d`")]
+    FlatNorm { input: Vec<usize> },
+    #[error("needs a flat input, but its input is {input:?}: use `batch_norm2d`")]
+    ImageNorm { input: Vec<usize> },
     #[error("{tensor} would hold {values} values; at most {MAX_VALUES} are supported")]
     Tensor { tensor: String, values: u64 },
     #[error("its {what} would hold {values:.0} values for each image; at most {MAX_ACTIVATION} are supported")]

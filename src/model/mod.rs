@@ -4,6 +4,8 @@
 //! libtorch.
 
 mod avg_pool2d;
+mod batch_norm;
+mod batch_norm1d;
 mod batch_norm2d;
 mod code;
 mod conv2d;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm1d::BatchNorm1d;
 pub use batch_norm2d::BatchNorm2d;
 pub use code::module_names;
 pub use conv2d::Conv2d;
@@ -55,6 +58,7 @@ one_of! {
     pub enum LayerKind ("a layer") as dyn LayerConfig {
         "conv2d" => Conv2d(Conv2d),
         "batch_norm2d" => BatchNorm2d(BatchNorm2d),
+        "batch_norm1d" => BatchNorm1d(BatchNorm1d),
         "layer_norm" => LayerNorm(LayerNorm),
         "relu" => Relu(Relu),
         "leaky_relu" => LeakyRelu(LeakyRelu),
@@ -251,6 +255,16 @@ mod tests {
             model(layers).unwrap().cancelled_biases().collect::<Vec<_>>(),
             ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
         );
+        let flat = "{layers: [
+            conv2d: {name: a, out_channels: 2, kernel_size: 3}, flatten, batch_norm1d, linear: {name: b, out_features: 4},
+            linear: {name: c, out_features: 4}, batch_norm1d, linear: {name: d, out_features: 4}, layer_norm,
+            linear: {name: e, out_features: 4}, tanh, batch_norm1d, linear: {out_features: 10}]}";
+        assert_eq!(
+            model(flat).unwrap().cancelled_biases().collect::<Vec<_>>(),
+            ["a.bias", "bn1.bias", "b.bias", "c.bias"]
+        );
+        let pooled = "{layers: [conv2d: {out_channels: 10, kernel_size: 3}, global_avg_pool, batch_norm1d]}";
+        assert_eq!(model(pooled).unwrap().cancelled_biases().collect::<Vec<_>>(), ["conv1.bias"]);
     }
 
     #[test]
@@ -282,7 +296,7 @@ mod tests {
             batch_norm2d: {eps: 0.001, momentum: 0.2}, relu, leaky_relu, leaky_relu: {negative_slope: 0.2}, gelu,
             sigmoid, tanh, conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
             avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
-            global_avg_pool, linear: {out_features: 9, bias: false}, linear: {out_features: 10}, flatten]}";
+            global_avg_pool, linear: {out_features: 9, bias: false}, batch_norm1d: {momentum: 0.2}, linear: {out_features: 10}, flatten]}";
         let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
         let expected = [
             "nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False)",
@@ -303,6 +317,7 @@ mod tests {
             "nn.Dropout(0.1)",
             "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
             "nn.Linear(8, 9, bias=False)",
+            "nn.BatchNorm1d(9, momentum=0.2)",
             "nn.Linear(9, 10)",
             "nn.Flatten()",
         ];

@@ -47,6 +47,7 @@ fn layers(draw: &mut Stream) -> String {
     layers.push(["flatten", "global_avg_pool"][below(2)].to_owned());
     if below(2) == 0 {
         layers.push(format!("linear: {{out_features: {}}}", 1 + below(70)));
+        layers.extend((below(3) == 0).then(|| "batch_norm1d".to_owned()));
         layers.push(["layer_norm", "gelu", "relu", "tanh"][below(4)].to_owned());
     }
     layers.push("linear: {out_features: 10}".to_owned());

@@ -227,6 +227,7 @@ const NUMBERS: &[(&str, &str)] = &[
     ("[flatten", "[{avg_pool2d: {kernel_size: 2, padding: #}}, flatten"),
     ("[flatten", "[{batch_norm2d: {eps: #}}, flatten"),
     ("[flatten", "[{batch_norm2d: {momentum: #}}, flatten"),
+    ("[flatten", "[flatten, {batch_norm1d: {eps: #}}"),
     ("[flatten", "[{layer_norm: {eps: #}}, flatten"),
     ("[flatten", "[{leaky_relu: {negative_slope: #}}, flatten"),
     ("[flatten", "[{dropout: {p: #}}, flatten"),

@@ -69,10 +69,8 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
             let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
             conv2d(gpu, shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups }, images)
         }
-        LayerKind::BatchNorm2d(c) => {
-            let options = BatchNorm2dOptions { eps: c.eps, momentum: c.momentum, relu: step.relu };
-            Box::new(BatchNorm2d::new(gpu, shape, options, images))
-        }
+        LayerKind::BatchNorm2d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
+        LayerKind::BatchNorm1d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
         LayerKind::LayerNorm(c) => Box::new(LayerNorm::new(gpu, shape, c.eps, images)),
         LayerKind::Relu(_) => Box::new(Relu { len }),
         LayerKind::LeakyRelu(c) => Box::new(LeakyRelu::new(c.negative_slope, len)),
@@ -86,6 +84,16 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
         LayerKind::Flatten(_) => Box::new(Flatten { shape }),
         LayerKind::Linear(c) => Box::new(Linear::new(gpu, shape.channels, c.out_features, images)),
     }
+}
+
+fn batch_norm<K>(
+    gpu: &dyn Gpu,
+    step: &steps::Step<K>,
+    [eps, momentum]: [f64; 2],
+    images: usize,
+) -> Box<dyn Layer> {
+    let options = BatchNorm2dOptions { eps, momentum, relu: step.relu };
+    Box::new(BatchNorm2d::new(gpu, step.input, options, images))
 }
 
 impl Network {
