@@ -1,7 +1,7 @@
-// The hyperbolic tangent: see src/arithmetic/kernels/layers/tanh.rs.
+// The hyperbolic tangent: see src/arithmetic/kernels/layers/tanh.rs. CUDA has a function `tanh` of its own.
 
 extern "C" __global__ void __launch_bounds__(256)
-tanh(const float* __restrict__ x, float* __restrict__ y, u64 n) {
+tanh_output(const float* __restrict__ x, float* __restrict__ y, u64 n) {
     FOR_EACH_VALUE(i, n) {
         y[i] = tanh_f32(x[i]);
     }

@@ -12,7 +12,7 @@ pub(in crate::arithmetic::cuda) struct Tanh {
 impl Layer for Tanh {
     fn evaluate(&self, gpu: &dyn Gpu, pass: &Forward) {
         let n = pass.images * self.len;
-        gpu.launch("tanh", value_grid(n), &[pass.x.into(), pass.y.into(), (n as u64).into()]);
+        gpu.launch("tanh_output", value_grid(n), &[pass.x.into(), pass.y.into(), (n as u64).into()]);
     }
 
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
