@@ -76,8 +76,7 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
     let image = |shape: Shape| Activation { shape, is_flat: false };
     match &layer.kind {
         LayerKind::Conv2d(c) => {
-            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
-            let (kernel, output) = conv2d(shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups });
+            let (kernel, output) = conv2d(shape, &conv2d_options(c));
             (kernel, image(output))
         }
         LayerKind::BatchNorm2d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
@@ -105,6 +104,20 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
         LayerKind::Linear(c) => {
             (Box::new(Linear::new(shape.channels, c.out_features)), Activation::flat(c.out_features))
         }
+    }
+}
+
+/// The options of a convolution's kernel.
+pub(super) fn conv2d_options(c: &model::Conv2d) -> Conv2dOptions {
+    let [padding, padding_after] = c.padding_around();
+    Conv2dOptions {
+        out_channels: c.out_channels,
+        kernel_size: c.kernel_size.sides(),
+        stride: c.stride.sides(),
+        padding,
+        padding_after,
+        dilation: c.dilation.sides(),
+        groups: c.groups,
     }
 }
 

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::Engine;
 use super::flat::Flat;
 use mnist_report::arithmetic::{cancelled_biases, initial_values};
-use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, TensorSpec};
+use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, Padding, Pair, TensorSpec};
 use mnist_report::study::Input;
 use mnist_report::tensors::NamedTensor;
 
@@ -158,10 +158,16 @@ impl Network {
         let parameter = |i: usize| &self.parameters.parts[layer.first_parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
+        let sides = |pair: Pair| pair.sides().map(|n| n as i64);
         match &layer.kind {
             LayerKind::Conv2d(c) => {
-                let (stride, padding) = (pair(c.stride), pair(c.padding));
-                x.conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
+                let (stride, dilation, groups) = (sides(c.stride), sides(c.dilation), c.groups as i64);
+                match c.padding {
+                    Padding::Pixels(padding) => {
+                        x.conv2d(parameter(0), bias(), stride, sides(padding), dilation, groups)
+                    }
+                    Padding::Same => x.conv2d_padding(parameter(0), bias(), stride, "same", dilation, groups),
+                }
             }
             LayerKind::BatchNorm2d(BatchNorm2d { eps, momentum, .. })
             | LayerKind::BatchNorm1d(BatchNorm1d { eps, momentum, .. }) => {

@@ -29,6 +29,7 @@ use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 pub use avg_pool2d::AvgPool2d;
@@ -46,6 +47,7 @@ pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use settings::{Padding, Pair};
 pub use sigmoid::Sigmoid;
 pub use sizes::{Megabytes, Sizes};
 pub use tanh::Tanh;
@@ -78,7 +80,11 @@ impl LayerKind {
     /// The settings that have no default or differ from it, with the study's names: `kernel_size=3, stride=2`.
     pub fn settings(&self) -> String {
         let settings = one_of::settings(self).into_iter().filter(|(key, _)| key != "name");
-        settings.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+        let written = |value: Value| match value {
+            Value::String(word) => word,
+            other => other.to_string().replace(',', ", "),
+        };
+        settings.map(|(key, value)| format!("{key}={}", written(value))).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -286,6 +292,14 @@ mod tests {
             layer("conv2d: {name: a, bias: false, kernel_size: 3, out_channels: 8, padding: 1, stride: 1}"),
             "out_channels=8, kernel_size=3, padding=1, bias=false"
         );
+        assert_eq!(
+            layer("conv2d: {out_channels: 8, kernel_size: [3, 4], stride: 1, padding: [1, 3], dilation: [1, 2]}"),
+            "out_channels=8, kernel_size=[3, 4], padding=[1, 3], dilation=[1, 2]"
+        );
+        assert_eq!(
+            layer("conv2d: {out_channels: 8, kernel_size: 4, padding: same}"),
+            "out_channels=8, kernel_size=4, padding=same"
+        );
         assert_eq!(layer("batch_norm2d: {eps: 0.00001, momentum: 0.001}"), "momentum=0.001");
     }
 
@@ -294,7 +308,9 @@ mod tests {
         let layers = "{layers: [
             conv2d: {out_channels: 4, kernel_size: 3, stride: 2, padding: 1, bias: false}, batch_norm2d,
             batch_norm2d: {eps: 0.001, momentum: 0.2}, relu, leaky_relu, leaky_relu: {negative_slope: 0.2}, gelu,
-            sigmoid, tanh, conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
+            sigmoid, tanh, conv2d: {out_channels: 4, kernel_size: [2, 3], stride: [1, 2], padding: [1, 7], dilation: 2},
+            conv2d: {out_channels: 4, kernel_size: 2, padding: same},
+            conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
             avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
             global_avg_pool, linear: {out_features: 9, bias: false}, batch_norm1d: {momentum: 0.2}, linear: {out_features: 10}, flatten]}";
         let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
@@ -308,6 +324,8 @@ mod tests {
             "nn.GELU()",
             "nn.Sigmoid()",
             "nn.Tanh()",
+            "nn.Conv2d(4, 4, (2, 3), stride=(1, 2), padding=(1, 7), dilation=2)",
+            "nn.Conv2d(4, 4, 2, padding='same')",
             "nn.Conv2d(4, 8, 1, groups=2)",
             "nn.MaxPool2d(2)",
             "nn.AvgPool2d(3, stride=1, padding=1)",

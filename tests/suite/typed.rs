@@ -223,6 +223,8 @@ const NUMBERS: &[(&str, &str)] = &[
     ("[flatten", "[{conv2d: {out_channels: 2, kernel_size: 3, stride: #}}, flatten"),
     ("[flatten", "[{conv2d: {out_channels: 2, kernel_size: 3, padding: #}}, flatten"),
     ("[flatten", "[{conv2d: {out_channels: 2, kernel_size: 3, groups: #}}, flatten"),
+    ("[flatten", "[{conv2d: {out_channels: 2, kernel_size: [3, #]}}, flatten"),
+    ("[flatten", "[{conv2d: {out_channels: 2, kernel_size: 3, dilation: #}}, flatten"),
     ("[flatten", "[{max_pool2d: {kernel_size: #}}, flatten"),
     ("[flatten", "[{avg_pool2d: {kernel_size: 2, padding: #}}, flatten"),
     ("[flatten", "[{batch_norm2d: {eps: #}}, flatten"),

@@ -22,11 +22,10 @@ use super::layers::tanh::Tanh;
 use super::layers::{Backward, Forward, Layer, Mask};
 use super::tensors::Tensors;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
-use crate::arithmetic::steps::{self, steps};
+use crate::arithmetic::steps::{self, conv2d_options, steps};
 use crate::dataset::CLASSES;
-use crate::model::{self, LayerKind, Model, TensorSpec};
+use crate::model::{LayerKind, Model, TensorSpec};
 use crate::tensors::NamedTensor;
-use kernels::layers::conv2d::Conv2dOptions;
 
 type Step = steps::Step<Box<dyn Layer>>;
 
@@ -65,10 +64,7 @@ impl fmt::Debug for Network {
 fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Layer> {
     let (shape, len) = (step.input, step.input.len());
     match &step.kind {
-        LayerKind::Conv2d(c) => {
-            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
-            conv2d(gpu, shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups }, images)
-        }
+        LayerKind::Conv2d(c) => conv2d(gpu, shape, &conv2d_options(c), images),
         LayerKind::BatchNorm2d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
         LayerKind::BatchNorm1d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
         LayerKind::LayerNorm(c) => Box::new(LayerNorm::new(gpu, shape, c.eps, images)),
@@ -86,12 +82,7 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
     }
 }
 
-fn batch_norm<K>(
-    gpu: &dyn Gpu,
-    step: &steps::Step<K>,
-    [eps, momentum]: [f64; 2],
-    images: usize,
-) -> Box<dyn Layer> {
+fn batch_norm<K>(gpu: &dyn Gpu, step: &steps::Step<K>, [eps, momentum]: [f64; 2], images: usize) -> Box<dyn Layer> {
     let options = BatchNorm2dOptions { eps, momentum, relu: step.relu };
     Box::new(BatchNorm2d::new(gpu, step.input, options, images))
 }

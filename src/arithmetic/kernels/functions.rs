@@ -62,8 +62,7 @@ mod constants {
     pub(super) const TANH_RANGE: f32 = f(0x3f20_0000);
     /// (tanh(x) / x - 1) / x^2 as a polynomial in x^2, for |x| <= 5/8: -0.333332807, 0.133314058, -0.0537365153,
     /// 0.0206281673, -0.00569229666.
-    pub(super) const TANH: [f32; 5] =
-        [f(0xbeaa_aa99), f(0x3e08_837b), f(0xbd5c_1ad2), f(0x3ca8_fc67), f(0xbbba_8672)];
+    pub(super) const TANH: [f32; 5] = [f(0xbeaa_aa99), f(0x3e08_837b), f(0xbd5c_1ad2), f(0x3ca8_fc67), f(0xbbba_8672)];
 }
 use constants::{
     ERF, ERF_RANGE, ERF_TAIL, EXP, EXP_RANGE, LN_2_HIGH, LN_2_LOW, LOG, LOG2_E, ROUND, SQRT_HALF, TANH, TANH_RANGE,
@@ -138,7 +137,7 @@ pub fn erf(x: f32) -> f32 {
     if t < ERF_RANGE[0] { near } else { far.copysign(x) }
 }
 
-/// The hyperbolic tangent. The largest measured error is TANH_ERROR ulp. tanh(-x) = -tanh(x), also in the sign of 0. NaN
+/// The hyperbolic tangent. The largest measured error is 1.326 ulp. tanh(-x) = -tanh(x), also in the sign of 0. NaN
 /// gives NaN.
 #[inline(always)]
 pub fn tanh(x: f32) -> f32 {
@@ -151,7 +150,7 @@ pub fn tanh(x: f32) -> f32 {
     y.copysign(x)
 }
 
-/// The logistic function, 1 / (1 + e^-x). The largest measured error is SIGMOID_ERROR ulp, also where the result is
+/// The logistic function, 1 / (1 + e^-x). The largest measured error is 2.324 ulp, also where the result is
 /// subnormal. NaN gives NaN.
 #[inline(always)]
 pub fn sigmoid(x: f32) -> f32 {
@@ -216,7 +215,7 @@ mod tests {
             }
         }
         println!("{} values, largest errors (ulp, at): {largest:?}", x.len());
-        for ((error, x), allowed) in largest.into_iter().zip([0.998, 0.842, 1.086, 2.0, 2.0]) {
+        for ((error, x), allowed) in largest.into_iter().zip([0.998, 0.842, 1.086, 1.326, 2.324]) {
             assert!(error <= allowed, "{error} ulp at {x}, allowed {allowed}");
         }
     }
@@ -226,8 +225,7 @@ mod tests {
     fn every_instruction_set_gives_the_recorded_bits() {
         let _guard = choosing();
         let x: Vec<f32> = sample().into_iter().step_by(3).collect();
-        let expected: Vec<[f32; 5]> =
-            x.iter().map(|x| [exp(*x), log(*x), erf(*x), tanh(*x), sigmoid(*x)]).collect();
+        let expected: Vec<[f32; 5]> = x.iter().map(|x| [exp(*x), log(*x), erf(*x), tanh(*x), sigmoid(*x)]).collect();
         let bits = |v: f32| if v.is_nan() { u32::MAX } else { v.to_bits() };
         for vectors in [InstructionSet::Scalar, InstructionSet::Avx2, InstructionSet::Avx512] {
             if use_instruction_set(vectors) {
@@ -245,7 +243,7 @@ mod tests {
             });
             format!("{hash:016x}")
         };
-        assert_eq!([hash(0..3), hash(3..5)], ["10b425b291859716", ""]);
+        assert_eq!([hash(0..3), hash(3..5)], ["10b425b291859716", "74c90bd72be55cca"]);
     }
 
     #[test]

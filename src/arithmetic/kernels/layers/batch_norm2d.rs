@@ -262,17 +262,16 @@ mod tests {
 
     #[test]
     fn training_agrees_with_the_definition_and_its_gradients() {
-        for (i, (images, side, channels, relu)) in
-            [
-                (4, 3, 16, false),
-                (9, 2, 5, true),
-                (1, 4, 33, true),
-                (3, 1, 3, false),
-                (40, 1, 37, true),
-                (40, 5, 2, true),
-            ]
-                .into_iter()
-                .enumerate()
+        for (i, (images, side, channels, relu)) in [
+            (4, 3, 16, false),
+            (9, 2, 5, true),
+            (1, 4, 33, true),
+            (3, 1, 3, false),
+            (40, 1, 37, true),
+            (40, 5, 2, true),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let shape = Shape { height: side, width: side, channels };
             // The mean is far from zero, so that a numerically unstable variance would lose digits.

@@ -9,7 +9,7 @@ use crate::threads::for_each_job;
 /// `torch.nn.Sigmoid` of activations of any shape: y = 1 / (1 + exp(-x)). As in PyTorch, the gradient is computed from
 /// the output: (1 - y) y.
 ///
-/// The largest measured error of the derivative is XX.
+/// The largest measured error of the derivative is 9e-8.
 #[derive(Clone, Copy, Debug)]
 pub struct Sigmoid;
 
@@ -73,7 +73,7 @@ mod tests {
             largest.max((f64::from(*dx) - (1.0 - y) * y).abs())
         });
         println!("largest error of the derivative: {largest:e}");
-        assert!(largest <= 1.2e-7, "{largest}");
+        assert!(largest <= 9e-8, "{largest}");
     }
 
     #[test]
