@@ -4,8 +4,7 @@ use kernels::layers::conv2d::{Conv2dOptions, Convolution, conv2d};
 use kernels::layers::{Forward, Shape};
 
 /// A typical convolution.
-pub(super) const CONVOLUTION: Conv2dOptions =
-    Conv2dOptions { out_channels: 128, kernel_size: 3, stride: 1, padding: 0, groups: 1 };
+pub(super) const CONVOLUTION: Conv2dOptions = Conv2dOptions::square(128, [3, 1, 0], 1);
 pub(super) const INPUT: Shape = Shape { height: 26, width: 26, channels: 64 };
 
 /// The multiply-adds of that convolution for this many images, by the direct algorithm. Winograd's algorithm needs

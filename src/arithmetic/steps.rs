@@ -15,6 +15,8 @@ use kernels::layers::leaky_relu::LeakyRelu;
 use kernels::layers::linear::Linear;
 use kernels::layers::max_pool2d::MaxPool2d;
 use kernels::layers::relu::Relu;
+use kernels::layers::sigmoid::Sigmoid;
+use kernels::layers::tanh::Tanh;
 use kernels::layers::{Forward, Layer, Shape};
 use kernels::memory::zeros;
 
@@ -74,15 +76,18 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
     let image = |shape: Shape| Activation { shape, is_flat: false };
     match &layer.kind {
         LayerKind::Conv2d(c) => {
-            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
-            let (kernel, output) = conv2d(shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups });
+            let (kernel, output) = conv2d(shape, &conv2d_options(c));
             (kernel, image(output))
         }
         LayerKind::BatchNorm2d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
+        // Features are the channels of images of one pixel.
+        LayerKind::BatchNorm1d(c) => (Box::new(BatchNorm2d::new(shape, c.eps, c.momentum, relu)), input),
         LayerKind::LayerNorm(c) => (Box::new(LayerNorm::new(shape, c.eps)), input),
         LayerKind::Relu(_) => (Box::new(Relu), input),
         LayerKind::LeakyRelu(c) => (Box::new(LeakyRelu::new(c.negative_slope)), input),
         LayerKind::Gelu(_) => (Box::new(Gelu), input),
+        LayerKind::Sigmoid(_) => (Box::new(Sigmoid), input),
+        LayerKind::Tanh(_) => (Box::new(Tanh), input),
         LayerKind::MaxPool2d(c) => {
             let pool = MaxPool2d::new(shape, c.kernel_size, c.stride(), c.padding);
             let output = image(pool.output_shape());
@@ -99,6 +104,20 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
         LayerKind::Linear(c) => {
             (Box::new(Linear::new(shape.channels, c.out_features)), Activation::flat(c.out_features))
         }
+    }
+}
+
+/// The options of a convolution's kernel.
+pub(super) fn conv2d_options(c: &model::Conv2d) -> Conv2dOptions {
+    let [padding, padding_after] = c.padding_around();
+    Conv2dOptions {
+        out_channels: c.out_channels,
+        kernel_size: c.kernel_size.sides(),
+        stride: c.stride.sides(),
+        padding,
+        padding_after,
+        dilation: c.dilation.sides(),
+        groups: c.groups,
     }
 }
 
@@ -135,7 +154,7 @@ pub(super) fn steps(model: &Model) -> Vec<Step> {
                 add(layer, false);
                 &rest[1..]
             }
-            (LayerKind::BatchNorm2d(_), Some(LayerKind::Relu(_)), after)
+            (LayerKind::BatchNorm2d(_) | LayerKind::BatchNorm1d(_), Some(LayerKind::Relu(_)), after)
                 if !matches!(after, Some(LayerKind::MaxPool2d(_))) =>
             {
                 add(layer, true);

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::Engine;
 use super::flat::Flat;
 use mnist_report::arithmetic::{cancelled_biases, initial_values};
-use mnist_report::model::{LayerKind, Model, TensorSpec};
+use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, Padding, Pair, TensorSpec};
 use mnist_report::study::Input;
 use mnist_report::tensors::NamedTensor;
 
@@ -158,16 +158,23 @@ impl Network {
         let parameter = |i: usize| &self.parameters.parts[layer.first_parameter + i];
         let bias = || (layer.parameter_count > 1).then(|| parameter(1));
         let pair = |n: usize| [n as i64, n as i64];
+        let sides = |pair: Pair| pair.sides().map(|n| n as i64);
         match &layer.kind {
             LayerKind::Conv2d(c) => {
-                let (stride, padding) = (pair(c.stride), pair(c.padding));
-                x.conv2d(parameter(0), bias(), stride, padding, [1, 1], c.groups as i64)
+                let (stride, dilation, groups) = (sides(c.stride), sides(c.dilation), c.groups as i64);
+                match c.padding {
+                    Padding::Pixels(padding) => {
+                        x.conv2d(parameter(0), bias(), stride, sides(padding), dilation, groups)
+                    }
+                    Padding::Same => x.conv2d_padding(parameter(0), bias(), stride, "same", dilation, groups),
+                }
             }
-            LayerKind::BatchNorm2d(c) => {
+            LayerKind::BatchNorm2d(BatchNorm2d { eps, momentum, .. })
+            | LayerKind::BatchNorm1d(BatchNorm1d { eps, momentum, .. }) => {
                 let training = matches!(mode, Mode::Train { .. });
                 let (mean, variance) = (&self.buffers[layer.first_buffer], &self.buffers[layer.first_buffer + 1]);
                 let (weight, bias) = (Some(parameter(0)), Some(parameter(1)));
-                x.batch_norm(weight, bias, Some(mean), Some(variance), training, c.momentum, c.eps, true)
+                x.batch_norm(weight, bias, Some(mean), Some(variance), training, *momentum, *eps, true)
             }
             LayerKind::LayerNorm(c) => {
                 let shape = parameter(0).size();
@@ -178,6 +185,8 @@ impl Network {
             // the gradient of PyTorch's leaky_relu is the slope.
             LayerKind::LeakyRelu(c) => x.relu() + x.clamp_max(0.0) * c.negative_slope,
             LayerKind::Gelu(_) => x.gelu("none"),
+            LayerKind::Sigmoid(_) => x.sigmoid(),
+            LayerKind::Tanh(_) => x.tanh(),
             LayerKind::MaxPool2d(p) => {
                 x.max_pool2d(pair(p.kernel_size), pair(p.stride()), pair(p.padding), [1, 1], false)
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::{LayerConfig, LayerError, Window, named};
 use super::pool;
-use super::settings::{Side, optional_side, side};
+use super::settings::{Pair, optional_side, side};
 
 /// `torch.nn.AvgPool2d`: the mean of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -15,13 +15,13 @@ use super::settings::{Side, optional_side, side};
 pub struct AvgPool2d {
     pub name: Option<String>,
     #[serde(deserialize_with = "side")]
-    #[schemars(with = "Side")]
+    #[schemars(with = "Pair")]
     pub kernel_size: usize,
     #[serde(default, deserialize_with = "optional_side")]
-    #[schemars(with = "Option<Side>")]
+    #[schemars(with = "Option<Pair>")]
     pub stride: Option<usize>,
     #[serde(default, deserialize_with = "side")]
-    #[schemars(with = "Side")]
+    #[schemars(with = "Pair")]
     pub padding: usize,
 }
 
@@ -44,11 +44,11 @@ impl LayerConfig for AvgPool2d {
     }
 
     fn window(&self) -> Option<Window> {
-        Some(Window { kernel_size: self.kernel_size, stride: self.stride(), padding: self.padding })
+        Some(Window::square(self.kernel_size, self.stride(), self.padding))
     }
 
-    fn padding(&self) -> usize {
-        self.padding
+    fn padding(&self) -> [usize; 2] {
+        [2 * self.padding; 2]
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {

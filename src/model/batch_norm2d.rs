@@ -5,7 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, eps, image, named, range, unless_default};
+use super::batch_norm;
+use super::layer::{LayerConfig, LayerError, TensorSpec, named};
 
 /// `torch.nn.BatchNorm2d`; keeps the shape `[C, H, W]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -18,7 +19,7 @@ pub struct BatchNorm2d {
 
 impl Default for BatchNorm2d {
     fn default() -> Self {
-        Self { name: None, eps: 1e-5, momentum: 0.1 }
+        Self { name: None, eps: batch_norm::EPS, momentum: batch_norm::MOMENTUM }
     }
 }
 
@@ -26,30 +27,26 @@ impl LayerConfig for BatchNorm2d {
     named!("bn");
 
     fn check(&self) -> Result<(), LayerError> {
-        eps(self.eps)?;
-        range("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "from 0 to 1")
+        batch_norm::check(self.eps, self.momentum)
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        image(input)?;
-        Ok(input.to_vec())
+        match input {
+            [_, _, _] => Ok(input.to_vec()),
+            _ => Err(LayerError::FlatNorm { input: input.to_vec() }),
+        }
     }
 
     fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
-        let channels = [input[0]];
-        vec![TensorSpec::new("weight", channels, Init::Ones), TensorSpec::new("bias", channels, Init::Zeros)]
+        batch_norm::parameters(input)
     }
 
     fn buffers(&self, input: &[usize]) -> Vec<TensorSpec> {
-        let channels = [input[0]];
-        vec![
-            TensorSpec::new("running_mean", channels, Init::Zeros),
-            TensorSpec::new("running_var", channels, Init::Ones),
-        ]
+        batch_norm::buffers(input)
     }
 
     fn formula(&self, input: &[usize]) -> String {
-        format!("2·{}", input[0])
+        batch_norm::formula(input)
     }
 
     fn is_torchsummary_module(&self) -> bool {
@@ -57,12 +54,7 @@ impl LayerConfig for BatchNorm2d {
     }
 
     fn pytorch(&self, input: &[usize]) -> String {
-        let default = Self::default();
-        let keywords = [
-            ("eps", unless_default(&default.eps, &self.eps)),
-            ("momentum", unless_default(&default.momentum, &self.momentum)),
-        ];
-        call("BatchNorm2d", &[input[0]], &keywords)
+        batch_norm::pytorch("BatchNorm2d", input, self.eps, self.momentum)
     }
 
     fn cancels_channel_shifts(&self) -> bool {

@@ -28,4 +28,8 @@ impl LayerConfig for Flatten {
     fn pytorch_function(&self, x: &str) -> Option<String> {
         Some(format!("torch.flatten({x}, 1)"))
     }
+
+    fn passes_channel_shifts(&self) -> bool {
+        true
+    }
 }

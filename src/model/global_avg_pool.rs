@@ -28,4 +28,8 @@ impl LayerConfig for GlobalAvgPool {
     fn pytorch_function(&self, x: &str) -> Option<String> {
         Some(format!("torch.flatten({}, 1)", function("adaptive_avg_pool2d", x, &[1], &[])))
     }
+
+    fn passes_channel_shifts(&self) -> bool {
+        true
+    }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::LayerKind;
+use super::settings::{Padding, Pair};
 use crate::text::short_number;
 
 /// Larger settings are almost certainly typos, and would overflow counts.
@@ -12,6 +13,9 @@ const MAX_SETTING: usize = 1 << 20;
 const MAX_VALUES: u64 = 1 << 30;
 /// Values in a layer's output, or in its padded input, for one image: 64 MiB in float32.
 const MAX_ACTIVATION: f64 = 16_777_216.0;
+
+/// Height and width of a padded input: on a GPU, positions in it are 16-bit integers.
+const MAX_SIDE: u16 = 32_767;
 
 /// A layer as the study configures it. Each kind implements this in its own file.
 ///
@@ -44,9 +48,9 @@ pub trait LayerConfig {
         None
     }
 
-    /// Pixels of padding on each side of the input.
-    fn padding(&self) -> usize {
-        0
+    /// Rows and columns of padding, those on both sides of the input together.
+    fn padding(&self) -> [usize; 2] {
+        [0; 2]
     }
 
     /// Trainable tensors, in PyTorch's order and under PyTorch's names (`weight`, `bias`).
@@ -106,14 +110,34 @@ pub trait LayerConfig {
     }
 }
 
-/// A square window that a convolution or a pool moves over its input.
+/// A window that a convolution or a pool moves over its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the settings have the names of torch.nn")]
 pub struct Window {
-    pub kernel_size: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub kernel_size: Pair,
+    pub stride: Pair,
+    pub padding: Padding,
+    #[serde(default = "no_dilation", skip_serializing_if = "is_undilated")]
+    pub dilation: Pair,
+}
+
+impl Window {
+    pub(super) fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
+        let [kernel_size, stride, padding] = [kernel_size, stride, padding].map(Pair::square);
+        Self { kernel_size, stride, padding: Padding::Pixels(padding), dilation: no_dilation() }
+    }
+}
+
+/// The default of `dilation`, for serde.
+pub(super) fn no_dilation() -> Pair {
+    Pair::square(1)
+}
+
+/// Whether a dilation is left out where it is written, as in files of versions that had none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) fn is_undilated(dilation: &Pair) -> bool {
+    *dilation == no_dilation()
 }
 
 /// Implements `LayerConfig::name` and `LayerConfig::prefix`.
@@ -145,13 +169,23 @@ pub enum LayerError {
     #[error("groups {groups} must divide both the {inputs} input channels and the {outputs} output channels")]
     Groups { groups: usize, inputs: usize, outputs: usize },
     #[error("kernel_size {kernel_size} is larger than its input, {height} x {width} with padding")]
-    Kernel { kernel_size: usize, height: usize, width: usize },
+    Kernel { kernel_size: Pair, height: usize, width: usize },
+    #[error(
+        "kernel_size {kernel_size} with dilation {dilation} is larger than its input, {height} x {width} with padding"
+    )]
+    Dilated { kernel_size: Pair, dilation: Pair, height: usize, width: usize },
     #[error("needs an image [channels, height, width], but its input is {input:?}")]
     NotAnImage { input: Vec<usize> },
     #[error("needs a flat input, but its input is {input:?}: put `flatten` before it")]
     NotFlat { input: Vec<usize> },
+    #[error("needs an image [channels, height, width], but its input is {input:?}: use `batch_norm1d`")]
+    FlatNorm { input: Vec<usize> },
+    #[error("needs a flat input, but its input is {input:?}: use `batch_norm2d`")]
+    ImageNorm { input: Vec<usize> },
     #[error("{tensor} would hold {values} values; at most {MAX_VALUES} are supported")]
     Tensor { tensor: String, values: u64 },
+    #[error("its padded input would be {height:.0} x {width:.0} pixels; at most {MAX_SIDE} x {MAX_SIDE} are supported")]
+    Side { height: f64, width: f64 },
     #[error("its {what} would hold {values:.0} values for each image; at most {MAX_ACTIVATION} are supported")]
     Activation { what: &'static str, values: f64 },
 }
@@ -223,8 +257,12 @@ impl Layer {
         let config = kind.config();
         config.check()?;
         if let [channels, height, width] = input[..] {
-            let padded = |side: usize| side as f64 + 2.0 * config.padding() as f64;
-            check_activation("padded input", channels as f64 * padded(height) * padded(width))?;
+            let [rows, columns] = config.padding();
+            let [height, width] = [height as f64 + rows as f64, width as f64 + columns as f64];
+            check_activation("padded input", channels as f64 * height * width)?;
+            if height.max(width) > f64::from(MAX_SIDE) {
+                return Err(LayerError::Side { height, width });
+            }
         }
         let output = config.output_shape(&input)?;
         check_activation("output", output.iter().map(|&d| d as f64).product())?;
@@ -329,23 +367,16 @@ pub(super) fn weight_and_bias(shape: Vec<usize>, init: Init, bias: bool) -> Vec<
     tensors
 }
 
-/// Height and width of the output of a layer that slides a square window over an image.
-pub(super) fn window(
-    (height, width): (usize, usize),
-    kernel_size: usize,
-    stride: usize,
-    padding: usize,
-) -> Result<(usize, usize), LayerError> {
-    let (height, width) = (height + 2 * padding, width + 2 * padding);
-    if kernel_size > height || kernel_size > width {
-        return Err(LayerError::Kernel { kernel_size, height, width });
-    }
-    Ok(((height - kernel_size) / stride + 1, (width - kernel_size) / stride + 1))
+/// Height and width of the output of a layer that moves a window over a padded image; `read` are the rows and columns
+/// from the first to the last that the window reads. `None` if the window is larger than the image.
+pub(super) fn window(padded: [usize; 2], read: [usize; 2], stride: [usize; 2]) -> Option<[usize; 2]> {
+    let side = |axis: usize| padded[axis].checked_sub(read[axis]).map(|rest| rest / stride[axis] + 1);
+    Some([side(0)?, side(1)?])
 }
 
 /// Writes a call of `torch.nn`: positional arguments, then the keyword arguments that have a value.
-pub(super) fn call(name: &str, positional: &[usize], keywords: &[(&str, Option<String>)]) -> String {
-    let positional: Vec<String> = positional.iter().map(usize::to_string).collect();
+pub(super) fn call<T: ToString>(name: &str, positional: &[T], keywords: &[(&str, Option<String>)]) -> String {
+    let positional: Vec<String> = positional.iter().map(T::to_string).collect();
     format!("nn.{name}({})", arguments(positional, keywords))
 }
 

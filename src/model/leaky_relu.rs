@@ -35,7 +35,7 @@ impl LayerConfig for LeakyRelu {
     }
 
     fn pytorch(&self, _input: &[usize]) -> String {
-        call("LeakyReLU", &[], &self.keywords())
+        call::<usize>("LeakyReLU", &[], &self.keywords())
     }
 
     fn pytorch_function(&self, x: &str) -> Option<String> {

@@ -47,4 +47,12 @@ impl LayerConfig for Linear {
     fn pytorch(&self, input: &[usize]) -> String {
         call("Linear", &[input[0], self.out_features], &[("bias", (!self.bias).then(|| "False".to_owned()))])
     }
+
+    fn passes_channel_shifts(&self) -> bool {
+        true
+    }
+
+    fn has_channel_bias(&self) -> bool {
+        self.bias
+    }
 }

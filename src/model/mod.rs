@@ -4,6 +4,8 @@
 //! libtorch.
 
 mod avg_pool2d;
+mod batch_norm;
+mod batch_norm1d;
 mod batch_norm2d;
 mod code;
 mod conv2d;
@@ -19,15 +21,19 @@ mod max_pool2d;
 mod pool;
 mod relu;
 mod settings;
+mod sigmoid;
 mod sizes;
+mod tanh;
 
 use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 pub use avg_pool2d::AvgPool2d;
+pub use batch_norm1d::BatchNorm1d;
 pub use batch_norm2d::BatchNorm2d;
 pub use code::module_names;
 pub use conv2d::Conv2d;
@@ -41,7 +47,10 @@ pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use settings::{Padding, Pair};
+pub use sigmoid::Sigmoid;
 pub use sizes::{Megabytes, Sizes};
+pub use tanh::Tanh;
 
 use crate::dataset::CLASSES;
 use crate::one_of::{self, one_of};
@@ -51,10 +60,13 @@ one_of! {
     pub enum LayerKind ("a layer") as dyn LayerConfig {
         "conv2d" => Conv2d(Conv2d),
         "batch_norm2d" => BatchNorm2d(BatchNorm2d),
+        "batch_norm1d" => BatchNorm1d(BatchNorm1d),
         "layer_norm" => LayerNorm(LayerNorm),
         "relu" => Relu(Relu),
         "leaky_relu" => LeakyRelu(LeakyRelu),
         "gelu" => Gelu(Gelu),
+        "sigmoid" => Sigmoid(Sigmoid),
+        "tanh" => Tanh(Tanh),
         "max_pool2d" => MaxPool2d(MaxPool2d),
         "avg_pool2d" => AvgPool2d(AvgPool2d),
         "global_avg_pool" => GlobalAvgPool(GlobalAvgPool),
@@ -68,7 +80,11 @@ impl LayerKind {
     /// The settings that have no default or differ from it, with the study's names: `kernel_size=3, stride=2`.
     pub fn settings(&self) -> String {
         let settings = one_of::settings(self).into_iter().filter(|(key, _)| key != "name");
-        settings.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+        let written = |value: Value| match value {
+            Value::String(word) => word,
+            other => other.to_string().replace(',', ", "),
+        };
+        settings.map(|(key, value)| format!("{key}={}", written(value))).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -245,6 +261,16 @@ mod tests {
             model(layers).unwrap().cancelled_biases().collect::<Vec<_>>(),
             ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
         );
+        let flat = "{layers: [
+            conv2d: {name: a, out_channels: 2, kernel_size: 3}, flatten, batch_norm1d, linear: {name: b, out_features: 4},
+            linear: {name: c, out_features: 4}, batch_norm1d, linear: {name: d, out_features: 4}, layer_norm,
+            linear: {name: e, out_features: 4}, tanh, batch_norm1d, linear: {out_features: 10}]}";
+        assert_eq!(
+            model(flat).unwrap().cancelled_biases().collect::<Vec<_>>(),
+            ["a.bias", "bn1.bias", "b.bias", "c.bias"]
+        );
+        let pooled = "{layers: [conv2d: {out_channels: 10, kernel_size: 3}, global_avg_pool, batch_norm1d]}";
+        assert_eq!(model(pooled).unwrap().cancelled_biases().collect::<Vec<_>>(), ["conv1.bias"]);
     }
 
     #[test]
@@ -266,6 +292,14 @@ mod tests {
             layer("conv2d: {name: a, bias: false, kernel_size: 3, out_channels: 8, padding: 1, stride: 1}"),
             "out_channels=8, kernel_size=3, padding=1, bias=false"
         );
+        assert_eq!(
+            layer("conv2d: {out_channels: 8, kernel_size: [3, 4], stride: 1, padding: [1, 3], dilation: [1, 2]}"),
+            "out_channels=8, kernel_size=[3, 4], padding=[1, 3], dilation=[1, 2]"
+        );
+        assert_eq!(
+            layer("conv2d: {out_channels: 8, kernel_size: 4, padding: same}"),
+            "out_channels=8, kernel_size=4, padding=same"
+        );
         assert_eq!(layer("batch_norm2d: {eps: 0.00001, momentum: 0.001}"), "momentum=0.001");
     }
 
@@ -274,9 +308,11 @@ mod tests {
         let layers = "{layers: [
             conv2d: {out_channels: 4, kernel_size: 3, stride: 2, padding: 1, bias: false}, batch_norm2d,
             batch_norm2d: {eps: 0.001, momentum: 0.2}, relu, leaky_relu, leaky_relu: {negative_slope: 0.2}, gelu,
+            sigmoid, tanh, conv2d: {out_channels: 4, kernel_size: [2, 3], stride: [1, 2], padding: [1, 7], dilation: 2},
+            conv2d: {out_channels: 4, kernel_size: 2, padding: same},
             conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
             avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
-            global_avg_pool, linear: {out_features: 9, bias: false}, linear: {out_features: 10}, flatten]}";
+            global_avg_pool, linear: {out_features: 9, bias: false}, batch_norm1d: {momentum: 0.2}, linear: {out_features: 10}, flatten]}";
         let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
         let expected = [
             "nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False)",
@@ -286,6 +322,10 @@ mod tests {
             "nn.LeakyReLU()",
             "nn.LeakyReLU(negative_slope=0.2)",
             "nn.GELU()",
+            "nn.Sigmoid()",
+            "nn.Tanh()",
+            "nn.Conv2d(4, 4, (2, 3), stride=(1, 2), padding=(1, 7), dilation=2)",
+            "nn.Conv2d(4, 4, 2, padding='same')",
             "nn.Conv2d(4, 8, 1, groups=2)",
             "nn.MaxPool2d(2)",
             "nn.AvgPool2d(3, stride=1, padding=1)",
@@ -295,6 +335,7 @@ mod tests {
             "nn.Dropout(0.1)",
             "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
             "nn.Linear(8, 9, bias=False)",
+            "nn.BatchNorm1d(9, momentum=0.2)",
             "nn.Linear(9, 10)",
             "nn.Flatten()",
         ];

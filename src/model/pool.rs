@@ -1,6 +1,7 @@
 //! Shared by max and average pooling: checks, shape, PyTorch call.
 
 use super::layer::{LayerError, call, function, image, positive, unless_default, window};
+use super::settings::Pair;
 
 pub(super) fn check(kernel_size: usize, stride: usize, padding: usize) -> Result<(), LayerError> {
     positive("kernel_size", kernel_size)?;
@@ -15,8 +16,11 @@ pub(super) fn output_shape(
     padding: usize,
 ) -> Result<Vec<usize>, LayerError> {
     let (channels, height, width) = image(input)?;
-    let (height, width) = window((height, width), kernel_size, stride, padding)?;
-    Ok(vec![channels, height, width])
+    let [height, width] = [height, width].map(|n| n + 2 * padding);
+    match window([height, width], [kernel_size; 2], [stride; 2]) {
+        Some([rows, columns]) => Ok(vec![channels, rows, columns]),
+        None => Err(LayerError::Kernel { kernel_size: Pair::square(kernel_size), height, width }),
+    }
 }
 
 pub(super) fn pytorch(class: &str, kernel_size: usize, stride: usize, padding: usize) -> String {

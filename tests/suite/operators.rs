@@ -16,34 +16,56 @@ const NETWORKS: usize = 300;
 /// Measured: maximum 1.3e-4, median 4e-7.
 const ALLOWED: f64 = 2e-3;
 
+/// What follows a convolution and its normalisation.
+const ACTIVATIONS: [&str; 6] =
+    ["relu", "leaky_relu: {negative_slope: 0.2}", "gelu", "sigmoid", "tanh", "dropout: {p: 0.2}"];
+
 /// The layers of a network in YAML, with every kind of layer and setting.
 fn layers(draw: &mut Stream) -> String {
     let mut below = |n: u32| draw.below(n) as usize;
-    let (mut layers, mut channels, mut side) = (Vec::new(), 1usize, 28usize);
+    let (mut layers, mut channels, mut sides) = (Vec::new(), 1usize, [28usize; 2]);
     for _ in 0..=below(3) {
-        let kernel = 1 + below(side.min(6) as u32);
-        let (stride, padding) = (1 + below(3), below(kernel as u32 / 2 + 1));
+        // Often the same for height and width.
+        let is_square = below(3) > 0;
+        let pair = |draw: &mut dyn FnMut(usize) -> usize| {
+            let first = draw(0);
+            [first, if is_square { first } else { draw(1) }]
+        };
+        let kernel = pair(&mut |axis| 1 + below(sides[axis].min(6) as u32));
+        let dilation = pair(&mut |_| 1 + below(6) / 5);
+        let stride = pair(&mut |_| 1 + below(3));
+        let padding = pair(&mut |axis| below(kernel[axis] as u32 / 2 + 1));
+        let is_same = stride == [1; 2] && below(2) == 0;
+        let padding_written = if is_same { "same".to_owned() } else { format!("{padding:?}") };
         let groups = [1, channels][usize::from(below(4) == 0)];
         let outputs = groups * (1 + below(if groups > 1 { 2 } else { 20 }));
         let bias = below(3) > 0;
         layers.push(format!(
-            "conv2d: {{out_channels: {outputs}, kernel_size: {kernel}, stride: {stride}, padding: {padding}, groups: {groups}, bias: {bias}}}"
+            "conv2d: {{out_channels: {outputs}, kernel_size: {kernel:?}, stride: {stride:?}, padding: {padding_written}, dilation: {dilation:?}, groups: {groups}, bias: {bias}}}"
         ));
-        (channels, side) = (outputs, (side + 2 * padding - kernel) / stride + 1);
+        channels = outputs;
+        if !is_same {
+            for axis in [0, 1] {
+                let read = (kernel[axis] - 1) * dilation[axis] + 1;
+                // A network with a larger window is refused and not compared.
+                sides[axis] = (sides[axis] + 2 * padding[axis]).saturating_sub(read) / stride[axis] + 1;
+            }
+        }
         layers.extend([None, Some("batch_norm2d"), Some("layer_norm")][below(3)].map(str::to_owned));
-        layers.push(["relu", "leaky_relu: {negative_slope: 0.2}", "gelu", "dropout: {p: 0.2}"][below(4)].to_owned());
-        if side > 3 && below(2) == 0 {
+        layers.push(ACTIVATIONS[below(ACTIVATIONS.len() as u32)].to_owned());
+        if sides[0].min(sides[1]) > 3 && below(2) == 0 {
             let kernel = 2 + below(2);
             let (stride, padding) = (1 + below(kernel as u32), below(kernel as u32 / 2 + 1));
             let pool = ["max_pool2d", "avg_pool2d"][below(2)];
             layers.push(format!("{pool}: {{kernel_size: {kernel}, stride: {stride}, padding: {padding}}}"));
-            side = (side + 2 * padding - kernel) / stride + 1;
+            sides = sides.map(|side| (side + 2 * padding - kernel) / stride + 1);
         }
     }
     layers.push(["flatten", "global_avg_pool"][below(2)].to_owned());
     if below(2) == 0 {
         layers.push(format!("linear: {{out_features: {}}}", 1 + below(70)));
-        layers.push(["layer_norm", "gelu", "relu"][below(3)].to_owned());
+        layers.extend((below(3) == 0).then(|| "batch_norm1d".to_owned()));
+        layers.push(["layer_norm", "gelu", "relu", "tanh"][below(4)].to_owned());
     }
     layers.push("linear: {out_features: 10}".to_owned());
     layers.iter().map(|layer| format!("      - {layer}\n")).collect()

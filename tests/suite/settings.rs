@@ -115,7 +115,7 @@ fn settings_that_no_run_changes_have_no_row_and_no_part_in_the_budget() {
 }
 
 /// Layers that differ from the first of their row in one setting.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &[
         "conv2d: {out_channels: 2, kernel_size: 3, padding: 1}",
         "conv2d: {out_channels: 2, kernel_size: 3}",
@@ -123,8 +123,13 @@ const LAYERS: [&[&str]; 6] = [
         "conv2d: {out_channels: 2, kernel_size: 3, padding: 1, bias: false}",
         "conv2d: {out_channels: 2, kernel_size: 5, padding: 1}",
         "conv2d: {out_channels: 3, kernel_size: 3, padding: 1}",
+        "conv2d: {out_channels: 2, kernel_size: [3, 5], padding: 1}",
+        "conv2d: {out_channels: 2, kernel_size: 3, padding: [1, 2]}",
+        "conv2d: {out_channels: 2, kernel_size: 3, padding: 1, dilation: 2}",
+        "conv2d: {out_channels: 2, kernel_size: 4, padding: same}",
     ],
     &["batch_norm2d", "batch_norm2d: {eps: 0.001}", "batch_norm2d: {momentum: 0.2}"],
+    &["flatten}, {batch_norm1d", "flatten}, {batch_norm1d: {eps: 0.001}", "flatten}, {batch_norm1d: {momentum: 0.2}"],
     &[
         "max_pool2d: {kernel_size: 3}",
         "max_pool2d: {kernel_size: 3, stride: 2}",
@@ -144,6 +149,8 @@ fn models_that_differ_in_one_setting_are_told_apart() {
         .map(|(i, layer)| {
             format!("  m{i}: {{title: X{i}, layers: [{{{layer}}}, flatten, {{linear: {{out_features: 10}}}}]}}\n")
                 .replace("{batch_norm2d}", "batch_norm2d")
+                .replace("{flatten}", "flatten")
+                .replace("{batch_norm1d}", "batch_norm1d")
                 .replace("{leaky_relu}", "leaky_relu")
                 .replace("{layer_norm}", "layer_norm")
                 .replace("{dropout}", "dropout")

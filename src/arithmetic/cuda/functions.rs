@@ -1,12 +1,12 @@
-//! `exp`, `log` and `erf` on a GPU, compared with the CPU's. The functions themselves are in kernels/functions.cuh.
+//! `exp`, `log`, `erf`, `tanh` and `sigmoid` on a GPU, compared with the CPU's. The functions themselves are in kernels/functions.cuh.
 
-use super::gpu::Gpu;
+use super::gpu::{Argument, Gpu};
 use super::layers::value_grid;
 use crate::tensors::values_difference;
-use kernels::functions::{erf, exp, log};
+use kernels::functions::{erf, exp, log, sigmoid, tanh};
 
 /// The first value whose bits differ. Compares values of every exponent and sign, and more values around 1 and where
-/// `exp` and `erf` vary.
+/// `exp` and the others vary.
 pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
     let every_exponent = (0..=u32::MAX).step_by(4099).map(f32::from_bits);
     let near_one = (0x3f00_0000..0x4000_0000).step_by(97).map(f32::from_bits);
@@ -14,12 +14,15 @@ pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
     let special = [0.0, -0.0, 1.0, 88.722_84, 88.722_83, -103.972_08, -87.336_55, f32::INFINITY, f32::NEG_INFINITY];
     let x: Vec<f32> =
         every_exponent.chain(near_one).chain(even(-105.0, 90.0)).chain(even(-4.2, 4.2)).chain(special).collect();
-    let [input, exps, logs, erfs] = [0; 4].map(|_| gpu.values(x.len()));
+    let functions: [(&str, fn(f32) -> f32); 5] =
+        [("exp", exp), ("log", log), ("erf", erf), ("tanh", tanh), ("sigmoid", sigmoid)];
+    let (input, results) = (gpu.values(x.len()), functions.map(|_| gpu.values(x.len())));
     gpu.write_values(input.address(), &x);
-    let addresses = [&input, &exps, &logs, &erfs].map(|memory| memory.address().into());
-    gpu.launch("functions", value_grid(x.len()), &[&addresses[..], &[(x.len() as u64).into()]].concat());
-    let functions = [("exp", &exps, exp as fn(f32) -> f32), ("log", &logs, log), ("erf", &erfs, erf)];
-    functions.into_iter().find_map(|(name, memory, function)| {
+    let mut arguments = vec![input.address().into()];
+    arguments.extend(results.iter().map(|memory| Argument::from(memory.address())));
+    arguments.push((x.len() as u64).into());
+    gpu.launch("functions", value_grid(x.len()), &arguments);
+    functions.into_iter().zip(&results).find_map(|((name, function), memory)| {
         let expected: Vec<f32> = x.iter().map(|x| function(*x)).collect();
         values_difference(&gpu.read_values(memory.address(), x.len()), &expected).map(|why| format!("{name}: {why}"))
     })

@@ -17,14 +17,15 @@ use super::layers::leaky_relu::LeakyRelu;
 use super::layers::linear::Linear;
 use super::layers::max_pool2d::MaxPool2d;
 use super::layers::relu::Relu;
+use super::layers::sigmoid::Sigmoid;
+use super::layers::tanh::Tanh;
 use super::layers::{Backward, Forward, Layer, Mask};
 use super::tensors::Tensors;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
-use crate::arithmetic::steps::{self, steps};
+use crate::arithmetic::steps::{self, conv2d_options, steps};
 use crate::dataset::CLASSES;
-use crate::model::{self, LayerKind, Model, TensorSpec};
+use crate::model::{LayerKind, Model, TensorSpec};
 use crate::tensors::NamedTensor;
-use kernels::layers::conv2d::Conv2dOptions;
 
 type Step = steps::Step<Box<dyn Layer>>;
 
@@ -63,18 +64,15 @@ impl fmt::Debug for Network {
 fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Layer> {
     let (shape, len) = (step.input, step.input.len());
     match &step.kind {
-        LayerKind::Conv2d(c) => {
-            let &model::Conv2d { out_channels, kernel_size, stride, padding, groups, .. } = c;
-            conv2d(gpu, shape, &Conv2dOptions { out_channels, kernel_size, stride, padding, groups }, images)
-        }
-        LayerKind::BatchNorm2d(c) => {
-            let options = BatchNorm2dOptions { eps: c.eps, momentum: c.momentum, relu: step.relu };
-            Box::new(BatchNorm2d::new(gpu, shape, options, images))
-        }
+        LayerKind::Conv2d(c) => conv2d(gpu, shape, &conv2d_options(c), images),
+        LayerKind::BatchNorm2d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
+        LayerKind::BatchNorm1d(c) => batch_norm(gpu, step, [c.eps, c.momentum], images),
         LayerKind::LayerNorm(c) => Box::new(LayerNorm::new(gpu, shape, c.eps, images)),
         LayerKind::Relu(_) => Box::new(Relu { len }),
         LayerKind::LeakyRelu(c) => Box::new(LeakyRelu::new(c.negative_slope, len)),
         LayerKind::Gelu(_) => Box::new(Gelu { len }),
+        LayerKind::Sigmoid(_) => Box::new(Sigmoid { len }),
+        LayerKind::Tanh(_) => Box::new(Tanh { len }),
         LayerKind::MaxPool2d(c) => Box::new(MaxPool2d::new(gpu, shape, [c.kernel_size, c.stride(), c.padding], images)),
         LayerKind::AvgPool2d(c) => Box::new(AvgPool2d::new(shape, [c.kernel_size, c.stride(), c.padding])),
         LayerKind::GlobalAvgPool(_) => Box::new(GlobalAvgPool { shape }),
@@ -82,6 +80,11 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
         LayerKind::Flatten(_) => Box::new(Flatten { shape }),
         LayerKind::Linear(c) => Box::new(Linear::new(gpu, shape.channels, c.out_features, images)),
     }
+}
+
+fn batch_norm<K>(gpu: &dyn Gpu, step: &steps::Step<K>, [eps, momentum]: [f64; 2], images: usize) -> Box<dyn Layer> {
+    let options = BatchNorm2dOptions { eps, momentum, relu: step.relu };
+    Box::new(BatchNorm2d::new(gpu, step.input, options, images))
 }
 
 impl Network {

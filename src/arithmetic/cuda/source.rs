@@ -7,6 +7,8 @@ pub const FILES: &[(&str, &str)] = &[
     ("relu.cu", include_str!("kernels/relu.cu")),
     ("leaky_relu.cu", include_str!("kernels/leaky_relu.cu")),
     ("gelu.cu", include_str!("kernels/gelu.cu")),
+    ("sigmoid.cu", include_str!("kernels/sigmoid.cu")),
+    ("tanh.cu", include_str!("kernels/tanh.cu")),
     ("flatten.cu", include_str!("kernels/flatten.cu")),
     ("dropout.cu", include_str!("kernels/dropout.cu")),
     ("max_pool2d.cu", include_str!("kernels/max_pool2d.cu")),

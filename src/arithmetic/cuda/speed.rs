@@ -4,16 +4,16 @@ use super::gpu::Gpu;
 use super::layers::Forward;
 use super::layers::conv2d::conv2d;
 use crate::arithmetic::speed::{CONVOLUTION, INPUT, mult_adds};
-use kernels::layers::conv2d::{Conv2dOptions, Convolution};
+use kernels::layers::conv2d::Convolution;
 
 /// Like `arithmetic::convolution_rate`, on a GPU.
 pub fn convolution_rate(gpu: &dyn Gpu) -> f64 {
     const IMAGES: usize = 256;
-    let output = Convolution::new(INPUT, &CONVOLUTION).output;
-    let Conv2dOptions { out_channels, kernel_size, .. } = CONVOLUTION;
+    let conv = Convolution::new(INPUT, &CONVOLUTION);
+    let output = conv.output;
     let kernel = conv2d(gpu, INPUT, &CONVOLUTION, IMAGES);
     let x = gpu.zeros(IMAGES * INPUT.len());
-    let weight = gpu.zeros(out_channels * INPUT.channels * kernel_size * kernel_size);
+    let weight = gpu.zeros(output.channels * INPUT.channels * conv.taps());
     let y = gpu.values(IMAGES * output.len());
     let run = || {
         let start = std::time::Instant::now();

@@ -1,7 +1,7 @@
 //! A network as blocks whose height and width follow their tensors, with the layers at the arrows between them.
 
 use super::prelude::*;
-use crate::model::Window;
+use crate::model::{Padding, Pair, Window};
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
@@ -162,20 +162,33 @@ impl<'a> Row<'a> {
 
 /// What stands at the arrow for a layer: its name with its kernel, its stride, and its parameters.
 fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
-    let kernel = layer.window.map_or_else(String::new, |w| format!(" {0}×{0}", w.kernel_size));
+    let kernel =
+        layer.window.map_or_else(String::new, |w| format!(" {}×{}", w.kernel_size.height, w.kernel_size.width));
     let mut lines = vec![(wrapped(&format!("{}{kernel}", layer.name), LABEL, WORDS, 1).concat(), false)];
     // A pool's windows do not overlap unless its stride says so.
-    let usual = |w: &Window| if layer.parameters > 0 { 1 } else { w.kernel_size };
+    let usual = |w: &Window| if layer.parameters > 0 { Pair::square(1) } else { w.kernel_size };
     if let Some(window) = layer.window.filter(|w| w.stride != usual(w)) {
-        lines.push((lang.say("figures.network.stride", context! { n => window.stride })?, false));
+        lines.push((lang.say("figures.network.stride", context! { n => by(window.stride) })?, false));
     }
-    if let Some(window) = layer.window.filter(|w| w.padding > 0) {
-        lines.push((lang.say("figures.network.padding", context! { n => window.padding })?, false));
+    if let Some(window) = layer.window.filter(|w| w.padding != Padding::default()) {
+        let n = match window.padding {
+            Padding::Pixels(pixels) => by(pixels),
+            same @ Padding::Same => same.to_string(),
+        };
+        lines.push((lang.say("figures.network.padding", context! { n })?, false));
+    }
+    if let Some(window) = layer.window.filter(|w| w.dilation != Pair::square(1)) {
+        lines.push((lang.say("figures.network.dilation", context! { n => by(window.dilation) })?, false));
     }
     if layer.parameters > 0 {
         lines.push((lang.numbers.count(layer.parameters), true));
     }
     Ok(lines)
+}
+
+/// One number, or height×width.
+fn by(pair: Pair) -> String {
+    if pair.height == pair.width { pair.height.to_string() } else { format!("{}×{}", pair.height, pair.width) }
 }
 
 fn arrow(root: &Canvas, (from, to): (i32, i32), y: i32) -> Result<()> {

@@ -12,7 +12,7 @@ const LARGE_PIXEL: f64 = 10.0;
 /// About how many steps are searched for the highest learning rate: a bundle's plan may have any number of them.
 const MOST_RATES: usize = 10_000;
 /// Layers that keep the size of the values that pass through them.
-const NORMALISATIONS: [&str; 2] = ["batch_norm2d", "layer_norm"];
+const NORMALISATIONS: [&str; 3] = ["batch_norm2d", "batch_norm1d", "layer_norm"];
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let mut blocks = vec![Block::paragraph(b.phrase("diverged.text")?)];

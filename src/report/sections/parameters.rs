@@ -13,7 +13,12 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let text =
         b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
     let kinds = kinds(b)?;
-    let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.kind == "batch_norm2d");
+    let counted = b
+        .results
+        .models
+        .values()
+        .flat_map(|m| &m.layers)
+        .any(|l| ["batch_norm2d", "batch_norm1d"].contains(&l.kind.as_str()));
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
     blocks.extend([Block::paragraph(text), Block::paragraph(kinds)]);
     blocks.extend(figure.map(Block::Figure));

@@ -27,7 +27,7 @@ fn parameters_have_pytorchs_names_shapes_and_counts() {
         assert_eq!(model.parameter_count(), case.total_parameters, "{}", case.name);
         compared += expected.len();
     }
-    assert_eq!(compared, 112);
+    assert_eq!(compared, 147);
     let counts = ["baseline", "slim", "slim-bn"].map(|name| case(name).model().parameter_count());
     assert_eq!(counts, [1_200_074, 338_058, 338_442]);
 }
@@ -49,7 +49,7 @@ fn every_layer_gives_pytorchs_shape() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 121);
+    assert_eq!(compared, 155);
 }
 
 /// Compares sizes with the two decimals that a summary prints.

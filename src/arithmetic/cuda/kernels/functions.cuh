@@ -1,4 +1,4 @@
-// `exp`, `log` and `erf` of f32: the same steps as in src/arithmetic/kernels/functions.rs, which explains them.
+// `exp`, `log`, `erf`, `tanh` and `sigmoid` of f32: the same steps as in src/arithmetic/kernels/functions.rs, which explains them.
 
 #define ROUND __uint_as_float(0x4b400000)
 #define LOG2_E __uint_as_float(0x3fb8aa3b)
@@ -14,6 +14,7 @@
 #define NOT_A_NUMBER __uint_as_float(0x7fc00000)
 #define ERF_NEAR __uint_as_float(0x3f700000)
 #define ERF_HIGHEST __uint_as_float(0x40800000)
+#define TANH_NEAR __uint_as_float(0x3f200000)
 
 // A step of Horner's rule: the coefficient with these bits.
 __device__ float horner(float sum, float x, u32 coefficient) { return __fmaf_rn(sum, x, __uint_as_float(coefficient)); }
@@ -89,12 +90,36 @@ __device__ float erf_f32(float x) {
     return t < ERF_NEAR ? near : far;
 }
 
-// All three, for comparisons with the CPU.
+// The hyperbolic tangent.
+__device__ float tanh_f32(float x) {
+    float t = __uint_as_float(__float_as_uint(x) & 0x7fffffff);
+    float square = __fmul_rn(t, t);
+    float p = __uint_as_float(0xbbba8672);
+    p = horner(p, square, 0x3ca8fc67);
+    p = horner(p, square, 0xbd5c1ad2);
+    p = horner(p, square, 0x3e08837b);
+    p = horner(p, square, 0xbeaaaa99);
+    float near = __fmaf_rn(__fmul_rn(p, square), t, t);
+    float far = __fsub_rn(1.0f, __fdiv_rn(2.0f, __fadd_rn(exp_f32(__fmul_rn(2.0f, t)), 1.0f)));
+    float y = t < TANH_NEAR ? near : far;
+    return __uint_as_float((__float_as_uint(y) & 0x7fffffff) | (__float_as_uint(x) & 0x80000000));
+}
+
+// The logistic function.
+__device__ float sigmoid_f32(float x) {
+    float power = exp_f32(__uint_as_float(__float_as_uint(x) | 0x80000000));
+    return __fdiv_rn(x < 0.0f ? power : 1.0f, __fadd_rn(1.0f, power));
+}
+
+// All of them, for comparisons with the CPU.
 extern "C" __global__ void __launch_bounds__(256)
-functions(const float* __restrict__ x, float* __restrict__ exps, float* __restrict__ logs, float* __restrict__ erfs, u64 n) {
+functions(const float* __restrict__ x, float* __restrict__ exps, float* __restrict__ logs, float* __restrict__ erfs,
+          float* __restrict__ tanhs, float* __restrict__ sigmoids, u64 n) {
     FOR_EACH_VALUE(i, n) {
         exps[i] = exp_f32(x[i]);
         logs[i] = log_f32(x[i]);
         erfs[i] = erf_f32(x[i]);
+        tanhs[i] = tanh_f32(x[i]);
+        sigmoids[i] = sigmoid_f32(x[i]);
     }
 }

@@ -187,8 +187,8 @@ __device__ __forceinline__ void transform_tile(Load load, Store store) {
 // Transforms images [height, width, channels] to [POINTS][tiles][padded_channels]. All images together have `tiles`
 // tiles, each image `down` by `across`. A thread transforms a channel of a tile.
 extern "C" __global__ void __launch_bounds__(128)
-winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
-                u32 down, u32 across, u32 tiles) {
+winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 channels, u32 padded_channels, u32 above,
+                u32 left, u32 down, u32 across, u32 tiles) {
     const u32 job = blockIdx.x * blockDim.x + threadIdx.x;
     const u32 tile = job / padded_channels, channel = job % padded_channels;
     if (tile >= tiles) {
@@ -198,7 +198,7 @@ winograd_inputs(const float* x, float* transformed, u32 height, u32 width, u32 c
     x += (u64)(tile / across / down) * height * width * channels + channel;
     auto load = [=](u32 i, u32 j) {
         // Above or left of the image, these unsigned numbers wrap around to huge ones.
-        const u32 row = first_row + i - padding, column = first_column + j - padding;
+        const u32 row = first_row + i - above, column = first_column + j - left;
         const bool is_inside = row < height && column < width && channel < channels;
         return is_inside ? x[(row * width + column) * channels] : 0.0f;
     };
@@ -265,14 +265,14 @@ winograd_inputs_backward(float* transformed, u32 jobs) {
 // tiles, in the order of the tiles. blockIdx.x counts the rows of all images; a thread computes 4 channels of a pixel.
 // Groups of 4 channels begin at multiples of 16 bytes in `gradients`.
 extern "C" __global__ void __launch_bounds__(128)
-winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32 channels, u32 padded_channels, u32 padding,
-                   u32 down, u32 across, u32 tiles) {
+winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32 channels, u32 padded_channels, u32 above,
+                   u32 left, u32 down, u32 across, u32 tiles) {
     const u32 job = blockIdx.y * blockDim.x + threadIdx.x, groups = (channels + 3) / 4;
     const u32 channel = job % groups * 4, x_in = job / groups;
     if (x_in >= width) {
         return;
     }
-    const u32 image = blockIdx.x / height, row = blockIdx.x % height + padding, column = x_in + padding;
+    const u32 image = blockIdx.x / height, row = blockIdx.x % height + above, column = x_in + left;
     // The first tile whose 6 rows (or columns) of inputs include this one.
     const u32 first_down = row < IN_SIDE ? 0 : (row - IN_SIDE) / OUT_SIDE + 1;
     const u32 first_across = column < IN_SIDE ? 0 : (column - IN_SIDE) / OUT_SIDE + 1;

@@ -4,7 +4,7 @@ use super::{Backward, Forward, Layer, image_grid, lanes, pixel_grid};
 use crate::arithmetic::cuda::gpu::{Address, Gpu, Grid, Memory, size};
 use kernels::layers::Shape;
 
-/// The GPU counterpart of `kernels::layers::batch_norm2d::BatchNorm2d`.
+/// The GPU counterpart of `kernels::layers::batch_norm2d::BatchNorm2d`; with images of one pixel, `torch.nn.BatchNorm1d`.
 #[derive(Debug)]
 pub(in crate::arithmetic::cuda) struct BatchNorm2d {
     shape: Shape,
@@ -197,6 +197,7 @@ mod tests {
             (9, 2, 2, 5, true),
             (1, 4, 7, 33, true),
             (40, 5, 5, 2, true),
+            (70, 1, 1, 75, true),
             (2, 26, 26, 64, true),
             (1, 40, 41, 32, false),
             (1, 79, 80, 7, true),

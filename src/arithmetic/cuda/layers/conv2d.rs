@@ -28,23 +28,33 @@ pub(super) fn sizes<const N: usize>(sizes: [usize; N]) -> [Argument; N] {
     sizes.map(|n| size(n).into())
 }
 
+/// The arguments that describe the window that a convolution moves over its input: `WINDOW` in the kernels.
+pub(super) fn window(conv: &Convolution) -> [Argument; 8] {
+    let Convolution { kernel: [height, width], stride: [down, across], padding: [above, left], dilation, .. } = *conv;
+    sizes([height, width, down, across, above, left, dilation[0], dilation[1]])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Inputs, assert_same_bits, drawn};
     use super::*;
     use kernels::layers;
-    use kernels::samples::random_convolutions;
+    use kernels::samples::{random_convolutions, random_rectangles};
 
     /// Compares a convolution with that of the CPU. `sizes` are height, width, input channels and output channels;
     /// `kernel` is kernel size, stride and padding.
     #[track_caller]
     fn check(images: usize, sizes: [usize; 4], kernel: [usize; 3], groups: usize, has_bias: bool) {
         let [height, width, channels, out_channels] = sizes;
-        let [kernel_size, stride, padding] = kernel;
         let input = Shape { height, width, channels };
-        let options = Conv2dOptions { out_channels, kernel_size, stride, padding, groups };
-        let (mut cpu, output) = layers::conv2d::conv2d(input, &options);
-        let weight = drawn(out_channels * channels / groups * kernel_size * kernel_size, "weight");
+        compare(images, input, &Conv2dOptions::square(out_channels, kernel, groups), has_bias);
+    }
+
+    #[track_caller]
+    fn compare(images: usize, input: Shape, options: &Conv2dOptions, has_bias: bool) {
+        let (mut cpu, output) = layers::conv2d::conv2d(input, options);
+        let (out_channels, inputs) = (options.out_channels, input.channels / options.groups);
+        let weight = drawn(out_channels * inputs * options.kernel_size.iter().product::<usize>(), "weight");
         let inputs = Inputs {
             images,
             x: drawn(images * input.len(), "x"),
@@ -53,7 +63,7 @@ mod tests {
             ..Inputs::default()
         };
         let what = format!("{images} images, {input:?}, {options:?}");
-        assert_same_bits(&what, &inputs, &mut *cpu, |gpu, images| conv2d(gpu, input, &options, images));
+        assert_same_bits(&what, &inputs, &mut *cpu, |gpu, images| conv2d(gpu, input, options, images));
     }
 
     #[test]
@@ -114,6 +124,13 @@ mod tests {
         // Large tiles of the products.
         check(3, [17, 18, 2, 66], [2, 1, 0], 1, true);
         check(3, [11, 11, 34, 70], [2, 1, 0], 1, true);
+    }
+
+    #[test]
+    fn rectangles_dilations_and_padding_on_one_side_have_the_bits_of_the_cpu() {
+        for (images, input, options, has_bias) in random_rectangles(40) {
+            compare(images, input, &options, has_bias);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Convolutions whose output channels read one input channel each, on a GPU.
 
-use super::conv2d::sizes;
+use super::conv2d::{sizes, window};
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::add_in_parts;
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
@@ -28,12 +28,10 @@ impl Direct {
     }
 
     /// The arguments that describe the convolution.
-    fn sizes(&self) -> [Argument; 9] {
-        let Convolution { input, output, kernel, stride, padding, .. } = self.conv;
-        let [input, output] = [input, output].map(|shape| [shape.height, shape.width, shape.channels]);
-        let [height, width, channels] = input;
-        let [out_height, out_width, out_channels] = output;
-        sizes([height, width, channels, out_height, out_width, out_channels, kernel, stride, padding])
+    fn sizes(&self) -> Vec<Argument> {
+        let Convolution { input, output, .. } = self.conv;
+        let shapes = [input.height, input.width, input.channels, output.height, output.width, output.channels];
+        [sizes(shapes).as_slice(), &window(&self.conv)].concat()
     }
 }
 
@@ -48,8 +46,8 @@ impl Layer for Direct {
     }
 
     fn backward(&self, gpu: &dyn Gpu, pass: &Backward) {
-        let (out, kernel, taps) = (self.conv.output, self.conv.kernel, self.conv.taps());
-        let groups = if kernel == 3 { 1 } else { kernel * kernel.div_ceil(ACROSS) };
+        let (out, [height, width], taps) = (self.conv.output, self.conv.kernel, self.conv.taps());
+        let groups = if self.conv.kernel == [3; 2] { 1 } else { height * width.div_ceil(ACROSS) };
         let [weight_rows, bias_rows] = [self.weight_rows.address(), self.bias_rows.address()];
         let addresses = [pass.x, pass.output_gradient, weight_rows, bias_rows].map(Argument::from);
         let rows = pass.images * out.height;

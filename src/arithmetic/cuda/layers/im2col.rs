@@ -1,6 +1,6 @@
-//! Convolutions with any kernel, stride, padding and number of groups as matrix products, on a GPU.
+//! Convolutions with any kernel, stride, padding, dilation and number of groups as matrix products, on a GPU.
 
-use super::conv2d::sizes;
+use super::conv2d::{sizes, window};
 use super::{Backward, Forward, Layer};
 use crate::arithmetic::cuda::gemm::{
     LARGE, Layout, MANY_BLOCKS, Matrix, PixelSums, Product, SMALL, add_in_parts, has_large_tiles, product,
@@ -44,9 +44,8 @@ impl Im2col {
         let images_together = (WORKING_LEN / image_len).clamp(1, images);
         let pixels = gpu.allocate(8 * images * out.pixels());
         let count = images * out.pixels();
-        let Convolution { input, stride, padding, .. } = conv;
-        let arguments = sizes([count, input.len(), out.height, out.width, stride, padding]);
-        let arguments = [[pixels.address().into()].as_slice(), &arguments].concat();
+        let shapes = sizes([count, conv.input.len(), out.height, out.width]);
+        let arguments = [[pixels.address().into()].as_slice(), &shapes, &window(&conv)].concat();
         gpu.launch("im2col_pixels", Grid::for_jobs(count, 256), &arguments);
         let pieces = (count.div_ceil(PIECE) + PARTS).min(WORKING_LEN / 2 / weight_len);
         let weight_sums_len = weight_len * pieces.max(images.min(PARTS));
@@ -64,9 +63,10 @@ impl Im2col {
     }
 
     /// The arguments that describe the rows of values that output pixels read.
-    fn row_sizes(&self) -> [Argument; 6] {
+    fn row_sizes(&self) -> Vec<Argument> {
         let (input, inputs, outputs) = (self.conv.input, self.conv.inputs_per_group(), self.conv.outputs_per_group());
-        sizes([inputs, outputs, self.conv.kernel, input.height, input.width, input.channels])
+        let shapes = sizes([inputs, outputs, input.height, input.width, input.channels]);
+        [shapes.as_slice(), &window(&self.conv)].concat()
     }
 
     fn weight_gradient(&self, gpu: &dyn Gpu, pass: &Backward) {
@@ -98,7 +98,7 @@ impl Im2col {
     }
 
     fn input_gradient(&self, gpu: &dyn Gpu, pass: &Backward, dx: Address) {
-        let Convolution { input, output, kernel, stride, padding, groups } = self.conv;
+        let Convolution { input, output, groups, .. } = self.conv;
         let (inputs, outputs, terms) = (self.conv.inputs_per_group(), self.conv.outputs_per_group(), self.terms);
         let len = output.channels * terms;
         let arguments = [
@@ -124,9 +124,9 @@ impl Im2col {
             product(gpu, &products, None);
             if self.term_gradients.is_some() {
                 let shape = [images, input.height, input.width, input.channels, inputs];
-                let rest = [output.height, output.width, kernel, stride, padding];
-                let arguments =
-                    [[term_gradients, dx].map(Argument::from).as_slice(), &sizes(shape), &sizes(rest)].concat();
+                let rest = sizes([output.height, output.width]);
+                let addresses = [term_gradients, dx].map(Argument::from);
+                let arguments = [addresses.as_slice(), &sizes(shape), &rest, &window(&self.conv)].concat();
                 gpu.launch("im2col_add_terms", Grid::for_jobs(images * input.len(), 256), &arguments);
             }
         }

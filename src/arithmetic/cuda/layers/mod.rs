@@ -17,6 +17,8 @@ pub(super) mod leaky_relu;
 pub(super) mod linear;
 pub(super) mod max_pool2d;
 pub(super) mod relu;
+pub(super) mod sigmoid;
+pub(super) mod tanh;
 #[cfg(test)]
 pub(super) mod testing;
 mod winograd;

@@ -63,10 +63,10 @@ impl Winograd {
     }
 
     fn transform_inputs(&self, gpu: &dyn Gpu, x: Address, images: usize) {
-        let (input, padding, c) = (self.conv.input, self.conv.padding, self.channels[0]);
+        let (input, [above, left], c) = (self.conv.input, self.conv.padding, self.channels[0]);
         let [down, across] = self.tiles;
         let tiles = self.tiles_of(images);
-        let shape = [input.height, input.width, input.channels, c, padding, down, across, tiles];
+        let shape = [input.height, input.width, input.channels, c, above, left, down, across, tiles];
         let addresses = [x.into(), self.inputs.address().into()];
         gpu.launch("winograd_inputs", Grid::for_jobs(tiles * c, 128), &[addresses.as_slice(), &sizes(shape)].concat());
     }
@@ -116,12 +116,12 @@ impl Winograd {
     /// The gradient of the input, from that of the transformed outputs, `self.outputs`.
     fn input_gradient(&self, gpu: &dyn Gpu, weight: Address, dx: Address, images: usize) {
         let ([c, k], [down, across]) = (self.channels, self.tiles);
-        let (input, tiles) = (self.conv.input, self.tiles_of(images));
+        let (input, [above, left], tiles) = (self.conv.input, self.conv.padding, self.tiles_of(images));
         self.transform_weight(gpu, weight, true);
         self.multiply_points(gpu, &self.outputs, &self.inputs, [tiles, k, c]);
         let inputs = self.inputs.address().into();
         gpu.launch("winograd_inputs_backward", Grid::for_jobs(tiles * c, 128), &[inputs, size(tiles * c).into()]);
-        let shape = [input.height, input.width, input.channels, c, self.conv.padding, down, across, tiles];
+        let shape = [input.height, input.width, input.channels, c, above, left, down, across, tiles];
         let arguments = [[inputs, dx.into()].as_slice(), &sizes(shape)].concat();
         let jobs = input.width * input.channels.div_ceil(4);
         gpu.launch("winograd_add_tiles", Grid::for_rows(images * input.height, jobs), &arguments);

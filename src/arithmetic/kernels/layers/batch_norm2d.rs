@@ -1,4 +1,4 @@
-//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`. Sums over an image are f32, sums over the
+//! Batch normalisation (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d` and `torch.nn.BatchNorm1d`. Sums over an image are f32, sums over the
 //! images f64.
 
 use super::{Backward, Forward, Layer, Shape};
@@ -19,7 +19,8 @@ struct Moments {
     variance: Vec<f32>,
 }
 
-/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`. Parameters are `weight` and `bias`, buffers
+/// `torch.nn.BatchNorm2d` of `[images, height, width, channels]`; with height and width 1, `torch.nn.BatchNorm1d` of
+/// `[images, channels]`. Parameters are `weight` and `bias`, buffers
 /// `running_mean` and `running_var`, each `[channels]`.
 ///
 /// A sum over an image's pixels is f32: chains of `CHAIN` pixels in row-major order, each from 0, then the chains in
@@ -261,10 +262,16 @@ mod tests {
 
     #[test]
     fn training_agrees_with_the_definition_and_its_gradients() {
-        for (i, (images, side, channels, relu)) in
-            [(4, 3, 16, false), (9, 2, 5, true), (1, 4, 33, true), (3, 1, 3, false), (40, 5, 2, true)]
-                .into_iter()
-                .enumerate()
+        for (i, (images, side, channels, relu)) in [
+            (4, 3, 16, false),
+            (9, 2, 5, true),
+            (1, 4, 33, true),
+            (3, 1, 3, false),
+            (40, 1, 37, true),
+            (40, 5, 2, true),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let shape = Shape { height: side, width: side, channels };
             // The mean is far from zero, so that a numerically unstable variance would lose digits.

@@ -11,20 +11,33 @@ use super::{Layer, Shape};
 /// more than they save, and its rounding errors are larger.
 const WINOGRAD_FROM: usize = 12;
 
-/// The options of a convolution, named as in PyTorch's `Conv2d`. The kernel is square and the padding zeros.
+/// The options of a convolution, named as in PyTorch's `Conv2d`. Pairs are for height and width. The padding is zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the arguments of torch.nn.Conv2d")]
 pub struct Conv2dOptions {
     pub out_channels: usize,
-    pub kernel_size: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub kernel_size: [usize; 2],
+    pub stride: [usize; 2],
+    /// Rows above and columns left of the input.
+    pub padding: [usize; 2],
+    /// Rows below and columns right of the input.
+    pub padding_after: [usize; 2],
+    /// Distance between the values that neighbouring weights of the kernel read; 1 for values without gaps.
+    pub dilation: [usize; 2],
     /// Number of groups; divides the number of input channels and `out_channels`.
     pub groups: usize,
 }
 
+impl Conv2dOptions {
+    /// A convolution with a square kernel, the same stride and padding along height and width, and no dilation.
+    pub const fn square(out_channels: usize, [kernel_size, stride, padding]: [usize; 3], groups: usize) -> Self {
+        let (kernel_size, stride, padding) = ([kernel_size; 2], [stride; 2], [padding; 2]);
+        Self { out_channels, kernel_size, stride, padding, padding_after: padding, dilation: [1; 2], groups }
+    }
+}
+
 /// A convolution `[images, h, w, c] -> [images, h', w', k]`, as PyTorch's `conv2d`. Its parameters are the weight
-/// `[k, c / groups, kernel_size, kernel_size]` and, optionally, the bias `[k]`.
+/// `[k, c / groups, kernel height, kernel width]` and, optionally, the bias `[k]`.
 ///
 /// Returns the kernel and the shape of its output. The algorithm depends on the layer's shape alone, because each
 /// rounds differently.
@@ -33,12 +46,15 @@ pub struct Conv2dOptions {
 /// `groups` does not divide the numbers of channels, or the kernel is larger than the padded input.
 pub fn conv2d(input: Shape, options: &Conv2dOptions) -> (Box<dyn Layer>, Shape) {
     let conv = Convolution::new(input, options);
-    let kernel: Box<dyn Layer> = match conv.algorithm() {
+    (kernel(conv), conv.output)
+}
+
+fn kernel(conv: Convolution) -> Box<dyn Layer> {
+    match conv.algorithm() {
         Algorithm::Direct => Box::new(Direct::new(conv)),
         Algorithm::Winograd => Box::new(Winograd::new(conv)),
         Algorithm::Im2col => Box::new(Im2col::new(conv)),
-    };
-    (kernel, conv.output)
+    }
 }
 
 /// How a convolution is computed.
@@ -59,9 +75,11 @@ pub struct Convolution {
     pub input: Shape,
     pub output: Shape,
     /// Height and width of the kernel.
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    /// Rows above and columns left of the input.
+    pub padding: [usize; 2],
+    pub dilation: [usize; 2],
     pub groups: usize,
 }
 
@@ -71,17 +89,20 @@ impl Convolution {
     /// # Panics
     /// Same as [`conv2d`].
     pub fn new(input: Shape, options: &Conv2dOptions) -> Self {
-        let Conv2dOptions { out_channels, kernel_size, stride, padding, groups } = *options;
+        let Conv2dOptions { out_channels, kernel_size, stride, padding, padding_after, dilation, groups } = *options;
         assert!(input.channels.is_multiple_of(groups) && out_channels.is_multiple_of(groups), "{options:?}");
-        assert!(input.height.min(input.width) + 2 * padding >= kernel_size, "{options:?}");
-        let side = |n: usize| (n + 2 * padding - kernel_size) / stride + 1;
-        let output = Shape { height: side(input.height), width: side(input.width), channels: out_channels };
-        Self { input, output, kernel: kernel_size, stride, padding, groups }
+        let side = |n: usize, axis: usize| {
+            let (padded, read) = (n + padding[axis] + padding_after[axis], span(kernel_size[axis], dilation[axis]));
+            assert!(padded >= read, "{options:?}");
+            (padded - read) / stride[axis] + 1
+        };
+        let output = Shape { height: side(input.height, 0), width: side(input.width, 1), channels: out_channels };
+        Self { input, output, kernel: kernel_size, stride, padding, dilation, groups }
     }
 
     /// How this convolution is computed. It depends on the shapes alone.
     pub fn algorithm(&self) -> Algorithm {
-        let is_3x3 = self.kernel == 3 && self.stride == 1 && self.groups == 1;
+        let is_3x3 = self.kernel == [3; 2] && self.stride == [1; 2] && self.dilation == [1; 2] && self.groups == 1;
         if self.inputs_per_group() == 1 {
             Algorithm::Direct
         } else if is_3x3 && self.input.channels >= WINOGRAD_FROM {
@@ -93,12 +114,14 @@ impl Convolution {
 
     /// Whether each output pixel reads only the input pixel at the same position.
     pub fn is_pointwise(&self) -> bool {
-        self.kernel == 1 && self.stride == 1 && self.padding == 0
+        // With a stride of 1 and equal sizes, there is no padding after the input either.
+        let keeps_pixels = self.output.height == self.input.height && self.output.width == self.input.width;
+        self.kernel == [1; 2] && self.stride == [1; 2] && self.padding == [0; 2] && keeps_pixels
     }
 
-    /// Number of values in one kernel, the square for one input channel and one output channel.
+    /// Number of values in one kernel, the rectangle for one input channel and one output channel.
     pub fn taps(&self) -> usize {
-        self.kernel * self.kernel
+        self.kernel[0] * self.kernel[1]
     }
 
     /// Number of input channels that an output channel reads.
@@ -111,14 +134,23 @@ impl Convolution {
         self.output.channels / self.groups
     }
 
-    /// The rows of the kernel that lie inside the input for row `output` of the output, where `size` is the input's
-    /// height. The same for columns, where `size` is the width.
+    /// The rows of the kernel that lie inside the input for row `output` of the output, where `axis` is 0 and `size` the
+    /// input's height. The same for columns, where `axis` is 1 and `size` the width.
     #[inline(always)]
-    pub(super) fn taps_inside(&self, output: usize, size: usize) -> Range<usize> {
-        let start = output * self.stride;
-        self.padding.saturating_sub(start).min(self.kernel)
-            ..(size + self.padding).saturating_sub(start).min(self.kernel)
+    pub(super) fn taps_inside(&self, axis: usize, output: usize, size: usize) -> Range<usize> {
+        let (kernel, padding, dilation) = (self.kernel[axis], self.padding[axis], self.dilation[axis]);
+        let start = output * self.stride[axis];
+        let (before, end) = (padding.saturating_sub(start), (size + padding).saturating_sub(start));
+        if dilation == 1 {
+            return before.min(kernel)..end.min(kernel);
+        }
+        before.div_ceil(dilation).min(kernel)..end.div_ceil(dilation).min(kernel)
     }
+}
+
+/// The number of rows or columns from the first to the last value that a kernel reads.
+fn span(kernel: usize, dilation: usize) -> usize {
+    (kernel - 1) * dilation + 1
 }
 
 /// Copies the first values of `sums` to the gradient of the bias, if the layer has a bias. `sums` may be longer: it may
@@ -132,7 +164,9 @@ pub(super) fn write_bias_gradient(sums: &[f32], parameter_gradients: &mut [Vec<f
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{computed, differences, dot, drawn, near, random_convolutions, same_bits, wide};
+    use super::super::testing::{
+        computed, differences, dot, drawn, near, random_convolutions, random_rectangles, same_bits, wide,
+    };
     use super::*;
 
     /// A convolution and the number of images that a test runs it on.
@@ -145,17 +179,11 @@ mod tests {
     /// `sizes` are height, width, input channels and output channels; `kernel` is kernel size, stride and padding.
     fn case(images: usize, sizes: [usize; 4], kernel: [usize; 3], groups: usize, has_bias: bool) -> Case {
         let [height, width, channels, out_channels] = sizes;
-        let [kernel_size, stride, padding] = kernel;
-        let options = Conv2dOptions { out_channels, kernel_size, stride, padding, groups };
+        let options = Conv2dOptions::square(out_channels, kernel, groups);
         Case { conv: Convolution::new(Shape { height, width, channels }, &options), images, has_bias }
     }
 
     impl Case {
-        fn layer(&self) -> Box<dyn Layer> {
-            let Convolution { input, output, kernel: kernel_size, stride, padding, groups } = self.conv;
-            conv2d(input, &Conv2dOptions { out_channels: output.channels, kernel_size, stride, padding, groups }).0
-        }
-
         /// Random input, parameters and gradient of the output.
         fn values(&self) -> (Vec<f32>, Vec<Vec<f32>>, Vec<f32>) {
             let conv = &self.conv;
@@ -174,8 +202,11 @@ mod tests {
         for i in 0..images * out.len() {
             let [k, pixel, image] = [i % out.channels, i / out.channels % out.pixels(), i / out.len()];
             for tap in 0..conv.taps() {
-                let row = (pixel / out.width * conv.stride + tap / conv.kernel).wrapping_sub(conv.padding);
-                let column = (pixel % out.width * conv.stride + tap % conv.kernel).wrapping_sub(conv.padding);
+                let at = |axis: usize, output: usize, tap: usize| {
+                    (output * conv.stride[axis] + tap * conv.dilation[axis]).wrapping_sub(conv.padding[axis])
+                };
+                let row = at(0, pixel / out.width, tap / conv.kernel[1]);
+                let column = at(1, pixel % out.width, tap % conv.kernel[1]);
                 if row < input.height && column < input.width {
                     let start = ((image * input.height + row) * input.width + column) * input.channels;
                     for c in 0..inputs {
@@ -222,16 +253,14 @@ mod tests {
             let channels = got.len();
             let mut dbias = vec![0.0; channels];
             gradient.iter().enumerate().for_each(|(i, g)| dbias[i % channels] += g);
-            near(&format!("{what}dbias"), got, &dbias, 1e-6);
+            near(&format!("{what}dbias"), got, &dbias, allowed);
         }
     }
 
     fn assert_layer_agrees(case: &Case) {
-        let conv = &case.conv;
-        let is_winograd =
-            conv.kernel == 3 && conv.stride == 1 && conv.groups == 1 && conv.input.channels >= WINOGRAD_FROM;
         // Winograd's transforms round more often.
-        assert_agrees(case, &mut *case.layer(), if is_winograd { 4e-6 } else { 1e-6 });
+        let allowed = if case.conv.algorithm() == Algorithm::Winograd { 4e-6 } else { 1e-6 };
+        assert_agrees(case, &mut *kernel(case.conv), allowed);
     }
 
     #[test]
@@ -318,6 +347,19 @@ mod tests {
         ] {
             assert_agrees(&case, &mut Im2col::new(case.conv), 1e-6);
         }
+    }
+
+    #[test]
+    fn rectangles_dilations_and_padding_on_one_side_agree_with_the_definition() {
+        let mut algorithms = Vec::new();
+        for (images, input, options, has_bias) in random_rectangles(120) {
+            let conv = Convolution::new(input, &options);
+            assert_layer_agrees(&Case { conv, images, has_bias });
+            if !algorithms.contains(&conv.algorithm()) {
+                algorithms.push(conv.algorithm());
+            }
+        }
+        assert_eq!(algorithms.len(), 3, "{algorithms:?}");
     }
 
     #[test]

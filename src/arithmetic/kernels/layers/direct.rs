@@ -97,14 +97,15 @@ impl Direct {
     /// Returns the image with zeros around it. If it has more than one channel, each input channel is repeated for
     /// every output channel that reads it.
     fn prepare<'a>(&self, x: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
-        let (input, padding, per_input) = (self.conv.input, self.conv.padding, self.conv.outputs_per_group());
+        let (input, [above, left], per_input) = (self.conv.input, self.conv.padding, self.conv.outputs_per_group());
         let len = pixel_len(&self.conv);
-        if padding == 0 && len == input.channels {
+        let sides = padded_sides(&self.conv);
+        if sides == [input.height, input.width] && len == input.channels {
             return x;
         }
-        let row_len = padded_sides(&self.conv)[1] * len;
+        let row_len = sides[1] * len;
         for (y, row) in x.chunks_exact(input.width * input.channels).enumerate() {
-            let to = &mut scratch[(y + padding) * row_len + padding * len..];
+            let to = &mut scratch[(y + above) * row_len + left * len..];
             if len == input.channels {
                 to[..row.len()].copy_from_slice(row);
             } else if per_input == 1 {
@@ -123,10 +124,14 @@ impl Direct {
     }
 }
 
-/// Height and width of the padded input.
+/// Height and width of the padded input: up to the last value that an output reads, but at least the whole input.
 #[inline(always)]
 fn padded_sides(conv: &Convolution) -> [usize; 2] {
-    [conv.input.height, conv.input.width].map(|n| n + 2 * conv.padding)
+    let side = |axis: usize, input: usize, output: usize| {
+        let read = (output - 1) * conv.stride[axis] + (conv.kernel[axis] - 1) * conv.dilation[axis] + 1;
+        read.max(input + conv.padding[axis])
+    };
+    [side(0, conv.input.height, conv.output.height), side(1, conv.input.width, conv.output.width)]
 }
 
 /// Number of values of a pixel of the prepared image: one, or one for each output channel, in whole groups of lanes.
@@ -204,15 +209,17 @@ fn forward_pixels<const ONE: bool, const PIXELS: usize>(
     y: &mut [f32],
     [row, column, group]: [usize; 3],
 ) {
-    let (width, len, stride) = (padded_sides(conv)[1], pixel_len(conv), conv.stride);
+    let (width, len) = (padded_sides(conv)[1], pixel_len(conv));
+    let ([kernel_height, kernel_width], [stride_y, stride_x], [down, across]) =
+        (conv.kernel, conv.stride, conv.dilation);
     let channels = conv.output.channels.next_multiple_of(LANES);
     let mut sums = [lane(&rows[group..]); PIXELS];
-    for ky in 0..conv.kernel {
-        for kx in 0..conv.kernel {
-            let weight = lane(&rows[(ky * conv.kernel + kx + 1) * channels + group..]);
-            let first = (row * stride + ky) * width + column * stride + kx;
+    for ky in 0..kernel_height {
+        for kx in 0..kernel_width {
+            let weight = lane(&rows[(ky * kernel_width + kx + 1) * channels + group..]);
+            let first = (row * stride_y + ky * down) * width + column * stride_x + kx * across;
             for (p, sum) in sums.iter_mut().enumerate() {
-                *sum = multiply_add(inputs::<ONE>(x, first + p * stride, len, group), weight, *sum);
+                *sum = multiply_add(inputs::<ONE>(x, first + p * stride_x, len, group), weight, *sum);
             }
         }
     }
@@ -244,15 +251,16 @@ fn backward_rows<const ONE: bool>(conv: &Convolution, x: &[f32], gradient: &[f32
         let gradient = &gradient[row * conv.output.width * conv.output.channels..];
         for group in (0..conv.output.channels).step_by(LANES) {
             add_bias_row(conv, gradient, group, sums);
-            if conv.kernel == 3 {
+            if conv.kernel == [3; 2] {
                 add_taps_row::<ONE, 3, 3>(conv, x, gradient, sums, [row, group, 0, 0]);
                 continue;
             }
-            for ky in 0..conv.kernel {
+            let [kernel_height, kernel_width] = conv.kernel;
+            for ky in 0..kernel_height {
                 let mut kx = 0;
-                while kx < conv.kernel {
+                while kx < kernel_width {
                     let at = [row, group, ky, kx];
-                    match conv.kernel - kx {
+                    match kernel_width - kx {
                         5.. => add_taps_row::<ONE, 1, 5>(conv, x, gradient, sums, at),
                         4 => add_taps_row::<ONE, 1, 4>(conv, x, gradient, sums, at),
                         3 => add_taps_row::<ONE, 1, 3>(conv, x, gradient, sums, at),
@@ -289,32 +297,46 @@ fn add_taps_row<const ONE: bool, const DOWN: usize, const ACROSS: usize>(
     [row, group, ky, kx]: [usize; 4],
 ) {
     let (width, len) = (padded_sides(conv)[1], pixel_len(conv));
+    let ([stride_y, stride_x], [dilation_y, dilation_x]) = (conv.stride, conv.dilation);
     let channels = conv.output.channels.next_multiple_of(LANES);
+    let across: [usize; ACROSS] = std::array::from_fn(|j| (kx + j) * dilation_x);
     let mut chains = [[[0.0; LANES]; ACROSS]; DOWN];
     for column in 0..conv.output.width {
         let g = load(&gradient[column * conv.output.channels + group..], conv.output.channels - group);
         for (i, chains) in chains.iter_mut().enumerate() {
-            let first = (row * conv.stride + ky + i) * width + column * conv.stride + kx;
-            for (j, chain) in chains.iter_mut().enumerate() {
-                *chain = multiply_add(inputs::<ONE>(x, first + j, len, group), g, *chain);
+            let first = (row * stride_y + (ky + i) * dilation_y) * width + column * stride_x;
+            for (chain, across) in chains.iter_mut().zip(across) {
+                *chain = multiply_add(inputs::<ONE>(x, first + across, len, group), g, *chain);
             }
         }
     }
     for (i, chains) in chains.iter().enumerate() {
         for (j, chain) in chains.iter().enumerate() {
-            let start = ((ky + i) * conv.kernel + kx + j + 1) * channels + group;
+            let start = ((ky + i) * conv.kernel[1] + kx + j + 1) * channels + group;
             let total = zip(lane(&sums[start..]), *chain, |s, x| s + x);
             sums[start..][..LANES].copy_from_slice(&total);
         }
     }
 }
 
-/// The outputs, along height or width, that read the input at `input`; `outputs` is their number along that side.
+/// The outputs, along height (`axis` 0) or width (1), whose windows include the input at `input`; `outputs` is their
+/// number along that side. With a dilation, some of them do not read it.
 #[inline(always)]
-fn readers(conv: &Convolution, input: usize, outputs: usize) -> Range<usize> {
-    let last = input + conv.padding;
-    let first = (last + 1).saturating_sub(conv.kernel).div_ceil(conv.stride);
-    first..(last / conv.stride + 1).min(outputs)
+fn readers(conv: &Convolution, axis: usize, input: usize, outputs: usize) -> Range<usize> {
+    let (last, stride) = (input + conv.padding[axis], conv.stride[axis]);
+    let first = last.saturating_sub((conv.kernel[axis] - 1) * conv.dilation[axis]).div_ceil(stride);
+    first..(last / stride + 1).min(outputs)
+}
+
+/// The row or column of the kernel by which the output at `output` reads the input at `input`; `None` if the input lies
+/// in a gap of the dilated kernel.
+#[inline(always)]
+fn tap(conv: &Convolution, axis: usize, input: usize, output: usize) -> Option<usize> {
+    let (offset, dilation) = (input + conv.padding[axis] - output * conv.stride[axis], conv.dilation[axis]);
+    match dilation {
+        1 => Some(offset),
+        _ => offset.is_multiple_of(dilation).then_some(offset / dilation),
+    }
 }
 
 vectorised! {
@@ -325,15 +347,15 @@ vectorised! {
         let channels = out.channels.next_multiple_of(LANES);
         for (i, dx) in dx.chunks_exact_mut(conv.input.channels).enumerate() {
             let [row, column] = [i / conv.input.width, i % conv.input.width];
-            let (down, across) = (readers(conv, row, out.height), readers(conv, column, out.width));
+            let (down, across) = (readers(conv, 0, row, out.height), readers(conv, 1, column, out.width));
             for group in (0..out.channels).step_by(LANES) {
                 let mut sum = [0.0; LANES];
                 for y in down.clone() {
-                    let ky = row + conv.padding - y * conv.stride;
+                    let Some(ky) = tap(conv, 0, row, y) else { continue };
                     for x in across.clone() {
-                        let kx = column + conv.padding - x * conv.stride;
+                        let Some(kx) = tap(conv, 1, column, x) else { continue };
                         let g = &gradient[(y * out.width + x) * out.channels + group..];
-                        let weight = lane(&rows[(ky * conv.kernel + kx + 1) * channels + group..]);
+                        let weight = lane(&rows[(ky * conv.kernel[1] + kx + 1) * channels + group..]);
                         sum = multiply_add(load(g, out.channels - group), weight, sum);
                     }
                 }

@@ -1,4 +1,4 @@
-//! Convolutions with any kernel, stride, padding and number of groups as matrix products: each output pixel becomes a
+//! Convolutions with any kernel, stride, padding, dilation and number of groups as matrix products: each output pixel becomes a
 //! row with the values that it reads (PyTorch's `unfold`, known as im2col), in blocks of pixels that fit into the
 //! caches.
 //!
@@ -153,7 +153,7 @@ impl Im2col {
         by_terms
     }
 
-    /// Writes the gradient of the weight, `[k, c / groups, kernel, kernel]`, from `[groups][terms][padded_outputs]`.
+    /// Writes the gradient of the weight, `[k, c / groups, kernel height, kernel width]`, from `[groups][terms][padded_outputs]`.
     fn write_weight_gradient(&self, sums: &[f32], dweight: &mut [f32]) {
         let (taps, inputs, outputs) = (self.conv.taps(), self.conv.inputs_per_group(), self.conv.outputs_per_group());
         for_each_job(dweight.chunks_exact_mut(self.terms).enumerate(), |(output, dweight)| {
@@ -286,16 +286,25 @@ fn copy(to: &mut [f32], from: &[f32], len: usize) {
     }
 }
 
+/// The values that a row of the kernel reads with `taps` taps inside the input, as a number of runs of consecutive
+/// values and their length. With one group and no gaps between the taps, they are one run.
+#[inline(always)]
+fn runs(conv: &Convolution, taps: usize) -> (usize, usize) {
+    let inputs = conv.inputs_per_group();
+    if conv.groups == 1 && conv.dilation[1] == 1 { (1, taps * inputs) } else { (taps, inputs) }
+}
+
 vectorised! {
     /// Copies the values that pixels read in one group to rows of `row_len` values.
     fn copy_rows(conv: &Convolution, x: &[f32], pixels: Pixels, group: usize, row_len: usize, rows: &mut [f32]) {
         let (input, out, inputs) = (conv.input, conv.output, conv.inputs_per_group());
-        let whole = 0..conv.kernel;
+        let ([stride_y, stride_x], [dilation_y, dilation_x], [above, left]) = (conv.stride, conv.dilation, conv.padding);
+        let (whole_down, whole_across) = (0..conv.kernel[0], 0..conv.kernel[1]);
         for i in 0..pixels.count {
             let [image, pixel] = [(pixels.first + i) / out.pixels(), (pixels.first + i) % out.pixels()];
             let [row, column] = [pixel / out.width, pixel % out.width];
-            let (down, across) = (conv.taps_inside(row, input.height), conv.taps_inside(column, input.width));
-            let is_whole = down == whole && across == whole;
+            let (down, across) = (conv.taps_inside(0, row, input.height), conv.taps_inside(1, column, input.width));
+            let is_whole = down == whole_down && across == whole_across;
             let to = &mut rows[i * row_len..];
             if !is_whole {
                 to[..conv.taps() * inputs].fill(0.0);
@@ -303,14 +312,13 @@ vectorised! {
             if across.is_empty() {
                 continue;
             }
-            // With one group, the values that a row of the kernel reads are consecutive.
-            let (runs, len) = if conv.groups == 1 { (1, across.len() * inputs) } else { (across.len(), inputs) };
+            let (runs, len) = runs(conv, across.len());
             for ky in down {
-                let y = image * input.height + row * conv.stride + ky - conv.padding;
+                let y = image * input.height + row * stride_y + ky * dilation_y - above;
                 for run in 0..runs {
-                    let x_column = column * conv.stride + across.start + run - conv.padding;
+                    let x_column = column * stride_x + (across.start + run) * dilation_x - left;
                     let from = &x[(y * input.width + x_column) * input.channels + group * inputs..];
-                    let to = &mut to[(ky * conv.kernel + across.start + run) * inputs..];
+                    let to = &mut to[(ky * conv.kernel[1] + across.start + run) * inputs..];
                     if is_whole {
                         // `copy` may write past `len`; the next copy overwrites those values.
                         copy(to, from, len);
@@ -328,21 +336,22 @@ vectorised! {
     /// except the padding to whole groups of lanes.
     fn add_rows(conv: &Convolution, rows: &[f32], pixels: Pixels, group: usize, dx: &mut [f32]) {
         let (input, out, inputs) = (conv.input, conv.output, conv.inputs_per_group());
+        let ([stride_y, stride_x], [dilation_y, dilation_x], [above, left]) = (conv.stride, conv.dilation, conv.padding);
         let row_len = (conv.taps() * inputs).next_multiple_of(LANES);
         for i in 0..pixels.count {
             let [image, pixel] = [(pixels.first + i) / out.pixels(), (pixels.first + i) % out.pixels()];
             let [row, column] = [pixel / out.width, pixel % out.width];
-            let (down, across) = (conv.taps_inside(row, input.height), conv.taps_inside(column, input.width));
+            let (down, across) = (conv.taps_inside(0, row, input.height), conv.taps_inside(1, column, input.width));
             if across.is_empty() {
                 continue;
             }
-            let (runs, len) = if conv.groups == 1 { (1, across.len() * inputs) } else { (across.len(), inputs) };
+            let (runs, len) = runs(conv, across.len());
             for ky in down {
-                let y = image * input.height + row * conv.stride + ky - conv.padding;
+                let y = image * input.height + row * stride_y + ky * dilation_y - above;
                 for run in 0..runs {
-                    let x_column = column * conv.stride + across.start + run - conv.padding;
+                    let x_column = column * stride_x + (across.start + run) * dilation_x - left;
                     let to = &mut dx[(y * input.width + x_column) * input.channels + group * inputs..][..len];
-                    let from = &rows[i * row_len + (ky * conv.kernel + across.start + run) * inputs..][..len];
+                    let from = &rows[i * row_len + (ky * conv.kernel[1] + across.start + run) * inputs..][..len];
                     to.iter_mut().zip(from).for_each(|(sum, term)| *sum += term);
                 }
             }

@@ -17,6 +17,8 @@ pub mod leaky_relu;
 pub mod linear;
 pub mod max_pool2d;
 pub mod relu;
+pub mod sigmoid;
+pub mod tanh;
 #[cfg(test)]
 mod testing;
 pub mod winograd;

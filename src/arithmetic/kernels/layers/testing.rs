@@ -2,7 +2,7 @@
 //! layer that returns everything it computes.
 
 use super::{Backward, Forward, Layer};
-pub(super) use crate::samples::{drawn, random_convolutions};
+pub(super) use crate::samples::{drawn, random_convolutions, random_rectangles};
 
 /// The dot product, in f64.
 pub(super) fn dot(a: &[f64], b: &[f32]) -> f64 {

@@ -110,7 +110,7 @@ impl Layer for Winograd {
                         transform_outputs(&s.transformed_outputs, tiles, &bias, y, output);
                     } else {
                         transform_outputs(&s.transformed_outputs, tiles, &bias, &mut s.padded_output, output);
-                        crop(&s.padded_output, output, y, self.conv.output, 0);
+                        crop(&s.padded_output, output, y, self.conv.output, [0; 2]);
                     }
                 }
             },
@@ -213,7 +213,7 @@ impl Winograd {
         let [input, output] = [self.padded_input, self.padded_output];
         let images = x.len() / self.conv.input.len();
         for (i, output_gradient) in output_gradient.chunks_exact(self.conv.output.len()).enumerate() {
-            let output_gradient = pad(output_gradient, self.conv.output, &mut s.padded_output, output, 0);
+            let output_gradient = pad(output_gradient, self.conv.output, &mut s.padded_output, output, [0; 2]);
             let tiles = self.tiles_at(i, images);
             transform_outputs_backward(output_gradient, output, tiles, &mut s.transformed_outputs);
             add_pixels(output_gradient, output, bias_sums);
@@ -459,7 +459,13 @@ fn transpose<const M: usize, const N: usize>(a: [[Vector; N]; M]) -> [[Vector; M
 }
 
 /// Copies the image to `padded` with zeros around it; returns the image itself if it needs no padding.
-fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], padded_shape: Shape, padding: usize) -> &'a [f32] {
+fn pad<'a>(
+    image: &'a [f32],
+    shape: Shape,
+    padded: &'a mut [f32],
+    padded_shape: Shape,
+    [above, left]: [usize; 2],
+) -> &'a [f32] {
     if shape == padded_shape {
         return image;
     }
@@ -467,7 +473,7 @@ fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], padded_shape: 
     for y in 0..shape.height {
         for x in 0..shape.width {
             let inner = (y * shape.width + x) * shape.channels;
-            let outer = ((y + padding) * padded_shape.width + x + padding) * padded_shape.channels;
+            let outer = ((y + above) * padded_shape.width + x + left) * padded_shape.channels;
             padded[outer..outer + shape.channels].copy_from_slice(&image[inner..inner + shape.channels]);
         }
     }
@@ -475,11 +481,11 @@ fn pad<'a>(image: &'a [f32], shape: Shape, padded: &'a mut [f32], padded_shape: 
 }
 
 /// The inverse of `pad`: copies the image without its border and the extra channels.
-fn crop(padded: &[f32], padded_shape: Shape, image: &mut [f32], shape: Shape, padding: usize) {
+fn crop(padded: &[f32], padded_shape: Shape, image: &mut [f32], shape: Shape, [above, left]: [usize; 2]) {
     for y in 0..shape.height {
         for x in 0..shape.width {
             let inner = (y * shape.width + x) * shape.channels;
-            let outer = ((y + padding) * padded_shape.width + x + padding) * padded_shape.channels;
+            let outer = ((y + above) * padded_shape.width + x + left) * padded_shape.channels;
             image[inner..inner + shape.channels].copy_from_slice(&padded[outer..outer + shape.channels]);
         }
     }
