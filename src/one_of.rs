@@ -182,6 +182,8 @@ pub(crate) mod variants {
             Value::Bool(on) => (!on).into(),
             Value::Null if key == "name" => "named".into(),
             Value::Null => 3.into(),
+            // The schedule after a warm-up.
+            Value::Object(_) if key == "then" => serde_json::json!({"cosine": {}}),
             Value::Array(items) => items.iter().map(|item| changed(key, item)).collect(),
             Value::Number(n) if n.is_f64() => (n.as_f64().unwrap() / 2.0 + 0.031_25).into(),
             Value::Number(n) => (n.as_u64().unwrap() + 1).into(),

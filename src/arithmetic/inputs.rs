@@ -17,6 +17,8 @@ pub(super) struct StepInputs<'a> {
     masks: Masks,
     /// Images in an epoch.
     images: usize,
+    /// The validation losses of the epochs so far.
+    pub validation_losses: Vec<f64>,
     /// The epoch whose order was computed last, counted from 1, and its order.
     order: Option<(usize, Vec<u32>)>,
     /// The masks of the last step.
@@ -36,14 +38,15 @@ pub(super) struct Batch<'a> {
 impl<'a> StepInputs<'a> {
     /// The inputs of a training on a dataset of `images` images.
     pub(super) fn new(model: &Model, plan: &'a RunPlan, seed: u64, images: usize) -> Self {
-        Self { plan, seed, masks: Masks::new(model, plan, seed), images, order: None, drawn: Vec::new() }
+        let masks = Masks::new(model, plan, seed);
+        Self { plan, seed, masks, images, validation_losses: Vec::new(), order: None, drawn: Vec::new() }
     }
 
     /// The inputs of a step. `step` counts from 0 through all epochs.
     pub(super) fn batch(&mut self, step: usize) -> Batch<'_> {
         let (steps, size) = (self.plan.steps_per_epoch(), self.plan.settings.batch_size);
         let (epoch, in_epoch) = (step / steps + 1, step % steps);
-        let factors = factors_of(self.plan, step);
+        let factors = factors_of(self.plan, step, &self.validation_losses);
         if self.order.as_ref().is_none_or(|(computed, _)| *computed != epoch) {
             self.order = Some((epoch, epoch_order(self.plan, self.seed, epoch, self.images)));
         }
@@ -64,11 +67,11 @@ pub fn epoch_order(plan: &RunPlan, seed: u64, epoch: usize, images: usize) -> Ve
     order
 }
 
-/// The optimizer's factors of a step (see [`factors`]). `step` counts from 0 through all epochs.
-pub fn factors_of(plan: &RunPlan, step: usize) -> Vec<f32> {
-    let (settings, steps) = (&plan.settings, plan.steps_per_epoch());
-    let (epoch, in_epoch) = (step / steps, step % steps);
-    let lr = learning_rate(&settings.schedule, settings.optimizer.lr(), epoch, in_epoch, settings.epochs, steps);
-    let momentum = momentum(&settings.schedule, step, settings.epochs * steps);
+/// The optimizer's factors of a step (see [`factors`]). `step` counts from 0 through all epochs; `validation_losses` are those
+/// of the epochs before.
+pub fn factors_of(plan: &RunPlan, step: usize, validation_losses: &[f64]) -> Vec<f32> {
+    let settings = &plan.settings;
+    let lr = learning_rate(settings, step, validation_losses);
+    let momentum = momentum(&settings.schedule, step, plan.total_steps());
     factors(&settings.optimizer, lr, momentum, step as u64 + 1)
 }

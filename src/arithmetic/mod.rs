@@ -6,6 +6,7 @@
 //! fused multiply-additions, each correctly rounded, in the order written in this code. So the bits depend only on the
 //! study, its data and [`VERSION`], and not on the CPU, the width of its vectors or the number of threads.
 
+mod clip;
 pub mod cuda;
 mod inputs;
 mod masks;
@@ -18,6 +19,7 @@ mod steps;
 mod testing;
 mod train;
 
+pub use clip::Clipping;
 pub use inputs::{epoch_order, factors_of};
 pub use kernels::simd::{InstructionSet, instruction_set, use_instruction_set};
 pub use kernels::threads::{threads, use_threads};

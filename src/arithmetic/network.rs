@@ -8,7 +8,7 @@ use crate::dataset::CLASSES;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
-use kernels::cross_entropy::cross_entropy;
+use kernels::cross_entropy::{Targets, cross_entropy};
 use kernels::layers::{Backward, Forward};
 use kernels::memory::grow;
 
@@ -24,6 +24,8 @@ pub struct Network {
     pub(super) gradients: Vec<Vec<f32>>,
     /// Indices of the biases that batch normalisation cancels. `backward` sets their gradients to zero.
     cancelled_biases: Vec<usize>,
+    /// The targets of the training loss.
+    targets: Targets,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
     /// The output of every step in the last pass in training mode.
@@ -48,11 +50,17 @@ impl Network {
             parameters,
             buffers: model.buffers().map(initial_values).collect(),
             cancelled_biases: cancelled_biases(model),
+            targets: Targets::PLAIN,
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: Default::default(),
             evaluation: Mutex::default(),
         }
+    }
+
+    /// Smooths the labels of the training loss, as `label_smoothing` of `torch.nn.CrossEntropyLoss`; from 0 to 1.
+    pub fn set_label_smoothing(&mut self, smoothing: f64) {
+        self.targets = Targets::smoothed(smoothing, CLASSES);
     }
 
     /// Copies of all parameters and buffers, with PyTorch's names.
@@ -149,7 +157,7 @@ impl Network {
         let count = images.len() / self.input;
         let [output_gradient, input_gradient] = &mut self.output_gradients;
         let logits = self.outputs.last().expect("a model has layers");
-        let loss = cross_entropy(logits, labels, sized(output_gradient, logits.len()));
+        let loss = cross_entropy(logits, labels, self.targets, sized(output_gradient, logits.len()));
         for (i, step) in self.steps.iter_mut().enumerate().rev() {
             if step.parameters.is_empty() && !step.needs_input_gradient {
                 break;

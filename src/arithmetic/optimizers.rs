@@ -17,13 +17,19 @@ pub fn state_names(rule: &Optimizer) -> &'static [&'static str] {
         Optimizer::Sgd(_) => &["momentum_buffer"],
         Optimizer::Adam(_) | Optimizer::AdamW(_) => &["exp_avg", "exp_avg_sq"],
         Optimizer::Adadelta(_) => &["square_avg", "acc_delta"],
+        Optimizer::RmsProp(c) => match (c.momentum != 0.0, c.centered) {
+            (false, false) => &["square_avg"],
+            (true, false) => &["square_avg", "momentum_buffer"],
+            (false, true) => &["square_avg", "grad_avg"],
+            (true, true) => &["square_avg", "momentum_buffer", "grad_avg"],
+        },
     }
 }
 
 /// The optimizer's numbers of one step, for `Rule::step`. `momentum` is the value that the schedule sets, if it sets
-/// one (SGD's `momentum`, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
+/// one (`momentum` of SGD and RMSprop, Adam's first beta); `t` is the step, counted from 1. Computed in f64 and rounded once.
 ///
-/// SGD: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1.
+/// SGD and RMSprop: lr, momentum. Adadelta: lr. Adam: lr / correction 1, the square root of correction 2, beta 1, 1 - beta 1.
 /// AdamW: the same as Adam, then 1 - lr * `weight_decay`. As in PyTorch, the corrections use the betas of this step,
 /// even if the schedule changes them.
 pub fn factors(rule: &Optimizer, lr: f64, momentum: Option<f64>, t: u64) -> Vec<f32> {
@@ -36,6 +42,7 @@ pub fn factors(rule: &Optimizer, lr: f64, momentum: Option<f64>, t: u64) -> Vec<
     };
     match rule {
         Optimizer::Sgd(c) => vec![lr as f32, momentum.unwrap_or(c.momentum) as f32],
+        Optimizer::RmsProp(c) => vec![lr as f32, momentum.unwrap_or(c.momentum) as f32],
         Optimizer::Adadelta(_) => vec![lr as f32],
         Optimizer::Adam(c) => adam(c.betas).to_vec(),
         Optimizer::AdamW(c) => [&adam(c.betas)[..], &[(1.0 - lr * c.weight_decay) as f32]].concat(),
@@ -107,6 +114,19 @@ impl Rule {
                 weight_decay: c.weight_decay as f32,
             }
             .step(p, g, next(), next()),
+            Optimizer::RmsProp(c) => {
+                let square = next();
+                let buffer: &mut [f32] = if c.momentum == 0.0 { &mut [] } else { next() };
+                rules::RmsProp {
+                    lr: factors[0],
+                    momentum: factors[1],
+                    alpha: c.alpha as f32,
+                    one_minus_alpha: (1.0 - c.alpha) as f32,
+                    eps: c.eps as f32,
+                    weight_decay: c.weight_decay as f32,
+                }
+                .step(p, g, square, buffer, next());
+            }
         }
     }
 }
@@ -151,6 +171,20 @@ mod tests {
                 assert!((got - expected).abs() <= 1e-5 * expected, "{key}: {got}, PyTorch gives {expected}");
             }
         }
+    }
+
+    #[test]
+    fn a_variance_that_rounding_makes_negative_counts_as_zero() {
+        // The square of the gradient underflows in its average, but not in that of the gradient.
+        let optimizer: Optimizer = serde_json::from_value(json!({"rmsprop": {"centered": true}})).unwrap();
+        let mut parameters = [vec![1.0]];
+        let mut rule = Rule::new(&optimizer, &parameters);
+        for t in 1..1000 {
+            rule.step(&mut parameters, &[vec![3e-23]], &factors(&optimizer, 0.01, None, t), t == 1);
+        }
+        assert!(parameters[0][0] == 1.0, "{}", parameters[0][0]);
+        rule.step(&mut parameters, &[vec![f32::NAN]], &factors(&optimizer, 0.01, None, 1000), false);
+        assert!(parameters[0][0].is_nan());
     }
 
     #[test]

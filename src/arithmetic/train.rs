@@ -1,6 +1,7 @@
 //! Training steps and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers,
 //! optimizer) and the number of the step, so training can continue from any saved state.
 
+use super::clip::Clipping;
 use super::inputs::StepInputs;
 use super::network::{Network, channels_last};
 use super::optimizers::Rule;
@@ -49,7 +50,8 @@ pub struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     /// A training before its first step. `dataset` holds the run's images in the order of `RunPlan::choose`.
     pub fn new(model: &Model, plan: &'a RunPlan, input: &Input, dataset: &'a Selection, seed: u64) -> Self {
-        let network = Network::new(model, seed);
+        let mut network = Network::new(model, seed);
+        network.set_label_smoothing(plan.settings.label_smoothing);
         let rule = Rule::new(&plan.settings.optimizer, &network.parameters);
         let inputs = StepInputs::new(model, plan, seed, dataset.len());
         Self { plan, dataset, normalise: Normalise::new(input), inputs, network, rule, done: 0, losses: Vec::new() }
@@ -102,6 +104,11 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Sets the validation losses of the epochs so far, on which the learning rate may depend from the next epoch on.
+    pub fn set_validation_losses(&mut self, losses: &[f64]) {
+        self.inputs.validation_losses = losses.to_vec();
+    }
+
     /// The mean loss of each step of the current epoch, in order.
     pub fn epoch_losses(&self) -> &[f32] {
         &self.losses
@@ -118,6 +125,9 @@ impl<'a> Trainer<'a> {
         }
         self.losses.push(self.network.backward(&images, &labels));
         let (network, first) = (&mut self.network, self.done == 0);
+        if let Some(clipping) = Clipping::of(&self.plan.settings) {
+            clipping.clip(&mut network.gradients);
+        }
         self.rule.step(&mut network.parameters, &network.gradients, &batch.factors, first);
         self.done += 1;
     }

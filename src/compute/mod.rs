@@ -107,6 +107,8 @@ pub trait Steps {
     /// # Errors
     /// Same as [`Trainer::load_weights`].
     fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
+    /// See [`Trainer::set_validation_losses`].
+    fn set_validation_losses(&mut self, losses: &[f64]);
     /// See [`Trainer::state`].
     fn state(&self) -> Vec<NamedTensor>;
     /// See [`Trainer::recorded`].

@@ -80,6 +80,10 @@ impl Steps for arithmetic::Trainer<'_> {
         self.load_weights(tensors).map_err(Error::Tensors)
     }
 
+    fn set_validation_losses(&mut self, losses: &[f64]) {
+        self.set_validation_losses(losses);
+    }
+
     fn state(&self) -> Vec<NamedTensor> {
         self.state()
     }

@@ -22,6 +22,10 @@ pub trait Observer {
     /// # Errors
     /// Any error stops the training.
     fn epoch(&mut self, epoch: usize, losses: &[f32], network: &dyn Network) -> Result<bool, Self::Error>;
+    /// The validation losses of the epochs so far; none without a validation set.
+    fn validation_losses(&self) -> Vec<f64> {
+        Vec::new()
+    }
     /// Called between two epochs.
     ///
     /// # Errors
@@ -71,8 +75,15 @@ impl<'a> Trainer<'a> {
         self.steps.load_weights(tensors)
     }
 
+    /// Sets the validation losses of the epochs so far, on which the learning rate may depend from the next epoch on. Those of
+    /// later epochs do not count, so a training that repeats another one can have all of them from the start.
+    pub fn set_validation_losses(&mut self, losses: &[f64]) {
+        self.steps.set_validation_losses(losses);
+    }
+
     /// The state of the training: parameters and buffers with PyTorch's names, and the optimizer's tensors with names
-    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`.
+    /// such as `optimizer.exp_avg.conv1.weight`. To continue from it, `load_state` also needs `done`,
+    /// and `set_validation_losses` the losses up to there.
     pub fn state(&self) -> Vec<NamedTensor> {
         self.steps.state()
     }
@@ -134,6 +145,7 @@ impl<'a> Trainer<'a> {
             if !observer.epoch(epoch, &losses, self.network())? || epoch == last {
                 break;
             }
+            self.set_validation_losses(&observer.validation_losses());
             observer.between_epochs(self)?;
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! tensors.
 
 mod backend;
+mod clip;
 mod device;
 mod error;
 mod ffi;

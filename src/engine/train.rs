@@ -1,14 +1,15 @@
 //! Training and evaluation. A training step depends only on the plan, the seed, the state (weights, buffers, optimizer)
 //! and the number of the step, so training can continue from any saved state.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
 use super::Engine;
+use super::clip::clip;
 use super::graph::{ReplayStats, StepReplayer};
 use super::masks::DeviceMasks;
 use super::network::{Mode, Network, normalise, to_vec};
 use super::optimizer::UpdateRule;
-use mnist_report::arithmetic::{epoch_order, factors_of};
+use mnist_report::arithmetic::{Clipping, epoch_order, factors_of};
 use mnist_report::dataset::{CLASSES, PIXELS, Selection};
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
@@ -16,6 +17,9 @@ use mnist_report::tensors::NamedTensor;
 
 /// The batch size of evaluations. It is fixed, because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
+
+/// PyTorch's default of `ignore_index`: no label has this value.
+const NO_CLASS: i64 = -100;
 
 /// Images and labels on a device. Pixels are bytes.
 struct DeviceDataset {
@@ -42,6 +46,8 @@ pub(super) struct Trainer<'a> {
     seed: u64,
     /// Number of steps done.
     done: usize,
+    /// The validation losses of the epochs so far.
+    validation_losses: Vec<f64>,
     masks: DeviceMasks,
     epoch: Option<Epoch>,
     training: Training<'a>,
@@ -76,7 +82,7 @@ struct StepInputs {
 impl StepInputs {
     /// Zeros with the sizes of a full batch's inputs.
     fn zeros(plan: &RunPlan, masks: &DeviceMasks, device: Device) -> Self {
-        let factors = factors_of(plan, 0).len();
+        let factors = factors_of(plan, 0, &[]).len();
         Self {
             index: Tensor::zeros([plan.settings.batch_size as i64], (Kind::Int64, device)),
             masks: masks.zeros(),
@@ -103,6 +109,8 @@ impl StepInputs {
 /// What a step needs and changes, apart from its inputs.
 struct Training<'a> {
     input: &'a Input,
+    label_smoothing: f64,
+    clipping: Option<Clipping>,
     dataset: DeviceDataset,
     network: Network,
     rule: UpdateRule,
@@ -126,8 +134,14 @@ impl Training<'_> {
             inputs.masks.iter().find(|(name, _)| name == layer).map(|(_, mask)| mask.shallow_clone())
         };
         let logits = self.network.forward(&x, &mut Mode::Train { mask: &mut mask });
-        let loss = logits.cross_entropy_for_logits(&targets);
+        let loss = match self.label_smoothing {
+            0.0 => logits.cross_entropy_for_logits(&targets),
+            smoothing => logits.cross_entropy_loss(&targets, None::<Tensor>, Reduction::Mean, NO_CLASS, smoothing),
+        };
         self.network.backward(&loss);
+        if let Some(clipping) = self.clipping {
+            clip(clipping, &mut self.network.gradients);
+        }
         self.rule.step(&mut self.network.parameters, &self.network.gradients, &inputs.factors, first);
         self.loss.copy_(&loss.detach());
     }
@@ -149,10 +163,11 @@ impl<'a> Trainer<'a> {
         let dataset = DeviceDataset::new(engine.device, images);
         let losses = Tensor::zeros([plan.steps_per_epoch() as i64], (Kind::Float, engine.device));
         let loss = Tensor::zeros([], (Kind::Float, engine.device));
-        let training = Training { input, dataset, network, rule, loss };
+        let (label_smoothing, clipping) = (plan.settings.label_smoothing, Clipping::of(&plan.settings));
+        let training = Training { input, label_smoothing, clipping, dataset, network, rule, loss };
         let replayer = StepReplayer::new(engine.device, training.written());
         let replay = replayer.map(|replayer| (StepInputs::zeros(plan, &masks, engine.device), replayer));
-        Self { plan, seed, done: 0, masks, epoch: None, training, replay, losses }
+        Self { plan, seed, done: 0, validation_losses: Vec::new(), masks, epoch: None, training, replay, losses }
     }
 
     /// Number of steps done since the start of the run.
@@ -209,11 +224,16 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Sets the validation losses of the epochs so far, on which the learning rate may depend from the next epoch on.
+    pub(super) fn set_validation_losses(&mut self, losses: &[f64]) {
+        self.validation_losses = losses.to_vec();
+    }
+
     /// Computes an epoch's inputs and copies them to the device.
     fn prepare_epoch(&self, number: usize) -> Epoch {
         let (steps, dataset) = (self.plan.steps_per_epoch(), &self.training.dataset);
-        let factors: Vec<f32> =
-            (0..steps).flat_map(|step| factors_of(self.plan, (number - 1) * steps + step)).collect();
+        let factors = |step: usize| factors_of(self.plan, (number - 1) * steps + step, &self.validation_losses);
+        let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
         let device = dataset.pixels.device();
         let order = epoch_order(self.plan, self.seed, number, dataset.len);
         let order: Vec<i64> = order.into_iter().map(i64::from).collect();

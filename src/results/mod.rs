@@ -144,7 +144,8 @@ impl Results {
                 losses(name, seed.seed).map_err(failed)
             };
             let losses = run.seeds.iter().map(of_seed).collect::<Result<Vec<_>, _>>()?;
-            Ok((name.clone(), LossCurve::of(&run.plan, &losses)))
+            let validation: Vec<Vec<f64>> = run.seeds.iter().map(|seed| validation_losses(&seed.epochs)).collect();
+            Ok((name.clone(), LossCurve::of(&run.plan, &losses, &validation)))
         };
         self.loss_curves = self.runs.iter().map(of_run).collect::<Result<_, ResultsError>>()?;
         Ok(())

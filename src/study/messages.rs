@@ -43,10 +43,23 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("restorebestweights", "report_epoch"),
     ("savebestonly", "report_epoch"),
     ("valcheckinterval", "evaluate_every"),
+    ("smoothing", "label_smoothing"),
+    ("labelsmooth", "label_smoothing"),
+    ("maxnorm", "clip_grad_norm"),
+    ("gradientclipval", "clip_grad_norm"),
+    ("clipnorm", "clip_grad_norm"),
+    ("clipvalue", "clip_grad_value"),
+    ("gradclip", "clip_grad_norm"),
     ("steplr", "step"),
     ("cosineannealinglr", "cosine"),
     ("cosineannealing", "cosine"),
     ("onecyclelr", "one_cycle"),
+    ("reducelronplateau", "reduce_on_plateau"),
+    ("plateau", "reduce_on_plateau"),
+    ("linearlr", "warmup"),
+    ("sequentiallr", "warmup"),
+    ("warmupsteps", "steps"),
+    ("totaliters", "steps"),
     ("adaptiveavgpool2d", "global_avg_pool"),
     ("adaptiveavgpool", "global_avg_pool"),
     ("globalaveragepool", "global_avg_pool"),
@@ -97,7 +110,10 @@ const FIRST_SETTINGS: &[(&str, &str)] = &[
     ("Adam", "lr"),
     ("AdamW", "lr"),
     ("Adadelta", "lr"),
+    ("RmsProp", "lr"),
     ("StepLr", "step_size"),
+    ("Warmup", "steps"),
+    ("ReduceOnPlateau", "factor"),
     ("Cosine", "min_lr"),
 ];
 
@@ -145,6 +161,11 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
     }
     if belongs_to_optimizer {
         return format!("{start}; it belongs to the optimizer, such as optimizer: {{sgd: {{lr: 0.1}}}}");
+    }
+    if known.contains(&"schedule") && ["warmup", "warmup_steps", "warmup_epochs"].contains(&key) {
+        return format!(
+            "{start}; it belongs to the schedule, such as schedule: {{warmup: {{steps: 100, then: cosine}}}}"
+        );
     }
     if known == ["tf32"] && RETIRED.contains(&key) {
         return format!("`{key}` has no use any more: results depend neither on threads nor on the CPU; leave it out");

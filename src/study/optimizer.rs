@@ -16,6 +16,7 @@ one_of! {
         "adam" => Adam(Adam),
         "adamw" => AdamW(AdamW),
         "adadelta" => Adadelta(Adadelta),
+        "rmsprop" => RmsProp(RmsProp),
     }
 }
 
@@ -82,6 +83,24 @@ impl Default for Adadelta {
     }
 }
 
+/// `torch.optim.RMSprop`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct RmsProp {
+    pub lr: f64,
+    pub alpha: f64,
+    pub eps: f64,
+    pub weight_decay: f64,
+    pub momentum: f64,
+    pub centered: bool,
+}
+
+impl Default for RmsProp {
+    fn default() -> Self {
+        Self { lr: 0.01, alpha: 0.99, eps: 1e-8, weight_decay: 0.0, momentum: 0.0, centered: false }
+    }
+}
+
 impl Optimizer {
     /// The base learning rate.
     pub fn lr(&self) -> f64 {
@@ -90,13 +109,14 @@ impl Optimizer {
             Self::Adam(c) => c.lr,
             Self::AdamW(c) => c.lr,
             Self::Adadelta(c) => c.lr,
+            Self::RmsProp(c) => c.lr,
         }
     }
 
-    /// Whether there is a momentum that a schedule can cycle: SGD's `momentum`, or Adam's first beta.
+    /// Whether there is a momentum that a schedule can cycle: `momentum` of SGD and RMSprop, or Adam's first beta.
     pub(super) fn has_momentum(&self) -> bool {
         match self {
-            Self::Sgd(c) => c.momentum > 0.0,
+            Self::Sgd(Sgd { momentum, .. }) | Self::RmsProp(RmsProp { momentum, .. }) => *momentum > 0.0,
             Self::Adam(_) | Self::AdamW(_) => true,
             Self::Adadelta(_) => false,
         }
@@ -126,6 +146,12 @@ impl Optimizer {
             Self::Adadelta(c) => {
                 place.positive("eps", c.eps)?;
                 place.within("rho", c.rho, 0.0, 1.0)?;
+                place.not_negative("weight_decay", c.weight_decay)
+            }
+            Self::RmsProp(c) => {
+                place.positive("eps", c.eps)?;
+                place.within("alpha", c.alpha, 0.0, 1.0)?;
+                place.within("momentum", c.momentum, 0.0, 1.0)?;
                 place.not_negative("weight_decay", c.weight_decay)
             }
         }

@@ -64,6 +64,13 @@ pub struct RunSettings {
     pub batch_size: usize,
     pub optimizer: Optimizer,
     pub schedule: Schedule,
+    /// Of the training loss; evaluations have the plain loss.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_norm: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_grad_value: Option<f64>,
     pub dropout: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
@@ -76,6 +83,11 @@ pub struct RunSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<usize>,
     pub evidence: EvidenceSettings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl RunSettings {
@@ -112,7 +124,8 @@ impl RunSettings {
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
     pub fn step_kind(&self) -> impl Eq + Hash + use<> {
         let optimizer = std::mem::discriminant(&self.optimizer);
-        (self.model.clone(), self.batch_size.min(self.image_count), self.dropout, optimizer)
+        let clipping = [self.clip_grad_norm.is_some(), self.clip_grad_value.is_some()];
+        (self.model.clone(), self.batch_size.min(self.image_count), self.dropout, optimizer, clipping)
     }
 }
 
@@ -141,6 +154,9 @@ impl RunPlan {
             batch_size: spec.batch_size,
             optimizer: spec.optimizer,
             schedule: spec.schedule,
+            label_smoothing: spec.label_smoothing,
+            clip_grad_norm: spec.clip_grad_norm,
+            clip_grad_value: spec.clip_grad_value,
             dropout: spec.dropout,
             stop_below_train_loss: spec.stop_below_train_loss,
             early_stopping: spec.early_stopping,

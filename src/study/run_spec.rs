@@ -26,6 +26,13 @@ pub struct RunSpec {
     /// How the learning rate changes. Default: `constant`.
     #[serde(default)]
     pub schedule: Schedule,
+    /// Smooths the labels of the training loss, at least 0 and below 1. Every evaluation has the plain loss.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Scales the gradients of all parameters in each step so that their norm is at most this, above 0.
+    pub clip_grad_norm: Option<f64>,
+    /// Limits each value of the gradients to at most this, above 0, and at least minus this.
+    pub clip_grad_value: Option<f64>,
     /// `false` switches every dropout layer off for this run.
     #[serde(default = "default_dropout")]
     pub dropout: bool,

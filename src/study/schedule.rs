@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::checks::Place;
 use super::{Optimizer, StudyError};
 use crate::one_of::{Nothing, one_of};
+use crate::text::numbers::plural;
 
 one_of! {
     /// How the learning rate changes; names are those of `torch.optim.lr_scheduler`.
@@ -16,6 +17,8 @@ one_of! {
         "step" => Step(StepLr),
         "cosine" => Cosine(Cosine),
         "one_cycle" => OneCycle(OneCycle),
+        "reduce_on_plateau" => ReduceOnPlateau(ReduceOnPlateau),
+        "warmup" => Warmup(Warmup),
     }
 }
 
@@ -45,8 +48,8 @@ pub struct Cosine {
     pub min_lr: f64,
 }
 
-/// `OneCycleLR` with the base rate as its maximum and cosine annealing, stepped each batch. Cycles the momentum (SGD's
-/// `momentum`, Adam's first beta) in the other direction unless switched off.
+/// `OneCycleLR` with the base rate as its maximum and cosine annealing, stepped each batch. Cycles the momentum (`momentum`
+/// of SGD and RMSprop, Adam's first beta) in the other direction unless switched off.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct OneCycle {
@@ -71,10 +74,52 @@ impl Default for OneCycle {
     }
 }
 
+/// `ReduceLROnPlateau` of the validation loss: multiplies the rate by factor when more than patience epochs in a row have not
+/// lowered the lowest validation loss by the relative threshold. Needs `hold_out`.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReduceOnPlateau {
+    pub factor: f64,
+    pub patience: usize,
+    pub threshold: f64,
+    pub min_lr: f64,
+}
+
+impl Default for ReduceOnPlateau {
+    fn default() -> Self {
+        Self { factor: 0.1, patience: 10, threshold: 1e-4, min_lr: 0.0 }
+    }
+}
+
+/// `LinearLR` over the first steps, from start_factor of the base rate to the base rate, then another schedule, whose epochs
+/// count from there, as `SequentialLR` does.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Warmup {
+    pub steps: usize,
+    #[serde(default = "default_start_factor")]
+    pub start_factor: f64,
+    #[serde(default)]
+    pub then: Box<Schedule>,
+}
+
+fn default_start_factor() -> f64 {
+    1.0 / 3.0
+}
+
 impl Schedule {
-    /// Checks the settings; `run` is the run's place in the study.
-    pub(super) fn check(&self, run: &Place, optimizer: &Optimizer) -> Result<(), StudyError> {
-        let place = run.at("schedule").at(self.key());
+    /// Whether the rate depends on the validation losses of the epochs before.
+    pub fn follows_validation(&self) -> bool {
+        matches!(self, Self::ReduceOnPlateau(_))
+    }
+
+    /// Checks the settings; `run` is the run's place in the study, `steps` the number of its steps.
+    pub(super) fn check(&self, run: &Place, optimizer: &Optimizer, steps: usize) -> Result<(), StudyError> {
+        self.check_at(&run.at("schedule"), optimizer, steps)
+    }
+
+    fn check_at(&self, place: &Place, optimizer: &Optimizer, steps: usize) -> Result<(), StudyError> {
+        let place = place.at(self.key());
         match self {
             Self::Constant(_) => Ok(()),
             Self::Step(c) if c.step_size == 0 => place.at("step_size").refuse("0: must be at least 1 epoch"),
@@ -89,13 +134,44 @@ impl Schedule {
                 }
                 if c.cycle_momentum && !optimizer.has_momentum() {
                     let name = optimizer.key();
-                    let momentum = if name == "sgd" { "give it a `momentum`, or " } else { "" };
+                    let momentum = if matches!(optimizer, Optimizer::Sgd(_) | Optimizer::RmsProp(_)) {
+                        "give it a `momentum`, or "
+                    } else {
+                        ""
+                    };
                     return place.at("cycle_momentum").refuse(format!(
                         "{name} has no momentum to cycle in this run; {momentum}set `cycle_momentum: false` here"
                     ));
                 }
                 Ok(())
             }
+            Self::ReduceOnPlateau(c) => {
+                place.require("factor", c.factor, 0.0 < c.factor && c.factor < 1.0, "above 0 and below 1")?;
+                place.within("threshold", c.threshold, 0.0, 1.0)?;
+                place.not_negative("min_lr", c.min_lr)
+            }
+            Self::Warmup(c) => c.check(&place, optimizer, steps),
+        }
+    }
+}
+
+impl Warmup {
+    fn check(&self, place: &Place, optimizer: &Optimizer, steps: usize) -> Result<(), StudyError> {
+        if self.steps == 0 {
+            return place.at("steps").refuse("0: must be at least 1");
+        }
+        if self.steps >= steps {
+            let (all, advice) =
+                (plural(steps, "step"), if steps > 1 { "warm up over fewer" } else { "too few to warm up" });
+            return place.at("steps").refuse(format!("{}: the run has {all} in all; {advice}", self.steps));
+        }
+        let start = self.start_factor;
+        place.require("start_factor", start, 0.0 < start && start <= 1.0, "above 0 and at most 1")?;
+        let then = place.at("then");
+        match &*self.then {
+            Schedule::Warmup(_) | Schedule::OneCycle(_) | Schedule::ReduceOnPlateau(_) => then
+                .refuse(format!("`{}` cannot follow a warm-up; `constant`, `step` and `cosine` can", self.then.key())),
+            other => other.check_at(&then, optimizer, steps),
         }
     }
 }

@@ -201,6 +201,7 @@ impl Watch<'_, '_> {
             unfinished.clear();
             return false;
         }
+        trainer.set_validation_losses(&validation_losses(&epochs));
         self.progress.resumed(&epochs, self.run.settings.epochs);
         self.epochs = epochs;
         self.within_epochs = within_epochs;
@@ -235,6 +236,10 @@ impl Observer for Watch<'_, '_> {
         self.recorder.step(trainer)
     }
 
+    fn validation_losses(&self) -> Vec<f64> {
+        validation_losses(&self.epochs)
+    }
+
     fn epoch(&mut self, epoch: usize, batches: &[f32], network: &dyn Network) -> Result<bool, TrainingError> {
         let run = self.run;
         if let Some(not_finite) = self.not_finite {
@@ -254,7 +259,7 @@ impl Observer for Watch<'_, '_> {
         if let Some(value) = lost.or_else(|| (!has_finite_weights(network)).then_some(Checked::Weights)) {
             return Err(TrainingError::Diverged(NotFinite { epoch, step: run.steps_per_epoch(), value }));
         }
-        let lr = last_learning_rate(run, epoch);
+        let lr = last_learning_rate(run, epoch, &validation_losses(&self.epochs));
         let result = EpochResult { epoch, lr, train_loss, train_eval, validation, test };
         self.progress.epoch(&result);
         self.epochs.push(result);
@@ -312,10 +317,9 @@ fn has_finite_weights(network: &dyn Network) -> bool {
     network.tensors().iter().all(|tensor| tensor.values.iter().all(|x| x.is_finite()))
 }
 
-/// The learning rate of an epoch's last step; epochs count from 1.
-pub fn last_learning_rate(run: &RunPlan, epoch: usize) -> f64 {
-    let steps = run.steps_per_epoch();
-    learning_rate(&run.settings.schedule, run.settings.optimizer.lr(), epoch - 1, steps - 1, run.settings.epochs, steps)
+/// The learning rate of an epoch's last step; epochs count from 1. `validation_losses` are those of the epochs before.
+pub fn last_learning_rate(run: &RunPlan, epoch: usize, validation_losses: &[f64]) -> f64 {
+    learning_rate(&run.settings, epoch * run.steps_per_epoch() - 1, validation_losses)
 }
 
 fn evaluated(e: &Evaluation, labels: &[u8]) -> Evaluated {

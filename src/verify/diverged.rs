@@ -52,6 +52,8 @@ fn first_steps(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Res
     let last = (at.epoch - 1).saturating_mul(plan.steps_per_epoch()).saturating_add(at.step).min(plan.total_steps());
     // In another environment, a training may diverge some steps earlier or later.
     let steps = if machine.same_environment { SEGMENT.min(last) } else { 0 };
+    // The bundle does not have the validation losses of its epochs.
+    let steps = if plan.settings.schedule.follows_validation() { steps.min(plan.steps_per_epoch()) } else { steps };
     let stated = (at.value == Checked::TrainingLoss).then_some(last);
     for step in 1..=steps {
         trainer.step();

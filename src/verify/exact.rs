@@ -202,7 +202,7 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
         if epoch.epoch != number {
             return Some(format!("epoch {number}: is numbered {}", epoch.epoch));
         }
-        let lr = last_learning_rate(run, number);
+        let lr = last_learning_rate(run, number, &validation);
         if epoch.lr != lr && this_arithmetic {
             return Some(format!("epoch {number}: learning rate {}, the schedule gives {lr}", epoch.lr));
         }

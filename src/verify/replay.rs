@@ -13,7 +13,7 @@ use crate::bundle::{SMALL_LOSS, TOLERANCES};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
 use crate::digest::{sha256_hex, short};
-use crate::results::Segment;
+use crate::results::{Segment, validation_losses};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
 use crate::text::numbers::{agreeing, count, duration, plural};
@@ -185,6 +185,7 @@ fn replay(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mu
     let images = Selection::new(&prepared.data.train, &chosen);
     let input = &subject.contents.plan.input;
     let mut trainer = Trainer::new(prepared.device, trained.model, plan, input, &images, seed.seed);
+    trainer.set_validation_losses(&validation_losses(&seed.epochs));
     let initial = to_safetensors(&trainer.network().tensors());
     same_hash(
         "its initial weights",

@@ -89,9 +89,13 @@ fn is_complete<T: DeserializeOwned + Serialize>(heading: &str, all: &[&str], unl
 /// Asserts that a value in the guide is the value in the code.
 #[track_caller]
 fn same(value: &Value, text: &str, what: &str) {
-    let stated: Value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    let fraction = |(a, b): (&str, &str)| Some(json!(a.parse::<f64>().ok()? / b.parse::<f64>().ok()?));
+    let stated = serde_json::from_str(text).ok().or_else(|| text.split_once('/').and_then(fraction));
+    let stated: Value = stated.unwrap_or_else(|| text.into());
     let equal = match (value.as_f64(), stated.as_f64()) {
         (Some(a), Some(b)) => a == b,
+        // A choice without settings.
+        _ if *value == json!({text: {}}) => true,
         _ => *value == stated,
     };
     assert!(equal, "{what}: the guide says {text}, the code {value}");
@@ -243,9 +247,33 @@ const RANGES: &[(&str, &str, &str)] = &[
     ("optimizer: {adam: {weight_decay: 0}}", "optimizer: {adam: {weight_decay: -1}}", "weight_decay"),
     ("optimizer: {adam: {eps: 1e-30}}", "optimizer: {adam: {eps: 0}}", "eps"),
     ("optimizer: {adadelta: {rho: 1}}", "optimizer: {adadelta: {rho: 2}}", "rho"),
+    ("optimizer: {rmsprop: {alpha: 1}}", "optimizer: {rmsprop: {alpha: 2}}", "alpha"),
+    ("optimizer: {rmsprop: {momentum: 1}}", "optimizer: {rmsprop: {momentum: -0.1}}", "momentum"),
     ("schedule: {step: {step_size: 1}}", "schedule: {step: {step_size: 0}}", "step_size"),
     ("schedule: {step: {step_size: 1, gamma: 2}}", "schedule: {step: {step_size: 1, gamma: 0}}", "gamma"),
     ("schedule: {cosine: {min_lr: 0}}", "schedule: {cosine: {min_lr: -1}}", "min_lr"),
+    (
+        "schedule: {reduce_on_plateau: {factor: 0.99, threshold: 1}}, train: {hold_out: 10}",
+        "schedule: {reduce_on_plateau: {factor: 1}}, train: {hold_out: 10}",
+        "factor",
+    ),
+    (
+        "schedule: {reduce_on_plateau: {threshold: 0, min_lr: 0}}, train: {hold_out: 10}",
+        "schedule: {reduce_on_plateau: {threshold: 1.1}}, train: {hold_out: 10}",
+        "threshold",
+    ),
+    (
+        "schedule: {reduce_on_plateau: {patience: 0}}, train: {hold_out: 10}",
+        "schedule: {reduce_on_plateau: {min_lr: -1}}, train: {hold_out: 10}",
+        "min_lr",
+    ),
+    ("schedule: {warmup: {steps: 7499}}", "schedule: {warmup: {steps: 7500}}", "steps"),
+    ("schedule: {warmup: {steps: 1}}", "schedule: {warmup: {steps: 0}}", "steps"),
+    (
+        "schedule: {warmup: {steps: 1, start_factor: 1}}",
+        "schedule: {warmup: {steps: 1, start_factor: 1.1}}",
+        "start_factor",
+    ),
     ("schedule: {one_cycle: {pct_start: 1}}", "schedule: {one_cycle: {pct_start: 1.1}}", "pct_start"),
     ("schedule: {one_cycle: {div_factor: 1}}", "schedule: {one_cycle: {div_factor: 0}}", "div_factor"),
     (
@@ -259,6 +287,11 @@ const RANGES: &[(&str, &str, &str)] = &[
         "max_momentum",
     ),
     ("stop_below_train_loss: 1e-9", "stop_below_train_loss: 0", "stop_below_train_loss"),
+    ("clip_grad_norm: 1e-9", "clip_grad_norm: 0", "clip_grad_norm"),
+    ("clip_grad_value: 1e-9", "clip_grad_value: -1", "clip_grad_value"),
+    ("clip_grad_value: 1", "clip_grad_norm: 1, clip_grad_value: 1", "clip_grad_value"),
+    ("label_smoothing: 0.99", "label_smoothing: 1", "label_smoothing"),
+    ("label_smoothing: 0", "label_smoothing: -0.1", "label_smoothing"),
 ];
 
 /// A small study whose run has `settings` in place of the usual ones.

@@ -44,6 +44,7 @@ mod publish;
 mod published;
 mod pytorch;
 mod readme;
+mod recipes;
 mod refusals;
 mod render;
 mod report;

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::*;
 
 /// Settings of runs, each different from those of every other run.
-const RUNS: [&str; 34] = [
+const RUNS: [&str; 42] = [
     "",
     "train: {images: {first: 60}}",
     "train: {images: {random: 50}}",
@@ -24,15 +24,23 @@ const RUNS: [&str; 34] = [
     "optimizer: {adam: {lr: 0.01}}",
     "optimizer: {adam: {lr: 0.01, betas: [0, 0.5], eps: 0.1}}",
     "optimizer: {adam: {lr: 0.01, eps: 0.00000001, betas: [0.9, 0.99]}}",
+    "optimizer: rmsprop",
+    "optimizer: {rmsprop: {centered: true}}",
     "schedule: {step: {step_size: 1}}",
     "schedule: {step: {step_size: 1, gamma: 0.2}}",
     "schedule: cosine",
+    "train: {images: {first: 50}, hold_out: 20}, schedule: reduce_on_plateau",
+    "epochs: 2, schedule: {warmup: {steps: 1}}",
+    "epochs: 2, schedule: {warmup: {steps: 1, start_factor: 0.1, then: cosine}}",
     "optimizer: {adam: {lr: 0.01}}, schedule: one_cycle",
     "optimizer: {adam: {lr: 0.01}}, schedule: {one_cycle: {base_momentum: 0.8}}",
     "optimizer: {adam: {lr: 0.01}}, schedule: {one_cycle: {max_momentum: 0.96}}",
     "schedule: {one_cycle: {cycle_momentum: false}}",
     "schedule: {one_cycle: {cycle_momentum: false, pct_start: 0.301}}",
     "schedule: {one_cycle: {cycle_momentum: false, div_factor: 24}}",
+    "label_smoothing: 0.1",
+    "clip_grad_norm: 0.1",
+    "clip_grad_value: 0.1",
     "dropout: false",
     "stop_below_train_loss: 9",
     "evaluate_train: true",

@@ -2,12 +2,14 @@
 
 use super::gpu::{Address, Gpu, Grid, Memory, size};
 use crate::dataset::CLASSES;
+use kernels::cross_entropy::Targets;
 
 /// The GPU counterpart of `kernels::cross_entropy::cross_entropy`, for up to a fixed number of images.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// Each image's loss.
     losses: Memory,
+    pub targets: Targets,
 }
 
 /// Where to write a batch's loss: at index `step` of `losses`. `step` is the address of a u32.
@@ -19,7 +21,7 @@ pub(super) struct LossPlace {
 
 impl CrossEntropy {
     pub(super) fn new(gpu: &dyn Gpu, images: usize) -> Self {
-        Self { losses: gpu.values(images) }
+        Self { losses: gpu.values(images), targets: Targets::PLAIN }
     }
 
     /// Writes the gradient with respect to the logits, and the loss.
@@ -31,6 +33,7 @@ impl CrossEntropy {
         place: LossPlace,
     ) {
         let losses = self.losses.address();
+        let Targets { kept, label, other } = self.targets;
         let arguments = [
             logits.into(),
             labels.into(),
@@ -39,6 +42,9 @@ impl CrossEntropy {
             size(images).into(),
             size(CLASSES).into(),
             (images as f32).into(),
+            kept.into(),
+            label.into(),
+            other.into(),
         ];
         gpu.launch("cross_entropy", Grid::for_jobs(images, 64), &arguments);
         let arguments =
@@ -57,9 +63,17 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        for (images, scale, special) in
-            [(1, 1.0, None), (3, 30.0, None), (300, 5.0, None), (2, 200.0, None), (9, 1.0, Some(f32::NEG_INFINITY))]
-        {
+        for (images, scale, special, smoothing) in [
+            (1, 1.0, None, 0.0),
+            (3, 30.0, None, 0.0),
+            (300, 5.0, None, 0.0),
+            (2, 200.0, None, 0.0),
+            (9, 1.0, Some(f32::NEG_INFINITY), 0.0),
+            (300, 5.0, None, 0.1),
+            (2, 200.0, None, 0.3),
+            (9, 1.0, Some(f32::NEG_INFINITY), 0.1),
+        ] {
+            let targets = Targets::smoothed(smoothing, CLASSES);
             let mut logits = Stream::keyed(b"logits").uniform(images * CLASSES, scale);
             if let Some(special) = special {
                 logits[11] = special;
@@ -67,7 +81,7 @@ mod tests {
             }
             let labels: Vec<u8> = (0..images).map(|i| (i * 7 % CLASSES) as u8).collect();
             let mut gradient = vec![f32::NAN; logits.len()];
-            let loss = cross_entropy(&logits, &labels, &mut gradient);
+            let loss = cross_entropy(&logits, &labels, targets, &mut gradient);
             for order in Order::ALL {
                 let gpu: &dyn Gpu = &Emulator::new(order);
                 let [x, dx, losses] = [logits.len(), logits.len(), 3].map(|n| gpu.values(n));
@@ -77,7 +91,8 @@ mod tests {
                 gpu.write(step.address(), &2u32.to_le_bytes());
                 let place = LossPlace { step: step.address(), losses: losses.address() };
                 let addresses = [&x, &label_memory, &dx].map(Memory::address);
-                CrossEntropy::new(gpu, images).launch(gpu, images, addresses, place);
+                let on_gpu = CrossEntropy { targets, ..CrossEntropy::new(gpu, images) };
+                on_gpu.launch(gpu, images, addresses, place);
                 assert_equal("gradient", &gpu.read_values(dx.address(), logits.len()), &gradient);
                 assert_equal("loss", &gpu.read_values(losses.address().offset(2), 1), &[loss]);
             }

@@ -1,6 +1,7 @@
 //! The program's own arithmetic on a GPU, in CUDA C. Every value is the same sequence of IEEE 754 operations as on the
 //! CPU, so a study has the same bits on both. Only the distribution of the work over threads differs.
 
+mod clip;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
 pub mod driver;

@@ -26,6 +26,7 @@ use crate::arithmetic::steps::{self, conv2d_options, steps};
 use crate::dataset::CLASSES;
 use crate::model::{LayerKind, Model, TensorSpec};
 use crate::tensors::NamedTensor;
+use kernels::cross_entropy::Targets;
 
 type Step = steps::Step<Box<dyn Layer>>;
 
@@ -121,6 +122,11 @@ impl Network {
             output_gradients: [0; 2].map(|_| device.values(images * largest)),
             cross_entropy: CrossEntropy::new(device, images),
         }
+    }
+
+    /// Smooths the labels of the training loss, as `label_smoothing` of `torch.nn.CrossEntropyLoss`; from 0 to 1.
+    pub fn set_label_smoothing(&mut self, smoothing: f64) {
+        self.cross_entropy.targets = Targets::smoothed(smoothing, CLASSES);
     }
 
     /// Copies of all parameters and buffers, with PyTorch's names.

@@ -40,12 +40,24 @@ impl Rule {
     /// Updates the parameters from their gradients.
     pub(super) fn step(&self, gpu: &dyn Gpu, parameters: &Tensors, gradients: &Tensors, factors: Factors) {
         let (p, values) = parameters.all();
-        let state = self.state.iter().map(|list| list.all().0.into());
+        let state = self.state_arguments();
         let of_step = [factors.values.into(), size(factors.count).into(), factors.step.into()];
         let (kernel, settings) = settings(&self.rule);
         let arguments = [p.into(), gradients.all().0.into()].into_iter().chain(state).chain(of_step).chain(settings);
         let arguments: Vec<Argument> = arguments.chain([(values as u64).into()]).collect();
         gpu.launch(kernel, value_grid(values), &arguments);
+    }
+
+    /// The addresses of the state as the kernel takes them. RMSprop's kernel takes three lists: null for one that the
+    /// settings do not need.
+    fn state_arguments(&self) -> Vec<Argument> {
+        let all = || self.state().map(|(name, list)| (name, list.all().0));
+        match &self.rule {
+            Optimizer::RmsProp(_) => ["square_avg", "momentum_buffer", "grad_avg"]
+                .map(|list| all().find(|(name, _)| *name == list).map_or(Address::NULL, |(_, address)| address).into())
+                .to_vec(),
+            _ => all().map(|(_, address)| address.into()).collect(),
+        }
     }
 }
 
@@ -64,6 +76,7 @@ fn settings(rule: &Optimizer) -> (&'static str, Vec<Argument>) {
         Optimizer::Adam(c) => ("adam", adam(0, c.betas[1], c.eps, c.weight_decay)),
         Optimizer::AdamW(c) => ("adam", adam(1, c.betas[1], c.eps, 0.0)),
         Optimizer::Adadelta(c) => ("adadelta", [c.rho, 1.0 - c.rho, c.eps, c.weight_decay].map(number).to_vec()),
+        Optimizer::RmsProp(c) => ("rmsprop", [c.alpha, 1.0 - c.alpha, c.eps, c.weight_decay].map(number).to_vec()),
     }
 }
 
@@ -87,6 +100,11 @@ mod tests {
             json!({"adam": {}}),
             json!({"adamw": {"lr": 0.01}}),
             json!({"adadelta": {"weight_decay": 0.01}}),
+            json!({"rmsprop": {}}),
+            json!({"rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 0.01, "weight_decay": 0.01}}),
+            json!({"rmsprop": {"momentum": 0.9}}),
+            json!({"rmsprop": {"centered": true}}),
+            json!({"rmsprop": {"centered": true, "momentum": 0.5, "weight_decay": 0.01}}),
         ] {
             let optimizer: Optimizer = serde_json::from_value(optimizer).unwrap();
             for order in Order::ALL {

@@ -17,6 +17,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("batch_norm2d.cu", include_str!("kernels/batch_norm2d.cu")),
     ("layer_norm.cu", include_str!("kernels/layer_norm.cu")),
     ("cross_entropy.cu", include_str!("kernels/cross_entropy.cu")),
+    ("clip.cu", include_str!("kernels/clip.cu")),
     ("optimizers.cu", include_str!("kernels/optimizers.cu")),
     ("gemm.cuh", include_str!("kernels/gemm.cuh")),
     ("direct.cu", include_str!("kernels/direct.cu")),

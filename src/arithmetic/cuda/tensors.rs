@@ -3,7 +3,7 @@
 use super::gpu::{Address, Gpu, Memory};
 
 /// Each tensor begins at a multiple of this many values.
-const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: usize = 64;
 
 /// The values of some tensors, one after the other, with zeros between them.
 #[derive(Debug)]

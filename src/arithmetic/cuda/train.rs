@@ -4,12 +4,14 @@
 
 use std::rc::Rc;
 
+use super::clip::Clip;
 use super::cross_entropy::LossPlace;
 use super::gpu::{Gpu, Grid, Memory, Recording};
 use super::inputs::{Chosen, Images};
 use super::layers::{Keys, Mask};
 use super::network::Network;
 use super::optimizers::{Factors, Rule};
+use crate::arithmetic::Clipping;
 use crate::arithmetic::inputs::{epoch_order, factors_of};
 use crate::arithmetic::masks::Masks;
 use crate::arithmetic::train::EVALUATION_BATCH;
@@ -40,7 +42,7 @@ struct Epoch {
 impl Epoch {
     fn new(gpu: &dyn Gpu, plan: &RunPlan, masks: &Masks, images: usize) -> Self {
         let steps = plan.steps_per_epoch();
-        let factors_per_step = factors_of(plan, 0).len() + 1;
+        let factors_per_step = factors_of(plan, 0, &[]).len() + 1;
         Self {
             step: gpu.allocate(4),
             order: gpu.allocate(4 * images),
@@ -71,10 +73,13 @@ pub struct Trainer<'a> {
     images: Images,
     /// Number of images in an epoch.
     len: usize,
+    /// The validation losses of the epochs so far.
+    validation_losses: Vec<f64>,
     epoch: Epoch,
     /// The epoch whose inputs are on the GPU, and the first of its steps that used them. Both count from 0.
     prepared: Option<(usize, usize)>,
     network: Network,
+    clip: Option<Clip>,
     rule: Rule,
     launches: Vec<(usize, Launches)>,
     /// Number of steps that were replayed from a recording.
@@ -95,6 +100,7 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let (masks, batch) = (Masks::new(model, plan, seed), plan.settings.batch_size.min(dataset.len()));
         let mut network = Network::new(gpu, model, seed, batch.max(EVALUATION_BATCH));
+        network.set_label_smoothing(plan.settings.label_smoothing);
         let epoch = Epoch::new(&**gpu, plan, &masks, dataset.len());
         let keys = |i: usize| Keys {
             first: epoch.keys.address().offset_bytes(i * KEY),
@@ -108,8 +114,10 @@ impl<'a> Trainer<'a> {
             seed,
             images: Images::new(&**gpu, dataset, input, batch),
             len: dataset.len(),
+            validation_losses: Vec::new(),
             epoch,
             prepared: None,
+            clip: Clipping::of(&plan.settings).map(|clipping| Clip::new(&**gpu, clipping, &network.gradients)),
             rule: Rule::new(&**gpu, &plan.settings.optimizer, &network.parameters),
             network,
             masks,
@@ -171,6 +179,11 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Sets the validation losses of the epochs so far, on which the learning rate may depend from the next epoch on.
+    pub fn set_validation_losses(&mut self, losses: &[f64]) {
+        self.validation_losses = losses.to_vec();
+    }
+
     /// The mean losses of the current epoch's steps, in order. After `load_state`, only those of the steps since then.
     /// Waits for the GPU.
     pub fn epoch_losses(&self) -> Vec<f32> {
@@ -201,7 +214,7 @@ impl<'a> Trainer<'a> {
         gpu.write(self.epoch.order.address(), &order);
         let of_step = |step: usize| {
             let is_first = if step == 0 { 1.0 } else { 0.0 };
-            [factors_of(self.plan, step), vec![is_first]].concat()
+            [factors_of(self.plan, step, &self.validation_losses), vec![is_first]].concat()
         };
         let factors: Vec<f32> = (first..first + steps).flat_map(of_step).collect();
         gpu.write_values(self.epoch.factors.address(), &factors);
@@ -251,6 +264,9 @@ impl<'a> Trainer<'a> {
         self.network.train(images, self.images.x());
         let loss = LossPlace { step, losses: self.epoch.losses.address() };
         self.network.backward(images, self.images.x(), self.images.labels(), loss);
+        if let Some(clip) = &self.clip {
+            clip.launch(gpu, &self.network.gradients);
+        }
         let factors = Factors { values: self.epoch.factors.address(), count: self.epoch.factors_per_step, step };
         self.rule.step(gpu, &self.network.parameters, &self.network.gradients, factors);
         gpu.launch("end_step", Grid::blocks(1, 1), &[step.into()]);

@@ -49,6 +49,19 @@ pub struct Adadelta {
     pub weight_decay: f32,
 }
 
+/// `torch.optim.RMSprop`.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the arguments of torch.optim.RMSprop")]
+pub struct RmsProp {
+    pub lr: f32,
+    pub momentum: f32,
+    pub alpha: f32,
+    /// 1 - alpha, computed in f64 and rounded once.
+    pub one_minus_alpha: f32,
+    pub eps: f32,
+    pub weight_decay: f32,
+}
+
 impl Sgd {
     /// Updates parameters `p` with gradient `g`. `buffer` is the momentum buffer; it is empty if there is no momentum.
     pub fn step(self, p: &mut [f32], g: &[f32], buffer: &mut [f32]) {
@@ -76,6 +89,51 @@ impl Adadelta {
     pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], delta: &mut [f32]) {
         let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK)).zip(delta.chunks_mut(BLOCK));
         for_each_job(jobs, |(((p, g), square), delta)| adadelta(self, p, g, square, delta));
+    }
+}
+
+impl RmsProp {
+    /// Updates parameters `p` with gradient `g`, and the moving average of its square. `buffer` is the momentum buffer, and
+    /// `average` the moving average of the gradient, if the optimizer is centered; each is empty if there is none.
+    pub fn step(self, p: &mut [f32], g: &[f32], square: &mut [f32], buffer: &mut [f32], average: &mut [f32]) {
+        let jobs = p.chunks_mut(BLOCK).zip(g.chunks(BLOCK)).zip(square.chunks_mut(BLOCK));
+        match (buffer.is_empty(), average.is_empty()) {
+            (true, true) => for_each_job(jobs, |((p, g), square)| rmsprop(self, p, g, square)),
+            (false, true) => {
+                let jobs = jobs.zip(buffer.chunks_mut(BLOCK));
+                for_each_job(jobs, |(((p, g), square), buffer)| rmsprop_momentum(self, p, g, square, buffer));
+            }
+            (true, false) => {
+                let jobs = jobs.zip(average.chunks_mut(BLOCK));
+                for_each_job(jobs, |(((p, g), square), average)| rmsprop_centered(self, p, g, square, average));
+            }
+            (false, false) => {
+                let jobs = jobs.zip(buffer.chunks_mut(BLOCK)).zip(average.chunks_mut(BLOCK));
+                for_each_job(jobs, |((((p, g), square), buffer), average)| {
+                    rmsprop_centered_momentum(self, p, g, square, [buffer, average]);
+                });
+            }
+        }
+    }
+
+    /// The gradient with weight decay, divided by the root of the average of its square.
+    #[inline(always)]
+    fn update(self, p: f32, g: f32, square: &mut f32) -> f32 {
+        let g = self.weight_decay.mul_add(p, g);
+        *square = self.one_minus_alpha.mul_add(g * g, self.alpha * *square);
+        g / (square.sqrt() + self.eps)
+    }
+
+    /// The gradient with weight decay, divided by its standard deviation. A variance below zero can only be a rounding error,
+    /// and counts as 0; NaN stays NaN.
+    #[inline(always)]
+    fn centered_update(self, p: f32, g: f32, square: &mut f32, average: &mut f32) -> f32 {
+        let g = self.weight_decay.mul_add(p, g);
+        *square = self.one_minus_alpha.mul_add(g * g, self.alpha * *square);
+        *average = self.one_minus_alpha.mul_add(g, self.alpha * *average);
+        let variance = (-*average).mul_add(*average, *square);
+        let variance = if variance < 0.0 { 0.0 } else { variance };
+        g / (variance.sqrt() + self.eps)
     }
 }
 
@@ -121,6 +179,47 @@ vectorised! {
             let step = (*delta + c.eps).sqrt() / (*square + c.eps).sqrt() * g;
             *delta = c.one_minus_rho.mul_add(step * step, c.rho * *delta);
             *p = (-c.lr).mul_add(step, *p);
+        }
+    }
+}
+
+vectorised! {
+    fn rmsprop(c: RmsProp, p: &mut [f32], g: &[f32], square: &mut [f32]) {
+        for ((p, g), square) in p.iter_mut().zip(g).zip(square) {
+            *p = (-c.lr).mul_add(c.update(*p, *g, square), *p);
+        }
+    }
+}
+
+vectorised! {
+    fn rmsprop_momentum(c: RmsProp, p: &mut [f32], g: &[f32], square: &mut [f32], buffer: &mut [f32]) {
+        for (((p, g), square), buffer) in p.iter_mut().zip(g).zip(square).zip(buffer) {
+            *buffer = c.momentum.mul_add(*buffer, c.update(*p, *g, square));
+            *p = (-c.lr).mul_add(*buffer, *p);
+        }
+    }
+}
+
+vectorised! {
+    fn rmsprop_centered(c: RmsProp, p: &mut [f32], g: &[f32], square: &mut [f32], average: &mut [f32]) {
+        for (((p, g), square), average) in p.iter_mut().zip(g).zip(square).zip(average) {
+            *p = (-c.lr).mul_add(c.centered_update(*p, *g, square, average), *p);
+        }
+    }
+}
+
+vectorised! {
+    fn rmsprop_centered_momentum(
+        c: RmsProp,
+        p: &mut [f32],
+        g: &[f32],
+        square: &mut [f32],
+        lists: [&mut [f32]; 2],
+    ) {
+        let [buffer, average] = lists;
+        for ((((p, g), square), buffer), average) in p.iter_mut().zip(g).zip(square).zip(buffer).zip(average) {
+            *buffer = c.momentum.mul_add(*buffer, c.centered_update(*p, *g, square, average));
+            *p = (-c.lr).mul_add(*buffer, *p);
         }
     }
 }

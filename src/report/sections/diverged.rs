@@ -4,7 +4,7 @@ use super::prelude::*;
 use super::settings;
 use crate::arithmetic;
 use crate::results::{DivergedRun, DivergedSeed, NotFinite, SeedEnd};
-use crate::study::{Optimizer, RunSettings, Schedule};
+use crate::study::{Optimizer, RmsProp, RunSettings, Schedule, Sgd};
 
 /// Pixels beyond this size, after they are normalised, are unusual: with MNIST's own mean and standard deviation they are
 /// between -0.42 and 2.82.
@@ -76,6 +76,7 @@ fn usual_rate(optimizer: &Optimizer) -> f64 {
         Optimizer::Sgd(_) => 0.1,
         Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
         Optimizer::Adadelta(_) => 1.0,
+        Optimizer::RmsProp(_) => 0.01,
     }
 }
 
@@ -97,11 +98,9 @@ impl Rate {
     }
 
     fn of_seed(plan: &RunSettings, seed: &DivergedSeed) -> Self {
-        let (steps, at) = (steps_per_epoch(plan), seed.not_finite);
-        let rate = |step: usize| {
-            let (base, epochs) = (plan.optimizer.lr(), plan.epochs);
-            arithmetic::learning_rate(&plan.schedule, base, step / steps, step % steps, epochs, steps)
-        };
+        let at = seed.not_finite;
+        // Its epochs have no results, so what a validation loss may have lowered is not known.
+        let rate = |step: usize| arithmetic::learning_rate(plan, step, &[]);
         let last = last_step(plan, at);
         let tried = (0..last).step_by((last / MOST_RATES).max(1)).chain([last]);
         Self { seed: seed.seed, place: at, last: rate(last), highest: tried.map(rate).fold(0.0, f64::max) }
@@ -148,11 +147,14 @@ fn learning_rate(lang: &Language, run: &DivergedRun) -> Result<String> {
 
 fn momentum(lang: &Language, run: &DivergedRun) -> Result<Option<String>> {
     let plan = &run.plan;
-    let Optimizer::Sgd(sgd) = &plan.optimizer else { return Ok(None) };
+    let momentum = match &plan.optimizer {
+        Optimizer::Sgd(Sgd { momentum, .. }) | Optimizer::RmsProp(RmsProp { momentum, .. }) => *momentum,
+        Optimizer::Adam(_) | Optimizer::AdamW(_) | Optimizer::Adadelta(_) => return Ok(None),
+    };
     // A schedule may set the momentum, too.
     let total = plan.epochs.saturating_mul(steps_per_epoch(plan));
     let scheduled = |rate: Rate| arithmetic::momentum(&plan.schedule, last_step(plan, rate.place), total);
-    let momentum = Rate::of(run).and_then(scheduled).unwrap_or(sgd.momentum);
+    let momentum = Rate::of(run).and_then(scheduled).unwrap_or(momentum);
     if momentum == 0.0 {
         return Ok(None);
     }
@@ -196,7 +198,7 @@ fn weight_decay(lang: &Language, run: &DivergedRun) -> Result<Option<String>> {
         Optimizer::Sgd(c) => c.weight_decay,
         Optimizer::AdamW(c) => c.weight_decay,
         // These add the decay to the gradient, and the gradient's size does not change their step.
-        Optimizer::Adam(_) | Optimizer::Adadelta(_) => return Ok(None),
+        Optimizer::Adam(_) | Optimizer::Adadelta(_) | Optimizer::RmsProp(_) => return Ok(None),
     };
     let share = decay * Rate::highest(run);
     if share <= 1.0 {

@@ -86,6 +86,19 @@ fn over_seeds(b: &Builder) -> Result<RichText> {
     Ok(if same { interval.then(b.phrase("measures.no_spread_text")?) } else { interval })
 }
 
+/// What the training loss is, and how it differs from the others.
+fn training_loss(b: &Builder) -> Result<RichText> {
+    let mut text = b.phrase("measures.training_loss_text")?;
+    let more = [
+        ("measures.smoothed_text", b.any_run(|run| run.plan.label_smoothing > 0.0)),
+        ("measures.evaluated_text", b.any_run(evaluates_training)),
+    ];
+    for (key, _) in more.into_iter().filter(|(_, holds)| *holds) {
+        text = text.then(b.phrase(key)?);
+    }
+    Ok(text)
+}
+
 /// The measures that the report shows, explained.
 fn measures(b: &Builder) -> Result<Definitions> {
     let several = b.several_seeds();
@@ -105,9 +118,7 @@ fn measures(b: &Builder) -> Result<Definitions> {
     let explained = |key: &str| -> Result<Definition> {
         let text = match key {
             "measures.over_seeds" => over_seeds(b)?,
-            "measures.training_loss" if b.any_run(evaluates_training) => {
-                b.phrase("measures.training_loss_text")?.then(b.phrase("measures.evaluated_text")?)
-            }
+            "measures.training_loss" => training_loss(b)?,
             key => b.phrase(&format!("{key}_text"))?,
         };
         Ok(Definition::new(b.phrase(key)?, text))

@@ -81,6 +81,9 @@ pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Lan
         batch_size,
         optimizer: rule,
         schedule: rate,
+        label_smoothing: smoothing,
+        clip_grad_norm,
+        clip_grad_value,
         dropout,
         stop_below_train_loss: _,
         early_stopping: _,
@@ -92,6 +95,12 @@ pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Lan
     let mut parts = vec![lang.say("run.batch", context! { batch => batch_size })?, optimizer(rule, lang)?];
     if *rate != Schedule::default() {
         parts.push(lang.say("run.rate", context! { schedule => schedule(rate, lang)? })?);
+    }
+    if *smoothing > 0.0 {
+        parts.push(lang.say("run.label_smoothing", context! { value => lang.numbers.setting(*smoothing) })?);
+    }
+    if clip_grad_norm.is_some() || clip_grad_value.is_some() {
+        parts.push(clipping(run.plan(), lang)?);
     }
     if *image_order != ImageOrder::default() {
         parts.push(order(*image_order, lang)?);
@@ -109,6 +118,16 @@ pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Lan
     parts.push(lang.say("run.seeds", context! { n => run.seeds().len(), seeds => seeds(run) })?);
     let values = context! { title, network, images => images(run.plan(), lang)?, epochs => epochs(run, lang)?, parts };
     lang.say("run.budget", values)
+}
+
+/// How a run clips its gradients.
+pub(super) fn clipping(plan: &RunSettings, lang: &Language) -> Result<String> {
+    let say = |key: &str, limit: f64| lang.say(key, context! { limit => lang.numbers.setting(limit) });
+    match (plan.clip_grad_norm, plan.clip_grad_value) {
+        (Some(norm), _) => say("run.clip_norm", norm),
+        (None, Some(value)) => say("run.clip_value", value),
+        (None, None) => lang.word("run.never"),
+    }
 }
 
 /// How often test and validation images are evaluated within epochs.
@@ -187,6 +206,16 @@ pub(super) fn schedule(schedule: &Schedule, lang: &Language) -> Result<String> {
             let momentum = c.cycle_momentum.then(|| [c.base_momentum, c.max_momentum].map(form));
             let name = lang.say("run.one_cycle", context! { percent, momentum })?;
             (name, &["pct_start", "cycle_momentum", "base_momentum", "max_momentum"])
+        }
+        Schedule::ReduceOnPlateau(c) => {
+            let values = context! { factor => form(c.factor), patience => c.patience };
+            (lang.say("run.reduce_on_plateau", values)?, &["factor", "patience"])
+        }
+        Schedule::Warmup(c) => {
+            // PyTorch's default is a third, which has no short decimal.
+            let start = (c.start_factor != 1.0 / 3.0).then(|| form(c.start_factor));
+            let values = context! { steps => c.steps, start, then => self::schedule(&c.then, lang)? };
+            (lang.say("run.warmup", values)?, &["steps", "start_factor", "then"])
         }
     };
     with_settings(name, other_settings(schedule, told, lang)?, lang)
@@ -287,6 +316,11 @@ mod tests {
                 "SGD, швидкість навчання 0,1; імпульс 0,9; згасання ваг 0,0005; метод Нестерова",
             ),
             (
+                "rmsprop: {alpha: 0.9, momentum: 0.5, centered: true}",
+                "RMSprop, learning rate 0.01, alpha 0.9, momentum 0.5, centered",
+                "RMSprop, швидкість навчання 0,01; α 0,9; імпульс 0,5; центрований",
+            ),
+            (
                 "sgd: {lr: 0.1, dampening: 0.5}",
                 "SGD, learning rate 0.1, dampening 0.5",
                 "SGD, швидкість навчання 0,1; демпфування 0,5",
@@ -306,6 +340,21 @@ mod tests {
                 "one_cycle: {pct_start: 0.301, div_factor: 10, base_momentum: 0.5}",
                 "one cycle, highest rate after 30.1 % of the steps, momentum from 0.95 to 0.5 and back, starting at 1/10 of the maximum",
                 "один цикл (one cycle), найбільша швидкість після 30,1 % кроків, імпульс від 0,95 до 0,5 і назад; початок — 1/10 максимуму",
+            ),
+            (
+                "reduce_on_plateau: {factor: 0.5, patience: 1, min_lr: 0.001}",
+                "times 0.5 when the validation loss has not fallen for more than 1 epoch, not below 0.001",
+                "множник 0,5, якщо втрати на валідації не зменшуються понад 1 епоху; не нижче 0,001",
+            ),
+            (
+                "warmup: {steps: 200, then: {step: {step_size: 1}}}",
+                "rising over the first 200 steps from a third of the rate, then times 0.1 every epoch",
+                "зростання за перші 200 кроків від третини швидкості, далі множник 0,1 щоепохи",
+            ),
+            (
+                "warmup: {steps: 1, start_factor: 0.1}",
+                "rising over the first step from 0.1 of the rate, then constant",
+                "зростання за перший крок від 0,1 швидкості, далі стала швидкість",
             ),
             (
                 "one_cycle: {final_div_factor: 100, cycle_momentum: false}",

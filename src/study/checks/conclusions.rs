@@ -19,7 +19,11 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
 
 fn check_kind(source: &Source, place: &Place, kind: &Kind) -> Result<(), StudyError> {
     match kind {
-        Kind::Overfits(run) | Kind::Learns(run) => check_run_exists(place, run),
+        Kind::Learns(run) => check_run_exists(place, run),
+        Kind::Overfits(run) => {
+            check_run_exists(place, run)?;
+            check_plain_loss(source, place, run)
+        }
         Kind::OverfittingStarts(run) => {
             check_run_exists(place, run)?;
             if source.study.runs[run].epochs < 2 {
@@ -49,6 +53,17 @@ fn check_kind(source: &Source, place: &Place, kind: &Kind) -> Result<(), StudyEr
         Kind::BestOf(runs) => check_best_of(source, place, runs),
         Kind::OrderMatters(runs) => check_order(source, place, runs),
     }
+}
+
+/// A training loss with smoothed labels cannot be compared with the test loss.
+fn check_plain_loss(source: &Source, place: &Place, run: &str) -> Result<(), StudyError> {
+    let spec = &source.study.runs[run];
+    if spec.label_smoothing == 0.0 || spec.evaluate_train {
+        return Ok(());
+    }
+    place.refuse(format!(
+        "`{run}` smooths the labels of its training loss, so its test loss is another measure; set `evaluate_train: true` in the run"
+    ))
 }
 
 fn check_comparison(source: &Source, place: &Place, name: &str) -> Result<(), StudyError> {

@@ -21,9 +21,8 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
     run.within("batch_size", spec.batch_size, 1, TRAIN_IMAGES)?;
     check_last_batch(run, spec, model, images)?;
     check_seeds(run, &spec.seeds)?;
-    if let Some(loss) = spec.stop_below_train_loss {
-        run.positive("stop_below_train_loss", loss)?;
-    }
+    check_loss(run, spec)?;
+    check_clipping(run, spec)?;
     if let Some(EarlyStopping { patience }) = spec.early_stopping {
         run.at("early_stopping").within("patience", patience, 1, MAX_EPOCHS)?;
         needs_validation(run, "early_stopping", spec)?;
@@ -44,7 +43,42 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
             .refuse("false: a run that keeps segments keeps the last one, too; set `keep: 0` or leave out `last`");
     }
     spec.optimizer.check(run)?;
-    spec.schedule.check(run, &spec.optimizer)
+    if spec.schedule.follows_validation() {
+        needs_validation(run, "schedule", spec)?;
+    }
+    spec.schedule.check(run, &spec.optimizer, images.div_ceil(spec.batch_size) * spec.epochs)
+}
+
+/// Checks the training loss, and that it can fall below the one that ends the run.
+fn check_loss(run: &Place, spec: &RunSpec) -> Result<(), StudyError> {
+    let smoothing = spec.label_smoothing;
+    run.require("label_smoothing", smoothing, (0.0..1.0).contains(&smoothing), "at least 0 and below 1")?;
+    let Some(loss) = spec.stop_below_train_loss else { return Ok(()) };
+    run.positive("stop_below_train_loss", loss)?;
+    let least = least_loss(smoothing);
+    if loss > least {
+        return Ok(());
+    }
+    run.at("stop_below_train_loss").refuse(format!(
+        "{loss}: with `label_smoothing: {smoothing}`, the training loss is at least {least:.4}; set a larger one"
+    ))
+}
+
+/// The lowest mean cross-entropy with smoothed labels: the entropy of their distribution.
+fn least_loss(smoothing: f64) -> f64 {
+    let other = smoothing / CLASSES as f64;
+    let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
+    term(1.0 - smoothing + other) + (CLASSES - 1) as f64 * term(other)
+}
+
+fn check_clipping(run: &Place, spec: &RunSpec) -> Result<(), StudyError> {
+    for (key, limit) in [("clip_grad_norm", spec.clip_grad_norm), ("clip_grad_value", spec.clip_grad_value)] {
+        limit.map_or(Ok(()), |limit| run.positive(key, limit))?;
+    }
+    if spec.clip_grad_norm.is_some() && spec.clip_grad_value.is_some() {
+        return run.at("clip_grad_value").refuse("the run has `clip_grad_norm`, too; leave one of the two out");
+    }
+    Ok(())
 }
 
 fn needs_validation(run: &Place, key: &str, spec: &RunSpec) -> Result<(), StudyError> {

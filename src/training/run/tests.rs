@@ -26,6 +26,7 @@ defaults: {model: m, epochs: 16, batch_size: 20, train: {images: {first: 55}, ho
 runs:
   adam: {optimizer: {adam: {lr: 0.01}}, schedule: one_cycle, evidence: {candidates: 6, keep: 2}}
   sgd: {optimizer: {sgd: {lr: 0.05, momentum: 0.9}}, evidence: {candidates: 3, keep: 3}}
+  plateau: {optimizer: {sgd: {lr: 0.3}}, schedule: {reduce_on_plateau: {patience: 0}}, evidence: {candidates: 6, keep: 2}}
   plain: {optimizer: {sgd: {lr: 0.05}}, evidence: {candidates: 1, keep: 0}}
   adadelta: {optimizer: {adadelta: {lr: 1.0}}, stop_below_train_loss: 2.0}
   best: {optimizer: {adam: {lr: 0.02}}, report_epoch: best_validation, evaluate_every: 4, evidence: {candidates: 6, keep: 2}}

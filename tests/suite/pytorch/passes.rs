@@ -83,6 +83,15 @@ struct LossCase {
     sum: f64,
     each: Vec<f64>,
     gradient_of_mean: Vec<[f64; 10]>,
+    smoothed: Vec<SmoothedLoss>,
+}
+
+/// The same with smoothed labels.
+#[derive(Deserialize)]
+struct SmoothedLoss {
+    label_smoothing: f64,
+    mean: f64,
+    gradient_of_mean: Vec<[f64; 10]>,
 }
 
 impl Fingerprint {
@@ -311,14 +320,22 @@ fn training_has_pytorchs_cross_entropy_and_its_gradient() {
             image[..10].copy_from_slice(logits);
             image[MARK + i] = 1.0;
         }
-        let loss = network.loss_and_backward(&images, INPUT, &case.labels, &[]);
-        assert_close(&case.name, &[f64::from(loss)], &[case.mean], VALUE, 0.0);
+        let mut compare = |smoothing: f64, mean: f64, gradient_of_mean: &[[f64; 10]], rounding: f64| {
+            network.set_label_smoothing(smoothing);
+            let loss = network.loss_and_backward(&images, INPUT, &case.labels, &[]);
+            assert_close(&case.name, &[f64::from(loss)], &[mean], VALUE, 0.0);
 
-        let weight = &network.gradients()[0].values;
-        let gradient = |i: usize| (0..10).map(move |class| f64::from(weight[class * PIXELS + MARK + i]));
-        let got: Vec<f64> = (0..case.logits.len()).flat_map(gradient).collect();
-        let expected = case.gradient_of_mean.as_flattened();
-        assert_close(&case.name, &got, expected, VALUE, 0.0);
+            let weight = &network.gradients()[0].values;
+            let gradient = |i: usize| (0..10).map(move |class| f64::from(weight[class * PIXELS + MARK + i]));
+            let got: Vec<f64> = (0..case.logits.len()).flat_map(gradient).collect();
+            assert_close(&case.name, &got, gradient_of_mean.as_flattened(), VALUE, rounding);
+        };
+        for SmoothedLoss { label_smoothing, mean, gradient_of_mean } in &case.smoothed {
+            // A probability near its target: the difference is a rounding error.
+            compare(*label_smoothing, *mean, gradient_of_mean, 1e-8);
+        }
+        compare(0.0, case.mean, &case.gradient_of_mean, 0.0);
+        assert_eq!(case.smoothed.len(), 2);
     }
     assert_eq!(cases.len(), 7);
 }

@@ -2,10 +2,11 @@
 
 __device__ bool is_finite(float x) { return (__float_as_uint(x) & 0x7f800000) != 0x7f800000; }
 
-// Each image's loss, and the gradient of the mean loss with respect to its logits. `count` is the number of images.
+// Each image's loss, and the gradient of the mean loss with respect to its logits. `count` is the number of images. `kept`,
+// `label_target` and `other` are the three numbers of `Targets`.
 extern "C" __global__ void __launch_bounds__(64)
 cross_entropy(const float* __restrict__ logits, const u8* __restrict__ labels, float* __restrict__ gradients,
-              float* __restrict__ losses, u32 images, u32 classes, float count) {
+              float* __restrict__ losses, u32 images, u32 classes, float count, float kept, float label_target, float other) {
     u32 image = blockIdx.x * 64 + threadIdx.x;
     if (image >= images) {
         return;
@@ -20,6 +21,13 @@ cross_entropy(const float* __restrict__ logits, const u8* __restrict__ labels, f
         all_finite = all_finite && is_finite(x[i]);
     }
     float loss = all_finite ? -__fsub_rn(x[label], largest) : NOT_A_NUMBER;
+    if (other != 0.0f) {
+        float shifted = __fsub_rn(x[0], largest);
+        for (u32 i = 1; i < classes; i++) {
+            shifted = __fadd_rn(shifted, __fsub_rn(x[i], largest));
+        }
+        loss = __fmaf_rn(other, -shifted, __fmul_rn(kept, loss));
+    }
     float sum = 0.0f;
     for (u32 i = 0; i < classes; i++) {
         float term = exp_f32(__fsub_rn(x[i], largest));
@@ -28,7 +36,7 @@ cross_entropy(const float* __restrict__ logits, const u8* __restrict__ labels, f
     }
     losses[image] = __fadd_rn(loss, log_f32(sum));
     for (u32 i = 0; i < classes; i++) {
-        float target = i == label ? 1.0f : 0.0f;
+        float target = i == label ? label_target : other;
         gradient[i] = __fdiv_rn(__fsub_rn(__fdiv_rn(gradient[i], sum), target), count);
     }
 }

@@ -62,3 +62,29 @@ adadelta(float* __restrict__ p, const float* __restrict__ gradient, float* __res
         p[i] = __fmaf_rn(-lr, update, p[i]);
     }
 }
+
+// `buffer` is null without momentum, `average` unless centered. A variance below zero can only be a rounding error.
+extern "C" __global__ void __launch_bounds__(256)
+rmsprop(float* __restrict__ p, const float* __restrict__ gradient, float* __restrict__ square, float* __restrict__ buffer,
+        float* __restrict__ average, const float* __restrict__ factors, u32 count, const u32* __restrict__ step, float alpha,
+        float one_minus_alpha, float eps, float weight_decay, u64 n) {
+    const float* f = factors + (u64)*step * count;
+    float lr = f[0], momentum = f[1];
+    FOR_EACH_VALUE(i, n) {
+        float g = __fmaf_rn(weight_decay, p[i], gradient[i]);
+        float variance = __fmaf_rn(one_minus_alpha, __fmul_rn(g, g), __fmul_rn(alpha, square[i]));
+        square[i] = variance;
+        if (average) {
+            float mean = __fmaf_rn(one_minus_alpha, g, __fmul_rn(alpha, average[i]));
+            average[i] = mean;
+            variance = __fmaf_rn(-mean, mean, variance);
+            variance = variance < 0.0f ? 0.0f : variance;
+        }
+        float update = __fdiv_rn(g, __fadd_rn(__fsqrt_rn(variance), eps));
+        if (buffer) {
+            update = __fmaf_rn(momentum, buffer[i], update);
+            buffer[i] = update;
+        }
+        p[i] = __fmaf_rn(-lr, update, p[i]);
+    }
+}

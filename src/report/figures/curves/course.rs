@@ -48,6 +48,8 @@ pub(super) struct Course<'a> {
     pub reported: Option<usize>,
     /// Whether seeds were trained for different numbers of epochs, so that the means end with the shortest training.
     pub is_shortened: bool,
+    /// Whether the training loss has smoothed labels.
+    pub smooths_labels: bool,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -105,6 +107,7 @@ impl<'a> Course<'a> {
             evaluate_every: run.plan.evaluate_every,
             reported: reported(run),
             is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
+            smooths_labels: run.plan.label_smoothing > 0.0,
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),

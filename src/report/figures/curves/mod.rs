@@ -94,6 +94,7 @@ fn caption(panels: &[Vec<Course>], lang: &Language) -> Result<String> {
     let values = context! {
         titles => all().map(|c| c.title.to_owned()).collect::<Vec<_>>(),
         many => all().count() > MOST_NAMED,
+        labels_smoothed => all().filter(|c| c.smooths_labels).map(|c| c.title.to_owned()).collect::<Vec<_>>(),
         every_batch => all().all(|c| c.steps_per_group == 1),
         thin => range(&|c| c.steps_per_group),
         thick => range(&|c| c.window),
@@ -142,6 +143,7 @@ mod tests {
             evaluate_every: Some(1),
             reported: Some(1),
             is_shortened: false,
+            smooths_labels: true,
             rates: vec![(0.0, low), (1.0, high)],
             has_schedule: true,
             seeds: 3,
