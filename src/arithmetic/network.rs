@@ -4,7 +4,6 @@
 use std::sync::Mutex;
 
 use super::steps::{Step, steps};
-use crate::dataset::CLASSES;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
@@ -100,7 +99,12 @@ impl Network {
         Ok(targets.len())
     }
 
-    /// Logits `[images, 10]` of images `[images, height, width, channels]`, in evaluation mode.
+    /// The number of values that it gives for an image.
+    pub(super) fn classes(&self) -> usize {
+        self.steps.last().map_or(0, |step| step.output)
+    }
+
+    /// Logits `[images, classes]` of images `[images, height, width, channels]`, in evaluation mode.
     pub(super) fn evaluate(&self, images: &[f32]) -> Vec<f32> {
         let count = images.len() / self.input;
         let mut buffers = self.evaluation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -115,11 +119,11 @@ impl Network {
             });
             std::mem::swap(current, next);
         }
-        current[..count * CLASSES].to_vec()
+        current[..count * self.classes()].to_vec()
     }
 
     /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the
-    /// logits `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
+    /// logits `[images, classes]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
     /// a mask drops nothing.
     pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
@@ -192,7 +196,7 @@ impl Network {
         self.backward(&images, labels)
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
+    /// Logits `[images, classes]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
     /// `masks` is `None`, the pass is in evaluation mode. With a list of masks, even an empty one, it is in training
     /// mode and updates the buffers.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {

@@ -23,7 +23,7 @@ pub(super) struct Trainings<'a> {
 
 impl<'a> Trainings<'a> {
     pub(super) fn new(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
-        let prepared = Prepared::new(&job.device, &job.data, &job.plan.input);
+        let prepared = Prepared::new(&job.device, &job.data, &job.plan);
         Self { job, prepared, cache, must_store: false, listener, files: Files::default(), timings: Vec::new() }
     }
 

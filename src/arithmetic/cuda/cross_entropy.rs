@@ -1,13 +1,13 @@
 //! Mean cross-entropy of a batch and its gradient on a GPU.
 
 use super::gpu::{Address, Gpu, Grid, Memory, size};
-use crate::dataset::CLASSES;
 
 /// The GPU counterpart of `kernels::cross_entropy::cross_entropy`, for up to a fixed number of images.
 #[derive(Debug)]
 pub(super) struct CrossEntropy {
     /// Each image's loss.
     losses: Memory,
+    classes: usize,
 }
 
 /// Where to write a batch's loss: at index `step` of `losses`. `step` is the address of a u32.
@@ -18,8 +18,8 @@ pub(super) struct LossPlace {
 }
 
 impl CrossEntropy {
-    pub(super) fn new(gpu: &dyn Gpu, images: usize) -> Self {
-        Self { losses: gpu.values(images) }
+    pub(super) fn new(gpu: &dyn Gpu, images: usize, classes: usize) -> Self {
+        Self { losses: gpu.values(images), classes }
     }
 
     /// Writes the gradient with respect to the logits, and the loss.
@@ -37,7 +37,7 @@ impl CrossEntropy {
             gradient.into(),
             losses.into(),
             size(images).into(),
-            size(CLASSES).into(),
+            size(self.classes).into(),
             (images as f32).into(),
         ];
         gpu.launch("cross_entropy", Grid::for_jobs(images, 64), &arguments);
@@ -57,15 +57,20 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        for (images, scale, special) in
-            [(1, 1.0, None), (3, 30.0, None), (300, 5.0, None), (2, 200.0, None), (9, 1.0, Some(f32::NEG_INFINITY))]
-        {
-            let mut logits = Stream::keyed(b"logits").uniform(images * CLASSES, scale);
+        for (images, classes, scale, special) in [
+            (1, 10, 1.0, None),
+            (3, 10, 30.0, None),
+            (300, 10, 5.0, None),
+            (2, 10, 200.0, None),
+            (9, 10, 1.0, Some(f32::NEG_INFINITY)),
+            (70, 3, 5.0, None),
+        ] {
+            let mut logits = Stream::keyed(b"logits").uniform(images * classes, scale);
             if let Some(special) = special {
                 logits[11] = special;
                 logits[25] = f32::NAN;
             }
-            let labels: Vec<u8> = (0..images).map(|i| (i * 7 % CLASSES) as u8).collect();
+            let labels: Vec<u8> = (0..images).map(|i| (i * 7 % classes) as u8).collect();
             let mut gradient = vec![f32::NAN; logits.len()];
             let loss = cross_entropy(&logits, &labels, &mut gradient);
             for order in Order::ALL {
@@ -77,7 +82,7 @@ mod tests {
                 gpu.write(step.address(), &2u32.to_le_bytes());
                 let place = LossPlace { step: step.address(), losses: losses.address() };
                 let addresses = [&x, &label_memory, &dx].map(Memory::address);
-                CrossEntropy::new(gpu, images).launch(gpu, images, addresses, place);
+                CrossEntropy::new(gpu, images, classes).launch(gpu, images, addresses, place);
                 assert_equal("gradient", &gpu.read_values(dx.address(), logits.len()), &gradient);
                 assert_equal("loss", &gpu.read_values(losses.address().offset(2), 1), &[loss]);
             }
