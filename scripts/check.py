@@ -2,7 +2,7 @@
 """Checks a bundle of mnist-report, a folder or a zip, without mnist-report: python3 check.py [--data FOLDER] BUNDLE...
 
 Needs Python 3.9 or newer on any system and nothing else, writes nothing, and shares no code with mnist-report. FOLDER has the
-labels of MNIST's test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside the folder of this file).
+labels of MNIST's or the study's test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside the folder of this file).
 Exit code: 0 if all rungs passed, 1 if a difference was found, 2 if something could not be checked.
 """
 import argparse, collections, datetime, gzip, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
@@ -136,7 +136,7 @@ def read_bundle(path):
 class Bundle:
     def __init__(self, path):
         self.files, self.problems = read_bundle(path)
-        self.results, report = None, self.files.get("report.html")
+        self.results, self.data, report = None, MNIST, self.files.get("report.html")
         if self.files.pop("index.html", report) != report:
             self.problems.append("index.html is not a copy of report.html")
         text = self.files.get(SUMS, b"").decode("utf-8", "replace")
@@ -165,7 +165,9 @@ class Bundle:
             raise Refused("another version of mnist-report wrote this bundle")
         self.results, environment = results, results["environment"]
         own = ["study.yaml", *sorted(path for path in self.files if path.startswith("images/"))]
-        expected = [*((path, self.hashes[path]) for path in own), *MNIST]
+        pinned = [(name, re.search(name[:-11] + r"\W+([0-9a-f]{64})\b", self.files["study.yaml"].decode())) for name, _ in MNIST]
+        self.data = [(name, hash[1]) for name, hash in pinned] if all(hash for _, hash in pinned) else MNIST
+        expected = [*((path, self.hashes[path]) for path in own), *self.data]
         inputs = [(listed["name"], listed["sha256"]) for listed in manifest["inputs"]]
         digest = hashlib.sha256("".join(f"{hash}  {name}\n" for name, hash in inputs).encode()).hexdigest()
         datetime.date(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", manifest.get("date", "2000-01-01"), re.A).groups()))
@@ -183,41 +185,40 @@ class Bundle:
         return [(name if len(seeds) == 1 else f"{name}.seed{seed['seed']}", run["plan"]["model"], seed)
                 for name, run, seeds in runs if only in (None, name) for seed in seeds if seed]
 
-    def check_metrics(self, labels):
+    def check_metrics(self, known):
+        labels = known.get(self.data[3][1])
         if labels is None:
-            raise Refused("needs the labels of the test set: name the folder of MNIST's files by --data")
-        classes, files = {}, set()
+            raise Refused("needs the labels of the test set: name the folder of MNIST's or the study's files by --data")
+        classes, files, count, most = {}, set(), len(labels), max(labels)
         for name, _, seed in self.networks():
             path, weights = f"predictions/{name}.idx1-ubyte", f"weights/{name}.safetensors"
             files.update((path, weights, f"evidence/{name}.safetensors", f"losses/{name}.f32"))
             content = self.files.get(path, b"")
-            if content[:8] != b"\0\0\x08\1\0\0\x27\x10" or len(content) != 10_008 or max(content[8:]) > 9:
-                yield f"{path} does not hold 10000 classes from 0 to 9"
+            if content[:8] != b"\0\0\x08\1" + count.to_bytes(4, "big") or len(content) != 8 + count or max(content[8:]) > most:
+                yield f"{path} does not hold {count} classes from 0 to {most}"
                 continue
             predicted = classes[name] = content[8:]
             confusion, shown, counts = seed["confusion"], seed["misread"], collections.Counter(zip(labels, predicted))
-            correct = sum(confusion[digit][digit] for digit in range(10))
-            if text_of(confusion) != text_of([[counts[label, guess] for guess in range(10)] for label in range(10)]):
+            correct = sum(confusion[digit][digit] for digit in range(most + 1))
+            if text_of(confusion) != text_of([[counts[label, guess] for guess in range(most + 1)] for label in range(most + 1)]):
                 yield f"{name}: the confusion matrix ({correct} correct) is not that of the predictions"
             reported = seed["epochs"][(seed.get("reported_epoch") or 0) - 1]["test"]
-            if text_of(reported) != text_of({"images": 10_000, "correct": correct, "loss": seed["test_loss"]}):
+            if text_of(reported) != text_of({"images": count, "correct": correct, "loss": seed["test_loss"]}):
                 yield f"{name}: its result is not that of the epoch that it reports"
             is_right = lambda m: m["image"] >= 0 and (labels[m["image"]], predicted[m["image"]]) == (m["label"], m["predicted"])
             order = [(-m["confidence"], m["image"]) for m in shown if is_right(m) and m["label"] != m["predicted"]]
-            if order != sorted(order) or not len(order) == len(shown) == min(10_000 - correct, GALLERY):
+            if order != sorted(order) or not len(order) == len(shown) == min(count - correct, GALLERY):
                 yield f"{name}: the list of misclassified images is not that of the predictions"
             if (self.sums if weights in self.left_out else self.hashes).get(weights) != seed["weights_sha256"]:
                 yield f"{weights} does not have the SHA-256 in results.json"
-        if self.results["data"]["test_classes"] != [labels.count(digit) for digit in range(10)]:
-            yield "data.test_classes are not the test set's"
+        if self.results["data"]["test_classes"] != [*map(labels.count, range(most + 1))]: yield "data.test_classes are others"
         yield from (f"{path} belongs to no run" for path in self.files.keys() - files
                     if path.startswith(("predictions/", "losses/", *OPTIONAL)))
         for name, comparison in self.results["comparisons"].items():
             sides = zip(self.networks(comparison["run"]), self.networks(comparison["against"]))
             if text_of(comparison["pairs"]) != text_of([compared(a, b, classes, labels) for a, b in sides]):
                 yield f"the comparison {name} is not what the predictions give"
-        if not classes:
-            raise Refused("no training finished")
+        if not classes: raise Refused("no training finished")
 
     def check_sizes(self, _):
         if not self.networks() or any(path.startswith("weights/") for path in self.left_out):
@@ -250,12 +251,10 @@ def compared(one, other, classes, labels):
 
 
 def test_labels(folder):
-    """The labels of MNIST's test set; None if there is no file of them."""
-    for path in pathlib.Path(folder).rglob("t10k-labels-idx1-ubyte*"):
-        content = (gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes())
-        if hashlib.sha256(content).hexdigest() != MNIST[3][1]:
-            raise Refused(f"{path} does not have MNIST's labels")
-        return content[8:]
+    """The labels of test sets, by the SHA-256 of their files."""
+    found = [*pathlib.Path(folder).rglob("t10k-labels*")]
+    contents = [(gzip.decompress if path.suffix == ".gz" else bytes)(path.read_bytes()) for path in found]
+    return {hashlib.sha256(content).hexdigest(): content[8:] for content in contents}
 
 
 def check(bundle, rung, labels):
@@ -267,7 +266,8 @@ def check(bundle, rung, labels):
     except Refused as why: refused = [str(why)]
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         wrong.append(f"does not follow the schema: {error!r}")
-    return (1, wrong) if wrong else (2, refused) if refused else (0, [RUNGS[rung]])
+    what = RUNGS[rung] if bundle.data == MNIST else RUNGS[rung].replace("are MNIST", "are not MNIST but what the study lists")
+    return (1, wrong) if wrong else (2, refused) if refused else (0, [what])
 
 
 def main():

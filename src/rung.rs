@@ -52,7 +52,7 @@ impl Rung {
     pub fn help(self) -> &'static str {
         match self {
             Self::Files => "Every file has the hash in SHA256SUMS",
-            Self::Inputs => "The data are MNIST, and the study is the one named",
+            Self::Inputs => "The data are MNIST, or those that the study lists, and the study is the one named",
             Self::Exact => "Counts, shapes, sizes and the claims about them, recomputed",
             Self::Render => "Report and figures, rendered again",
             Self::Metrics => "Accuracies and confusion matrices, recomputed from the predictions",

@@ -20,17 +20,17 @@ const VARIABLE: &str = "MNIST_REPORT_WITNESS";
 /// Prefixes of environment variables that change what libtorch computes, or make it slow or hang.
 const OVERRIDES: [&str; 9] = ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_", "ATEN_", "TORCH_", "PYTORCH_"];
 
-/// Evaluates a bundle's networks with libtorch, in this process.
+/// Evaluates a bundle's networks with libtorch, in this process. `data` is the folder of the data, if the user names one.
 ///
 /// # Errors
 /// No libtorch in this process, a bundle that cannot be read, weights that are missing, or missing data.
-pub fn evaluate(path: &Path) -> Result<Agreement, String> {
+pub fn evaluate(path: &Path, data: Option<&Path>) -> Result<Agreement, String> {
     let device = Device::libtorch_on_cpu().map_err(error_chain)?;
     let bundle = Bundle::open(path).map_err(error_chain)?;
     let contents = bundle.contents().map_err(error_chain)?;
-    let data = Contents::data().map_err(error_chain)?;
+    let data = contents.data(data).map_err(error_chain)?;
     let Contents { plan, results, .. } = contents;
-    let prepared = Prepared::new(&device, &data, &plan.input);
+    let prepared = Prepared::new(&device, &data, &plan);
     let mut found =
         Agreement { libtorch: libtorch().map(Libtorch::version).unwrap_or_default(), ..Agreement::default() };
     for (run, result, files) in seed_files(&results) {
@@ -54,13 +54,16 @@ pub fn evaluate(path: &Path) -> Result<Agreement, String> {
 
 /// As [`evaluate`], in a process of the program that has libtorch. `None` if that program is not installed, if the witness is
 /// switched off, or if the bundle was published without its weights.
-pub fn ask(path: &Path) -> Option<Result<Agreement, String>> {
+pub fn ask(path: &Path, data: Option<&Path>) -> Option<Result<Agreement, String>> {
     let program = libtorch_program().filter(|_| std::env::var_os(VARIABLE).is_none_or(|value| value != "no"))?;
     if Bundle::open(path).is_ok_and(|bundle| bundle.leaves_out(WEIGHTS)) {
         return None;
     }
     let mut command = Command::new(&program);
     command.arg("witness").arg(path).arg("--json").stdin(Stdio::null());
+    if let Some(data) = data {
+        command.arg("--data").arg(data);
+    }
     for (name, _) in std::env::vars_os() {
         if OVERRIDES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use engine::{quick_exit, set_step_recording};
 use mnist_report::arithmetic::epoch_order;
 use mnist_report::compute::{Device, DeviceChoice, Network, Observer, Trainer};
-use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::dataset::{Selection, TrainAndTest};
 use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::tensors::to_safetensors;
 use mnist_report::training::evidence::state_sha256;
@@ -74,7 +74,7 @@ fn main() -> Result<()> {
         None if libtorch => Device::libtorch_on_cpu()?,
         _ => Device::start(choice, &plan.compute, |_| Ok(()))?,
     };
-    let data = Mnist::load(&source.data_dir())?;
+    let data = TrainAndTest::load(&source.data_dir(None), &plan.data)?;
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
     let split = Selection::new(&data.train, &chosen);
     let mut trainer = Trainer::new(&device, &plan.models[&run.settings.model], run, &plan.input, &split, run.seeds[0]);

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 use mnist_report::arithmetic::cuda::{self, Address, Argument, Gpu, Grid, Memory, Recording, open};
-use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::dataset::{Selection, TrainAndTest};
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::tensors::{first_difference, from_safetensors};
@@ -55,7 +55,7 @@ impl Gpu for WithoutRecordings {
 struct Probe {
     gpu: Rc<dyn Gpu>,
     plan: Plan,
-    data: Mnist,
+    data: TrainAndTest,
     steps: usize,
     timed: usize,
 }
@@ -125,7 +125,8 @@ fn main() -> Result<()> {
     let since = Instant::now();
     let (gpu, name) = open(0, &folders, None)?;
     println!("{name}: compiled and tested in {:.2} s", since.elapsed().as_secs_f64());
-    let probe = Probe { gpu, plan, data: Mnist::load(&source.data_dir())?, steps, timed };
+    let data = TrainAndTest::load(&source.data_dir(None), &plan.data)?;
+    let probe = Probe { gpu, plan, data, steps, timed };
     let mut differ = 0;
     for (name, run) in &probe.plan.runs {
         for seed in run.seeds.iter().filter(|_| whole && run.settings.stop_below_train_loss.is_none()) {

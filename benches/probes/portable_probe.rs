@@ -13,7 +13,7 @@ use clap::Parser;
 
 use mnist_report::arithmetic::{instruction_set, threads};
 use mnist_report::compute::{Device, Trainer};
-use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::dataset::{Selection, TrainAndTest};
 use mnist_report::digest::sha256_hex;
 use mnist_report::study::{Plan, RunPlan, Source};
 use mnist_report::training::evidence::state_sha256;
@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let source = Source::load(&options.study)?;
     let plan = Plan::resolve(&source)?;
     let device = Device::cpu();
-    let data = Mnist::load(&source.data_dir())?;
+    let data = TrainAndTest::load(&source.data_dir(None), &plan.data)?;
     let test = Selection::new(&data.test, &(0..options.images).collect::<Vec<_>>());
     println!("environment {}; {:?}, {} threads", device.environment, instruction_set(), threads());
     let runs = plan.runs.values().filter(|run| options.run.as_ref().is_none_or(|name| *name == run.name));
@@ -47,7 +47,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn probe(device: &Device, plan: &Plan, run: &RunPlan, data: &Mnist, test: &Selection, steps: usize) {
+fn probe(device: &Device, plan: &Plan, run: &RunPlan, data: &TrainAndTest, test: &Selection, steps: usize) {
     let seed = run.seeds[0];
     let chosen = run.choose(&data.train.labels, seed);
     let split = Selection::new(&data.train, &chosen);

@@ -4,7 +4,6 @@
 use std::sync::Mutex;
 
 use super::steps::{Step, steps};
-use crate::dataset::CLASSES;
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
@@ -26,6 +25,8 @@ pub struct Network {
     cancelled_biases: Vec<usize>,
     /// The targets of the training loss.
     targets: Targets,
+    /// Number of logits of an image.
+    classes: usize,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
     /// The output of every step in the last pass in training mode.
@@ -51,6 +52,7 @@ impl Network {
             buffers: model.buffers().map(initial_values).collect(),
             cancelled_biases: cancelled_biases(model),
             targets: Targets::PLAIN,
+            classes: model.layers.last().map_or(0, |layer| layer.output.iter().product()),
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: Default::default(),
@@ -60,7 +62,7 @@ impl Network {
 
     /// Smooths the labels of the training loss, as `label_smoothing` of `torch.nn.CrossEntropyLoss`; from 0 to 1.
     pub fn set_label_smoothing(&mut self, smoothing: f64) {
-        self.targets = Targets::smoothed(smoothing, CLASSES);
+        self.targets = Targets::smoothed(smoothing, self.classes);
     }
 
     /// Copies of all parameters and buffers, with PyTorch's names.
@@ -108,7 +110,12 @@ impl Network {
         Ok(targets.len())
     }
 
-    /// Logits `[images, 10]` of images `[images, height, width, channels]`, in evaluation mode.
+    /// The number of values that it gives for an image.
+    pub(super) fn classes(&self) -> usize {
+        self.steps.last().map_or(0, |step| step.output)
+    }
+
+    /// Logits `[images, classes]` of images `[images, height, width, channels]`, in evaluation mode.
     pub(super) fn evaluate(&self, images: &[f32]) -> Vec<f32> {
         let count = images.len() / self.input;
         let mut buffers = self.evaluation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -123,11 +130,11 @@ impl Network {
             });
             std::mem::swap(current, next);
         }
-        current[..count * CLASSES].to_vec()
+        current[..count * self.classes()].to_vec()
     }
 
     /// A pass in training mode over images `[images, height, width, channels]`: updates the buffers, and returns the
-    /// logits `[images, 10]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
+    /// logits `[images, classes]`. `masks` holds a mask for each dropout layer by the layer's name; a dropout layer without
     /// a mask drops nothing.
     pub(super) fn train(&mut self, images: &[f32], masks: &[(&str, &[f32])]) -> &[f32] {
         let count = images.len() / self.input;
@@ -200,7 +207,7 @@ impl Network {
         self.backward(&images, labels)
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
+    /// Logits `[images, classes]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
     /// `masks` is `None`, the pass is in evaluation mode. With a list of masks, even an empty one, it is in training
     /// mode and updates the buffers.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {

@@ -5,7 +5,7 @@ use super::clip::Clipping;
 use super::inputs::StepInputs;
 use super::network::{Network, channels_last};
 use super::optimizers::Rule;
-use crate::dataset::{CLASSES, PIXELS, Selection};
+use crate::dataset::{PIXELS, Selection};
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
@@ -133,10 +133,10 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Logits `[images, 10]` of a dataset's images, in evaluation mode, in row-major order.
+/// Logits `[images, classes]` of a dataset's images, in evaluation mode, in row-major order.
 pub fn evaluate(network: &Network, dataset: &Selection, input: &Input) -> Vec<f32> {
     let normalise = Normalise::new(input);
-    let mut logits = Vec::with_capacity(dataset.len() * CLASSES);
+    let mut logits = Vec::with_capacity(dataset.len() * network.classes());
     for pixels in dataset.pixels.chunks(EVALUATION_BATCH * PIXELS) {
         logits.extend(network.evaluate(&normalise.images(pixels.chunks_exact(PIXELS))));
     }

@@ -29,7 +29,7 @@ impl Job {
     /// Rehearses every run that is not in the run cache. Of several runs with the same kind of step, only the first is
     /// rehearsed.
     pub(super) fn rehearsed(&self) -> Result<IndexMap<String, Speed>, BuildError> {
-        let prepared = Prepared::new(&self.device, &self.data, &self.plan.input);
+        let prepared = Prepared::new(&self.device, &self.data, &self.plan);
         let (mut speeds, mut known) = (IndexMap::new(), HashMap::new());
         for (name, run) in &self.plan.runs {
             if self.seeds_to_train(run) == 0 {

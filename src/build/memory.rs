@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::arithmetic::state_values;
-use crate::dataset::{PIXELS, TEST_IMAGES, TRAIN_IMAGES};
+use crate::dataset::PIXELS;
 use crate::model::Layer;
 use crate::study::{Plan, RunPlan, Source, StudyError};
 use crate::text::numbers::bytes;
@@ -38,7 +38,8 @@ fn at_least(plan: &Plan, run: &RunPlan) -> u64 {
     let outputs = model.layers.iter().filter(|l| l.parameter_count() > 0).map(Layer::output_values);
     let (largest, all) = (outputs.clone().max().unwrap_or(0), outputs.sum::<u64>());
     let parameters = model.parameter_count() * (2 + state_values(&settings.optimizer) as u64);
-    F32 * (images * (all + 2 * largest) + parameters) + ((TRAIN_IMAGES + TEST_IMAGES) * PIXELS) as u64
+    F32 * (images * (all + 2 * largest) + parameters)
+        + ((plan.data.train_images + plan.data.test_images) * PIXELS) as u64
 }
 
 /// The machine's memory and swap in bytes, or the limit of the control group if that is lower. `None` if the system

@@ -29,7 +29,7 @@ use trainings::Trainings;
 use crate::bundle::{self, Files, Listing, Reserved, SeedFiles};
 use crate::claims;
 use crate::compute::{self, Device, DeviceChoice};
-use crate::dataset::{Mnist, read_labels};
+use crate::dataset::{Subset, TrainAndTest, read_labels};
 use crate::report::{Edition, Rendition, Templates};
 use crate::results::{Data, ModelFacts, Results, SCHEMA, SeedEnd, model_facts, read_losses};
 use crate::study::{Picture, Plan, RunPlan, Source, StudyError, read_images};
@@ -45,6 +45,8 @@ pub struct Request<'a> {
     /// The bundle's folder; by default the study's path without .yaml.
     pub out: Option<&'a Path>,
     pub device: DeviceChoice,
+    /// The folder of the data; by default the study's.
+    pub data: Option<&'a Path>,
     /// The report's languages; by default the study's.
     pub languages: Option<Languages>,
     /// Whether to train all runs, even those in the run cache.
@@ -77,7 +79,9 @@ pub struct Job {
     fresh: bool,
     /// The trainings to do; `None` for all.
     only: Option<only::Chosen>,
-    data: Mnist,
+    /// The folder of the data.
+    folder: PathBuf,
+    data: TrainAndTest,
     device: Device,
     models: IndexMap<String, ModelFacts>,
     cache: RunCache,
@@ -141,7 +145,7 @@ impl Job {
     /// Same as [`Job::prepare`].
     pub fn prepare_on(
         request: &Request,
-        start: impl FnOnce(&Plan, &Mnist) -> Result<Device, compute::Error>,
+        start: impl FnOnce(&Plan, &TrainAndTest) -> Result<Device, compute::Error>,
     ) -> Result<Self, BuildError> {
         let started = (Utc::now(), Instant::now());
         let study = request.study.to_owned();
@@ -163,7 +167,9 @@ impl Job {
             bundle::try_place(reserved, room::longest(&files))?;
         }
         let cache = run_cache(request, &place)?;
-        let data = Mnist::load(&source.data_dir())?;
+        let folder = source.data_dir(request.data);
+        let data = TrainAndTest::load(&folder, &plan.data)?;
+        check_classes(&source, &plan, &data)?;
         let device = start(&plan, &data)?;
         if request.jobs > 1 && (device.is_gpu() || device.is_libtorch()) {
             return Err(BuildError::JobsOnGpu);
@@ -184,6 +190,7 @@ impl Job {
             images,
             fresh,
             only,
+            folder,
             data,
             device,
             models,
@@ -269,7 +276,7 @@ impl Job {
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;
         // libtorch cannot be an independent witness of its own results.
-        let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place) };
+        let witness = if self.device.is_libtorch() { None } else { witness::ask(&self.place, Some(&self.folder)) };
         if let Some(Ok(agreement)) = &witness {
             bundle::replace_run_log(&reserved, &run_log::bytes(&self, seconds, &timings, Some(agreement)))?;
         }
@@ -289,7 +296,7 @@ impl Job {
     /// The digest of everything on which a seed's outcome depends.
     fn inputs(&self, run: &RunPlan, seed: u64) -> String {
         let model = &self.plan.models[&run.settings.model];
-        inputs_digest(&self.device.environment, &self.plan.input, model, run, seed)
+        inputs_digest(&self.device.environment, (&self.plan.data, &self.plan.input), model, run, seed)
     }
 
     fn results(&self, ends: IndexMap<String, Vec<SeedEnd>>, files: &Files) -> Result<Results, BuildError> {
@@ -317,6 +324,21 @@ impl Job {
         results.add_filters(&self.source.study, weights)?;
         Ok(results)
     }
+}
+
+/// Refuses a run that takes more images of each class than there are. Only MNIST's numbers are known without the labels.
+fn check_classes(source: &Source, plan: &Plan, data: &TrainAndTest) -> Result<(), StudyError> {
+    let counts = data.train.class_counts();
+    for (name, run) in &plan.runs {
+        if let Subset::PerClass(n) = run.settings.images
+            && let Some(class) = counts.iter().position(|count| *count < n)
+        {
+            let (found, class) = (counts[class], source.study.class_name(class));
+            let message = format!("{n}: the class `{class}` has {found} training images; take at most as many");
+            return Err(source.error(format!("runs.{name}.train.images"), message));
+        }
+    }
+    Ok(())
 }
 
 /// Checks a bundle's place and reserves it.

@@ -8,7 +8,6 @@ use super::memory::F32;
 use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
-use crate::dataset::TEST_IMAGES;
 use crate::report::{CONCLUSIONS, PYTORCH, README};
 use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError, images_named};
 use crate::training::evidence::{states_kept, states_stored};
@@ -26,7 +25,7 @@ pub(super) fn files(plan: &Plan) -> Vec<(String, u64)> {
         let weights = state_bytes(plan, run, 0);
         let evidence = states_stored(run) as u64 * state_bytes(plan, run, state_values(&run.settings.optimizer));
         let losses = F32 * run.total_steps() as u64;
-        files.all().into_iter().zip([TEST_IMAGES as u64, weights, evidence, losses])
+        files.all().into_iter().zip([run.test_images as u64, weights, evidence, losses])
     };
     plan.runs.values().flat_map(|run| run.seeds.iter().flat_map(move |seed| of_seed(run, *seed))).collect()
 }

@@ -103,7 +103,7 @@ pub(super) fn train<'a, E: From<TrainingError>>(
 /// Does one training after another until none is left.
 fn work<'a>(plan: &'a Plan, data: &'a Mnist, tasks: &Mutex<VecDeque<Task<'a>>>, send: &Sender<Event<'a>>) {
     let device = Device::cpu();
-    let prepared = Prepared::new(&device, data, &plan.input);
+    let prepared = Prepared::new(&device, data, plan);
     loop {
         // A separate statement, so that the lock is released before the training.
         let task = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();

@@ -43,7 +43,7 @@ impl<'a> Trainings<'a> {
         if self.job.jobs > 1 {
             return self.side_by_side(wanted);
         }
-        let prepared = Prepared::new(&self.job.device, &self.job.data, &self.job.plan.input);
+        let prepared = Prepared::new(&self.job.device, &self.job.data, &self.job.plan);
         wanted.iter().map(|(run, seed)| self.one(&prepared, run, *seed)).collect()
     }
 

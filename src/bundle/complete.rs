@@ -36,7 +36,7 @@ pub(super) fn complete_as(
     files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
     let mut listing: Listing = files.iter().map(|(path, bytes)| (path.clone(), FileInfo::of(bytes))).collect();
     listing.extend(left_out.clone());
-    let (study, language) = (rendition.study(), rendition.templates.language(rendition.editions[0].lang)?);
+    let (study, language) = (rendition.study(), rendition.templates.language_of(&rendition.editions[0])?);
     let description = OwnWords::of(study, results).print(&study.description);
     let description = description.map(|text| markdown::plain(&text)).unwrap_or_default();
     let about = Described { study, description, manifest: &manifest, language: &language };

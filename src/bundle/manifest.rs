@@ -8,7 +8,7 @@ use super::tolerances::{TOLERANCES, Tolerances};
 use super::{Error, Files, images};
 use crate::claims;
 use crate::compute::Environment;
-use crate::dataset::Mnist;
+use crate::dataset::DataSet;
 use crate::digest::sha256_hex;
 use crate::report::{InputFile, Pictures, Provenance, Rendition, SOURCE, TEMPLATES, Templates};
 use crate::results::Results;
@@ -84,7 +84,7 @@ impl Manifest {
     /// A manifest that lists no files yet.
     pub(super) fn new(files: &Files, results: &Results, rendition: &Rendition, program: &Program) -> Self {
         let study = rendition.study();
-        let inputs = inputs(files, program, &results.environment);
+        let inputs = inputs(files, &study.data_set(), program, &results.environment);
         Self {
             schema: MANIFEST_SCHEMA,
             title: study.title.clone(),
@@ -131,12 +131,12 @@ impl Manifest {
 
 /// The inputs of a build, in the order in which reports list them. The study and its images are files of the bundle. If
 /// libtorch computed, it is listed with the hash of its name and version, not of its files.
-pub(crate) fn inputs(files: &Files, program: &Program, environment: &Environment) -> Vec<InputFile> {
+pub(crate) fn inputs(files: &Files, data: &DataSet, program: &Program, environment: &Environment) -> Vec<InputFile> {
     let input = |name: &str, sha256: String| InputFile { name: name.to_owned(), sha256 };
     let study = files.get(STUDY).map_or_else(Vec::new, Clone::clone);
     let mut inputs = vec![input(STUDY, sha256_hex(&study))];
     inputs.extend(images(files).map(|(path, bytes)| input(path, sha256_hex(bytes))));
-    inputs.extend(Mnist::hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
+    inputs.extend(data.hashes().map(|(name, sha256)| input(name, sha256.to_owned())));
     inputs.push(input(TEMPLATES, program.templates_sha256.clone()));
     inputs.push(input(SOURCE, program.source_sha256.clone()));
     inputs.extend(environment.gpu.as_ref().map(|gpu| {

@@ -46,7 +46,7 @@ pub(crate) use sums::{Sums, report_id};
 pub(crate) use tolerances::{SMALL_LOSS, TOLERANCES};
 pub(crate) use write::{replace_folder, replace_run_log};
 
-use crate::dataset::{DatasetError, Mnist, read_labels};
+use crate::dataset::{DatasetError, TrainAndTest, read_labels};
 use crate::digest::{sha256_hex, short};
 use crate::paths;
 use crate::report::{Edition, Rendition};
@@ -108,10 +108,10 @@ impl Contents {
         &self.source.study
     }
 
-    /// MNIST from this user's folder. Not from the folder that the study names, because the bundle's author must not
-    /// choose which files on a grader's machine are opened.
-    pub(crate) fn data() -> Result<Mnist, DatasetError> {
-        Mnist::load(&paths::mnist())
+    /// The study's data set, from the folder that this user names, by default that with MNIST. Not from the folder that the
+    /// study names, because the bundle's author must not choose which files on a grader's machine are opened.
+    pub(crate) fn data(&self, named: Option<&Path>) -> Result<TrainAndTest, DatasetError> {
+        TrainAndTest::load(&named.map_or_else(paths::mnist, Path::to_owned), &self.plan.data)
     }
 }
 

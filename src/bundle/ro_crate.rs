@@ -21,6 +21,8 @@ use crate::study::{Authors, Study};
 use crate::text::Lang;
 
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
+/// The data set of a study that takes another one than MNIST.
+const DATA: &str = "#data";
 const MNIST: &str = "http://yann.lecun.com/exdb/mnist/";
 const MNIST_LICENSE: &str = "https://creativecommons.org/licenses/by-sa/3.0/";
 const PROGRAM: &str = "#mnist-report";
@@ -60,7 +62,7 @@ pub(super) fn metadata(about: &Described, files: &Listing) -> Result<String> {
     graph.extend(people(study));
     graph.push(action(about, files)?);
     graph.extend(program(manifest, language)?);
-    graph.extend(data(manifest, language)?);
+    graph.extend(data(study, manifest, language)?);
     for (path, listed) in files {
         let mut file = file(path, about)?;
         file["sha256"] = json!(listed.sha256);
@@ -172,7 +174,7 @@ fn people(study: &Study) -> Vec<Value> {
 
 fn action(about: &Described, files: &Listing) -> Result<Value> {
     let Described { study, manifest, language, .. } = about;
-    let data: Vec<String> = data_files(manifest).map(|(name, _)| data_id(name)).collect();
+    let data: Vec<String> = data_files(manifest).map(|(name, _)| data_id(study, name)).collect();
     let inputs = std::iter::once(STUDY).chain(data.iter().map(String::as_str)).chain([SOURCE]);
     let results = files.keys().map(String::as_str).filter(|path| *path != STUDY).chain([CRATE, SUMS]);
     let mut action = json!({
@@ -230,24 +232,29 @@ fn data_files(manifest: &Manifest) -> impl Iterator<Item = (&str, &str)> {
     files.map(|input| (input.name.as_str(), input.sha256.as_str()))
 }
 
-fn data_id(name: &str) -> String {
-    format!("#mnist/{name}")
+fn data_id(study: &Study, name: &str) -> String {
+    if study.pinned().is_none() { format!("#mnist/{name}") } else { format!("{DATA}/{name}") }
 }
 
-/// The crate names MNIST's files with their hashes. They are not in the bundle, so they are not parts of the crate.
-fn data(manifest: &Manifest, language: &Language) -> Result<Vec<Value>> {
+/// The crate names the data set's files with their hashes. They are not in the bundle, so they are not parts of the crate.
+fn data(study: &Study, manifest: &Manifest, language: &Language) -> Result<Vec<Value>> {
+    let set = if study.pinned().is_none() { MNIST } else { DATA };
     let mut entities: Vec<Value> = data_files(manifest)
         .map(|(name, sha256)| {
             json!({
-                "@id": data_id(name),
+                "@id": data_id(study, name),
                 "@type": "CreativeWork",
                 "name": name,
                 "encodingFormat": "application/octet-stream",
                 "sha256": sha256,
-                "isPartOf": id(MNIST),
+                "isPartOf": id(set),
             })
         })
         .collect();
+    if let Some(data) = study.pinned() {
+        entities.push(json!({"@id": DATA, "@type": "CreativeWork", "name": data.title}));
+        return Ok(entities);
+    }
     entities.push(json!({
         "@id": MNIST,
         "@type": "CreativeWork",

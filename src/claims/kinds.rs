@@ -182,7 +182,7 @@ fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
             Finding::Undecided
         }
     });
-    let chance = (crate::dataset::CLASSES as f64).ln();
+    let chance = (run.seeds[0].confusion.len() as f64).ln();
     let test_loss = run.mean(|s| last(s).test.loss);
     let train_accuracy = run.mean_if_all(|s| last(s).train_eval.map(|e| e.accuracy()));
     let losses = Losses {

@@ -8,7 +8,6 @@
 use minijinja::Value;
 
 use super::values;
-use crate::dataset::CLASSES;
 use crate::model::{Megabytes, Sizes};
 use crate::results::{EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult};
 use crate::rng::Stream;
@@ -91,11 +90,11 @@ impl Draw {
 
     fn results(&mut self, of: &Results) -> Results {
         let mut results = of.clone();
-        results.data.test_classes = std::array::from_fn(|_| self.count(500, 1500));
+        results.data.test_classes.iter_mut().for_each(|images| *images = self.count(500, 1500));
         results.data.test_images = results.data.test_classes.iter().sum();
         results.data.train_images = self.count(1000, 100_000);
         results.models.values_mut().for_each(|model| self.model(model));
-        let classes = results.data.test_classes;
+        let classes = results.data.test_classes.clone();
         for (i, run) in results.runs.values_mut().enumerate() {
             self.run(i, run, &classes);
         }
@@ -109,7 +108,7 @@ impl Draw {
         results
     }
 
-    fn run(&mut self, number: usize, run: &mut RunResult, classes: &[usize; CLASSES]) {
+    fn run(&mut self, number: usize, run: &mut RunResult, classes: &[usize]) {
         run.plan.image_count = self.count(10, 60_000);
         let images = run.plan.image_count;
         for (i, seed) in run.seeds.iter_mut().enumerate() {
@@ -120,7 +119,7 @@ impl Draw {
         }
     }
 
-    fn seed(&mut self, seed: &mut SeedResult, quality: f64, images: usize, classes: &[usize; CLASSES]) {
+    fn seed(&mut self, seed: &mut SeedResult, quality: f64, images: usize, classes: &[usize]) {
         let of_batches = seed.batch_mean_loss / seed.test_loss.max(f64::MIN_POSITIVE);
         seed.confusion = self.confusion(quality, classes);
         if self.has_more_epochs() {
@@ -138,16 +137,17 @@ impl Draw {
         seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * self.share());
     }
 
-    fn confusion(&mut self, quality: f64, classes: &[usize; CLASSES]) -> [[usize; CLASSES]; CLASSES] {
-        let mut confusion = [[0; CLASSES]; CLASSES];
+    fn confusion(&mut self, quality: f64, classes: &[usize]) -> Vec<Vec<usize>> {
+        let count = classes.len();
+        let mut confusion = vec![vec![0; count]; count];
         for (class, images) in classes.iter().enumerate() {
             let quality = self.quality_of_class(quality);
             let correct = (*images as f64 * quality) as usize;
             confusion[class][class] = correct;
             let mut left = images - correct;
-            for step in 1..CLASSES {
-                let wrong = if step + 1 == CLASSES { left } else { self.count(0, left) };
-                confusion[class][(class + step) % CLASSES] = wrong;
+            for step in 1..count {
+                let wrong = if step + 1 == count { left } else { self.count(0, left) };
+                confusion[class][(class + step) % count] = wrong;
                 left -= wrong;
             }
         }

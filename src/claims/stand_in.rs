@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 
 use crate::compute::Environment;
-use crate::dataset::CLASSES;
 use crate::results::{
     ComparisonResult, Data, EpochResult, Evaluated, PairCounts, Results, RunResult, SCHEMA, SeedResult, model_facts,
 };
@@ -15,18 +14,23 @@ const CORRECT: usize = 970;
 
 /// Results with every value that the plan measures, and none that it does not.
 pub(super) fn results(study: &Study, plan: &Plan) -> Results {
+    let classes = plan.data.classes;
     let runs: IndexMap<String, RunResult> =
-        plan.runs.iter().map(|(name, run)| (name.clone(), self::run(run))).collect();
+        plan.runs.iter().map(|(name, run)| (name.clone(), self::run(run, classes))).collect();
     let comparison = |(name, c): (&String, &Comparison)| {
         let seeds = |run: &String| runs.get(run).map(|r| r.seeds.iter().map(|s| s.seed));
-        let pairs = seeds(&c.run)?.zip(seeds(&c.against)?).map(|(a, b)| pair([a, b])).collect();
+        let pairs = seeds(&c.run)?.zip(seeds(&c.against)?).map(|(a, b)| pair([a, b], classes)).collect();
         Some((name.clone(), ComparisonResult { run: c.run.clone(), against: c.against.clone(), pairs }))
     };
     Results {
         schema: SCHEMA,
         // Expressions cannot use it.
         environment: Environment::own(),
-        data: Data { train_images: 60_000, test_images: IMAGES * CLASSES, test_classes: [IMAGES; CLASSES] },
+        data: Data {
+            train_images: plan.data.train_images,
+            test_images: IMAGES * classes,
+            test_classes: vec![IMAGES; classes],
+        },
         models: model_facts(plan),
         comparisons: study.comparisons.iter().filter_map(comparison).collect(),
         runs,
@@ -37,10 +41,10 @@ pub(super) fn results(study: &Study, plan: &Plan) -> Results {
     }
 }
 
-fn run(run: &RunPlan) -> RunResult {
+fn run(run: &RunPlan, classes: usize) -> RunResult {
     let settings = &run.settings;
     // Seeds differ, because equal ones have no interval.
-    let evaluated = |i: usize| Evaluated { images: IMAGES * CLASSES, correct: CORRECT * CLASSES - i % 2, loss: 0.2 };
+    let evaluated = |i: usize| Evaluated { images: IMAGES * classes, correct: CORRECT * classes - i % 2, loss: 0.2 };
     let epoch = |i: usize, epoch: usize| EpochResult {
         epoch,
         lr: 0.1,
@@ -50,11 +54,11 @@ fn run(run: &RunPlan) -> RunResult {
         test: evaluated(i),
     };
     let confusion = |i: usize| {
-        let mut confusion = [[0; CLASSES]; CLASSES];
-        for class in 0..CLASSES {
+        let mut confusion = vec![vec![0; classes]; classes];
+        for class in 0..classes {
             let correct = if class == 0 { CORRECT - i % 2 } else { CORRECT };
             confusion[class][class] = correct;
-            confusion[class][(class + 1) % CLASSES] = IMAGES - correct;
+            confusion[class][(class + 1) % classes] = IMAGES - correct;
         }
         confusion
     };
@@ -75,8 +79,8 @@ fn run(run: &RunPlan) -> RunResult {
     RunResult { plan: settings.clone(), seeds: run.seeds.iter().enumerate().map(seed).collect() }
 }
 
-fn pair(seeds: [u64; 2]) -> PairCounts {
-    let (correct, only) = (CORRECT * CLASSES, 50);
-    let neither = IMAGES * CLASSES - correct - only;
+fn pair(seeds: [u64; 2], classes: usize) -> PairCounts {
+    let (correct, only) = (CORRECT * classes, 50);
+    let neither = IMAGES * classes - correct - only;
     PairCounts { seeds, both: correct - only, only_run: only, only_against: only, neither, disagreements: Vec::new() }
 }

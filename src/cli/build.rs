@@ -21,9 +21,9 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(default_study, Ok)?;
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
-    let languages = languages(&options.lang)?;
+    let (languages, data) = (languages(&options.lang)?, options.data.as_deref());
     let jobs = usize::from(options.jobs);
-    let job = Job::prepare(&Request { study: &study, out, device, languages, fresh, cache, only, jobs })?;
+    let job = Job::prepare(&Request { study: &study, out, device, data, languages, fresh, cache, only, jobs })?;
     if !options.quiet {
         announce(&job);
     }

@@ -20,7 +20,7 @@ impl Demo {
 }
 
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
-    let honest = Honest::open(&options.bundle(), options.device)?;
+    let honest = Honest::open(&options.bundle(), options.device, options.data.as_deref())?;
     let folder = Folder::of_system()?;
     let mut code = ExitCode::Success;
     super::print(&format!("{:<12} {:<9} story\n", "forgery", "caught by"))?;

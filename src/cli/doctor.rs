@@ -9,7 +9,7 @@ use super::options::Doctor;
 use super::version;
 use crate::arithmetic::{VERSION, threads};
 use crate::bundle::SOURCE_SHA256;
-use crate::dataset::find;
+use crate::dataset::{DataSet, find, pin};
 use crate::digest::short;
 use crate::exit_code::ExitCode;
 use crate::paths;
@@ -89,8 +89,13 @@ fn cpu() -> Finding {
 fn data() -> Finding {
     let dir = paths::mnist();
     let mut place = "inside the program".to_owned();
-    for state in find(&dir) {
+    for state in find(&dir, &DataSet::mnist()) {
         if let Err(error) = state.content {
+            if let Ok(found) = pin(&dir) {
+                const ADVICE: &str = "studies of MNIST need MNIST_REPORT_DATA unset; studies of this set have the keys that `mnist-report data --pin` prints";
+                let set = format!("not MNIST, but another data set ({}) in {}", found.set.title, dir.display());
+                return Finding::new("data", Err((State::Absent, set, ADVICE)));
+            }
             const ADVICE: &str = "name a folder with MNIST's four files by MNIST_REPORT_DATA, or unset it to take those inside the program";
             return Finding::new("data", Err((State::Missing, error_chain(error), ADVICE)));
         }

@@ -43,7 +43,7 @@ pub enum Command {
     Publish(Publish),
     /// Show what differs between two bundles and what may explain it
     Diff(Diff),
-    /// Find the MNIST files and check their hashes
+    /// Find the MNIST files and check their hashes, or print the keys with which a study takes another data set
     Data(Data),
     /// Forge copies of a bundle in several ways and show which rung of verify finds each forgery
     Demo(Demo),
@@ -90,6 +90,9 @@ pub struct Build {
     /// The report's languages, the first in report.html [default: the study's]
     #[arg(long, value_name = "LANG,...", value_delimiter = ',', value_parser = named(Lang::ALL, Lang::code, Lang::name))]
     pub lang: Vec<Lang>,
+    /// The folder of the data [default: the study's `data`, otherwise MNIST_REPORT_DATA, otherwise data/mnist]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Train every run, even if it is in the run cache
     #[arg(long)]
     pub fresh: bool,
@@ -146,6 +149,9 @@ pub struct Verify {
     /// A study that each bundle's must be, except for the keys in its `free`
     #[arg(long, value_name = "STUDY.yaml")]
     pub assignment: Option<PathBuf>,
+    /// The folder of the data, if the bundles' studies take another data set than MNIST [default: MNIST_REPORT_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// With `--upto rerun`: train only these runs again, or N that this program draws
     #[arg(long, value_name = "NAME,...|random:N")]
     pub runs: Option<Draw>,
@@ -191,6 +197,9 @@ pub struct VerifyForParent {
     /// The assignment
     #[arg(long)]
     pub assignment: Option<PathBuf>,
+    /// The folder of the data
+    #[arg(long)]
+    pub data: Option<PathBuf>,
     /// The memory that it may take, in MiB
     #[arg(long)]
     pub memory: u64,
@@ -239,6 +248,9 @@ pub struct Data {
     /// The folder to look at [default: data/mnist]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Print the keys of a study's `data` for whatever data set of 28x28 images is there: hashes, numbers of images, classes
+    #[arg(long)]
+    pub pin: bool,
 }
 
 #[derive(clap::Args)]
@@ -248,6 +260,9 @@ pub struct Demo {
     /// Only forgeries that this rung or a cheaper one finds; `rerun` trains everything again
     #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
     pub upto: Rung,
+    /// The folder of the data, if the bundle's study takes another data set than MNIST [default: MNIST_REPORT_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     pub device: DeviceChoice,
@@ -257,6 +272,9 @@ pub struct Demo {
 pub struct Witness {
     /// The bundle: a folder or a zip
     pub bundle: PathBuf,
+    /// The folder of the data, if the bundle's study takes another data set than MNIST [default: MNIST_REPORT_DATA]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     pub json: bool,

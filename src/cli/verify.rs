@@ -30,7 +30,8 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     };
     super::print(&if options.json { super::json(&record)? } else { text(verification) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
-    let witness = verification.steps.iter().any(is_evaluated).then(|| witness::ask(path)).flatten();
+    let witness =
+        verification.steps.iter().any(is_evaluated).then(|| witness::ask(path, options.data.as_deref())).flatten();
     let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
     Ok(verification.exit_code().max(witnessed))
 }
@@ -44,7 +45,8 @@ fn request(options: &Verify) -> Result<Request> {
     if let Some(file) = &options.assignment {
         check_assignment(file)?;
     }
-    Ok(Request { upto: options.upto, device: options.device, runs, assignment: options.assignment.clone() })
+    let (assignment, data) = (options.assignment.clone(), options.data.clone());
+    Ok(Request { upto: options.upto, device: options.device, runs, assignment, data })
 }
 
 /// Reads the assignment before any bundle, so that a mistake in it is one line.
@@ -113,6 +115,7 @@ pub(super) fn run_for_parent(options: &VerifyForParent) -> Result<ExitCode> {
         device: options.device,
         runs: options.runs.clone().unwrap_or_default(),
         assignment: options.assignment.clone(),
+        data: options.data.clone(),
     };
     super::print(&answer(&options.path, &request, options.memory))?;
     Ok(ExitCode::Success)

@@ -8,7 +8,7 @@ use crate::exit_code::ExitCode;
 use crate::witness::{Agreement, evaluate};
 
 pub(super) fn run(options: &Witness) -> anyhow::Result<ExitCode> {
-    let found = evaluate(&options.bundle).map_err(|why| anyhow!("{why}"))?;
+    let found = evaluate(&options.bundle, options.data.as_deref()).map_err(|why| anyhow!("{why}"))?;
     super::print(&if options.json { super::json(&found)? } else { format!("{found}\n") })?;
     Ok(verdict(&found))
 }

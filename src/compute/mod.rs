@@ -38,7 +38,7 @@ pub trait Network {
     /// A tensor is missing or has another shape, or there are too many tensors.
     fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), Error>;
 
-    /// Logits `[images, 10]` in evaluation mode, in row-major order.
+    /// Logits `[images, classes]` in evaluation mode, in row-major order.
     fn evaluate(&self, images: &Selection, input: &Input) -> Vec<f32>;
 }
 

@@ -24,6 +24,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Vec<usize>, &[u8]), DatasetError> {
     Ok((sizes, values))
 }
 
+/// The values of a data set's file: the pixels of 28x28 images, or labels.
+pub(super) fn values<'a>(name: &'static str, bytes: &'a [u8]) -> Result<&'a [u8], DatasetError> {
+    let (sizes, values) = parse(bytes)?;
+    match (name.contains("images"), &sizes[..]) {
+        (true, [_, 28, 28]) | (false, [_]) => Ok(values),
+        _ => Err(DatasetError::Shape { name, sizes }),
+    }
+}
+
 /// Reads the labels or predicted classes of an IDX file with one dimension.
 ///
 /// # Errors

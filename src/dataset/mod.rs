@@ -1,24 +1,28 @@
-//! MNIST on disk: finds the four files, checks that they are MNIST's, and chooses images.
+//! Data sets on disk: finds the four files, checks that they are the data set's, and chooses images.
 
+mod definition;
 mod error;
+mod files;
 mod idx;
-mod mnist;
+mod images;
+mod known;
+mod pin;
 mod selection;
 mod subset;
 
+pub use definition::{DataSet, FILE_NAMES};
 pub use error::DatasetError;
+pub use files::{FileState, find};
 pub use idx::{read_labels, write_labels};
-pub use mnist::{FileState, ImageSet, Mnist, MnistFile, find};
+pub use images::{ImageSet, TrainAndTest};
+pub use known::KnownSet;
+pub use pin::{Found, pin};
 pub use selection::Selection;
 pub use subset::{ImageOrder, Subset, choose, validation_images};
 
-/// Number of images in the training set.
-pub const TRAIN_IMAGES: usize = 60_000;
-/// Number of images in the test set.
-pub const TEST_IMAGES: usize = 10_000;
-/// Number of training images of the rarest class, the digit 5.
-pub const SMALLEST_CLASS: usize = 5_421;
-/// Number of classes: the ten digits.
-pub const CLASSES: usize = 10;
+/// The most classes that a data set may have; MNIST has as many, the ten digits.
+pub const MAX_CLASSES: usize = 10;
+/// The most images of a training or test set. They must fit into the memory that `verify` allows.
+pub const MOST_IMAGES: usize = 300_000;
 /// Number of pixels of an image.
 pub const PIXELS: usize = 28 * 28;

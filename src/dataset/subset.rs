@@ -1,14 +1,14 @@
-//! Chooses the training images and the validation images of a run, as indices into MNIST's training set.
+//! Chooses the training images and the validation images of a run, as indices into the training set.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::CLASSES;
+use super::MAX_CLASSES;
 use crate::one_of::{Nothing, one_of};
 use crate::rng::{Purpose, Stream};
 
 one_of! {
-    /// Which of the 60,000 training images.
+    /// Which of the training images.
     pub enum Subset ("a choice of images") {
         "all" => All(Nothing),
         /// The first n of the file.
@@ -59,7 +59,7 @@ pub fn choose(labels: &[u8], images: &Subset, hold_out: usize, order: ImageOrder
                 of_class.truncate(*n);
                 of_class
             };
-            chosen = (0..CLASSES as u8).flat_map(&mut draw_of_class).collect();
+            chosen = (0..MAX_CLASSES as u8).flat_map(&mut draw_of_class).collect();
         }
     }
     match order {

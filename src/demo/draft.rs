@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Cause, Honest};
 use crate::bundle::{Bundle, Contents, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder, reserve};
 use crate::compute::Device;
-use crate::dataset::Mnist;
+use crate::dataset::TrainAndTest;
 use crate::report::Templates;
 use crate::results::{AnyRun, Results, SeedResult};
 use crate::study::{Plan, RunPlan};
@@ -41,8 +41,8 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// MNIST.
-    pub fn data(&self) -> &'a Mnist {
+    /// The study's data.
+    pub fn data(&self) -> &'a TrainAndTest {
         &self.honest.data
     }
 

@@ -6,7 +6,7 @@ use super::{Cause, Draft};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
 use crate::compute::{Gpu, Network, Trainer};
 use crate::dataset::Selection;
-use crate::dataset::{CLASSES, Mnist, write_labels};
+use crate::dataset::write_labels;
 use crate::digest::sha256_hex;
 use crate::results::{Checked, DivergedSeed, NotFinite, SeedEnd, SeedResult, confusion, misclassified, write_losses};
 use crate::rung::Rung::{self, Exact, Files, Inputs, Metrics, Render, Replay, Rerun, Weights};
@@ -73,8 +73,7 @@ pub const FORGERIES: &[Forgery] = &[
         Ok(())
     }),
     forgery("data", "the manifest names other data; sums redone", Inputs, Sums, |d| {
-        let labels = Mnist::hashes().find(|(name, _)| name.starts_with("t10k-labels"));
-        let (_, hash) = labels.ok_or("MNIST has no labels")?;
+        let [.., hash] = &d.plan().data.sha256;
         d.replace(MANIFEST, hash, &hash.chars().rev().collect::<String>())
     }),
     forgery("parameters", "a model is made smaller, everywhere alike", Exact, Everything, |d| {
@@ -112,14 +111,14 @@ pub const FORGERIES: &[Forgery] = &[
     }),
     forgery("accuracy", "the accuracy is raised; report and sums redone", Metrics, Everything, |d| {
         d.change_seed(|seed| {
-            let mut confusion = seed.confusion;
+            let mut confusion = seed.confusion.clone();
             for (class, row) in confusion.iter_mut().enumerate() {
-                if let Some(other) = (0..CLASSES).find(|other| *other != class && row[*other] > 0) {
+                if let Some(other) = (0..row.len()).find(|other| *other != class && row[*other] > 0) {
                     row[other] -= 1;
                     row[class] += 1;
                 }
             }
-            set_confusion(seed, &confusion);
+            set_confusion(seed, confusion);
         })
     }),
     forgery(
@@ -133,7 +132,8 @@ pub const FORGERIES: &[Forgery] = &[
             let wrong = (0..labels.len()).find(|i| labels[*i] != predictions[*i]);
             let wrong = wrong.ok_or("the bundle has no wrong prediction")?;
             labels[wrong] = predictions[wrong];
-            d.change_seed(|seed| set_confusion(seed, &confusion(&predictions, &labels)))
+            let classes = d.plan().data.classes;
+            d.change_seed(|seed| set_confusion(seed, confusion(&predictions, &labels, classes)))
         },
     ),
     forgery("predictions", "50 predictions are corrected; report and sums redone", Weights, Everything, |d| {
@@ -267,13 +267,13 @@ fn correct_predictions(draft: &mut Draft, images: usize) -> Result<(), Cause> {
 fn set_predictions(draft: &mut Draft, predictions: &[u8]) -> Result<(), Cause> {
     let path = draft.seed_files()?.predictions();
     draft.write(&path, write_labels(predictions));
-    let confusion = confusion(predictions, &draft.data().test.labels);
-    draft.change_seed(|seed| set_confusion(seed, &confusion))
+    let confusion = confusion(predictions, &draft.data().test.labels, draft.plan().data.classes);
+    draft.change_seed(|seed| set_confusion(seed, confusion))
 }
 
 /// Sets the confusion matrix, and as many correct images in the reported epoch.
-fn set_confusion(seed: &mut SeedResult, confusion: &[[usize; CLASSES]; CLASSES]) {
-    seed.confusion = *confusion;
+fn set_confusion(seed: &mut SeedResult, confusion: Vec<Vec<usize>>) {
+    seed.confusion = confusion;
     seed.reported_mut().test.correct = seed.correct();
 }
 
@@ -323,7 +323,7 @@ fn train_longer(draft: &mut Draft) -> Result<(), Cause> {
 fn set_network(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
     let (device, data, run, plan) = (draft.device()?, draft.data(), draft.run()?, draft.plan());
     set_weights(draft, network)?;
-    let prepared = Prepared::new(&device, data, &plan.input);
+    let prepared = Prepared::new(&device, data, plan);
     let evaluation = prepared.test(network);
     let [train_eval, validation] =
         prepared.evaluate_beside_test(network, run, run.seeds[0]).map(|set| set.map(|(evaluated, _)| evaluated));

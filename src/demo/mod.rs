@@ -5,17 +5,17 @@
 mod draft;
 mod forgeries;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use draft::{Draft, Redo};
 pub use forgeries::{FORGERIES, Forgery};
 
 use crate::bundle::{self, Bundle, Contents};
 use crate::compute::DeviceChoice;
-use crate::dataset::{DatasetError, Mnist};
+use crate::dataset::{DatasetError, TrainAndTest};
 use crate::study::RunPlan;
 use crate::training::evidence;
-use crate::verify::{RungResult, Status, verify};
+use crate::verify::{Request, RungResult, Status, verify_request};
 
 /// Why a step of a forgery failed: any error of the program.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -36,20 +36,23 @@ pub enum Error {
 pub struct Honest {
     bundle: Bundle,
     contents: Contents,
-    data: Mnist,
+    /// The folder of the data, if the user names one.
+    folder: Option<PathBuf>,
+    data: TrainAndTest,
     device: DeviceChoice,
 }
 
 impl Honest {
-    /// Opens a bundle; forgeries that need networks compute them on `device`.
+    /// Opens a bundle; forgeries that need networks compute them on `device`. `folder` is that of the data, if the user names
+    /// one.
     ///
     /// # Errors
     /// A path that is not a bundle, or missing data.
-    pub fn open(path: &Path, device: DeviceChoice) -> Result<Self, Error> {
+    pub fn open(path: &Path, device: DeviceChoice, folder: Option<&Path>) -> Result<Self, Error> {
         let bundle = Bundle::open(path)?;
         let contents = bundle.contents()?;
-        let data = Contents::data()?;
-        Ok(Self { bundle, contents, data, device })
+        let data = contents.data(folder)?;
+        Ok(Self { bundle, contents, folder: folder.map(Path::to_owned), data, device })
     }
 
     /// A copy to be forged.
@@ -93,7 +96,8 @@ impl Honest {
     pub(crate) fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Option<RungResult>, Error> {
         let dir = folder.join(forgery.name);
         self.forge(forgery, &dir)?;
-        let verification = verify(&dir, Some(forgery.caught_by), self.device)?;
+        let request = Request { data: self.folder.clone(), ..Request::up_to(Some(forgery.caught_by), self.device) };
+        let verification = verify_request(&dir, &request, &|_| {})?;
         Ok(verification.asked(Status::Failed).next().cloned())
     }
 }

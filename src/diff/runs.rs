@@ -234,7 +234,7 @@ mod tests {
             epochs: losses.iter().enumerate().map(epoch).collect(),
             reported_epoch: None,
             within_epochs: Vec::new(),
-            confusion: [[1; 10]; 10],
+            confusion: vec![vec![1; 10]; 10],
             misclassified: Vec::new(),
             test_loss: 2.0,
             batch_mean_loss: 0.1,

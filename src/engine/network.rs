@@ -21,6 +21,8 @@ pub(super) struct Network {
     pub(super) gradients: Vec<Tensor>,
     /// Indices of the biases that batch normalisation cancels. Their gradient is exactly zero.
     pub(super) cancelled_biases: Vec<usize>,
+    /// The number of values that it gives for an image.
+    pub(super) classes: usize,
     parameter_specs: Vec<TensorSpec>,
     buffer_specs: Vec<TensorSpec>,
 }
@@ -76,6 +78,7 @@ impl Network {
         }
         Self {
             device: engine.device,
+            classes: model.layers.last().map_or(0, |layer| layer.output[0]),
             layers,
             parameters,
             buffers: model.buffers().map(on_device).collect(),

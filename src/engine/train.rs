@@ -10,7 +10,7 @@ use super::masks::DeviceMasks;
 use super::network::{Mode, Network, normalise, to_vec};
 use super::optimizer::UpdateRule;
 use mnist_report::arithmetic::{Clipping, epoch_order, factors_of};
-use mnist_report::dataset::{CLASSES, PIXELS, Selection};
+use mnist_report::dataset::{PIXELS, Selection};
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
 use mnist_report::tensors::NamedTensor;
@@ -301,12 +301,13 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Logits `[images, 10]` in evaluation mode, in row-major order.
+/// Logits `[images, classes]` in evaluation mode, in row-major order.
 pub(super) fn evaluate(network: &Network, images: &Selection, input: &Input) -> Vec<f32> {
     let dataset = DeviceDataset::new(network.device, images);
     tch::no_grad(|| {
         // One tensor, read once, for the same reasons as the losses of an epoch.
-        let logits = Tensor::zeros([dataset.len as i64, CLASSES as i64], (Kind::Float, dataset.pixels.device()));
+        let logits =
+            Tensor::zeros([dataset.len as i64, network.classes as i64], (Kind::Float, dataset.pixels.device()));
         for start in (0..dataset.len).step_by(EVALUATION_BATCH) {
             let (start, size) = (start as i64, EVALUATION_BATCH.min(dataset.len - start) as i64);
             let pixels = dataset.pixels.narrow(0, start, size);

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     fn model(name: &str, layers: &str) -> Model {
-        Model::resolve(name, &serde_yaml::from_str(layers).unwrap(), [1, 28, 28]).unwrap()
+        Model::resolve(name, &serde_yaml::from_str(layers).unwrap(), [1, 28, 28], 10).unwrap()
     }
 
     #[test]
@@ -279,7 +279,7 @@ class SlimBn(nn.Module):
         for name in ["forward", "class", "training"] {
             let layers = format!("{{layers: [conv2d: {{name: {name}, out_channels: 10, kernel_size: 28}}, flatten]}}");
             let spec = serde_yaml::from_str(&layers).unwrap();
-            let error = Model::resolve("m", &spec, [1, 28, 28]).unwrap_err().to_string();
+            let error = Model::resolve("m", &spec, [1, 28, 28], 10).unwrap_err().to_string();
             assert_eq!(error, format!("layer name `{name}`: Python or torch.nn.Module uses it: choose another"));
         }
     }

@@ -52,7 +52,6 @@ pub use sigmoid::Sigmoid;
 pub use sizes::{Megabytes, Sizes};
 pub use tanh::Tanh;
 
-use crate::dataset::CLASSES;
 use crate::one_of::{self, one_of};
 
 one_of! {
@@ -122,8 +121,8 @@ pub enum ModelError {
     RepeatedName { layer: usize, name: String },
     #[error("{error}")]
     Layer { layer: usize, error: LayerError },
-    #[error("the last layer gives {output:?} values for each image; {CLASSES} are needed, one for each class")]
-    Output { layer: usize, output: Vec<usize> },
+    #[error("the last layer gives {output:?} values for each image; {classes} are needed, one for each class")]
+    Output { layer: usize, output: Vec<usize>, classes: usize },
 }
 
 impl ModelError {
@@ -141,11 +140,11 @@ impl ModelError {
 }
 
 impl Model {
-    /// Resolves names and shapes, layer by layer.
+    /// Resolves names and shapes, layer by layer. `classes` is the number of values that the network has to give for an image.
     ///
     /// # Errors
     /// A layer cannot take its input, a name is repeated, or the output is not one value per class.
-    pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3]) -> Result<Self, ModelError> {
+    pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3], classes: usize) -> Result<Self, ModelError> {
         let names = layer_names(&spec.layers)?;
         let mut layers: Vec<Layer> = Vec::with_capacity(spec.layers.len());
         for (i, (kind, layer_name)) in spec.layers.iter().zip(names).enumerate() {
@@ -154,8 +153,8 @@ impl Model {
             layers.push(resolved.map_err(|error| ModelError::Layer { layer: i, error })?);
         }
         let last = layers.last().ok_or(ModelError::Empty)?;
-        if last.output != [CLASSES] {
-            return Err(ModelError::Output { layer: layers.len() - 1, output: last.output.clone() });
+        if last.output != [classes] {
+            return Err(ModelError::Output { layer: layers.len() - 1, output: last.output.clone(), classes });
         }
         let title = spec.title.clone().unwrap_or_else(|| name.to_owned());
         Ok(Self { name: name.to_owned(), title, input, layers })
@@ -242,7 +241,7 @@ mod tests {
     use super::*;
 
     fn model(yaml: &str) -> Result<Model, ModelError> {
-        Model::resolve("m", &serde_yaml::from_str(yaml).unwrap(), [1, 28, 28])
+        Model::resolve("m", &serde_yaml::from_str(yaml).unwrap(), [1, 28, 28], 10)
     }
 
     #[test]

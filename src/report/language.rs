@@ -1,6 +1,7 @@
 //! The phrases of a report's language, and how it writes numbers.
 //!
 //! A phrase is a small template of its own. What the study says is in the study's language, and is not translated.
+//! Phrases that name MNIST or its digits have a form for other data sets, under the same key below `other_data`.
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error as TemplateError, ErrorKind, UndefinedBehavior, Value};
@@ -8,6 +9,7 @@ use serde_yaml::Value as Yaml;
 
 use super::error::{Error, Result};
 use super::inline::{self, InlineStyle, RichText};
+use crate::study::Study;
 use crate::text::Lang;
 use crate::text::numbers::NumberFormat;
 use crate::text::without_bom;
@@ -19,7 +21,12 @@ pub struct Language {
     /// How it writes numbers.
     pub numbers: NumberFormat,
     phrases: Environment<'static>,
+    /// The names of the classes, if the data set is not MNIST.
+    classes: Option<Vec<String>>,
 }
+
+/// Where the catalogue has the phrases for other data sets than MNIST.
+const OTHER_DATA: &str = "other_data";
 
 impl Language {
     /// Reads a catalogue: YAML, maps of maps of phrases.
@@ -35,7 +42,29 @@ impl Language {
             let added = phrases.add_template_owned(key.clone(), text);
             added.map_err(|source| Error::Phrase { file, key, source })?;
         }
-        Ok(Self { lang, numbers: NumberFormat::of(lang), phrases })
+        Ok(Self { lang, numbers: NumberFormat::of(lang), phrases, classes: None })
+    }
+
+    /// The language for a report about a study's data set. Phrases then know its title as `data_title`, unless it is MNIST.
+    pub(super) fn about(mut self, study: &Study) -> Self {
+        if let Some(data) = study.pinned() {
+            self.phrases.add_global("data_title", data.title.clone());
+            self.classes = Some(data.classes.clone());
+        }
+        self
+    }
+
+    /// The name of a class; of MNIST, the digit.
+    pub fn class(&self, class: usize) -> String {
+        let name = self.classes.as_ref().and_then(|classes| classes.get(class));
+        name.map_or_else(|| class.to_string(), Clone::clone)
+    }
+
+    /// The names of the classes with their numbers, if the names say more: for figures that have no room for names.
+    pub(super) fn numbered_classes(&self) -> Vec<String> {
+        let classes = self.classes.iter().flatten().enumerate();
+        let named: Vec<(usize, &String)> = classes.filter(|(class, name)| class.to_string() != **name).collect();
+        named.into_iter().map(|(class, name)| format!("{class} {name}")).collect()
     }
 
     /// A phrase with its markup.
@@ -43,7 +72,9 @@ impl Language {
     /// # Errors
     /// No such phrase, or a value that it needs and was not given.
     pub fn text(&self, key: &str, values: Value) -> Result<RichText> {
-        let printed = self.phrases.get_template(key).and_then(|phrase| phrase.render(values));
+        let other = format!("{OTHER_DATA}.{key}");
+        let other = self.classes.as_ref().and_then(|_| self.phrases.get_template(&other).ok());
+        let printed = other.map_or_else(|| self.phrases.get_template(key), Ok).and_then(|phrase| phrase.render(values));
         let failed = |source| Error::Phrase { file: catalogue_name(self.lang), key: key.to_owned(), source };
         printed.map(|text| RichText::from_marked(&text)).map_err(failed)
     }
@@ -156,6 +187,28 @@ mod tests {
         }
         // A key that comes twice is not YAML.
         assert!(Language::read(Lang::En, "a: {b: c}\na: {d: e}").is_err());
+    }
+
+    #[test]
+    fn phrases_for_other_data_stand_for_phrases_and_take_their_values() {
+        let language = Templates::built_in().language(Lang::En).unwrap();
+        let all = values(&language);
+        let others: Vec<(&str, &BTreeSet<String>)> =
+            all.iter().filter_map(|(key, values)| Some((key.strip_prefix("other_data.")?, values))).collect();
+        assert!(others.len() > 20);
+        for (key, values) in others {
+            let of_mnist = &all[key];
+            let more: Vec<&String> = values.iter().filter(|v| *v != "data_title" && !of_mnist.contains(*v)).collect();
+            assert!(more.is_empty(), "{key}: {more:?}");
+        }
+        // No phrase names digits or MNIST without another form.
+        for (key, _) in language.phrases.templates().filter(|(key, _)| !key.starts_with("other_data.")) {
+            let source = language.phrases.get_template(key).unwrap();
+            let words = source.source().replace("{{ digit", "").replace("digits", "digit").to_lowercase();
+            let names = words.replace("mnist-report", "").contains("mnist") || words.contains(" digit");
+            let is_excused = key.starts_with("crate.mnist") || all.contains_key(&format!("other_data.{key}"));
+            assert!(!names || is_excused, "{key}: {}", source.source());
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub fn document(
     provenance: &Provenance,
     rendition: &Rendition,
 ) -> Result<Document> {
-    let language = rendition.templates.language(edition.lang)?;
+    let language = rendition.templates.language_of(edition)?;
     sections::document(&edition.study, results, provenance, rendition.date, &language)
 }
 
@@ -152,7 +152,7 @@ fn model_code(study: &Study, results: &Results) -> impl Iterator<Item = (String,
     let files = module_names(study.models.keys().map(String::as_str));
     files.filter_map(|(name, file)| {
         let (spec, facts) = (study.models.get(name)?, results.models.get(name)?);
-        let model = Model::resolve(name, spec, study.input.shape).ok()?;
+        let model = Model::resolve(name, spec, study.input.shape, study.data_set().classes).ok()?;
         Some((name.to_owned(), (format!("{PYTORCH}{file}.py"), model.code(facts.batch))))
     })
 }

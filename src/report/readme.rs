@@ -22,7 +22,7 @@ pub(super) fn readme(rendition: &Rendition) -> Result<String> {
             first => super::templates::PAGE,
             page => languages.file_in(edition.lang, super::templates::PAGE),
         };
-        Ok(rendition.templates.language(edition.lang)?.say("readme.text", values)? + "\n")
+        Ok(rendition.templates.language_of(edition)?.say("readme.text", values)? + "\n")
     };
     Ok(rendition.editions.iter().map(in_language).collect::<Result<Vec<_>>>()?.join(RULE))
 }

@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use super::Edition;
 use super::document::Document;
 use super::error::{Error, Result};
 use super::escape;
@@ -67,6 +68,14 @@ impl Templates {
         let list: String =
             self.0.iter().map(|(n, t)| format!("{}  {n}\n", crate::digest::sha256_hex(t.as_bytes()))).collect();
         crate::digest::sha256_hex(list.as_bytes())
+    }
+
+    /// The language of an edition, with the phrases for its study's data set.
+    ///
+    /// # Errors
+    /// As [`Templates::language`].
+    pub fn language_of(&self, edition: &Edition) -> Result<Language> {
+        Ok(self.language(edition.lang)?.about(&edition.study))
     }
 
     /// A language, from its catalogue.

@@ -6,6 +6,7 @@ use super::{
     Checked, DivergedRun, EpochResult, Evaluated, LossCurve, MAX_GROUPS, NotFinite, PairCounts, Results, ResultsError,
     RunProblem, RunResult, SeedEnd, SeedResult, StepResult,
 };
+use crate::dataset::MAX_CLASSES;
 use crate::study::RunSettings;
 
 /// No cross-entropy of finite logits is larger: it is at most the difference of two float32 values and ln 10. Sums of squares
@@ -24,17 +25,21 @@ fn total(counts: &[usize]) -> Option<usize> {
 
 /// Checks what the types alone do not guarantee.
 pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
-    let images = results.data.test_images;
+    let (images, classes) = (results.data.test_images, results.data.test_classes.len());
+    if !(2..=MAX_CLASSES).contains(&classes) {
+        return Err(ResultsError::Classes(classes));
+    }
     if !(2..=MAX_TEST_IMAGES).contains(&images) {
         return Err(ResultsError::TestImages(images));
     }
     for (name, run) in &results.runs {
         let checked = if run.seeds.is_empty() { Err(RunProblem::NoSeeds) } else { Ok(()) };
-        let checked = checked.and_then(|()| run.seeds.iter().try_for_each(|seed| check_seed(seed, images)));
+        let checked = checked.and_then(|()| run.seeds.iter().try_for_each(|seed| check_seed(seed, images, classes)));
         checked.map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
     }
     for (name, run) in &results.diverged {
-        let checked = if results.runs.contains_key(name) { Err(RunProblem::Both) } else { check_diverged(run, images) };
+        let checked =
+            if results.runs.contains_key(name) { Err(RunProblem::Both) } else { check_diverged(run, images, classes) };
         checked.map_err(|problem| ResultsError::Run { run: name.clone(), problem })?;
     }
     for (name, comparison) in &results.comparisons {
@@ -79,7 +84,7 @@ fn check_curves(results: &Results) -> Result<(), ResultsError> {
     }
 }
 
-fn check_seed(seed: &SeedResult, images: usize) -> Result<(), RunProblem> {
+fn check_seed(seed: &SeedResult, images: usize, classes: usize) -> Result<(), RunProblem> {
     if seed.epochs.is_empty() {
         return Err(RunProblem::NoEpochs);
     }
@@ -88,16 +93,19 @@ fn check_seed(seed: &SeedResult, images: usize) -> Result<(), RunProblem> {
     }
     seed.epochs.iter().try_for_each(|epoch| check_epoch(seed, epoch))?;
     seed.within_epochs.iter().try_for_each(check_step)?;
+    if seed.confusion.len() != classes || seed.confusion.iter().any(|row| row.len() != classes) {
+        return Err(RunProblem::Square(classes));
+    }
     if seed.confusion.iter().any(|row| total(row).is_none_or(|n| n == 0)) {
         return Err(RunProblem::EmptyClass);
     }
-    if total(seed.confusion.as_flattened()) != Some(images) {
+    if total(&seed.confusion.concat()) != Some(images) {
         return Err(RunProblem::Confusion(images));
     }
     Ok(())
 }
 
-fn check_diverged(run: &DivergedRun, images: usize) -> Result<(), RunProblem> {
+fn check_diverged(run: &DivergedRun, images: usize, classes: usize) -> Result<(), RunProblem> {
     if run.diverged().next().is_none() {
         return Err(RunProblem::NoneDiverged);
     }
@@ -107,7 +115,7 @@ fn check_diverged(run: &DivergedRun, images: usize) -> Result<(), RunProblem> {
             return Err(RunProblem::RepeatedSeed(seed));
         }
         match end {
-            SeedEnd::Finished(result) => check_seed(result, images)?,
+            SeedEnd::Finished(result) => check_seed(result, images, classes)?,
             SeedEnd::Diverged(diverged) if !has_step(&run.plan, diverged.not_finite) => {
                 return Err(RunProblem::NoSuchStep { seed, at: diverged.not_finite });
             }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::dataset::MAX_CLASSES;
+
 use super::{NotFinite, SCHEMA};
 
 /// More test images would make the statistics too slow.
@@ -23,6 +25,8 @@ pub enum ResultsError {
     Schema { found: u64 },
     #[error("does not follow the schema: {0}")]
     Form(serde_json::Error),
+    #[error("data.test_classes has {0} classes: 2 to {MAX_CLASSES} are supported")]
+    Classes(usize),
     #[error("{0} test images: at least 2 and at most {MAX_TEST_IMAGES} are supported")]
     TestImages(usize),
     #[error("run {run}: {problem}")]
@@ -69,6 +73,8 @@ pub enum RunProblem {
     Loss(usize),
     #[error("epoch {0}: more correct images than images")]
     Correct(usize),
+    #[error("the confusion matrix needs {0} rows and columns, one for each class")]
+    Square(usize),
     #[error("a class has no test images in the confusion matrix")]
     EmptyClass,
     #[error("the confusion matrix does not count {0} test images")]

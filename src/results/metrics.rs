@@ -2,8 +2,6 @@
 //!
 //! Computed in f64 with the `libm` crate, so that every machine gets the same bits from the same logits.
 
-use crate::dataset::CLASSES;
-
 /// The evaluation of a set of images, in their order.
 pub struct Evaluation {
     /// Predicted classes.
@@ -12,19 +10,20 @@ pub struct Evaluation {
     pub losses: Vec<f64>,
     /// The softmax of the predicted class, 0 to 1.
     pub confidences: Vec<f64>,
-    /// Ten for each image.
+    /// One of each class for each image.
     pub logits: Vec<f32>,
 }
 
 impl Evaluation {
-    /// Evaluates logits, ten for each image, against the labels.
+    /// Evaluates logits, `[images, classes]`, against the labels.
     ///
     /// # Panics
-    /// On another number of logits.
+    /// Without images, or on a number of logits that is no multiple of theirs.
     pub fn of(logits: &[f32], labels: &[u8]) -> Self {
-        assert_eq!(logits.len(), labels.len() * CLASSES, "ten logits for each image");
-        let rows = || logits.chunks_exact(CLASSES);
-        let predictions = predicted_classes(logits);
+        let classes = logits.len() / labels.len();
+        assert_eq!(logits.len(), labels.len() * classes, "as many logits for each image");
+        let rows = || logits.chunks_exact(classes);
+        let predictions = predicted_classes(logits, classes);
         let losses = rows().zip(labels).map(|(row, label)| cross_entropy(row, *label)).collect();
         let confidences = rows().zip(&predictions).map(|(row, class)| libm::exp(-cross_entropy(row, *class))).collect();
         Self { predictions, losses, confidences, logits: logits.to_vec() }
@@ -42,10 +41,15 @@ impl Evaluation {
         means.sum::<f64>() / self.losses.len() as f64
     }
 
+    /// The number of logits of an image.
+    fn classes(&self) -> usize {
+        (self.logits.len() / self.predictions.len().max(1)).max(1)
+    }
+
     /// How far a class's logit is below that of the predicted class; infinite for an image or a class that does not exist.
     pub fn behind(&self, image: usize, class: u8) -> f32 {
         let logit = |class: &u8| {
-            let row = self.logits.chunks_exact(CLASSES).nth(image)?;
+            let row = self.logits.chunks_exact(self.classes()).nth(image)?;
             row.get(usize::from(*class)).copied()
         };
         let best = self.predictions.get(image).and_then(logit);
@@ -54,7 +58,7 @@ impl Evaluation {
 
     /// The images whose two largest logits differ by at most `most`.
     pub fn near_ties(&self, most: f32) -> usize {
-        let others = |i: usize| (0..CLASSES as u8).filter(move |class| *class != self.predictions[i]);
+        let others = |i: usize| (0..self.classes() as u8).filter(move |class| *class != self.predictions[i]);
         (0..self.predictions.len()).filter(|i| others(*i).any(|class| self.behind(*i, class) <= most)).count()
     }
 
@@ -65,17 +69,17 @@ impl Evaluation {
 }
 
 /// The class with the largest logit of each image; the first of equal ones, as `torch.argmax` on a CPU.
-pub fn predicted_classes(logits: &[f32]) -> Vec<u8> {
-    let largest = |row: &[f32]| (1..CLASSES).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as u8;
-    logits.chunks_exact(CLASSES).map(largest).collect()
+pub fn predicted_classes(logits: &[f32], classes: usize) -> Vec<u8> {
+    let largest = |row: &[f32]| (1..classes).fold(0, |best, c| if row[c] > row[best] { c } else { best }) as u8;
+    logits.chunks_exact(classes).map(largest).collect()
 }
 
 /// Counts of (true class, predicted class).
 ///
 /// # Panics
-/// On a class above 9; callers check what they read.
-pub fn confusion(predictions: &[u8], labels: &[u8]) -> [[usize; CLASSES]; CLASSES] {
-    let mut matrix = [[0; CLASSES]; CLASSES];
+/// On a prediction or label that is no class; callers check what they read.
+pub fn confusion(predictions: &[u8], labels: &[u8], classes: usize) -> Vec<Vec<usize>> {
+    let mut matrix = vec![vec![0; classes]; classes];
     predictions.iter().zip(labels).for_each(|(p, l)| matrix[usize::from(*l)][usize::from(*p)] += 1);
     matrix
 }
@@ -92,7 +96,7 @@ mod tests {
 
     #[test]
     fn losses_of_known_logits() {
-        let uniform = [0f32; CLASSES];
+        let uniform = [0f32; 10];
         assert!((cross_entropy(&uniform, 3) - 10f64.ln()).abs() < 1e-12);
         let mut sure = uniform;
         sure[3] = 80.0;
@@ -116,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_class_is_behind_the_predicted_one_by_the_difference_of_their_logits() {
-        let mut logits = vec![0f32; 2 * CLASSES];
+        let mut logits = vec![0f32; 20];
         (logits[3], logits[4], logits[10 + 7]) = (2.0, 1.5, 1.0);
         let e = Evaluation::of(&logits, &[3, 7]);
         assert_eq!([e.behind(0, 3), e.behind(0, 4), e.behind(1, 0)], [0.0, 0.5, 1.0]);
@@ -126,10 +130,10 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_first_class_and_confusion_counts_pairs() {
-        let mut logits = vec![1f32; CLASSES];
+        let mut logits = vec![1f32; 10];
         logits.extend((0..10).map(|c| c as f32));
-        assert_eq!(predicted_classes(&logits), [0, 9]);
-        let matrix = confusion(&[0, 9, 9], &[0, 9, 2]);
+        assert_eq!(predicted_classes(&logits, 10), [0, 9]);
+        let matrix = confusion(&[0, 9, 9], &[0, 9, 2], 10);
         assert_eq!((matrix[0][0], matrix[9][9], matrix[2][9]), (1, 1, 1));
     }
 }

@@ -36,7 +36,7 @@ pub use ranking::{AgainstBest, Ranked, Test};
 pub use runs::{EpochResult, Evaluated, NoInterval, RunResult, SeedResult, Segment, StepResult, validation_losses};
 
 use crate::compute::Environment;
-use crate::dataset::{CLASSES, ImageSet, Mnist};
+use crate::dataset::{ImageSet, TrainAndTest};
 use crate::study::Study;
 
 /// The version of results.json's schema; a program refuses any other.
@@ -71,14 +71,14 @@ pub struct Data {
     pub train_images: usize,
     pub test_images: usize,
     /// Test images of each class.
-    pub test_classes: [usize; CLASSES],
+    pub test_classes: Vec<usize>,
 }
 
 impl Data {
     /// Counts the images of a data set.
-    pub fn of(mnist: &Mnist) -> Self {
-        let (train_images, test_images) = (mnist.train.len(), mnist.test.len());
-        Self { train_images, test_images, test_classes: mnist.test.class_counts() }
+    pub fn of(data: &TrainAndTest) -> Self {
+        let (train_images, test_images) = (data.train.len(), data.test.len());
+        Self { train_images, test_images, test_classes: data.test.class_counts() }
     }
 }
 

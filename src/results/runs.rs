@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::comparison::IntervalBasis;
 use super::digits::Misclassified;
 use super::statistics::{Interval, Summary, wilson};
-use crate::dataset::CLASSES;
 use crate::study::RunSettings;
 
 /// A run's settings and the result of each of its seeds.
@@ -53,7 +52,7 @@ pub struct SeedResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub within_epochs: Vec<StepResult>,
     /// Counts of (true class, predicted class) on the test set after the reported epoch.
-    pub confusion: [[usize; CLASSES]; CLASSES],
+    pub confusion: Vec<Vec<usize>>,
     /// The wrong predictions with the highest confidence.
     #[serde(rename = "misread")]
     pub misclassified: Vec<Misclassified>,
@@ -163,7 +162,7 @@ impl SeedResult {
 
     /// The number of test images classified correctly.
     pub fn correct(&self) -> usize {
-        (0..CLASSES).map(|c| self.confusion[c][c]).sum()
+        self.confusion.iter().enumerate().map(|(class, row)| row[class]).sum()
     }
 
     /// Test accuracy, 0 to 1.
@@ -182,13 +181,14 @@ impl SeedResult {
     }
 
     /// The recall of each class: the share of its test images classified correctly.
-    pub fn per_class(&self) -> [f64; CLASSES] {
-        std::array::from_fn(|c| self.confusion[c][c] as f64 / self.confusion[c].iter().sum::<usize>() as f64)
+    pub fn per_class(&self) -> Vec<f64> {
+        let recall = |(class, row): (usize, &Vec<usize>)| row[class] as f64 / row.iter().sum::<usize>() as f64;
+        self.confusion.iter().enumerate().map(recall).collect()
     }
 
     /// How many test images were predicted as each class.
-    pub fn predicted(&self) -> [usize; CLASSES] {
-        std::array::from_fn(|c| self.confusion.iter().map(|row| row[c]).sum())
+    pub fn predicted(&self) -> Vec<usize> {
+        (0..self.confusion.len()).map(|c| self.confusion.iter().map(|row| row[c]).sum()).collect()
     }
 }
 

@@ -14,8 +14,6 @@ use crate::changes::changes;
 use crate::text::closest::did_you_mean;
 use crate::text::terminal::cut;
 
-/// Keys that are not compared: `free` itself, and where MNIST lies on a machine.
-const IGNORED: [&str; 2] = ["free", "data"];
 /// Each pattern is compared with every key of the study.
 const MAX_FREE: usize = 100;
 /// Characters of a value in a result.
@@ -126,7 +124,12 @@ pub(super) fn check_free(source: &Source) -> Result<(), StudyError> {
 fn json(source: &Source) -> Value {
     let mut value = serde_json::to_value::<&Study>(&source.study).unwrap_or_default();
     if let Some(map) = value.as_object_mut() {
-        map.retain(|key, _| !IGNORED.contains(&key.as_str()));
+        // `free` itself and where the data lie on a machine are not compared.
+        map.shift_remove("free");
+        match source.study.pinned() {
+            Some(_) => _ = map.get_mut("data").and_then(Value::as_object_mut).map(|data| data.shift_remove("dir")),
+            None => _ = map.shift_remove("data"),
+        }
         map.insert("lang".to_owned(), serde_json::to_value(&source.languages).unwrap_or_default());
     }
     value

@@ -146,9 +146,10 @@ fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) ->
                 lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}{comma}"))
             );
         }
-        // Several authors are a list.
+        // Several authors are a list, and so are the classes of a data set.
         let is_text = text.is_string()
-            || (at == "author" && text.as_sequence().is_some_and(|names| names.iter().all(Value::is_string)));
+            || (["author", "data.classes"].contains(&at)
+                && text.as_sequence().is_some_and(|names| names.iter().all(Value::is_string)));
         if !is_text {
             return Err(lines.error(&join(at, key), "expected a text"));
         }

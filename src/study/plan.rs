@@ -10,7 +10,7 @@ use super::checks::{self, Place};
 use super::run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec};
 use super::spec::{Compute, Input};
 use super::{Optimizer, Schedule, Source, StudyError};
-use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, choose};
+use crate::dataset::{DataSet, ImageOrder, Subset, choose};
 use crate::model::{Layer, Model};
 use crate::text::closest::unknown;
 
@@ -26,6 +26,7 @@ const STEP_COST: f64 = 1e7;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Plan {
+    pub data: DataSet,
     pub input: Input,
     pub compute: Compute,
     pub models: IndexMap<String, Model>,
@@ -43,6 +44,9 @@ pub struct RunPlan {
     #[serde(flatten)]
     pub settings: RunSettings,
     pub seeds: Vec<u64>,
+    /// The size of the test set.
+    #[serde(skip)]
+    pub test_images: usize,
     /// The cost of one seed in multiply-adds; see `Plan::seed_cost`.
     #[serde(skip)]
     pub cost: f64,
@@ -136,13 +140,14 @@ impl RunPlan {
         name: &str,
         spec: &RunSpec,
         models: &IndexMap<String, Model>,
+        data: &DataSet,
     ) -> Result<Self, StudyError> {
         let place = Place::new(source, format!("runs.{name}"));
         let Some(model) = models.get(&spec.model) else {
             return place.at("model").refuse(unknown("model", &spec.model, models.keys()));
         };
-        let image_count = checks::image_count(&place, &spec.train)?;
-        checks::check_run(&place, spec, model, image_count)?;
+        let image_count = checks::image_count(&place, &spec.train, data)?;
+        checks::check_run(&place, spec, model, image_count, data)?;
         let spec = spec.clone();
         let settings = RunSettings {
             model: spec.model,
@@ -167,7 +172,8 @@ impl RunPlan {
         };
         let name = name.to_owned();
         let title = spec.title.unwrap_or_else(|| name.clone());
-        let mut plan = Self { title, name, settings, seeds: spec.seeds, cost: 0.0 };
+        let test_images = data.test_images;
+        let mut plan = Self { title, name, settings, seeds: spec.seeds, test_images, cost: 0.0 };
         plan.cost = plan.cost_of_seed(model);
         Ok(plan)
     }
@@ -190,7 +196,7 @@ impl RunPlan {
     /// Images that are evaluated after each epoch.
     pub fn evaluated_images(&self) -> usize {
         let train = if self.settings.evaluate_train { self.settings.image_count } else { 0 };
-        TEST_IMAGES + self.settings.hold_out + train
+        self.test_images + self.settings.hold_out + train
     }
 
     /// The mean training loss over an epoch's images, given the mean loss of each of its batches.
@@ -204,7 +210,7 @@ impl RunPlan {
     /// In each epoch, training images pass forward and backward (twice the cost of forward), evaluated images forward.
     fn cost_of_seed(&self, model: &Model) -> f64 {
         let RunSettings { image_count, epochs, .. } = self.settings;
-        let within = self.settings.evaluated_steps(epochs).count() * (TEST_IMAGES + self.settings.hold_out);
+        let within = self.settings.evaluated_steps(epochs).count() * (self.test_images + self.settings.hold_out);
         let images = (3 * image_count + self.evaluated_images()) * epochs + within;
         let values: u64 = model.layers.iter().map(Layer::output_values).sum();
         let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
@@ -242,13 +248,15 @@ impl Plan {
     /// The first part that does not fit, with file, line, key and value.
     pub fn resolve(source: &Source) -> Result<Self, StudyError> {
         checks::check_study(source)?;
-        let models = resolve_models(source)?;
-        let runs = resolve_runs(source, &models)?;
+        let data = source.study.data_set();
+        let models = resolve_models(source, data.classes)?;
+        let runs = resolve_runs(source, &models, &data)?;
         checks::check_comparisons(source)?;
         checks::check_sections(source)?;
         checks::check_conclusions(source)?;
         check_free(source)?;
-        Ok(Self { input: source.study.input.clone(), compute: source.study.compute.clone(), models, runs })
+        let (input, compute) = (source.study.input.clone(), source.study.compute.clone());
+        Ok(Self { data, input, compute, models, runs })
     }
 
     /// The cost of all training and evaluation, in multiply-adds.
@@ -263,7 +271,7 @@ impl Plan {
     }
 }
 
-fn resolve_models(source: &Source) -> Result<IndexMap<String, Model>, StudyError> {
+fn resolve_models(source: &Source, classes: usize) -> Result<IndexMap<String, Model>, StudyError> {
     if source.study.models.is_empty() {
         return Err(source.error("models", "holds no model"));
     }
@@ -271,7 +279,7 @@ fn resolve_models(source: &Source) -> Result<IndexMap<String, Model>, StudyError
     let mut models = IndexMap::new();
     for (name, spec) in &source.study.models {
         let place = Place::new(source, format!("models.{name}"));
-        let model = Model::resolve(name, spec, source.study.input.shape).map_err(|e| match e.layer() {
+        let model = Model::resolve(name, spec, source.study.input.shape, classes).map_err(|e| match e.layer() {
             Some(i) => place.at(&format!("layers[{i}]")).error(format!("{}: {e}", spec.layers[i].key())),
             None => place.at("layers").error(e.to_string()),
         })?;
@@ -280,13 +288,17 @@ fn resolve_models(source: &Source) -> Result<IndexMap<String, Model>, StudyError
     Ok(models)
 }
 
-fn resolve_runs(source: &Source, models: &IndexMap<String, Model>) -> Result<IndexMap<String, RunPlan>, StudyError> {
+fn resolve_runs(
+    source: &Source,
+    models: &IndexMap<String, Model>,
+    data: &DataSet,
+) -> Result<IndexMap<String, RunPlan>, StudyError> {
     if source.study.runs.is_empty() {
         return Err(source.error("runs", "holds no run"));
     }
     let runs = &source.study.runs;
     checks::check_names(source, "runs", runs.keys())?;
-    runs.iter().map(|(name, spec)| Ok((name.clone(), RunPlan::resolve(source, name, spec, models)?))).collect()
+    runs.iter().map(|(name, spec)| Ok((name.clone(), RunPlan::resolve(source, name, spec, models, data)?))).collect()
 }
 
 #[cfg(test)]

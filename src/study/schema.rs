@@ -9,7 +9,7 @@ use crate::text::Lang;
 
 /// Types whose keys may all be left out of a file, because `defaults` or the extended study can give them. `build` still asks for
 /// them.
-const PARTIAL: [&str; 5] = ["RunSpec", "ModelSpec", "Comparison", "Claim", "Conclusion"];
+const PARTIAL: [&str; 7] = ["RunSpec", "ModelSpec", "Comparison", "Claim", "Conclusion", "PinnedData", "PinnedHashes"];
 
 /// The types of a value that is read as a text.
 const TYPED: [&str; 3] = ["string", "number", "boolean"];
@@ -55,6 +55,17 @@ pub fn schema() -> Value {
         key.insert("additionalProperties".into(), json!(false));
     }
     allow_typed_texts(&mut schema);
+    // The classes of a data set: a list of texts, also by language.
+    if let Some(Value::Object(classes)) = schema.pointer_mut("/definitions/PinnedData/properties/classes") {
+        let text = json!({"anyOf": [{"type": TYPED}, {"$ref": format!("#/definitions/{BY_LANGUAGE}")}]});
+        let list = json!({"type": "array", "items": text});
+        let lists: Map<String, Value> = Lang::ALL.iter().map(|lang| (lang.code().to_owned(), list.clone())).collect();
+        classes.remove("items");
+        classes.insert(
+            "anyOf".into(),
+            json!([list, {"type": "object", "properties": lists, "additionalProperties": false}]),
+        );
+    }
     // One author or several.
     if let Some(Value::Array(forms)) = schema.pointer_mut("/properties/author/anyOf") {
         let text = json!({"anyOf": [{"type": TYPED}, {"$ref": format!("#/definitions/{BY_LANGUAGE}")}]});

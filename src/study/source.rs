@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
+use super::data::DataSpec;
 use super::grid;
 use super::languages;
 use super::lines::{Lines, join};
@@ -117,7 +118,10 @@ impl Source {
             let path = e.path().to_string();
             let path = if path == "." { "" } else { &path };
             let inner = e.inner().to_string();
-            let message = plain(&inner);
+            let mut message = plain(&inner);
+            if path.starts_with("data") && message.starts_with("missing key") {
+                message += "; `mnist-report data --dir FOLDER --pin` prints all keys of a data set";
+            }
             // serde reports an unknown key at the map that holds it; its own line is more helpful.
             let unknown = inner.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
@@ -182,15 +186,19 @@ impl Source {
         file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
-    /// The folder of the data: the study's `data`, relative to the file that sets it; otherwise `data/mnist` in the current
-    /// folder, beside the study, or in the repository.
-    pub fn data_dir(&self) -> PathBuf {
-        let Some(data) = &self.study.data else {
+    /// The folder of the data: the one that the user names; otherwise the study's `data`, relative to the file that sets it;
+    /// otherwise `data/mnist` in the current folder, beside the study, or in the repository.
+    pub fn data_dir(&self, named: Option<&Path>) -> PathBuf {
+        if let Some(named) = named {
+            return named.to_owned();
+        }
+        let Some(data) = self.study.data.as_ref().and_then(DataSpec::dir) else {
             let beside = self.lines.file_of("").parent().unwrap_or(Path::new("")).join(paths::MNIST);
             let is_beside = !Path::new(paths::MNIST).exists() && !paths::is_mnist_named() && beside.exists();
-            return if is_beside { beside } else { paths::mnist() };
+            return if is_beside && self.study.pinned().is_none() { beside } else { paths::mnist() };
         };
-        self.lines.file_of("data").parent().unwrap_or(Path::new("")).join(data)
+        let key = if self.study.pinned().is_some() { "data.dir" } else { "data" };
+        self.lines.file_of(key).parent().unwrap_or(Path::new("")).join(data)
     }
 
     /// The error that a key's value is wrong, with its file and line.

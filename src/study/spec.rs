@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -11,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Grid;
 use super::conclusion::{Conclusion, Expressions, Rule};
+use super::data::{DataSpec, PinnedData};
 use super::run_spec::RunSpec;
 use super::section::Section;
+use crate::dataset::DataSet;
 use crate::model::ModelSpec;
 use crate::one_of::{Nothing, one_of};
 use crate::text::Lang;
@@ -54,8 +55,9 @@ pub struct Study {
     /// reported depends on it.
     #[serde(default)]
     pub free: Vec<String>,
-    /// The folder with MNIST, relative to the study file. Default: `data/mnist` of the repository.
-    pub data: Option<PathBuf>,
+    /// The folder with MNIST, relative to the study file (default: `data/mnist` of the repository), or another data set with the
+    /// hashes of its files.
+    pub data: Option<DataSpec>,
     /// How pixels become the input of a network.
     #[serde(default)]
     pub input: Input,
@@ -89,6 +91,25 @@ pub struct Study {
 }
 
 impl Study {
+    /// The data set's keys, unless it is MNIST.
+    pub fn pinned(&self) -> Option<&PinnedData> {
+        match &self.data {
+            Some(DataSpec::Pinned(data)) => Some(data),
+            Some(DataSpec::Folder(_)) | None => None,
+        }
+    }
+
+    /// The data set.
+    pub fn data_set(&self) -> DataSet {
+        self.pinned().map_or_else(DataSet::mnist, PinnedData::set)
+    }
+
+    /// The name of a class: MNIST's are the digits.
+    pub fn class_name(&self, class: usize) -> String {
+        let name = self.pinned().and_then(|data| data.classes.get(class));
+        name.map_or_else(|| class.to_string(), Clone::clone)
+    }
+
     /// Every expression over the results, with its key in the study: those of claims, then those that decide conclusions.
     pub fn expressions(&self) -> impl Iterator<Item = (String, &str)> {
         let claims =
@@ -184,7 +205,7 @@ pub struct MetaPair {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Input {
-    /// Channels, height, width: can only be that of MNIST.
+    /// Channels, height, width: can only be that of MNIST and of all other data sets.
     pub shape: [usize; 3],
     /// Subtracted from each pixel, which is from 0 to 1.
     pub mean: f64,

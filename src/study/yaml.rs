@@ -10,7 +10,7 @@ use crate::text::without_bom;
 
 /// The keys whose values are text. `title: 2026` and `printed: 0.970` keep the characters that were typed, which would
 /// be lost if they were read as numbers.
-pub(super) const TEXTS: [&str; 45] = [
+pub(super) const TEXTS: [&str; 51] = [
     "title",
     "description",
     "author",
@@ -56,10 +56,16 @@ pub(super) const TEXTS: [&str; 45] = [
     "discussion",
     "references",
     "free",
+    "dir",
+    "classes",
+    "train-images",
+    "train-labels",
+    "t10k-images",
+    "t10k-labels",
 ];
 
 /// The keys of prose, which may contain any character that does not change how other characters appear.
-pub(super) const PROSE: [&str; 21] = [
+pub(super) const PROSE: [&str; 22] = [
     "title",
     "description",
     "author",
@@ -81,6 +87,7 @@ pub(super) const PROSE: [&str; 21] = [
     "value",
     "discussion",
     "references",
+    "classes",
 ];
 
 /// The key whose value may have any form.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::compute::{Device, Trainer};
-use crate::dataset::{Mnist, Selection};
+use crate::dataset::{Selection, TrainAndTest};
 use crate::study::{Plan, RunPlan};
 use crate::tensors::{first_difference, values_difference};
 
@@ -11,7 +11,7 @@ use crate::tensors::{first_difference, values_difference};
 ///
 /// # Errors
 /// The first value whose bits differ, with its run.
-pub fn check_first_steps(device: &Device, plan: &Plan, data: &Mnist) -> Result<(), String> {
+pub fn check_first_steps(device: &Device, plan: &Plan, data: &TrainAndTest) -> Result<(), String> {
     let mut known = HashSet::new();
     for run in plan.runs.values() {
         if known.insert(run.settings.step_kind()) {
@@ -22,7 +22,7 @@ pub fn check_first_steps(device: &Device, plan: &Plan, data: &Mnist) -> Result<(
     Ok(())
 }
 
-fn first_step_difference(device: &Device, plan: &Plan, run: &RunPlan, data: &Mnist) -> Option<String> {
+fn first_step_difference(device: &Device, plan: &Plan, run: &RunPlan, data: &TrainAndTest) -> Option<String> {
     let (model, seed) = (&plan.models[&run.settings.model], run.seeds[0]);
     let images = Selection::new(&data.train, &run.choose(&data.train.labels, seed));
     let cpu = Device::cpu();

@@ -1,7 +1,7 @@
 //! Digests of what the outcome of a seed's training depends on.
 
 use crate::compute::Environment;
-use crate::dataset::Mnist;
+use crate::dataset::DataSet;
 use crate::digest::sha256_hex;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
@@ -12,9 +12,16 @@ use crate::study::{Input, RunPlan};
 ///
 /// # Panics
 /// On a setting that is not a finite number.
-pub fn inputs_digest(environment: &Environment, input: &Input, model: &Model, run: &RunPlan, seed: u64) -> String {
+pub fn inputs_digest(
+    environment: &Environment,
+    given: (&DataSet, &Input),
+    model: &Model,
+    run: &RunPlan,
+    seed: u64,
+) -> String {
     let layers: Vec<_> = model.layers.iter().map(|l| (&l.name, &l.kind)).collect();
-    let data: Vec<_> = Mnist::hashes().collect();
+    let (data, input) = given;
+    let data: Vec<_> = data.hashes().collect();
     // The outcome does not depend on the model's name or on the run's other seeds.
     let mut plan = RunPlan { seeds: vec![seed], ..run.clone() };
     plan.settings.model.clear();

@@ -79,15 +79,15 @@ impl Prepared<'_> {
             steps += 1;
         }
         let step = if steps == 0 { first } else { timed / steps };
-        let image = self.time_evaluation(&trainer) / f64::from(IMAGES);
+        let image = self.time_evaluation(&trainer);
         let since = Instant::now();
         let _ = state_sha256(trainer.done(), &trainer.state());
         Speed { start, step: step.as_secs_f64(), image, state: since.elapsed().as_secs_f64() }
     }
 
-    /// Seconds to evaluate `IMAGES` images.
+    /// Seconds to evaluate an image, of as many as `IMAGES`.
     fn time_evaluation(&self, trainer: &Trainer) -> f64 {
-        let chosen: Vec<u32> = (0..IMAGES).collect();
+        let chosen: Vec<u32> = (0..IMAGES.min(self.data.test.len() as u32)).collect();
         let images = Selection::new(&self.data.test, &chosen);
         let time = || {
             let since = Instant::now();
@@ -95,6 +95,6 @@ impl Prepared<'_> {
             let _ = Evaluation::of(&logits, &self.data.test.labels[..chosen.len()]).loss();
             since.elapsed()
         };
-        time().min(time()).as_secs_f64()
+        time().min(time()).as_secs_f64() / chosen.len() as f64
     }
 }

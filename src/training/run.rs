@@ -5,7 +5,7 @@ use super::evidence::EvidenceRecorder;
 use super::{SeedOutcome, TrainedSeed, TrainingError, TrainingObserver, Unfinished, inputs_digest, subset_sha256};
 use crate::arithmetic::learning_rate;
 use crate::compute::{self, Device, Network, Observer, Trainer};
-use crate::dataset::{Mnist, Selection, validation_images};
+use crate::dataset::{DataSet, Selection, TrainAndTest, validation_images};
 use crate::digest::sha256_hex;
 use crate::failure::caught;
 use crate::model::Model;
@@ -13,23 +13,24 @@ use crate::results::{
     Checked, DivergedSeed, EpochResult, Evaluated, Evaluation, NotFinite, SeedResult, StepResult, confusion,
     misclassified, validation_losses,
 };
-use crate::study::{Input, RunPlan};
+use crate::study::{Input, Plan, RunPlan};
 use crate::tensors::{NamedTensor, to_safetensors};
 
 /// The engine and the data, with the test set on the device: what every run needs.
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Prepared<'a> {
     pub device: &'a Device,
-    pub data: &'a Mnist,
+    pub set: &'a DataSet,
+    pub data: &'a TrainAndTest,
     pub input: &'a Input,
     test: Selection,
 }
 
 impl<'a> Prepared<'a> {
     /// Sends the test set to the device.
-    pub fn new(device: &'a Device, data: &'a Mnist, input: &'a Input) -> Self {
+    pub fn new(device: &'a Device, data: &'a TrainAndTest, plan: &'a Plan) -> Self {
         let all: Vec<u32> = (0..data.test.len() as u32).collect();
-        Self { device, data, input, test: Selection::new(&data.test, &all) }
+        Self { device, set: &plan.data, data, input: &plan.input, test: Selection::new(&data.test, &all) }
     }
 
     /// Evaluates a network on the test set.
@@ -107,7 +108,7 @@ impl<'a> Prepared<'a> {
         let Watch { epochs, within_epochs, losses, reported, recorder, .. } = watch;
         let Reported { evaluation, network } = reported.expect("a run has at least one epoch");
         let reported_epoch = run.reported_epoch(&validation_losses(&epochs));
-        let digest = inputs_digest(&self.device.environment, self.input, model, run, seed);
+        let digest = inputs_digest(&self.device.environment, (self.set, self.input), model, run, seed);
         let (chain, evidence) = recorder.finish(reported_epoch.unwrap_or(epochs.len()), &losses, &digest)?;
         let weights = to_safetensors(&network.unwrap_or_else(|| trainer.network().tensors()));
         let result = SeedResult {
@@ -118,7 +119,7 @@ impl<'a> Prepared<'a> {
             epochs,
             reported_epoch,
             within_epochs,
-            confusion: confusion(&evaluation.predictions, &self.data.test.labels),
+            confusion: confusion(&evaluation.predictions, &self.data.test.labels, self.set.classes),
             misclassified: misclassified(&evaluation, &self.data.test.labels),
             test_loss: evaluation.loss(),
             batch_mean_loss: evaluation.batch_mean_loss(run.settings.batch_size),

@@ -148,6 +148,9 @@ fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
     if let Some(assignment) = &request.assignment {
         command.arg("--assignment").arg(assignment);
     }
+    if let Some(data) = &request.data {
+        command.arg("--data").arg(data);
+    }
     if request.runs != Draw::All {
         command.args(["--runs", &request.runs.to_string()]);
     }

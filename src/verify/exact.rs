@@ -8,7 +8,7 @@ use super::subject::Subject;
 use super::{Outcome, losses};
 use crate::bundle::{self, Contents, MANIFEST, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
-use crate::dataset::{ImageOrder, Subset, TEST_IMAGES, TRAIN_IMAGES};
+use crate::dataset::{ImageOrder, Subset};
 use crate::digest::short;
 use crate::results::{AnyRun, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
@@ -33,10 +33,18 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         let which = models.or_else(runs).unwrap_or_else(order);
         differences.push(format!("models or runs are not those of the study: {which}"));
     }
-    if (results.data.train_images, results.data.test_images) != (TRAIN_IMAGES, TEST_IMAGES) {
+    let set = &plan.data;
+    let images = [set.train_images, set.test_images];
+    if [results.data.train_images, results.data.test_images] != images {
         let (train, test) = (results.data.train_images, results.data.test_images);
-        differences
-            .push(format!("data: {train} training and {test} test images, MNIST has {TRAIN_IMAGES} and {TEST_IMAGES}"));
+        differences.push(format!(
+            "data: {train} training and {test} test images, {} has {} and {}",
+            set.title, images[0], images[1]
+        ));
+    }
+    if results.data.test_classes.len() != set.classes {
+        let found = results.data.test_classes.len();
+        differences.push(format!("data: test_classes has {found} classes, {} has {}", set.title, set.classes));
     }
     differences.extend(wrong_environment(&subject.contents));
     let mut unchecked = 0;
@@ -54,11 +62,12 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     differences.extend(wrong_digests(&subject.contents));
     differences.extend(super::verdicts::difference(subject));
     if differences.is_empty() && unchecked > 0 {
-        return Outcome::NotChecked(format!(
-            "{} of images {} the data: restore data/mnist",
-            plural(unchecked, "choice"),
-            agreeing(unchecked, "needs", "need")
-        ));
+        let (choices, need) = (plural(unchecked, "choice"), agreeing(unchecked, "needs", "need"));
+        let advice = match plan.data.is_mnist() {
+            true => "restore data/mnist".to_owned(),
+            false => format!("name the folder of `{}` by --data FOLDER", plan.data.title),
+        };
+        return Outcome::NotChecked(format!("{choices} of images {need} the data: {advice}"));
     }
     let (models, runs) = (plural(plan.models.len(), "model"), plural(plan.runs.len(), "run"));
     let passed = format!("counts, shapes, sizes, plans, subsets and mean losses of {models} and {runs}");
@@ -104,14 +113,27 @@ fn wrong_seeds(subject: &Subject, planned: &RunPlan, run: AnyRun, unchecked: &mu
     let mut wrong = Vec::new();
     for seed in run.finished() {
         let this_arithmetic = subject.contents.results.environment.is_this_arithmetic();
-        let found = wrong_images(run.plan(), seed).into_iter().chain(wrong_epoch(planned, seed, this_arithmetic));
+        let found = wrong_images(run.plan(), planned.test_images, seed).into_iter().chain(wrong_epoch(
+            planned,
+            seed,
+            this_arithmetic,
+        ));
         wrong.extend(found.map(|why| (seed.seed, why)));
     }
     for (seed, subset) in run.subsets() {
         match train_labels(subject, planned) {
             None => *unchecked += 1,
             Some(labels) => {
-                let chosen = subset_sha256(&planned.choose(&labels, seed));
+                let images = planned.choose(&labels, seed);
+                let needed = planned.settings.image_count;
+                if subject.data.is_ok() && images.len() != needed {
+                    let found = images.len();
+                    wrong.push((
+                        seed,
+                        format!("the study needs {needed} training images, and the data have {found} of them"),
+                    ));
+                }
+                let chosen = subset_sha256(&images);
                 if chosen != *subset {
                     let (stated, chosen) = (short(subset), short(&chosen));
                     wrong.push((
@@ -163,20 +185,20 @@ fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
     match &subject.data {
         Ok(data) => Some(data.train.labels.clone()),
         Err(_) if by_class => None,
-        Err(_) => Some(vec![0; TRAIN_IMAGES]),
+        Err(_) => Some(vec![0; subject.contents.plan.data.train_images]),
     }
 }
 
 /// The first epoch in which other images were evaluated than the plan asks for.
-fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
+fn wrong_images(plan: &RunSettings, test_images: usize, seed: &SeedResult) -> Option<String> {
     let asked = [plan.evaluate_train.then_some(plan.image_count), (plan.hold_out > 0).then_some(plan.hold_out)];
     let found = |e: &EpochResult| [e.train_eval, e.validation].map(|set| set.map(|set| set.images));
     let said = |images: [Option<usize>; 2], test: usize| {
         let [train, validation] = images.map(Option::unwrap_or_default);
         format!("{train} training, {validation} validation and {test} test images")
     };
-    let asked_for = said(asked, TEST_IMAGES);
-    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != TEST_IMAGES);
+    let asked_for = said(asked, test_images);
+    let epoch = seed.epochs.iter().find(|e| found(e) != asked || e.test.images != test_images);
     if let Some(epoch) = epoch {
         let stated = said(found(epoch), epoch.test.images);
         return Some(format!("epoch {}: {stated} were evaluated, the plan asks for {asked_for}", epoch.epoch));
@@ -187,9 +209,9 @@ fn wrong_images(plan: &RunSettings, seed: &SeedResult) -> Option<String> {
         return Some(format!("within_epochs: {found} evaluations, at steps that are not the {planned} of the plan"));
     }
     let in_step = |s: &StepResult| s.validation.map(|set| set.images);
-    let step = seed.within_epochs.iter().find(|s| in_step(s) != asked[1] || s.test.images != TEST_IMAGES)?;
+    let step = seed.within_epochs.iter().find(|s| in_step(s) != asked[1] || s.test.images != test_images)?;
     let stated = said([None, in_step(step)], step.test.images);
-    let asked_for = said([None, asked[1]], TEST_IMAGES);
+    let asked_for = said([None, asked[1]], test_images);
     Some(format!("within_epochs: step {}: {stated} were evaluated, the plan asks for {asked_for}", step.step))
 }
 

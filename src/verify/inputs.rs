@@ -1,4 +1,5 @@
-//! Rung `inputs`: the data are MNIST, the study is the one that the manifest names, and the manifest is consistent.
+//! Rung `inputs`: the data are MNIST or those that the study defines, the study is the one that the manifest names, and the
+//! manifest is consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use super::differing::list_difference;
 use super::outcome::json_differences;
 use super::subject::Subject;
 use crate::bundle::{self, Contents, Files, IMAGES, MANIFEST, Manifest, SOURCE_SHA256, STUDY};
+use crate::dataset::DataSet;
 use crate::digest::{sha256_hex, short};
 use crate::report::TEMPLATES;
 use crate::study::{Picture, Source, images_named, is_date};
@@ -15,7 +17,8 @@ use crate::text::numbers::plural;
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { manifest, results, source, .. } = &subject.contents;
     let study = &subject.bundle.files[STUDY];
-    let mut differences = wrong_inputs(manifest, &subject.bundle.files);
+    let data = &subject.contents.plan.data;
+    let mut differences = wrong_inputs(manifest, &subject.bundle.files, data);
     differences.extend(wrong_images(source, &subject.bundle.files));
     differences.extend(json_differences("environment", &manifest.environment, &results.environment));
     let mut require = |holds: bool, otherwise: &dyn Fn() -> String| {
@@ -41,7 +44,11 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if !differences.is_empty() {
         return Outcome::Failed(differences);
     }
-    let mut passed = vec![format!("MNIST; study SHA-256 {}", sha256_hex(study))];
+    let data = match data.is_mnist() {
+        true => data.title.clone(),
+        false => format!("not MNIST, but the files that the study names as `{}`", data.title),
+    };
+    let mut passed = vec![format!("{data}; study SHA-256 {}", sha256_hex(study))];
     let program = &manifest.program;
     if program.source_sha256 != SOURCE_SHA256 {
         passed.push(format!(
@@ -79,9 +86,10 @@ fn wrong_images(source: &Source, files: &Files) -> Vec<String> {
     differences
 }
 
-/// Inputs that are not MNIST or not the bundle's study. Templates, program and libtorch may be others than here.
-fn wrong_inputs(manifest: &Manifest, files: &Files) -> Vec<String> {
-    let expected = bundle::inputs(files, &manifest.program, &manifest.environment);
+/// Inputs that are not the study's data or not the bundle's study. Templates, program and libtorch may be others than here.
+fn wrong_inputs(manifest: &Manifest, files: &Files, data: &DataSet) -> Vec<String> {
+    let expected = bundle::inputs(files, data, &manifest.program, &manifest.environment);
+    let of_data = format!("{}'s", data.title);
     let mut differences = Vec::new();
     if manifest.inputs.len() != expected.len() {
         differences.push(format!(
@@ -96,7 +104,7 @@ fn wrong_inputs(manifest: &Manifest, files: &Files) -> Vec<String> {
             let what = match expected.name.as_str() {
                 STUDY => "the bundle's study",
                 name if name.starts_with(IMAGES) => "the bundle's image",
-                _ => "MNIST's",
+                _ => &of_data,
             };
             differences.push(format!(
                 "{} is not {what}: {MANIFEST} has {} with the SHA-256 {}, {what} has {}",

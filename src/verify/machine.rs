@@ -48,7 +48,7 @@ impl<'a> Machine<'a> {
         let data = subject.data.as_ref().map_err(Clone::clone)?;
         let contents = &subject.contents;
         let same_environment = device.environment == contents.results.environment;
-        let prepared = caught(|| Prepared::new(device, data, &contents.plan.input))?;
+        let prepared = caught(|| Prepared::new(device, data, &contents.plan))?;
         Ok(Self { prepared, same_environment, draw: &request.runs, say, again: RefCell::default() })
     }
 

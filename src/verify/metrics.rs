@@ -5,7 +5,7 @@ use super::differing::json_difference;
 use super::subject::Subject;
 use super::{Outcome, diverged};
 use crate::bundle::{Bundle, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
-use crate::dataset::{CLASSES, ImageSet};
+use crate::dataset::ImageSet;
 use crate::digest::short;
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
@@ -21,7 +21,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let (mut networks, mut checked) = (0, 0);
     for (_, seed, files) in seed_files(results) {
         networks += 1;
-        let predictions = match predictions(subject.bundle, &files, test.len()) {
+        let predictions = match predictions(subject.bundle, &files, test) {
             Ok(predictions) => predictions,
             Err(why) => {
                 differences.push(why);
@@ -29,7 +29,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
             }
         };
         checked += 1;
-        differences.extend(wrong_result(seed, &predictions, &test.labels).map(|why| format!("{files}: {why}")));
+        differences.extend(wrong_result(seed, &predictions, test).map(|why| format!("{files}: {why}")));
         let weights = files.weights();
         if subject.bundle.sha256(&weights).as_ref() != Some(&seed.weights_sha256) {
             let held = subject.bundle.sha256(&weights).unwrap_or_else(|| "none".into());
@@ -51,19 +51,21 @@ pub(super) fn check(subject: &Subject) -> Outcome {
 }
 
 /// The predicted class of each of the test set's images.
-fn predictions(bundle: &Bundle, files: &SeedFiles, images: usize) -> Result<Vec<u8>, String> {
+fn predictions(bundle: &Bundle, files: &SeedFiles, test: &ImageSet) -> Result<Vec<u8>, String> {
+    let (images, classes) = (test.len(), test.classes);
     let predictions = bundle.predictions(files).map_err(error_chain)?;
-    if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= CLASSES) {
+    if predictions.len() != images || predictions.iter().any(|class| usize::from(*class) >= classes) {
         let (held, path) = (predictions.len(), files.predictions());
-        let wrong = predictions.iter().find(|class| usize::from(**class) >= CLASSES);
+        let wrong = predictions.iter().find(|class| usize::from(**class) >= classes);
         let wrong = wrong.map_or(String::new(), |class| format!(", and class {class} among them"));
-        return Err(format!("{path} holds {held} classes{wrong}; {images} from 0 to 9 are needed"));
+        return Err(format!("{path} holds {held} classes{wrong}; {images} from 0 to {} are needed", classes - 1));
     }
     Ok(predictions)
 }
 
 /// Values of a network's result that do not follow from its predictions.
-fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl Iterator<Item = String> {
+fn wrong_result(seed: &SeedResult, predictions: &[u8], test: &ImageSet) -> impl Iterator<Item = String> {
+    let labels = test.labels.as_slice();
     let is_misclassified = |m: &&Misclassified| {
         let actual = (labels.get(m.image), predictions.get(m.image));
         m.label != m.predicted && actual == (Some(&m.label), Some(&m.predicted))
@@ -84,8 +86,8 @@ fn wrong_result(seed: &SeedResult, predictions: &[u8], labels: &[u8]) -> impl It
     };
     let errors = labels.iter().zip(predictions).filter(|(label, predicted)| label != predicted).count();
     let listed = errors.min(GALLERY);
-    let found = confusion(predictions, labels);
-    let correct: usize = (0..CLASSES).map(|c| found[c][c]).sum();
+    let found = confusion(predictions, labels, test.classes);
+    let correct: usize = found.iter().enumerate().map(|(class, row)| row[class]).sum();
     let test = &seed.reported().test;
     let is_reported = (test.correct, test.images) == (seed.correct(), labels.len()) && test.loss == seed.test_loss;
     [

@@ -57,12 +57,14 @@ pub struct Request {
     pub runs: Draw,
     /// The study that the bundle's must be, except for the keys that it leaves free.
     pub assignment: Option<PathBuf>,
+    /// The folder of the data; by default that with MNIST.
+    pub data: Option<PathBuf>,
 }
 
 impl Request {
     /// Checks every rung up to `upto`, and compares with no assignment.
     pub fn up_to(upto: Option<Rung>, device: DeviceChoice) -> Self {
-        Self { upto, device, runs: Draw::All, assignment: None }
+        Self { upto, device, runs: Draw::All, assignment: None, data: None }
     }
 }
 
@@ -100,7 +102,8 @@ fn verify_on(
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
     let upto = request.upto.unwrap_or(Rung::Replay);
     let files = Rated::from(files::check(&bundle)).into_result(Rung::Files);
-    let subject = (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle));
+    let subject =
+        (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle, request.data.as_deref()));
     let mut steps = vec![files];
     let mut started = None;
     steps.extend(match &subject {

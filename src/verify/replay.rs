@@ -228,7 +228,13 @@ fn evidence_of(
             starts(&expected)
         )
     })?;
-    let digest = inputs_digest(&contents.results.environment, &contents.plan.input, trained.model, plan, seed.seed);
+    let digest = inputs_digest(
+        &contents.results.environment,
+        (&contents.plan.data, &contents.plan.input),
+        trained.model,
+        plan,
+        seed.seed,
+    );
     let drawn: Vec<usize> = evidence::stored(plan, &seed.chain, losses, &digest).iter().map(|s| s.step).collect();
     let path = trained.files.evidence();
     let bytes = subject.bundle.bytes(&path).map_err(error_chain)?;

@@ -1,7 +1,9 @@
 //! A bundle under verification: its files, what they say, and the data to check them with.
 
+use std::path::Path;
+
 use crate::bundle::{Bundle, Contents, SeedFiles, seed_files};
-use crate::dataset::Mnist;
+use crate::dataset::TrainAndTest;
 use crate::model::Model;
 use crate::results::{AnyRun, DivergedSeed, SeedResult};
 use crate::study::RunPlan;
@@ -11,7 +13,7 @@ pub(super) struct Subject<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) contents: Contents,
     /// The data on this machine, or why they cannot be used.
-    pub(super) data: Result<Mnist, String>,
+    pub(super) data: Result<TrainAndTest, String>,
 }
 
 /// Why a bundle whose files are sound cannot be parsed.
@@ -39,12 +41,13 @@ pub(super) struct Diverged<'a> {
 }
 
 impl<'a> Subject<'a> {
-    /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed.
-    pub(super) fn new(bundle: &'a Bundle) -> Result<Self, Unreadable> {
+    /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed. `data` is the folder of the data,
+    /// if the user names one.
+    pub(super) fn new(bundle: &'a Bundle, data: Option<&Path>) -> Result<Self, Unreadable> {
         let contents = bundle
             .contents()
             .map_err(|e| Unreadable { is_of_another_version: e.is_of_another_version(), reason: error_chain(e) })?;
-        let data = Contents::data().map_err(|e| format!("needs the data: {}", error_chain(e)));
+        let data = contents.data(data).map_err(|e| format!("needs the data: {}", error_chain(e)));
         Ok(Self { bundle, contents, data })
     }
 

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 use mnist_report::compute::Environment;
-use mnist_report::dataset::{ImageSet, Mnist};
+use mnist_report::dataset::{DataSet, ImageSet, TrainAndTest};
 use mnist_report::report::{ConclusionVerdict, Edition, Pictures, Provenance, Rendition, Templates, document};
 use mnist_report::results::{
     Data, EpochResult, Evaluated, Results, RunResult, SCHEMA, SeedResult, confusion, model_facts,
@@ -18,7 +18,7 @@ use crate::support::*;
 
 fn test_set() -> &'static ImageSet {
     static TEST: OnceLock<ImageSet> = OnceLock::new();
-    TEST.get_or_init(|| Mnist::load(&root().join("data/mnist")).unwrap().test)
+    TEST.get_or_init(|| TrainAndTest::load(&root().join("data/mnist"), &DataSet::mnist()).unwrap().test)
 }
 
 fn labels() -> &'static [u8] {
@@ -53,7 +53,7 @@ impl Invented {
         let mut results = Results {
             schema: SCHEMA,
             environment: environment(),
-            data: Data { train_images: 60_000, test_images: 10_000, test_classes: [1000; 10] },
+            data: Data { train_images: 60_000, test_images: 10_000, test_classes: vec![1000; 10] },
             models: model_facts(&plan),
             runs: IndexMap::new(),
             diverged: IndexMap::new(),
@@ -84,7 +84,7 @@ impl Invented {
                     .collect(),
                 reported_epoch: None,
                 within_epochs: Vec::new(),
-                confusion: [[0; 10]; 10],
+                confusion: vec![vec![0; 10]; 10],
                 misclassified: Vec::new(),
                 test_loss: 0.2,
                 batch_mean_loss: 0.2 / 127.0,
@@ -104,7 +104,7 @@ impl Invented {
     fn right(&mut self, run: &str, correct: usize) {
         for (i, seed) in self.results.runs[run].seeds.iter_mut().enumerate() {
             let correct = correct + i % 3;
-            seed.confusion = confusion(&predictions(run, seed.seed, correct), labels());
+            seed.confusion = confusion(&predictions(run, seed.seed, correct), labels(), 10);
             seed.epochs.iter_mut().for_each(|e| e.test.correct = correct);
         }
     }

@@ -439,7 +439,7 @@ fn an_expensive_training_that_diverged_later_is_not_checked_by_name() {
 #[test]
 fn a_false_place_of_the_divergence_is_found() {
     type Change = fn(&mut Value);
-    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu).unwrap();
+    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu, None).unwrap();
     let changes: [(&str, Change, Rung); 6] = [
         ("a step earlier", |r| at(r)["step"] = json!(2), Rung::Replay),
         ("a step later", |r| at(r)["step"] = json!(4), Rung::Replay),
@@ -471,7 +471,7 @@ fn at(results: &mut Value) -> &mut Value {
 
 #[test]
 fn a_bundle_with_a_run_that_diverged_can_be_forged_like_any_other() {
-    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu).unwrap();
+    let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu, None).unwrap();
     let home = tempfile::tempdir().unwrap();
     let forgeries = FORGERIES.iter().filter(|f| honest.has_run_for(f) && f.name != "chosen");
     for forgery in forgeries {

@@ -20,7 +20,7 @@ fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
     assert_eq!(honest.exit_code(), ExitCode::Success, "{honest:?}");
     assert!(honest.steps.iter().all(|s| s.status == Status::Passed), "{honest:?}");
 
-    let forger = Honest::open(bundle, DeviceChoice::Cpu).unwrap();
+    let forger = Honest::open(bundle, DeviceChoice::Cpu, None).unwrap();
     let mut rungs = HashSet::new();
     for forgery in FORGERIES {
         assert!(forger.has_run_for(forgery), "{}", forgery.name);

@@ -37,6 +37,7 @@ mod messages;
 mod new;
 mod one_id;
 mod operators;
+mod other_data;
 mod own_words;
 mod parts;
 mod places;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use mnist_report::arithmetic::{InstructionSet, instruction_set, use_instruction_set, use_threads};
 use mnist_report::compute::{Device, Trainer};
-use mnist_report::dataset::{Mnist, Selection};
+use mnist_report::dataset::{Selection, TrainAndTest};
 use mnist_report::study::{Plan, Source};
 use mnist_report::tensors::to_safetensors;
 
@@ -38,7 +38,7 @@ fn a_study_of_every_layer_optimizer_and_schedule_has_one_report_id() {
 fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on_any_threads() {
     let source = Source::load(&root().join("src/arithmetic/portable.yaml")).unwrap();
     let plan = Plan::resolve(&source).unwrap();
-    let data = Mnist::load(&source.data_dir()).unwrap();
+    let data = TrainAndTest::load(&source.data_dir(None), &plan.data).unwrap();
     let test = Selection::new(&data.test, &[0, 1, 2, 3]);
     let device = Device::cpu();
     let computed = || -> Vec<(Vec<u8>, Vec<u32>)> {

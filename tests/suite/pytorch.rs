@@ -81,7 +81,7 @@ struct Torchinfo {
 impl Case {
     fn model(&self) -> Model {
         let spec = ModelSpec { title: None, layers: self.layers.clone() };
-        Model::resolve(&self.name, &spec, INPUT).unwrap_or_else(|e| panic!("{}: {e}", self.name))
+        Model::resolve(&self.name, &spec, INPUT, 10).unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
     /// The network with the fixture's weights and fresh running statistics.

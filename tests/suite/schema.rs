@@ -112,6 +112,12 @@ fn it_accepts_every_study_in_the_repository() {
     // Texts may be written as numbers.
     check(&MINI.replace("title: Mini study", "title: 2026\nauthor: true")).unwrap();
     check(&MINI.replace("title: Mini study", "title: T\nauthor: [A, 7, {en: B, uk: Б}]")).unwrap();
+    for classes in ["[a, 7]", "[a, {en: b, uk: в}]", "{en: [a, b], uk: [в, г]}"] {
+        let data = format!("title: T\ndata: {{dir: d, title: {{en: S, uk: С}}, train_images: 9, classes: {classes}}}");
+        check(&MINI.replace("title: Mini study", &data)).unwrap();
+    }
+    check(&MINI.replace("title: Mini study", "title: T\ndata: folder")).unwrap();
+    check(&MINI.replace("title: Mini study", "title: T\ndata: {classes: a}")).unwrap_err();
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn without_labels_the_metrics_are_not_checked_and_the_sizes_are() {
 
 #[test]
 fn it_finds_what_the_program_finds_in_the_forgeries_of_the_tests() {
-    let honest = Honest::open(&shared().0.path, DeviceChoice::Cpu).unwrap();
+    let honest = Honest::open(&shared().0.path, DeviceChoice::Cpu, None).unwrap();
     let mut wrong = Vec::new();
     for forgery in forgeries::FORGERIES.iter().filter(|forgery| SHARED.contains(&forgery.fails[0])) {
         let home = tempfile::tempdir().unwrap();
@@ -146,7 +146,7 @@ fn it_finds_what_the_program_finds_in_the_forgeries_of_the_tests() {
 #[test]
 fn it_finds_what_the_program_finds_in_the_forgeries_of_demo() {
     let folder = tempfile::tempdir().unwrap();
-    let forger = Honest::open(&shared().0.path, DeviceChoice::Cpu).unwrap();
+    let forger = Honest::open(&shared().0.path, DeviceChoice::Cpu, None).unwrap();
     let mut wrong = Vec::new();
     for forgery in FORGERIES.iter().filter(|forgery| forger.has_run_for(forgery)) {
         let dir = folder.path().join(forgery.name);

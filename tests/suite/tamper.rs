@@ -35,7 +35,7 @@ fn verified(bundle: &Bundle, upto: Rung) -> (i32, Value) {
 fn try_those_found_by(rungs: &[Rung]) {
     let mut wrong = Vec::new();
     let mut tried = 0;
-    let honest = Honest::open(&shared().0.path, DeviceChoice::Cpu).unwrap();
+    let honest = Honest::open(&shared().0.path, DeviceChoice::Cpu, None).unwrap();
     for forgery in FORGERIES.iter().filter(|f| rungs.contains(&f.fails[0])) {
         let mut draft = honest.draft();
         (forgery.change)(&mut draft);
@@ -147,6 +147,7 @@ fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
         study: &study,
         out: Some(&out),
         device: DeviceChoice::Cpu,
+        data: None,
         languages: None,
         fresh: true,
         cache: None,

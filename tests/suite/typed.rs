@@ -168,7 +168,7 @@ fn data_and_extends_are_relative_to_the_file_in_which_they_are_written() {
         fs::write(&path, text).unwrap();
         path
     };
-    let data_of = |path: &Path| Source::load(path).unwrap().data_dir();
+    let data_of = |path: &Path| Source::load(path).unwrap().data_dir(None);
     file("a/base.yaml", &format!("{MINI}data: mnist\n"));
     let mine = file("b/mine.yaml", "extends: ../a/base.yaml\ntitle: Mine\n");
     let deeper = file("b/c/deeper.yaml", "extends: ../mine.yaml\ntitle: Deeper\n");

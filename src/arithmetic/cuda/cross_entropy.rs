@@ -1,7 +1,6 @@
 //! Mean cross-entropy of a batch and its gradient on a GPU.
 
 use super::gpu::{Address, Gpu, Grid, Memory, size};
-use crate::dataset::CLASSES;
 use kernels::cross_entropy::Targets;
 
 /// The GPU counterpart of `kernels::cross_entropy::cross_entropy`, for up to a fixed number of images.
@@ -10,6 +9,7 @@ pub(super) struct CrossEntropy {
     /// Each image's loss.
     losses: Memory,
     pub targets: Targets,
+    classes: usize,
 }
 
 /// Where to write a batch's loss: at index `step` of `losses`. `step` is the address of a u32.
@@ -20,8 +20,8 @@ pub(super) struct LossPlace {
 }
 
 impl CrossEntropy {
-    pub(super) fn new(gpu: &dyn Gpu, images: usize) -> Self {
-        Self { losses: gpu.values(images), targets: Targets::PLAIN }
+    pub(super) fn new(gpu: &dyn Gpu, images: usize, classes: usize) -> Self {
+        Self { losses: gpu.values(images), targets: Targets::PLAIN, classes }
     }
 
     /// Writes the gradient with respect to the logits, and the loss.
@@ -40,7 +40,7 @@ impl CrossEntropy {
             gradient.into(),
             losses.into(),
             size(images).into(),
-            size(CLASSES).into(),
+            size(self.classes).into(),
             (images as f32).into(),
             kept.into(),
             label.into(),
@@ -63,23 +63,25 @@ mod tests {
 
     #[test]
     fn bits_are_those_of_the_cpu() {
-        for (images, scale, special, smoothing) in [
-            (1, 1.0, None, 0.0),
-            (3, 30.0, None, 0.0),
-            (300, 5.0, None, 0.0),
-            (2, 200.0, None, 0.0),
-            (9, 1.0, Some(f32::NEG_INFINITY), 0.0),
-            (300, 5.0, None, 0.1),
-            (2, 200.0, None, 0.3),
-            (9, 1.0, Some(f32::NEG_INFINITY), 0.1),
+        for (images, classes, scale, special, smoothing) in [
+            (1, 10, 1.0, None, 0.0),
+            (3, 10, 30.0, None, 0.0),
+            (300, 10, 5.0, None, 0.0),
+            (2, 10, 200.0, None, 0.0),
+            (9, 10, 1.0, Some(f32::NEG_INFINITY), 0.0),
+            (70, 3, 5.0, None, 0.0),
+            (300, 10, 5.0, None, 0.1),
+            (2, 10, 200.0, None, 0.3),
+            (9, 10, 1.0, Some(f32::NEG_INFINITY), 0.1),
+            (70, 3, 5.0, None, 0.1),
         ] {
-            let targets = Targets::smoothed(smoothing, CLASSES);
-            let mut logits = Stream::keyed(b"logits").uniform(images * CLASSES, scale);
+            let targets = Targets::smoothed(smoothing, classes);
+            let mut logits = Stream::keyed(b"logits").uniform(images * classes, scale);
             if let Some(special) = special {
                 logits[11] = special;
                 logits[25] = f32::NAN;
             }
-            let labels: Vec<u8> = (0..images).map(|i| (i * 7 % CLASSES) as u8).collect();
+            let labels: Vec<u8> = (0..images).map(|i| (i * 7 % classes) as u8).collect();
             let mut gradient = vec![f32::NAN; logits.len()];
             let loss = cross_entropy(&logits, &labels, targets, &mut gradient);
             for order in Order::ALL {
@@ -91,7 +93,7 @@ mod tests {
                 gpu.write(step.address(), &2u32.to_le_bytes());
                 let place = LossPlace { step: step.address(), losses: losses.address() };
                 let addresses = [&x, &label_memory, &dx].map(Memory::address);
-                let on_gpu = CrossEntropy { targets, ..CrossEntropy::new(gpu, images) };
+                let on_gpu = CrossEntropy { targets, ..CrossEntropy::new(gpu, images, classes) };
                 on_gpu.launch(gpu, images, addresses, place);
                 assert_equal("gradient", &gpu.read_values(dx.address(), logits.len()), &gradient);
                 assert_equal("loss", &gpu.read_values(losses.address().offset(2), 1), &[loss]);

@@ -23,7 +23,6 @@ use super::layers::{Backward, Forward, Layer, Mask};
 use super::tensors::Tensors;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
 use crate::arithmetic::steps::{self, conv2d_options, steps};
-use crate::dataset::CLASSES;
 use crate::model::{LayerKind, Model, TensorSpec};
 use crate::tensors::NamedTensor;
 use kernels::cross_entropy::Targets;
@@ -105,6 +104,7 @@ impl Network {
             })
             .collect();
         let input = model.input.iter().product();
+        let classes = steps.last().map_or(0, |step| step.output);
         let largest = steps.iter().map(|step| step.output).max().unwrap_or_default();
         let parameters = initial(model.parameters().collect());
         Self {
@@ -120,13 +120,13 @@ impl Network {
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: [0; 2].map(|_| device.values(images * largest)),
-            cross_entropy: CrossEntropy::new(device, images),
+            cross_entropy: CrossEntropy::new(device, images, classes),
         }
     }
 
     /// Smooths the labels of the training loss, as `label_smoothing` of `torch.nn.CrossEntropyLoss`; from 0 to 1.
     pub fn set_label_smoothing(&mut self, smoothing: f64) {
-        self.cross_entropy.targets = Targets::smoothed(smoothing, CLASSES);
+        self.cross_entropy.targets = Targets::smoothed(smoothing, self.classes());
     }
 
     /// Copies of all parameters and buffers, with PyTorch's names.
@@ -280,14 +280,20 @@ impl Network {
         gpu.read_values(loss.address(), 1)[0]
     }
 
-    /// Logits `[images, 10]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
+    /// The number of values that it gives for an image.
+    pub(super) fn classes(&self) -> usize {
+        self.steps.last().map_or(0, |step| step.output)
+    }
+
+    /// Logits `[images, classes]` of images `[images, channels, height, width]`; `input` is channels, height, width. If
     /// `masks` is `None`, the pass is in evaluation mode; otherwise it is in training mode and updates the buffers.
     ///
     /// # Panics
     /// There are more images than the network was created for.
     pub fn logits(&mut self, images: &[f32], input: [usize; 3], masks: Option<&[(String, Vec<f32>)]>) -> Vec<f32> {
         let (count, x) = self.upload(images, input);
-        let logits = self.gpu.values(count * CLASSES);
+        let values = count * self.classes();
+        let logits = self.gpu.values(values);
         let address = if let Some(masks) = masks {
             self.set_given_masks(masks);
             self.train(count, x.address())
@@ -295,7 +301,7 @@ impl Network {
             self.evaluate(count, x.address(), logits.address());
             logits.address()
         };
-        self.gpu.read_values(address, count * CLASSES)
+        self.gpu.read_values(address, values)
     }
 
     fn set_given_masks(&mut self, masks: &[(String, Vec<f32>)]) {

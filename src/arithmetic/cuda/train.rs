@@ -15,7 +15,7 @@ use crate::arithmetic::Clipping;
 use crate::arithmetic::inputs::{epoch_order, factors_of};
 use crate::arithmetic::masks::Masks;
 use crate::arithmetic::train::EVALUATION_BATCH;
-use crate::dataset::{CLASSES, Selection};
+use crate::dataset::Selection;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
@@ -273,17 +273,18 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Logits `[images, 10]` of a dataset's images, in evaluation mode, in row-major order.
+/// Logits `[images, classes]` of a dataset's images, in evaluation mode, in row-major order.
 pub fn evaluate(network: &Network, dataset: &Selection, input: &Input) -> Vec<f32> {
     let (gpu, batch) = (&*network.gpu, network.images);
     let images = Images::new(gpu, dataset, input, batch);
-    let logits = gpu.values(dataset.len() * CLASSES);
+    let classes = network.classes();
+    let logits = gpu.values(dataset.len() * classes);
     for first in (0..dataset.len()).step_by(batch) {
         let count = batch.min(dataset.len() - first);
         images.choose(gpu, count, Chosen::From(first));
-        network.evaluate(count, images.x(), logits.address().offset(first * CLASSES));
+        network.evaluate(count, images.x(), logits.address().offset(first * classes));
     }
-    gpu.read_values(logits.address(), dataset.len() * CLASSES)
+    gpu.read_values(logits.address(), dataset.len() * classes)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::super::graph::StepRecorder;
 use super::super::{Engine, Error};
 use super::*;
 use mnist_report::dataset::ImageSet;
-use mnist_report::dataset::Mnist;
+use mnist_report::dataset::{DataSet, TrainAndTest};
 use mnist_report::failure::caught;
 use mnist_report::study::{Plan, Source};
 
@@ -58,7 +58,7 @@ fn replayed_steps_give_the_same_bits() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut plan = Plan::resolve(&Source::load(&root.join("src/arithmetic/portable.yaml")).unwrap()).unwrap();
     let engine = Engine::start(None, false).unwrap();
-    let data = Mnist::load(&root.join("data/mnist")).unwrap();
+    let data = TrainAndTest::load(&root.join("data/mnist"), &DataSet::mnist()).unwrap();
     for (name, run) in &mut plan.runs {
         run.settings.epochs = EPOCHS;
         let chosen = run.choose(&data.train.labels, 1);
@@ -120,7 +120,7 @@ fn remaining_steps_are_counted_by_batch_size() {
     let run = &mut plan.runs["features-adam"];
     (run.settings.epochs, run.settings.image_count, run.settings.batch_size) = (3, 10, 4);
     let (pixels, labels) = (vec![0; 10 * PIXELS], vec![0; 10]);
-    let dataset = Selection::new(&ImageSet { pixels, labels }, &(0..10).collect::<Vec<_>>());
+    let dataset = Selection::new(&ImageSet { pixels, labels, classes: 10 }, &(0..10).collect::<Vec<_>>());
     let mut trainer = Trainer::new(&engine, &plan.models["features"], run, &plan.input, &dataset, 1);
     let counted: Vec<usize> = (0..10).map(|done| (trainer.done = done, trainer.remaining_steps()).1).collect();
     assert_eq!(counted, [6, 5, 3, 4, 3, 2, 2, 1, 1, 0]);

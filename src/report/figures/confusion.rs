@@ -1,33 +1,38 @@
 //! A confusion matrix: counts and the shares of their rows in every cell, only the errors coloured.
 
 use super::prelude::*;
-use crate::dataset::CLASSES;
+use crate::dataset::MAX_CLASSES;
 use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 
 const CELL: (i32, i32) = (34, 34);
-const LEFT: i32 = HALF as i32 - CELL.0 * CLASSES as i32;
+const LEFT: i32 = HALF as i32 - CELL.0 * MAX_CLASSES as i32;
 const TOP: i32 = 38;
-const BASE: i32 = TOP + CELL.1 * CLASSES as i32;
-const HEIGHT: u32 = (BASE + 28) as u32;
 
 /// The counts of one network with the shares of their rows, from 0 to 1.
-struct Matrix<'a>(&'a [[usize; CLASSES]; CLASSES]);
+struct Matrix<'a>(&'a [Vec<usize>]);
 
 impl Matrix<'_> {
     fn share(&self, (row, column): (usize, usize)) -> f64 {
         self.0[row][column] as f64 / self.0[row].iter().sum::<usize>().max(1) as f64
     }
 
+    fn classes(&self) -> usize {
+        self.0.len()
+    }
+
     /// The cells off the diagonal.
-    fn errors() -> impl Iterator<Item = (usize, usize)> {
-        (0..CLASSES).flat_map(|row| (0..CLASSES).map(move |column| (row, column))).filter(|(row, column)| row != column)
+    fn errors(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let classes = self.classes();
+        (0..classes)
+            .flat_map(move |row| (0..classes).map(move |column| (row, column)))
+            .filter(|(row, column)| row != column)
     }
 
     /// The most frequent error; `None` where there is none.
     fn worst(&self) -> Option<(usize, usize)> {
         let count = |(row, column): (usize, usize)| self.0[row][column];
-        Self::errors()
+        self.errors()
             .filter(|cell| count(*cell) > 0)
             .reduce(|best, cell| if count(cell) > count(best) { cell } else { best })
     }
@@ -37,9 +42,10 @@ impl Matrix<'_> {
             let share = lang.numbers.percent(self.share((row, column)), 1);
             format!("{} ({share})", lang.numbers.count(self.0[row][column] as u64))
         };
-        let digits = (0..CLASSES).map(|digit| digit.to_string());
-        let rows = (0..CLASSES)
-            .map(|row| std::iter::once(row.to_string()).chain((0..CLASSES).map(|column| cell(row, column))).collect());
+        let classes = self.classes();
+        let digits = (0..classes).map(|class| lang.class(class));
+        let rows = (0..classes)
+            .map(|row| std::iter::once(lang.class(row)).chain((0..classes).map(|column| cell(row, column))).collect());
         let columns = std::iter::once(lang.word("figures.confusion.corner")?).chain(digits).collect();
         Ok(FigureTable { columns, rows: rows.collect() })
     }
@@ -53,26 +59,32 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Lan
         None => lang.word("figures.confusion.none")?,
         Some((digit, predicted)) => {
             let n = seed.confusion[digit][predicted];
+            let [digit, predicted] = [digit, predicted].map(|class| lang.class(class));
             lang.say("figures.confusion.description", context! { n, digit, predicted })?
         }
     };
-    let most = Matrix::errors().map(|cell| matrix.share(cell)).fold(0.0, f64::max);
-    let drawing = draw(Titles { name, caption, description }, Width::Half, HEIGHT, |root| {
-        let middle = LEFT + CELL.0 * CLASSES as i32 / 2;
+    let most = matrix.errors().map(|cell| matrix.share(cell)).fold(0.0, f64::max);
+    let classes = matrix.classes();
+    let (right, base) = (LEFT + CELL.0 * classes as i32, TOP + CELL.1 * classes as i32);
+    let names = in_rows(&lang.numbered_classes(), HALF as i32);
+    let height = (base + 28 + names.len() as i32 * LINE) as u32;
+    let drawing = draw(Titles { name, caption, description }, Width::Half, height, |root| {
+        let middle = i32::midpoint(LEFT, right);
         centred(root, &format!("{} →", lang.word("figures.predicted_digit")?), (middle, 8), &label(MUTED))?;
         let truth = format!("{} ↓", lang.word("figures.true_digit")?);
         text(root, &truth, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
-        for i in 0..CLASSES {
+        for i in 0..classes {
             centred(root, &i.to_string(), (LEFT + i as i32 * CELL.0 + CELL.0 / 2, TOP - 11), &label(INK))?;
             centred(root, &i.to_string(), (LEFT / 2, TOP + i as i32 * CELL.1 + CELL.1 / 2), &label(INK))?;
         }
-        for row in 0..CLASSES {
-            for column in 0..CLASSES {
+        for row in 0..classes {
+            for column in 0..classes {
                 cell(root, &matrix, (row, column), most, lang)?;
             }
         }
-        root.draw(&Rectangle::new([(LEFT, TOP), (HALF as i32 - 1, BASE)], GRID.stroke_width(1)))?;
-        centred(root, &lang.word("figures.confusion.key")?, (HALF as i32 / 2, BASE + 16), &label(MUTED))
+        root.draw(&Rectangle::new([(LEFT, TOP), (right - 1, base)], GRID.stroke_width(1)))?;
+        centred(root, &lang.word("figures.confusion.key")?, (HALF as i32 / 2, base + 16), &label(MUTED))?;
+        lines(root, &names, (HALF as i32 / 2, base + 16 + LINE), &label(MUTED), HPos::Center)
     })?;
     Ok(drawing.with_table(matrix.table(lang)?))
 }

@@ -31,7 +31,12 @@ pub(crate) fn gallery<'a>(
             let (middle, below) = (left + CELL / 2, top + IMAGE);
             for (j, words) in image.lines.iter().enumerate() {
                 let color = if j + 1 == image.lines.len() { MUTED } else { INK };
-                centred(root, words, (middle, below + 11 + j as i32 * LINE), &label(color))?;
+                centred(
+                    root,
+                    &wrapped(words, LABEL, CELL - 2, 1).concat(),
+                    (middle, below + 11 + j as i32 * LINE),
+                    &label(color),
+                )?;
             }
         }
         Ok(())

@@ -208,7 +208,7 @@ mod tests {
 
     fn facts(layers: &str) -> ModelFacts {
         let spec: ModelSpec = serde_yaml::from_str(&format!("layers: [{layers}]")).unwrap();
-        ModelFacts::of(&Model::resolve("m", &spec, [1, 28, 28]).unwrap(), 64)
+        ModelFacts::of(&Model::resolve("m", &spec, [1, 28, 28], 10).unwrap(), 64)
     }
 
     #[test]

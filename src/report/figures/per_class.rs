@@ -1,9 +1,8 @@
-//! Accuracy of each digit with its interval, the runs side by side.
+//! Accuracy of each class, in MNIST each digit, with its interval, the runs side by side.
 
 use super::axes::{Axis, error_bar, ticks};
 use super::labels::Legend;
 use super::prelude::*;
-use crate::dataset::CLASSES;
 use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 use crate::results::statistics::{Interval, wilson};
@@ -28,40 +27,51 @@ pub(crate) fn per_class(name: String, runs: &[OneSeed], lang: &Language) -> Resu
     let describe = |OneSeed { title, seed, .. }: &OneSeed| {
         let all = seed.per_class();
         let lowest = all.iter().copied().fold(1.0, f64::min);
-        let digits: Vec<usize> = (0..CLASSES).filter(|c| all[*c] <= lowest).collect();
+        let digits: Vec<String> = (0..all.len()).filter(|c| all[*c] <= lowest).map(|c| lang.class(c)).collect();
         let share = lang.numbers.percent(lowest, 2);
         lang.say("figures.per_class.description", context! { title => *title, digits, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let lowest = runs.iter().flat_map(|run| (0..CLASSES).map(|c| interval(run.seed, c).lower)).fold(1.0, f64::min);
+    let classes = runs.first().map_or(0, |run| run.seed.confusion.len());
+    let lowest = runs.iter().flat_map(|run| (0..classes).map(|c| interval(run.seed, c).lower)).fold(1.0, f64::min);
     // The axis starts at a whole percent below the lowest end, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
     let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), FULL as i32 - LEFT);
     let top = legend.height() + 14;
     let axis = Axis { low, high: 1.0, left: LEFT, right: FULL as i32 - RIGHT, top, base: top + PLOT };
-    let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
-        legend.draw(root, (LEFT, 8))?;
-        axis.grid(root, &ticks(low, 1.0, 0.001, 8.0), |tick| {
-            lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0))
-        })?;
-        for class in 0..CLASSES {
-            let middle = axis.slot(class, CLASSES);
-            for (i, OneSeed { seed, series, .. }) in runs.iter().enumerate() {
-                let x = middle + beside(i, runs.len());
-                let Interval { lower, upper } = interval(seed, class);
-                error_bar(root, x, (axis.y(upper), axis.y(lower)), series_color(*series))?;
-                mark(root, *series, (x, axis.y(seed.per_class()[class])))?;
+    let slot = (axis.right - axis.left) / classes.max(1) as i32;
+    let names: Vec<Vec<String>> =
+        (0..classes).map(|c| wrapped(&breakable(lang.class(c), slot - 2), LABEL, slot - 2, 2)).collect();
+    let more = names.iter().map(|name| name.len() as i32 - 1).max().unwrap_or_default() * LINE;
+    let drawing =
+        draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM + more) as u32, |root| {
+            legend.draw(root, (LEFT, 8))?;
+            axis.grid(root, &ticks(low, 1.0, 0.001, 8.0), |tick| {
+                lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0))
+            })?;
+            for (class, name) in names.iter().enumerate() {
+                let middle = axis.slot(class, classes);
+                for (i, OneSeed { seed, series, .. }) in runs.iter().enumerate() {
+                    let x = middle + beside(i, runs.len());
+                    let Interval { lower, upper } = interval(seed, class);
+                    error_bar(root, x, (axis.y(upper), axis.y(lower)), series_color(*series))?;
+                    mark(root, *series, (x, axis.y(seed.per_class()[class])))?;
+                }
+                lines(root, name, (middle, axis.base + 14), &label(INK), HPos::Center)?;
             }
-            centred(root, &class.to_string(), (middle, axis.base + 14), &label(INK))?;
-        }
-        centred(root, &lang.word("figures.digit")?, (axis.middle(), axis.base + 32), &label(MUTED))
-    })?;
+            centred(root, &lang.word("figures.digit")?, (axis.middle(), axis.base + 32 + more), &label(MUTED))
+        })?;
     Ok(drawing.with_table(table(runs, lang)?))
 }
 
 /// How uncertain a class's accuracy is because its test images are limited.
 fn interval(seed: &SeedResult, class: usize) -> Interval {
     wilson(seed.confusion[class][class], seed.confusion[class].iter().sum())
+}
+
+/// A class's name, which may break after a slash if it is too wide.
+fn breakable(name: String, pixels: i32) -> String {
+    if width_of(&name, LABEL) > pixels { name.replace('/', "/ ") } else { name }
 }
 
 /// How far right of the middle of its slot the i-th of some runs is.
@@ -80,7 +90,8 @@ fn table(runs: &[OneSeed], lang: &Language) -> Result<FigureTable> {
     };
     let row = |class: usize| {
         let cells = runs.iter().map(|run| cell(class, run.seed));
-        std::iter::once(Ok(class.to_string())).chain(cells).collect::<Result<_>>()
+        std::iter::once(Ok(lang.class(class))).chain(cells).collect::<Result<_>>()
     };
-    Ok(FigureTable { columns, rows: (0..CLASSES).map(row).collect::<Result<_>>()? })
+    let classes = runs.first().map_or(0, |run| run.seed.confusion.len());
+    Ok(FigureTable { columns, rows: (0..classes).map(row).collect::<Result<_>>()? })
 }

@@ -2,7 +2,6 @@
 
 use super::per_class::OneSeed;
 use super::prelude::*;
-use crate::dataset::CLASSES;
 use crate::results::SeedResult;
 
 const PANEL_HEIGHT: u32 = 180;
@@ -15,15 +14,19 @@ pub(crate) fn predictions(name: String, runs: &[OneSeed], lang: &Language) -> Re
     let caption = lang.word("figures.predictions.caption")?;
     let describe = |OneSeed { title, seed, .. }: &OneSeed| {
         let predicted = seed.predicted();
-        let most = (0..CLASSES).fold(0, |best, c| if predicted[c] > predicted[best] { c } else { best });
+        let most = (0..predicted.len()).fold(0, |best, c| if predicted[c] > predicted[best] { c } else { best });
         let [n, all] = [predicted[most], predicted.iter().sum()].map(|n| lang.numbers.count(n as u64));
-        lang.say("figures.predictions.description", context! { title => *title, digit => most, n, all })
+        lang.say("figures.predictions.description", context! { title => *title, digit => lang.class(most), n, all })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
     let (rows, columns) = grid(runs.len(), 2);
     let most = runs.iter().flat_map(|run| run.seed.predicted()).max().unwrap_or(1).max(1);
     let axis = lang.word("figures.predicted_digit")?;
-    draw(Titles { name, caption, description }, Width::Full, PANEL_HEIGHT * rows as u32, |root| {
+    let names = in_rows(&lang.numbered_classes(), FULL as i32);
+    let (panels, key) = (PANEL_HEIGHT * rows as u32, names.len() as u32 * LINE as u32);
+    draw(Titles { name, caption, description }, Width::Full, panels + key, |root| {
+        lines(root, &names, (FULL as i32 / 2, panels as i32 + LINE / 2), &label(MUTED), HPos::Center)?;
+        let (root, _) = root.split_vertically(panels);
         for (area, OneSeed { title: run, seed, .. }) in root.split_evenly((rows, columns)).iter().zip(runs) {
             let width = area.dim_in_pixel().0 as i32;
             let shown = wrapped(run, TITLE, width - 2 * SIDE, 1).concat();
@@ -37,7 +40,7 @@ pub(crate) fn predictions(name: String, runs: &[OneSeed], lang: &Language) -> Re
 
 fn panel(area: &Canvas, seed: &SeedResult, most: usize) -> Result<()> {
     let base = PANEL_HEIGHT as i32 - BOTTOM;
-    let slot = (area.dim_in_pixel().0 as i32 - 2 * SIDE) / CLASSES as i32;
+    let slot = (area.dim_in_pixel().0 as i32 - 2 * SIDE) / seed.confusion.len().max(1) as i32;
     let height = |n: usize| (n as f64 / most as f64 * f64::from(base - TOP)).round() as i32;
     for (class, predicted) in seed.predicted().into_iter().enumerate() {
         let left = SIDE + class as i32 * slot;
@@ -49,5 +52,5 @@ fn panel(area: &Canvas, seed: &SeedResult, most: usize) -> Result<()> {
         text(area, &predicted.to_string(), (centre, above), &label(INK), HPos::Center, VPos::Bottom)?;
         centred(area, &class.to_string(), (centre, base + 14), &label(INK))?;
     }
-    line(area, &[(SIDE, base), (SIDE + slot * CLASSES as i32, base)], MUTED)
+    line(area, &[(SIDE, base), (SIDE + slot * seed.confusion.len() as i32, base)], MUTED)
 }

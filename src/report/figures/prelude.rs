@@ -177,6 +177,21 @@ pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<
     broken
 }
 
+/// Words in rows of at most so many pixels, each unbroken: a key.
+pub(super) fn in_rows(words: &[String], pixels: i32) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for word in words {
+        match rows.last_mut() {
+            Some(row) if width_of(&format!("{row} · {word}"), LABEL) <= pixels => {
+                row.push_str(" · ");
+                row.push_str(word);
+            }
+            _ => rows.push(word.clone()),
+        }
+    }
+    rows
+}
+
 /// Lines of text below one another, the first centred on `at.1`.
 pub(super) fn lines(canvas: &Canvas, texts: &[String], at: (i32, i32), style: &TextStyle, h: HPos) -> Result<()> {
     texts

@@ -1,4 +1,4 @@
-//! Results by digit: accuracies, confusion matrices, and pictures of single test images.
+//! Results by class, in MNIST by digit: accuracies, confusion matrices, and pictures of single test images.
 
 use super::prelude::*;
 use super::shown_run::{ShownRun, first_seed_title};
@@ -21,11 +21,13 @@ pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result
     let (lang, seed, title) = (b.lang, run.first_seed(), run.first_seed_title.as_str());
     let (mut tiles, mut descriptions) = (Vec::new(), Vec::new());
     for m in &seed.misclassified {
-        let values = context! { digit => m.label, predicted => m.predicted };
+        let [digit, predicted] = [m.label, m.predicted].map(|class| lang.class(class.into()));
+        let (digit, predicted) = (digit.as_str(), predicted.as_str());
+        let values = context! { digit, predicted };
         descriptions.push(lang.say("figures.misclassified.description", values)?);
         if let Some(png) = b.results.digits.get(&m.image.to_string()) {
-            let truth = lang.say("figures.misclassified.digit", context! { digit => m.label })?;
-            let predicted = lang.say("figures.misclassified.predicted", context! { predicted => m.predicted })?;
+            let truth = lang.say("figures.misclassified.digit", context! { digit })?;
+            let predicted = lang.say("figures.misclassified.predicted", context! { predicted })?;
             // Rounded, a confidence below 1 must not read as certainty.
             let [confidence, full, below] = [m.confidence, 1.0, 0.999].map(|x| lang.numbers.percent(x, 1));
             let confidence = if confidence == full && m.confidence < 1.0 { format!("> {below}") } else { confidence };
@@ -49,11 +51,17 @@ pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Resu
     };
     let (mut tiles, mut descriptions) = (Vec::new(), Vec::new());
     for d in compared.pairs.first().map_or(&[][..], |pair| &pair.disagreements) {
-        let [one, other] = d.predicted;
-        descriptions.push(lang.say("figures.disagreements.description", context! { digit => d.label, one, other })?);
+        let names = [d.label, d.predicted[0], d.predicted[1]].map(|class| lang.class(class.into()));
+        let [digit, one, other] = names.each_ref().map(String::as_str);
+        descriptions.push(lang.say("figures.disagreements.description", context! { digit, one, other })?);
         if let Some(png) = b.results.digits.get(&d.image.to_string()) {
-            let truth = lang.say("figures.disagreements.tile", context! { digit => d.label })?;
-            tiles.push(GalleryImage { png, lines: vec![truth, format!("{one} | {other}")] });
+            let truth = lang.say("figures.disagreements.tile", context! { digit })?;
+            // Names of classes have no room beside each other.
+            let predicted = match b.study.pinned() {
+                Some(_) => vec![truth, one.to_owned(), other.to_owned()],
+                None => vec![truth, format!("{one} | {other}")],
+            };
+            tiles.push(GalleryImage { png, lines: predicted });
         }
     }
     if tiles.is_empty() {

@@ -43,13 +43,20 @@ fn facts(b: &Builder) -> Result<Definitions> {
     let hash = |digest: &str| RichText::styled(InlineStyle::Hash, digest);
     let environment = &b.results.environment;
     let [mean, std] = [b.study.input.mean, b.study.input.std].map(|x| b.lang.numbers.setting(x));
-    let items = vec![
+    let data = b.study.pinned().map(|data| {
+        let classes =
+            data.classes.iter().enumerate().map(|(class, name)| format!("{class}: {name}")).collect::<Vec<_>>();
+        let values = context! { train => data.train_images, test => data.test_images, classes };
+        Ok(Definition::new(b.phrase("inputs.data")?, b.text("inputs.data_text", values)?))
+    });
+    let mut items = data.into_iter().collect::<Result<Vec<_>>>()?;
+    items.extend([
         Definition::new(b.phrase("inputs.environment")?, in_words(b, environment)?),
         Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std })?),
         Definition::new(b.phrase("inputs.program")?, crate::report::program()),
         Definition::new(b.phrase("inputs.inputs_digest")?, hash(b.provenance.inputs_digest)),
         Definition::new(b.phrase("inputs.measured_digest")?, hash(b.provenance.measured_digest)),
-    ];
+    ]);
     Ok(Definitions { style: "facts", items })
 }
 

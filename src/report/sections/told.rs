@@ -8,7 +8,7 @@ use crate::claims::{
     Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Finding, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
     Sizes, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
-use crate::dataset::{CLASSES, ImageOrder};
+use crate::dataset::ImageOrder;
 use crate::results::{IntervalBasis, NoInterval};
 use crate::study::{Kind, ModelPair, OrderPair};
 
@@ -164,7 +164,8 @@ fn of_losses(b: &Builder, l: &Losses) -> Value {
     let times = l.test_loss / l.train_loss;
     // Both losses are printed with few digits, so a large ratio has fewer.
     let times = if l.train_loss > 0.0 { form.fixed(times, usize::from(times < 10.0)) } else { String::new() };
-    let chance = if l.is_like_chance { form.fixed((CLASSES as f64).ln(), 3) } else { String::new() };
+    let chance =
+        if l.is_like_chance { form.fixed((b.results.data.test_classes.len() as f64).ln(), 3) } else { String::new() };
     context! {
         epoch => l.epoch,
         images => l.images,

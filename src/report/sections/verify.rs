@@ -10,13 +10,15 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Ok(Definition::new(RichText::code(rung.name()), b.text(&format!("verify.{}", rung.name()), values)?))
     };
     let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;
+    let is_mnist = b.study.pinned().is_none();
+    let command = if is_mnist { "mnist-report verify FOLDER" } else { "mnist-report verify --data DATA FOLDER" };
     let mut blocks = vec![
         Block::paragraph(b.phrase("verify.folder")?),
         Block::Command { text: "sha256sum -c SHA256SUMS" },
         Block::paragraph(b.phrase("verify.report_id")?),
         Block::Command { text: "sha256sum SHA256SUMS" },
         Block::paragraph(b.phrase("verify.program")?),
-        Block::Command { text: "mnist-report verify FOLDER" },
+        Block::Command { text: command },
         Block::paragraph(b.phrase("verify.rungs")?),
         Block::Definitions(Definitions { style: "rungs", items: rungs }),
     ];

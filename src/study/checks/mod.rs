@@ -2,6 +2,7 @@
 
 mod comparisons;
 mod conclusions;
+mod data;
 mod names;
 mod runs;
 mod sections;
@@ -11,7 +12,6 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use super::{Source, StudyError};
-use crate::dataset::TRAIN_IMAGES;
 use crate::text::closest::unknown;
 use crate::text::short_number;
 
@@ -99,6 +99,7 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
         return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
     }
     titles::check(source)?;
+    data::check(source)?;
     check_ids(source)
 }
 
@@ -118,9 +119,4 @@ fn check_ids(source: &Source) -> Result<(), StudyError> {
 fn check_run_exists(place: &Place, run: &str) -> Result<(), StudyError> {
     let runs = &place.source.study.runs;
     if runs.contains_key(run) { Ok(()) } else { place.refuse(unknown("run", run, runs.keys())) }
-}
-
-/// The number of training images that remain beside a validation set.
-fn images_left(hold_out: usize) -> usize {
-    TRAIN_IMAGES.saturating_sub(hold_out)
 }

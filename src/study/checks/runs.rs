@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Place, images_left};
-use crate::dataset::{CLASSES, SMALLEST_CLASS, Subset, TRAIN_IMAGES};
+use super::Place;
+use crate::dataset::{DataSet, Subset};
 use crate::model::Model;
 use crate::study::StudyError;
 use crate::study::run_spec::{EarlyStopping, ReportEpoch, RunSpec, TrainImages};
@@ -16,12 +16,18 @@ const MAX_EVALUATIONS: usize = 1000;
 const MAX_CANDIDATES: usize = 256;
 
 /// Checks a run's settings; `images` is its number of training images.
-pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images: usize) -> Result<(), StudyError> {
+pub(in crate::study) fn check(
+    run: &Place,
+    spec: &RunSpec,
+    model: &Model,
+    images: usize,
+    data: &DataSet,
+) -> Result<(), StudyError> {
     run.within("epochs", spec.epochs, 1, MAX_EPOCHS)?;
-    run.within("batch_size", spec.batch_size, 1, TRAIN_IMAGES)?;
+    run.within("batch_size", spec.batch_size, 1, data.train_images)?;
     check_last_batch(run, spec, model, images)?;
     check_seeds(run, &spec.seeds)?;
-    check_loss(run, spec)?;
+    check_loss(run, spec, data.classes)?;
     check_clipping(run, spec)?;
     if let Some(EarlyStopping { patience }) = spec.early_stopping {
         run.at("early_stopping").within("patience", patience, 1, MAX_EPOCHS)?;
@@ -50,12 +56,12 @@ pub(in crate::study) fn check(run: &Place, spec: &RunSpec, model: &Model, images
 }
 
 /// Checks the training loss, and that it can fall below the one that ends the run.
-fn check_loss(run: &Place, spec: &RunSpec) -> Result<(), StudyError> {
+fn check_loss(run: &Place, spec: &RunSpec, classes: usize) -> Result<(), StudyError> {
     let smoothing = spec.label_smoothing;
     run.require("label_smoothing", smoothing, (0.0..1.0).contains(&smoothing), "at least 0 and below 1")?;
     let Some(loss) = spec.stop_below_train_loss else { return Ok(()) };
     run.positive("stop_below_train_loss", loss)?;
-    let least = least_loss(smoothing);
+    let least = least_loss(smoothing, classes);
     if loss > least {
         return Ok(());
     }
@@ -65,10 +71,10 @@ fn check_loss(run: &Place, spec: &RunSpec) -> Result<(), StudyError> {
 }
 
 /// The lowest mean cross-entropy with smoothed labels: the entropy of their distribution.
-fn least_loss(smoothing: f64) -> f64 {
-    let other = smoothing / CLASSES as f64;
+fn least_loss(smoothing: f64, classes: usize) -> f64 {
+    let other = smoothing / classes as f64;
     let term = |p: f64| if p == 0.0 { 0.0 } else { -p * libm::log(p) };
-    term(1.0 - smoothing + other) + (CLASSES - 1) as f64 * term(other)
+    term(1.0 - smoothing + other) + (classes - 1) as f64 * term(other)
 }
 
 fn check_clipping(run: &Place, spec: &RunSpec) -> Result<(), StudyError> {
@@ -103,11 +109,11 @@ fn check_evaluate_every(run: &Place, spec: &RunSpec, images: usize) -> Result<()
 }
 
 /// The number of images that a run trains on.
-pub(in crate::study) fn image_count(run: &Place, train: &TrainImages) -> Result<usize, StudyError> {
+pub(in crate::study) fn image_count(run: &Place, train: &TrainImages, data: &DataSet) -> Result<usize, StudyError> {
     let place = run.at("train");
-    let (hold_out, left) = (train.hold_out, images_left(train.hold_out));
+    let (hold_out, left) = (train.hold_out, data.train_images.saturating_sub(train.hold_out));
     if left == 0 {
-        let message = format!("{hold_out}: leaves none of the {TRAIN_IMAGES} training images");
+        let message = format!("{hold_out}: leaves none of the {} training images", data.train_images);
         return place.at("hold_out").refuse(message);
     }
     let at_most = |n: usize, most: usize, what: &str| {
@@ -124,7 +130,7 @@ pub(in crate::study) fn image_count(run: &Place, train: &TrainImages) -> Result<
         Subset::PerClass(_) if hold_out > 0 => {
             place.at("hold_out").refuse(format!("{hold_out}: `per_class` takes from all images; use `random`"))
         }
-        Subset::PerClass(n) => Ok(at_most(n, SMALLEST_CLASS, "images of each class")? * CLASSES),
+        Subset::PerClass(n) => Ok(at_most(n, data.most_of_each_class(), "images of each class")? * data.classes),
     }
 }
 

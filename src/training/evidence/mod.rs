@@ -199,7 +199,7 @@ mod tests {
             evaluate_every: None,
             evidence: EvidenceSettings { candidates, keep, last: true },
         };
-        RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1], cost: WHOLE }
+        RunPlan { name: "r".into(), title: "r".into(), settings, seeds: vec![1], test_images: 10_000, cost: WHOLE }
     }
 
     fn pairs(spans: Vec<Span>) -> Vec<(usize, usize)> {

@@ -44,11 +44,12 @@ fn plan() -> &'static Plan {
 
 fn with_prepared(test: impl FnOnce(&Prepared)) {
     let device = Device::cpu();
-    let mut data = Mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
+    let mut data =
+        TrainAndTest::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist"), &DataSet::mnist()).unwrap();
     // Evaluating all test images would take most of the time.
     data.test.labels.truncate(300);
     data.test.pixels.truncate(300 * PIXELS);
-    test(&Prepared::new(&device, &data, &plan().input));
+    test(&Prepared::new(&device, &data, &plan()));
 }
 
 /// Stops the training by a panic after some steps, and remembers after which epoch it was resumed.
@@ -308,14 +309,15 @@ runs:
     evidence: {candidates: 6, keep: 2}
 ";
     let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), SMALL).unwrap()).unwrap();
-    let mut data = Mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
+    let mut data =
+        TrainAndTest::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist"), &DataSet::mnist()).unwrap();
     data.test.labels.truncate(20);
     data.test.pixels.truncate(20 * PIXELS);
     let devices = [Device::cpu(), Device::emulated()];
     assert!(devices[1].is_gpu() && devices[0].environment == devices[1].environment);
     assert_eq!(crate::training::check_first_steps(&devices[1], &plan, &data), Ok(()));
     let [on_cpu, on_gpu] = devices.each_ref().map(|device| {
-        let prepared = Prepared::new(device, &data, &plan.input);
+        let prepared = Prepared::new(device, &data, &plan);
         let progress = &mut Stopping { steps: usize::MAX, resumed: None };
         match prepared.run(&plan.models["m"], &plan.runs["r"], 3, None, progress).unwrap() {
             SeedOutcome::Finished(trained) => *trained,

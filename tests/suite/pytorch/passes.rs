@@ -232,7 +232,7 @@ fn dropout_multiplies_by_the_mask_it_is_given() {
 /// A network of layers in JSON. Every parameter is zero unless `fill` sets it.
 fn network_of(layers: &str, fill: impl Fn(&mut NamedTensor)) -> Network {
     let layers = serde_json::from_str(layers).expect("layers");
-    let model = Model::resolve("own", &ModelSpec { title: None, layers }, INPUT).expect("layers that fit");
+    let model = Model::resolve("own", &ModelSpec { title: None, layers }, INPUT, 10).expect("layers that fit");
     let mut network = Network::new(&model, 1);
     let mut tensors = network.tensors();
     for tensor in &mut tensors[..model.parameters().count()] {

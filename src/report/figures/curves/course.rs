@@ -55,6 +55,8 @@ pub(super) struct Course<'a> {
     /// Whether the learning rate changes.
     pub has_schedule: bool,
     pub seeds: usize,
+    /// The number of classes of the data set.
+    pub classes: usize,
     /// Why no epoch has an interval.
     pub no_interval: Option<NoInterval>,
 }
@@ -111,6 +113,7 @@ impl<'a> Course<'a> {
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),
+            classes: run.seeds.first().map_or(0, |seed| seed.confusion.len()),
             no_interval: if is_one_network { Some(NoInterval::SameNetwork) } else { two },
         }
     }

@@ -147,6 +147,7 @@ mod tests {
             rates: vec![(0.0, low), (1.0, high)],
             has_schedule: true,
             seeds: 3,
+            classes: 10,
             no_interval: None,
         }
     }

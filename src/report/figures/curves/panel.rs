@@ -4,7 +4,6 @@ use super::super::labels::spread;
 use super::super::prelude::*;
 use super::super::scale::Scale;
 use super::course::{Course, Loss};
-use crate::dataset::CLASSES;
 
 /// Room for the labels of losses.
 const LEFT: i32 = 48;
@@ -146,15 +145,16 @@ impl Panel<'_> {
         centred(area, &axis, (i32::midpoint(LEFT, plot.epochs.to), bottom + 32), &label(MUTED))
     }
 
-    /// The loss of a network that knows nothing: all ten digits equally likely.
+    /// The loss of a network that knows nothing: all classes equally likely.
     fn chance(&self, area: &Canvas, plot: &Plot) -> Result<()> {
-        let chance = libm::log(CLASSES as f64);
+        let classes = self.courses.first().map_or(0, |course| course.classes);
+        let chance = libm::log(classes as f64);
         if !(plot.losses.low..=plot.losses.high).contains(&chance) {
             return Ok(());
         }
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
-        let words = self.lang.say("figures.curves.chance", context! { classes => CLASSES })?;
+        let words = self.lang.say("figures.curves.chance", context! { classes })?;
         text(area, &words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
     }
 
