@@ -9,7 +9,7 @@ use std::thread;
 use super::trainings::Timed;
 use super::{Listener, Timing};
 use crate::compute::Device;
-use crate::dataset::Mnist;
+use crate::dataset::TrainAndTest;
 use crate::failure;
 use crate::model::Model;
 use crate::results::{EpochResult, SeedEnd};
@@ -51,7 +51,7 @@ enum Event<'a> {
 /// The first error of a training or of `ended`. Trainings that are running are finished before it is returned, others do not
 /// start.
 pub(super) fn train<'a, E: From<TrainingError>>(
-    (plan, data): (&'a Plan, &'a Mnist),
+    (plan, data): (&'a Plan, &'a TrainAndTest),
     tasks: Vec<Task<'a>>,
     jobs: usize,
     listener: &mut dyn Listener,
@@ -101,7 +101,7 @@ pub(super) fn train<'a, E: From<TrainingError>>(
 }
 
 /// Does one training after another until none is left.
-fn work<'a>(plan: &'a Plan, data: &'a Mnist, tasks: &Mutex<VecDeque<Task<'a>>>, send: &Sender<Event<'a>>) {
+fn work<'a>(plan: &'a Plan, data: &'a TrainAndTest, tasks: &Mutex<VecDeque<Task<'a>>>, send: &Sender<Event<'a>>) {
     let device = Device::cpu();
     let prepared = Prepared::new(&device, data, plan);
     loop {
