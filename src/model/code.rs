@@ -247,7 +247,7 @@ class SlimBn(nn.Module):
     }
 
     #[test]
-    fn pools_are_calls_and_what_is_not_used_is_not_imported() {
+    fn pools_and_activations_are_calls_and_what_is_not_used_is_not_imported() {
         let pools = model(
             "m",
             "{layers: [avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, conv2d: {out_channels: 10, kernel_size: 1},
@@ -258,6 +258,24 @@ class SlimBn(nn.Module):
             "x = F.avg_pool2d(x, 3, stride=1, padding=1)  # [1, 1, 28, 28]",
             "x = F.max_pool2d(x, 2, stride=1)  # [1, 10, 27, 27]",
             "x = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)  # [1, 10]",
+        ] {
+            assert!(code.contains(line), "{line} is not in:\n{code}");
+        }
+        let lenet = model(
+            "m",
+            "{layers: [conv2d: {out_channels: 4, kernel_size: [3, 4], padding: same, dilation: [2, 1]}, tanh,
+                conv2d: {out_channels: 10, kernel_size: [28, 1], stride: [1, 2], padding: [0, 1]}, sigmoid,
+                global_avg_pool, batch_norm1d, tanh]}",
+        );
+        let code = lenet.code(1);
+        for line in [
+            "import torch\nimport torch.nn",
+            "self.conv1 = nn.Conv2d(1, 4, (3, 4), padding='same', dilation=(2, 1))  # (3·4·1 + 1)·4 = 52",
+            "self.conv2 = nn.Conv2d(4, 10, (28, 1), stride=(1, 2), padding=(0, 1))  # (28·1·4 + 1)·10 = 1,130",
+            "self.bn1 = nn.BatchNorm1d(10)  # 2·10 = 20",
+            "x = torch.tanh(self.conv1(x))  # [1, 4, 28, 28]",
+            "x = torch.sigmoid(self.conv2(x))  # [1, 10, 1, 15]",
+            "x = torch.tanh(self.bn1(x))  # [1, 10]",
         ] {
             assert!(code.contains(line), "{line} is not in:\n{code}");
         }

@@ -135,7 +135,6 @@ pub(super) fn no_dilation() -> Pair {
 }
 
 /// Whether a dilation is left out where it is written, as in files of versions that had none.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(super) fn is_undilated(dilation: &Pair) -> bool {
     *dilation == no_dilation()
 }

@@ -35,6 +35,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("network", "model"),
     ("trainings", "runs"),
     ("kernel", "kernel_size"),
+    ("dilationrate", "dilation"),
     ("filters", "out_channels"),
     ("units", "out_features"),
     ("rate", "p"),

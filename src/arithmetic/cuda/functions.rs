@@ -5,6 +5,8 @@ use super::layers::value_grid;
 use crate::tensors::values_difference;
 use kernels::functions::{erf, exp, log, sigmoid, tanh};
 
+type Function = fn(f32) -> f32;
+
 /// The first value whose bits differ. Compares values of every exponent and sign, and more values around 1 and where
 /// `exp` and the others vary.
 pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
@@ -14,8 +16,7 @@ pub(super) fn difference(gpu: &dyn Gpu) -> Option<String> {
     let special = [0.0, -0.0, 1.0, 88.722_84, 88.722_83, -103.972_08, -87.336_55, f32::INFINITY, f32::NEG_INFINITY];
     let x: Vec<f32> =
         every_exponent.chain(near_one).chain(even(-105.0, 90.0)).chain(even(-4.2, 4.2)).chain(special).collect();
-    let functions: [(&str, fn(f32) -> f32); 5] =
-        [("exp", exp), ("log", log), ("erf", erf), ("tanh", tanh), ("sigmoid", sigmoid)];
+    let functions = [("exp", exp as Function), ("log", log), ("erf", erf), ("tanh", tanh), ("sigmoid", sigmoid)];
     let (input, results) = (gpu.values(x.len()), functions.map(|_| gpu.values(x.len())));
     gpu.write_values(input.address(), &x);
     let mut arguments = vec![input.address().into()];

@@ -99,7 +99,8 @@ fn initial_bounds_are_pytorchs() {
         let model = case.model();
         let mut fillings = case.parameters.iter();
         for layer in model.layers.iter().filter(|l| !l.parameters.is_empty()) {
-            let is_norm = matches!(layer.kind, LayerKind::BatchNorm2d(_) | LayerKind::LayerNorm(_));
+            let is_norm =
+                matches!(layer.kind, LayerKind::BatchNorm2d(_) | LayerKind::BatchNorm1d(_) | LayerKind::LayerNorm(_));
             for spec in &layer.parameters {
                 // The fixture fills the tensors of convolutions and linear layers with values up to PyTorch's default
                 // bound.
@@ -118,7 +119,7 @@ fn initial_bounds_are_pytorchs() {
             assert_eq!(spec.init, expected, "{}: {}", case.name, spec.name);
         }
     }
-    assert_eq!((uniform, norms), (82, 30));
+    assert_eq!((uniform, norms), (111, 36));
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
-//! Convolutions with 3x3 kernels and stride 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016, "Fast
-//! algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of 144.
+//! Convolutions with 3x3 kernels, stride 1 and dilation 1 by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray
+//! 2016, "Fast algorithms for convolutional neural networks"): 36 multiplications for a tile of 16 outputs instead of
+//! 144.
 //!
 //! The order of every sum:
 //! - Each kernel is transformed in f64. Each product, including those with a zero of G, is rounded and then added, in
@@ -37,7 +38,7 @@ const IN_SIDE: usize = 6;
 /// Images are processed together up to this many tiles, so that the matrix products are not too small.
 const TILES_TOGETHER: usize = 36;
 
-/// A convolution with a 3x3 kernel, stride 1 and one group.
+/// A convolution with a 3x3 kernel, stride 1, dilation 1 and one group.
 pub(super) struct Winograd {
     conv: Convolution,
     /// Number of tiles of an image along height and width.
