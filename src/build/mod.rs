@@ -282,9 +282,9 @@ impl Job {
         }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mut mistakes = claims::contradictions(&self.source, &results);
-        let studies = self.editions.iter().map(|edition| &edition.study);
-        mistakes.extend(claims::decided_by_language(studies, &results).into_iter().map(|id| {
-            let message = "depends on the report's language; compare numbers, not printed text";
+        let studies = self.source.in_every_language()?;
+        mistakes.extend(claims::decided_by_language(&studies, &results).into_iter().map(|id| {
+            let message = "depends on the language; compare numbers, not printed text";
             self.source.error("claims", format!("`{id}`: the verdict {message}"))
         }));
         let (report_id, runs) = (bundle::report_id(&files[bundle::SUMS]), self.plan.runs.len());

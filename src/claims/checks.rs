@@ -1,5 +1,7 @@
 //! Checks of a study's expressions, sentences and printed values before training, with stand-ins for measured values.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 
 use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
@@ -70,13 +72,15 @@ pub(super) struct Checker<'a> {
     source: &'a Source,
     language: Language,
     values: Value,
+    /// The places of the report that links may lead to.
+    anchors: BTreeSet<String>,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(source: &'a Source, plan: &Plan) -> Self {
         let study = &source.study;
         let values = values::of(study, &stand_in::results(study, plan));
-        Self { source, language: language(study.lang, Mode::Check), values }
+        Self { source, language: language(study.lang, Mode::Check), values, anchors: study.anchors() }
     }
 
     pub(super) fn evaluate(&self, text: &str) -> Result<Value, Stop> {
@@ -169,7 +173,7 @@ impl<'a> Checker<'a> {
             let file = &image.file;
             return refused(format!("the image `{file}` has no caption: write `![caption]({file})`"));
         }
-        let anchors = self.source.study.anchors();
+        let anchors = &self.anchors;
         let unknown = read.links().into_iter().find_map(|link| match link {
             Link::Anchor(anchor) if !anchors.contains(anchor) => Some(anchor),
             _ => None,

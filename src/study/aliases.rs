@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser};
+use serde::de::IgnoredAny;
 
 /// Values of a study with all aliases replaced. The largest study in the repository has about 5,000.
 pub(super) const MAX_NODES: u64 = 1_000_000;
@@ -38,8 +39,10 @@ pub(super) fn check_expansion(yaml: &str) -> Result<(), String> {
     let mut open = vec![(0, Size::default())];
     let mut anchors: HashMap<usize, Size> = HashMap::new();
     for event in Parser::new_from_str(yaml) {
-        // The reader that follows says what is wrong. Up to there it has seen the same text.
-        let Ok((event, _)) = event else { break };
+        let event = match event {
+            Ok((event, _)) => event,
+            Err(e) => return read_elsewhere(yaml, e.marker().line()),
+        };
         let (anchor, size) = match event {
             Event::Alias(anchor) => (0, anchors.get(&anchor).copied().unwrap_or_default()),
             Event::Scalar(text, _, anchor, _) => (anchor, Size::of(&text)),
@@ -61,6 +64,17 @@ pub(super) fn check_expansion(yaml: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the reader that follows refuses the text as well, and says what is wrong. If it does not, it reads more than was counted
+/// here. Its own limit on repetition bounds the time that this takes.
+fn read_elsewhere(yaml: &str, line: usize) -> Result<(), String> {
+    if serde_yaml::from_str::<IgnoredAny>(yaml).is_err() {
+        return Ok(());
+    }
+    Err(format!(
+        "parsers of YAML read line {line} in different ways, and it has aliases (`*name`): write that line in another way"
+    ))
 }
 
 /// The message for a study that is too large when aliases and `defaults` are filled in.
@@ -94,6 +108,11 @@ mod tests {
         assert!(check_expansion(&nested(60, "x")).is_err(), "without overflow");
         assert_eq!(check_expansion(&nested(2, &"x".repeat(1000))), Ok(()));
         assert!(check_expansion(&nested(4, &"x".repeat(10_000))).is_err());
+        for before in ["x: [1,\t2]\ntitle:\tx\n", "x: \"a\nb\"\n", "x: \"a\"#c\n"] {
+            let told = check_expansion(&format!("{before}{}", nested(60, "x")));
+            assert!(told.is_err(), "{before}: {told:?}");
+        }
+        assert_eq!(check_expansion("a: [*b\n"), Ok(()), "the reader says what is wrong");
         let map = "a: &a {k: [1, 2]}\nb: {<<: *a, c: *a}\n\"2 * 3\": '*'\n";
         assert_eq!(check_expansion(map), Ok(()));
     }

@@ -1,16 +1,17 @@
 //! Assignments: which keys of a study are the student's to change (`free`), and how a study that was handed in differs from the
 //! one that was handed out.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::grid::{SEEDS, axes, cells};
+use super::images::image_keys;
 use super::spec::Study;
 use super::yaml::DATA;
-use super::{Source, StudyError};
-use crate::changes::changes;
+use super::{Picture, Source, StudyError, read_images};
+use crate::changes::{Change, changes};
 use crate::text::closest::did_you_mean;
 use crate::text::terminal::cut;
 
@@ -74,7 +75,11 @@ impl Differences {
                 .collect::<Result<_, StudyError>>()?,
         };
         for (a, b) in pairs {
-            for change in changes("", &a, &b) {
+            let mut all = changes("", &a, &b);
+            if have_grids {
+                all.extend(grid_run_changes(assignment, handed_in));
+            }
+            for change in all {
                 let is_free = free.iter().any(|pattern| frees(pattern, &parts(&change.what)));
                 let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
                 if seen.insert(change.what.clone()) {
@@ -145,22 +150,92 @@ fn without_grid(source: &Source) -> Value {
 /// As [`json`], where `runs` has only what the study itself says of them. `grid` has the rest.
 fn with_grid(source: &Source) -> Value {
     let mut value = json(source);
-    let typed: serde_yaml::Mapping = serde_yaml::from_str(&source.yaml).unwrap_or_default();
-    let typed = typed.get("runs").and_then(serde_yaml::Value::as_mapping);
-    let made = source.study.grid.as_ref().map(|grid| cells(&axes(grid))).unwrap_or_default();
     let Some(runs) = value.get_mut("runs").and_then(Value::as_object_mut) else { return value };
-    for run in made.into_iter().map(|cell| cell.run) {
-        match typed.and_then(|typed| typed.get(run.as_str())) {
+    for run in made_by_grid(source) {
+        match source.grid_changes.get(&run) {
             None => _ = runs.shift_remove(&run),
-            Some(serde_yaml::Value::Mapping(changes)) => {
+            Some(Some(changed)) => {
                 if let Some(settings) = runs.get_mut(&run).and_then(Value::as_object_mut) {
-                    settings.retain(|key, _| changes.contains_key(key.as_str()));
+                    settings.retain(|key, _| changed.contains(key));
                 }
             }
-            Some(_) => _ = runs.insert(run, Value::from("removed")),
+            Some(None) => _ = runs.insert(run, Value::from("removed")),
         }
     }
     value
+}
+
+/// The names of the runs that a study's grid makes, also of those that the study removes.
+fn made_by_grid(source: &Source) -> Vec<String> {
+    let made = source.study.grid.as_ref().map(|grid| cells(&axes(grid))).unwrap_or_default();
+    made.into_iter().map(|cell| cell.run).collect()
+}
+
+/// What two studies with grids say of the grids' runs elsewhere than in `grid` and `runs`, such as in `defaults`: the differences of
+/// a run that neither of them changes. Those of what the grids themselves say are left out.
+fn grid_run_changes(assignment: &Source, handed_in: &Source) -> Vec<Change> {
+    let unchanged = |source: &Source| -> Vec<String> {
+        made_by_grid(source).into_iter().filter(|run| !source.grid_changes.contains_key(run)).collect()
+    };
+    let [ours, theirs] = [unchanged(assignment), unchanged(handed_in)];
+    let common = ours.iter().find(|run| theirs.contains(run));
+    let (Some(our), Some(their)) = (common.or(ours.first()), common.or(theirs.first())) else {
+        return differing_everywhere(assignment, handed_in);
+    };
+    let grids = [assignment, handed_in].map(|source| serde_json::to_value(&source.study.grid).unwrap_or_default());
+    let [a, b] = [(assignment, our), (handed_in, their)]
+        .map(|(source, run)| json(source).pointer_mut(&format!("/runs/{run}")).map(Value::take).unwrap_or_default());
+    let mut all = changes("", &a, &b);
+    all.retain(|change| !differs_at(&grids[0], &grids[1], &change.what));
+    all.iter_mut().for_each(|change| change.what = format!("runs.{our}.{}", change.what));
+    all
+}
+
+/// The differences of all runs that both grids make, where the studies change all of them.
+fn differing_everywhere(assignment: &Source, handed_in: &Source) -> Vec<Change> {
+    let [mut a, mut b] = [assignment, handed_in].map(|source| json(source)["runs"].take());
+    let made = [made_by_grid(assignment), made_by_grid(handed_in)];
+    for runs in [&mut a, &mut b] {
+        if let Some(runs) = runs.as_object_mut() {
+            runs.retain(|run, _| made.iter().all(|made| made.contains(run)));
+        }
+    }
+    changes("runs", &a, &b)
+}
+
+/// Whether two grids say different things of a setting of a run: of the setting itself, or of one that it is a part of. A list of a
+/// grid is a value of its own.
+fn differs_at(a: &Value, b: &Value, path: &str) -> bool {
+    let (mut a, mut b) = (Some(a), Some(b));
+    for part in parts(path) {
+        let (Some(one), Some(other)) = (a, b) else { return a.is_some_and(is_said) || b.is_some_and(is_said) };
+        if one == other {
+            return false;
+        }
+        match (one, other) {
+            (Value::Object(one), Value::Object(other)) => (a, b) = (one.get(part), other.get(part)),
+            _ => return true,
+        }
+    }
+    a.filter(|value| is_said(value)) != b.filter(|value| is_said(value))
+}
+
+/// `null` cancels what a default says, and says nothing itself.
+fn is_said(value: &Value) -> bool {
+    !value.is_null()
+}
+
+/// The images that an assignment's fixed texts show.
+///
+/// # Errors
+/// An image that cannot be read.
+pub fn fixed_images(assignment: &Source) -> Result<BTreeMap<String, Picture>, StudyError> {
+    let free: Vec<Vec<&str>> = assignment.study.free.iter().map(|pattern| parts(pattern)).collect();
+    let is_fixed = |key: &String| !free.iter().any(|pattern| frees(pattern, &parts(key)));
+    let mut images = read_images(assignment)?;
+    let keys = image_keys(assignment)?;
+    images.retain(|file, _| keys.get(file).is_some_and(|keys| keys.iter().any(is_fixed)));
+    Ok(images)
 }
 
 /// The paths of all keys and items, except those below `values`, which may have any form and size.
@@ -300,6 +375,50 @@ runs:
         assert_eq!(of("['runs.*.epochs']", &seed, ""), told("grid.seeds[0]", ""));
         assert_eq!(of("[grid]", grid, "runs: {slim-adam: {epochs: 2}}\n"), told("runs.slim-adam", ""));
         assert_eq!(of("[grid]", grid, "runs: {slim-adam: null}\n"), told("runs.slim-adam", ""));
+    }
+
+    /// Where a study can say something of a grid's runs: everywhere but in `grid`, and in every form of YAML.
+    #[test]
+    fn a_grids_runs_are_compared_whatever_sets_them() {
+        let start = LAB
+            .split("runs:\n")
+            .next()
+            .unwrap()
+            .replace("[author, title, models.slim.layers, 'runs.*.epochs']", "[title]");
+        let grid = "grid: {model: [slim, wide], optimizer: [{sgd: {lr: 0.1}}, adam], batch_size: 64, seeds: [1]}\n";
+        let lab = source(&format!("{start}defaults: {{epochs: 1, train: {{images: {{first: 500}}}}}}\n{grid}"));
+        let forbidden = |rest: &str| {
+            let found = Differences::between(&lab, &source(&format!("{start}{rest}"))).unwrap();
+            (keys(&found.forbidden).join(" "), keys(&found.free).join(" "))
+        };
+        let defaults = "defaults: {epochs: 1, train: {images: {first: 500}}}\n";
+        let same = |rest: String| assert_eq!(forbidden(&rest), (String::new(), String::new()), "{rest}");
+        same(format!("{defaults}{grid}"));
+        // Said in another place.
+        same(grid.replace("seeds", "epochs: 1, train: {images: {first: 500}}, seeds"));
+        for (rest, key) in [
+            (format!("{}{grid}", defaults.replace("epochs: 1", "epochs: 5")), "runs.slim-sgd.epochs"),
+            (format!("{}{grid}", defaults.replace("500", "3000")), "runs.slim-sgd.train.images.first"),
+            (
+                format!("{}{grid}", defaults.replace("{first", "{random: 9, first").replace(", first: 500", "")),
+                "runs.slim-sgd.train.images",
+            ),
+            (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "runs.slim-sgd.train.images"),
+            (format!("{defaults}{}", grid.replace("seeds", "epochs: 2, seeds")), "grid.epochs"),
+            (format!("{defaults}{grid}runs: {{<<: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+            (format!("{defaults}{grid}<<: {{runs: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+            (format!("{defaults}{grid}runs: {{slim-adam: {{<<: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+            (format!("{defaults}{grid}runs: {{<<: {{slim-adam: null}}}}\n"), "runs.slim-adam"),
+            (format!("{defaults}{grid}runs: {{slim-adam: {{label_smoothing: 0.1}}}}\n"), "runs.slim-adam"),
+        ] {
+            let (forbidden, free) = forbidden(&rest);
+            assert!(forbidden.starts_with(key), "{key}: {forbidden}; {free}\n{rest}");
+        }
+        let all = ["slim-sgd", "slim-adam", "wide-sgd", "wide-adam"]
+            .map(|run| format!("{run}: {{dropout: true}}"))
+            .join(", ");
+        let changed = format!("{}{grid}runs: {{{all}}}\n", defaults.replace("epochs: 1", "epochs: 5"));
+        assert!(forbidden(&changed).0.contains("runs.slim-sgd.epochs"), "{:?}", forbidden(&changed));
     }
 
     #[test]

@@ -15,6 +15,10 @@ const MAX_RUNS: usize = 100;
 /// The key whose list is a value of its own: every run has all these seeds.
 pub(super) const SEEDS: &str = "seeds";
 
+/// What a study says itself of the runs that its grid makes: for each such run the settings that it changes, or `None` if it
+/// removes the run.
+pub(super) type GridChanges = IndexMap<String, Option<Vec<String>>>;
+
 /// A grid as a study has it: settings of runs, where a list (except `seeds`) stands for each of its items.
 pub type Grid = IndexMap<String, Json>;
 
@@ -108,11 +112,12 @@ fn slug(text: &str) -> String {
 }
 
 /// Adds the runs of `grid` to `runs`, which may change a run (`mlp-sgd: {epochs: 3}`) or remove it (`mlp-sgd: null`). The grid
-/// stays, for the report.
-pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<(), StudyError> {
+/// stays, for the report. Returns these changes.
+pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<GridChanges, StudyError> {
+    let mut changed = GridChanges::new();
     let Some(grid) = study.get("grid").filter(|grid| !grid.is_null()) else {
         study.shift_remove("grid");
-        return Ok(());
+        return Ok(changed);
     };
     let Value::Mapping(typed) = grid else {
         return Err(lines.error("grid", "must be a map of run settings, such as `{model: [a, b], epochs: 2}`"));
@@ -136,8 +141,13 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<(), Study
     for cell in &cells {
         let mut run = settings(&typed, &axes, cell);
         match own.shift_remove(cell.run.as_str()) {
-            Some(Value::Null) => continue,
+            Some(Value::Null) => {
+                changed.insert(cell.run.clone(), None);
+                continue;
+            }
             Some(Value::Mapping(changes)) => {
+                let keys = changes.keys().filter_map(|key| key.as_str().map(str::to_owned)).collect();
+                changed.insert(cell.run.clone(), Some(keys));
                 // The run's name, the matrix and the ranking say what the grid says.
                 if let Some(axis) = axes.iter().find(|axis| changes.contains_key(axis.key.as_str())) {
                     let message = format!(
@@ -167,7 +177,7 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<(), Study
     }
     runs.extend(own);
     study.insert("runs".into(), Value::Mapping(runs));
-    Ok(())
+    Ok(changed)
 }
 
 /// The runs that a study removes (`runs: {mlp-sgd: null}`) and that the study which it extends does not list: those of a grid.

@@ -33,6 +33,12 @@ fn named(source: &Source) -> Result<BTreeMap<String, Vec<(String, PathBuf)>>, St
     Ok(all)
 }
 
+/// The keys of the texts that name each image.
+pub(super) fn image_keys(source: &Source) -> Result<BTreeMap<String, Vec<String>>, StudyError> {
+    let keys = |places: Vec<(String, PathBuf)>| places.into_iter().map(|(key, _)| key).collect();
+    Ok(named(source)?.into_iter().map(|(file, places)| (file, keys(places))).collect())
+}
+
 /// The paths of all images that a study's texts name, in all its languages.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ mod spec;
 mod yaml;
 
 pub use alike::{is_seed, is_trained};
-pub use assignment::{Difference, Differences, frees_names};
+pub use assignment::{Difference, Differences, fixed_images, frees_names};
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use data::{DataSpec, PinnedData};
 pub use date::is_date;

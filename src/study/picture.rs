@@ -76,6 +76,10 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
         match marker {
             // A marker may have any number of fill bytes before it.
             0xff => at += 1,
+            // Markers without a length.
+            0x01 | 0xd0..=0xd7 => at += 2,
+            // A second image.
+            0xd8 => return None,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return Some((number(at + 7)?.into(), number(at + 5)?.into()));
             }
@@ -106,6 +110,18 @@ mod tests {
         assert_eq!(read(jpeg(640, 480)), Ok(("image/jpeg", 640, 480)));
         let picture = Picture::read(png(1, 1)).unwrap();
         assert!(picture.fits("a.PNG") && !picture.fits("a.jpg") && !picture.fits("png"));
+    }
+
+    /// Markers without a length do not hide the real frame behind a false one.
+    #[test]
+    fn a_jpegs_size_is_that_of_its_frame() {
+        let whole = jpeg(640, 480);
+        for marker in [0x01, 0xd0, 0xd7] {
+            // As a length, the two bytes after the marker would lead past the frame.
+            let with = [&whole[..2], &[0xff, marker], &whole[2..]].concat();
+            assert_eq!(Picture::read(with).map(|p| (p.width, p.height)), Ok((640, 480)), "{marker:x}");
+        }
+        assert!(Picture::read([&whole[..2], b"\xff\xd8", &whole[2..]].concat()).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
 use super::data::DataSpec;
-use super::grid;
+use super::grid::{self, GridChanges};
 use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
@@ -52,6 +52,8 @@ pub struct Source {
     pub languages: Languages,
     /// Texts that are in one of several languages only, each with a language whose report it does not fit.
     untranslated: Vec<(String, Lang)>,
+    /// What the study says itself of the runs of its grid.
+    pub(super) grid_changes: GridChanges,
 }
 
 impl Source {
@@ -102,7 +104,7 @@ impl Source {
     }
 
     fn from_map(mut lines: Lines, mut map: Mapping, yaml: String, lang: Option<Lang>) -> Result<Self, StudyError> {
-        grid::expand(&mut lines, &mut map)?;
+        let grid_changes = grid::expand(&mut lines, &mut map)?;
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
         let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
@@ -127,7 +129,7 @@ impl Source {
             let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
             lines.error(key.as_deref().unwrap_or(path), message)
         })?;
-        let source = Self { lines, yaml, study, languages, untranslated };
+        let source = Self { lines, yaml, study, languages, untranslated, grid_changes };
         source.check_lengths()?;
         Ok(source)
     }
@@ -178,6 +180,14 @@ impl Source {
     /// As [`Source::load`].
     pub fn in_language(&self, lang: Lang) -> Result<Self, StudyError> {
         Self::from_text_in(self.lines.file_of(""), &self.yaml, Some(lang))
+    }
+
+    /// The study with its texts in each of its languages.
+    ///
+    /// # Errors
+    /// As [`Source::from_text`].
+    pub fn in_every_language(&self) -> Result<Vec<Study>, StudyError> {
+        self.languages.all().iter().map(|lang| Ok(self.in_language(*lang)?.study)).collect()
     }
 
     /// The folder of the file that sets a key.

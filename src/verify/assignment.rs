@@ -5,9 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, IMAGES};
 use crate::claims::load_study;
-use crate::study::{Difference, Differences, Source, frees_names};
+use crate::digest::{sha256_hex, short};
+use crate::study::{Difference, Differences, Source, fixed_images, frees_names};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
 
@@ -111,7 +112,16 @@ pub(super) fn check(file: &Path, bundle: &Bundle, damaged: bool) -> AssignmentRe
 fn compare(assignment: &Source, bundle: &Bundle) -> Result<Differences, String> {
     let handed_in: Source =
         bundle.source(None).map_err(|e| format!("the bundle's study cannot be read: {}", error_chain(e)))?;
-    Differences::between(assignment, &handed_in).map_err(error_chain)
+    let mut differences = Differences::between(assignment, &handed_in).map_err(error_chain)?;
+    // The texts that show them are compared above.
+    for (file, image) in fixed_images(assignment).map_err(error_chain)? {
+        let key = format!("{IMAGES}{file}");
+        if let Some(bytes) = bundle.files.get(&key).filter(|bytes| **bytes != image.bytes) {
+            let hash = |bytes: &[u8]| format!("SHA-256 {}", short(&sha256_hex(bytes))).into();
+            differences.forbidden.push(Difference { key, assignment: hash(&image.bytes), handed_in: hash(bytes) });
+        }
+    }
+    Ok(differences)
 }
 
 /// A difference in words.

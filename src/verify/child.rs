@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Request, Rung, Verification, verify_request};
+use super::{Draw, Request, Rung, Status, Verification, verify_in_parts};
 use crate::failure::caught;
 use crate::text::error_chain;
 use crate::text::terminal::one_line;
@@ -59,11 +59,12 @@ enum Answer {
     Unreadable(String),
 }
 
-/// In the child: verifies a bundle within `memory` MiB. Returns the line for the parent.
+/// In the child: verifies a bundle within `memory` MiB. `print` gets a line for the parent before the rungs that compute, and one
+/// at the end.
 ///
 /// # Panics
 /// On a number that is not finite, which no verification has.
-pub fn answer(path: &Path, request: &Request, memory: u64) -> String {
+pub fn answer(path: &Path, request: &Request, memory: u64, print: &dyn Fn(&str)) {
     // A child without its parent has nobody to answer to. Other systems cannot end it then; its limits do.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
@@ -72,11 +73,11 @@ pub fn answer(path: &Path, request: &Request, memory: u64) -> String {
         limit(Resource::Data, memory.saturating_mul(MIB));
     }
     limit(Resource::Core, 0);
-    let answer = match caught(|| verify_request(path, request, &announce).map_err(error_chain)).unwrap_or_else(Err) {
-        Ok(verification) => Answer::Verified(Box::new(shortened(verification))),
-        Err(why) => Answer::Unreadable(why),
-    };
-    serde_json::to_string(&answer).expect("strings and numbers") + "\n"
+    let print = |answer: &Answer| print(&(serde_json::to_string(answer).expect("strings and numbers") + "\n"));
+    let verified = |verification| Answer::Verified(Box::new(shortened(verification)));
+    let so_far = |verification| print(&verified(verification));
+    let verification = caught(|| verify_in_parts(path, request, &announce, &so_far).map_err(error_chain));
+    print(&verification.unwrap_or_else(Err).map_or_else(Answer::Unreadable, verified));
 }
 
 /// In the child: a line for the parent's user.
@@ -129,14 +130,30 @@ pub fn verify_in_child(
     }
     let status = child.wait().map_err(|e| format!("not checked: lost its process: {e}"))?;
     match read {
-        Ok(Output::Whole(answer, messages)) => understood(&answer, &messages, status, limits),
+        Ok(Output::Whole(answer, messages)) => understood(&answer, &messages, status, limits)
+            .or_else(|why| if status.success() { Err(why) } else { found_before(&answer, why) }),
         Ok(Output::TooLong) => Err(format!("not checked: the answer has more than {} MiB", MAX_ANSWER / MIB)),
-        Ok(Output::Timeout) => Err(format!(
-            "not checked: takes longer than {} s; allow more with --timeout, or check fewer rungs with --upto",
-            limits.timeout
-        )),
+        Ok(Output::Timeout(answer)) => found_before(
+            &answer,
+            format!(
+                "not checked: takes longer than {} s; allow more with --timeout, or check fewer rungs with --upto",
+                limits.timeout
+            ),
+        ),
         Err(e) => Err(format!("not checked: cannot read from its process: {e}")),
     }
+}
+
+/// What a child had found before it was ended: a difference is one, however long the rest would take. Otherwise, the reason.
+fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
+    let Some(end) = answer.iter().position(|byte| *byte == b'\n') else { return Err(why) };
+    let Ok(Answer::Verified(mut verification)) = serde_json::from_slice(&answer[..end]) else { return Err(why) };
+    let reason = why.trim_start_matches("not checked: ");
+    for step in verification.steps.iter_mut().filter(|step| step.rung.computes() && step.rung <= verification.upto) {
+        debug_assert_eq!(step.status, Status::NotChecked);
+        step.details = vec![reason.to_owned()];
+    }
+    Ok(*verification)
 }
 
 fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
@@ -163,7 +180,8 @@ enum Output {
     /// Its answer and its messages, up to the end of both.
     Whole(Vec<u8>, Vec<u8>),
     TooLong,
-    Timeout,
+    /// What it had answered.
+    Timeout(Vec<u8>),
 }
 
 /// Reads both outputs of a child without a thread, which the system may refuse.
@@ -171,7 +189,7 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration, say: &dyn
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let (mut answer, mut messages) = (Vec::new(), Vec::new());
     while out.is_some() || err.is_some() {
-        let Some(left) = timeout.checked_sub(started.elapsed()) else { return Ok(Output::Timeout) };
+        let Some(left) = timeout.checked_sub(started.elapsed()) else { return Ok(Output::Timeout(answer)) };
         let left = Timespec::try_from(left.min(Duration::from_secs(3600))).map_err(io::Error::other)?;
         let mut polled: Vec<PollFd> = Vec::new();
         polled.extend(out.as_ref().map(|out| PollFd::new(out, PollFlags::IN)));
@@ -227,7 +245,8 @@ fn read_some(pipe: &mut Option<impl Read>, bytes: &mut Vec<u8>) -> io::Result<bo
 /// The verification in an answer, or why there is none.
 fn understood(answer: &[u8], messages: &[u8], status: ExitStatus, limits: Limits) -> Result<Verification, String> {
     if status.success() {
-        return match serde_json::from_slice(answer) {
+        let last = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        return match serde_json::from_slice(last) {
             Ok(Answer::Verified(verification)) => Ok(*verification),
             Ok(Answer::Unreadable(why)) => Err(why),
             Err(e) => Err(format!("not checked: its process gave no answer: {e}")),
@@ -271,6 +290,43 @@ mod tests {
         assert_eq!(why("", "", 9), "not checked: its process was killed; this machine may lack memory");
         assert_eq!(why("", "x\ny\n", 11), "not checked: its process was stopped by signal 11: y");
         assert_eq!(why("", "error: x\n", 2 << 8), "not checked: x");
+    }
+
+    /// A difference that was found counts, even if the rest takes too long.
+    #[test]
+    fn what_was_found_before_a_limit_is_kept() {
+        let step = |rung: Rung, status| super::super::RungResult {
+            rung,
+            status,
+            details: vec![String::new()],
+            trainings: indexmap::IndexMap::new(),
+            left_out: false,
+            held_to_tolerances: false,
+        };
+        let verification = Verification {
+            report_id: None,
+            upto: Rung::Replay,
+            about: super::super::About::default(),
+            steps: vec![
+                step(Rung::Metrics, Status::Failed),
+                step(Rung::Weights, Status::NotChecked),
+                step(Rung::Rerun, Status::NotChecked),
+            ],
+            assignment: None,
+            closing: super::super::Closing::default(),
+        };
+        let line = serde_json::to_string(&Answer::Verified(Box::new(verification))).unwrap() + "\n";
+        let reason = "not checked: takes longer than 1 s".to_owned();
+        let found = found_before(line.as_bytes(), reason.clone()).unwrap();
+        assert_eq!(found.steps[0].status, Status::Failed);
+        assert_eq!(found.steps[1].details, ["takes longer than 1 s"]);
+        assert_eq!(found.steps[2].details, [""], "beyond --upto");
+        for nothing in ["", &line[..20], "{\"unreadable\":\"x\"}\n"] {
+            assert_eq!(found_before(nothing.as_bytes(), reason.clone()).unwrap_err(), reason);
+        }
+        let two = line.clone() + &line;
+        let whole = understood(two.as_bytes(), b"", status(0), Limits { memory: 7, timeout: 1 }).unwrap();
+        assert_eq!(whole.steps.len(), 3);
     }
 
     #[test]

@@ -48,6 +48,14 @@ impl<'a> Machine<'a> {
         let data = subject.data.as_ref().map_err(Clone::clone)?;
         let contents = &subject.contents;
         let same_environment = device.environment == contents.results.environment;
+        // Tolerances are for libtorch on a GPU. Another version of the program's own arithmetic gives other bits.
+        let made_by = &contents.results.environment;
+        if !same_environment && made_by.gpu.is_none() && !device.is_libtorch() {
+            return Err(format!(
+                "arithmetic {} made this bundle, and this program has arithmetic {}: use the program that wrote it",
+                made_by.arithmetic, device.environment.arithmetic
+            ));
+        }
         let prepared = caught(|| Prepared::new(device, data, &contents.plan))?;
         Ok(Self { prepared, same_environment, draw: &request.runs, say, again: RefCell::default() })
     }

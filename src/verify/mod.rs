@@ -81,7 +81,17 @@ pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<V
 /// # Errors
 /// As [`verify`].
 pub fn verify_request(path: &Path, request: &Request, say: &dyn Fn(&str)) -> Result<Verification, bundle::Error> {
-    verify_on(path, request, say, |subject| machine::start(subject, request.device))
+    verify_in_parts(path, request, say, &|_| {})
+}
+
+/// As [`verify_request`]. `so_far` gets what was found before the rungs that compute, which may take long or use up the memory.
+fn verify_in_parts(
+    path: &Path,
+    request: &Request,
+    say: &dyn Fn(&str),
+    so_far: &dyn Fn(Verification),
+) -> Result<Verification, bundle::Error> {
+    verify_on(path, request, (say, so_far), |subject| machine::start(subject, request.device))
 }
 
 /// As [`verify`], on a device that was started before: this is how the tolerances were measured.
@@ -89,13 +99,13 @@ pub fn verify_request(path: &Path, request: &Request, say: &dyn Fn(&str)) -> Res
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<Verification, bundle::Error> {
-    verify_on(path, &Request::up_to(upto, DeviceChoice::Auto), &|_| {}, |_| Ok(device.clone()))
+    verify_on(path, &Request::up_to(upto, DeviceChoice::Auto), (&|_| {}, &|_| {}), |_| Ok(device.clone()))
 }
 
 fn verify_on(
     path: &Path,
     request: &Request,
-    say: &dyn Fn(&str),
+    (say, so_far): (&dyn Fn(&str), &dyn Fn(Verification)),
     start: impl FnOnce(&Subject) -> Result<Device, String>,
 ) -> Result<Verification, bundle::Error> {
     let bundle = Bundle::open(path)?;
@@ -105,25 +115,31 @@ fn verify_on(
     let subject =
         (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle, request.data.as_deref()));
     let mut steps = vec![files];
-    let mut started = None;
-    steps.extend(match &subject {
-        None => climb(upto, above_files(), |_| Outcome::NotChecked("`files` failed".into()).into()),
-        Some(Err(unreadable)) => not_read(upto, unreadable),
+    let trainings = subject.as_ref().and_then(|s| s.as_ref().ok()).map(Subject::training_names).unwrap_or_default();
+    let verification = |steps: Vec<RungResult>, rerun_seconds: Option<f64>| {
+        let closing = Closing::of(&steps, upto, &trainings, || rerun_seconds);
+        let assignment = request.assignment.as_ref().map(|file| {
+            let damaged = steps[0].status != Status::Passed;
+            assignment::check(file, &bundle, damaged)
+        });
+        Verification { report_id: bundle.report_id(), upto, about: About::of(&bundle), steps, assignment, closing }
+    };
+    let mut rerun_seconds = None;
+    match &subject {
+        None => steps.extend(climb(upto, above_files(), |_| Outcome::NotChecked("`files` failed".into()).into())),
+        Some(Err(unreadable)) => steps.extend(not_read(upto, unreadable)),
         Some(Ok(subject)) => {
-            let climbed = climb_all(upto, subject, request, say, start);
-            started = climbed.device.map(|device| (device, subject.contents.plan.cost()));
-            climbed.steps
+            steps.extend(compare_statements(upto, subject));
+            if upto.computes() {
+                let waiting = computing().map(|rung| Rated::from(Outcome::NotChecked(String::new())).into_result(rung));
+                so_far(verification(steps.iter().cloned().chain(waiting).collect(), None));
+            }
+            let (computed, device) = compute(upto, subject, &steps, request, (say, start));
+            rerun_seconds = device.map(|device| seconds_of(&device, subject.contents.plan.cost()));
+            steps.extend(computed);
         }
-    });
-    let trainings = subject.and_then(Result::ok).map(|subject| subject.training_names()).unwrap_or_default();
-    let rerun_seconds = || started.as_ref().map(|(device, cost)| seconds_of(device, *cost));
-    let closing = Closing::of(&steps, upto, &trainings, rerun_seconds);
-    let assignment = request.assignment.as_ref().map(|file| {
-        let damaged = steps[0].status != Status::Passed;
-        assignment::check(file, &bundle, damaged)
-    });
-    let report_id = bundle.report_id();
-    Ok(Verification { report_id, upto, about: About::of(&bundle), steps, assignment, closing })
+    }
+    Ok(verification(steps, rerun_seconds))
 }
 
 fn above_files() -> impl Iterator<Item = Rung> {
@@ -147,40 +163,43 @@ fn not_read(upto: Rung, unreadable: &Unreadable) -> Vec<RungResult> {
     })
 }
 
-/// The rungs above `files`, and the device that was started for those that compute with networks.
-struct Climbed {
-    steps: Vec<RungResult>,
-    device: Option<Device>,
+/// The rungs that compute with networks.
+fn computing() -> impl Iterator<Item = Rung> {
+    above_files().filter(|rung| rung.computes())
 }
 
-/// Checks the rungs above `files`: first those that only compare what the bundle states, then those that compute.
-fn climb_all(
+/// Checks a rung. A failure of this machine is not a difference in the bundle.
+fn checked(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> Rated {
+    caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
+}
+
+/// Checks the rungs above `files` that only compare what the bundle states.
+fn compare_statements(upto: Rung, subject: &Subject) -> Vec<RungResult> {
+    let stating = above_files().filter(|rung| !rung.computes());
+    climb(upto, stating, |rung| checked(rung, subject, &Err("not needed".to_owned())))
+}
+
+/// Checks the rungs that compute with networks, after the others. Returns the device that was started for them, too.
+fn compute(
     upto: Rung,
     subject: &Subject,
+    stated: &[RungResult],
     request: &Request,
-    say: &dyn Fn(&str),
-    start: impl FnOnce(&Subject) -> Result<Device, String>,
-) -> Climbed {
-    // A failure of this machine is not a difference in the bundle.
-    let checked = |rung, machine: &Result<Machine, String>| {
-        caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
-    };
-    let not_needed = || Err("not needed".to_owned());
-    let (computing, stating): (Vec<Rung>, Vec<Rung>) = above_files().partition(|rung| rung.computes());
-    let mut steps = climb(upto, stating, |rung| checked(rung, &not_needed()));
+    (say, start): (&dyn Fn(&str), impl FnOnce(&Subject) -> Result<Device, String>),
+) -> (Vec<RungResult>, Option<Device>) {
     // What a bundle says of its networks is not computed with if it contradicts itself.
     let is_contradiction =
         |step: &&RungResult| step.status == Status::Failed && matches!(step.rung, Rung::Inputs | Rung::Exact);
-    let device = match steps.iter().find(is_contradiction) {
+    let device = match stated.iter().find(is_contradiction) {
         Some(step) => Err(format!("`{}` failed", step.rung.name())),
         None if upto.computes() => start(subject),
         None => Err("not needed".to_owned()),
     };
     let machine = device.as_ref().map_err(Clone::clone);
     let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
-    steps.extend(climb(upto, computing, |rung| checked(rung, &machine)));
+    let steps = climb(upto, computing(), |rung| checked(rung, subject, &machine));
     drop(machine);
-    Climbed { steps, device: device.ok() }
+    (steps, device.ok())
 }
 
 /// These rungs, checked as far as they were asked for.

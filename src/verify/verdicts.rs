@@ -5,12 +5,18 @@ use super::subject::Subject;
 use crate::bundle::SOURCE_SHA256;
 use crate::claims::{Verdict, conclude, decided_by_language, judge};
 use crate::report::{CONCLUSIONS, Verdicts};
+use crate::text::error_chain;
 
 /// The first difference; `None` also if a bundle of an earlier program has no such file.
 pub(super) fn difference(subject: &Subject) -> Option<String> {
-    let studies = subject.contents.editions.iter().map(|edition| &edition.study);
-    if let Some(id) = decided_by_language(studies, &subject.contents.results).first() {
-        return Some(format!("`{id}` is decided in one language of the report in another way than in another"));
+    // Also the languages that the bundle has no page in.
+    let studies = match subject.bundle.source(None).map(|source| source.in_every_language()) {
+        Ok(Ok(studies)) => studies,
+        Ok(Err(e)) => return Some(error_chain(e)),
+        Err(e) => return Some(error_chain(e)),
+    };
+    if let Some(id) = decided_by_language(&studies, &subject.contents.results).first() {
+        return Some(format!("`{id}` is decided in one language of the study in another way than in another"));
     }
     let file = subject.bundle.files.get(CONCLUSIONS)?;
     let stated: Verdicts = match serde_json::from_slice(file) {

@@ -557,7 +557,13 @@ fn what_is_decided_does_not_depend_on_the_language() {
     fs::write(&study, sided).unwrap();
     let out = home.path().join("two");
     let done = run(&mut build(&study, &out)).exits(1);
-    assert!(done.err.contains("`sided`: the verdict depends on the report's language"), "{}", done.err);
+    assert!(done.err.contains("`sided`: the verdict depends on the language"), "{}", done.err);
+    let done = Bundle::at(out).run("verify", &["--upto", "exact"]).exits(1);
+    assert!(done.out.contains("`sided` is decided in one language"), "{}", done.out);
+    // A page in one language alone hides nothing.
+    let out = home.path().join("one");
+    let done = run(build(&study, &out).args(["--lang", "uk"])).exits(1);
+    assert!(done.err.contains("`sided`: the verdict depends on the language"), "{}", done.err);
     let done = Bundle::at(out).run("verify", &["--upto", "exact"]).exits(1);
     assert!(done.out.contains("`sided` is decided in one language"), "{}", done.out);
 }

@@ -145,6 +145,21 @@ fn a_page_and_its_markdown_show_a_studys_own_words() {
     }
 }
 
+/// The texts around an image cannot tell that it was exchanged.
+#[test]
+fn an_assignments_images_are_compared_unless_their_texts_are_free() {
+    let (_home, bundle) = built_words();
+    let (lab_home, lab) = folder();
+    let verify = || bundle.run("verify", &["--upto", "files", "--assignment", lab.to_str().unwrap()]);
+    verify().exits(0);
+    fs::write(lab_home.path().join("photos/board.png"), png(4)).unwrap();
+    let done = verify().exits(1);
+    assert!(done.out.contains("images/photos/board.png: \"SHA-256 "), "{}", done.out);
+    let free = WORDS.replacen("title:", "free: [description, 'sections[*]', references]\ntitle:", 1);
+    fs::write(&lab, free).unwrap();
+    verify().exits(0);
+}
+
 #[test]
 fn images_are_inputs_that_verify_checks() {
     let (_home, bundle) = built_words();

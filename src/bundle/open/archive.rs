@@ -19,6 +19,8 @@ const END_MAGIC: &[u8] = b"PK\x05\x06";
 const LOCATOR_SIZE: usize = 20;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
 /// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
+/// Bytes of an entry's name. The longest that a bundle has is some hundred.
+const MAX_NAME: usize = 4096;
 const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
 pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
 
@@ -84,6 +86,11 @@ impl<'a> Archive<'a> {
 
     /// Checks that no two entries are for the same place.
     fn check_names(&mut self) {
+        // Each would be compared at each of its slashes.
+        if let Some(entry) = self.entries.iter().find(|entry| entry.name.len() > MAX_NAME) {
+            self.contradictions.push(format!("{}: a name of more than {MAX_NAME} bytes", entry.shown()));
+            return;
+        }
         let mut seen = BTreeSet::new();
         for entry in &self.entries {
             if !seen.insert(entry.name.as_slice()) {
