@@ -135,8 +135,6 @@ fn missing_evidence_fails_replay() {
     assert!(done.out.lines().any(|line| line.starts_with("replay    FAILED")), "{}", done.out);
 }
 
-/// A bundle of another environment is checked with tolerances. libtorch on the CPU plays the part of a GPU.
-#[cfg(feature = "tch")]
 /// Tolerances are for libtorch on a GPU: whoever claims another arithmetic is not checked, and gets no room for other results.
 #[test]
 fn results_of_another_arithmetic_are_not_held_to_tolerances() {
@@ -152,6 +150,8 @@ fn results_of_another_arithmetic_are_not_held_to_tolerances() {
     }
 }
 
+/// A bundle of another environment is checked with tolerances. libtorch on the CPU plays the part of a GPU.
+#[cfg(feature = "tch")]
 #[test]
 fn a_bundle_of_another_environment_is_checked_within_the_tolerances() {
     let home = tempfile::tempdir().unwrap();
