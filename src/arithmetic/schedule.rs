@@ -92,7 +92,7 @@ fn one_cycle(c: &OneCycle, max: f64, step: usize, total: usize) -> f64 {
     cycle(c, [initial, max, initial / c.final_div_factor], step, total)
 }
 
-/// The momentum of a step, where the schedule sets it: SGD's `momentum`, or Adam's first beta. `one_cycle` lowers it
+/// The momentum of a step, where the schedule sets it: `momentum` of SGD and RMSprop, or Adam's first beta. `one_cycle` lowers it
 /// from `max_momentum` to `base_momentum` while the rate rises, and raises it again while the rate falls. `step` counts
 /// from 0 through all `total` steps.
 pub fn momentum(schedule: &Schedule, step: usize, total: usize) -> Option<f64> {

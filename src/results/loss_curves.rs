@@ -46,8 +46,11 @@ fn learning_rates(
 ) -> Vec<f64> {
     let rate = |step: usize| match &settings.schedule {
         schedule if schedule.follows_validation() => {
-            let sum = validation_losses.iter().fold(0.0, |sum, losses| sum + learning_rate(settings, step, losses));
-            sum / validation_losses.len() as f64
+            let of_seed = |losses: &Vec<f64>| {
+                let last = losses.len().saturating_mul(settings.steps_per_epoch()).saturating_sub(1);
+                learning_rate(settings, step.min(last), losses)
+            };
+            validation_losses.iter().map(of_seed).fold(0.0, |sum, rate| sum + rate) / validation_losses.len() as f64
         }
         _ => learning_rate(settings, step, &[]),
     };

@@ -118,7 +118,7 @@ fn smoothed_labels_change_the_training_loss_alone() {
         "The training loss of “smoothed” has smoothed labels, every other loss is the plain one",
         "norm of the gradient at most 0.01",
         "each value of the gradient at most ±0.0001",
-        "times 0.5 when the validation loss has not fallen for more than 0 epochs, relative threshold 0.1",
+        "times 0.5 after an epoch in which the validation loss has not fallen, relative threshold 0.1",
         "rising over the first 6 steps from 0.1 of the rate, then cosine to 0",
         "RMSprop, learning rate 0.001, momentum 0.5, centered",
     ] {

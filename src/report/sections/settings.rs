@@ -344,7 +344,12 @@ mod tests {
             (
                 "reduce_on_plateau: {factor: 0.5, patience: 1, min_lr: 0.001}",
                 "times 0.5 when the validation loss has not fallen for more than 1 epoch, not below 0.001",
-                "множник 0,5, якщо втрати на валідації не зменшуються понад 1 епоху; не нижче 0,001",
+                "множник 0,5, якщо валідаційні втрати не зменшуються понад 1 епоху; не нижче 0,001",
+            ),
+            (
+                "reduce_on_plateau: {patience: 0}",
+                "times 0.1 after an epoch in which the validation loss has not fallen",
+                "множник 0,1 після епохи, за яку валідаційні втрати не зменшилися",
             ),
             (
                 "warmup: {steps: 200, then: {step: {step_size: 1}}}",
