@@ -112,8 +112,11 @@ impl TrainAndTest {
                 e @ (DatasetError::Size { .. } | DatasetError::Hash { .. }) => DatasetError::NotMnist(Box::new(e)),
                 e => DatasetError::NoMnist(Box::new(e)),
             };
-            let bytes = look(dir, set, file).content.map_err(needed)?;
-            idx::values(FILE_NAMES[file], &bytes).map(<[u8]>::to_vec)
+            let mut bytes = look(dir, set, file).content.map_err(needed)?;
+            let header = bytes.len() - idx::values(FILE_NAMES[file], &bytes)?.len();
+            // In place: a second copy could exceed the memory that `verify` allows.
+            bytes.drain(..header);
+            Ok(bytes)
         };
         let images = |file: usize| -> Result<ImageSet, DatasetError> {
             let (pixels, labels) = (values(file)?, values(file + 1)?);

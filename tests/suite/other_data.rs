@@ -322,7 +322,7 @@ fn mistakes_in_the_keys_are_refused_before_training() {
     refused(&[("  test_images: 100\n", "  test_images: 1\n")], &["data.test_images: 1: must be from 2 to 300000"]);
     refused(
         &[("  test_images: 100\n", "  test_images: 99\n")],
-        &["t10k-images-idx3-ubyte: 78416 bytes, expected 77632"],
+        &["t10k-images-idx3-ubyte: 77633 bytes, expected 77632"],
     );
     refused(&[("{random: 200}", "{random: 400}")], &["train.images: 400: must be from 1 to 330 images"]);
     refused(
