@@ -65,18 +65,15 @@ fn keys(dir: &Path, found: &Found) -> String {
         let _ = writeln!(text, "    {key}: {hash}");
     }
     let list = |names: &mut dyn Iterator<Item = String>| names.map(|name| quoted(&name)).collect::<Vec<_>>().join(", ");
-    match known {
-        Some(known) => {
-            text.push_str("  classes:\n");
-            for lang in Lang::ALL {
-                let names = &mut known.classes(lang).iter().map(|name| (*name).to_owned());
-                let _ = writeln!(text, "    {}: [{}]", lang.code(), list(names));
-            }
+    if let Some(known) = known {
+        text.push_str("  classes:\n");
+        for lang in Lang::ALL {
+            let names = &mut known.classes(lang).iter().map(|name| (*name).to_owned());
+            let _ = writeln!(text, "    {}: [{}]", lang.code(), list(names));
         }
-        None => {
-            let names = &mut (0..set.classes).map(|class| class.to_string());
-            let _ = writeln!(text, "  classes: [{}]    # write their names, in the order of the labels", list(names));
-        }
+    } else {
+        let names = &mut (0..set.classes).map(|class| class.to_string());
+        let _ = writeln!(text, "  classes: [{}]    # write their names, in the order of the labels", list(names));
     }
     text
 }

@@ -45,8 +45,8 @@ pub enum DatasetError {
     Gzip { path: PathBuf, source: std::io::Error },
     #[error("{}: is not {set}'s {name}: {found} bytes, expected {expected}", path.display())]
     Size { path: PathBuf, set: String, name: &'static str, found: usize, expected: usize },
-    #[error("{}: is not {set}'s {name}: SHA-256 {found}, expected {expected}", path.display())]
-    Hash { path: PathBuf, set: String, name: &'static str, found: String, expected: String },
+    #[error("{}: is not {set}'s {name}: SHA-256 {}, expected {}", path.display(), hashes[0], hashes[1])]
+    Hash { path: PathBuf, set: String, name: &'static str, hashes: Box<[String; 2]> },
     #[error("MNIST is needed: restore data/mnist from the repository, or name a folder that has it with `data:`")]
     NoMnist(#[source] Box<DatasetError>),
     #[error(

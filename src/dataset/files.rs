@@ -94,7 +94,7 @@ impl Expected<'_> {
         }
         let (found, expected) = (sha256_hex(&bytes), self.set.sha256[self.file].clone());
         if found != expected {
-            return Err(DatasetError::Hash { path, set, name, found, expected });
+            return Err(DatasetError::Hash { path, set, name, hashes: Box::new([found, expected]) });
         }
         Ok(bytes)
     }

@@ -8,9 +8,9 @@ use super::subject::Subject;
 use super::{Outcome, losses};
 use crate::bundle::{self, Contents, MANIFEST, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
-use crate::dataset::{ImageOrder, Subset};
+use crate::dataset::{DataSet, ImageOrder, Subset};
 use crate::digest::short;
-use crate::results::{AnyRun, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
+use crate::results::{AnyRun, Data, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
@@ -33,19 +33,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         let which = models.or_else(runs).unwrap_or_else(order);
         differences.push(format!("models or runs are not those of the study: {which}"));
     }
-    let set = &plan.data;
-    let images = [set.train_images, set.test_images];
-    if [results.data.train_images, results.data.test_images] != images {
-        let (train, test) = (results.data.train_images, results.data.test_images);
-        differences.push(format!(
-            "data: {train} training and {test} test images, {} has {} and {}",
-            set.title, images[0], images[1]
-        ));
-    }
-    if results.data.test_classes.len() != set.classes {
-        let found = results.data.test_classes.len();
-        differences.push(format!("data: test_classes has {found} classes, {} has {}", set.title, set.classes));
-    }
+    differences.extend(wrong_data(&results.data, &plan.data));
     differences.extend(wrong_environment(&subject.contents));
     let mut unchecked = 0;
     for (name, run) in results.all_runs() {
@@ -99,6 +87,23 @@ fn conclusions_without_a_test(contents: &Contents) -> Option<String> {
         let (count, have) = (plural(ids.len(), "conclusion"), agreeing(ids.len(), "has", "have"));
         format!("{count} {have} the same answer, whatever is computed or measured: {}", ids.join(", "))
     })
+}
+
+/// Numbers of images or classes that are not the data set's.
+fn wrong_data(found: &Data, set: &DataSet) -> Vec<String> {
+    let mut differences = Vec::new();
+    let DataSet { title, train_images, test_images, classes, .. } = set;
+    if (found.train_images, found.test_images) != (*train_images, *test_images) {
+        let (train, test) = (found.train_images, found.test_images);
+        differences.push(format!(
+            "data: {train} training and {test} test images, {title} has {train_images} and {test_images}"
+        ));
+    }
+    if found.test_classes.len() != *classes {
+        let found = found.test_classes.len();
+        differences.push(format!("data: test_classes has {found} classes, {title} has {classes}"));
+    }
+    differences
 }
 
 /// Whether the results have every run of the study, in its order, either with results or as one that diverged.

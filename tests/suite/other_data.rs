@@ -22,7 +22,9 @@ const TITLE: &str = "title: {en: Stripes, uk: Смуги}";
 /// An IDX file.
 fn idx(sizes: &[usize], values: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, u8::try_from(sizes.len()).unwrap()];
-    sizes.iter().for_each(|size| bytes.extend(u32::try_from(*size).unwrap().to_be_bytes()));
+    for size in sizes {
+        bytes.extend(u32::try_from(*size).unwrap().to_be_bytes());
+    }
     bytes.extend(values);
     bytes
 }
@@ -200,11 +202,13 @@ fn a_report_names_the_data_set_and_its_classes_and_no_digit() {
         let text = text.rsplit("</style>").next().unwrap();
         // The style of numbers, and the program's own name, have the words, too.
         let plain = text.to_lowercase().replace("2-digit", "").replace("mnist-report", "");
-        names.iter().for_each(|name| assert!(text.contains(name), "{page} does not name `{name}`"));
-        absent.iter().for_each(|word| {
+        for name in names {
+            assert!(text.contains(name), "{page} does not name `{name}`");
+        }
+        for word in absent {
             let at = plain.find(&word.to_lowercase());
             assert!(at.is_none(), "{page} has `{word}`: {:?}", at.and_then(|at| plain.get(at - 60..at + 60)));
-        });
+        }
     }
     let results = bundle.json("results.json");
     assert_eq!(results["data"]["train_images"], 330);
@@ -232,7 +236,9 @@ fn a_grader_who_names_the_folder_can_check_every_rung() {
     let (_home, bundle) = copied();
     let data = made().data();
     let done = bundle.run("verify", &["--data", data.to_str().unwrap()]).exits(0);
-    RUNGS.iter().for_each(|rung| assert_eq!(status(&done.out, rung), "passed", "{}", done.out));
+    for rung in RUNGS {
+        assert_eq!(status(&done.out, rung), "passed", "{}", done.out);
+    }
     let inputs = done.out.lines().find(|line| line.starts_with("inputs ")).unwrap();
     assert!(inputs.contains("not MNIST, but the files that the study names as `Stripes`"), "{inputs}");
     let rerun = ["--data", data.to_str().unwrap(), "--upto", "rerun"];
@@ -427,7 +433,7 @@ fn doctor_says_that_the_variable_names_another_data_set() {
 fn check_py_finds_a_data_set_of_another_name() {
     // The keys in flow form, as people also write them.
     let study = made().study();
-    let keys: Vec<&str> = study.lines().filter(|line| line.starts_with("    t") && line.contains("-")).collect();
+    let keys: Vec<&str> = study.lines().filter(|line| line.starts_with("    t") && line.contains('-')).collect();
     let flow = format!("  sha256: {{{}}}", keys.iter().map(|line| line.trim()).collect::<Vec<_>>().join(", "));
     let at = study.find("  sha256:").unwrap();
     let end = study.find(keys[3]).unwrap() + keys[3].len();
