@@ -264,7 +264,7 @@ fn the_report_names_a_diverged_run_wherever_its_results_would_be() {
         "Too fast diverged (Section 3), so it is in no table of results and in no figure.",
         "Half diverged (Section 3), so it is in no table of results and in no figure.",
         "Hopeless: not measured, because this run diverged: Too fast.",
-        "- Too fast: training images: 200 (the first); epochs: 3 planned, diverged;",
+        "- Too fast (network “conv”): training images: 200 (the first); epochs: 3 planned, diverged;",
         "**Undecided.** *Is it better?* unknown",
         "0 match what was computed or measured here, 0 differ, and 3 were not measured",
     ] {
