@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_described_in_words() {
+    fn optimizers_are_described_in_words() {
         let [en, uk] = Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap());
         for (yaml, english, ukrainian) in [
             ("adam: {lr: 0.01}", "Adam, learning rate 0.01", "Adam, швидкість навчання 0,01"),
@@ -330,6 +330,11 @@ mod tests {
             assert_eq!(optimizer(&choice, &en).unwrap(), english);
             assert_eq!(optimizer(&choice, &uk).unwrap(), ukrainian);
         }
+    }
+
+    #[test]
+    fn schedules_are_described_in_words() {
+        let [en, uk] = Lang::ALL.map(|lang| Templates::built_in().language(lang).unwrap());
         for (yaml, english, ukrainian) in [
             ("constant", "constant", "стала швидкість"),
             ("step: {step_size: 1}", "times 0.1 every epoch", "множник 0,1 щоепохи"),
