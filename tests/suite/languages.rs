@@ -518,7 +518,7 @@ fn the_courseworks_report_in_ukrainian_has_no_english_words() {
          train images labels idx ubyte idx3 idx1 t10k",
     );
     let page = prose(&bundle.text("report.html"));
-    assert!(page.contains("Кожен запуск має одне зерно: інтервали показують"), "what the intervals say");
+    assert!(page.contains("Кожен запуск виконано з одним зерном: інтервали показують"), "what the intervals say");
     let left: BTreeSet<String> = words(&page).difference(&terms).cloned().collect();
     assert_eq!(left, BTreeSet::new(), "{page}");
     // It has no English quotation marks or decimal points, either.

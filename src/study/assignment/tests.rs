@@ -1,0 +1,191 @@
+//! Tests of which differences from an assignment are found, and which are free.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+
+const LAB: &str = "
+title: Lab
+free: [author, title, models.slim.layers, 'runs.*.epochs']
+models:
+  slim: {layers: [flatten, {linear: {out_features: 10}}]}
+  wide: {layers: [flatten, {linear: {out_features: 10}}]}
+runs:
+  slim: {model: slim, epochs: 1, batch_size: 64, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}
+";
+
+fn source(yaml: &str) -> Source {
+    Source::from_text(Path::new("lab.yaml"), yaml).unwrap()
+}
+
+fn keys(differences: &[Difference]) -> Vec<&str> {
+    differences.iter().map(|difference| difference.key.as_str()).collect()
+}
+
+fn between(changes: &[(&str, &str)]) -> Differences {
+    let changed = changes.iter().fold(LAB.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    });
+    Differences::between(&source(LAB), &source(&changed)).unwrap()
+}
+
+#[test]
+fn free_keys_may_differ_and_no_others() {
+    let equal = between(&[]);
+    assert_eq!(equal, Differences::default());
+    let free = between(&[
+        ("title: Lab", "title: Mine\nauthor: A"),
+        ("[flatten,", "[flatten, relu,"),
+        ("epochs: 1", "epochs: 3"),
+    ]);
+    assert_eq!(keys(&free.forbidden), [""; 0]);
+    assert_eq!(keys(&free.free), ["title", "author", "models.slim.layers", "runs.slim.epochs"]);
+    let other = between(&[("seeds: [1]", "seeds: [2]"), ("lr: 0.1", "lr: 0.2"), ("epochs: 1", "epochs: 3")]);
+    assert_eq!(keys(&other.forbidden), ["runs.slim.optimizer.sgd.lr", "runs.slim.seeds[0]"]);
+    assert_eq!(other.forbidden[1].assignment, json!(1));
+    assert_eq!(other.forbidden[1].handed_in, json!(2));
+    let more = between(&[("  wide:", "  third: {layers: [flatten, {linear: {out_features: 10}}]}\n  wide:")]);
+    assert_eq!(keys(&more.forbidden), ["models.third"], "`models.slim.layers` frees no other model");
+}
+
+#[test]
+fn grids_are_compared_as_typed() {
+    let lab = |free: &str, grid: &str, runs: &str| {
+        let start = LAB.split("runs:\n").next().unwrap();
+        let start = start.replace("[author, title, models.slim.layers, 'runs.*.epochs']", free);
+        source(&format!("{start}defaults: {{batch_size: 64}}\ngrid: {grid}\n{runs}"))
+    };
+    let grid = "{model: [slim, wide], optimizer: [{sgd: {lr: 0.1}}, adam], epochs: 1, seeds: [1]}";
+    let of = |free: &str, grid_handed_in: &str, runs: &str| {
+        let assignment = lab(free, grid, "");
+        check_free(&assignment).unwrap();
+        let found = Differences::between(&assignment, &lab("[]", grid_handed_in, runs)).unwrap();
+        (keys(&found.forbidden).join(" "), keys(&found.free).join(" "))
+    };
+    let told = |forbidden: &str, free: &str| (forbidden.to_owned(), free.to_owned());
+    let [other, longer] = [grid.replace("adam]", "adadelta]"), grid.replace("adam]", "adam, adadelta]")];
+    assert_eq!(of("[]", grid, ""), told("", ""));
+    assert_eq!(of("[]", &other, ""), told("grid.optimizer[1]", ""));
+    assert_eq!(of("[grid]", &other, ""), told("", "grid.optimizer[1]"));
+    assert_eq!(of("[grid.optimizer]", &longer, ""), told("", "grid.optimizer"));
+    assert_eq!(of("['grid.optimizer[1]']", &other, ""), told("", "grid.optimizer[1]"));
+    assert_eq!(of("['runs.*.optimizer']", &other, ""), told("", "grid.optimizer[1]"));
+    let [lr, seed] = [grid.replace("0.1", "0.2"), grid.replace("seeds: [1]", "seeds: [2]")];
+    assert_eq!(of("['runs.*.optimizer.sgd.lr']", &lr, ""), told("", "grid.optimizer[0].sgd.lr"));
+    assert_eq!(of("['runs.*.seeds[0]']", &seed, ""), told("", "grid.seeds[0]"));
+    assert_eq!(of("['runs.*.epochs']", &seed, ""), told("grid.seeds[0]", ""));
+    assert_eq!(of("[grid]", grid, "runs: {slim-adam: {epochs: 2}}\n"), told("runs.slim-adam", ""));
+    assert_eq!(of("[grid]", grid, "runs: {slim-adam: null}\n"), told("runs.slim-adam", ""));
+}
+
+/// Where a study can say something of a grid's runs: everywhere but in `grid`, and in every form of YAML.
+#[test]
+fn a_grids_runs_are_compared_whatever_sets_them() {
+    let start =
+        LAB.split("runs:\n").next().unwrap().replace("[author, title, models.slim.layers, 'runs.*.epochs']", "[title]");
+    let grid = "grid: {model: [slim, wide], optimizer: [{sgd: {lr: 0.1}}, adam], batch_size: 64, seeds: [1]}\n";
+    let lab = source(&format!("{start}defaults: {{epochs: 1, train: {{images: {{first: 500}}}}}}\n{grid}"));
+    let forbidden = |rest: &str| {
+        let found = Differences::between(&lab, &source(&format!("{start}{rest}"))).unwrap();
+        (keys(&found.forbidden).join(" "), keys(&found.free).join(" "))
+    };
+    let defaults = "defaults: {epochs: 1, train: {images: {first: 500}}}\n";
+    let same = |rest: String| assert_eq!(forbidden(&rest), (String::new(), String::new()), "{rest}");
+    same(format!("{defaults}{grid}"));
+    // Said in another place.
+    same(grid.replace("seeds", "epochs: 1, train: {images: {first: 500}}, seeds"));
+    for (rest, key) in [
+        (format!("{}{grid}", defaults.replace("epochs: 1", "epochs: 5")), "runs.slim-sgd.epochs"),
+        (format!("{}{grid}", defaults.replace("500", "3000")), "runs.slim-sgd.train.images.first"),
+        (
+            format!("{}{grid}", defaults.replace("{first", "{random: 9, first").replace(", first: 500", "")),
+            "runs.slim-sgd.train.images",
+        ),
+        (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "runs.slim-sgd.train.images"),
+        (format!("{defaults}{}", grid.replace("seeds", "epochs: 2, seeds")), "grid.epochs"),
+        (format!("{defaults}{grid}runs: {{<<: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+        (format!("{defaults}{grid}<<: {{runs: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+        (format!("{defaults}{grid}runs: {{slim-adam: {{<<: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
+        (format!("{defaults}{grid}runs: {{<<: {{slim-adam: null}}}}\n"), "runs.slim-adam"),
+        (format!("{defaults}{grid}runs: {{slim-adam: {{label_smoothing: 0.1}}}}\n"), "runs.slim-adam"),
+    ] {
+        let (forbidden, free) = forbidden(&rest);
+        assert!(forbidden.starts_with(key), "{key}: {forbidden}; {free}\n{rest}");
+    }
+    let all =
+        ["slim-sgd", "slim-adam", "wide-sgd", "wide-adam"].map(|run| format!("{run}: {{dropout: true}}")).join(", ");
+    let changed = format!("{}{grid}runs: {{{all}}}\n", defaults.replace("epochs: 1", "epochs: 5"));
+    assert!(forbidden(&changed).0.contains("runs.slim-sgd.epochs"), "{:?}", forbidden(&changed));
+}
+
+#[test]
+fn what_means_the_same_is_equal() {
+    let same = between(&[
+        ("free: [author, title, models.slim.layers, 'runs.*.epochs']", "data: elsewhere"),
+        ("{sgd: {lr: 0.1}}", "{sgd: {lr: 1e-1, momentum: 0}}"),
+        ("model: slim, epochs: 1", "epochs: 1, model: slim, dropout: true"),
+    ]);
+    assert_eq!(same, Differences::default());
+}
+
+#[test]
+fn the_assignment_alone_decides_what_is_free() {
+    let all = between(&[
+        ("free: [author, title, models.slim.layers, 'runs.*.epochs']", "free: [runs]"),
+        ("seeds: [1]", "seeds: [2]"),
+    ]);
+    assert_eq!(keys(&all.forbidden), ["runs.slim.seeds[0]"]);
+}
+
+#[test]
+fn texts_are_compared_in_every_language_that_both_have() {
+    let both = LAB.replace("title: Lab", "lang: [en, uk]\ntitle: {en: Lab, uk: Робота}").replace("title, ", "");
+    let changed = both.replace("Робота", "Інша");
+    let found = Differences::between(&source(&both), &source(&changed)).unwrap();
+    assert_eq!((keys(&found.forbidden), &found.forbidden[0].handed_in), (vec!["title"], &json!("Інша")));
+    let one = both.replace("lang: [en, uk]", "lang: uk");
+    let found = Differences::between(&source(&both), &source(&one)).unwrap();
+    assert_eq!(keys(&found.forbidden), ["lang"]);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_named_with_what_was_meant() {
+    let message = |free: &str| {
+        let yaml = LAB.replace("[author, title, models.slim.layers, 'runs.*.epochs']", free);
+        check_free(&source(&yaml)).map_err(|e| e.to_string())
+    };
+    for free in ["[]", "['*']", "['runs.*']", "['runs.s*m.seeds[0]']", "['models.*.layers[*]']", "[meta, group]"] {
+        assert_eq!(message(free), Ok(()), "{free}");
+    }
+    for (free, place, advice) in [
+        ("[title, models.slin.layers]", "free[1]", "did you mean `models.slim.layers`?"),
+        ("[autor]", "free[0]", "did you mean `author`?"),
+        ("[defaults.epochs]", "free[0]", "write `runs.*.` and the setting"),
+        ("['runs.*.epoch.*']", "free[0]", "matches no key of this study"),
+        ("['']", "free[0]", "matches no key of this study"),
+    ] {
+        let error = message(free).unwrap_err();
+        assert!(error.contains(place) && error.contains(advice), "{free}: {error}");
+    }
+}
+
+#[test]
+fn a_star_stands_for_any_characters_of_one_part() {
+    for (pattern, text, expected) in [
+        ("*", "", true),
+        ("a*", "abc", true),
+        ("*c", "abc", true),
+        ("a*c", "ac", true),
+        ("a*c", "abcd", false),
+        ("a*b*c", "a-b-b-c", true),
+        ("a*b*c", "a-c", false),
+        ("ab*bc", "abc", false),
+        ("abc", "abcd", false),
+    ] {
+        assert_eq!(is_match(pattern, text), expected, "{pattern} {text}");
+    }
+    assert!(covers(&parts("a.*"), &parts("a.b[0].c")) && !covers(&parts("a.b.c"), &parts("a.b")));
+}
