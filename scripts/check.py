@@ -5,7 +5,7 @@ Needs Python 3.9 or newer on any system and nothing else, writes nothing, and sh
 labels of MNIST's or the study's test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside the folder of this file).
 Exit code: 0 if all rungs passed, 1 if a difference was found, 2 if something could not be checked.
 """
-import argparse, collections, datetime, functools, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
+import argparse, bisect, collections, datetime, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
 
 RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link, and a zip is unambiguous",
          "inputs": "the data are MNIST, and the study and its images are the bundle's, by their hashes",
@@ -40,8 +40,7 @@ class Refused(Exception): """Why a bundle cannot be opened, or a rung cannot be 
 def read_file(path, most):
     """The content of a regular file of at most so many MiB: a device, a pipe or a file that grows could be read forever."""
     status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > most * MIB:
-        raise Refused(f"is neither a folder nor a zip file, or has more than {most} MiB")
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most * MIB: raise Refused(f"is not a plain file of at most {most} MiB")
     with open(path, "rb") as file: return file.read(status.st_size)
 
 def folder_items(folder):
@@ -112,7 +111,7 @@ def read_bundle(path):
     except (ValueError, struct.error) as error: return {}, [f"the zip contradicts itself: {error}"]
     if len(items) > MAX_FILES or sum(size for _, _, size, _ in items) > 1024 * MIB:
         raise Refused(f"is too large for a bundle (at most 1024 MiB and {MAX_FILES} files)")
-    own = [name for name, *_ in items if not LEFT.fullmatch(name)]
+    own = sorted(name for name, *_ in items if not LEFT.fullmatch(name))
     # The folder (`quick (1)/`) that holds the whole bundle, if it was packed or unpacked by hand.
     top = min([n[:-10] for n in own if re.search(r"(^|/)SHA256SUMS\Z", n)], key=lambda top: top.count("/"), default="")
     if top.count("/") > 4 or not all(n.startswith(top) or n.endswith("/") and top.startswith(n) for n in own): top = ""
@@ -128,7 +127,7 @@ def read_bundle(path):
         elif not inner.endswith("/"):
             try: files[inner] = read()
             except (ValueError, zlib.error) as error: problems.append(f"{inner}: damaged: {error}")
-        elif not any(other.startswith(name) and not other.endswith("/") for other in own):
+        elif (at := bisect.bisect(own, name)) == len(own) or not own[at].startswith(name):
             problems.append(f"{inner} is an empty folder")
     if not {SUMS, "manifest.json", "results.json"} & files.keys():
         raise Refused(f"is not a bundle: it has none of {SUMS}, manifest.json, results.json")
@@ -218,10 +217,9 @@ class Bundle:
                     if path.startswith(("predictions/", "losses/", *OPTIONAL)))
         if len(self.results["comparisons"]) > MAX_COMPARISONS: raise ValueError(f"more than {MAX_COMPARISONS} comparisons")
         trained = lambda run: (network for network in networks if network[0] == run)
-        pairs_of = functools.cache(lambda *runs: text_of([compared(*two, classes, labels) for two in zip(*map(trained, runs))]))
         for name, comparison in self.results["comparisons"].items():
-            if text_of(comparison["pairs"]) != pairs_of(comparison["run"], comparison["against"]):
-                yield f"the comparison {name} is not what the predictions give"
+            pairs = [compared(*two, classes, labels) for two in zip(trained(comparison["run"]), trained(comparison["against"]))]
+            if text_of(comparison["pairs"]) != text_of(pairs): yield f"the comparison {name} is not what the predictions give"
         if not classes: raise Refused("no training finished")
 
     def check_sizes(self, _):
@@ -247,13 +245,15 @@ class Bundle:
                 yield f"{name}: its weights have {found} values and MB, not {expected}, or are not plain float32"
 
 def compared(one, other, classes, labels):
-    """Compares two networks on the same test images."""
-    first, second = classes[one[1]], classes[other[1]]
-    counts = collections.Counter(zip(map(int.__eq__, labels, first), map(int.__eq__, labels, second)))
-    differing = itertools.islice((i for i, (a, b) in enumerate(zip(first, second)) if a != b), GALLERY)
-    return {"seeds": [one[3]["seed"], other[3]["seed"]], "both": counts[True, True], "only_run": counts[True, False],
-            "only_against": counts[False, True], "neither": counts[False, False],
-            "disagreements": [{"image": i, "label": labels[i], "predicted": [first[i], second[i]]} for i in differing]}
+    """Compares two networks on the same test images: all at once, as numbers of a byte an image. ^ gives 0 where two are equal."""
+    a, b = classes[one[1]], classes[other[1]]
+    truth, first, second = (int.from_bytes(each, "big") for each in (labels, a, b))
+    zeros = lambda number: number.to_bytes(len(labels), "big").count(0)
+    right, other_right, both = zeros(first ^ truth), zeros(second ^ truth), zeros((first ^ truth) | (second ^ truth))
+    differing = itertools.islice(re.finditer(rb"[^\0]", (first ^ second).to_bytes(len(labels), "big")), GALLERY)
+    shown = [{"image": i, "label": labels[i], "predicted": [a[i], b[i]]} for i in (found.start() for found in differing)]
+    return {"seeds": [one[3]["seed"], other[3]["seed"]], "both": both, "only_run": right - both, "only_against": other_right - both,
+            "neither": len(labels) - right - other_right + both, "disagreements": shown}
 
 def test_labels(folder):
     """The labels of test sets, by the SHA-256 of their files."""
