@@ -14,7 +14,7 @@ RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link
 RESULTS_SCHEMA, MANIFEST_SCHEMA, MIB, GALLERY = 6, 3, 1 << 20, 16
 SUMS, RUN_LOG, OPTIONAL = "SHA256SUMS", "run-log.json", ("weights/", "evidence/")  # a lean bundle lacks the optional folders
 # Limits against hostile bundles, checked before any work; mnist-report has the same or lower ones. MAX_MIB: by start of the path.
-MAX_FILES, MAX_NAME, MAX_COMPARISONS, MAX_LAYERS, MAX_DIGITS, MAX_VALUES = 10_000, 255, 64, 1000, 40, 4_000_000
+MAX_FILES, MAX_NAME, MAX_COMPARISONS, MAX_LAYERS, MAX_DIGITS, MAX_VALUES = 10_000, 255, 64, 1000, 40, 4 << 20
 MAX_MIB = [("study.yaml", 4), (SUMS, 8), (RUN_LOG, 8), ("manifest.json", 16), ("ro-crate-metadata.json", 16), ("figures/", 16),
            ("results.json", 64), ("report.", 64), ("index.html", 64), ("images/", 1), ("predictions/", 2), ("", 256)]
 MNIST = [("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
@@ -54,8 +54,8 @@ def folder_items(folder):
 def parsed(content, whole=int, real=float):
     """JSON with a limited number of values. A repeated key, NaN, or a number of too many digits, which takes long, is an error."""
     if sum(map(content.count, (b"[", b"{", b","))) > MAX_VALUES: raise Refused(f"a JSON file has more than {MAX_VALUES} values")
-    once = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else int("a key twice")
-    short = lambda kind: lambda digits: kind(digits) if len(digits) <= MAX_DIGITS else int("a number too long")
+    once = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else {}["a key twice"]
+    short = lambda kind: lambda digits: kind(digits) if len(digits) <= MAX_DIGITS else {}["a number too long"]
     return json.loads(content.decode(), object_pairs_hook=once, parse_constant=int, parse_int=short(whole), parse_float=short(real))
 
 def zip_items(path):
@@ -152,9 +152,9 @@ class Bundle:
         yield from self.problems
         yield from (f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
-        # No hash covers the run log. It hides nothing if it has the program's format; floats may be printed in any way.
+        # No hash covers the run log, so it must have the program's format, except for numbers. There, deep lists would be huge.
         log = self.files.get(RUN_LOG, b"{}\n").decode()
-        depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in log))  # the indents of deep lists would fill the memory
+        depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in log)) if len(log) <= 4 * MIB else 9
         written = json.dumps(parsed(log.encode(), str, str) if depth < 9 else depth, indent=2, ensure_ascii=False) + "\n"
         if log.replace('"', "") != written.replace('"', "") or not RUN_LOG_KEYS.issuperset(re.findall('"([^"]*)": ', log)):
             yield f"{RUN_LOG} is not a run log; it is not part of the report, so remove it"
