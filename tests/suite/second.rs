@@ -1,13 +1,19 @@
 //! The second verifier, scripts/check.py, gives the same answers as the program: for honest bundles, for every forgery
-//! of the tests, and (in zips.rs) for every zip.
+//! of the tests, and (in zips.rs) for every zip. No hostile bundle stops it, keeps it busy or fills the memory.
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use mnist_report::compute::DeviceChoice;
 use mnist_report::demo::{FORGERIES, Honest};
 use mnist_report::verify::{Rung, Status, verify};
+use serde_json::{Value, json};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::support::*;
 use crate::tamper::forgeries;
@@ -230,4 +236,188 @@ fn names_of_a_bundle_cannot_look_like_lines_of_the_result() {
     bundle.write("x\nsizes     passed       all\u{1b}[8m", "x");
     let done = check(&[], &bundle.path).exits(1);
     assert_eq!(done.out.lines().filter(|line| line.starts_with("sizes")).count(), 0, "{}", done.out);
+}
+
+/// The most seconds that check.py may take for a hostile bundle and an honest one, on a machine that is busy. It needs
+/// less than one.
+const MOST_SECONDS: u64 = 20;
+
+/// Checks a hostile bundle and then an honest one, with 1 GB of memory. The run must be short, print no traceback and
+/// reach the honest bundle. Returns the result if the exit code is right.
+#[track_caller]
+fn before_an_honest_one(hostile: &Path, code: i32) -> Done {
+    let honest = &shared().0;
+    let start = Instant::now();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -v 1000000; exec python3 scripts/check.py \"$@\"", "sh"])
+        .arg(hostile)
+        .arg(&honest.path);
+    let done = run(command.env_remove("MNIST_REPORT_DATA").current_dir(root())).exits(code);
+    let seconds = start.elapsed().as_secs();
+    assert!(seconds < MOST_SECONDS, "{seconds} s");
+    assert!(!done.err.contains("Traceback"), "{}", done.err);
+    let line = format!("Report ID {}: {}; 0 files left out", honest.report_id(), honest.name());
+    assert!(done.out.contains(&line), "{line}\n{}{}", done.out, done.err);
+    done
+}
+
+/// A bundle whose `results.json` was changed, with new sums.
+fn with_results(change: impl FnOnce(&mut Value)) -> Bundle {
+    let bundle = copy();
+    bundle.change_json("results.json", change);
+    bundle.redo_sums();
+    bundle
+}
+
+fn make_pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn no_shape_of_a_tensor_stops_or_delays_the_run() {
+    let long = format!("[{}]", vec!["7".repeat(4000); 1000].join(","));
+    let power = format!("[1{}]", "0".repeat(330));
+    let many = format!("[{}]", vec!["9"; 100_000].join(","));
+    let types = ["[\"a\",10000000000]", "[[0],10000000000]", "[-1,-4]", "[2.0,2]", "[true]", "7"];
+    for shape in [power.as_str(), long.as_str(), many.as_str()].into_iter().chain(types) {
+        let bundle = copy();
+        let weights = bundle.bytes("weights/small-bn.safetensors");
+        let (size, rest) = weights.split_at(8);
+        let (header, values) = rest.split_at(usize::try_from(u64::from_le_bytes(size.try_into().unwrap())).unwrap());
+        let (before, after) = std::str::from_utf8(header).unwrap().split_once("\"shape\":").unwrap();
+        let header = format!("{before}\"shape\":{shape}{}", &after[after.find(']').unwrap() + 1..]);
+        let size = u64::try_from(header.len()).unwrap().to_le_bytes();
+        bundle.write("weights/small-bn.safetensors", [&size[..], header.as_bytes(), values].concat());
+        bundle.redo_sums();
+        let done = before_an_honest_one(&bundle.path, 1);
+        assert!(done.out.contains("sizes     FAILED"), "{shape:.50}: {}", done.out);
+    }
+}
+
+#[test]
+fn more_comparisons_or_networks_than_a_study_can_have_are_a_difference() {
+    let comparisons = with_results(|results| {
+        let early = results["comparisons"]["early"].clone();
+        for i in 0..5000 {
+            results["comparisons"][format!("c{i}")] = early.clone();
+        }
+    });
+    let done = before_an_honest_one(&comparisons.path, 1);
+    assert!(done.out.contains("metrics   FAILED") && done.out.contains("more than 64 comparisons"), "{}", done.out);
+
+    let seeds = with_results(|results| {
+        results["runs"]["small"]["seeds"] = vec![json!({"seed": 1}); 3000].into();
+    });
+    let name = with_results(|results| {
+        let run = results["runs"]["small"].clone();
+        results["runs"]["n".repeat(1 << 20)] = run;
+    });
+    for bundle in [seeds, name] {
+        let done = before_an_honest_one(&bundle.path, 1);
+        assert!(done.out.contains("more trained networks, or longer names"), "{}", done.out);
+    }
+}
+
+#[test]
+fn json_of_any_form_is_read_with_limits() {
+    let deep = "[".repeat(1_000_000);
+    let digits = format!("{{\"schema\": {}}}", "7".repeat(5_000_000));
+    let fraction = format!("{{\"schema\": 0.{}}}", "7".repeat(5_000_000));
+    for text in [deep, digits, fraction] {
+        let bundle = copy();
+        bundle.write("results.json", text);
+        bundle.redo_sums();
+        let done = before_an_honest_one(&bundle.path, 1);
+        assert!(done.out.contains("inputs    FAILED"), "{}", done.out);
+    }
+    let many = copy();
+    many.write("results.json", format!("[{}[]]", "[],".repeat(4_500_000)));
+    many.redo_sums();
+    let done = before_an_honest_one(&many.path, 2);
+    assert!(done.out.contains("inputs    not checked  a JSON file has more than 4194304 values"), "{}", done.out);
+}
+
+#[test]
+fn a_run_log_of_any_form_is_read_with_limits() {
+    let digits = format!("{{\n  \"seconds\": {}\n}}\n", "7".repeat(3_000_000));
+    let deep = format!("{}{}[]{}", "[".repeat(300), "[],".repeat(800_000), "]".repeat(300));
+    for log in [digits, deep] {
+        let bundle = copy();
+        bundle.write("run-log.json", log);
+        let done = before_an_honest_one(&bundle.path, 1);
+        assert!(done.out.contains("files     FAILED"), "{}", done.out);
+        assert_eq!(differences("a run log", &bundle.path), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn long_names_in_a_zip_are_refused_before_they_fill_the_memory() {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let own = shared().0.identity().into_iter();
+    let long = (0..8).map(|i| (format!("{i}/{}x", "a/".repeat(32_000)), Vec::new()));
+    for (path, bytes) in own.chain(long) {
+        zip.start_file(path, SimpleFileOptions::default()).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("names.zip");
+    std::fs::write(&path, zip.finish().unwrap().into_inner()).unwrap();
+    let done = before_an_honest_one(&path, 1);
+    assert!(done.out.contains("files     FAILED"), "{}", done.out);
+    assert_eq!(differences("long names", &path), Vec::<String>::new());
+}
+
+#[test]
+fn only_plain_files_are_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, pipe) = (folder.path().join("link.zip"), folder.path().join("pipe.zip"));
+    symlink("/dev/zero", &link).unwrap();
+    make_pipe(&pipe);
+    for path in [&link, &pipe] {
+        let done = before_an_honest_one(path, 2);
+        assert!(done.err.contains("is not a plain file") && done.err.lines().count() == 1, "{}", done.err);
+    }
+    let (linked, piped) = (copy(), copy());
+    symlink("/dev/zero", linked.path.join("figures/x.svg")).unwrap();
+    make_pipe(&piped.path.join("figures/x.svg"));
+    for bundle in [linked, piped] {
+        let done = before_an_honest_one(&bundle.path, 1);
+        assert!(done.out.contains("files     FAILED"), "{}", done.out);
+        assert_eq!(differences("a special file", &bundle.path), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn only_plain_files_are_read_as_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    symlink("/dev/zero", folder.path().join("t10k-labels-link")).unwrap();
+    make_pipe(&folder.path().join("t10k-labels-pipe"));
+    std::fs::create_dir(folder.path().join("t10k-labels-folder")).unwrap();
+    let done = check(&["--data", folder.path().to_str().unwrap()], &shared().0.path).exits(2);
+    assert_eq!(statuses(&done)["metrics"], "not checked", "{}{}", done.out, done.err);
+}
+
+#[test]
+fn files_and_folders_have_the_limits_of_the_program() {
+    let (large, deep) = (copy(), copy());
+    let file = std::fs::File::create(large.path.join("predictions/x.idx1-ubyte")).unwrap();
+    file.set_len((2 << 20) + 1).unwrap();
+    std::fs::create_dir_all(deep.path.join("a/".repeat(600))).unwrap();
+    for (bundle, reason) in [(large, "is too large"), (deep, "is nested deeper than")] {
+        bundle.run("verify", &["--upto", "files"]).refused(&[reason]);
+        let done = before_an_honest_one(&bundle.path, 2);
+        assert!(done.err.contains(reason) && done.err.lines().count() == 1, "{}", done.err);
+    }
+}
+
+#[test]
+fn leftovers_of_systems_have_ascii_names() {
+    // In Unicode, the long s and the Kelvin sign differ from s and k only by case.
+    for name in ["de\u{17f}ktop.ini", "des\u{212a}top.ini"] {
+        let bundle = copy();
+        bundle.write(name, "x");
+        assert_eq!(differences(name, &bundle.path), Vec::<String>::new());
+        check(&["--upto", "files"], &bundle.path).exits(1);
+    }
 }
