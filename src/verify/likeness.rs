@@ -69,7 +69,8 @@ impl Common {
     }
 
     /// Whether two bundles that have this in common are worth a word. Without an assignment, always. With one, everybody who
-    /// changed nothing has the same results, so only what both changed alike counts.
+    /// changed nothing has the same results, so both must have changed something that matters: the same, or something else with
+    /// the same outcome, such as other names for a copied network.
     fn is_worth_a_word(self, a: &Verification, b: &Verification) -> bool {
         let names_are_free = |v: &Verification| v.assignment.as_ref().is_some_and(|found| found.names_are_free);
         match (self.changes(a), self.changes(b)) {
@@ -77,7 +78,7 @@ impl Common {
             _ if matches!(self, Self::ReportId | Self::StatedReportId) && (names_are_free(a) || names_are_free(b)) => {
                 true
             }
-            (Some(a), Some(b)) => a.iter().any(|change| b.contains(change)),
+            (Some(a), Some(b)) => !a.is_empty() && !b.is_empty(),
             // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
             (Some(changes), None) | (None, Some(changes)) => !changes.is_empty(),
             (None, None) => true,
@@ -335,6 +336,20 @@ mod tests {
         assert!(each[..3].iter().all(Vec::is_empty), "{each:?}");
         assert_eq!((each[3].join(""), each[4].join("")), ("report_id e".into(), "report_id d".into()));
         assert_eq!(groups, [(Common::ReportId, vec!["d".into(), "e".into()], vec!["author".into()])]);
+    }
+
+    /// A copied network under other names, or with a setting that has no effect.
+    #[test]
+    fn a_copy_that_was_changed_in_another_way_is_listed() {
+        let (each, groups) = found(vec![
+            changed("a", ["1", "x", "w", "p", "s"], &[("models.mine", "deep"), ("runs.mine", "r")]),
+            changed("b", ["2", "y", "w", "p", "s"], &[("models.other", "deep"), ("runs.other", "r")]),
+            changed("c", ["3", "z", "w", "p", "t"], &[("models.mine", "deep"), ("runs.mine.dropout", "false")]),
+            changed("d", ["4", "x", "w", "p", "s"], &[("author", "D")]),
+        ]);
+        assert_eq!(each[0], ["weights b c"]);
+        assert_eq!(each[3], [""; 0], "nothing that matters was changed");
+        assert_eq!(groups, [(Common::Weights, vec!["a".into(), "b".into(), "c".into()], vec![])]);
     }
 
     #[test]

@@ -131,8 +131,8 @@ fn verify_on(
         Some(Ok(subject)) => {
             steps.extend(compare_statements(upto, subject));
             if upto.computes() {
-                let waiting = computing().map(|rung| Rated::from(Outcome::NotChecked(String::new())).into_result(rung));
-                so_far(verification(steps.iter().cloned().chain(waiting).collect(), None));
+                let waiting = climb(upto, computing(), |_| Outcome::NotChecked(String::new()).into());
+                so_far(verification([steps.clone(), waiting].concat(), None));
             }
             let (computed, device) = compute(upto, subject, &steps, request, (say, start));
             rerun_seconds = device.map(|device| seconds_of(&device, subject.contents.plan.cost()));
