@@ -235,7 +235,7 @@ impl Job {
     /// Notes on expressions that use values that this study never measures, and on texts in one language only.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = claims::never_measured_notes(&self.source, &self.plan);
-        notes.extend(self.source.language_notes());
+        notes.extend(self.source.text_notes());
         notes
     }
 

@@ -1,5 +1,6 @@
 //! Explains how to correct text that is not YAML. The parser only names the rule of YAML that was broken.
 
+use crate::text::Lang;
 use crate::text::short_number;
 use crate::text::unseen::complaint;
 
@@ -23,6 +24,9 @@ pub(super) fn advice(yaml: &str, error: &serde_yaml::Error) -> (Option<usize>, S
     let (line, what) = found.unwrap_or_else(|| (mark.map_or(0, |(line, _)| line), message.clone()));
     ((line > 0).then_some(line), format!("is not valid YAML: {what}"))
 }
+
+/// Lines of a map that are searched for a text without quotes.
+const MOST_LINES: usize = 20;
 
 /// A line, from 1 (0 if unknown), and what is wrong with it.
 type Advice = Option<(usize, String)>;
@@ -229,12 +233,10 @@ impl Text<'_> {
         }
         let (line, _) = self.start().or(self.mark)?;
         let opened = if list { "[" } else { "{" };
-        let is_two_colons = |line: &usize| self.line(*line).split(['{', ',']).any(|item| colons(item) > 1);
-        if let Some(line) = self.mark.map(|(line, _)| line).filter(|line| map && is_two_colons(line)) {
-            return Some((
-                line,
-                "a text that has a colon and a space must be in quotes, such as {en: \"Part 1: results\"}".to_owned(),
-            ));
+        let unquoted = |line: usize| Some((line, unquoted_text(self.line(line))?.to_owned()));
+        let mut lines = line..=self.mark.map_or(line, |(line, _)| line).min(line + MOST_LINES);
+        if let Some(found) = lines.find_map(unquoted).filter(|_| map) {
+            return Some(found);
         }
         let what = if node {
             "an item is missing beside a comma or bracket".to_owned()
@@ -286,6 +288,26 @@ impl Text<'_> {
         };
         Some((line, what.to_owned()))
     }
+}
+
+/// What to do about a text in one of several languages, `{en: ..., uk: ...}`, whose characters have a meaning in YAML.
+fn unquoted_text(line: &str) -> Option<&'static str> {
+    let keys = Lang::ALL.map(|lang| format!("{}: ", lang.code()));
+    let starts = keys.iter().flat_map(|key| line.match_indices(key.as_str()).map(|(at, key)| (at, at + key.len())));
+    let texts = starts.filter(|(at, _)| line[..*at].trim_end().ends_with(['{', ','])).map(|(_, start)| {
+        let text = &line[start..];
+        let end = keys.iter().filter_map(|key| text.find(&format!(", {key}"))).min();
+        &text[..end.unwrap_or(text.len())]
+    });
+    texts.into_iter().filter(|text| !text.starts_with(['"', '\''])).find_map(|text| {
+        if text.contains("{{") {
+            Some("a text that has {{ }} must be in quotes, such as {en: \"{{ value }}\"}")
+        } else if text.contains(": ") {
+            Some("a text that has a colon and a space must be in quotes, such as {en: \"Part 1: results\"}")
+        } else {
+            None
+        }
+    })
 }
 
 /// A line's value: what follows `key: ` or `- `.

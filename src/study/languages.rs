@@ -141,7 +141,8 @@ fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) ->
         if !Lang::ALL.iter().any(|lang| lang.code() == key) {
             let codes = Lang::ALL.map(|lang| format!("`{}`", lang.code())).join(" and ");
             // `{en: Overfitting, and its cause}` is a map of two keys.
-            let comma = if text.is_null() { "; a text with a comma must be in quotes" } else { "" };
+            let is_text = text.is_null() || key.contains(' ');
+            let comma = if is_text { "; a text with a comma must be in quotes" } else { "" };
             return Err(
                 lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}{comma}"))
             );

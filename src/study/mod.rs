@@ -18,6 +18,7 @@ mod languages;
 mod lines;
 mod merge;
 mod messages;
+mod notes;
 mod optimizer;
 mod picture;
 mod plan;

@@ -51,7 +51,7 @@ pub struct Source {
     /// The languages of the study's texts, its default first.
     pub languages: Languages,
     /// Texts that are in one of several languages only, each with a language whose report it does not fit.
-    untranslated: Vec<(String, Lang)>,
+    pub(super) untranslated: Vec<(String, Lang)>,
     /// What the study says itself of the runs of its grid.
     pub(super) grid_changes: GridChanges,
 }
@@ -132,23 +132,6 @@ impl Source {
         let source = Self { lines, yaml, study, languages, untranslated, grid_changes };
         source.check_lengths()?;
         Ok(source)
-    }
-
-    /// Notes on texts of a study in several languages that are only in one.
-    pub fn language_notes(&self) -> Vec<String> {
-        const MOST: usize = 3;
-        let note = |(key, lang): &(String, Lang)| {
-            let other = self.languages.all().iter().find(|other| *other != lang).unwrap_or(lang);
-            let (other, code) = (other.code(), lang.code());
-            self.error(key, format!("this text is the same in every language; write {{{other}: ..., {code}: ...}}"))
-                .to_string()
-        };
-        let mut notes: Vec<String> = self.untranslated.iter().take(MOST).map(note).collect();
-        match self.untranslated.len().saturating_sub(MOST) {
-            0 => {}
-            more => notes.push(format!("{more} more texts are the same in every language")),
-        }
-        notes
     }
 
     /// Refuses expressions and sentences that would overflow the stack or take too long.

@@ -282,11 +282,14 @@ fn every_language_of_a_report_is_published_and_verified() {
 fn texts_that_are_the_same_in_every_language_are_noted_before_training() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("both.yaml");
-    let text = BOTH.replace("{en: A. Student, uk: О. Студент}", "О. Студент");
+    let text = BOTH
+        .replace("{en: A. Student, uk: О. Студент}", "О. Студент")
+        .replace("en: So it is.", "en: 'So {{ it }} is.'");
     fs::write(&study, text.replace("{en: One layer, uk: Один шар}", "One layer")).unwrap();
     let done = run(program(["build", "--device", "cpu", "--quiet"]).arg(&study)).exits(0);
     for note in [
         "both.yaml:3: author: this text is the same in every language; write {uk: ..., en: ...}",
+        "both.yaml:11: conclusions[0].why: `{{ }}` is printed as it is here",
         "both.yaml:7: models.only.title: this text is the same in every language; write {en: ..., uk: ...}",
     ] {
         assert!(done.err.contains(note), "{note}\n{}", done.err);
@@ -310,6 +313,11 @@ fn a_text_that_lacks_a_language_is_refused() {
             "en: A study",
             "en: A study: part one",
             &["both.yaml:2: is not valid YAML", "a colon and a space must be in quotes"],
+        ),
+        (
+            "en: A study",
+            "en: A {{ 1 }} study",
+            &["both.yaml:2: is not valid YAML", "a text that has {{ }} must be in quotes"],
         ),
         ("[en, uk]", "[en, fr]", &["both.yaml:1: lang[1]: ", "`fr`"]),
         ("[en, uk]", "[en, en]", &["both.yaml:1: lang[1]: `en` is listed twice"]),

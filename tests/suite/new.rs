@@ -108,6 +108,11 @@ fn a_ukrainian_starter_has_no_english_text() {
         "images",
         "all",
         "margin",
+        "institution",
+        "city",
+        "supervisor",
+        "date",
+        "meta",
     ];
     for name in STARTERS {
         let text = starter(name, "uk");

@@ -89,8 +89,10 @@ fn a_sentence_that_never_ends_is_refused() {
 fn a_bundle_that_exceeds_a_limit_is_not_checked() {
     let (tiny, _) = shared();
     tiny.run("verify", &["--memory", "8"]).refused(&["not checked", "memory"]);
-    tiny.run("verify", &["--upto", "rerun", "--timeout", "1"])
-        .refused(&["not checked: takes longer than 1 s", "--timeout"]);
+    // What was found before the limit is said, if there was time for it.
+    let done = tiny.run("verify", &["--upto", "rerun", "--timeout", "1"]).exits(2);
+    let told = done.out + &done.err;
+    assert!(told.contains("takes longer than 1 s; allow more with --timeout"), "{told}");
     let mini = built(MINI);
     let out = on_paths("verify", &["--upto", "rerun", "--timeout", "4"], &[&tiny.path, &mini.path]).out;
     assert!(out.contains(&format!("{}: 8 passed", mini.name())), "{out}");

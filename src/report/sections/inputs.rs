@@ -13,8 +13,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let table = inputs(b)?;
     let budget = b.runs().into_iter().map(|(name, run)| {
         let (title, network) = (b.run_title(name), b.model_title(&run.plan().model));
-        // A run that is called like its network says so.
-        let network = Some(network).filter(|network| *network != title);
+        // A run that is called like its network says so, and a single network needs no words.
+        let network = Some(network).filter(|network| *network != title && b.study.models.len() > 1);
         Ok(settings::budget(title, network, run, b.lang)?.into())
     });
     let all = b.runs();
