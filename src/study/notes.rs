@@ -1,6 +1,7 @@
 //! Notes on texts of a study, for its author.
 
 use super::Source;
+use crate::text::Lang;
 
 impl Source {
     /// Notes on texts that a report prints in another way than was probably meant: in several languages a text that is only in one,
