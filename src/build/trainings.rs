@@ -26,14 +26,14 @@ pub(super) type Ended = (Timing, SeedEnd);
 impl<'a> Trainings<'a> {
     /// Trainings that go into a bundle.
     pub(super) fn new(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
-        let store = Store { cache, fresh: job.fresh, must_store: false };
+        let store = Store { cache, fresh: job.fresh, must_keep: false };
         Self { job, store, listener, files: Files::default(), only_cached: false }
     }
 
     /// Trainings that only go into the run cache: it is an error if one cannot be stored.
     pub(super) fn into_cache(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
         let mut trainings = Self::new(job, cache, listener);
-        trainings.store.must_store = true;
+        trainings.store.must_keep = true;
         trainings.only_cached = true;
         trainings
     }
@@ -51,20 +51,17 @@ impl<'a> Trainings<'a> {
         let (files, inputs) = (SeedFiles::of_plan(run, seed), self.job.inputs(run, seed));
         self.listener.seed_started(&files.to_string(), run.total_steps() as u64);
         let mut timed = Timed::new(self.listener, files.to_string(), seed);
-        let outcome = match self.store.find(&inputs) {
-            Some(outcome) => {
-                timed.timing.cached = true;
-                outcome
+        let outcome = if let Some(outcome) = self.store.find(&inputs) {
+            timed.timing.cached = true;
+            outcome
+        } else {
+            let unfinished = self.store.unfinished(&inputs);
+            let model = &self.job.plan.models[&run.settings.model];
+            let outcome = prepared.run(model, run, seed, unfinished.as_ref(), &mut timed)?;
+            if let Some(note) = self.store.keep(&files, &inputs, &outcome, unfinished)? {
+                timed.note(&note);
             }
-            None => {
-                let unfinished = self.store.unfinished(&inputs);
-                let model = &self.job.plan.models[&run.settings.model];
-                let outcome = prepared.run(model, run, seed, unfinished.as_ref(), &mut timed)?;
-                if let Some(note) = self.store.keep(&files, &inputs, &outcome, unfinished)? {
-                    timed.note(&note);
-                }
-                outcome
-            }
+            outcome
         };
         let timing = timed.finish();
         Ok(self.add(&files, timing, outcome))
@@ -134,7 +131,7 @@ struct Store {
     /// Whether outcomes that are there are not used.
     fresh: bool,
     /// Whether an outcome that cannot be stored is an error.
-    must_store: bool,
+    must_keep: bool,
 }
 
 impl Store {
@@ -168,7 +165,7 @@ impl Store {
                 }
                 Ok(None)
             }
-            Err(source) if self.must_store => Err(BuildError::NotStored { name: files.to_string(), source }),
+            Err(source) if self.must_keep => Err(BuildError::NotStored { name: files.to_string(), source }),
             Err(e) => {
                 Ok(Some(format!("{files} was not stored in the run cache, so a later build trains it again: {e}")))
             }

@@ -1,6 +1,8 @@
 //! A starter in two languages, made from the same starter in each of them: `{uk: Моя мережа, en: My network}` in the place of
 //! each text.
 
+use std::fmt::Write as _;
+
 use crate::text::Lang;
 
 /// The keys of the starters whose values are texts.
@@ -19,7 +21,7 @@ pub(super) fn joined(starters: [(Lang, &str); 2]) -> String {
         let text = in_both(content, split_comment(b).0, [first, second]);
         push(&mut joined, &text, comment);
         if content.starts_with("title:") {
-            joined.push_str(&format!("lang: [{}, {}]\n", first.code(), second.code()));
+            let _ = writeln!(joined, "lang: [{}, {}]", first.code(), second.code());
         }
     }
     joined
@@ -44,7 +46,7 @@ fn in_both(a: &str, b: &str, langs: [Lang; 2]) -> String {
         if own != other {
             joined.push_str(&a[done..at]);
             let [first, second] = langs.map(Lang::code);
-            joined.push_str(&format!("{{{first}: {}, {second}: {}}}", quoted(own), quoted(other)));
+            let _ = write!(joined, "{{{first}: {}, {second}: {}}}", quoted(own), quoted(other));
             done = at + own.len();
         }
     }

@@ -87,16 +87,17 @@ fn cpu() -> Finding {
 }
 
 fn data() -> Finding {
+    const OTHER_SET: &str = "studies of MNIST need MNIST_REPORT_DATA unset; studies of this set have the keys that `mnist-report data --pin` prints";
+    const ADVICE: &str =
+        "name a folder with MNIST's four files by MNIST_REPORT_DATA, or unset it to take those inside the program";
     let dir = paths::mnist();
     let mut place = "inside the program".to_owned();
     for state in find(&dir, &DataSet::mnist()) {
         if let Err(error) = state.content {
             if let Ok(found) = pin(&dir) {
-                const ADVICE: &str = "studies of MNIST need MNIST_REPORT_DATA unset; studies of this set have the keys that `mnist-report data --pin` prints";
                 let set = format!("not MNIST, but another data set ({}) in {}", found.set.title, dir.display());
-                return Finding::new("data", Err((State::Absent, set, ADVICE)));
+                return Finding::new("data", Err((State::Absent, set, OTHER_SET)));
             }
-            const ADVICE: &str = "name a folder with MNIST's four files by MNIST_REPORT_DATA, or unset it to take those inside the program";
             return Finding::new("data", Err((State::Missing, error_chain(error), ADVICE)));
         }
         if state.path.is_some() {

@@ -153,7 +153,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Summary(options) => summary::run(&options),
         Command::Code(options) => code::run(&options),
         Command::Verify(options) => verify::run(&options),
-        Command::VerifyForParent(options) => verify::run_for_parent(&options),
+        Command::VerifyForParent(options) => Ok(verify::run_for_parent(&options)),
         Command::Render(options) => render::run(&options),
         Command::Publish(options) => publish::run(&options),
         Command::Diff(options) => diff::run(&options),

@@ -37,11 +37,10 @@ pub fn pin(dir: &Path) -> Result<Found, DatasetError> {
     let sizes = [(0, 1), (2, 3)].map(|(images, labels)| {
         let (count, pixels) = pixels(&files[images])?;
         let values = idx::values(FILE_NAMES[labels], &files[labels].bytes)?;
-        match values.len() == count {
-            true => Ok((pixels.to_vec(), values.to_vec())),
-            false => {
-                Err(DatasetError::LabelCount { path: files[labels].path.clone(), labels: values.len(), images: count })
-            }
+        if values.len() == count {
+            Ok((pixels.to_vec(), values.to_vec()))
+        } else {
+            Err(DatasetError::LabelCount { path: files[labels].path.clone(), labels: values.len(), images: count })
         }
     });
     let [train, test] = sizes;
@@ -66,7 +65,7 @@ pub fn pin(dir: &Path) -> Result<Found, DatasetError> {
         set = DataSet::mnist();
     }
     if let Some(known) = known {
-        set.title = known.title.to_owned();
+        known.title.clone_into(&mut set.title);
     }
     Ok(Found { set, known, counts: [train.class_counts(), test.class_counts()] })
 }
@@ -91,10 +90,7 @@ fn raw(dir: &Path, name: &'static str) -> Result<RawFile, DatasetError> {
         return Err(DatasetError::TooLarge { path });
     }
     let is_gzipped = path.extension().is_some_and(|e| e == "gz");
-    let gzipped_sha256 = match is_gzipped {
-        true => Some(sha256_hex(&std::fs::read(&path).map_err(unreadable)?)),
-        false => None,
-    };
+    let gzipped_sha256 = if is_gzipped { Some(sha256_hex(&std::fs::read(&path).map_err(unreadable)?)) } else { None };
     Ok(RawFile { path, bytes, gzipped_sha256 })
 }
 

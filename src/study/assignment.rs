@@ -187,7 +187,9 @@ fn grid_run_changes(assignment: &Source, handed_in: &Source) -> Vec<Change> {
         .map(|(source, run)| json(source).pointer_mut(&format!("/runs/{run}")).map(Value::take).unwrap_or_default());
     let mut all = changes("", &a, &b);
     all.retain(|change| !differs_at(&grids[0], &grids[1], &change.what));
-    all.iter_mut().for_each(|change| change.what = format!("runs.{our}.{}", change.what));
+    for change in &mut all {
+        change.what = format!("runs.{our}.{}", change.what);
+    }
     all
 }
 

@@ -132,11 +132,7 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<GridChang
     if nodes * cells.len() as u64 > MAX_NODES || bytes * cells.len() as u64 > MAX_BYTES {
         return Err(lines.error("grid", too_large()));
     }
-    let mut own = match study.shift_remove("runs") {
-        None | Some(Value::Null) => Mapping::new(),
-        Some(Value::Mapping(runs)) => runs,
-        Some(_) => return Err(lines.error("runs", "must be a map of runs")),
-    };
+    let mut own = own_runs(lines, study)?;
     let mut runs = Mapping::new();
     for cell in &cells {
         let mut run = settings(&typed, &axes, cell);
@@ -178,6 +174,15 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<GridChang
     runs.extend(own);
     study.insert("runs".into(), Value::Mapping(runs));
     Ok(changed)
+}
+
+/// Takes what the study itself says of runs.
+fn own_runs(lines: &Lines, study: &mut Mapping) -> Result<Mapping, StudyError> {
+    match study.shift_remove("runs") {
+        None | Some(Value::Null) => Ok(Mapping::new()),
+        Some(Value::Mapping(runs)) => Ok(runs),
+        Some(_) => Err(lines.error("runs", "must be a map of runs")),
+    }
 }
 
 /// The runs that a study removes (`runs: {mlp-sgd: null}`) and that the study which it extends does not list: those of a grid.

@@ -78,13 +78,11 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
             0xff => at += 1,
             // Markers without a length.
             0x01 | 0xd0..=0xd7 => at += 2,
-            // A second image.
-            0xd8 => return None,
             0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
                 return Some((number(at + 7)?.into(), number(at + 5)?.into()));
             }
-            // The compressed data, which no frame header may follow, or the end.
-            0xda | 0xd9 => return None,
+            // The compressed data, which no frame header may follow, the end, or another image.
+            0xd8..=0xda => return None,
             _ => at += 2 + usize::from(number(at + 2)?.max(2)),
         }
     }

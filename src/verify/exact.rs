@@ -51,9 +51,10 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     differences.extend(super::verdicts::difference(subject));
     if differences.is_empty() && unchecked > 0 {
         let (choices, need) = (plural(unchecked, "choice"), agreeing(unchecked, "needs", "need"));
-        let advice = match plan.data.is_mnist() {
-            true => "restore data/mnist".to_owned(),
-            false => format!("name the folder of `{}` by --data FOLDER", plan.data.title),
+        let advice = if plan.data.is_mnist() {
+            "restore data/mnist".to_owned()
+        } else {
+            format!("name the folder of `{}` by --data FOLDER", plan.data.title)
         };
         return Outcome::NotChecked(format!("{choices} of images {need} the data: {advice}"));
     }

@@ -44,9 +44,10 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if !differences.is_empty() {
         return Outcome::Failed(differences);
     }
-    let data = match data.is_mnist() {
-        true => data.title.clone(),
-        false => format!("not MNIST, but the files that the study names as `{}`", data.title),
+    let data = if data.is_mnist() {
+        data.title.clone()
+    } else {
+        format!("not MNIST, but the files that the study names as `{}`", data.title)
     };
     let mut passed = vec![format!("{data}; study SHA-256 {}", sha256_hex(study))];
     let program = &manifest.program;

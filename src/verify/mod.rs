@@ -46,6 +46,11 @@ use machine::Machine;
 use outcome::{Outcome, Rated};
 use subject::{Subject, Unreadable};
 
+/// Gets a line before the rungs that take long.
+type Say<'a> = &'a dyn Fn(&str);
+/// Gets what was found before the rungs that compute.
+type SoFar<'a> = &'a dyn Fn(Verification);
+
 /// What is to be verified, and on which device.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -105,7 +110,7 @@ pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<V
 fn verify_on(
     path: &Path,
     request: &Request,
-    (say, so_far): (&dyn Fn(&str), &dyn Fn(Verification)),
+    (say, so_far): (Say, SoFar),
     start: impl FnOnce(&Subject) -> Result<Device, String>,
 ) -> Result<Verification, bundle::Error> {
     let bundle = Bundle::open(path)?;

@@ -215,7 +215,7 @@ fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLa
     for group in &groups {
         let titles: Vec<&str> = group.iter().map(|i| points[*i].title.as_str()).collect();
         let words = format!("{} {}", titles.join("; "), lang.numbers.percent(points[group[0]].accuracy, 2));
-        match place(points, plane, &placed, group, Words::Title(words)) {
+        match place(points, plane, &placed, group, &Words::Title(words)) {
             Some(label) => placed.push(label),
             None => left.push(group),
         }
@@ -223,7 +223,7 @@ fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLa
     // A number fits in more places than a title; the caption says what it stands for.
     let mut number = 1;
     for group in left {
-        if let Some(label) = place(points, plane, &placed, group, Words::Number(number)) {
+        if let Some(label) = place(points, plane, &placed, group, &Words::Number(number)) {
             placed.push(label);
             number += 1;
         }
@@ -232,7 +232,6 @@ fn labels(points: &[LadderPoint], plane: &Plane, lang: &Language) -> Vec<PointLa
 }
 
 /// What a label says.
-#[derive(Clone)]
 enum Words {
     Title(String),
     Number(usize),
@@ -244,7 +243,7 @@ fn place(
     plane: &Plane,
     placed: &[PointLabel],
     group: &[usize],
-    words: Words,
+    words: &Words,
 ) -> Option<PointLabel> {
     // A label at another point would be read as that one's. A number has the colour of its point and may cross another's interval.
     let area = |point: &LadderPoint| match words {
@@ -259,7 +258,7 @@ fn place(
     let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
     let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
         let color = first.series.map_or(MUTED, series_color);
-        let (number, words) = match &words {
+        let (number, words) = match words {
             Words::Title(words) => (None, words.clone()),
             Words::Number(number) => (Some(*number), number.to_string()),
         };

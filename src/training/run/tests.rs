@@ -49,7 +49,7 @@ fn with_prepared(test: impl FnOnce(&Prepared)) {
     // Evaluating all test images would take most of the time.
     data.test.labels.truncate(300);
     data.test.pixels.truncate(300 * PIXELS);
-    test(&Prepared::new(&device, &data, &plan()));
+    test(&Prepared::new(&device, &data, plan()));
 }
 
 /// Stops the training by a panic after some steps, and remembers after which epoch it was resumed.
