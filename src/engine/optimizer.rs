@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 
 use super::flat::Flat;
 use mnist_report::arithmetic::state_names;
-use mnist_report::study::Optimizer;
+use mnist_report::study::{Optimizer, RmsProp};
 
 /// An optimizer with its state. On a GPU, each operator updates all parameters at once, because launching an operator
 /// takes time.
@@ -85,26 +85,31 @@ impl UpdateRule {
             }
             Optimizer::RmsProp(c) => {
                 let g = decayed(g, p, c.weight_decay);
-                let mut lists = self.state.iter_mut().map(|list| &mut list.all);
-                let square_avg = lists.next().expect("RMSprop has an average of squares");
-                let buffer = if c.momentum == 0.0 { None } else { lists.next() };
-                let _ = square_avg.g_mul_scalar_(c.alpha).g_add_(&(&g * &g * (1.0 - c.alpha)));
-                let variance = match lists.next() {
-                    Some(grad_avg) => {
-                        let _ = grad_avg.g_mul_scalar_(c.alpha).g_add_(&(&g * (1.0 - c.alpha)));
-                        // A variance below zero can only be a rounding error.
-                        (&*square_avg - &*grad_avg * &*grad_avg).clamp_min(0.0)
-                    }
-                    None => square_avg.shallow_clone(),
-                };
-                let mut update = g / (square_root(&variance) + c.eps);
-                if let Some(buffer) = buffer {
-                    let _ = buffer.g_mul_(&factor(1)).g_add_(&update);
-                    update = buffer.shallow_clone();
-                }
-                let _ = p.g_sub_(&(update * factor(0)));
+                self.rmsprop(p, g, factor, &c);
             }
         }
+    }
+
+    /// `torch.optim.RMSprop`.
+    fn rmsprop(&mut self, p: &mut Tensor, g: Tensor, factor: impl Fn(i64) -> Tensor, c: &RmsProp) {
+        let mut lists = self.state.iter_mut().map(|list| &mut list.all);
+        let square_avg = lists.next().expect("RMSprop has an average of squares");
+        let buffer = if c.momentum == 0.0 { None } else { lists.next() };
+        let _ = square_avg.g_mul_scalar_(c.alpha).g_add_(&(&g * &g * (1.0 - c.alpha)));
+        let variance = match lists.next() {
+            Some(grad_avg) => {
+                let _ = grad_avg.g_mul_scalar_(c.alpha).g_add_(&(&g * (1.0 - c.alpha)));
+                // A variance below zero can only be a rounding error.
+                (&*square_avg - &*grad_avg * &*grad_avg).clamp_min(0.0)
+            }
+            None => square_avg.shallow_clone(),
+        };
+        let mut update = g / (square_root(&variance) + c.eps);
+        if let Some(buffer) = buffer {
+            let _ = buffer.g_mul_(&factor(1)).g_add_(&update);
+            update = buffer.shallow_clone();
+        }
+        let _ = p.g_sub_(&(update * factor(0)));
     }
 
     /// Kingma and Ba 2015, algorithm 1.
