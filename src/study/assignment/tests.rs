@@ -95,8 +95,9 @@ fn a_grids_runs_are_compared_whatever_sets_them() {
     let defaults = "defaults: {epochs: 1, train: {images: {first: 500}}}\n";
     let same = |rest: String| assert_eq!(forbidden(&rest), (String::new(), String::new()), "{rest}");
     same(format!("{defaults}{grid}"));
-    // Said in another place.
-    same(grid.replace("seeds", "epochs: 1, train: {images: {first: 500}}, seeds"));
+    // Grids are compared as typed, even where `defaults` said the same.
+    let moved = forbidden(&grid.replace("seeds", "epochs: 1, train: {images: {first: 500}}, seeds"));
+    assert_eq!(moved, ("grid.epochs grid.train".to_owned(), String::new()));
     for (rest, key) in [
         (format!("{}{grid}", defaults.replace("epochs: 1", "epochs: 5")), "runs.slim-sgd.epochs"),
         (format!("{}{grid}", defaults.replace("500", "3000")), "runs.slim-sgd.train.images.first"),
