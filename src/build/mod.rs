@@ -258,7 +258,7 @@ impl Job {
         let mut trainings = Trainings::new(&self, cache, listener);
         let wanted: Vec<(&RunPlan, u64)> = self.wanted().collect();
         let (timings, seed_ends): (Vec<Timing>, Vec<SeedEnd>) = trainings.all(&wanted)?.into_iter().unzip();
-        let mut files = trainings.files;
+        let mut files = trainings.into_files();
         let mut ends: IndexMap<String, Vec<SeedEnd>> = IndexMap::new();
         for ((run, _), end) in wanted.iter().zip(seed_ends) {
             ends.entry(run.name.clone()).or_default().push(end);
@@ -282,8 +282,10 @@ impl Job {
         }
         let notes = claims::unmeasured_notes(&self.source, &self.plan, &results);
         let mut mistakes = claims::contradictions(&self.source, &results);
-        let studies = self.source.in_every_language()?;
-        mistakes.extend(claims::decided_by_language(&studies, &results).into_iter().map(|id| {
+        let shown: Vec<Lang> = self.editions.iter().map(|edition| edition.lang).collect();
+        let others = self.source.in_languages_but(&shown)?;
+        let studies = self.editions.iter().map(|edition| &edition.study).chain(&others);
+        mistakes.extend(claims::decided_by_language(studies, &results).into_iter().map(|id| {
             let message = "depends on the language; compare numbers, not printed text";
             self.source.error("claims", format!("`{id}`: the verdict {message}"))
         }));

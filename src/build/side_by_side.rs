@@ -2,12 +2,13 @@
 //! busy. No result depends on it.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use super::trainings::Timed;
 use super::{Listener, Timing};
+use crate::bundle::SeedFiles;
 use crate::compute::Device;
 use crate::dataset::TrainAndTest;
 use crate::failure;
@@ -20,7 +21,10 @@ use crate::training::{Prepared, SeedOutcome, TrainingError, TrainingObserver, Un
 pub(super) struct Task<'a> {
     /// Its place among the trainings of the build.
     pub(super) index: usize,
-    pub(super) name: String,
+    /// Its files, by which it is named.
+    pub(super) files: SeedFiles,
+    /// The digest of what its outcome depends on.
+    pub(super) inputs: String,
     pub(super) model: &'a Model,
     pub(super) run: &'a RunPlan,
     pub(super) seed: u64,
@@ -72,7 +76,7 @@ pub(super) fn train<'a, E: From<TrainingError>>(
         }
         // The loop below ends when the last worker drops its end.
         drop(send);
-        let stop = || tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        let stop = || locked(&tasks).clear();
         for event in receive {
             match event {
                 Event::Step => listener.advanced(),
@@ -100,16 +104,22 @@ pub(super) fn train<'a, E: From<TrainingError>>(
     }
 }
 
+/// The trainings that have not started. A panic with the lock does not leave them half changed.
+fn locked<'t, 'a>(tasks: &'t Mutex<VecDeque<Task<'a>>>) -> MutexGuard<'t, VecDeque<Task<'a>>> {
+    tasks.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Does one training after another until none is left.
 fn work<'a>(plan: &'a Plan, data: &'a TrainAndTest, tasks: &Mutex<VecDeque<Task<'a>>>, send: &Sender<Event<'a>>) {
     let device = Device::cpu();
     let prepared = Prepared::new(&device, data, plan);
     loop {
         // A separate statement, so that the lock is released before the training.
-        let task = tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop_front();
+        let task = locked(tasks).pop_front();
         let Some(task) = task else { return };
-        let mut sender = Remote { send, name: &task.name };
-        let mut timed = Timed::new(&mut sender, task.name.clone(), task.seed);
+        let name = task.files.to_string();
+        let mut sender = Remote { send, name: &name };
+        let mut timed = Timed::new(&mut sender, name.clone(), task.seed);
         let outcome = prepared.run(task.model, task.run, task.seed, task.unfinished.as_ref(), &mut timed);
         let timing = timed.finish();
         let event = match outcome {

@@ -15,9 +15,6 @@ pub(super) struct Trainings<'a> {
     job: &'a Job,
     store: Store,
     listener: &'a mut dyn Listener,
-    pub files: Files,
-    /// Whether the files of finished trainings are only in the run cache.
-    pub only_cached: bool,
 }
 
 /// A training that ended, with how long it took.
@@ -26,16 +23,20 @@ pub(super) type Ended = (Timing, SeedEnd);
 impl<'a> Trainings<'a> {
     /// Trainings that go into a bundle.
     pub(super) fn new(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
-        let store = Store { cache, fresh: job.fresh, must_keep: false };
-        Self { job, store, listener, files: Files::default(), only_cached: false }
+        let store = Store { cache, fresh: job.fresh, only_cached: false, files: Files::default() };
+        Self { job, store, listener }
     }
 
     /// Trainings that only go into the run cache: it is an error if one cannot be stored.
     pub(super) fn into_cache(job: &'a Job, cache: RunCache, listener: &'a mut dyn Listener) -> Self {
         let mut trainings = Self::new(job, cache, listener);
-        trainings.store.must_keep = true;
-        trainings.only_cached = true;
+        trainings.store.only_cached = true;
         trainings
+    }
+
+    /// The files of all trainings that go into a bundle.
+    pub(super) fn into_files(self) -> Files {
+        self.store.files
     }
 
     /// Trains these seeds of runs, or takes them from the run cache, and adds their files.
@@ -58,80 +59,50 @@ impl<'a> Trainings<'a> {
             let unfinished = self.store.unfinished(&inputs);
             let model = &self.job.plan.models[&run.settings.model];
             let outcome = prepared.run(model, run, seed, unfinished.as_ref(), &mut timed)?;
-            if let Some(note) = self.store.keep(&files, &inputs, &outcome, unfinished)? {
-                timed.note(&note);
-            }
+            self.store.keep(&files, &inputs, &outcome, unfinished, timed.listener)?;
             outcome
         };
         let timing = timed.finish();
-        Ok(self.add(&files, timing, outcome))
+        Ok(self.store.add(&files, timing, outcome, self.listener))
     }
 
     /// As [`Trainings::all`], several trainings at once.
     fn side_by_side(&mut self, wanted: &[(&'a RunPlan, u64)]) -> Result<Vec<Ended>, BuildError> {
-        let job = self.job;
+        let Self { job, store, listener } = self;
         let mut ended: Vec<Option<Ended>> = Vec::new();
         let mut tasks = Vec::new();
         for (index, (run, seed)) in wanted.iter().enumerate() {
             let (files, inputs) = (SeedFiles::of_plan(run, *seed), job.inputs(run, *seed));
-            let name = files.to_string();
-            ended.push(self.store.find(&inputs).map(|outcome| {
-                let timing = Timing { run: name.clone(), seed: *seed, cached: true, ..Timing::default() };
-                self.add(&files, timing, outcome)
+            ended.push(store.find(&inputs).map(|outcome| {
+                let timing = Timing { run: files.to_string(), seed: *seed, cached: true, ..Timing::default() };
+                store.add(&files, timing, outcome, *listener)
             }));
             if ended[index].is_none() {
-                let (model, unfinished) = (&job.plan.models[&run.settings.model], self.store.unfinished(&inputs));
-                tasks.push(Task { index, name, model, run, seed: *seed, unfinished });
+                let (model, unfinished) = (&job.plan.models[&run.settings.model], store.unfinished(&inputs));
+                tasks.push(Task { index, files, inputs, model, run, seed: *seed, unfinished });
             }
         }
         let steps = tasks.iter().map(|task| task.run.total_steps() as u64).sum();
-        self.listener.several_started(tasks.len(), job.jobs.min(tasks.len()), steps);
-        let (store, files, only_cached) = (&mut self.store, &mut self.files, self.only_cached);
-        side_by_side::train((&job.plan, &job.data), tasks, job.jobs, self.listener, |listener, one| {
+        listener.several_started(tasks.len(), job.jobs.min(tasks.len()), steps);
+        side_by_side::train((&job.plan, &job.data), tasks, job.jobs, *listener, |listener, one| {
             let side_by_side::Ended { task, timing, outcome } = one;
-            let seed_files = SeedFiles::of_plan(task.run, task.seed);
-            let inputs = job.inputs(task.run, task.seed);
-            if let Some(note) = store.keep(&seed_files, &inputs, &outcome, task.unfinished)? {
-                listener.note(&note);
-            }
-            let end = outcome.end();
-            listener.seed_finished(&timing, &end);
-            if !only_cached {
-                add_files(files, &seed_files, outcome);
-            }
-            ended[task.index] = Some((timing, end));
+            store.keep(&task.files, &task.inputs, &outcome, task.unfinished, listener)?;
+            ended[task.index] = Some(store.add(&task.files, timing, outcome, listener));
             Ok::<(), BuildError>(())
         })?;
         Ok(ended.into_iter().map(|one| one.expect("every training has ended")).collect())
-    }
-
-    /// Reports an outcome and adds its files.
-    fn add(&mut self, files: &SeedFiles, timing: Timing, outcome: SeedOutcome) -> Ended {
-        let end = outcome.end();
-        self.listener.seed_finished(&timing, &end);
-        if !self.only_cached {
-            add_files(&mut self.files, files, outcome);
-        }
-        (timing, end)
-    }
-}
-
-fn add_files(all: &mut Files, files: &SeedFiles, outcome: SeedOutcome) {
-    if let SeedOutcome::Finished(trained) = outcome {
-        all.insert(files.predictions(), write_labels(&trained.predictions));
-        all.insert(files.weights(), trained.weights);
-        all.insert(files.evidence(), trained.evidence);
-        all.insert(files.losses(), write_losses(&trained.losses));
     }
 }
 
 /// Where outcomes and checkpoints of trainings are kept.
 struct Store {
     cache: RunCache,
-    /// Whether outcomes that are there are not used.
+    /// Whether outcomes that are in the cache are not used.
     fresh: bool,
-    /// Whether an outcome that cannot be stored is an error.
-    must_keep: bool,
+    /// Whether outcomes are kept in the cache alone, so that it is an error if one cannot be stored there.
+    only_cached: bool,
+    /// The files of outcomes that go into a bundle.
+    files: Files,
 }
 
 impl Store {
@@ -150,26 +121,43 @@ impl Store {
         Some(unfinished)
     }
 
-    /// Stores an outcome, or returns a note on why it was not stored.
+    /// Stores an outcome in the cache.
     fn keep(
         &mut self,
         files: &SeedFiles,
         inputs: &str,
         outcome: &SeedOutcome,
         unfinished: Option<Unfinished>,
-    ) -> Result<Option<String>, BuildError> {
+        listener: &mut dyn Listener,
+    ) -> Result<(), BuildError> {
         match self.cache.store(inputs, outcome) {
             Ok(()) => {
                 if let Some(unfinished) = unfinished {
                     unfinished.remove();
                 }
-                Ok(None)
             }
-            Err(source) if self.must_keep => Err(BuildError::NotStored { name: files.to_string(), source }),
-            Err(e) => {
-                Ok(Some(format!("{files} was not stored in the run cache, so a later build trains it again: {e}")))
+            Err(source) if self.only_cached => {
+                return Err(BuildError::NotStored { name: files.to_string(), source });
             }
+            Err(e) => listener
+                .note(&format!("{files} was not stored in the run cache, so a later build trains it again: {e}")),
         }
+        Ok(())
+    }
+
+    /// Reports an outcome and adds its files.
+    fn add(&mut self, files: &SeedFiles, timing: Timing, outcome: SeedOutcome, listener: &mut dyn Listener) -> Ended {
+        let end = outcome.end();
+        listener.seed_finished(&timing, &end);
+        if let SeedOutcome::Finished(trained) = outcome
+            && !self.only_cached
+        {
+            self.files.insert(files.predictions(), write_labels(&trained.predictions));
+            self.files.insert(files.weights(), trained.weights);
+            self.files.insert(files.evidence(), trained.evidence);
+            self.files.insert(files.losses(), write_losses(&trained.losses));
+        }
+        (timing, end)
     }
 }
 
@@ -186,10 +174,6 @@ impl<'a> Timed<'a> {
         let now = Instant::now();
         let timing = Timing { run, seed, ..Timing::default() };
         Self { listener, started: now, epoch_started: now, timing }
-    }
-
-    fn note(&mut self, text: &str) {
-        self.listener.note(text);
     }
 
     pub(super) fn finish(mut self) -> Timing {

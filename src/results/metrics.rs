@@ -77,7 +77,7 @@ pub fn predicted_classes(logits: &[f32], classes: usize) -> Vec<u8> {
 /// Counts of (true class, predicted class).
 ///
 /// # Panics
-/// On a prediction or label that is no class; callers check what they read.
+/// If a prediction or label is not a class; callers check what they read.
 pub fn confusion(predictions: &[u8], labels: &[u8], classes: usize) -> Vec<Vec<usize>> {
     let mut matrix = vec![vec![0; classes]; classes];
     predictions.iter().zip(labels).for_each(|(p, l)| matrix[usize::from(*l)][usize::from(*p)] += 1);

@@ -121,7 +121,7 @@ impl Results {
     }
 }
 
-/// Welch's p, or that there is no spread.
+/// The p-value of Welch's test; an error if the accuracies do not vary.
 fn welch_over_seeds_p(a: &[f64], b: &[f64]) -> Result<(f64, IntervalBasis), NoInterval> {
     let spread = differ(a) || differ(b);
     let p = if spread { welch_p(a, b) } else { None };

@@ -74,17 +74,15 @@ impl Differences {
                 .map(|lang| Ok((json(&assignment.in_language(*lang)?), json(&handed_in.in_language(*lang)?))))
                 .collect::<Result<_, StudyError>>()?,
         };
-        for (a, b) in pairs {
-            let mut all = changes("", &a, &b);
-            if have_grids {
-                all.extend(grid_run_changes(assignment, handed_in));
-            }
-            for change in all {
-                let is_free = free.iter().any(|pattern| frees(pattern, &parts(&change.what)));
-                let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
-                if seen.insert(change.what.clone()) {
-                    list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
-                }
+        let mut all: Vec<Change> = pairs.iter().flat_map(|(a, b)| changes("", a, b)).collect();
+        if have_grids {
+            all.extend(grid_run_changes(assignment, handed_in));
+        }
+        for change in all {
+            let is_free = free.iter().any(|pattern| frees(pattern, &parts(&change.what)));
+            let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
+            if seen.insert(change.what.clone()) {
+                list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
             }
         }
         Ok(differences)

@@ -165,12 +165,13 @@ impl Source {
         Self::from_text_in(self.lines.file_of(""), &self.yaml, Some(lang))
     }
 
-    /// The study with its texts in each of its languages.
+    /// The study with its texts in each of its languages but those that are `known`.
     ///
     /// # Errors
     /// As [`Source::from_text`].
-    pub fn in_every_language(&self) -> Result<Vec<Study>, StudyError> {
-        self.languages.all().iter().map(|lang| Ok(self.in_language(*lang)?.study)).collect()
+    pub fn in_languages_but(&self, known: &[Lang]) -> Result<Vec<Study>, StudyError> {
+        let others = self.languages.all().iter().filter(|lang| !known.contains(lang));
+        others.map(|lang| Ok(self.in_language(*lang)?.study)).collect()
     }
 
     /// The folder of the file that sets a key.

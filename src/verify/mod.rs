@@ -121,13 +121,13 @@ fn verify_on(
         (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle, request.data.as_deref()));
     let mut steps = vec![files];
     let trainings = subject.as_ref().and_then(|s| s.as_ref().ok()).map(Subject::training_names).unwrap_or_default();
+    let damaged = steps[0].status != Status::Passed;
+    let assignment = request.assignment.as_ref().map(|file| assignment::check(file, &bundle, damaged));
+    let (about, report_id) = (About::of(&bundle), bundle.report_id());
     let verification = |steps: Vec<RungResult>, rerun_seconds: Option<f64>| {
         let closing = Closing::of(&steps, upto, &trainings, || rerun_seconds);
-        let assignment = request.assignment.as_ref().map(|file| {
-            let damaged = steps[0].status != Status::Passed;
-            assignment::check(file, &bundle, damaged)
-        });
-        Verification { report_id: bundle.report_id(), upto, about: About::of(&bundle), steps, assignment, closing }
+        let (report_id, about, assignment) = (report_id.clone(), about.clone(), assignment.clone());
+        Verification { report_id, upto, about, steps, assignment, closing }
     };
     let mut rerun_seconds = None;
     match &subject {

@@ -2,20 +2,22 @@
 //! any version of the program that words its answers differently.
 
 use super::subject::Subject;
-use crate::bundle::SOURCE_SHA256;
+use crate::bundle::{Contents, SOURCE_SHA256};
 use crate::claims::{Verdict, conclude, decided_by_language, judge};
 use crate::report::{CONCLUSIONS, Verdicts};
-use crate::text::error_chain;
+use crate::text::{Lang, error_chain};
 
 /// The first difference; `None` also if a bundle of an earlier program has no such file.
 pub(super) fn difference(subject: &Subject) -> Option<String> {
-    // Also the languages that the bundle has no page in.
-    let studies = match subject.bundle.source(None).map(|source| source.in_every_language()) {
-        Ok(Ok(studies)) => studies,
-        Ok(Err(e)) => return Some(error_chain(e)),
+    let Contents { source, editions, .. } = &subject.contents;
+    let shown: Vec<Lang> = editions.iter().map(|edition| edition.lang).collect();
+    let others = match source.in_languages_but(&shown) {
+        Ok(others) => others,
         Err(e) => return Some(error_chain(e)),
     };
-    if let Some(id) = decided_by_language(&studies, &subject.contents.results).first() {
+    // Also in the languages that the bundle has no page in.
+    let studies = editions.iter().map(|edition| &edition.study).chain(&others);
+    if let Some(id) = decided_by_language(studies, &subject.contents.results).first() {
         return Some(format!("`{id}` is decided in one language of the study in another way than in another"));
     }
     let file = subject.bundle.files.get(CONCLUSIONS)?;

@@ -1,7 +1,7 @@
 //! Dropout (Srivastava et al. 2014), as `torch.nn.Dropout`.
 
+use super::elementwise::BLOCK;
 use super::flatten::to_channels_last;
-use super::relu::BLOCK;
 use super::{Backward, Forward, Layer, Shape};
 use crate::simd::vectorised;
 use crate::threads::for_each_job;

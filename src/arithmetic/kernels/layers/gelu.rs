@@ -1,10 +1,8 @@
 //! GELU (Hendrycks and Gimpel 2016), as `torch.nn.GELU` with `approximate='none'`.
 
-use super::relu::BLOCK;
-use super::{Backward, Forward, Layer};
+use super::{Backward, Forward, Layer, elementwise};
 use crate::functions::{erf, exp};
 use crate::simd::vectorised;
-use crate::threads::for_each_job;
 
 /// `torch.nn.GELU` of activations of any shape: y = x cdf(x), where cdf is the distribution function of the standard
 /// normal distribution, computed as (x / 2) (1 + erf(x / sqrt 2)). As in PyTorch, minus infinity gives NaN. The
@@ -21,13 +19,11 @@ const DENSITY_AT_0: f32 = f32::from_bits(0x3ecc_422a);
 
 impl Layer for Gelu {
     fn evaluate(&self, pass: Forward) {
-        for_each_job(pass.x.chunks(BLOCK).zip(pass.y.chunks_mut(BLOCK)), |(x, y)| gelu(x, y));
+        elementwise::forward(pass, gelu);
     }
 
     fn backward(&mut self, pass: Backward) {
-        let Some(dx) = pass.input_gradient else { return };
-        let jobs = pass.x.chunks(BLOCK).zip(pass.output_gradient.chunks(BLOCK)).zip(dx.chunks_mut(BLOCK));
-        for_each_job(jobs, |((x, gradient), dx)| input_gradient(x, gradient, dx));
+        elementwise::backward_from_input(pass, input_gradient);
     }
 }
 
@@ -51,6 +47,7 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
+    use super::elementwise::BLOCK;
     use super::*;
     use crate::layers::testing::{computed, differences, drawn, near, same_bits, wide};
 

@@ -1,9 +1,7 @@
 //! Leaky ReLU, as `torch.nn.LeakyReLU`.
 
-use super::relu::BLOCK;
-use super::{Backward, Forward, Layer};
+use super::{Backward, Forward, Layer, elementwise};
 use crate::simd::vectorised;
-use crate::threads::for_each_job;
 
 /// `torch.nn.LeakyReLU` of activations of any shape: y = x if x > 0, else slope x. The gradient at 0 is the slope.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +18,11 @@ impl LeakyRelu {
 
 impl Layer for LeakyRelu {
     fn evaluate(&self, pass: Forward) {
-        for_each_job(pass.x.chunks(BLOCK).zip(pass.y.chunks_mut(BLOCK)), |(x, y)| leaky(x, x, self.slope, y));
+        elementwise::forward(pass, |x, y| leaky(x, x, self.slope, y));
     }
 
     fn backward(&mut self, pass: Backward) {
-        let Some(dx) = pass.input_gradient else { return };
-        let jobs = pass.x.chunks(BLOCK).zip(pass.output_gradient.chunks(BLOCK)).zip(dx.chunks_mut(BLOCK));
-        for_each_job(jobs, |((x, gradient), dx)| leaky(x, gradient, self.slope, dx));
+        elementwise::backward_from_input(pass, |x, gradient, dx| leaky(x, gradient, self.slope, dx));
     }
 }
 
@@ -41,6 +37,7 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
+    use super::elementwise::BLOCK;
     use super::*;
     use crate::layers::testing::{computed, drawn, same_bits};
 

@@ -8,6 +8,7 @@ pub mod batch_norm2d;
 pub mod conv2d;
 mod direct;
 pub mod dropout;
+mod elementwise;
 pub mod flatten;
 pub mod gelu;
 pub mod global_avg_pool;

@@ -1,11 +1,7 @@
-//! ReLU, as `torch.nn.ReLU`, and the size of the jobs of all elementwise layers.
+//! ReLU, as `torch.nn.ReLU`.
 
-use super::{Backward, Forward, Layer};
+use super::{Backward, Forward, Layer, elementwise};
 use crate::simd::vectorised;
-use crate::threads::for_each_job;
-
-/// Number of consecutive values that one job of an elementwise layer computes.
-pub(super) const BLOCK: usize = 1 << 14;
 
 /// `torch.nn.ReLU` of activations of any shape: y = 0 if x <= 0, else x, so -0 gives 0 and NaN stays NaN. The gradient
 /// is 0 where y <= 0, including x = 0.
@@ -14,13 +10,11 @@ pub struct Relu;
 
 impl Layer for Relu {
     fn evaluate(&self, pass: Forward) {
-        for_each_job(pass.x.chunks(BLOCK).zip(pass.y.chunks_mut(BLOCK)), |(x, y)| relu(x, y));
+        elementwise::forward(pass, relu);
     }
 
     fn backward(&mut self, pass: Backward) {
-        let Some(dx) = pass.input_gradient else { return };
-        let jobs = pass.y.chunks(BLOCK).zip(pass.output_gradient.chunks(BLOCK)).zip(dx.chunks_mut(BLOCK));
-        for_each_job(jobs, |((y, gradient), dx)| input_gradient(y, gradient, dx));
+        elementwise::backward_from_output(pass, input_gradient);
     }
 }
 
@@ -42,6 +36,7 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
+    use super::elementwise::BLOCK;
     use super::*;
     use crate::layers::testing::{computed, drawn, same_bits};
 

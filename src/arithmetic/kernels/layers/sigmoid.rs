@@ -1,10 +1,8 @@
 //! The logistic function, as `torch.nn.Sigmoid`.
 
-use super::relu::BLOCK;
-use super::{Backward, Forward, Layer};
+use super::{Backward, Forward, Layer, elementwise};
 use crate::functions;
 use crate::simd::vectorised;
-use crate::threads::for_each_job;
 
 /// `torch.nn.Sigmoid` of activations of any shape: y = 1 / (1 + exp(-x)). As in PyTorch, the gradient is computed from
 /// the output: (1 - y) y.
@@ -15,13 +13,11 @@ pub struct Sigmoid;
 
 impl Layer for Sigmoid {
     fn evaluate(&self, pass: Forward) {
-        for_each_job(pass.x.chunks(BLOCK).zip(pass.y.chunks_mut(BLOCK)), |(x, y)| sigmoid(x, y));
+        elementwise::forward(pass, sigmoid);
     }
 
     fn backward(&mut self, pass: Backward) {
-        let Some(dx) = pass.input_gradient else { return };
-        let jobs = pass.y.chunks(BLOCK).zip(pass.output_gradient.chunks(BLOCK)).zip(dx.chunks_mut(BLOCK));
-        for_each_job(jobs, |((y, gradient), dx)| input_gradient(y, gradient, dx));
+        elementwise::backward_from_output(pass, input_gradient);
     }
 }
 
@@ -43,8 +39,9 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
+    use super::elementwise::BLOCK;
     use super::*;
-    use crate::layers::testing::{computed, differences, drawn, near, same_bits, wide};
+    use crate::layers::testing::{computed, differences, drawn, largest_slope_error, near, same_bits, wide};
 
     fn defined(x: f64) -> f64 {
         1.0 / (1.0 + (-x).exp())
@@ -66,12 +63,7 @@ mod tests {
 
     #[test]
     fn the_derivatives_error_is_at_most_that_of_the_docs() {
-        let x: Vec<f32> = (-1_500_000..=1_500_000).map(|i| i as f32 * 1e-5).collect();
-        let got = computed(&mut Sigmoid, &x, [&[], &[]], &vec![1.0; x.len()]);
-        let largest = wide(&x).into_iter().zip(&got.dx).fold(0f64, |largest, (x, dx)| {
-            let y = defined(x);
-            largest.max((f64::from(*dx) - (1.0 - y) * y).abs())
-        });
+        let largest = largest_slope_error(&mut Sigmoid, |x| (1.0 - defined(x)) * defined(x));
         println!("largest error of the derivative: {largest:e}");
         assert!(largest <= 9e-8, "{largest}");
     }

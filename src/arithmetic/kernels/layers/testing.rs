@@ -108,3 +108,11 @@ pub(super) fn same_bits(mut work: impl FnMut() -> Computed) -> Computed {
     use_threads(2);
     expected
 }
+
+/// The largest error of the derivative of an elementwise layer without parameters, from -15 to 15.
+pub(super) fn largest_slope_error(layer: &mut dyn Layer, derivative: impl Fn(f64) -> f64) -> f64 {
+    let x: Vec<f32> = (-1_500_000..=1_500_000).map(|i| i as f32 * 1e-5).collect();
+    let got = computed(layer, &x, [&[], &[]], &vec![1.0; x.len()]);
+    let errors = wide(&x).into_iter().zip(&got.dx).map(|(x, dx)| (f64::from(*dx) - derivative(x)).abs());
+    errors.fold(0.0, f64::max)
+}
