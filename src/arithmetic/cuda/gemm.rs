@@ -3,7 +3,7 @@
 use super::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::gemm::PIECE;
 
-/// The part of a matrix that a block computes: `Large`, `Small` or `Narrow` in the kernels.
+/// The part of a matrix that a block computes: a `Tile` of the same name in the kernels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tile {
     pub rows: usize,
@@ -13,12 +13,19 @@ pub(super) struct Tile {
 
 pub(super) const LARGE: Tile = Tile { rows: 128, columns: 128, threads: 256 };
 pub(super) const SMALL: Tile = Tile { rows: 64, columns: 64, threads: 128 };
+pub(super) const LOW: Tile = Tile { rows: 32, columns: 64, threads: 64 };
+const MEDIUM: Tile = Tile { rows: 128, columns: 64, threads: 128 };
 const NARROW: Tile = Tile { rows: 128, columns: 32, threads: 128 };
 
 impl Tile {
     /// Number of tiles along the rows and the columns of a matrix.
     pub(super) fn count(self, [m, n]: [usize; 2]) -> [u32; 2] {
         [size(m.div_ceil(self.rows)), size(n.div_ceil(self.columns))]
+    }
+
+    /// Number of tiles of `batch` matrices.
+    fn count_all(self, sizes: [usize; 2], batch: usize) -> usize {
+        self.count(sizes).iter().map(|n| *n as usize).product::<usize>() * batch
     }
 }
 
@@ -84,8 +91,12 @@ impl Pieces {
 
 /// Whether to use large tiles: if there are many of them, and more than half of their columns are used.
 pub(super) fn has_large_tiles(sizes: [usize; 2], batch: usize) -> bool {
-    let [down, across] = LARGE.count(sizes);
-    sizes[1] > SMALL.columns && down as usize * across as usize * batch >= MANY_BLOCKS / 2
+    sizes[1] > SMALL.columns && LARGE.count_all(sizes, batch) >= MANY_BLOCKS / 2
+}
+
+/// Whether to use medium tiles: if there are many of them, and more than half of their rows are used.
+fn has_medium_tiles(sizes: [usize; 2], batch: usize) -> bool {
+    sizes[0] > SMALL.rows && MEDIUM.count_all(sizes, batch) >= MANY_BLOCKS
 }
 
 /// The kernel for a product, and its tile.
@@ -95,8 +106,8 @@ fn kernel(p: &Product) -> (&'static str, Tile) {
     let is_aligned = [n, k].iter().chain(distances.as_flattened()).all(|len| len.is_multiple_of(4))
         && [p.a, p.b].iter().all(|matrix| matrix.address.0.is_multiple_of(16));
     match p.layout {
-        Layout::Plain if is_aligned && has_large_tiles([m, n], p.batch) => ("product_large", LARGE),
         Layout::Plain if is_aligned && n <= NARROW.columns => ("product_narrow", NARROW),
+        Layout::Plain if is_aligned && has_medium_tiles([m, n], p.batch) => ("product_medium", MEDIUM),
         Layout::Plain if is_aligned => ("product_small", SMALL),
         Layout::Plain => ("product_plain", SMALL),
         Layout::ATransposed => ("product_a_transposed", SMALL),
@@ -110,7 +121,7 @@ pub(super) fn product(gpu: &dyn Gpu, p: &Product, pieces: Option<&Pieces>) {
     let [m, n, k] = p.sizes;
     let (name, tile) = kernel(p);
     let [down, across] = tile.count([m, n]);
-    let is_split = k > PIECE && ((down * across) as usize) < MANY_BLOCKS && name != "product_large";
+    let is_split = k > PIECE && ((down * across) as usize) < MANY_BLOCKS;
     let split = pieces.and_then(|pieces| pieces.0.as_ref()).filter(|_| is_split).map(Memory::address);
     let count = if split.is_some() { k.div_ceil(PIECE) } else { 1 };
     let arguments = [

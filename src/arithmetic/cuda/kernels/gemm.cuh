@@ -9,7 +9,7 @@
 // Number of terms that a block holds in shared memory at a time. There is room for two such chunks: while the threads
 // use one, they read the next.
 #define CHUNK 16
-// Number of rows that a thread computes: 4 in the upper half of its block's tile, 4 in the lower half.
+// Number of rows that a thread computes.
 #define THREAD_ROWS 8
 // A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each
 // half.
@@ -19,25 +19,29 @@ struct Tile {
         ROWS = rows,
         COLUMNS = columns,
         WIDTH = width,
-        ACROSS = columns / width,
         THREADS = rows / THREAD_ROWS * (columns / width),
+        // The 32 threads of a warp compute 4 groups of rows by 8 groups of columns, so that together they read few
+        // different values.
+        WARPS_ACROSS = columns / width / 8,
         // Number of values of `a`, and of `b`, that a thread reads for each chunk.
         A_VALUES = rows * CHUNK / THREADS,
         B_VALUES = columns * CHUNK / THREADS,
-        // 4 more than needed, so that the values of a row of `a`, which are in different rows of the chunk, are in
-        // different banks.
-        A_STRIDE = rows + 4,
-        B_STRIDE = columns + 4,
-        CHUNK_LEN = CHUNK * (rows + 4 + columns + 4),
+        // Room for a chunk's values of `a`, in either order of `Values::BY_ROWS`, and for all of the chunk.
+        A_LEN = rows * (CHUNK + 4),
+        CHUNK_LEN = A_LEN + CHUNK * (columns + 4),
         SHARED_LEN = 2 * CHUNK_LEN,
     };
 };
 // 256 threads.
 typedef Tile<128, 128, 8> Large;
+// 128 threads. On an H100, the fastest for products with many values.
+typedef Tile<128, 64, 8> Medium;
 // 128 threads, for products with few values.
 typedef Tile<64, 64, 4> Small;
 // 128 threads, for products with few columns.
 typedef Tile<128, 32, 4> Narrow;
+// 64 threads, for products with few rows.
+typedef Tile<32, 64, 4> Low;
 
 // The terms of a sum: from `first` to `end`, in groups of `group` terms. A new piece begins with each group.
 struct Terms {
@@ -52,28 +56,31 @@ __device__ __forceinline__ u32 end_of_piece(const Terms& terms, u32 k) {
     return k + min(min(left, (u32)PIECE), terms.end - k);
 }
 
-// The row (or column) in the block's tile of this thread's value i of 8 (or j of 4 or 8). The 32 threads of a warp
-// compute 4 groups of rows by 8 groups of columns, so that together they read few different values.
-template <class T>
-__device__ __forceinline__ u32 tile_row(u32 i) {
-    const u32 group = threadIdx.x / 32 / (T::ACROSS / 8) * 4 + threadIdx.x % 32 / 8;
-    return group * 4 + i % 4 + i / 4 * (T::ROWS / 2);
-}
+// The column in the block's tile of this thread's value j of 4 or 8.
 template <class T>
 __device__ __forceinline__ u32 tile_column(u32 j) {
-    const u32 group = threadIdx.x / 32 % (T::ACROSS / 8) * 8 + threadIdx.x % 8;
+    const u32 group = threadIdx.x / 32 % T::WARPS_ACROSS * 8 + threadIdx.x % 8;
     return group * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
+}
+// The row in the block's tile of this thread's value i of 8; it depends on how `a` is in shared memory.
+template <class T, bool by_rows>
+__device__ __forceinline__ u32 tile_row(u32 i) {
+    const u32 warp = threadIdx.x / 32 / T::WARPS_ACROSS, group = threadIdx.x % 32 / 8;
+    return by_rows ? warp * 32 + group + 4 * i : (warp * 4 + group) * 4 + i % 4 + i / 4 * (T::ROWS / 2);
 }
 
 // How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch`
-// reads this thread's values of terms k to end - 1, and `put` writes them to shared memory: `a` as [CHUNK][A_STRIDE],
-// then `b` as [CHUNK][B_STRIDE]. Values outside the matrices or the terms are 0.
+// begins to read this thread's values of terms k to end - 1, and `put` ends it: then they are in shared memory. `a` is
+// there as [rows][A_STRIDE] if BY_ROWS, otherwise as [CHUNK][A_STRIDE], and `b` as [CHUNK][B_STRIDE]. Values outside the
+// matrices or the terms are 0. The strides are such that the threads of a warp use different banks.
 
 // Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`,
 // otherwise one term of consecutive lines, whichever is contiguous in memory. A line is a row of `a` or a column of
 // `b`.
 template <class T, bool a_by_terms, bool b_by_terms, class A, class B>
 struct SingleValues {
+    enum : bool { BY_ROWS = false };
+    enum : u32 { A_STRIDE = T::ROWS + 4, B_STRIDE = T::COLUMNS + 4 };
     A a;
     B b;
     u32 m, n;
@@ -88,7 +95,7 @@ struct SingleValues {
         return by_terms ? threadIdx.x % CHUNK : threadIdx.x / lines + i * (T::THREADS / lines);
     }
 
-    __device__ __forceinline__ void fetch(u32 k, u32 end) {
+    __device__ __forceinline__ void fetch(u32 k, u32 end, float*) {
 #pragma unroll
         for (u32 i = 0; i < T::A_VALUES; i++) {
             u32 row = blockIdx.x * T::ROWS + line<a_by_terms, T::ROWS>(i), at = k + term<a_by_terms, T::ROWS>(i);
@@ -104,69 +111,47 @@ struct SingleValues {
     __device__ __forceinline__ void put(float* chunk) const {
 #pragma unroll
         for (u32 i = 0; i < T::A_VALUES; i++) {
-            chunk[term<a_by_terms, T::ROWS>(i) * T::A_STRIDE + line<a_by_terms, T::ROWS>(i)] = next_a[i];
+            chunk[term<a_by_terms, T::ROWS>(i) * A_STRIDE + line<a_by_terms, T::ROWS>(i)] = next_a[i];
         }
-        chunk += CHUNK * T::A_STRIDE;
+        chunk += T::A_LEN;
 #pragma unroll
         for (u32 i = 0; i < T::B_VALUES; i++) {
-            chunk[term<b_by_terms, T::COLUMNS>(i) * T::B_STRIDE + line<b_by_terms, T::COLUMNS>(i)] = next_b[i];
+            chunk[term<b_by_terms, T::COLUMNS>(i) * B_STRIDE + line<b_by_terms, T::COLUMNS>(i)] = next_b[i];
         }
     }
 };
 
-// Reads four neighbours at a time: from `a`, terms of a row if `by_terms`, otherwise rows of a term; from `b`, columns
-// of a term. In memory, rows of both begin at multiples of 16 bytes and have a multiple of 4 values, and so do pieces.
-template <class T, bool by_terms>
+// Copies four neighbours at a time, without registers: from `a`, terms of a row if `by_rows`, otherwise rows of a term;
+// from `b`, columns of a term. In memory, rows of both begin at multiples of 16 bytes and have a multiple of 4 values,
+// and so do pieces.
+template <class T, bool by_rows>
 struct FourValues {
+    enum : bool { BY_ROWS = by_rows };
+    enum : u32 { A_STRIDE = by_rows ? CHUNK + 4 : T::ROWS + 4, B_STRIDE = by_rows ? T::COLUMNS : T::COLUMNS + 4 };
     const float* a;
     const float* b;
     u32 a_stride, b_stride, m, n;
-    float4 next_a[T::A_VALUES / 4], next_b[T::B_VALUES / 4];
 
     static __device__ __forceinline__ u32 place(u32 i) { return threadIdx.x + i * T::THREADS; }
-    static __device__ __forceinline__ u32 row(u32 i) {
-        return by_terms ? place(i) / (CHUNK / 4) : place(i) % (T::ROWS / 4) * 4;
-    }
-    static __device__ __forceinline__ u32 a_term(u32 i) {
-        return by_terms ? place(i) % (CHUNK / 4) * 4 : place(i) / (T::ROWS / 4);
-    }
-    static __device__ __forceinline__ u32 column(u32 i) { return place(i) % (T::COLUMNS / 4) * 4; }
-    static __device__ __forceinline__ u32 b_term(u32 i) { return place(i) / (T::COLUMNS / 4); }
 
-    __device__ __forceinline__ void fetch(u32 k, u32 end) {
+    __device__ __forceinline__ void fetch(u32 k, u32 end, float* chunk) const {
 #pragma unroll
         for (u32 i = 0; i < T::A_VALUES / 4; i++) {
-            const u32 at = blockIdx.x * T::ROWS + row(i), term = k + a_term(i);
-            const u64 offset = by_terms ? (u64)at * a_stride + term : (u64)term * a_stride + at;
-            next_a[i] = at < m && term < end ? *reinterpret_cast<const float4*>(a + offset) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            const u32 row = by_rows ? place(i) / (CHUNK / 4) : place(i) % (T::ROWS / 4) * 4;
+            const u32 term = by_rows ? place(i) % (CHUNK / 4) * 4 : place(i) / (T::ROWS / 4);
+            const u32 at = blockIdx.x * T::ROWS + row, from = k + term;
+            const u64 offset = by_rows ? (u64)at * a_stride + from : (u64)from * a_stride + at;
+            copy_four(chunk + (by_rows ? row * A_STRIDE + term : term * A_STRIDE + row), a, offset, at < m && from < end);
         }
 #pragma unroll
         for (u32 i = 0; i < T::B_VALUES / 4; i++) {
-            const u32 at = blockIdx.y * T::COLUMNS + column(i), term = k + b_term(i);
-            const float* from = b + ((u64)term * b_stride + at);
-            next_b[i] = at < n && term < end ? *reinterpret_cast<const float4*>(from) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            const u32 column = place(i) % (T::COLUMNS / 4) * 4, term = place(i) / (T::COLUMNS / 4);
+            const u32 at = blockIdx.y * T::COLUMNS + column, from = k + term;
+            copy_four(chunk + T::A_LEN + term * B_STRIDE + column, b, (u64)from * b_stride + at, at < n && from < end);
         }
     }
 
-    __device__ __forceinline__ void put(float* chunk) const {
-#pragma unroll
-        for (u32 i = 0; i < T::A_VALUES / 4; i++) {
-            float* to = chunk + a_term(i) * T::A_STRIDE + row(i);
-            if (by_terms) {
-                to[0] = next_a[i].x;
-                to[T::A_STRIDE] = next_a[i].y;
-                to[2 * T::A_STRIDE] = next_a[i].z;
-                to[3 * T::A_STRIDE] = next_a[i].w;
-            } else {
-                *reinterpret_cast<float4*>(to) = next_a[i];
-            }
-        }
-        chunk += CHUNK * T::A_STRIDE;
-#pragma unroll
-        for (u32 i = 0; i < T::B_VALUES / 4; i++) {
-            *reinterpret_cast<float4*>(chunk + b_term(i) * T::B_STRIDE + column(i)) = next_b[i];
-        }
-    }
+    __device__ __forceinline__ void put(float*) const { wait_for_copies(); }
 };
 
 // Computes this block's tile of a product. blockIdx.x and blockIdx.y are the tile's row and column. After each piece,
@@ -185,14 +170,9 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         }
     };
 
-    // Adds the products of one term in shared memory.
-    auto add_term = [&](const float* a_term, const float* b_term) {
-        float a_values[THREAD_ROWS], b_values[T::WIDTH];
-#pragma unroll
-        for (u32 i = 0; i < THREAD_ROWS; i += 4) {
-            float4 four = *reinterpret_cast<const float4*>(a_term + i / 4 * (T::ROWS / 2));
-            a_values[i] = four.x, a_values[i + 1] = four.y, a_values[i + 2] = four.z, a_values[i + 3] = four.w;
-        }
+    // Adds the products of one term.
+    auto add_term = [&](const float (&a_values)[THREAD_ROWS], const float* b_term) {
+        float b_values[T::WIDTH];
 #pragma unroll
         for (u32 j = 0; j < T::WIDTH; j += 4) {
             float4 four = *reinterpret_cast<const float4*>(b_term + j / 4 * (T::COLUMNS / 2));
@@ -207,9 +187,33 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         }
     };
 
+    // Adds the products of the terms of a chunk in shared memory from `term` on: two if BY_ROWS, otherwise one. `a` and
+    // `b` are this thread's first values of the chunk.
+    constexpr u32 AT_ONCE = Values::BY_ROWS ? 2 : 1;
+    auto add_terms = [&](const float* a, const float* b, u32 term) {
+        float a_values[AT_ONCE][THREAD_ROWS];
+        if constexpr (Values::BY_ROWS) {
+#pragma unroll
+            for (u32 i = 0; i < THREAD_ROWS; i++) {
+                float2 two = *reinterpret_cast<const float2*>(a + 4 * i * Values::A_STRIDE + term);
+                a_values[0][i] = two.x, a_values[1][i] = two.y;
+            }
+        } else {
+#pragma unroll
+            for (u32 i = 0; i < THREAD_ROWS; i += 4) {
+                float4 four = *reinterpret_cast<const float4*>(a + term * Values::A_STRIDE + i / 4 * (T::ROWS / 2));
+                a_values[0][i] = four.x, a_values[0][i + 1] = four.y, a_values[0][i + 2] = four.z, a_values[0][i + 3] = four.w;
+            }
+        }
+#pragma unroll
+        for (u32 l = 0; l < AT_ONCE; l++) {
+            add_term(a_values[l], b + (term + l) * Values::B_STRIDE);
+        }
+    };
+
     u32 piece_end = end_of_piece(terms, terms.first);
     u32 chunk_end = min(terms.first + CHUNK, piece_end), count = chunk_end - terms.first;
-    values.fetch(terms.first, chunk_end);
+    values.fetch(terms.first, chunk_end, shared);
     values.put(shared);
     __syncthreads();
     clear();
@@ -224,19 +228,20 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
                 piece_end = end_of_piece(terms, next);
             }
             chunk_end = min(next + CHUNK, piece_end);
-            values.fetch(next, chunk_end);
+            // No thread still reads `other`: all have passed the barrier before this chunk.
+            values.fetch(next, chunk_end, other);
         }
-        const float* a_term = chunk + tile_row<T>(0);
-        const float* b_term = chunk + CHUNK * T::A_STRIDE + tile_column<T>(0);
+        const float* a = chunk + tile_row<T, Values::BY_ROWS>(0) * (Values::BY_ROWS ? (u32)Values::A_STRIDE : 1);
+        const float* b = chunk + T::A_LEN + tile_column<T>(0);
         if (count == CHUNK) {
 #pragma unroll
-            for (u32 term = 0; term < CHUNK; term++) {
-                add_term(a_term + term * T::A_STRIDE, b_term + term * T::B_STRIDE);
+            for (u32 term = 0; term < CHUNK; term += AT_ONCE) {
+                add_terms(a, b, term);
             }
         } else {
-#pragma unroll 4
-            for (u32 term = 0; term < count; term++) {
-                add_term(a_term + term * T::A_STRIDE, b_term + term * T::B_STRIDE);
+#pragma unroll 1
+            for (u32 term = 0; term < count; term += AT_ONCE) {
+                add_terms(a, b, term);
             }
         }
         count = chunk_end - next;
@@ -248,7 +253,6 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         if (is_last) {
             break;
         }
-        // No thread still reads `other`: all have passed the barrier before this chunk.
         values.put(other);
         __syncthreads();
         float* used = chunk;
@@ -259,12 +263,12 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
 
 // Adds this thread's values of a tile to `c`, whose rows are `stride` values apart, or writes them if `is_first`; then
 // adds each column's value of `addend`, unless it is null.
-template <class T>
+template <class T, bool by_rows = false>
 __device__ __forceinline__ void write_tile(float* c, u32 stride, u32 m, u32 n, const float (&sums)[THREAD_ROWS][T::WIDTH],
                                            bool is_first, const float* addend) {
 #pragma unroll
     for (u32 i = 0; i < THREAD_ROWS; i++) {
-        const u32 row = blockIdx.x * T::ROWS + tile_row<T>(i);
+        const u32 row = blockIdx.x * T::ROWS + tile_row<T, by_rows>(i);
 #pragma unroll
         for (u32 j = 0; j < T::WIDTH; j += 4) {
             const u32 column = blockIdx.y * T::COLUMNS + tile_column<T>(j);
@@ -379,17 +383,17 @@ __device__ __forceinline__ void multiply_matrices(float* shared, PRODUCT_PARAMET
 template <class T>
 __device__ __forceinline__ void multiply_aligned(float* shared, PRODUCT_PARAMETERS) {
     THIS_PRODUCT;
-    FourValues<T, true> values{a, b, a_stride, b_stride, m, n, {}, {}};
+    FourValues<T, true> values{a, b, a_stride, b_stride, m, n};
     multiply_tile<T>(shared, terms, values, [=](const float(&sums)[THREAD_ROWS][T::WIDTH], bool is_first, bool is_last) {
-        write_tile<T>(c, c_stride, m, n, sums, is_first, is_last ? addend : nullptr);
+        write_tile<T, true>(c, c_stride, m, n, sums, is_first, is_last ? addend : nullptr);
     });
 }
 
 #define PRODUCT_ARGUMENTS a, b, c, addend, m, n, k, a_stride, b_stride, c_stride, a_batch, b_batch, c_batch, batch, c_piece
 
-extern "C" __global__ void __launch_bounds__(256, 2) product_large(PRODUCT_PARAMETERS) {
-    __shared__ __align__(16) float shared[Large::SHARED_LEN];
-    multiply_aligned<Large>(shared, PRODUCT_ARGUMENTS);
+extern "C" __global__ void __launch_bounds__(128, 4) product_medium(PRODUCT_PARAMETERS) {
+    __shared__ __align__(16) float shared[Medium::SHARED_LEN];
+    multiply_aligned<Medium>(shared, PRODUCT_ARGUMENTS);
 }
 
 extern "C" __global__ void __launch_bounds__(128, 5) product_small(PRODUCT_PARAMETERS) {

@@ -15,6 +15,26 @@ typedef unsigned long long u64;
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 #endif
 
+// Begins to copy four neighbours to shared memory, from `from + offset`, or zeros if they are outside. Both addresses
+// are multiples of 16 bytes. After wait_for_copies, this thread's copies are there. GPUs before Ampere, and tests that
+// compile this as C++, copy at once.
+__device__ __forceinline__ void copy_four(float* to, const float* from, u64 offset, bool is_inside) {
+#if __CUDA_ARCH__ >= 800
+    const u32 shared = (u32)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(is_inside ? from + offset : from),
+                 "r"(is_inside ? 16 : 0)
+                 : "memory");
+#else
+    const float4 zeros = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+    *reinterpret_cast<float4*>(to) = is_inside ? *reinterpret_cast<const float4*>(from + offset) : zeros;
+#endif
+}
+__device__ __forceinline__ void wait_for_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
 // Loops over the values of this thread in an elementwise kernel. A block of 256 threads computes 1024 consecutive
 // values: thread t computes values t, t + 256, t + 512 and t + 768.
 #define FOR_EACH_VALUE(i, n)                                                                                                    \

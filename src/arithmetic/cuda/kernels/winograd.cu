@@ -305,21 +305,41 @@ winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32
 // The gradient of the transformed weight: for each point, the sums over tiles of `inputs`, [tiles][m], times `outputs`,
 // [tiles][n]. Writes [sums][POINTS][m][n]. blockIdx.z counts points and then sums; each sum is over `per_sum` tiles, in
 // groups of `group` tiles, which belong to the images that one product covers.
-extern "C" __global__ void __launch_bounds__(128, 5)
-winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
-                         u32 group) {
-    __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    __shared__ Totals<Small> totals;
+template <class T>
+__device__ __forceinline__ void weight_gradient(float* shared, const float* inputs, const float* outputs, float* sums, u32 m,
+                                                u32 n, u32 tiles, u32 per_sum, u32 group) {
     const u32 point = blockIdx.z % POINTS, first = blockIdx.z / POINTS * per_sum;
     inputs += (u64)point * tiles * m;
     outputs += (u64)point * tiles * n;
     sums += (u64)blockIdx.z * m * n;
     const Terms terms = {first, min(first + per_sum, tiles), group};
-    FourValues<Small, false> values{inputs, outputs, m, n, m, n, {}, {}};
-    multiply_tile<Small>(shared, terms, values, [&](float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
-        add_to_totals<Small>(totals, piece, is_first, is_last);
+    FourValues<T, false> values{inputs, outputs, m, n, m, n};
+    float totals[THREAD_ROWS][T::WIDTH];
+    multiply_tile<T>(shared, terms, values, [&](const float(&piece)[THREAD_ROWS][T::WIDTH], bool is_first, bool is_last) {
+#pragma unroll
+        for (u32 i = 0; i < THREAD_ROWS; i++) {
+#pragma unroll
+            for (u32 j = 0; j < T::WIDTH; j++) {
+                totals[i][j] = __fadd_rn(is_first ? 0.0f : totals[i][j], piece[i][j]);
+            }
+        }
         if (is_last) {
-            write_tile<Small>(sums, n, m, n, piece, true, nullptr);
+            write_tile<T>(sums, n, m, n, totals, true, nullptr);
         }
     });
+}
+
+extern "C" __global__ void __launch_bounds__(128, 5)
+winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
+                         u32 group) {
+    __shared__ __align__(16) float shared[Small::SHARED_LEN];
+    weight_gradient<Small>(shared, inputs, outputs, sums, m, n, tiles, per_sum, group);
+}
+
+// Like winograd_weight_gradient, for few input channels.
+extern "C" __global__ void __launch_bounds__(64, 8)
+winograd_weight_gradient_low(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
+                             u32 group) {
+    __shared__ __align__(16) float shared[Low::SHARED_LEN];
+    weight_gradient<Low>(shared, inputs, outputs, sums, m, n, tiles, per_sum, group);
 }

@@ -2,7 +2,7 @@
 
 use super::conv2d::sizes;
 use super::{Backward, Forward, Layer};
-use crate::arithmetic::cuda::gemm::{Layout, Matrix, PixelSums, Product, SMALL, add_in_parts, product};
+use crate::arithmetic::cuda::gemm::{LOW, Layout, Matrix, PixelSums, Product, SMALL, add_in_parts, product};
 use crate::arithmetic::cuda::gpu::{Address, Argument, Gpu, Grid, Memory, size};
 use kernels::layers::conv2d::Convolution;
 use kernels::layers::winograd::{POINTS, images_together, tiles as tiles_of_image};
@@ -101,11 +101,13 @@ impl Winograd {
         let per_part = images_per_part(images);
         let parts = images.div_ceil(per_part);
         let group = images_together(self.tiles) * tiles_of_image;
-        let [down, across] = SMALL.count([c, k]);
+        let (name, tile) =
+            if c <= LOW.rows { ("winograd_weight_gradient_low", LOW) } else { ("winograd_weight_gradient", SMALL) };
+        let [down, across] = tile.count([c, k]);
         let addresses = [&self.inputs, &self.outputs, &self.weight_sums].map(|memory| memory.address().into());
         let shape = sizes([c, k, self.tiles_of(images), per_part * tiles_of_image, group]);
-        let grid = Grid { blocks: [down, across, size(POINTS * parts)], threads: SMALL.threads, shared_bytes: 0 };
-        gpu.launch("winograd_weight_gradient", grid, &[addresses.as_slice(), &shape].concat());
+        let grid = Grid { blocks: [down, across, size(POINTS * parts)], threads: tile.threads, shared_bytes: 0 };
+        gpu.launch(name, grid, &[addresses.as_slice(), &shape].concat());
         add_in_parts(gpu, self.weight_sums.address(), self.weight.address(), [parts, 1, POINTS * c * k]);
         let addresses = [self.weight.address().into(), dweight.into()];
         let shape = sizes([self.conv.input.channels, self.conv.output.channels, c, k]);

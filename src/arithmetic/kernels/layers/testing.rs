@@ -85,7 +85,7 @@ pub(super) fn computed(
     Computed { evaluated, y, dx, parameters: gradients }
 }
 
-/// Runs the work with every instruction set of this CPU and with 1, 2 and 3 threads, and asserts that it gives the same
+/// Runs the work with every instruction set of this CPU and with 1, 2, 3 and 8 threads, and asserts that it gives the same
 /// bits each time. Returns them.
 pub(super) fn same_bits(mut work: impl FnMut() -> Computed) -> Computed {
     use crate::simd::{InstructionSet, use_instruction_set, widest};
@@ -97,7 +97,7 @@ pub(super) fn same_bits(mut work: impl FnMut() -> Computed) -> Computed {
     };
     let expected = work();
     for vectors in [InstructionSet::Scalar, InstructionSet::Avx2, InstructionSet::Avx512] {
-        for threads in [1, 2, 3] {
+        for threads in [1, 2, 3, 8] {
             if use_instruction_set(vectors) {
                 use_threads(threads);
                 assert!(bits(&work()) == bits(&expected), "other bits with {vectors:?} and {threads} threads");

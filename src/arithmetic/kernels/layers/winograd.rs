@@ -27,7 +27,7 @@ use super::{Backward, Forward, Layer, Shape};
 use crate::gemm::{Matrix, product};
 use crate::memory::grow;
 use crate::simd::{LANES, Vector, lane, map, vectorised, zip};
-use crate::threads::{add_parts, for_each_job, for_each_job_with, images_per_part};
+use crate::threads::{PARTS, add_parts, for_each_job, for_each_job_with, images_per_part, threads};
 
 /// Values of a transformed tile: one for each pair of the six points at which Winograd's method evaluates polynomials.
 pub const POINTS: usize = 36;
@@ -86,6 +86,16 @@ pub fn images_together([down, across]: [usize; 2]) -> usize {
     (TILES_TOGETHER / (down * across)).max(1)
 }
 
+/// Gradients for one thread to compute, of some images: add those of the transformed weight and of the bias to `sums`,
+/// and write that of the input to `dx`.
+struct Gradients<'a> {
+    /// Only for `sums`.
+    x: &'a [f32],
+    output_gradient: &'a [f32],
+    sums: Option<[&'a mut [f32]; 2]>,
+    dx: Option<&'a mut [f32]>,
+}
+
 impl Layer for Winograd {
     fn evaluate(&self, pass: Forward) {
         let [input, output] = [self.padded_input, self.padded_output];
@@ -119,41 +129,7 @@ impl Layer for Winograd {
     }
 
     fn backward(&mut self, pass: Backward) {
-        let [c, k] = [self.padded_input.channels, self.padded_output.channels];
-        let transposed_weight = match pass.input_gradient {
-            Some(_) => self.transform_weight(&pass.parameters[0], true),
-            None => Vec::new(),
-        };
-        let [in_len, out_len] = [self.conv.input.len(), self.conv.output.len()];
-        let per_part = images_per_part(pass.x.len() / in_len);
-        let parts = pass.x.len().div_ceil(per_part * in_len);
-        let mut weight_sums = std::mem::take(&mut self.weight_sums);
-        weight_sums.clear();
-        grow(&mut weight_sums, parts * POINTS * c * k);
-        let mut bias_sums = vec![0.0; parts * k];
-        let mut dx = pass.input_gradient.map(|dx| dx.chunks_mut(per_part * in_len));
-        let jobs = pass.x.chunks(per_part * in_len).zip(pass.output_gradient.chunks(per_part * out_len));
-        let sums = weight_sums.chunks_mut(POINTS * c * k).zip(bias_sums.chunks_mut(k));
-        let jobs = jobs.zip(sums).map(|job| (job, dx.as_mut().and_then(Iterator::next)));
-        for_each_job_with(
-            jobs,
-            || self.scratch(),
-            |(((x, output_gradient), (weight_sums, bias_sums)), dx), s| {
-                let mut dx = dx.map(|dx| dx.chunks_mut(self.images_together * in_len));
-                let output_gradients = output_gradient.chunks(self.images_together * out_len);
-                for (x, output_gradient) in x.chunks(self.images_together * in_len).zip(output_gradients) {
-                    self.add_weight_gradient(x, output_gradient, [weight_sums, bias_sums], s);
-                    if let Some(dx) = dx.as_mut().and_then(Iterator::next) {
-                        self.input_gradient(&transposed_weight, dx, s);
-                    }
-                }
-            },
-        );
-        add_parts(&mut weight_sums, POINTS * c * k);
-        add_parts(&mut bias_sums, k);
-        self.weight_gradient(&weight_sums, &mut pass.parameter_gradients[0]);
-        write_bias_gradient(&bias_sums, pass.parameter_gradients);
-        self.weight_sums = weight_sums;
+        self.gradients(pass, threads() > PARTS / 2);
     }
 }
 
@@ -202,26 +178,79 @@ impl Winograd {
         }
     }
 
-    /// Adds some images' gradients of the transformed weight and of the bias to the sums. Leaves the transformed
-    /// gradient of the output in `s.transformed_outputs`.
-    fn add_weight_gradient(
-        &self,
-        x: &[f32],
-        output_gradient: &[f32],
-        [weight_sums, bias_sums]: [&mut [f32]; 2],
-        s: &mut Scratch,
-    ) {
-        let [input, output] = [self.padded_input, self.padded_output];
-        let images = x.len() / self.conv.input.len();
-        for (i, output_gradient) in output_gradient.chunks_exact(self.conv.output.len()).enumerate() {
-            let output_gradient = pad(output_gradient, self.conv.output, &mut s.padded_output, output, [0; 2]);
-            let tiles = self.tiles_at(i, images);
-            transform_outputs_backward(output_gradient, output, tiles, &mut s.transformed_outputs);
-            add_pixels(output_gradient, output, bias_sums);
+    /// Computes all gradients. `apart` means: that of the input separately, because there are too few parts to keep all
+    /// threads busy. That transforms the gradient of the output twice. Does not change the bits.
+    fn gradients(&mut self, pass: Backward, apart: bool) {
+        let [c, k] = [self.padded_input.channels, self.padded_output.channels];
+        let transposed_weight = match pass.input_gradient {
+            Some(_) => self.transform_weight(&pass.parameters[0], true),
+            None => Vec::new(),
+        };
+        let [in_len, out_len] = [self.conv.input.len(), self.conv.output.len()];
+        let per_part = images_per_part(pass.x.len() / in_len);
+        let parts = pass.x.len().div_ceil(per_part * in_len);
+        let mut weight_sums = std::mem::take(&mut self.weight_sums);
+        weight_sums.clear();
+        grow(&mut weight_sums, parts * POINTS * c * k);
+        let mut bias_sums = vec![0.0; parts * k];
+        let inputs = pass.x.chunks(per_part * in_len).zip(pass.output_gradient.chunks(per_part * out_len));
+        let sums = weight_sums.chunks_mut(POINTS * c * k).zip(bias_sums.chunks_mut(k));
+        let mut jobs: Vec<Gradients> = inputs
+            .zip(sums)
+            .map(|((x, output_gradient), sums)| Gradients { x, output_gradient, sums: Some(sums.into()), dx: None })
+            .collect();
+        match pass.input_gradient {
+            Some(dx) if apart => {
+                let few = self.images_together;
+                let output_gradients = pass.output_gradient.chunks(few * out_len);
+                jobs.extend(dx.chunks_mut(few * in_len).zip(output_gradients).map(|(dx, output_gradient)| Gradients {
+                    x: &[],
+                    output_gradient,
+                    sums: None,
+                    dx: Some(dx),
+                }));
+            }
+            Some(dx) => jobs.iter_mut().zip(dx.chunks_mut(per_part * in_len)).for_each(|(job, dx)| job.dx = Some(dx)),
+            None => {}
         }
-        self.transform_images(x, s);
-        let sizes = [input.channels, output.channels, self.tiles_of(images)];
-        gemm_points(&s.transformed_inputs, [1, input.channels], &s.transformed_outputs, weight_sums, sizes, true);
+        for_each_job_with(
+            jobs.into_iter(),
+            || self.scratch(),
+            |Gradients { x, output_gradient, mut sums, dx }, s| {
+                let mut x = x.chunks(self.images_together * in_len);
+                let mut dx = dx.map(|dx| dx.chunks_mut(self.images_together * in_len));
+                for output_gradient in output_gradient.chunks(self.images_together * out_len) {
+                    let images = output_gradient.len() / out_len;
+                    self.transform_output_gradients(output_gradient, sums.as_mut().map(|[_, bias]| &mut **bias), s);
+                    if let (Some([weight_sums, _]), Some(x)) = (&mut sums, x.next()) {
+                        self.transform_images(x, s);
+                        let (a, b) = (&s.transformed_inputs, &s.transformed_outputs);
+                        gemm_points(a, [1, c], b, weight_sums, [c, k, self.tiles_of(images)], true);
+                    }
+                    if let Some(dx) = dx.as_mut().and_then(Iterator::next) {
+                        self.input_gradient(&transposed_weight, dx, s);
+                    }
+                }
+            },
+        );
+        add_parts(&mut weight_sums, POINTS * c * k);
+        add_parts(&mut bias_sums, k);
+        self.weight_gradient(&weight_sums, &mut pass.parameter_gradients[0]);
+        write_bias_gradient(&bias_sums, pass.parameter_gradients);
+        self.weight_sums = weight_sums;
+    }
+
+    /// Transforms the gradient of some images' output to `s.transformed_outputs`, and adds it to the sums of the bias.
+    fn transform_output_gradients(&self, gradients: &[f32], mut bias_sums: Option<&mut [f32]>, s: &mut Scratch) {
+        let output = self.padded_output;
+        let images = gradients.len() / self.conv.output.len();
+        for (i, gradient) in gradients.chunks_exact(self.conv.output.len()).enumerate() {
+            let gradient = pad(gradient, self.conv.output, &mut s.padded_output, output, [0; 2]);
+            transform_outputs_backward(gradient, output, self.tiles_at(i, images), &mut s.transformed_outputs);
+            if let Some(bias_sums) = &mut bias_sums {
+                add_pixels(gradient, output, bias_sums);
+            }
+        }
     }
 
     /// Computes the gradient of some images' input, `dx`, from the transformed gradient of their output,
