@@ -76,11 +76,7 @@ bench() {
 }
 
 on_cpu() {
-    # 7. The speed by number of CPU threads, and the study on the CPU.
-    for threads in 1 2 4 8; do
-        ((threads <= $(nproc))) || continue
-        MNIST_REPORT_THREADS=$threads OMP_NUM_THREADS=$threads bench 90 "cpu-$threads" --device cpu --runs slim-bn --rounds 1 --peers tensor
-    done
+    # 4. The study on the CPU.
     step 300 build-cpu "$program" build "$study" --fresh --device cpu --out "$work/cpu/$name"
     cp "$work/cpu/$name/run-log.json" "$out/run-log-cpu.json"
     touch "$work/cpu-is-built"
@@ -90,6 +86,13 @@ work=$(mktemp -d)
 export XDG_CACHE_HOME=$work/cache
 rm -f "$out/failed"
 trap 'rm -rf "$work"' EXIT
+
+# 7. The speed by number of CPU threads. First, because nothing else may run at the same time.
+for threads in 1 2 4 8 16; do
+    ((threads <= $(nproc))) || continue
+    MNIST_REPORT_THREADS=$threads DEVICE=cpu step 30 "cpu-$threads" target/release/examples/bench_training benches/study.yaml slim-bn
+done
+
 if ((half >= 8)); then
     export MNIST_REPORT_THREADS=$half
     taskset -p -c "$half-$((2 * half - 1))" $$ >/dev/null
@@ -128,7 +131,7 @@ fi
 
 # libtorch on the GPU: compare steps as CUDA graphs with operators one by one, and verify bundles on both devices.
 if [[ $device != cpu ]]; then
-    STUDIES=src/arithmetic/portable.yaml OUT=$work/test-gpu step 60 test-gpu scripts/test-gpu.sh
+    STUDIES=src/arithmetic/portable.yaml OUT=$work/test-gpu step 150 test-gpu scripts/test-gpu.sh
 fi
 
 # 4. Compare with the CPU.
@@ -138,7 +141,7 @@ done
 equal gpu-and-cpu "$work/gpu/$name" "$work/cpu/$name"
 
 # 5 and 9. More comparisons, if time is left.
-bench 90 compile --device "$device" --runs baseline,slim --rounds 1 --images "$images" --peers compile
+bench 150 compile --device "$device" --runs slim-bn --rounds 1 --images "$images" --peers compile
 step 300 build-long "$program" build "$long" --fresh --device "$device" --out "$work/long"
 say "done"
 [[ ! -e $out/failed ]]
