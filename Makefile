@@ -69,7 +69,7 @@ test-gpu: build ## build two studies on this machine's GPU and CPU, compare thei
 	cargo build --release --locked --example bench_training
 	@scripts/test-gpu.sh
 
-gpu-day: build ## measure a GPU in 13 minutes, the most valuable first (results in target/gpu-day; DEVICE=cpu rehearses it)
+gpu-day: build ## measure a GPU in ten minutes, the most valuable first (results in target/gpu-day; DEVICE=cpu rehearses it)
 	cargo build --release --locked --example gpu_probe --example bench_training
 	@scripts/gpu-day.sh
 

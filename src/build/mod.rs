@@ -2,11 +2,11 @@
 //! hashes.
 
 mod date;
+mod disk_space;
 mod error;
 mod estimate;
 mod memory;
 mod only;
-mod room;
 mod run_log;
 mod side_by_side;
 mod trainings;
@@ -160,11 +160,11 @@ impl Job {
         // Reserve the place first, so that no other build replaces what is checked. A build of only some trainings
         // writes no bundle.
         let reserved = if only.is_none() { Some(reserve(&study, &out, &place)?) } else { None };
-        let files = room::files(&plan);
-        room::check_sizes(&source, &plan, &files, editions.len())?;
+        let files = disk_space::files(&plan);
+        disk_space::check_sizes(&source, &plan, &files, editions.len())?;
         memory::check(&source, &plan, request.jobs)?;
         if let Some(reserved) = &reserved {
-            bundle::try_place(reserved, room::longest(&files))?;
+            bundle::try_place(reserved, disk_space::longest(&files))?;
         }
         let cache = run_cache(request, &place)?;
         let folder = source.data_dir(request.data);
@@ -202,7 +202,7 @@ impl Job {
         if request.cache.is_none() {
             job.cache.trim();
         }
-        room::check(&job, &files)?;
+        disk_space::check(&job, &files)?;
         job.speeds = job.rehearsed()?;
         Ok(job)
     }
@@ -271,7 +271,7 @@ impl Job {
         let templates = Templates::built_in();
         let rendition = Rendition { editions: &self.editions, date: self.date.as_deref(), templates: &templates };
         let files = bundle::complete(files, &Listing::new(), &results, &rendition)?;
-        room::check_made(&self.source, &files)?;
+        disk_space::check_made(&self.source, &files)?;
         let pages = files.keys().filter(|file| file.ends_with(".html")).cloned().collect();
         let seconds = self.started.1.elapsed().as_secs_f64();
         bundle::replace_folder(&reserved, &files, Some(&run_log::bytes(&self, seconds, &timings, None)))?;

@@ -26,6 +26,7 @@ mod verify;
 mod version;
 mod witness;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub use crate::text::terminal::one_line;
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
 pub fn main() -> u8 {
     report_full_files();
-    let options = match Cli::try_parse() {
+    let options = match Cli::try_parse_from(arguments()) {
         Ok(options) => options,
         // clap reports --help and --version as errors, too.
         Err(error) if error.kind() == ErrorKind::DisplayVersion => {
@@ -77,6 +78,18 @@ pub fn main() -> u8 {
             ExitCode::Failure.status()
         }
     }
+}
+
+/// The command line. A shell turns `*.zip` into names of files, and clap would read one such as `--help.zip` as an option, so
+/// these get `./` in front.
+fn arguments() -> impl Iterator<Item = OsString> {
+    let is_zip = |path: &Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
+    let is_file = move |word: &OsString| {
+        let bytes = word.as_encoded_bytes();
+        let path = Path::new(word);
+        bytes.starts_with(b"-") && !bytes.contains(&b'=') && is_zip(path) && path.symlink_metadata().is_ok()
+    };
+    std::env::args_os().map(move |word| if is_file(&word) { Path::new(".").join(word).into() } else { word })
 }
 
 /// Turns the signal that a file reached the largest size that the system allows, which would end this process, into an error of

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use super::own::Cpu;
-use super::own_gpu::OwnGpu;
+use super::cpu::Cpu;
+use super::gpu::NvidiaGpu;
 use super::{Backend, DeviceChoice, Environment, Error, Libtorch, Network, libtorch_program};
 use crate::failure::caught;
 use crate::model::Model;
@@ -117,7 +117,10 @@ impl Device {
     /// The program's own arithmetic on a GPU that the CPU emulates.
     #[cfg(test)]
     pub(crate) fn emulated() -> Self {
-        Self::of(Rc::new(OwnGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned() }), Vec::new())
+        Self::of(
+            Rc::new(NvidiaGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned() }),
+            Vec::new(),
+        )
     }
 
     /// The program's own arithmetic on a GPU. The error is the reason why it cannot be used.
@@ -134,7 +137,7 @@ impl Device {
         }
         // A GPU may fail at any time, with a panic.
         caught(|| {
-            let device = Self::of(Rc::new(OwnGpu::open(index)?), Vec::new());
+            let device = Self::of(Rc::new(NvidiaGpu::open(index)?), Vec::new());
             accept(&device).map(|()| device)
         })
         .unwrap_or_else(Err)

@@ -4,12 +4,12 @@
 //! libtorch is not in this library: the executable `mnist-report-libtorch` provides it (`src/engine`).
 
 mod choice;
+mod cpu;
 mod device;
 mod environment;
 mod error;
+mod gpu;
 mod libtorch_program;
-mod own;
-mod own_gpu;
 mod trainer;
 
 pub use choice::DeviceChoice;

@@ -108,9 +108,10 @@ const RESERVED: [&str; 94] = [
     "x",
 ];
 
-/// Whether a layer's name cannot be that of an attribute of a PyTorch module.
+/// Whether a layer's name cannot be that of an attribute of a PyTorch module. Names with an underscore first are Python's
+/// (`__class__`) or the module's own (`_parameters`).
 pub(super) fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name)
+    name.starts_with('_') || RESERVED.contains(&name)
 }
 
 /// The name of a model's class: `SlimBn` for `slim-bn`.
@@ -294,7 +295,7 @@ class SlimBn(nn.Module):
 
     #[test]
     fn names_that_a_module_cannot_have_are_refused() {
-        for name in ["forward", "class", "training"] {
+        for name in ["forward", "class", "training", "__class__", "_modules"] {
             let layers = format!("{{layers: [conv2d: {{name: {name}, out_channels: 10, kernel_size: 28}}, flatten]}}");
             let spec = serde_yaml::from_str(&layers).unwrap();
             let error = Model::resolve("m", &spec, [1, 28, 28], 10).unwrap_err().to_string();

@@ -83,6 +83,22 @@ fn a_file_name_cannot_add_a_line_to_the_table() {
 }
 
 #[test]
+fn a_file_whose_name_looks_like_an_option_is_verified_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["--help.zip", "-h.ZIP", "--upto.zip", "-.zip"];
+    let zip = folder.path().join("lean.zip");
+    shared().0.run("publish", &["--lean", "--out", zip.to_str().unwrap()]).exits(0);
+    names.iter().for_each(|name| drop(fs::copy(&zip, folder.path().join(name)).unwrap()));
+    let mut verify = program(["verify", "--upto", "metrics"]);
+    let done = run(verify.args(names).current_dir(&folder)).exits(0);
+    for name in names {
+        assert!(done.out.lines().any(|line| line.starts_with(&format!("./{name}: "))), "{name}: {}", done.out);
+    }
+    // There is no such file, so this is an option.
+    run(program(["verify", "--none.zip"]).current_dir(&folder)).refused(&["--none.zip"]);
+}
+
+#[test]
 fn one_path_gives_one_object() {
     let done = shared().0.run("verify", &["--json", "--upto", "files"]).exits(0);
     let record: Value = serde_json::from_str(&done.out).expect("one document");

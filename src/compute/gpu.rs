@@ -13,12 +13,12 @@ use crate::tensors::NamedTensor;
 const EVALUATION_BATCH: usize = 250;
 
 /// An NVIDIA GPU.
-pub(super) struct OwnGpu {
+pub(super) struct NvidiaGpu {
     pub gpu: Rc<dyn Gpu>,
     pub name: String,
 }
 
-impl OwnGpu {
+impl NvidiaGpu {
     /// Opens the GPU with this index, from 0.
     #[cfg(feature = "cuda")]
     pub(super) fn open(index: usize) -> Result<Self, String> {
@@ -37,7 +37,7 @@ impl OwnGpu {
     }
 }
 
-impl Backend for OwnGpu {
+impl Backend for NvidiaGpu {
     fn environment(&self) -> Environment {
         Environment::own()
     }
