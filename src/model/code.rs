@@ -1,5 +1,5 @@
 //! A network as a PyTorch program: an `nn.Module` with the formula of each layer's parameters and the shape after each
-//! line.
+//! line. Numbers have no separators, which would depend on the language.
 //!
 //! Layers with parameters and dropout are modules, named like their tensors, so the program can load the network's
 //! weights. Other layers are function calls, as PyTorch programs usually write them.
@@ -7,7 +7,6 @@
 use std::fmt::Write;
 
 use super::{Layer, Model};
-use crate::text::numbers::count;
 
 /// Names that a module's attribute cannot have: Python's keywords, and the attributes of `torch.nn.Module` in PyTorch
 /// 2.11.
@@ -167,11 +166,11 @@ impl Model {
         for layer in modules {
             let comment = match layer.formula.as_str() {
                 "" => String::new(),
-                formula => format!("  # {formula} = {}", count(layer.parameter_count())),
+                formula => format!("  # {formula} = {}", layer.parameter_count()),
             };
             let _ = writeln!(text, "        self.{} = {}{comment}", layer.name, layer.pytorch());
         }
-        let _ = writeln!(text, "        # {} parameters\n", count(self.parameter_count()));
+        let _ = writeln!(text, "        # {} parameters\n", self.parameter_count());
         let _ = writeln!(text, "    def forward(self, x):  # {}", shape(&self.input));
         text + &forward + "        return x\n"
     }

@@ -4,6 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
 use super::aliases::{MAX_BYTES, MAX_NODES, too_large};
+use super::conclusion::Conclusion;
 use super::lines::Lines;
 
 /// Keys whose maps are replaced as a whole, not merged, because each chooses one thing, such as an optimizer.
@@ -32,13 +33,24 @@ pub(super) fn merge(base: &mut Mapping, over: Mapping) {
 }
 
 fn merge_by_id(base: &mut Vec<Value>, over: Vec<Value>) {
+    let mut ids: Vec<Option<Value>> = base.iter().map(id_of).collect();
     for item in over {
-        let same = |other: &&mut Value| item.get("id").is_some() && other.get("id") == item.get("id");
-        match (base.iter_mut().find(same), item) {
+        let id = id_of(&item);
+        let place = ids.iter().position(|other| id.is_some() && *other == id);
+        match (place.map(|place| &mut base[place]), item) {
             (Some(Value::Mapping(old)), Value::Mapping(new)) => merge(old, new),
-            (_, new) => base.push(new),
+            (_, new) => {
+                base.push(new);
+                ids.push(id);
+            }
         }
     }
+}
+
+/// The id of a claim or a conclusion: the one in the study, or the one that the conclusion's kind makes.
+fn id_of(item: &Value) -> Option<Value> {
+    let made = || serde_yaml::from_value::<Conclusion>(item.clone()).ok().map(|conclusion| conclusion.id.into());
+    item.get("id").cloned().or_else(made)
 }
 
 /// The values in a value, and the bytes of their texts. `check_expansion` has bounded both.
@@ -99,5 +111,11 @@ mod tests {
         let mut base = parse("{claims: [{id: a, quote: x, why: y}, {id: b}], seeds: [1]}");
         merge(&mut base, parse("{claims: [{id: c}, {id: a, quote: z}], seeds: [2]}"));
         assert_eq!(base, parse("{claims: [{id: a, quote: z, why: y}, {id: b}, {id: c}], seeds: [2]}"));
+
+        // A kind makes the id, of the old item or of the new one.
+        let mut base = parse("{conclusions: [overfits: a, better: b]}");
+        merge(&mut base, parse("{conclusions: [{id: overfits-a, why: x}, {better: b, why: y}, learns: a]}"));
+        let merged = "{conclusions: [{overfits: a, id: overfits-a, why: x}, {better: b, why: y}, learns: a]}";
+        assert_eq!(base, parse(merged));
     }
 }

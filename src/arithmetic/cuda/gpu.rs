@@ -104,14 +104,15 @@ impl Grid {
 
     /// As many blocks of `threads` threads as `jobs` threads need.
     pub fn for_jobs(jobs: usize, threads: u32) -> Self {
-        Self::blocks(jobs.div_ceil(threads as usize), threads)
+        // The kernels count jobs in 32 bits.
+        Self::blocks((size(jobs) as usize).div_ceil(threads as usize), threads)
     }
 }
 
 /// A size as an argument of a kernel.
 ///
 /// # Panics
-/// The size is 2^32 or more. An activation of that size would not fit into a GPU's memory either.
+/// The size is 2^32 or more: an activation of 16 GiB.
 pub(super) fn size(size: usize) -> u32 {
     size.try_into().unwrap_or_else(|_| panic!("a GPU's kernel cannot have the size {size}"))
 }

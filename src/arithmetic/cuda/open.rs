@@ -10,7 +10,6 @@ use super::driver::{Card, Driver, DriverError};
 use super::gpu::Gpu;
 use super::nvrtc::{self, NvrtcError};
 use super::self_test::self_test;
-use super::source;
 use crate::digest::sha256_hex;
 use crate::failure::caught;
 
@@ -63,11 +62,11 @@ fn driver_version() -> String {
 }
 
 /// The name of the file with a GPU's kernels: the GPU's UUID, and a digest of what the kernels and their test depend
-/// on.
+/// on, among it the sources of the arithmetic on both devices.
 fn file_name(card: &Card, driver: &str) -> String {
     let Card { name, uuid, capability, cuda, .. } = card;
-    let options = nvrtc::OPTIONS;
-    let parts = format!("{name} {capability} {cuda} {driver} {options:?} {}", source::source());
+    let sources = env!("MNIST_REPORT_COMPUTING_SHA256");
+    let parts = format!("{name} {capability} {cuda} {driver} {sources}");
     let uuid: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{uuid}-{}.cubin", &sha256_hex(parts.as_bytes())[..16])
 }

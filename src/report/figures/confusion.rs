@@ -51,8 +51,15 @@ impl Matrix<'_> {
     }
 }
 
-/// The figure of one run's confusion matrix.
-pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Language) -> Result<Drawing> {
+/// The largest share of a row that is an error, from 0 to 1.
+pub(crate) fn largest_error_share(seed: &SeedResult) -> f64 {
+    let matrix = Matrix(&seed.confusion);
+    matrix.errors().map(|cell| matrix.share(cell)).fold(0.0, f64::max)
+}
+
+/// The figure of one run's confusion matrix. `most` is the share with the darkest colour; figures that are compared have
+/// the same.
+pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, most: f64, lang: &Language) -> Result<Drawing> {
     let matrix = Matrix(&seed.confusion);
     let caption = lang.say("figures.confusion.caption", context! { title })?;
     let description = match matrix.worst() {
@@ -63,7 +70,6 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Lan
             lang.say("figures.confusion.description", context! { n, digit, predicted })?
         }
     };
-    let most = matrix.errors().map(|cell| matrix.share(cell)).fold(0.0, f64::max);
     let classes = matrix.classes();
     let (right, base) = (LEFT + CELL.0 * classes as i32, TOP + CELL.1 * classes as i32);
     let names = in_rows(&lang.numbered_classes(), HALF as i32);
@@ -89,7 +95,7 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, lang: &Lan
     Ok(drawing.with_table(matrix.table(lang)?))
 }
 
-/// A cell with its count and the share of its row; `most` is the largest share off the diagonal.
+/// A cell with its count and the share of its row; `most` is the share with the darkest colour.
 fn cell(root: &Canvas, matrix: &Matrix, (row, column): (usize, usize), most: f64, lang: &Language) -> Result<()> {
     let n = matrix.0[row][column];
     if n == 0 {

@@ -17,7 +17,7 @@ mod predictions;
 mod prelude;
 mod scale;
 
-pub(super) use confusion::confusion;
+pub(super) use confusion::{confusion, largest_error_share};
 pub(super) use curves::{Curve, curves};
 pub(super) use filters::filters;
 pub(super) use gain::{Gain, gain};

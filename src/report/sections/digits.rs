@@ -5,9 +5,10 @@ use super::shown_run::{ShownRun, first_seed_title};
 use crate::report::figures::{Drawing, GalleryImage, gallery};
 use crate::results::GALLERY;
 
-/// A run's confusion matrix.
-pub(super) fn confusion(b: &Builder, name: String, run: &ShownRun) -> Result<Drawing> {
-    figures::confusion(name, &run.first_seed_title, run.first_seed(), b.lang)
+/// A run's confusion matrix, in colours that can be compared with those of the section's other runs.
+pub(super) fn confusion(b: &Builder, name: String, run: &ShownRun, all: &[ShownRun]) -> Result<Drawing> {
+    let most = all.iter().map(|run| figures::largest_error_share(run.first_seed())).fold(0.0, f64::max);
+    figures::confusion(name, &run.first_seed_title, run.first_seed(), most, b.lang)
 }
 
 /// The kernels of a run's first convolution; none where its network does not start with one.

@@ -83,22 +83,22 @@ fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<Ta
     let has_buffers = model.buffers > 0;
     // Layers without parameters leave their cells empty: rows of zeros would hide the others.
     let count = |n: u64| if n == 0 { String::new() } else { form.count(n) };
+    // First what is asked of each layer, so that a narrow screen shows it.
     let columns = Columns::<(usize, &LayerFacts)>::new()
         .column("layer", Text, |(_, l)| l.name.clone())
+        .column("after", Shape, |(_, l)| shape(&l.output_shape))
+        .column("parameters", Number, |(_, l)| count(l.parameters))
+        .column("formula", Formula, |(_, l)| l.formula.clone())
         .column("kind", Text, |(_, l)| RichText::code(&l.kind))
         .column("settings", Text, |(i, _)| RichText::code(settings(*i)))
-        .column("formula", Formula, |(_, l)| l.formula.clone())
-        .column("parameters", Number, |(_, l)| count(l.parameters))
         .column("buffers", Number, |(_, l)| count(l.buffers))
-        .when(has_buffers)
-        .column("after", Shape, |(_, l)| shape(&l.output_shape));
+        .when(has_buffers);
     let input = model.layers.first().map(|l| shape(&l.input_shape)).unwrap_or_default();
     let caption = b.text("parameters.table", context! { title, input, batch => model.batch })?;
     let table = b.table(caption, &columns, model.layers.iter().enumerate())?;
-    let mut footer = vec![b.heading("total")?, RichText::default(), RichText::default(), RichText::default()];
-    footer.push(form.count(model.parameters).into());
+    let mut footer = vec![b.heading("total")?, RichText::default(), form.count(model.parameters).into()];
+    footer.extend([RichText::default(), RichText::default(), RichText::default()]);
     footer.extend(has_buffers.then(|| form.count(model.buffers).into()));
-    footer.push(RichText::default());
     Ok(TableBlock { footer, ..table })
 }
 

@@ -165,7 +165,8 @@ fn ladder_points(b: &Builder, section: &Section, runs: &[ShownRun]) -> Vec<Ladde
 fn halves(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> Result<Vec<Block>> {
     let mut groups = Vec::new();
     if shows(section, runs, Show::Confusion) {
-        let matrix = |run: &ShownRun| digits::confusion(b, format!("section{number}-confusion-{}", run.name), run);
+        let matrix =
+            |run: &ShownRun| digits::confusion(b, format!("section{number}-confusion-{}", run.name), run, runs);
         groups.push(runs.iter().map(matrix).collect::<Result<Vec<_>>>()?);
     }
     if shows(section, runs, Show::Filters) {

@@ -99,7 +99,8 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
         let of_run = |(title, run): &(&str, AnyRun)| Ok(context! { title => *title, value => value(*run)?.value() });
         let each = runs.iter().map(of_run).collect::<Result<Vec<_>>>()?;
         let setting = b.heading(key)?.plain();
-        let sentence = b.text("training.one_setting", context! { setting, runs => each, section })?;
+        let networks = key == "model";
+        let sentence = b.text("training.one_setting", context! { setting, runs => each, networks, section })?;
         return Ok(Some(Block::paragraph(sentence)));
     }
     if differing.is_empty() {

@@ -1,4 +1,4 @@
-// Average pooling: see src/arithmetic/kernels/layers/avg_pool2d.rs. The threads are arranged as for max pooling.
+// Average pooling: see src/arithmetic/kernels/layers/avg_pool2d.rs.
 
 // `count` is kernel squared.
 extern "C" __global__ void __launch_bounds__(256)

@@ -86,7 +86,7 @@ batch_norm2d_inverse(const float* __restrict__ variance, double eps, float* __re
     }
 }
 
-// y = (x - mean) (inverse weight) + bias, then ReLU if `relu`.
+// y = (x - mean) (inverse weight) + bias, the last two operations fused, then ReLU if `relu`.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm2d_normalise(const float* __restrict__ x, const float* __restrict__ mean, const float* __restrict__ inverse,
                        const float* __restrict__ weight, const float* __restrict__ bias, u32 relu, float* __restrict__ y,
@@ -113,13 +113,13 @@ batch_norm2d_image_sums(const float* __restrict__ x, const float* __restrict__ g
     u32 channel = blockIdx.y * lanes + threadIdx.x % lanes;
     bool inside = channel < channels;
     u64 image = (u64)blockIdx.x * pixels * channels + channel;
-    float average = inside ? mean[channel] : 0.0f;
+    float center = inside ? mean[channel] : 0.0f;
     float scale = inside ? __fmul_rn(weight[channel], inverse[channel]) : 0.0f;
     float offset = inside ? bias[channel] : 0.0f;
     float totals[2];
     auto term = [=](u32 pixel, float(&sums)[2]) {
         u64 i = image + (u64)pixel * channels;
-        float deviation = __fsub_rn(x[i], average);
+        float deviation = __fsub_rn(x[i], center);
         float g = gradient[i];
         g = relu && scaled(deviation, scale, offset) <= 0.0f ? 0.0f : g;
         sums[0] = __fadd_rn(sums[0], g);
@@ -137,7 +137,7 @@ batch_norm2d_image_sums(const float* __restrict__ x, const float* __restrict__ g
 // the number of pixels in all images.
 extern "C" __global__ void __launch_bounds__(32)
 batch_norm2d_terms(const float* __restrict__ per_image, const float* __restrict__ inverse, u32 images, u32 channels, double all,
-                   float* __restrict__ mean, float* __restrict__ slope, float* __restrict__ weight_gradient,
+                   float* __restrict__ mean_gradient, float* __restrict__ slope, float* __restrict__ weight_gradient,
                    float* __restrict__ bias_gradient) {
     u32 channel = blockIdx.x * 32 + threadIdx.x;
     if (channel >= channels) {
@@ -150,17 +150,17 @@ batch_norm2d_terms(const float* __restrict__ per_image, const float* __restrict_
         product = __dadd_rn(product, (double)of_image.second);
     });
     double wide = (double)inverse[channel];
-    mean[channel] = __double2float_rn(__ddiv_rn(plain, all));
+    mean_gradient[channel] = __double2float_rn(__ddiv_rn(plain, all));
     slope[channel] = __double2float_rn(__ddiv_rn(__dmul_rn(__dmul_rn(product, wide), wide), all));
     bias_gradient[channel] = __double2float_rn(plain);
     weight_gradient[channel] = __double2float_rn(__dmul_rn(product, wide));
 }
 
-// dx = scale (gradient - mean gradient - (x - mean) slope).
+// dx = scale (gradient - mean gradient - (x - mean) slope), with a fused multiply-addition for the last difference.
 extern "C" __global__ void __launch_bounds__(256)
 batch_norm2d_input_gradient(const float* __restrict__ x, const float* __restrict__ gradient, const float* __restrict__ mean,
                             const float* __restrict__ inverse, const float* __restrict__ weight, const float* __restrict__ bias,
-                            const float* __restrict__ average, const float* __restrict__ slope, u32 relu, float* __restrict__ dx,
+                            const float* __restrict__ mean_gradient, const float* __restrict__ slope, u32 relu, float* __restrict__ dx,
                             u32 channels, u32 pixels, u32 lanes) {
     u32 pixel = pixel_of_thread(lanes);
     if (pixel >= pixels) {
@@ -172,6 +172,6 @@ batch_norm2d_input_gradient(const float* __restrict__ x, const float* __restrict
         float deviation = __fsub_rn(x[i], mean[channel]);
         float g = gradient[i];
         g = relu && scaled(deviation, scale, bias[channel]) <= 0.0f ? 0.0f : g;
-        dx[i] = __fmul_rn(scale, __fmaf_rn(-deviation, slope[channel], __fsub_rn(g, average[channel])));
+        dx[i] = __fmul_rn(scale, __fmaf_rn(-deviation, slope[channel], __fsub_rn(g, mean_gradient[channel])));
     }
 }

@@ -1,8 +1,10 @@
 // Gradient clipping: see src/arithmetic/kernels/clip.rs. Gradients are in one block of memory, with zeros between tensors.
 
-// Values of a chunk, the sums in which its squares are added, and chunks of a group.
+// Number of values in a chunk.
 #define CLIP_CHUNK 64
+// Number of sums to which a chunk's squares are added in turn.
 #define CLIP_LANES 16
+// Number of chunks in a group.
 #define CLIP_GROUP 256
 
 // The sum of squares of each chunk.
@@ -58,7 +60,7 @@ clip_factor(const double* __restrict__ sums, u32 chunks, double max_norm, float*
     }
 }
 
-// Zeros stay zero even if the factor is NaN, so that the padding does.
+// Leaves zeros unchanged. Otherwise a factor of NaN would turn the padding between tensors into NaN.
 extern "C" __global__ void __launch_bounds__(256)
 scale_gradients(float* __restrict__ gradients, const float* __restrict__ factor, u64 n) {
     float scale = *factor;

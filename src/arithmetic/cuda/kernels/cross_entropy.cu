@@ -22,11 +22,11 @@ cross_entropy(const float* __restrict__ logits, const u8* __restrict__ labels, f
     }
     float loss = all_finite ? -__fsub_rn(x[label], largest) : NOT_A_NUMBER;
     if (other != 0.0f) {
-        float shifted = __fsub_rn(x[0], largest);
+        float shifted_sum = __fsub_rn(x[0], largest);
         for (u32 i = 1; i < classes; i++) {
-            shifted = __fadd_rn(shifted, __fsub_rn(x[i], largest));
+            shifted_sum = __fadd_rn(shifted_sum, __fsub_rn(x[i], largest));
         }
-        loss = __fmaf_rn(other, -shifted, __fmul_rn(kept, loss));
+        loss = __fmaf_rn(other, -shifted_sum, __fmul_rn(kept, loss));
     }
     float sum = 0.0f;
     for (u32 i = 0; i < classes; i++) {

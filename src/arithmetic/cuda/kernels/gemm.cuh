@@ -11,8 +11,8 @@
 #define CHUNK 16
 // Number of rows that a thread computes.
 #define THREAD_ROWS 8
-// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns, 4 in each
-// half.
+// A block's part of a product: `rows` by `columns` values. Each thread computes 8 rows by `width` columns; `tile_row` and
+// `tile_column` say which.
 template <u32 rows, u32 columns, u32 width>
 struct Tile {
     enum : u32 {
@@ -26,7 +26,7 @@ struct Tile {
         // Number of values of `a`, and of `b`, that a thread reads for each chunk.
         A_VALUES = rows * CHUNK / THREADS,
         B_VALUES = columns * CHUNK / THREADS,
-        // Room for a chunk's values of `a`, in either order of `Values::BY_ROWS`, and for all of the chunk.
+        // Floats of shared memory for a chunk of `a`, enough for both layouts (BY_ROWS); then for a chunk of `a` and `b`.
         A_LEN = rows * (CHUNK + 4),
         CHUNK_LEN = A_LEN + CHUNK * (columns + 4),
         SHARED_LEN = 2 * CHUNK_LEN,
@@ -62,17 +62,18 @@ __device__ __forceinline__ u32 tile_column(u32 j) {
     const u32 group = threadIdx.x / 32 % T::WARPS_ACROSS * 8 + threadIdx.x % 8;
     return group * 4 + j % 4 + j / 4 * (T::COLUMNS / 2);
 }
-// The row in the block's tile of this thread's value i of 8; it depends on how `a` is in shared memory.
+// The row in the block's tile of this thread's value i of 8. `by_rows`: see BY_ROWS below.
 template <class T, bool by_rows>
 __device__ __forceinline__ u32 tile_row(u32 i) {
     const u32 warp = threadIdx.x / 32 / T::WARPS_ACROSS, group = threadIdx.x % 32 / 8;
     return by_rows ? warp * 32 + group + 4 * i : (warp * 4 + group) * 4 + i % 4 + i / 4 * (T::ROWS / 2);
 }
 
-// How a block's threads read the values of its tile of `c[m, n] = a[m, k] b[k, n]`, a chunk of terms at a time. `fetch`
-// begins to read this thread's values of terms k to end - 1, and `put` ends it: then they are in shared memory. `a` is
-// there as [rows][A_STRIDE] if BY_ROWS, otherwise as [CHUNK][A_STRIDE], and `b` as [CHUNK][B_STRIDE]. Values outside the
-// matrices or the terms are 0. The strides are such that the threads of a warp use different banks.
+// For `c[m, n] = a[m, k] b[k, n]`, two ways to bring a chunk of `a` and `b` into shared memory: SingleValues and
+// FourValues. `fetch(k, end, chunk)` starts to read this thread's values of terms k to end - 1; after `put(chunk)` they
+// are in `chunk`. SingleValues keeps them in registers until `put`. In `chunk`, `a` is [rows][A_STRIDE] if BY_ROWS,
+// otherwise [CHUNK][A_STRIDE]; `b` follows at A_LEN as [CHUNK][B_STRIDE]. Values outside the matrices or the terms are 0.
+// The strides are such that the threads of a warp use different banks.
 
 // Reads `a(row, term)` and `b(term, column)`. Consecutive threads read consecutive terms of one line if `by_terms`,
 // otherwise one term of consecutive lines, whichever is contiguous in memory. A line is a row of `a` or a column of
@@ -121,9 +122,8 @@ struct SingleValues {
     }
 };
 
-// Copies four neighbours at a time, without registers: from `a`, terms of a row if `by_rows`, otherwise rows of a term;
-// from `b`, columns of a term. In memory, rows of both begin at multiples of 16 bytes and have a multiple of 4 values,
-// and so do pieces.
+// Copies groups of four consecutive values straight to shared memory. In memory, `a` is [m][k] if `by_rows`, otherwise
+// [k][m]; `b` is [k][n]. Their rows begin at multiples of 16 bytes and have a multiple of 4 values.
 template <class T, bool by_rows>
 struct FourValues {
     enum : bool { BY_ROWS = by_rows };
@@ -187,8 +187,9 @@ __device__ __forceinline__ void multiply_tile(float* shared, const Terms terms, 
         }
     };
 
-    // Adds the products of the terms of a chunk in shared memory from `term` on: two if BY_ROWS, otherwise one. `a` and
-    // `b` are this thread's first values of the chunk.
+    // Adds the products of AT_ONCE terms, `term` and those after it. `a` and `b` point to this thread's first row and
+    // column in the chunk. If BY_ROWS, k is a multiple of 4, and so are pieces: an odd number of terms would add a
+    // product of zeros, which turns a sum of -0 into +0.
     constexpr u32 AT_ONCE = Values::BY_ROWS ? 2 : 1;
     auto add_terms = [&](const float* a, const float* b, u32 term) {
         float a_values[AT_ONCE][THREAD_ROWS];
@@ -327,26 +328,15 @@ __device__ __forceinline__ void multiply_tile(float* shared, u32 m, u32 n, const
     multiply_tile<T>(shared, terms, values, finish);
 }
 
-// The totals of a block, in shared memory, because the threads have no registers left for them.
+// Adds the chains of a piece, `sums`, to the totals of the pieces before it, which start at 0.
 template <class T>
-struct Totals {
-    float values[THREAD_ROWS * T::WIDTH][T::THREADS];
-};
-
-// Adds the chains of a piece, `sums`, to the totals of the pieces before it, which start at 0. Leaves the new totals in
-// `sums`.
-template <class T>
-__device__ __forceinline__ void add_to_totals(Totals<T>& totals, float (&sums)[THREAD_ROWS][T::WIDTH], bool is_first,
-                                              bool is_last) {
+__device__ __forceinline__ void add_to_totals(float (&totals)[THREAD_ROWS][T::WIDTH],
+                                              const float (&sums)[THREAD_ROWS][T::WIDTH], bool is_first) {
 #pragma unroll
     for (u32 i = 0; i < THREAD_ROWS; i++) {
 #pragma unroll
         for (u32 j = 0; j < T::WIDTH; j++) {
-            float& total = totals.values[i * T::WIDTH + j][threadIdx.x];
-            sums[i][j] = __fadd_rn(is_first ? 0.0f : total, sums[i][j]);
-            if (!is_last) {
-                total = sums[i][j];
-            }
+            totals[i][j] = __fadd_rn(is_first ? 0.0f : totals[i][j], sums[i][j]);
         }
     }
 }

@@ -107,14 +107,13 @@ im2col_forward_small(const float* x, const u32* pixels, const float* weight, con
                            WINDOW_ARGUMENTS);
 }
 
-// The gradient of the weight: sums over pixels, `per_sum` each, of the values that a pixel reads times its gradient.
-// blockIdx.z counts groups and then sums. Writes [sums][groups][terms][outputs]. Each part of `per_part` pixels begins
-// with a new sum, and its last sum may be shorter.
+// The gradient of the weight: for each pixel, the values that it reads times its gradient, summed over runs of `per_sum`
+// pixels. A run does not cross a part of `per_part` pixels. blockIdx.z counts groups, then runs. Writes
+// [runs][groups][terms][outputs].
 extern "C" __global__ void __launch_bounds__(128)
 im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient, float* sums, u32 count, u32 per_part,
                        u32 per_sum, u32 groups, u32 inputs, u32 outputs, u32 height, u32 width, u32 channels, WINDOW) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    __shared__ Totals<Small> totals;
     const u32 group = blockIdx.z % groups, sum = blockIdx.z / groups, terms = kernel_height * kernel_width * inputs;
     const u32 sums_of_part = (per_part + per_sum - 1) / per_sum, part = sum / sums_of_part * per_part;
     const u32 first = part + sum % sums_of_part * per_sum;
@@ -127,6 +126,7 @@ im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient,
     const u32 term = blockIdx.x * Small::ROWS + threadIdx.x % Small::ROWS;
     const u32 tap = term / inputs, channel = term % inputs;
     const u32 down = tap / kernel_width * dilation_y, across = tap % kernel_width * dilation_x;
+    float totals[THREAD_ROWS][Small::WIDTH];
     multiply_tile<Small, false, false>(
         shared, terms, outputs, {first, end, PIECE},
         [=](u32 row, u32 pixel) {
@@ -134,10 +134,10 @@ im2col_weight_gradient(const float* x, const u32* pixels, const float* gradient,
             return im2col_value(x, at.x, at.y, down, across, channel, height, width, channels);
         },
         [=](u32 pixel, u32 column) { return gradient[(u64)pixel * stride + column]; },
-        [&](float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
-            add_to_totals<Small>(totals, piece, is_first, is_last);
+        [&](const float(&piece)[THREAD_ROWS][Small::WIDTH], bool is_first, bool is_last) {
+            add_to_totals<Small>(totals, piece, is_first);
             if (is_last) {
-                write_tile<Small>(sums, outputs, terms, outputs, piece, true, nullptr);
+                write_tile<Small>(sums, outputs, terms, outputs, totals, true, nullptr);
             }
         });
 }

@@ -72,7 +72,8 @@ __device__ void norm_sums(float* chains, double* lanes, u32 len, Term term, doub
     // The next sums may start at once: they write to `chains`, and to `lanes` only after a barrier.
 }
 
-// Writes each image's moments and y = ((x - mean) inverse) weight + bias. One block for each image. `count` is `len`.
+// Writes each image's moments and y = ((x - mean) inverse) weight + bias, the last two operations fused. One block for
+// each image. `count` is `len`.
 extern "C" __global__ void __launch_bounds__(512)
 layer_norm(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias, float* __restrict__ y,
            NormMoments* __restrict__ moments_out, u32 len, double count, double eps) {
@@ -127,8 +128,8 @@ layer_norm_parameter_gradients(const float* __restrict__ x, const float* __restr
     bias_gradient[position] = bias_sum;
 }
 
-// With z = (x - mean) inverse and h = gradient weight: dx = inverse (h - mean of h - z (mean of h z)). One block for
-// each image.
+// With z = (x - mean) inverse and h = gradient weight: dx = inverse ((h - mean of h) - z (mean of h z)), with a fused
+// multiply-addition for the last difference. One block for each image.
 extern "C" __global__ void __launch_bounds__(512)
 layer_norm_input_gradient(const float* __restrict__ x, const float* __restrict__ gradient, const float* __restrict__ weight,
                           const NormMoments* __restrict__ moments_of, float* __restrict__ dx, u32 len, double count) {

@@ -1,7 +1,7 @@
 // Max pooling: see src/arithmetic/kernels/layers/max_pool2d.rs.
 
-// Along a side of `len` pixels: the first input pixel of a window, the number of its rows or columns before that pixel,
-// in the padding, and the number of its rows or columns in the image.
+// For a window along a side of `len` pixels: its first pixel inside the image, how many of its rows or columns are in
+// the padding before that, and how many are in the image.
 struct WindowPixels {
     u32 first, skipped, count;
 };
@@ -12,8 +12,7 @@ __device__ WindowPixels window_pixels(u32 window, u32 len, u32 kernel, u32 strid
     return {first, skipped, min(kernel - skipped, len - first)};
 }
 
-// Along a side with `count` windows: the first window that contains input pixel `pixel`, and the end of the range
-// (exclusive).
+// The windows, of `count` along a side, that contain `pixel`: from `first` to `end` (exclusive).
 struct Containing {
     u32 first, end;
 };

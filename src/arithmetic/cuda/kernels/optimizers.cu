@@ -1,5 +1,6 @@
 // The update rules of src/arithmetic/kernels/optimizers.rs, over all parameters at once. `factors` has `count` numbers
-// for each step: those of `optimizers::factors`, then 1 in the first step of a training and 0 in the others.
+// for each step: those of `factors` in src/arithmetic/optimizers.rs, then 1 in the first step of a training and 0 in the
+// others.
 
 extern "C" __global__ void __launch_bounds__(256)
 sgd(float* __restrict__ p, const float* __restrict__ gradient, const float* __restrict__ factors, u32 count,
@@ -20,14 +21,14 @@ sgd_momentum(float* __restrict__ p, const float* __restrict__ gradient, float* _
     bool first = f[count - 1] == 1.0f;
     FOR_EACH_VALUE(i, n) {
         float g = __fmaf_rn(weight_decay, p[i], gradient[i]);
-        float average = first ? g : __fmaf_rn(gradient_share, g, __fmul_rn(momentum, buffer[i]));
-        buffer[i] = average;
-        float update = nesterov ? __fmaf_rn(momentum, average, g) : average;
+        float kept = first ? g : __fmaf_rn(gradient_share, g, __fmul_rn(momentum, buffer[i]));
+        buffer[i] = kept;
+        float update = nesterov ? __fmaf_rn(momentum, kept, g) : kept;
         p[i] = __fmaf_rn(-lr, update, p[i]);
     }
 }
 
-// Adam, and AdamW if `decoupled`: then the factor of the weights before the update is the fifth of a step's factors.
+// Adam. If `decoupled`, AdamW: a step's fifth factor multiplies the weights before the update.
 extern "C" __global__ void __launch_bounds__(256)
 adam(float* __restrict__ p, const float* __restrict__ gradient, float* __restrict__ average, float* __restrict__ square,
      const float* __restrict__ factors, u32 count, const u32* __restrict__ step, u32 decoupled, float beta2, float one_minus_beta2,

@@ -7,17 +7,12 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-// Number of pixels or images in one partial sum, which is then added to the whole sum.
+// Maximum number of terms in a chain of additions; the chains are then added.
 #define CHAIN 24
 
-// Dynamic shared memory. Tests that compile this as C++ define it differently.
-#ifndef DYNAMIC_SHARED
-#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
-#endif
-
-// Begins to copy four neighbours to shared memory, from `from + offset`, or zeros if they are outside. Both addresses
-// are multiples of 16 bytes. After wait_for_copies, this thread's copies are there. GPUs before Ampere, and tests that
-// compile this as C++, copy at once.
+// Starts to copy four consecutive floats from `from + offset` to `to` in shared memory; writes zeros unless `is_inside`.
+// `to` and `from + offset` are multiples of 16 bytes. This thread's copies are complete after `wait_for_copies`, those of
+// others after a barrier that follows it. GPUs before Ampere, and tests that compile this as C++, copy at once.
 __device__ __forceinline__ void copy_four(float* to, const float* from, u64 offset, bool is_inside) {
 #if __CUDA_ARCH__ >= 800
     const u32 shared = (u32)__cvta_generic_to_shared(to);
@@ -71,7 +66,7 @@ __device__ __forceinline__ void in_order(u32 first, u32 end, Load load, Use use)
     }
 }
 
-// Number of chains of up to CHAIN * lanes floats of shared memory: see `channel_sums`.
+// Number of floats of shared memory for the sums of chains, one for each chain and lane: see `channel_sums`.
 #define SHARED_SUMS 2048
 
 // Sums over the pixels of one image, of `lanes` channels: chains of CHAIN pixels in row-major order, each from 0, then

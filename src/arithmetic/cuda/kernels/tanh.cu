@@ -1,4 +1,5 @@
-// The hyperbolic tangent: see src/arithmetic/kernels/layers/tanh.rs. CUDA has a function `tanh` of its own.
+// The hyperbolic tangent: see src/arithmetic/kernels/layers/tanh.rs. CUDA has a function `tanh` of its
+// own, so the kernel is `tanh_output`.
 
 extern "C" __global__ void __launch_bounds__(256)
 tanh_output(const float* __restrict__ x, float* __restrict__ y, u64 n) {

@@ -1,5 +1,11 @@
-// Convolutions with 3x3 kernels and stride 1 by Winograd's method: see src/arithmetic/kernels/layers/winograd.rs, which
-// documents the functions of the same names.
+// Convolutions with 3x3 kernels and stride 1 by Winograd's method: see src/arithmetic/kernels/layers/winograd.rs.
+// `add_scaled` and the transforms of a line have the same names there; the others are:
+//
+//   winograd_weights, winograd_weights_backward            transform_kernels, transform_kernels_backward
+//   winograd_inputs, winograd_outputs                      transform_inputs, transform_outputs
+//   winograd_outputs_backward                              transform_outputs_backward
+//   winograd_inputs_backward, then winograd_add_tiles      transform_inputs_backward
+//   winograd_weight_gradient                               gemm_points in `gradients`
 //
 // Images are not padded in memory: the kernels read 0 outside an image.
 
@@ -302,44 +308,38 @@ winograd_add_tiles(const float* gradients, float* dx, u32 height, u32 width, u32
     }
 }
 
-// The gradient of the transformed weight: for each point, the sums over tiles of `inputs`, [tiles][m], times `outputs`,
-// [tiles][n]. Writes [sums][POINTS][m][n]. blockIdx.z counts points and then sums; each sum is over `per_sum` tiles, in
-// groups of `group` tiles, which belong to the images that one product covers.
+// For each point: inputsᵀ outputs, where `inputs` is [tiles][m] and `outputs` is [tiles][n]. blockIdx.z counts points,
+// then parts of `per_part` tiles; writes [parts][POINTS][m][n]. A new piece begins after every `group` tiles, those of
+// the images that the CPU multiplies together (`images_together`).
 template <class T>
-__device__ __forceinline__ void weight_gradient(float* shared, const float* inputs, const float* outputs, float* sums, u32 m,
-                                                u32 n, u32 tiles, u32 per_sum, u32 group) {
-    const u32 point = blockIdx.z % POINTS, first = blockIdx.z / POINTS * per_sum;
+__device__ __forceinline__ void transformed_weight_gradient(float* shared, const float* inputs, const float* outputs,
+                                                            float* parts, u32 m, u32 n, u32 tiles, u32 per_part, u32 group) {
+    const u32 point = blockIdx.z % POINTS, first = blockIdx.z / POINTS * per_part;
     inputs += (u64)point * tiles * m;
     outputs += (u64)point * tiles * n;
-    sums += (u64)blockIdx.z * m * n;
-    const Terms terms = {first, min(first + per_sum, tiles), group};
+    parts += (u64)blockIdx.z * m * n;
+    const Terms terms = {first, min(first + per_part, tiles), group};
     FourValues<T, false> values{inputs, outputs, m, n, m, n};
     float totals[THREAD_ROWS][T::WIDTH];
     multiply_tile<T>(shared, terms, values, [&](const float(&piece)[THREAD_ROWS][T::WIDTH], bool is_first, bool is_last) {
-#pragma unroll
-        for (u32 i = 0; i < THREAD_ROWS; i++) {
-#pragma unroll
-            for (u32 j = 0; j < T::WIDTH; j++) {
-                totals[i][j] = __fadd_rn(is_first ? 0.0f : totals[i][j], piece[i][j]);
-            }
-        }
+        add_to_totals<T>(totals, piece, is_first);
         if (is_last) {
-            write_tile<T>(sums, n, m, n, totals, true, nullptr);
+            write_tile<T>(parts, n, m, n, totals, true, nullptr);
         }
     });
 }
 
 extern "C" __global__ void __launch_bounds__(128, 5)
-winograd_weight_gradient(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
+winograd_weight_gradient(const float* inputs, const float* outputs, float* parts, u32 m, u32 n, u32 tiles, u32 per_part,
                          u32 group) {
     __shared__ __align__(16) float shared[Small::SHARED_LEN];
-    weight_gradient<Small>(shared, inputs, outputs, sums, m, n, tiles, per_sum, group);
+    transformed_weight_gradient<Small>(shared, inputs, outputs, parts, m, n, tiles, per_part, group);
 }
 
 // Like winograd_weight_gradient, for few input channels.
 extern "C" __global__ void __launch_bounds__(64, 8)
-winograd_weight_gradient_low(const float* inputs, const float* outputs, float* sums, u32 m, u32 n, u32 tiles, u32 per_sum,
+winograd_weight_gradient_low(const float* inputs, const float* outputs, float* parts, u32 m, u32 n, u32 tiles, u32 per_part,
                              u32 group) {
     __shared__ __align__(16) float shared[Low::SHARED_LEN];
-    weight_gradient<Low>(shared, inputs, outputs, sums, m, n, tiles, per_sum, group);
+    transformed_weight_gradient<Low>(shared, inputs, outputs, parts, m, n, tiles, per_part, group);
 }

@@ -8,10 +8,10 @@
 //!   gradient of the weight is computed in the same way from the gradient of the transformed weight, in the order of
 //!   the points.
 //! - The transformed output of a tile is, for each of 36 points, a sum over the input channels (`product`, so in pieces
-//!   of 128). The transforms of tiles are the additions and fused multiply-additions written below. The bias is added
-//!   last.
-//! - The gradient of the transformed weight: one `product` sums over the tiles of `images_together` images. Its results
-//!   are added in order within each part of the batch, then the parts.
+//!   of 128). The transforms of tiles are the additions and fused multiply-additions written below. The bias, or 0, is
+//!   added last.
+//! - The gradient of the transformed weight: the tiles of `images_together` images are summed in pieces of 128. All pieces
+//!   of a part of the batch are added in order, starting at 0; then the parts.
 //! - The gradient of the bias: the pixels of an image, in order, starting at 0; then the images of each part, then the
 //!   parts.
 //! - The gradient of the transformed input is a sum over the output channels (`product`). Where tiles overlap, their
