@@ -196,7 +196,8 @@ mod tests {
         let _choosing = choosing();
         let image = image("instructions");
         let all = || -> Vec<u32> {
-            let images = changes().into_iter().flat_map(|(degrees, shift)| changed(&image, AffineMap::new(degrees, shift)));
+            let images =
+                changes().into_iter().flat_map(|(degrees, shift)| changed(&image, AffineMap::new(degrees, shift)));
             images.map(f32::to_bits).collect()
         };
         let expected = all();

@@ -65,9 +65,7 @@ fn check_plain_loss(source: &Source, place: &Place, run: &str) -> Result<(), Stu
         false if augments => "augments the images of its training loss",
         false => return Ok(()),
     };
-    place.refuse(format!(
-        "`{run}` {why}, so its test loss is another measure; set `evaluate_train: true` in the run"
-    ))
+    place.refuse(format!("`{run}` {why}, so its test loss is another measure; set `evaluate_train: true` in the run"))
 }
 
 fn check_comparison(source: &Source, place: &Place, name: &str) -> Result<(), StudyError> {
