@@ -19,6 +19,8 @@ ROUNDS = re.compile(r"^(add|sub|mul|fma|mad|div|sqrt|rcp)\.(.*\.)?f(32|64)(x2)?$
 # Conversions: exact ones have no rounding mode.
 CONVERTS = re.compile(r"^cvt\..*f(32|64)")
 EXACT = {"cvt.f64.f32"}
+# To whole numbers: towards zero, to nearest, and down (floorf).
+WHOLE = ("cvt.rzi", "cvt.rni", "cvt.rmi")
 FORBIDDEN = re.compile(
     r"\.approx|\.ftz|\.sat|^(atom|red)\..*\.f|^(mma|wmma|wgmma|shfl|tanh|ex2|lg2|sin|cos|rsqrt)\b|^(min|max)\.(.*\.)?f(32|64)"
 )
@@ -76,7 +78,7 @@ def problems(ptx):
             yield f"line {number}: {text}: not allowed"
         elif ROUNDS.match(name) and not is_rounded:
             yield f"line {number}: {text}: no rounding mode"
-        elif CONVERTS.match(name) and name not in EXACT and not is_rounded and not name.startswith(("cvt.rzi", "cvt.rni")):
+        elif CONVERTS.match(name) and name not in EXACT and not is_rounded and not name.startswith(WHOLE):
             yield f"line {number}: {text}: no rounding mode"
 
 
@@ -93,7 +95,13 @@ def check_the_check():
         "div.approx.f32 %f1, %f2, %f3;",
         "shfl.sync.bfly.b32 %r1, %r2, 1, 31, -1;",
     ]
-    right = ["add.rn.f32 %f1, %f2, %f3;", "add.s32 %r1, %r2, 1;", "cvt.f64.f32 %fd1, %f1;", "fma.rn.f64 %f1, %f2, %f3, %f4;"]
+    right = [
+        "add.rn.f32 %f1, %f2, %f3;",
+        "add.s32 %r1, %r2, 1;",
+        "cvt.f64.f32 %fd1, %f1;",
+        "cvt.rmi.f32.f32 %f1, %f2;",
+        "fma.rn.f64 %f1, %f2, %f3, %f4;",
+    ]
     assert all(list(problems(line)) for line in wrong), [line for line in wrong if not list(problems(line))]
     assert not any(list(problems(line)) for line in right)
 

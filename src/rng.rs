@@ -20,6 +20,8 @@ pub enum Purpose<'a> {
     HoldOut,
     /// Order of the training images in an epoch.
     Order { epoch: usize },
+    /// Shifts and rotations of the training images in an epoch.
+    Augment { epoch: usize },
     /// Dropout mask of a layer at a step.
     Dropout { layer: &'a str, epoch: usize, step: usize },
 }
@@ -35,6 +37,7 @@ impl Stream {
             Purpose::Subset => "subset".to_owned(),
             Purpose::HoldOut => "hold out".to_owned(),
             Purpose::Order { epoch } => format!("order {epoch}"),
+            Purpose::Augment { epoch } => format!("augment {epoch}"),
             Purpose::Dropout { layer, epoch, step } => format!("dropout {layer} {epoch} {step}"),
         };
         Self::keyed(format!("mnist-report stream 1\nseed {seed}\n{label}\n").as_bytes())
@@ -153,7 +156,9 @@ mod tests {
         let mut items: Vec<u32> = (0..10).collect();
         s.shuffle(&mut items);
         let first = Stream::new(1, Purpose::Init { tensor: "conv1.weight" }).uniform(2, 1.0);
+        let shift = Stream::new(1, Purpose::Augment { epoch: 2 }).uniform(1, 1.0);
         assert_eq!(items, [0, 6, 8, 4, 1, 5, 7, 2, 3, 9]);
+        assert_eq!(shift, [0.440_394_4]);
         assert_eq!(first, [0.051_941_037, 0.259_520_3]);
     }
 

@@ -1,7 +1,8 @@
-//! What a training step reads besides the training's state: which images, which dropout masks, and the optimizer's
-//! factors of that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and
+//! What a training step reads besides the training's state: which images and how they are changed, which dropout masks, and
+//! the optimizer's factors of that step (learning rate, momentum, bias corrections). It depends on the model, the plan, the seed and
 //! the number of images.
 
+use super::augment::epoch_changes;
 use super::masks::Masks;
 use super::optimizers::factors;
 use super::schedule::{learning_rate, momentum};
@@ -9,6 +10,7 @@ use crate::dataset::ImageOrder;
 use crate::model::Model;
 use crate::rng::{Purpose, Stream};
 use crate::study::RunPlan;
+use kernels::augment::AffineMap;
 
 /// The inputs of all steps of one seed of a run.
 pub(super) struct StepInputs<'a> {
@@ -19,16 +21,28 @@ pub(super) struct StepInputs<'a> {
     images: usize,
     /// The validation losses of the epochs so far.
     pub validation_losses: Vec<f64>,
-    /// The epoch whose order was computed last, counted from 1, and its order.
-    order: Option<(usize, Vec<u32>)>,
+    /// The epoch that was prepared last.
+    epoch: Option<Epoch>,
     /// The masks of the last step.
     drawn: Vec<Vec<f32>>,
+}
+
+/// The images of an epoch.
+struct Epoch {
+    /// Counted from 1.
+    number: usize,
+    /// See [`epoch_order`].
+    order: Vec<u32>,
+    /// See [`epoch_changes`].
+    changes: Option<Vec<AffineMap>>,
 }
 
 /// What one step reads.
 pub(super) struct Batch<'a> {
     /// The images' positions in the dataset.
     pub images: &'a [u32],
+    /// How each of them is changed; `None` if the run does not augment.
+    pub changes: Option<&'a [AffineMap]>,
     /// Each dropout layer's name with its mask.
     pub masks: Vec<(&'a str, &'a [f32])>,
     /// The optimizer's factors of this step, in the order of [`factors`].
@@ -39,22 +53,28 @@ impl<'a> StepInputs<'a> {
     /// The inputs of a training on a dataset of `images` images.
     pub(super) fn new(model: &Model, plan: &'a RunPlan, seed: u64, images: usize) -> Self {
         let masks = Masks::new(model, plan, seed);
-        Self { plan, seed, masks, images, validation_losses: Vec::new(), order: None, drawn: Vec::new() }
+        Self { plan, seed, masks, images, validation_losses: Vec::new(), epoch: None, drawn: Vec::new() }
     }
 
     /// The inputs of a step. `step` counts from 0 through all epochs.
     pub(super) fn batch(&mut self, step: usize) -> Batch<'_> {
         let (steps, size) = (self.plan.steps_per_epoch(), self.plan.settings.batch_size);
-        let (epoch, in_epoch) = (step / steps + 1, step % steps);
+        let (number, in_epoch) = (step / steps + 1, step % steps);
         let factors = factors_of(self.plan, step, &self.validation_losses);
-        if self.order.as_ref().is_none_or(|(computed, _)| *computed != epoch) {
-            self.order = Some((epoch, epoch_order(self.plan, self.seed, epoch, self.images)));
+        if self.epoch.as_ref().is_some_and(|epoch| epoch.number != number) {
+            self.epoch = None;
         }
-        let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
-        let images = &order[(in_epoch * size).min(order.len())..((in_epoch + 1) * size).min(order.len())];
+        let (plan, seed, count) = (self.plan, self.seed, self.images);
+        let Epoch { order, changes, .. } = self.epoch.get_or_insert_with(|| Epoch {
+            number,
+            order: epoch_order(plan, seed, number, count),
+            changes: epoch_changes(plan, seed, number, count),
+        });
+        let batch = (in_epoch * size).min(count)..((in_epoch + 1) * size).min(count);
+        let (images, changes) = (&order[batch.clone()], changes.as_ref().map(|changes| &changes[batch]));
         self.masks.draw(step, images.len(), &mut self.drawn);
         let masks = self.masks.layers.iter().zip(&self.drawn).map(|(layer, mask)| (layer.name.as_str(), &mask[..]));
-        Batch { images, masks: masks.collect(), factors }
+        Batch { images, changes, masks: masks.collect(), factors }
     }
 }
 

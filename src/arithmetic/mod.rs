@@ -6,6 +6,7 @@
 //! fused multiply-additions, each correctly rounded, in the order written in this code. So the bits depend only on the
 //! study, its data and [`VERSION`], and not on the CPU, the width of its vectors or the number of threads.
 
+mod augment;
 mod clip;
 pub mod cuda;
 mod inputs;
@@ -19,8 +20,10 @@ mod steps;
 mod testing;
 mod train;
 
+pub use augment::epoch_changes;
 pub use clip::Clipping;
 pub use inputs::{epoch_order, factors_of};
+pub use kernels::augment::{AffineMap, change_image};
 pub use kernels::simd::{InstructionSet, instruction_set, use_instruction_set};
 pub use kernels::threads::{threads, use_threads};
 pub use masks::{DropoutLayer, Masks};

@@ -9,6 +9,8 @@ use crate::dataset::{PIXELS, Selection};
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
 use crate::tensors::NamedTensor;
+use kernels::augment::{AffineMap, change_image};
+use kernels::threads::for_each_job;
 
 /// Number of images that are evaluated together. Does not change the bits.
 pub(super) const EVALUATION_BATCH: usize = 250;
@@ -17,19 +19,34 @@ pub(super) const EVALUATION_BATCH: usize = 250;
 pub(super) struct Normalise {
     /// The value of each byte: `(byte / 255 - mean) / std`, each operation rounded to f32.
     pub values: Vec<f32>,
+    pub mean: f32,
+    pub std: f32,
     shape: [usize; 3],
 }
 
 impl Normalise {
     pub(super) fn new(input: &Input) -> Self {
-        let value = |byte: u8| (f32::from(byte) / 255.0 - input.mean as f32) / input.std as f32;
-        Self { values: (0..=255).map(value).collect(), shape: input.shape }
+        let (mean, std) = (input.mean as f32, input.std as f32);
+        let value = |byte: u8| (f32::from(byte) / 255.0 - mean) / std;
+        Self { values: (0..=255).map(value).collect(), mean, std, shape: input.shape }
     }
 
     /// Images as `[images, height, width, channels]`.
     fn images<'a>(&self, images: impl Iterator<Item = &'a [u8]>) -> Vec<f32> {
         let values: Vec<f32> = images.flatten().map(|byte| self.values[usize::from(*byte)]).collect();
         if self.shape[0] == 1 { values } else { channels_last(&values, self.shape) }
+    }
+
+    /// Images of one channel, the first changed by the first map and so on.
+    fn changed(&self, images: &[&[u8]], changes: &[AffineMap]) -> Vec<f32> {
+        let mut all = vec![0.0; images.len() * PIXELS];
+        for_each_job(all.chunks_mut(PIXELS).zip(images.iter().zip(changes)), |(values, (image, change))| {
+            change_image(image, *change, values);
+            for value in values {
+                *value = (*value / 255.0 - self.mean) / self.std;
+            }
+        });
+        all
     }
 }
 
@@ -117,7 +134,11 @@ impl<'a> Trainer<'a> {
     /// Trains the next batch.
     pub fn step(&mut self) {
         let batch = self.inputs.batch(self.done);
-        let images = self.normalise.images(batch.images.iter().map(|i| self.dataset.image(*i as usize)));
+        let images = batch.images.iter().map(|i| self.dataset.image(*i as usize));
+        let images = match batch.changes {
+            None => self.normalise.images(images),
+            Some(changes) => self.normalise.changed(&images.collect::<Vec<_>>(), changes),
+        };
         let labels: Vec<u8> = batch.images.iter().map(|i| self.dataset.labels[*i as usize]).collect();
         self.network.train(&images, &batch.masks);
         if self.done.is_multiple_of(self.plan.steps_per_epoch()) {

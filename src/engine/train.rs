@@ -9,7 +9,7 @@ use super::graph::{ReplayStats, StepReplayer};
 use super::masks::DeviceMasks;
 use super::network::{Mode, Network, normalise, to_vec};
 use super::optimizer::UpdateRule;
-use mnist_report::arithmetic::{Clipping, epoch_order, factors_of};
+use mnist_report::arithmetic::{AffineMap, Clipping, change_image, epoch_changes, epoch_order, factors_of};
 use mnist_report::dataset::{PIXELS, Selection};
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
@@ -49,6 +49,8 @@ pub(super) struct Trainer<'a> {
     /// The validation losses of the epochs so far.
     validation_losses: Vec<f64>,
     masks: DeviceMasks,
+    /// The images on the host, to be changed if the run augments.
+    images: &'a Selection,
     epoch: Option<Epoch>,
     training: Training<'a>,
     /// For replayed steps: the tensors from which a recording reads its inputs, and the recordings. `None` on a CPU.
@@ -64,6 +66,8 @@ struct Epoch {
     number: usize,
     /// The images' positions in the dataset, in training order.
     order: Tensor,
+    /// The same positions on the host, with how each image is changed; `None` if the run does not augment.
+    changes: Option<Vec<(u32, AffineMap)>>,
     /// The optimizer's factors of each step (`arithmetic::factors`), `[steps, factors]`.
     factors: Tensor,
 }
@@ -73,6 +77,8 @@ struct Epoch {
 struct StepInputs {
     /// The images' positions in the dataset.
     index: Tensor,
+    /// The changed images, `[images, PIXELS]`, from 0 to 255; `None` if the run does not augment.
+    changed: Option<Tensor>,
     /// See `DeviceMasks::for_step`.
     masks: Vec<(String, Tensor)>,
     /// See `arithmetic::factors`.
@@ -85,6 +91,10 @@ impl StepInputs {
         let factors = factors_of(plan, 0, &[]).len();
         Self {
             index: Tensor::zeros([plan.settings.batch_size as i64], (Kind::Int64, device)),
+            changed: plan
+                .settings
+                .augment
+                .map(|_| Tensor::zeros([plan.settings.batch_size as i64, PIXELS as i64], (Kind::Float, device))),
             masks: masks.zeros(),
             factors: Tensor::zeros([factors as i64], (Kind::Float, device)),
         }
@@ -100,6 +110,7 @@ impl StepInputs {
         let masks = self.masks.iter().zip(&step.masks);
         Self {
             index: put(&self.index, &step.index),
+            changed: self.changed.as_ref().zip(step.changed.as_ref()).map(|(to, from)| put(to, from)),
             masks: masks.map(|((layer, to), (_, from))| (layer.clone(), put(to, from))).collect(),
             factors: put(&self.factors, &step.factors),
         }
@@ -128,7 +139,10 @@ impl Training<'_> {
 
     /// Executes a step; `first` means the first step of the training.
     fn step(&mut self, inputs: &StepInputs, first: bool) {
-        let x = normalise(&self.dataset.pixels.index_select(0, &inputs.index), self.input);
+        let x = match &inputs.changed {
+            None => normalise(&self.dataset.pixels.index_select(0, &inputs.index), self.input),
+            Some(changed) => normalise(changed, self.input),
+        };
         let targets = self.dataset.labels.index_select(0, &inputs.index);
         let mut mask = |layer: &str, _: usize| {
             inputs.masks.iter().find(|(name, _)| name == layer).map(|(_, mask)| mask.shallow_clone())
@@ -154,7 +168,7 @@ impl<'a> Trainer<'a> {
         model: &Model,
         plan: &'a RunPlan,
         input: &'a Input,
-        images: &Selection,
+        images: &'a Selection,
         seed: u64,
     ) -> Self {
         let network = Network::new(engine, model, seed);
@@ -167,7 +181,8 @@ impl<'a> Trainer<'a> {
         let training = Training { input, label_smoothing, clipping, dataset, network, rule, loss };
         let replayer = StepReplayer::new(engine.device, training.written());
         let replay = replayer.map(|replayer| (StepInputs::zeros(plan, &masks, engine.device), replayer));
-        Self { plan, seed, done: 0, validation_losses: Vec::new(), masks, epoch: None, training, replay, losses }
+        let validation_losses = Vec::new();
+        Self { plan, seed, done: 0, validation_losses, masks, images, epoch: None, training, replay, losses }
     }
 
     /// Number of steps done since the start of the run.
@@ -236,9 +251,12 @@ impl<'a> Trainer<'a> {
         let factors: Vec<f32> = (0..steps).flat_map(factors).collect();
         let device = dataset.pixels.device();
         let order = epoch_order(self.plan, self.seed, number, dataset.len);
+        let changes = epoch_changes(self.plan, self.seed, number, dataset.len);
+        let changes = changes.map(|changes| order.iter().copied().zip(changes).collect());
         let order: Vec<i64> = order.into_iter().map(i64::from).collect();
         Epoch {
             number,
+            changes,
             order: Tensor::from_slice(&order).to_device(device),
             factors: Tensor::from_slice(&factors).reshape([steps as i64, -1]).to_device(device),
         }
@@ -255,11 +273,21 @@ impl<'a> Trainer<'a> {
         let images = size.min(self.training.dataset.len - step * size);
         let inputs = StepInputs {
             index: epoch.order.narrow(0, (step * size) as i64, images as i64),
+            changed: epoch.changes.as_ref().map(|changes| self.changed(&changes[step * size..][..images])),
             masks: self.masks.for_step(self.done, images),
             factors: epoch.factors.get(step as i64),
         };
         self.epoch = Some(epoch);
         inputs
+    }
+
+    /// Some images of the dataset, changed by the CPU like those of the program's own arithmetic.
+    fn changed(&self, images: &[(u32, AffineMap)]) -> Tensor {
+        let mut values = vec![0.0; images.len() * PIXELS];
+        for (values, (at, change)) in values.chunks_exact_mut(PIXELS).zip(images) {
+            change_image(self.images.image(*at as usize), *change, values);
+        }
+        Tensor::from_slice(&values).reshape([-1, PIXELS as i64]).to_device(self.training.dataset.pixels.device())
     }
 
     /// The number of remaining steps, including the next one, that have the batch size of the next one.

@@ -61,6 +61,13 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("clipnorm", "clip_grad_norm"),
     ("clipvalue", "clip_grad_value"),
     ("gradclip", "clip_grad_norm"),
+    ("augmentation", "augment"),
+    ("randomaffine", "augment"),
+    ("randomrotation", "rotate"),
+    ("rotation", "rotate"),
+    ("degrees", "rotate"),
+    ("translate", "shift"),
+    ("translation", "shift"),
     ("steplr", "step"),
     ("cosineannealinglr", "cosine"),
     ("cosineannealing", "cosine"),
@@ -110,6 +117,7 @@ const DEFAULT_ONLY: [&str; 20] = [
 
 /// For each type, the setting that PyTorch accepts without its name.
 const FIRST_SETTINGS: &[(&str, &str)] = &[
+    ("Augment", "shift"),
     ("Dropout", "p"),
     ("EarlyStopping", "patience"),
     ("Linear", "out_features"),

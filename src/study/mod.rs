@@ -7,6 +7,7 @@ mod advice;
 mod aliases;
 mod alike;
 mod assignment;
+mod augment;
 mod checks;
 mod conclusion;
 mod data;
@@ -32,6 +33,7 @@ mod yaml;
 
 pub use alike::{is_seed, is_trained};
 pub use assignment::{Difference, Differences, fixed_images, frees_names};
+pub use augment::Augment;
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use data::{DataSpec, PinnedData};
 pub use date::is_date;

@@ -9,7 +9,7 @@ use super::assignment::check_free;
 use super::checks::{self, Place};
 use super::run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec};
 use super::spec::{Compute, Input};
-use super::{Optimizer, Schedule, Source, StudyError};
+use super::{Augment, Optimizer, Schedule, Source, StudyError};
 use crate::dataset::{DataSet, ImageOrder, Subset, choose};
 use crate::model::{Layer, Model};
 use crate::text::closest::unknown;
@@ -75,6 +75,9 @@ pub struct RunSettings {
     pub clip_grad_norm: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_grad_value: Option<f64>,
+    /// Of training batches; evaluated images stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub augment: Option<Augment>,
     pub dropout: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_below_train_loss: Option<f64>,
@@ -128,8 +131,8 @@ impl RunSettings {
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
     pub fn step_kind(&self) -> impl Eq + Hash + use<> {
         let optimizer = std::mem::discriminant(&self.optimizer);
-        let clipping = [self.clip_grad_norm.is_some(), self.clip_grad_value.is_some()];
-        (self.model.clone(), self.batch_size.min(self.image_count), self.dropout, optimizer, clipping)
+        let others = [self.clip_grad_norm.is_some(), self.clip_grad_value.is_some(), self.augment.is_some()];
+        (self.model.clone(), self.batch_size.min(self.image_count), self.dropout, optimizer, others)
     }
 }
 
@@ -162,6 +165,7 @@ impl RunPlan {
             label_smoothing: spec.label_smoothing,
             clip_grad_norm: spec.clip_grad_norm,
             clip_grad_value: spec.clip_grad_value,
+            augment: spec.augment.filter(|augment| !augment.is_identity()),
             dropout: spec.dropout,
             stop_below_train_loss: spec.stop_below_train_loss,
             early_stopping: spec.early_stopping,

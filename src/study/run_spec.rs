@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Optimizer, Schedule};
+use super::{Augment, Optimizer, Schedule};
 use crate::dataset::{ImageOrder, Subset};
 
 /// A training run, with `defaults` already filled in.
@@ -33,6 +33,8 @@ pub struct RunSpec {
     pub clip_grad_norm: Option<f64>,
     /// Limits each value of the gradients to at most this, above 0, and at least minus this.
     pub clip_grad_value: Option<f64>,
+    /// Shifts and rotates the training images at random, such as `{shift: 2, rotate: 10}`. Evaluated images stay as they are.
+    pub augment: Option<Augment>,
     /// `false` switches every dropout layer off for this run.
     #[serde(default = "default_dropout")]
     pub dropout: bool,
@@ -51,7 +53,7 @@ pub struct RunSpec {
     /// What the bundle stores so that segments of the training can be replayed.
     #[serde(default)]
     pub evidence: EvidenceSettings,
-    /// One training for each seed, which fixes initial weights, choice and order of images, and dropout masks. Three or more give an interval.
+    /// One training for each seed, which fixes initial weights, choice, order and augmentation of images, and dropout masks. Three or more give an interval.
     pub seeds: Vec<u64>,
 }
 

@@ -290,6 +290,10 @@ const RANGES: &[(&str, &str, &str)] = &[
     ("clip_grad_norm: 1e-9", "clip_grad_norm: 0", "clip_grad_norm"),
     ("clip_grad_value: 1e-9", "clip_grad_value: -1", "clip_grad_value"),
     ("clip_grad_value: 1", "clip_grad_norm: 1, clip_grad_value: 1", "clip_grad_value"),
+    ("augment: {shift: 8}", "augment: {shift: 8.1}", "shift"),
+    ("augment: {shift: 0}", "augment: {shift: -0.1}", "shift"),
+    ("augment: {rotate: 45}", "augment: {rotate: 45.1}", "rotate"),
+    ("augment: {rotate: 0}", "augment: {rotate: -0.1}", "rotate"),
     ("label_smoothing: 0.99", "label_smoothing: 1", "label_smoothing"),
     ("label_smoothing: 0", "label_smoothing: -0.1", "label_smoothing"),
 ];

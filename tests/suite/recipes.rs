@@ -1,5 +1,5 @@
-//! How a run is trained, beyond the usual: RMSprop, smoothed labels, clipped gradients, warm-ups, and rates that follow the
-//! validation loss.
+//! How a run is trained, beyond the usual: RMSprop, smoothed labels, clipped gradients, augmented images, warm-ups, and rates
+//! that follow the validation loss.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -20,6 +20,7 @@ runs:
   unclipped: {optimizer: {sgd: {lr: 0.05}}}
   clipped: {optimizer: {sgd: {lr: 0.05}}, clip_grad_norm: 0.01}
   limited: {optimizer: {sgd: {lr: 0.05}}, clip_grad_value: 0.0001}
+  augmented: {optimizer: {adam: {lr: 0.01}}, epochs: 8, augment: {shift: 2, rotate: 10}, evaluate_train: true, evidence: {candidates: 4, keep: 2}}
   loose: {optimizer: {sgd: {lr: 0.05}}, clip_grad_norm: 1000}
   warmup: {optimizer: {sgd: {lr: 0.5}}, schedule: {warmup: {steps: 6, start_factor: 0.1, then: cosine}}}
   plateau:
@@ -29,7 +30,7 @@ runs:
     early_stopping: {patience: 3}
     seeds: [1, 2]
 sections:
-- {title: Curves, runs: [smoothed, clipped, limited, warmup, plateau], tables: [settings, results], show: [curves]}
+- {title: Curves, runs: [smoothed, clipped, limited, augmented, warmup, plateau], tables: [settings, results], show: [curves]}
 ";
 
 fn shared() -> &'static Bundle {
@@ -134,11 +135,31 @@ fn clipped_gradients_train_more_slowly_and_a_limit_that_is_never_reached_changes
     assert_eq!(seed("loose", 0)["weights_sha256"], seed("unclipped", 0)["weights_sha256"]);
 }
 
+/// The changed images are harder to learn, and the evaluated training images are not changed.
+#[test]
+fn augmented_images_change_the_training_loss_alone() {
+    let [plain, augmented] = ["plain", "augmented"].map(|run| seed(run, 0));
+    let [of_plain, of_augmented] = [&plain, &augmented].map(|seed| numbers(seed, "/train_loss"));
+    let evaluated = numbers(&augmented, "/train_eval/loss");
+    assert!(of_augmented[7] > 2.0 * of_plain[7] && evaluated[7] < of_augmented[7], "{of_plain:?} {of_augmented:?}");
+    let plan = shared().json("results.json")["runs"]["augmented"]["plan"]["augment"].clone();
+    assert_eq!(plan, serde_json::json!({"shift": 2.0, "rotate": 10.0}));
+    let markdown = shared().text("report.md");
+    for words in [
+        "training images shifted by up to 2 px and rotated by up to 10° at random",
+        "In runs with augmentation, it is the loss of the changed images",
+        "The training loss of “augmented” is that of augmented images",
+        "Runs with augmentation first rotate each training image about its centre, then shift it",
+    ] {
+        assert!(markdown.contains(words), "{words}: {markdown}");
+    }
+}
+
 /// Settings of runs that are not there leave the form of results.json as it was.
 #[test]
 fn absent_settings_are_not_in_the_results() {
     let plan = shared().json("results.json")["runs"]["plain"]["plan"].clone();
-    for key in ["label_smoothing", "clip_grad_norm", "clip_grad_value"] {
+    for key in ["label_smoothing", "clip_grad_norm", "clip_grad_value", "augment"] {
         assert!(plan.get(key).is_none(), "{key}: {plan}");
     }
 }
@@ -149,6 +170,10 @@ fn a_conclusion_about_overfitting_needs_the_plain_training_loss() {
     let study = home.path().join("s.yaml");
     fs::write(&study, format!("{STUDY}conclusions: [{{overfits: smoothed}}]\n")).unwrap();
     let words = ["conclusions[0].overfits: `smoothed` smooths the labels", "set `evaluate_train: true` in the run"];
+    run(&mut build(&study, &home.path().join("out"))).refused(&words);
+    let changes_images = STUDY.replace(", evaluate_train: true", "");
+    fs::write(&study, format!("{changes_images}conclusions: [{{overfits: augmented}}]\n")).unwrap();
+    let words = ["conclusions[0].overfits: `augmented` augments the images", "set `evaluate_train: true` in the run"];
     run(&mut build(&study, &home.path().join("out"))).refused(&words);
 }
 

@@ -191,6 +191,10 @@ const SETTINGS: &[&str] = &[
     "clip_grad_norm: 0",
     "clip_grad_norm: 1, clip_grad_value: 1",
     "label_smoothing: 0.1, stop_below_train_loss: 0.5",
+    "augment: {shift: 9}",
+    "augment: {rotate: -1}",
+    "augment: {degrees: 10}",
+    "augment: 2",
     "early_stopping: {patience: 1}",
     "train: {images: {first: 64}, hold_out: 100}, early_stopping: {patience: 0}",
 ];

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::*;
 
 /// Settings of runs, each different from those of every other run.
-const RUNS: [&str; 42] = [
+const RUNS: [&str; 46] = [
     "",
     "train: {images: {first: 60}}",
     "train: {images: {random: 50}}",
@@ -41,6 +41,10 @@ const RUNS: [&str; 42] = [
     "label_smoothing: 0.1",
     "clip_grad_norm: 0.1",
     "clip_grad_value: 0.1",
+    "augment: {shift: 2}",
+    "augment: {shift: 2.5}",
+    "augment: {rotate: 2}",
+    "augment: {shift: 2, rotate: 2}",
     "dropout: false",
     "stop_below_train_loss: 9",
     "evaluate_train: true",

@@ -206,6 +206,8 @@ const NUMBERS: &[(&str, &str)] = &[
     ("seeds: [1]", "seeds: [1], label_smoothing: #"),
     ("seeds: [1]", "seeds: [1], clip_grad_norm: #"),
     ("seeds: [1]", "seeds: [1], clip_grad_value: #"),
+    ("seeds: [1]", "seeds: [1], augment: {shift: #}"),
+    ("seeds: [1]", "seeds: [1], augment: {rotate: #}"),
     ("seeds: [1]", "seeds: [1], evidence: {candidates: #}"),
     ("seeds: [1]", "seeds: [1], evidence: {keep: #}"),
     ("seeds: [1]", "seeds: [1], schedule: {step: {step_size: #}}"),

@@ -5,6 +5,7 @@ use super::layers::value_grid;
 use crate::arithmetic::train::Normalise;
 use crate::dataset::{PIXELS, Selection};
 use crate::study::Input;
+use kernels::augment::SIDE;
 
 /// The images and labels of a dataset, and the current batch in a network's format.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Images {
     labels: Memory,
     /// The network's input value for each value of a byte.
     table: Memory,
+    /// Mean and standard deviation of the network's input.
+    scale: [f32; 2],
     channels: usize,
     /// The batch `[images, height, width, channels]`, and its labels.
     x: Memory,
@@ -24,8 +27,9 @@ pub(super) struct Images {
 pub(super) enum Chosen {
     /// Consecutive images, from this position in the dataset on.
     From(usize),
-    /// The images in `order` from index `step` times `batch` on. `order` and `step` are addresses of u32 values.
-    Ordered { order: Address, step: Address, batch: usize },
+    /// The images in `order` from index `step` times `batch` on. `order` and `step` are addresses of u32 values, `changes`
+    /// that of an affine map for each image in `order`, if they are changed.
+    Ordered { order: Address, changes: Option<Address>, step: Address, batch: usize },
 }
 
 impl Images {
@@ -37,11 +41,13 @@ impl Images {
             memory
         };
         let table = gpu.values(256);
-        gpu.write_values(table.address(), &Normalise::new(input).values);
+        let normalise = Normalise::new(input);
+        gpu.write_values(table.address(), &normalise.values);
         Self {
             pixels: upload(&dataset.pixels),
             labels: upload(&dataset.labels),
             table,
+            scale: [normalise.mean, normalise.std],
             channels: input.shape[0],
             x: gpu.values(images * PIXELS),
             batch_labels: gpu.allocate(images),
@@ -62,7 +68,10 @@ impl Images {
     pub(super) fn choose(&self, gpu: &dyn Gpu, images: usize, chosen: Chosen) {
         let (order, step, batch, first) = match chosen {
             Chosen::From(first) => (Address::NULL, Address::NULL, 0, first),
-            Chosen::Ordered { order, step, batch } => (order, step, batch, 0),
+            Chosen::Ordered { order, changes: Some(changes), step, batch } => {
+                return self.choose_changed(gpu, images, [order, changes, step], batch);
+            }
+            Chosen::Ordered { order, step, batch, .. } => (order, step, batch, 0),
         };
         let arguments = [
             self.pixels.address().into(),
@@ -79,5 +88,25 @@ impl Images {
             size(PIXELS / self.channels).into(),
         ];
         gpu.launch("input_images", value_grid(images * PIXELS), &arguments);
+    }
+
+    /// Makes a batch of changed images of one channel. See `Chosen::Ordered`.
+    fn choose_changed(&self, gpu: &dyn Gpu, images: usize, [order, changes, step]: [Address; 3], batch: usize) {
+        let [mean, std] = self.scale;
+        let arguments = [
+            self.pixels.address().into(),
+            self.labels.address().into(),
+            order.into(),
+            changes.into(),
+            step.into(),
+            size(batch).into(),
+            mean.into(),
+            std.into(),
+            self.x.address().into(),
+            self.batch_labels.address().into(),
+            size(images).into(),
+            size(SIDE).into(),
+        ];
+        gpu.launch("changed_images", value_grid(images * PIXELS), &arguments);
     }
 }

@@ -11,10 +11,10 @@ use super::inputs::{Chosen, Images};
 use super::layers::{Keys, Mask};
 use super::network::Network;
 use super::optimizers::{Factors, Rule};
-use crate::arithmetic::Clipping;
 use crate::arithmetic::inputs::{epoch_order, factors_of};
 use crate::arithmetic::masks::Masks;
 use crate::arithmetic::train::EVALUATION_BATCH;
+use crate::arithmetic::{Clipping, epoch_changes};
 use crate::dataset::Selection;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
@@ -30,6 +30,8 @@ struct Epoch {
     step: Memory,
     /// The positions in the dataset of the epoch's images, as u32.
     order: Memory,
+    /// The affine map of each of these images, if they are changed.
+    changes: Option<Memory>,
     /// See [`Factors`].
     factors: Memory,
     factors_per_step: usize,
@@ -46,6 +48,7 @@ impl Epoch {
         Self {
             step: gpu.allocate(4),
             order: gpu.allocate(4 * images),
+            changes: plan.settings.augment.map(|_| gpu.values(6 * images)),
             factors: gpu.values(steps * factors_per_step),
             factors_per_step,
             keys: gpu.allocate(steps * masks.layers.len() * KEY),
@@ -212,6 +215,10 @@ impl<'a> Trainer<'a> {
         let order = epoch_order(self.plan, self.seed, epoch + 1, self.len);
         let order: Vec<u8> = order.iter().flat_map(|position| position.to_le_bytes()).collect();
         gpu.write(self.epoch.order.address(), &order);
+        if let Some(memory) = &self.epoch.changes {
+            let changes = epoch_changes(self.plan, self.seed, epoch + 1, self.len).unwrap_or_default();
+            gpu.write_values(memory.address(), &changes.iter().flat_map(|map| map.0).collect::<Vec<f32>>());
+        }
         let of_step = |step: usize| {
             let is_first = if step == 0 { 1.0 } else { 0.0 };
             [factors_of(self.plan, step, &self.validation_losses), vec![is_first]].concat()
@@ -260,7 +267,8 @@ impl<'a> Trainer<'a> {
     fn launch_step(&self, images: usize) {
         let (gpu, step) = (self.gpu(), self.epoch.step.address());
         let batch = self.plan.settings.batch_size;
-        self.images.choose(gpu, images, Chosen::Ordered { order: self.epoch.order.address(), step, batch });
+        let (order, changes) = (self.epoch.order.address(), self.epoch.changes.as_ref().map(Memory::address));
+        self.images.choose(gpu, images, Chosen::Ordered { order, changes, step, batch });
         self.network.train(images, self.images.x());
         let loss = LossPlace { step, losses: self.epoch.losses.address() };
         self.network.backward(images, self.images.x(), self.images.labels(), loss);

@@ -79,7 +79,8 @@ fn replayed_steps_give_the_same_bits() {
         };
         let stale = |inputs: &StepInputs| {
             let masks = inputs.masks.iter().map(|(_, mask)| mask);
-            let all = masks.chain([&inputs.index, &inputs.factors]).map(Tensor::shallow_clone).collect();
+            let others = [&inputs.index, &inputs.factors].into_iter().chain(&inputs.changed);
+            let all = masks.chain(others).map(Tensor::shallow_clone).collect();
             Some(FakeRecorder::StaleInputs(all, BTreeMap::new()))
         };
         let (state, losses, none) = train(|_| None, 1);
@@ -132,10 +133,12 @@ fn inputs_have_the_same_addresses_at_every_step() {
     let inputs = |n: i64, value: f64| {
         let full = |size: i64, kind| Tensor::full([size], value, (kind, engine.device));
         let masks = vec![("drop".to_owned(), full(3 * n, Kind::Float))];
-        StepInputs { index: full(n, Kind::Int64), masks, factors: full(2, Kind::Float) }
+        let changed = Some(full(n * PIXELS as i64, Kind::Float).reshape([n, PIXELS as i64]));
+        StepInputs { index: full(n, Kind::Int64), changed, masks, factors: full(2, Kind::Float) }
     };
     let mut fixed = inputs(4, 0.0);
-    let tensors = |i: &StepInputs| [&i.index, &i.masks[0].1, &i.factors].map(Tensor::shallow_clone);
+    let tensors =
+        |i: &StepInputs| [&i.index, i.changed.as_ref().unwrap(), &i.masks[0].1, &i.factors].map(Tensor::shallow_clone);
     let address = |t: Tensor| t.data_ptr() as usize;
     let addresses = tensors(&fixed).map(address);
     for (n, value) in [(4, 1.0), (3, 2.0), (4, 3.0)] {
@@ -146,4 +149,27 @@ fn inputs_have_the_same_addresses_at_every_step() {
             assert_eq!((copied.size(), to_vec(copied)), (step.size(), to_vec(step)));
         }
     }
+}
+
+#[test]
+fn augmented_images_are_those_of_the_programs_own_arithmetic() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut plan = Plan::resolve(&Source::load(&root.join("src/arithmetic/portable.yaml")).unwrap()).unwrap();
+    let engine = Engine::start(None, false).unwrap();
+    let data = TrainAndTest::load(&root.join("data/mnist"), &DataSet::mnist()).unwrap();
+    let run = &mut plan.runs["norms-adam-one-cycle"];
+    let model = &plan.models[&run.settings.model];
+    let dataset = Selection::new(&data.train, &run.choose(&data.train.labels, 1));
+    let first_losses = |run: &RunPlan| {
+        let mut own = mnist_report::arithmetic::Trainer::new(model, run, &plan.input, &dataset, 1);
+        let mut trainer = Trainer::new(&engine, model, run, &plan.input, &dataset, 1);
+        own.step();
+        trainer.step();
+        [own.epoch_losses()[0], trainer.last_loss()]
+    };
+    let [own, augmented] = first_losses(run);
+    assert!((own - augmented).abs() < 1e-5, "{own} {augmented}");
+    run.settings.augment = None;
+    let [_, plain] = first_losses(run);
+    assert!((augmented - plain).abs() > 1e-3, "{augmented} {plain}");
 }

@@ -43,6 +43,7 @@ fn facts(b: &Builder) -> Result<Definitions> {
     let hash = |digest: &str| RichText::styled(InlineStyle::Hash, digest);
     let environment = &b.results.environment;
     let [mean, std] = [b.study.input.mean, b.study.input.std].map(|x| b.lang.numbers.setting(x));
+    let augmented = b.any_run(|run| run.plan.augment.is_some());
     let data = b.study.pinned().map(|data| {
         let classes =
             data.classes.iter().enumerate().map(|(class, name)| format!("{class}: {name}")).collect::<Vec<_>>();
@@ -52,7 +53,7 @@ fn facts(b: &Builder) -> Result<Definitions> {
     let mut items = data.into_iter().collect::<Result<Vec<_>>>()?;
     items.extend([
         Definition::new(b.phrase("inputs.environment")?, in_words(b, environment)?),
-        Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std })?),
+        Definition::new(b.phrase("inputs.pixels")?, b.text("inputs.pixels_text", context! { mean, std, augmented })?),
         Definition::new(b.phrase("inputs.program")?, crate::report::program()),
         Definition::new(b.phrase("inputs.inputs_digest")?, hash(b.provenance.inputs_digest)),
         Definition::new(b.phrase("inputs.measured_digest")?, hash(b.provenance.measured_digest)),
@@ -98,6 +99,7 @@ fn training_loss(b: &Builder) -> Result<RichText> {
     let mut text = b.phrase("measures.training_loss_text")?;
     let more = [
         ("measures.smoothed_text", b.any_run(|run| run.plan.label_smoothing > 0.0)),
+        ("measures.augmented_text", b.any_run(|run| run.plan.augment.is_some())),
         ("measures.evaluated_text", b.any_run(evaluates_training)),
     ];
     for (key, _) in more.into_iter().filter(|(_, holds)| *holds) {

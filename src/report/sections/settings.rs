@@ -84,6 +84,7 @@ pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Lan
         label_smoothing: smoothing,
         clip_grad_norm,
         clip_grad_value,
+        augment,
         dropout,
         stop_below_train_loss: _,
         early_stopping: _,
@@ -101,6 +102,9 @@ pub(super) fn budget(title: &str, network: Option<&str>, run: AnyRun, lang: &Lan
     }
     if clip_grad_norm.is_some() || clip_grad_value.is_some() {
         parts.push(clipping(run.plan(), lang)?);
+    }
+    if augment.is_some() {
+        parts.push(augmentation(run.plan(), lang)?);
     }
     if *image_order != ImageOrder::default() {
         parts.push(order(*image_order, lang)?);
@@ -128,6 +132,13 @@ pub(super) fn clipping(plan: &RunSettings, lang: &Language) -> Result<String> {
         (None, Some(value)) => say("run.clip_value", value),
         (None, None) => lang.word("run.never"),
     }
+}
+
+/// How a run changes its training images.
+pub(super) fn augmentation(plan: &RunSettings, lang: &Language) -> Result<String> {
+    let Some(augment) = plan.augment else { return lang.word("run.never") };
+    let [shift, degrees] = [augment.shift, augment.rotate].map(|most| (most > 0.0).then(|| lang.numbers.setting(most)));
+    lang.say("run.augment", context! { shift, degrees })
 }
 
 /// How often test and validation images are evaluated within epochs.

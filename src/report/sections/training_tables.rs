@@ -68,7 +68,7 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
     let dropout = |on: bool| if on { "run.dropout_on" } else { "run.dropout_off" };
     let evaluated = |on: bool| if on { "run.after_each_epoch" } else { "run.never" };
     let several = b.several_seeds() || runs.iter().any(|(_, run)| run.seeds().len() > 1);
-    let rows: [Setting; 13] = [
+    let rows: [Setting; 14] = [
         ("model", &|r| Ok(model_link(&r.plan().model))),
         ("training_images", &|r| Ok(RichText::styled(InlineStyle::Unbroken, settings::images(r.plan(), lang)?))),
         ("order", &|r| Ok(settings::order(r.plan().order, lang)?.into())),
@@ -77,6 +77,7 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
         ("schedule", &|r| Ok(settings::schedule(&r.plan().schedule, lang)?.into())),
         ("label_smoothing", &|r| Ok(lang.numbers.setting(r.plan().label_smoothing).into())),
         ("clipping", &|r| settings::clipping(r.plan(), lang).map(RichText::from)),
+        ("augmentation", &|r| settings::augmentation(r.plan(), lang).map(RichText::from)),
         ("dropout", &|r| b.phrase(dropout(r.plan().dropout))),
         ("epochs", &|r| Ok(settings::epochs_planned(r.plan(), lang)?.into())),
         ("training_evaluated", &|r| b.phrase(evaluated(r.plan().evaluate_train))),

@@ -55,15 +55,17 @@ fn check_kind(source: &Source, place: &Place, kind: &Kind) -> Result<(), StudyEr
     }
 }
 
-/// A training loss with smoothed labels cannot be compared with the test loss.
+/// A training loss with smoothed labels or of augmented images cannot be compared with the test loss.
 fn check_plain_loss(source: &Source, place: &Place, run: &str) -> Result<(), StudyError> {
     let spec = &source.study.runs[run];
-    if spec.label_smoothing == 0.0 || spec.evaluate_train {
-        return Ok(());
-    }
-    place.refuse(format!(
-        "`{run}` smooths the labels of its training loss, so its test loss is another measure; set `evaluate_train: true` in the run"
-    ))
+    let augments = spec.augment.is_some_and(|augment| !augment.is_identity());
+    let why = match spec.label_smoothing > 0.0 {
+        _ if spec.evaluate_train => return Ok(()),
+        true => "smooths the labels of its training loss",
+        false if augments => "augments the images of its training loss",
+        false => return Ok(()),
+    };
+    place.refuse(format!("`{run}` {why}, so its test loss is another measure; set `evaluate_train: true` in the run"))
 }
 
 fn check_comparison(source: &Source, place: &Place, name: &str) -> Result<(), StudyError> {

@@ -29,6 +29,7 @@ pub(in crate::study) fn check(
     check_seeds(run, &spec.seeds)?;
     check_loss(run, spec, data.classes)?;
     check_clipping(run, spec)?;
+    spec.augment.map_or(Ok(()), |augment| augment.check(run))?;
     if let Some(EarlyStopping { patience }) = spec.early_stopping {
         run.at("early_stopping").within("patience", patience, 1, MAX_EPOCHS)?;
         needs_validation(run, "early_stopping", spec)?;

@@ -191,6 +191,7 @@ mod tests {
             label_smoothing: 0.0,
             clip_grad_norm: None,
             clip_grad_value: None,
+            augment: None,
             dropout: true,
             stop_below_train_loss: None,
             early_stopping: None,

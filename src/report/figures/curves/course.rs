@@ -50,6 +50,8 @@ pub(super) struct Course<'a> {
     pub is_shortened: bool,
     /// Whether the training loss has smoothed labels.
     pub smooths_labels: bool,
+    /// Whether the training loss is that of shifted or rotated images.
+    pub augments: bool,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -110,6 +112,7 @@ impl<'a> Course<'a> {
             reported: reported(run),
             is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
             smooths_labels: run.plan.label_smoothing > 0.0,
+            augments: run.plan.augment.is_some(),
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),
