@@ -8,6 +8,7 @@ use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
 use kernels::cross_entropy::{Targets, cross_entropy};
+use kernels::layers::residual::add_to;
 use kernels::layers::{Backward, Forward};
 use kernels::memory::grow;
 
@@ -33,8 +34,10 @@ pub struct Network {
     outputs: Vec<Vec<f32>>,
     /// Working memory for the two gradients that a backward step reads and writes.
     output_gradients: [Vec<f32>; 2],
+    /// The gradient of the output of the residual block in which the backward pass is.
+    skip_gradient: Vec<f32>,
     /// Working memory of `evaluate`, in a mutex because `evaluate` takes `&self`.
-    evaluation: Mutex<[Vec<f32>; 2]>,
+    evaluation: Mutex<[Vec<f32>; 3]>,
 }
 
 impl Network {
@@ -56,6 +59,7 @@ impl Network {
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: Default::default(),
+            skip_gradient: Vec::new(),
             evaluation: Mutex::default(),
         }
     }
@@ -119,11 +123,15 @@ impl Network {
     pub(super) fn evaluate(&self, images: &[f32]) -> Vec<f32> {
         let count = images.len() / self.input;
         let mut buffers = self.evaluation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let [current, next] = &mut *buffers;
+        let [current, next, skip] = &mut *buffers;
         for (i, step) in self.steps.iter().enumerate() {
             let input = self.steps[..i].last().map_or(images, |before| &current[..count * before.output]);
+            if step.starts_residual {
+                sized(skip, input.len()).copy_from_slice(input);
+            }
             step.kernel.evaluate(Forward {
                 x: input,
+                skip: if step.skip.is_some() { &skip[..input.len()] } else { &[] },
                 parameters: &self.parameters[step.parameters.clone()],
                 buffers: &self.buffers[step.buffers.clone()],
                 y: sized(next, count * step.output),
@@ -147,8 +155,10 @@ impl Network {
         }
         for (i, step) in self.steps.iter_mut().enumerate() {
             let (before, output) = self.outputs.split_at_mut(i);
+            let input_of = |i: usize| before[..i].last().map_or(images, |input| &input[..]);
             step.kernel.train(Forward {
-                x: before.last().map_or(images, |input| &input[..]),
+                x: input_of(i),
+                skip: step.skip.map_or(&[], input_of),
                 parameters: &self.parameters[step.parameters.clone()],
                 buffers: &self.buffers[step.buffers.clone()],
                 y: exactly(&mut output[0], count * step.output),
@@ -181,6 +191,12 @@ impl Network {
             });
             if !step.needs_input_gradient {
                 break;
+            }
+            if step.starts_residual {
+                add_to(&mut input_gradient[..x.len()], &self.skip_gradient[..x.len()]);
+            }
+            if step.skip.is_some() {
+                std::mem::swap(output_gradient, &mut self.skip_gradient);
             }
             std::mem::swap(output_gradient, input_gradient);
         }
