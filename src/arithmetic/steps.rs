@@ -252,3 +252,36 @@ pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
     }
     shapes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_layers_are_not_joined_across_the_ends_of_a_residual() {
+        let layers = "{layers: [conv2d: {out_channels: 4, kernel_size: 3}, batch_norm2d,
+            residual: {layers: [relu, max_pool2d: {kernel_size: 3, stride: 1, padding: 1}, batch_norm2d]}, relu,
+            residual: {layers: [max_pool2d: {kernel_size: 3, stride: 1, padding: 1}]}, batch_norm2d, relu,
+            global_avg_pool, linear: {out_features: 3}]}";
+        let model = Model::resolve("m", &serde_yaml::from_str(layers).unwrap(), [1, 8, 8], 3).unwrap();
+        let steps = steps(&model);
+        let found: Vec<(&str, bool, bool, Option<usize>)> =
+            steps.iter().map(|s| (s.layer.as_str(), s.relu, s.starts_residual, s.skip)).collect();
+        let expected = [
+            ("conv1", false, false, None),
+            ("bn1", false, false, None),
+            // The ReLU of the block is executed after its pool.
+            ("pool1", false, true, None),
+            ("relu1", false, false, None),
+            ("bn2", false, false, None),
+            ("residual1", false, false, Some(2)),
+            ("relu2", false, false, None),
+            ("pool2", false, true, None),
+            ("residual2", false, false, Some(7)),
+            ("bn3", true, false, None),
+            ("global_pool1", false, false, None),
+            ("fc1", false, false, None),
+        ];
+        assert_eq!(found, expected);
+    }
+}
