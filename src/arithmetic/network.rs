@@ -8,6 +8,7 @@ use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
 use crate::tensors::NamedTensor;
 use kernels::cross_entropy::{Targets, cross_entropy};
+use kernels::layers::residual::add_to;
 use kernels::layers::{Backward, Forward};
 use kernels::memory::grow;
 
@@ -33,8 +34,10 @@ pub struct Network {
     outputs: Vec<Vec<f32>>,
     /// Working memory for the two gradients that a backward step reads and writes.
     output_gradients: [Vec<f32>; 2],
+    /// The gradient of the output of the residual block in which the backward pass is.
+    skip_gradient: Vec<f32>,
     /// Working memory of `evaluate`, in a mutex because `evaluate` takes `&self`.
-    evaluation: Mutex<[Vec<f32>; 2]>,
+    evaluation: Mutex<[Vec<f32>; 3]>,
 }
 
 impl Network {
@@ -56,6 +59,7 @@ impl Network {
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: Default::default(),
+            skip_gradient: Vec::new(),
             evaluation: Mutex::default(),
         }
     }
@@ -119,11 +123,15 @@ impl Network {
     pub(super) fn evaluate(&self, images: &[f32]) -> Vec<f32> {
         let count = images.len() / self.input;
         let mut buffers = self.evaluation.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let [current, next] = &mut *buffers;
+        let [current, next, skip] = &mut *buffers;
         for (i, step) in self.steps.iter().enumerate() {
             let input = self.steps[..i].last().map_or(images, |before| &current[..count * before.output]);
+            if step.starts_residual {
+                sized(skip, input.len()).copy_from_slice(input);
+            }
             step.kernel.evaluate(Forward {
                 x: input,
+                skip: if step.skip.is_some() { &skip[..input.len()] } else { &[] },
                 parameters: &self.parameters[step.parameters.clone()],
                 buffers: &self.buffers[step.buffers.clone()],
                 y: sized(next, count * step.output),
@@ -147,8 +155,10 @@ impl Network {
         }
         for (i, step) in self.steps.iter_mut().enumerate() {
             let (before, output) = self.outputs.split_at_mut(i);
+            let input_of = |i: usize| before[..i].last().map_or(images, |input| &input[..]);
             step.kernel.train(Forward {
-                x: before.last().map_or(images, |input| &input[..]),
+                x: input_of(i),
+                skip: step.skip.map_or(&[], input_of),
                 parameters: &self.parameters[step.parameters.clone()],
                 buffers: &self.buffers[step.buffers.clone()],
                 y: exactly(&mut output[0], count * step.output),
@@ -181,6 +191,12 @@ impl Network {
             });
             if !step.needs_input_gradient {
                 break;
+            }
+            if step.starts_residual {
+                add_to(&mut input_gradient[..x.len()], &self.skip_gradient[..x.len()]);
+            }
+            if step.skip.is_some() {
+                std::mem::swap(output_gradient, &mut self.skip_gradient);
             }
             std::mem::swap(output_gradient, input_gradient);
         }
@@ -284,4 +300,75 @@ pub(super) fn copy_tensor(
 
 pub(super) fn named(prefix: &str, spec: &TensorSpec, values: &[f32]) -> NamedTensor {
     NamedTensor { name: format!("{prefix}{}", spec.name), shape: spec.shape.clone(), values: values.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGES: usize = 3;
+    const INPUT: [usize; 3] = [1, 2, 2];
+    const LABELS: [u8; IMAGES] = [2, 0, 1];
+
+    /// Residual blocks of features: one after the other, with and without parameters.
+    const LAYERS: &str = "{layers: [flatten, linear: {out_features: 5},
+        residual: {layers: [tanh, linear: {out_features: 3}, tanh, linear: {out_features: 5}]},
+        residual: {layers: [sigmoid]}, linear: {out_features: 3}]}";
+
+    /// `outputs` values of a linear layer, whose weight and bias are the next `parameters`.
+    fn linear(x: &[f64], outputs: usize, parameters: &mut &[f64]) -> Vec<f64> {
+        let (weight, rest) = parameters.split_at(outputs * x.len());
+        let (bias, rest) = rest.split_at(outputs);
+        *parameters = rest;
+        let dot = |row: &[f64]| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
+        weight.chunks_exact(x.len()).zip(bias).map(|(row, bias)| dot(row) + bias).collect()
+    }
+
+    /// The logits and the loss of the network, from its definition.
+    fn defined(images: &[f32], mut parameters: &[f64]) -> (Vec<f64>, f64) {
+        let apply = |x: &[f64], f: fn(f64) -> f64| x.iter().map(|x| f(*x)).collect::<Vec<_>>();
+        let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
+        let (all, mut logits, mut loss) = (parameters, Vec::new(), 0.0);
+        for (image, label) in images.chunks_exact(4).zip(LABELS) {
+            parameters = all;
+            let image: Vec<f64> = image.iter().map(|x| f64::from(*x)).collect();
+            let x = linear(&image, 5, &mut parameters);
+            let branch = linear(&apply(&x, libm::tanh), 3, &mut parameters);
+            let branch = linear(&apply(&branch, libm::tanh), 5, &mut parameters);
+            let x = sum(&x, &branch);
+            let x = sum(&x, &apply(&x, |x| 1.0 / (1.0 + libm::exp(-x))));
+            let y = linear(&x, 3, &mut parameters);
+            let exps: f64 = y.iter().map(|y| libm::exp(*y)).sum();
+            loss += (libm::log(exps) - y[usize::from(label)]) / IMAGES as f64;
+            logits.extend(y);
+        }
+        (logits, loss)
+    }
+
+    #[test]
+    fn residual_blocks_have_the_gradients_of_their_definition() {
+        let model = Model::resolve("m", &serde_yaml::from_str(LAYERS).unwrap(), INPUT, 3).unwrap();
+        let mut network = Network::new(&model, 5);
+        let images = Stream::keyed(b"residual").uniform(IMAGES * 4, 1.0);
+        let parameters: Vec<f64> = network.parameters.concat().into_iter().map(f64::from).collect();
+        let (expected, expected_loss) = defined(&images, &parameters);
+        let near = |what: &str, got: f32, expected: f64| {
+            assert!((f64::from(got) - expected).abs() < 1e-6, "{what}: {got}, expected {expected}");
+        };
+        for logits in [network.evaluate(&images), network.logits(&images, INPUT, Some(&[]))] {
+            assert_eq!(logits.len(), expected.len());
+            logits.iter().zip(&expected).for_each(|(got, expected)| near("logit", *got, *expected));
+        }
+        near("loss", network.loss_and_backward(&images, INPUT, &LABELS, &[]), expected_loss);
+        let gradients = network.gradients.concat();
+        assert_eq!(gradients.len(), parameters.len());
+        for (i, gradient) in gradients.into_iter().enumerate() {
+            let loss = |step: f64| {
+                let mut moved = parameters.clone();
+                moved[i] += step;
+                defined(&images, &moved).1
+            };
+            near(&format!("gradient {i}"), gradient, (loss(1e-5) - loss(-1e-5)) / 2e-5);
+        }
+    }
 }

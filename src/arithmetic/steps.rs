@@ -15,6 +15,7 @@ use kernels::layers::leaky_relu::LeakyRelu;
 use kernels::layers::linear::Linear;
 use kernels::layers::max_pool2d::MaxPool2d;
 use kernels::layers::relu::Relu;
+use kernels::layers::residual::Residual;
 use kernels::layers::sigmoid::Sigmoid;
 use kernels::layers::tanh::Tanh;
 use kernels::layers::{Forward, Layer, Shape};
@@ -36,13 +37,28 @@ pub(super) struct Step<K = Box<dyn Layer>> {
     pub output: usize,
     /// Whether a previous step has parameters, so that the gradient of this step's input is needed.
     pub needs_input_gradient: bool,
+    /// Whether a residual block starts here: the input of this step is also added to the output of the block.
+    pub starts_residual: bool,
+    /// For the sum that ends a residual block, the index of the step that starts it.
+    pub skip: Option<usize>,
 }
 
 impl<K> Step<K> {
     /// The same step with another kernel.
     pub(super) fn with_kernel<L>(self, kernel: L) -> Step<L> {
-        let Self { layer, kind, input, relu, kernel: _, parameters, buffers, output, needs_input_gradient } = self;
-        Step { layer, kind, input, relu, kernel, parameters, buffers, output, needs_input_gradient }
+        Step {
+            layer: self.layer,
+            kind: self.kind,
+            input: self.input,
+            relu: self.relu,
+            kernel,
+            parameters: self.parameters,
+            buffers: self.buffers,
+            output: self.output,
+            needs_input_gradient: self.needs_input_gradient,
+            starts_residual: self.starts_residual,
+            skip: self.skip,
+        }
     }
 }
 
@@ -104,6 +120,7 @@ fn kernel(layer: &model::Layer, input: Activation, relu: bool) -> (Box<dyn Layer
         LayerKind::Linear(c) => {
             (Box::new(Linear::new(shape.channels, c.out_features)), Activation::flat(c.out_features))
         }
+        LayerKind::Residual(_) => (Box::new(Residual), input),
     }
 }
 
@@ -125,48 +142,76 @@ pub(super) fn conv2d_options(c: &model::Conv2d) -> Conv2dOptions {
 /// - A ReLU before a max pooling is executed after it: relu(max_pool(x)) equals max_pool(relu(x)) in value and
 ///   gradient, and ReLU then has fewer values to compute.
 /// - Any other ReLU after a batch normalisation is part of its kernel.
+///
+/// But a layer inside a residual block makes no pair with one outside, because the values between the two are those of the
+/// block's input or output.
 pub(super) fn steps(model: &Model) -> Vec<Step> {
-    let (mut steps, mut activation) = (Vec::with_capacity(model.layers.len()), Activation::image(model.input));
-    let (mut parameters, mut buffers, mut has_parameters) = (0, 0, false);
-    let mut add = |layer: &model::Layer, relu: bool| {
-        let (kernel, output) = kernel(layer, activation, relu);
-        let step = Step {
+    let mut steps = Steps { steps: Vec::with_capacity(model.layers.len()), output: Activation::image(model.input) };
+    let mut rest = 0;
+    for inner in model.residuals() {
+        steps.add_all(&model.layers[rest..inner.start]);
+        let start = steps.steps.len();
+        steps.add_all(&model.layers[inner.clone()]);
+        steps.steps[start].starts_residual = true;
+        steps.add(&model.layers[inner.end], false);
+        steps.steps.last_mut().expect("the sum").skip = Some(start);
+        rest = inner.end + 1;
+    }
+    steps.add_all(&model.layers[rest..]);
+    steps.steps
+}
+
+/// The steps of a network's first layers.
+struct Steps {
+    steps: Vec<Step>,
+    /// The output of the last step.
+    output: Activation,
+}
+
+impl Steps {
+    fn add(&mut self, layer: &model::Layer, relu: bool) {
+        let input = self.output;
+        let (kernel, output) = kernel(layer, input, relu);
+        let (parameters, buffers) = self.steps.last().map_or((0, 0), |step| (step.parameters.end, step.buffers.end));
+        self.steps.push(Step {
             layer: layer.name.clone(),
             kind: layer.kind.clone(),
-            input: activation.shape,
+            input: input.shape,
             relu,
             kernel,
             parameters: parameters..parameters + layer.parameters.len(),
             buffers: buffers..buffers + layer.buffers.len(),
             output: output.shape.len(),
-            needs_input_gradient: has_parameters,
-        };
-        (activation, parameters, buffers) = (output, step.parameters.end, step.buffers.end);
-        has_parameters |= !layer.parameters.is_empty();
-        steps.push(step);
-    };
-    let mut layers = &model.layers[..];
-    while let [layer, rest @ ..] = layers {
-        let next = |i: usize| rest.get(i).map(|next| &next.kind);
-        layers = match (&layer.kind, next(0), next(1)) {
-            (LayerKind::Relu(_), Some(LayerKind::MaxPool2d(_)), _) => {
-                add(&rest[0], false);
-                add(layer, false);
-                &rest[1..]
-            }
-            (LayerKind::BatchNorm2d(_) | LayerKind::BatchNorm1d(_), Some(LayerKind::Relu(_)), after)
-                if !matches!(after, Some(LayerKind::MaxPool2d(_))) =>
-            {
-                add(layer, true);
-                &rest[1..]
-            }
-            _ => {
-                add(layer, false);
-                rest
-            }
-        };
+            needs_input_gradient: parameters > 0,
+            starts_residual: false,
+            skip: None,
+        });
+        self.output = output;
     }
-    steps
+
+    /// Adds consecutive layers.
+    fn add_all(&mut self, mut layers: &[model::Layer]) {
+        while let [layer, rest @ ..] = layers {
+            let next = |i: usize| rest.get(i).map(|next| &next.kind);
+            layers = match (&layer.kind, next(0), next(1)) {
+                (LayerKind::Relu(_), Some(LayerKind::MaxPool2d(_)), _) => {
+                    self.add(&rest[0], false);
+                    self.add(layer, false);
+                    &rest[1..]
+                }
+                (LayerKind::BatchNorm2d(_) | LayerKind::BatchNorm1d(_), Some(LayerKind::Relu(_)), after)
+                    if !matches!(after, Some(LayerKind::MaxPool2d(_))) =>
+                {
+                    self.add(layer, true);
+                    &rest[1..]
+                }
+                _ => {
+                    self.add(layer, false);
+                    rest
+                }
+            };
+        }
+    }
 }
 
 /// The shapes of the input and output of a layer's kernel, batch first.
@@ -186,11 +231,17 @@ pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
     let mut shapes = Vec::with_capacity(model.layers.len());
     let mut shape = Activation::image(model.input);
     let mut x = zeros(batch * shape.shape.len());
-    for layer in &model.layers {
+    let starts: Vec<usize> = model.residuals().map(|inner| inner.start).collect();
+    let mut skip = Vec::new();
+    for (i, layer) in model.layers.iter().enumerate() {
+        if starts.contains(&i) {
+            skip.clone_from(&x);
+        }
         let (kernel, output) = kernel(layer, shape, false);
         let mut y = zeros(batch * output.shape.len());
         kernel.evaluate(Forward {
             x: &x,
+            skip: &skip,
             parameters: &ones(&layer.parameters),
             buffers: &ones(&layer.buffers),
             y: &mut y,
@@ -200,4 +251,37 @@ pub fn trace_shapes(model: &Model, batch: usize) -> Vec<LayerShapes> {
         (x, shape) = (y, output);
     }
     shapes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_of_layers_are_not_joined_across_the_ends_of_a_residual() {
+        let layers = "{layers: [conv2d: {out_channels: 4, kernel_size: 3}, batch_norm2d,
+            residual: {layers: [relu, max_pool2d: {kernel_size: 3, stride: 1, padding: 1}, batch_norm2d]}, relu,
+            residual: {layers: [max_pool2d: {kernel_size: 3, stride: 1, padding: 1}]}, batch_norm2d, relu,
+            global_avg_pool, linear: {out_features: 3}]}";
+        let model = Model::resolve("m", &serde_yaml::from_str(layers).unwrap(), [1, 8, 8], 3).unwrap();
+        let steps = steps(&model);
+        let found: Vec<(&str, bool, bool, Option<usize>)> =
+            steps.iter().map(|s| (s.layer.as_str(), s.relu, s.starts_residual, s.skip)).collect();
+        let expected = [
+            ("conv1", false, false, None),
+            ("bn1", false, false, None),
+            // The ReLU of the block is executed after its pool.
+            ("pool1", false, true, None),
+            ("relu1", false, false, None),
+            ("bn2", false, false, None),
+            ("residual1", false, false, Some(2)),
+            ("relu2", false, false, None),
+            ("pool2", false, true, None),
+            ("residual2", false, false, Some(7)),
+            ("bn3", true, false, None),
+            ("global_pool1", false, false, None),
+            ("fc1", false, false, None),
+        ];
+        assert_eq!(found, expected);
+    }
 }

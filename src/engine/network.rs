@@ -37,6 +37,8 @@ pub(super) struct NetworkLayer {
     pub parameter_count: usize,
     /// Index of the layer's first tensor in `buffers`.
     pub first_buffer: usize,
+    /// Whether a residual block starts here.
+    pub starts_residual: bool,
 }
 
 /// Returns the mask `[values]` of a dropout layer, given its name and its number of values, on the network's device.
@@ -64,7 +66,8 @@ impl Network {
             *part = part.set_requires_grad(true);
         }
         let (mut layers, mut first_parameter, mut first_buffer) = (Vec::new(), 0, 0);
-        for layer in &model.layers {
+        let starts: Vec<usize> = model.residuals().map(|inner| inner.start).collect();
+        for (i, layer) in model.layers.iter().enumerate() {
             let parameter_count = layer.parameters.len();
             layers.push(NetworkLayer {
                 name: layer.name.clone(),
@@ -72,6 +75,7 @@ impl Network {
                 first_parameter,
                 parameter_count,
                 first_buffer,
+                starts_residual: starts.contains(&i),
             });
             first_parameter += parameter_count;
             first_buffer += layer.buffers.len();
@@ -140,8 +144,17 @@ impl Network {
 
     /// Logits `[images, 10]` of images `[images, channels, height, width]`.
     pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Tensor {
-        let images = images.shallow_clone();
-        self.layers.iter().fold(images, |x, layer| self.apply(layer, &x, mode))
+        let (mut x, mut skip) = (images.shallow_clone(), Tensor::new());
+        for layer in &self.layers {
+            if layer.starts_residual {
+                skip = x.shallow_clone();
+            }
+            x = match layer.kind {
+                LayerKind::Residual(_) => x + &skip,
+                _ => self.apply(layer, &x, mode),
+            };
+        }
+        x
     }
 
     /// The gradients of a loss with respect to all parameters, in their order.
@@ -207,6 +220,7 @@ impl Network {
             },
             LayerKind::Flatten(_) => x.flatten(1, -1),
             LayerKind::Linear(_) => x.linear(parameter(0), bias()),
+            LayerKind::Residual(_) => unreachable!("`forward` adds its two inputs"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! weights. Other layers are function calls, as PyTorch programs usually write them.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::{Layer, Model};
 
@@ -146,11 +147,17 @@ impl Model {
             let sizes = std::iter::once(&batch).chain(shape).map(ToString::to_string);
             format!("[{}]", sizes.collect::<Vec<_>>().join(", "))
         };
+        let residuals: Vec<Range<usize>> = self.residuals().collect();
         let mut forward = String::new();
-        for lines in self.lines() {
-            let value = lines.iter().fold("x".to_owned(), |x, layer| layer.applied(&x));
-            let output = lines.last().map_or(&self.layers[0].input, |layer| &layer.output);
-            let _ = writeln!(forward, "        x = {value}  # {}", shape(output));
+        for line in self.lines() {
+            // The layers of a `residual` compute a variable of their own, which the sum adds to `x`.
+            let block = residuals.iter().find(|inner| (inner.start..=inner.end).contains(&line.start));
+            let from = if block.is_some_and(|inner| line.start > inner.start) { "branch" } else { "x" };
+            let to = if block.is_some_and(|inner| line.start < inner.end) { "branch" } else { "x" };
+            let layers = &self.layers[line];
+            let value = layers.iter().fold(from.to_owned(), |x, layer| layer.applied(&x));
+            let output = layers.last().map_or(&self.layers[0].input, |layer| &layer.output);
+            let _ = writeln!(forward, "        {to} = {value}  # {}", shape(output));
         }
         let mut text = String::new();
         if forward.contains("torch.") {
@@ -176,15 +183,15 @@ impl Model {
     }
 
     /// The layers of each line of the forward pass: a layer, with the activation after it.
-    fn lines(&self) -> Vec<&[Layer]> {
-        let is_activation = |layer: &Layer| layer.kind.config().is_activation();
-        let mut lines = Vec::new();
-        let mut rest = self.layers.as_slice();
-        while let Some(first) = rest.first() {
-            let has_activation = !is_activation(first) && rest.get(1).is_some_and(is_activation);
-            let (line, after) = rest.split_at(1 + usize::from(has_activation));
-            lines.push(line);
-            rest = after;
+    fn lines(&self) -> Vec<Range<usize>> {
+        let is_activation = |i: usize| self.layers.get(i).is_some_and(|layer| layer.kind.config().is_activation());
+        let starts: Vec<usize> = self.residuals().map(|inner| inner.start).collect();
+        let (mut lines, mut i) = (Vec::new(), 0);
+        while i < self.layers.len() {
+            let has_activation = !is_activation(i) && is_activation(i + 1) && !starts.contains(&(i + 1));
+            let end = i + 1 + usize::from(has_activation);
+            lines.push(i..end);
+            i = end;
         }
         lines
     }
@@ -244,6 +251,34 @@ class SlimBn(nn.Module):
         return x
 ";
         assert_eq!(slim.code(32), expected);
+    }
+
+    #[test]
+    fn a_residual_is_a_sum_with_a_branch() {
+        let net = model(
+            "res",
+            "{layers: [conv2d: {out_channels: 4, kernel_size: 3}, batch_norm2d,
+                residual: {layers: [relu, conv2d: {out_channels: 4, kernel_size: 3, padding: 1, bias: false}, batch_norm2d, relu,
+                    dropout: {p: 0.1}]}, relu, residual: {layers: [batch_norm2d]}, global_avg_pool, linear: {out_features: 10}]}",
+        );
+        let code = net.code(8);
+        let expected = "\
+    def forward(self, x):  # [8, 1, 28, 28]
+        x = self.conv1(x)  # [8, 4, 26, 26]
+        x = self.bn1(x)  # [8, 4, 26, 26]
+        branch = F.relu(x)  # [8, 4, 26, 26]
+        branch = self.conv2(branch)  # [8, 4, 26, 26]
+        branch = F.relu(self.bn2(branch))  # [8, 4, 26, 26]
+        branch = self.dropout1(branch)  # [8, 4, 26, 26]
+        x = F.relu(x + branch)  # [8, 4, 26, 26]
+        branch = self.bn3(x)  # [8, 4, 26, 26]
+        x = x + branch  # [8, 4, 26, 26]
+        x = torch.flatten(F.adaptive_avg_pool2d(x, 1), 1)  # [8, 4]
+        x = self.fc1(x)  # [8, 10]
+        return x
+";
+        assert!(code.ends_with(expected), "{code}");
+        assert!(!code.contains("self.residual"), "{code}");
     }
 
     #[test]

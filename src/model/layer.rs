@@ -1,21 +1,20 @@
 //! The interface of all kinds of layers, and a layer of a network with its shapes and parameters.
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::LayerKind;
+pub(super) use super::error::LayerError;
 use super::settings::{Padding, Pair};
-use crate::text::short_number;
 
 /// Larger settings are almost certainly typos, and would overflow counts.
 const MAX_SETTING: usize = 1 << 20;
 /// Values in one parameter tensor: 4 GiB in float32, and training needs several times as much.
-const MAX_VALUES: u64 = 1 << 30;
+pub(super) const MAX_VALUES: u64 = 1 << 30;
 /// Values in a layer's output, or in its padded input, for one image: 64 MiB in float32.
-const MAX_ACTIVATION: f64 = 16_777_216.0;
+pub(super) const MAX_ACTIVATION: f64 = 16_777_216.0;
 
 /// Height and width of a padded input: on a GPU, positions in it are 16-bit integers.
-const MAX_SIDE: u16 = 32_767;
+pub(super) const MAX_SIDE: u16 = 32_767;
 
 /// A layer as the study configures it. Each kind implements this in its own file.
 ///
@@ -80,7 +79,7 @@ pub trait LayerConfig {
         false
     }
 
-    /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`.
+    /// The call that constructs the layer in PyTorch, `nn.Conv2d(1, 64, 3)`; empty if `torch.nn` has no such module.
     fn pytorch(&self, input: &[usize]) -> String;
 
     /// The call of `torch` or `torch.nn.functional` (`F`) that applies the layer to an expression; `None` for a layer
@@ -152,42 +151,6 @@ macro_rules! named {
     };
 }
 pub(super) use named;
-
-/// Why a layer cannot be used as the study configures it.
-#[derive(Debug, Error, PartialEq)]
-#[expect(missing_docs, reason = "the messages describe the variants")]
-pub enum LayerError {
-    #[error("{setting} {value}: must be at least {least}")]
-    TooSmall { setting: &'static str, value: usize, least: usize },
-    #[error("{setting} {value}: at most {most} is supported")]
-    TooLarge { setting: &'static str, value: usize, most: usize },
-    #[error("{setting} {}: must be {expected}", short_number(&value.to_string()))]
-    OutOfRange { setting: &'static str, value: f64, expected: &'static str },
-    #[error("padding {padding}: at most half of kernel_size {kernel_size}")]
-    Padding { padding: usize, kernel_size: usize },
-    #[error("groups {groups} must divide both the {inputs} input channels and the {outputs} output channels")]
-    Groups { groups: usize, inputs: usize, outputs: usize },
-    #[error("kernel_size {kernel_size} is larger than its input, {height} x {width} with padding")]
-    Kernel { kernel_size: Pair, height: usize, width: usize },
-    #[error(
-        "kernel_size {kernel_size} with dilation {dilation} is larger than its input, {height} x {width} with padding"
-    )]
-    Dilated { kernel_size: Pair, dilation: Pair, height: usize, width: usize },
-    #[error("needs an image [channels, height, width], but its input is {input:?}")]
-    NotAnImage { input: Vec<usize> },
-    #[error("needs a flat input, but its input is {input:?}: put `flatten` before it")]
-    NotFlat { input: Vec<usize> },
-    #[error("needs an image [channels, height, width], but its input is {input:?}: use `batch_norm1d`")]
-    FlatNorm { input: Vec<usize> },
-    #[error("needs a flat input, but its input is {input:?}: use `batch_norm2d`")]
-    ImageNorm { input: Vec<usize> },
-    #[error("{tensor} would hold {values} values; at most {MAX_VALUES} are supported")]
-    Tensor { tensor: String, values: u64 },
-    #[error("its padded input would be {height:.0} x {width:.0} pixels; at most {MAX_SIDE} x {MAX_SIDE} are supported")]
-    Side { height: f64, width: f64 },
-    #[error("its {what} would hold {values:.0} values for each image; at most {MAX_ACTIVATION} are supported")]
-    Activation { what: &'static str, values: f64 },
-}
 
 /// How a tensor is filled before training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -7,9 +7,11 @@ mod avg_pool2d;
 mod batch_norm;
 mod batch_norm1d;
 mod batch_norm2d;
+mod cancelled;
 mod code;
 mod conv2d;
 mod dropout;
+mod error;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
@@ -20,17 +22,18 @@ mod linear;
 mod max_pool2d;
 mod pool;
 mod relu;
+mod residual;
+mod resolve;
 mod settings;
 mod sigmoid;
 mod sizes;
 mod tanh;
 
-use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use thiserror::Error;
 
 pub use avg_pool2d::AvgPool2d;
 pub use batch_norm1d::BatchNorm1d;
@@ -38,15 +41,18 @@ pub use batch_norm2d::BatchNorm2d;
 pub use code::module_names;
 pub use conv2d::Conv2d;
 pub use dropout::Dropout;
+pub use error::{LayerError, ModelError};
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
-pub use layer::{Init, Layer, LayerConfig, LayerError, TensorSpec, Window};
+pub use layer::{Init, Layer, LayerConfig, TensorSpec, Window};
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use linear::Linear;
 pub use max_pool2d::MaxPool2d;
 pub use relu::Relu;
+pub use residual::Residual;
+pub use resolve::Position;
 pub use settings::{Padding, Pair};
 pub use sigmoid::Sigmoid;
 pub use sizes::{Megabytes, Sizes};
@@ -72,6 +78,7 @@ one_of! {
         "dropout" => Dropout(Dropout),
         "flatten" => Flatten(Flatten),
         "linear" => Linear(Linear),
+        "residual" => Residual(Residual),
     }
 }
 
@@ -79,11 +86,13 @@ impl LayerKind {
     /// The settings that have no default or differ from it, with the study's names: `kernel_size=3, stride=2`.
     pub fn settings(&self) -> String {
         let settings = one_of::settings(self).into_iter().filter(|(key, _)| key != "name");
-        let written = |value: Value| match value {
+        let written = |key: &str, value: Value| match value {
             Value::String(word) => word,
+            // The layers of a `residual` are listed themselves.
+            Value::Array(layers) if key == "layers" => layers.len().to_string(),
             other => other.to_string().replace(',', ", "),
         };
-        settings.map(|(key, value)| format!("{key}={}", written(value))).collect::<Vec<_>>().join(", ")
+        settings.map(|(key, value)| format!("{key}={}", written(&key, value))).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -104,60 +113,20 @@ pub struct Model {
     pub title: String,
     /// Channels, height, width.
     pub input: [usize; 3],
+    /// In the order in which they are computed: the layers of a `residual`, then the `residual` itself, which is their sum
+    /// with its input.
     pub layers: Vec<Layer>,
 }
 
-/// Why a list of layers is not a network.
-#[derive(Debug, Error, PartialEq)]
-#[expect(missing_docs, reason = "the messages describe the variants")]
-pub enum ModelError {
-    #[error("has no layers")]
-    Empty,
-    #[error("layer name `{name}`: only Latin letters, digits and `_`, and not a digit first")]
-    Name { layer: usize, name: String },
-    #[error("layer name `{name}`: Python or torch.nn.Module uses it: choose another")]
-    ReservedName { layer: usize, name: String },
-    #[error("layer name `{name}` is used twice")]
-    RepeatedName { layer: usize, name: String },
-    #[error("{error}")]
-    Layer { layer: usize, error: LayerError },
-    #[error("the last layer gives {output:?} values for each image; {classes} are needed, one for each class")]
-    Output { layer: usize, output: Vec<usize>, classes: usize },
-}
-
-impl ModelError {
-    /// The index of the faulty layer in the study's list, from 0.
-    pub fn layer(&self) -> Option<usize> {
-        match *self {
-            Self::Empty => None,
-            Self::Name { layer, .. }
-            | Self::ReservedName { layer, .. }
-            | Self::RepeatedName { layer, .. }
-            | Self::Layer { layer, .. }
-            | Self::Output { layer, .. } => Some(layer),
-        }
-    }
-}
-
 impl Model {
-    /// Resolves names and shapes, layer by layer. `classes` is the number of values that the network has to give for an image.
-    ///
-    /// # Errors
-    /// A layer cannot take its input, a name is repeated, or the output is not one value per class.
-    pub fn resolve(name: &str, spec: &ModelSpec, input: [usize; 3], classes: usize) -> Result<Self, ModelError> {
-        let names = layer_names(&spec.layers)?;
-        let mut layers: Vec<Layer> = Vec::with_capacity(spec.layers.len());
-        for (i, (kind, layer_name)) in spec.layers.iter().zip(names).enumerate() {
-            let shape = layers.last().map_or(input.to_vec(), |l| l.output.clone());
-            let resolved = Layer::resolve(layer_name, kind.clone(), shape);
-            layers.push(resolved.map_err(|error| ModelError::Layer { layer: i, error })?);
-        }
-        let last = layers.last().ok_or(ModelError::Empty)?;
-        if last.output != [classes] {
-            return Err(ModelError::Output { layer: layers.len() - 1, output: last.output.clone(), classes });
-        }
-        let title = spec.title.clone().unwrap_or_else(|| name.to_owned());
-        Ok(Self { name: name.to_owned(), title, input, layers })
+    /// For each `residual`, the indices of its layers. The layer after them adds the input of the first to the output of
+    /// the last.
+    pub fn residuals(&self) -> impl Iterator<Item = Range<usize>> {
+        let inner = |(i, layer): (usize, &Layer)| match &layer.kind {
+            LayerKind::Residual(c) => Some(i - c.layers.len()..i),
+            _ => None,
+        };
+        self.layers.iter().enumerate().filter_map(inner)
     }
 
     /// Trainable parameters, in PyTorch's order.
@@ -168,20 +137,6 @@ impl Model {
     /// Buffers (running statistics), in PyTorch's order.
     pub fn buffers(&self) -> impl Iterator<Item = &TensorSpec> {
         self.layers.iter().flat_map(|l| &l.buffers)
-    }
-
-    /// The names of biases that the next batch normalisation cancels: it subtracts the batch's mean, so the loss does
-    /// not depend on them while training. Their gradient is zero, but autograd returns rounding errors instead. There
-    /// may be pools, convolutions and other layers in between if they turn a constant shift of a channel into constant
-    /// shifts of channels.
-    pub fn cancelled_biases(&self) -> impl Iterator<Item = &str> {
-        self.layers.iter().enumerate().filter_map(|(i, layer)| {
-            if !layer.kind.config().has_channel_bias() {
-                return None;
-            }
-            let next = self.layers[i + 1..].iter().map(|l| l.kind.config()).find(|l| !l.passes_channel_shifts())?;
-            next.cancels_channel_shifts().then(|| layer.parameters[1].name.as_str())
-        })
     }
 
     /// The number of trainable parameters, as PyTorch counts them.
@@ -200,42 +155,6 @@ impl Model {
     }
 }
 
-/// Each layer's name: the one in the study, otherwise the kind's prefix with the first free number.
-fn layer_names(kinds: &[LayerKind]) -> Result<Vec<String>, ModelError> {
-    let given: HashSet<&str> = kinds.iter().filter_map(|kind| kind.config().name()).collect();
-    let mut counts = HashMap::<&str, usize>::new();
-    let (mut seen, mut names) = (HashSet::new(), Vec::with_capacity(kinds.len()));
-    for (layer, kind) in kinds.iter().enumerate() {
-        let prefix = kind.config().prefix();
-        let mut numbered = || loop {
-            let count = counts.entry(prefix).or_default();
-            *count += 1;
-            let name = format!("{prefix}{count}");
-            if !given.contains(name.as_str()) {
-                return name;
-            }
-        };
-        let name = kind.config().name().map_or_else(&mut numbered, str::to_owned);
-        if !is_identifier(&name) {
-            return Err(ModelError::Name { layer, name });
-        }
-        if code::is_reserved(&name) {
-            return Err(ModelError::ReservedName { layer, name });
-        }
-        if !seen.insert(name.clone()) {
-            return Err(ModelError::RepeatedName { layer, name });
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
-fn is_identifier(name: &str) -> bool {
-    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
-        && name.len() <= 64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,36 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn biases_before_batch_normalisation_are_cancelled() {
-        let layers = "{layers: [
-            conv2d: {name: a, out_channels: 2, kernel_size: 3}, batch_norm2d, relu,
-            conv2d: {name: b, out_channels: 2, kernel_size: 3, bias: false}, batch_norm2d,
-            conv2d: {name: c, out_channels: 2, kernel_size: 3}, relu, batch_norm2d,
-            conv2d: {name: d, out_channels: 2, kernel_size: 3}, max_pool2d: {kernel_size: 3, stride: 1, padding: 1},
-            avg_pool2d: {kernel_size: 2, stride: 1}, batch_norm2d: {name: e}, batch_norm2d,
-            conv2d: {name: f, out_channels: 2, kernel_size: 3}, avg_pool2d: {kernel_size: 2, padding: 1},
-            batch_norm2d: {name: g}, conv2d: {name: h, out_channels: 2, kernel_size: 1},
-            conv2d: {name: i, out_channels: 2, kernel_size: 3, padding: 1}, dropout: {p: 0.0}, batch_norm2d,
-            flatten, linear: {out_features: 10}]}";
-        assert_eq!(
-            model(layers).unwrap().cancelled_biases().collect::<Vec<_>>(),
-            ["a.bias", "bn3.bias", "d.bias", "e.bias", "i.bias"]
-        );
-        let flat = "{layers: [
-            conv2d: {name: a, out_channels: 2, kernel_size: 3}, flatten, batch_norm1d, linear: {name: b, out_features: 4},
-            linear: {name: c, out_features: 4}, batch_norm1d, linear: {name: d, out_features: 4}, layer_norm,
-            linear: {name: e, out_features: 4}, tanh, batch_norm1d, linear: {out_features: 10}]}";
-        assert_eq!(
-            model(flat).unwrap().cancelled_biases().collect::<Vec<_>>(),
-            ["a.bias", "bn1.bias", "b.bias", "c.bias"]
-        );
-        let pooled = "{layers: [conv2d: {out_channels: 10, kernel_size: 3}, global_avg_pool, batch_norm1d]}";
-        assert_eq!(model(pooled).unwrap().cancelled_biases().collect::<Vec<_>>(), ["conv1.bias"]);
-    }
-
-    #[test]
     fn every_setting_of_every_layer_is_printed() {
-        for word in LayerKind::WORDS {
+        // The only setting of `residual` are its layers.
+        for word in LayerKind::WORDS.iter().filter(|word| **word != "residual") {
             let (base, changed) = one_of::variants::of::<LayerKind>(word);
             // `name` is not a setting: it is printed as the layer's name.
             for (key, other) in changed.into_iter().filter(|(key, _)| key != "name") {
@@ -300,6 +192,7 @@ mod tests {
             "out_channels=8, kernel_size=4, padding=same"
         );
         assert_eq!(layer("batch_norm2d: {eps: 0.00001, momentum: 0.001}"), "momentum=0.001");
+        assert_eq!(layer("residual: {name: a, layers: [relu, {gelu: {name: b}}]}"), "layers=2");
     }
 
     #[test]
@@ -312,6 +205,7 @@ mod tests {
             conv2d: {name: wide, out_channels: 8, kernel_size: 1, groups: 2}, max_pool2d: {kernel_size: 2},
             avg_pool2d: {kernel_size: 3, stride: 1, padding: 1}, layer_norm, layer_norm: {eps: 0.1}, dropout, dropout: {p: 0.1},
             global_avg_pool, linear: {out_features: 9, bias: false}, batch_norm1d: {momentum: 0.2}, linear: {out_features: 10}, flatten]}";
+        // `residual` is a sum, without a module.
         let calls: Vec<String> = model(layers).unwrap().layers.iter().map(Layer::pytorch).collect();
         let expected = [
             "nn.Conv2d(1, 4, 3, stride=2, padding=1, bias=False)",
@@ -368,6 +262,31 @@ mod tests {
         let m = model("layers: [relu, {gelu: {name: relu2}}, relu, flatten, {linear: {out_features: 10}}]").unwrap();
         let names: Vec<_> = m.layers.iter().map(|l| l.name.as_str()).collect();
         assert_eq!(names, ["relu1", "relu2", "relu3", "flatten1", "fc1"]);
+    }
+
+    #[test]
+    fn layers_of_a_residual_are_named_and_counted_as_others_and_come_before_it() {
+        let layers = "{layers: [conv2d: {out_channels: 4, kernel_size: 3}, relu,
+            residual: {layers: [conv2d: {out_channels: 4, kernel_size: 3, padding: 1}, relu]}, relu,
+            residual: {name: second, layers: [dropout]}, flatten, linear: {out_features: 10}]}";
+        let m = model(layers).unwrap();
+        let names: Vec<_> = m.layers.iter().map(|l| l.name.as_str()).collect();
+        let expected =
+            ["conv1", "relu1", "conv2", "relu2", "residual1", "relu3", "dropout1", "second", "flatten1", "fc1"];
+        assert_eq!(names, expected);
+        assert_eq!(m.residuals().collect::<Vec<_>>(), [2..4, 6..7]);
+        assert_eq!(m.parameter_count(), 40 + 148 + 27_050);
+        assert_eq!(m.layers[4].output, [4, 26, 26]);
+    }
+
+    #[test]
+    fn a_residual_that_changes_the_shape_or_has_another_one_inside_is_refused() {
+        let message = refused("layers: [{residual: {layers: [{conv2d: {out_channels: 2, kernel_size: 3}}]}}]");
+        assert!(message.contains("[1, 28, 28] into [2, 26, 26]") && message.contains("projection"), "{message}");
+        assert!(refused("layers: [{residual: {layers: []}}]").contains("at least 1 layer"));
+        let inner = model("layers: [relu, {residual: {layers: [relu, {residual: {layers: [relu]}}]}}]").unwrap_err();
+        assert!(inner.to_string().contains("one after the other"), "{inner}");
+        assert_eq!(inner.position().unwrap().key(), "layers[1].residual.layers[1]");
     }
 
     #[test]

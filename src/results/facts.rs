@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Model, Sizes, Window};
+use crate::model::{LayerKind, Model, Sizes, Window};
 use crate::study::Plan;
 
 /// Sizes of a model and of its layers.
@@ -36,6 +36,9 @@ pub struct LayerFacts {
     /// The window of a convolution or a pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// Of a `residual`: how many of the layers before it are its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_layers: Option<usize>,
     pub mult_adds: u64,
     /// Input and output shape, batch first.
     pub input_shape: Vec<usize>,
@@ -62,6 +65,7 @@ impl ModelFacts {
                     buffers: l.buffer_count(),
                     formula: l.formula.clone(),
                     window: l.kind.config().window(),
+                    inner_layers: if let LayerKind::Residual(c) = &l.kind { Some(c.layers.len()) } else { None },
                     mult_adds: l.mult_adds,
                     input_shape: with_batch(&l.input),
                     output_shape: with_batch(&l.output),

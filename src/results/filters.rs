@@ -115,6 +115,7 @@ mod tests {
             buffers: 0,
             formula: String::new(),
             window: None,
+            inner_layers: None,
             mult_adds: 0,
             input_shape: vec![64, channels, 28, 28],
             output_shape: vec![64, 2, 27, 27],

@@ -85,6 +85,12 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("dense", "linear"),
     ("bn", "batch_norm2d"),
     ("pool", "max_pool2d"),
+    ("resblock", "residual"),
+    ("residualblock", "residual"),
+    ("basicblock", "residual"),
+    ("skip", "residual"),
+    ("skipconnection", "residual"),
+    ("shortcut", "residual"),
     ("confusionmatrix", "confusion"),
 ];
 
@@ -151,6 +157,7 @@ pub(super) fn plain(message: &str) -> String {
     if let Some((word, why)) = message.split_once(" needs a value: ") {
         let bare = word.trim_matches('`');
         return match why.strip_prefix("missing key `").and_then(|key| key.strip_suffix('`')) {
+            Some("layers") => format!("{word} needs `layers`, such as {{{bare}: {{layers: [relu]}}}}"),
             Some(key) => format!("{word} needs `{key}`, such as {{{bare}: {{{key}: 0.1}}}}"),
             None => format!("{word} needs a value, such as {{{bare}: 100}}"),
         };
@@ -266,6 +273,8 @@ fn mismatch(found: &str, expected: &str) -> String {
         "; put a text that starts with `[` or `{` in quotes".to_owned()
     } else if words == "text" && found.contains("nothing") {
         "; put a text that starts with `#` or `&` in quotes".to_owned()
+    } else if setting == Some("Residual") && found.contains("sequence") {
+        "; write {layers: [...]}".to_owned()
     } else if let Some(first) = first_setting(setting).filter(|_| value.parse::<f64>().is_ok()) {
         format!("; write {{{first}: {value}}}")
     } else {

@@ -283,9 +283,11 @@ fn resolve_models(source: &Source, classes: usize) -> Result<IndexMap<String, Mo
     let mut models = IndexMap::new();
     for (name, spec) in &source.study.models {
         let place = Place::new(source, format!("models.{name}"));
-        let model = Model::resolve(name, spec, source.study.input.shape, classes).map_err(|e| match e.layer() {
-            Some(i) => place.at(&format!("layers[{i}]")).error(format!("{}: {e}", spec.layers[i].key())),
-            None => place.at("layers").error(e.to_string()),
+        let model = Model::resolve(name, spec, source.study.input.shape, classes).map_err(|e| {
+            match e.position().and_then(|at| spec.in_order().find(|(position, _)| *position == at)) {
+                Some((at, kind)) => place.at(&at.key()).error(format!("{}: {e}", kind.key())),
+                None => place.at("layers").error(e.to_string()),
+            }
         })?;
         models.insert(name.clone(), model);
     }

@@ -53,6 +53,13 @@ fn layers(draw: &mut Stream) -> String {
         }
         layers.extend([None, Some("batch_norm2d"), Some("layer_norm")][below(3)].map(str::to_owned));
         layers.push(ACTIVATIONS[below(ACTIVATIONS.len() as u32)].to_owned());
+        if below(3) == 0 {
+            let convolution = format!("{{conv2d: {{out_channels: {channels}, kernel_size: 3, padding: 1}}}}");
+            let inner = ["relu, batch_norm2d", "batch_norm2d, relu", "dropout", "batch_norm2d"][below(4)];
+            let both = [format!("{convolution}, {inner}"), format!("{inner}, {convolution}"), "tanh".to_owned()];
+            layers.push(format!("residual: {{layers: [{}]}}", both[below(3)]));
+            layers.extend([None, Some("batch_norm2d"), Some("relu")][below(3)].map(str::to_owned));
+        }
         if sides[0].min(sides[1]) > 3 && below(2) == 0 {
             let kernel = 2 + below(2);
             let (stride, padding) = (1 + below(kernel as u32), below(kernel as u32 / 2 + 1));

@@ -127,10 +127,10 @@ fn fixture<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// All fifteen networks.
+/// All networks.
 fn cases() -> Vec<Case> {
     let cases = fixture::<Networks>("networks.json").networks;
-    assert_eq!(cases.len(), 15);
+    assert_eq!(cases.len(), 17);
     cases
 }
 

@@ -127,7 +127,7 @@ fn settings_that_no_run_changes_have_no_row_and_no_part_in_the_budget() {
 }
 
 /// Layers that differ from the first of their row in one setting.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &[
         "conv2d: {out_channels: 2, kernel_size: 3, padding: 1}",
         "conv2d: {out_channels: 2, kernel_size: 3}",
@@ -150,6 +150,7 @@ const LAYERS: [&[&str]; 7] = [
     &["leaky_relu", "leaky_relu: {negative_slope: 0.2}"],
     &["layer_norm", "layer_norm: {eps: 0.1}"],
     &["dropout", "dropout: {p: 0.1}"],
+    &["residual: {layers: [relu]}", "residual: {layers: [gelu]}", "residual: {layers: [{dropout: {p: 0.1}}, relu]}"],
 ];
 
 #[test]

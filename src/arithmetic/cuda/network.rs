@@ -17,6 +17,7 @@ use super::layers::leaky_relu::LeakyRelu;
 use super::layers::linear::Linear;
 use super::layers::max_pool2d::MaxPool2d;
 use super::layers::relu::Relu;
+use super::layers::residual::{Residual, add_to};
 use super::layers::sigmoid::Sigmoid;
 use super::layers::tanh::Tanh;
 use super::layers::{Backward, Forward, Layer, Mask};
@@ -51,6 +52,8 @@ pub struct Network {
     outputs: Vec<Memory>,
     /// The two gradients that a backward step reads and writes.
     output_gradients: [Memory; 2],
+    /// A third one for networks with residual blocks: the gradient of the output of the block in which the backward pass is.
+    skip_gradient: Memory,
     cross_entropy: CrossEntropy,
 }
 
@@ -79,6 +82,7 @@ fn kernel<K>(gpu: &dyn Gpu, step: &steps::Step<K>, images: usize) -> Box<dyn Lay
         LayerKind::Dropout(c) => Box::new(Dropout::new(gpu, shape, c.p, images)),
         LayerKind::Flatten(_) => Box::new(Flatten { shape }),
         LayerKind::Linear(c) => Box::new(Linear::new(gpu, shape.channels, c.out_features, images)),
+        LayerKind::Residual(_) => Box::new(Residual { len }),
     }
 }
 
@@ -106,6 +110,7 @@ impl Network {
         let input = model.input.iter().product();
         let classes = steps.last().map_or(0, |step| step.output);
         let largest = steps.iter().map(|step| step.output).max().unwrap_or_default();
+        let has_residual = steps.iter().any(|step| step.starts_residual);
         let parameters = initial(model.parameters().collect());
         Self {
             gpu: Rc::clone(gpu),
@@ -120,6 +125,7 @@ impl Network {
             parameter_specs: model.parameters().cloned().collect(),
             buffer_specs: model.buffers().cloned().collect(),
             output_gradients: [0; 2].map(|_| device.values(images * largest)),
+            skip_gradient: device.values(if has_residual { images * largest } else { 1 }),
             cross_entropy: CrossEntropy::new(device, images, classes),
         }
     }
@@ -201,8 +207,8 @@ impl Network {
         let step = &self.steps[i];
         let parameters = &self.parameters.addresses()[step.parameters.clone()];
         let buffers = &self.buffers.addresses()[step.buffers.clone()];
-        let x = if i == 0 { x } else { self.outputs[i - 1].address() };
-        Forward { images, x, parameters, buffers, y }
+        let input_of = |i: usize| if i == 0 { x } else { self.outputs[i - 1].address() };
+        Forward { images, x: input_of(i), skip: step.skip.map(input_of), parameters, buffers, y }
     }
 
     /// Writes the logits `[images, 10]` of images `[images, height, width, channels]`, in evaluation mode.
@@ -231,6 +237,7 @@ impl Network {
     pub(super) fn backward(&self, images: usize, x: Address, labels: Address, loss: LossPlace) {
         let gpu = &*self.gpu;
         let [mut output_gradient, mut input_gradient] = self.output_gradients.each_ref().map(Memory::address);
+        let mut skip_gradient = self.skip_gradient.address();
         self.cross_entropy.launch(gpu, images, [self.logits_of_training(), labels, output_gradient], loss);
         for (i, step) in self.steps.iter().enumerate().rev() {
             if step.parameters.is_empty() && !step.needs_input_gradient {
@@ -249,6 +256,12 @@ impl Network {
             step.kernel.backward(gpu, &pass);
             if !step.needs_input_gradient {
                 break;
+            }
+            if step.starts_residual {
+                add_to(gpu, images * step.input.len(), [skip_gradient, input_gradient]);
+            }
+            if step.skip.is_some() {
+                std::mem::swap(&mut output_gradient, &mut skip_gradient);
             }
             std::mem::swap(&mut output_gradient, &mut input_gradient);
         }

@@ -5,6 +5,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("prelude.cuh", include_str!("kernels/prelude.cuh")),
     ("functions.cuh", include_str!("kernels/functions.cuh")),
     ("relu.cu", include_str!("kernels/relu.cu")),
+    ("residual.cu", include_str!("kernels/residual.cu")),
     ("leaky_relu.cu", include_str!("kernels/leaky_relu.cu")),
     ("gelu.cu", include_str!("kernels/gelu.cu")),
     ("sigmoid.cu", include_str!("kernels/sigmoid.cu")),

@@ -17,8 +17,14 @@ pub fn convolution_rate(gpu: &dyn Gpu) -> f64 {
     let y = gpu.values(IMAGES * output.len());
     let run = || {
         let start = std::time::Instant::now();
-        let pass =
-            Forward { images: IMAGES, x: x.address(), parameters: &[weight.address()], buffers: &[], y: y.address() };
+        let pass = Forward {
+            images: IMAGES,
+            x: x.address(),
+            skip: None,
+            parameters: &[weight.address()],
+            buffers: &[],
+            y: y.address(),
+        };
         kernel.evaluate(gpu, &pass);
         // Waits for the GPU.
         gpu.read_values(y.address(), 1);

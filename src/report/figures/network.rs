@@ -15,12 +15,23 @@ const WIDEST: i32 = 34;
 const LEAST: i32 = 8;
 /// The room for words above an arrow.
 const WORDS: i32 = 78;
+/// The room for the shortcuts of residual blocks, below a row.
+const SHORTCUTS: i32 = 14;
 
 /// A block with the layers that give it.
 struct Step<'a> {
     layers: &'a [LayerFacts],
     /// For one image.
     shape: &'a [usize],
+    shortcut: Option<Shortcut<'a>>,
+}
+
+/// What a residual block adds to the output of its last layer.
+struct Shortcut<'a> {
+    /// The block's first layer, whose input is added.
+    layer: &'a str,
+    /// The index of that input among the steps, of which the image is the first.
+    from: usize,
 }
 
 /// The figure of one model: the image, then every layer in order. Its caption explains what is drawn if it is the first.
@@ -31,10 +42,13 @@ pub(crate) fn network(name: String, title: &str, model: &ModelFacts, first: bool
     let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");
     let description = lang.say("figures.network.description", context! { input => dimensions(input), layers })?;
     let steps = steps(model);
-    let image = Step { layers: &[], shape: input };
+    let image = Step { layers: &[], shape: input, shortcut: None };
     let all: Vec<&Step> = std::iter::once(&image).chain(&steps).collect();
     let sizes = Sizes::of(&all);
-    let rows: Vec<Row> = all.chunks(COLUMNS).map(|steps| Row::of(steps, lang)).collect::<Result<_>>()?;
+    let shortcut = |(to, step): (usize, &&Step)| step.shortcut.as_ref().map(|shortcut| (shortcut.from, to));
+    let shortcuts: Vec<(usize, usize)> = all.iter().enumerate().filter_map(shortcut).collect();
+    let rows = all.chunks(COLUMNS).enumerate().map(|(i, steps)| Row::of(steps, i * COLUMNS, &shortcuts, lang));
+    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
     let height: i32 = rows.iter().map(Row::height).sum();
     let drawing = draw(Titles { name, caption, description }, Width::Full, height as u32, |root| {
         let mut top = 0;
@@ -57,12 +71,20 @@ fn of_one_image(shape: &[usize]) -> &[usize] {
 }
 
 /// The layers up to each one that gives another shape or moves a window; those that change values one by one go with the next.
+/// The input and the output of a residual block are blocks of the figure, too.
 fn steps(model: &ModelFacts) -> Vec<Step<'_>> {
-    let (mut steps, mut start) = (Vec::new(), 0);
+    let start_of = |(i, layer): (usize, &LayerFacts)| i.checked_sub(layer.inner_layers?);
+    let starts: Vec<usize> = model.layers.iter().enumerate().filter_map(start_of).collect();
+    let (mut steps, mut start, mut from) = (Vec::new(), 0, 0);
     for (i, layer) in model.layers.iter().enumerate() {
-        let gives_block = layer.window.is_some() || layer.input_shape != layer.output_shape;
-        if gives_block || i + 1 == model.layers.len() {
-            steps.push(Step { layers: &model.layers[start..=i], shape: of_one_image(&layer.output_shape) });
+        if starts.contains(&i) {
+            from = steps.len();
+        }
+        let first = start_of((i, layer)).map(|first| model.layers[first].name.as_str());
+        let gives_block = layer.window.is_some() || layer.input_shape != layer.output_shape || first.is_some();
+        if gives_block || starts.contains(&(i + 1)) || i + 1 == model.layers.len() {
+            let shortcut = first.map(|layer| Shortcut { layer, from });
+            steps.push(Step { layers: &model.layers[start..=i], shape: of_one_image(&layer.output_shape), shortcut });
             start = i + 1;
         }
     }
@@ -108,15 +130,29 @@ struct Row<'a> {
     steps: &'a [&'a Step<'a>],
     /// For each step its lines, each with whether it is a count of parameters.
     words: Vec<Vec<(String, bool)>>,
+    /// The first and last column of each shortcut; outside the row if it begins or ends in another one.
+    shortcuts: Vec<(i32, i32)>,
 }
 
 impl<'a> Row<'a> {
-    fn of(steps: &'a [&'a Step<'a>], lang: &Language) -> Result<Self> {
+    /// `first` is the index of the row's first step, `shortcuts` are those of all rows.
+    fn of(steps: &'a [&'a Step<'a>], first: usize, shortcuts: &[(usize, usize)], lang: &Language) -> Result<Self> {
         let of_step = |step: &&Step| {
             let lines = step.layers.iter().map(|layer| words(layer, lang)).collect::<Result<Vec<_>>>()?;
-            Ok(lines.concat())
+            let mut lines = lines.concat();
+            if let Some(Shortcut { layer, .. }) = step.shortcut {
+                let added = lang.say("figures.network.residual", context! { layer })?;
+                lines.extend(wrapped(&added, LABEL, WORDS, 3).into_iter().map(|line| (line, false)));
+            }
+            Ok(lines)
         };
-        Ok(Self { steps, words: steps.iter().map(of_step).collect::<Result<_>>()? })
+        let columns = |&(from, to): &(usize, usize)| (from as i32 - first as i32, to as i32 - first as i32);
+        let is_here = |&(from, to): &(i32, i32)| from < steps.len() as i32 && to >= 0;
+        Ok(Self {
+            steps,
+            words: steps.iter().map(of_step).collect::<Result<_>>()?,
+            shortcuts: shortcuts.iter().map(columns).filter(is_here).collect(),
+        })
     }
 
     /// Room above the arrows.
@@ -127,7 +163,7 @@ impl<'a> Row<'a> {
     }
 
     fn height(&self) -> i32 {
-        self.above() + TALLEST / 2 + LINE + 16
+        self.above() + TALLEST / 2 + LINE + 16 + if self.shortcuts.is_empty() { 0 } else { SHORTCUTS }
     }
 
     /// The height of the arrows.
@@ -155,6 +191,21 @@ impl<'a> Row<'a> {
             root.draw(&Rectangle::new(corners, color(step.shape).stroke_width(2)))?;
             centred(root, &dimensions(step.shape), (middle, y + TALLEST / 2 + 12), &label(MUTED))?;
             end = right;
+        }
+        self.shortcuts.iter().try_for_each(|columns| self.draw_shortcut(root, y + TALLEST / 2 + LINE + 6, *columns))
+    }
+
+    /// A line below the row, from the input of a residual block to its output. `y` is below the labels.
+    fn draw_shortcut(&self, root: &Canvas, y: i32, (from, to): (i32, i32)) -> Result<()> {
+        let (columns, low) = (self.steps.len() as i32, y + SHORTCUTS - 4);
+        // Where one ends, another may begin.
+        let (left, right) = (from * CELL + BLOCK + 4, to * CELL + BLOCK - 4);
+        let mut points = Vec::new();
+        points.extend(if from >= 0 { vec![(left, y), (left, low)] } else { vec![(0, low)] });
+        points.extend(if to < columns { vec![(right, low), (right, y)] } else { vec![(columns * CELL, low)] });
+        line(root, &points, MUTED)?;
+        if to < columns {
+            line(root, &[(right - 3, y + 4), (right, y), (right + 3, y + 4)], MUTED)?;
         }
         Ok(())
     }
@@ -222,6 +273,35 @@ mod tests {
             .map(|s| s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(names, ["conv1", "bn1 relu1 pool1", "flatten1", "fc1"]);
+    }
+
+    #[test]
+    fn input_and_output_of_a_residual_are_blocks() {
+        let model = facts(
+            "{conv2d: {out_channels: 8, kernel_size: 3}}, relu, {residual: {layers: [batch_norm2d, {conv2d: {out_channels: 8, \
+             kernel_size: 3, padding: 1}}, relu]}}, {residual: {layers: [gelu]}}, global_avg_pool, {linear: {out_features: 10}}",
+        );
+        let found: Vec<(String, Option<(&str, usize)>)> = steps(&model)
+            .iter()
+            .map(|s| {
+                let names = s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" ");
+                (names, s.shortcut.as_ref().map(|shortcut| (shortcut.layer, shortcut.from)))
+            })
+            .collect();
+        let expected = [
+            ("conv1", None),
+            ("relu1", None),
+            ("bn1 conv2", None),
+            ("relu2 residual1", Some(("bn1", 2))),
+            ("gelu1 residual2", Some(("gelu1", 4))),
+            ("global_pool1", None),
+            ("fc1", None),
+        ];
+        assert_eq!(found, expected.map(|(names, shortcut)| (names.to_owned(), shortcut)));
+        // A hostile results.json may state any number.
+        let mut hostile = model;
+        hostile.layers[0].inner_layers = Some(usize::MAX);
+        assert_eq!(steps(&hostile).len(), 7);
     }
 
     #[test]

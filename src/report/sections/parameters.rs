@@ -1,7 +1,7 @@
 //! Every layer with its settings, its parameters and the shape of its output, and the sizes of the models.
 
 use super::prelude::*;
-use crate::model::{LayerKind, Megabytes};
+use crate::model::{LayerKind, Megabytes, ModelSpec};
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::shape;
 
@@ -78,8 +78,9 @@ fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<RichText> {
 
 fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<TableBlock> {
     let form = b.lang.numbers;
-    let configured = b.study.models.get(name).map_or(&[][..], |spec| &spec.layers);
-    let settings = |i: usize| configured.get(i).map_or_else(String::new, LayerKind::settings);
+    let configured: Vec<&LayerKind> =
+        b.study.models.get(name).into_iter().flat_map(ModelSpec::in_order).map(|(_, kind)| kind).collect();
+    let settings = |i: usize| configured.get(i).map_or_else(String::new, |kind| kind.settings());
     let has_buffers = model.buffers > 0;
     // Layers without parameters leave their cells empty: rows of zeros would hide the others.
     let count = |n: u64| if n == 0 { String::new() } else { form.count(n) };

@@ -27,7 +27,7 @@ fn parameters_have_pytorchs_names_shapes_and_counts() {
         assert_eq!(model.parameter_count(), case.total_parameters, "{}", case.name);
         compared += expected.len();
     }
-    assert_eq!(compared, 147);
+    assert_eq!(compared, 189);
     let counts = ["baseline", "slim", "slim-bn"].map(|name| case(name).model().parameter_count());
     assert_eq!(counts, [1_200_074, 338_058, 338_442]);
 }
@@ -49,7 +49,7 @@ fn every_layer_gives_pytorchs_shape() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 155);
+    assert_eq!(compared, 199);
 }
 
 /// Compares sizes with the two decimals that a summary prints.
@@ -119,7 +119,7 @@ fn initial_bounds_are_pytorchs() {
             assert_eq!(spec.init, expected, "{}: {}", case.name, spec.name);
         }
     }
-    assert_eq!((uniform, norms), (111, 36));
+    assert_eq!((uniform, norms), (139, 50));
 }
 
 #[derive(Deserialize)]

@@ -143,7 +143,7 @@ mod tests {
                 let first = keys.address().offset_bytes(32);
                 layer.set_mask(&gpu, &Mask::Drawn(Keys { first, stride: 64, step: counter.address() }));
                 let [x_address, y] = [input.address(), output.address()];
-                layer.train(&gpu, &Forward { images, x: x_address, parameters: &[], buffers: &[], y });
+                layer.train(&gpu, &Forward { images, x: x_address, skip: None, parameters: &[], buffers: &[], y });
                 let mut mask = vec![0.0; n];
                 flatten::to_channels_last(shape, &streams[step as usize].dropout_mask(n, p), &mut mask);
                 let expected: Vec<f32> = x.iter().zip(&mask).map(|(x, mask)| x * mask).collect();

@@ -17,6 +17,7 @@ pub(super) mod leaky_relu;
 pub(super) mod linear;
 pub(super) mod max_pool2d;
 pub(super) mod relu;
+pub(super) mod residual;
 pub(super) mod sigmoid;
 pub(super) mod tanh;
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub(in crate::arithmetic::cuda) struct Forward<'a> {
     pub images: usize,
     /// The input, `[images, ...]`.
     pub x: Address,
+    /// The input of the residual block that this layer ends; `None` for other layers.
+    pub skip: Option<Address>,
     /// The layer's parameters, in PyTorch's order.
     pub parameters: &'a [Address],
     /// The layer's buffers (`running_mean`, `running_var`).

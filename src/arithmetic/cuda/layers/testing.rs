@@ -59,9 +59,9 @@ fn on_cpu(layer: &mut dyn layers::Layer, inputs: &Inputs) -> Computed {
     let Inputs { x, parameters, gradient, .. } = inputs;
     let (mut evaluated, mut y) = (vec![f32::NAN; gradient.len()], vec![f32::NAN; gradient.len()]);
     let mut buffers = inputs.buffers.clone();
-    layer.evaluate(layers::Forward { x, parameters, buffers: &buffers, y: &mut evaluated });
+    layer.evaluate(layers::Forward { x, skip: &[], parameters, buffers: &buffers, y: &mut evaluated });
     layer.set_mask(inputs.mask.as_deref());
-    layer.train(layers::Forward { x, parameters, buffers: &buffers, y: &mut y });
+    layer.train(layers::Forward { x, skip: &[], parameters, buffers: &buffers, y: &mut y });
     layer.update_buffers(&mut buffers);
     let mut dx = vec![f32::NAN; x.len()];
     let mut gradients: Vec<Vec<f32>> = parameters.iter().map(|p| vec![f32::NAN; p.len()]).collect();
@@ -98,6 +98,7 @@ fn on_gpu(gpu: &dyn Gpu, layer: &mut dyn Layer, inputs: &Inputs) -> Computed {
     let pass = |y: &Memory| Forward {
         images,
         x: input.address(),
+        skip: None,
         parameters: &parameter_addresses,
         buffers: &buffer_addresses,
         y: y.address(),

@@ -300,7 +300,7 @@ mod tests {
         let mut buffers = [vec![1.0, -1.0], vec![4.0, 0.25]];
         let mut norm = BatchNorm2d::new(shape, 1e-3, 0.25, true);
         let mut y = vec![f32::NAN; x.len()];
-        norm.train(Forward { x: &x, parameters: &parameters, buffers: &buffers, y: &mut y });
+        norm.train(Forward { x: &x, skip: &[], parameters: &parameters, buffers: &buffers, y: &mut y });
         norm.update_buffers(&mut buffers);
         let start = [[1.0, 4.0], [-1.0, 0.25]];
         for channel in 0..2 {
@@ -312,7 +312,7 @@ mod tests {
             let expected = [0.75 * running_mean + 0.25 * mean, 0.75 * running_var + 0.25 * variance];
             near("running", &[buffers[0][channel], buffers[1][channel]], &expected, 1e-6);
         }
-        norm.evaluate(Forward { x: &x, parameters: &parameters, buffers: &buffers, y: &mut y });
+        norm.evaluate(Forward { x: &x, skip: &[], parameters: &parameters, buffers: &buffers, y: &mut y });
         let value = |(i, x): (usize, f64)| {
             let [mean, variance] = [0, 1].map(|b: usize| f64::from(buffers[b][i % 2]));
             let [weight, bias] = [0, 1].map(|p: usize| f64::from(parameters[p][i % 2]));

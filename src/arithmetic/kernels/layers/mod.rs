@@ -18,6 +18,7 @@ pub mod leaky_relu;
 pub mod linear;
 pub mod max_pool2d;
 pub mod relu;
+pub mod residual;
 pub mod sigmoid;
 pub mod tanh;
 #[cfg(test)]
@@ -50,6 +51,8 @@ impl Shape {
 pub struct Forward<'a> {
     /// The input, `[images, ...]`.
     pub x: &'a [f32],
+    /// The input of the residual block that this layer ends; empty for other layers.
+    pub skip: &'a [f32],
     /// The layer's parameters, in PyTorch's order.
     pub parameters: &'a [Vec<f32>],
     /// The layer's buffers (`running_mean`, `running_var`).

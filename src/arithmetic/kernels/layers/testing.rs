@@ -59,8 +59,8 @@ pub(super) fn computed(
     gradient: &[f32],
 ) -> Computed {
     let (mut evaluated, mut y) = (vec![f32::NAN; gradient.len()], vec![f32::NAN; gradient.len()]);
-    layer.evaluate(Forward { x, parameters, buffers, y: &mut evaluated });
-    layer.train(Forward { x, parameters, buffers, y: &mut y });
+    layer.evaluate(Forward { x, skip: &[], parameters, buffers, y: &mut evaluated });
+    layer.train(Forward { x, skip: &[], parameters, buffers, y: &mut y });
     let mut dx = vec![f32::NAN; x.len()];
     let mut gradients: Vec<Vec<f32>> = parameters.iter().map(|p| vec![f32::NAN; p.len()]).collect();
     layer.backward(Backward {
