@@ -59,12 +59,16 @@ fn check_kind(source: &Source, place: &Place, kind: &Kind) -> Result<(), StudyEr
 fn check_plain_loss(source: &Source, place: &Place, run: &str) -> Result<(), StudyError> {
     let spec = &source.study.runs[run];
     let augments = spec.augment.is_some_and(|augment| !augment.is_identity());
-    let why = match spec.label_smoothing > 0.0 {
-        _ if spec.evaluate_train => return Ok(()),
-        true => "smooths the labels of its training loss",
-        false if augments => "augments the images of its training loss",
-        false => return Ok(()),
+    let why = if spec.label_smoothing > 0.0 {
+        "smooths the labels of its training loss"
+    } else if augments {
+        "augments the images of its training loss"
+    } else {
+        return Ok(());
     };
+    if spec.evaluate_train {
+        return Ok(());
+    }
     place.refuse(format!("`{run}` {why}, so its test loss is another measure; set `evaluate_train: true` in the run"))
 }
 

@@ -7,7 +7,7 @@ use crate::report::Language;
 use crate::report::error::Result;
 use crate::results::statistics::{Interval, Summary};
 use crate::results::{EpochResult, LossCurve, NoInterval, RunResult, SeedResult, StepResult};
-use crate::study::first_lowest;
+use crate::study::{Augment, first_lowest};
 
 /// The moving mean is taken over one of so many parts of a training.
 const PARTS: usize = 20;
@@ -50,8 +50,8 @@ pub(super) struct Course<'a> {
     pub is_shortened: bool,
     /// Whether the training loss has smoothed labels.
     pub smooths_labels: bool,
-    /// Whether the training loss is that of shifted or rotated images.
-    pub augments: bool,
+    /// How the images of the training loss are changed; `None` if they are not.
+    pub augment: Option<Augment>,
     /// The learning rate by step.
     pub rates: Vec<(f64, f64)>,
     /// Whether the learning rate changes.
@@ -112,7 +112,7 @@ impl<'a> Course<'a> {
             reported: reported(run),
             is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
             smooths_labels: run.plan.label_smoothing > 0.0,
-            augments: run.plan.augment.is_some(),
+            augment: run.plan.augment,
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
             seeds: run.seeds.len(),

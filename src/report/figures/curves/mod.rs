@@ -95,7 +95,7 @@ fn caption(panels: &[Vec<Course>], lang: &Language) -> Result<String> {
         titles => all().map(|c| c.title.to_owned()).collect::<Vec<_>>(),
         many => all().count() > MOST_NAMED,
         labels_smoothed => all().filter(|c| c.smooths_labels).map(|c| c.title.to_owned()).collect::<Vec<_>>(),
-        augmented => all().filter(|c| c.augments).map(|c| c.title.to_owned()).collect::<Vec<_>>(),
+        augmented => all().filter(|c| c.augment.is_some()).map(|c| c.title.to_owned()).collect::<Vec<_>>(),
         every_batch => all().all(|c| c.steps_per_group == 1),
         thin => range(&|c| c.steps_per_group),
         thick => range(&|c| c.window),
@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::report::Templates;
     use crate::results::statistics::Interval;
+    use crate::study::Augment;
     use crate::text::Lang;
 
     fn course(title: &str, losses: [f64; 2]) -> Course<'_> {
@@ -145,7 +146,7 @@ mod tests {
             reported: Some(1),
             is_shortened: false,
             smooths_labels: true,
-            augments: true,
+            augment: Some(Augment::default()),
             rates: vec![(0.0, low), (1.0, high)],
             has_schedule: true,
             seeds: 3,
