@@ -8,6 +8,7 @@ use mnist_report::compute::LIBTORCH_PROGRAM;
 use mnist_report::tensors::{from_safetensors, to_safetensors};
 use serde_json::Value;
 
+use crate::settings::bundle_of;
 use crate::support::*;
 
 /// The line of the witness on standard error.
