@@ -53,7 +53,10 @@ fn in_code<T: DeserializeOwned + Serialize>(word: &str) -> BTreeMap<String, Opti
             Err(e) => e.to_string(),
         };
         let key = message.split('`').nth(1).unwrap_or_else(|| panic!("{word}: {message}"));
-        assert!(required.insert(key.to_owned(), if key == "layers" { json!([]) } else { 2.into() }).is_none(), "{word}: {message}");
+        assert!(
+            required.insert(key.to_owned(), if key == "layers" { json!([]) } else { 2.into() }).is_none(),
+            "{word}: {message}"
+        );
     }
 }
 

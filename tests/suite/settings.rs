@@ -60,7 +60,7 @@ fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
-fn bundle_of(study: &str, home: &std::path::Path) -> Bundle {
+pub(super) fn bundle_of(study: &str, home: &std::path::Path) -> Bundle {
     let (file, out) = (home.join("study.yaml"), home.join("study"));
     fs::write(&file, study).unwrap();
     run(&mut build(&file, &out)).exits(0);

@@ -8,6 +8,7 @@ use mnist_report::compute::LIBTORCH_PROGRAM;
 use mnist_report::tensors::{from_safetensors, to_safetensors};
 use serde_json::Value;
 
+use crate::settings::bundle_of;
 use crate::support::*;
 
 /// The line of the witness on standard error.
@@ -74,4 +75,23 @@ fn without_the_program_that_has_libtorch_nothing_is_asked() {
     of(&["witness", path]).refused(&[LIBTORCH_PROGRAM]);
     of(&["build", "--device", "cuda", "--out", "b", tiny().to_str().unwrap()])
         .refused(&["GPU 0 cannot be used: ", "--device cpu"]);
+}
+
+#[test]
+fn residual_blocks_agree_with_libtorch() {
+    let home = tempfile::tempdir().unwrap();
+    let layers = "[{conv2d: {out_channels: 4, kernel_size: 5, stride: 3}}, {residual: {layers: [batch_norm2d, relu, \
+                  {conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}, {dropout: {p: 0.2}}]}}, relu, {residual: {layers: \
+                  [tanh]}}, flatten, {linear: {out_features: 10}}]";
+    let study = MINI.replace("[flatten, {linear: {out_features: 10}}]", layers);
+    assert_ne!(study, MINI);
+    let bundle = bundle_of(&study, home.path());
+    let done = bundle.run("witness", &[]).exits(0);
+    assert!(done.out.contains("evaluated 1 network: 0 of 10,000 predictions differ"), "{}", done.out);
+    // What the report shows of them.
+    let report = bundle.text("report.md");
+    assert!(report.contains("| residual1 | `residual` | `layers=4` |"), "{report}");
+    let code = bundle.text("pytorch/only.py");
+    assert!(code.contains("x = F.relu(x + branch)  # ") && code.contains("branch = torch.tanh(x)  # "), "{code}");
+    bundle.run("verify", &[]).exits(0);
 }

@@ -36,7 +36,8 @@ struct Shortcut<'a> {
 
 /// The figure of one model: the image, then every layer in order. Its caption explains what is drawn if it is the first.
 pub(crate) fn network(name: String, title: &str, model: &ModelFacts, first: bool, lang: &Language) -> Result<Drawing> {
-    let caption = lang.say("figures.network.caption", context! { title, explained => first })?;
+    let residual = model.layers.iter().any(|layer| layer.inner_layers.is_some());
+    let caption = lang.say("figures.network.caption", context! { title, explained => first, residual })?;
     let input = model.layers.first().map_or(&[][..], |l| of_one_image(&l.input_shape));
     let named = |l: &LayerFacts| format!("{} {}", l.name, dimensions(of_one_image(&l.output_shape)));
     let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");
