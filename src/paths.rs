@@ -22,12 +22,14 @@ pub fn mnist() -> PathBuf {
     std::env::var_os(DATA_VARIABLE).map_or_else(|| here_or_in_repository(MNIST), PathBuf::from)
 }
 
-/// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder, otherwise in the
+/// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder and is not empty, otherwise in the
 /// repository whose `target/release/` holds the program, or in the `share/mnist-report/` of the installation whose `bin/` does. If
 /// it exists in none, returns `relative`.
 pub fn here_or_in_repository(relative: &str) -> PathBuf {
     let here = PathBuf::from(relative);
-    if here.exists() {
+    // An empty folder would hide what the program has.
+    let is_empty = here.read_dir().is_ok_and(|mut entries| entries.next().is_none());
+    if here.exists() && !is_empty {
         return here;
     }
     // The program is in target/release, or below it if a test runs it.

@@ -66,6 +66,11 @@ impl Program {
             templates_sha256: templates.digest(),
         }
     }
+
+    /// Whether it has the name and the version of this program.
+    pub(crate) fn has_this_name(&self) -> bool {
+        [&*self.name, &*self.version] == [env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")]
+    }
 }
 
 /// SHA-256 of three parts of a bundle's content.

@@ -80,16 +80,12 @@ pub fn main() -> u8 {
     }
 }
 
-/// The command line. A shell turns `*.zip` into names of files, and clap would read one such as `--help.zip` as an option, so
-/// these get `./` in front.
+/// The command line. A shell turns `*` into names of files and folders, and clap would read one such as `--help.zip` or
+/// `--upto=files` as an option, so these get `./` in front.
 fn arguments() -> impl Iterator<Item = OsString> {
-    let is_zip = |path: &Path| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("zip"));
-    let is_file = move |word: &OsString| {
-        let bytes = word.as_encoded_bytes();
-        let path = Path::new(word);
-        bytes.starts_with(b"-") && !bytes.contains(&b'=') && is_zip(path) && path.symlink_metadata().is_ok()
-    };
-    std::env::args_os().map(move |word| if is_file(&word) { Path::new(".").join(word).into() } else { word })
+    let exists =
+        |word: &OsString| word.as_encoded_bytes().starts_with(b"-") && Path::new(word).symlink_metadata().is_ok();
+    std::env::args_os().map(move |word| if exists(&word) { Path::new(".").join(word).into() } else { word })
 }
 
 /// Turns the signal that a file reached the largest size that the system allows, which would end this process, into an error of

@@ -101,7 +101,7 @@ pub(crate) fn diff(a: &Path, b: &Path) -> Result<Diff, Error> {
     let exact = exact(&a.results, &b.results);
     let explanation = explain::explain(&a, &b, &exact, !measured.is_empty());
     Ok(Diff {
-        same: files.is_empty(),
+        same: files.is_empty() && a.side.problems.is_empty() && b.side.problems.is_empty(),
         inputs: changes("", &inputs(&a.manifest), &inputs(&b.manifest)),
         study: changes("", &a.source.study, &b.source.study),
         exact,

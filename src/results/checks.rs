@@ -1,5 +1,7 @@
 //! Checks of a results.json from an untrusted bundle: values that no training can give.
 
+use std::collections::HashSet;
+
 use super::digits::is_base64;
 use super::error::MAX_TEST_IMAGES;
 use super::{
@@ -109,9 +111,10 @@ fn check_diverged(run: &DivergedRun, images: usize, classes: usize) -> Result<()
     if run.diverged().next().is_none() {
         return Err(RunProblem::NoneDiverged);
     }
-    for (i, end) in run.seeds.iter().enumerate() {
+    let mut seen = HashSet::new();
+    for end in &run.seeds {
         let seed = end.seed();
-        if run.seeds[..i].iter().any(|other| other.seed() == seed) {
+        if !seen.insert(seed) {
             return Err(RunProblem::RepeatedSeed(seed));
         }
         match end {

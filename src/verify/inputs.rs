@@ -41,6 +41,10 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         list_difference(["its list of files", "the bundle"], &manifest.files, listed.iter().copied())
             .unwrap_or_else(|| "its list of files is not sorted, or has a file twice".to_owned())
     });
+    let program = &manifest.program;
+    require(program.source_sha256 != SOURCE_SHA256 || program.has_this_name(), &|| {
+        format!("the program is `{} {}`, but the one with its source has another name", program.name, program.version)
+    });
     if !differences.is_empty() {
         return Outcome::Failed(differences);
     }
@@ -50,7 +54,6 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         format!("not MNIST, but the files that the study names as `{}`", data.title)
     };
     let mut passed = vec![format!("{data}; study SHA-256 {}", sha256_hex(study))];
-    let program = &manifest.program;
     if program.source_sha256 != SOURCE_SHA256 {
         passed.push(format!(
             "built by another program than this one: {} {}, source {}; this one's is {}",

@@ -1,6 +1,8 @@
 //! Rung `metrics`: accuracies, confusion matrices, comparisons and the images that the report shows follow from
 //! predictions/ and the test set. Weights have the hashes of results.json, and no file belongs to no run.
 
+use std::collections::BTreeSet;
+
 use super::differing::json_difference;
 use super::subject::Subject;
 use super::{Outcome, diverged};
@@ -159,13 +161,14 @@ fn wrong_filters(subject: &Subject) -> Option<String> {
 /// Files of predictions, weights, evidence or losses that belong to no run, so that nothing checks them. Images belong to the
 /// study, and `inputs` checks them.
 fn of_no_run(subject: &Subject) -> Vec<String> {
-    let mut expected: Vec<String> = vec![RESULTS.into(), STUDY.into()];
+    let mut expected: BTreeSet<String> = [RESULTS.into(), STUDY.into()].into();
     for (_, _, files) in seed_files(&subject.contents.results) {
         expected.extend(files.all());
     }
-    let primary = subject.bundle.files.keys().filter(|path| is_primary(path) && !path.starts_with(IMAGES));
+    let listed = subject.bundle.files.keys().chain(subject.bundle.left_out.keys());
+    let primary = listed.filter(|path| is_primary(path) && !path.starts_with(IMAGES));
     primary
-        .filter(|path| !expected.contains(path))
+        .filter(|path| !expected.contains(*path))
         .map(|path| format!("{path} belongs to no run of {RESULTS}"))
         .collect()
 }

@@ -117,9 +117,18 @@ fn verify_on(
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
     let upto = request.upto.unwrap_or(Rung::Replay);
     let files = Rated::from(files::check(&bundle)).into_result(Rung::Files);
-    let subject =
-        (files.status == Status::Passed && upto > Rung::Files).then(|| Subject::new(&bundle, request.data.as_deref()));
     let mut steps = vec![files];
+    // All that follows may end at a limit, and must not lose a difference that was found.
+    so_far(Verification {
+        report_id: bundle.report_id(),
+        upto,
+        about: About::default(),
+        steps: with_waiting(upto, &steps),
+        assignment: None,
+        closing: Closing::of(&steps, upto, &[], || None),
+    });
+    let subject = (steps[0].status == Status::Passed && upto > Rung::Files)
+        .then(|| Subject::new(&bundle, request.data.as_deref()));
     let trainings = subject.as_ref().and_then(|s| s.as_ref().ok()).map(Subject::training_names).unwrap_or_default();
     let damaged = steps[0].status != Status::Passed;
     let assignment = request.assignment.as_ref().map(|file| assignment::check(file, &bundle, damaged));
@@ -134,10 +143,9 @@ fn verify_on(
         None => steps.extend(climb(upto, above_files(), |_| Outcome::NotChecked("`files` failed".into()).into())),
         Some(Err(unreadable)) => steps.extend(not_read(upto, unreadable)),
         Some(Ok(subject)) => {
-            steps.extend(compare_statements(upto, subject));
-            if upto.computes() {
-                let waiting = climb(upto, computing(), |_| Outcome::NotChecked(String::new()).into());
-                so_far(verification([steps.clone(), waiting].concat(), None));
+            for rung in above_files().filter(|rung| !rung.computes()) {
+                steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &Err("not needed".to_owned()))));
+                so_far(verification(with_waiting(upto, &steps), None));
             }
             let (computed, device) = compute(upto, subject, &steps, request, (say, start));
             rerun_seconds = device.map(|device| seconds_of(&device, subject.contents.plan.cost()));
@@ -178,10 +186,10 @@ fn checked(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> 
     caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
 }
 
-/// Checks the rungs above `files` that only compare what the bundle states.
-fn compare_statements(upto: Rung, subject: &Subject) -> Vec<RungResult> {
-    let stating = above_files().filter(|rung| !rung.computes());
-    climb(upto, stating, |rung| checked(rung, subject, &Err("not needed".to_owned())))
+/// The first rungs, and the others as waiting.
+fn with_waiting(upto: Rung, steps: &[RungResult]) -> Vec<RungResult> {
+    let left = above_files().skip(steps.len() - 1);
+    [steps.to_vec(), climb(upto, left, |_| Outcome::NotChecked(String::new()).into())].concat()
 }
 
 /// Checks the rungs that compute with networks, after the others. Returns the device that was started for them, too.

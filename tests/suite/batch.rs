@@ -85,7 +85,7 @@ fn a_file_name_cannot_add_a_line_to_the_table() {
 #[test]
 fn a_file_whose_name_looks_like_an_option_is_verified_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
-    let names = ["--help.zip", "-h.ZIP", "--upto.zip", "-.zip"];
+    let names = ["--help.zip", "-h.ZIP", "-h", "--upto=files", "-h=.zip", "-.zip"];
     let zip = folder.path().join("lean.zip");
     shared().0.run("publish", &["--lean", "--out", zip.to_str().unwrap()]).exits(0);
     for name in names {

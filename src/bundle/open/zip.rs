@@ -76,19 +76,26 @@ fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
 enum Unpacked {
     File(String, Vec<u8>),
     Folder(String),
-    /// A leftover of an operating system; its content is not read.
+    /// A leftover of an operating system. Its content is not kept, but checked like a file's, because it could hide
+    /// entries from programs that read a zip as a stream.
     Leftover(String),
 }
 
 /// Unpacks an entry, and removes the first `top` bytes of its name. Fails with the problem.
 fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> {
     let whole = String::from_utf8_lossy(&entry.name).into_owned();
-    if entry.is_plain() && is_leftover(&whole) && stays_in_place(&whole) {
+    let content = |name: &str| entry.content(file).map_err(|why| format!("{name}: damaged: {why}"));
+    if entry.is_plain() && !entry.is_encrypted() && is_leftover(&whole) && stays_in_place(&whole) {
+        content(&whole)?;
         return Ok(Unpacked::Leftover(whole));
     }
     if entry.name.len() <= top {
         // The top folder itself.
-        return Ok(Unpacked::Folder(String::new()));
+        return if content(&whole)?.is_empty() {
+            Ok(Unpacked::Folder(String::new()))
+        } else {
+            Err(format!("{whole:?} is a folder with content"))
+        };
     }
     let name = String::from_utf8_lossy(&entry.name[top..]).into_owned();
     if entry.is_encrypted() {
@@ -101,13 +108,13 @@ fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> 
         return Err(format!("{name:?} is not a valid file name in a bundle"));
     }
     if entry.is_folder() {
-        return if entry.size == 0 {
+        return if content(&name)?.is_empty() {
             Ok(Unpacked::Folder(name))
         } else {
             Err(format!("{name:?} is a folder with content"))
         };
     }
-    let content = entry.content(file).map_err(|why| format!("{name}: damaged: {why}"))?;
+    let content = content(&name)?;
     Ok(Unpacked::File(name, content))
 }
 

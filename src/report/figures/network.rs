@@ -1,5 +1,7 @@
 //! A network as blocks whose height and width follow their tensors, with the layers at the arrows between them.
 
+use indexmap::IndexMap;
+
 use super::prelude::*;
 use crate::model::{Padding, Pair, Window};
 use crate::results::{LayerFacts, ModelFacts};
@@ -34,8 +36,15 @@ struct Shortcut<'a> {
     from: usize,
 }
 
-/// The figure of one model: the image, then every layer in order. Its caption explains what is drawn if it is the first.
-pub(crate) fn network(name: String, title: &str, model: &ModelFacts, first: bool, lang: &Language) -> Result<Drawing> {
+/// The figure of one of the study's models: the image, then every layer in order. Its caption explains what is drawn if it
+/// is the first.
+pub(crate) fn network(
+    name: String,
+    title: &str,
+    (model, models): (&ModelFacts, &IndexMap<String, ModelFacts>),
+    first: bool,
+    lang: &Language,
+) -> Result<Drawing> {
     let residual = model.layers.iter().any(|layer| layer.inner_layers.is_some());
     let caption = lang.say("figures.network.caption", context! { title, explained => first, residual })?;
     let input = model.layers.first().map_or(&[][..], |l| of_one_image(&l.input_shape));
@@ -45,7 +54,7 @@ pub(crate) fn network(name: String, title: &str, model: &ModelFacts, first: bool
     let steps = steps(model);
     let image = Step { layers: &[], shape: input, shortcut: None };
     let all: Vec<&Step> = std::iter::once(&image).chain(&steps).collect();
-    let sizes = Sizes::of(&all);
+    let sizes = Sizes::of(models);
     let shortcut = |(to, step): (usize, &&Step)| step.shortcut.as_ref().map(|shortcut| (shortcut.from, to));
     let shortcuts: Vec<(usize, usize)> = all.iter().enumerate().filter_map(shortcut).collect();
     let rows = all.chunks(COLUMNS).enumerate().map(|(i, steps)| Row::of(steps, i * COLUMNS, &shortcuts, lang));
@@ -92,7 +101,7 @@ fn steps(model: &ModelFacts) -> Vec<Step<'_>> {
     steps
 }
 
-/// The largest dimensions of a network's tensors, by which blocks are drawn.
+/// The largest dimensions of all networks' tensors, by which blocks are drawn: figures can be compared.
 struct Sizes {
     side: usize,
     channels: usize,
@@ -100,9 +109,12 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(steps: &[&Step]) -> Self {
+    fn of(models: &IndexMap<String, ModelFacts>) -> Self {
+        let layers = models.values().flat_map(|model| &model.layers);
+        let shapes: Vec<&[usize]> =
+            layers.flat_map(|l| [&l.input_shape, &l.output_shape]).map(|shape| of_one_image(shape)).collect();
         let most =
-            |dimension: &dyn Fn(&[usize]) -> usize| steps.iter().map(|s| dimension(s.shape)).max().unwrap_or(1).max(1);
+            |dimension: &dyn Fn(&[usize]) -> usize| shapes.iter().map(|s| dimension(s)).max().unwrap_or(1).max(1);
         Self {
             side: most(&|shape| if let [_, height, width] = shape { *height.max(width) } else { 1 }),
             channels: most(&|shape| if let [channels, _, _] = shape { *channels } else { 1 }),

@@ -6,7 +6,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let text = b.text("shapes.text", context! { section => b.section_link(SectionId::Parameters, "parameters")? })?;
     let mut blocks = vec![Block::paragraph(text)];
     for (i, (name, model)) in b.results.models.iter().enumerate() {
-        let network = figures::network(format!("network-{name}"), b.model_title(name), model, i == 0, b.lang)?;
+        let models = (model, &b.results.models);
+        let network = figures::network(format!("network-{name}"), b.model_title(name), models, i == 0, b.lang)?;
         blocks.push(Block::Figure(b.figure(network)?));
     }
     Ok(b.section(SectionId::Shapes, b.phrase("shapes.heading")?, blocks))
