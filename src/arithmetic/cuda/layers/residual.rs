@@ -34,6 +34,7 @@ pub(in crate::arithmetic::cuda) fn add_to(gpu: &dyn Gpu, n: usize, [skip_gradien
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arithmetic::cuda::gpu::Memory;
     use crate::arithmetic::cuda::layers::testing::{assert_equal, drawn};
     use crate::arithmetic::cuda::testing::{Emulator, Order};
     use kernels::layers::{self, residual};
@@ -58,7 +59,7 @@ mod tests {
                 });
                 let [y, dx] = [0; 2].map(|_| gpu.values(n));
                 let (layer, skip) = (Residual { len }, skip.address());
-                let [x, y, dx] = [&input, &y, &dx].map(|memory| memory.address());
+                let [x, y, dx] = [&input, &y, &dx].map(Memory::address);
                 layer.evaluate(gpu, &Forward { images, x, skip: Some(skip), parameters: &[], buffers: &[], y });
                 layer.backward(
                     gpu,
