@@ -14,7 +14,7 @@ RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link
          "sizes": "the parameters of each layer, and their size, follow from the headers of weights/"}
 SCHEMAS, MIB, GALLERY, SUMS, RUN_LOG, OPTIONAL = [3, 6], 1 << 20, 16, "SHA256SUMS", "run-log.json", ("weights/", "evidence/")
 # Limits against hostile bundles, checked before any work; mnist-report has the same or lower ones. MAX_MIB: by start of the path.
-MAX_FILES, MAX_NAME, MAX_DEPTH, MAX_COMPARISONS, MAX_TENSORS, MAX_DIGITS, MAX_VALUES = 10_000, 255, 4, 64, 300_000, 40, 4 << 20
+MAX_FILES, MAX_NAME, MAX_DEPTH, MAX_COMPARISONS, MAX_PARTS, MAX_DIGITS, MAX_VALUES = 10_000, 255, 4, 64 + 99, 300_000, 40, 4 << 20
 MAX_MIB = [("study.yaml", 4), (SUMS, 8), (RUN_LOG, 8), ("manifest.json", 16), ("ro-crate-metadata.json", 16), ("figures/", 16),
            ("results.json", 64), ("report.", 64), ("index.html", 64), ("images/", 1), ("predictions/", 2), ("", 256)]
 MNIST = [("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
@@ -64,11 +64,11 @@ def zip_items(path):
     *_, count, _, list_start, _ = END.unpack(data[data.rindex(b"PK\5\6"):][:22])
     at, ends = list_start, {}
     for _ in range(count):
-        magic, needs, flags, method, *sums, name_size, size, comment, disk, attributes, start = CENTRAL.unpack_from(data, at)
+        magic, needs, flags, method, *sums, name_size, size, comment, disk, mode, start = CENTRAL.unpack_from(data, at)
         at += 46 + name_size + size
         name, extra, (_, packed, unpacked_size) = data[at - size - name_size:at - size], data[at - size:at], sums
         own_magic, own_needs, own_flags, own_method, *own_sums, name_size, size = LOCAL.unpack_from(data, start)
-        content = start + 30 + name_size + size
+        content, is_dir = start + 30 + name_size + size, name.endswith(b"/")
         own_name, own_extra = data[content - size - name_size:content - size], data[content - size:content]
         # Bit 3: the sizes are after the content, and may be 0 before it. Bits 1 and 2 do not matter for unpacking.
         own_sums = [own or right for own, right in zip(own_sums, sums)] if flags & 8 else own_sums
@@ -81,8 +81,7 @@ def zip_items(path):
                 or flags & ~0x80E or method not in (0, 8) or method == 0 and packed != unpacked_size
                 or unpacked_size > MIB and unpacked_size // 200 > packed or len(name) > 4 * MAX_NAME):
             raise ValueError(f"{name!r} has a name or extra field, or is packed in a way or so much, that no bundle needs")
-        kind, has_content = attributes >> 16 & 0o170000, not name.endswith(b"/")
-        is_plain = kind in (0, 0o100000) and not attributes & 0x10 if has_content else kind in (0, 0o040000) and not unpacked_size
+        is_plain = mode >> 16 & 0o170000 in (0, 0o040000 if is_dir else 0o100000) and not (unpacked_size if is_dir else mode & 0x10)
         read = lambda start=content, end=content + packed, entry=(flags, method, *sums): unpacked(data[start:end], *entry)
         yield name.decode("utf-8", "replace"), is_plain, unpacked_size, read
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
@@ -118,8 +117,7 @@ def read_bundle(path):
     for name, is_plain, size, read in items:
         inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
         if size > MIB * next(most for start, most in MAX_MIB if inner.startswith(start)): raise Refused(f"{name!r} is too large")
-        if is_folder and name.startswith(top) and inner.count("/") > MAX_DEPTH:
-            raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders, which no bundle needs")
+        if is_folder and inner.count("/") > MAX_DEPTH: raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders")
         if not (is_plain and SAFE.fullmatch(name) and len(inner.encode(errors="replace")) <= MAX_NAME
                 and (is_left or VALID.fullmatch(inner.rstrip("/")))):
             problems.append(f"{name!r} is not a valid file name in a bundle, or a link or special file")
@@ -175,7 +173,7 @@ class Bundle:
             (text_of(environment) == text_of(manifest["environment"]), "the environment is not that of results.json"),
             (manifest["files"] == [*self.sums], "the list of files")] if not is_right)
         # A study pins other data by hashes that follow their names. It may also have others in a comment, or be MNIST's.
-        if self.data != MNIST and not all(hash in re.findall(name[:-11] + r"\W+([0-9a-f]{64})\b", study) for name, hash in self.data):
+        if self.data != MNIST and not all(hash in re.findall(n[:-11] + r"\W+([0-9a-f]{64})\b", study) for n, hash in self.data):
             raise Refused("the study may list other data, in a way that only mnist-report reads")
 
     def networks(self):
@@ -215,8 +213,8 @@ class Bundle:
         if self.results["data"]["test_classes"] != [*map(labels.count, range(most + 1))]: yield "data.test_classes are others"
         yield from (f"{path} belongs to no run" for path in (self.files.keys() | self.sums.keys()) - files
                     if path.startswith(("predictions/", "losses/", *OPTIONAL)))
-        if len(self.results["comparisons"]) > MAX_COMPARISONS + 99:
-            raise ValueError(f"more than {MAX_COMPARISONS} comparisons and those of a grid")
+        if len(self.results["comparisons"]) > MAX_COMPARISONS: raise ValueError("more than 64 comparisons and those of a grid")
+        if sum(len(each["pairs"]) for each in self.results["comparisons"].values()) > MAX_FILES: raise Refused("too many pairs")
         trained = lambda run: (network for network in networks if network[0] == run)
         for name, comparison in self.results["comparisons"].items():
             pairs = [compared(*two, classes, labels) for two in zip(trained(comparison["run"]), trained(comparison["against"]))]
@@ -229,7 +227,7 @@ class Bundle:
         for _, name, model, _ in self.networks():
             content, stated = self.files[f"weights/{name}.safetensors"], self.results["models"][model]
             at = start = 8 + int.from_bytes(content[:8], "little")
-            if (used := used + len(stated["layers"]) + content.count(b"{", 8, start)) > MAX_TENSORS: raise Refused("too many tensors")
+            if (used := used + len(stated["layers"]) + content.count(b"{", 8, start)) > MAX_PARTS: raise Refused("too many tensors")
             header, written = parsed(content[8:min(start, 4 * MIB)]), {}
             found = {layer["name"]: [0, 0] for layer in stated["layers"]}  # parameters and buffers
             for tensor, info in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
@@ -248,8 +246,7 @@ class Bundle:
 
 def compared(one, other, classes, labels):
     """Compares two networks on the same test images: all at once, as numbers of a byte an image. ^ gives 0 where two are equal."""
-    a, b = classes[one[1]], classes[other[1]]
-    truth, first, second = (int.from_bytes(each, "big") for each in (labels, a, b))
+    truth, first, second = map(lambda each: int.from_bytes(each, "big"), (labels, a := classes[one[1]], b := classes[other[1]]))
     zeros = lambda number: number.to_bytes(len(labels), "big").count(0)
     right, other_right, both = zeros(first ^ truth), zeros(second ^ truth), zeros((first ^ truth) | (second ^ truth))
     differing = itertools.islice(re.finditer(rb"[^\0]", (first ^ second).to_bytes(len(labels), "big")), GALLERY)
@@ -277,16 +274,15 @@ def check(bundle, rung, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
-    parser.add_argument("--data", metavar="FOLDER", default=os.getenv("MNIST_REPORT_DATA", os.path.realpath(__file__ + "/../../data/mnist")))
+    parser.add_argument("--data", metavar="FOLDER", default=os.getenv("MNIST_REPORT_DATA"))
     parser.add_argument("--upto", metavar="RUNG", choices=RUNGS, default="sizes", help=f"the last of {', '.join(RUNGS)}")
-    # A shell turns * into names of files, which may look like options.
-    is_path = lambda word: word[:1] == "-" and word not in ("-h", "--help", "--data", "--upto", "--") and os.path.lexists(word)
+    is_path = lambda word: word[:1] == "-" and word not in ("--data", "--upto", "--") and os.path.lexists(word)
     options, codes = parser.parse_args(["./" * is_path(word) + word for word in sys.argv[1:]]), {0}
     clean = lambda text: "".join(c if c.isprintable() else "?" for c in text)  # names must not look like other lines
     for stream in filter(None, (sys.stdout, sys.stderr)): stream.reconfigure(errors="replace")  # None: closed
     for path in options.bundles:
         try:
-            bundle, labels = None, test_labels(options.data)  # None: free the bundle before
+            bundle, labels = None, test_labels(options.data or os.path.realpath(__file__ + "/../../data/mnist"))  # None: free first
             bundle = Bundle(path)
             for rung in [*RUNGS][:[*RUNGS].index(options.upto) + 1]:
                 code, details = check(bundle, rung, labels)
