@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use super::{Draw, Request, Rung, Status, Verification, verify_in_parts};
+use super::{Draw, Request, Rung, RungResult, Status, Verification, verify_in_parts};
 use crate::failure::caught;
 use crate::text::error_chain;
 use crate::text::terminal::one_line;
@@ -146,11 +146,12 @@ pub fn verify_in_child(
 
 /// What a child had found before it was ended: a difference is one, however long the rest would take. Otherwise, the reason.
 fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
-    let Some(end) = answer.iter().position(|byte| *byte == b'\n') else { return Err(why) };
-    let Ok(Answer::Verified(mut verification)) = serde_json::from_slice(&answer[..end]) else { return Err(why) };
+    let whole_lines = answer.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let Some(last) = whole_lines.last() else { return Err(why) };
+    let Ok(Answer::Verified(mut verification)) = serde_json::from_slice(last) else { return Err(why) };
     let reason = why.trim_start_matches("not checked: ");
-    for step in verification.steps.iter_mut().filter(|step| step.rung.computes() && step.rung <= verification.upto) {
-        debug_assert_eq!(step.status, Status::NotChecked);
+    let is_waiting = |step: &&mut RungResult| step.status == Status::NotChecked && step.details == [""];
+    for step in verification.steps.iter_mut().filter(|step| step.rung <= verification.upto).filter(is_waiting) {
         step.details = vec![reason.to_owned()];
     }
     Ok(*verification)
@@ -324,6 +325,11 @@ mod tests {
         for nothing in ["", &line[..20], "{\"unreadable\":\"x\"}\n"] {
             assert_eq!(found_before(nothing.as_bytes(), reason.clone()).unwrap_err(), reason);
         }
+        // Rungs that were found later replace those before.
+        let later = line.replacen("not_checked", "passed", 1);
+        assert_ne!(later, line);
+        let found = found_before((line.clone() + &later + "{").as_bytes(), reason.clone()).unwrap();
+        assert_eq!([found.steps[1].status, found.steps[2].status], [Status::Passed, Status::NotChecked]);
         let two = line.clone() + &line;
         let whole = understood(two.as_bytes(), b"", status(0), Limits { memory: 7, timeout: 1 }).unwrap();
         assert_eq!(whole.steps.len(), 3);

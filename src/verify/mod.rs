@@ -118,15 +118,17 @@ fn verify_on(
     let upto = request.upto.unwrap_or(Rung::Replay);
     let files = Rated::from(files::check(&bundle)).into_result(Rung::Files);
     let mut steps = vec![files];
-    // All that follows may end at a limit, and must not lose a difference that was found.
-    so_far(Verification {
-        report_id: bundle.report_id(),
-        upto,
-        about: About::default(),
-        steps: with_waiting(upto, &steps),
-        assignment: None,
-        closing: Closing::of(&steps, upto, &[], || None),
-    });
+    if steps[0].status == Status::Failed {
+        // All that follows may end at a limit, and must not lose a difference that was found.
+        so_far(Verification {
+            report_id: bundle.report_id(),
+            upto,
+            about: About::default(),
+            steps: with_waiting(upto, &steps),
+            assignment: None,
+            closing: Closing::of(&steps, upto, &[], || None),
+        });
+    }
     let subject = (steps[0].status == Status::Passed && upto > Rung::Files)
         .then(|| Subject::new(&bundle, request.data.as_deref()));
     let trainings = subject.as_ref().and_then(|s| s.as_ref().ok()).map(Subject::training_names).unwrap_or_default();
