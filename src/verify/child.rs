@@ -146,8 +146,8 @@ pub fn verify_in_child(
 
 /// What a child had found before it was ended: a difference is one, however long the rest would take. Otherwise, the reason.
 fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
-    let whole_lines = answer.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    let Some(last) = whole_lines.last() else { return Err(why) };
+    let mut whole_lines = answer.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let Some(last) = whole_lines.next_back() else { return Err(why) };
     let Ok(Answer::Verified(mut verification)) = serde_json::from_slice(last) else { return Err(why) };
     let reason = why.trim_start_matches("not checked: ");
     let is_waiting = |step: &&mut RungResult| step.status == Status::NotChecked && step.details == [""];
