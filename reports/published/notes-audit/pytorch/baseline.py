@@ -8,13 +8,13 @@ class Baseline(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 32, 3)  # (3·3·1 + 1)·32 = 320
         self.bn1 = nn.BatchNorm2d(32)  # 2·32 = 64
-        self.conv2 = nn.Conv2d(32, 64, 3)  # (3·3·32 + 1)·64 = 18,496
+        self.conv2 = nn.Conv2d(32, 64, 3)  # (3·3·32 + 1)·64 = 18496
         self.bn2 = nn.BatchNorm2d(64)  # 2·64 = 128
         self.dropout1 = nn.Dropout(0.25)
-        self.fc1 = nn.Linear(9216, 128)  # (9216 + 1)·128 = 1,179,776
+        self.fc1 = nn.Linear(9216, 128)  # (9216 + 1)·128 = 1179776
         self.dropout2 = nn.Dropout(0.5)
-        self.fc2 = nn.Linear(128, 10)  # (128 + 1)·10 = 1,290
-        # 1,200,074 parameters
+        self.fc2 = nn.Linear(128, 10)  # (128 + 1)·10 = 1290
+        # 1200074 parameters
 
     def forward(self, x):  # [128, 1, 28, 28]
         x = self.conv1(x)  # [128, 32, 26, 26]

@@ -8,13 +8,13 @@ class SlimBn(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 64, 3)  # (3·3·1 + 1)·64 = 640
         self.bn1 = nn.BatchNorm2d(64)  # 2·64 = 128
-        self.conv2 = nn.Conv2d(64, 128, 3)  # (3·3·64 + 1)·128 = 73,856
+        self.conv2 = nn.Conv2d(64, 128, 3)  # (3·3·64 + 1)·128 = 73856
         self.bn2 = nn.BatchNorm2d(128)  # 2·128 = 256
         self.dropout1 = nn.Dropout(0.25)
-        self.fc1 = nn.Linear(2048, 128)  # (2048 + 1)·128 = 262,272
+        self.fc1 = nn.Linear(2048, 128)  # (2048 + 1)·128 = 262272
         self.dropout2 = nn.Dropout(0.5)
-        self.fc2 = nn.Linear(128, 10)  # (128 + 1)·10 = 1,290
-        # 338,442 parameters
+        self.fc2 = nn.Linear(128, 10)  # (128 + 1)·10 = 1290
+        # 338442 parameters
 
     def forward(self, x):  # [128, 1, 28, 28]
         x = self.conv1(x)  # [128, 64, 26, 26]
