@@ -235,9 +235,9 @@ class SlimBn(nn.Module):
         self.conv1 = nn.Conv2d(1, 64, 3)  # (3·3·1 + 1)·64 = 640
         self.bn1 = nn.BatchNorm2d(64)  # 2·64 = 128
         self.dropout1 = nn.Dropout(0.25)
-        self.fc1 = nn.Linear(1024, 128)  # (1024 + 1)·128 = 131,200
-        self.fc2 = nn.Linear(128, 10, bias=False)  # 128·10 = 1,280
-        # 133,248 parameters
+        self.fc1 = nn.Linear(1024, 128)  # (1024 + 1)·128 = 131200
+        self.fc2 = nn.Linear(128, 10, bias=False)  # 128·10 = 1280
+        # 133248 parameters
 
     def forward(self, x):  # [32, 1, 28, 28]
         x = self.conv1(x)  # [32, 64, 26, 26]
@@ -306,7 +306,7 @@ class SlimBn(nn.Module):
         for line in [
             "import torch\nimport torch.nn",
             "self.conv1 = nn.Conv2d(1, 4, (3, 4), padding='same', dilation=(2, 1))  # (3·4·1 + 1)·4 = 52",
-            "self.conv2 = nn.Conv2d(4, 10, (28, 1), stride=(1, 2), padding=(0, 1))  # (28·1·4 + 1)·10 = 1,130",
+            "self.conv2 = nn.Conv2d(4, 10, (28, 1), stride=(1, 2), padding=(0, 1))  # (28·1·4 + 1)·10 = 1130",
             "self.bn1 = nn.BatchNorm1d(10)  # 2·10 = 20",
             "x = torch.tanh(self.conv1(x))  # [1, 4, 28, 28]",
             "x = torch.sigmoid(self.conv2(x))  # [1, 10, 1, 15]",
