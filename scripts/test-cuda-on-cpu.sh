@@ -16,7 +16,8 @@ preload="$($cxx -print-file-name=libasan.so) $($cxx -print-file-name=libubsan.so
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
     MNIST_REPORT_SANITIZE=1 "$binary" arithmetic::cuda "$@"
 
-# The tests of layers, loss and clipping reach every barrier, and take less time than whole trainings. The first failure ends them.
+# The tests of layers, loss and clipping reach every barrier, and take less time than whole trainings. The first failure
+# ends them.
 fails_without() {
     ! MNIST_REPORT_WITHOUT_BARRIER=$1 "$binary" arithmetic::cuda::layers arithmetic::cuda::cross_entropy arithmetic::cuda::clip --test-threads 1 2>&1 |
         { ! grep -q '^test .*FAILED$'; }

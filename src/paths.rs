@@ -22,9 +22,9 @@ pub fn mnist() -> PathBuf {
     std::env::var_os(DATA_VARIABLE).map_or_else(|| here_or_in_repository(MNIST), PathBuf::from)
 }
 
-/// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder and is not empty, otherwise in the
-/// repository whose `target/release/` holds the program, or in the `share/mnist-report/` of the installation whose `bin/` does. If
-/// it exists in none, returns `relative`.
+/// The path of a file or folder such as `data/mnist`: as given if it exists below the current folder and is not empty. Otherwise
+/// in the repository whose `target/release/` holds the program, or in the `share/mnist-report/` of the installation whose `bin/`
+/// does. If it exists in none, returns `relative`.
 pub fn here_or_in_repository(relative: &str) -> PathBuf {
     let here = PathBuf::from(relative);
     // An empty folder would hide what the program has.

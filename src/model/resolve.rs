@@ -7,7 +7,7 @@ use super::{Layer, LayerError, LayerKind, Model, ModelError, ModelSpec, code};
 /// The place of a layer in a study's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Its index in the model's list, or that of the `residual` of which it is a part.
+    /// The index in the model's list: of the layer itself, or of the `residual` that it belongs to.
     pub layer: usize,
     /// Its index among the layers of the `residual`.
     pub inner: Option<usize>,
