@@ -113,7 +113,7 @@ fn a_mount_point_gets_the_bundle_inside() {
     assert_eq!(out.run("verify", &["--upto", "render"]).exits(0).report_id(), other);
     assert_eq!(names(&out.path.join("weights")), ["other.safetensors"]);
     // A folder left there by a killed build does not prevent the build, and is removed.
-    fs::create_dir(out.path.join(".partial-aB3dE6")).unwrap();
+    fs::create_dir(out.path.join(temporary_name(".partial-", 1))).unwrap();
     fs::remove_file(out.path.join("SHA256SUMS")).unwrap();
     assert_eq!(again(&["--lang", "uk"]), other);
     out.run("render", &["--lang", "en"]).exits(0);

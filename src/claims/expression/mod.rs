@@ -134,8 +134,12 @@ pub(super) struct Language {
 }
 
 impl Language {
+    fn left(&self) -> u64 {
+        MAX_TOTAL_STEPS.saturating_sub(self.steps.get())
+    }
+
     fn spend(&self, steps: u64) -> Result<(), Stop> {
-        self.steps.set(self.steps.get() + steps);
+        self.steps.set(self.steps.get().saturating_add(steps));
         if self.steps.get() > MAX_TOTAL_STEPS {
             return Err(Stop::fault(format!("all expressions together take more than {MAX_TOTAL_STEPS} steps")));
         }
@@ -162,7 +166,7 @@ pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mo
     let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     let value = evaluator.value(&expression)?;
-    operators::complete(&value, text)?;
+    evaluator.check_complete(&value, text)?;
     Ok(value)
 }
 
