@@ -150,3 +150,20 @@ fn free(path: &Path) -> Option<u64> {
 fn device(path: &Path) -> Option<u64> {
     existing(path).metadata().ok().map(|metadata| metadata.dev())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_nobody_could_open_is_refused() {
+        let yaml = "title: t\nmodels: {m: {layers: [flatten]}}\nruns: {r: {model: m, epochs: 1, batch_size: 1, optimizer: adam, seeds: [1]}}\nsections: [{title: S}]\n";
+        let source = Source::from_text(Path::new("mini.yaml"), yaml).unwrap();
+        let of_size = |bytes: usize| Files::from([(bundle::REPORT.to_owned(), vec![0; bytes])]);
+        assert!(check_made(&source, &of_size(64 << 20)).is_ok());
+        let why = check_made(&source, &of_size((64 << 20) + 1)).unwrap_err().to_string();
+        for part in ["mini.yaml", "sections", "report.html is too large", "at most 64 MiB", "fewer runs and figures"] {
+            assert!(why.contains(part), "{why}");
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! What bundles have in common. None of it proves copying: equal studies give equal results.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Record, Status, Verification};
+use super::{KeyNetwork, Record, Status, Verification};
 use crate::rung::Rung;
 use crate::study::{Difference, is_seed, is_trained};
 
@@ -21,13 +23,22 @@ pub(crate) enum Common {
     Weights,
     /// What the networks predict.
     Predictions,
+    /// The weights, or what it predicts, of at least one network.
+    Networks,
     /// All that decides the trainings, but for seeds and names.
     Study,
 }
 
 impl Common {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::ReportId, Self::StatedReportId, Self::Measured, Self::Weights, Self::Predictions, Self::Study];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::ReportId,
+        Self::StatedReportId,
+        Self::Measured,
+        Self::Weights,
+        Self::Predictions,
+        Self::Networks,
+        Self::Study,
+    ];
 
     /// The name in keys of JSON, columns of CSV, and phrases.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +48,7 @@ impl Common {
             Self::Measured => "measured",
             Self::Weights => "weights",
             Self::Predictions => "predictions",
+            Self::Networks => "networks",
             Self::Study => "study",
         }
     }
@@ -49,11 +61,13 @@ impl Common {
             Self::Measured => about.measured_digest.as_ref(),
             Self::Weights => about.weights_digest.as_ref(),
             Self::Predictions => about.predictions_digest.as_ref(),
+            // Compared one by one: `shared_networks`.
+            Self::Networks => None,
             Self::Study => about.study_digest.as_ref(),
         }
     }
 
-    /// The strongest thing that two bundles have in common.
+    /// The strongest thing that two bundles have in common and that is worth a word, as whole bundles; `None` for networks.
     fn of(a: &Verification, b: &Verification) -> Option<Self> {
         let is_common = |what: &Self| what.value_of(a).is_some() && what.value_of(a) == what.value_of(b);
         Self::ALL.into_iter().find(is_common)
@@ -63,7 +77,7 @@ impl Common {
     fn depends_on(self, key: &str) -> bool {
         match self {
             Self::ReportId | Self::StatedReportId => true,
-            Self::Measured | Self::Weights | Self::Predictions => is_trained(key),
+            Self::Measured | Self::Weights | Self::Predictions | Self::Networks => is_trained(key),
             Self::Study => is_trained(key) && !is_seed(key),
         }
     }
@@ -113,8 +127,73 @@ pub(crate) struct Likenesses {
     same_weights_as: Vec<String>,
     /// The same predictions of other networks.
     same_predictions_as: Vec<String>,
+    /// One network or more with the same weights or predictions, and others that differ.
+    same_networks_as: Vec<String>,
     /// The same trainings but for seeds and names.
     same_study_as: Vec<String>,
+    /// For each path of `same_networks_as`: which networks.
+    #[serde(rename = "same_networks")]
+    pub(super) networks: Vec<SharedNetwork>,
+}
+
+/// A network of a bundle that has the weights, or the predictions, of a network of another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct SharedNetwork {
+    /// The other bundle.
+    pub(crate) path: String,
+    /// The name of this bundle's network.
+    pub(crate) network: String,
+    /// The name of the other one's.
+    pub(crate) other: String,
+    /// `weights` or `predictions`.
+    pub(crate) same: &'static str,
+}
+
+/// The networks of a pair of bundles that are named.
+const MOST_NAMED: usize = 20;
+
+/// The networks that two bundles share, of those that are worth a word, by name: the first of equal ones.
+fn shared_networks(a: &Verification, b: &Verification) -> Vec<(String, String, &'static str)> {
+    let by_hash = |hash: fn(&KeyNetwork) -> Option<&String>| -> HashMap<&String, &KeyNetwork> {
+        // The first one stays.
+        b.about.networks.iter().rev().filter_map(|network| Some((hash(network)?, network))).collect()
+    };
+    let weights = by_hash(|network| network.weights.as_ref());
+    let predictions = by_hash(|network| network.predictions.as_ref());
+    let shared = a.about.networks.iter().filter_map(|own| {
+        let same_weights = own.weights.as_ref().and_then(|hash| weights.get(hash)).map(|other| (*other, "weights"));
+        let same_predictions = || Some((*predictions.get(own.predictions.as_ref()?)?, "predictions"));
+        let (other, same) = same_weights.or_else(same_predictions)?;
+        // What the assignment itself gives to everybody says nothing.
+        let is_own = match (is_changed(a, own), is_changed(b, other)) {
+            (Some(own), Some(other)) => own && other,
+            (Some(changed), None) | (None, Some(changed)) => changed,
+            (None, None) => true,
+        };
+        is_own.then(|| (own.name.clone(), other.name.clone(), same))
+    });
+    shared.take(MOST_NAMED).collect()
+}
+
+/// Whether a bundle's study changed something of the assignment that decides this network; `None` if it was not compared.
+fn is_changed(verification: &Verification, network: &KeyNetwork) -> Option<bool> {
+    let compared = verification.assignment.as_ref().filter(|found| found.status != Status::NotChecked)?;
+    let (free, forbidden) = (&compared.differences.free, &compared.differences.forbidden);
+    // Only the first differences are kept.
+    let are_all = free.len() >= compared.free_count && forbidden.len() >= compared.forbidden_count;
+    Some(!are_all || free.iter().chain(forbidden).any(|difference| decides(&difference.key, network)))
+}
+
+/// Whether a key decides how a network is trained: one of its run, of its model, or of all runs.
+fn decides(key: &str, network: &KeyNetwork) -> bool {
+    let mut parts = key.split(['.', '[']);
+    let (part, name) = (parts.next(), parts.next());
+    is_trained(key)
+        && match part {
+            Some("runs") => name == Some(&network.run),
+            Some("models") => name == Some(&network.model),
+            _ => true,
+        }
 }
 
 impl Likenesses {
@@ -125,6 +204,7 @@ impl Likenesses {
             Common::Measured => &self.same_measured_as,
             Common::Weights => &self.same_weights_as,
             Common::Predictions => &self.same_predictions_as,
+            Common::Networks => &self.same_networks_as,
             Common::Study => &self.same_study_as,
         }
     }
@@ -136,6 +216,7 @@ impl Likenesses {
             Common::Measured => &mut self.same_measured_as,
             Common::Weights => &mut self.same_weights_as,
             Common::Predictions => &mut self.same_predictions_as,
+            Common::Networks => &mut self.same_networks_as,
             Common::Study => &mut self.same_study_as,
         }
     }
@@ -148,12 +229,25 @@ pub(super) fn find_likenesses(records: &mut [Record]) {
         for (j, b) in records.iter().enumerate().filter(|(j, _)| *j != i) {
             let (Some(one), Some(other)) = (&a.verification, &b.verification) else { continue };
             let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other));
-            pairs.extend(common.map(|common| (i, common, j)));
+            // Whole bundles that are alike need no list of their networks.
+            let networks = match common {
+                None | Some(Common::Study) => shared_networks(one, other),
+                Some(_) => Vec::new(),
+            };
+            let common = if networks.is_empty() { common } else { Some(Common::Networks) };
+            pairs.extend(common.map(|common| (i, common, j, networks)));
         }
     }
-    for (i, common, j) in pairs {
+    for (i, common, j, networks) in pairs {
         let path = records[j].path.clone();
         if let Some(likenesses) = &mut records[i].likenesses {
+            let named = networks.into_iter().map(|(network, other, same)| SharedNetwork {
+                path: path.clone(),
+                network,
+                other,
+                same,
+            });
+            likenesses.networks.extend(named);
             likenesses.list(common).push(path);
         }
     }
@@ -165,6 +259,8 @@ pub(crate) struct Group<'a> {
     pub(crate) members: Vec<&'a Record>,
     /// The keys that all of them changed alike from the assignment; none without an assignment.
     pub(crate) shared: Vec<&'a str>,
+    /// The networks that a pair shares, with the first one's names.
+    pub(crate) networks: Vec<&'a SharedNetwork>,
 }
 
 /// Every group of at least two bundles that have something in common, and do not have in common what is stronger.
@@ -181,10 +277,26 @@ pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
         }
         groups.extend(by_value.into_values().filter(|members| members.len() > 1).map(|members| {
             let shared = shared(common, &members);
-            Group { common, members, shared }
+            Group { common, members, shared, networks: Vec::new() }
         }));
+        if common == Common::Networks {
+            groups.extend(pairs_of_networks(records));
+        }
     }
     groups
+}
+
+/// A group for each pair of bundles that share networks.
+fn pairs_of_networks(records: &[Record]) -> impl Iterator<Item = Group<'_>> {
+    records.iter().enumerate().flat_map(move |(i, one)| {
+        records[i + 1..].iter().filter_map(move |other| {
+            let named = one.likenesses.as_ref()?.networks.iter().filter(|shared| shared.path == other.path);
+            let networks: Vec<&SharedNetwork> = named.collect();
+            let members = vec![one, other];
+            let shared = shared(Common::Networks, &members);
+            (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, networks })
+        })
+    })
 }
 
 /// Whether a record has this in common with some other, and nothing stronger with that one.
@@ -319,6 +431,59 @@ mod tests {
         assert_eq!(each[2], ["stated_report_id a b"]);
         let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
         assert_eq!(names, [(Common::ReportId, "a b".to_owned()), (Common::StatedReportId, "a b broken".to_owned())]);
+    }
+
+    /// A record with networks, each with its run, weights and predictions.
+    fn with_networks(mut record: Record, networks: &[(&str, &str, &str)]) -> Record {
+        let network = |(run, weights, predictions): &(&str, &str, &str)| KeyNetwork {
+            name: format!("{run}.seed1"),
+            run: (*run).to_owned(),
+            model: format!("m-{run}"),
+            weights: Some((*weights).to_owned()),
+            predictions: Some(predictions.to_string()).filter(|hash| !hash.is_empty()),
+        };
+        record.verification.as_mut().unwrap().about.networks = networks.iter().map(network).collect();
+        record
+    }
+
+    fn shared_by(record: &Record) -> Vec<String> {
+        let told = |shared: &SharedNetwork| format!("{} {}={} {}", shared.path, shared.network, shared.other, shared.same);
+        record.likenesses.as_ref().unwrap().networks.iter().map(told).collect()
+    }
+
+    /// Who copies the weights of one network and trains the other is marked, and the network is named.
+    #[test]
+    fn one_network_that_was_copied_is_named() {
+        let mut records = vec![
+            with_networks(record("a", ["1", "x", "w", "p", "s"]), &[("small", "w1", "p1"), ("deep", "w2", "p2")]),
+            with_networks(record("b", ["2", "y", "v", "q", "t"]), &[("mine", "w2", "p9"), ("own", "w3", "p3")]),
+            with_networks(record("c", ["3", "z", "u", "r", "u"]), &[("other", "w4", "p3"), ("flat", "w5", "")]),
+            with_networks(record("d", ["4", "d", "d", "d", "v"]), &[("flat", "w6", "")]),
+        ];
+        find_likenesses(&mut records);
+        assert_eq!(shared_by(&records[0]), ["b deep.seed1=mine.seed1 weights"]);
+        assert_eq!(shared_by(&records[1]), ["a mine.seed1=deep.seed1 weights", "c own.seed1=other.seed1 predictions"]);
+        assert_eq!(shared_by(&records[3]), [""; 0], "networks that predict one class are all alike");
+        assert_eq!(lists(&records[0])[5], "networks b");
+        let groups = groups(&records);
+        let told: Vec<_> = groups.iter().map(|group| (group.common, group.networks.len(), group.members.len())).collect();
+        assert_eq!(told, [(Common::Networks, 1, 2), (Common::Networks, 1, 2)]);
+    }
+
+    #[test]
+    fn a_network_that_the_assignment_gives_to_everybody_is_not_named() {
+        let networks = |deep: &'static str| [("small", "w1", "p1"), ("deep", deep, deep)];
+        let own = |key: &'static str| [("runs.deep.epochs", key)];
+        let mut records = vec![
+            with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("w2")),
+            with_networks(changed("b", ["2", "y", "v", "q", "t"], &own("3")), &networks("w3")),
+            with_networks(changed("c", ["3", "z", "u", "r", "u"], &own("4")), &networks("w2")),
+            with_networks(changed("d", ["4", "d", "d", "d", "v"], &[("models.m-deep.layers", "x")]), &networks("w2")),
+        ];
+        find_likenesses(&mut records);
+        assert_eq!(shared_by(&records[0]), ["c deep.seed1=deep.seed1 weights", "d deep.seed1=deep.seed1 weights"]);
+        assert_eq!(shared_by(&records[1]), [""; 0]);
+        assert_eq!(shared_by(&records[3])[0], "a deep.seed1=deep.seed1 weights");
     }
 
     #[test]

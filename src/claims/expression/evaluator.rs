@@ -25,7 +25,7 @@ const OPEN_GROUPS: [&str; 4] = ["runs", "models", "comparisons", "values"];
 const MEASURED_GROUPS: [&str; 2] = ["runs", "comparisons"];
 
 /// Bytes of an expression that are copied in a step, for a message.
-const TEXT_OF_STEP: u64 = 64;
+const TEXT_OF_STEP: u64 = 16;
 
 pub(super) type Evaluated = Result<Value, Stop>;
 

@@ -163,6 +163,8 @@ pub(super) fn language(lang: Lang, mode: Mode) -> Language {
 
 /// Evaluates an expression.
 pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
+    // Parsing takes time, too, and counts no steps.
+    language.spend(1)?;
     let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     let value = evaluator.value(&expression)?;
@@ -178,6 +180,7 @@ pub(super) fn holds(language: &Language, text: &str, values: &Value, mode: Mode)
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
 pub(super) fn render(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
+    language.spend(1)?;
     let template = machinery::parse(text, "sentence", SyntaxConfig::default()).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     evaluator.in_sentence = true;
