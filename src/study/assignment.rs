@@ -82,7 +82,10 @@ impl Differences {
 /// of the grids counts once, as a key of `grid`, and whatever else decides a run counts as a key of that run: `defaults`, what a
 /// study says of single runs, `null`, merge keys, and the order in which they are merged.
 fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change>, StudyError> {
-    let grids = [assignment, handed_in].map(|source| serde_json::to_value(&source.study.grid).unwrap_or_default());
+    let grids = [assignment, handed_in].map(|source| {
+        let grid = serde_json::to_value(&source.study.grid).unwrap_or_default();
+        if grid.is_null() { grid } else { with_typed_nulls(grid) }
+    });
     let have_grids = grids.iter().all(|grid| !grid.is_null());
     let mut all = if have_grids { changes("grid", &grids[0], &grids[1]) } else { Vec::new() };
     let has_both = |lang: &Lang| handed_in.languages.all().contains(lang);
@@ -108,6 +111,16 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
         all.extend(changes("", &without_grid(&expected), &theirs));
     }
     Ok(all)
+}
+
+/// A grid in which each `null` is a text. It cancels what `defaults` says, so it is not the same as a key that is left out.
+fn with_typed_nulls(value: Value) -> Value {
+    match value {
+        Value::Null => Value::from("null"),
+        Value::Array(items) => items.into_iter().map(with_typed_nulls).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, with_typed_nulls(value))).collect(),
+        other => other,
+    }
 }
 
 /// Whether an assignment leaves to students who they are: a key of the title block that says so.

@@ -297,12 +297,11 @@ impl<'e> Evaluator<'e> {
         functions::check_filter(&mut self.state, filter.name)?;
         let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
         let list = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
-        self.charge(operators::members(&input))?;
+        self.charge_call(&input, &positional)?;
         self.within(|left| functions::check_input(filter.name, &list, &input, &positional, &named, left))?;
         if functions::needs_items(filter.name) && input.len() == Some(0) {
             return Err(Stop::NoValue(format!("`{list}` is empty")));
         }
-        self.charge_call(&input, &positional)?;
         let mut args = vec![input];
         args.extend(positional);
         if !named.is_empty() {

@@ -105,7 +105,7 @@ fn a_grids_runs_are_compared_whatever_sets_them() {
             format!("{}{grid}", defaults.replace("{first", "{random: 9, first").replace(", first: 500", "")),
             "runs.slim-sgd.train.images",
         ),
-        (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "runs.slim-sgd.train.images"),
+        (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "grid.train"),
         (format!("{defaults}{}", grid.replace("seeds", "epochs: 2, seeds")), "grid.epochs"),
         (format!("{defaults}{grid}runs: {{<<: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
         (format!("{defaults}{grid}<<: {{runs: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
