@@ -215,7 +215,7 @@ fn what_a_killed_build_of_the_same_number_left_does_not_block() {
     fs::write(desk.home.path().join(".partial-abc123/report.md"), "mine").unwrap();
     fs::write(desk.home.path().join(&partial).join("report.md"), "half").unwrap();
     assert!(desk.command().status().unwrap().success());
-    let left = [".old-1", &notes, ".partial-1", ".partial-abc123", "cache", "s", "s.yaml", "tmp"];
+    let left = [&notes, ".old-1", ".partial-1", ".partial-abc123", "cache", "s", "s.yaml", "tmp"];
     assert_eq!(names(desk.home.path()), left);
     // A bundle that was put aside is moved back if its place is empty.
     let (aside, place) = (desk.home.path().join(&old), &desk.bundle.path);

@@ -188,10 +188,7 @@ impl<'e> Evaluator<'e> {
                 let unknown = !open && !functions::has_member(group, name);
                 Err(self.missing(self.text(whole), functions::hint(group, name, open), unknown))
             }
-            Kind::Number => {
-                let text = self.text(whole);
-                self.check_complete(&value, &text).map(|()| value)
-            }
+            Kind::Number => self.check_complete(&value, &self.text(whole)).map(|()| value),
             _ => Ok(value),
         }
     }
