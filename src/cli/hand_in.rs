@@ -190,7 +190,10 @@ impl Writer<'_> {
     /// Which network is which of another bundle.
     pub(super) fn shared_network(&self, shared: &SharedNetwork, who: &str) -> Result<RichText> {
         let SharedNetwork { network, other, same, .. } = shared;
-        self.say(&format!("shared_network.{same}"), context! { network => one_line(network), other => one_line(other), who })
+        self.say(
+            &format!("shared_network.{same}"),
+            context! { network => one_line(network), other => one_line(other), who },
+        )
     }
 
     /// The accuracy of each run, with the size of its model.

@@ -44,8 +44,8 @@ use crate::exit_code::ExitCode;
 use crate::failure::caught;
 use crate::temporary;
 use crate::text::terminal::is_hidden;
-use crate::text::unseen::is_invisible;
 pub use crate::text::terminal::one_line;
+use crate::text::unseen::is_invisible;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
 pub fn main() -> u8 {

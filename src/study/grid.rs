@@ -191,9 +191,7 @@ fn own_runs(lines: &Lines, study: &mut Mapping) -> Result<Mapping, StudyError> {
 /// setting, and a run that the other grid does not make has none.
 pub(super) fn keep_changes(runs: &mut Mapping, changes: &GridChanges, axes: &[Axis]) {
     let made: HashSet<String> = cells(axes).into_iter().map(|cell| cell.run).collect();
-    runs.retain(|run, _| {
-        run.as_str().is_none_or(|run| made.contains(run) || !changes.contains_key(run))
-    });
+    runs.retain(|run, _| run.as_str().is_none_or(|run| made.contains(run) || !changes.contains_key(run)));
     for (run, settings) in runs.iter_mut() {
         if let (Some(run), Value::Mapping(settings)) = (run.as_str(), settings)
             && made.contains(run)

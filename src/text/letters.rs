@@ -79,12 +79,34 @@ mod tests {
     #[test]
     fn a_name_is_recognised_in_any_characters() {
         for text in [
-            "MNIST", " mnist ", "M\u{200b}NIST", "М\u{39d}ІЅТ", "ＭＮＩＳＴ", "𝐌𝐍𝐈𝐒𝐓", "𝕄ℕ𝕀𝕊𝕋", "ᴍɴɪꜱᴛ", "Ⓜⓝⓘⓢⓣ", "MNlST", "MN1ST",
-            "M N I S T", "M.N.I.S.T.", "MNI\u{332}ST", "MÑİŠŤ", "ꓟꓠꓲꓢꓔ", "MNI$T", "MN|ST", "MNIST!", "🄼🄽🄸🅂🅃", "🇲🇳🇮🇸🇹", "«MNIST»",
+            "MNIST",
+            " mnist ",
+            "M\u{200b}NIST",
+            "М\u{39d}ІЅТ",
+            "ＭＮＩＳＴ",
+            "𝐌𝐍𝐈𝐒𝐓",
+            "𝕄ℕ𝕀𝕊𝕋",
+            "ᴍɴɪꜱᴛ",
+            "Ⓜⓝⓘⓢⓣ",
+            "MNlST",
+            "MN1ST",
+            "M N I S T",
+            "M.N.I.S.T.",
+            "MNI\u{332}ST",
+            "MÑİŠŤ",
+            "ꓟꓠꓲꓢꓔ",
+            "MNI$T",
+            "MN|ST",
+            "MNIST!",
+            "🄼🄽🄸🅂🅃",
+            "🇲🇳🇮🇸🇹",
+            "«MNIST»",
         ] {
             assert!(seems_to_be(text, "MNIST", &[]), "{text}");
         }
-        for text in ["KMNIST", "Fashion-MNIST", "EMNIST", "QMNIST", "MNIST-C", "MINST", "Їжаки", "The original MNIST", ""] {
+        for text in
+            ["KMNIST", "Fashion-MNIST", "EMNIST", "QMNIST", "MNIST-C", "MINST", "Їжаки", "The original MNIST", ""]
+        {
             assert!(!seems_to_be(text, "MNIST", &[]), "{text}");
         }
         let beside = ["the", "original", "цифри"];

@@ -72,11 +72,24 @@ mod tests {
     /// Two authors must not look like one.
     #[test]
     fn invisible_characters_are_shown_by_their_numbers() {
-        for c in ['\u{200b}', '\u{ad}', '\u{200d}', '\u{200e}', '\u{2060}', '\u{2064}', '\u{2066}', '\u{feff}', '\u{e0041}'] {
+        for c in
+            ['\u{200b}', '\u{ad}', '\u{200d}', '\u{200e}', '\u{2060}', '\u{2064}', '\u{2066}', '\u{feff}', '\u{e0041}']
+        {
             assert_eq!(one_line(&format!("Їжак{c} A.")), format!("Їжак<U+{:04X}> A.", u32::from(c)));
             assert_eq!(path(&format!("a{c}.zip")), "a\u{fffd}.zip");
         }
-        for c in ['\u{115f}', '\u{17b4}', '\u{2065}', '\u{2800}', '\u{3164}', '\u{ffa0}', '\u{1d173}', '\u{e0fff}', '\u{7f}', '\u{9b}'] {
+        for c in [
+            '\u{115f}',
+            '\u{17b4}',
+            '\u{2065}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{1d173}',
+            '\u{e0fff}',
+            '\u{7f}',
+            '\u{9b}',
+        ] {
             assert!(one_line(&format!("a{c}b")).contains("<U+"), "{c:?}");
         }
         assert_eq!(one_line("a\u{a0}b\u{2003}c\u{2028}d"), "a b c d", "spaces are seen as a space");

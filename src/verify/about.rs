@@ -144,7 +144,8 @@ fn networks(bundle: &Bundle, results: &Results, hashes: &Hashes) -> Vec<KeyNetwo
     let network = |(run, _, files): (&str, &SeedResult, SeedFiles)| {
         let predictions = files.predictions();
         // After the header, a byte an image.
-        let classes = bundle.files.get(&predictions).and_then(|bytes| bytes.get(PREDICTIONS_HEADER..)).unwrap_or_default();
+        let classes =
+            bundle.files.get(&predictions).and_then(|bytes| bytes.get(PREDICTIONS_HEADER..)).unwrap_or_default();
         let is_one_class = classes.iter().all(|class| Some(class) == classes.first());
         KeyNetwork {
             name: files.to_string(),

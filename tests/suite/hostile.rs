@@ -140,7 +140,15 @@ fn hostile() -> Vec<(&'static str, Bundle)> {
         ("a thousand lists that are refused", refused_lists()),
         ("a thousand typos among 180,000 names", typos()),
         ("a thousand sections", with_study(|study| format!("{study}{}", sections(1000, "")))),
-        ("a report of a thousand figures", with_study(|study| format!("{study}{}", sections(200, "show: [curves, ladder, predictions, per_class, confusion, misclassified]")))),
+        (
+            "a report of a thousand figures",
+            with_study(|study| {
+                format!(
+                    "{study}{}",
+                    sections(200, "show: [curves, ladder, predictions, per_class, confusion, misclassified]")
+                )
+            }),
+        ),
         ("a long text in braces", description(&format!("{{{{ '{}' }}}}", "a".repeat(31_000)))),
     ]
 }

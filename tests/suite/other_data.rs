@@ -311,7 +311,17 @@ fn mistakes_in_the_keys_are_refused_before_training() {
     };
     let train = hash("train-images");
     refused(&[(TITLE, "title: mnist")], &["data.title: `mnist`: by their hashes, these files are not MNIST"]);
-    let disguised = ["'MNIST '", "MN1ST", "M N I S T", "М\u{39d}ІЅТ", "ＭＮＩＳＴ", "𝐌𝐍𝐈𝐒𝐓", "MNIST.", "'The original MNIST'", "MNIST (цифри)"];
+    let disguised = [
+        "'MNIST '",
+        "MN1ST",
+        "M N I S T",
+        "М\u{39d}ІЅТ",
+        "ＭＮＩＳＴ",
+        "𝐌𝐍𝐈𝐒𝐓",
+        "MNIST.",
+        "'The original MNIST'",
+        "MNIST (цифри)",
+    ];
     for title in disguised {
         refused(&[(TITLE, &format!("title: {title}"))], &["data.title", "by their hashes, these files are not MNIST"]);
     }

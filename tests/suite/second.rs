@@ -401,8 +401,17 @@ fn names_that_no_file_system_takes_are_refused_by_both() {
     ] {
         let path = folder.path().join("names.zip");
         std::fs::write(&path, zip).unwrap();
-        let (program, second) = (on_paths("verify", &["--upto", "files"], &[&path]), check(&["--upto", "files"], &path));
-        assert_eq!((program.code, second.code), (code, code), "{what}: {}{}\n{}{}", program.out, program.err, second.out, second.err);
+        let (program, second) =
+            (on_paths("verify", &["--upto", "files"], &[&path]), check(&["--upto", "files"], &path));
+        assert_eq!(
+            (program.code, second.code),
+            (code, code),
+            "{what}: {}{}\n{}{}",
+            program.out,
+            program.err,
+            second.out,
+            second.err
+        );
     }
 }
 

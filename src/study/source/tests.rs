@@ -111,7 +111,10 @@ fn brackets_in_expressions_are_not_deeper_than_their_limit() {
     assert_eq!(refused(&deep("(", ")", 64), "y", "d"), None);
     assert_eq!(refused(&format!("'{}' == '\\'{}'", "(".repeat(99), "[".repeat(99)), "y", "d"), None, "in quotes");
     assert_eq!(refused("1", &format!("a {} b", "(".repeat(99)), &"[".repeat(99)), None, "in words");
-    assert_eq!(refused("1", &format!("{{{{ {} }}}}", deep("(", ")", 60)), &format!("{{{{ {} }}}}", deep("[", "]", 60))), None);
+    assert_eq!(
+        refused("1", &format!("{{{{ {} }}}}", deep("(", ")", 60)), &format!("{{{{ {} }}}}", deep("[", "]", 60))),
+        None
+    );
     for (measured, sentence, description, key) in [
         (deep("(", ")", 65), "y".to_owned(), "d".to_owned(), "claims[0].measured"),
         (format!("1 + {}", deep("([", "])", 33)), "y".to_owned(), "d".to_owned(), "claims[0].measured"),
