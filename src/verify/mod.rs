@@ -27,13 +27,13 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
-pub use about::{About, KeyModel, KeyRun};
+pub use about::{About, KeyModel, KeyNetwork, KeyRun};
 pub use assignment::AssignmentResult;
 pub(crate) use batch::{checked_in_time, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::{Closing, Statement};
 pub use draw::Draw;
-pub(crate) use likeness::{Common, Group, groups};
+pub(crate) use likeness::{Common, Group, SharedNetwork, groups};
 pub use outcome::{Mark, Proof, RungResult, Status, Verification};
 pub(crate) use record::{Finding, Record, sorted};
 
