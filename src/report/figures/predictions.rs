@@ -10,7 +10,12 @@ const BOTTOM: i32 = 42;
 const SIDE: i32 = 14;
 
 /// The figure of some runs' predictions.
-pub(crate) fn predictions(name: String, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
+pub(crate) fn predictions(name: &str, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
+    on_both_sheets(Width::Full, |sheet| drawn(name, runs, sheet, lang))
+}
+
+fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<Drawing> {
+    let width = sheet.pixels();
     let caption = lang.word("figures.predictions.caption")?;
     let describe = |OneSeed { title, seed, .. }: &OneSeed| {
         let predicted = seed.predicted();
@@ -19,13 +24,13 @@ pub(crate) fn predictions(name: String, runs: &[OneSeed], lang: &Language) -> Re
         lang.say("figures.predictions.description", context! { title => *title, digit => lang.class(most), n, all })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let (rows, columns) = grid(runs.len(), 2);
+    let (rows, columns) = grid(runs.len(), if sheet.has_columns() { 2 } else { 1 });
     let most = runs.iter().flat_map(|run| run.seed.predicted()).max().unwrap_or(1).max(1);
     let axis = lang.word("figures.predicted_digit")?;
-    let names = in_rows(&lang.numbered_classes(), FULL as i32);
+    let names = in_rows(&lang.numbered_classes(), width);
     let (panels, key) = (PANEL_HEIGHT * rows as u32, names.len() as u32 * LINE as u32);
-    draw(Titles { name, caption, description }, Width::Full, panels + key, |root| {
-        lines(root, &names, (FULL as i32 / 2, panels as i32 + LINE / 2), &label(MUTED), HPos::Center)?;
+    draw(Titles { name: name.to_owned(), caption, description }, sheet, panels + key, |root| {
+        lines(root, &names, (width / 2, panels as i32 + LINE / 2), &label(MUTED), HPos::Center)?;
         let (root, _) = root.split_vertically(panels);
         for (area, OneSeed { title: run, seed, .. }) in root.split_evenly((rows, columns)).iter().zip(runs) {
             let width = area.dim_in_pixel().0 as i32;
