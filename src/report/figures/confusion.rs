@@ -83,8 +83,11 @@ fn drawn(name: &str, title: &str, (seed, most): (&SeedResult, f64), sheet: Sheet
     let height = (base + 28 + names.len() as i32 * LINE) as u32;
     let drawing = draw(Titles { name: name.to_owned(), caption, description }, sheet, height, |root| {
         let middle = i32::midpoint(left, right);
-        centred(root, &format!("{} →", lang.word("figures.predicted_digit")?), (middle, 8), &label(MUTED))?;
         let truth = format!("{} ↓", lang.word("figures.true_digit")?);
+        let predicted = format!("{} →", lang.word("figures.predicted_digit")?);
+        // Over the middle of the columns, unless the other word is in the way.
+        let start = (middle - width_of(&predicted, LABEL) / 2).max(width_of(&truth, LABEL) + 12);
+        text(root, &predicted, (start, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         text(root, &truth, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         for i in 0..classes {
             centred(root, &i.to_string(), (left + i as i32 * side + side / 2, TOP - 11), &label(INK))?;

@@ -5,10 +5,10 @@ use super::prelude::*;
 const COLUMNS: i32 = 8;
 /// Between the lines of two images.
 const BETWEEN: i32 = 4;
-const IMAGE: i32 = 64;
+const IMAGE: i32 = 56;
 /// Lines of text below an image.
 const LINES: i32 = 3;
-const ROW: i32 = IMAGE + LINES * LINE + 14;
+const ROW: i32 = IMAGE + LINES * LINE + 10;
 
 /// An image with up to three short lines below it.
 pub(crate) struct GalleryImage<'a> {

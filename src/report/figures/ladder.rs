@@ -255,10 +255,12 @@ fn place(
         Words::Title(_) => plane.area(point),
         Words::Number(_) => plane.dot(point),
     };
-    let others = (0..points.len()).filter(|i| !group.contains(i)).map(|i| area(&points[i]));
+    let (x, y) = plane.at(&points[group[0]]);
+    // A point in the same place is in the way of every line.
+    let is_elsewhere = |i: &usize| plane.at(&points[*i]).0.abs_diff(x).max(plane.at(&points[*i]).1.abs_diff(y)) > 1;
+    let others = (0..points.len()).filter(|i| !group.contains(i)).filter(is_elsewhere).map(|i| area(&points[i]));
     let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
     let first = &points[group[0]];
-    let (x, y) = plane.at(first);
     let is_right = x < plane.accuracy.middle();
     let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
     let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {

@@ -8,7 +8,9 @@ use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
 /// A cell: an arrow with its layers, then the block that they give. The words at an arrow fit between two blocks.
-const CELL: i32 = 110;
+const CELL: i32 = 108;
+/// The middle of the image: its name is above it and to its left, the words at the next arrow to its right.
+const IMAGE: i32 = 62;
 /// Room for half of the shape below a block.
 const HALF_OF_SHAPE: i32 = 50;
 /// The middle of the first block of a further row: its arrow, which comes from the row above, has words, too.
@@ -71,7 +73,7 @@ fn drawn(
     let mut rows: Vec<Row> = Vec::new();
     let (mut rest, mut before) = (&all[..], 0);
     while !rest.is_empty() {
-        let first = if before == 0 { HALF_OF_SHAPE } else { AFTER_ARROW };
+        let first = if before == 0 { IMAGE } else { AFTER_ARROW };
         let room = 1 + (sheet.pixels() - first - HALF_OF_SHAPE) / CELL;
         let (steps, further) = rest.split_at(rest.len().min(room as usize));
         rows.push(Row::of(steps, (before, first), &shortcuts, lang)?);
@@ -86,7 +88,7 @@ fn drawn(
             if i == 0 {
                 let word = lang.word("figures.network.image")?;
                 let y = row.middle(top) - sizes.of_block(image.shape).1 / 2 - 10;
-                centred(root, &word, (HALF_OF_SHAPE, y), &label(INK))?;
+                text(root, &word, (IMAGE + WIDEST / 2, y), &label(INK), HPos::Right, VPos::Center)?;
             }
             top += row.height();
         }

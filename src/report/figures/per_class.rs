@@ -41,7 +41,8 @@ fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<
     // The axis starts at a whole percent below the lowest end, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
     let (left, right) = (LEFT, sheet.pixels() - RIGHT);
-    let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), right + RIGHT - left);
+    let legend_left = if sheet.has_columns() { left } else { 0 };
+    let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), sheet.pixels() - legend_left);
     // On a narrow sheet, the second half of the classes is below the first.
     let slots = if sheet.has_columns() { classes.len() } else { classes.len().div_ceil(2) }.max(1);
     let slot = (right - left) / slots as i32;
@@ -52,7 +53,7 @@ fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<
     let rows = classes.len().div_ceil(slots) as i32;
     let titles = Titles { name: name.to_owned(), caption, description };
     let drawing = draw(titles, sheet, (top + rows * row) as u32, |root| {
-        legend.draw(root, (left, 8))?;
+        legend.draw(root, (legend_left, 8))?;
         for (i, classes) in classes.chunks(slots).enumerate() {
             let top = top + i as i32 * row;
             let axis = Axis { low, high: 1.0, left, right, top, base: top + PLOT };

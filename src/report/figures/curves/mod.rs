@@ -196,6 +196,8 @@ mod tests {
             let mut one = course("a", [0.001, 1.0]);
             let loss = |mean| Loss { mean, interval: None };
             one.test = [0.8, 0.2, 0.16, last].map(loss).to_vec();
+            (one.train, one.during) = ([1.0, 0.1, 0.01, 0.001].map(loss).to_vec(), vec![1.0, 0.1, 0.01, 0.001]);
+            (one.validation, one.validation_line) = (Vec::new(), Vec::new());
             one.test_line = one.test.iter().enumerate().map(|(i, l)| ((i + 1) as f64, l.mean)).collect();
             drawn("name", &[vec![one]], Sheet::Wide(Width::Full), &language).unwrap()
         };

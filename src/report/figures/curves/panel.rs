@@ -8,7 +8,7 @@ use super::zoom::Zoom;
 
 /// Room for the labels of losses.
 pub(super) const LEFT: i32 = 48;
-const PLOT: i32 = 150;
+const PLOT: i32 = 136;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
 const RATES: i32 = 54;
@@ -188,8 +188,9 @@ impl Panel<'_> {
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
         let words = self.lang.say("figures.curves.chance", context! { classes })?;
-        let words = wrapped(&words, LABEL, right - LEFT - 4, 2);
-        lines(area, &words, (right - 2, y + 11), &label(MUTED), HPos::Right)
+        let fits = width_of(&words, LABEL) <= right - LEFT - 4;
+        let words = if fits { &words } else { words.split(':').next().unwrap_or_default() };
+        text(area, words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
     }
 
     /// The curves of one run: training and test in their colours, the gap between them shaded.

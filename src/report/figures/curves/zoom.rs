@@ -10,8 +10,8 @@ use super::panel::{LEFT, Panel, Plot};
 const VISIBLE: i32 = 14;
 /// The axis spans at least this part of the lowest loss, so that a rise by chance does not look large.
 const LEAST_SPAN: f64 = 0.1;
-const TITLES: i32 = 34;
-const HEIGHT: i32 = 90;
+const TITLES: i32 = 28;
+const HEIGHT: i32 = 72;
 
 /// The axis of losses: from below the lowest to what shows the rise.
 pub(super) struct Zoom {
@@ -53,7 +53,7 @@ impl Zoom {
         let plot = Plot { epochs: above.epochs, losses: Scale::linear((self.low, self.high), (bottom, top)) };
         let words = panel.lang.word("figures.curves.zoom")?;
         let words = wrapped(&words, LABEL, plot.epochs.to, 1).concat();
-        text(area, &words, (0, top - 14), &label(MUTED), HPos::Left, VPos::Center)?;
+        text(area, &words, (0, top - 13), &label(MUTED), HPos::Left, VPos::Center)?;
         panel.grid_of(area, &plot, 5)?;
         let line_after: Vec<(f64, f64)> =
             course.test_line.iter().filter(|(at, _)| *at >= self.turn as f64).copied().collect();
