@@ -123,7 +123,7 @@ for (const bundle of bundles) {
             tables: Math.min(...sizes("td, th, table code, figcaption, dd, dt, .badge, .verdict .none"), 99),
           };
         });
-        assert.ok(points.text >= 10, `text of ${points.text} points`);
+        assert.ok(points.text >= 9.99, `text of ${points.text} points`);
         assert.ok(points.tables >= 8.49, `tables of ${points.tables} points`);
         const labels = await page.evaluate(() => [...document.querySelectorAll("figure.picture svg")]
           .filter((svg) => svg.getBoundingClientRect().width > 0)
@@ -202,7 +202,8 @@ for (const bundle of bundles) {
           const inMargins = [`${i + 1}/${pages.length}`, digests.measured];
           const expected = inMargins.map(() => !(hasTitlePage && i === 0));
           assert.deepEqual(inMargins.map((part) => joined.includes(part)), expected, `page ${i + 1}: number and digest`);
-          assert.ok(text.includes(title), `page ${i + 1} has no title`);
+          // A ligature may split a word, too.
+          assert.ok(joined.includes(title.replaceAll(" ", "")), `page ${i + 1} has no title`);
         });
       }));
 

@@ -49,10 +49,13 @@ fn drawn(name: &str, panels: &[Vec<Course>], sheet: Sheet, lang: &Language) -> R
         Scale::linear((0.0, high * 1.08), (0, 0))
     };
     let without = without_interval(all().map(|c| (c.title, c.no_interval)), lang)?;
-    let described = all().map(|c| c.describe(lang)).collect::<Result<Vec<_>>>()?;
-    let description = [described, without.clone()].concat().join(" ");
-    // What the curves end with is in the results above them.
-    let printed = without.join(" ");
+    let described = |courses: &mut dyn Iterator<Item = &Course>| -> Result<String> {
+        let runs = courses.map(|c| c.describe(lang)).collect::<Result<Vec<_>>>()?;
+        Ok([runs, without.clone()].concat().join(" "))
+    };
+    let description = described(&mut all())?;
+    // Curves in one panel are compared by eye; what they end with is in the table of results.
+    let printed = described(&mut panels.iter().filter(|panel| panel.len() == 1).flatten())?;
     let panels: Vec<Panel> = panels.iter().map(|courses| Panel { courses, losses, sheet, lang }).collect();
     let titles = Titles { name: name.to_owned(), caption: caption(&panels, lang)?, description };
     let (places, height) = layout(&panels);
