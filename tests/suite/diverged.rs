@@ -375,7 +375,7 @@ fn all_runs_together_are_not_measured_if_one_diverged() {
     let undecided = "**Undecided.** *q* u";
     assert_eq!(report.matches(undecided).count(), 2, "{report}");
     assert!(report.contains("`runs.bad`"), "the run is named: {report}");
-    assert!(report.contains("**Supported.** *q* y"), "{report}");
+    assert!(report.contains("**Supported (one seed).** *q* y"), "{report}");
 }
 
 #[test]
