@@ -47,6 +47,10 @@ impl LayerConfig for MaxPool2d {
         Some(Window::square(self.kernel_size, self.stride(), self.padding))
     }
 
+    fn loop_cost(&self, _input: &[usize], output: &[usize]) -> f64 {
+        pool::loop_cost(self.kernel_size, output)
+    }
+
     fn padding(&self) -> [usize; 2] {
         [2 * self.padding; 2]
     }

@@ -23,6 +23,12 @@ pub(super) fn output_shape(
     }
 }
 
+/// Windows of two rows and columns have loops of their own, which are fast. In others, a value takes as long as 250 multiply-adds.
+pub(super) fn loop_cost(kernel_size: usize, output: &[usize]) -> f64 {
+    let window = if kernel_size > 2 { (kernel_size * kernel_size) as f64 } else { 0.0 };
+    250.0 * window * output.iter().map(|&n| n as f64).product::<f64>()
+}
+
 pub(super) fn pytorch(class: &str, kernel_size: usize, stride: usize, padding: usize) -> String {
     call(class, &[kernel_size], &keywords(kernel_size, stride, padding))
 }

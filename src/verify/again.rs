@@ -27,6 +27,17 @@ impl TrainingObserver for Silent {
     fn epoch(&mut self, _: &EpochResult) {}
 }
 
+/// Ends a training after this many epochs.
+struct AtMost(usize);
+
+impl TrainingObserver for AtMost {
+    fn step(&mut self, _: usize, _: usize, _: usize) {}
+    fn epoch(&mut self, _: &EpochResult) {}
+    fn is_enough(&self, epoch: usize) -> bool {
+        epoch >= self.0
+    }
+}
+
 /// A training compared with itself, done again.
 #[derive(Clone)]
 pub(super) struct Again {
@@ -52,7 +63,9 @@ impl Again {
 /// Trains one seed of a run again and compares it.
 pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
     let stated = trained.result;
-    let found = match machine.prepared.run(trained.model, trained.plan, stated.seed, None, &mut Silent) {
+    // One epoch more than the bundle has shows that the training does not end there. The plan's epochs may be any number.
+    let mut at_most = AtMost(stated.epochs.len() + 1);
+    let found = match machine.prepared.run(trained.model, trained.plan, stated.seed, None, &mut at_most) {
         Ok(SeedOutcome::Finished(found)) => found,
         Ok(SeedOutcome::Diverged(found)) => {
             return Again::failed(format!("diverges, the bundle has a result: {}", found.not_finite));

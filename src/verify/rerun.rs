@@ -84,9 +84,9 @@ fn seconds(subject: &Subject, machine: &Machine, plan: &RunPlan) -> f64 {
         _ => seconds_of(device, plan.cost),
     };
     let is_left = |of: &RunPlan, files: &SeedFiles| of.name == plan.name && !machine.has_trained(files);
-    let finished = subject.trained().filter(|t| is_left(t.plan, &t.files)).count();
+    let finished: f64 = subject.trained().filter(|t| is_left(t.plan, &t.files)).map(|t| t.share()).sum();
     let diverged = subject.diverged().filter(|d| is_left(d.plan, &d.files)).count();
-    one * (finished + diverged) as f64
+    one * (finished + diverged as f64)
 }
 
 /// A message if a training that the bundle says diverged does not diverge in the same way. In another environment it
