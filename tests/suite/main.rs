@@ -65,4 +65,5 @@ mod tamper;
 mod typed;
 mod verify;
 mod witness;
+mod zip_writer;
 mod zips;
