@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::differing::weight;
 use super::likeness::{Common, Likenesses, has_changed_files};
 use super::{About, AssignmentResult, Mark, Rung, Status, Verification};
 use crate::exit_code::ExitCode;
@@ -30,6 +31,134 @@ pub(crate) struct Record {
     pub(crate) exit_code: ExitCode,
     /// How long the check took.
     pub(crate) seconds: f64,
+    /// The other paths that have something in common with it; `None` if it cannot be read.
+    #[serde(flatten)]
+    pub(super) likenesses: Option<Likenesses>,
+}
+
+/// A verification in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Finding {
+    /// All that was asked for passed.
+    Verified,
+    /// A lean zip, in which nothing else is missing or wrong.
+    Lean,
+    /// Something could not be checked.
+    NotChecked,
+    /// Every rung that was checked passed, but the study is not the assignment.
+    AnotherStudy,
+    /// A rung failed.
+    Failed,
+    /// Not a bundle, or it cannot be read.
+    Unreadable,
+}
+
+impl Finding {
+    /// All of them, best first.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Verified, Self::Lean, Self::NotChecked, Self::AnotherStudy, Self::Failed, Self::Unreadable];
+
+    fn of(verification: &Verification) -> Self {
+        match verification.exit_code() {
+            ExitCode::Success => Self::Verified,
+            ExitCode::Difference if verification.asked(Status::Failed).next().is_some() => Self::Failed,
+            ExitCode::Difference => Self::AnotherStudy,
+            ExitCode::Failure => {
+                let is_compared = verification.assignment.as_ref().is_none_or(|a| a.status == Status::Passed);
+                if verification.is_lean() && is_compared { Self::Lean } else { Self::NotChecked }
+            }
+        }
+    }
+
+    /// The word in JSON and CSV, and the key of the phrase on a page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Lean => "lean",
+            Self::NotChecked => "not_checked",
+            Self::AnotherStudy => "another_study",
+            Self::Failed => "failed",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.pad(match self {
+            Self::Failed => "FAILED",
+            Self::AnotherStudy => "ANOTHER STUDY",
+            other => return f.pad(&other.name().replace('_', " ")),
+        })
+    }
+}
+
+impl Record {
+    pub(super) fn new(path: &Path, checked: Result<Verification, String>, seconds: f64) -> Self {
+        let (verification, error) = match checked {
+            Ok(verification) => (Some(Box::new(verification)), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self {
+            schema: SCHEMA,
+            path: path.display().to_string(),
+            error,
+            result: verification.as_deref().map_or(Finding::Unreadable, Finding::of),
+            exit_code: verification.as_deref().map_or(ExitCode::Failure, Verification::exit_code),
+            likenesses: verification.is_some().then(Likenesses::default),
+            verification,
+            // More digits are noise.
+            seconds: (seconds * 1000.0).round() / 1000.0,
+        }
+    }
+
+    /// What the bundle says of itself.
+    pub(crate) fn about(&self) -> Option<&About> {
+        self.verification.as_deref().map(|verification| &verification.about)
+    }
+
+    /// Author, group and title, as the bundle states them.
+    pub(crate) fn names(&self) -> [Option<&str>; 3] {
+        let about = self.about();
+        [about.map(|a| &a.author), about.map(|a| &a.group), about.map(|a| &a.title)].map(|name| name?.as_deref())
+    }
+
+    /// The Report ID.
+    pub(crate) fn report_id(&self) -> Option<&str> {
+        self.verification.as_deref()?.report_id.as_deref()
+    }
+
+    /// Whether files are not as SHA256SUMS lists them: the Report ID is stated, but it is that of other files.
+    pub(crate) fn has_changed_files(&self) -> bool {
+        self.verification.as_deref().is_some_and(has_changed_files)
+    }
+
+    /// The result of a rung; `None` if it was not asked for.
+    pub(crate) fn mark(&self, rung: Rung) -> Option<Mark> {
+        let verification = self.verification.as_deref()?;
+        let step = verification.steps.iter().find(|step| step.rung == rung && rung <= verification.upto)?;
+        Some(step.mark())
+    }
+
+    /// The comparison with an assignment, if one was asked for.
+    pub(crate) fn assignment(&self) -> Option<&AssignmentResult> {
+        self.verification.as_deref()?.assignment.as_ref()
+    }
+
+    /// The first of the differences that say most, with the rung that found it: a number before a hash of it, whichever rung comes
+    /// first.
+    pub(crate) fn first_difference(&self) -> Option<(Rung, &str)> {
+        let failed = || self.verification.as_deref().into_iter().flat_map(|v| v.asked(Status::Failed));
+        let first = failed().next()?;
+        if first.rung == Rung::Files {
+            return Some((first.rung, first.details.first().map_or("", String::as_str)));
+        }
+        let all = failed().flat_map(|step| step.details.iter().map(|detail| (step.rung, detail.as_str())));
+        // Of equal ones, the first.
+        all.min_by_key(|(_, detail)| std::cmp::Reverse(weight(detail))).or(Some((first.rung, "")))
+    }
+
     /// The other paths that have something in common with it; `None` if it cannot be read.
     #[serde(flatten)]
     pub(super) likenesses: Option<Likenesses>,
