@@ -118,9 +118,9 @@ def read_bundle(path):
     for name, is_plain, size, read in items:
         inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
         if size > MIB * next(most for start, most in MAX_MIB if inner.startswith(start)): raise Refused(f"{name!r} is too large")
-        if is_folder and inner.count("/") > MAX_DEPTH: raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders")
-        if not (is_plain and SAFE.fullmatch(name) and len(inner.encode(errors="replace")) <= MAX_NAME
-                and (is_left or VALID.fullmatch(inner.rstrip("/")))):
+        if inner.count("/") > MAX_DEPTH: raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders")
+        if not (is_plain and SAFE.fullmatch(name) and (is_left or VALID.fullmatch(inner.rstrip("/")))
+                and max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")]) <= MAX_NAME):
             problems.append(f"{name!r} is not a valid file name in a bundle (no \\ in it), or a link or special file")
         elif inner.endswith("/") and not is_left and ((at := bisect.bisect(own, name)) == len(own) or not own[at].startswith(name)):
             problems.append(f"{inner} is an empty folder")

@@ -60,9 +60,18 @@ YAML
     "$program" build --device cpu --quiet --out "$out/tiny" tests/fixtures/tiny.yaml >/dev/null || fail "cannot build a bundle"
     "$program" build --device cpu --quiet --out "$out/many" tests/fixtures/many.yaml >/dev/null || fail "cannot build a bundle"
     "$program" build --device cpu --quiet --out "$out/least" "$out/least.yaml" >/dev/null || fail "cannot build a bundle"
+    # The quick study has few images here, because its pages are tested, not its numbers.
+    sed 's/random: 12000/random: 600/; s/epochs: [0-9]*/epochs: 2/' reports/quick.yaml >"$out/quick.yaml"
+    sed 's/per_class: 200/per_class: 20/' reports/coursework.yaml >"$out/coursework.yaml" # quick.yaml extends it
+    "$program" build --device cpu --quiet --out "$out/quick" "$out/quick.yaml" >/dev/null || fail "cannot build a bundle"
     cp -r "$out/tiny" "$out/tiny-uk"
     "$program" render --lang uk "$out/tiny-uk" >/dev/null || fail "cannot render a report in Ukrainian"
-    bundles=("$out/tiny" "$out/tiny-uk" "$out/many" "$out/least")
+    # The published reports as this program renders them.
+    cp -r reports/published/coursework reports/published/notes-audit "$out"
+    cp -r reports/published/coursework "$out/coursework-uk"
+    "$program" render "$out/coursework" >/dev/null && "$program" render "$out/notes-audit" >/dev/null &&
+        "$program" render --lang uk,en "$out/coursework-uk" >/dev/null || fail "cannot render the published reports"
+    bundles=("$out"/{tiny,tiny-uk,many,least,quick,coursework,coursework-uk,notes-audit})
 fi
 
 absolute=$(for bundle in "${bundles[@]}"; do realpath -- "$bundle"; done | paste -sd :)

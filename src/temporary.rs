@@ -2,15 +2,16 @@
 //! ends the process.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Signal;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::exit;
-use tempfile::{Builder, TempDir};
+use tempfile::TempDir;
 
 /// The signals that ask a process to end.
 const SIGNALS: [(&str, Signal); 3] = [("SIGHUP", Signal::HUP), ("SIGINT", Signal::INT), ("SIGTERM", Signal::TERM)];
@@ -30,12 +31,12 @@ fn folders() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A new folder with a name that nobody else has: the prefix and six random characters.
+    /// A new folder of this path that only this user can read.
     ///
     /// # Errors
-    /// A parent that cannot be written.
-    pub fn in_parent(parent: &Path, prefix: &str) -> io::Result<Self> {
-        Self::create(|| Ok(Builder::new().prefix(prefix).tempdir_in(parent)?.keep()))
+    /// As [`Folder::at`].
+    pub fn private_at(path: PathBuf) -> io::Result<Self> {
+        Self::create(|| DirBuilder::new().mode(0o700).create(&path).map(|()| path))
     }
 
     /// A new folder in the system's folder for temporary files.
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn a_folder_is_removed_unless_it_is_kept() {
         let home = Folder::of_system().unwrap();
-        let dropped = Folder::in_parent(home.path(), ".a-").unwrap();
+        let dropped = Folder::private_at(home.path().join(".a")).unwrap();
         let path = dropped.path().to_owned();
         fs::write(path.join("file"), "x").unwrap();
         assert!(folders().contains(&path));

@@ -23,7 +23,11 @@ pub fn epoch_changes(plan: &RunPlan, seed: u64, epoch: usize, images: usize) -> 
 mod tests {
     use std::path::Path;
 
+    use kernels::augment::change_image;
+    use serde::Deserialize;
+
     use super::*;
+    use crate::arithmetic::testing::hashed;
     use crate::arithmetic::{Trainer, evaluate};
     use crate::dataset::{PIXELS, Selection};
     use crate::study::{Augment, Plan, Source};
@@ -50,6 +54,35 @@ runs:
         let mut random = Stream::keyed(b"augmented images");
         let pixels = (0..5 * PIXELS).map(|_| random.below(256) as u8).collect();
         Selection { pixels, labels: vec![3, 1, 4, 1, 5] }
+    }
+
+    #[test]
+    fn pixels_agree_with_torchvision() {
+        #[derive(Deserialize)]
+        struct Cases {
+            cases: Vec<Case>,
+        }
+        #[derive(Deserialize)]
+        struct Case {
+            degrees: f64,
+            shift: [f64; 2],
+            pixels: Vec<f32>,
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/augmentation.json");
+        let Cases { cases } = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(cases.len(), 5);
+        // The README of the fixtures says how the image is made.
+        let image: Vec<u8> = hashed(PIXELS as u64, 40).iter().map(|value| (128.0 * (value + 1.0)) as u8).collect();
+        for Case { degrees, shift, pixels } in cases {
+            let mut changed = vec![f32::NAN; PIXELS];
+            change_image(&image, AffineMap::new(degrees, shift), &mut changed);
+            assert_eq!(pixels.len(), PIXELS);
+            for (i, (got, expected)) in changed.iter().zip(&pixels).enumerate() {
+                // torchvision computes coordinates in f32, with errors of some 2^-19; the slope is at most 255 in each
+                // direction.
+                assert!((got - expected).abs() < 2e-3, "{degrees}, {shift:?}, pixel {i}: {got}, not {expected}");
+            }
+        }
     }
 
     #[test]

@@ -145,6 +145,8 @@ mod tests {
         base_lr: f64,
         config: Map<String, Value>,
         lr: Vec<f64>,
+        /// If the schedule sets it.
+        momentum: Option<Vec<f64>>,
     }
 
     /// Converts PyTorch's arguments to a study's schedule and its run: base rate, epochs and steps per epoch, validation losses.
@@ -156,16 +158,15 @@ mod tests {
             "cosine" => (json!({"min_lr": case.config["eta_min"]}), case.base_lr, [number("T_max"), 3]),
             "one_cycle" => {
                 assert_eq!(case.config["anneal_strategy"], "cos");
-                assert_eq!(
-                    (&case.config["three_phase"], &case.config["cycle_momentum"]),
-                    (&json!(false), &json!(false))
-                );
-                let keys = ["pct_start", "div_factor", "final_div_factor"];
-                let config = keys.map(|key| (key.to_owned(), case.config[key].clone()));
+                assert_eq!(case.config["three_phase"], false);
+                let size = number("total_steps");
+                for key in ["max_lr", "total_steps", "anneal_strategy", "three_phase"] {
+                    config.remove(key);
+                }
                 // Split both totals into epochs: 20 steps are 4 x 5, and 13 are 13 x 1.
-                let steps = if number("total_steps") % 5 == 0 { 5 } else { 1 };
+                let steps = if size % 5 == 0 { 5 } else { 1 };
                 let base = case.config["max_lr"].as_f64().expect("a rate");
-                (Value::Object(Map::from_iter(config)), base, [number("total_steps") / steps, steps])
+                (Value::Object(config), base, [size / steps, steps])
             }
             "warmup" => {
                 let steps = number("steps_per_epoch");
@@ -183,10 +184,14 @@ mod tests {
         (schedule, base, size, losses.unwrap_or_default())
     }
 
+    fn fixture() -> Schedules {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/schedules.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
     #[test]
     fn rates_agree_with_pytorch() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pytorch/schedules.json");
-        let fixture: Schedules = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let fixture = fixture();
         let mut compared = 0;
         for case in &fixture.cases {
             let (schedule, base, [epochs, steps], losses) = to_study(case);
@@ -205,8 +210,27 @@ mod tests {
                 compared += 1;
             }
         }
-        let (of_epochs, of_cycles, warmups, plateaus) = (4 * 6 * 3, 20 + 13, 8 + 24 + 10, 4 * 18 * 2);
-        assert_eq!((fixture.cases.len(), compared), (13, of_epochs + of_cycles + warmups + plateaus));
+        let (of_epochs, of_cycles, warmups, plateaus) = (4 * 6 * 3, 2 * (20 + 13), 8 + 24 + 10, 4 * 18 * 2);
+        assert_eq!((fixture.cases.len(), compared), (15, of_epochs + of_cycles + warmups + plateaus));
+    }
+
+    #[test]
+    fn momenta_agree_with_pytorch() {
+        let mut compared = 0;
+        for case in &fixture().cases {
+            let (schedule, ..) = to_study(case);
+            for step in 0..case.lr.len() {
+                let got = momentum(&schedule, step, case.lr.len());
+                let expected = case.momentum.as_ref().map(|momenta| momenta[step]);
+                let agree = match (got, expected) {
+                    (Some(got), Some(expected)) => (got - expected).abs() <= 1e-12 * expected,
+                    (got, expected) => got == expected,
+                };
+                assert!(agree, "{schedule:?} at {step}: {got:?}, PyTorch gives {expected:?}");
+                compared += usize::from(expected.is_some());
+            }
+        }
+        assert_eq!(compared, 20 + 13);
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl OptimizerStep {
 }
 
 /// The fixture's numbers in [-1, 1), made by a counter hash (tests/fixtures/pytorch/README.md).
-fn hashed(n: u64, tag: u64) -> Vec<f32> {
+pub(crate) fn hashed(n: u64, tag: u64) -> Vec<f32> {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
     let value = |i: u64| {
         let mut z = tag.wrapping_add(1).wrapping_mul(GOLDEN).wrapping_add(i);

@@ -9,7 +9,7 @@ use super::{BuildError, Job};
 use crate::arithmetic::state_values;
 use crate::bundle::{self, FILES_PER_SEED, Files, SeedFiles, existing};
 use crate::report::{CONCLUSIONS, PYTORCH, README};
-use crate::study::{Plan, RunPlan, Section, Show, Source, StudyError, images_named};
+use crate::study::{Plan, RunPlan, Section, Source, StudyError, images_named};
 use crate::training::evidence::{states_kept, states_stored};
 
 /// Estimated bytes of results.json and the files made from it, such as report and figures. Those of the coursework
@@ -50,18 +50,10 @@ fn made_files(source: &Source, plan: &Plan, languages: usize) -> Result<Vec<Stri
     let page = |i: usize| [bundle::REPORT, bundle::REPORT_MARKDOWN].map(|page| format!("{page}.{i}"));
     let fixed = fixed.map(str::to_owned).chain((0..languages).flat_map(page));
     let figure = |i: usize| format!("{}{i}.svg", bundle::FIGURES);
-    let of_section = |section: &Section| {
-        let each = |show: &Show| match show {
-            Show::Confusion | Show::Misclassified | Show::Filters => section.runs.len(),
-            Show::Disagreements => section.comparisons.len(),
-            Show::Curves | Show::CurvesTogether | Show::Predictions | Show::PerClass | Show::Gain | Show::Ladder => 1,
-        };
-        section.show.iter().map(each).sum::<usize>()
-    };
     // Without sections in the study, the report has one section with all runs: two figures, and one for each run.
     let sections = match source.study.sections.as_slice() {
         [] => plan.runs.len() + 2,
-        sections => sections.iter().map(of_section).sum(),
+        sections => sections.iter().map(Section::figures).sum(),
     };
     // The overview of runs, all models' parameters, and a figure of each model.
     let figures = 2 + plan.models.len() + sections;
@@ -157,4 +149,21 @@ fn free(path: &Path) -> Option<u64> {
 
 fn device(path: &Path) -> Option<u64> {
     existing(path).metadata().ok().map(|metadata| metadata.dev())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_nobody_could_open_is_refused() {
+        let yaml = "title: t\nmodels: {m: {layers: [flatten]}}\nruns: {r: {model: m, epochs: 1, batch_size: 1, optimizer: adam, seeds: [1]}}\nsections: [{title: S}]\n";
+        let source = Source::from_text(Path::new("mini.yaml"), yaml).unwrap();
+        let of_size = |bytes: usize| Files::from([(bundle::REPORT.to_owned(), vec![0; bytes])]);
+        assert!(check_made(&source, &of_size(64 << 20)).is_ok());
+        let why = check_made(&source, &of_size((64 << 20) + 1)).unwrap_err().to_string();
+        for part in ["mini.yaml", "sections", "report.html is too large", "at most 64 MiB", "fewer runs and figures"] {
+            assert!(why.contains(part), "{why}");
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! The temporary folders beside a bundle. Each is locked by the process that uses it. The system releases the lock
 //! however the process ends, so a later process recognises the folders of killed processes.
 
+use std::collections::hash_map::RandomState;
 use std::fmt::Write as _;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::hash::BuildHasher;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,8 +21,10 @@ use crate::temporary::{Folder, Guard};
 const PARTIAL: &str = ".partial-";
 /// The prefix of folders with an old bundle, where two folders cannot be exchanged in one step.
 const ASIDE: &str = ".old-";
-/// Number of random characters after a prefix.
-const RANDOM: usize = 6;
+/// Hex digits after a prefix: random ones, and a checksum of them. A name whose checksum is right was made by this program: a user's
+/// own `.partial-backup` must never be swept.
+const RANDOM: usize = 16;
+const CHECKSUM: usize = 8;
 /// The file in a reservation that names the process.
 const BUILDER: &str = "builder";
 /// Number of attempts to create a folder, if another process removes each new one at that moment.
@@ -65,7 +69,7 @@ pub(super) struct Partial {
 impl Partial {
     pub(super) fn new(parent: &Path) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
-            let folder = Folder::in_parent(parent, PARTIAL)?;
+            let Some(folder) = unless_taken(Folder::private_at(parent.join(random_name(PARTIAL))))? else { continue };
             match Lock::of(folder.path()) {
                 // A process in `sweep` mistook it for an abandoned folder.
                 Lock::Taken => {}
@@ -104,7 +108,10 @@ impl Aside {
     pub(super) fn put(dir: &Path, parent: &Path) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             // Do not use `Folder`, because a signal must not remove the bundle.
-            let folder = tempfile::Builder::new().prefix(ASIDE).tempdir_in(parent)?.keep();
+            let folder = parent.join(random_name(ASIDE));
+            if unless_taken(DirBuilder::new().mode(0o700).create(&folder))?.is_none() {
+                continue;
+            }
             let lock = Lock::of(&folder);
             if !matches!(lock, Lock::Taken) {
                 let bundle = folder.join(dir.file_name().unwrap_or_default());
@@ -129,7 +136,7 @@ impl Drop for Aside {
 pub(super) fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !is_partial(&name) && !is_aside(&entry.path(), &name) {
+        if !is_own_folder(&entry.path()) || (!is_partial(&name) && !is_aside(&entry.path(), &name)) {
             continue;
         }
         let is_abandoned = || {
@@ -155,9 +162,14 @@ pub(super) fn is_partial(name: &str) -> bool {
     is_temporary(name, PARTIAL)
 }
 
+/// Whether a path is a folder, not a link to one, of this user.
+fn is_own_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw())
+}
+
 /// Whether a folder contains only a bundle that was put aside.
 fn is_aside(path: &Path, name: &str) -> bool {
-    if !is_temporary(name, ASIDE) || !fs::symlink_metadata(path).is_ok_and(|m| m.is_dir()) {
+    if !is_temporary(name, ASIDE) {
         return false;
     }
     let entries: Vec<PathBuf> = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -165,8 +177,27 @@ fn is_aside(path: &Path, name: &str) -> bool {
 }
 
 fn is_temporary(name: &str, prefix: &str) -> bool {
-    let random = name.strip_prefix(prefix);
-    random.is_some_and(|random| random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()))
+    let digits = name.strip_prefix(prefix).and_then(|digits| digits.split_at_checked(RANDOM));
+    digits.is_some_and(|(random, _)| name == temporary_name(prefix, random))
+}
+
+/// The name of a temporary folder.
+fn temporary_name(prefix: &str, random: &str) -> String {
+    let checksum = sha256_hex(format!("temporary folder of mnist-report: {prefix}{random}").as_bytes());
+    format!("{prefix}{random}{}", &checksum[..CHECKSUM])
+}
+
+/// A new name. The standard library keys each hasher with other numbers of the system's random generator.
+fn random_name(prefix: &str) -> String {
+    temporary_name(prefix, &format!("{:016x}", RandomState::new().hash_one(std::process::id())))
+}
+
+/// `None` if there is already something of that name.
+fn unless_taken<T>(made: io::Result<T>) -> io::Result<Option<T>> {
+    match made {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        made => made.map(Some),
+    }
 }
 
 /// A place for a bundle that only this process may write. No other process of this program writes there until the value
@@ -189,7 +220,7 @@ pub(crate) fn reserve(dir: &Path) -> Result<Reserved, Error> {
     sweep(&dir);
     let below = dir.strip_prefix(there).unwrap_or(&dir);
     let name = sha256_hex(below.as_os_str().as_encoded_bytes());
-    let folder = there.join(format!("{PARTIAL}{}", &name[..RANDOM]));
+    let folder = there.join(temporary_name(PARTIAL, &name[..RANDOM]));
     if !is_mount_point(&dir) && there.is_dir() {
         for _ in 0..ATTEMPTS {
             match Folder::at(folder.clone()) {
@@ -234,4 +265,54 @@ fn taken(dir: &Path, folder: &Path) -> Error {
         let _ = write!(by, " ({})", builder.chars().take(200).collect::<String>());
     }
     Error::refused(dir, format!("is being written by {by}; wait until it ends, or name another folder with --out"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Only what this program certainly made is removed.
+    #[test]
+    fn a_sweep_leaves_everything_of_other_people() {
+        let home = tempfile::tempdir().unwrap();
+        let at = |name: &str| home.path().join(name);
+        let one_digit_wrong = |name: String| {
+            let last = if name.ends_with('0') { '1' } else { '0' };
+            format!("{}{last}", &name[..name.len() - 1])
+        };
+        let alike = [
+            ".partial-backup".to_owned(),
+            ".partial-abc123".to_owned(),
+            format!(".partial-{}", "0".repeat(RANDOM + CHECKSUM)),
+            one_digit_wrong(random_name(PARTIAL)),
+            random_name(PARTIAL) + "x",
+            random_name(PARTIAL).to_uppercase(),
+            random_name(ASIDE).replace(ASIDE, PARTIAL),
+            ".old-photos".to_owned(),
+        ];
+        for name in &alike {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("thesis.tex"), "mine").unwrap();
+        }
+        // A file and a link that have such a name.
+        let (file, link) = (random_name(PARTIAL), random_name(PARTIAL));
+        fs::write(at(&file), "mine").unwrap();
+        symlink(at(&alike[0]), at(&link)).unwrap();
+        // A folder with such a name that holds no bundle.
+        let notes = random_name(ASIDE);
+        fs::create_dir(at(&notes)).unwrap();
+        fs::write(at(&notes).join("notes.txt"), "mine").unwrap();
+        let abandoned = random_name(PARTIAL);
+        fs::create_dir(at(&abandoned)).unwrap();
+        fs::write(at(&abandoned).join("report.md"), "half").unwrap();
+        let used = Partial::new(home.path()).unwrap();
+        sweep(home.path());
+        assert!(!at(&abandoned).exists(), "of a killed process");
+        assert!(used.path().is_dir(), "in use");
+        assert!(alike.iter().all(|name| at(name).join("thesis.tex").is_file()), "{alike:?}");
+        assert!(at(&file).is_file() && at(&notes).join("notes.txt").is_file());
+        assert!(fs::symlink_metadata(at(&link)).is_ok(), "the link itself");
+    }
 }

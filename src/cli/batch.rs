@@ -6,7 +6,7 @@ use crate::course::{Columns, named};
 use crate::digest::short;
 use crate::rung::Rung;
 use crate::text::terminal;
-use crate::verify::{Common, Group, Record, Status, Verification, groups, sorted};
+use crate::verify::{Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
 
 /// Characters of a title in the table, and of a name.
 const WIDEST: usize = 30;
@@ -133,6 +133,10 @@ fn in_common(group: &Group) -> String {
             "The same predictions under different measured values",
             "the same networks with other values changed, or two environments that agree so far",
         ),
+        Common::Networks => (
+            "The same networks among others",
+            "copied, or trained alike by both: equal settings and seeds give equal networks",
+        ),
         Common::Study => {
             ("The same study but for seeds or names", "the same networks and settings, chosen alike or copied")
         }
@@ -142,8 +146,19 @@ fn in_common(group: &Group) -> String {
     if !note.is_empty() {
         let _ = writeln!(text, "  {note}");
     }
+    if let [first, ..] = group.networks.as_slice() {
+        let other = &first.path;
+        let named: Vec<String> = group.networks.iter().map(|shared| network(shared)).collect();
+        let _ = writeln!(text, "  {} (of {})", super::one_line(&named.join(", ")), terminal::path(other));
+    }
     if !group.shared.is_empty() {
         let _ = writeln!(text, "  changed from the assignment alike: {}", super::one_line(&named(&group.shared)));
     }
     text
+}
+
+/// Which network of a bundle is which of another one.
+pub(super) fn network(shared: &SharedNetwork) -> String {
+    let SharedNetwork { network, other, same, .. } = shared;
+    format!("the {same} of {network} are those of {other}")
 }

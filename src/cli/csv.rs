@@ -34,7 +34,13 @@ fn row(record: &Record) -> Vec<String> {
     row.push(format!("{:.1}", record.seconds));
     row.push(record.exit_code.status().to_string());
     row.push(or_empty(record.about().and_then(|about| about.measured_digest.as_deref())));
-    row.extend(record.likenesses().into_iter().map(|(_, paths)| paths.join("; ")));
+    let with_networks = |path: &String| {
+        let shared = record.networks_shared_with(path);
+        let named: Vec<&str> = shared.iter().map(|shared| shared.network.as_str()).collect();
+        if named.is_empty() { path.clone() } else { format!("{path} ({})", named.join(", ")) }
+    };
+    let cell = |paths: &[String]| paths.iter().map(with_networks).collect::<Vec<_>>().join("; ");
+    row.extend(record.likenesses().into_iter().map(|(_, paths)| cell(paths)));
     row.push(or_empty(record.error.as_deref()));
     row
 }

@@ -43,6 +43,7 @@ use crate::failure::caught;
 use crate::temporary;
 use crate::text::terminal::is_hidden;
 pub use crate::text::terminal::one_line;
+use crate::text::unseen::is_invisible;
 
 /// Parses the command line, runs the command, and prints its error. Returns the exit status.
 pub fn main() -> u8 {
@@ -179,11 +180,13 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
 /// JSON itself only asks for that of some.
 fn json(value: &impl serde::Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value)? + "\n";
+    let is_unseen = |c: char| is_hidden(c) || is_invisible(c);
     let escaped = |c: char| match c {
-        c if is_hidden(c) => format!("\\u{:04x}", u32::from(c)),
+        // JSON writes characters above U+FFFF as two numbers.
+        c if is_unseen(c) => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
         c => c.to_string(),
     };
-    Ok(if text.contains(is_hidden) { text.chars().map(escaped).collect() } else { text })
+    Ok(if text.contains(is_unseen) { text.chars().map(escaped).collect() } else { text })
 }
 
 /// Prints a line to standard error, ignoring that it cannot be written.
@@ -214,9 +217,9 @@ mod tests {
 
     #[test]
     fn json_has_no_character_that_changes_what_a_terminal_shows() {
-        let text = "a\u{9b}31m\u{202e}b\u{7f}\u{feff} ї\n";
+        let text = "a\u{9b}31m\u{202e}b\u{7f}\u{feff} ї\u{200b}\u{e0041}\n";
         let printed = json(&text).unwrap();
-        assert_eq!(printed, "\"a\\u009b31m\\u202eb\\u007f\\ufeff ї\\n\"\n");
+        assert_eq!(printed, "\"a\\u009b31m\\u202eb\\u007f\\ufeff ї\\u200b\\udb40\\udc41\\n\"\n");
         assert_eq!(serde_json::from_str::<String>(&printed).unwrap(), text);
     }
 }

@@ -9,7 +9,7 @@ use crate::results::IntervalBasis;
 use crate::rung::Rung;
 use crate::study::Difference;
 use crate::text::terminal::{self, one_line};
-use crate::verify::{AssignmentResult, KeyRun, Proof, Record, Statement, Status, Verification};
+use crate::verify::{AssignmentResult, KeyRun, Proof, Record, SharedNetwork, Statement, Status, Verification};
 
 impl Writer<'_> {
     /// What is known of a bundle, the most important first.
@@ -172,12 +172,26 @@ impl Writer<'_> {
                 continue;
             }
             let what = self.word(&format!("same.{}", common.name()))?;
-            let others = self.rows.iter().filter(|other| paths.contains(&other.path));
-            let who: Vec<String> =
-                others.map(|other| format!("{} ({})", who(other), terminal::path(&other.path))).collect();
-            lines.push(self.say("same_as", context! { what, who => who.join(", ") })?);
+            let others: Vec<_> = self.rows.iter().filter(|other| paths.contains(&other.path)).collect();
+            let name = |other: &Record| format!("{} ({})", who(other), terminal::path(&other.path));
+            let all: Vec<String> = others.iter().map(|other| name(other)).collect();
+            lines.push(self.say("same_as", context! { what, who => all.join(", ") })?);
+            for other in others {
+                for shared in record.networks_shared_with(&other.path) {
+                    lines.push(self.shared_network(shared, &name(other))?);
+                }
+            }
         }
         Ok(lines)
+    }
+
+    /// Which network is which of another bundle.
+    pub(super) fn shared_network(&self, shared: &SharedNetwork, who: &str) -> Result<RichText> {
+        let SharedNetwork { network, other, same, .. } = shared;
+        self.say(
+            &format!("shared_network.{same}"),
+            context! { network => one_line(network), other => one_line(other), who },
+        )
     }
 
     /// The accuracy of each run, with the size of its model.

@@ -13,7 +13,7 @@ use crate::report::{Language, Result, RichText, Templates, program};
 use crate::rung::Rung;
 use crate::text::Lang;
 use crate::text::terminal::{self, cut, one_line};
-use crate::verify::{Common, Finding, Group, Mark, Record, groups, sorted};
+use crate::verify::{Common, Finding, Group, Mark, Record, SharedNetwork, groups, sorted};
 
 /// Differences that are listed of each bundle, and characters of a value and of a message.
 const MOST: usize = 12;
@@ -130,6 +130,8 @@ struct Kind {
 struct Alike {
     shared: Option<RichText>,
     members: Vec<Member>,
+    /// The networks that both have, where not all are the same.
+    networks: Vec<RichText>,
 }
 
 #[derive(Serialize)]
@@ -312,7 +314,12 @@ impl Writer<'_> {
             [] => None,
             keys => Some(self.say("shared", context! { keys => short(&named(keys), LONGEST) })?),
         };
-        Ok(Alike { shared, members: group.members.iter().map(member).collect::<Result<_>>()? })
+        let of = |shared: &&SharedNetwork| {
+            let other = group.members.iter().find(|record| record.path == shared.path);
+            self.shared_network(shared, &other.map_or_else(|| terminal::path(&shared.path), |record| who(record)))
+        };
+        let networks = group.networks.iter().map(of).collect::<Result<_>>()?;
+        Ok(Alike { shared, networks, members: group.members.iter().map(member).collect::<Result<_>>()? })
     }
 }
 

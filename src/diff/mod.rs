@@ -10,15 +10,14 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 pub(crate) use explain::Explanation;
 pub(crate) use runs::{Amount, Divergence, RunDiff, SeedDiff};
 
 use crate::bundle::{self, Bundle, Manifest, RUN_LOG};
-use crate::changes::{Change, changes};
-use crate::results::Results;
-use crate::study::Source;
+use crate::changes::{Change, changes, changes_by_key};
+use crate::results::{ModelFacts, Results};
+use crate::study::{RunSettings, Source};
 
 /// A bundle that cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -118,9 +117,15 @@ fn inputs(manifest: &Manifest) -> IndexMap<&str, &str> {
 }
 
 fn exact(a: &Results, b: &Results) -> Vec<Change> {
-    let plans = |r: &Results| r.all_runs().map(|(name, run)| (name.clone(), json!(run.plan()))).collect::<Value>();
-    let mut exact = changes("models", &a.models, &b.models);
-    exact.extend(changes("runs", &plans(a), &plans(b)));
+    fn models(r: &Results) -> impl Iterator<Item = (&str, &ModelFacts)> {
+        r.models.iter().map(|(name, model)| (name.as_str(), model))
+    }
+    fn plans(r: &Results) -> impl Iterator<Item = (&str, &RunSettings)> {
+        r.all_runs().map(|(name, run)| (name.as_str(), run.plan()))
+    }
+    // Not as one tree: a bundle may have results of 64 MiB.
+    let mut exact = changes_by_key("models", models(a), models(b));
+    exact.extend(changes_by_key("runs", plans(a), plans(b)));
     exact.extend(changes("data", &a.data, &b.data));
     exact
 }

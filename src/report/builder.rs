@@ -306,10 +306,10 @@ impl<'a> Builder<'a> {
     /// A drawing with its number.
     pub(super) fn figure(&self, drawing: Drawing) -> Result<FigureBlock> {
         let (number, label) = self.next_figure()?;
-        let Drawing { name, caption, description, svg, width, table } = drawing;
+        let Drawing { name, caption, description, svg, width, narrow, table } = drawing;
         let half = width == Width::Half;
         let file = self.provenance.languages.file_in(self.lang.lang, &format!("figures/{name}.svg"));
-        Ok(FigureBlock { number, label, file, caption, description, svg, half, table })
+        Ok(FigureBlock { number, label, file, caption, description, svg, half, narrow, table })
     }
 
     /// A model's title; its name where the study gives none.

@@ -81,9 +81,8 @@ pub enum Block {
         items: Vec<RichText>,
     },
     Definitions(Definitions),
-    /// Questions with the findings on them. The style is the list's class in the page.
+    /// Questions with the findings on them.
     Findings {
-        style: &'static str,
         items: Vec<FindingItem>,
     },
     /// A few numbers that answer the study's questions.
@@ -194,7 +193,11 @@ impl Definition {
 
 #[derive(Serialize)]
 pub struct FindingItem {
+    /// Its place among the questions, from 1. Its anchor is `question-1` and so on.
+    pub number: usize,
     pub badge: RichText,
+    /// What limits the finding, such as that it rests on one seed; empty for nothing.
+    pub limit: String,
     pub question: RichText,
     pub text: RichText,
 }
@@ -290,7 +293,17 @@ pub struct FigureBlock {
     pub svg: String,
     /// Whether it is half as wide as the others.
     pub half: bool,
+    /// None where it is the same at every width.
+    pub narrow: Option<NarrowFigure>,
     pub table: Option<FigureTable>,
+}
+
+/// A figure as it is drawn for narrow screens: panels below each other, in text of the same size.
+#[derive(Serialize)]
+pub struct NarrowFigure {
+    pub svg: String,
+    /// As the figure's own; they differ where a label has less room.
+    pub description: String,
 }
 
 /// A figure's numbers as a table, for readers who cannot see the figure: the page hides it from the others.

@@ -77,7 +77,8 @@ pub(super) fn tied(text: &str) -> String {
         tied.push(if c == ' ' && (names_number || next == '%' || next == '—') { '\u{a0}' } else { c });
         last = c;
     }
-    tied
+    // Percentage points, in Ukrainian.
+    tied.replace("в. п.", "в.\u{a0}п.")
 }
 
 /// A number with a remark in brackets: lines break only before the brackets, and after a comma inside them.

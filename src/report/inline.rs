@@ -106,6 +106,11 @@ impl RichText {
         self
     }
 
+    /// Adds text without a space before it.
+    pub fn append(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// The words alone.
     pub fn plain(&self) -> String {
         self.0.iter().map(|piece| piece.text.as_str()).collect()

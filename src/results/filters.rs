@@ -1,5 +1,7 @@
 //! The weights of a network's first convolution, as a report draws them.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
@@ -88,10 +90,11 @@ impl Results {
         weights: impl Fn(&str, u64) -> Result<Vec<NamedTensor>, E>,
     ) -> Result<(), ResultsError> {
         let mut filters = IndexMap::new();
+        let sections = study.sections.iter().filter(|section| section.show.contains(&Show::Filters));
+        let shown: HashSet<&String> = sections.flat_map(|section| &section.runs).collect();
         for (name, run) in &self.runs {
-            let is_shown = study.sections.iter().any(|s| s.show.contains(&Show::Filters) && s.runs.contains(name));
             let Some((seed, model)) = run.seeds.first().zip(self.models.get(&run.plan.model)) else { continue };
-            if !is_shown || first_convolution(model).is_none() {
+            if !shown.contains(name) || first_convolution(model).is_none() {
                 continue;
             }
             let failed = |e: E| ResultsError::Weights { run: name.clone(), seed: seed.seed, source: e.into() };

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::grid::{SEEDS, axes, cells};
+use super::grid::SEEDS;
 use super::images::image_keys;
 use super::spec::Study;
 use super::yaml::DATA;
 use super::{Picture, Source, StudyError, read_images};
 use crate::changes::{Change, changes};
+use crate::text::Lang;
 use crate::text::closest::did_you_mean;
 use crate::text::terminal::cut;
 
@@ -62,30 +63,63 @@ impl Differences {
     pub fn between(assignment: &Source, handed_in: &Source) -> Result<Self, StudyError> {
         let free: Vec<Vec<&str>> = assignment.study.free.iter().map(|pattern| parts(pattern)).collect();
         let (mut seen, mut differences) = (HashSet::new(), Self::default());
-        let has_both = |lang| handed_in.languages.all().contains(lang);
-        let common: Vec<_> = assignment.languages.all().iter().filter(|lang| has_both(*lang)).copied().collect();
-        // Grids are compared as typed where both studies have one, otherwise by their runs.
-        let have_grids = [assignment, handed_in].iter().all(|source| source.study.grid.is_some());
-        let json = |source: &Source| if have_grids { with_grid(source) } else { without_grid(source) };
-        let pairs = match common.as_slice() {
-            [] => vec![(json(assignment), json(handed_in))],
-            common => common
-                .iter()
-                .map(|lang| Ok((json(&assignment.in_language(*lang)?), json(&handed_in.in_language(*lang)?))))
-                .collect::<Result<_, StudyError>>()?,
-        };
-        let mut all: Vec<Change> = pairs.iter().flat_map(|(a, b)| changes("", a, b)).collect();
-        if have_grids {
-            all.extend(grid_run_changes(assignment, handed_in));
-        }
-        for change in all {
-            let is_free = free.iter().any(|pattern| frees(pattern, &parts(&change.what)));
+        for change in changes_between(assignment, handed_in)? {
+            let key = parts(&change.what);
+            let is_free = free.iter().any(|pattern| frees(pattern, &key));
             let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
             if seen.insert(change.what.clone()) {
                 list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
             }
         }
         Ok(differences)
+    }
+}
+
+/// Every difference of two studies: of their grids as they are typed, and of everything else as it is resolved, with the settings of
+/// every run filled in.
+///
+/// If both have a grid, the runs are compared with those that the assignment makes with the grid that was handed in. So a difference
+/// of the grids counts once, as a key of `grid`, and whatever else decides a run counts as a key of that run: `defaults`, what a
+/// study says of single runs, `null`, merge keys, and the order in which they are merged.
+fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change>, StudyError> {
+    let grids = [assignment, handed_in].map(|source| {
+        let grid = serde_json::to_value(&source.study.grid).unwrap_or_default();
+        if grid.is_null() { grid } else { with_typed_nulls(grid) }
+    });
+    let have_grids = grids.iter().all(|grid| !grid.is_null());
+    let mut all = if have_grids { changes("grid", &grids[0], &grids[1]) } else { Vec::new() };
+    let has_both = |lang: &Lang| handed_in.languages.all().contains(lang);
+    let common: Vec<Lang> = assignment.languages.all().iter().copied().filter(has_both).collect();
+    let in_language = |source: &Source, lang: Option<Lang>| lang.map(|lang| source.in_language(lang)).transpose();
+    let langs = if common.is_empty() { vec![None] } else { common.into_iter().map(Some).collect() };
+    for lang in langs {
+        let theirs = in_language(handed_in, lang)?;
+        let theirs = without_grid(theirs.as_ref().unwrap_or(handed_in));
+        let expected = if have_grids {
+            match assignment.with_grid_of(handed_in, lang) {
+                Ok(expected) => expected,
+                // The assignment's other settings cannot go with that grid.
+                Err(_) => {
+                    let [a, b] = grids.clone();
+                    all.push(Change { what: "grid".to_owned(), a, b });
+                    continue;
+                }
+            }
+        } else {
+            assignment.in_language(lang.unwrap_or(assignment.study.lang))?
+        };
+        all.extend(changes("", &without_grid(&expected), &theirs));
+    }
+    Ok(all)
+}
+
+/// A grid in which each `null` is a text. It cancels what `defaults` says, so it is not the same as a key that is left out.
+fn with_typed_nulls(value: Value) -> Value {
+    match value {
+        Value::Null => Value::from("null"),
+        Value::Array(items) => items.into_iter().map(with_typed_nulls).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, with_typed_nulls(value))).collect(),
+        other => other,
     }
 }
 
@@ -106,13 +140,11 @@ pub(super) fn check_free(source: &Source) -> Result<(), StudyError> {
     }
     let mut keys = Vec::new();
     collect_keys("", &json(source), &mut keys);
+    let in_parts: Vec<Vec<&str>> = keys.iter().map(|key| parts(key)).collect();
     for (i, pattern) in study.free.iter().enumerate() {
         let pattern_parts = parts(pattern);
-        let is_key = |key: &String| {
-            let key = parts(key);
-            key.len() == pattern_parts.len() && covers(&pattern_parts, &key)
-        };
-        if pattern_parts[0] != DATA && !keys.iter().any(is_key) {
+        let is_key = |key: &Vec<&str>| key.len() == pattern_parts.len() && covers(&pattern_parts, key);
+        if pattern_parts[0] != DATA && !in_parts.iter().any(is_key) {
             let advice = match pattern_parts[0] {
                 "defaults" => "; `defaults` are part of each run: write `runs.*.` and the setting".to_owned(),
                 _ => did_you_mean(pattern, keys.iter().map(String::as_str)),
@@ -143,86 +175,6 @@ fn without_grid(source: &Source) -> Value {
     let mut value = json(source);
     value.as_object_mut().map(|map| map.shift_remove("grid"));
     value
-}
-
-/// As [`json`], where `runs` has only what the study itself says of them. `grid` has the rest.
-fn with_grid(source: &Source) -> Value {
-    let mut value = json(source);
-    let Some(runs) = value.get_mut("runs").and_then(Value::as_object_mut) else { return value };
-    for run in made_by_grid(source) {
-        match source.grid_changes.get(&run) {
-            None => _ = runs.shift_remove(&run),
-            Some(Some(changed)) => {
-                if let Some(settings) = runs.get_mut(&run).and_then(Value::as_object_mut) {
-                    settings.retain(|key, _| changed.contains(key));
-                }
-            }
-            Some(None) => _ = runs.insert(run, Value::from("removed")),
-        }
-    }
-    value
-}
-
-/// The names of the runs that a study's grid makes, also of those that the study removes.
-fn made_by_grid(source: &Source) -> Vec<String> {
-    let made = source.study.grid.as_ref().map(|grid| cells(&axes(grid))).unwrap_or_default();
-    made.into_iter().map(|cell| cell.run).collect()
-}
-
-/// What two studies with grids say of the grids' runs elsewhere than in `grid` and `runs`, such as in `defaults`: the differences of
-/// a run that neither of them changes. Those of what the grids themselves say are left out.
-fn grid_run_changes(assignment: &Source, handed_in: &Source) -> Vec<Change> {
-    let unchanged = |source: &Source| -> Vec<String> {
-        made_by_grid(source).into_iter().filter(|run| !source.grid_changes.contains_key(run)).collect()
-    };
-    let [ours, theirs] = [unchanged(assignment), unchanged(handed_in)];
-    let common = ours.iter().find(|run| theirs.contains(run));
-    let (Some(our), Some(their)) = (common.or(ours.first()), common.or(theirs.first())) else {
-        return differing_everywhere(assignment, handed_in);
-    };
-    let grids = [assignment, handed_in].map(|source| serde_json::to_value(&source.study.grid).unwrap_or_default());
-    let [a, b] = [(assignment, our), (handed_in, their)]
-        .map(|(source, run)| json(source).pointer_mut(&format!("/runs/{run}")).map(Value::take).unwrap_or_default());
-    let mut all = changes("", &a, &b);
-    all.retain(|change| !differs_at(&grids[0], &grids[1], &change.what));
-    for change in &mut all {
-        change.what = format!("runs.{our}.{}", change.what);
-    }
-    all
-}
-
-/// The differences of all runs that both grids make, where the studies change all of them.
-fn differing_everywhere(assignment: &Source, handed_in: &Source) -> Vec<Change> {
-    let [mut a, mut b] = [assignment, handed_in].map(|source| json(source)["runs"].take());
-    let made = [made_by_grid(assignment), made_by_grid(handed_in)];
-    for runs in [&mut a, &mut b] {
-        if let Some(runs) = runs.as_object_mut() {
-            runs.retain(|run, _| made.iter().all(|made| made.contains(run)));
-        }
-    }
-    changes("runs", &a, &b)
-}
-
-/// Whether two grids say different things of a setting of a run: of the setting itself, or of one that it is a part of. A list of a
-/// grid is a value of its own.
-fn differs_at(a: &Value, b: &Value, path: &str) -> bool {
-    let (mut a, mut b) = (Some(a), Some(b));
-    for part in parts(path) {
-        let (Some(one), Some(other)) = (a, b) else { return a.is_some_and(is_said) || b.is_some_and(is_said) };
-        if one == other {
-            return false;
-        }
-        match (one, other) {
-            (Value::Object(one), Value::Object(other)) => (a, b) = (one.get(part), other.get(part)),
-            _ => return true,
-        }
-    }
-    a.filter(|value| is_said(value)) != b.filter(|value| is_said(value))
-}
-
-/// `null` cancels what a default says, and says nothing itself.
-fn is_said(value: &Value) -> bool {
-    !value.is_null()
 }
 
 /// The images that an assignment's fixed texts show.

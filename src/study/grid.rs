@@ -1,5 +1,7 @@
 //! `grid`: runs from lists of settings. `model: [mlp, cnn], batch_size: [32, 64]` makes four runs, `mlp-batch_size32` and so on.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -193,6 +195,20 @@ fn own_runs(lines: &Lines, study: &mut Mapping) -> Result<Mapping, StudyError> {
         None | Some(Value::Null) => Ok(Mapping::new()),
         Some(Value::Mapping(runs)) => Ok(runs),
         Some(_) => Err(lines.error("runs", "must be a map of runs")),
+    }
+}
+
+/// Keeps of what a study says of the runs of its grid what it can say of those of another grid with these axes: an axis decides its
+/// setting, and a run that the other grid does not make has none.
+pub(super) fn keep_changes(runs: &mut Mapping, changes: &GridChanges, axes: &[Axis]) {
+    let made: HashSet<String> = cells(axes).into_iter().map(|cell| cell.run).collect();
+    runs.retain(|run, _| run.as_str().is_none_or(|run| made.contains(run) || !changes.contains_key(run)));
+    for (run, settings) in runs.iter_mut() {
+        if let (Some(run), Value::Mapping(settings)) = (run.as_str(), settings)
+            && made.contains(run)
+        {
+            settings.retain(|key, _| !axes.iter().any(|axis| key.as_str() == Some(&axis.key)));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod aliases;
 mod alike;
 mod assignment;
 mod augment;
+mod braces;
 mod checks;
 mod conclusion;
 mod data;

@@ -128,6 +128,19 @@ impl RunSettings {
         (every..last).step_by(every).filter(|step| self.is_evaluated_within(*step))
     }
 
+    /// The number of [`Self::evaluated_steps`], which is not counted one by one.
+    pub fn evaluations_within(&self, epochs: usize) -> usize {
+        let per_epoch = self.steps_per_epoch().max(1);
+        let Some(every) = self.evaluate_every.filter(|every| *every > 0) else { return 0 };
+        let (mut a, mut b) = (every, per_epoch);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        // Steps that end an epoch are evaluated in any case, the last one, too.
+        let before_last = epochs.saturating_mul(per_epoch).saturating_sub(1);
+        before_last / every - before_last / (every / a).saturating_mul(per_epoch)
+    }
+
     /// What decides the kernels and sizes of a run's steps: two runs with the same have steps of the same cost.
     pub fn step_kind(&self) -> impl Eq + Hash + use<> {
         let optimizer = std::mem::discriminant(&self.optimizer);

@@ -35,6 +35,18 @@ pub struct Section {
     pub points: Vec<Point>,
 }
 
+impl Section {
+    /// The number of its figures, at most: some are drawn once, others for each run or comparison.
+    pub fn figures(&self) -> usize {
+        let of = |show: &Show| match show {
+            Show::Confusion | Show::Misclassified | Show::Filters => self.runs.len(),
+            Show::Disagreements => self.comparisons.len(),
+            Show::Curves | Show::CurvesTogether | Show::Predictions | Show::PerClass | Show::Gain | Show::Ladder => 1,
+        };
+        self.show.iter().map(of).sum()
+    }
+}
+
 /// A table of a section.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
+use super::braces::{depth, depth_in_braces, in_braces};
 use super::data::DataSpec;
 use super::grid::{self, GridChanges};
 use super::languages;
@@ -33,6 +34,9 @@ const MAX_EXTENDS: usize = 4;
 /// Longer expressions and sentences could overflow the stack of their parser. The longest in the
 /// repository has about 1,500 bytes.
 const MAX_EXPRESSION: usize = 4000;
+/// Brackets inside each other in an expression. Each level is parsed and evaluated by a function that calls itself. The deepest in the
+/// repository has 4.
+const MAX_DEPTH: usize = 64;
 /// A longer text of the study's own words belongs into a document of its own; its parser must not take long.
 const MAX_OWN_WORDS: usize = 32_000;
 /// Each expression may take milliseconds; more claims or conclusions would keep a grader's machine busy. The most in the
@@ -147,6 +151,12 @@ impl Source {
         if let Some((key, _)) = texts.find(|(_, text)| text.chars().count() > MAX_EXPRESSION) {
             return Err(self.error(key, format!("is longer than {MAX_EXPRESSION} characters: split it")));
         }
+        let deep = self.study.expressions().find(|(_, text)| depth(text) > MAX_DEPTH);
+        let with_values = || self.study.sentences().chain(self.study.own_words());
+        let deep = deep.or_else(|| with_values().find(|(_, text)| depth_in_braces(text) > MAX_DEPTH));
+        if let Some((key, _)) = deep {
+            return Err(self.error(key, format!("has brackets more than {MAX_DEPTH} deep: split it")));
+        }
         if let Some((key, _)) = self.study.own_words().find(|(_, text)| text.len() > MAX_OWN_WORDS) {
             return Err(self.error(key, format!("is longer than {MAX_OWN_WORDS} bytes")));
         }
@@ -165,6 +175,22 @@ impl Source {
     /// As [`Source::load`].
     pub fn in_language(&self, lang: Lang) -> Result<Self, StudyError> {
         Self::from_text_in(self.lines.file_of(""), &self.yaml, Some(lang))
+    }
+
+    /// The study as it would be with another study's grid. What it says of single runs of its own grid goes with them.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub(super) fn with_grid_of(&self, other: &Self, lang: Option<Lang>) -> Result<Self, StudyError> {
+        let mut lines = Lines::default();
+        let theirs = parse(other.lines.file_of(""), &other.yaml, &mut Lines::default())?;
+        let mut map = parse(self.lines.file_of(""), &self.yaml, &mut lines)?;
+        map.insert("grid".into(), theirs.get("grid").cloned().unwrap_or_default());
+        let axes = other.study.grid.as_ref().map(grid::axes).unwrap_or_default();
+        if let Some(Value::Mapping(runs)) = map.get_mut("runs") {
+            grid::keep_changes(runs, &self.grid_changes, &axes);
+        }
+        Self::from_map(lines, map, self.yaml.clone(), lang)
     }
 
     /// The study with its texts in each of its languages but those that are `known`.
@@ -206,42 +232,6 @@ impl Source {
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
         self.lines.error(key.as_ref(), message)
     }
-}
-
-/// The bytes of a text that are between `{{` and `}}` or `{%` and `%}`, which the parser of expressions reads. As there, quoted
-/// text and brackets that are still open hide the end.
-fn in_braces(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let (mut count, mut at) = (0, 0);
-    while at + 1 < bytes.len() {
-        if bytes[at] != b'{' || !matches!(bytes[at + 1], b'{' | b'%') {
-            at += 1;
-            continue;
-        }
-        let end = end_of_braces(bytes, at + 2, bytes[at + 1]);
-        count += end - at;
-        at = end;
-    }
-    count
-}
-
-/// Where the part ends that starts after `{{` (`opened` is `{`) or `{%`.
-fn end_of_braces(bytes: &[u8], start: usize, opened: u8) -> usize {
-    let closing = if opened == b'{' { b'}' } else { b'%' };
-    let (mut at, mut open, mut quote) = (start, 0_usize, None);
-    while at < bytes.len() {
-        match (quote, bytes[at]) {
-            (Some(_), b'\\') => at += 1,
-            (Some(mark), byte) => quote = (byte != mark).then_some(mark),
-            (None, mark @ (b'"' | b'\'')) => quote = Some(mark),
-            (None, byte) if open == 0 && byte == closing && bytes.get(at + 1) == Some(&b'}') => return at + 2,
-            (None, b'(' | b'[' | b'{') => open += 1,
-            (None, b')' | b']' | b'}') => open = open.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    bytes.len()
 }
 
 /// Refuses invisible characters: in prose, those that make a text look different from what it is; elsewhere, also those

@@ -8,6 +8,9 @@ const LONGEST: usize = 64;
 const CHARACTERS_PER_EDIT: usize = 3;
 /// The most names that a message lists.
 const MOST_LISTED: usize = 24;
+/// The most known words that a typed one is compared with: a study from somebody else may have 200,000 keys, and a thousand
+/// expressions with a typo.
+const MOST_COMPARED: usize = 1000;
 
 /// The known word closest to `name`, if it is close: equal except for case, `-`, `_`, spaces and a path in front (`nn.`), or
 /// at most one edit (a character inserted, deleted, replaced, or swapped with its neighbour) for every three characters of
@@ -24,7 +27,9 @@ pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         let close = typed.iter().filter(|typed| !typed.is_empty());
         close.map(|typed| (damerau_levenshtein(typed, &word), allowed(typed))).filter(|(n, most)| n <= most).min()
     };
-    known.into_iter().filter_map(|word| Some((edits(word)?.0, word))).min_by_key(|(edits, _)| *edits).map(|(_, w)| w)
+    // The comparison takes memory for each pair of characters.
+    let compared = known.into_iter().take(MOST_COMPARED).filter(|word| word.len() <= 4 * LONGEST);
+    compared.filter_map(|word| Some((edits(word)?.0, word))).min_by_key(|(edits, _)| *edits).map(|(_, w)| w)
 }
 
 /// The message for an unknown name: the closest known one, if any is close, and all that are known.
@@ -89,6 +94,20 @@ mod tests {
         }
         assert_eq!(closest("n", ["m"]), None, "one letter is not a typo of another");
         assert_eq!(closest("relu", []), None);
+    }
+
+    #[test]
+    fn the_work_for_a_hint_is_bounded() {
+        let many: Vec<String> = (0..200_000).map(|i| format!("number-{i}")).collect();
+        let asked = std::cell::Cell::new(0);
+        let known = many.iter().map(|word| {
+            asked.set(asked.get() + 1);
+            word.as_str()
+        });
+        assert_eq!(closest("numbre-7", known), Some("number-7"));
+        assert!(asked.get() <= MOST_COMPARED, "{}", asked.get());
+        let long = "relu".repeat(1_000_000);
+        assert_eq!(closest("relu", [long.as_str()]), None, "without a table of 64 x 4,000,000 numbers");
     }
 
     #[test]

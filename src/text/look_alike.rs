@@ -30,7 +30,9 @@ pub(crate) fn looks_like(text: &str) -> String {
     let visible: String = text.chars().filter(|c| c.is_whitespace() || unseen(*c).is_none()).collect();
     let latin: String =
         visible.chars().map(|c| LETTERS.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to)).collect();
-    let composed = COMPOSED.iter().fold(latin, |text, (parts, whole)| {
+    let has_marks = latin.contains(|c| ('\u{300}'..='\u{36f}').contains(&c));
+    let compositions = if has_marks { &COMPOSED[..] } else { &[] };
+    let composed = compositions.iter().fold(latin, |text, (parts, whole)| {
         let whole = LETTERS.iter().find(|(from, _)| from == whole).map_or(*whole, |(_, to)| *to);
         text.replace(parts, whole.encode_utf8(&mut [0; 4]))
     });

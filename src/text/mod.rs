@@ -1,6 +1,7 @@
 //! Text and numbers: languages, number formats, text that is safe on a terminal, suggestions for mistyped words.
 
 pub(crate) mod closest;
+pub(crate) mod letters;
 pub(crate) mod look_alike;
 pub(crate) mod markdown;
 pub mod numbers;

@@ -1,5 +1,9 @@
 //! Makes untrusted text (of studies, bundles, file names) safe to print on a terminal.
 
+use std::fmt::Write as _;
+
+use super::unseen::is_invisible;
+
 /// Whether a character is invisible and can change how other characters appear: control characters other than tab and line
 /// breaks, characters that change the writing direction, a byte order mark, and characters that XML does not allow.
 pub fn is_hidden(c: char) -> bool {
@@ -8,16 +12,31 @@ pub fn is_hidden(c: char) -> bool {
     (c.is_control() && !is_separator) || changes_direction || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// Converts text to one line: replaces each run of white space, line breaks and hidden characters by one space, so that the
-/// text cannot start a new line, change colours or hide other text.
+/// Converts text to one line: replaces each run of white space and line breaks by one space, and each invisible character by its
+/// number, such as `<U+200B>`. So the text cannot start a new line, change colours, hide other text, or look like another text.
 pub fn one_line(text: &str) -> String {
-    let separates = |c: char| is_hidden(c) || c.is_control() || c.is_whitespace();
-    text.split(separates).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    let separates = |c: char| c.is_whitespace();
+    let words = text.split(separates).filter(|word| !word.is_empty());
+    words.map(with_numbers).collect::<Vec<_>>().join(" ")
 }
 
-/// Converts a path for a terminal: replaces control and hidden characters by U+FFFD and keeps spaces.
+/// A text in which each invisible character is its number.
+fn with_numbers(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) || is_invisible(c) {
+            let _ = write!(shown, "<U+{:04X}>", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Converts a path for a terminal: replaces control and invisible characters by U+FFFD and keeps spaces.
 pub fn path(text: &str) -> String {
-    text.chars().map(|c| if is_hidden(c) || c.is_control() { '\u{fffd}' } else { c }).collect()
+    let is_unseen = |c: char| is_hidden(c) || c.is_control() || is_invisible(c);
+    text.chars().map(|c| if is_unseen(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A path as a word of a shell command: in quotes if it has characters that a shell would not leave alone.
@@ -45,8 +64,35 @@ mod tests {
 
     #[test]
     fn hidden_characters_do_not_reach_the_terminal() {
-        assert_eq!(one_line("a\n\u{1b}[8mb \t c\u{202e}d"), "a [8mb c d");
+        assert_eq!(one_line("a\n\u{1b}[8mb \t c\u{202e}d"), "a <U+001B>[8mb c<U+202E>d");
         assert_eq!(path("a b\n\u{1b}[8m\u{2066}.zip"), "a b\u{fffd}\u{fffd}[8m\u{fffd}.zip");
         assert_eq!(path("звіт  Їжак.zip"), "звіт  Їжак.zip");
+    }
+
+    /// Two authors must not look like one.
+    #[test]
+    fn invisible_characters_are_shown_by_their_numbers() {
+        for c in
+            ['\u{200b}', '\u{ad}', '\u{200d}', '\u{200e}', '\u{2060}', '\u{2064}', '\u{2066}', '\u{feff}', '\u{e0041}']
+        {
+            assert_eq!(one_line(&format!("Їжак{c} A.")), format!("Їжак<U+{:04X}> A.", u32::from(c)));
+            assert_eq!(path(&format!("a{c}.zip")), "a\u{fffd}.zip");
+        }
+        for c in [
+            '\u{115f}',
+            '\u{17b4}',
+            '\u{2065}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{1d173}',
+            '\u{e0fff}',
+            '\u{7f}',
+            '\u{9b}',
+        ] {
+            assert!(one_line(&format!("a{c}b")).contains("<U+"), "{c:?}");
+        }
+        assert_eq!(one_line("a\u{a0}b\u{2003}c\u{2028}d"), "a b c d", "spaces are seen as a space");
+        assert_eq!(one_line("Їжак Є. — “№ 1”, é"), "Їжак Є. — “№ 1”, é");
     }
 }

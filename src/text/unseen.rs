@@ -8,7 +8,8 @@ const UNSEEN: &[(char, char, &str)] = &[
     ('\u{61c}', '\u{61c}', "arabic letter mark"),
     ('\u{115f}', '\u{1160}', "hangul filler"),
     ('\u{1680}', '\u{1680}', "ogham space mark"),
-    ('\u{180b}', '\u{180e}', "mongolian vowel separator"),
+    ('\u{17b4}', '\u{17b5}', "khmer inherent vowel"),
+    ('\u{180b}', '\u{180f}', "mongolian vowel separator"),
     ('\u{2000}', '\u{200a}', "wide or narrow space"),
     ('\u{200b}', '\u{200b}', "zero width space"),
     ('\u{200c}', '\u{200c}', "zero width non-joiner"),
@@ -25,17 +26,24 @@ const UNSEEN: &[(char, char, &str)] = &[
     ('\u{202f}', '\u{202f}', "narrow no-break space"),
     ('\u{205f}', '\u{205f}', "medium mathematical space"),
     ('\u{2060}', '\u{2060}', "word joiner"),
-    ('\u{2061}', '\u{2064}', "invisible operator"),
+    ('\u{2061}', '\u{2065}', "invisible operator"),
     ('\u{2066}', '\u{2069}', "directional isolate"),
     ('\u{206a}', '\u{206f}', "deprecated format character"),
+    ('\u{2800}', '\u{2800}', "braille pattern blank"),
     ('\u{3000}', '\u{3000}', "ideographic space"),
     ('\u{3164}', '\u{3164}', "hangul filler"),
     ('\u{fe00}', '\u{fe0f}', "variation selector"),
     ('\u{feff}', '\u{feff}', "zero width no-break space, also called byte order mark"),
+    ('\u{ffa0}', '\u{ffa0}', "halfwidth hangul filler"),
+    ('\u{fff0}', '\u{fff8}', "not a character"),
     ('\u{fff9}', '\u{fffb}', "interlinear annotation"),
     ('\u{fffe}', '\u{ffff}', "not a character"),
+    ('\u{1bca0}', '\u{1bca3}', "shorthand format character"),
+    ('\u{1d173}', '\u{1d17a}', "musical format character"),
     ('\u{e0000}', '\u{e007f}', "tag character"),
+    ('\u{e0080}', '\u{e00ff}', "not a character"),
     ('\u{e0100}', '\u{e01ef}', "variation selector"),
+    ('\u{e01f0}', '\u{e0fff}', "not a character"),
 ];
 
 /// Names an invisible character or an unusual space, such as `U+200B zero width space`. `None` for all other
@@ -45,6 +53,12 @@ pub(crate) fn unseen(c: char) -> Option<String> {
     let is_control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     let name = named.or(is_control.then_some("control character"))?;
     Some(format!("U+{:04X} {name}", c as u32))
+}
+
+/// Whether a character shows nothing and takes no visible space, so that two texts that differ in it look the same. Spaces of all
+/// widths are not: they are seen as a space.
+pub(crate) fn is_invisible(c: char) -> bool {
+    !c.is_whitespace() && unseen(c).is_some()
 }
 
 /// What is wrong with a text that has an invisible character or an unusual space, and what to do.

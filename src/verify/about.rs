@@ -1,18 +1,22 @@
 //! What a bundle states about itself, for the table and the page of several bundles.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::{Bundle, PREDICTIONS, WEIGHTS};
+use crate::bundle::{Bundle, PREDICTIONS, SeedFiles, WEIGHTS, seed_files};
 use crate::compute::Environment;
 use crate::digest::sha256_hex;
 use crate::results::statistics::Interval;
-use crate::results::{IntervalBasis, Results};
+use crate::results::{IntervalBasis, Results, SeedResult};
 use crate::study::Study;
 use crate::text::terminal::cut;
 
 /// Runs and models that are listed, and characters of a title: a bundle may have thousands.
 const MOST: usize = 100;
 const WIDEST: usize = 200;
+/// Bytes before the classes in a file of predictions.
+const PREDICTIONS_HEADER: usize = 8;
 
 /// A bundle's own statements, `None` where they cannot be read. Nothing here is checked; the digests are computed from the
 /// files.
@@ -40,6 +44,24 @@ pub struct About {
     pub predictions_digest: Option<String>,
     /// The digest of what the study trains, without seeds and names.
     pub study_digest: Option<String>,
+    /// Every trained network, with the hashes of its files.
+    pub networks: Vec<KeyNetwork>,
+}
+
+/// A trained network, by its files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyNetwork {
+    /// The name of its files, such as `slim.seed2`.
+    pub name: String,
+    /// Its run.
+    pub run: String,
+    /// The run's model.
+    pub model: String,
+    /// The SHA-256 of its weights; none if there is no such file.
+    pub weights: Option<String>,
+    /// The SHA-256 of its predictions; none if there is no such file, or if they are one class for every image, as those of many
+    /// networks that learned nothing are.
+    pub predictions: Option<String>,
 }
 
 /// The accuracy of a run on the test set: of its seed, or the mean over its seeds.
@@ -69,6 +91,7 @@ pub struct KeyModel {
 impl About {
     pub(super) fn of(bundle: &Bundle) -> Self {
         let results = bundle.results().ok();
+        let hashes = Hashes::of(bundle);
         let study = bundle.source(None).ok().map(|source| source.study);
         Self {
             author: study.as_ref().and_then(|study| Some(study.author.as_ref()?.to_string())),
@@ -78,9 +101,10 @@ impl About {
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
             measured_digest: results.as_ref().map(Results::measured_digest),
             diverged: results.as_ref().map(Results::diverged_in_words),
+            networks: results.as_ref().map(|results| networks(bundle, results, &hashes)).unwrap_or_default(),
             environment: results.map(|results| results.environment),
-            weights_digest: digest_below(bundle, WEIGHTS),
-            predictions_digest: digest_below(bundle, PREDICTIONS),
+            weights_digest: hashes.digest_below(WEIGHTS),
+            predictions_digest: hashes.digest_below(PREDICTIONS),
             study_digest: study.map(|study| study.digest_without_names()),
         }
     }
@@ -115,12 +139,42 @@ fn key_models(results: &Results, study: Option<&Study>) -> Vec<KeyModel> {
         .collect()
 }
 
-/// The digest of the hashes of all files below a folder, in the order of the hashes.
-fn digest_below(bundle: &Bundle, folder: &str) -> Option<String> {
-    let files = bundle.files.iter().filter(|(path, _)| path.starts_with(folder));
-    let left_out = bundle.left_out.iter().filter(|(path, _)| path.starts_with(folder));
-    let mut hashes: Vec<String> = files.map(|(_, bytes)| sha256_hex(bytes)).collect();
-    hashes.extend(left_out.map(|(_, info)| info.sha256.clone()));
-    hashes.sort();
-    (!hashes.is_empty()).then(|| sha256_hex(hashes.join("\n").as_bytes()))
+fn networks(bundle: &Bundle, results: &Results, hashes: &Hashes) -> Vec<KeyNetwork> {
+    let model = |run: &str| results.run(run).map(|run| run.plan().model.clone()).unwrap_or_default();
+    let network = |(run, _, files): (&str, &SeedResult, SeedFiles)| {
+        let predictions = files.predictions();
+        // After the header, a byte an image.
+        let classes =
+            bundle.files.get(&predictions).and_then(|bytes| bytes.get(PREDICTIONS_HEADER..)).unwrap_or_default();
+        let is_one_class = classes.iter().all(|class| Some(class) == classes.first());
+        KeyNetwork {
+            name: files.to_string(),
+            run: run.to_owned(),
+            model: model(run),
+            weights: hashes.0.get(&files.weights()).cloned(),
+            predictions: hashes.0.get(&predictions).filter(|_| !is_one_class).cloned(),
+        }
+    };
+    seed_files(results).map(network).collect()
+}
+
+/// The hashes of the files of networks, by path.
+struct Hashes(BTreeMap<String, String>);
+
+impl Hashes {
+    fn of(bundle: &Bundle) -> Self {
+        let is_network = |path: &str| path.starts_with(WEIGHTS) || path.starts_with(PREDICTIONS);
+        let files = bundle.files.iter().filter(|(path, _)| is_network(path));
+        let left_out = bundle.left_out.iter().filter(|(path, _)| is_network(path));
+        let hashes = files.map(|(path, bytes)| (path.clone(), sha256_hex(bytes)));
+        Self(hashes.chain(left_out.map(|(path, info)| (path.clone(), info.sha256.clone()))).collect())
+    }
+
+    /// The digest of the hashes of all files below a folder, in the order of the hashes.
+    fn digest_below(&self, folder: &str) -> Option<String> {
+        let below = self.0.iter().filter(|(path, _)| path.starts_with(folder));
+        let mut hashes: Vec<&str> = below.map(|(_, hash)| hash.as_str()).collect();
+        hashes.sort_unstable();
+        (!hashes.is_empty()).then(|| sha256_hex(hashes.join("\n").as_bytes()))
+    }
 }

@@ -1,10 +1,12 @@
 //! What bundles have in common. None of it proves copying: equal studies give equal results.
 
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Record, Status, Verification};
+use super::{KeyNetwork, Record, Status, Verification};
 use crate::rung::Rung;
 use crate::study::{Difference, is_seed, is_trained};
 
@@ -21,13 +23,22 @@ pub(crate) enum Common {
     Weights,
     /// What the networks predict.
     Predictions,
+    /// The weights, or what it predicts, of at least one network.
+    Networks,
     /// All that decides the trainings, but for seeds and names.
     Study,
 }
 
 impl Common {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::ReportId, Self::StatedReportId, Self::Measured, Self::Weights, Self::Predictions, Self::Study];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::ReportId,
+        Self::StatedReportId,
+        Self::Measured,
+        Self::Weights,
+        Self::Predictions,
+        Self::Networks,
+        Self::Study,
+    ];
 
     /// The name in keys of JSON, columns of CSV, and phrases.
     pub(crate) fn name(self) -> &'static str {
@@ -37,6 +48,7 @@ impl Common {
             Self::Measured => "measured",
             Self::Weights => "weights",
             Self::Predictions => "predictions",
+            Self::Networks => "networks",
             Self::Study => "study",
         }
     }
@@ -49,11 +61,13 @@ impl Common {
             Self::Measured => about.measured_digest.as_ref(),
             Self::Weights => about.weights_digest.as_ref(),
             Self::Predictions => about.predictions_digest.as_ref(),
+            // Compared one by one: `shared_networks`.
+            Self::Networks => None,
             Self::Study => about.study_digest.as_ref(),
         }
     }
 
-    /// The strongest thing that two bundles have in common.
+    /// The strongest thing that two bundles have in common and that is worth a word, as whole bundles; `None` for networks.
     fn of(a: &Verification, b: &Verification) -> Option<Self> {
         let is_common = |what: &Self| what.value_of(a).is_some() && what.value_of(a) == what.value_of(b);
         Self::ALL.into_iter().find(is_common)
@@ -63,7 +77,7 @@ impl Common {
     fn depends_on(self, key: &str) -> bool {
         match self {
             Self::ReportId | Self::StatedReportId => true,
-            Self::Measured | Self::Weights | Self::Predictions => is_trained(key),
+            Self::Measured | Self::Weights | Self::Predictions | Self::Networks => is_trained(key),
             Self::Study => is_trained(key) && !is_seed(key),
         }
     }
@@ -113,8 +127,73 @@ pub(crate) struct Likenesses {
     same_weights_as: Vec<String>,
     /// The same predictions of other networks.
     same_predictions_as: Vec<String>,
+    /// One network or more with the same weights or predictions, and others that differ.
+    same_networks_as: Vec<String>,
     /// The same trainings but for seeds and names.
     same_study_as: Vec<String>,
+    /// For each path of `same_networks_as`: which networks.
+    #[serde(rename = "same_networks")]
+    pub(super) networks: Vec<SharedNetwork>,
+}
+
+/// A network of a bundle that has the weights, or the predictions, of a network of another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct SharedNetwork {
+    /// The other bundle.
+    pub(crate) path: String,
+    /// The name of this bundle's network.
+    pub(crate) network: String,
+    /// The name of the other one's.
+    pub(crate) other: String,
+    /// `weights` or `predictions`.
+    pub(crate) same: &'static str,
+}
+
+/// The networks of a pair of bundles that are named.
+const MOST_NAMED: usize = 20;
+
+/// The networks that two bundles share, of those that are worth a word, by name: the first of equal ones.
+fn shared_networks(a: &Verification, b: &Verification) -> Vec<(String, String, &'static str)> {
+    let by_hash = |hash: fn(&KeyNetwork) -> Option<&String>| -> HashMap<&String, &KeyNetwork> {
+        // The first one stays.
+        b.about.networks.iter().rev().filter_map(|network| Some((hash(network)?, network))).collect()
+    };
+    let weights = by_hash(|network| network.weights.as_ref());
+    let predictions = by_hash(|network| network.predictions.as_ref());
+    let shared = a.about.networks.iter().filter_map(|own| {
+        let same_weights = own.weights.as_ref().and_then(|hash| weights.get(hash)).map(|other| (*other, "weights"));
+        let same_predictions = || Some((*predictions.get(own.predictions.as_ref()?)?, "predictions"));
+        let (other, same) = same_weights.or_else(same_predictions)?;
+        // What the assignment itself gives to everybody says nothing.
+        let is_own = match (is_changed(a, own), is_changed(b, other)) {
+            (Some(own), Some(other)) => own && other,
+            (Some(changed), None) | (None, Some(changed)) => changed,
+            (None, None) => true,
+        };
+        is_own.then(|| (own.name.clone(), other.name.clone(), same))
+    });
+    shared.take(MOST_NAMED).collect()
+}
+
+/// Whether a bundle's study changed something of the assignment that decides this network; `None` if it was not compared.
+fn is_changed(verification: &Verification, network: &KeyNetwork) -> Option<bool> {
+    let compared = verification.assignment.as_ref().filter(|found| found.status != Status::NotChecked)?;
+    let (free, forbidden) = (&compared.differences.free, &compared.differences.forbidden);
+    // Only the first differences are kept.
+    let are_all = free.len() >= compared.free_count && forbidden.len() >= compared.forbidden_count;
+    Some(!are_all || free.iter().chain(forbidden).any(|difference| decides(&difference.key, network)))
+}
+
+/// Whether a key decides how a network is trained: one of its run, of its model, or of all runs.
+fn decides(key: &str, network: &KeyNetwork) -> bool {
+    let mut parts = key.split(['.', '[']);
+    let (part, name) = (parts.next(), parts.next());
+    is_trained(key)
+        && match part {
+            Some("runs") => name == Some(&network.run),
+            Some("models") => name == Some(&network.model),
+            _ => true,
+        }
 }
 
 impl Likenesses {
@@ -125,6 +204,7 @@ impl Likenesses {
             Common::Measured => &self.same_measured_as,
             Common::Weights => &self.same_weights_as,
             Common::Predictions => &self.same_predictions_as,
+            Common::Networks => &self.same_networks_as,
             Common::Study => &self.same_study_as,
         }
     }
@@ -136,6 +216,7 @@ impl Likenesses {
             Common::Measured => &mut self.same_measured_as,
             Common::Weights => &mut self.same_weights_as,
             Common::Predictions => &mut self.same_predictions_as,
+            Common::Networks => &mut self.same_networks_as,
             Common::Study => &mut self.same_study_as,
         }
     }
@@ -148,12 +229,25 @@ pub(super) fn find_likenesses(records: &mut [Record]) {
         for (j, b) in records.iter().enumerate().filter(|(j, _)| *j != i) {
             let (Some(one), Some(other)) = (&a.verification, &b.verification) else { continue };
             let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other));
-            pairs.extend(common.map(|common| (i, common, j)));
+            // Whole bundles that are alike need no list of their networks.
+            let networks = match common {
+                None | Some(Common::Study) => shared_networks(one, other),
+                Some(_) => Vec::new(),
+            };
+            let common = if networks.is_empty() { common } else { Some(Common::Networks) };
+            pairs.extend(common.map(|common| (i, common, j, networks)));
         }
     }
-    for (i, common, j) in pairs {
+    for (i, common, j, networks) in pairs {
         let path = records[j].path.clone();
         if let Some(likenesses) = &mut records[i].likenesses {
+            let named = networks.into_iter().map(|(network, other, same)| SharedNetwork {
+                path: path.clone(),
+                network,
+                other,
+                same,
+            });
+            likenesses.networks.extend(named);
             likenesses.list(common).push(path);
         }
     }
@@ -165,6 +259,8 @@ pub(crate) struct Group<'a> {
     pub(crate) members: Vec<&'a Record>,
     /// The keys that all of them changed alike from the assignment; none without an assignment.
     pub(crate) shared: Vec<&'a str>,
+    /// The networks that a pair shares, with the first one's names.
+    pub(crate) networks: Vec<&'a SharedNetwork>,
 }
 
 /// Every group of at least two bundles that have something in common, and do not have in common what is stronger.
@@ -181,10 +277,26 @@ pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
         }
         groups.extend(by_value.into_values().filter(|members| members.len() > 1).map(|members| {
             let shared = shared(common, &members);
-            Group { common, members, shared }
+            Group { common, members, shared, networks: Vec::new() }
         }));
+        if common == Common::Networks {
+            groups.extend(pairs_of_networks(records));
+        }
     }
     groups
+}
+
+/// A group for each pair of bundles that share networks.
+fn pairs_of_networks(records: &[Record]) -> impl Iterator<Item = Group<'_>> {
+    records.iter().enumerate().flat_map(move |(i, one)| {
+        records[i + 1..].iter().filter_map(move |other| {
+            let named = one.likenesses.as_ref()?.networks.iter().filter(|shared| shared.path == other.path);
+            let networks: Vec<&SharedNetwork> = named.collect();
+            let members = vec![one, other];
+            let shared = shared(Common::Networks, &members);
+            (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, networks })
+        })
+    })
 }
 
 /// Whether a record has this in common with some other, and nothing stronger with that one.
@@ -202,181 +314,4 @@ fn shared<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use serde_json::json;
-
-    use super::*;
-    use crate::study::Differences;
-    use crate::verify::{About, AssignmentResult, Closing, RungResult};
-
-    fn verification(digests: [&str; 5]) -> Verification {
-        let [id, measured, weights, predictions, study] = digests.map(|text| Some(text.to_owned()));
-        let about = About {
-            measured_digest: measured,
-            weights_digest: weights,
-            predictions_digest: predictions,
-            study_digest: study,
-            ..About::default()
-        };
-        Verification {
-            report_id: id,
-            about,
-            upto: Rung::Files,
-            steps: Vec::new(),
-            assignment: None,
-            closing: Closing::default(),
-        }
-    }
-
-    fn record(path: &str, digests: [&str; 5]) -> Record {
-        Record::new(Path::new(path), Ok(verification(digests)), 0.0)
-    }
-
-    /// A bundle that was compared with an assignment, with these free changes.
-    fn changed(path: &str, digests: [&str; 5], free: &[(&str, &str)]) -> Record {
-        let difference = |(key, value): &(&str, &str)| Difference {
-            key: (*key).to_owned(),
-            assignment: Value::Null,
-            handed_in: json!(value),
-        };
-        let differences = Differences { free: free.iter().map(difference).collect(), forbidden: Vec::new() };
-        let assignment = AssignmentResult {
-            file: "lab.yaml".into(),
-            status: Status::Passed,
-            why: None,
-            differences,
-            forbidden_count: 0,
-            free_count: free.len(),
-            names_are_free: true,
-        };
-        let verification = Verification { assignment: Some(assignment), ..verification(digests) };
-        Record::new(Path::new(path), Ok(verification), 0.0)
-    }
-
-    fn lists(record: &Record) -> Vec<String> {
-        record.likenesses().iter().map(|(common, paths)| format!("{} {}", common.name(), paths.join(" "))).collect()
-    }
-
-    /// What is common, the members, and the keys that they changed alike.
-    type Told = (Common, Vec<String>, Vec<String>);
-
-    fn found(mut records: Vec<Record>) -> (Vec<Vec<String>>, Vec<Told>) {
-        find_likenesses(&mut records);
-        let each = records.iter().map(|record| lists(record).into_iter().filter(|l| !l.ends_with(' ')).collect());
-        let of_group = |group: Group| {
-            let members = group.members.iter().map(|record| record.path.clone()).collect();
-            (group.common, members, group.shared.iter().map(|key| (*key).to_owned()).collect())
-        };
-        (each.collect(), groups(&records).into_iter().map(of_group).collect())
-    }
-
-    #[test]
-    fn likenesses_are_sorted_by_strength_and_each_path_is_in_one_list() {
-        let unreadable = Record::new(Path::new("none"), Err("not a bundle".into()), 0.0);
-        let (each, groups) = found(vec![
-            record("a", ["1", "x", "w", "p", "s"]),
-            unreadable,
-            record("b", ["2", "x", "w", "p", "s"]),
-            record("c", ["1", "x", "w", "p", "s"]),
-            record("d", ["3", "y", "v", "q", "t"]),
-            record("e", ["4", "z", "v", "q", "t"]),
-            record("f", ["5", "f", "u", "q", "t"]),
-            record("g", ["6", "g", "g", "g", "t"]),
-        ]);
-        assert_eq!(each[0], ["report_id c", "measured b"]);
-        assert_eq!(each[1], [""; 0]);
-        assert_eq!(each[3], ["report_id a", "measured b"]);
-        assert_eq!(each[4], ["weights e", "predictions f", "study g"]);
-        assert_eq!(each[7], ["study d e f"]);
-        let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
-        let expected = [
-            (Common::ReportId, "a c"),
-            (Common::Measured, "a b c"),
-            (Common::Weights, "d e"),
-            (Common::Predictions, "d e f"),
-            (Common::Study, "d e f g"),
-        ];
-        assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
-    }
-
-    #[test]
-    fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
-        let mut broken = record("broken", ["1", "y", "v", "q", "t"]);
-        let files = RungResult {
-            rung: Rung::Files,
-            status: Status::Failed,
-            details: Vec::new(),
-            trainings: IndexMap::new(),
-            left_out: false,
-            held_to_tolerances: false,
-        };
-        broken.verification.as_mut().unwrap().steps = vec![files];
-        let same = ["1", "x", "w", "p", "s"];
-        let (each, groups) = found(vec![record("a", same), record("b", same), broken]);
-        assert_eq!(each[0], ["report_id b", "stated_report_id broken"]);
-        assert_eq!(each[2], ["stated_report_id a b"]);
-        let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
-        assert_eq!(names, [(Common::ReportId, "a b".to_owned()), (Common::StatedReportId, "a b broken".to_owned())]);
-    }
-
-    #[test]
-    fn everybody_who_changed_nothing_of_an_assignment_is_not_alike() {
-        let own = |name: &'static str| vec![("author", name)];
-        let (each, groups) = found(vec![
-            changed("a", ["1", "x", "w", "p", "s"], &own("A")),
-            changed("b", ["2", "x", "w", "p", "s"], &own("B")),
-            // Damaged, so that it was not compared; it has what everybody has.
-            record("c", ["3", "x", "w", "p", "s"]),
-            // Handed in twice: everybody was to put a name of their own.
-            changed("d", ["4", "x", "w", "p", "s"], &own("D")),
-            changed("e", ["4", "x", "w", "p", "s"], &own("D")),
-        ]);
-        assert!(each[..3].iter().all(Vec::is_empty), "{each:?}");
-        assert_eq!((each[3].join(""), each[4].join("")), ("report_id e".into(), "report_id d".into()));
-        assert_eq!(groups, [(Common::ReportId, vec!["d".into(), "e".into()], vec!["author".into()])]);
-    }
-
-    /// A copied network under other names, or with a setting that has no effect.
-    #[test]
-    fn a_copy_that_was_changed_in_another_way_is_listed() {
-        let (each, groups) = found(vec![
-            changed("a", ["1", "x", "w", "p", "s"], &[("models.mine", "deep"), ("runs.mine", "r")]),
-            changed("b", ["2", "y", "w", "p", "s"], &[("models.other", "deep"), ("runs.other", "r")]),
-            changed("c", ["3", "z", "w", "p", "t"], &[("models.mine", "deep"), ("runs.mine.dropout", "false")]),
-            changed("d", ["4", "x", "w", "p", "s"], &[("author", "D")]),
-        ]);
-        assert_eq!(each[0], ["weights b c"]);
-        assert_eq!(each[3], [""; 0], "nothing that matters was changed");
-        assert_eq!(groups, [(Common::Weights, vec!["a".into(), "b".into(), "c".into()], vec![])]);
-    }
-
-    #[test]
-    fn what_two_changed_alike_is_named() {
-        let layers = ("models.slim.layers", "deep");
-        let (each, groups) = found(vec![
-            changed("a", ["1", "x", "w", "p", "s"], &[("author", "A"), layers]),
-            changed("b", ["2", "x", "w", "p", "s"], &[("author", "B"), layers]),
-            // Another seed.
-            changed("c", ["3", "y", "v", "q", "s"], &[layers, ("runs.r.seeds[0]", "7")]),
-            // Damaged.
-            record("d", ["4", "x", "w", "p", "s"]),
-            // The same seed alone is worth a word where results are the same, and not where the study is.
-            changed("e", ["5", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
-            changed("f", ["6", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
-            changed("g", ["7", "g", "g", "g", "e"], &[("runs.r.seeds[0]", "7")]),
-        ]);
-        assert_eq!(each[0], ["measured b d", "study c"]);
-        assert_eq!(each[2], ["study a b d"]);
-        assert_eq!(each[4], ["measured f"]);
-        assert_eq!(each[6], [""; 0]);
-        let shared: Vec<_> = groups.iter().map(|(common, _, shared)| (*common, shared.join(" "))).collect();
-        let expected = [
-            (Common::Measured, "models.slim.layers"),
-            (Common::Measured, "runs.r.seeds[0]"),
-            (Common::Study, "models.slim.layers"),
-        ];
-        assert_eq!(shared, expected.map(|(common, keys)| (common, keys.to_owned())));
-    }
-}
+mod tests;

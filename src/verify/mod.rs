@@ -28,13 +28,13 @@ mod weights;
 
 use std::path::{Path, PathBuf};
 
-pub use about::{About, KeyModel, KeyRun};
+pub use about::{About, KeyModel, KeyNetwork, KeyRun};
 pub use assignment::AssignmentResult;
 pub(crate) use batch::{checked_in_time, verify_all};
 pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::{Closing, Statement};
 pub use draw::Draw;
-pub(crate) use likeness::{Common, Group, groups};
+pub(crate) use likeness::{Common, Group, SharedNetwork, groups};
 pub use outcome::{Mark, Proof, RungResult, Status, Verification};
 pub use progress::Listener;
 pub(crate) use record::{Finding, Record, sorted};
@@ -155,7 +155,8 @@ fn verify_on(
                 so_far(verification(with_waiting(upto, &[steps.as_slice(), computed].concat()), None));
             };
             let (computed, device) = compute(upto, subject, &steps, request, (say, start, &done));
-            rerun_seconds = device.map(|device| seconds_of(&device, subject.contents.plan.cost()));
+            // Measuring the device's speed can fail, for example for want of its memory. Then the rungs still count.
+            rerun_seconds = device.and_then(|device| caught(|| seconds_of(&device, subject.contents.plan.cost())).ok());
             steps.extend(computed);
         }
     }

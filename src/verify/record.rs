@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::differing::weight;
-use super::likeness::{Common, Likenesses, has_changed_files};
+use super::likeness::{Common, Likenesses, SharedNetwork, has_changed_files};
 use super::{About, AssignmentResult, Mark, Rung, Status, Verification};
 use crate::exit_code::ExitCode;
 
@@ -286,6 +286,12 @@ impl Record {
             .into_iter()
             .map(|common| (common, self.likenesses.as_ref().map_or(&[][..], |l| l.of(common))))
             .collect()
+    }
+
+    /// The networks that it shares with another bundle.
+    pub(crate) fn networks_shared_with(&self, path: &str) -> Vec<&SharedNetwork> {
+        let all = self.likenesses.iter().flat_map(|likenesses| &likenesses.networks);
+        all.filter(|shared| shared.path == path).collect()
     }
 
     /// The place in a sorted table: by group, author and file; bundles that name neither come last.

@@ -375,7 +375,7 @@ fn all_runs_together_are_not_measured_if_one_diverged() {
     let undecided = "**Undecided.** *q* u";
     assert_eq!(report.matches(undecided).count(), 2, "{report}");
     assert!(report.contains("`runs.bad`"), "the run is named: {report}");
-    assert!(report.contains("**Supported.** *q* y"), "{report}");
+    assert!(report.contains("**Supported (one seed).** *q* y"), "{report}");
 }
 
 #[test]
@@ -516,7 +516,7 @@ fn a_bundle_with_a_diverged_run_is_published_and_rendered_like_any_other() {
     for sentence in [
         "Запуски, що розбіглися",
         "2 запуски розбіглися, тому не мають результатів (усього запусків: 4): Too fast; Half.",
-        "Зерно 1: навчання розбіглося, втрати під час навчання перестали бути скінченними в епосі 2 з 3, на кроці 3 з 4.",
+        "Початкове значення 1: навчання розбіглося, втрати під час навчання перестали бути скінченними в епосі 2 з 3, на кроці 3 з 4.",
         "Навчання запуску «Too fast» розбіглося (розд. 3), тому його немає",
         "Hopeless: не виміряно, бо розбігся запуск: Too fast.",
     ] {

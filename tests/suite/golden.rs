@@ -60,4 +60,12 @@ fn figures_of_a_small_study() {
     for name in drawn {
         golden(&format!("figures/{name}"), &bundle.text(&format!("figures/{name}")));
     }
+    // For narrow screens, the page has them drawn again.
+    let page = bundle.text("report.html");
+    let narrow: Vec<&str> = page.split("<svg ").skip(1).filter(|svg| svg.contains("-narrow-title")).collect();
+    for svg in narrow {
+        let name = svg.split_once("aria-labelledby=\"figure-").unwrap().1.split_once("-narrow-title").unwrap().0;
+        let svg = svg.split_once("</svg>").unwrap().0;
+        golden(&format!("figures/narrow/{name}.svg"), &format!("<svg {svg}</svg>\n"));
+    }
 }

@@ -33,8 +33,13 @@ fn conclusion(condition: &str, sentence: &str) -> Bundle {
 
 /// A study with so many claims with the same expression.
 fn claims(count: usize, measured: &str) -> Bundle {
+    claims_about("", count, measured)
+}
+
+/// The same, with values.
+fn claims_about(values: &str, count: usize, measured: &str) -> Bundle {
     with_study(|study| {
-        let mut study = format!("{study}claims:\n");
+        let mut study = format!("{study}{values}claims:\n");
         for i in 0..count {
             let measured = quoted(measured);
             let _ = writeln!(
@@ -44,6 +49,29 @@ fn claims(count: usize, measured: &str) -> Bundle {
         }
         study
     })
+}
+
+/// A list of numbers with a text at its end, which a thousand claims read.
+fn refused_lists() -> Bundle {
+    let list = "  - 1\n".repeat(99_000);
+    claims_about(&format!("values:\n  l:\n{list}  - x\n"), 1000, "values.l == 1")
+}
+
+fn typos() -> Bundle {
+    let mut values = "values:\n".to_owned();
+    for i in 0..180_000 {
+        let _ = writeln!(values, "  k{i:012}: 1");
+    }
+    claims_about(&values, 700, "values.k00000000000x")
+}
+
+/// Sections that all show the run of the study.
+fn sections(count: usize, more: &str) -> String {
+    let mut text = "sections:\n".to_owned();
+    for i in 0..count {
+        let _ = writeln!(text, "- title: S{i}\n  runs: [single]\n  {more}");
+    }
+    text
 }
 
 /// A study with a description: Markdown that may print values.
@@ -108,6 +136,19 @@ fn hostile() -> Vec<(&'static str, Bundle)> {
         ("more claims than are supported", claims(1001, "1")),
         ("a claim of a long text", claims(1, &format!("'{}'", "a".repeat(4_000)))),
         ("the deepest YAML", with_study(|study| format!("{study}values: {}\n", deep("[", "]", 9000)))),
+        // Each took minutes.
+        ("a thousand lists that are refused", refused_lists()),
+        ("a thousand typos among 180,000 names", typos()),
+        ("a thousand sections", with_study(|study| format!("{study}{}", sections(1000, "")))),
+        (
+            "a report of a thousand figures",
+            with_study(|study| {
+                format!(
+                    "{study}{}",
+                    sections(200, "show: [curves, ladder, predictions, per_class, confusion, misclassified]")
+                )
+            }),
+        ),
         ("a long text in braces", description(&format!("{{{{ '{}' }}}}", "a".repeat(31_000)))),
     ]
 }

@@ -311,6 +311,21 @@ fn mistakes_in_the_keys_are_refused_before_training() {
     };
     let train = hash("train-images");
     refused(&[(TITLE, "title: mnist")], &["data.title: `mnist`: by their hashes, these files are not MNIST"]);
+    let disguised = [
+        "'MNIST '",
+        "MN1ST",
+        "M N I S T",
+        "М\u{39d}ІЅТ",
+        "ＭＮＩＳＴ",
+        "𝐌𝐍𝐈𝐒𝐓",
+        "MNIST.",
+        "'The original MNIST'",
+        "MNIST (цифри)",
+    ];
+    for title in disguised {
+        refused(&[(TITLE, &format!("title: {title}"))], &["data.title", "by their hashes, these files are not MNIST"]);
+    }
+    refused(&[(TITLE, "title: \"MN\\u200BIST\"")], &["data.title"]);
     refused(&[(TITLE, "title: ' '")], &["data.title: is empty"]);
     refused(&[(&train, "12ab")], &["data.sha256.train-images: is not a SHA-256"]);
     refused(&[(&train, mnist)], &["is not Stripes's train-images-idx3-ubyte"]);

@@ -368,6 +368,53 @@ fn long_names_in_a_zip_are_refused_before_they_fill_the_memory() {
     assert_eq!(differences("long names", &path), Vec::<String>::new());
 }
 
+/// Names that one system unpacks and another does not, or that only a zip can have.
+#[test]
+fn names_that_no_file_system_takes_are_refused_by_both() {
+    let own = shared().0.identity();
+    let zipped = |top: &str, more: Option<&str>| {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let names = own.iter().map(|(path, bytes)| (format!("{top}{path}"), bytes.as_slice()));
+        for (name, bytes) in names.chain(more.map(|name| (name.to_owned(), &[][..]))) {
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    };
+    let x = |count: usize| "x".repeat(count);
+    let folder = tempfile::tempdir().unwrap();
+    for (what, code, zip) in [
+        ("a leftover as long as allowed", 0, zipped("", Some(&format!("__MACOSX/{}", x(246))))),
+        ("a folder above as long as allowed", 0, zipped(&format!("{}/", x(255)), None)),
+        ("as deep as allowed", 0, zipped("", Some("__MACOSX/a/b/c/d"))),
+        ("a leftover of a long name", 1, zipped("", Some(&format!("__MACOSX/{}", x(256))))),
+        ("a leftover of a long path", 1, zipped("", Some(&format!("__MACOSX/{0}/{0}/{0}", x(90))))),
+        ("a long folder above", 2, zipped(&format!("{}/", x(256)), None)),
+        ("a long folder below a folder above", 2, zipped(&format!("a/{}/", x(256)), None)),
+        ("letters of two bytes", 1, zipped("", Some(&format!("__MACOSX/{}", "ї".repeat(124))))),
+        ("a long file", 1, zipped("", Some(&x(256)))),
+        ("a long folder", 1, zipped("", Some(&format!("{}/", x(255))))),
+        ("a deep file", 2, zipped("", Some("a/b/c/d/e/f"))),
+        ("a deep folder", 2, zipped("", Some("a/b/c/d/e/"))),
+        ("a deep leftover", 2, zipped("", Some("__MACOSX/a/b/c/d/e"))),
+        ("a deep file below a folder", 2, zipped("t/", Some("t/a/b/c/d/e/f"))),
+    ] {
+        let path = folder.path().join("names.zip");
+        std::fs::write(&path, zip).unwrap();
+        let (program, second) =
+            (on_paths("verify", &["--upto", "files"], &[&path]), check(&["--upto", "files"], &path));
+        assert_eq!(
+            (program.code, second.code),
+            (code, code),
+            "{what}: {}{}\n{}{}",
+            program.out,
+            program.err,
+            second.out,
+            second.err
+        );
+    }
+}
+
 #[test]
 fn only_plain_files_are_opened() {
     let folder = tempfile::tempdir().unwrap();

@@ -205,17 +205,20 @@ fn many_builds_at_once_leave_one_whole_bundle() {
 #[test]
 fn what_a_killed_build_of_the_same_number_left_does_not_block() {
     let desk = Desk::new(MINI);
-    for name in [".partial-1", ".old-1", ".old-abc123", ".partial-abc123"] {
+    let [partial, old, notes] =
+        [(".partial-", 1), (".old-", 2), (".old-", 3)].map(|(prefix, number)| temporary_name(prefix, number));
+    for name in [".partial-1", ".old-1", ".partial-abc123", &partial, &notes] {
         fs::create_dir(desk.home.path().join(name)).unwrap();
     }
-    // It is not a bundle, so it belongs to the user.
-    fs::write(desk.home.path().join(".old-abc123/notes.txt"), "mine").unwrap();
-    fs::write(desk.home.path().join(".partial-abc123/report.md"), "half").unwrap();
+    // These belong to the user: one is not a bundle, and the other only looks like a temporary folder.
+    fs::write(desk.home.path().join(&notes).join("notes.txt"), "mine").unwrap();
+    fs::write(desk.home.path().join(".partial-abc123/report.md"), "mine").unwrap();
+    fs::write(desk.home.path().join(&partial).join("report.md"), "half").unwrap();
     assert!(desk.command().status().unwrap().success());
-    let left = [".old-1", ".old-abc123", ".partial-1", "cache", "s", "s.yaml", "tmp"];
+    let left = [&notes, ".old-1", ".partial-1", ".partial-abc123", "cache", "s", "s.yaml", "tmp"];
     assert_eq!(names(desk.home.path()), left);
     // A bundle that was put aside is moved back if its place is empty.
-    let (aside, place) = (desk.home.path().join(".old-xyz789"), &desk.bundle.path);
+    let (aside, place) = (desk.home.path().join(&old), &desk.bundle.path);
     fs::create_dir(&aside).unwrap();
     fs::rename(place, aside.join("s")).unwrap();
     fs::write(desk.home.path().join("s.yaml"), MINI.replace("optimizer", "optimiser")).unwrap();

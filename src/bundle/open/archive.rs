@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
-use crate::bundle::limits::MAX_FILES;
+use crate::bundle::limits::{MAX_FILES, MAX_PATH};
 
 /// Number of bytes in the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
@@ -18,8 +18,8 @@ const END_MAGIC: &[u8] = b"PK\x05\x06";
 /// The size of the record, before the usual end record, that locates the end record of zip64.
 const LOCATOR_SIZE: usize = 20;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
-/// Bytes of an entry's name. The longest that a bundle has is some hundred.
-const MAX_NAME: usize = 4096;
+/// Bytes of an entry's name, with the folders above the bundle. Each of its parts is limited to what file systems take.
+const MAX_NAME: usize = 4 * MAX_PATH;
 /// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
 const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
 pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";

@@ -12,7 +12,7 @@ use super::Found;
 use super::archive::Archive;
 use super::entry::Entry;
 use crate::bundle::leftovers::{is_leftover, top_folder};
-use crate::bundle::limits::{ANY_RATIO, Budget, MAX_RATIO, MAX_ZIP};
+use crate::bundle::limits::{ANY_RATIO, Budget, MAX_DEPTH, MAX_PATH, MAX_RATIO, MAX_ZIP};
 use crate::bundle::{Error, Files, MANIFEST, RESULTS, SUMS, is_valid_path};
 
 /// What to do about `\` between folders that cannot be read as `/`.
@@ -66,6 +66,7 @@ fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
         return Ok(());
     }
     found.has_backslashes = archive.entries.iter().any(|entry| entry.name.contains(&b'\\'));
+    check_depth(&archive.entries, top)?;
     let mut folders = BTreeSet::new();
     for entry in &archive.entries {
         match unpacked(file, entry, top) {
@@ -103,6 +104,17 @@ fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses folders in folders that an unpacked bundle could not have, either.
+fn check_depth(entries: &[Entry], top: usize) -> Result<(), String> {
+    let depth = |entry: &Entry| entry.name.get(top..).unwrap_or_default().iter().filter(|byte| **byte == b'/').count();
+    match entries.iter().find(|entry| depth(entry) > MAX_DEPTH) {
+        Some(entry) => {
+            Err(format!("{} is nested deeper than {MAX_DEPTH} folders, which no bundle needs", entry.shown()))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The content of an entry, with its name below the top folder.
 enum Unpacked {
     File(String, Vec<u8>),
@@ -116,6 +128,10 @@ enum Unpacked {
 fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> {
     let whole = String::from_utf8_lossy(&entry.name).into_owned();
     let content = |name: &str| entry.content(file).map_err(|why| format!("{name}: damaged: {why}"));
+    let inner = String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default());
+    if inner.len() > MAX_PATH || whole.split('/').any(|part| part.len() > MAX_PATH) {
+        return Err(format!("{whole:?}: a name of more than {MAX_PATH} bytes, which no file system takes"));
+    }
     if entry.is_plain() && !entry.is_encrypted() && is_leftover(&whole) && stays_in_place(&whole) {
         content(&whole)?;
         return Ok(Unpacked::Leftover(whole));

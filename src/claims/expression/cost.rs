@@ -13,13 +13,31 @@ impl Evaluator<'_> {
         self.charge(1)
     }
 
-    /// Counts several steps at once, for work on long values.
+    /// Counts several steps at once, for work on long values. Those of an expression that takes too long count for all together,
+    /// too: otherwise a thousand of them would each do their work up to the limit.
     pub(super) fn charge(&mut self, steps: u64) -> Result<(), Stop> {
         self.steps = self.steps.saturating_add(steps);
-        if self.steps > MAX_STEPS {
-            return Err(Stop::too_long());
-        }
-        self.language.spend(steps)
+        let spent = self.language.spend(steps);
+        if self.steps > MAX_STEPS { Err(Stop::too_long()) } else { spent }
+    }
+
+    /// The steps that are left.
+    pub(super) fn left(&self) -> u64 {
+        MAX_STEPS.saturating_sub(self.steps).min(self.language.left())
+    }
+
+    /// Counts the steps that some work took of those that were left, also if it failed.
+    pub(super) fn within<T>(&mut self, work: impl FnOnce(&mut u64) -> Result<T, Stop>) -> Result<T, Stop> {
+        let before = self.left();
+        let mut left = before;
+        let done = work(&mut left);
+        self.charge(before - left)?;
+        done
+    }
+
+    /// Checks by `operators::complete` that a value can be worked with; `name` is its expression.
+    pub(super) fn check_complete(&mut self, value: &Value, name: &str) -> Result<(), Stop> {
+        self.within(|left| operators::complete(value, name, left))
     }
 
     /// Counts the work that a value was, after it was made.
@@ -40,6 +58,6 @@ impl Evaluator<'_> {
     pub(super) fn charge_call(&mut self, input: &Value, arguments: &[Value]) -> Result<(), Stop> {
         let of = |value: &Value| operators::items(value) + operators::text_steps(value);
         let arguments = arguments.iter().map(of).sum::<u64>();
-        self.charge(operators::items(input).saturating_mul(1 + arguments))
+        self.charge(operators::members(input).saturating_mul(1 + arguments))
     }
 }

@@ -24,6 +24,9 @@ const OPEN_GROUPS: [&str; 4] = ["runs", "models", "comparisons", "values"];
 /// The groups whose members may not have been measured, because a run diverged.
 const MEASURED_GROUPS: [&str; 2] = ["runs", "comparisons"];
 
+/// Bytes of an expression that are copied in a step, for a message.
+const TEXT_OF_STEP: u64 = 16;
+
 pub(super) type Evaluated = Result<Value, Stop>;
 
 /// Arguments by position, and by name.
@@ -59,6 +62,13 @@ impl<'e> Evaluator<'e> {
         on_one_line(text)
     }
 
+    /// As [`Self::text`]; counts the steps that this takes, because expressions in expressions are copied again and again.
+    fn counted_text(&mut self, expr: &Expr) -> Result<String, Stop> {
+        let text = self.text(expr);
+        self.charge(text.len() as u64 / TEXT_OF_STEP)?;
+        Ok(text)
+    }
+
     fn text_of_filter(&self, filter: &ast::Filter) -> String {
         let input = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
         format!("{input}|{}", filter.name)
@@ -78,8 +88,14 @@ impl<'e> Evaluator<'e> {
             }
             Expr::Slice(slice) => self.slice(slice),
             Expr::UnaryOp(unary) => self.unary(unary),
-            Expr::BinOp(binary) => self.binary(binary, &self.text(expr)),
-            Expr::Compare(chain) => self.chain(chain, &self.text(expr)),
+            Expr::BinOp(binary) => {
+                let text = self.counted_text(expr)?;
+                self.binary(binary, &text)
+            }
+            Expr::Compare(chain) => {
+                let text = self.counted_text(expr)?;
+                self.chain(chain, &text)
+            }
             Expr::IfExpr(choice) => self.choice(choice),
             Expr::Filter(filter) => self.filter(filter),
             Expr::Test(test) => self.test(test).map(Value::from),
@@ -105,7 +121,8 @@ impl<'e> Evaluator<'e> {
     /// list.
     pub(super) fn complete(&mut self, expr: &Expr) -> Evaluated {
         let value = self.value(expr)?;
-        self.charge(operators::complete(&value, &self.text(expr))?)?;
+        let text = self.counted_text(expr)?;
+        self.check_complete(&value, &text)?;
         Ok(value)
     }
 
@@ -133,11 +150,12 @@ impl<'e> Evaluator<'e> {
 
     /// A variable's whole value. All runs have a value only if each of them was measured: otherwise `runs|items` would leave
     /// out those that diverged, and the worst would be the best.
-    fn whole(&self, name: &str) -> Evaluated {
+    fn whole(&mut self, name: &str) -> Evaluated {
         let value = self.variable(name)?;
         if !MEASURED_GROUPS.contains(&name) {
             return Ok(value);
         }
+        self.charge(operators::members(&value))?;
         let mut missing = Ok(());
         for key in value.try_iter()?.filter(|key| value.get_item(key).is_ok_and(|v| Kind::of(&v) == Kind::Missing)) {
             let stop = Stop::not_measured(member_path(name, &key), format!("`{name}` as a whole needs all of them"));
@@ -147,7 +165,7 @@ impl<'e> Evaluator<'e> {
     }
 
     /// A member of a group, by name, or an item of a list, by index.
-    fn member(&self, group: &Value, key: &Value, whole: &Expr, of: &Expr) -> Evaluated {
+    fn member(&mut self, group: &Value, key: &Value, whole: &Expr, of: &Expr) -> Evaluated {
         let by_index = Kind::of(group) == Kind::List;
         if by_index && !key.is_integer() {
             return Err(Stop::fault(format!("`{}` is a list; its items are numbered from 0", self.text(of))));
@@ -163,12 +181,14 @@ impl<'e> Evaluator<'e> {
                 Err(Stop::not_measured(self.text(whole), format!("the list has {items} items")))
             }
             Kind::Missing => {
+                // What is meant is looked for among them.
+                self.charge(operators::members(group))?;
                 let (name, of) = (key.as_str().unwrap_or_default(), self.text(of));
                 let open = OPEN_GROUPS.contains(&of.as_str()) || of.starts_with("values") || of.ends_with("layers");
                 let unknown = !open && !functions::has_member(group, name);
                 Err(self.missing(self.text(whole), functions::hint(group, name, open), unknown))
             }
-            Kind::Number => operators::complete(&value, &self.text(whole)).map(|_| value),
+            Kind::Number => self.check_complete(&value, &self.text(whole)).map(|()| value),
             _ => Ok(value),
         }
     }
@@ -274,11 +294,11 @@ impl<'e> Evaluator<'e> {
         functions::check_filter(&mut self.state, filter.name)?;
         let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
         let list = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
-        functions::check_input(filter.name, &list, &input, &positional, &named)?;
+        self.charge_call(&input, &positional)?;
+        self.within(|left| functions::check_input(filter.name, &list, &input, &positional, &named, left))?;
         if functions::needs_items(filter.name) && input.len() == Some(0) {
             return Err(Stop::NoValue(format!("`{list}` is empty")));
         }
-        self.charge_call(&input, &positional)?;
         let mut args = vec![input];
         args.extend(positional);
         if !named.is_empty() {
@@ -288,7 +308,7 @@ impl<'e> Evaluator<'e> {
         let value =
             self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))?;
         if Kind::of(&value) == Kind::Missing {
-            return Err(operators::complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
+            return Err(self.check_complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
         }
         self.made(value)
     }
@@ -309,7 +329,7 @@ impl<'e> Evaluator<'e> {
         }
         let value = self.value(&test.expr).map(|_| value)?;
         let text = self.text(&test.expr);
-        self.charge(operators::complete(&value, &text)?)?;
+        self.check_complete(&value, &text)?;
         if WHOLE_NUMBER_TESTS.contains(&test.name) && !value.is_integer() {
             return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` requires", test.name)));
         }

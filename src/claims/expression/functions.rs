@@ -17,6 +17,9 @@ const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", 
 
 /// The most names of a group that a message lists.
 const MOST_LISTED: usize = 24;
+/// The most names of a group that a mistyped one is compared with, and the bytes of each.
+const MOST_COMPARED: usize = 1000;
+const LONGEST: usize = 256;
 
 /// Filters and tests that are suggested for a mistyped name.
 const FILTERS: [&str; 24] = [
@@ -62,7 +65,7 @@ pub(super) fn environment(lang: Lang, mode: Mode) -> Environment<'static> {
     for (names, op) in COMPARISON_TESTS {
         for name in names {
             env.add_test(*name, move |a: Value, b: Value| {
-                operators::complete(&a, "an item").map_err(|stop| stopped(&stop))?;
+                operators::complete(&a, "an item", &mut { MAX_STEPS }).map_err(|stop| stopped(&stop))?;
                 operators::compare(op, &a, &b, name).map_err(|stop| stopped(&stop))
             });
         }
@@ -89,13 +92,14 @@ fn unknown(what: &str, name: &str, known: &[&str]) -> Stop {
 }
 
 /// Checks the values that a filter compares, adds or replaces itself, without the operators' checks, such as the
-/// attribute by which it sorts. `text` is the expression of its input.
+/// attribute by which it sorts. `text` is the expression of its input. Takes steps from those that are left.
 pub(super) fn check_input(
     filter: &str,
     text: &str,
     input: &Value,
     positional: &[Value],
     named: &[(String, Value)],
+    left: &mut u64,
 ) -> Result<(), Stop> {
     if named.iter().any(|(name, _)| name == "default") {
         return Err(Stop::fault(format!(
@@ -109,9 +113,9 @@ pub(super) fn check_input(
         let value = |item: Value| attribute.split('.').try_fold(item, |item, part| item.get_attr(part));
         let values = input.try_iter()?.map(value).collect::<Result<Vec<Value>, _>>()?;
         for (i, value) in values.iter().enumerate() {
-            operators::complete(value, &format!("{text}[{i}].{attribute}"))?;
+            operators::complete(value, &format!("{text}[{i}].{attribute}"), left)?;
         }
-        return operators::complete(&Value::from(values), text).map(|_| ());
+        return operators::complete(&Value::from(values), text, left);
     }
     if filter == "sort" && Kind::of(input) == Kind::List {
         let figures = |item: &Value| item.as_str().is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()));
@@ -175,7 +179,9 @@ pub(super) fn has_member(group: &Value, name: &str) -> bool {
 
 /// What to do about a missing member of a group. The names in an `open` group are the study's own.
 pub(super) fn hint(group: &Value, name: &str, open: bool) -> String {
-    let keys: Vec<String> = group.try_iter().into_iter().flatten().map(|key| key.to_string()).collect();
+    // Not all of them: a study from somebody else may have 200,000.
+    let keys = group.try_iter().into_iter().flatten().map(|key| key.to_string());
+    let keys: Vec<String> = keys.filter(|key| key.len() <= LONGEST).take(MOST_COMPARED).collect();
     if keys.iter().any(|key| key == name) {
         return match name {
             "train_eval_loss" | "train_eval_accuracy" => "set `evaluate_train: true`",
@@ -188,7 +194,11 @@ pub(super) fn hint(group: &Value, name: &str, open: bool) -> String {
         }
         .to_owned();
     }
-    let meant = if open { closest(name, keys.iter().map(String::as_str)) } else { meant(name, &keys) };
+    let meant = if open {
+        closest(name, keys.iter().map(String::as_str))
+    } else {
+        Some(name).filter(|name| name.len() <= LONGEST).and_then(|name| meant(name, &keys))
+    };
     match meant {
         Some(key) => format!("did you mean `{key}`?"),
         None if keys.is_empty() => "there are none".to_owned(),

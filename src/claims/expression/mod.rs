@@ -134,8 +134,12 @@ pub(super) struct Language {
 }
 
 impl Language {
+    fn left(&self) -> u64 {
+        MAX_TOTAL_STEPS.saturating_sub(self.steps.get())
+    }
+
     fn spend(&self, steps: u64) -> Result<(), Stop> {
-        self.steps.set(self.steps.get() + steps);
+        self.steps.set(self.steps.get().saturating_add(steps));
         if self.steps.get() > MAX_TOTAL_STEPS {
             return Err(Stop::fault(format!("all expressions together take more than {MAX_TOTAL_STEPS} steps")));
         }
@@ -159,10 +163,12 @@ pub(super) fn language(lang: Lang, mode: Mode) -> Language {
 
 /// Evaluates an expression.
 pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
+    // Parsing takes time, too, and counts no steps.
+    language.spend(1)?;
     let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     let value = evaluator.value(&expression)?;
-    operators::complete(&value, text)?;
+    evaluator.check_complete(&value, text)?;
     Ok(value)
 }
 
@@ -174,6 +180,7 @@ pub(super) fn holds(language: &Language, text: &str, values: &Value, mode: Mode)
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
 pub(super) fn render(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
+    language.spend(1)?;
     let template = machinery::parse(text, "sentence", SyntaxConfig::default()).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(language, text, values, mode);
     evaluator.in_sentence = true;

@@ -1,10 +1,12 @@
 //! The operators. Each accepts only certain kinds of values.
 
+use std::fmt;
+
 use minijinja::machinery::ast::{BinOpKind, CompareOpKind};
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Value, context};
 
-use super::{MAX_STEPS, MAX_TEXT, Stop};
+use super::{MAX_TEXT, Stop};
 
 /// The kinds of values that operators distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +71,26 @@ fn number_hint(value: &Value) -> &'static str {
 }
 
 /// Checks that a value, and each item if it is a list, was measured and is finite, and that a list does not mix
-/// numbers, texts and truth values. `name` is the value's expression. Returns the steps that the check took, which are at most
-/// `MAX_STEPS`.
-pub(super) fn complete(value: &Value, name: &str) -> Result<u64, Stop> {
-    let mut left = MAX_STEPS;
-    complete_within(value, name, &mut left)?;
-    Ok(MAX_STEPS - left)
+/// numbers, texts and truth values. `name` is the value's expression. Takes the steps of the check from those that are left.
+pub(super) fn complete(value: &Value, name: &str, left: &mut u64) -> Result<(), Stop> {
+    complete_within(value, Name { text: name, of: None }, left)
+}
+
+/// The expression of a value, or its place in the list that is `of`: written out only for a message, because a list may have a
+/// hundred thousand items.
+#[derive(Clone, Copy)]
+struct Name<'a> {
+    text: &'a str,
+    of: Option<(&'a Name<'a>, usize)>,
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.of {
+            Some((list, i)) => write!(f, "{list}[{i}]"),
+            None => f.write_str(self.text),
+        }
+    }
 }
 
 /// Takes steps from those that are left.
@@ -83,18 +99,18 @@ fn spend(left: &mut u64, steps: u64) -> Result<(), Stop> {
     Ok(())
 }
 
-fn complete_within(value: &Value, name: &str, left: &mut u64) -> Result<(), Stop> {
+fn complete_within(value: &Value, name: Name, left: &mut u64) -> Result<(), Stop> {
     spend(left, text_steps(value))?;
     match Kind::of(value) {
         // minijinja's filters pass on their errors as invalid values.
         Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
-        Kind::Missing => Err(Stop::not_measured(name, "")),
+        Kind::Missing => Err(Stop::not_measured(name.to_string(), "")),
         Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
         Kind::List => {
             let mut first: Option<Value> = None;
             for (i, item) in value.try_iter()?.enumerate() {
                 spend(left, 1)?;
-                complete_within(&item, &format!("{name}[{i}]"), left)?;
+                complete_within(&item, Name { text: name.text, of: Some((&name, i)) }, left)?;
                 if !Kind::of(&item).is_scalar() {
                     continue;
                 }
@@ -121,6 +137,11 @@ pub(super) fn text_steps(value: &Value) -> u64 {
 /// The items of a list; 0 for other values.
 pub(super) fn items(value: &Value) -> u64 {
     if Kind::of(value) == Kind::List { value.len().unwrap_or(0) as u64 } else { 0 }
+}
+
+/// The items of a list or the names of a group; 0 for other values.
+pub(super) fn members(value: &Value) -> u64 {
+    if matches!(Kind::of(value), Kind::List | Kind::Map) { value.len().unwrap_or(0) as u64 } else { 0 }
 }
 
 /// A number that is not a whole one by its type.

@@ -366,3 +366,22 @@ fn all_expressions_of_a_study_share_a_budget() {
         "{spent:?}"
     );
 }
+
+/// A thousand claims must not each read a long list because none of them is counted in the end.
+#[test]
+fn the_steps_of_refused_expressions_count_for_all_together() {
+    let list: Vec<serde_json::Value> = (0..99_000).map(|i| json!(i)).chain([json!("x")]).collect();
+    let names: serde_json::Map<String, serde_json::Value> =
+        (0..99_000).map(|i| (format!("k{i:09}"), json!(1))).collect();
+    let values = Value::from(minijinja::value::Serde(json!({"values": {"l": list, "g": names}})));
+    for text in
+        ["values.l == 1", "values.l|sum + 'x'", "values.l", "values.g.k00000000x", "values.g|dictsort|length > 'a'"]
+    {
+        let language = language(Lang::En, Mode::Decide);
+        for _ in 0..60 {
+            assert!(evaluate(&language, text, &values, Mode::Decide).is_err(), "{text}");
+        }
+        let Err(Stop::Fault(why)) = evaluate(&language, "1 + 1", &values, Mode::Decide) else { panic!("{text}") };
+        assert!(why.starts_with("all expressions together take more than"), "{text}: {why}");
+    }
+}

@@ -5,8 +5,8 @@ use crate::dataset::MAX_CLASSES;
 use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 
-const CELL: (i32, i32) = (34, 34);
-const LEFT: i32 = HALF as i32 - CELL.0 * MAX_CLASSES as i32;
+/// The least room for the number of a row.
+const LEFT: i32 = 26;
 const TOP: i32 = 38;
 
 /// The counts of one network with the shares of their rows, from 0 to 1.
@@ -59,7 +59,11 @@ pub(crate) fn largest_error_share(seed: &SeedResult) -> f64 {
 
 /// The figure of one run's confusion matrix. `most` is the share with the darkest colour; figures that are compared have
 /// the same.
-pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, most: f64, lang: &Language) -> Result<Drawing> {
+pub(crate) fn confusion(name: &str, title: &str, seed: &SeedResult, most: f64, lang: &Language) -> Result<Drawing> {
+    on_both_sheets(Width::Half, |sheet| drawn(name, title, (seed, most), sheet, lang))
+}
+
+fn drawn(name: &str, title: &str, (seed, most): (&SeedResult, f64), sheet: Sheet, lang: &Language) -> Result<Drawing> {
     let matrix = Matrix(&seed.confusion);
     let caption = lang.say("figures.confusion.caption", context! { title })?;
     let description = match matrix.worst() {
@@ -71,44 +75,58 @@ pub(crate) fn confusion(name: String, title: &str, seed: &SeedResult, most: f64,
         }
     };
     let classes = matrix.classes();
-    let (right, base) = (LEFT + CELL.0 * classes as i32, TOP + CELL.1 * classes as i32);
-    let names = in_rows(&lang.numbered_classes(), HALF as i32);
+    let width = sheet.pixels();
+    let side = (width - LEFT) / MAX_CLASSES as i32;
+    let left = width - side * MAX_CLASSES as i32;
+    let (right, base) = (left + side * classes as i32, TOP + side * classes as i32);
+    let names = in_rows(&lang.numbered_classes(), width);
     let height = (base + 28 + names.len() as i32 * LINE) as u32;
-    let drawing = draw(Titles { name, caption, description }, Width::Half, height, |root| {
-        let middle = i32::midpoint(LEFT, right);
-        centred(root, &format!("{} →", lang.word("figures.predicted_digit")?), (middle, 8), &label(MUTED))?;
+    let drawing = draw(Titles { name: name.to_owned(), caption, description }, sheet, height, |root| {
+        let middle = i32::midpoint(left, right);
         let truth = format!("{} ↓", lang.word("figures.true_digit")?);
+        let predicted = format!("{} →", lang.word("figures.predicted_digit")?);
+        // Over the middle of the columns, unless the other word is in the way.
+        let start = (middle - width_of(&predicted, LABEL) / 2).max(width_of(&truth, LABEL) + 12);
+        text(root, &predicted, (start, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         text(root, &truth, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         for i in 0..classes {
-            centred(root, &i.to_string(), (LEFT + i as i32 * CELL.0 + CELL.0 / 2, TOP - 11), &label(INK))?;
-            centred(root, &i.to_string(), (LEFT / 2, TOP + i as i32 * CELL.1 + CELL.1 / 2), &label(INK))?;
+            centred(root, &i.to_string(), (left + i as i32 * side + side / 2, TOP - 11), &label(INK))?;
+            centred(root, &i.to_string(), (left / 2, TOP + i as i32 * side + side / 2), &label(INK))?;
         }
         for row in 0..classes {
             for column in 0..classes {
-                cell(root, &matrix, (row, column), most, lang)?;
+                let place = (left + column as i32 * side, TOP + row as i32 * side);
+                cell(root, &matrix, (row, column), most, (place, side), lang)?;
             }
         }
-        root.draw(&Rectangle::new([(LEFT, TOP), (right - 1, base)], GRID.stroke_width(1)))?;
-        centred(root, &lang.word("figures.confusion.key")?, (HALF as i32 / 2, base + 16), &label(MUTED))?;
-        lines(root, &names, (HALF as i32 / 2, base + 16 + LINE), &label(MUTED), HPos::Center)
+        root.draw(&Rectangle::new([(left, TOP), (right - 1, base)], GRID.stroke_width(1)))?;
+        centred(root, &lang.word("figures.confusion.key")?, (width / 2, base + 16), &label(MUTED))?;
+        lines(root, &names, (width / 2, base + 16 + LINE), &label(MUTED), HPos::Center)
     })?;
     Ok(drawing.with_table(matrix.table(lang)?))
 }
 
-/// A cell with its count and the share of its row; `most` is the share with the darkest colour.
-fn cell(root: &Canvas, matrix: &Matrix, (row, column): (usize, usize), most: f64, lang: &Language) -> Result<()> {
+/// A cell with its count and the share of its row; `most` is the share with the darkest colour. It is drawn as a square of
+/// some side from its left upper corner.
+fn cell(
+    root: &Canvas,
+    matrix: &Matrix,
+    (row, column): (usize, usize),
+    most: f64,
+    ((left, top), side): ((i32, i32), i32),
+    lang: &Language,
+) -> Result<()> {
     let n = matrix.0[row][column];
     if n == 0 {
         return Ok(());
     }
     let share = matrix.share((row, column));
-    let (left, top) = (LEFT + column as i32 * CELL.0, TOP + row as i32 * CELL.1);
     if row != column {
         // The square root makes single errors visible.
         let fill = ORANGE.mix(0.12 + 0.55 * (share / most).sqrt());
-        root.draw(&Rectangle::new([(left + 1, top + 1), (left + CELL.0 - 1, top + CELL.1 - 1)], fill.filled()))?;
+        root.draw(&Rectangle::new([(left + 1, top + 1), (left + side - 1, top + side - 1)], fill.filled()))?;
     }
-    let middle = left + CELL.0 / 2;
+    let middle = left + side / 2;
     centred(root, &n.to_string(), (middle, top + 10), &label(INK))?;
     let muted = if row == column { MUTED } else { INK };
     centred(root, &lang.numbers.points(share, 1), (middle, top + 24), &label(muted))

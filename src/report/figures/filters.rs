@@ -19,10 +19,10 @@ struct Tiling {
 }
 
 impl Tiling {
-    fn of(filters: &Filters) -> Self {
+    fn of(filters: &Filters, pixels: i32) -> Self {
         let [height, width] = filters.size;
         let columns = if width.max(height) <= SMALL { COLUMNS } else { COLUMNS / 2 }.min(filters.shown());
-        let pixel = (HALF as i32 / Self::across(columns, width) as i32).clamp(1, 12);
+        let pixel = (pixels / Self::across(columns, width) as i32).clamp(1, 12);
         Self { columns, rows: filters.shown().div_ceil(columns), pixel }
     }
 
@@ -33,9 +33,19 @@ impl Tiling {
 }
 
 /// The figure of one network; `None` if the weights are not as many as the sizes say.
-pub(crate) fn filters(name: String, title: &str, filters: &Filters, lang: &Language) -> Result<Option<Drawing>> {
+pub(crate) fn filters(name: &str, title: &str, filters: &Filters, lang: &Language) -> Result<Option<Drawing>> {
     let Some(values) = filters.values() else { return Ok(None) };
-    let tiling = Tiling::of(filters);
+    on_both_sheets(Width::Half, |sheet| drawn(name, title, (filters, &values), sheet, lang)).map(Some)
+}
+
+fn drawn(
+    name: &str,
+    title: &str,
+    (filters, values): (&Filters, &[i8]),
+    sheet: Sheet,
+    lang: &Language,
+) -> Result<Drawing> {
+    let tiling = Tiling::of(filters, sheet.pixels());
     let [height, width] = filters.size;
     let across = Tiling::across(tiling.columns, width) as i32 * tiling.pixel;
     let down = Tiling::across(tiling.rows, height) as i32 * tiling.pixel;
@@ -46,13 +56,13 @@ pub(crate) fn filters(name: String, title: &str, filters: &Filters, lang: &Langu
     let caption = lang.say("figures.filters.caption", values_of)?;
     let largest = lang.numbers.fixed(filters.largest, 2);
     let key = lang.say("figures.filters.key", context! { largest })?;
-    let titles = Titles { name, caption, description: key.clone() };
-    let drawing = draw(titles, Width::Half, (down + KEY) as u32, |root| {
+    let titles = Titles { name: name.to_owned(), caption, description: key.clone() };
+    let drawing = draw(titles, sheet, (down + KEY) as u32, |root| {
         text(root, &key, (0, down + KEY / 2), &label(MUTED), HPos::Left, VPos::Center)
     })?;
-    let png = STANDARD.encode(png(&values, filters.size, &tiling)).into();
+    let png = STANDARD.encode(png(values, filters.size, &tiling)).into();
     let bitmap = Bitmap { place: (0, 0), size: (across, down), png };
-    Ok(Some(with_bitmaps(drawing.without_description(), &[bitmap])))
+    Ok(with_bitmaps(drawing.without_description(), &[bitmap]))
 }
 
 /// The kernels as one image, with transparent lines between them.
@@ -99,9 +109,12 @@ mod tests {
             let shown = kernels.min(crate::results::MAX_KERNELS);
             let weights = STANDARD.encode(vec![7u8; shown * size[0] * size[1]]);
             let filters = Filters { layer: "conv1".into(), kernels, size, largest: 0.5, weights };
-            let tiling = Tiling::of(&filters);
-            assert!(Tiling::across(tiling.columns, size[1]) as i32 * tiling.pixel <= HALF as i32, "{kernels} {size:?}");
-            assert!(tiling.columns * tiling.rows >= shown && filters.values().is_some());
+            for pixels in [HALF as i32, NARROW as i32] {
+                let tiling = Tiling::of(&filters, pixels);
+                let across = Tiling::across(tiling.columns, size[1]) as i32 * tiling.pixel;
+                assert!(across <= pixels, "{kernels} {size:?} {pixels}");
+                assert!(tiling.columns * tiling.rows >= shown && filters.values().is_some());
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::prelude::*;
 use crate::results::NoInterval;
 use crate::results::statistics::{Difference, Interval};
 
-const PLOT: i32 = 150;
+const PLOT: i32 = 130;
 const BOTTOM: i32 = 44;
 const LEFT: i32 = 62;
 const GAP: i32 = (FULL - 2 * HALF) as i32;
@@ -36,17 +36,32 @@ impl Gain<'_> {
         })
     }
 
-    fn legend(&self) -> Legend {
-        Legend::of(self.runs.iter().map(|(title, series)| (title.as_str(), *series)), HALF as i32)
+    fn legend(&self, sheet: Sheet) -> Legend {
+        let width = sheet.pixels().min(HALF as i32);
+        Legend::of(self.runs.iter().map(|(title, series)| (title.as_str(), *series)), width)
     }
 
-    fn height(&self) -> i32 {
-        LINE + 12 + self.legend().height() + PLOT + BOTTOM
+    fn title(&self, sheet: Sheet) -> Vec<String> {
+        wrapped(self.title, TITLE, sheet.pixels(), if sheet.has_columns() { 1 } else { 3 })
+    }
+
+    /// Where its plots begin, below its title and the legend.
+    fn plot(&self, sheet: Sheet) -> i32 {
+        self.title(sheet).len() as i32 * LINE + 12 + self.legend(sheet).height()
+    }
+
+    fn height(&self, sheet: Sheet) -> i32 {
+        let rows = if sheet.has_columns() { 1 } else { 2 };
+        self.plot(sheet) + rows * (PLOT + BOTTOM)
     }
 }
 
 /// The figure of some comparisons.
-pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Drawing> {
+pub(crate) fn gain(name: &str, gains: &[Gain], lang: &Language) -> Result<Drawing> {
+    on_both_sheets(Width::Full, |sheet| drawn(name, gains, sheet, lang))
+}
+
+fn drawn(name: &str, gains: &[Gain], sheet: Sheet, lang: &Language) -> Result<Drawing> {
     let titles = gains.iter().map(|g| g.title.to_owned()).collect::<Vec<_>>();
     let values = context! {
         titles,
@@ -60,20 +75,22 @@ pub(crate) fn gain(name: String, gains: &[Gain], lang: &Language) -> Result<Draw
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
     let margins = gains.iter().filter_map(|g| Some(-g.margin?));
     let (low, high) = range(gains.iter().flat_map(Gain::ends).chain(margins).chain([0.0]));
-    let height = gains.iter().map(Gain::height).sum::<i32>() + (gains.len() as i32 - 1) * GAP;
-    draw(Titles { name, caption, description }, Width::Full, height.max(1) as u32, |root| {
+    let height = gains.iter().map(|gain| gain.height(sheet)).sum::<i32>() + (gains.len() as i32 - 1) * GAP;
+    let titles = Titles { name: name.to_owned(), caption, description };
+    draw(titles, sheet, height.max(1) as u32, |root| {
+        let width = sheet.pixels();
         let mut top = 0;
         for gain in gains {
-            let shown = wrapped(gain.title, TITLE, FULL as i32, 1).concat();
-            text(root, &shown, (0, top + 9), &title(), HPos::Left, VPos::Center)?;
-            let legend = gain.legend();
-            legend.draw(root, (0, top + LINE + 12))?;
-            let plot = top + LINE + 12 + legend.height();
-            accuracies(root, gain, plot, lang)?;
-            let left = HALF as i32 + GAP + LEFT;
-            let axis = Axis { low, high, left, right: FULL as i32 - 6, top: plot + 22, base: plot + PLOT };
+            lines(root, &gain.title(sheet), (0, top + 9), &title(), HPos::Left)?;
+            let plot = top + gain.plot(sheet);
+            let legend = gain.legend(sheet);
+            legend.draw(root, (0, plot - legend.height()))?;
+            accuracies(root, gain, plot, width.min(HALF as i32), lang)?;
+            let (left, plot) =
+                if sheet.has_columns() { (HALF as i32 + GAP + LEFT, plot) } else { (LEFT, plot + PLOT + BOTTOM) };
+            let axis = Axis { low, high, left, right: width - 6, top: plot + 22, base: plot + PLOT };
             differences(root, gain, &axis, lang)?;
-            top += gain.height() + GAP;
+            top += gain.height(sheet) + GAP;
         }
         Ok(())
     })
@@ -109,10 +126,10 @@ fn describe(gain: &Gain, lang: &Language) -> Result<String> {
 }
 
 /// Both runs' accuracies after each epoch, joined in pairs, below the pixel `plot`.
-fn accuracies(root: &Canvas, gain: &Gain, plot: i32, lang: &Language) -> Result<()> {
+fn accuracies(root: &Canvas, gain: &Gain, plot: i32, right: i32, lang: &Language) -> Result<()> {
     let (low, high) = range(gain.accuracies.iter().flatten().copied());
     let (low, high) = (low.max(0.0), high.min(1.0).max(low + 0.001));
-    let axis = Axis { low, high, left: LEFT, right: HALF as i32, top: plot + 22, base: plot + PLOT };
+    let axis = Axis { low, high, left: LEFT, right, top: plot + 22, base: plot + PLOT };
     text(root, &lang.word("figures.test_accuracy")?, (0, plot + 2), &label(MUTED), HPos::Left, VPos::Center)?;
     let all = ticks(low, high, 0.0005, 6.0);
     axis.grid(root, &all, |tick| lang.numbers.percent(tick, decimals(&all)))?;

@@ -2,12 +2,13 @@
 
 use super::prelude::*;
 
-const COLUMNS: usize = 8;
-const CELL: i32 = (FULL / COLUMNS as u32) as i32;
-const IMAGE: i32 = 64;
+const COLUMNS: i32 = 8;
+/// Between the lines of two images.
+const BETWEEN: i32 = 4;
+const IMAGE: i32 = 56;
 /// Lines of text below an image.
 const LINES: i32 = 3;
-const ROW: i32 = IMAGE + LINES * LINE + 14;
+const ROW: i32 = IMAGE + LINES * LINE + 10;
 
 /// An image with up to three short lines below it.
 pub(crate) struct GalleryImage<'a> {
@@ -17,23 +18,36 @@ pub(crate) struct GalleryImage<'a> {
 }
 
 /// A figure of images, row by row.
-pub(crate) fn gallery<'a>(
-    name: String,
-    caption: String,
-    description: String,
-    gallery_images: &[GalleryImage<'a>],
+pub(crate) fn gallery(
+    name: &str,
+    caption: &str,
+    description: &str,
+    gallery_images: &[GalleryImage],
 ) -> Result<Drawing> {
-    let rows = gallery_images.len().div_ceil(COLUMNS).max(1);
-    let place = |i: usize| ((i % COLUMNS) as i32 * CELL, (i / COLUMNS) as i32 * ROW + 8);
-    let drawing = draw(Titles { name, caption, description }, Width::Full, (rows as i32 * ROW + 8) as u32, |root| {
+    on_both_sheets(Width::Full, |sheet| {
+        let titles = Titles { name: name.into(), caption: caption.into(), description: description.into() };
+        drawn(titles, gallery_images, sheet)
+    })
+}
+
+fn drawn<'a>(titles: Titles, gallery_images: &[GalleryImage<'a>], sheet: Sheet) -> Result<Drawing> {
+    // As many columns as the widest line has room for.
+    let widest = gallery_images.iter().flat_map(|image| &image.lines).map(|line| width_of(line, LABEL)).max();
+    let least = (widest.unwrap_or_default() + BETWEEN).max(IMAGE + 3 * BETWEEN);
+    let columns = (sheet.pixels() / least).clamp(if sheet.has_columns() { 6 } else { 3 }, COLUMNS);
+    let cell = sheet.pixels() / columns;
+    let columns = columns as usize;
+    let rows = gallery_images.len().div_ceil(columns).max(1);
+    let place = |i: usize| ((i % columns) as i32 * cell, (i / columns) as i32 * ROW + 8);
+    let drawing = draw(titles, sheet, (rows as i32 * ROW + 8) as u32, |root| {
         for (i, image) in gallery_images.iter().enumerate() {
             let (left, top) = place(i);
-            let (middle, below) = (left + CELL / 2, top + IMAGE);
+            let (middle, below) = (left + cell / 2, top + IMAGE);
             for (j, words) in image.lines.iter().enumerate() {
                 let color = if j + 1 == image.lines.len() { MUTED } else { INK };
                 centred(
                     root,
-                    &wrapped(words, LABEL, CELL - 2, 1).concat(),
+                    &wrapped(words, LABEL, cell - 2, 1).concat(),
                     (middle, below + 11 + j as i32 * LINE),
                     &label(color),
                 )?;
@@ -44,7 +58,7 @@ pub(crate) fn gallery<'a>(
     // The lines below the images say the same as the description.
     let bitmap = |(i, image): (usize, &GalleryImage<'a>)| {
         let (left, top) = place(i);
-        Bitmap { place: (left + (CELL - IMAGE) / 2, top), size: (IMAGE, IMAGE), png: image.png.into() }
+        Bitmap { place: (left + (cell - IMAGE) / 2, top), size: (IMAGE, IMAGE), png: image.png.into() }
     };
     let bitmaps: Vec<Bitmap> = gallery_images.iter().enumerate().map(bitmap).collect();
     Ok(with_bitmaps(drawing?.without_description(), &bitmaps))

@@ -7,7 +7,7 @@ use super::scale::Scale;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, NoInterval};
 
-const PLOT: i32 = 190;
+const PLOT: i32 = 160;
 const LEFT: i32 = 62;
 /// Half of the last tick's label.
 const RIGHT: i32 = 30;
@@ -52,12 +52,12 @@ struct Plane {
 }
 
 impl Plane {
-    fn of(points: &[LadderPoint]) -> Self {
+    fn of(points: &[LadderPoint], width: i32) -> Self {
         let lowest = points.iter().map(|p| p.ends().lower).fold(1.0, f64::min);
         let highest = points.iter().map(|p| p.ends().upper).fold(0.0, f64::max).min(1.0);
         let room = ((highest - lowest) * 0.1).max(0.001);
         let (low, high) = ((lowest - room).max(0.0), (highest + room).min(1.0));
-        let (right, base) = (FULL as i32 - RIGHT, TOP + PLOT);
+        let (right, base) = (width - RIGHT, TOP + PLOT);
         let sizes = || points.iter().map(|p| p.parameters.max(1) as f64);
         // Whole decades would waste the width on two networks alike; a little room on both sides does.
         let ends = (sizes().fold(f64::MAX, f64::min) / 1.4, sizes().fold(1.0, f64::max) * 1.4);
@@ -86,7 +86,11 @@ impl Plane {
 
 /// The figure of some networks. `images` says on how many training images they were trained, where the study has runs with
 /// other numbers.
-pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>, lang: &Language) -> Result<Drawing> {
+pub(crate) fn ladder(name: &str, points: &[LadderPoint], images: Option<usize>, lang: &Language) -> Result<Drawing> {
+    on_both_sheets(Width::Full, |sheet| drawn(name, points, images, sheet, lang))
+}
+
+fn drawn(name: &str, points: &[LadderPoint], images: Option<usize>, sheet: Sheet, lang: &Language) -> Result<Drawing> {
     let over = |over: IntervalBasis| points.iter().any(|p| p.is_over(over));
     let values = context! {
         quoted => points.iter().any(LadderPoint::is_quoted),
@@ -104,13 +108,14 @@ pub(crate) fn ladder(name: String, points: &[LadderPoint], images: Option<usize>
     let without = without_interval(without, lang)?;
     let described = points.iter().map(describe).chain(without.iter().cloned().map(Ok));
     let description = described.collect::<Result<Vec<_>>>()?.join(" ");
-    let plane = Plane::of(points);
+    let plane = Plane::of(points, sheet.pixels());
     let labels = labels(points, &plane, lang);
     let axis = &plane.accuracy;
-    let drawing = draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM) as u32, |root| {
+    let titles = Titles { name: name.to_owned(), caption, description };
+    let drawing = draw(titles, sheet, (axis.base + BOTTOM) as u32, |root| {
         text(root, &lang.word("figures.test_accuracy")?, (0, 8), &label(MUTED), HPos::Left, VPos::Center)?;
         axis.grid(root, &ticks(axis.low, axis.high, 0.001, 7.0), |tick| lang.numbers.percent(tick, 1))?;
-        for tick in plane.parameters.ticks(7) {
+        for tick in plane.parameters.ticks(if sheet.has_columns() { 7 } else { 3 }) {
             let x = plane.parameters.at(tick);
             line(root, &[(x, axis.base), (x, axis.base + 5)], MUTED)?;
             centred(root, &lang.numbers.count(tick.round() as u64), (x, axis.base + 14), &label(MUTED))?;
@@ -250,10 +255,12 @@ fn place(
         Words::Title(_) => plane.area(point),
         Words::Number(_) => plane.dot(point),
     };
-    let others = (0..points.len()).filter(|i| !group.contains(i)).map(|i| area(&points[i]));
+    let (x, y) = plane.at(&points[group[0]]);
+    // A point in the same place is in the way of every line.
+    let is_elsewhere = |i: &usize| plane.at(&points[*i]).0.abs_diff(x).max(plane.at(&points[*i]).1.abs_diff(y)) > 1;
+    let others = (0..points.len()).filter(|i| !group.contains(i)).filter(is_elsewhere).map(|i| area(&points[i]));
     let others: Vec<Area> = others.map(|(left, top, right, base)| (left - 4, top, right + 4, base)).collect();
     let first = &points[group[0]];
-    let (x, y) = plane.at(first);
     let is_right = x < plane.accuracy.middle();
     let heights = (0..12).flat_map(|i| [y - 8 * i, y + 8 * i]);
     let candidates = heights.flat_map(|middle| [(is_right, middle), (!is_right, middle)]).map(|(right, middle)| {
@@ -266,7 +273,10 @@ fn place(
     });
     let is_free = |label: &PointLabel| {
         let area = label.area();
-        let inside = area.0 >= LEFT && area.2 <= FULL as i32 && area.1 >= TOP - 6 && area.3 <= plane.accuracy.base;
+        let inside = area.0 >= LEFT
+            && area.2 <= plane.accuracy.right + RIGHT
+            && area.1 >= TOP - 6
+            && area.3 <= plane.accuracy.base;
         let covers = |area: Area| {
             // Two labels on one line do not read as one.
             let is_taken = |other: &PointLabel| {
@@ -294,7 +304,7 @@ mod tests {
     fn points_with_equal_values_share_a_label() {
         let language = Templates::built_in().language(Lang::En).unwrap();
         let points = [point("a", 1000, 0.9), point("b", 1000, 0.9), point("c", 9000, 0.95)];
-        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        let drawing = ladder("name", &points, None, &language).unwrap();
         // The description before the drawing has each point.
         let drawn = drawing.svg.split("</desc>").nth(1).unwrap();
         assert!(drawn.contains("a; b 90.00"), "{drawn}");
@@ -308,7 +318,7 @@ mod tests {
         let language = Templates::built_in().language(Lang::En).unwrap();
         let points: Vec<LadderPoint> =
             (1..=6u64).map(|i| point(&"a long title ".repeat(20), 1000 * i, 0.9 + 0.01 * i as f64)).collect();
-        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        let drawing = ladder("name", &points, None, &language).unwrap();
         let drawn = drawing.svg.split("</desc>").nth(1).unwrap();
         for i in 1..=6 {
             let accuracy = format!("{}.00", 90 + i);
@@ -332,7 +342,7 @@ mod tests {
                 )
             })
             .collect();
-        let plane = Plane::of(&points);
+        let plane = Plane::of(&points, FULL as i32);
         let labels = labels(&points, &plane, &language);
         assert!(labels.len() > 3, "{}", labels.len());
         assert!(labels.iter().any(|label| !label.is_beside()));
@@ -344,7 +354,7 @@ mod tests {
             assert!(labels[..i].iter().all(|other| !overlap(label.area(), other.area())), "{}", label.words);
             assert_eq!(label.line().is_empty(), label.middle == plane.at(&points[label.points[0]]).1);
         }
-        let drawing = ladder("name".into(), &points, None, &language).unwrap();
+        let drawing = ladder("name", &points, None, &language).unwrap();
         for (i, point) in points.iter().enumerate() {
             let is_labelled = labels.iter().any(|label| label.number.is_none() && label.points.contains(&i));
             let is_described = drawing.description.contains(&format!("“{}”", point.title));

@@ -28,7 +28,7 @@ pub(super) use parameters::parameters;
 pub(super) use per_class::{OneSeed, per_class};
 pub(super) use predictions::predictions;
 
-use super::document::FigureTable;
+use super::document::{FigureTable, NarrowFigure};
 pub(super) use prelude::Width;
 
 /// A figure before it gets its number.
@@ -41,6 +41,8 @@ pub(super) struct Drawing {
     pub description: String,
     pub svg: String,
     pub width: Width,
+    /// The same for narrow screens.
+    pub narrow: Option<NarrowFigure>,
     /// The figure's numbers as a table, for readers who cannot see it.
     pub table: Option<FigureTable>,
 }

@@ -7,16 +7,19 @@ use crate::model::{Padding, Pair, Window};
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::dimensions;
 
-const COLUMNS: usize = 7;
-/// A cell: an arrow with its layers, then the block that they give.
+/// A cell: an arrow with its layers, then the block that they give. The words at an arrow fit between two blocks.
 const CELL: i32 = 108;
-/// Where the middle of a block is in its cell. The shape below it needs room on both sides.
-const BLOCK: i32 = 62;
-const TALLEST: i32 = 72;
+/// The middle of the image: its name is above it and to its left, the words at the next arrow to its right.
+const IMAGE: i32 = 62;
+/// Room for half of the shape below a block.
+const HALF_OF_SHAPE: i32 = 50;
+/// The middle of the first block of a further row: its arrow, which comes from the row above, has words, too.
+const AFTER_ARROW: i32 = WORDS + WIDEST / 2 + 8;
+const TALLEST: i32 = 60;
 const WIDEST: i32 = 34;
 const LEAST: i32 = 8;
 /// The room for words above an arrow.
-const WORDS: i32 = 78;
+const WORDS: i32 = CELL - WIDEST - 2;
 /// The room for the shortcuts of residual blocks, below a row.
 const SHORTCUTS: i32 = 14;
 
@@ -39,10 +42,20 @@ struct Shortcut<'a> {
 /// The figure of one of the study's models: the image, then every layer in order. Its caption explains what is drawn if it
 /// is the first.
 pub(crate) fn network(
-    name: String,
+    name: &str,
     title: &str,
+    models: (&ModelFacts, &IndexMap<String, ModelFacts>),
+    first: bool,
+    lang: &Language,
+) -> Result<Drawing> {
+    on_both_sheets(Width::Full, |sheet| drawn((name, title), models, first, sheet, lang))
+}
+
+fn drawn(
+    (name, title): (&str, &str),
     (model, models): (&ModelFacts, &IndexMap<String, ModelFacts>),
     first: bool,
+    sheet: Sheet,
     lang: &Language,
 ) -> Result<Drawing> {
     let residual = model.layers.iter().any(|layer| layer.inner_layers.is_some());
@@ -57,17 +70,25 @@ pub(crate) fn network(
     let sizes = Sizes::of(models);
     let shortcut = |(to, step): (usize, &&Step)| step.shortcut.as_ref().map(|shortcut| (shortcut.from, to));
     let shortcuts: Vec<(usize, usize)> = all.iter().enumerate().filter_map(shortcut).collect();
-    let rows = all.chunks(COLUMNS).enumerate().map(|(i, steps)| Row::of(steps, i * COLUMNS, &shortcuts, lang));
-    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
+    let mut rows: Vec<Row> = Vec::new();
+    let (mut rest, mut before) = (&all[..], 0);
+    while !rest.is_empty() {
+        let first = if before == 0 { IMAGE } else { AFTER_ARROW };
+        let room = 1 + (sheet.pixels() - first - HALF_OF_SHAPE) / CELL;
+        let (steps, further) = rest.split_at(rest.len().min(room as usize));
+        rows.push(Row::of(steps, (before, first), &shortcuts, lang)?);
+        (rest, before) = (further, before + steps.len());
+    }
     let height: i32 = rows.iter().map(Row::height).sum();
-    let drawing = draw(Titles { name, caption, description }, Width::Full, height as u32, |root| {
+    let titles = Titles { name: name.to_owned(), caption, description };
+    let drawing = draw(titles, sheet, height as u32, |root| {
         let mut top = 0;
         for (i, row) in rows.iter().enumerate() {
             row.draw(root, top, &sizes)?;
             if i == 0 {
                 let word = lang.word("figures.network.image")?;
                 let y = row.middle(top) - sizes.of_block(image.shape).1 / 2 - 10;
-                centred(root, &word, (BLOCK, y), &label(INK))?;
+                text(root, &word, (IMAGE + WIDEST / 2, y), &label(INK), HPos::Right, VPos::Center)?;
             }
             top += row.height();
         }
@@ -141,6 +162,8 @@ impl Sizes {
 /// A row of blocks with the words at their arrows.
 struct Row<'a> {
     steps: &'a [&'a Step<'a>],
+    /// The middle of the first block.
+    first: i32,
     /// For each step its lines, each with whether it is a count of parameters.
     words: Vec<Vec<(String, bool)>>,
     /// The first and last column of each shortcut; outside the row if it begins or ends in another one.
@@ -148,8 +171,13 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// `first` is the index of the row's first step, `shortcuts` are those of all rows.
-    fn of(steps: &'a [&'a Step<'a>], first: usize, shortcuts: &[(usize, usize)], lang: &Language) -> Result<Self> {
+    /// `before` is the number of steps in the rows above, `shortcuts` are those of all rows.
+    fn of(
+        steps: &'a [&'a Step<'a>],
+        (before, first): (usize, i32),
+        shortcuts: &[(usize, usize)],
+        lang: &Language,
+    ) -> Result<Self> {
         let of_step = |step: &&Step| {
             let lines = step.layers.iter().map(|layer| words(layer, lang)).collect::<Result<Vec<_>>>()?;
             let mut lines = lines.concat();
@@ -159,10 +187,11 @@ impl<'a> Row<'a> {
             }
             Ok(lines)
         };
-        let columns = |&(from, to): &(usize, usize)| (from as i32 - first as i32, to as i32 - first as i32);
+        let columns = |&(from, to): &(usize, usize)| (from as i32 - before as i32, to as i32 - before as i32);
         let is_here = |&(from, to): &(i32, i32)| from < steps.len() as i32 && to >= 0;
         Ok(Self {
             steps,
+            first,
             words: steps.iter().map(of_step).collect::<Result<_>>()?,
             shortcuts: shortcuts.iter().map(columns).filter(is_here).collect(),
         })
@@ -184,11 +213,16 @@ impl<'a> Row<'a> {
         top + self.above()
     }
 
+    /// The middle of the block in a column.
+    fn block(&self, column: i32) -> i32 {
+        self.first + column * CELL
+    }
+
     fn draw(&self, root: &Canvas, top: i32, sizes: &Sizes) -> Result<()> {
         let y = self.middle(top);
         let mut end = 0;
         for (i, (step, words)) in self.steps.iter().zip(&self.words).enumerate() {
-            let middle = i as i32 * CELL + BLOCK;
+            let middle = self.block(i as i32);
             let (width, height) = sizes.of_block(step.shape);
             let (left, right) = (middle - width / 2, middle + width / 2);
             if !words.is_empty() {
@@ -212,10 +246,10 @@ impl<'a> Row<'a> {
     fn draw_shortcut(&self, root: &Canvas, y: i32, (from, to): (i32, i32)) -> Result<()> {
         let (columns, low) = (self.steps.len() as i32, y + SHORTCUTS - 4);
         // Where one ends, another may begin.
-        let (left, right) = (from * CELL + BLOCK + 4, to * CELL + BLOCK - 4);
+        let (left, right, end) = (self.block(from) + 4, self.block(to) - 4, self.block(columns - 1) + HALF_OF_SHAPE);
         let mut points = Vec::new();
         points.extend(if from >= 0 { vec![(left, y), (left, low)] } else { vec![(0, low)] });
-        points.extend(if to < columns { vec![(right, low), (right, y)] } else { vec![(columns * CELL, low)] });
+        points.extend(if to < columns { vec![(right, low), (right, y)] } else { vec![(end, low)] });
         line(root, &points, MUTED)?;
         if to < columns {
             line(root, &[(right - 3, y + 4), (right, y), (right + 3, y + 4)], MUTED)?;
@@ -228,7 +262,7 @@ impl<'a> Row<'a> {
 fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
     let kernel =
         layer.window.map_or_else(String::new, |w| format!(" {}×{}", w.kernel_size.height, w.kernel_size.width));
-    let mut lines = vec![(wrapped(&format!("{}{kernel}", layer.name), LABEL, WORDS, 1).concat(), false)];
+    let mut lines: Vec<(String, bool)> = named(&layer.name, &kernel).into_iter().map(|line| (line, false)).collect();
     // A pool's windows do not overlap unless its stride says so.
     let usual = |w: &Window| if layer.parameters > 0 { Pair::square(1) } else { w.kernel_size };
     if let Some(window) = layer.window.filter(|w| w.stride != usual(w)) {
@@ -250,6 +284,18 @@ fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
     Ok(lines)
 }
 
+/// A layer's name and its kernel, in as many lines as they need.
+fn named(name: &str, kernel: &str) -> Vec<String> {
+    let whole = format!("{name}{kernel}");
+    if width_of(&whole, LABEL) <= WORDS {
+        return vec![whole];
+    }
+    // Names such as `global_pool1` break after an underscore.
+    let breakable = whole.replace('_', "_ ");
+    let parts = wrapped(&breakable, LABEL, WORDS, 3);
+    parts.into_iter().map(|line| line.replace("_ ", "_")).collect()
+}
+
 /// One number, or height×width.
 fn by(pair: Pair) -> String {
     if pair.height == pair.width { pair.height.to_string() } else { format!("{}×{}", pair.height, pair.width) }
@@ -266,64 +312,4 @@ fn color(shape: &[usize]) -> RGBColor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Model, ModelSpec};
-
-    fn facts(layers: &str) -> ModelFacts {
-        let spec: ModelSpec = serde_yaml::from_str(&format!("layers: [{layers}]")).unwrap();
-        ModelFacts::of(&Model::resolve("m", &spec, [1, 28, 28], 10).unwrap(), 64)
-    }
-
-    #[test]
-    fn layers_that_keep_the_shape_go_with_the_next_block() {
-        let model = facts(
-            "{conv2d: {out_channels: 8, kernel_size: 3}}, batch_norm2d, relu, {max_pool2d: {kernel_size: 2}}, flatten, \
-             {linear: {out_features: 10}}",
-        );
-        let names: Vec<String> = steps(&model)
-            .iter()
-            .map(|s| s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" "))
-            .collect();
-        assert_eq!(names, ["conv1", "bn1 relu1 pool1", "flatten1", "fc1"]);
-    }
-
-    #[test]
-    fn input_and_output_of_a_residual_are_blocks() {
-        let model = facts(
-            "{conv2d: {out_channels: 8, kernel_size: 3}}, relu, {residual: {layers: [batch_norm2d, {conv2d: {out_channels: 8, \
-             kernel_size: 3, padding: 1}}, relu]}}, {residual: {layers: [gelu]}}, global_avg_pool, {linear: {out_features: 10}}",
-        );
-        let found: Vec<(String, Option<(&str, usize)>)> = steps(&model)
-            .iter()
-            .map(|s| {
-                let names = s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" ");
-                (names, s.shortcut.as_ref().map(|shortcut| (shortcut.layer, shortcut.from)))
-            })
-            .collect();
-        let expected = [
-            ("conv1", None),
-            ("relu1", None),
-            ("bn1 conv2", None),
-            ("relu2 residual1", Some(("bn1", 2))),
-            ("gelu1 residual2", Some(("gelu1", 4))),
-            ("global_pool1", None),
-            ("fc1", None),
-        ];
-        assert_eq!(found, expected.map(|(names, shortcut)| (names.to_owned(), shortcut)));
-        // A hostile results.json may state any number.
-        let mut hostile = model;
-        hostile.layers[0].inner_layers = Some(usize::MAX);
-        assert_eq!(steps(&hostile).len(), 7);
-    }
-
-    #[test]
-    fn blocks_follow_their_tensors() {
-        let sizes = Sizes { side: 28, channels: 64, features: 1000 };
-        let (narrow, tall) = sizes.of_block(&[1, 28, 28]);
-        let (wide, low) = sizes.of_block(&[64, 7, 7]);
-        assert!(narrow < wide && low < tall);
-        assert_eq!((wide, tall), (WIDEST, TALLEST));
-        assert!(sizes.of_block(&[10]).1 < sizes.of_block(&[1000]).1);
-    }
-}
+mod tests;

@@ -52,10 +52,14 @@ impl<'a> Panel<'a> {
 
 /// The figure of some models' parameters: (title, facts). Two models share a row. `None` if there is nothing to compare,
 /// because all models together have one layer with parameters or none.
-pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Option<Drawing>> {
+pub(crate) fn parameters(name: &str, models: &[(&str, &ModelFacts)], lang: &Language) -> Result<Option<Drawing>> {
     if models.iter().flat_map(|(_, m)| weighted(m)).count() < 2 {
         return Ok(None);
     }
+    on_both_sheets(Width::Full, |sheet| drawn(name, models, sheet, lang)).map(Some)
+}
+
+fn drawn(name: &str, models: &[(&str, &ModelFacts)], sheet: Sheet, lang: &Language) -> Result<Drawing> {
     let most = models.iter().flat_map(|(_, m)| m.layers.iter().map(|l| l.parameters)).max().unwrap_or(1).max(1);
     let caption = lang.word("figures.parameters.caption")?;
     let mut descriptions = Vec::new();
@@ -66,13 +70,14 @@ pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &La
             descriptions.push(lang.say("figures.parameters.description", values)?);
         }
     }
-    let width = if models.len() > 1 { HALF } else { FULL } as i32;
+    let columns = if sheet.has_columns() { models.len().clamp(1, 2) } else { 1 };
+    let width = if columns > 1 { HALF as i32 } else { sheet.pixels() };
     let panels = models.iter().map(|(title, m)| Panel::of(title, m, width, lang)).collect::<Result<Vec<_>>>()?;
     let row_height = |row: &[Panel]| row.iter().map(Panel::height).max().unwrap_or(0);
-    let rows = || panels.chunks(2);
+    let rows = || panels.chunks(columns);
     let height = rows().map(row_height).sum::<i32>() + (rows().count() as i32 - 1) * GAP;
-    let titles = Titles { name, caption, description: descriptions.join(" ") };
-    let drawing = draw(titles, Width::Full, height.max(1) as u32, |root| {
+    let titles = Titles { name: name.to_owned(), caption, description: descriptions.join(" ") };
+    let drawing = draw(titles, sheet, height.max(1) as u32, |root| {
         let mut top = 0;
         for row in rows() {
             for (i, panel) in row.iter().enumerate() {
@@ -82,7 +87,7 @@ pub(crate) fn parameters(name: String, models: &[(&str, &ModelFacts)], lang: &La
         }
         Ok(())
     });
-    drawing.map(|d| Some(d.without_description()))
+    drawing.map(Drawing::without_description)
 }
 
 fn share(layer: &LayerFacts, model: &ModelFacts, lang: &Language) -> String {

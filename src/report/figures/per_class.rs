@@ -7,7 +7,7 @@ use crate::report::document::FigureTable;
 use crate::results::SeedResult;
 use crate::results::statistics::{Interval, wilson};
 
-const PLOT: i32 = 170;
+const PLOT: i32 = 140;
 const LEFT: i32 = 62;
 const RIGHT: i32 = 8;
 const BOTTOM: i32 = 44;
@@ -21,7 +21,11 @@ pub(crate) struct OneSeed<'a> {
 }
 
 /// The figure of some runs' accuracies by class.
-pub(crate) fn per_class(name: String, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
+pub(crate) fn per_class(name: &str, runs: &[OneSeed], lang: &Language) -> Result<Drawing> {
+    on_both_sheets(Width::Full, |sheet| drawn(name, runs, sheet, lang))
+}
+
+fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<Drawing> {
     let titles = runs.iter().map(|run| run.title.to_owned()).collect::<Vec<_>>();
     let caption = lang.say("figures.per_class.caption", context! { titles })?;
     let describe = |OneSeed { title, seed, .. }: &OneSeed| {
@@ -32,35 +36,44 @@ pub(crate) fn per_class(name: String, runs: &[OneSeed], lang: &Language) -> Resu
         lang.say("figures.per_class.description", context! { title => *title, digits, share })
     };
     let description = runs.iter().map(describe).collect::<Result<Vec<_>>>()?.join(" ");
-    let classes = runs.first().map_or(0, |run| run.seed.confusion.len());
-    let lowest = runs.iter().flat_map(|run| (0..classes).map(|c| interval(run.seed, c).lower)).fold(1.0, f64::min);
+    let classes: Vec<usize> = (0..runs.first().map_or(0, |run| run.seed.confusion.len())).collect();
+    let lowest = runs.iter().flat_map(|run| classes.iter().map(|c| interval(run.seed, *c).lower)).fold(1.0, f64::min);
     // The axis starts at a whole percent below the lowest end, and spans at least two percent.
     let low = ((lowest * 100.0 - 0.3).floor() / 100.0).clamp(0.0, 0.98);
-    let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), FULL as i32 - LEFT);
+    let (left, right) = (LEFT, sheet.pixels() - RIGHT);
+    let legend_left = if sheet.has_columns() { left } else { 0 };
+    let legend = Legend::of(runs.iter().map(|run| (run.title, run.series)), sheet.pixels() - legend_left);
+    // On a narrow sheet, the second half of the classes is below the first.
+    let slots = if sheet.has_columns() { classes.len() } else { classes.len().div_ceil(2) }.max(1);
+    let slot = (right - left) / slots as i32;
+    let named = |class: usize| wrapped(&breakable(lang.class(class), slot - 2), LABEL, slot - 2, 2);
+    let more = classes.iter().map(|class| named(*class).len() as i32 - 1).max().unwrap_or_default() * LINE;
     let top = legend.height() + 14;
-    let axis = Axis { low, high: 1.0, left: LEFT, right: FULL as i32 - RIGHT, top, base: top + PLOT };
-    let slot = (axis.right - axis.left) / classes.max(1) as i32;
-    let names: Vec<Vec<String>> =
-        (0..classes).map(|c| wrapped(&breakable(lang.class(c), slot - 2), LABEL, slot - 2, 2)).collect();
-    let more = names.iter().map(|name| name.len() as i32 - 1).max().unwrap_or_default() * LINE;
-    let drawing =
-        draw(Titles { name, caption, description }, Width::Full, (axis.base + BOTTOM + more) as u32, |root| {
-            legend.draw(root, (LEFT, 8))?;
+    let row = PLOT + BOTTOM + more;
+    let rows = classes.len().div_ceil(slots) as i32;
+    let titles = Titles { name: name.to_owned(), caption, description };
+    let drawing = draw(titles, sheet, (top + rows * row) as u32, |root| {
+        legend.draw(root, (legend_left, 8))?;
+        for (i, classes) in classes.chunks(slots).enumerate() {
+            let top = top + i as i32 * row;
+            let axis = Axis { low, high: 1.0, left, right, top, base: top + PLOT };
             axis.grid(root, &ticks(low, 1.0, 0.001, 8.0), |tick| {
                 lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0))
             })?;
-            for (class, name) in names.iter().enumerate() {
-                let middle = axis.slot(class, classes);
+            for (i, class) in classes.iter().enumerate() {
+                let middle = axis.slot(i, slots);
                 for (i, OneSeed { seed, series, .. }) in runs.iter().enumerate() {
                     let x = middle + beside(i, runs.len());
-                    let Interval { lower, upper } = interval(seed, class);
+                    let Interval { lower, upper } = interval(seed, *class);
                     error_bar(root, x, (axis.y(upper), axis.y(lower)), series_color(*series))?;
-                    mark(root, *series, (x, axis.y(seed.per_class()[class])))?;
+                    mark(root, *series, (x, axis.y(seed.per_class()[*class])))?;
                 }
-                lines(root, name, (middle, axis.base + 14), &label(INK), HPos::Center)?;
+                lines(root, &named(*class), (middle, axis.base + 14), &label(INK), HPos::Center)?;
             }
-            centred(root, &lang.word("figures.digit")?, (axis.middle(), axis.base + 32 + more), &label(MUTED))
-        })?;
+            centred(root, &lang.word("figures.digit")?, (axis.middle(), axis.base + 32 + more), &label(MUTED))?;
+        }
+        Ok(())
+    })?;
     Ok(drawing.with_table(table(runs, lang)?))
 }
 

@@ -12,6 +12,7 @@ pub(super) use plotters::style::text_anchor::{HPos, VPos};
 
 pub(super) use super::Drawing;
 pub(super) use crate::report::Language;
+use crate::report::document::NarrowFigure;
 pub(super) use crate::report::error::Result;
 use crate::results::NoInterval;
 use crate::study::Show;
@@ -37,14 +38,39 @@ pub(in crate::report) const FULL: u32 = 760;
 /// The width of half a figure.
 pub(in crate::report) const HALF: u32 = 368;
 
-impl Width {
-    pub(in crate::report) fn pixels(self) -> u32 {
-        match self {
-            Self::Full => FULL,
-            Self::Half => HALF,
-        }
+/// The width of every figure on a screen of 360 pixels, beside which the page has 12 pixels on each side.
+pub(super) const NARROW: u32 = 336;
+
+/// What a figure is drawn on: as wide as its place in the page and in print, or for screens that have no room for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sheet {
+    Wide(Width),
+    Narrow,
+}
+
+impl Sheet {
+    pub(super) fn pixels(self) -> i32 {
+        let pixels = match self {
+            Self::Wide(Width::Full) => FULL,
+            Self::Wide(Width::Half) => HALF,
+            Self::Narrow => NARROW,
+        };
+        pixels as i32
+    }
+
+    /// Whether panels stand beside each other.
+    pub(super) fn has_columns(self) -> bool {
+        self == Self::Wide(Width::Full)
     }
 }
+
+/// A figure of some width, with the same figure for narrow screens.
+pub(super) fn on_both_sheets(width: Width, drawn: impl Fn(Sheet) -> Result<Drawing>) -> Result<Drawing> {
+    let drawing = drawn(Sheet::Wide(width))?;
+    let Drawing { svg, description, .. } = drawn(Sheet::Narrow)?;
+    Ok(Drawing { width, narrow: Some(NarrowFigure { svg, description }), ..drawing })
+}
+
 /// Text and lines. The page's style sheet replaces exactly these values in its dark colours.
 pub(super) const INK: RGBColor = RGBColor(0x1A, 0x1A, 0x1A);
 pub(super) const MUTED: RGBColor = RGBColor(0x5F, 0x63, 0x68);
@@ -76,11 +102,11 @@ pub(super) type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Draws on a canvas, and gives the SVG a role, a title and a description.
 pub(super) fn draw(
     titles: Titles,
-    width: Width,
+    sheet: Sheet,
     height: u32,
     paint: impl FnOnce(&Canvas) -> Result<()>,
 ) -> Result<Drawing> {
-    let pixels = width.pixels();
+    let pixels = sheet.pixels() as u32;
     let Titles { name, caption, description } = titles;
     let mut body = String::new();
     {
@@ -91,7 +117,8 @@ pub(super) fn draw(
     }
     // plotters' own opening tag has no role and no title.
     let inner = body.split_once(">\n").map_or("", |(_, inner)| inner);
-    let id = format!("figure-{name}");
+    // The page has both sheets of a figure.
+    let id = format!("figure-{name}{}", if sheet == Sheet::Narrow { "-narrow" } else { "" });
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {pixels} {height}\" width=\"{pixels}\" height=\"{height}\" \
@@ -100,7 +127,7 @@ pub(super) fn draw(
         escape(&caption),
         escape(&description),
     );
-    Ok(Drawing { name, caption, description, svg, width, table: None })
+    Ok(Drawing { name, caption, description, svg, width: Width::Full, narrow: None, table: None })
 }
 
 /// Captions do not name more runs than this where they are all runs of a section.

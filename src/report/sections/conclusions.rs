@@ -1,30 +1,53 @@
-//! What decides each conclusion.
+//! The rules that decide the conclusions. The first section has their questions and answers.
 
 use super::prelude::*;
 use super::told;
 use crate::claims::{Answer, DecidedConclusion, Finding};
+use crate::study::{Kind, OrderPair};
+
+/// The conclusions that one rule decides, each with its number.
+struct Decided<'a> {
+    rule: RichText,
+    conclusions: Vec<(usize, &'a DecidedConclusion)>,
+}
 
 pub(super) fn section(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let summary = RichText::linked(InlineStyle::Plain, b.lang.word("summary.heading")?, "summary");
-    let mut items: Vec<FindingItem> = Vec::new();
-    let mut rules: Vec<(RichText, RichText)> = Vec::new();
-    for c in conclusions {
+    let mut rules: Vec<Decided> = Vec::new();
+    for (i, c) in conclusions.iter().enumerate() {
         let rule = told::how(b, c)?;
-        // The words of a rule are printed once.
-        let printed = match rules.iter().find(|(other, _)| *other == rule) {
-            Some((_, question)) => b.text("conclusions.same_rule", context! { question => question.plain() })?,
-            None => rule.clone(),
-        };
-        let text = answer_here(b, c)?.then(printed).then(told::obstacle(b, c.obstacle.as_ref())?);
-        let question = told::question(b, c)?;
-        rules.push((rule, question.clone()));
-        items.push(FindingItem { badge: badge(b, c)?, question, text });
+        match rules.iter_mut().find(|other| other.rule == rule) {
+            Some(same) => same.conclusions.push((i + 1, c)),
+            None => rules.push(Decided { rule, conclusions: vec![(i + 1, c)] }),
+        }
     }
+    let items = rules.into_iter().map(|rule| definition(b, rule)).collect::<Result<_>>()?;
     let blocks = vec![
         Block::paragraph(b.text("conclusions.text", context! { summary => summary.value() })?),
-        Block::Findings { style: "rules", items },
+        Block::Definitions(Definitions { style: "rules", items }),
     ];
     Ok(b.section(SectionId::Conclusions, b.phrase("conclusions.heading")?, blocks))
+}
+
+/// A rule after the numbers of its questions, with what only this section says of them.
+fn definition(b: &Builder, Decided { rule, conclusions }: Decided) -> Result<Definition> {
+    let number = |n: usize| RichText::linked(InlineStyle::Plain, n.to_string(), format!("question-{n}"));
+    let mut numbers = RichText::default();
+    let mut text = rule;
+    let n = conclusions.len();
+    for (i, (question, c)) in conclusions.into_iter().enumerate() {
+        if i > 0 {
+            numbers.push(InlineStyle::Plain, ", ", "", "");
+        }
+        numbers.append(number(question));
+        let more = answer_here(b, c)?.then(told::obstacle(b, c.obstacle.as_ref())?);
+        if !more.is_empty() {
+            let of =
+                if n > 1 { b.text("conclusions.question", context! { n => question })? } else { RichText::default() };
+            text = text.then(of).then(more);
+        }
+    }
+    Ok(Definition::new(b.text("conclusions.questions", context! { n, numbers => numbers.value() })?, text))
 }
 
 /// The answer, unless the first section has the whole of it, or a section on training begins with it.
@@ -40,5 +63,59 @@ pub(super) fn badge(b: &Builder, concluded: &DecidedConclusion) -> Result<RichTe
         Finding::Supported => b.badge(InlineStyle::Agrees, "supported"),
         Finding::Refuted => b.badge(InlineStyle::Opposes, "refuted"),
         Finding::Undecided => b.badge(InlineStyle::Open, "undecided"),
+    }
+}
+
+/// That a finding rests on a run of one seed; empty if it does not, or if nothing was found.
+pub(super) fn limit(b: &Builder, concluded: &DecidedConclusion) -> Result<String> {
+    let has_one_seed = |run: &str| b.results.runs.get(run).is_some_and(|run| run.seeds.len() == 1);
+    let is_found = concluded.finding != Finding::Undecided;
+    let is_limited = is_found && runs_of(b, &concluded.answer).into_iter().any(has_one_seed);
+    if is_limited { b.lang.word("verdict.one_seed") } else { Ok(String::new()) }
+}
+
+/// The runs that an answer rests on.
+fn runs_of<'a>(b: &'a Builder, answer: &'a Answer) -> Vec<&'a str> {
+    let compared = |name: &str| -> Vec<&'a str> {
+        b.study.comparisons.get(name).map(|c| vec![c.run.as_str(), c.against.as_str()]).unwrap_or_default()
+    };
+    match answer {
+        Answer::Kind { kind, .. } => match kind {
+            Kind::Overfits(run) | Kind::OverfittingStarts(run) | Kind::Learns(run) => vec![run],
+            Kind::KeepsAccuracy(name) | Kind::Better(name) => compared(name),
+            Kind::BestOf(runs) => runs.iter().map(String::as_str).collect(),
+            Kind::OrderMatters(OrderPair { shuffled, ordered }) => vec![shuffled, ordered],
+            Kind::FewerParameters(_) => Vec::new(),
+        },
+        Answer::Own { supported_if, refuted_if, .. } => {
+            let rule = format!("{supported_if} {refuted_if}");
+            let runs = b.study.runs.keys().filter(|run| names(&rule, "runs", run)).map(String::as_str);
+            let of_comparisons = b.study.comparisons.keys().filter(|name| names(&rule, "comparisons", name));
+            let named: Vec<&str> = runs.chain(of_comparisons.flat_map(|name| compared(name))).collect();
+            // An expression may go over all runs without naming them.
+            let uses_all = named.is_empty() && ["runs", "comparisons"].iter().any(|group| rule.contains(group));
+            if uses_all { b.study.runs.keys().map(String::as_str).collect() } else { named }
+        }
+    }
+}
+
+/// Whether an expression has a value of `group` by its name: `runs.slim` or `runs['slim-bn']`.
+fn names(expression: &str, group: &str, name: &str) -> bool {
+    let dotted = format!("{group}.{name}");
+    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    expression.match_indices(&dotted).any(|(at, _)| is_end(&expression[at + dotted.len()..]))
+        || ['\'', '"'].iter().any(|quote| expression.contains(&format!("{group}[{quote}{name}{quote}]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_names_its_runs() {
+        let expression = "runs.slim.accuracy > 0.9 and runs['slim-bn'].loss < comparisons.order.difference";
+        let named = |group: &str, name: &str| names(expression, group, name);
+        assert!(named("runs", "slim") && named("runs", "slim-bn") && named("comparisons", "order"));
+        assert!(!named("runs", "sli") && !named("runs", "order") && !named("comparisons", "slim"));
     }
 }

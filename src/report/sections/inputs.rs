@@ -1,5 +1,7 @@
 //! What the report was made from, and what its measures mean.
 
+use std::collections::HashSet;
+
 use super::prelude::*;
 use crate::claims;
 use crate::compute::{Environment, Gpu};
@@ -19,10 +21,9 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     });
     let all = b.runs();
     // If a run diverged, or its results are in no section.
-    let has_results = |name: &String| {
-        b.training.iter().any(|section| section.tables.contains(&Table::Results) && section.runs.contains(name))
-    };
-    let are_shown = b.results.diverged.is_empty() && all.iter().all(|(name, _)| has_results(name));
+    let with_results = b.training.iter().filter(|section| section.tables.contains(&Table::Results));
+    let shown: HashSet<&String> = with_results.flat_map(|section| &section.runs).collect();
+    let are_shown = b.results.diverged.is_empty() && all.iter().all(|(name, _)| shown.contains(*name));
     let runs = if are_shown { None } else { Some(Block::Table(summary::runs(b, &all)?)) };
     let mut blocks = vec![
         Block::paragraph(b.text("inputs.text", context! { table => b.table_link(&table)? })?),

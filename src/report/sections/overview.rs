@@ -22,7 +22,7 @@ pub(super) fn figure(b: &Builder) -> Result<Option<FigureBlock>> {
         }
     }
     let images = (alike.len() < b.results.runs.len()).then(|| alike[0].1.plan.image_count);
-    let figure = b.figure(figures::ladder("overview".into(), &points, images, b.lang)?)?;
+    let figure = b.figure(figures::ladder("overview", &points, images, b.lang)?)?;
     b.overview.set(figure.number);
     Ok(Some(figure))
 }

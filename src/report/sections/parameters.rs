@@ -7,8 +7,7 @@ use crate::text::numbers::shape;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let models: Vec<(&str, &ModelFacts)> = b.results.models.iter().map(|(n, m)| (b.model_title(n), m)).collect();
-    let figure =
-        figures::parameters("parameters".into(), &models, b.lang)?.map(|drawing| b.figure(drawing)).transpose()?;
+    let figure = figures::parameters("parameters", &models, b.lang)?.map(|drawing| b.figure(drawing)).transpose()?;
     let mut blocks = vec![Block::paragraph(answers(b, &models)?)];
     let text =
         b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;

@@ -1,7 +1,7 @@
 //! The first section: what was asked, and what was found. All runs in one table, for the section on inputs.
 
 use super::claims::count;
-use super::conclusions::badge;
+use super::conclusions::{badge, limit};
 use super::prelude::*;
 use super::{grid, settings, told};
 use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
@@ -10,12 +10,13 @@ use crate::results::{AnyRun, ModelFacts, RunResult};
 pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
-        let item = |c: &DecidedConclusion| {
+        let item = |(i, c): (usize, &DecidedConclusion)| {
             let text = told::brief(b, c)?.then(evidence(b, &c.id)?);
-            Ok(FindingItem { badge: badge(b, c)?, question: told::question(b, c)?, text })
+            let (badge, limit) = (badge(b, c)?, limit(b, c)?);
+            Ok(FindingItem { number: i + 1, badge, limit, question: told::question(b, c)?, text })
         };
-        let items = conclusions.iter().map(item).collect::<Result<_>>()?;
-        blocks.push(Block::Findings { style: "brief", items });
+        let items = conclusions.iter().enumerate().map(item).collect::<Result<_>>()?;
+        blocks.push(Block::Findings { items });
     }
     blocks.extend(grid::sentence(b)?.map(Block::paragraph));
     let all = b.runs();

@@ -5,6 +5,7 @@ use super::prelude::*;
 use super::shown_run::ShownRun;
 use super::{digits, grid, overview, told, training_tables};
 use crate::claims::DecidedConclusion;
+use crate::model::{LayerKind, ModelSpec};
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
 use crate::study::{Section, Show};
 
@@ -91,34 +92,37 @@ fn training_figures(
     let name = |figure: &str| format!("section{number}-{figure}");
     let mut drawings = Vec::new();
     if shows(section, runs, Show::Curves) {
-        drawings.extend(figures::curves(name("curves"), &panels(b, section, runs), b.lang)?);
+        drawings.extend(figures::curves(&name("curves"), &panels(b, section, runs), b.lang)?);
     }
     if shows(section, runs, Show::CurvesTogether) {
         let together = runs.iter().filter_map(|run| curve(b, run)).collect();
-        drawings.extend(figures::curves(name("curves-together"), &[together], b.lang)?);
+        drawings.extend(figures::curves(&name("curves-together"), &[together], b.lang)?);
     }
     if shows(section, runs, Show::Predictions) {
-        drawings.push(figures::predictions(name("predictions"), &first_seeds(b, runs), b.lang)?);
+        drawings.push(figures::predictions(&name("predictions"), &first_seeds(b, runs), b.lang)?);
     }
     if section.show.contains(&Show::Gain) && !compared.is_empty() {
         let gains: Vec<figures::Gain> = compared.iter().map(|c| c.gain(b)).collect();
-        drawings.push(figures::gain(name("gain"), &gains, b.lang)?);
+        drawings.push(figures::gain(&name("gain"), &gains, b.lang)?);
     }
     if shows(section, runs, Show::Ladder) && !overview::shows(b, section) {
-        drawings.push(figures::ladder(name("ladder"), &ladder_points(b, section, runs), None, b.lang)?);
+        drawings.push(figures::ladder(&name("ladder"), &ladder_points(b, section, runs), None, b.lang)?);
     }
     if shows(section, runs, Show::PerClass) {
-        drawings.push(figures::per_class(name("per-class"), &first_seeds(b, runs), b.lang)?);
+        drawings.push(figures::per_class(&name("per-class"), &first_seeds(b, runs), b.lang)?);
     }
     drawings.into_iter().map(|drawing| b.figure(drawing)).collect()
 }
 
 /// A run's losses, as curves show them.
 fn curve<'a>(b: &'a Builder, run: &'a ShownRun) -> Option<Curve<'a>> {
+    let layers = b.study.models.get(&run.result.plan.model).into_iter().flat_map(ModelSpec::in_order);
+    let has_dropout = layers.map(|(_, kind)| kind).any(|kind| matches!(kind, LayerKind::Dropout(d) if d.p > 0.0));
     Some(Curve {
         title: run.title,
         series: b.series(run.name),
         run: run.result,
+        has_dropout: run.result.plan.dropout && has_dropout,
         losses: b.results.loss_curves.get(run.name)?,
     })
 }

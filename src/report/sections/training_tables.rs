@@ -1,5 +1,7 @@
 //! The tables of a section on training: settings, results, intervals, epochs.
 
+use std::collections::HashSet;
+
 use super::comparisons::{self, interval};
 use super::prelude::*;
 use super::shown_run::ShownRun;
@@ -12,7 +14,8 @@ use crate::study::{Section, Table};
 fn results_before(b: &Builder, number: usize) -> Option<usize> {
     let section = &b.training[number - 1];
     let has_all = |other: &Section| {
-        other.tables.contains(&Table::Results) && section.runs.iter().all(|run| other.runs.contains(run))
+        let runs: HashSet<&String> = other.runs.iter().collect();
+        other.tables.contains(&Table::Results) && section.runs.iter().all(|run| runs.contains(run))
     };
     b.training[..number - 1].iter().position(has_all).map(|index| index + 1)
 }

@@ -77,7 +77,7 @@ fn grids_are_compared_as_typed() {
     assert_eq!(of("['runs.*.optimizer.sgd.lr']", &lr, ""), told("", "grid.optimizer[0].sgd.lr"));
     assert_eq!(of("['runs.*.seeds[0]']", &seed, ""), told("", "grid.seeds[0]"));
     assert_eq!(of("['runs.*.epochs']", &seed, ""), told("grid.seeds[0]", ""));
-    assert_eq!(of("[grid]", grid, "runs: {slim-adam: {epochs: 2}}\n"), told("runs.slim-adam", ""));
+    assert_eq!(of("[grid]", grid, "runs: {slim-adam: {epochs: 2}}\n"), told("runs.slim-adam.epochs", ""));
     assert_eq!(of("[grid]", grid, "runs: {slim-adam: null}\n"), told("runs.slim-adam", ""));
 }
 
@@ -105,7 +105,7 @@ fn a_grids_runs_are_compared_whatever_sets_them() {
             format!("{}{grid}", defaults.replace("{first", "{random: 9, first").replace(", first: 500", "")),
             "runs.slim-sgd.train.images",
         ),
-        (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "runs.slim-sgd.train.images"),
+        (format!("{defaults}{}", grid.replace("seeds", "train: null, seeds")), "grid.train"),
         (format!("{defaults}{}", grid.replace("seeds", "epochs: 2, seeds")), "grid.epochs"),
         (format!("{defaults}{grid}runs: {{<<: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
         (format!("{defaults}{grid}<<: {{runs: {{slim-adam: {{epochs: 6}}}}}}\n"), "runs.slim-adam"),
@@ -120,6 +120,62 @@ fn a_grids_runs_are_compared_whatever_sets_them() {
         ["slim-sgd", "slim-adam", "wide-sgd", "wide-adam"].map(|run| format!("{run}: {{dropout: true}}")).join(", ");
     let changed = format!("{}{grid}runs: {{{all}}}\n", defaults.replace("epochs: 1", "epochs: 5"));
     assert!(forbidden(&changed).0.contains("runs.slim-sgd.epochs"), "{:?}", forbidden(&changed));
+}
+
+/// A free grid frees nothing but the grid: whatever else decides a run is compared for every run, also for those that only the
+/// handed-in grid makes.
+#[test]
+fn nothing_can_be_hidden_under_a_free_grid() {
+    let start = LAB.split("runs:\n").next().unwrap();
+    let lab = |free: &str, rest: &str| {
+        let study = start.replace("[author, title, models.slim.layers, 'runs.*.epochs']", free);
+        source(&format!("{study}{rest}"))
+    };
+    let defaults = "defaults: {model: slim, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}\n";
+    let grid = "grid: {train: [{images: {first: 500}}, {images: {first: 1000}}]}\n";
+    let assignment = lab("[grid, author]", &format!("{defaults}{grid}"));
+    check_free(&assignment).unwrap();
+    let forbidden = |rest: &str| {
+        let found = Differences::between(&assignment, &lab("[]", rest)).unwrap();
+        keys(&found.forbidden).join(" ")
+    };
+    let with = |more: &str| defaults.replace("epochs: 1", more);
+    let other = grid.replace("500", "700");
+    let longer = grid.replace("]}", ", {images: {random: 50}}]}");
+    for grid in [grid, other.as_str(), longer.as_str()] {
+        assert_eq!(forbidden(&format!("{defaults}{grid}")), "", "{grid}");
+        for (more, key) in [
+            ("epochs: 9", "epochs"),
+            ("epochs: 1, train: {hold_out: 5000}", "train.hold_out"),
+            ("epochs: 1, train: {order: by_class}", "train.order"),
+            ("epochs: 1, label_smoothing: 0.1", "label_smoothing"),
+        ] {
+            let found = forbidden(&format!("{}{grid}", with(more)));
+            let runs = found.split(' ').filter(|found| found.starts_with("runs.") && found.ends_with(key)).count();
+            assert!(runs >= 2 && runs == found.split(' ').count(), "{more} {grid}: {found}");
+        }
+        // Of one run alone, whichever comes first; and a run more.
+        let name = made(&lab("[]", &format!("{defaults}{grid}")));
+        for run in &name {
+            let found = forbidden(&format!("{defaults}{grid}runs: {{{run}: {{epochs: 2}}}}\n"));
+            assert_eq!(found, format!("runs.{run}.epochs"));
+            assert_eq!(forbidden(&format!("{defaults}{grid}runs: {{{run}: null}}\n")), format!("runs.{run}"));
+        }
+        assert_eq!(forbidden(&format!("{defaults}{grid}runs: {{mine: {{epochs: 2}}}}\n")), "runs.mine");
+    }
+    // What the assignment changes of single runs counts as far as the other grid makes them.
+    let first = &made(&assignment)[0];
+    let assignment = lab("[grid]", &format!("{defaults}{grid}runs: {{{first}: {{epochs: 4}}}}\n"));
+    let found = Differences::between(&assignment, &lab("[]", &format!("{defaults}{grid}"))).unwrap();
+    assert_eq!(keys(&found.forbidden), [format!("runs.{first}.epochs")]);
+    let others = "grid: {batch_size: [8, 16]}\n";
+    let found = Differences::between(&assignment, &lab("[]", &format!("{defaults}{others}"))).unwrap();
+    assert_eq!(keys(&found.forbidden), [""; 0], "{:?}", found.forbidden);
+}
+
+/// The names of a study's runs.
+fn made(source: &Source) -> Vec<String> {
+    source.study.runs.keys().cloned().collect()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Checks of the conclusions that are decided by kind.
 
+use std::collections::HashSet;
+
 use super::{Place, check_run_exists};
 use crate::dataset::ImageOrder;
 use crate::study::conclusion::{Kind, ModelPair, OrderPair, Rule};
@@ -89,10 +91,11 @@ fn check_best_of(source: &Source, place: &Place, runs: &[String]) -> Result<(), 
     if runs.len() < 2 {
         return place.refuse("needs at least two runs");
     }
+    let mut seen = HashSet::new();
     for (i, run) in runs.iter().enumerate() {
         let place = Place::new(place.source, format!("{}[{i}]", place.key));
         check_run_exists(&place, run)?;
-        if runs[..i].contains(run) {
+        if !seen.insert(run) {
             return place.refuse(format!("`{run}` is listed twice"));
         }
         check_seeds(source, &place, &runs[0], run)?;

@@ -5,12 +5,21 @@ use std::collections::HashMap;
 use super::Place;
 use crate::dataset::{DataSet, MAX_CLASSES, MOST_IMAGES};
 use crate::study::{Source, StudyError};
+use crate::text::letters::seems_to_be;
 use crate::text::look_alike::looks_like;
 
 /// Characters of a class's name. Figures cut longer ones off.
 const LONGEST_NAME: usize = 30;
 /// Characters of a data set's title, which sentences name.
 const LONGEST_TITLE: usize = 60;
+/// Words beside MNIST that name no other data set: a title of these alone would still say that the data are MNIST. `MNIST-C` and
+/// `Rotated MNIST` are other data sets.
+#[rustfmt::skip]
+const BESIDE_NAME: [&str; 38] = [
+    "a", "the", "of", "from", "original", "real", "true", "genuine", "official", "full", "complete", "whole", "standard", "classic",
+    "plain", "published", "usual", "data", "dataset", "set", "database", "digit", "digits", "handwritten", "images", "copy", "дані",
+    "набір", "даних", "цифри", "цифр", "рукописні", "рукописних", "справжній", "оригінальний", "повний", "база", "копія",
+];
 
 pub(super) fn check(source: &Source) -> Result<(), StudyError> {
     let Some(data) = source.study.pinned() else { return Ok(()) };
@@ -42,7 +51,7 @@ fn check_title(place: &Place, title: &str) -> Result<(), StudyError> {
         return place.at("title").refuse(format!("must be one line of at most {LONGEST_TITLE} characters"));
     }
     let mnist = DataSet::mnist().title;
-    if plain.eq_ignore_ascii_case(&looks_like(&mnist)) {
+    if seems_to_be(title, &mnist, &BESIDE_NAME) {
         let message =
             format!("`{title}`: by their hashes, these files are not {mnist}; give the data set another title");
         return place.at("title").refuse(message);

@@ -1,14 +1,23 @@
 //! Checks of the report's sections.
 
+use std::collections::HashSet;
+
 use super::{Place, check_run_exists};
 use crate::study::{Point, Section, Show, Source, StudyError, Table};
 use crate::text::closest::unknown;
 
 /// More points than this make a figure unreadable.
 const MAX_POINTS: usize = 64;
+/// More sections, runs in all sections together, or figures than this are more than anybody reads, and take a grader's machine long to
+/// render. The most in the repository are about a dozen sections and thirty figures.
+const MAX_SECTIONS: usize = 200;
+const MAX_SHOWN_RUNS: usize = 4000;
+const MAX_FIGURES: usize = 1000;
 
 /// Checks what each section names and shows.
 pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
+    check_counts(source)?;
+    let conclusions: HashSet<&String> = source.study.conclusions.iter().map(|c| &c.id).collect();
     for (i, section) in source.study.sections.iter().enumerate() {
         let place = Place::new(source, format!("sections[{i}]"));
         for (j, run) in section.runs.iter().enumerate() {
@@ -20,10 +29,9 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
         check_shown(&place, section)?;
         check_tables(&place, section, source.study.grid.is_some())?;
         for (j, id) in section.answers.iter().enumerate() {
-            let mut ids = source.study.conclusions.iter().map(|c| &c.id);
-            if !ids.clone().any(|other| other == id) {
+            if !conclusions.contains(id) {
                 let place = place.at(&format!("answers[{j}]"));
-                return match ids.next() {
+                return match source.study.conclusions.first() {
                     None => place.refuse(format!("unknown conclusion `{id}`; this study has no `conclusions`")),
                     Some(_) => place.refuse(unknown("conclusion", id, source.study.conclusions.iter().map(|c| &c.id))),
                 };
@@ -42,8 +50,31 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
     Ok(())
 }
 
+/// Limits what a report shows, before any of it is checked or rendered.
+fn check_counts(source: &Source) -> Result<(), StudyError> {
+    let sections = &source.study.sections;
+    let runs = sections.iter().map(|section| section.runs.len()).sum::<usize>();
+    // Without sections, there is one with all runs and a figure of each. Every model has a figure, too.
+    let models = source.study.models.len();
+    let figures = match sections.as_slice() {
+        [] => source.study.runs.len(),
+        sections => sections.iter().map(Section::figures).sum(),
+    };
+    for (what, count, most) in [
+        ("sections", sections.len(), MAX_SECTIONS),
+        ("runs in all sections together", runs, MAX_SHOWN_RUNS),
+        ("figures of sections and models", figures + models, MAX_FIGURES),
+    ] {
+        if count > most {
+            return Err(source.error("sections", format!("{count} {what}: at most {most} are supported")));
+        }
+    }
+    Ok(())
+}
+
 fn check_repeated(section: &Place, part: &str, names: &[String]) -> Result<(), StudyError> {
-    match (1..names.len()).find(|j| names[..*j].contains(&names[*j])) {
+    let mut seen = HashSet::new();
+    match names.iter().position(|name| !seen.insert(name)) {
         Some(j) => section.at(&format!("{part}[{j}]")).refuse(format!("`{}` is listed twice", names[j])),
         None => Ok(()),
     }

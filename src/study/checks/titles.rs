@@ -30,18 +30,18 @@ impl<'a> Titled<'a> {
 /// Checks the titles of models, runs, comparisons, points, sections and groups of claims.
 pub(super) fn check(source: &Source) -> Result<(), StudyError> {
     let study = &source.study;
-    let runs = || study.runs.iter().map(|(name, run)| Titled::new("runs", name, run.title.as_ref()));
+    let runs = study.runs.iter().map(|(name, run)| Titled::new("runs", name, run.title.as_ref()));
     let models = study.models.iter().map(|(name, model)| Titled::new("models", name, model.title.as_ref()));
     let comparisons = study.comparisons.iter().map(|(name, c)| Titled::new("comparisons", name, c.title.as_ref()));
-    check_kind(source, "models", &models.collect::<Vec<_>>())?;
-    check_kind(source, "runs", &runs().collect::<Vec<_>>())?;
-    check_kind(source, "comparisons", &comparisons.collect::<Vec<_>>())?;
+    check_kind(source, "models", models, None)?;
+    let runs = check_kind(source, "runs", runs, None)?;
+    check_kind(source, "comparisons", comparisons, None)?;
     not_empty(source, "title", &study.title)?;
     for (i, section) in study.sections.iter().enumerate() {
         not_empty(source, &format!("sections[{i}].title"), &section.title)?;
         let point = |(j, title)| Titled { key: format!("sections[{i}].points[{j}]"), name: None, title: Some(title) };
         let points = section.points.iter().map(|point| point.title.as_str()).enumerate().map(point);
-        check_kind(source, "runs and points", &runs().chain(points).collect::<Vec<_>>())?;
+        check_kind(source, "runs and points", points, Some(&runs))?;
     }
     for (i, claim) in study.claims.iter().enumerate() {
         let key = format!("claims[{i}].group");
@@ -59,18 +59,33 @@ fn not_empty(source: &Source, key: &str, title: &str) -> Result<(), StudyError> 
     if looks_like(title).is_empty() { Err(source.error(key, "is empty: write a title")) } else { Ok(()) }
 }
 
-/// Checks that no two things of a kind are shown alike, and that none is shown by the name of another.
-fn check_kind(source: &Source, kind: &str, all: &[Titled]) -> Result<(), StudyError> {
-    let names: HashMap<String, &str> = all.iter().filter_map(|t| Some((looks_like(t.name?), t.name?))).collect();
-    let mut shown: HashMap<String, &Titled> = HashMap::new();
+/// What is shown of a kind of things, by what it looks like.
+#[derive(Default)]
+struct Shown<'a> {
+    names: HashMap<String, &'a str>,
+    titles: HashMap<String, Titled<'a>>,
+}
+
+/// Checks that no two things of a kind are shown alike, and that none is shown by the name of another. `others` were checked before
+/// and are shown beside them: the runs, beside which each section has its points. They are not compared with each other again,
+/// because a study may have a thousand runs and a thousand sections.
+fn check_kind<'a>(
+    source: &Source,
+    kind: &str,
+    all: impl Iterator<Item = Titled<'a>>,
+    others: Option<&Shown<'a>>,
+) -> Result<Shown<'a>, StudyError> {
+    let all: Vec<Titled> = all.collect();
+    let mut shown = Shown::default();
+    shown.names = all.iter().filter_map(|titled| Some((looks_like(titled.name?), titled.name?))).collect();
     for titled in all {
         let title = titled.shown();
         let plain = looks_like(title);
         if plain.is_empty() {
             return Err(source.error(format!("{}.title", titled.key), "is empty: write a title, or leave it out"));
         }
-        if let Some(other) = shown.insert(plain.clone(), titled) {
-            let [one, two] = [other, titled].map(|t| t.name.unwrap_or(t.shown()));
+        if let Some(other) = shown.titles.get(&plain).or_else(|| others?.titles.get(&plain)) {
+            let [one, two] = [other, &titled].map(|t| t.name.unwrap_or(t.shown()));
             let message = if other.shown().trim() == title.trim() {
                 format!("the {kind} `{one}` and `{two}` are both shown as `{}`; give one another title", title.trim())
             } else {
@@ -78,10 +93,12 @@ fn check_kind(source: &Source, kind: &str, all: &[Titled]) -> Result<(), StudyEr
             };
             return Err(source.error(&titled.key, message));
         }
-        if let Some(name) = names.get(&plain).filter(|name| titled.title.is_some() && titled.name != Some(**name)) {
+        let name = shown.names.get(&plain).or_else(|| others?.names.get(&plain));
+        if let Some(name) = name.filter(|name| titled.title.is_some() && titled.name != Some(**name)) {
             let message = format!("`{title}` looks like the name of another, `{name}`; give it another title");
             return Err(source.error(format!("{}.title", titled.key), message));
         }
+        shown.titles.insert(plain, titled);
     }
-    Ok(())
+    Ok(shown)
 }

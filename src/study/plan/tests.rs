@@ -100,3 +100,71 @@ fn refusals_name_line_key_and_value() {
         assert!(message.contains(expected), "{to}: {message}");
     }
 }
+
+#[test]
+fn evaluations_within_epochs_are_counted_as_they_are_listed() {
+    let yaml = "title: t\nmodels: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\nruns: {r: {model: m, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}}\n";
+    let source = Source::from_text(std::path::Path::new("s.yaml"), yaml).unwrap();
+    let mut settings = Plan::resolve(&source).unwrap().runs["r"].settings.clone();
+    for (images, batch, every, epochs) in [
+        (10, 1, 3, 4),
+        (10, 1, 10, 3),
+        (12, 1, 8, 5),
+        (1, 1, 1, 9),
+        (100, 7, 6, 6),
+        (5, 9, 2, 7),
+        (6, 1, 7, 0),
+        (60, 1, 4, 1),
+    ] {
+        (settings.image_count, settings.batch_size, settings.evaluate_every) = (images, batch, Some(every));
+        let listed = settings.evaluated_steps(epochs).count();
+        assert_eq!(settings.evaluations_within(epochs), listed, "{images} {batch} {every} {epochs}");
+    }
+    (settings.image_count, settings.evaluate_every) = (usize::MAX, Some(1));
+    settings.batch_size = 1;
+    assert!(settings.evaluations_within(usize::MAX) > 1 << 60, "without counting to it");
+    settings.evaluate_every = None;
+    assert_eq!(settings.evaluations_within(9), 0);
+}
+
+/// Each section's points are shown beside all runs: compared again for each section, this took 35 s and more.
+#[test]
+fn a_thousand_runs_and_sections_are_refused_at_once() {
+    use std::fmt::Write as _;
+    let mut yaml = "title: t\nmodels: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\ndefaults: {model: m, batch_size: 64, optimizer: adam, seeds: [1]}\nruns:\n".to_owned();
+    for i in 0..1000 {
+        writeln!(yaml, "  r{i}: {{epochs: 1, title: '{} {i}'}}", "і".repeat(500)).unwrap();
+    }
+    yaml += "sections:\n";
+    for i in 0..1000 {
+        writeln!(yaml, "- title: S{i}").unwrap();
+    }
+    let source = Source::from_text(Path::new("s.yaml"), &yaml).unwrap();
+    let started = std::time::Instant::now();
+    let why = Plan::resolve(&source).unwrap_err().to_string();
+    assert!(why.contains("sections: 1000 sections: at most 200 are supported"), "{why}");
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_report_has_limits() {
+    let study = |sections: &str| {
+        let yaml = format!(
+            "title: t\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\ndefaults: {{model: m, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}}\nruns:\n{}sections:\n{sections}",
+            (0..100).map(|i| format!("  r{i}: {{}}\n")).collect::<String>()
+        );
+        Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap()).map(|_| ()).map_err(|e| e.to_string())
+    };
+    let all = (0..100).map(|i| format!("r{i}")).collect::<Vec<_>>().join(", ");
+    let some = |count: usize, show: &str| {
+        (0..count).map(|i| format!("- {{title: S{i}, runs: [{all}], show: [{show}]}}\n")).collect::<String>()
+    };
+    assert_eq!(study(&some(9, "confusion")), Ok(()));
+    assert_eq!(study(&some(40, "ladder")), Ok(()));
+    assert!(
+        study(&some(10, "confusion"))
+            .unwrap_err()
+            .contains("sections: 1001 figures of sections and models: at most 1000")
+    );
+    assert!(study(&some(41, "ladder")).unwrap_err().contains("4100 runs in all sections together: at most 4000"));
+}

@@ -94,3 +94,34 @@ fn a_duplicate_key_is_refused() {
         "{message}"
     );
 }
+
+#[test]
+fn brackets_in_expressions_are_not_deeper_than_their_limit() {
+    let refused = |measured: &str, sentence: &str, description: &str| {
+        let quoted = |text: &str| serde_json::to_string(text).unwrap();
+        let (measured, sentence, description) = (quoted(measured), quoted(sentence), quoted(description));
+        let yaml = format!(
+            "title: t\ndescription: {description}\nmodels: {{m: {{layers: [flatten]}}}}\nruns: {{r: {{model: m, epochs: 1, batch_size: 1, optimizer: adam, seeds: [1]}}}}\n\
+             claims:\n- {{id: a, group: g, quote: q, printed: '1', measured: {measured}, compare: exact}}\n\
+             conclusions:\n- {{id: c, question: q, supported_if: 'true', refuted_if: 'false', supported: {sentence}, refuted: n, undecided: n}}\n"
+        );
+        Source::from_text(Path::new("s.yaml"), &yaml).err().map(|e| e.to_string())
+    };
+    let deep = |open: &str, close: &str, n: usize| format!("{}1{}", open.repeat(n), close.repeat(n));
+    assert_eq!(refused(&deep("(", ")", 64), "y", "d"), None);
+    assert_eq!(refused(&format!("'{}' == '\\'{}'", "(".repeat(99), "[".repeat(99)), "y", "d"), None, "in quotes");
+    assert_eq!(refused("1", &format!("a {} b", "(".repeat(99)), &"[".repeat(99)), None, "in words");
+    assert_eq!(
+        refused("1", &format!("{{{{ {} }}}}", deep("(", ")", 60)), &format!("{{{{ {} }}}}", deep("[", "]", 60))),
+        None
+    );
+    for (measured, sentence, description, key) in [
+        (deep("(", ")", 65), "y".to_owned(), "d".to_owned(), "claims[0].measured"),
+        (format!("1 + {}", deep("([", "])", 33)), "y".to_owned(), "d".to_owned(), "claims[0].measured"),
+        ("1".to_owned(), format!("{{{{ {} }}}}", deep("(", ")", 65)), "d".to_owned(), "conclusions[0].supported"),
+        ("1".to_owned(), "y".to_owned(), format!("{{% if {} %}}x{{% endif %}}", deep("(", ")", 65)), "description"),
+    ] {
+        let why = refused(&measured, &sentence, &description).unwrap();
+        assert!(why.contains(key) && why.contains("has brackets more than 64 deep: split it"), "{why}");
+    }
+}

@@ -192,3 +192,10 @@ pub fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// The name of a temporary folder as the program makes it: a number of 16 hex digits, and a checksum.
+pub fn temporary_name(prefix: &str, number: u64) -> String {
+    let name = format!("{prefix}{number:016x}");
+    let checksum = sha256_hex(format!("temporary folder of mnist-report: {name}").as_bytes());
+    format!("{name}{}", &checksum[..8])
+}

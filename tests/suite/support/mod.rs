@@ -7,7 +7,7 @@ mod studies;
 
 use std::path::Path;
 
-pub use bundle::{Bundle, Files, built, built_with, copy, copy_folder, names, read_folder, shared};
+pub use bundle::{Bundle, Files, built, built_with, copy, copy_folder, names, read_folder, shared, temporary_name};
 pub use golden::{Messages, golden, page_text};
 pub use program::{Done, build, in_known_environment, on_paths, program, run, runs_beside};
 pub use studies::{MINI, tiny, tiny_text, tiny_with, worded};

@@ -50,6 +50,8 @@ pub(super) struct Course<'a> {
     pub is_shortened: bool,
     /// Whether the training loss has smoothed labels.
     pub smooths_labels: bool,
+    /// Whether the training loss is measured with dropout.
+    pub has_dropout: bool,
     /// How the images of the training loss are changed; `None` if they are not.
     pub augment: Option<Augment>,
     /// The learning rate by step.
@@ -64,7 +66,7 @@ pub(super) struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    pub(super) fn of(&Curve { title, series, run, losses: curve }: &Curve<'a>) -> Self {
+    pub(super) fn of(&Curve { title, series, run, has_dropout, losses: curve }: &Curve<'a>) -> Self {
         let epochs = run.seeds.iter().map(|s| s.epochs.len()).min().unwrap_or(0);
         let steps_per_epoch = run.plan.steps_per_epoch().max(1);
         let groups = groups(curve, epochs as f64 * steps_per_epoch as f64);
@@ -112,6 +114,7 @@ impl<'a> Course<'a> {
             reported: reported(run),
             is_shortened: run.seeds.iter().any(|s| s.epochs.len() > epochs),
             smooths_labels: run.plan.label_smoothing > 0.0,
+            has_dropout,
             augment: run.plan.augment,
             has_schedule: !rates.is_empty(),
             rates: if rates.is_empty() { constant() } else { rates },
@@ -138,6 +141,12 @@ impl<'a> Course<'a> {
     pub(super) fn turn(&self) -> Option<usize> {
         let turn = first_lowest(&self.test.iter().map(|loss| loss.mean).collect::<Vec<f64>>());
         (turn + 1 < self.test.len()).then_some(turn + 1)
+    }
+
+    /// Whether the training loss, measured with dropout, ends above the test loss, which is measured without.
+    pub(super) fn is_higher_with_dropout(&self) -> bool {
+        let ends = self.smooth.last().zip(self.test.last());
+        self.has_dropout && ends.is_some_and(|((_, training), test)| *training > test.mean)
     }
 
     /// The outline of the gap between test and training loss after the turning point; `None` where the test loss does not

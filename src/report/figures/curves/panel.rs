@@ -1,13 +1,14 @@
 //! One panel of loss curves, with the learning rate below where it changes.
 
-use super::super::labels::spread;
+use super::super::labels::{Legend, spread};
 use super::super::prelude::*;
 use super::super::scale::Scale;
 use super::course::{Course, Loss};
+use super::zoom::Zoom;
 
 /// Room for the labels of losses.
-const LEFT: i32 = 48;
-const PLOT: i32 = 170;
+pub(super) const LEFT: i32 = 48;
+const PLOT: i32 = 136;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
 const RATES: i32 = 54;
@@ -23,21 +24,22 @@ pub(super) struct Panel<'a> {
     pub courses: &'a [Course<'a>],
     /// The scale of losses, whose pixels each panel sets.
     pub losses: Scale,
+    pub sheet: Sheet,
     pub lang: &'a Language,
 }
 
 /// Where epochs and losses are on a panel's canvas.
-struct Plot {
-    epochs: Scale,
-    losses: Scale,
+pub(super) struct Plot {
+    pub epochs: Scale,
+    pub losses: Scale,
 }
 
 impl Plot {
-    fn at(&self, (epoch, loss): (f64, f64)) -> (i32, i32) {
+    pub(super) fn at(&self, (epoch, loss): (f64, f64)) -> (i32, i32) {
         (self.epochs.at(epoch), self.losses.at(loss))
     }
 
-    fn line(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
+    pub(super) fn line(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
         points.iter().map(|point| self.at(*point)).collect()
     }
 
@@ -53,8 +55,15 @@ impl Panel<'_> {
     }
 
     pub(super) fn height(&self, width: i32) -> i32 {
+        let zoom = if self.zoom().is_some() { Zoom::HEIGHT } else { 0 };
         let rates = if self.has_schedule() { LINE + RATES + 22 } else { 0 };
-        self.top(width) + PLOT + rates + BELOW
+        self.top(width) + PLOT + zoom + rates + BELOW
+    }
+
+    /// The end of the test loss on a linear axis, where the panel's own axis hides that it rises.
+    pub(super) fn zoom(&self) -> Option<Zoom> {
+        let [course] = self.courses else { return None };
+        Zoom::of(course, Scale { from: PLOT, to: 0, ..self.losses })
     }
 
     fn has_schedule(&self) -> bool {
@@ -69,9 +78,16 @@ impl Panel<'_> {
         }
     }
 
-    /// Where the plot begins: below the title, the axis's name and the turning point's.
+    /// The titles of several runs above their curves, where beside them there is no room.
+    fn legend(&self, width: i32) -> Option<Legend> {
+        let runs = self.courses.iter().map(|course| (course.title, course.series));
+        (!self.is_of_one_run() && !self.sheet.has_columns()).then(|| Legend::of(runs, width))
+    }
+
+    /// Where the plot begins: below the title or the legend, the axis's name and the turning point's.
     fn top(&self, width: i32) -> i32 {
-        self.title(width).len() as i32 * (LINE + 2) + 2 * LINE + 8
+        let legend = self.legend(width).map_or(0, |legend| legend.height() + 6);
+        self.title(width).len() as i32 * (LINE + 2) + legend + 2 * LINE + 8
     }
 
     pub(super) fn draw(&self, area: &Canvas, width: i32) -> Result<()> {
@@ -89,17 +105,29 @@ impl Panel<'_> {
         };
         let is_logarithmic = self.losses.logarithmic;
         let loss = if is_logarithmic { "figures.curves.loss_logarithmic" } else { "figures.curves.loss" };
-        let loss = self.lang.word(loss)?;
+        let loss = wrapped(&self.lang.word(loss)?, LABEL, width, 1).concat();
+        if let Some(legend) = self.legend(width) {
+            legend.draw(area, (0, 8))?;
+        }
         text(area, &loss, (0, top - 2 * LINE + 4), &label(MUTED), HPos::Left, VPos::Center)?;
         self.grid(area, &plot)?;
         self.chance(area, &plot)?;
         match self.courses {
             [course] => self.one(area, &plot, course)?,
-            courses => several(area, &plot, courses)?,
+            courses => {
+                several(area, &plot, courses)?;
+                if self.legend(width).is_none() {
+                    titles_beside(area, &plot, courses)?;
+                }
+            }
         }
         let mut bottom = base;
+        if let Some(zoom) = self.zoom() {
+            zoom.draw(area, (self, &plot), &self.courses[0], base)?;
+            bottom += Zoom::HEIGHT;
+        }
         if self.has_schedule() {
-            bottom = base + 22 + LINE + RATES;
+            bottom += 22 + LINE + RATES;
             self.rates(area, &plot, (bottom - RATES, bottom))?;
         }
         self.epoch_axis(area, &plot, bottom)
@@ -107,7 +135,7 @@ impl Panel<'_> {
 
     fn right_margin(&self) -> Result<i32> {
         if !self.is_of_one_run() {
-            return Ok(RIGHT_OF_RUNS);
+            return Ok(if self.sheet.has_columns() { RIGHT_OF_RUNS } else { 12 });
         }
         let mut keys = vec![TRAINING, TEST];
         if self.courses.iter().any(|course| !course.validation.is_empty()) {
@@ -118,7 +146,12 @@ impl Panel<'_> {
     }
 
     fn grid(&self, area: &Canvas, plot: &Plot) -> Result<()> {
-        for tick in plot.losses.ticks(7) {
+        self.grid_of(area, plot, 7)
+    }
+
+    /// A line across at each of at most so many ticks.
+    pub(super) fn grid_of(&self, area: &Canvas, plot: &Plot, most: usize) -> Result<()> {
+        for tick in plot.losses.ticks(most) {
             let y = plot.losses.at(tick);
             line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
             text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
@@ -155,7 +188,9 @@ impl Panel<'_> {
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
         let words = self.lang.say("figures.curves.chance", context! { classes })?;
-        text(area, &words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
+        let fits = width_of(&words, LABEL) <= right - LEFT - 4;
+        let words = if fits { &words } else { words.split(':').next().unwrap_or_default() };
+        text(area, words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
     }
 
     /// The curves of one run: training and test in their colours, the gap between them shaded.
@@ -237,7 +272,7 @@ impl Panel<'_> {
     }
 }
 
-/// The curves of several runs, each in its colour and with its marks; titles are beside their ends.
+/// The curves of several runs, each in its colour and with its marks.
 fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     for course in courses {
         line(area, &plot.line(&course.groups), series_color(course.series).mix(0.3))?;
@@ -253,6 +288,11 @@ fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
         bars(area, plot, &course.test, color)?;
         plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, course.series, at))?;
     }
+    Ok(())
+}
+
+/// The titles of several runs beside the ends of their curves.
+fn titles_beside(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
     let end = |course: &Course| {
         let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);

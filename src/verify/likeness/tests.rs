@@ -1,0 +1,231 @@
+//! Tests of what bundles are said to have in common.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+use crate::study::Differences;
+use crate::verify::{About, AssignmentResult, Closing, RungResult};
+
+fn verification(digests: [&str; 5]) -> Verification {
+    let [id, measured, weights, predictions, study] = digests.map(|text| Some(text.to_owned()));
+    let about = About {
+        measured_digest: measured,
+        weights_digest: weights,
+        predictions_digest: predictions,
+        study_digest: study,
+        ..About::default()
+    };
+    Verification {
+        report_id: id,
+        about,
+        upto: Rung::Files,
+        steps: Vec::new(),
+        assignment: None,
+        closing: Closing::default(),
+    }
+}
+
+fn record(path: &str, digests: [&str; 5]) -> Record {
+    Record::new(Path::new(path), Ok(verification(digests)), 0.0)
+}
+
+/// A bundle that was compared with an assignment, with these free changes.
+fn changed(path: &str, digests: [&str; 5], free: &[(&str, &str)]) -> Record {
+    let difference = |(key, value): &(&str, &str)| Difference {
+        key: (*key).to_owned(),
+        assignment: Value::Null,
+        handed_in: json!(value),
+    };
+    let differences = Differences { free: free.iter().map(difference).collect(), forbidden: Vec::new() };
+    let assignment = AssignmentResult {
+        file: "lab.yaml".into(),
+        status: Status::Passed,
+        why: None,
+        differences,
+        forbidden_count: 0,
+        free_count: free.len(),
+        names_are_free: true,
+    };
+    let verification = Verification { assignment: Some(assignment), ..verification(digests) };
+    Record::new(Path::new(path), Ok(verification), 0.0)
+}
+
+fn lists(record: &Record) -> Vec<String> {
+    record.likenesses().iter().map(|(common, paths)| format!("{} {}", common.name(), paths.join(" "))).collect()
+}
+
+/// What is common, the members, and the keys that they changed alike.
+type Told = (Common, Vec<String>, Vec<String>);
+
+fn found(mut records: Vec<Record>) -> (Vec<Vec<String>>, Vec<Told>) {
+    find_likenesses(&mut records);
+    let each = records.iter().map(|record| lists(record).into_iter().filter(|l| !l.ends_with(' ')).collect());
+    let of_group = |group: Group| {
+        let members = group.members.iter().map(|record| record.path.clone()).collect();
+        (group.common, members, group.shared.iter().map(|key| (*key).to_owned()).collect())
+    };
+    (each.collect(), groups(&records).into_iter().map(of_group).collect())
+}
+
+#[test]
+fn likenesses_are_sorted_by_strength_and_each_path_is_in_one_list() {
+    let unreadable = Record::new(Path::new("none"), Err("not a bundle".into()), 0.0);
+    let (each, groups) = found(vec![
+        record("a", ["1", "x", "w", "p", "s"]),
+        unreadable,
+        record("b", ["2", "x", "w", "p", "s"]),
+        record("c", ["1", "x", "w", "p", "s"]),
+        record("d", ["3", "y", "v", "q", "t"]),
+        record("e", ["4", "z", "v", "q", "t"]),
+        record("f", ["5", "f", "u", "q", "t"]),
+        record("g", ["6", "g", "g", "g", "t"]),
+    ]);
+    assert_eq!(each[0], ["report_id c", "measured b"]);
+    assert_eq!(each[1], [""; 0]);
+    assert_eq!(each[3], ["report_id a", "measured b"]);
+    assert_eq!(each[4], ["weights e", "predictions f", "study g"]);
+    assert_eq!(each[7], ["study d e f"]);
+    let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
+    let expected = [
+        (Common::ReportId, "a c"),
+        (Common::Measured, "a b c"),
+        (Common::Weights, "d e"),
+        (Common::Predictions, "d e f"),
+        (Common::Study, "d e f g"),
+    ];
+    assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
+}
+
+#[test]
+fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
+    let mut broken = record("broken", ["1", "y", "v", "q", "t"]);
+    let files = RungResult {
+        rung: Rung::Files,
+        status: Status::Failed,
+        details: Vec::new(),
+        trainings: IndexMap::new(),
+        left_out: false,
+        held_to_tolerances: false,
+    };
+    broken.verification.as_mut().unwrap().steps = vec![files];
+    let same = ["1", "x", "w", "p", "s"];
+    let (each, groups) = found(vec![record("a", same), record("b", same), broken]);
+    assert_eq!(each[0], ["report_id b", "stated_report_id broken"]);
+    assert_eq!(each[2], ["stated_report_id a b"]);
+    let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
+    assert_eq!(names, [(Common::ReportId, "a b".to_owned()), (Common::StatedReportId, "a b broken".to_owned())]);
+}
+
+/// A record with networks, each with its run, weights and predictions.
+fn with_networks(mut record: Record, networks: &[(&str, &str, &str)]) -> Record {
+    let network = |(run, weights, predictions): &(&str, &str, &str)| KeyNetwork {
+        name: format!("{run}.seed1"),
+        run: (*run).to_owned(),
+        model: format!("m-{run}"),
+        weights: Some((*weights).to_owned()),
+        predictions: Some(predictions.to_string()).filter(|hash| !hash.is_empty()),
+    };
+    record.verification.as_mut().unwrap().about.networks = networks.iter().map(network).collect();
+    record
+}
+
+fn shared_by(record: &Record) -> Vec<String> {
+    let told = |shared: &SharedNetwork| format!("{} {}={} {}", shared.path, shared.network, shared.other, shared.same);
+    record.likenesses.as_ref().unwrap().networks.iter().map(told).collect()
+}
+
+/// Who copies the weights of one network and trains the other is marked, and the network is named.
+#[test]
+fn one_network_that_was_copied_is_named() {
+    let mut records = vec![
+        with_networks(record("a", ["1", "x", "w", "p", "s"]), &[("small", "w1", "p1"), ("deep", "w2", "p2")]),
+        with_networks(record("b", ["2", "y", "v", "q", "t"]), &[("mine", "w2", "p9"), ("own", "w3", "p3")]),
+        with_networks(record("c", ["3", "z", "u", "r", "u"]), &[("other", "w4", "p3"), ("flat", "w5", "")]),
+        with_networks(record("d", ["4", "d", "d", "d", "v"]), &[("flat", "w6", "")]),
+    ];
+    find_likenesses(&mut records);
+    assert_eq!(shared_by(&records[0]), ["b deep.seed1=mine.seed1 weights"]);
+    assert_eq!(shared_by(&records[1]), ["a mine.seed1=deep.seed1 weights", "c own.seed1=other.seed1 predictions"]);
+    assert_eq!(shared_by(&records[3]), [""; 0], "networks that predict one class are all alike");
+    assert_eq!(lists(&records[0])[5], "networks b");
+    let groups = groups(&records);
+    let told: Vec<_> = groups.iter().map(|group| (group.common, group.networks.len(), group.members.len())).collect();
+    assert_eq!(told, [(Common::Networks, 1, 2), (Common::Networks, 1, 2)]);
+}
+
+#[test]
+fn a_network_that_the_assignment_gives_to_everybody_is_not_named() {
+    let networks = |deep: &'static str| [("small", "w1", "p1"), ("deep", deep, deep)];
+    let own = |key: &'static str| [("runs.deep.epochs", key)];
+    let mut records = vec![
+        with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("w2")),
+        with_networks(changed("b", ["2", "y", "v", "q", "t"], &own("3")), &networks("w3")),
+        with_networks(changed("c", ["3", "z", "u", "r", "u"], &own("4")), &networks("w2")),
+        with_networks(changed("d", ["4", "d", "d", "d", "v"], &[("models.m-deep.layers", "x")]), &networks("w2")),
+    ];
+    find_likenesses(&mut records);
+    assert_eq!(shared_by(&records[0]), ["c deep.seed1=deep.seed1 weights", "d deep.seed1=deep.seed1 weights"]);
+    assert_eq!(shared_by(&records[1]), [""; 0]);
+    assert_eq!(shared_by(&records[3])[0], "a deep.seed1=deep.seed1 weights");
+}
+
+#[test]
+fn everybody_who_changed_nothing_of_an_assignment_is_not_alike() {
+    let own = |name: &'static str| vec![("author", name)];
+    let (each, groups) = found(vec![
+        changed("a", ["1", "x", "w", "p", "s"], &own("A")),
+        changed("b", ["2", "x", "w", "p", "s"], &own("B")),
+        // Damaged, so that it was not compared; it has what everybody has.
+        record("c", ["3", "x", "w", "p", "s"]),
+        // Handed in twice: everybody was to put a name of their own.
+        changed("d", ["4", "x", "w", "p", "s"], &own("D")),
+        changed("e", ["4", "x", "w", "p", "s"], &own("D")),
+    ]);
+    assert!(each[..3].iter().all(Vec::is_empty), "{each:?}");
+    assert_eq!((each[3].join(""), each[4].join("")), ("report_id e".into(), "report_id d".into()));
+    assert_eq!(groups, [(Common::ReportId, vec!["d".into(), "e".into()], vec!["author".into()])]);
+}
+
+/// A copied network under other names, or with a setting that has no effect.
+#[test]
+fn a_copy_that_was_changed_in_another_way_is_listed() {
+    let (each, groups) = found(vec![
+        changed("a", ["1", "x", "w", "p", "s"], &[("models.mine", "deep"), ("runs.mine", "r")]),
+        changed("b", ["2", "y", "w", "p", "s"], &[("models.other", "deep"), ("runs.other", "r")]),
+        changed("c", ["3", "z", "w", "p", "t"], &[("models.mine", "deep"), ("runs.mine.dropout", "false")]),
+        changed("d", ["4", "x", "w", "p", "s"], &[("author", "D")]),
+    ]);
+    assert_eq!(each[0], ["weights b c"]);
+    assert_eq!(each[3], [""; 0], "nothing that matters was changed");
+    assert_eq!(groups, [(Common::Weights, vec!["a".into(), "b".into(), "c".into()], vec![])]);
+}
+
+#[test]
+fn what_two_changed_alike_is_named() {
+    let layers = ("models.slim.layers", "deep");
+    let (each, groups) = found(vec![
+        changed("a", ["1", "x", "w", "p", "s"], &[("author", "A"), layers]),
+        changed("b", ["2", "x", "w", "p", "s"], &[("author", "B"), layers]),
+        // Another seed.
+        changed("c", ["3", "y", "v", "q", "s"], &[layers, ("runs.r.seeds[0]", "7")]),
+        // Damaged.
+        record("d", ["4", "x", "w", "p", "s"]),
+        // The same seed alone is worth a word where results are the same, and not where the study is.
+        changed("e", ["5", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
+        changed("f", ["6", "e", "e", "e", "e"], &[("runs.r.seeds[0]", "7")]),
+        changed("g", ["7", "g", "g", "g", "e"], &[("runs.r.seeds[0]", "7")]),
+    ]);
+    assert_eq!(each[0], ["measured b d", "study c"]);
+    assert_eq!(each[2], ["study a b d"]);
+    assert_eq!(each[4], ["measured f"]);
+    assert_eq!(each[6], [""; 0]);
+    let shared: Vec<_> = groups.iter().map(|(common, _, shared)| (*common, shared.join(" "))).collect();
+    let expected = [
+        (Common::Measured, "models.slim.layers"),
+        (Common::Measured, "runs.r.seeds[0]"),
+        (Common::Study, "models.slim.layers"),
+    ];
+    assert_eq!(shared, expected.map(|(common, keys)| (common, keys.to_owned())));
+}
