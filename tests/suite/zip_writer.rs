@@ -118,7 +118,9 @@ pub fn zip(entries: &[Entry]) -> Zip {
         listed.push(bytes.len());
         let Entry { listed: of, attributes, comment, system, .. } = entry;
         let rest = [u16s(&[comment.len() as u16, 0, 0]), u32s(&[*attributes, *start as u32])].concat();
-        bytes.extend([b"PK\x01\x02\x1e".as_slice(), &[*system], &fixed(of), &rest, &of.name, &of.extra, comment].concat());
+        bytes.extend(
+            [b"PK\x01\x02\x1e".as_slice(), &[*system], &fixed(of), &rest, &of.name, &of.extra, comment].concat(),
+        );
     }
     let (end, count) = (bytes.len(), entries.len() as u16);
     bytes.extend(b"PK\x05\x06");

@@ -9,7 +9,10 @@ use tempfile::TempDir;
 
 use crate::second;
 use crate::support::*;
-use crate::zip_writer::{DEFLATED, Entry, MS_DOS, STORED, Zip, as_by_7zip, as_by_explorer, as_by_powershell, crc, descriptor, u16s, u32s, zip};
+use crate::zip_writer::{
+    DEFLATED, Entry, MS_DOS, STORED, Zip, as_by_7zip, as_by_explorer, as_by_powershell, crc, descriptor, u16s, u32s,
+    zip,
+};
 
 /// The entries of a small bundle, below a folder, made by `make`.
 fn entries(top: &str, make: impl Fn(&str, &[u8]) -> Entry) -> Vec<Entry> {
