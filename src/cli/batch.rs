@@ -58,8 +58,7 @@ pub(super) fn table(records: &[Record]) -> String {
 
 /// The headings of the table.
 fn header(columns: &Columns) -> Vec<String> {
-    let mut header: Vec<String> =
-        ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
+    let mut header: Vec<String> = ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
     header.extend(columns.rungs.iter().map(|rung| rung.name().to_owned()));
     header.extend(columns.has_assignment.then(|| "assignment".to_owned()));
     header.push("time".to_owned());

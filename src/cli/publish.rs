@@ -43,8 +43,8 @@ fn refuse(why: &str) -> ExitCode {
 fn checked(dir: &Path, report_id: &str) -> Result<Vec<RungResult>> {
     let upto = Some(Rung::Render);
     let request = Request::up_to(upto, DeviceChoice::Cpu);
-    let verification =
-        verify_in_child(dir, &request, Limits::of(upto, None, None), Listener::NOBODY).map_err(|why| anyhow!("{why}"))?;
+    let verification = verify_in_child(dir, &request, Limits::of(upto, None, None), Listener::NOBODY)
+        .map_err(|why| anyhow!("{why}"))?;
     if verification.report_id.as_deref() != Some(report_id) {
         return Err(anyhow!("{} was changed while it was read; publish it again", dir.display()));
     }

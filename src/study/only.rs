@@ -87,7 +87,8 @@ impl Only {
     }
 }
 
-const NOT_A_RUN: &str = "lists the runs to keep of a study that this one extends, such as `only: [a, b]`; no run can have this name";
+const NOT_A_RUN: &str =
+    "lists the runs to keep of a study that this one extends, such as `only: [a, b]`; no run can have this name";
 
 /// The models that these runs use.
 fn models(study: &Mapping, made: &[String], axes: &[Axis], runs: &[String]) -> Vec<String> {

@@ -170,7 +170,8 @@ impl<'a> Removal<'a> {
         mut is_gone: impl FnMut(&Self, &mut Mapping) -> bool,
     ) -> Vec<Mapping> {
         let Some(Value::Sequence(mut items)) = self.study.get(list).cloned() else { return Vec::new() };
-        let is_gone: Vec<bool> = items.iter_mut().map(|item| item.as_mapping_mut().is_some_and(|item| is_gone(self, item))).collect();
+        let is_gone: Vec<bool> =
+            items.iter_mut().map(|item| item.as_mapping_mut().is_some_and(|item| is_gone(self, item))).collect();
         let mut removed = Vec::new();
         for i in (0..items.len()).filter(|i| is_gone[*i]) {
             let item = items[i].as_mapping().cloned().unwrap_or_default();
@@ -392,10 +393,14 @@ mod tests {
 
     #[test]
     fn names_are_found_in_expressions() {
-        for text in ["runs.a.accuracy > 1", "x + runs.a", "runs[\"a\"].loss", "runs[ 'a' ]", "{{ runs.a-b }}", "runs . a"] {
+        for text in
+            ["runs.a.accuracy > 1", "x + runs.a", "runs[\"a\"].loss", "runs[ 'a' ]", "{{ runs.a-b }}", "runs . a"]
+        {
             assert!(names(text, "runs", "a"), "{text}");
         }
-        for text in ["runs.ab", "runs.b.a", "xruns.a", "models.a", "the runs a", "runs['ab']", "runs[\"a-b\"]", "values.runs.a"] {
+        for text in
+            ["runs.ab", "runs.b.a", "xruns.a", "models.a", "the runs a", "runs['ab']", "runs[\"a-b\"]", "values.runs.a"]
+        {
             assert!(!names(text, "runs", "a"), "{text}");
         }
         assert!(names("runs['a-b'].loss", "runs", "a-b"));

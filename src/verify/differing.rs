@@ -20,7 +20,9 @@ pub(super) fn text_difference(file: &str, stated: &[u8], given_by: &str, given: 
     let ends: fn(char) -> bool = if file.ends_with(".json") { ends_word_of_json } else { ends_word };
     let visible = if file.ends_with(".html") { first_word([a, b], visible_words) } else { None };
     let line = |at: usize| a[..at].matches('\n').count() + 1;
-    let same = |x: &str, y: &str| x.chars().zip(y.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum::<usize>();
+    let same = |x: &str, y: &str| {
+        x.chars().zip(y.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum::<usize>()
+    };
     let Some([x, y]) = visible.or_else(|| first_word([a, b], |text| words(text, ends))) else {
         let without_spaces = [a, b].map(|text| text.chars().filter(|c| !c.is_whitespace()));
         let [x, y] = without_spaces;
@@ -186,14 +188,20 @@ mod tests {
         assert_eq!(of("r.json", "{\r\n \"n\": 1}", "{\n \"n\": 1}"), format!("r.json: {only} 1"));
         assert_eq!(of("r.json", "{\n \"n\": 1}\n", "{\n \"n\": 1}"), format!("r.json: {only} 2"));
         assert_eq!(of("r.json", "[1]", "{1}"), "r.json: only marks between words differ, first in line 1");
-        assert_eq!(of("r.json", "{\n \"n\": [1, 12]}", "{\"n\":[1,13]}"), "r.json says 12, results.json gives 13 (line 2)");
+        assert_eq!(
+            of("r.json", "{\n \"n\": [1, 12]}", "{\"n\":[1,13]}"),
+            "r.json says 12, results.json gives 13 (line 2)"
+        );
         let page = |rest: &str| format!("<section>\n<p id=\"a\">one two</p>\n{rest}</section>");
         let more = page("<ul class=\"c\"><li>three</li></ul>");
         assert_eq!(of("r.html", &page(""), &more), "r.html says nothing there, results.json gives three (line 3)");
         assert_eq!(of("r.html", &more, &page("")), "r.html says three, results.json gives nothing there (line 3)");
         let tag = more.replace("ul", "ol");
         assert_eq!(of("r.html", &tag, &more), "r.html says ol, results.json gives ul (line 3)");
-        assert_eq!(of("r.html", &more.replace("class=\"c\"", ""), &more), "r.html says li, results.json gives class= (line 3)");
+        assert_eq!(
+            of("r.html", &more.replace("class=\"c\"", ""), &more),
+            "r.html says li, results.json gives class= (line 3)"
+        );
     }
 
     #[test]

@@ -29,11 +29,8 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     }
     let Found { mut files, mut problems, leftovers, is_ambiguous, has_backslashes } = found;
     if !is_ambiguous && ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
-        let advice = if has_backslashes {
-            zip::BACKSLASHES
-        } else {
-            "name a folder that `mnist-report build` made, or its zip"
-        };
+        let advice =
+            if has_backslashes { zip::BACKSLASHES } else { "name a folder that `mnist-report build` made, or its zip" };
         let reason = format!("is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; {advice}");
         return Err(Error::refused(path, reason));
     }
