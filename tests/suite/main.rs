@@ -36,6 +36,7 @@ mod markdown;
 mod messages;
 mod new;
 mod one_id;
+mod only;
 mod operators;
 mod other_data;
 mod own_words;
