@@ -32,7 +32,7 @@ EXTRA = {0x5455: 13, 0x7875: 24, 0x7855: 4, 0x5855: 16, 0x000A: 32, 0xCAFE: 0}  
 RUN_LOG_KEYS = set("""started finished seconds host cpu cpu_count gpu peak_memory_mib study out runs witness run seed
     epoch_seconds resumed_after kept libtorch networks predictions differing_predictions most_in_one_network loss""".split())
 # The records of a zip: an entry's own header, its header in the list, and the end record. x skips versions and times
-LOCAL, CENTRAL, END = struct.Struct("<4s3H4x3L2H"), struct.Struct("<4s2x3H4x3L4H2x2L"), struct.Struct("<4s4H2LH")
+LOCAL, CENTRAL, END = struct.Struct("<4s3H4x3L2H"), struct.Struct("<4sxB3H4x3L4H2x2L"), struct.Struct("<4s4H2LH")
 text_of = json.JSONEncoder(sort_keys=True).encode  # unlike ==, distinguishes 1, 1.0 and True
 class Refused(Exception): """Why a bundle cannot be opened, or a rung cannot be checked."""
 
@@ -62,13 +62,13 @@ def zip_items(path):
     data = read_file(path, 1088)
     if b"PK\5\6" not in data[-22 - 65535:]: raise Refused("is not a zip file of a bundle, or was cut off: have it sent again")
     *_, count, _, list_start, _ = END.unpack(data[data.rindex(b"PK\5\6"):][:22])
-    at, ends = list_start, {}
+    at, ends, found = list_start, {}, []
     for _ in range(count):
-        magic, needs, flags, method, *sums, name_size, size, comment, disk, mode, start = CENTRAL.unpack_from(data, at)
+        magic, system, needs, flags, method, *sums, name_size, size, comment, disk, mode, start = CENTRAL.unpack_from(data, at)
         at += 46 + name_size + size
         name, extra, (_, packed, unpacked_size) = data[at - size - name_size:at - size], data[at - size:at], sums
         own_magic, own_needs, own_flags, own_method, *own_sums, name_size, size = LOCAL.unpack_from(data, start)
-        content, is_dir = start + 30 + name_size + size, name.endswith(b"/")
+        content, is_dir = start + 30 + name_size + size, name.endswith((b"/", b"\\"))
         own_name, own_extra = data[content - size - name_size:content - size], data[content - size:content]
         # Bit 3: the sizes are after the content, and may be 0 before it. Bits 1 and 2 do not matter for unpacking.
         own_sums = [own or right for own, right in zip(own_sums, sums)] if flags & 8 else own_sums
@@ -83,10 +83,12 @@ def zip_items(path):
             raise ValueError(f"{name!r} has a name or extra field, or is packed in a way or so much, that no bundle needs")
         is_plain = mode >> 16 & 0o170000 in (0, 0o040000 if is_dir else 0o100000) and not (unpacked_size if is_dir else mode & 0x10)
         read = lambda start=content, end=content + packed, entry=(flags, method, *sums): unpacked(data[start:end], *entry)
-        yield name.decode("utf-8", "replace"), is_plain, unpacked_size, read
+        found.append((system, name.decode("utf-8", "replace"), is_plain, unpacked_size, read))
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
             or data[at - 20:][:4] == b"PK\6\7" or [0, *sorted(ends.values())] != [*sorted(ends), list_start]):
         raise ValueError("bytes outside any entry or after its end, overlapping entries, or a second end record")
+    is_dos = not any(system or "/" in name for system, name, *_ in found)  # Windows PowerShell's Compress-Archive writes \ for /
+    yield from ((name.replace("\\", "/") if is_dos else name, *rest) for _, name, *rest in found)
 
 def odd_extra(extra, *seen):
     """Whether an extra field has more than times and owners, and so may change what is unpacked."""
@@ -112,22 +114,21 @@ def read_bundle(path):
     top = min([n[:-10] for n in own if re.search(r"(^|/)SHA256SUMS\Z", n)], key=lambda top: top.count("/"), default="")
     if top.count("/") > MAX_DEPTH or not all(n.startswith(top) or n.endswith("/") and top.startswith(n) for n in own): top = ""
     places = sorted((n if LEFT.fullmatch(n) or n.endswith("/") else n.lower()).split("/") for n, *_ in items)
-    is_twice = any(later[:len(place)] == place for place, later in zip(places, places[1:]))
-    files, problems = {}, ["two names are for one place, or differ only by case"] if is_twice else []
+    files, problems = {}, ["two names mean one place, or differ by case"] * any(b[:len(a)] == a for a, b in zip(places, places[1:]))
     for name, is_plain, size, read in items:
         inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
         if size > MIB * next(most for start, most in MAX_MIB if inner.startswith(start)): raise Refused(f"{name!r} is too large")
         if inner.count("/") > MAX_DEPTH: raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders")
         if not (is_plain and SAFE.fullmatch(name) and (is_left or VALID.fullmatch(inner.rstrip("/")))
                 and max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")]) <= MAX_NAME):
-            problems.append(f"{name!r} is not a valid file name in a bundle, or a link or special file")
+            problems.append(f"{name!r} is not a valid file name in a bundle (no \\ in it), or a link or special file")
         elif inner.endswith("/") and not is_left and ((at := bisect.bisect(own, name)) == len(own) or not own[at].startswith(name)):
             problems.append(f"{inner} is an empty folder")
         else:  # the end of the content also matters for folders and leftovers, because other entries could be after it
             try: content = read()
             except (ValueError, zlib.error) as error: problems.append(f"{name}: damaged: {error}")
             else: files.update({} if is_left or inner.endswith("/") else {inner: content})
-    if not {SUMS, "manifest.json", "results.json"} & files.keys(): raise Refused("is not a bundle: it has not even SHA256SUMS")
+    if not {SUMS, "manifest.json", "results.json"} & files.keys(): raise Refused("is not a bundle: no SHA256SUMS, or \\ before it")
     return files, problems
 
 class Bundle:
@@ -146,8 +147,7 @@ class Bundle:
 
     def check_files(self, _):
         covered = self.hashes.keys() - {SUMS, RUN_LOG}
-        yield from self.problems
-        yield from (f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)
+        yield from [*self.problems, *(f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)]
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
         # No hash covers the run log, so it must have the program's format, except for numbers. There, deep lists would be huge.
         log = self.files.get(RUN_LOG, b"{}\n").decode()

@@ -47,6 +47,7 @@ pub mod build;
 
 pub mod verify;
 
+pub mod course;
 pub mod diff;
 
 pub mod demo;

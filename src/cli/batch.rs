@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::course::{Columns, named};
 use crate::digest::short;
 use crate::rung::Rung;
 use crate::text::terminal;
@@ -42,8 +43,8 @@ fn found(verification: &Verification) -> String {
 /// The table of all bundles, sorted by group, author and file, and what they have in common.
 pub(super) fn table(records: &[Record]) -> String {
     let columns = Columns::of(records);
-    let rows: Vec<Vec<String>> = std::iter::once(columns.header())
-        .chain(sorted(records).into_iter().map(|record| columns.row(record)))
+    let rows: Vec<Vec<String>> = std::iter::once(header(&columns))
+        .chain(sorted(records).into_iter().map(|record| row(&columns, record)))
         .collect();
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|i| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or_default()).collect();
@@ -55,42 +56,27 @@ pub(super) fn table(records: &[Record]) -> String {
     text + &groups(records).iter().map(in_common).collect::<String>()
 }
 
-/// The columns that depend on what was asked for.
-pub(super) struct Columns {
-    pub(super) rungs: Vec<Rung>,
-    pub(super) has_assignment: bool,
+/// The headings of the table.
+fn header(columns: &Columns) -> Vec<String> {
+    let mut header: Vec<String> = ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
+    header.extend(columns.rungs.iter().map(|rung| rung.name().to_owned()));
+    header.extend(columns.has_assignment.then(|| "assignment".to_owned()));
+    header.push("time".to_owned());
+    header
 }
 
-impl Columns {
-    pub(super) fn of(records: &[Record]) -> Self {
-        let upto = records.iter().filter_map(|record| Some(record.verification.as_deref()?.upto)).max();
-        Self {
-            rungs: Rung::ALL.into_iter().filter(|rung| Some(*rung) <= upto).collect(),
-            has_assignment: records.iter().any(|record| record.assignment().is_some()),
-        }
+/// A bundle's row.
+fn row(columns: &Columns, record: &Record) -> Vec<String> {
+    let none = || "-".to_owned();
+    let mut row = vec![terminal::path(&record.path), record.result.to_string()];
+    row.extend(record.names().map(|name| name.map_or_else(none, cut)));
+    row.push(record.report_id().map_or_else(none, |id| short(id).to_owned()));
+    row.extend(columns.rungs.iter().map(|rung| record.mark(*rung).map_or_else(none, |mark| mark.to_string())));
+    if columns.has_assignment {
+        row.push(record.assignment().map_or_else(none, |assignment| assignment.status.to_string()));
     }
-
-    fn header(&self) -> Vec<String> {
-        let mut header: Vec<String> =
-            ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
-        header.extend(self.rungs.iter().map(|rung| rung.name().to_owned()));
-        header.extend(self.has_assignment.then(|| "assignment".to_owned()));
-        header.push("time".to_owned());
-        header
-    }
-
-    fn row(&self, record: &Record) -> Vec<String> {
-        let none = || "-".to_owned();
-        let mut row = vec![terminal::path(&record.path), record.result.to_string()];
-        row.extend(record.names().map(|name| name.map_or_else(none, cut)));
-        row.push(record.report_id().map_or_else(none, |id| short(id).to_owned()));
-        row.extend(self.rungs.iter().map(|rung| record.mark(*rung).map_or_else(none, |mark| mark.to_string())));
-        if self.has_assignment {
-            row.push(record.assignment().map_or_else(none, |assignment| assignment.status.to_string()));
-        }
-        row.push(format!("{:.1} s", record.seconds));
-        row
-    }
+    row.push(format!("{:.1} s", record.seconds));
+    row
 }
 
 /// `1 passed, 1 FAILED, 3 not checked`, of the rungs asked for.
@@ -174,12 +160,4 @@ fn in_common(group: &Group) -> String {
 pub(super) fn network(shared: &SharedNetwork) -> String {
     let SharedNetwork { network, other, same, .. } = shared;
     format!("the {same} of {network} are those of {other}")
-}
-
-/// The first keys, and how many more.
-pub(super) fn named(keys: &[&str]) -> String {
-    const MOST: usize = 8;
-    let first = keys.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
-    let more = keys.len().saturating_sub(MOST);
-    if more > 0 { format!("{first} and {more} more") } else { first }
 }

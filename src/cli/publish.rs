@@ -10,7 +10,7 @@ use crate::compute::DeviceChoice;
 use crate::exit_code::ExitCode;
 use crate::text::numbers::count;
 use crate::text::terminal;
-use crate::verify::{Limits, Request, Rung, RungResult, Status, verify_in_child};
+use crate::verify::{Limits, Listener, Request, Rung, RungResult, Status, verify_in_child};
 
 pub(super) fn run(options: &Publish) -> Result<ExitCode> {
     let packed = match Packed::new(&options.dir, options.out.as_deref(), options.lean) {
@@ -43,8 +43,8 @@ fn refuse(why: &str) -> ExitCode {
 fn checked(dir: &Path, report_id: &str) -> Result<Vec<RungResult>> {
     let upto = Some(Rung::Render);
     let request = Request::up_to(upto, DeviceChoice::Cpu);
-    let verification =
-        verify_in_child(dir, &request, Limits::of(upto, None, None), &|_| {}).map_err(|why| anyhow!("{why}"))?;
+    let verification = verify_in_child(dir, &request, Limits::of(upto, None, None), Listener::NOBODY)
+        .map_err(|why| anyhow!("{why}"))?;
     if verification.report_id.as_deref() != Some(report_id) {
         return Err(anyhow!("{} was changed while it was read; publish it again", dir.display()));
     }

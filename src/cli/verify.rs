@@ -3,17 +3,18 @@
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::options::{Verify, VerifyForParent};
-use super::{batch, csv, page};
+use super::{batch, csv};
 use crate::claims::load_study;
+use crate::course;
 use crate::exit_code::ExitCode;
 use crate::text::terminal;
 use crate::verify::{
-    Limits, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
+    Limits, Listener, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
     verify_in_child,
 };
 use crate::witness;
@@ -23,7 +24,14 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     check_files(options)?;
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
     let announce = announce(options);
-    let record = checked_in_time(path, |path| checked(options, &request, path, &announce));
+    let is_watched = std::io::stderr().is_terminal() && !options.json;
+    let done = |step: &RungResult| {
+        if is_watched {
+            super::say(&format!("{:<9} {}", step.rung.name(), step.mark()));
+        }
+    };
+    let listener = Listener { say: &announce, done: &done };
+    let record = checked_in_time(path, |path| checked(options, &request, path, listener));
     write_files(options, std::slice::from_ref(&record))?;
     let Some(verification) = &record.verification else {
         return Err(anyhow!("{}", record.error.as_deref().unwrap_or_default()));
@@ -82,11 +90,21 @@ fn write_files(options: &Verify, records: &[Record]) -> Result<()> {
     for (option, _, file) in files(options) {
         let text = match option {
             "--csv" => csv::text(records),
-            _ => page::text(records, options)?,
+            _ => page(records, options)?,
         };
         fs::write(file, text).with_context(|| cannot_write(file))?;
     }
     Ok(())
+}
+
+/// The page of a course.
+fn page(records: &[Record], options: &Verify) -> Result<String> {
+    let assignment = |file: &PathBuf| -> Result<course::Assignment> {
+        let title = load_study(file)?.0.study.title;
+        Ok(course::Assignment { file: file.display().to_string(), title })
+    };
+    let assignment = options.assignment.as_ref().map(assignment).transpose()?;
+    Ok(course::page(records, options.lang, assignment.as_ref())?)
 }
 
 fn cannot_write(file: &Path) -> String {
@@ -104,8 +122,8 @@ fn announce(options: &Verify) -> impl Fn(&str) {
 }
 
 /// Checks one bundle in a process of its own.
-fn checked(options: &Verify, request: &Request, path: &Path, say: &dyn Fn(&str)) -> Result<Verification, String> {
-    verify_in_child(path, request, Limits::of(options.upto, options.memory, options.timeout), say)
+fn checked(options: &Verify, request: &Request, path: &Path, listener: Listener) -> Result<Verification, String> {
+    verify_in_child(path, request, Limits::of(options.upto, options.memory, options.timeout), listener)
 }
 
 /// Checks one bundle for the process that started this one.
@@ -129,7 +147,8 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
         usize::from(options.jobs.get()),
         |path| {
             let name = terminal::path(&path.display().to_string());
-            checked(options, request, path, &|line| announce(&format!("{name}: {line}")))
+            let say = |line: &str| announce(&format!("{name}: {line}"));
+            checked(options, request, path, Listener { say: &say, ..Listener::NOBODY })
         },
         |record| {
             if !options.json && printed.is_ok() {

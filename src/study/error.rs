@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// An error in a study: `file:line: key: message`. An unknown line and an empty key are left out.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 #[error("{}{message}", place(file, *line, key))]
 #[expect(missing_docs, reason = "self-evident")]
 pub struct StudyError {

@@ -109,7 +109,7 @@ fn leaves_of(value: &Json) -> Vec<(String, String)> {
 }
 
 /// A text as a part of a run's name: letters, digits and `_`.
-fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
@@ -117,18 +117,10 @@ fn slug(text: &str) -> String {
 /// stays, for the report. Returns these changes.
 pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<GridChanges, StudyError> {
     let mut changed = GridChanges::new();
-    let Some(grid) = study.get("grid").filter(|grid| !grid.is_null()) else {
+    let Some((typed, axes)) = read(lines, study)? else {
         study.shift_remove("grid");
         return Ok(changed);
     };
-    let Value::Mapping(typed) = grid else {
-        return Err(lines.error("grid", "must be a map of run settings, such as `{model: [a, b], epochs: 2}`"));
-    };
-    let typed = typed.clone();
-    let grid: Grid = serde_yaml::from_value(Value::Mapping(typed.clone()))
-        .map_err(|e| lines.error("grid", format!("cannot be read: {e}")))?;
-    let axes = axes(&grid);
-    check(lines, &grid, &axes)?;
     let cells = cells(&axes);
     let (nodes, bytes) = size(&Value::Mapping(typed.clone()));
     if nodes * cells.len() as u64 > MAX_NODES || bytes * cells.len() as u64 > MAX_BYTES {
@@ -176,6 +168,25 @@ pub(super) fn expand(lines: &mut Lines, study: &mut Mapping) -> Result<GridChang
     runs.extend(own);
     study.insert("runs".into(), Value::Mapping(runs));
     Ok(changed)
+}
+
+/// The grid of a study as it is typed, and its axes, if it has one.
+pub(super) fn read(lines: &Lines, study: &Mapping) -> Result<Option<(Mapping, Vec<Axis>)>, StudyError> {
+    let Some(grid) = study.get("grid").filter(|grid| !grid.is_null()) else { return Ok(None) };
+    let Value::Mapping(typed) = grid else {
+        return Err(lines.error("grid", "must be a map of run settings, such as `{model: [a, b], epochs: 2}`"));
+    };
+    let grid: Grid = serde_yaml::from_value(Value::Mapping(typed.clone()))
+        .map_err(|e| lines.error("grid", format!("cannot be read: {e}")))?;
+    let axes = axes(&grid);
+    check(lines, &grid, &axes)?;
+    Ok(Some((typed.clone(), axes)))
+}
+
+/// The names of the values of an axis; `None` if they are not values of JSON.
+pub(super) fn names_of(key: &str, values: &[Value]) -> Option<Vec<String>> {
+    let values: Option<Vec<Json>> = values.iter().map(|value| serde_json::to_value(value).ok()).collect();
+    Some(names(key, &values?))
 }
 
 /// Takes what the study itself says of runs.

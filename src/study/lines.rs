@@ -19,6 +19,8 @@ pub(super) struct Lines {
     files: Vec<FileLines>,
     /// For each run of the grid, the place of its value in each list.
     grid_runs: HashMap<String, HashMap<String, usize>>,
+    /// What reading the files changed, for the author.
+    notes: Vec<String>,
 }
 
 /// The place of a key, or of the nearest key above it that has a line.
@@ -47,6 +49,40 @@ impl Lines {
     /// Adds a run that `grid` makes, with the place of its value in each list: errors then name the keys of the grid.
     pub(super) fn add_grid_run(&mut self, run: &str, places: HashMap<String, usize>) {
         self.grid_runs.insert(run.to_owned(), places);
+    }
+
+    /// Adds a note for the author.
+    pub(super) fn add_note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// The notes for the author.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The file and the line of a key, or of the nearest key above it.
+    pub(super) fn place(&self, key: &str) -> String {
+        match self.find(key) {
+            Some(found) => format!("{}:{}", found.file.display(), found.line),
+            None => self.files[0].file.display().to_string(),
+        }
+    }
+
+    /// Takes the item of a list out of the lines of a file and of those that it extends: the later ones move up.
+    pub(super) fn remove_item(&mut self, first_file: usize, list: &str, removed: usize) {
+        let start = format!("{list}[");
+        for file in self.files.iter_mut().skip(first_file) {
+            let moved = std::mem::take(&mut file.lines).into_iter().filter_map(|(key, line)| {
+                let item = key.strip_prefix(&start).and_then(|rest| rest.split_once(']'));
+                match item.and_then(|(place, rest)| Some((place.parse::<usize>().ok()?, rest))) {
+                    Some((place, _)) if place == removed => None,
+                    Some((place, rest)) if place > removed => Some((format!("{start}{}]{rest}", place - 1), line)),
+                    _ => Some((key, line)),
+                }
+            });
+            file.lines = moved.collect();
+        }
     }
 
     /// The number of files.

@@ -4,7 +4,7 @@ use super::Source;
 use crate::text::Lang;
 
 impl Source {
-    /// Notes on texts that a report prints in another way than was probably meant: in several languages a text that is only in one,
+    /// Notes on what `only` left out, and on texts that a report prints in another way than was probably meant: in several languages a text that is only in one,
     /// and values in a `why`.
     pub fn text_notes(&self) -> Vec<String> {
         let claims = self.study.claims.iter().map(|claim| &claim.why).enumerate().map(|(i, why)| ("claims", i, why));
@@ -16,7 +16,7 @@ impl Source {
                     "`{{ }}` is printed as it is here; values are printed in `description`, `text` and `discussion`";
                 self.error(format!("{list}[{i}].why"), message).to_string()
             });
-        literal.take(3).chain(self.language_notes()).collect()
+        self.notes_of_files().iter().cloned().chain(literal.take(3)).chain(self.language_notes()).collect()
     }
 
     /// Notes on texts of a study in several languages that are only in one.

@@ -3,6 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::only::ONLY;
 use super::spec::Study;
 use super::yaml::{PROSE, TEXTS};
 use crate::text::Lang;
@@ -46,6 +47,13 @@ pub fn schema() -> Value {
             key.remove("allOf");
             key.append(&mut lang.as_object().cloned().unwrap_or_default());
         }
+    }
+    if let Some(runs) = schema["properties"]["runs"].as_object_mut() {
+        let only = json!({
+            "type": "array", "items": {"type": "string"}, "minItems": 1,
+            "description": "With `extends`: the runs to keep of the extended study. What names only others is left out, too.",
+        });
+        runs.insert("properties".into(), json!({ONLY: only}));
     }
     let grid = grid_of(&schema["definitions"]["RunSpec"]["properties"]);
     if let Some(key) = schema["properties"]["grid"].as_object_mut() {

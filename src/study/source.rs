@@ -14,6 +14,7 @@ use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
 use super::messages::plain;
+use super::only::Only;
 use super::spec::Study;
 use super::yaml::{DATA, Fault, PROSE, ambiguous_line, as_typed, decoded};
 use crate::paths;
@@ -104,6 +105,7 @@ impl Source {
         if map.contains_key("extends") {
             return Err(lines.error("extends", "a bundle's study is complete and extends nothing"));
         }
+        Only::refuse(&lines, &map)?;
         Self::from_map(lines, map, yaml.to_owned(), lang)
     }
 
@@ -221,6 +223,11 @@ impl Source {
         self.lines.file_of(key).parent().unwrap_or(Path::new("")).join(data)
     }
 
+    /// What reading the files changed, for the author.
+    pub(super) fn notes_of_files(&self) -> &[String] {
+        self.lines.notes()
+    }
+
     /// The error that a key's value is wrong, with its file and line.
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
         self.lines.error(key.as_ref(), message)
@@ -267,7 +274,11 @@ fn prose_bytes(key: &str, value: &Value) -> usize {
 
 fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyError> {
     let mut map = parse(file, yaml, lines)?;
-    let Some(base) = map.shift_remove("extends") else { return Ok(map) };
+    let Some(base) = map.shift_remove("extends") else {
+        Only::refuse(lines, &map)?;
+        return Ok(map);
+    };
+    let only = Only::take(lines, &mut map)?;
     let Some(base) = base.as_str() else {
         return Err(lines.error("extends", "must be the path of another study, such as `extends: base.yaml`"));
     };
@@ -283,6 +294,9 @@ fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, St
     let removed = grid::removed_runs(&merged, &map);
     merge(&mut merged, map);
     grid::keep_removed(&mut merged, removed);
+    if let Some(only) = only {
+        only.prune(lines, &mut merged)?;
+    }
     Ok(merged)
 }
 

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
+use super::progress::{Listener, Progress};
 use super::{Draw, Request, Rung, RungResult, Status, Verification, verify_in_parts};
 use crate::failure::caught;
 use crate::text::error_chain;
@@ -20,7 +21,7 @@ use crate::text::terminal::one_line;
 pub const COMMAND: &str = "verify-for-parent";
 
 /// Bytes of the answer. Details are shortened to fit.
-const MAX_ANSWER: u64 = 8 << 20;
+const MAX_ANSWER: u64 = 16 << 20;
 /// Bytes of the messages that are kept.
 const MAX_MESSAGES: u64 = 64 << 10;
 /// Details of a rung, and bytes of each.
@@ -109,7 +110,7 @@ fn shortened(mut verification: Verification) -> Verification {
     verification
 }
 
-/// In the parent: verifies a bundle in a child. `say` gets a line before the rungs that take long.
+/// In the parent: verifies a bundle in a child.
 ///
 /// # Errors
 /// Why it could not be checked.
@@ -117,14 +118,14 @@ pub fn verify_in_child(
     path: &Path,
     request: &Request,
     limits: Limits,
-    say: &dyn Fn(&str),
+    listener: Listener,
 ) -> Result<Verification, String> {
     let started = Instant::now();
     let mut child = start(path, request, limits).map_err(|e| {
         format!("not checked: cannot start a process to check it: {e}; the system may lack memory or processes")
     })?;
     let timeout = Duration::from_secs(limits.timeout);
-    let read = read_output(&mut child, started, timeout, say);
+    let read = read_output(&mut child, started, timeout, listener);
     if !matches!(read, Ok(Output::Whole(..))) {
         let _ = child.kill();
     }
@@ -189,9 +190,10 @@ enum Output {
 }
 
 /// Reads both outputs of a child without a thread, which the system may refuse.
-fn read_output(child: &mut Child, started: Instant, timeout: Duration, say: &dyn Fn(&str)) -> io::Result<Output> {
+fn read_output(child: &mut Child, started: Instant, timeout: Duration, listener: Listener) -> io::Result<Output> {
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let (mut answer, mut messages) = (Vec::new(), Vec::new());
+    let (mut progress, mut understood) = (Progress::new(listener.done), 0);
     while out.is_some() || err.is_some() {
         let Some(left) = timeout.checked_sub(started.elapsed()) else { return Ok(Output::Timeout(answer)) };
         let left = Timespec::try_from(left.min(Duration::from_secs(3600))).map_err(io::Error::other)?;
@@ -205,11 +207,20 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration, say: &dyn
         }
         let ready: Vec<bool> = polled.iter().map(|fd| !fd.revents().is_empty()).collect();
         let (out_ready, err_ready) = (out.is_some() && ready[0], err.is_some() && ready[ready.len() - 1]);
-        if out_ready && read_some(&mut out, &mut answer)? && answer.len() as u64 > MAX_ANSWER {
-            return Ok(Output::TooLong(answer));
+        if out_ready && read_some(&mut out, &mut answer)? {
+            if answer.len() as u64 > MAX_ANSWER {
+                return Ok(Output::TooLong(answer));
+            }
+            let whole = answer.iter().rposition(|byte| *byte == b'\n').map_or(understood, |end| end + 1);
+            for line in answer[understood..whole].split_inclusive(|byte| *byte == b'\n') {
+                if let Ok(Answer::Verified(so_far)) = serde_json::from_slice(line) {
+                    progress.add(&so_far);
+                }
+            }
+            understood = whole;
         }
         if err_ready && read_some(&mut err, &mut messages)? {
-            pass_on(&mut messages, say);
+            pass_on(&mut messages, listener.say);
             messages.truncate(MAX_MESSAGES as usize);
         }
     }

@@ -10,39 +10,112 @@ use crate::text::terminal::cut;
 const WIDEST: usize = 60;
 const BEFORE: usize = 20;
 
-/// Where two texts first differ: the words there, each with its unit, and the line. Files that are not text are told by their hashes.
+/// Where two texts first differ: the words there, each with its unit, and the line. In a page, words that a reader sees come
+/// before those in its tags. Files that are not text are told by their hashes.
 pub(super) fn text_difference(file: &str, stated: &[u8], given_by: &str, given: &[u8]) -> String {
     let (Ok(a), Ok(b)) = (std::str::from_utf8(stated), std::str::from_utf8(given)) else {
         let [a, b] = [stated, given].map(sha256_hex);
         return format!("{file} has the SHA-256 {}, {given_by} {} {}", short(&a), gives(given_by), short(&b));
     };
-    let same: usize = a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
-    // Where a word ends in both, the next one differs.
-    let ends = [a, b].iter().all(|text| text[same..].chars().next().is_none_or(ends_word));
-    let start = if ends { same } else { word_start(&a[..same]) };
-    let [x, y] = [a, b].map(|text| shown(text[start..].trim_start_matches(ends_word), same - start));
-    let line = a[..same].matches('\n').count() + 1;
-    format!("{file} says {x}, {given_by} {} {y} (line {line})", gives(given_by))
+    let ends: fn(char) -> bool = if file.ends_with(".json") { ends_word_of_json } else { ends_word };
+    let visible = if file.ends_with(".html") { first_word([a, b], visible_words) } else { None };
+    let line = |at: usize| a[..at].matches('\n').count() + 1;
+    let same = |x: &str, y: &str| {
+        x.chars().zip(y.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum::<usize>()
+    };
+    let Some([x, y]) = visible.or_else(|| first_word([a, b], |text| words(text, ends))) else {
+        let without_spaces = [a, b].map(|text| text.chars().filter(|c| !c.is_whitespace()));
+        let [x, y] = without_spaces;
+        let what = if x.eq(y) { "spaces or line ends" } else { "marks between words" };
+        return format!("{file}: only {what} differ, first in line {}", line(same(a, b)));
+    };
+    let [told, other] = [&a[x..], &b[y..]].map(|text| shown(text, ends, same(&a[x..], &b[y..])));
+    format!("{file} says {told}, {given_by} {} {other} (line {})", gives(given_by), line(x))
 }
 
 fn gives(subject: &str) -> &'static str {
     if subject.contains(" and ") || subject.ends_with('s') { "give" } else { "gives" }
 }
 
-/// The start of the word that a text ends in.
-fn word_start(text: &str) -> usize {
-    text.rfind(ends_word).map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8))
-}
-
-/// Between the words of a page, of Markdown and of JSON. A space that may not end a line is inside a number, or before its unit.
+/// Between the words of a page and of Markdown. A space that may not end a line is inside a number, or before its unit.
 fn ends_word(c: char) -> bool {
     (c.is_whitespace() && c != '\u{a0}') || "<>\"|;".contains(c)
 }
 
+/// Between the words and numbers of JSON, with whatever spaces it was written.
+fn ends_word_of_json(c: char) -> bool {
+    ends_word(c) || ":,[]{}".contains(c)
+}
+
+/// Where the first word that differs starts in both texts; the end of a text that has no more words.
+fn first_word<'a, W: Iterator<Item = (usize, &'a str)>>(
+    texts: [&'a str; 2],
+    words: impl Fn(&'a str) -> W,
+) -> Option<[usize; 2]> {
+    let [mut a, mut b] = texts.map(words);
+    loop {
+        match (a.next(), b.next()) {
+            (None, None) => return None,
+            (Some((_, x)), Some((_, y))) if x == y => {}
+            (x, y) => return Some([x.map_or(texts[0].len(), |x| x.0), y.map_or(texts[1].len(), |y| y.0)]),
+        }
+    }
+}
+
+/// The words of a text, each with its place.
+fn words(text: &str, ends: fn(char) -> bool) -> impl Iterator<Item = (usize, &str)> {
+    let place = |word: &str| word.as_ptr() as usize - text.as_ptr() as usize;
+    text.split(ends).filter(|word| !word.is_empty()).map(move |word| (place(word), word))
+}
+
+/// The words of a page outside its tags.
+fn visible_words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_in_tag = false;
+    words_and_brackets(text).filter(move |(_, word)| {
+        match *word {
+            "<" => is_in_tag = true,
+            ">" => is_in_tag = false,
+            _ => return !is_in_tag,
+        }
+        false
+    })
+}
+
+/// The words of a text, and each `<` and `>` between them.
+fn words_and_brackets(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let ends = text.match_indices(ends_word).map(|(at, end)| (at, end.len())).chain([(text.len(), 0)]);
+    ends.scan(0_usize, move |start, (at, len)| {
+        let word = (*start, &text[*start..at]);
+        *start = at + len;
+        Some([word, (at, &text[at..at + len])])
+    })
+    .flatten()
+    .filter(|(_, word)| ["<", ">"].contains(word) || !word.chars().all(ends_word))
+}
+
+/// How much a reader learns from a difference: 2 is most. Hashes only show that something differs, and how results.json is written
+/// matters less than what it says.
+pub(super) fn weight(difference: &str) -> u8 {
+    let is_hash = |word: &str| {
+        word.len() >= 12
+            && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            && word.bytes().any(|byte| byte.is_ascii_lowercase())
+    };
+    let mut words = difference.split(|c: char| !c.is_alphanumeric());
+    match () {
+        () if words.any(is_hash) || ["SHA-256", "digest is"].iter().any(|sign| difference.contains(sign)) => 0,
+        () if difference.contains(NOT_AS_WRITTEN) => 1,
+        () => 2,
+    }
+}
+
+/// What is said of a results.json with other spaces, numbers or escapes than the program writes.
+pub(super) const NOT_AS_WRITTEN: &str = "is not in the form that mnist-report writes";
+
 /// The word that a text starts with, with a unit after it. `same` bytes of it are equal in both texts: of a long word, the end of
 /// these is shown.
-fn shown(text: &str, same: usize) -> String {
-    let end = text.find(ends_word).unwrap_or(text.len());
+fn shown(text: &str, ends: fn(char) -> bool, same: usize) -> String {
+    let end = text.find(ends).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let unit = rest.strip_prefix(' ').filter(|rest| rest.starts_with('%')).map_or("", |_| " %");
     let skipped = word.char_indices().filter(|(at, _)| *at <= same).count().saturating_sub(BEFORE);
@@ -106,6 +179,43 @@ mod tests {
         assert!(told.contains("x1, results.json gives xxx") && told.len() < 150, "{told}");
         let told = text_difference("w", &[0xff, 1], "the training", &[0xff, 2]);
         assert!(told.starts_with("w has the SHA-256 ") && told.contains(", the training gives "), "{told}");
+    }
+
+    #[test]
+    fn other_spaces_and_tags_are_not_said_to_be_other_words() {
+        let of = |file: &str, a: &str, b: &str| text_difference(file, a.as_bytes(), "results.json", b.as_bytes());
+        let only = "only spaces or line ends differ, first in line";
+        assert_eq!(of("r.json", "{\r\n \"n\": 1}", "{\n \"n\": 1}"), format!("r.json: {only} 1"));
+        assert_eq!(of("r.json", "{\n \"n\": 1}\n", "{\n \"n\": 1}"), format!("r.json: {only} 2"));
+        assert_eq!(of("r.json", "[1]", "{1}"), "r.json: only marks between words differ, first in line 1");
+        assert_eq!(
+            of("r.json", "{\n \"n\": [1, 12]}", "{\"n\":[1,13]}"),
+            "r.json says 12, results.json gives 13 (line 2)"
+        );
+        let page = |rest: &str| format!("<section>\n<p id=\"a\">one two</p>\n{rest}</section>");
+        let more = page("<ul class=\"c\"><li>three</li></ul>");
+        assert_eq!(of("r.html", &page(""), &more), "r.html says nothing there, results.json gives three (line 3)");
+        assert_eq!(of("r.html", &more, &page("")), "r.html says three, results.json gives nothing there (line 3)");
+        let tag = more.replace("ul", "ol");
+        assert_eq!(of("r.html", &tag, &more), "r.html says ol, results.json gives ul (line 3)");
+        assert_eq!(
+            of("r.html", &more.replace("class=\"c\"", ""), &more),
+            "r.html says li, results.json gives class= (line 3)"
+        );
+    }
+
+    #[test]
+    fn hashes_say_least() {
+        for (difference, expected) in [
+            ("manifest.json: the measured digest is 47cc4fe0b4d8, results.json and the study give b7f322c76eda", 0),
+            ("report.md says `47cc4fe0b4d80b9ec02d, results.json gives `b7f322c76edade041316 (line 179)", 0),
+            ("a has the SHA-256 1, b 2", 0),
+            ("results.json is not in the form that mnist-report writes: results.json says x, mnist-report gives y", 1),
+            ("epoch 1 has 2606 of 10000 correct and loss 2.455803209317697, the result 2106", 2),
+            ("lr is 0.123456789012345", 2),
+        ] {
+            assert_eq!(weight(difference), expected, "{difference}");
+        }
     }
 
     #[test]

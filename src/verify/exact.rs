@@ -2,7 +2,7 @@
 //! subsets, learning rates, the means of the batches' losses, the verdicts on claims that need no training, and the parts of the environment that the study
 //! determines.
 
-use super::differing::{list_difference, text_difference};
+use super::differing::{NOT_AS_WRITTEN, list_difference, text_difference};
 use super::outcome::json_differences;
 use super::subject::Subject;
 use super::{Outcome, losses};
@@ -22,7 +22,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if subject.bundle.files[RESULTS] != results.to_json().into_bytes() {
         let written = results.to_json().into_bytes();
         let place = text_difference(RESULTS, &subject.bundle.files[RESULTS], "mnist-report", &written);
-        differences.push(format!("{RESULTS} is not in the form that mnist-report writes: {place}"));
+        differences.push(format!("{RESULTS} {NOT_AS_WRITTEN}: {place}"));
     }
     differences.extend(json_differences("models", &results.models, &model_facts(plan)));
     if !results.models.keys().eq(plan.models.keys()) || !has_runs_of(results, plan) {

@@ -17,6 +17,7 @@ mod losses;
 mod machine;
 mod metrics;
 mod outcome;
+mod progress;
 mod record;
 mod render;
 mod replay;
@@ -35,6 +36,7 @@ pub use closing::{Closing, Statement};
 pub use draw::Draw;
 pub(crate) use likeness::{Common, Group, SharedNetwork, groups};
 pub use outcome::{Mark, Proof, RungResult, Status, Verification};
+pub use progress::Listener;
 pub(crate) use record::{Finding, Record, sorted};
 
 use crate::build::seconds_of;
@@ -149,7 +151,10 @@ fn verify_on(
                 steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &Err("not needed".to_owned()))));
                 so_far(verification(with_waiting(upto, &steps), None));
             }
-            let (computed, device) = compute(upto, subject, &steps, request, (say, start));
+            let done = |computed: &[RungResult]| {
+                so_far(verification(with_waiting(upto, &[steps.as_slice(), computed].concat()), None));
+            };
+            let (computed, device) = compute(upto, subject, &steps, request, (say, start, &done));
             // Measuring the device's speed can fail, for example for want of its memory. Then the rungs still count.
             rerun_seconds = device.and_then(|device| caught(|| seconds_of(&device, subject.cost())).ok());
             steps.extend(computed);
@@ -195,13 +200,13 @@ fn with_waiting(upto: Rung, steps: &[RungResult]) -> Vec<RungResult> {
     [steps.to_vec(), climb(upto, left, |_| Outcome::NotChecked(String::new()).into())].concat()
 }
 
-/// Checks the rungs that compute with networks, after the others. Returns the device that was started for them, too.
+/// Checks the rungs that compute with networks, after the others; `done` gets those that were. Returns the device that was started for them, too.
 fn compute(
     upto: Rung,
     subject: &Subject,
     stated: &[RungResult],
     request: &Request,
-    (say, start): (&dyn Fn(&str), impl FnOnce(&Subject) -> Result<Device, String>),
+    (say, start, done): (Say, impl FnOnce(&Subject) -> Result<Device, String>, &dyn Fn(&[RungResult])),
 ) -> (Vec<RungResult>, Option<Device>) {
     // What a bundle says of its networks is not computed with if it contradicts itself.
     let is_contradiction =
@@ -213,7 +218,11 @@ fn compute(
     };
     let machine = device.as_ref().map_err(Clone::clone);
     let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
-    let steps = climb(upto, computing(), |rung| checked(rung, subject, &machine));
+    let mut steps = Vec::new();
+    for rung in computing() {
+        steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &machine)));
+        done(&steps);
+    }
     drop(machine);
     (steps, device.ok())
 }

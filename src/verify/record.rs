@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::differing::weight;
 use super::likeness::{Common, Likenesses, SharedNetwork, has_changed_files};
 use super::{About, AssignmentResult, Mark, Rung, Status, Verification};
 use crate::exit_code::ExitCode;
@@ -145,10 +146,17 @@ impl Record {
         self.verification.as_deref()?.assignment.as_ref()
     }
 
-    /// The first difference that was found, with the rung that found it.
+    /// The first of the differences that say most, with the rung that found it: a number before a hash of it, whichever rung comes
+    /// first.
     pub(crate) fn first_difference(&self) -> Option<(Rung, &str)> {
-        let step = self.verification.as_deref()?.asked(Status::Failed).next()?;
-        Some((step.rung, step.details.first().map_or("", String::as_str)))
+        let failed = || self.verification.as_deref().into_iter().flat_map(|v| v.asked(Status::Failed));
+        let first = failed().next()?;
+        if first.rung == Rung::Files {
+            return Some((first.rung, first.details.first().map_or("", String::as_str)));
+        }
+        let all = failed().flat_map(|step| step.details.iter().map(|detail| (step.rung, detail.as_str())));
+        // Of equal ones, the first.
+        all.min_by_key(|(_, detail)| std::cmp::Reverse(weight(detail))).or(Some((first.rung, "")))
     }
 
     /// The other paths that have something in common with this one, strongest first; each path is in one list only.

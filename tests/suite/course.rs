@@ -1,14 +1,15 @@
-//! A course, as a lecturer grades it: an assignment with free parts, thirty hand-ins, one command. Each must be put where it belongs,
+//! A course, as a lecturer grades it: an assignment with free parts, thirty-five hand-ins, one command. Each must be put where it belongs,
 //! in the table, in JSON and on the page.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use mnist_report::digest::sha256_hex;
 use serde_json::Value;
 
 use crate::support::*;
+use crate::zip_writer::{Entry, as_by_7zip, as_by_explorer, as_by_powershell, zip};
 
 /// The assignment: the students design the network `own`, choose seeds, and write the conclusion. It trains in milliseconds.
 const LAB: &str = "\
@@ -69,29 +70,13 @@ fn forged(bundle: &Bundle, change: impl FnOnce(&Bundle)) {
     bundle.redo_sums();
 }
 
-/// Whether a program can be started.
-fn has(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|s| s.success())
+/// Packs a hand-in as another system's program does, with its folder's name above the files.
+fn zipped_as(pack: fn(&str, &Files) -> Vec<Entry>, bundle: &Bundle, path: &Path) {
+    let name = bundle.path.file_name().unwrap().to_str().unwrap();
+    fs::write(path, zip(&pack(name, &read_folder(&bundle.path))).bytes).unwrap();
 }
 
-/// Zips a folder as a student does by hand, with the folder's name above the files.
-fn zipped_by(program: &str, bundle: &Bundle, zip: &Path) {
-    let name = bundle.path.file_name().unwrap();
-    let mut command = Command::new(program);
-    match program {
-        "zip" => command.args(["-r", "-q"]).arg(zip).arg(name),
-        _ => command.args(["-m", "zipfile", "-c"]).arg(zip).arg(name),
-    };
-    let status = command.current_dir(bundle.path.parent().unwrap()).status().unwrap();
-    assert!(status.success(), "{program}");
-}
-
-/// Thirty hand-ins, most of them derived from a few trainings.
+/// Thirty-five hand-ins, most of them derived from a few trainings.
 fn course(folder: &Path) -> Course {
     let mut course = Course { folder: folder.to_owned(), expected: BTreeMap::new() };
     // Twelve of their own, one of them in a folder; and three who changed nothing but the name.
@@ -111,7 +96,7 @@ fn course(folder: &Path) -> Course {
     course
 }
 
-/// Four in which a number was edited, each time redoing more.
+/// Seven in which something was changed, most of them with more redone than before.
 fn edited(course: &mut Course) {
     let accuracy = |bundle: &Bundle| {
         let confusion = bundle.json("results.json")["runs"]["own"]["seeds"][0]["confusion"].clone();
@@ -142,6 +127,30 @@ fn edited(course: &mut Course) {
     });
     bundle.run("render", &[]).exits(0);
     course.expect(&bundle.path, "failed", "exact: losses/own.f32: epoch 1: the mean of its batches is ");
+    // The number that a report shows, in a file that an editor wrote again, with the sums redone: hashes differ first.
+    let bundle = course.own("edited-number", 35);
+    bundle.change_json("results.json", |results| {
+        let correct = &mut results["runs"]["own"]["seeds"][0]["epochs"][0]["test"]["correct"];
+        *correct = (correct.as_u64().unwrap() + 500).into();
+    });
+    bundle.write("results.json", bundle.text("results.json").replace('\n', "\r\n"));
+    bundle.redo_sums();
+    course.expect(&bundle.path, "failed", "metrics: own: epoch 1 has ");
+    let bundle = course.own("other-spaces", 36);
+    bundle.write("results.json", bundle.text("results.json").replace('\n', "\r\n"));
+    bundle.redo_sums();
+    let said = "exact: results.json is not in the form that mnist-report writes: results.json: only spaces or line ends differ";
+    course.expect(&bundle.path, "failed", said);
+    // Weights and predictions of a longer training.
+    let longer = course.build("longer", &lab(&[("Your name", "Longer"), ("epochs: 1", "epochs: 4")]));
+    let bundle = course.build("swapped", &lab(&[("Your name", "Swapped")]));
+    for (path, bytes) in read_folder(&longer.path) {
+        if path.starts_with("weights/") || path.starts_with("predictions/") {
+            bundle.write(&path, bytes);
+        }
+    }
+    bundle.redo_sums();
+    course.expect(&bundle.path, "failed", "metrics: given: results.json counts ");
 }
 
 /// Three of another study than the assignment.
@@ -165,7 +174,7 @@ fn alike(course: &mut Course, honest: &[Bundle]) {
     course.expect(course.publish(&honest[7], "twice.zip", &[]), "verified", "The same Report ID as Student 07 (");
 }
 
-/// Five in other forms: lean, zipped by hand, hostile, cut off.
+/// Seven in other forms: lean, zipped by programs of other systems, hostile, cut off, another archive.
 fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
     let lean = course.own("Lean", 41);
     course.expect(
@@ -173,40 +182,53 @@ fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
         "lean",
         "left out: this bundle was published without",
     );
-    for (program, hidden) in [("zip", 42), ("python3", 43)] {
-        let bundle = course.own(&format!("by-{program}"), hidden);
-        let zip = course.folder.join(format!("{program}.zip"));
-        if has(program) {
-            zipped_by(program, &bundle, &zip);
-            course.expect(zip, "verified", "");
-        } else {
-            course.expect(&bundle.path, "verified", "");
-        }
+    let packers: [(&str, fn(&str, &Files) -> Vec<Entry>); 3] =
+        [("Explorer", as_by_explorer), ("7-Zip", as_by_7zip), ("PowerShell", as_by_powershell)];
+    for (i, (program, pack)) in packers.into_iter().enumerate() {
+        let bundle = course.own(&format!("by-{program}"), 42 + i);
+        let path = course.folder.join(format!("{program}.zip"));
+        zipped_as(pack, &bundle, &path);
+        course.expect(path, "verified", "");
     }
-    let hostile = course.own("Hostile", 44);
-    forged(&hostile, |bundle| {
-        let study = bundle.text("study.yaml");
-        let loops = "'{% for i in range(1000000000) %}{{ i }}{% endfor %}'";
-        bundle.write(
-            "study.yaml",
-            format!(
-                "{study}conclusions:\n- {{id: c, question: q, supported_if: 'true', refuted_if: 'false', supported: {loops}, \
-                 refuted: {loops}, undecided: {loops}}}\n"
-            ),
-        );
-    });
-    course.expect(&hostile.path, "failed", "inputs: study.yaml is not the bundle's study");
+    let hostile = course.own("Hostile", 46);
+    let loops = "'{% for i in range(1000000000) %}{{ i }}{% endfor %}'";
+    with_study(
+        &hostile,
+        &format!(
+            "{}conclusions:\n- {{id: c, question: q, supported_if: 'true', refuted_if: 'false', supported: {loops}, \
+             refuted: {loops}, undecided: {loops}}}\n",
+            hostile.text("study.yaml")
+        ),
+    );
+    // The hashes are right, so that its templates are run, within limits.
+    course.expect(&hostile.path, "failed", "exact: conclusions.json has 0 claims and conclusions, the study 1");
     let cut = course.folder.join("cut.zip");
     let whole = fs::read(course.publish(&honest[3], "whole.zip", &[])).unwrap();
     fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     course.expect(cut, "unreadable", "is not a zip file, or was cut off");
+    let other = course.folder.join("own.7z");
+    fs::write(&other, b"7z\xbc\xaf\x27\x1c and more").unwrap();
+    course.expect(other, "unreadable", "is a 7z archive, not a zip: ask for a zip");
+}
+
+/// Puts a study into a bundle, with right hashes in the manifest and in SHA256SUMS.
+fn with_study(bundle: &Bundle, study: &str) {
+    bundle.write("study.yaml", study);
+    bundle.change_json("manifest.json", |manifest| {
+        manifest["inputs"][0]["sha256"] = sha256_hex(study.as_bytes()).into();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let line = |input: &Value| format!("{}  {}\n", text(&input["sha256"]), text(&input["name"]));
+        let all: String = manifest["inputs"].as_array().unwrap().iter().map(line).collect();
+        manifest["digests"]["inputs"] = sha256_hex(all.as_bytes()).into();
+    });
+    bundle.redo_sums();
 }
 
 #[test]
-fn thirty_hand_ins_are_put_where_they_belong_by_one_command() {
+fn hand_ins_are_put_where_they_belong_by_one_command() {
     let home = tempfile::tempdir().unwrap();
     let course = course(home.path());
-    assert_eq!(course.expected.len(), 30);
+    assert_eq!(course.expected.len(), 35);
     let (file, page, csv) =
         (home.path().join("lab.yaml"), home.path().join("course.html"), home.path().join("course.csv"));
     fs::write(&file, LAB).unwrap();
@@ -264,7 +286,7 @@ fn only_those_who_are_alike_are_listed(records: &[Value], page: &str) {
     let expected = ["Copied from 05", "Other seed than 05", "Student 05", "Student 07", "Student 07"];
     assert_eq!(names, expected);
     assert!(page.contains("Changed from the assignment alike: models.own.layers[1].linear.out_features."), "{page}");
-    for part in ["verified\n20", "lean\n1", "another study\n3", "failed\n5", "unreadable\n1"] {
+    for part in ["verified\n21", "lean\n1", "another study\n3", "failed\n8", "unreadable\n2"] {
         assert!(page.contains(part), "{part}: {page}");
     }
 }

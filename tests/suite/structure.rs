@@ -9,7 +9,7 @@ use crate::support::*;
 
 /// The modules of src/ in groups, lowest first. A module may use modules of lower groups, and modules of its own group
 /// that do not use it.
-const ORDER: [&[&str]; 17] = [
+const ORDER: [&[&str]; 18] = [
     &["text", "one_of", "digest", "exit_code", "rung", "rng", "tensors", "temporary", "paths", "changes", "failure"],
     &["dataset"],
     &["model"],
@@ -24,6 +24,7 @@ const ORDER: [&[&str]; 17] = [
     &["witness"],
     &["build"],
     &["verify"],
+    &["course"],
     &["diff"],
     &["demo"],
     &["cli"],

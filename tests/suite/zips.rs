@@ -2,141 +2,17 @@
 //! two programs could read differently are refused.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use flate2::Compression;
-use flate2::Crc;
-use flate2::write::DeflateEncoder;
 use tempfile::TempDir;
 
 use crate::second;
 use crate::support::*;
-
-const STORED: u16 = 0;
-const DEFLATED: u16 = 8;
-const DESCRIPTOR: u16 = 1 << 3;
-
-/// The fields in the headers of an entry, so that a test can change them.
-#[derive(Clone, Default)]
-struct Headers {
-    name: Vec<u8>,
-    flags: u16,
-    method: u16,
-    crc: u32,
-    packed: u32,
-    size: u32,
-    extra: Vec<u8>,
-}
-
-/// An entry of a zip that a test assembles byte by byte.
-#[derive(Clone)]
-struct Entry {
-    local: Headers,
-    listed: Headers,
-    content: Vec<u8>,
-    /// The descriptor after the content, if any.
-    descriptor: Vec<u8>,
-    attributes: u32,
-    comment: Vec<u8>,
-}
-
-fn u16s(values: &[u16]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn u32s(values: &[u32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn crc(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
-/// The descriptor that belongs to some headers.
-fn descriptor(of: &Headers) -> Vec<u8> {
-    [b"PK\x07\x08".to_vec(), u32s(&[of.crc, of.packed, of.size])].concat()
-}
-
-impl Entry {
-    fn new(name: &str, bytes: &[u8], method: u16) -> Self {
-        let content = if method == STORED {
-            bytes.to_vec()
-        } else {
-            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-            encoder.write_all(bytes).unwrap();
-            encoder.finish().unwrap()
-        };
-        let (packed, size) = (content.len() as u32, bytes.len() as u32);
-        let headers = Headers { name: name.into(), method, crc: crc(bytes), packed, size, ..Headers::default() };
-        let (local, descriptor, comment) = (headers.clone(), Vec::new(), Vec::new());
-        Self { local, listed: headers, content, descriptor, attributes: 0o100_644 << 16, comment }
-    }
-
-    /// An entry as written by a program that cannot seek in its output.
-    fn streamed(name: &str, bytes: &[u8], method: u16) -> Self {
-        let mut entry = Self::new(name, bytes, method);
-        entry.descriptor = descriptor(&entry.listed);
-        (entry.local.crc, entry.local.packed, entry.local.size) = (0, 0, 0);
-        (entry.local.flags, entry.listed.flags) = (DESCRIPTOR, DESCRIPTOR);
-        entry
-    }
-
-    fn with_extra(mut self, local: &[u8], listed: &[u8]) -> Self {
-        (self.local.extra, self.listed.extra) = (local.to_vec(), listed.to_vec());
-        self
-    }
-}
-
-fn fixed(of: &Headers) -> Vec<u8> {
-    let (name, extra) = (of.name.len() as u16, of.extra.len() as u16);
-    [u16s(&[20, of.flags, of.method, 0, 0x21]), u32s(&[of.crc, of.packed, of.size]), u16s(&[name, extra])].concat()
-}
-
-/// A zip's bytes, and the positions of its parts.
-struct Zip {
-    bytes: Vec<u8>,
-    /// Where each entry starts.
-    starts: Vec<usize>,
-    /// Where each entry of the list starts.
-    listed: Vec<usize>,
-    end: usize,
-}
-
-fn zip(entries: &[Entry]) -> Zip {
-    let (mut bytes, mut starts, mut listed) = (Vec::new(), Vec::new(), Vec::new());
-    for Entry { local, content, descriptor, .. } in entries {
-        starts.push(bytes.len());
-        bytes
-            .extend([b"PK\x03\x04".as_slice(), &fixed(local), &local.name, &local.extra, content, descriptor].concat());
-    }
-    let list = bytes.len();
-    for (entry, start) in entries.iter().zip(&starts) {
-        listed.push(bytes.len());
-        let Entry { listed: of, attributes, comment, .. } = entry;
-        let rest = [u16s(&[comment.len() as u16, 0, 0]), u32s(&[*attributes, *start as u32])].concat();
-        bytes.extend([b"PK\x01\x02\x1e\x03".as_slice(), &fixed(of), &rest, &of.name, &of.extra, comment].concat());
-    }
-    let (end, count) = (bytes.len(), entries.len() as u16);
-    bytes.extend(b"PK\x05\x06");
-    bytes.extend(u16s(&[0, 0, count, count]));
-    bytes.extend(u32s(&[(end - list) as u32, list as u32]));
-    bytes.extend(u16s(&[0]));
-    Zip { bytes, starts, listed, end }
-}
-
-impl Zip {
-    fn set_u16(&mut self, at: usize, value: u16) {
-        self.bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
-    }
-
-    fn set_u32(&mut self, at: usize, value: u32) {
-        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    }
-}
+use crate::zip_writer::{
+    DEFLATED, Entry, MS_DOS, STORED, Zip, as_by_7zip, as_by_explorer, as_by_powershell, crc, descriptor, u16s, u32s,
+    zip,
+};
 
 /// The entries of a small bundle, below a folder, made by `make`.
 fn entries(top: &str, make: impl Fn(&str, &[u8]) -> Entry) -> Vec<Entry> {
@@ -213,9 +89,83 @@ fn zips_as_usual_programs_write_them_are_read() {
         ("an old Mac", entries("", |name, bytes| streamed(name, bytes).with_extra(&old_mac, &old_mac))),
         ("ditto", ditto),
         ("another order in the file", stored().into_iter().rev().collect()),
+        ("Explorer", as_by_explorer("Мій звіт", mini())),
+        ("7-Zip on Windows", as_by_7zip("mini", mini())),
+        ("Windows PowerShell", as_by_powershell("mini", mini())),
+        ("Windows PowerShell, of the files alone", without_top(as_by_powershell("", mini()))),
     ] {
         let done = verified(&zip(&entries).bytes);
         assert_eq!(done.code, 0, "{what}: {}{}", done.out, done.err);
+    }
+}
+
+/// The entries without the separator before their names.
+fn without_top(mut entries: Vec<Entry>) -> Vec<Entry> {
+    for entry in &mut entries {
+        entry.local.name.remove(0);
+        entry.listed.name.remove(0);
+    }
+    entries
+}
+
+/// `\` separates folders only where no program could read two bundles.
+#[test]
+fn backslashes_are_read_as_slashes_only_if_all_entries_have_them() {
+    let powershell = || as_by_powershell("mini", mini());
+    let with = |name: &str| {
+        let mut entries = powershell();
+        entries.push(Entry { system: MS_DOS, attributes: 0, ..Entry::new(name, b"better", STORED) });
+        entries
+    };
+    let advice = "zip it again with Explorer or `mnist-report publish`";
+    let of_unix = || {
+        let mut entries = powershell();
+        entries[0].system = 3;
+        entries
+    };
+    let no_top = || without_top(as_by_powershell("", mini()));
+    let one_of_unix = || {
+        let mut entries = no_top();
+        entries[0].system = 3;
+        entries
+    };
+    let local_name_with_slash = || {
+        let mut entries = powershell();
+        let name = &mut named(&mut entries, b"mini\\report.html").local.name;
+        *name = b"mini/report.html".to_vec();
+        entries
+    };
+    for (what, entries, reason) in [
+        ("a file with a slash", with("mini/report.html"), advice),
+        ("another file with a slash", with("other/x"), advice),
+        ("an entry of Unix", of_unix(), advice),
+        ("an entry of Unix, without a folder above", one_of_unix(), advice),
+        ("a slash in its own header", local_name_with_slash(), "its own header names it"),
+        ("two entries of one name", with("mini\\report.html"), "two entries have this name"),
+        ("a folder that is also a file", with("mini\\report.html\\x"), "a folder above it is also a file"),
+        ("a name that leads out", with("mini\\..\\..\\x"), "is not a valid file name"),
+        ("a leftover that leads out", with("mini\\._x\\..\\..\\x"), "is not a valid file name"),
+        ("an absolute name", with("\\mini\\x"), "is not a valid file name"),
+        ("another case", with("mini\\Report.html"), "another name differs only by case"),
+        ("an empty folder", with("mini\\more\\"), "is a folder with content"),
+        ("a file beside", with("mini\\more"), "more is not in SHA256SUMS"),
+    ] {
+        refused(what, &zip(&entries).bytes, reason);
+    }
+}
+
+/// A hand-in may be an archive of another kind.
+#[test]
+fn other_archives_are_named() {
+    let mut tar = vec![0; 1024];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (start, name) in [
+        (b"7z\xbc\xaf\x27\x1c".to_vec(), "7z"),
+        (b"Rar!\x1a\x07\x01\x00".to_vec(), "RAR"),
+        (b"\x1f\x8b\x08".to_vec(), "gzip"),
+        (tar, "tar"),
+    ] {
+        refused(name, &[start, vec![0; 100]].concat(), &format!("is a {name} archive, not a zip: ask for a zip"));
     }
 }
 
@@ -308,7 +258,11 @@ fn unicode_path(of: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 fn report(entries: &mut [Entry]) -> &mut Entry {
-    entries.iter_mut().find(|entry| entry.listed.name == b"report.html").unwrap()
+    named(entries, b"report.html")
+}
+
+fn named<'e>(entries: &'e mut [Entry], name: &[u8]) -> &'e mut Entry {
+    entries.iter_mut().find(|entry| entry.listed.name == name).unwrap()
 }
 
 const FORGERIES: &[Forgery] = &[

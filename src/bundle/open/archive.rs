@@ -58,6 +58,7 @@ impl<'a> Archive<'a> {
             archive.contradictions.push(format!("its end record counts {} entries, its list has {found}", end.count));
         }
         archive.check_order(end.list_start)?;
+        archive.separate_folders();
         archive.check_names();
         Ok(archive)
     }
@@ -82,6 +83,15 @@ impl<'a> Archive<'a> {
             self.contradictions.push("bytes outside any entry before its list of entries".to_owned());
         }
         Ok(())
+    }
+
+    /// Reads `\` between folders as `/` in a zip of Windows PowerShell's Compress-Archive: all entries are of MS-DOS, and none has
+    /// `/` in its name, so that no two names can mean one place. A program that keeps `\` unpacks the same files under these names.
+    fn separate_folders(&mut self) {
+        if self.entries.iter().all(|entry| entry.is_of_ms_dos() && !entry.name.contains(&b'/')) {
+            let names = self.entries.iter_mut().flat_map(|entry| &mut entry.name);
+            names.filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        }
     }
 
     /// Checks that no two entries are for the same place.

@@ -53,6 +53,8 @@ pub(super) struct Entry {
     method: u16,
     crc: u32,
     attributes: u32,
+    /// The system whose attributes it has, by the list: 0 is MS-DOS, which programs for Windows write.
+    system: u8,
     /// Where the entry's own header starts.
     pub(super) start: u64,
     /// Where the packed content starts.
@@ -88,6 +90,7 @@ impl<'a> Central<'a> {
             packed: u64::from(u32_at(fixed, 20)),
             size: u64::from(u32_at(fixed, 24)),
             attributes: u32_at(fixed, 38),
+            system: fixed[5],
             start: u64::from(u32_at(fixed, 42)),
             data: 0,
         };
@@ -120,6 +123,10 @@ impl Entry {
 
     pub(super) fn is_encrypted(&self) -> bool {
         self.flags & ENCRYPTED != 0
+    }
+
+    pub(super) fn is_of_ms_dos(&self) -> bool {
+        self.system == 0
     }
 
     pub(super) fn is_folder(&self) -> bool {

@@ -27,12 +27,11 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     } else {
         return Err(Error::refused(path, "is neither a folder nor a zip file"));
     }
-    let Found { mut files, mut problems, leftovers, is_ambiguous } = found;
+    let Found { mut files, mut problems, leftovers, is_ambiguous, has_backslashes } = found;
     if !is_ambiguous && ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
-        let reason = format!(
-            "is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; name a folder that `mnist-report build` \
-             made, or its zip"
-        );
+        let advice =
+            if has_backslashes { zip::BACKSLASHES } else { "name a folder that `mnist-report build` made, or its zip" };
+        let reason = format!("is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; {advice}");
         return Err(Error::refused(path, reason));
     }
     // SHA256SUMS does not list the copy of the report for static hosts.
@@ -65,6 +64,8 @@ struct Found {
     leftovers: Vec<String>,
     /// Whether no file of a bundle's zip was read, because two programs could read two different bundles.
     is_ambiguous: bool,
+    /// Whether names in a zip have `\` that cannot be read as `/`.
+    has_backslashes: bool,
 }
 
 impl Found {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::Found;
@@ -14,15 +15,44 @@ use crate::bundle::leftovers::{is_leftover, top_folder};
 use crate::bundle::limits::{ANY_RATIO, Budget, MAX_DEPTH, MAX_PATH, MAX_RATIO, MAX_ZIP};
 use crate::bundle::{Error, Files, MANIFEST, RESULTS, SUMS, is_valid_path};
 
+/// What to do about `\` between folders that cannot be read as `/`.
+pub(super) const BACKSLASHES: &str = "it was zipped by a program that writes \\ in names (Windows PowerShell's \
+                                      Compress-Archive): zip it again with Explorer or `mnist-report publish`";
+
+/// The first bytes of other archives than zips.
+const OTHER_ARCHIVES: [(&[u8], &str); 5] = [
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "RAR"),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+];
+/// Where a tar archive has its mark.
+const TAR: (usize, &[u8]) = (257, b"ustar");
+
 /// Reads a zip's files, except leftovers of operating systems.
 pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
     let refused = |reason| Error::Zip { path: path.to_owned(), reason };
     let file = File::open(path).map_err(Error::read(path))?;
+    if let Some(name) = other_archive(&file) {
+        return Err(refused(format!("is a {name} archive, not a zip: ask for a zip")));
+    }
     let size = file.metadata().map_err(Error::read(path))?.len();
     if size > MAX_ZIP {
         return Err(refused("is larger than the zip of any bundle".to_owned()));
     }
     unpack(&file, size, found).map_err(refused)
+}
+
+/// The name of the archive that a file is, if it is not a zip.
+fn other_archive(file: &File) -> Option<&'static str> {
+    let mut start = [0; TAR.0 + TAR.1.len()];
+    let mut read = 0;
+    while let Ok(more @ 1..) = file.read_at(&mut start[read..], read as u64) {
+        read += more;
+    }
+    let known = OTHER_ARCHIVES.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| *name);
+    known.or_else(|| start.ends_with(TAR.1).then_some("tar"))
 }
 
 fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
@@ -35,6 +65,7 @@ fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
         found.problems.extend(archive.contradictions.iter().map(|why| format!("the zip contradicts itself: {why}")));
         return Ok(());
     }
+    found.has_backslashes = archive.entries.iter().any(|entry| entry.name.contains(&b'\\'));
     check_depth(&archive.entries, top)?;
     let mut folders = BTreeSet::new();
     for entry in &archive.entries {
@@ -121,7 +152,8 @@ fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> 
         return Err(format!("{name:?} is a link or special file, not a plain file"));
     }
     if !stays_in_place(&whole) || !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
-        return Err(format!("{name:?} is not a valid file name in a bundle"));
+        let advice = if whole.contains('\\') { format!("; {BACKSLASHES}") } else { String::new() };
+        return Err(format!("{name:?} is not a valid file name in a bundle{advice}"));
     }
     if entry.is_folder() {
         return if content(&name)?.is_empty() {

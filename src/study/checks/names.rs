@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Place;
+use crate::study::only::ONLY;
 use crate::study::{Source, StudyError};
 
 /// Names that Windows reserves for devices, with any ending and in any case. `com` and `lpt` with a digit are reserved,
@@ -19,6 +20,11 @@ pub(in crate::study) fn check<'a>(
     for name in names {
         let place = Place::new(source, format!("{part}.{name}"));
         check_characters(&place, name)?;
+        if part == "runs" && name == ONLY {
+            return place.refuse(format!(
+                "name `{name}`: in a study that extends another one, it lists the runs to keep: choose another"
+            ));
+        }
         let lower = name.to_ascii_lowercase();
         if is_device(&lower) {
             return place.refuse(format!("name `{name}`: Windows cannot store files of this name: choose another"));

@@ -1,16 +1,14 @@
 //! One bundle on the page of a course: what is known of it, in the page's language, and its numbers.
 
-use anyhow::Result;
 use indexmap::IndexMap;
 use minijinja::context;
 
-use super::one_line;
-use super::page::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, short, who};
-use crate::report::RichText;
+use super::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, short, who};
+use crate::report::{Result, RichText};
 use crate::results::IntervalBasis;
 use crate::rung::Rung;
 use crate::study::Difference;
-use crate::text::terminal;
+use crate::text::terminal::{self, one_line};
 use crate::verify::{AssignmentResult, KeyRun, Proof, Record, SharedNetwork, Statement, Status, Verification};
 
 impl Writer<'_> {

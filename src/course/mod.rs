@@ -1,23 +1,34 @@
-//! `verify --html`: one page about all bundles of a course. What it says is put together here; templates/course.html.j2 lays it out.
+//! One page about all bundles of a course (`verify --html`). What it says is put together here; templates/course.html.j2 lays it out.
 
-use anyhow::Result;
+mod columns;
+mod hand_in;
+
 use minijinja::context;
 use serde::Serialize;
 
-use super::batch::{Columns, named};
-use super::one_line;
-use super::options::Verify;
-use crate::claims::load_study;
-use crate::report::{Language, RichText, Templates, program};
+pub(crate) use columns::{Columns, named};
+
+use crate::digest;
+use crate::report::{Language, Result, RichText, Templates, program};
 use crate::rung::Rung;
-use crate::text::terminal;
-use crate::text::terminal::cut;
+use crate::text::Lang;
+use crate::text::terminal::{self, cut, one_line};
 use crate::verify::{Common, Finding, Group, Mark, Record, SharedNetwork, groups, sorted};
 
 /// Differences that are listed of each bundle, and characters of a value and of a message.
-pub(super) const MOST: usize = 12;
-pub(super) const WIDEST: usize = 120;
-pub(super) const LONGEST: usize = 600;
+const MOST: usize = 12;
+const WIDEST: usize = 120;
+const LONGEST: usize = 600;
+/// Characters of a group or title in the table.
+const IN_TABLE: usize = 60;
+
+/// The study with which the bundles were compared.
+pub(crate) struct Assignment {
+    /// Its file, as it was named.
+    pub(crate) file: String,
+    /// Its title.
+    pub(crate) title: String,
+}
 
 /// The page, as its template gets it.
 #[derive(Serialize)]
@@ -75,6 +86,10 @@ struct Row {
     id: String,
     who: String,
     file: String,
+    /// Group and title, where any bundle has one; empty for none.
+    names: Vec<String>,
+    /// The first digits of the Report ID; empty for none.
+    report_id: String,
     /// The result, each rung, and the assignment.
     cells: Vec<Option<Badge>>,
     /// How many others are like it; empty for none.
@@ -87,20 +102,20 @@ struct Row {
 }
 
 #[derive(Serialize)]
-pub(super) struct Fact {
-    pub(super) label: String,
-    pub(super) lines: Vec<RichText>,
+struct Fact {
+    label: String,
+    lines: Vec<RichText>,
     /// The words of `verify`, which are not translated.
-    pub(super) is_english: bool,
+    is_english: bool,
 }
 
 #[derive(Serialize)]
-pub(super) struct RunRow {
-    pub(super) title: String,
-    pub(super) model: String,
-    pub(super) parameters: String,
-    pub(super) accuracy: String,
-    pub(super) interval: String,
+struct RunRow {
+    title: String,
+    model: String,
+    parameters: String,
+    accuracy: String,
+    interval: String,
 }
 
 /// A kind of thing that bundles have in common, with the groups of those that do.
@@ -129,43 +144,45 @@ struct Member {
 }
 
 /// The page's text.
-pub(super) fn text(records: &[Record], options: &Verify) -> Result<String> {
+///
+/// # Errors
+/// A template or a phrase that cannot be rendered.
+pub(crate) fn page(records: &[Record], lang: Lang, assignment: Option<&Assignment>) -> Result<String> {
     let templates = Templates::built_in();
-    let lang = templates.language(options.lang)?;
-    let writer = Writer { lang: &lang, rows: sorted(records), columns: Columns::of(records) };
-    Ok(templates.course(&writer.page(records, options)?)?)
+    let language = templates.language(lang)?;
+    let writer = Writer { lang: &language, rows: sorted(records), columns: Columns::of(records) };
+    templates.course(&writer.page(records, lang, assignment)?)
 }
 
 /// Says what the records hold in a language.
-pub(super) struct Writer<'a> {
-    pub(super) lang: &'a Language,
+struct Writer<'a> {
+    lang: &'a Language,
     /// In the order of the table.
-    pub(super) rows: Vec<&'a Record>,
+    rows: Vec<&'a Record>,
     columns: Columns,
 }
 
 impl Writer<'_> {
-    pub(super) fn word(&self, key: &str) -> Result<String> {
-        Ok(self.lang.word(&format!("course.{key}"))?)
+    fn word(&self, key: &str) -> Result<String> {
+        self.lang.word(&format!("course.{key}"))
     }
 
-    pub(super) fn say(&self, key: &str, values: minijinja::Value) -> Result<RichText> {
-        Ok(self.lang.text(&format!("course.{key}"), values)?)
+    fn say(&self, key: &str, values: minijinja::Value) -> Result<RichText> {
+        self.lang.text(&format!("course.{key}"), values)
     }
 
-    fn page(&self, records: &[Record], options: &Verify) -> Result<Page> {
-        let assignment = options.assignment.as_deref();
-        let title = match assignment.map(load_study).transpose()? {
-            Some((source, _)) => self.say("heading", context! { title => source.study.title })?,
+    fn page(&self, records: &[Record], lang: Lang, assignment: Option<&Assignment>) -> Result<Page> {
+        let title = match assignment {
+            Some(assignment) => self.say("heading", context! { title => assignment.title })?,
             None => self.say("heading_plain", ().into())?,
         };
-        let file = assignment.map(|file| terminal::path(&file.display().to_string()));
+        let file = assignment.map(|assignment| terminal::path(&assignment.file));
         let intro = match self.columns.rungs.last() {
             Some(upto) => self.say("intro", context! { n => records.len(), upto => upto.name(), file })?,
             None => self.say("intro_none", context! { n => records.len() })?,
         };
         Ok(Page {
-            lang: options.lang.code(),
+            lang: lang.code(),
             program: program(),
             title: title.plain(),
             intro,
@@ -201,7 +218,11 @@ impl Writer<'_> {
     }
 
     fn column_names(&self) -> Result<Vec<String>> {
-        let mut names = vec![self.word("column.who")?, self.word("column.result")?];
+        let mut names = vec![self.word("column.who")?];
+        for (key, has) in [("column.group", self.columns.has_groups), ("column.title", self.columns.has_titles)] {
+            names.extend(has.then(|| self.word(key)).transpose()?);
+        }
+        names.extend([self.word("column.report_id")?, self.word("column.result")?]);
         names.extend(self.columns.rungs.iter().map(|rung| rung.name().to_owned()));
         if self.columns.has_assignment {
             names.push(self.word("column.assignment")?);
@@ -224,6 +245,8 @@ impl Writer<'_> {
             id: self.id(record),
             who: who(record),
             file: terminal::path(&record.path),
+            names: self.names(record),
+            report_id: record.report_id().map(digest::short).unwrap_or_default().to_owned(),
             cells,
             alike: if alike > 0 { self.lang.numbers.count(alike as u64) } else { String::new() },
             time: self.say("seconds", context! { seconds })?.plain(),
@@ -231,6 +254,14 @@ impl Writer<'_> {
             runs: self.runs(record)?,
             unconfirmed: if is_confirmed(record) { String::new() } else { self.word("fact.numbers_unconfirmed")? },
         })
+    }
+
+    /// Group and title, where any bundle has one.
+    fn names(&self, record: &Record) -> Vec<String> {
+        let [_, group, title] = record.names();
+        let shown = [(group, self.columns.has_groups), (title, self.columns.has_titles)];
+        let text = |text: Option<&str>| text.map_or_else(String::new, |text| short(text, IN_TABLE));
+        shown.into_iter().filter(|(_, has)| *has).map(|(name, _)| text(name)).collect()
     }
 
     /// The anchor of a bundle's part of the page.
@@ -257,7 +288,7 @@ impl Writer<'_> {
         Ok(badge(style, self.word(&format!("mark.{}", mark.name()))?))
     }
 
-    pub(super) fn fact(&self, key: &str, lines: Vec<RichText>, is_english: bool) -> Result<Fact> {
+    fn fact(&self, key: &str, lines: Vec<RichText>, is_english: bool) -> Result<Fact> {
         Ok(Fact { label: self.word(&format!("fact.{key}"))?, lines, is_english })
     }
 
@@ -303,7 +334,7 @@ fn badge((style, sign): Style, word: String) -> Badge {
 }
 
 /// The author, or the file where no author is known.
-pub(super) fn who(record: &Record) -> String {
+fn who(record: &Record) -> String {
     let [author, ..] = record.names();
     author.map(|author| short(author, WIDEST)).filter(|author| !author.is_empty()).unwrap_or_else(|| {
         let name = std::path::Path::new(&record.path).file_name().unwrap_or_default();
@@ -316,6 +347,6 @@ fn is_confirmed(record: &Record) -> bool {
     record.mark(Rung::Metrics) == Some(Mark::Passed) && record.first_difference().is_none()
 }
 
-pub(super) fn short(text: &str, width: usize) -> String {
+fn short(text: &str, width: usize) -> String {
     cut(&one_line(text), width)
 }
