@@ -12,6 +12,7 @@ mod checks;
 mod conclusion;
 mod data;
 mod date;
+mod descriptions;
 mod error;
 mod grid;
 mod images;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use mnist_report::digest::sha256_hex;
+
 use crate::support::*;
 
 /// Publishes the shared bundle with some options. Returns the zip.
@@ -30,6 +32,12 @@ fn checked(out: &str) -> Vec<&str> {
     out.lines().filter(|line| !line.contains("not checked ")).collect()
 }
 
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let part = |(i, digit): (usize, char)| if i > 0 && (digits.len() - i) % 3 == 0 { format!(",{digit}") } else { digit.to_string() };
+    digits.char_indices().map(part).collect()
+}
+
 #[test]
 fn the_same_bundle_gives_the_same_zip() {
     let (_keep, a) = published(&[]);
@@ -47,7 +55,11 @@ fn the_same_bundle_gives_the_same_zip() {
     assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
     assert!(out.starts_with(&format!("{}: ", b.display())), "{out}");
     let version = env!("CARGO_PKG_VERSION");
-    let line = format!("\nmnist-report {version} Report ID {} (Tiny study)\n", done.report_id());
+    let (bytes, id) = (fs::read(&b).unwrap(), done.report_id());
+    let (size, sha256) = (thousands(bytes.len()), sha256_hex(&bytes));
+    let line = format!(
+        "\nThe line for the form:\nTiny study: Report ID {id}; zip of {size} bytes, SHA-256 {sha256}; mnist-report {version}\n"
+    );
     assert!(out.contains(&line), "{out}");
     let again = fs::read(&b).unwrap();
     other.run("publish", &[]);

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mnist_report::claims::load_study;
 use mnist_report::study::schema;
 use serde_json::{Value, json};
 
@@ -26,7 +27,9 @@ fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 wanted.as_array().unwrap().iter().try_for_each(|each| fault(root, each, value, at))?;
                 true
             }
-            "anyOf" | "oneOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
+            "anyOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
+            "oneOf" => wanted.as_array().unwrap().iter().filter(|each| fault(root, each, value, at).is_ok()).count() == 1,
+            "not" => fault(root, wanted, value, at).is_err(),
             "type" => {
                 let types = wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()]);
                 types.iter().any(|name| is_of_type(value, name.as_str().unwrap()))
@@ -135,37 +138,76 @@ fn it_finds_mistakes() {
         ("seeds: [1]", "seeds: 1"),
         ("model: only", "modle: only"),
         ("title: Mini study", "title: T\nlang: fr"),
+        ("title: Mini study", "title: null"),
+        ("seeds: [1]", "seeds: []"),
+        ("epochs: 1", "epochs: 0"),
+        ("epochs: 1", "epochs: 10001"),
+        ("batch_size: 50", "batch_size: 0"),
+        ("first: 50", "first: 0"),
+        ("out_features: 10", "out_features: 0"),
+        ("title: Mini study", "title: T\nconclusions: [{overfits: single, learns: single}]"),
+        ("title: Mini study", "title: T\nconclusions: [{overfits: single, supported_if: x}]"),
+        ("title: Mini study", "title: T\ncomparisons: {c: {run: single, against: single, margin: 0.6}}"),
     ] {
         assert!(MINI.contains(from));
         assert!(check(&MINI.replace(from, to)).is_err(), "{to} was not found");
     }
 }
 
+/// Asserts that a schema accepts a study that the program accepts, too.
+#[track_caller]
+fn both_accept(study: &str) {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("mini.yaml"), MINI).unwrap();
+    let file = home.path().join("study.yaml");
+    fs::write(&file, study).unwrap();
+    load_study(&file).unwrap_or_else(|e| panic!("{e}\n{study}"));
+    check(study).unwrap_or_else(|e| panic!("{e}\n{study}"));
+}
+
+#[test]
+fn it_accepts_null_where_that_removes_a_key() {
+    let grid = "title: T\nmodels: {a: {layers: [flatten, {linear: {out_features: 10}}]}, b: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
+                grid: {model: [a, b], optimizer: [adam, {sgd: {lr: 0.1}}], epochs: 1, batch_size: 10, seeds: [1]}\n";
+    both_accept(&format!("{grid}runs: {{a-adam: null}}\n"));
+    let other = "runs: {other: {model: only}, single: null}\n";
+    for changes in ["comparisons: null", "sections: null", "conclusions: null", "description: null", "values: null"] {
+        both_accept(&format!("extends: mini.yaml\n{other}{changes}\n"));
+    }
+    both_accept(&MINI.replace("{model: only}", "{model: only, schedule: null, train: {hold_out: null}}"));
+    // Not everywhere: a list has no key to remove.
+    check(&MINI.replace("seeds: [1]", "seeds: [null]")).unwrap_err();
+    check(&MINI.replace("out_features: 10", "out_features: null")).unwrap_err();
+}
+
+#[test]
+fn a_conclusion_of_a_study_that_extends_another_may_have_a_part_of_its_keys() {
+    for conclusion in ["{id: c, why: w}", "{id: c, refuted_if: x}", "{id: c, supported: s}", "{overfits: single, why: w}"] {
+        check(&format!("extends: mini.yaml\nconclusions: [{conclusion}]\n")).unwrap();
+    }
+}
+
+/// Asserts that every key of a type, in each of its forms, has a description; the number of keys.
+fn described(name: &str, schema: &Value) -> usize {
+    let mut count = 0;
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        assert!(value["description"].as_str().is_some_and(|text| text.len() > 8), "{name}.{key}: {value}");
+        count += 1;
+    }
+    let forms = ["anyOf", "oneOf"].iter().filter_map(|word| schema[*word].as_array()).flatten();
+    count + forms.map(|form| described(name, form)).sum::<usize>()
+}
+
 #[test]
 fn every_key_of_a_study_has_a_description() {
     let schema = schema();
-    let types = [
-        "Input",
-        "Compute",
-        "RunSpec",
-        "EvidenceSettings",
-        "TrainImages",
-        "Comparison",
-        "Section",
-        "Point",
-        "Claim",
-        "Conclusion",
-    ];
-    let keys = |name: &str| schema.pointer(&format!("/definitions/{name}/properties")).unwrap_or(&Value::Null).clone();
-    for (name, keys) in
-        types.map(|name| (name, keys(name))).into_iter().chain([("Study", schema["properties"].clone())])
-    {
-        let keys = keys.as_object().unwrap_or_else(|| panic!("no type {name}"));
-        assert!(!keys.is_empty());
-        for (key, value) in keys {
-            assert!(value["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {value}");
-        }
+    let types = schema["definitions"].as_object().unwrap();
+    let counts: Vec<(&String, usize)> = types.iter().map(|(name, of)| (name, described(name, of))).collect();
+    for name in ["RunSpec", "TrainImages", "Conv2d", "Residual", "LayerKind", "Optimizer", "Sgd", "Schedule", "OneCycle", "Conclusion"] {
+        assert!(counts.iter().any(|(other, count)| *other == name && *count > 1), "{name}: {counts:?}");
     }
+    let grid = &schema["properties"]["grid"];
+    assert!(described("Study", &schema) > 20 && described("grid", grid) > 15);
 }
 
 #[test]
