@@ -68,7 +68,8 @@ fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<St
 /// What to write for a name with `-` after a point, such as `runs.slim-bn`, which Jinja reads as a subtraction.
 fn dashed(study: &Study, text: &str) -> Option<String> {
     groups(study).into_iter().find_map(|(group, _, names)| {
-        let name = names.into_iter().find(|name| name.contains('-') && text.contains(&format!("{group}.{name}")))?;
+        let is_typed = |name: &&String| name.contains('-') && text.contains(&format!("{group}.{name}"));
+        let name = names.into_iter().filter(is_typed).max_by_key(|name| name.len())?;
         Some(format!("write `{group}[\"{name}\"]` instead of `{group}.{name}`"))
     })
 }
@@ -88,7 +89,7 @@ fn unknown_name(study: &Study, stop: &Stop) -> Option<String> {
     values.keys().find_map(|value| {
         groups(study).into_iter().find_map(|(group, what, names)| {
             let member = value.strip_prefix(group)?;
-            let quoted = || member.strip_prefix("[\"")?.strip_suffix("\"]");
+            let quoted = || member.strip_prefix("[\"")?.strip_suffix("\"]").filter(|name| !name.contains('"'));
             let name = quoted().or_else(|| member.strip_prefix('.').filter(|name| !name.contains(['.', '['])))?;
             let is_known = names.iter().any(|known| *known == name);
             (!is_known).then(|| unknown(what, name, names.into_iter()))

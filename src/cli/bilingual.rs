@@ -10,7 +10,7 @@ const TEXTS: [&str; 9] =
     ["title", "author", "group", "course", "institution", "description", "text", "question", "why"];
 
 /// The longest line.
-const WIDEST: usize = 110;
+const WIDEST: usize = 125;
 
 /// One starter in two languages. Comments are those of the first.
 pub(super) fn joined(starters: [(Lang, &str); 2]) -> String {
@@ -72,7 +72,8 @@ fn texts(line: &str) -> Vec<(usize, &str)> {
 
 /// A text inside `{}`.
 fn quoted(text: &str) -> String {
-    if text.contains([',', ':', '"', '[', '{']) { format!("\"{text}\"") } else { text.to_owned() }
+    let is_quoted = text.starts_with('"');
+    if !is_quoted && text.contains([',', ':', '"', '[', '{', '?']) { format!("\"{text}\"") } else { text.to_owned() }
 }
 
 /// Adds a line, broken after commas between keys if it is long. Its comment stays on its first line. The rest of a line that is inside a
