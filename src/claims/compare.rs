@@ -136,7 +136,8 @@ pub(super) fn printed_with_tolerance(claim: &Claim, langs: Wording) -> String {
     let number = in_format(&claim.printed, langs);
     match &claim.compare {
         Compare::Absolute(t) => {
-            let percent = printed::read(&claim.printed, langs.study).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
+            let percent =
+                printed::read(&claim.printed, langs.study).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
             let unit = match lang {
                 _ if !percent => "",
                 Lang::En => " points",

@@ -152,11 +152,6 @@ impl<'a, R> Columns<'a, R> {
         self
     }
 
-    /// The number of columns.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// The cells of a row.
     pub(super) fn cells(&self, row: &R) -> Result<Vec<RichText>> {
         self.0.iter().map(|column| (column.cell)(row)).collect()

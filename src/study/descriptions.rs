@@ -64,7 +64,11 @@ const WORDS: [(&str, &str, &str); 82] = [
     ("", "step", "Multiplies the rate by `gamma` every `step_size` epochs."),
     ("", "cosine", "The rate falls to `min_lr` as a cosine, over the epochs of the run."),
     ("", "one_cycle", "The rate rises and falls within the run; `lr` is the maximum."),
-    ("", "reduce_on_plateau", "Multiplies the rate by `factor` when the validation loss stops falling. Needs `hold_out`."),
+    (
+        "",
+        "reduce_on_plateau",
+        "Multiplies the rate by `factor` when the validation loss stops falling. Needs `hold_out`.",
+    ),
     ("", "warmup", "The rate rises over the first steps, then goes on as another schedule."),
     ("", "step_size", "Epochs from one change of the rate to the next."),
     ("", "gamma", "The factor of each change, above 0."),
@@ -186,8 +190,5 @@ pub(super) fn of_grid(value: Value) -> Map<String, Value> {
     let text = value["description"].as_str().unwrap_or_default().trim_end_matches('.').to_owned();
     let description = format!("{text}. A list makes a run for each of its items.");
     let several = json!({"type": "array", "items": value.clone(), "minItems": 1});
-    Map::from_iter([
-        ("anyOf".to_owned(), json!([value, several])),
-        ("description".to_owned(), json!(description)),
-    ])
+    Map::from_iter([("anyOf".to_owned(), json!([value, several])), ("description".to_owned(), json!(description))])
 }

@@ -121,8 +121,7 @@ fn refine(schema: &mut Value) {
 fn grid_of(run: &Value) -> Value {
     let keys = run.as_object().into_iter().flatten().filter(|(key, _)| *key != "title");
     let key = |(name, value): (&String, &Value)| {
-        let value =
-            if name == "seeds" { value.clone() } else { Value::Object(descriptions::of_grid(value.clone())) };
+        let value = if name == "seeds" { value.clone() } else { Value::Object(descriptions::of_grid(value.clone())) };
         (name.clone(), value)
     };
     Value::Object(keys.map(key).collect())

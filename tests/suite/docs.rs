@@ -16,7 +16,7 @@ fn guide() -> String {
 }
 
 /// The rows of the first table after a heading, without its head: their cells.
-fn table(heading: &str) -> Vec<Vec<String>> {
+pub fn table(heading: &str) -> Vec<Vec<String>> {
     let guide = guide();
     let start = guide.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no `{heading}`"));
     let lines = guide[start + 1..].lines().skip_while(|line| !line.starts_with('|'));
@@ -25,7 +25,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 /// The texts in backticks in a cell.
-fn words(cell: &str) -> Vec<&str> {
+pub fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
@@ -225,74 +225,6 @@ fn the_defaults_of_a_study_are_those_of_the_guide() {
         ["description", "models", "runs", "title"],
         "title and description share a cell"
     );
-}
-
-/// Whether a schema accepts values of a type.
-fn accepts(root: &Value, schema: &Value, kind: &str) -> bool {
-    if *schema == json!(true) {
-        return true;
-    }
-    if let Some(reference) = schema["$ref"].as_str() {
-        return accepts(root, root.pointer(reference.trim_start_matches('#')).unwrap(), kind);
-    }
-    let of = |word: &str| schema[word].as_array().cloned().unwrap_or_default();
-    let forms = [of("anyOf"), of("oneOf"), of("allOf")].concat();
-    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
-    let is_any = types == [Value::Null] && forms.is_empty() && schema["enum"].is_null();
-    is_any
-        || types.contains(&kind.into())
-        || (kind == "string" && !schema["enum"].is_null())
-        || forms.iter().any(|form| accepts(root, form, kind))
-}
-
-#[test]
-fn the_types_of_the_guide_are_those_of_the_schema() {
-    const TYPES: [(&str, &str); 6] = [
-        ("text", "string"),
-        ("whole number", "integer"),
-        ("number", "number"),
-        ("true or false", "boolean"),
-        ("list", "array"),
-        ("map", "object"),
-    ];
-    let schema = mnist_report::study::schema();
-    let of = |name: &str| schema["definitions"][name]["properties"].clone();
-    let mut checked = 0;
-    for (heading, keys) in [
-        ("## Top level", schema["properties"].clone()),
-        ("## Runs", of("RunSpec")),
-        ("### compute", of("Compute")),
-        ("### Evidence", of("EvidenceSettings")),
-        ("### Another data set", of("PinnedData")),
-    ] {
-        for row in table(heading) {
-            let stated: Vec<&str> = match &*row[2] {
-                "any" => TYPES.iter().map(|(_, kind)| *kind).collect(),
-                "text or list" => vec!["string", "array"],
-                "text or map" => vec!["string", "object"],
-                word => TYPES.iter().filter(|(known, _)| *known == word).map(|(_, kind)| *kind).collect(),
-            };
-            assert!(!stated.is_empty(), "{heading}: {}", row[2]);
-            for key in words(&row[0]) {
-                let key_schema = match key.strip_prefix("train.") {
-                    Some(key) => of("TrainImages")[key].clone(),
-                    None => keys[key].clone(),
-                };
-                assert!(!key_schema.is_null(), "{heading}: {key}");
-                let found: Vec<&str> =
-                    TYPES.iter().map(|(_, kind)| *kind).filter(|kind| accepts(&schema, &key_schema, kind)).collect();
-                // A text may be typed as a number, and be a map by language; so may a list of texts.
-                let also = |kind: &str| {
-                    (stated.contains(&"string") && ["number", "boolean", "object"].contains(&kind))
-                        || (stated.contains(&"array") && kind == "object")
-                };
-                assert!(stated.iter().all(|kind| found.contains(kind)), "{heading}: {key}: {stated:?}, {found:?}");
-                assert!(found.iter().all(|kind| stated.contains(kind) || also(kind)), "{heading}: {key}: {stated:?}, {found:?}");
-                checked += 1;
-            }
-        }
-    }
-    assert!(checked > 50, "{checked}");
 }
 
 /// Settings of a run at the end of a range in the guide, settings just beyond it, and the key that the error must name.

@@ -86,8 +86,26 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
 
 /// The only Latin words of a Ukrainian report outside code, links and names of files and layers.
 const LATIN: [&str; 20] = [
-    "Adam", "English", "FOLDER", "ID", "MNIST", "PyTorch", "ReLU", "Report", "SGD", "SHA-256", "dropout", "libtorch",
-    "ln", "mnist-report", "p", "pooling", "seed", "torchinfo", "torchsummary", "x",
+    "Adam",
+    "English",
+    "FOLDER",
+    "ID",
+    "MNIST",
+    "PyTorch",
+    "ReLU",
+    "Report",
+    "SGD",
+    "SHA-256",
+    "dropout",
+    "libtorch",
+    "ln",
+    "mnist-report",
+    "p",
+    "pooling",
+    "seed",
+    "torchinfo",
+    "torchsummary",
+    "x",
 ];
 
 /// The Latin words of a text that are neither in [`LATIN`] nor names: those have a digit, a point, `_` or `/`, such as `conv1` and
@@ -121,7 +139,8 @@ fn is_wholly_ukrainian(folder: &Path, report: &str) {
     assert!(!own.is_empty());
     for name in own {
         let svg = fs::read_to_string(figures.join(&name)).unwrap();
-        let shown: String = svg.split("<style").map(|part| part.split_once("</style>").map_or(part, |(_, rest)| rest)).collect();
+        let shown: String =
+            svg.split("<style").map(|part| part.split_once("</style>").map_or(part, |(_, rest)| rest)).collect();
         assert_eq!(english_left(&shown), BTreeSet::new(), "{name}");
     }
 }

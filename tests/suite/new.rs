@@ -64,7 +64,19 @@ fn a_starter_in_two_languages_is_that_in_each_of_them() {
         let mut above = 0;
         for line in both.lines().filter(|line| !line.trim_start().starts_with('#')) {
             let indent = line.len() - line.trim_start().len();
-            let goes_on = ["runs: [", "dropout:", "show:", "title:", "text:", "model:", "answers:", "question:", "why:", "uk:", "en:"];
+            let goes_on = [
+                "runs: [",
+                "dropout:",
+                "show:",
+                "title:",
+                "text:",
+                "model:",
+                "answers:",
+                "question:",
+                "why:",
+                "uk:",
+                "en:",
+            ];
             if above > 0 && goes_on.iter().any(|key| line.trim_start().starts_with(key)) {
                 assert_eq!(indent, above + 4, "{name}: {line}\n{both}");
             }
@@ -204,8 +216,10 @@ fn a_file_that_exists_is_left_as_it_is() {
 /// PyYAML, which students' own scripts use, takes an unquoted `?` in a flow map for a key.
 #[test]
 fn texts_with_a_question_mark_are_in_quotes_inside_brackets() {
-    let mut texts: Vec<(String, String)> =
-        STARTERS.iter().flat_map(|name| ["en", "uk", "uk,en"].map(|lang| (format!("{name} {lang}"), starter(name, lang)))).collect();
+    let mut texts: Vec<(String, String)> = STARTERS
+        .iter()
+        .flat_map(|name| ["en", "uk", "uk,en"].map(|lang| (format!("{name} {lang}"), starter(name, lang))))
+        .collect();
     for folder in ["reports", "examples"] {
         let files = names(&root().join(folder)).into_iter().filter(|name| name.ends_with(".yaml"));
         texts.extend(files.map(|file| (file.clone(), fs::read_to_string(root().join(folder).join(file)).unwrap())));

@@ -8,6 +8,7 @@ use mnist_report::claims::load_study;
 use mnist_report::study::schema;
 use serde_json::{Value, json};
 
+use crate::docs::{table, words};
 use crate::support::*;
 
 /// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema
@@ -28,7 +29,9 @@ fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 true
             }
             "anyOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
-            "oneOf" => wanted.as_array().unwrap().iter().filter(|each| fault(root, each, value, at).is_ok()).count() == 1,
+            "oneOf" => {
+                wanted.as_array().unwrap().iter().filter(|each| fault(root, each, value, at).is_ok()).count() == 1
+            }
             "not" => fault(root, wanted, value, at).is_err(),
             "type" => {
                 let types = wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()]);
@@ -182,7 +185,9 @@ fn it_accepts_null_where_that_removes_a_key() {
 
 #[test]
 fn a_conclusion_of_a_study_that_extends_another_may_have_a_part_of_its_keys() {
-    for conclusion in ["{id: c, why: w}", "{id: c, refuted_if: x}", "{id: c, supported: s}", "{overfits: single, why: w}"] {
+    for conclusion in
+        ["{id: c, why: w}", "{id: c, refuted_if: x}", "{id: c, supported: s}", "{overfits: single, why: w}"]
+    {
         check(&format!("extends: mini.yaml\nconclusions: [{conclusion}]\n")).unwrap();
     }
 }
@@ -203,11 +208,93 @@ fn every_key_of_a_study_has_a_description() {
     let schema = schema();
     let types = schema["definitions"].as_object().unwrap();
     let counts: Vec<(&String, usize)> = types.iter().map(|(name, of)| (name, described(name, of))).collect();
-    for name in ["RunSpec", "TrainImages", "Conv2d", "Residual", "LayerKind", "Optimizer", "Sgd", "Schedule", "OneCycle", "Conclusion"] {
+    for name in [
+        "RunSpec",
+        "TrainImages",
+        "Conv2d",
+        "Residual",
+        "LayerKind",
+        "Optimizer",
+        "Sgd",
+        "Schedule",
+        "OneCycle",
+        "Conclusion",
+    ] {
         assert!(counts.iter().any(|(other, count)| *other == name && *count > 1), "{name}: {counts:?}");
     }
     let grid = &schema["properties"]["grid"];
     assert!(described("Study", &schema) > 20 && described("grid", grid) > 15);
+}
+
+/// Whether a schema accepts values of a type.
+fn accepts(root: &Value, schema: &Value, kind: &str) -> bool {
+    if *schema == json!(true) {
+        return true;
+    }
+    if let Some(reference) = schema["$ref"].as_str() {
+        return accepts(root, root.pointer(reference.trim_start_matches('#')).unwrap(), kind);
+    }
+    let of = |word: &str| schema[word].as_array().cloned().unwrap_or_default();
+    let forms = [of("anyOf"), of("oneOf"), of("allOf")].concat();
+    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+    let is_any = types == [Value::Null] && forms.is_empty() && schema["enum"].is_null();
+    is_any
+        || types.contains(&kind.into())
+        || (kind == "string" && !schema["enum"].is_null())
+        || forms.iter().any(|form| accepts(root, form, kind))
+}
+
+#[test]
+fn the_types_of_the_guide_are_those_of_the_schema() {
+    const TYPES: [(&str, &str); 6] = [
+        ("text", "string"),
+        ("whole number", "integer"),
+        ("number", "number"),
+        ("true or false", "boolean"),
+        ("list", "array"),
+        ("map", "object"),
+    ];
+    let schema = schema();
+    let of = |name: &str| schema["definitions"][name]["properties"].clone();
+    let mut checked = 0;
+    for (heading, keys) in [
+        ("## Top level", schema["properties"].clone()),
+        ("## Runs", of("RunSpec")),
+        ("### compute", of("Compute")),
+        ("### Evidence", of("EvidenceSettings")),
+        ("### Another data set", of("PinnedData")),
+    ] {
+        for row in table(heading) {
+            let stated: Vec<&str> = match &*row[2] {
+                "any" => TYPES.iter().map(|(_, kind)| *kind).collect(),
+                "text or list" => vec!["string", "array"],
+                "text or map" => vec!["string", "object"],
+                word => TYPES.iter().filter(|(known, _)| *known == word).map(|(_, kind)| *kind).collect(),
+            };
+            assert!(!stated.is_empty(), "{heading}: {}", row[2]);
+            for key in words(&row[0]) {
+                let key_schema = match key.strip_prefix("train.") {
+                    Some(key) => of("TrainImages")[key].clone(),
+                    None => keys[key].clone(),
+                };
+                assert!(!key_schema.is_null(), "{heading}: {key}");
+                let found: Vec<&str> =
+                    TYPES.iter().map(|(_, kind)| *kind).filter(|kind| accepts(&schema, &key_schema, kind)).collect();
+                // A text may be typed as a number, and be a map by language; so may a list of texts.
+                let also = |kind: &str| {
+                    (stated.contains(&"string") && ["number", "boolean", "object"].contains(&kind))
+                        || (stated.contains(&"array") && kind == "object")
+                };
+                assert!(stated.iter().all(|kind| found.contains(kind)), "{heading}: {key}: {stated:?}, {found:?}");
+                assert!(
+                    found.iter().all(|kind| stated.contains(kind) || also(kind)),
+                    "{heading}: {key}: {stated:?}, {found:?}"
+                );
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 50, "{checked}");
 }
 
 #[test]

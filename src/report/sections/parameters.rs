@@ -101,7 +101,8 @@ fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<Ta
     let caption = b.text("parameters.table", context! { title, batch => model.batch })?;
     let mut table = b.table(caption, &columns, model.layers.iter().enumerate())?;
     if let Some(first) = table.groups.first_mut() {
-        let mut cells = vec![RichText::default(); columns.len()];
+        // The shape before the first layer; that before each other layer is in the row above.
+        let mut cells = vec![RichText::default(); table.columns.len()];
         cells[..2].clone_from_slice(&[b.heading("input_size")?, input.into()]);
         first.rows.insert(0, TableRow { cells, note: RichText::default() });
     }

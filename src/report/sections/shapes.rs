@@ -10,7 +10,8 @@ use crate::text::numbers::dimensions;
 const MOST_SHAPES: usize = 4;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
-    let text = answer(b)?.then(b.text("shapes.text", context! { section => b.section_link(SectionId::Parameters, "parameters")? })?);
+    let text = answer(b)?
+        .then(b.text("shapes.text", context! { section => b.section_link(SectionId::Parameters, "parameters")? })?);
     let mut blocks = vec![Block::paragraph(text)];
     for (i, (name, model)) in b.results.models.iter().enumerate() {
         let models = (model, &b.results.models);
