@@ -130,7 +130,7 @@ fn english_left(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Asserts that no report, figure or README.txt of a folder has an English word in its Ukrainian text.
+/// Asserts that a Ukrainian report and its figures have no English word.
 #[track_caller]
 fn is_wholly_ukrainian(folder: &Path, report: &str) {
     assert_eq!(english_left(&fs::read_to_string(folder.join(report)).unwrap()), BTreeSet::new(), "{report}");
