@@ -25,6 +25,7 @@ pub use kinds::{
 };
 
 use checks::Checker;
+use compare::Wording;
 use expression::{Language, Mode, Stop};
 
 use crate::results::{NoInterval, Results};
@@ -158,18 +159,24 @@ impl Answer {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
-    let mut judged = judge_alone(study, results);
+    judge_in(study, results, study.lang)
+}
+
+/// As [`judge`], with values as a report in another language prints them.
+pub fn judge_in<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<JudgedClaim<'a>> {
+    let mut judged = judge_alone(study, results, report);
     find_untested(study, results, &mut judged);
     judged
 }
 
 /// Compares every claim with these results alone.
-fn judge_alone<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
+fn judge_alone<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<JudgedClaim<'a>> {
+    let langs = Wording { study: study.lang, report };
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
-        let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
-        let printed = compare::printed_with_tolerance(claim, study.lang);
+        let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), langs);
+        let printed = compare::printed_with_tolerance(claim, langs);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
@@ -182,6 +189,7 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
     let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
     let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
+    let langs = Wording { study: study.lang, report: study.lang };
     // With a budget of steps of its own.
     let language = expression::language(study.lang, Mode::Decide);
     let mut others = possible::values(study, results);
@@ -190,7 +198,7 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     {
         undecided.retain(|judged| {
             let value = expression::evaluate(&language, &judged.claim.measured, &values, Mode::Decide);
-            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), study.lang).0 != Verdict::Differs)
+            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), langs).0 != Verdict::Differs)
         });
     }
     for judged in empty.into_iter().chain(undecided) {

@@ -1,24 +1,21 @@
 //! `mnist-report build`: builds a study's bundle.
 
-use std::path::PathBuf;
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
+use super::models::default_study;
 use super::options::{Build, languages};
 use super::progress::Terminal;
 use super::say;
 use crate::build::{Built, Job, Request};
 use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
+use crate::report;
 use crate::results::SeedEnd;
 use crate::text::numbers::{duration, plural};
 use crate::witness::Agreement;
 
-/// The study that `build` takes in the repository if none is named.
-const DEFAULT_STUDY: &str = "reports/coursework.yaml";
-
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
-    let study = options.study.clone().map_or_else(default_study, Ok)?;
+    let study = options.study.clone().map_or_else(|| default_study("build"), Ok)?;
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
     let (languages, data) = (languages(&options.lang)?, options.data.as_deref());
@@ -79,10 +76,11 @@ fn train(job: Job, quiet: bool) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// The report's pages, one for each language.
+/// The report's pages, one for each language, the first language first.
 fn reports(built: &Built) -> String {
-    let pages: Vec<String> = built.pages.iter().map(|page| built.out.join(page).display().to_string()).collect();
-    pages.join(", ")
+    let (first, others): (Vec<&String>, Vec<_>) = built.pages.iter().partition(|page| *page == report::PAGE);
+    let pages = first.into_iter().chain(others).map(|page| built.out.join(page).display().to_string());
+    pages.collect::<Vec<_>>().join(", ")
 }
 
 /// Prints libtorch's answer, if quiet only one that shows an error of this program.
@@ -92,18 +90,6 @@ fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
         Err(_) if quiet => ExitCode::Success,
         answer => super::witness::report(answer.as_ref()),
     }
-}
-
-/// The full study, in the repository. Elsewhere, a build of minutes would be of somebody else's study.
-fn default_study() -> Result<PathBuf> {
-    let study = PathBuf::from(DEFAULT_STUDY);
-    if !study.is_file() {
-        bail!(
-            "no study is named, and there is no {DEFAULT_STUDY} here; write a study of your own with `mnist-report new \
-             my-study.yaml`, then run `mnist-report build my-study.yaml`"
-        );
-    }
-    Ok(study)
 }
 
 /// Prints what will be done, and about how long it takes on this device.

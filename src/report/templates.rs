@@ -29,7 +29,7 @@ const BUILT_IN: [(&str, &str); 7] = [
 const COURSE: (&str, &str) = ("course.html.j2", include_str!("../../templates/course.html.j2"));
 
 /// The report as a web page, in its first language.
-pub(super) const PAGE: &str = "report.html";
+pub(crate) const PAGE: &str = "report.html";
 /// The report as Markdown, in its first language.
 pub(super) const PAGE_MARKDOWN: &str = "report.md";
 

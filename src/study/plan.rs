@@ -272,8 +272,9 @@ impl Plan {
         let models = resolve_models(source, data.classes)?;
         let runs = resolve_runs(source, &models, &data)?;
         checks::check_comparisons(source)?;
-        checks::check_sections(source)?;
+        // Before the sections, whose answers may be named after what a conclusion misspells.
         checks::check_conclusions(source)?;
+        checks::check_sections(source)?;
         check_free(source)?;
         let (input, compute) = (source.study.input.clone(), source.study.compute.clone());
         Ok(Self { data, input, compute, models, runs })

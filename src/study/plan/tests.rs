@@ -78,11 +78,11 @@ fn the_old_name_of_a_figure_is_still_read() {
 fn refusals_name_line_key_and_value() {
     for (from, to, expected) in [
         ("model: m", "model: n", "s.yaml:10: runs.r.model: unknown model `n`; this study has m"),
-        ("seeds: [1]", "seeds: [1, 2, 1]", "s.yaml:7: runs.r.seeds[2]: seed 1 is repeated"),
+        ("seeds: [1]", "seeds: [1, 2, 1]", "s.yaml:7: defaults.seeds[2]: seed 1 is repeated"),
         ("first: 100", "first: 60001", "s.yaml:11: runs.r.train.images: 60001: must be from 1 to 60000 images"),
         ("first: 100", "per_class: 5422", "5422: must be from 1 to 5421 images of each class"),
-        ("epochs: 1", "epochs: 0", "s.yaml:7: runs.r.epochs: 0: must be from 1"),
-        ("lr: 0.1", "lr: 0", "s.yaml:7: runs.r.optimizer.sgd.lr: 0: must be above 0"),
+        ("epochs: 1", "epochs: 0", "s.yaml:7: defaults.epochs: 0: must be from 1"),
+        ("lr: 0.1", "lr: 0", "s.yaml:7: defaults.optimizer.sgd.lr: 0: must be above 0"),
         ("runs: [r]", "runs: [q]", "s.yaml:13: sections[0].runs[0]: unknown run `q`; this study has r"),
         ("runs: [r]", "runs: [r], comparisons: [c]", "s.yaml:13: sections[0].comparisons[0]: unknown comparison `c`"),
         (

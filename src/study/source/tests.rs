@@ -75,7 +75,7 @@ fn names_line_and_key_of_an_unknown_key() {
 #[test]
 fn names_line_of_a_wrong_type_in_defaults() {
     let yaml = format!("{HEAD}      - flatten\ndefaults:\n  epochs: many\nruns:\n  r: {{model: m}}\n");
-    let expected = "s.yaml:7: runs.r.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
+    let expected = "s.yaml:7: defaults.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
     assert_eq!(error(&yaml), expected);
 }
 
