@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
 use crate::bundle::limits::MAX_FILES;
+use crate::text::numbers::plural;
 
 /// Number of bytes in the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
@@ -18,9 +19,9 @@ const END_MAGIC: &[u8] = b"PK\x05\x06";
 /// The size of the record, before the usual end record, that locates the end record of zip64.
 const LOCATOR_SIZE: usize = 20;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
-/// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
 /// Bytes of an entry's name. The longest that a bundle has is some hundred.
 const MAX_NAME: usize = 4096;
+/// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
 const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
 pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
 
@@ -135,7 +136,7 @@ impl End {
         let mut contradictions = Vec::new();
         let after = tail.len() - at - END_SIZE;
         if after > 0 {
-            contradictions.push(format!("{after} bytes after the zip's end"));
+            contradictions.push(format!("{} after the zip's end", plural(after, "byte")));
         } else if record.comment != 0 {
             contradictions.push("its end record states a comment that is not there".to_owned());
         }
