@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use walkdir::WalkDir;
 
 use super::leftovers::is_leftover;
@@ -105,9 +104,26 @@ pub(crate) fn try_place(reserved: &Reserved, name: &str) -> Result<(), Error> {
 }
 
 /// Whether a folder is the root of a mounted file system, which cannot be renamed. `false` if the system does not know.
+#[cfg(target_os = "linux")]
 pub(super) fn is_mount_point(dir: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
     let status = statx(CWD, dir, AtFlags::empty(), StatxFlags::TYPE);
     status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Whether a folder is the root of a mounted file system, which cannot be renamed. `false` if the system does not know.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_mount_point(dir: &Path) -> bool {
+    is_on_another_device(dir)
+}
+
+/// Whether a folder is on another device than the folder above it. Unlike `statx`, misses a folder that is mounted a
+/// second time on its own file system.
+#[cfg(any(test, not(target_os = "linux")))]
+fn is_on_another_device(dir: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).map(|status| status.dev());
+    matches!((device(dir), device(&dir.join(".."))), (Ok(own), Ok(above)) if own != above)
 }
 
 /// The place as an absolute path. If it is a link to a folder, the path of that folder.
@@ -119,4 +135,19 @@ pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
 /// The place itself, or the nearest existing one above it. A link counts as existing even if its target is missing.
 pub(crate) fn existing(path: &Path) -> &Path {
     path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn both_ways_recognise_a_mount_point() {
+        let home = tempfile::tempdir().unwrap();
+        for (dir, is_mounted) in [(Path::new("/proc"), true), (home.path(), false), (Path::new("/nowhere"), false)] {
+            assert_eq!(is_mount_point(dir), is_mounted, "{}", dir.display());
+            assert_eq!(is_on_another_device(dir), is_mounted, "{}", dir.display());
+        }
+    }
 }

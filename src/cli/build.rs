@@ -26,12 +26,9 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     // Quiet or not, because the results of another device may differ.
     job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
-    // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
-    job.notes().iter().for_each(|note| say(&format!("note: {note}")));
-    // Before the report is handed in with them.
-    let placeholders = super::new::placeholders(job.study_text());
-    if !placeholders.is_empty() {
-        say(&format!("note: the study still has words of the starter: {}", placeholders.join("; ")));
+    // A quiet part is one of many processes; the one that makes the report prints what is to say about the study.
+    if only.is_empty() || !options.quiet {
+        note_study(&job);
     }
     if !only.is_empty() {
         return train(job, options.quiet);
@@ -57,6 +54,16 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
     Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// Prints notes on the study: before hours are spent on training, what will never be measured, and before the report is
+/// handed in, words of the starter.
+fn note_study(job: &Job) {
+    job.notes().iter().for_each(|note| say(&format!("note: {note}")));
+    let placeholders = super::new::placeholders(job.study_text());
+    if !placeholders.is_empty() {
+        say(&format!("note: the study still has words of the starter: {}", placeholders.join("; ")));
+    }
 }
 
 /// Trains what was asked for into the run cache, and prints a line for each training.

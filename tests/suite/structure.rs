@@ -298,7 +298,7 @@ fn a_path_or_identifier_that_does_not_exist_is_found() {
 }
 
 /// What only Linux has, and the files that may use it, because they also work without it.
-const ONLY_LINUX: [(&str, &[&str]); 8] = [
+const ONLY_LINUX: [(&str, &[&str]); 10] = [
     (
         "/proc/",
         &[
@@ -317,6 +317,9 @@ const ONLY_LINUX: [(&str, &[&str]); 8] = [
     ("set_parent_process_death_signal", &[]),
     ("inotify", &[]),
     ("memfd", &[]),
+    ("statx", &["bundle/place.rs"]),
+    // Apple's systems have it, too.
+    ("renameat_with", &["bundle/write.rs"]),
 ];
 
 /// Without libtorch, the program must compile and run on every Unix. A line after `cfg(target_os = "linux")` is only

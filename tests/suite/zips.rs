@@ -328,6 +328,7 @@ const FORGERIES: &[Forgery] = &[
         "3 bytes after the zip's end",
     ),
     ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
+    ("a byte after the end", || patched(|z| z.bytes.push(0)), "1 byte after the zip's end"),
     ("a second zip after it", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
     (
         "an end record inside",

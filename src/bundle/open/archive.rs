@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
 use crate::bundle::limits::{MAX_FILES, MAX_PATH};
+use crate::text::numbers::plural;
 
 /// Number of bytes in the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
@@ -145,7 +146,7 @@ impl End {
         let mut contradictions = Vec::new();
         let after = tail.len() - at - END_SIZE;
         if after > 0 {
-            contradictions.push(format!("{after} bytes after the zip's end"));
+            contradictions.push(format!("{} after the zip's end", plural(after, "byte")));
         } else if record.comment != 0 {
             contradictions.push("its end record states a comment that is not there".to_owned());
         }
