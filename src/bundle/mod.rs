@@ -36,7 +36,7 @@ use limits::check_models;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, Program, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use partial::{Reserved, reserve};
-pub(crate) use place::{check_place, existing, try_place};
+pub(crate) use place::{check_place, try_place};
 pub(crate) use publish::Packed;
 pub(crate) use rerender::Rerender;
 pub(crate) use run_log::RunLog;

@@ -14,9 +14,11 @@ use crate::text::terminal;
 use crate::text::terminal::cut;
 use crate::verify::{Common, Finding, Group, Mark, Record, groups, sorted};
 
-/// Differences that are listed of each bundle, and characters of a value and of a message.
+/// Maximum number of differences that are listed for each bundle.
 pub(super) const MOST: usize = 12;
+/// Maximum number of characters of a value.
 pub(super) const WIDEST: usize = 120;
+/// Maximum number of characters of a message.
 pub(super) const LONGEST: usize = 600;
 
 /// The page, as its template gets it.
