@@ -74,7 +74,9 @@ fn different_shape(model: &str, traced: &[LayerShapes], stated: &[LayerFacts]) -
         (found != expected).then(|| {
             let (layer, input, output) = found;
             let (other, from, to) = expected;
-            format!("{model}: {layer} turns {input:?} into {output:?}, but in the bundle {other} turns {from:?} into {to:?}")
+            format!(
+                "{model}: {layer} turns {input:?} into {output:?}, but in the bundle {other} turns {from:?} into {to:?}"
+            )
         })
     })
 }

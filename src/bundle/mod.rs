@@ -5,6 +5,7 @@
 
 mod complete;
 mod error;
+mod folders;
 mod layout;
 mod leftovers;
 mod limits;
@@ -35,6 +36,7 @@ pub(crate) use leftovers::leftovers_line;
 use limits::check_models;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, Program, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
+pub(crate) use folders::existing;
 pub(crate) use partial::{Reserved, reserve};
 pub(crate) use place::{check_place, try_place};
 pub(crate) use publish::Packed;

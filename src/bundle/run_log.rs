@@ -111,7 +111,10 @@ pub(super) fn check_run_log(bytes: &[u8]) -> Result<(), String> {
     let texts = texts.into_iter().chain(log.runs.iter().map(|timing| &timing.run));
     let texts = texts.chain(&log.gpu);
     let texts = texts.chain(log.witness.iter().flat_map(|w| [&w.libtorch].into_iter().chain(&w.different_shape)));
-    if texts.chain([&log.vectors, &log.driver, &log.nvrtc].into_iter().flatten()).any(|text| text.len() > MAX_RUN_LOG_TEXT) {
+    if texts
+        .chain([&log.vectors, &log.driver, &log.nvrtc].into_iter().flatten())
+        .any(|text| text.len() > MAX_RUN_LOG_TEXT)
+    {
         return Err(format!("has a text of more than {MAX_RUN_LOG_TEXT} bytes"));
     }
     // Even white space between the values could carry a message.
@@ -129,7 +132,9 @@ fn is_zero(count: &usize) -> bool {
 impl Agreement {
     /// Whether rounding can explain the differences: shapes agree, and the rest is within the tolerances of the rung `weights`.
     pub fn is_close(&self) -> bool {
-        self.most_in_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss && self.different_shape.is_none()
+        self.most_in_one_network <= TOLERANCES.weights_images
+            && self.loss <= TOLERANCES.weights_loss
+            && self.different_shape.is_none()
     }
 }
 
@@ -157,7 +162,12 @@ mod tests {
     fn log() -> RunLog {
         let timing =
             Timing { run: "a".into(), seed: 1, seconds: 0.125, epoch_seconds: vec![0.1, 3.0], ..Timing::default() };
-        let witness = Some(Agreement { libtorch: "2.11.0".into(), loss: 1e-9, different_shape: Some("fc1".into()), ..Agreement::default() });
+        let witness = Some(Agreement {
+            libtorch: "2.11.0".into(),
+            loss: 1e-9,
+            different_shape: Some("fc1".into()),
+            ..Agreement::default()
+        });
         let text = |text: &str| text.to_owned();
         RunLog {
             started: text("2026-01-31T00:00:00Z"),

@@ -7,8 +7,8 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use walkdir::WalkDir;
 
-use super::leftovers::is_leftover;
 use super::folders::is_mount_point;
+use super::leftovers::is_leftover;
 use super::partial::{Aside, Partial, Reserved, is_partial, sweep};
 use super::place::check_place;
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};

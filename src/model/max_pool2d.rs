@@ -13,5 +13,5 @@ pool_layer! {
     /// `torch.nn.MaxPool2d`: the largest value of each window; `[C, H, W] -> [C, H', W']`. The stride defaults to the window.
     MaxPool2d, "MaxPool2d", "max_pool2d",
     // Padding is minus infinity, never the largest value.
-    passes_channel_shifts: |_pool| true
+    passes_channel_shifts: |_| true
 }

@@ -41,7 +41,7 @@ macro_rules! pool_layer {
     (
         $(#[$doc:meta])*
         $Name:ident, $class:literal, $function:literal,
-        passes_channel_shifts: |$pool:ident| $passes:expr
+        passes_channel_shifts: $passes:expr
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -94,8 +94,8 @@ macro_rules! pool_layer {
             }
 
             fn passes_channel_shifts(&self) -> bool {
-                let $pool = self;
-                $passes
+                let passes: fn(&Self) -> bool = $passes;
+                passes(self)
             }
         }
     };

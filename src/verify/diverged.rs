@@ -3,8 +3,8 @@
 
 use super::Draw;
 use super::machine::Machine;
-use super::rerun::diverges_again;
 use super::outcome::Proof;
+use super::rerun::diverges_again;
 use super::subject::{Diverged, Subject};
 use crate::compute::Trainer;
 use crate::dataset::Selection;

@@ -12,8 +12,8 @@ use mnist_report::results::Results;
 use mnist_report::study::Source;
 use tempfile::TempDir;
 
-use crate::markdown;
 use crate::check_py::check;
+use crate::markdown;
 use crate::support::*;
 
 /// `MINI` with a text of each kind, as YAML lists its lines.

@@ -199,8 +199,7 @@ mod tests {
     #[test]
     fn kernels_compile_where_nvrtc_is_given() {
         let Some(path) = std::env::var_os("MNIST_REPORT_NVRTC") else { return };
-        let Compiled { nvrtc, cubin } =
-            compile_with(Path::new(&path), 90).unwrap().expect("the library can be loaded");
+        let Compiled { nvrtc, cubin } = compile_with(Path::new(&path), 90).unwrap().expect("the library can be loaded");
         assert!(cubin.starts_with(b"\x7fELF"));
         assert!(nvrtc.starts_with("12.") || nvrtc.starts_with("13."), "{nvrtc}");
     }
