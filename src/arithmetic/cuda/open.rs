@@ -52,7 +52,7 @@ pub struct Opened {
 pub fn open(index: usize, folders: &[PathBuf], cache: Option<&Path>) -> Result<Opened, OpenError> {
     let card = Card::find(index)?;
     let file = cache.map(|folder| folder.join(file_name(&card, &driver_file())));
-    let opened = |gpu, compiled: &Compiled| {
+    let opened = |gpu: Rc<dyn Gpu>, compiled: &Compiled| {
         let cuda = format!("{}.{}", card.cuda / 1000, card.cuda % 1000 / 10);
         Opened { gpu, name: card.name.clone(), cuda, nvrtc: compiled.nvrtc.clone() }
     };
