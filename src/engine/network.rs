@@ -152,7 +152,7 @@ impl Network {
         let image = Tensor::zeros([1, c, h, w].map(|d| d as i64), (Kind::Float, self.device));
         let shape = |x: &Tensor| x.size().iter().map(|&d| d as usize).collect();
         let mut shapes = Vec::with_capacity(self.layers.len());
-        tch::no_grad(|| {
+        let _ = tch::no_grad(|| {
             self.forward_with(&image, &mut Mode::Evaluate, |layer, x, y| {
                 shapes.push(LayerShapes { layer: layer.name.clone(), input: shape(x), output: shape(y) });
             })
