@@ -9,6 +9,7 @@ mod memory;
 mod only;
 mod run_log;
 mod side_by_side;
+mod timed;
 mod trainings;
 
 use std::collections::BTreeMap;

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use walkdir::WalkDir;
 
+use super::folders::is_mount_point;
 use super::leftovers::is_leftover;
 use super::partial::{Aside, Partial, Reserved, is_partial, sweep};
-use super::place::{check_place, is_mount_point};
+use super::place::check_place;
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
 use crate::temporary::undisturbed;
 

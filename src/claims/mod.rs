@@ -182,15 +182,15 @@ fn judge_alone<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<Jud
     study.claims.iter().map(judged).collect()
 }
 
-/// Changes the verdict of the claims that match whatever is measured. One whose expression is too long to find out counts as one of
-/// them.
+/// Changes the verdict of claims that would match any measured value, since those test nothing. If an expression takes too
+/// many steps to find that out, its claim counts as one of them.
 fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     let matches = |judged: &&mut JudgedClaim| judged.verdict == Verdict::Matches;
     let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
     let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
     let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
     let langs = Wording { study: study.lang, report: study.lang };
-    // With a budget of steps of its own.
+    // This language has its own limit on the number of steps.
     let language = expression::language(study.lang, Mode::Decide);
     let mut others = possible::values(study, results);
     while !undecided.is_empty()

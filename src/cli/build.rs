@@ -41,7 +41,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
         say(&format!("built in {}: {}", duration(built.seconds), reports(&built)));
     }
-    // Quiet or not: this build has not trained them, and whoever could write to the cache could have made them.
+    // Even with --quiet: whoever can write to the run cache could have made these results.
     if !built.cached.is_empty() {
         say(&format!("note: not trained now but taken from the run cache: {}", built.cached.join(", ")));
     }
@@ -90,13 +90,25 @@ fn reports(built: &Built) -> String {
     pages.collect::<Vec<_>>().join(", ")
 }
 
-/// Prints libtorch's answer, if quiet only one that shows an error of this program.
+/// Prints libtorch's answer. With --quiet, prints it only if it shows an error of this program.
 fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
     match answer {
         Ok(found) if quiet && found.is_close() => ExitCode::Success,
         Err(_) if quiet => ExitCode::Success,
         answer => super::witness::report(answer.as_ref()),
     }
+}
+
+/// Whether more threads than this machine has cores wanted to run during the last minute. The first steps of a run were then
+/// slower than later steps will be. `false` if the system does not report it.
+fn is_busy() -> bool {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    exceeds(&load, std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Whether the first number of /proc/loadavg is above the number of cores.
+fn exceeds(load: &str, cores: usize) -> bool {
+    load.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > cores as f64)
 }
 
 /// Prints what will be done, and about how long it takes on this device.
@@ -110,8 +122,21 @@ fn announce(job: &Job) {
     };
     let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
     let stops = plan.runs.values().any(|run| run.settings.may_stop_early());
-    let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
+    let busy = if is_busy() { " (this machine is busy)" } else { "" };
+    let about = duration(job.estimate()) + busy + if stops { ", less if a run stops early" } else { "" };
     let out = out.unwrap_or(job.cache_folder());
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_busy_if_its_load_exceeds_its_cores() {
+        assert!(exceeds("7.25 3.02 1.00 3/400 1234\n", 2));
+        assert!(!exceeds("2.00 7.02 9.00 3/400 1234\n", 2));
+        assert!(!exceeds("", 2));
+    }
 }

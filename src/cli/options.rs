@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::new::Starter;
+use super::starter::Starter;
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::{Lang, Languages, LanguagesError};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::arithmetic::{self, VERSION};
+use crate::arithmetic::VERSION;
 use crate::bundle::SOURCE_SHA256;
 use crate::compute::{self, Device, DeviceChoice, Libtorch, libtorch_program};
 use crate::study::Compute;
@@ -51,13 +51,8 @@ pub(super) fn libtorch() -> Result<String, String> {
 
 /// The devices that can compute.
 fn devices() -> String {
-    let cpu = format!("cpu ({})", vectors());
+    let cpu = format!("cpu ({})", Device::cpu_vectors());
     gpu().map_or(cpu.clone(), |name| format!("{cpu}, cuda:0 ({name})"))
-}
-
-/// The instruction set of the kernels, in a word.
-pub(super) fn vectors() -> String {
-    format!("{:?}", arithmetic::instruction_set()).to_lowercase()
 }
 
 /// The name of the first GPU, or why it cannot be used.

@@ -99,6 +99,12 @@ pub trait LayerConfig {
         false
     }
 
+    /// Whether it keeps the size of the values that pass through it, as batch normalisation does. Such a layer must have
+    /// defaults for all its settings.
+    fn is_normalisation(&self) -> bool {
+        false
+    }
+
     /// Whether shifting a channel of the input by a constant shifts each channel of the output by a constant.
     fn passes_channel_shifts(&self) -> bool {
         false
@@ -128,7 +134,7 @@ pub struct Window {
 }
 
 impl Window {
-    pub(super) fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub(crate) fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
         let [kernel_size, stride, padding] = [kernel_size, stride, padding].map(Pair::square);
         Self { kernel_size, stride, padding: Padding::Pixels(padding), dilation: no_dilation() }
     }

@@ -3,7 +3,7 @@
 //!
 //! In the same environment all bits must agree. A bundle that libtorch made on a GPU is elsewhere held to tolerances.
 
-use super::again::COINCIDENCE;
+use super::again::{COINCIDENCE, train_again};
 use super::machine::Machine;
 use super::outcome::{Proof, Rated};
 use super::subject::{Subject, Trained};
@@ -152,7 +152,7 @@ fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String
 fn prove(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<Proof, String> {
     let is_whole = is_done_again(trained, machine);
     if is_whole {
-        if let Some(difference) = machine.train_again(subject, trained).difference {
+        if let Some(difference) = train_again(subject, machine, trained).difference {
             return Err(difference);
         }
         // The chain and the stored segments were compared, too.

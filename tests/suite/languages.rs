@@ -1,4 +1,6 @@
 //! The report's languages: which one is used, that it has no words of another language, and that the report verifies.
+//!
+//! Longer than 400 lines because all tests share what reads words out of reports, pages and catalogues.
 
 use std::collections::BTreeSet;
 use std::fs;

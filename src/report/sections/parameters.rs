@@ -15,12 +15,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let text =
         b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
     let kinds = kinds(b)?;
-    let counted = b
-        .results
-        .models
-        .values()
-        .flat_map(|m| &m.layers)
-        .any(|l| ["batch_norm2d", "batch_norm1d"].contains(&l.kind.as_str()));
+    // In PyTorch, a layer with running statistics also counts its batches.
+    let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.buffers > 0);
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
     blocks.extend([Block::paragraph(text), Block::paragraph(kinds)]);
     blocks.extend(figure.map(Block::Figure));
