@@ -48,7 +48,7 @@ fn a_run_ends_when_its_validation_loss_has_not_fallen_for_some_epochs() {
 #[test]
 fn a_run_that_stopped_early_counts_with_the_epochs_that_it_has() {
     let bundle = built(&STUDY.replace("epochs: 60", "epochs: 100000"));
-    let out = bundle.run("verify", &["--device", "cpu"]).exits(0).stdout;
+    let out = bundle.run("verify", &["--device", "cpu"]).exits(0).out;
     assert!(out.contains("1 training done again from the first step to the last"), "{out}");
     assert!(!out.contains("sampled"), "{out}");
 }
