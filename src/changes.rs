@@ -94,11 +94,11 @@ mod tests {
 
     #[test]
     fn maps_compared_key_by_key_have_the_same_changes() {
-        let a = json!({"x": {"y": 1, "z": [1, 2]}, "only_a": true, "same": [1]});
-        let b = json!({"same": [1], "only_b": "b", "x": {"y": 2, "z": [1, 2]}});
         fn pairs(map: &Value) -> Vec<(&str, &Value)> {
             map.as_object().unwrap().iter().map(|(key, value)| (key.as_str(), value)).collect()
         }
+        let a = json!({"x": {"y": 1, "z": [1, 2]}, "only_a": true, "same": [1]});
+        let b = json!({"same": [1], "only_b": "b", "x": {"y": 2, "z": [1, 2]}});
         let found = changes_by_key("m", pairs(&a), pairs(&b));
         assert_eq!(found, changes("m", &a, &b));
         assert_eq!(found.iter().map(|c| c.what.as_str()).collect::<Vec<_>>(), ["m.x.y", "m.only_a", "m.only_b"]);

@@ -103,15 +103,13 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
         let theirs = in_language(handed_in, lang)?;
         let theirs = without_grid(theirs.as_ref().unwrap_or(handed_in));
         let expected = if have_grids {
-            match assignment.with_grid_of(handed_in, lang) {
-                Ok(expected) => expected,
+            let Ok(expected) = assignment.with_grid_of(handed_in, lang) else {
                 // The assignment's other settings cannot go with that grid.
-                Err(_) => {
-                    let [a, b] = grids.clone();
-                    all.push(Change { what: "grid".to_owned(), a, b });
-                    continue;
-                }
-            }
+                let [a, b] = grids.clone();
+                all.push(Change { what: "grid".to_owned(), a, b });
+                continue;
+            };
+            expected
         } else {
             assignment.in_language(lang.unwrap_or(assignment.study.lang))?
         };

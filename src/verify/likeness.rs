@@ -116,7 +116,6 @@ pub(super) fn has_changed_files(verification: &Verification) -> bool {
 
 /// The other paths that have something in common with a bundle and are worth a word; each path is in one list only.
 #[derive(Clone, Debug, Default, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the keys of the JSON")]
 pub(crate) struct Likenesses {
     same_report_id_as: Vec<String>,
     /// The same SHA256SUMS, but files of one of the two are not as it lists them.

@@ -106,7 +106,7 @@ fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
 
 /// Refuses folders in folders that an unpacked bundle could not have, either.
 fn check_depth(entries: &[Entry], top: usize) -> Result<(), String> {
-    let depth = |entry: &Entry| entry.name.get(top..).unwrap_or_default().iter().filter(|byte| **byte == b'/').count();
+    let depth = |entry: &Entry| String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default()).matches('/').count();
     match entries.iter().find(|entry| depth(entry) > MAX_DEPTH) {
         Some(entry) => {
             Err(format!("{} is nested deeper than {MAX_DEPTH} folders, which no bundle needs", entry.shown()))

@@ -60,7 +60,6 @@ fn not_empty(source: &Source, key: &str, title: &str) -> Result<(), StudyError> 
 }
 
 /// What is shown of a kind of things, by what it looks like.
-#[derive(Default)]
 struct Shown<'a> {
     names: HashMap<String, &'a str>,
     titles: HashMap<String, Titled<'a>>,
@@ -76,8 +75,8 @@ fn check_kind<'a>(
     others: Option<&Shown<'a>>,
 ) -> Result<Shown<'a>, StudyError> {
     let all: Vec<Titled> = all.collect();
-    let mut shown = Shown::default();
-    shown.names = all.iter().filter_map(|titled| Some((looks_like(titled.name?), titled.name?))).collect();
+    let names = all.iter().filter_map(|titled| Some((looks_like(titled.name?), titled.name?))).collect();
+    let mut shown = Shown { names, titles: HashMap::new() };
     for titled in all {
         let title = titled.shown();
         let plain = looks_like(title);
