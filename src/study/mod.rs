@@ -18,6 +18,7 @@ mod grid;
 mod images;
 mod languages;
 mod lines;
+mod mentions;
 mod merge;
 mod messages;
 mod notes;
