@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use crate::course::{Columns, named};
 use crate::digest::short;
-use crate::rung::Rung;
 use crate::text::terminal;
 use crate::verify::{Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
 

@@ -173,7 +173,7 @@ impl Writer<'_> {
 
     fn page(&self, records: &[Record], lang: Lang, assignment: Option<&Assignment>) -> Result<Page> {
         let title = match assignment {
-            Some(assignment) => self.say("heading", context! { title => assignment.title })?,
+            Some(assignment) => self.say("heading", context! { title => assignment.title.clone() })?,
             None => self.say("heading_plain", ().into())?,
         };
         let file = assignment.map(|assignment| terminal::path(&assignment.file));
