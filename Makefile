@@ -40,7 +40,7 @@ wheel: rust ## build the Python wheel in target/wheels, for any Linux x86-64 wit
 test-wheel: wheel ## install the wheel in a fresh environment and use it as another user (CUDA=1: also its extras, 150 MB)
 	@scripts/test-wheel.sh
 
-test-pages: wheel ## run the steps of the workflow that publishes a report (docs/pages.yml)
+test-pages: wheel ## run the steps of the workflow that publishes a report, docs/pages.yml (minutes; STUDY=tests/fixtures/tiny.yaml: seconds)
 	@scripts/test-pages.sh
 
 test-cluster: verifier ## build a study in parts with GNU parallel and with Slurm, and compare the Report IDs

@@ -4,7 +4,10 @@ A round runs our program and one peer directly after each other, for every peer.
 of its time divided by ours. Before that, every peer's losses without dropout must agree with ours, so that the same work is
 timed. The peers are in peers.py; our program is probes/bench_training.rs.
 
-    bench.py [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--peers loader,tensor,compile] [--images N] [--out FILE]
+    bench.py [--study FILE] [--rounds 5] [--device cpu] [--runs baseline,slim,slim-bn] [--peers loader,tensor,compile] [--images N]
+             [--out FILE]
+
+A study other than study.yaml, such as layers.yaml, must have no dropout; the peers are the programs that `mnist-report code` prints.
 
 An epoch that is timed has N images. The default is 1,280 on a CPU and all 60,000 on a GPU, where ten steps are too short to
 time. Losses are always compared over 1,280 images, because rounding errors grow with the steps.
@@ -25,6 +28,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 STUDY = HERE / "study.yaml"
 OURS = HERE.parent / "target" / "release" / "examples" / "bench_training"
+PROGRAM = HERE.parent / "target" / "release" / "mnist-report"
 PEERS = {
     "loader": "the notes' program: eager, MNIST through a DataLoader",
     "tensor": "eager, the data as one tensor",
@@ -64,11 +68,19 @@ def sgemm_rate(device):
     return command([sys.executable, "-c", code], device)
 
 
-def flops(run):
+def printed(*words):
+    """What our program prints."""
+    return subprocess.run([str(w) for w in (PROGRAM, *words)], capture_output=True, text=True, check=True).stdout
+
+
+def models(study):
+    """The models of a study, which has a run of the same name for each."""
+    return json.loads(printed("summary", study, "--json"))["models"]
+
+
+def flops(model):
     """Floating-point operations of a training step, in 10^9."""
-    summary = [HERE.parent / "target" / "release" / "mnist-report", "summary", STUDY, "--json"]
-    done = subprocess.run([str(w) for w in summary], capture_output=True, text=True, check=True)
-    return 6 * 128 * json.loads(done.stdout)["models"][run]["mult_adds"] / 1e9
+    return 6 * 128 * model["mult_adds"] / 1e9
 
 
 def cpu():
@@ -79,10 +91,10 @@ def cpu():
     return platform.processor()
 
 
-def study_of(images, folder):
+def study_of(study, images, folder):
     """Writes the study with this number of images into a new folder. With few images, more epochs are timed."""
-    text = STUDY.read_text()
-    assert "{first: 1280}" in text and "epochs: 4" in text, "benches/study.yaml has changed"
+    text = study.read_text()
+    assert "{first: 1280}" in text and "epochs: 4" in text, f"{study} has changed"
     if images > 1280:
         text = text.replace("epochs: 4", "epochs: 2")
     folder.mkdir()
@@ -119,17 +131,19 @@ def table(rows, peers, given, images, rate, environment, torch, threads):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--study", type=Path, default=STUDY, help="by default study.yaml")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--device", default="cpu")
-    arguments.add_argument("--runs", default="baseline,slim,slim-bn")
+    arguments.add_argument("--runs", help="by default all models of the study")
     arguments.add_argument("--peers", default=",".join(PEERS))
     arguments.add_argument("--images", type=int)
-    arguments.add_argument("--out", type=Path, help="the file to write instead of RESULTS.md or RESULTS-GPU.md")
+    arguments.add_argument("--out", type=Path, help="the file to write instead of RESULTS.md, RESULTS-GPU.md or, of another study, RESULTS-LAYERS.md")
     given = arguments.parse_args()
     folder = Path(tempfile.mkdtemp())
-    device, runs, peers = given.device, given.runs.split(","), given.peers.split(",")
+    known = models(given.study)
+    device, runs, peers = given.device, given.runs.split(",") if given.runs else list(known), given.peers.split(",")
     images = given.images or (1280 if device == "cpu" else 60000)
-    compared, timed = study_of(1280, folder / "compared"), study_of(images, folder / "timed")
+    compared, timed = (study_of(given.study, n, folder / name) for n, name in ((1280, "compared"), (images, "timed")))
     rows = []
     rate = sgemm_rate(device)
     for run in runs:
@@ -141,7 +155,12 @@ def main():
 
         def theirs(study, peer, *options):
             words = [sys.executable, HERE / "peers.py", peer, run, study.parent, "--device", device, *options]
-            return command(words, device)
+            return command([*words, *program], device)
+
+        program = []
+        if given.study.resolve() != STUDY:
+            program = ["--program", folder / f"{run}.py"]
+            program[1].write_text(printed("code", given.study, "--model", run))
 
         reference = ours(compared, "--no-dropout")["losses"]
         worst = 0.0
@@ -159,11 +178,12 @@ def main():
                 ratios[peer].append(seconds(other) / seconds(mine))
                 print(f"{run} {number + 1}: {peer} {seconds(other):.3f} s, ours {seconds(mine):.3f} s", flush=True)
         step = statistics.median(own) / math.ceil(images / 128)
-        rows.append((run, images / statistics.median(own), ratios, step, flops(run) / rate, worst))
+        rows.append((run, images / statistics.median(own), ratios, step, flops(known[run]) / rate, worst))
         details = (mine["environment"], other["torch"], other["threads"])
         # Write after each network, so that an interrupted benchmark keeps its results.
         text = table(rows, peers, given, images, rate, *details)
-        out = given.out or HERE / ("RESULTS.md" if device == "cpu" else "RESULTS-GPU.md")
+        name = "RESULTS" + "-LAYERS" * bool(program) + "-GPU" * (device != "cpu")
+        out = given.out or HERE / f"{name}.md"
         out.write_text(text)
     print(text)
 

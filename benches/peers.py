@@ -1,9 +1,10 @@
 """Trains the benchmark's networks in PyTorch in three ways, with the same timing as probes/bench_training.rs.
 
-    python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu]
+    python peers.py {loader,tensor,compile} RUN FOLDER [--no-dropout] [--device cpu] [--program FILE]
 
 FOLDER has the output of `bench_training --export`: initial weights and the order of the images. Prints one line of JSON with
-each epoch's mean training loss and seconds. bench.py runs this script.
+each epoch's mean training loss and seconds. bench.py runs this script. The networks of study.yaml are below; that of another study
+is the class in FILE, which `mnist-report code` printed.
 """
 
 import argparse
@@ -63,7 +64,12 @@ class Slim(nn.Module):
         return self.fc2(self.dropout2(x))
 
 
-def network(run, dropout):
+def network(run, dropout, program):
+    if program:
+        names = {}
+        exec(program.read_text(), names)
+        (of_study,) = [kind for kind in names.values() if isinstance(kind, type) and issubclass(kind, nn.Module)]
+        return of_study()
     p1, p2 = (0.25, 0.5) if dropout else (0.0, 0.0)
     return Baseline(p1, p2) if run == "baseline" else Slim(p1, p2, run == "slim-bn")
 
@@ -115,13 +121,14 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--no-dropout", action="store_true")
     arguments.add_argument("--device", default="cpu")
+    arguments.add_argument("--program", type=Path)
     given = arguments.parse_args()
     device = torch.device(given.device)
     if device.type == "cuda":
         # Same precision as ours; cuDNN uses TF32 by default.
         torch.backends.cudnn.allow_tf32 = False
     orders = json.loads((given.folder / f"{given.run}.json").read_text())
-    model = network(given.run, not given.no_dropout).to(device)
+    model = network(given.run, not given.no_dropout, given.program).to(device)
     model.load_state_dict(load_file(given.folder / f"{given.run}.safetensors"), strict=False)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     forward = torch.compile(model) if given.peer == "compile" else model

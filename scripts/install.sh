@@ -1,22 +1,28 @@
 #!/usr/bin/env bash
 # Installs the program that `make verifier` built below PREFIX, with check.py, the shipped studies, manual pages and
-# completions. The program itself contains MNIST and the studies, so it works from anywhere and can be copied.
+# completions. The program itself contains MNIST and the studies, so it works from anywhere and can be copied. PROGRAM
+# selects another program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 prefix=${DESTDIR:-}${PREFIX:-$HOME/.local}
-program=target/release/mnist-report
+program=${PROGRAM:-target/release/mnist-report}
 [[ -x $program ]] || {
     echo "error: $program is missing; run make verifier" >&2
     exit 1
 }
-install -d "$prefix/bin" "$prefix/share/man/man1" "$prefix/share/mnist-report/labels"
+install -d "$prefix/bin" "$prefix/share/man/man1"
 install -m 755 "$program" "$prefix/bin/mnist-report"
-install -m 755 scripts/check.py "$prefix/bin/mnist-report-check"
-install -m 644 data/mnist/t10k-labels-idx1-ubyte.gz "$prefix/share/mnist-report/labels/"
+# As scripts/wheel.sh: check.py finds the labels relative to its own path.
+check=$prefix/share/mnist-report-check
+install -d "$check/scripts" "$check/data/mnist"
+install -m 755 scripts/wheel/mnist-report-check "$prefix/bin/mnist-report-check"
+install -m 755 scripts/check.py "$check/scripts/check.py"
+install -m 644 data/mnist/t10k-labels-idx1-ubyte.gz "$check/data/mnist/"
+install -m 644 data/README.md "$check/data/"
 # Use the installed program from here on, so that an installation that does not run is noticed at once.
 "$prefix/bin/mnist-report" man "$prefix/share/man/man1"
-rm -rf "$prefix/share/mnist-report/reports" # files of an earlier version
+rm -rf "$prefix/share/mnist-report/"{reports,labels} # files of an earlier version
 "$prefix/bin/mnist-report" studies "$prefix/share/mnist-report/reports" >/dev/null
 while read -r shell file; do
     install -d "$(dirname "$prefix/share/$file")"

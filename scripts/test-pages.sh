@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Runs the steps of docs/pages.yml one by one in a new folder, without GitHub's actions, with the wheel of `make wheel`,
-# and checks the page that would be published. Lints the workflow if a linter is installed. STUDY selects another study.
+# and checks the page that would be published. Lints the workflow if a linter is installed. STUDY selects another study
+# than the workflow's, WHEEL another wheel.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-wheel=$(ls "$PWD"/target/wheels/mnist_report-*.whl) || {
+wheel=$(realpath -e "${WHEEL:-$(ls target/wheels/mnist_report-*.whl)}") || {
     echo "error: no wheel; run make wheel" >&2
     exit 1
 }
@@ -19,7 +20,17 @@ fi
 [[ $linted ]] || echo "note: the workflow is not linted: neither actionlint nor check-jsonschema is installed (pip install check-jsonschema)"
 home=$(mktemp -d "${TMPDIR:-/tmp}/test-pages.XXXXXX")
 trap 'rm -rf "$home"' EXIT
-cp "${STUDY:-tests/fixtures/tiny.yaml}" "$home/study.yaml"
+study=$(sed -n 's/^  STUDY: \([^ ]*\).*/\1/p' "$workflow")
+[[ $study ]] || {
+    echo "error: $workflow sets no STUDY" >&2
+    exit 1
+}
+if [[ ${STUDY:-} ]]; then
+    # With the studies beside it, which it may extend.
+    study=study/$(basename "$STUDY")
+    mkdir "$home/study"
+    cp "$(dirname "$STUDY")"/*.yaml "$home/study/"
+fi
 # The scripts of the steps, as the workflow states them.
 "${PYTHON:-python3}" - "$workflow" "$home" <<'PY'
 import pathlib, re, sys
@@ -33,8 +44,8 @@ cd "$home"
 export MNIST_REPORT_CACHE=$home/cache # otherwise runs that this machine has already trained would not be trained again
 for step in step*.sh; do
     echo "== $step"
-    STUDY=study.yaml WHEEL=$wheel bash -e "$step"
+    STUDY=$study WHEEL=$wheel bash -e "$step"
 done
 cmp page/index.html report/report.html
 venv/bin/mnist-report verify --upto metrics page/report.zip >/dev/null
-echo "the page: $(find page -type f | wc -l) files"
+echo "the page of $study: $(find page -type f | wc -l) files"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests the PyTorch programs in bundles: builds two studies, which together have every kind of layer, loads their
-# weights into the programs, and compares the predictions. See scripts/pytorch_models.py.
+# weights into the programs, and compares the predictions. See scripts/pytorch_models.py. Those of portable.yaml must be the
+# golden files of tests/golden/pytorch, so that golden files are programs that PyTorch has run.
 #   PYTHON   an interpreter with torch and safetensors. By default, the script installs them into benches/.venv (3 GB).
 set -euo pipefail
 
@@ -19,3 +20,4 @@ for study in src/arithmetic/portable.yaml tests/fixtures/tiny.yaml; do
     bundles+=("$bundle")
 done
 "$python" scripts/pytorch_models.py data/mnist "${bundles[@]}"
+diff -r "$work/portable/pytorch" tests/golden/pytorch

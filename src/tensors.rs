@@ -10,6 +10,8 @@ use thiserror::Error;
 pub enum TensorError {
     #[error("is not a safetensors file")]
     Format(#[from] SafeTensorError),
+    #[error("is not written as mnist-report writes safetensors files")]
+    Form,
     #[error("{name} is {found:?}; float32 is expected")]
     Type { name: String, found: Dtype },
 }
@@ -77,18 +79,62 @@ pub fn to_safetensors(tensors: &[NamedTensor]) -> Vec<u8> {
     safetensors::serialize(views, None).expect("tensors with different names")
 }
 
-/// Reads the tensors of a safetensors file.
+/// Reads the tensors of a file that [`to_safetensors`] wrote.
 ///
 /// # Errors
-/// The bytes are not a safetensors file, or a tensor is not float32.
+/// The bytes are not a safetensors file, a tensor is not float32, or the file has something else: other programs could read another
+/// tensor in it, and the same tensors would have another hash.
 pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>, TensorError> {
     let file = SafeTensors::deserialize(bytes)?;
-    let tensors = file.tensors().into_iter().map(|(name, view)| {
-        if view.dtype() != Dtype::F32 {
-            return Err(TensorError::Type { name, found: view.dtype() });
+    let tensors: Result<Vec<NamedTensor>, TensorError> = file
+        .tensors()
+        .into_iter()
+        .map(|(name, view)| {
+            if view.dtype() != Dtype::F32 {
+                return Err(TensorError::Type { name, found: view.dtype() });
+            }
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
+        })
+        .collect();
+    let tensors = tensors?;
+    if to_safetensors(&tensors) != bytes { Err(TensorError::Form) } else { Ok(tensors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two texts of one header would be two readings of a file, or two hashes of the same weights.
+    #[test]
+    fn only_files_in_the_programs_own_form_are_read() {
+        let tensor = |name: &str, values: &[f32]| NamedTensor {
+            name: name.to_owned(),
+            shape: vec![values.len()],
+            values: values.to_vec(),
+        };
+        let tensors = [tensor("a.weight", &[1.0, -0.0, 3.5]), tensor("b.bias", &[f32::NAN])];
+        let bytes = to_safetensors(&tensors);
+        assert_eq!(first_difference(&from_safetensors(&bytes).unwrap(), &tensors), None);
+        let size = usize::from_le_bytes(bytes[..8].try_into().unwrap());
+        let (header, data) = (std::str::from_utf8(&bytes[8..8 + size]).unwrap(), &bytes[8 + size..]);
+        let with_header = |header: &str| {
+            let padded = format!("{header:width$}", width = header.len().next_multiple_of(8));
+            [&(padded.len() as u64).to_le_bytes()[..], padded.as_bytes(), data].concat()
+        };
+        assert_eq!(with_header(header), bytes);
+        for other in [
+            header.replacen('{', "{\"__metadata__\":{\"by\":\"me\"},", 1),
+            format!("{header}{}", " ".repeat(800)),
+            header.replacen(
+                "{\"a.weight\":",
+                "{\"a.weight\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[0,12]},\"a.weight\":",
+                1,
+            ),
+        ] {
+            assert_ne!(other, header);
+            let error = from_safetensors(&with_header(&other)).unwrap_err();
+            assert!(matches!(error, TensorError::Form | TensorError::Format(_)), "{other}: {error}");
         }
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(NamedTensor { name, shape: view.shape().to_vec(), values })
-    });
-    tensors.collect()
+    }
 }

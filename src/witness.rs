@@ -6,10 +6,12 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::arithmetic::LayerShapes;
 pub use crate::bundle::Agreement;
 use crate::bundle::{Bundle, Contents, WEIGHTS, seed_files};
 use crate::compute::{Device, LIBTORCH_PROGRAM, Libtorch, libtorch, libtorch_program};
 use crate::failure::caught;
+use crate::results::LayerFacts;
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
 use crate::training::Prepared;
@@ -33,6 +35,13 @@ pub fn evaluate(path: &Path, data: Option<&Path>) -> Result<Agreement, String> {
     let prepared = Prepared::new(&device, &data, &plan);
     let mut found =
         Agreement { libtorch: libtorch().map(Libtorch::version).unwrap_or_default(), ..Agreement::default() };
+    for (name, facts) in &results.models {
+        let (Some(model), Some(libtorch)) = (plan.models.get(name), libtorch()) else { continue };
+        let traced = caught(|| libtorch.trace_shapes(model))?.map_err(error_chain)?;
+        let different = different_shape(name, &traced, &facts.layers);
+        found.layers += facts.layers.len();
+        found.different_shape = found.different_shape.or(different);
+    }
     for (run, result, files) in seed_files(&results) {
         let Some(run) = plan.runs.get(run) else { continue };
         let mut network = device.network(&plan.models[&run.settings.model], 0);
@@ -50,6 +59,26 @@ pub fn evaluate(path: &Path, data: Option<&Path>) -> Result<Agreement, String> {
         found.loss = found.loss.max(if loss.is_finite() { loss } else { f64::MAX });
     }
     Ok(found)
+}
+
+/// The first layer of a network whose shapes with libtorch's operators are not those of the bundle, in words.
+fn different_shape(model: &str, traced: &[LayerShapes], stated: &[LayerFacts]) -> Option<String> {
+    if traced.len() != stated.len() {
+        return Some(format!("{model} has {} layers instead of {}", traced.len(), stated.len()));
+    }
+    // The first number is the batch, which is one image for libtorch.
+    let of_image = |shape: &[usize]| shape.get(1..).unwrap_or_default().to_owned();
+    traced.iter().zip(stated).find_map(|(traced, stated)| {
+        let found = (&traced.layer, of_image(&traced.input), of_image(&traced.output));
+        let expected = (&stated.name, of_image(&stated.input_shape), of_image(&stated.output_shape));
+        (found != expected).then(|| {
+            let (layer, input, output) = found;
+            let (other, from, to) = expected;
+            format!(
+                "{model}: {layer} turns {input:?} into {output:?}, but in the bundle {other} turns {from:?} into {to:?}"
+            )
+        })
+    })
 }
 
 /// As [`evaluate`], in a process of the program that has libtorch. `None` if that program is not installed, if the witness is
@@ -94,15 +123,51 @@ mod tests {
             differing_predictions: 6,
             most_in_one_network: 5,
             loss: 3.14e-7,
+            layers: 9,
+            different_shape: None,
         };
         assert!(found.is_close());
         assert_eq!(
             found.to_string(),
-            "libtorch 2.11.0 evaluated 2 networks: 6 of 20,000 predictions differ, losses by at most 3.1e-7 of their value"
+            "libtorch 2.11.0 evaluated 2 networks: 6 of 20,000 predictions differ, losses by at most 3.1e-7 of their value, \
+             shapes of 9 layers agree"
         );
         assert!(!Agreement { most_in_one_network: 6, ..found.clone() }.is_close());
         assert!(!Agreement { loss: 1.1e-4, ..found.clone() }.is_close());
-        assert!(!Agreement { loss: f64::NAN, ..found }.is_close());
+        assert!(!Agreement { loss: f64::NAN, ..found.clone() }.is_close());
+        let other = Agreement { different_shape: Some("slim: conv1 turns [1] into [2]".into()), ..found };
+        assert!(!other.is_close());
+        assert!(other.to_string().ends_with("; shapes differ: slim: conv1 turns [1] into [2]"), "{other}");
+    }
+
+    #[test]
+    fn the_first_layer_with_other_shapes_is_found() {
+        let traced = |layer: &str, output: usize| LayerShapes {
+            layer: layer.into(),
+            input: vec![1, 4],
+            output: vec![1, output],
+        };
+        let stated = |name: &str, output: usize| LayerFacts {
+            name: name.into(),
+            kind: "linear".into(),
+            parameters: 0,
+            buffers: 0,
+            formula: String::new(),
+            window: None,
+            inner_layers: None,
+            mult_adds: 0,
+            input_shape: vec![128, 4],
+            output_shape: vec![128, output],
+        };
+        let layers = [stated("fc1", 4), stated("fc2", 3)];
+        let different = |traced: &[LayerShapes]| different_shape("small", traced, &layers);
+        assert_eq!(different(&[traced("fc1", 4), traced("fc2", 3)]), None);
+        assert_eq!(
+            different(&[traced("fc1", 4), traced("fc2", 2)]).unwrap(),
+            "small: fc2 turns [4] into [2], but in the bundle fc2 turns [4] into [3]"
+        );
+        assert!(different(&[traced("fc1", 4), traced("fc3", 3)]).is_some());
+        assert_eq!(different(&[traced("fc1", 4)]).unwrap(), "small has 1 layers instead of 2");
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn main() -> Result<()> {
     let source = Source::load(&PathBuf::from(study))?;
     let plan = Plan::resolve(&source)?;
     let since = Instant::now();
-    let (gpu, name) = open(0, &folders, None)?;
+    let cuda::Opened { gpu, name, .. } = open(0, &folders, None)?;
     println!("{name}: compiled and tested in {:.2} s", since.elapsed().as_secs_f64());
     let data = TrainAndTest::load(&source.data_dir(None), &plan.data)?;
     let probe = Probe { gpu, plan, data, steps, timed };

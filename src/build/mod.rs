@@ -9,6 +9,7 @@ mod memory;
 mod only;
 mod run_log;
 mod side_by_side;
+mod timed;
 mod trainings;
 
 use std::collections::BTreeMap;
@@ -128,6 +129,9 @@ pub trait Listener: TrainingObserver {
     fn advanced(&mut self) {}
 }
 
+/// How many texts in one language `build` names before it trains; `summary` names all.
+const MOST_NOTES: usize = 3;
+
 impl Job {
     /// Checks everything that can be checked before training, and starts the device.
     ///
@@ -235,7 +239,7 @@ impl Job {
     /// Notes on expressions that use values that this study never measures, and on texts in one language only.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = claims::never_measured_notes(&self.source, &self.plan);
-        notes.extend(self.source.text_notes());
+        notes.extend(self.source.text_notes(MOST_NOTES));
         notes
     }
 

@@ -11,6 +11,7 @@ use crate::witness::Agreement;
 
 /// The bytes of a build's run-log.json.
 pub(super) fn bytes(job: &Job, seconds: f64, runs: &[Timing], witness: Option<&Agreement>) -> Vec<u8> {
+    let gpu = job.device.gpu_software();
     let log = RunLog {
         started: job.started.0.to_rfc3339_opts(SecondsFormat::Secs, true),
         finished: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -19,6 +20,9 @@ pub(super) fn bytes(job: &Job, seconds: f64, runs: &[Timing], witness: Option<&A
         cpu: Device::cpu_model(),
         cpu_count: std::thread::available_parallelism().map_or(0, usize::from),
         gpu: job.device.gpu_name(),
+        vectors: Some(Device::cpu_vectors()),
+        driver: gpu.as_ref().map(|gpu| gpu.driver.clone()),
+        nvrtc: gpu.and_then(|gpu| gpu.nvrtc),
         peak_memory_mib: peak_memory_mib(),
         study: job.study.display().to_string(),
         out: job.place.display().to_string(),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::trainings::Timed;
+use super::timed::Timed;
 use super::{Listener, Timing};
 use crate::bundle::SeedFiles;
 use crate::compute::Device;

@@ -1,14 +1,13 @@
-//! Does a job's trainings or takes them from the run cache, and measures how long they take.
-
-use std::time::Instant;
+//! Does a job's trainings or takes them from the run cache.
 
 use super::side_by_side::{self, Task};
-use super::{BuildError, Job, Listener, Timing, run_log};
+use super::timed::Timed;
+use super::{BuildError, Job, Listener, Timing};
 use crate::bundle::{Files, SeedFiles};
 use crate::dataset::write_labels;
-use crate::results::{EpochResult, SeedEnd, write_losses};
+use crate::results::{SeedEnd, write_losses};
 use crate::study::RunPlan;
-use crate::training::{Prepared, RunCache, SeedOutcome, TrainingObserver, Unfinished};
+use crate::training::{Prepared, RunCache, SeedOutcome, Unfinished};
 
 /// The trainings of a job, and their results so far.
 pub(super) struct Trainings<'a> {
@@ -158,49 +157,5 @@ impl Store {
             self.files.insert(files.losses(), write_losses(&trained.losses));
         }
         (timing, end)
-    }
-}
-
-/// Measures how long a seed's epochs take while passing its progress on.
-pub(super) struct Timed<'a> {
-    listener: &'a mut dyn Listener,
-    started: Instant,
-    epoch_started: Instant,
-    timing: Timing,
-}
-
-impl<'a> Timed<'a> {
-    pub(super) fn new(listener: &'a mut dyn Listener, run: String, seed: u64) -> Self {
-        let now = Instant::now();
-        let timing = Timing { run, seed, ..Timing::default() };
-        Self { listener, started: now, epoch_started: now, timing }
-    }
-
-    pub(super) fn finish(mut self) -> Timing {
-        self.timing.seconds = run_log::milliseconds(self.started.elapsed());
-        self.timing
-    }
-}
-
-impl TrainingObserver for Timed<'_> {
-    fn step(&mut self, epoch: usize, step: usize, steps: usize) {
-        self.listener.step(epoch, step, steps);
-    }
-
-    fn epoch(&mut self, result: &EpochResult) {
-        self.timing.epoch_seconds.push(run_log::milliseconds(self.epoch_started.elapsed()));
-        self.epoch_started = Instant::now();
-        self.listener.epoch(result);
-    }
-
-    fn resumed(&mut self, epochs: &[EpochResult], planned: usize) {
-        self.timing.resumed_after = epochs.len();
-        self.listener.resumed(epochs, planned);
-    }
-
-    fn not_stored(&mut self, why: &std::io::Error) {
-        let run = &self.timing.run;
-        let text = format!("{run} stores no checkpoint, so a build that is stopped trains it from its start: {why}");
-        self.listener.note(&text);
     }
 }

@@ -15,7 +15,8 @@ const MIB: u64 = 1 << 20;
 fn most(path: &str) -> u64 {
     match path {
         STUDY => 4 * MIB,
-        SUMS | RUN_LOG => 8 * MIB,
+        SUMS => 8 * MIB,
+        RUN_LOG => MAX_RUN_LOG,
         MANIFEST | CRATE => 16 * MIB,
         RESULTS | REPORT | INDEX | REPORT_MARKDOWN => 64 * MIB,
         // The report in another language.
@@ -45,6 +46,15 @@ pub(super) const MAX_FILES: usize = 10_000;
 pub(super) const MAX_DEPTH: usize = 4;
 /// Maximum length of a path in a bundle, in bytes: the longest name that common file systems accept.
 pub(super) const MAX_PATH: usize = 255;
+/// Maximum length of an entry's name in a zip, in bytes, with the folders above the bundle. Each of its parts is limited to what file
+/// systems take.
+pub(super) const MAX_NAME: usize = 4 * MAX_PATH;
+/// Maximum size of a zip's list of entries. Names and fields in an honest zip need a tenth of that.
+pub(super) const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
+/// Maximum size of a run log. Half of it is enough for a hundred thousand epochs.
+pub(super) const MAX_RUN_LOG: u64 = 4 * MIB;
+/// Maximum length of a text in a run log, in bytes: the longest path that Linux accepts.
+pub(super) const MAX_RUN_LOG_TEXT: usize = 4096;
 /// Maximum ratio of a file's size to its packed size, against zip bombs. Text has a ratio of 10 to 20.
 pub(super) const MAX_RATIO: u64 = 200;
 /// A file of at most this size may have any ratio: 10,000 equal predictions pack to a few bytes.

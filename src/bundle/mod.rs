@@ -5,6 +5,7 @@
 
 mod complete;
 mod error;
+mod folders;
 mod layout;
 mod leftovers;
 mod limits;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use complete::complete;
 pub use error::Error;
+pub(crate) use folders::existing;
 pub use layout::{
     CRATE, EVIDENCE, FIGURES, FILES_PER_SEED, IMAGES, INDEX, LOSSES, MANIFEST, OPTIONAL, PREDICTIONS, REPORT,
     REPORT_MARKDOWN, RESULTS, RUN_LOG, STUDY, SUMS, SeedFiles, WEIGHTS, is_optional, is_primary, is_valid_path,
@@ -36,7 +38,7 @@ use limits::check_models;
 pub(crate) use limits::check_sizes;
 pub(crate) use manifest::{Manifest, Program, SOURCE_SHA256, exact_digest, input_files_digest, inputs};
 pub(crate) use partial::{Reserved, reserve};
-pub(crate) use place::{check_place, existing, try_place};
+pub(crate) use place::{check_place, try_place};
 pub(crate) use publish::Packed;
 pub(crate) use rerender::Rerender;
 pub(crate) use run_log::RunLog;

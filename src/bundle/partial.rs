@@ -13,7 +13,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, Utc};
 
 use super::Error;
-use super::place::{existing, is_bundle, is_mount_point, resolved};
+use super::folders::{existing, is_bundle, is_mount_point, resolved};
 use crate::digest::sha256_hex;
 use crate::temporary::{Folder, Guard};
 

@@ -1,14 +1,14 @@
 //! Checks before training, which may take hours, that a bundle can be written to a folder.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 use walkdir::WalkDir;
 
+use super::folders::{existing, is_bundle, is_mount_point, read_sums, resolved};
 use super::leftovers::is_leftover;
 use super::partial::{Partial, Reserved, is_partial};
-use super::{Error, Files, INDEX, MANIFEST, REPORT, RESULTS, RUN_LOG, STUDY, SUMS, Sums};
+use super::{Error, Files, INDEX, REPORT, RUN_LOG, SUMS, Sums};
 use crate::digest::sha256_hex;
 
 /// Refuses a place that contains anything except an unchanged bundle. A changed file is accepted if `files`, which will
@@ -63,19 +63,6 @@ fn check_strangers(dir: &Path, sums: &Sums) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_sums(dir: &Path) -> Option<Sums> {
-    Sums::parse(&fs::read_to_string(dir.join(SUMS)).ok()?).ok()
-}
-
-/// Whether this program wrote a folder, according to its manifest or its sums. The names alone are not enough, because
-/// other programs use them, too.
-pub(super) fn is_bundle(dir: &Path) -> bool {
-    let manifest = fs::read_to_string(dir.join(MANIFEST)).unwrap_or_default();
-    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap_or_default();
-    let is_listed = |sums: &Sums| [RESULTS, STUDY, MANIFEST].iter().all(|name| sums.0.contains_key(*name));
-    manifest["program"]["name"] == env!("CARGO_PKG_NAME") || read_sums(dir).is_some_and(|sums| is_listed(&sums))
-}
-
 /// Tries to create the bundle's file `name`, and removes it again. The file is in a temporary folder where the bundle
 /// will be written: beside its place, beside the topmost missing folder of that path, or inside the place if nothing
 /// can be written beside it.
@@ -102,21 +89,4 @@ pub(crate) fn try_place(reserved: &Reserved, name: &str) -> Result<(), Error> {
     let created = fs::create_dir_all(path.parent().unwrap_or(&below)).and_then(|()| File::create(&path));
     created.map_err(Error::place(dir))?;
     Ok(())
-}
-
-/// Whether a folder is the root of a mounted file system, which cannot be renamed. `false` if the system does not know.
-pub(super) fn is_mount_point(dir: &Path) -> bool {
-    let status = statx(CWD, dir, AtFlags::empty(), StatxFlags::TYPE);
-    status.is_ok_and(|status| status.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
-}
-
-/// The place as an absolute path. If it is a link to a folder, the path of that folder.
-pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
-    let resolved = if dir.is_dir() { dir.canonicalize() } else { std::path::absolute(dir) };
-    resolved.map_err(Error::io("resolve", dir))
-}
-
-/// The place itself, or the nearest existing one above it. A link counts as existing even if its target is missing.
-pub(crate) fn existing(path: &Path) -> &Path {
-    path.ancestors().find(|path| fs::symlink_metadata(path).is_ok()).unwrap_or(path)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::write::write_file;
 use super::zip::pack;
 use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
+use crate::digest::sha256_hex;
 
 /// A bundle that is ready to be written as a zip.
 pub(crate) struct Packed {
@@ -53,6 +54,11 @@ impl Packed {
     /// The zip's size.
     pub(crate) fn bytes(&self) -> usize {
         self.zip.len()
+    }
+
+    /// The SHA-256 of the zip.
+    pub(crate) fn zip_sha256(&self) -> String {
+        sha256_hex(&self.zip)
     }
 
     /// Writes the zip.

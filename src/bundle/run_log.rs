@@ -6,12 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::TOLERANCES;
+use super::limits::{MAX_RUN_LOG, MAX_RUN_LOG_TEXT};
 use crate::text::numbers::{count, plural};
-
-/// Maximum size of a run log. Half of it is enough for a hundred thousand epochs.
-const MAX_BYTES: usize = 4 << 20;
-/// Maximum length of one of its texts in bytes: the longest path that Linux accepts.
-const MAX_TEXT: usize = 4096;
 
 /// How long one seed of a run took.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -45,6 +41,14 @@ pub(crate) struct RunLog {
     /// The GPU that trained; absent if the CPU did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) gpu: Option<String>,
+    /// The CPU's instruction set that the kernels used; absent in a log of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) vectors: Option<String>,
+    /// The versions of the GPU's driver and of NVRTC, which compiled its kernels; absent if the CPU trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) driver: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nvrtc: Option<String>,
     /// The process's peak memory; absent if the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) peak_memory_mib: Option<u64>,
@@ -72,13 +76,19 @@ pub struct Agreement {
     pub most_in_one_network: usize,
     /// The largest relative difference of a test loss.
     pub loss: f64,
+    /// Layers whose shapes were compared, over all models; 0 in a log of an earlier version.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub layers: usize,
+    /// The first layer whose shapes differ, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub different_shape: Option<String>,
 }
 
 impl RunLog {
     /// The file's bytes. The times of epochs are left out if they do not fit.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let bytes = self.json().into_bytes();
-        if bytes.len() <= MAX_BYTES {
+        if bytes.len() as u64 <= MAX_RUN_LOG {
             return bytes;
         }
         let without = |timing: &Timing| Timing { epoch_seconds: Vec::new(), ..timing.clone() };
@@ -93,15 +103,19 @@ impl RunLog {
 
 /// Refuses a run log that differs from the format that this program writes. Fails with the reason.
 pub(super) fn check_run_log(bytes: &[u8]) -> Result<(), String> {
-    if bytes.len() > MAX_BYTES {
-        return Err(format!("is larger than {} MiB", MAX_BYTES >> 20));
+    if bytes.len() as u64 > MAX_RUN_LOG {
+        return Err(format!("is larger than {} MiB", MAX_RUN_LOG >> 20));
     }
     let log: RunLog = serde_json::from_slice(bytes).map_err(|e| format!("is not a run log: {e}"))?;
     let texts = [&log.started, &log.finished, &log.host, &log.cpu, &log.study, &log.out];
     let texts = texts.into_iter().chain(log.runs.iter().map(|timing| &timing.run));
     let texts = texts.chain(&log.gpu);
-    if texts.chain(log.witness.iter().map(|w| &w.libtorch)).any(|text| text.len() > MAX_TEXT) {
-        return Err(format!("has a text of more than {MAX_TEXT} bytes"));
+    let texts = texts.chain(log.witness.iter().flat_map(|w| [&w.libtorch].into_iter().chain(&w.different_shape)));
+    if texts
+        .chain([&log.vectors, &log.driver, &log.nvrtc].into_iter().flatten())
+        .any(|text| text.len() > MAX_RUN_LOG_TEXT)
+    {
+        return Err(format!("has a text of more than {MAX_RUN_LOG_TEXT} bytes"));
     }
     // Even white space between the values could carry a message.
     if log.json().as_bytes() != bytes {
@@ -116,22 +130,28 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Agreement {
-    /// Whether rounding can explain the differences: they are within the tolerances of the rung `weights`.
+    /// Whether rounding can explain the differences: shapes agree, and the rest is within the tolerances of the rung `weights`.
     pub fn is_close(&self) -> bool {
-        self.most_in_one_network <= TOLERANCES.weights_images && self.loss <= TOLERANCES.weights_loss
+        self.most_in_one_network <= TOLERANCES.weights_images
+            && self.loss <= TOLERANCES.weights_loss
+            && self.different_shape.is_none()
     }
 }
 
 impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { libtorch, networks, predictions, differing_predictions, loss, .. } = self;
+        let Self { libtorch, networks, predictions, differing_predictions, loss, layers, .. } = self;
         write!(
             f,
             "libtorch {libtorch} evaluated {}: {} of {} predictions differ, losses by at most {loss:.1e} of their value",
             plural(*networks, "network"),
             count(*differing_predictions as u64),
             count(*predictions as u64),
-        )
+        )?;
+        match &self.different_shape {
+            Some(layer) => write!(f, "; shapes differ: {layer}"),
+            None => write!(f, ", shapes of {} agree", plural(*layers, "layer")),
+        }
     }
 }
 
@@ -142,7 +162,12 @@ mod tests {
     fn log() -> RunLog {
         let timing =
             Timing { run: "a".into(), seed: 1, seconds: 0.125, epoch_seconds: vec![0.1, 3.0], ..Timing::default() };
-        let witness = Some(Agreement { libtorch: "2.11.0".into(), loss: 1e-9, ..Agreement::default() });
+        let witness = Some(Agreement {
+            libtorch: "2.11.0".into(),
+            loss: 1e-9,
+            different_shape: Some("fc1".into()),
+            ..Agreement::default()
+        });
         let text = |text: &str| text.to_owned();
         RunLog {
             started: text("2026-01-31T00:00:00Z"),
@@ -152,6 +177,9 @@ mod tests {
             cpu: String::new(),
             cpu_count: 2,
             gpu: None,
+            vectors: Some(text("avx2")),
+            driver: None,
+            nvrtc: Some(text("13.0")),
             peak_memory_mib: None,
             study: text("s.yaml"),
             out: text("s"),
@@ -176,7 +204,10 @@ mod tests {
         refused(&(good.clone() + "PK"), "trailing characters");
         refused(&(good.clone() + "\n"), "not in the form");
         refused(&good.replace("s.yaml", &"x".repeat(5000)), "a text of more than");
-        refused(&" ".repeat(MAX_BYTES + 1), "is larger than 4 MiB");
+        for key in ["13.0", "avx2", "fc1"] {
+            refused(&good.replace(key, &"x".repeat(5000)), "a text of more than");
+        }
+        refused(&" ".repeat(MAX_RUN_LOG as usize + 1), "is larger than 4 MiB");
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use walkdir::WalkDir;
 
+use super::folders::is_mount_point;
 use super::leftovers::is_leftover;
 use super::partial::{Aside, Partial, Reserved, is_partial, sweep};
-use super::place::{check_place, is_mount_point};
+use super::place::check_place;
 use super::{Error, Files, MANIFEST, RUN_LOG, SUMS};
 use crate::temporary::undisturbed;
 
@@ -74,9 +74,27 @@ fn write_beside<'a>(
 
 /// Exchanges two folders: in one step, if the file system can, so that there is a bundle at every moment.
 fn exchange(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
-    if renameat_with(CWD, new, CWD, dir, RenameFlags::EXCHANGE).is_ok() {
+    if exchanged_at_once(new, dir) {
         return Ok(());
     }
+    exchange_in_steps(new, dir, parent)
+}
+
+/// Exchanges two folders in one step. `false` if the system or the file system cannot do that.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn exchanged_at_once(new: &Path, dir: &Path) -> bool {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, new, CWD, dir, RenameFlags::EXCHANGE).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn exchanged_at_once(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// Exchanges two folders by renaming each. For a moment there is no bundle in the place; if this process is killed then,
+/// the next one moves it back.
+fn exchange_in_steps(new: &Path, dir: &Path, parent: &Path) -> io::Result<()> {
     let old = Aside::put(dir, parent)?;
     if let Err(e) = fs::rename(new, dir) {
         fs::rename(&old.bundle, dir)?;

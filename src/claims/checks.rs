@@ -6,7 +6,8 @@ use minijinja::Value;
 
 use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
 use super::{compare, stand_in, values};
-use crate::study::{Claim, Expressions, Plan, Rule, Source, StudyError};
+use crate::study::{Claim, Expressions, Plan, Rule, Source, Study, StudyError};
+use crate::text::closest::{DID_YOU_MEAN, unknown};
 use crate::text::markdown::{self, Block, Link, Markdown};
 use crate::text::on_one_line;
 
@@ -56,15 +57,44 @@ pub(super) fn notes(
 fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<String>) -> String {
     let study = &source.study;
     let text = on_one_line(text);
-    // Jinja reads `runs.slim-bn` as a subtraction.
-    let mut names = study.runs.keys().chain(study.models.keys()).chain(study.comparisons.keys());
-    let dashed = names.find(|name| name.contains('-') && text.contains(&format!(".{name}")));
-    let reason = match (diverged, dashed) {
+    let reason = match (diverged, dashed(study, &text)) {
         (Some(run), _) => format!("run `{run}` diverged"),
-        (None, Some(name)) => format!("write [\"{name}\"] instead of .{name}"),
+        (None, Some(advice)) => advice,
         (None, None) => stop.message(),
     };
     source.error(key, format!("`{text}` has no value: {reason}")).to_string()
+}
+
+/// What to write for a name with `-` after a point, such as `runs.slim-bn`, which Jinja reads as a subtraction.
+fn dashed(study: &Study, text: &str) -> Option<String> {
+    groups(study).into_iter().find_map(|(group, _, names)| {
+        let is_typed = |name: &&String| name.contains('-') && text.contains(&format!("{group}.{name}"));
+        let name = names.into_iter().filter(is_typed).max_by_key(|name| name.len())?;
+        Some(format!("write `{group}[\"{name}\"]` instead of `{group}.{name}`"))
+    })
+}
+
+/// The groups whose members a study names: the word in expressions, what a member is, and the names.
+fn groups(study: &Study) -> [(&'static str, &'static str, Vec<&String>); 3] {
+    [
+        ("runs", "run", study.runs.keys().collect()),
+        ("models", "model", study.models.keys().collect()),
+        ("comparisons", "comparison", study.comparisons.keys().collect()),
+    ]
+}
+
+/// Why a study can never have one of the values that were not measured: a run, model or comparison that it does not have.
+fn unknown_name(study: &Study, stop: &Stop) -> Option<String> {
+    let Stop::NotMeasured(values) = stop else { return None };
+    values.keys().find_map(|value| {
+        groups(study).into_iter().find_map(|(group, what, names)| {
+            let member = value.strip_prefix(group)?;
+            let quoted = || member.strip_prefix("[\"")?.strip_suffix("\"]").filter(|name| !name.contains('"'));
+            let name = quoted().or_else(|| member.strip_prefix('.').filter(|name| !name.contains(['.', '['])))?;
+            let is_known = names.iter().any(|known| *known == name);
+            (!is_known).then(|| unknown(what, name, names.into_iter()))
+        })
+    })
 }
 
 /// Evaluates a study's expressions and sentences with stand-ins.
@@ -95,8 +125,12 @@ impl<'a> Checker<'a> {
             Ok(value) => compare::check_kind(claim, &value, lang)
                 .map_err(|message| self.source.error(format!("{key}.printed"), message)),
             Err(Stop::Fault(message)) => Err(self.invalid(&measured, &claim.measured, &message)),
-            // A value that is never measured gets a note, and the report shows the claim as not measured.
-            Err(Stop::NotMeasured(_) | Stop::NoValue(_)) => Ok(()),
+            // A value that is never measured gets a note, and the report shows the claim as not measured. A typo is a mistake.
+            Err(stop @ Stop::NotMeasured(_)) => match unknown_name(&self.source.study, &stop) {
+                Some(why) if why.contains(DID_YOU_MEAN) => Err(self.unknown(&measured, &claim.measured, &why)),
+                _ => Ok(()),
+            },
+            Err(Stop::NoValue(_)) => Ok(()),
         }
     }
 
@@ -105,7 +139,13 @@ impl<'a> Checker<'a> {
         for (part, text) in [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)] {
             match holds(&self.language, text, &self.values, Mode::Check) {
                 Err(Stop::Fault(message)) => return Err(self.invalid(&format!("{key}.{part}"), text, &message)),
-                Err(Stop::NotMeasured(_)) => can_be_decided = false,
+                Err(stop @ Stop::NotMeasured(_)) => {
+                    let study = &self.source.study;
+                    if let Some(why) = dashed(study, text).or_else(|| unknown_name(study, &stop)) {
+                        return Err(self.unknown(&format!("{key}.{part}"), text, &why));
+                    }
+                    can_be_decided = false;
+                }
                 Ok(true) if self.is_true_without_values(text) => {
                     let message = format!("`{}` holds whatever is measured; compare a value", on_one_line(text));
                     return Err(self.source.error(format!("{key}.{part}"), message));
@@ -124,12 +164,12 @@ impl<'a> Checker<'a> {
         ] {
             let key = format!("{key}.{part}");
             match render(&self.language, text, &self.values, Mode::Check) {
-                Err(Stop::Fault(message)) => {
-                    return Err(self.source.error(key, format!("invalid sentence: {message}")));
+                Err(stop @ Stop::Fault(_)) => {
+                    return Err(self.source.error(key, format!("invalid sentence: {}", self.reason(text, &stop))));
                 }
                 Err(stop @ Stop::NotMeasured(_)) if is_reached => {
-                    let message =
-                        format!("the sentence would print a value that is never measured: {}", stop.message());
+                    let why = self.reason(text, &stop);
+                    let message = format!("the sentence would print a value that is never measured: {why}");
                     return Err(self.source.error(key, message));
                 }
                 _ => {}
@@ -144,13 +184,13 @@ impl<'a> Checker<'a> {
         let printed = match render(&self.language, text, &self.values, Mode::Check) {
             Ok(printed) => printed,
             Err(stop @ Stop::NotMeasured(_)) => {
-                return refused(format!("would print a value that is never measured: {}", stop.message()));
+                let why = self.reason(text, &stop);
+                return refused(format!("would print a value that is never measured: {why}"));
             }
             Err(stop) => {
-                let message = stop.message();
-                return refused(format!(
-                    "invalid text between braces: {message}; write `{{{{ '{{{{' }}}}` for two braces"
-                ));
+                let advice = || format!("{}; write `{{{{ '{{{{' }}}}` for two braces", stop.message());
+                let message = dashed(&self.source.study, text).unwrap_or_else(advice);
+                return refused(format!("invalid text between braces: {message}"));
             }
         };
         let blocks = markdown::read(&printed).blocks;
@@ -191,6 +231,16 @@ impl<'a> Checker<'a> {
     /// conclusion has only one side.)
     fn is_true_without_values(&self, text: &str) -> bool {
         holds(&self.language, text, &minijinja::context! {}, Mode::Check) == Ok(true)
+    }
+
+    /// Why a text has no value.
+    fn reason(&self, text: &str, stop: &Stop) -> String {
+        dashed(&self.source.study, text).unwrap_or_else(|| stop.message())
+    }
+
+    /// The error that an expression names what the study does not have.
+    fn unknown(&self, key: &str, text: &str, why: &str) -> StudyError {
+        self.source.error(key, format!("`{}`: {why}", on_one_line(text)))
     }
 
     fn invalid(&self, key: &str, text: &str, message: &str) -> StudyError {

@@ -8,6 +8,13 @@ use crate::text::printed::{self, Printed, PrintedNumber};
 use crate::text::short_number;
 use crate::text::{Lang, numbers, on_one_line};
 
+/// The languages of a comparison: how a printed value is read, and how values are shown.
+#[derive(Clone, Copy)]
+pub(super) struct Wording {
+    pub(super) study: Lang,
+    pub(super) report: Lang,
+}
+
 /// Whether a claim agrees with the measured value. The report lists claims in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -107,14 +114,14 @@ pub(super) fn tolerates_anything(claim: &Claim, lang: Lang) -> bool {
 
 /// The verdict on a claim, and the measured value as the report prints it. Before training, a stand-in may have had another
 /// kind than what was measured; a value of another kind than the printed one differs from it.
-pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (Verdict, String) {
+pub(super) fn compare(claim: &Claim, measured: Option<&Value>, langs: Wording) -> (Verdict, String) {
     let not_measured = (Verdict::NotMeasured, String::new());
     let Some(measured) = measured.and_then(|v| serde_json::to_value(v).ok()) else { return not_measured };
-    match expected(claim, &measured, lang) {
+    match expected(claim, &measured, langs.study) {
         Err(Mismatch::Count) => (Verdict::Differs, plain_list(&measured)),
         Err(Mismatch::Kind(_)) => (Verdict::Differs, of_another_kind(&measured)),
-        Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured, lang),
-        Ok(Expected::Bool(printed)) => (verdict(measured == printed), truth(measured == true, lang).to_owned()),
+        Ok(Expected::Numbers(printed)) => compare_numbers(&claim.compare, &printed, &measured, langs.report),
+        Ok(Expected::Bool(printed)) => (verdict(measured == printed), truth(measured == true, langs.report).to_owned()),
         Ok(Expected::Text) => {
             let text = measured.as_str().unwrap_or_default();
             (verdict(typed(text) == typed(&claim.printed)), text.to_owned())
@@ -123,30 +130,48 @@ pub(super) fn compare(claim: &Claim, measured: Option<&Value>, lang: Lang) -> (V
 }
 
 /// A claim's printed value and its tolerance: `97 ± 1`.
-pub(super) fn printed_with_tolerance(claim: &Claim, lang: Lang) -> String {
+pub(super) fn printed_with_tolerance(claim: &Claim, langs: Wording) -> String {
+    let lang = langs.report;
     let format = numbers::NumberFormat::of(lang);
+    let number = in_format(&claim.printed, langs);
     match &claim.compare {
         Compare::Absolute(t) => {
-            let percent = printed::read(&claim.printed, lang).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
+            let percent =
+                printed::read(&claim.printed, langs.study).is_ok_and(|p| p.numbers.iter().all(|n| n.is_percent));
             let unit = match lang {
                 _ if !percent => "",
                 Lang::En => " points",
                 Lang::Uk => " в. п.",
             };
-            format!("{} ± {}{unit}", claim.printed, format.setting(*t))
+            format!("{number} ± {}{unit}", format.setting(*t))
         }
         Compare::Relative(t) => {
             let of_it = match lang {
                 Lang::En => "of it",
                 Lang::Uk => "від нього",
             };
-            format!("{} ± {} % {of_it}", claim.printed, format.setting(percentage(*t)))
+            format!("{number} ± {} % {of_it}", format.setting(percentage(*t)))
         }
         Compare::Exact(_) | Compare::Printed(_) => match claim.printed.trim().to_lowercase().as_str() {
             "true" => truth(true, lang).to_owned(),
             "false" => truth(false, lang).to_owned(),
-            _ => claim.printed.clone(),
+            _ => number,
         },
+    }
+}
+
+/// A printed value with the report's decimal sign, if it is one plain number; any other text stays as the study has it.
+fn in_format(text: &str, langs: Wording) -> String {
+    let digits = text.trim().trim_end_matches('%').trim_end().trim_start_matches(printed::MINUS);
+    let is_decimal = |sign: char| {
+        let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        digits.split_once(sign).is_some_and(|(whole, decimals)| are_digits(whole) && are_digits(decimals))
+    };
+    match (langs.study, langs.report) {
+        (_, Lang::Uk) if is_decimal('.') => text.replace('.', ","),
+        // In an English study, a comma separates thousands.
+        (Lang::Uk, Lang::En) if is_decimal(',') => text.replace(',', "."),
+        _ => text.to_owned(),
     }
 }
 
@@ -237,7 +262,7 @@ fn compare_numbers(how: &Compare, printed: &Printed, measured: &Json, lang: Lang
     flatten(measured, &mut found);
     let agree = |shown: &[f64]| printed.numbers.iter().zip(shown).all(|(p, m)| agrees(how, p, *m));
     let matches = agree(&found);
-    let comma = printed.decimal_comma || lang == Lang::Uk;
+    let comma = lang == Lang::Uk;
     let shown = shown_values(how, printed, &found, matches, &agree);
     let notation = |text: String| if comma { text.replace('.', ",") } else { text };
     let shown: Vec<String> = shown.into_iter().map(notation).collect();

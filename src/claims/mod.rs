@@ -25,6 +25,7 @@ pub use kinds::{
 };
 
 use checks::Checker;
+use compare::Wording;
 use expression::{Language, Mode, Stop};
 
 use crate::results::{NoInterval, Results};
@@ -158,31 +159,38 @@ impl Answer {
 
 /// Compares every claim with the results.
 pub fn judge<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
-    let mut judged = judge_alone(study, results);
+    judge_in(study, results, study.lang)
+}
+
+/// As [`judge`], with values as a report in another language prints them.
+pub fn judge_in<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<JudgedClaim<'a>> {
+    let mut judged = judge_alone(study, results, report);
     find_untested(study, results, &mut judged);
     judged
 }
 
 /// Compares every claim with these results alone.
-fn judge_alone<'a>(study: &'a Study, results: &Results) -> Vec<JudgedClaim<'a>> {
+fn judge_alone<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<JudgedClaim<'a>> {
+    let langs = Wording { study: study.lang, report };
     let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
     let judged = |claim: &'a Claim| {
         let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
-        let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), study.lang);
-        let printed = compare::printed_with_tolerance(claim, study.lang);
+        let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), langs);
+        let printed = compare::printed_with_tolerance(claim, langs);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
     };
     study.claims.iter().map(judged).collect()
 }
 
-/// Changes the verdict of the claims that match whatever is measured. One whose expression is too long to find out counts as one of
-/// them.
+/// Changes the verdict of claims that would match any measured value, since those test nothing. If an expression takes too
+/// many steps to find that out, its claim counts as one of them.
 fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     let matches = |judged: &&mut JudgedClaim| judged.verdict == Verdict::Matches;
     let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
     let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
     let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
-    // With a budget of steps of its own.
+    let langs = Wording { study: study.lang, report: study.lang };
+    // This language has its own limit on the number of steps.
     let language = expression::language(study.lang, Mode::Decide);
     let mut others = possible::values(study, results);
     while !undecided.is_empty()
@@ -190,7 +198,7 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     {
         undecided.retain(|judged| {
             let value = expression::evaluate(&language, &judged.claim.measured, &values, Mode::Decide);
-            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), study.lang).0 != Verdict::Differs)
+            value.map_or(true, |value| compare::compare(judged.claim, Some(&value), langs).0 != Verdict::Differs)
         });
     }
     for judged in empty.into_iter().chain(undecided) {

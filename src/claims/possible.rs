@@ -9,9 +9,11 @@ use minijinja::Value;
 
 use super::values;
 use crate::model::{Megabytes, Sizes};
-use crate::results::{EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult};
+use crate::results::{
+    EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult, validation_losses,
+};
 use crate::rng::Stream;
-use crate::study::Study;
+use crate::study::{EarlyStopping, ReportEpoch, RunSettings, Study, first_lowest};
 
 /// How many results are made; fewer of results so large that this would take long.
 const MOST: usize = 32;
@@ -88,6 +90,34 @@ impl Draw {
         self.number % 2 == 1
     }
 
+    /// Gives a training other epochs, and another one of them is reported, where its plan leaves that open. As in all results, the
+    /// reported one has the lowest validation loss, and so has the one after which early stopping waited.
+    fn epochs(&mut self, plan: &RunSettings, seed: &mut SeedResult) {
+        let Some(last) = seed.epochs.last().cloned() else { return };
+        if plan.may_stop_early() {
+            let least = if plan.stop_below_train_loss.is_some() { 1 } else { least_epochs(plan) };
+            let count = match self.number {
+                0 => least,
+                1 => plan.epochs,
+                _ => self.count(least, plan.epochs),
+            };
+            seed.epochs.resize(count, last);
+        } else if self.has_more_epochs() {
+            seed.epochs.push(last);
+        }
+        if plan.report_epoch == ReportEpoch::BestValidation {
+            let count = seed.epochs.len();
+            let waited = plan.early_stopping.filter(|_| plan.stop_below_train_loss.is_none() && count < plan.epochs);
+            let reported = match (waited, self.number) {
+                (Some(EarlyStopping { patience }), _) => count.saturating_sub(patience).max(1),
+                (None, 0) => 1,
+                (None, 1) => count,
+                (None, _) => self.count(1, count),
+            };
+            seed.reported_epoch = Some(reported);
+        }
+    }
+
     fn results(&mut self, of: &Results) -> Results {
         let mut results = of.clone();
         results.data.test_classes.iter_mut().for_each(|images| *images = self.count(500, 1500));
@@ -110,24 +140,25 @@ impl Draw {
 
     fn run(&mut self, number: usize, run: &mut RunResult, classes: &[usize]) {
         run.plan.image_count = self.count(10, 60_000);
-        let images = run.plan.image_count;
+        let plan = run.plan.clone();
         for (i, seed) in run.seeds.iter_mut().enumerate() {
             let quality = self.quality(number);
             // Seeds that gave one network would have no interval.
             seed.weights_sha256 = format!("{number} {i}");
-            self.seed(seed, quality, images, classes);
+            self.epochs(&plan, seed);
+            self.seed(seed, quality, plan.image_count, classes);
         }
     }
 
     fn seed(&mut self, seed: &mut SeedResult, quality: f64, images: usize, classes: &[usize]) {
         let of_batches = seed.batch_mean_loss / seed.test_loss.max(f64::MIN_POSITIVE);
         seed.confusion = self.confusion(quality, classes);
-        if self.has_more_epochs() {
-            seed.epochs.extend(seed.epochs.last().cloned());
-        }
         for (i, epoch) in seed.epochs.iter_mut().enumerate() {
             epoch.epoch = i + 1;
             self.epoch(epoch, images, classes.iter().sum());
+        }
+        if let Some(reported) = seed.reported_epoch {
+            give_lowest_validation(&mut seed.epochs, reported - 1);
         }
         let (correct, all) = (seed.correct(), seed.images());
         let test = self.evaluated(all, correct);
@@ -210,10 +241,24 @@ impl Draw {
     }
 }
 
+/// The fewest epochs after which a run with early stopping can end.
+fn least_epochs(plan: &RunSettings) -> usize {
+    plan.early_stopping.map_or(1, |EarlyStopping { patience }| (patience + 1).min(plan.epochs))
+}
+
+/// Exchanges validations, so that this epoch has the lowest loss.
+fn give_lowest_validation(epochs: &mut [EpochResult], epoch: usize) {
+    let lowest = first_lowest(&validation_losses(epochs));
+    let (found, own) = (epochs[lowest].validation, epochs[epoch].validation);
+    (epochs[lowest].validation, epochs[epoch].validation) = (own, found);
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
-    use crate::claims::stand_in;
+    use crate::claims::{Verdict, stand_in};
     use crate::study::{Plan, Source};
 
     const STUDY: &str = "\
@@ -263,6 +308,66 @@ comparisons: {c: {run: a, against: b}}
             let model = &other.models["m"];
             assert_eq!(model.parameters, model.layers.iter().map(|l| l.parameters).sum::<u64>());
         }
+    }
+
+    /// A study whose run may end early and reports the epoch with the lowest validation loss.
+    const EARLY: &str = "\
+title: t
+models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}
+runs:
+  a: {model: m, train: {images: {first: 500}, hold_out: 100}, epochs: 9, early_stopping: {patience: 2},
+      report_epoch: best_validation, batch_size: 50, optimizer: adam, seeds: [1, 2, 3]}
+claims:
+  - {id: short, group: g, quote: q, printed: 'false', measured: runs.a.last.epoch < 8, compare: exact}
+  - {id: count, group: g, quote: q, printed: 'true', measured: runs.a.epochs|length >= 9, compare: exact}
+  - {id: reported, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch == runs.a.last.epoch, compare: exact}
+  - {id: planned, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch <= 9, compare: exact}
+  - {id: patience, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch >= 3, compare: exact}
+  - {id: order, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch <= runs.a.last.epoch, compare: exact}
+";
+
+    #[test]
+    fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
+        let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
+        let plan = Plan::resolve(&source).unwrap();
+        let results = stand_in::results(&source.study, &plan);
+        let (mut counts, mut reported) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..MOST {
+            let other = Draw::new(number).results(&results);
+            for seed in &other.runs["a"].seeds {
+                let best = first_lowest(&validation_losses(&seed.epochs)) + 1;
+                assert_eq!(plan.runs["a"].reported_epoch(&validation_losses(&seed.epochs)), seed.reported_epoch);
+                let (count, epoch) = (seed.epochs.len(), seed.reported_epoch());
+                assert!(epoch == best && (count == 9 || epoch == count - 2), "{number}: {epoch} of {count}");
+                assert_eq!(seed.epochs[epoch - 1].test.correct, seed.correct());
+                counts.insert(count);
+                reported.insert(epoch);
+            }
+        }
+        assert_eq!(counts, (3..=9).collect(), "every number of epochs that the patience allows");
+        assert!(reported.len() > 6 && reported.contains(&1) && reported.contains(&9), "{reported:?}");
+    }
+
+    #[test]
+    fn claims_on_epochs_that_the_plan_leaves_open_test_something() {
+        let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
+        let plan = Plan::resolve(&source).unwrap();
+        let mut results = stand_in::results(&source.study, &plan);
+        results.runs["a"].seeds.iter_mut().for_each(|seed| seed.reported_epoch = Some(9));
+        let judged = crate::claims::judge(&source.study, &results);
+        let verdicts: Vec<(&str, Verdict)> = judged.iter().map(|j| (j.claim.id.as_str(), j.verdict)).collect();
+        let [matches, nothing] = [Verdict::Matches, Verdict::TestsNothing];
+        assert_eq!(
+            verdicts,
+            [
+                ("short", matches),
+                ("count", matches),
+                ("reported", matches),
+                ("planned", nothing),
+                ("patience", nothing),
+                ("order", nothing)
+            ]
+        );
     }
 
     #[test]

@@ -10,16 +10,18 @@ const TEXTS: [&str; 9] =
     ["title", "author", "group", "course", "institution", "description", "text", "question", "why"];
 
 /// The longest line.
-const WIDEST: usize = 110;
+const WIDEST: usize = 125;
 
 /// One starter in two languages. Comments are those of the first.
 pub(super) fn joined(starters: [(Lang, &str); 2]) -> String {
     let [(first, a), (second, b)] = starters;
-    let mut joined = String::new();
+    let (mut joined, mut open) = (String::new(), 0_usize);
     for (a, b) in lines(a).zip(lines(b)) {
         let (content, comment) = split_comment(a);
         let text = in_both(content, split_comment(b).0, [first, second]);
-        push(&mut joined, &text, comment);
+        push(&mut joined, &text, comment, open > 0);
+        let count = |brackets: [char; 2]| content.matches(brackets).count();
+        open = (open + count(['[', '{'])).saturating_sub(count([']', '}']));
         if content.starts_with("title:") {
             let _ = writeln!(joined, "lang: [{}, {}]", first.code(), second.code());
         }
@@ -70,12 +72,14 @@ fn texts(line: &str) -> Vec<(usize, &str)> {
 
 /// A text inside `{}`.
 fn quoted(text: &str) -> String {
-    if text.contains([',', ':', '"', '[', '{']) { format!("\"{text}\"") } else { text.to_owned() }
+    let is_quoted = text.starts_with('"');
+    if !is_quoted && text.contains([',', ':', '"', '[', '{', '?']) { format!("\"{text}\"") } else { text.to_owned() }
 }
 
-/// Adds a line, broken after commas between keys if it is long. Its comment stays on its first line.
-fn push(joined: &mut String, text: &str, comment: &str) {
-    let deeper = " ".repeat(text.len() - text.trim_start().len() + 4);
+/// Adds a line, broken after commas between keys if it is long. Its comment stays on its first line. The rest of a line that is inside a
+/// bracket of a line before is indented as that line.
+fn push(joined: &mut String, text: &str, comment: &str, is_inside: bool) {
+    let deeper = " ".repeat(text.len() - text.trim_start().len() + if is_inside { 0 } else { 4 });
     let (mut rest, mut comment, mut indent) = (text.to_owned(), comment, "");
     loop {
         let room = WIDEST - indent.len() - comment.chars().count();

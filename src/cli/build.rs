@@ -1,24 +1,21 @@
 //! `mnist-report build`: builds a study's bundle.
 
-use std::path::PathBuf;
+use anyhow::Result;
 
-use anyhow::{Result, bail};
-
+use super::models::default_study;
 use super::options::{Build, languages};
 use super::progress::Terminal;
 use super::say;
 use crate::build::{Built, Job, Request};
 use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
+use crate::report;
 use crate::results::SeedEnd;
 use crate::text::numbers::{duration, plural};
 use crate::witness::Agreement;
 
-/// The study that `build` takes in the repository if none is named.
-const DEFAULT_STUDY: &str = "reports/coursework.yaml";
-
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
-    let study = options.study.clone().map_or_else(default_study, Ok)?;
+    let study = options.study.clone().map_or_else(|| default_study("build"), Ok)?;
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
     let (languages, data) = (languages(&options.lang)?, options.data.as_deref());
@@ -29,12 +26,9 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     // Quiet or not, because the results of another device may differ.
     job.device().notes.iter().for_each(|note| say(&format!("note: {note}")));
-    // Quiet or not: they say that a claim will never be measured, before hours are spent on training.
-    job.notes().iter().for_each(|note| say(&format!("note: {note}")));
-    // Before the report is handed in with them.
-    let placeholders = super::new::placeholders(job.study_text());
-    if !placeholders.is_empty() {
-        say(&format!("note: the study still has words of the starter: {}", placeholders.join("; ")));
+    // A quiet part is one of many processes; the one that makes the report prints what is to say about the study.
+    if only.is_empty() || !options.quiet {
+        note_study(&job);
     }
     if !only.is_empty() {
         return train(job, options.quiet);
@@ -47,7 +41,7 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
         built.notes.iter().for_each(|note| say(&format!("note: {note}")));
         say(&format!("built in {}: {}", duration(built.seconds), reports(&built)));
     }
-    // Quiet or not: this build has not trained them, and whoever could write to the cache could have made them.
+    // Even with --quiet: whoever can write to the run cache could have made these results.
     if !built.cached.is_empty() {
         say(&format!("note: not trained now but taken from the run cache: {}", built.cached.join(", ")));
     }
@@ -60,6 +54,16 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
     Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// Prints notes on the study: before hours are spent on training, what will never be measured, and before the report is
+/// handed in, words of the starter.
+fn note_study(job: &Job) {
+    job.notes().iter().for_each(|note| say(&format!("note: {note}")));
+    let placeholders = super::new::placeholders(job.study_text());
+    if !placeholders.is_empty() {
+        say(&format!("note: the study still has words of the starter: {}", placeholders.join("; ")));
+    }
 }
 
 /// Trains what was asked for into the run cache, and prints a line for each training.
@@ -79,13 +83,14 @@ fn train(job: Job, quiet: bool) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// The report's pages, one for each language.
+/// The report's pages, one for each language, the first language first.
 fn reports(built: &Built) -> String {
-    let pages: Vec<String> = built.pages.iter().map(|page| built.out.join(page).display().to_string()).collect();
-    pages.join(", ")
+    let (first, others): (Vec<&String>, Vec<_>) = built.pages.iter().partition(|page| *page == report::PAGE);
+    let pages = first.into_iter().chain(others).map(|page| built.out.join(page).display().to_string());
+    pages.collect::<Vec<_>>().join(", ")
 }
 
-/// Prints libtorch's answer, if quiet only one that shows an error of this program.
+/// Prints libtorch's answer. With --quiet, prints it only if it shows an error of this program.
 fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
     match answer {
         Ok(found) if quiet && found.is_close() => ExitCode::Success,
@@ -94,16 +99,16 @@ fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
     }
 }
 
-/// The full study, in the repository. Elsewhere, a build of minutes would be of somebody else's study.
-fn default_study() -> Result<PathBuf> {
-    let study = PathBuf::from(DEFAULT_STUDY);
-    if !study.is_file() {
-        bail!(
-            "no study is named, and there is no {DEFAULT_STUDY} here; write a study of your own with `mnist-report new \
-             my-study.yaml`, then run `mnist-report build my-study.yaml`"
-        );
-    }
-    Ok(study)
+/// Whether more threads than this machine has cores wanted to run during the last minute. The first steps of a run were then
+/// slower than later steps will be. `false` if the system does not report it.
+fn is_busy() -> bool {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    exceeds(&load, std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Whether the first number of /proc/loadavg is above the number of cores.
+fn exceeds(load: &str, cores: usize) -> bool {
+    load.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > cores as f64)
 }
 
 /// Prints what will be done, and about how long it takes on this device.
@@ -117,8 +122,21 @@ fn announce(job: &Job) {
     };
     let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
     let stops = plan.runs.values().any(|run| run.settings.may_stop_early());
-    let about = duration(job.estimate()) + if stops { ", less if a run stops early" } else { "" };
+    let busy = if is_busy() { " (this machine is busy)" } else { "" };
+    let about = duration(job.estimate()) + busy + if stops { ", less if a run stops early" } else { "" };
     let out = out.unwrap_or(job.cache_folder());
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_busy_if_its_load_exceeds_its_cores() {
+        assert!(exceeds("7.25 3.02 1.00 3/400 1234\n", 2));
+        assert!(!exceeds("2.00 7.02 9.00 3/400 1234\n", 2));
+        assert!(!exceeds("", 2));
+    }
 }

@@ -7,7 +7,7 @@ use crate::exit_code::ExitCode;
 use crate::results::model_facts;
 
 pub(super) fn run(options: &Code) -> Result<ExitCode> {
-    let plan = options.models.plan()?;
+    let (_, plan) = options.models.plan("code")?;
     let facts = model_facts(&plan);
     let programs: Vec<String> = plan.models.values().map(|model| model.code(facts[&model.name].batch)).collect();
     super::print(&programs.join("\n\n"))?;

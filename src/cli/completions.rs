@@ -8,7 +8,17 @@ use crate::exit_code::ExitCode;
 
 pub(super) fn run(options: &Completions) -> Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "mnist-report", &mut script);
+    clap_complete::generate(options.shell, &mut shown(), "mnist-report", &mut script);
     super::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::Success)
+}
+
+/// The command line without its hidden commands, which only the program itself runs. `clap_complete` would list them.
+fn shown() -> clap::Command {
+    let all = Cli::command();
+    let commands = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
+    clap::Command::new("mnist-report")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(all.get_arguments().cloned())
+        .subcommands(commands)
 }

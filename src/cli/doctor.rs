@@ -9,6 +9,7 @@ use super::options::Doctor;
 use super::version;
 use crate::arithmetic::{VERSION, threads};
 use crate::bundle::SOURCE_SHA256;
+use crate::compute::Device;
 use crate::dataset::{DataSet, find, pin};
 use crate::digest::short;
 use crate::exit_code::ExitCode;
@@ -83,7 +84,7 @@ fn program() -> Finding {
 }
 
 fn cpu() -> Finding {
-    Finding::new("cpu", Ok(format!("{} threads, vectors {}", threads(), version::vectors())))
+    Finding::new("cpu", Ok(format!("{} threads, vectors {}", threads(), Device::cpu_vectors())))
 }
 
 fn data() -> Finding {

@@ -18,6 +18,7 @@ mod progress;
 mod publish;
 mod render;
 mod schema;
+mod starter;
 mod studies;
 mod summary;
 mod verify;

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::new::Starter;
+use super::starter::Starter;
 use crate::compute::DeviceChoice;
 use crate::rung::Rung;
 use crate::text::{Lang, Languages, LanguagesError};
@@ -105,7 +105,7 @@ pub struct Build {
     /// How many trainings to do at once on a CPU; the results are the same
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
-    /// Print only the Report ID, errors, and notes on what will never be measured
+    /// Print only the Report ID, errors and, without --only, notes on what is never measured
     #[arg(long)]
     pub quiet: bool,
 }

@@ -62,12 +62,12 @@ fn text(packed: &Packed) -> String {
     } else {
         format!("; left out: {}", left_out.join(", "))
     };
+    let (bytes, zip_sha256) = (count(packed.bytes() as u64), packed.zip_sha256());
+    let [title, program, version] =
+        [&manifest.title, &manifest.program.name, &manifest.program.version].map(|text| super::one_line(text));
     format!(
-        "{}: {} bytes{lean}\n{} {} Report ID {report_id} ({})\nReport ID {report_id}\n",
-        terminal::path(&path.to_string_lossy()),
-        count(packed.bytes() as u64),
-        super::one_line(&manifest.program.name),
-        super::one_line(&manifest.program.version),
-        super::one_line(&manifest.title)
+        "{}: {bytes} bytes{lean}\nThe line for the form:\n{title}: Report ID {report_id}; zip of {bytes} bytes, SHA-256 {zip_sha256}; \
+         {program} {version}\nReport ID {report_id}\n",
+        terminal::path(&path.to_string_lossy())
     )
 }

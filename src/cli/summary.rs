@@ -15,7 +15,10 @@ use crate::study::Plan;
 use crate::text::numbers::{count, fixed, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
-    let plan = options.models.plan()?;
+    let (source, plan) = options.models.plan("summary")?;
+    if !options.json && !options.trainings {
+        source.text_notes(usize::MAX).iter().for_each(|note| super::say(&format!("note: {note}")));
+    }
     let trainings = training_names(&plan);
     super::print(&if options.json {
         super::json(&Facts { models: model_facts(&plan), trainings })?

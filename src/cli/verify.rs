@@ -111,7 +111,7 @@ fn cannot_write(file: &Path) -> String {
     format!("cannot write {}", file.display())
 }
 
-/// Prints what will take long. Who draws runs wants to know it; otherwise it is progress, for a terminal.
+/// Prints which rungs will take long: always if the user draws runs, otherwise only on a terminal.
 fn announce(options: &Verify) -> impl Fn(&str) {
     let is_wanted = options.runs.is_some() || std::io::stderr().is_terminal();
     move |line| {

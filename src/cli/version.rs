@@ -2,13 +2,14 @@
 
 use std::process::Command;
 
-use crate::arithmetic::{self, VERSION};
+use crate::arithmetic::VERSION;
 use crate::bundle::SOURCE_SHA256;
 use crate::compute::{self, Device, DeviceChoice, Libtorch, libtorch_program};
 use crate::study::Compute;
 
 /// The line by which a process of this program learns the version of libtorch from the one that has it.
 const LIBTORCH: &str = "libtorch";
+const NOT_INSTALLED: &str = "not installed";
 
 /// What `--version` prints.
 pub(super) fn text() -> String {
@@ -16,18 +17,28 @@ pub(super) fn text() -> String {
         format!("{} {}", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")),
         format!("source      {SOURCE_SHA256}"),
         format!("arithmetic  {VERSION}"),
-        format!("{LIBTORCH:<11} {}", libtorch().unwrap_or_else(|why| why)),
+        format!("{LIBTORCH:<11} {}", installed_libtorch()),
         format!("devices     {}", devices()),
     ];
     lines.join("\n") + "\n"
 }
 
-/// The version of libtorch, or why there is none.
+/// The version of libtorch in this process; otherwise whether it is installed, because starting the program that has it
+/// takes longer than everything else here.
+fn installed_libtorch() -> String {
+    match (compute::libtorch(), libtorch_program()) {
+        (Some(libtorch), _) => libtorch.version(),
+        (None, Some(_)) => format!("installed ({} doctor prints its version)", env!("CARGO_PKG_NAME")),
+        (None, None) => NOT_INSTALLED.to_owned(),
+    }
+}
+
+/// The version of libtorch, or why there is none. Starts the program that has it.
 pub(super) fn libtorch() -> Result<String, String> {
     if let Some(version) = compute::libtorch().map(Libtorch::version) {
         return Ok(version);
     }
-    let program = libtorch_program().ok_or("not installed")?;
+    let program = libtorch_program().ok_or(NOT_INSTALLED)?;
     let failed = |why: &str| format!("{} does not start: {why}", program.display());
     // Without a GPU: this process lists the devices.
     let done = Command::new(&program).arg("--version").env("CUDA_VISIBLE_DEVICES", "").output();
@@ -40,13 +51,8 @@ pub(super) fn libtorch() -> Result<String, String> {
 
 /// The devices that can compute.
 fn devices() -> String {
-    let cpu = format!("cpu ({})", vectors());
+    let cpu = format!("cpu ({})", Device::cpu_vectors());
     gpu().map_or(cpu.clone(), |name| format!("{cpu}, cuda:0 ({name})"))
-}
-
-/// The instruction set of the kernels, in a word.
-pub(super) fn vectors() -> String {
-    format!("{:?}", arithmetic::instruction_set()).to_lowercase()
 }
 
 /// The name of the first GPU, or why it cannot be used.

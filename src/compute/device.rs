@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use super::cpu::Cpu;
 use super::gpu::NvidiaGpu;
-use super::{Backend, DeviceChoice, Environment, Error, Libtorch, Network, libtorch_program};
+use super::{Backend, DeviceChoice, Environment, Error, GpuSoftware, Libtorch, Network, libtorch_program};
+use crate::arithmetic::instruction_set;
 use crate::failure::caught;
 use crate::model::Model;
 use crate::study::Compute;
@@ -117,8 +118,9 @@ impl Device {
     /// The program's own arithmetic on a GPU that the CPU emulates.
     #[cfg(test)]
     pub(crate) fn emulated() -> Self {
+        let software = GpuSoftware { driver: "none".to_owned(), nvrtc: None };
         Self::of(
-            Rc::new(NvidiaGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned() }),
+            Rc::new(NvidiaGpu { gpu: crate::arithmetic::cuda::emulated(), name: "emulated".to_owned(), software }),
             Vec::new(),
         )
     }
@@ -175,6 +177,11 @@ impl Device {
         self.backend.gpu_name()
     }
 
+    /// The versions of the GPU's software; `None` if the device is not a GPU.
+    pub fn gpu_software(&self) -> Option<GpuSoftware> {
+        self.backend.gpu_software()
+    }
+
     /// Whether libtorch computes.
     pub fn is_libtorch(&self) -> bool {
         self.environment.gpu.is_some()
@@ -211,11 +218,28 @@ impl Device {
         format!("{} (family {family}, model {model}, stepping {stepping})", field("model name"))
     }
 
+    /// The version of NVIDIA's driver, for example 580.95.05; `unknown` if the system does not report it.
+    pub fn gpu_driver() -> String {
+        let text = std::fs::read_to_string("/proc/driver/nvidia/version").unwrap_or_default();
+        version_in(&text).unwrap_or("unknown").to_owned()
+    }
+
+    /// The instruction set that the kernels use on the CPU, in a word.
+    pub fn cpu_vectors() -> String {
+        format!("{:?}", instruction_set()).to_lowercase()
+    }
+
     /// Measures the speed of a large operator, in multiply-adds per second: of a matrix product with libtorch,
     /// otherwise of a convolution. `build` uses it to estimate its running time.
     pub fn mult_add_rate(&self) -> f64 {
         self.backend.mult_add_rate()
     }
+}
+
+/// The first word with the form of a version: digits and dots.
+fn version_in(text: &str) -> Option<&str> {
+    let is_version = |word: &&str| word.contains('.') && word.split('.').all(|part| part.parse::<u32>().is_ok());
+    text.split_whitespace().find(is_version)
 }
 
 /// The reason why a GPU must compute with libtorch, if [`GPU_VARIABLE`] demands it.
@@ -228,6 +252,14 @@ fn libtorch_is_asked_for() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_driver_has_a_version() {
+        let text = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (a@b)  2025\n\
+                    GCC version:  gcc version 12.3.0\n";
+        assert_eq!(version_in(text), Some("580.95.05"));
+        assert_eq!(version_in("no.version 1"), None);
+    }
 
     #[test]
     fn without_a_gpu_a_gpu_is_refused_and_auto_takes_the_cpu() {

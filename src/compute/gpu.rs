@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Backend, Environment, Error, Network, Recorded, Steps};
+use super::{Backend, Environment, Error, GpuSoftware, Network, Recorded, Steps};
 use crate::arithmetic::cuda::{self, Gpu};
 use crate::dataset::Selection;
 use crate::model::Model;
@@ -16,19 +16,23 @@ const EVALUATION_BATCH: usize = 250;
 pub(super) struct NvidiaGpu {
     pub gpu: Rc<dyn Gpu>,
     pub name: String,
+    pub software: GpuSoftware,
 }
 
 impl NvidiaGpu {
     /// Opens the GPU with this index, from 0.
     #[cfg(feature = "cuda")]
     pub(super) fn open(index: usize) -> Result<Self, String> {
+        use super::Device;
         use crate::paths;
         use crate::text::error_chain;
 
         let folders = [paths::here_or_in_repository("libtorch/nvidia/cu13/lib")];
         let cache = paths::user_cache().map(|folder| folder.join("cuda"));
-        let (gpu, name) = cuda::open(index, &folders, cache.as_deref()).map_err(error_chain)?;
-        Ok(Self { gpu, name })
+        let cuda::Opened { gpu, name, cuda, nvrtc } =
+            cuda::open(index, &folders, cache.as_deref()).map_err(error_chain)?;
+        let driver = format!("{}, CUDA {cuda}", Device::gpu_driver());
+        Ok(Self { gpu, name, software: GpuSoftware { driver, nvrtc: Some(nvrtc) } })
     }
 
     #[cfg(not(feature = "cuda"))]
@@ -44,6 +48,10 @@ impl Backend for NvidiaGpu {
 
     fn gpu_name(&self) -> Option<String> {
         Some(self.name.clone())
+    }
+
+    fn gpu_software(&self) -> Option<GpuSoftware> {
+        Some(self.software.clone())
     }
 
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network> {

@@ -19,6 +19,7 @@ pub use error::Error;
 pub use libtorch_program::{LIBTORCH_PROGRAM, libtorch_program};
 pub use trainer::{Observer, Trainer};
 
+use crate::arithmetic::LayerShapes;
 use crate::dataset::Selection;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
@@ -53,12 +54,25 @@ pub struct Recorded {
     pub refused: Option<String>,
 }
 
+/// The versions of a GPU's software. The bits of the program's own arithmetic do not depend on them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuSoftware {
+    /// The driver, and for the program's own arithmetic the version of CUDA that it supports.
+    pub driver: String,
+    /// The compiler of the kernels; `None` for libtorch's.
+    pub nvrtc: Option<String>,
+}
+
 /// A device that computes.
 pub trait Backend {
     /// What the bits of its results depend on.
     fn environment(&self) -> Environment;
     /// The GPU's name; `None` if the device is not a GPU.
     fn gpu_name(&self) -> Option<String>;
+    /// The versions of the GPU's software; `None` if the device is not a GPU.
+    fn gpu_software(&self) -> Option<GpuSoftware> {
+        None
+    }
     /// A network with initial weights drawn from the seed's streams (PyTorch's default initialisation).
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network>;
     /// A training before its first step; see [`Trainer::new`].
@@ -83,6 +97,11 @@ pub trait Libtorch: Sync {
     fn start(&self, gpu: Option<usize>, tf32: bool) -> Result<Box<dyn Backend>, Error>;
     /// The version of libtorch, such as 2.11.0.
     fn version(&self) -> String;
+    /// The shapes that libtorch's operators give, on the CPU, to one image in each layer of a network, batch first.
+    ///
+    /// # Errors
+    /// libtorch rejects a setting.
+    fn trace_shapes(&self, model: &Model) -> Result<Vec<LayerShapes>, Error>;
     /// Why the steps of a training could not be recorded on a GPU; `None` if all could.
     fn recording_failure(&self) -> Option<&'static str>;
 }

@@ -15,11 +15,13 @@ use crate::text::Lang;
 use crate::text::terminal::{self, cut, one_line};
 use crate::verify::{Common, Finding, Group, Mark, Record, SharedNetwork, groups, sorted};
 
-/// Differences that are listed of each bundle, and characters of a value and of a message.
+/// Maximum number of differences that are listed for each bundle.
 const MOST: usize = 12;
+/// Maximum number of characters of a value.
 const WIDEST: usize = 120;
+/// Maximum number of characters of a message.
 const LONGEST: usize = 600;
-/// Characters of a group or title in the table.
+/// Maximum number of characters of a group or title in the table.
 const IN_TABLE: usize = 60;
 
 /// The study with which the bundles were compared.

@@ -1,6 +1,6 @@
 //! Implements the traits of `compute` for libtorch.
 
-use mnist_report::compute::{Backend, Environment, Error, Network, Recorded, Steps};
+use mnist_report::compute::{Backend, Device, Environment, Error, GpuSoftware, Network, Recorded, Steps};
 use mnist_report::dataset::Selection;
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
@@ -16,6 +16,10 @@ impl Backend for Engine {
 
     fn gpu_name(&self) -> Option<String> {
         self.is_gpu().then(|| self.facts().name)
+    }
+
+    fn gpu_software(&self) -> Option<GpuSoftware> {
+        self.is_gpu().then(|| GpuSoftware { driver: Device::gpu_driver(), nvrtc: None })
     }
 
     fn network(&self, model: &Model, seed: u64) -> Box<dyn Network> {

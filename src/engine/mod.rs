@@ -20,7 +20,9 @@ mod optimizer;
 mod testing;
 mod train;
 
+use mnist_report::arithmetic::LayerShapes;
 use mnist_report::compute::{self, Backend, Libtorch};
+use mnist_report::model::Model;
 
 use device::Engine;
 use error::Error;
@@ -43,6 +45,11 @@ impl Libtorch for Provided {
 
     fn version(&self) -> String {
         ffi::torch_version()
+    }
+
+    fn trace_shapes(&self, model: &Model) -> Result<Vec<LayerShapes>, compute::Error> {
+        let engine = Engine::start(None, false).map_err(|error| compute::Error::Libtorch(error.to_string()))?;
+        Ok(Network::new(&engine, model, 0).trace(model.input))
     }
 
     fn recording_failure(&self) -> Option<&'static str> {

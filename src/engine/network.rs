@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::Engine;
 use super::flat::Flat;
-use mnist_report::arithmetic::{cancelled_biases, initial_values};
+use mnist_report::arithmetic::{LayerShapes, cancelled_biases, initial_values};
 use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, Padding, Pair, TensorSpec};
 use mnist_report::study::Input;
 use mnist_report::tensors::NamedTensor;
@@ -144,15 +144,40 @@ impl Network {
 
     /// Logits `[images, 10]` of images `[images, channels, height, width]`.
     pub(super) fn forward(&self, images: &Tensor, mode: &mut Mode) -> Tensor {
+        self.forward_with(images, mode, |_, _, _| ())
+    }
+
+    /// The shapes that libtorch's operators give to one image of this size in evaluation mode.
+    pub(super) fn trace(&self, [c, h, w]: [usize; 3]) -> Vec<LayerShapes> {
+        let image = Tensor::zeros([1, c, h, w].map(|d| d as i64), (Kind::Float, self.device));
+        let shape = |x: &Tensor| x.size().iter().map(|&d| d as usize).collect();
+        let mut shapes = Vec::with_capacity(self.layers.len());
+        let _ = tch::no_grad(|| {
+            self.forward_with(&image, &mut Mode::Evaluate, |layer, x, y| {
+                shapes.push(LayerShapes { layer: layer.name.clone(), input: shape(x), output: shape(y) });
+            })
+        });
+        shapes
+    }
+
+    /// The forward pass. `seen` gets each layer with its input and output.
+    fn forward_with(
+        &self,
+        images: &Tensor,
+        mode: &mut Mode,
+        mut seen: impl FnMut(&NetworkLayer, &Tensor, &Tensor),
+    ) -> Tensor {
         let (mut x, mut skip) = (images.shallow_clone(), Tensor::new());
         for layer in &self.layers {
             if layer.starts_residual {
                 skip = x.shallow_clone();
             }
-            x = match layer.kind {
-                LayerKind::Residual(_) => x + &skip,
+            let y = match layer.kind {
+                LayerKind::Residual(_) => &x + &skip,
                 _ => self.apply(layer, &x, mode),
             };
+            seen(layer, &x, &y);
+            x = y;
         }
         x
     }

@@ -1,4 +1,4 @@
-//! Shared by `batch_norm1d` and `batch_norm2d`: checks, tensors, PyTorch call.
+//! Shared by `batch_norm1d` and `batch_norm2d`: settings, checks, tensors, PyTorch call.
 
 use super::layer::{self, Init, LayerError, TensorSpec, call, range, unless_default};
 
@@ -30,3 +30,72 @@ pub(super) fn pytorch(class: &str, input: &[usize], eps: f64, momentum: f64) -> 
     let keywords = [("eps", unless_default(&EPS, &eps)), ("momentum", unless_default(&MOMENTUM, &momentum))];
     call(class, &[input[0]], &keywords)
 }
+
+/// Defines a batch normalisation: its documentation, its name, its name in `torch.nn`, the shape of its input, and the error
+/// for another shape.
+macro_rules! batch_norm_layer {
+    ($(#[$doc:meta])* $Name:ident, $class:literal, $shape:pat, LayerError::$Other:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $Name {
+            pub name: Option<String>,
+            pub eps: f64,
+            pub momentum: f64,
+        }
+
+        impl Default for $Name {
+            fn default() -> Self {
+                Self { name: None, eps: batch_norm::EPS, momentum: batch_norm::MOMENTUM }
+            }
+        }
+
+        impl LayerConfig for $Name {
+            named!("bn");
+
+            fn check(&self) -> Result<(), LayerError> {
+                batch_norm::check(self.eps, self.momentum)
+            }
+
+            fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
+                match input {
+                    $shape => Ok(input.to_vec()),
+                    _ => Err(LayerError::$Other { input: input.to_vec() }),
+                }
+            }
+
+            fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
+                batch_norm::parameters(input)
+            }
+
+            fn buffers(&self, input: &[usize]) -> Vec<TensorSpec> {
+                batch_norm::buffers(input)
+            }
+
+            fn formula(&self, input: &[usize]) -> String {
+                batch_norm::formula(input)
+            }
+
+            fn is_torchsummary_module(&self) -> bool {
+                true
+            }
+
+            fn is_normalisation(&self) -> bool {
+                true
+            }
+
+            fn pytorch(&self, input: &[usize]) -> String {
+                batch_norm::pytorch($class, input, self.eps, self.momentum)
+            }
+
+            fn cancels_channel_shifts(&self) -> bool {
+                true
+            }
+
+            fn has_channel_bias(&self) -> bool {
+                true
+            }
+        }
+    };
+}
+pub(super) use batch_norm_layer;

@@ -5,63 +5,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::batch_norm;
+use super::batch_norm::{self, batch_norm_layer};
 use super::layer::{LayerConfig, LayerError, TensorSpec, named};
 
-/// `torch.nn.BatchNorm1d`; keeps the shape `[features]`.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-pub struct BatchNorm1d {
-    pub name: Option<String>,
-    pub eps: f64,
-    pub momentum: f64,
-}
-
-impl Default for BatchNorm1d {
-    fn default() -> Self {
-        Self { name: None, eps: batch_norm::EPS, momentum: batch_norm::MOMENTUM }
-    }
-}
-
-impl LayerConfig for BatchNorm1d {
-    named!("bn");
-
-    fn check(&self) -> Result<(), LayerError> {
-        batch_norm::check(self.eps, self.momentum)
-    }
-
-    fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
-        match input {
-            [_] => Ok(input.to_vec()),
-            _ => Err(LayerError::ImageNorm { input: input.to_vec() }),
-        }
-    }
-
-    fn parameters(&self, input: &[usize]) -> Vec<TensorSpec> {
-        batch_norm::parameters(input)
-    }
-
-    fn buffers(&self, input: &[usize]) -> Vec<TensorSpec> {
-        batch_norm::buffers(input)
-    }
-
-    fn formula(&self, input: &[usize]) -> String {
-        batch_norm::formula(input)
-    }
-
-    fn is_torchsummary_module(&self) -> bool {
-        true
-    }
-
-    fn pytorch(&self, input: &[usize]) -> String {
-        batch_norm::pytorch("BatchNorm1d", input, self.eps, self.momentum)
-    }
-
-    fn cancels_channel_shifts(&self) -> bool {
-        true
-    }
-
-    fn has_channel_bias(&self) -> bool {
-        true
-    }
+batch_norm_layer! {
+    /// `torch.nn.BatchNorm1d`; keeps the shape `[features]`.
+    BatchNorm1d, "BatchNorm1d", [_], LayerError::ImageNorm
 }

@@ -47,6 +47,12 @@ pub trait LayerConfig {
         None
     }
 
+    /// The time that the layer takes for one image where it is limited by its loops and not by arithmetic or memory, in multiply-adds
+    /// of a large convolution; 0 if that never happens. Measured on two CPU cores.
+    fn loop_cost(&self, _input: &[usize], _output: &[usize]) -> f64 {
+        0.0
+    }
+
     /// Rows and columns of padding, those on both sides of the input together.
     fn padding(&self) -> [usize; 2] {
         [0; 2]
@@ -93,6 +99,12 @@ pub trait LayerConfig {
         false
     }
 
+    /// Whether it keeps the size of the values that pass through it, as batch normalisation does. Such a layer must have
+    /// defaults for all its settings.
+    fn is_normalisation(&self) -> bool {
+        false
+    }
+
     /// Whether shifting a channel of the input by a constant shifts each channel of the output by a constant.
     fn passes_channel_shifts(&self) -> bool {
         false
@@ -122,7 +134,7 @@ pub struct Window {
 }
 
 impl Window {
-    pub(super) fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
+    pub(crate) fn square(kernel_size: usize, stride: usize, padding: usize) -> Self {
         let [kernel_size, stride, padding] = [kernel_size, stride, padding].map(Pair::square);
         Self { kernel_size, stride, padding: Padding::Pixels(padding), dilation: no_dilation() }
     }
@@ -255,6 +267,11 @@ impl Layer {
     /// The number of values in the layer's output for one image.
     pub fn output_values(&self) -> u64 {
         count(&self.output)
+    }
+
+    /// As [`LayerConfig::loop_cost`].
+    pub fn loop_cost(&self) -> f64 {
+        self.kind.config().loop_cost(&self.input, &self.output)
     }
 
     /// The call that constructs the layer in PyTorch.

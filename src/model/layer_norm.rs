@@ -41,6 +41,10 @@ impl LayerConfig for LayerNorm {
         true
     }
 
+    fn is_normalisation(&self) -> bool {
+        true
+    }
+
     fn pytorch(&self, input: &[usize]) -> String {
         let eps =
             unless_default(&Self::default().eps, &self.eps).map_or_else(String::new, |eps| format!(", eps={eps}"));

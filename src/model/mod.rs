@@ -96,6 +96,15 @@ impl LayerKind {
     }
 }
 
+impl LayerKind {
+    /// The words of the layers that normalise.
+    pub fn normalisations() -> Vec<&'static str> {
+        let kind = |word: &str| serde_json::from_value::<Self>(Value::from(word)).ok();
+        let normalises = |word: &&str| kind(word).is_some_and(|kind| kind.config().is_normalisation());
+        Self::WORDS.iter().copied().filter(normalises).collect()
+    }
+}
+
 /// A network as the study writes it: its layers from input to output.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -193,6 +202,11 @@ mod tests {
         );
         assert_eq!(layer("batch_norm2d: {eps: 0.00001, momentum: 0.001}"), "momentum=0.001");
         assert_eq!(layer("residual: {name: a, layers: [relu, {gelu: {name: b}}]}"), "layers=2");
+    }
+
+    #[test]
+    fn normalisations_are_known() {
+        assert_eq!(LayerKind::normalisations(), ["batch_norm2d", "batch_norm1d", "layer_norm"]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub use error::{Error, Result};
 pub use inline::RichText;
 pub use language::Language;
 pub use readme::README;
+pub(crate) use templates::PAGE;
 pub use templates::Templates;
 pub use verdicts::{CONCLUSIONS, ClaimVerdict, ConclusionVerdict, Verdicts};
 

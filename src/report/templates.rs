@@ -25,11 +25,11 @@ const BUILT_IN: [(&str, &str); 7] = [
     ("uk.yaml", include_str!("../../templates/uk.yaml")),
 ];
 
-/// The page about several bundles. It is no part of a bundle, so it is not among the files whose digest a bundle has.
+/// The page about several bundles. No report is made from it, so it is not in the digest of templates that a bundle has.
 const COURSE: (&str, &str) = ("course.html.j2", include_str!("../../templates/course.html.j2"));
 
 /// The report as a web page, in its first language.
-pub(super) const PAGE: &str = "report.html";
+pub(crate) const PAGE: &str = "report.html";
 /// The report as Markdown, in its first language.
 pub(super) const PAGE_MARKDOWN: &str = "report.md";
 

@@ -74,8 +74,8 @@ impl Filters {
 /// The name of the convolution that sees the image: the first layer with parameters, if it is one.
 fn first_convolution(model: &ModelFacts) -> Option<&str> {
     let layer = model.layers.iter().find(|l| l.parameters > 0)?;
-    // The first number is the batch.
-    let sees_image = layer.kind == "conv2d" && layer.input_shape.get(1) == Some(&1);
+    // A layer with a window and parameters is a convolution. The first number of a shape is the batch.
+    let sees_image = layer.window.is_some() && layer.input_shape.get(1) == Some(&1);
     sees_image.then_some(layer.name.as_str())
 }
 
@@ -108,6 +108,7 @@ impl Results {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Window;
     use crate::results::LayerFacts;
 
     fn model(kind: &str, channels: usize) -> ModelFacts {
@@ -117,7 +118,7 @@ mod tests {
             parameters,
             buffers: 0,
             formula: String::new(),
-            window: None,
+            window: (kind == "conv2d").then(|| Window::square(2, 1, 0)),
             inner_layers: None,
             mult_adds: 0,
             input_shape: vec![64, channels, 28, 28],

@@ -18,7 +18,7 @@ impl Evaluation {
     /// Evaluates logits, `[images, classes]`, against the labels.
     ///
     /// # Panics
-    /// Without images, or on a number of logits that is no multiple of theirs.
+    /// There are no images, or the number of logits is not a multiple of the number of images.
     pub fn of(logits: &[f32], labels: &[u8]) -> Self {
         let classes = logits.len() / labels.len();
         assert_eq!(logits.len(), labels.len() * classes, "as many logits for each image");

@@ -118,9 +118,9 @@ pub fn welch_p(a: &[f64], b: &[f64]) -> Option<f64> {
     Some((2.0 * t.cdf(-((mean(a) - mean(b)) / sum.sqrt()).abs())).min(1.0))
 }
 
-/// Holm's adjustment of p-values that are looked at together (Holm 1979, A simple sequentially rejective multiple test procedure;
-/// `multipletests(method="holm")` of statsmodels): whoever calls those below 0.05 a difference is wrong about any of them with a
-/// probability of at most 0.05, however they depend on each other.
+/// Holm's adjustment of several p-values (Holm 1979, A simple sequentially rejective multiple test procedure;
+/// `multipletests(method="holm")` of statsmodels). If every adjusted value below 0.05 is taken as a difference, the probability
+/// that at least one of these is wrong is at most 0.05, even if the tests depend on each other.
 pub fn holm(ps: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..ps.len()).collect();
     order.sort_by(|i, j| ps[*i].total_cmp(&ps[*j]));

@@ -1,33 +1,64 @@
 //! What two studies train, whatever they call it: for the question whether one was copied from the other.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use super::run_spec::RunSpec;
+use super::schedule::Schedule;
 use super::spec::Study;
 use crate::digest::sha256_hex;
 
-/// Keys of a run, a model or a layer that decide nothing that is trained: names, texts, seeds, and what is recorded.
-const NAMES: [&str; 4] = ["title", "name", "seeds", "evidence"];
+/// Keys of a run, a model or a layer that decide nothing that is trained: names, texts, seeds, and what is recorded or measured.
+const NAMES: [&str; 6] = ["title", "name", "seeds", "evidence", "evaluate_train", "evaluate_every"];
 
 impl Study {
     /// The SHA-256 of what the study trains, except for seeds and names: two studies have the same one if the runs of one are
     /// those of the other, in any order, with other seeds, titles, texts, and names of runs, models and layers.
     pub fn digest_without_names(&self) -> String {
         let digest = |value: &Value| sha256_hex(value.to_string().as_bytes());
-        let of_model = |name: &String| self.models.get(name).map(|model| digest(&unnamed(json!(model))));
-        // Each model once: a thousand runs may have one that is large.
-        let models: std::collections::BTreeMap<&String, Option<String>> =
-            self.models.keys().map(|name| (name, of_model(name))).collect();
+        // Each model once, with whether it has a layer of dropout: a thousand runs may have one that is large.
+        let of_model = |model| {
+            let layers = unnamed(json!(model));
+            (digest(&layers), has_key("dropout", &layers))
+        };
+        let models: BTreeMap<&String, (String, bool)> =
+            self.models.iter().map(|(name, model)| (name, of_model(model))).collect();
         let mut runs: Vec<String> = self
             .runs
             .values()
             .map(|run| {
-                let mut value = unnamed(json!(run));
-                value["model"] = json!(models.get(&run.model));
+                let mut value = without_effect(unnamed(json!(run)), run);
+                let (model, has_dropout) = models.get(&run.model).cloned().unwrap_or_default();
+                value["model"] = json!(model);
+                value["dropout"] = json!(run.dropout && has_dropout);
                 digest(&value)
             })
             .collect();
         runs.sort();
-        digest(&json!([self.input, self.compute, runs]))
+        let images = self.pinned().map(|data| &data.sha256);
+        digest(&json!([self.input, self.compute, images, runs]))
+    }
+}
+
+/// The settings of a run without those that change nothing in it.
+fn without_effect(mut settings: Value, run: &RunSpec) -> Value {
+    if run.augment.is_some_and(|augment| augment.is_identity()) {
+        settings["augment"] = Value::Null;
+    }
+    let is_constant = matches!(&run.schedule, Schedule::Step(step) if step.step_size >= run.epochs);
+    if is_constant {
+        settings["schedule"] = json!(Schedule::default());
+    }
+    settings
+}
+
+/// Whether a value has a key, at any depth.
+fn has_key(wanted: &str, value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, inner)| key == wanted || has_key(wanted, inner)),
+        Value::Array(items) => items.iter().any(|inner| has_key(wanted, inner)),
+        _ => false,
     }
 }
 
@@ -48,7 +79,7 @@ fn unnamed(mut value: Value) -> Value {
 /// no name.
 pub fn is_trained(key: &str) -> bool {
     let parts: Vec<&str> = key.split(['.', '[']).collect();
-    let is_name = |part: &&str| ["title", "name", "evidence"].contains(part);
+    let is_name = |part: &&str| *part != "seeds" && NAMES.contains(part);
     if parts[0] == "grid" {
         return !parts.iter().any(is_name);
     }
@@ -100,11 +131,14 @@ runs:
             &[("slim", "thin"), ("one:", "first:"), ("Wide", "Broad"), ("name: last", "name: output")],
             &[("  one: {model: slim}\n", ""), ("{model: wide}\n", "{model: wide}\n  one: {model: slim}\n")],
             &[("epochs: 1", "epochs: 1, evidence: {keep: 1}, dropout: true")],
+            &[("epochs: 1", "epochs: 1, dropout: false, augment: {shift: 0, rotate: 0}, evaluate_train: true")],
+            &[("epochs: 1", "epochs: 1, evaluate_every: 7, schedule: {step: {step_size: 5, gamma: 0.5}}")],
         ] {
             assert_eq!(digest(changes), same, "{changes:?}");
         }
         for changes in [
             &[("epochs: 1", "epochs: 2")][..],
+            &[("epochs: 1", "epochs: 1, augment: {shift: 1}")],
             &[("20", "21")],
             &[("{model: slim}", "{model: wide}")],
             &[("title: Lab", "title: Lab\ninput: {mean: 0.1}")],

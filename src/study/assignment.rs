@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::grid::SEEDS;
+use super::grid::{Grid, SEEDS, axes};
 use super::images::image_keys;
 use super::spec::Study;
 use super::yaml::DATA;
@@ -88,6 +88,13 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
     });
     let have_grids = grids.iter().all(|grid| !grid.is_null());
     let mut all = if have_grids { changes("grid", &grids[0], &grids[1]) } else { Vec::new() };
+    // The order of the lists decides the names of the runs, and rows and columns of tables.
+    let orders = [assignment, handed_in].map(|source| source.study.grid.as_ref().map(list_keys).unwrap_or_default());
+    let are_same_lists = |[a, b]: &[Vec<String>; 2]| a.len() == b.len() && a.iter().all(|key| b.contains(key));
+    if have_grids && orders[0] != orders[1] && are_same_lists(&orders) {
+        let [a, b] = orders.map(Value::from);
+        all.push(Change { what: "grid".to_owned(), a, b });
+    }
     let has_both = |lang: &Lang| handed_in.languages.all().contains(lang);
     let common: Vec<Lang> = assignment.languages.all().iter().copied().filter(has_both).collect();
     let in_language = |source: &Source, lang: Option<Lang>| lang.map(|lang| source.in_language(lang)).transpose();
@@ -111,6 +118,11 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
         all.extend(changes("", &without_grid(&expected), &theirs));
     }
     Ok(all)
+}
+
+/// The keys of a grid that have lists, in their order.
+fn list_keys(grid: &Grid) -> Vec<String> {
+    axes(grid).into_iter().map(|axis| axis.key).collect()
 }
 
 /// A grid in which each `null` is a text. It cancels what `defaults` says, so it is not the same as a key that is left out.

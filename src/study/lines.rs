@@ -29,8 +29,8 @@ struct Found<'a> {
     line: usize,
     /// Whether it is the place of the key itself.
     exact: bool,
-    /// The key as it is typed, where that is in `grid`.
-    in_grid: Option<String>,
+    /// The key as it is typed, where that is in `grid` or `defaults`.
+    typed: Option<String>,
 }
 
 impl Lines {
@@ -100,7 +100,7 @@ impl Lines {
         let found = self.find(key);
         let file = found.as_ref().map_or(self.files[0].file.as_path(), |found| found.file).to_owned();
         let line = found.as_ref().map(|found| found.line);
-        let key = found.and_then(|found| found.in_grid).unwrap_or_else(|| key.to_owned());
+        let key = found.and_then(|found| found.typed).unwrap_or_else(|| key.to_owned());
         StudyError { file, line, key, message: message.into() }
     }
 
@@ -134,18 +134,18 @@ impl Lines {
         loop {
             let exact = rest.len() == key.len();
             if let Some((file, line)) = self.of(rest) {
-                return Some(Found { file, line, exact, in_grid: None });
+                return Some(Found { file, line, exact, typed: None });
             }
             if let Some(typed) = self.in_grid(rest)
                 && let Some((file, line)) = self.of(&typed)
             {
                 // What is below the key that has a line is named, too.
-                return Some(Found { file, line, exact, in_grid: self.in_grid(key) });
+                return Some(Found { file, line, exact, typed: self.in_grid(key) });
             }
             // A run's value may come from `defaults`.
-            let tail = rest.strip_prefix("runs.").and_then(|r| r.split_once('.')).map(|(_, tail)| tail);
-            if let Some((file, line)) = tail.and_then(|tail| self.of(&format!("defaults.{tail}"))) {
-                return Some(Found { file, line, exact, in_grid: None });
+            let in_defaults = |key: &str| Some(format!("defaults.{}", key.strip_prefix("runs.")?.split_once('.')?.1));
+            if let Some((file, line)) = in_defaults(rest).and_then(|typed| self.of(&typed)) {
+                return Some(Found { file, line, exact, typed: in_defaults(key) });
             }
             rest = &rest[..rest.rfind(['.', '['])?];
         }

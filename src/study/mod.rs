@@ -13,6 +13,7 @@ mod checks;
 mod conclusion;
 mod data;
 mod date;
+mod descriptions;
 mod error;
 mod grid;
 mod images;

@@ -229,9 +229,12 @@ impl RunPlan {
         let RunSettings { image_count, epochs, .. } = self.settings;
         let within = self.settings.evaluated_steps(epochs).count() * (self.test_images + self.settings.hold_out);
         let images = (3 * image_count + self.evaluated_images()) * epochs + within;
-        let values: u64 = model.layers.iter().map(Layer::output_values).sum();
+        let of_layer = |layer: &Layer| {
+            (layer.mult_adds as f64 + OUTPUT_VALUE_COST * layer.output_values() as f64).max(layer.loop_cost())
+        };
+        let image: f64 = model.layers.iter().map(of_layer).sum();
         let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
-        images as f64 * (model.mult_adds() as f64 + OUTPUT_VALUE_COST * values as f64) + steps
+        images as f64 * image + steps
     }
 
     /// Whether the run ends early after an epoch with this training loss. `validation_losses` are those of all epochs up to it;
@@ -269,8 +272,9 @@ impl Plan {
         let models = resolve_models(source, data.classes)?;
         let runs = resolve_runs(source, &models, &data)?;
         checks::check_comparisons(source)?;
-        checks::check_sections(source)?;
+        // Before the sections, whose answers may be named after what a conclusion misspells.
         checks::check_conclusions(source)?;
+        checks::check_sections(source)?;
         check_free(source)?;
         let (input, compute) = (source.study.input.clone(), source.study.compute.clone());
         Ok(Self { data, input, compute, models, runs })

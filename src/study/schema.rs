@@ -3,6 +3,8 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::conclusion::Kind;
+use super::descriptions;
 use super::only::ONLY;
 use super::spec::Study;
 use super::yaml::{PROSE, TEXTS};
@@ -11,6 +13,9 @@ use crate::text::Lang;
 /// Types whose keys may all be left out of a file, because `defaults` or the extended study can give them. `build` still asks for
 /// them.
 const PARTIAL: [&str; 7] = ["RunSpec", "ModelSpec", "Comparison", "Claim", "Conclusion", "PinnedData", "PinnedHashes"];
+
+/// Types whose keys a study may remove with `null`, because another study or `defaults` gives them.
+const REMOVABLE: [&str; 4] = ["RunSpec", "TrainImages", "ModelSpec", "Comparison"];
 
 /// The types of a value that is read as a text.
 const TYPED: [&str; 3] = ["string", "number", "boolean"];
@@ -32,6 +37,7 @@ pub fn schema() -> Value {
             }
         }
     }
+    refine(&mut schema);
     let defaults = json!({"allOf": [{"$ref": "#/definitions/RunSpec"}], "description": "Run settings for all runs."});
     let extends = json!({"type": "string", "description": "Path of another study, relative to this file, that this one changes."});
     let top = schema.as_object_mut().expect("a type's schema is a map");
@@ -58,7 +64,7 @@ pub fn schema() -> Value {
     let grid = grid_of(&schema["definitions"]["RunSpec"]["properties"]);
     if let Some(key) = schema["properties"]["grid"].as_object_mut() {
         key.remove("additionalProperties");
-        key.insert("type".into(), json!("object"));
+        key.insert("type".into(), json!(["object", "null"]));
         key.insert("properties".into(), grid);
         key.insert("additionalProperties".into(), json!(false));
     }
@@ -84,16 +90,46 @@ pub fn schema() -> Value {
     if let Some(types) = schema["definitions"].as_object_mut() {
         let by_language = json!({"type": "object", "properties": texts, "additionalProperties": false});
         types.insert(BY_LANGUAGE.into(), by_language);
+        types.get_mut(BY_LANGUAGE).into_iter().for_each(|texts| descriptions::describe(BY_LANGUAGE, texts));
     }
     schema
+}
+
+/// Adds descriptions, ranges, and `null` where it removes a key; only one kind of a conclusion is allowed.
+fn refine(schema: &mut Value) {
+    // Without a title and models there is no report; every other key may be removed.
+    const NEEDED: [&str; 2] = ["title", "models"];
+    if let Some(types) = schema["definitions"].as_object_mut() {
+        for (name, definition) in types.iter_mut() {
+            descriptions::describe(name, definition);
+        }
+        if let Some(conclusion) = types.get_mut("Conclusion") {
+            let keys: Vec<&str> = Kind::WORDS.into_iter().chain(["supported_if"]).collect();
+            descriptions::allow_one(conclusion, &keys);
+        }
+        if let Some(seeds) = types.get_mut("RunSpec").and_then(|run| run["properties"]["seeds"].as_object_mut()) {
+            seeds.insert("minItems".into(), json!(1));
+        }
+        for name in REMOVABLE {
+            let keys = types.get_mut(name).and_then(|of| of["properties"].as_object_mut());
+            keys.into_iter().flatten().for_each(|(_, value)| descriptions::allow_null(value));
+        }
+    }
+    for (key, value) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if let Some(each) = value.get_mut("additionalProperties").filter(|each| each.is_object()) {
+            descriptions::allow_null(each);
+        }
+        if !NEEDED.contains(&key.as_str()) {
+            descriptions::allow_null(value);
+        }
+    }
 }
 
 /// The keys of a grid: those of a run, each with a value or a list of values. Runs are named by their values.
 fn grid_of(run: &Value) -> Value {
     let keys = run.as_object().into_iter().flatten().filter(|(key, _)| *key != "title");
     let key = |(name, value): (&String, &Value)| {
-        let several = json!({"type": "array", "items": value, "minItems": 1});
-        let value = if name == "seeds" { value.clone() } else { json!({"anyOf": [value, several]}) };
+        let value = if name == "seeds" { value.clone() } else { Value::Object(descriptions::of_grid(value.clone())) };
         (name.clone(), value)
     };
     Value::Object(keys.map(key).collect())

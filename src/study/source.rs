@@ -16,7 +16,7 @@ use super::merge::{fill_defaults, merge};
 use super::messages::plain;
 use super::only::Only;
 use super::spec::Study;
-use super::yaml::{DATA, Fault, PROSE, as_typed, decoded, stray_bom};
+use super::yaml::{DATA, Fault, PROSE, ambiguous_line, as_typed, decoded};
 use crate::paths;
 use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
@@ -348,7 +348,7 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
         return Err(StudyError::of_file(file, message));
     }
     let yaml = without_bom(yaml);
-    if let Some((line, message)) = stray_bom(yaml) {
+    if let Some((line, message)) = ambiguous_line(yaml) {
         return Err(StudyError { line: Some(line), ..StudyError::of_file(file, message) });
     }
     check_expansion(yaml).map_err(|why| StudyError::of_file(file, why))?;

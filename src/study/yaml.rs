@@ -116,13 +116,23 @@ fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || is_zero_at(0) || is_zero_at(1)
 }
 
-/// The first line with a byte order mark that is not at the file's start, and what is wrong with it. YAML readers do not agree
-/// on such characters.
-pub(super) fn stray_bom(yaml: &str) -> Option<(usize, String)> {
-    yaml.lines()
-        .enumerate()
-        .filter(|(_, line)| line.contains('\u{feff}'))
-        .find_map(|(i, _)| Some((i + 1, complaint("\u{feff}")?)))
+/// The first line that YAML readers do not read alike, and what to do: some take a byte order mark, or a line break that is not
+/// ASCII, for one more character of a comment. A directive (`%TAG`) changes how what follows is read, and no study needs one.
+pub(super) fn ambiguous_line(yaml: &str) -> Option<(usize, String)> {
+    let problem = |line: &str| {
+        if line.contains('\u{feff}') {
+            return complaint("\u{feff}");
+        }
+        if let Some(breaks) = line.chars().find(|c| ['\u{85}', '\u{2028}', '\u{2029}'].contains(c)) {
+            let code = u32::from(breaks);
+            return Some(format!(
+                "has a line break that is not one for every program (U+{code:04X}): press Enter instead"
+            ));
+        }
+        line.starts_with('%')
+            .then(|| "starts with `%`, as a directive of YAML: no study needs one; remove it".to_owned())
+    };
+    yaml.lines().enumerate().find_map(|(i, line)| Some((i + 1, problem(line)?)))
 }
 
 /// A fault at a key, whose line the caller looks up, or at a line.

@@ -47,13 +47,16 @@ pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'
     format!("unknown {what} `{name}`{meant}{end} this study has {listed}")
 }
 
+/// The words before a suggestion.
+pub(crate) const DID_YOU_MEAN: &str = "did you mean";
+
 /// `; did you mean WORD?` if a known word is close, otherwise nothing.
 pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let Some(word) = closest(name, known) else { return String::new() };
     // A Cyrillic `о` looks like a Latin one.
     let foreign = name.chars().find(|c| c.is_alphabetic() && !c.is_ascii() && !word.contains(*c));
     let foreign = foreign.map(|c| format!(" (the `{c}` that you typed is U+{:04X}, not a Latin letter)", c as u32));
-    format!("; did you mean `{word}`?{}", foreign.unwrap_or_default())
+    format!("; {DID_YOU_MEAN} `{word}`?{}", foreign.unwrap_or_default())
 }
 
 /// A word in lower case and without separators, because people write these in different ways.

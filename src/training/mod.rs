@@ -63,6 +63,10 @@ pub trait TrainingObserver {
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch was trained and evaluated.
     fn epoch(&mut self, result: &EpochResult);
+    /// Whether the training is to end after this epoch, even if the study trains on.
+    fn is_enough(&self, _epoch: usize) -> bool {
+        false
+    }
     /// An earlier process trained these epochs of the planned ones; the training goes on after them.
     fn resumed(&mut self, _epochs: &[EpochResult], _planned: usize) {}
     /// The training goes on, but cannot store its checkpoints.

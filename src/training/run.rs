@@ -273,7 +273,7 @@ impl Observer for Watch<'_, '_> {
             }
             Some(_) => {}
         }
-        Ok(!run.stops_after(train_loss, &validation_losses))
+        Ok(!run.stops_after(train_loss, &validation_losses) && !self.progress.is_enough(epoch))
     }
 
     fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, PREDICTIONS, SeedFiles, WEIGHTS, seed_files};
-use crate::compute::Environment;
+use crate::compute::{Environment, Gpu};
 use crate::digest::sha256_hex;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, Results, SeedResult};
@@ -15,6 +15,9 @@ use crate::text::terminal::cut;
 /// Runs and models that are listed, and characters of a title: a bundle may have thousands.
 const MOST: usize = 100;
 const WIDEST: usize = 200;
+/// Equal predictions say something if at least this many are wrong, and at least this many are not the most frequent class: networks of
+/// any origin agree where they are right, and where they always give one class.
+const TELLING: usize = 20;
 /// Bytes before the classes in a file of predictions.
 const PREDICTIONS_HEADER: usize = 8;
 
@@ -59,8 +62,8 @@ pub struct KeyNetwork {
     pub model: String,
     /// The SHA-256 of its weights; none if there is no such file.
     pub weights: Option<String>,
-    /// The SHA-256 of its predictions; none if there is no such file, or if they are one class for every image, as those of many
-    /// networks that learned nothing are.
+    /// The SHA-256 of its predictions; none if there is no such file, or if networks without a common origin could have the same:
+    /// those that learned nothing, or that make few mistakes.
     pub predictions: Option<String>,
 }
 
@@ -93,21 +96,37 @@ impl About {
         let results = bundle.results().ok();
         let hashes = Hashes::of(bundle);
         let study = bundle.source(None).ok().map(|source| source.study);
+        let networks = results.as_ref().map(|results| networks(bundle, results, &hashes)).unwrap_or_default();
+        let short = |text: &str| cut(text, WIDEST);
         Self {
-            author: study.as_ref().and_then(|study| Some(study.author.as_ref()?.to_string())),
-            group: study.as_ref().and_then(|study| study.group.clone()),
-            title: bundle.manifest().ok().map(|manifest| manifest.title),
+            author: study.as_ref().and_then(|study| Some(short(&study.author.as_ref()?.to_string()))),
+            group: study.as_ref().and_then(|study| Some(short(study.group.as_ref()?))),
+            title: bundle.manifest().ok().map(|manifest| short(&manifest.title)),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
             measured_digest: results.as_ref().map(Results::measured_digest),
-            diverged: results.as_ref().map(Results::diverged_in_words),
-            networks: results.as_ref().map(|results| networks(bundle, results, &hashes)).unwrap_or_default(),
-            environment: results.map(|results| results.environment),
+            diverged: results
+                .as_ref()
+                .map(|results| results.diverged_in_words().iter().take(MOST).map(|words| short(words)).collect()),
+            environment: results.map(|results| with_short_names(results.environment)),
             weights_digest: hashes.digest_below(WEIGHTS),
-            predictions_digest: hashes.digest_below(PREDICTIONS),
+            predictions_digest: hashes
+                .digest_below(PREDICTIONS)
+                .filter(|_| networks.iter().any(|n| n.predictions.is_some())),
+            networks,
             study_digest: study.map(|study| study.digest_without_names()),
         }
     }
+}
+
+/// An environment, whose names may be of any length in a bundle that is not checked yet.
+fn with_short_names(mut environment: Environment) -> Environment {
+    if let Some(Gpu { name, libtorch, cuda, cudnn, precision }) = &mut environment.gpu {
+        for text in [name, libtorch, cuda, cudnn, precision] {
+            *text = cut(text, WIDEST);
+        }
+    }
+    environment
 }
 
 fn key_runs(results: &Results, study: Option<&Study>) -> Vec<KeyRun> {
@@ -115,9 +134,9 @@ fn key_runs(results: &Results, study: Option<&Study>) -> Vec<KeyRun> {
     let key = |(name, run): (&String, &crate::results::RunResult)| {
         let (interval, over) = run.accuracy_interval().ok().unzip();
         KeyRun {
-            name: name.clone(),
+            name: cut(name, WIDEST),
             title: cut(&title(name).unwrap_or_else(|| name.clone()), WIDEST),
-            model: run.plan.model.clone(),
+            model: cut(&run.plan.model, WIDEST),
             seeds: run.seeds.len(),
             accuracy: run.accuracy(),
             interval,
@@ -132,7 +151,7 @@ fn key_models(results: &Results, study: Option<&Study>) -> Vec<KeyModel> {
     let models = results.models.iter().take(MOST);
     models
         .map(|(name, facts)| KeyModel {
-            name: name.clone(),
+            name: cut(name, WIDEST),
             title: cut(&title(name).unwrap_or_else(|| name.clone()), WIDEST),
             parameters: facts.parameters,
         })
@@ -141,21 +160,37 @@ fn key_models(results: &Results, study: Option<&Study>) -> Vec<KeyModel> {
 
 fn networks(bundle: &Bundle, results: &Results, hashes: &Hashes) -> Vec<KeyNetwork> {
     let model = |run: &str| results.run(run).map(|run| run.plan().model.clone()).unwrap_or_default();
-    let network = |(run, _, files): (&str, &SeedResult, SeedFiles)| {
+    let network = |(run, seed, files): (&str, &SeedResult, SeedFiles)| {
         let predictions = files.predictions();
         // After the header, a byte an image.
         let classes =
             bundle.files.get(&predictions).and_then(|bytes| bytes.get(PREDICTIONS_HEADER..)).unwrap_or_default();
-        let is_one_class = classes.iter().all(|class| Some(class) == classes.first());
+        let is_telling = wrong(seed) >= TELLING && classes.len() - most_frequent(classes) >= TELLING;
         KeyNetwork {
-            name: files.to_string(),
-            run: run.to_owned(),
-            model: model(run),
+            name: cut(&files.to_string(), WIDEST),
+            run: cut(run, WIDEST),
+            model: cut(&model(run), WIDEST),
             weights: hashes.0.get(&files.weights()).cloned(),
-            predictions: hashes.0.get(&predictions).filter(|_| !is_one_class).cloned(),
+            predictions: hashes.0.get(&predictions).filter(|_| is_telling).cloned(),
         }
     };
     seed_files(results).map(network).collect()
+}
+
+/// The number of test images that a network gets wrong, as the bundle states it.
+fn wrong(seed: &SeedResult) -> usize {
+    let cells = seed.confusion.iter().enumerate();
+    cells
+        .flat_map(|(digit, row)| row.iter().enumerate().filter(move |(class, _)| *class != digit))
+        .map(|(_, n)| *n)
+        .fold(0, usize::saturating_add)
+}
+
+/// How often the most frequent class is predicted.
+fn most_frequent(classes: &[u8]) -> usize {
+    let mut counts = [0; 256];
+    classes.iter().for_each(|class| counts[usize::from(*class)] += 1);
+    counts.into_iter().max().unwrap_or_default()
 }
 
 /// The hashes of the files of networks, by path.

@@ -4,7 +4,7 @@
 //! but only as far as rounding can explain: where a hash or a loss has the same bits, everything else must have them, too.
 
 use super::differing::json_difference;
-use super::machine::Machine;
+use super::machine::{Again, Machine};
 use super::subject::{Subject, Trained};
 use crate::bundle::{Bundle, TOLERANCES};
 use crate::dataset::write_labels;
@@ -27,15 +27,15 @@ impl TrainingObserver for Silent {
     fn epoch(&mut self, _: &EpochResult) {}
 }
 
-/// A training compared with itself, done again.
-#[derive(Clone)]
-pub(super) struct Again {
-    /// The first difference that is larger than allowed.
-    pub(super) difference: Option<String>,
-    /// The largest difference of an accuracy.
-    pub(super) accuracy: f64,
-    /// The largest relative difference of an epoch's loss.
-    pub(super) loss: f64,
+/// Ends a training after this many epochs.
+struct AtMost(usize);
+
+impl TrainingObserver for AtMost {
+    fn step(&mut self, _: usize, _: usize, _: usize) {}
+    fn epoch(&mut self, _: &EpochResult) {}
+    fn is_enough(&self, epoch: usize) -> bool {
+        epoch >= self.0
+    }
 }
 
 impl Again {
@@ -49,10 +49,17 @@ impl Again {
     }
 }
 
+/// Does a training of the bundle again and compares it, unless that was done before.
+pub(super) fn train_again(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
+    machine.once(&trained.files, || train(subject, machine, trained))
+}
+
 /// Trains one seed of a run again and compares it.
-pub(super) fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
+fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
     let stated = trained.result;
-    let found = match machine.prepared.run(trained.model, trained.plan, stated.seed, None, &mut Silent) {
+    // One epoch more than the bundle has shows that the training does not end there. The plan's epochs may be any number.
+    let mut at_most = AtMost(stated.epochs.len() + 1);
+    let found = match machine.prepared.run(trained.model, trained.plan, stated.seed, None, &mut at_most) {
         Ok(SeedOutcome::Finished(found)) => found,
         Ok(SeedOutcome::Diverged(found)) => {
             return Again::failed(format!("diverges, the bundle has a result: {}", found.not_finite));

@@ -133,7 +133,9 @@ pub fn verify_in_child(
     match read {
         Ok(Output::Whole(answer, messages)) => understood(&answer, &messages, status, limits)
             .or_else(|why| if status.success() { Err(why) } else { found_before(&answer, why) }),
-        Ok(Output::TooLong) => Err(format!("not checked: the answer has more than {} MiB", MAX_ANSWER / MIB)),
+        Ok(Output::TooLong(answer)) => {
+            found_before(&answer, format!("not checked: the answer has more than {} MiB", MAX_ANSWER / MIB))
+        }
         Ok(Output::Timeout(answer)) => found_before(
             &answer,
             format!(
@@ -181,7 +183,8 @@ fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
 enum Output {
     /// Its answer and its messages, up to the end of both.
     Whole(Vec<u8>, Vec<u8>),
-    TooLong,
+    /// What it had answered until that was too long.
+    TooLong(Vec<u8>),
     /// What it had answered.
     Timeout(Vec<u8>),
 }
@@ -206,7 +209,7 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration, listener:
         let (out_ready, err_ready) = (out.is_some() && ready[0], err.is_some() && ready[ready.len() - 1]);
         if out_ready && read_some(&mut out, &mut answer)? {
             if answer.len() as u64 > MAX_ANSWER {
-                return Ok(Output::TooLong);
+                return Ok(Output::TooLong(answer));
             }
             let whole = answer.iter().rposition(|byte| *byte == b'\n').map_or(understood, |end| end + 1);
             for line in answer[understood..whole].split_inclusive(|byte| *byte == b'\n') {

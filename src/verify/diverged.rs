@@ -4,6 +4,7 @@
 use super::Draw;
 use super::machine::Machine;
 use super::outcome::Proof;
+use super::rerun::diverges_again;
 use super::subject::{Diverged, Subject};
 use crate::compute::Trainer;
 use crate::dataset::Selection;
@@ -29,7 +30,7 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
 /// stop being finite at the step in the bundle, and not before. Fails with the difference.
 pub(super) fn replay(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<Proof, String> {
     if is_repeated_whole(diverged.plan) && *machine.draw == Draw::All {
-        return machine.diverges_again(diverged).map_or(Ok(Proof::Whole), Err);
+        return diverges_again(machine, diverged).map_or(Ok(Proof::Whole), Err);
     }
     first_steps(subject, machine, diverged)
 }

@@ -1,28 +1,38 @@
-//! This machine, as far as rungs that compute need it.
+//! The device on which rungs compute, and what it has trained so far.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::again::{self, Again};
-use super::subject::{Diverged, Subject, Trained};
-use super::{Draw, Request, rerun};
+use super::subject::Subject;
+use super::{Draw, Request};
 use crate::bundle::{Contents, SeedFiles};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
 use crate::text::error_chain;
 use crate::training::{Prepared, check_first_steps};
 
+/// A training of the bundle compared with itself, done again.
+#[derive(Clone)]
+pub(super) struct Again {
+    /// The first difference that is larger than allowed.
+    pub(super) difference: Option<String>,
+    /// The largest difference of an accuracy.
+    pub(super) accuracy: f64,
+    /// The largest relative difference of an epoch's loss.
+    pub(super) loss: f64,
+}
+
 /// A device with the data.
 pub(super) struct Machine<'a> {
     pub(super) prepared: Prepared<'a>,
-    /// Whether the machine is of the environment that made the bundle. Then all bits must agree, otherwise values must
-    /// agree within the tolerances.
+    /// Whether this machine has the same environment as the one that made the bundle. If so, all bits must agree;
+    /// otherwise values must agree within the tolerances.
     pub(super) same_environment: bool,
     /// The runs that `rerun` trains again.
     pub(super) draw: &'a Draw,
     /// Tells the user what will take long.
     pub(super) say: &'a dyn Fn(&str),
-    /// The trainings that were done again, by the names of their files: no rung does one a second time.
+    /// The trainings that were done again, by the names of their files, so that no second rung repeats them.
     again: RefCell<HashMap<String, Again>>,
 }
 
@@ -31,7 +41,7 @@ pub(super) fn start(subject: &Subject, device: DeviceChoice) -> Result<Device, S
     let Contents { plan, results, .. } = &subject.contents;
     let accept = |gpu: &Device| match &subject.data {
         Ok(data) => check_first_steps(gpu, plan, data),
-        // Then nothing is computed.
+        // Without data nothing is computed.
         Err(_) => Ok(()),
     };
     Device::start_for(&results.environment, device, &plan.compute, accept).map_err(error_chain)
@@ -60,27 +70,15 @@ impl<'a> Machine<'a> {
         Ok(Self { prepared, same_environment, draw: &request.runs, say, again: RefCell::default() })
     }
 
-    /// Does a training of the bundle again and compares it, unless that was done before.
-    pub(super) fn train_again(&self, subject: &Subject, trained: &Trained) -> Again {
-        let name = trained.files.to_string();
+    /// What `train` finds when it does a training again. Calls it only the first time that a rung asks.
+    pub(super) fn once(&self, files: &SeedFiles, train: impl FnOnce() -> Again) -> Again {
+        let name = files.to_string();
         let known = self.again.borrow().get(&name).cloned();
         known.unwrap_or_else(|| {
-            let again = again::train(subject, self, trained);
+            let again = train();
             self.again.borrow_mut().insert(name, again.clone());
             again
         })
-    }
-
-    /// A difference if a training that diverged according to the bundle ends otherwise, unless that was done before.
-    pub(super) fn diverges_again(&self, diverged: &Diverged) -> Option<String> {
-        let name = diverged.files.to_string();
-        let known = self.again.borrow().get(&name).cloned();
-        let again = known.unwrap_or_else(|| {
-            let again = Again::of_diverged(rerun::otherwise_ended(self, diverged));
-            self.again.borrow_mut().insert(name, again.clone());
-            again
-        });
-        again.difference
     }
 
     /// Whether a training was done again.

@@ -156,7 +156,7 @@ fn verify_on(
             };
             let (computed, device) = compute(upto, subject, &steps, request, (say, start, &done));
             // Measuring the device's speed can fail, for example for want of its memory. Then the rungs still count.
-            rerun_seconds = device.and_then(|device| caught(|| seconds_of(&device, subject.contents.plan.cost())).ok());
+            rerun_seconds = device.and_then(|device| caught(|| seconds_of(&device, subject.cost())).ok());
             steps.extend(computed);
         }
     }

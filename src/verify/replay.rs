@@ -3,7 +3,7 @@
 //!
 //! In the same environment all bits must agree. A bundle that libtorch made on a GPU is elsewhere held to tolerances.
 
-use super::again::COINCIDENCE;
+use super::again::{COINCIDENCE, train_again};
 use super::machine::Machine;
 use super::outcome::{Proof, Rated};
 use super::subject::{Subject, Trained};
@@ -71,24 +71,17 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
 }
 
-/// Whether a training is done again from the first step to the last. No stored segment ties down the epochs after a reported one
-/// that the study chooses, so such a training counts with the epochs that it has: a plan of many more does not make it
-/// expensive.
+/// Whether a training is done again from the first step to the last. A training that may end early counts with the epochs that it
+/// has: a plan of many more does not make it expensive.
 fn is_done_again(trained: &Trained, machine: &Machine) -> bool {
-    let chooses_epoch = !trained.plan.settings.report_epoch.is_last();
-    let is_cheap = is_repeated_whole(trained.plan) || (chooses_epoch && cost(trained) <= WHOLE);
+    let may_be_short = trained.plan.settings.may_report_earlier();
+    let is_cheap = is_repeated_whole(trained.plan) || (may_be_short && trained.cost() <= WHOLE);
     is_cheap && *machine.draw == Draw::All
-}
-
-/// The cost of the epochs that a training has.
-fn cost(trained: &Trained) -> f64 {
-    let share = trained.result.epochs.len() as f64 / trained.plan.settings.epochs as f64;
-    trained.plan.cost * share.min(1.0)
 }
 
 /// Says how many trainings are done again, and about how long that takes, unless it is short.
 fn announce(subject: &Subject, machine: &Machine) {
-    let costs = subject.trained().filter(|t| is_done_again(t, machine)).map(|t| cost(&t));
+    let costs = subject.trained().filter(|t| is_done_again(t, machine)).map(|t| t.cost());
     let (trainings, cost) = costs.fold((0, 0.0), |(n, sum), cost| (n + 1, sum + cost));
     let seconds = seconds_of(machine.prepared.device, cost);
     if seconds >= WORTH_SAYING {
@@ -159,7 +152,7 @@ fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String
 fn prove(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<Proof, String> {
     let is_whole = is_done_again(trained, machine);
     if is_whole {
-        if let Some(difference) = machine.train_again(subject, trained).difference {
+        if let Some(difference) = train_again(subject, machine, trained).difference {
             return Err(difference);
         }
         // The chain and the stored segments were compared, too.

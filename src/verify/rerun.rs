@@ -3,9 +3,9 @@
 //!
 //! In the same environment the results must be equal, elsewhere within the tolerances.
 
-use super::again::Silent;
+use super::again::{Silent, train_again};
 use super::differing::json_difference;
-use super::machine::Machine;
+use super::machine::{Again, Machine};
 use super::outcome::{Proof, Rated};
 use super::subject::{Diverged, Subject};
 use super::{Draw, Outcome};
@@ -28,7 +28,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     let (mut differences, mut trainings) = (Vec::new(), Vec::new());
     let (mut accuracy, mut loss) = (0f64, 0f64);
     for trained in subject.trained().filter(|trained| is_drawn(trained.plan)) {
-        let again = machine.train_again(subject, &trained);
+        let again = train_again(subject, machine, &trained);
         (accuracy, loss) = (accuracy.max(again.accuracy), loss.max(again.loss));
         match again.difference {
             Some(difference) => differences.push(format!("{}: {difference}", trained.files)),
@@ -38,7 +38,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     let mut diverged = 0;
     for stated in subject.diverged().filter(|stated| is_drawn(stated.plan)) {
         diverged += 1;
-        match machine.diverges_again(&stated) {
+        match diverges_again(machine, &stated) {
             Some(difference) => differences.push(format!("{}: {difference}", stated.files)),
             None => trainings.push((stated.files.to_string(), Proof::Whole)),
         }
@@ -84,14 +84,19 @@ fn seconds(subject: &Subject, machine: &Machine, plan: &RunPlan) -> f64 {
         _ => seconds_of(device, plan.cost),
     };
     let is_left = |of: &RunPlan, files: &SeedFiles| of.name == plan.name && !machine.has_trained(files);
-    let finished = subject.trained().filter(|t| is_left(t.plan, &t.files)).count();
+    let finished: f64 = subject.trained().filter(|t| is_left(t.plan, &t.files)).map(|t| t.share()).sum();
     let diverged = subject.diverged().filter(|d| is_left(d.plan, &d.files)).count();
-    one * (finished + diverged) as f64
+    one * (finished + diverged as f64)
+}
+
+/// A difference if a training that diverged according to the bundle ends otherwise.
+pub(super) fn diverges_again(machine: &Machine, stated: &Diverged) -> Option<String> {
+    machine.once(&stated.files, || Again::of_diverged(otherwise_ended(machine, stated))).difference
 }
 
 /// A message if a training that the bundle says diverged does not diverge in the same way. In another environment it
 /// must diverge, at any step.
-pub(super) fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<String> {
+fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<String> {
     let Diverged { plan, model, result, .. } = stated;
     let at = result.not_finite;
     match machine.prepared.run(model, plan, result.seed, None, &mut Silent) {

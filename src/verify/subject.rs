@@ -40,6 +40,18 @@ pub(super) struct Diverged<'a> {
     pub(super) files: SeedFiles,
 }
 
+impl Trained<'_> {
+    /// Of the planned epochs, the part that the training has.
+    pub(super) fn share(&self) -> f64 {
+        (self.result.epochs.len() as f64 / self.plan.settings.epochs as f64).min(1.0)
+    }
+
+    /// The cost of the epochs that the training has, in multiply-adds.
+    pub(super) fn cost(&self) -> f64 {
+        self.plan.cost * self.share()
+    }
+}
+
 impl<'a> Subject<'a> {
     /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed. `data` is the folder of the data,
     /// if the user names one.
@@ -58,6 +70,12 @@ impl<'a> Subject<'a> {
             let run = plan.runs.get(run)?;
             Some(Trained { plan: run, model: &plan.models[&run.settings.model], result, files })
         })
+    }
+
+    /// The cost of doing every training again, in multiply-adds. One that diverged counts with all its epochs.
+    pub(super) fn cost(&self) -> f64 {
+        let finished: f64 = self.trained().map(|trained| trained.cost()).sum();
+        finished + self.diverged().map(|diverged| diverged.plan.cost).sum::<f64>()
     }
 
     /// The names of all trainings' files, finished or diverged, of runs that the study has.

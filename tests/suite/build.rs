@@ -227,20 +227,59 @@ fn the_bundle_of_an_extending_study_holds_the_merged_study() {
 fn claims_about_unmeasured_values_give_a_note() {
     let bundle = copy();
     let study = bundle.path.with_file_name("notes.yaml");
-    let conclusion = "{id: c, question: q, supported_if: runs.small-bn.accuracy > 0, refuted_if: 'false', supported: y, refuted: n, undecided: u}";
-    fs::write(&study, format!("extends: {}\nconclusions: [{conclusion}]\n", tiny().display())).unwrap();
+    let claim = "{id: c, group: g, quote: q, printed: '1', measured: runs.small-bn.accuracy, compare: printed}";
+    fs::write(&study, format!("extends: {}\nclaims: [{claim}]\n", tiny().display())).unwrap();
     let said = run(program(["build", "--device", "cpu", "--out"]).arg(&bundle.path).arg(&study)).exits(0).err;
     let notes: Vec<&str> = said.lines().filter(|line| line.starts_with("note: ")).collect();
-    let [claim, conclusion] = notes.as_slice() else { panic!("{said}") };
+    let [claim, dashed] = notes.as_slice() else { panic!("{said}") };
     assert!(
         claim.ends_with(
             ": claims[3].measured: `runs.large.accuracy` has no value: `runs.large` was not measured: choose from small, small-bn, stops"
         ),
         "{claim}"
     );
-    let (place, rest) = conclusion.split_once(": conclusions[8].supported_if: ").unwrap();
+    let (place, rest) = dashed.split_once(": claims[4].measured: ").unwrap();
     assert!(place.ends_with("notes.yaml:2"), "{place}");
-    assert!(rest.ends_with("has no value: write [\"small-bn\"] instead of .small-bn"), "{rest}");
+    assert!(rest.ends_with("has no value: write `runs[\"small-bn\"]` instead of `runs.small-bn`"), "{rest}");
+}
+
+#[test]
+fn a_run_model_or_comparison_that_the_study_does_not_have_is_refused_before_training() {
+    let home = tempfile::tempdir().unwrap();
+    let (study, out) = (home.path().join("s.yaml"), home.path().join("out"));
+    let mut refuses = |own: &str, expected: &str| {
+        fs::write(&study, format!("extends: {}\n{own}\n", tiny().display())).unwrap();
+        run(&mut build(&study, &out)).refused(&[expected]);
+        assert!(!out.exists());
+    };
+    let conclusion = |condition: &str| {
+        format!(
+            "conclusions: [{{id: c, question: q, supported_if: '{condition}', refuted_if: 'false', supported: y, \
+             refuted: n, undecided: u}}]"
+        )
+    };
+    for (condition, message) in [
+        (
+            "runs[\"small_bn\"].accuracy > 0",
+            "s.yaml:2: conclusions[8].supported_if: `runs[\"small_bn\"].accuracy > 0`: unknown run `small_bn`; did you mean `small-bn`?",
+        ),
+        ("runs.large.accuracy > 0", "unknown run `large`; this study has small, small-bn, stops"),
+        ("models.smal.parameters > 0", "unknown model `smal`; did you mean `small`?"),
+        ("comparisons.nrom.lower > 0", "unknown comparison `nrom`"),
+        ("runs.small-bn.accuracy > 0", "write `runs[\"small-bn\"]` instead of `runs.small-bn`"),
+    ] {
+        refuses(&conclusion(condition), message);
+    }
+    let claim = "claims: [{id: c, group: g, quote: q, printed: '1', measured: runs.smal.accuracy, compare: printed}]";
+    refuses(claim, "claims[4].measured: `runs.smal.accuracy`: unknown run `smal`; did you mean `small`?");
+    let text = "sections: [{title: T, runs: [small], text: 'It has {{ runs.small-bn.accuracy }}.'}]";
+    refuses(
+        text,
+        "sections[0].text: invalid text between braces: write `runs[\"small-bn\"]` instead of `runs.small-bn`",
+    );
+    // A misspelt run of a kind comes before the answers that are named after it.
+    let misspelt = "sections: [{title: T, runs: [small], answers: [overfits-small]}]\nconclusions: [{overfits: smal}]";
+    refuses(misspelt, "conclusions[8].overfits: unknown run `smal`; did you mean `small`?");
 }
 
 #[test]

@@ -31,12 +31,14 @@ fn every_command_explains_itself() {
 
 #[test]
 fn completions_name_every_command() {
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let done = run(&mut program(["completions", shell])).exits(0);
+        assert!(!done.out.contains("verify-for-parent"), "{shell}: a hidden command");
         for name in subcommands() {
             assert!(done.out.contains(&name), "{shell}: {name}");
         }
         assert!(done.out.contains("--fresh") || done.out.contains("-l fresh"), "{shell}");
+        assert!(done.out.contains("--version") || done.out.contains("-l version"), "{shell}");
     }
     run(&mut program(["completions", "tcsh"])).exits(2);
     let script = run(&mut program(["completions", "bash"])).out;

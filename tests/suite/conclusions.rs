@@ -1,5 +1,7 @@
 //! Tests every conclusion of the studies in reports/, and every kind of conclusion, with invented results that support
 //! it, refute it, and leave it undecided. Its sentence must contain the values that decided it.
+//!
+//! Longer than 400 lines because each kind of conclusion has its table of invented results here, to be read side by side.
 
 use std::sync::OnceLock;
 

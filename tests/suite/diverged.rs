@@ -1,5 +1,7 @@
 //! A diverged run is a result: the other runs continue, the report names the epoch, the step and likely causes, and
 //! `verify` confirms them.
+//!
+//! Longer than 400 lines because one study with every kind of divergence is built once, and all tests look at that bundle.
 
 use std::fs;
 use std::sync::OnceLock;

@@ -16,7 +16,7 @@ fn guide() -> String {
 }
 
 /// The rows of the first table after a heading, without its head: their cells.
-fn table(heading: &str) -> Vec<Vec<String>> {
+pub fn table(heading: &str) -> Vec<Vec<String>> {
     let guide = guide();
     let start = guide.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no `{heading}`"));
     let lines = guide[start + 1..].lines().skip_while(|line| !line.starts_with('|'));
@@ -25,7 +25,7 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 /// The texts in backticks in a cell.
-fn words(cell: &str) -> Vec<&str> {
+pub fn words(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
@@ -141,7 +141,7 @@ fn defaults(heading: &str) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for row in table(heading) {
         let keys = words(&row[0]);
-        let default = row[2].replace('`', "");
+        let default = row.last().unwrap().trim_end_matches(" |").replace('`', "");
         for key in &keys {
             all.insert((*key).to_owned(), default.clone());
         }

@@ -44,6 +44,15 @@ fn a_run_ends_when_its_validation_loss_has_not_fallen_for_some_epochs() {
     bundle.run("verify", &["--device", "cpu", "--upto", "rerun"]).exits(0);
 }
 
+/// A plan of many epochs must not make a short training so expensive that only some of its steps are repeated.
+#[test]
+fn a_run_that_stopped_early_counts_with_the_epochs_that_it_has() {
+    let bundle = built(&STUDY.replace("epochs: 60", "epochs: 100000"));
+    let out = bundle.run("verify", &["--device", "cpu"]).exits(0).stdout;
+    assert!(out.contains("1 training done again from the first step to the last"), "{out}");
+    assert!(!out.contains("sampled"), "{out}");
+}
+
 #[test]
 fn the_report_says_when_it_stops_and_shows_the_validation_set() {
     let markdown = shared().text("report.md");

@@ -1,7 +1,10 @@
 //! Golden files of successful output. The golden files of help and errors are compared in the tests that provoke them.
 
+use std::collections::BTreeSet;
 use std::fs;
 
+use mnist_report::claims::load_study;
+use mnist_report::model::{LayerKind, module_names};
 use mnist_report::text::Lang;
 
 use crate::support::*;
@@ -19,6 +22,23 @@ fn report_and_page_in_every_language() {
 #[test]
 fn summary_of_a_study() {
     golden("summary.txt", &run(program(["summary"]).arg(tiny())).exits(0).out);
+}
+
+/// scripts/test-pytorch.sh compares these files with the programs that PyTorch ran.
+#[test]
+fn pytorch_programs_of_every_kind_of_layer() {
+    let study = root().join("src/arithmetic/portable.yaml");
+    let plan = load_study(&study).unwrap().1;
+    let kinds: BTreeSet<&str> = plan.models.values().flat_map(|m| &m.layers).map(|layer| layer.kind.key()).collect();
+    assert_eq!(kinds, LayerKind::WORDS.iter().copied().collect());
+    let mut files = Vec::new();
+    for (name, file) in module_names(plan.models.keys().map(String::as_str)) {
+        let program = run(program(["code", "--model", name]).arg(&study)).exits(0).out;
+        golden(&format!("pytorch/{file}.py"), &program);
+        files.push(format!("{file}.py"));
+    }
+    files.sort();
+    assert_eq!(names(&root().join("tests/golden/pytorch")), files);
 }
 
 #[test]

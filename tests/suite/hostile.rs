@@ -74,6 +74,21 @@ fn sections(count: usize, more: &str) -> String {
     text
 }
 
+/// What is found must reach the grader, however long the bundle's own words are.
+#[test]
+fn long_texts_hide_neither_a_result_nor_a_difference() {
+    let bundle = built(&format!("group: {}\n{MINI}", "CS31 ".repeat(400_000).trim()));
+    bundle.run("verify", &["--upto", "metrics"]).exits(0);
+    let predictions = "predictions/single.seed1.u8";
+    let predictions = if bundle.path.join(predictions).exists() { predictions } else { "predictions/single.u8" };
+    let mut bytes = fs::read(bundle.path.join(predictions)).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] = (bytes[last] + 1) % 10;
+    fs::write(bundle.path.join(predictions), bytes).unwrap();
+    bundle.redo_sums();
+    bundle.run("verify", &["--upto", "metrics"]).exits(1);
+}
+
 /// A study with a description: Markdown that may print values.
 fn description(text: &str) -> Bundle {
     with_study(|study| format!("description: {}\n{study}", quoted(text)))

@@ -104,6 +104,51 @@ fn an_installation_keeps_shared_files_beside_bin() {
     assert!(run(&mut at(&copy, home.path(), &["summary"])).exits(0).out.contains("only"));
 }
 
+/// Installs the program of these tests with scripts/install.sh.
+fn installed(prefix: &Path) {
+    let mut script = Command::new(root().join("scripts/install.sh"));
+    script.env("PREFIX", prefix).env("PROGRAM", env!("CARGO_BIN_EXE_mnist-report")).env_remove("DESTDIR");
+    let done = run(&mut script).exits(0);
+    assert!(done.out.starts_with(&format!("{}/bin/mnist-report\n", prefix.display())), "{}", done.out);
+}
+
+#[test]
+fn an_installed_check_py_finds_the_labels() {
+    let home = tempfile::tempdir().unwrap();
+    let prefix = home.path().join("a prefix");
+    let old = prefix.join("share/mnist-report/labels");
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join("t10k-labels-idx1-ubyte.gz"), "x").unwrap();
+    installed(&prefix);
+    assert!(!old.exists(), "the labels of an earlier version stay");
+    let bundle = &shared().0;
+    let mut check = Command::new(prefix.join("bin/mnist-report-check"));
+    let done = run(check.arg(&bundle.path).current_dir(home.path()).env_remove("MNIST_REPORT_DATA")).exits(0);
+    let metrics = done.out.lines().find(|line| line.trim_start().starts_with("metrics"));
+    assert!(metrics.is_some_and(|line| line.contains("passed")), "{}", done.out);
+    // A second time, over an installation.
+    installed(&prefix);
+    assert_eq!(names(&prefix.join("bin")), ["mnist-report", "mnist-report-check"]);
+    assert!(prefix.join("share/man/man1/mnist-report-build.1").is_file());
+    assert!(prefix.join("share/mnist-report/reports/quick.yaml").is_file());
+}
+
+/// Starting the program that has libtorch takes ten times as long as everything else that `--version` prints.
+#[test]
+fn the_version_does_not_start_libtorch() {
+    let home = tempfile::tempdir().unwrap();
+    let copy = copied(home.path());
+    let beside = copy.with_file_name("mnist-report-libtorch");
+    fs::write(&beside, "#!/bin/sh\ntouch \"$(dirname \"$0\")/started\"\necho 'libtorch 2.0'\n").unwrap();
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)).unwrap();
+    let version = run(&mut at(&copy, home.path(), &["--version"])).exits(0).out;
+    assert!(version.contains("libtorch    installed"), "{version}");
+    assert!(!copy.with_file_name("started").exists(), "it was started");
+    let doctor = run(&mut at(&copy, home.path(), &["doctor"])).exits(0).out;
+    assert!(doctor.contains("libtorch   good     2.0\n"), "{doctor}");
+    assert!(copy.with_file_name("started").exists(), "doctor asks it");
+}
+
 #[test]
 fn the_version_names_what_results_depend_on() {
     for option in ["--version", "-V"] {

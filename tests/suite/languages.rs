@@ -1,4 +1,6 @@
 //! The report's languages: which one is used, that it has no words of another language, and that the report verifies.
+//!
+//! Longer than 400 lines because all tests share what reads words out of reports, pages and catalogues.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -82,6 +84,110 @@ fn a_report_in_ukrainian_has_no_english_words_but_the_studys_own() {
     }
     assert!(seen > 40, "{seen} phrases of the English page were looked for");
     assert!(page.contains("<html lang=\"uk\">") && english.contains("<html lang=\"en\">"));
+}
+
+/// The only Latin words of a Ukrainian report outside code, links and names of files and layers.
+const LATIN: [&str; 20] = [
+    "Adam",
+    "English",
+    "FOLDER",
+    "ID",
+    "MNIST",
+    "PyTorch",
+    "ReLU",
+    "Report",
+    "SGD",
+    "SHA-256",
+    "dropout",
+    "libtorch",
+    "ln",
+    "mnist-report",
+    "p",
+    "pooling",
+    "seed",
+    "torchinfo",
+    "torchsummary",
+    "x",
+];
+
+/// The Latin words of a text that are neither in [`LATIN`] nor names: those have a digit, a point, `_` or `/`, such as `conv1` and
+/// `study.yaml`. Text between backticks, tags and targets of links are left out.
+fn english_left(text: &str) -> BTreeSet<String> {
+    let without_code: String = text.split("```").step_by(2).collect();
+    let without_code: String = without_code.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let without_links: String = without_code
+        .split("](")
+        .enumerate()
+        .map(|(i, part)| if i == 0 { part } else { part.split_once(')').map_or("", |(_, rest)| rest) })
+        .collect::<Vec<_>>()
+        .join(" ");
+    let plain = without_links.split('<').map(|part| part.split_once('>').map_or(part, |(_, rest)| rest));
+    let plain = plain.collect::<Vec<_>>().join(" ").replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&");
+    let words = plain.split(|c: char| !(c.is_ascii_alphanumeric() || "._/-".contains(c)));
+    words
+        .map(|word| word.trim_matches(['.', '-', '/']))
+        .filter(|word| word.contains(|c: char| c.is_ascii_alphabetic()) && !LATIN.contains(word))
+        .filter(|word| !word.contains(|c: char| c.is_ascii_digit() || "._/".contains(c)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Asserts that a Ukrainian report and its figures have no English word.
+#[track_caller]
+fn is_wholly_ukrainian(folder: &Path, report: &str) {
+    assert_eq!(english_left(&fs::read_to_string(folder.join(report)).unwrap()), BTreeSet::new(), "{report}");
+    let figures = folder.join("figures");
+    let own = names(&figures).into_iter().filter(|name| name.ends_with(".uk.svg")).collect::<Vec<_>>();
+    assert!(!own.is_empty());
+    for name in own {
+        let svg = fs::read_to_string(figures.join(&name)).unwrap();
+        let shown: String =
+            svg.split("<style").map(|part| part.split_once("</style>").map_or(part, |(_, rest)| rest)).collect();
+        assert_eq!(english_left(&shown), BTreeSet::new(), "{name}");
+    }
+}
+
+#[test]
+fn an_english_word_in_a_ukrainian_report_is_found() {
+    let found = |text: &str| english_left(text).into_iter().collect::<Vec<_>>();
+    assert_eq!(found("Точність of `code` [текст](link.html) conv1 study.yaml; MNIST, SHA-256."), ["of"]);
+    assert_eq!(found("| Епоха | Test loss |"), ["Test", "loss"]);
+    assert_eq!(found("<text>Перший &gt; other</text>"), ["other"]);
+    assert_eq!(found("```\nfor x in y\n```\nслово"), Vec::<String>::new());
+}
+
+#[test]
+fn the_published_coursework_has_no_english_in_ukrainian() {
+    is_wholly_ukrainian(&root().join("reports/published/coursework"), "report.uk.md");
+}
+
+#[test]
+fn a_report_with_everything_has_no_english_in_ukrainian() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("all.yaml");
+    let more = "\
+comparisons: {pair: {title: {en: Pair, uk: Пара}, run: other, against: single, margin: 0.001}}
+sections:
+  - {title: {en: One, uk: Перший}, runs: [single, other], comparisons: [pair], tables: [settings, results, epochs],
+     text: {en: Before., uk: Спершу.}, discussion: {en: After., uk: Потім.}, answers: [learns-single],
+     show: [curves, predictions, per_class, confusion, gain, ladder, misclassified, filters, disagreements]}
+claims:
+  - {id: a, group: {en: G, uk: Група}, quote: {en: q, uk: цитата}, printed: '0.95', measured: runs.single.accuracy, compare: printed,
+     why: {en: Why., uk: Тому що.}}
+  - {id: b, group: {en: G, uk: Група}, quote: {en: q, uk: цитата}, printed: 'true', measured: runs.single.accuracy > 2, compare: exact}
+  - {id: c, group: {en: G, uk: Група}, quote: {en: q, uk: цитата}, printed: '1', measured: runs.single.sd, compare: printed}
+";
+    let runs = "other: {title: {en: Other run, uk: Інший запуск}, model: only, optimizer: adam, epochs: 2, evaluate_train: true}}";
+    let text = BOTH.replace("uk: Один запуск}, model: only}}", &format!("uk: Один запуск}}, model: only}}, {runs}"));
+    let conv = "layers: [{conv2d: {out_channels: 2, kernel_size: 5}}, relu, flatten, ";
+    fs::write(&study, text.replace("layers: [flatten, ", conv) + more).unwrap();
+    let bundle = Bundle::at(home.path().join("all"));
+    run(&mut build(&study, &bundle.path)).exits(0);
+    is_wholly_ukrainian(&bundle.path, "report.uk.md");
+    let report = bundle.text("report.uk.md");
+    for words in ["Потім.", "Тому що.", "0,95", "| так |", "| ні |"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
 }
 
 #[test]
@@ -190,6 +296,8 @@ fn one_build_gives_a_report_wholly_in_each_language_of_the_study() {
     let bundle = Bundle::at(home.path().join("both"));
     let done = run(program(["build", "--device", "cpu", "--out"]).arg(&bundle.path).arg(&study)).exits(0);
     assert!(done.err.contains("both/report.html, ") && done.err.contains("both/report.uk.html"), "{}", done.err);
+    let (own, other) = (done.err.find("both/report.html").unwrap(), done.err.find("both/report.uk.html").unwrap());
+    assert!(own < other, "the first language is named first: {}", done.err);
     has_words(&bundle, "report.md", &ENGLISH, &UKRAINIAN);
     has_words(&bundle, "report.uk.md", &UKRAINIAN, &ENGLISH);
     // Each page links to the other and names itself.

@@ -9,6 +9,7 @@ use crate::support::*;
 
 const STARTERS: [&str; 3] = ["coursework", "compare", "minimal"];
 const MAX_LINES: usize = 60;
+const MAX_LINES_IN_TWO: usize = 70;
 
 /// The text of a new study.
 fn starter(name: &str, lang: &str) -> String {
@@ -28,6 +29,8 @@ fn plan(text: &str) -> Plan {
 
 #[test]
 fn every_starter_in_every_language_is_a_short_study() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("at most {MAX_LINES} lines ({MAX_LINES_IN_TWO} in two languages)")));
     for name in STARTERS {
         let [english, ukrainian] = ["en", "uk"].map(|lang| starter(name, lang));
         for text in [&english, &ukrainian] {
@@ -56,6 +59,34 @@ fn a_starter_in_two_languages_is_that_in_each_of_them() {
         let both = starter(name, "uk,en");
         assert!(both.contains("\nlang: [uk, en]\n") && both.contains("# <-"), "{both}");
         assert!(both.lines().all(|line| line.chars().count() <= 132), "{name} has a long line:\n{both}");
+        assert!(both.lines().count() <= MAX_LINES_IN_TWO, "{name}: {} lines", both.lines().count());
+        // A line that goes on is four columns deeper than its start, and its comment is on its first line.
+        let mut above = 0;
+        for line in both.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let indent = line.len() - line.trim_start().len();
+            let goes_on = [
+                "runs: [",
+                "dropout:",
+                "show:",
+                "title:",
+                "text:",
+                "model:",
+                "answers:",
+                "question:",
+                "why:",
+                "uk:",
+                "en:",
+            ];
+            if above > 0 && goes_on.iter().any(|key| line.trim_start().starts_with(key)) {
+                assert_eq!(indent, above + 4, "{name}: {line}\n{both}");
+            }
+            let content = line.split(" #").next().unwrap().trim_end();
+            match content.ends_with(',') && content.contains('{') {
+                true if above == 0 => above = indent,
+                true => {}
+                false => above = 0,
+            }
+        }
         let study: serde_yaml::Value = serde_yaml::from_str(&both).unwrap_or_else(|e| panic!("{e}\n{both}"));
         for lang in ["uk", "en"] {
             let mut alone: serde_yaml::Value = serde_yaml::from_str(&starter(name, lang)).unwrap();
@@ -105,8 +136,16 @@ fn a_ukrainian_starter_has_no_english_text() {
         "my-study.yaml",
         "docs/study.md",
         "MNIST",
+        "new",
+        "--lang",
+        "uk",
+        "en",
+        "in_channels",
+        "in_features",
+        "train",
         "images",
-        "all",
+        "random",
+        "answers",
         "margin",
         "institution",
         "city",
@@ -172,6 +211,45 @@ fn a_file_that_exists_is_left_as_it_is() {
     run(program(["new"]).arg(home.path().join("study"))).refused(&["study's name ends in .yaml", "study.yaml"]);
     run(program(["new"]).arg(home.path().join("none/my.yaml"))).refused(&["none/my.yaml: cannot be written"]);
     assert_eq!(names(home.path()), ["my.yaml"]);
+}
+
+/// PyYAML, which students' own scripts use, takes an unquoted `?` in a flow map for a key.
+#[test]
+fn texts_with_a_question_mark_are_in_quotes_inside_brackets() {
+    let mut texts: Vec<(String, String)> = STARTERS
+        .iter()
+        .flat_map(|name| ["en", "uk", "uk,en"].map(|lang| (format!("{name} {lang}"), starter(name, lang))))
+        .collect();
+    for folder in ["reports", "examples"] {
+        let files = names(&root().join(folder)).into_iter().filter(|name| name.ends_with(".yaml"));
+        texts.extend(files.map(|file| (file.clone(), fs::read_to_string(root().join(folder).join(file)).unwrap())));
+    }
+    let mut found = 0;
+    for (name, text) in &texts {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let mut quote = None;
+            for (at, c) in line.char_indices() {
+                match (quote, c) {
+                    (None, '"' | '\'') if line[..at].ends_with([' ', '{', '[']) => quote = Some(c),
+                    (Some(mark), c) if c == mark => quote = None,
+                    (None, '?') => {
+                        let open = line[..at].matches(['{', '[']).count() > line[..at].matches(['}', ']']).count();
+                        assert!(!open, "{name}: {line}");
+                    }
+                    (Some(_), '?') => found += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
+/// What the README and the study's head say of its length.
+#[test]
+fn the_coursework_is_at_most_200_lines() {
+    let lines = fs::read_to_string(root().join("reports/coursework.yaml")).unwrap().lines().count();
+    assert!(lines <= 200, "{lines}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One Report ID: the same study gives the same bundle, whatever the CPU's vectors, the number of threads, and whether
-//! the program has libtorch. Emulated CPUs are compared by `make test-portable`.
+//! the program has libtorch. `make test-portable` compares emulated CPUs, and the study of every layer without vectors and
+//! on 8 threads, which takes minutes.
 
 use std::path::Path;
 
@@ -30,7 +31,12 @@ fn a_whole_study_has_one_report_id() {
 #[test]
 fn a_study_of_every_layer_optimizer_and_schedule_has_one_report_id() {
     let portable = root().join("src/arithmetic/portable.yaml");
-    assert_eq!(report_id(&portable, "widest", 1), report_id(&portable, "avx2", 3));
+    let expected = report_id(&portable, "widest", 1);
+    for (vectors, threads) in [("widest", 8), ("avx2", 3)] {
+        assert_eq!(report_id(&portable, vectors, threads), expected, "{vectors}, {threads} threads");
+    }
+    #[cfg(feature = "tch")]
+    assert_eq!(report_id_with_libtorch(&portable, "avx2", 2), expected, "with libtorch, avx2, 2 threads");
 }
 
 /// Like the previous test, with few steps and images, because a CPU without vectors takes minutes for the whole study.
@@ -67,13 +73,20 @@ fn every_layer_optimizer_and_schedule_gives_the_same_bits_without_vectors_and_on
     use_threads(2);
 }
 
+/// Like [`report_id`], with the program that has libtorch.
+#[cfg(feature = "tch")]
+fn report_id_with_libtorch(study: &Path, vectors: &str, threads: usize) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_mnist-report-libtorch"));
+    let out = home.path().join("out");
+    let arguments = ["build", "--device", "cpu", "--fresh", "--out", out.to_str().unwrap(), study.to_str().unwrap()];
+    let mut build = in_known_environment(program, arguments);
+    build.env("MNIST_REPORT_THREADS", threads.to_string()).env("MNIST_REPORT_VECTORS", vectors);
+    run(&mut build).exits(0).report_id().clone()
+}
+
 #[cfg(feature = "tch")]
 #[test]
 fn the_program_with_libtorch_gives_the_same_report_id() {
-    let home = tempfile::tempdir().unwrap();
-    let program = std::process::Command::new(env!("CARGO_BIN_EXE_mnist-report-libtorch"));
-    let (out, study) = (home.path().join("out"), tiny());
-    let arguments = ["build", "--device", "cpu", "--fresh", "--out", out.to_str().unwrap(), study.to_str().unwrap()];
-    let done = run(&mut in_known_environment(program, arguments)).exits(0);
-    assert_eq!(done.report_id(), shared().1.report_id());
+    assert_eq!(report_id_with_libtorch(&tiny(), "widest", 3), shared().1.report_id());
 }

@@ -1,4 +1,6 @@
 //! Data sets other than MNIST: four IDX files of 28x28 images, made here from numbers, whose hashes the study has.
+//!
+//! Longer than 400 lines because all tests share data sets that are made here from numbers.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +14,7 @@ use mnist_report::demo::Honest;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::second::check;
+use crate::check_py::check;
 use crate::support::*;
 
 const CLASSES: usize = 4;

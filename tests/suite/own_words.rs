@@ -1,4 +1,6 @@
 //! A study's own texts: Markdown with measured values, images and references, and which of it is refused.
+//!
+//! Longer than 400 lines because all tests share a study that has every form of text, and read the same bundle.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,8 +12,8 @@ use mnist_report::results::Results;
 use mnist_report::study::Source;
 use tempfile::TempDir;
 
+use crate::check_py::check;
 use crate::markdown;
-use crate::second::check;
 use crate::support::*;
 
 /// `MINI` with a text of each kind, as YAML lists its lines.

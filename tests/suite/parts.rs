@@ -97,12 +97,18 @@ fn a_run_stands_for_its_seeds_and_what_was_done_is_said() {
     let desk = Desk::new();
     let done = run(&mut desk.build(&["--only", "small.seed2", "--only", "stops"])).exits(0);
     assert_eq!(done.out, "small.seed2: stored in the run cache\nstops: stored in the run cache\n");
+    assert_eq!(done.err, "", "notes on the study are for the process that makes the report");
     let done = run(&mut desk.build(&["--only", "small", "--only", "stops.seed1"])).exits(0);
     let expected =
         "small.seed1: stored in the run cache\nsmall.seed2: was in the run cache\nstops: was in the run cache\n";
     assert_eq!(done.out, expected);
     let done = run(&mut desk.build(&["--fresh", "--only", "stops"])).exits(0);
     assert_eq!(done.out, "stops: stored in the run cache\n");
+    let mut part = program(["build", "--device", "cpu", "--only", "stops", "--cache"]);
+    let part = run(part.arg(desk.cache()).arg(desk.path("tiny.yaml"))).exits(0);
+    for done in [part, run(&mut desk.build(&[])).exits(0)] {
+        assert_eq!(done.err.matches("`runs.large.accuracy` has no value").count(), 1, "{}", done.err);
+    }
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn a_batch_that_no_memory_holds_is_refused_before_training() {
         MINI.replace(layers, conv).replace("first: 50", "first: 60000").replace("batch_size: 50", "batch_size: 60000");
     assert!(text.contains(conv) && text.contains("batch_size: 60000"));
     fs::write(&desk.study, text).unwrap();
-    desk.refuses(&desk.path("out"), &["mini.yaml:3: runs.single.batch_size: 60000: needs at least 11.3 TB of memory"]);
+    desk.refuses(&desk.path("out"), &["mini.yaml:3: defaults.batch_size: 60000: needs at least 11.3 TB of memory"]);
 }
 
 #[test]

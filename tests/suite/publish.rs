@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use mnist_report::digest::sha256_hex;
+
 use crate::support::*;
 
 /// Publishes the shared bundle with some options. Returns the zip.
@@ -46,8 +48,11 @@ fn the_same_bundle_gives_the_same_zip() {
     let (b, out) = (other.zip(), &done.out);
     assert_eq!(fs::read(&a).unwrap(), fs::read(&b).unwrap());
     assert!(out.starts_with(&format!("{}: ", b.display())), "{out}");
-    let version = env!("CARGO_PKG_VERSION");
-    let line = format!("\nmnist-report {version} Report ID {} (Tiny study)\n", done.report_id());
+    let (bytes, id) = (fs::read(&b).unwrap(), done.report_id());
+    let size = out.split([':', ' ']).find(|word| word.replace(',', "") == bytes.len().to_string()).unwrap();
+    let zip =
+        format!("zip of {size} bytes, SHA-256 {}; mnist-report {}", sha256_hex(&bytes), env!("CARGO_PKG_VERSION"));
+    let line = format!("\nThe line for the form:\nTiny study: Report ID {id}; {zip}\n");
     assert!(out.contains(&line), "{out}");
     let again = fs::read(&b).unwrap();
     other.run("publish", &[]);

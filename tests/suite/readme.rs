@@ -56,7 +56,7 @@ fn the_commands_of_the_program_and_of_check_py_take_the_folder() {
     let readme = std::fs::read_to_string(folder.join("README.txt")).unwrap();
     assert!(readme.contains("mnist-report verify FOLDER\n") && readme.contains("python3 check.py FOLDER "), "{readme}");
     on_paths("verify", &["--upto", "metrics"], &[&folder]).exits(0);
-    assert!(crate::second::check(&[], &folder).exits(0).out.contains(&shared().0.report_id()));
+    assert!(crate::check_py::check(&[], &folder).exits(0).out.contains(&shared().0.report_id()));
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_changed_or_missing_readme_is_found() {
     bundle.replace("README.txt", "mnist-report verify FOLDER", "rm -r FOLDER");
     let out = bundle.run("verify", &["--upto", "render"]).exits(1).out;
     assert!(out.contains("README.txt was changed"), "{out}");
-    assert!(crate::second::check(&[], &bundle.path).exits(1).out.contains("README.txt was changed"));
+    assert!(crate::check_py::check(&[], &bundle.path).exits(1).out.contains("README.txt was changed"));
     bundle.redo_sums();
     let out = bundle.run("verify", &["--upto", "render"]).exits(1).out;
     assert!(out.lines().any(|line| line.starts_with("render    FAILED") && line.contains("README.txt")), "{out}");

@@ -1,5 +1,7 @@
 //! Studies that are refused: quickly, with an error of one line that names file and line, and without leaving files.
 //! The golden files tests/golden/messages/study-*.txt contain every message.
+//!
+//! Longer than 400 lines because it is tables: a row for each setting that is refused, with its message.
 
 use std::fmt::Write as _;
 use std::fs;

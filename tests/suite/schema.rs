@@ -4,9 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mnist_report::claims::load_study;
 use mnist_report::study::schema;
 use serde_json::{Value, json};
 
+use crate::docs::{table, words};
 use crate::support::*;
 
 /// Why a value does not fit a schema: the first reason, with its place. Knows the keywords that the study's schema
@@ -26,7 +28,11 @@ fn fault(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), St
                 wanted.as_array().unwrap().iter().try_for_each(|each| fault(root, each, value, at))?;
                 true
             }
-            "anyOf" | "oneOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
+            "anyOf" => wanted.as_array().unwrap().iter().any(|each| fault(root, each, value, at).is_ok()),
+            "oneOf" => {
+                wanted.as_array().unwrap().iter().filter(|each| fault(root, each, value, at).is_ok()).count() == 1
+            }
+            "not" => fault(root, wanted, value, at).is_err(),
             "type" => {
                 let types = wanted.as_array().cloned().unwrap_or_else(|| vec![wanted.clone()]);
                 types.iter().any(|name| is_of_type(value, name.as_str().unwrap()))
@@ -135,37 +141,160 @@ fn it_finds_mistakes() {
         ("seeds: [1]", "seeds: 1"),
         ("model: only", "modle: only"),
         ("title: Mini study", "title: T\nlang: fr"),
+        ("title: Mini study", "title: null"),
+        ("seeds: [1]", "seeds: []"),
+        ("epochs: 1", "epochs: 0"),
+        ("epochs: 1", "epochs: 10001"),
+        ("batch_size: 50", "batch_size: 0"),
+        ("first: 50", "first: 0"),
+        ("out_features: 10", "out_features: 0"),
+        ("title: Mini study", "title: T\nconclusions: [{overfits: single, learns: single}]"),
+        ("title: Mini study", "title: T\nconclusions: [{overfits: single, supported_if: x}]"),
+        ("title: Mini study", "title: T\ncomparisons: {c: {run: single, against: single, margin: 0.6}}"),
     ] {
         assert!(MINI.contains(from));
         assert!(check(&MINI.replace(from, to)).is_err(), "{to} was not found");
     }
 }
 
+/// Asserts that a schema accepts a study that the program accepts, too.
+#[track_caller]
+fn both_accept(study: &str) {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("mini.yaml"), MINI).unwrap();
+    let file = home.path().join("study.yaml");
+    fs::write(&file, study).unwrap();
+    load_study(&file).unwrap_or_else(|e| panic!("{e}\n{study}"));
+    check(study).unwrap_or_else(|e| panic!("{e}\n{study}"));
+}
+
+#[test]
+fn it_accepts_null_where_that_removes_a_key() {
+    let grid = "title: T\nmodels: {a: {layers: [flatten, {linear: {out_features: 10}}]}, b: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
+                grid: {model: [a, b], optimizer: [adam, {sgd: {lr: 0.1}}], epochs: 1, batch_size: 10, seeds: [1]}\n";
+    both_accept(&format!("{grid}runs: {{a-adam: null}}\n"));
+    let other = "runs: {other: {model: only}, single: null}\n";
+    for changes in ["comparisons: null", "sections: null", "conclusions: null", "description: null", "values: null"] {
+        both_accept(&format!("extends: mini.yaml\n{other}{changes}\n"));
+    }
+    both_accept(&MINI.replace("{model: only}", "{model: only, schedule: null, train: {hold_out: null}}"));
+    // Not everywhere: a list has no key to remove.
+    check(&MINI.replace("seeds: [1]", "seeds: [null]")).unwrap_err();
+    check(&MINI.replace("out_features: 10", "out_features: null")).unwrap_err();
+}
+
+#[test]
+fn a_conclusion_of_a_study_that_extends_another_may_have_a_part_of_its_keys() {
+    for conclusion in
+        ["{id: c, why: w}", "{id: c, refuted_if: x}", "{id: c, supported: s}", "{overfits: single, why: w}"]
+    {
+        check(&format!("extends: mini.yaml\nconclusions: [{conclusion}]\n")).unwrap();
+    }
+}
+
+/// Asserts that every key of a type, in each of its forms, has a description; the number of keys.
+fn described(name: &str, schema: &Value) -> usize {
+    let mut count = 0;
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        assert!(value["description"].as_str().is_some_and(|text| text.len() > 8), "{name}.{key}: {value}");
+        count += 1;
+    }
+    let forms = ["anyOf", "oneOf"].iter().filter_map(|word| schema[*word].as_array()).flatten();
+    count + forms.map(|form| described(name, form)).sum::<usize>()
+}
+
 #[test]
 fn every_key_of_a_study_has_a_description() {
     let schema = schema();
-    let types = [
-        "Input",
-        "Compute",
+    let types = schema["definitions"].as_object().unwrap();
+    let counts: Vec<(&String, usize)> = types.iter().map(|(name, of)| (name, described(name, of))).collect();
+    for name in [
         "RunSpec",
-        "EvidenceSettings",
         "TrainImages",
-        "Comparison",
-        "Section",
-        "Point",
-        "Claim",
+        "Conv2d",
+        "Residual",
+        "LayerKind",
+        "Optimizer",
+        "Sgd",
+        "Schedule",
+        "OneCycle",
         "Conclusion",
+    ] {
+        assert!(counts.iter().any(|(other, count)| *other == name && *count > 1), "{name}: {counts:?}");
+    }
+    let grid = &schema["properties"]["grid"];
+    assert!(described("Study", &schema) > 20 && described("grid", grid) > 15);
+}
+
+/// Whether a schema accepts values of a type.
+fn accepts(root: &Value, schema: &Value, kind: &str) -> bool {
+    if *schema == json!(true) {
+        return true;
+    }
+    if let Some(reference) = schema["$ref"].as_str() {
+        return accepts(root, root.pointer(reference.trim_start_matches('#')).unwrap(), kind);
+    }
+    let of = |word: &str| schema[word].as_array().cloned().unwrap_or_default();
+    let forms = [of("anyOf"), of("oneOf"), of("allOf")].concat();
+    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+    let is_any = types == [Value::Null] && forms.is_empty() && schema["enum"].is_null();
+    is_any
+        || types.contains(&kind.into())
+        || (kind == "string" && !schema["enum"].is_null())
+        || forms.iter().any(|form| accepts(root, form, kind))
+}
+
+#[test]
+fn the_types_of_the_guide_are_those_of_the_schema() {
+    const TYPES: [(&str, &str); 6] = [
+        ("text", "string"),
+        ("whole number", "integer"),
+        ("number", "number"),
+        ("true or false", "boolean"),
+        ("list", "array"),
+        ("map", "object"),
     ];
-    let keys = |name: &str| schema.pointer(&format!("/definitions/{name}/properties")).unwrap_or(&Value::Null).clone();
-    for (name, keys) in
-        types.map(|name| (name, keys(name))).into_iter().chain([("Study", schema["properties"].clone())])
-    {
-        let keys = keys.as_object().unwrap_or_else(|| panic!("no type {name}"));
-        assert!(!keys.is_empty());
-        for (key, value) in keys {
-            assert!(value["description"].as_str().is_some_and(|text| text.len() > 10), "{name}.{key}: {value}");
+    let schema = schema();
+    let of = |name: &str| schema["definitions"][name]["properties"].clone();
+    let mut checked = 0;
+    for (heading, keys) in [
+        ("## Top level", schema["properties"].clone()),
+        ("## Runs", of("RunSpec")),
+        ("### compute", of("Compute")),
+        ("### Evidence", of("EvidenceSettings")),
+        ("### Another data set", of("PinnedData")),
+    ] {
+        for row in table(heading) {
+            let stated: Vec<&str> = match &*row[2] {
+                "any" => TYPES.iter().map(|(_, kind)| *kind).collect(),
+                "text or list" => vec!["string", "array"],
+                "text or map" => vec!["string", "object"],
+                word => TYPES.iter().filter(|(known, _)| *known == word).map(|(_, kind)| *kind).collect(),
+            };
+            assert!(!stated.is_empty(), "{heading}: {}", row[2]);
+            for key in words(&row[0]) {
+                let key_schema = match key.strip_prefix("train.") {
+                    Some(key) => of("TrainImages")[key].clone(),
+                    None => keys[key].clone(),
+                };
+                assert!(!key_schema.is_null(), "{heading}: {key}");
+                let found: Vec<&str> =
+                    TYPES.iter().map(|(_, kind)| *kind).filter(|kind| accepts(&schema, &key_schema, kind)).collect();
+                // A text may be typed as a number, and be a map by language; so may a list of texts.
+                let also = |kind: &str| {
+                    (stated.contains(&"string") && ["number", "boolean", "object"].contains(&kind))
+                        || (stated.contains(&"array") && kind == "object")
+                };
+                assert!(stated.iter().all(|kind| found.contains(kind)), "{heading}: {key}: {stated:?}, {found:?}");
+                assert!(
+                    found.iter().all(|kind| stated.contains(kind) || also(kind)),
+                    "{heading}: {key}: {stated:?}, {found:?}"
+                );
+                checked += 1;
+            }
         }
     }
+    assert!(checked > 50, "{checked}");
 }
 
 #[test]

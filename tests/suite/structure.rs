@@ -118,6 +118,43 @@ fn no_module_uses_one_above_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Pairs of files that use each other on purpose: `conv2d` chooses one of three ways to compute a convolution, which share its
+/// sizes; an error quotes settings of a layer.
+const CIRCLES: [(&str, &str); 7] = [
+    ("arithmetic/cuda/layers/conv2d.rs", "arithmetic/cuda/layers/direct.rs"),
+    ("arithmetic/cuda/layers/conv2d.rs", "arithmetic/cuda/layers/im2col.rs"),
+    ("arithmetic/cuda/layers/conv2d.rs", "arithmetic/cuda/layers/winograd.rs"),
+    ("arithmetic/kernels/layers/conv2d.rs", "arithmetic/kernels/layers/direct.rs"),
+    ("arithmetic/kernels/layers/conv2d.rs", "arithmetic/kernels/layers/im2col.rs"),
+    ("arithmetic/kernels/layers/conv2d.rs", "arithmetic/kernels/layers/winograd.rs"),
+    ("model/error.rs", "model/layer.rs"),
+];
+
+/// The files in the same folder that a file uses, by `super::`.
+fn siblings<'a>(path: &str, text: &str, sources: &'a BTreeMap<String, String>) -> Vec<&'a String> {
+    let Some((folder, file)) = path.rsplit_once('/').filter(|(_, file)| *file != "mod.rs") else { return Vec::new() };
+    let code = code(text);
+    let names = after(&code, "super::").into_iter().flat_map(first_names);
+    let paths = names.map(|name| format!("{folder}/{name}.rs")).filter(|to| *to != format!("{folder}/{file}"));
+    paths.filter_map(|to| sources.get_key_value(&to).map(|(path, _)| path)).collect()
+}
+
+/// What two files need of each other belongs into a third one.
+#[test]
+fn no_two_files_of_a_module_use_each_other() {
+    let sources = sources();
+    let used: BTreeMap<&str, Vec<&String>> =
+        sources.iter().map(|(path, text)| (path.as_str(), siblings(path, text, &sources))).collect();
+    let mut found = Vec::new();
+    for (from, all) in &used {
+        let back = all.iter().filter(|to| used[to.as_str()].iter().any(|other| other == from));
+        found.extend(back.filter(|to| *from < to.as_str()).map(|to| (*from, to.as_str())));
+    }
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found, CIRCLES);
+}
+
 #[test]
 fn the_order_is_read_from_every_form_of_a_path() {
     let text =
@@ -144,13 +181,20 @@ fn only_the_engine_uses_libtorch_and_only_kernels_use_unsafe_besides() {
 #[test]
 fn a_long_file_gives_a_reason() {
     let mut wrong = Vec::new();
-    for (path, text) in sources() {
-        let lines = text.lines().count();
-        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        if lines > MAX_LINES && !head.contains("onger than 400 lines because") {
-            wrong.push(format!(
-                "src/{path}: {lines} lines; split it, or say at its head: longer than 400 lines because ..."
-            ));
+    for folder in ["src", "tests"] {
+        for (path, bytes) in read_folder(&root().join(folder)) {
+            if ![".rs", ".cu", ".cuh"].iter().any(|ending| path.ends_with(ending)) {
+                continue;
+            }
+            let text = String::from_utf8(bytes).unwrap();
+            let lines = text.lines().count();
+            let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//")).collect();
+            let head = head.iter().map(|line| line.trim_start_matches(['/', '!', ' '])).collect::<Vec<_>>().join(" ");
+            if lines > MAX_LINES && !head.contains("onger than 400 lines because") {
+                wrong.push(format!(
+                    "{folder}/{path}: {lines} lines; split it, or say at its head: longer than 400 lines because ..."
+                ));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -185,6 +229,14 @@ fn the_architecture_names_every_folder_and_top_level_file() {
     }
     let missing: Vec<&String> = parts.iter().filter(|part| !map.contains(part.as_str())).collect();
     assert!(missing.is_empty(), "ARCHITECTURE.md does not name {missing:?}");
+}
+
+/// One page: whoever reads it reads all of it.
+#[test]
+fn the_architecture_fits_on_a_page() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (lines, longest) = (text.lines().count(), text.lines().map(|line| line.chars().count()).max().unwrap());
+    assert!(lines < 100 && longest < 160, "{lines} lines, the longest of {longest} characters");
 }
 
 /// The documents for developers, with the folders (from the root) that the paths in them may start from.
@@ -298,7 +350,7 @@ fn a_path_or_identifier_that_does_not_exist_is_found() {
 }
 
 /// What only Linux has, and the files that may use it, because they also work without it.
-const ONLY_LINUX: [(&str, &[&str]); 8] = [
+const ONLY_LINUX: [(&str, &[&str]); 10] = [
     (
         "/proc/",
         &[
@@ -306,6 +358,7 @@ const ONLY_LINUX: [(&str, &[&str]); 8] = [
             "arithmetic/cuda/open.rs",
             "build/memory.rs",
             "build/run_log.rs",
+            "cli/build.rs",
             "bundle/partial.rs",
             "temporary.rs",
         ],
@@ -317,6 +370,9 @@ const ONLY_LINUX: [(&str, &[&str]); 8] = [
     ("set_parent_process_death_signal", &[]),
     ("inotify", &[]),
     ("memfd", &[]),
+    ("statx", &["bundle/folders.rs"]),
+    // Apple's systems have it, too.
+    ("renameat_with", &["bundle/write.rs"]),
 ];
 
 /// Without libtorch, the program must compile and run on every Unix. A line after `cfg(target_os = "linux")` is only

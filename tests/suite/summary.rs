@@ -55,9 +55,14 @@ fn counts_shapes_and_sizes_of_the_coursework() {
 #[test]
 fn the_text_is_the_same_in_every_folder() {
     let home = tempfile::tempdir().unwrap();
-    let elsewhere = run(program(["summary"]).current_dir(home.path())).exits(0);
+    let study = root().join("reports/coursework.yaml");
+    let elsewhere = run(program(["summary"]).arg(study).current_dir(home.path())).exits(0);
     let here = run(program(["summary"]).current_dir(root())).exits(0);
-    assert_eq!(elsewhere.out, here.out, "the repository's study is found from anywhere");
+    assert_eq!(elsewhere.out, here.out);
+    for command in ["summary", "code", "build"] {
+        let advice = format!("then run `mnist-report {command} my-study.yaml`");
+        run(program([command]).current_dir(home.path())).refused(&["no study is named", &advice]);
+    }
     for number in [
         "1,200,074",
         "338,058",

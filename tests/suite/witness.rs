@@ -8,6 +8,7 @@ use mnist_report::compute::LIBTORCH_PROGRAM;
 use mnist_report::tensors::{from_safetensors, to_safetensors};
 use serde_json::Value;
 
+use crate::check_py::check;
 use crate::settings::bundle_of;
 use crate::support::*;
 
@@ -25,10 +26,22 @@ fn build_and_verify_say_how_far_libtorch_agrees() {
     let done = run(program(arguments).env_remove("MNIST_REPORT_WITNESS")).exits(0);
     let line = witness(&done).unwrap_or_else(|| panic!("{}", done.err)).to_owned();
     assert!(line.contains("evaluated 4 networks: 0 of 40,000 predictions differ"), "{line}");
+    let layers: usize = shared().0.json("results.json")["models"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|model| model["layers"].as_array().unwrap().len())
+        .sum();
+    assert!(line.ends_with(&format!(", shapes of {layers} layers agree")), "{line}");
     assert_eq!(done.report_id(), shared().1.report_id(), "the bundle does not depend on the witness");
     let log: Value = serde_json::from_slice(&fs::read(out.join("run-log.json")).unwrap()).unwrap();
     assert_eq!((&log["witness"]["networks"], &log["witness"]["differing_predictions"]), (&4.into(), &0.into()));
     assert!(log["witness"]["loss"].as_f64().unwrap() < 1e-6, "{log}");
+    assert_eq!((&log["witness"]["layers"], &log["witness"]["different_shape"]), (&layers.into(), &Value::Null));
+    assert!(["scalar", "avx2", "avx512"].contains(&log["vectors"].as_str().unwrap()), "{log}");
+    assert_eq!((&log["driver"], &log["nvrtc"]), (&Value::Null, &Value::Null), "the CPU trained");
+    // The second verifier knows every key of it.
+    check(&[], &out).exits(0);
 
     let verified = run(program(["verify", out.to_str().unwrap()]).env_remove("MNIST_REPORT_WITNESS")).exits(0);
     assert_eq!(witness(&verified), Some(&*line));
@@ -56,6 +69,19 @@ fn other_weights_are_an_error_of_the_program() {
         "{}",
         done.err
     );
+}
+
+#[test]
+fn other_shapes_are_an_error_of_the_program() {
+    let bundle = copy();
+    let mut results = bundle.json("results.json");
+    let layer = &mut results["models"]["small-bn"]["layers"][1];
+    let (name, channels) = (layer["name"].as_str().unwrap().to_owned(), &mut layer["output_shape"][1]);
+    *channels = (channels.as_u64().unwrap() + 1).into();
+    fs::write(bundle.path.join("results.json"), serde_json::to_string_pretty(&results).unwrap() + "\n").unwrap();
+    let done = bundle.run("witness", &[]).exits(2);
+    assert!(done.out.contains(&format!("; shapes differ: small-bn: {name} turns [")), "{}", done.out);
+    assert!(done.err.contains("report this bug"), "{}", done.err);
 }
 
 #[test]

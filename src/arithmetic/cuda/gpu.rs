@@ -96,8 +96,8 @@ impl Grid {
         Self { blocks: [size(blocks), 1, 1], threads, shared_bytes: 0 }
     }
 
-    /// `rows` rows of at least `jobs` threads, in blocks of 128: a block's index is its row along x, and its place in
-    /// the row along y.
+    /// At least `jobs` threads for each of `rows` rows, in blocks of 128 threads. A block's index along x is its row; its
+    /// index along y counts the blocks of that row.
     pub fn for_rows(rows: usize, jobs: usize) -> Self {
         Self { blocks: [size(rows), size(jobs.div_ceil(128)), 1], threads: 128, shared_bytes: 0 }
     }
@@ -109,10 +109,10 @@ impl Grid {
     }
 }
 
-/// A size as an argument of a kernel.
+/// Converts a size to 32 bits, as the kernels take it.
 ///
 /// # Panics
-/// The size is 2^32 or more: an activation of 16 GiB.
+/// The size is 2^32 or more. An activation of so many values would take 16 GiB.
 pub(super) fn size(size: usize) -> u32 {
     size.try_into().unwrap_or_else(|_| panic!("a GPU's kernel cannot have the size {size}"))
 }

@@ -27,7 +27,7 @@ mod train;
 pub use gpu::{Address, Argument, Gpu, Grid, Memory, Recording};
 pub use network::Network;
 #[cfg(feature = "cuda")]
-pub use open::{OpenError, open};
+pub use open::{OpenError, Opened, open};
 pub use self_test::{self_test, training_difference};
 pub use speed::convolution_rate;
 pub use train::{Trainer, evaluate};

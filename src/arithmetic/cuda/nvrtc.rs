@@ -36,18 +36,27 @@ pub enum NvrtcError {
     },
 }
 
+/// Compiled kernels.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// NVRTC's version, for example 13.0.
+    pub nvrtc: String,
+    /// The kernels for one compute capability.
+    pub cubin: Vec<u8>,
+}
+
 /// Compiles all kernels to a CUBIN for this compute capability, for example 90 for 9.0. `major` is the version of CUDA
 /// that the driver supports; `folders` are searched first.
 ///
 /// # Errors
 /// NVRTC is missing or fails.
-pub fn compile(major: u32, capability: u32, folders: &[PathBuf]) -> Result<Vec<u8>, NvrtcError> {
+pub fn compile(major: u32, capability: u32, folders: &[PathBuf]) -> Result<Compiled, NvrtcError> {
     let mut error = NvrtcError::NotFound(major);
     // A driver runs the output of an older NVRTC, but not always that of a newer one.
     for major in (OLDEST_MAJOR..=major).rev() {
         for path in candidates(major, folders) {
             match compile_with(&path, capability) {
-                Ok(Some(cubin)) => return Ok(cubin),
+                Ok(Some(compiled)) => return Ok(compiled),
                 Ok(None) => {}
                 Err(message) => error = NvrtcError::Failed { path: path.display().to_string(), message },
             }
@@ -95,7 +104,7 @@ fn subfolders(folder: &Path, prefix: &str) -> Vec<PathBuf> {
 }
 
 /// Compiles with the library at this path; `None` if it cannot be loaded.
-fn compile_with(path: &Path, capability: u32) -> Result<Option<Vec<u8>>, String> {
+fn compile_with(path: &Path, capability: u32) -> Result<Option<Compiled>, String> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         // NVRTC loads its builtins by name, without a path. That succeeds if they are already loaded.
         for builtins in subfolders(folder, "libnvrtc-builtins.so") {
@@ -115,7 +124,7 @@ fn compile_with(path: &Path, capability: u32) -> Result<Option<Vec<u8>>, String>
 
 /// # Safety
 /// The library is NVRTC.
-unsafe fn compile_in(library: &Library, capability: u32) -> Result<Vec<u8>, String> {
+unsafe fn compile_in(library: &Library, capability: u32) -> Result<Compiled, String> {
     macro_rules! function {
         ($name:literal, fn($($argument:ty),*)) => {
             *library
@@ -125,6 +134,7 @@ unsafe fn compile_in(library: &Library, capability: u32) -> Result<Vec<u8>, Stri
     }
     // SAFETY: the caller guarantees that the library is NVRTC, and the pointers outlive the calls.
     unsafe {
+        let version = function!("nvrtcVersion", fn(*mut c_int, *mut c_int));
         let create = function!(
             "nvrtcCreateProgram",
             fn(*mut Program, *const c_char, *const c_char, c_int, *const *const c_char, *const *const c_char)
@@ -167,7 +177,9 @@ unsafe fn compile_in(library: &Library, capability: u32) -> Result<Vec<u8>, Stri
             Err(format!("error {code} for sm_{capability}: {}", first.trim_end_matches('\0')))
         };
         destroy(&raw mut program);
-        result
+        let (mut major, mut minor) = (0, 0);
+        version(&raw mut major, &raw mut minor);
+        result.map(|cubin| Compiled { nvrtc: format!("{major}.{minor}"), cubin })
     }
 }
 
@@ -187,7 +199,8 @@ mod tests {
     #[test]
     fn kernels_compile_where_nvrtc_is_given() {
         let Some(path) = std::env::var_os("MNIST_REPORT_NVRTC") else { return };
-        let cubin = compile_with(Path::new(&path), 90).unwrap().expect("the library can be loaded");
+        let Compiled { nvrtc, cubin } = compile_with(Path::new(&path), 90).unwrap().expect("the library can be loaded");
         assert!(cubin.starts_with(b"\x7fELF"));
+        assert!(nvrtc.starts_with("12.") || nvrtc.starts_with("13."), "{nvrtc}");
     }
 }

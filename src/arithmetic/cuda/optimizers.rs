@@ -17,8 +17,8 @@ pub(super) struct Rule {
 /// The optimizer's factors for all steps of an epoch, on the GPU.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Factors {
-    /// `[steps, count]`: the factors of `optimizers::factors`, then 1 in the first step of the training and 0 in the
-    /// others.
+    /// `[steps, count]`: a row for each step. It has the values that `optimizers::factors` gives, and at its end 1 in the
+    /// training's first step, otherwise 0.
     pub values: Address,
     pub count: usize,
     /// The address of the step's number in the epoch, a u32 that counts from 0.
@@ -48,8 +48,8 @@ impl Rule {
         gpu.launch(kernel, value_grid(values), &arguments);
     }
 
-    /// The addresses of the state as the kernel takes them. RMSprop's kernel takes three lists: null for one that the
-    /// settings do not need.
+    /// The addresses of the state, in the order of the kernel's arguments. RMSprop's kernel has three; one that the
+    /// settings do not need is null.
     fn state_arguments(&self) -> Vec<Argument> {
         let all = || self.state().map(|(name, list)| (name, list.all().0));
         match &self.rule {

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 
-use super::entry::{Central, DESCRIPTOR_SIZE, Entry, u16_at, u32_at};
-use crate::bundle::limits::{MAX_FILES, MAX_PATH};
+use super::bytes::{NOT_A_ZIP, bytes_at, u16_at, u32_at};
+use super::entry::{Central, DESCRIPTOR_SIZE, Entry};
+use crate::bundle::limits::{MAX_FILES, MAX_LIST, MAX_NAME};
+use crate::text::numbers::plural;
 
 /// Number of bytes in the record at the end of a zip, without its comment.
 const END_SIZE: usize = 22;
@@ -18,11 +18,6 @@ const END_MAGIC: &[u8] = b"PK\x05\x06";
 /// The size of the record, before the usual end record, that locates the end record of zip64.
 const LOCATOR_SIZE: usize = 20;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
-/// Bytes of an entry's name, with the folders above the bundle. Each of its parts is limited to what file systems take.
-const MAX_NAME: usize = 4 * MAX_PATH;
-/// Maximum size of a list of entries. Names and fields in an honest zip need a tenth of that.
-const MAX_LIST: u64 = 4096 * MAX_FILES as u64;
-pub(super) const NOT_A_ZIP: &str = "is not a zip file, or was cut off: have it sent again";
 
 /// A zip. It is read in pieces, because it may be as large as memory.
 pub(super) struct Archive<'a> {
@@ -145,7 +140,7 @@ impl End {
         let mut contradictions = Vec::new();
         let after = tail.len() - at - END_SIZE;
         if after > 0 {
-            contradictions.push(format!("{after} bytes after the zip's end"));
+            contradictions.push(format!("{} after the zip's end", plural(after, "byte")));
         } else if record.comment != 0 {
             contradictions.push("its end record states a comment that is not there".to_owned());
         }
@@ -187,14 +182,4 @@ impl Record {
             is_one_disk: u16_at(bytes, 4) == 0 && u16_at(bytes, 6) == 0 && usize::from(u16_at(bytes, 8)) == count,
         }
     }
-}
-
-/// Reads some bytes of a file. Fails with the reason, for example if the file ends too early.
-pub(super) fn bytes_at(file: &File, start: u64, size: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = vec![0; size as usize];
-    file.read_exact_at(&mut bytes, start).map_err(|e| match e.kind() {
-        io::ErrorKind::UnexpectedEof => NOT_A_ZIP.to_owned(),
-        _ => format!("cannot be read: {e}"),
-    })?;
-    Ok(bytes)
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::archive::{NOT_A_ZIP, bytes_at};
+use super::bytes::{NOT_A_ZIP, bytes_at, u16_at, u32_at};
 
 const CENTRAL_MAGIC: &[u8] = b"PK\x01\x02";
 const CENTRAL_SIZE: usize = 46;
@@ -282,12 +282,4 @@ fn unknown_extra(mut extra: &[u8]) -> Option<u16> {
         extra = &extra[4 + size..];
     }
     None
-}
-
-pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    u16::from_le_bytes([bytes[at], bytes[at + 1]])
-}
-
-pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from(u16_at(bytes, at)) | u32::from(u16_at(bytes, at + 2)) << 16
 }

@@ -1,6 +1,7 @@
 //! Opens a bundle from a possibly untrusted author. Trusts nothing in the bundle, and writes nothing to disk.
 
 mod archive;
+mod bytes;
 mod entry;
 mod folder;
 mod zip;

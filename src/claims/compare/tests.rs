@@ -2,7 +2,13 @@
 
 use super::*;
 
+const ENGLISH: Wording = Wording { study: Lang::En, report: Lang::En };
+
 fn claim(printed: &str, how: &str) -> Claim {
+    claim_in(Lang::En, printed, how)
+}
+
+fn claim_in(lang: Lang, printed: &str, how: &str) -> Claim {
     let claim = Claim {
         id: "c".into(),
         group: "g".into(),
@@ -12,14 +18,14 @@ fn claim(printed: &str, how: &str) -> Claim {
         compare: serde_yaml::from_str(how).unwrap(),
         why: None,
     };
-    check(&claim, Lang::En).unwrap();
+    check(&claim, lang).unwrap();
     claim
 }
 
 fn outcome(printed: &str, how: &str, measured: impl Into<Value>) -> (Verdict, String) {
     let (claim, measured) = (claim(printed, how), measured.into());
     check_kind(&claim, &measured, Lang::En).unwrap();
-    compare(&claim, Some(&measured), Lang::En)
+    compare(&claim, Some(&measured), ENGLISH)
 }
 
 #[test]
@@ -92,9 +98,9 @@ fn what_is_shown_does_not_contradict_the_verdict() {
     assert_eq!(outcome("1", "printed", 1.0), (Verdict::Matches, "1".into()));
     assert_eq!(outcome("0", "printed", 0.4382), (Verdict::Matches, "0.44".into()));
     assert_eq!(outcome("7.85 KMac", "printed", 7850), (Verdict::Matches, "7850".into()));
-    assert_eq!(printed_with_tolerance(&claim("97 %", "{absolute: 1}"), Lang::En), "97 % ± 1 points");
-    assert_eq!(printed_with_tolerance(&claim("97", "{absolute: 1}"), Lang::En), "97 ± 1");
-    assert_eq!(printed_with_tolerance(&claim("0.09", "{relative: 0.05}"), Lang::En), "0.09 ± 5 % of it");
+    assert_eq!(printed_with_tolerance(&claim("97 %", "{absolute: 1}"), ENGLISH), "97 % ± 1 points");
+    assert_eq!(printed_with_tolerance(&claim("97", "{absolute: 1}"), ENGLISH), "97 ± 1");
+    assert_eq!(printed_with_tolerance(&claim("0.09", "{relative: 0.05}"), ENGLISH), "0.09 ± 5 % of it");
 }
 
 #[test]
@@ -115,7 +121,7 @@ fn a_printed_value_of_another_kind_is_refused() {
         assert_eq!(outcome(printed, "exact", measured).0, Verdict::Matches, "{printed}");
     }
     // The number of items of a list may depend on what is measured.
-    let two = compare(&claim("[1, 2, 3]", "printed"), Some(&Value::from(vec![1, 2])), Lang::En);
+    let two = compare(&claim("[1, 2, 3]", "printed"), Some(&Value::from(vec![1, 2])), ENGLISH);
     assert_eq!(two, (Verdict::Differs, "[1, 2]".into()));
 }
 
@@ -123,7 +129,7 @@ fn a_printed_value_of_another_kind_is_refused() {
 #[test]
 fn a_measured_value_of_another_kind_differs_and_is_shown() {
     let differs = |printed: &str, how: &str, measured: Value| {
-        let (verdict, shown) = compare(&claim(printed, how), Some(&measured), Lang::En);
+        let (verdict, shown) = compare(&claim(printed, how), Some(&measured), ENGLISH);
         assert_eq!(verdict, Verdict::Differs, "{printed}");
         shown
     };
@@ -136,5 +142,29 @@ fn a_measured_value_of_another_kind_differs_and_is_shown() {
 
 #[test]
 fn a_value_that_was_not_measured_has_a_verdict_of_its_own() {
-    assert_eq!(compare(&claim("1", "exact"), None, Lang::En), (Verdict::NotMeasured, String::new()));
+    assert_eq!(compare(&claim("1", "exact"), None, ENGLISH), (Verdict::NotMeasured, String::new()));
+}
+
+#[test]
+fn values_are_shown_in_the_language_of_the_report() {
+    let [en, uk] = [Lang::En, Lang::Uk];
+    for (study, report, printed, measured, shown) in [
+        (en, uk, "0.95", Value::from(0.95), ["0,95", "0,9500"]),
+        (uk, uk, "0.95", Value::from(0.95), ["0,95", "0,9500"]),
+        (uk, en, "0,95", Value::from(0.95), ["0.95", "0.9500"]),
+        (en, uk, "-97.5 %", Value::from(-0.975), ["-97,5 %", "-97,500 %"]),
+        (en, uk, "7,850", Value::from(7850), ["7,850", "7850"]),
+        (en, uk, "conv1: 0.5", Value::from(0.5), ["conv1: 0.5", "0,500"]),
+        (en, en, "0.95", Value::from(0.95), ["0.95", "0.9500"]),
+    ] {
+        let (claim, langs) = (claim_in(study, printed, "printed"), Wording { study, report });
+        let (verdict, text) = compare(&claim, Some(&measured), langs);
+        assert_eq!(verdict, Verdict::Matches, "{printed}");
+        assert_eq!([printed_with_tolerance(&claim, langs), text], shown.map(str::to_owned), "{printed}");
+    }
+    let (claim, langs) = (claim_in(en, "true", "exact"), Wording { study: en, report: uk });
+    assert_eq!(compare(&claim, Some(&Value::from(false)), langs), (Verdict::Differs, "ні".into()));
+    assert_eq!(printed_with_tolerance(&claim, langs), "так");
+    let claim = claim_in(en, "0.95", "{absolute: 0.01}");
+    assert_eq!(printed_with_tolerance(&claim, langs), "0,95 ± 0,01");
 }

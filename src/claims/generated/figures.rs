@@ -4,9 +4,11 @@ use minijinja::Value;
 use proptest::prelude::*;
 
 use super::{CASES, check};
-use crate::claims::compare::{self, Verdict};
+use crate::claims::compare::{self, Verdict, Wording};
 use crate::study::Claim;
 use crate::text::{Lang, printed};
+
+const ENGLISH: Wording = Wording { study: Lang::En, report: Lang::En };
 
 /// A decimal number: `digits` times 10 to the power of minus `decimals`.
 #[derive(Clone, Copy, Debug)]
@@ -137,12 +139,12 @@ fn verdicts_agree_with_whole_number_arithmetic() {
         };
         prop_assert!(compare::check(&claim, Lang::En).is_ok(), "{text}: {:?}", compare::check(&claim, Lang::En));
         let measured = figure.measured().value();
-        let (verdict, shown) = compare::compare(&claim, Some(&Value::from(measured)), Lang::En);
+        let (verdict, shown) = compare::compare(&claim, Some(&Value::from(measured)), ENGLISH);
         let expected = if figure.matches() { Verdict::Matches } else { Verdict::Differs };
         prop_assert_eq!(verdict, expected, "`{}` {} {}, shown as {}", text, how, measured, shown);
         // The value shown, compared as if it had been measured, gives the same verdict.
         let read = printed::read(&shown, Lang::En).unwrap().numbers[0].value;
-        let (again, _) = compare::compare(&claim, Some(&Value::from(read)), Lang::En);
+        let (again, _) = compare::compare(&claim, Some(&Value::from(read)), ENGLISH);
         prop_assert_eq!(again, expected, "`{}` {} {} is shown as {}", text, how, measured, shown);
         let mut counts = verdicts.get();
         counts[usize::from(figure.matches())] += 1;

@@ -49,7 +49,7 @@ impl<'a> ComparedRuns<'a> {
         }
     }
 
-    /// Networks of one seed have an interval over test images, after the last epoch: adds it, and says whether there is one.
+    /// Adds the interval over test images to the last epoch, if the compared runs have one seed each. Returns whether it did.
     fn over_images_at(&self, epochs: &mut [(usize, f64, Option<Difference>)]) -> bool {
         // The counts of the comparison are those of the reported networks.
         let ends = |run: &RunResult, epoch: usize| {

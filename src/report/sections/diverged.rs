@@ -3,6 +3,7 @@
 use super::prelude::*;
 use super::settings;
 use crate::arithmetic;
+use crate::model::LayerKind;
 use crate::results::{DivergedRun, DivergedSeed, NotFinite, SeedEnd};
 use crate::study::{Optimizer, RmsProp, RunSettings, Schedule, Sgd};
 
@@ -11,8 +12,6 @@ use crate::study::{Optimizer, RmsProp, RunSettings, Schedule, Sgd};
 const LARGE_PIXEL: f64 = 10.0;
 /// About how many steps are searched for the highest learning rate: a bundle's plan may have any number of them.
 const MOST_RATES: usize = 10_000;
-/// Layers that keep the size of the values that pass through them.
-const NORMALISATIONS: [&str; 3] = ["batch_norm2d", "batch_norm1d", "layer_norm"];
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let mut blocks = vec![Block::paragraph(b.phrase("diverged.text")?)];
@@ -185,9 +184,10 @@ fn input(b: &Builder) -> Result<String> {
 fn normalisation(b: &Builder, plan: &RunSettings) -> Result<String> {
     let layers = b.results.models.get(&plan.model).map(|model| model.layers.as_slice()).unwrap_or_default();
     let has = |kind: &&str| layers.iter().any(|layer| layer.kind == **kind);
-    let found: Vec<&str> = NORMALISATIONS.iter().copied().filter(has).collect();
+    let known = LayerKind::normalisations();
+    let found: Vec<&str> = known.iter().copied().filter(has).collect();
     match found.as_slice() {
-        [] => b.lang.say("diverged.no_normalisation", context! { kinds => NORMALISATIONS.join(", ") }),
+        [] => b.lang.say("diverged.no_normalisation", context! { kinds => known.join(", ") }),
         found => b.lang.say("diverged.has_normalisation", context! { kinds => found.join(", ") }),
     }
 }

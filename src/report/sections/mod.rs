@@ -43,7 +43,7 @@ pub(super) fn document(
     lang: &Language,
 ) -> Result<Document> {
     let b = Builder::new(study, results, provenance, lang)?;
-    let judged = crate::claims::judge(study, results);
+    let judged = crate::claims::judge_in(study, results, lang.lang);
     let conclusions = crate::claims::conclude(study, results);
     let description = own_words::blocks(&b, &study.description)?;
     let lead = lead::blocks(&b, &conclusions)?;

@@ -1,7 +1,10 @@
 //! Every layer with its settings, its parameters and the shape of its output, and the sizes of the models.
 
+use minijinja::Value;
+
 use super::prelude::*;
 use crate::model::{LayerKind, Megabytes, ModelSpec};
+use crate::report::document::TableRow;
 use crate::results::{LayerFacts, ModelFacts};
 use crate::text::numbers::shape;
 
@@ -12,12 +15,8 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let text =
         b.text("parameters.text", context! { figure => figure.as_ref().map(|f| b.figure_link(f)).transpose()? })?;
     let kinds = kinds(b)?;
-    let counted = b
-        .results
-        .models
-        .values()
-        .flat_map(|m| &m.layers)
-        .any(|l| ["batch_norm2d", "batch_norm1d"].contains(&l.kind.as_str()));
+    // In PyTorch, a layer with running statistics also counts its batches.
+    let counted = b.results.models.values().flat_map(|m| &m.layers).any(|l| l.buffers > 0);
     let text = if counted { text.then(b.phrase("parameters.batch_counter")?) } else { text };
     blocks.extend([Block::paragraph(text), Block::paragraph(kinds)]);
     blocks.extend(figure.map(Block::Figure));
@@ -51,7 +50,7 @@ fn kinds(b: &Builder) -> Result<RichText> {
 /// With more models, a sentence on each would only repeat the tables.
 const MOST_ANSWERS: usize = 4;
 
-/// How many parameters the models have.
+/// How many parameters the models have, in one sentence.
 fn answers(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<RichText> {
     let least = models.iter().min_by_key(|(_, m)| m.parameters);
     let most = models.iter().max_by_key(|(_, m)| m.parameters);
@@ -61,18 +60,18 @@ fn answers(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<RichText> {
             b.text("parameters.range", context! { n, smallest, least, largest, most })
         }
         _ => {
-            let answers = models.iter().map(|(title, m)| answer(b, title, m)).collect::<Result<Vec<_>>>()?;
-            Ok(answers.into_iter().fold(RichText::default(), RichText::then))
+            let models: Vec<Value> = models.iter().map(|(title, m)| answer(b, title, m)).collect();
+            b.text("parameters.answer", context! { models })
         }
     }
 }
 
 /// How many parameters a model has, and which layer has most of them. The figure and the table have those of each layer.
-fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Result<RichText> {
+fn answer(b: &Builder, title: &str, model: &ModelFacts) -> Value {
     let most = model.layers.iter().filter(|l| l.parameters > 0).max_by_key(|l| l.parameters);
     let share = most.map(|l| b.lang.numbers.percent(l.parameters as f64 / model.parameters as f64, 1));
     let layer = most.map(|l| l.name.as_str());
-    b.text("parameters.answer", context! { title, n => model.parameters, share, layer })
+    context! { title, n => model.parameters, share, layer }
 }
 
 fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<TableBlock> {
@@ -94,8 +93,14 @@ fn layers(b: &Builder, name: &str, title: &str, model: &ModelFacts) -> Result<Ta
         .column("buffers", Number, |(_, l)| count(l.buffers))
         .when(has_buffers);
     let input = model.layers.first().map(|l| shape(&l.input_shape)).unwrap_or_default();
-    let caption = b.text("parameters.table", context! { title, input, batch => model.batch })?;
-    let table = b.table(caption, &columns, model.layers.iter().enumerate())?;
+    let caption = b.text("parameters.table", context! { title, batch => model.batch })?;
+    let mut table = b.table(caption, &columns, model.layers.iter().enumerate())?;
+    if let Some(first) = table.groups.first_mut() {
+        // The shape before the first layer; that before each other layer is in the row above.
+        let mut cells = vec![RichText::default(); table.columns.len()];
+        cells[..2].clone_from_slice(&[b.heading("input_size")?, input.into()]);
+        first.rows.insert(0, TableRow { cells, note: RichText::default() });
+    }
     let mut footer = vec![b.heading("total")?, RichText::default(), form.count(model.parameters).into()];
     footer.extend([RichText::default(), RichText::default(), RichText::default()]);
     footer.extend(has_buffers.then(|| form.count(model.buffers).into()));
@@ -107,7 +112,7 @@ fn sizes(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let columns = Columns::<(&str, Megabytes, &ModelFacts)>::new()
         .column("convention", Text, |(convention, ..)| (*convention).to_owned())
-        .column("input_size", Number, |(_, size, _)| form.fixed(size.input, 2))
+        .column("input_size", Number, |(_, size, _)| form.fixed(size.input, if size.input < 0.1 { 4 } else { 2 }))
         .column("forward_backward", Number, |(_, size, _)| form.fixed(size.forward_backward, 2))
         .column("parameters", Number, |(_, size, _)| form.fixed(size.params, 2))
         .column("estimated_total", Number, |(_, size, _)| form.fixed(size.total, 2))

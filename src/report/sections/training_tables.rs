@@ -63,8 +63,9 @@ pub(super) fn tables(b: &Builder, number: usize, runs: &[ShownRun]) -> Result<Ve
     Ok(tables)
 }
 
-/// A row for each setting in which the runs differ, a column for each run; a sentence for a single setting. No row for the evidence that is recorded, which changes
-/// no result. The section on inputs lists all settings.
+/// A table with a row for each setting in which the runs differ and a column for each run, or a sentence if they differ in
+/// one setting only. Leaves out how much evidence is recorded, which changes no result. The section on inputs lists all
+/// settings.
 fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<Block>> {
     type Setting<'a> = (&'static str, &'a dyn Fn(AnyRun) -> Result<RichText>);
     let lang = b.lang;

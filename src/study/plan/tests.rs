@@ -44,6 +44,27 @@ fn steps_and_parameters_cost_something_besides_images() {
 }
 
 #[test]
+fn large_windows_and_few_channels_cost_what_they_take() {
+    let cost = |layer: &str| {
+        let yaml = format!(
+            "title: T\nmodels: {{m: {{layers: [{layer}, flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
+             runs: {{r: {{model: m, epochs: 1, batch_size: 100, optimizer: adam, seeds: [1]}}}}\n"
+        );
+        Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap()).unwrap().cost()
+    };
+    let pool = |kind: &str, size: usize| {
+        cost(&format!("{{{kind}: {{kernel_size: {size}, stride: 1, padding: {}}}}}", size / 2))
+    };
+    let conv = |channels: usize| {
+        cost(&format!("{{conv2d: {{out_channels: {channels}, kernel_size: 27, padding: 13}}}}")) / channels as f64
+    };
+    for kind in ["max_pool2d", "avg_pool2d"] {
+        assert!(pool(kind, 27) > 50.0 * pool(kind, 3), "{kind}");
+    }
+    assert!(conv(1) > 3.0 * conv(64), "{} {}", conv(1), conv(64));
+}
+
+#[test]
 fn the_old_name_of_a_figure_is_still_read() {
     let yaml = "title: T\nmodels: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
                     runs: {r: {model: m, epochs: 1, batch_size: 8, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}}\n\
@@ -57,11 +78,11 @@ fn the_old_name_of_a_figure_is_still_read() {
 fn refusals_name_line_key_and_value() {
     for (from, to, expected) in [
         ("model: m", "model: n", "s.yaml:10: runs.r.model: unknown model `n`; this study has m"),
-        ("seeds: [1]", "seeds: [1, 2, 1]", "s.yaml:7: runs.r.seeds[2]: seed 1 is repeated"),
+        ("seeds: [1]", "seeds: [1, 2, 1]", "s.yaml:7: defaults.seeds[2]: seed 1 is repeated"),
         ("first: 100", "first: 60001", "s.yaml:11: runs.r.train.images: 60001: must be from 1 to 60000 images"),
         ("first: 100", "per_class: 5422", "5422: must be from 1 to 5421 images of each class"),
-        ("epochs: 1", "epochs: 0", "s.yaml:7: runs.r.epochs: 0: must be from 1"),
-        ("lr: 0.1", "lr: 0", "s.yaml:7: runs.r.optimizer.sgd.lr: 0: must be above 0"),
+        ("epochs: 1", "epochs: 0", "s.yaml:7: defaults.epochs: 0: must be from 1"),
+        ("lr: 0.1", "lr: 0", "s.yaml:7: defaults.optimizer.sgd.lr: 0: must be above 0"),
         ("runs: [r]", "runs: [q]", "s.yaml:13: sections[0].runs[0]: unknown run `q`; this study has r"),
         ("runs: [r]", "runs: [r], comparisons: [c]", "s.yaml:13: sections[0].comparisons[0]: unknown comparison `c`"),
         (

@@ -33,6 +33,21 @@ fn refuses_invisible_characters_and_long_expressions() {
     assert_eq!(error(&claims(1001)), "s.yaml:4: claims: 1001: at most 1000 are supported");
 }
 
+/// Some readers of YAML take these for the end of a comment, others for a part of it.
+#[test]
+fn lines_that_readers_of_yaml_do_not_read_alike_are_refused() {
+    let study = |before: &str| format!("{before}title: T\nmodels: {{}}\nruns: {{}}\n");
+    for (breaks, code) in [("\u{85}", "0085"), ("\u{2028}", "2028"), ("\u{2029}", "2029")] {
+        let message = error(&study(&format!("# as taught:{breaks}values: {{chance: 0.1}}\n")));
+        let expected =
+            format!("s.yaml:1: has a line break that is not one for every program (U+{code}): press Enter instead");
+        assert_eq!(message, expected);
+    }
+    let message = error(&study("# a comment\n%TAG !e! tag:x\n---\n"));
+    assert_eq!(message, "s.yaml:2: starts with `%`, as a directive of YAML: no study needs one; remove it");
+    assert!(Source::from_text(Path::new("s.yaml"), &study("# 5 % of it\n")).is_ok());
+}
+
 #[test]
 fn only_what_is_between_braces_counts_as_expression() {
     for (text, expected) in [
@@ -60,7 +75,7 @@ fn names_line_and_key_of_an_unknown_key() {
 #[test]
 fn names_line_of_a_wrong_type_in_defaults() {
     let yaml = format!("{HEAD}      - flatten\ndefaults:\n  epochs: many\nruns:\n  r: {{model: m}}\n");
-    let expected = "s.yaml:7: runs.r.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
+    let expected = "s.yaml:7: defaults.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
     assert_eq!(error(&yaml), expected);
 }
 

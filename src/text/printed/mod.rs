@@ -21,8 +21,6 @@ pub struct Printed {
     pub numbers: Vec<PrintedNumber>,
     /// Whether they are in square brackets.
     pub is_list: bool,
-    /// Whether a number has a decimal comma.
-    pub decimal_comma: bool,
 }
 
 /// A number with the precision to which it was printed.
@@ -44,7 +42,7 @@ pub fn read(text: &str, lang: Lang) -> Result<Printed, String> {
     let chars: Vec<char> = text.trim().chars().collect();
     let bracketed = chars.contains(&'[');
     let list = bracketed.then(|| Separators::of(&chars));
-    let mut reader = Reader { chars: &chars, at: 0, lang, list, decimal_comma: false };
+    let mut reader = Reader { chars: &chars, at: 0, lang, list };
     let mut numbers = Vec::new();
     while let Some(number) = reader.next_number()? {
         numbers.push(number);
@@ -53,5 +51,5 @@ pub fn read(text: &str, lang: Lang) -> Result<Printed, String> {
     if numbers.iter().any(|n| n.is_percent != first.is_percent) {
         return Err("mixes percentages and other numbers".to_owned());
     }
-    Ok(Printed { numbers, is_list: bracketed, decimal_comma: reader.decimal_comma })
+    Ok(Printed { numbers, is_list: bracketed })
 }

@@ -27,7 +27,6 @@ pub(super) struct Reader<'a> {
     pub(super) lang: Lang,
     /// How a list in brackets is separated; none outside of brackets.
     pub(super) list: Option<Separators>,
-    pub(super) decimal_comma: bool,
 }
 
 impl Reader<'_> {
@@ -218,7 +217,6 @@ impl Reader<'_> {
             return refuse("has a separator after its decimal point");
         }
         if commas == 1 && fraction.is_none() && !whole.contains('_') && self.is_decimal_comma(whole)? {
-            self.decimal_comma = true;
             let (left, right) = whole.split_once(',').unwrap_or((whole, ""));
             if !right.bytes().all(|b| b.is_ascii_digit()) {
                 return refuse("has a separator after its decimal comma");

@@ -3,6 +3,9 @@
 // Every value of a product is a sum over k. The sum is split into pieces: each is a chain of fused multiply-additions
 // in the order of k that starts at 0, and is added to the sum of the pieces before it. One thread computes the whole
 // chain of a value.
+//
+// Longer than 400 lines because a block's copies, products and sums share the sizes of its tile; they are templates of one
+// kernel.
 
 // Maximum number of terms in a chain.
 #define PIECE 128

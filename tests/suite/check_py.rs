@@ -1,5 +1,7 @@
 //! The second verifier, scripts/check.py, gives the same answers as the program: for honest bundles, for every forgery
 //! of the tests, and (in zips.rs) for every zip. No hostile bundle stops it, keeps it busy or fills the memory.
+//!
+//! Longer than 400 lines because each hostile bundle is made by a few lines here, and all tests share what runs check.py.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
