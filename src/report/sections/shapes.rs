@@ -23,12 +23,12 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
 
 /// From which shape to how many values, and the shape that a network makes flat, in one sentence.
 fn answer(b: &Builder) -> Result<RichText> {
-    let mut flat: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut flat: Vec<(String, Vec<String>)> = Vec::new();
     for (name, model) in &b.results.models {
         let Some(shape) = before_flat(model) else { continue };
         match flat.iter_mut().find(|(other, _)| *other == shape) {
-            Some((_, titles)) => titles.push(b.model_title(name)),
-            None => flat.push((shape, vec![b.model_title(name)])),
+            Some((_, titles)) => titles.push(b.model_title(name).to_owned()),
+            None => flat.push((shape, vec![b.model_title(name).to_owned()])),
         }
     }
     let flat: Vec<Value> = match flat.len() {
