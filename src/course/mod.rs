@@ -220,11 +220,11 @@ impl Writer<'_> {
     }
 
     fn column_names(&self) -> Result<Vec<String>> {
-        let mut names = vec![self.word("column.who")?];
+        let mut names = vec![self.word("column.who")?, self.word("column.result")?];
         for (key, has) in [("column.group", self.columns.has_groups), ("column.title", self.columns.has_titles)] {
             names.extend(has.then(|| self.word(key)).transpose()?);
         }
-        names.extend([self.word("column.report_id")?, self.word("column.result")?]);
+        names.push(self.word("column.report_id")?);
         names.extend(self.columns.rungs.iter().map(|rung| rung.name().to_owned()));
         if self.columns.has_assignment {
             names.push(self.word("column.assignment")?);

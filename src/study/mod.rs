@@ -19,6 +19,7 @@ mod grid;
 mod images;
 mod languages;
 mod lines;
+mod mentions;
 mod merge;
 mod messages;
 mod notes;

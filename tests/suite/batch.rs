@@ -211,16 +211,20 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
     for outside in ["<script", "src=", "http:", "https:", "url(", "<link", "<b>M"] {
         assert!(!html.contains(outside), "{outside}");
     }
-    let text = page_text(&html).replace("  ", " ");
+    let text = page_text(&html).replace('\u{a0}', " ").replace("  ", " ");
+    let [id, other_id] = [tiny, &other].map(|bundle| bundle.report_id()[..12].to_owned());
     for part in [
         "Hand-ins of “Tiny study”",
         "5 hand-ins, checked up to metrics. Each study was compared with the assignment",
-        "| Author, file | Result | files | inputs | exact | render | metrics | Assignment | Alike | Time",
+        "| Author, file | Result | ",
+        " | Title | Report ID | files | inputs | exact | render | metrics | Assignment | Alike | Time",
         "<b>M",
         "<script>alert(1)</script>",
-        "✓ verified | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ",
-        "✗ another study | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✗ failed | ",
-        "✗ failed | ✗ failed | ? not checked |",
+        "✓ verified | ",
+        "✗ another study | ",
+        &format!("| Tiny study | {id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | "),
+        &format!("| Tiny study | {other_id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✗ failed | "),
+        &format!("| Tiny study | {id} | ✗ failed | ? not checked |"),
         "? unreadable | – | – | – | – | – | – | – | ",
         "files: report.md was changed",
         "runs.small.optimizer.sgd.lr: handed in 0.2, the assignment has 0.1",
@@ -238,7 +242,7 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
 
     verify(&["--upto", "files", "--lang", "uk", "--html", page.to_str().unwrap()], &paths).exits(1);
     let html = fs::read_to_string(&page).unwrap();
-    let text = page_text(&html);
+    let text = page_text(&html).replace('\u{a0}', " ");
     assert!(html.contains("<html lang=\"uk\">"));
     for part in [
         "5 зданих робіт, перевірка до files.",

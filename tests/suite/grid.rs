@@ -154,6 +154,27 @@ fn equal_runs_share_a_rank_and_are_all_named() {
 }
 
 #[test]
+fn a_value_of_the_last_list_has_one_colour_in_every_panel_of_curves() {
+    // Another order than that of the list, and a run that is missing in one panel.
+    let removed = "runs: {one-sgd: null, two-adam: {title: Other Adam}}";
+    let bundle = built(&STUDY.replace("runs: {two-adadelta: null}", removed));
+    let figure = bundle.text("figures/section1-curves.svg");
+    let colour = |title: &str| {
+        let (before, _) = figure.rsplit_once(title).unwrap_or_else(|| panic!("{title}: {figure}"));
+        let text = &before[before.rfind("<text").unwrap()..];
+        text.split("fill=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .unwrap_or_else(|| panic!("{text}"))
+            .to_owned()
+    };
+    let [adam, other_adam] = ["one-adam", "Other Adam"].map(colour);
+    assert_eq!(adam, other_adam, "{figure}");
+    assert_eq!(colour("one-adadelta"), colour("two-adadelta"), "{figure}");
+    assert_ne!(adam, colour("one-adadelta"), "{figure}");
+}
+
+#[test]
 fn tables_of_a_grid_need_one() {
     let home = tempfile::tempdir().unwrap();
     let study = home.path().join("s.yaml");

@@ -1,7 +1,7 @@
 //! Every accepted zip has the same content, whichever program unpacks it. Zips of common programs are read; those that
 //! two programs could read differently are refused.
 //!
-//! Longer than 400 lines because the writer of zips, byte by byte, is read together with the changes that the tests make in it.
+//! Longer than 400 lines because the forgeries of a zip are one list.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -121,6 +121,14 @@ pub(super) fn row_of(study: &Study, run: &str) -> Option<Vec<usize>> {
     Some(places)
 }
 
+/// The place of a run in the last list of the grid with several values. `None` as in [`row_of`].
+pub(super) fn column_of(study: &Study, run: &str) -> Option<usize> {
+    let lists = lists(study);
+    let [_, .., (last, _)] = lists.as_slice() else { return None };
+    let cell = cells(&axes(study.grid.as_ref()?)).into_iter().find(|cell| cell.run == run)?;
+    cell.places.get(*last).copied()
+}
+
 /// Accuracies: a row for each value of the first list with several, a column for each of the second; a group of rows for each
 /// combination of the others. `None` with fewer than two such lists.
 pub(super) fn matrix(b: &Builder) -> Result<Option<TableBlock>> {

@@ -155,7 +155,16 @@ fn panels<'a>(b: &'a Builder, section: &Section, runs: &'a [ShownRun]) -> Vec<Ve
     let split = |group: Vec<&'a ShownRun<'a>>| {
         if group.len() > Show::MAX_TOGETHER { group.into_iter().map(|run| vec![run]).collect() } else { vec![group] }
     };
-    let panel = |group: Vec<&'a ShownRun<'a>>| group.into_iter().filter_map(|run| curve(b, run)).collect();
+    let panel = |group: Vec<&'a ShownRun<'a>>| {
+        // A value of the grid's last list has one colour and mark in every panel of a row.
+        let places: Vec<usize> = group.iter().filter_map(|run| grid::column_of(b.study, run.name)).collect();
+        let is_row = group.len() > 1
+            && places.len() == group.len()
+            && (0..places.len()).all(|i| places[i] < Show::MAX_TOGETHER && !places[..i].contains(&places[i]));
+        let of_row = |(i, curve): (usize, Curve<'a>)| if is_row { Curve { series: places[i], ..curve } } else { curve };
+        let curves = group.into_iter().enumerate().filter_map(|(i, run)| Some((i, curve(b, run)?)));
+        curves.map(of_row).collect()
+    };
     groups.into_iter().flat_map(split).map(panel).collect()
 }
 
