@@ -11,6 +11,11 @@ fn main() {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     #[cfg(feature = "tch")]
     libtorch(&root);
+    // Without symbols, which take 4 MB: a panic's message and place are strings of the program. Cargo would ignore
+    // `strip` in the profile, because the package has an `opt-level` of its own there.
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        println!("cargo:rustc-link-arg-bin=mnist-report=-Wl,--strip-all");
+    }
 
     let mut files = vec!["Cargo.toml".into(), "Cargo.lock".into(), "build.rs".into()];
     for folder in ["src", "templates"] {
