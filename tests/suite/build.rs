@@ -247,7 +247,7 @@ fn claims_about_unmeasured_values_give_a_note() {
 fn a_run_model_or_comparison_that_the_study_does_not_have_is_refused_before_training() {
     let home = tempfile::tempdir().unwrap();
     let (study, out) = (home.path().join("s.yaml"), home.path().join("out"));
-    let mut refuses = |own: &str, expected: &str| {
+    let refuses = |own: &str, expected: &str| {
         fs::write(&study, format!("extends: {}\n{own}\n", tiny().display())).unwrap();
         run(&mut build(&study, &out)).refused(&[expected]);
         assert!(!out.exists());
