@@ -147,7 +147,7 @@ fn backslashes_are_read_as_slashes_only_if_all_entries_have_them() {
         ("a folder that is also a file", with("mini\\report.html\\x"), "a folder above it is also a file"),
         ("a name that leads out", with("mini\\..\\..\\x"), "is not a valid file name"),
         ("a leftover that leads out", with("mini\\._x\\..\\..\\x"), "is not a valid file name"),
-        ("an absolute name", with("\\mini\\x"), "is not a valid file name"),
+        ("an absolute name", with("\\mini\\x"), "is not a bundle"),
         ("another case", with("mini\\Report.html"), "another name differs only by case"),
         ("an empty folder", with("mini\\more\\"), "is a folder with content"),
         ("a file beside", with("mini\\more"), "more is not in SHA256SUMS"),
