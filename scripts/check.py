@@ -29,8 +29,8 @@ LEFT = re.compile(r"""(.*/)?((__macosx | \.appledouble | \.documentrevisions-v10
 SAFE = re.compile(r"((?!\.{1,2}(/|\Z))[^/\\:\x00-\x1f\x7f-\x9f\ufffd]*[^/\\:\x00-\x1f\x7f-\x9f\ufffd. ](/|\Z))+")
 VALID = re.compile(r"(?!.{256})(?!(.*/)?\.{1,2}(/|\Z))[\w.-]+(/[\w.-]+)*", re.A)
 EXTRA = {0x5455: 13, 0x7875: 24, 0x7855: 4, 0x5855: 16, 0x000A: 32, 0xCAFE: 0}  # times and owners: largest size
-RUN_LOG_KEYS = set("""started finished seconds host cpu cpu_count gpu vectors driver nvrtc peak_memory_mib study out runs witness run
-    seed epoch_seconds resumed_after kept libtorch networks predictions differing_predictions most_in_one_network loss layers
+RUN_LOG_KEYS = set("""started finished seconds host cpu cpu_count gpu vectors driver nvrtc peak_memory_mib study out runs witness
+    run seed epoch_seconds resumed_after kept libtorch networks predictions differing_predictions most_in_one_network loss layers
     different_shape""".split())
 # The records of a zip: an entry's own header, its header in the list, and the end record. x skips versions and times
 LOCAL, CENTRAL, END = struct.Struct("<4s3H4x3L2H"), struct.Struct("<4sxB3H4x3L4H2x2L"), struct.Struct("<4s4H2LH")

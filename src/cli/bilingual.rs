@@ -83,8 +83,12 @@ fn push(joined: &mut String, text: &str, comment: &str, is_inside: bool) {
     let (mut rest, mut comment, mut indent) = (text.to_owned(), comment, "");
     loop {
         let room = WIDEST - indent.len() - comment.chars().count();
-        let break_at =
-            rest.match_indices(", ").map(|(at, _)| at + 1).filter(|at| rest[..*at].chars().count() <= room).last();
+        let fits = |at: &usize| {
+            let before = &rest[..*at];
+            let is_in_a_text = before.matches('"').count() % 2 == 1;
+            !is_in_a_text && before.chars().count() <= room
+        };
+        let break_at = rest.match_indices(", ").map(|(at, _)| at + 1).filter(fits).last();
         let (line, left) = match break_at {
             Some(at) if rest.chars().count() > room && rest.contains('{') => {
                 (rest[..at].to_owned(), rest[at + 1..].to_owned())

@@ -6,13 +6,15 @@ use anyhow::{Result, bail};
 
 use super::options::Models;
 use crate::claims;
+use crate::paths;
 use crate::study::{Plan, Source};
 use crate::text::closest::unknown;
 
 impl Models {
     /// The study and its plan, with these models only. `command` prints them.
     pub(super) fn plan(&self, command: &str) -> Result<(Source, Plan)> {
-        let file = self.study.clone().map_or_else(|| default_study(command), Ok)?;
+        let shipped = Some(paths::here_or_in_repository(DEFAULT_STUDY)).filter(|study| study.is_file());
+        let file = self.study.clone().or(shipped).map_or_else(|| default_study(command), Ok)?;
         let (source, mut plan) = claims::load_study(&file)?;
         if let Some(name) = &self.model {
             if !plan.models.contains_key(name) {

@@ -49,7 +49,7 @@ const WORDS: [(&str, &str, &str); 82] = [
     ("", "adam", "Adam, with PyTorch's defaults if it is one word."),
     ("", "adamw", "Adam with decoupled weight decay."),
     ("", "adadelta", "Adadelta."),
-    ("", "rmsprop", "RMSprop."),
+    ("", "rmsprop", "RMSprop (Hinton, 2012), also centered."),
     ("", "lr", "The learning rate, above 0."),
     ("", "momentum", "How much of the last step is kept, from 0 to 1."),
     ("", "dampening", "How much of the gradient the momentum leaves out, from 0 to 1."),
@@ -159,7 +159,7 @@ fn add_range(name: &str, key: &str, value: &mut Value) {
 /// Allows `null`, which removes what an extended study, `defaults` or `grid` would give.
 pub(super) fn allow_null(value: &mut Value) {
     let Some(map) = value.as_object_mut() else { return };
-    let null = json!({"type": "null"});
+    let no_value = json!({"type": "null"});
     if let Some(kind) = map.get_mut("type") {
         let mut all = kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]);
         if !all.contains(&json!("null")) {
@@ -167,11 +167,11 @@ pub(super) fn allow_null(value: &mut Value) {
         }
         *kind = json!(all);
     } else if let Some(forms) = map.get_mut("anyOf").and_then(Value::as_array_mut) {
-        forms.push(null);
+        forms.push(no_value);
     } else if let Some(reference) = map.remove("$ref") {
-        map.insert("anyOf".into(), json!([{"$ref": reference}, null]));
+        map.insert("anyOf".into(), json!([{"$ref": reference}, no_value]));
     } else if let Some(all) = map.remove("allOf") {
-        map.insert("anyOf".into(), json!([{"allOf": all}, null]));
+        map.insert("anyOf".into(), json!([{"allOf": all}, no_value]));
     }
 }
 

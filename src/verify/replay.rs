@@ -71,11 +71,12 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
 }
 
-/// Whether a training is done again from the first step to the last. A training that may end early counts with the epochs that it
-/// has: a plan of many more does not make it expensive.
+/// Whether a training is done again from the first step to the last. No stored segment ties down the epochs after a reported one
+/// that the study chooses, so such a training counts with the epochs that it has: a plan of many more does not make it
+/// expensive.
 fn is_done_again(trained: &Trained, machine: &Machine) -> bool {
-    let may_be_short = trained.plan.settings.may_report_earlier();
-    let is_cheap = is_repeated_whole(trained.plan) || (may_be_short && trained.cost() <= WHOLE);
+    let chooses_epoch = !trained.plan.settings.report_epoch.is_last();
+    let is_cheap = is_repeated_whole(trained.plan) || (chooses_epoch && trained.cost() <= WHOLE);
     is_cheap && *machine.draw == Draw::All
 }
 

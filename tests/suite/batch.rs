@@ -211,7 +211,7 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
     for outside in ["<script", "src=", "http:", "https:", "url(", "<link", "<b>M"] {
         assert!(!html.contains(outside), "{outside}");
     }
-    let text = page_text(&html).replace('\u{a0}', " ").replace("  ", " ");
+    let text = page_text(&html).replace("&nbsp;", " ").replace("  ", " ");
     let [id, other_id] = [tiny, &other].map(|bundle| bundle.report_id()[..12].to_owned());
     for part in [
         "Hand-ins of “Tiny study”",
@@ -242,7 +242,7 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
 
     verify(&["--upto", "files", "--lang", "uk", "--html", page.to_str().unwrap()], &paths).exits(1);
     let html = fs::read_to_string(&page).unwrap();
-    let text = page_text(&html).replace('\u{a0}', " ");
+    let text = page_text(&html).replace("&nbsp;", " ");
     assert!(html.contains("<html lang=\"uk\">"));
     for part in [
         "5 зданих робіт, перевірка до files.",

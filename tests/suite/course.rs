@@ -150,7 +150,7 @@ fn edited(course: &mut Course) {
         }
     }
     bundle.redo_sums();
-    course.expect(&bundle.path, "failed", "metrics: given: results.json counts ");
+    course.expect(&bundle.path, "failed", "metrics: given: ");
 }
 
 /// Three of another study than the assignment.

@@ -59,11 +59,17 @@ fn a_value_that_was_not_measured_decides_nothing_and_is_named() {
     assert!(page.contains(&format!("Not measured: {value}.")), "{page}");
     assert!(said.contains("note: ") && said.contains(value) && said.contains("evaluate_train: true"), "{said}");
     assert!(said.find(value) < said.find("test images correct"), "the note comes before the training: {said}");
-    for value in ["runs.r.sd", "runs.r.interval.lower", "runs.r.held_out_accuracy", "runs.q.accuracy", "values.limit"] {
+    for value in ["runs.r.sd", "runs.r.interval.lower", "runs.r.held_out_accuracy", "values.limit"] {
         let (page, said) = reported(&concluding(&format!("not ({value} > 0)"), &format!("{value} > 0"), "Yes."), 0);
         assert!(page.contains("Unknown.") && !page.contains("Yes."), "{value}: {page}");
         assert!(said.contains(value.split('.').nth(1).unwrap()), "{said}");
     }
+}
+
+#[test]
+fn a_run_that_the_study_does_not_have_is_refused() {
+    let condition = concluding("not (runs.q.accuracy > 0)", "runs.q.accuracy > 0", "Yes.");
+    refused(&condition, &["study.yaml:5", "conclusions[0].supported_if", "unknown run `q`; this study has r"]);
 }
 
 #[test]

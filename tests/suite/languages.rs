@@ -541,7 +541,7 @@ fn every_phrase_is_used() {
     read(&root().join("src/report"), &mut text);
     read(&root().join("src/bundle"), &mut text);
     let (mut cli, mut verify) = (String::new(), String::new());
-    read(&root().join("src/cli"), &mut cli);
+    read(&root().join("src/course"), &mut cli);
     read(&root().join("src/verify"), &mut verify);
     let layers = fs::read_to_string(root().join("src/model/mod.rs")).unwrap();
     for (key, _) in catalogue("en.yaml") {

@@ -155,7 +155,7 @@ fn a_ukrainian_starter_has_no_english_text() {
     ];
     for name in STARTERS {
         let text = starter(name, "uk");
-        assert!(text.contains("\nlang: uk\n"));
+        assert!(text.contains("\nlang: uk "));
         let comments = text.lines().filter_map(|line| line.split_once('#').map(|(_, comment)| comment));
         let study: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
         let mut texts = Vec::new();

@@ -1,17 +1,15 @@
 //! The published zip has the same bytes each time and can be verified without unpacking, lean or complete. Forged zips
 //! are refused.
 
+use mnist_report::digest::sha256_hex;
 use std::fs;
 use std::io::{Cursor, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
-
-use mnist_report::digest::sha256_hex;
 
 use crate::support::*;
 
@@ -50,8 +48,8 @@ fn the_same_bundle_gives_the_same_zip() {
     assert!(out.starts_with(&format!("{}: ", b.display())), "{out}");
     let (bytes, id) = (fs::read(&b).unwrap(), done.report_id());
     let size = out.split([':', ' ']).find(|word| word.replace(',', "") == bytes.len().to_string()).unwrap();
-    let zip =
-        format!("zip of {size} bytes, SHA-256 {}; mnist-report {}", sha256_hex(&bytes), env!("CARGO_PKG_VERSION"));
+    let (sum, version) = (sha256_hex(&bytes), env!("CARGO_PKG_VERSION"));
+    let zip = format!("zip of {size} bytes, SHA-256 {sum}; mnist-report {version}");
     let line = format!("\nThe line for the form:\nTiny study: Report ID {id}; {zip}\n");
     assert!(out.contains(&line), "{out}");
     let again = fs::read(&b).unwrap();

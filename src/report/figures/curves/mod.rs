@@ -3,6 +3,7 @@
 
 mod course;
 mod panel;
+mod plot;
 mod zoom;
 
 use self::course::Course;

@@ -4,10 +4,9 @@ use super::super::labels::{Legend, spread};
 use super::super::prelude::*;
 use super::super::scale::Scale;
 use super::course::{Course, Loss};
+use super::plot::{LEFT, Plot};
 use super::zoom::Zoom;
 
-/// Room for the labels of losses.
-pub(super) const LEFT: i32 = 48;
 const PLOT: i32 = 136;
 /// Room for the titles of runs beside their curves.
 const RIGHT_OF_RUNS: i32 = 196;
@@ -26,27 +25,6 @@ pub(super) struct Panel<'a> {
     pub losses: Scale,
     pub sheet: Sheet,
     pub lang: &'a Language,
-}
-
-/// Where epochs and losses are on a panel's canvas.
-pub(super) struct Plot {
-    pub epochs: Scale,
-    pub losses: Scale,
-}
-
-impl Plot {
-    pub(super) fn at(&self, (epoch, loss): (f64, f64)) -> (i32, i32) {
-        (self.epochs.at(epoch), self.losses.at(loss))
-    }
-
-    pub(super) fn line(&self, points: &[(f64, f64)]) -> Vec<(i32, i32)> {
-        points.iter().map(|point| self.at(*point)).collect()
-    }
-
-    /// The pixels of losses after each epoch.
-    fn marks(&self, losses: &[Loss]) -> Vec<(i32, i32)> {
-        losses.iter().enumerate().map(|(i, loss)| self.at(((i + 1) as f64, loss.mean))).collect()
-    }
 }
 
 impl Panel<'_> {
@@ -110,7 +88,7 @@ impl Panel<'_> {
             legend.draw(area, (0, 8))?;
         }
         text(area, &loss, (0, top - 2 * LINE + 4), &label(MUTED), HPos::Left, VPos::Center)?;
-        self.grid(area, &plot)?;
+        plot.grid(area, self.lang, 7)?;
         self.chance(area, &plot)?;
         match self.courses {
             [course] => self.one(area, &plot, course)?,
@@ -123,7 +101,7 @@ impl Panel<'_> {
         }
         let mut bottom = base;
         if let Some(zoom) = self.zoom() {
-            zoom.draw(area, (self, &plot), &self.courses[0], base)?;
+            zoom.draw(area, self.lang, &plot, (&self.courses[0], base))?;
             bottom += Zoom::HEIGHT;
         }
         if self.has_schedule() {
@@ -143,20 +121,6 @@ impl Panel<'_> {
         }
         let words = keys.into_iter().map(|key| self.lang.word(key)).collect::<Result<Vec<_>>>()?;
         Ok(words.iter().map(|word| width_of(word, LABEL)).max().unwrap_or(0) + 14)
-    }
-
-    fn grid(&self, area: &Canvas, plot: &Plot) -> Result<()> {
-        self.grid_of(area, plot, 7)
-    }
-
-    /// A line across at each of at most so many ticks.
-    pub(super) fn grid_of(&self, area: &Canvas, plot: &Plot, most: usize) -> Result<()> {
-        for tick in plot.losses.ticks(most) {
-            let y = plot.losses.at(tick);
-            line(area, &[(LEFT, y), (plot.epochs.to, y)], GRID)?;
-            text(area, &tick_label(tick, self.lang), (LEFT - 7, y), &label(MUTED), HPos::Right, VPos::Center)?;
-        }
-        Ok(())
     }
 
     /// The axis of epochs at the bottom of the panel.

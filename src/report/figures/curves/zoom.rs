@@ -4,7 +4,7 @@
 use super::super::prelude::*;
 use super::super::scale::Scale;
 use super::course::Course;
-use super::panel::{LEFT, Panel, Plot};
+use super::plot::{LEFT, Plot};
 
 /// A rise of fewer pixels cannot be seen.
 const VISIBLE: i32 = 14;
@@ -45,16 +45,16 @@ impl Zoom {
     pub(super) fn draw(
         &self,
         area: &Canvas,
-        (panel, above): (&Panel, &Plot),
-        course: &Course,
-        base: i32,
+        lang: &Language,
+        above: &Plot,
+        (course, base): (&Course, i32),
     ) -> Result<()> {
         let (top, bottom) = (base + TITLES, base + Self::HEIGHT);
         let plot = Plot { epochs: above.epochs, losses: Scale::linear((self.low, self.high), (bottom, top)) };
-        let words = panel.lang.word("figures.curves.zoom")?;
+        let words = lang.word("figures.curves.zoom")?;
         let words = wrapped(&words, LABEL, plot.epochs.to, 1).concat();
         text(area, &words, (0, top - 13), &label(MUTED), HPos::Left, VPos::Center)?;
-        panel.grid_of(area, &plot, 5)?;
+        plot.grid(area, lang, 5)?;
         let line_after: Vec<(f64, f64)> =
             course.test_line.iter().filter(|(at, _)| *at >= self.turn as f64).copied().collect();
         if let (Some(first), Some(last)) = (line_after.first(), line_after.last()) {
@@ -79,7 +79,7 @@ impl Zoom {
             area.draw(&Circle::new(at, radius, inside.filled()))?;
             area.draw(&Circle::new(at, radius, BLUE.stroke_width(2)))?;
         }
-        let rise = format!("+{}", panel.lang.numbers.percent(self.end / self.lowest - 1.0, 1));
+        let rise = format!("+{}", lang.numbers.percent(self.end / self.lowest - 1.0, 1));
         let at = (plot.epochs.to + 9, plot.losses.at(self.end));
         text(area, &rise, at, &label(BLUE), HPos::Left, VPos::Center)?;
         line(area, &[(LEFT, bottom), (plot.epochs.to, bottom)], GRID)
