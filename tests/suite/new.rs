@@ -137,6 +137,7 @@ fn a_ukrainian_starter_has_no_english_text() {
         "docs/study.md",
         "MNIST",
         "new",
+        "seed",
         "--lang",
         "uk",
         "en",

@@ -4,7 +4,7 @@ use super::super::labels::{Legend, spread};
 use super::super::prelude::*;
 use super::super::scale::Scale;
 use super::course::{Course, Loss};
-use super::plot::{LEFT, Plot};
+use super::plot::{LEFT, Plot, tick_label};
 use super::zoom::Zoom;
 
 const PLOT: i32 = 136;
@@ -287,17 +287,4 @@ fn bars(area: &Canvas, plot: &Plot, losses: &[Loss], color: RGBColor) -> Result<
         line(area, &[upper, lower], color)?;
     }
     Ok(())
-}
-
-/// A loss or a learning rate at its tick.
-fn tick_label(value: f64, lang: &Language) -> String {
-    match value {
-        v if v < 1e-12 => "0".into(),
-        v if !(1e-4..1e5).contains(&v) => lang.numbers.rough(v),
-        v if v >= 1e3 => lang.numbers.count(v.round() as u64),
-        v => {
-            let fixed = lang.numbers.fixed(v, 4);
-            fixed.trim_end_matches('0').trim_end_matches(['.', ',']).to_owned()
-        }
-    }
 }

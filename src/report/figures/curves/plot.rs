@@ -37,3 +37,16 @@ impl Plot {
         Ok(())
     }
 }
+
+/// A loss or a learning rate at its tick.
+pub(super) fn tick_label(value: f64, lang: &Language) -> String {
+    match value {
+        v if v < 1e-12 => "0".into(),
+        v if !(1e-4..1e5).contains(&v) => lang.numbers.rough(v),
+        v if v >= 1e3 => lang.numbers.count(v.round() as u64),
+        v => {
+            let fixed = lang.numbers.fixed(v, 4);
+            fixed.trim_end_matches('0').trim_end_matches(['.', ',']).to_owned()
+        }
+    }
+}
