@@ -98,7 +98,7 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<Vec<NamedTensor>, TensorError> {
         })
         .collect();
     let tensors = tensors?;
-    if to_safetensors(&tensors) != bytes { Err(TensorError::Form) } else { Ok(tensors) }
+    if to_safetensors(&tensors) == bytes { Ok(tensors) } else { Err(TensorError::Form) }
 }
 
 #[cfg(test)]

@@ -186,9 +186,9 @@ pub(super) fn allow_one(definition: &mut Value, keys: &[&str]) {
 }
 
 /// Moves the description of a grid's value, which is that of a run, to the key.
-pub(super) fn of_grid(value: Value) -> Map<String, Value> {
+pub(super) fn of_grid(value: &Value) -> Map<String, Value> {
     let text = value["description"].as_str().unwrap_or_default().trim_end_matches('.').to_owned();
     let description = format!("{text}. A list makes a run for each of its items.");
-    let several = json!({"type": "array", "items": value.clone(), "minItems": 1});
+    let several = json!({"type": "array", "items": value, "minItems": 1});
     Map::from_iter([("anyOf".to_owned(), json!([value, several])), ("description".to_owned(), json!(description))])
 }

@@ -1,6 +1,7 @@
 //! Removes runs from a study, with what names them: `only` keeps the others.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use serde_yaml::{Mapping, Value};
 
@@ -40,7 +41,7 @@ pub(super) fn in_words(told: &[Told]) -> String {
         let named = of.iter().take(MOST).map(|(_, name, place)| format!("{name} ({place})"));
         let mut list = named.collect::<Vec<_>>().join(", ");
         if of.len() > MOST {
-            list += &format!(" and {} more", of.len() - MOST);
+            let _ = write!(list, " and {} more", of.len() - MOST);
         }
         format!("{}{} {list}", of[0].0, if of.len() > 1 { "s" } else { "" })
     });

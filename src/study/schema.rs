@@ -61,13 +61,7 @@ pub fn schema() -> Value {
         });
         runs.insert("properties".into(), json!({ONLY: only}));
     }
-    let grid = grid_of(&schema["definitions"]["RunSpec"]["properties"]);
-    if let Some(key) = schema["properties"]["grid"].as_object_mut() {
-        key.remove("additionalProperties");
-        key.insert("type".into(), json!(["object", "null"]));
-        key.insert("properties".into(), grid);
-        key.insert("additionalProperties".into(), json!(false));
-    }
+    set_grid(&mut schema);
     allow_typed_texts(&mut schema);
     // The classes of a data set: a list of texts, also by language.
     if let Some(Value::Object(classes)) = schema.pointer_mut("/definitions/PinnedData/properties/classes") {
@@ -93,6 +87,17 @@ pub fn schema() -> Value {
         types.get_mut(BY_LANGUAGE).into_iter().for_each(|texts| descriptions::describe(BY_LANGUAGE, texts));
     }
     schema
+}
+
+/// The keys of a grid are those of a run.
+fn set_grid(schema: &mut Value) {
+    let grid = grid_of(&schema["definitions"]["RunSpec"]["properties"]);
+    if let Some(key) = schema["properties"]["grid"].as_object_mut() {
+        key.remove("additionalProperties");
+        key.insert("type".into(), json!(["object", "null"]));
+        key.insert("properties".into(), grid);
+        key.insert("additionalProperties".into(), json!(false));
+    }
 }
 
 /// Adds descriptions, ranges, and `null` where it removes a key; only one kind of a conclusion is allowed.
@@ -129,7 +134,7 @@ fn refine(schema: &mut Value) {
 fn grid_of(run: &Value) -> Value {
     let keys = run.as_object().into_iter().flatten().filter(|(key, _)| *key != "title");
     let key = |(name, value): (&String, &Value)| {
-        let value = if name == "seeds" { value.clone() } else { Value::Object(descriptions::of_grid(value.clone())) };
+        let value = if name == "seeds" { value.clone() } else { Value::Object(descriptions::of_grid(value)) };
         (name.clone(), value)
     };
     Value::Object(keys.map(key).collect())

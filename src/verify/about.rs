@@ -189,7 +189,9 @@ fn wrong(seed: &SeedResult) -> usize {
 /// How often the most frequent class is predicted.
 fn most_frequent(classes: &[u8]) -> usize {
     let mut counts = [0; 256];
-    classes.iter().for_each(|class| counts[usize::from(*class)] += 1);
+    for class in classes {
+        counts[usize::from(*class)] += 1;
+    }
     counts.into_iter().max().unwrap_or_default()
 }
 

@@ -200,13 +200,16 @@ fn with_waiting(upto: Rung, steps: &[RungResult]) -> Vec<RungResult> {
     [steps.to_vec(), climb(upto, left, |_| Outcome::NotChecked(String::new()).into())].concat()
 }
 
+/// Gets the rungs that were checked so far.
+type Done<'a> = &'a dyn Fn(&[RungResult]);
+
 /// Checks the rungs that compute with networks, after the others; `done` gets those that were. Returns the device that was started for them, too.
 fn compute(
     upto: Rung,
     subject: &Subject,
     stated: &[RungResult],
     request: &Request,
-    (say, start, done): (Say, impl FnOnce(&Subject) -> Result<Device, String>, &dyn Fn(&[RungResult])),
+    (say, start, done): (Say, impl FnOnce(&Subject) -> Result<Device, String>, Done),
 ) -> (Vec<RungResult>, Option<Device>) {
     // What a bundle says of its networks is not computed with if it contradicts itself.
     let is_contradiction =

@@ -174,6 +174,9 @@ fn alike(course: &mut Course, honest: &[Bundle]) {
     course.expect(course.publish(&honest[7], "twice.zip", &[]), "verified", "The same Report ID as Student 07 (");
 }
 
+/// Makes the entries of a zip of a bundle's files below a folder.
+type Packer = fn(&str, &Files) -> Vec<Entry>;
+
 /// Seven in other forms: lean, zipped by programs of other systems, hostile, cut off, another archive.
 fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
     let lean = course.own("Lean", 41);
@@ -182,7 +185,7 @@ fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
         "lean",
         "left out: this bundle was published without",
     );
-    let packers: [(&str, fn(&str, &Files) -> Vec<Entry>); 3] =
+    let packers: [(&str, Packer); 3] =
         [("Explorer", as_by_explorer), ("7-Zip", as_by_7zip), ("PowerShell", as_by_powershell)];
     for (i, (program, pack)) in packers.into_iter().enumerate() {
         let bundle = course.own(&format!("by-{program}"), 42 + i);

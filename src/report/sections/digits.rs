@@ -6,19 +6,19 @@ use crate::report::figures::{Drawing, GalleryImage, gallery};
 use crate::results::GALLERY;
 
 /// A run's confusion matrix, in colours that can be compared with those of the section's other runs.
-pub(super) fn confusion(b: &Builder, name: String, run: &ShownRun, all: &[ShownRun]) -> Result<Drawing> {
+pub(super) fn confusion(b: &Builder, name: &str, run: &ShownRun, all: &[ShownRun]) -> Result<Drawing> {
     let most = all.iter().map(|run| figures::largest_error_share(run.first_seed())).fold(0.0, f64::max);
-    figures::confusion(&name, &run.first_seed_title, run.first_seed(), most, b.lang)
+    figures::confusion(name, &run.first_seed_title, run.first_seed(), most, b.lang)
 }
 
 /// The kernels of a run's first convolution; none where its network does not start with one.
-pub(super) fn filters(b: &Builder, name: String, run: &ShownRun) -> Result<Option<Drawing>> {
+pub(super) fn filters(b: &Builder, name: &str, run: &ShownRun) -> Result<Option<Drawing>> {
     let Some(filters) = b.results.filters.get(run.name) else { return Ok(None) };
-    figures::filters(&name, &run.first_seed_title, filters, b.lang)
+    figures::filters(name, &run.first_seed_title, filters, b.lang)
 }
 
 /// The images that a network misclassifies with the highest confidence; none where there are none.
-pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result<Option<Drawing>> {
+pub(super) fn misclassified(b: &Builder, name: &str, run: &ShownRun) -> Result<Option<Drawing>> {
     let (lang, seed, title) = (b.lang, run.first_seed(), run.first_seed_title.as_str());
     let (mut tiles, mut descriptions) = (Vec::new(), Vec::new());
     for m in &seed.misclassified {
@@ -40,11 +40,11 @@ pub(super) fn misclassified(b: &Builder, name: String, run: &ShownRun) -> Result
     }
     let wrong = seed.images() - seed.correct();
     let caption = lang.say("figures.misclassified.caption", context! { title, wrong, shown => tiles.len() })?;
-    gallery(&name, &caption, &descriptions.join(" "), &tiles).map(Some)
+    gallery(name, &caption, &descriptions.join(" "), &tiles).map(Some)
 }
 
 /// The first test images that two networks classify differently; none where there are none.
-pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Result<Option<Drawing>> {
+pub(super) fn disagreements(b: &Builder, name: &str, comparison: &str) -> Result<Option<Drawing>> {
     let lang = b.lang;
     let Some(compared) = b.results.comparisons.get(comparison) else { return Ok(None) };
     let [Some(run), Some(against)] = [&compared.run, &compared.against].map(|run| b.results.runs.get(run)) else {
@@ -74,5 +74,5 @@ pub(super) fn disagreements(b: &Builder, name: String, comparison: &str) -> Resu
         "figures.disagreements.caption",
         context! { shown => tiles.len(), all => tiles.len() < GALLERY, one, other },
     )?;
-    gallery(&name, &caption, &descriptions.join(" "), &tiles).map(Some)
+    gallery(name, &caption, &descriptions.join(" "), &tiles).map(Some)
 }

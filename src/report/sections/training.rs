@@ -179,11 +179,11 @@ fn halves(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -> R
     let mut groups = Vec::new();
     if shows(section, runs, Show::Confusion) {
         let matrix =
-            |run: &ShownRun| digits::confusion(b, format!("section{number}-confusion-{}", run.name), run, runs);
+            |run: &ShownRun| digits::confusion(b, &format!("section{number}-confusion-{}", run.name), run, runs);
         groups.push(runs.iter().map(matrix).collect::<Result<Vec<_>>>()?);
     }
     if shows(section, runs, Show::Filters) {
-        let kernels = |run: &ShownRun| digits::filters(b, format!("section{number}-filters-{}", run.name), run);
+        let kernels = |run: &ShownRun| digits::filters(b, &format!("section{number}-filters-{}", run.name), run);
         groups.push(runs.iter().filter_map(|run| kernels(run).transpose()).collect::<Result<Vec<_>>>()?);
     }
     let group = |drawings: Vec<Drawing>| {
@@ -221,12 +221,12 @@ fn galleries(b: &Builder, number: usize, section: &Section, runs: &[ShownRun]) -
     let mut drawings = Vec::new();
     if shows(section, runs, Show::Misclassified) {
         for run in runs {
-            drawings.extend(digits::misclassified(b, format!("section{number}-misread-{}", run.name), run)?);
+            drawings.extend(digits::misclassified(b, &format!("section{number}-misread-{}", run.name), run)?);
         }
     }
     if section.show.contains(&Show::Disagreements) {
         for name in &section.comparisons {
-            drawings.extend(digits::disagreements(b, format!("section{number}-disagree-{name}"), name)?);
+            drawings.extend(digits::disagreements(b, &format!("section{number}-disagree-{name}"), name)?);
         }
     }
     drawings.into_iter().map(|drawing| Ok(Block::Figure(b.figure(drawing)?))).collect()

@@ -20,6 +20,7 @@ pub(super) struct Loss {
 }
 
 /// A run's losses, as far as every seed was trained. Places on the axis are in epochs: 1.5 is in the middle of the second.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own words in the figure")]
 pub(super) struct Course<'a> {
     pub title: &'a str,
     pub series: usize,
