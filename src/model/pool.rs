@@ -23,9 +23,10 @@ pub(super) fn output_shape(
     }
 }
 
-/// Windows of two rows and columns have loops of their own, which are fast. In others, a value takes as long as 250 multiply-adds.
-pub(super) fn loop_cost(kernel_size: usize, output: &[usize]) -> f64 {
-    let window = if kernel_size > 2 { (kernel_size * kernel_size) as f64 } else { 0.0 };
+/// Where windows overlap, a value of a window takes as long as 250 multiply-adds. Otherwise each value of the input is read once, which
+/// the cost of the layer before covers.
+pub(super) fn loop_cost(kernel_size: usize, stride: usize, output: &[usize]) -> f64 {
+    let window = if stride < kernel_size { (kernel_size * kernel_size) as f64 } else { 0.0 };
     250.0 * window * output.iter().map(|&n| n as f64).product::<f64>()
 }
 
@@ -88,7 +89,7 @@ macro_rules! pool_layer {
             }
 
             fn loop_cost(&self, _input: &[usize], output: &[usize]) -> f64 {
-                pool::loop_cost(self.kernel_size, output)
+                pool::loop_cost(self.kernel_size, self.stride(), output)
             }
 
             fn padding(&self) -> [usize; 2] {
