@@ -197,8 +197,10 @@ pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<
     let last = broken.len().saturating_sub(1);
     for (i, line) in broken.iter_mut().enumerate() {
         if (has_more && i == last) || width_of(line, size) > pixels {
-            let room = (f64::from(pixels) / (size * 0.58)) as usize;
-            *line = line.chars().take(room.saturating_sub(1).max(1)).collect::<String>() + "…";
+            while width_of(&format!("{line}…"), size) > pixels && line.chars().count() > 1 {
+                line.pop();
+            }
+            line.push('…');
         }
     }
     broken
