@@ -197,7 +197,10 @@ pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<
     let last = broken.len().saturating_sub(1);
     for (i, line) in broken.iter_mut().enumerate() {
         if (has_more && i == last) || width_of(line, size) > pixels {
-            while width_of(&format!("{line}…"), size) > pixels && line.chars().count() > 1 {
+            // Bold Cyrillic letters are wider still.
+            let is_cyrillic = line.chars().any(|c| ('\u{400}'..'\u{530}').contains(&c));
+            let room = if is_cyrillic { pixels - pixels / 8 } else { pixels };
+            while width_of(&format!("{line}…"), size) > room && line.chars().count() > 1 {
                 line.pop();
             }
             line.push('…');
