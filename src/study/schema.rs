@@ -102,7 +102,7 @@ fn set_grid(schema: &mut Value) {
 
 /// Adds descriptions, ranges, and `null` where it removes a key; only one kind of a conclusion is allowed.
 fn refine(schema: &mut Value) {
-    // Without a title and models there is no report; every other key may be removed.
+    // A report needs a title and models. Every other key may be removed.
     const NEEDED: [&str; 2] = ["title", "models"];
     if let Some(types) = schema["definitions"].as_object_mut() {
         for (name, definition) in types.iter_mut() {

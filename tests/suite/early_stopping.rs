@@ -44,7 +44,7 @@ fn a_run_ends_when_its_validation_loss_has_not_fallen_for_some_epochs() {
     bundle.run("verify", &["--device", "cpu", "--upto", "rerun"]).exits(0);
 }
 
-/// The plan of a training that stopped early says nothing of how long it takes to do it again.
+/// A training that stopped early takes the time of its own epochs to do again, not that of the planned ones.
 #[test]
 fn the_time_to_train_again_is_that_of_the_epochs_that_a_training_has() {
     let bundle = built(&STUDY.replace("epochs: 60", "epochs: 10000").replace("out_features: 64", "out_features: 128"));

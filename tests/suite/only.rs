@@ -114,7 +114,7 @@ runs: {one-adadelta: null, more: {model: two, optimizer: adam, seeds: [2]}}
     };
     let (names, models, report) = runs("one-adam, one-sgd");
     assert_eq!((names.as_str(), models.as_str()), ("one-sgd one-adam", "one"));
-    // One row is no matrix.
+    // With one model left, there is no matrix of models and optimizers.
     assert!(report.contains("p, Holm") && !report.contains("| sgd | adam |"), "{report}");
     let (names, models, report) = runs("one-sgd, two-adadelta");
     assert_eq!((names.as_str(), models.as_str()), ("one-sgd two-adadelta", "one two"));

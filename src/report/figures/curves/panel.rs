@@ -56,7 +56,7 @@ impl Panel<'_> {
         }
     }
 
-    /// The titles of several runs above their curves, where beside them there is no room.
+    /// Draws the titles of several runs above their curves, on sheets that have no room beside them.
     fn legend(&self, width: i32) -> Option<Legend> {
         let runs = self.courses.iter().map(|course| (course.title, course.series));
         (!self.is_of_one_run() && !self.sheet.has_columns()).then(|| Legend::of(runs, width))
