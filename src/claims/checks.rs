@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use minijinja::Value;
 
-use super::expression::{Language, Mode, Stop, evaluate, holds, language, render};
+use super::expression::{Interpreter, Mode, Stop, evaluate, holds, render};
 use super::{compare, stand_in, values};
 use crate::study::{Claim, Expressions, Plan, Rule, Source, Study, StudyError};
 use crate::text::closest::{DID_YOU_MEAN, unknown};
 use crate::text::markdown::{self, Block, Link, Markdown};
-use crate::text::on_one_line;
+use crate::text::{on_one_line, terminal};
+
+/// How much of an expression an error quotes, in characters.
+const LONGEST_QUOTED: usize = 200;
 
 /// The most notes shown.
 const MAX_NOTES: usize = 5;
@@ -100,7 +103,7 @@ fn unknown_name(study: &Study, stop: &Stop) -> Option<String> {
 /// Evaluates a study's expressions and sentences with stand-ins.
 pub(super) struct Checker<'a> {
     source: &'a Source,
-    language: Language,
+    interpreter: Interpreter,
     values: Value,
     /// The places of the report that links may lead to.
     anchors: BTreeSet<String>,
@@ -110,11 +113,11 @@ impl<'a> Checker<'a> {
     pub(super) fn new(source: &'a Source, plan: &Plan) -> Self {
         let study = &source.study;
         let values = values::of(study, &stand_in::results(study, plan));
-        Self { source, language: language(study.lang, Mode::Check), values, anchors: study.anchors() }
+        Self { source, interpreter: Interpreter::new(study.lang, Mode::Check), values, anchors: study.anchors() }
     }
 
     pub(super) fn evaluate(&self, text: &str) -> Result<Value, Stop> {
-        evaluate(&self.language, text, &self.values, Mode::Check)
+        evaluate(&self.interpreter, text, &self.values, Mode::Check)
     }
 
     fn claim(&self, key: &str, claim: &Claim) -> Result<(), StudyError> {
@@ -137,7 +140,7 @@ impl<'a> Checker<'a> {
     fn conclusion(&self, key: &str, c: &Expressions) -> Result<(), StudyError> {
         let mut can_be_decided = true;
         for (part, text) in [("supported_if", &c.supported_if), ("refuted_if", &c.refuted_if)] {
-            match holds(&self.language, text, &self.values, Mode::Check) {
+            match holds(&self.interpreter, text, &self.values, Mode::Check) {
                 Err(Stop::Fault(message)) => return Err(self.invalid(&format!("{key}.{part}"), text, &message)),
                 Err(stop @ Stop::NotMeasured(_)) => {
                     let study = &self.source.study;
@@ -163,7 +166,7 @@ impl<'a> Checker<'a> {
             ("undecided", &c.undecided, true),
         ] {
             let key = format!("{key}.{part}");
-            match render(&self.language, text, &self.values, Mode::Check) {
+            match render(&self.interpreter, text, &self.values, Mode::Check) {
                 Err(stop @ Stop::Fault(_)) => {
                     return Err(self.source.error(key, format!("invalid sentence: {}", self.reason(text, &stop))));
                 }
@@ -181,7 +184,7 @@ impl<'a> Checker<'a> {
     /// Checks a text in Markdown, with values in place of `{{ }}`.
     fn own_words(&self, key: &str, text: &str) -> Result<(), StudyError> {
         let refused = |message: String| Err(self.source.error(key, message));
-        let printed = match render(&self.language, text, &self.values, Mode::Check) {
+        let printed = match render(&self.interpreter, text, &self.values, Mode::Check) {
             Ok(printed) => printed,
             Err(stop @ Stop::NotMeasured(_)) => {
                 let why = self.reason(text, &stop);
@@ -230,7 +233,7 @@ impl<'a> Checker<'a> {
     /// Whether a condition is true and uses no value. (A condition that is false by itself is a way to say that the
     /// conclusion has only one side.)
     fn is_true_without_values(&self, text: &str) -> bool {
-        holds(&self.language, text, &minijinja::context! {}, Mode::Check) == Ok(true)
+        holds(&self.interpreter, text, &minijinja::context! {}, Mode::Check) == Ok(true)
     }
 
     /// Why a text has no value.
@@ -240,10 +243,13 @@ impl<'a> Checker<'a> {
 
     /// The error that an expression names what the study does not have.
     fn unknown(&self, key: &str, text: &str, why: &str) -> StudyError {
-        self.source.error(key, format!("`{}`: {why}", on_one_line(text)))
+        self.source.error(key, format!("`{}`: {why}", terminal::cut(&on_one_line(text), LONGEST_QUOTED)))
     }
 
     fn invalid(&self, key: &str, text: &str, message: &str) -> StudyError {
-        self.source.error(key, format!("`{}` is not a valid expression: {message}", on_one_line(text)))
+        self.source.error(
+            key,
+            format!("`{}` is not a valid expression: {message}", terminal::cut(&on_one_line(text), LONGEST_QUOTED)),
+        )
     }
 }

@@ -27,11 +27,11 @@ const NEAR_CHANCE: f64 = 0.1;
 /// What decided a conclusion, for its sentence. Values of a run are means over its seeds.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "self-evident")]
-pub enum Fact {
+pub enum Grounds {
     Overfits(Losses),
     OverfittingStarts(Turn),
-    Learns { run: String, seeds: Agreement, accuracy: f64, interval: Interval, guessing: f64 },
-    FewerParameters(Sizes),
+    Learns { run: String, seeds: SeedCount, accuracy: f64, interval: Interval, guessing: f64 },
+    FewerParameters(ParameterCounts),
     KeepsAccuracy(Compared),
     Better(Compared),
     BestOf { best: String, accuracy: f64, ties: Vec<String>, unknown: Vec<String>, why: Option<NoInterval> },
@@ -41,14 +41,14 @@ pub enum Fact {
 /// The parameters of a model and of the one that it is compared with.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "self-evident")]
-pub struct Sizes {
+pub struct ParameterCounts {
     pub model: String,
     pub than: String,
     pub parameters: u64,
     pub of_other: u64,
 }
 
-impl Sizes {
+impl ParameterCounts {
     /// How many times fewer parameters the model has.
     pub fn times(&self) -> f64 {
         self.of_other as f64 / self.parameters as f64
@@ -58,7 +58,7 @@ impl Sizes {
 /// How many of a run's seeds gave the answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(missing_docs, reason = "self-evident")]
-pub struct Agreement {
+pub struct SeedCount {
     pub yes: usize,
     pub of: usize,
 }
@@ -68,7 +68,7 @@ pub struct Agreement {
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Losses {
     pub run: String,
-    pub seeds: Agreement,
+    pub seeds: SeedCount,
     pub epoch: usize,
     pub images: usize,
     /// Evaluated after the epoch if the run does that, otherwise the mean while training.
@@ -85,7 +85,7 @@ pub struct Losses {
 #[expect(missing_docs, reason = "self-evident")]
 pub struct Turn {
     pub run: String,
-    pub seeds: Agreement,
+    pub seeds: SeedCount,
     /// The earliest and the latest epoch over the seeds.
     pub epochs: [usize; 2],
     pub last: usize,
@@ -114,7 +114,7 @@ pub struct Compared {
 }
 
 /// A decided conclusion: its finding with what decided it, or what was in the way.
-pub(super) type Decision = Result<(Finding, Fact), Obstacle>;
+pub(super) type Decision = Result<(Finding, Grounds), Obstacle>;
 
 /// Decides a conclusion.
 pub(super) fn decide(study: &Study, results: &Results, kind: &Kind) -> Decision {
@@ -126,17 +126,17 @@ pub(super) fn decide(study: &Study, results: &Results, kind: &Kind) -> Decision 
         Kind::KeepsAccuracy(name) => {
             let c = &study.comparisons[name];
             let found = compared(results, &c.run, &c.against, c.margin.unwrap_or_default())?;
-            Ok((above(found.interval, -found.margin), Fact::KeepsAccuracy(found)))
+            Ok((above(found.interval, -found.margin), Grounds::KeepsAccuracy(found)))
         }
         Kind::Better(name) => {
             let c = &study.comparisons[name];
             let found = compared(results, &c.run, &c.against, 0.0)?;
-            Ok((above(found.interval, 0.0), Fact::Better(found)))
+            Ok((above(found.interval, 0.0), Grounds::Better(found)))
         }
         Kind::BestOf(runs) => best_of(results, runs),
         Kind::OrderMatters(OrderPair { shuffled, ordered }) => {
             let found = compared(results, shuffled, ordered, ORDER_MARGIN)?;
-            Ok((above(found.interval, ORDER_MARGIN), Fact::OrderMatters(found)))
+            Ok((above(found.interval, ORDER_MARGIN), Grounds::OrderMatters(found)))
         }
     }
 }
@@ -155,11 +155,11 @@ fn above(interval: Interval, bound: f64) -> Finding {
 }
 
 /// What all seeds say; undecided unless they agree.
-fn agreed(run: &RunResult, of_seed: impl Fn(&SeedResult) -> Finding) -> (Finding, Agreement) {
+fn agreed(run: &RunResult, of_seed: impl Fn(&SeedResult) -> Finding) -> (Finding, SeedCount) {
     let findings: Vec<Finding> = run.seeds.iter().map(of_seed).collect();
     let yes = findings.iter().filter(|f| **f == Finding::Supported).count();
     let all = findings.iter().all(|f| *f == findings[0]);
-    (if all { findings[0] } else { Finding::Undecided }, Agreement { yes, of: findings.len() })
+    (if all { findings[0] } else { Finding::Undecided }, SeedCount { yes, of: findings.len() })
 }
 
 fn last(seed: &SeedResult) -> &EpochResult {
@@ -171,7 +171,7 @@ fn train_loss(epoch: &EpochResult) -> f64 {
     epoch.train_eval.map_or(epoch.train_loss, |e| e.loss)
 }
 
-fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
+fn overfits(name: &str, run: &RunResult) -> (Finding, Grounds) {
     let (finding, seeds) = agreed(run, |seed| {
         let (train, test) = (train_loss(last(seed)), last(seed).test.loss);
         if train < NEAR_ZERO && test > TIMES_AS_HIGH * train {
@@ -196,7 +196,7 @@ fn overfits(name: &str, run: &RunResult) -> (Finding, Fact) {
         test_accuracy: run.mean(|s| last(s).test.accuracy()),
         is_like_chance: (test_loss / chance - 1.0).abs() < NEAR_CHANCE,
     };
-    (finding, Fact::Overfits(losses))
+    (finding, Grounds::Overfits(losses))
 }
 
 /// The index of the first epoch with the lowest test loss.
@@ -204,7 +204,7 @@ fn turn(seed: &SeedResult) -> usize {
     first_lowest(&seed.epochs.iter().map(|e| e.test.loss).collect::<Vec<f64>>())
 }
 
-fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
+fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Grounds) {
     let lowest = |seed: &SeedResult| seed.epochs[turn(seed)].test.loss;
     let (finding, seeds) = agreed(run, |seed| {
         let (at, end) = (&seed.epochs[turn(seed)], last(seed));
@@ -224,15 +224,15 @@ fn overfitting_starts(name: &str, run: &RunResult) -> (Finding, Fact) {
         lowest: run.mean(lowest),
         end: run.mean(|s| last(s).test.loss),
     };
-    (finding, Fact::OverfittingStarts(turn))
+    (finding, Grounds::OverfittingStarts(turn))
 }
 
-fn learns(name: &str, run: &RunResult, results: &Results) -> (Finding, Fact) {
+fn learns(name: &str, run: &RunResult, results: &Results) -> (Finding, Grounds) {
     let most = results.data.test_classes.iter().max().copied().unwrap_or_default();
     let guessing = most as f64 / results.data.test_images as f64;
     let (finding, seeds) = agreed(run, |seed| above(seed.interval(), TIMES_GUESSING * guessing));
     let (accuracy, interval) = (run.accuracy(), run.seeds[0].interval());
-    (finding, Fact::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing })
+    (finding, Grounds::Learns { run: name.to_owned(), seeds, accuracy, interval, guessing })
 }
 
 fn fewer_parameters(results: &Results, models: &ModelPair) -> Decision {
@@ -243,7 +243,10 @@ fn fewer_parameters(results: &Results, models: &ModelPair) -> Decision {
     };
     let (parameters, of_other) = (parameters(model)?, parameters(than)?);
     let finding = if parameters < of_other { Finding::Supported } else { Finding::Refuted };
-    Ok((finding, Fact::FewerParameters(Sizes { model: model.clone(), than: than.clone(), parameters, of_other })))
+    Ok((
+        finding,
+        Grounds::FewerParameters(ParameterCounts { model: model.clone(), than: than.clone(), parameters, of_other }),
+    ))
 }
 
 /// The difference of two runs: that of the study's comparison where there is one, which pairs the test images; otherwise that of
@@ -321,5 +324,5 @@ fn best_of(results: &Results, runs: &[String]) -> Decision {
     }
     let finding = if ties.is_empty() && unknown.is_empty() { Finding::Supported } else { Finding::Undecided };
     let (best, accuracy) = (best.clone(), accuracy(best));
-    Ok((finding, Fact::BestOf { best, accuracy, ties, unknown, why }))
+    Ok((finding, Grounds::BestOf { best, accuracy, ties, unknown, why }))
 }

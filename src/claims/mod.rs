@@ -20,13 +20,13 @@ use minijinja::Value;
 pub use checks::{check_expressions, never_measured_notes};
 pub use compare::Verdict;
 pub use kinds::{
-    Agreement, Compared, FAR_FROM_ZERO, Fact, Losses, NEAR_ZERO, ORDER_MARGIN, RISE, Sizes, TIMES_AS_HIGH,
+    Compared, FAR_FROM_ZERO, Grounds, Losses, NEAR_ZERO, ORDER_MARGIN, ParameterCounts, RISE, SeedCount, TIMES_AS_HIGH,
     TIMES_GUESSING, Turn,
 };
 
 use checks::Checker;
 use compare::Wording;
-use expression::{Language, Mode, Stop};
+use expression::{Interpreter, Mode, Stop};
 
 use crate::results::{NoInterval, Results};
 use crate::study::{Claim, Conclusion, Expressions, Kind, Plan, Rule, Source, Study, StudyError};
@@ -143,7 +143,7 @@ pub enum Answer {
         /// The kind, with its names.
         kind: Kind,
         /// What decided it; none if something was in the way.
-        fact: Option<Fact>,
+        fact: Option<Grounds>,
     },
 }
 
@@ -172,9 +172,9 @@ pub fn judge_in<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<Ju
 /// Compares every claim with these results alone.
 fn judge_alone<'a>(study: &'a Study, results: &Results, report: Lang) -> Vec<JudgedClaim<'a>> {
     let langs = Wording { study: study.lang, report };
-    let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
+    let (interpreter, values) = (expression::Interpreter::new(study.lang, Mode::Decide), values::of(study, results));
     let judged = |claim: &'a Claim| {
-        let value = expression::evaluate(&language, &claim.measured, &values, Mode::Decide);
+        let value = expression::evaluate(&interpreter, &claim.measured, &values, Mode::Decide);
         let (verdict, measured) = compare::compare(claim, value.as_ref().ok(), langs);
         let printed = compare::printed_with_tolerance(claim, langs);
         JudgedClaim { claim, verdict, printed, measured, obstacle: value.err().map(Obstacle::from) }
@@ -190,14 +190,14 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
     let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
     let langs = Wording { study: study.lang, report: study.lang };
-    // This language has its own limit on the number of steps.
-    let language = expression::language(study.lang, Mode::Decide);
+    // This interpreter has its own limit on the number of steps.
+    let interpreter = expression::Interpreter::new(study.lang, Mode::Decide);
     let mut others = possible::values(study, results);
     while !undecided.is_empty()
         && let Some(values) = others.next()
     {
         undecided.retain(|judged| {
-            let value = expression::evaluate(&language, &judged.claim.measured, &values, Mode::Decide);
+            let value = expression::evaluate(&interpreter, &judged.claim.measured, &values, Mode::Decide);
             value.map_or(true, |value| compare::compare(judged.claim, Some(&value), langs).0 != Verdict::Differs)
         });
     }
@@ -208,10 +208,10 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
 
 /// Decides every conclusion.
 pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
-    let (language, values) = (expression::language(study.lang, Mode::Decide), values::of(study, results));
+    let (interpreter, values) = (expression::Interpreter::new(study.lang, Mode::Decide), values::of(study, results));
     let decided = |c: &Conclusion| {
         let (finding, answer, obstacle) = match &c.rule {
-            Rule::Expressions(own) => decide(&language, &values, own),
+            Rule::Expressions(own) => decide(&interpreter, &values, own),
             Rule::Kind(kind) => {
                 let (finding, fact, obstacle) = match kinds::decide(study, results, kind) {
                     Ok((finding, fact)) => (finding, Some(fact), None),
@@ -228,7 +228,7 @@ pub fn conclude(study: &Study, results: &Results) -> Vec<DecidedConclusion> {
 
 /// The conclusions by the study's own conditions that would have the same answer whatever is measured.
 pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
-    let language = expression::language(study.lang, Mode::Decide);
+    let interpreter = expression::Interpreter::new(study.lang, Mode::Decide);
     let concluded = conclude(study, results);
     let of_conditions = study.conclusions.iter().zip(concluded).filter_map(|(c, decided)| match &c.rule {
         Rule::Expressions(own) if decided.finding != Finding::Undecided => Some((&c.id, own, decided.finding)),
@@ -239,7 +239,7 @@ pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
     while !same.is_empty()
         && let Some(values) = others.next()
     {
-        let holds = |text: &str| expression::holds(&language, text, &values, Mode::Decide);
+        let holds = |text: &str| expression::holds(&interpreter, text, &values, Mode::Decide);
         same.retain(|(_, own, finding)| match (holds(&own.supported_if), holds(&own.refuted_if)) {
             (Ok(supported), Ok(refuted)) => {
                 (*finding == Finding::Supported, *finding == Finding::Refuted) == (supported, refuted)
@@ -250,9 +250,10 @@ pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
     same.into_iter().map(|(id, ..)| id.clone()).collect()
 }
 
-fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Answer, Option<Obstacle>) {
-    let holds = |text: &str| expression::holds(language, text, values, Mode::Decide);
-    let render = |text: &str| expression::render(language, text, values, Mode::Decide).map(|text| on_one_line(&text));
+fn decide(interpreter: &Interpreter, values: &Value, c: &Expressions) -> (Finding, Answer, Option<Obstacle>) {
+    let holds = |text: &str| expression::holds(interpreter, text, values, Mode::Decide);
+    let render =
+        |text: &str| expression::render(interpreter, text, values, Mode::Decide).map(|text| on_one_line(&text));
     let (finding, sentence, obstacle) = match (holds(&c.supported_if), holds(&c.refuted_if)) {
         (Ok(true), Ok(true)) => (Finding::Undecided, &c.undecided, Some(Obstacle::BothHold)),
         (Ok(true), Ok(false)) => (Finding::Supported, &c.supported, None),
@@ -275,14 +276,14 @@ fn decide(language: &Language, values: &Value, c: &Expressions) -> (Finding, Ans
 
 /// Prints the values in a study's own words.
 pub struct OwnWords {
-    language: Language,
+    interpreter: Interpreter,
     values: Value,
 }
 
 impl OwnWords {
     /// With the values of some results.
     pub fn of(study: &Study, results: &Results) -> Self {
-        Self { language: expression::language(study.lang, Mode::Decide), values: values::of(study, results) }
+        Self { interpreter: expression::Interpreter::new(study.lang, Mode::Decide), values: values::of(study, results) }
     }
 
     /// A text with its values.
@@ -290,7 +291,7 @@ impl OwnWords {
     /// # Errors
     /// A value that was not measured or does not exist.
     pub fn print(&self, text: &str) -> Result<String, Obstacle> {
-        expression::render(&self.language, text, &self.values, Mode::Decide).map_err(Obstacle::from)
+        expression::render(&self.interpreter, text, &self.values, Mode::Decide).map_err(Obstacle::from)
     }
 }
 
@@ -298,11 +299,11 @@ impl OwnWords {
 /// line.
 pub fn unmeasured_notes(source: &Source, plan: &Plan, results: &Results) -> Vec<String> {
     let checker = Checker::new(source, plan);
-    let (language, values) =
-        (expression::language(source.study.lang, Mode::Decide), values::of(&source.study, results));
+    let (interpreter, values) =
+        (expression::Interpreter::new(source.study.lang, Mode::Decide), values::of(&source.study, results));
     // `never_measured_notes` reports the others before training.
     let evaluated = |text: &str| match checker.evaluate(text) {
-        Ok(_) => expression::evaluate(&language, text, &values, Mode::Decide),
+        Ok(_) => expression::evaluate(&interpreter, text, &values, Mode::Decide),
         Err(_) => Ok(Value::UNDEFINED),
     };
     checks::notes(source, evaluated, |text| diverged(&source.study, results, text).cloned())

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::course::{Columns, named};
+use crate::course::{CourseColumns, named};
 use crate::digest::short;
 use crate::text::terminal;
 use crate::verify::{Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
@@ -41,7 +41,7 @@ fn found(verification: &Verification) -> String {
 
 /// The table of all bundles, sorted by group, author and file, and what they have in common.
 pub(super) fn table(records: &[Record]) -> String {
-    let columns = Columns::of(records);
+    let columns = CourseColumns::of(records);
     let rows: Vec<Vec<String>> = std::iter::once(header(&columns))
         .chain(sorted(records).into_iter().map(|record| row(&columns, record)))
         .collect();
@@ -56,7 +56,7 @@ pub(super) fn table(records: &[Record]) -> String {
 }
 
 /// The headings of the table.
-fn header(columns: &Columns) -> Vec<String> {
+fn header(columns: &CourseColumns) -> Vec<String> {
     let mut header: Vec<String> = ["file", "result", "author", "group", "title", "Report ID"].map(str::to_owned).into();
     header.extend(columns.rungs.iter().map(|rung| rung.name().to_owned()));
     header.extend(columns.has_assignment.then(|| "assignment".to_owned()));
@@ -65,7 +65,7 @@ fn header(columns: &Columns) -> Vec<String> {
 }
 
 /// A bundle's row.
-fn row(columns: &Columns, record: &Record) -> Vec<String> {
+fn row(columns: &CourseColumns, record: &Record) -> Vec<String> {
     let none = || "-".to_owned();
     let mut row = vec![terminal::path(&record.path), record.result.to_string()];
     row.extend(record.names().map(|name| name.map_or_else(none, cut)));

@@ -4,7 +4,7 @@ use crate::rung::Rung;
 use crate::verify::Record;
 
 /// What a table of these bundles has.
-pub(crate) struct Columns {
+pub(crate) struct CourseColumns {
     /// The rungs that were asked for.
     pub(crate) rungs: Vec<Rung>,
     /// Whether the bundles were compared with an assignment.
@@ -15,7 +15,7 @@ pub(crate) struct Columns {
     pub(super) has_titles: bool,
 }
 
-impl Columns {
+impl CourseColumns {
     pub(crate) fn of(records: &[Record]) -> Self {
         let upto = records.iter().filter_map(|record| Some(record.verification.as_deref()?.upto)).max();
         let named = |i: usize| records.iter().filter_map(move |record| record.names()[i]);

@@ -7,7 +7,7 @@ use super::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, short, who};
 use crate::report::{Result, RichText};
 use crate::results::IntervalBasis;
 use crate::rung::Rung;
-use crate::study::Difference;
+use crate::study::KeyDifference;
 use crate::text::terminal::{self, one_line};
 use crate::verify::{AssignmentResult, KeyRun, Proof, Record, SharedNetwork, Statement, Status, Verification};
 
@@ -91,13 +91,13 @@ impl Writer<'_> {
         Ok(facts)
     }
 
-    fn differences(&self, differences: &[Difference], count: usize) -> Result<Vec<RichText>> {
+    fn differences(&self, differences: &[KeyDifference], count: usize) -> Result<Vec<RichText>> {
         let value = |value: &serde_json::Value| match value {
             serde_json::Value::Null => self.word("nothing"),
             value => Ok(short(&value.to_string(), WIDEST)),
         };
         let mut lines = Vec::new();
-        for Difference { key, assignment, handed_in } in differences.iter().take(MOST) {
+        for KeyDifference { key, assignment, handed_in } in differences.iter().take(MOST) {
             let (assignment, handed_in, key) = (value(assignment)?, value(handed_in)?, short(key, WIDEST));
             lines.push(self.say("difference", context! { key, assignment, handed_in })?);
         }

@@ -6,14 +6,14 @@ mod hand_in;
 use minijinja::context;
 use serde::Serialize;
 
-pub(crate) use columns::{Columns, named};
+pub(crate) use columns::{CourseColumns, named};
 
 use crate::digest;
 use crate::report::{Language, Result, RichText, Templates, program};
 use crate::rung::Rung;
 use crate::text::Lang;
 use crate::text::terminal::{self, cut, one_line};
-use crate::verify::{Common, Finding, Group, Mark, Record, SharedNetwork, groups, sorted};
+use crate::verify::{Common, Group, Judgement, Mark, Record, SharedNetwork, groups, sorted};
 
 /// Maximum number of differences that are listed for each bundle.
 const MOST: usize = 12;
@@ -152,7 +152,7 @@ struct Member {
 pub(crate) fn page(records: &[Record], lang: Lang, assignment: Option<&Assignment>) -> Result<String> {
     let templates = Templates::built_in();
     let language = templates.language(lang)?;
-    let writer = Writer { lang: &language, rows: sorted(records), columns: Columns::of(records) };
+    let writer = Writer { lang: &language, rows: sorted(records), columns: CourseColumns::of(records) };
     templates.course(&writer.page(records, lang, assignment)?)
 }
 
@@ -161,7 +161,7 @@ struct Writer<'a> {
     lang: &'a Language,
     /// In the order of the table.
     rows: Vec<&'a Record>,
-    columns: Columns,
+    columns: CourseColumns,
 }
 
 impl Writer<'_> {
@@ -212,8 +212,9 @@ impl Writer<'_> {
 
     /// How many bundles have each result, without results that none has.
     fn counts(&self, records: &[Record]) -> Result<Vec<Count>> {
-        let counts = Finding::ALL.map(|found| (found, records.iter().filter(|record| record.result == found).count()));
-        let count = |(found, n): (Finding, usize)| {
+        let counts =
+            Judgement::ALL.map(|found| (found, records.iter().filter(|record| record.result == found).count()));
+        let count = |(found, n): (Judgement, usize)| {
             Ok(Count { badge: self.result(found)?, number: self.lang.numbers.count(n as u64) })
         };
         counts.into_iter().filter(|(_, n)| *n > 0).map(count).collect()
@@ -272,11 +273,11 @@ impl Writer<'_> {
         format!("hand-in-{}", place + 1)
     }
 
-    fn result(&self, found: Finding) -> Result<Badge> {
+    fn result(&self, found: Judgement) -> Result<Badge> {
         let style = match found {
-            Finding::Verified => AGREES,
-            Finding::AnotherStudy | Finding::Failed => OPPOSES,
-            Finding::Lean | Finding::NotChecked | Finding::Unreadable => OPEN,
+            Judgement::Verified => AGREES,
+            Judgement::AnotherStudy | Judgement::Failed => OPPOSES,
+            Judgement::Lean | Judgement::NotChecked | Judgement::Unreadable => OPEN,
         };
         Ok(badge(style, self.word(&format!("found.{}", found.name()))?))
     }

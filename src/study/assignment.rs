@@ -23,7 +23,7 @@ const MAX_VALUE: usize = 1000;
 
 /// A key under which two studies differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct KeyDifference {
     /// The key's path, such as `runs.slim.epochs`.
     pub key: String,
     /// The assignment's value; `null` if it has no such key.
@@ -32,7 +32,7 @@ pub struct Difference {
     pub handed_in: Value,
 }
 
-impl Difference {
+impl KeyDifference {
     /// Replaces values with many bytes by the start of their JSON, so that a hostile study does not fill a result.
     pub fn shorten(&mut self) {
         for value in [&mut self.assignment, &mut self.handed_in] {
@@ -49,9 +49,9 @@ impl Difference {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Differences {
     /// Under keys that must be equal.
-    pub forbidden: Vec<Difference>,
+    pub forbidden: Vec<KeyDifference>,
     /// Under keys that the assignment leaves free.
-    pub free: Vec<Difference>,
+    pub free: Vec<KeyDifference>,
 }
 
 impl Differences {
@@ -68,7 +68,7 @@ impl Differences {
             let is_free = free.iter().any(|pattern| frees(pattern, &key));
             let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
             if seen.insert(change.what.clone()) {
-                list.push(Difference { key: change.what, assignment: change.a, handed_in: change.b });
+                list.push(KeyDifference { key: change.what, assignment: change.a, handed_in: change.b });
             }
         }
         Ok(differences)

@@ -37,7 +37,7 @@ mod spec;
 mod yaml;
 
 pub use alike::{is_seed, is_trained};
-pub use assignment::{Difference, Differences, fixed_images, frees_names};
+pub use assignment::{Differences, KeyDifference, fixed_images, frees_names};
 pub use augment::Augment;
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};
 pub use data::{DataSpec, PinnedData};

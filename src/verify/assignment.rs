@@ -8,7 +8,7 @@ use super::Status;
 use crate::bundle::{Bundle, IMAGES};
 use crate::claims::load_study;
 use crate::digest::{sha256_hex, short};
-use crate::study::{Difference, Differences, Source, fixed_images, frees_names};
+use crate::study::{Differences, KeyDifference, Source, fixed_images, frees_names};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
 
@@ -78,7 +78,7 @@ impl AssignmentResult {
 }
 
 /// The keys of some differences.
-fn named(differences: &[Difference], count: usize) -> String {
+fn named(differences: &[KeyDifference], count: usize) -> String {
     let keys: Vec<&str> = differences.iter().map(|difference| difference.key.as_str()).collect();
     let more = count - keys.len();
     keys.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
@@ -118,18 +118,18 @@ fn compare(assignment: &Source, bundle: &Bundle) -> Result<Differences, String> 
         let key = format!("{IMAGES}{file}");
         if let Some(bytes) = bundle.files.get(&key).filter(|bytes| **bytes != image.bytes) {
             let hash = |bytes: &[u8]| format!("SHA-256 {}", short(&sha256_hex(bytes))).into();
-            differences.forbidden.push(Difference { key, assignment: hash(&image.bytes), handed_in: hash(bytes) });
+            differences.forbidden.push(KeyDifference { key, assignment: hash(&image.bytes), handed_in: hash(bytes) });
         }
     }
     Ok(differences)
 }
 
 /// A difference in words.
-fn describe(difference: &Difference) -> String {
+fn describe(difference: &KeyDifference) -> String {
     let shown = |value: &serde_json::Value| match value {
         serde_json::Value::Null => "nothing".to_owned(),
         value => crate::text::terminal::cut(&value.to_string(), WIDEST),
     };
-    let Difference { key, assignment, handed_in } = difference;
+    let KeyDifference { key, assignment, handed_in } = difference;
     format!("{key}: {} handed in, the assignment has {}", shown(handed_in), shown(assignment))
 }

@@ -55,7 +55,7 @@ impl Limits {
 /// What the child writes: the verification, or why there is none.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Answer {
+enum Reply {
     Verified(Box<Verification>),
     Unreadable(String),
 }
@@ -74,11 +74,11 @@ pub fn answer(path: &Path, request: &Request, memory: u64, print: &dyn Fn(&str))
         limit(Resource::Data, memory.saturating_mul(MIB));
     }
     limit(Resource::Core, 0);
-    let print = |answer: &Answer| print(&(serde_json::to_string(answer).expect("strings and numbers") + "\n"));
-    let verified = |verification| Answer::Verified(Box::new(shortened(verification)));
+    let print = |answer: &Reply| print(&(serde_json::to_string(answer).expect("strings and numbers") + "\n"));
+    let verified = |verification| Reply::Verified(Box::new(shortened(verification)));
     let so_far = |verification| print(&verified(verification));
     let verification = caught(|| verify_in_parts(path, request, &announce, &so_far).map_err(error_chain));
-    print(&verification.unwrap_or_else(Err).map_or_else(Answer::Unreadable, verified));
+    print(&verification.unwrap_or_else(Err).map_or_else(Reply::Unreadable, verified));
 }
 
 /// In the child: a line for the parent's user.
@@ -151,7 +151,7 @@ pub fn verify_in_child(
 fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
     let mut whole_lines = answer.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let Some(last) = whole_lines.next_back() else { return Err(why) };
-    let Ok(Answer::Verified(mut verification)) = serde_json::from_slice(last) else { return Err(why) };
+    let Ok(Reply::Verified(mut verification)) = serde_json::from_slice(last) else { return Err(why) };
     let reason = why.trim_start_matches("not checked: ");
     let is_waiting = |step: &&mut RungResult| step.status == Status::NotChecked && step.details == [""];
     for step in verification.steps.iter_mut().filter(|step| step.rung <= verification.upto).filter(is_waiting) {
@@ -213,7 +213,7 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration, listener:
             }
             let whole = answer.iter().rposition(|byte| *byte == b'\n').map_or(understood, |end| end + 1);
             for line in answer[understood..whole].split_inclusive(|byte| *byte == b'\n') {
-                if let Ok(Answer::Verified(so_far)) = serde_json::from_slice(line) {
+                if let Ok(Reply::Verified(so_far)) = serde_json::from_slice(line) {
                     progress.add(&so_far);
                 }
             }
@@ -262,8 +262,8 @@ fn understood(answer: &[u8], messages: &[u8], status: ExitStatus, limits: Limits
     if status.success() {
         let last = answer.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         return match serde_json::from_slice(last) {
-            Ok(Answer::Verified(verification)) => Ok(*verification),
-            Ok(Answer::Unreadable(why)) => Err(why),
+            Ok(Reply::Verified(verification)) => Ok(*verification),
+            Ok(Reply::Unreadable(why)) => Err(why),
             Err(e) => Err(format!("not checked: its process gave no answer: {e}")),
         };
     }
@@ -330,7 +330,7 @@ mod tests {
             assignment: None,
             closing: super::super::Closing::default(),
         };
-        let line = serde_json::to_string(&Answer::Verified(Box::new(verification))).unwrap() + "\n";
+        let line = serde_json::to_string(&Reply::Verified(Box::new(verification))).unwrap() + "\n";
         let reason = "not checked: takes longer than 1 s".to_owned();
         let found = found_before(line.as_bytes(), reason.clone()).unwrap();
         assert_eq!(found.steps[0].status, Status::Failed);
@@ -379,7 +379,7 @@ mod tests {
         let verification = shortened(verification);
         assert_eq!(verification.steps[0].details.len(), MAX_DETAILS + 1);
         assert_eq!(verification.steps[0].details.last().unwrap(), "and 9000 more");
-        let text = serde_json::to_string(&Answer::Verified(Box::new(verification))).unwrap();
+        let text = serde_json::to_string(&Reply::Verified(Box::new(verification))).unwrap();
         assert!((text.len() as u64) < MAX_ANSWER, "{}", text.len());
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{KeyNetwork, Record, Status, Verification};
 use crate::rung::Rung;
-use crate::study::{Difference, is_seed, is_trained};
+use crate::study::{KeyDifference, is_seed, is_trained};
 
 /// What two bundles can have in common, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Common {
     fn changes(self, verification: &Verification) -> Option<Vec<(&str, &Value)>> {
         let compared = verification.assignment.as_ref().filter(|found| found.status != Status::NotChecked)?;
         let all = compared.differences.free.iter().chain(&compared.differences.forbidden);
-        let change = |d: &'_ Difference| self.depends_on(&d.key);
+        let change = |d: &'_ KeyDifference| self.depends_on(&d.key);
         Some(all.filter(|d| change(d)).map(|d| (d.key.as_str(), &d.handed_in)).collect())
     }
 }

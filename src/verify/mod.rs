@@ -37,7 +37,7 @@ pub use draw::Draw;
 pub(crate) use likeness::{Common, Group, SharedNetwork, groups};
 pub use outcome::{Mark, Proof, RungResult, Status, Verification};
 pub use progress::Listener;
-pub(crate) use record::{Finding, Record, sorted};
+pub(crate) use record::{Judgement, Record, sorted};
 
 use crate::build::seconds_of;
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};

@@ -26,7 +26,7 @@ pub(crate) struct Record {
     #[serde(flatten)]
     pub(crate) verification: Option<Box<Verification>>,
     /// The result in a word.
-    pub(crate) result: Finding,
+    pub(crate) result: Judgement,
     /// The exit code of this bundle alone; that of the batch is the largest.
     pub(crate) exit_code: ExitCode,
     /// How long the check took.
@@ -39,7 +39,7 @@ pub(crate) struct Record {
 /// A verification in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Finding {
+pub(crate) enum Judgement {
     /// All that was asked for passed.
     Verified,
     /// A lean zip, in which nothing else is missing or wrong.
@@ -54,7 +54,7 @@ pub(crate) enum Finding {
     Unreadable,
 }
 
-impl Finding {
+impl Judgement {
     /// All of them, best first.
     pub(crate) const ALL: [Self; 6] =
         [Self::Verified, Self::Lean, Self::NotChecked, Self::AnotherStudy, Self::Failed, Self::Unreadable];
@@ -84,7 +84,7 @@ impl Finding {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(match self {
             Self::Failed => "FAILED",
@@ -104,7 +104,7 @@ impl Record {
             schema: SCHEMA,
             path: path.display().to_string(),
             error,
-            result: verification.as_deref().map_or(Finding::Unreadable, Finding::of),
+            result: verification.as_deref().map_or(Judgement::Unreadable, Judgement::of),
             exit_code: verification.as_deref().map_or(ExitCode::Failure, Verification::exit_code),
             likenesses: verification.is_some().then(Likenesses::default),
             verification,

@@ -17,13 +17,13 @@ impl Evaluator<'_> {
     /// too: otherwise a thousand of them would each do their work up to the limit.
     pub(super) fn charge(&mut self, steps: u64) -> Result<(), Stop> {
         self.steps = self.steps.saturating_add(steps);
-        let spent = self.language.spend(steps);
+        let spent = self.interpreter.spend(steps);
         if self.steps > MAX_STEPS { Err(Stop::too_long()) } else { spent }
     }
 
     /// The steps that are left.
     pub(super) fn left(&self) -> u64 {
-        MAX_STEPS.saturating_sub(self.steps).min(self.language.left())
+        MAX_STEPS.saturating_sub(self.steps).min(self.interpreter.left())
     }
 
     /// Counts the steps that some work took of those that were left, also if it failed.

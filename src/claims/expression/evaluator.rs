@@ -5,9 +5,9 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 use minijinja::value::Kwargs;
 use minijinja::{State, Value, context};
 
-use super::operators::{self, Kind};
+use super::operators::{self, OperandKind};
 use super::paths::{member_path, path};
-use super::{Language, Mode, Stop, both, functions};
+use super::{Interpreter, Mode, Stop, both, functions};
 use crate::text::on_one_line;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
@@ -34,7 +34,7 @@ type Arguments = (Vec<Value>, Vec<(String, Value)>);
 
 /// Evaluates expressions over a study's values.
 pub(super) struct Evaluator<'e> {
-    pub(super) language: &'e Language,
+    pub(super) interpreter: &'e Interpreter,
     /// Passed to filters, so that all filters of one expression share one budget of steps.
     state: State<'e, 'e>,
     source: &'e str,
@@ -45,8 +45,8 @@ pub(super) struct Evaluator<'e> {
 }
 
 impl<'e> Evaluator<'e> {
-    pub(super) fn new(language: &'e Language, source: &'e str, values: &'e Value, mode: Mode) -> Self {
-        Self { language, state: language.env.empty_state(), source, values, in_sentence: false, mode, steps: 0 }
+    pub(super) fn new(interpreter: &'e Interpreter, source: &'e str, values: &'e Value, mode: Mode) -> Self {
+        Self { interpreter, state: interpreter.env.empty_state(), source, values, in_sentence: false, mode, steps: 0 }
     }
 
     /// An expression as the study writes it, on one line.
@@ -79,7 +79,7 @@ impl<'e> Evaluator<'e> {
         self.step()?;
         match expr {
             Expr::Var(var) => self.whole(var.id),
-            Expr::Const(constant) if Kind::of(&constant.value) == Kind::Missing => {
+            Expr::Const(constant) if OperandKind::of(&constant.value) == OperandKind::Missing => {
                 Err(Stop::fault("`none` is not a value; a value that was not measured cannot be compared"))
             }
             Expr::Const(constant) => {
@@ -134,7 +134,7 @@ impl<'e> Evaluator<'e> {
 
     fn variable(&self, name: &str) -> Evaluated {
         let value = self.values.get_attr(name)?;
-        if Kind::of(&value) == Kind::Missing {
+        if OperandKind::of(&value) == OperandKind::Missing {
             return Err(self.missing(name.to_owned(), functions::hint(self.values, name, false), true));
         }
         Ok(value)
@@ -157,7 +157,10 @@ impl<'e> Evaluator<'e> {
         }
         self.charge(operators::members(&value))?;
         let mut missing = Ok(());
-        for key in value.try_iter()?.filter(|key| value.get_item(key).is_ok_and(|v| Kind::of(&v) == Kind::Missing)) {
+        for key in value
+            .try_iter()?
+            .filter(|key| value.get_item(key).is_ok_and(|v| OperandKind::of(&v) == OperandKind::Missing))
+        {
             let stop = Stop::not_measured(member_path(name, &key), format!("`{name}` as a whole needs all of them"));
             missing = both(missing, Err::<(), _>(stop)).map(|_| ());
         }
@@ -166,21 +169,21 @@ impl<'e> Evaluator<'e> {
 
     /// A member of a group, by name, or an item of a list, by index.
     fn member(&mut self, group: &Value, key: &Value, whole: &Expr, of: &Expr) -> Evaluated {
-        let by_index = Kind::of(group) == Kind::List;
+        let by_index = OperandKind::of(group) == OperandKind::List;
         if by_index && !key.is_integer() {
             return Err(Stop::fault(format!("`{}` is a list; its items are numbered from 0", self.text(of))));
         }
-        let by_name = Kind::of(group) == Kind::Map && Kind::of(key) == Kind::Text;
+        let by_name = OperandKind::of(group) == OperandKind::Map && OperandKind::of(key) == OperandKind::Text;
         if !(by_index || by_name) {
             return Err(Stop::fault(format!("`{}` has no members", self.text(of))));
         }
         let value = group.get_item(key)?;
-        match Kind::of(&value) {
-            Kind::Missing if by_index => {
+        match OperandKind::of(&value) {
+            OperandKind::Missing if by_index => {
                 let items = group.len().unwrap_or(0);
                 Err(Stop::not_measured(self.text(whole), format!("the list has {items} items")))
             }
-            Kind::Missing => {
+            OperandKind::Missing => {
                 // What is meant is looked for among them.
                 self.charge(operators::members(group))?;
                 let (name, of) = (key.as_str().unwrap_or_default(), self.text(of));
@@ -188,7 +191,7 @@ impl<'e> Evaluator<'e> {
                 let unknown = !open && !functions::has_member(group, name);
                 Err(self.missing(self.text(whole), functions::hint(group, name, open), unknown))
             }
-            Kind::Number => self.check_complete(&value, &self.text(whole)).map(|()| value),
+            OperandKind::Number => self.check_complete(&value, &self.text(whole)).map(|()| value),
             _ => Ok(value),
         }
     }
@@ -215,7 +218,7 @@ impl<'e> Evaluator<'e> {
         let (from, (to, by)) = both(bound(&slice.start), both(bound(&slice.stop), bound(&slice.step)))?;
         let list = self.value(&slice.expr)?;
         self.charge(operators::items(&list) + operators::text_steps(&list))?;
-        operators::apply(&self.language.env, "list[from:to:by]", context! { list, from, to, by })
+        operators::apply(&self.interpreter.env, "list[from:to:by]", context! { list, from, to, by })
     }
 
     fn unary(&mut self, unary: &ast::UnaryOp) -> Evaluated {
@@ -224,7 +227,7 @@ impl<'e> Evaluator<'e> {
             UnaryOpKind::Neg => {
                 let (value, text) = (self.value(&unary.expr)?, self.text(&unary.expr));
                 operators::number(&value, &text)?;
-                operators::apply(&self.language.env, "-a", context! { a => value })
+                operators::apply(&self.interpreter.env, "-a", context! { a => value })
             }
         }
     }
@@ -250,7 +253,7 @@ impl<'e> Evaluator<'e> {
             let joined = operators::joined(&a, &b, text)?;
             return self.made(joined);
         }
-        match operators::arithmetic(&self.language.env, binary.op, &a, &b, text) {
+        match operators::arithmetic(&self.interpreter.env, binary.op, &a, &b, text) {
             // Stand-ins may give a division by zero where measured values do not.
             Err(Stop::NoValue(_)) if self.mode == Mode::Check => Ok(Value::from(1.0)),
             value => value,
@@ -307,7 +310,7 @@ impl<'e> Evaluator<'e> {
         let text = self.text_of_filter(filter);
         let value =
             self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))?;
-        if Kind::of(&value) == Kind::Missing {
+        if OperandKind::of(&value) == OperandKind::Missing {
             return Err(self.check_complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
         }
         self.made(value)
@@ -348,7 +351,7 @@ impl<'e> Evaluator<'e> {
             return Err(Stop::fault(format!("unknown function `{name}`; the only function is `range`")));
         }
         let (args, _) = self.arguments(&call.args)?;
-        let value = operators::apply(&self.language.env, "range(*args)", context! { args })?;
+        let value = operators::apply(&self.interpreter.env, "range(*args)", context! { args })?;
         self.made(value)
     }
 

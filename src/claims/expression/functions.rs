@@ -6,7 +6,7 @@ use minijinja::machinery::ast::CompareOpKind;
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 
 use super::names::meant;
-use super::operators::{self, Kind};
+use super::operators::{self, OperandKind};
 use super::{MAX_STEPS, Mode, Stop};
 use crate::text::closest::{closest, did_you_mean};
 use crate::text::{Lang, numbers};
@@ -117,7 +117,7 @@ pub(super) fn check_input(
         }
         return operators::complete(&Value::from(values), text, left);
     }
-    if filter == "sort" && Kind::of(input) == Kind::List {
+    if filter == "sort" && OperandKind::of(input) == OperandKind::List {
         let figures = |item: &Value| item.as_str().is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()));
         if input.try_iter()?.any(|item| figures(&item)) {
             return Err(Stop::fault(
@@ -125,7 +125,7 @@ pub(super) fn check_input(
             ));
         }
     }
-    if ["min", "max", "sum"].contains(&filter) && Kind::of(input) == Kind::List {
+    if ["min", "max", "sum"].contains(&filter) && OperandKind::of(input) == OperandKind::List {
         for item in input.try_iter()? {
             operators::number(&item, &format!("each item of a list that `{filter}` takes"))?;
         }
@@ -149,7 +149,7 @@ fn check_selection(filter: &str, text: &str, input: &Value, positional: &[Value]
         None => Ok(item),
     };
     for item in input.try_iter()? {
-        if Kind::of(&value(item)?) != Kind::Bool {
+        if OperandKind::of(&value(item)?) != OperandKind::Bool {
             let name = attribute.map_or(String::new(), |attribute| format!("\"{attribute}\", "));
             return Err(Stop::fault(format!(
                 "`{filter}` without a test takes truth values, and `{text}` lists others; write a test, such as {filter}({name}\"gt\", 0)"
@@ -216,10 +216,10 @@ fn stopped(stop: &Stop) -> Error {
 
 /// A finite number, for a filter that prints it.
 fn finite(x: &Value) -> Result<f64, Error> {
-    if Kind::of(x) != Kind::Number {
+    if OperandKind::of(x) != OperandKind::Number {
         return Err(invalid(format!(
             "takes a number, not {}",
-            if Kind::of(x) == Kind::Text { "text" } else { "this value" }
+            if OperandKind::of(x) == OperandKind::Text { "text" } else { "this value" }
         )));
     }
     f64::try_from(x.clone()).ok().filter(|x| x.is_finite()).ok_or_else(|| invalid("takes a finite number"))
@@ -268,8 +268,8 @@ fn matrix(m: &Value) -> Result<Vec<Vec<f64>>, Error> {
 /// Rounds a number, or each number of a list.
 fn round_to(x: &Value, decimals: usize) -> Result<Value, Error> {
     let round = |x: f64| numbers::fixed(x, decimals).parse::<f64>().expect("a printed number reads back");
-    match Kind::of(x) {
-        Kind::Number => Ok(Value::from(round(finite(x)?))),
+    match OperandKind::of(x) {
+        OperandKind::Number => Ok(Value::from(round(finite(x)?))),
         _ => Ok(Value::from(number_list(x)?.into_iter().map(round).collect::<Vec<f64>>())),
     }
 }

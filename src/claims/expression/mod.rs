@@ -125,7 +125,7 @@ pub(super) enum Mode {
 }
 
 /// What the expressions of a study may use, and how much all of them together have used.
-pub(super) struct Language {
+pub(super) struct Interpreter {
     env: Environment<'static>,
     /// How a sentence prints a number that has no filter.
     format: NumberFormat,
@@ -133,7 +133,13 @@ pub(super) struct Language {
     printed: Cell<usize>,
 }
 
-impl Language {
+impl Interpreter {
+    /// For a study's expressions in one of its languages.
+    pub(super) fn new(lang: Lang, mode: Mode) -> Self {
+        let format = NumberFormat::of(lang);
+        Self { env: functions::environment(lang, mode), format, steps: Cell::new(0), printed: Cell::new(0) }
+    }
+
     fn left(&self) -> u64 {
         MAX_TOTAL_STEPS.saturating_sub(self.steps.get())
     }
@@ -155,37 +161,31 @@ impl Language {
     }
 }
 
-/// The language of a study's expressions.
-pub(super) fn language(lang: Lang, mode: Mode) -> Language {
-    let format = NumberFormat::of(lang);
-    Language { env: functions::environment(lang, mode), format, steps: Cell::new(0), printed: Cell::new(0) }
-}
-
 /// Evaluates an expression.
-pub(super) fn evaluate(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
+pub(super) fn evaluate(interpreter: &Interpreter, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
     // Parsing takes time, too, and counts no steps.
-    language.spend(1)?;
+    interpreter.spend(1)?;
     let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
-    let mut evaluator = Evaluator::new(language, text, values, mode);
+    let mut evaluator = Evaluator::new(interpreter, text, values, mode);
     let value = evaluator.value(&expression)?;
     evaluator.check_complete(&value, text)?;
     Ok(value)
 }
 
 /// Evaluates an expression that must be true or false.
-pub(super) fn holds(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<bool, Stop> {
-    let value = evaluate(language, text, values, mode)?;
+pub(super) fn holds(interpreter: &Interpreter, text: &str, values: &Value, mode: Mode) -> Result<bool, Stop> {
+    let value = evaluate(interpreter, text, values, mode)?;
     operators::truth(&value, text)
 }
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
-pub(super) fn render(language: &Language, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
-    language.spend(1)?;
+pub(super) fn render(interpreter: &Interpreter, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
+    interpreter.spend(1)?;
     let template = machinery::parse(text, "sentence", SyntaxConfig::default()).map_err(|e| mistyped(e, text))?;
-    let mut evaluator = Evaluator::new(language, text, values, mode);
+    let mut evaluator = Evaluator::new(interpreter, text, values, mode);
     evaluator.in_sentence = true;
     let printed = sentence::render(&mut evaluator, &template)?;
-    language.print(printed.len())?;
+    interpreter.print(printed.len())?;
     Ok(printed)
 }
 

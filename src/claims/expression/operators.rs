@@ -10,7 +10,7 @@ use super::{MAX_TEXT, Stop};
 
 /// The kinds of values that operators distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OperandKind {
     Missing,
     Bool,
     Number,
@@ -19,7 +19,7 @@ pub(super) enum Kind {
     Map,
 }
 
-impl Kind {
+impl OperandKind {
     pub(super) fn of(value: &Value) -> Self {
         match value.kind() {
             ValueKind::Undefined | ValueKind::None | ValueKind::Invalid => Self::Missing,
@@ -49,8 +49,8 @@ impl Kind {
 
 /// A value with its kind, for messages: `"0,05"` is text.
 fn described(value: &Value) -> String {
-    match Kind::of(value) {
-        Kind::Text => format!("text (`{}`)", value.to_string().chars().take(40).collect::<String>()),
+    match OperandKind::of(value) {
+        OperandKind::Text => format!("text (`{}`)", value.to_string().chars().take(40).collect::<String>()),
         kind => kind.name().to_owned(),
     }
 }
@@ -101,21 +101,21 @@ fn spend(left: &mut u64, steps: u64) -> Result<(), Stop> {
 
 fn complete_within(value: &Value, name: Name, left: &mut u64) -> Result<(), Stop> {
     spend(left, text_steps(value))?;
-    match Kind::of(value) {
+    match OperandKind::of(value) {
         // minijinja's filters pass on their errors as invalid values.
-        Kind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
-        Kind::Missing => Err(Stop::not_measured(name.to_string(), "")),
-        Kind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
-        Kind::List => {
+        OperandKind::Missing if value.kind() == ValueKind::Invalid => Err(Stop::NoValue(format!("`{name}`: {value}"))),
+        OperandKind::Missing => Err(Stop::not_measured(name.to_string(), "")),
+        OperandKind::Number if !is_finite(value) => Err(Stop::NoValue(format!("`{name}` is not a finite number"))),
+        OperandKind::List => {
             let mut first: Option<Value> = None;
             for (i, item) in value.try_iter()?.enumerate() {
                 spend(left, 1)?;
                 complete_within(&item, Name { text: name.text, of: Some((&name, i)) }, left)?;
-                if !Kind::of(&item).is_scalar() {
+                if !OperandKind::of(&item).is_scalar() {
                     continue;
                 }
                 match &first {
-                    Some(first) if Kind::of(first) != Kind::of(&item) => {
+                    Some(first) if OperandKind::of(first) != OperandKind::of(&item) => {
                         let (one, other) = (described(first), described(&item));
                         return Err(Stop::fault(format!("`{name}` lists {one} and {other}{}", number_hint(&item))));
                     }
@@ -131,30 +131,34 @@ fn complete_within(value: &Value, name: Name, left: &mut u64) -> Result<(), Stop
 
 /// The steps that reading or making a text takes; 0 for other values.
 pub(super) fn text_steps(value: &Value) -> u64 {
-    if Kind::of(value) == Kind::Text { value.len().unwrap_or(0) as u64 / 64 } else { 0 }
+    if OperandKind::of(value) == OperandKind::Text { value.len().unwrap_or(0) as u64 / 64 } else { 0 }
 }
 
 /// The items of a list; 0 for other values.
 pub(super) fn items(value: &Value) -> u64 {
-    if Kind::of(value) == Kind::List { value.len().unwrap_or(0) as u64 } else { 0 }
+    if OperandKind::of(value) == OperandKind::List { value.len().unwrap_or(0) as u64 } else { 0 }
 }
 
 /// The items of a list or the names of a group; 0 for other values.
 pub(super) fn members(value: &Value) -> u64 {
-    if matches!(Kind::of(value), Kind::List | Kind::Map) { value.len().unwrap_or(0) as u64 } else { 0 }
+    if matches!(OperandKind::of(value), OperandKind::List | OperandKind::Map) {
+        value.len().unwrap_or(0) as u64
+    } else {
+        0
+    }
 }
 
 /// A number that is not a whole one by its type.
 pub(super) fn fraction(value: &Value) -> Option<f64> {
-    let is_fraction = Kind::of(value) == Kind::Number && !value.is_integer();
+    let is_fraction = OperandKind::of(value) == OperandKind::Number && !value.is_integer();
     f64::try_from(value.clone()).ok().filter(|_| is_fraction)
 }
 
 /// Whether a list has groups of values in it, at any depth.
 pub(super) fn has_groups(value: &Value) -> bool {
-    match Kind::of(value) {
-        Kind::Map => true,
-        Kind::List => value.try_iter().is_ok_and(|mut items| items.any(|item| has_groups(&item))),
+    match OperandKind::of(value) {
+        OperandKind::Map => true,
+        OperandKind::List => value.try_iter().is_ok_and(|mut items| items.any(|item| has_groups(&item))),
         _ => false,
     }
 }
@@ -165,16 +169,16 @@ fn is_finite(value: &Value) -> bool {
 
 /// The value as true or false; `text` is its expression.
 pub(super) fn truth(value: &Value, text: &str) -> Result<bool, Stop> {
-    match Kind::of(value) {
-        Kind::Bool => Ok(value.is_true()),
+    match OperandKind::of(value) {
+        OperandKind::Bool => Ok(value.is_true()),
         _ => Err(Stop::fault(format!("`{text}` must be true or false, but is {}", described(value)))),
     }
 }
 
 /// Checks that a value is a number; `text` is its expression.
 pub(super) fn number(value: &Value, text: &str) -> Result<(), Stop> {
-    match Kind::of(value) {
-        Kind::Number => Ok(()),
+    match OperandKind::of(value) {
+        OperandKind::Number => Ok(()),
         _ => Err(Stop::fault(format!("`{text}` must be a number, but is {}{}", described(value), number_hint(value)))),
     }
 }
@@ -182,7 +186,7 @@ pub(super) fn number(value: &Value, text: &str) -> Result<(), Stop> {
 /// Compares two values of one kind. `text` is the comparison as the study writes it.
 pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Result<bool, Stop> {
     let differ = |a: &Value, b: &Value| {
-        let hint = if Kind::of(a) == Kind::Text { number_hint(a) } else { number_hint(b) };
+        let hint = if OperandKind::of(a) == OperandKind::Text { number_hint(a) } else { number_hint(b) };
         Err(Stop::fault(format!("`{text}` compares {} with {}{hint}", described(a), described(b))))
     };
     match op {
@@ -197,8 +201,8 @@ pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Re
             let found = contains(b, a, text)?;
             Ok(found == matches!(op, CompareOpKind::In))
         }
-        _ if Kind::of(a) != Kind::of(b) => differ(a, b),
-        _ if Kind::of(a) != Kind::Number => {
+        _ if OperandKind::of(a) != OperandKind::of(b) => differ(a, b),
+        _ if OperandKind::of(a) != OperandKind::Number => {
             let what = described(a);
             Err(Stop::fault(format!("`{text}` orders {what}; only numbers have an order{}", number_hint(a))))
         }
@@ -211,10 +215,10 @@ pub(super) fn compare(op: CompareOpKind, a: &Value, b: &Value, text: &str) -> Re
 
 /// The first two values at the same place whose kinds differ.
 fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Value)>, Stop> {
-    if Kind::of(a) != Kind::of(b) {
+    if OperandKind::of(a) != OperandKind::of(b) {
         return Ok(Some((a.clone(), b.clone())));
     }
-    if Kind::of(a) == Kind::List {
+    if OperandKind::of(a) == OperandKind::List {
         for (a, b) in a.try_iter()?.zip(b.try_iter()?) {
             if let Some(different) = first_difference_of_kinds(&a, &b)? {
                 return Ok(Some(different));
@@ -227,7 +231,7 @@ fn first_difference_of_kinds(a: &Value, b: &Value) -> Result<Option<(Value, Valu
 /// Equality of values of the same kinds. Lists are equal if their items are; minijinja's own equality distinguishes
 /// lists, tuples and iterators.
 fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
-    if Kind::of(a) != Kind::List {
+    if OperandKind::of(a) != OperandKind::List {
         return Ok(a == b);
     }
     let (a, b): (Vec<Value>, Vec<Value>) = (a.try_iter()?.collect(), b.try_iter()?.collect());
@@ -238,15 +242,15 @@ fn equal(a: &Value, b: &Value) -> Result<bool, Stop> {
 }
 
 fn contains(container: &Value, item: &Value, text: &str) -> Result<bool, Stop> {
-    match Kind::of(container) {
-        Kind::List => {
+    match OperandKind::of(container) {
+        OperandKind::List => {
             let mut found = false;
             for other in container.try_iter()? {
                 found |= compare(CompareOpKind::Eq, item, &other, text)?;
             }
             Ok(found)
         }
-        Kind::Text if Kind::of(item) == Kind::Text => {
+        OperandKind::Text if OperandKind::of(item) == OperandKind::Text => {
             Ok(container.as_str().unwrap_or_default().contains(item.as_str().unwrap_or_default()))
         }
         _ => Err(Stop::fault(format!("`{text}` looks for {} in {}", described(item), described(container)))),
@@ -270,9 +274,12 @@ pub(super) fn as_comparison(op: BinOpKind) -> Option<CompareOpKind> {
 /// Calculates with two numbers. minijinja does the arithmetic: whole numbers stay whole, except in `/`.
 pub(super) fn arithmetic(env: &Environment, op: BinOpKind, a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
     for value in [a, b] {
-        if Kind::of(value) != Kind::Number {
-            let join =
-                if matches!(op, BinOpKind::Add) && Kind::of(value) == Kind::Text { "; `~` joins texts" } else { "" };
+        if OperandKind::of(value) != OperandKind::Number {
+            let join = if matches!(op, BinOpKind::Add) && OperandKind::of(value) == OperandKind::Text {
+                "; `~` joins texts"
+            } else {
+                ""
+            };
             let hint = number_hint(value);
             return Err(Stop::fault(format!("`{text}` calculates with {}{join}{hint}", described(value))));
         }
@@ -293,7 +300,7 @@ pub(super) fn arithmetic(env: &Environment, op: BinOpKind, a: &Value, b: &Value,
 /// Joins two values into one text, as `~` does.
 pub(super) fn joined(a: &Value, b: &Value, text: &str) -> Result<Value, Stop> {
     for value in [a, b] {
-        if !matches!(Kind::of(value), Kind::Text | Kind::Number | Kind::Bool) {
+        if !matches!(OperandKind::of(value), OperandKind::Text | OperandKind::Number | OperandKind::Bool) {
             return Err(Stop::fault(format!(
                 "`{text}` joins {}; only text and numbers can be joined",
                 described(value)

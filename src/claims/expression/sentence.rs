@@ -31,7 +31,7 @@ fn statement(evaluator: &mut Evaluator, stmt: &Stmt, text: &mut String) -> Resul
                 return Err(Stop::fault(format!("`{name}` is a group of values; print one of them")));
             }
             let printed = match operators::fraction(&value) {
-                Some(x) => evaluator.language.format.few_decimals(x),
+                Some(x) => evaluator.interpreter.format.few_decimals(x),
                 None => value.to_string(),
             };
             seen(&printed)?;

@@ -21,8 +21,8 @@ fn values() -> Value {
     })))
 }
 
-fn english() -> Language {
-    language(Lang::En, Mode::Decide)
+fn english() -> Interpreter {
+    Interpreter::new(Lang::En, Mode::Decide)
 }
 
 fn found(text: &str) -> Result<Value, Stop> {
@@ -193,7 +193,7 @@ fn kinds_do_not_mix() {
 
 #[test]
 fn a_sentence_prints_a_number_without_a_filter_with_at_most_four_decimals() {
-    let printed = |lang, text| render(&language(lang, Mode::Decide), text, &values(), Mode::Decide).unwrap();
+    let printed = |lang, text| render(&Interpreter::new(lang, Mode::Decide), text, &values(), Mode::Decide).unwrap();
     let text = "{{ runs.r.correct }} {{ runs.r.correct / 7 }} {{ 1 / 2 }} {{ -1 / 3 }} {{ 1 / 30000 }} {{ runs.r.correct / 2 }}";
     assert_eq!(printed(Lang::En, text), "9000 1285.7143 0.5 \u{2212}0.3333 3.3333e\u{2212}5 4500");
     assert_eq!(printed(Lang::Uk, "{{ runs.r.correct / 7 }}"), "1285,7143");
@@ -352,15 +352,15 @@ fn no_expression_takes_long_or_much_memory() {
 
 #[test]
 fn all_expressions_of_a_study_share_a_budget() {
-    let language = english();
-    let spent = (0..500).find_map(|_| evaluate(&language, "range(10000)|length", &values(), Mode::Decide).err());
+    let interpreter = english();
+    let spent = (0..500).find_map(|_| evaluate(&interpreter, "range(10000)|length", &values(), Mode::Decide).err());
     assert!(
         matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all expressions together take")),
         "{spent:?}"
     );
-    let language = english();
+    let interpreter = english();
     let long = format!("{{{{ \"{}\" }}}}", "x".repeat(3900));
-    let spent = (0..500).find_map(|_| render(&language, &long, &values(), Mode::Decide).err());
+    let spent = (0..500).find_map(|_| render(&interpreter, &long, &values(), Mode::Decide).err());
     assert!(
         matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all sentences together print")),
         "{spent:?}"
@@ -377,11 +377,11 @@ fn the_steps_of_refused_expressions_count_for_all_together() {
     for text in
         ["values.l == 1", "values.l|sum + 'x'", "values.l", "values.g.k00000000x", "values.g|dictsort|length > 'a'"]
     {
-        let language = language(Lang::En, Mode::Decide);
+        let interpreter = Interpreter::new(Lang::En, Mode::Decide);
         for _ in 0..60 {
-            assert!(evaluate(&language, text, &values, Mode::Decide).is_err(), "{text}");
+            assert!(evaluate(&interpreter, text, &values, Mode::Decide).is_err(), "{text}");
         }
-        let Err(Stop::Fault(why)) = evaluate(&language, "1 + 1", &values, Mode::Decide) else { panic!("{text}") };
+        let Err(Stop::Fault(why)) = evaluate(&interpreter, "1 + 1", &values, Mode::Decide) else { panic!("{text}") };
         assert!(why.starts_with("all expressions together take more than"), "{text}: {why}");
     }
 }

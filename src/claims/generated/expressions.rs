@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::check;
-use crate::claims::expression::{Mode, Stop, evaluate, language};
+use crate::claims::expression::{Interpreter, Mode, Stop, evaluate};
 use crate::text::Lang;
 
 /// An expression as a tree.
@@ -260,9 +260,9 @@ fn expressions_agree_with_a_second_implementation() {
     let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, u32>::new());
     check(&prop_oneof![1 => trees(), 1 => typed_trees()], |tree| {
         let text = tree.text();
-        // All expressions of one language share a budget of steps.
-        let language = language(Lang::En, Mode::Decide);
-        let found = match evaluate(&language, &text, &values, Mode::Decide) {
+        // All expressions of one interpreter share a budget of steps.
+        let interpreter = Interpreter::new(Lang::En, Mode::Decide);
+        let found = match evaluate(&interpreter, &text, &values, Mode::Decide) {
             Ok(value) => read(&serde_json::to_value(&value).unwrap()),
             Err(Stop::Fault(_)) => Outcome::Fault,
             Err(Stop::NotMeasured(names)) => {

@@ -3,7 +3,7 @@
 use super::prelude::*;
 
 /// A vertical axis: values from `low` at the pixel `base` to `high` at the pixel `top`, between `left` and `right`.
-pub(super) struct Axis {
+pub(super) struct VerticalAxis {
     pub low: f64,
     pub high: f64,
     pub left: i32,
@@ -12,7 +12,7 @@ pub(super) struct Axis {
     pub base: i32,
 }
 
-impl Axis {
+impl VerticalAxis {
     /// A value's pixel.
     pub(super) fn y(&self, value: f64) -> i32 {
         let share = (value - self.low) / (self.high - self.low);

@@ -1,6 +1,6 @@
 //! Two runs compared after each epoch: their accuracies in pairs, and beside them the difference with its interval.
 
-use super::axes::{Axis, error_bar, ticks};
+use super::axes::{VerticalAxis, error_bar, ticks};
 use super::labels::Legend;
 use super::prelude::*;
 use crate::results::NoInterval;
@@ -88,7 +88,7 @@ fn drawn(name: &str, gains: &[Gain], sheet: Sheet, lang: &Language) -> Result<Dr
             accuracies(root, gain, plot, width.min(HALF as i32), lang)?;
             let (left, plot) =
                 if sheet.has_columns() { (HALF as i32 + GAP + LEFT, plot) } else { (LEFT, plot + PLOT + BOTTOM) };
-            let axis = Axis { low, high, left, right: width - 6, top: plot + 22, base: plot + PLOT };
+            let axis = VerticalAxis { low, high, left, right: width - 6, top: plot + 22, base: plot + PLOT };
             differences(root, gain, &axis, lang)?;
             top += gain.height(sheet) + GAP;
         }
@@ -129,7 +129,7 @@ fn describe(gain: &Gain, lang: &Language) -> Result<String> {
 fn accuracies(root: &Canvas, gain: &Gain, plot: i32, right: i32, lang: &Language) -> Result<()> {
     let (low, high) = range(gain.accuracies.iter().flatten().copied());
     let (low, high) = (low.max(0.0), high.min(1.0).max(low + 0.001));
-    let axis = Axis { low, high, left: LEFT, right, top: plot + 22, base: plot + PLOT };
+    let axis = VerticalAxis { low, high, left: LEFT, right, top: plot + 22, base: plot + PLOT };
     text(root, &lang.word("figures.test_accuracy")?, (0, plot + 2), &label(MUTED), HPos::Left, VPos::Center)?;
     let all = ticks(low, high, 0.0005, 6.0);
     axis.grid(root, &all, |tick| lang.numbers.percent(tick, decimals(&all)))?;
@@ -155,7 +155,7 @@ fn decimals(ticks: &[f64]) -> usize {
 }
 
 /// The difference after each epoch, with its interval.
-fn differences(root: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
+fn differences(root: &Canvas, gain: &Gain, axis: &VerticalAxis, lang: &Language) -> Result<()> {
     let words = lang.word("figures.gain.difference")?;
     text(root, &words, (axis.left - LEFT, axis.top - 12), &label(MUTED), HPos::Left, VPos::Center)?;
     let all = ticks(axis.low, axis.high, 0.0005, 6.0);
@@ -180,7 +180,7 @@ fn differences(root: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Resu
 }
 
 /// The epochs below a plot: at most eight labels.
-fn epochs(root: &Canvas, gain: &Gain, axis: &Axis, lang: &Language) -> Result<()> {
+fn epochs(root: &Canvas, gain: &Gain, axis: &VerticalAxis, lang: &Language) -> Result<()> {
     let slots = gain.epochs.len();
     for (i, (epoch, ..)) in gain.epochs.iter().enumerate().step_by(slots.div_ceil(8).max(1)) {
         centred(root, &epoch.to_string(), (axis.slot(i, slots), axis.base + 14), &label(MUTED))?;

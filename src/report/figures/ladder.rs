@@ -1,6 +1,6 @@
 //! Accuracy against the number of parameters: how small a network can get.
 
-use super::axes::{Axis, error_bar, ticks};
+use super::axes::{VerticalAxis, error_bar, ticks};
 use super::labels::{Area, overlap};
 use super::prelude::*;
 use super::scale::Scale;
@@ -47,7 +47,7 @@ impl LadderPoint {
 
 /// Both axes: accuracies upwards, the logarithm of parameters to the right.
 struct Plane {
-    accuracy: Axis,
+    accuracy: VerticalAxis,
     parameters: Scale,
 }
 
@@ -62,7 +62,7 @@ impl Plane {
         // Whole decades would waste the width on two networks alike; a little room on both sides does.
         let ends = (sizes().fold(f64::MAX, f64::min) / 1.4, sizes().fold(1.0, f64::max) * 1.4);
         Self {
-            accuracy: Axis { low, high, left: LEFT, right, top: TOP, base },
+            accuracy: VerticalAxis { low, high, left: LEFT, right, top: TOP, base },
             parameters: Scale::logarithmic(ends, (LEFT, right)),
         }
     }

@@ -1,6 +1,6 @@
 //! Accuracy of each class, in MNIST each digit, with its interval, the runs side by side.
 
-use super::axes::{Axis, error_bar, ticks};
+use super::axes::{VerticalAxis, error_bar, ticks};
 use super::labels::Legend;
 use super::prelude::*;
 use crate::report::document::FigureTable;
@@ -56,7 +56,7 @@ fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<
         legend.draw(root, (legend_left, 8))?;
         for (i, classes) in classes.chunks(slots).enumerate() {
             let top = top + i as i32 * row;
-            let axis = Axis { low, high: 1.0, left, right, top, base: top + PLOT };
+            let axis = VerticalAxis { low, high: 1.0, left, right, top, base: top + PLOT };
             axis.grid(root, &ticks(low, 1.0, 0.001, 8.0), |tick| {
                 lang.numbers.percent(tick, usize::from((tick * 1000.0).round() as i64 % 10 != 0))
             })?;

@@ -2,7 +2,7 @@
 
 use super::prelude::*;
 use super::{comparisons, overview, told};
-use crate::claims::{Answer, Compared, DecidedConclusion, Fact, Finding, Sizes};
+use crate::claims::{Answer, Compared, DecidedConclusion, Finding, Grounds, ParameterCounts};
 use crate::report::document::KeyFigure;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, RunResult};
@@ -29,15 +29,17 @@ pub(super) fn blocks(b: &Builder, conclusions: &[DecidedConclusion]) -> Result<V
 }
 
 /// The last model that a conclusion found to be smaller than another one: studies go from the simple model to the improved one.
-fn smaller(conclusions: &[DecidedConclusion]) -> Option<&Sizes> {
+fn smaller(conclusions: &[DecidedConclusion]) -> Option<&ParameterCounts> {
     conclusions.iter().rev().find_map(|c| match &c.answer {
-        Answer::Kind { fact: Some(Fact::FewerParameters(sizes)), .. } if c.finding == Finding::Supported => Some(sizes),
+        Answer::Kind { fact: Some(Grounds::FewerParameters(sizes)), .. } if c.finding == Finding::Supported => {
+            Some(sizes)
+        }
         _ => None,
     })
 }
 
 /// A ratio of sizes, as the lead prints it.
-fn times(b: &Builder, sizes: &Sizes) -> String {
+fn times(b: &Builder, sizes: &ParameterCounts) -> String {
     b.lang.numbers.fixed(sizes.times(), 2)
 }
 
@@ -75,7 +77,7 @@ fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
     found
 }
 
-fn parameters(b: &Builder, size: &Sizes) -> Result<KeyFigure> {
+fn parameters(b: &Builder, size: &ParameterCounts) -> Result<KeyFigure> {
     let values = context! { times => times(b, size), of_other => size.of_other };
     Ok(KeyFigure {
         label: b.text("lead.parameters", context! { model => b.model_title(&size.model) })?,
@@ -107,7 +109,7 @@ fn accuracy(b: &Builder, name: &str, run: &RunResult) -> Result<KeyFigure> {
 }
 
 /// What was trained on what, and the answers in a few sentences.
-fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Sizes>) -> Result<RichText> {
+fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&ParameterCounts>) -> Result<RichText> {
     let runs = b.results.runs.values();
     let models: std::collections::BTreeSet<&str> = runs.clone().map(|run| run.plan.model.as_str()).collect();
     let counts = runs.map(|run| run.plan.image_count);
@@ -124,7 +126,7 @@ fn found(b: &Builder, conclusions: &[DecidedConclusion], smaller: Option<&Sizes>
     let mut before: Option<&Compared> = None;
     let mut told_pairs: Vec<(&str, &str)> = Vec::new();
     for conclusion in conclusions {
-        let Answer::Kind { fact: Some(Fact::Better(compared) | Fact::KeepsAccuracy(compared)), .. } =
+        let Answer::Kind { fact: Some(Grounds::Better(compared) | Grounds::KeepsAccuracy(compared)), .. } =
             &conclusion.answer
         else {
             continue;

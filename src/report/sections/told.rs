@@ -5,8 +5,8 @@ use minijinja::Value;
 use super::comparisons::{no_interval, no_test};
 use super::prelude::*;
 use crate::claims::{
-    Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Fact, Finding, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle, RISE,
-    Sizes, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
+    Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Finding, Grounds, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle,
+    ParameterCounts, RISE, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
 use crate::dataset::ImageOrder;
 use crate::results::{IntervalBasis, NoInterval};
@@ -131,24 +131,24 @@ fn thresholds(b: &Builder) -> Value {
 const NOTABLY_MORE: f64 = 1.05;
 
 /// The values of a kind's answers.
-fn values(b: &Builder, fact: &Fact) -> Result<Value> {
+fn values(b: &Builder, fact: &Grounds) -> Result<Value> {
     let form = b.lang.numbers;
     Ok(match fact {
-        Fact::Overfits(losses) => of_losses(b, losses),
-        Fact::OverfittingStarts(turn) => of_turn(b, turn),
-        Fact::Learns { seeds, accuracy, guessing, .. } => context! {
+        Grounds::Overfits(losses) => of_losses(b, losses),
+        Grounds::OverfittingStarts(turn) => of_turn(b, turn),
+        Grounds::Learns { seeds, accuracy, guessing, .. } => context! {
             accuracy => form.percent(*accuracy, 2), guessing => form.percent(*guessing, 2), yes => seeds.yes, of => seeds.of,
         },
-        Fact::FewerParameters(sizes) => {
-            let Sizes { model, than, parameters, of_other } = sizes;
+        Grounds::FewerParameters(sizes) => {
+            let ParameterCounts { model, than, parameters, of_other } = sizes;
             let mult_adds = |model: &String| b.results.models.get(model).map_or(0.0, |m| m.mult_adds as f64);
             let computes = mult_adds(model) / mult_adds(than);
             let more = (computes > NOTABLY_MORE).then(|| form.fixed(computes, 1));
             let than = b.model_title(than);
             context! { than, parameters, of_other, times => form.fixed(sizes.times(), 2), more }
         }
-        Fact::KeepsAccuracy(c) | Fact::Better(c) | Fact::OrderMatters(c) => of_comparison(b, c)?,
-        Fact::BestOf { best, accuracy, ties, unknown, why } => {
+        Grounds::KeepsAccuracy(c) | Grounds::Better(c) | Grounds::OrderMatters(c) => of_comparison(b, c)?,
+        Grounds::BestOf { best, accuracy, ties, unknown, why } => {
             let titles = |runs: &[String]| runs.iter().map(|run| b.run_title(run).to_owned()).collect::<Vec<_>>();
             context! {
                 best => b.run_title(best), accuracy => form.percent(*accuracy, 2), ties => titles(ties),

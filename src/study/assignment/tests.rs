@@ -20,7 +20,7 @@ fn source(yaml: &str) -> Source {
     Source::from_text(Path::new("lab.yaml"), yaml).unwrap()
 }
 
-fn keys(differences: &[Difference]) -> Vec<&str> {
+fn keys(differences: &[KeyDifference]) -> Vec<&str> {
     differences.iter().map(|difference| difference.key.as_str()).collect()
 }
 

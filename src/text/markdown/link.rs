@@ -1,5 +1,7 @@
 //! Where a link may lead: to a web page, a mail address, or a place in the report.
 
+use crate::text::terminal::cut;
+
 /// A link's target, which is safe to print in a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Link {
@@ -9,13 +11,16 @@ pub(crate) enum Link {
     Anchor(String),
 }
 
+/// How much of a target an error quotes, in characters.
+const LONGEST_QUOTED: usize = 60;
+
 /// The longest address that is useful.
 const MAX_BYTES: usize = 2000;
 
 impl Link {
     /// Reads a target as a text has it; fails with what is wrong.
     pub(super) fn of(target: &str) -> Result<Self, String> {
-        let refused = |why: &str| Err(format!("the link `{}` {why}", shortened(target)));
+        let refused = |why: &str| Err(format!("the link `{}` {why}", cut(target, LONGEST_QUOTED)));
         if target.len() > MAX_BYTES {
             return refused(&format!("has more than {MAX_BYTES} bytes"));
         }
@@ -40,9 +45,4 @@ impl Link {
         }
         refused("must start with https://, http:// or mailto:, or be `#` with the name of a place in the report")
     }
-}
-
-fn shortened(target: &str) -> String {
-    const MOST: usize = 60;
-    if target.chars().count() <= MOST { target.to_owned() } else { target.chars().take(MOST).chain(['…']).collect() }
 }

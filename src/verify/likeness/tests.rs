@@ -33,7 +33,7 @@ fn record(path: &str, digests: [&str; 5]) -> Record {
 
 /// A bundle that was compared with an assignment, with these free changes.
 fn changed(path: &str, digests: [&str; 5], free: &[(&str, &str)]) -> Record {
-    let difference = |(key, value): &(&str, &str)| Difference {
+    let difference = |(key, value): &(&str, &str)| KeyDifference {
         key: (*key).to_owned(),
         assignment: Value::Null,
         handed_in: json!(value),
