@@ -150,10 +150,10 @@ class Bundle:
         yield from [*self.problems, *(f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)]
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
         # No hash covers the run log, so it must have the program's format, except for numbers. There, deep lists would be huge.
-        log = self.files.get(RUN_LOG, b"{}\n").decode()
-        depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in log)) if len(log) <= 4 * MIB else 9
-        written = json.dumps(parsed(log.encode(), str, str) if depth < 9 else depth, indent=2, ensure_ascii=False) + "\n"
-        if log.replace('"', "") != written.replace('"', "") or not RUN_LOG_KEYS.issuperset(re.findall('"([^"]*)": ', log)):
+        pieces = re.split(r'"((?:[^"\\]|\\.)*)"(: )?', (log := self.files.get(RUN_LOG, b"{}\n").decode())[:4 * MIB])
+        depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in "".join(pieces[::3])), default=9) + len(log[4 * MIB:])
+        written = json.dumps(parsed(log.encode(), str, str) if depth < 9 else 9, indent=2, ensure_ascii=False) + "\n"
+        if log.replace('"', "") != written.replace('"', "") or {t for t, c in zip(pieces[1::3], pieces[2::3]) if c} - RUN_LOG_KEYS:
             yield f"{RUN_LOG} is not a run log; it is not part of the report, so remove it"
 
     def check_inputs(self, _):

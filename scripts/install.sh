@@ -21,7 +21,7 @@ install -m 755 scripts/check.py "$check/scripts/check.py"
 install -m 644 data/mnist/t10k-labels-idx1-ubyte.gz "$check/data/mnist/"
 install -m 644 data/README.md "$check/data/"
 # Use the installed program from here on, so that an installation that does not run is noticed at once.
-"$prefix/bin/mnist-report" man "$prefix/share/man/man1"
+"$prefix/bin/mnist-report" man "$prefix/share/man/man1" > /dev/null
 rm -rf "$prefix/share/mnist-report/"{reports,labels} # files of an earlier version
 "$prefix/bin/mnist-report" studies "$prefix/share/mnist-report/reports" >/dev/null
 while read -r shell file; do

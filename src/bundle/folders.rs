@@ -44,7 +44,16 @@ fn is_on_another_device(dir: &Path) -> bool {
 
 /// The place as an absolute path. If it is a link to a folder, the path of that folder.
 pub(super) fn resolved(dir: &Path) -> Result<PathBuf, Error> {
-    let resolved = if dir.is_dir() { dir.canonicalize() } else { std::path::absolute(dir) };
+    let resolved = if dir.is_dir() {
+        dir.canonicalize()
+    } else {
+        // `absolute` keeps `..`, so that `bundle/../new` would seem to be in `bundle`.
+        let above = existing(dir);
+        match (above.canonicalize(), dir.strip_prefix(above)) {
+            (Ok(above), Ok(missing)) if above.is_dir() && !missing.as_os_str().is_empty() => Ok(above.join(missing)),
+            _ => std::path::absolute(dir),
+        }
+    };
     resolved.map_err(Error::io("resolve", dir))
 }
 

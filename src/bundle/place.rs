@@ -29,10 +29,13 @@ pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
         return Err(Error::refused(dir, "is a file; --out names the bundle's folder"));
     }
     let dir = &resolved(dir)?;
-    let mut names = fs::read_dir(dir).map_err(Error::read(dir))?.flatten().map(|entry| entry.file_name());
-    let is_empty = names.all(|name| is_partial(&name.to_string_lossy()) || is_leftover(&name.to_string_lossy()));
-    if !is_empty && !is_bundle(dir) {
-        let reason = "contains something that is not a bundle; move it or name another folder with --out";
+    let entries = fs::read_dir(dir).map_err(Error::read(dir))?.flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let stranger = names.filter(|name| !is_partial(name) && !is_leftover(name)).min();
+    if let Some(name) = stranger.filter(|_| !is_bundle(dir)) {
+        let reason = format!(
+            "contains something that is not a bundle, such as {name}; move it or name another folder with --out"
+        );
         return Err(Error::refused(dir, reason));
     }
     let Some(sums) = read_sums(dir) else { return Ok(()) };

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::folders::is_bundle;
 use super::write::write_file;
 use super::zip::pack;
 use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
@@ -25,7 +26,12 @@ impl Packed {
     /// Packs a bundle's folder for `out`, by default beside the folder; `lean` leaves out the optional folders.
     pub(crate) fn new(folder: &Path, out: Option<&Path>, lean: bool) -> Result<Self, Error> {
         if !folder.is_dir() {
-            return Err(Error::refused(folder, "is not a bundle's folder: name one that `mnist-report build` made"));
+            let advice = if folder.extension().is_some_and(|ending| ending == "zip") {
+                "hand this zip in as it is, or unpack it first"
+            } else {
+                "name one that `mnist-report build` made"
+            };
+            return Err(Error::refused(folder, format!("is not a bundle's folder: {advice}")));
         }
         let path = out.map_or_else(|| beside(folder), |out| Ok(out.to_owned()))?;
         check_zip_place(folder, &path)?;
@@ -83,10 +89,14 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
 /// Refuses to write into the bundle, or over a file that `publish` did not write.
 fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let (Ok(parent), Ok(folder)) = (parent.canonicalize(), folder.canonicalize())
-        && parent.starts_with(&folder)
-    {
-        return Err(Error::refused(out, "is inside the bundle; name a place outside with --out"));
+    if let (Ok(parent), Ok(folder)) = (parent.canonicalize(), folder.canonicalize()) {
+        if parent.starts_with(&folder) {
+            return Err(Error::refused(out, "is inside the bundle; name a place outside with --out"));
+        }
+        if let Some(bundle) = parent.ancestors().find(|above| is_bundle(above)) {
+            let reason = format!("is inside the bundle {}; name another place with --out", bundle.display());
+            return Err(Error::refused(out, reason));
+        }
     }
     if fs::symlink_metadata(out).is_ok() {
         if out.is_dir() {

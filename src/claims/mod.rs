@@ -188,20 +188,29 @@ fn find_untested(study: &Study, results: &Results, judged: &mut [JudgedClaim]) {
     let matches = |judged: &&mut JudgedClaim| judged.verdict == Verdict::Matches;
     let mut untested: Vec<&mut JudgedClaim> = judged.iter_mut().filter(matches).collect();
     let tolerate_anything = |judged: &&mut JudgedClaim| compare::tolerates_anything(judged.claim, study.lang);
-    let (empty, mut undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
+    let (empty, undecided): (Vec<_>, Vec<_>) = untested.drain(..).partition(tolerate_anything);
     let langs = Wording { study: study.lang, report: study.lang };
     // This interpreter has its own limit on the number of steps.
     let interpreter = expression::Interpreter::new(study.lang, Mode::Decide);
-    let mut others = possible::values(study, results);
+    let of_study = values::without_measurements(study, results);
+    let needs_measurements = |judged: &JudgedClaim| {
+        let value = expression::evaluate(&interpreter, &judged.claim.measured, &of_study, Mode::Decide);
+        compare::compare(judged.claim, value.as_ref().ok(), langs).0 != Verdict::Matches
+    };
+    let mut undecided: Vec<_> = undecided.into_iter().map(|judged| (needs_measurements(judged), judged)).collect();
+    let mut others = possible::results(study, results);
     while !undecided.is_empty()
-        && let Some(values) = others.next()
+        && let Some(other) = others.next()
     {
-        undecided.retain(|judged| {
-            let value = expression::evaluate(&interpreter, &judged.claim.measured, &values, Mode::Decide);
+        undecided.retain(|(needs_measurements, judged)| {
+            if *needs_measurements && !other.keeps_study {
+                return true;
+            }
+            let value = expression::evaluate(&interpreter, &judged.claim.measured, &other.values, Mode::Decide);
             value.map_or(true, |value| compare::compare(judged.claim, Some(&value), langs).0 != Verdict::Differs)
         });
     }
-    for judged in empty.into_iter().chain(undecided) {
+    for judged in empty.into_iter().chain(undecided.into_iter().map(|(_, judged)| judged)) {
         judged.verdict = Verdict::TestsNothing;
     }
 }
@@ -234,17 +243,24 @@ pub fn decided_by_nothing(study: &Study, results: &Results) -> Vec<String> {
         Rule::Expressions(own) if decided.finding != Finding::Undecided => Some((&c.id, own, decided.finding)),
         _ => None,
     });
-    let mut same: Vec<_> = of_conditions.collect();
-    let mut others = possible::values(study, results);
-    while !same.is_empty()
-        && let Some(values) = others.next()
-    {
-        let holds = |text: &str| expression::holds(&interpreter, text, &values, Mode::Decide);
-        same.retain(|(_, own, finding)| match (holds(&own.supported_if), holds(&own.refuted_if)) {
+    let has_answer = |own: &Expressions, finding: Finding, values: &Value| {
+        let holds = |text: &str| expression::holds(&interpreter, text, values, Mode::Decide);
+        match (holds(&own.supported_if), holds(&own.refuted_if)) {
             (Ok(supported), Ok(refuted)) => {
-                (*finding == Finding::Supported, *finding == Finding::Refuted) == (supported, refuted)
+                Some((finding == Finding::Supported, finding == Finding::Refuted) == (supported, refuted))
             }
-            _ => true,
+            _ => None,
+        }
+    };
+    let of_study = values::without_measurements(study, results);
+    let with_need = |(id, own, finding)| (id, own, finding, has_answer(own, finding, &of_study) != Some(true));
+    let mut same: Vec<_> = of_conditions.map(with_need).collect();
+    let mut others = possible::results(study, results);
+    while !same.is_empty()
+        && let Some(other) = others.next()
+    {
+        same.retain(|(_, own, finding, needs_measurements)| {
+            *needs_measurements && !other.keeps_study || has_answer(own, *finding, &other.values) != Some(false)
         });
     }
     same.into_iter().map(|(id, ..)| id.clone()).collect()

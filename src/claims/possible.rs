@@ -1,9 +1,11 @@
 //! Other results that a study could have had. A claim that matches all of them tests nothing, however its expression is written.
 //!
-//! They keep the names and the form of the real results, and the rules that all results follow: the reported epoch is what the confusion
-//! matrix counts, the counts of a comparison are those of its two networks, the parameters of a model are those of its layers. So an
-//! expression that only combines such rules, such as a number of correct images divided by the accuracy, has the same value in all of
-//! them.
+//! They keep the names and the form of the real results, and the rules that all results follow: the reported epoch is what the
+//! confusion matrix counts, the counts of a comparison are those of its two networks, the parameters of a model are those of its
+//! layers, equal trainings have equal results. So an expression that only combines such rules, such as a number of correct
+//! images divided by the accuracy, has the same value in all of them.
+
+use std::collections::BTreeMap;
 
 use minijinja::Value;
 
@@ -17,41 +19,90 @@ use crate::study::{EarlyStopping, ReportEpoch, RunSettings, Study, first_lowest}
 
 /// How many results are made; fewer of results so large that this would take long.
 const MOST: usize = 32;
-const FEWEST: usize = 4;
+const FEWEST: usize = 12;
 /// Epochs, layers and pairs of all results together, about.
 const BUDGET: usize = 200_000;
 /// The wrong prediction of an image with the smallest loss has a loss of ln 2.
 const LOSS_OF_ERROR: f64 = 0.7;
 
+/// The values of other results, as expressions use them.
+pub(super) struct Possible {
+    pub(super) values: Value,
+    /// Whether what follows from the study alone, such as counts of parameters, images and planned epochs, is as in the real
+    /// results. A claim on what was measured must differ from some of these: with other counts, an expression that only divides
+    /// by them would seem to test something.
+    pub(super) keeps_study: bool,
+}
+
 /// How many other results are tried.
 fn count(results: &Results) -> usize {
-    let epochs = results.runs.values().flat_map(|run| run.seeds.iter().map(|seed| seed.epochs.len()));
+    let longest = longest(results);
+    let possible = |run: &RunResult| run.seeds.iter().map(|seed| longest(&run.plan, seed)).sum::<usize>();
+    let epochs = results.runs.values().map(possible);
     let layers = results.models.values().map(|model| model.layers.len());
     let pairs = results.comparisons.values().map(|comparison| comparison.pairs.len());
     let size: usize = epochs.chain(layers).chain(pairs).sum();
     (BUDGET / size.max(1)).clamp(FEWEST, MOST)
 }
 
-/// The values of other results, as expressions use them. They are made one after the other, because each may be as large as the real
-/// ones.
-pub(super) fn values(study: &Study, results: &Results) -> impl Iterator<Item = Value> {
-    (0..count(results)).map(|draw| values::of(study, &Draw::new(draw).results(results)))
+/// The most epochs that a training gets. The plan may be the bundle's own statement and ask for billions.
+fn longest(results: &Results) -> impl Fn(&RunSettings, &SeedResult) -> usize {
+    let seeds: usize = results.runs.values().map(|run| run.seeds.len()).sum();
+    let each = BUDGET / FEWEST / seeds.max(1);
+    move |plan, seed| {
+        let real = seed.epochs.len();
+        if plan.may_stop_early() { plan.epochs.min(each.max(real + 20)).max(1) } else { real + 1 }
+    }
 }
 
-/// Random numbers for one of the results.
+/// Other results, made one after the other, because each may be as large as the real ones.
+pub(super) fn results(study: &Study, results: &Results) -> impl Iterator<Item = Possible> {
+    (0..count(results)).map(|number| {
+        let draw = Draw::new(number, "");
+        Possible { values: values::of(study, &draw.results(results)), keeps_study: draw.keeps_study() }
+    })
+}
+
+/// Random numbers for a part of one of the results.
 struct Draw {
     number: usize,
     random: Stream,
 }
 
+/// What decides the results of a training, except how long it takes.
+struct Training<'a> {
+    plan: &'a RunSettings,
+    /// Equal for equal trainings, also if one of them has more epochs.
+    key: String,
+    /// The first run of an equal training.
+    number: usize,
+    images: usize,
+    classes: &'a [usize],
+}
+
 impl Draw {
-    fn new(number: usize) -> Self {
-        Self { number, random: Stream::keyed(format!("possible results {number}").as_bytes()) }
+    /// Equal parts of the results have equal keys.
+    fn new(number: usize, key: &str) -> Self {
+        Self { number, random: Stream::keyed(format!("possible results {number} {key}").as_bytes()) }
+    }
+
+    /// Random numbers of the same results for another part.
+    fn of(&self, key: &str) -> Self {
+        Self::new(self.number, key)
+    }
+
+    fn keeps_study(&self) -> bool {
+        self.number.is_multiple_of(2)
+    }
+
+    /// Numbered alike whether the study is kept or not.
+    fn pattern(&self) -> usize {
+        self.number / 2
     }
 
     /// A number from `least` to `most`.
     fn count(&mut self, least: usize, most: usize) -> usize {
-        let range = u32::try_from(most.saturating_sub(least)).unwrap_or(u32::MAX - 1);
+        let range = u32::try_from(most.saturating_sub(least)).unwrap_or(u32::MAX).min(u32::MAX - 1);
         least + self.random.below(range + 1) as usize
     }
 
@@ -68,11 +119,11 @@ impl Draw {
     /// The share of images that a network gets right: in the first results none, then all, then all in every second run; later ones
     /// are of any quality, every third one good.
     fn quality(&mut self, run: usize) -> f64 {
-        match self.number {
+        match self.pattern() {
             0 => 0.0,
             1 => 1.0,
-            2 | 3 => f64::from(u8::from(run % 2 == self.number % 2)),
-            _ if self.number.is_multiple_of(3) => 1.0 - 0.3 * self.share(),
+            pattern @ (2 | 3) => f64::from(u8::from(run % 2 == pattern % 2)),
+            pattern if pattern.is_multiple_of(3) => 1.0 - 0.3 * self.share(),
             _ => self.share(),
         }
     }
@@ -85,96 +136,124 @@ impl Draw {
         (quality + 0.2 * (self.share() - 0.5)).clamp(0.0, 1.0)
     }
 
-    /// Whether trainings have one epoch more. Their seeds stay: the study names them, and one seed is its own mean.
-    fn has_more_epochs(&self) -> bool {
-        self.number % 2 == 1
-    }
-
-    /// Gives a training other epochs, and another one of them is reported, where its plan leaves that open. As in all results, the
-    /// reported one has the lowest validation loss, and so has the one after which early stopping waited.
-    fn epochs(&mut self, plan: &RunSettings, seed: &mut SeedResult) {
-        let Some(last) = seed.epochs.last().cloned() else { return };
-        if plan.may_stop_early() {
-            let least = if plan.stop_below_train_loss.is_some() { 1 } else { least_epochs(plan) };
-            let count = match self.number {
-                0 => least,
-                1 => plan.epochs,
-                _ => self.count(least, plan.epochs),
-            };
-            seed.epochs.resize(count, last);
-        } else if self.has_more_epochs() {
-            seed.epochs.push(last);
+    /// How many epochs a training has, where its plan leaves that open; otherwise one more than planned if the study is not kept.
+    fn epochs(&mut self, plan: &RunSettings, real: usize, longest: usize) -> usize {
+        if !plan.may_stop_early() {
+            return real + usize::from(!self.keeps_study());
         }
-        if plan.report_epoch == ReportEpoch::BestValidation {
-            let count = seed.epochs.len();
-            let waited = plan.early_stopping.filter(|_| plan.stop_below_train_loss.is_none() && count < plan.epochs);
-            let reported = match (waited, self.number) {
-                (Some(EarlyStopping { patience }), _) => count.saturating_sub(patience).max(1),
-                (None, 0) => 1,
-                (None, 1) => count,
-                (None, _) => self.count(1, count),
-            };
-            seed.reported_epoch = Some(reported);
+        let least = if plan.stop_below_train_loss.is_some() { 1 } else { least_epochs(plan) }.min(longest);
+        match self.pattern() {
+            0 => least,
+            1 => longest,
+            _ => self.count(least, longest),
         }
     }
 
-    fn results(&mut self, of: &Results) -> Results {
+    /// The epoch that is reported, where the plan leaves that open. As in all results, it has the lowest validation loss, and so has
+    /// the one after which early stopping waited.
+    fn reported(&mut self, plan: &RunSettings, count: usize) -> Option<usize> {
+        if plan.report_epoch != ReportEpoch::BestValidation {
+            return None;
+        }
+        let waited = plan.early_stopping.filter(|_| plan.stop_below_train_loss.is_none() && count < plan.epochs);
+        Some(match (waited, self.pattern()) {
+            (Some(EarlyStopping { patience }), _) => count.saturating_sub(patience).max(1),
+            (None, 0) => 1,
+            (None, 1) => count,
+            (None, _) => self.count(1, count),
+        })
+    }
+
+    fn results(&self, of: &Results) -> Results {
         let mut results = of.clone();
-        results.data.test_classes.iter_mut().for_each(|images| *images = self.count(500, 1500));
-        results.data.test_images = results.data.test_classes.iter().sum();
-        results.data.train_images = self.count(1000, 100_000);
-        results.models.values_mut().for_each(|model| self.model(model));
+        if !self.keeps_study() {
+            let mut data = self.of("data");
+            results.data.test_classes.iter_mut().for_each(|images| *images = data.count(500, 1500));
+            results.data.test_images = results.data.test_classes.iter().sum();
+            results.data.train_images = data.count(1000, 100_000);
+            results.models.values_mut().for_each(|model| self.model(model));
+        }
         let classes = results.data.test_classes.clone();
-        for (i, run) in results.runs.values_mut().enumerate() {
-            self.run(i, run, &classes);
+        let mut numbers = BTreeMap::new();
+        let mut keys = BTreeMap::new();
+        let longest = longest(of);
+        for (i, (name, run)) in results.runs.iter_mut().enumerate() {
+            let key = training_key(of, run);
+            let number = *numbers.entry(key.clone()).or_insert(i);
+            keys.insert(name.clone(), format!("{key} of {} epochs", run.plan.epochs));
+            if !self.keeps_study() {
+                run.plan.image_count = self.of(&key).count(10, 60_000);
+            }
+            let plan = run.plan.clone();
+            let training = Training { plan: &plan, key, number, images: plan.image_count, classes: &classes };
+            for seed in &mut run.seeds {
+                let longest = longest(&plan, seed);
+                self.seed(&training, seed, longest);
+            }
         }
         let Results { comparisons, runs, .. } = &mut results;
         for comparison in comparisons.values_mut() {
             if let (Some(run), Some(against)) = (runs.get(&comparison.run), runs.get(&comparison.against)) {
+                let [key, other] = [&comparison.run, &comparison.against].map(|name| keys[name].as_str());
                 let pairs = run.seeds.iter().zip(&against.seeds);
-                comparison.pairs = pairs.map(|(a, b)| self.pair(a, b)).collect();
+                comparison.pairs = pairs.map(|(a, b)| self.pair([key, other], a, b)).collect();
             }
         }
         results
     }
 
-    fn run(&mut self, number: usize, run: &mut RunResult, classes: &[usize]) {
-        run.plan.image_count = self.count(10, 60_000);
-        let plan = run.plan.clone();
-        for (i, seed) in run.seeds.iter_mut().enumerate() {
-            let quality = self.quality(number);
-            // Seeds that gave one network would have no interval.
-            seed.weights_sha256 = format!("{number} {i}");
-            self.epochs(&plan, seed);
-            self.seed(seed, quality, plan.image_count, classes);
-        }
-    }
-
-    fn seed(&mut self, seed: &mut SeedResult, quality: f64, images: usize, classes: &[usize]) {
+    fn seed(&self, training: &Training, seed: &mut SeedResult, longest: usize) {
+        let Training { plan, key, .. } = training;
+        let key = format!("{key} seed {}", seed.seed);
         let of_batches = seed.batch_mean_loss / seed.test_loss.max(f64::MIN_POSITIVE);
-        seed.confusion = self.confusion(quality, classes);
+        // Seeds that gave one network would have no interval.
+        seed.weights_sha256.clone_from(&key);
+        let Some(last) = seed.epochs.last().cloned() else { return };
+        let mut own = self.of(&key);
+        let count = own.epochs(plan, seed.epochs.len(), longest);
+        seed.epochs.resize(count, last);
+        if let Some(reported) = own.reported(plan, count) {
+            seed.reported_epoch = Some(reported);
+        }
+        let reported = seed.reported_epoch() - 1;
         for (i, epoch) in seed.epochs.iter_mut().enumerate() {
             epoch.epoch = i + 1;
-            self.epoch(epoch, images, classes.iter().sum());
+            let mut draw = self.of(&format!("{key} epoch {i}"));
+            let counts = draw.epoch(training, epoch);
+            if i == reported {
+                seed.confusion = draw.confusion(&counts, training.classes);
+            }
         }
-        if let Some(reported) = seed.reported_epoch {
-            give_lowest_validation(&mut seed.epochs, reported - 1);
+        if seed.reported_epoch.is_some() {
+            give_lowest_validation(&mut seed.epochs, reported);
         }
-        let (correct, all) = (seed.correct(), seed.images());
-        let test = self.evaluated(all, correct);
-        seed.reported_mut().test = test;
-        seed.test_loss = test.loss;
+        seed.test_loss = seed.epochs[reported].test.loss;
         // The last batch may be smaller than the others.
-        seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * self.share());
+        seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * own.share());
     }
 
-    fn confusion(&mut self, quality: f64, classes: &[usize]) -> Vec<Vec<usize>> {
+    /// Draws what an epoch measured, and returns how many images of each class were classified correctly.
+    fn epoch(&mut self, training: &Training, epoch: &mut EpochResult) -> Vec<usize> {
+        let quality = self.quality(training.number);
+        let correct = |draw: &mut Self, images: &usize| (*images as f64 * draw.quality_of_class(quality)) as usize;
+        let counts: Vec<usize> = training.classes.iter().map(|images| correct(self, images)).collect();
+        epoch.test = self.evaluated(training.classes.iter().sum(), counts.iter().sum());
+        epoch.train_loss = self.magnitude(-4.0, 1.5);
+        let any = |draw: &mut Self, images: usize| {
+            let correct = draw.count(0, images);
+            draw.evaluated(images, correct)
+        };
+        epoch.train_eval = epoch.train_eval.map(|_| any(self, training.images));
+        epoch.validation = epoch.validation.map(|validation| any(self, validation.images));
+        counts
+    }
+
+    /// A confusion matrix with these numbers of correct images.
+    fn confusion(&mut self, correct: &[usize], classes: &[usize]) -> Vec<Vec<usize>> {
         let count = classes.len();
         let mut confusion = vec![vec![0; count]; count];
-        for (class, images) in classes.iter().enumerate() {
-            let quality = self.quality_of_class(quality);
-            let correct = (*images as f64 * quality) as usize;
-            confusion[class][class] = correct;
+        for (class, (images, correct)) in classes.iter().zip(correct).enumerate() {
+            confusion[class][class] = *correct;
             let mut left = images - correct;
             for step in 1..count {
                 let wrong = if step + 1 == count { left } else { self.count(0, left) };
@@ -185,26 +264,22 @@ impl Draw {
         confusion
     }
 
-    fn epoch(&mut self, epoch: &mut EpochResult, images: usize, test_images: usize) {
-        epoch.train_loss = self.magnitude(-4.0, 1.5);
-        let any = |draw: &mut Self, images: usize| {
-            let correct = draw.count(0, images);
-            draw.evaluated(images, correct)
-        };
-        epoch.train_eval = epoch.train_eval.map(|_| any(self, images));
-        epoch.validation = epoch.validation.map(|validation| any(self, validation.images));
-        epoch.test = any(self, test_images);
-    }
-
     fn evaluated(&mut self, images: usize, correct: usize) -> Evaluated {
         let wrong = (images - correct) as f64 / images.max(1) as f64;
         let loss = wrong * (LOSS_OF_ERROR + self.magnitude(-2.0, 1.0)) + self.magnitude(-5.0, -1.0);
         Evaluated { images, correct, loss }
     }
 
-    fn pair(&mut self, run: &SeedResult, against: &SeedResult) -> PairCounts {
+    /// The pair of two networks: the same whichever of them is named first. Equal networks predict the same.
+    fn pair(&self, keys: [&str; 2], run: &SeedResult, against: &SeedResult) -> PairCounts {
         let (a, b, images) = (run.correct(), against.correct(), run.images());
-        let both = self.count((a + b).saturating_sub(images), a.min(b));
+        let mut networks = [(keys[0], run.seed), (keys[1], against.seed)];
+        networks.sort_unstable();
+        let both = if networks[0] == networks[1] {
+            a
+        } else {
+            self.of(&format!("{networks:?}")).count((a + b).saturating_sub(images), a.min(b))
+        };
         PairCounts {
             seeds: [run.seed, against.seed],
             both,
@@ -215,16 +290,28 @@ impl Draw {
         }
     }
 
-    fn model(&mut self, model: &mut ModelFacts) {
+    /// Gives a model other counts and shapes. Layers without parameters stay so, and a layer gets what the layer before it returns.
+    fn model(&self, model: &mut ModelFacts) {
+        let mut draw = self.of(&serde_json::to_string(&model.layers).expect("layers are plain data"));
+        let mut before = (Vec::new(), Vec::new());
         for layer in &mut model.layers {
-            layer.parameters = self.count(1, 1_000_000) as u64;
-            layer.buffers = self.count(1, 1000) as u64;
-            layer.mult_adds = self.count(1, 1_000_000_000) as u64;
-            for shape in [&mut layer.input_shape, &mut layer.output_shape] {
-                for size in shape {
-                    *size = self.count(1, 1000);
+            let mut other = |count: &mut u64, most| {
+                if *count > 0 {
+                    *count = draw.count(1, most) as u64;
                 }
+            };
+            other(&mut layer.parameters, 1_000_000);
+            other(&mut layer.buffers, 1000);
+            other(&mut layer.mult_adds, 1_000_000_000);
+            let output = layer.output_shape.clone();
+            let (real, drawn) = &before;
+            if layer.input_shape == *real {
+                layer.input_shape.clone_from(drawn);
+            } else {
+                layer.input_shape.iter_mut().for_each(|size| *size = draw.count(1, 1000));
             }
+            layer.output_shape.iter_mut().for_each(|size| *size = draw.count(1, 1000));
+            before = (output, layer.output_shape.clone());
             "another".clone_into(&mut layer.kind);
             "another".clone_into(&mut layer.formula);
         }
@@ -233,12 +320,21 @@ impl Draw {
         model.mult_adds = model.layers.iter().map(|layer| layer.mult_adds).sum();
         let Sizes { torchsummary, torchinfo } = &mut model.sizes;
         for (sizes, megabyte) in [(torchsummary, 1_048_576.0), (torchinfo, 1e6)] {
-            let forward_backward = self.magnitude(-2.0, 3.0);
+            let forward_backward = draw.magnitude(-2.0, 3.0);
             let params = 4.0 * model.parameters as f64 / megabyte;
             let total = sizes.input + forward_backward + params;
             *sizes = Megabytes { input: sizes.input, forward_backward, params, total };
         }
     }
+}
+
+/// What a training depends on, but for its seed and the number of its epochs.
+fn training_key(results: &Results, run: &RunResult) -> String {
+    let mut plan = run.plan.clone();
+    plan.epochs = 0;
+    let layers = results.models.get(&plan.model).map(|model| &model.layers);
+    plan.model.clear();
+    serde_json::to_string(&(plan, layers)).expect("plans and layers are plain data")
 }
 
 /// The fewest epochs after which a run with early stopping can end.
@@ -254,131 +350,4 @@ fn give_lowest_validation(epochs: &mut [EpochResult], epoch: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::claims::{Verdict, stand_in};
-    use crate::study::{Plan, Source};
-
-    const STUDY: &str = "\
-title: t
-models: {m: {layers: [flatten, {linear: {out_features: 10}}]}, n: {layers: [flatten, {linear: {out_features: 10, bias: false}}]}}
-defaults: {train: {images: {first: 500}, hold_out: 100}, evaluate_train: true, epochs: 3, batch_size: 50, optimizer: adam, seeds: [1, 2]}
-runs: {a: {model: m}, b: {model: n}}
-comparisons: {c: {run: a, against: b}}
-";
-
-    fn source() -> (Source, Plan) {
-        let source = Source::from_text_in(std::path::Path::new("study.yaml"), STUDY, None).unwrap();
-        let plan = Plan::resolve(&source).unwrap();
-        (source, plan)
-    }
-
-    #[test]
-    fn other_results_follow_the_rules_of_all_results() {
-        let (source, plan) = source();
-        let mut results = stand_in::results(&source.study, &plan);
-        let losses = |run: &str, _: u64| Ok::<_, String>(vec![0.1; plan.runs[run].total_steps()]);
-        results.add_loss_curves(losses).unwrap();
-        for number in 0..MOST {
-            let other = Draw::new(number).results(&results);
-            let text = other.to_json();
-            Results::from_json(&text).unwrap_or_else(|e| panic!("{number}: {e:?}"));
-            for (name, run) in &other.runs {
-                for seed in &run.seeds {
-                    let last = seed.epochs.last().unwrap();
-                    assert_eq!(
-                        (last.test.correct, last.test.images),
-                        (seed.correct(), other.data.test_images),
-                        "{name}"
-                    );
-                    assert_eq!(last.test.loss.to_bits(), seed.test_loss.to_bits());
-                    let classes: Vec<usize> = seed.confusion.iter().map(|row| row.iter().sum()).collect();
-                    assert_eq!(classes, other.data.test_classes);
-                    assert!(seed.test_loss >= 0.69 * (1.0 - seed.accuracy()), "{number}: {}", seed.test_loss);
-                }
-            }
-            for (pair, (a, b)) in
-                other.comparisons["c"].pairs.iter().zip(other.runs["a"].seeds.iter().zip(&other.runs["b"].seeds))
-            {
-                assert_eq!((pair.both + pair.only_run, pair.both + pair.only_against), (a.correct(), b.correct()));
-                assert_eq!(pair.images(), other.data.test_images);
-            }
-            let model = &other.models["m"];
-            assert_eq!(model.parameters, model.layers.iter().map(|l| l.parameters).sum::<u64>());
-        }
-    }
-
-    /// A study whose run may end early and reports the epoch with the lowest validation loss.
-    const EARLY: &str = "\
-title: t
-models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}
-runs:
-  a: {model: m, train: {images: {first: 500}, hold_out: 100}, epochs: 9, early_stopping: {patience: 2},
-      report_epoch: best_validation, batch_size: 50, optimizer: adam, seeds: [1, 2, 3]}
-claims:
-  - {id: short, group: g, quote: q, printed: 'false', measured: runs.a.last.epoch < 8, compare: exact}
-  - {id: count, group: g, quote: q, printed: 'true', measured: runs.a.epochs|length >= 9, compare: exact}
-  - {id: reported, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch == runs.a.last.epoch, compare: exact}
-  - {id: planned, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch <= 9, compare: exact}
-  - {id: patience, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch >= 3, compare: exact}
-  - {id: order, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch <= runs.a.last.epoch, compare: exact}
-";
-
-    #[test]
-    fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
-        let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
-        let plan = Plan::resolve(&source).unwrap();
-        let results = stand_in::results(&source.study, &plan);
-        let (mut counts, mut reported) = (BTreeSet::new(), BTreeSet::new());
-        for number in 0..MOST {
-            let other = Draw::new(number).results(&results);
-            for seed in &other.runs["a"].seeds {
-                let best = first_lowest(&validation_losses(&seed.epochs)) + 1;
-                assert_eq!(plan.runs["a"].reported_epoch(&validation_losses(&seed.epochs)), seed.reported_epoch);
-                let (count, epoch) = (seed.epochs.len(), seed.reported_epoch());
-                assert!(epoch == best && (count == 9 || epoch == count - 2), "{number}: {epoch} of {count}");
-                assert_eq!(seed.epochs[epoch - 1].test.correct, seed.correct());
-                counts.insert(count);
-                reported.insert(epoch);
-            }
-        }
-        assert_eq!(counts, (3..=9).collect(), "every number of epochs that the patience allows");
-        assert!(reported.len() > 6 && reported.contains(&1) && reported.contains(&9), "{reported:?}");
-    }
-
-    #[test]
-    fn claims_on_epochs_that_the_plan_leaves_open_test_something() {
-        let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
-        let plan = Plan::resolve(&source).unwrap();
-        let mut results = stand_in::results(&source.study, &plan);
-        results.runs["a"].seeds.iter_mut().for_each(|seed| seed.reported_epoch = Some(9));
-        let judged = crate::claims::judge(&source.study, &results);
-        let verdicts: Vec<(&str, Verdict)> = judged.iter().map(|j| (j.claim.id.as_str(), j.verdict)).collect();
-        let [matches, nothing] = [Verdict::Matches, Verdict::TestsNothing];
-        assert_eq!(
-            verdicts,
-            [
-                ("short", matches),
-                ("count", matches),
-                ("reported", matches),
-                ("planned", nothing),
-                ("patience", nothing),
-                ("order", nothing)
-            ]
-        );
-    }
-
-    #[test]
-    fn other_results_are_far_from_each_other() {
-        let (source, plan) = source();
-        let results = stand_in::results(&source.study, &plan);
-        let accuracies: Vec<f64> = (0..MOST).map(|n| Draw::new(n).results(&results).runs["a"].accuracy()).collect();
-        assert_eq!(accuracies[..2], [0.0, 1.0]);
-        for (from, to) in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)] {
-            assert!(accuracies.iter().filter(|a| (from..to).contains(*a)).count() >= 3, "{accuracies:?}");
-        }
-        assert_eq!(values(&source.study, &results).count(), MOST);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::results::statistics::{Interval, mcnemar};
 use crate::results::{IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, by_epoch, difference};
-use crate::study::{Study, first_lowest};
+use crate::study::{ReportEpoch, Study, first_lowest};
 
 #[derive(Serialize)]
 struct Values<'a> {
@@ -115,7 +115,47 @@ struct SeedContext {
 
 /// The values of a study and its results.
 pub(super) fn of(study: &Study, results: &Results) -> Value {
-    Value::from(Serde(Values {
+    Value::from(Serde(all(study, results)))
+}
+
+/// The values that follow from the study alone: those of models and data, of the study itself, and the numbers of images and of
+/// planned epochs.
+pub(super) fn without_measurements(study: &Study, results: &Results) -> Value {
+    let mut values = serde_json::to_value(all(study, results)).expect("values are plain data");
+    let keep = |value: &mut serde_json::Value, keys: &[&str]| {
+        if let Some(map) = value.as_object_mut() {
+            map.retain(|key, _| keys.contains(&key.as_str()));
+        }
+    };
+    for (name, run) in &results.runs {
+        let Some(value) = values.get_mut("runs").and_then(|runs| runs.get_mut(name)) else { continue };
+        keep(value, &["images", "test_images", "epochs", "first", "last", "reported", "seeds"]);
+        let Some(map) = value.as_object_mut() else { continue };
+        if run.plan.may_stop_early() {
+            for key in ["epochs", "last", "reported"] {
+                map.shift_remove(key);
+            }
+        } else if run.plan.report_epoch == ReportEpoch::BestValidation {
+            map.shift_remove("reported");
+        }
+        for (key, value) in map {
+            let epoch_or_seed: &[&str] = if key == "seeds" { &["seed"] } else { &["epoch"] };
+            match value.as_array_mut() {
+                Some(items) => items.iter_mut().for_each(|item| keep(item, epoch_or_seed)),
+                None => keep(value, epoch_or_seed),
+            }
+        }
+    }
+    for name in results.comparisons.keys() {
+        if let Some(value) = values.get_mut("comparisons").and_then(|comparisons| comparisons.get_mut(name)) {
+            keep(value, &["run", "against", "margin"]);
+        }
+    }
+    Value::from(Serde(values))
+}
+
+fn all<'a>(study: &'a Study, results: &'a Results) -> Values<'a> {
+    Values {
         models: results.models.iter().map(|(name, m)| (name.as_str(), model(m))).collect(),
         runs: study.runs.keys().map(|name| (name.as_str(), results.runs.get(name).map(run))).collect(),
         comparisons: study
@@ -125,7 +165,7 @@ pub(super) fn of(study: &Study, results: &Results) -> Value {
             .collect(),
         of_study: &study.values,
         data: &results.data,
-    }))
+    }
 }
 
 fn comparison<'a>(results: &'a Results, name: &str, margin: Option<f64>) -> Option<ComparisonContext<'a>> {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::course::{CourseColumns, named};
 use crate::digest::short;
 use crate::text::terminal;
-use crate::verify::{Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
+use crate::verify::{AssignmentResult, Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
 
 /// Characters of a title in the table, and of a name.
 const WIDEST: usize = 30;
@@ -33,7 +33,7 @@ fn found(verification: &Verification) -> String {
         None => found,
         // First, so that nobody reads only that all rungs passed.
         Some(other) if other.status == Status::Failed => {
-            format!("NOT THE ASSIGNMENT: {} ({found})", super::one_line(&other.brief()))
+            format!("ANOTHER STUDY: {} ({found})", super::one_line(&other.brief()))
         }
         Some(assignment) => format!("{found}; {}", super::one_line(&assignment.brief())),
     }
@@ -69,10 +69,11 @@ fn row(columns: &CourseColumns, record: &Record) -> Vec<String> {
     let none = || "-".to_owned();
     let mut row = vec![terminal::path(&record.path), record.result.to_string()];
     row.extend(record.names().map(|name| name.map_or_else(none, cut)));
-    row.push(record.report_id().map_or_else(none, |id| short(id).to_owned()));
+    let stated = if record.has_changed_files() { " (stated)" } else { "" };
+    row.push(record.report_id().map_or_else(none, |id| format!("{}{stated}", short(id))));
     row.extend(columns.rungs.iter().map(|rung| record.mark(*rung).map_or_else(none, |mark| mark.to_string())));
     if columns.has_assignment {
-        row.push(record.assignment().map_or_else(none, |assignment| assignment.status.to_string()));
+        row.push(record.assignment().map_or_else(none, AssignmentResult::word));
     }
     row.push(format!("{:.1} s", record.seconds));
     row

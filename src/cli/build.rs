@@ -1,6 +1,8 @@
 //! `mnist-report build`: builds a study's bundle.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Result, bail};
 
 use super::models::default_study;
 use super::options::{Build, languages};
@@ -16,6 +18,10 @@ use crate::witness::Agreement;
 
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(|| default_study("build"), Ok)?;
+    check_study(&study)?;
+    if options.data.is_some() {
+        super::data::check_folder(options.data.as_deref())?;
+    }
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
     let (languages, data) = (languages(&options.lang)?, options.data.as_deref());
@@ -54,6 +60,15 @@ pub(super) fn run(options: &Build) -> Result<ExitCode> {
     }
     let is_good = built.mistakes.is_empty() && built.diverged.is_empty();
     Ok(if is_good { witnessed } else { ExitCode::Difference })
+}
+
+/// Refuses a name without .yaml that a study beside it has.
+fn check_study(study: &Path) -> Result<()> {
+    let file = study.with_extension("yaml");
+    if !study.is_file() && study.extension().is_none() && file.is_file() {
+        bail!("{} is not a study; did you mean {}?", study.display(), file.display());
+    }
+    Ok(())
 }
 
 /// Prints notes on the study: before hours are spent on training, what will never be measured, and before the report is

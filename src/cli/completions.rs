@@ -9,7 +9,13 @@ use crate::exit_code::ExitCode;
 pub(super) fn run(options: &Completions) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut shown(), "mnist-report", &mut script);
-    super::print(&String::from_utf8_lossy(&script))?;
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    // clap_complete's script for bash sets `cmd` to `mnist__report__subcmd__verify`, and compares it with this, because of the
+    // hyphen in the program's name.
+    if options.shell == clap_complete::Shell::Bash {
+        script = script.replace("mnist__subcmd__report", "mnist__report");
+    }
+    super::print(&script)?;
     Ok(ExitCode::Success)
 }
 

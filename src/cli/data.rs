@@ -1,9 +1,9 @@
 //! `mnist-report data`: finds the MNIST files and checks their hashes, or prints the keys of another data set.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::options::Data;
 use crate::dataset::{DataSet, FILE_NAMES, Found, find, pin};
@@ -11,6 +11,21 @@ use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::numbers::plural;
 use crate::text::{Lang, error_chain};
+
+/// Refuses a folder of the data that does not exist, named by --data or by the variable.
+pub(super) fn check_folder(named: Option<&Path>) -> Result<()> {
+    let of_variable = std::env::var_os(paths::DATA_VARIABLE).map(PathBuf::from);
+    let (folder, option) = match (named, &of_variable) {
+        (Some(folder), _) => (folder, "--data"),
+        (None, Some(folder)) => (folder.as_path(), paths::DATA_VARIABLE),
+        (None, None) => return Ok(()),
+    };
+    if !folder.exists() {
+        let advice = if option == "--data" { "leave --data out" } else { "unset it" };
+        bail!("{} ({option}): no such folder; {advice}: the program contains MNIST", folder.display());
+    }
+    Ok(())
+}
 
 pub(super) fn run(options: &Data) -> Result<ExitCode> {
     let dir = options.dir.clone().unwrap_or_else(paths::mnist);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::options::Demo;
 use crate::demo::{FORGERIES, Forgery, Honest};
@@ -20,23 +20,41 @@ impl Demo {
 }
 
 pub(super) fn run(options: &Demo) -> Result<ExitCode> {
+    if options.bundle.is_none() && !options.bundle().exists() {
+        bail!(
+            "no bundle is named, and there is no reports/coursework here; build a study with `mnist-report build`, then run \
+             `mnist-report demo BUNDLE`"
+        );
+    }
+    super::data::check_folder(options.data.as_deref())?;
     let honest = Honest::open(&options.bundle(), options.device, options.data.as_deref())?;
     let folder = Folder::of_system()?;
     let mut code = ExitCode::Success;
     super::print(&format!("{:<12} {:<9} story\n", "forgery", "caught by"))?;
     for forgery in FORGERIES.iter().filter(|f| f.caught_by <= options.upto) {
         if !honest.has_run_for(forgery) {
-            let why = "not tried: every run is cheap enough for `replay` to do it again";
-            super::print(&format!("{:<12} {:<9} {}\n{:<22} {why}\n", forgery.name, "-", forgery.story, ""))?;
+            super::print(&skipped(forgery, "every run is cheap enough for `replay` to do it again"))?;
             continue;
         }
-        let caught = honest.attempt(forgery, folder.path())?;
+        let caught = match honest.attempt(forgery, folder.path()) {
+            Ok(caught) => caught,
+            Err(error) => {
+                let Some(lacking) = error.lacking() else { return Err(error.into()) };
+                super::print(&skipped(forgery, &lacking.to_string()))?;
+                continue;
+            }
+        };
         if caught.as_ref().is_none_or(|step| step.rung != forgery.caught_by) {
             code = ExitCode::Difference;
         }
         super::print(&text(forgery, caught.as_ref()))?;
     }
     Ok(code)
+}
+
+/// The lines of a forgery that this bundle does not allow.
+fn skipped(forgery: &Forgery, why: &str) -> String {
+    format!("{:<12} {:<9} {}\n{:<22} skipped: {why}\n", forgery.name, "-", forgery.story, "")
 }
 
 fn text(forgery: &Forgery, caught: Option<&RungResult>) -> String {

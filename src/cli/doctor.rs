@@ -109,7 +109,8 @@ fn data() -> Finding {
 }
 
 fn gpu() -> Finding {
-    const ADVICE: &str = "to train on an NVIDIA GPU: its driver, and NVRTC (pip install nvidia-cuda-nvrtc); results are the same on a CPU";
+    const ADVICE: &str = "to train on an NVIDIA GPU: its driver, and NVRTC (pip install nvidia-cuda-nvrtc-cu12 for a \
+                          driver of CUDA 12, nvidia-cuda-nvrtc for CUDA 13); results are the same on a CPU";
     Finding::new("gpu", version::gpu().map_err(|why| (State::Absent, why, ADVICE)))
 }
 

@@ -3,6 +3,7 @@
 mod batch;
 mod bilingual;
 mod build;
+mod checker;
 mod code;
 mod completions;
 mod csv;
@@ -85,7 +86,12 @@ pub fn main() -> u8 {
 fn arguments() -> impl Iterator<Item = OsString> {
     let exists =
         |word: &OsString| word.as_encoded_bytes().starts_with(b"-") && Path::new(word).symlink_metadata().is_ok();
-    std::env::args_os().map(move |word| if exists(&word) { Path::new(".").join(word).into() } else { word })
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    // clap would take the option for the name of a command.
+    if words.len() == 3 && words[1] == "help" && (words[2] == "--help" || words[2] == "-h") {
+        words.truncate(2);
+    }
+    words.into_iter().map(move |word| if exists(&word) { Path::new(".").join(word).into() } else { word })
 }
 
 /// Turns the signal that a file reached the largest size that the system allows, which would end this process, into an error of
@@ -170,6 +176,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(&options),
         Command::Witness(options) => witness::run(&options),
         Command::Schema => schema::run(),
+        Command::Checker => checker::run(),
         Command::Studies(options) => studies::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Man(options) => man::run(&options),

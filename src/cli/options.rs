@@ -22,6 +22,10 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The end of `verify --help` and of its manual page.
+const EXIT_STATUS: &str = "Exit status: 0 if every rung asked for passed, 1 if a difference was found or the study is not that of \
+                           --assignment, 2 if something could not be checked.";
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Write a commented study to start from
@@ -33,6 +37,7 @@ pub enum Command {
     /// Print a study's models as PyTorch programs, with the formula of each layer's parameters and the shape after each line
     Code(Code),
     /// Verify bundles, cheapest checks first
+    #[command(after_help = EXIT_STATUS)]
     Verify(Verify),
     /// Verify one bundle for another process of this program
     #[command(name = COMMAND, hide = true)]
@@ -51,6 +56,8 @@ pub enum Command {
     Witness(Witness),
     /// Print the JSON Schema of a study, with which editors complete and check one
     Schema,
+    /// Print check.py, a Python program that checks bundles without this one: `mnist-report checker > check.py`
+    Checker,
     /// Write the studies that come with the program
     Studies(Studies),
     /// Show what this machine has, what is missing, and what to do about it
@@ -140,7 +147,7 @@ pub struct Models {
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// Bundles: folders, or zips made by `publish`; several give a table and what they have in common
+    /// Bundles: folders, or zips of them; several give a table and what they have in common
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The last rung to check [default: replay]
@@ -173,9 +180,9 @@ pub struct Verify {
     /// Also write one page about all bundles: the table, accuracies and sizes, differences, what is alike
     #[arg(long, value_name = "FILE.html")]
     pub html: Option<PathBuf>,
-    /// The language of the page
-    #[arg(long, value_name = "LANG", default_value = "en", requires = "html", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
-    pub lang: Lang,
+    /// The language of the page of --html [default: en]
+    #[arg(long, value_name = "LANG", value_parser = named(Lang::ALL, Lang::code, Lang::name))]
+    pub lang: Option<Lang>,
     /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,
@@ -241,6 +248,9 @@ pub struct Publish {
     /// Leave out weights/ and evidence/; `verify` then cannot check the rungs that need them
     #[arg(long)]
     pub lean: bool,
+    /// Print only the line for a form
+    #[arg(long)]
+    pub line: bool,
 }
 
 #[derive(clap::Args)]
@@ -258,7 +268,7 @@ pub struct Demo {
     /// The bundle to forge copies of; it stays unchanged [default: reports/coursework]
     pub bundle: Option<PathBuf>,
     /// Only forgeries that this rung or a cheaper one finds; `rerun` trains everything again
-    #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = named(Rung::ALL, Rung::name, Rung::help))]
+    #[arg(long, value_name = "RUNG", default_value = "replay", value_parser = named(Rung::ALL, Rung::name, help_of_demo))]
     pub upto: Rung,
     /// The folder of the data, if the bundle's study takes another data set than MNIST [default: MNIST_REPORT_DATA]
     #[arg(long, value_name = "DIR")]
@@ -295,7 +305,8 @@ pub struct Doctor {
 
 #[derive(clap::Args)]
 pub struct ManPages {
-    /// Write a page for the program and one for each command into this folder
+    /// A command, whose page is printed; or a folder, for a page for the program and one for each command
+    #[arg(value_name = "COMMAND|DIR")]
     pub dir: Option<PathBuf>,
 }
 
@@ -338,11 +349,18 @@ pub(super) fn with_suggestion(mut error: clap::Error) -> clap::Error {
         ErrorKind::InvalidValue => (ContextKind::InvalidValue, ContextKind::SuggestedValue),
         _ => return error,
     };
+    if let Some(ContextValue::Strings(similar)) = error.get(suggested) {
+        let shown = similar.iter().filter(|name| *name != COMMAND).cloned().collect();
+        error.insert(suggested, ContextValue::Strings(shown));
+    }
     let Some(ContextValue::String(typed)) = error.get(found) else { return error };
     let plain: String = typed.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
-    let known: Vec<String> = match error.get(ContextKind::ValidValue) {
-        Some(ContextValue::Strings(values)) => values.clone(),
-        _ => Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect(),
+    let known: Vec<String> = if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
+        values.clone()
+    } else {
+        let all = Cli::command();
+        let shown = all.get_subcommands().filter(|command| !command.is_hide_set());
+        shown.map(|command| command.get_name().to_owned()).collect()
     };
     let same =
         |name: &&String| **name == plain || plain.strip_prefix(name.as_str()).is_some_and(|rest| rest.len() == 2);
@@ -356,6 +374,11 @@ pub(super) fn with_suggestion(mut error: clap::Error) -> clap::Error {
         error.insert(suggested, value);
     }
     error
+}
+
+/// What a rung shows, for `demo`, which has no --runs.
+fn help_of_demo(rung: Rung) -> &'static str {
+    if rung == Rung::Rerun { "Every run, trained again" } else { rung.help() }
 }
 
 /// Parses one of these values by its name.

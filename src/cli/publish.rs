@@ -30,7 +30,7 @@ pub(super) fn run(options: &Publish) -> Result<ExitCode> {
         super::say(&super::one_line(&format!("note: `{rung}` {status}, as whoever verifies the zip will see: {why}")));
     }
     packed.write()?;
-    super::print(&text(&packed))?;
+    super::print(&if options.line { line(&packed) + "\n" } else { text(&packed) })?;
     Ok(ExitCode::Success)
 }
 
@@ -56,18 +56,25 @@ fn first(step: &RungResult) -> &str {
 }
 
 fn text(packed: &Packed) -> String {
-    let Packed { path, report_id, manifest, left_out, .. } = packed;
+    let Packed { path, report_id, left_out, .. } = packed;
     let lean = if left_out.is_empty() {
         "; --lean leaves out weights/ and evidence/".to_owned()
     } else {
         format!("; left out: {}", left_out.join(", "))
     };
+    format!(
+        "{}: {} bytes{lean}\nThe line for the form:\n{}\nReport ID {report_id}\n",
+        terminal::path(&path.to_string_lossy()),
+        count(packed.bytes() as u64),
+        line(packed)
+    )
+}
+
+/// The line for a form.
+fn line(packed: &Packed) -> String {
+    let Packed { report_id, manifest, .. } = packed;
     let (bytes, zip_sha256) = (count(packed.bytes() as u64), packed.zip_sha256());
     let [title, program, version] =
         [&manifest.title, &manifest.program.name, &manifest.program.version].map(|text| super::one_line(text));
-    format!(
-        "{}: {bytes} bytes{lean}\nThe line for the form:\n{title}: Report ID {report_id}; zip of {bytes} bytes, SHA-256 {zip_sha256}; \
-         {program} {version}\nReport ID {report_id}\n",
-        terminal::path(&path.to_string_lossy())
-    )
+    format!("{title}: Report ID {report_id}; zip of {bytes} bytes, SHA-256 {zip_sha256}; {program} {version}")
 }

@@ -28,22 +28,24 @@ pub(super) fn run(options: &Studies) -> Result<ExitCode> {
     std::fs::create_dir_all(dir).with_context(|| format!("{}: cannot be created", dir.display()))?;
     let schema = super::json(&study::schema())?;
     let studies = STUDIES.map(|(name, text)| (name, text.replacen(SCHEMA_IN_REPOSITORY, SCHEMA, 1)));
+    let mut is_new = false;
     for (name, text) in studies.into_iter().chain([(SCHEMA, schema)]) {
-        write(&dir.join(name), &text)?;
+        is_new |= write(&dir.join(name), &text)?;
     }
+    let done = if is_new { "written" } else { "were there already and are left as they are" };
     let names = STUDIES.map(|(name, _)| name).join(", ");
     let quick = terminal::shell_word(&dir.join("quick.yaml").to_string_lossy());
-    super::print(&format!("{names}\nwritten; a first report in about two minutes:\n    mnist-report build {quick}\n"))?;
+    super::print(&format!("{names}\n{done}; a first report in about two minutes:\n    mnist-report build {quick}\n"))?;
     Ok(ExitCode::Success)
 }
 
-/// Writes a file, unless it is there already with the same text. Somebody's own file is left as it is.
-fn write(file: &Path, text: &str) -> Result<()> {
+/// Writes a file, unless it is there already with the same text. Somebody's own file is left as it is. Returns whether it was written.
+fn write(file: &Path, text: &str) -> Result<bool> {
     let unwritable = || format!("{}: cannot be written", file.display());
     match OpenOptions::new().write(true).create_new(true).open(file) {
-        Ok(mut opened) => opened.write_all(text.as_bytes()).with_context(unwritable),
+        Ok(mut opened) => opened.write_all(text.as_bytes()).map(|()| true).with_context(unwritable),
         Err(e) if e.kind() == ErrorKind::AlreadyExists => match std::fs::read_to_string(file) {
-            Ok(old) if old == text => Ok(()),
+            Ok(old) if old == text => Ok(false),
             _ => {
                 bail!("{}: exists already with another text and is left as it is; name another folder", file.display())
             }

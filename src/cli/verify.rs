@@ -1,8 +1,9 @@
 //! `mnist-report verify`: checks one bundle, or several.
 
-use std::fmt::Write;
+use std::cell::Cell;
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -12,36 +13,83 @@ use super::{batch, csv};
 use crate::claims::load_study;
 use crate::course;
 use crate::exit_code::ExitCode;
+use crate::text::closest::unknown;
 use crate::text::terminal;
 use crate::verify::{
-    Limits, Listener, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
-    verify_in_child,
+    Draw, Limits, Listener, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time,
+    verify_all, verify_in_child,
 };
 use crate::witness;
+
+/// How many runs a verification names.
+const MOST_NAMED: usize = 100;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let request = request(options)?;
     check_files(options)?;
+    super::data::check_folder(options.data.as_deref())?;
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
-    let announce = announce(options);
+    check_runs(&request, path)?;
     let is_watched = std::io::stderr().is_terminal() && !options.json;
+    let (said, tell) = (Cell::new(0), announce(options));
+    let announce = |line: &str| {
+        tell(line);
+        said.set(said.get() + 1);
+    };
     let done = |step: &RungResult| {
         if is_watched {
             super::say(&format!("{:<9} {}", step.rung.name(), step.mark()));
+            said.set(said.get() + 1);
         }
     };
     let listener = Listener { say: &announce, done: &done };
     let record = checked_in_time(path, |path| checked(options, &request, path, listener));
     write_files(options, std::slice::from_ref(&record))?;
     let Some(verification) = &record.verification else {
+        if options.json {
+            super::print(&super::json(&record)?)?;
+        }
         return Err(anyhow!("{}", record.error.as_deref().unwrap_or_default()));
     };
-    super::print(&if options.json { super::json(&record)? } else { text(verification) })?;
+    if is_watched {
+        erase(said.get());
+    }
+    super::print(&if options.json { super::json(&record)? } else { text(verification, record.has_changed_files()) })?;
     let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
     let witness =
         verification.steps.iter().any(is_evaluated).then(|| witness::ask(path, options.data.as_deref())).flatten();
     let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
     Ok(verification.exit_code().max(witnessed))
+}
+
+/// Erases the last lines on standard error, which told the progress, if the list that follows them has the same on the same terminal.
+fn erase(lines: usize) {
+    let is_plain = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    if lines > 0 && !is_plain && std::io::stdout().is_terminal() {
+        let _ = write!(std::io::stderr(), "\x1b[{lines}A\x1b[J");
+    }
+}
+
+/// Refuses names of runs that the only bundle does not have, before anything is computed. A bundle that cannot be read gets its own
+/// message later.
+fn check_runs(request: &Request, path: &Path) -> Result<()> {
+    let Draw::Named(names) = &request.runs else { return Ok(()) };
+    let upto = Some(Rung::Files);
+    let quick = Request::up_to(upto, request.device);
+    let Ok(found) = verify_in_child(path, &quick, Limits::of(upto, None, None), Listener::NOBODY) else {
+        return Ok(());
+    };
+    let finished = found.about.runs.iter().map(|run| run.name.clone());
+    let diverged = found.about.diverged.iter().flatten().filter_map(|run| run.split(" (").next().map(str::to_owned));
+    let known: Vec<String> = finished.chain(diverged).collect();
+    // Not all runs of a larger study are named, and a bundle that cannot be read names none.
+    if known.is_empty() || found.about.runs.len() >= MOST_NAMED {
+        return Ok(());
+    }
+    match names.iter().find(|name| !known.contains(name)) {
+        Some(name) => bail!("--runs: {}", unknown("run", name, known.iter())),
+        None => Ok(()),
+    }
 }
 
 /// What the options ask for.
@@ -50,6 +98,9 @@ fn request(options: &Verify) -> Result<Request> {
         bail!("--runs chooses what `rerun` trains again; add --upto rerun");
     }
     let runs = options.runs.clone().unwrap_or_default();
+    if options.lang.is_some() && options.html.is_none() {
+        bail!("--lang is for the page of --html");
+    }
     if let Some(file) = &options.assignment {
         check_assignment(file)?;
     }
@@ -80,6 +131,10 @@ fn check_files(options: &Verify) -> Result<()> {
         if !file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(wanted)) {
             bail!("{option} {}: the file's name must end in .{wanted}", file.display());
         }
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        if let Some(folder) = folder {
+            bail!("{option} {}: the folder {} does not exist", file.display(), folder.display());
+        }
         OpenOptions::new().create(true).append(true).open(file).with_context(|| cannot_write(file))?;
     }
     Ok(())
@@ -104,7 +159,7 @@ fn page(records: &[Record], options: &Verify) -> Result<String> {
         Ok(course::Assignment { file: file.display().to_string(), title })
     };
     let assignment = options.assignment.as_ref().map(assignment).transpose()?;
-    Ok(course::page(records, options.lang, assignment.as_ref())?)
+    Ok(course::page(records, options.lang.unwrap_or_default(), assignment.as_ref())?)
 }
 
 fn cannot_write(file: &Path) -> String {
@@ -162,20 +217,22 @@ fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
     Ok(records.iter().map(|record| record.exit_code).max().unwrap_or_default())
 }
 
-/// A line for each rung and for the assignment, with details, and one for each run that diverged.
-fn text(verification: &Verification) -> String {
+/// A line for each rung and for the assignment, with details, and one for each run that diverged. `is_changed` says that files are
+/// not as SHA256SUMS lists them.
+fn text(verification: &Verification, is_changed: bool) -> String {
     let mut text = String::new();
     for step in &verification.steps {
         text += &lines(&format!("{:<9} {:<12}", step.rung.name(), step.status), &step.details);
     }
     if let Some(assignment) = &verification.assignment {
-        text += &lines(&format!("assignment {:<11}", assignment.status), &assignment.lines());
+        text += &lines(&format!("assignment {:<11}", assignment.word()), &assignment.lines());
     }
     for run in verification.about.diverged.iter().flatten() {
         let _ = writeln!(text, "Diverged  {}", super::one_line(run));
     }
     let id = verification.report_id.as_deref().unwrap_or("none: there is no SHA256SUMS");
-    let _ = writeln!(text, "Report ID {id}");
+    let stated = if is_changed && verification.report_id.is_some() { ", as stated (files were changed):" } else { "" };
+    let _ = writeln!(text, "Report ID{stated} {id}");
     let _ = writeln!(text, "{}", super::one_line(&verification.closing.line()));
     text
 }

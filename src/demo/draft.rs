@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Cause, Honest};
+use super::{Cause, Honest, Lacking};
 use crate::bundle::{Bundle, Contents, RESULTS, Rerender, SUMS, SeedFiles, Sums, replace_folder, reserve};
 use crate::compute::Device;
 use crate::dataset::TrainAndTest;
@@ -54,7 +54,7 @@ impl<'a> Draft<'a> {
     /// The run that is forged: forgeries of a network change its first seed.
     pub(super) fn run(&self) -> Result<&'a RunPlan, Cause> {
         let run = if self.of_sampled_run { self.honest.sampled_run() } else { self.honest.run() };
-        Ok(run.ok_or("the bundle has no such run with results")?)
+        Ok(run.ok_or(Lacking("the bundle has no such run with results"))?)
     }
 
     /// The files of that run's first seed.

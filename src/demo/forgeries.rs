@@ -2,7 +2,7 @@
 //! wherever a forger could redo them.
 
 use super::Redo::{self, Everything, Nothing, Report, Sums};
-use super::{Cause, Draft};
+use super::{Cause, Draft, Lacking};
 use crate::bundle::{MANIFEST, REPORT, REPORT_MARKDOWN, STUDY, SeedFiles};
 use crate::compute::{Gpu, Network, Trainer};
 use crate::dataset::Selection;
@@ -130,7 +130,7 @@ pub const FORGERIES: &[Forgery] = &[
             let predictions = d.bundle.predictions(&d.seed_files()?)?;
             let mut labels = d.data().test.labels.clone();
             let wrong = (0..labels.len()).find(|i| labels[*i] != predictions[*i]);
-            let wrong = wrong.ok_or("the bundle has no wrong prediction")?;
+            let wrong = wrong.ok_or(Lacking("the bundle has no wrong prediction"))?;
             labels[wrong] = predictions[wrong];
             let classes = d.plan().data.classes;
             d.change_seed(|seed| set_confusion(seed, confusion(&predictions, &labels, classes)))
@@ -164,10 +164,10 @@ pub const FORGERIES: &[Forgery] = &[
         let path = d.seed_files()?.evidence();
         let mut file = evidence::from_file(d.bundle.bytes(&path)?)?;
         let stored: Vec<usize> = file.keys().copied().collect();
-        let [_, drawn, _] = stored[..] else { return Err("the bundle has no single drawn segment".into()) };
+        let [_, drawn, _] = stored[..] else { return Err(Lacking("the bundle has no single drawn segment").into()) };
         let chain = d.seed()?.chain;
         let other = chain.iter().map(|segment| segment.step).find(|step| !stored.contains(step));
-        let other = other.ok_or("the bundle has no other segment")?;
+        let other = other.ok_or(Lacking("the bundle has no other segment"))?;
         let moved = file[&drawn].clone();
         file.shift_remove(&drawn);
         file.insert(other, moved);
@@ -343,7 +343,7 @@ fn set_network(draft: &mut Draft, network: &dyn Network) -> Result<(), Cause> {
 fn splice(draft: &mut Draft) -> Result<(), Cause> {
     let (device, data, run, plan) = (draft.device()?, draft.data(), draft.run()?, draft.plan());
     let (honest, files) = (draft.seed()?, draft.seed_files()?);
-    let last = honest.chain.last().ok_or("the bundle has no segment")?.clone();
+    let last = honest.chain.last().ok_or(Lacking("the bundle has no segment"))?.clone();
     let chosen = run.choose(&data.train.labels, run.seeds[0]);
     let images = Selection::new(&data.train, &chosen);
     let mut trainer = Trainer::new(&device, &plan.models[&run.settings.model], run, &plan.input, &images, run.seeds[0]);
@@ -355,7 +355,7 @@ fn splice(draft: &mut Draft) -> Result<(), Cause> {
 
     let mut file = evidence::from_file(draft.bundle.bytes(&files.evidence())?)?;
     let segment = SegmentEvidence { state: start.clone(), displacement: displacement(&start, &end) };
-    file.insert(last.step, segment).ok_or("the bundle does not store the last segment")?;
+    file.insert(last.step, segment).ok_or(Lacking("the bundle does not store the last segment"))?;
     draft.write(&files.evidence(), evidence::to_file(&file));
     draft.change_seed(|seed| {
         if let Some(segment) = seed.chain.last_mut() {

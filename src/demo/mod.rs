@@ -20,6 +20,11 @@ use crate::verify::{Request, RungResult, Status, verify_request};
 /// Why a step of a forgery failed: any error of the program.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
+/// What a forgery would change and the bundle does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Lacking(&'static str);
+
 /// A bundle that cannot be forged.
 #[expect(missing_docs, reason = "the messages describe the variants")]
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +35,16 @@ pub enum Error {
     Dataset(#[from] DatasetError),
     #[error("forgery `{name}`")]
     Forgery { name: &'static str, source: Cause },
+}
+
+impl Error {
+    /// What the bundle does not have, if that is why it cannot be forged in this way.
+    pub fn lacking(&self) -> Option<&Lacking> {
+        match self {
+            Self::Forgery { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// An honest bundle, and what a forger needs to change it.

@@ -297,6 +297,10 @@ impl<'a> Builder<'a> {
         (next(&self.pictures) <= study::MAX_IMAGES).then_some(picture)
     }
 
+    pub(super) fn figures_so_far(&self) -> usize {
+        self.figures.get()
+    }
+
     /// The number and label of the next figure.
     pub(super) fn next_figure(&self) -> Result<(usize, String)> {
         let number = next(&self.figures);

@@ -97,7 +97,7 @@ pub enum Block {
     },
     /// A command for a shell.
     Command {
-        text: &'static str,
+        text: String,
     },
     /// Blocks that are shown when the reader asks for them, in formats that can do so.
     Folded {

@@ -67,18 +67,64 @@ pub(super) fn css_string(text: &str) -> String {
     text.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { format!("\\{:x} ", u32::from(c)) }).collect()
 }
 
-/// Text in which a number stays on the line of its percent sign and of the word before it, and no line begins with a dash.
+/// The nouns and units that stay on the line of the number before them, by how they begin.
+const COUNTED: [&str; 22] = [
+    "в. п.",
+    "відсотков",
+    "епох",
+    "запуск",
+    "зображен",
+    "клас",
+    "кро",
+    "МБ",
+    "мереж",
+    "параметр",
+    "раз",
+    "seed",
+    "epoch",
+    "image",
+    "MB",
+    "network",
+    "parameter",
+    "percentage",
+    "points",
+    "run",
+    "step",
+    "times",
+];
+
+/// Words that end in a point, before a number.
+const ABBREVIATED: [&str; 3] = ["розд.", "рис.", "табл."];
+
+/// Text in which a number stays on the line of its percent sign, its noun and the word before it, no line begins with a
+/// dash, and none ends with a Ukrainian word of one letter.
 pub(super) fn tied(text: &str) -> String {
     let mut tied = String::with_capacity(text.len());
-    let (mut rest, mut last) = (text.chars().peekable(), ' ');
-    while let Some(c) = rest.next() {
-        let next = rest.peek().copied().unwrap_or(' ');
-        let names_number = next.is_ascii_digit() && (last.is_alphabetic() || last == ':');
-        tied.push(if c == ' ' && (names_number || next == '%' || next == '—') { '\u{a0}' } else { c });
-        last = c;
+    for (i, c) in text.char_indices() {
+        let is_tied = c == ' ' && is_tied(&text[..i], &text[i + 1..]);
+        tied.push(if is_tied { '\u{a0}' } else { c });
     }
     // Percentage points, in Ukrainian.
     tied.replace("в. п.", "в.\u{a0}п.")
+}
+
+/// Whether no line breaks at the space between two texts.
+fn is_tied(before: &str, after: &str) -> bool {
+    let (last, next) = (before.chars().next_back().unwrap_or(' '), after.chars().next().unwrap_or(' '));
+    let names_number = next.is_ascii_digit() && (last.is_alphabetic() || matches!(last, ':' | '×'));
+    if names_number || matches!(next, '%' | '—' | '…') || (last == '…' && (next.is_ascii_digit() || next == '−'))
+    {
+        return true;
+    }
+    if last.is_ascii_digit() {
+        // The next three digits of a number.
+        let digits = after.chars().take_while(char::is_ascii_digit).count();
+        return digits == 3 || next == '×' || COUNTED.iter().any(|noun| after.starts_with(noun));
+    }
+    let word = before.rsplit([' ', '\u{a0}', '(', '«']).next().unwrap_or_default();
+    let is_cyrillic = |c: char| ('\u{400}'..'\u{530}').contains(&c);
+    let is_one_letter = word.chars().count() == 1 && word.chars().all(is_cyrillic);
+    is_one_letter || (next.is_ascii_digit() && ABBREVIATED.contains(&word))
 }
 
 /// A number with a remark in brackets: lines break only before the brackets, and after a comma inside them.
@@ -120,5 +166,11 @@ mod tests {
             tied("97 %, seed 1, epochs: 2, (1, 2) — не"),
             "97\u{a0}%, seed\u{a0}1, epochs:\u{a0}2, (1, 2)\u{a0}— не"
         );
+        assert_eq!(
+            tied("2 000 зображень і 3 epochs (розд. 9), −0,1 … 0,3; 128 × 4 × 4, з нею; seeds 1, 2, 300"),
+            "2\u{a0}000\u{a0}зображень і\u{a0}3\u{a0}epochs (розд.\u{a0}9), −0,1\u{a0}…\u{a0}0,3; \
+             128\u{a0}×\u{a0}4\u{a0}×\u{a0}4, з\u{a0}нею; seeds\u{a0}1, 2, 300"
+        );
+        assert_eq!(tied("0,09 в. п., 3 of 10 images"), "0,09\u{a0}в.\u{a0}п., 3 of\u{a0}10\u{a0}images");
     }
 }

@@ -17,7 +17,8 @@ const MAX_LOSS: f64 = 1e39;
 
 /// Whether a value can be the loss of a training that did not diverge.
 fn is_loss(x: f64) -> bool {
-    (0.0..=MAX_LOSS).contains(&x)
+    // Two ways to write 0 would be one loss for this program and two for others.
+    (0.0..=MAX_LOSS).contains(&x) && x.is_sign_positive()
 }
 
 /// The sum of untrusted counts; none if it overflows.

@@ -88,6 +88,11 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
     });
     let have_grids = grids.iter().all(|grid| !grid.is_null());
     let mut all = if have_grids { changes("grid", &grids[0], &grids[1]) } else { Vec::new() };
+    if !have_grids && grids[0] != grids[1] {
+        // The same runs typed out, but without the tables that rank them and correct for many comparisons.
+        let [a, b] = grids.clone();
+        all.push(Change { what: "grid".to_owned(), a, b });
+    }
     // The order of the lists decides the names of the runs, and rows and columns of tables.
     let orders = [assignment, handed_in].map(|source| source.study.grid.as_ref().map(list_keys).unwrap_or_default());
     let are_same_lists = |[a, b]: &[Vec<String>; 2]| a.len() == b.len() && a.iter().all(|key| b.contains(key));

@@ -292,6 +292,9 @@ impl Plan {
     }
 }
 
+/// More layers than this in one model take a grader's machine long to trace and draw; the deepest networks in use have a few hundred.
+const MAX_LAYERS: usize = 1000;
+
 fn resolve_models(source: &Source, classes: usize) -> Result<IndexMap<String, Model>, StudyError> {
     if source.study.models.is_empty() {
         return Err(source.error("models", "holds no model"));
@@ -300,6 +303,10 @@ fn resolve_models(source: &Source, classes: usize) -> Result<IndexMap<String, Mo
     let mut models = IndexMap::new();
     for (name, spec) in &source.study.models {
         let place = Place::new(source, format!("models.{name}"));
+        let layers = spec.in_order().count();
+        if layers > MAX_LAYERS {
+            return place.at("layers").refuse(format!("{layers} layers: at most {MAX_LAYERS} are supported"));
+        }
         let model = Model::resolve(name, spec, source.study.input.shape, classes).map_err(|e| {
             match e.position().and_then(|at| spec.in_order().find(|(position, _)| *position == at)) {
                 Some((at, kind)) => place.at(&at.key()).error(format!("{}: {e}", kind.key())),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{Judgement, Status};
 use crate::bundle::{Bundle, IMAGES};
 use crate::claims::load_study;
 use crate::digest::{sha256_hex, short};
@@ -49,7 +49,7 @@ impl AssignmentResult {
             Status::NotChecked => return vec![self.why.clone().unwrap_or_default()],
             Status::Passed => format!("the study is that of {file}"),
             Status::Failed => format!(
-                "another study than {file}: {} {}",
+                "not the study of {file}: {} {}",
                 plural(self.forbidden_count, "key"),
                 if self.forbidden_count == 1 { "differs that must be equal" } else { "differ that must be equal" }
             ),
@@ -69,6 +69,11 @@ impl AssignmentResult {
             (Status::NotChecked, _) => format!("assignment not checked: {}", self.why.as_deref().unwrap_or_default()),
             _ => "assignment passed".to_owned(),
         }
+    }
+
+    /// The result in a word.
+    pub fn word(&self) -> String {
+        if self.status == Status::Failed { Judgement::AnotherStudy.to_string() } else { self.status.to_string() }
     }
 
     /// The keys that must be equal and are not.

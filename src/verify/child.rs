@@ -274,7 +274,7 @@ fn understood(answer: &[u8], messages: &[u8], status: ExitStatus, limits: Limits
         _ if is_out_of_memory => {
             let memory = limits.memory;
             format!(
-                "not checked: needs more memory than {memory} MiB, or than this machine has; allow more with --memory"
+                "not checked: needs more than {memory} MiB of memory, or than this machine has; allow more with --memory"
             )
         }
         Some(9) => "not checked: its process was killed; this machine may lack memory".to_owned(),
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(why("{\"unreadable\":\"no zip\"}\n", "", 0), "no zip");
         assert!(why("{}", "", 0).starts_with("not checked: its process gave no answer: "));
         assert!(why("{\"verified\":{}}", "", 0).contains("gave no answer: missing field"));
-        assert!(why("", "memory allocation of 9 bytes failed\n", 6).contains("more memory than 7 MiB"));
+        assert!(why("", "memory allocation of 9 bytes failed\n", 6).contains("needs more than 7 MiB of memory"));
         assert_eq!(why("", "", 9), "not checked: its process was killed; this machine may lack memory");
         assert_eq!(why("", "x\ny\n", 11), "not checked: its process was stopped by signal 11: y");
         assert_eq!(why("", "error: x\n", 2 << 8), "not checked: x");

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::AssignmentResult;
 use super::outcome::{Proof, RungResult, Status};
 use crate::rung::Rung;
 use crate::text::numbers::{count as thousands, duration};
@@ -27,6 +28,9 @@ pub struct Statements {
     pub proven: Vec<Statement>,
     /// What is not.
     pub not_proven: Vec<Statement>,
+    /// Whether plain `verify` would show more: it was asked for fewer rungs.
+    #[serde(default)]
+    pub verify_is_left: bool,
     /// Whether `verify --upto rerun` would show more.
     pub rerun_is_left: bool,
     /// About how long that takes, if it is known.
@@ -37,7 +41,7 @@ pub struct Statements {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Statement {
-    /// The bundle is not what it says: a rung found a difference.
+    /// The bundle was changed or is wrong: a rung found a difference.
     Difference {
         /// The rung.
         rung: Rung,
@@ -93,6 +97,14 @@ impl Closing {
         Self { proven: statements.proven_in_words(), not_proven: statements.not_proven_in_words(), statements }
     }
 
+    /// Adds that the study is another than the assignment.
+    pub(super) fn compared(mut self, assignment: Option<&AssignmentResult>) -> Self {
+        if let Some(other) = assignment.filter(|assignment| assignment.status == Status::Failed) {
+            self.proven = format!("{}; this is not the study of {}", self.proven, other.file);
+        }
+        self
+    }
+
     /// One line.
     pub fn line(&self) -> String {
         format!("Proven: {}. Not proven: {}.", self.proven, self.not_proven)
@@ -103,11 +115,15 @@ impl Statements {
     /// Sums up rungs of which none failed.
     fn of(steps: &[RungResult], upto: Rung, trainings: &[String], rerun_seconds: impl FnOnce() -> Option<f64>) -> Self {
         let is_passed = |rung: Rung| steps.iter().any(|step| step.rung == rung && step.status == Status::Passed);
-        let (passed, others): (Vec<Rung>, Vec<Rung>) = Rung::ALL.into_iter().partition(|rung| is_passed(*rung));
-        let mut proven: Vec<Statement> = passed.into_iter().filter_map(statement).collect();
-        // A rung that was not reached goes without saying, except for what a grader wants to know most.
-        let is_open = |rung: &Rung| *rung <= upto || *rung >= Rung::Weights;
-        let mut not_proven: Vec<Statement> = others.into_iter().filter(is_open).filter_map(statement).collect();
+        // A training done again compares its predictions, too, so nothing is open even without stored weights.
+        let rerun = steps.iter().find(|step| step.rung == Rung::Rerun && !step.held_to_tolerances);
+        let is_retrained = |name| rerun.is_some_and(|step| step.trainings.get(name) == Some(&Proof::Whole));
+        let all_retrained = is_passed(Rung::Rerun) && !trainings.is_empty() && trainings.iter().all(is_retrained);
+        let is_shown = |rung: &Rung| *rung == Rung::Weights && all_retrained;
+        let mut proven: Vec<Statement> =
+            Rung::ALL.into_iter().filter(|rung| is_passed(*rung) || is_shown(rung)).filter_map(statement).collect();
+        let is_open = |rung: &Rung| !is_passed(*rung) && !is_shown(rung);
+        let mut not_proven: Vec<Statement> = Rung::ALL.into_iter().filter(is_open).filter_map(statement).collect();
 
         let proof_of = |name: &String| {
             let found = steps.iter().filter_map(|step| step.trainings.get(name)).copied();
@@ -136,7 +152,11 @@ impl Statements {
         if not_proven.is_empty() {
             not_proven.push(Statement::Texts);
         }
-        Self { proven, not_proven, rerun_is_left: is_left, rerun_seconds: is_left.then(rerun_seconds).flatten() }
+        // Without trainings, as after the rung `files` alone, it is not known what `rerun` would train.
+        let verify_is_left = upto < Rung::Replay;
+        let rerun_is_left = is_left || (verify_is_left && trainings.is_empty());
+        let rerun_seconds = is_left.then(rerun_seconds).flatten();
+        Self { proven, not_proven, verify_is_left, rerun_is_left, rerun_seconds }
     }
 
     fn proven_in_words(&self) -> String {
@@ -149,9 +169,11 @@ impl Statements {
             other => format!("that {}", other.words()),
         };
         let open = self.not_proven.iter().map(open).collect::<Vec<_>>().join("; ");
+        let cheaper = if self.verify_is_left { "; `verify` shows more" } else { "" };
         match self.rerun_seconds {
-            _ if !self.rerun_is_left => open,
-            Some(seconds) => format!("{open}; `verify --upto rerun` takes about {}", duration(seconds)),
+            _ if !self.rerun_is_left => format!("{open}{cheaper}"),
+            Some(seconds) => format!("{open}{cheaper}; `verify --upto rerun` takes about {}", duration(seconds)),
+            None if self.verify_is_left => format!("{open}{cheaper}, and `verify --upto rerun` all of it"),
             None => format!("{open}; `verify --upto rerun` shows it"),
         }
     }
@@ -161,7 +183,7 @@ impl Statement {
     fn words(&self) -> String {
         let words = match self {
             Self::Difference { rung } => {
-                return format!("that the bundle is not what it says: `{}` found a difference", rung.name());
+                return format!("the bundle was changed or is wrong (`{}`)", rung.name());
             }
             Self::Trained { names, count, of, proof } => {
                 let which = named(names, *count, *of);
@@ -245,19 +267,32 @@ mod tests {
         assert!(whole.ends_with("Not proven: who made the report and when, and that its own texts are true."));
         let metrics = line(Rung::Metrics, vec![], None);
         assert!(metrics.contains("the accuracies follow from the predictions. Not proven: that the predictions come"));
-        assert!(metrics.contains("; that the weights came from the stated training; `verify --upto rerun` shows it."));
+        let commands = "; `verify` shows more, and `verify --upto rerun` all of it.";
+        assert!(metrics.ends_with(&format!("; that the weights came from the stated training{commands}")), "{metrics}");
+        let files = line(Rung::Files, vec![], None);
+        for open in ["counts, shapes and plans", "the report shows the results", "the accuracies follow"] {
+            assert!(files.contains(&format!("that {open}")), "{files}");
+        }
+        let lean = RungResult { left_out: true, ..step(Rung::Weights, Status::NotChecked, &[]) };
+        let lean = |proofs| line(Rung::Rerun, vec![lean.clone(), step(Rung::Rerun, Status::Passed, proofs)], None);
+        let whole_again = lean(&[("a", Whole), ("b", Whole)]);
+        assert!(
+            whole_again.contains("; the predictions come from the weights; the weights came from"),
+            "{whole_again}"
+        );
+        assert!(whole_again.ends_with("Not proven: who made the report and when, and that its own texts are true."));
+        assert!(lean(&[("a", Whole)]).contains("Not proven: that the predictions come from the weights; "));
         let partly = vec![step(Rung::Replay, Status::NotChecked, &[("a", Whole), ("b", NotChecked)])];
         let partly = line(Rung::Replay, partly, None);
         assert!(partly.contains("Not proven: that the weights of b (1 of 2) came from the stated training; "));
     }
 
     #[test]
-    fn a_difference_proves_that_the_bundle_is_not_what_it_says() {
+    fn a_difference_proves_that_the_bundle_was_changed_or_is_wrong() {
         let failed = line(Rung::Replay, vec![step(Rung::Weights, Status::Failed, &[])], None);
         assert_eq!(
             failed,
-            "Proven: that the bundle is not what it says: `weights` found a difference. Not proven: anything that the \
-             report states."
+            "Proven: the bundle was changed or is wrong (`weights`). Not proven: anything that the report states."
         );
     }
 

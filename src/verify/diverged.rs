@@ -1,7 +1,6 @@
 //! Trainings that diverged according to the bundle. They have no files, so most rungs cannot check them: `replay`
 //! repeats the cheap ones and the first steps of the others, `rerun` all of them.
 
-use super::Draw;
 use super::machine::Machine;
 use super::outcome::Proof;
 use super::rerun::diverges_again;
@@ -29,7 +28,7 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
 /// Checks a training that diverged: if it is cheap, it is done again whole; otherwise its first steps are, in which the loss must
 /// stop being finite at the step in the bundle, and not before. Fails with the difference.
 pub(super) fn replay(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<Proof, String> {
-    if is_repeated_whole(diverged.plan) && *machine.draw == Draw::All {
+    if is_repeated_whole(diverged.plan) {
         return diverges_again(machine, diverged).map_or(Ok(Proof::Whole), Err);
     }
     first_steps(subject, machine, diverged)

@@ -14,6 +14,8 @@ pub(super) fn check(bundle: &Bundle) -> Outcome {
             for line in damage.iter_mut().filter(|line| line.starts_with(&changed)) {
                 *line = format!("{line}; {difference}");
             }
+            // First what was changed, then what follows from it, such as the copy for static hosts.
+            damage.sort_by_key(|line| !line.starts_with(&changed));
         }
         return Outcome::Failed(damage);
     }

@@ -92,11 +92,17 @@ impl Common {
             _ if matches!(self, Self::ReportId | Self::StatedReportId) && (names_are_free(a) || names_are_free(b)) => {
                 true
             }
-            (Some(a), Some(b)) => !a.is_empty() && !b.is_empty(),
+            (Some(changed), Some(also)) => !changed.is_empty() && !also.is_empty() && self.is_of_own_networks(a, b),
             // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
             (Some(changes), None) | (None, Some(changes)) => !changes.is_empty(),
             (None, None) => true,
         }
+    }
+
+    /// Whether equal predictions are those of a network that is not the assignment's. All predictions may be equal, but say nothing
+    /// if the students' own networks predict one class.
+    fn is_of_own_networks(self, a: &Verification, b: &Verification) -> bool {
+        self != Self::Predictions || !shared_networks(a, b).is_empty()
     }
 
     /// The keys that a bundle's study changed from the assignment, with their values, as far as they matter here; `None` if it
@@ -167,7 +173,8 @@ fn shared_networks(a: &Verification, b: &Verification) -> Vec<(String, String, &
         let is_own = match (is_changed(a, own), is_changed(b, other)) {
             (Some(own), Some(other)) => own && other,
             (Some(changed), None) | (None, Some(changed)) => changed,
-            (None, None) => true,
+            // Neither was compared, such as two damaged bundles: the network may be the assignment's.
+            (None, None) => a.assignment.is_none() && b.assignment.is_none(),
         };
         is_own.then(|| (own.name.clone(), other.name.clone(), same))
     });

@@ -88,6 +88,6 @@ impl<'a> Machine<'a> {
 
     /// How values were compared, for the rung's statement.
     pub(super) fn comparison(&self) -> &'static str {
-        if self.same_environment { "same environment: bit for bit" } else { "another environment: held to tolerances" }
+        if self.same_environment { "bit for bit" } else { "another environment: held to tolerances" }
     }
 }

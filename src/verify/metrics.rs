@@ -140,8 +140,8 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
     }
 }
 
-/// Kernels of first convolutions that are not those of the weights. A lean bundle has no weights to compare with, and rung
-/// `weights` names those that cannot be read.
+/// Kernels of first convolutions that are not those of the weights, or weights that cannot be read. A lean bundle has no weights to
+/// compare with.
 fn wrong_filters(subject: &Subject) -> Option<String> {
     let (results, bundle) = (&subject.contents.results, subject.bundle);
     let mut recomputed = results.clone();
@@ -154,7 +154,8 @@ fn wrong_filters(subject: &Subject) -> Option<String> {
         Ok(()) if recomputed.filters != results.filters => {
             json_difference(&format!("{RESULTS}: filters"), &results.filters, WEIGHTS, &recomputed.filters)
         }
-        _ => None,
+        Ok(()) => None,
+        Err(e) => Some(format!("{RESULTS}: filters cannot be compared with {WEIGHTS}: {}", error_chain(e))),
     }
 }
 

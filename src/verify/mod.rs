@@ -138,8 +138,8 @@ fn verify_on(
     let assignment = request.assignment.as_ref().map(|file| assignment::check(file, &bundle, damaged));
     let (about, report_id) = (About::of(&bundle), bundle.report_id());
     let verification = |steps: Vec<RungResult>, rerun_seconds: Option<f64>| {
-        let closing = Closing::of(&steps, upto, &trainings, || rerun_seconds);
         let (report_id, about, assignment) = (report_id.clone(), about.clone(), assignment.clone());
+        let closing = Closing::of(&steps, upto, &trainings, || rerun_seconds).compared(assignment.as_ref());
         Verification { report_id, upto, about, steps, assignment, closing }
     };
     let mut rerun_seconds = None;

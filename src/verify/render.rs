@@ -10,6 +10,9 @@ use crate::digest::sha256_hex;
 use crate::report::{Rendition, Templates};
 use crate::text::error_chain;
 
+/// What another version of the program's page is compared with.
+const THIS_PROGRAM: &str = "this program";
+
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { manifest, results, editions, .. } = &subject.contents;
     let templates = Templates::built_in();
@@ -21,7 +24,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let rendition = Rendition { editions, date: manifest.date.as_deref(), templates: &templates };
     let rendered = match subject.bundle.rendered(results, &rendition, program) {
         Ok(rendered) => rendered,
-        Err(_) if !is_this_program => return needs_its_program(program),
+        Err(_) if !is_this_program => return needs_its_program(program, None),
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
     };
     let differs = |path: &str| subject.bundle.files.get(path) != rendered.get(path);
@@ -45,12 +48,23 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     match (is_this_program, differences.is_empty()) {
         (true, _) => Outcome::of(differences, same),
         (false, true) => Outcome::Passed(vec![format!("{same}, though another version of the program built them")]),
-        (false, false) => needs_its_program(program),
+        (false, false) => {
+            let changed = rendered.iter().filter_map(|(path, given)| {
+                let stated = subject.bundle.files.get(path)?;
+                let is_shown = !follow.contains(&path.as_str()) && stated != given;
+                is_shown.then_some((path, stated, given))
+            });
+            let changed: Vec<_> = changed.collect();
+            let are_few = changed.iter().all(|(_, stated, given)| differ_in_few_lines(stated, given));
+            let page = changed.iter().find(|(path, ..)| is_page(path)).or(changed.first()).filter(|_| are_few);
+            let first = page.map(|(path, stated, given)| text_difference(path, stated, THIS_PROGRAM, given));
+            needs_its_program(program, first)
+        }
     }
 }
 
 /// Where pages that were changed differ from what results.json and the study give, by their paths; empty where these files or the
-/// manifest were changed, too, or another version of the program wrote the bundle.
+/// manifest were changed, too, or another version of the program wrote the bundle and renders it otherwise.
 pub(super) fn changed_pages(bundle: &Bundle) -> BTreeMap<String, String> {
     let none = BTreeMap::new;
     let Some(Ok(listed)) = bundle.text(SUMS).ok().map(Sums::parse) else { return none() };
@@ -65,14 +79,17 @@ pub(super) fn changed_pages(bundle: &Bundle) -> BTreeMap<String, String> {
     }
     let Ok(Contents { manifest, results, editions, .. }) = bundle.contents() else { return none() };
     let (templates, program) = (Templates::built_in(), &manifest.program);
-    if program.source_sha256 != SOURCE_SHA256 || program.templates_sha256 != templates.digest() {
+    let is_this_program = program.source_sha256 == SOURCE_SHA256;
+    if is_this_program && program.templates_sha256 != templates.digest() {
         return none();
     }
+    let given_by = if is_this_program { RESULTS } else { THIS_PROGRAM };
     let rendition = Rendition { editions: &editions, date: manifest.date.as_deref(), templates: &templates };
     let Ok(rendered) = bundle.rendered(&results, &rendition, program) else { return none() };
     let differences = pages.into_iter().filter_map(|path| {
         let (stated, given) = (bundle.files.get(path)?, rendered.get(path)?);
-        (stated != given).then(|| (path.clone(), text_difference(path, stated, RESULTS, given)))
+        let is_told = stated != given && (is_this_program || differ_in_few_lines(stated, given));
+        is_told.then(|| (path.clone(), text_difference(path, stated, given_by, given)))
     });
     differences.collect()
 }
@@ -82,8 +99,36 @@ fn is_page(path: &str) -> bool {
     path.starts_with("report.") && (path.ends_with(".html") || path.ends_with(".md"))
 }
 
-/// Another version of the program may word and draw a report in another way, so a difference says nothing.
-fn needs_its_program(program: &Program) -> Outcome {
+/// Another version of the program may word and draw a report in another way, so a difference proves nothing. A reader can judge
+/// the first of a few.
+fn needs_its_program(program: &Program, first: Option<String>) -> Outcome {
     let Program { version, source_sha256, .. } = program;
-    Outcome::NotChecked(format!("needs the program that built it: mnist-report {version} with source {source_sha256}"))
+    let first = first.map_or_else(String::new, |first| format!("; {first}"));
+    Outcome::NotChecked(format!(
+        "needs the program that built it: mnist-report {version} with source {source_sha256}{first}"
+    ))
+}
+
+/// Whether two texts differ in so few lines that a reader can judge the difference. Another version of the program that words
+/// a report in another way changes more.
+fn differ_in_few_lines(a: &[u8], b: &[u8]) -> bool {
+    const FEW: usize = 5;
+    let lines = |text: &[u8]| text.split(|byte| *byte == b'\n').count();
+    let differing = a.split(|byte| *byte == b'\n').zip(b.split(|byte| *byte == b'\n')).filter(|(a, b)| a != b);
+    lines(a) == lines(b) && differing.count() <= FEW
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_in_few_lines_can_be_judged() {
+        let text =
+            |changed: usize| (0..20).map(|i| format!("{}\n", if i < changed { 100 } else { i })).collect::<String>();
+        let differ = |a: &str, b: &str| differ_in_few_lines(a.as_bytes(), b.as_bytes());
+        assert!(differ(&text(0), &text(1)) && differ(&text(0), &text(5)));
+        assert!(!differ(&text(0), &text(6)), "too many");
+        assert!(!differ(&text(0), &(text(0) + "more\n")), "another number of lines");
+    }
 }

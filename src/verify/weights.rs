@@ -42,13 +42,13 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     let Largest { images, loss, confidence } = largest;
     let give = agreeing(checked, "gives its", "give their");
     let largest =
-        format!("largest differences: {}, loss {loss:.1e}, confidence {confidence:.1e}", plural(images, "image"));
-    let comparison = if tolerated == 0 && !machine.same_environment {
-        "another environment, but bit for bit"
-    } else {
-        machine.comparison()
+        format!("; largest differences: {}, loss {loss:.1e}, confidence {confidence:.1e}", plural(images, "image"));
+    let comparison = match (machine.same_environment, tolerated) {
+        (true, _) => machine.comparison().to_owned(),
+        (false, 0) => "another environment, but bit for bit".to_owned(),
+        (false, _) => format!("{}{largest}", machine.comparison()),
     };
-    let passed = format!("{} {give} predictions and losses ({comparison}; {largest})", plural(checked, "network"));
+    let passed = format!("{} {give} predictions and losses ({comparison})", plural(checked, "network"));
     let outcome = Outcome::of_networks(differences, checked, passed, diverged::not_checked(subject, "weights"));
     Rated { outcome, trainings: Vec::new(), tolerances: tolerated > 0 }
 }

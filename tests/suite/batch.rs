@@ -108,7 +108,11 @@ fn one_path_gives_one_object() {
     assert_eq!(record["steps"][0]["status"], "passed");
     assert_eq!(record["title"], "Tiny study");
     assert_eq!(record["environment"]["arithmetic"], 3);
-    verify(&["--json"], &[Path::new("/no/such/bundle")]).refused(&[]);
+    let done = verify(&["--json"], &[Path::new("/no/such/bundle")]).exits(2);
+    let record: Value = serde_json::from_str(&done.out).expect("one document");
+    assert!(record["error"].as_str().unwrap().starts_with("cannot read /no/such/bundle: "), "{record}");
+    assert_eq!((&record["result"], &record["exit_code"]), (&"unreadable".into(), &2.into()));
+    assert_eq!(done.err, format!("error: {}\n", record["error"].as_str().unwrap()));
 }
 
 /// The cells of a table of `--csv`; no cell of these tests has a quotation mark.
@@ -186,7 +190,8 @@ fn csv_overwrites_no_zip_and_is_refused_before_anything_is_verified() {
     verify(&["--csv", zip.to_str().unwrap()], &[tiny]).refused(&["a.zip", "must end in .csv"]);
     assert_eq!(fs::read_to_string(&zip).unwrap(), "a student's work");
     let nowhere = home.path().join("none/course.csv");
-    verify(&["--csv", nowhere.to_str().unwrap()], &[tiny, tiny]).refused(&["cannot write", "none/course.csv"]);
+    verify(&["--csv", nowhere.to_str().unwrap()], &[tiny, tiny])
+        .refused(&["none/course.csv: the folder ", "none does not exist"]);
     verify(&["--html", zip.to_str().unwrap()], &[tiny]).refused(&["--html", "a.zip", "must end in .html"]);
     assert_eq!(fs::read_to_string(&zip).unwrap(), "a student's work");
     let done = verify(&["--lang", "uk"], &[tiny]);

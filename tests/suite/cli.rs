@@ -45,6 +45,32 @@ fn completions_name_every_command() {
     let mut bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().unwrap();
     bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     assert!(bash.wait().unwrap().success(), "bash can read its script");
+    let completed = "COMP_WORDS=(mnist-report verify --u); COMP_CWORD=2\n_mnist__report mnist-report --u verify\n\
+                     echo \"${COMPREPLY[@]}\"";
+    let done = run(Command::new("bash").arg("-c").arg(format!("{script}\n{completed}")));
+    assert_eq!(done.out.trim(), "--upto", "{}", done.err);
+}
+
+#[test]
+fn hidden_commands_are_not_suggested_and_help_has_help() {
+    let done = run(&mut program(["verfy"])).exits(2);
+    assert!(done.err.contains("'verify'") && !done.err.contains("verify-for-parent"), "{}", done.err);
+    assert_eq!(run(&mut program(["help", "--help"])).exits(0).out, run(&mut program(["--help"])).exits(0).out);
+    run(&mut program(["verify", "x", "--lang", "uk"])).refused(&["--lang is for the page of --html"]);
+    run(&mut program(["verify", "x", "--html", "/no/dir/x.html"])).refused(&["the folder /no/dir does not exist"]);
+    run(&mut program(["verify", "x", "--data", "/no/such"])).refused(&["/no/such (--data): no such folder"]);
+    let done = run(program(["verify", "x"]).env("MNIST_REPORT_DATA", "/no/such"));
+    done.refused(&["/no/such (MNIST_REPORT_DATA): no such folder; unset it"]);
+    let done = run(&mut program(["verify", "/no/such", "--json"])).exits(2);
+    assert!(done.out.contains("\"error\": \"cannot read /no/such"), "{}", done.out);
+    let runs = ["--upto", "rerun", "--runs", "nosuch"];
+    shared().0.run("verify", &runs).refused(&["--runs: unknown run `nosuch`; this study has "]);
+}
+
+#[test]
+fn the_program_contains_check_py() {
+    let printed = run(&mut program(["checker"])).exits(0).out;
+    assert_eq!(printed, std::fs::read_to_string(root().join("scripts/check.py")).unwrap());
 }
 
 #[test]

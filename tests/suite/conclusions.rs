@@ -437,7 +437,11 @@ fn kinds_about_two_runs_and_more() {
     kind_comes_out(
         "order_matters: {shuffled: overfit-shuffled, ordered: overfit-as-written}",
         &[
-            ("supported", |i| i.right("overfit-as-written", 921), &["Yes", "9.21 %", "97.00 %", "Class by class"]),
+            (
+                "supported",
+                |i| i.right("overfit-as-written", 921),
+                &["Yes", "9.21 %", "97.00 %", "Class by class, a batch has images of one or two classes."],
+            ),
             ("refuted", |i| i.right("overfit-as-written", 9_690), &["No", "96.90 %"]),
             ("undecided", |i| i.right("overfit-as-written", 9_600), &["Not decided", "96.00 %"]),
         ],

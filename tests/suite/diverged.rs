@@ -402,7 +402,7 @@ fn verify_reports_the_divergence_and_rerun_proves_it() {
     for line in [
         "                       not checked: 2 trainings that diverged have no predictions; only `rerun` proves it",
         "                       not checked: 2 trainings that diverged have no weights; only `rerun` proves it",
-        "5 trainings done again from the first step to the last (same environment: bit for bit): ",
+        "5 trainings done again from the first step to the last (bit for bit): ",
         "fast (diverged), half.seed1 (diverged)",
         "; 2 trainings diverged again;",
         "Diverged  fast (seed 1: training loss not finite in epoch 2, step 3)",
@@ -475,6 +475,10 @@ fn at(results: &mut Value) -> &mut Value {
 fn a_bundle_with_a_run_that_diverged_can_be_forged_like_any_other() {
     let honest = Honest::open(&all().bundle.path, DeviceChoice::Cpu, None).unwrap();
     let home = tempfile::tempdir().unwrap();
+    let chosen = FORGERIES.iter().find(|f| f.name == "chosen").unwrap();
+    let error = honest.forge(chosen, &home.path().join("chosen")).unwrap_err();
+    let lacking = error.lacking().expect("a forgery that the bundle does not allow");
+    assert_eq!(lacking.to_string(), "the bundle has no single drawn segment");
     let forgeries = FORGERIES.iter().filter(|f| honest.has_run_for(f) && f.name != "chosen");
     for forgery in forgeries {
         let dir = home.path().join(forgery.name);
@@ -518,7 +522,7 @@ fn a_bundle_with_a_diverged_run_is_published_and_rendered_like_any_other() {
     for sentence in [
         "Запуски, що розбіглися",
         "2 запуски розбіглися, тому не мають результатів (усього запусків: 4): Too fast; Half.",
-        "Початкове значення 1: навчання розбіглося, втрати під час навчання перестали бути скінченними в епосі 2 з 3, на кроці 3 з 4.",
+        "Seed 1: навчання розбіглося, втрати під час навчання перестали бути скінченними у 2-й епосі з 3, на кроці 3 з 4.",
         "Навчання запуску «Too fast» розбіглося (розд. 3), тому його немає",
         "Hopeless: не виміряно, бо розбігся запуск: Too fast.",
     ] {

@@ -88,8 +88,7 @@ fn with_three_seeds_the_ranking_is_over_seeds_in_every_language() {
     let [english, ukrainian] = ["report.md", "report.uk.md"].map(|file| bundle.text(file));
     assert!(english.contains("Welch’s test over seeds, adjusted") && english.contains("(3 seeds)"), "{english}");
     assert!(
-        ukrainian.contains("критерій Велча за початковими значеннями, з поправкою")
-            && ukrainian.contains("(початкових значень: 3)"),
+        ukrainian.contains("критерій Велча за seed, з поправкою") && ukrainian.contains("(seed: 3)"),
         "{ukrainian}"
     );
     for report in [english, ukrainian] {
@@ -113,9 +112,9 @@ fn two_seeds_rank_without_a_verdict() {
         ),
         (
             "report.uk.md",
-            "Двох початкових значень замало, щоб сказати, який запуск найкращий.",
-            "двох початкових значень замало для порівняння із",
-            "два початкові значення не дають корисного інтервалу; двох початкових значень замало, щоб перевірити різницю",
+            "Двох seed замало, щоб сказати, який запуск найкращий.",
+            "двох seed замало для порівняння із",
+            "два seed не дають корисного інтервалу; двох seed замало, щоб перевірити різницю",
             "p, Голм",
             "Мак-Немара для цих",
         ),

@@ -53,7 +53,8 @@ fn the_shipped_studies_are_inside_the_program() {
         run(&["summary", &format!("my studies/{study}")]).exits(0);
     }
     // A second time, nothing changes. A file that the user changed is not replaced.
-    run(&["studies", "my studies"]).exits(0);
+    let again = run(&["studies", "my studies"]).exits(0).out;
+    assert!(again.contains("left as they are"), "{again}");
     fs::write(home.path().join("my studies/quick.yaml"), MINI).unwrap();
     run(&["studies", "my studies"]).refused(&["quick.yaml", "is left as it is"]);
     assert_eq!(fs::read_to_string(home.path().join("my studies/quick.yaml")).unwrap(), MINI);
@@ -181,7 +182,8 @@ fn doctor_says_what_is_missing_and_what_to_do() {
 fn every_command_has_a_manual_page() {
     let home = tempfile::tempdir().unwrap();
     let pages = home.path().join("man1");
-    run(program(["man"]).arg(&pages)).exits(0);
+    let done = run(program(["man"]).arg(&pages)).exits(0);
+    assert!(done.out.ends_with(&format!(" pages written to {}\n", pages.display())), "{}", done.out);
     let help = run(&mut program(["--help"])).exits(0).out;
     let listed =
         help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1).take_while(|line| !line.is_empty());
@@ -197,5 +199,8 @@ fn every_command_has_a_manual_page() {
         page.starts_with(".ie") && page.contains(".TH mnist-report-build 1") && page.contains("\\-\\-only"),
         "{page}"
     );
+    let verify = fs::read_to_string(pages.join("mnist-report-verify.1")).unwrap();
+    assert!(verify.contains(".SH \"EXIT STATUS\""), "{verify}");
+    assert_eq!(run(&mut program(["man", "verify"])).exits(0).out, verify);
     assert_eq!(run(&mut program(["man"])).exits(0).out, fs::read_to_string(pages.join("mnist-report.1")).unwrap());
 }

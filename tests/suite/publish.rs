@@ -1,5 +1,5 @@
 //! The published zip has the same bytes each time and can be verified without unpacking, lean or complete. Forged zips
-//! are refused.
+//! are refused. It is longer than 400 lines because every way to pack a bundle is tested on one copy of it.
 
 use mnist_report::digest::sha256_hex;
 use std::fs;
@@ -53,7 +53,8 @@ fn the_same_bundle_gives_the_same_zip() {
     let line = format!("\nThe line for the form:\nTiny study: Report ID {id}; {zip}\n");
     assert!(out.contains(&line), "{out}");
     let again = fs::read(&b).unwrap();
-    other.run("publish", &[]);
+    let only = other.run("publish", &["--line"]).exits(0).out;
+    assert_eq!(only, format!("Tiny study: Report ID {id}; {zip}\n"));
     assert_eq!(again, fs::read(&b).unwrap(), "published over itself");
 }
 
@@ -83,6 +84,15 @@ fn unzipping_gives_the_bundle_back() {
     fs::write(out.join("index.html"), "another report").unwrap();
     let done = verify(&out, &["--upto", "files"]).exits(1);
     assert!(done.out.contains("index.html is not a copy of report.html"), "{}", done.out);
+    // The page that was changed comes first, with both values.
+    fs::copy(out.join("report.html"), out.join("index.html")).unwrap();
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    fs::write(out.join("report.html"), page.replace("Tiny", "Huge")).unwrap();
+    let done = verify(&out, &["--upto", "files"]).exits(1).out;
+    assert!(done.starts_with("files     FAILED       report.html was changed: "), "{done}");
+    assert!(done.lines().next().unwrap().contains("report.html says Huge, results.json gives Tiny"), "{done}");
+    assert!(done.contains("index.html is not a copy of report.html"), "{done}");
+    assert!(done.contains("\nReport ID, as stated (files were changed): "), "{done}");
 }
 
 #[test]

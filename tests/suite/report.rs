@@ -133,10 +133,12 @@ fn results_of_the_first_seed_name_the_seed() {
             "Accuracy by digit, with 95 % intervals over the test images: “Without, seed 1”; “With”.",
             "“Without, seed 1”: of the",
             "means over seeds, but for the counts",
-            "“Stops early”: training loss, evaluated,",
         ] {
             assert!(page.contains(words), "{words}");
         }
+        let told = page.split("“Stops early”: training loss ").nth(1).unwrap().split("; test loss ").next().unwrap();
+        assert!(told.contains(" after epoch 1 and "), "evaluated after the epoch: {told}");
+        assert_eq!(page.matches("The measures are explained in ").count(), 1, "explained once");
         assert!(!page.contains("Confusion matrix of “Without”:") && !page.contains("With, seed"));
         assert!(!page.contains("The models and runs side by side"), "the sections have all results");
     }
@@ -296,7 +298,7 @@ fn the_losses_of_a_single_epoch_are_given_once() {
         ("en", format!("“plain”: training loss {train} in the only epoch and test loss {test} after it.")),
         (
             "uk",
-            format!("«plain»: у єдиній епосі втрати під час навчання {train}, після неї на тесті {test}.")
+            format!("«plain»: у єдиній епосі втрати під час навчання {train}, після неї на тестовій вибірці {test}.")
                 .replace(&train, &train.replace('.', ","))
                 .replace(&test, &test.replace('.', ",")),
         ),

@@ -183,7 +183,7 @@ conclusions:
         assert!(svg.contains("the seeds gave the same network, so no interval is drawn"), "{figure}");
     }
     bundle.run("render", &["--lang", "uk"]).exits(0);
-    assert!(bundle.text("report.md").contains("усі початкові значення дали ту саму мережу"));
+    assert!(bundle.text("report.md").contains("усі seed дали ту саму мережу"));
 }
 
 #[test]

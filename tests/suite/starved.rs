@@ -91,7 +91,7 @@ fn a_bundle_that_exceeds_a_limit_is_not_checked() {
     // What was found before the limit is said, if there was time for it.
     let done = tiny.run("verify", &["--memory", "8"]).exits(2);
     let told = done.out + &done.err;
-    assert!(told.contains("needs more memory than 8 MiB"), "{told}");
+    assert!(told.contains("needs more than 8 MiB of memory"), "{told}");
     let done = tiny.run("verify", &["--upto", "rerun", "--timeout", "1"]).exits(2);
     let told = done.out + &done.err;
     assert!(told.contains("takes longer than 1 s; allow more with --timeout"), "{told}");

@@ -95,6 +95,11 @@ fn a_bundle_of_another_program_is_not_checked_by_rendering() {
     let statuses: Vec<&Value> = value["steps"].as_array().unwrap().iter().map(|step| &step["status"]).collect();
     assert_eq!(statuses[..5], ["passed", "passed", "passed", "not_checked", "passed"]);
     assert_eq!(code, 2, "a rung that was not checked has not passed");
+    // The first of few differences is shown, for a reader to judge.
+    bundle.replace("report.html", "Tiny study", "Fine study");
+    bundle.redo_sums();
+    let out = bundle.run("verify", &["--upto", "render"]).exits(2).out;
+    assert!(out.contains("; report.html says Fine, this program gives Tiny (line "), "{out}");
 }
 
 #[test]

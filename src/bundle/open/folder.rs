@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -21,7 +22,8 @@ pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
             Err(e) if e.path().is_some_and(|path| is_leftover(&inside(folder, path))) => continue,
             Err(e) => {
                 let path = e.path().unwrap_or(folder).to_owned();
-                return Err(Error::read(&path)(e.into()));
+                let source = e.into_io_error().unwrap_or_else(|| io::Error::other("a link to a folder above it"));
+                return Err(Error::read(&path)(source));
             }
         };
         let (path, name) = (entry.path(), inside(folder, entry.path()));

@@ -32,7 +32,10 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     if !is_ambiguous && ![SUMS, MANIFEST, RESULTS].iter().any(|name| files.contains_key(*name)) {
         let advice =
             if has_backslashes { zip::BACKSLASHES } else { "name a folder that `mnist-report build` made, or its zip" };
-        let reason = format!("is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; {advice}");
+        let reason = match inside(path, meta.is_dir(), files.keys()) {
+            Some(inside) => format!("is not a bundle: {inside}"),
+            None => format!("is not a bundle: it has none of {SUMS}, {MANIFEST}, {RESULTS}; {advice}"),
+        };
         return Err(Error::refused(path, reason));
     }
     // SHA256SUMS does not list the copy of the report for static hosts.
@@ -43,6 +46,35 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     }
     let left_out = left_out(&files);
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
+}
+
+/// Names the bundles in a folder or zip that is not one itself, and says what to do.
+fn inside<'a>(path: &Path, is_folder: bool, names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    let folders: Vec<&str> =
+        names.iter().filter_map(|name| name.strip_suffix(SUMS)).filter(|folder| folder.ends_with('/')).collect();
+    let zips: Vec<&str> = names.iter().copied().filter(|name| name.to_ascii_lowercase().ends_with(".zip")).collect();
+    let place = path.display();
+    Some(match (folders.as_slice(), zips.as_slice()) {
+        ([folder], _) => {
+            let other = names.iter().find(|name| !name.starts_with(folder)).copied().unwrap_or("none");
+            let advice =
+                if is_folder { format!("name {}", path.join(folder).display()) } else { format!("zip {folder} alone") };
+            format!("the bundle is in {folder}, beside other files ({other}): {advice}")
+        }
+        ([_, _, ..], _) => {
+            let advice =
+                if is_folder { format!("name them, as in `verify {place}/*`") } else { "zip each alone".to_owned() };
+            format!("contains {} bundles: {advice}", folders.len())
+        }
+        ([], [zip]) if is_folder => format!("contains {zip}: name {}", path.join(zip).display()),
+        ([], [zip]) => format!("contains {zip}: unpack it first"),
+        ([], [_, _, ..]) if is_folder => {
+            format!("contains {} zips: name them, as in `verify {place}/*.zip`", zips.len())
+        }
+        ([], [_, _, ..]) => format!("contains {} zips: unpack it first", zips.len()),
+        ([], []) => return None,
+    })
 }
 
 /// Recognises, by its extension, a file that people pass instead of a bundle.
@@ -90,4 +122,24 @@ fn left_out(files: &Files) -> Listing {
     let listed = sums.map(|sums| sums.0).unwrap_or_default().into_iter();
     let left_out = listed.filter(|(path, _)| absent.iter().any(|folder| path.starts_with(folder)));
     left_out.map(|(path, sha256)| (path.clone(), FileInfo { sha256, bytes: sizes.get(&path).copied() })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bundles_in_what_is_none_are_named() {
+        let said = |is_folder, names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            inside(Path::new("subs"), is_folder, names.iter()).unwrap_or_default()
+        };
+        let carol = ["carol.yaml", "carol/SHA256SUMS", "carol/results.json"];
+        assert_eq!(said(true, &carol), "the bundle is in carol/, beside other files (carol.yaml): name subs/carol/");
+        assert_eq!(said(false, &carol), "the bundle is in carol/, beside other files (carol.yaml): zip carol/ alone");
+        let zips = ["a.zip", "b.zip"];
+        assert_eq!(said(true, &zips), "contains 2 zips: name them, as in `verify subs/*.zip`");
+        assert_eq!(said(false, &["carol.zip"]), "contains carol.zip: unpack it first");
+        assert_eq!(said(true, &["carol.yaml"]), "");
+    }
 }

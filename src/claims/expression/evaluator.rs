@@ -8,9 +8,7 @@ use minijinja::{State, Value, context};
 use super::operators::{self, OperandKind};
 use super::paths::{member_path, path};
 use super::{Interpreter, Mode, Stop, both, functions};
-use crate::text::on_one_line;
-use crate::text::terminal::is_hidden;
-use crate::text::unseen::complaint;
+use crate::text::{on_one_line, terminal::is_hidden, unseen::complaint};
 
 /// Tests that a sentence may apply to a value that was not measured.
 const PRESENCE_TESTS: [&str; 4] = ["defined", "undefined", "none", "number"];

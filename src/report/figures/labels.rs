@@ -5,11 +5,13 @@ use super::prelude::*;
 /// The titles of runs with their marks, in rows.
 pub(super) struct Legend {
     items: Vec<Item>,
-    rows: i32,
+    /// Its height in lines.
+    lines: i32,
 }
 
 struct Item {
-    title: String,
+    /// In up to two lines.
+    title: Vec<String>,
     /// Its left upper corner in the legend.
     place: (i32, i32),
     series: usize,
@@ -22,21 +24,22 @@ const BETWEEN: i32 = 22;
 impl Legend {
     /// Arranges titles, each with its series, in rows of at most so many pixels.
     pub(super) fn of<'a>(runs: impl IntoIterator<Item = (&'a str, usize)>, width: i32) -> Self {
-        let (mut items, mut left, mut row) = (Vec::new(), 0, 0);
+        let (mut items, mut left, mut above, mut row) = (Vec::new(), 0, 0, 1);
         for (title, series) in runs {
-            let shown = wrapped(title, LABEL, width - BEFORE, 1).concat();
-            let wide = BEFORE + width_of(&shown, LABEL);
+            let shown = wrapped(title, LABEL, width - BEFORE, 2);
+            let wide = BEFORE + shown.iter().map(|line| width_of(line, LABEL)).max().unwrap_or_default();
             if left > 0 && left + wide > width {
-                (left, row) = (0, row + 1);
+                (left, above, row) = (0, above + row, 1);
             }
-            items.push(Item { title: shown, place: (left, row * LINE), series });
+            row = row.max(shown.len() as i32);
+            items.push(Item { title: shown, place: (left, above * LINE), series });
             left += wide + BETWEEN;
         }
-        Self { items, rows: row + 1 }
+        Self { items, lines: above + row }
     }
 
     pub(super) fn height(&self) -> i32 {
-        self.rows * LINE
+        self.lines * LINE
     }
 
     /// Draws it, the middle of its first row at `at.1`.
@@ -44,7 +47,7 @@ impl Legend {
         for Item { title, place: (left, top), series } in &self.items {
             let (x, y) = (at.0 + left, at.1 + top);
             mark(canvas, *series, (x + 5, y))?;
-            text(canvas, title, (x + BEFORE, y), &label(series_color(*series)), HPos::Left, VPos::Center)?;
+            lines(canvas, title, (x + BEFORE, y), &label(series_color(*series)), HPos::Left)?;
         }
         Ok(())
     }
@@ -114,7 +117,16 @@ mod tests {
         let legend = Legend::of(titles.iter().map(|title| (title.as_str(), 0)), 330);
         assert_eq!(legend.items.iter().map(|item| item.place.1).collect::<Vec<_>>(), [0, 0, LINE, LINE]);
         assert_eq!(legend.height(), 2 * LINE);
-        assert!(legend.items.iter().all(|item| item.place.0 + BEFORE + width_of(&item.title, LABEL) <= 330));
+        let fits = |item: &Item| item.title.iter().all(|line| item.place.0 + BEFORE + width_of(line, LABEL) <= 330);
+        assert!(legend.items.iter().all(fits));
+    }
+
+    #[test]
+    fn a_long_title_has_two_lines_in_a_legend() {
+        let title = "По 200 зображень кожної цифри, клас за класом";
+        let legend = Legend::of([(title, 0), ("b", 1)], 300);
+        assert_eq!(legend.items[0].title.join(" "), title);
+        assert_eq!((legend.items[0].title.len(), legend.items[1].place.1, legend.height()), (2, 2 * LINE, 3 * LINE));
     }
 
     #[test]

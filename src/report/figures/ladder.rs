@@ -122,6 +122,7 @@ fn drawn(name: &str, points: &[LadderPoint], images: Option<usize>, sheet: Sheet
         }
         line(root, &[(LEFT, axis.base), (axis.right, axis.base)], MUTED)?;
         centred(root, &lang.word("figures.ladder.x")?, (axis.middle(), axis.base + 32), &label(MUTED))?;
+        labels.iter().filter(|label| label.number.is_none()).try_for_each(|label| label.clear(root))?;
         points.iter().try_for_each(|point| network(root, point, &plane))?;
         labels.iter().try_for_each(|label| label.draw(root))
     })?;
@@ -144,7 +145,9 @@ fn network(root: &Canvas, point: &LadderPoint, plane: &Plane) -> Result<()> {
     if let Some(Interval { lower, upper }) = point.bounds() {
         error_bar(root, x, (plane.accuracy.y(upper.min(1.0)), plane.accuracy.y(lower)), color)?;
     }
-    root.draw(&Circle::new((x, y), 5, if point.is_quoted() { color.stroke_width(2) } else { color.filled() }))?;
+    // The ring of a quoted value is larger, so that it does not hide a dot in the same place, nor the dot the ring.
+    let (radius, style) = if point.is_quoted() { (7, color.stroke_width(2)) } else { (5, color.filled()) };
+    root.draw(&Circle::new((x, y), radius, style))?;
     Ok(())
 }
 
@@ -191,6 +194,12 @@ impl PointLabel {
         let at = |i: i32| (x + (to - x) * i / STEPS, y + (middle - y) * i / STEPS);
         let places = (1..=STEPS).map(at).map(|(x, y)| (x - 1, y - 1, x + 1, y + 1));
         if self.is_beside() { Vec::new() } else { places.collect() }
+    }
+
+    /// Hides the lines of the grid where the label is.
+    fn clear(&self, root: &Canvas) -> Result<()> {
+        let (left, top, right, base) = self.area();
+        Ok(root.draw(&Rectangle::new([(left, top), (right, base)], PAPER.filled()))?)
     }
 
     fn draw(&self, root: &Canvas) -> Result<()> {

@@ -40,26 +40,28 @@ struct Shortcut<'a> {
 }
 
 /// The figure of one of the study's models: the image, then every layer in order. Its caption explains what is drawn if it
-/// is the first.
+/// is the first: then `explained` is the number of the first and of the last figure of a network.
 pub(crate) fn network(
     name: &str,
     title: &str,
     models: (&ModelFacts, &IndexMap<String, ModelFacts>),
-    first: bool,
+    explained: Option<(usize, usize)>,
     lang: &Language,
 ) -> Result<Drawing> {
-    on_both_sheets(Width::Full, |sheet| drawn((name, title), models, first, sheet, lang))
+    on_both_sheets(Width::Full, |sheet| drawn((name, title), models, explained, sheet, lang))
 }
 
 fn drawn(
     (name, title): (&str, &str),
     (model, models): (&ModelFacts, &IndexMap<String, ModelFacts>),
-    first: bool,
+    explained: Option<(usize, usize)>,
     sheet: Sheet,
     lang: &Language,
 ) -> Result<Drawing> {
     let residual = model.layers.iter().any(|layer| layer.inner_layers.is_some());
-    let caption = lang.say("figures.network.caption", context! { title, explained => first, residual })?;
+    let (number, last) = explained.unwrap_or((1, 0));
+    let values = context! { title, explained => last + 1 - number, number, residual };
+    let caption = lang.say("figures.network.caption", values)?;
     let input = model.layers.first().map_or(&[][..], |l| of_one_image(&l.input_shape));
     let named = |l: &LayerFacts| format!("{} {}", l.name, dimensions(of_one_image(&l.output_shape)));
     let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");

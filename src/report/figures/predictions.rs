@@ -4,7 +4,7 @@ use super::per_class::OneSeed;
 use super::prelude::*;
 use crate::results::SeedResult;
 
-const PANEL_HEIGHT: u32 = 160;
+const PANEL_HEIGHT: u32 = 232;
 const TOP: i32 = 46;
 const BOTTOM: i32 = 42;
 const SIDE: i32 = 14;
@@ -28,19 +28,20 @@ fn drawn(name: &str, runs: &[OneSeed], sheet: Sheet, lang: &Language) -> Result<
     let most = runs.iter().flat_map(|run| run.seed.predicted()).max().unwrap_or(1).max(1);
     let axis = lang.word("figures.predicted_digit")?;
     let names = in_rows(&lang.numbered_classes(), width);
-    let title_lines = if sheet.has_columns() { 1 } else { 2 };
+    let panel_width = width / columns as i32;
+    let title_of = |run: &OneSeed| wrapped(run.title, TITLE, panel_width - 2 * SIDE, 2);
+    let title_lines = runs.iter().map(|run| title_of(run).len()).max().unwrap_or(1).max(1);
     let height = PANEL_HEIGHT + (title_lines as u32 - 1) * LINE as u32;
     let (panels, key) = (height * rows as u32, names.len() as u32 * LINE as u32);
     draw(Titles { name: name.to_owned(), caption, description }, sheet, panels + key, |root| {
         lines(root, &names, (width / 2, panels as i32 + LINE / 2), &label(MUTED), HPos::Center)?;
         let (root, _) = root.split_vertically(panels);
-        for (area, OneSeed { title: run, seed, .. }) in root.split_evenly((rows, columns)).iter().zip(runs) {
+        for (area, run) in root.split_evenly((rows, columns)).iter().zip(runs) {
             let (width, height) = area.dim_in_pixel();
             let (width, base) = (width as i32, height as i32 - BOTTOM);
-            let shown = wrapped(run, TITLE, width - 2 * SIDE, title_lines);
-            lines(area, &shown, (SIDE, 10), &title(), HPos::Left)?;
+            lines(area, &title_of(run), (SIDE, 10), &title(), HPos::Left)?;
             centred(area, &axis, (width / 2, base + 32), &label(MUTED))?;
-            panel(area, seed, most, (TOP + (title_lines as i32 - 1) * LINE, base))?;
+            panel(area, run.seed, most, (TOP + (title_lines as i32 - 1) * LINE, base))?;
         }
         Ok(())
     })

@@ -66,11 +66,10 @@ pub(super) fn badge(b: &Builder, concluded: &DecidedConclusion) -> Result<RichTe
     }
 }
 
-/// That a finding rests on a run of one seed; empty if it does not, or if nothing was found.
+/// That a finding rests on a run of one seed; empty if it does not, or if nothing was measured.
 pub(super) fn limit(b: &Builder, concluded: &DecidedConclusion) -> Result<String> {
     let has_one_seed = |run: &str| b.results.runs.get(run).is_some_and(|run| run.seeds.len() == 1);
-    let is_found = concluded.finding != Finding::Undecided;
-    let is_limited = is_found && runs_of(b, &concluded.answer).into_iter().any(has_one_seed);
+    let is_limited = concluded.obstacle.is_none() && runs_of(b, &concluded.answer).into_iter().any(has_one_seed);
     if is_limited { b.lang.word("verdict.one_seed") } else { Ok(String::new()) }
 }
 

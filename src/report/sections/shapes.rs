@@ -15,7 +15,9 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     let mut blocks = vec![Block::paragraph(text)];
     for (i, (name, model)) in b.results.models.iter().enumerate() {
         let models = (model, &b.results.models);
-        let network = figures::network(&format!("network-{name}"), b.model_title(name), models, i == 0, b.lang)?;
+        let number = b.figures_so_far() + 1;
+        let explained = (i == 0).then(|| (number, number + b.results.models.len() - 1));
+        let network = figures::network(&format!("network-{name}"), b.model_title(name), models, explained, b.lang)?;
         blocks.push(Block::Figure(b.figure(network)?));
     }
     Ok(b.section(SectionId::Shapes, b.phrase("shapes.heading")?, blocks))

@@ -8,7 +8,7 @@ use crate::claims::{
     Answer, Compared, DecidedConclusion, FAR_FROM_ZERO, Finding, Grounds, Losses, NEAR_ZERO, ORDER_MARGIN, Obstacle,
     ParameterCounts, RISE, TIMES_AS_HIGH, TIMES_GUESSING, Turn,
 };
-use crate::dataset::ImageOrder;
+use crate::dataset::{ImageOrder, Subset};
 use crate::results::{IntervalBasis, NoInterval};
 use crate::study::{Kind, ModelPair, OrderPair};
 
@@ -103,7 +103,9 @@ fn about(b: &Builder, kind: &Kind) -> Value {
         }
         Kind::KeepsAccuracy(name) | Kind::Better(name) => {
             let compared = b.study.comparisons.get(name).map_or((name, name), |c| (&c.run, &c.against));
-            context! { run => b.run_title(compared.0), against => b.run_title(compared.1) }
+            let margin = b.study.comparisons.get(name).and_then(|c| c.margin).unwrap_or_default();
+            let limit = b.lang.numbers.points(-margin, 2);
+            context! { run => b.run_title(compared.0), against => b.run_title(compared.1), limit }
         }
         Kind::BestOf(runs) => {
             let all = runs.len() == b.study.runs.len();
@@ -205,7 +207,13 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
     let [parameters, of_other] = c.parameters;
     let is_smaller = parameters > 0 && parameters < of_other;
     let times = if is_smaller { form.fixed(of_other as f64 / parameters as f64, 2) } else { String::new() };
-    let by_class = b.results.runs.get(&c.against).is_some_and(|run| run.plan.order == ImageOrder::ByClass);
+    let against = b.results.runs.get(&c.against).map(|run| &run.plan);
+    let most_classes = against.map_or(0, |plan| most_classes_in_a_batch(plan.batch_size, &plan.images, plan.hold_out));
+    // Where a batch can have images of all classes, their order explains nothing.
+    let has_few = most_classes < b.results.data.test_classes.len();
+    let by_class = has_few && against.is_some_and(|plan| plan.order == ImageOrder::ByClass);
+    let half = (c.interval.upper - c.interval.lower) / 2.0;
+    let half = if half >= c.margin { points(half) } else { String::new() };
     Ok(context! {
         run => b.run_title(&c.run),
         against => b.run_title(&c.against),
@@ -222,6 +230,27 @@ fn of_comparison(b: &Builder, c: &Compared) -> Result<Value> {
         difference => difference.value(),
         first => c.first.map(points).unwrap_or_default(),
         shrinks => c.first.is_some_and(|first| first > c.difference),
-        by_class,
+        by_class, most_classes, half,
     })
+}
+
+/// From how many classes a batch can have images, class by class; 0 if the study does not say how many images a class
+/// has.
+fn most_classes_in_a_batch(batch_size: usize, images: &Subset, hold_out: usize) -> usize {
+    match *images {
+        Subset::PerClass(each) if each > 0 && hold_out == 0 => batch_size.saturating_sub(1).div_ceil(each) + 1,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_the_classes_that_it_can_reach() {
+        let most = |batch_size, each| most_classes_in_a_batch(batch_size, &Subset::PerClass(each), 0);
+        assert_eq!([most(128, 200), most(1, 200), most(201, 200), most(202, 200)], [2, 1, 2, 3]);
+        assert_eq!(most_classes_in_a_batch(128, &Subset::default(), 0), 0);
+    }
 }

@@ -22,21 +22,26 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
     blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
-    let (halves, galleries) = (halves(b, number, section, &runs)?, galleries(b, number, section, &runs)?);
+    // Small figures before tall ones, which leave less room free at the end of a printed page.
+    let (galleries, halves) = (galleries(b, number, section, &runs)?, halves(b, number, section, &runs)?);
     if !runs.is_empty() {
-        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&halves)).chain(figures_of(&galleries)).collect();
-        let explained =
-            b.text("training.measures", context! { section => b.section_link(SectionId::Inputs, "measures")? })?;
+        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&galleries)).chain(figures_of(&halves)).collect();
         let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
-        blocks.push(Block::paragraph(figures_sentence(b, &all)?.then(overview).then(explained)));
+        let shown = figures_sentence(b, &all)?.then(overview);
+        blocks.extend((!shown.is_empty()).then(|| Block::paragraph(shown)));
     }
     blocks.extend(training_tables::tables(b, number, &runs)?);
     blocks.extend(comparisons::blocks(b, &compared)?);
+    let has_results = |section: &Section| section.runs.iter().any(|run| b.results.runs.contains_key(run));
+    if !runs.is_empty() && !b.training[..number - 1].iter().any(has_results) {
+        let section = b.section_link(SectionId::Inputs, "measures")?;
+        blocks.push(Block::paragraph(b.text("training.measures", context! { section })?));
+    }
     blocks.extend(figures.into_iter().map(Block::Figure));
-    blocks.extend(halves);
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
+    blocks.extend(halves);
     blocks.extend(own_words::blocks(b, discussion)?);
     Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
 }

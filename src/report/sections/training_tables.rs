@@ -7,6 +7,7 @@ use super::prelude::*;
 use super::shown_run::ShownRun;
 use super::{grid, settings};
 use crate::claims;
+use crate::model::LayerKind;
 use crate::results::{AnyRun, EpochResult, Evaluated, IntervalBasis};
 use crate::study::{Section, Table};
 
@@ -104,8 +105,14 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
         let of_run = |(title, run): &(&str, AnyRun)| Ok(context! { title => *title, value => value(*run)?.value() });
         let each = runs.iter().map(of_run).collect::<Result<Vec<_>>>()?;
         let setting = b.heading(key)?.plain();
-        let networks = key == "model";
-        let sentence = b.text("training.one_setting", context! { setting, runs => each, networks, section })?;
+        let networks = if key == "model" { differing_layers(b, runs)? } else { String::new() };
+        // A run that is called like its network needs no words for it.
+        let is_named = |(title, run): &(&str, AnyRun)| b.model_title(&run.plan().model) == *title;
+        let sentence = if key == "model" && runs.iter().all(is_named) {
+            b.text("training.only_model", context! { networks, section })?
+        } else {
+            b.text("training.one_setting", context! { setting, runs => each, networks, section })?
+        };
         return Ok(Some(Block::paragraph(sentence)));
     }
     if differing.is_empty() {
@@ -113,6 +120,36 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
     }
     let caption = b.text("training.settings", context! { section })?;
     Ok(Some(Block::Table(b.table(caption, &columns, differing)?.styled("settings"))))
+}
+
+/// In which layers the networks of some runs differ, and that the comparison cannot tell what each does if they are of
+/// several kinds; empty if they do not differ.
+fn differing_layers(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<String> {
+    const MOST_NAMED: usize = 6;
+    let mut models: Vec<Vec<(&str, &LayerKind)>> = Vec::new();
+    for (_, run) in runs {
+        let name = &run.plan().model;
+        let (Some(spec), Some(facts)) = (b.study.models.get(name), b.results.models.get(name)) else {
+            return Ok(String::new());
+        };
+        let names = facts.layers.iter().map(|layer| layer.name.as_str());
+        models.push(names.zip(spec.in_order().map(|(_, kind)| kind)).collect());
+    }
+    let mut differing: Vec<(&str, &'static str)> = Vec::new();
+    for (name, kind) in models.iter().flatten() {
+        let is_known = differing.iter().any(|(other, _)| other == name);
+        let has_same = |model: &Vec<(&str, &LayerKind)>| model.iter().any(|layer| layer == &(*name, *kind));
+        if !is_known && !models.iter().all(has_same) {
+            differing.push((*name, kind.key()));
+        }
+    }
+    if differing.is_empty() {
+        return Ok(String::new());
+    }
+    let few = differing.len() <= MOST_NAMED;
+    let one_kind = few && differing.iter().all(|(_, kind)| *kind == differing[0].1);
+    let layers: Vec<String> = differing.iter().filter(|_| few).map(|(name, _)| (*name).to_owned()).collect();
+    b.lang.say("training.networks", context! { layers, one_kind })
 }
 
 fn results_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {

@@ -11,14 +11,15 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
     };
     let rungs = Rung::ALL.into_iter().map(rung).collect::<Result<_>>()?;
     let is_mnist = b.study.pinned().is_none();
-    let command = if is_mnist { "mnist-report verify FOLDER" } else { "mnist-report verify --data DATA FOLDER" };
+    let folder = b.lang.word("verify.placeholder")?;
+    let data = if is_mnist { "" } else { "--data DATA " };
     let mut blocks = vec![
         Block::paragraph(b.phrase("verify.folder")?),
-        Block::Command { text: "sha256sum -c SHA256SUMS" },
+        Block::Command { text: "sha256sum -c SHA256SUMS".to_owned() },
         Block::paragraph(b.phrase("verify.report_id")?),
-        Block::Command { text: "sha256sum SHA256SUMS" },
+        Block::Command { text: "sha256sum SHA256SUMS".to_owned() },
         Block::paragraph(b.phrase("verify.program")?),
-        Block::Command { text: command },
+        Block::Command { text: format!("mnist-report verify {data}{folder}") },
         Block::paragraph(b.phrase("verify.rungs")?),
         Block::Definitions(Definitions { style: "rungs", items: rungs }),
     ];

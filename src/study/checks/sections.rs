@@ -13,6 +13,7 @@ const MAX_POINTS: usize = 64;
 const MAX_SECTIONS: usize = 200;
 const MAX_SHOWN_RUNS: usize = 4000;
 const MAX_FIGURES: usize = 1000;
+const MAX_EPOCH_ROWS: usize = 50_000;
 
 /// Checks what each section names and shows.
 pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
@@ -60,10 +61,14 @@ fn check_counts(source: &Source) -> Result<(), StudyError> {
         [] => source.study.runs.len(),
         sections => sections.iter().map(Section::figures).sum(),
     };
+    let epochs = |run: &String| source.study.runs.get(run).map_or(0, |run| run.epochs);
+    let with_epochs = sections.iter().filter(|section| section.tables.contains(&Table::Epochs));
+    let epoch_rows = with_epochs.flat_map(|section| &section.runs).map(epochs).fold(0, usize::saturating_add);
     for (what, count, most) in [
         ("sections", sections.len(), MAX_SECTIONS),
         ("runs in all sections together", runs, MAX_SHOWN_RUNS),
         ("figures of sections and models", figures + models, MAX_FIGURES),
+        ("epochs in the tables of all sections together", epoch_rows, MAX_EPOCH_ROWS),
     ] {
         if count > most {
             return Err(source.error("sections", format!("{count} {what}: at most {most} are supported")));

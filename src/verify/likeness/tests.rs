@@ -171,6 +171,19 @@ fn a_network_that_the_assignment_gives_to_everybody_is_not_named() {
     assert_eq!(shared_by(&records[3])[0], "a deep.seed1=deep.seed1 weights");
 }
 
+/// Two own networks that predict one class, beside the assignment's network.
+#[test]
+fn own_networks_that_learned_nothing_do_not_make_predictions_alike() {
+    let networks = |own: &'static str| [("reference", "w1", "p1"), ("own", own, "")];
+    let own = |layers: &'static str| [("models.m-own.layers", layers)];
+    let mut records = vec![
+        with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("w2")),
+        with_networks(changed("b", ["2", "y", "v", "p", "t"], &own("3")), &networks("w3")),
+    ];
+    find_likenesses(&mut records);
+    assert!(lists(&records[0]).iter().all(|list| list.ends_with(' ')), "{:?}", lists(&records[0]));
+}
+
 #[test]
 fn everybody_who_changed_nothing_of_an_assignment_is_not_alike() {
     let own = |name: &'static str| vec![("author", name)];

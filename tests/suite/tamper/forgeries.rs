@@ -181,7 +181,7 @@ pub const FORGERIES: &[Forgery] = &[
         nudge(d, BN_WEIGHTS);
         rehash_weights(d);
     }),
-    row("weights that are not safetensors", Report, &[Weights], |d| {
+    row("weights that are not safetensors", Report, &[Metrics, Weights], |d| {
         d.write(BN_WEIGHTS, "none");
         rehash_weights(d);
     }),

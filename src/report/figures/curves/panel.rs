@@ -151,7 +151,8 @@ impl Panel<'_> {
         }
         let (y, right) = (plot.losses.at(chance), plot.epochs.to);
         area.draw(&DashedPathElement::new([(LEFT, y), (right, y)], 2, 3, MUTED))?;
-        let words = self.lang.say("figures.curves.chance", context! { classes })?;
+        let loss = self.lang.numbers.fixed(chance, 2);
+        let words = self.lang.say("figures.curves.chance", context! { classes, loss })?;
         let fits = width_of(&words, LABEL) <= right - LEFT - 4;
         let words = if fits { &words } else { words.split(':').next().unwrap_or_default() };
         text(area, words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)

@@ -57,7 +57,7 @@ fn words_do_not_touch_blocks_or_edges() {
     let more = ", {linear: {out_features: 1000}}, relu".repeat(9);
     let model = facts(&format!("{layers}{more}, {{linear: {{out_features: 10}}}}"));
     let models = IndexMap::from([("m".to_owned(), model)]);
-    let drawing = network("name", "title", (&models["m"], &models), true, &language).unwrap();
+    let drawing = network("name", "title", (&models["m"], &models), Some((3, 3)), &language).unwrap();
     for (svg, width) in [(drawing.svg, FULL as i32), (drawing.narrow.unwrap().svg, NARROW as i32)] {
         let number = |tag: &str, key: &str| -> i32 {
             tag.split_once(&format!(" {key}=\"")).unwrap().1.split('"').next().unwrap().parse().unwrap()

@@ -1,0 +1,192 @@
+//! Tests of the other results that a study could have had.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::claims::{Verdict, stand_in};
+use crate::study::{Plan, Source};
+
+const STUDY: &str = "\
+title: t
+models: {m: {layers: [flatten, {linear: {out_features: 10}}]}, n: {layers: [flatten, {linear: {out_features: 10, bias: false}}]}}
+defaults: {train: {images: {first: 500}, hold_out: 100}, evaluate_train: true, epochs: 3, batch_size: 50, optimizer: adam, seeds: [1, 2]}
+runs: {a: {model: m}, b: {model: n}}
+comparisons: {c: {run: a, against: b}}
+";
+
+fn source() -> (Source, Plan) {
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), STUDY, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    (source, plan)
+}
+
+#[test]
+fn other_results_follow_the_rules_of_all_results() {
+    let (source, plan) = source();
+    let mut results = stand_in::results(&source.study, &plan);
+    let losses = |run: &str, _: u64| Ok::<_, String>(vec![0.1; plan.runs[run].total_steps()]);
+    results.add_loss_curves(losses).unwrap();
+    for number in 0..MOST {
+        let other = Draw::new(number, "").results(&results);
+        let text = other.to_json();
+        Results::from_json(&text).unwrap_or_else(|e| panic!("{number}: {e:?}"));
+        for (name, run) in &other.runs {
+            for seed in &run.seeds {
+                let last = seed.epochs.last().unwrap();
+                assert_eq!((last.test.correct, last.test.images), (seed.correct(), other.data.test_images), "{name}");
+                assert_eq!(last.test.loss.to_bits(), seed.test_loss.to_bits());
+                let classes: Vec<usize> = seed.confusion.iter().map(|row| row.iter().sum()).collect();
+                assert_eq!(classes, other.data.test_classes);
+                assert!(seed.test_loss >= 0.69 * (1.0 - seed.accuracy()), "{number}: {}", seed.test_loss);
+            }
+        }
+        for (pair, (a, b)) in
+            other.comparisons["c"].pairs.iter().zip(other.runs["a"].seeds.iter().zip(&other.runs["b"].seeds))
+        {
+            assert_eq!((pair.both + pair.only_run, pair.both + pair.only_against), (a.correct(), b.correct()));
+            assert_eq!(pair.images(), other.data.test_images);
+        }
+        let model = &other.models["m"];
+        assert_eq!(model.parameters, model.layers.iter().map(|l| l.parameters).sum::<u64>());
+    }
+}
+
+/// A study whose run may end early and reports the epoch with the lowest validation loss.
+const EARLY: &str = "\
+title: t
+models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}
+runs:
+  a: {model: m, train: {images: {first: 500}, hold_out: 100}, epochs: 9, early_stopping: {patience: 2},
+      report_epoch: best_validation, batch_size: 50, optimizer: adam, seeds: [1, 2, 3]}
+claims:
+  - {id: short, group: g, quote: q, printed: 'false', measured: runs.a.last.epoch < 8, compare: exact}
+  - {id: count, group: g, quote: q, printed: 'true', measured: runs.a.epochs|length >= 9, compare: exact}
+  - {id: reported, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch == runs.a.last.epoch, compare: exact}
+  - {id: planned, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch <= 9, compare: exact}
+  - {id: patience, group: g, quote: q, printed: 'true', measured: runs.a.last.epoch >= 3, compare: exact}
+  - {id: order, group: g, quote: q, printed: 'true', measured: runs.a.reported.epoch <= runs.a.last.epoch, compare: exact}
+";
+
+#[test]
+fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let results = stand_in::results(&source.study, &plan);
+    let (mut counts, mut reported) = (BTreeSet::new(), BTreeSet::new());
+    for number in 0..MOST {
+        let other = Draw::new(number, "").results(&results);
+        for seed in &other.runs["a"].seeds {
+            let best = first_lowest(&validation_losses(&seed.epochs)) + 1;
+            assert_eq!(plan.runs["a"].reported_epoch(&validation_losses(&seed.epochs)), seed.reported_epoch);
+            let (count, epoch) = (seed.epochs.len(), seed.reported_epoch());
+            assert!(epoch == best && (count == 9 || epoch == count - 2), "{number}: {epoch} of {count}");
+            assert_eq!(seed.epochs[epoch - 1].test.correct, seed.correct());
+            counts.insert(count);
+            reported.insert(epoch);
+        }
+    }
+    assert_eq!(counts, (3..=9).collect(), "every number of epochs that the patience allows");
+    assert!(reported.len() > 6 && reported.contains(&1) && reported.contains(&9), "{reported:?}");
+}
+
+#[test]
+fn claims_on_epochs_that_the_plan_leaves_open_test_something() {
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let mut results = stand_in::results(&source.study, &plan);
+    results.runs["a"].seeds.iter_mut().for_each(|seed| seed.reported_epoch = Some(9));
+    let judged = crate::claims::judge(&source.study, &results);
+    let verdicts: Vec<(&str, Verdict)> = judged.iter().map(|j| (j.claim.id.as_str(), j.verdict)).collect();
+    let [matches, nothing] = [Verdict::Matches, Verdict::TestsNothing];
+    assert_eq!(
+        verdicts,
+        [
+            ("short", matches),
+            ("count", matches),
+            ("reported", matches),
+            ("planned", nothing),
+            ("patience", nothing),
+            ("order", nothing)
+        ]
+    );
+}
+
+const TWINS: &str = "\
+title: t
+models:
+  a: {layers: [flatten, {linear: {out_features: 10}}]}
+  b: {layers: [flatten, {linear: {out_features: 10}}]}
+defaults: {train: {images: {random: 400}}, epochs: 2, batch_size: 64, optimizer: adam, seeds: [1]}
+runs:
+  one: {model: a}
+  twin: {model: b, title: Again}
+  longer: {model: a, epochs: 3}
+  stops: {model: a, epochs: 9, stop_below_train_loss: 0.1}
+comparisons: {c: {run: one, against: twin}, d: {run: one, against: longer}, e: {run: longer, against: one}}
+claims:
+  - {id: twin, group: g, quote: q, printed: '97%', measured: '0.97 + runs.one.accuracy - runs.twin.accuracy', compare: printed}
+  - {id: pair, group: g, quote: q, printed: '97%', measured: '0.97 + comparisons.c.difference', compare: printed}
+  - {id: prefix, group: g, quote: q, printed: '97%',
+     measured: '0.97 + runs.one.last.test_accuracy - runs.longer.epochs[1].test_accuracy', compare: printed}
+  - {id: models, group: g, quote: q, printed: '97%', measured: '0.97 * models.a.parameters / models.b.parameters', compare: printed}
+  - {id: flat, group: g, quote: q, printed: '97%', measured: '0.97 + models.a.layers.flatten1.parameters', compare: printed}
+  - {id: shapes, group: g, quote: q, printed: 'true',
+     measured: 'models.a.layers.flatten1.output_shape == models.a.layers.fc1.input_shape', compare: exact}
+  - {id: ratio, group: g, quote: q, printed: '10000', measured: 'runs.one.correct / runs.one.accuracy', compare: printed}
+  - {id: reversed, group: g, quote: q, printed: 'true', measured: 'comparisons.d.only_run == comparisons.e.only_against', compare: exact}
+  - {id: count, group: g, quote: q, printed: '7850', measured: 'models.a.parameters', compare: exact}
+  - {id: images, group: g, quote: q, printed: '10000', measured: 'runs.one.test_images', compare: exact}
+  - {id: epochs, group: g, quote: q, printed: '2', measured: 'runs.one.last.epoch', compare: exact}
+conclusions:
+  - {id: constant, question: q, supported_if: '9700 / data.test_images > 0.95', refuted_if: 'runs.one.accuracy < 0', supported: s,
+     refuted: r, undecided: u}
+  - {id: twins, question: q, supported_if: 'runs.one.accuracy - runs.twin.accuracy < 0.01', refuted_if: 'runs.one.accuracy < 0',
+     supported: s, refuted: r, undecided: u}
+";
+
+/// Whoever writes a study knows which values are equal by its settings.
+#[test]
+fn a_claim_on_what_settings_make_equal_tests_nothing() {
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), TWINS, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let stand_in = stand_in::results(&source.study, &plan);
+    // Real results follow the rules, too.
+    let results = Draw::new(8, "").results(&stand_in);
+    let judged = crate::claims::judge(&source.study, &results);
+    let of = |verdict| judged.iter().filter(move |j| j.verdict == verdict).map(|j| j.claim.id.as_str());
+    assert_eq!(
+        of(Verdict::TestsNothing).collect::<Vec<_>>(),
+        ["twin", "pair", "prefix", "models", "flat", "shapes", "ratio", "reversed"]
+    );
+    assert_eq!(of(Verdict::Matches).collect::<Vec<_>>(), ["count", "images", "epochs"]);
+    assert_eq!(crate::claims::decided_by_nothing(&source.study, &results), ["constant", "twins"]);
+}
+
+/// The plan in results.json is the bundle's own statement.
+#[test]
+fn no_plan_asks_for_endless_results() {
+    let (source, plan) = {
+        let source = Source::from_text_in(std::path::Path::new("study.yaml"), TWINS, None).unwrap();
+        let plan = Plan::resolve(&source).unwrap();
+        (source, plan)
+    };
+    let mut results = stand_in::results(&source.study, &plan);
+    let run = &mut results.runs["stops"];
+    run.plan.epochs = usize::MAX;
+    run.seeds[0].epochs[0].validation = Some(Evaluated { images: u32::MAX as usize, correct: 0, loss: 1.0 });
+    let largest = |other: &Results| other.runs["stops"].seeds[0].epochs.len();
+    let counts: Vec<usize> = (0..4).map(|n| largest(&Draw::new(n, "").results(&results))).collect();
+    assert!(counts.iter().all(|count| (1..=BUDGET).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn other_results_are_far_from_each_other() {
+    let (source, plan) = source();
+    let results = stand_in::results(&source.study, &plan);
+    let accuracies: Vec<f64> = (0..MOST).map(|n| Draw::new(n, "").results(&results).runs["a"].accuracy()).collect();
+    assert_eq!(accuracies[..4], [0.0, 0.0, 1.0, 1.0]);
+    for (from, to) in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)] {
+        assert!(accuracies.iter().filter(|a| (from..to).contains(*a)).count() >= 3, "{accuracies:?}");
+    }
+    assert_eq!(super::results(&source.study, &results).count(), MOST);
+}
