@@ -23,13 +23,15 @@ use crate::tamper::forgeries;
 /// The rungs of both verifiers, by the program's names.
 const SHARED: [Rung; 3] = [Rung::Files, Rung::Inputs, Rung::Metrics];
 
-/// Forgeries that only the program finds on a shared rung, because check.py reads neither YAML nor images.
-const BEYOND: [(&str, Rung); 5] = [
+/// Forgeries that only the program finds on a shared rung, because check.py reads neither YAML nor images, and of weights only
+/// the headers, in `sizes`.
+const BEYOND: [(&str, Rung); 6] = [
     ("its title", Rung::Inputs),
     ("another date everywhere", Rung::Inputs),
     ("a comparison left out", Rung::Metrics),
     ("the picture of another digit", Rung::Metrics),
     ("another first convolution in the figure", Rung::Metrics),
+    ("weights that are not safetensors", Rung::Metrics),
 ];
 
 /// `check.py ARGUMENTS BUNDLE`.
@@ -149,6 +151,15 @@ fn it_finds_what_the_program_finds_in_the_forgeries_of_the_tests() {
         wrong.extend(differences(forgery.what, &path));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn weights_that_are_not_safetensors_fail_the_sizes() {
+    let bundle = copy();
+    bundle.write("weights/small-bn.safetensors", "none");
+    bundle.redo_sums();
+    let done = check(&[], &bundle.path).exits(1);
+    assert_eq!(statuses(&done)["sizes"], "FAILED", "{}", done.out);
 }
 
 #[test]
