@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Checks a bundle of mnist-report, a folder or a zip, without mnist-report: python3 check.py [--data FOLDER] BUNDLE...
-
-Needs Python 3.9 or newer on any system and nothing else, writes nothing, and shares no code with mnist-report. FOLDER has the
-labels of MNIST's or the study's test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside the folder of this file).
-Exit code: 0 if all rungs passed, 1 if a difference was found, 2 if something could not be checked.
+Needs Python 3.9 or newer and nothing else, writes nothing, and shares no code with mnist-report. FOLDER has the labels of the
+test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside this file's folder). Exit: 0 passed, 1 a difference, 2 not checked.
 """
 if not __import__("sys").flags.isolated: del __import__("sys").path[0]  # the folder of this file: a hand-in there may be json.py
 import argparse, bisect, collections, datetime, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
@@ -29,19 +27,25 @@ LEFT = re.compile(r"""(.*/)?((__macosx | \.appledouble | \.documentrevisions-v10
 SAFE = re.compile(r"((?!\.{1,2}(/|\Z))[^/\\:\x00-\x1f\x7f-\x9f\ufffd]*[^/\\:\x00-\x1f\x7f-\x9f\ufffd. ](/|\Z))+")
 VALID = re.compile(r"(?!.{256})(?!(.*/)?\.{1,2}(/|\Z))[\w.-]+(/[\w.-]+)*", re.A)
 EXTRA = {0x5455: 13, 0x7875: 24, 0x7855: 4, 0x5855: 16, 0x000A: 32, 0xCAFE: 0}  # times and owners: largest size
-RUN_LOG_KEYS = set("""started finished seconds host cpu cpu_count gpu vectors driver nvrtc peak_memory_mib study out runs witness
-    run seed epoch_seconds resumed_after kept libtorch networks predictions differing_predictions most_in_one_network loss layers
-    different_shape""".split())
+# A run log is parts of text, reduced to keys and kinds: s a string, b true or false, z 0, i another integer, f a float.
+LOG_PART = re.compile(r'''"(?P<key>\w+)":[ ] | (?P<s>"(?:[^"\\]|\\.){0,4096}") | (?P<b>true|false) | (?P<z>0(?![\d.e]))
+    | (?P<i>\d{1,20}(?![\d.e])) | (?P<f>-?\d[\d.e-]{1,30}) | \s+''', re.X)
+LOG = re.compile(r"""{started s,finished s,seconds f,host s,cpu s,cpu_count [iz],(gpu s,)?(vectors s,)?(driver s,)?(nvrtc s,)?
+    (peak_memory_mib [iz],)?study s,out s,runs \[({run s,seed [iz],seconds f,epoch_seconds \[(f,?)*],(resumed_after i,)?kept b},?)*]
+    (,witness {libtorch s(,(networks|predictions|differing_predictions|most_in_one_network) [iz]){4},loss f(,layers i)?
+    (,different_shape s)?})?}""", re.X)
 # The records of a zip: an entry's own header, its header in the list, and the end record. x skips versions and times
 LOCAL, CENTRAL, END = struct.Struct("<4s3H4x3L2H"), struct.Struct("<4sxB3H4x3L4H2x2L"), struct.Struct("<4s4H2LH")
 text_of = json.JSONEncoder(sort_keys=True).encode  # unlike ==, distinguishes 1, 1.0 and True
+# A float as it is typed, but nothing if that is not the program's way to write it, with as few digits as possible.
+as_typed = lambda n: n * (n in [short := repr(float(n)).replace("e-0", "e-").replace("e+", "e"),
+                                "0.0000" + short[:-3].replace(".", "") if short[-3:] == "e-5" else short])
 class Refused(Exception): """Why a bundle cannot be opened, or a rung cannot be checked."""
 def read_file(path, most):
     """The content of a regular file of at most so many MiB: a device, a pipe or a file that grows could be read forever."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > most * MIB: raise Refused(f"is not a plain file of at most {most} MiB")
     with open(path, "rb") as file: return file.read(status.st_size)
-
 def folder_items(folder):
     """Everything below a folder: name, whether it is a plain file or folder, size and content. Follows no link."""
     for path in pathlib.Path(folder).rglob("*"):
@@ -49,7 +53,6 @@ def folder_items(folder):
         if name.count("/") > 2 * MAX_DEPTH + 1: raise Refused(f"{name!r} is nested deeper than any file of a bundle")
         yield ((name + "/", True, 0, bytes) if stat.S_ISDIR(status.st_mode) else (name, stat.S_ISREG(status.st_mode),
                status.st_size, bytes if LEFT.fullmatch(name) else lambda path=path: read_file(path, 256)))
-
 def parsed(content, whole=int, real=float):
     """JSON with a limited number of values. A repeated key, NaN, or a number of too many digits, which takes long, is an error."""
     if sum(map(content.count, b"[{,")) > MAX_VALUES: raise Refused(f"a JSON file has more than {MAX_VALUES} values")
@@ -89,18 +92,15 @@ def zip_items(path):
         raise ValueError("bytes outside any entry or after its end, overlapping entries, or a second end record")
     is_dos = not any(system or "/" in name for system, name, *_ in found)  # Windows PowerShell's Compress-Archive writes \ for /
     yield from ((name.replace("\\", "/") if is_dos else name, *rest) for _, name, *rest in found)
-
 def odd_extra(extra, *seen):
     """Whether an extra field has more than times and owners, and so may change what is unpacked."""
     kind, size = struct.unpack_from("<2H", extra + bytes(4))
     return extra and (size > min(EXTRA.get(kind, -1), len(extra) - 4) or kind in seen or odd_extra(extra[4 + size:], *seen, kind))
-
 def unpacked(content, flags, method, crc, _, size):
     plain = (inflate := zlib.decompressobj(-15)).decompress(content, size + 1) if method == 8 else content
     # A program that reads a stream could mistake the mark of a footer in stored content for the end.
     is_whole = inflate.eof and not inflate.unused_data if method == 8 else not flags & 8 or b"PK\7\b" not in content
-    if not is_whole or len(plain) != size or zlib.crc32(plain) != crc:
-        raise ValueError("its content does not end where it should, or its size or checksum is not the one that the zip lists")
+    if not is_whole or len(plain) != size or zlib.crc32(plain) != crc: raise ValueError("its content is not what the zip lists")
     return plain
 
 def read_bundle(path):
@@ -149,11 +149,11 @@ class Bundle:
         covered = self.hashes.keys() - {SUMS, RUN_LOG}
         yield from [*self.problems, *(f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)]
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
-        # No hash covers the run log, so it must have the program's format, except for numbers. There, deep lists would be huge.
-        pieces = re.split(r'"((?:[^"\\]|\\.)*)"(: )?', (log := self.files.get(RUN_LOG, b"{}\n").decode())[:4 * MIB])
-        depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in "".join(pieces[::3])), default=9) + len(log[4 * MIB:])
-        written = json.dumps(parsed(log.encode(), str, str) if depth < 9 else 9, indent=2, ensure_ascii=False) + "\n"
-        if log.replace('"', "") != written.replace('"', "") or {t for t, c in zip(pieces[1::3], pieces[2::3]) if c} - RUN_LOG_KEYS:
+        log = (content := self.files.get(RUN_LOG, b"")).decode()  # no hash covers it, so only the program's own form is accepted
+        parts = content.decode("latin-1") if len(content) <= 4 * MIB else ""  # a character for each byte, to limit bytes
+        shape = LOG_PART.sub(lambda part: part["key"] or part.lastgroup or "", parts)
+        if RUN_LOG in self.files and not (LOG.fullmatch(shape) and log.replace('"', "") == json.dumps(
+                parsed(content, lambda n: n * (int(n) < 1 << 64), as_typed), indent=2, ensure_ascii=False).replace('"', "") + "\n"):
             yield f"{RUN_LOG} is not a run log; it is not part of the report, so remove it"
 
     def check_inputs(self, _):

@@ -239,7 +239,8 @@ impl Job {
     /// Notes on expressions that use values that this study never measures, and on texts in one language only.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = claims::never_measured_notes(&self.source, &self.plan);
-        notes.extend(self.source.text_notes(MOST_NOTES));
+        let langs: Vec<Lang> = self.editions.iter().map(|edition| edition.lang).collect();
+        notes.extend(self.source.text_notes_in(&langs, MOST_NOTES));
         notes
     }
 

@@ -21,7 +21,7 @@ pub enum Error {
     Place { path: PathBuf, source: io::Error },
     #[error("{} {reason}", path.display())]
     Refused { path: PathBuf, reason: String },
-    #[error("{}{} {reason}", path.display(), if reason.starts_with("is ") { "" } else { ":" })]
+    #[error("{}: {reason}", path.display())]
     Zip { path: PathBuf, reason: String },
     #[error(
         "{} is damaged and cannot be published: {first}{}; {advice}",

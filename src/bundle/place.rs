@@ -14,7 +14,7 @@ use crate::digest::sha256_hex;
 /// Refuses a place that contains anything except an unchanged bundle. A changed file is accepted if `files`, which will
 /// be written, has the same content.
 pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
-    if let Some(bundle) = resolved(dir)?.ancestors().skip(1).find(|above| is_bundle(above)) {
+    if let Some(bundle) = resolved(dir)?.parent().and_then(bundle_with) {
         let reason = format!(
             "is inside the bundle {}, which the build would change; name another folder with --out, or copy the study \
              out of the bundle",
@@ -49,6 +49,11 @@ pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The bundle that a folder belongs to: the folder itself or the nearest one above it.
+pub(super) fn bundle_with(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| is_bundle(folder))
 }
 
 /// Refuses a bundle's folder with a file that the bundle does not list.

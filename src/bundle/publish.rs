@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::folders::is_bundle;
+use super::place::bundle_with;
 use super::write::write_file;
 use super::zip::pack;
 use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
@@ -93,7 +93,7 @@ fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
         if parent.starts_with(&folder) {
             return Err(Error::refused(out, "is inside the bundle; name a place outside with --out"));
         }
-        if let Some(bundle) = parent.ancestors().find(|above| is_bundle(above)) {
+        if let Some(bundle) = bundle_with(&parent) {
             let reason = format!("is inside the bundle {}; name another place with --out", bundle.display());
             return Err(Error::refused(out, reason));
         }

@@ -6,7 +6,7 @@ use minijinja::Value;
 
 use super::expression::{Interpreter, Mode, Stop, evaluate, holds, render};
 use super::{compare, stand_in, values};
-use crate::study::{Claim, Expressions, Plan, Rule, Source, Study, StudyError};
+use crate::study::{Claim, Expressions, Plan, Rule, Source, Study, StudyError, unclosed};
 use crate::text::closest::{DID_YOU_MEAN, unknown};
 use crate::text::markdown::{self, Block, Link, Markdown};
 use crate::text::{on_one_line, terminal};
@@ -168,12 +168,14 @@ impl<'a> Checker<'a> {
             let key = format!("{key}.{part}");
             match render(&self.interpreter, text, &self.values, Mode::Check) {
                 Err(stop @ Stop::Fault(_)) => {
-                    return Err(self.source.error(key, format!("invalid sentence: {}", self.reason(text, &stop))));
+                    let (before, why) = self.mistake(text, &stop);
+                    return Err(self.error_after(&key, before, format!("invalid sentence: {why}")));
                 }
                 Err(stop @ Stop::NotMeasured(_)) if is_reached => {
-                    let why = self.reason(text, &stop);
-                    let message = format!("the sentence would print a value that is never measured: {why}");
-                    return Err(self.source.error(key, message));
+                    let never = || {
+                        format!("the sentence would print a value that is never measured: {}", self.reason(text, &stop))
+                    };
+                    return Err(self.source.error(key, unknown_name(&self.source.study, &stop).unwrap_or_else(never)));
                 }
                 _ => {}
             }
@@ -186,14 +188,14 @@ impl<'a> Checker<'a> {
         let refused = |message: String| Err(self.source.error(key, message));
         let printed = match render(&self.interpreter, text, &self.values, Mode::Check) {
             Ok(printed) => printed,
-            Err(stop @ Stop::NotMeasured(_)) => {
-                let why = self.reason(text, &stop);
-                return refused(format!("would print a value that is never measured: {why}"));
-            }
             Err(stop) => {
-                let advice = || format!("{}; write `{{{{ '{{{{' }}}}` for two braces", stop.message());
-                let message = dashed(&self.source.study, text).unwrap_or_else(advice);
-                return refused(format!("invalid text between braces: {message}"));
+                let (before, why) = self.mistake(text, &stop);
+                let message = match &stop {
+                    Stop::NotMeasured(_) => unknown_name(&self.source.study, &stop)
+                        .unwrap_or_else(|| format!("would print a value that is never measured: {why}")),
+                    _ => format!("invalid text between braces: {why}"),
+                };
+                return Err(self.error_after(key, before, message));
             }
         };
         let blocks = markdown::read(&printed).blocks;
@@ -228,6 +230,26 @@ impl<'a> Checker<'a> {
                 refused(format!("the report has no place `#{anchor}`; it has {}", known.join(", ")))
             }
         }
+    }
+
+    /// What is before the mistake in a text that cannot be printed, and what is wrong.
+    fn mistake<'t>(&self, text: &'t str, stop: &Stop) -> (&'t str, String) {
+        if let Some((start, mark)) = unclosed(text) {
+            let closing = if mark == "{{" { "}}" } else { "%}" };
+            return (&text[..start], format!("`{mark}` is not closed: write `{closing}`"));
+        }
+        let fails = |start: &usize| {
+            let end = text[*start..].find("}}").map_or(text.len(), |end| start + end + 2);
+            render(&self.interpreter, &text[*start..end], &self.values, Mode::Check).is_err()
+        };
+        let first = text.match_indices("{{").map(|(start, _)| start).find(fails);
+        let is_syntax = dashed(&self.source.study, text).is_none() && stop.message().starts_with("unexpected");
+        let advice = if is_syntax { "; write `{{ '{{' }}` for two braces" } else { "" };
+        (first.map_or("", |start| &text[..start]), format!("{}{advice}", self.reason(text, stop)))
+    }
+
+    fn error_after(&self, key: &str, before: &str, message: String) -> StudyError {
+        self.source.error_after(self.source.study.lang, key, before, message)
     }
 
     /// Whether a condition is true and uses no value. (A condition that is false by itself is a way to say that the

@@ -11,11 +11,9 @@ use minijinja::Value;
 
 use super::values;
 use crate::model::{Megabytes, Sizes};
-use crate::results::{
-    EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult, validation_losses,
-};
+use crate::results::{EpochResult, Evaluated, LayerFacts, ModelFacts, PairCounts, Results, RunResult, SeedResult};
 use crate::rng::Stream;
-use crate::study::{EarlyStopping, ReportEpoch, RunSettings, Study, first_lowest};
+use crate::study::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSettings, Schedule, Study};
 
 /// How many results are made; fewer of results so large that this would take long.
 const MOST: usize = 32;
@@ -136,32 +134,19 @@ impl Draw {
         (quality + 0.2 * (self.share() - 0.5)).clamp(0.0, 1.0)
     }
 
-    /// How many epochs a training has, where its plan leaves that open; otherwise one more than planned if the study is not kept.
-    fn epochs(&mut self, plan: &RunSettings, real: usize, longest: usize) -> usize {
-        if !plan.may_stop_early() {
-            return real + usize::from(!self.keeps_study());
-        }
-        let least = if plan.stop_below_train_loss.is_some() { 1 } else { least_epochs(plan) }.min(longest);
-        match self.pattern() {
-            0 => least,
-            1 => longest,
-            _ => self.count(least, longest),
-        }
-    }
-
-    /// The epoch that is reported, where the plan leaves that open. As in all results, it has the lowest validation loss, and so has
-    /// the one after which early stopping waited.
-    fn reported(&mut self, plan: &RunSettings, count: usize) -> Option<usize> {
-        if plan.report_epoch != ReportEpoch::BestValidation {
-            return None;
-        }
-        let waited = plan.early_stopping.filter(|_| plan.stop_below_train_loss.is_none() && count < plan.epochs);
-        Some(match (waited, self.pattern()) {
-            (Some(EarlyStopping { patience }), _) => count.saturating_sub(patience).max(1),
-            (None, 0) => 1,
-            (None, 1) => count,
-            (None, _) => self.count(1, count),
-        })
+    /// A validation loss: in most results it falls until some epoch and rises after it, as losses do; in others it is any.
+    fn validation_loss(&self, key: &str, epoch: usize) -> f64 {
+        let mut draw = self.of(&format!("{key} validation"));
+        let (lowest, slope) = (draw.magnitude(-3.0, 0.0), draw.magnitude(-3.0, -0.5));
+        let turn = match self.pattern() {
+            0 => 1.0,
+            1 => f64::INFINITY,
+            pattern if pattern % 4 == 3 => return self.of(&format!("{key} validation {epoch}")).magnitude(-3.0, 0.5),
+            pattern if pattern.is_multiple_of(2) => draw.magnitude(0.0, 1.3).floor(),
+            _ => draw.magnitude(0.0, 3.0).floor(),
+        };
+        let epoch = epoch as f64;
+        if turn.is_infinite() { lowest * (1.0 + slope / epoch) } else { lowest * (1.0 + slope * (epoch - turn).abs()) }
     }
 
     fn results(&self, of: &Results) -> Results {
@@ -180,7 +165,7 @@ impl Draw {
         for (i, (name, run)) in results.runs.iter_mut().enumerate() {
             let key = training_key(of, run);
             let number = *numbers.entry(key.clone()).or_insert(i);
-            keys.insert(name.clone(), format!("{key} of {} epochs", run.plan.epochs));
+            keys.insert(name.clone(), key.clone());
             if !self.keeps_study() {
                 run.plan.image_count = self.of(&key).count(10, 60_000);
             }
@@ -209,27 +194,42 @@ impl Draw {
         // Seeds that gave one network would have no interval.
         seed.weights_sha256.clone_from(&key);
         let Some(last) = seed.epochs.last().cloned() else { return };
-        let mut own = self.of(&key);
-        let count = own.epochs(plan, seed.epochs.len(), longest);
-        seed.epochs.resize(count, last);
-        if let Some(reported) = own.reported(plan, count) {
-            seed.reported_epoch = Some(reported);
-        }
-        let reported = seed.reported_epoch() - 1;
-        for (i, epoch) in seed.epochs.iter_mut().enumerate() {
-            epoch.epoch = i + 1;
-            let mut draw = self.of(&format!("{key} epoch {i}"));
-            let counts = draw.epoch(training, epoch);
-            if i == reported {
-                seed.confusion = draw.confusion(&counts, training.classes);
+        let draw_epoch = |number: usize| {
+            let mut epoch = EpochResult { epoch: number, ..last.clone() };
+            let counts = self.of(&format!("{key} epoch {number}")).epoch(training, &mut epoch);
+            if let Some(validation) = &mut epoch.validation {
+                validation.loss = self.validation_loss(&key, number);
+                let wrong =
+                    (validation.loss / LOSS_OF_ERROR).min(1.0) * self.of(&format!("{key} errors {number}")).share();
+                validation.correct = validation.images - (validation.images as f64 * wrong) as usize;
+            }
+            (epoch, counts)
+        };
+        let most = if plan.may_stop_early() { longest } else { seed.epochs.len() + usize::from(!self.keeps_study()) };
+        seed.epochs.clear();
+        let (mut best, mut lowest) = (0, f64::INFINITY);
+        while seed.epochs.len() < most {
+            let (epoch, _) = draw_epoch(seed.epochs.len() + 1);
+            if let Some(loss) = epoch.validation.map(|validation| validation.loss).filter(|loss| *loss < lowest) {
+                (best, lowest) = (seed.epochs.len(), loss);
+            }
+            let is_low = plan.stop_below_train_loss.is_some_and(|limit| epoch.train_loss < limit);
+            seed.epochs.push(epoch);
+            let is_stuck =
+                |EarlyStopping { patience }: EarlyStopping| seed.epochs.len() > best.saturating_add(patience);
+            if is_low || plan.early_stopping.is_some_and(is_stuck) {
+                break;
             }
         }
-        if seed.reported_epoch.is_some() {
-            give_lowest_validation(&mut seed.epochs, reported);
-        }
+        seed.reported_epoch = (plan.report_epoch == ReportEpoch::BestValidation).then_some(best + 1);
+        let reported = seed.reported_epoch() - 1;
+        let (_, counts) = draw_epoch(reported + 1);
+        seed.confusion = self.of(&format!("{key} confusion {reported}")).confusion(&counts, training.classes);
         seed.test_loss = seed.epochs[reported].test.loss;
         // The last batch may be smaller than the others.
-        seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + 0.01 * own.share());
+        let are_full = training.classes.iter().sum::<usize>().is_multiple_of(plan.batch_size.max(1));
+        let noise = if are_full { 0.0 } else { 0.01 * self.of(&key).share() };
+        seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + noise);
     }
 
     /// Draws what an epoch measured, and returns how many images of each class were classified correctly.
@@ -238,13 +238,13 @@ impl Draw {
         let correct = |draw: &mut Self, images: &usize| (*images as f64 * draw.quality_of_class(quality)) as usize;
         let counts: Vec<usize> = training.classes.iter().map(|images| correct(self, images)).collect();
         epoch.test = self.evaluated(training.classes.iter().sum(), counts.iter().sum());
-        epoch.train_loss = self.magnitude(-4.0, 1.5);
+        epoch.train_loss =
+            least_loss(training.plan.label_smoothing, training.classes.len()) + self.magnitude(-4.0, 1.5);
         let any = |draw: &mut Self, images: usize| {
             let correct = draw.count(0, images);
             draw.evaluated(images, correct)
         };
         epoch.train_eval = epoch.train_eval.map(|_| any(self, training.images));
-        epoch.validation = epoch.validation.map(|validation| any(self, validation.images));
         counts
     }
 
@@ -273,7 +273,8 @@ impl Draw {
     /// The pair of two networks: the same whichever of them is named first. Equal networks predict the same.
     fn pair(&self, keys: [&str; 2], run: &SeedResult, against: &SeedResult) -> PairCounts {
         let (a, b, images) = (run.correct(), against.correct(), run.images());
-        let mut networks = [(keys[0], run.seed), (keys[1], against.seed)];
+        let mut networks =
+            [(keys[0], run.seed, run.reported_epoch()), (keys[1], against.seed, against.reported_epoch())];
         networks.sort_unstable();
         let both = if networks[0] == networks[1] {
             a
@@ -328,25 +329,40 @@ impl Draw {
     }
 }
 
-/// What a training depends on, but for its seed and the number of its epochs.
+/// What the results of a training's epochs depend on, but for its seed: not on how many epochs there are, which of them is reported,
+/// and what is recorded or measured beside.
 fn training_key(results: &Results, run: &RunResult) -> String {
-    let mut plan = run.plan.clone();
-    plan.epochs = 0;
-    let layers = results.models.get(&plan.model).map(|model| &model.layers);
-    plan.model.clear();
-    serde_json::to_string(&(plan, layers)).expect("plans and layers are plain data")
+    let layers = results.models.get(&run.plan.model).map(|model| &model.layers);
+    let has_dropout = layers.is_some_and(|layers| layers.iter().any(|layer| layer.kind == "dropout"));
+    let is_constant = matches!(&run.plan.schedule, Schedule::Step(step) if step.step_size >= run.plan.epochs);
+    let plan = RunSettings {
+        model: String::new(),
+        epochs: 0,
+        schedule: if is_constant { Schedule::default() } else { run.plan.schedule.clone() },
+        augment: run.plan.augment.filter(|augment| !augment.is_identity()),
+        dropout: run.plan.dropout && has_dropout,
+        stop_below_train_loss: None,
+        early_stopping: None,
+        report_epoch: ReportEpoch::Last,
+        evaluate_train: false,
+        evaluate_every: None,
+        evidence: EvidenceSettings::default(),
+        ..run.plan.clone()
+    };
+    // A layer of dropout that is switched off returns its input.
+    let trained = |layer: &&LayerFacts| plan.dropout || layer.kind != "dropout";
+    let layers = layers
+        .map(|layers| layers.iter().filter(trained).map(|layer| LayerFacts { name: String::new(), ..layer.clone() }));
+    serde_json::to_string(&(&plan, layers.map(Iterator::collect::<Vec<_>>))).expect("plans and layers are plain data")
 }
 
-/// The fewest epochs after which a run with early stopping can end.
-fn least_epochs(plan: &RunSettings) -> usize {
-    plan.early_stopping.map_or(1, |EarlyStopping { patience }| (patience + 1).min(plan.epochs))
-}
-
-/// Exchanges validations, so that this epoch has the lowest loss.
-fn give_lowest_validation(epochs: &mut [EpochResult], epoch: usize) {
-    let lowest = first_lowest(&validation_losses(epochs));
-    let (found, own) = (epochs[lowest].validation, epochs[epoch].validation);
-    (epochs[lowest].validation, epochs[epoch].validation) = (own, found);
+/// The lowest possible training loss, the entropy of smoothed labels.
+/// PyTorch: `label_smoothing` of `torch.nn.CrossEntropyLoss`.
+fn least_loss(label_smoothing: f64, classes: usize) -> f64 {
+    let other = label_smoothing / classes.max(1) as f64;
+    let right = 1.0 - label_smoothing + other;
+    let part = |share: f64| if share > 0.0 { -share * libm::log(share) } else { 0.0 };
+    part(right) + classes.saturating_sub(1) as f64 * part(other)
 }
 
 #[cfg(test)]

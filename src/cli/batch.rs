@@ -4,11 +4,16 @@ use std::fmt::Write;
 
 use crate::course::{CourseColumns, named};
 use crate::digest::short;
+use crate::rung::Rung;
 use crate::text::terminal;
-use crate::verify::{AssignmentResult, Common, Group, Record, SharedNetwork, Status, Verification, groups, sorted};
+use crate::verify::{
+    AssignmentResult, Common, DrawnRuns, Group, Record, SharedNetwork, Status, Verification, groups, sorted,
+};
 
 /// Characters of a title in the table, and of a name.
 const WIDEST: usize = 30;
+/// Characters of a reason.
+const LONGEST: usize = 300;
 
 /// One bundle's line, and below it what that proves.
 pub(super) fn line(record: &Record) -> String {
@@ -17,11 +22,11 @@ pub(super) fn line(record: &Record) -> String {
         let error = record.error.as_deref().unwrap_or_default();
         return format!("{path}: cannot be checked: {}\n", super::one_line(error));
     };
-    if let Some((rung, first)) = record.first_difference() {
-        return format!("{path}: `{}` FAILED: {}\n", rung.name(), super::one_line(first));
-    }
-    let closing = super::one_line(&verification.closing.line());
-    format!("{path}: {}\n  {closing}\n", found(verification))
+    let found = match record.first_difference() {
+        Some((rung, first)) => format!("`{}` FAILED: {}", rung.name(), super::one_line(first)),
+        None => found(verification),
+    };
+    format!("{path}: {found}\n  {}\n", super::one_line(&verification.closing.line()))
 }
 
 /// What was found in a bundle in which no rung failed.
@@ -71,12 +76,24 @@ fn row(columns: &CourseColumns, record: &Record) -> Vec<String> {
     row.extend(record.names().map(|name| name.map_or_else(none, cut)));
     let stated = if record.has_changed_files() { " (stated)" } else { "" };
     row.push(record.report_id().map_or_else(none, |id| format!("{}{stated}", short(id))));
-    row.extend(columns.rungs.iter().map(|rung| record.mark(*rung).map_or_else(none, |mark| mark.to_string())));
+    let rung = |rung: &Rung| {
+        let mark = record.mark(*rung)?;
+        Some(with_drawn(&mark.to_string(), record.drawn(*rung)))
+    };
+    row.extend(columns.rungs.iter().map(|of| rung(of).unwrap_or_else(none)));
     if columns.has_assignment {
         row.push(record.assignment().map_or_else(none, AssignmentResult::word));
     }
     row.push(format!("{:.1} s", record.seconds));
     row
+}
+
+/// `passed, 1 of 2` if a rung checked only some of the bundle's runs.
+pub(super) fn with_drawn(word: &str, drawn: Option<DrawnRuns>) -> String {
+    match drawn {
+        Some(DrawnRuns { runs, of }) => format!("{word}, {runs} of {of}"),
+        None => word.to_owned(),
+    }
 }
 
 /// `1 passed, 1 FAILED, 3 not checked`, of the rungs asked for.
@@ -94,10 +111,15 @@ fn rungs(verification: &Verification) -> String {
     counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
-/// `: render, replay`, the rungs asked for that were not checked; empty if all were.
+/// `: render, replay (REASON)`, the rungs asked for that were not checked, and why the first one was not; empty if all were. What a
+/// lean zip leaves out needs no reason.
 fn not_checked(verification: &Verification) -> String {
     let names: Vec<&str> = verification.asked(Status::NotChecked).map(|step| step.rung.name()).collect();
-    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+    let reason = verification.asked(Status::NotChecked).find(|step| !step.left_out).map(|step| {
+        let why = step.details.first().map_or("", String::as_str);
+        format!(" ({})", terminal::cut(&super::one_line(why.trim_start_matches("not checked: ")), LONGEST))
+    });
+    if names.is_empty() { String::new() } else { format!(": {}{}", names.join(", "), reason.unwrap_or_default()) }
 }
 
 /// `; diverged: fast (...)`, the runs that the bundle says diverged; empty if none did.

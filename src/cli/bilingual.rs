@@ -9,6 +9,12 @@ use crate::text::Lang;
 const TEXTS: [&str; 9] =
     ["title", "author", "group", "course", "institution", "description", "text", "question", "why"];
 
+/// The key of a paragraph that has its own line.
+const PARAGRAPH: &str = "text: ";
+
+/// Where the comment of a paragraph's key starts.
+const WIDTH_BEFORE_COMMENT: usize = 44;
+
 /// The longest line.
 const WIDEST: usize = 125;
 
@@ -18,6 +24,10 @@ pub(super) fn joined(starters: [(Lang, &str); 2]) -> String {
     let (mut joined, mut open) = (String::new(), 0_usize);
     for (a, b) in lines(a).zip(lines(b)) {
         let (content, comment) = split_comment(a);
+        if content.trim_start().starts_with(PARAGRAPH) {
+            push_paragraph(&mut joined, [a, b], [first, second]);
+            continue;
+        }
         let text = in_both(content, split_comment(b).0, [first, second]);
         push(&mut joined, &text, comment, open > 0);
         let count = |brackets: [char; 2]| content.matches(brackets).count();
@@ -29,9 +39,20 @@ pub(super) fn joined(starters: [(Lang, &str); 2]) -> String {
     joined
 }
 
-/// The lines that a starter has in every language.
+/// The lines that a starter has in every language, without the one on how to write a text in two.
 fn lines(starter: &str) -> impl Iterator<Item = &str> {
-    starter.lines().filter(|line| !line.starts_with("lang:"))
+    starter.lines().filter(|line| !line.starts_with("lang:") && !line.starts_with("# In two languages"))
+}
+
+/// Adds the line of a paragraph, in the form for texts of several lines.
+fn push_paragraph(joined: &mut String, lines: [&str; 2], langs: [Lang; 2]) {
+    let [(content, comment), (other, _)] = lines.map(split_comment);
+    let indent = " ".repeat(content.len() - content.trim_start().len());
+    let _ = writeln!(joined, "{:<WIDTH_BEFORE_COMMENT$}{comment}", format!("{indent}{}", PARAGRAPH.trim_end()));
+    for (text, lang) in [content, other].into_iter().zip(langs) {
+        let text = text.trim_start().trim_start_matches(PARAGRAPH).trim_matches('"');
+        let _ = writeln!(joined, "{indent}  {}: |\n{indent}    {text}", lang.code());
+    }
 }
 
 /// A line, and the comment at its end.
@@ -63,7 +84,8 @@ fn texts(line: &str) -> Vec<(usize, &str)> {
         if TEXTS.contains(&&line[start..colon]) {
             let value = &line[colon + 2..];
             let in_map = line[..colon].matches('{').count() > line[..colon].matches('}').count();
-            let end = if in_map { value.find([',', '}']).unwrap_or(value.len()) } else { value.len() };
+            let closing = value.strip_prefix('"').and_then(|rest| rest.find('"')).map(|at| at + 2);
+            let end = if in_map { closing.or(value.find([',', '}'])).unwrap_or(value.len()) } else { value.len() };
             found.push((colon + 2, &value[..end]));
         }
     }
@@ -82,7 +104,7 @@ fn push(joined: &mut String, text: &str, comment: &str, is_inside: bool) {
     let deeper = " ".repeat(text.len() - text.trim_start().len() + if is_inside { 0 } else { 4 });
     let (mut rest, mut comment, mut indent) = (text.to_owned(), comment, "");
     loop {
-        let room = WIDEST - indent.len() - comment.chars().count();
+        let room = WIDEST.saturating_sub(indent.len() + comment.chars().count());
         let fits = |at: &usize| {
             let before = &rest[..*at];
             let is_in_a_text = before.matches('"').count() % 2 == 1;

@@ -13,15 +13,14 @@ use crate::compute::{self, Libtorch};
 use crate::exit_code::ExitCode;
 use crate::report;
 use crate::results::SeedEnd;
+use crate::study::Source;
 use crate::text::numbers::{duration, plural};
 use crate::witness::Agreement;
 
 pub(super) fn run(options: &Build) -> Result<ExitCode> {
     let study = options.study.clone().map_or_else(|| default_study("build"), Ok)?;
     check_study(&study)?;
-    if options.data.is_some() {
-        super::data::check_folder(options.data.as_deref())?;
-    }
+    check_data(&study, options.data.as_deref())?;
     let (out, device, fresh) = (options.out.as_deref(), options.device, options.fresh);
     let (cache, only) = (options.cache.as_deref(), options.only.as_slice());
     let (languages, data) = (languages(&options.lang)?, options.data.as_deref());
@@ -69,6 +68,16 @@ fn check_study(study: &Path) -> Result<()> {
         bail!("{} is not a study; did you mean {}?", study.display(), file.display());
     }
     Ok(())
+}
+
+/// Refuses a folder of the data that does not exist, named by --data, or by the variable if the study names none. A study that cannot
+/// be read gets its own message later.
+fn check_data(study: &Path, named: Option<&Path>) -> Result<()> {
+    let names_folder = |source: Source| source.study.data.as_ref().is_some_and(|data| data.dir().is_some());
+    if named.is_none() && Source::load(study).map_or(true, names_folder) {
+        return Ok(());
+    }
+    super::data::check_folder(named)
 }
 
 /// Prints notes on the study: before hours are spent on training, what will never be measured, and before the report is

@@ -1,11 +1,12 @@
 //! `verify --csv`: the table of several bundles for a spreadsheet, sorted as the printed one.
 
+use super::batch::with_drawn;
 use crate::rung::Rung;
-use crate::verify::{AssignmentResult, Common, Mark, Record, sorted};
+use crate::verify::{About, AssignmentResult, Common, Judgement, KeyRun, Mark, Record, Status, sorted};
 
 /// The columns before and after those of the rungs and the likenesses.
 const BEFORE: [&str; 6] = ["file", "result", "author", "group", "title", "report_id"];
-const AFTER: [&str; 5] = ["assignment", "assignment_differs", "seconds", "exit_code", "measured_digest"];
+const AFTER: [&str; 6] = ["assignment", "assignment_differs", "accuracies", "seconds", "exit_code", "measured_digest"];
 
 /// The table as RFC 4180 has it. The byte order mark tells spreadsheets that it is UTF-8.
 pub(super) fn text(records: &[Record]) -> String {
@@ -27,10 +28,12 @@ fn row(record: &Record) -> Vec<String> {
     let mut row = vec![record.path.clone(), record.result.name().to_owned()];
     row.extend(record.names().map(or_empty));
     row.push(or_empty(record.report_id()));
-    row.extend(Rung::ALL.map(|rung| or_empty(record.mark(rung).map(Mark::name))));
+    let mark = |rung| record.mark(rung).map(|mark| with_drawn(mark.name(), record.drawn(rung))).unwrap_or_default();
+    row.extend(Rung::ALL.map(mark));
     let assignment = record.assignment();
-    row.push(or_empty(assignment.map(|assignment| Mark::from(assignment.status).name())));
+    row.push(or_empty(assignment.map(compared)));
     row.push(assignment.map(AssignmentResult::forbidden_keys).unwrap_or_default());
+    row.push(record.about().map(accuracies).unwrap_or_default());
     row.push(format!("{:.1}", record.seconds));
     row.push(record.exit_code.status().to_string());
     row.push(or_empty(record.about().and_then(|about| about.measured_digest.as_deref())));
@@ -43,6 +46,20 @@ fn row(record: &Record) -> Vec<String> {
     row.extend(record.likenesses().into_iter().map(|(_, paths)| cell(paths)));
     row.push(or_empty(record.error.as_deref()));
     row
+}
+
+/// The comparison with the assignment, in the words of the results.
+fn compared(found: &AssignmentResult) -> &'static str {
+    match found.status {
+        Status::Failed => Judgement::AnotherStudy.name(),
+        other => Mark::from(other).name(),
+    }
+}
+
+/// `slim 0.9712; slim-bn 0.9804`, the accuracy of each run, as the bundle states it.
+fn accuracies(about: &About) -> String {
+    let of_run = |run: &KeyRun| format!("{} {:.4}", run.name, run.accuracy);
+    about.runs.iter().map(of_run).collect::<Vec<_>>().join("; ")
 }
 
 /// What a formula starts with, also in full width.

@@ -11,11 +11,13 @@ use crate::build::training_names;
 use crate::exit_code::ExitCode;
 use crate::model::Layer;
 use crate::results::{LayerFacts, ModelFacts, model_facts};
-use crate::study::Plan;
-use crate::text::numbers::{count, fixed, shape};
+use crate::study::{Plan, read_images};
+use crate::text::numbers::{count, fixed, plural, shape};
 
 pub(super) fn run(options: &Summary) -> Result<ExitCode> {
     let (source, plan) = options.models.plan("summary")?;
+    // As `build` does, which has to find all images.
+    read_images(&source)?;
     if !options.json && !options.trainings {
         source.text_notes(usize::MAX).iter().for_each(|note| super::say(&format!("note: {note}")));
     }
@@ -65,11 +67,21 @@ fn text(plan: &Plan) -> String {
                 text,
                 "  size ({convention}): parameters {}, forward and backward {}, total {}",
                 fixed(s.params, 2),
-                fixed(s.forward_backward, 2),
+                fixed(s.forward_backward, if s.forward_backward < 0.01 { 4 } else { 2 }),
                 fixed(s.total, 2)
             );
         }
         text.push('\n');
     }
-    text
+    text + &runs(plan)
+}
+
+/// How many runs and trainings there are, and the names of the first runs.
+fn runs(plan: &Plan) -> String {
+    const MOST_NAMED: usize = 12;
+    let names: Vec<&str> = plan.runs.keys().map(String::as_str).take(MOST_NAMED).collect();
+    let more = plan.runs.len() - names.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let (runs, trainings) = (plural(plan.runs.len(), "run"), plural(training_names(plan).len(), "training"));
+    format!("{runs}, {trainings}: {}{more}\n", names.join(", "))
 }

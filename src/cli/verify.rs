@@ -13,23 +13,18 @@ use super::{batch, csv};
 use crate::claims::load_study;
 use crate::course;
 use crate::exit_code::ExitCode;
-use crate::text::closest::unknown;
 use crate::text::terminal;
 use crate::verify::{
-    Draw, Limits, Listener, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time,
-    verify_all, verify_in_child,
+    Limits, Listener, Record, Request, Rung, RungResult, Status, Verification, answer, checked_in_time, verify_all,
+    verify_in_child,
 };
 use crate::witness;
-
-/// How many runs a verification names.
-const MOST_NAMED: usize = 100;
 
 pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     let request = request(options)?;
     check_files(options)?;
     super::data::check_folder(options.data.as_deref())?;
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
-    check_runs(&request, path)?;
     let is_watched = std::io::stderr().is_terminal() && !options.json;
     let (said, tell) = (Cell::new(0), announce(options));
     let announce = |line: &str| {
@@ -67,28 +62,6 @@ fn erase(lines: usize) {
     let is_plain = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
     if lines > 0 && !is_plain && std::io::stdout().is_terminal() {
         let _ = write!(std::io::stderr(), "\x1b[{lines}A\x1b[J");
-    }
-}
-
-/// Refuses names of runs that the only bundle does not have, before anything is computed. A bundle that cannot be read gets its own
-/// message later.
-fn check_runs(request: &Request, path: &Path) -> Result<()> {
-    let Draw::Named(names) = &request.runs else { return Ok(()) };
-    let upto = Some(Rung::Files);
-    let quick = Request::up_to(upto, request.device);
-    let Ok(found) = verify_in_child(path, &quick, Limits::of(upto, None, None), Listener::NOBODY) else {
-        return Ok(());
-    };
-    let finished = found.about.runs.iter().map(|run| run.name.clone());
-    let diverged = found.about.diverged.iter().flatten().filter_map(|run| run.split(" (").next().map(str::to_owned));
-    let known: Vec<String> = finished.chain(diverged).collect();
-    // Not all runs of a larger study are named, and a bundle that cannot be read names none.
-    if known.is_empty() || found.about.runs.len() >= MOST_NAMED {
-        return Ok(());
-    }
-    match names.iter().find(|name| !known.contains(name)) {
-        Some(name) => bail!("--runs: {}", unknown("run", name, known.iter())),
-        None => Ok(()),
     }
 }
 

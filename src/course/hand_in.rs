@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use minijinja::context;
 
-use super::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, short, who};
+use super::{Fact, LONGEST, MOST, RunRow, WIDEST, Writer, named, short, who};
 use crate::report::{Result, RichText};
 use crate::results::IntervalBasis;
 use crate::rung::Rung;
@@ -31,7 +31,10 @@ impl Writer<'_> {
             if !lines.is_empty() {
                 facts.push(self.fact("not_checked", lines, true)?);
             }
-            facts.push(self.fact("closing", vec![self.closing(verification)?], false)?);
+            let closing = self.closing(verification)?;
+            if Some(&closing) != self.closing.as_ref() {
+                facts.push(self.fact("closing", vec![closing], false)?);
+            }
             if let Some(diverged) = verification.about.diverged.as_ref().filter(|runs| !runs.is_empty()) {
                 facts.push(self.fact("diverged", own(&diverged.join(", ")), true)?);
             }
@@ -88,17 +91,23 @@ impl Writer<'_> {
         if !free.is_empty() {
             facts.push(self.fact("free", free, false)?);
         }
+        let unchanged = &found.differences.unchanged;
+        if !unchanged.is_empty() {
+            let keys: Vec<&str> = unchanged.iter().map(String::as_str).collect();
+            facts.push(self.fact("unchanged", vec![RichText::code(short(&named(&keys), LONGEST))], false)?);
+        }
         Ok(facts)
     }
 
     fn differences(&self, differences: &[KeyDifference], count: usize) -> Result<Vec<RichText>> {
-        let value = |value: &serde_json::Value| match value {
-            serde_json::Value::Null => self.word("nothing"),
-            value => Ok(short(&value.to_string(), WIDEST)),
+        let shown = |value: Option<String>| match value {
+            None => self.word("nothing"),
+            Some(yaml) => Ok(short(&yaml, WIDEST)),
         };
         let mut lines = Vec::new();
-        for KeyDifference { key, assignment, handed_in } in differences.iter().take(MOST) {
-            let (assignment, handed_in, key) = (value(assignment)?, value(handed_in)?, short(key, WIDEST));
+        for difference in differences.iter().take(MOST) {
+            let [assignment, handed_in] = difference.in_yaml().map(shown);
+            let (assignment, handed_in, key) = (assignment?, handed_in?, short(&difference.key, WIDEST));
             lines.push(self.say("difference", context! { key, assignment, handed_in })?);
         }
         if count > lines.len() {
@@ -108,11 +117,16 @@ impl Writer<'_> {
     }
 
     /// What is proven and what is not.
-    fn closing(&self, verification: &Verification) -> Result<RichText> {
+    pub(super) fn closing(&self, verification: &Verification) -> Result<RichText> {
         let statements = &verification.closing.statements;
         let open = |statement: &Statement| match statement {
             Statement::Anything | Statement::Texts => self.statement(statement),
             other => Ok(self.say("open", context! { statement => self.statement(other)? })?.plain()),
+        };
+        let verify = if statements.verify_is_left {
+            self.say("verify_left", context! { command => "verify" })?.plain()
+        } else {
+            String::new()
         };
         let command = "verify --upto rerun";
         let rerun = match statements.rerun_seconds {
@@ -121,17 +135,20 @@ impl Writer<'_> {
                 let duration = self.duration(seconds)?;
                 self.say("rerun_time", context! { command, duration })?
             }
+            None if statements.verify_is_left => self.say("rerun_too", context! { command })?,
             None => self.say("rerun", context! { command })?,
         };
+        let rerun = verify + &rerun.plain();
         let proven = statements.proven.iter().map(|statement| self.statement(statement)).collect::<Result<Vec<_>>>()?;
         let not_proven = statements.not_proven.iter().map(open).collect::<Result<Vec<_>>>()?;
         let (proven, not_proven) = (proven.join("; "), not_proven.join("; "));
-        self.say("closing", context! { proven, not_proven, rerun => rerun.plain() })
+        self.say("closing", context! { proven, not_proven, rerun })
     }
 
     fn statement(&self, statement: &Statement) -> Result<String> {
         let (key, values) = match statement {
             Statement::Difference { rung } => ("difference", context! { rung => rung.name() }),
+            Statement::AnotherStudy { file } => ("another_study", context! { file => terminal::path(file) }),
             Statement::Anything => ("anything", ().into()),
             Statement::Files => ("files", ().into()),
             Statement::Exact => ("exact", ().into()),

@@ -1,4 +1,6 @@
 //! One page about all bundles of a course (`verify --html`). What it says is put together here; templates/course.html.j2 lays it out.
+//!
+//! Longer than 400 lines because every part of the page reads the same hand-ins.
 
 mod columns;
 mod hand_in;
@@ -11,9 +13,12 @@ pub(crate) use columns::{CourseColumns, named};
 use crate::digest;
 use crate::report::{Language, Result, RichText, Templates, program};
 use crate::rung::Rung;
+use crate::study::is_trained;
 use crate::text::Lang;
 use crate::text::terminal::{self, cut, one_line};
-use crate::verify::{Common, Group, Judgement, Mark, Record, SharedNetwork, groups, sorted};
+use crate::verify::{
+    AssignmentResult, Common, DrawnRuns, Group, Judgement, Mark, Record, SharedNetwork, Status, groups, sorted,
+};
 
 /// Maximum number of differences that are listed for each bundle.
 const MOST: usize = 12;
@@ -40,6 +45,8 @@ struct Page {
     title: String,
     intro: RichText,
     counts: Vec<Count>,
+    /// What is proven of most of them and what is not; none if it differs from one to the next.
+    closing: Option<RichText>,
     headings: Headings,
     columns: Vec<String>,
     rows: Vec<Row>,
@@ -94,7 +101,7 @@ struct Row {
     report_id: String,
     /// The result, each rung, and the assignment.
     cells: Vec<Option<Badge>>,
-    /// How many others are like it; empty for none.
+    /// The most that it has in common with others, and with how many it has anything in common; empty for none.
     alike: String,
     time: String,
     facts: Vec<Fact>,
@@ -152,7 +159,9 @@ struct Member {
 pub(crate) fn page(records: &[Record], lang: Lang, assignment: Option<&Assignment>) -> Result<String> {
     let templates = Templates::built_in();
     let language = templates.language(lang)?;
-    let writer = Writer { lang: &language, rows: sorted(records), columns: CourseColumns::of(records) };
+    let (rows, columns) = (sorted(records), CourseColumns::of(records));
+    let mut writer = Writer { lang: &language, rows, columns, closing: None };
+    writer.closing = writer.common_closing()?;
     templates.course(&writer.page(records, lang, assignment)?)
 }
 
@@ -162,6 +171,8 @@ struct Writer<'a> {
     /// In the order of the table.
     rows: Vec<&'a Record>,
     columns: CourseColumns,
+    /// What the page says once of several bundles; see [`Writer::common_closing`].
+    closing: Option<RichText>,
 }
 
 impl Writer<'_> {
@@ -189,6 +200,7 @@ impl Writer<'_> {
             title: title.plain(),
             intro,
             counts: self.counts(records)?,
+            closing: self.closing.as_ref().map(|closing| self.said_once(closing)).transpose()?,
             headings: Headings {
                 table: self.word("table")?,
                 alike: self.word("alike")?,
@@ -220,6 +232,26 @@ impl Writer<'_> {
         counts.into_iter().filter(|(_, n)| *n > 0).map(count).collect()
     }
 
+    /// What is proven and what is not, in the words that most bundles have; `None` if no two have the same.
+    fn common_closing(&self) -> Result<Option<RichText>> {
+        let verifications = self.rows.iter().filter_map(|record| record.verification.as_deref());
+        let mut counts: Vec<(RichText, usize)> = Vec::new();
+        for verification in verifications {
+            let closing = self.closing(verification)?;
+            match counts.iter_mut().find(|(other, _)| *other == closing) {
+                Some((_, n)) => *n += 1,
+                None => counts.push((closing, 1)),
+            }
+        }
+        // The first of several that are equally frequent.
+        let most = counts.into_iter().rev().max_by_key(|(_, n)| *n);
+        Ok(most.filter(|(_, n)| *n > 1).map(|(closing, _)| closing))
+    }
+
+    fn said_once(&self, closing: &RichText) -> Result<RichText> {
+        self.say("closing_once", context! { closing => closing.value() })
+    }
+
     fn column_names(&self) -> Result<Vec<String>> {
         let mut names = vec![self.word("column.who")?, self.word("column.result")?];
         for (key, has) in [("column.group", self.columns.has_groups), ("column.title", self.columns.has_titles)] {
@@ -236,13 +268,11 @@ impl Writer<'_> {
 
     fn row(&self, record: &Record) -> Result<Row> {
         let mut cells = vec![Some(self.result(record.result)?)];
-        let marks = self.columns.rungs.iter().map(|rung| record.mark(*rung));
-        cells.extend(marks.map(|mark| mark.map(|mark| self.mark(mark)).transpose()).collect::<Result<Vec<_>>>()?);
+        let of_rung = |rung: &Rung| record.mark(*rung).map(|mark| self.mark(mark, record.drawn(*rung))).transpose();
+        cells.extend(self.columns.rungs.iter().map(of_rung).collect::<Result<Vec<_>>>()?);
         if self.columns.has_assignment {
-            let mark = record.assignment().map(|assignment| self.mark(assignment.status.into()));
-            cells.push(mark.transpose()?);
+            cells.push(record.assignment().map(|assignment| self.compared(assignment)).transpose()?);
         }
-        let alike = record.likenesses().iter().map(|(_, paths)| paths.len()).sum::<usize>();
         let seconds = self.lang.numbers.fixed(record.seconds, 1);
         Ok(Row {
             id: self.id(record),
@@ -251,7 +281,7 @@ impl Writer<'_> {
             names: self.names(record),
             report_id: record.report_id().map(digest::short).unwrap_or_default().to_owned(),
             cells,
-            alike: if alike > 0 { self.lang.numbers.count(alike as u64) } else { String::new() },
+            alike: self.strongest_likeness(record)?,
             time: self.say("seconds", context! { seconds })?.plain(),
             facts: self.facts(record)?,
             runs: self.runs(record)?,
@@ -282,13 +312,42 @@ impl Writer<'_> {
         Ok(badge(style, self.word(&format!("found.{}", found.name()))?))
     }
 
-    fn mark(&self, mark: Mark) -> Result<Badge> {
+    /// The result of a rung; of one that checked only some runs, with how many.
+    fn mark(&self, mark: Mark, drawn: Option<DrawnRuns>) -> Result<Badge> {
         let style = match mark {
             Mark::Passed => AGREES,
             Mark::Failed => OPPOSES,
             Mark::NotChecked | Mark::Lean => OPEN,
         };
-        Ok(badge(style, self.word(&format!("mark.{}", mark.name()))?))
+        let word = self.word(&format!("mark.{}", mark.name()))?;
+        Ok(badge(
+            style,
+            match drawn {
+                Some(DrawnRuns { runs, of }) => self.say("drawn", context! { word, runs, of })?.plain(),
+                None => word,
+            },
+        ))
+    }
+
+    /// Where the comparison with the assignment puts a bundle.
+    fn compared(&self, found: &AssignmentResult) -> Result<Badge> {
+        let free = &found.differences.free;
+        let is_changed = found.free_count > free.len() || free.iter().any(|difference| is_trained(&difference.key));
+        match found.status {
+            Status::Passed if is_changed => Ok(badge(AGREES, self.word("put.changed")?)),
+            Status::Passed => Ok(badge(AGREES, self.word("put.as_assigned")?)),
+            Status::Failed => self.result(Judgement::AnotherStudy),
+            Status::NotChecked => self.mark(Mark::NotChecked, None),
+        }
+    }
+
+    /// `The same Report ID (1)`; empty if a bundle is like no other.
+    fn strongest_likeness(&self, record: &Record) -> Result<String> {
+        let all = record.likenesses();
+        let Some((strongest, _)) = all.iter().find(|(_, paths)| !paths.is_empty()) else { return Ok(String::new()) };
+        let others = all.iter().map(|(_, paths)| paths.len()).sum::<usize>();
+        let what = self.word(&format!("same.{}", strongest.name()))?;
+        Ok(format!("{what} ({})", self.lang.numbers.count(others as u64)))
     }
 
     fn fact(&self, key: &str, lines: Vec<RichText>, is_english: bool) -> Result<Fact> {

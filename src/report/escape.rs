@@ -111,8 +111,10 @@ pub(super) fn tied(text: &str) -> String {
 /// Whether no line breaks at the space between two texts.
 fn is_tied(before: &str, after: &str) -> bool {
     let (last, next) = (before.chars().next_back().unwrap_or(' '), after.chars().next().unwrap_or(' '));
-    let names_number = next.is_ascii_digit() && (last.is_alphabetic() || matches!(last, ':' | '×'));
-    if names_number || matches!(next, '%' | '—' | '…') || (last == '…' && (next.is_ascii_digit() || next == '−'))
+    let names_number = next.is_ascii_digit() && (last.is_alphabetic() || matches!(last, ':' | '×' | '<' | '='));
+    if names_number
+        || matches!(next, '%' | '—' | '…' | '<' | '=')
+        || (last == '…' && (next.is_ascii_digit() || next == '−'))
     {
         return true;
     }
@@ -171,6 +173,7 @@ mod tests {
             "2\u{a0}000\u{a0}зображень і\u{a0}3\u{a0}epochs (розд.\u{a0}9), −0,1\u{a0}…\u{a0}0,3; \
              128\u{a0}×\u{a0}4\u{a0}×\u{a0}4, з\u{a0}нею; seeds\u{a0}1, 2, 300"
         );
+        assert_eq!(tied("McNemar: p < 0.001, p = 0.426"), "McNemar: p\u{a0}<\u{a0}0.001, p\u{a0}=\u{a0}0.426");
         assert_eq!(tied("0,09 в. п., 3 of 10 images"), "0,09\u{a0}в.\u{a0}п., 3 of\u{a0}10\u{a0}images");
     }
 }

@@ -116,6 +116,12 @@ fn environment(lang: Lang) -> Environment<'static> {
         let each = if titles.kind() == ValueKind::String { vec![titles] } else { titles.try_iter()?.collect() };
         Ok(each.iter().map(|title| quoted(lang, &title.to_string())).collect::<Vec<_>>().join("; "))
     });
+    // "“a”, “b” and “c”", with the catalogue's word before the last one.
+    env.add_filter("listed", move |titles: Value, word: String| -> std::result::Result<String, TemplateError> {
+        let mut each: Vec<String> = titles.try_iter()?.map(|title| quoted(lang, &title.to_string())).collect();
+        let last = each.pop().unwrap_or_default();
+        Ok(if each.is_empty() { last } else { format!("{} {word} {last}", each.join(", ")) })
+    });
     for (name, style) in [("code", InlineStyle::Code), ("em", InlineStyle::Emphasis), ("sup", InlineStyle::Superscript)]
     {
         env.add_filter(name, move |text: String| RichText::styled(style, text).value());
@@ -209,6 +215,18 @@ mod tests {
             let is_excused = key.starts_with("crate.mnist") || all.contains_key(&format!("other_data.{key}"));
             assert!(!names || is_excused, "{key}: {}", source.source());
         }
+    }
+
+    #[test]
+    fn a_list_has_a_word_before_its_last_title() {
+        let language = Language::read(Lang::En, r#"a: '{{ titles|listed("and") }}'"#).unwrap();
+        let say = |titles: &[&str]| {
+            let titles: Vec<String> = titles.iter().map(|title| (*title).to_owned()).collect();
+            language.say("a", minijinja::context! { titles }).unwrap()
+        };
+        assert_eq!(say(&["one"]), "“one”");
+        assert_eq!(say(&["one", "two"]), "“one” and “two”");
+        assert_eq!(say(&["one", "two", "three"]), "“one”, “two” and “three”");
     }
 
     #[test]

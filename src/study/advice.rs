@@ -1,5 +1,6 @@
 //! Explains how to correct text that is not YAML. The parser only names the rule of YAML that was broken.
 
+use super::unquoted::{IN_BRACES, after_quote, before_text, needs_quotes};
 use crate::text::Lang;
 use crate::text::short_number;
 use crate::text::unseen::complaint;
@@ -87,21 +88,24 @@ impl Text<'_> {
         Some((line, what))
     }
 
-    /// A key that occurs twice in a map. The line is that of the second occurrence.
+    /// A key that occurs twice in a map. The line is that of the second occurrence; the first one is named.
     fn duplicate(&self) -> Advice {
         let key = self.message.split("duplicate entry with key ").nth(1)?.split(" at line ").next()?;
         let key = key.trim_matches('"');
-        let line = self.second(key).or(self.mark.map(|(line, _)| line))?;
+        let (first, second) = (self.occurrence(key, 0), self.occurrence(key, 1));
+        let line = second.or(self.mark.map(|(line, _)| line))?;
+        let first = first.filter(|first| *first < line);
+        let above = first.map_or_else(String::new, |first| format!(", first in line {first}"));
         let what = if key.bytes().all(|b| b.is_ascii_digit()) && self.line(line).contains(&format!(",{key}")) {
             format!("decimals are written with a point, not a comma: `,{key}` starts another key")
         } else {
-            format!("the key `{key}` is there twice: remove or rename one of them")
+            format!("the key `{key}` is there twice{above}: remove or rename one of them")
         };
         Some((line, what))
     }
 
-    /// The line of a key's second occurrence in the map that starts at the parser's mark.
-    fn second(&self, key: &str) -> Option<usize> {
+    /// The line of one of a key's occurrences, counted from 0, in the map that starts at the parser's mark.
+    fn occurrence(&self, key: &str, number: usize) -> Option<usize> {
         let (first, column) = self.mark?;
         let start = self.line(first).char_indices().nth(column.saturating_sub(1)).map_or(0, |(at, _)| at);
         let is_key = |text: &str| {
@@ -125,7 +129,7 @@ impl Text<'_> {
             };
             vec![line; at_key.into_iter().filter(|text| is_key(text)).count()]
         });
-        places.into_iter().nth(1)
+        places.into_iter().nth(number)
     }
 
     fn second_document(&self) -> Advice {
@@ -169,12 +173,20 @@ impl Text<'_> {
             return Some((line, what.to_owned()));
         }
         let (mut i, until) = (0, self.mark.map_or(self.lines.len(), |(line, _)| line.max(1)));
+        // Outside brackets, a comma after a text in quotation marks is not YAML.
+        let is_block = self.message.contains("while parsing a block");
+        let can_follow = |rest: &str, is_in_brackets: bool, line: usize| {
+            let is_comma_wrong = is_block && !is_in_brackets && line + 1 == until;
+            rest.is_empty() || rest.starts_with(['#', ':']) || !is_comma_wrong && rest.starts_with([',', ']', '}'])
+        };
         while i < until.min(self.lines.len()) {
             let Some((quote, rest)) = quoted_value(self.lines[i]) else {
                 i += 1;
                 continue;
             };
             let first = i;
+            let opening = &self.lines[i][..self.lines[i].len() - rest.len()];
+            let is_in_brackets = opening.contains(['{', '[']);
             let mut after = after_quote(rest, quote);
             while after.is_none() && i + 1 < self.lines.len() {
                 i += 1;
@@ -182,11 +194,11 @@ impl Text<'_> {
             }
             match after.map(str::trim_start) {
                 None => return Some((first + 1, format!("a text opened with {quote} is not closed"))),
-                Some(rest) if i == first && !rest.is_empty() && !rest.starts_with(['#', ',', ']', '}', ':']) => {
+                Some(rest) if i == first && !can_follow(rest, is_in_brackets, i) => {
                     let what = format!("text follows the closing {quote}: put the whole text in quotes");
                     return Some((first + 1, what));
                 }
-                Some(rest) if !rest.is_empty() && !rest.starts_with(['#', ',', ']', '}', ':']) => {
+                Some(rest) if !can_follow(rest, is_in_brackets, i) => {
                     return Some((first + 1, format!("a text opened with {quote} is not closed on its line")));
                 }
                 Some(_) => i += 1,
@@ -206,6 +218,12 @@ impl Text<'_> {
             "indentation indicator",
             "mapping keys are not allowed",
         ];
+        let is_no_value = ["did not find expected node content", "while parsing a block node"];
+        if is_no_value.iter().all(|words| self.message.contains(words)) {
+            let (line, column) = self.mark?;
+            let c = self.line(line).chars().nth(column.saturating_sub(1))?;
+            return Some((line, format!("a text that starts with {c} must be in quotes")));
+        }
         let problem = self.message.split(", while parsing a block").next().unwrap_or(self.message);
         if self.message.contains("did not find expected key") || self.message.contains("<document start>") {
             let bracket = |line: &usize| value_start(self.line(*line)).and_then(before_text);
@@ -228,15 +246,22 @@ impl Text<'_> {
         let list = self.message.contains("expected ',' or ']'");
         let map = self.message.contains("expected ',' or '}'");
         let node = self.message.contains("while parsing a flow node");
-        if !list && !map && !node {
+        let token = self.message.contains("cannot start any token");
+        if !list && !map && !node && !token {
             return None;
         }
         let (line, _) = self.start().or(self.mark)?;
         let opened = if list { "[" } else { "{" };
         let unquoted = |line: usize| Some((line, unquoted_text(self.line(line))?.to_owned()));
         let mut lines = line..=self.mark.map_or(line, |(line, _)| line).min(line + MOST_LINES);
-        if let Some(found) = lines.find_map(unquoted).filter(|_| map) {
+        if let Some(found) = lines.clone().find_map(unquoted).filter(|_| map) {
             return Some(found);
+        }
+        if let Some(line) = lines.find(|line| needs_quotes(self.line(*line))) {
+            return Some((line, IN_BRACES.to_owned()));
+        }
+        if token {
+            return None;
         }
         let what = if node {
             "an item is missing beside a comma or bracket".to_owned()
@@ -248,23 +273,45 @@ impl Text<'_> {
 
     /// The last line above that should have had a key and a value, but has none.
     fn line_without_key(&self, line: usize) -> Option<usize> {
-        let is_content = |line: &usize| !matches!(self.line(*line).trim_start().chars().next(), None | Some('#'));
-        let above = (1..line).rev().find(is_content)?;
+        let above = self.content_above(line)?;
         let text = self.line(above);
         let starts_item = text.trim_start().starts_with("- ");
         let ends_open = text.trim_end().ends_with([',', '[', '{', '|', '>']);
         (colons(text) == 0 && !starts_item && !ends_open && !text.contains(['\'', '"', ']', '}'])).then_some(above)
     }
 
+    /// The last line above that is not empty and not a comment.
+    fn content_above(&self, line: usize) -> Option<usize> {
+        let is_content = |line: &usize| !matches!(self.line(*line).trim_start().chars().next(), None | Some('#'));
+        (1..line).rev().find(is_content)
+    }
+
+    /// A line of a text after `key: |` that is not deeper than the key.
+    fn shallow_text(&self, line: usize) -> Advice {
+        let above = self.line(self.content_above(line)?);
+        let content = above.split(" #").next().unwrap_or(above).trim_end();
+        let opens_text = ["|", "|-", "|+", ">", ">-", ">+"].iter().any(|mark| content.ends_with(&format!(": {mark}")));
+        let what = "the lines of a text after `|` must be indented deeper than its key";
+        (opens_text && indent(self.line(line)) <= indent(above)).then(|| (line, what.to_owned()))
+    }
+
     /// Keys, lists and their indentation.
     fn structure(&self) -> Advice {
         let (line, _) = self.mark?;
         let has = |words: &str| self.message.contains(words);
+        let start = self.start().map_or(line, |(line, _)| line);
+        if let Some(found) = self.shallow_text(start).or_else(|| self.shallow_text(line)) {
+            return Some(found);
+        }
         let what = if has("mapping values are not allowed") {
             if let Some(line) = self.line_without_key(line) {
                 return Some((line, "expected `key: value`, with a space after the colon".to_owned()));
             }
-            if colons(self.line(line)) > 1 {
+            let is_as_deep = |above: usize| indent(self.line(above)) == indent(self.line(line));
+            if colons(self.line(line)) > 1 && self.content_above(line).is_some() && !(1..line).any(is_as_deep) {
+                "a text that has a colon and a space must be in quotes, or this line is indented more or less than the \
+                 lines above it"
+            } else if colons(self.line(line)) > 1 {
                 "a text that has a colon and a space must be in quotes, such as title: \"Part 1: results\""
             } else {
                 "this line is indented deeper than the key before it, which has a value already"
@@ -327,36 +374,10 @@ fn quoted_value(line: &str) -> Option<(char, &str)> {
     Some((quote, &value[1..]))
 }
 
-/// What follows the closing quotation mark, if there is one.
-fn after_quote(text: &str, quote: char) -> Option<&str> {
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '\\' if quote == '"' => drop(chars.next()),
-            '\'' if quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'') => drop(chars.next()),
-            _ if c == quote => return Some(&text[at + 1..]),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The bracket that a value starts with, if text follows where it is closed.
-fn before_text(value: &str) -> Option<char> {
-    let first = value.chars().next().filter(|c| matches!(c, '[' | '{'))?;
-    let mut depth = 0;
-    for (at, c) in value.char_indices() {
-        match c {
-            '[' | '{' => depth += 1,
-            ']' | '}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            let rest = value[at + 1..].trim_start();
-            return (!rest.is_empty() && !rest.starts_with(['#', ',', ']', '}', ':'])).then_some(first);
-        }
-    }
-    None
+/// The column of a line's key or text, which may be the first of a list's item.
+fn indent(line: &str) -> usize {
+    let text = line.trim_start();
+    line.len() - text.strip_prefix("- ").map_or(text, str::trim_start).len()
 }
 
 /// The number of colons in a line that end a key in YAML.

@@ -1,25 +1,33 @@
 //! Assignments: which keys of a study are the student's to change (`free`), and how a study that was handed in differs from the
 //! one that was handed out.
+//!
+//! Longer than 400 lines because it has the whole comparison: patterns, keys and values.
 
 use std::collections::{BTreeMap, HashSet};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::grid::{Grid, SEEDS, axes};
 use super::images::image_keys;
 use super::spec::Study;
 use super::yaml::DATA;
-use super::{Picture, Source, StudyError, read_images};
+use super::{Optimizer, Picture, Schedule, Source, StudyError, read_images};
 use crate::changes::{Change, changes};
+use crate::model::LayerKind;
 use crate::text::Lang;
-use crate::text::closest::did_you_mean;
+use crate::text::closest::{DID_YOU_MEAN, closest, did_you_mean};
 use crate::text::terminal::cut;
 
 /// Each pattern is compared with every key of the study.
 const MAX_FREE: usize = 100;
 /// Characters of a value in a result.
 const MAX_VALUE: usize = 1000;
+/// Near keys that an error lists.
+const MOST_NEAR: usize = 8;
+/// The texts in which students say who they are and what they think.
+const OWN_WORDS: [&str; 6] = ["author", "group", "description", "text", "why", "discussion"];
 
 /// A key under which two studies differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,16 +41,101 @@ pub struct KeyDifference {
 }
 
 impl KeyDifference {
-    /// Replaces values with many bytes by the start of their JSON, so that a hostile study does not fill a result.
+    /// Leaves out settings that have their default, as most studies do. Replaces values with many bytes by the start of their YAML, so
+    /// that a hostile study does not fill a result.
     pub fn shorten(&mut self) {
+        let word = self.key.rsplit('.').next().unwrap_or_default();
         for value in [&mut self.assignment, &mut self.handed_in] {
-            let text = value.to_string();
+            *value = settings_as_written(word, value);
+            let text = flow(value);
             if text.len() > MAX_VALUE {
                 *value = Value::String(cut(&text, MAX_VALUE));
             }
         }
         self.key = cut(&self.key, MAX_VALUE);
     }
+
+    /// The assignment's value and the one that was handed in, as YAML in one line; `None` without such a key.
+    pub fn in_yaml(&self) -> [Option<String>; 2] {
+        [&self.assignment, &self.handed_in].map(|value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(quoted(text)),
+            value => Some(flow(value)),
+        })
+    }
+}
+
+/// A value as a study writes it: settings of layers, optimizers and schedules that have their default are left out, and one without
+/// settings is a word.
+fn as_written(value: &Value) -> Value {
+    let of_type = || {
+        shortest::<LayerKind>(value).or_else(|| shortest::<Optimizer>(value)).or_else(|| shortest::<Schedule>(value))
+    };
+    match value {
+        Value::Array(items) => items.iter().map(as_written).collect(),
+        Value::Object(map) => {
+            if map.len() == 1
+                && let Some(found) = of_type()
+            {
+                return found;
+            }
+            let is_set = map.iter().filter(|(_, value)| !value.is_null());
+            is_set.map(|(key, value)| (key.clone(), as_written(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// As [`as_written`], of a value whose key is `word`: it may be the settings of that layer, optimizer or schedule.
+fn settings_as_written(word: &str, value: &Value) -> Value {
+    match as_written(&serde_json::json!({word: value})) {
+        Value::Object(mut map) => map.shift_remove(word).unwrap_or_default(),
+        // All settings have their defaults.
+        _ => serde_json::json!({}),
+    }
+}
+
+/// A layer, an optimizer or a schedule without the settings that have their default; `None` of another type.
+fn shortest<T: DeserializeOwned + Serialize>(value: &Value) -> Option<Value> {
+    let read = |value: &Value| serde_json::to_value(serde_json::from_value::<T>(value.clone()).ok()?).ok();
+    let (word, settings) = value.as_object()?.iter().next()?;
+    read(value).filter(|same| same == value)?;
+    let mut left = settings.as_object()?.clone();
+    for key in settings.as_object()?.keys() {
+        let mut fewer = left.clone();
+        fewer.shift_remove(key);
+        if read(&serde_json::json!({word: fewer})).as_ref() == Some(value) {
+            left = fewer;
+        }
+    }
+    let left: Map<String, Value> = left.into_iter().map(|(key, value)| (key, as_written(&value))).collect();
+    Some(if left.is_empty() { Value::from(word.as_str()) } else { serde_json::json!({word: left}) })
+}
+
+/// A value as YAML in one line: `[flatten, {linear: {out_features: 10}}]`.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) if is_plain(text) => text.clone(),
+        Value::String(text) => quoted(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let keys = map.iter().map(|(key, value)| format!("{}: {}", flow(&Value::from(key.as_str())), flow(value)));
+            format!("{{{}}}", keys.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// A text in quotation marks. JSON's are YAML's, too.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// Whether YAML reads a text without quotation marks as this text.
+fn is_plain(text: &str) -> bool {
+    let is_word = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    is_word && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_lowercase().as_str())
 }
 
 /// How a study differs from an assignment.
@@ -52,6 +145,9 @@ pub struct Differences {
     pub forbidden: Vec<KeyDifference>,
     /// Under keys that the assignment leaves free.
     pub free: Vec<KeyDifference>,
+    /// Free keys of texts in a student's own words that are as the assignment has them.
+    #[serde(default)]
+    pub unchanged: Vec<String>,
 }
 
 impl Differences {
@@ -71,7 +167,37 @@ impl Differences {
                 list.push(KeyDifference { key: change.what, assignment: change.a, handed_in: change.b });
             }
         }
+        let is_free = |key: &String| free.iter().any(|pattern| frees(pattern, &parts(key)));
+        // A list of another length differs as a whole, and a list of authors item by item.
+        let is_changed = |key: &String| seen.iter().any(|changed| is_at(changed, key) || is_at(key, changed));
+        differences.unchanged = own_texts("", &json(assignment));
+        differences.unchanged.retain(|key| is_free(key) && !is_changed(key));
         Ok(differences)
+    }
+}
+
+/// Whether a key is another one, or is above it.
+fn is_at(above: &str, key: &str) -> bool {
+    key.strip_prefix(above).is_some_and(|below| below.is_empty() || below.starts_with(['.', '[']))
+}
+
+/// The keys of the texts that students write.
+fn own_texts(path: &str, value: &Value) -> Vec<String> {
+    let of = |key: &str, word: &str, value: &Value| match value {
+        Value::Null => Vec::new(),
+        _ if OWN_WORDS.contains(&word) => vec![key.to_owned()],
+        _ if key == DATA => Vec::new(),
+        _ => own_texts(key, value),
+    };
+    match value {
+        Value::Object(map) => {
+            let start = if path.is_empty() { String::new() } else { format!("{path}.") };
+            map.iter().flat_map(|(key, value)| of(&format!("{start}{key}"), key, value)).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().flat_map(|(i, item)| of(&format!("{path}[{i}]"), "", item)).collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -162,12 +288,38 @@ pub(super) fn check_free(source: &Source) -> Result<(), StudyError> {
         if pattern_parts[0] != DATA && !in_parts.iter().any(is_key) {
             let advice = match pattern_parts[0] {
                 "defaults" => "; `defaults` are part of each run: write `runs.*.` and the setting".to_owned(),
-                _ => did_you_mean(pattern, keys.iter().map(String::as_str)),
+                _ => {
+                    near_keys(pattern, study).unwrap_or_else(|| did_you_mean(pattern, keys.iter().map(String::as_str)))
+                }
             };
             return Err(source.error(format!("free[{i}]"), format!("`{pattern}` matches no key of this study{advice}")));
         }
     }
     Ok(())
+}
+
+/// `; did you mean ...?`, with a key of each model or run, if a pattern names one that the study does not have and that is no typo.
+fn near_keys(pattern: &str, study: &Study) -> Option<String> {
+    let (list, rest) = pattern.split_once('.')?;
+    let (name, below) = rest.split_once('.').map_or((rest, None), |(name, below)| (name, Some(below)));
+    let names: Vec<&str> = match list {
+        "models" => study.models.keys().map(String::as_str).collect(),
+        "runs" => study.runs.keys().map(String::as_str).collect(),
+        _ => return None,
+    };
+    let is_typo = || closest(name, names.iter().copied()).is_some();
+    if names.is_empty() || names.contains(&name) || name.contains('*') || is_typo() {
+        return None;
+    }
+    let below = below.map(|below| format!(".{below}")).unwrap_or_default();
+    let key = |name: &&str| format!("`{list}.{name}{below}`");
+    let near = names.iter().take(MOST_NEAR).map(key).collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(MOST_NEAR);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(match names.len() {
+        1 => format!("; {DID_YOU_MEAN} {near}?"),
+        _ => format!("; {DID_YOU_MEAN} one of {near}{more}?"),
+    })
 }
 
 /// A study in one of its languages, with the list of all its languages.

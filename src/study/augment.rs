@@ -24,7 +24,7 @@ pub struct Augment {
 
 impl Augment {
     /// Whether it leaves every image as it is.
-    pub(super) fn is_identity(&self) -> bool {
+    pub(crate) fn is_identity(&self) -> bool {
         self.shift == 0.0 && self.rotate == 0.0
     }
 

@@ -11,16 +11,32 @@ fn parts_in_braces(text: &str) -> impl Iterator<Item = &[u8]> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {
-        while at + 1 < bytes.len() {
-            if bytes[at] == b'{' && matches!(bytes[at + 1], b'{' | b'%') {
-                let start = at;
-                at = end_of_braces(bytes, at + 2, bytes[at + 1]);
-                return Some(&bytes[start..at]);
-            }
-            at += 1;
-        }
-        None
+        let (start, end) = next_part(bytes, at)?;
+        at = end.unwrap_or(bytes.len());
+        Some(&bytes[start..at])
     })
+}
+
+/// Where the next part in braces starts and ends; no end if it is not closed.
+fn next_part(bytes: &[u8], from: usize) -> Option<(usize, Option<usize>)> {
+    let is_opened = |at: &usize| bytes[*at] == b'{' && matches!(bytes[at + 1], b'{' | b'%');
+    let start = (from..bytes.len().saturating_sub(1)).find(is_opened)?;
+    Some((start, end_of_braces(bytes, start + 2, bytes[start + 1])))
+}
+
+/// The first `{{` or `{%` that is not closed before the next one, with its place.
+pub(crate) fn unclosed(text: &str) -> Option<(usize, &'static str)> {
+    let mut from = 0;
+    let start = loop {
+        match next_part(text.as_bytes(), from)? {
+            (_, Some(end)) => from = end,
+            (start, None) => break start,
+        }
+    };
+    let (opened, rest) = text[start..].split_at(2);
+    let before_next = rest.split("{{").next().and_then(|rest| rest.split("{%").next()).unwrap_or_default();
+    let (mark, closing) = if opened == "{{" { ("{{", "}}") } else { ("{%", "%}") };
+    (!before_next.contains(closing)).then_some((start, mark))
 }
 
 /// How deep brackets are inside each other in the parts of a text that are in braces.
@@ -52,8 +68,8 @@ fn depth_of(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// Where the part ends that starts after `{{` (`opened` is `{`) or `{%`.
-fn end_of_braces(bytes: &[u8], start: usize, opened: u8) -> usize {
+/// Where the part ends that starts after `{{` (`opened` is `{`) or `{%`; none if it is not closed.
+fn end_of_braces(bytes: &[u8], start: usize, opened: u8) -> Option<usize> {
     let closing = if opened == b'{' { b'}' } else { b'%' };
     let (mut at, mut open, mut quote) = (start, 0_usize, None);
     while at < bytes.len() {
@@ -61,12 +77,33 @@ fn end_of_braces(bytes: &[u8], start: usize, opened: u8) -> usize {
             (Some(_), b'\\') => at += 1,
             (Some(mark), byte) => quote = (byte != mark).then_some(mark),
             (None, mark @ (b'"' | b'\'')) => quote = Some(mark),
-            (None, byte) if open == 0 && byte == closing && bytes.get(at + 1) == Some(&b'}') => return at + 2,
+            (None, byte) if open == 0 && byte == closing && bytes.get(at + 1) == Some(&b'}') => return Some(at + 2),
             (None, b'(' | b'[' | b'{') => open += 1,
             (None, b')' | b']' | b'}') => open = open.saturating_sub(1),
             _ => {}
         }
         at += 1;
     }
-    bytes.len()
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unclosed;
+
+    #[test]
+    fn braces_that_are_not_closed_are_found() {
+        for (text, expected) in [
+            ("a {{ b }} c {% if d %} e {% endif %}", None),
+            ("{{ '{{' }}", None),
+            ("{{ '}}' }} it's", None),
+            ("a {{ b } c", Some((2, "{{"))),
+            ("п {{ b } c {{ d }}", Some((3, "{{"))),
+            ("{{ a }} {% if b } c", Some((8, "{%"))),
+            ("{{ a", Some((0, "{{"))),
+            ("{{ (a }}", None),
+        ] {
+            assert_eq!(unclosed(text), expected, "{text}");
+        }
+    }
 }

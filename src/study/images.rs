@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::checks::is_device;
+use super::near_file::near_image;
 use super::picture::{MAX_BYTES, Picture};
 use super::{Source, StudyError};
-use crate::text::markdown;
+use crate::text::{Lang, markdown};
 
 /// The most images that a report shows in one language, counting each as often as it is shown. More would make a page that no
 /// browser opens quickly, because each holds all their bytes.
@@ -16,17 +17,24 @@ pub const MAX_IMAGES: usize = 30;
 /// The longest path of an image, as a text has it.
 const MAX_PATH: usize = 100;
 
-/// Every image that the texts of a study name, in all its languages, with the key of a text that names it and the folder of that
-/// text's file.
-fn named(source: &Source) -> Result<BTreeMap<String, Vec<(String, PathBuf)>>, StudyError> {
-    let mut all: BTreeMap<String, Vec<(String, PathBuf)>> = BTreeMap::new();
+/// A text that names an image.
+struct Place {
+    key: String,
+    lang: Lang,
+    /// The folder of the text's file.
+    folder: PathBuf,
+}
+
+/// Every image that the texts of a study name, in all its languages, with those texts.
+fn named(source: &Source) -> Result<BTreeMap<String, Vec<Place>>, StudyError> {
+    let mut all: BTreeMap<String, Vec<Place>> = BTreeMap::new();
     for lang in source.languages.all() {
         let other = (*lang != source.study.lang).then(|| source.in_language(*lang)).transpose()?;
         for (key, text) in other.as_ref().unwrap_or(source).study.own_words() {
             // The text as typed: an image must not depend on a result.
             for image in markdown::read(text).images() {
                 let folder = source.folder_of(&key).to_owned();
-                all.entry(image.file.clone()).or_default().push((key.clone(), folder));
+                all.entry(image.file.clone()).or_default().push(Place { key: key.clone(), lang: *lang, folder });
             }
         }
     }
@@ -35,7 +43,7 @@ fn named(source: &Source) -> Result<BTreeMap<String, Vec<(String, PathBuf)>>, St
 
 /// The keys of the texts that name each image.
 pub(super) fn image_keys(source: &Source) -> Result<BTreeMap<String, Vec<String>>, StudyError> {
-    let keys = |places: Vec<(String, PathBuf)>| places.into_iter().map(|(key, _)| key).collect();
+    let keys = |places: Vec<Place>| places.into_iter().map(|place| place.key).collect();
     Ok(named(source)?.into_iter().map(|(file, places)| (file, keys(places))).collect())
 }
 
@@ -58,8 +66,8 @@ pub fn read_images(source: &Source) -> Result<BTreeMap<String, Picture>, StudyEr
     check_paths(source, &named)?;
     let mut images = BTreeMap::new();
     for (file, places) in named {
-        for (key, folder) in places {
-            let refused = |why: String| source.error(&key, format!("image `{file}` {why}"));
+        for Place { key, lang, folder } in places {
+            let refused = |why: String| source.error_in(lang, &key, format!("image `{file}` {why}"));
             let picture = read_image(&folder, &file).map_err(refused)?;
             if images.get(&file).is_some_and(|other| *other != picture) {
                 return Err(refused("is another file beside the study that this one extends: rename one".to_owned()));
@@ -70,16 +78,16 @@ pub fn read_images(source: &Source) -> Result<BTreeMap<String, Picture>, StudyEr
     Ok(images)
 }
 
-fn check_paths(source: &Source, named: &BTreeMap<String, Vec<(String, PathBuf)>>) -> Result<(), StudyError> {
+fn check_paths(source: &Source, named: &BTreeMap<String, Vec<Place>>) -> Result<(), StudyError> {
     let mut seen: BTreeMap<String, &String> = BTreeMap::new();
     for (file, places) in named {
-        let key = &places[0].0;
+        let refused = |message: String| source.error_in(places[0].lang, &places[0].key, message);
         if let Some(why) = path_fault(file) {
-            return Err(source.error(key, format!("image `{file}` {why}")));
+            return Err(refused(format!("image `{file}` {why}")));
         }
         if let Some(other) = seen.insert(file.to_ascii_lowercase(), file) {
             let message = format!("image `{file}` differs from `{other}` only by case: rename one");
-            return Err(source.error(key, message));
+            return Err(refused(message));
         }
     }
     let shown: usize = named.values().map(Vec::len).sum();
@@ -87,7 +95,7 @@ fn check_paths(source: &Source, named: &BTreeMap<String, Vec<(String, PathBuf)>>
     match named.first_key_value() {
         Some((_, places)) if shown > most => {
             let message = format!("the texts show {shown} images: at most {most} are supported");
-            Err(source.error(&places[0].0, message))
+            Err(source.error_in(places[0].lang, &places[0].key, message))
         }
         _ => Ok(()),
     }
@@ -122,7 +130,12 @@ fn read_image(folder: &Path, file: &str) -> Result<Picture, String> {
     let mut path = folder.to_owned();
     for part in file.split('/') {
         path.push(part);
-        let found = path.symlink_metadata().map_err(|e| format!("cannot be read: {}: {e}", path.display()))?;
+        let found = path.symlink_metadata().map_err(|e| match e.kind() {
+            ErrorKind::NotFound => {
+                format!("cannot be read: there is no {}{}", path.display(), near_image(folder, file))
+            }
+            _ => format!("cannot be read: {}: {e}", path.display()),
+        })?;
         if found.is_symlink() {
             return Err(format!("is a symbolic link or in one ({}): copy the file itself there", path.display()));
         }

@@ -87,25 +87,26 @@ fn is_by_language(key: &str, map: &Mapping) -> bool {
     PROSE.contains(&key) && !map.is_empty() && map.keys().any(is_code)
 }
 
-/// The texts of a study in several languages that are only in one, each with a language whose report it does not fit.
-pub(super) fn untranslated(study: &Mapping, languages: &Languages) -> Vec<(String, Lang)> {
+/// Keys of texts that are the same in every language: names of people and of their groups. A work is cited in the language in
+/// which it was written.
+const UNTRANSLATED: [&str; 3] = ["author", "group", "references"];
+
+/// The texts of a study that are not given by language, each with a language whose report it does not fit.
+pub(super) fn untranslated(study: &Mapping) -> Vec<(String, Lang)> {
     let mut found = Vec::new();
-    if languages.all().len() > 1 {
-        find_untranslated("", study, languages.all(), &mut found);
-    }
+    find_untranslated("", study, &mut found);
     found
 }
 
-fn find_untranslated(path: &str, map: &Mapping, all: &[Lang], found: &mut Vec<(String, Lang)>) {
+fn find_untranslated(path: &str, map: &Mapping, found: &mut Vec<(String, Lang)>) {
     for (key, value) in map {
         let Some(key) = key.as_str().filter(|key| !(path.is_empty() && *key == DATA)) else { continue };
         let at = join(path, key);
         let mut check = |at: String, value: &Value| match value {
-            // A work is cited in the language in which it was written.
-            Value::String(text) if PROSE.contains(&key) && key != "references" => {
-                found.extend(all.iter().find(|lang| is_foreign(text, **lang)).map(|lang| (at, *lang)));
+            Value::String(text) if PROSE.contains(&key) && !UNTRANSLATED.contains(&key) => {
+                found.extend(Lang::ALL.into_iter().find(|lang| is_foreign(text, *lang)).map(|lang| (at, lang)));
             }
-            Value::Mapping(map) if !is_by_language(key, map) => find_untranslated(&at, map, all, found),
+            Value::Mapping(map) if !is_by_language(key, map) => find_untranslated(&at, map, found),
             _ => {}
         };
         match value {
@@ -115,7 +116,8 @@ fn find_untranslated(path: &str, map: &Mapping, all: &[Lang], found: &mut Vec<(S
     }
 }
 
-/// Whether a text is obviously in another language. Names and terms, such as `Adam, lr 0.01`, fit into every language.
+/// Whether a text is obviously in another language. Names and terms, such as `Adam, lr 0.01`, fit into every language, and so
+/// do codes such as `КН-31`.
 fn is_foreign(text: &str, lang: Lang) -> bool {
     let is_cyrillic = |c: char| ('\u{400}'..='\u{52f}').contains(&c);
     let words = |text: &str| -> Vec<String> {
@@ -123,7 +125,11 @@ fn is_foreign(text: &str, lang: Lang) -> bool {
         outside.flat_map(|part| part.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
     };
     match lang {
-        Lang::En => text.chars().filter(|c| is_cyrillic(*c)).count() > 2,
+        Lang::En => {
+            let is_code = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
+            let words = text.split_whitespace().filter(|word| !is_code(word));
+            words.flat_map(str::chars).filter(|c| is_cyrillic(*c)).count() > 2
+        }
         Lang::Uk => {
             let words = words(text);
             let is_english =
@@ -142,7 +148,15 @@ fn chosen(lines: &Lines, at: &str, texts: &Mapping, all: &[Lang], lang: Lang) ->
             let codes = Lang::ALL.map(|lang| format!("`{}`", lang.code())).join(" and ");
             // `{en: Overfitting, and its cause}` is a map of two keys.
             let is_text = text.is_null() || key.contains(' ');
-            let comma = if is_text { "; a text with a comma must be in quotes" } else { "" };
+            // `uk: |` and lines below it that are not deeper.
+            let is_shallow = texts.values().any(|text| text.as_str() == Some(""));
+            let comma = if is_shallow {
+                "; the lines of a text after `|` must be indented deeper than its key"
+            } else if is_text {
+                "; a text with a comma must be in quotes"
+            } else {
+                ""
+            };
             return Err(
                 lines.error(&join(at, key), format!("unknown language `{key}`; a text may be in {codes}{comma}"))
             );
@@ -173,16 +187,17 @@ mod tests {
 lang: [uk, en]
 title: {uk: Мережа, en: Network}
 author: Олена Коваль
+group: КН-31
+course: Група КНМ-31
+institution: КНМ-31
 models: {a: {title: Slim network}, b: {title: Slim BN}, c: {title: 'Adam, lr 0.01'}}
 sections: [{title: Навчання, text: '{{ runs.the.accuracy }} %'}]
 references: [Adam with a reference, Книга]
 values: {title: some text here}
 ";
         let study: Mapping = serde_yaml::from_str(study).unwrap();
-        let languages = Languages::try_from(vec![Lang::Uk, Lang::En]).unwrap();
-        let found = untranslated(&study, &languages);
+        let found = untranslated(&study);
         let found: Vec<(&str, Lang)> = found.iter().map(|(key, lang)| (key.as_str(), *lang)).collect();
-        assert_eq!(found, [("author", Lang::En), ("models.a.title", Lang::Uk), ("sections[0].title", Lang::En)]);
-        assert_eq!(untranslated(&study, &Languages::from(Lang::Uk)), []);
+        assert_eq!(found, [("course", Lang::En), ("models.a.title", Lang::Uk), ("sections[0].title", Lang::En)]);
     }
 }

@@ -11,6 +11,8 @@ use super::StudyError;
 struct FileLines {
     file: PathBuf,
     lines: HashMap<String, usize>,
+    /// The first line of each text after `key: |`, whose line breaks are those of the file.
+    texts: HashMap<String, usize>,
 }
 
 /// The lines of a study file and of the files that it extends, the extending file first.
@@ -37,13 +39,21 @@ impl Lines {
     /// Adds a file's text, which serde_yaml has already parsed. saphyr parses it again, because it gives lines. If
     /// saphyr fails (the two differ in rare corners of YAML), errors name keys without lines.
     pub(super) fn add(&mut self, file: &Path, yaml: &str) {
-        let mut lines = HashMap::new();
+        let (mut lines, mut texts) = (HashMap::new(), HashMap::new());
         if let Ok(documents) = MarkedYaml::load_from_str(yaml)
             && let Some(document) = documents.first()
         {
             index(document, "", &mut lines);
+            // Each line once: a line may have many keys.
+            let is_literal = |line: &str| {
+                let content = line.split(" #").next().unwrap_or_default().trim_end();
+                [": |", ": |-", ": |+"].iter().any(|end| content.ends_with(end))
+            };
+            let starts_text: Vec<bool> = yaml.lines().map(is_literal).collect();
+            let literal = lines.iter().filter(|(_, line)| starts_text.get(line.saturating_sub(1)) == Some(&true));
+            texts = literal.map(|(key, line)| (key.clone(), line + 1)).collect();
         }
-        self.files.push(FileLines { file: file.to_owned(), lines });
+        self.files.push(FileLines { file: file.to_owned(), lines, texts });
     }
 
     /// Adds a run that `grid` makes, with the place of its value in each list: errors then name the keys of the grid.
@@ -73,16 +83,24 @@ impl Lines {
     pub(super) fn remove_item(&mut self, first_file: usize, list: &str, removed: usize) {
         let start = format!("{list}[");
         for file in self.files.iter_mut().skip(first_file) {
-            let moved = std::mem::take(&mut file.lines).into_iter().filter_map(|(key, line)| {
-                let item = key.strip_prefix(&start).and_then(|rest| rest.split_once(']'));
-                match item.and_then(|(place, rest)| Some((place.parse::<usize>().ok()?, rest))) {
-                    Some((place, _)) if place == removed => None,
-                    Some((place, rest)) if place > removed => Some((format!("{start}{}]{rest}", place - 1), line)),
-                    _ => Some((key, line)),
-                }
-            });
-            file.lines = moved.collect();
+            for lines in [&mut file.lines, &mut file.texts] {
+                let moved = std::mem::take(lines).into_iter().filter_map(|(key, line)| {
+                    let item = key.strip_prefix(&start).and_then(|rest| rest.split_once(']'));
+                    match item.and_then(|(place, rest)| Some((place.parse::<usize>().ok()?, rest))) {
+                        Some((place, _)) if place == removed => None,
+                        Some((place, rest)) if place > removed => Some((format!("{start}{}]{rest}", place - 1), line)),
+                        _ => Some((key, line)),
+                    }
+                });
+                *lines = moved.collect();
+            }
         }
+    }
+
+    /// The first line of a text after `key: |`.
+    pub(super) fn line_of_text(&self, key: &str) -> Option<usize> {
+        let file = self.files.iter().find(|file| file.lines.contains_key(key))?;
+        file.texts.get(key).copied()
     }
 
     /// The number of files.

@@ -1,9 +1,8 @@
 //! Translates serde's error messages for people who write YAML, not Rust, and adds what to type instead.
 
+use super::mismatch::{POINT, mismatch};
 use crate::text::closest::did_you_mean;
-use crate::text::{short_number, terminal};
-
-const POINT: &str = "; decimals are written with a point, as 0.01";
+use crate::text::terminal;
 
 /// Other names for the keys and words of a study: PyTorch's names and likely guesses, in lower case and without
 /// separators.
@@ -121,27 +120,6 @@ const DEFAULT_ONLY: [&str; 20] = [
     "dtype",
 ];
 
-/// For each type, the setting that PyTorch accepts without its name.
-const FIRST_SETTINGS: &[(&str, &str)] = &[
-    ("Augment", "shift"),
-    ("Dropout", "p"),
-    ("EarlyStopping", "patience"),
-    ("Linear", "out_features"),
-    ("TypedConv2d", "out_channels"),
-    ("MaxPool2d", "kernel_size"),
-    ("AvgPool2d", "kernel_size"),
-    ("LeakyRelu", "negative_slope"),
-    ("Sgd", "lr"),
-    ("Adam", "lr"),
-    ("AdamW", "lr"),
-    ("Adadelta", "lr"),
-    ("RmsProp", "lr"),
-    ("StepLr", "step_size"),
-    ("Warmup", "steps"),
-    ("ReduceOnPlateau", "factor"),
-    ("Cosine", "min_lr"),
-];
-
 /// Keys of `compute` in studies of earlier versions.
 const RETIRED: [&str; 2] = ["threads", "class"];
 
@@ -238,67 +216,6 @@ fn meant(typed: &str, known: &[&str], all: &str) -> String {
     }
 }
 
-/// A value of another type than expected.
-fn mismatch(found: &str, expected: &str) -> String {
-    let setting = expected.strip_prefix("struct ").map(|name| name.split_whitespace().next().unwrap_or(name));
-    let words = match expected {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more",
-        "f64" => "a number",
-        "a boolean" => "true or false",
-        "a sequence" => "a list",
-        "a map" => "a map of names and values",
-        "a string" | "path string" => "text",
-        "an array of length 2" => "a list of 2 numbers",
-        "an array of length 3" => "a list of 3 numbers",
-        _ if setting.is_some() => "a map of settings",
-        other => other,
-    };
-    let value = found.split(['"', '`']).nth(1).unwrap_or_default();
-    let found = found.replace(value, &short_number(value));
-    let is_number = expected.starts_with(['u', 'f']) || words.contains("number");
-    let numbers: Vec<&str> = value.split([',', ' ']).filter(|part| !part.is_empty()).collect();
-    let hint = if words == "a list" && !numbers.is_empty() && numbers.iter().all(|part| part.parse::<f64>().is_ok()) {
-        match numbers[..] {
-            // `seeds: 3` may mean seed 3 or three seeds.
-            [one] => format!("; write [{one}] for {one} alone, or a list such as [1, 2, 3]"),
-            _ => format!("; write [{}]", numbers.join(", ")),
-        }
-    } else if has_decimal_comma(value) {
-        POINT.to_owned()
-    } else if is_number && value.parse::<f64>().is_err() && is_number_with_separators(value) {
-        "; write a number without spaces or separators".to_owned()
-    } else if ["None", "none", "default"].contains(&value) && words != "text" {
-        "; for the default, leave the key out".to_owned()
-    } else if words == "text" && (found.contains("sequence") || found.contains("map")) {
-        "; put a text that starts with `[` or `{` in quotes".to_owned()
-    } else if words == "text" && found.contains("nothing") {
-        "; put a text that starts with `#` or `&` in quotes".to_owned()
-    } else if setting == Some("Residual") && found.contains("sequence") {
-        "; write {layers: [...]}".to_owned()
-    } else if let Some(first) = first_setting(setting).filter(|_| value.parse::<f64>().is_ok()) {
-        format!("; write {{{first}: {value}}}")
-    } else {
-        String::new()
-    };
-    format!("{found}, expected {words}{hint}")
-}
-
-fn first_setting(of: Option<&str>) -> Option<&'static str> {
-    FIRST_SETTINGS.iter().find(|(name, _)| Some(*name) == of).map(|(_, first)| *first)
-}
-
-/// Whether a text is a number whose decimals follow a comma; YAML reads `lr: 0,01` as text.
-fn has_decimal_comma(text: &str) -> bool {
-    text.matches(',').count() == 1 && text.replacen(',', ".", 1).parse::<f64>().is_ok()
-}
-
-/// Whether a text is a number apart from spaces, commas, points and underscores between digits.
-fn is_number_with_separators(text: &str) -> bool {
-    let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '.' | '_' | '\'');
-    let digits: String = text.chars().filter(|c| !is_separator(*c)).collect();
-    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::plain;
@@ -306,14 +223,11 @@ mod tests {
     #[test]
     fn types_of_rust_are_described_in_plain_words() {
         for (message, expected) in [
-            (
-                "invalid type: string \"x\", expected usize",
-                "invalid type: string \"x\", expected a whole number, 0 or more",
-            ),
-            ("invalid type: unit value, expected struct Run", "invalid type: nothing, expected a map of settings"),
+            ("invalid type: string \"x\", expected usize", "expected a whole number, 0 or more, found `x`"),
+            ("invalid type: unit value, expected struct Run", "expected a map of settings, found nothing"),
             (
                 "invalid type: integer `1`, expected a sequence",
-                "invalid type: integer `1`, expected a list; write [1] for 1 alone, or a list such as [1, 2, 3]",
+                "expected a list, found `1`; write [1] for 1 alone, or a list such as [1, 2, 3]",
             ),
             (
                 "unknown field `device`, expected one of `title`, `models`",
@@ -326,17 +240,21 @@ mod tests {
             ),
             ("unknown variant `abc`, expected `b` or `c`", "unknown word `abc`; expected `b` or `c`"),
             ("missing field `group`", "missing key `group`"),
+            ("invalid type: string \"abc\", expected f64", "expected a number, found `abc`"),
+            ("invalid type: string \"0.1\", expected f64", "expected a number, found `0.1`; remove its quotes"),
+            ("invalid type: string \"\", expected f64", "expected a number, found an empty text"),
+            (
+                "invalid type: sequence, expected a string",
+                "expected text, found a list; put a text that starts with `[` or `{` in quotes",
+            ),
             (
                 "invalid type: floating point `0.5`, expected struct Dropout",
-                "invalid type: floating point `0.5`, expected a map of settings; write {p: 0.5}",
+                "expected a map of settings, found `0.5`; write {p: 0.5}",
             ),
-            (
-                "invalid type: string \"1, 2\", expected a sequence",
-                "invalid type: string \"1, 2\", expected a list; write [1, 2]",
-            ),
+            ("invalid type: string \"1, 2\", expected a sequence", "expected a list, found `1, 2`; write [1, 2]"),
             (
                 "invalid type: integer `-100000000000000000000000000000`, expected usize",
-                "invalid type: integer `-1e29`, expected a whole number, 0 or more",
+                "expected a whole number, 0 or more, found `-1e29`",
             ),
             ("`first` needs a value: invalid type: map, expected usize", "`first` needs a value, such as {first: 100}"),
         ] {

@@ -271,6 +271,7 @@ impl Plan {
         let data = source.study.data_set();
         let models = resolve_models(source, data.classes)?;
         let runs = resolve_runs(source, &models, &data)?;
+        checks::check_epochs(source)?;
         checks::check_comparisons(source)?;
         // Before the sections, whose answers may be named after what a conclusion misspells.
         checks::check_conclusions(source)?;

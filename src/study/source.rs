@@ -13,12 +13,13 @@ use super::grid::{self, GridChanges};
 use super::languages;
 use super::lines::{Lines, join};
 use super::merge::{fill_defaults, merge};
-use super::messages::plain;
+use super::near_file::near_study;
 use super::only::Only;
 use super::spec::Study;
+use super::type_error::explained;
+use super::unquoted::cut_texts;
 use super::yaml::{DATA, Fault, PROSE, ambiguous_line, as_typed, decoded};
 use crate::paths;
-use crate::text::closest::closest;
 use crate::text::terminal::is_hidden;
 use crate::text::unseen::complaint;
 use crate::text::without_bom;
@@ -55,7 +56,7 @@ pub struct Source {
     pub study: Study,
     /// The languages of the study's texts, its default first.
     pub languages: Languages,
-    /// Texts that are in one of several languages only, each with a language whose report it does not fit.
+    /// Texts that are not given by language, each with a language whose report it does not fit.
     pub(super) untranslated: Vec<(String, Lang)>,
     /// What the study says itself of the runs of its grid.
     pub(super) grid_changes: GridChanges,
@@ -114,27 +115,17 @@ impl Source {
         fill_defaults(&lines, &mut map)?;
         let languages = languages::listed(&lines, &map)?;
         let lang = lang.filter(|lang| languages.all().contains(lang)).unwrap_or(languages.default_language());
-        let untranslated = languages::untranslated(&map, &languages);
+        let untranslated = languages::untranslated(&map);
         languages::choose(&lines, &mut map, languages.all(), lang)?;
-        check_hidden(&lines, "", &Value::Mapping(map.clone()))?;
-        let prose = prose_bytes("", &Value::Mapping(map.clone()));
+        let map = Value::Mapping(map);
+        check_hidden(&lines, "", &map)?;
+        let prose = prose_bytes("", &map);
         if prose > MAX_PROSE {
             let (found, most) = (prose.div_ceil(1 << 20), MAX_PROSE >> 20);
             return Err(lines.error("", format!("its texts have {found} MiB; a report prints at most {most}")));
         }
-        let study = serde_path_to_error::deserialize(Value::Mapping(map)).map_err(|e| {
-            let path = e.path().to_string();
-            let path = if path == "." { "" } else { &path };
-            let inner = e.inner().to_string();
-            let mut message = plain(&inner);
-            if path.starts_with("data") && message.starts_with("missing key") {
-                message += "; `mnist-report data --dir FOLDER --pin` prints all keys of a data set";
-            }
-            // serde reports an unknown key at the map that holds it; its own line is more helpful.
-            let unknown = inner.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`'));
-            let key = unknown.map(|(key, _)| join(path, key)).filter(|key| lines.contains(key));
-            lines.error(key.as_deref().unwrap_or(path), message)
-        })?;
+        let study = serde_path_to_error::deserialize(map.clone())
+            .map_err(|e| explained(&lines, &map, &e.path().to_string(), &e.inner().to_string()))?;
         let source = Self { lines, yaml, study, languages, untranslated, grid_changes };
         source.check_lengths()?;
         Ok(source)
@@ -147,12 +138,12 @@ impl Source {
                 return Err(self.error(key, format!("{count}: at most {MAX_CLAIMS} are supported")));
             }
         }
+        let with_values = || self.study.sentences().chain(self.study.own_words());
         let mut texts = self.study.expressions().chain(self.study.sentences());
         if let Some((key, _)) = texts.find(|(_, text)| text.chars().count() > MAX_EXPRESSION) {
             return Err(self.error(key, format!("is longer than {MAX_EXPRESSION} characters: split it")));
         }
         let deep = self.study.expressions().find(|(_, text)| depth(text) > MAX_DEPTH);
-        let with_values = || self.study.sentences().chain(self.study.own_words());
         let deep = deep.or_else(|| with_values().find(|(_, text)| depth_in_braces(text) > MAX_DEPTH));
         if let Some((key, _)) = deep {
             return Err(self.error(key, format!("has brackets more than {MAX_DEPTH} deep: split it")));
@@ -228,9 +219,30 @@ impl Source {
         self.lines.notes()
     }
 
-    /// The error that a key's value is wrong, with its file and line.
+    /// The error that a key's value is wrong, with its file and line. Of a text in several languages, it is that in the
+    /// language of this source.
     pub fn error(&self, key: impl AsRef<str>, message: impl Into<String>) -> StudyError {
-        self.lines.error(key.as_ref(), message)
+        self.error_in(self.study.lang, key.as_ref(), message)
+    }
+
+    /// As [`Source::error`], for a text in another language of the study.
+    pub(super) fn error_in(&self, lang: Lang, key: &str, message: impl Into<String>) -> StudyError {
+        self.lines.error(&self.key_in(lang, key), message)
+    }
+
+    /// As [`Source::error_in`], in the line of the text before the place of the mistake ends.
+    pub(crate) fn error_after(&self, lang: Lang, key: &str, before: &str, message: impl Into<String>) -> StudyError {
+        let key = self.key_in(lang, key);
+        let error = self.lines.error(&key, message);
+        let line = self.lines.line_of_text(&key).map(|first| first + before.matches('\n').count());
+        StudyError { line: line.or(error.line), ..error }
+    }
+
+    /// The key of a text in a language, if the text is given by language.
+    fn key_in(&self, lang: Lang, key: &str) -> String {
+        let name = key.rsplit('.').next().and_then(|name| name.split('[').next()).unwrap_or_default();
+        let by_language = join(key, lang.code());
+        if PROSE.contains(&name) && self.lines.contains(&by_language) { by_language } else { key.to_owned() }
     }
 }
 
@@ -302,36 +314,13 @@ fn load_merged(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, St
 
 fn read(file: &Path) -> Result<String, StudyError> {
     let refused = |message: String| StudyError::of_file(file, message);
-    let meta = std::fs::metadata(file).map_err(|e| refused(format!("cannot be read: {e}{}", near_file(file))))?;
+    let meta = std::fs::metadata(file).map_err(|e| refused(format!("cannot be read: {e}{}", near_study(file))))?;
     if !meta.is_file() {
         return Err(refused("is not a file: name a study, such as reports/quick.yaml".into()));
     }
     check_size(file, meta.len())?;
     let bytes = std::fs::read(file).map_err(|e| refused(format!("cannot be read: {e}")))?;
     decoded(bytes).map_err(refused)
-}
-
-/// A file beside a missing one that is probably meant, as part of a message: another ending, or a typo.
-fn near_file(file: &Path) -> String {
-    if file.exists() {
-        return String::new();
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let is_study = |name: &String| [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.file_name().into_string().ok()).filter(is_study).collect();
-    names.sort();
-    let stem = |name: &str| name.trim_end_matches(".yaml").trim_end_matches(".yml").to_owned();
-    let typed = stem(&file.file_name().unwrap_or_default().to_string_lossy());
-    let same = names.iter().find(|name| stem(name) == typed).map(String::as_str);
-    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
-    let close = || {
-        let meant = closest(&typed, stems.iter().map(String::as_str))?;
-        names.iter().find(|name| stem(name) == meant).map(String::as_str)
-    };
-    same.or_else(close)
-        .map_or(String::new(), |name| format!("; did you mean `{}`?", file.with_file_name(name).display()))
 }
 
 fn check_size(file: &Path, bytes: u64) -> Result<(), StudyError> {
@@ -357,6 +346,11 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
         StudyError { line, ..StudyError::of_file(file, message) }
     })?;
     lines.add(file, yaml);
+    for (key, line) in cut_texts(yaml) {
+        let message = "the text ends before ` #`, which starts a comment; put it in quotes".to_owned();
+        let note = StudyError { file: file.to_owned(), line: Some(line), key, message };
+        lines.add_note(note.to_string());
+    }
     match as_typed(yaml, &value) {
         Ok(Value::Mapping(map)) => Ok(map),
         Ok(_) => Err(StudyError::of_file(

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, PREDICTIONS, SeedFiles, WEIGHTS, seed_files};
 use crate::compute::{Environment, Gpu};
 use crate::digest::sha256_hex;
+use crate::model::ModelSpec;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, Results, SeedResult};
-use crate::study::Study;
+use crate::study::{RunSpec, Study};
 use crate::text::terminal::cut;
 
 /// Runs and models that are listed, and characters of a title: a bundle may have thousands.
@@ -20,6 +22,8 @@ const WIDEST: usize = 200;
 const TELLING: usize = 20;
 /// Bytes before the classes in a file of predictions.
 const PREDICTIONS_HEADER: usize = 8;
+/// Layers of all runs that are hashed: a study that nobody checked yet may have thousands of runs of one large model.
+const MOST_LAYERS: usize = 200_000;
 
 /// A bundle's own statements, `None` where they cannot be read. Nothing here is checked; the digests are computed from the
 /// files.
@@ -60,6 +64,12 @@ pub struct KeyNetwork {
     pub run: String,
     /// The run's model.
     pub model: String,
+    /// Its seed.
+    #[serde(default)]
+    pub seed: u64,
+    /// The digest of what decides its training except for the seed and names; none if the study cannot be read.
+    #[serde(default)]
+    pub settings: Option<String>,
     /// The SHA-256 of its weights; none if there is no such file.
     pub weights: Option<String>,
     /// The SHA-256 of its predictions; none if there is no such file, or if networks without a common origin could have the same:
@@ -96,7 +106,8 @@ impl About {
         let results = bundle.results().ok();
         let hashes = Hashes::of(bundle);
         let study = bundle.source(None).ok().map(|source| source.study);
-        let networks = results.as_ref().map(|results| networks(bundle, results, &hashes)).unwrap_or_default();
+        let networks = results.as_ref().map(|results| networks(bundle, results, study.as_ref(), &hashes));
+        let networks = networks.unwrap_or_default();
         let short = |text: &str| cut(text, WIDEST);
         Self {
             author: study.as_ref().and_then(|study| Some(short(&study.author.as_ref()?.to_string()))),
@@ -158,7 +169,25 @@ fn key_models(results: &Results, study: Option<&Study>) -> Vec<KeyModel> {
         .collect()
 }
 
-fn networks(bundle: &Bundle, results: &Results, hashes: &Hashes) -> Vec<KeyNetwork> {
+/// The digest of what decides the trainings of each run, except for seeds and names; none of a study that is too large.
+pub(super) fn settings_of_runs(study: &Study) -> IndexMap<&str, String> {
+    let models = study.runs.values().filter_map(|run| study.models.get(&run.model));
+    if models.flat_map(ModelSpec::in_order).nth(MOST_LAYERS).is_some() {
+        return IndexMap::new();
+    }
+    // The study with nothing but one run.
+    let mut alone = study.clone();
+    let mut digest = |name: &String, run: &RunSpec| {
+        alone.runs = IndexMap::from([(name.clone(), run.clone())]);
+        let model = study.models.get_key_value(&run.model);
+        alone.models = model.map(|(name, model)| (name.clone(), model.clone())).into_iter().collect();
+        alone.digest_without_names()
+    };
+    study.runs.iter().map(|(name, run)| (name.as_str(), digest(name, run))).collect()
+}
+
+fn networks(bundle: &Bundle, results: &Results, study: Option<&Study>, hashes: &Hashes) -> Vec<KeyNetwork> {
+    let settings = study.map(settings_of_runs).unwrap_or_default();
     let model = |run: &str| results.run(run).map(|run| run.plan().model.clone()).unwrap_or_default();
     let network = |(run, seed, files): (&str, &SeedResult, SeedFiles)| {
         let predictions = files.predictions();
@@ -170,6 +199,8 @@ fn networks(bundle: &Bundle, results: &Results, hashes: &Hashes) -> Vec<KeyNetwo
             name: cut(&files.to_string(), WIDEST),
             run: cut(run, WIDEST),
             model: cut(&model(run), WIDEST),
+            seed: seed.seed,
+            settings: settings.get(run).cloned(),
             weights: hashes.0.get(&files.weights()).cloned(),
             predictions: hashes.0.get(&predictions).filter(|_| is_telling).cloned(),
         }

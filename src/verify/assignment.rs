@@ -11,6 +11,7 @@ use crate::digest::{sha256_hex, short};
 use crate::study::{Differences, KeyDifference, Source, fixed_images, frees_names};
 use crate::text::error_chain;
 use crate::text::numbers::plural;
+use crate::text::terminal::cut;
 
 /// Differences of each kind that are kept, and characters of a value that are printed.
 const MOST: usize = 100;
@@ -131,10 +132,7 @@ fn compare(assignment: &Source, bundle: &Bundle) -> Result<Differences, String> 
 
 /// A difference in words.
 fn describe(difference: &KeyDifference) -> String {
-    let shown = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => "nothing".to_owned(),
-        value => crate::text::terminal::cut(&value.to_string(), WIDEST),
-    };
-    let KeyDifference { key, assignment, handed_in } = difference;
-    format!("{key}: {} handed in, the assignment has {}", shown(handed_in), shown(assignment))
+    let shown = |value: Option<String>| value.map_or_else(|| "nothing".to_owned(), |yaml| cut(&yaml, WIDEST));
+    let [assignment, handed_in] = difference.in_yaml().map(shown);
+    format!("{}: {handed_in} handed in, the assignment has {assignment}", difference.key)
 }

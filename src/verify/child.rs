@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::progress::{Listener, Progress};
 use super::{Draw, Request, Rung, RungResult, Status, Verification, verify_in_parts};
 use crate::failure::caught;
-use crate::text::error_chain;
 use crate::text::terminal::one_line;
 
 /// The subcommand that a process of this program runs to verify one bundle for another process.
@@ -77,7 +76,7 @@ pub fn answer(path: &Path, request: &Request, memory: u64, print: &dyn Fn(&str))
     let print = |answer: &Reply| print(&(serde_json::to_string(answer).expect("strings and numbers") + "\n"));
     let verified = |verification| Reply::Verified(Box::new(shortened(verification)));
     let so_far = |verification| print(&verified(verification));
-    let verification = caught(|| verify_in_parts(path, request, &announce, &so_far).map_err(error_chain));
+    let verification = caught(|| verify_in_parts(path, request, &announce, &so_far));
     print(&verification.unwrap_or_else(Err).map_or_else(Reply::Unreadable, verified));
 }
 
@@ -317,6 +316,7 @@ mod tests {
             trainings: indexmap::IndexMap::new(),
             left_out: false,
             held_to_tolerances: false,
+            drawn: None,
         };
         let verification = Verification {
             report_id: None,
@@ -366,6 +366,7 @@ mod tests {
             trainings: indexmap::IndexMap::new(),
             left_out: false,
             held_to_tolerances: false,
+            drawn: None,
         };
         let details = vec!["\u{436}".repeat(10_000); 10_000];
         let verification = Verification {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::AssignmentResult;
-use super::outcome::{Proof, RungResult, Status};
+use super::outcome::{Proof, RungResult, Status, first_difference};
 use crate::rung::Rung;
 use crate::text::numbers::{count as thousands, duration};
 
@@ -46,6 +46,11 @@ pub enum Statement {
         /// The rung.
         rung: Rung,
     },
+    /// The study is not the assignment.
+    AnotherStudy {
+        /// The assignment's file.
+        file: String,
+    },
     /// Anything that the report states.
     Anything,
     /// No file was changed since SHA256SUMS was written.
@@ -86,9 +91,9 @@ impl Closing {
         trainings: &[String],
         rerun_seconds: impl FnOnce() -> Option<f64>,
     ) -> Self {
-        let statements = match steps.iter().find(|step| step.status == Status::Failed) {
-            Some(failed) => Statements {
-                proven: vec![Statement::Difference { rung: failed.rung }],
+        let statements = match first_difference(steps) {
+            Some((rung, _)) => Statements {
+                proven: vec![Statement::Difference { rung }],
                 not_proven: vec![Statement::Anything],
                 ..Statements::default()
             },
@@ -100,7 +105,8 @@ impl Closing {
     /// Adds that the study is another than the assignment.
     pub(super) fn compared(mut self, assignment: Option<&AssignmentResult>) -> Self {
         if let Some(other) = assignment.filter(|assignment| assignment.status == Status::Failed) {
-            self.proven = format!("{}; this is not the study of {}", self.proven, other.file);
+            self.statements.proven.push(Statement::AnotherStudy { file: other.file.clone() });
+            self.proven = self.statements.proven_in_words();
         }
         self
     }
@@ -185,6 +191,7 @@ impl Statement {
             Self::Difference { rung } => {
                 return format!("the bundle was changed or is wrong (`{}`)", rung.name());
             }
+            Self::AnotherStudy { file } => return format!("this is not the study of {file}"),
             Self::Trained { names, count, of, proof } => {
                 let which = named(names, *count, *of);
                 let how = match proof {
@@ -241,7 +248,15 @@ mod tests {
 
     fn step(rung: Rung, status: Status, trainings: &[(&str, Proof)]) -> RungResult {
         let trainings: IndexMap<String, Proof> = trainings.iter().map(|(n, p)| ((*n).to_owned(), *p)).collect();
-        RungResult { rung, status, details: Vec::new(), trainings, left_out: false, held_to_tolerances: false }
+        RungResult {
+            rung,
+            status,
+            details: Vec::new(),
+            trainings,
+            left_out: false,
+            held_to_tolerances: false,
+            drawn: None,
+        }
     }
 
     /// All rungs up to `upto` pass, and then come these.
@@ -294,6 +309,39 @@ mod tests {
             failed,
             "Proven: the bundle was changed or is wrong (`weights`). Not proven: anything that the report states."
         );
+    }
+
+    /// As the line of a bundle in a batch and its page.
+    #[test]
+    fn the_rung_whose_difference_says_most_is_named() {
+        let failed =
+            |rung, detail: &str| RungResult { details: vec![detail.to_owned()], ..step(rung, Status::Failed, &[]) };
+        let hash = failed(Rung::Exact, "results.json has the SHA-256 0a1b2c3d4e5f, the program gives 1a1b2c3d4e5f");
+        let number = failed(Rung::Metrics, "own: results.json counts 9,000 right, the predictions give 8,000");
+        let line = line(Rung::Replay, vec![hash, number], None);
+        assert!(line.starts_with("Proven: the bundle was changed or is wrong (`metrics`). "), "{line}");
+    }
+
+    #[test]
+    fn another_study_is_named_with_the_rest() {
+        let differences = crate::study::Differences::default();
+        let mut assignment = AssignmentResult {
+            file: "lab.yaml".to_owned(),
+            status: Status::Failed,
+            why: None,
+            differences,
+            forbidden_count: 1,
+            free_count: 0,
+            names_are_free: false,
+        };
+        let closing = Closing::of(&[step(Rung::Files, Status::Passed, &[])], Rung::Files, &[], || None);
+        let proven = "no file was changed since SHA256SUMS was written";
+        let other = closing.clone().compared(Some(&assignment));
+        assert_eq!(other.proven, format!("{proven}; this is not the study of lab.yaml"));
+        let named = Statement::AnotherStudy { file: "lab.yaml".to_owned() };
+        assert_eq!(other.statements.proven, [Statement::Files, named]);
+        assignment.status = Status::Passed;
+        assert_eq!(closing.compared(Some(&assignment)).proven, proven);
     }
 
     #[test]

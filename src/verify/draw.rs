@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::str::FromStr;
 
+use super::outcome::DrawnRuns;
 use crate::rng::Stream;
 use crate::text::closest::unknown;
 
@@ -52,14 +53,32 @@ impl FromStr for Draw {
 }
 
 impl Draw {
+    /// Fails with a message if it names a run that is not among these.
+    pub(super) fn check(&self, runs: &[&String]) -> Result<(), String> {
+        let Self::Named(names) = self else { return Ok(()) };
+        match names.iter().find(|name| !runs.contains(name)) {
+            Some(name) => Err(format!("--runs: {}", unknown("run", name, runs.iter().copied()))),
+            None => Ok(()),
+        }
+    }
+
+    /// How many of a bundle's runs are trained again, if not all.
+    pub(super) fn share(&self, runs: &[&String]) -> Option<DrawnRuns> {
+        let of = runs.len();
+        let drawn = match self {
+            Self::All => of,
+            Self::Named(names) => runs.iter().filter(|run| names.contains(run)).count(),
+            Self::Random(count) => *count,
+        };
+        (drawn < of).then_some(DrawnRuns { runs: drawn, of })
+    }
+
     /// The drawn ones of a bundle's runs, in their order.
     pub(super) fn of(&self, runs: &[&String]) -> Result<Vec<String>, String> {
         let drawn: Vec<&String> = match self {
             Self::All => runs.to_vec(),
             Self::Named(names) => {
-                if let Some(name) = names.iter().find(|name| !runs.contains(name)) {
-                    return Err(format!("--runs: {}", unknown("run", name, runs.iter().copied())));
-                }
+                self.check(runs)?;
                 names.iter().collect()
             }
             Self::Random(count) => {
@@ -108,6 +127,21 @@ mod tests {
         assert!(drawn.iter().all(|pair| pair.len() == 2));
         assert_eq!(Draw::Random(9).of(&all).unwrap(), runs, "more than there are");
         assert_eq!(Draw::All.of(&all).unwrap(), runs);
+    }
+
+    #[test]
+    fn the_share_of_a_draw_is_none_if_it_has_all_runs() {
+        let runs = runs();
+        let all: Vec<&String> = runs.iter().collect();
+        for (draw, expected) in [
+            (Draw::All, None),
+            (Draw::Random(4), None),
+            (Draw::Random(9), None),
+            (Draw::Random(1), Some(DrawnRuns { runs: 1, of: 4 })),
+            ("slim,slim,overfit".parse().unwrap(), Some(DrawnRuns { runs: 2, of: 4 })),
+        ] {
+            assert_eq!(draw.share(&all), expected, "{draw:?}");
+        }
     }
 
     #[test]

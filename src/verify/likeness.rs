@@ -1,14 +1,15 @@
 //! What bundles have in common. None of it proves copying: equal studies give equal results.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::about::settings_of_runs;
 use super::{KeyNetwork, Record, Status, Verification};
 use crate::rung::Rung;
-use crate::study::{KeyDifference, is_seed, is_trained};
+use crate::study::{KeyDifference, Source, Study, is_seed, is_trained};
 
 /// What two bundles can have in common, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,24 +86,36 @@ impl Common {
     /// Whether two bundles that have this in common are worth a word. Without an assignment, always. With one, everybody who
     /// changed nothing has the same results, so both must have changed something that matters: the same, or something else with
     /// the same outcome, such as other names for a copied network.
-    fn is_worth_a_word(self, a: &Verification, b: &Verification) -> bool {
+    fn is_worth_a_word(self, a: &Verification, b: &Verification, given: Option<&Given>) -> bool {
         let names_are_free = |v: &Verification| v.assignment.as_ref().is_some_and(|found| found.names_are_free);
         match (self.changes(a), self.changes(b)) {
             // Everybody was to put a name of their own, and these have the same.
             _ if matches!(self, Self::ReportId | Self::StatedReportId) && (names_are_free(a) || names_are_free(b)) => {
                 true
             }
-            (Some(changed), Some(also)) => !changed.is_empty() && !also.is_empty() && self.is_of_own_networks(a, b),
+            (Some(changed), Some(also)) => {
+                !changed.is_empty() && !also.is_empty() && self.is_of_own_networks(a, b, given)
+            }
             // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
-            (Some(changes), None) | (None, Some(changes)) => !changes.is_empty(),
+            (Some(changes), None) | (None, Some(changes)) => {
+                !changes.is_empty() && self.is_of_own_networks(a, b, given)
+            }
             (None, None) => true,
         }
     }
 
-    /// Whether equal predictions are those of a network that is not the assignment's. All predictions may be equal, but say nothing
+    /// Whether what is equal is not only that of networks that the assignment gives. All predictions may be equal, but mean nothing
     /// if the students' own networks predict one class.
-    fn is_of_own_networks(self, a: &Verification, b: &Verification) -> bool {
-        self != Self::Predictions || !shared_networks(a, b).is_empty()
+    fn is_of_own_networks(self, a: &Verification, b: &Verification, given: Option<&Given>) -> bool {
+        let has_own = |bundle: &Verification| {
+            let networks = &bundle.about.networks;
+            networks.is_empty() || networks.iter().any(|network| is_own(network, given) != Some(false))
+        };
+        match self {
+            Self::Measured | Self::Weights => has_own(a) || has_own(b),
+            Self::Predictions => !shared_networks(a, b, given).is_empty(),
+            _ => true,
+        }
     }
 
     /// The keys that a bundle's study changed from the assignment, with their values, as far as they matter here; `None` if it
@@ -157,49 +170,55 @@ pub(crate) struct SharedNetwork {
 /// The networks of a pair of bundles that are named.
 const MOST_NAMED: usize = 20;
 
+/// The networks that the assignment itself gives: by the digest of what decides each except for its seed and names, the seeds.
+type Given = HashMap<String, BTreeSet<u64>>;
+
+/// The networks that the assignment gives to everybody; `None` without an assignment, or if it cannot be read again.
+fn given(records: &[Record]) -> Option<Given> {
+    let assignment = records.iter().find_map(Record::assignment)?;
+    let source = Source::load(Path::new(&assignment.file)).ok()?;
+    Some(given_by(&source.study))
+}
+
+/// The networks of a study.
+fn given_by(study: &Study) -> Given {
+    let mut given = Given::new();
+    for (name, settings) in settings_of_runs(study) {
+        given.entry(settings).or_default().extend(&study.runs[name].seeds);
+    }
+    given
+}
+
+/// Whether a network is one that the assignment does not give; `None` if that cannot be told.
+fn is_own(network: &KeyNetwork, given: Option<&Given>) -> Option<bool> {
+    let seeds = given?.get(network.settings.as_ref()?);
+    Some(seeds.is_none_or(|seeds| !seeds.contains(&network.seed)))
+}
+
 /// The networks that two bundles share, of those that are worth a word, by name: the first of equal ones.
-fn shared_networks(a: &Verification, b: &Verification) -> Vec<(String, String, &'static str)> {
-    let by_hash = |hash: fn(&KeyNetwork) -> Option<&String>| -> HashMap<&String, &KeyNetwork> {
-        // The first one stays.
-        b.about.networks.iter().rev().filter_map(|network| Some((hash(network)?, network))).collect()
+fn shared_networks(a: &Verification, b: &Verification, given: Option<&Given>) -> Vec<(String, String, &'static str)> {
+    // What the assignment itself gives to everybody means nothing.
+    let has_no_other = [a, b].iter().all(|bundle| bundle.assignment.is_none());
+    let own = |network: &&KeyNetwork| is_own(network, given) != Some(false);
+    let are_told = |one: &KeyNetwork, other: &KeyNetwork| {
+        // Both unknown, such as in two damaged bundles: they may be the assignment's.
+        has_no_other || is_own(one, given).is_some() || is_own(other, given).is_some()
     };
-    let weights = by_hash(|network| network.weights.as_ref());
-    let predictions = by_hash(|network| network.predictions.as_ref());
-    let shared = a.about.networks.iter().filter_map(|own| {
-        let same_weights = own.weights.as_ref().and_then(|hash| weights.get(hash)).map(|other| (*other, "weights"));
-        let same_predictions = || Some((*predictions.get(own.predictions.as_ref()?)?, "predictions"));
+    let (mut weights, mut predictions) = (HashMap::new(), HashMap::new());
+    for network in b.about.networks.iter().filter(own) {
+        // The first one stays.
+        network.weights.as_ref().map(|hash| weights.entry(hash).or_insert(network));
+        // Networks that were trained in different ways may agree by chance.
+        network.predictions.as_ref().map(|hash| predictions.entry((hash, &network.settings)).or_insert(network));
+    }
+    let shared = a.about.networks.iter().filter(own).filter_map(|network| {
+        let same_weights = network.weights.as_ref().and_then(|hash| weights.get(hash)).map(|other| (*other, "weights"));
+        let same_predictions =
+            || Some((*predictions.get(&(network.predictions.as_ref()?, &network.settings))?, "predictions"));
         let (other, same) = same_weights.or_else(same_predictions)?;
-        // What the assignment itself gives to everybody says nothing.
-        let is_own = match (is_changed(a, own), is_changed(b, other)) {
-            (Some(own), Some(other)) => own && other,
-            (Some(changed), None) | (None, Some(changed)) => changed,
-            // Neither was compared, such as two damaged bundles: the network may be the assignment's.
-            (None, None) => a.assignment.is_none() && b.assignment.is_none(),
-        };
-        is_own.then(|| (own.name.clone(), other.name.clone(), same))
+        are_told(network, other).then(|| (network.name.clone(), other.name.clone(), same))
     });
     shared.take(MOST_NAMED).collect()
-}
-
-/// Whether a bundle's study changed something of the assignment that decides this network; `None` if it was not compared.
-fn is_changed(verification: &Verification, network: &KeyNetwork) -> Option<bool> {
-    let compared = verification.assignment.as_ref().filter(|found| found.status != Status::NotChecked)?;
-    let (free, forbidden) = (&compared.differences.free, &compared.differences.forbidden);
-    // Only the first differences are kept.
-    let are_all = free.len() >= compared.free_count && forbidden.len() >= compared.forbidden_count;
-    Some(!are_all || free.iter().chain(forbidden).any(|difference| decides(&difference.key, network)))
-}
-
-/// Whether a key decides how a network is trained: one of its run, of its model, or of all runs.
-fn decides(key: &str, network: &KeyNetwork) -> bool {
-    let mut parts = key.split(['.', '[']);
-    let (part, name) = (parts.next(), parts.next());
-    is_trained(key)
-        && match part {
-            Some("runs") => name == Some(&network.run),
-            Some("models") => name == Some(&network.model),
-            _ => true,
-        }
 }
 
 impl Likenesses {
@@ -230,14 +249,20 @@ impl Likenesses {
 
 /// Fills in what each record has in common with others.
 pub(super) fn find_likenesses(records: &mut [Record]) {
+    let given = if records.len() > 1 { given(records) } else { None };
+    find_beside(records, given.as_ref());
+}
+
+/// As [`find_likenesses`], beside the networks that the assignment gives to everybody.
+fn find_beside(records: &mut [Record], given: Option<&Given>) {
     let mut pairs = Vec::new();
     for (i, a) in records.iter().enumerate() {
         for (j, b) in records.iter().enumerate().filter(|(j, _)| *j != i) {
             let (Some(one), Some(other)) = (&a.verification, &b.verification) else { continue };
-            let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other));
+            let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other, given));
             // Whole bundles that are alike need no list of their networks.
             let networks = match common {
-                None | Some(Common::Study) => shared_networks(one, other),
+                None | Some(Common::Study) => shared_networks(one, other, given),
                 Some(_) => Vec::new(),
             };
             let common = if networks.is_empty() { common } else { Some(Common::Networks) };
@@ -269,27 +294,56 @@ pub(crate) struct Group<'a> {
     pub(crate) networks: Vec<&'a SharedNetwork>,
 }
 
-/// Every group of at least two bundles that have something in common, and do not have in common what is stronger.
+/// Groups of bundles of which every two have something in common, and nothing stronger. Each pair is in one group only.
 pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     for common in Common::ALL {
-        let mut by_value: IndexMap<&String, Vec<&Record>> = IndexMap::new();
-        for record in records {
-            // Those alone that are like another one in this are named.
-            let value = record.verification.as_deref().and_then(|verification| common.value_of(verification));
-            if let Some(value) = value.filter(|_| is_member(record, common)) {
-                by_value.entry(value).or_default().push(record);
-            }
+        if common == Common::Networks {
+            groups.extend(pairs_of_networks(records));
+            continue;
         }
-        groups.extend(by_value.into_values().filter(|members| members.len() > 1).map(|members| {
+        groups.extend(cliques(pairs(records, common)).into_iter().map(|members| {
+            let members: Vec<&Record> = members.into_iter().map(|i| &records[i]).collect();
             let shared = shared(common, &members);
             Group { common, members, shared, networks: Vec::new() }
         }));
-        if common == Common::Networks {
-            groups.extend(pairs_of_networks(records));
-        }
     }
     groups
+}
+
+/// The pairs of records that have this in common and nothing stronger, by their places.
+fn pairs(records: &[Record], common: Common) -> BTreeSet<(usize, usize)> {
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (i, record) in records.iter().enumerate() {
+        places.entry(record.path.as_str()).or_default().push(i);
+    }
+    let mut pairs = BTreeSet::new();
+    for (i, record) in records.iter().enumerate() {
+        let paths = record.likenesses.as_ref().map_or(&[][..], |likenesses| likenesses.of(common));
+        let others = paths.iter().flat_map(|path| &places[path.as_str()]);
+        pairs.extend(others.filter(|j| i < **j).map(|j| (i, *j)));
+    }
+    pairs
+}
+
+/// Groups in which every two are a pair, so that each pair is in one group.
+fn cliques(mut left: BTreeSet<(usize, usize)>) -> Vec<Vec<usize>> {
+    let mut cliques = Vec::new();
+    while let Some(&(first, second)) = left.first() {
+        let mut members = vec![first, second];
+        for (_, other) in left.range((first, second + 1)..(first + 1, 0)) {
+            if members.iter().all(|member| left.contains(&(*member, *other))) {
+                members.push(*other);
+            }
+        }
+        for (at, one) in members.iter().enumerate() {
+            for other in &members[at + 1..] {
+                left.remove(&(*one, *other));
+            }
+        }
+        cliques.push(members);
+    }
+    cliques
 }
 
 /// A group for each pair of bundles that share networks.
@@ -303,11 +357,6 @@ fn pairs_of_networks(records: &[Record]) -> impl Iterator<Item = Group<'_>> {
             (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, networks })
         })
     })
-}
-
-/// Whether a record has this in common with some other, and nothing stronger with that one.
-fn is_member(record: &Record, common: Common) -> bool {
-    record.likenesses.as_ref().is_some_and(|likenesses| !likenesses.of(common).is_empty())
 }
 
 /// The keys that all members changed alike.

@@ -35,7 +35,7 @@ pub use child::{COMMAND, Limits, answer, verify_in_child};
 pub use closing::{Closing, Statement};
 pub use draw::Draw;
 pub(crate) use likeness::{Common, Group, SharedNetwork, groups};
-pub use outcome::{Mark, Proof, RungResult, Status, Verification};
+pub use outcome::{DrawnRuns, Mark, Proof, RungResult, Status, Verification};
 pub use progress::Listener;
 pub(crate) use record::{Judgement, Record, sorted};
 
@@ -43,7 +43,9 @@ use crate::build::seconds_of;
 use crate::bundle::{self, Bundle, EVIDENCE, WEIGHTS};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
+use crate::results::Results;
 pub use crate::rung::Rung;
+use crate::text::error_chain;
 use machine::Machine;
 use outcome::{Outcome, Rated};
 use subject::{Subject, Unreadable};
@@ -88,17 +90,28 @@ pub fn verify(path: &Path, upto: Option<Rung>, device: DeviceChoice) -> Result<V
 /// # Errors
 /// As [`verify`].
 pub fn verify_request(path: &Path, request: &Request, say: &dyn Fn(&str)) -> Result<Verification, bundle::Error> {
-    verify_in_parts(path, request, say, &|_| {})
+    Ok(verify_on(&Bundle::open(path)?, request, (say, &|_| {}), |subject| machine::start(subject, request.device)))
 }
 
 /// As [`verify_request`]. `so_far` gets what was found before the rungs that compute, which may take long or use up the memory.
+/// Fails with the reason, also if the request names a run that the bundle does not have: that is refused before the first rung.
 fn verify_in_parts(
     path: &Path,
     request: &Request,
     say: &dyn Fn(&str),
     so_far: &dyn Fn(Verification),
-) -> Result<Verification, bundle::Error> {
-    verify_on(path, request, (say, so_far), |subject| machine::start(subject, request.device))
+) -> Result<Verification, String> {
+    let bundle = Bundle::open(path).map_err(error_chain)?;
+    // A bundle without readable results fails at its rungs.
+    if let Ok(results) = bundle.results() {
+        request.runs.check(&names(&results))?;
+    }
+    Ok(verify_on(&bundle, request, (say, so_far), |subject| machine::start(subject, request.device)))
+}
+
+/// The names of all runs.
+fn names(results: &Results) -> Vec<&String> {
+    results.all_runs().map(|(name, _)| name).collect()
 }
 
 /// As [`verify`], on a device that was started before: this is how the tolerances were measured.
@@ -106,19 +119,19 @@ fn verify_in_parts(
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(path: &Path, upto: Option<Rung>, device: &Device) -> Result<Verification, bundle::Error> {
-    verify_on(path, &Request::up_to(upto, DeviceChoice::Auto), (&|_| {}, &|_| {}), |_| Ok(device.clone()))
+    let request = Request::up_to(upto, DeviceChoice::Auto);
+    Ok(verify_on(&Bundle::open(path)?, &request, (&|_| {}, &|_| {}), |_| Ok(device.clone())))
 }
 
 fn verify_on(
-    path: &Path,
+    bundle: &Bundle,
     request: &Request,
     (say, so_far): (Say, SoFar),
     start: impl FnOnce(&Subject) -> Result<Device, String>,
-) -> Result<Verification, bundle::Error> {
-    let bundle = Bundle::open(path)?;
+) -> Verification {
     // Not as far as the bundle's files allow: its author must not choose how much is checked.
     let upto = request.upto.unwrap_or(Rung::Replay);
-    let files = Rated::from(files::check(&bundle)).into_result(Rung::Files);
+    let files = Rated::from(files::check(bundle)).into_result(Rung::Files);
     let mut steps = vec![files];
     if steps[0].status == Status::Failed {
         // All that follows may end at a limit, and must not lose a difference that was found.
@@ -131,12 +144,12 @@ fn verify_on(
             closing: Closing::of(&steps, upto, &[], || None),
         });
     }
-    let subject = (steps[0].status == Status::Passed && upto > Rung::Files)
-        .then(|| Subject::new(&bundle, request.data.as_deref()));
+    let subject =
+        (steps[0].status == Status::Passed && upto > Rung::Files).then(|| subject(bundle, request.data.as_deref()));
     let trainings = subject.as_ref().and_then(|s| s.as_ref().ok()).map(Subject::training_names).unwrap_or_default();
     let damaged = steps[0].status != Status::Passed;
-    let assignment = request.assignment.as_ref().map(|file| assignment::check(file, &bundle, damaged));
-    let (about, report_id) = (About::of(&bundle), bundle.report_id());
+    let assignment = request.assignment.as_ref().map(|file| assignment::check(file, bundle, damaged));
+    let (about, report_id) = (About::of(bundle), bundle.report_id());
     let verification = |steps: Vec<RungResult>, rerun_seconds: Option<f64>| {
         let (report_id, about, assignment) = (report_id.clone(), about.clone(), assignment.clone());
         let closing = Closing::of(&steps, upto, &trainings, || rerun_seconds).compared(assignment.as_ref());
@@ -160,7 +173,17 @@ fn verify_on(
             steps.extend(computed);
         }
     }
-    Ok(verification(steps, rerun_seconds))
+    verification(steps, rerun_seconds)
+}
+
+/// A bundle with the data in the folder that the user names, if that has them.
+fn subject<'a>(bundle: &'a Bundle, data: Option<&Path>) -> Result<Subject<'a>, Unreadable> {
+    let mut subject = Subject::new(bundle, data)?;
+    // One folder is named for all bundles of a call, and it may have the data of others.
+    if let (Some(folder), Err(why)) = (data, &mut subject.data) {
+        *why = format!("other data than in {}: {why}", folder.display());
+    }
+    Ok(subject)
 }
 
 fn above_files() -> impl Iterator<Item = Rung> {
@@ -224,6 +247,11 @@ fn compute(
     let mut steps = Vec::new();
     for rung in computing() {
         steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &machine)));
+        if let Some(step) =
+            steps.last_mut().filter(|step| step.rung == Rung::Rerun && step.status != Status::NotChecked)
+        {
+            step.drawn = request.runs.share(&names(&subject.contents.results));
+        }
         done(&steps);
     }
     drop(machine);

@@ -5,6 +5,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::differing::weight;
 use super::{About, AssignmentResult, Closing};
 use crate::changes::{Change, changes};
 use crate::exit_code::ExitCode;
@@ -88,6 +89,18 @@ pub struct RungResult {
     pub left_out: bool,
     /// Whether values were held to tolerances, because libtorch made the bundle in another environment.
     pub held_to_tolerances: bool,
+    /// The runs that were trained again, if they are not all of the bundle's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnRuns>,
+}
+
+/// How many runs of a bundle a rung checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrawnRuns {
+    /// The checked ones.
+    pub runs: usize,
+    /// All of the bundle.
+    pub of: usize,
 }
 
 impl RungResult {
@@ -95,6 +108,18 @@ impl RungResult {
     pub fn mark(&self) -> Mark {
         if self.left_out { Mark::Lean } else { self.status.into() }
     }
+}
+
+/// The first of the differences that say most, with the rung that found it: a number before a hash of it, whichever rung comes first.
+pub(super) fn first_difference(steps: &[RungResult]) -> Option<(Rung, &str)> {
+    let failed = || steps.iter().filter(|step| step.status == Status::Failed);
+    let first = failed().next()?;
+    if first.rung == Rung::Files {
+        return Some((first.rung, first.details.first().map_or("", String::as_str)));
+    }
+    let all = failed().flat_map(|step| step.details.iter().map(|detail| (step.rung, detail.as_str())));
+    // Of equal ones, the first.
+    all.min_by_key(|(_, detail)| std::cmp::Reverse(weight(detail))).or(Some((first.rung, "")))
 }
 
 /// What a rung showed of a training.
@@ -212,7 +237,7 @@ impl Rated {
             Outcome::PartlyChecked(details) => (Status::NotChecked, details),
         };
         let trainings = self.trainings.into_iter().collect();
-        RungResult { rung, status, details, trainings, left_out, held_to_tolerances: self.tolerances }
+        RungResult { rung, status, details, trainings, left_out, held_to_tolerances: self.tolerances, drawn: None }
     }
 }
 

@@ -56,6 +56,7 @@ mod tests {
             trainings: IndexMap::new(),
             left_out: false,
             held_to_tolerances: false,
+            drawn: None,
         };
         let answer = |done: usize| {
             let state = |i: usize| match i {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::differing::weight;
 use super::likeness::{Common, Likenesses, SharedNetwork, has_changed_files};
-use super::{About, AssignmentResult, Mark, Rung, Status, Verification};
+use super::outcome::first_difference;
+use super::{About, AssignmentResult, DrawnRuns, Mark, Rung, Status, Verification};
 use crate::exit_code::ExitCode;
 
 /// The version of a record's form in JSON, which docs/verification.md describes.
@@ -141,22 +141,19 @@ impl Record {
         Some(step.mark())
     }
 
+    /// How many runs a rung checked, if not all.
+    pub(crate) fn drawn(&self, rung: Rung) -> Option<DrawnRuns> {
+        self.verification.as_deref()?.steps.iter().find(|step| step.rung == rung)?.drawn
+    }
+
     /// The comparison with an assignment, if one was asked for.
     pub(crate) fn assignment(&self) -> Option<&AssignmentResult> {
         self.verification.as_deref()?.assignment.as_ref()
     }
 
-    /// The first of the differences that say most, with the rung that found it: a number before a hash of it, whichever rung comes
-    /// first.
+    /// The first of the differences that say most, with the rung that found it.
     pub(crate) fn first_difference(&self) -> Option<(Rung, &str)> {
-        let failed = || self.verification.as_deref().into_iter().flat_map(|v| v.asked(Status::Failed));
-        let first = failed().next()?;
-        if first.rung == Rung::Files {
-            return Some((first.rung, first.details.first().map_or("", String::as_str)));
-        }
-        let all = failed().flat_map(|step| step.details.iter().map(|detail| (step.rung, detail.as_str())));
-        // Of equal ones, the first.
-        all.min_by_key(|(_, detail)| std::cmp::Reverse(weight(detail))).or(Some((first.rung, "")))
+        first_difference(&self.verification.as_deref()?.steps)
     }
 
     /// The other paths that have something in common with this one, strongest first; each path is in one list only.

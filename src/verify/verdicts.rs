@@ -2,14 +2,20 @@
 //! any version of the program that words its answers differently.
 
 use super::subject::Subject;
-use crate::bundle::{Contents, SOURCE_SHA256};
-use crate::claims::{Verdict, conclude, decided_by_language, judge};
+use crate::bundle::{self, Contents, SOURCE_SHA256};
+use crate::claims::{Verdict, check_expressions, conclude, decided_by_language, judge};
 use crate::report::{CONCLUSIONS, Verdicts};
+use crate::study::Plan;
 use crate::text::{Lang, error_chain};
 
 /// The first difference; `None` also if a bundle of an earlier program has no such file.
 pub(super) fn difference(subject: &Subject) -> Option<String> {
-    let Contents { source, editions, .. } = &subject.contents;
+    let Contents { manifest, source, editions, .. } = &subject.contents;
+    // Another version of the program may accept other expressions, and find more claims that test nothing, or fewer.
+    let is_this_program = manifest.program.source_sha256 == SOURCE_SHA256;
+    if is_this_program && let Some(fault) = refused_expressions(subject) {
+        return Some(format!("`build` refuses this study: {fault}"));
+    }
     let shown: Vec<Lang> = editions.iter().map(|edition| edition.lang).collect();
     let others = match source.in_languages_but(&shown) {
         Ok(others) => others,
@@ -26,8 +32,6 @@ pub(super) fn difference(subject: &Subject) -> Option<String> {
         Err(e) => return Some(format!("{CONCLUSIONS} cannot be read: {e}")),
     };
     let (study, results) = (subject.contents.study(), &subject.contents.results);
-    // Another version of the program may find more claims that test nothing, or fewer.
-    let is_this_program = subject.contents.manifest.program.source_sha256 == SOURCE_SHA256;
     let word = |word: &str| {
         let is_alike = !is_this_program && word == Verdict::TestsNothing.word();
         if is_alike { Verdict::Matches.word().to_owned() } else { word.to_owned() }
@@ -43,4 +47,14 @@ pub(super) fn difference(subject: &Subject) -> Option<String> {
     }
     let (one, other) = stated.iter().zip(&given).find(|(one, other)| one != other)?;
     Some(format!("{CONCLUSIONS}: `{}` is {}, by the results `{}` is {}", one.0, one.1, other.0, other.1))
+}
+
+/// Why this program does not build a report of the study's expressions, in any of its languages.
+fn refused_expressions(subject: &Subject) -> Option<String> {
+    let check = |lang: &Lang| -> Result<(), bundle::Error> {
+        let source = subject.bundle.source(Some(*lang))?;
+        Ok(check_expressions(&source, &Plan::resolve(&source)?)?)
+    };
+    let languages = subject.contents.source.languages.all();
+    languages.iter().find_map(|lang| check(lang).err()).map(error_chain)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::*;
 
@@ -65,6 +65,79 @@ fn a_bundle_of_another_study_fails_though_every_rung_passes() {
     let lab = self::assignment(home.path(), "['runs.*.epochs', 'runs.*.optimizer']", &changes);
     let out = verify(&lab, &[], &[&tiny.path]).exits(0).out;
     assert!(out.contains("changed, as the assignment allows: runs.small.optimizer.sgd.lr"), "{out}");
+}
+
+/// The assignment of docs/verification.md, handed in with a network of one's own.
+#[test]
+fn the_assignment_of_the_guide_can_be_handed_out() {
+    let guide = fs::read_to_string(root().join("docs/verification.md")).unwrap();
+    let yaml = guide.split("```yaml\n# lab.yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let lab = home.path().join("lab.yaml");
+    fs::write(&lab, yaml).unwrap();
+    let mut own = yaml.to_owned();
+    for (from, to) in [
+        ("Your name", "A. Student"),
+        ("Your group", "CS-31"),
+        ("[flatten, {linear: {out_features: 32}}, relu,", "[flatten, {linear: {out_features: 16}}, relu, dropout,"),
+        ("Write your thoughts here.", "It has a hidden layer."),
+    ] {
+        assert!(own.contains(from), "{from}");
+        own = own.replace(from, to);
+    }
+    let own = built(&own);
+    let out = verify(&lab, &[], &[&own.path]).exits(0).out;
+    let free = "changed, as the assignment allows: author, group, models.own.layers, conclusions[0].why\n";
+    assert!(out.contains(free), "{out}");
+    let done = verify(&lab, &["--json"], &[&own.path]).exits(0);
+    let record: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(record["assignment"]["unchanged"], json!([]));
+    let free = record["assignment"]["free"].as_array().unwrap();
+    let layers = free.iter().find(|difference| difference["key"] == "models.own.layers").unwrap();
+    let linear = |n: usize| json!({"linear": {"out_features": n}});
+    let written = json!(["flatten", linear(16), "relu", "dropout", linear(10)]);
+    assert_eq!(layers["handed_in"], written);
+
+    // Of the free texts, one was left as it is.
+    let silent = built(&yaml.replace("Your name", "B. Student").replace("Your group", "CS-31"));
+    let page = home.path().join("course.html");
+    let done = verify(&lab, &["--json", "--html", page.to_str().unwrap()], &[&silent.path]).exits(0);
+    let record: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(record["assignment"]["unchanged"], json!(["conclusions[0].why"]));
+    let text = page_text(&fs::read_to_string(&page).unwrap());
+    assert!(text.contains("Free, but not changed\nconclusions[0].why"), "{text}");
+}
+
+/// Two students who changed the free list of a grid in different ways have the assignment's other runs in common, as everybody has.
+#[test]
+fn runs_of_the_assignment_that_two_students_left_as_they_are_do_not_make_them_alike() {
+    let home = tempfile::tempdir().unwrap();
+    let yaml = "title: Grid\nauthor: Your name\nfree: [author, grid.optimizer]\n\
+                models:\n  given: {layers: [flatten, {linear: {out_features: 10}}]}\n  \
+                own: {layers: [flatten, {linear: {out_features: 8}}, relu, {linear: {out_features: 10}}]}\n\
+                defaults: {train: {images: {first: 200}}, epochs: 1, batch_size: 50}\n\
+                grid: {model: [given, own], optimizer: [{sgd: {lr: 0.05}}, adam], seeds: [1, 2]}\n";
+    let lab = home.path().join("lab.yaml");
+    fs::write(&lab, yaml).unwrap();
+    let own = |name: &str, optimizers: &str| built(&yaml.replace("Your name", name).replace(", adam]", optimizers));
+    let (cara, fay) = (own("Cara", ", rmsprop]"), own("Fay", ", adamw]"));
+    let done = verify(&lab, &[], &[&cara.path, &fay.path]).exits(0);
+    assert!(!done.out.contains("The same"), "{}", done.out);
+    // The same optimizer is something that both changed.
+    let gus = own("Gus", ", rmsprop, {adam: {lr: 0.002}}]");
+    let out = verify(&lab, &[], &[&cara.path, &gus.path]).exits(0).out;
+    assert!(out.contains("the weights of given-rmsprop.seed1 are those of given-rmsprop.seed1"), "{out}");
+    assert!(!out.contains("given-sgd.seed1"), "{out}");
+}
+
+/// Layers are shown as a student writes them, not as JSON with every default.
+#[test]
+fn another_network_is_shown_as_a_study_writes_it() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = assignment(home.path(), "[title]", &[("      - max_pool2d: {kernel_size: 2}\n", "")]);
+    let out = verify(&lab, &[], &[&shared().0.path]).exits(1).out;
+    let told = "models.small.layers: [{conv2d: {out_channels: 4, kernel_size: 5, stride: 2}}, relu, {max_pool2d:";
+    assert!(out.contains(told) && !out.contains("\\\""), "{out}");
 }
 
 #[test]

@@ -29,6 +29,9 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     let line = |start: &str| out.lines().find(|l| l.starts_with(start)).unwrap_or_else(|| panic!("{start}: {out}"));
     assert!(line(&format!("{}: ", missing.display())).contains("cannot be checked: cannot read"), "{out}");
     assert!(line(&format!("{}: ", broken.name())).contains("`files` FAILED: report.md was changed"), "{out}");
+    let after = out.lines().skip_while(|l| !l.contains("`files` FAILED: ")).nth(1).unwrap();
+    let proven = "  Proven: the bundle was changed or is wrong (`files`). Not proven: anything that the report states.";
+    assert_eq!(after, proven, "{out}");
     let row = line(&format!("{}  ", copied.name()));
     let cells = ["verified", "B. Other", "CS-31", "My study", "passed  passed  passed  passed  passed"];
     let squeezed = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
@@ -56,6 +59,24 @@ fn a_copied_run_is_reported_and_an_error_does_not_stop_the_batch() {
     verify(&["--upto", "metrics"], &[&tiny.path, &lean]).exits(0);
 
     verify(&["--upto", "files"], &[&tiny.path, missing]).exits(2);
+}
+
+/// A course may have hand-ins of several data sets, and `--data` names one folder.
+#[test]
+fn bundles_of_other_data_than_the_named_folder_has_are_not_checked_and_do_not_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"] {
+        fs::write(folder.path().join(format!("{name}-ubyte")), "another data set").unwrap();
+    }
+    let (data, tiny) = (folder.path().to_str().unwrap(), &shared().0.path);
+    let out = verify(&["--data", data, "--upto", "weights"], &[tiny, tiny]).exits(2).out;
+    // A choice of images by class needs the data, too.
+    assert_eq!(out.matches(": 3 passed, 3 not checked: exact, metrics, weights (").count(), 2, "{out}");
+    assert!(!out.contains("FAILED"), "{out}");
+    let one = verify(&["--data", data, "--upto", "metrics", "--json"], &[tiny]).exits(2).out;
+    let one: Value = serde_json::from_str(&one).unwrap();
+    let why = one["steps"][4]["details"][0].as_str().unwrap();
+    assert!(why.starts_with(&format!("other data than in {data}: needs the data: MNIST is needed")), "{why}");
 }
 
 #[test]
@@ -157,7 +178,7 @@ fn the_table_is_sorted_and_csv_has_the_same_rows_and_every_result() {
     let expected = [
         ["verified", "0", "passed", "passed"],
         ["lean", "2", "lean", "passed"],
-        ["another_study", "1", "passed", "failed"],
+        ["another_study", "1", "passed", "another_study"],
         ["failed", "1", "not_checked", "not_checked"],
         ["unreadable", "2", "", ""],
     ];
@@ -165,6 +186,10 @@ fn the_table_is_sorted_and_csv_has_the_same_rows_and_every_result() {
     assert_eq!(of(&first.path)[column("author")], "'=1+1", "a spreadsheet computes nothing");
     assert_eq!(of(&other.path)[column("title")], "Another, of mine");
     assert_eq!(of(&other.path)[column("assignment_differs")], "title");
+    let results = tiny.json("results.json");
+    let accuracies = &of(&lean)[column("accuracies")];
+    let runs: Vec<&str> = accuracies.split("; ").filter_map(|run| run.split_once(" 0.")).map(|(run, _)| run).collect();
+    assert_eq!(runs, results["runs"].as_object().unwrap().keys().collect::<Vec<_>>(), "{accuracies}");
     assert_eq!(of(&lean)[column("report_id")], tiny.report_id());
     assert_eq!(of(&lean)[column("same_stated_report_id_as")], broken.name());
     assert!(of(missing)[column("error")].contains("cannot read"), "{rows:?}");
@@ -227,16 +252,21 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
         "<script>alert(1)</script>",
         "✓ verified | ",
         "✗ another study | ",
-        &format!("| Tiny study | {id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | "),
-        &format!("| Tiny study | {other_id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✗ failed | "),
+        &format!("| Tiny study | {id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ as assigned | "),
+        &format!(
+            "| Tiny study | {other_id} | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✓ passed | ✗ another study | "
+        ),
         &format!("| Tiny study | {id} | ✗ failed | ? not checked |"),
         "? unreadable | – | – | – | – | – | – | – | ",
         "files: report.md was changed",
         "runs.small.optimizer.sgd.lr: handed in 0.2, the assignment has 0.1",
         "Changed, as allowed",
-        "Proven: no file was changed since SHA256SUMS was written; counts, shapes and plans follow from the study",
+        "own part has no other words: Proven: no file was changed since SHA256SUMS was written; counts, shapes and plans follow from the study",
         "| With | Small with batch normalisation | 1,562 | ",
         "over test images",
+        "; this is not the study of ",
+        "; verify shows more",
+        "| The same Report ID stated, though files were changed (1) | ",
         "These numbers are stated, not confirmed.",
         "The same Report ID",
     ] {

@@ -365,6 +365,49 @@ fn a_run_log_of_any_form_is_read_with_limits() {
 }
 
 #[test]
+fn a_run_log_has_only_the_keys_and_the_form_that_the_program_writes() {
+    let bundle = copy();
+    let good = bundle.text("run-log.json");
+    let other = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        good.replacen(from, to, 1)
+    };
+    let forged = [
+        "{}\n".to_owned(),
+        format!("{good} "),
+        other("\"cpu\": \"", "\"note\": \""),
+        other("\"host\": \"", &format!("\"host\": \"{}", "x".repeat(5000))),
+        other("\"cpu_count\": ", "\"cpu_count\": 1."),
+        other("\"seconds\": ", "\"seconds\": -1e400"),
+        other("\"kept\": ", "\"kept\": \"\", \"kept\": "),
+        other("  \"started\": \"", "  \"started\": [], \"x\": \""),
+        other("  \"out\": ", "  \"out\": \"s\",\n  \"out\": "),
+        other("      \"seed\": ", "      \"note\": \"n\",\n      \"seed\": "),
+        other("      \"kept\": ", "      \"resumed_after\": 0,\n      \"kept\": "),
+        other("  \"vectors\": ", "  \"nvrtc\": \"13.0\",\n  \"vectors\": "),
+        other("\"host\": \"", &format!("\"host\": \"{}", "ö".repeat(2100))),
+        other("  \"seconds\": ", "  \"seconds\": 1.50,\n  \"seconds\": "),
+    ];
+    for log in forged {
+        bundle.write("run-log.json", &log);
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["files"], "FAILED", "{log}: {}", done.out);
+        assert_eq!(differences("a run log", &bundle.path), Vec::<String>::new(), "{log}");
+    }
+    for log in [
+        other("      \"seed\": 1", "      \"seed\": 18446744073709551615"),
+        other("  \"cpu_count\": ", "  \"cpu_count\": 1"),
+        other("\"host\": \"", &format!("\"host\": \"{}", "ö".repeat(1900))),
+    ] {
+        bundle.write("run-log.json", &log);
+        check(&[], &bundle.path).exits(0);
+        assert_eq!(differences("a run log", &bundle.path), Vec::<String>::new(), "{log}");
+    }
+    bundle.write("run-log.json", &good);
+    check(&[], &bundle.path).exits(0);
+}
+
+#[test]
 fn long_names_in_a_zip_are_refused_before_they_fill_the_memory() {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let own = shared().0.identity().into_iter();

@@ -430,7 +430,7 @@ fn kinds_about_two_runs_and_more() {
             (
                 "undecided",
                 |i| i.right("slim", 9_702),
-                &["A tie", "97.02 %", "“Trained to overfit”; “Slim with batch normalisation”"],
+                &["A tie", "97.02 %", "“Trained to overfit” and “Slim with batch normalisation”"],
             ),
         ],
     );

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mnist_report::digest::sha256_hex;
 use serde_json::Value;
 
 use crate::support::*;
@@ -195,16 +194,13 @@ fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
     }
     let hostile = course.own("Hostile", 46);
     let loops = "'{% for i in range(1000000000) %}{{ i }}{% endfor %}'";
-    with_study(
-        &hostile,
-        &format!(
-            "{}conclusions:\n- {{id: c, question: q, supported_if: 'true', refuted_if: 'false', supported: {loops}, \
-             refuted: {loops}, undecided: {loops}}}\n",
-            hostile.text("study.yaml")
-        ),
-    );
+    hostile.replace_study(&format!(
+        "{}conclusions:\n- {{id: c, question: q, supported_if: data.test_images > 1, refuted_if: 'false', supported: {loops}, \
+         refuted: {loops}, undecided: {loops}}}\n",
+        hostile.text("study.yaml")
+    ));
     // The hashes are right, so that its templates are run, within limits.
-    course.expect(&hostile.path, "failed", "exact: conclusions.json has 0 claims and conclusions, the study 1");
+    course.expect(&hostile.path, "failed", "refuses this study");
     let cut = course.folder.join("cut.zip");
     let whole = fs::read(course.publish(&honest[3], "whole.zip", &[])).unwrap();
     fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
@@ -212,19 +208,6 @@ fn in_other_forms(course: &mut Course, honest: &[Bundle]) {
     let other = course.folder.join("own.7z");
     fs::write(&other, b"7z\xbc\xaf\x27\x1c and more").unwrap();
     course.expect(other, "unreadable", "is a 7z archive, not a zip: ask for a zip");
-}
-
-/// Puts a study into a bundle, with right hashes in the manifest and in SHA256SUMS.
-fn with_study(bundle: &Bundle, study: &str) {
-    bundle.write("study.yaml", study);
-    bundle.change_json("manifest.json", |manifest| {
-        manifest["inputs"][0]["sha256"] = sha256_hex(study.as_bytes()).into();
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let line = |input: &Value| format!("{}  {}\n", text(&input["sha256"]), text(&input["name"]));
-        let all: String = manifest["inputs"].as_array().unwrap().iter().map(line).collect();
-        manifest["digests"]["inputs"] = sha256_hex(all.as_bytes()).into();
-    });
-    bundle.redo_sums();
 }
 
 #[test]
@@ -260,6 +243,14 @@ fn hand_ins_are_put_where_they_belong_by_one_command() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     only_those_who_are_alike_are_listed(&records, &page);
+    // What is proven of those who are verified stands once; one lean, three of another study and eight that failed have their own words.
+    assert_eq!(page.matches("Proven: ").count(), 1 + 1 + 3 + 8, "{page}");
+    assert_eq!(page.matches("Of each hand-in whose own part has no other words: Proven: no file").count(), 1, "{page}");
+    // Three who changed their name only, and one who put in other weights.
+    assert_eq!(page.matches("as assigned").count(), 4, "{page}");
+    for put in ["changed, as allowed", "another study", "The same Report ID (1)", "; this is not the study of "] {
+        assert!(page.contains(put), "{put}: {page}");
+    }
 }
 
 /// The part of the page about one hand-in: from the line of its heading to the line of its file.

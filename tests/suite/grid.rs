@@ -50,7 +50,11 @@ fn the_report_ranks_the_runs_and_verify_counts_again() {
     let summary = format!("“{best}” has the highest test accuracy: {:.2}", correct(best) as f64 / 100.0);
     assert!(report.contains(&summary), "{summary}: {report}");
     assert!(report.contains("adjusted for all comparisons with the best (Holm 1979)"), "{report}");
-    assert!(report.contains("For these networks alone, which one seed gave: "), "{report}");
+    assert!(
+        report.contains("For these networks alone, which one seed gave: of the 4 tested differences to it, "),
+        "{report}"
+    );
+    assert!(report.contains("significant after Holm’s correction, p below 0.05 (McNemar’s exact test"), "{report}");
     let header = ranking.iter().position(|line| line.contains("| sgd | adam | adadelta |")).expect("a matrix");
     let row = ranking[header + 2];
     let cells = ["one-sgd", "one-adam", "one-adadelta"].map(|name| format!("{:.2}", correct(name) as f64 / 100.0));
@@ -86,6 +90,11 @@ fn with_three_seeds_the_ranking_is_over_seeds_in_every_language() {
     let study = STUDY.replace("seeds: [1]", "seeds: [1, 2, 3]").replace("title: Grid", "lang: [en, uk]\ntitle: Grid");
     let bundle = built(&study);
     let [english, ukrainian] = ["report.md", "report.uk.md"].map(|file| bundle.text(file));
+    assert!(
+        english.contains("significant after Holm’s correction, p below 0.05 (Welch’s test over seeds)"),
+        "{english}"
+    );
+    assert!(ukrainian.contains("після поправки Голма, p менше за 0,05 (критерій Велча за seed)"), "{ukrainian}");
     assert!(english.contains("Welch’s test over seeds, adjusted") && english.contains("(3 seeds)"), "{english}");
     assert!(
         ukrainian.contains("критерій Велча за seed, з поправкою") && ukrainian.contains("(seed: 3)"),
@@ -101,34 +110,43 @@ fn two_seeds_rank_without_a_verdict() {
     let study = STUDY.replace("seeds: [1]", "seeds: [1, 2]").replace("title: Grid", "lang: [en, uk]\ntitle: Grid");
     let asks = "conclusions: [{best_of: [one-sgd, one-adam, two-sgd]}]\n";
     let bundle = built(&format!("{study}{asks}"));
-    for (file, verdict, of_best, why, header, test) in [
+    for (file, verdict, of_best, ahead, why, header, rounded, test) in [
         (
             "report.md",
-            "Two seeds are too few to say which run is best.",
-            "two seeds are too few to say whether it is better than",
-            "two seeds give no useful interval; two seeds are too few to test a difference",
-            "p, Holm",
+            "Two seeds are too few for an interval, so no difference to the others was tested.",
+            ", but two seeds are too few to test the difference to “",
+            " %), but two seeds are too few for a test.",
+            "Two seeds give no useful interval; two seeds are too few to test a difference.",
+            "| To the best |",
+            "Differences are computed before rounding.",
             "McNemar’s exact test of these",
         ),
         (
             "report.uk.md",
-            "Двох seed замало, щоб сказати, який запуск найкращий.",
-            "двох seed замало для порівняння із",
-            "два seed не дають корисного інтервалу; двох seed замало, щоб перевірити різницю",
-            "p, Голм",
+            "Двох seed замало для інтервалу, тому різниць з іншими не перевірено.",
+            ", але двох seed замало, щоб перевірити різницю із запусками «",
+            " %), але двох seed замало для перевірки.",
+            "Два seed не дають корисного інтервалу; двох seed замало, щоб перевірити різницю.",
+            "| До найкращого |",
+            "Різниці обчислено до округлення.",
             "Мак-Немара для цих",
         ),
     ] {
         let report = bundle.text(file);
         assert!(report.contains(verdict) && report.contains(of_best), "{report}");
-        assert_eq!(report.matches(why).count(), 1, "{report}");
+        assert!(report.contains(ahead), "{ahead}: {report}");
+        assert_eq!((report.matches(why).count(), report.matches(rounded).count()), (1, 1), "{report}");
         assert!(!report.contains(test), "{report}");
+        assert!(!report.contains("significant") && !report.contains("значущ"), "nothing was tested: {report}");
         let rows: Vec<&str> = report.lines().skip_while(|line| !line.contains(header)).skip(2).take(5).collect();
-        // No interval stands beside the mean, and no p beside the difference of the means.
+        // No column of intervals beside the means, and none of p: rank, run, mean, parameters, difference.
+        assert_eq!(rows.len(), 5, "{report}");
         for row in rows {
             let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-            assert_eq!((cells[3], cells[6]), ("–", "–"), "{row}");
+            assert!(cells.len() == 5 && cells[..4].iter().all(|cell| *cell != "–"), "{row}");
         }
+        assert!(!report.contains("p, Holm") && !report.contains("p, Голм"), "{report}");
+        assert!(!report.contains("| Over seeds |") && !report.contains("| За seed |"), "{report}");
     }
 }
 
@@ -171,6 +189,30 @@ fn a_value_of_the_last_list_has_one_colour_in_every_panel_of_curves() {
     assert_eq!(adam, other_adam, "{figure}");
     assert_eq!(colour("one-adadelta"), colour("two-adadelta"), "{figure}");
     assert_ne!(adam, colour("one-adadelta"), "{figure}");
+}
+
+/// The figure of the first screen has the colours of the curves.
+#[test]
+fn accuracy_against_parameters_has_the_colours_of_the_last_list() {
+    let figure = built(STUDY).text("figures/overview.svg");
+    let colours: std::collections::BTreeSet<&str> = figure
+        .split("<circle ")
+        .skip(1)
+        .map(|circle| circle.split("fill=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap())
+        .collect();
+    assert_eq!(figure.matches("<circle ").count(), 5, "{figure}");
+    assert_eq!(colours.len(), 3, "three optimizers: {colours:?}");
+}
+
+#[test]
+fn images_at_random_are_explained_where_runs_have_several_seeds() {
+    let sentence = "Training images chosen at random are drawn for each seed.";
+    let random = STUDY.replace("{first: 500}", "{random: 500}");
+    let several = |study: &str| study.replace("seeds: [1]", "seeds: [1, 2]");
+    for (study, shown) in [(several(&random), 1), (random, 0), (several(STUDY), 0)] {
+        let report = built(&study).text("report.md");
+        assert_eq!(report.matches(sentence).count(), shown, "{report}");
+    }
 }
 
 #[test]

@@ -262,7 +262,7 @@ const ENGLISH: [&str; 9] = [
     "One layer",
     "One run",
     "Does it learn?",
-    "So it is.",
+    "\nAuthor’s remark: So it is.",
 ];
 const UKRAINIAN: [&str; 9] = [
     "# Дослідження",
@@ -273,7 +273,7 @@ const UKRAINIAN: [&str; 9] = [
     "Один шар",
     "Один запуск",
     "Чи вона вчиться?",
-    "Так і є.",
+    "\nЗауваження автора: Так і є.",
 ];
 
 /// Asserts that a report has all of `words`, and none of `others` except words of both languages.
@@ -393,17 +393,24 @@ fn texts_that_are_the_same_in_every_language_are_noted_before_training() {
     let study = home.path().join("both.yaml");
     let text = BOTH
         .replace("{en: A. Student, uk: О. Студент}", "О. Студент")
+        .replace("{en: B. Lecturer, uk: Б. Викладач}", "Б. Викладач")
         .replace("en: So it is.", "en: 'So {{ it }} is.'");
     fs::write(&study, text.replace("{en: One layer, uk: Один шар}", "One layer")).unwrap();
     let done = run(program(["build", "--device", "cpu", "--quiet"]).arg(&study)).exits(0);
     for note in [
-        "both.yaml:3: author: this text is the same in every language; write {uk: ..., en: ...}",
-        "both.yaml:11: conclusions[0].why: `{{ }}` is printed as it is here",
-        "both.yaml:7: models.only.title: this text is the same in every language; write {en: ..., uk: ...}",
+        "both.yaml:5: supervisor: this text is the same in every language; write {uk: ..., en: ...}; the same holds for \
+         models.only.title (line 7)\n",
+        "both.yaml:11: conclusions[0].why.en: `{{ }}` is printed as it is here",
     ] {
         assert!(done.err.contains(note), "{note}\n{}", done.err);
     }
-    assert_eq!(done.err.matches("the same in every language").count(), 2, "{}", done.err);
+    assert_eq!(done.err.matches("the same in every language").count(), 1, "{}", done.err);
+    // A study in one language, built in two.
+    fs::write(&study, format!("lang: uk\n{}", MINI.replacen("title: ", "title: Моя ", 1))).unwrap();
+    let done = run(program(["build", "--device", "cpu", "--quiet", "--lang", "uk,en"]).arg(&study)).exits(0);
+    let note =
+        "both.yaml:2: title: this text is the same in every language; write {uk: ..., en: ...} and `lang: [uk, en]`";
+    assert!(done.err.contains(note), "{}", done.err);
 }
 
 #[test]

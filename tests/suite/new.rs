@@ -97,14 +97,25 @@ fn a_starter_in_two_languages_is_that_in_each_of_them() {
         }
         plan(&both);
     }
-    assert!(starter("minimal", "en,uk").contains("\ntitle: {en: My first network, uk: Моя перша мережа}"));
+    assert!(starter("minimal", "en,uk").contains("\ntitle: {en: \"My first network\", uk: \"Моя перша мережа\"}"));
+    // A paragraph has the form for texts of several lines.
+    let paragraph = [
+        "    text:                                   # <-",
+        "      en: |",
+        "        Describe here what the section is about.",
+        "      uk: |",
+        "        Опишіть тут, про що цей розділ.\n",
+    ]
+    .join("\n");
+    assert!(starter("compare", "en,uk").contains(&paragraph));
 }
 
 /// A study with each text in several languages replaced by that in one of them.
 fn in_language(value: &serde_yaml::Value, lang: &str) -> serde_yaml::Value {
     match value {
         serde_yaml::Value::Mapping(map) => match map.get(lang) {
-            Some(text) if map.len() == 2 => text.clone(),
+            // A text after `|` ends with its line.
+            Some(text) if map.len() == 2 => text.as_str().map_or_else(|| text.clone(), |text| text.trim_end().into()),
             _ => map
                 .iter()
                 .map(|(key, value)| (key.clone(), in_language(value, lang)))
@@ -138,6 +149,14 @@ fn a_ukrainian_starter_has_no_english_text() {
         "MNIST",
         "new",
         "seed",
+        "seeds",
+        "lang",
+        "defaults",
+        "epochs",
+        "overfit",
+        "why",
+        "label",
+        "value",
         "--lang",
         "uk",
         "en",

@@ -218,42 +218,54 @@ fn words_that_a_report_cannot_show_are_refused_before_training() {
         (
             "(#training-1)",
             "(#training-2)",
-            &["own.yaml:4: description: the report has no place `#training-2`; it has", "#training-1"][..],
+            &["own.yaml:5: description.en: the report has no place `#training-2`; it has", "#training-1"][..],
         ),
         (
             "https://example.org/notes?a=1&b=2",
             "javascript:alert(1)",
-            &["description: the link `javascript:alert(1)` must start with https://"],
+            &["description.en: the link `javascript:alert(1)` must start with https://"],
         ),
         (
             "models.only.parameters|count }}** parameters",
             "models.only.parameter|count }}** parameters",
-            &["own.yaml:4: description: ", "parameter"],
+            &["own.yaml:6: description.en: ", "parameter"],
         ),
         (
             "models.only.parameters|count }}** parameters",
             "models.|count }}** parameters",
-            &["description: invalid text between braces"],
+            &["description.en: invalid text between braces"],
         ),
-        ("A network", "# A network", &["description: a heading can only be"]),
-        ("runs.single.accuracy > 2", "runs.other.accuracy > 2", &["sections[0].discussion: "]),
-        ("uk: Книга", "uk: '- Книга'", &["references[1]: a reference is one paragraph"]),
+        ("A network", "# A network", &["description.en: a heading can only be"]),
+        ("runs.single.accuracy > 2", "runs.other.accuracy > 2", &["sections[0].discussion.en: "]),
+        ("uk: Книга", "uk: '- Книга'", &["references[1].uk: a reference is one paragraph"]),
         ("  - {en: A book, uk: Книга}", "  - {en: A book}", &["references[1]: has no text in `uk`"]),
-        ("![The *board* in the lab]", "![]", &["sections[0].text: the image `photos/board.png` has no caption"]),
+        ("![The *board* in the lab]", "![]", &["sections[0].text.en: the image `photos/board.png` has no caption"]),
         (
             "![The *board*",
             "See ![the *board*",
-            &["sections[0].text: the image `photos/board.png` must be a paragraph of its own"],
+            &["sections[0].text.en: the image `photos/board.png` must be a paragraph of its own"],
         ),
         (
             "(photos/board.png \"",
             "(photos/other.png \"",
-            &["sections[0].text: image `photos/other.png` cannot be read"],
+            &["sections[0].text.en: image `photos/other.png` cannot be read: there is no "],
         ),
         ("(photos/board.png \"", "(../board.png \"", &["image `../board.png` must be below the study's folder"]),
         ("(photos/board.png \"", "(https://x.org/a.png \"", &["image `https://x.org/a.png` is not a file"]),
+        // A file beside the missing one, and the line of a mistake in a text.
+        ("(photos/board.png \"", "(photos/bord.png \"", &["did you mean `photos/board.png`?"]),
+        (
+            "*step*",
+            "{{ runs.single.accuracy }",
+            &["own.yaml:19: sections[0].text.en: invalid text between braces: `{{` is not closed: write `}}`"],
+        ),
         // A mistake in the second language.
-        ("(photos/board.png)", "(photos/else.png)", &["image `photos/else.png` cannot be read"]),
+        (
+            "uk: Мережа з **{{ models.only.parameters|count }}**",
+            "uk: Мережа з **{{ models.only.parameters|count }**",
+            &["own.yaml:9: description.uk: invalid text between braces: `{{` is not closed: write `}}`"],
+        ),
+        ("(photos/board.png)", "(photos/else.png)", &["sections[0].text.uk: image `photos/else.png` cannot be read"]),
     ] {
         assert!(WORDS.contains(from), "{from}");
         fs::write(&study, WORDS.replacen(from, to, 1)).unwrap();
@@ -268,7 +280,30 @@ fn words_that_a_report_cannot_show_are_refused_before_training() {
     run(&mut build(&study, &out)).refused(&["the texts show 62 images: at most 60 are supported"]);
     let long = "x".repeat(32_001);
     fs::write(&study, WORDS.replace("A book", &long)).unwrap();
-    run(&mut build(&study, &out)).refused(&["references[1]: is longer than 32000 bytes"]);
+    run(&mut build(&study, &out)).refused(&["references[1].en: is longer than 32000 bytes"]);
+}
+
+/// What Markdown does not read is printed as it was typed, without an error.
+#[test]
+fn markdown_that_is_printed_as_typed_is_noted() {
+    let (_home, study) = folder();
+    let summary = |from: &str, to: &str| {
+        assert!(WORDS.contains(from), "{from}");
+        fs::write(&study, WORDS.replacen(from, to, 1)).unwrap();
+        run(program(["summary"]).arg(&study)).exits(0).err
+    };
+    has(&summary("photos/board.png \"", "my board.png \""), "this looks like an image but is printed as text");
+    has(&summary("*step*", "{ runs.single.loss }"), "own.yaml:19: sections[0].text.en: `{ }` is printed as text");
+    has(&summary("<https://example.org/lecun>", "<example.org/lecun>"), "a link needs https://");
+    let cut = summary("title: {en: Own words, uk: Власні слова}", "title: Own words #3 of mine");
+    has(&cut, "own.yaml:3: title: the text ends before ` #`, which starts a comment; put it in quotes");
+    assert!(!summary("Quoted", "Cited").contains("note: "));
+    // As `build` does.
+    fs::write(&study, WORDS.replacen("(photos/board.png)", "(photos/bord.png)", 1)).unwrap();
+    run(program(["summary"]).arg(&study)).refused(&[
+        "sections[0].text.uk: image `photos/bord.png` cannot be read: there is no ",
+        "did you mean `photos/board.png`?",
+    ]);
 }
 
 #[test]

@@ -29,6 +29,25 @@ fn refused(study: &Path, parts: &[&str]) -> Done {
     fast.expect("a study is refused within two seconds")
 }
 
+/// The variable is set in a shell and forgotten, and the message about a missing file would not name it.
+#[test]
+fn a_folder_of_the_data_that_the_variable_names_must_exist() {
+    let home = tempfile::tempdir().unwrap();
+    let (study, out) = (home.path().join("mini.yaml"), home.path().join("out"));
+    fs::write(&study, MINI).unwrap();
+    let told = "/no/such (MNIST_REPORT_DATA): no such folder; unset it: the program contains MNIST";
+    run(build(&study, &out).env("MNIST_REPORT_DATA", "/no/such")).refused(&[told]);
+    run(build(&study, &out).args(["--data", "/no/folder"])).refused(&["/no/folder (--data): no such folder"]);
+    assert_eq!(names(home.path()), ["mini.yaml"], "nothing was trained or written");
+    // A study with a mistake gets its own message.
+    fs::write(&study, "title: T\nmodel: m\n").unwrap();
+    let done = run(build(&study, &out).env("MNIST_REPORT_DATA", "/no/such")).refused(&["mini.yaml:"]);
+    assert!(!done.err.contains("/no/such"), "{}", done.err);
+    // The variable is not used for a study that names its folder.
+    fs::write(&study, format!("data: {}\n{MINI}", root().join("data/mnist").display())).unwrap();
+    run(build(&study, &out).env("MNIST_REPORT_DATA", "/no/such")).exits(0);
+}
+
 /// `tiny` with one passage replaced, refused at a line, with these words.
 #[track_caller]
 fn refused_with(from: &str, to: &str, line: usize, parts: &[&str]) -> Done {

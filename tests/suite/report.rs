@@ -162,6 +162,30 @@ fn the_batch_mean_loss_is_shown_only_if_the_study_refers_to_it() {
 }
 
 #[test]
+fn key_figures_are_those_of_the_runs_that_are_compared() {
+    let runs = "runs: {first: {model: only}, second: {model: only}, third: {model: only}, fourth: {model: only, epochs: 2}, \
+                fifth: {model: only, epochs: 3}}\ncomparisons: {c: {run: fifth, against: fourth}}\n";
+    let report = built(&MINI.replace("runs: {single: {model: only}}\n", runs)).text("report.md");
+    let figures: Vec<&str> =
+        report.lines().filter_map(|line| line.strip_prefix("- Test accuracy: ")?.split(':').next()).collect();
+    assert_eq!(figures, ["fourth", "fifth"], "{report}");
+    // The sentence on the only comparison names its runs.
+    assert!(report.contains("only “fifth” ") && report.contains("only “fourth” "), "{report}");
+}
+
+#[test]
+fn a_title_page_has_contents_in_print() {
+    let (bundle, _) = shared();
+    let html = bundle.text("report.html");
+    let (_, contents) =
+        html.split_once("<div class=\"printed-contents\">").expect("contents of a report with an author");
+    let (contents, _) = contents.split_once("</div>").unwrap();
+    assert_eq!(contents.matches("<li>").count(), html.matches("<section aria-labelledby=").count(), "{contents}");
+    assert!(contents.contains("<span class=\"number\">1</span><a href=\"#"), "{contents}");
+    assert!(!built(MINI).text("report.html").contains("<div class=\"printed-contents\">"), "no title page");
+}
+
+#[test]
 fn the_page_is_one_file() {
     let (bundle, _) = shared();
     let html = bundle.text("report.html");

@@ -143,12 +143,40 @@ fn runs_are_drawn_by_the_verifier() {
     assert!(both.out.contains("2 of 2 runs trained again: long, cheap"), "{}", both.out);
 }
 
+/// A spot check is not taken for a check of every run.
+#[test]
+fn a_spot_check_of_a_class_is_shown_as_one() {
+    let home = tempfile::tempdir().unwrap();
+    let [csv, page] = ["course.csv", "course.html"].map(|name| home.path().join(name));
+    let path = bundles()[1].path.as_path();
+    let files = ["--csv", csv.to_str().unwrap(), "--html", page.to_str().unwrap()];
+    let arguments = [&["--upto", "rerun", "--runs", "random:1"], files.as_slice()].concat();
+    let done = on_paths("verify", &arguments, &[path, path]).exits(0);
+    let rows = |text: &str| text.matches("passed, 1 of 2").count();
+    assert_eq!(rows(&done.out), 2, "{}", done.out);
+    assert_eq!(fs::read_to_string(&csv).unwrap().matches(",passed,\"passed, 1 of 2\",").count(), 2);
+    assert_eq!(rows(&page_text(&fs::read_to_string(&page).unwrap())), 2);
+    let one = json_of(&bundles()[1].run("verify", &["--upto", "rerun", "--runs", "cheap", "--json"]).exits(0));
+    assert_eq!(one["steps"][7]["drawn"], json!({"runs": 1, "of": 2}));
+    assert_eq!(one["steps"][6]["drawn"], Value::Null);
+    let all = json_of(&bundles()[1].run("verify", &["--upto", "rerun", "--runs", "random:2", "--json"]).exits(0));
+    assert_eq!(all["steps"][7]["drawn"], Value::Null);
+}
+
 #[test]
 fn a_class_is_checked_by_a_run_of_each() {
     let paths = [bundles()[0].path.as_path(), bundles()[1].path.as_path()];
     let done = on_paths("verify", &["--upto", "rerun", "--runs", "cheap"], &paths).exits(0);
     assert_eq!(done.err.matches(": rerun: trains 1 of ").count(), 2, "{}", done.err);
-    on_paths("verify", &["--upto", "rerun", "--runs", "bare"], &paths).exits(2);
+    // The second bundle has no such run: it is refused before its first rung.
+    let done = on_paths("verify", &["--upto", "rerun", "--runs", "bare"], &paths).exits(2);
+    let refused = format!(
+        "{}: cannot be checked: --runs: unknown run `bare`; this study has long, cheap\n",
+        bundles()[1].path.display()
+    );
+    assert!(done.out.contains(&refused), "{}", done.out);
+    assert_eq!(done.err.matches(": rerun: trains 1 of 3 runs (bare) ").count(), 1, "{}", done.err);
+    assert_eq!(done.err.lines().count(), 1, "{}", done.err);
 }
 
 #[test]

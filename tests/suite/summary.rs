@@ -101,3 +101,40 @@ fn it_takes_less_than_a_second_and_no_data() {
     });
     assert!(fast);
 }
+
+#[test]
+fn the_last_line_counts_runs_and_trainings() {
+    let last = |study: &std::path::Path| {
+        let out = run(program(["summary"]).arg(study)).exits(0).out;
+        out.lines().last().unwrap().to_owned()
+    };
+    assert_eq!(last(&tiny()), "3 runs, 4 trainings: small, small-bn, stops");
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    let runs: Vec<String> = (1..=14).map(|i| format!("r{i}: {{model: only}}")).collect();
+    fs::write(&study, MINI.replace("single: {model: only}", &runs.join(", "))).unwrap();
+    let names: Vec<String> = (1..=12).map(|i| format!("r{i}")).collect();
+    assert_eq!(last(&study), format!("14 runs, 14 trainings: {} and 2 more", names.join(", ")));
+}
+
+#[test]
+fn a_size_below_a_hundredth_has_digits() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    fs::write(&study, MINI).unwrap();
+    let out = run(program(["summary"]).arg(&study)).exits(0).out;
+    assert_eq!(out.matches("forward and backward 0.0001, ").count(), 2, "{out}");
+    let report = built(MINI).text("report.md");
+    assert!(report.contains(" torchsummary | 0.0030 | 0.0001 |"), "{report}");
+}
+
+/// As `build` does.
+#[test]
+fn a_missing_image_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("study.yaml");
+    fs::write(&study, format!("{MINI}description: \"![A board](board.png)\"\n")).unwrap();
+    for arguments in [&["summary"][..], &["summary", "--json"]] {
+        run(program(arguments).arg(&study)).refused(&["study.yaml:", "description: image `board.png` cannot be read"]);
+    }
+}

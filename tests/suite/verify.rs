@@ -77,6 +77,25 @@ fn the_run_log_may_state_anything_but_only_in_its_form() {
     bundle.run("verify", &["--upto", "metrics"]).exits(0);
 }
 
+/// A changed program can build what this one refuses.
+#[test]
+fn a_study_whose_expressions_build_refuses_fails_exact() {
+    let bundle = copy();
+    let study = bundle.text("study.yaml");
+    let condition = "supported_if: runs.small.accuracy > 2 * values.chance";
+    assert!(study.contains(condition));
+    for (forged, why) in [
+        ("supported_if: 'true'", "holds whatever is measured"),
+        ("supported_if: runs.smal.accuracy > 0", "unknown run `smal`"),
+    ] {
+        bundle.replace_study(&study.replace(condition, forged));
+        let done = bundle.run("verify", &["--upto", "exact"]).exits(1);
+        assert!(done.out.contains("`build` refuses this study: ") && done.out.contains(why), "{}", done.out);
+    }
+    bundle.replace_study(&study);
+    bundle.run("verify", &["--upto", "metrics"]).exits(0);
+}
+
 #[test]
 fn a_link_to_a_bundle_is_followed() {
     let bundle = copy();

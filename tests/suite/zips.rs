@@ -171,6 +171,22 @@ fn other_archives_are_named() {
     }
 }
 
+/// A hand-in may be no archive at all, or a zip that is none of a bundle.
+#[test]
+fn files_that_are_no_bundle_are_named_for_what_they_are() {
+    let entry = |name: &str| Entry::new(name, b"x", STORED);
+    let word = zip(&[entry("[Content_Types].xml"), entry("word/document.xml")]).bytes;
+    for (bytes, reason) in [
+        (Vec::new(), "is empty: have it sent again"),
+        (b"%PDF-1.7\n".to_vec(), "is a PDF, not a bundle: ask for the zip"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html>".to_vec(), "is a page alone, not a bundle: ask for the zip"),
+        (word, "is not a bundle: it is a Word document: ask for the zip"),
+        (zip(&[entry("report.zip")]).bytes, "is not a bundle: contains report.zip: unpack it first"),
+    ] {
+        refused(reason, &bytes, reason);
+    }
+}
+
 #[test]
 fn zips_by_programs_of_this_machine_are_read() {
     let home = TempDir::new().unwrap();

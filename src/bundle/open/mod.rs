@@ -48,6 +48,10 @@ pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
     Ok(Bundle { path: place, files, problems, leftovers, left_out })
 }
 
+/// The folders in files of office programs, which are zips, and what such a file is.
+const OFFICE: [(&str, &str); 3] =
+    [("word/", "it is a Word document"), ("xl/", "it is an Excel table"), ("ppt/", "it is a PowerPoint presentation")];
+
 /// Names the bundles in a folder or zip that is not one itself, and says what to do.
 fn inside<'a>(path: &Path, is_folder: bool, names: impl Iterator<Item = &'a String>) -> Option<String> {
     let names: Vec<&str> = names.map(String::as_str).collect();
@@ -55,6 +59,12 @@ fn inside<'a>(path: &Path, is_folder: bool, names: impl Iterator<Item = &'a Stri
         names.iter().filter_map(|name| name.strip_suffix(SUMS)).filter(|folder| folder.ends_with('/')).collect();
     let zips: Vec<&str> = names.iter().copied().filter(|name| name.to_ascii_lowercase().ends_with(".zip")).collect();
     let place = path.display();
+    let is_office = |(folder, _): &&(&str, &str)| !is_folder && names.iter().any(|name| name.starts_with(folder));
+    if folders.is_empty()
+        && let Some((_, what)) = OFFICE.iter().find(is_office)
+    {
+        return Some(format!("{what}: ask for the zip"));
+    }
     Some(match (folders.as_slice(), zips.as_slice()) {
         ([folder], _) => {
             let other = names.iter().find(|name| !name.starts_with(folder)).copied().unwrap_or("none");
@@ -70,7 +80,10 @@ fn inside<'a>(path: &Path, is_folder: bool, names: impl Iterator<Item = &'a Stri
         ([], [zip]) if is_folder => format!("contains {zip}: name {}", path.join(zip).display()),
         ([], [zip]) => format!("contains {zip}: unpack it first"),
         ([], [_, _, ..]) if is_folder => {
-            format!("contains {} zips: name them, as in `verify {place}/*.zip`", zips.len())
+            let folder = path.join(Path::new(zips[0]).parent().unwrap_or(Path::new("")));
+            let folder = folder.display().to_string();
+            let folder = folder.trim_end_matches('/');
+            format!("contains {} zips: name them, as in `verify {folder}/*.zip`", zips.len())
         }
         ([], [_, _, ..]) => format!("contains {} zips: unpack it first", zips.len()),
         ([], []) => return None,
@@ -81,7 +94,7 @@ fn inside<'a>(path: &Path, is_folder: bool, names: impl Iterator<Item = &'a Stri
 fn not_a_bundle(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
         "yaml" | "yml" => Some("is a study, not a bundle: name the folder that `mnist-report build` made of it"),
-        "html" | "md" => Some("is a report, not a bundle: name the folder that holds it"),
+        "html" | "md" => Some("is a page alone, not a bundle: ask for the zip, or name the folder that holds it"),
         "json" => Some("is one file of a bundle: name the folder that holds it"),
         _ => None,
     }
@@ -140,6 +153,14 @@ mod tests {
         let zips = ["a.zip", "b.zip"];
         assert_eq!(said(true, &zips), "contains 2 zips: name them, as in `verify subs/*.zip`");
         assert_eq!(said(false, &["carol.zip"]), "contains carol.zip: unpack it first");
+        assert_eq!(
+            said(true, &["lab/a.zip", "lab/b.zip"]),
+            "contains 2 zips: name them, as in `verify subs/lab/*.zip`"
+        );
+        assert_eq!(said(false, &["lab/a.zip", "lab/b.zip"]), "contains 2 zips: unpack it first");
+        let word = ["[Content_Types].xml", "word/document.xml"];
+        assert_eq!(said(false, &word), "it is a Word document: ask for the zip");
+        assert_eq!(said(true, &word), "");
         assert_eq!(said(true, &["carol.yaml"]), "");
     }
 }

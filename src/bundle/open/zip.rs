@@ -29,36 +29,51 @@ const OTHER_ARCHIVES: [(&[u8], &str); 5] = [
 ];
 /// Where a tar archive has its mark.
 const TAR: (usize, &[u8]) = (257, b"ustar");
+/// The first bytes of a PDF, and of pages.
+const PDF: &[u8] = b"%PDF-";
+const PAGES: [&str; 2] = ["<!doctype html", "<html"];
 
 /// Reads a zip's files, except leftovers of operating systems.
 pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
-    let refused = |reason| Error::Zip { path: path.to_owned(), reason };
     let file = File::open(path).map_err(Error::read(path))?;
-    if let Some(name) = other_archive(&file) {
-        return Err(refused(format!("is a {name} archive, not a zip: ask for a zip")));
-    }
     let size = file.metadata().map_err(Error::read(path))?.len();
-    if size > MAX_ZIP {
-        return Err(refused("is larger than the zip of any bundle".to_owned()));
+    if let Some(reason) = other_file(&file, size) {
+        return Err(Error::refused(path, reason));
     }
-    unpack(&file, size, found).map_err(refused)
+    if size > MAX_ZIP {
+        return Err(Error::refused(path, "is larger than the zip of any bundle"));
+    }
+    unpack(path, &file, size, found)
 }
 
-/// The name of the archive that a file is, if it is not a zip.
-fn other_archive(file: &File) -> Option<&'static str> {
+/// What a file is instead of a zip, by its first bytes.
+fn other_file(file: &File, size: u64) -> Option<String> {
+    if size == 0 {
+        return Some("is empty: have it sent again".to_owned());
+    }
     let mut start = [0; TAR.0 + TAR.1.len()];
     let mut read = 0;
     while let Ok(more @ 1..) = file.read_at(&mut start[read..], read as u64) {
         read += more;
     }
     let known = OTHER_ARCHIVES.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, name)| *name);
-    known.or_else(|| start.ends_with(TAR.1).then_some("tar"))
+    if let Some(name) = known.or_else(|| start.ends_with(TAR.1).then_some("tar")) {
+        return Some(format!("is a {name} archive, not a zip: ask for a zip"));
+    }
+    if start.starts_with(PDF) {
+        return Some("is a PDF, not a bundle: ask for the zip".to_owned());
+    }
+    let text =
+        String::from_utf8_lossy(&start).trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
+    let is_page = PAGES.iter().any(|tag| text.starts_with(tag));
+    is_page.then(|| "is a page alone, not a bundle: ask for the zip".to_owned())
 }
 
-fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
-    let archive = Archive::open(file, size)?;
+fn unpack(path: &Path, file: &File, size: u64, found: &mut Found) -> Result<(), Error> {
+    let archive = Archive::open(file, size).map_err(|reason| Error::refused(path, reason))?;
+    let of_entry = |reason| Error::Zip { path: path.to_owned(), reason };
     let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
-    check_limits(&archive.entries, top)?;
+    check_limits(&archive.entries, top).map_err(of_entry)?;
     if !archive.contradictions.is_empty() {
         // Unpack nothing, because another program may unpack something else.
         found.is_ambiguous = archive.entries.iter().any(may_be_of_bundle);
@@ -66,7 +81,7 @@ fn unpack(file: &File, size: u64, found: &mut Found) -> Result<(), String> {
         return Ok(());
     }
     found.has_backslashes = archive.entries.iter().any(|entry| entry.name.contains(&b'\\'));
-    check_depth(&archive.entries, top)?;
+    check_depth(&archive.entries, top).map_err(of_entry)?;
     let mut folders = BTreeSet::new();
     for entry in &archive.entries {
         match unpacked(file, entry, top) {

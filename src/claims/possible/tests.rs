@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::claims::{Verdict, stand_in};
-use crate::study::{Plan, Source};
+use crate::results::validation_losses;
+use crate::study::{Plan, Source, first_lowest};
 
 const STUDY: &str = "\
 title: t
@@ -134,6 +135,10 @@ claims:
      measured: 'models.a.layers.flatten1.output_shape == models.a.layers.fc1.input_shape', compare: exact}
   - {id: ratio, group: g, quote: q, printed: '10000', measured: 'runs.one.correct / runs.one.accuracy', compare: printed}
   - {id: reversed, group: g, quote: q, printed: 'true', measured: 'comparisons.d.only_run == comparisons.e.only_against', compare: exact}
+  - {id: rule, group: g, quote: q, printed: 'true',
+     measured: 'runs.stops.last.train_loss < 0.1 or runs.stops.last.epoch == 9', compare: exact}
+  - {id: before, group: g, quote: q, printed: 'true',
+     measured: 'runs.stops.first.train_loss >= 0.1 or runs.stops.last.epoch == 1', compare: exact}
   - {id: count, group: g, quote: q, printed: '7850', measured: 'models.a.parameters', compare: exact}
   - {id: images, group: g, quote: q, printed: '10000', measured: 'runs.one.test_images', compare: exact}
   - {id: epochs, group: g, quote: q, printed: '2', measured: 'runs.one.last.epoch', compare: exact}
@@ -156,10 +161,85 @@ fn a_claim_on_what_settings_make_equal_tests_nothing() {
     let of = |verdict| judged.iter().filter(move |j| j.verdict == verdict).map(|j| j.claim.id.as_str());
     assert_eq!(
         of(Verdict::TestsNothing).collect::<Vec<_>>(),
-        ["twin", "pair", "prefix", "models", "flat", "shapes", "ratio", "reversed"]
+        ["twin", "pair", "prefix", "models", "flat", "shapes", "ratio", "reversed", "rule", "before"]
     );
     assert_eq!(of(Verdict::Matches).collect::<Vec<_>>(), ["count", "images", "epochs"]);
     assert_eq!(crate::claims::decided_by_nothing(&source.study, &results), ["constant", "twins"]);
+}
+
+const RULES: &str = "\
+title: t
+models:
+  a: {layers: [flatten, {linear: {out_features: 10}}]}
+  d: {layers: [flatten, {dropout: {p: 0.5}}, {linear: {out_features: 10}}]}
+defaults:
+  {train: {images: {random: 400}, hold_out: 100}, epochs: 4, batch_size: 50, optimizer: adam, seeds: [1], dropout: false}
+runs:
+  one: {model: a}
+  evidence: {model: a, evidence: {candidates: 4}}
+  measured: {model: a, evaluate_train: true}
+  within: {model: a, evaluate_every: 5}
+  below: {model: a, stop_below_train_loss: 0.0000001}
+  early: {model: a, early_stopping: {patience: 4}}
+  best: {model: a, report_epoch: best_validation}
+  off: {model: d}
+  steps: {model: a, optimizer: {adam: {lr: 0.001}}, schedule: {step: {step_size: 9, gamma: 0.5}}}
+  smooth: {model: a, label_smoothing: 0.9}
+  patient: {model: a, epochs: 20, early_stopping: {patience: 2}}
+  impatient: {model: a, epochs: 20, early_stopping: {patience: 1}}
+comparisons: {c: {run: one, against: measured}}
+";
+
+/// Runs that differ only in what is recorded, and the rules that end a run.
+#[test]
+fn a_claim_on_what_rules_make_sure_tests_nothing() {
+    let twins = ["evidence", "measured", "within", "below", "early", "best", "off", "steps"];
+    let same = |run: &str| {
+        (format!("same-{run}"), format!("runs.one.epochs[1].test_accuracy == runs.{run}.epochs[1].test_accuracy"))
+    };
+    let sure = [
+        ("pair", "comparisons.c.only_run == 0"),
+        ("loss", "(runs.one.notes_loss * 50 - runs.one.loss)|abs < 0.000001"),
+        ("smoothed", "runs.smooth.last.train_loss > 2.2"),
+        (
+            "patience",
+            "runs.patient.last.epoch == 20 or runs.patient.last.held_out_loss >= runs.patient.epochs[runs.patient.last.epoch - 3].held_out_loss",
+        ),
+        (
+            "one",
+            "runs.impatient.epochs[0].held_out_loss > runs.impatient.epochs[1].held_out_loss or runs.impatient.last.epoch == 2",
+        ),
+    ];
+    let open = [
+        ("other", "runs.one.epochs[1].test_accuracy == runs.smooth.epochs[1].test_accuracy"),
+        ("falls", "runs.one.epochs[1].held_out_loss < runs.one.epochs[0].held_out_loss"),
+        ("low", "runs.smooth.last.train_loss > 2.5"),
+        ("ends", "runs.patient.last.epoch < 20"),
+        ("reported", "runs.best.reported.epoch == 4"),
+    ];
+    let owned = |(id, text): (&str, &str)| (id.to_owned(), text.to_owned());
+    let claims = twins.map(same).into_iter().chain(sure.map(owned)).chain(open.map(owned));
+    let claim = |(id, text)| {
+        format!("  - {{id: {id}, group: g, quote: q, printed: 'true', measured: '{text}', compare: exact}}\n")
+    };
+    let text = format!("{RULES}claims:\n{}", claims.map(claim).collect::<String>());
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), &text, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let mut stand_in = stand_in::results(&source.study, &plan);
+    stand_in
+        .runs
+        .values_mut()
+        .flat_map(|run| &mut run.seeds)
+        .for_each(|seed| seed.batch_mean_loss = seed.test_loss / 50.0);
+    let others: Vec<Results> = (0..MOST).step_by(2).map(|number| Draw::new(number, "").results(&stand_in)).collect();
+    let holds = |id: &str, results: &Results| {
+        let judged = crate::claims::judge_alone(&source.study, results, crate::text::Lang::En);
+        judged.iter().find(|j| j.claim.id == id).unwrap().verdict == Verdict::Matches
+    };
+    for claim in &source.study.claims {
+        let is_sure = others.iter().all(|results| holds(&claim.id, results));
+        assert_eq!(is_sure, open.iter().all(|(id, _)| *id != claim.id), "{}", claim.id);
+    }
 }
 
 /// The plan in results.json is the bundle's own statement.

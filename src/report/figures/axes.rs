@@ -50,6 +50,12 @@ pub(super) fn ticks(low: f64, high: f64, finest: f64, most: f64) -> Vec<f64> {
     (first..=last).map(|i| i as f64 * step).collect()
 }
 
+/// How many decimals of a percentage the ticks need.
+pub(super) fn decimals(ticks: &[f64]) -> usize {
+    let needs = |scale: f64| ticks.iter().any(|tick| ((tick * scale).round() - tick * scale).abs() > 1e-6);
+    if needs(1000.0) { 2 } else { usize::from(needs(100.0)) }
+}
+
 /// A vertical bar between two pixels, with a short line at each end.
 pub(super) fn error_bar(canvas: &Canvas, x: i32, (top, bottom): (i32, i32), color: RGBColor) -> Result<()> {
     line(canvas, &[(x, top), (x, bottom)], color)?;
@@ -67,5 +73,16 @@ mod tests {
         assert_eq!(shown(ticks(0.97, 1.0, 0.001, 8.0)), "0.9700 0.9750 0.9800 0.9850 0.9900 0.9950 1.0000");
         assert_eq!(shown(ticks(-0.0021, 0.0009, 0.0005, 7.0)), "-0.0020 -0.0015 -0.0010 -0.0005 0.0000 0.0005");
         assert_eq!(shown(ticks(0.42, 1.0, 0.001, 8.0)), "0.5000 0.6000 0.7000 0.8000 0.9000 1.0000");
+    }
+
+    #[test]
+    fn every_axis_has_two_ticks() {
+        // The narrowest axes, as figures make them: a single value, with room on both sides or on one.
+        for (low, high, finest) in [(0.9848, 0.9868, 0.001), (0.9985, 1.0, 0.001), (-0.0007, 0.0003, 0.0005)] {
+            assert!(ticks(low, high, finest, 7.0).len() >= 2, "{low} to {high}");
+        }
+        for range in 2..1200 {
+            assert!(ticks(-0.2003, -0.2003 + f64::from(range) * 0.001, 0.001, 6.0).len() >= 2, "{range}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Two runs compared after each epoch: their accuracies in pairs, and beside them the difference with its interval.
 
-use super::axes::{VerticalAxis, error_bar, ticks};
+use super::axes::{VerticalAxis, decimals, error_bar, ticks};
 use super::labels::Legend;
 use super::prelude::*;
 use crate::results::NoInterval;
@@ -37,8 +37,7 @@ impl Gain<'_> {
     }
 
     fn legend(&self, sheet: Sheet) -> Legend {
-        let width = sheet.pixels().min(HALF as i32);
-        Legend::of(self.runs.iter().map(|(title, series)| (title.as_str(), *series)), width)
+        Legend::of(self.runs.iter().map(|(title, series)| (title.as_str(), *series)), sheet.pixels())
     }
 
     fn title(&self, sheet: Sheet) -> Vec<String> {
@@ -146,12 +145,6 @@ fn accuracies(root: &Canvas, gain: &Gain, plot: i32, right: i32, lang: &Language
         points.into_iter().try_for_each(|at| mark(root, *series, at))?;
     }
     epochs(root, gain, &axis, lang)
-}
-
-/// How many decimals of a percentage the ticks need.
-fn decimals(ticks: &[f64]) -> usize {
-    let needs = |scale: f64| ticks.iter().any(|tick| ((tick * scale).round() - tick * scale).abs() > 1e-6);
-    if needs(1000.0) { 2 } else { usize::from(needs(100.0)) }
 }
 
 /// The difference after each epoch, with its interval.

@@ -125,7 +125,12 @@ mod tests {
     fn a_long_title_has_two_lines_in_a_legend() {
         let title = "По 200 зображень кожної цифри, клас за класом";
         let legend = Legend::of([(title, 0), ("b", 1)], 300);
-        assert_eq!(legend.items[0].title.join(" "), title);
+        assert_eq!(legend.items[0].title.join(" ").replace('\u{a0}', " "), title);
+        assert!(
+            legend.items[0].title[0].starts_with("По\u{a0}200\u{a0}"),
+            "as the page's text: {:?}",
+            legend.items[0].title
+        );
         assert_eq!((legend.items[0].title.len(), legend.items[1].place.1, legend.height()), (2, 2 * LINE, 3 * LINE));
     }
 

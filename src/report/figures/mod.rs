@@ -15,6 +15,7 @@ mod parameters;
 mod per_class;
 mod predictions;
 mod prelude;
+mod ranking;
 mod scale;
 
 pub(super) use confusion::{confusion, largest_error_share};
@@ -27,6 +28,7 @@ pub(super) use network::network;
 pub(super) use parameters::parameters;
 pub(super) use per_class::{OneSeed, per_class};
 pub(super) use predictions::predictions;
+pub(super) use ranking::{RankedRun, ranking};
 
 use super::document::{FigureTable, NarrowFigure};
 pub(super) use prelude::Width;

@@ -26,6 +26,8 @@ const SHORTCUTS: i32 = 14;
 /// A block with the layers that give it.
 struct Step<'a> {
     layers: &'a [LayerFacts],
+    /// The `groups` of each layer; 1 for one that has none.
+    groups: Vec<usize>,
     /// For one image.
     shape: &'a [usize],
     shortcut: Option<Shortcut<'a>>,
@@ -39,12 +41,15 @@ struct Shortcut<'a> {
     from: usize,
 }
 
+/// A model, the `groups` of its layers, and all models of the study.
+type Drawn<'a> = (&'a ModelFacts, &'a [usize], &'a IndexMap<String, ModelFacts>);
+
 /// The figure of one of the study's models: the image, then every layer in order. Its caption explains what is drawn if it
 /// is the first: then `explained` is the number of the first and of the last figure of a network.
 pub(crate) fn network(
     name: &str,
     title: &str,
-    models: (&ModelFacts, &IndexMap<String, ModelFacts>),
+    models: Drawn,
     explained: Option<(usize, usize)>,
     lang: &Language,
 ) -> Result<Drawing> {
@@ -53,7 +58,7 @@ pub(crate) fn network(
 
 fn drawn(
     (name, title): (&str, &str),
-    (model, models): (&ModelFacts, &IndexMap<String, ModelFacts>),
+    (model, groups, models): Drawn,
     explained: Option<(usize, usize)>,
     sheet: Sheet,
     lang: &Language,
@@ -66,8 +71,8 @@ fn drawn(
     let named = |l: &LayerFacts| format!("{} {}", l.name, dimensions(of_one_image(&l.output_shape)));
     let layers = model.layers.iter().map(named).collect::<Vec<_>>().join("; ");
     let description = lang.say("figures.network.description", context! { input => dimensions(input), layers })?;
-    let steps = steps(model);
-    let image = Step { layers: &[], shape: input, shortcut: None };
+    let steps = steps(model, groups);
+    let image = Step { layers: &[], groups: Vec::new(), shape: input, shortcut: None };
     let all: Vec<&Step> = std::iter::once(&image).chain(&steps).collect();
     let sizes = Sizes::of(models);
     let shortcut = |(to, step): (usize, &&Step)| step.shortcut.as_ref().map(|shortcut| (shortcut.from, to));
@@ -89,8 +94,10 @@ fn drawn(
             row.draw(root, top, &sizes)?;
             if i == 0 {
                 let word = lang.word("figures.network.image")?;
-                let y = row.middle(top) - sizes.of_block(image.shape).1 / 2 - 10;
-                text(root, &word, (IMAGE + WIDEST / 2, y), &label(INK), HPos::Right, VPos::Center)?;
+                // Ends with its block, so that it does not touch the words at the first arrow.
+                let (width, height) = sizes.of_block(image.shape);
+                let at = (IMAGE + width / 2, row.middle(top) - height / 2 - 10);
+                text(root, &word, at, &label(INK), HPos::Right, VPos::Center)?;
             }
             top += row.height();
         }
@@ -105,7 +112,7 @@ fn of_one_image(shape: &[usize]) -> &[usize] {
 
 /// The layers up to each one that gives another shape or moves a window; those that change values one by one go with the next.
 /// The input and the output of a residual block are blocks of the figure, too.
-fn steps(model: &ModelFacts) -> Vec<Step<'_>> {
+fn steps<'a>(model: &'a ModelFacts, groups: &[usize]) -> Vec<Step<'a>> {
     let start_of = |(i, layer): (usize, &LayerFacts)| i.checked_sub(layer.inner_layers?);
     let starts: Vec<usize> = model.layers.iter().enumerate().filter_map(start_of).collect();
     let (mut steps, mut start, mut from) = (Vec::new(), 0, 0);
@@ -117,7 +124,10 @@ fn steps(model: &ModelFacts) -> Vec<Step<'_>> {
         let gives_block = layer.window.is_some() || layer.input_shape != layer.output_shape || first.is_some();
         if gives_block || starts.contains(&(i + 1)) || i + 1 == model.layers.len() {
             let shortcut = first.map(|layer| Shortcut { layer, from });
-            steps.push(Step { layers: &model.layers[start..=i], shape: of_one_image(&layer.output_shape), shortcut });
+            // A hostile results.json may have other layers than the study.
+            let groups = (start..=i).map(|at| groups.get(at).copied().unwrap_or(1)).collect();
+            let (layers, shape) = (&model.layers[start..=i], of_one_image(&layer.output_shape));
+            steps.push(Step { layers, groups, shape, shortcut });
             start = i + 1;
         }
     }
@@ -181,7 +191,8 @@ impl<'a> Row<'a> {
         lang: &Language,
     ) -> Result<Self> {
         let of_step = |step: &&Step| {
-            let lines = step.layers.iter().map(|layer| words(layer, lang)).collect::<Result<Vec<_>>>()?;
+            let each = step.layers.iter().zip(&step.groups);
+            let lines = each.map(|(layer, groups)| words(layer, *groups, lang)).collect::<Result<Vec<_>>>()?;
             let mut lines = lines.concat();
             if let Some(Shortcut { layer, .. }) = step.shortcut {
                 let added = lang.say("figures.network.residual", context! { layer })?;
@@ -260,8 +271,9 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What stands at the arrow for a layer: its name with its kernel, its stride, and its parameters.
-fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
+/// What stands at the arrow for a layer: its name with its kernel, its window and groups where they are unusual, and its
+/// parameters.
+fn words(layer: &LayerFacts, groups: usize, lang: &Language) -> Result<Vec<(String, bool)>> {
     let kernel =
         layer.window.map_or_else(String::new, |w| format!(" {}×{}", w.kernel_size.height, w.kernel_size.width));
     let mut lines: Vec<(String, bool)> = named(&layer.name, &kernel).into_iter().map(|line| (line, false)).collect();
@@ -279,6 +291,9 @@ fn words(layer: &LayerFacts, lang: &Language) -> Result<Vec<(String, bool)>> {
     }
     if let Some(window) = layer.window.filter(|w| w.dilation != Pair::square(1)) {
         lines.push((lang.say("figures.network.dilation", context! { n => by(window.dilation) })?, false));
+    }
+    if groups != 1 {
+        lines.push((lang.say("figures.network.groups", context! { n => groups })?, false));
     }
     if layer.parameters > 0 {
         lines.push((lang.numbers.count(layer.parameters), true));

@@ -28,7 +28,7 @@ impl<'a> Panel<'a> {
     fn of(title: &str, model: &'a ModelFacts, (width, left): (i32, i32), lang: &Language) -> Result<Self> {
         let head = lang.say("figures.parameters.head", context! { title, n => model.parameters })?;
         // Bold letters are wider than others, which shows where lines are short.
-        let (room, lines) = if width == THIRD { (width - width / 8, 3) } else { (width, 2) };
+        let (room, lines) = if width == THIRD { (width - width / 8, 4) } else { (width, 2) };
         let title = wrapped(&head, TITLE, room, lines);
         Ok(Self { title, model, width, left })
     }

@@ -14,6 +14,7 @@ pub(super) use super::Drawing;
 pub(super) use crate::report::Language;
 use crate::report::document::NarrowFigure;
 pub(super) use crate::report::error::Result;
+use crate::report::escape::tied;
 use crate::results::NoInterval;
 use crate::study::Show;
 
@@ -182,8 +183,10 @@ pub(super) fn width_of(words: &str, size: f64) -> i32 {
 /// on, ends in an ellipsis.
 pub(super) fn wrapped(words: &str, size: f64, pixels: i32, lines: usize) -> Vec<String> {
     let mut broken: Vec<String> = Vec::new();
-    // Not at the no-break spaces within numbers.
-    for word in words.split(' ').filter(|word| !word.is_empty()) {
+    // Not at the no-break spaces within numbers, nor, if there is room, where the page's text has some.
+    let tied = tied(words);
+    let fits = tied.split(' ').all(|word| width_of(word, size) <= pixels);
+    for word in if fits { &tied } else { words }.split(' ').filter(|word| !word.is_empty()) {
         match broken.last_mut() {
             Some(line) if width_of(&format!("{line} {word}"), size) <= pixels => {
                 line.push(' ');

@@ -31,9 +31,18 @@ impl Scale {
         self.from + (share.clamp(0.0, 1.0) * f64::from(self.to - self.from)).round() as i32
     }
 
-    /// At most `most` round values on the axis.
+    /// Round values on the axis: about `most` of them at most, and at least two, because one does not show the scale.
     pub(super) fn ticks(&self, most: usize) -> Vec<f64> {
-        if self.logarithmic { self.logarithmic_ticks(most) } else { self.linear_ticks(most) }
+        let logarithmic = if self.logarithmic { self.logarithmic_ticks(most) } else { Vec::new() };
+        if logarithmic.len() >= 2 {
+            return logarithmic;
+        }
+        let has_two = |ticks: &Vec<f64>| ticks.len() >= 2;
+        // A step is at most 2.5 times the range divided by `most`, so with 5 there are always two ticks.
+        let found = (most..5).map(|more| self.linear_ticks(more)).find(has_two);
+        let found = found.unwrap_or_else(|| self.linear_ticks(most.max(5)));
+        let every = found.len().div_ceil(most.max(2) + 1);
+        found.into_iter().step_by(every.max(1)).collect()
     }
 
     fn linear_ticks(&self, most: usize) -> Vec<f64> {
@@ -80,6 +89,22 @@ mod tests {
         assert_eq!(logarithmic(0.08, 2.4, 6), "0.1 0.2 0.5 1. 2.");
         assert_eq!(logarithmic(0.0005, 2.4, 6), "0.001 0.01 0.1 1.");
         assert_eq!(logarithmic(1e-6, 1e6, 6), "0.000001 0.001 1. 1000. 1000000.");
+    }
+
+    #[test]
+    fn every_axis_has_two_ticks() {
+        let logarithmic = |low, high, most| shown(&Scale::logarithmic((low, high), (0, 100)).ticks(most));
+        assert_eq!(logarithmic(241_000.0, 473_000.0, 7), "250000. 300000. 350000. 400000. 450000.");
+        assert_eq!(logarithmic(241_000.0, 473_000.0, 3), "300000. 400000.");
+        assert_eq!(logarithmic(1.6, 3.1, 6), "2. 2.5 3.");
+        for (low, width) in (1..60).flat_map(|low| (1..60).map(move |width| (f64::from(low), f64::from(width) / 7.0))) {
+            for most in 1..9 {
+                for scale in [Scale::linear, Scale::logarithmic] {
+                    let ticks = scale((low, low + width), (0, 100)).ticks(most);
+                    assert!((2..=most.max(2) + 1).contains(&ticks.len()), "{low} {width} {most}: {ticks:?}");
+                }
+            }
+        }
     }
 
     #[test]

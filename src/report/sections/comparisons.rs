@@ -135,6 +135,8 @@ fn sentence(b: &Builder, (c, pair): Row) -> Result<RichText> {
     let count = |n: usize| b.lang.numbers.count(n as u64);
     let values = context! {
         title => c.title.as_str(),
+        run => b.run_title(&c.counts.run),
+        against => b.run_title(&c.counts.against),
         difference => b.lang.numbers.points(c.difference.mean, 2),
         interval => c.interval(pair, b.lang)?,
         margin => c.margin.map(|_| c.verdict(b.lang)).transpose()?,

@@ -35,26 +35,38 @@ fn definition(b: &Builder, Decided { rule, conclusions }: Decided) -> Result<Def
     let mut numbers = RichText::default();
     let mut text = rule;
     let n = conclusions.len();
+    let mut after_remark = false;
     for (i, (question, c)) in conclusions.into_iter().enumerate() {
         if i > 0 {
             numbers.push(InlineStyle::Plain, ", ", "", "");
         }
         numbers.append(number(question));
-        let more = answer_here(b, c)?.then(told::obstacle(b, c.obstacle.as_ref())?);
+        let (answer, is_here) = answer_here(b, c)?;
+        let more = answer.then(told::obstacle(b, c.obstacle.as_ref())?);
         if !more.is_empty() {
             let of =
                 if n > 1 { b.text("conclusions.question", context! { n => question })? } else { RichText::default() };
-            text = text.then(of).then(more);
+            if after_remark {
+                text.push(InlineStyle::Break, "", "", "");
+                text.append(of.then(more));
+            } else {
+                text = text.then(of).then(more);
+            }
+            after_remark = is_here && c.why.is_some();
+            if after_remark {
+                text = told::with_remark(b, text, c)?;
+            }
         }
     }
     Ok(Definition::new(b.text("conclusions.questions", context! { n, numbers => numbers.value() })?, text))
 }
 
-/// The answer, unless the first section has the whole of it, or a section on training begins with it.
-fn answer_here(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
+/// The answer, and whether it is here: unless the first section has the whole of it, or a section on training begins with it.
+fn answer_here(b: &Builder, c: &DecidedConclusion) -> Result<(RichText, bool)> {
     let elsewhere = b.training.iter().any(|section| section.answers.contains(&c.id));
     let is_whole = matches!(c.answer, Answer::Own { .. });
-    if elsewhere || is_whole { Ok(RichText::default()) } else { Ok(told::sentence(b, c)?.then(told::remark(c))) }
+    let is_here = !elsewhere && !is_whole;
+    Ok((if is_here { told::sentence(b, c)? } else { RichText::default() }, is_here))
 }
 
 /// A conclusion's finding.

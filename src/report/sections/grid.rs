@@ -2,6 +2,7 @@
 
 use super::comparisons::{interval, no_interval, no_test};
 use super::prelude::*;
+use crate::report::figures::{Drawing, RankedRun};
 use crate::results::{AnyRun, IntervalBasis, NoInterval, Ranked};
 use crate::study::{Axis, Cell, Section, Study, Table, axes, cells};
 
@@ -14,6 +15,9 @@ pub(super) fn ranking(b: &Builder) -> Result<Vec<Block>> {
     }
     let several = ranked.iter().any(|run| run.result.seeds.len() > 1);
     let form = b.lang.numbers;
+    // A column of dashes alone is left out.
+    let intervals = ranked.iter().any(|run| run.result.accuracy_interval().is_ok());
+    let tests = ranked.iter().any(|run| run.against_best.is_some_and(|against| against.test.is_ok()));
     let size = |run: &Ranked| b.results.models.get(&run.result.plan.model).map(|model| model.parameters);
     let columns = Columns::<&Ranked>::new()
         .column("rank", Key, |run| run.rank.to_string())
@@ -22,6 +26,7 @@ pub(super) fn ranking(b: &Builder) -> Result<Vec<Block>> {
             form.percent(run.result.accuracy(), 2)
         })
         .column("interval", LongNumber, |run| accuracy_interval(b, run))
+        .when(intervals)
         .column("parameters", Number, |run| size(run).map_or_else(|| "–".into(), |n| form.count(n)))
         .column("to_best", Number, |run| {
             run.against_best.map_or_else(|| "–".into(), |against| form.points(against.difference, 2))
@@ -30,14 +35,38 @@ pub(super) fn ranking(b: &Builder) -> Result<Vec<Block>> {
             None => Ok("–".into()),
             Some(test) if test.p < 0.001 => b.phrase("run.p_below"),
             Some(test) => Ok(form.fixed(test.p, 3).into()),
-        });
-    let caption = b.text("training.ranking", context! { n => ranked.len(), several, over => basis(&ranked) })?;
+        })
+        .when(tests);
+    let values = context! { n => ranked.len(), several, intervals, over => basis(&ranked) };
+    let caption = b.text("training.ranking", values)?;
     let mut blocks = vec![Block::Table(b.table(caption, &columns, &ranked)?)];
     let reasons = missing(b, &ranked)?;
     if !reasons.is_empty() {
-        blocks.push(Block::paragraph(b.text("training.ranking_without", context! { reasons })?));
+        let values = context! { reasons, dashes => intervals || tests };
+        blocks.push(Block::paragraph(b.text("training.ranking_without", values)?));
+    }
+    // Means over seeds have more digits than are printed.
+    if several {
+        blocks.push(Block::paragraph(b.phrase("training.before_rounding")?));
     }
     Ok(blocks)
+}
+
+/// The same as a figure.
+pub(super) fn ranking_figure(b: &Builder, name: &str) -> Result<Option<Drawing>> {
+    let ranked = b.results.ranking(b.study);
+    if ranked.len() < 2 {
+        return Ok(None);
+    }
+    let several = ranked.iter().any(|run| run.result.seeds.len() > 1);
+    let rows = ranked.iter().map(|run| RankedRun {
+        title: b.run_title(&run.cell.run),
+        accuracy: run.result.accuracy(),
+        interval: run.result.accuracy_interval(),
+        is_best: run.rank == 1,
+    });
+    let rows: Vec<RankedRun> = rows.collect();
+    figures::ranking(name, &rows, several, b.lang).map(Some)
 }
 
 /// What the tests of the differences to the best are over, in a word for the templates; empty where there is none.

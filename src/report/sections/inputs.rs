@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use super::prelude::*;
 use crate::claims;
 use crate::compute::{Environment, Gpu};
+use crate::dataset::Subset;
 use crate::report::sections::{comparisons, settings, summary};
 use crate::report::{InputFile, SOURCE, TEMPLATES};
-use crate::results::NoInterval;
 use crate::results::statistics::LEAST_SEEDS;
+use crate::results::{AnyRun, NoInterval};
 use crate::study::Table;
 
 pub(super) fn section(b: &Builder) -> Result<ReportSection> {
@@ -32,11 +33,13 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         Block::heading("budget", b.phrase("inputs.budget")?),
     ];
     blocks.extend(runs);
-    blocks.extend([
-        Block::List { items: budget.collect::<Result<_>>()? },
-        Block::heading("measures", b.phrase("measures.heading")?),
-        Block::Definitions(measures(b)?),
-    ]);
+    blocks.extend([Block::List { items: budget.collect::<Result<_>>()? }]);
+    let draws =
+        |run: &AnyRun| run.seeds().len() > 1 && matches!(run.plan().images, Subset::Random(_) | Subset::PerClass(_));
+    if all.iter().any(|(_, run)| draws(run)) {
+        blocks.push(Block::paragraph(b.phrase("inputs.drawn")?));
+    }
+    blocks.extend([Block::heading("measures", b.phrase("measures.heading")?), Block::Definitions(measures(b)?)]);
     Ok(b.section(SectionId::Inputs, b.phrase("inputs.heading")?, blocks))
 }
 

@@ -43,7 +43,8 @@ fn times(b: &Builder, sizes: &ParameterCounts) -> String {
     b.lang.numbers.fixed(sizes.times(), 2)
 }
 
-/// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise the best of a grid, otherwise the first ones.
+/// The runs whose accuracies answer the study's questions: those that conclusions compare, otherwise those of comparisons,
+/// otherwise the best of a grid, otherwise the first ones.
 fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
     let mut names: Vec<&str> = Vec::new();
     for conclusion in &b.study.conclusions {
@@ -53,8 +54,13 @@ fn key_runs<'a>(b: &'a Builder) -> Vec<(&'a str, &'a RunResult)> {
                 names.extend(compared.into_iter().flatten());
             }
             Rule::Kind(Kind::BestOf(runs)) => names.extend(runs.iter().map(String::as_str)),
+            Rule::Kind(Kind::OrderMatters(pair)) => names.extend([pair.ordered.as_str(), pair.shuffled.as_str()]),
             _ => {}
         }
+    }
+    if names.is_empty() {
+        let is_compared = |name: &&String| b.study.comparisons.values().any(|c| c.run == **name || c.against == **name);
+        names.extend(b.study.runs.keys().filter(is_compared).map(String::as_str));
     }
     let ranked = b.results.ranking(b.study);
     if names.is_empty() {

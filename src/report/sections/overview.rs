@@ -1,5 +1,6 @@
 //! The figure of the first screen: how accurate each network is, and how large.
 
+use super::grid;
 use super::prelude::*;
 use crate::report::figures::LadderPoint;
 use crate::report::series::trained_on_most;
@@ -51,11 +52,16 @@ pub(super) fn quoted(section: &Section) -> impl Iterator<Item = LadderPoint> {
     })
 }
 
+/// A run's colour: of a grid, that of its value in the last list, as in curves.
+fn series(b: &Builder, name: &str) -> usize {
+    grid::column_of(b.study, name).filter(|place| *place < Show::MAX_TOGETHER).unwrap_or_else(|| b.series(name))
+}
+
 /// A run's place in the figure; `None` if the results lack its model.
 pub(super) fn point(b: &Builder, name: &str, run: &RunResult) -> Option<LadderPoint> {
     Some(LadderPoint {
         title: b.run_title(name).to_owned(),
-        series: Some(b.series(name)),
+        series: Some(series(b, name)),
         parameters: b.results.models.get(&run.plan.model)?.parameters,
         accuracy: run.accuracy(),
         interval: Some(run.accuracy_interval()),

@@ -113,7 +113,9 @@ fn sizes(b: &Builder, models: &[(&str, &ModelFacts)]) -> Result<TableBlock> {
     let columns = Columns::<(&str, Megabytes, &ModelFacts)>::new()
         .column("convention", Text, |(convention, ..)| (*convention).to_owned())
         .column("input_size", Number, |(_, size, _)| form.fixed(size.input, if size.input < 0.1 { 4 } else { 2 }))
-        .column("forward_backward", Number, |(_, size, _)| form.fixed(size.forward_backward, 2))
+        .column("forward_backward", Number, |(_, size, _)| {
+            form.fixed(size.forward_backward, if size.forward_backward < 0.01 { 4 } else { 2 })
+        })
         .column("parameters", Number, |(_, size, _)| form.fixed(size.params, 2))
         .column("estimated_total", Number, |(_, size, _)| form.fixed(size.total, 2))
         .column("mult_adds", Number, |(.., model)| form.count(model.mult_adds));

@@ -3,6 +3,7 @@
 use minijinja::Value;
 
 use super::prelude::*;
+use crate::model::{LayerKind, ModelSpec};
 use crate::results::ModelFacts;
 use crate::text::numbers::dimensions;
 
@@ -14,7 +15,10 @@ pub(super) fn section(b: &Builder) -> Result<ReportSection> {
         .then(b.text("shapes.text", context! { section => b.section_link(SectionId::Parameters, "parameters")? })?);
     let mut blocks = vec![Block::paragraph(text)];
     for (i, (name, model)) in b.results.models.iter().enumerate() {
-        let models = (model, &b.results.models);
+        let kinds = b.study.models.get(name).into_iter().flat_map(ModelSpec::in_order);
+        let groups_of = |kind: &LayerKind| if let LayerKind::Conv2d(c) = kind { c.groups } else { 1 };
+        let groups: Vec<usize> = kinds.map(|(_, kind)| groups_of(kind)).collect();
+        let models = (model, &groups[..], &b.results.models);
         let number = b.figures_so_far() + 1;
         let explained = (i == 0).then(|| (number, number + b.results.models.len() - 1));
         let network = figures::network(&format!("network-{name}"), b.model_title(name), models, explained, b.lang)?;

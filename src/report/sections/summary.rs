@@ -4,14 +4,18 @@ use super::claims::count;
 use super::conclusions::{badge, limit};
 use super::prelude::*;
 use super::{grid, settings, told};
-use crate::claims::{DecidedConclusion, JudgedClaim, Verdict};
+use crate::claims::{Answer, DecidedConclusion, JudgedClaim, Verdict};
 use crate::results::{AnyRun, ModelFacts, RunResult};
 
 pub(super) fn section(b: &Builder, claims: &[JudgedClaim], conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
     let mut blocks = Vec::new();
     if !conclusions.is_empty() {
         let item = |(i, c): (usize, &DecidedConclusion)| {
-            let text = told::brief(b, c)?.then(evidence(b, &c.id)?);
+            let mut text = told::brief(b, c)?.then(evidence(b, &c.id)?);
+            // The answers of the other kinds are in another section, with the remark.
+            if matches!(c.answer, Answer::Own { .. }) {
+                text = told::with_remark(b, text, c)?;
+            }
             let (badge, limit) = (badge(b, c)?, limit(b, c)?);
             Ok(FindingItem { number: i + 1, badge, limit, question: told::question(b, c)?, text })
         };

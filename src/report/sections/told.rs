@@ -21,14 +21,18 @@ pub(super) fn question(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     }
 }
 
-/// The answer, with what was in the way of one and the study's remark.
+/// The answer, with what was in the way of one and the author's remark.
 pub(super) fn answer(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
-    Ok(sentence(b, c)?.then(obstacle(b, c.obstacle.as_ref())?).then(remark(c)))
+    with_remark(b, sentence(b, c)?.then(obstacle(b, c.obstacle.as_ref())?), c)
 }
 
-/// The study's remark.
-pub(super) fn remark(c: &DecidedConclusion) -> RichText {
-    c.why.as_deref().map(RichText::from).unwrap_or_default()
+/// Some text, and on a line of its own the author's remark, which must not look like the program's words.
+pub(super) fn with_remark(b: &Builder, mut text: RichText, c: &DecidedConclusion) -> Result<RichText> {
+    if let Some(why) = &c.why {
+        text.push(InlineStyle::Break, "", "", "");
+        text.append(b.text("conclusions.remark", context! { why => RichText::from(why.as_str()).value() })?);
+    }
+    Ok(text)
 }
 
 /// The answer alone.
@@ -40,10 +44,10 @@ pub(super) fn sentence(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     }
 }
 
-/// What was measured, in a few words beside the verdict.
+/// What was measured, in a few words beside the verdict; without the author's remark.
 pub(super) fn brief(b: &Builder, c: &DecidedConclusion) -> Result<RichText> {
     match &c.answer {
-        Answer::Own { sentence, .. } => Ok(RichText::from(sentence.as_str()).then(remark(c))),
+        Answer::Own { sentence, .. } => Ok(sentence.as_str().into()),
         Answer::Kind { fact: None, .. } => obstacle(b, c.obstacle.as_ref()),
         Answer::Kind { kind, fact: Some(fact) } => {
             let refuted = context! { refuted => c.finding == Finding::Refuted };

@@ -7,7 +7,7 @@ use super::{digits, grid, overview, told, training_tables};
 use crate::claims::DecidedConclusion;
 use crate::model::{LayerKind, ModelSpec};
 use crate::report::figures::{Curve, Drawing, LadderPoint, OneSeed};
-use crate::study::{Section, Show};
+use crate::study::{Section, Show, Table};
 
 /// A section on training, counted from 1.
 pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusion]) -> Result<ReportSection> {
@@ -23,14 +23,16 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
     // Small figures before tall ones, which leave less room free at the end of a printed page.
+    let mut remarks = Vec::new();
     let (galleries, halves) = (galleries(b, number, section, &runs)?, halves(b, number, section, &runs)?);
     if !runs.is_empty() {
         let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&galleries)).chain(figures_of(&halves)).collect();
         let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
         let shown = figures_sentence(b, &all)?.then(overview);
-        blocks.extend((!shown.is_empty()).then(|| Block::paragraph(shown)));
+        remarks.extend((!shown.is_empty()).then(|| Block::paragraph(shown)));
     }
-    blocks.extend(training_tables::tables(b, number, &runs)?);
+    remarks.extend(training_tables::tables(b, number, &runs)?);
+    blocks.extend(joined(remarks));
     blocks.extend(comparisons::blocks(b, &compared)?);
     let has_results = |section: &Section| section.runs.iter().any(|run| b.results.runs.contains_key(run));
     if !runs.is_empty() && !b.training[..number - 1].iter().any(has_results) {
@@ -44,6 +46,20 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     blocks.extend(halves);
     blocks.extend(own_words::blocks(b, discussion)?);
     Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
+}
+
+/// Some blocks, each row of paragraphs among them as one: a sentence each would be scattered over the page.
+fn joined(blocks: Vec<Block>) -> Vec<Block> {
+    let mut joined: Vec<Block> = Vec::new();
+    for block in blocks {
+        match (joined.last_mut(), block) {
+            (Some(Block::Paragraph { text: before }), Block::Paragraph { text }) => {
+                *before = std::mem::take(before).then(text);
+            }
+            (_, block) => joined.push(block),
+        }
+    }
+    joined
 }
 
 /// A conclusion's answer, at the start of its section.
@@ -96,6 +112,9 @@ fn training_figures(
 ) -> Result<Vec<FigureBlock>> {
     let name = |figure: &str| format!("section{number}-{figure}");
     let mut drawings = Vec::new();
+    if section.tables.contains(&Table::Ranking) {
+        drawings.extend(grid::ranking_figure(b, &name("ranking"))?);
+    }
     if shows(section, runs, Show::Curves) {
         drawings.extend(figures::curves(&name("curves"), &panels(b, section, runs), b.lang)?);
     }

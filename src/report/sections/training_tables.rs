@@ -8,7 +8,7 @@ use super::shown_run::ShownRun;
 use super::{grid, settings};
 use crate::claims;
 use crate::model::LayerKind;
-use crate::results::{AnyRun, EpochResult, Evaluated, IntervalBasis};
+use crate::results::{AnyRun, EpochResult, Evaluated, IntervalBasis, NoInterval};
 use crate::study::{Section, Table};
 
 /// The section before this one that has the results of all its runs.
@@ -32,7 +32,14 @@ fn results(b: &Builder, number: usize, runs: &[ShownRun]) -> Result<Vec<Block>> 
     }
     let mut tables = vec![Block::Table(results_table(b, runs)?)];
     if has_several_seeds(runs) {
-        tables.push(Block::Table(intervals_table(b, runs)?));
+        let reason = only_reason(runs);
+        tables.push(Block::Table(intervals_table(b, runs, reason.is_none())?));
+        // The ranking gives the reason, too.
+        let is_told = b.training[number - 1].tables.contains(&Table::Ranking);
+        if let Some(reason) = reason.filter(|_| !is_told) {
+            let reason = comparisons::no_interval(reason, b.lang)?;
+            tables.push(Block::paragraph(b.text("training.no_intervals", context! { reason })?));
+        }
     }
     Ok(tables)
 }
@@ -220,8 +227,14 @@ fn over_images(b: &Builder, run: &ShownRun) -> Result<String> {
     interval(run.first_seed().interval(), b.lang)
 }
 
+/// Why runs have no interval over seeds, if several have none for the same reason.
+fn only_reason(runs: &[ShownRun]) -> Option<NoInterval> {
+    let first = runs.first()?.result.interval().err()?;
+    runs.iter().all(|run| run.result.interval().err() == Some(first)).then_some(first)
+}
+
 /// The intervals of runs with several seeds, each beside the accuracy that it is an interval of.
-fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
+fn intervals_table(b: &Builder, runs: &[ShownRun], over_any_seeds: bool) -> Result<TableBlock> {
     let form = b.lang.numbers;
     let over_seeds = |run: &&ShownRun| match run.result.interval() {
         Ok(bounds) => interval(bounds, b.lang),
@@ -234,6 +247,7 @@ fn intervals_table(b: &Builder, runs: &[ShownRun]) -> Result<TableBlock> {
         .column("mean_accuracy", Number, |run| form.percent(run.result.accuracy(), 2))
         .column("standard_deviation", Number, sd)
         .column("over_seeds", LongNumber, over_seeds)
+        .when(over_any_seeds)
         .column("first_seed_accuracy", Number, |run| form.percent(run.first_seed().accuracy(), 2))
         .column("over_test_images_first_seed", Number, |run| over_images(b, run));
     Ok(b.table(b.phrase("training.intervals")?, &columns, runs)?.styled("runs"))

@@ -223,6 +223,9 @@ fn a_pattern_that_matches_nothing_is_named_with_what_was_meant() {
     for (free, place, advice) in [
         ("[title, models.slin.layers]", "free[1]", "did you mean `models.slim.layers`?"),
         ("[autor]", "free[0]", "did you mean `author`?"),
+        ("[models.mine.layers]", "free[0]", "did you mean one of `models.slim.layers`, `models.wide.layers`?"),
+        ("[models.mine]", "free[0]", "did you mean one of `models.slim`, `models.wide`?"),
+        ("[runs.mine.epochs]", "free[0]", "did you mean `runs.slim.epochs`?"),
         ("[defaults.epochs]", "free[0]", "write `runs.*.` and the setting"),
         ("['runs.*.epoch.*']", "free[0]", "matches no key of this study"),
         ("['']", "free[0]", "matches no key of this study"),
@@ -230,6 +233,47 @@ fn a_pattern_that_matches_nothing_is_named_with_what_was_meant() {
         let error = message(free).unwrap_err();
         assert!(error.contains(place) && error.contains(advice), "{free}: {error}");
     }
+}
+
+/// Only texts of one's own: who left the title as it is has nothing to explain.
+#[test]
+fn free_texts_that_were_left_as_they_are_are_told() {
+    let texts = "author: Your name\ndescription: Say what you did.\nfree: [author, description, title,";
+    let lab = LAB.replace("free: [author, title,", texts);
+    let unchanged =
+        |from: &str, to: &str| Differences::between(&source(&lab), &source(&lab.replace(from, to))).unwrap().unchanged;
+    assert_eq!(unchanged("", ""), ["description", "author"], "in the order of a study");
+    assert_eq!(unchanged("Your name", "[A, B]"), ["description"]);
+    assert_eq!(unchanged("Say what you did.", "Nothing."), ["author"]);
+    assert_eq!(between(&[]).unchanged, [""; 0], "fixed texts");
+}
+
+/// A lecturer reads what a student wrote, not what the program makes of it.
+#[test]
+fn values_are_shown_as_a_study_writes_them() {
+    let shown = |handed_in: &str| {
+        let mut found = between(&[("title: Lab", "title: 'Lab: mine'"), ("slim: {layers: [flatten, ", handed_in)]);
+        found.free.iter_mut().chain(&mut found.forbidden).for_each(KeyDifference::shorten);
+        let all = found.free.iter().chain(&found.forbidden);
+        all.map(|difference| (difference.key.clone(), difference.in_yaml())).collect::<Vec<_>>()
+    };
+    let yaml = |assignment: &str, handed_in: &str| {
+        [assignment, handed_in].map(|text| Some(text.to_owned()).filter(|text| !text.is_empty()))
+    };
+    let layers = "{conv2d: {out_channels: 4, kernel_size: 3}}, batch_norm2d, relu, {max_pool2d: {kernel_size: 2}}, \
+                  {residual: {layers: [gelu]}}, flatten, {dropout: {name: \"my drop\", p: 0.25}}, ";
+    let linear = "{linear: {out_features: 10}}]";
+    assert_eq!(
+        shown(&format!("slim: {{layers: [{layers}")),
+        [
+            ("title".to_owned(), yaml("\"Lab\"", "\"Lab: mine\"")),
+            ("models.slim.layers".to_owned(), yaml(&format!("[flatten, {linear}"), &format!("[{layers}{linear}")))
+        ]
+    );
+    let other = shown("slim: {layers: [{dropout: {p: 0.25}}, ");
+    let keys: Vec<&str> = other.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["title", "models.slim.layers[0].flatten", "models.slim.layers[0].dropout"]);
+    assert_eq!([&other[1].1, &other[2].1], [&yaml("{}", ""), &yaml("", "{p: 0.25}")]);
 }
 
 #[test]

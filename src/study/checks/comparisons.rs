@@ -3,9 +3,13 @@
 use super::{Place, check_names, check_run_exists};
 use crate::study::spec::Comparison;
 use crate::study::{Source, StudyError};
+use crate::text::numbers::plural;
 
 /// More comparisons than this make a report unreadable.
 const MAX_COMPARISONS: usize = 64;
+
+/// The most seeds that an error names.
+const MOST_SEEDS: usize = 5;
 
 /// Half of the test images. A larger margin is almost certainly meant in points.
 const LARGEST_MARGIN: f64 = 0.5;
@@ -32,6 +36,12 @@ pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
     Ok(())
 }
 
+/// A list of seeds as a study has it; a long one is cut.
+fn list(seeds: &[u64]) -> String {
+    let first: Vec<String> = seeds.iter().take(MOST_SEEDS).map(u64::to_string).collect();
+    format!("[{}{}]", first.join(", "), if seeds.len() > MOST_SEEDS { ", ..." } else { "" })
+}
+
 fn check_pair(place: &Place, Comparison { run, against, .. }: &Comparison) -> Result<(), StudyError> {
     if run == against {
         return place.at("against").refuse(format!("`{against}` is compared with itself"));
@@ -39,9 +49,13 @@ fn check_pair(place: &Place, Comparison { run, against, .. }: &Comparison) -> Re
     let seeds = |run: &String| place.source.study.runs[run].seeds.len();
     let (own, other) = (seeds(run), seeds(against));
     if (own == 1) != (other == 1) {
+        let (one, several) = if own == 1 { (run, against) } else { (against, run) };
+        let seeds = &place.source.study.runs[several].seeds;
         return place.at("against").refuse(format!(
-            "`{against}` has {other} {} and `{run}` has {own}: compare one seed with one, or several with several",
-            if other == 1 { "seed" } else { "seeds" }
+            "`{against}` has {} and `{run}` has {own}: compare one seed with one, or several with several: give `{one}` \
+             seeds {}, too, or set them in `defaults` for all",
+            plural(other, "seed"),
+            list(seeds)
         ));
     }
     Ok(())

@@ -11,6 +11,7 @@ mod titles;
 use std::collections::HashSet;
 use std::fmt::Display;
 
+use super::run_spec::RunSpec;
 use super::{Source, StudyError};
 use crate::text::closest::unknown;
 use crate::text::short_number;
@@ -20,6 +21,9 @@ pub(super) use conclusions::check as check_conclusions;
 pub(super) use names::{check as check_names, is_device};
 pub(super) use runs::{check as check_run, image_count};
 pub(super) use sections::check as check_sections;
+
+/// More epochs than this in all trainings together take days even for the smallest network.
+const MAX_EPOCHS_IN_ALL: usize = 200_000;
 
 /// A key of a study, for errors.
 pub(super) struct Place<'a> {
@@ -96,11 +100,26 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
     }
     input.positive("std", study.input.std)?;
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
-        return Err(source.error("date", format!("`{date}` is not a date: write YYYY-MM-DD")));
+        let message = format!(
+            "`{date}` is not a day: write YYYY-MM-DD, or print another form as a line of the title block, such as \
+             `meta: [{{label: Year, value: 2026}}]`"
+        );
+        return Err(source.error("date", message));
     }
     titles::check(source)?;
     data::check(source)?;
     check_ids(source)
+}
+
+/// Limits the epochs of all trainings together. A bundle keeps a row of results and a time for each.
+pub(super) fn check_epochs(source: &Source) -> Result<(), StudyError> {
+    let of_run = |run: &RunSpec| run.epochs.saturating_mul(run.seeds.len());
+    let count = source.study.runs.values().map(of_run).fold(0, usize::saturating_add);
+    if count > MAX_EPOCHS_IN_ALL {
+        let message = format!("{count} epochs in all trainings together: at most {MAX_EPOCHS_IN_ALL} are supported");
+        return Err(source.error("runs", message));
+    }
+    Ok(())
 }
 
 /// Checks that no id is used twice: claims and conclusions share one set of ids.

@@ -115,7 +115,7 @@ fn refusals_name_line_key_and_value() {
             "out_features: 7",
             "s.yaml:6: models.m.layers[1]: linear: the last layer gives [7] values for each image",
         ),
-        ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a date"),
+        ("title: T", "title: T\ndate: 2024-13-01", "s.yaml:2: date: `2024-13-01` is not a day: write YYYY-MM-DD"),
     ] {
         let message = refused((from, to));
         assert!(message.contains(expected), "{to}: {message}");

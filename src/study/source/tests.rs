@@ -75,7 +75,7 @@ fn names_line_and_key_of_an_unknown_key() {
 #[test]
 fn names_line_of_a_wrong_type_in_defaults() {
     let yaml = format!("{HEAD}      - flatten\ndefaults:\n  epochs: many\nruns:\n  r: {{model: m}}\n");
-    let expected = "s.yaml:7: defaults.epochs: invalid type: string \"many\", expected a whole number, 0 or more";
+    let expected = "s.yaml:7: defaults.epochs: expected a whole number, 1 or more, found `many`";
     assert_eq!(error(&yaml), expected);
 }
 
@@ -104,10 +104,9 @@ fn refuses_an_unknown_layer_and_two_layers_in_one_item() {
 fn a_duplicate_key_is_refused() {
     let message = error("title: a\ntitle: b\n");
     assert!(message.starts_with("s.yaml:"), "{message}");
-    assert!(
-        message.ends_with("s.yaml:2: is not valid YAML: the key `title` is there twice: remove or rename one of them"),
-        "{message}"
-    );
+    let expected =
+        "s.yaml:2: is not valid YAML: the key `title` is there twice, first in line 1: remove or rename one of them";
+    assert!(message.ends_with(expected), "{message}");
 }
 
 #[test]
@@ -138,5 +137,58 @@ fn brackets_in_expressions_are_not_deeper_than_their_limit() {
     ] {
         let why = refused(&measured, &sentence, &description).unwrap();
         assert!(why.contains(key) && why.contains("has brackets more than 64 deep: split it"), "{why}");
+    }
+}
+
+/// A study whose last line is a conclusion with its keys in braces.
+fn with_conclusion(keys: &str) -> String {
+    format!("title: T\nmodels: {{}}\nruns: {{}}\nconclusions:\n  - {{better: a, {keys}}}\n")
+}
+
+#[test]
+fn a_text_inside_braces_that_needs_quotation_marks_is_named() {
+    for text in ["Так, бо градієнти не згасають.", "a, b, c", "Див., https://x.org", "Так, (бо)"]
+    {
+        let message = error(&with_conclusion(&format!("why: {text}")));
+        assert!(message.starts_with("s.yaml:5: conclusions[0].why: the text ends at a comma, and `"), "{message}");
+        assert!(message.ends_with("a text with a comma must be in quotes: why: \"…\""), "{message}");
+    }
+    let both = "a comma between two keys is missing, or a text with a comma, a colon or # must be in quotes";
+    let message = error(&with_conclusion("why: Так, бо так є: ні"));
+    assert_eq!(message, format!("s.yaml:5: conclusions[0].бо так є: unknown key `бо так є`; {both}"));
+    let message = error(&with_conclusion("why: Так, titel"));
+    assert!(message.ends_with("conclusions[0].titel: unknown key `titel`; did you mean `title`?"), "{message}");
+    for text in ["Так: бо так", "[[1]](#reference-1)", "\"Так\" чи ні", "'п'ять'", "Так {{ x }}", "@ні", "Так #3 ні"]
+    {
+        let message = error(&with_conclusion(&format!("why: {text}")));
+        let expected = format!("s.yaml:5: is not valid YAML: {}", super::super::unquoted::IN_BRACES);
+        assert_eq!(message, expected, "{text}");
+    }
+    // Others have nothing to do with a text.
+    let message = error(&with_conclusion("why: Так, banana: 1"));
+    assert!(message.starts_with("s.yaml:5: conclusions[0].banana: unknown key `banana`; the keys here"), "{message}");
+    let message = error("title: T\nbanana:\n");
+    assert!(message.starts_with("s.yaml:2: banana: unknown key `banana`; the keys here"), "{message}");
+    let message = error("title: T\nconclusions:\n  - {better: a, why: Так\n");
+    assert!(message.contains("the `{` of this line is not closed, or a comma is missing"), "{message}");
+}
+
+#[test]
+fn indentation_and_places_of_keys_are_explained() {
+    let deeper = "the lines of a text after `|` must be indented deeper than its key";
+    let indented = "or this line is indented more or less than the lines above it";
+    let starts = "a text that starts with , must be in quotes";
+    let follows = "text follows the closing \": put the whole text in quotes";
+    for (yaml, expected) in [
+        ("train: {images: all}\ntitle: T\n", "s.yaml:1: train: `train` belongs in `defaults` or in a run"),
+        ("title: T\ndescription:\n  uk: |\n  Текст\nruns: {}\n", &format!("s.yaml:4: is not valid YAML: {deeper}")),
+        ("title: T\ndescription:\n  en: |\n  Текст: a\n", &format!("`en` and `uk`; {deeper}")),
+        ("title: T\ndescription: |\nТекст: a\n", &format!("s.yaml:2: description: is empty: {deeper}")),
+        ("conclusions:\n  - id: a\n     question: \"a: b\"\n", indented),
+        ("title: T\nreferences:\n  - LeCun: ,x\n", starts),
+        ("title: T\nreferences:\n  - LeCun: \"G\", 1998\n", follows),
+    ] {
+        let message = error(yaml);
+        assert!(message.contains(expected), "{message}");
     }
 }

@@ -98,6 +98,16 @@ impl Markdown {
         found
     }
 
+    /// The text of each paragraph and heading that is neither code nor a link, each of which is left out.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        visit(&self.blocks, &mut |spans| {
+            let words = spans.iter().filter(|span| !span.style.code && span.link.is_none());
+            found.push(words.map(|span| span.text.as_str()).collect());
+        });
+        found
+    }
+
     /// All images, in order. They stand outside lists and quotations.
     pub(crate) fn images(&self) -> impl Iterator<Item = &Image> {
         self.blocks.iter().filter_map(|block| if let Block::Image(image) = block { Some(image) } else { None })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde_json::json;
 
 use super::*;
@@ -38,7 +39,7 @@ fn changed(path: &str, digests: [&str; 5], free: &[(&str, &str)]) -> Record {
         assignment: Value::Null,
         handed_in: json!(value),
     };
-    let differences = Differences { free: free.iter().map(difference).collect(), forbidden: Vec::new() };
+    let differences = Differences { free: free.iter().map(difference).collect(), ..Differences::default() };
     let assignment = AssignmentResult {
         file: "lab.yaml".into(),
         status: Status::Passed,
@@ -90,10 +91,14 @@ fn likenesses_are_sorted_by_strength_and_each_path_is_in_one_list() {
     let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
     let expected = [
         (Common::ReportId, "a c"),
-        (Common::Measured, "a b c"),
+        (Common::Measured, "a b"),
+        (Common::Measured, "b c"),
         (Common::Weights, "d e"),
-        (Common::Predictions, "d e f"),
-        (Common::Study, "d e f g"),
+        (Common::Predictions, "d f"),
+        (Common::Predictions, "e f"),
+        (Common::Study, "d g"),
+        (Common::Study, "e g"),
+        (Common::Study, "f g"),
     ];
     assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
 }
@@ -108,6 +113,7 @@ fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
         trainings: IndexMap::new(),
         left_out: false,
         held_to_tolerances: false,
+        drawn: None,
     };
     broken.verification.as_mut().unwrap().steps = vec![files];
     let same = ["1", "x", "w", "p", "s"];
@@ -115,20 +121,32 @@ fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
     assert_eq!(each[0], ["report_id b", "stated_report_id broken"]);
     assert_eq!(each[2], ["stated_report_id a b"]);
     let names: Vec<_> = groups.iter().map(|(common, members, _)| (*common, members.join(" "))).collect();
-    assert_eq!(names, [(Common::ReportId, "a b".to_owned()), (Common::StatedReportId, "a b broken".to_owned())]);
+    let expected =
+        [(Common::ReportId, "a b"), (Common::StatedReportId, "a broken"), (Common::StatedReportId, "b broken")];
+    assert_eq!(names, expected.map(|(common, members)| (common, members.to_owned())));
 }
 
-/// A record with networks, each with its run, weights and predictions.
+/// A record with networks, each with its run, weights and predictions. The run `deep:3` is the run `deep` with the settings `3`.
 fn with_networks(mut record: Record, networks: &[(&str, &str, &str)]) -> Record {
-    let network = |(run, weights, predictions): &(&str, &str, &str)| KeyNetwork {
-        name: format!("{run}.seed1"),
-        run: (*run).to_owned(),
-        model: format!("m-{run}"),
-        weights: Some((*weights).to_owned()),
-        predictions: Some(predictions.to_string()).filter(|hash| !hash.is_empty()),
+    let network = |(run, weights, predictions): &(&str, &str, &str)| {
+        let (run, settings) = run.split_once(':').unwrap_or((run, run));
+        KeyNetwork {
+            name: format!("{run}.seed1"),
+            run: run.to_owned(),
+            model: format!("m-{run}"),
+            seed: 1,
+            settings: Some(settings.to_owned()),
+            weights: Some((*weights).to_owned()),
+            predictions: Some(predictions.to_string()).filter(|hash| !hash.is_empty()),
+        }
     };
     record.verification.as_mut().unwrap().about.networks = networks.iter().map(network).collect();
     record
+}
+
+/// The assignment's networks, by their settings, all with seed 1.
+fn given_with(settings: &[&str]) -> Given {
+    settings.iter().map(|settings| ((*settings).to_owned(), BTreeSet::from([1]))).collect()
 }
 
 fn shared_by(record: &Record) -> Vec<String> {
@@ -142,13 +160,14 @@ fn one_network_that_was_copied_is_named() {
     let mut records = vec![
         with_networks(record("a", ["1", "x", "w", "p", "s"]), &[("small", "w1", "p1"), ("deep", "w2", "p2")]),
         with_networks(record("b", ["2", "y", "v", "q", "t"]), &[("mine", "w2", "p9"), ("own", "w3", "p3")]),
-        with_networks(record("c", ["3", "z", "u", "r", "u"]), &[("other", "w4", "p3"), ("flat", "w5", "")]),
-        with_networks(record("d", ["4", "d", "d", "d", "v"]), &[("flat", "w6", "")]),
+        with_networks(record("c", ["3", "z", "u", "r", "u"]), &[("other:own", "w4", "p3"), ("flat", "w5", "")]),
+        // It predicts what the network `small` of `a` does, but was trained in another way.
+        with_networks(record("d", ["4", "d", "d", "d", "v"]), &[("flat", "w6", ""), ("wide", "w7", "p1")]),
     ];
     find_likenesses(&mut records);
     assert_eq!(shared_by(&records[0]), ["b deep.seed1=mine.seed1 weights"]);
     assert_eq!(shared_by(&records[1]), ["a mine.seed1=deep.seed1 weights", "c own.seed1=other.seed1 predictions"]);
-    assert_eq!(shared_by(&records[3]), [""; 0], "networks that predict one class are all alike");
+    assert_eq!(shared_by(&records[3]), [""; 0], "networks that predict one class, or agree by chance, are no copies");
     assert_eq!(lists(&records[0])[5], "networks b");
     let groups = groups(&records);
     let told: Vec<_> = groups.iter().map(|group| (group.common, group.networks.len(), group.members.len())).collect();
@@ -157,18 +176,56 @@ fn one_network_that_was_copied_is_named() {
 
 #[test]
 fn a_network_that_the_assignment_gives_to_everybody_is_not_named() {
-    let networks = |deep: &'static str| [("small", "w1", "p1"), ("deep", deep, deep)];
-    let own = |key: &'static str| [("runs.deep.epochs", key)];
+    let networks = |deep: &'static str, weights: &'static str| [("small", "w1", "p1"), (deep, weights, weights)];
+    let own = |epochs: &'static str| [("runs.deep.epochs", epochs)];
     let mut records = vec![
-        with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("w2")),
-        with_networks(changed("b", ["2", "y", "v", "q", "t"], &own("3")), &networks("w3")),
-        with_networks(changed("c", ["3", "z", "u", "r", "u"], &own("4")), &networks("w2")),
-        with_networks(changed("d", ["4", "d", "d", "d", "v"], &[("models.m-deep.layers", "x")]), &networks("w2")),
+        with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("deep:2", "w2")),
+        with_networks(changed("b", ["2", "y", "v", "q", "t"], &own("3")), &networks("deep:3", "w3")),
+        with_networks(changed("c", ["3", "z", "u", "r", "u"], &own("4")), &networks("deep:4", "w2")),
+        // Damaged, so that it was not compared.
+        with_networks(record("d", ["4", "d", "d", "d", "v"]), &networks("mine:5", "w2")),
     ];
-    find_likenesses(&mut records);
-    assert_eq!(shared_by(&records[0]), ["c deep.seed1=deep.seed1 weights", "d deep.seed1=deep.seed1 weights"]);
+    find_beside(&mut records, Some(&given_with(&["small", "deep"])));
+    assert_eq!(shared_by(&records[0]), ["c deep.seed1=deep.seed1 weights", "d deep.seed1=mine.seed1 weights"]);
     assert_eq!(shared_by(&records[1]), [""; 0]);
-    assert_eq!(shared_by(&records[3])[0], "a deep.seed1=deep.seed1 weights");
+    assert_eq!(shared_by(&records[3])[0], "a mine.seed1=deep.seed1 weights");
+}
+
+/// Two students changed a list of the grid in different ways, and kept the assignment's other runs. Two others kept those alone.
+#[test]
+fn runs_of_the_assignment_that_were_left_as_they_are_do_not_make_bundles_alike() {
+    let optimizer = |value: &'static str| [("grid.optimizer[1]", value)];
+    let kept = ("given-sgd:sgd", "w1", "p1");
+    let mut records = vec![
+        with_networks(changed("cara", ["1", "x", "w", "p", "s"], &optimizer("rmsprop")), &[kept, ("r", "w2", "p2")]),
+        with_networks(changed("fay", ["2", "y", "v", "q", "t"], &optimizer("adadelta")), &[kept, ("a", "w3", "p3")]),
+        with_networks(changed("gus", ["3", "z", "u", "r", "u"], &optimizer("")), &[kept]),
+        with_networks(changed("hal", ["4", "z", "u", "r", "v"], &optimizer("")), &[kept]),
+    ];
+    find_beside(&mut records, Some(&given_with(&["sgd", "adam"])));
+    for record in &records {
+        assert!(lists(record).iter().all(|list| list.ends_with(' ')), "{:?}", lists(record));
+        assert_eq!(shared_by(record), [""; 0]);
+    }
+}
+
+#[test]
+fn the_assignments_networks_are_found_by_settings_and_seed_whatever_the_runs_are_called() {
+    let lab = "title: Lab\nmodels: {given: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
+               defaults: {epochs: 1, batch_size: 50, seeds: [1, 2]}\n\
+               grid: {model: given, optimizer: [{sgd: {lr: 0.05}}, adam]}\n";
+    let networks = |yaml: &str| {
+        let given = given_by(&Source::from_text(Path::new("lab.yaml"), yaml).unwrap().study);
+        let of_settings = |(settings, seeds): (String, BTreeSet<u64>)| {
+            seeds.into_iter().map(|seed| (settings.clone(), seed)).collect::<Vec<_>>()
+        };
+        given.into_iter().flat_map(of_settings).collect::<BTreeSet<_>>()
+    };
+    let given = networks(lab);
+    let other = lab.replace("given", "mine").replace("adam", "rmsprop, adamw").replace("[1, 2]", "[2, 3]");
+    let own = networks(&other);
+    assert_eq!((given.len(), own.len()), (4, 6));
+    assert_eq!(own.intersection(&given).count(), 1, "the run with sgd and seed 2");
 }
 
 /// Two own networks that predict one class, beside the assignment's network.
@@ -180,7 +237,7 @@ fn own_networks_that_learned_nothing_do_not_make_predictions_alike() {
         with_networks(changed("a", ["1", "x", "w", "p", "s"], &own("2")), &networks("w2")),
         with_networks(changed("b", ["2", "y", "v", "p", "t"], &own("3")), &networks("w3")),
     ];
-    find_likenesses(&mut records);
+    find_beside(&mut records, Some(&given_with(&["reference"])));
     assert!(lists(&records[0]).iter().all(|list| list.ends_with(' ')), "{:?}", lists(&records[0]));
 }
 
@@ -238,6 +295,9 @@ fn what_two_changed_alike_is_named() {
     let expected = [
         (Common::Measured, "models.slim.layers"),
         (Common::Measured, "runs.r.seeds[0]"),
+        // `c` with each of `a`, `b` and `d`, which are in a stronger group.
+        (Common::Study, "models.slim.layers"),
+        (Common::Study, "models.slim.layers"),
         (Common::Study, "models.slim.layers"),
     ];
     assert_eq!(shared, expected.map(|(common, keys)| (common, keys.to_owned())));

@@ -81,6 +81,19 @@ impl Bundle {
         self.write(name, serde_json::to_string_pretty(&value).unwrap() + "\n");
     }
 
+    /// Puts a study into the bundle, with right hashes in the manifest and in SHA256SUMS.
+    pub fn replace_study(&self, study: &str) {
+        self.write("study.yaml", study);
+        self.change_json("manifest.json", |manifest| {
+            manifest["inputs"][0]["sha256"] = sha256_hex(study.as_bytes()).into();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let line = |input: &Value| format!("{}  {}\n", text(&input["sha256"]), text(&input["name"]));
+            let all: String = manifest["inputs"].as_array().unwrap().iter().map(line).collect();
+            manifest["digests"]["inputs"] = sha256_hex(all.as_bytes()).into();
+        });
+        self.redo_sums();
+    }
+
     /// Writes SHA256SUMS again, as a forger would.
     pub fn redo_sums(&self) {
         let mut files = read_folder(&self.path);

@@ -196,15 +196,16 @@ mod tests {
     #[test]
     fn a_small_rise_of_the_test_loss_has_a_panel_of_its_own() {
         let language = Templates::built_in().language(Lang::En).unwrap();
-        let drawn_with = |last: f64| {
+        let rising = |last: f64| {
             let mut one = course("a", [0.001, 1.0]);
             let loss = |mean| Loss { mean, interval: None };
             one.test = [0.8, 0.2, 0.16, last].map(loss).to_vec();
             (one.train, one.during) = ([1.0, 0.1, 0.01, 0.001].map(loss).to_vec(), vec![1.0, 0.1, 0.01, 0.001]);
             (one.validation, one.validation_line) = (Vec::new(), Vec::new());
             one.test_line = one.test.iter().enumerate().map(|(i, l)| ((i + 1) as f64, l.mean)).collect();
-            drawn("name", &[vec![one]], Sheet::Wide(Width::Full), &language).unwrap()
+            one
         };
+        let drawn_with = |last| drawn("name", &[vec![rising(last)]], Sheet::Wide(Width::Full), &language).unwrap();
         let [small, none, large] = [0.165, 0.159, 0.9].map(drawn_with);
         let words = "lowest test loss";
         assert!(small.svg.contains("+3.1"), "{}", small.svg);
@@ -212,6 +213,12 @@ mod tests {
         for other in [none, large] {
             assert!(!other.caption.contains("Below: the test loss") && !other.svg.contains("linear"));
         }
+        // A label that is wider than a narrow screen is shorter there.
+        let ukrainian = Templates::built_in().language(Lang::Uk).unwrap();
+        let [wide, narrow] = [Sheet::Wide(Width::Full), Sheet::Narrow]
+            .map(|sheet| drawn("name", &[vec![rising(0.165)]], sheet, &ukrainian).unwrap().svg);
+        assert!(wide.contains("\nнайменші втрати на тестовій вибірці: епоха 3\n"), "{wide}");
+        assert!(narrow.contains("\nнайменше: епоха 3\n"), "{narrow}");
     }
 
     /// Axes are drawn from the smallest to the largest loss that results may have, whatever is between.

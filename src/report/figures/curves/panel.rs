@@ -206,12 +206,15 @@ impl Panel<'_> {
     /// Names the lowest test loss, where it rises again.
     fn turn(&self, area: &Canvas, plot: &Plot, course: &Course) -> Result<()> {
         let Some(epoch) = course.turn() else { return Ok(()) };
+        let right = plot.epochs.to + self.right_margin()?;
         let words = self.lang.say("figures.curves.turn", context! { epoch })?;
+        let fits = width_of(&words, LABEL) <= right - LEFT;
+        let words = if fits { words } else { self.lang.say("figures.curves.turn_short", context! { epoch })? };
         let (x, y) = plot.at((epoch as f64, course.test[epoch - 1].mean));
         let top = plot.losses.to;
         area.draw(&DashedPathElement::new([(x, top - 2), (x, y - 6)], 2, 3, BLUE))?;
         let half = width_of(&words, LABEL) / 2;
-        let x = x.clamp(LEFT + half, (plot.epochs.to + self.right_margin()? - half).max(LEFT + half));
+        let x = x.clamp(LEFT + half, (right - half).max(LEFT + half));
         centred(area, &words, (x, top - 10), &label(BLUE))
     }
 

@@ -14,8 +14,8 @@ fn layers_that_keep_the_shape_go_with_the_next_block() {
         "{conv2d: {out_channels: 8, kernel_size: 3}}, batch_norm2d, relu, {max_pool2d: {kernel_size: 2}}, flatten, \
          {linear: {out_features: 10}}",
     );
-    let names: Vec<String> =
-        steps(&model).iter().map(|s| s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" ")).collect();
+    let of_step = |s: &Step| s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" ");
+    let names: Vec<String> = steps(&model, &[]).iter().map(of_step).collect();
     assert_eq!(names, ["conv1", "bn1 relu1 pool1", "flatten1", "fc1"]);
 }
 
@@ -25,7 +25,7 @@ fn input_and_output_of_a_residual_are_blocks() {
         "{conv2d: {out_channels: 8, kernel_size: 3}}, relu, {residual: {layers: [batch_norm2d, {conv2d: {out_channels: 8, \
          kernel_size: 3, padding: 1}}, relu]}}, {residual: {layers: [gelu]}}, global_avg_pool, {linear: {out_features: 10}}",
     );
-    let found: Vec<(String, Option<(&str, usize)>)> = steps(&model)
+    let found: Vec<(String, Option<(&str, usize)>)> = steps(&model, &[])
         .iter()
         .map(|s| {
             let names = s.layers.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(" ");
@@ -45,7 +45,22 @@ fn input_and_output_of_a_residual_are_blocks() {
     // A hostile results.json may state any number.
     let mut hostile = model;
     hostile.layers[0].inner_layers = Some(usize::MAX);
-    assert_eq!(steps(&hostile).len(), 7);
+    assert_eq!(steps(&hostile, &[]).len(), 7);
+}
+
+#[test]
+fn groups_and_dilation_are_at_the_arrow() {
+    let language = crate::report::Templates::built_in().language(crate::text::Lang::En).unwrap();
+    let model = facts(
+        "{conv2d: {out_channels: 8, kernel_size: 3}}, {conv2d: {out_channels: 8, kernel_size: 3, dilation: 2, \
+         groups: 8}}, flatten, {linear: {out_features: 10}}",
+    );
+    let models = IndexMap::from([("m".to_owned(), model)]);
+    let drawing = network("name", "title", (&models["m"], &[1, 8, 1, 1], &models), None, &language).unwrap();
+    for svg in [drawing.svg, drawing.narrow.unwrap().svg] {
+        assert_eq!((svg.matches("groups 8").count(), svg.matches("groups").count()), (1, 1), "{svg}");
+        assert_eq!(svg.matches("dilation 2").count(), 1, "{svg}");
+    }
 }
 
 /// On both sheets, the words at an arrow are between its blocks, and nothing is beyond an edge.
@@ -57,7 +72,7 @@ fn words_do_not_touch_blocks_or_edges() {
     let more = ", {linear: {out_features: 1000}}, relu".repeat(9);
     let model = facts(&format!("{layers}{more}, {{linear: {{out_features: 10}}}}"));
     let models = IndexMap::from([("m".to_owned(), model)]);
-    let drawing = network("name", "title", (&models["m"], &models), Some((3, 3)), &language).unwrap();
+    let drawing = network("name", "title", (&models["m"], &[], &models), Some((3, 3)), &language).unwrap();
     for (svg, width) in [(drawing.svg, FULL as i32), (drawing.narrow.unwrap().svg, NARROW as i32)] {
         let number = |tag: &str, key: &str| -> i32 {
             tag.split_once(&format!(" {key}=\"")).unwrap().1.split('"').next().unwrap().parse().unwrap()
