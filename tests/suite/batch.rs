@@ -274,13 +274,23 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
     }
     // Two results of an unchanged assignment are equal without a copy.
     assert!(!text.contains("The same measured values"), "{text}");
+}
 
+#[test]
+fn the_page_is_there_in_ukrainian_and_for_one_bundle() {
+    let home = tempfile::tempdir().unwrap();
+    let page = home.path().join("course.html");
+    let tiny = &shared().0;
+    let other = built_with(&[("title: Tiny study", "title: Another title")]);
+    let broken = copy();
+    broken.write("report.md", "better");
+    let paths: [&Path; 4] = [&tiny.path, &other.path, &broken.path, Path::new("/no/such/bundle")];
     verify(&["--upto", "files", "--lang", "uk", "--html", page.to_str().unwrap()], &paths).exits(1);
     let html = fs::read_to_string(&page).unwrap();
     let text = page_text(&html).replace("&nbsp;", " ");
     assert!(html.contains("<html lang=\"uk\">"));
     for part in [
-        "5 зданих робіт, перевірка до files.",
+        "4 здані роботи, перевірка до files.",
         "✓ перевірено",
         "Доведено: жодного файлу не змінено",
         "Ті самі виміряні значення",

@@ -229,7 +229,7 @@ fn the_figures_of_another_data_set() {
     ] {
         golden(name, &bundle.text(&format!("figures/{figure}.svg")));
     }
-    let gallery = bundle.text("figures/section1-misread-small.svg");
+    let gallery = bundle.text("figures/section1-misread-small.svg").replace('\u{a0}', " ");
     assert!(gallery.contains("\n→ Top stripe\n") && gallery.contains("\nLow &lt;stripe&gt;\n"), "{gallery}");
 }
 

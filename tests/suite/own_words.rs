@@ -272,6 +272,12 @@ fn words_that_a_report_cannot_show_are_refused_before_training() {
         run(&mut build(&study, &out)).refused(parts);
         assert!(!out.exists());
     }
+}
+
+#[test]
+fn too_many_images_and_too_long_texts_are_refused_before_training() {
+    let (home, study) = folder();
+    let out = home.path().join("out");
     fs::write(
         &study,
         WORDS.replace("        > Quoted", &("        ![a](photos/board.png)\n\n".repeat(60) + "        > Quoted")),

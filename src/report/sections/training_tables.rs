@@ -133,19 +133,21 @@ fn settings_that_differ(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<Option<B
 /// several kinds; empty if they do not differ.
 fn differing_layers(b: &Builder, runs: &[(&str, AnyRun)]) -> Result<String> {
     const MOST_NAMED: usize = 6;
-    let mut models: Vec<Vec<(&str, &LayerKind)>> = Vec::new();
+    // Layers of the same settings differ in their parameters if their inputs differ.
+    let mut models: Vec<Vec<(&str, &LayerKind, u64)>> = Vec::new();
     for (_, run) in runs {
         let name = &run.plan().model;
         let (Some(spec), Some(facts)) = (b.study.models.get(name), b.results.models.get(name)) else {
             return Ok(String::new());
         };
-        let names = facts.layers.iter().map(|layer| layer.name.as_str());
-        models.push(names.zip(spec.in_order().map(|(_, kind)| kind)).collect());
+        let layers = facts.layers.iter().zip(spec.in_order());
+        models.push(layers.map(|(layer, (_, kind))| (layer.name.as_str(), kind, layer.parameters)).collect());
     }
     let mut differing: Vec<(&str, &'static str)> = Vec::new();
-    for (name, kind) in models.iter().flatten() {
+    for (name, kind, parameters) in models.iter().flatten() {
         let is_known = differing.iter().any(|(other, _)| other == name);
-        let has_same = |model: &Vec<(&str, &LayerKind)>| model.iter().any(|layer| layer == &(*name, *kind));
+        let same = (*name, *kind, *parameters);
+        let has_same = |model: &Vec<(&str, &LayerKind, u64)>| model.contains(&same);
         if !is_known && !models.iter().all(has_same) {
             differing.push((*name, kind.key()));
         }
