@@ -16,7 +16,7 @@ use super::merge::{fill_defaults, merge};
 use super::near_file::near_study;
 use super::only::Only;
 use super::spec::Study;
-use super::type_error::explained;
+use super::type_error::{empty_key, explained};
 use super::unquoted::cut_texts;
 use super::yaml::{DATA, Fault, PROSE, ambiguous_line, as_typed, decoded};
 use crate::paths;
@@ -352,7 +352,10 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
         lines.add_note(note.to_string());
     }
     match as_typed(yaml, &value) {
-        Ok(Value::Mapping(map)) => Ok(map),
+        Ok(Value::Mapping(map)) => match empty_key(lines, &map) {
+            Some((key, message)) => Err(lines.error_in_last(&key, message)),
+            None => Ok(map),
+        },
         Ok(_) => Err(StudyError::of_file(
             file,
             "does not contain a study: a map with `title`, `models` and `runs` is expected",

@@ -63,6 +63,20 @@ fn of_run(path: &str, inner: &str, message: String) -> String {
     }
 }
 
+/// A key without a value in a run that no run has, and what to do. Elsewhere it would be an unknown key, but a run leaves out the keys
+/// without values, which remove those of another file.
+pub(super) fn empty_key(lines: &Lines, study: &Mapping) -> Option<(String, String)> {
+    let runs =
+        study.get("runs")?.as_mapping()?.iter().filter_map(|(name, run)| Some((name.as_str()?, run.as_mapping()?)));
+    let mut empty = runs.flat_map(|(name, run)| {
+        let keys = run.iter().filter(|(_, value)| value.is_null()).filter_map(|(key, _)| key.as_str());
+        keys.map(move |key| (join("runs", name), key))
+    });
+    let (path, key) = empty.find(|(_, key)| !is_run_key(key))?;
+    let unknown = || (join(&path, key), format!("unknown key `{}`", cut(key, LONGEST_QUOTED)));
+    Some(mistake(lines, &Value::Mapping(study.clone()), &path, key).unwrap_or_else(unknown))
+}
+
 /// The mistake that made an unknown key, if it can be told: the key to name, and what to do.
 fn mistake(lines: &Lines, study: &Value, path: &str, key: &str) -> Option<(String, String)> {
     let at = join(path, key);

@@ -186,6 +186,11 @@ fn indentation_and_places_of_keys_are_explained() {
         ("title: T\ndescription: |\nТекст: a\n", &format!("s.yaml:2: description: is empty: {deeper}")),
         ("conclusions:\n  - id: a\n     question: \"a: b\"\n", indented),
         ("title: T\nreferences:\n  - LeCun: ,x\n", starts),
+        (
+            "runs:\n  a: {title: Менша, але швидша, model: m}\n",
+            "s.yaml:2: runs.a.title: the text ends at a comma, and `але швидша`",
+        ),
+        ("runs:\n  a:\n    model: m\n    сід:\n", "s.yaml:4: runs.a.сід: unknown key `сід`"),
         ("title: T\nreferences:\n  - LeCun: \"G\", 1998\n", follows),
     ] {
         let message = error(yaml);
