@@ -5,7 +5,6 @@ test set (otherwise: MNIST_REPORT_DATA, or data/mnist beside this file's folder)
 """
 if not __import__("sys").flags.isolated: del __import__("sys").path[0]  # the folder of this file: a hand-in there may be json.py
 import argparse, bisect, collections, datetime, hashlib, itertools, json, math, os, pathlib, re, stat, struct, sys, zlib
-
 RUNGS = {"files": "every file is as SHA256SUMS lists it, none is extra or a link, and a zip is unambiguous",
          "inputs": "the data are MNIST, and the study and its images are the bundle's, by their hashes",
          "metrics": "confusion matrices, accuracies and comparisons follow from predictions/ and the labels of the test set",
@@ -28,8 +27,8 @@ SAFE = re.compile(r"((?!\.{1,2}(/|\Z))[^/\\:\x00-\x1f\x7f-\x9f\ufffd]*[^/\\:\x00
 VALID = re.compile(r"(?!.{256})(?!(.*/)?\.{1,2}(/|\Z))[\w.-]+(/[\w.-]+)*", re.A)
 EXTRA = {0x5455: 13, 0x7875: 24, 0x7855: 4, 0x5855: 16, 0x000A: 32, 0xCAFE: 0}  # times and owners: largest size
 # A run log is parts of text, reduced to keys and kinds: s a string, b true or false, z 0, i another integer, f a float.
-LOG_PART = re.compile(r'''"(?P<key>\w+)":[ ] | (?P<s>"(?:[^"\\]|\\.){0,4096}") | (?P<b>true|false) | (?P<z>0(?![\d.e]))
-    | (?P<i>\d{1,20}(?![\d.e])) | (?P<f>-?\d[\d.e-]{1,30}) | \s+''', re.X)
+LOG_PART = re.compile(r'''"(?P<key>\w+)":[ ] | (?P<s>"(?:[^"\\]|\\.){0,4096}") | (?P<long>"(?:[^"\\]|\\.)*") | (?P<b>true|false)
+    | (?P<z>0(?![\d.e])) | (?P<i>\d{1,20}(?![\d.e])) | (?P<f>-?\d[\d.e-]{1,30}) | \s+''', re.X)
 LOG = re.compile(r"""{started s,finished s,seconds f,host s,cpu s,cpu_count [iz],(gpu s,)?(vectors s,)?(driver s,)?(nvrtc s,)?
     (peak_memory_mib [iz],)?study s,out s,runs \[({run s,seed [iz],seconds f,epoch_seconds \[(f,?)*],(resumed_after i,)?kept b},?)*]
     (,witness {libtorch s(,(networks|predictions|differing_predictions|most_in_one_network) [iz]){4},loss f(,layers i)?
@@ -46,20 +45,19 @@ def read_file(path, most):
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode) or status.st_size > most * MIB: raise Refused(f"is not a plain file of at most {most} MiB")
     with open(path, "rb") as file: return file.read(status.st_size)
-def folder_items(folder):
+def folder_items(folder, above=""):
     """Everything below a folder: name, whether it is a plain file or folder, size and content. Follows no link."""
-    for path in pathlib.Path(folder).rglob("*"):
-        name, status = path.relative_to(folder).as_posix(), path.lstat()
-        if name.count("/") > 2 * MAX_DEPTH + 1: raise Refused(f"{name!r} is nested deeper than any file of a bundle")
-        yield ((name + "/", True, 0, bytes) if stat.S_ISDIR(status.st_mode) else (name, stat.S_ISREG(status.st_mode),
-               status.st_size, bytes if LEFT.fullmatch(name) else lambda path=path: read_file(path, 256)))
+    for entry in os.scandir(folder):
+        name, path, status = above + entry.name, entry.path, entry.stat(follow_symlinks=False)
+        yield (name + "/", True, 0, bytes) if (is_dir := stat.S_ISDIR(status.st_mode)) else (name, stat.S_ISREG(status.st_mode),
+               *((0, bytes) if LEFT.fullmatch(name) else (status.st_size, lambda path=path: read_file(path, 256))))
+        if is_dir and name.count("/") <= 2 * MAX_DEPTH: yield from folder_items(path, name + "/")  # no file of a bundle is deeper
 def parsed(content, whole=int, real=float):
     """JSON with a limited number of values. A repeated key, NaN, or a number of too many digits, which takes long, is an error."""
     if sum(map(content.count, b"[{,")) > MAX_VALUES: raise Refused(f"a JSON file has more than {MAX_VALUES} values")
     once = lambda pairs: dict(pairs) if len(dict(pairs)) == len(pairs) else {}["a key twice"]
     short = lambda kind: lambda digits: kind(digits) if len(digits) <= MAX_DIGITS else {}["a number too long"]
     return json.loads(content.decode(), object_pairs_hook=once, parse_constant=int, parse_int=short(whole), parse_float=short(real))
-
 def zip_items(path):
     """Like folder_items, for an unambiguous zip: entries, their list and the end record agree, and there is nothing else."""
     data = read_file(path, 1088)
@@ -81,13 +79,13 @@ def zip_items(path):
                 b"PK\1\2", b"PK\3\4", 0, 0, name, flags | 6, method, sums, footer):
             raise ValueError(f"{name!r} has another name, size or checksum in the list than at its content, or a comment")
         if (odd_extra(extra) or odd_extra(own_extra) or max(needs & 255, own_needs & 255) > 63
-                or flags & ~0x80E or method not in (0, 8) or method == 0 and packed != unpacked_size
-                or unpacked_size > MIB and unpacked_size // 200 > packed or len(name) > 4 * MAX_NAME):
-            raise ValueError(f"{name!r} has a name or extra field, or is packed in a way or so much, that no bundle needs")
+                or flags & ~0x80E or method not in (0, 8) or method == 0 and packed != unpacked_size or len(name) > 4 * MAX_NAME):
+            raise ValueError(f"{name!r} has a name or extra field, or is packed in a way, that no bundle needs")
         is_plain = mode >> 16 & 0o170000 in (0, 0o040000 if is_dir else 0o100000) and not (unpacked_size if is_dir else mode & 0x10)
         read = lambda start=content, end=content + packed, entry=(flags, method, *sums): unpacked(data[start:end], *entry)
         found.append((system, name.decode("utf-8", "replace"), is_plain, unpacked_size, read))
-    if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, 0) or b"PK\5\6" in data[-22 - 65535:-22]
+    if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, len(note := data[at + 22:])) + note
+            or b"PK\5\6" in data[max(at - 65535, 0):at] or not re.fullmatch(b"([0-9a-f]{40}|[0-9a-f]{64})?", note)  # git archive
             or data[at - 20:][:4] == b"PK\6\7" or [0, *sorted(ends.values())] != [*sorted(ends), list_start]):
         raise ValueError("bytes outside any entry or after its end, overlapping entries, or a second end record")
     is_dos = not any(system or "/" in name for system, name, *_ in found)  # Windows PowerShell's Compress-Archive writes \ for /
@@ -97,31 +95,33 @@ def odd_extra(extra, *seen):
     kind, size = struct.unpack_from("<2H", extra + bytes(4))
     return extra and (size > min(EXTRA.get(kind, -1), len(extra) - 4) or kind in seen or odd_extra(extra[4 + size:], *seen, kind))
 def unpacked(content, flags, method, crc, _, size):
+    if size > MIB and size // 200 > len(content): raise ValueError("it is packed more than any file of a bundle")
     plain = (inflate := zlib.decompressobj(-15)).decompress(content, size + 1) if method == 8 else content
     # A program that reads a stream could mistake the mark of a footer in stored content for the end.
     is_whole = inflate.eof and not inflate.unused_data if method == 8 else not flags & 8 or b"PK\7\b" not in content
     if not is_whole or len(plain) != size or zlib.crc32(plain) != crc: raise ValueError("its content is not what the zip lists")
     return plain
-
 def read_bundle(path):
     """Files by path, and problems. Reads no file of a zip that two programs could unpack differently."""
     try: items = [*itertools.islice((folder_items if (is_folder := os.path.isdir(path)) else zip_items)(path), MAX_FILES + 1)]
     except (ValueError, struct.error) as error: return {}, [f"the zip contradicts itself: {error}"]
-    if len(items) > MAX_FILES or sum(size for _, _, size, _ in items) > 1024 * MIB:
-        raise Refused(f"is too large for a bundle (at most 1024 MiB and {MAX_FILES} files)")
     own = sorted(name for name, *_ in items if not LEFT.fullmatch(name))
     # The folder (`quick (1)/`) that holds the whole bundle, if it was packed or unpacked by hand.
     top = min([n[:-10] for n in own if re.search(r"(^|/)SHA256SUMS\Z", n)], key=lambda top: top.count("/"), default="")
     if top.count("/") > MAX_DEPTH or not all(n.startswith(top) or n.endswith("/") and top.startswith(n) for n in own): top = ""
-    places = sorted((n if LEFT.fullmatch(n) or n.endswith("/") else n.lower()).split("/") for n, *_ in items)
-    files, problems = {}, ["two names mean one place, or differ by case"] * any(b[:len(a)] == a for a, b in zip(places, places[1:]))
+    most = lambda name: MIB * next(most for start, most in MAX_MIB if name[len(top):].startswith(start))
+    if len(items) > MAX_FILES or sum(size for name, _, size, _ in items if size <= most(name)) > 1024 * MIB:
+        raise Refused(f"is too large for a bundle (at most 1024 MiB and {MAX_FILES} files)")
+    places = sorted((n.upper().lower().split("/"), n if LEFT.fullmatch(n) or n.endswith("/") else "") for n, *_ in items)
+    files, problems = {}, ["two names mean one place, or differ by case"] * any(  # two leftovers, or two folders, may have one
+        a == b[:len(a)] and (a != b or one == two) for (a, one), (b, two) in zip(places, places[1:]))
     for name, is_plain, size, read in items:
         inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
-        if size > MIB * next(most for start, most in MAX_MIB if inner.startswith(start)): raise Refused(f"{name!r} is too large")
-        if inner.count("/") > MAX_DEPTH: raise Refused(f"{name!r} is nested deeper than {MAX_DEPTH} folders")
         if not (is_plain and SAFE.fullmatch(name) and (is_left or VALID.fullmatch(inner.rstrip("/")))
                 and max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")]) <= MAX_NAME):
             problems.append(f"{name!r} is not a valid file name in a bundle (no \\ in it), or a link or special file")
+        elif size > most(name): problems.append(f"{name} is too large for a file of a bundle, and was not read")
+        elif inner.count("/") > MAX_DEPTH and not is_left: problems.append(f"{name} is nested deeper than any folder of a bundle")
         elif inner.endswith("/") and not is_left and ((at := bisect.bisect(own, name)) == len(own) or not own[at].startswith(name)):
             problems.append(f"{inner} is an empty folder")
         else:  # the end of the content also matters for folders and leftovers, because other entries could be after it
@@ -130,7 +130,18 @@ def read_bundle(path):
             else: files.update({} if is_left or inner.endswith("/") else {inner: content})
     if not {SUMS, "manifest.json", "results.json"} & files.keys(): raise Refused("is not a bundle: no SHA256SUMS, or \\ before it")
     return files, problems
-
+def stated_data(study):
+    """A study's files of data by name and hash: MNIST's without `data`, or if it is a text. None: only a reader of YAML knows."""
+    text = re.sub(r"""^[ \t]*#.*|[ \t]#[^"'#\n]*$""", "", "\n".join(study.splitlines()), flags=re.M)  # without comments
+    hidden = re.search(r"""\\(x|u00|U0{6})[0-7]|\?\s+"[^"]*\\$""", text, re.M)  # a key may be written with escapes
+    found = re.findall(r"""^(["']?)data\1[ \t]*:(?:[ \t]+(\S)|[ \t]*\n+[ \t]+((["']?)\w+\4:\s))?""", text, re.M)
+    is_odd = hidden or len(found) > 1 or re.search(r"^[!&*?<{\ufeff]|^---.|<<|\A\s*^[ \t]+\S", text, re.M)
+    is_text = not is_odd and (not found or found[0][1] and found[0][1] not in "{*&!")  # not odd: keys start lines
+    if is_text or "sha256" not in text and not hidden: return MNIST
+    if is_odd or text.count("sha256") > 1 or found[0][1] != "{" and not found[0][2]: return None
+    pinned = re.search(r"""sha256["']?\s*:[\s{]*((["']?t\w+-\w+["']?\s*:\s*["']?[0-9a-f]{64}["']?[\s,}]*){4})""", text)
+    hashes = dict(re.findall(r"(t\w+-\w+)\W+([0-9a-f]{64})", pinned[1] if pinned else ""))
+    return [(n, hashes[n[:-11]]) for n, _ in MNIST] if hashes.keys() == {n[:-11] for n, _ in MNIST} else None
 class Bundle:
     def __init__(self, path):
         self.files, self.problems = read_bundle(path)
@@ -144,38 +155,34 @@ class Bundle:
         is_absent = lambda folder: not any(path.startswith(folder) for path in self.files)
         self.left_out = {path for path in self.sums if path.startswith(tuple(filter(is_absent, OPTIONAL)))}
         self.hashes = {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}
-
     def check_files(self, _):
         covered = self.hashes.keys() - {SUMS, RUN_LOG}
         yield from [*self.problems, *(f"{path} is missing" for path in self.sums.keys() - covered - self.left_out)]
         yield from (f"{path} was changed or is not in {SUMS}" for path in covered if self.hashes[path] != self.sums.get(path))
         log = (content := self.files.get(RUN_LOG, b"")).decode()  # no hash covers it, so only the program's own form is accepted
-        parts = content.decode("latin-1") if len(content) <= 4 * MIB else ""  # a character for each byte, to limit bytes
-        shape = LOG_PART.sub(lambda part: part["key"] or part.lastgroup or "", parts)
-        if RUN_LOG in self.files and not (LOG.fullmatch(shape) and log.replace('"', "") == json.dumps(
-                parsed(content, lambda n: n * (int(n) < 1 << 64), as_typed), indent=2, ensure_ascii=False).replace('"', "") + "\n"):
+        try: again = parsed(content, lambda n: n * (int(n) < 1 << 64), as_typed)  # first: LOG_PART is slow at open strings
+        except (Refused, ValueError, LookupError, TypeError, RecursionError): again = None
+        parts = content.decode("latin-1") * (again is not None and len(content) <= 4 * MIB)  # a character for each byte
+        if RUN_LOG in self.files and not (LOG.fullmatch(LOG_PART.sub(lambda p: p["key"] or p.lastgroup or "", parts)) and
+                log.replace('"', "") == json.dumps(again, indent=2, ensure_ascii=False).replace('"', "") + "\n"):
             yield f"{RUN_LOG} is not a run log; it is not part of the report, so remove it"
-
     def check_inputs(self, _):
         manifest, results = (parsed(self.files[name]) for name in ("manifest.json", "results.json"))
         if [manifest["schema"], results["schema"]] != SCHEMAS: raise Refused("another version of mnist-report wrote this bundle")
         self.results, environment, study = results, results["environment"], self.files["study.yaml"].decode()
         own = ["study.yaml", *sorted(path for path in self.files if path.startswith("images/"))]
         inputs = [(listed["name"], listed["sha256"]) for listed in manifest["inputs"]]
-        self.data = [(n, hash) for (n, _), (_, hash) in zip(MNIST, inputs[len(own):])] if "t10k-labels" in study else MNIST
+        self.data = (stated := stated_data(study)) or [(name, hash) for (name, _), (_, hash) in zip(MNIST, inputs[len(own):])]
         expected = [*((path, self.hashes[path]) for path in own), *self.data]
         digest = hashlib.sha256("".join(f"{hash}  {name}\n" for name, hash in inputs).encode()).hexdigest()
-        datetime.date(*map(int, re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", manifest.get("date", "2000-01-01"), re.A).groups()))
+        datetime.date(*map(int, re.fullmatch(r"(\d{4})(?:-(\d\d)-(\d\d))?", manifest.get("date", "2000"), re.A).groups("01")))
         yield from (f"manifest.json: {what}" for is_right, what in [
             (inputs[:len(expected)] == expected, "study, images or data are others"),
             (len(inputs) == len(expected) + 2 + ("gpu" in environment), "the number of inputs"),
             (digest == manifest["digests"]["inputs"], "the digest of the inputs"),
             (text_of(environment) == text_of(manifest["environment"]), "the environment is not that of results.json"),
             (manifest["files"] == [*self.sums], "the list of files")] if not is_right)
-        # A study pins other data by hashes that follow their names. It may also have others in a comment, or be MNIST's.
-        if self.data != MNIST and not all(hash in re.findall(n[:-11] + r"\W+([0-9a-f]{64})\b", study) for n, hash in self.data):
-            raise Refused("the study may list other data, in a way that only mnist-report reads")
-
+        if not stated: raise Refused("the study may list other data, in a way that only mnist-report reads")
     def networks(self):
         """Every trained network: its run, the name of its files, its model, and its seed's result."""
         runs = [(name, run, run["seeds"]) for name, run in self.results["runs"].items()]
@@ -184,7 +191,6 @@ class Bundle:
         if len(found) > MAX_FILES // 4 or any(len(run) > MAX_NAME or type(seed["seed"]) is not int for run, *_, seed in found):
             raise ValueError("more trained networks, or longer names, than a bundle has files for")
         return [(run, run if count == 1 else f"{run}.seed{seed['seed']}", model, seed) for run, count, model, seed in found]
-
     def check_metrics(self, known):
         if (labels := known.get(self.data[3][1])) is None:
             raise Refused("needs the labels of the test set: name the folder of MNIST's or the study's files by --data")
@@ -220,7 +226,6 @@ class Bundle:
             pairs = [compared(*two, classes, labels) for two in zip(trained(comparison["run"]), trained(comparison["against"]))]
             if text_of(comparison["pairs"]) != text_of(pairs): yield f"the comparison {name} is not what the predictions give"
         if not classes: raise Refused("no training finished")
-
     def check_sizes(self, _):
         if not self.networks() or any(path.startswith("weights/") for path in self.left_out): raise Refused("there are no weights")
         used = 0
@@ -243,7 +248,6 @@ class Bundle:
             expected = [counts, stated["parameters"], stated["buffers"], *(by["params"] for by in stated["sizes"].values())]
             if header != written or at != len(content) or text_of(found) != text_of(expected):
                 yield f"{name}: its weights have {found} values and MB, not {expected}, or are not plain float32"
-
 def compared(one, other, classes, labels):
     """Compares two networks on the same test images: all at once, as numbers of a byte an image. ^ gives 0 where two are equal."""
     truth, first, second = map(lambda each: int.from_bytes(each, "big"), (labels, a := classes[one[1]], b := classes[other[1]]))
@@ -253,13 +257,11 @@ def compared(one, other, classes, labels):
     shown = [{"image": i, "label": labels[i], "predicted": [a[i], b[i]]} for i in (found.start() for found in differing)]
     return {"seeds": [one[3]["seed"], other[3]["seed"]], "both": both, "only_run": right - both, "only_against": other_right - both,
             "neither": len(labels) - right - other_right + both, "disagreements": shown}
-
 def test_labels(folder):
     """The labels of test sets, by the SHA-256 of their files."""
     found = [path for path in pathlib.Path(folder).rglob("t10k-labels*") if path.is_file() and path.stat().st_size <= 16 * MIB]
     unpack = lambda content: zlib.decompressobj(31).decompress(content, 16 * MIB) if content[:2] == b"\x1f\x8b" else content
     return {hashlib.sha256(content).hexdigest(): content[8:] for content in (unpack(read_file(path, 16)) for path in found)}
-
 def check(bundle, rung, labels):
     """The exit code of a rung, and the lines to print. Each check of a bundle yields differences, or raises Refused."""
     wrong, refused = [], []
@@ -270,7 +272,6 @@ def check(bundle, rung, labels):
     except Exception as error: wrong.append(f"does not follow the schema: {error!r}"[:1000])  # the error depends on the values
     what = RUNGS[rung] if bundle.data == MNIST else RUNGS[rung].replace("are MNIST", "are not MNIST but what the study lists")
     return (1, wrong) if wrong else (2, refused) if refused else (0, [what])
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", nargs="+", metavar="BUNDLE")
@@ -294,7 +295,6 @@ def main():
         except Exception as error:  # whatever it is, the next bundle must be checked
             codes.add(2), print(clean(f"error: {path}: {str(error)[:1000] or 'not enough memory'}"), file=sys.stderr)
     sys.exit(sys.stdout.flush() or (1 if 1 in codes else max(codes)))
-
 if __name__ == "__main__":
     try: main()
     except (AttributeError, OSError): os._exit(2)  # the output is closed or full, so nobody sees the result

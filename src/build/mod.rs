@@ -289,7 +289,8 @@ impl Job {
         let mut mistakes = claims::contradictions(&self.source, &results);
         let shown: Vec<Lang> = self.editions.iter().map(|edition| edition.lang).collect();
         let others = self.source.in_languages_but(&shown)?;
-        let studies = self.editions.iter().map(|edition| &edition.study).chain(&others);
+        let studies =
+            self.editions.iter().map(|edition| &edition.study).chain(others.iter().map(|source| &source.study));
         mistakes.extend(claims::decided_by_language(studies, &results).into_iter().map(|id| {
             let message = "depends on the language; compare numbers, not printed text";
             self.source.error("claims", format!("`{id}`: the verdict {message}"))

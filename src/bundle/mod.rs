@@ -98,16 +98,25 @@ pub struct Bundle {
 pub(crate) struct Contents {
     pub(crate) manifest: Manifest,
     pub(crate) results: Results,
+    /// The study in the report's default language.
     pub(crate) source: Source,
+    /// The study in the report's other languages.
+    pub(crate) translations: Vec<Source>,
     pub(crate) plan: Plan,
-    /// The study in each of the report's languages.
-    pub(crate) editions: Vec<Edition>,
 }
 
 impl Contents {
     /// The study.
     pub(crate) fn study(&self) -> &Study {
         &self.source.study
+    }
+
+    /// The study in each of the report's languages.
+    pub(crate) fn editions(&self) -> Vec<Edition> {
+        let sources = std::iter::once(&self.source).chain(&self.translations);
+        // A report may be in a language that its study has no texts in.
+        let languages = self.manifest.languages.all().iter();
+        languages.zip(sources).map(|(lang, source)| Edition { lang: *lang, study: source.study.clone() }).collect()
     }
 
     /// The study's data set, from the folder that this user names, by default that with MNIST. Not from the folder that the
@@ -134,13 +143,14 @@ impl Bundle {
         let source = self.source(Some(manifest.languages.default_language()))?;
         let plan = Plan::resolve(&source)?;
         check_models(&plan)?;
-        let edition = |lang: &Lang| {
+        let translation = |lang: &Lang| {
             let source = self.source(Some(*lang))?;
             Plan::resolve(&source)?;
-            Ok(Edition { lang: *lang, study: source.study })
+            Ok(source)
         };
-        let editions = manifest.languages.all().iter().map(edition).collect::<Result<_, Error>>()?;
-        Ok(Contents { manifest, results, source, plan, editions })
+        let others = manifest.languages.all().iter().skip(1);
+        let translations = others.map(translation).collect::<Result<_, Error>>()?;
+        Ok(Contents { manifest, results, source, translations, plan })
     }
 
     pub(crate) fn manifest(&self) -> Result<Manifest, Error> {

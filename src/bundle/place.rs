@@ -38,6 +38,7 @@ pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
         );
         return Err(Error::refused(dir, reason));
     }
+    check_links(dir)?;
     let Some(sums) = read_sums(dir) else { return Ok(()) };
     check_strangers(dir, &sums)?;
     let index = sums.0.get(REPORT).map(|hash| (INDEX, hash));
@@ -54,6 +55,19 @@ pub(crate) fn check_place(dir: &Path, files: &Files) -> Result<(), Error> {
 /// The bundle that a folder belongs to: the folder itself or the nearest one above it.
 pub(super) fn bundle_with(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| is_bundle(folder))
+}
+
+/// Refuses a bundle's folder with a link, a pipe or the like: files that are written there would be written through it.
+fn check_links(dir: &Path) -> Result<(), Error> {
+    for entry in WalkDir::new(dir).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(|e| Error::read(dir)(e.into()))?;
+        let is_plain = entry.file_type().is_file() || entry.file_type().is_dir();
+        if !is_plain && !is_leftover(&entry.file_name().to_string_lossy()) {
+            let reason = "is a link or a special file, which no bundle has; remove it first";
+            return Err(Error::refused(entry.path(), reason));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a bundle's folder with a file that the bundle does not list.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::place::bundle_with;
 use super::write::write_file;
 use super::zip::pack;
-use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, report_id};
+use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, is_optional, report_id};
 use crate::digest::sha256_hex;
 
 /// A bundle that is ready to be written as a zip.
@@ -20,6 +20,8 @@ pub(crate) struct Packed {
     pub(crate) leftovers: Vec<String>,
     /// The folders that a lean zip was published without.
     pub(crate) left_out: Vec<&'static str>,
+    /// Bytes of the files in the zip that `--lean` would leave out.
+    pub(crate) optional_bytes: usize,
 }
 
 impl Packed {
@@ -46,6 +48,7 @@ impl Packed {
             let (path, first, others) = (folder.to_owned(), first.clone(), damage.len() - 1);
             return Err(Error::Damaged { path, first, others, advice });
         }
+        let optional_bytes = |(path, bytes): (&String, &Vec<u8>)| if is_optional(path) { bytes.len() } else { 0 };
         let holds = |folder: &&str| bundle.files.keys().any(|path| path.starts_with(*folder));
         Ok(Self {
             path,
@@ -54,6 +57,7 @@ impl Packed {
             manifest: bundle.manifest()?,
             leftovers: bundle.leftovers.clone(),
             left_out: OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect(),
+            optional_bytes: if lean { 0 } else { bundle.files.iter().map(optional_bytes).sum() },
         })
     }
 

@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use minijinja::Value;
 
 use super::values;
 use crate::model::{Megabytes, Sizes};
-use crate::results::{EpochResult, Evaluated, LayerFacts, ModelFacts, PairCounts, Results, RunResult, SeedResult};
+use crate::results::{EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult};
 use crate::rng::Stream;
-use crate::study::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSettings, Schedule, Study};
+use crate::study::{EarlyStopping, ReportEpoch, RunSettings, Study};
 
 /// How many results are made; fewer of results so large that this would take long.
 const MOST: usize = 32;
@@ -43,7 +44,7 @@ fn count(results: &Results) -> usize {
     (BUDGET / size.max(1)).clamp(FEWEST, MOST)
 }
 
-/// The most epochs that a training gets. The plan may be the bundle's own statement and ask for billions.
+/// The epochs after which a training ends as soon as its rules allow. The plan may be the bundle's own statement and ask for billions.
 fn longest(results: &Results) -> impl Fn(&RunSettings, &SeedResult) -> usize {
     let seeds: usize = results.runs.values().map(|run| run.seeds.len()).sum();
     let each = BUDGET / FEWEST / seeds.max(1);
@@ -55,9 +56,10 @@ fn longest(results: &Results) -> impl Fn(&RunSettings, &SeedResult) -> usize {
 
 /// Other results, made one after the other, because each may be as large as the real ones.
 pub(super) fn results(study: &Study, results: &Results) -> impl Iterator<Item = Possible> {
-    (0..count(results)).map(|number| {
+    let keys = study.digests_of_epochs();
+    (0..count(results)).map(move |number| {
         let draw = Draw::new(number, "");
-        Possible { values: values::of(study, &draw.results(results)), keeps_study: draw.keeps_study() }
+        Possible { values: values::of(study, &draw.results(results, &keys)), keeps_study: draw.keeps_study() }
     })
 }
 
@@ -134,22 +136,30 @@ impl Draw {
         (quality + 0.2 * (self.share() - 0.5)).clamp(0.0, 1.0)
     }
 
-    /// A validation loss: in most results it falls until some epoch and rises after it, as losses do; in others it is any.
-    fn validation_loss(&self, key: &str, epoch: usize) -> f64 {
+    /// Validation losses by the number of the epoch: in most results they fall until some epoch and rise after it, as losses do;
+    /// in others they are any.
+    fn validation_losses(&self, key: &str) -> impl Fn(usize) -> f64 {
         let mut draw = self.of(&format!("{key} validation"));
         let (lowest, slope) = (draw.magnitude(-3.0, 0.0), draw.magnitude(-3.0, -0.5));
         let turn = match self.pattern() {
-            0 => 1.0,
-            1 => f64::INFINITY,
-            pattern if pattern % 4 == 3 => return self.of(&format!("{key} validation {epoch}")).magnitude(-3.0, 0.5),
-            pattern if pattern.is_multiple_of(2) => draw.magnitude(0.0, 1.3).floor(),
-            _ => draw.magnitude(0.0, 3.0).floor(),
+            0 => Some(1.0),
+            1 => Some(f64::INFINITY),
+            pattern if pattern % 4 == 3 => None,
+            pattern if pattern.is_multiple_of(2) => Some(draw.magnitude(0.0, 1.3).floor()),
+            _ => Some(draw.magnitude(0.0, 3.0).floor()),
         };
-        let epoch = epoch as f64;
-        if turn.is_infinite() { lowest * (1.0 + slope / epoch) } else { lowest * (1.0 + slope * (epoch - turn).abs()) }
+        move |number| {
+            let epoch = number as f64;
+            match turn {
+                None => self.of(&format!("{key} validation {number}")).magnitude(-3.0, 0.5),
+                Some(f64::INFINITY) => lowest * (1.0 + slope / epoch),
+                Some(turn) => lowest * (1.0 + slope * (epoch - turn).abs()),
+            }
+        }
     }
 
-    fn results(&self, of: &Results) -> Results {
+    /// Other results than these. `trainings` has the same key for runs of the same training.
+    fn results(&self, of: &Results, trainings: &IndexMap<&str, String>) -> Results {
         let mut results = of.clone();
         if !self.keeps_study() {
             let mut data = self.of("data");
@@ -163,11 +173,12 @@ impl Draw {
         let mut keys = BTreeMap::new();
         let longest = longest(of);
         for (i, (name, run)) in results.runs.iter_mut().enumerate() {
-            let key = training_key(of, run);
+            let key = trainings.get(name.as_str()).unwrap_or(name).clone();
             let number = *numbers.entry(key.clone()).or_insert(i);
             keys.insert(name.clone(), key.clone());
             if !self.keeps_study() {
-                run.plan.image_count = self.of(&key).count(10, 60_000);
+                run.plan.image_count =
+                    self.of(&key).count(10, results.data.train_images.saturating_sub(run.plan.hold_out).max(10));
             }
             let plan = run.plan.clone();
             let training = Training { plan: &plan, key, number, images: plan.image_count, classes: &classes };
@@ -194,37 +205,58 @@ impl Draw {
         // Seeds that gave one network would have no interval.
         seed.weights_sha256.clone_from(&key);
         let Some(last) = seed.epochs.last().cloned() else { return };
+        let validation_loss = self.validation_losses(&key);
         let draw_epoch = |number: usize| {
             let mut epoch = EpochResult { epoch: number, ..last.clone() };
             let counts = self.of(&format!("{key} epoch {number}")).epoch(training, &mut epoch);
             if let Some(validation) = &mut epoch.validation {
-                validation.loss = self.validation_loss(&key, number);
+                validation.loss = validation_loss(number);
                 let wrong =
                     (validation.loss / LOSS_OF_ERROR).min(1.0) * self.of(&format!("{key} errors {number}")).share();
                 validation.correct = validation.images - (validation.images as f64 * wrong) as usize;
             }
             (epoch, counts)
         };
-        let most = if plan.may_stop_early() { longest } else { seed.epochs.len() + usize::from(!self.keeps_study()) };
+        // A training that would be longer than `longest` ends as its rule says, not in the middle.
+        let (most, patience) = match plan.early_stopping {
+            _ if !plan.may_stop_early() => (seed.epochs.len() + usize::from(!self.keeps_study()), None),
+            Some(EarlyStopping { patience }) => {
+                (plan.epochs.min(longest.saturating_add(patience.min(longest))), Some(patience))
+            }
+            None => (plan.epochs.min(longest), None),
+        };
         seed.epochs.clear();
         let (mut best, mut lowest) = (0, f64::INFINITY);
+        let mut correct = Vec::new();
         while seed.epochs.len() < most {
-            let (epoch, _) = draw_epoch(seed.epochs.len() + 1);
+            let (mut epoch, counts) = draw_epoch(seed.epochs.len() + 1);
+            let number = seed.epochs.len() + 1;
+            if number >= longest && number < plan.epochs {
+                match (patience, plan.stop_below_train_loss) {
+                    (Some(_), _) => {
+                        if let Some(validation) = &mut epoch.validation {
+                            validation.loss = validation.loss.max(lowest);
+                        }
+                    }
+                    (None, Some(limit)) => epoch.train_loss = epoch.train_loss.min(0.9 * limit),
+                    (None, None) => {}
+                }
+            }
             if let Some(loss) = epoch.validation.map(|validation| validation.loss).filter(|loss| *loss < lowest) {
                 (best, lowest) = (seed.epochs.len(), loss);
             }
-            let is_low = plan.stop_below_train_loss.is_some_and(|limit| epoch.train_loss < limit);
+            let stops = plan.stops(epoch.train_loss, seed.epochs.len() - best);
             seed.epochs.push(epoch);
-            let is_stuck =
-                |EarlyStopping { patience }: EarlyStopping| seed.epochs.len() > best.saturating_add(patience);
-            if is_low || plan.early_stopping.is_some_and(is_stuck) {
+            if plan.report_epoch.is_last() || seed.epochs.len() == best + 1 {
+                correct = counts;
+            }
+            if stops {
                 break;
             }
         }
         seed.reported_epoch = (plan.report_epoch == ReportEpoch::BestValidation).then_some(best + 1);
         let reported = seed.reported_epoch() - 1;
-        let (_, counts) = draw_epoch(reported + 1);
-        seed.confusion = self.of(&format!("{key} confusion {reported}")).confusion(&counts, training.classes);
+        seed.confusion = self.of(&format!("{key} confusion {reported}")).confusion(&correct, training.classes);
         seed.test_loss = seed.epochs[reported].test.loss;
         // The last batch may be smaller than the others.
         let are_full = training.classes.iter().sum::<usize>().is_multiple_of(plan.batch_size.max(1));
@@ -238,8 +270,10 @@ impl Draw {
         let correct = |draw: &mut Self, images: &usize| (*images as f64 * draw.quality_of_class(quality)) as usize;
         let counts: Vec<usize> = training.classes.iter().map(|images| correct(self, images)).collect();
         epoch.test = self.evaluated(training.classes.iter().sum(), counts.iter().sum());
-        epoch.train_loss =
-            least_loss(training.plan.label_smoothing, training.classes.len()) + self.magnitude(-4.0, 1.5);
+        let least = least_loss(training.plan.label_smoothing, training.classes.len());
+        // A study may end a training below any loss.
+        let lowest = if self.pattern() % 4 == 1 { -12.0 } else { -4.0 };
+        epoch.train_loss = least + self.magnitude(lowest, 1.5);
         let any = |draw: &mut Self, images: usize| {
             let correct = draw.count(0, images);
             draw.evaluated(images, correct)
@@ -270,17 +304,20 @@ impl Draw {
         Evaluated { images, correct, loss }
     }
 
+    /// The test image with which those begin that a network gets right: they are taken to stand in a row, the first one after the
+    /// last. So the counts of three networks compared with one another fit together.
+    fn first_right(&self, key: &str, seed: &SeedResult) -> usize {
+        let mut draw = self.of(&format!("{key} {} {} right", seed.seed, seed.reported_epoch()));
+        // Many begin near the same image, so that networks also have errors in common.
+        (draw.share() * draw.share() * seed.images() as f64) as usize
+    }
+
     /// The pair of two networks: the same whichever of them is named first. Equal networks predict the same.
     fn pair(&self, keys: [&str; 2], run: &SeedResult, against: &SeedResult) -> PairCounts {
         let (a, b, images) = (run.correct(), against.correct(), run.images());
-        let mut networks =
-            [(keys[0], run.seed, run.reported_epoch()), (keys[1], against.seed, against.reported_epoch())];
-        networks.sort_unstable();
-        let both = if networks[0] == networks[1] {
-            a
-        } else {
-            self.of(&format!("{networks:?}")).count((a + b).saturating_sub(images), a.min(b))
-        };
+        let one = (self.first_right(keys[0], run), a);
+        let other = (self.first_right(keys[1], against), b);
+        let both = common(one, other, images);
         PairCounts {
             seeds: [run.seed, against.seed],
             both,
@@ -329,31 +366,13 @@ impl Draw {
     }
 }
 
-/// What the results of a training's epochs depend on, but for its seed: not on how many epochs there are, which of them is reported,
-/// and what is recorded or measured beside.
-fn training_key(results: &Results, run: &RunResult) -> String {
-    let layers = results.models.get(&run.plan.model).map(|model| &model.layers);
-    let has_dropout = layers.is_some_and(|layers| layers.iter().any(|layer| layer.kind == "dropout"));
-    let is_constant = matches!(&run.plan.schedule, Schedule::Step(step) if step.step_size >= run.plan.epochs);
-    let plan = RunSettings {
-        model: String::new(),
-        epochs: 0,
-        schedule: if is_constant { Schedule::default() } else { run.plan.schedule.clone() },
-        augment: run.plan.augment.filter(|augment| !augment.is_identity()),
-        dropout: run.plan.dropout && has_dropout,
-        stop_below_train_loss: None,
-        early_stopping: None,
-        report_epoch: ReportEpoch::Last,
-        evaluate_train: false,
-        evaluate_every: None,
-        evidence: EvidenceSettings::default(),
-        ..run.plan.clone()
+/// How many images two rows in a circle have in common, each given by its first image and its length.
+fn common((first, length): (usize, usize), (other, other_length): (usize, usize), images: usize) -> usize {
+    let overlap = |shift: usize, other_shift: usize| {
+        let end = (first + shift + length).min(other + other_shift + other_length);
+        end.saturating_sub((first + shift).max(other + other_shift))
     };
-    // A layer of dropout that is switched off returns its input.
-    let trained = |layer: &&LayerFacts| plan.dropout || layer.kind != "dropout";
-    let layers = layers
-        .map(|layers| layers.iter().filter(trained).map(|layer| LayerFacts { name: String::new(), ..layer.clone() }));
-    serde_json::to_string(&(&plan, layers.map(Iterator::collect::<Vec<_>>))).expect("plans and layers are plain data")
+    overlap(0, 0) + overlap(images, 0) + overlap(0, images)
 }
 
 /// The lowest possible training loss, the entropy of smoothed labels.

@@ -8,9 +8,12 @@ use super::options::Publish;
 use crate::bundle::{Error, Packed};
 use crate::compute::DeviceChoice;
 use crate::exit_code::ExitCode;
-use crate::text::numbers::count;
+use crate::text::numbers::{self, count};
 use crate::text::terminal;
 use crate::verify::{Limits, Listener, Request, Rung, RungResult, Status, verify_in_child};
+
+/// Bytes from which it is worth saying what `--lean` would save.
+const WORTH_SAVING: usize = 10_000_000;
 
 pub(super) fn run(options: &Publish) -> Result<ExitCode> {
     let packed = match Packed::new(&options.dir, options.out.as_deref(), options.lean) {
@@ -57,17 +60,31 @@ fn first(step: &RungResult) -> &str {
 
 fn text(packed: &Packed) -> String {
     let Packed { path, report_id, left_out, .. } = packed;
-    let lean = if left_out.is_empty() {
-        "; --lean leaves out weights/ and evidence/".to_owned()
-    } else {
-        format!("; left out: {}", left_out.join(", "))
+    let advice = advice(packed.bytes(), packed.optional_bytes);
+    let lean = match &advice {
+        _ if !left_out.is_empty() => format!("; left out: {}", left_out.join(", ")),
+        Some(_) => String::new(),
+        None => "; --lean leaves out weights/ and evidence/".to_owned(),
     };
     format!(
-        "{}: {} bytes{lean}\nThe line for the form:\n{}\nReport ID {report_id}\n",
+        "{}: {} bytes{lean}\n{}The line for the form:\n{}\nReport ID {report_id}\n",
         terminal::path(&path.to_string_lossy()),
         count(packed.bytes() as u64),
+        advice.unwrap_or_default(),
         line(packed)
     )
+}
+
+/// The line on a large zip of which `--lean` would save most.
+fn advice(bytes: usize, saved: usize) -> Option<String> {
+    (saved >= WORTH_SAVING && saved > bytes / 2).then(|| {
+        format!(
+            "The zip has {}; with --lean it would have {}, without weights/ and evidence/: a grader can then not check \
+             the rungs `weights` and `replay`, only train everything again (`rerun`)\n",
+            numbers::bytes(bytes as u64),
+            numbers::bytes((bytes - saved) as u64)
+        )
+    })
 }
 
 /// The line for a form.
@@ -77,4 +94,20 @@ fn line(packed: &Packed) -> String {
     let [title, program, version] =
         [&manifest.title, &manifest.program.name, &manifest.program.version].map(|text| super::one_line(text));
     format!("{title}: Report ID {report_id}; zip of {bytes} bytes, SHA-256 {zip_sha256}; {program} {version}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lean_is_advised_where_it_saves_ten_megabytes_and_more_than_half() {
+        let line = "The zip has 39 MB; with --lean it would have 4 MB, without weights/ and evidence/: a grader can then \
+                    not check the rungs `weights` and `replay`, only train everything again (`rerun`)\n";
+        assert_eq!(advice(39_200_000, 35_100_000).as_deref(), Some(line));
+        assert!(advice(19_999_998, 10_000_000).is_some());
+        for (bytes, saved) in [(20_000_000, 10_000_000), (10_500_000, 9_999_999), (39_200_000, 0), (0, 0)] {
+            assert_eq!(advice(bytes, saved), None, "{bytes} {saved}");
+        }
+    }
 }

@@ -26,9 +26,9 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
     super::data::check_folder(options.data.as_deref())?;
     let [path] = options.paths.as_slice() else { return run_batch(options, &request) };
     let is_watched = std::io::stderr().is_terminal() && !options.json;
-    let (said, tell) = (Cell::new(0), announce(options));
-    let announce = |line: &str| {
-        tell(line);
+    let said = Cell::new(0);
+    let tell = |line: &str| {
+        announce(line);
         said.set(said.get() + 1);
     };
     let done = |step: &RungResult| {
@@ -37,7 +37,7 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
             said.set(said.get() + 1);
         }
     };
-    let listener = Listener { say: &announce, done: &done };
+    let listener = Listener { say: &tell, done: &done };
     let record = checked_in_time(path, |path| checked(options, &request, path, listener));
     write_files(options, std::slice::from_ref(&record))?;
     let Some(verification) = &record.verification else {
@@ -139,14 +139,9 @@ fn cannot_write(file: &Path) -> String {
     format!("cannot write {}", file.display())
 }
 
-/// Prints which rungs will take long: always if the user draws runs, otherwise only on a terminal.
-fn announce(options: &Verify) -> impl Fn(&str) {
-    let is_wanted = options.runs.is_some() || std::io::stderr().is_terminal();
-    move |line| {
-        if is_wanted {
-            super::say(&super::one_line(line));
-        }
-    }
+/// Prints which rungs will take long.
+fn announce(line: &str) {
+    super::say(&super::one_line(line));
 }
 
 /// Checks one bundle in a process of its own.
@@ -169,7 +164,7 @@ pub(super) fn run_for_parent(options: &VerifyForParent) -> ExitCode {
 }
 
 fn run_batch(options: &Verify, request: &Request) -> Result<ExitCode> {
-    let (mut printed, announce) = (Ok(()), announce(options));
+    let mut printed = Ok(());
     let records = verify_all(
         &options.paths,
         usize::from(options.jobs.get()),

@@ -53,6 +53,10 @@ macro_rules! batch_norm_layer {
         impl LayerConfig for $Name {
             named!("bn");
 
+            fn fixed_cost(&self) -> crate::model::layer::FixedCost {
+                crate::model::layer::FixedCost { image: 8e4, step: 1e7 }
+            }
+
             fn check(&self) -> Result<(), LayerError> {
                 batch_norm::check(self.eps, self.momentum)
             }

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::{
-    Init, LayerConfig, LayerError, TensorSpec, Window, call, default_bias, image, is_undilated, named, no_dilation,
-    padding, positive, unless_default, weight_and_bias, window,
+    FixedCost, Init, LayerConfig, LayerError, TensorSpec, Window, call, default_bias, image, is_undilated, named,
+    no_dilation, padding, positive, unless_default, weight_and_bias, window,
 };
 use super::settings::{Padding, Pair};
 
@@ -134,6 +134,10 @@ impl LayerConfig for Conv2d {
         let Pair { height, width } = self.kernel_size;
         let mult_adds = in_group * (height * width) as f64 * output.iter().map(|&n| n as f64).product::<f64>();
         mult_adds * (80.0 / self.out_channels as f64 + 18.0 / in_group - 1.0).max(1.0)
+    }
+
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 1.5e5, step: 8e6 }
     }
 
     fn mult_adds(&self, parameters: u64, output: &[usize]) -> u64 {

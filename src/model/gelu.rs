@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, function, named};
+use super::layer::{FixedCost, LayerConfig, function, named};
 
 /// `torch.nn.GELU` (with the exact Gaussian, not the tanh approximation); keeps the shape.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -16,6 +16,10 @@ pub struct Gelu {
 
 impl LayerConfig for Gelu {
     named!("gelu");
+
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 4e4, step: 4e5 }
+    }
 
     fn pytorch(&self, _input: &[usize]) -> String {
         "nn.GELU()".to_owned()

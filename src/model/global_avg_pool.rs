@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{LayerConfig, LayerError, function, image, named};
+use super::layer::{FixedCost, LayerConfig, LayerError, function, image, named};
 
 /// The mean over height and width; `[C, H, W] -> [C]`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -16,6 +16,10 @@ pub struct GlobalAvgPool {
 
 impl LayerConfig for GlobalAvgPool {
     named!("global_pool");
+
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 1.2e5, step: 5.5e7 }
+    }
 
     fn output_shape(&self, input: &[usize]) -> Result<Vec<usize>, LayerError> {
         image(input).map(|(channels, ..)| vec![channels])

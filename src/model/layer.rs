@@ -16,6 +16,16 @@ pub(super) const MAX_ACTIVATION: f64 = 16_777_216.0;
 /// Height and width of a padded input: on a GPU, positions in it are 16-bit integers.
 pub(super) const MAX_SIDE: u16 = 32_767;
 
+/// What a layer costs besides its values, in multiply-adds of a large convolution: measured on two CPU cores with hundreds of the
+/// smallest layers of a kind, which take nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedCost {
+    /// For one image, forward.
+    pub image: f64,
+    /// For a training step, forward and backward.
+    pub step: f64,
+}
+
 /// A layer as the study configures it. Each kind implements this in its own file.
 ///
 /// Shapes are those of one image, without the batch: `[channels, height, width]` or `[features]`.
@@ -51,6 +61,11 @@ pub trait LayerConfig {
     /// of a large convolution; 0 if that never happens. Measured on two CPU cores.
     fn loop_cost(&self, _input: &[usize], _output: &[usize]) -> f64 {
         0.0
+    }
+
+    /// The time that the layer takes whatever its size.
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 2e3, step: 4e5 }
     }
 
     /// Rows and columns of padding, those on both sides of the input together.
@@ -272,6 +287,11 @@ impl Layer {
     /// As [`LayerConfig::loop_cost`].
     pub fn loop_cost(&self) -> f64 {
         self.kind.config().loop_cost(&self.input, &self.output)
+    }
+
+    /// As [`LayerConfig::fixed_cost`].
+    pub fn fixed_cost(&self) -> FixedCost {
+        self.kind.config().fixed_cost()
     }
 
     /// The call that constructs the layer in PyTorch.

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, eps, named, unless_default};
+use super::layer::{FixedCost, Init, LayerConfig, LayerError, TensorSpec, eps, named, unless_default};
 
 /// `torch.nn.LayerNorm` over the whole shape of one image; keeps the shape.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -23,6 +23,10 @@ impl Default for LayerNorm {
 
 impl LayerConfig for LayerNorm {
     named!("ln");
+
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 1.2e5, step: 5e6 }
+    }
 
     fn check(&self) -> Result<(), LayerError> {
         eps(self.eps)

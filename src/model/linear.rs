@@ -5,7 +5,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Init, LayerConfig, LayerError, TensorSpec, call, default_bias, named, positive, weight_and_bias};
+use super::layer::{
+    FixedCost, Init, LayerConfig, LayerError, TensorSpec, call, default_bias, named, positive, weight_and_bias,
+};
 
 /// `torch.nn.Linear`; `[in_features] -> [out_features]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, PartialEq)]
@@ -19,6 +21,10 @@ pub struct Linear {
 
 impl LayerConfig for Linear {
     named!("fc");
+
+    fn fixed_cost(&self) -> FixedCost {
+        FixedCost { image: 2e4, step: 1e6 }
+    }
 
     fn check(&self) -> Result<(), LayerError> {
         positive("out_features", self.out_features)

@@ -92,6 +92,10 @@ macro_rules! pool_layer {
                 pool::loop_cost(self.kernel_size, self.stride(), output)
             }
 
+            fn fixed_cost(&self) -> crate::model::layer::FixedCost {
+                crate::model::layer::FixedCost { image: 1.2e5, step: 5.5e7 }
+            }
+
             fn padding(&self) -> [usize; 2] {
                 [2 * self.padding; 2]
             }

@@ -1,5 +1,6 @@
 //! Explains how to correct text that is not YAML. The parser only names the rule of YAML that was broken.
 
+use super::indentation::{colons, indent, misplaced, starts_item};
 use super::unquoted::{IN_BRACES, after_quote, before_text, needs_quotes};
 use crate::text::Lang;
 use crate::text::short_number;
@@ -275,9 +276,9 @@ impl Text<'_> {
     fn line_without_key(&self, line: usize) -> Option<usize> {
         let above = self.content_above(line)?;
         let text = self.line(above);
-        let starts_item = text.trim_start().starts_with("- ");
         let ends_open = text.trim_end().ends_with([',', '[', '{', '|', '>']);
-        (colons(text) == 0 && !starts_item && !ends_open && !text.contains(['\'', '"', ']', '}'])).then_some(above)
+        (colons(text) == 0 && !starts_item(text) && !ends_open && !text.contains(['\'', '"', ']', '}']))
+            .then_some(above)
     }
 
     /// The last line above that is not empty and not a comment.
@@ -295,6 +296,14 @@ impl Text<'_> {
         (opens_text && indent(self.line(line)) <= indent(above)).then(|| (line, what.to_owned()))
     }
 
+    /// Whether the parser stopped at the first colon of a line: it reads the line's key as the rest of the value above.
+    fn stops_at_first_colon(&self) -> bool {
+        self.mark.is_some_and(|(line, column)| {
+            let before: String = self.line(line).chars().take(column.saturating_sub(1)).collect();
+            colons(before.trim_end_matches(':')) == 0
+        })
+    }
+
     /// Keys, lists and their indentation.
     fn structure(&self) -> Advice {
         let (line, _) = self.mark?;
@@ -307,21 +316,24 @@ impl Text<'_> {
             if let Some(line) = self.line_without_key(line) {
                 return Some((line, "expected `key: value`, with a space after the colon".to_owned()));
             }
-            let is_as_deep = |above: usize| indent(self.line(above)) == indent(self.line(line));
-            if colons(self.line(line)) > 1 && self.content_above(line).is_some() && !(1..line).any(is_as_deep) {
-                "a text that has a colon and a space must be in quotes, or this line is indented more or less than the \
-                 lines above it"
-            } else if colons(self.line(line)) > 1 {
-                "a text that has a colon and a space must be in quotes, such as title: \"Part 1: results\""
-            } else {
-                "this line is indented deeper than the key before it, which has a value already"
+            if let Some(above) = self.content_above(line).filter(|_| self.stops_at_first_colon()) {
+                let what = format!(
+                    "this line is indented deeper than line {above}, which has a value already: indent both alike, or put a \
+                     text of several lines in quotes"
+                );
+                return Some((line, what));
             }
+            "a text that has a colon and a space must be in quotes, such as title: \"Part 1: results\""
         } else if has("could not find expected ':'") || has("<document start>") {
             let (line, _) = self.start().unwrap_or((line, 0));
             let what = "expected `key: value`, with a space after the colon";
             return Some((line, what.to_owned()));
         } else if has("block sequence entries are not allowed") {
             "a list starts on its own line, or is written [a, b]; a text that starts with - must be in quotes"
+        } else if let Some(what) =
+            misplaced(&self.lines, line).filter(|_| has("expected '-' indicator") || has("did not find expected key"))
+        {
+            return Some((line, what));
         } else if has("expected '-' indicator") {
             "expected an item of the list above, `- item`: indent this line as the others, or less to end the list"
         } else if has("did not find expected key") {
@@ -372,15 +384,4 @@ fn quoted_value(line: &str) -> Option<(char, &str)> {
     let value = value_start(line)?;
     let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     Some((quote, &value[1..]))
-}
-
-/// The column of a line's key or text, which may be the first of a list's item.
-fn indent(line: &str) -> usize {
-    let text = line.trim_start();
-    line.len() - text.strip_prefix("- ").map_or(text, str::trim_start).len()
-}
-
-/// The number of colons in a line that end a key in YAML.
-fn colons(line: &str) -> usize {
-    line.matches(": ").count() + usize::from(line.trim_end().ends_with(':'))
 }

@@ -1,13 +1,17 @@
 //! What two studies train, whatever they call it: for the question whether one was copied from the other.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::run_spec::RunSpec;
+use super::optimizer::{Adam, AdamW, Optimizer};
+use super::run_spec::{ReportEpoch, RunSpec};
 use super::schedule::Schedule;
 use super::spec::Study;
+use crate::dataset::Subset;
 use crate::digest::sha256_hex;
+use crate::model::{LayerKind, ModelSpec, Relu, Residual};
 
 /// Keys of a run, a model or a layer that decide nothing that is trained: names, texts, seeds, and what is recorded or measured.
 const NAMES: [&str; 6] = ["title", "name", "seeds", "evidence", "evaluate_train", "evaluate_every"];
@@ -16,50 +20,110 @@ impl Study {
     /// The SHA-256 of what the study trains, except for seeds and names: two studies have the same one if the runs of one are
     /// those of the other, in any order, with other seeds, titles, texts, and names of runs, models and layers.
     pub fn digest_without_names(&self) -> String {
-        let digest = |value: &Value| sha256_hex(value.to_string().as_bytes());
-        // Each model once, with whether it has a layer of dropout: a thousand runs may have one that is large.
-        let of_model = |model| {
-            let layers = unnamed(json!(model));
-            (digest(&layers), has_key("dropout", &layers))
-        };
-        let models: BTreeMap<&String, (String, bool)> =
-            self.models.iter().map(|(name, model)| (name, of_model(model))).collect();
-        let mut runs: Vec<String> = self
-            .runs
-            .values()
-            .map(|run| {
-                let mut value = without_effect(unnamed(json!(run)), run);
-                let (model, has_dropout) = models.get(&run.model).cloned().unwrap_or_default();
-                value["model"] = json!(model);
-                value["dropout"] = json!(run.dropout && has_dropout);
-                digest(&value)
-            })
-            .collect();
+        let mut runs: Vec<String> = self.effective_runs().map(|run| digest(&run)).collect();
         runs.sort();
+        self.digest_of_runs(&runs)
+    }
+
+    /// [`Study::digest_without_names`] of the study with nothing but one run, for each of its runs.
+    pub fn digests_without_names(&self) -> IndexMap<&str, String> {
+        let digests = self.effective_runs().map(|run| self.digest_of_runs(&[digest(&run)]));
+        self.runs.keys().map(String::as_str).zip(digests).collect()
+    }
+
+    /// For each run, the digest of what the results of its epochs depend on, except for the seed: not on how many epochs there are,
+    /// which of them is reported, and what is recorded.
+    pub fn digests_of_epochs(&self) -> IndexMap<&str, String> {
+        let of_epochs = |run: RunSpec| {
+            let epochs = if run.schedule.depends_on_epochs() { run.epochs } else { 0 };
+            let (stop_below_train_loss, early_stopping, report_epoch) = (None, None, ReportEpoch::Last);
+            digest(&RunSpec { epochs, stop_below_train_loss, early_stopping, report_epoch, ..run })
+        };
+        self.runs.keys().map(String::as_str).zip(self.effective_runs().map(of_epochs)).collect()
+    }
+
+    fn digest_of_runs(&self, runs: &[String]) -> String {
         let images = self.pinned().map(|data| &data.sha256);
-        digest(&json!([self.input, self.compute, images, runs]))
+        sha256_hex(json!([self.input, self.compute, images, runs]).to_string().as_bytes())
+    }
+
+    /// The runs with the same settings for the same training, each with its model's digest as `model`.
+    fn effective_runs(&self) -> impl Iterator<Item = RunSpec> {
+        // Each model once, with and without dropout: a thousand runs may have one that is large.
+        let of_model = |model: &ModelSpec| {
+            [false, true].map(|dropout| {
+                let layers = effective_layers(&model.layers, dropout);
+                sha256_hex(unnamed(json!(layers)).to_string().as_bytes())
+            })
+        };
+        let models: HashMap<&String, [String; 2]> =
+            self.models.iter().map(|(name, model)| (name, of_model(model))).collect();
+        let all = self.data_set().train_images;
+        self.runs.values().map(move |run| {
+            let model = models.get(&run.model).map(|digests| digests[usize::from(run.dropout)].clone());
+            effective(run, model.unwrap_or_default(), all)
+        })
     }
 }
 
-/// The settings of a run without those that change nothing in it.
-fn without_effect(mut settings: Value, run: &RunSpec) -> Value {
-    if run.augment.is_some_and(|augment| augment.is_identity()) {
-        settings["augment"] = Value::Null;
+impl Schedule {
+    /// Whether the rate after an epoch depends on how many epochs are planned.
+    fn depends_on_epochs(&self) -> bool {
+        match self {
+            Self::Constant(_) | Self::Step(_) | Self::ReduceOnPlateau(_) => false,
+            Self::Cosine(_) | Self::OneCycle(_) => true,
+            Self::Warmup(warmup) => warmup.then.depends_on_epochs(),
+        }
     }
-    let is_constant = matches!(&run.schedule, Schedule::Step(step) if step.step_size >= run.epochs);
-    if is_constant {
-        settings["schedule"] = json!(Schedule::default());
-    }
-    settings
 }
 
-/// Whether a value has a key, at any depth.
-fn has_key(wanted: &str, value: &Value) -> bool {
-    match value {
-        Value::Object(map) => map.iter().any(|(key, inner)| key == wanted || has_key(wanted, inner)),
-        Value::Array(items) => items.iter().any(|inner| has_key(wanted, inner)),
-        _ => false,
+/// A run with defaults for the settings that have no effect in it, of a data set with so many training images.
+fn effective(run: &RunSpec, model: String, all: usize) -> RunSpec {
+    let mut run = RunSpec { model, dropout: true, ..run.clone() };
+    run.augment = run.augment.filter(|augment| !augment.is_identity());
+    match &mut run.optimizer {
+        Optimizer::Sgd(sgd) if sgd.momentum == 0.0 => sgd.dampening = 0.0,
+        Optimizer::AdamW(AdamW { lr, betas, eps, weight_decay }) if *weight_decay == 0.0 => {
+            run.optimizer = Optimizer::Adam(Adam { lr: *lr, betas: *betas, eps: *eps, weight_decay: 0.0 });
+        }
+        _ => {}
     }
+    if is_constant(&run.schedule, run.epochs, run.optimizer.lr()) {
+        run.schedule = Schedule::default();
+    }
+    if matches!(run.train.images, Subset::First(n) | Subset::Random(n) if n + run.train.hold_out == all) {
+        run.train.images = Subset::default();
+    }
+    run
+}
+
+/// Whether a schedule keeps the base rate in all epochs.
+fn is_constant(schedule: &Schedule, epochs: usize, lr: f64) -> bool {
+    match schedule {
+        Schedule::Constant(_) => true,
+        Schedule::Step(step) => step.step_size >= epochs || step.gamma == 1.0,
+        Schedule::Cosine(cosine) => cosine.min_lr == lr,
+        Schedule::ReduceOnPlateau(plateau) => plateau.patience >= epochs,
+        Schedule::Warmup(warmup) => warmup.start_factor == 1.0 && is_constant(&warmup.then, epochs, lr),
+        Schedule::OneCycle(_) => false,
+    }
+}
+
+/// The layers that change their input; those of dropout only if it is on.
+fn effective_layers(layers: &[LayerKind], dropout: bool) -> Vec<LayerKind> {
+    let effective = |layer: &LayerKind| match layer {
+        LayerKind::Dropout(layer) if !dropout || layer.p == 0.0 => None,
+        LayerKind::LeakyRelu(layer) if layer.negative_slope == 0.0 => Some(LayerKind::Relu(Relu::default())),
+        LayerKind::Residual(Residual { layers, .. }) => {
+            Some(LayerKind::Residual(Residual { name: None, layers: effective_layers(layers, dropout) }))
+        }
+        layer => Some(layer.clone()),
+    };
+    layers.iter().filter_map(effective).collect()
+}
+
+fn digest(run: &RunSpec) -> String {
+    sha256_hex(unnamed(json!(run)).to_string().as_bytes())
 }
 
 /// A value without names, at any depth.
@@ -133,6 +197,14 @@ runs:
             &[("epochs: 1", "epochs: 1, evidence: {keep: 1}, dropout: true")],
             &[("epochs: 1", "epochs: 1, dropout: false, augment: {shift: 0, rotate: 0}, evaluate_train: true")],
             &[("epochs: 1", "epochs: 1, evaluate_every: 7, schedule: {step: {step_size: 5, gamma: 0.5}}")],
+            &[("epochs: 1", "epochs: 1, schedule: {cosine: {min_lr: 0.1}}, train: {images: {first: 60000}}")],
+            &[("epochs: 1", "epochs: 1, schedule: {warmup: {steps: 5, start_factor: 1}}")],
+            &[("lr: 0.1", "lr: 0.1, dampening: 0.5"), ("[flatten, ", "[flatten, {dropout: {p: 0}}, ")],
+            &[
+                ("relu", "{leaky_relu: {negative_slope: 0}}"),
+                ("[flatten, ", "[dropout, flatten, "),
+                ("epochs: 1", "epochs: 1, dropout: false"),
+            ],
         ] {
             assert_eq!(digest(changes), same, "{changes:?}");
         }
@@ -140,12 +212,42 @@ runs:
             &[("epochs: 1", "epochs: 2")][..],
             &[("epochs: 1", "epochs: 1, augment: {shift: 1}")],
             &[("20", "21")],
+            &[("relu", "leaky_relu")],
+            &[("[flatten, ", "[dropout, flatten, ")],
+            &[("lr: 0.1", "lr: 0.1, momentum: 0.5")],
+            &[("epochs: 1", "epochs: 1, schedule: cosine")],
             &[("{model: slim}", "{model: wide}")],
             &[("title: Lab", "title: Lab\ninput: {mean: 0.1}")],
             &[("  one: {model: slim}\n", "")],
         ] {
             assert_ne!(digest(changes), same, "{changes:?}");
         }
+    }
+
+    #[test]
+    fn epochs_are_alike_whatever_their_number_unless_the_schedule_depends_on_it() {
+        let of = |settings: &str| {
+            let text = STUDY.replace("two: {model: wide}", &format!("two: {{model: slim, {settings}}}"));
+            let study = Source::from_text(Path::new("s.yaml"), &text).unwrap().study;
+            let digests = study.digests_of_epochs();
+            digests["one"] == digests["two"]
+        };
+        for settings in
+            ["epochs: 3", "epochs: 3, stop_below_train_loss: 0.1", "optimizer: {sgd: {lr: 0.1, dampening: 0.1}}"]
+        {
+            assert!(of(settings), "{settings}");
+        }
+        for settings in
+            ["batch_size: 32", "label_smoothing: 0.1", "schedule: cosine", "schedule: {cosine: {min_lr: 0.01}}"]
+        {
+            assert!(!of(settings), "{settings}");
+        }
+        let cosine = STUDY
+            .replace("epochs: 1,", "epochs: 1, schedule: cosine,")
+            .replace("{model: wide}", "{model: slim, epochs: 2}");
+        let study = Source::from_text(Path::new("s.yaml"), &cosine).unwrap().study;
+        let digests = study.digests_of_epochs();
+        assert_ne!(digests["one"], digests["two"]);
     }
 
     #[test]

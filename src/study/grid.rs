@@ -178,6 +178,11 @@ pub(super) fn read(lines: &Lines, study: &Mapping) -> Result<Option<(Mapping, Ve
     };
     let grid: Grid = serde_yaml::from_value(Value::Mapping(typed.clone()))
         .map_err(|e| lines.error("grid", format!("cannot be read: {e}")))?;
+    // Before values are named and compared with one another.
+    let lists: Vec<&Vec<Json>> = grid.iter().filter_map(|(key, value)| list(key, value)).collect();
+    if lists.iter().any(|values| values.len() > MAX_RUNS) {
+        return Err(too_many(lines, lists.iter().map(|values| values.len())));
+    }
     let axes = axes(&grid);
     check(lines, &grid, &axes)?;
     Ok(Some((typed.clone(), axes)))
@@ -331,11 +336,7 @@ fn check(lines: &Lines, grid: &Grid, axes: &[Axis]) -> Result<(), StudyError> {
     let count = axes.iter().try_fold(1usize, |product, axis| product.checked_mul(axis.names.len()));
     match count {
         Some(count) if count <= MAX_RUNS => {}
-        _ => {
-            let sizes: Vec<String> = axes.iter().map(|axis| axis.names.len().to_string()).collect();
-            let message = format!("{} runs: at most {MAX_RUNS}; use shorter lists", sizes.join(" × "));
-            return Err(lines.error("grid", message));
-        }
+        _ => return Err(too_many(lines, axes.iter().map(|axis| axis.names.len()))),
     }
     let cells = cells(axes);
     match (1..cells.len()).find(|i| cells[..*i].iter().any(|other| other.run == cells[*i].run)) {
@@ -344,6 +345,11 @@ fn check(lines: &Lines, grid: &Grid, axes: &[Axis]) -> Result<(), StudyError> {
         }
         None => Ok(()),
     }
+}
+
+fn too_many(lines: &Lines, sizes: impl Iterator<Item = usize>) -> StudyError {
+    let sizes: Vec<String> = sizes.map(|size| size.to_string()).collect();
+    lines.error("grid", format!("{} runs: at most {MAX_RUNS}; use shorter lists", sizes.join(" × ")))
 }
 
 /// The settings of a run: the value of each axis, and what all runs have.

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use saphyr::{LoadableYamlNode, MarkedYaml, YamlData};
+use serde_yaml::Value;
 
 use super::StudyError;
+
+/// Bytes of the paths of all keys of a file. The largest study in the repository has about 300,000.
+const MAX_PATH_BYTES: usize = 64 << 20;
 
 /// A study file and the line of each of its keys, `models.slim.layers[0]` and so on.
 struct FileLines {
@@ -43,7 +47,7 @@ impl Lines {
         if let Ok(documents) = MarkedYaml::load_from_str(yaml)
             && let Some(document) = documents.first()
         {
-            index(document, "", &mut lines);
+            index(document, "", &mut lines, &mut { MAX_PATH_BYTES });
             // Each line once: a line may have many keys.
             let is_literal = |line: &str| {
                 let content = line.split(" #").next().unwrap_or_default().trim_end();
@@ -200,40 +204,91 @@ fn word(key: &MarkedYaml) -> Option<String> {
 }
 
 /// Adds the keys that a merge key adds to a map, with the lines in which they are written.
-fn index_merged(named: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
+fn index_merged(named: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>, left: &mut usize) {
     let maps = match &named.data {
         YamlData::Sequence(maps) => maps.as_slice(),
         _ => std::slice::from_ref(named),
     };
     for map in maps {
         let mut merged = HashMap::new();
-        index(map, path, &mut merged);
+        index(map, path, &mut merged, left);
         for (key, line) in merged {
             lines.entry(key).or_insert(line);
         }
     }
 }
 
-fn index(node: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>) {
+/// Adds the lines of the keys in a value, as long as there are bytes left for their paths.
+fn index(node: &MarkedYaml, path: &str, lines: &mut HashMap<String, usize>, left: &mut usize) {
+    let add = |inner: &str, line: usize, lines: &mut HashMap<String, usize>, left: &mut usize| {
+        let Some(rest) = left.checked_sub(inner.len()) else { return false };
+        *left = rest;
+        lines.insert(inner.to_owned(), line);
+        true
+    };
     match &node.data {
         YamlData::Mapping(map) => {
             for (key, value) in map {
                 let Some(word) = word(key) else { continue };
                 if word == "<<" {
-                    index_merged(value, path, lines);
+                    index_merged(value, path, lines, left);
                 }
                 let inner = join(path, &word);
-                lines.insert(inner.clone(), key.span.start.line());
-                index(value, &inner, lines);
+                if !add(&inner, key.span.start.line(), lines, left) {
+                    return;
+                }
+                index(value, &inner, lines, left);
             }
         }
         YamlData::Sequence(items) => {
             for (i, item) in items.iter().enumerate() {
                 let inner = format!("{path}[{i}]");
-                lines.insert(inner.clone(), item.span.start.line());
-                index(item, &inner, lines);
+                if !add(&inner, item.span.start.line(), lines, left) {
+                    return;
+                }
+                index(item, &inner, lines, left);
             }
         }
         _ => {}
+    }
+}
+
+/// Whether the paths of all keys in a value have more bytes than [`MAX_PATH_BYTES`]: a long key is part of the path of every key in it.
+pub(super) fn has_long_paths(value: &Value) -> bool {
+    fn count(value: &Value, path: usize, left: &mut usize) -> Option<()> {
+        let mut below = |word: usize, inner: &Value| {
+            *left = left.checked_sub(path + word)?;
+            count(inner, path + word, left)
+        };
+        match value {
+            Value::Mapping(map) => {
+                map.iter().try_for_each(|(key, inner)| below(key.as_str().map_or(0, str::len) + 1, inner))
+            }
+            Value::Sequence(items) => {
+                items.iter().enumerate().try_for_each(|(i, inner)| below(i.to_string().len() + 2, inner))
+            }
+            Value::Tagged(tagged) => count(&tagged.value, path, left),
+            _ => Some(()),
+        }
+    }
+    count(value, 0, &mut { MAX_PATH_BYTES }).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_with_long_paths_are_found_and_take_little_memory() {
+        let children = |key: usize| format!("? {}\n:\n{}", "k".repeat(key), "  - x\n".repeat(20_000));
+        for (key, is_long) in [(100, false), (1 << 16, true)] {
+            let yaml = children(key);
+            assert_eq!(has_long_paths(&serde_yaml::from_str(&yaml).unwrap()), is_long);
+            let mut lines = Lines::default();
+            lines.add(Path::new("s.yaml"), &yaml);
+            let bytes: usize = lines.files[0].lines.keys().map(String::len).sum();
+            assert!(bytes <= MAX_PATH_BYTES, "{bytes}");
+            assert_eq!(lines.contains(&format!("{}[19999]", "k".repeat(key))), !is_long);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod descriptions;
 mod error;
 mod grid;
 mod images;
+mod indentation;
 mod languages;
 mod lines;
 mod mentions;

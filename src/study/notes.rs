@@ -36,7 +36,7 @@ impl Source {
     fn unread_markup(&self) -> Vec<StudyError> {
         let others = self.in_languages_but(&[self.study.lang]).unwrap_or_default();
         let mut found: Vec<StudyError> = Vec::new();
-        for study in std::iter::once(&self.study).chain(&others) {
+        for study in std::iter::once(self).chain(&others).map(|source| &source.study) {
             for (key, text) in study.own_words() {
                 for (at, message) in unread_markup(text) {
                     let note = self.error_after(study.lang, &key, &text[..at], message);

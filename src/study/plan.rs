@@ -21,6 +21,9 @@ const OUTPUT_VALUE_COST: f64 = 200.0;
 /// what the smallest step takes. Measured with Adam at batch size 1, where it is nearly all of the cost.
 const PARAMETER_COST: f64 = 1000.0;
 const STEP_COST: f64 = 1e7;
+/// The cost of reading one pixel, and of shifting and rotating it. Measured with a network of ten weights.
+const PIXEL_COST: f64 = 700.0;
+const AUGMENTED_PIXEL_COST: f64 = 3000.0;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
@@ -107,6 +110,12 @@ impl RunSettings {
     /// Whether the run may end before its last epoch.
     pub fn may_stop_early(&self) -> bool {
         self.stop_below_train_loss.is_some() || self.early_stopping.is_some()
+    }
+
+    /// Whether the run ends early after an epoch with this training loss, so many epochs after that with the lowest validation loss.
+    pub fn stops(&self, train_loss: f64, since_lowest: usize) -> bool {
+        let is_low = self.stop_below_train_loss.is_some_and(|limit| train_loss < limit);
+        is_low || self.early_stopping.is_some_and(|EarlyStopping { patience }| since_lowest >= patience)
     }
 
     /// Whether the reported network may be that of an epoch before the last planned one.
@@ -226,25 +235,27 @@ impl RunPlan {
 
     /// In each epoch, training images pass forward and backward (twice the cost of forward), evaluated images forward.
     fn cost_of_seed(&self, model: &Model) -> f64 {
-        let RunSettings { image_count, epochs, .. } = self.settings;
+        let RunSettings { image_count, epochs, augment, .. } = self.settings;
         let within = self.settings.evaluated_steps(epochs).count() * (self.test_images + self.settings.hold_out);
         let images = (3 * image_count + self.evaluated_images()) * epochs + within;
         let of_layer = |layer: &Layer| {
-            (layer.mult_adds as f64 + OUTPUT_VALUE_COST * layer.output_values() as f64).max(layer.loop_cost())
+            let of_values = layer.mult_adds as f64 + OUTPUT_VALUE_COST * layer.output_values() as f64;
+            of_values.max(layer.loop_cost()) + layer.fixed_cost().image
         };
-        let image: f64 = model.layers.iter().map(of_layer).sum();
-        let steps = self.total_steps() as f64 * (PARAMETER_COST * model.parameter_count() as f64 + STEP_COST);
-        images as f64 * image + steps
+        let pixels = model.input.iter().product::<usize>() as f64;
+        let image = PIXEL_COST * pixels + model.layers.iter().map(of_layer).sum::<f64>();
+        let augmented =
+            if augment.is_some() { (image_count * epochs) as f64 * AUGMENTED_PIXEL_COST * pixels } else { 0.0 };
+        let layers = model.layers.iter().map(|layer| layer.fixed_cost().step).sum::<f64>();
+        let step = PARAMETER_COST * model.parameter_count() as f64 + STEP_COST + layers;
+        images as f64 * image + augmented + self.total_steps() as f64 * step
     }
 
     /// Whether the run ends early after an epoch with this training loss. `validation_losses` are those of all epochs up to it;
     /// none if the run has no validation set.
     pub fn stops_after(&self, train_loss: f64, validation_losses: &[f64]) -> bool {
-        let is_low = self.settings.stop_below_train_loss.is_some_and(|limit| train_loss < limit);
-        let is_stuck = self.settings.early_stopping.is_some_and(|EarlyStopping { patience }| {
-            validation_losses.len() > first_lowest(validation_losses) + patience
-        });
-        is_low || is_stuck
+        let since_lowest = validation_losses.len().saturating_sub(first_lowest(validation_losses) + 1);
+        self.settings.stops(train_loss, since_lowest)
     }
 
     /// The reported epoch, counted from 1, of a training with these validation losses; `None` for the last one.
@@ -295,12 +306,19 @@ impl Plan {
 
 /// More layers than this in one model take a grader's machine long to trace and draw; the deepest networks in use have a few hundred.
 const MAX_LAYERS: usize = 1000;
+/// Layers of all models together: each needs memory for its tables and figures.
+const MAX_LAYERS_IN_ALL: usize = 20_000;
 
 fn resolve_models(source: &Source, classes: usize) -> Result<IndexMap<String, Model>, StudyError> {
     if source.study.models.is_empty() {
         return Err(source.error("models", "holds no model"));
     }
     checks::check_names(source, "models", source.study.models.keys())?;
+    let all: usize = source.study.models.values().map(|spec| spec.in_order().count()).sum();
+    if all > MAX_LAYERS_IN_ALL {
+        let message = format!("{all} layers in all models together: at most {MAX_LAYERS_IN_ALL} are supported");
+        return Err(source.error("models", message));
+    }
     let mut models = IndexMap::new();
     for (name, spec) in &source.study.models {
         let place = Place::new(source, format!("models.{name}"));

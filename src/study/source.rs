@@ -11,7 +11,7 @@ use super::braces::{depth, depth_in_braces, in_braces};
 use super::data::DataSpec;
 use super::grid::{self, GridChanges};
 use super::languages;
-use super::lines::{Lines, join};
+use super::lines::{Lines, has_long_paths, join};
 use super::merge::{fill_defaults, merge};
 use super::near_file::near_study;
 use super::only::Only;
@@ -30,6 +30,8 @@ const MAX_BYTES: u64 = 4 << 20;
 /// The YAML reader's time grows with the square of the nesting depth, so nested brackets could keep it busy for minutes.
 /// The largest study in the repository has about a thousand brackets.
 const MAX_BRACKETS: usize = 20_000;
+/// Items of a list.
+const MAX_LIST: usize = 10_000;
 /// A longer chain of `extends` is almost certainly a cycle.
 const MAX_EXTENDS: usize = 4;
 /// Longer expressions and sentences could overflow the stack of their parser. The longest in the
@@ -188,9 +190,9 @@ impl Source {
     ///
     /// # Errors
     /// As [`Source::from_text`].
-    pub fn in_languages_but(&self, known: &[Lang]) -> Result<Vec<Study>, StudyError> {
+    pub fn in_languages_but(&self, known: &[Lang]) -> Result<Vec<Self>, StudyError> {
         let others = self.languages.all().iter().filter(|lang| !known.contains(lang));
-        others.map(|lang| Ok(self.in_language(*lang)?.study)).collect()
+        others.map(|lang| self.in_language(*lang)).collect()
     }
 
     /// The folder of the file that sets a key.
@@ -271,6 +273,20 @@ fn check_hidden(lines: &Lines, path: &str, value: &Value) -> Result<(), StudyErr
     }
 }
 
+/// The first list that is longer than any in a study, and its length.
+fn long_list(path: &str, value: &Value) -> Option<(String, usize)> {
+    match value {
+        Value::Sequence(items) if items.len() > MAX_LIST => Some((path.to_owned(), items.len())),
+        Value::Sequence(items) => {
+            items.iter().enumerate().find_map(|(i, item)| long_list(&format!("{path}[{i}]"), item))
+        }
+        Value::Mapping(map) => {
+            map.iter().find_map(|(key, item)| long_list(&join(path, key.as_str().unwrap_or_default()), item))
+        }
+        _ => None,
+    }
+}
+
 /// Bytes of the texts that a report prints.
 fn prose_bytes(key: &str, value: &Value) -> usize {
     match value {
@@ -345,7 +361,14 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
         let (line, message) = advice(yaml, &e);
         StudyError { line, ..StudyError::of_file(file, message) }
     })?;
+    if has_long_paths(&value) {
+        return Err(StudyError::of_file(file, "has keys so long, with so many in them, that it is not a study"));
+    }
     lines.add(file, yaml);
+    if let Some((key, items)) = long_list("", &value) {
+        let message = format!("a list of {items} items: no study needs more than {MAX_LIST}");
+        return Err(lines.error_in_last(&key, message));
+    }
     for (key, line) in cut_texts(yaml) {
         let message = "the text ends before ` #`, which starts a comment; put it in quotes".to_owned();
         let note = StudyError { file: file.to_owned(), line: Some(line), key, message };

@@ -46,7 +46,7 @@ pub struct Study {
     /// Title block: anything else, as pairs of `label` and `value`.
     #[serde(default)]
     pub meta: Vec<MetaPair>,
-    /// Printed in the report, YYYY-MM-DD. Default: the day of SOURCE_DATE_EPOCH, or no date.
+    /// Printed in the report: a day, YYYY-MM-DD, or a year, YYYY. Default: the day of SOURCE_DATE_EPOCH, or no date.
     pub date: Option<String>,
     /// What readers may do with the bundle: a licence's URL, or a few words. Default: no licence.
     pub license: Option<String>,

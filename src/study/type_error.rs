@@ -17,6 +17,9 @@ const FROM_0: &str = "a whole number, 0 or more";
 const FROM_1: &str = "a whole number, 1 or more";
 /// How `plain` describes a list where one value is expected.
 const A_LIST: &str = "found a list";
+/// Keys of a study that no other map has, except `runs` and `comparisons` of a section.
+const TOP_KEYS: [&str; 10] =
+    ["models", "runs", "defaults", "grid", "comparisons", "sections", "conclusions", "claims", "references", "compute"];
 
 /// The error for serde's message at a path of a study.
 pub(super) fn explained(lines: &Lines, study: &Value, path: &str, inner: &str) -> StudyError {
@@ -25,13 +28,23 @@ pub(super) fn explained(lines: &Lines, study: &Value, path: &str, inner: &str) -
     if named.starts_with("data") && message.starts_with("missing key") {
         message += "; `mnist-report data --dir FOLDER --pin` prints all keys of a data set";
     }
+    if let Some((place, why)) = shallow_key(named, inner, study) {
+        return lines.error(&place, why);
+    }
     let unknown = inner.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')).map(|(key, _)| key);
-    let Some(key) = unknown else { return lines.error(named, message) };
     // The path may name the unknown key, or only the map that holds it.
-    let path = named.strip_suffix(key).map_or(named, |map| map.strip_suffix('.').unwrap_or(map));
-    let at = join(path, key);
+    let map_of =
+        |key: &str| named.strip_suffix(key).map_or(named, |map| map.strip_suffix('.').unwrap_or(map)).to_owned();
+    let at = unknown.map_or_else(|| named.to_owned(), |key| join(&map_of(key), key));
+    let form = meta_form(study, &at);
+    message += form.as_deref().unwrap_or_default();
+    message += &belongs_to_the_study(&at, study).unwrap_or_default();
+    let Some(key) = unknown else { return lines.error(named, message) };
+    let path = map_of(key);
+    let path = path.as_str();
     // No key has a space, so a word that is near to one is chance.
-    if (key.contains(' ') || !message.contains(DID_YOU_MEAN))
+    if form.is_none()
+        && (key.contains(' ') || !message.contains(DID_YOU_MEAN))
         && let Some((place, why)) = mistake(lines, study, path, key)
     {
         return lines.error(&place, why);
@@ -43,6 +56,11 @@ pub(super) fn explained(lines: &Lines, study: &Value, path: &str, inner: &str) -
 fn of_run(path: &str, inner: &str, message: String) -> String {
     let parts: Vec<&str> = path.split('.').collect();
     let (["defaults", setting @ ..] | ["runs", _, setting @ ..]) = parts.as_slice() else { return message };
+    if let ["runs", name, ..] = parts[..]
+        && is_run_key(name)
+    {
+        return format!("{message}; `{name}` is a setting of a run: indent it deeper than the run's name");
+    }
     match setting {
         ["train", "images"] => match inner.split('`').nth(1).filter(|value| value.parse::<usize>().is_ok()) {
             Some(n) => format!("{message}; write {{random: {n}}} or {{first: {n}}}"),
@@ -61,6 +79,55 @@ fn of_run(path: &str, inner: &str, message: String) -> String {
         }
         _ => message,
     }
+}
+
+/// A key that a map lacks and that stands beside the map's own, because it is not indented: the key, and what to do.
+fn shallow_key(path: &str, inner: &str, study: &Value) -> Option<(String, String)> {
+    let missing = inner.strip_prefix("missing field `")?.strip_suffix('`')?;
+    let (around, map) = path.rsplit_once('.')?;
+    let is_here = map_at(study, around)?.get(missing).is_some_and(|value| !value.is_mapping());
+    is_here.then(|| (join(around, missing), format!("belongs to `{map}`: indent it deeper than `{map}`")))
+}
+
+/// What to do about a key of the study itself at the end of a path, if the study does not have it in its place.
+fn belongs_to_the_study(path: &str, study: &Value) -> Option<String> {
+    let (_, key) = path.rsplit_once('.')?;
+    let is_misplaced = TOP_KEYS.contains(&key) && study.get(key).is_none();
+    let is_misplaced = is_misplaced && !(path.starts_with("sections[") && ["runs", "comparisons"].contains(&key));
+    is_misplaced.then(|| format!("; `{key}` belongs to the study itself: write it without spaces before it"))
+}
+
+/// How to write what is wrong in `meta`, such as `- Variant: 7`: with its label and its value.
+fn meta_form(study: &Value, path: &str) -> Option<String> {
+    let place = path.strip_prefix("meta")?;
+    let meta = study.get("meta")?;
+    if place.is_empty() {
+        return Some(format!("; write [{}]", title_line(meta)?));
+    }
+    let (item, part) = place.strip_prefix('[')?.split_once(']')?;
+    let line = title_line(meta.get(item.parse::<usize>().ok()?)?)?;
+    (![".label", ".value"].contains(&part)).then(|| format!("; write {line}"))
+}
+
+/// A value as a line of the title block: a map's first key is the label, unless it has one.
+fn title_line(line: &Value) -> Option<String> {
+    let (label, value) = match line {
+        Value::Mapping(map) => match (map.get("label"), map.get("value")) {
+            (Some(label), Some(value)) => (label, Some(value)),
+            (None, None) => map.iter().next().map(|(key, value)| (key, Some(value)))?,
+            _ => return None,
+        },
+        Value::Sequence(items) => (items.first()?, items.get(1)),
+        other => (other, None),
+    };
+    let in_braces = |value: &Value| match value {
+        Value::String(text) if text.contains([',', ':', '#', '[', ']', '{', '}', '"', '\'']) => format!("{text:?}"),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => "...".to_owned(),
+    };
+    let [label, value] = [Some(label), value].map(|part| part.map_or_else(|| "...".to_owned(), in_braces));
+    Some(format!("{{label: {}, value: {}}}", cut(&label, LONGEST_QUOTED), cut(&value, LONGEST_QUOTED)))
 }
 
 /// A key without a value in a run that no run has, and what to do. Elsewhere it would be an unknown key, but a run leaves out the keys
@@ -100,9 +167,22 @@ fn mistake(lines: &Lines, study: &Value, path: &str, key: &str) -> Option<(Strin
             return Some((text_at, why));
         }
     }
+    if let Some(before) = empty_before(lines, study, path, key) {
+        let why = format!("unknown key `{quoted}`; if it belongs to `{before}`, indent it deeper than `{before}`");
+        return Some((at, why));
+    }
     let is_sentence = key.matches(' ').count() > 1 || key.ends_with(['.', ',', ';', '!', '?', '…', ')', '»', '"']);
     let why = "a comma between two keys is missing, or a text with a comma, a colon or # must be in quotes";
     is_sentence.then(|| (at, format!("unknown key `{quoted}`; {why}")))
+}
+
+/// The key without a value on a line before an unknown one, in the same map.
+fn empty_before<'v>(lines: &Lines, study: &'v Value, path: &str, key: &str) -> Option<&'v str> {
+    let map = map_at(study, path)?;
+    let (before, value) = map.iter().take_while(|(other, _)| other.as_str() != Some(key)).last()?;
+    let before = before.as_str().filter(|_| value.is_null())?;
+    let (before_at, at) = (join(path, before), join(path, key));
+    (lines.contains(&before_at) && lines.place(&before_at) != lines.place(&at)).then_some(before)
 }
 
 /// The text of the study's own words before a key in the same map, without keys that have no value between them.
@@ -135,6 +215,67 @@ mod tests {
 
     use crate::study::Source;
 
+    /// The error of a study's text.
+    fn error(yaml: &str) -> String {
+        Source::from_text(Path::new("s.yaml"), yaml).err().expect("refused").to_string()
+    }
+
+    #[test]
+    fn a_line_of_the_title_block_is_written_with_its_label_and_its_value() {
+        let unknown = "unknown key `Варіант`; the keys here are `label` or `value`; write {label: Варіант, value: 7}";
+        for (meta, expected) in [
+            ("[Варіант: 7]", format!("meta[0].Варіант: {unknown}")),
+            ("[{label: A, value: 1}, {Варіант: 7}]", format!("meta[1].Варіант: {unknown}")),
+            ("{Варіант: 7}", "meta: expected a list, found a map; write [{label: Варіант, value: 7}]".to_owned()),
+            ("{label: A, value: 1}", "found a map; write [{label: A, value: 1}]".to_owned()),
+            ("[[Варіант, 'a, b']]", "found a list; write {label: Варіант, value: \"a, b\"}".to_owned()),
+            ("[Варіант]", "found `Варіант`; write {label: Варіант, value: ...}".to_owned()),
+            ("[{label: A}]", "meta[0]: missing key `value`".to_owned()),
+            ("[{label: A, val: 1}]", "unknown key `val`; the keys here are `label` or `value`".to_owned()),
+        ] {
+            let message = error(&format!("title: T\nmodels: {{}}\nruns: {{}}\nmeta: {meta}\n"));
+            assert!(message.starts_with("s.yaml:4: ") && message.ends_with(&expected), "{meta}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_another_map_than_meant_is_told_by_its_indentation() {
+        let run = "epochs: 1\n    batch_size: 1\n    seeds: [1]\n    optimizer: adam\n";
+        for (models, runs, expected) in [
+            (
+                "  m:\n    title: M\n  layers: [flatten]\n",
+                "",
+                "s.yaml:5: models.layers: belongs to `m`: indent it deeper than `m`",
+            ),
+            ("  m:\n  layers: [flatten]\n", "", "s.yaml:4: models.layers: belongs to `m`: indent it deeper than `m`"),
+            (
+                "m:\n  layers: [flatten]\n",
+                "",
+                "s.yaml:3: m: unknown key `m`; if it belongs to `models`, indent it deeper than `models`",
+            ),
+            (
+                "  m:\n    layers: [flatten]\n",
+                "  evaluate_train: true\n",
+                "s.yaml:12: runs.evaluate_train: expected a map of settings, found `true`; `evaluate_train` is a setting of a \
+                 run: indent it deeper than the run's name",
+            ),
+            (
+                "  m:\n    layers: [flatten]\n",
+                "  sections:\n  - title: S\n",
+                "s.yaml:12: runs.sections: expected a map of settings, found a list; `sections` belongs to the study itself: \
+                 write it without spaces before it",
+            ),
+            (
+                "  m:\n    layers: [flatten]\n",
+                "sections:\n  - title: S\n    conclusions: []\n",
+                "; `conclusions` belongs to the study itself: write it without spaces before it",
+            ),
+        ] {
+            let message = error(&format!("title: T\nmodels:\n{models}runs:\n  r:\n    model: m\n    {run}{runs}"));
+            assert!(message.ends_with(expected), "{message}");
+        }
+    }
+
     #[test]
     fn settings_of_a_run_are_explained_further() {
         let message = |settings: &str| {
@@ -142,7 +283,7 @@ mod tests {
                 "title: T\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
                  runs: {{r: {{model: m, batch_size: 64, seeds: [1], {settings}}}}}\n"
             );
-            Source::from_text(Path::new("s.yaml"), &yaml).err().expect("refused").to_string()
+            error(&yaml)
         };
         for (settings, expected) in [
             ("epochs: [1, 2]", "epochs: expected a whole number, 1 or more, found a list; lists belong in `grid`"),

@@ -129,6 +129,10 @@ pub(super) fn ambiguous_line(yaml: &str) -> Option<(usize, String)> {
                 "has a line break that is not one for every program (U+{code:04X}): press Enter instead"
             ));
         }
+        // Others show what follows in the same line.
+        if line.contains('\r') {
+            return Some("has a carriage return inside (U+000D): press Enter instead".to_owned());
+        }
         line.starts_with('%')
             .then(|| "starts with `%`, as a directive of YAML: no study needs one; remove it".to_owned())
     };

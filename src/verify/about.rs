@@ -11,7 +11,7 @@ use crate::digest::sha256_hex;
 use crate::model::ModelSpec;
 use crate::results::statistics::Interval;
 use crate::results::{IntervalBasis, Results, SeedResult};
-use crate::study::{RunSpec, Study};
+use crate::study::Study;
 use crate::text::terminal::cut;
 
 /// Runs and models that are listed, and characters of a title: a bundle may have thousands.
@@ -115,7 +115,8 @@ impl About {
             title: bundle.manifest().ok().map(|manifest| short(&manifest.title)),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
-            measured_digest: results.as_ref().map(Results::measured_digest),
+            // Of trainings that all diverged, nothing was measured.
+            measured_digest: results.as_ref().filter(|results| !results.runs.is_empty()).map(Results::measured_digest),
             diverged: results
                 .as_ref()
                 .map(|results| results.diverged_in_words().iter().take(MOST).map(|words| short(words)).collect()),
@@ -175,15 +176,7 @@ pub(super) fn settings_of_runs(study: &Study) -> IndexMap<&str, String> {
     if models.flat_map(ModelSpec::in_order).nth(MOST_LAYERS).is_some() {
         return IndexMap::new();
     }
-    // The study with nothing but one run.
-    let mut alone = study.clone();
-    let mut digest = |name: &String, run: &RunSpec| {
-        alone.runs = IndexMap::from([(name.clone(), run.clone())]);
-        let model = study.models.get_key_value(&run.model);
-        alone.models = model.map(|(name, model)| (name.clone(), model.clone())).into_iter().collect();
-        alone.digest_without_names()
-    };
-    study.runs.iter().map(|(name, run)| (name.as_str(), digest(name, run))).collect()
+    study.digests_without_names()
 }
 
 fn networks(bundle: &Bundle, results: &Results, study: Option<&Study>, hashes: &Hashes) -> Vec<KeyNetwork> {
@@ -205,7 +198,10 @@ fn networks(bundle: &Bundle, results: &Results, study: Option<&Study>, hashes: &
             predictions: hashes.0.get(&predictions).filter(|_| is_telling).cloned(),
         }
     };
-    seed_files(results).map(network).collect()
+    // Results may state more networks than there are files.
+    let has_file =
+        |files: &SeedFiles| [files.weights(), files.predictions()].iter().any(|path| hashes.0.contains_key(path));
+    seed_files(results).filter(|(_, _, files)| has_file(files)).map(network).collect()
 }
 
 /// The number of test images that a network gets wrong, as the bundle states it.

@@ -112,7 +112,7 @@ fn wrong_data(found: &Data, set: &DataSet) -> Vec<String> {
 }
 
 /// Whether the results have every run of the study, in its order, either with results or as one that diverged.
-fn has_runs_of(results: &Results, plan: &Plan) -> bool {
+pub(super) fn has_runs_of(results: &Results, plan: &Plan) -> bool {
     let planned =
         |diverged: bool| plan.runs.keys().filter(move |name| results.diverged.contains_key(*name) == diverged);
     results.runs.keys().eq(planned(false)) && results.diverged.keys().eq(planned(true))

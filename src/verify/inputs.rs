@@ -33,7 +33,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         format!("the date is {stated}, the study's is {}", date.as_deref().unwrap_or("none"))
     });
     require(manifest.date.as_deref().is_none_or(is_date), &|| {
-        format!("invalid date {stated}; expected YYYY-MM-DD, such as 2026-01-31")
+        format!("invalid date {stated}; expected YYYY-MM-DD, such as 2026-01-31, or YYYY")
     });
     let held = subject.bundle.covered().map(|(path, _)| path);
     let listed: BTreeSet<&String> = held.chain(subject.bundle.left_out.keys()).collect();

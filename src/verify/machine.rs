@@ -4,12 +4,24 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::subject::Subject;
-use super::{Draw, Request};
+use super::{Draw, Request, Rung};
 use crate::bundle::{Contents, SeedFiles};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
 use crate::text::error_chain;
+use crate::text::numbers::duration;
 use crate::training::{Prepared, check_first_steps};
+
+/// Seconds from which the user is told how long a rung takes.
+const WORTH_SAYING: f64 = 20.0;
+
+/// What to say before a rung begins: what it does, about how long that takes, and how to stop earlier. Nothing of a short one, unless
+/// `always`.
+pub(super) fn announcement(what: &str, seconds: f64, stop_at: Rung, always: bool) -> Option<String> {
+    let is_long = seconds >= WORTH_SAYING;
+    let stop = if is_long { format!("; to stop earlier: --upto {}", stop_at.name()) } else { String::new() };
+    (is_long || always).then(|| format!("{what}, about {}{stop}", duration(seconds)))
+}
 
 /// A training of the bundle compared with itself, done again.
 #[derive(Clone)]
@@ -89,5 +101,21 @@ impl<'a> Machine<'a> {
     /// How values were compared, for the rung's statement.
     pub(super) fn comparison(&self) -> &'static str {
         if self.same_environment { "bit for bit" } else { "another environment: held to tolerances" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rung_that_takes_long_is_announced_with_the_way_to_stop_earlier() {
+        let said = |seconds, always| announcement("replay: does 12 trainings again", seconds, Rung::Metrics, always);
+        let long = "replay: does 12 trainings again, about 4 min; to stop earlier: --upto metrics";
+        assert_eq!(said(240.0, false).as_deref(), Some(long));
+        assert_eq!(said(240.0, true).as_deref(), Some(long));
+        assert!(said(20.0, false).is_some());
+        assert_eq!(said(19.9, false), None);
+        assert_eq!(said(2.0, true).as_deref(), Some("replay: does 12 trainings again, about 2 s"));
     }
 }

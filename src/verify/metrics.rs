@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use super::differing::json_difference;
 use super::subject::Subject;
 use super::{Outcome, diverged};
-use crate::bundle::{Bundle, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
+use crate::bundle::{Bundle, Contents, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
 use crate::dataset::ImageSet;
 use crate::digest::short;
 use crate::results::{AnyRun, GALLERY, Misclassified, SeedResult, confusion};
 use crate::text::error_chain;
-use crate::text::numbers::plural;
+use crate::text::numbers::{count, plural};
 
 pub(super) fn check(subject: &Subject) -> Outcome {
     let test = match &subject.data {
@@ -42,7 +42,11 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     if checked == networks {
         differences.extend(wrong_comparisons(subject, test));
     }
-    differences.extend(wrong_filters(subject));
+    let large = large_weights(subject);
+    if large.is_empty() {
+        differences.extend(wrong_filters(subject));
+    }
+    differences.extend(large);
     differences.extend(of_no_run(subject));
     if test.class_counts() != results.data.test_classes {
         let what = format!("{RESULTS}: data.test_classes");
@@ -50,6 +54,28 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     let passed = format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network"));
     Outcome::of_networks(differences, networks, passed, diverged::not_checked(subject, "predictions"))
+}
+
+/// Files of weights with more bytes than their network has values: reading one takes several times its size in memory.
+fn large_weights(subject: &Subject) -> Vec<String> {
+    /// For the names and shapes of all tensors.
+    const HEADER: u64 = 1 << 20;
+    let Contents { plan, results, .. } = &subject.contents;
+    let large = |(run, _, files): (&str, &SeedResult, SeedFiles)| {
+        let weights = files.weights();
+        let bytes = subject.bundle.files.get(&weights)?.len() as u64;
+        let model = plan.runs.get(run).and_then(|run| plan.models.get(&run.settings.model));
+        let values = model.map_or(0, |model| model.parameter_count() + model.buffer_count());
+        let most = HEADER + values * size_of::<f32>() as u64;
+        (bytes > most).then(|| {
+            let values = count(values);
+            format!(
+                "{weights} has {} bytes, more than a network of {values} parameters and buffers takes",
+                count(bytes)
+            )
+        })
+    };
+    seed_files(results).filter_map(large).collect()
 }
 
 /// The predicted class of each of the test set's images.

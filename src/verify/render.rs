@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Outcome;
 use super::differing::text_difference;
+use super::exact::has_runs_of;
 use super::subject::Subject;
 use crate::bundle::{Bundle, CRATE, Contents, MANIFEST, Program, RESULTS, SOURCE_SHA256, STUDY, SUMS, Sums};
 use crate::digest::sha256_hex;
@@ -14,14 +15,21 @@ use crate::text::error_chain;
 const THIS_PROGRAM: &str = "this program";
 
 pub(super) fn check(subject: &Subject) -> Outcome {
-    let Contents { manifest, results, editions, .. } = &subject.contents;
+    let Contents { manifest, results, plan, .. } = &subject.contents;
+    // Networks that the study does not have may be as many and as large as their author likes, and take long to draw.
+    let layers = |name: &String| plan.models.get(name).map(|model| model.layers.len());
+    let mut models = results.models.iter();
+    if !has_runs_of(results, plan) || models.any(|(name, facts)| layers(name) != Some(facts.layers.len())) {
+        return Outcome::NotChecked("its models or runs are not those of the study".into());
+    }
+    let editions = subject.contents.editions();
     let templates = Templates::built_in();
     let program = &manifest.program;
     let is_this_program = program.source_sha256 == SOURCE_SHA256;
     if is_this_program && program.templates_sha256 != templates.digest() {
         return Outcome::NotChecked("rendered with other templates than the built-in ones".into());
     }
-    let rendition = Rendition { editions, date: manifest.date.as_deref(), templates: &templates };
+    let rendition = Rendition { editions: &editions, date: manifest.date.as_deref(), templates: &templates };
     let rendered = match subject.bundle.rendered(results, &rendition, program) {
         Ok(rendered) => rendered,
         Err(_) if !is_this_program => return needs_its_program(program, None),
@@ -77,15 +85,17 @@ pub(super) fn changed_pages(bundle: &Bundle) -> BTreeMap<String, String> {
     if pages.is_empty() || [RESULTS, STUDY, MANIFEST].into_iter().any(is_changed) {
         return none();
     }
-    let Ok(Contents { manifest, results, editions, .. }) = bundle.contents() else { return none() };
+    let Ok(contents) = bundle.contents() else { return none() };
+    let Contents { manifest, results, .. } = &contents;
     let (templates, program) = (Templates::built_in(), &manifest.program);
     let is_this_program = program.source_sha256 == SOURCE_SHA256;
     if is_this_program && program.templates_sha256 != templates.digest() {
         return none();
     }
     let given_by = if is_this_program { RESULTS } else { THIS_PROGRAM };
+    let editions = contents.editions();
     let rendition = Rendition { editions: &editions, date: manifest.date.as_deref(), templates: &templates };
-    let Ok(rendered) = bundle.rendered(&results, &rendition, program) else { return none() };
+    let Ok(rendered) = bundle.rendered(results, &rendition, program) else { return none() };
     let differences = pages.into_iter().filter_map(|path| {
         let (stated, given) = (bundle.files.get(path)?, rendered.get(path)?);
         let is_told = stated != given && (is_this_program || differ_in_few_lines(stated, given));

@@ -4,10 +4,10 @@
 //! In the same environment all bits must agree. A bundle that libtorch made on a GPU is elsewhere held to tolerances.
 
 use super::again::{COINCIDENCE, train_again};
-use super::machine::Machine;
+use super::machine::{Machine, announcement};
 use super::outcome::{Proof, Rated};
 use super::subject::{Subject, Trained};
-use super::{Draw, Outcome, diverged};
+use super::{Draw, Outcome, Rung, diverged};
 use crate::build::seconds_of;
 use crate::bundle::{SMALL_LOSS, TOLERANCES};
 use crate::compute::Trainer;
@@ -16,16 +16,13 @@ use crate::digest::{sha256_hex, short};
 use crate::results::{Segment, validation_losses};
 use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
-use crate::text::numbers::{agreeing, count, duration, plural};
+use crate::text::numbers::{agreeing, count, plural};
 use crate::training::evidence::{
     self, Displacement, SegmentEvidence, Span, WHOLE, displacement, displacement_error, is_repeated_whole, state_sha256,
 };
 use crate::training::inputs_digest;
 
 /// How many segments were replayed, and their largest errors.
-/// Seconds from which the user is told how long it takes.
-const WORTH_SAYING: f64 = 20.0;
-
 #[derive(Default)]
 struct Replayed {
     segments: usize,
@@ -80,13 +77,15 @@ fn is_done_again(trained: &Trained) -> bool {
     is_repeated_whole(trained.plan) || (chooses_epoch && trained.cost() <= WHOLE)
 }
 
-/// Says how many trainings are done again, and about how long that takes, unless it is short.
+/// Says how many trainings are done again, and about how long that takes, unless it is short. The replayed segments of the others
+/// take little.
 fn announce(subject: &Subject, machine: &Machine) {
     let costs = subject.trained().filter(|t| is_done_again(t)).map(|t| t.cost());
     let (trainings, cost) = costs.fold((0, 0.0), |(n, sum), cost| (n + 1, sum + cost));
     let seconds = seconds_of(machine.prepared.device, cost);
-    if seconds >= WORTH_SAYING {
-        (machine.say)(&format!("replay: does {} again, about {}", plural(trainings, "training"), duration(seconds)));
+    let what = format!("replay: does {} again", plural(trainings, "training"));
+    if let Some(line) = announcement(&what, seconds, Rung::Metrics, false) {
+        (machine.say)(&line);
     }
 }
 

@@ -5,16 +5,16 @@
 
 use super::again::{Silent, train_again};
 use super::differing::json_difference;
-use super::machine::{Again, Machine};
+use super::machine::{Again, Machine, announcement};
 use super::outcome::{Proof, Rated};
 use super::subject::{Diverged, Subject};
-use super::{Draw, Outcome};
+use super::{Draw, Outcome, Rung};
 use crate::build::seconds_of;
 use crate::bundle::SeedFiles;
 use crate::failure;
 use crate::study::RunPlan;
 use crate::text::error_chain;
-use crate::text::numbers::{count, duration, plural};
+use crate::text::numbers::{count, plural};
 use crate::training::SeedOutcome;
 
 pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
         Err(why) => return Outcome::NotChecked(why).into(),
     };
     let is_drawn = |plan: &RunPlan| drawn.contains(&plan.name);
-    (machine.say)(&announcement(subject, machine, &drawn, runs.len()));
+    announce(subject, machine, &drawn, runs.len());
     let (mut differences, mut trainings) = (Vec::new(), Vec::new());
     let (mut accuracy, mut loss) = (0f64, 0f64);
     for trained in subject.trained().filter(|trained| is_drawn(trained.plan)) {
@@ -64,8 +64,8 @@ pub(super) fn of_runs(drawn: usize, all: usize) -> String {
     format!("{} of {}", count(drawn as u64), plural(all, "run"))
 }
 
-/// What will be trained, and about how long it takes.
-fn announcement(subject: &Subject, machine: &Machine, drawn: &[String], all: usize) -> String {
+/// Says what will be trained, and about how long it takes: always of runs that the user names or draws.
+fn announce(subject: &Subject, machine: &Machine, drawn: &[String], all: usize) {
     let contents = &subject.contents;
     let plans = drawn.iter().filter_map(|name| contents.plan.runs.get(name));
     let seconds: f64 = plans.map(|plan| seconds(subject, machine, plan)).sum();
@@ -73,7 +73,11 @@ fn announcement(subject: &Subject, machine: &Machine, drawn: &[String], all: usi
         Draw::All => plural(all, "run"),
         _ => format!("{} ({})", of_runs(drawn.len(), all), drawn.join(", ")),
     };
-    format!("rerun: trains {which} again, about {}", duration(seconds))
+    let is_chosen = *machine.draw != Draw::All;
+    let what = format!("rerun: trains {which} again");
+    if let Some(line) = announcement(&what, seconds, Rung::Replay, is_chosen) {
+        (machine.say)(&line);
+    }
 }
 
 /// About how long the trainings of a run take, from the time of its first steps.

@@ -2,27 +2,27 @@
 //! any version of the program that words its answers differently.
 
 use super::subject::Subject;
-use crate::bundle::{self, Contents, SOURCE_SHA256};
+use crate::bundle::{Contents, SOURCE_SHA256};
 use crate::claims::{Verdict, check_expressions, conclude, decided_by_language, judge};
 use crate::report::{CONCLUSIONS, Verdicts};
-use crate::study::Plan;
-use crate::text::{Lang, error_chain};
+use crate::study::{Plan, Source};
+use crate::text::error_chain;
 
 /// The first difference; `None` also if a bundle of an earlier program has no such file.
 pub(super) fn difference(subject: &Subject) -> Option<String> {
-    let Contents { manifest, source, editions, .. } = &subject.contents;
-    // Another version of the program may accept other expressions, and find more claims that test nothing, or fewer.
-    let is_this_program = manifest.program.source_sha256 == SOURCE_SHA256;
-    if is_this_program && let Some(fault) = refused_expressions(subject) {
-        return Some(format!("`build` refuses this study: {fault}"));
-    }
-    let shown: Vec<Lang> = editions.iter().map(|edition| edition.lang).collect();
-    let others = match source.in_languages_but(&shown) {
+    let Contents { manifest, source, translations, .. } = &subject.contents;
+    let others = match source.in_languages_but(manifest.languages.all()) {
         Ok(others) => others,
         Err(e) => return Some(error_chain(e)),
     };
     // Also in the languages that the bundle has no page in.
-    let studies = editions.iter().map(|edition| &edition.study).chain(&others);
+    let sources: Vec<&Source> = std::iter::once(source).chain(translations).chain(&others).collect();
+    // Another version of the program may accept other expressions, and find more claims that test nothing, or fewer.
+    let is_this_program = manifest.program.source_sha256 == SOURCE_SHA256;
+    if is_this_program && let Some(fault) = sources.iter().find_map(|source| refused_expressions(source)) {
+        return Some(format!("`build` refuses this study: {fault}"));
+    }
+    let studies = sources.iter().map(|source| &source.study);
     if let Some(id) = decided_by_language(studies, &subject.contents.results).first() {
         return Some(format!("`{id}` is decided in one language of the study in another way than in another"));
     }
@@ -49,12 +49,8 @@ pub(super) fn difference(subject: &Subject) -> Option<String> {
     Some(format!("{CONCLUSIONS}: `{}` is {}, by the results `{}` is {}", one.0, one.1, other.0, other.1))
 }
 
-/// Why this program does not build a report of the study's expressions, in any of its languages.
-fn refused_expressions(subject: &Subject) -> Option<String> {
-    let check = |lang: &Lang| -> Result<(), bundle::Error> {
-        let source = subject.bundle.source(Some(*lang))?;
-        Ok(check_expressions(&source, &Plan::resolve(&source)?)?)
-    };
-    let languages = subject.contents.source.languages.all();
-    languages.iter().find_map(|lang| check(lang).err()).map(error_chain)
+/// Why this program does not build a report of the study's expressions.
+fn refused_expressions(source: &Source) -> Option<String> {
+    let check = || check_expressions(source, &Plan::resolve(source)?);
+    check().err().map(error_chain)
 }

@@ -450,10 +450,13 @@ fn names_that_no_file_system_takes_are_refused_by_both() {
         ("letters of two bytes", 1, zipped("", Some(&format!("__MACOSX/{}", "ї".repeat(124))))),
         ("a long file", 1, zipped("", Some(&x(256)))),
         ("a long folder", 1, zipped("", Some(&format!("{}/", x(255))))),
-        ("a deep file", 2, zipped("", Some("a/b/c/d/e/f"))),
-        ("a deep folder", 2, zipped("", Some("a/b/c/d/e/"))),
-        ("a deep leftover", 2, zipped("", Some("__MACOSX/a/b/c/d/e"))),
-        ("a deep file below a folder", 2, zipped("t/", Some("t/a/b/c/d/e/f"))),
+        ("a deep file", 1, zipped("", Some("a/b/c/d/e/f"))),
+        ("a deep folder", 1, zipped("", Some("a/b/c/d/e/"))),
+        ("a deep leftover", 0, zipped("", Some("__MACOSX/a/b/c/d/e"))),
+        ("a deep file below a folder", 1, zipped("t/", Some("t/a/b/c/d/e/f"))),
+        ("a folder of a leftover in another case", 1, zipped("", Some("Report.html/._x"))),
+        ("a folder of a leftover in another case, as a folder", 0, zipped("", Some("FIGURES/._x"))),
+        ("a file above a folder of a leftover, below a folder", 1, zipped("t/", Some("T/REPORT.HTML/.DS_Store"))),
     ] {
         let path = folder.path().join("names.zip");
         std::fs::write(&path, zip).unwrap();
@@ -503,15 +506,38 @@ fn only_plain_files_are_read_as_labels() {
 
 #[test]
 fn files_and_folders_have_the_limits_of_the_program() {
-    let (large, deep) = (copy(), copy());
-    let file = std::fs::File::create(large.path.join("predictions/x.idx1-ubyte")).unwrap();
-    file.set_len((2 << 20) + 1).unwrap();
+    let large = |name: &str, size: u64| {
+        let bundle = copy();
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(bundle.path.join(name))
+            .unwrap()
+            .set_len(size)
+            .unwrap();
+        bundle
+    };
+    let deep = copy();
     std::fs::create_dir_all(deep.path.join("a/".repeat(600))).unwrap();
-    for (bundle, reason) in [(large, "is too large"), (deep, "is nested deeper than")] {
-        bundle.run("verify", &["--upto", "files"]).refused(&[reason]);
-        let done = before_an_honest_one(&bundle.path, 2);
-        assert!(done.err.contains(reason) && done.err.lines().count() == 1, "{}", done.err);
+    // Leftovers in a folder are not read.
+    let left = large(".DS_Store", 300 << 20);
+    std::fs::create_dir_all(left.path.join("__MACOSX/").join("a/".repeat(600))).unwrap();
+    for bundle in [
+        large("predictions/x.idx1-ubyte", (2 << 20) + 1),
+        large("weights/x.safetensors", 3 << 30),
+        large("study.yaml", (4 << 20) + 1),
+        deep,
+    ] {
+        let out = bundle.run("verify", &["--upto", "files"]).exits(1).out;
+        let done = before_an_honest_one(&bundle.path, 1);
+        for out in [&out, &done.out] {
+            assert!(out.contains(" is too large for ") || out.contains(" is nested deeper than "), "{out}");
+        }
+        assert_eq!(differences("a large file or deep folder", &bundle.path), Vec::<String>::new());
     }
+    assert_eq!(differences("large and deep leftovers", &left.path), Vec::<String>::new());
+    check(&["--upto", "files"], &left.path).exits(0);
 }
 
 #[test]
@@ -522,5 +548,49 @@ fn leftovers_of_systems_have_ascii_names() {
         bundle.write(name, "x");
         assert_eq!(differences(name, &bundle.path), Vec::<String>::new());
         check(&["--upto", "files"], &bundle.path).exits(1);
+    }
+}
+
+/// A study's data are read where the program reads them: under `data`, not in comments and texts.
+#[test]
+fn other_data_in_a_comment_or_a_text_do_not_count() {
+    let mnist = [
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ];
+    let other = "a".repeat(64);
+    let pins = |indent: &str| {
+        let keys = ["sha256:", "  train-images: ", "  train-labels: ", "  t10k-images: ", "  t10k-labels: "];
+        let hashes = ["", &other, mnist[0], mnist[1], mnist[2]];
+        keys.iter().zip(hashes).map(|(key, hash)| format!("{indent}{key}{hash}\n")).collect::<String>()
+    };
+    for more in [
+        pins("# "),
+        format!("# data:\n{}", pins("#   ")),
+        format!("description: |\n  data:\n{}", pins("    ")),
+        format!("description: \"\n  data:\n{}  \"\n", pins("    ")),
+    ] {
+        let bundle = copy();
+        bundle.change_json("manifest.json", |manifest| {
+            let inputs = manifest["inputs"].as_array_mut().unwrap();
+            let train = inputs.iter_mut().find(|input| input["name"] == "train-images-idx3-ubyte").unwrap();
+            train["sha256"] = json!(other);
+        });
+        bundle.replace_study(&format!("{}{more}", bundle.text("study.yaml")));
+        assert_eq!(differences("other data in a comment", &bundle.path), Vec::<String>::new(), "{more}");
+        let done = check(&[], &bundle.path).exits(1);
+        assert_eq!(statuses(&done)["inputs"], "FAILED", "{more}{}", done.out);
+    }
+}
+
+/// Where only a reader of YAML can find the key `data`, nothing is claimed.
+#[test]
+fn data_that_may_be_hidden_are_not_checked() {
+    for more in ["values: {v: \"\\x73ha256\"}\n", "values: &v {sha256: x}\nx: {<<: *v}\n", "? data\n: {sha256: x}\n"] {
+        let bundle = copy();
+        bundle.replace_study(&format!("{}{more}", bundle.text("study.yaml")));
+        let done = check(&["--upto", "inputs"], &bundle.path).exits(2);
+        assert!(done.out.contains("in a way that only mnist-report reads"), "{more}{}", done.out);
     }
 }

@@ -488,3 +488,14 @@ fn seeds_that_disagree_leave_a_kind_undecided() {
         concluded.answer
     );
 }
+
+#[test]
+fn a_conclusion_that_no_section_names_is_in_the_first_section() {
+    let bundle = built_with(&[("answers: [learns, keeps-accuracy-norm]", "answers: [keeps-accuracy-norm]")]);
+    let report = bundle.text("report.md");
+    let first = report.split("\n## ").nth(1).unwrap();
+    assert!(first.starts_with("What was asked, and what was found"), "{first}");
+    for told in ["*Does the network learn?* Yes, it gets ", "*Is the early stop better?* "] {
+        assert!(first.contains(told), "{told}: {first}");
+    }
+}

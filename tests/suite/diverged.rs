@@ -601,3 +601,21 @@ fn a_bundle_of_another_schema_is_not_reported_as_false() {
         }
     }
 }
+
+/// Equal ends of different trainings are no likeness: nothing was measured.
+#[test]
+fn trainings_that_all_diverged_have_no_measured_values_in_common() {
+    let home = TempDir::new().unwrap();
+    let bundles = [("1.0e+30", 3), ("1.0e+31", 5)].map(|(rate, epochs)| {
+        let runs = format!("  r: {{model: conv, epochs: {epochs}, optimizer: {{sgd: {{lr: {rate}}}}}}}\n");
+        let yaml = home.path().join(format!("{epochs}.yaml"));
+        fs::write(&yaml, study(&runs)).unwrap();
+        let bundle = Bundle::at(home.path().join(epochs.to_string()));
+        run(&mut build(&yaml, &bundle.path));
+        bundle
+    });
+    let results = |bundle: &Bundle| Results::from_json(&bundle.text("results.json")).unwrap();
+    assert!(bundles.iter().all(|bundle| results(bundle).runs.is_empty() && !results(bundle).diverged.is_empty()));
+    let done = on_paths("verify", &["--upto", "exact"], &[&bundles[0].path, &bundles[1].path]);
+    assert!(!done.out.contains("The same"), "{}", done.out);
+}

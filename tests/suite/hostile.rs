@@ -204,3 +204,15 @@ fn the_templates_of_a_bundle_are_not_used() {
     let out = bundle.run("verify", &["--upto", "metrics", "--timeout", "20"]).exits(1).out;
     assert!(out.contains("templates/page.html.j2"), "{out}");
 }
+
+/// Reading weights takes several times their size in memory.
+#[test]
+fn weights_larger_than_their_network_are_not_read() {
+    let bundle = copy();
+    let file = "weights/small-bn.safetensors";
+    bundle.write(file, [bundle.bytes(file), vec![0; 4 << 20]].concat());
+    bundle.redo_sums();
+    let done = bundle.run("verify", &["--upto", "metrics"]).exits(1);
+    assert!(done.out.contains(&format!("{file} has 4,")), "{}", done.out);
+    assert!(done.out.contains(" bytes, more than a network of 1,"), "{}", done.out);
+}

@@ -146,5 +146,5 @@ fn leftovers_count_for_the_limits() {
     let (_keep, zip) = zipped("quick (1)/", &more);
     on_paths("verify", &[], &[&zip]).refused(&["a bundle has at most 10000"]);
     let (_keep, zip) = zipped("", &[("Thumbs.db", &vec![0; 8 << 20])]);
-    on_paths("verify", &[], &[&zip]).refused(&["claims to unpack from"]);
+    assert!(files_rung(&zip, 1).contains("claims to unpack from"));
 }

@@ -64,6 +64,9 @@ fn it_names_the_report_and_its_author_and_has_every_language_of_the_report() {
     let english = shared().0.text("README.txt");
     assert!(english.starts_with("Tiny study\nA. Student\n\nThis is a report"), "{english}");
     assert_eq!(english.matches("certutil -hashfile").count(), 2);
+    for source in ["   pip install mnist_report-*.whl\n", "`mnist-report checker > check.py`", "scripts/check.py"] {
+        assert!(english.contains(source), "where the programs are: {source}");
+    }
     let bundle = copy();
     bundle.run("render", &["--lang", "uk,en"]).exits(0);
     let both = bundle.text("README.txt");
@@ -71,6 +74,9 @@ fn it_names_the_report_and_its_author_and_has_every_language_of_the_report() {
     let found: Vec<usize> =
         places.iter().map(|part| both.find(part).unwrap_or_else(|| panic!("{part}: {both}"))).collect();
     assert!(found.is_sorted(), "the first language comes first: {both}");
+    // The commands of each language are about its own page.
+    let command = |page: &str| both.find(&format!("certutil -hashfile {page} SHA256\n")).expect("is there");
+    assert!(command("report.html") < found[2] && found[2] < command("report.en.html"), "{both}");
     assert_eq!(both.matches("sha256sum -c SHA256SUMS").count(), Lang::ALL.len());
     bundle.run("verify", &["--upto", "render"]).exits(0);
     let longest = both.lines().map(|line| line.chars().count()).max();

@@ -110,6 +110,25 @@ fn other_files_in_the_folder_are_not_removed() {
     bundle.run("render", &[]).exits(0);
 }
 
+/// The sums of a hand-in may list a link, so that it is taken for a file of the bundle.
+#[test]
+fn nothing_is_written_through_a_link() {
+    let (bundle, elsewhere) = (copy(), tempfile::tempdir().unwrap());
+    let figures = bundle.path.join("figures");
+    copy_folder(&figures, elsewhere.path());
+    fs::remove_dir_all(&figures).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), &figures).unwrap();
+    let overview = elsewhere.path().join("overview.svg");
+    fs::write(&overview, "mine").unwrap();
+    let sums = bundle.text("SHA256SUMS");
+    let own: String =
+        sums.lines().filter(|line| !line.contains("  figures/")).map(|line| format!("{line}\n")).collect();
+    fs::write(bundle.path.join("SHA256SUMS"), format!("{own}{}  figures\n", "0".repeat(64))).unwrap();
+    bundle.run("render", &[]).refused(&["figures", "is a link"]);
+    run(&mut build(&tiny(), &bundle.path)).refused(&["figures", "is a link"]);
+    assert_eq!(fs::read_to_string(&overview).unwrap(), "mine");
+}
+
 #[test]
 fn a_folder_of_templates_replaces_built_in_ones() {
     let bundle = copy();

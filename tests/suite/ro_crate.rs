@@ -56,7 +56,15 @@ fn a_missing_date_or_licence_is_stated() {
         built_with(&[("date: 2024-05-06", "date: 2024-05-06\nlicense: https://creativecommons.org/licenses/by/4.0/")]);
     let graph = graph(&licensed);
     assert_eq!(entity(&graph, "./")["license"]["@id"], "https://creativecommons.org/licenses/by/4.0/");
-    validate(&[&undated, &licensed]);
+    let of_a_year = built_with(&[("date: 2024-05-06", "date: 2024")]);
+    assert_eq!(entity(&self::graph(&of_a_year), "./")["datePublished"], "2024");
+    assert!(of_a_year.text("report.md").contains("2024"));
+    run(Command::new("python3")
+        .arg(crate::support::root().join("scripts/check.py"))
+        .args(["--upto", "inputs"])
+        .arg(&of_a_year.path))
+    .exits(0);
+    validate(&[&undated, &licensed, &of_a_year]);
 }
 
 #[test]

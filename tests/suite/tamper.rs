@@ -121,12 +121,31 @@ fn words_in_a_bundle_cannot_look_like_lines_of_the_result() {
 #[test]
 fn dates_must_be_valid() {
     let bundle = built(MINI);
-    for (date, code) in [("2026-01-31", 0), ("2026-02-31", 1), ("2026-01-31. Verified by Prof. X", 1)] {
+    for (date, code) in
+        [("2026-01-31", 0), ("2026", 0), ("2026-01", 1), ("2026-02-31", 1), ("2026-01-31. Verified by Prof. X", 1)]
+    {
         bundle.change_json("manifest.json", |m| m["date"] = json!(date));
         bundle.run("render", &[]);
         bundle.change_json("manifest.json", |m| m["date"] = json!(date));
         bundle.redo_sums();
         assert_eq!(verified(&bundle, Rung::Inputs).0, code, "{date}");
+    }
+}
+
+/// What a forger adds is not read, but the rest is, and still shows whose bundle was copied.
+#[test]
+fn what_is_too_large_or_too_deep_hides_no_likeness() {
+    let (large, deep) = (copy(), copy());
+    std::fs::File::create(large.path.join("study.yaml")).unwrap().set_len((4 << 20) + 1).unwrap();
+    std::fs::File::create(large.path.join("weights/x.safetensors")).unwrap().set_len(3 << 30).unwrap();
+    std::fs::create_dir_all(deep.path.join("a/b/c/d/e/f")).unwrap();
+    let honest = &shared().0;
+    let paths = [&*honest.path, &*large.path, &*deep.path];
+    let done = on_paths("verify", &["--json", "--upto", "metrics"], &paths).exits(1);
+    let records: Value = serde_json::from_str(&done.out).unwrap();
+    for record in &records.as_array().unwrap()[1..] {
+        assert_eq!(record["steps"][0]["status"], "failed", "{record}");
+        assert_eq!(record["same_stated_report_id_as"][0], honest.name(), "{record}");
     }
 }
 

@@ -135,6 +135,12 @@ impl Zip {
         self.bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
     }
 
+    /// Adds a comment of the whole zip, which its end record states.
+    pub fn with_comment(&mut self, comment: &[u8]) {
+        self.bytes.extend(comment);
+        self.set_u16(self.end + 20, comment.len() as u16);
+    }
+
     pub fn set_u32(&mut self, at: usize, value: u32) {
         self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }

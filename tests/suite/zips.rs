@@ -156,6 +156,17 @@ fn backslashes_are_read_as_slashes_only_if_all_entries_have_them() {
     }
 }
 
+/// `git archive` writes the commit's hash, of SHA-1 or SHA-256.
+#[test]
+fn a_comment_that_is_a_commit_is_read() {
+    for length in [40, 64] {
+        let mut zip = zip(&stored());
+        zip.with_comment(&b"0123456789abcdef".repeat(4)[..length]);
+        let done = verified(&zip.bytes);
+        assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    }
+}
+
 /// A hand-in may be an archive of another kind.
 #[test]
 fn other_archives_are_named() {
@@ -221,12 +232,23 @@ with open('../p.zip', 'wb') as file:
         ("python3", "python3 -c \"$PYTHON\" 0"),
         ("python3", "python3 -c \"$PYTHON\" 8"),
         ("python3", "python3 -m zipfile -c ../p.zip *"),
+        // A host of code packs a repository so.
+        (
+            "git",
+            "git init -q .. && git -C .. add . && git -C .. commit -qm r && git -C .. archive -o p.zip --prefix=r/ HEAD:'Мій звіт'",
+        ),
+        ("git", "git -C .. archive -o p.zip HEAD 'Мій звіт'"),
     ] {
         let is_here = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
         if !is_here.unwrap().success() {
             continue;
         }
-        let made = Command::new("sh").args(["-ec", command]).env("PYTHON", python).current_dir(&folder).status();
+        let made = Command::new("sh")
+            .args(["-ec", command])
+            .envs([("PYTHON", python), ("GIT_AUTHOR_NAME", "A")])
+            .envs([("GIT_AUTHOR_EMAIL", "a@b.c"), ("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@b.c")])
+            .current_dir(&folder)
+            .status();
         assert!(made.unwrap().success(), "{command}");
         let path = home.path().join("p.zip");
         let done = on_paths("verify", &["--upto", "exact"], &[&path]);
@@ -344,6 +366,18 @@ const FORGERIES: &[Forgery] = &[
             })
         },
         "3 bytes after the zip's end",
+    ),
+    ("a comment that is no hash", || patched(|z| z.with_comment(&[b'g'; 40])), "40 bytes after the zip's end"),
+    ("a shorter comment", || patched(|z| z.with_comment(&[b'0'; 39])), "39 bytes after the zip's end"),
+    (
+        "a comment of a hash, stated as shorter",
+        || {
+            patched(|z| {
+                z.with_comment(&[b'0'; 40]);
+                z.set_u16(z.end + 20, 39);
+            })
+        },
+        "40 bytes after the zip's end",
     ),
     ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
     ("a byte after the end", || patched(|z| z.bytes.push(0)), "1 byte after the zip's end"),
@@ -573,7 +607,30 @@ const FORGERIES: &[Forgery] = &[
     (
         "a folder that differs from a file by case",
         || changed(|e| e.push(Entry::new("Report.HTML/x", b"", STORED))),
-        "another name differs only by case",
+        "a folder above it differs from a file only by case",
+    ),
+    (
+        "a folder of a leftover that differs from a file by case",
+        || changed(|e| e.insert(0, Entry::new("Report.html/._x", b"", STORED))),
+        "Report.html/._x: a folder above it differs from a file only by case",
+    ),
+    (
+        "a folder of a leftover, below a folder, that differs from a file by case",
+        || {
+            let mut entries = entries("x/", |name, bytes| Entry::new(name, bytes, STORED));
+            entries.push(Entry::new("X/Report.HTML/.DS_Store", b"", STORED));
+            zip(&entries).bytes
+        },
+        "X/Report.HTML/.DS_Store: a folder above it differs from a file only by case",
+    ),
+    (
+        "a leftover that differs from a folder by case",
+        || {
+            let mut entries = entries("._x/", |name, bytes| Entry::new(name, bytes, STORED));
+            entries.push(Entry::new("._X", b"", STORED));
+            zip(&entries).bytes
+        },
+        "a folder above it differs from a file only by case",
     ),
     ("a file with the attribute of a folder", || changed(|e| report(e).attributes = 0x10), "is a link or special file"),
     ("a link that names MS-DOS", || changed(|e| report(e).attributes = 0o120_777 << 16), "is a link or special file"),

@@ -138,10 +138,11 @@ impl End {
             return Err(NOT_A_ZIP.to_owned());
         }
         let mut contradictions = Vec::new();
-        let after = tail.len() - at - END_SIZE;
-        if after > 0 {
-            contradictions.push(format!("{} after the zip's end", plural(after, "byte")));
-        } else if record.comment != 0 {
+        let after = &tail[at + END_SIZE..];
+        let is_allowed = after.is_empty() || record.comment == after.len() && is_hash_of_git(after);
+        if !is_allowed {
+            contradictions.push(format!("{} after the zip's end", plural(after.len(), "byte")));
+        } else if record.comment != after.len() {
             contradictions.push("its end record states a comment that is not there".to_owned());
         }
         // A program that searches from the front must not find another record first.
@@ -160,6 +161,11 @@ impl End {
         }
         Ok(Self { count, list_start, list_size, contradictions })
     }
+}
+
+/// Whether a zip's comment is the hash of a commit: `git archive` puts it there, and so do hosts of code that pack a repository.
+fn is_hash_of_git(comment: &[u8]) -> bool {
+    [40, 64].contains(&comment.len()) && comment.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// The fields of an end record.

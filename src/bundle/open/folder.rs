@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::Found;
+use super::{Found, TOO_DEEP};
 use crate::bundle::leftovers::is_leftover;
 use crate::bundle::limits::{Budget, MAX_DEPTH};
 use crate::bundle::{Error, MANIFEST, RESULTS, SUMS};
 
-/// Reads every file below a folder, except leftovers of operating systems.
+/// Reads every file below a folder, except leftovers of operating systems. What is too large or too deep for a bundle is
+/// a problem, and is not read: the rest still shows what the bundle has in common with others.
 pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
     let (mut folders, mut budget) = (BTreeSet::new(), Budget::default());
-    for entry in WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+    let mut entries = WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
         let entry = match entry {
             Ok(entry) => entry,
             // Ignore unreadable leftovers: a trash folder may belong to another user.
@@ -28,17 +30,25 @@ pub(super) fn read(folder: &Path, found: &mut Found) -> Result<(), Error> {
         };
         let (path, name) = (entry.path(), inside(folder, entry.path()));
         if entry.file_type().is_dir() {
-            if entry.depth() > MAX_DEPTH {
-                let reason = format!("is nested deeper than {MAX_DEPTH} folders, which no bundle needs");
-                return Err(Error::refused(path, reason));
+            let name = name + "/";
+            if entry.depth() <= MAX_DEPTH {
+                folders.insert(name);
+                continue;
             }
-            folders.insert(name + "/");
-        } else if entry.file_type().is_file() {
-            let size = fs::symlink_metadata(path).map_err(Error::read(path))?.len();
-            budget.take(&name, size).map_err(|reason| Error::refused(path, reason))?;
+            entries.skip_current_dir();
             if is_leftover(&name) {
                 found.leftovers.push(name);
             } else {
+                found.problems.push(format!("{name} {TOO_DEEP}"));
+            }
+        } else if entry.file_type().is_file() {
+            let is_left = is_leftover(&name);
+            // A leftover is not read, so its size does not matter.
+            let size = if is_left { 0 } else { fs::symlink_metadata(path).map_err(Error::read(path))?.len() };
+            let is_small = found.has_room_for(&name, size, &mut budget).map_err(|why| Error::refused(path, why))?;
+            if is_left {
+                found.leftovers.push(name);
+            } else if is_small {
                 found.files.insert(name, fs::read(path).map_err(Error::read(path))?);
             }
         } else {

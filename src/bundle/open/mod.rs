@@ -11,8 +11,12 @@ use std::fs;
 use std::path::Path;
 
 use super::leftovers::is_leftover;
+use super::limits::Budget;
 use super::ro_crate::stated_sizes;
 use super::{Bundle, CRATE, Error, FileInfo, Files, INDEX, Listing, MANIFEST, OPTIONAL, REPORT, RESULTS, SUMS, Sums};
+
+/// Why a folder is not read, after its name.
+const TOO_DEEP: &str = "is nested deeper than any folder of a bundle, and was not read";
 
 /// Opens a folder or a zip.
 pub(super) fn open(path: &Path) -> Result<Bundle, Error> {
@@ -115,6 +119,18 @@ struct Found {
 }
 
 impl Found {
+    /// Whether a file of `size` bytes, whose path in the bundle is `path`, may be read; if not, adds a problem. Fails with
+    /// the reason if all files together are too many or too large: otherwise a forger would choose which are read.
+    fn has_room_for(&mut self, path: &str, size: u64, budget: &mut Budget) -> Result<bool, String> {
+        match Budget::default().take(path, size) {
+            Ok(()) => budget.take(path, size).map(|()| true),
+            Err(why) => {
+                self.problems.push(format!("{path} {why}, and was not read"));
+                budget.take(path, 0).map(|()| false)
+            }
+        }
+    }
+
     /// Adds a problem for each folder (`figures/`) without a file of the bundle.
     fn empty_folders(&mut self, folders: &BTreeSet<String>) {
         let is_empty =

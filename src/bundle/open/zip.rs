@@ -1,19 +1,20 @@
 //! Reads a bundle's zip.
 //!
-//! A zip that cannot be read, or is larger than the limits allow, is an error. What can be read but does not belong in
-//! a bundle is a problem, which rung `files` reports.
+//! A zip that cannot be read, or is larger than the limits allow, is an error. An entry that does not belong in a
+//! bundle, or is too large for one, is a problem, which rung `files` reports.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::Found;
 use super::archive::Archive;
 use super::entry::Entry;
+use super::{Found, TOO_DEEP};
 use crate::bundle::leftovers::{is_leftover, top_folder};
 use crate::bundle::limits::{ANY_RATIO, Budget, MAX_DEPTH, MAX_PATH, MAX_RATIO, MAX_ZIP};
-use crate::bundle::{Error, Files, MANIFEST, RESULTS, SUMS, is_valid_path};
+use crate::bundle::{Error, MANIFEST, RESULTS, SUMS, is_valid_path};
 
 /// What to do about `\` between folders that cannot be read as `/`.
 pub(super) const BACKSLASHES: &str = "it was zipped by a program that writes \\ in names (Windows PowerShell's \
@@ -73,7 +74,7 @@ fn unpack(path: &Path, file: &File, size: u64, found: &mut Found) -> Result<(), 
     let archive = Archive::open(file, size).map_err(|reason| Error::refused(path, reason))?;
     let of_entry = |reason| Error::Zip { path: path.to_owned(), reason };
     let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
-    check_limits(&archive.entries, top).map_err(of_entry)?;
+    let small = within_limits(&archive.entries, top, found).map_err(of_entry)?;
     if !archive.contradictions.is_empty() {
         // Unpack nothing, because another program may unpack something else.
         found.is_ambiguous = archive.entries.iter().any(may_be_of_bundle);
@@ -81,9 +82,8 @@ fn unpack(path: &Path, file: &File, size: u64, found: &mut Found) -> Result<(), 
         return Ok(());
     }
     found.has_backslashes = archive.entries.iter().any(|entry| entry.name.contains(&b'\\'));
-    check_depth(&archive.entries, top).map_err(of_entry)?;
     let mut folders = BTreeSet::new();
-    for entry in &archive.entries {
+    for entry in small {
         match unpacked(file, entry, top) {
             Ok(Unpacked::File(name, content)) => drop(found.files.insert(name, content)),
             Ok(Unpacked::Folder(name)) => drop(folders.insert(name)),
@@ -92,7 +92,7 @@ fn unpack(path: &Path, file: &File, size: u64, found: &mut Found) -> Result<(), 
         }
     }
     found.empty_folders(&folders);
-    found.problems.extend(same_but_for_case(&found.files));
+    found.problems.extend(same_but_for_case(&archive.entries));
     Ok(())
 }
 
@@ -102,32 +102,26 @@ fn may_be_of_bundle(entry: &Entry) -> bool {
     [SUMS, MANIFEST, RESULTS].contains(&name.rsplit('/').next().unwrap_or_default())
 }
 
-/// Checks the sizes that the entries claim before anything is unpacked.
-fn check_limits(entries: &[Entry], top: usize) -> Result<(), String> {
-    let mut budget = Budget::default();
+/// The entries that may be unpacked, by the sizes that they claim; the others are problems. Fails with the reason if all
+/// together are too large.
+fn within_limits<'e>(entries: &'e [Entry], top: usize, found: &mut Found) -> Result<Vec<&'e Entry>, String> {
+    let (mut budget, mut small) = (Budget::default(), Vec::new());
     for entry in entries {
         let (name, size, packed) = (entry.shown(), entry.size, entry.packed);
         let path = String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default());
-        budget.take(&path, size).map_err(|reason| format!("{name} {reason}"))?;
+        if !found.has_room_for(&path, size, &mut budget).map_err(|reason| format!("{name} {reason}"))? {
+            continue;
+        }
         if size > ANY_RATIO && size / MAX_RATIO > packed {
-            return Err(format!(
+            found.problems.push(format!(
                 "{name} claims to unpack from {packed} bytes to {size}, more than {MAX_RATIO} times: no file of a \
-                 bundle does"
+                 bundle does; it was not read"
             ));
+        } else {
+            small.push(entry);
         }
     }
-    Ok(())
-}
-
-/// Refuses folders in folders that an unpacked bundle could not have, either.
-fn check_depth(entries: &[Entry], top: usize) -> Result<(), String> {
-    let depth = |entry: &Entry| String::from_utf8_lossy(entry.name.get(top..).unwrap_or_default()).matches('/').count();
-    match entries.iter().find(|entry| depth(entry) > MAX_DEPTH) {
-        Some(entry) => {
-            Err(format!("{} is nested deeper than {MAX_DEPTH} folders, which no bundle needs", entry.shown()))
-        }
-        None => Ok(()),
-    }
+    Ok(small)
 }
 
 /// The content of an entry, with its name below the top folder.
@@ -170,6 +164,9 @@ fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> 
         let advice = if whole.contains('\\') { format!("; {BACKSLASHES}") } else { String::new() };
         return Err(format!("{name:?} is not a valid file name in a bundle{advice}"));
     }
+    if name.matches('/').count() > MAX_DEPTH {
+        return Err(format!("{name:?} {TOO_DEEP}"));
+    }
     if entry.is_folder() {
         return if content(&name)?.is_empty() {
             Ok(Unpacked::Folder(name))
@@ -194,14 +191,23 @@ fn stays_in_place(name: &str) -> bool {
     name.split('/').all(is_plain)
 }
 
-/// A problem for each path that differs from another file's or folder's only by case, because some file systems ignore
-/// case.
-fn same_but_for_case(files: &Files) -> Vec<String> {
-    let lower: Vec<String> = files.keys().map(|path| path.to_ascii_lowercase()).collect();
-    let mut places: BTreeSet<&str> = BTreeSet::new();
-    for path in &lower {
-        places.extend(path.match_indices('/').map(|(at, _)| &path[..at]));
+/// A problem for each name that means the place of another file on file systems that ignore case: two files, or a folder
+/// and a file, also of leftovers. Two leftovers may have one place, and so may two folders.
+fn same_but_for_case(entries: &[Entry]) -> Vec<String> {
+    let mut names: Vec<Cow<str>> = entries.iter().map(|entry| String::from_utf8_lossy(&entry.name)).collect();
+    names.sort();
+    // Some letters differ only if they are small, others only if they are capital.
+    let alike: Vec<String> = names.iter().map(|name| name.to_uppercase().to_lowercase()).collect();
+    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
+    for (name, alike) in names.iter().zip(&alike) {
+        if !alike.ends_with('/') && !files.insert(alike.as_str()) && !is_leftover(name) {
+            problems.push(format!("{name}: another name differs only by case"));
+        }
     }
-    let twice = files.keys().zip(&lower).filter(|(_, lower)| !places.insert(lower.as_str()));
-    twice.map(|(path, _)| format!("{path}: another name differs only by case")).collect()
+    for (name, alike) in names.iter().zip(&alike) {
+        if alike.match_indices('/').any(|(at, _)| files.contains(&alike[..at])) {
+            problems.push(format!("{name}: a folder above it differs from a file only by case"));
+        }
+    }
+    problems
 }

@@ -1,4 +1,6 @@
 //! Evaluates the syntax tree of an expression.
+//!
+//! Longer than 400 lines because every kind of expression is a method of one type, which counts their steps.
 
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
@@ -68,8 +70,15 @@ impl<'e> Evaluator<'e> {
     }
 
     fn text_of_filter(&self, filter: &ast::Filter) -> String {
-        let input = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
-        format!("{input}|{}", filter.name)
+        let mut names = vec![filter.name];
+        let mut input = filter.expr.as_ref();
+        while let Some(Expr::Filter(inner)) = input {
+            names.push(inner.name);
+            input = inner.expr.as_ref();
+        }
+        names.push("");
+        names.reverse();
+        input.map_or(String::new(), |input| self.text(input)) + &names.join("|")
     }
 
     /// The value of an expression.
@@ -127,7 +136,8 @@ impl<'e> Evaluator<'e> {
     /// The value of a condition.
     pub(super) fn condition(&mut self, expr: &Expr) -> Result<bool, Stop> {
         let value = self.value(expr)?;
-        operators::truth(&value, &self.text(expr))
+        let text = self.counted_text(expr)?;
+        operators::truth(&value, &text)
     }
 
     fn variable(&self, name: &str) -> Evaluated {
@@ -207,7 +217,7 @@ impl<'e> Evaluator<'e> {
     fn slice(&mut self, slice: &ast::Slice) -> Evaluated {
         let mut bound = |expr: &Option<Expr>| match expr {
             Some(expr) => {
-                let (value, text) = (self.value(expr)?, self.text(expr));
+                let (value, text) = (self.value(expr)?, self.counted_text(expr)?);
                 operators::number(&value, &text)?;
                 Ok(value)
             }
@@ -223,7 +233,7 @@ impl<'e> Evaluator<'e> {
         match unary.op {
             UnaryOpKind::Not => Ok(Value::from(!self.condition(&unary.expr)?)),
             UnaryOpKind::Neg => {
-                let (value, text) = (self.value(&unary.expr)?, self.text(&unary.expr));
+                let (value, text) = (self.value(&unary.expr)?, self.counted_text(&unary.expr)?);
                 operators::number(&value, &text)?;
                 operators::apply(&self.interpreter.env, "-a", context! { a => value })
             }
@@ -294,7 +304,7 @@ impl<'e> Evaluator<'e> {
         let Some(input) = &filter.expr else { return Err(Stop::fault("a filter needs a value")) };
         functions::check_filter(&mut self.state, filter.name)?;
         let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
-        let list = filter.expr.as_ref().map_or(String::new(), |input| self.text(input));
+        let list = filter.expr.as_ref().map_or(Ok(String::new()), |input| self.counted_text(input))?;
         self.charge_call(&input, &positional)?;
         self.within(|left| functions::check_input(filter.name, &list, &input, &positional, &named, left))?;
         if functions::needs_items(filter.name) && input.len() == Some(0) {
@@ -305,10 +315,10 @@ impl<'e> Evaluator<'e> {
         if !named.is_empty() {
             args.push(Value::from(named.into_iter().collect::<Kwargs>()));
         }
-        let text = self.text_of_filter(filter);
         let value =
             self.state.apply_filter(filter.name, &args).map_err(|e| functions::call_error("filter", filter.name, e))?;
         if OperandKind::of(&value) == OperandKind::Missing {
+            let text = self.text_of_filter(filter);
             return Err(self.check_complete(&value, &text).err().unwrap_or(Stop::NoValue(text)));
         }
         self.made(value)
@@ -329,7 +339,7 @@ impl<'e> Evaluator<'e> {
             return Ok(test.name == "defined");
         }
         let value = self.value(&test.expr).map(|_| value)?;
-        let text = self.text(&test.expr);
+        let text = self.counted_text(&test.expr)?;
         self.check_complete(&value, &text)?;
         if WHOLE_NUMBER_TESTS.contains(&test.name) && !value.is_integer() {
             return Err(Stop::fault(format!("`{text}` is not a whole number, which `{}` requires", test.name)));

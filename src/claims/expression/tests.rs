@@ -1,4 +1,6 @@
 //! Tests of expressions and sentences over a small set of values.
+//!
+//! Longer than 400 lines because all of them use these values.
 
 use std::time::{Duration, Instant};
 
@@ -384,4 +386,20 @@ fn the_steps_of_refused_expressions_count_for_all_together() {
         let Err(Stop::Fault(why)) = evaluate(&interpreter, "1 + 1", &values, Mode::Decide) else { panic!("{text}") };
         assert!(why.starts_with("all expressions together take more than"), "{text}: {why}");
     }
+}
+
+/// Operators that each copy the text of what follows them must count it.
+#[test]
+fn long_chains_of_operators_and_filters_take_steps() {
+    let interpreter = Interpreter::new(Lang::En, Mode::Decide);
+    let chains = [
+        format!("{}1", "- ".repeat(1900)),
+        format!("{}(1 > 2)", "not ".repeat(900)),
+        format!("1{}", "|abs".repeat(900)),
+    ];
+    for text in chains {
+        let Err(Stop::Fault(why)) = evaluate(&interpreter, &text, &values(), Mode::Decide) else { panic!("{text}") };
+        assert!(why.contains("steps"), "{why}");
+    }
+    assert!(evaluate(&interpreter, "- - -1|abs|abs", &values(), Mode::Decide).is_ok());
 }

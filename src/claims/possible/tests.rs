@@ -15,6 +15,10 @@ runs: {a: {model: m}, b: {model: n}}
 comparisons: {c: {run: a, against: b}}
 ";
 
+fn drawn(number: usize, source: &Source, results: &Results) -> Results {
+    Draw::new(number, "").results(results, &source.study.digests_of_epochs())
+}
+
 fn source() -> (Source, Plan) {
     let source = Source::from_text_in(std::path::Path::new("study.yaml"), STUDY, None).unwrap();
     let plan = Plan::resolve(&source).unwrap();
@@ -28,7 +32,7 @@ fn other_results_follow_the_rules_of_all_results() {
     let losses = |run: &str, _: u64| Ok::<_, String>(vec![0.1; plan.runs[run].total_steps()]);
     results.add_loss_curves(losses).unwrap();
     for number in 0..MOST {
-        let other = Draw::new(number, "").results(&results);
+        let other = drawn(number, &source, &results);
         let text = other.to_json();
         Results::from_json(&text).unwrap_or_else(|e| panic!("{number}: {e:?}"));
         for (name, run) in &other.runs {
@@ -75,7 +79,7 @@ fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
     let results = stand_in::results(&source.study, &plan);
     let (mut counts, mut reported) = (BTreeSet::new(), BTreeSet::new());
     for number in 0..MOST {
-        let other = Draw::new(number, "").results(&results);
+        let other = drawn(number, &source, &results);
         for seed in &other.runs["a"].seeds {
             let best = first_lowest(&validation_losses(&seed.epochs)) + 1;
             assert_eq!(plan.runs["a"].reported_epoch(&validation_losses(&seed.epochs)), seed.reported_epoch);
@@ -156,7 +160,7 @@ fn a_claim_on_what_settings_make_equal_tests_nothing() {
     let plan = Plan::resolve(&source).unwrap();
     let stand_in = stand_in::results(&source.study, &plan);
     // Real results follow the rules, too.
-    let results = Draw::new(8, "").results(&stand_in);
+    let results = drawn(8, &source, &stand_in);
     let judged = crate::claims::judge(&source.study, &results);
     let of = |verdict| judged.iter().filter(move |j| j.verdict == verdict).map(|j| j.claim.id.as_str());
     assert_eq!(
@@ -187,15 +191,39 @@ runs:
   smooth: {model: a, label_smoothing: 0.9}
   patient: {model: a, epochs: 20, early_stopping: {patience: 2}}
   impatient: {model: a, epochs: 20, early_stopping: {patience: 1}}
-comparisons: {c: {run: one, against: measured}}
+  cosine: {model: a, schedule: {cosine: {min_lr: 0.001}}}
+  warm: {model: a, schedule: {warmup: {steps: 3, start_factor: 1}}}
+  long: {model: a, epochs: 9000, stop_below_train_loss: 0.00009}
+  longest: {model: a, epochs: 9000, early_stopping: {patience: 50}}
+comparisons:
+  c: {run: one, against: measured}
+  ab: {run: one, against: smooth}
+  bc: {run: smooth, against: patient}
+  ac: {run: one, against: patient}
 ";
+
+/// Rules of trainings that would take longer than the other results last, and of images that three networks get right.
+const SURE_OF_LONG_RUNS_AND_SETS: [(&str, &str); 5] = [
+    ("long", "runs.long.last.train_loss < 0.00009 or runs.long.last.epoch == 9000"),
+    (
+        "longest",
+        "runs.longest.last.epoch == 9000 or runs.longest.last.held_out_loss >= runs.longest.epochs[runs.longest.last.epoch - 51].held_out_loss",
+    ),
+    // What holds for the images that any three networks get right.
+    ("sets", "comparisons.ac.only_run <= comparisons.ab.only_run + comparisons.bc.only_run"),
+    ("both", "comparisons.ab.both + comparisons.bc.both <= runs.smooth.correct + comparisons.ac.both"),
+    ("images", "runs.one.images + 100 <= data.train_images"),
+];
 
 /// Runs that differ only in what is recorded, and the rules that end a run.
 #[test]
 fn a_claim_on_what_rules_make_sure_tests_nothing() {
-    let twins = ["evidence", "measured", "within", "below", "early", "best", "off", "steps"];
+    let twins = ["evidence", "measured", "within", "below", "early", "best", "off", "steps", "cosine", "warm"];
     let same = |run: &str| {
-        (format!("same-{run}"), format!("runs.one.epochs[1].test_accuracy == runs.{run}.epochs[1].test_accuracy"))
+        // A run may end after its first epoch.
+        let epoch = usize::from(run != "below");
+        let same = format!("runs.one.epochs[{epoch}].test_accuracy == runs.{run}.epochs[{epoch}].test_accuracy");
+        (format!("same-{run}"), same)
     };
     let sure = [
         ("pair", "comparisons.c.only_run == 0"),
@@ -211,6 +239,8 @@ fn a_claim_on_what_rules_make_sure_tests_nothing() {
         ),
     ];
     let open = [
+        ("common", "comparisons.ac.neither > 0"),
+        ("apart", "comparisons.ac.only_run <= comparisons.ab.only_run"),
         ("other", "runs.one.epochs[1].test_accuracy == runs.smooth.epochs[1].test_accuracy"),
         ("falls", "runs.one.epochs[1].held_out_loss < runs.one.epochs[0].held_out_loss"),
         ("low", "runs.smooth.last.train_loss > 2.5"),
@@ -218,7 +248,10 @@ fn a_claim_on_what_rules_make_sure_tests_nothing() {
         ("reported", "runs.best.reported.epoch == 4"),
     ];
     let owned = |(id, text): (&str, &str)| (id.to_owned(), text.to_owned());
-    let claims = twins.map(same).into_iter().chain(sure.map(owned)).chain(open.map(owned));
+    let claims = twins
+        .map(same)
+        .into_iter()
+        .chain([&sure[..], &SURE_OF_LONG_RUNS_AND_SETS, &open].concat().into_iter().map(owned));
     let claim = |(id, text)| {
         format!("  - {{id: {id}, group: g, quote: q, printed: 'true', measured: '{text}', compare: exact}}\n")
     };
@@ -231,7 +264,7 @@ fn a_claim_on_what_rules_make_sure_tests_nothing() {
         .values_mut()
         .flat_map(|run| &mut run.seeds)
         .for_each(|seed| seed.batch_mean_loss = seed.test_loss / 50.0);
-    let others: Vec<Results> = (0..MOST).step_by(2).map(|number| Draw::new(number, "").results(&stand_in)).collect();
+    let others: Vec<Results> = (0..MOST).step_by(2).map(|number| drawn(number, &source, &stand_in)).collect();
     let holds = |id: &str, results: &Results| {
         let judged = crate::claims::judge_alone(&source.study, results, crate::text::Lang::En);
         judged.iter().find(|j| j.claim.id == id).unwrap().verdict == Verdict::Matches
@@ -255,7 +288,7 @@ fn no_plan_asks_for_endless_results() {
     run.plan.epochs = usize::MAX;
     run.seeds[0].epochs[0].validation = Some(Evaluated { images: u32::MAX as usize, correct: 0, loss: 1.0 });
     let largest = |other: &Results| other.runs["stops"].seeds[0].epochs.len();
-    let counts: Vec<usize> = (0..4).map(|n| largest(&Draw::new(n, "").results(&results))).collect();
+    let counts: Vec<usize> = (0..4).map(|n| largest(&drawn(n, &source, &results))).collect();
     assert!(counts.iter().all(|count| (1..=BUDGET).contains(count)), "{counts:?}");
 }
 
@@ -263,7 +296,7 @@ fn no_plan_asks_for_endless_results() {
 fn other_results_are_far_from_each_other() {
     let (source, plan) = source();
     let results = stand_in::results(&source.study, &plan);
-    let accuracies: Vec<f64> = (0..MOST).map(|n| Draw::new(n, "").results(&results).runs["a"].accuracy()).collect();
+    let accuracies: Vec<f64> = (0..MOST).map(|n| drawn(n, &source, &results).runs["a"].accuracy()).collect();
     assert_eq!(accuracies[..4], [0.0, 0.0, 1.0, 1.0]);
     for (from, to) in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)] {
         assert!(accuracies.iter().filter(|a| (from..to).contains(*a)).count() >= 3, "{accuracies:?}");

@@ -22,11 +22,11 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
     let mut blocks = answers.map(|c| answer(b, c)).collect::<Result<Vec<Block>>>()?;
     blocks.extend(text);
     blocks.extend(left_out(b, section)?.into_iter().map(Block::paragraph));
-    // Small figures before tall ones, which leave less room free at the end of a printed page.
+    // All images that are confused, before some of them.
+    let (halves, galleries) = (halves(b, number, section, &runs)?, galleries(b, number, section, &runs)?);
     let mut remarks = Vec::new();
-    let (galleries, halves) = (galleries(b, number, section, &runs)?, halves(b, number, section, &runs)?);
     if !runs.is_empty() {
-        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&galleries)).chain(figures_of(&halves)).collect();
+        let all: Vec<&FigureBlock> = figures.iter().chain(figures_of(&halves)).chain(figures_of(&galleries)).collect();
         let overview = if overview::shows(b, section) { overview::reference(b)? } else { RichText::default() };
         let shown = figures_sentence(b, &all)?.then(overview);
         remarks.extend((!shown.is_empty()).then(|| Block::paragraph(shown)));
@@ -40,10 +40,10 @@ pub(super) fn section(b: &Builder, number: usize, conclusions: &[DecidedConclusi
         blocks.push(Block::paragraph(b.text("training.measures", context! { section })?));
     }
     blocks.extend(figures.into_iter().map(Block::Figure));
+    blocks.extend(halves);
     if !galleries.is_empty() {
         blocks.push(Block::Group { style: "galleries", blocks: galleries });
     }
-    blocks.extend(halves);
     blocks.extend(own_words::blocks(b, discussion)?);
     Ok(b.section(SectionId::Training(number), section.title.as_str(), blocks))
 }

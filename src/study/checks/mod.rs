@@ -101,8 +101,8 @@ pub(super) fn check_study(source: &Source) -> Result<(), StudyError> {
     input.positive("std", study.input.std)?;
     if let Some(date) = study.date.as_ref().filter(|date| !super::is_date(date)) {
         let message = format!(
-            "`{date}` is not a day: write YYYY-MM-DD, or print another form as a line of the title block, such as \
-             `meta: [{{label: Year, value: 2026}}]`"
+            "`{date}` is not a date: write a day, YYYY-MM-DD, or a year, YYYY, or print another form as a line of the title \
+             block, such as `meta: [{{label: Date, value: May 2026}}]`"
         );
         return Err(source.error("date", message));
     }

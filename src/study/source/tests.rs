@@ -31,6 +31,11 @@ fn refuses_invisible_characters_and_long_expressions() {
     };
     assert!(Source::from_text(Path::new("s.yaml"), &claims(1000)).is_ok());
     assert_eq!(error(&claims(1001)), "s.yaml:4: claims: 1001: at most 1000 are supported");
+    let authors = study("T", &format!("author:\n{}", "- A\n".repeat(10_001)));
+    assert_eq!(error(&authors), "s.yaml:4: author: a list of 10001 items: no study needs more than 10000");
+    let rates: Vec<String> = (1..=101).map(|n| n.to_string()).collect();
+    let grid = study("T", &format!("grid: {{batch_size: [{}], epochs: [1, 2]}}\n", rates.join(", ")));
+    assert_eq!(error(&grid), "s.yaml:4: grid: 101 × 2 runs: at most 100; use shorter lists");
 }
 
 /// Some readers of YAML take these for the end of a comment, others for a part of it.
@@ -43,6 +48,11 @@ fn lines_that_readers_of_yaml_do_not_read_alike_are_refused() {
             format!("s.yaml:1: has a line break that is not one for every program (U+{code}): press Enter instead");
         assert_eq!(message, expected);
     }
+    let message = error(&study("# a comment\rvalues: {chance: 0.1}\n"));
+    assert_eq!(message, "s.yaml:1: has a carriage return inside (U+000D): press Enter instead");
+    assert!(
+        Source::from_text(Path::new("s.yaml"), &study("# a\r\n").replace('\n', "\r\n").replace("\r\r", "\r")).is_ok()
+    );
     let message = error(&study("# a comment\n%TAG !e! tag:x\n---\n"));
     assert_eq!(message, "s.yaml:2: starts with `%`, as a directive of YAML: no study needs one; remove it");
     assert!(Source::from_text(Path::new("s.yaml"), &study("# 5 % of it\n")).is_ok());
@@ -176,7 +186,8 @@ fn a_text_inside_braces_that_needs_quotation_marks_is_named() {
 #[test]
 fn indentation_and_places_of_keys_are_explained() {
     let deeper = "the lines of a text after `|` must be indented deeper than its key";
-    let indented = "or this line is indented more or less than the lines above it";
+    let indented = "s.yaml:3: is not valid YAML: this line is indented deeper than line 2, which has a value already: indent \
+                    both alike, or put a text of several lines in quotes";
     let starts = "a text that starts with , must be in quotes";
     let follows = "text follows the closing \": put the whole text in quotes";
     for (yaml, expected) in [
@@ -185,6 +196,27 @@ fn indentation_and_places_of_keys_are_explained() {
         ("title: T\ndescription:\n  en: |\n  Текст: a\n", &format!("`en` and `uk`; {deeper}")),
         ("title: T\ndescription: |\nТекст: a\n", &format!("s.yaml:2: description: is empty: {deeper}")),
         ("conclusions:\n  - id: a\n     question: \"a: b\"\n", indented),
+        (
+            "models:\n  a:\n     title: A\n    layers: []\n",
+            "s.yaml:4: is not valid YAML: this line is indented by 4 spaces, those above it by 5 (line 3), 2 (line 2), 0 (line \
+             1): indent the keys of one map, or the items of one list, alike",
+        ),
+        (
+            "sections:\n   - title: S\n    text: a\n",
+            "s.yaml:3: is not valid YAML: this line is indented by 4 spaces, those above it by 5 (line 2), 0 (line 1): ",
+        ),
+        (
+            "layers:\n  - relu\n - flatten\n",
+            "s.yaml:3: is not valid YAML: this line is indented by 1 space, those above it by 2 (line 2): ",
+        ),
+        (
+            "runs:\n  a:\n   model: m\n    train: {images: {first: 9}}\n",
+            "s.yaml:4: is not valid YAML: this line is indented deeper than line 3, which has a value already: ",
+        ),
+        (
+            "title: A: b\ndate: c\n",
+            "s.yaml:1: is not valid YAML: a text that has a colon and a space must be in quotes, such as",
+        ),
         ("title: T\nreferences:\n  - LeCun: ,x\n", starts),
         (
             "runs:\n  a: {title: Менша, але швидша, model: m}\n",

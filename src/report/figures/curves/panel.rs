@@ -166,11 +166,11 @@ impl Panel<'_> {
         line(area, &plot.line(&course.groups), ORANGE.mix(0.4))?;
         line(area, &plot.line(&course.smooth), ORANGE.stroke_width(2))?;
         let radius = radius(plot, course);
-        let (train, test) = (plot.marks(&course.train), plot.marks(&course.test));
-        bars(area, plot, &course.train, ORANGE)?;
-        bars(area, plot, &course.validation, GREEN)?;
-        bars(area, plot, &course.test, BLUE)?;
-        let validation = plot.marks(&course.validation);
+        let [train, validation, test] =
+            [&course.train, &course.validation, &course.test].map(|losses| plot.marks(losses));
+        bars(area, plot, &course.train, &train, ORANGE)?;
+        bars(area, plot, &course.validation, &validation, GREEN)?;
+        bars(area, plot, &course.test, &test, BLUE)?;
         if !validation.is_empty() {
             line(area, &plot.line(&course.validation_line), GREEN)?;
         }
@@ -253,15 +253,41 @@ fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
             1 => area.draw(&DashedPathElement::new(smooth, 9, 4, color.stroke_width(2)))?,
             _ => area.draw(&DashedPathElement::new(smooth, 3, 3, color.stroke_width(2)))?,
         }
-        bars(area, plot, &course.test, color)?;
-        plot.marks(&course.test).into_iter().try_for_each(|at| mark(area, course.series, at))?;
+    }
+    let marks: Vec<Vec<(i32, i32)>> = courses.iter().map(|course| plot.marks(&course.test)).collect();
+    for (course, marks) in courses.iter().zip(side_by_side(marks, plot.epochs.to)) {
+        bars(area, plot, &course.test, &marks, series_color(course.series))?;
+        marks.into_iter().try_for_each(|at| mark(area, course.series, at))?;
     }
     Ok(())
 }
 
+/// The marks of several runs, those that would cover one another moved apart. Where epochs are too close for that, none is moved.
+fn side_by_side(mut marks: Vec<Vec<(i32, i32)>>, right: i32) -> Vec<Vec<(i32, i32)>> {
+    const APART: i32 = 10;
+    let epochs = marks.iter().map(Vec::len).max().unwrap_or(0);
+    let room = (right - LEFT) / epochs.max(1) as i32;
+    if room < APART * (marks.len() as i32 + 1) {
+        return marks;
+    }
+    for epoch in 0..epochs {
+        let mut order: Vec<usize> = (0..marks.len()).filter(|run| epoch < marks[*run].len()).collect();
+        let heights: Vec<i32> = marks.iter().map(|run| run.get(epoch).map_or(0, |(_, y)| *y)).collect();
+        order.sort_by_key(|run| heights[*run]);
+        for covered in order.chunk_by(|above, below| heights[*below] - heights[*above] < APART) {
+            let width = (covered.len() as i32 - 1) * APART;
+            let middle = marks[covered[0]][epoch].0.min(right - width / 2);
+            for (i, run) in covered.iter().enumerate() {
+                marks[*run][epoch].0 = middle - width / 2 + i as i32 * APART;
+            }
+        }
+    }
+    marks
+}
+
 /// The titles of several runs beside the ends of their curves.
 fn titles_beside(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
-    let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 30, 3)).collect();
+    let titles: Vec<Vec<String>> = courses.iter().map(|c| wrapped(c.title, LABEL, RIGHT_OF_RUNS - 38, 3)).collect();
     let end = |course: &Course| {
         let smooth = course.smooth.last().map_or(plot.losses.from, |end| plot.at(*end).1);
         course.test.last().map_or(smooth, |test| i32::midpoint(smooth, plot.losses.at(test.mean)))
@@ -271,8 +297,8 @@ fn titles_beside(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     let middles = spread(&heights, (plot.losses.to, plot.losses.from));
     for ((course, title), y) in courses.iter().zip(&titles).zip(middles) {
         let first = y - (title.len() as i32 - 1) * LINE / 2;
-        mark(area, course.series, (plot.epochs.to + 14, first))?;
-        lines(area, title, (plot.epochs.to + 26, first), &label(series_color(course.series)), HPos::Left)?;
+        mark(area, course.series, (plot.epochs.to + 22, first))?;
+        lines(area, title, (plot.epochs.to + 34, first), &label(series_color(course.series)), HPos::Left)?;
     }
     Ok(())
 }
@@ -283,12 +309,31 @@ fn radius(plot: &Plot, course: &Course) -> i32 {
     if apart < 14 { 2 } else { 4 }
 }
 
-/// The intervals of losses after each epoch.
-fn bars(area: &Canvas, plot: &Plot, losses: &[Loss], color: RGBColor) -> Result<()> {
-    for (i, loss) in losses.iter().enumerate() {
+/// The intervals of losses after each epoch, at their marks.
+fn bars(area: &Canvas, plot: &Plot, losses: &[Loss], marks: &[(i32, i32)], color: RGBColor) -> Result<()> {
+    for (loss, (x, _)) in losses.iter().zip(marks) {
         let Some(interval) = loss.interval else { continue };
-        let [upper, lower] = [interval.upper, interval.lower].map(|end| plot.at(((i + 1) as f64, end)));
+        let [upper, lower] = [interval.upper, interval.lower].map(|end| (*x, plot.losses.at(end)));
         line(area, &[upper, lower], color)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::side_by_side;
+
+    #[test]
+    fn marks_that_would_cover_one_another_are_moved_apart() {
+        let moved = side_by_side(vec![vec![(100, 50), (200, 50)], vec![(100, 52), (200, 90)]], 400);
+        assert_eq!(moved, [[(95, 50), (200, 50)], [(105, 52), (200, 90)]]);
+        let at_the_edge = side_by_side(vec![vec![(400, 50)], vec![(400, 52)], vec![(400, 54)]], 400);
+        assert_eq!(at_the_edge, [[(380, 50)], [(390, 52)], [(400, 54)]]);
+    }
+
+    #[test]
+    fn marks_of_many_epochs_stay_where_they_are() {
+        let run: Vec<(i32, i32)> = (1..=40).map(|epoch| (60 + 9 * epoch, 50)).collect();
+        assert_eq!(side_by_side(vec![run.clone(), run.clone()], 420), [run.clone(), run]);
+    }
 }
