@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-prefix=${DESTDIR:-}${PREFIX:-$HOME/.local}
+prefix=${DESTDIR:-}${PREFIX-$HOME/.local}
 program=${PROGRAM:-target/release/mnist-report}
 [[ -x $program ]] || {
     echo "error: $program is missing; run make verifier" >&2
@@ -23,6 +23,8 @@ install -m 644 data/README.md "$check/data/"
 # Use the installed program from here on, so that an installation that does not run is noticed at once.
 "$prefix/bin/mnist-report" man "$prefix/share/man/man1" > /dev/null
 rm -rf "$prefix/share/mnist-report/"{reports,labels} # files of an earlier version
+install -d "$prefix/share/doc/mnist-report"
+install -m 644 docs/*.md docs/study.schema.json "$prefix/share/doc/mnist-report/"
 "$prefix/bin/mnist-report" studies "$prefix/share/mnist-report/reports" >/dev/null
 while read -r shell file; do
     install -d "$(dirname "$prefix/share/$file")"
@@ -33,4 +35,4 @@ zsh zsh/site-functions/_mnist-report
 fish fish/vendor_completions.d/mnist-report.fish
 SHELLS
 echo "$prefix/bin/mnist-report"
-case ":$PATH:" in *":$prefix/bin:"*) ;; *) echo "note: $prefix/bin is not in PATH" ;; esac
+case ":$PATH:" in *":$prefix/bin:"*) ;; *) echo "note: $prefix/bin is not in PATH: export PATH=\"$prefix/bin:\$PATH\"" ;; esac

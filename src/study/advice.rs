@@ -196,7 +196,10 @@ impl Text<'_> {
             match after.map(str::trim_start) {
                 None => return Some((first + 1, format!("a text opened with {quote} is not closed"))),
                 Some(rest) if i == first && !can_follow(rest, is_in_brackets, i) => {
-                    let what = format!("text follows the closing {quote}: put the whole text in quotes");
+                    let inside = if quote == '"' { "\\\"" } else { "''" };
+                    let what = format!(
+                        "text follows the closing {quote}: put the whole text in quotes, with {inside} for a quotation mark inside"
+                    );
                     return Some((first + 1, what));
                 }
                 Some(rest) if !can_follow(rest, is_in_brackets, i) => {

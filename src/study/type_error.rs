@@ -118,6 +118,11 @@ fn title_line(line: &Value) -> Option<String> {
             _ => return None,
         },
         Value::Sequence(items) => (items.first()?, items.get(1)),
+        Value::String(text) if text.contains(": ") => {
+            let (label, value) = text.split_once(": ")?;
+            let [label, value] = [label, value].map(|part| Value::String(part.to_owned()));
+            return title_line(&Value::Sequence(vec![label, value]));
+        }
         other => (other, None),
     };
     let in_braces = |value: &Value| match value {
@@ -229,6 +234,7 @@ mod tests {
             ("{Варіант: 7}", "meta: expected a list, found a map; write [{label: Варіант, value: 7}]".to_owned()),
             ("{label: A, value: 1}", "found a map; write [{label: A, value: 1}]".to_owned()),
             ("[[Варіант, 'a, b']]", "found a list; write {label: Варіант, value: \"a, b\"}".to_owned()),
+            ("['Варіант: 7']", "found `Варіант: 7`; write {label: Варіант, value: 7}".to_owned()),
             ("[Варіант]", "found `Варіант`; write {label: Варіант, value: ...}".to_owned()),
             ("[{label: A}]", "meta[0]: missing key `value`".to_owned()),
             ("[{label: A, val: 1}]", "unknown key `val`; the keys here are `label` or `value`".to_owned()),

@@ -7,8 +7,8 @@ use super::yaml::{DATA, PROSE};
 use crate::text::Lang;
 
 /// What to do about a text inside `{ }`.
-pub(super) const IN_BRACES: &str =
-    "a text inside { } that has a comma, a colon and a space, brackets, # or quotation marks must be wholly in \"…\"";
+pub(super) const IN_BRACES: &str = "a text inside { } that has a comma, a colon and a space, brackets, # or quotation marks must be wholly in \"…\", with \\\" for a \
+     quotation mark inside and a comma after it";
 
 fn is_language(key: &str) -> bool {
     Lang::ALL.iter().any(|lang| lang.code() == key)

@@ -110,7 +110,7 @@ pub(super) fn weight(difference: &str) -> u8 {
 }
 
 /// What is said of a results.json with other spaces, numbers or escapes than the program writes.
-pub(super) const NOT_AS_WRITTEN: &str = "is not in the form that mnist-report writes";
+pub(super) const NOT_AS_WRITTEN: &str = "is not in the form that mnist-report writes (another program has written it)";
 
 /// The word that a text starts with, with a unit after it. `same` bytes of it are equal in both texts: of a long word, the end of
 /// these is shown.
@@ -210,7 +210,10 @@ mod tests {
             ("manifest.json: the measured digest is 47cc4fe0b4d8, results.json and the study give b7f322c76eda", 0),
             ("report.md says `47cc4fe0b4d80b9ec02d, results.json gives `b7f322c76edade041316 (line 179)", 0),
             ("a has the SHA-256 1, b 2", 0),
-            ("results.json is not in the form that mnist-report writes: results.json says x, mnist-report gives y", 1),
+            (
+                "results.json is not in the form that mnist-report writes (another program has written it): results.json says x, mnist-report gives y",
+                1,
+            ),
             ("epoch 1 has 2606 of 10000 correct and loss 2.455803209317697, the result 2106", 2),
             ("lr is 0.123456789012345", 2),
         ] {

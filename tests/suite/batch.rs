@@ -79,6 +79,14 @@ fn bundles_of_other_data_than_the_named_folder_has_are_not_checked_and_do_not_fa
     assert!(why.starts_with(&format!("other data than in {data}: needs the data: MNIST is needed")), "{why}");
 }
 
+/// The weights are the same, whatever the order in which they were trained.
+#[test]
+fn a_copy_with_its_seeds_in_another_order_is_reported() {
+    let [one, other] = ["[1, 2]", "[2, 1]"].map(|seeds| built(&MINI.replace("seeds: [1]", &format!("seeds: {seeds}"))));
+    let done = on_paths("verify", &["--upto", "metrics"], &[&one.path, &other.path]).exits(0);
+    assert!(done.out.contains("The same measured values under different Report IDs: "), "{}", done.out);
+}
+
 #[test]
 fn a_copied_run_with_changed_losses_is_reported() {
     let (tiny, changed) = (&shared().0, copy());

@@ -138,7 +138,7 @@ fn edited(course: &mut Course) {
     let bundle = course.own("other-spaces", 36);
     bundle.write("results.json", bundle.text("results.json").replace('\n', "\r\n"));
     bundle.redo_sums();
-    let said = "exact: results.json is not in the form that mnist-report writes: results.json: only spaces or line ends differ";
+    let said = "exact: results.json is not in the form that mnist-report writes (another program has written it): results.json: only spaces or line ends differ";
     course.expect(&bundle.path, "failed", said);
     // Weights and predictions of a longer training.
     let longer = course.build("longer", &lab(&[("Your name", "Longer"), ("epochs: 1", "epochs: 4")]));

@@ -95,7 +95,7 @@ fn has_name(title: &str, name: &str) -> bool {
 /// before it.
 fn letter_like(c: char, letters: &BTreeSet<String>) -> String {
     let text = c.to_string();
-    match letters.iter().find(|letter| seems_to_be(&text, letter, &[])) {
+    match letters.iter().find(|letter| seems_to_be(&text, letter)) {
         Some(letter) => letter.clone(),
         None if ('\u{300}'..='\u{36f}').contains(&c) => String::new(),
         None => text,
