@@ -218,28 +218,24 @@ impl Draw {
             (epoch, counts)
         };
         // A training that would be longer than `longest` ends as its rule says, not in the middle.
-        let (most, patience) = match plan.early_stopping {
-            _ if !plan.may_stop_early() => (seed.epochs.len() + usize::from(!self.keeps_study()), None),
-            Some(EarlyStopping { patience }) => {
-                (plan.epochs.min(longest.saturating_add(patience.min(longest))), Some(patience))
-            }
-            None => (plan.epochs.min(longest), None),
+        let most = match plan.early_stopping {
+            _ if !plan.may_stop_early() => seed.epochs.len() + usize::from(!self.keeps_study()),
+            Some(EarlyStopping { patience }) => plan.epochs.min(longest.saturating_add(patience.min(longest))),
+            None => plan.epochs.min(longest),
         };
         seed.epochs.clear();
         let (mut best, mut lowest) = (0, f64::INFINITY);
         let mut correct = Vec::new();
         while seed.epochs.len() < most {
-            let (mut epoch, counts) = draw_epoch(seed.epochs.len() + 1);
             let number = seed.epochs.len() + 1;
+            let (mut epoch, counts) = draw_epoch(number);
             if number >= longest && number < plan.epochs {
-                match (patience, plan.stop_below_train_loss) {
-                    (Some(_), _) => {
-                        if let Some(validation) = &mut epoch.validation {
-                            validation.loss = validation.loss.max(lowest);
-                        }
+                if plan.early_stopping.is_some() {
+                    if let Some(validation) = &mut epoch.validation {
+                        validation.loss = validation.loss.max(lowest);
                     }
-                    (None, Some(limit)) => epoch.train_loss = epoch.train_loss.min(0.9 * limit),
-                    (None, None) => {}
+                } else if let Some(limit) = plan.stop_below_train_loss {
+                    epoch.train_loss = epoch.train_loss.min(0.9 * limit);
                 }
             }
             if let Some(loss) = epoch.validation.map(|validation| validation.loss).filter(|loss| *loss < lowest) {

@@ -182,7 +182,20 @@ impl Results {
     /// # Panics
     /// On a number that is not finite.
     pub fn measured_digest(&self) -> String {
-        let runs: IndexMap<&String, &Vec<SeedResult>> = self.runs.iter().map(|(n, r)| (n, &r.seeds)).collect();
+        self.digest_of_seeds(|run| run.seeds.iter().collect())
+    }
+
+    /// As [`Results::measured_digest`], whatever the order of the seeds.
+    pub(crate) fn measured_digest_in_any_order(&self) -> String {
+        self.digest_of_seeds(|run| {
+            let mut seeds: Vec<&SeedResult> = run.seeds.iter().collect();
+            seeds.sort_by_key(|seed| seed.seed);
+            seeds
+        })
+    }
+
+    fn digest_of_seeds<'a>(&'a self, seeds: impl Fn(&'a RunResult) -> Vec<&'a SeedResult>) -> String {
+        let runs: IndexMap<&String, Vec<&SeedResult>> = self.runs.iter().map(|(n, r)| (n, seeds(r))).collect();
         let diverged: IndexMap<&String, &Vec<SeedEnd>> = self.diverged.iter().map(|(n, r)| (n, &r.seeds)).collect();
         let measured =
             if diverged.is_empty() { serde_json::to_string(&runs) } else { serde_json::to_string(&(runs, diverged)) };

@@ -20,14 +20,14 @@ impl Study {
     /// The SHA-256 of what the study trains, except for seeds and names: two studies have the same one if the runs of one are
     /// those of the other, in any order, with other seeds, titles, texts, and names of runs, models and layers.
     pub fn digest_without_names(&self) -> String {
-        let mut runs: Vec<String> = self.effective_runs().map(|run| digest(&run)).collect();
+        let mut runs: Vec<String> = self.effective_runs().map(|run| digest_of_run(&run)).collect();
         runs.sort();
         self.digest_of_runs(&runs)
     }
 
     /// [`Study::digest_without_names`] of the study with nothing but one run, for each of its runs.
     pub fn digests_without_names(&self) -> IndexMap<&str, String> {
-        let digests = self.effective_runs().map(|run| self.digest_of_runs(&[digest(&run)]));
+        let digests = self.effective_runs().map(|run| self.digest_of_runs(&[digest_of_run(&run)]));
         self.runs.keys().map(String::as_str).zip(digests).collect()
     }
 
@@ -37,24 +37,21 @@ impl Study {
         let of_epochs = |run: RunSpec| {
             let epochs = if run.schedule.depends_on_epochs() { run.epochs } else { 0 };
             let (stop_below_train_loss, early_stopping, report_epoch) = (None, None, ReportEpoch::Last);
-            digest(&RunSpec { epochs, stop_below_train_loss, early_stopping, report_epoch, ..run })
+            digest_of_run(&RunSpec { epochs, stop_below_train_loss, early_stopping, report_epoch, ..run })
         };
         self.runs.keys().map(String::as_str).zip(self.effective_runs().map(of_epochs)).collect()
     }
 
     fn digest_of_runs(&self, runs: &[String]) -> String {
         let images = self.pinned().map(|data| &data.sha256);
-        sha256_hex(json!([self.input, self.compute, images, runs]).to_string().as_bytes())
+        digest(&json!([self.input, self.compute, images, runs]))
     }
 
     /// The runs with the same settings for the same training, each with its model's digest as `model`.
     fn effective_runs(&self) -> impl Iterator<Item = RunSpec> {
         // Each model once, with and without dropout: a thousand runs may have one that is large.
         let of_model = |model: &ModelSpec| {
-            [false, true].map(|dropout| {
-                let layers = effective_layers(&model.layers, dropout);
-                sha256_hex(unnamed(json!(layers)).to_string().as_bytes())
-            })
+            [false, true].map(|dropout| digest(&unnamed(json!(effective_layers(&model.layers, dropout)))))
         };
         let models: HashMap<&String, [String; 2]> =
             self.models.iter().map(|(name, model)| (name, of_model(model))).collect();
@@ -122,8 +119,12 @@ fn effective_layers(layers: &[LayerKind], dropout: bool) -> Vec<LayerKind> {
     layers.iter().filter_map(effective).collect()
 }
 
-fn digest(run: &RunSpec) -> String {
-    sha256_hex(unnamed(json!(run)).to_string().as_bytes())
+fn digest_of_run(run: &RunSpec) -> String {
+    digest(&unnamed(json!(run)))
+}
+
+fn digest(value: &Value) -> String {
+    sha256_hex(value.to_string().as_bytes())
 }
 
 /// A value without names, at any depth.

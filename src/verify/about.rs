@@ -115,8 +115,11 @@ impl About {
             title: bundle.manifest().ok().map(|manifest| short(&manifest.title)),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
-            // Of trainings that all diverged, nothing was measured.
-            measured_digest: results.as_ref().filter(|results| !results.runs.is_empty()).map(measured_by_seed),
+            // Of trainings that all diverged, nothing was measured. A copy may have its seeds in another order.
+            measured_digest: results
+                .as_ref()
+                .filter(|results| !results.runs.is_empty())
+                .map(Results::measured_digest_in_any_order),
             diverged: results
                 .as_ref()
                 .map(|results| results.diverged_in_words().iter().take(MOST).map(|words| short(words)).collect()),
@@ -129,13 +132,6 @@ impl About {
             study_digest: study.map(|study| study.digest_without_names()),
         }
     }
-}
-
-/// The digest of what was measured, whatever the order of the seeds: otherwise a copy in another order would have another one.
-fn measured_by_seed(results: &Results) -> String {
-    let mut results = results.clone();
-    results.runs.values_mut().for_each(|run| run.seeds.sort_by_key(|seed| seed.seed));
-    results.measured_digest()
 }
 
 /// An environment, whose names may be of any length in a bundle that is not checked yet.
