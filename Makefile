@@ -10,7 +10,7 @@ unexport LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help report preview pdf build verifier published test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean install wheel test-wheel test-pages test-cluster rust tools lint-tools
+.PHONY: help report preview pdf build verifier published test test-browser test-portable test-gpu gpu-day test-cuda-calls test-cuda-source test-cuda-on-cpu test-pytorch fuzz kills bench lint audit libtorch clean install uninstall wheel test-wheel test-pages test-cluster rust tools lint-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -18,7 +18,7 @@ help: ## list the targets
 report: build ## build the report of a study (STUDY=reports/NAME.yaml, by default reports/coursework.yaml)
 	target/release/mnist-report build $(if $(STUDY),"$(STUDY)")
 
-preview: build ## build reports/quick.yaml, the coursework study at a budget of two minutes
+preview: verifier ## build reports/quick.yaml, a preview of reports/coursework.yaml in two minutes
 	target/release/mnist-report build reports/quick.yaml
 
 pdf: ## print a report as PDF with an installed Chromium (BUNDLE=reports/NAME, by default reports/coursework)
@@ -33,6 +33,9 @@ verifier: rust ## build target/release/mnist-report without libtorch: it builds 
 
 install: verifier ## install the program, its manual pages and completions below PREFIX (by default ~/.local; DESTDIR= for packages)
 	@scripts/install.sh
+
+uninstall: ## remove what `make install` put below PREFIX (by default ~/.local)
+	@scripts/uninstall.sh
 
 wheel: rust ## build the Python wheel in target/wheels, for any Linux x86-64 with glibc 2.17 or newer (installs maturin and zig into target/wheel-tools)
 	@scripts/wheel.sh
@@ -83,7 +86,7 @@ test-cuda-on-cpu: tools ## run the tests of the CUDA kernels on this CPU with sa
 test-cuda-source: ## compile the CUDA kernels for several GPUs, without a GPU, and check that every operation rounds as on the CPU (installs NVRTC into target/nvrtc, or NVRTC=a libnvrtc.so)
 	@scripts/test-cuda-source.sh
 
-test-pytorch: build ## load the weights of two studies into their PyTorch programs and compare predictions (installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
+test-pytorch: verifier ## load the weights of two studies into their PyTorch programs and compare predictions (installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)
 	@scripts/test-pytorch.sh
 
 bench: build ## time training against PyTorch, on a quiet machine (20 minutes; installs PyTorch into benches/.venv, 3 GB; PYTHON=one that has it)

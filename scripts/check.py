@@ -117,7 +117,7 @@ def read_bundle(path):
         a == b[:len(a)] and (a != b or one == two) for (a, one), (b, two) in zip(places, places[1:]))
     for name, is_plain, size, read in items:
         inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
-        if not (is_plain and SAFE.fullmatch(name) and (is_left or VALID.fullmatch(inner.rstrip("/")))
+        if not (is_plain and (SAFE.fullmatch(name) or is_folder and is_left) and (is_left or VALID.fullmatch(inner.rstrip("/")))
                 and max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")]) <= MAX_NAME):
             problems.append(f"{name!r} is not a valid file name in a bundle (no \\ in it), or a link or special file")
         elif size > most(name): problems.append(f"{name} is too large for a file of a bundle, and was not read")
@@ -193,7 +193,7 @@ class Bundle:
         return [(run, run if count == 1 else f"{run}.seed{seed['seed']}", model, seed) for run, count, model, seed in found]
     def check_metrics(self, known):
         if (labels := known.get(self.data[3][1])) is None:
-            raise Refused("needs the labels of the test set: name the folder of MNIST's or the study's files by --data")
+            raise Refused("needs the labels of the test set: --data FOLDER, with t10k-labels-idx1-ubyte of any copy of the data")
         classes, files, count, most, networks = {}, set(), len(labels), max(labels), self.networks()
         for _, name, _, seed in networks:
             path, weights = f"predictions/{name}.idx1-ubyte", f"weights/{name}.safetensors"
@@ -291,7 +291,7 @@ def main():
                 print("\n".join(f"{rung:9} {status:11}  {clean(detail)}" for detail in details))
                 if rung == "files" and code or rung == "inputs" and not bundle.results: break
             print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out, "
-                  "not checked; only mnist-report checks exact, render, weights, replay and rerun")
+                  "not checked; only mnist-report checks that the pages show the results (render), exact, weights, replay, rerun")
         except Exception as error:  # whatever it is, the next bundle must be checked
             codes.add(2), print(clean(f"error: {path}: {str(error)[:1000] or 'not enough memory'}"), file=sys.stderr)
     sys.exit(sys.stdout.flush() or (1 if 1 in codes else max(codes)))

@@ -35,4 +35,7 @@ zsh zsh/site-functions/_mnist-report
 fish fish/vendor_completions.d/mnist-report.fish
 SHELLS
 echo "$prefix/bin/mnist-report"
+[[ -z ${DESTDIR:-} ]] || exit 0 # in a package, the notes would name the wrong folder
+echo "completions: bash needs the package bash-completion; without it, add to ~/.bashrc: source \"$prefix/share/bash-completion/completions/mnist-report\""
+echo "completions: zsh needs in ~/.zshrc, before compinit: fpath=(\"$prefix/share/zsh/site-functions\" \$fpath)"
 case ":$PATH:" in *":$prefix/bin:"*) ;; *) echo "note: $prefix/bin is not in PATH: export PATH=\"$prefix/bin:\$PATH\"" ;; esac

@@ -60,6 +60,9 @@ fn compare(what: String, a: &Value, b: &Value, out: &mut Vec<Change>) {
                 }
             }
         }
+        (Value::Array(x), Value::Array(y)) if is_reordered(x, y) => {
+            out.push(Change { what, a: a.clone(), b: b.clone() });
+        }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (i, (a, b)) in a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b) {
                 compare(format!("{what}[{i}]"), a, b, out);
@@ -68,6 +71,18 @@ fn compare(what: String, a: &Value, b: &Value, out: &mut Vec<Change>) {
         _ if a != b => out.push(Change { what, a: a.clone(), b: b.clone() }),
         _ => {}
     }
+}
+
+/// Whether two lists hold the same numbers in another order, such as the seeds of a run. Item by item they would look like others.
+fn is_reordered(a: &[Value], b: &[Value]) -> bool {
+    const LONGEST: usize = 100;
+    let sorted = |list: &[Value]| {
+        let mut numbers: Vec<String> = list.iter().map(Value::to_string).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let are_numbers = |list: &[Value]| list.iter().all(Value::is_number);
+    a.len() == b.len() && a.len() <= LONGEST && a != b && are_numbers(a) && are_numbers(b) && sorted(a) == sorted(b)
 }
 
 #[cfg(test)]
@@ -90,6 +105,15 @@ mod tests {
         ];
         assert_eq!(found, expected.map(|(what, a, b)| (what.to_owned(), a, b)));
         assert!(changes("x", &a, &a).is_empty());
+    }
+
+    #[test]
+    fn numbers_in_another_order_are_one_change() {
+        let of = |a: Value, b: Value| changes("seeds", &a, &b).into_iter().map(|c| c.what).collect::<Vec<_>>();
+        assert_eq!(of(json!([1, 2, 3]), json!([3, 1, 2])), ["seeds"]);
+        assert_eq!(of(json!([1, 2, 3]), json!([3, 1, 4])), ["seeds[0]", "seeds[1]", "seeds[2]"]);
+        assert_eq!(of(json!([1, 1, 2]), json!([1, 2, 2])), ["seeds[1]"]);
+        assert_eq!(of(json!(["a", "b"]), json!(["b", "a"])), ["seeds[0]", "seeds[1]"], "layers have an order");
     }
 
     #[test]

@@ -9,12 +9,15 @@ use std::process::{Command, Stdio};
 use crate::arithmetic::LayerShapes;
 pub use crate::bundle::Agreement;
 use crate::bundle::{Bundle, Contents, WEIGHTS, seed_files};
-use crate::compute::{Device, LIBTORCH_PROGRAM, Libtorch, libtorch, libtorch_program};
+use crate::compute::{self, Device, LIBTORCH_PROGRAM, Libtorch, libtorch, libtorch_program};
 use crate::failure::caught;
 use crate::results::LayerFacts;
 use crate::tensors::from_safetensors;
 use crate::text::error_chain;
 use crate::training::Prepared;
+
+/// What to do without libtorch, which an installed copy and the wheel do not have.
+pub const HOW_TO_GET: &str = "use target/release/mnist-report of the repository after `make build`";
 
 /// Switches the witness off if it is `no`.
 const VARIABLE: &str = "MNIST_REPORT_WITNESS";
@@ -27,7 +30,10 @@ const OVERRIDES: [&str; 9] = ["OMP_", "GOMP_", "KMP_", "MKL_", "ONEDNN_", "DNNL_
 /// # Errors
 /// No libtorch in this process, a bundle that cannot be read, weights that are missing, or missing data.
 pub fn evaluate(path: &Path, data: Option<&Path>) -> Result<Agreement, String> {
-    let device = Device::libtorch_on_cpu().map_err(error_chain)?;
+    let device = Device::libtorch_on_cpu().map_err(|error| match error {
+        compute::Error::NoLibtorch => format!("{LIBTORCH_PROGRAM} is not beside this program; {HOW_TO_GET}"),
+        other => error_chain(other),
+    })?;
     let bundle = Bundle::open(path).map_err(error_chain)?;
     let contents = bundle.contents().map_err(error_chain)?;
     let data = contents.data(data).map_err(error_chain)?;

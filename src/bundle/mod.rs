@@ -253,11 +253,17 @@ impl Bundle {
     /// Everything that is wrong with the files: the problems of the folder or zip, and differences from SHA256SUMS.
     /// Empty if the files are intact.
     pub(crate) fn damage(&self) -> Vec<String> {
+        const CONVERTED: &str = "a program converted its line ends to those of Windows, such as git or FTP: ask for the zip, or clone with \
+                                 `git -c core.autocrlf=false clone`";
         let mut damage = self.problems.clone();
         damage.extend(self.run_log_problem());
         let listed = match self.text(SUMS).map(Sums::parse) {
             Ok(Ok(listed)) => listed,
-            Ok(Err(reason)) => return [damage, vec![format!("{SUMS}: {reason}")]].concat(),
+            Ok(Err(reason)) => {
+                let is_converted = self.text(SUMS).is_ok_and(|text| Sums::parse(&text.replace("\r\n", "\n")).is_ok());
+                let reason = if is_converted { CONVERTED.to_owned() } else { reason };
+                return [damage, vec![format!("{SUMS}: {reason}")]].concat();
+            }
             // No file of a zip that contradicts itself was read.
             Err(_) if self.files.is_empty() && !damage.is_empty() => return damage,
             Err(e) => return [damage, vec![e.to_string()]].concat(),
@@ -267,6 +273,9 @@ impl Bundle {
             match found.get(path) {
                 None if self.left_out.contains_key(path) => {}
                 None => damage.push(format!("{path} is missing, and {SUMS} lists it")),
+                Some(other) if other != hash && self.has_converted_lines(path, hash) => {
+                    damage.push(format!("{path} was changed: {CONVERTED}"));
+                }
                 Some(other) if other != hash => damage.push(format!(
                     "{path} was changed: its SHA-256 is {}, {SUMS} has {}",
                     short(other),
@@ -278,6 +287,12 @@ impl Bundle {
         let extra = found.keys().filter(|path| !listed.0.contains_key(**path));
         damage.extend(extra.map(|path| format!("{path} is not in {SUMS}")));
         damage
+    }
+
+    /// Whether only the line ends of a text differ from those of the file with this hash.
+    fn has_converted_lines(&self, path: &str, hash: &str) -> bool {
+        let text = self.text(path).ok().filter(|text| text.contains("\r\n"));
+        text.is_some_and(|text| sha256_hex(text.replace("\r\n", "\n").as_bytes()) == hash)
     }
 
     /// Whether nothing is wrong with the bundle but files that do not belong to it, such as a PDF that somebody put there.

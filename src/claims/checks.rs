@@ -1,6 +1,6 @@
 //! Checks of a study's expressions, sentences and printed values before training, with stand-ins for measured values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use minijinja::Value;
 
@@ -13,6 +13,9 @@ use crate::text::{on_one_line, terminal};
 
 /// How much of an expression an error quotes, in characters.
 const LONGEST_QUOTED: usize = 200;
+
+/// The most bytes that a name of a run, a model or a comparison has.
+const LONGEST_NAME: usize = 64;
 
 /// The most notes shown.
 const MAX_NOTES: usize = 5;
@@ -47,10 +50,11 @@ pub(super) fn notes(
     diverged: impl Fn(&str) -> Option<String>,
 ) -> Vec<String> {
     let without = source.study.expressions().filter_map(|(key, text)| Some((key, text, evaluated(text).err()?)));
-    let mut notes: Vec<String> =
-        without.map(|(key, text, stop)| note(source, &key, text, &stop, diverged(text))).collect();
-    let more = notes.len().saturating_sub(MAX_NOTES);
-    notes.truncate(MAX_NOTES);
+    let without: Vec<_> = without.collect();
+    // A note looks for each name of the study in the text.
+    let shown = without.iter().take(MAX_NOTES);
+    let mut notes: Vec<String> = shown.map(|(key, text, stop)| note(source, key, text, stop, diverged(text))).collect();
+    let more = without.len() - notes.len();
     if more > 0 {
         notes.push(format!("and {more} more like these"));
     }
@@ -70,8 +74,22 @@ fn note(source: &Source, key: &str, text: &str, stop: &Stop, diverged: Option<St
 
 /// What to write for a name with `-` after a point, such as `runs.slim-bn`, which Jinja reads as a subtraction.
 fn dashed(study: &Study, text: &str) -> Option<String> {
+    // The words after `runs.`, up to each `-` in them: to look for each name in each text would take long, because a study from
+    // somebody else may have thousands of both.
+    let typed = |group: &str| {
+        let after = format!("{group}.");
+        let words = text.match_indices(&after).map(|(at, _)| {
+            let rest = &text[at + after.len()..];
+            let is_of_name = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+            let end = rest.char_indices().find(|(i, c)| *i > LONGEST_NAME || !is_of_name(*c));
+            &rest[..end.map_or(rest.len(), |(i, _)| i)]
+        });
+        let parts = |word: &str| word.match_indices('-').map(|(at, _)| at).chain([word.len()]).collect::<Vec<_>>();
+        words.flat_map(|word| parts(word).into_iter().map(|end| &word[..end])).collect::<HashSet<&str>>()
+    };
     groups(study).into_iter().find_map(|(group, _, names)| {
-        let is_typed = |name: &&String| name.contains('-') && text.contains(&format!("{group}.{name}"));
+        let typed = typed(group);
+        let is_typed = |name: &&String| name.contains('-') && typed.contains(name.as_str());
         let name = names.into_iter().filter(is_typed).max_by_key(|name| name.len())?;
         Some(format!("write `{group}[\"{name}\"]` instead of `{group}.{name}`"))
     })
@@ -243,7 +261,10 @@ impl<'a> Checker<'a> {
             render(&self.interpreter, &text[*start..end], &self.values, Mode::Check).is_err()
         };
         let first = text.match_indices("{{").map(|(start, _)| start).find(fails);
-        let is_syntax = dashed(&self.source.study, text).is_none() && stop.message().starts_with("unexpected");
+        let message = stop.message();
+        let is_of_letter = message.contains("not a Latin letter") || message.contains("not Latin letters");
+        let is_of_syntax = message.starts_with("unexpected") && !is_of_letter;
+        let is_syntax = is_of_syntax && dashed(&self.source.study, text).is_none();
         let advice = if is_syntax { "; write `{{ '{{' }}` for two braces" } else { "" };
         (first.map_or("", |start| &text[..start]), format!("{}{advice}", self.reason(text, stop)))
     }

@@ -1,29 +1,31 @@
 //! Other results that a study could have had. A claim that matches all of them tests nothing, however its expression is written.
 //!
-//! They keep the names and the form of the real results, and the rules that all results follow: the reported epoch is what the
-//! confusion matrix counts, the counts of a comparison are those of its two networks, the parameters of a model are those of its
-//! layers, equal trainings have equal results. So an expression that only combines such rules, such as a number of correct
-//! images divided by the accuracy, has the same value in all of them.
+//! They keep the names and the form of the real results, and the rules that all results follow: the reported epoch is
+//! what the confusion matrix counts, the counts of a comparison are those of its two networks, the parameters of a model are
+//! those of its layers, trainings that measured the same, bit for bit, do so in all other results. So an expression that
+//! only combines such rules, such as a number of correct images divided by the accuracy, has the same value in all of them.
 
-use std::collections::BTreeMap;
+mod draw;
+mod equal;
+mod training;
 
-use indexmap::IndexMap;
 use minijinja::Value;
+
+use draw::Draw;
+use equal::Equal;
+use training::{Network, OfSource, Training};
 
 use super::values;
 use crate::model::{Megabytes, Sizes};
-use crate::results::{EpochResult, Evaluated, ModelFacts, PairCounts, Results, RunResult, SeedResult};
-use crate::rng::Stream;
+use crate::results::{EpochResult, ModelFacts, PairCounts, Results, RunResult, SeedResult};
 use crate::study::{EarlyStopping, ReportEpoch, RunSettings, Study};
 
-/// How many results are made; fewer of results so large that this would take long.
-const MOST: usize = 32;
+/// How many results are made; fewer of results so large that this would take long. Two of three keep the study, so that each
+/// class is once the only one that every network gives.
+const MOST: usize = 48;
 const FEWEST: usize = 12;
 /// Epochs, layers and pairs of all results together, about.
 const BUDGET: usize = 200_000;
-/// The wrong prediction of an image with the smallest loss has a loss of ln 2.
-const LOSS_OF_ERROR: f64 = 0.7;
-
 /// The values of other results, as expressions use them.
 pub(super) struct Possible {
     pub(super) values: Value,
@@ -56,110 +58,16 @@ fn longest(results: &Results) -> impl Fn(&RunSettings, &SeedResult) -> usize {
 
 /// Other results, made one after the other, because each may be as large as the real ones.
 pub(super) fn results(study: &Study, results: &Results) -> impl Iterator<Item = Possible> {
-    let keys = study.digests_of_epochs();
+    let equal = Equal::of(study, results);
     (0..count(results)).map(move |number| {
         let draw = Draw::new(number, "");
-        Possible { values: values::of(study, &draw.results(results, &keys)), keeps_study: draw.keeps_study() }
+        Possible { values: values::of(study, &draw.results(results, &equal)), keeps_study: draw.keeps_study() }
     })
 }
 
-/// Random numbers for a part of one of the results.
-struct Draw {
-    number: usize,
-    random: Stream,
-}
-
-/// What decides the results of a training, except how long it takes.
-struct Training<'a> {
-    plan: &'a RunSettings,
-    /// Equal for equal trainings, also if one of them has more epochs.
-    key: String,
-    /// The first run of an equal training.
-    number: usize,
-    images: usize,
-    classes: &'a [usize],
-}
-
 impl Draw {
-    /// Equal parts of the results have equal keys.
-    fn new(number: usize, key: &str) -> Self {
-        Self { number, random: Stream::keyed(format!("possible results {number} {key}").as_bytes()) }
-    }
-
-    /// Random numbers of the same results for another part.
-    fn of(&self, key: &str) -> Self {
-        Self::new(self.number, key)
-    }
-
-    fn keeps_study(&self) -> bool {
-        self.number.is_multiple_of(2)
-    }
-
-    /// Numbered alike whether the study is kept or not.
-    fn pattern(&self) -> usize {
-        self.number / 2
-    }
-
-    /// A number from `least` to `most`.
-    fn count(&mut self, least: usize, most: usize) -> usize {
-        let range = u32::try_from(most.saturating_sub(least)).unwrap_or(u32::MAX).min(u32::MAX - 1);
-        least + self.random.below(range + 1) as usize
-    }
-
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        f64::from(self.random.below(1 << 24)) / f64::from(1 << 24)
-    }
-
-    /// Between `10^least` and `10^most`.
-    fn magnitude(&mut self, least: f64, most: f64) -> f64 {
-        libm::pow(10.0, least + (most - least) * self.share())
-    }
-
-    /// The share of images that a network gets right: in the first results none, then all, then all in every second run; later ones
-    /// are of any quality, every third one good.
-    fn quality(&mut self, run: usize) -> f64 {
-        match self.pattern() {
-            0 => 0.0,
-            1 => 1.0,
-            pattern @ (2 | 3) => f64::from(u8::from(run % 2 == pattern % 2)),
-            pattern if pattern.is_multiple_of(3) => 1.0 - 0.3 * self.share(),
-            _ => self.share(),
-        }
-    }
-
-    /// The quality for one class.
-    fn quality_of_class(&mut self, quality: f64) -> f64 {
-        if quality <= 0.0 || quality >= 1.0 {
-            return quality;
-        }
-        (quality + 0.2 * (self.share() - 0.5)).clamp(0.0, 1.0)
-    }
-
-    /// Validation losses by the number of the epoch: in most results they fall until some epoch and rise after it, as losses do;
-    /// in others they are any.
-    fn validation_losses(&self, key: &str) -> impl Fn(usize) -> f64 {
-        let mut draw = self.of(&format!("{key} validation"));
-        let (lowest, slope) = (draw.magnitude(-3.0, 0.0), draw.magnitude(-3.0, -0.5));
-        let turn = match self.pattern() {
-            0 => Some(1.0),
-            1 => Some(f64::INFINITY),
-            pattern if pattern % 4 == 3 => None,
-            pattern if pattern.is_multiple_of(2) => Some(draw.magnitude(0.0, 1.3).floor()),
-            _ => Some(draw.magnitude(0.0, 3.0).floor()),
-        };
-        move |number| {
-            let epoch = number as f64;
-            match turn {
-                None => self.of(&format!("{key} validation {number}")).magnitude(-3.0, 0.5),
-                Some(f64::INFINITY) => lowest * (1.0 + slope / epoch),
-                Some(turn) => lowest * (1.0 + slope * (epoch - turn).abs()),
-            }
-        }
-    }
-
-    /// Other results than these. `trainings` has the same key for runs of the same training.
-    fn results(&self, of: &Results, trainings: &IndexMap<&str, String>) -> Results {
+    /// Other results than these.
+    fn results(&self, of: &Results, equal: &Equal) -> Results {
         let mut results = of.clone();
         if !self.keeps_study() {
             let mut data = self.of("data");
@@ -169,20 +77,16 @@ impl Draw {
             results.models.values_mut().for_each(|model| self.model(model));
         }
         let classes = results.data.test_classes.clone();
-        let mut numbers = BTreeMap::new();
-        let mut keys = BTreeMap::new();
         let longest = longest(of);
-        for (i, (name, run)) in results.runs.iter_mut().enumerate() {
-            let key = trainings.get(name.as_str()).unwrap_or(name).clone();
-            let number = *numbers.entry(key.clone()).or_insert(i);
-            keys.insert(name.clone(), key.clone());
+        for ((name, run), origins) in results.runs.iter_mut().zip(&equal.origins) {
             if !self.keeps_study() {
-                run.plan.image_count =
-                    self.of(&key).count(10, results.data.train_images.saturating_sub(run.plan.hold_out).max(10));
+                let key = equal.settings.get(name.as_str()).unwrap_or(name);
+                let most = results.data.train_images.saturating_sub(run.plan.hold_out).max(10);
+                run.plan.image_count = self.of(key).count(10, most);
             }
             let plan = run.plan.clone();
-            let training = Training { plan: &plan, key, number, images: plan.image_count, classes: &classes };
-            for seed in &mut run.seeds {
+            for (seed, origin) in run.seeds.iter_mut().zip(origins) {
+                let training = Training { plan: &plan, origin, images: plan.image_count, classes: &classes };
                 let longest = longest(&plan, seed);
                 self.seed(&training, seed, longest);
             }
@@ -190,32 +94,30 @@ impl Draw {
         let Results { comparisons, runs, .. } = &mut results;
         for comparison in comparisons.values_mut() {
             if let (Some(run), Some(against)) = (runs.get(&comparison.run), runs.get(&comparison.against)) {
-                let [key, other] = [&comparison.run, &comparison.against].map(|name| keys[name].as_str());
-                let pairs = run.seeds.iter().zip(&against.seeds);
-                comparison.pairs = pairs.map(|(a, b)| self.pair([key, other], a, b)).collect();
+                comparison.pairs = run.seeds.iter().zip(&against.seeds).map(|(a, b)| self.pair(a, b)).collect();
             }
         }
         results
     }
 
     fn seed(&self, training: &Training, seed: &mut SeedResult, longest: usize) {
-        let Training { plan, key, .. } = training;
-        let key = format!("{key} seed {}", seed.seed);
+        let Training { plan, origin, .. } = training;
         let of_batches = seed.batch_mean_loss / seed.test_loss.max(f64::MIN_POSITIVE);
-        // Seeds that gave one network would have no interval.
-        seed.weights_sha256.clone_from(&key);
         let Some(last) = seed.epochs.last().cloned() else { return };
-        let validation_loss = self.validation_losses(&key);
-        let draw_epoch = |number: usize| {
+        // Most epochs have the same origin as the one before.
+        let (mut collapse, mut trend) = (OfSource(None), OfSource(None));
+        let mut draw_epoch = |number: usize| {
             let mut epoch = EpochResult { epoch: number, ..last.clone() };
-            let counts = self.of(&format!("{key} epoch {number}")).epoch(training, &mut epoch);
+            let source = origin.epoch(number);
+            let collapse = collapse.get(source, || self.collapse(source, training.classes.len()));
+            let only_class = collapse.filter(|collapse| number >= collapse.since).map(|collapse| collapse.class);
+            let network = self.of(&format!("{source} epoch {number}")).epoch(training, &mut epoch, only_class);
             if let Some(validation) = &mut epoch.validation {
-                validation.loss = validation_loss(number);
-                let wrong =
-                    (validation.loss / LOSS_OF_ERROR).min(1.0) * self.of(&format!("{key} errors {number}")).share();
-                validation.correct = validation.images - (validation.images as f64 * wrong) as usize;
+                let source = origin.validation(number);
+                let trend = trend.get(source, || self.trend(source));
+                validation.loss = self.validation_loss(training, trend, number, only_class);
             }
-            (epoch, counts)
+            (epoch, network)
         };
         // A training that would be longer than `longest` ends as its rule says, not in the middle.
         let most = match plan.early_stopping {
@@ -225,10 +127,10 @@ impl Draw {
         };
         seed.epochs.clear();
         let (mut best, mut lowest) = (0, f64::INFINITY);
-        let mut correct = Vec::new();
+        let mut reported_network = Network::default();
         while seed.epochs.len() < most {
             let number = seed.epochs.len() + 1;
-            let (mut epoch, counts) = draw_epoch(number);
+            let (mut epoch, network) = draw_epoch(number);
             if number >= longest && number < plan.epochs {
                 if plan.early_stopping.is_some() {
                     if let Some(validation) = &mut epoch.validation {
@@ -238,82 +140,50 @@ impl Draw {
                     epoch.train_loss = epoch.train_loss.min(0.9 * limit);
                 }
             }
+            epoch.validation = epoch.validation.map(|drawn| self.validation(training, &epoch, &network, drawn));
             if let Some(loss) = epoch.validation.map(|validation| validation.loss).filter(|loss| *loss < lowest) {
                 (best, lowest) = (seed.epochs.len(), loss);
             }
             let stops = plan.stops(epoch.train_loss, seed.epochs.len() - best);
             seed.epochs.push(epoch);
             if plan.report_epoch.is_last() || seed.epochs.len() == best + 1 {
-                correct = counts;
+                reported_network = network;
             }
             if stops {
                 break;
             }
         }
         seed.reported_epoch = (plan.report_epoch == ReportEpoch::BestValidation).then_some(best + 1);
-        let reported = seed.reported_epoch() - 1;
-        seed.confusion = self.of(&format!("{key} confusion {reported}")).confusion(&correct, training.classes);
-        seed.test_loss = seed.epochs[reported].test.loss;
+        let reported = seed.reported_epoch();
+        // Equal networks have equal hashes, and only they: seeds that gave one network would have no interval.
+        seed.weights_sha256 = format!("{} epoch {reported}", origin.epoch(reported));
+        let mut draw = self.of(&format!("{} confusion", seed.weights_sha256));
+        seed.confusion = draw.confusion(&reported_network, training.classes);
+        seed.test_loss = seed.epochs[reported - 1].test.loss;
         // The last batch may be smaller than the others.
         let are_full = training.classes.iter().sum::<usize>().is_multiple_of(plan.batch_size.max(1));
-        let noise = if are_full { 0.0 } else { 0.01 * self.of(&key).share() };
+        let noise = if are_full { 0.0 } else { 0.01 * self.of(&format!("{} batches", seed.weights_sha256)).share() };
         seed.batch_mean_loss = seed.test_loss * of_batches * (1.0 + noise);
     }
 
-    /// Draws what an epoch measured, and returns how many images of each class were classified correctly.
-    fn epoch(&mut self, training: &Training, epoch: &mut EpochResult) -> Vec<usize> {
-        let quality = self.quality(training.number);
-        let correct = |draw: &mut Self, images: &usize| (*images as f64 * draw.quality_of_class(quality)) as usize;
-        let counts: Vec<usize> = training.classes.iter().map(|images| correct(self, images)).collect();
-        epoch.test = self.evaluated(training.classes.iter().sum(), counts.iter().sum());
-        let least = least_loss(training.plan.label_smoothing, training.classes.len());
-        // A study may end a training below any loss.
-        let lowest = if self.pattern() % 4 == 1 { -12.0 } else { -4.0 };
-        epoch.train_loss = least + self.magnitude(lowest, 1.5);
-        let any = |draw: &mut Self, images: usize| {
-            let correct = draw.count(0, images);
-            draw.evaluated(images, correct)
+    /// For each class, the first of its images that a network gets right, and how many these are. The images of a class are
+    /// taken to stand in a circle, and those that are right beside each other. So the counts of three networks compared with
+    /// one another fit together, and fit those of the classes.
+    fn right(&self, seed: &SeedResult) -> Vec<(usize, usize)> {
+        let mut draw = self.of(&format!("{} right", seed.weights_sha256));
+        let right = |(class, row): (usize, &Vec<usize>)| {
+            let images: usize = row.iter().sum();
+            // Many begin near the same image, so that networks also have errors in common.
+            ((draw.share() * draw.share() * images as f64) as usize, row[class])
         };
-        epoch.train_eval = epoch.train_eval.map(|_| any(self, training.images));
-        counts
-    }
-
-    /// A confusion matrix with these numbers of correct images.
-    fn confusion(&mut self, correct: &[usize], classes: &[usize]) -> Vec<Vec<usize>> {
-        let count = classes.len();
-        let mut confusion = vec![vec![0; count]; count];
-        for (class, (images, correct)) in classes.iter().zip(correct).enumerate() {
-            confusion[class][class] = *correct;
-            let mut left = images - correct;
-            for step in 1..count {
-                let wrong = if step + 1 == count { left } else { self.count(0, left) };
-                confusion[class][(class + step) % count] = wrong;
-                left -= wrong;
-            }
-        }
-        confusion
-    }
-
-    fn evaluated(&mut self, images: usize, correct: usize) -> Evaluated {
-        let wrong = (images - correct) as f64 / images.max(1) as f64;
-        let loss = wrong * (LOSS_OF_ERROR + self.magnitude(-2.0, 1.0)) + self.magnitude(-5.0, -1.0);
-        Evaluated { images, correct, loss }
-    }
-
-    /// The test image with which those begin that a network gets right: they are taken to stand in a row, the first one after the
-    /// last. So the counts of three networks compared with one another fit together.
-    fn first_right(&self, key: &str, seed: &SeedResult) -> usize {
-        let mut draw = self.of(&format!("{key} {} {} right", seed.seed, seed.reported_epoch()));
-        // Many begin near the same image, so that networks also have errors in common.
-        (draw.share() * draw.share() * seed.images() as f64) as usize
+        seed.confusion.iter().enumerate().map(right).collect()
     }
 
     /// The pair of two networks: the same whichever of them is named first. Equal networks predict the same.
-    fn pair(&self, keys: [&str; 2], run: &SeedResult, against: &SeedResult) -> PairCounts {
+    fn pair(&self, run: &SeedResult, against: &SeedResult) -> PairCounts {
         let (a, b, images) = (run.correct(), against.correct(), run.images());
-        let one = (self.first_right(keys[0], run), a);
-        let other = (self.first_right(keys[1], against), b);
-        let both = common(one, other, images);
+        let of_classes = self.right(run).into_iter().zip(self.right(against)).zip(&run.confusion);
+        let both: usize = of_classes.map(|((one, other), row)| common(one, other, row.iter().sum())).sum();
         PairCounts {
             seeds: [run.seed, against.seed],
             both,
@@ -369,15 +239,6 @@ fn common((first, length): (usize, usize), (other, other_length): (usize, usize)
         end.saturating_sub((first + shift).max(other + other_shift))
     };
     overlap(0, 0) + overlap(images, 0) + overlap(0, images)
-}
-
-/// The lowest possible training loss, the entropy of smoothed labels.
-/// PyTorch: `label_smoothing` of `torch.nn.CrossEntropyLoss`.
-fn least_loss(label_smoothing: f64, classes: usize) -> f64 {
-    let other = label_smoothing / classes.max(1) as f64;
-    let right = 1.0 - label_smoothing + other;
-    let part = |share: f64| if share > 0.0 { -share * libm::log(share) } else { 0.0 };
-    part(right) + classes.saturating_sub(1) as f64 * part(other)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::digest::short;
 use crate::rung::Rung;
 use crate::text::terminal;
 use crate::verify::{
-    AssignmentResult, Common, DrawnRuns, Group, Record, SharedNetwork, Status, Verification, groups, sorted,
+    AssignmentResult, Common, DrawnRuns, Group, Mark, Record, RungResult, SharedNetwork, Status, Verification, groups,
+    sorted,
 };
 
 /// Characters of a title in the table, and of a name.
@@ -101,7 +102,8 @@ fn rungs(verification: &Verification) -> String {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for status in [Status::Passed, Status::Failed, Status::NotChecked] {
         for left_out in [false, true] {
-            let steps: Vec<_> = verification.asked(status).filter(|step| step.left_out == left_out).collect();
+            let is_left_out = |step: &RungResult| step.mark() == Mark::Lean;
+            let steps: Vec<_> = verification.asked(status).filter(|step| is_left_out(step) == left_out).collect();
             if let Some(step) = steps.first() {
                 let word = if left_out { "left out".to_owned() } else { step.mark().to_string() };
                 counts.push((word, steps.len()));

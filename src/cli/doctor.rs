@@ -16,6 +16,7 @@ use crate::exit_code::ExitCode;
 use crate::paths;
 use crate::text::error_chain;
 use crate::training::RunCache;
+use crate::witness::HOW_TO_GET;
 
 /// One thing that the program can use.
 #[derive(Serialize)]
@@ -26,7 +27,7 @@ struct Finding {
     found: String,
     /// What to do, if something is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<&'static str>,
+    advice: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Serialize)]
@@ -51,10 +52,10 @@ impl State {
 }
 
 impl Finding {
-    fn new(what: &'static str, found: Result<String, (State, String, &'static str)>) -> Self {
+    fn new(what: &'static str, found: Result<String, (State, String, &str)>) -> Self {
         match found {
             Ok(found) => Self { what, state: State::Good, found, advice: None },
-            Err((state, found, advice)) => Self { what, state, found, advice: Some(advice) },
+            Err((state, found, advice)) => Self { what, state, found, advice: Some(advice.to_owned()) },
         }
     }
 }
@@ -80,7 +81,7 @@ fn text(findings: &[Finding]) -> String {
 fn program() -> Finding {
     let path = std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default();
     let (version, source) = (env!("CARGO_PKG_VERSION"), short(SOURCE_SHA256));
-    Finding::new("program", Ok(format!("{version}, source {source}, arithmetic {VERSION}; {path}")))
+    Finding::new("program", Ok(format!("{version}, hash of the source {source}, arithmetic {VERSION}; {path}")))
 }
 
 fn cpu() -> Finding {
@@ -115,8 +116,10 @@ fn gpu() -> Finding {
 }
 
 fn libtorch() -> Finding {
-    const ADVICE: &str = "only the witness needs it, which compares the networks with PyTorch's operators: make build, from the repository";
-    Finding::new("libtorch", version::libtorch().map_err(|why| (State::Absent, why, ADVICE)))
+    let advice = format!(
+        "the witness, which evaluates networks with PyTorch's operators, and the fallback on a GPU: {HOW_TO_GET}"
+    );
+    Finding::new("libtorch", version::libtorch().map_err(|why| (State::Absent, why, &*advice)))
 }
 
 fn cache() -> Finding {

@@ -1,4 +1,6 @@
 //! The command line as typed: commands and options with their defaults and help.
+//!
+//! Longer than 400 lines because it lists every command and option.
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -58,7 +60,7 @@ pub enum Command {
     Schema,
     /// Print check.py, a Python program that checks bundles without this one: `mnist-report checker > check.py`
     Checker,
-    /// Write the studies that come with the program
+    /// Write the studies and examples that come with the program
     Studies(Studies),
     /// Show what this machine has, what is missing, and what to do about it
     Doctor(Doctor),
@@ -97,7 +99,7 @@ pub struct Build {
     /// The report's languages, the first in report.html [default: the study's]
     #[arg(long, value_name = "LANG,...", value_delimiter = ',', value_parser = named(Lang::ALL, Lang::code, Lang::name))]
     pub lang: Vec<Lang>,
-    /// The folder of the data [default: the study's `data`, otherwise MNIST_REPORT_DATA, otherwise data/mnist]
+    /// The folder of the data [default: the study's `data`, otherwise MNIST_REPORT_DATA, otherwise data/mnist, otherwise the MNIST inside the program]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Train every run, even if it is in the run cache
@@ -186,6 +188,9 @@ pub struct Verify {
     /// Print one JSON document: an object, or a list of objects for several bundles
     #[arg(long)]
     pub json: bool,
+    /// Do not train this run again at `replay`, as if it took long. For tests, which would otherwise train for minutes.
+    #[arg(long, hide = true, value_name = "RUN")]
+    pub as_if_long: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -210,6 +215,9 @@ pub struct VerifyForParent {
     /// The memory that it may take, in MiB
     #[arg(long)]
     pub memory: u64,
+    /// Runs that are not trained again at `replay`
+    #[arg(long)]
+    pub as_if_long: Vec<String>,
 }
 
 #[derive(clap::Args)]
@@ -245,7 +253,7 @@ pub struct Publish {
     /// The zip [default: the folder's path with .zip appended]
     #[arg(long, value_name = "FILE.zip")]
     pub out: Option<PathBuf>,
-    /// Leave out weights/ and evidence/; `verify` then cannot check the rungs that need them
+    /// Leave out weights/ and evidence/; `verify` then checks up to `metrics`, or trains everything again with --upto rerun
     #[arg(long)]
     pub lean: bool,
     /// Print only the line for a form
@@ -255,7 +263,7 @@ pub struct Publish {
 
 #[derive(clap::Args)]
 pub struct Data {
-    /// The folder to look at [default: data/mnist]
+    /// The folder to look at [default: MNIST_REPORT_DATA, otherwise data/mnist, otherwise the MNIST inside the program]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// Print the keys of a study's `data` for whatever data set of 28x28 images is there: hashes, numbers of images, classes
@@ -312,6 +320,11 @@ pub struct ManPages {
 
 #[derive(clap::Args)]
 pub struct Completions {
+    /// The shell
+    ///
+    /// bash: `source` the script in ~/.bashrc, or, with the package bash-completion, save it as
+    /// ~/.local/share/bash-completion/completions/mnist-report. zsh: save it as _mnist-report in a folder that ~/.zshrc adds to
+    /// fpath before compinit. fish: save it as ~/.config/fish/completions/mnist-report.fish.
     pub shell: clap_complete::Shell,
 }
 

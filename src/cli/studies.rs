@@ -19,23 +19,36 @@ const STUDIES: [(&str, &str); 5] = [
     ("ladder.yaml", include_str!("../../reports/ladder.yaml")),
     ("extended.yaml", include_str!("../../reports/extended.yaml")),
 ];
+/// The examples by their file names, for the folder `examples`.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("first-network.yaml", include_str!("../../examples/first-network.yaml")),
+    ("batch-norm.yaml", include_str!("../../examples/batch-norm.yaml")),
+    ("optimizers.yaml", include_str!("../../examples/optimizers.yaml")),
+    ("overfit.yaml", include_str!("../../examples/overfit.yaml")),
+];
+const EXAMPLES_FOLDER: &str = "examples";
 /// The schema, with which editors check a study, and where the repository's studies look for it.
 const SCHEMA: &str = "study.schema.json";
 const SCHEMA_IN_REPOSITORY: &str = "../docs/study.schema.json";
 
 pub(super) fn run(options: &Studies) -> Result<ExitCode> {
     let dir = &options.dir;
-    std::fs::create_dir_all(dir).with_context(|| format!("{}: cannot be created", dir.display()))?;
-    let schema = super::json(&study::schema())?;
-    let studies = STUDIES.map(|(name, text)| (name, text.replacen(SCHEMA_IN_REPOSITORY, SCHEMA, 1)));
-    let mut is_new = false;
-    for (name, text) in studies.into_iter().chain([(SCHEMA, schema)]) {
-        is_new |= write(&dir.join(name), &text)?;
+    let examples = dir.join(EXAMPLES_FOLDER);
+    std::fs::create_dir_all(&examples).with_context(|| format!("{}: cannot be created", dir.display()))?;
+    let mut is_new = write(&dir.join(SCHEMA), &super::json(&study::schema())?)?;
+    for (name, text) in STUDIES {
+        is_new |= write(&dir.join(name), &text.replacen(SCHEMA_IN_REPOSITORY, SCHEMA, 1))?;
+    }
+    for (name, text) in EXAMPLES {
+        is_new |= write(&examples.join(name), &text.replacen(SCHEMA_IN_REPOSITORY, &format!("../{SCHEMA}"), 1))?;
     }
     let done = if is_new { "written" } else { "were there already and are left as they are" };
     let names = STUDIES.map(|(name, _)| name).join(", ");
+    let examples = EXAMPLES.map(|(name, _)| name).join(", ");
     let quick = terminal::shell_word(&dir.join("quick.yaml").to_string_lossy());
-    super::print(&format!("{names}\n{done}; a first report in about two minutes:\n    mnist-report build {quick}\n"))?;
+    super::print(&format!(
+        "{names}\nin {EXAMPLES_FOLDER}/: {examples}\n{done}; a first report in about two minutes:\n    mnist-report build {quick}\n"
+    ))?;
     Ok(ExitCode::Success)
 }
 

@@ -50,7 +50,8 @@ pub(super) fn run(options: &Verify) -> Result<ExitCode> {
         erase(said.get());
     }
     super::print(&if options.json { super::json(&record)? } else { text(verification, record.has_changed_files()) })?;
-    let is_evaluated = |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed;
+    let is_evaluated =
+        |step: &RungResult| step.rung == Rung::Weights && step.status == Status::Passed && !step.left_out;
     let witness =
         verification.steps.iter().any(is_evaluated).then(|| witness::ask(path, options.data.as_deref())).flatten();
     let witnessed = witness.map_or(ExitCode::Success, |answer| super::witness::report(answer.as_ref()));
@@ -78,7 +79,8 @@ fn request(options: &Verify) -> Result<Request> {
         check_assignment(file)?;
     }
     let (assignment, data) = (options.assignment.clone(), options.data.clone());
-    Ok(Request { upto: options.upto, device: options.device, runs, assignment, data })
+    let as_if_long = options.as_if_long.clone();
+    Ok(Request { upto: options.upto, device: options.device, runs, assignment, data, as_if_long })
 }
 
 /// Reads the assignment before any bundle, so that a mistake in it is one line.
@@ -157,6 +159,7 @@ pub(super) fn run_for_parent(options: &VerifyForParent) -> ExitCode {
         runs: options.runs.clone().unwrap_or_default(),
         assignment: options.assignment.clone(),
         data: options.data.clone(),
+        as_if_long: options.as_if_long.clone(),
     };
     // Without the parent, nobody reads it.
     answer(&options.path, &request, options.memory, &|line| _ = super::print(line));

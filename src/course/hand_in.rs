@@ -120,7 +120,7 @@ impl Writer<'_> {
     pub(super) fn closing(&self, verification: &Verification) -> Result<RichText> {
         let statements = &verification.closing.statements;
         let open = |statement: &Statement| match statement {
-            Statement::Anything | Statement::Texts => self.statement(statement),
+            Statement::Anything | Statement::Pages | Statement::Texts => self.statement(statement),
             other => Ok(self.say("open", context! { statement => self.statement(other)? })?.plain()),
         };
         let verify = if statements.verify_is_left {
@@ -149,6 +149,8 @@ impl Writer<'_> {
         let (key, values) = match statement {
             Statement::Difference { rung } => ("difference", context! { rung => rung.name() }),
             Statement::AnotherStudy { file } => ("another_study", context! { file => terminal::path(file) }),
+            Statement::WrongPages => ("wrong_pages", ().into()),
+            Statement::Pages => ("pages", ().into()),
             Statement::Anything => ("anything", ().into()),
             Statement::Files => ("files", ().into()),
             Statement::Exact => ("exact", ().into()),

@@ -404,9 +404,11 @@ fn who(record: &Record) -> String {
     })
 }
 
-/// Whether the accuracies were counted from the predictions, and no rung found a difference.
+/// Whether the accuracies of results.json were counted from the predictions, and no rung found a difference but in the pages.
 fn is_confirmed(record: &Record) -> bool {
-    record.mark(Rung::Metrics) == Some(Mark::Passed) && record.first_difference().is_none()
+    let failed = |rung: &Rung| record.mark(*rung) == Some(Mark::Failed);
+    record.mark(Rung::Metrics) == Some(Mark::Passed)
+        && Rung::ALL.into_iter().filter(failed).all(|rung| rung == Rung::Render)
 }
 
 fn short(text: &str, width: usize) -> String {

@@ -55,6 +55,8 @@ pub struct Honest {
     folder: Option<PathBuf>,
     data: TrainAndTest,
     device: DeviceChoice,
+    /// See [`Request::as_if_long`].
+    as_if_long: Vec<String>,
 }
 
 impl Honest {
@@ -67,7 +69,14 @@ impl Honest {
         let bundle = Bundle::open(path)?;
         let contents = bundle.contents()?;
         let data = contents.data(folder)?;
-        Ok(Self { bundle, contents, folder: folder.map(Path::to_owned), data, device })
+        Ok(Self { bundle, contents, folder: folder.map(Path::to_owned), data, device, as_if_long: Vec::new() })
+    }
+
+    /// The same bundle, with a run whose trainings `replay` does not do again, as if they took long.
+    #[must_use]
+    pub fn as_if_long(mut self, run: &str) -> Self {
+        self.as_if_long.push(run.into());
+        self
     }
 
     /// A copy to be forged.
@@ -80,9 +89,14 @@ impl Honest {
         self.runs().max_by_key(|run| run.settings.evidence.keep)
     }
 
-    /// A run with results of which `replay` only repeats stored segments.
+    /// A run with results of which `replay` only repeats stored segments: its first training is too long to be done again.
     fn sampled_run(&self) -> Option<&RunPlan> {
-        self.runs().find(|run| !evidence::is_repeated_whole(run) && run.settings.evidence.last)
+        let is_long = |run: &&RunPlan| {
+            let trained = self.contents.results.runs[&run.name].seeds.first().map_or(0, |seed| seed.epochs.len());
+            self.as_if_long.contains(&run.name)
+                || run.cost * trained as f64 / run.settings.epochs as f64 > evidence::WHOLE
+        };
+        self.runs().filter(is_long).find(|run| evidence::keeps_last(run))
     }
 
     fn runs(&self) -> impl Iterator<Item = &RunPlan> {
@@ -111,7 +125,11 @@ impl Honest {
     pub(crate) fn attempt(&self, forgery: &Forgery, folder: &Path) -> Result<Option<RungResult>, Error> {
         let dir = folder.join(forgery.name);
         self.forge(forgery, &dir)?;
-        let request = Request { data: self.folder.clone(), ..Request::up_to(Some(forgery.caught_by), self.device) };
+        let request = Request {
+            data: self.folder.clone(),
+            as_if_long: self.as_if_long.clone(),
+            ..Request::up_to(Some(forgery.caught_by), self.device)
+        };
         let verification = verify_request(&dir, &request, &|_| {})?;
         Ok(verification.asked(Status::Failed).next().cloned())
     }

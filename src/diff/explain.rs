@@ -65,7 +65,11 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
 /// Differences of the studies that change measured values and that `exact` does not list.
 fn other_differences(a: &Parsed, b: &Parsed) -> Vec<Change> {
     let seeds = |side: &Parsed| -> Vec<(String, Vec<u64>)> {
-        side.results.all_runs().map(|(name, run)| (name.clone(), run.seeds())).collect()
+        let sorted = |mut seeds: Vec<u64>| {
+            seeds.sort_unstable();
+            seeds
+        };
+        side.results.all_runs().map(|(name, run)| (name.clone(), sorted(run.seeds()))).collect()
     };
     let (x, y) = (&a.source.study, &b.source.study);
     let layers =

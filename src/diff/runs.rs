@@ -57,7 +57,8 @@ pub(super) fn differences(a: &Results, b: &Results) -> Vec<RunDiff> {
     for (name, run) in a.all_runs() {
         match b.run(name) {
             None => found.push(alone(name, "a")),
-            Some(other) if ends(run) != ends(other) => found.push(run_diff(name, run, other)),
+            // Seeds in another order are the same trainings.
+            Some(other) if sorted_ends(run) != sorted_ends(other) => found.push(run_diff(name, run, other)),
             Some(_) => {}
         }
     }
@@ -71,6 +72,13 @@ fn ends(run: AnyRun) -> Vec<End> {
         AnyRun::Finished(run) => run.seeds.iter().map(End::Finished).collect(),
         AnyRun::Diverged(run) => run.seeds.iter().map(End::of).collect(),
     }
+}
+
+/// As [`ends`], in the order of the seeds.
+fn sorted_ends(run: AnyRun) -> Vec<End> {
+    let mut all = ends(run);
+    all.sort_by_key(|end| end.seed());
+    all
 }
 
 /// The result of a seed, or where it diverged.

@@ -54,6 +54,14 @@ impl Language {
         self
     }
 
+    /// A date as this language prints it: a day, YYYY-MM-DD, as `31.01.2026` in Ukrainian. A year stays as it is.
+    pub(super) fn date(&self, date: &str) -> String {
+        match (self.lang, &date.split('-').collect::<Vec<_>>()[..]) {
+            (Lang::Uk, [year, month, day]) => format!("{day}.{month}.{year}"),
+            _ => date.to_owned(),
+        }
+    }
+
     /// The name of a class; of MNIST, the digit.
     pub fn class(&self, class: usize) -> String {
         let name = self.classes.as_ref().and_then(|classes| classes.get(class));
@@ -219,6 +227,13 @@ mod tests {
             let is_excused = key.starts_with("crate.mnist") || all.contains_key(&format!("other_data.{key}"));
             assert!(!names || is_excused, "{key}: {}", source.source());
         }
+    }
+
+    #[test]
+    fn a_day_is_printed_as_the_language_writes_it() {
+        let printed = |lang, date| Templates::built_in().language(lang).unwrap().date(date);
+        assert_eq!([printed(Lang::Uk, "2026-01-31"), printed(Lang::Uk, "2026")], ["31.01.2026", "2026"]);
+        assert_eq!([printed(Lang::En, "2026-01-31"), printed(Lang::En, "2026")], ["2026-01-31", "2026"]);
     }
 
     #[test]

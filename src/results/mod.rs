@@ -182,23 +182,30 @@ impl Results {
     /// # Panics
     /// On a number that is not finite.
     pub fn measured_digest(&self) -> String {
-        self.digest_of_seeds(|run| run.seeds.iter().collect())
-    }
-
-    /// As [`Results::measured_digest`], whatever the order of the seeds.
-    pub(crate) fn measured_digest_in_any_order(&self) -> String {
-        self.digest_of_seeds(|run| {
-            let mut seeds: Vec<&SeedResult> = run.seeds.iter().collect();
-            seeds.sort_by_key(|seed| seed.seed);
-            seeds
-        })
-    }
-
-    fn digest_of_seeds<'a>(&'a self, seeds: impl Fn(&'a RunResult) -> Vec<&'a SeedResult>) -> String {
-        let runs: IndexMap<&String, Vec<&SeedResult>> = self.runs.iter().map(|(n, r)| (n, seeds(r))).collect();
+        let runs: IndexMap<&String, &Vec<SeedResult>> = self.runs.iter().map(|(n, r)| (n, &r.seeds)).collect();
         let diverged: IndexMap<&String, &Vec<SeedEnd>> = self.diverged.iter().map(|(n, r)| (n, &r.seeds)).collect();
         let measured =
             if diverged.is_empty() { serde_json::to_string(&runs) } else { serde_json::to_string(&(runs, diverged)) };
         crate::digest::sha256_hex(measured.expect("finite numbers").as_bytes())
+    }
+
+    /// A digest of what was measured, whatever runs and layers are called and in whatever order runs and seeds are. The hashes of
+    /// states have the layers' names in them, and follow from the rest.
+    pub(crate) fn measured_digest_without_names(&self) -> String {
+        fn digest(end: &impl Serialize) -> String {
+            let mut value = serde_json::to_value(end).expect("finite numbers");
+            if let Some(map) = value.as_object_mut() {
+                map.retain(|key, _| !["weights_sha256", "initial_weights_sha256", "chain"].contains(&key.as_str()));
+            }
+            crate::digest::sha256_hex(value.to_string().as_bytes())
+        }
+        let finished = self.runs.values().flat_map(|run| &run.seeds).map(digest);
+        let ended = self.diverged.values().flat_map(|run| &run.seeds).map(|end| match end {
+            SeedEnd::Finished(result) => digest(result),
+            SeedEnd::Diverged(diverged) => digest(diverged),
+        });
+        let mut all: Vec<String> = finished.chain(ended).collect();
+        all.sort_unstable();
+        crate::digest::sha256_hex(all.join("\n").as_bytes())
     }
 }

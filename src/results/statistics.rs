@@ -3,6 +3,8 @@
 //! The last bits may differ between machines, because statrs uses the system's logarithm. Reports print few digits, so
 //! they do not show it.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
@@ -181,9 +183,18 @@ fn variance(values: &[f64]) -> Option<f64> {
     (values.len() > 1).then(|| squares / (values.len() - 1) as f64)
 }
 
+/// Student's t that a value stays below with a probability of 97.5 %. It is searched for, and a study may ask for it for each epoch of
+/// each comparison, so those of few degrees of freedom are kept.
 fn t_quantile(degrees: f64) -> f64 {
-    let t = StudentsT::new(0.0, 1.0, degrees).expect("degrees of freedom are above 0");
-    t.inverse_cdf(f64::midpoint(1.0, LEVEL))
+    static KNOWN: [OnceLock<f64>; 64] = [const { OnceLock::new() }; 64];
+    let quantile = || {
+        let t = StudentsT::new(0.0, 1.0, degrees).expect("degrees of freedom are above 0");
+        t.inverse_cdf(f64::midpoint(1.0, LEVEL))
+    };
+    match KNOWN.get(degrees as usize).filter(|_| degrees.fract() == 0.0) {
+        Some(known) => *known.get_or_init(quantile),
+        None => quantile(),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Explains how to correct text that is not YAML. The parser only names the rule of YAML that was broken.
 
 use super::indentation::{colons, indent, misplaced, starts_item};
-use super::unquoted::{IN_BRACES, after_quote, before_text, needs_quotes};
-use crate::text::Lang;
+use super::unquoted::{
+    IN_BRACES, QuoteFault, after_quote, before_text, needs_quotes, quote_fault, text_follows, unquoted_text,
+};
 use crate::text::short_number;
 use crate::text::unseen::complaint;
 
@@ -11,22 +12,13 @@ pub(super) fn advice(yaml: &str, error: &serde_yaml::Error) -> (Option<usize>, S
     let message = error.to_string();
     let mark = error.location().map(|at| (at.line(), at.column()));
     let text = Text { lines: yaml.lines().collect(), message: &message, mark };
-    let found = text
-        .control_character(yaml)
-        .or_else(|| text.large_number())
-        .or_else(|| text.duplicate())
-        .or_else(|| text.second_document())
-        .or_else(|| text.unseen_character())
-        .or_else(|| text.tab())
-        .or_else(|| text.anchor())
-        .or_else(|| text.quote())
-        .or_else(|| text.opening_character())
-        .or_else(|| text.bracket())
-        .or_else(|| text.structure());
+    let found = if text.lines.iter().any(|line| line.len() > LONGEST_LINE) { None } else { text.advice(yaml) };
     let (line, what) = found.unwrap_or_else(|| (mark.map_or(0, |(line, _)| line), message.clone()));
     ((line > 0).then_some(line), format!("is not valid YAML: {what}"))
 }
 
+/// The bytes of a line in which a mistake is looked for: some searches take the square of its length.
+const LONGEST_LINE: usize = 10_000;
 /// Lines of a map that are searched for a text without quotes.
 const MOST_LINES: usize = 20;
 
@@ -42,6 +34,21 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
+    fn advice(&self, yaml: &str) -> Advice {
+        self.control_character(yaml)
+            .or_else(|| self.large_number())
+            .or_else(|| self.duplicate())
+            .or_else(|| self.second_document())
+            .or_else(|| self.unseen_character())
+            .or_else(|| self.tab())
+            .or_else(|| self.anchor())
+            .or_else(|| self.quote_inside())
+            .or_else(|| self.quote())
+            .or_else(|| self.opening_character())
+            .or_else(|| self.bracket())
+            .or_else(|| self.structure())
+    }
+
     fn line(&self, number: usize) -> &str {
         self.lines.get(number.wrapping_sub(1)).copied().unwrap_or_default()
     }
@@ -166,6 +173,20 @@ impl Text<'_> {
         Some((line, "a tab cannot indent a line: use spaces".to_owned()))
     }
 
+    /// The lines of what the parser could not finish, the last ones if they are many.
+    fn unfinished(&self) -> std::ops::RangeInclusive<usize> {
+        let last = self.mark.map_or(0, |(line, _)| line);
+        self.start().map_or(last, |(line, _)| line).max(last.saturating_sub(MOST_LINES))..=last
+    }
+
+    /// A quotation mark inside a text, which it ends.
+    fn quote_inside(&self) -> Advice {
+        self.unfinished().find_map(|line| match quote_fault(self.line(line))? {
+            QuoteFault::EndsEarly(quote) => Some((line, text_follows(quote))),
+            QuoteFault::Open(_) => None,
+        })
+    }
+
     /// A quotation mark that is not closed, or closed before the end of the text.
     fn quote(&self) -> Advice {
         if self.message.contains("unknown escape character") || self.message.contains("hexadecimal number") {
@@ -196,11 +217,7 @@ impl Text<'_> {
             match after.map(str::trim_start) {
                 None => return Some((first + 1, format!("a text opened with {quote} is not closed"))),
                 Some(rest) if i == first && !can_follow(rest, is_in_brackets, i) => {
-                    let inside = if quote == '"' { "\\\"" } else { "''" };
-                    let what = format!(
-                        "text follows the closing {quote}: put the whole text in quotes, with {inside} for a quotation mark inside"
-                    );
-                    return Some((first + 1, what));
+                    return Some((first + 1, text_follows(quote)));
                 }
                 Some(rest) if !can_follow(rest, is_in_brackets, i) => {
                     return Some((first + 1, format!("a text opened with {quote} is not closed on its line")));
@@ -208,7 +225,9 @@ impl Text<'_> {
                 Some(_) => i += 1,
             }
         }
-        None
+        let (line, column) = self.start().filter(|_| self.message.contains("while scanning a quoted scalar"))?;
+        let quote = self.line(line).chars().nth(column.saturating_sub(1))?;
+        Some((line, format!("a text opened with {quote} is not closed")))
     }
 
     /// A text that starts with a character that has a meaning in YAML.
@@ -266,6 +285,10 @@ impl Text<'_> {
         }
         if token {
             return None;
+        }
+        let open = |line: usize| Some((line, quote_fault(self.line(line))?));
+        if let Some((line, QuoteFault::Open(quote))) = self.unfinished().find_map(open) {
+            return Some((line, format!("a text opened with {quote} is not closed on its line")));
         }
         let what = if node {
             "an item is missing beside a comma or bracket".to_owned()
@@ -350,26 +373,6 @@ impl Text<'_> {
         };
         Some((line, what.to_owned()))
     }
-}
-
-/// What to do about a text in one of several languages, `{en: ..., uk: ...}`, whose characters have a meaning in YAML.
-fn unquoted_text(line: &str) -> Option<&'static str> {
-    let keys = Lang::ALL.map(|lang| format!("{}: ", lang.code()));
-    let starts = keys.iter().flat_map(|key| line.match_indices(key.as_str()).map(|(at, key)| (at, at + key.len())));
-    let texts = starts.filter(|(at, _)| line[..*at].trim_end().ends_with(['{', ','])).map(|(_, start)| {
-        let text = &line[start..];
-        let end = keys.iter().filter_map(|key| text.find(&format!(", {key}"))).min();
-        &text[..end.unwrap_or(text.len())]
-    });
-    texts.into_iter().filter(|text| !text.starts_with(['"', '\''])).find_map(|text| {
-        if text.contains("{{") {
-            Some("a text that has {{ }} must be in quotes, such as {en: \"{{ value }}\"}")
-        } else if text.contains(": ") {
-            Some("a text that has a colon and a space must be in quotes, such as {en: \"Part 1: results\"}")
-        } else {
-            None
-        }
-    })
 }
 
 /// A line's value: what follows `key: ` or `- `.

@@ -78,8 +78,9 @@ fn is_large_to_saphyr(yaml: &str) -> bool {
 
 /// Whether serde_yaml, which gives the values, reads more than the limits allow. Nothing that it reads is kept.
 fn is_large_to_serde_yaml(yaml: &str) -> bool {
-    // A number comes without its text.
-    let longest = yaml.split_whitespace().map(str::len).max().unwrap_or(0);
+    // A number comes without its text, which has neither spaces nor the marks of lists and maps.
+    let is_between = |c: char| c.is_whitespace() || ",[]{}".contains(c);
+    let longest = yaml.split(is_between).map(str::len).max().unwrap_or(0);
     let mut counted = Counted { size: Size::default(), longest: longest as u64 };
     // Of a mistake, the reader that follows says what is wrong; so it does of more aliases than its own limit.
     let _ = counted.deserialize(serde_yaml::Deserializer::from_str(yaml));
@@ -217,6 +218,8 @@ mod tests {
             }
         }
         assert_eq!(check_expansion("a: [*b\n"), Ok(()), "the reader says what is wrong");
+        let numbers = (1000..3000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(check_expansion(&format!("values: {{measured: [{numbers}]}}\ndescription: 5*5 weights\n")), Ok(()));
         let map = "a: &a {k: [1, 2]}\nb: {<<: *a, c: *a}\n\"2 * 3\": '*'\n";
         assert_eq!(check_expansion(map), Ok(()));
     }

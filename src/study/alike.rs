@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use super::spec::Study;
 use crate::dataset::Subset;
 use crate::digest::sha256_hex;
-use crate::model::{LayerKind, ModelSpec, Relu, Residual};
+use crate::model::{AvgPool2d, LayerKind, MaxPool2d, ModelSpec, Relu, Residual};
 
 /// Keys of a run, a model or a layer that decide nothing that is trained: names, texts, seeds, and what is recorded or measured.
 const NAMES: [&str; 6] = ["title", "name", "seeds", "evidence", "evaluate_train", "evaluate_every"];
@@ -110,13 +110,24 @@ fn is_constant(schedule: &Schedule, epochs: usize, lr: f64) -> bool {
 fn effective_layers(layers: &[LayerKind], dropout: bool) -> Vec<LayerKind> {
     let effective = |layer: &LayerKind| match layer {
         LayerKind::Dropout(layer) if !dropout || layer.p == 0.0 => None,
+        LayerKind::LeakyRelu(layer) if layer.negative_slope == 1.0 => None,
+        LayerKind::MaxPool2d(MaxPool2d { kernel_size: 1, stride: None | Some(1), .. })
+        | LayerKind::AvgPool2d(AvgPool2d { kernel_size: 1, stride: None | Some(1), .. }) => None,
         LayerKind::LeakyRelu(layer) if layer.negative_slope == 0.0 => Some(LayerKind::Relu(Relu::default())),
         LayerKind::Residual(Residual { layers, .. }) => {
             Some(LayerKind::Residual(Residual { name: None, layers: effective_layers(layers, dropout) }))
         }
         layer => Some(layer.clone()),
     };
-    layers.iter().filter_map(effective).collect()
+    let mut all: Vec<LayerKind> = layers.iter().filter_map(effective).collect();
+    // A second one changes nothing.
+    all.dedup_by(|next, layer| {
+        matches!(
+            (layer, next),
+            (LayerKind::Relu(_), LayerKind::Relu(_)) | (LayerKind::Flatten(_), LayerKind::Flatten(_))
+        )
+    });
+    all
 }
 
 fn digest_of_run(run: &RunSpec) -> String {
@@ -202,8 +213,11 @@ runs:
             &[("epochs: 1", "epochs: 1, schedule: {warmup: {steps: 5, start_factor: 1}}")],
             &[("lr: 0.1", "lr: 0.1, dampening: 0.5"), ("[flatten, ", "[flatten, {dropout: {p: 0}}, ")],
             &[
-                ("relu", "{leaky_relu: {negative_slope: 0}}"),
-                ("[flatten, ", "[dropout, flatten, "),
+                ("relu", "{leaky_relu: {negative_slope: 0}}, relu, relu"),
+                (
+                    "[flatten, ",
+                    "[{max_pool2d: {kernel_size: 1}}, {leaky_relu: {negative_slope: 1}}, dropout, flatten, ",
+                ),
                 ("epochs: 1", "epochs: 1, dropout: false"),
             ],
         ] {

@@ -51,6 +51,24 @@ pub(super) fn depth(expression: &str) -> usize {
     depth_of(expression.as_bytes())
 }
 
+/// How often a YAML reader looks at an open bracket: it looks at all of them at each sign between values. Also counts those in texts.
+pub(super) fn looks_at_brackets(yaml: &str) -> usize {
+    let mut open: usize = 0;
+    let looks = yaml.bytes().map(|byte| match byte {
+        b'[' | b'{' => {
+            open += 1;
+            open
+        }
+        b']' | b'}' => {
+            open = open.saturating_sub(1);
+            open
+        }
+        b',' | b':' => open,
+        _ => 0,
+    });
+    looks.sum()
+}
+
 fn depth_of(bytes: &[u8]) -> usize {
     let (mut at, mut open, mut deepest, mut quote) = (0, 0_usize, 0, None);
     while let Some(byte) = bytes.get(at) {

@@ -1,8 +1,9 @@
 //! `grid`: runs from lists of settings. `model: [mlp, cnn], batch_size: [32, 64]` makes four runs, `mlp-batch_size32` and so on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use serde_yaml::{Mapping, Value};
@@ -73,10 +74,15 @@ fn list<'a>(key: &str, value: &'a Json) -> Option<&'a Vec<Json>> {
 fn names(key: &str, values: &[Json]) -> Vec<String> {
     let leaves: Vec<Vec<(String, String)>> = values.iter().map(leaves_of).collect();
     let heads: Vec<String> = values.iter().map(|value| head(key, value)).collect();
+    let (mut with_head, mut with_leaf) = (HashMap::new(), HashMap::new());
+    for (head, leaves) in heads.iter().zip(&leaves) {
+        *with_head.entry(head).or_insert(0) += 1;
+        for leaf in leaves.iter().collect::<HashSet<_>>() {
+            *with_leaf.entry((head, leaf)).or_insert(0) += 1;
+        }
+    }
     let name = |i: usize| {
-        let like: Vec<usize> = (0..values.len()).filter(|j| heads[*j] == heads[i]).collect();
-        let differs = |leaf: &&(String, String)| like.iter().any(|j| !leaves[*j].contains(leaf));
-        let own = leaves[i].iter().filter(|_| like.len() > 1).filter(differs);
+        let own = leaves[i].iter().filter(|leaf| with_leaf[&(&heads[i], *leaf)] < with_head[&heads[i]]);
         let settings: Vec<String> = own.map(|(key, value)| slug(&format!("{key}{value}"))).collect();
         std::iter::once(heads[i].clone()).chain(settings).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
     };
@@ -239,19 +245,18 @@ pub(super) fn keep_removed(merged: &mut Mapping, removed: Vec<Value>) {
     }
 }
 
-/// Whether two values of a run's key mean the same once defaults are filled in.
-fn is_same(key: &str, a: &Json, b: &Json) -> bool {
-    fn read<T: DeserializeOwned + PartialEq>(a: &Json, b: &Json) -> bool {
-        let [a, b] = [a, b].map(|value| serde_json::from_value::<T>(value.clone()));
-        matches!((a, b), (Ok(a), Ok(b)) if a == b)
+/// A value of a run's key with its defaults filled in. One that is wrong stays as it is.
+fn with_defaults(key: &str, value: &Json) -> Json {
+    fn read<T: DeserializeOwned + Serialize>(value: &Json) -> Option<Json> {
+        serde_json::to_value(T::deserialize(value).ok()?).ok()
     }
-    a == b
-        || match key {
-            "optimizer" => read::<Optimizer>(a, b),
-            "schedule" => read::<Schedule>(a, b),
-            "train" => read::<TrainImages>(a, b),
-            _ => false,
-        }
+    let filled = match key {
+        "optimizer" => read::<Optimizer>(value),
+        "schedule" => read::<Schedule>(value),
+        "train" => read::<TrainImages>(value),
+        _ => None,
+    };
+    filled.unwrap_or_else(|| value.clone())
 }
 
 /// A value as YAML on a line.
@@ -320,8 +325,9 @@ fn check(lines: &Lines, grid: &Grid, axes: &[Axis]) -> Result<(), StudyError> {
         if values.is_empty() {
             return Err(lines.error(&format!("grid.{}", axis.key), "lists nothing; list values, or leave it out"));
         }
+        let filled: Vec<Json> = values.iter().map(|value| with_defaults(&axis.key, value)).collect();
         for (i, name) in axis.names.iter().enumerate() {
-            if let Some(j) = values[..i].iter().position(|other| is_same(&axis.key, other, &values[i])) {
+            if let Some(j) = filled[..i].iter().position(|other| *other == filled[i]) {
                 let shown = flow(&values[i]);
                 let defaults = if values[j] == values[i] { "" } else { " (defaults are filled in)" };
                 return Err(lines.error(&at(i), format!("`{shown}` is listed twice: {} is the same{defaults}", at(j))));

@@ -1,7 +1,8 @@
 //! Translates serde's error messages for people who write YAML, not Rust, and adds what to type instead.
 
 use super::mismatch::{POINT, mismatch};
-use crate::text::closest::did_you_mean;
+use crate::text::closest::{did_you_mean, looks_latin};
+use crate::text::look_alike::looks_like;
 use crate::text::terminal;
 
 /// Other names for the keys and words of a study: PyTorch's names and likely guesses, in lower case and without
@@ -203,16 +204,19 @@ fn unknown_word(word: &str, known: &[&str]) -> String {
 fn meant(typed: &str, known: &[&str], all: &str) -> String {
     let last_part = typed.rsplit('.').next().unwrap_or(typed);
     let simple: String = last_part.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-    let synonym = SYNONYMS.iter().find(|(word, known_word)| *word == simple && known.contains(known_word));
+    let forms = [looks_like(&simple), simple];
+    let synonym = SYNONYMS.iter().find(|(word, key)| forms.iter().any(|form| form == word) && known.contains(key));
     let close = did_you_mean(typed, known.iter().copied());
+    let foreign = looks_latin(typed).unwrap_or_default();
     match synonym {
-        Some((_, word)) => format!("; did you mean `{word}`?"),
+        Some((_, word)) if foreign.is_empty() => format!("; did you mean `{word}`?"),
+        Some((_, word)) => format!("; did you mean `{word}`? ({})", foreign.trim_start_matches("; ")),
         None if !close.is_empty() => close,
         None if known.is_empty() => "; there are no settings here".to_owned(),
-        None => match known {
-            [one, other] => format!("; {all} `{one}` or `{other}`"),
-            _ => format!("; {all} {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
-        },
+        None => {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            format!("{foreign}; {all} {}", names.join(if names.len() == 2 { " or " } else { ", " }))
+        }
     }
 }
 
@@ -295,6 +299,15 @@ mod tests {
             ("inplace", "leave it out"),
             ("kernel", "did you mean `kernel_size`?"),
             ("lr:0.1", "write a space after the colon"),
+            (
+                "k\u{435}rnel",
+                "did you mean `kernel_size`? (the `\u{435}` that you typed is U+0435, not a Latin letter)",
+            ),
+            (
+                "b\u{430}nana",
+                "the `\u{430}` that you typed is U+0430, not a Latin letter; the keys here are `lr`, `weight_decay`, \
+                 `out_features`, `kernel_size`",
+            ),
             ("banana", "the keys here are `lr`, `weight_decay`, `out_features`, `kernel_size`"),
         ] {
             let message = plain(&format!("unknown field `{typed}`, expected one of {keys}"));

@@ -1,4 +1,6 @@
 //! Reading a study file: YAML, `extends`, the defaults of runs, and the types.
+//!
+//! Longer than 400 lines because the limits on hostile studies are beside what they bound.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +9,7 @@ use serde_yaml::{Mapping, Value};
 use super::StudyError;
 use super::advice::advice;
 use super::aliases::check_expansion;
-use super::braces::{depth, depth_in_braces, in_braces};
+use super::braces::{depth, depth_in_braces, in_braces, looks_at_brackets};
 use super::data::DataSpec;
 use super::grid::{self, GridChanges};
 use super::languages;
@@ -30,6 +32,8 @@ const MAX_BYTES: u64 = 4 << 20;
 /// The YAML reader's time grows with the square of the nesting depth, so nested brackets could keep it busy for minutes.
 /// The largest study in the repository has about a thousand brackets.
 const MAX_BRACKETS: usize = 20_000;
+/// How often the YAML reader may look at an open bracket: two seconds. The most in the repository is 11,000.
+const MAX_LOOKS: usize = 300_000_000;
 /// Items of a list.
 const MAX_LIST: usize = 10_000;
 /// A longer chain of `extends` is almost certainly a cycle.
@@ -351,6 +355,9 @@ fn parse(file: &Path, yaml: &str, lines: &mut Lines) -> Result<Mapping, StudyErr
     if yaml.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > MAX_BRACKETS {
         let message = format!("holds more than {MAX_BRACKETS} lists and maps: not a study");
         return Err(StudyError::of_file(file, message));
+    }
+    if looks_at_brackets(yaml) > MAX_LOOKS {
+        return Err(StudyError::of_file(file, "has too much inside too many brackets: not a study"));
     }
     let yaml = without_bom(yaml);
     if let Some((line, message)) = ambiguous_line(yaml) {

@@ -7,7 +7,7 @@ use super::lines::{Lines, join};
 use super::messages::plain;
 use super::run_spec::RunSpec;
 use super::yaml::PROSE;
-use crate::text::closest::DID_YOU_MEAN;
+use crate::text::closest::{DID_YOU_MEAN, looks_latin};
 use crate::text::terminal::cut;
 
 /// How much of an unknown key an error quotes, in characters.
@@ -145,7 +145,8 @@ pub(super) fn empty_key(lines: &Lines, study: &Mapping) -> Option<(String, Strin
         keys.map(move |key| (join("runs", name), key))
     });
     let (path, key) = empty.find(|(_, key)| !is_run_key(key))?;
-    let unknown = || (join(&path, key), format!("unknown key `{}`", cut(key, LONGEST_QUOTED)));
+    let foreign = looks_latin(key).unwrap_or_default();
+    let unknown = || (join(&path, key), format!("unknown key `{}`{foreign}", cut(key, LONGEST_QUOTED)));
     Some(mistake(lines, &Value::Mapping(study.clone()), &path, key).unwrap_or_else(unknown))
 }
 

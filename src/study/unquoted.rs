@@ -85,6 +85,67 @@ pub(super) fn after_quote(text: &str, quote: char) -> Option<&str> {
     None
 }
 
+/// What to do about a text in one of several languages, `{en: ..., uk: ...}`, whose characters have a meaning in YAML.
+pub(super) fn unquoted_text(line: &str) -> Option<&'static str> {
+    let keys = Lang::ALL.map(|lang| format!("{}: ", lang.code()));
+    let starts = keys.iter().flat_map(|key| line.match_indices(key.as_str()).map(|(at, key)| (at, at + key.len())));
+    let texts = starts.filter(|(at, _)| line[..*at].trim_end().ends_with(['{', ','])).map(|(_, start)| {
+        let text = &line[start..];
+        let end = keys.iter().filter_map(|key| text.find(&format!(", {key}"))).min();
+        &text[..end.unwrap_or(text.len())]
+    });
+    texts.into_iter().filter(|text| !text.starts_with(['"', '\''])).find_map(|text| {
+        if text.contains("{{") {
+            Some("a text that has {{ }} must be in quotes, such as {en: \"{{ value }}\"}")
+        } else if text.contains(": ") {
+            Some("a text that has a colon and a space must be in quotes, such as {en: \"Part 1: results\"}")
+        } else {
+            None
+        }
+    })
+}
+
+/// What is wrong with the quotation marks of a line.
+#[derive(Debug, PartialEq)]
+pub(super) enum QuoteFault {
+    /// A text ends at this mark, and a letter or digit follows.
+    EndsEarly(char),
+    /// A text that this mark opened does not end on the line.
+    Open(char),
+}
+
+/// The first fault of the quotation marks of a line, which are those that start a value.
+pub(super) fn quote_fault(line: &str) -> Option<QuoteFault> {
+    let mut at = 0;
+    while let Some(next) = line[at..].find(['"', '\'', '#']) {
+        let (before, rest) = line.split_at(at + next);
+        let mark = rest.chars().next()?;
+        at = before.len() + 1;
+        if mark == '#' {
+            if before.ends_with(' ') || before.is_empty() {
+                return None;
+            }
+            continue;
+        }
+        let starts_value = [":", "[", "{", ","].iter().any(|sign| before.trim_end().ends_with(sign));
+        if !starts_value && !["", "-"].contains(&before.trim()) {
+            continue;
+        }
+        match after_quote(&rest[1..], mark) {
+            None => return Some(QuoteFault::Open(mark)),
+            Some(after) if after.starts_with(char::is_alphanumeric) => return Some(QuoteFault::EndsEarly(mark)),
+            Some(after) => at = line.len() - after.len(),
+        }
+    }
+    None
+}
+
+/// What to do about a text that ends at a quotation mark inside it.
+pub(super) fn text_follows(quote: char) -> String {
+    let inside = if quote == '"' { "\\\"" } else { "''" };
+    format!("text follows the closing {quote}: put the whole text in quotes, with {inside} for a quotation mark inside")
+}
+
 /// The bracket that a value starts with, if text follows where it is closed.
 pub(super) fn before_text(value: &str) -> Option<char> {
     let first = value.chars().next().filter(|c| matches!(c, '[' | '{'))?;
@@ -205,6 +266,27 @@ mod tests {
             "why:",
         ] {
             assert!(!needs_quotes(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn quotation_marks_that_end_a_text_early_or_not_at_all_are_found() {
+        for line in [
+            "    text: \"Мережу \"Базова мережа\", яку вчили. Точність {{ runs.r.accuracy|percent(2) }}.\"",
+            "description: {uk: \"Мережу \"Базова мережа\", яку: вчили\", en: \"x\"}",
+            "  - \"група \"КН-31\"\"",
+            "author: [A, \"B \"C\"\"]",
+        ] {
+            assert_eq!(quote_fault(line), Some(QuoteFault::EndsEarly('"')), "{line}");
+        }
+        assert_eq!(quote_fault("why: 'п'ять'"), Some(QuoteFault::EndsEarly('\'')));
+        for line in ["author: {uk: \"…\", en: \"Oksana Hrytsenko}", "\"a: b", "- \"a \\\" b"] {
+            assert_eq!(quote_fault(line), Some(QuoteFault::Open('"')), "{line}");
+        }
+        for line in
+            ["title: \"A\"   # 6\" wide", "why: п'ять \"x\"y", "x: ['it''s', \"\\\"a\\\"\"]", "# \"a", "#\"", ""]
+        {
+            assert_eq!(quote_fault(line), None, "{line}");
         }
     }
 

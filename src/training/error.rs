@@ -20,6 +20,9 @@ pub enum TrainingError {
     /// Ends a training and never a build: `Prepared::run` returns it as an outcome.
     #[error("{0}")]
     Diverged(NotFinite),
+    /// What follows a training has asked to end it, and its plan has no segment that ends there.
+    #[error("ended after epoch {epoch}")]
+    Ended { epoch: usize },
     #[error("cannot use a temporary file for the states of the training (set TMPDIR to a folder with room)")]
     TemporaryFile(#[source] std::io::Error),
     #[error("cannot write {} (make room there, or name another folder with MNIST_REPORT_CACHE)", path.display())]

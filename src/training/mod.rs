@@ -63,7 +63,8 @@ pub trait TrainingObserver {
     fn step(&mut self, epoch: usize, step: usize, steps: usize);
     /// An epoch was trained and evaluated.
     fn epoch(&mut self, result: &EpochResult);
-    /// Whether the training is to end after this epoch, even if the study trains on.
+    /// Whether the training is to end after this epoch, even if the study trains on: with a result if its plan may end there,
+    /// otherwise with [`TrainingError::Ended`].
     fn is_enough(&self, _epoch: usize) -> bool {
         false
     }

@@ -273,7 +273,12 @@ impl Observer for Watch<'_, '_> {
             }
             Some(_) => {}
         }
-        Ok(!run.stops_after(train_loss, &validation_losses) && !self.progress.is_enough(epoch))
+        let is_last = epoch == run.settings.epochs || run.stops_after(train_loss, &validation_losses);
+        let is_enough = self.progress.is_enough(epoch);
+        if is_enough && !is_last && !run.settings.may_report_earlier() {
+            return Err(TrainingError::Ended { epoch });
+        }
+        Ok(!is_last && !is_enough)
     }
 
     fn between_epochs(&mut self, trainer: &Trainer) -> Result<(), TrainingError> {

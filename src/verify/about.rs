@@ -115,11 +115,11 @@ impl About {
             title: bundle.manifest().ok().map(|manifest| short(&manifest.title)),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
-            // Of trainings that all diverged, nothing was measured. A copy may have its seeds in another order.
+            // Of trainings that all diverged, nothing was measured. A copy may have other names, and seeds in another order.
             measured_digest: results
                 .as_ref()
                 .filter(|results| !results.runs.is_empty())
-                .map(Results::measured_digest_in_any_order),
+                .map(Results::measured_digest_without_names),
             diverged: results
                 .as_ref()
                 .map(|results| results.diverged_in_words().iter().take(MOST).map(|words| short(words)).collect()),

@@ -19,16 +19,8 @@ use crate::training::{SeedOutcome, TrainedSeed, TrainingObserver};
 /// perhaps one case of two.
 pub(super) const COINCIDENCE: usize = 8;
 
-/// Passes nothing on.
-pub(super) struct Silent;
-
-impl TrainingObserver for Silent {
-    fn step(&mut self, _: usize, _: usize, _: usize) {}
-    fn epoch(&mut self, _: &EpochResult) {}
-}
-
-/// Ends a training after this many epochs.
-struct AtMost(usize);
+/// Ends a training after this many epochs: it costs what the bundle's own epochs do, whatever its plan is.
+pub(super) struct AtMost(pub(super) usize);
 
 impl TrainingObserver for AtMost {
     fn step(&mut self, _: usize, _: usize, _: usize) {}

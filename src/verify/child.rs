@@ -162,6 +162,7 @@ fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
 fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(COMMAND).args(["--device", &request.device.to_string(), "--memory", &limits.memory.to_string()]);
+    command.args(request.as_if_long.iter().flat_map(|run| ["--as-if-long", run]));
     if let Some(upto) = request.upto {
         command.args(["--upto", upto.name()]);
     }

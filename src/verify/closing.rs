@@ -1,4 +1,6 @@
 //! What a verification proves and what it does not, in plain words.
+//!
+//! Longer than 400 lines because a third of it tests sentences.
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,10 @@ pub enum Statement {
         /// The rung.
         rung: Rung,
     },
+    /// Pages or figures were changed or are wrong: they do not show what results.json has.
+    WrongPages,
+    /// What the pages and figures show.
+    Pages,
     /// The study is not the assignment.
     AnotherStudy {
         /// The assignment's file.
@@ -91,7 +97,12 @@ impl Closing {
         trainings: &[String],
         rerun_seconds: impl FnOnce() -> Option<f64>,
     ) -> Self {
+        let mut failed = steps.iter().filter(|step| step.status == Status::Failed).map(|step| step.rung);
         let statements = match first_difference(steps) {
+            // The other rungs check results.json, which the pages do not change.
+            Some(_) if failed.all(|rung| rung == Rung::Render) => {
+                Statements::of(steps, upto, trainings, rerun_seconds).with_wrong_pages()
+            }
             Some((rung, _)) => Statements {
                 proven: vec![Statement::Difference { rung }],
                 not_proven: vec![Statement::Anything],
@@ -117,19 +128,33 @@ impl Closing {
     }
 }
 
+/// Whether every training was done again from first step to last, with the same bits. That compares weights and predictions, too, so
+/// nothing is open even where a lean zip lacks the weights.
+fn all_retrained(steps: &[RungResult], trainings: &[String]) -> bool {
+    let rerun =
+        |step: &&RungResult| step.rung == Rung::Rerun && step.status == Status::Passed && !step.held_to_tolerances;
+    let is_whole = |step: &RungResult| trainings.iter().all(|name| step.trainings.get(name) == Some(&Proof::Whole));
+    !trainings.is_empty() && steps.iter().find(rerun).is_some_and(is_whole)
+}
+
+/// Rungs that a lean zip lacks the files of pass if `rerun` trained every network of it again: whoever checks more must not get less.
+pub(super) fn pass_what_rerun_shows(steps: &mut [RungResult], trainings: &[String]) {
+    if all_retrained(steps, trainings) {
+        for step in steps.iter_mut().filter(|step| step.left_out) {
+            step.status = Status::Passed;
+            step.details.push("shown by `rerun`, which gave the same weights and predictions".into());
+        }
+    }
+}
+
 impl Statements {
     /// Sums up rungs of which none failed.
     fn of(steps: &[RungResult], upto: Rung, trainings: &[String], rerun_seconds: impl FnOnce() -> Option<f64>) -> Self {
         let is_passed = |rung: Rung| steps.iter().any(|step| step.rung == rung && step.status == Status::Passed);
-        // A training done again compares its predictions, too, so nothing is open even without stored weights.
-        let rerun = steps.iter().find(|step| step.rung == Rung::Rerun && !step.held_to_tolerances);
-        let is_retrained = |name| rerun.is_some_and(|step| step.trainings.get(name) == Some(&Proof::Whole));
-        let all_retrained = is_passed(Rung::Rerun) && !trainings.is_empty() && trainings.iter().all(is_retrained);
-        let is_shown = |rung: &Rung| *rung == Rung::Weights && all_retrained;
         let mut proven: Vec<Statement> =
-            Rung::ALL.into_iter().filter(|rung| is_passed(*rung) || is_shown(rung)).filter_map(statement).collect();
-        let is_open = |rung: &Rung| !is_passed(*rung) && !is_shown(rung);
-        let mut not_proven: Vec<Statement> = Rung::ALL.into_iter().filter(is_open).filter_map(statement).collect();
+            Rung::ALL.into_iter().filter(|rung| is_passed(*rung)).filter_map(statement).collect();
+        let mut not_proven: Vec<Statement> =
+            Rung::ALL.into_iter().filter(|rung| !is_passed(*rung)).filter_map(statement).collect();
 
         let proof_of = |name: &String| {
             let found = steps.iter().filter_map(|step| step.trainings.get(name)).copied();
@@ -165,13 +190,22 @@ impl Statements {
         Self { proven, not_proven, verify_is_left, rerun_is_left, rerun_seconds }
     }
 
+    /// The same, of a bundle whose pages or figures do not show its results.
+    fn with_wrong_pages(mut self) -> Self {
+        self.proven.retain(|statement| !matches!(statement, Statement::Files | Statement::Nothing));
+        self.proven.insert(0, Statement::WrongPages);
+        self.not_proven.retain(|statement| !matches!(statement, Statement::Render | Statement::Texts));
+        self.not_proven.insert(0, Statement::Pages);
+        self
+    }
+
     fn proven_in_words(&self) -> String {
         self.proven.iter().map(Statement::words).collect::<Vec<_>>().join("; ")
     }
 
     fn not_proven_in_words(&self) -> String {
         let open = |statement: &Statement| match statement {
-            Statement::Anything | Statement::Texts => statement.words(),
+            Statement::Anything | Statement::Pages | Statement::Texts => statement.words(),
             other => format!("that {}", other.words()),
         };
         let open = self.not_proven.iter().map(open).collect::<Vec<_>>().join("; ");
@@ -201,6 +235,10 @@ impl Statement {
                 };
                 return format!("{which} came from the stated training{how}");
             }
+            Self::WrongPages => {
+                "pages or figures were changed or are wrong (`render`), so what follows is true of results.json"
+            }
+            Self::Pages => "what the pages and figures show",
             Self::Anything => "anything that the report states",
             Self::Files => "no file was changed since SHA256SUMS was written",
             Self::Exact => "counts, shapes and plans follow from the study",
@@ -245,6 +283,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
+    use crate::verify::Mark;
 
     fn step(rung: Rung, status: Status, trainings: &[(&str, Proof)]) -> RungResult {
         let trainings: IndexMap<String, Proof> = trainings.iter().map(|(n, p)| ((*n).to_owned(), *p)).collect();
@@ -261,12 +300,19 @@ mod tests {
 
     /// All rungs up to `upto` pass, and then come these.
     fn line(upto: Rung, last: Vec<RungResult>, seconds: Option<f64>) -> String {
+        checked(upto, last, seconds).1.line()
+    }
+
+    /// As `line`, with the rungs.
+    fn checked(upto: Rung, last: Vec<RungResult>, seconds: Option<f64>) -> (Vec<RungResult>, Closing) {
         let first = last.first().map_or(upto, |step| step.rung);
         let below = Rung::ALL.into_iter().filter(|rung| *rung < first || (last.is_empty() && *rung == upto));
         let mut steps: Vec<RungResult> = below.map(|rung| step(rung, Status::Passed, &[])).collect();
         steps.extend(last);
         let names = ["a", "b"].map(str::to_owned);
-        Closing::of(&steps, upto, &names, || seconds).line()
+        pass_what_rerun_shows(&mut steps, &names);
+        let closing = Closing::of(&steps, upto, &names, || seconds);
+        (steps, closing)
     }
 
     #[test]
@@ -297,6 +343,14 @@ mod tests {
         );
         assert!(whole_again.ends_with("Not proven: who made the report and when, and that its own texts are true."));
         assert!(lean(&[("a", Whole)]).contains("Not proven: that the predictions come from the weights; "));
+        let status = |proofs| {
+            let left_out = RungResult { left_out: true, ..step(Rung::Weights, Status::NotChecked, &[]) };
+            let rerun = step(Rung::Rerun, Status::Passed, proofs);
+            checked(Rung::Rerun, vec![left_out, rerun], None).0[5].clone()
+        };
+        let shown = status(&[("a", Whole), ("b", Whole)]);
+        assert_eq!((shown.rung, shown.status, shown.mark()), (Rung::Weights, Status::Passed, Mark::Passed));
+        assert_eq!(status(&[("a", Whole)]).mark(), Mark::Lean);
         let partly = vec![step(Rung::Replay, Status::NotChecked, &[("a", Whole), ("b", NotChecked)])];
         let partly = line(Rung::Replay, partly, None);
         assert!(partly.contains("Not proven: that the weights of b (1 of 2) came from the stated training; "));
@@ -309,6 +363,24 @@ mod tests {
             failed,
             "Proven: the bundle was changed or is wrong (`weights`). Not proven: anything that the report states."
         );
+    }
+
+    /// They are made from results.json, which the other rungs check.
+    #[test]
+    fn wrong_pages_leave_the_results_proven() {
+        let wrong = step(Rung::Render, Status::Failed, &[]);
+        let trained = step(Rung::Replay, Status::Passed, &[("a", Proof::Whole), ("b", Proof::Whole)]);
+        let passed = |rung| step(rung, Status::Passed, &[]);
+        let all = vec![wrong.clone(), passed(Rung::Metrics), passed(Rung::Weights), trained];
+        assert_eq!(
+            line(Rung::Replay, all, None),
+            "Proven: pages or figures were changed or are wrong (`render`), so what follows is true of results.json; counts, shapes and \
+             plans follow from the study; the accuracies follow from the predictions; the predictions come from the weights; the weights \
+             came from the stated training, which was done again from first step to last. Not proven: what the pages and figures show."
+        );
+        let other = step(Rung::Weights, Status::Failed, &[]);
+        let both = line(Rung::Replay, vec![wrong, passed(Rung::Metrics), other], None);
+        assert!(both.ends_with("Not proven: anything that the report states."), "{both}");
     }
 
     /// As the line of a bundle in a batch and its page.

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::changes::changes;
 use crate::digest::{sha256_hex, short};
+use crate::text::numbers::plural;
 use crate::text::terminal::cut;
 
+/// Lines of a text that are told.
+const MOST_LINES: usize = 5;
 /// Characters of a value, and of what is kept before the place where two values differ.
 const WIDEST: usize = 60;
 const BEFORE: usize = 20;
@@ -31,6 +34,36 @@ pub(super) fn text_difference(file: &str, stated: &[u8], given_by: &str, given: 
     };
     let [told, other] = [&a[x..], &b[y..]].map(|text| shown(text, ends, same(&a[x..], &b[y..])));
     format!("{file} says {told}, {given_by} {} {other} (line {})", gives(given_by), line(x))
+}
+
+/// Where two texts differ: as [`text_difference`], then the other lines in which a reader sees another word, five in all, and how many more
+/// lines differ. Only of texts with as many lines: otherwise all that follows a new line would differ.
+pub(super) fn text_differences(file: &str, stated: &[u8], given_by: &str, given: &[u8]) -> Vec<String> {
+    let first = text_difference(file, stated, given_by, given);
+    let (Ok(a), Ok(b)) = (std::str::from_utf8(stated), std::str::from_utf8(given)) else { return vec![first] };
+    if a.lines().count() != b.lines().count() {
+        return vec![first];
+    }
+    let differing: Vec<_> = a.lines().zip(b.lines()).enumerate().filter(|(_, (x, y))| x != y).collect();
+    let is_page = file.ends_with(".html");
+    let told = differing.iter().filter_map(|(i, (x, y))| {
+        let places =
+            if is_page { first_word([x, y], visible_words) } else { first_word([x, y], |t| words(t, ends_word)) };
+        let [at, other] = places?;
+        let same = x[at..].chars().zip(y[other..].chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
+        let [told, other] = [&x[at..], &y[other..]].map(|text| shown(text, ends_word, same));
+        Some(format!("{file} says {told}, {given_by} {} {other} (line {})", gives(given_by), i + 1))
+    });
+    let mut all: Vec<String> = told.take(MOST_LINES).collect();
+    if !all.contains(&first) {
+        all.insert(0, first);
+        all.truncate(MOST_LINES);
+    }
+    let more = differing.len().saturating_sub(all.len());
+    if more > 0 {
+        all.push(format!("{file}: {} in other lines", plural(more, "more difference")));
+    }
+    all
 }
 
 fn gives(subject: &str) -> &'static str {
@@ -179,6 +212,29 @@ mod tests {
         assert!(told.contains("x1, results.json gives xxx") && told.len() < 150, "{told}");
         let told = text_difference("w", &[0xff, 1], "the training", &[0xff, 2]);
         assert!(told.starts_with("w has the SHA-256 ") && told.contains(", the training gives "), "{told}");
+    }
+
+    /// A grader asks how much was changed.
+    #[test]
+    fn the_lines_that_differ_are_told_and_the_rest_is_counted() {
+        let of = |a: &str, b: &str| text_differences("a.html", a.as_bytes(), "results.json", b.as_bytes());
+        let page = |numbers: &[u32], x: u32| {
+            let rows: String = numbers.iter().map(|n| format!("<td>{n}\u{a0}%</td>\n")).collect();
+            format!("<table>\n{rows}</table><svg>\n<path d=\"M{x}\"/>\n</svg>\n")
+        };
+        assert_eq!(
+            of(&page(&[1, 20, 3, 40], 5), &page(&[1, 2, 3, 4], 6)),
+            [
+                "a.html says 20 %, results.json gives 2 % (line 3)",
+                "a.html says 40 %, results.json gives 4 % (line 5)",
+                "a.html: 1 more difference in other lines"
+            ]
+        );
+        let many = of(&page(&[10, 20, 30, 40, 50, 60, 70], 5), &page(&[1, 2, 3, 4, 5, 6, 7], 5));
+        assert_eq!((many.len(), many[5].as_str()), (6, "a.html: 2 more differences in other lines"));
+        let longer = of(&page(&[1, 2, 3], 5), &page(&[1, 2], 5));
+        assert_eq!(longer.len(), 1, "{longer:?}");
+        assert_eq!(text_differences("w", &[0xff], "x", &[0xfe]).len(), 1);
     }
 
     #[test]

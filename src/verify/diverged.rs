@@ -11,7 +11,7 @@ use crate::digest::{sha256_hex, short};
 use crate::results::Checked;
 use crate::tensors::to_safetensors;
 use crate::text::numbers::plural;
-use crate::training::evidence::{SEGMENT, is_repeated_whole};
+use crate::training::evidence::SEGMENT;
 
 /// The message of a rung that cannot check the trainings that diverged; `None` if no training did.
 pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
@@ -28,7 +28,7 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
 /// Checks a training that diverged: if it is cheap, it is done again whole; otherwise its first steps are, in which the loss must
 /// stop being finite at the step in the bundle, and not before. Fails with the difference.
 pub(super) fn replay(subject: &Subject, machine: &Machine, diverged: &Diverged) -> Result<Proof, String> {
-    if is_repeated_whole(diverged.plan) {
+    if machine.repeats(diverged.plan, diverged.cost()) {
         return diverges_again(machine, diverged).map_or(Ok(Proof::Whole), Err);
     }
     first_steps(subject, machine, diverged)

@@ -56,7 +56,7 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     let mut passed = vec![format!("{data}; study SHA-256 {}", sha256_hex(study))];
     if program.source_sha256 != SOURCE_SHA256 {
         passed.push(format!(
-            "built by another program than this one: {} {}, source {}; this one's is {}",
+            "built by another program than this one: {} {}, hash of the source {}; this one's is {}",
             program.name,
             program.version,
             short(&program.source_sha256),

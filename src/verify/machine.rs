@@ -8,8 +8,10 @@ use super::{Draw, Request, Rung};
 use crate::bundle::{Contents, SeedFiles};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
+use crate::study::RunPlan;
 use crate::text::error_chain;
 use crate::text::numbers::duration;
+use crate::training::evidence::WHOLE;
 use crate::training::{Prepared, check_first_steps};
 
 /// Seconds from which the user is told how long a rung takes.
@@ -42,6 +44,8 @@ pub(super) struct Machine<'a> {
     pub(super) same_environment: bool,
     /// The runs that `rerun` trains again.
     pub(super) draw: &'a Draw,
+    /// Runs whose trainings `replay` does not do again.
+    as_if_long: &'a [String],
     /// Tells the user what will take long.
     pub(super) say: &'a dyn Fn(&str),
     /// The trainings that were done again, by the names of their files, so that no second rung repeats them.
@@ -79,7 +83,14 @@ impl<'a> Machine<'a> {
             ));
         }
         let prepared = caught(|| Prepared::new(device, data, &contents.plan))?;
-        Ok(Self { prepared, same_environment, draw: &request.runs, say, again: RefCell::default() })
+        let Request { runs: draw, as_if_long, .. } = request;
+        Ok(Self { prepared, same_environment, draw, as_if_long, say, again: RefCell::default() })
+    }
+
+    /// Whether `replay` does a training again from the first step to the last, given the cost of the epochs that it has in the
+    /// bundle: a plan of many more does not make it expensive.
+    pub(super) fn repeats(&self, run: &RunPlan, cost: f64) -> bool {
+        cost <= WHOLE && !self.as_if_long.contains(&run.name)
     }
 
     /// What `train` finds when it does a training again. Calls it only the first time that a rung asks.

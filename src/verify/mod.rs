@@ -68,12 +68,14 @@ pub struct Request {
     pub assignment: Option<PathBuf>,
     /// The folder of the data; by default that with MNIST.
     pub data: Option<PathBuf>,
+    /// Runs whose trainings `replay` does not do again, as if they took long. For tests: real ones take minutes.
+    pub as_if_long: Vec<String>,
 }
 
 impl Request {
     /// Checks every rung up to `upto`, and compares with no assignment.
     pub fn up_to(upto: Option<Rung>, device: DeviceChoice) -> Self {
-        Self { upto, device, runs: Draw::All, assignment: None, data: None }
+        Self { upto, device, runs: Draw::All, assignment: None, data: None, as_if_long: Vec::new() }
     }
 }
 
@@ -171,6 +173,7 @@ fn verify_on(
             // Measuring the device's speed can fail, for example for want of its memory. Then the rungs still count.
             rerun_seconds = device.and_then(|device| caught(|| seconds_of(&device, subject.cost())).ok());
             steps.extend(computed);
+            closing::pass_what_rerun_shows(&mut steps, &trainings);
         }
     }
     verification(steps, rerun_seconds)

@@ -84,7 +84,7 @@ pub struct RungResult {
     /// What `replay` and `rerun` showed of each training, by the name of its files.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub trainings: IndexMap<String, Proof>,
-    /// Whether it was not checked because a lean zip was published without the files that it needs.
+    /// Whether a lean zip was published without the files that it needs, so that it was not checked or only `rerun` shows it.
     #[serde(default)]
     pub left_out: bool,
     /// Whether values were held to tolerances, because libtorch made the bundle in another environment.
@@ -106,7 +106,7 @@ pub struct DrawnRuns {
 impl RungResult {
     /// The result in a table.
     pub fn mark(&self) -> Mark {
-        if self.left_out { Mark::Lean } else { self.status.into() }
+        if self.left_out && self.status == Status::NotChecked { Mark::Lean } else { self.status.into() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Outcome;
-use super::differing::text_difference;
+use super::differing::{text_difference, text_differences};
 use super::exact::has_runs_of;
 use super::subject::Subject;
 use crate::bundle::{Bundle, CRATE, Contents, MANIFEST, Program, RESULTS, SOURCE_SHA256, STUDY, SUMS, Sums};
@@ -36,20 +36,21 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         Err(e) => return Outcome::Failed(vec![format!("cannot be rendered: {}", error_chain(e))]),
     };
     let differs = |path: &str| subject.bundle.files.get(path) != rendered.get(path);
-    let difference = |path: &str, given_by: &str| match (subject.bundle.files.get(path), rendered.get(path)) {
-        (Some(stated), Some(given)) => text_difference(path, stated, given_by, given),
-        _ => format!("{path} is missing, and {RESULTS} renders to it"),
+    // A reader compares pages line by line.
+    let different = |path: &str, given_by: &str| match (subject.bundle.files.get(path), rendered.get(path)) {
+        (Some(stated), Some(given)) if is_page(path) => text_differences(path, stated, given_by, given),
+        (Some(stated), Some(given)) => vec![text_difference(path, stated, given_by, given)],
+        _ => vec![format!("{path} is missing, and {RESULTS} renders to it")],
     };
     // These change with every other file.
     let follow = [SUMS, CRATE, MANIFEST];
-    let mut differences: Vec<String> = rendered
-        .keys()
-        .filter(|path| !follow.contains(&path.as_str()) && differs(path))
-        .map(|path| difference(path, RESULTS))
-        .collect();
+    let mut changed: Vec<&String> =
+        rendered.keys().filter(|path| !follow.contains(&path.as_str()) && differs(path)).collect();
+    changed.sort_by_key(|path| !is_page(path));
+    let mut differences: Vec<String> = changed.into_iter().flat_map(|path| different(path, RESULTS)).collect();
     for name in [MANIFEST, CRATE] {
         if differences.is_empty() && differs(name) {
-            differences.push(difference(name, "results.json and the study"));
+            differences.extend(different(name, "results.json and the study"));
         }
     }
     let same = "report, figures, manifest and crate have the same bytes";
@@ -115,7 +116,7 @@ fn needs_its_program(program: &Program, first: Option<String>) -> Outcome {
     let Program { version, source_sha256, .. } = program;
     let first = first.map_or_else(String::new, |first| format!("; {first}"));
     Outcome::NotChecked(format!(
-        "needs the program that built it: mnist-report {version} with source {source_sha256}{first}"
+        "needs the program that built it: mnist-report {version}, hash of the source {source_sha256}{first}"
     ))
 }
 

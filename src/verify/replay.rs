@@ -18,7 +18,7 @@ use crate::tensors::{NamedTensor, from_safetensors, to_safetensors};
 use crate::text::error_chain;
 use crate::text::numbers::{agreeing, count, plural};
 use crate::training::evidence::{
-    self, Displacement, SegmentEvidence, Span, WHOLE, displacement, displacement_error, is_repeated_whole, state_sha256,
+    self, Displacement, SegmentEvidence, Span, displacement, displacement_error, state_sha256,
 };
 use crate::training::inputs_digest;
 
@@ -68,20 +68,13 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
 }
 
-/// Whether a training is done again from the first step to the last, also if `rerun` draws only some runs: a spot check must not
-/// show less than a verification without one. No stored segment ties down the epochs after a reported one
-/// that the study chooses, so such a training counts with the epochs that it has: a plan of many more does not make it
-/// expensive.
-fn is_done_again(trained: &Trained) -> bool {
-    let chooses_epoch = !trained.plan.settings.report_epoch.is_last();
-    is_repeated_whole(trained.plan) || (chooses_epoch && trained.cost() <= WHOLE)
-}
-
 /// Says how many trainings are done again, and about how long that takes, unless it is short. The replayed segments of the others
 /// take little.
 fn announce(subject: &Subject, machine: &Machine) {
-    let costs = subject.trained().filter(|t| is_done_again(t)).map(|t| t.cost());
-    let (trainings, cost) = costs.fold((0, 0.0), |(n, sum), cost| (n + 1, sum + cost));
+    let finished = subject.trained().map(|trained| (trained.plan, trained.cost()));
+    let all = finished.chain(subject.diverged().map(|diverged| (diverged.plan, diverged.cost())));
+    let repeated = all.filter(|(run, cost)| machine.repeats(run, *cost));
+    let (trainings, cost) = repeated.fold((0, 0.0), |(n, sum), (_, cost)| (n + 1, sum + cost));
     let seconds = seconds_of(machine.prepared.device, cost);
     let what = format!("replay: does {} again", plural(trainings, "training"));
     if let Some(line) = announcement(&what, seconds, Rung::Metrics, false) {
@@ -150,7 +143,8 @@ fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String
 
 /// Checks one training, as far as this rung can.
 fn prove(subject: &Subject, machine: &Machine, trained: &Trained, replayed: &mut Replayed) -> Result<Proof, String> {
-    let is_whole = is_done_again(trained);
+    // Also if `rerun` draws only some runs: a spot check must not show less than a verification without one.
+    let is_whole = machine.repeats(trained.plan, trained.cost());
     if is_whole {
         if let Some(difference) = train_again(subject, machine, trained).difference {
             return Err(difference);

@@ -3,7 +3,7 @@
 //!
 //! In the same environment the results must be equal, elsewhere within the tolerances.
 
-use super::again::{Silent, train_again};
+use super::again::{AtMost, train_again};
 use super::differing::json_difference;
 use super::machine::{Again, Machine, announcement};
 use super::outcome::{Proof, Rated};
@@ -15,7 +15,7 @@ use crate::failure;
 use crate::study::RunPlan;
 use crate::text::error_chain;
 use crate::text::numbers::{count, plural};
-use crate::training::SeedOutcome;
+use crate::training::{SeedOutcome, TrainingError};
 
 pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     let runs: Vec<&String> = subject.contents.results.all_runs().map(|(name, _)| name).collect();
@@ -89,8 +89,8 @@ fn seconds(subject: &Subject, machine: &Machine, plan: &RunPlan) -> f64 {
     };
     let is_left = |of: &RunPlan, files: &SeedFiles| of.name == plan.name && !machine.has_trained(files);
     let finished: f64 = subject.trained().filter(|t| is_left(t.plan, &t.files)).map(|t| t.share()).sum();
-    let diverged = subject.diverged().filter(|d| is_left(d.plan, &d.files)).count();
-    one * (finished + diverged as f64)
+    let diverged: f64 = subject.diverged().filter(|d| is_left(d.plan, &d.files)).map(|d| d.share()).sum();
+    one * (finished + diverged)
 }
 
 /// A difference if a training that diverged according to the bundle ends otherwise.
@@ -103,14 +103,18 @@ pub(super) fn diverges_again(machine: &Machine, stated: &Diverged) -> Option<Str
 fn otherwise_ended(machine: &Machine, stated: &Diverged) -> Option<String> {
     let Diverged { plan, model, result, .. } = stated;
     let at = result.not_finite;
-    match machine.prepared.run(model, plan, result.seed, None, &mut Silent) {
+    match machine.prepared.run(model, plan, result.seed, None, &mut AtMost(at.epoch)) {
         Ok(SeedOutcome::Diverged(found)) if !machine.same_environment || found == **result => None,
         Ok(SeedOutcome::Diverged(found)) if found.not_finite != at => {
             Some(format!("{}, the bundle has: {at}", found.not_finite))
         }
         Ok(SeedOutcome::Diverged(found)) => json_difference("the bundle's result", *result, "the training", &found),
         Ok(SeedOutcome::Finished(found)) => {
-            Some(format!("was trained to the end with a test loss of {}, the bundle has: {at}", found.result.test_loss))
+            let (epochs, loss) = (plural(found.result.epochs.len(), "epoch"), found.result.test_loss);
+            Some(format!("was trained for {epochs} with a test loss of {loss}, the bundle has: {at}"))
+        }
+        Err(TrainingError::Ended { epoch }) => {
+            Some(format!("does not diverge in {}, the bundle has: {at}", plural(epoch, "epoch")))
         }
         Err(e) => failure::machine(format!("{} cannot be trained here: {}", stated.files, error_chain(e))),
     }

@@ -52,6 +52,18 @@ impl Trained<'_> {
     }
 }
 
+impl Diverged<'_> {
+    /// Of the planned epochs, the part up to the one in which it diverged.
+    pub(super) fn share(&self) -> f64 {
+        (self.result.not_finite.epoch as f64 / self.plan.settings.epochs as f64).min(1.0)
+    }
+
+    /// The cost of the epochs up to that one, in multiply-adds.
+    pub(super) fn cost(&self) -> f64 {
+        self.plan.cost * self.share()
+    }
+}
+
 impl<'a> Subject<'a> {
     /// Parses a bundle whose files are sound; fails with the first thing that cannot be parsed. `data` is the folder of the data,
     /// if the user names one.
@@ -72,10 +84,10 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The cost of doing every training again, in multiply-adds. One that diverged counts with all its epochs.
+    /// The cost of doing every training again, in multiply-adds.
     pub(super) fn cost(&self) -> f64 {
         let finished: f64 = self.trained().map(|trained| trained.cost()).sum();
-        finished + self.diverged().map(|diverged| diverged.plan.cost).sum::<f64>()
+        finished + self.diverged().map(|diverged| diverged.cost()).sum::<f64>()
     }
 
     /// The names of all trainings' files, finished or diverged, of runs that the study has.

@@ -87,6 +87,25 @@ fn a_copy_with_its_seeds_in_another_order_is_reported() {
     assert!(done.out.contains("The same measured values under different Report IDs: "), "{}", done.out);
 }
 
+/// A copy whose run has another name, with a setting or a layer that changes nothing.
+#[test]
+fn a_copied_training_under_other_names_is_reported() {
+    let study = "title: Own\nmodels:\n  own: {layers: [flatten, {linear: {out_features: 16}}, relu, {linear: {out_features: 10}}]}\n\
+                 defaults: {train: {images: {random: 600}}, epochs: 1, batch_size: 50, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}\nruns: {own: {model: own}}\n";
+    let clipped = study.replace("{own: {model: own}", "{mine: {model: own, clip_grad_norm: 1.0e+30}");
+    let more = clipped.replace("runs: {", "runs: {other: {model: own, seeds: [9]}, ");
+    let original = built(study);
+    let like = |yaml: &str| verify(&["--upto", "metrics"], &[&original.path, &built(yaml).path]).exits(0).out;
+    for copy in [&clipped, &study.replace("relu,", "relu, relu,").replace("{own: {model", "{mine: {model")] {
+        let out = like(copy);
+        assert!(out.contains("The same measured values under different Report IDs: "), "{out}");
+    }
+    let out = like(&more);
+    assert!(out.contains("the weights of own are those of mine"), "{out}");
+    let out = like(&study.replace("lr: 0.1", "lr: 0.11"));
+    assert!(!out.contains("are those of") && !out.contains("The same"), "{out}");
+}
+
 #[test]
 fn a_copied_run_with_changed_losses_is_reported() {
     let (tiny, changed) = (&shared().0, copy());

@@ -231,7 +231,9 @@ fn claims_about_unmeasured_values_give_a_note() {
     fs::write(&study, format!("extends: {}\nclaims: [{claim}]\n", tiny().display())).unwrap();
     let said = run(program(["build", "--device", "cpu", "--out"]).arg(&bundle.path).arg(&study)).exits(0).err;
     let notes: Vec<&str> = said.lines().filter(|line| line.starts_with("note: ")).collect();
-    let [claim, dashed] = notes.as_slice() else { panic!("{said}") };
+    let [claim, dashed, unanswered] = notes.as_slice() else { panic!("{said}") };
+    let no_section = ": conclusions[2]: no section has `fewer-parameters-small-bn-small` in its `answers`";
+    assert!(unanswered.contains(no_section), "{said}");
     assert!(
         claim.ends_with(
             ": claims[3].measured: `runs.large.accuracy` has no value: `runs.large` was not measured: choose from small, small-bn, stops"

@@ -474,6 +474,50 @@ fn names_that_no_file_system_takes_are_refused_by_both() {
     }
 }
 
+/// Python and Info-ZIP unpack such files, so that they are zips which contradict themselves, not files that were cut off.
+#[test]
+fn bytes_around_a_zip_are_a_contradiction_to_both() {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, bytes) in shared().0.identity() {
+        zip.start_file(path, SimpleFileOptions::default()).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    let zip = zip.finish().unwrap().into_inner();
+    let of_disks = [&zip[..zip.len() - 18], &[1, 0, 1, 0], &zip[zip.len() - 14..]].concat();
+    let before = |start: &str| [start.as_bytes(), &zip].concat();
+    let folder = tempfile::tempdir().unwrap();
+    for (what, zip) in [
+        ("a program", before("MZ")),
+        ("a line", before("\n")),
+        ("a page", before("<html>")),
+        ("a PDF", before("%PDF-1.7")),
+        ("a byte behind", [&zip[..], &[0]].concat()),
+        ("another disk", of_disks),
+    ] {
+        let path = folder.path().join("around.zip");
+        std::fs::write(&path, zip).unwrap();
+        let program = on_paths("verify", &["--upto", "files"], &[&path]).exits(1);
+        assert!(program.out.contains("files     FAILED       the zip contradicts itself: "), "{what}: {}", program.out);
+        check(&["--upto", "files"], &path).exits(1);
+    }
+    let cut = folder.path().join("cut.zip");
+    std::fs::write(&cut, &zip[..zip.len() - 30]).unwrap();
+    on_paths("verify", &["--upto", "files"], &[&cut]).exits(2);
+    check(&["--upto", "files"], &cut).exits(2);
+}
+
+/// Leftovers are not part of the bundle, whatever names a file system gave them; a zip of them would be another thing on another system.
+#[test]
+fn leftovers_in_a_folder_may_have_any_name() {
+    let bundle = copy();
+    for name in ["._a:b", "._a\\b", "._a\nfiles     passed", "._\u{1b}[31m"] {
+        bundle.write(name, "");
+        on_paths("verify", &["--upto", "files"], &[&bundle.path]).exits(0);
+        let done = check(&["--upto", "files"], &bundle.path).exits(0);
+        assert_eq!(done.out.lines().count(), 2, "{}", done.out);
+    }
+}
+
 #[test]
 fn only_plain_files_are_opened() {
     let folder = tempfile::tempdir().unwrap();

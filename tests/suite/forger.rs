@@ -2,31 +2,34 @@
 //! all rungs.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use mnist_report::compute::DeviceChoice;
 use mnist_report::demo::{FORGERIES, Honest};
 use mnist_report::exit_code::ExitCode;
-use mnist_report::verify::{Rung, Status, verify};
+use mnist_report::verify::{Request, Rung, Status, verify_request};
 
 use crate::support::*;
 
 #[test]
 fn every_forgery_is_caught_by_its_rung_and_the_honest_bundle_passes_all() {
     let folder = tempfile::tempdir().unwrap();
-    // Give `stops` so many epochs that `replay` only samples it. It still stops as early as before.
+    // Give `stops` so many epochs that its last segment is stored. It still stops as early as before.
     let sampled = built_with(&[("epochs: 30", "epochs: 9000")]);
     let bundle = &sampled.path;
-    let honest = verify(bundle, Some(Rung::Rerun), DeviceChoice::Cpu).unwrap();
+    let request = |upto| Request { as_if_long: vec!["stops".into()], ..Request::up_to(Some(upto), DeviceChoice::Cpu) };
+    let verify = |bundle: &Path, upto| verify_request(bundle, &request(upto), &|_| {}).unwrap();
+    let honest = verify(bundle, Rung::Rerun);
     assert_eq!(honest.exit_code(), ExitCode::Success, "{honest:?}");
     assert!(honest.steps.iter().all(|s| s.status == Status::Passed), "{honest:?}");
 
-    let forger = Honest::open(bundle, DeviceChoice::Cpu, None).unwrap();
+    let forger = Honest::open(bundle, DeviceChoice::Cpu, None).unwrap().as_if_long("stops");
     let mut rungs = HashSet::new();
     for forgery in FORGERIES {
         assert!(forger.has_run_for(forgery), "{}", forgery.name);
         let dir = folder.path().join(forgery.name);
         forger.forge(forgery, &dir).unwrap();
-        let verification = verify(&dir, Some(forgery.caught_by), DeviceChoice::Cpu).unwrap();
+        let verification = verify(&dir, forgery.caught_by);
         assert_eq!(verification.exit_code(), ExitCode::Difference, "{}: {verification:?}", forgery.name);
         for step in &verification.steps {
             let expected = match step.rung.cmp(&forgery.caught_by) {
@@ -71,7 +74,7 @@ fn told(forgery: &str) -> &'static [&'static str] {
         "chain" => &["small-bn: the bundle's result.chain[0].end_sha256: \"", ", the training gives \""],
         "chosen" => &["small-bn: evidence/small-bn.safetensors has the SHA-256 ", ", its training gives "],
         "longer" => &["small-bn: epoch 6: ", ", the bundle has "],
-        "diverged" => &["small-bn: was trained to the end with a test loss of ", ", the bundle has: "],
+        "diverged" => &["small-bn: does not diverge in 1 epoch, the bundle has: "],
         "batches" | "curve" => &["small-bn: epoch ", " loss ", " has "],
         "spliced" => &["stops: steps ", ": the loss of step ", ", the bundle has "],
         "unsampled" => &["stops: epoch ", " loss ", ", the bundle has "],

@@ -57,12 +57,62 @@ fn refused_lists() -> Bundle {
     claims_about(&format!("values:\n  l:\n{list}  - x\n"), 1000, "values.l == 1")
 }
 
+/// A thousand claims with one long expression, most of which is never evaluated.
+fn parsed_only() -> Bundle {
+    let long = quoted(&format!("1 if true else (runs.zzzz is divisibleby({}))", vec!["1"; 1900].join("+")));
+    with_study(|study| {
+        let mut study = format!("{study}claims:\n");
+        for i in 0..1000 {
+            let measured = if i == 0 { format!("&long {long}") } else { "*long".to_owned() };
+            let _ = writeln!(
+                study,
+                "- {{id: c{i}, group: g, quote: q, printed: '1', measured: {measured}, compare: exact}}"
+            );
+        }
+        study
+    })
+}
+
 fn typos() -> Bundle {
     let mut values = "values:\n".to_owned();
     for i in 0..180_000 {
         let _ = writeln!(values, "  k{i:012}: 1");
     }
     claims_about(&values, 700, "values.k00000000000x")
+}
+
+/// A word of 60 letters for each number, unlike the others.
+fn long_name(i: usize) -> String {
+    let letter = |j: usize| char::from(b'a' + ((i * 7919 + j * j * 31 + i * j) % 26) as u8);
+    (0..60).map(letter).collect()
+}
+
+/// Claims on values that the study does not have, each of which might be a typo of any that it has.
+fn missed_names() -> Bundle {
+    let values: String = (0..1000).map(|i| format!("  v{i}{}: 1\n", long_name(i))).collect();
+    with_study(|study| {
+        let mut study = format!("{study}values:\n{values}claims:\n");
+        for i in 0..1000 {
+            let measured = format!("values.w{i}{}", long_name(i + 5000));
+            let _ = writeln!(
+                study,
+                "- {{id: c{i}, group: g, quote: q, printed: '1', measured: {measured}, compare: printed}}"
+            );
+        }
+        study
+    })
+}
+
+/// A grid with one value a hundred times, by alias.
+fn grid() -> String {
+    let settings: String = (0..4500).map(|i| format!("k{i}: a, ")).collect();
+    format!("grid:\n  optimizer: [&m {{sgd: {{{settings}lr: 0.1}}}}{}]\n", ", *m".repeat(99))
+}
+
+/// Invalid YAML: what is wrong with it is looked for in each of its values.
+fn long_line() -> String {
+    let maps: String = (0..19_990).map(|i| format!("r{i}: {{title: a}}, ")).collect();
+    format!("title: x\nruns: {{{maps}z: {}, e: \"b\" c}}\n", "a".repeat(3_600_000))
 }
 
 /// Sections that all show the run of the study.
@@ -150,9 +200,6 @@ fn hostile() -> Vec<(&'static str, Bundle)> {
         ("more claims than are supported", claims(1001, "1")),
         ("a claim of a long text", claims(1, &format!("'{}'", "a".repeat(4_000)))),
         ("the deepest YAML", with_study(|study| format!("{study}values: {}\n", deep("[", "]", 9000)))),
-        // Each took minutes.
-        ("a thousand lists that are refused", refused_lists()),
-        ("a thousand typos among 180,000 names", typos()),
         ("a thousand sections", with_study(|study| format!("{study}{}", sections(1000, "")))),
         (
             "a report of a thousand figures",
@@ -167,9 +214,44 @@ fn hostile() -> Vec<(&'static str, Bundle)> {
     ]
 }
 
+/// Those that took about a minute or more.
+fn slow() -> Vec<(&'static str, Bundle)> {
+    vec![
+        ("a thousand lists that are refused", refused_lists()),
+        ("a thousand typos among 180,000 names", typos()),
+        ("a thousand texts that are only parsed", parsed_only()),
+        ("a thousand long names that are none of a thousand others", missed_names()),
+        (
+            "subscripts in subscripts",
+            claims_about(
+                "values: {v: [0, 0, 0]}\n",
+                1000,
+                &format!("{}0 if true else '{}'{}", "values.v[".repeat(60), "a".repeat(3200), "]".repeat(60)),
+            ),
+        ),
+        ("a grid of a hundred values with thousands of settings", with_study(|study| study.to_owned() + &grid())),
+        ("a line of four megabytes with a mistake", with_study(|_| long_line())),
+        (
+            "texts in a text, with a mistake",
+            with_study(|_| format!("title: x\nruns: {{z: \"a{}\", e: \"b\" c}}\n", ", en: 'b'".repeat(400_000))),
+        ),
+        (
+            "brackets and a long list",
+            with_study(|study| format!("{study}values: {{x: {}{}\n", "[".repeat(19_000), "a,".repeat(1_800_000))),
+        ),
+        (
+            "a long key there twice",
+            with_study(|_| {
+                let key = "a ".repeat(1_900_000);
+                format!("title: x\nruns: {{? {key} : 1, ? {key} : 2}}\n")
+            }),
+        ),
+    ]
+}
+
 #[test]
 fn no_template_of_a_bundle_is_executed_without_bounds() {
-    let hostile = hostile();
+    let hostile = [hostile(), slow()].into_iter().flatten().collect::<Vec<_>>();
     let honest = &*shared().0.path;
     let paths: Vec<&Path> = hostile.iter().map(|(_, bundle)| &*bundle.path).chain([honest]).collect();
     // Half of the memory, and a third of the time, that is allowed up to `metrics`.

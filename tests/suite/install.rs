@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mnist_report::witness::HOW_TO_GET;
+
 use crate::support::*;
 
 /// A copy of the program at a path with spaces and letters that are not ASCII, outside the repository.
@@ -47,10 +49,20 @@ fn the_shipped_studies_are_inside_the_program() {
     let written = names(&home.path().join("my studies"));
     let mut shipped: Vec<String> =
         names(&root().join("reports")).into_iter().filter(|name| name.ends_with(".yaml")).collect();
-    shipped.push("study.schema.json".to_owned());
+    shipped.extend(["examples", "study.schema.json"].map(str::to_owned));
+    shipped.sort();
     assert_eq!(written, shipped);
-    for study in shipped.iter().filter(|name| name.ends_with(".yaml")) {
-        run(&["summary", &format!("my studies/{study}")]).exits(0);
+    let mut examples = names(&root().join("examples"));
+    examples.retain(|name| name.ends_with(".yaml"));
+    assert_eq!(names(&home.path().join("my studies/examples")), examples);
+    let examples = examples.iter().map(|name| format!("examples/{name}"));
+    for study in shipped.into_iter().filter(|name| name.ends_with(".yaml")).chain(examples) {
+        assert!(done.out.contains(study.trim_start_matches("examples/")), "{study}: {}", done.out);
+        let file = home.path().join("my studies").join(&study);
+        run(&["summary", file.to_str().unwrap()]).exits(0);
+        let text = fs::read_to_string(&file).unwrap();
+        let schema = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
+        assert!(file.with_file_name(schema).is_file(), "{study}: {schema}");
     }
     // A second time, nothing changes. A file that the user changed is not replaced.
     let again = run(&["studies", "my studies"]).exits(0).out;
@@ -105,12 +117,61 @@ fn an_installation_keeps_shared_files_beside_bin() {
     assert!(run(&mut at(&copy, home.path(), &["summary"])).exits(0).out.contains("only"));
 }
 
-/// Installs the program of these tests with scripts/install.sh.
-fn installed(prefix: &Path) {
-    let mut script = Command::new(root().join("scripts/install.sh"));
+/// Runs scripts/install.sh or scripts/uninstall.sh with the program of these tests.
+fn script(name: &str, prefix: &Path) -> Command {
+    let mut script = Command::new(root().join("scripts").join(name));
     script.env("PREFIX", prefix).env("PROGRAM", env!("CARGO_BIN_EXE_mnist-report")).env_remove("DESTDIR");
-    let done = run(&mut script).exits(0);
+    script
+}
+
+/// Installs the program of these tests.
+fn installed(prefix: &Path) {
+    let done = run(&mut script("install.sh", prefix)).exits(0);
     assert!(done.out.starts_with(&format!("{}/bin/mnist-report\n", prefix.display())), "{}", done.out);
+    // How the completions become active.
+    let share = prefix.join("share").display().to_string();
+    for line in [
+        format!("~/.bashrc: source \"{share}/bash-completion/completions/mnist-report\"\n"),
+        format!("before compinit: fpath=(\"{share}/zsh/site-functions\" $fpath)\n"),
+    ] {
+        assert!(done.out.contains(&line), "{line}{}", done.out);
+    }
+}
+
+/// The files below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn an_uninstallation_leaves_only_files_of_the_user() {
+    let home = tempfile::tempdir().unwrap();
+    let prefix = home.path().join("a prefix");
+    let own = ["bin/mnist-report-of-mine", "share/mnist-report/data/mnist/mine", "share/man/man1/mnist.1"];
+    let own = own.map(|name| prefix.join(name));
+    for file in &own {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "mine").unwrap();
+    }
+    installed(&prefix);
+    assert!(files_below(&prefix).len() > 40);
+    // A second time, nothing is left to remove.
+    for _ in 0..2 {
+        run(&mut script("uninstall.sh", &prefix)).exits(0);
+        let mut left = files_below(&prefix);
+        left.sort();
+        let mut expected = own.to_vec();
+        expected.sort();
+        assert_eq!(left, expected);
+    }
+}
+
+#[test]
+fn a_package_is_installed_without_notes_about_this_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let done = run(script("install.sh", Path::new("/usr")).env("DESTDIR", home.path())).exits(0);
+    assert_eq!(done.out, format!("{}/usr/bin/mnist-report\n", home.path().display()));
 }
 
 #[test]
@@ -132,6 +193,7 @@ fn an_installed_check_py_finds_the_labels() {
     assert_eq!(names(&prefix.join("bin")), ["mnist-report", "mnist-report-check"]);
     assert!(prefix.join("share/man/man1/mnist-report-build.1").is_file());
     assert!(prefix.join("share/mnist-report/reports/quick.yaml").is_file());
+    assert!(prefix.join("share/mnist-report/reports/examples/first-network.yaml").is_file());
 }
 
 /// Starting the program that has libtorch takes ten times as long as everything else that `--version` prints.
@@ -170,7 +232,11 @@ fn doctor_says_what_is_missing_and_what_to_do() {
     let copy = copied(home.path());
     let done = run(&mut at(&copy, home.path(), &["doctor"])).exits(0);
     assert!(done.out.contains("data       good     MNIST, inside the program"), "{}", done.out);
-    assert!(done.out.contains("libtorch   absent   not installed\n"), "{}", done.out);
+    let libtorch = "the witness, which evaluates networks with PyTorch's operators, and the fallback on a GPU";
+    let absent = format!("libtorch   absent   not installed\n{:<19} -> {libtorch}: {HOW_TO_GET}\n", "");
+    assert!(done.out.contains(&absent), "{}", done.out);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("libtorch is {libtorch}. ")), "the same words");
     let done = run(at(&copy, home.path(), &["doctor", "--json"]).env("MNIST_REPORT_DATA", "/nowhere")).exits(2);
     let findings: serde_json::Value = serde_json::from_str(&done.out).unwrap();
     let data = findings.as_array().unwrap().iter().find(|finding| finding["what"] == "data").unwrap();

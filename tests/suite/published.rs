@@ -44,6 +44,17 @@ fn each_is_lean_and_its_study_is_that_of_the_repository() {
 }
 
 #[test]
+fn the_study_in_the_readme_is_complete() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let yaml = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let study = home.path().join("my-study.yaml");
+    fs::write(&study, yaml).unwrap();
+    let done = run(program(["summary"]).arg(&study)).exits(0);
+    assert!(done.out.contains("1 run, 1 training: slim-bn\n"), "{}", done.out);
+}
+
+#[test]
 fn the_readme_shows_the_report_id_of_the_coursework() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let id = Bundle::at(root().join("reports/published/coursework")).report_id();

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// `long` and `bare` may train so many epochs that they count as expensive, but they stop early.
+/// `long` and `bare` may train so many epochs that their segments are stored as those of expensive trainings, but they stop early.
+/// `AS_IF_LONG` keeps `replay` from doing them again.
 const STUDY: &str = "\
 title: Sampled
 models: {m: {layers: [flatten, {linear: {out_features: 32}}, relu, {linear: {out_features: 10}}]}}
@@ -25,6 +26,13 @@ runs:
   cheap: {epochs: 2}
   bare: {epochs: 9000, stop_below_train_loss: 0.6, evidence: {last: false}}
 ";
+
+/// `replay` does these runs not again, as if they had trained all their epochs.
+const AS_IF_LONG: [&str; 2] = ["--as-if-long=long", "--as-if-long=bare"];
+
+fn verify(bundle: &Bundle, arguments: &[&str]) -> Done {
+    bundle.run("verify", &[&AS_IF_LONG, arguments].concat())
+}
 
 /// The study without `bare`, which `replay` cannot check.
 fn without_bare() -> String {
@@ -73,7 +81,7 @@ fn proofs(all: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[test]
 fn a_training_that_nothing_ties_to_its_weights_is_not_checked_by_name() {
     let bundle = &bundles()[0];
-    let done = bundle.run("verify", &["--json"]).exits(2);
+    let done = verify(bundle, &["--json"]).exits(2);
     let value = json_of(&done);
     assert_eq!(
         trainings(&value, "replay"),
@@ -92,15 +100,15 @@ fn a_training_that_nothing_ties_to_its_weights_is_not_checked_by_name() {
 
 #[test]
 fn a_sampled_training_passes_and_the_last_line_says_what_that_leaves_open() {
-    let done = bundles()[1].run("verify", &[]).exits(0);
+    let done = verify(&bundles()[1], &[]).exits(0);
     let last = done.out.lines().next_back().unwrap();
     assert!(last.starts_with("Proven: ") && last.contains("Not proven: that the weights of long"), "{last}");
     assert!(done.out.contains("sampled, so that only `rerun` proves the rest: long (20 of "), "{}", done.out);
-    let rerun = bundles()[1].run("verify", &["--upto", "rerun"]).exits(0);
+    let rerun = verify(&bundles()[1], &["--upto", "rerun"]).exits(0);
     let last = rerun.out.lines().next_back().unwrap();
     assert!(last.contains("; the weights came from the stated training, which was done again"), "{last}");
     assert!(last.ends_with("Not proven: who made the report and when, and that its own texts are true."), "{last}");
-    let files = bundles()[1].run("verify", &["--upto", "files"]).exits(0);
+    let files = verify(&bundles()[1], &["--upto", "files"]).exits(0);
     let last = files.out.lines().next_back().unwrap();
     assert!(
         last.contains("Not proven: that counts, ")
@@ -109,10 +117,27 @@ fn a_sampled_training_passes_and_the_last_line_says_what_that_leaves_open() {
     );
 }
 
+/// A plan of many epochs makes no training expensive that stopped after a few: a forger would get sampling for the asking.
+#[test]
+fn a_training_that_stopped_early_is_done_again_however_long_its_plan_is() {
+    let done = bundles()[0].run("verify", &["--json"]).exits(0);
+    let all = proofs(&[("bare", "whole"), ("cheap", "whole"), ("long", "whole")]);
+    assert_eq!(trainings(&json_of(&done), "replay"), all);
+    let (_home, bundle) = honest();
+    bundle.change_json("results.json", |results| {
+        let right = &mut results["runs"]["long"]["seeds"][0]["epochs"][1]["test"]["correct"];
+        *right = json!(right.as_u64().unwrap() + 100);
+    });
+    bundle.run("render", &[]).exits(0);
+    verify(&bundle, &[]).exits(0);
+    let done = bundle.run("verify", &[]).exits(1);
+    assert!(done.out.contains("replay    FAILED       long: epoch 2: test images right "), "{}", done.out);
+}
+
 #[test]
 fn runs_that_the_verifier_names_are_trained_again_and_only_those() {
     let bundle = &bundles()[0];
-    let done = bundle.run("verify", &["--upto", "rerun", "--runs", "bare", "--json"]).exits(0);
+    let done = verify(bundle, &["--upto", "rerun", "--runs", "bare", "--json"]).exits(0);
     assert!(done.err.starts_with("rerun: trains 1 of 3 runs (bare) again, about "), "{}", done.err);
     assert_eq!(done.err.lines().count(), 1);
     let value = json_of(&done);
@@ -130,7 +155,7 @@ fn runs_that_the_verifier_names_are_trained_again_and_only_those() {
 fn runs_are_drawn_by_the_verifier() {
     let bundle = &bundles()[1];
     let drawn = || {
-        let done = bundle.run("verify", &["--upto", "rerun", "--runs", "random:1", "--json"]).exits(0);
+        let done = verify(bundle, &["--upto", "rerun", "--runs", "random:1", "--json"]).exits(0);
         let trained: Vec<String> = trainings(&json_of(&done), "rerun").into_keys().collect();
         assert_eq!(trained.len(), 1);
         trained[0].clone()
@@ -139,7 +164,7 @@ fn runs_are_drawn_by_the_verifier() {
     let mut others = (0..30).map(|_| drawn());
     let first = others.next().unwrap();
     assert!(others.any(|other| other != first));
-    let both = bundle.run("verify", &["--upto", "rerun", "--runs", "random:7"]).exits(0);
+    let both = verify(bundle, &["--upto", "rerun", "--runs", "random:7"]).exits(0);
     assert!(both.out.contains("2 of 2 runs trained again: long, cheap"), "{}", both.out);
 }
 
@@ -156,10 +181,10 @@ fn a_spot_check_of_a_class_is_shown_as_one() {
     assert_eq!(rows(&done.out), 2, "{}", done.out);
     assert_eq!(fs::read_to_string(&csv).unwrap().matches(",passed,\"passed, 1 of 2\",").count(), 2);
     assert_eq!(rows(&page_text(&fs::read_to_string(&page).unwrap())), 2);
-    let one = json_of(&bundles()[1].run("verify", &["--upto", "rerun", "--runs", "cheap", "--json"]).exits(0));
+    let one = json_of(&verify(&bundles()[1], &["--upto", "rerun", "--runs", "cheap", "--json"]).exits(0));
     assert_eq!(one["steps"][7]["drawn"], json!({"runs": 1, "of": 2}));
     assert_eq!(one["steps"][6]["drawn"], Value::Null);
-    let all = json_of(&bundles()[1].run("verify", &["--upto", "rerun", "--runs", "random:2", "--json"]).exits(0));
+    let all = json_of(&verify(&bundles()[1], &["--upto", "rerun", "--runs", "random:2", "--json"]).exits(0));
     assert_eq!(all["steps"][7]["drawn"], Value::Null);
 }
 
@@ -182,12 +207,12 @@ fn a_class_is_checked_by_a_run_of_each() {
 #[test]
 fn a_draw_that_makes_no_sense_is_refused() {
     let bundle = &bundles()[1];
-    bundle.run("verify", &["--runs", "long"]).refused(&["--runs chooses what `rerun` trains again; add --upto rerun"]);
-    bundle.run("verify", &["--upto", "replay", "--runs", "long"]).refused(&["add --upto rerun"]);
-    let unknown = bundle.run("verify", &["--upto", "rerun", "--runs", "lomg"]);
+    verify(bundle, &["--runs", "long"]).refused(&["--runs chooses what `rerun` trains again; add --upto rerun"]);
+    verify(bundle, &["--upto", "replay", "--runs", "long"]).refused(&["add --upto rerun"]);
+    let unknown = verify(bundle, &["--upto", "rerun", "--runs", "lomg"]);
     unknown.refused(&["--runs: unknown run `lomg`; did you mean `long`"]);
     for draw in ["random:0", "random:x", "a,,b"] {
-        let done = bundle.run("verify", &["--upto", "rerun", "--runs", draw]).exits(2);
+        let done = verify(bundle, &["--upto", "rerun", "--runs", draw]).exits(2);
         assert!(done.err.starts_with("error: invalid value"), "{}", done.err);
     }
 }
@@ -211,7 +236,7 @@ fn with_losses(bundle: &Bundle, losses: &[f32], upto: &str, code: i32) -> Done {
     results.add_loss_curves(read).unwrap();
     bundle.write("results.json", results.to_json());
     bundle.run("render", &[]).exits(0);
-    bundle.run("verify", &["--upto", upto]).exits(code)
+    verify(bundle, &["--upto", upto]).exits(code)
 }
 
 #[test]
@@ -244,7 +269,7 @@ fn a_loss_that_its_epoch_does_not_fit_fails_with_file_epoch_and_both_values() {
     changed[12] = 5.0;
     bundle.write("losses/long.f32", write_losses(&changed));
     bundle.run("render", &[]).exits(0);
-    let done = bundle.run("verify", &["--upto", "exact"]).exits(1);
+    let done = verify(&bundle, &["--upto", "exact"]).exits(1);
     let line = done.out.lines().find(|line| line.starts_with("exact")).unwrap();
     assert!(line.contains("losses/long.f32: epoch 2: the mean of its batches is "), "{line}");
     assert!(line.contains(&format!("results.json has a training loss of {}", epochs[1]["train_loss"])), "{line}");
@@ -290,7 +315,7 @@ fn the_end_of_a_longer_training_does_not_fit_into_a_shorter_one() {
         (end["start_sha256"], end["end_sha256"]) = (last(&b)["start_sha256"].clone(), last(&b)["end_sha256"].clone());
     });
     short.run("render", &[]).exits(0);
-    let done = short.run("verify", &[]).exits(1);
+    let done = verify(&short, &[]).exits(1);
     let line = done.out.lines().find(|line| line.starts_with("replay")).unwrap();
     let told = ["its start in the chain has the SHA-256 ", ", the stored state gives "];
     assert!(told.iter().all(|part| line.contains(part)), "{}", done.out);

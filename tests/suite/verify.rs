@@ -281,3 +281,21 @@ fn cuda_without_a_gpu_leaves_rungs_unchecked() {
     assert!(CHECKED.iter().all(|rung| statuses[*rung] == "passed"), "{statuses:?}");
     assert_eq!((&*statuses["weights"], &*statuses["replay"]), ("not_checked", "not_checked"));
 }
+
+/// As git does on Windows, and FTP in text mode.
+#[test]
+fn converted_line_ends_are_named_as_such() {
+    let bundle = copy();
+    let convert = |file: &str| bundle.write(file, bundle.text(file).replace('\n', "\r\n"));
+    convert("report.md");
+    let told = "report.md was changed: a program converted its line ends to those of Windows";
+    let done = bundle.run("verify", &["--upto", "files"]).exits(1);
+    assert!(done.out.contains(told) && !done.out.contains("SHA-256 is"), "{}", done.out);
+    convert("SHA256SUMS");
+    let done = bundle.run("verify", &["--upto", "files"]).exits(1);
+    assert!(done.out.contains("SHA256SUMS: a program converted its line ends"), "{}", done.out);
+    let other = copy();
+    other.write("report.md", other.text("report.md").replace('\n', "\r\n").replacen('a', "b", 1));
+    let done = other.run("verify", &["--upto", "files"]).exits(1);
+    assert!(done.out.contains("report.md was changed: its SHA-256 is "), "{}", done.out);
+}

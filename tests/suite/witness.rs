@@ -6,6 +6,7 @@ use std::fs;
 
 use mnist_report::compute::LIBTORCH_PROGRAM;
 use mnist_report::tensors::{from_safetensors, to_safetensors};
+use mnist_report::witness::HOW_TO_GET;
 use serde_json::Value;
 
 use crate::check_py::check;
@@ -98,7 +99,7 @@ fn without_the_program_that_has_libtorch_nothing_is_asked() {
     assert!(data.is_dir());
     let verified = of(&["verify", path, "--upto", "metrics"]);
     assert_eq!(witness(&verified), None);
-    of(&["witness", path]).refused(&[LIBTORCH_PROGRAM]);
+    of(&["witness", path]).refused(&[LIBTORCH_PROGRAM, HOW_TO_GET]);
     of(&["build", "--device", "cuda", "--out", "b", tiny().to_str().unwrap()])
         .refused(&["GPU 0 cannot be used: ", "--device cpu"]);
 }

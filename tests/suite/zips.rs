@@ -329,7 +329,7 @@ const FORGERIES: &[Forgery] = &[
         },
         "its end record counts",
     ),
-    ("two counts", || patched(|z| z.set_u16(z.end + 8, 1)), "is not a zip file"),
+    ("two counts", || patched(|z| z.set_u16(z.end + 8, 1)), "its end record says that it is one of several"),
     (
         "a list that ends early",
         || {
@@ -353,7 +353,7 @@ const FORGERIES: &[Forgery] = &[
                 z.bytes.splice(z.end..z.end, *b"gap");
             })
         },
-        "is not a zip file",
+        "that its list of entries is elsewhere",
     ),
     ("a comment of an entry", || changed(|e| e[0].comment = b"x".to_vec()), "has a comment"),
     // The end.
@@ -381,7 +381,11 @@ const FORGERIES: &[Forgery] = &[
     ),
     ("bytes after the end", || patched(|z| z.bytes.extend(*b"end")), "3 bytes after the zip's end"),
     ("a byte after the end", || patched(|z| z.bytes.push(0)), "1 byte after the zip's end"),
-    ("a second zip after it", || [zip(&stored()).bytes, zip(&stored()).bytes].concat(), "is not a zip file"),
+    (
+        "a second zip after it",
+        || [zip(&stored()).bytes, zip(&stored()).bytes].concat(),
+        "that its list of entries is elsewhere",
+    ),
     (
         "an end record inside",
         || {
@@ -406,7 +410,11 @@ const FORGERIES: &[Forgery] = &[
         "a zip64 record",
     ),
     // Between.
-    ("bytes before", || [b"#!/bin/sh\n".as_slice(), &zip(&stored()).bytes].concat(), "is not a zip file"),
+    (
+        "bytes before",
+        || [b"#!/bin/sh\n".as_slice(), &zip(&stored()).bytes].concat(),
+        "that its list of entries is elsewhere",
+    ),
     ("bytes before, with right offsets", || inserted(|_| 0, b"#!/bin/sh\n"), "bytes outside any entry"),
     ("bytes between", || inserted(|z| z.starts[2], b"hidden"), "bytes outside any entry"),
     (

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use super::bytes::{NOT_A_ZIP, bytes_at, u16_at, u32_at};
-use super::entry::{Central, DESCRIPTOR_SIZE, Entry};
+use super::entry::{CENTRAL_MAGIC, Central, DESCRIPTOR_SIZE, Entry};
 use crate::bundle::limits::{MAX_FILES, MAX_LIST, MAX_NAME};
 use crate::text::numbers::plural;
 
@@ -134,10 +134,17 @@ impl End {
         if count > MAX_FILES || list_size > MAX_LIST {
             return Err(format!("lists {count} entries; a bundle has at most {MAX_FILES}"));
         }
-        if !record.is_one_disk || list_start + list_size != position {
-            return Err(NOT_A_ZIP.to_owned());
-        }
         let mut contradictions = Vec::new();
+        let is_in_place = list_start + list_size == position;
+        // Programs that search for the list unpack it wherever it is, so bytes before it or after it do not make it another file.
+        let is_list = |at: &u64| bytes_at(file, *at, 4).is_ok_and(|bytes| bytes.starts_with(CENTRAL_MAGIC));
+        let list_start = [list_start, position.saturating_sub(list_size)].into_iter().find(is_list);
+        // A zip without entries has no list.
+        let list_start = list_start.or((count == 0).then_some(position)).ok_or(NOT_A_ZIP)?;
+        if !is_in_place || !record.is_one_disk {
+            let why = if is_in_place { "that it is one of several" } else { "that its list of entries is elsewhere" };
+            contradictions.push(format!("its end record says {why}"));
+        }
         let after = &tail[at + END_SIZE..];
         let is_allowed = after.is_empty() || record.comment == after.len() && is_hash_of_git(after);
         if !is_allowed {

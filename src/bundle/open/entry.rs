@@ -8,7 +8,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::bytes::{NOT_A_ZIP, bytes_at, u16_at, u32_at};
 
-const CENTRAL_MAGIC: &[u8] = b"PK\x01\x02";
+pub(super) const CENTRAL_MAGIC: &[u8] = b"PK\x01\x02";
 const CENTRAL_SIZE: usize = 46;
 const LOCAL_MAGIC: &[u8] = b"PK\x03\x04";
 const LOCAL_SIZE: usize = 30;

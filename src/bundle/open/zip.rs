@@ -38,13 +38,12 @@ const PAGES: [&str; 2] = ["<!doctype html", "<html"];
 pub(super) fn read(path: &Path, found: &mut Found) -> Result<(), Error> {
     let file = File::open(path).map_err(Error::read(path))?;
     let size = file.metadata().map_err(Error::read(path))?.len();
-    if let Some(reason) = other_file(&file, size) {
-        return Err(Error::refused(path, reason));
-    }
     if size > MAX_ZIP {
         return Err(Error::refused(path, "is larger than the zip of any bundle"));
     }
-    unpack(path, &file, size, found)
+    let archive = Archive::open(&file, size);
+    let archive = archive.map_err(|why| Error::refused(path, other_file(&file, size).unwrap_or(why)))?;
+    unpack(path, &file, &archive, found)
 }
 
 /// What a file is instead of a zip, by its first bytes.
@@ -70,8 +69,7 @@ fn other_file(file: &File, size: u64) -> Option<String> {
     is_page.then(|| "is a page alone, not a bundle: ask for the zip".to_owned())
 }
 
-fn unpack(path: &Path, file: &File, size: u64, found: &mut Found) -> Result<(), Error> {
-    let archive = Archive::open(file, size).map_err(|reason| Error::refused(path, reason))?;
+fn unpack(path: &Path, file: &File, archive: &Archive, found: &mut Found) -> Result<(), Error> {
     let of_entry = |reason| Error::Zip { path: path.to_owned(), reason };
     let top = top_folder(&archive.entries.iter().map(|entry| entry.name.clone()).collect::<Vec<_>>());
     let small = within_limits(&archive.entries, top, found).map_err(of_entry)?;

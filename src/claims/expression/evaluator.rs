@@ -7,6 +7,7 @@ use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 use minijinja::value::Kwargs;
 use minijinja::{State, Value, context};
 
+use super::functions::{LETTERS_COMPARED, MOST_COMPARED};
 use super::operators::{self, OperandKind};
 use super::paths::{member_path, path};
 use super::{Interpreter, Mode, Stop, both, functions};
@@ -192,14 +193,20 @@ impl<'e> Evaluator<'e> {
                 Err(Stop::not_measured(self.text(whole), format!("the list has {items} items")))
             }
             OperandKind::Missing => {
-                // What is meant is looked for among them.
-                self.charge(operators::members(group))?;
-                let (name, of) = (key.as_str().unwrap_or_default(), self.text(of));
+                let (name, of) = (key.as_str().unwrap_or_default(), self.counted_text(of)?);
+                let is_known = functions::has_member(group, name);
+                // What is meant is looked for among them, letter by letter.
+                let members = operators::members(group);
+                let compared = if is_known { 0 } else { members.min(MOST_COMPARED as u64) };
+                self.charge(members + compared * name.len().min(LETTERS_COMPARED) as u64)?;
                 let open = OPEN_GROUPS.contains(&of.as_str()) || of.starts_with("values") || of.ends_with("layers");
-                let unknown = !open && !functions::has_member(group, name);
-                Err(self.missing(self.text(whole), functions::hint(group, name, open), unknown))
+                let whole = self.counted_text(whole)?;
+                Err(self.missing(whole, functions::hint(group, name, open), !open && !is_known))
             }
-            OperandKind::Number => self.check_complete(&value, &self.text(whole)).map(|()| value),
+            OperandKind::Number => {
+                let text = self.counted_text(whole)?;
+                self.check_complete(&value, &text).map(|()| value)
+            }
             _ => Ok(value),
         }
     }
@@ -359,8 +366,8 @@ impl<'e> Evaluator<'e> {
             return Err(Stop::fault(format!("unknown function `{name}`; the only function is `range`")));
         }
         let (args, _) = self.arguments(&call.args)?;
-        let value = operators::apply(&self.interpreter.env, "range(*args)", context! { args })?;
-        self.made(value)
+        let value = operators::apply(&self.interpreter.env, "range(*args)", context! { args });
+        self.made(value.map_err(|stop| functions::call_error("function", name, stop))?)
     }
 
     /// The arguments of a filter, test or function, by position and by name.

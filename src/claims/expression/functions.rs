@@ -17,9 +17,10 @@ const REFUSED_FILTERS: [&str; 9] = ["default", "d", "bool", "tojson", "string", 
 
 /// The most names of a group that a message lists.
 const MOST_LISTED: usize = 24;
-/// The most names of a group that a mistyped one is compared with, and the bytes of each.
-const MOST_COMPARED: usize = 1000;
+/// The most names of a group that a mistyped one is compared with, the bytes of each, and the letters that are counted as steps.
+pub(super) const MOST_COMPARED: usize = 1000;
 const LONGEST: usize = 256;
+pub(super) const LETTERS_COMPARED: usize = 64;
 
 /// Filters and tests that are suggested for a mistyped name.
 const FILTERS: [&str; 24] = [
@@ -150,6 +151,7 @@ fn check_selection(filter: &str, text: &str, input: &Value, positional: &[Value]
     };
     for item in input.try_iter()? {
         if OperandKind::of(&value(item)?) != OperandKind::Bool {
+            let attribute = attribute.or_else(|| filter.ends_with("attr").then_some("accuracy"));
             let name = attribute.map_or(String::new(), |attribute| format!("\"{attribute}\", "));
             return Err(Stop::fault(format!(
                 "`{filter}` without a test takes truth values, and `{text}` lists others; write a test, such as {filter}({name}\"gt\", 0)"
@@ -159,12 +161,48 @@ fn check_selection(filter: &str, text: &str, input: &Value, positional: &[Value]
     Ok(())
 }
 
-/// A failed filter or test, with its name.
-pub(super) fn call_error(what: &str, name: &str, error: Error) -> Stop {
-    match Stop::from(error) {
-        Stop::Fault(message) => Stop::fault(format!("{what} `{name}`: {message}")),
+/// A failed filter or test, with its name, and how it is written if its arguments are wrong.
+pub(super) fn call_error(what: &str, name: &str, stop: impl Into<Stop>) -> Stop {
+    match stop.into() {
+        Stop::Fault(message) => {
+            let is_of_arguments = ["missing ", "too many arguments", "cannot convert ", "filter name is required"];
+            let form = is_of_arguments.iter().any(|start| message.starts_with(start)).then(|| form(what, name));
+            let form = form.flatten().map_or_else(String::new, |form| format!("; write {form}"));
+            Stop::fault(format!("{what} `{name}`: {message}{form}"))
+        }
         stop => stop,
     }
+}
+
+/// How a filter, test or function with a required argument is written.
+fn form(what: &str, name: &str) -> Option<String> {
+    let form = match (what, name) {
+        ("filter", "fixed" | "percent" | "points" | "round_to") => format!("{name}(2): the number of decimals"),
+        ("filter", "batch") => "batch(3): the number of items in each list".to_owned(),
+        ("filter", "slice") => "slice(3): the number of lists".to_owned(),
+        ("filter", "replace") => "replace(\"a\", \"b\"): the text to replace, and what replaces it".to_owned(),
+        ("filter", "attr") => "attr(\"accuracy\"): the name of a value".to_owned(),
+        ("filter", "groupby") => "groupby(\"seed\"): the name of a value".to_owned(),
+        ("filter", "map") => {
+            let of_value = "map(attribute=\"test_loss\"): the value of each item";
+            format!("{of_value}, or map(\"percent\", 2): a filter and its arguments")
+        }
+        ("filter", "select" | "reject") => format!("{name}(\"gt\", 0.5): a test, and what it compares with"),
+        ("filter", "selectattr" | "rejectattr") => {
+            format!("{name}(\"accuracy\", \"gt\", 0.5): the name of a value, a test, and what it compares with")
+        }
+        ("function", "range") => "range(10): the number of items".to_owned(),
+        ("test", "in") => "`is in [1, 2]`".to_owned(),
+        ("test", "divisibleby") => "`is divisibleby 2`".to_owned(),
+        ("test", "startingwith" | "endingwith") => format!("`is {name} \"a\"`"),
+        ("test", "sameas") => "`is sameas 1`".to_owned(),
+        ("test", _) => {
+            let is_comparison = COMPARISON_TESTS.iter().any(|(names, _)| names.contains(&name));
+            return is_comparison.then(|| format!("`is {name} 0.5`"));
+        }
+        _ => return None,
+    };
+    Some(form)
 }
 
 /// Whether a filter takes a list that has items.

@@ -28,6 +28,7 @@ use minijinja::{Environment, Error, ErrorKind, Value, machinery};
 use evaluator::Evaluator;
 
 use crate::text::Lang;
+use crate::text::closest::looks_latin;
 use crate::text::numbers::NumberFormat;
 
 /// The most steps that an expression or sentence may take, so that a study cannot keep a grader's machine busy. The
@@ -36,6 +37,12 @@ const MAX_STEPS: u64 = 100_000;
 
 /// The most steps of all expressions and sentences of a study together, each time that it is judged.
 const MAX_TOTAL_STEPS: u64 = 4_000_000;
+
+/// Bytes of an expression that are parsed in a step. Parts that are never evaluated take only these steps.
+const EXPRESSION_OF_STEP: usize = 2;
+
+/// The same of a sentence, most of which is text.
+const SENTENCE_OF_STEP: usize = 16;
 
 /// The longest text that an expression or sentence may produce, in bytes.
 const MAX_TEXT: usize = 1 << 16;
@@ -163,8 +170,7 @@ impl Interpreter {
 
 /// Evaluates an expression.
 pub(super) fn evaluate(interpreter: &Interpreter, text: &str, values: &Value, mode: Mode) -> Result<Value, Stop> {
-    // Parsing takes time, too, and counts no steps.
-    interpreter.spend(1)?;
+    interpreter.spend(steps_to_parse(text, EXPRESSION_OF_STEP))?;
     let expression = machinery::parse_expr(text).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(interpreter, text, values, mode);
     let value = evaluator.value(&expression)?;
@@ -180,13 +186,18 @@ pub(super) fn holds(interpreter: &Interpreter, text: &str, values: &Value, mode:
 
 /// Renders a sentence. Tests such as `is defined` may be used there, to mention a value only if it was measured.
 pub(super) fn render(interpreter: &Interpreter, text: &str, values: &Value, mode: Mode) -> Result<String, Stop> {
-    interpreter.spend(1)?;
+    interpreter.spend(steps_to_parse(text, SENTENCE_OF_STEP))?;
     let template = machinery::parse(text, "sentence", SyntaxConfig::default()).map_err(|e| mistyped(e, text))?;
     let mut evaluator = Evaluator::new(interpreter, text, values, mode);
     evaluator.in_sentence = true;
     let printed = sentence::render(&mut evaluator, &template)?;
     interpreter.print(printed.len())?;
     Ok(printed)
+}
+
+/// A thousand claims may share one long text, and each is parsed again for every set of values.
+fn steps_to_parse(text: &str, of_step: usize) -> u64 {
+    1 + (text.len() / of_step) as u64
 }
 
 /// Why an expression or sentence is not one, with what is probably wrong.
@@ -200,9 +211,15 @@ fn mistyped(error: Error, text: &str) -> Stop {
     };
     let is_sentence = text.contains("{{") || text.contains("{%");
     let in_braces = |part: &str| part.split_once(['}']).is_some_and(|(inside, _)| has_comma(inside));
+    let parts = || text.split("{{").skip(usize::from(is_sentence)).filter_map(|part| part.split("}}").next());
+    let words = || parts().flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    let foreign = || words().find_map(looks_latin).unwrap_or_default();
     let decimal_comma = if is_sentence { text.split('{').skip(1).any(in_braces) } else { has_comma(text) };
     match Stop::from(error) {
         Stop::Fault(message) if decimal_comma => Stop::fault(format!("{message}; write decimals with a point, 0.5")),
+        Stop::Fault(message) if message.starts_with("unexpected character") => {
+            Stop::fault(format!("{message}{}", foreign()))
+        }
         stop => stop,
     }
 }

@@ -135,6 +135,39 @@ fn a_missing_name_gets_advice() {
 }
 
 #[test]
+fn a_missing_argument_is_named() {
+    for (text, expected) in [
+        ("runs.r.accuracy|percent", "filter `percent`: missing argument; write percent(2): the number of decimals"),
+        ("runs.r.accuracy|fixed", "filter `fixed`: missing argument; write fixed(2): the number of decimals"),
+        (
+            "runs.r.accuracy|points(1, 2)",
+            "filter `points`: too many arguments; write points(2): the number of decimals",
+        ),
+        ("runs.r.per_class|round_to", "; write round_to(2): the number of decimals"),
+        ("runs.r.epochs|groupby", "; write groupby(\"seed\"): the name of a value"),
+        ("runs.r.per_class|map", "; write map(attribute=\"test_loss\"): the value of each item, or"),
+        ("runs.r.per_class|map(\"percent\")|list", "or map(\"percent\", 2): a filter and its arguments"),
+        ("runs.r.per_class|select(\"gt\")|list", "; write select(\"gt\", 0.5): a test, and what it compares with"),
+        ("runs.r.epochs|selectattr", "write a test, such as selectattr(\"accuracy\", \"gt\", 0)"),
+        ("values.word|replace(\"a\")", "; write replace(\"a\", \"b\"): the text to replace, and what replaces it"),
+        ("runs.r.per_class|batch", "; write batch(3): the number of items in each list"),
+        ("range()", "function `range`: missing argument; write range(10): the number of items"),
+        ("runs.r.accuracy is gt", "test `gt`: missing argument; write `is gt 0.5`"),
+        ("runs.r.correct is divisibleby", "; write `is divisibleby 2`"),
+    ] {
+        is_fault(text, expected);
+    }
+}
+
+#[test]
+fn a_letter_that_looks_latin_is_named() {
+    let letter = "unexpected character; the `\u{441}` that you typed is U+0441, not a Latin letter";
+    is_fault("runs.r.ac\u{441}uracy", letter);
+    let Err(Stop::Fault(message)) = sentence("\u{422}ак {{ runs.r.ac\u{441}uracy }}") else { panic!() };
+    assert_eq!(message, letter);
+}
+
+#[test]
 fn kinds_do_not_mix() {
     for (text, part) in [
         ("runs.r.accuracy > values.limit", "compares a number with text (`0,05`); write decimals with a point"),
@@ -367,6 +400,22 @@ fn all_expressions_of_a_study_share_a_budget() {
         matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all sentences together print")),
         "{spent:?}"
     );
+}
+
+/// Also of parts that are never evaluated.
+#[test]
+fn parsing_takes_steps() {
+    let interpreter = english();
+    let long = format!("1 if true else (runs.q is divisibleby({}))", vec!["1"; 1900].join("+"));
+    let started = Instant::now();
+    let spent = (0..5000).find_map(|_| evaluate(&interpreter, &long, &values(), Mode::Decide).err());
+    assert!(
+        matches!(&spent, Some(Stop::Fault(message)) if message.starts_with("all expressions together take")),
+        "{spent:?}"
+    );
+    let long = format!("{{{{ {long} }}}}");
+    assert!(render(&interpreter, &long, &values(), Mode::Decide).is_err());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 /// A thousand claims must not each read a long list because none of them is counted in the end.

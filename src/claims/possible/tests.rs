@@ -1,10 +1,13 @@
 //! Tests of the other results that a study could have had.
+//!
+//! Longer than 400 lines because all of them draw such results for a small study.
 
 use std::collections::BTreeSet;
 
 use super::*;
 use crate::claims::{Verdict, stand_in};
-use crate::results::validation_losses;
+use crate::results::{Evaluated, validation_losses};
+use crate::rng::Stream;
 use crate::study::{Plan, Source, first_lowest};
 
 const STUDY: &str = "\
@@ -16,7 +19,26 @@ comparisons: {c: {run: a, against: b}}
 ";
 
 fn drawn(number: usize, source: &Source, results: &Results) -> Results {
-    Draw::new(number, "").results(results, &source.study.digests_of_epochs())
+    Draw::new(number, "").results(results, &Equal::of(&source.study, results))
+}
+
+/// Stand-ins that differ where settings do, as real results.
+fn by_settings(source: &Source, plan: &Plan) -> Results {
+    let mut results = stand_in::results(&source.study, plan);
+    let settings = source.study.digests_of_epochs();
+    for (name, run) in &mut results.runs {
+        for seed in &mut run.seeds {
+            let mut random = Stream::keyed(format!("{} {}", settings[name.as_str()], seed.seed).as_bytes());
+            let mut loss = || 0.1 + f64::from(random.below(1 << 24)) / f64::from(1 << 24);
+            seed.epochs.iter_mut().for_each(|epoch| epoch.train_loss = loss());
+        }
+    }
+    results
+}
+
+/// The numbers of the results that keep the study.
+fn kept() -> impl Iterator<Item = usize> {
+    (0..MOST).filter(|number| Draw::new(*number, "").keeps_study())
 }
 
 fn source() -> (Source, Plan) {
@@ -28,7 +50,7 @@ fn source() -> (Source, Plan) {
 #[test]
 fn other_results_follow_the_rules_of_all_results() {
     let (source, plan) = source();
-    let mut results = stand_in::results(&source.study, &plan);
+    let mut results = by_settings(&source, &plan);
     let losses = |run: &str, _: u64| Ok::<_, String>(vec![0.1; plan.runs[run].total_steps()]);
     results.add_loss_curves(losses).unwrap();
     for number in 0..MOST {
@@ -42,7 +64,14 @@ fn other_results_follow_the_rules_of_all_results() {
                 assert_eq!(last.test.loss.to_bits(), seed.test_loss.to_bits());
                 let classes: Vec<usize> = seed.confusion.iter().map(|row| row.iter().sum()).collect();
                 assert_eq!(classes, other.data.test_classes);
-                assert!(seed.test_loss >= 0.69 * (1.0 - seed.accuracy()), "{number}: {}", seed.test_loss);
+                for epoch in &seed.epochs {
+                    for set in [Some(epoch.test), epoch.validation, epoch.train_eval].into_iter().flatten() {
+                        let wrong = 1.0 - set.accuracy();
+                        assert!(set.loss >= 0.69 * wrong, "{number}: {set:?}");
+                        // The class with the highest of ten probabilities has at least a tenth.
+                        assert!(wrong > 0.0 || set.loss < 2.31, "{number}: {set:?}");
+                    }
+                }
             }
         }
         for (pair, (a, b)) in
@@ -76,7 +105,7 @@ claims:
 fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
     let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
     let plan = Plan::resolve(&source).unwrap();
-    let results = stand_in::results(&source.study, &plan);
+    let results = by_settings(&source, &plan);
     let (mut counts, mut reported) = (BTreeSet::new(), BTreeSet::new());
     for number in 0..MOST {
         let other = drawn(number, &source, &results);
@@ -98,7 +127,7 @@ fn a_run_that_may_end_early_has_other_epochs_and_another_reported_one() {
 fn claims_on_epochs_that_the_plan_leaves_open_test_something() {
     let source = Source::from_text_in(std::path::Path::new("study.yaml"), EARLY, None).unwrap();
     let plan = Plan::resolve(&source).unwrap();
-    let mut results = stand_in::results(&source.study, &plan);
+    let mut results = by_settings(&source, &plan);
     results.runs["a"].seeds.iter_mut().for_each(|seed| seed.reported_epoch = Some(9));
     let judged = crate::claims::judge(&source.study, &results);
     let verdicts: Vec<(&str, Verdict)> = judged.iter().map(|j| (j.claim.id.as_str(), j.verdict)).collect();
@@ -158,9 +187,9 @@ conclusions:
 fn a_claim_on_what_settings_make_equal_tests_nothing() {
     let source = Source::from_text_in(std::path::Path::new("study.yaml"), TWINS, None).unwrap();
     let plan = Plan::resolve(&source).unwrap();
-    let stand_in = stand_in::results(&source.study, &plan);
+    let stand_in = by_settings(&source, &plan);
     // Real results follow the rules, too.
-    let results = drawn(8, &source, &stand_in);
+    let results = drawn(9, &source, &stand_in);
     let judged = crate::claims::judge(&source.study, &results);
     let of = |verdict| judged.iter().filter(move |j| j.verdict == verdict).map(|j| j.claim.id.as_str());
     assert_eq!(
@@ -258,19 +287,20 @@ fn a_claim_on_what_rules_make_sure_tests_nothing() {
     let text = format!("{RULES}claims:\n{}", claims.map(claim).collect::<String>());
     let source = Source::from_text_in(std::path::Path::new("study.yaml"), &text, None).unwrap();
     let plan = Plan::resolve(&source).unwrap();
-    let mut stand_in = stand_in::results(&source.study, &plan);
+    let mut stand_in = by_settings(&source, &plan);
     stand_in
         .runs
         .values_mut()
         .flat_map(|run| &mut run.seeds)
         .for_each(|seed| seed.batch_mean_loss = seed.test_loss / 50.0);
-    let others: Vec<Results> = (0..MOST).step_by(2).map(|number| drawn(number, &source, &stand_in)).collect();
-    let holds = |id: &str, results: &Results| {
-        let judged = crate::claims::judge_alone(&source.study, results, crate::text::Lang::En);
-        judged.iter().find(|j| j.claim.id == id).unwrap().verdict == Verdict::Matches
+    let matching = |number: usize| -> BTreeSet<String> {
+        let results = drawn(number, &source, &stand_in);
+        let judged = crate::claims::judge_alone(&source.study, &results, crate::text::Lang::En);
+        judged.iter().filter(|j| j.verdict == Verdict::Matches).map(|j| j.claim.id.clone()).collect()
     };
+    let matching: Vec<BTreeSet<String>> = kept().map(matching).collect();
     for claim in &source.study.claims {
-        let is_sure = others.iter().all(|results| holds(&claim.id, results));
+        let is_sure = matching.iter().all(|ids| ids.contains(&claim.id));
         assert_eq!(is_sure, open.iter().all(|(id, _)| *id != claim.id), "{}", claim.id);
     }
 }
@@ -283,7 +313,7 @@ fn no_plan_asks_for_endless_results() {
         let plan = Plan::resolve(&source).unwrap();
         (source, plan)
     };
-    let mut results = stand_in::results(&source.study, &plan);
+    let mut results = by_settings(&source, &plan);
     let run = &mut results.runs["stops"];
     run.plan.epochs = usize::MAX;
     run.seeds[0].epochs[0].validation = Some(Evaluated { images: u32::MAX as usize, correct: 0, loss: 1.0 });
@@ -295,11 +325,133 @@ fn no_plan_asks_for_endless_results() {
 #[test]
 fn other_results_are_far_from_each_other() {
     let (source, plan) = source();
-    let results = stand_in::results(&source.study, &plan);
+    let results = by_settings(&source, &plan);
     let accuracies: Vec<f64> = (0..MOST).map(|n| drawn(n, &source, &results).runs["a"].accuracy()).collect();
-    assert_eq!(accuracies[..4], [0.0, 0.0, 1.0, 1.0]);
+    assert_eq!(accuracies[..4], [0.0, 1.0, 0.0, 1.0]);
     for (from, to) in [(0.0, 0.3), (0.3, 0.7), (0.7, 1.0)] {
         assert!(accuracies.iter().filter(|a| (from..to).contains(*a)).count() >= 3, "{accuracies:?}");
     }
     assert_eq!(super::results(&source.study, &results).count(), MOST);
+}
+
+/// The verdicts on claims about the stand-ins.
+fn verdicts(text: &str, claims: &[(&str, String)], change: impl Fn(&mut Results)) -> Vec<(String, Verdict)> {
+    let claim = |(id, text): &(&str, String)| {
+        format!("  - {{id: {id}, group: g, quote: q, printed: 'true', measured: '{text}', compare: exact}}\n")
+    };
+    let text = format!("{text}claims:\n{}", claims.iter().map(claim).collect::<String>());
+    let source = Source::from_text_in(std::path::Path::new("study.yaml"), &text, None).unwrap();
+    let plan = Plan::resolve(&source).unwrap();
+    let mut results = by_settings(&source, &plan);
+    change(&mut results);
+    crate::claims::judge(&source.study, &results).iter().map(|j| (j.claim.id.clone(), j.verdict)).collect()
+}
+
+/// A training that failed gives one class for every image, or has a loss far above that of guessing.
+#[test]
+fn claims_that_a_failed_training_refutes_test_something() {
+    let mut claims: Vec<(&str, String)> = [
+        "runs.a.held_out_accuracy > 0.15",
+        "runs.a.last.held_out_accuracy > 0.1",
+        "runs.a.last.held_out_loss < 2.3",
+        "runs.a.last.held_out_loss < 5",
+        "runs.a.first.held_out_loss < 2.5",
+        "runs.a.last.train_eval_accuracy > 0.1",
+        "runs.a.last.train_eval_loss < 10",
+        "runs.a.last.train_loss < 5",
+        "runs.a.last.train_loss < 20",
+        "runs.a.accuracy > 0.15",
+        "runs.a.loss < 5",
+        "runs.a.loss < 10",
+        "runs.a.predicted|min > 0",
+        "runs.a.predicted|max < 5000",
+        "runs.a.predicted|max < 9000",
+        "runs.a.last.held_out_accuracy - runs.a.accuracy < 0.3",
+        "(runs.a.last.held_out_accuracy - runs.a.accuracy)|abs < 0.6",
+        "runs.a.last.train_eval_accuracy - runs.a.accuracy < 0.5",
+        "comparisons.c.both > 500",
+        "comparisons.c.neither < 9000",
+        "comparisons.c.only_run < 5000",
+    ]
+    .map(|text| ("open", text.to_owned()))
+    .to_vec();
+    for run in ["a", "b"] {
+        for class in 0..10 {
+            claims.push(("open", format!("runs.{run}.predicted[{class}] < 5000")));
+            let others = (0..10).filter(|other| *other != class);
+            claims.extend(others.map(|other| ("open", format!("runs.{run}.confusion[{class}][{other}] < 900"))));
+        }
+    }
+    let of_classes = |least: &str| {
+        let of_class = |c: usize| format!("[runs.a.confusion[{c}][{c}], runs.b.confusion[{c}][{c}]]|{least}");
+        (0..10).map(of_class).collect::<Vec<_>>().join(" + ")
+    };
+    let (min, max) = (of_classes("min"), of_classes("max"));
+    let sure = [
+        format!("comparisons.c.both <= {min}"),
+        format!("comparisons.c.neither <= 10000 - ({max})"),
+        format!("comparisons.c.both + comparisons.c.only_run + comparisons.c.only_against >= {max}"),
+        "comparisons.c.both - runs.b.confusion[0][0] <= runs.a.correct - runs.a.confusion[0][0]".to_owned(),
+        "runs.a.loss >= 0.6931 * (1 - runs.a.accuracy)".to_owned(),
+        "runs.a.last.held_out_loss >= 0.6931 * (1 - runs.a.last.held_out_accuracy)".to_owned(),
+        "runs.a.last.train_eval_loss >= 0.6931 * (1 - runs.a.last.train_eval_accuracy)".to_owned(),
+        "runs.a.accuracy < 1 or runs.a.loss < 2.303".to_owned(),
+        "runs.a.last.held_out_accuracy < 1 or runs.a.last.held_out_loss < 2.303".to_owned(),
+        "runs.a.last.train_eval_accuracy < 1 or runs.a.last.train_eval_loss < 2.303".to_owned(),
+        "runs.a.predicted|sum == 10000".to_owned(),
+    ];
+    claims.extend(sure.map(|text| ("sure", text)));
+    let ids: Vec<String> = claims.iter().enumerate().map(|(i, (kind, _))| format!("{kind}-{i}")).collect();
+    let named: Vec<(&str, String)> =
+        ids.iter().zip(&claims).map(|(id, (_, text))| (id.as_str(), text.clone())).collect();
+    for ((id, verdict), (_, text)) in verdicts(STUDY, &named, |_| ()).into_iter().zip(&claims) {
+        let expected = if id.starts_with("open") { Verdict::Matches } else { Verdict::TestsNothing };
+        assert_eq!(verdict, expected, "{text}");
+    }
+}
+
+const EQUAL: &str = "\
+title: t
+models: {m: {layers: [flatten, {linear: {out_features: 10}}]}}
+defaults: {train: {images: {random: 400}, hold_out: 100}, epochs: 2, batch_size: 64, optimizer: adam, seeds: [1]}
+runs:
+  d: {model: m, clip_grad_norm: 1.0e+30}
+  e: {model: m}
+  f: {model: m, schedule: {step: {step_size: 1, gamma: 0.5}}}
+  g: {model: m, epochs: 3}
+comparisons: {de: {run: d, against: e}, df: {run: d, against: f}, eg: {run: e, against: g}}
+";
+
+/// Settings may differ without effect in ways that only the results show.
+#[test]
+fn trainings_with_equal_results_have_equal_ones_in_all_other_results() {
+    let nothing = [
+        ("difference", "comparisons.de.difference == 0"),
+        ("loss", "runs.d.loss == runs.e.loss"),
+        ("first", "runs.d.first.test_loss == runs.f.first.test_loss"),
+    ];
+    let something = [
+        ("last", "runs.d.last.test_loss <= runs.f.last.test_loss"),
+        ("accuracy", "comparisons.df.difference == 0"),
+        // Two networks of one training.
+        ("epochs", "comparisons.eg.lower < 0"),
+        // Equal networks on other images.
+        ("validation", "runs.d.last.held_out_loss < runs.e.last.held_out_loss"),
+    ];
+    let claims: Vec<(&str, String)> =
+        nothing.into_iter().chain(something).map(|(id, text)| (id, text.to_owned())).collect();
+    let found = verdicts(EQUAL, &claims, |results| {
+        let of = results.runs["d"].seeds[0].epochs.clone();
+        results.runs["f"].seeds[0].epochs[0].train_loss = of[0].train_loss;
+        for name in ["e", "g"] {
+            for (epoch, of) in results.runs[name].seeds[0].epochs.iter_mut().zip(&of) {
+                epoch.train_loss = of.train_loss;
+                epoch.validation.as_mut().unwrap().loss = 0.3;
+            }
+        }
+    });
+    for (id, verdict) in found {
+        let is_nothing = nothing.iter().any(|(nothing, _)| *nothing == id);
+        assert_eq!(verdict, if is_nothing { Verdict::TestsNothing } else { Verdict::Matches }, "{id}");
+    }
 }

@@ -143,6 +143,7 @@ fn meta(study: &Study, date: Option<&str>, lang: &Language) -> Result<Definition
     };
     let mut items = given.into_iter().filter_map(keyed).collect::<Result<Vec<_>>>()?;
     items.extend(study.meta.iter().map(|pair| Definition::new(pair.label.as_str(), pair.value.as_str())));
-    items.extend(keyed(("meta.date", date)).transpose()?);
+    let date = date.map(|date| lang.date(date));
+    items.extend(keyed(("meta.date", date.as_deref())).transpose()?);
     Ok(Definitions { style: "meta", items })
 }

@@ -127,3 +127,13 @@ fn mistakes_name_the_line_and_what_to_do() {
     let error = Source::from_text(Path::new("s.yaml"), "title: T\ngrid: [a]\n").err().unwrap().to_string();
     assert!(error.contains("s.yaml:2: grid: must be a map of run settings"), "{error}");
 }
+
+/// Each value was once compared with each other setting by setting, which took a minute.
+#[test]
+fn values_with_many_settings_are_named_and_refused() {
+    let settings: String = (0..4_000).map(|i| format!("k{i}: a, ")).collect();
+    let list = format!("&m {{sgd: {{{settings}lr: 0.1}}}}, {}{{sgd: {{lr: 0.2}}}}", "*m, ".repeat(90));
+    let error =
+        source(&[("[{sgd: {lr: 0.1}}, {sgd: {lr: 0.01, momentum: 0.9}}, adam]", &format!("[{list}]"))]).err().unwrap();
+    assert!(error.to_string().contains("is listed twice: grid.optimizer[0] is the same"), "{error}");
+}

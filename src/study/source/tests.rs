@@ -168,11 +168,29 @@ fn a_text_inside_braces_that_needs_quotation_marks_is_named() {
     assert_eq!(message, format!("s.yaml:5: conclusions[0].бо так є: unknown key `бо так є`; {both}"));
     let message = error(&with_conclusion("why: Так, titel"));
     assert!(message.ends_with("conclusions[0].titel: unknown key `titel`; did you mean `title`?"), "{message}");
-    for text in ["Так: бо так", "[[1]](#reference-1)", "\"Так\" чи ні", "'п'ять'", "Так {{ x }}", "@ні", "Так #3 ні"]
+    for text in ["Так: бо так", "[[1]](#reference-1)", "\"Так\" чи ні", "Так {{ x }}", "@ні", "Так #3 ні"]
     {
         let message = error(&with_conclusion(&format!("why: {text}")));
         let expected = format!("s.yaml:5: is not valid YAML: {}", super::super::unquoted::IN_BRACES);
         assert_eq!(message, expected, "{text}");
+    }
+    for (text, mark, inside) in [
+        ("'п'ять'", "'", "''"),
+        ("\"Мережа \"А\", яка: вчиться\"", "\"", "\\\""),
+        ("{uk: \"Мережа \"А\" {{ x }}\", en: A}", "\"", "\\\""),
+        ("{uk: Так, en: \"The network \"A\"\"}", "\"", "\\\""),
+    ] {
+        let message = error(&with_conclusion(&format!("why: {text}")));
+        let expected = format!(
+            "s.yaml:5: is not valid YAML: text follows the closing {mark}: put the whole text in quotes, with {inside} \
+             for a quotation mark inside"
+        );
+        assert_eq!(message, expected, "{text}");
+    }
+    for yaml in ["title: {uk: \"Так\", en: \"Yes}\n", "title: {uk: \"Так\", en: \"Yes}\nauthor: \"A\"\ncity: \"B\"\n"]
+    {
+        let message = error(yaml);
+        assert!(message.contains("s.yaml:1: is not valid YAML: a text opened with \" is not closed"), "{message}");
     }
     // Others have nothing to do with a text.
     let message = error(&with_conclusion("why: Так, banana: 1"));

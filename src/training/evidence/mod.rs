@@ -57,13 +57,13 @@ impl From<&Segment> for Span {
     }
 }
 
-/// Whether rung `replay` repeats a training of this run from its first step to its last.
-pub fn is_repeated_whole(plan: &RunPlan) -> bool {
+/// Whether rung `replay` repeats a training of this run from its first step to its last, even if it has all epochs of the plan.
+fn is_repeated_whole(plan: &RunPlan) -> bool {
     plan.cost <= WHOLE
 }
 
 /// Whether the last steps of a training are stored.
-fn keeps_last(plan: &RunPlan) -> bool {
+pub fn keeps_last(plan: &RunPlan) -> bool {
     let evidence = &plan.settings.evidence;
     evidence.keep > 0 || (evidence.last && !is_repeated_whole(plan))
 }

@@ -155,7 +155,22 @@ impl Panel<'_> {
         let words = self.lang.say("figures.curves.chance", context! { classes, loss })?;
         let fits = width_of(&words, LABEL) <= right - LEFT - 4;
         let words = if fits { &words } else { words.split(':').next().unwrap_or_default() };
-        text(area, words, (right - 2, y + 11), &label(MUTED), HPos::Right, VPos::Center)
+        let size = (width_of(words, LABEL), LINE);
+        let (start, end) = (LEFT + 4, right - 2);
+        let left_ends = [(end - size.0, y + 11), (end - size.0, y - 11), (start, y + 11), (start, y - 11)];
+        let chosen = emptiest(left_ends, size, (plot.losses.to, plot.losses.from), &self.curves(plot));
+        let (x, anchor) = if chosen.0 == start { (start, HPos::Left) } else { (end, HPos::Right) };
+        text(area, words, (x, chosen.1), &label(MUTED), anchor, VPos::Center)
+    }
+
+    /// The pixels of all losses, as lines.
+    fn curves(&self, plot: &Plot) -> Vec<Vec<(i32, i32)>> {
+        let of_run = |course: &Course| {
+            let lines = [&course.groups, &course.smooth, &course.test_line, &course.validation_line];
+            let marks = [&course.train, &course.validation, &course.test];
+            lines.map(|points| plot.line(points)).into_iter().chain(marks.map(|losses| plot.marks(losses)))
+        };
+        self.courses.iter().flat_map(of_run).collect()
     }
 
     /// The curves of one run: training and test in their colours, the gap between them shaded.
@@ -240,6 +255,29 @@ impl Panel<'_> {
     }
 }
 
+/// The place of a label, by the left end of its middle line, that the fewest pixels of curves cross: the first one, if it is as good
+/// as any. Places that are not between two heights come last.
+fn emptiest(
+    places: [(i32, i32); 4],
+    (width, height): (i32, i32),
+    (top, base): (i32, i32),
+    curves: &[Vec<(i32, i32)>],
+) -> (i32, i32) {
+    let crossed = |(left, middle): (i32, i32)| {
+        let (from, to) = (middle - height / 2, middle + height / 2);
+        let is_inside = |(x, y): (i32, i32)| (left..=left + width).contains(&x) && (from..=to).contains(&y);
+        let along = |ends: &[(i32, i32)]| {
+            let [(x0, y0), (x1, y1)] = [ends[0], ends[1]];
+            let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
+            (0..=steps).filter(|step| is_inside((x0 + (x1 - x0) * step / steps, y0 + (y1 - y0) * step / steps))).count()
+        };
+        let pixels: usize = curves.iter().flat_map(|points| points.windows(2)).map(along).sum();
+        let alone = curves.iter().filter(|points| points.len() == 1 && is_inside(points[0])).count();
+        (from < top || to > base, pixels + alone)
+    };
+    places.into_iter().min_by_key(|place| crossed(*place)).unwrap_or(places[0])
+}
+
 /// The curves of several runs, each in its colour and with its marks.
 fn several(area: &Canvas, plot: &Plot, courses: &[Course]) -> Result<()> {
     for course in courses {
@@ -321,7 +359,20 @@ fn bars(area: &Canvas, plot: &Plot, losses: &[Loss], marks: &[(i32, i32)], color
 
 #[cfg(test)]
 mod tests {
-    use super::side_by_side;
+    use super::{emptiest, side_by_side};
+
+    #[test]
+    fn the_label_of_the_chance_line_is_where_no_curve_is() {
+        let places = [(300, 61), (300, 39), (50, 61), (50, 39)];
+        let chosen = |curves: &[Vec<(i32, i32)>]| emptiest(places, (90, 14), (0, 136), curves);
+        let falls = vec![(50, 45), (60, 90), (400, 120)];
+        assert_eq!(chosen(std::slice::from_ref(&falls)), places[0]);
+        let stays_below = vec![(50, 60), (400, 60)];
+        assert_eq!(chosen(&[falls.clone(), stays_below.clone()]), places[1]);
+        let stays_above = vec![(200, 40), (400, 40)];
+        assert_eq!(chosen(&[stays_above, vec![(200, 60), (400, 60)]]), places[2]);
+        assert_eq!(emptiest(places, (90, 14), (40, 136), &[falls, stays_below]), places[0], "the others are outside");
+    }
 
     #[test]
     fn marks_that_would_cover_one_another_are_moved_apart() {
