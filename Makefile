@@ -31,7 +31,8 @@ verifier: rust ## build target/release/mnist-report without libtorch: it builds 
 	cargo build --release --locked --no-default-features --features cuda
 	@echo target/release/mnist-report
 
-install: verifier ## install the program, its manual pages and completions below PREFIX (by default ~/.local; DESTDIR= for packages)
+# With sudo there may be no cargo: then what is compiled is installed.
+install: $(if $(and $(wildcard target/release/mnist-report),$(if $(shell command -v cargo),,missing)),,verifier) ## install the program, its manual pages and completions below PREFIX (by default ~/.local; DESTDIR= for packages)
 	@scripts/install.sh
 
 uninstall: ## remove what `make install` put below PREFIX (by default ~/.local)

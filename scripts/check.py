@@ -193,7 +193,7 @@ class Bundle:
         return [(run, run if count == 1 else f"{run}.seed{seed['seed']}", model, seed) for run, count, model, seed in found]
     def check_metrics(self, known):
         if (labels := known.get(self.data[3][1])) is None:
-            raise Refused("needs the labels of the test set: --data FOLDER, with t10k-labels-idx1-ubyte of any copy of the data")
+            raise Refused("needs the labels of the test set: --data FOLDER with t10k-labels-idx1-ubyte (see mnist-report checker)")
         classes, files, count, most, networks = {}, set(), len(labels), max(labels), self.networks()
         for _, name, _, seed in networks:
             path, weights = f"predictions/{name}.idx1-ubyte", f"weights/{name}.safetensors"

@@ -14,6 +14,9 @@ use crate::text::{on_one_line, terminal};
 /// How much of an expression an error quotes, in characters.
 const LONGEST_QUOTED: usize = 200;
 
+/// The groups of values that a text between braces may print.
+const VALUES: [&str; 5] = ["runs", "models", "comparisons", "values", "data"];
+
 /// The most bytes that a name of a run, a model or a comparison has.
 const LONGEST_NAME: usize = 64;
 
@@ -261,11 +264,22 @@ impl<'a> Checker<'a> {
             render(&self.interpreter, &text[*start..end], &self.values, Mode::Check).is_err()
         };
         let first = text.match_indices("{{").map(|(start, _)| start).find(fails);
+        let part = first.map_or("", |start| &text[start..]);
+        let part = &part[..part.find("}}").map_or(part.len(), |end| end + 2)];
+        let is_value = VALUES.iter().any(|name| part.contains(name));
         let message = stop.message();
         let is_of_letter = message.contains("not a Latin letter") || message.contains("not Latin letters");
         let is_of_syntax = message.starts_with("unexpected") && !is_of_letter;
         let is_syntax = is_of_syntax && dashed(&self.source.study, text).is_none();
-        let advice = if is_syntax { "; write `{{ '{{' }}` for two braces" } else { "" };
+        let advice = match () {
+            () if !is_syntax => String::new(),
+            () if is_value => {
+                let latin = if part.is_ascii() { "" } else { "; names have Latin letters" };
+                let form = "a value is written as in `{{ runs.NAME.accuracy|percent(2) }}`";
+                format!(" in `{}`; {form}{latin}", terminal::cut(part, LONGEST_QUOTED))
+            }
+            () => "; write `{{ '{{' }}` for two braces".to_owned(),
+        };
         (first.map_or("", |start| &text[..start]), format!("{}{advice}", self.reason(text, stop)))
     }
 

@@ -146,7 +146,7 @@ fn in_common(group: &Group) -> String {
         Common::StatedReportId => ("The same Report ID stated, though files were changed", of_stated.as_str()),
         Common::Measured => (
             "The same measured values under different Report IDs",
-            "one run handed in more than once, or the same runs repeated in the same environment",
+            "one training handed in more than once, under whatever names, or the same trainings done by both",
         ),
         Common::Weights => (
             "The same weights under different measured values",
@@ -173,6 +173,10 @@ fn in_common(group: &Group) -> String {
         let other = &first.path;
         let named: Vec<String> = group.networks.iter().map(|shared| network(shared)).collect();
         let _ = writeln!(text, "  {} (of {})", super::one_line(&named.join(", ")), terminal::path(other));
+    }
+    if !group.unlike.is_empty() {
+        let keys = super::one_line(&named(&group.unlike));
+        let _ = writeln!(text, "  their studies differ in {keys}, which has no effect on these values");
     }
     if !group.shared.is_empty() {
         let _ = writeln!(text, "  changed from the assignment alike: {}", super::one_line(&named(&group.shared)));

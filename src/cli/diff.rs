@@ -11,6 +11,7 @@ use crate::changes::Change;
 use crate::diff::{Amount, Diff, Divergence, RunDiff, SeedDiff, Side, diff};
 use crate::digest::short;
 use crate::exit_code::ExitCode;
+use crate::study::as_yaml;
 use crate::text::numbers::{fixed, percent};
 use crate::text::terminal;
 
@@ -75,6 +76,19 @@ fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) 
 }
 
 fn change(c: &Change) -> String {
+    // Of lists of unequal length, only the part that differs.
+    if let (Value::Array(a), Value::Array(b)) = (&c.a, &c.b)
+        && a.len() != b.len()
+    {
+        let before = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        let after = a[before..].iter().rev().zip(b[before..].iter().rev()).take_while(|(a, b)| a == b).count();
+        let part = |list: &[Value]| match &list[before..list.len() - after] {
+            [] => Value::Null,
+            [one] => one.clone(),
+            more => Value::from(more),
+        };
+        return change(&Change { what: format!("{}[{before}]", c.what), a: part(a), b: part(b) });
+    }
     match (&c.a, &c.b) {
         (a, Value::Null) => format!("{}: only in A: {}", c.what, value(a)),
         (Value::Null, b) => format!("{}: only in B: {}", c.what, value(b)),
@@ -95,7 +109,7 @@ fn value(value: &Value) -> String {
     const WIDEST: usize = 60;
     let text = match value {
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        other => as_yaml(other),
     };
     if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         format!("{}…", short(&text))

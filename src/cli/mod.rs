@@ -176,7 +176,7 @@ fn run_command(cli: Cli) -> Result<ExitCode> {
         Command::Demo(options) => demo::run(&options),
         Command::Witness(options) => witness::run(&options),
         Command::Schema => schema::run(),
-        Command::Checker => checker::run(),
+        Command::Checker(options) => checker::run(&options),
         Command::Studies(options) => studies::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Man(options) => man::run(&options),

@@ -59,7 +59,7 @@ pub enum Command {
     /// Print the JSON Schema of a study, with which editors complete and check one
     Schema,
     /// Print check.py, a Python program that checks bundles without this one: `mnist-report checker > check.py`
-    Checker,
+    Checker(Checker),
     /// Write the studies and examples that come with the program
     Studies(Studies),
     /// Show what this machine has, what is missing, and what to do about it
@@ -191,6 +191,13 @@ pub struct Verify {
     /// Do not train this run again at `replay`, as if it took long. For tests, which would otherwise train for minutes.
     #[arg(long, hide = true, value_name = "RUN")]
     pub as_if_long: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub struct Checker {
+    /// Also write the labels of MNIST's test set to this folder, for `python3 check.py --data DIR`
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

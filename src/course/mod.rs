@@ -99,8 +99,10 @@ struct Row {
     names: Vec<String>,
     /// The first digits of the Report ID; empty for none.
     report_id: String,
-    /// The result, each rung, and the assignment.
-    cells: Vec<Option<Badge>>,
+    result: Badge,
+    /// The comparison with the assignment, if the bundles were compared with one.
+    assignment: Vec<Option<Badge>>,
+    rungs: Vec<Option<Badge>>,
     /// The most that it has in common with others, and with how many it has anything in common; empty for none.
     alike: String,
     time: String,
@@ -138,6 +140,7 @@ struct Kind {
 #[derive(Serialize)]
 struct Alike {
     shared: Option<RichText>,
+    unlike: Option<RichText>,
     members: Vec<Member>,
     /// The networks that both have, where not all are the same.
     networks: Vec<RichText>,
@@ -229,7 +232,14 @@ impl Writer<'_> {
         let count = |(found, n): (Judgement, usize)| {
             Ok(Count { badge: self.result(found)?, number: self.lang.numbers.count(n as u64) })
         };
-        counts.into_iter().filter(|(_, n)| *n > 0).map(count).collect()
+        let mut all: Vec<Count> = counts.into_iter().filter(|(_, n)| *n > 0).map(count).collect::<Result<_>>()?;
+        let is_alike = |record: &&Record| record.likenesses().iter().any(|(_, paths)| !paths.is_empty());
+        let alike = records.iter().filter(is_alike).count();
+        if alike > 0 {
+            let badge = badge(OPEN, self.word("column.alike")?);
+            all.push(Count { badge, number: self.lang.numbers.count(alike as u64) });
+        }
+        Ok(all)
     }
 
     /// What is proven and what is not, in the words that most bundles have; `None` if no two have the same.
@@ -254,25 +264,24 @@ impl Writer<'_> {
 
     fn column_names(&self) -> Result<Vec<String>> {
         let mut names = vec![self.word("column.who")?, self.word("column.result")?];
+        if self.columns.has_assignment {
+            names.push(self.word("column.assignment")?);
+        }
+        names.push(self.word("column.alike")?);
         for (key, has) in [("column.group", self.columns.has_groups), ("column.title", self.columns.has_titles)] {
             names.extend(has.then(|| self.word(key)).transpose()?);
         }
         names.push(self.word("column.report_id")?);
         names.extend(self.columns.rungs.iter().map(|rung| rung.name().to_owned()));
-        if self.columns.has_assignment {
-            names.push(self.word("column.assignment")?);
-        }
-        names.extend([self.word("column.alike")?, self.word("column.time")?]);
+        names.push(self.word("column.time")?);
         Ok(names)
     }
 
     fn row(&self, record: &Record) -> Result<Row> {
-        let mut cells = vec![Some(self.result(record.result)?)];
         let of_rung = |rung: &Rung| record.mark(*rung).map(|mark| self.mark(mark, record.drawn(*rung))).transpose();
-        cells.extend(self.columns.rungs.iter().map(of_rung).collect::<Result<Vec<_>>>()?);
-        if self.columns.has_assignment {
-            cells.push(record.assignment().map(|assignment| self.compared(assignment)).transpose()?);
-        }
+        let rungs = self.columns.rungs.iter().map(of_rung).collect::<Result<_>>()?;
+        let compared = || record.assignment().map(|assignment| self.compared(assignment)).transpose();
+        let assignment = self.columns.has_assignment.then(compared).transpose()?.into_iter().collect();
         let seconds = self.lang.numbers.fixed(record.seconds, 1);
         Ok(Row {
             id: self.id(record),
@@ -280,7 +289,9 @@ impl Writer<'_> {
             file: terminal::path(&record.path),
             names: self.names(record),
             report_id: record.report_id().map(digest::short).unwrap_or_default().to_owned(),
-            cells,
+            result: self.result(record.result)?,
+            assignment,
+            rungs,
             alike: self.strongest_likeness(record)?,
             time: self.say("seconds", context! { seconds })?.plain(),
             facts: self.facts(record)?,
@@ -376,12 +387,16 @@ impl Writer<'_> {
             [] => None,
             keys => Some(self.say("shared", context! { keys => short(&named(keys), LONGEST) })?),
         };
+        let unlike = match group.unlike.as_slice() {
+            [] => None,
+            keys => Some(self.say("unlike", context! { keys => short(&named(keys), LONGEST) })?),
+        };
         let of = |shared: &&SharedNetwork| {
             let other = group.members.iter().find(|record| record.path == shared.path);
             self.shared_network(shared, &other.map_or_else(|| terminal::path(&shared.path), |record| who(record)))
         };
         let networks = group.networks.iter().map(of).collect::<Result<_>>()?;
-        Ok(Alike { shared, networks, members: group.members.iter().map(member).collect::<Result<_>>()? })
+        Ok(Alike { shared, unlike, networks, members: group.members.iter().map(member).collect::<Result<_>>()? })
     }
 }
 

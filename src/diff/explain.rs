@@ -32,12 +32,19 @@ pub(super) fn explain(a: &Parsed, b: &Parsed, exact: &[Change], measured_differ:
     let unexplained = measured_differ && !studies_differ && !programs_differ && !environments_differ;
     let mut sentences = Vec::new();
     let mut say = |holds: bool, sentence: &str| sentences.extend(holds.then(|| sentence.to_owned()));
-    say(!measured_differ, "The measured values are the same: only texts or files made from them differ.");
+    say(
+        !measured_differ && !studies_differ,
+        "The measured values are the same: only texts or files made from them differ.",
+    );
     let names =
         |side: &Parsed| side.manifest.languages.all().iter().map(|lang| lang.name()).collect::<Vec<_>>().join(", ");
     let (x, y) = (names(a), names(b));
     say(x != y, &format!("The reports are in different languages (A: {x}; B: {y})."));
-    say(!measured_differ && studies_differ, "The studies differ in models, plans, data, seeds, input or compute.");
+    say(
+        !measured_differ && studies_differ,
+        "The measured values are the same, though the studies differ in models, plans, data, seeds, input or compute: that has no effect \
+         on them.",
+    );
     say(!measured_differ && programs_differ, "The programs differ, so their texts may differ.");
     say(
         measured_differ && studies_differ,

@@ -65,6 +65,11 @@ impl KeyDifference {
     }
 }
 
+/// A value in one line of YAML, as a study writes it.
+pub fn as_yaml(value: &Value) -> String {
+    flow(&as_written(value))
+}
+
 /// A value as a study writes it: settings of layers, optimizers and schedules that have their default are left out, and one without
 /// settings is a word.
 fn as_written(value: &Value) -> Value {

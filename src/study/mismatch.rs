@@ -30,6 +30,9 @@ const FIRST_SETTINGS: &[(&str, &str)] = &[
     ("Cosine", "min_lr"),
 ];
 
+/// What to do about a list or map where a text is expected.
+pub(super) const TEXT_IN_QUOTES: &str = "; put a text that starts with `[` or `{` in quotes";
+
 /// The message for a value of another type than expected, from both parts of serde's.
 pub(super) fn mismatch(found: &str, expected: &str) -> String {
     let setting = expected.strip_prefix("struct ").map(|name| name.split_whitespace().next().unwrap_or(name));
@@ -63,7 +66,7 @@ pub(super) fn mismatch(found: &str, expected: &str) -> String {
     } else if ["None", "none", "default"].contains(&value) && words != "text" {
         "; for the default, leave the key out".to_owned()
     } else if words == "text" && (found.contains("sequence") || found.contains("map")) {
-        "; put a text that starts with `[` or `{` in quotes".to_owned()
+        TEXT_IN_QUOTES.to_owned()
     } else if words == "text" && found.contains("nothing") {
         "; put a text that starts with `#` or `&` in quotes".to_owned()
     } else if setting == Some("Residual") && found.contains("sequence") {

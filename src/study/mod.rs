@@ -43,7 +43,7 @@ mod unread_markup;
 mod yaml;
 
 pub use alike::{is_seed, is_trained};
-pub use assignment::{Differences, KeyDifference, fixed_images, frees_names};
+pub use assignment::{Differences, KeyDifference, as_yaml, fixed_images, frees_names};
 pub use augment::Augment;
 pub(crate) use braces::unclosed;
 pub use conclusion::{Conclusion, Expressions, Kind, ModelPair, OrderPair, Rule};

@@ -3,8 +3,10 @@
 use serde_yaml::{Mapping, Value};
 
 use super::StudyError;
+use super::conclusion::Kind;
 use super::lines::{Lines, join};
 use super::messages::plain;
+use super::mismatch::TEXT_IN_QUOTES;
 use super::run_spec::RunSpec;
 use super::yaml::PROSE;
 use crate::text::closest::{DID_YOU_MEAN, looks_latin};
@@ -24,7 +26,7 @@ const TOP_KEYS: [&str; 10] =
 /// The error for serde's message at a path of a study.
 pub(super) fn explained(lines: &Lines, study: &Value, path: &str, inner: &str) -> StudyError {
     let named = if path == "." { "" } else { path };
-    let mut message = of_run(named, inner, plain(inner));
+    let mut message = of_conclusion(named, of_run(named, inner, plain(inner)), study);
     if named.starts_with("data") && message.starts_with("missing key") {
         message += "; `mnist-report data --dir FOLDER --pin` prints all keys of a data set";
     }
@@ -79,6 +81,21 @@ fn of_run(path: &str, inner: &str, message: String) -> String {
         }
         _ => message,
     }
+}
+
+/// The message on a map or list where a conclusion names a run, a model or a comparison: quotation marks would not help.
+fn of_conclusion(path: &str, message: String, study: &Value) -> String {
+    let Some((_, kind)) = path.strip_prefix("conclusions[").and_then(|rest| rest.split_once("].")) else {
+        return message;
+    };
+    let Some((found, _)) = message.split_once(TEXT_IN_QUOTES).filter(|_| Kind::WORDS.contains(&kind)) else {
+        return message;
+    };
+    // Two kinds compare models, and take them in a map; `better` and `keeps_accuracy` take comparisons.
+    let of = if ["better", "keeps_accuracy"].contains(&kind) { "comparisons" } else { "runs" };
+    let names = study.get(of).and_then(Value::as_mapping);
+    let first = names.and_then(|names| names.keys().next()?.as_str()).unwrap_or("NAME");
+    format!("{}; write one name, such as `{kind}: {first}`", found.replace("expected text", "expected a name"))
 }
 
 /// A key that a map lacks and that stands beside the map's own, because it is not indented: the key, and what to do.
@@ -303,6 +320,28 @@ mod tests {
         ] {
             let message = message(settings);
             assert!(message.ends_with(expected), "{settings}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_conclusion_that_names_a_run_takes_no_map() {
+        let message = |conclusion: &str| {
+            let text = format!(
+                "title: T\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
+                 runs: {{r: {{model: m, epochs: 1, batch_size: 50, optimizer: adam, seeds: [1]}}}}\nconclusions: [{conclusion}]\n"
+            );
+            error(&text)
+        };
+        for (conclusion, expected) in [
+            ("{learns: {run: r}}", "learns: expected a name, found a map; write one name, such as `learns: r`"),
+            ("{overfits: [r]}", "overfits: expected a name, found a list; write one name, such as `overfits: r`"),
+            ("{better: {run: r}}", "write one name, such as `better: NAME`"),
+            (
+                "{learns: r, why: [a]}",
+                "why: expected text, found a list; put a text that starts with `[` or `{` in quotes",
+            ),
+        ] {
+            assert!(message(conclusion).ends_with(expected), "{}", message(conclusion));
         }
     }
 }

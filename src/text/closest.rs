@@ -1,5 +1,7 @@
 //! Finds the known word that a mistyped one probably stands for.
 
+use std::collections::BTreeSet;
+
 use strsim::damerau_levenshtein;
 
 use super::look_alike::looks_like;
@@ -23,7 +25,8 @@ pub(crate) fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let last_part = name.rsplit('.').next().unwrap_or(name);
     let latin = looks_like(name);
-    let typed = [simplified(name), simplified(last_part), simplified(&latin)];
+    // Nearly always one.
+    let typed = BTreeSet::from([simplified(name), simplified(last_part), simplified(&latin)]);
     let edits = |word: &str| {
         let word = simplified(word);
         let allowed = |typed: &String| typed.chars().count().max(word.chars().count()) / CHARACTERS_PER_EDIT;

@@ -290,6 +290,8 @@ pub(crate) struct Group<'a> {
     pub(crate) members: Vec<&'a Record>,
     /// The keys that all of them changed alike from the assignment; none without an assignment.
     pub(crate) shared: Vec<&'a str>,
+    /// The keys that they changed in different ways, if all that was measured is the same: these have no effect on it.
+    pub(crate) unlike: Vec<&'a str>,
     /// The networks that a pair shares, with the first one's names.
     pub(crate) networks: Vec<&'a SharedNetwork>,
 }
@@ -304,8 +306,8 @@ pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
         }
         groups.extend(cliques(pairs(records, common)).into_iter().map(|members| {
             let members: Vec<&Record> = members.into_iter().map(|i| &records[i]).collect();
-            let shared = shared(common, &members);
-            Group { common, members, shared, networks: Vec::new() }
+            let (shared, unlike) = (shared(common, &members), unlike(common, &members));
+            Group { common, members, shared, unlike, networks: Vec::new() }
         }));
     }
     groups
@@ -354,7 +356,8 @@ fn pairs_of_networks(records: &[Record]) -> impl Iterator<Item = Group<'_>> {
             let networks: Vec<&SharedNetwork> = named.collect();
             let members = vec![one, other];
             let shared = shared(Common::Networks, &members);
-            (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, networks })
+            let unlike = Vec::new();
+            (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, unlike, networks })
         })
     })
 }
@@ -366,6 +369,22 @@ fn shared<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
     let Some(mut shared) = all.next() else { return Vec::new() };
     all.for_each(|other| shared.retain(|change| other.contains(change)));
     shared.into_iter().map(|(key, _)| key).collect()
+}
+
+/// The keys that members changed in different ways although all that was measured is the same.
+fn unlike<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
+    if common != Common::Measured {
+        return Vec::new();
+    }
+    let of = |record: &'a Record| common.changes(record.verification.as_deref()?);
+    let all: Vec<Vec<(&str, &Value)>> = members.iter().filter_map(|record| of(record)).collect();
+    let mut keys: Vec<&str> = Vec::new();
+    for change in all.iter().flatten() {
+        if !keys.contains(&change.0) && all.iter().any(|other| !other.contains(change)) {
+            keys.push(change.0);
+        }
+    }
+    keys
 }
 
 #[cfg(test)]

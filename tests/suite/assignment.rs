@@ -188,3 +188,36 @@ fn mistakes_in_an_assignment_are_one_line() {
     let done = verify(&lab, &[], &[bundle]).exits(0);
     assert!(done.err.contains("lab.yaml has no `free`, so every key must be equal"), "{}", done.err);
 }
+
+/// A copy with a second `relu` and its seeds in another order: what was measured is the same, and the reader is told in what the
+/// studies differ.
+#[test]
+fn changes_without_effect_on_what_was_measured_are_named() {
+    let home = tempfile::tempdir().unwrap();
+    let yaml = "title: Lab\nauthor: Your name\nfree: [author, models.own.layers, 'runs.*.seeds']\n\
+                models:\n  own: {layers: [flatten, {linear: {out_features: 10}}]}\n\
+                defaults: {train: {images: {first: 200}}, epochs: 1, batch_size: 50, optimizer: {sgd: {lr: 0.1}}, seeds: [1, 2]}\nruns: {own: {model: own}}\n";
+    let lab = home.path().join("lab.yaml");
+    fs::write(&lab, yaml).unwrap();
+    let own = |name: &str, layers: &str, seeds: &str| {
+        let layers = format!("[flatten, {{linear: {{out_features: 8}}}}, {layers}, {{linear: {{out_features: 10}}}}]");
+        let yaml = yaml.replace("Your name", name).replace("[flatten, {linear: {out_features: 10}}]", &layers);
+        built(&yaml.replace("[1, 2]", seeds))
+    };
+    let (anna, borys) = (own("Anna", "relu", "[1, 2]"), own("Borys", "relu, relu", "[2, 1]"));
+    let page = home.path().join("course.html");
+    let done = verify(&lab, &["--html", page.to_str().unwrap()], &[&anna.path, &borys.path]).exits(0);
+    let told = "their studies differ in models.own.layers, runs.own.seeds, which has no effect on these values";
+    assert!(done.out.contains("The same measured values") && done.out.contains(told), "{}", done.out);
+    let text = page_text(&fs::read_to_string(&page).unwrap());
+    assert!(text.contains("Their studies differ in models.own.layers, runs.own.seeds, which has no effect"), "{text}");
+    let done = on_paths("diff", &[], &[&anna.path, &borys.path]).exits(1);
+    for line in [
+        "  models.own.layers[3]: only in B: relu\n",
+        "  runs.own.seeds: [1, 2] -> [2, 1]\n",
+        "The measured values are the same, though the studies differ in ",
+    ] {
+        assert!(done.out.contains(line), "{line}: {}", done.out);
+    }
+    assert!(!done.out.contains("Measured values that differ"), "{}", done.out);
+}

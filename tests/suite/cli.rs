@@ -71,6 +71,17 @@ fn hidden_commands_are_not_suggested_and_help_has_help() {
 fn the_program_contains_check_py() {
     let printed = run(&mut program(["checker"])).exits(0).out;
     assert_eq!(printed, std::fs::read_to_string(root().join("scripts/check.py")).unwrap());
+    // With the labels that it needs, it checks a bundle where nothing else is.
+    let home = tempfile::tempdir().unwrap();
+    let [check, labels] = ["check.py", "the data/mnist"].map(|name| home.path().join(name));
+    let printed = run(program(["checker", "--data"]).arg(&labels)).exits(0).out;
+    std::fs::write(&check, printed).unwrap();
+    let mut python = std::process::Command::new("python3");
+    let bundle = &shared().0.path;
+    let done = run(python.arg(&check).arg("--data").arg(&labels).arg(bundle).env_remove("MNIST_REPORT_DATA")).exits(0);
+    assert!(done.out.contains("metrics   passed "), "{}", done.out);
+    let taken = home.path().join("check.py/data");
+    run(program(["checker", "--data"]).arg(&taken)).refused(&["cannot write", "check.py/data"]);
 }
 
 #[test]

@@ -274,6 +274,23 @@ fn words_that_a_report_cannot_show_are_refused_before_training() {
     }
 }
 
+/// A name of a value shows that its text is no literal braces.
+#[test]
+fn a_mistyped_value_is_shown_with_the_form_of_a_right_one() {
+    const FORM: &str = "a value is written as in `{{ runs.NAME.accuracy|percent(2) }}`";
+    let (home, study) = folder();
+    for (typed, parts) in [
+        ("models.only.параметри", &["in `{{ models.only.параметри }}`", FORM, "names have Latin letters"][..]),
+        ("models.only.parameters %", &["in `{{ models.only.parameters % }}`", FORM]),
+        ("models.only.parameters|count 2", &["in `{{ models.only.parameters|count 2 }}`", FORM]),
+        ("1 %", &["description.en: invalid text between braces: ", "write `{{ '{{' }}` for two braces"]),
+    ] {
+        assert!(WORDS.contains("models.only.parameters|count }}"));
+        fs::write(&study, WORDS.replace("models.only.parameters|count }}", &format!("{typed} }}}}"))).unwrap();
+        run(&mut build(&study, &home.path().join("out"))).refused(parts);
+    }
+}
+
 #[test]
 fn too_many_images_and_too_long_texts_are_refused_before_training() {
     let (home, study) = folder();
