@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::place::bundle_with;
 use super::write::write_file;
 use super::zip::pack;
-use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, is_optional, report_id};
+use super::{Bundle, Error, Manifest, OPTIONAL, SUMS, WEIGHTS, is_optional, report_id};
 use crate::digest::sha256_hex;
 
 /// A bundle that is ready to be written as a zip.
@@ -22,6 +22,10 @@ pub(crate) struct Packed {
     pub(crate) left_out: Vec<&'static str>,
     /// Bytes of the files in the zip that `--lean` would leave out.
     pub(crate) optional_bytes: usize,
+    /// Whether the zip is without weights.
+    pub(crate) is_lean: bool,
+    /// The same of the zip that this one will replace, if there is one.
+    pub(crate) replaced_is_lean: Option<bool>,
 }
 
 impl Packed {
@@ -36,7 +40,7 @@ impl Packed {
             return Err(Error::refused(folder, format!("is not a bundle's folder: {advice}")));
         }
         let path = out.map_or_else(|| beside(folder), |out| Ok(out.to_owned()))?;
-        check_zip_place(folder, &path)?;
+        let replaced = check_zip_place(folder, &path)?;
         let bundle = Bundle::open(folder)?;
         let damage = bundle.damage();
         if let Some(first) = damage.first() {
@@ -50,14 +54,17 @@ impl Packed {
         }
         let optional_bytes = |(path, bytes): (&String, &Vec<u8>)| if is_optional(path) { bytes.len() } else { 0 };
         let holds = |folder: &&str| bundle.files.keys().any(|path| path.starts_with(*folder));
+        let left_out: Vec<_> = OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect();
         Ok(Self {
             path,
             zip: pack(&bundle.files, lean)?,
             report_id: report_id(bundle.bytes(SUMS)?),
             manifest: bundle.manifest()?,
             leftovers: bundle.leftovers.clone(),
-            left_out: OPTIONAL.into_iter().filter(|folder| lean && holds(folder)).collect(),
             optional_bytes: if lean { 0 } else { bundle.files.iter().map(optional_bytes).sum() },
+            is_lean: left_out.contains(&WEIGHTS) || bundle.leaves_out(WEIGHTS),
+            replaced_is_lean: replaced.map(|zip| zip.leaves_out(WEIGHTS)),
+            left_out,
         })
     }
 
@@ -90,8 +97,8 @@ fn beside(folder: &Path) -> Result<PathBuf, Error> {
     Ok(named.with_file_name(name))
 }
 
-/// Refuses to write into the bundle, or over a file that `publish` did not write.
-fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
+/// Refuses to write into the bundle, or over a file that `publish` did not write. Returns the published bundle that is there.
+fn check_zip_place(folder: &Path, out: &Path) -> Result<Option<Bundle>, Error> {
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let (Ok(parent), Ok(folder)) = (parent.canonicalize(), folder.canonicalize()) {
         if parent.starts_with(&folder) {
@@ -102,21 +109,17 @@ fn check_zip_place(folder: &Path, out: &Path) -> Result<(), Error> {
             return Err(Error::refused(out, reason));
         }
     }
-    if fs::symlink_metadata(out).is_ok() {
-        if out.is_dir() {
-            return Err(Error::refused(out, "is a folder; --out names the zip"));
-        }
-        if !is_published(out) {
-            let reason = "exists but is not a zip file that `publish` wrote; move it, or name another file with --out";
-            return Err(Error::refused(out, reason));
-        }
+    let Ok(there) = fs::symlink_metadata(out) else { return Ok(None) };
+    if out.is_dir() {
+        return Err(Error::refused(out, "is a folder; --out names the zip"));
     }
-    Ok(())
+    let published = if there.is_file() { published(out) } else { None };
+    let reason = "exists but is not a zip file that `publish` wrote; move it, or name another file with --out";
+    published.map(Some).ok_or_else(|| Error::refused(out, reason))
 }
 
-/// Whether a file is a zip that equals, byte for byte, what `publish` would write for the bundle in it.
-fn is_published(path: &Path) -> bool {
-    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let packed = || pack(&Bundle::open(path).ok().filter(|bundle| bundle.damage().is_empty())?.files, false).ok();
-    is_file && packed().is_some_and(|packed| fs::read(path).is_ok_and(|bytes| bytes == packed))
+/// The bundle in a zip that equals, byte for byte, what `publish` would write for it.
+fn published(zip: &Path) -> Option<Bundle> {
+    let bundle = Bundle::open(zip).ok().filter(|bundle| bundle.damage().is_empty())?;
+    (fs::read(zip).ok()? == pack(&bundle.files, false).ok()?).then_some(bundle)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use minijinja::Value;
 
-use super::expression::{Interpreter, Mode, Stop, evaluate, holds, render};
+use super::expression::{Interpreter, Mode, Stop, evaluate, holds, letters_that_look_latin, render};
 use super::{compare, stand_in, values};
 use crate::study::{Claim, Expressions, Plan, Rule, Source, Study, StudyError, unclosed};
 use crate::text::closest::{DID_YOU_MEAN, unknown};
@@ -267,12 +267,9 @@ impl<'a> Checker<'a> {
         let part = first.map_or("", |start| &text[start..]);
         let part = &part[..part.find("}}").map_or(part.len(), |end| end + 2)];
         let is_value = VALUES.iter().any(|name| part.contains(name));
-        let message = stop.message();
-        let is_of_letter = message.contains("not a Latin letter") || message.contains("not Latin letters");
-        let is_of_syntax = message.starts_with("unexpected") && !is_of_letter;
-        let is_syntax = is_of_syntax && dashed(&self.source.study, text).is_none();
+        let has_advice = || letters_that_look_latin(text).is_some() || dashed(&self.source.study, text).is_some();
         let advice = match () {
-            () if !is_syntax => String::new(),
+            () if !stop.message().starts_with("unexpected") || has_advice() => String::new(),
             () if is_value => {
                 let latin = if part.is_ascii() { "" } else { "; names have Latin letters" };
                 let form = "a value is written as in `{{ runs.NAME.accuracy|percent(2) }}`";

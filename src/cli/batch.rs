@@ -99,18 +99,17 @@ pub(super) fn with_drawn(word: &str, drawn: Option<DrawnRuns>) -> String {
 
 /// `1 passed, 1 FAILED, 3 not checked`, of the rungs asked for.
 fn rungs(verification: &Verification) -> String {
-    let mut counts: Vec<(String, usize)> = Vec::new();
-    for status in [Status::Passed, Status::Failed, Status::NotChecked] {
-        for left_out in [false, true] {
-            let is_left_out = |step: &RungResult| step.mark() == Mark::Lean;
-            let steps: Vec<_> = verification.asked(status).filter(|step| is_left_out(step) == left_out).collect();
-            if let Some(step) = steps.first() {
-                let word = if left_out { "left out".to_owned() } else { step.mark().to_string() };
-                counts.push((word, steps.len()));
-            }
-        }
-    }
-    counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+    let count = |mark| {
+        let has_it = |step: &&RungResult| step.rung <= verification.upto && step.mark() == mark;
+        let count = verification.steps.iter().filter(has_it).count();
+        let word = if mark == Mark::Lean { "left out".to_owned() } else { mark.to_string() };
+        (count > 0).then(|| format!("{count} {word}"))
+    };
+    [Mark::Passed, Mark::Failed, Mark::NotChecked, Mark::Lean]
+        .into_iter()
+        .filter_map(count)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `: render, replay (REASON)`, the rungs asked for that were not checked, and why the first one was not; empty if all were. What a

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::options::Publish;
-use crate::bundle::{Bundle, Error, Packed, WEIGHTS};
+use crate::bundle::{Error, Packed};
 use crate::compute::DeviceChoice;
 use crate::exit_code::ExitCode;
 use crate::text::numbers::{self, count};
@@ -32,11 +32,10 @@ pub(super) fn run(options: &Publish) -> Result<ExitCode> {
         let (rung, status, why) = (step.rung.name(), step.status, first(step));
         super::say(&super::one_line(&format!("note: `{rung}` {status}, as whoever verifies the zip will see: {why}")));
     }
-    let old = is_lean(&packed.path);
     packed.write()?;
-    match (old, is_lean(&packed.path)) {
-        (Some(false), Some(true)) => super::say("note: replaced the zip there, which had weights/ and evidence/"),
-        (Some(true), Some(false)) => super::say("note: replaced the lean zip there"),
+    match (packed.replaced_is_lean, packed.is_lean) {
+        (Some(false), true) => super::say("note: replaced the zip there, which had weights/ and evidence/"),
+        (Some(true), false) => super::say("note: replaced the lean zip there"),
         _ => {}
     }
     super::print(&if options.line { line(&packed) + "\n" } else { text(&packed) })?;
@@ -46,11 +45,6 @@ pub(super) fn run(options: &Publish) -> Result<ExitCode> {
 fn refuse(why: &str) -> ExitCode {
     super::say(&format!("error: {}", super::one_line(why)));
     ExitCode::Difference
-}
-
-/// Whether a zip was published without weights; `None` if there is none.
-fn is_lean(zip: &Path) -> Option<bool> {
-    Bundle::open(zip).ok().map(|bundle| bundle.leaves_out(WEIGHTS))
 }
 
 /// The rungs up to `render` of the bundle with this Report ID.

@@ -236,7 +236,7 @@ impl Writer<'_> {
         let is_alike = |record: &&Record| record.likenesses().iter().any(|(_, paths)| !paths.is_empty());
         let alike = records.iter().filter(is_alike).count();
         if alike > 0 {
-            let badge = badge(OPEN, self.word("column.alike")?);
+            let badge = badge(OPEN, self.word("found.alike")?);
             all.push(Count { badge, number: self.lang.numbers.count(alike as u64) });
         }
         Ok(all)
@@ -383,14 +383,11 @@ impl Writer<'_> {
             let note = if is_broken { self.word("files_changed")? } else { String::new() };
             Ok(Member { id: self.id(record), who: who(record), file: terminal::path(&record.path), note })
         };
-        let shared = match group.shared.as_slice() {
-            [] => None,
-            keys => Some(self.say("shared", context! { keys => short(&named(keys), LONGEST) })?),
+        let keys = |phrase: &str, keys: &[&str]| match keys {
+            [] => Ok(None),
+            keys => self.say(phrase, context! { keys => short(&named(keys), LONGEST) }).map(Some),
         };
-        let unlike = match group.unlike.as_slice() {
-            [] => None,
-            keys => Some(self.say("unlike", context! { keys => short(&named(keys), LONGEST) })?),
-        };
+        let (shared, unlike) = (keys("shared", &group.shared)?, keys("unlike", &group.unlike)?);
         let of = |shared: &&SharedNetwork| {
             let other = group.members.iter().find(|record| record.path == shared.path);
             self.shared_network(shared, &other.map_or_else(|| terminal::path(&shared.path), |record| who(record)))

@@ -23,17 +23,13 @@ pub(super) fn text_difference(file: &str, stated: &[u8], given_by: &str, given: 
     let ends: fn(char) -> bool = if file.ends_with(".json") { ends_word_of_json } else { ends_word };
     let visible = if file.ends_with(".html") { first_word([a, b], visible_words) } else { None };
     let line = |at: usize| a[..at].matches('\n').count() + 1;
-    let same = |x: &str, y: &str| {
-        x.chars().zip(y.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum::<usize>()
-    };
     let Some([x, y]) = visible.or_else(|| first_word([a, b], |text| words(text, ends))) else {
         let without_spaces = [a, b].map(|text| text.chars().filter(|c| !c.is_whitespace()));
         let [x, y] = without_spaces;
         let what = if x.eq(y) { "spaces or line ends" } else { "marks between words" };
-        return format!("{file}: only {what} differ, first in line {}", line(same(a, b)));
+        return format!("{file}: only {what} differ, first in line {}", line(same_bytes(a, b)));
     };
-    let [told, other] = [&a[x..], &b[y..]].map(|text| shown(text, ends, same(&a[x..], &b[y..])));
-    format!("{file} says {told}, {given_by} {} {other} (line {})", gives(given_by), line(x))
+    format!("{file} says {} (line {})", both_words([&a[x..], &b[y..]], given_by, ends), line(x))
 }
 
 /// Where two texts differ: as [`text_difference`], then the other lines in which a reader sees another word, five in all, and how many more
@@ -50,9 +46,8 @@ pub(super) fn text_differences(file: &str, stated: &[u8], given_by: &str, given:
         let places =
             if is_page { first_word([x, y], visible_words) } else { first_word([x, y], |t| words(t, ends_word)) };
         let [at, other] = places?;
-        let same = x[at..].chars().zip(y[other..].chars()).take_while(|(x, y)| x == y).map(|(x, _)| x.len_utf8()).sum();
-        let [told, other] = [&x[at..], &y[other..]].map(|text| shown(text, ends_word, same));
-        Some(format!("{file} says {told}, {given_by} {} {other} (line {})", gives(given_by), i + 1))
+        let words = both_words([&x[at..], &y[other..]], given_by, ends_word);
+        Some(format!("{file} says {words} (line {})", i + 1))
     });
     let mut all: Vec<String> = told.take(MOST_LINES).collect();
     if !all.contains(&first) {
@@ -64,6 +59,18 @@ pub(super) fn text_differences(file: &str, stated: &[u8], given_by: &str, given:
         all.push(format!("{file}: {} in other lines", plural(more, "more difference")));
     }
     all
+}
+
+/// `98.59 %, results.json gives 97.59 %`: the words with which two texts start.
+fn both_words(texts: [&str; 2], given_by: &str, ends: fn(char) -> bool) -> String {
+    let same = same_bytes(texts[0], texts[1]);
+    let [told, other] = texts.map(|text| shown(text, ends, same));
+    format!("{told}, {given_by} {} {other}", gives(given_by))
+}
+
+/// Bytes with which both texts start.
+fn same_bytes(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum()
 }
 
 fn gives(subject: &str) -> &'static str {

@@ -209,19 +209,26 @@ fn mistyped(error: Error, text: &str) -> Stop {
         };
         part.match_indices(',').any(|(at, _)| comma(at))
     };
-    let is_sentence = text.contains("{{") || text.contains("{%");
     let in_braces = |part: &str| part.split_once(['}']).is_some_and(|(inside, _)| has_comma(inside));
-    let parts = || text.split("{{").skip(usize::from(is_sentence)).filter_map(|part| part.split("}}").next());
-    let words = || parts().flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'));
-    let foreign = || words().find_map(looks_latin).unwrap_or_default();
-    let decimal_comma = if is_sentence { text.split('{').skip(1).any(in_braces) } else { has_comma(text) };
+    let decimal_comma = if is_sentence(text) { text.split('{').skip(1).any(in_braces) } else { has_comma(text) };
     match Stop::from(error) {
         Stop::Fault(message) if decimal_comma => Stop::fault(format!("{message}; write decimals with a point, 0.5")),
         Stop::Fault(message) if message.starts_with("unexpected character") => {
-            Stop::fault(format!("{message}{}", foreign()))
+            Stop::fault(format!("{message}{}", letters_that_look_latin(text).unwrap_or_default()))
         }
         stop => stop,
     }
+}
+
+/// `; the ... that you typed ...`, if a name in an expression, or in the braces of a sentence, has letters that only look Latin.
+pub(super) fn letters_that_look_latin(text: &str) -> Option<String> {
+    let parts = text.split("{{").skip(usize::from(is_sentence(text))).filter_map(|part| part.split("}}").next());
+    let mut words = parts.flat_map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.find_map(looks_latin)
+}
+
+fn is_sentence(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
 }
 
 #[cfg(test)]
