@@ -19,9 +19,9 @@ MNIST = [("train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93b
          ("t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
          ("t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")]
 LEFT = re.compile(r"""(.*/)?((__macosx | \.appledouble | \.documentrevisions-v100 | \.fseventsd | \.spotlight-v100 | \.trashes
-    | \.temporaryitems | \$recycle\.bin | @eadir | system\ volume\ information | (?-i:\.Trash-)[^/]*) (/.*)? | \.ds_store
-    | \.directory | \.localized | \.apdisk | \.volumeicon\.icns | desktop\.ini | (eh)?thumbs\.db | ehthumbs_vista\.db
-    | \._[^/]*)""", re.A | re.I | re.S | re.X)  # leftovers of operating systems: folders with all their contents, and files
+    | \.temporaryitems | \$recycle\.bin | @eadir | system\ volume\ information | \.ipynb_checkpoints | (?-i:\.Trash-)[^/]*) (/.*)?
+    | \.ds_store | \.directory | \.localized | \.apdisk | \.volumeicon\.icns | desktop\.ini | (eh)?thumbs\.db | ehthumbs_vista\.db
+    | \._[^/]* | [^/]+:zone\.identifier)""", re.A | re.I | re.S | re.X)  # leftovers of systems: folders with all in them, and files
 # Names that every system unpacks to the same place: Windows drops dots and spaces at their end, and treats \ as /.
 SAFE = re.compile(r"((?!\.{1,2}(/|\Z))[^/\\:\x00-\x1f\x7f-\x9f\ufffd]*[^/\\:\x00-\x1f\x7f-\x9f\ufffd. ](/|\Z))+")
 VALID = re.compile(r"(?!.{256})(?!(.*/)?\.{1,2}(/|\Z))[\w.-]+(/[\w.-]+)*", re.A)
@@ -78,10 +78,10 @@ def zip_items(path):
         if (magic, own_magic, comment, disk, own_name, own_flags | 6, own_method, own_sums, data[content + packed:ends[start]]) != (
                 b"PK\1\2", b"PK\3\4", 0, 0, name, flags | 6, method, sums, footer):
             raise ValueError(f"{name!r} has another name, size or checksum in the list than at its content, or a comment")
-        if (odd_extra(extra) or odd_extra(own_extra) or max(needs & 255, own_needs & 255) > 63
+        if (odd_extra(extra) or odd_extra(own_extra) or max(needs & 255, own_needs & 255) > 46 or 2 in (needs >> 8, own_needs >> 8)
                 or flags & ~0x80E or method not in (0, 8) or method == 0 and packed != unpacked_size or len(name) > 4 * MAX_NAME):
             raise ValueError(f"{name!r} has a name or extra field, or is packed in a way, that no bundle needs")
-        is_plain = mode >> 16 & 0o170000 in (0, 0o040000 if is_dir else 0o100000) and not (unpacked_size if is_dir else mode & 0x10)
+        is_plain = mode >> 16 & 0xF000 in (0, 0x8000 >> is_dir) and not is_dir * unpacked_size + (mode & (0xE000458, 0x448)[is_dir])
         read = lambda start=content, end=content + packed, entry=(flags, method, *sums): unpacked(data[start:end], *entry)
         found.append((system, name.decode("utf-8", "replace"), is_plain, unpacked_size, read))
     if (data[at:] != END.pack(b"PK\5\6", 0, 0, count, count, at - list_start, list_start, len(note := data[at + 22:])) + note
@@ -105,8 +105,7 @@ def read_bundle(path):
     """Files by path, and problems. Reads no file of a zip that two programs could unpack differently."""
     try: items = [*itertools.islice((folder_items if (is_folder := os.path.isdir(path)) else zip_items)(path), MAX_FILES + 1)]
     except (ValueError, struct.error) as error: return {}, [f"the zip contradicts itself: {error}"]
-    own = sorted(name for name, *_ in items if not LEFT.fullmatch(name))
-    # The folder (`quick (1)/`) that holds the whole bundle, if it was packed or unpacked by hand.
+    own = sorted(name for name, *_ in items if not LEFT.fullmatch(name))  # top: a folder that holds the whole bundle, made by hand
     top = min([n[:-10] for n in own if re.search(r"(^|/)SHA256SUMS\Z", n)], key=lambda top: top.count("/"), default="")
     if top.count("/") > MAX_DEPTH or not all(n.startswith(top) or n.endswith("/") and top.startswith(n) for n in own): top = ""
     most = lambda name: MIB * next(most for start, most in MAX_MIB if name[len(top):].startswith(start))
@@ -116,9 +115,10 @@ def read_bundle(path):
     files, problems = {}, ["two names mean one place, or differ by case"] * any(  # two leftovers, or two folders, may have one
         a == b[:len(a)] and (a != b or one == two) for (a, one), (b, two) in zip(places, places[1:]))
     for name, is_plain, size, read in items:
-        inner, is_left = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top)  # or a folder above the bundle
-        if not (is_plain and (SAFE.fullmatch(name) or is_folder and is_left) and (is_left or VALID.fullmatch(inner.rstrip("/")))
-                and max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")]) <= MAX_NAME):
+        inner, is_left, safe = name[len(top):], LEFT.fullmatch(name) or len(name) <= len(top), top.replace("\ufffd", "_")
+        longest = max(len(part.encode(errors="replace")) for part in [inner, *name.split("/")])
+        if not (is_plain and (SAFE.fullmatch(name.replace(top, safe, name.startswith(top))) or is_folder and is_left)
+                and (is_left or VALID.fullmatch(inner.rstrip("/"))) and longest <= MAX_NAME):
             problems.append(f"{name!r} is not a valid file name in a bundle (no \\ in it), or a link or special file")
         elif size > most(name): problems.append(f"{name} is too large for a file of a bundle, and was not read")
         elif inner.count("/") > MAX_DEPTH and not is_left: problems.append(f"{name} is nested deeper than any folder of a bundle")
@@ -136,7 +136,7 @@ def stated_data(study):
     hidden = re.search(r"""\\(x|u00|U0{6})[0-7]|\?\s+"[^"]*\\$""", text, re.M)  # a key may be written with escapes
     found = re.findall(r"""^(["']?)data\1[ \t]*:(?:[ \t]+(\S)|[ \t]*\n+[ \t]+((["']?)\w+\4:\s))?""", text, re.M)
     is_odd = hidden or len(found) > 1 or re.search(r"^[!&*?<{\ufeff]|^---.|<<|\A\s*^[ \t]+\S", text, re.M)
-    is_text = not is_odd and (not found or found[0][1] and found[0][1] not in "{*&!")  # not odd: keys start lines
+    is_text = not is_odd and (not found or found[0][1] and found[0][1] not in "{*&!#|>")  # not odd: keys start lines
     if is_text or "sha256" not in text and not hidden: return MNIST
     if is_odd or text.count("sha256") > 1 or found[0][1] != "{" and not found[0][2]: return None
     pinned = re.search(r"""sha256["']?\s*:[\s{]*((["']?t\w+-\w+["']?\s*:\s*["']?[0-9a-f]{64}["']?[\s,}]*){4})""", text)
@@ -290,8 +290,8 @@ def main():
                 status, codes = ("passed", "FAILED", "not checked")[code], codes | {code}
                 print("\n".join(f"{rung:9} {status:11}  {clean(detail)}" for detail in details))
                 if rung == "files" and code or rung == "inputs" and not bundle.results: break
-            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out, "
-                  "not checked; only mnist-report checks that the pages show the results (render), exact, weights, replay, rerun")
+            print(f"Report ID {bundle.hashes.get(SUMS, 'unknown')}: {clean(path)}; {len(bundle.left_out)} files left out\nnot "
+                  "checked here: whether the pages show these values (render); exact, weights, replay, rerun: mnist-report does")
         except Exception as error:  # whatever it is, the next bundle must be checked
             codes.add(2), print(clean(f"error: {path}: {str(error)[:1000] or 'not enough memory'}"), file=sys.stderr)
     sys.exit(sys.stdout.flush() or (1 if 1 in codes else max(codes)))

@@ -70,8 +70,13 @@ macro_rules! one_of {
                         };
                         match map.next_key::<String>()? {
                             None => Ok(value),
-                            Some(second) => Err(A::Error::custom(format!(
-                                "expected {}, found two: `{key}` and `{second}`", $what))),
+                            Some(second) => {
+                                // A word that is none of these is probably a setting.
+                                let is_word = $Name::WORDS.contains(&second.as_str());
+                                let form = format!("; write {{{key}: {{{second}: ...}}}}");
+                                Err(A::Error::custom(format!(
+                                    "expected {}, found two: `{key}` and `{second}`{}", $what, if is_word { "" } else { &form })))
+                            }
                         }
                     }
                 }

@@ -16,6 +16,18 @@ pub enum TensorError {
     Type { name: String, found: Dtype },
 }
 
+/// Why tensors are not those of a network or of its optimizer.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the messages describe the variants")]
+pub enum LoadError {
+    #[error("tensor {0} is missing")]
+    Missing(String),
+    #[error("tensor {name} has shape {found:?}, but the model needs {needed:?}")]
+    Shape { name: String, found: Vec<usize>, needed: Vec<usize> },
+    #[error("there are {found} tensors, but the {owner} has {needed}")]
+    Count { found: usize, needed: usize, owner: &'static str },
+}
+
 /// A tensor in host memory: PyTorch's name, shape, values in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "self-evident")]
@@ -38,6 +50,30 @@ impl NamedTensor {
     pub fn is_buffer(&self) -> bool {
         self.name.contains(".running_")
     }
+}
+
+/// The values of the tensor with this name and shape.
+///
+/// # Errors
+/// [`LoadError::Missing`] or [`LoadError::Shape`].
+pub fn values_of<'t>(tensors: &'t [NamedTensor], name: &str, shape: &[usize]) -> Result<&'t [f32], LoadError> {
+    let Some(tensor) = tensors.iter().find(|tensor| tensor.name == name) else {
+        return Err(LoadError::Missing(name.to_owned()));
+    };
+    if tensor.shape != shape {
+        let (found, needed) = (tensor.shape.clone(), shape.to_owned());
+        return Err(LoadError::Shape { name: name.to_owned(), found, needed });
+    }
+    Ok(&tensor.values)
+}
+
+/// Checks that there are as many tensors as their owner, the model or the optimizer, needs.
+///
+/// # Errors
+/// [`LoadError::Count`].
+pub fn check_count(tensors: &[NamedTensor], owner: &'static str, needed: usize) -> Result<(), LoadError> {
+    let found = tensors.len();
+    if found == needed { Ok(()) } else { Err(LoadError::Count { found, needed, owner }) }
 }
 
 /// How the first of two lists of tensors differs from the second, in one line: the first tensor with other bits, with

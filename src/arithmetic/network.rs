@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::steps::{Step, steps};
 use crate::model::{Init, Model, TensorSpec};
 use crate::rng::{Purpose, Stream};
-use crate::tensors::NamedTensor;
+use crate::tensors::{LoadError, NamedTensor, check_count, values_of};
 use kernels::cross_entropy::{Targets, cross_entropy};
 use kernels::layers::residual::add_to;
 use kernels::layers::{Backward, Forward};
@@ -84,16 +84,13 @@ impl Network {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         let expected = self.parameter_specs.len() + self.buffer_specs.len();
         let parameters = self.parameter_specs.iter().zip(&mut self.parameters);
         for (spec, target) in parameters.chain(self.buffer_specs.iter().zip(&mut self.buffers)) {
             copy_tensor("", spec, tensors, target)?;
         }
-        if tensors.len() != expected {
-            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
-        }
-        Ok(())
+        check_count(tensors, "model", expected)
     }
 
     /// Copies of an optimizer's values, one tensor for each parameter. Each name is `prefix` and the parameter's name.
@@ -107,7 +104,7 @@ impl Network {
         prefix: &str,
         targets: &mut [Vec<f32>],
         tensors: &[NamedTensor],
-    ) -> Result<usize, String> {
+    ) -> Result<usize, LoadError> {
         for (spec, target) in self.parameter_specs.iter().zip(targets.iter_mut()) {
             copy_tensor(prefix, spec, tensors, target)?;
         }
@@ -288,13 +285,8 @@ pub(super) fn copy_tensor(
     spec: &TensorSpec,
     tensors: &[NamedTensor],
     target: &mut [f32],
-) -> Result<(), String> {
-    let name = format!("{prefix}{}", spec.name);
-    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("tensor {name} is missing")) };
-    if source.shape != spec.shape {
-        return Err(format!("tensor {name} has shape {:?}, but the model needs {:?}", source.shape, spec.shape));
-    }
-    target.copy_from_slice(&source.values);
+) -> Result<(), LoadError> {
+    target.copy_from_slice(values_of(tensors, &format!("{prefix}{}", spec.name), &spec.shape)?);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::optimizers::Rule;
 use crate::dataset::{PIXELS, Selection};
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
-use crate::tensors::NamedTensor;
+use crate::tensors::{LoadError, NamedTensor, check_count};
 use kernels::augment::{AffineMap, change_image};
 use kernels::threads::for_each_job;
 
@@ -88,7 +88,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Same as `Network::load`.
-    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         self.network.load(tensors)
     }
 
@@ -106,7 +106,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
+    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), LoadError> {
         let (optimizer, weights): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizer_state);
         self.network.load(&weights)?;
         let mut used = 0;
@@ -114,9 +114,7 @@ impl<'a> Trainer<'a> {
             let prefix = format!("{}{list}.", NamedTensor::OPTIMIZER);
             used += self.network.load_like_parameters(&prefix, values, &optimizer)?;
         }
-        if used != optimizer.len() {
-            return Err(format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len()));
-        }
+        check_count(&optimizer, "optimizer", used)?;
         self.done = done;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Builds a bundle from a study: trains and measures every run, renders the report, and writes everything with its
 //! hashes.
 
+mod busy;
 mod date;
 mod disk_space;
 mod error;
@@ -20,6 +21,7 @@ use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 
 pub use crate::bundle::Timing;
+pub(crate) use busy::is_busy;
 pub use date::report_date;
 pub use error::BuildError;
 pub(crate) use estimate::seconds_of;

@@ -63,7 +63,7 @@ impl SeedFiles {
 
     /// The files of a seed of a run in results.json.
     pub fn of_result(name: &str, run: AnyRun, seed: u64) -> Self {
-        Self::new(name, seed, run.seeds().len())
+        Self::new(name, seed, run.seed_count())
     }
 
     /// The predicted class of each test image, in IDX format.

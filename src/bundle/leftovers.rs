@@ -17,12 +17,16 @@ const FILES: [&str; 9] = [
     "ehthumbs_vista.db",
 ];
 
+/// How the mark of the web ends.
+const ZONE: &str = ":Zone.Identifier";
+
 /// Names of folders, in any folder. All their contents are leftovers, too.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "__MACOSX",
     ".AppleDouble",
     ".DocumentRevisions-V100",
     ".fseventsd",
+    ".ipynb_checkpoints",
     ".Spotlight-V100",
     ".TemporaryItems",
     ".Trashes",
@@ -39,7 +43,11 @@ pub(super) fn is_leftover(path: &str) -> bool {
     let (last, folders) = parts.split_last().unwrap_or((&"", &[]));
     let in_folder = folders.iter().any(|part| is_one_of(&FOLDERS, part) || part.starts_with(".Trash-"));
     let itself = is_one_of(&FOLDERS, last) || last.starts_with(".Trash-");
-    let file = !is_folder && (is_one_of(&FILES, last) || last.starts_with("._"));
+    // Windows marks a file from elsewhere so, which becomes a file of its own on other systems.
+    let is_mark = last.len() > ZONE.len()
+        && last.is_char_boundary(last.len() - ZONE.len())
+        && last[last.len() - ZONE.len()..].eq_ignore_ascii_case(ZONE);
+    let file = !is_folder && (is_one_of(&FILES, last) || last.starts_with("._") || is_mark);
     in_folder || itself || file
 }
 
@@ -88,6 +96,8 @@ mod tests {
             ".Trashes",
             ".Trash-1000/files/x",
             "$RECYCLE.BIN/S-1/desktop.ini",
+            "report.html:Zone.Identifier",
+            ".ipynb_checkpoints/report-checkpoint.md",
         ] {
             assert!(is_leftover(path), "{path}");
         }
@@ -101,6 +111,7 @@ mod tests {
             "figures/x.db",
             "__MACOSX2/x",
             "Thumbs.db.exe",
+            "Zone.Identifier",
             "",
         ] {
             assert!(!is_leftover(path), "{path}");

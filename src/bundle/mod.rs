@@ -285,7 +285,8 @@ impl Bundle {
             }
         }
         let extra = found.keys().filter(|path| !listed.0.contains_key(**path));
-        damage.extend(extra.map(|path| format!("{path} is not in {SUMS}")));
+        let advice = |path: &str| if path.ends_with(".pyc") { ": Python wrote it, remove it" } else { "" };
+        damage.extend(extra.map(|path| format!("{path} is not in {SUMS}{}", advice(path))));
         damage
     }
 

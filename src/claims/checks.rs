@@ -94,7 +94,8 @@ fn dashed(study: &Study, text: &str) -> Option<String> {
         let typed = typed(group);
         let is_typed = |name: &&String| name.contains('-') && typed.contains(name.as_str());
         let name = names.into_iter().filter(is_typed).max_by_key(|name| name.len())?;
-        Some(format!("write `{group}[\"{name}\"]` instead of `{group}.{name}`"))
+        // Most texts are in double quotation marks.
+        Some(format!("write `{group}['{name}']` instead of `{group}.{name}`"))
     })
 }
 

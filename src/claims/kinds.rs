@@ -4,8 +4,8 @@
 use super::{Finding, Obstacle};
 use crate::results::statistics::{Interval, newcombe};
 use crate::results::{
-    ComparisonResult, EpochResult, IntervalBasis, NoInterval, Results, RunDifference, RunResult, SeedResult, by_epoch,
-    difference,
+    ComparisonResult, EpochResult, IntervalBasis, NoInterval, Results, RunDifference, RunResult, SeedResult,
+    after_first_epoch, difference,
 };
 use crate::study::{Kind, ModelPair, OrderPair, Study, first_lowest};
 
@@ -282,7 +282,6 @@ fn compared(results: &Results, run: &str, against: &str, margin: f64) -> Result<
     let found = difference_of(results, run, against)?;
     let parameters = |r: &RunResult| results.models.get(&r.plan.model).map_or(0, |m| m.parameters);
     let epochs = |r: &RunResult| r.seeds.iter().map(SeedResult::reported_epoch).max().unwrap_or_default();
-    let by_epoch = by_epoch(a, b);
     Ok(Compared {
         run: run.to_owned(),
         against: against.to_owned(),
@@ -296,7 +295,7 @@ fn compared(results: &Results, run: &str, against: &str, margin: f64) -> Result<
         difference: found.mean,
         interval: found.interval.map_err(Obstacle::NoInterval)?,
         over: found.over,
-        first: by_epoch.first().filter(|_| by_epoch.len() > 1).map(|(_, difference, _)| *difference),
+        first: after_first_epoch(a, b),
     })
 }
 

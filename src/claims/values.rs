@@ -1,14 +1,17 @@
 //! The values that a study's expressions and sentences can use: `models`, `runs`, `comparisons`, `values`, `data`.
 //! docs/study.md lists them for students.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Value;
-use minijinja::value::Serde;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use serde::Serialize;
 
 use crate::results::statistics::{Interval, mcnemar};
-use crate::results::{IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, by_epoch, difference};
+use crate::results::{
+    EpochAccuracies, EpochDifferences, IntervalBasis, LayerFacts, ModelFacts, Results, RunResult, difference,
+};
 use crate::study::{ReportEpoch, Study, first_lowest};
 
 #[derive(Serialize)]
@@ -81,7 +84,8 @@ struct ComparisonContext<'a> {
     neither: usize,
     /// McNemar's exact test of the first pair of seeds.
     p: f64,
-    epochs: Vec<GainContext>,
+    /// A list of [`GainContext`], made by [`Gains`].
+    epochs: Value,
 }
 
 #[derive(Serialize)]
@@ -90,6 +94,47 @@ struct GainContext {
     difference: f64,
     lower: Option<f64>,
     upper: Option<f64>,
+}
+
+/// A comparison's epochs. Each is computed when an expression first uses it: most expressions use none, and the intervals of
+/// 64 comparisons of 10,000 epochs take seconds, for each set of values.
+#[derive(Debug)]
+struct Gains {
+    differences: EpochDifferences,
+    computed: Vec<OnceLock<Value>>,
+}
+
+impl Gains {
+    fn new(differences: EpochDifferences) -> Self {
+        let computed = (0..differences.epochs()).map(|_| OnceLock::new()).collect();
+        Self { differences, computed }
+    }
+
+    fn gain(&self, index: usize) -> Value {
+        let (difference, found) = self.differences.at(index);
+        let interval = found.map(|d| d.interval);
+        Value::from(Serde(GainContext {
+            epoch: index + 1,
+            difference,
+            lower: interval.map(|i| i.lower),
+            upper: interval.map(|i| i.upper),
+        }))
+    }
+}
+
+impl Object for Gains {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let index = key.as_usize()?;
+        Some(self.computed.get(index)?.get_or_init(|| self.gain(index)).clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.computed.len())
+    }
 }
 
 #[derive(Clone, Serialize)]
@@ -121,7 +166,10 @@ pub(super) fn of(study: &Study, results: &Results) -> Value {
 /// The values that follow from the study alone: those of models and data, of the study itself, and the numbers of images and of
 /// planned epochs.
 pub(super) fn without_measurements(study: &Study, results: &Results) -> Value {
-    let mut values = serde_json::to_value(all(study, results)).expect("values are plain data");
+    let mut all = all(study, results);
+    // They would be computed here, to be taken out below.
+    all.comparisons.values_mut().flatten().for_each(|comparison| comparison.epochs = Value::UNDEFINED);
+    let mut values = serde_json::to_value(all).expect("values are plain data");
     let keep = |value: &mut serde_json::Value, keys: &[&str]| {
         if let Some(map) = value.as_object_mut() {
             map.retain(|key, _| keys.contains(&key.as_str()));
@@ -155,30 +203,37 @@ pub(super) fn without_measurements(study: &Study, results: &Results) -> Value {
 }
 
 fn all<'a>(study: &'a Study, results: &'a Results) -> Values<'a> {
+    let compared: BTreeSet<&'a String> = results.comparisons.values().flat_map(|c| [&c.run, &c.against]).collect();
+    let of_run = |name: &'a String| Some((name.as_str(), EpochAccuracies::of(results.runs.get(name)?)));
+    let accuracies: Accuracies = compared.into_iter().filter_map(of_run).collect();
     Values {
         models: results.models.iter().map(|(name, m)| (name.as_str(), model(m))).collect(),
         runs: study.runs.keys().map(|name| (name.as_str(), results.runs.get(name).map(run))).collect(),
         comparisons: study
             .comparisons
             .iter()
-            .map(|(name, spec)| (name.as_str(), comparison(results, name, spec.margin)))
+            .map(|(name, spec)| (name.as_str(), comparison(results, &accuracies, name, spec.margin)))
             .collect(),
         of_study: &study.values,
         data: &results.data,
     }
 }
 
-fn comparison<'a>(results: &'a Results, name: &str, margin: Option<f64>) -> Option<ComparisonContext<'a>> {
+/// The accuracies of each run that is compared.
+type Accuracies<'a> = BTreeMap<&'a str, EpochAccuracies>;
+
+fn comparison<'a>(
+    results: &'a Results,
+    accuracies: &Accuracies,
+    name: &str,
+    margin: Option<f64>,
+) -> Option<ComparisonContext<'a>> {
     let c = results.comparisons.get(name)?;
     let (run, against) = (results.runs.get(&c.run)?, results.runs.get(&c.against)?);
     let found = difference(c, run, against)?;
     let pair = c.pairs.first()?;
-    let epochs = by_epoch(run, against).into_iter().map(|(epoch, difference, found)| GainContext {
-        epoch,
-        difference,
-        lower: found.map(|d| d.interval.lower),
-        upper: found.map(|d| d.interval.upper),
-    });
+    let of_run = |name: &String| accuracies.get(name.as_str()).cloned();
+    let gains = Gains::new(EpochDifferences::new([(run, of_run(&c.run)?), (against, of_run(&c.against)?)]));
     Some(ComparisonContext {
         run: &c.run,
         against: &c.against,
@@ -192,7 +247,7 @@ fn comparison<'a>(results: &'a Results, name: &str, margin: Option<f64>) -> Opti
         only_against: pair.only_against,
         neither: pair.neither,
         p: mcnemar(pair.only_run, pair.only_against),
-        epochs: epochs.collect(),
+        epochs: Value::from_object(gains),
     })
 }
 
@@ -251,3 +306,6 @@ fn run(r: &RunResult) -> RunContext {
         test_images: seed.images(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,7 +175,17 @@ fn in_common(group: &Group) -> String {
     }
     if !group.unlike.is_empty() {
         let keys = super::one_line(&named(&group.unlike));
-        let _ = writeln!(text, "  their studies differ in {keys}, which has no effect on these values");
+        let effect = if group.are_retrained {
+            ", which has no effect on these values: all was trained again"
+        } else {
+            ": that has no effect on these values, or one of them was copied; `verify --upto rerun` shows which"
+        };
+        let _ = writeln!(text, "  their studies differ in {keys}{effect}");
+    }
+    if let Some(keys) = &group.same_study_but {
+        let keys = if keys.is_empty() { "seeds or names".to_owned() } else { super::one_line(&named(keys)) };
+        let _ =
+            writeln!(text, "  their studies are the same but for {keys}: equal settings and seeds give equal networks");
     }
     if !group.shared.is_empty() {
         let _ = writeln!(text, "  changed from the assignment alike: {}", super::one_line(&named(&group.shared)));

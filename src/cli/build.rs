@@ -123,18 +123,6 @@ fn witnessed(quiet: bool, answer: &Result<Agreement, String>) -> ExitCode {
     }
 }
 
-/// Whether more threads than this machine has cores wanted to run during the last minute. The first steps of a run were then
-/// slower than later steps will be. `false` if the system does not report it.
-fn is_busy() -> bool {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    exceeds(&load, std::thread::available_parallelism().map_or(1, usize::from))
-}
-
-/// Whether the first number of /proc/loadavg is above the number of cores.
-fn exceeds(load: &str, cores: usize) -> bool {
-    load.split_whitespace().next().and_then(|load| load.parse::<f64>().ok()).is_some_and(|load| load > cores as f64)
-}
-
 /// Prints what will be done, and about how long it takes on this device.
 fn announce(job: &Job) {
     let (device, plan) = (job.device(), job.plan());
@@ -146,21 +134,9 @@ fn announce(job: &Job) {
     };
     let (models, trainings) = (plural(plan.models.len(), "model"), plural(planned, "training") + &cached);
     let stops = plan.runs.values().any(|run| run.settings.may_stop_early());
-    let busy = if is_busy() { " (this machine is busy)" } else { "" };
+    let busy = if crate::build::is_busy() { " (this machine is busy)" } else { "" };
     let about = duration(job.estimate()) + busy + if stops { ", less if a run stops early" } else { "" };
     let out = out.unwrap_or(job.cache_folder());
     say(&format!("{} -> {}", study.display(), out.display()));
     say(&format!("{models}, {trainings} on {}; about {about}", device.in_words()));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_is_busy_if_its_load_exceeds_its_cores() {
-        assert!(exceeds("7.25 3.02 1.00 3/400 1234\n", 2));
-        assert!(!exceeds("2.00 7.02 9.00 3/400 1234\n", 2));
-        assert!(!exceeds("", 2));
-    }
 }

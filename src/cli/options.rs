@@ -58,7 +58,7 @@ pub enum Command {
     Witness(Witness),
     /// Print the JSON Schema of a study, with which editors complete and check one
     Schema,
-    /// Print check.py, a Python program that checks bundles without this one: `mnist-report checker > check.py`
+    /// Print check.py, a Python program that checks bundles without this one: `mnist-report checker --data DIR > check.py`
     Checker(Checker),
     /// Write the studies and examples that come with the program
     Studies(Studies),

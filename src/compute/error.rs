@@ -1,6 +1,7 @@
 //! Errors of the devices that compute.
 
 use super::LIBTORCH_PROGRAM;
+use crate::tensors::LoadError;
 use crate::text::closest::did_you_mean;
 
 /// What can go wrong on a device.
@@ -23,8 +24,8 @@ pub enum Error {
     #[error("the training loss of epoch {epoch}, step {step} is not finite")]
     Diverged { epoch: usize, step: usize },
     /// Given tensors do not fit the network or the optimizer.
-    #[error("{0}")]
-    Tensors(String),
+    #[error(transparent)]
+    Tensors(#[from] LoadError),
 }
 
 /// A suggestion for a mistyped device, as part of a message.

@@ -21,7 +21,7 @@ impl Writer<'_> {
             facts.push(self.fact("error", of_program(error), true)?);
         }
         if let Some((rung, first)) = record.first_difference() {
-            facts.push(self.fact("difference", vec![self.of_rung(rung, first)?], true)?);
+            facts.push(self.differences_of(record, rung, first)?);
         }
         if let Some(assignment) = record.assignment() {
             facts.extend(self.assignment(assignment)?);
@@ -58,6 +58,21 @@ impl Writer<'_> {
         Ok(facts)
     }
 
+    /// The first difference, and the others that its rung found.
+    fn differences_of(&self, record: &Record, rung: Rung, first: &str) -> Result<Fact> {
+        let steps = record.verification.iter().flat_map(|verification| &verification.steps);
+        let all = steps.filter(|step| step.rung == rung).flat_map(|step| &step.details).map(String::as_str);
+        let others: Vec<&str> = all.filter(|difference| *difference != first).collect();
+        let mut lines = vec![self.of_rung(rung, first)?];
+        for other in others.iter().take(MOST) {
+            lines.push(self.of_rung(rung, other)?);
+        }
+        if others.len() > MOST {
+            lines.push(self.say("more", context! { n => others.len() - MOST })?);
+        }
+        self.fact(if others.is_empty() { "difference" } else { "differences" }, lines, true)
+    }
+
     fn of_rung(&self, rung: Rung, text: &str) -> Result<RichText> {
         self.say("of_rung", context! { rung => rung.name(), text => with_code(&short(text, LONGEST)).value() })
     }
@@ -90,6 +105,11 @@ impl Writer<'_> {
         let free = self.differences(&found.differences.free, found.free_count)?;
         if !free.is_empty() {
             facts.push(self.fact("free", free, false)?);
+        }
+        let languages = found.differences.languages_not_compared.join(", ");
+        if !languages.is_empty() {
+            let line = self.say("languages_not_compared", context! { languages })?;
+            facts.push(self.fact("assignment_not_checked", vec![line], false)?);
         }
         let unchanged = &found.differences.unchanged;
         if !unchanged.is_empty() {

@@ -141,6 +141,8 @@ struct Kind {
 struct Alike {
     shared: Option<RichText>,
     unlike: Option<RichText>,
+    /// That the studies are the same but for these keys.
+    same_study: Option<RichText>,
     members: Vec<Member>,
     /// The networks that both have, where not all are the same.
     networks: Vec<RichText>,
@@ -358,7 +360,7 @@ impl Writer<'_> {
         let Some((strongest, _)) = all.iter().find(|(_, paths)| !paths.is_empty()) else { return Ok(String::new()) };
         let others = all.iter().map(|(_, paths)| paths.len()).sum::<usize>();
         let what = self.word(&format!("same.{}", strongest.name()))?;
-        Ok(format!("{what} ({})", self.lang.numbers.count(others as u64)))
+        Ok(self.say("with_others", context! { what, n => others })?.plain())
     }
 
     fn fact(&self, key: &str, lines: Vec<RichText>, is_english: bool) -> Result<Fact> {
@@ -387,13 +389,26 @@ impl Writer<'_> {
             [] => Ok(None),
             keys => self.say(phrase, context! { keys => short(&named(keys), LONGEST) }).map(Some),
         };
-        let (shared, unlike) = (keys("shared", &group.shared)?, keys("unlike", &group.unlike)?);
+        let (shared, unlike) = (
+            keys("shared", &group.shared)?,
+            keys(if group.are_retrained { "unlike" } else { "unlike_open" }, &group.unlike)?,
+        );
+        let same_study = match &group.same_study_but {
+            None => None,
+            Some(keys) => Some(self.say("same_study", context! { keys => short(&named(keys), LONGEST) })?),
+        };
         let of = |shared: &&SharedNetwork| {
             let other = group.members.iter().find(|record| record.path == shared.path);
             self.shared_network(shared, &other.map_or_else(|| terminal::path(&shared.path), |record| who(record)))
         };
         let networks = group.networks.iter().map(of).collect::<Result<_>>()?;
-        Ok(Alike { shared, unlike, networks, members: group.members.iter().map(member).collect::<Result<_>>()? })
+        Ok(Alike {
+            shared,
+            unlike,
+            same_study,
+            networks,
+            members: group.members.iter().map(member).collect::<Result<_>>()?,
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub use images::{ImageSet, TrainAndTest};
 pub use known::KnownSet;
 pub use pin::{Found, pin};
 pub use selection::Selection;
-pub use subset::{ImageOrder, Subset, choose, validation_images};
+pub use subset::{Candidates, Chooser, ImageOrder, Subset, choose, validation_images};
 
 /// The most classes that a data set may have; MNIST has as many, the ten digits.
 pub const MAX_CLASSES: usize = 10;

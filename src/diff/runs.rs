@@ -1,5 +1,7 @@
 //! Compares the measured values of two bundles, run by run and seed by seed.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -151,10 +153,16 @@ type SeedPair<'a> = (Option<End<'a>>, Option<End<'a>>);
 
 /// Pairs equal seeds, and the remaining ones in their order.
 fn pairs<'a>(a: &[End<'a>], b: &[End<'a>]) -> Vec<SeedPair<'a>> {
-    let same = |s: End, of: &[End<'a>]| of.iter().find(|o| o.seed() == s.seed()).copied();
-    let mut rest = b.iter().copied().filter(|s| same(*s, a).is_none());
-    let mut pairs: Vec<SeedPair> = a.iter().map(|s| (Some(*s), same(*s, b).or_else(|| rest.next()))).collect();
-    pairs.extend(rest.map(|s| (None, Some(s))));
+    let seeds_of_a: HashSet<u64> = a.iter().map(|end| end.seed()).collect();
+    let mut of_b: HashMap<u64, End> = HashMap::with_capacity(b.len());
+    for end in b {
+        // The first one of a repeated seed.
+        of_b.entry(end.seed()).or_insert(*end);
+    }
+    let mut rest = b.iter().copied().filter(|end| !seeds_of_a.contains(&end.seed()));
+    let partner = |end: &End<'a>| of_b.get(&end.seed()).copied();
+    let mut pairs: Vec<SeedPair> = a.iter().map(|end| (Some(*end), partner(end).or_else(|| rest.next()))).collect();
+    pairs.extend(rest.map(|end| (None, Some(end))));
     pairs
 }
 
@@ -269,5 +277,25 @@ mod tests {
         let [a, b] = [&a[..], &b[..]].map(|seeds| seeds.iter().map(End::Finished).collect::<Vec<_>>());
         let seeds: Vec<_> = pairs(&a, &b).iter().map(|(a, b)| (a.map(End::seed), b.map(End::seed))).collect();
         assert_eq!(seeds, [(Some(1), Some(1)), (Some(2), Some(3)), (None, Some(4))]);
+    }
+
+    /// The pairs as they were found before, by a search of the whole list for each seed.
+    fn pairs_by_search<'a>(a: &[End<'a>], b: &[End<'a>]) -> Vec<SeedPair<'a>> {
+        let same = |s: End, of: &[End<'a>]| of.iter().find(|o| o.seed() == s.seed()).copied();
+        let mut rest = b.iter().copied().filter(|s| same(*s, a).is_none());
+        let mut pairs: Vec<SeedPair> = a.iter().map(|s| (Some(*s), same(*s, b).or_else(|| rest.next()))).collect();
+        pairs.extend(rest.map(|s| (None, Some(s))));
+        pairs
+    }
+
+    #[test]
+    fn pairs_do_not_depend_on_how_they_are_found() {
+        // Results of two bundles have different losses, so that a pair shows which of them it is from.
+        let list = |seeds: &[u64], loss: f64| seeds.iter().map(|s| seed(*s, &[loss])).collect::<Vec<_>>();
+        let lists: [&[u64]; 7] = [&[], &[1], &[2, 1], &[1, 2, 3], &[4, 3, 9, 1], &[5, 5, 1], &[8, 7, 6, 5]];
+        for (a, b) in lists.iter().flat_map(|a| lists.map(|b| (list(a, 1.0), list(b, 2.0)))) {
+            let [a, b] = [&a, &b].map(|seeds| seeds.iter().map(End::Finished).collect::<Vec<_>>());
+            assert!(pairs(&a, &b) == pairs_by_search(&a, &b));
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::flat::Flat;
 use mnist_report::arithmetic::{LayerShapes, cancelled_biases, initial_values};
 use mnist_report::model::{BatchNorm1d, BatchNorm2d, LayerKind, Model, Padding, Pair, TensorSpec};
 use mnist_report::study::Input;
-use mnist_report::tensors::NamedTensor;
+use mnist_report::tensors::{LoadError, NamedTensor, check_count, values_of};
 
 /// A network on a device.
 pub(super) struct Network {
@@ -111,16 +111,13 @@ impl Network {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub(super) fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub(super) fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         let expected = self.parameter_specs.len() + self.buffer_specs.len();
         let specs = self.parameter_specs.iter().chain(&self.buffer_specs);
         for (spec, target) in specs.zip(self.parameters.parts.iter_mut().chain(&mut self.buffers)) {
             copy_tensor(&spec.name, tensors, target)?;
         }
-        if tensors.len() != expected {
-            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
-        }
-        Ok(())
+        check_count(tensors, "model", expected)
     }
 
     /// Copies of an optimizer's tensors, one for each parameter. Each name is `prefix` and the parameter's name.
@@ -135,7 +132,7 @@ impl Network {
         prefix: &str,
         targets: &mut [Tensor],
         tensors: &[NamedTensor],
-    ) -> Result<usize, String> {
+    ) -> Result<usize, LoadError> {
         for (spec, target) in self.parameter_specs.iter().zip(targets.iter_mut()) {
             copy_tensor(&format!("{prefix}{}", spec.name), tensors, target)?;
         }
@@ -251,13 +248,10 @@ impl Network {
 }
 
 /// Copies the tensor of this name among `tensors` into `target`.
-fn copy_tensor(name: &str, tensors: &[NamedTensor], target: &mut Tensor) -> Result<(), String> {
-    let Some(source) = tensors.iter().find(|t| t.name == name) else { return Err(format!("{name} is missing")) };
+fn copy_tensor(name: &str, tensors: &[NamedTensor], target: &mut Tensor) -> Result<(), LoadError> {
     let shape: Vec<usize> = target.size().iter().map(|&d| d as usize).collect();
-    if source.shape != shape {
-        return Err(format!("{name} has shape {:?}, but the model needs {shape:?}", source.shape));
-    }
-    let values = Tensor::from_slice(&source.values).reshape(target.size()).to_device(target.device());
+    let values =
+        Tensor::from_slice(values_of(tensors, name, &shape)?).reshape(target.size()).to_device(target.device());
     tch::no_grad(|| target.copy_(&values));
     Ok(())
 }

@@ -13,7 +13,7 @@ use mnist_report::arithmetic::{AffineMap, Clipping, change_image, epoch_changes,
 use mnist_report::dataset::{PIXELS, Selection};
 use mnist_report::model::Model;
 use mnist_report::study::{Input, RunPlan};
-use mnist_report::tensors::NamedTensor;
+use mnist_report::tensors::{LoadError, NamedTensor, check_count};
 
 /// The batch size of evaluations. It is fixed, because the bits of a matrix product may depend on its size.
 const EVALUATION_BATCH: usize = 250;
@@ -199,7 +199,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Same as `Network::load`.
-    pub(super) fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub(super) fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         self.training.network.load(tensors)
     }
 
@@ -223,7 +223,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub(super) fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
+    pub(super) fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), LoadError> {
         let (optimizer, weights): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizer_state);
         let Training { network, rule, .. } = &mut self.training;
         network.load(&weights)?;
@@ -232,9 +232,7 @@ impl<'a> Trainer<'a> {
             let prefix = format!("{}{list}.", NamedTensor::OPTIMIZER);
             used += network.load_like_parameters(&prefix, tensors, &optimizer)?;
         }
-        if used != optimizer.len() {
-            return Err(format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len()));
-        }
+        check_count(&optimizer, "optimizer", used)?;
         self.done = done;
         Ok(())
     }

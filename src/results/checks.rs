@@ -9,7 +9,7 @@ use super::{
     RunProblem, RunResult, SeedEnd, SeedResult, StepResult,
 };
 use crate::dataset::MAX_CLASSES;
-use crate::study::RunSettings;
+use crate::study::{MAX_TRAININGS, RunSettings};
 
 /// No cross-entropy of finite logits is larger: it is at most the difference of two float32 values and ln 10. Sums of squares
 /// of such losses are finite.
@@ -34,6 +34,10 @@ pub(super) fn check(results: &Results) -> Result<(), ResultsError> {
     }
     if !(2..=MAX_TEST_IMAGES).contains(&images) {
         return Err(ResultsError::TestImages(images));
+    }
+    let trainings: usize = results.all_runs().map(|(_, run)| run.seed_count()).sum();
+    if trainings > MAX_TRAININGS {
+        return Err(ResultsError::Trainings(trainings));
     }
     for (name, run) in &results.runs {
         let checked = if run.seeds.is_empty() { Err(RunProblem::NoSeeds) } else { Ok(()) };

@@ -1,5 +1,7 @@
 //! Two runs compared, image by image and seed by seed.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::digits::GALLERY;
@@ -135,19 +137,74 @@ pub fn no_interval_over_seeds(run: &RunResult, against: &RunResult) -> Option<No
     }
 }
 
+/// The test accuracy of each seed of a run after each epoch. Clones share the values.
+#[derive(Clone, Debug)]
+pub struct EpochAccuracies(Arc<[Vec<f64>]>);
+
+impl EpochAccuracies {
+    /// Those of a run.
+    pub fn of(run: &RunResult) -> Self {
+        Self(run.seeds.iter().map(|s| s.epochs.iter().map(|e| e.test.accuracy()).collect()).collect())
+    }
+
+    /// Those of all seeds after one epoch, counted from 0.
+    fn at(&self, index: usize) -> Vec<f64> {
+        self.0.iter().map(|seed| seed[index]).collect()
+    }
+}
+
+/// The differences of two runs' test accuracies after each epoch that all their seeds have. Each is computed when it is asked for,
+/// because an interval takes microseconds and a study has thousands of epochs.
+#[derive(Debug)]
+pub struct EpochDifferences {
+    run: EpochAccuracies,
+    against: EpochAccuracies,
+    epochs: usize,
+    /// Whether the seeds make a difference.
+    has_intervals: bool,
+}
+
+impl EpochDifferences {
+    /// Those of two runs, each with its accuracies.
+    pub fn new([run, against]: [(&RunResult, EpochAccuracies); 2]) -> Self {
+        let has_intervals = no_interval_over_seeds(run.0, against.0).is_none();
+        let (run, against) = (run.1, against.1);
+        let epochs = run.0.iter().chain(against.0.iter()).map(Vec::len).min().unwrap_or(0);
+        Self { run, against, epochs, has_intervals }
+    }
+
+    /// The number of epochs.
+    pub fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    /// The difference after one epoch, counted from 0, with an interval if both runs have at least three seeds.
+    pub fn at(&self, index: usize) -> (f64, Option<Difference>) {
+        let (a, b) = (self.run.at(index), self.against.at(index));
+        (mean(&a) - mean(&b), welch_over_seeds(&a, &b).filter(|_| self.has_intervals))
+    }
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len() as f64
+}
+
 /// The difference of two runs' test accuracies after each epoch that all their seeds have, with an interval if both have
 /// at least three seeds, and the seeds make a difference.
 pub fn by_epoch(run: &RunResult, against: &RunResult) -> Vec<(usize, f64, Option<Difference>)> {
-    let epochs = run.seeds.iter().chain(&against.seeds).map(|s| s.epochs.len()).min().unwrap_or(0);
-    let at = |r: &RunResult, i: usize| r.seeds.iter().map(|s| s.epochs[i].test.accuracy()).collect::<Vec<f64>>();
-    let is_possible = no_interval_over_seeds(run, against).is_none();
-    (0..epochs)
-        .map(|i| {
-            let (a, b) = (at(run, i), at(against, i));
-            let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-            (i + 1, mean(&a) - mean(&b), welch_over_seeds(&a, &b).filter(|_| is_possible))
-        })
-        .collect()
+    let all = EpochDifferences::new([run, against].map(|r| (r, EpochAccuracies::of(r))));
+    let at = |i: usize| {
+        let (difference, found) = all.at(i);
+        (i + 1, difference, found)
+    };
+    (0..all.epochs()).map(at).collect()
+}
+
+/// The difference after the first epoch, if all seeds of both runs have several. It is that of [`by_epoch`], without the others.
+pub fn after_first_epoch(run: &RunResult, against: &RunResult) -> Option<f64> {
+    let has_several = run.seeds.iter().chain(&against.seeds).all(|s| s.epochs.len() > 1);
+    let first = |r: &RunResult| r.seeds.iter().map(|s| s.epochs[0].test.accuracy()).collect::<Vec<f64>>();
+    has_several.then(|| mean(&first(run)) - mean(&first(against)))
 }
 
 #[cfg(test)]

@@ -162,6 +162,14 @@ impl<'a> AnyRun<'a> {
         self.subsets().into_iter().map(|(seed, _)| seed).collect()
     }
 
+    /// The number of seeds, counted without listing them: it is asked for each seed.
+    pub fn seed_count(self) -> usize {
+        match self {
+            Self::Finished(run) => run.seeds.len(),
+            Self::Diverged(run) => run.seeds.len(),
+        }
+    }
+
     /// The seeds that were trained to the end.
     pub fn finished(self) -> Vec<&'a SeedResult> {
         match self {
@@ -207,5 +215,66 @@ impl Results {
     /// A line for each run that diverged: `fast (seed 1: training loss not finite in epoch 2, step 5)`.
     pub fn diverged_in_words(&self) -> Vec<String> {
         self.diverged.iter().map(|(name, run)| format!("{name} ({})", run.in_words())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::bundle::SeedFiles;
+    use crate::compute::Environment;
+    use crate::results::{Data, ResultsError, SCHEMA, checks};
+    use crate::study::{MAX_TRAININGS, Plan, Source};
+
+    /// A run of which so many seeds diverged in the first step.
+    fn run(seeds: usize) -> DivergedRun {
+        let yaml = "title: T\nmodels: {m: {layers: [flatten, {linear: {out_features: 10}}]}}\n\
+                    runs: {r: {model: m, epochs: 1, batch_size: 50, optimizer: adam, seeds: [1]}}\n";
+        let plan = Plan::resolve(&Source::from_text(Path::new("study.yaml"), yaml).unwrap()).unwrap();
+        let diverged = |seed: usize| {
+            SeedEnd::Diverged(DivergedSeed {
+                seed: seed as u64,
+                subset_sha256: String::new(),
+                initial_weights_sha256: String::new(),
+                not_finite: NotFinite { epoch: 1, step: 1, value: Checked::TrainingLoss },
+            })
+        };
+        DivergedRun { plan: plan.runs["r"].settings.clone(), seeds: (1..=seeds).map(diverged).collect() }
+    }
+
+    #[test]
+    fn seeds_are_counted_as_they_are_listed() {
+        for count in [1, 2, 5] {
+            let run = run(count);
+            let run = AnyRun::Diverged(&run);
+            assert_eq!((run.seed_count(), run.seeds().len()), (count, count));
+            let name = if count == 1 { "r" } else { "r.seed1" };
+            assert_eq!(SeedFiles::of_result("r", run, 1).to_string(), name);
+        }
+    }
+
+    #[test]
+    fn results_have_as_many_trainings_as_a_study_may_plan() {
+        let checked = |trainings: usize| {
+            let runs = [("a", run(4000)), ("b", run(trainings - 4000))];
+            checks::check(&Results {
+                schema: SCHEMA,
+                environment: Environment::own(),
+                data: Data { train_images: 60_000, test_images: 10, test_classes: vec![5, 5] },
+                models: IndexMap::new(),
+                runs: IndexMap::new(),
+                diverged: runs.map(|(name, run)| (name.to_owned(), run)).into_iter().collect(),
+                comparisons: IndexMap::new(),
+                digits: IndexMap::new(),
+                loss_curves: IndexMap::new(),
+                filters: IndexMap::new(),
+            })
+        };
+        assert!(checked(MAX_TRAININGS).is_ok());
+        assert!(matches!(checked(MAX_TRAININGS + 1), Err(ResultsError::Trainings(10_001))));
     }
 }

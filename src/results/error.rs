@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::dataset::MAX_CLASSES;
+use crate::study::MAX_TRAININGS;
 
 use super::{NotFinite, SCHEMA};
 
@@ -29,6 +30,8 @@ pub enum ResultsError {
     Classes(usize),
     #[error("{0} test images: at least 2 and at most {MAX_TEST_IMAGES} are supported")]
     TestImages(usize),
+    #[error("{0} trainings, finished or diverged: a study has at most {MAX_TRAININGS}")]
+    Trainings(usize),
     #[error("run {run}: {problem}")]
     Run { run: String, problem: RunProblem },
     #[error("comparison {0} is not of two runs with paired seeds")]

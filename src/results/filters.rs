@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{ModelFacts, Results, ResultsError};
+use super::{ModelFacts, Results, ResultsError, RunResult, SeedResult};
 use crate::study::{Show, Study};
 use crate::tensors::NamedTensor;
 
@@ -80,6 +80,20 @@ fn first_convolution(model: &ModelFacts) -> Option<&str> {
 }
 
 impl Results {
+    /// The runs whose first convolutions the study's sections show, each with the seed that is shown, and its model.
+    pub fn shown_filters<'r>(
+        &'r self,
+        study: &Study,
+    ) -> impl Iterator<Item = (&'r String, &'r SeedResult, &'r ModelFacts)> {
+        let sections = study.sections.iter().filter(|section| section.show.contains(&Show::Filters));
+        let shown: HashSet<&String> = sections.flat_map(|section| &section.runs).collect();
+        let shown = self.runs.iter().filter(move |(name, _)| shown.contains(name));
+        let first = |(name, run): (&'r String, &'r RunResult)| {
+            Some((name, run.seeds.first()?, self.models.get(&run.plan.model)?))
+        };
+        shown.filter_map(first).filter(|(_, _, model)| first_convolution(model).is_some())
+    }
+
     /// Adds the first convolutions that the study's sections show. `weights` gives the tensors of a run's seed.
     ///
     /// # Errors
@@ -90,13 +104,7 @@ impl Results {
         weights: impl Fn(&str, u64) -> Result<Vec<NamedTensor>, E>,
     ) -> Result<(), ResultsError> {
         let mut filters = IndexMap::new();
-        let sections = study.sections.iter().filter(|section| section.show.contains(&Show::Filters));
-        let shown: HashSet<&String> = sections.flat_map(|section| &section.runs).collect();
-        for (name, run) in &self.runs {
-            let Some((seed, model)) = run.seeds.first().zip(self.models.get(&run.plan.model)) else { continue };
-            if !shown.contains(name) || first_convolution(model).is_none() {
-                continue;
-            }
+        for (name, seed, model) in self.shown_filters(study) {
             let failed = |e: E| ResultsError::Weights { run: name.clone(), seed: seed.seed, source: e.into() };
             filters.extend(Filters::of(model, &weights(name, seed.seed).map_err(failed)?).map(|f| (name.clone(), f)));
         }

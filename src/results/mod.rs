@@ -21,8 +21,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use comparison::{
-    ComparisonResult, Disagreement, IntervalBasis, PairCounts, RunDifference, by_epoch, difference,
-    no_interval_over_seeds,
+    ComparisonResult, Disagreement, EpochAccuracies, EpochDifferences, IntervalBasis, PairCounts, RunDifference,
+    after_first_epoch, by_epoch, difference, no_interval_over_seeds,
 };
 pub use digits::{GALLERY, Misclassified, digits, misclassified};
 pub use diverged::{AnyRun, Checked, DivergedRun, DivergedSeed, NotFinite, SeedEnd};

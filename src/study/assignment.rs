@@ -153,6 +153,9 @@ pub struct Differences {
     /// Free keys of texts in a student's own words that are as the assignment has them.
     #[serde(default)]
     pub unchanged: Vec<String>,
+    /// Languages of the study that the assignment does not have: texts in them are not compared.
+    #[serde(default)]
+    pub languages_not_compared: Vec<String>,
 }
 
 impl Differences {
@@ -164,9 +167,11 @@ impl Differences {
     pub fn between(assignment: &Source, handed_in: &Source) -> Result<Self, StudyError> {
         let free: Vec<Vec<&str>> = assignment.study.free.iter().map(|pattern| parts(pattern)).collect();
         let (mut seen, mut differences) = (HashSet::new(), Self::default());
-        for change in changes_between(assignment, handed_in)? {
+        let Changes { all, never_free } = changes_between(assignment, handed_in)?;
+        let forbidden = never_free.len();
+        for (i, change) in never_free.into_iter().chain(all).enumerate() {
             let key = parts(&change.what);
-            let is_free = free.iter().any(|pattern| frees(pattern, &key));
+            let is_free = i >= forbidden && free.iter().any(|pattern| frees(pattern, &key));
             let list = if is_free { &mut differences.free } else { &mut differences.forbidden };
             if seen.insert(change.what.clone()) {
                 list.push(KeyDifference { key: change.what, assignment: change.a, handed_in: change.b });
@@ -177,6 +182,8 @@ impl Differences {
         let is_changed = |key: &String| seen.iter().any(|changed| is_at(changed, key) || is_at(key, changed));
         differences.unchanged = own_texts("", &json(assignment));
         differences.unchanged.retain(|key| is_free(key) && !is_changed(key));
+        let added = handed_in.languages.all().iter().filter(|lang| !assignment.languages.all().contains(lang));
+        differences.languages_not_compared = added.map(|lang| lang.code().to_owned()).collect();
         Ok(differences)
     }
 }
@@ -206,13 +213,20 @@ fn own_texts(path: &str, value: &Value) -> Vec<String> {
     }
 }
 
+/// What differs between an assignment and a study.
+struct Changes {
+    all: Vec<Change>,
+    /// Changes after which not everything can be compared, so that no assignment frees them.
+    never_free: Vec<Change>,
+}
+
 /// Every difference of two studies: of their grids as they are typed, and of everything else as it is resolved, with the settings of
 /// every run filled in.
 ///
 /// If both have a grid, the runs are compared with those that the assignment makes with the grid that was handed in. So a difference
 /// of the grids counts once, as a key of `grid`, and whatever else decides a run counts as a key of that run: `defaults`, what a
 /// study says of single runs, `null`, merge keys, and the order in which they are merged.
-fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change>, StudyError> {
+fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Changes, StudyError> {
     let grids = [assignment, handed_in].map(|source| {
         let grid = serde_json::to_value(&source.study.grid).unwrap_or_default();
         if grid.is_null() { grid } else { with_typed_nulls(grid) }
@@ -235,14 +249,18 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
     let common: Vec<Lang> = assignment.languages.all().iter().copied().filter(has_both).collect();
     let in_language = |source: &Source, lang: Option<Lang>| lang.map(|lang| source.in_language(lang)).transpose();
     let langs = if common.is_empty() { vec![None] } else { common.into_iter().map(Some).collect() };
+    let mut never_free = Vec::new();
     for lang in langs {
         let theirs = in_language(handed_in, lang)?;
         let theirs = without_grid(theirs.as_ref().unwrap_or(handed_in));
         let expected = if have_grids {
             let Ok(expected) = assignment.with_grid_of(handed_in, lang) else {
-                // The assignment's other settings cannot go with that grid.
+                // The assignment's other settings cannot go with that grid, so it gives no runs to compare with.
                 let [a, b] = grids.clone();
-                all.push(Change { what: "grid".to_owned(), a, b });
+                never_free.push(Change { what: "grid".to_owned(), a, b });
+                let assigned = assignment.in_language(lang.unwrap_or(assignment.study.lang))?;
+                let [assigned, theirs] = [without_grid(&assigned), theirs].map(without_runs);
+                all.extend(changes("", &assigned, &theirs));
                 continue;
             };
             expected
@@ -251,7 +269,7 @@ fn changes_between(assignment: &Source, handed_in: &Source) -> Result<Vec<Change
         };
         all.extend(changes("", &without_grid(&expected), &theirs));
     }
-    Ok(all)
+    Ok(Changes { all, never_free })
 }
 
 /// The keys of a grid that have lists, in their order.
@@ -347,6 +365,11 @@ fn without_grid(source: &Source) -> Value {
     let mut value = json(source);
     value.as_object_mut().map(|map| map.shift_remove("grid"));
     value
+}
+
+fn without_runs(mut study: Value) -> Value {
+    study.as_object_mut().map(|map| map.shift_remove("runs"));
+    study
 }
 
 /// The images that an assignment's fixed texts show.

@@ -17,6 +17,9 @@ pub const MAX_IMAGES: usize = 30;
 /// The longest path of an image, as a text has it.
 const MAX_PATH: usize = 100;
 
+/// The most folders of an image's path: with its place in a bundle, as deep as the files of any bundle are.
+const MAX_FOLDERS: usize = 3;
+
 /// A text that names an image.
 struct Place {
     key: String,
@@ -79,15 +82,21 @@ pub fn read_images(source: &Source) -> Result<BTreeMap<String, Picture>, StudyEr
 }
 
 fn check_paths(source: &Source, named: &BTreeMap<String, Vec<Place>>) -> Result<(), StudyError> {
-    let mut seen: BTreeMap<String, &String> = BTreeMap::new();
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for (file, places) in named {
         let refused = |message: String| source.error_in(places[0].lang, &places[0].key, message);
         if let Some(why) = path_fault(file) {
             return Err(refused(format!("image `{file}` {why}")));
         }
-        if let Some(other) = seen.insert(file.to_ascii_lowercase(), file) {
-            let message = format!("image `{file}` differs from `{other}` only by case: rename one");
-            return Err(refused(message));
+        // Of its folders, too: two that differ only by case are one on some systems.
+        for (end, _) in file.match_indices('/').chain([(file.len(), "")]) {
+            let path = &file[..end];
+            let other = *seen.entry(path.to_ascii_lowercase()).or_insert(path);
+            if other != path {
+                return Err(refused(format!(
+                    "image `{file}`: `{path}` differs from `{other}` only by case: rename one"
+                )));
+            }
         }
     }
     let shown: usize = named.values().map(Vec::len).sum();
@@ -106,6 +115,7 @@ fn path_fault(file: &str) -> Option<&'static str> {
     let is_plain = |part: &str| {
         let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
         !part.starts_with(['.', '-'])
+            && !part.ends_with('.')
             && !part.is_empty()
             && !is_device(&stem)
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
@@ -121,6 +131,10 @@ fn path_fault(file: &str) -> Option<&'static str> {
         Some(
             "must have a name of Latin letters, digits, `-`, `_` and `.`, so that every system can store it: rename it",
         )
+    } else if file.matches('/').count() > MAX_FOLDERS {
+        Some("is in more than three folders below the study's: put it nearer")
+    } else if file.split('/').any(|part| part.eq_ignore_ascii_case("__MACOSX")) {
+        Some("is in a folder that macOS uses for its own files: put it into another")
     } else {
         None
     }
@@ -160,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_path_stays_below_the_study_and_fits_every_system() {
-        for file in ["a.png", "photos/Board-1_b.JPG", "a.b.jpeg"] {
+        for file in ["a.png", "photos/Board-1_b.JPG", "a.b.jpeg", "a/b/c/d.png"] {
             assert_eq!(path_fault(file), None, "{file}");
         }
         for (file, part) in [
@@ -180,6 +194,9 @@ mod tests {
             ("a//b.png", "Latin letters"),
             ("con.png", "Latin letters"),
             ("{{ x }}.png", "Latin letters"),
+            ("a./b.png", "Latin letters"),
+            ("a/b/c/d/e.png", "more than three folders"),
+            ("a/__macosx/b.png", "macOS"),
         ] {
             assert!(path_fault(file).is_some_and(|why| why.contains(part)), "{file}: {:?}", path_fault(file));
         }

@@ -8,12 +8,21 @@ use super::messages::plain;
 use super::yaml::{DATA, PROSE};
 use crate::text::{Lang, Languages, LanguagesError};
 
+/// What to write for several languages.
+const HOW_TO_LIST: &str = "write one language, `en` or `uk`, or a list of both: [uk, en]";
+
 /// The languages of a study's own texts, the first of which is its default.
 pub(super) fn listed(lines: &Lines, study: &Mapping) -> Result<Languages, StudyError> {
     let read = |value: &Value, key: &str| {
         serde_yaml::from_value(value.clone()).map_err(|e| lines.error(key, plain(&e.to_string())))
     };
+    // `{uk, en}`, as the texts beside it are written, or `uk, en`.
+    let is_of_several = |value: &Value| {
+        value.is_mapping() || value.as_str().is_some_and(|text| text.contains([',', ' ', ';', '/', '+']))
+    };
     let all = match study.get("lang") {
+        Some(Value::Sequence(items)) if items.iter().any(is_of_several) => return Err(lines.error("lang", HOW_TO_LIST)),
+        Some(one) if is_of_several(one) => return Err(lines.error("lang", HOW_TO_LIST)),
         None | Some(Value::Null) => vec![Lang::default()],
         Some(Value::Sequence(items)) => {
             let each = items.iter().enumerate().map(|(i, item)| read(item, &format!("lang[{i}]")));

@@ -54,7 +54,7 @@ pub use grid::{Axis, Cell, Grid, axes, cells};
 pub use images::{MAX_IMAGES, images_named, read_images};
 pub use optimizer::{Adadelta, Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use picture::Picture;
-pub use plan::{Plan, RunPlan, RunSettings, first_lowest};
+pub use plan::{MAX_TRAININGS, Plan, RunPlan, RunSettings, first_lowest};
 pub use run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec, TrainImages};
 pub use schedule::{Cosine, OneCycle, ReduceOnPlateau, Schedule, StepLr, Warmup};
 pub use schema::schema;

@@ -10,7 +10,7 @@ use super::checks::{self, Place};
 use super::run_spec::{EarlyStopping, EvidenceSettings, ReportEpoch, RunSpec};
 use super::spec::{Compute, Input};
 use super::{Augment, Optimizer, Schedule, Source, StudyError};
-use crate::dataset::{DataSet, ImageOrder, Subset, choose};
+use crate::dataset::{Candidates, DataSet, ImageOrder, Subset, choose};
 use crate::model::{Layer, Model};
 use crate::text::closest::unknown;
 
@@ -24,6 +24,9 @@ const STEP_COST: f64 = 1e7;
 /// The cost of reading one pixel, and of shifting and rotating it. Measured with a network of ten weights.
 const PIXEL_COST: f64 = 700.0;
 const AUGMENTED_PIXEL_COST: f64 = 3000.0;
+
+/// Seeds of all runs together. A bundle has at most as many files, and each training that does not diverge has some.
+pub const MAX_TRAININGS: usize = 10_000;
 
 /// Models and runs of a study, resolved.
 #[derive(Clone, Debug)]
@@ -209,6 +212,11 @@ impl RunPlan {
         choose(train_labels, &self.settings.images, self.settings.hold_out, self.settings.order, seed)
     }
 
+    /// As [`Self::choose`], of the images that remain without the run's validation set.
+    pub fn choose_from(&self, candidates: &Candidates, seed: u64) -> Vec<u32> {
+        candidates.choose(&self.settings.images, self.settings.order, seed)
+    }
+
     /// Batches in an epoch; the last one may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
         self.settings.steps_per_epoch()
@@ -283,10 +291,11 @@ impl Plan {
         let models = resolve_models(source, data.classes)?;
         let runs = resolve_runs(source, &models, &data)?;
         checks::check_epochs(source)?;
+        check_trainings(source, &runs)?;
         checks::check_comparisons(source)?;
         // Before the sections, whose answers may be named after what a conclusion misspells.
         checks::check_conclusions(source)?;
-        checks::check_sections(source)?;
+        checks::check_sections(source, &runs)?;
         check_free(source)?;
         let (input, compute) = (source.study.input.clone(), source.study.compute.clone());
         Ok(Self { data, input, compute, models, runs })
@@ -302,6 +311,15 @@ impl Plan {
     pub fn seed_cost(&self, run: &RunPlan) -> f64 {
         run.cost_of_seed(&self.models[&run.settings.model])
     }
+}
+
+fn check_trainings(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), StudyError> {
+    let count: usize = runs.values().map(|run| run.seeds.len()).sum();
+    if count > MAX_TRAININGS {
+        let message = format!("{count} trainings, one for each seed of a run: at most {MAX_TRAININGS} are supported");
+        return Err(source.error("runs", message));
+    }
+    Ok(())
 }
 
 /// More layers than this in one model take a grader's machine long to trace and draw; the deepest networks in use have a few hundred.

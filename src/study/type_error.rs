@@ -51,6 +51,7 @@ pub(super) fn explained(lines: &Lines, study: &Value, path: &str, inner: &str) -
     {
         return lines.error(&place, why);
     }
+    message += &own_line(key, path, study).unwrap_or_default();
     lines.error(if lines.contains(&at) { &at } else { named }, message)
 }
 
@@ -124,6 +125,14 @@ fn meta_form(study: &Value, path: &str) -> Option<String> {
     let (item, part) = place.strip_prefix('[')?.split_once(']')?;
     let line = title_line(meta.get(item.parse::<usize>().ok()?)?)?;
     (![".label", ".value"].contains(&part)).then(|| format!("; write {line}"))
+}
+
+/// What to do about a key of a student's own words at the start of a line, such as `Варіант: 7`: it is a line of the title block.
+fn own_line(key: &str, path: &str, study: &Value) -> Option<String> {
+    let value = study.get(key).filter(|_| path.is_empty())?;
+    let is_text = key.contains(char::is_alphabetic) && !key.is_ascii() && looks_latin(key).is_none();
+    let line = title_line(&serde_yaml::Mapping::from_iter([(Value::from(key), value.clone())]).into())?;
+    is_text.then(|| format!("; as another line of the title block: meta: [{line}]"))
 }
 
 /// A value as a line of the title block: a map's first key is the label, unless it has one.

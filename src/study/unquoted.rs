@@ -143,7 +143,10 @@ pub(super) fn quote_fault(line: &str) -> Option<QuoteFault> {
 /// What to do about a text that ends at a quotation mark inside it.
 pub(super) fn text_follows(quote: char) -> String {
     let inside = if quote == '"' { "\\\"" } else { "''" };
-    format!("text follows the closing {quote}: put the whole text in quotes, with {inside} for a quotation mark inside")
+    format!(
+        "text follows the closing {quote}, which ends the text there: put the whole text in quotes, with {inside} for a \
+         quotation mark inside"
+    )
 }
 
 /// The bracket that a value starts with, if text follows where it is closed.

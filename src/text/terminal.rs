@@ -8,7 +8,8 @@ use super::unseen::is_invisible;
 /// breaks, characters that change the writing direction, a byte order mark, and characters that XML does not allow.
 pub fn is_hidden(c: char) -> bool {
     let is_separator = matches!(c, '\n' | '\r' | '\t');
-    let changes_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let changes_direction =
+        matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (c.is_control() && !is_separator) || changes_direction || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 

@@ -20,6 +20,8 @@ const WIDEST: usize = 200;
 /// Equal predictions say something if at least this many are wrong, and at least this many are not the most frequent class: networks of
 /// any origin agree where they are right, and where they always give one class.
 const TELLING: usize = 20;
+/// Networks that are listed, as many as a bundle has files: a batch holds those of all its bundles and compares every two.
+const MOST_NETWORKS: usize = 10_000;
 /// Bytes before the classes in a file of predictions.
 const PREDICTIONS_HEADER: usize = 8;
 /// Layers of all runs that are hashed: a study that nobody checked yet may have thousands of runs of one large model.
@@ -41,8 +43,10 @@ pub struct About {
     pub runs: Vec<KeyRun>,
     /// Sizes, as results.json states them, of the first hundred models.
     pub models: Vec<KeyModel>,
-    /// The digest of the measured values.
+    /// The digest of the measured values, as the report has it.
     pub measured_digest: Option<String>,
+    /// The digest of the measured values without the names of runs and models: a copy may have others.
+    pub values_digest: Option<String>,
     /// The runs that the bundle says diverged, each with where.
     pub diverged: Option<Vec<String>>,
     /// The digest of all weights, which does not depend on the runs' names and order. Of a lean zip, by the hashes in its list.
@@ -51,7 +55,7 @@ pub struct About {
     pub predictions_digest: Option<String>,
     /// The digest of what the study trains, without seeds and names.
     pub study_digest: Option<String>,
-    /// Every trained network, with the hashes of its files.
+    /// The trained networks, at most 10,000, with the hashes of their files.
     pub networks: Vec<KeyNetwork>,
 }
 
@@ -115,8 +119,9 @@ impl About {
             title: bundle.manifest().ok().map(|manifest| short(&manifest.title)),
             runs: results.as_ref().map(|results| key_runs(results, study.as_ref())).unwrap_or_default(),
             models: results.as_ref().map(|results| key_models(results, study.as_ref())).unwrap_or_default(),
+            measured_digest: results.as_ref().map(Results::measured_digest),
             // Of trainings that all diverged, nothing was measured. A copy may have other names, and seeds in another order.
-            measured_digest: results
+            values_digest: results
                 .as_ref()
                 .filter(|results| !results.runs.is_empty())
                 .map(Results::measured_digest_without_names),
@@ -204,7 +209,7 @@ fn networks(bundle: &Bundle, results: &Results, study: Option<&Study>, hashes: &
     // Results may state more networks than there are files.
     let has_file =
         |files: &SeedFiles| [files.weights(), files.predictions()].iter().any(|path| hashes.0.contains_key(path));
-    seed_files(results).filter(|(_, _, files)| has_file(files)).map(network).collect()
+    seed_files(results).filter(|(_, _, files)| has_file(files)).take(MOST_NETWORKS).map(network).collect()
 }
 
 /// The number of test images that a network gets wrong, as the bundle states it.

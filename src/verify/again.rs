@@ -6,11 +6,12 @@
 use super::differing::json_difference;
 use super::machine::{Again, Machine};
 use super::subject::{Subject, Trained};
-use crate::bundle::{Bundle, TOLERANCES};
+use crate::bundle::{Bundle, RESULTS, TOLERANCES, WEIGHTS};
 use crate::dataset::write_labels;
 use crate::digest::{sha256_hex, short};
 use crate::failure;
-use crate::results::{EpochResult, Evaluated, SeedResult, write_losses};
+use crate::results::{EpochResult, Evaluated, Filters, SeedResult, write_losses};
+use crate::tensors::from_safetensors;
 use crate::text::error_chain;
 use crate::text::numbers::plural;
 use crate::training::{SeedOutcome, TrainedSeed, TrainingObserver};
@@ -64,7 +65,7 @@ fn train(subject: &Subject, machine: &Machine, trained: &Trained) -> Again {
         let differences = values.iter().filter(|v| v.images.is_none() == is_loss).map(EpochValue::difference);
         differences.fold(0.0, f64::max)
     };
-    let difference = first_difference(subject.bundle, machine, trained, &found);
+    let difference = first_difference(subject, machine, trained, &found);
     Again { difference, accuracy: largest(false), loss: largest(true) }
 }
 
@@ -130,9 +131,9 @@ fn values_of(
 }
 
 /// A message on the first difference between a training of the bundle and the one found that is larger than allowed.
-fn first_difference(bundle: &Bundle, machine: &Machine, trained: &Trained, found: &TrainedSeed) -> Option<String> {
+fn first_difference(subject: &Subject, machine: &Machine, trained: &Trained, found: &TrainedSeed) -> Option<String> {
     let stated = trained.result;
-    let losses = bundle.losses(&trained.files).unwrap_or_default();
+    let losses = subject.bundle.losses(&trained.files).unwrap_or_default();
     let is_same = machine.same_environment || stated.weights_sha256 == found.result.weights_sha256;
     let equal_epochs = equal_epochs(trained, &losses, found);
     let allowed = |value: &EpochValue| match value.images {
@@ -146,7 +147,8 @@ fn first_difference(bundle: &Bundle, machine: &Machine, trained: &Trained, found
         return Some(format!("epoch {}{at}: {} {}, the bundle has {}", v.epoch, v.name, v.found, v.stated));
     }
     other_difference(stated, &found.result)
-        .or_else(|| if is_same { difference_of_bits(bundle, trained, &losses, found) } else { None })
+        .or_else(|| if is_same { difference_of_bits(subject.bundle, trained, &losses, found) } else { None })
+        .or_else(|| if is_same { wrong_filters(subject, trained, found) } else { None })
 }
 
 /// For each epoch, whether both trainings computed the same bits in it: the same test loss, a mean over thousands of images,
@@ -188,12 +190,34 @@ fn difference_of_bits(bundle: &Bundle, trained: &Trained, losses: &[f32], found:
         (trained.files.weights(), found.weights.clone()),
         (trained.files.evidence(), found.evidence.clone()),
     ];
-    let differs = |(path, bytes): &(String, Vec<u8>)| match bundle.files.get(path) {
-        Some(stated) => stated != bytes,
-        None => !bundle.left_out.contains_key(path),
-    };
-    let (path, given) = files.into_iter().find(differs)?;
-    let held = bundle.sha256(&path).unwrap_or_else(|| "none".into());
-    let (held, given) = (short(&held), sha256_hex(&given));
-    Some(format!("{path} has the SHA-256 {held}, its training gives {}", short(&given)))
+    files.into_iter().find_map(|(path, given)| {
+        let size = given.len() as u64;
+        let given = sha256_hex(&given);
+        let held = bundle.sha256(&path).unwrap_or_else(|| "none".into());
+        if held != given {
+            let (held, given) = (short(&held), short(&given));
+            return Some(format!("{path} has the SHA-256 {held}, its training gives {given}"));
+        }
+        // A lean zip states the sizes of the files that it leaves out.
+        let stated = bundle.left_out.get(&path)?.bytes;
+        (stated != Some(size)).then(|| {
+            let stated = stated.map_or_else(|| "no size".into(), |bytes| plural(bytes as usize, "byte"));
+            format!("{path} is listed with {stated}, its training gives {}", plural(size as usize, "byte"))
+        })
+    })
+}
+
+/// The first convolution that a lean bundle shows of a training, if it is not that of the weights found. Of other bundles, `metrics`
+/// compares it with the weights that they have.
+fn wrong_filters(subject: &Subject, trained: &Trained, found: &TrainedSeed) -> Option<String> {
+    let (results, name) = (&subject.contents.results, &trained.plan.name);
+    if !subject.bundle.leaves_out(WEIGHTS) {
+        return None;
+    }
+    // `metrics` has found that the study shows these runs and no others, each with its first seed.
+    let stated = results.filters.get(name)?;
+    let first = results.runs.get(name)?.seeds.first()?.seed;
+    let model = results.models.get(&trained.plan.settings.model).filter(|_| first == trained.result.seed)?;
+    let given = from_safetensors(&found.weights).ok().and_then(|tensors| Filters::of(model, &tensors));
+    json_difference(&format!("{RESULTS}: filters.{name}"), &Some(stated), "the training", &given.as_ref())
 }

@@ -46,6 +46,9 @@ impl AssignmentResult {
             0 => None,
             _ => Some(format!("changed, as the assignment allows: {}", named(&self.differences.free, self.free_count))),
         };
+        let languages = self.differences.languages_not_compared.join(", ");
+        let not_compared = (!languages.is_empty())
+            .then(|| format!("texts in {languages} were not compared, because the assignment has none: read them"));
         let first = match self.status {
             Status::NotChecked => return vec![self.why.clone().unwrap_or_default()],
             Status::Passed => format!("the study is that of {file}"),
@@ -56,7 +59,7 @@ impl AssignmentResult {
             ),
         };
         let differing = self.differences.forbidden.iter().map(describe);
-        std::iter::once(first).chain(differing).chain(free).collect()
+        std::iter::once(first).chain(differing).chain(free).chain(not_compared).collect()
     }
 
     /// The result in a few words: the first key that differs, and how many others do.

@@ -156,6 +156,10 @@ fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
     for step in verification.steps.iter_mut().filter(|step| step.rung <= verification.upto).filter(is_waiting) {
         step.details = vec![reason.to_owned()];
     }
+    for step in verification.steps.iter_mut().filter(|step| step.is_unfinished) {
+        step.is_unfinished = false;
+        step.details.push(format!("not all was checked: {reason}"));
+    }
     Ok(*verification)
 }
 
@@ -217,7 +221,11 @@ fn read_output(child: &mut Child, started: Instant, timeout: Duration, listener:
                     progress.add(&so_far);
                 }
             }
-            understood = whole;
+            // Each line has all that the one before it has.
+            let last =
+                answer[..whole.saturating_sub(1)].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            answer.drain(..last);
+            understood = whole - last;
         }
         if err_ready && read_some(&mut err, &mut messages)? {
             pass_on(&mut messages, listener.say);
@@ -318,6 +326,7 @@ mod tests {
             left_out: false,
             held_to_tolerances: false,
             drawn: None,
+            is_unfinished: false,
         };
         let verification = Verification {
             report_id: None,
@@ -368,6 +377,7 @@ mod tests {
             left_out: false,
             held_to_tolerances: false,
             drawn: None,
+            is_unfinished: false,
         };
         let details = vec!["\u{436}".repeat(10_000); 10_000];
         let verification = Verification {

@@ -84,7 +84,7 @@ pub enum Statement {
     Tolerances,
     /// Nothing.
     Nothing,
-    /// Who made the report and when, and that its own texts are true.
+    /// Who made the report and when, that its own texts are true, and that its seeds were not selected among many.
     Texts,
 }
 
@@ -247,7 +247,9 @@ impl Statement {
             Self::Weights => "the predictions come from the weights",
             Self::Tolerances => "all that was computed here held to tolerances, because the bundle was made on a GPU",
             Self::Nothing => "nothing",
-            Self::Texts => "who made the report and when, and that its own texts are true",
+            Self::Texts => {
+                "who made the report and when, that its own texts are true, and that its seeds were not selected among many"
+            }
         };
         words.to_owned()
     }
@@ -295,6 +297,7 @@ mod tests {
             left_out: false,
             held_to_tolerances: false,
             drawn: None,
+            is_unfinished: false,
         }
     }
 
@@ -325,7 +328,9 @@ mod tests {
         assert!(sampled.ends_with("`verify --upto rerun` takes about 4 min."), "{sampled}");
         let whole = replay(&[("a", Whole), ("b", Whole)]);
         assert!(whole.contains("; the weights came from the stated training, which was done again"), "{whole}");
-        assert!(whole.ends_with("Not proven: who made the report and when, and that its own texts are true."));
+        let texts = "Not proven: who made the report and when, that its own texts are true, and that its seeds were not selected \
+                     among many.";
+        assert!(whole.ends_with(texts));
         let metrics = line(Rung::Metrics, vec![], None);
         assert!(metrics.contains("the accuracies follow from the predictions. Not proven: that the predictions come"));
         let commands = "; `verify` shows more, and `verify --upto rerun` all of it.";
@@ -341,7 +346,7 @@ mod tests {
             whole_again.contains("; the predictions come from the weights; the weights came from"),
             "{whole_again}"
         );
-        assert!(whole_again.ends_with("Not proven: who made the report and when, and that its own texts are true."));
+        assert!(whole_again.ends_with(texts));
         assert!(lean(&[("a", Whole)]).contains("Not proven: that the predictions come from the weights; "));
         let status = |proofs| {
             let left_out = RungResult { left_out: true, ..step(Rung::Weights, Status::NotChecked, &[]) };

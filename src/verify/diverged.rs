@@ -18,7 +18,7 @@ pub(super) fn not_checked(subject: &Subject, what: &str) -> Option<String> {
     let n = subject.diverged().count();
     (n > 0).then(|| {
         format!(
-            "not checked: {} that diverged {} no {what}; only `rerun` proves it",
+            "not checked: {} that diverged {} no {what}; `rerun` proves it, and `replay` if they are cheap",
             plural(n, "training"),
             if n == 1 { "has" } else { "have" }
         )

@@ -2,18 +2,23 @@
 //! subsets, learning rates, the means of the batches' losses, the verdicts on claims that need no training, and the parts of the environment that the study
 //! determines.
 
+use std::borrow::Cow;
+
 use super::differing::{NOT_AS_WRITTEN, list_difference, text_difference};
 use super::outcome::json_differences;
 use super::subject::Subject;
 use super::{Outcome, losses};
 use crate::bundle::{self, Contents, MANIFEST, RESULTS, SOURCE_SHA256};
 use crate::claims::{self, Verdict};
-use crate::dataset::{DataSet, ImageOrder, Subset};
+use crate::dataset::{Chooser, DataSet, ImageOrder, Subset};
 use crate::digest::short;
 use crate::results::{AnyRun, Data, EpochResult, Results, SeedResult, StepResult, model_facts, validation_losses};
 use crate::study::{Plan, RunPlan, RunSettings};
 use crate::text::numbers::{agreeing, plural};
 use crate::training::{last_learning_rate, subset_sha256};
+
+/// Differences that are listed of a run's seeds.
+const MOST_OF_RUN: usize = 5;
 
 pub(super) fn check(subject: &Subject) -> Outcome {
     let Contents { results, plan, .. } = &subject.contents;
@@ -35,22 +40,13 @@ pub(super) fn check(subject: &Subject) -> Outcome {
     }
     differences.extend(wrong_data(&results.data, &plan.data));
     differences.extend(wrong_environment(&subject.contents));
-    let mut unchecked = 0;
-    for (name, run) in results.all_runs() {
-        let Some(planned) = plan.runs.get(name) else { continue };
-        differences.extend(json_differences(&format!("runs.{name}.plan"), run.plan(), &planned.settings));
-        if run.seeds() != planned.seeds {
-            differences.push(format!("runs.{name}: seeds {:?}, the study has {:?}", run.seeds(), planned.seeds));
-            continue;
-        }
-        let wrong = wrong_seeds(subject, planned, run, &mut unchecked);
-        differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
-    }
-    // Verdicts are judged by the bundle's own plans, which may be anything if they are not the study's.
-    let is_planned = differences.is_empty();
+    let (wrong, unchecked) = wrong_runs(subject);
+    differences.extend(wrong);
     differences.extend(losses::wrong(subject));
     differences.extend(wrong_digests(&subject.contents));
-    if is_planned {
+    // Verdicts are judged by the bundle's own plans and results, which may be anything if they are not the study's. That may take long,
+    // so what was found before is not to wait for it.
+    if differences.is_empty() {
         differences.extend(super::verdicts::difference(subject));
     }
     if differences.is_empty() && unchecked > 0 {
@@ -118,43 +114,81 @@ pub(super) fn has_runs_of(results: &Results, plan: &Plan) -> bool {
     results.runs.keys().eq(planned(false)) && results.diverged.keys().eq(planned(true))
 }
 
-/// What is wrong with a run's seeds, each with its seed. `unchecked` counts the choices of images that need the data.
-fn wrong_seeds(subject: &Subject, planned: &RunPlan, run: AnyRun, unchecked: &mut usize) -> Vec<(u64, String)> {
-    let mut wrong = Vec::new();
-    for seed in run.finished() {
-        let this_arithmetic = subject.contents.results.environment.is_this_arithmetic();
-        let found = wrong_images(run.plan(), planned.test_images, seed).into_iter().chain(wrong_epoch(
-            planned,
-            seed,
-            this_arithmetic,
-        ));
-        wrong.extend(found.map(|why| (seed.seed, why)));
-    }
-    for (seed, subset) in run.subsets() {
-        match train_labels(subject, planned) {
-            None => *unchecked += 1,
-            Some(labels) => {
-                let images = planned.choose(&labels, seed);
-                let needed = planned.settings.image_count;
-                if subject.data.is_ok() && images.len() != needed {
-                    let found = images.len();
-                    wrong.push((
-                        seed,
-                        format!("the study needs {needed} training images, and the data have {found} of them"),
-                    ));
-                }
-                let chosen = subset_sha256(&images);
-                if chosen != *subset {
-                    let (stated, chosen) = (short(subset), short(&chosen));
-                    wrong.push((
-                        seed,
-                        format!("other training images, with the SHA-256 {stated}, the study chooses {chosen}"),
-                    ));
-                }
-            }
+/// What is wrong with the plans, seeds and results of all runs; and how many choices of images need the data, which are missing.
+fn wrong_runs(subject: &Subject) -> (Vec<String>, usize) {
+    let Contents { results, plan, .. } = &subject.contents;
+    let labels = train_labels(subject);
+    let chooser = Chooser::new(&labels);
+    let (mut differences, mut unchecked) = (Vec::new(), 0);
+    for (name, run) in results.all_runs() {
+        let Some(planned) = plan.runs.get(name) else { continue };
+        differences.extend(json_differences(&format!("runs.{name}.plan"), run.plan(), &planned.settings));
+        if run.seeds() != planned.seeds {
+            differences.push(format!("runs.{name}: seeds {:?}, the study has {:?}", run.seeds(), planned.seeds));
+            continue;
+        }
+        let can_choose = subject.data.is_ok() || !needs_labels(planned);
+        if !can_choose {
+            unchecked += run.seed_count();
+        }
+        let (wrong, more) = wrong_seeds(subject, planned, run, can_choose.then_some(&chooser));
+        differences.extend(wrong.iter().map(|(seed, why)| format!("runs.{name}: seed {seed}: {why}")));
+        if more {
+            differences.push(format!("runs.{name}: more differences, which are not listed"));
         }
     }
-    wrong
+    (differences, unchecked)
+}
+
+/// The first differences of a run's seeds, each with its seed, and whether there are more. `chooser` is none if the choice of images
+/// needs the data, which are missing.
+fn wrong_seeds(
+    subject: &Subject,
+    planned: &RunPlan,
+    run: AnyRun,
+    chooser: Option<&Chooser>,
+) -> (Vec<(u64, String)>, bool) {
+    let this_arithmetic = subject.contents.results.environment.is_this_arithmetic();
+    let in_results = run.finished().into_iter().flat_map(|seed| {
+        let images = wrong_images(run.plan(), planned.test_images, seed);
+        let found = images.into_iter().chain(wrong_epoch(planned, seed, this_arithmetic));
+        found.map(move |why| (seed.seed, why))
+    });
+    let in_choices = chooser.into_iter().flat_map(|chooser| wrong_choices(subject, planned, run, chooser));
+    first_few(in_results.chain(in_choices))
+}
+
+/// The first differences, and whether there are more. The others are not looked for: a bundle may state thousands of seeds.
+fn first_few<T>(mut differences: impl Iterator<Item = T>) -> (Vec<T>, bool) {
+    let first = differences.by_ref().take(MOST_OF_RUN).collect();
+    (first, differences.next().is_some())
+}
+
+/// The seeds of a run that state other training images than the study chooses.
+fn wrong_choices(
+    subject: &Subject,
+    planned: &RunPlan,
+    run: AnyRun,
+    chooser: &Chooser,
+) -> impl Iterator<Item = (u64, String)> {
+    let candidates = chooser.without_validation(planned.settings.hold_out);
+    let choice = move |seed: u64| {
+        let images = planned.choose_from(&candidates, seed);
+        (images.len(), subset_sha256(&images))
+    };
+    let for_all_seeds = (!planned.settings.images.depends_on_seed()).then(|| choice(0));
+    let needed = planned.settings.image_count;
+    let wrong = move |(seed, stated): (u64, &String)| {
+        let (found, chosen) = for_all_seeds.clone().unwrap_or_else(|| choice(seed));
+        let count = (subject.data.is_ok() && found != needed)
+            .then(|| format!("the study needs {needed} training images, and the data have {found} of them"));
+        let hash = (chosen != *stated).then(|| {
+            let (stated, chosen) = (short(stated), short(&chosen));
+            format!("other training images, with the SHA-256 {stated}, the study chooses {chosen}")
+        });
+        count.into_iter().chain(hash).map(move |why| (seed, why))
+    };
+    run.subsets().into_iter().flat_map(wrong)
 }
 
 /// What the study, or the program that the manifest names, does not allow in the environment.
@@ -189,14 +223,17 @@ fn wrong_digests(contents: &Contents) -> Vec<String> {
     differences
 }
 
-/// The labels that a run's choice of images depends on; `None` if the data are needed and missing.
-fn train_labels(subject: &Subject, run: &RunPlan) -> Option<Vec<u8>> {
-    let by_class = run.settings.order == ImageOrder::ByClass || matches!(run.settings.images, Subset::PerClass(_));
+/// The labels that choices of images depend on. Without the data they are only as many: see [`needs_labels`].
+fn train_labels<'a>(subject: &'a Subject) -> Cow<'a, [u8]> {
     match &subject.data {
-        Ok(data) => Some(data.train.labels.clone()),
-        Err(_) if by_class => None,
-        Err(_) => Some(vec![0; subject.contents.plan.data.train_images]),
+        Ok(data) => Cow::Borrowed(&data.train.labels),
+        Err(_) => Cow::Owned(vec![0; subject.contents.plan.data.train_images]),
     }
+}
+
+/// Whether a run's choice of images depends on the labels, and not only on their number.
+fn needs_labels(run: &RunPlan) -> bool {
+    run.settings.order == ImageOrder::ByClass || matches!(run.settings.images, Subset::PerClass(_))
 }
 
 /// The first epoch in which other images were evaluated than the plan asks for.
@@ -254,4 +291,19 @@ fn wrong_epoch(run: &RunPlan, seed: &SeedResult, this_arithmetic: bool) -> Optio
             number(planned)
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_few;
+
+    #[test]
+    fn differences_after_the_first_few_are_not_looked_for() {
+        for (all, listed, more, seen) in [(0, 0, false, 0), (3, 3, false, 3), (5, 5, false, 5), (9000, 5, true, 6)] {
+            let mut looked = 0;
+            let found = first_few((0..all).inspect(|_| looked += 1));
+            assert_eq!(found, ((0..listed).collect::<Vec<usize>>(), more));
+            assert_eq!(looked, seen);
+        }
+    }
 }

@@ -1,4 +1,6 @@
 //! What bundles have in common. None of it proves copying: equal studies give equal results.
+//!
+//! Longer than 400 lines because every likeness is found in the same pairs of bundles.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::about::settings_of_runs;
-use super::{KeyNetwork, Record, Status, Verification};
+use super::{KeyNetwork, Proof, Record, Statement, Status, Verification};
 use crate::rung::Rung;
 use crate::study::{KeyDifference, Source, Study, is_seed, is_trained};
 
@@ -59,10 +61,10 @@ impl Common {
         match self {
             Self::ReportId => verification.report_id.as_ref().filter(|_| !has_changed_files(verification)),
             Self::StatedReportId => verification.report_id.as_ref(),
-            Self::Measured => about.measured_digest.as_ref(),
+            Self::Measured => about.values_digest.as_ref(),
             Self::Weights => about.weights_digest.as_ref(),
             Self::Predictions => about.predictions_digest.as_ref(),
-            // Compared one by one: `shared_networks`.
+            // Compared one by one: `Networks`.
             Self::Networks => None,
             Self::Study => about.study_digest.as_ref(),
         }
@@ -86,7 +88,8 @@ impl Common {
     /// Whether two bundles that have this in common are worth a word. Without an assignment, always. With one, everybody who
     /// changed nothing has the same results, so both must have changed something that matters: the same, or something else with
     /// the same outcome, such as other names for a copied network.
-    fn is_worth_a_word(self, a: &Verification, b: &Verification, given: Option<&Given>) -> bool {
+    fn is_worth_a_word(self, a: &Verification, networks_of_b: &Networks) -> bool {
+        let b = networks_of_b.bundle;
         let names_are_free = |v: &Verification| v.assignment.as_ref().is_some_and(|found| found.names_are_free);
         match (self.changes(a), self.changes(b)) {
             // Everybody was to put a name of their own, and these have the same.
@@ -94,11 +97,11 @@ impl Common {
                 true
             }
             (Some(changed), Some(also)) => {
-                !changed.is_empty() && !also.is_empty() && self.is_of_own_networks(a, b, given)
+                !changed.is_empty() && !also.is_empty() && self.is_of_own_networks(a, networks_of_b)
             }
             // One was not compared, such as a damaged bundle. It has what the other has: is that the assignment?
             (Some(changes), None) | (None, Some(changes)) => {
-                !changes.is_empty() && self.is_of_own_networks(a, b, given)
+                !changes.is_empty() && self.is_of_own_networks(a, networks_of_b)
             }
             (None, None) => true,
         }
@@ -106,14 +109,14 @@ impl Common {
 
     /// Whether what is equal is not only that of networks that the assignment gives. All predictions may be equal, but mean nothing
     /// if the students' own networks predict one class.
-    fn is_of_own_networks(self, a: &Verification, b: &Verification, given: Option<&Given>) -> bool {
+    fn is_of_own_networks(self, a: &Verification, networks_of_b: &Networks) -> bool {
         let has_own = |bundle: &Verification| {
             let networks = &bundle.about.networks;
-            networks.is_empty() || networks.iter().any(|network| is_own(network, given) != Some(false))
+            networks.is_empty() || networks.iter().any(|network| is_own(network, networks_of_b.given) != Some(false))
         };
         match self {
-            Self::Measured | Self::Weights => has_own(a) || has_own(b),
-            Self::Predictions => !shared_networks(a, b, given).is_empty(),
+            Self::Measured | Self::Weights => has_own(a) || has_own(networks_of_b.bundle),
+            Self::Predictions => !networks_of_b.shared_with(a).is_empty(),
             _ => true,
         }
     }
@@ -195,30 +198,50 @@ fn is_own(network: &KeyNetwork, given: Option<&Given>) -> Option<bool> {
     Some(seeds.is_none_or(|seeds| !seeds.contains(&network.seed)))
 }
 
-/// The networks that two bundles share, of those that are worth a word, by name: the first of equal ones.
-fn shared_networks(a: &Verification, b: &Verification, given: Option<&Given>) -> Vec<(String, String, &'static str)> {
-    // What the assignment itself gives to everybody means nothing.
-    let has_no_other = [a, b].iter().all(|bundle| bundle.assignment.is_none());
-    let own = |network: &&KeyNetwork| is_own(network, given) != Some(false);
-    let are_told = |one: &KeyNetwork, other: &KeyNetwork| {
-        // Both unknown, such as in two damaged bundles: they may be the assignment's.
-        has_no_other || is_own(one, given).is_some() || is_own(other, given).is_some()
-    };
-    let (mut weights, mut predictions) = (HashMap::new(), HashMap::new());
-    for network in b.about.networks.iter().filter(own) {
-        // The first one stays.
-        network.weights.as_ref().map(|hash| weights.entry(hash).or_insert(network));
-        // Networks that were trained in different ways may agree by chance.
-        network.predictions.as_ref().map(|hash| predictions.entry((hash, &network.settings)).or_insert(network));
+/// The networks of a bundle that may be worth a word, by their files: the first of equal ones. Made once for all bundles that it is
+/// compared with.
+struct Networks<'a> {
+    bundle: &'a Verification,
+    given: Option<&'a Given>,
+    weights: HashMap<&'a String, &'a KeyNetwork>,
+    /// With the settings: networks that were trained in different ways may agree by chance.
+    predictions: HashMap<(&'a String, &'a Option<String>), &'a KeyNetwork>,
+}
+
+impl<'a> Networks<'a> {
+    fn of(bundle: &'a Verification, given: Option<&'a Given>) -> Self {
+        let (mut weights, mut predictions) = (HashMap::new(), HashMap::new());
+        // What the assignment itself gives to everybody means nothing.
+        for network in bundle.about.networks.iter().filter(|network| is_own(network, given) != Some(false)) {
+            // The first one stays.
+            network.weights.as_ref().map(|hash| weights.entry(hash).or_insert(network));
+            network.predictions.as_ref().map(|hash| predictions.entry((hash, &network.settings)).or_insert(network));
+        }
+        Self { bundle, given, weights, predictions }
     }
-    let shared = a.about.networks.iter().filter(own).filter_map(|network| {
-        let same_weights = network.weights.as_ref().and_then(|hash| weights.get(hash)).map(|other| (*other, "weights"));
-        let same_predictions =
-            || Some((*predictions.get(&(network.predictions.as_ref()?, &network.settings))?, "predictions"));
-        let (other, same) = same_weights.or_else(same_predictions)?;
-        are_told(network, other).then(|| (network.name.clone(), other.name.clone(), same))
-    });
-    shared.take(MOST_NAMED).collect()
+
+    /// The networks that another bundle shares with this one, of those that are worth a word: the other's name, and this one's.
+    fn shared_with(&self, other: &Verification) -> Vec<(String, String, &'static str)> {
+        let has_no_assignment = [other, self.bundle].iter().all(|bundle| bundle.assignment.is_none());
+        let is_told = |network: &KeyNetwork, same: &KeyNetwork| {
+            let is_own_of_each = [network, same].map(|network| is_own(network, self.given));
+            // Both unknown, such as in two damaged bundles: they may be the assignment's.
+            is_own_of_each[0] != Some(false) && (has_no_assignment || is_own_of_each.iter().any(Option::is_some))
+        };
+        let shared = other.about.networks.iter().filter_map(|network| {
+            let (same, files) = self.same(network)?;
+            is_told(network, same).then(|| (network.name.clone(), same.name.clone(), files))
+        });
+        shared.take(MOST_NAMED).collect()
+    }
+
+    /// The network that has the same weights as another bundle's, otherwise the same predictions.
+    fn same(&self, network: &KeyNetwork) -> Option<(&'a KeyNetwork, &'static str)> {
+        let same_weights = network.weights.as_ref().and_then(|hash| self.weights.get(hash));
+        let same_predictions = || self.predictions.get(&(network.predictions.as_ref()?, &network.settings));
+        let weights = same_weights.map(|same| (*same, "weights"));
+        weights.or_else(|| same_predictions().map(|same| (*same, "predictions")))
+    }
 }
 
 impl Likenesses {
@@ -256,13 +279,15 @@ pub(super) fn find_likenesses(records: &mut [Record]) {
 /// As [`find_likenesses`], beside the networks that the assignment gives to everybody.
 fn find_beside(records: &mut [Record], given: Option<&Given>) {
     let mut pairs = Vec::new();
-    for (i, a) in records.iter().enumerate() {
-        for (j, b) in records.iter().enumerate().filter(|(j, _)| *j != i) {
-            let (Some(one), Some(other)) = (&a.verification, &b.verification) else { continue };
-            let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, other, given));
+    for (j, b) in records.iter().enumerate() {
+        let Some(other) = &b.verification else { continue };
+        let networks_of_other = Networks::of(other, given);
+        for (i, a) in records.iter().enumerate().filter(|(i, _)| *i != j) {
+            let Some(one) = &a.verification else { continue };
+            let common = Common::of(one, other).filter(|common| common.is_worth_a_word(one, &networks_of_other));
             // Whole bundles that are alike need no list of their networks.
             let networks = match common {
-                None | Some(Common::Study) => shared_networks(one, other, given),
+                None | Some(Common::Study) => networks_of_other.shared_with(one),
                 Some(_) => Vec::new(),
             };
             let common = if networks.is_empty() { common } else { Some(Common::Networks) };
@@ -290,8 +315,13 @@ pub(crate) struct Group<'a> {
     pub(crate) members: Vec<&'a Record>,
     /// The keys that all of them changed alike from the assignment; none without an assignment.
     pub(crate) shared: Vec<&'a str>,
-    /// The keys that they changed in different ways, if all that was measured is the same: these have no effect on it.
+    /// The keys that they changed in different ways, if all that was measured is the same.
     pub(crate) unlike: Vec<&'a str>,
+    /// Whether all their trainings were done again, so that these keys have no effect on what was measured.
+    pub(crate) are_retrained: bool,
+    /// Of a pair that shares networks: the keys in which their studies differ, if these are only seeds and names. Without an assignment,
+    /// the keys are not known.
+    pub(crate) same_study_but: Option<Vec<&'a str>>,
     /// The networks that a pair shares, with the first one's names.
     pub(crate) networks: Vec<&'a SharedNetwork>,
 }
@@ -307,7 +337,8 @@ pub(crate) fn groups(records: &[Record]) -> Vec<Group<'_>> {
         groups.extend(cliques(pairs(records, common)).into_iter().map(|members| {
             let members: Vec<&Record> = members.into_iter().map(|i| &records[i]).collect();
             let (shared, unlike) = (shared(common, &members), unlike(common, &members));
-            Group { common, members, shared, unlike, networks: Vec::new() }
+            let are_retrained = members.iter().all(|record| record.verification.as_deref().is_some_and(is_retrained));
+            Group { common, members, shared, unlike, are_retrained, same_study_but: None, networks: Vec::new() }
         }));
     }
     groups
@@ -356,10 +387,29 @@ fn pairs_of_networks(records: &[Record]) -> impl Iterator<Item = Group<'_>> {
             let networks: Vec<&SharedNetwork> = named.collect();
             let members = vec![one, other];
             let shared = shared(Common::Networks, &members);
-            let unlike = Vec::new();
-            (!networks.is_empty()).then_some(Group { common: Common::Networks, members, shared, unlike, networks })
+            let study = |record: &Record| record.verification.as_ref()?.about.study_digest.clone();
+            let is_same_study = study(one).is_some() && study(one) == study(other);
+            let same_study_but = is_same_study.then(|| changed_in_different_ways(Common::Networks, &members));
+            let (common, unlike) = (Common::Networks, Vec::new());
+            let are_retrained = false;
+            (!networks.is_empty()).then_some(Group {
+                common,
+                members,
+                shared,
+                unlike,
+                are_retrained,
+                same_study_but,
+                networks,
+            })
         })
     })
+}
+
+/// Whether every training of a bundle was done again with the same bits.
+fn is_retrained(verification: &Verification) -> bool {
+    let statements = &verification.closing.statements.proven;
+    let of_all = |statement: &Statement| matches!(statement, Statement::Trained { proof: Proof::Whole, count, of, .. } if count == of);
+    statements.iter().any(of_all) && !statements.contains(&Statement::Tolerances)
 }
 
 /// The keys that all members changed alike.
@@ -373,9 +423,11 @@ fn shared<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
 
 /// The keys that members changed in different ways although all that was measured is the same.
 fn unlike<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
-    if common != Common::Measured {
-        return Vec::new();
-    }
+    if common == Common::Measured { changed_in_different_ways(common, members) } else { Vec::new() }
+}
+
+/// The keys that not all members changed from the assignment alike, as far as they matter for this.
+fn changed_in_different_ways<'a>(common: Common, members: &[&'a Record]) -> Vec<&'a str> {
     let of = |record: &'a Record| common.changes(record.verification.as_deref()?);
     let all: Vec<Vec<(&str, &Value)>> = members.iter().filter_map(|record| of(record)).collect();
     let mut keys: Vec<&str> = Vec::new();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::subject::Subject;
 use super::{Draw, Request, Rung};
+use crate::build::is_busy;
 use crate::bundle::{Contents, SeedFiles};
 use crate::compute::{Device, DeviceChoice};
 use crate::failure::caught;
@@ -20,9 +21,14 @@ const WORTH_SAYING: f64 = 20.0;
 /// What to say before a rung begins: what it does, about how long that takes, and how to stop earlier. Nothing of a short one, unless
 /// `always`.
 pub(super) fn announcement(what: &str, seconds: f64, stop_at: Rung, always: bool) -> Option<String> {
+    announcement_on(what, seconds, stop_at, always, is_busy())
+}
+
+fn announcement_on(what: &str, seconds: f64, stop_at: Rung, always: bool, is_busy: bool) -> Option<String> {
     let is_long = seconds >= WORTH_SAYING;
+    let busy = if is_busy { " (this machine is busy)" } else { "" };
     let stop = if is_long { format!("; to stop earlier: --upto {}", stop_at.name()) } else { String::new() };
-    (is_long || always).then(|| format!("{what}, about {}{stop}", duration(seconds)))
+    (is_long || always).then(|| format!("{what}, about {}{busy}{stop}", duration(seconds)))
 }
 
 /// A training of the bundle compared with itself, done again.
@@ -36,6 +42,9 @@ pub(super) struct Again {
     pub(super) loss: f64,
 }
 
+/// Gets a rung and a difference that it has found.
+pub(super) type Tell<'a> = &'a dyn Fn(Rung, &str);
+
 /// A device with the data.
 pub(super) struct Machine<'a> {
     pub(super) prepared: Prepared<'a>,
@@ -48,6 +57,8 @@ pub(super) struct Machine<'a> {
     as_if_long: &'a [String],
     /// Tells the user what will take long.
     pub(super) say: &'a dyn Fn(&str),
+    /// Gets the first difference that a rung finds.
+    pub(super) tell: Tell<'a>,
     /// The trainings that were done again, by the names of their files, so that no second rung repeats them.
     again: RefCell<HashMap<String, Again>>,
 }
@@ -69,7 +80,7 @@ impl<'a> Machine<'a> {
         subject: &'a Subject,
         device: &'a Device,
         request: &'a Request,
-        say: &'a dyn Fn(&str),
+        (say, tell): (&'a dyn Fn(&str), Tell<'a>),
     ) -> Result<Self, String> {
         let data = subject.data.as_ref().map_err(Clone::clone)?;
         let contents = &subject.contents;
@@ -84,7 +95,7 @@ impl<'a> Machine<'a> {
         }
         let prepared = caught(|| Prepared::new(device, data, &contents.plan))?;
         let Request { runs: draw, as_if_long, .. } = request;
-        Ok(Self { prepared, same_environment, draw, as_if_long, say, again: RefCell::default() })
+        Ok(Self { prepared, same_environment, draw, as_if_long, say, tell, again: RefCell::default() })
     }
 
     /// Whether `replay` does a training again from the first step to the last, given the cost of the epochs that it has in the
@@ -121,11 +132,14 @@ mod tests {
 
     #[test]
     fn a_rung_that_takes_long_is_announced_with_the_way_to_stop_earlier() {
-        let said = |seconds, always| announcement("replay: does 12 trainings again", seconds, Rung::Metrics, always);
+        let what = "replay: does 12 trainings again";
+        let said = |seconds, always| announcement_on(what, seconds, Rung::Metrics, always, false);
         let long = "replay: does 12 trainings again, about 4 min; to stop earlier: --upto metrics";
         assert_eq!(said(240.0, false).as_deref(), Some(long));
         assert_eq!(said(240.0, true).as_deref(), Some(long));
         assert!(said(20.0, false).is_some());
+        let busy = announcement_on(what, 240.0, Rung::Metrics, false, true).unwrap();
+        assert!(busy.contains("about 4 min (this machine is busy); to stop earlier"), "{busy}");
         assert_eq!(said(19.9, false), None);
         assert_eq!(said(2.0, true).as_deref(), Some("replay: does 12 trainings again, about 2 s"));
     }

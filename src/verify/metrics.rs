@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::differing::json_difference;
+use super::differing::{json_difference, list_difference};
 use super::subject::Subject;
 use super::{Outcome, diverged};
 use crate::bundle::{Bundle, Contents, IMAGES, RESULTS, STUDY, SeedFiles, WEIGHTS, is_primary, seed_files};
@@ -53,7 +53,11 @@ pub(super) fn check(subject: &Subject) -> Outcome {
         differences.extend(json_difference(&what, &results.data.test_classes, "the test set", &test.class_counts()));
     }
     let passed = format!("predictions of {} give the values of {RESULTS}", plural(checked, "trained network"));
-    Outcome::of_networks(differences, networks, passed, diverged::not_checked(subject, "predictions"))
+    let kernels = (subject.bundle.leaves_out(WEIGHTS) && !results.filters.is_empty())
+        .then(|| "not checked: the weights of first convolutions in figures, because weights/ was left out".to_owned());
+    let not_checked =
+        diverged::not_checked(subject, "predictions").into_iter().chain(kernels).reduce(|a, b| format!("{a}; {b}"));
+    Outcome::of_networks(differences, networks, passed, not_checked)
 }
 
 /// Files of weights with more bytes than their network has values: reading one takes several times its size in memory.
@@ -167,15 +171,17 @@ fn wrong_comparisons(subject: &Subject, test: &ImageSet) -> Option<String> {
 }
 
 /// Kernels of first convolutions that are not those of the weights, or weights that cannot be read. A lean bundle has no weights to
-/// compare with.
+/// compare with: there `rerun` compares them.
 fn wrong_filters(subject: &Subject) -> Option<String> {
-    let (results, bundle) = (&subject.contents.results, subject.bundle);
+    let (results, bundle, study) = (&subject.contents.results, subject.bundle, subject.contents.study());
+    if bundle.leaves_out(WEIGHTS) {
+        let shown: Vec<&String> = results.shown_filters(study).map(|(run, _, _)| run).collect();
+        let lists = [&format!("{RESULTS}: filters") as &str, "what the study shows"];
+        return list_difference(lists, results.filters.keys(), shown);
+    }
     let mut recomputed = results.clone();
     let files = |run: &str, seed: u64| SeedFiles::of_result(run, AnyRun::Finished(&results.runs[run]), seed);
-    if bundle.leaves_out(WEIGHTS) {
-        return None;
-    }
-    let added = recomputed.add_filters(subject.contents.study(), |run, seed| bundle.trained_weights(&files(run, seed)));
+    let added = recomputed.add_filters(study, |run, seed| bundle.trained_weights(&files(run, seed)));
     match added {
         Ok(()) if recomputed.filters != results.filters => {
             json_difference(&format!("{RESULTS}: filters"), &results.filters, WEIGHTS, &recomputed.filters)

@@ -11,6 +11,7 @@ mod diverged;
 mod draw;
 mod exact;
 mod files;
+mod found;
 mod inputs;
 mod likeness;
 mod losses;
@@ -26,6 +27,7 @@ mod subject;
 mod verdicts;
 mod weights;
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 pub use about::{About, KeyModel, KeyNetwork, KeyRun};
@@ -162,10 +164,12 @@ fn verify_on(
         None => steps.extend(climb(upto, above_files(), |_| Outcome::NotChecked("`files` failed".into()).into())),
         Some(Err(unreadable)) => steps.extend(not_read(upto, unreadable)),
         Some(Ok(subject)) => {
-            for rung in above_files().filter(|rung| !rung.computes()) {
+            // `metrics` takes little and needs nothing of `render`, which may take long: a limit must not hide what it finds.
+            for rung in [Rung::Inputs, Rung::Exact, Rung::Metrics, Rung::Render] {
                 steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &Err("not needed".to_owned()))));
                 so_far(verification(with_waiting(upto, &steps), None));
             }
+            steps.sort_by_key(|step| step.rung);
             let done = |computed: &[RungResult]| {
                 so_far(verification(with_waiting(upto, &[steps.as_slice(), computed].concat()), None));
             };
@@ -220,10 +224,13 @@ fn checked(rung: Rung, subject: &Subject, machine: &Result<Machine, String>) -> 
     caught(|| check(rung, subject, machine)).unwrap_or_else(|why| Outcome::NotChecked(why).into())
 }
 
-/// The first rungs, and the others as waiting.
+/// The rungs that were checked, and the others as waiting.
 fn with_waiting(upto: Rung, steps: &[RungResult]) -> Vec<RungResult> {
-    let left = above_files().skip(steps.len() - 1);
-    [steps.to_vec(), climb(upto, left, |_| Outcome::NotChecked(String::new()).into())].concat()
+    let is_left = |rung: &Rung| steps.iter().all(|step| step.rung != *rung);
+    let left = Rung::ALL.into_iter().filter(is_left);
+    let mut all = [steps.to_vec(), climb(upto, left, |_| Outcome::NotChecked(String::new()).into())].concat();
+    all.sort_by_key(|step| step.rung);
+    all
 }
 
 /// Gets the rungs that were checked so far.
@@ -245,20 +252,24 @@ fn compute(
         None if upto.computes() => start(subject),
         None => Err("not needed".to_owned()),
     };
+    let steps = RefCell::new(Vec::new());
+    let tell = |rung: Rung, difference: &str| {
+        let failed = Rated::from(Outcome::Failed(vec![difference.to_owned()])).into_result(rung);
+        let failed = RungResult { is_unfinished: true, ..failed };
+        done(&[steps.borrow().as_slice(), &[failed]].concat());
+    };
     let machine = device.as_ref().map_err(Clone::clone);
-    let machine = machine.and_then(|device| Machine::new(subject, device, request, say));
-    let mut steps = Vec::new();
+    let machine = machine.and_then(|device| Machine::new(subject, device, request, (say, &tell)));
     for rung in computing() {
-        steps.extend(climb(upto, [rung], |rung| checked(rung, subject, &machine)));
-        if let Some(step) =
-            steps.last_mut().filter(|step| step.rung == Rung::Rerun && step.status != Status::NotChecked)
-        {
+        let mut checked = climb(upto, [rung], |rung| checked(rung, subject, &machine));
+        for step in checked.iter_mut().filter(|step| step.rung == Rung::Rerun && step.status != Status::NotChecked) {
             step.drawn = request.runs.share(&names(&subject.contents.results));
         }
-        done(&steps);
+        steps.borrow_mut().extend(checked);
+        done(&steps.borrow());
     }
     drop(machine);
-    (steps, device.ok())
+    (steps.into_inner(), device.ok())
 }
 
 /// These rungs, checked as far as they were asked for.

@@ -92,6 +92,9 @@ pub struct RungResult {
     /// The runs that were trained again, if they are not all of the bundle's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drawn: Option<DrawnRuns>,
+    /// Whether the rung is still at work, and has found what `details` says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unfinished: bool,
 }
 
 /// How many runs of a bundle a rung checked.
@@ -237,7 +240,8 @@ impl Rated {
             Outcome::PartlyChecked(details) => (Status::NotChecked, details),
         };
         let trainings = self.trainings.into_iter().collect();
-        RungResult { rung, status, details, trainings, left_out, held_to_tolerances: self.tolerances, drawn: None }
+        let held_to_tolerances = self.tolerances;
+        RungResult { rung, status, details, trainings, left_out, held_to_tolerances, drawn: None, is_unfinished: false }
     }
 }
 

@@ -31,7 +31,7 @@ impl<'a> Progress<'a> {
     pub(super) fn add(&mut self, so_far: &Verification) {
         let is_waiting = |step: &RungResult| step.status == Status::NotChecked && step.details == [""];
         let asked = so_far.steps.iter().filter(|step| step.rung <= so_far.upto);
-        for step in asked.skip(self.told).take_while(|step| !is_waiting(step)) {
+        for step in asked.skip(self.told).take_while(|step| !is_waiting(step) && !step.is_unfinished) {
             (self.tell)(step);
             self.told += 1;
         }
@@ -57,6 +57,7 @@ mod tests {
             left_out: false,
             held_to_tolerances: false,
             drawn: None,
+            is_unfinished: false,
         };
         let answer = |done: usize| {
             let state = |i: usize| match i {

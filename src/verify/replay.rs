@@ -4,6 +4,7 @@
 //! In the same environment all bits must agree. A bundle that libtorch made on a GPU is elsewhere held to tolerances.
 
 use super::again::{COINCIDENCE, train_again};
+use super::found::Found;
 use super::machine::{Machine, announcement};
 use super::outcome::{Proof, Rated};
 use super::subject::{Subject, Trained};
@@ -40,32 +41,35 @@ struct Shown {
 }
 
 pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
-    let mut differences = Vec::new();
+    let mut found = Found::new(Rung::Replay, machine);
     let mut trainings = Vec::new();
     let (mut replayed, mut shown) = (Replayed::default(), Shown::default());
     announce(subject, machine);
     for trained in subject.trained() {
         let (name, before) = (trained.files.to_string(), replayed.steps);
-        match prove(subject, machine, &trained, &mut replayed) {
-            Ok(proof) => {
+        match found.attempt(|| prove(subject, machine, &trained, &mut replayed)) {
+            Some(Ok(proof)) => {
                 shown.add(&trained, proof, replayed.steps - before);
                 trainings.push((name, proof));
             }
-            Err(why) => differences.push(format!("{name}: {why}")),
+            Some(Err(why)) => found.add(format!("{name}: {why}")),
+            None => {}
         }
     }
     for diverged in subject.diverged() {
         let name = diverged.files.to_string();
-        match diverged::replay(subject, machine, &diverged) {
-            Ok(proof) => {
+        match found.attempt(|| diverged::replay(subject, machine, &diverged)) {
+            Some(Ok(proof)) => {
                 let shown = if proof == Proof::Whole { &mut shown.whole } else { &mut shown.unchecked };
                 shown.push(format!("{name} (diverged)"));
                 trainings.push((name, proof));
             }
-            Err(why) => differences.push(format!("{name}: {why}")),
+            Some(Err(why)) => found.add(format!("{name}: {why}")),
+            None => {}
         }
     }
-    Rated { outcome: outcome(differences, shown, &replayed, machine), trainings, tolerances: !machine.same_environment }
+    let outcome = found.outcome(outcome(shown, &replayed, machine));
+    Rated { outcome, trainings, tolerances: !machine.same_environment }
 }
 
 /// Says how many trainings are done again, and about how long that takes, unless it is short. The replayed segments of the others
@@ -97,10 +101,8 @@ impl Shown {
     }
 }
 
-fn outcome(differences: Vec<String>, shown: Shown, replayed: &Replayed, machine: &Machine) -> Outcome {
-    if !differences.is_empty() {
-        return Outcome::Failed(differences);
-    }
+/// The outcome if no difference was found.
+fn outcome(shown: Shown, replayed: &Replayed, machine: &Machine) -> Outcome {
     let Shown { whole, sampled, unchecked } = shown;
     let Replayed { segments, parameters, buffers, .. } = replayed;
     let comparison = machine.comparison();

@@ -5,6 +5,7 @@
 
 use super::again::{AtMost, train_again};
 use super::differing::json_difference;
+use super::found::Found;
 use super::machine::{Again, Machine, announcement};
 use super::outcome::{Proof, Rated};
 use super::subject::{Diverged, Subject};
@@ -25,22 +26,25 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
     };
     let is_drawn = |plan: &RunPlan| drawn.contains(&plan.name);
     announce(subject, machine, &drawn, runs.len());
-    let (mut differences, mut trainings) = (Vec::new(), Vec::new());
+    let (mut found, mut trainings) = (Found::new(Rung::Rerun, machine), Vec::new());
     let (mut accuracy, mut loss) = (0f64, 0f64);
     for trained in subject.trained().filter(|trained| is_drawn(trained.plan)) {
-        let again = train_again(subject, machine, &trained);
+        let Some(again) = found.attempt(|| train_again(subject, machine, &trained)) else { continue };
         (accuracy, loss) = (accuracy.max(again.accuracy), loss.max(again.loss));
         match again.difference {
-            Some(difference) => differences.push(format!("{}: {difference}", trained.files)),
+            Some(difference) => found.add(format!("{}: {difference}", trained.files)),
             None => trainings.push((trained.files.to_string(), Proof::Whole)),
         }
     }
     let mut diverged = 0;
     for stated in subject.diverged().filter(|stated| is_drawn(stated.plan)) {
-        diverged += 1;
-        match diverges_again(machine, &stated) {
-            Some(difference) => differences.push(format!("{}: {difference}", stated.files)),
-            None => trainings.push((stated.files.to_string(), Proof::Whole)),
+        match found.attempt(|| diverges_again(machine, &stated)) {
+            Some(Some(difference)) => found.add(format!("{}: {difference}", stated.files)),
+            Some(None) => {
+                diverged += 1;
+                trainings.push((stated.files.to_string(), Proof::Whole));
+            }
+            None => {}
         }
     }
     let largest = if machine.same_environment {
@@ -56,7 +60,8 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
         if diverged == 0 { String::new() } else { format!("; {} diverged again", plural(diverged, "training")) };
     let made_on = &subject.contents.results.environment;
     let passed = format!("{which} ({}{largest}){again}; the bundle was made on {made_on}", machine.comparison());
-    Rated { outcome: Outcome::of(differences, passed), trainings, tolerances: !machine.same_environment }
+    let outcome = found.outcome(Outcome::Passed(vec![passed]));
+    Rated { outcome, trainings, tolerances: !machine.same_environment }
 }
 
 /// `2 of 12 runs`.

@@ -1,10 +1,11 @@
 //! Rung `weights`: the stored weights, evaluated again, give the stored predictions, losses and confidences.
 
 use super::differing::json_difference;
+use super::found::Found;
 use super::machine::Machine;
 use super::outcome::Rated;
 use super::subject::{Subject, Trained};
-use super::{Outcome, diverged};
+use super::{Outcome, Rung, diverged};
 use crate::bundle::{Bundle, RESULTS, TOLERANCES};
 use crate::compute::Network;
 use crate::results::{Evaluated, Evaluation, Misclassified, SeedResult, misclassified};
@@ -24,19 +25,26 @@ struct Largest {
 }
 
 pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
-    let mut differences = Vec::new();
+    let mut found = Found::new(Rung::Weights, machine);
     let (mut checked, mut tolerated, mut largest) = (0, 0, Largest::default());
     for trained in subject.trained() {
-        match evaluate(subject.bundle, machine, &trained) {
-            Ok(loaded) => {
+        let wrong = found.attempt(|| {
+            let loaded = evaluate(subject.bundle, machine, &trained)?;
+            let mut wrong = wrong_predictions(&trained, &loaded, &mut largest);
+            wrong.extend(wrong_confidences(machine, trained.result, &loaded, &mut largest));
+            wrong.extend(wrong_other_images(machine, &trained, &loaded));
+            Ok::<_, String>((wrong, loaded.same_bits))
+        });
+        match wrong {
+            Some(Ok((wrong, same_bits))) => {
                 checked += 1;
-                tolerated += usize::from(!loaded.same_bits);
-                let mut wrong = wrong_predictions(&trained, &loaded, &mut largest);
-                wrong.extend(wrong_confidences(machine, trained.result, &loaded, &mut largest));
-                wrong.extend(wrong_other_images(machine, &trained, &loaded));
-                differences.extend(wrong.iter().map(|why| format!("{}: {why}", trained.files)));
+                tolerated += usize::from(!same_bits);
+                for why in wrong {
+                    found.add(format!("{}: {why}", trained.files));
+                }
             }
-            Err(why) => differences.push(why),
+            Some(Err(why)) => found.add(why),
+            None => {}
         }
     }
     let Largest { images, loss, confidence } = largest;
@@ -49,7 +57,8 @@ pub(super) fn check(subject: &Subject, machine: &Machine) -> Rated {
         (false, _) => format!("{}{largest}", machine.comparison()),
     };
     let passed = format!("{} {give} predictions and losses ({comparison})", plural(checked, "network"));
-    let outcome = Outcome::of_networks(differences, checked, passed, diverged::not_checked(subject, "weights"));
+    let otherwise = Outcome::of_networks(Vec::new(), checked, passed, diverged::not_checked(subject, "weights"));
+    let outcome = found.outcome(otherwise);
     Rated { outcome, trainings: Vec::new(), tolerances: tolerated > 0 }
 }
 

@@ -130,6 +130,48 @@ fn runs_of_the_assignment_that_two_students_left_as_they_are_do_not_make_them_al
     assert!(!out.contains("given-sgd.seed1"), "{out}");
 }
 
+/// A grid with which the assignment's other settings make no runs gives nothing to compare runs with, so it is not the assignment,
+/// whatever is free, and the rest is compared.
+#[test]
+fn a_grid_that_the_assignment_cannot_expand_is_another_study() {
+    let home = tempfile::tempdir().unwrap();
+    let yaml = "title: Grid\nauthor: Your name\nfree: [author, grid, 'runs.*']\n\
+                models:\n  given: {layers: [flatten, {linear: {out_features: 10}}]}\n\
+                defaults: {train: {images: {first: 200}}, batch_size: 50, seeds: [1]}\n\
+                grid: {model: [given], optimizer: [{sgd: {lr: 0.05}}, adam], epochs: 1}\n";
+    let lab = home.path().join("lab.yaml");
+    fs::write(&lab, yaml).unwrap();
+    let honest = built(&yaml.replace("Your name", "Ann").replace(", adam]", ", rmsprop]"));
+    verify(&lab, &[], &[&honest.path]).exits(0);
+    let other = yaml.replace("Your name", "Bob").replace("title: Grid", "title: My own");
+    let other = other.replace("batch_size: 50,", "batch_size: 50, model: given, epochs: 1,");
+    let other = built(
+        &other.replace("model: [given], ", "").replace(", epochs: 1}\n", "}\n").replace("first: 200", "first: 100"),
+    );
+    let out = verify(&lab, &[], &[&other.path]).exits(1).out;
+    assert!(out.contains("\n                       grid: "), "{out}");
+    assert!(out.contains("title: \"My own\" handed in, the assignment has \"Grid\""), "{out}");
+}
+
+/// Texts in a language that the assignment does not have are compared with nothing, and that is said.
+#[test]
+fn texts_in_another_language_are_said_not_to_be_compared() {
+    let home = tempfile::tempdir().unwrap();
+    let yaml = "title: Two languages\nlang: en\nauthor: Your name\nfree: [author, lang]\n\
+                models:\n  given: {layers: [flatten, {linear: {out_features: 10}}]}\n\
+                runs: {given: {model: given, train: {images: {first: 200}}, batch_size: 50, epochs: 1, optimizer: adam, seeds: [1]}}\n";
+    let lab = home.path().join("lab.yaml");
+    fs::write(&lab, yaml).unwrap();
+    let two = yaml
+        .replace("lang: en", "lang: [en, uk]")
+        .replace("title: Two languages", "title: {en: Two languages, uk: Інша}");
+    let page = home.path().join("course.html");
+    let out = verify(&lab, &["--html", page.to_str().unwrap()], &[&built(&two).path]).exits(0).out;
+    assert!(out.contains("texts in uk were not compared, because the assignment has none: read them"), "{out}");
+    let text = page_text(&fs::read_to_string(&page).unwrap());
+    assert!(text.contains("Not compared\nTexts in uk, because the assignment has none: read them."), "{text}");
+}
+
 /// Layers are shown as a student writes them, not as JSON with every default.
 #[test]
 fn another_network_is_shown_as_a_study_writes_it() {
@@ -207,10 +249,28 @@ fn changes_without_effect_on_what_was_measured_are_named() {
     let (anna, borys) = (own("Anna", "relu", "[1, 2]"), own("Borys", "relu, relu", "[2, 1]"));
     let page = home.path().join("course.html");
     let done = verify(&lab, &["--html", page.to_str().unwrap()], &[&anna.path, &borys.path]).exits(0);
-    let told = "their studies differ in models.own.layers, runs.own.seeds, which has no effect on these values";
+    let told = "their studies differ in models.own.layers, runs.own.seeds: that has no effect on these values, or one of them was copied; \
+                `verify --upto rerun` shows which\n";
     assert!(done.out.contains("The same measured values") && done.out.contains(told), "{}", done.out);
     let text = page_text(&fs::read_to_string(&page).unwrap());
-    assert!(text.contains("Their studies differ in models.own.layers, runs.own.seeds, which has no effect"), "{text}");
+    assert!(text.contains("Their studies differ in models.own.layers, runs.own.seeds: that has no effect"), "{text}");
+    // Once all is trained again, it is known.
+    let done = on_paths("verify", &["--assignment", lab.to_str().unwrap()], &[&anna.path, &borys.path]).exits(0);
+    let told = "their studies differ in models.own.layers, runs.own.seeds, which has no effect on these values: all was trained again\n";
+    assert!(done.out.contains(told), "{}", done.out);
+    // A copy that states another optimizer is found, and nothing is said to have no effect.
+    let lab_of_all = home.path().join("all.yaml");
+    fs::write(&lab_of_all, yaml.replace("'runs.*.seeds'", "'runs.*'")).unwrap();
+    let momentum = "runs: {own: {model: own, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}}}";
+    let copied = Bundle::at(home.path().join("copied"));
+    copy_folder(&anna.path, &copied.path);
+    let study = copied.text("study.yaml");
+    copied.replace_study(&study.replace("Anna", "Carl").replace("runs: {own: {model: own}}", momentum));
+    copied.change_json("results.json", |r| r["runs"]["own"]["plan"]["optimizer"]["sgd"]["momentum"] = 0.9.into());
+    copied.run("render", &[]).exits(0);
+    let done =
+        on_paths("verify", &["--assignment", lab_of_all.to_str().unwrap()], &[&anna.path, &copied.path]).exits(1);
+    assert!(done.out.contains("shows which\n") && !done.out.contains("all was trained again"), "{}", done.out);
     let done = on_paths("diff", &[], &[&anna.path, &borys.path]).exits(1);
     for line in [
         "  models.own.layers[3]: only in B: relu\n",

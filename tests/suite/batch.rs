@@ -293,7 +293,7 @@ fn the_page_has_every_bundle_with_its_rungs_numbers_and_what_is_alike() {
         "over test images",
         "; this is not the study of ",
         "; verify shows more",
-        "| The same Report ID stated, though files were changed (1) | ",
+        "| The same Report ID stated, though files were changed (others: 1) | ",
         "These numbers are stated, not confirmed.",
         "The same Report ID",
     ] {

@@ -242,7 +242,7 @@ fn claims_about_unmeasured_values_give_a_note() {
     );
     let (place, rest) = dashed.split_once(": claims[4].measured: ").unwrap();
     assert!(place.ends_with("notes.yaml:2"), "{place}");
-    assert!(rest.ends_with("has no value: write `runs[\"small-bn\"]` instead of `runs.small-bn`"), "{rest}");
+    assert!(rest.ends_with("has no value: write `runs['small-bn']` instead of `runs.small-bn`"), "{rest}");
 }
 
 #[test]
@@ -268,17 +268,14 @@ fn a_run_model_or_comparison_that_the_study_does_not_have_is_refused_before_trai
         ("runs.large.accuracy > 0", "unknown run `large`; this study has small, small-bn, stops"),
         ("models.smal.parameters > 0", "unknown model `smal`; did you mean `small`?"),
         ("comparisons.nrom.lower > 0", "unknown comparison `nrom`"),
-        ("runs.small-bn.accuracy > 0", "write `runs[\"small-bn\"]` instead of `runs.small-bn`"),
+        ("runs.small-bn.accuracy > 0", "write `runs['small-bn']` instead of `runs.small-bn`"),
     ] {
         refuses(&conclusion(condition), message);
     }
     let claim = "claims: [{id: c, group: g, quote: q, printed: '1', measured: runs.smal.accuracy, compare: printed}]";
     refuses(claim, "claims[4].measured: `runs.smal.accuracy`: unknown run `smal`; did you mean `small`?");
     let text = "sections: [{title: T, runs: [small], text: 'It has {{ runs.small-bn.accuracy }}.'}]";
-    refuses(
-        text,
-        "sections[0].text: invalid text between braces: write `runs[\"small-bn\"]` instead of `runs.small-bn`",
-    );
+    refuses(text, "sections[0].text: invalid text between braces: write `runs['small-bn']` instead of `runs.small-bn`");
     // A misspelt run of a kind comes before the answers that are named after it.
     let misspelt = "sections: [{title: T, runs: [small], answers: [overfits-small]}]\nconclusions: [{overfits: smal}]";
     refuses(misspelt, "conclusions[8].overfits: unknown run `smal`; did you mean `small`?");

@@ -102,7 +102,7 @@ fn an_honest_bundle_passes_as_folder_zip_and_lean_zip() {
     check(&["--upto", "metrics"], &lean.path).exits(0);
     assert_eq!(differences("folder", &bundle.path), Vec::<String>::new());
     let done = check(&[], &bundle.path).exits(0);
-    assert_eq!(done.out.lines().count(), 5, "{}", done.out);
+    assert_eq!(done.out.lines().count(), 6, "{}", done.out);
 }
 
 #[test]
@@ -514,7 +514,7 @@ fn leftovers_in_a_folder_may_have_any_name() {
         bundle.write(name, "");
         on_paths("verify", &["--upto", "files"], &[&bundle.path]).exits(0);
         let done = check(&["--upto", "files"], &bundle.path).exits(0);
-        assert_eq!(done.out.lines().count(), 2, "{}", done.out);
+        assert_eq!(done.out.lines().count(), 3, "{}", done.out);
     }
 }
 
@@ -625,6 +625,21 @@ fn other_data_in_a_comment_or_a_text_do_not_count() {
         assert_eq!(differences("other data in a comment", &bundle.path), Vec::<String>::new(), "{more}");
         let done = check(&[], &bundle.path).exits(1);
         assert_eq!(statuses(&done)["inputs"], "FAILED", "{more}{}", done.out);
+    }
+}
+
+/// A comment behind `data:` is not its value, whatever marks are in it.
+#[test]
+fn a_comment_after_the_key_data_does_not_hide_other_data() {
+    for comment in ["# the teacher's set", "# that of the assignment, see #3", "# \"new\""] {
+        let bundle = copy();
+        let pins: String = ["train-images", "train-labels", "t10k-images", "t10k-labels"]
+            .map(|name| format!("    {name}: {}\n", "a".repeat(64)))
+            .concat();
+        bundle.replace_study(&format!("{}data: {comment}\n  sha256:\n{pins}", bundle.text("study.yaml")));
+        let done = check(&["--upto", "inputs"], &bundle.path);
+        assert_ne!(statuses(&done)["inputs"], "passed", "{comment}: {}", done.out);
+        assert!(!done.out.contains("the data are MNIST"), "{comment}: {}", done.out);
     }
 }
 

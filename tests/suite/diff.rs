@@ -54,6 +54,31 @@ fn another_learning_rate_diverges_in_the_first_epoch() {
     }
 }
 
+/// Equal inputs give equal files.
+#[test]
+fn an_edited_page_is_said_to_be_edited() {
+    let edited = copy();
+    edited.write("report.md", edited.text("report.md").replace("Tiny study", "Better study"));
+    edited.redo_sums();
+    let done = on_paths("diff", &[], &[&shared().0.path, &edited.path]).exits(1);
+    assert!(done.out.contains("at least one of these bundles was changed after it was built"), "{}", done.out);
+    assert!(!done.out.contains("only texts or files made from them"), "{}", done.out);
+    let explanation = &diff(&edited)["explanation"];
+    assert_eq!((&explanation["measured_differ"], &explanation["unexplained"]), (&false.into(), &true.into()));
+
+    // Another title changes the pages, and other kernels are measurements.
+    let titled = built_with(&[("title: Tiny study", "title: My study")]);
+    let out = on_paths("diff", &[], &[&shared().0.path, &titled.path]).exits(1).out;
+    assert!(out.contains("The measured values are the same: only texts or files made from them differ."), "{out}");
+    titled.change_json("results.json", |results| results["filters"]["small"]["largest"] = 9.5.into());
+    titled.redo_sums();
+    let out = on_paths("diff", &[], &[&shared().0.path, &titled.path]).exits(1).out;
+    assert!(
+        out.contains("The values of all runs are the same, but other measurements are not: results.json."),
+        "{out}"
+    );
+}
+
 #[test]
 fn another_seed_is_another_training() {
     let other = built_with(&[("seeds: [1, 2]", "seeds: [1, 3]")]);

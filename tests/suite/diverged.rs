@@ -400,8 +400,8 @@ fn verify_reports_the_divergence_and_rerun_proves_it() {
     let bundle = &all().bundle;
     let done = bundle.run("verify", &["--upto", "rerun"]).exits(0);
     for line in [
-        "                       not checked: 2 trainings that diverged have no predictions; only `rerun` proves it",
-        "                       not checked: 2 trainings that diverged have no weights; only `rerun` proves it",
+        "                       not checked: 2 trainings that diverged have no predictions; `rerun` proves it, and `replay` if they are cheap",
+        "                       not checked: 2 trainings that diverged have no weights; `rerun` proves it, and `replay` if they are cheap",
         "5 trainings done again from the first step to the last (bit for bit): ",
         "fast (diverged), half.seed1 (diverged)",
         "; 2 trainings diverged again;",

@@ -105,8 +105,11 @@ fn a_lean_zip_names_what_it_leaves_out() {
     assert_eq!(lean.report_id(), whole.report_id());
     let (lean, whole) = (lean.out, whole.out);
     assert!(lean.contains("files left out, not checked: weights/, evidence/"), "{lean}");
+    // The weights of the kernels in figures are the only thing that the cheap rungs compare with what is left out.
+    let kernels = "                       not checked: the weights of first convolutions in figures, because weights/ was left out";
+    assert!(checked(&lean).contains(&kernels), "{lean}");
     assert_eq!(
-        checked(&lean).iter().skip(2).collect::<Vec<_>>(),
+        checked(&lean).iter().skip(2).filter(|line| **line != kernels).collect::<Vec<_>>(),
         checked(&whole).iter().skip(1).collect::<Vec<_>>(),
         "the other rungs pass as they do on the whole bundle"
     );

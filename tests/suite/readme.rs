@@ -54,9 +54,20 @@ fn the_commands_of_the_program_and_of_check_py_take_the_folder() {
     let home = tempfile::tempdir().unwrap();
     let folder = unpacked(home.path());
     let readme = std::fs::read_to_string(folder.join("README.txt")).unwrap();
-    assert!(readme.contains("mnist-report verify FOLDER\n") && readme.contains("python3 check.py FOLDER "), "{readme}");
+    assert!(
+        readme.contains("mnist-report verify FOLDER\n") && readme.contains("python3 check.py --data DATA FOLDER "),
+        "{readme}"
+    );
     on_paths("verify", &["--upto", "metrics"], &[&folder]).exits(0);
     assert!(crate::check_py::check(&[], &folder).exits(0).out.contains(&shared().0.report_id()));
+    // With the file and the labels that `checker` writes, elsewhere.
+    let labels = home.path().join("labels");
+    let script = run(program(["checker", "--data"]).arg(&labels)).exits(0).out;
+    let check_py = home.path().join("check.py");
+    std::fs::write(&check_py, script).unwrap();
+    let mut check = std::process::Command::new("python3");
+    check.arg(&check_py).arg("--data").arg(&labels).arg(&folder).env_remove("MNIST_REPORT_DATA");
+    run(&mut check).exits(0);
 }
 
 #[test]
@@ -64,7 +75,9 @@ fn it_names_the_report_and_its_author_and_has_every_language_of_the_report() {
     let english = shared().0.text("README.txt");
     assert!(english.starts_with("Tiny study\nA. Student\n\nThis is a report"), "{english}");
     assert_eq!(english.matches("certutil -hashfile").count(), 2);
-    for source in ["   pip install mnist_report-*.whl\n", "`mnist-report checker > check.py`", "scripts/check.py"] {
+    for source in
+        ["   pip install mnist_report-*.whl\n", "`mnist-report checker --data DATA > check.py`", "scripts/check.py"]
+    {
         assert!(english.contains(source), "where the programs are: {source}");
     }
     let bundle = copy();

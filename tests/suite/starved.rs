@@ -250,3 +250,34 @@ fn the_largest_results_are_checked_within_the_limits() {
     let done = done.exits(0);
     assert!(done.out.contains(&format!("{claims} claims test nothing")), "{}", done.out);
 }
+
+/// A forged run and behind it an honest one that takes more memory than is allowed: what is found before is kept, by a limit that ends
+/// the process and by one that only fails an allocation.
+#[test]
+fn a_difference_is_kept_if_a_later_training_of_the_rung_lacks_memory() {
+    let yaml = "title: Two\nmodels:\n  small: {layers: [flatten, {linear: {out_features: 10}}]}\n  \
+                large: {layers: [{conv2d: {out_channels: 8, kernel_size: 5}}, relu, {conv2d: {out_channels: 8, kernel_size: 3}}, \
+                relu, flatten, {linear: {out_features: 10}}]}\n\
+                defaults: {train: {images: {first: 300}}, epochs: 1, batch_size: 50, optimizer: {sgd: {lr: 0.1}}, seeds: [1]}\n\
+                runs:\n  a: {model: small}\n  b: {model: large, train: {images: {first: 8000}}, batch_size: 8000}\n";
+    let bundle = built(yaml);
+    let honest = on_paths("verify", &["--memory", "400"], &[&bundle.path]).exits(2);
+    assert!(honest.out.contains("replay    not checked  not checked: "), "{}", honest.out);
+    assert!(
+        honest.out.contains("1 training done again from the first step to the last (bit for bit): a"),
+        "{}",
+        honest.out
+    );
+    let forged = "a: {model: small, optimizer: {sgd: {lr: 0.1, momentum: 0.9}}}";
+    bundle.replace_study(&bundle.text("study.yaml").replace("a: {model: small}", forged));
+    bundle.change_json("results.json", |results| {
+        results["runs"]["a"]["plan"]["optimizer"]["sgd"]["momentum"] = 0.9.into();
+    });
+    bundle.run("render", &[]).exits(0);
+    for (arguments, rung) in
+        [(&[][..], "replay"), (&["--memory", "400"], "replay"), (&["--memory", "400", "--upto", "rerun"], "rerun")]
+    {
+        let out = on_paths("verify", arguments, &[&bundle.path]).exits(1).out;
+        assert!(out.contains(&format!("{rung:<9} FAILED       a: epoch 1: training loss ")), "{arguments:?}: {out}");
+    }
+}

@@ -25,7 +25,7 @@ use super::tensors::Tensors;
 use crate::arithmetic::network::{by_layer, cancelled_biases, channels_last, copy_tensor, initial_values, named};
 use crate::arithmetic::steps::{self, conv2d_options, steps};
 use crate::model::{LayerKind, Model, TensorSpec};
-use crate::tensors::NamedTensor;
+use crate::tensors::{LoadError, NamedTensor, check_count};
 use kernels::cross_entropy::Targets;
 
 type Step = steps::Step<Box<dyn Layer>>;
@@ -152,15 +152,12 @@ impl Network {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub fn load(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         for (specs, targets) in [(&self.parameter_specs, &self.parameters), (&self.buffer_specs, &self.buffers)] {
             self.load_list("", specs, targets, tensors)?;
         }
         let expected = self.parameter_specs.len() + self.buffer_specs.len();
-        if tensors.len() != expected {
-            return Err(format!("there are {} tensors, but the model has {expected}", tensors.len()));
-        }
-        Ok(())
+        check_count(tensors, "model", expected)
     }
 
     /// Copies of a list with one tensor for each parameter. Each name is `prefix` and the parameter's name.
@@ -175,7 +172,7 @@ impl Network {
         prefix: &str,
         targets: &Tensors,
         tensors: &[NamedTensor],
-    ) -> Result<usize, String> {
+    ) -> Result<usize, LoadError> {
         self.load_list(prefix, &self.parameter_specs, targets, tensors)?;
         Ok(self.parameter_specs.len())
     }
@@ -186,7 +183,7 @@ impl Network {
         specs: &[TensorSpec],
         targets: &Tensors,
         tensors: &[NamedTensor],
-    ) -> Result<(), String> {
+    ) -> Result<(), LoadError> {
         for (i, spec) in specs.iter().enumerate() {
             let mut values = vec![0.0; spec.numel() as usize];
             copy_tensor(prefix, spec, tensors, &mut values)?;

@@ -18,7 +18,7 @@ use crate::arithmetic::{Clipping, epoch_changes};
 use crate::dataset::Selection;
 use crate::model::Model;
 use crate::study::{Input, RunPlan};
-use crate::tensors::NamedTensor;
+use crate::tensors::{LoadError, NamedTensor, check_count};
 
 /// Number of bytes in a ChaCha8 key.
 const KEY: usize = 32;
@@ -148,7 +148,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// Same as `Network::load`.
-    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), String> {
+    pub fn load_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), LoadError> {
         self.network.load(tensors)
     }
 
@@ -166,7 +166,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// A tensor is missing or has another shape, or there are too many tensors.
-    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), String> {
+    pub fn load_state(&mut self, state: &[NamedTensor], done: usize) -> Result<(), LoadError> {
         let (optimizer, weights): (Vec<_>, Vec<_>) = state.iter().cloned().partition(NamedTensor::is_optimizer_state);
         self.network.load(&weights)?;
         let mut used = 0;
@@ -174,9 +174,7 @@ impl<'a> Trainer<'a> {
             let prefix = format!("{}{list}.", NamedTensor::OPTIMIZER);
             used += self.network.load_like_parameters(&prefix, values, &optimizer)?;
         }
-        if used != optimizer.len() {
-            return Err(format!("there are {} optimizer tensors, but the optimizer has {used}", optimizer.len()));
-        }
+        check_count(&optimizer, "optimizer", used)?;
         self.done = done;
         self.prepared = None;
         Ok(())

@@ -31,15 +31,21 @@ const PLAIN: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 /// The attribute of a folder in MS-DOS.
 const DOS_FOLDER: u32 = 0x10;
+/// A volume label, which unzip skips, a device, and a reparse point, which is a link.
+const DOS_SPECIAL: u32 = 0x08 | 0x40 | 0x400;
+/// Bits of a Unix mode that no file of a bundle has. 7-Zip takes one of them for a folder in a zip by an Amiga.
+const SET_ID: u32 = 0o7000;
 
 /// Extra fields that contain only times and owners, with their maximum size: three of Info-ZIP, NTFS's and that of old
 /// Macs; and the empty one of `jar`. Other fields may contain another name, size or kind of file.
 const EXTRA_FIELDS: [(u16, usize); 6] =
     [(0x5455, 13), (0x7875, 24), (0x7855, 4), (0x5855, 16), (0x000a, 32), (0xcafe, 0)];
 
-/// The newest version of the format that programs support, 6.3. Some refuse an entry that requires a newer version,
-/// others unpack it.
-const NEWEST_VERSION: u8 = 63;
+/// The newest version of the format that all programs support, 4.6. Info-ZIP's unzip skips an entry that requires a newer one, others
+/// unpack it.
+const NEWEST_VERSION: u8 = 46;
+/// The system in the same field that unzip asks about before it unpacks an entry: VMS.
+const VMS: u8 = 2;
 
 const BLOCK: usize = 64 << 10;
 
@@ -98,7 +104,7 @@ impl<'a> Central<'a> {
         if !comment.is_empty() {
             found("has a comment");
         }
-        if fixed[6] > NEWEST_VERSION {
+        if fixed[6] > NEWEST_VERSION || fixed[7] == VMS {
             found("needs a newer program to unpack it");
         }
         if u16_at(fixed, 34) != 0 {
@@ -136,12 +142,14 @@ impl Entry {
     /// Whether every system unpacks the entry as a plain file or, if it has the name of a folder, as a folder.
     pub(super) fn is_plain(&self) -> bool {
         // Some programs read the Unix mode whichever system the entry names.
-        let file_type = self.attributes >> 16 & FILE_TYPE;
-        let is_dos_folder = self.attributes & DOS_FOLDER != 0;
-        if self.is_folder() {
+        let mode = self.attributes >> 16;
+        let file_type = mode & FILE_TYPE;
+        if self.attributes & DOS_SPECIAL != 0 {
+            false
+        } else if self.is_folder() {
             file_type == 0 || file_type == FOLDER
         } else {
-            (file_type == 0 || file_type == PLAIN) && !is_dos_folder
+            (file_type == 0 || file_type == PLAIN) && mode & SET_ID == 0 && self.attributes & DOS_FOLDER == 0
         }
     }
 
@@ -169,7 +177,7 @@ impl Entry {
         if let Some(id) = unknown_extra(extra) {
             return Ok(Err(format!("extra field {id:#06x}, which may change what is unpacked")));
         }
-        if fixed[4] > NEWEST_VERSION {
+        if fixed[4] > NEWEST_VERSION || fixed[5] == VMS {
             return Ok(Err("needs a newer program to unpack it".to_owned()));
         }
         if let Err(why) = self.agrees(&fixed) {

@@ -158,7 +158,9 @@ fn unpacked(file: &File, entry: &Entry, top: usize) -> Result<Unpacked, String> 
     if !entry.is_plain() {
         return Err(format!("{name:?} is a link or special file, not a plain file"));
     }
-    if !stays_in_place(&whole) || !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
+    // Programs show a folder's name in an old encoding as other letters, but all unpack it as one folder.
+    let above = String::from_utf8_lossy(&entry.name[..top]).replace('\u{fffd}', "_");
+    if !stays_in_place(&(above + &name)) || !is_valid_path(name.trim_end_matches('/')) || name.ends_with("//") {
         let advice = if whole.contains('\\') { format!("; {BACKSLASHES}") } else { String::new() };
         return Err(format!("{name:?} is not a valid file name in a bundle{advice}"));
     }

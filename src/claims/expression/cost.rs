@@ -55,9 +55,13 @@ impl Evaluator<'_> {
     }
 
     /// Counts the work of a filter or test that may do something with its arguments for each item of a list.
-    pub(super) fn charge_call(&mut self, input: &Value, arguments: &[Value]) -> Result<(), Stop> {
+    pub(super) fn charge_call<'v>(
+        &mut self,
+        input: &Value,
+        arguments: impl IntoIterator<Item = &'v Value>,
+    ) -> Result<(), Stop> {
         let of = |value: &Value| operators::items(value) + operators::text_steps(value);
-        let arguments = arguments.iter().map(of).sum::<u64>();
+        let arguments = arguments.into_iter().map(of).sum::<u64>();
         self.charge(operators::members(input).saturating_mul(1 + arguments))
     }
 }

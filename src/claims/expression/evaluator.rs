@@ -312,7 +312,7 @@ impl<'e> Evaluator<'e> {
         functions::check_filter(&mut self.state, filter.name)?;
         let (input, (positional, named)) = both(self.complete(input), self.arguments(&filter.args))?;
         let list = filter.expr.as_ref().map_or(Ok(String::new()), |input| self.counted_text(input))?;
-        self.charge_call(&input, &positional)?;
+        self.charge_call(&input, positional.iter().chain(named.iter().map(|(_, value)| value)))?;
         self.within(|left| functions::check_input(filter.name, &list, &input, &positional, &named, left))?;
         if functions::needs_items(filter.name) && input.len() == Some(0) {
             return Err(Stop::NoValue(format!("`{list}` is empty")));

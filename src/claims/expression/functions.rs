@@ -111,6 +111,10 @@ pub(super) fn check_input(
     let by_name = named.iter().find(|(name, _)| name == "attribute").map(|(_, value)| value);
     let first = ["selectattr", "rejectattr", "groupby"].contains(&filter).then(|| positional.first()).flatten();
     if let Some(attribute) = by_name.or(first).and_then(Value::as_str) {
+        // Minijinja would sort by several, of which only their names together were checked.
+        if attribute.contains(',') {
+            return Err(Stop::fault(format!("`attribute` of the filter `{filter}` is one name: write no comma in it")));
+        }
         let value = |item: Value| attribute.split('.').try_fold(item, |item, part| item.get_attr(part));
         let values = input.try_iter()?.map(value).collect::<Result<Vec<Value>, _>>()?;
         for (i, value) in values.iter().enumerate() {

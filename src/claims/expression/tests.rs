@@ -211,6 +211,8 @@ fn kinds_do_not_mix() {
         ("runs.r == runs.r", "compares groups"),
         ("\"null\" in (runs.r|tojson)", "`tojson` is not available"),
         ("[0.095|points(1), 0.102|points(1)]|sort|last == \"9.5\"", "by their characters"),
+        ("runs.r.epochs|sort(attribute=\"loss,loss\")|length > 1", "is one name: write no comma in it"),
+        ("runs.r.epochs|selectattr(\"epoch,epoch\", \">\", 1)|length > 1", "is one name: write no comma in it"),
         ("runs.r.accuracy is odd", "not a whole number"),
         ("debug()", "unknown function `debug`"),
         ("runs.r.accuracy >", "unexpected"),

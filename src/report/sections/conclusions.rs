@@ -1,5 +1,7 @@
 //! The rules that decide the conclusions. The first section has their questions and answers.
 
+use std::collections::HashSet;
+
 use super::prelude::*;
 use super::told;
 use crate::claims::{Answer, DecidedConclusion, Finding};
@@ -100,8 +102,9 @@ fn runs_of<'a>(b: &'a Builder, answer: &'a Answer) -> Vec<&'a str> {
         },
         Answer::Own { supported_if, refuted_if, .. } => {
             let rule = format!("{supported_if} {refuted_if}");
-            let runs = b.study.runs.keys().filter(|run| names(&rule, "runs", run)).map(String::as_str);
-            let of_comparisons = b.study.comparisons.keys().filter(|name| names(&rule, "comparisons", name));
+            let [in_runs, in_comparisons] = ["runs", "comparisons"].map(|group| names(&rule, group));
+            let runs = b.study.runs.keys().map(String::as_str).filter(|run| in_runs.contains(run));
+            let of_comparisons = b.study.comparisons.keys().filter(|name| in_comparisons.contains(name.as_str()));
             let named: Vec<&str> = runs.chain(of_comparisons.flat_map(|name| compared(name))).collect();
             // An expression may go over all runs without naming them.
             let uses_all = named.is_empty() && ["runs", "comparisons"].iter().any(|group| rule.contains(group));
@@ -110,12 +113,20 @@ fn runs_of<'a>(b: &'a Builder, answer: &'a Answer) -> Vec<&'a str> {
     }
 }
 
-/// Whether an expression has a value of `group` by its name: `runs.slim` or `runs['slim-bn']`.
-fn names(expression: &str, group: &str, name: &str) -> bool {
-    let dotted = format!("{group}.{name}");
-    let is_end = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    expression.match_indices(&dotted).any(|(at, _)| is_end(&expression[at + dotted.len()..]))
-        || ['\'', '"'].iter().any(|quote| expression.contains(&format!("{group}[{quote}{name}{quote}]")))
+/// The names in an expression whose values of `group` it has: `runs.slim` or `runs['slim-bn']`. Collected once, because a study may
+/// have thousands of runs.
+fn names<'e>(expression: &'e str, group: &str) -> HashSet<&'e str> {
+    let name = |(at, _): (usize, &str)| {
+        let rest = &expression[at + group.len()..];
+        if let Some(name) = rest.strip_prefix('.') {
+            return name.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+        }
+        let quoted = rest.strip_prefix('[')?;
+        let quote = quoted.chars().next().filter(|c| ['\'', '"'].contains(c))?;
+        let (name, after) = quoted[1..].split_once(quote)?;
+        after.starts_with(']').then_some(name)
+    };
+    expression.match_indices(group).filter_map(name).collect()
 }
 
 #[cfg(test)]
@@ -125,7 +136,7 @@ mod tests {
     #[test]
     fn an_expression_names_its_runs() {
         let expression = "runs.slim.accuracy > 0.9 and runs['slim-bn'].loss < comparisons.order.difference";
-        let named = |group: &str, name: &str| names(expression, group, name);
+        let named = |group: &str, name: &str| names(expression, group).contains(name);
         assert!(named("runs", "slim") && named("runs", "slim-bn") && named("comparisons", "order"));
         assert!(!named("runs", "sli") && !named("runs", "order") && !named("comparisons", "slim"));
     }

@@ -9,12 +9,30 @@ use crate::study::run_spec::RunSpec;
 use crate::study::{Source, StudyError};
 use crate::text::closest::unknown;
 
+/// Runs in all `best_of` together. The report prints each by its title, several times in each language.
+const MAX_BEST_OF_RUNS: usize = 4000;
+
 /// Checks that what a kind names exists and can decide it.
 pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
+    check_count(source)?;
     for (i, conclusion) in source.study.conclusions.iter().enumerate() {
         if let Rule::Kind(kind) = &conclusion.rule {
             check_kind(source, &Place::new(source, format!("conclusions[{i}].{}", kind.word())), kind)?;
         }
+    }
+    Ok(())
+}
+
+/// Limits the runs that conclusions print.
+fn check_count(source: &Source) -> Result<(), StudyError> {
+    let runs = source.study.conclusions.iter().map(|conclusion| match &conclusion.rule {
+        Rule::Kind(Kind::BestOf(runs)) => runs.len(),
+        _ => 0,
+    });
+    let count: usize = runs.sum();
+    if count > MAX_BEST_OF_RUNS {
+        let message = format!("{count} runs in all `best_of` together: at most {MAX_BEST_OF_RUNS} are supported");
+        return Err(source.error("conclusions", message));
     }
     Ok(())
 }

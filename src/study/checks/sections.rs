@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use indexmap::IndexMap;
+
 use super::{Place, check_run_exists};
-use crate::study::{Point, Section, Show, Source, StudyError, Table};
+use crate::study::{Point, RunPlan, Section, Show, Source, StudyError, Table};
 use crate::text::closest::unknown;
 
 /// More points than this make a figure unreadable.
@@ -14,10 +16,16 @@ const MAX_SECTIONS: usize = 200;
 const MAX_SHOWN_RUNS: usize = 4000;
 const MAX_FIGURES: usize = 1000;
 const MAX_EPOCH_ROWS: usize = 50_000;
+/// Points of `gain` and `curves` in all sections together. Each takes about 0.5 KB of the page, of which a bundle's file may have 64 MiB,
+/// and 4 KB of memory to check it (measured).
+const MAX_POINTS_BY_EPOCH: usize = 100_000;
+/// The axes and words of a curve or comparison take about as much as so many points.
+const POINTS_OF_AXES: usize = 20;
 
 /// Checks what each section names and shows.
-pub(in crate::study) fn check(source: &Source) -> Result<(), StudyError> {
+pub(in crate::study) fn check(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), StudyError> {
     check_counts(source)?;
+    check_points_by_epoch(source, runs)?;
     let conclusions: HashSet<&String> = source.study.conclusions.iter().map(|c| &c.id).collect();
     for (i, section) in source.study.sections.iter().enumerate() {
         let place = Place::new(source, format!("sections[{i}]"));
@@ -75,6 +83,56 @@ fn check_counts(source: &Source) -> Result<(), StudyError> {
         }
     }
     Ok(())
+}
+
+/// Limits the points that `gain` and `curves` draw, which have some for each epoch.
+fn check_points_by_epoch(source: &Source, runs: &IndexMap<String, RunPlan>) -> Result<(), StudyError> {
+    let count = match source.study.sections.as_slice() {
+        // Without sections, there is one with the curves of all runs.
+        [] => sum(runs.values().map(points_of_curve)),
+        sections => sum(sections.iter().map(|section| points_of_section(source, runs, section))),
+    };
+    if count <= MAX_POINTS_BY_EPOCH {
+        return Ok(());
+    }
+    let message = format!(
+        "{count} points in the figures `curves` and `gain` of all sections together, with {POINTS_OF_AXES} for the axes of \
+         each run or comparison: at most {MAX_POINTS_BY_EPOCH} are supported; take fewer epochs, or show these figures of fewer \
+         runs and comparisons or in fewer sections"
+    );
+    Err(source.error("sections", message))
+}
+
+fn points_of_section(source: &Source, runs: &IndexMap<String, RunPlan>, section: &Section) -> usize {
+    let curve = |name: &String| runs.get(name).map_or(0, points_of_curve);
+    let gain = |name: &String| {
+        let comparison = source.study.comparisons.get(name);
+        comparison.map_or(0, |comparison| points_of_gain(runs, &comparison.run, &comparison.against))
+    };
+    let of_figure = |show: &Show| match show {
+        Show::Curves | Show::CurvesTogether => sum(section.runs.iter().map(curve)),
+        Show::Gain => sum(section.comparisons.iter().map(gain)),
+        _ => 0,
+    };
+    sum(section.show.iter().map(of_figure))
+}
+
+/// The losses after each epoch, which are means over seeds, and those within epochs.
+fn points_of_curve(run: &RunPlan) -> usize {
+    let settings = &run.settings;
+    let evaluated = 1 + usize::from(settings.evaluate_train) + usize::from(settings.hold_out > 0);
+    let within = settings.evaluations_within(settings.epochs);
+    settings.epochs.saturating_mul(evaluated).saturating_add(within).saturating_add(POINTS_OF_AXES)
+}
+
+/// The accuracies of both runs after each epoch and their difference.
+fn points_of_gain(runs: &IndexMap<String, RunPlan>, run: &str, against: &str) -> usize {
+    let epochs = |name: &str| runs.get(name).map_or(0, |run| run.settings.epochs);
+    epochs(run).min(epochs(against)).saturating_mul(3).saturating_add(POINTS_OF_AXES)
+}
+
+fn sum(counts: impl Iterator<Item = usize>) -> usize {
+    counts.fold(0, usize::saturating_add)
 }
 
 fn check_repeated(section: &Place, part: &str, names: &[String]) -> Result<(), StudyError> {

@@ -8,6 +8,9 @@ use crate::text::look_alike::looks_like;
 /// The headings of the row that sums up all groups of claims, in all languages.
 const ALL_CLAIMS: [&str; 2] = ["All", "Усі"];
 
+/// The most bytes of a title: a report prints it in every place that names what it stands for.
+const MAX_BYTES: usize = 2000;
+
 /// Something that is shown by its title, or by its name if it has none.
 struct Titled<'a> {
     /// Its key in the study.
@@ -56,7 +59,15 @@ pub(super) fn check(source: &Source) -> Result<(), StudyError> {
 }
 
 fn not_empty(source: &Source, key: &str, title: &str) -> Result<(), StudyError> {
+    not_long(source, key, title)?;
     if looks_like(title).is_empty() { Err(source.error(key, "is empty: write a title")) } else { Ok(()) }
+}
+
+fn not_long(source: &Source, key: &str, title: &str) -> Result<(), StudyError> {
+    if title.len() <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(source.error(key, format!("has {} bytes, and a title at most {MAX_BYTES}: shorten it", title.len())))
 }
 
 /// What is shown of a kind of things, by what it looks like.
@@ -79,6 +90,7 @@ fn check_kind<'a>(
     let mut shown = Shown { names, titles: HashMap::new() };
     for titled in all {
         let title = titled.shown();
+        not_long(source, &format!("{}.title", titled.key), title)?;
         let plain = looks_like(title);
         if plain.is_empty() {
             return Err(source.error(format!("{}.title", titled.key), "is empty: write a title, or leave it out"));

@@ -238,3 +238,73 @@ fn a_report_has_limits() {
     );
     assert!(study(&some(41, "ladder")).unwrap_err().contains("4100 runs in all sections together: at most 4000"));
 }
+
+/// A page with more points is larger than a bundle's file may be, and hides other differences from a grader whose memory it exceeds.
+#[test]
+fn figures_of_all_sections_have_a_number_of_points_that_can_be_drawn() {
+    let refused = |defaults: &str, sections: &str| {
+        let yaml = format!(
+            "title: t\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
+             defaults: {{model: m, batch_size: 20000, optimizer: adam, seeds: [1], {defaults}}}\n\
+             runs: {{a: {{}}, b: {{}}}}\ncomparisons: {{c: {{run: a, against: b}}}}\n{sections}"
+        );
+        let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap());
+        plan.err().map(|e| e.to_string())
+    };
+    let sections = |count: usize, show: &str| {
+        let section = |i: usize| format!("- {{title: S{i}, runs: [a, b], comparisons: [c], show: [{show}]}}\n");
+        format!("sections:\n{}", (0..count).map(section).collect::<String>())
+    };
+    let few = "epochs: 2500";
+    assert_eq!(refused(few, &sections(13, "gain")), None, "three for each epoch, and 20");
+    let gain = refused(few, &sections(14, "gain")).unwrap();
+    assert!(gain.contains("s.yaml:6: sections: 105280 points in the figures"), "{gain}");
+    assert!(gain.contains("at most 100000 are supported; take fewer epochs"), "{gain}");
+    assert_eq!(refused(few, &sections(19, "curves")), None, "one for each epoch of each run, and 20");
+    assert!(refused(few, &sections(20, "curves, gain")).unwrap().contains("251200 points"));
+    let more = "epochs: 2500, evaluate_train: true";
+    assert!(refused(more, &sections(11, "curves")).unwrap().contains("110440 points"));
+    let within = "epochs: 2500, evaluate_every: 8";
+    assert!(refused(within, &sections(20, "curves")).unwrap().contains("125800 points"));
+    assert_eq!(refused(few, ""), None);
+}
+
+/// Each conclusion prints the titles of its runs.
+#[test]
+fn conclusions_name_a_number_of_runs_that_can_be_printed() {
+    let refused = |conclusions: usize| {
+        let runs: String = (0..100).map(|i| format!("  r{i}: {{}}\n")).collect();
+        let all = (0..100).map(|i| format!("r{i}")).collect::<Vec<_>>().join(", ");
+        let conclusions: String = (0..conclusions).map(|i| format!("- {{id: c{i}, best_of: [{all}]}}\n")).collect();
+        let yaml = format!(
+            "title: t\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
+             defaults: {{model: m, epochs: 1, batch_size: 64, optimizer: adam, seeds: [1]}}\n\
+             runs:\n{runs}conclusions:\n{conclusions}"
+        );
+        let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap());
+        plan.err().map(|e| e.to_string())
+    };
+    assert_eq!(refused(40), None);
+    let why = refused(41).unwrap();
+    assert!(why.contains("conclusions: 4100 runs in all `best_of` together: at most 4000 are supported"), "{why}");
+}
+
+/// Each training costs time when a bundle is verified, even one that is only said to have diverged.
+#[test]
+fn the_trainings_of_all_runs_have_a_limit() {
+    let refused = |seeds: usize| {
+        let list = |from: usize, to: usize| (from..to).map(|seed| seed.to_string()).collect::<Vec<_>>().join(", ");
+        let yaml = format!(
+            "title: t\nmodels: {{m: {{layers: [flatten, {{linear: {{out_features: 10}}}}]}}}}\n\
+             defaults: {{model: m, epochs: 1, batch_size: 64, optimizer: adam}}\n\
+             runs:\n  a: {{seeds: [{}]}}\n  b: {{seeds: [{}]}}\n",
+            list(0, 4000),
+            list(4000, seeds)
+        );
+        let plan = Plan::resolve(&Source::from_text(Path::new("s.yaml"), &yaml).unwrap());
+        plan.err().map(|e| e.to_string())
+    };
+    assert_eq!(refused(10_000), None);
+    let why = refused(10_001).unwrap();
+    assert!(why.contains("s.yaml:4: runs: 10001 trainings, one for each seed of a run: at most 10000 are"), "{why}");
+}

@@ -182,8 +182,8 @@ fn a_text_inside_braces_that_needs_quotation_marks_is_named() {
     ] {
         let message = error(&with_conclusion(&format!("why: {text}")));
         let expected = format!(
-            "s.yaml:5: is not valid YAML: text follows the closing {mark}: put the whole text in quotes, with {inside} \
-             for a quotation mark inside"
+            "s.yaml:5: is not valid YAML: text follows the closing {mark}, which ends the text there: put the whole text in \
+             quotes, with {inside} for a quotation mark inside"
         );
         assert_eq!(message, expected, "{text}");
     }
@@ -207,7 +207,8 @@ fn indentation_and_places_of_keys_are_explained() {
     let indented = "s.yaml:3: is not valid YAML: this line is indented deeper than line 2, which has a value already: indent \
                     both alike, or put a text of several lines in quotes";
     let starts = "a text that starts with , must be in quotes";
-    let follows = "text follows the closing \": put the whole text in quotes, with \\\" for a quotation mark inside";
+    let follows = "text follows the closing \", which ends the text there: put the whole text in quotes, with \\\" for a \
+                   quotation mark inside";
     for (yaml, expected) in [
         ("train: {images: all}\ntitle: T\n", "s.yaml:1: train: `train` belongs in `defaults` or in a run"),
         ("title: T\ndescription:\n  uk: |\n  Текст\nruns: {}\n", &format!("s.yaml:4: is not valid YAML: {deeper}")),

@@ -12,7 +12,7 @@ use crate::verify::{About, AssignmentResult, Closing, RungResult};
 fn verification(digests: [&str; 5]) -> Verification {
     let [id, measured, weights, predictions, study] = digests.map(|text| Some(text.to_owned()));
     let about = About {
-        measured_digest: measured,
+        values_digest: measured,
         weights_digest: weights,
         predictions_digest: predictions,
         study_digest: study,
@@ -114,6 +114,7 @@ fn a_bundle_whose_files_were_changed_only_states_its_report_id() {
         left_out: false,
         held_to_tolerances: false,
         drawn: None,
+        is_unfinished: false,
     };
     broken.verification.as_mut().unwrap().steps = vec![files];
     let same = ["1", "x", "w", "p", "s"];
@@ -172,6 +173,18 @@ fn one_network_that_was_copied_is_named() {
     let groups = groups(&records);
     let told: Vec<_> = groups.iter().map(|group| (group.common, group.networks.len(), group.members.len())).collect();
     assert_eq!(told, [(Common::Networks, 1, 2), (Common::Networks, 1, 2)]);
+}
+
+/// Each network is named beside the first one that equals it, so what one bundle shares with another is not what that one does with it.
+#[test]
+fn of_equal_networks_the_first_is_named() {
+    let mut records = vec![
+        with_networks(record("a", ["1", "x", "w", "p", "s"]), &[("one", "w1", ""), ("two", "w1", "")]),
+        with_networks(record("b", ["2", "y", "v", "q", "t"]), &[("x", "w1", ""), ("y", "w1", ""), ("z", "w2", "")]),
+    ];
+    find_likenesses(&mut records);
+    assert_eq!(shared_by(&records[0]), ["b one.seed1=x.seed1 weights", "b two.seed1=x.seed1 weights"]);
+    assert_eq!(shared_by(&records[1]), ["a x.seed1=one.seed1 weights", "a y.seed1=one.seed1 weights"]);
 }
 
 #[test]
