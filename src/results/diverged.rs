@@ -225,7 +225,6 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::bundle::SeedFiles;
     use crate::compute::Environment;
     use crate::results::{Data, ResultsError, SCHEMA, checks};
     use crate::study::{MAX_TRAININGS, Plan, Source};
@@ -252,8 +251,6 @@ mod tests {
             let run = run(count);
             let run = AnyRun::Diverged(&run);
             assert_eq!((run.seed_count(), run.seeds().len()), (count, count));
-            let name = if count == 1 { "r" } else { "r.seed1" };
-            assert_eq!(SeedFiles::of_result("r", run, 1).to_string(), name);
         }
     }
 

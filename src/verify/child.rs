@@ -166,6 +166,8 @@ fn found_before(answer: &[u8], why: String) -> Result<Verification, String> {
 fn start(path: &Path, request: &Request, limits: Limits) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(COMMAND).args(["--device", &request.device.to_string(), "--memory", &limits.memory.to_string()]);
+    // Without memory, a backtrace panics while it holds the lock that the next backtrace waits for: the process would hang.
+    command.env("RUST_BACKTRACE", "0").env_remove("RUST_LIB_BACKTRACE");
     command.args(request.as_if_long.iter().flat_map(|run| ["--as-if-long", run]));
     if let Some(upto) = request.upto {
         command.args(["--upto", upto.name()]);

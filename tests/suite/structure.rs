@@ -362,7 +362,7 @@ const ONLY_LINUX: [(&str, &[&str]); 10] = [
             "arithmetic/cuda/open.rs",
             "build/memory.rs",
             "build/run_log.rs",
-            "cli/build.rs",
+            "build/busy.rs",
             "bundle/partial.rs",
             "temporary.rs",
         ],
